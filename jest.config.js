@@ -1,0 +1,21 @@
+/** @type {import('jest').Config} */
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/__tests__'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '^.+\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  // Published as ES modules only; jest runs CommonJS.
+  transformIgnorePatterns: ['/node_modules/(?!(tokenx)/)'],
+  moduleNameMapper: {
+    '^express-ai-balancer$': '<rootDir>/lib/index.ts',
+    '^express-ai-balancer/simulator$': '<rootDir>/lib/simulator/index.ts',
+  },
+};
