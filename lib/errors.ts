@@ -1,0 +1,136 @@
+/** Every error this package throws on purpose, by the part that can be checked in code. */
+export type AiBalancerErrorCode =
+  | 'ERR_AI_CONFIG'
+  | 'ERR_AI_NO_ENDPOINT'
+  | 'ERR_AI_CONTEXT_WINDOW'
+  | 'ERR_AI_BAD_REQUEST'
+  | 'ERR_AI_CONTENT_POLICY'
+  | 'ERR_AI_TENANT_LIMIT'
+  | 'ERR_AI_SATURATED'
+  | 'ERR_AI_UNAVAILABLE'
+  | 'ERR_AI_DEADLINE'
+  | 'ERR_AI_ALL_FAILED'
+  | 'ERR_AI_STREAM_BROKEN'
+  | 'ERR_AI_ABORTED'
+  | 'ERR_AI_CLOSED';
+
+/** One try of a call on one endpoint, as an error tells it: never a key, never the prompt. */
+export interface AttemptSummary {
+  readonly endpoint: string;
+  readonly model: string;
+  /** The failure class; absent on success. */
+  readonly class?: string;
+  /** The upstream's HTTP status, where one arrived. */
+  readonly status?: number;
+  readonly ms: number;
+  /** True when this attempt was a hedge. */
+  readonly hedge?: boolean;
+}
+
+/** What is known of a call's way when it fails. A whole `RouteReport` has these fields too. */
+export interface RouteSummary {
+  readonly requestId: string;
+  readonly attempts: readonly AttemptSummary[];
+  readonly waitMs: number;
+  readonly totalMs: number;
+}
+
+export interface AiBalancerErrorOptions {
+  /** The HTTP status to answer with. Default 500. */
+  readonly status?: number;
+  /** Whether the same call may succeed later. Default false. */
+  readonly retryable?: boolean;
+  /** The true soonest time at which a retry can succeed, in milliseconds. */
+  readonly retryAfterMs?: number;
+  readonly attempts?: readonly AttemptSummary[];
+  readonly route?: RouteSummary;
+  /** The name of the field at fault, for the OpenAI-shaped body. */
+  readonly param?: string;
+  /** The upstream's own `type`, kept for the OpenAI-shaped body. */
+  readonly type?: string;
+  /** The upstream's own `code`, kept for the OpenAI-shaped body. */
+  readonly upstreamCode?: string;
+  /** The part of a streamed answer that had arrived, for ERR_AI_STREAM_BROKEN. */
+  readonly partialText?: string;
+}
+
+const BRAND = Symbol.for('express-ai-balancer.error');
+const DOCS = 'https://www.npmjs.com/package/express-ai-balancer#errors';
+
+/** The body that OpenAI clients understand. */
+export interface OpenAIErrorBody {
+  error: { message: string; type: string; code: string | null; param: string | null };
+}
+
+/**
+ * The one error class of this package. `instanceof` fails across the CJS and ESM copies of a package;
+ * {@link AiBalancerError.isInstance} does not.
+ */
+export class AiBalancerError extends Error {
+  override readonly name = 'AiBalancerError';
+  readonly code: AiBalancerErrorCode;
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+  readonly attempts: readonly AttemptSummary[] | undefined;
+  readonly param: string | undefined;
+  /** Where to read about this error. */
+  readonly help: string;
+  /** How the call was served until it failed. Not enumerable: logs stay short. */
+  declare readonly route: RouteSummary | undefined;
+  /** What had arrived of a broken stream. Not enumerable: it is the user's content, and logs must not have it. */
+  declare readonly partialText: string | undefined;
+  /** The upstream's own error type. Not enumerable. */
+  declare readonly type: string | undefined;
+  /** The upstream's own error code. Not enumerable. */
+  declare readonly upstreamCode: string | undefined;
+
+  constructor(code: AiBalancerErrorCode, message: string, options: AiBalancerErrorOptions = {}) {
+    super(message);
+    this.code = code;
+    this.status = options.status ?? 500;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+    this.attempts = options.attempts;
+    this.param = options.param;
+    this.help = `${DOCS}-${code.toLowerCase().replaceAll('_', '-')}`;
+    hide(this, 'route', options.route);
+    hide(this, 'partialText', options.partialText);
+    hide(this, 'type', options.type);
+    hide(this, 'upstreamCode', options.upstreamCode);
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** True for an error of this package, whichever copy of it made the error. */
+  static isInstance(error: unknown): error is AiBalancerError {
+    return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
+  }
+
+  /** The error as an OpenAI-shaped body. */
+  toBody(): OpenAIErrorBody {
+    return {
+      error: {
+        message: this.message,
+        type: this.type ?? openAIType(this.status),
+        code: this.upstreamCode ?? this.code,
+        param: this.param ?? null,
+      },
+    };
+  }
+}
+
+function hide(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });
+}
+
+function openAIType(status: number): string {
+  if (status === 429) return 'rate_limit_error';
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
+}
+
+/** The fault of the caller that names a field: nothing was sent, nothing reserved. */
+export function badRequest(param: string, message: string): AiBalancerError {
+  return new AiBalancerError('ERR_AI_BAD_REQUEST', `${param}: ${message}`, { status: 400, param });
+}
