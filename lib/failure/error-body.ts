@@ -1,0 +1,191 @@
+import { parseDuration } from './duration';
+
+/** What an error body says, whatever its shape. Raw text: redact before it leaves this room. */
+export interface ErrorBody {
+  /** False for HTML, plain text and JSON that holds no error: nothing there is evidence against a key. */
+  structured: boolean;
+  html: boolean;
+  message: string;
+  code?: string;
+  type?: string;
+  param?: string;
+  /** Every code-like word, in lower case: code, type, status, inner codes, google.rpc reasons. */
+  words: ReadonlySet<string>;
+  /** The HTTP status that the error names itself: OpenRouter's and Google's numeric code. */
+  status?: number;
+  /** google.rpc.QuotaFailure: names of the quotas that ran out, in lower case. */
+  quotaIds: readonly string[];
+  retryDelayMs?: number;
+  /** OpenRouter: the input was flagged by moderation. */
+  flagged: boolean;
+  /** What a router passed on from the provider behind it. */
+  nestedMessage?: string;
+}
+
+// A larger body is not an error message; only its start is looked at.
+const PARSE_LIMIT = 1_000_000;
+const TEXT_LIMIT = 4096;
+const MOST_DETAILS = 32;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Reads an error body, given as text or already parsed. Never throws; linear in the length of the text. */
+export function errorBody(body: unknown): ErrorBody {
+  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  const root = fieldsOf(Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed);
+  if (root !== undefined) {
+    const inner = fieldsOf(root.error) ?? fieldsOf(firstOf(root.errors));
+    const read = inner ? fromFields(inner, root) : fromFields(root, root);
+    if (read.structured) return read;
+  }
+  return fromText(typeof body === 'string' ? body : '');
+}
+
+/** The parsed JSON of a text, or undefined. */
+export function parseJson(text: string): unknown {
+  if (text.length > PARSE_LIMIT) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a text is an HTML (or XML) page. */
+export function looksLikeHtml(text: string): boolean {
+  return /^\s{0,100}<(?:!doctype|html|head|body|\?xml|center|h1)/i.test(text.slice(0, 200));
+}
+
+function fromFields(error: Fields, root: Fields): ErrorBody {
+  const words = new Set<string>();
+  const inner = fieldsOf(error.innererror) ?? fieldsOf(error.inner_error);
+  const details = Array.isArray(error.details)
+    ? (error.details as unknown[]).slice(0, MOST_DETAILS)
+    : [error.details];
+  const metadata = fieldsOf(error.metadata);
+  for (const word of [
+    error.code,
+    error.type,
+    error.status,
+    inner?.code,
+    metadata?.error_type,
+    metadata?.limit_source,
+  ])
+    addWord(words, word);
+
+  const quotaIds: string[] = [];
+  let retryDelayMs: number | undefined;
+  for (const detail of details) {
+    const fields = fieldsOf(detail);
+    if (!fields) continue;
+    addWord(words, fields.reason);
+    addWord(words, fields.error_code);
+    if (typeof fields.retryDelay === 'string') retryDelayMs ??= parseDuration(fields.retryDelay);
+    if (!Array.isArray(fields.violations)) continue;
+    for (const violation of (fields.violations as unknown[]).slice(0, MOST_DETAILS)) {
+      const quota = fieldsOf(violation);
+      if (typeof quota?.quotaId === 'string') quotaIds.push(quota.quotaId.slice(0, 200).toLowerCase());
+      // A plan without any of this quota: waiting is no use.
+      if (quota?.quotaValue === '0') quotaIds.push('zero');
+    }
+  }
+
+  const message = messageOf(error) ?? messageOf(root) ?? '';
+  const code = labelOf(error.code) ?? labelOf(error.status) ?? labelOf(error.error_code);
+  const type = labelOf(error.type);
+  const param = labelOf(error.param);
+  const status = statusOf(error.code) ?? statusOf(error.status) ?? statusOf(root.statusCode);
+  const nestedMessage = nestedOf(metadata?.raw, words);
+  return {
+    structured: message !== '' || words.size > 0,
+    html: false,
+    message,
+    words,
+    quotaIds,
+    flagged:
+      metadata !== undefined &&
+      (Array.isArray(metadata.reasons) || typeof metadata.flagged_input === 'string'),
+    ...(code === undefined ? {} : { code }),
+    ...(type === undefined ? {} : { type }),
+    ...(param === undefined ? {} : { param }),
+    ...(status === undefined ? {} : { status }),
+    ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
+    ...(nestedMessage === undefined ? {} : { nestedMessage }),
+  };
+}
+
+/** A page or a text says no more than itself. Of a page only the title is kept. */
+function fromText(text: string): ErrorBody {
+  const start = text.slice(0, TEXT_LIMIT);
+  const html = looksLikeHtml(start);
+  const title = html ? /<title>([^<]{1,200})/i.exec(start)?.[1]?.trim() : undefined;
+  return {
+    structured: false,
+    html,
+    message: html ? `HTML page${title ? `: ${title}` : ''}` : start.trim(),
+    words: new Set(),
+    quotaIds: [],
+    flagged: false,
+  };
+}
+
+function messageOf(fields: Fields): string | undefined {
+  for (const value of [fields.message, fields.error, fields.detail, fields.msg]) {
+    if (typeof value === 'string' && value !== '') return value.slice(0, TEXT_LIMIT);
+    const list = Array.isArray(value) ? (value as unknown[]) : fieldsOf(value)?.detail;
+    if (typeof list === 'string' && list !== '') return list.slice(0, TEXT_LIMIT);
+    if (Array.isArray(list) && list.length > 0) return validationMessage(list);
+  }
+  return undefined;
+}
+
+/** Validation errors in lists. Their `input` is left out: it is the caller's text. */
+function validationMessage(list: readonly unknown[]): string {
+  return list
+    .slice(0, 5)
+    .map((item) => {
+      const fields = fieldsOf(item);
+      if (!fields) return '';
+      const place = Array.isArray(fields.loc) ? fields.loc.slice(0, 8).map(labelOf).join('.') : '';
+      const text = typeof fields.msg === 'string' ? fields.msg.slice(0, 300) : '';
+      return place && text ? `${place}: ${text}` : text;
+    })
+    .filter(Boolean)
+    .join('; ');
+}
+
+function nestedOf(raw: unknown, words: Set<string>): string | undefined {
+  if (typeof raw !== 'string') return undefined;
+  const start = raw.length > TEXT_LIMIT * 4 ? raw.slice(0, TEXT_LIMIT) : raw;
+  const root = fieldsOf(parseJson(start));
+  const error = fieldsOf(root?.error) ?? root;
+  if (!error) return start.slice(0, TEXT_LIMIT);
+  // Marked, so that the words of a provider behind the router are never evidence against our own key.
+  const code = labelOf(error.code) ?? labelOf(error.type);
+  if (code !== undefined) words.add(`nested:${code.toLowerCase()}`);
+  return messageOf(error);
+}
+
+function fieldsOf(value: unknown): Fields | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+}
+
+function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? (value as unknown[])[0] : undefined;
+}
+
+function labelOf(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value.slice(0, 200) : undefined;
+}
+
+function addWord(words: Set<string>, value: unknown): void {
+  if (typeof value === 'string' && value !== '' && value.length <= 100) words.add(value.toLowerCase());
+}
+
+function statusOf(value: unknown): number | undefined {
+  const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599
+    ? status
+    : undefined;
+}
