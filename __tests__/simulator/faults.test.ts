@@ -1,0 +1,235 @@
+import { type Fault, parseFault, type SimulatedProvider, startProvider } from '../../lib/simulator';
+
+let provider: SimulatedProvider;
+beforeEach(async () => {
+  provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
+});
+afterEach(() => provider.close());
+
+const ASKED = { 'x-simulate-output-tokens': '40' };
+
+function send(stream = false, init: RequestInit = {}) {
+  const body = JSON.stringify({ model: 'gpt-4o', stream, messages: [{ role: 'user', content: 'Hello' }] });
+  return fetch(`${provider.url}/chat/completions`, { method: 'POST', body, headers: ASKED, ...init });
+}
+
+/** Reads until the end, an error or a silence of that many ms. */
+async function readFor(
+  response: Response,
+  quietMs: number,
+): Promise<{ text: string; end: 'done' | 'error' | 'quiet' }> {
+  const reader = response.body!.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const quiet = new Promise<'quiet'>((resolve) => (timer = setTimeout(() => resolve('quiet'), quietMs)));
+    const next = await Promise.race([reader.read().catch(() => 'error' as const), quiet]);
+    clearTimeout(timer);
+    if (typeof next === 'string') {
+      if (next === 'quiet') await reader.cancel();
+      return { text, end: next };
+    }
+    if (next.done) return { text, end: 'done' };
+    text += decoder.decode(next.value as Uint8Array, { stream: true });
+  }
+}
+
+function contentOf(sse: string): string {
+  return [...sse.matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text).join('');
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition() && tries < 200; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(condition()).toBe(true);
+}
+
+describe('faults over real sockets', () => {
+  it('silence accepts and never answers, and notices that the client left', async () => {
+    provider.fault({ kind: 'silence' });
+    await expect(send(false, { signal: AbortSignal.timeout(150) })).rejects.toThrow();
+    await until(() => provider.stats().inFlight === 0);
+    expect(provider.stats().aborted).toBe(1);
+  });
+
+  it('outage answers 503 to some and nothing to the others', async () => {
+    provider.fault({ kind: 'outage' });
+    const ends = await Promise.all(
+      Array.from({ length: 16 }, () =>
+        send(false, { signal: AbortSignal.timeout(400) }).then(
+          ({ status }) => status,
+          () => 'silent',
+        ),
+      ),
+    );
+    expect(new Set(ends)).toEqual(new Set([503, 'silent']));
+  });
+
+  it.each([
+    [{ kind: 'err5xx' }, 500, null],
+    [{ kind: 'err5xx', status: 529 }, 529, null],
+    [{ kind: 'storm429', share: 1 }, 429, 'rate_limit_exceeded'],
+    [{ kind: 'unauthorized' }, 401, 'invalid_api_key'],
+    [{ kind: 'quota_exhausted' }, 429, 'insufficient_quota'],
+    [{ kind: 'model_missing' }, 404, 'model_not_found'],
+    [
+      { kind: 'error', status: 400, code: 'content_filter', headers: { 'x-why': 'test' } },
+      400,
+      'content_filter',
+    ],
+  ] as [Fault, number, string | null][])('%j answers %i', async (fault, status, code) => {
+    provider.fault(fault);
+    const response = await send();
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { message: expect.any(String) as string, code } });
+    if (fault.kind === 'storm429')
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
+    if (fault.kind === 'error') expect(response.headers.get('x-why')).toBe('test');
+  });
+
+  it('cut destroys the socket after that many tokens of a stream', async () => {
+    provider.fault({ kind: 'cut', afterTokens: 10 });
+    const { text, end } = await readFor(await send(true), 1000);
+    expect(end).toBe('error');
+    expect(contentOf(text).split(' ')).toHaveLength(10);
+    expect(text).not.toContain('[DONE]');
+  });
+
+  it('cut destroys the socket in the middle of a whole body', async () => {
+    provider.fault({ kind: 'cut', fraction: 0.5 });
+    const { text, end } = await readFor(await send(), 1000);
+    expect(end).toBe('error');
+    expect(text.length).toBeGreaterThan(50);
+  });
+
+  it.each([true, false])('stall stops in the middle and stays open (stream: %s)', async (stream) => {
+    provider.fault({ kind: 'stall', afterTokens: 10 });
+    const { text, end } = await readFor(await send(stream), 150);
+    expect(end).toBe('quiet');
+    expect(text.length).toBeGreaterThan(20);
+    await until(() => provider.stats().aborted === 1);
+  });
+
+  it('bad answers have status 200 and are no answers', async () => {
+    const got: Record<string, string> = {};
+    for (const form of ['html', 'truncated_json', 'empty_choices', 'error_object', 'no_finish'] as const) {
+      for (const stream of [false, true]) {
+        provider.fault({ kind: 'bad_answer', form, calls: 1 });
+        const response = await send(stream);
+        expect(response.status).toBe(200);
+        got[`${form} ${stream ? 'stream' : 'whole'}`] = await response.text();
+      }
+    }
+    expect(got['html whole']).toMatch(/^<!DOCTYPE html>/);
+    expect(got['html stream']).toMatch(/^<!DOCTYPE html>/);
+    expect(() => JSON.parse(got['truncated_json whole']!) as unknown).toThrow();
+    expect(got['truncated_json stream']).not.toContain('[DONE]');
+    expect(JSON.parse(got['empty_choices whole']!)).toMatchObject({ choices: [] });
+    expect(contentOf(got['empty_choices stream']!)).toBe('');
+    expect(JSON.parse(got['error_object whole']!)).toMatchObject({ error: { type: 'server_error' } });
+    expect(got['error_object stream']).toContain('data: {"error"');
+    expect(JSON.parse(got['no_finish whole']!)).toMatchObject({ choices: [{ finish_reason: null }] });
+    expect(got['no_finish stream']).not.toContain('[DONE]');
+    expect(provider.stats()).toMatchObject({ damaged: 10, answered: 0 });
+  });
+
+  it('reset destroys the connection of the calls it meets', async () => {
+    provider.fault({ kind: 'reset', calls: 1 });
+    await expect(send()).rejects.toThrow();
+    expect((await send()).status).toBe(200);
+  });
+
+  it('refuse dies abruptly with calls in flight and comes back on the same port', async () => {
+    const { port } = provider;
+    provider.fault({ kind: 'silence', calls: 1 });
+    const inFlight = send().catch(() => 'broken');
+    await until(() => provider.stats().inFlight === 1);
+    const gone = provider.fault({ kind: 'refuse' });
+    expect(await inFlight).toBe('broken');
+    await expect(send()).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    await gone.end();
+    expect(provider.port).toBe(port);
+    expect((await send()).status).toBe(200);
+  });
+
+  it('refuse comes back by itself', async () => {
+    provider.fault({ kind: 'refuse', forMs: 50 });
+    await expect(send()).rejects.toThrow();
+    await until(() => provider.stats().faults.length === 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect((await send()).status).toBe(200);
+  });
+
+  it('a handle ends its fault and no other', async () => {
+    const storm = provider.fault({ kind: 'storm429', share: 1 });
+    provider.fault({ kind: 'brownout' });
+    await storm.end();
+    expect(provider.stats().faults.map(({ fault }) => fault.kind)).toEqual(['brownout']);
+    expect((await send()).status).toBe(200);
+    await provider.clearFaults();
+    expect(provider.stats().faults).toEqual([]);
+  });
+});
+
+describe('faults over HTTP', () => {
+  const control = (method: string, path: string, body?: unknown) =>
+    fetch(`http://127.0.0.1:${provider.port}/_simulator/${path}`, {
+      method,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+
+  it('are switched on, listed and switched off', async () => {
+    const created = await control('POST', 'faults', { kind: 'unauthorized' });
+    expect(created.status).toBe(201);
+    const { id } = (await created.json()) as { id: string };
+    expect((await send()).status).toBe(401);
+    expect(await (await control('GET', 'faults')).json()).toEqual({
+      faults: [{ id, fault: { kind: 'unauthorized' } }],
+    });
+    expect((await control('DELETE', `faults/${id}`)).status).toBe(204);
+    expect((await control('DELETE', `faults/${id}`)).status).toBe(404);
+    expect((await send()).status).toBe(200);
+
+    await control('POST', 'faults', { kind: 'silence' });
+    expect((await control('DELETE', 'faults')).status).toBe(204);
+    expect(provider.stats().faults).toEqual([]);
+  });
+
+  it('tell what the provider did', async () => {
+    await send();
+    expect(await (await control('GET', 'stats')).json()).toMatchObject({
+      seen: 1,
+      answered: 1,
+      inFlight: 0,
+      faults: [],
+    });
+  });
+
+  it('can take the server away and bring it back', async () => {
+    expect((await control('POST', 'faults', { kind: 'refuse', forMs: 80 })).status).toBe(202);
+    await until(() => provider.stats().faults.length === 1);
+    await expect(send()).rejects.toThrow();
+    await until(() => provider.stats().faults.length === 0);
+  });
+
+  it('name the field that is wrong', async () => {
+    const refused = await control('POST', 'faults', { kind: 'cut', fraction: 2 });
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({
+      error: { message: 'fault.fraction: expected a number from 0 to 1, got 2' },
+    });
+  });
+});
+
+it.each([
+  [{ kind: 'flood' }, /fault\.kind: expected one of outage/],
+  [{ kind: 'refuse', share: 0.5 }, /fault\.share is not an option of 'refuse'/],
+  [{ kind: 'outage', factor: 3 }, /fault\.factor is not an option of 'outage'/],
+  [{ kind: 'bad_answer', form: 'xml' }, /fault\.form: expected one of html/],
+  [{ kind: 'cut', models: 'gpt-4o' }, /fault\.models: expected an array/],
+  [{ kind: 'error' }, /fault\.status/],
+  ['outage', /expected an object/],
+])('a fault that cannot be is refused: %j', (fault, message) => {
+  expect(() => parseFault(fault)).toThrow(message);
+});

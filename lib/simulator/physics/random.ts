@@ -1,0 +1,24 @@
+/** A source of uniform numbers in [0, 1). */
+export type Random = () => number;
+
+/** A seeded source, so that a run can be had again: mulberry32, 32 bits of state. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Uniform between two bounds. */
+export function between(random: Random, low: number, high: number): number {
+  return low + (high - low) * random();
+}
+
+/** Log-normal with median 1 (Box-Muller underneath). */
+export function lognormal(random: Random, sigma: number): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - random()));
+  return Math.exp(sigma * radius * Math.cos(2 * Math.PI * random()));
+}

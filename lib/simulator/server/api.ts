@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type ArrivingCall,
+  type Passage,
+  type ProviderPhysics,
+  type Random,
+  rateLimitHeaders,
+} from '../physics';
+import { ChatAnswer } from './chat-answer';
+import { playStream, playWhole } from './chat-play';
+import { type Reply, readChatRequest } from './chat-request';
+import { embeddingsAnswer, readEmbeddingsRequest } from './embeddings';
+import { bearerOf, Exchange, newId } from './exchange';
+import { type JsonObject, readJson } from './request-body';
+import { fingerprint, type RequestLog } from './request-log';
+import { BadRequest, errorBody, sendBadRequest, sendErrorPlan, sendJson } from './wire';
+
+export interface ApiOptions {
+  physics: ProviderPhysics;
+  log: RequestLog;
+  random: Random;
+  timeScale: number;
+  /** Accepted keys; none: any key, and no key too. */
+  keys: ReadonlySet<string> | undefined;
+  recordBodies: boolean;
+  reply: Reply | undefined;
+}
+
+type Headers = Record<string, string>;
+
+/** The OpenAI API of one simulated provider. */
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #startedAt = Math.floor(Date.now() / 1000);
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+  }
+
+  async handle(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+    const headers: Headers = { 'x-request-id': newId('req_'), 'openai-version': '2020-10-01' };
+    const { keys } = this.#options;
+    try {
+      if (keys && !keys.has(bearerOf(req))) {
+        this.#record(req, path);
+        const message =
+          bearerOf(req) === '' ? "You didn't provide an API key." : 'Incorrect API key provided.';
+        throw new BadRequest(message, { status: 401, code: 'invalid_api_key' });
+      }
+      const route = `${req.method ?? 'GET'} ${path}`;
+      if (route === 'POST /v1/chat/completions') await this.#chat(req, res, path, headers);
+      else if (route === 'POST /v1/embeddings') await this.#embeddings(req, res, path, headers);
+      else if (req.method === 'GET' && /^\/v1\/models(\/|$)/.test(path))
+        this.#models(req, res, path, headers);
+      else throw new BadRequest(`Unknown request URL: ${route}.`, { status: 404, code: 'unknown_url' });
+    } catch (error) {
+      if (error instanceof BadRequest) sendBadRequest(res, error, headers);
+      // Anything else is a client that left in the middle of its own request.
+      else res.destroy();
+    }
+  }
+
+  async #chat(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): Promise<void> {
+    const body = await this.#read(req, path);
+    const request = readChatRequest(body, req.headers, this.#options.random, this.#options.reply);
+    const { model, promptTokens, maxTokens, outputTokens } = request;
+    const call: ArrivingCall = { model, key: keyOf(req), promptTokens, outputTokens };
+    if (maxTokens !== undefined) call.maxTokens = maxTokens;
+    const passage = this.#arrive(call, headers);
+    const { plan } = passage;
+    const exchange = this.#exchange(res, passage);
+    if (plan.kind !== 'answer') {
+      this.#fail(exchange, passage, headers);
+      return;
+    }
+    headers['openai-processing-ms'] = String(Math.round(request.stream ? plan.firstTokenMs : plan.totalMs));
+    const answer = new ChatAnswer(request, plan, newId('chatcmpl-'), Math.floor(Date.now() / 1000));
+    (request.stream ? playStream : playWhole)(exchange, plan, answer, headers);
+  }
+
+  async #embeddings(
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    headers: Headers,
+  ): Promise<void> {
+    const body = await this.#read(req, path);
+    const request = readEmbeddingsRequest(body, req.headers);
+    const { model, promptTokens } = request;
+    const passage = this.#arrive(
+      { model, key: keyOf(req), promptTokens, maxTokens: 0, outputTokens: 0 },
+      headers,
+    );
+    const { plan } = passage;
+    const exchange = this.#exchange(res, passage);
+    if (plan.kind !== 'answer') {
+      this.#fail(exchange, passage, headers);
+      return;
+    }
+    headers['openai-processing-ms'] = String(Math.round(plan.totalMs));
+    const whole = { whole: () => embeddingsAnswer(request) };
+    playWhole(exchange, plan, whole, headers);
+  }
+
+  #models(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): void {
+    this.#record(req, path);
+    const list = this.#options.physics.models.map((id) => ({
+      id,
+      object: 'model',
+      created: this.#startedAt,
+      owned_by: 'simulator',
+    }));
+    if (path === '/v1/models') {
+      sendJson(res, 200, { object: 'list', data: list }, headers);
+      return;
+    }
+    const wanted = decodeURIComponent(path.slice('/v1/models/'.length));
+    const found = list.find(({ id }) => id === wanted);
+    if (found) {
+      sendJson(res, 200, found, headers);
+      return;
+    }
+    throw new BadRequest(`The model '${wanted}' does not exist`, {
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
+    });
+  }
+
+  #arrive(call: ArrivingCall, headers: Headers): Passage {
+    const passage = this.#options.physics.arrive(call, performance.now());
+    if ('limits' in passage.plan) Object.assign(headers, rateLimitHeaders(passage.plan.limits));
+    return passage;
+  }
+
+  #exchange(res: ServerResponse, passage: Passage): Exchange {
+    return new Exchange(res, this.#options.physics, passage, this.#options.timeScale);
+  }
+
+  #fail(exchange: Exchange, { plan }: Passage, headers: Headers): void {
+    if (plan.kind === 'reset') exchange.destroy();
+    if (plan.kind !== 'error') return;
+    exchange.at(plan.afterMs, () => {
+      exchange.finish();
+      sendErrorPlan(exchange.res, plan, headers);
+    });
+  }
+
+  async #read(req: IncomingMessage, path: string): Promise<JsonObject> {
+    const body = await readJson(req);
+    this.#record(req, path, body);
+    return body;
+  }
+
+  #record(req: IncomingMessage, path: string, body?: JsonObject): void {
+    const { log, recordBodies } = this.#options;
+    log.add({
+      at: Date.now(),
+      method: req.method ?? 'GET',
+      path,
+      ...(typeof body?.model === 'string' && { model: body.model }),
+      ...(body && { stream: body.stream === true }),
+      headers: req.headers,
+      ...(recordBodies && { body }),
+    });
+  }
+}
+
+/** Answers whatever path nobody serves. */
+export function sendUnknown(res: ServerResponse, path: string): void {
+  sendJson(res, 404, errorBody(`Unknown request URL: ${path}.`, 'invalid_request_error', 'unknown_url'));
+}
+
+function keyOf(req: IncomingMessage): string {
+  const key = bearerOf(req);
+  return key === '' ? '' : fingerprint(key);
+}

@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { seededRandom } from '../physics';
+import { asked, missing, readModel } from './chat-request';
+import type { JsonObject } from './request-body';
+import { tokensOfText } from './text';
+import { BadRequest } from './wire';
+
+export interface EmbeddingsRequest {
+  model: string;
+  inputs: string[];
+  dimensions: number;
+  base64: boolean;
+  promptTokens: number;
+}
+
+const DIMENSIONS = 1536;
+const MAX_INPUTS = 2048;
+
+/** Throws a BadRequest. */
+export function readEmbeddingsRequest(body: JsonObject, headers: IncomingHttpHeaders): EmbeddingsRequest {
+  const model = readModel(body);
+  const { inputs, tokens } = readInput(body.input);
+  const dimensions = body.dimensions ?? DIMENSIONS;
+  if (
+    typeof dimensions !== 'number' ||
+    !Number.isInteger(dimensions) ||
+    dimensions < 1 ||
+    dimensions > 4096
+  ) {
+    throw new BadRequest("Invalid value for 'dimensions'.", { param: 'dimensions' });
+  }
+  return {
+    model,
+    inputs,
+    dimensions,
+    base64: body.encoding_format === 'base64',
+    promptTokens: asked('prompt', body, headers) ?? tokens,
+  };
+}
+
+export function embeddingsAnswer(request: EmbeddingsRequest): Record<string, unknown> {
+  const data = request.inputs.map((input, index) => {
+    const vector = vectorOf(input, request.dimensions);
+    const embedding = request.base64 ? Buffer.from(vector.buffer).toString('base64') : Array.from(vector);
+    return { object: 'embedding', index, embedding };
+  });
+  const { model, promptTokens } = request;
+  return { object: 'list', data, model, usage: { prompt_tokens: promptTokens, total_tokens: promptTokens } };
+}
+
+/** A unit vector that depends on the text alone. */
+function vectorOf(input: string, dimensions: number): Float32Array {
+  let hash = 2166136261;
+  for (let at = 0; at < input.length; at += 1) hash = Math.imul(hash ^ input.charCodeAt(at), 16777619);
+  const random = seededRandom(hash);
+  const vector = Float32Array.from({ length: dimensions }, () => random() - 0.5);
+  const norm = Math.hypot(...vector) || 1;
+  return vector.map((value) => value / norm);
+}
+
+/** A text, texts, token ids or lists of them. */
+function readInput(input: unknown): { inputs: string[]; tokens: number } {
+  if (input == null) throw missing('input');
+  const parts: unknown[] =
+    Array.isArray(input) && !input.every((part) => typeof part === 'number') ? input : [input];
+  if (parts.length === 0 || parts.length > MAX_INPUTS) throw badInput();
+  let tokens = 0;
+  const inputs = parts.map((part) => {
+    if (typeof part === 'string' && part !== '') {
+      tokens += tokensOfText(part);
+      return part;
+    }
+    if (Array.isArray(part) && part.length > 0 && part.every((token) => typeof token === 'number')) {
+      tokens += part.length;
+      return part.join(' ');
+    }
+    throw badInput();
+  });
+  return { inputs, tokens };
+}
+
+function badInput(): BadRequest {
+  return new BadRequest("Invalid 'input': expected a text, an array of texts, or arrays of tokens.", {
+    param: 'input',
+  });
+}

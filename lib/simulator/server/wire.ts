@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http';
+import type { ErrorPlan } from '../physics';
+
+/** An error in OpenAI's shape. */
+export function errorBody(message: string, type: string, code: string | null, param: string | null = null) {
+  return { error: { message, type, param, code } };
+}
+
+/** What makes a request wrong before the provider even looks at its limits. */
+export class BadRequest extends Error {
+  readonly status: number;
+  readonly code: string | null;
+  readonly param: string | null;
+
+  constructor(message: string, at: { status?: number; code?: string; param?: string } = {}) {
+    super(message);
+    this.name = 'BadRequest';
+    this.status = at.status ?? 400;
+    this.code = at.code ?? null;
+    this.param = at.param ?? null;
+  }
+}
+
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  if (res.headersSent || res.destroyed) return;
+  const text = JSON.stringify(body);
+  res.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(text)),
+    ...headers,
+  });
+  res.end(text);
+}
+
+export function sendBadRequest(
+  res: ServerResponse,
+  error: BadRequest,
+  headers: Record<string, string>,
+): void {
+  const body = errorBody(error.message, 'invalid_request_error', error.code, error.param);
+  sendJson(res, error.status, body, headers);
+}
+
+export function sendErrorPlan(res: ServerResponse, plan: ErrorPlan, headers: Record<string, string>): void {
+  const all = { ...headers, ...plan.headers };
+  if (plan.retryAfterS !== undefined) all['retry-after'] = String(plan.retryAfterS);
+  sendJson(res, plan.status, errorBody(plan.message, plan.type, plan.code), all);
+}
