@@ -1,0 +1,50 @@
+import type { ChatCompletionChunk } from '../call/answer';
+import type { AnswerProgress } from './answer-progress';
+import { type ChatEvent, ParsedChatEvent } from './chat-event';
+import { isChunk, readFacts } from './chunk-facts';
+import { readJson } from './event-json';
+import type { FrameReader } from './frame-reader';
+import type { SseEvent } from './sse-decoder';
+import { TruncatedStreamError } from './stream-errors';
+
+interface DialectEventsOptions {
+  readonly hideUsage: boolean;
+  onMalformed?(): void;
+  dialectChunks(events: AsyncIterable<SseEvent>): AsyncIterable<ChatCompletionChunk>;
+}
+
+/** The events of a wire that is not OpenAI's, as the dialect translates them. They have no bytes to pass through. */
+export async function* readDialectEvents(
+  frames: FrameReader,
+  progress: AnswerProgress,
+  options: DialectEventsOptions,
+): AsyncGenerator<ChatEvent, undefined> {
+  try {
+    for await (const chunk of options.dialectChunks(soundEvents(frames, progress, options))) {
+      if (!isChunk(chunk)) continue;
+      const facts = readFacts(chunk);
+      progress.add(facts);
+      if (facts.usage) frames.renewGrace();
+      const hidden = options.hideUsage && facts.usage !== undefined && chunk.choices.length === 0;
+      yield new ParsedChatEvent(chunk, facts, hidden);
+    }
+    if (!progress.complete) throw new TruncatedStreamError();
+  } finally {
+    frames.close();
+  }
+}
+
+/** Only events that are JSON and no error: a dialect needs to know of neither. */
+async function* soundEvents(
+  frames: FrameReader,
+  progress: AnswerProgress,
+  options: DialectEventsOptions,
+): AsyncGenerator<SseEvent, undefined> {
+  do {
+    for (let frame = frames.take(); frame; frame = frames.take()) {
+      if (frame.data.startsWith('[DONE]')) return frames.release();
+      if (readJson(frame, progress, options) === undefined) continue;
+      yield frame.event === undefined ? { data: frame.data } : { event: frame.event, data: frame.data };
+    }
+  } while (await frames.fill());
+}

@@ -1,0 +1,29 @@
+import type { AnswerProgress } from './answer-progress';
+import { errorIn } from './chunk-facts';
+import type { SseEvent } from './sse-decoder';
+import { UpstreamStreamError } from './stream-errors';
+
+/**
+ * The JSON value of an event, or undefined where there is none to read.
+ * @throws UpstreamStreamError where it is an error. Once the answer is complete, nothing can make it less so.
+ */
+export function readJson(
+  event: SseEvent,
+  progress: AnswerProgress,
+  options: { onMalformed?(): void },
+): unknown {
+  const { data } = event;
+  if (data.trim() === '') return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    if (event.event === 'error' && !progress.complete) throw new UpstreamStreamError(undefined, data);
+    options.onMalformed?.();
+    return undefined;
+  }
+  const error = errorIn(value) ?? (event.event === 'error' ? value : undefined);
+  if (error === undefined) return value ?? undefined;
+  if (!progress.complete) throw new UpstreamStreamError(error, data);
+  return undefined;
+}

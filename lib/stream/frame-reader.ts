@@ -1,0 +1,129 @@
+import { SseDecoder, type SseFrame } from './sse-decoder';
+
+export interface FrameReaderOptions {
+  /** How long to wait in all, in milliseconds, for what may follow a complete answer. */
+  readonly graceMs: number;
+  /** Whether the answer is complete: from then on nothing that happens to the source is a failure. */
+  complete(): boolean;
+  /** The largest event, in bytes. Default 8 MiB. */
+  readonly maxEventBytes?: number;
+}
+
+/**
+ * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader stops the upstream.
+ * It closes the source as soon as nothing more is wanted of it.
+ */
+export class FrameReader {
+  readonly #source: AsyncIterable<Uint8Array>;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #decoder: SseDecoder;
+  readonly #options: FrameReaderOptions;
+  #frames: SseFrame[] = [];
+  #next = 0;
+  #graceLeftMs: number;
+  #state: 'open' | 'ended' | 'closed' = 'open';
+
+  constructor(source: AsyncIterable<Uint8Array>, options: FrameReaderOptions) {
+    this.#source = source;
+    this.#chunks = source[Symbol.asyncIterator]();
+    this.#options = options;
+    this.#decoder = new SseDecoder(options);
+    this.#graceLeftMs = options.graceMs;
+  }
+
+  /** The next event that has already arrived. */
+  take(): SseFrame | undefined {
+    return this.#frames[this.#next++];
+  }
+
+  /** Waits for more; false at the end. Call it once `take` has nothing left. */
+  async fill(): Promise<boolean> {
+    if (this.#state !== 'open') return false;
+    let chunk: IteratorResult<Uint8Array> | undefined;
+    try {
+      chunk = this.#options.complete() ? await this.#nextInGrace() : await this.#chunks.next();
+    } catch (error) {
+      const expected = this.#isClosed() || this.#options.complete();
+      this.close();
+      if (expected) return false;
+      throw error;
+    }
+    if (this.#isClosed()) return false;
+    if (chunk === undefined) {
+      this.close();
+      return false;
+    }
+    if (chunk.done) {
+      this.#state = 'ended';
+      this.#frames = this.#decoder.end();
+    } else {
+      this.#frames = this.#decoder.decode(chunk.value);
+    }
+    this.#next = 0;
+    return this.#state === 'open' || this.#frames.length > 0;
+  }
+
+  /** Starts the grace anew, for what may follow an event that came in it. */
+  renewGrace(): void {
+    this.#graceLeftMs = this.#options.graceMs;
+  }
+
+  /** Ends the reading at once and closes the source. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    const ended = this.#state === 'ended';
+    this.#state = 'closed';
+    this.#frames = [];
+    if (!ended) this.#closeSource();
+  }
+
+  /**
+   * Ends the reading; the rest of the source is let pass for as long as the grace, so that the connection of a
+   * well-behaved upstream can be used again.
+   */
+  release(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closed';
+    this.#frames = [];
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      let chunk: IteratorResult<Uint8Array> | undefined;
+      do chunk = await this.#nextInGrace();
+      while (chunk && !chunk.done);
+      if (!chunk) this.#closeSource();
+    } catch {
+      this.#closeSource();
+    }
+  }
+
+  /** Undefined when the grace is used up. Only time spent waiting counts, not the time a slow reader takes. */
+  async #nextInGrace(): Promise<IteratorResult<Uint8Array> | undefined> {
+    const startedAt = performance.now();
+    const next = this.#chunks.next();
+    const result = await within(next, this.#graceLeftMs);
+    this.#graceLeftMs -= Math.max(0, performance.now() - startedAt);
+    return result;
+  }
+
+  #closeSource(): void {
+    // A Readable's iterator takes a return() only after the read that is pending, which may be never: destroy it.
+    const { destroy } = this.#source as { destroy?: () => void };
+    if (typeof destroy === 'function') destroy.call(this.#source);
+    void this.#chunks.return?.().catch(() => undefined);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+}
+
+/** The value, or undefined if it takes longer. What arrived while our own event loop stood still is not late. */
+function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => setImmediate(() => resolve(undefined)), Math.max(0, ms));
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
+}

@@ -1,0 +1,98 @@
+/** Where the characters of a string (without its quotes) or of a number stand in a JSON text. */
+export interface JsonSpan {
+  readonly start: number;
+  readonly end: number;
+  readonly type: 'string' | 'number';
+}
+
+const MAX_DEPTH = 16;
+const NUMBER = /[-+.\deE]+/y;
+const WORD = /true|false|null/y;
+const SPACE = /[ \t\r\n]*/y;
+
+/**
+ * The spans of a JSON text by path, such as `choices.0.delta.content`. The text must have passed JSON.parse. Undefined
+ * where a path would not name one value for certain: a key twice in one object, a key with an escape or a dot; and
+ * where it is nested deeper than chunks are.
+ */
+export function jsonSpans(text: string): Map<string, JsonSpan> | undefined {
+  const walker = new Walker(text);
+  return walker.value('', 0) ? walker.spans : undefined;
+}
+
+class Walker {
+  readonly spans = new Map<string, JsonSpan>();
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(path: string, depth: number): boolean {
+    if (depth > MAX_DEPTH) return false;
+    this.#skip(SPACE);
+    const first = this.#text[this.#at];
+    if (first === '{') return this.#object(path, depth);
+    if (first === '[') return this.#array(path, depth);
+    const start = this.#at;
+    if (first === '"') {
+      this.#string();
+      this.spans.set(path, { start: start + 1, end: this.#at - 1, type: 'string' });
+      return true;
+    }
+    if (this.#skip(WORD)) return true;
+    if (!this.#skip(NUMBER)) return false;
+    this.spans.set(path, { start, end: this.#at, type: 'number' });
+    return true;
+  }
+
+  #object(path: string, depth: number): boolean {
+    const keys = new Set<string>();
+    while (this.#next('}')) {
+      this.#skip(SPACE);
+      const start = this.#at;
+      this.#string();
+      const key = this.#text.slice(start + 1, this.#at - 1);
+      if (keys.has(key) || /[\\.]/.test(key)) return false;
+      keys.add(key);
+      this.#skip(SPACE);
+      this.#at++; // the colon
+      if (!this.value(path === '' ? key : `${path}.${key}`, depth + 1)) return false;
+    }
+    return true;
+  }
+
+  #array(path: string, depth: number): boolean {
+    for (let index = 0; this.#next(']'); index++) {
+      if (!this.value(`${path}.${index}`, depth + 1)) return false;
+    }
+    return true;
+  }
+
+  /** Steps over the bracket or comma; false at the closing bracket, which is stepped over too. */
+  #next(closing: string): boolean {
+    this.#skip(SPACE);
+    if (this.#text[this.#at] === closing) {
+      this.#at++;
+      return false;
+    }
+    this.#at++;
+    this.#skip(SPACE);
+    if (this.#text[this.#at] !== closing) return true;
+    this.#at++;
+    return false;
+  }
+
+  #string(): void {
+    for (this.#at++; this.#text[this.#at] !== '"'; this.#at++) if (this.#text[this.#at] === '\\') this.#at++;
+    this.#at++;
+  }
+
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at;
+    if (!pattern.test(this.#text)) return false;
+    this.#at = pattern.lastIndex;
+    return true;
+  }
+}

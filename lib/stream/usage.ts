@@ -1,0 +1,103 @@
+import type { Usage } from '../call/answer';
+import type { ChatEvent } from './chat-event';
+
+export interface UsageMeterOptions {
+  /** The estimate of the prompt, in tokens. */
+  readonly promptTokens: number;
+  /** Counts the tokens of a text. It is called once, with at most 4,096 characters. */
+  estimateTokens(text: string): number;
+  /** How much of the text is kept, in UTF-16 code units. Default 4 Mi. */
+  readonly maxTextLength?: number;
+}
+
+const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
+const SAMPLE_LENGTH = 4096;
+/** Short strings are joined in lots: a slice of an event would keep the whole chunk it arrived in. */
+const LOT = 64;
+
+/** Keeps account of one stream: what it used, as reported or else counted, and the text so far. */
+export class UsageMeter {
+  readonly #options: UsageMeterOptions;
+  readonly #maxTextLength: number;
+  #lots: string[] = [];
+  #pieces: string[] = [];
+  #textLength = 0;
+  #textWhole = true;
+  #sample = '';
+  #generated = 0;
+  #reported: Usage | undefined;
+  #finished = false;
+  #final = false;
+
+  constructor(options: UsageMeterOptions) {
+    this.#options = options;
+    this.#maxTextLength = options.maxTextLength ?? MAX_TEXT_LENGTH;
+  }
+
+  add(event: ChatEvent): void {
+    this.#finished ||= event.finish;
+    if (event.usage) {
+      this.#reported = event.usage;
+      this.#final = this.#finished;
+    }
+    const { text, generated } = event;
+    this.#generated += generated.length;
+    if (this.#sample.length < SAMPLE_LENGTH) this.#sample += generated.slice(0, SAMPLE_LENGTH - this.#sample.length);
+    if (text !== '') this.#keep(text);
+  }
+
+  /** The text of the first choice so far, as far as it is kept. */
+  get text(): string {
+    this.#join();
+    return this.#lots.join('');
+  }
+
+  /** False once the text has outgrown what is kept. */
+  get textWhole(): boolean {
+    return this.#textWhole;
+  }
+
+  /** What the upstream reported last, if anything. */
+  get reported(): Usage | undefined {
+    return this.#reported;
+  }
+
+  /**
+   * What the stream has used: the upstream's own figures where it has given them with or after the end of the answer;
+   * else counted from what has arrived.
+   */
+  usage(): Usage {
+    if (this.#reported && this.#final) return this.#reported;
+    const prompt = this.#reported?.prompt_tokens ?? this.#options.promptTokens;
+    const completion = Math.max(this.#reported?.completion_tokens ?? 0, this.#count());
+    return {
+      ...this.#reported,
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      total_tokens: prompt + completion,
+    };
+  }
+
+  /** Counted on a sample and scaled: an exact count of megabytes would hold up the event loop. */
+  #count(): number {
+    if (this.#generated === 0) return 0;
+    return Math.ceil((this.#options.estimateTokens(this.#sample) * this.#generated) / this.#sample.length);
+  }
+
+  #keep(text: string): void {
+    const room = this.#maxTextLength - this.#textLength;
+    if (text.length > room) this.#textWhole = false;
+    // Once something is missing nothing may follow, or the text would have a hole.
+    if (room <= 0) return;
+    const kept = text.slice(0, room);
+    this.#textLength += kept.length;
+    this.#pieces.push(kept);
+    if (this.#pieces.length >= LOT) this.#join();
+  }
+
+  #join(): void {
+    if (this.#pieces.length === 0) return;
+    this.#lots.push(this.#pieces.join(''));
+    this.#pieces = [];
+  }
+}
