@@ -1,0 +1,34 @@
+import type { BalancerConfig } from '../../lib/config/options';
+import { resolveConfig } from '../../lib/config/resolve';
+import type { EndpointConfig } from '../../lib/endpoint/options';
+import { AiBalancerError } from '../../lib/errors';
+
+/** One endpoint for each model, named after it. */
+export function endpointsOf(...models: string[]): EndpointConfig[] {
+  return models.map((model) => ({ name: model, model, apiKey: 'test-key' }));
+}
+
+/** A valid configuration with one thing in it that the types would not let through. */
+export function configWith(extra: Record<string, unknown>): BalancerConfig {
+  return { endpoints: endpointsOf('gpt-4o'), ...extra };
+}
+
+/** One endpoint with options that the types would not let through. */
+export function endpointWith(extra: Record<string, unknown>): BalancerConfig {
+  return { endpoints: [{ ...endpointsOf('gpt-4o')[0], ...extra } as EndpointConfig] };
+}
+
+/** The lines of the error that names the faults; empty where there are none. */
+export function faultsOf(config: unknown): string[] {
+  try {
+    resolveConfig(config as BalancerConfig);
+    return [];
+  } catch (error) {
+    if (!AiBalancerError.isInstance(error)) throw error;
+    expect(error.code).toBe('ERR_AI_CONFIG');
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
+  }
+}

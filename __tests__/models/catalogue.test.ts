@@ -1,0 +1,106 @@
+import { baseNameOf, CATALOGUE, profileOf } from '../../lib/models/catalogue';
+
+describe('the catalogue', () => {
+  it.each([
+    ['gpt-4.1', 2, 8, 1_047_576, 0.9],
+    ['gpt-4o', 2.5, 10, 128_000, 0.88],
+    ['gpt-4o-mini', 0.15, 0.6, 128_000, 0.74],
+    ['claude-sonnet-4-20250514', 3, 15, 200_000, 0.92],
+    ['deepseek-chat', 0.28, 0.42, 131_072, 0.82],
+  ])(
+    'knows %s: price in USD per million, window, quality',
+    (model, input, output, contextWindow, quality) => {
+      const { profile, known } = profileOf(model);
+      expect(known).toBe(true);
+      expect(profile).toMatchObject({ price: { input, output }, contextWindow, quality });
+    },
+  );
+
+  it.each([
+    ['gpt-4.1', ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514']],
+    ['gpt-4o', ['gpt-4o-mini', 'claude-sonnet-4-20250514']],
+    ['gpt-4o-mini', ['claude-sonnet-4-20250514', 'deepseek-chat']],
+    ['claude-sonnet-4-20250514', ['gpt-4o', 'gpt-4o-mini']],
+    ['deepseek-chat', ['gpt-4o-mini', 'gpt-4o']],
+  ])('says what stands in for %s', (model, fallbacks) => {
+    expect(profileOf(model).profile.fallbacks).toEqual(fallbacks);
+  });
+
+  it.each([
+    ['gpt-4o-2024-08-06', 'gpt-4o'],
+    ['gpt-4o-mini-2024-07-18', 'gpt-4o-mini'],
+    ['openai/gpt-4o', 'gpt-4o'],
+    ['openrouter/openai/gpt-4.1-2025-04-14', 'gpt-4.1'],
+    ['claude-sonnet-4-20250514', 'claude-sonnet-4'],
+    ['claude-sonnet-4-5-20250929', 'claude-sonnet-4-5'],
+    ['claude-sonnet-4@20250514', 'claude-sonnet-4'],
+    ['claude-3-5-haiku-latest', 'claude-3-5-haiku'],
+    ['mistral-large-latest', 'mistral-large'],
+    ['groq/llama-3.3-70b-versatile', 'llama-3.3-70b'],
+    ['meta-llama/Llama-3.3-70B-Instruct', 'llama-3.3-70b'],
+    ['gpt-35-turbo', 'gpt-3.5-turbo'],
+    ['gpt-4o-audio', 'gpt-4o-audio'],
+    ['gpt-4o-2024', 'gpt-4o-2024'],
+  ])('reads %s as %s', (model, base) => {
+    expect(baseNameOf(model)).toBe(base);
+    expect(profileOf(model).profile === profileOf(base).profile || !profileOf(base).known).toBe(true);
+  });
+
+  it('lets an unknown model work, with neutral figures and without a price', () => {
+    const { profile, known } = profileOf('house/llama-9000');
+    expect(known).toBe(false);
+    expect(profile.price).toBeUndefined();
+    expect(profile.capabilities).toEqual(
+      expect.arrayContaining(['chat', 'tools', 'vision', 'json_schema', 'streaming']),
+    );
+    expect(profile.quality).toBeGreaterThan(0.5);
+    expect(profile.contextWindow).toBeGreaterThan(0);
+  });
+
+  it('takes an unknown model for an embedding model where its name says so', () => {
+    expect(profileOf('nomic-embed-text').profile.capabilities).toEqual(['embeddings']);
+    expect(profileOf('text-embedding-3-small').profile).toMatchObject({
+      price: { input: 0.02, output: 0 },
+      capabilities: ['embeddings'],
+    });
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', '', '/', '-latest'])(
+    'does not stumble over %j',
+    (model) => {
+      expect(profileOf(model, {}).known).toBe(false);
+      expect(profileOf(model, {}).profile.contextWindow).toBe(128_000);
+    },
+  );
+
+  it('can be corrected and added to', () => {
+    const overrides = { 'gpt-4o': { quality: 0.5, price: undefined }, 'gpt-4o-2024-08-06': { quality: 0.6 } };
+    expect(profileOf('gpt-4o', overrides).profile).toMatchObject({
+      quality: 0.5,
+      price: { input: 2.5, output: 10 },
+    });
+    expect(profileOf('openai/gpt-4o', overrides).profile.quality).toBe(0.5);
+    expect(profileOf('gpt-4o-2024-08-06', overrides).profile.quality).toBe(0.6);
+    expect(profileOf('gpt-4o').profile.quality).toBe(0.88);
+    expect(profileOf('mine', { mine: { contextWindow: 10 } })).toMatchObject({
+      known: true,
+      profile: { contextWindow: 10, quality: 0.75 },
+    });
+  });
+
+  it('has sound figures in every entry, and none can be changed', () => {
+    for (const [name, profile] of CATALOGUE) {
+      expect(baseNameOf(name)).toBe(name);
+      expect(profile.contextWindow).toBeGreaterThan(1000);
+      expect(profile.quality).toBeGreaterThan(0);
+      expect(profile.quality).toBeLessThanOrEqual(1);
+      expect(profile.price?.input).toBeGreaterThan(0);
+      expect(profile.price?.input).toBeLessThan(100);
+      expect(profile.price?.cachedInput ?? 0).toBeLessThan(profile.price?.input ?? 0);
+      expect(profile.latency.firstTokenMs).toBeGreaterThan(0);
+      expect(profile.capabilities.length).toBeGreaterThan(0);
+      expect(Object.isFrozen(profile.price)).toBe(true);
+      for (const fallback of profile.fallbacks ?? []) expect(profileOf(fallback).known).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,170 @@
+import { didYouMean } from '../call/did-you-mean';
+import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
+import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
+import { DEFAULTS } from './defaults';
+import { type Fault, faultAt } from './faults';
+import { isRecord } from './leaves';
+import { type EndpointSketch, sketchEndpoints } from './sketch';
+
+/** Names that a call uses for something else. */
+const RESERVED_MODELS = ['auto', '*'];
+
+/** The faults that lie between options, found in the raw configuration, so that they come with those of the shapes. */
+export function crossFaults(raw: unknown): Fault[] {
+  if (!isRecord(raw)) return [];
+  const endpoints = sketchEndpoints(raw);
+  return [
+    ...duplicateNames(raw, endpoints),
+    ...reservedNames(raw, endpoints),
+    ...aliasCollisions(raw, endpoints),
+    ...providerFaults(raw, endpoints),
+    ...modelListFaults(raw, 'fallbacks', endpoints),
+    ...modelListFaults(raw, 'contentPolicyFallbacks', endpoints),
+    ...unusedGroups(raw, endpoints),
+    ...orderFaults(raw),
+  ];
+}
+
+function duplicateNames(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+  const first = new Map<string, number>();
+  const faults: Fault[] = [];
+  for (const { index, name } of endpoints) {
+    if (name === undefined) continue;
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, index);
+    else
+      faults.push(
+        faultAt(raw, ['endpoints', index, 'name'], `a name that endpoints[${earlier}] does not have`),
+      );
+  }
+  return faults;
+}
+
+function reservedNames(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+  const faults: Fault[] = [];
+  for (const { index, model, aliases } of endpoints) {
+    if (model !== undefined && RESERVED_MODELS.includes(model)) {
+      faults.push(faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are taken)"));
+    }
+    aliases.forEach((alias, position) => {
+      if (!RESERVED_MODELS.includes(alias)) return;
+      faults.push(
+        faultAt(raw, ['endpoints', index, 'aliases', position], "an alias ('auto' and '*' are taken)"),
+      );
+    });
+  }
+  return faults;
+}
+
+function aliasCollisions(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+  const owners = new Map<string, number>();
+  for (const { index, model } of endpoints) {
+    if (model !== undefined && !owners.has(model)) owners.set(model, index);
+  }
+  return endpoints.flatMap(({ index, model, aliases }) =>
+    aliases.flatMap((alias, position) => {
+      const owner = owners.get(alias);
+      if (owner === undefined || alias === model) return [];
+      const expected = `an alias that is not another model's own name (that of endpoints[${owner}])`;
+      return [faultAt(raw, ['endpoints', index, 'aliases', position], expected)];
+    }),
+  );
+}
+
+function providerFaults(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
+  const own = isRecord(raw.dialects) ? Object.keys(raw.dialects) : [];
+  const known = [...BUILT_IN_DIALECTS.keys(), ...own];
+  return endpoints.flatMap((endpoint) => {
+    const at = ['endpoints', endpoint.index] as const;
+    const provider = endpoint.provider ?? DEFAULTS.endpoint.provider;
+    if (!known.includes(provider)) {
+      const near = didYouMean(provider, known);
+      const hint = near === undefined ? `one of ${known.join(', ')}` : `did you mean '${near}'?`;
+      return [faultAt(raw, [...at, 'provider'], `a provider that has a dialect (${hint})`)];
+    }
+    if (endpoint.baseURL === undefined && defaultBaseURL(provider) === undefined) {
+      return [
+        faultAt(raw, [...at, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`),
+      ];
+    }
+    if (endpoint.baseURL === undefined && endpoint.keyIsUndefined && OPENAI_COMPATIBLE[provider]?.needsKey) {
+      return [faultAt(raw, [...at, 'apiKey'], 'a key (is the environment variable set?)')];
+    }
+    return [];
+  });
+}
+
+/** A list that names a model nobody serves would be a fallback that silently isn't there. */
+function modelListFaults(
+  raw: Record<string, unknown>,
+  option: 'fallbacks' | 'contentPolicyFallbacks',
+  endpoints: readonly EndpointSketch[],
+): Fault[] {
+  const lists = raw[option];
+  if (!isRecord(lists)) return [];
+  const served = [
+    ...new Set(endpoints.flatMap(({ model, aliases }) => (model ? [model, ...aliases] : aliases))),
+  ];
+  const faults: Fault[] = [];
+  for (const [model, list] of Object.entries(lists)) {
+    if (model !== '*' && !served.includes(model)) {
+      const expected = `the name of a model or alias that an endpoint has, or '*'${hint(model, served)}`;
+      faults.push({ path: [option, model], expected, got: 'a name that no endpoint has' });
+    }
+    if (!Array.isArray(list)) continue;
+    list.forEach((target: unknown, position) => {
+      if (typeof target !== 'string' || target === '') return;
+      const path = [option, model, position];
+      if (target === model) faults.push(faultAt(raw, path, 'another model than the one it stands in for'));
+      else if (!served.includes(target)) {
+        faults.push(faultAt(raw, path, `a model or alias that an endpoint has${hint(target, served)}`));
+      }
+    });
+  }
+  return faults;
+}
+
+function hint(name: string, known: readonly string[]): string {
+  const near = didYouMean(name, known);
+  return near === undefined ? '' : ` (did you mean '${near}'?)`;
+}
+
+function unusedGroups(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
+  if (!isRecord(raw.quotaGroups)) return [];
+  const used = endpoints.flatMap(({ quotaGroup }) => quotaGroup ?? []);
+  return Object.keys(raw.quotaGroups)
+    .filter((group) => !used.includes(group))
+    .map((group) => ({
+      path: ['quotaGroups', group],
+      expected: `the quotaGroup of at least one endpoint${hint(group, used)}`,
+      got: 'a group that no endpoint names',
+    }));
+}
+
+/** Pairs whose second may not be below the first, with the defaults filled in. */
+function orderFaults(raw: Record<string, unknown>): Fault[] {
+  return [
+    ...orderFault(raw, 'retry', 'baseDelayMs', 'maxDelayMs', DEFAULTS.retry),
+    ...orderFault(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker),
+  ];
+}
+
+function orderFault<K extends string>(
+  raw: Record<string, unknown>,
+  option: string,
+  low: K,
+  high: K,
+  defaults: Readonly<Record<K, number>>,
+): Fault[] {
+  const given = raw[option];
+  if (!isRecord(given)) return [];
+  const least = given[low] ?? defaults[low];
+  const most = given[high] ?? defaults[high];
+  if (typeof least !== 'number' || typeof most !== 'number' || !(least > most)) return [];
+  const path = given[high] === undefined ? [option, low] : [option, high];
+  return [
+    given[high] === undefined
+      ? faultAt(raw, path, `at most ${high} (${most})`)
+      : faultAt(raw, path, `at least ${low} (${least})`),
+  ];
+}

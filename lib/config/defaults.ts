@@ -1,0 +1,76 @@
+import type { BreakerOptions, Timeouts } from '../endpoint/options';
+import type { HedgeOptions, RetryOptions } from '../failover/options';
+import type { QueueOptions } from '../queue/options';
+import type { ScoreWeights, StrategyName } from '../routing/strategy';
+import type { StreamOptions } from '../stream/options';
+
+interface Defaults {
+  readonly strategy: StrategyName;
+  readonly endpoint: {
+    readonly provider: string;
+    readonly weight: number;
+    readonly tier: number;
+    readonly maxConcurrent: number;
+    readonly burstSeconds: number;
+    readonly tokensCharged: 'auto';
+  };
+  readonly timeouts: Timeouts;
+  readonly retry: RetryOptions;
+  readonly breaker: BreakerOptions;
+  readonly hedge: HedgeOptions;
+  readonly queue: QueueOptions;
+  readonly stream: StreamOptions;
+  readonly scoreWeights: ScoreWeights;
+  readonly http: { readonly proxy: false; readonly maxResponseBytes: number };
+}
+
+/** Every default of the configuration, in one place. Units are in the names. */
+export const DEFAULTS: Defaults = deepFreeze({
+  strategy: 'weighted',
+  endpoint: {
+    provider: 'openai',
+    weight: 1,
+    tier: 0,
+    maxConcurrent: Infinity,
+    burstSeconds: 10,
+    tokensCharged: 'auto',
+  },
+  timeouts: {
+    totalMs: 60_000,
+    embeddingsMs: 30_000,
+    connectMs: 5_000,
+    firstTokenMs: 30_000,
+    stallMs: 15_000,
+  },
+  retry: { maxAttempts: 5, budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 250, maxDelayMs: 8_000 },
+  breaker: {
+    consecutiveFailures: 5,
+    errorThresholdPercentage: 50,
+    volumeThreshold: 10,
+    resetTimeoutMs: 1_000,
+    maxResetTimeoutMs: 20_000,
+    rampMs: 5_000,
+  },
+  hedge: { budgetRatio: 0.05 },
+  queue: { maxSize: 10_000 },
+  stream: { recovery: 'error' },
+  scoreWeights: {
+    deadline: 4,
+    speed: 0.5,
+    cost: 0.3,
+    scarcity: 1,
+    failure: 2,
+    quality: 0.3,
+    triedProvider: 0.3,
+    ramp: 0.5,
+    weight: 0.2,
+  },
+  http: { proxy: false, maxResponseBytes: 64 * 1024 * 1024 },
+});
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value) as unknown[]) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}

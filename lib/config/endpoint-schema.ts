@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import type { EndpointConfig } from '../endpoint/options';
+import {
+  count,
+  countOrNone,
+  depthSeconds,
+  duration,
+  isRecord,
+  leaf,
+  name,
+  names,
+  notNegative,
+  oneOf,
+  options,
+  positive,
+  share,
+} from './leaves';
+
+/** Sent by the transport itself; a second value would break the message's framing. */
+const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'host']);
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export const price = options({
+  input: notNegative,
+  output: notNegative,
+  cachedInput: notNegative.optional(),
+});
+
+export const capabilities = z.array(
+  oneOf('chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'),
+  { error: 'an array of strings' },
+);
+
+export const strengths = z.array(oneOf('chat', 'code', 'analysis', 'embedding'), {
+  error: 'an array of strings',
+});
+
+export const timeouts = options({
+  totalMs: duration.optional(),
+  embeddingsMs: duration.optional(),
+  connectMs: duration.optional(),
+  firstTokenMs: duration.optional(),
+  stallMs: duration.optional(),
+});
+
+export const tokensPerMinute = z.union([positive, options({ input: positive, output: positive })], {
+  error: 'a finite number above 0, or { input, output }',
+});
+
+const baseURL = leaf<string>(
+  'an http or https URL without user, password, query or fragment',
+  (value) => typeof value === 'string' && isPlainHttpUrl(value),
+);
+
+const apiKey = leaf<EndpointConfig['apiKey']>(
+  'a key of at least 1 character without white space, or a function that returns one',
+  (value) =>
+    typeof value === 'function' || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())),
+).refine((value) => typeof value !== 'string' || !looksLikePlaceholder(value), {
+  error: 'the key itself: text is not expanded, so the caller reads it, e.g. process.env.NAME',
+});
+
+const headers = leaf<Record<string, string>>('an object of header names and values', isRecord)
+  .superRefine((value, context) => {
+    if (!isRecord(value)) return;
+    for (const [header, text] of Object.entries(value)) {
+      const message = headerFault(header, text);
+      if (message) context.addIssue({ code: 'custom', path: [header], message });
+    }
+  })
+  .transform((value) => ({ ...value }));
+
+export const endpointSchema = options({
+  name,
+  model: name,
+  provider: name.optional(),
+  baseURL: baseURL.optional(),
+  apiKey: apiKey.optional(),
+  aliases: names.optional(),
+  weight: notNegative.optional(),
+  tier: countOrNone.optional(),
+  rpm: positive.optional(),
+  tpm: tokensPerMinute.optional(),
+  rpd: positive.optional(),
+  tpd: positive.optional(),
+  maxConcurrent: count.optional(),
+  burstSeconds: depthSeconds.optional(),
+  quotaGroup: name.optional(),
+  tokensCharged: oneOf('auto', 'reserved', 'actual').optional(),
+  price: price.optional(),
+  contextWindow: count.optional(),
+  capabilities: capabilities.optional(),
+  quality: share.optional(),
+  strengths: strengths.optional(),
+  tags: names.optional(),
+  headers: headers.optional(),
+  timeouts: timeouts.optional(),
+});
+
+function headerFault(header: string, text: unknown): string | undefined {
+  if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase())) return 'a header that the app may set';
+  if (typeof text === 'string' && HEADER_VALUE.test(text)) return undefined;
+  return 'a header value: a string without line breaks';
+}
+
+/** `${NAME}` and `$NAME`: what other tools expand. */
+export function looksLikePlaceholder(text: string): boolean {
+  return /^\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)$/.test(text.trim());
+}
+
+function isPlainHttpUrl(text: string): boolean {
+  if (!URL.canParse(text) || /[?#\s]/.test(text)) return false;
+  const url = new URL(text);
+  const plain = url.username === '' && url.password === '' && url.hostname !== '';
+  return plain && (url.protocol === 'http:' || url.protocol === 'https:');
+}

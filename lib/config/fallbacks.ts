@@ -1,0 +1,48 @@
+import type { EndpointSettings } from '../endpoint/settings';
+import { baseNameOf } from '../models/catalogue';
+
+type ModelLists = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * The catalogue's lists, as far as the models have endpoints here. A name of the catalogue stands for every spelling
+ * of that model that an endpoint uses: `openai/gpt-4o-mini` serves where the list says `gpt-4o-mini`.
+ */
+export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<string, readonly string[]> {
+  const models = distinct(endpoints.map(({ model }) => model));
+  const lists = new Map<string, readonly string[]>();
+  for (const { model, profile } of endpoints) {
+    if (lists.has(model)) continue;
+    const wanted = profile.fallbacks ?? [];
+    const served = wanted.flatMap((name) =>
+      models.includes(name) ? [name] : models.filter((other) => baseNameOf(other) === baseNameOf(name)),
+    );
+    const others = distinct(served).filter((other) => other !== model);
+    if (others.length > 0) lists.set(model, Object.freeze(others));
+  }
+  return lists;
+}
+
+/** The app's lists, with aliases replaced by the models they stand for. A model's own entry wins over an alias's. */
+export function givenFallbacks(
+  given: ModelLists,
+  endpoints: readonly EndpointSettings[],
+): Map<string, readonly string[]> {
+  const modelsOf = (name: string): string[] => {
+    const named = endpoints.filter(({ model }) => model === name);
+    const meant = named.length > 0 ? named : endpoints.filter(({ aliases }) => aliases.includes(name));
+    return distinct(meant.map(({ model }) => model));
+  };
+  const lists = new Map<string, readonly string[]>();
+  for (const [key, targets] of Object.entries(given)) {
+    const list = distinct(targets.flatMap(modelsOf));
+    for (const model of key === '*' ? ['*'] : modelsOf(key)) {
+      if (lists.has(model) && key !== model) continue;
+      lists.set(model, Object.freeze(list.filter((other) => other !== model)));
+    }
+  }
+  return lists;
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}

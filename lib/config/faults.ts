@@ -1,0 +1,108 @@
+import type { z } from 'zod';
+import { didYouMean } from '../call/did-you-mean';
+import { AiBalancerError } from '../errors';
+import { safeMessage } from '../failure/detail';
+
+/** One thing wrong with a configuration. */
+export interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly expected: string;
+  /** Already safe to show. */
+  readonly got: string;
+}
+
+/** A configuration of thousands of endpoints with one common mistake must not fill the log. */
+const MAX_LINES = 200;
+const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|token|secret)$/i;
+
+/** The error that lists every fault, one a line. */
+export function configError(faults: readonly Fault[]): AiBalancerError {
+  const lines = faults
+    .slice(0, MAX_LINES)
+    .map((fault) => `  ${pathText(fault.path)}: expected ${fault.expected}, got ${fault.got}`);
+  if (faults.length > MAX_LINES) lines.push(`  and ${faults.length - MAX_LINES} more`);
+  const title = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
+  return new AiBalancerError('ERR_AI_CONFIG', `The configuration has ${title}:\n${lines.join('\n')}`);
+}
+
+/** A fault whose `got` is told from the raw configuration. */
+export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: string): Fault {
+  return { path, expected, got: describe(valueAt(raw, path), path) };
+}
+
+/** zod's issues as faults. */
+export function shapeFaults(raw: unknown, issues: readonly z.core.$ZodIssue[]): Fault[] {
+  return issues.flatMap((issue) => issueFaults(raw, issue, []));
+}
+
+function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly PropertyKey[]): Fault[] {
+  const path = [...base, ...issue.path];
+  if (issue.code === 'unrecognized_keys') {
+    const known = issue.message.split(', ');
+    return issue.keys.map((key) => unknownOption(raw, [...path, key], key, known));
+  }
+  if (issue.code === 'invalid_union') {
+    // The branch that got into the value is the one that was meant.
+    const meant = issue.errors.find((branch) => branch.some(reachesInside));
+    if (meant) return meant.flatMap((inner) => issueFaults(raw, inner, path));
+  }
+  return [faultAt(raw, path, issue.message)];
+}
+
+function reachesInside(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length > 0 || issue.code === 'unrecognized_keys';
+}
+
+function unknownOption(raw: unknown, path: PropertyKey[], key: string, known: string[]): Fault {
+  const near = didYouMean(key, known);
+  const hint = near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;
+  // The value of a misspelt apiKey is a key too: only its type is told.
+  return { path, expected: hint, got: `an unknown option (${kindOf(valueAt(raw, path))})` };
+}
+
+/** `endpoints[2].rpm` */
+function pathText(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (/^[A-Za-z_$][\w$]*$/.test(String(part))) text += text === '' ? String(part) : `.${String(part)}`;
+    else text += `[${JSON.stringify(String(part).slice(0, 100))}]`;
+  }
+  return text === '' ? 'config' : text;
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  let value = raw;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/** A value as a message may show it: short, and never a secret. */
+function describe(value: unknown, path: readonly PropertyKey[]): string {
+  if (value === '') return 'an empty string';
+  const secret = path.some((part) => SECRET_PATH.test(String(part)));
+  if (secret && ['string', 'number', 'bigint'].includes(typeof value)) return `a ${typeof value} (not shown)`;
+  if (typeof value !== 'string') return kindOf(value);
+  const text = safeMessage(path.at(-1) === 'baseURL' ? withoutCredentials(value) : value);
+  return text.length > 80 ? `${JSON.stringify(text.slice(0, 80))}...` : JSON.stringify(text);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') {
+    return String(value);
+  }
+  if (typeof value === 'bigint') return 'a bigint';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** Whatever stands before an @ or after a ? may be a password or a key. */
+function withoutCredentials(url: string): string {
+  const afterUser = url.includes('@') ? `***@${url.slice(url.lastIndexOf('@') + 1)}` : url;
+  const end = afterUser.search(/[?#]/);
+  if (end >= 0) return `${afterUser.slice(0, end + 1)}***`;
+  return afterUser.startsWith('data:') ? 'data:***' : afterUser;
+}

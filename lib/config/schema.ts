@@ -1,0 +1,167 @@
+import { z } from 'zod';
+import type { Dialect } from '../provider/dialect';
+import type { Strategy } from '../routing/strategy';
+import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
+import {
+  attempts,
+  callable,
+  count,
+  countOrNone,
+  duration,
+  durationOrNone,
+  isRecord,
+  leaf,
+  name,
+  names,
+  notNegative,
+  oneOf,
+  options,
+  percentage,
+  positive,
+  recordOf,
+  share,
+  withMethods,
+} from './leaves';
+import type { BalancerConfig, Logger } from './options';
+
+const strategyName = oneOf(
+  'adaptive',
+  'weighted',
+  'round-robin',
+  'least-busy',
+  'lowest-latency',
+  'lowest-cost',
+);
+
+const strategy = leaf<BalancerConfig['strategy']>(
+  "'adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost', or { name, pick(call, candidates) }",
+  (value) => strategyName.safeParse(value).success || isStrategy(value),
+);
+
+const dialect = leaf<Dialect>(
+  'a Dialect: { name, operations, request, answer, failure, limits, chunks? }',
+  (value) =>
+    isRecord(value) &&
+    typeof value.name === 'string' &&
+    Array.isArray(value.operations) &&
+    value.operations.length > 0 &&
+    value.operations.every((operation) => operation === 'chat' || operation === 'embeddings') &&
+    ['request', 'answer', 'failure', 'limits'].every((method) => typeof value[method] === 'function') &&
+    (value.chunks === undefined || typeof value.chunks === 'function'),
+);
+
+const modelLists = recordOf(names, 'an object of models and the models tried next');
+
+const proxy = options({
+  host: name,
+  port: leaf<number>(
+    'a port',
+    (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536,
+  ),
+  protocol: name.optional(),
+  auth: options({
+    username: z.string({ error: 'a string' }),
+    password: z.string({ error: 'a string' }),
+  }).optional(),
+});
+
+export const configSchema = options({
+  endpoints: z
+    .array(endpointSchema, { error: 'an array of endpoints' })
+    .refine((value) => value.length > 0, { error: 'at least one endpoint' }),
+  fallbacks: modelLists.optional(),
+  contentPolicyFallbacks: modelLists.optional(),
+  quotaGroups: recordOf(
+    options({ rpm: positive.optional(), tpm: tokensPerMinute.optional() }).refine(
+      (group) => group.rpm !== undefined || group.tpm !== undefined,
+      { error: 'rpm, tpm or both' },
+    ),
+    'an object of group names and limits',
+  ).optional(),
+  strategy: strategy.optional(),
+  scoreWeights: options({
+    deadline: notNegative.optional(),
+    speed: notNegative.optional(),
+    cost: notNegative.optional(),
+    scarcity: notNegative.optional(),
+    failure: notNegative.optional(),
+    quality: notNegative.optional(),
+    triedProvider: notNegative.optional(),
+    ramp: notNegative.optional(),
+    weight: notNegative.optional(),
+  }).optional(),
+  classify: callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type').optional(),
+  models: recordOf(
+    options({
+      strengths: strengths.optional(),
+      price: price.optional(),
+      latency: options({
+        firstTokenMs: notNegative,
+        msPerPromptToken: notNegative,
+        msPerOutputToken: notNegative,
+      }).optional(),
+      contextWindow: count.optional(),
+      capabilities: capabilities.optional(),
+      quality: share.optional(),
+      reasoning: z.boolean({ error: 'true or false' }).optional(),
+      fallbacks: names.optional(),
+    }),
+    'an object of models and profiles',
+  ).optional(),
+  timeouts: timeouts.optional(),
+  retry: options({
+    maxAttempts: attempts.optional(),
+    budgetRatio: share.optional(),
+    budgetPerSecond: notNegative.optional(),
+    baseDelayMs: durationOrNone.optional(),
+    maxDelayMs: durationOrNone.optional(),
+  }).optional(),
+  breaker: options({
+    consecutiveFailures: count.optional(),
+    errorThresholdPercentage: percentage.optional(),
+    volumeThreshold: count.optional(),
+    resetTimeoutMs: duration.optional(),
+    maxResetTimeoutMs: duration.optional(),
+    rampMs: durationOrNone.optional(),
+  }).optional(),
+  hedge: z
+    .union(
+      [z.literal(false), options({ budgetRatio: share.optional(), delayMs: durationOrNone.optional() })],
+      {
+        error: 'false or { budgetRatio, delayMs }',
+      },
+    )
+    .optional(),
+  queue: options({ maxSize: countOrNone.optional() }).optional(),
+  stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
+  dialects: recordOf(dialect, 'an object of provider names and dialects').optional(),
+  estimateTokens: callable<NonNullable<BalancerConfig['estimateTokens']>>(
+    'a function (body) => tokens',
+  ).optional(),
+  logger: withMethods<Logger>(
+    'an object with debug, info, warn and error',
+    'debug',
+    'info',
+    'warn',
+    'error',
+  ).optional(),
+  http: options({
+    axios: leaf<NonNullable<BalancerConfig['http']>['axios']>(
+      'an axios instance',
+      (value) =>
+        typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
+    ).optional(),
+    proxy: z
+      .union([z.literal(false), proxy], { error: 'false or { host, port, protocol, auth }' })
+      .optional(),
+    maxResponseBytes: count.optional(),
+  }).optional(),
+});
+
+export type CheckedConfig = z.output<typeof configSchema>;
+
+function isStrategy(value: unknown): value is Strategy {
+  return (
+    isRecord(value) && typeof value.name === 'string' && value.name !== '' && typeof value.pick === 'function'
+  );
+}

@@ -1,0 +1,88 @@
+import { CHAT_MODELS } from './chat-models';
+import { EMBEDDING_MODELS } from './embedding-models';
+import type { ModelProfile } from './profile';
+
+/** Profiles by base name: without a provider's prefix and without a date. Frozen. */
+export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
+  Object.entries({ ...CHAT_MODELS, ...EMBEDDING_MODELS }).map(([name, profile]) => [name, frozen(profile)]),
+);
+
+/** Other spellings of catalogue names, as some providers write them. */
+const SPELLINGS: ReadonlyMap<string, string> = new Map([
+  ['gpt-35-turbo', 'gpt-3.5-turbo'],
+  ['claude-3.5-haiku', 'claude-3-5-haiku'],
+  ['claude-haiku-4.5', 'claude-haiku-4-5'],
+  ['claude-sonnet-4.5', 'claude-sonnet-4-5'],
+  ['claude-sonnet-4-0', 'claude-sonnet-4'],
+  ['claude-opus-4-0', 'claude-opus-4'],
+  ['llama-3.3-70b-versatile', 'llama-3.3-70b'],
+  ['llama-3.3-70b-instruct', 'llama-3.3-70b'],
+  ['deepseek-r1', 'deepseek-reasoner'],
+]);
+
+/** What an unknown model starts with: figures in the middle, and no price, so that no cost ceiling lets it through. */
+const NEUTRAL: ModelProfile = frozen({
+  latency: { firstTokenMs: 600, msPerPromptToken: 0.06, msPerOutputToken: 15 },
+  contextWindow: 128_000,
+  quality: 0.75,
+  // Nothing is known, so nothing is ruled out.
+  capabilities: ['chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'],
+  strengths: [],
+});
+
+const NEUTRAL_EMBEDDING: ModelProfile = frozen({
+  latency: { firstTokenMs: 150, msPerPromptToken: 0.02, msPerOutputToken: 0 },
+  contextWindow: 8191,
+  quality: 0.75,
+  capabilities: ['embeddings'],
+  strengths: ['embedding'],
+});
+
+/** The app's corrections and additions, by model or base name; the exact model's come last and win. */
+export type ModelOverrides = Readonly<Record<string, Partial<ModelProfile>>>;
+
+/**
+ * What is known of a model. `known` is false where neither the catalogue nor the overrides have it: it then works with
+ * neutral figures. Dates (`gpt-4o-2024-08-06`), `-latest` and provider prefixes (`openai/gpt-4o`) are looked through.
+ */
+export function profileOf(
+  model: string,
+  overrides: ModelOverrides = {},
+): { readonly profile: ModelProfile; readonly known: boolean } {
+  const base = baseNameOf(model);
+  const listed = CATALOGUE.get(base);
+  const general = ownValue(overrides, base);
+  const exact = base === model ? undefined : ownValue(overrides, model);
+  const start = listed ?? (base.includes('embed') ? NEUTRAL_EMBEDDING : NEUTRAL);
+  return {
+    profile: general || exact ? merged(start, general, exact) : start,
+    known: (listed ?? general ?? exact) !== undefined,
+  };
+}
+
+/** The catalogue's name for a model: `openai/gpt-4o-2024-08-06` is `gpt-4o`. An unknown model loses its prefix and date. */
+export function baseNameOf(model: string): string {
+  const bare = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
+  if (CATALOGUE.has(bare)) return bare;
+  const undated = bare.replace(/[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$/, '');
+  return SPELLINGS.get(undated) ?? undated;
+}
+
+function ownValue(overrides: ModelOverrides, name: string): Partial<ModelProfile> | undefined {
+  return Object.hasOwn(overrides, name) ? overrides[name] : undefined;
+}
+
+function merged(start: ModelProfile, ...layers: (Partial<ModelProfile> | undefined)[]): ModelProfile {
+  const result: Record<string, unknown> = { ...start };
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer ?? {}) as [string, unknown][]) {
+      if (value !== undefined) result[key] = value;
+    }
+  }
+  return frozen(result as unknown as ModelProfile);
+}
+
+function frozen(profile: ModelProfile): ModelProfile {
+  for (const part of Object.values(profile) as unknown[]) Object.freeze(part);
+  return Object.freeze(profile);
+}

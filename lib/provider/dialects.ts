@@ -1,0 +1,13 @@
+import type { Dialect } from './dialect';
+import { openaiDialect } from './openai';
+import { OPENAI_COMPATIBLE } from './presets/providers';
+
+/** The dialects that need no configuration, by provider. */
+export const BUILT_IN_DIALECTS: ReadonlyMap<string, Dialect> = new Map(
+  Object.keys(OPENAI_COMPATIBLE).map((provider) => [provider, openaiDialect]),
+);
+
+/** The base URL of a provider, where it has one of its own. */
+export function defaultBaseURL(provider: string): string | undefined {
+  return Object.hasOwn(OPENAI_COMPATIBLE, provider) ? OPENAI_COMPATIBLE[provider]?.baseURL : undefined;
+}

@@ -1,0 +1,17 @@
+/** A provider that speaks the OpenAI wire format. */
+export interface ProviderFacts {
+  readonly baseURL: string;
+  /** False where a server on your own machine asks for none. */
+  readonly needsKey: boolean;
+}
+
+/** The providers whose base URL is known and whose dialect is OpenAI's. */
+export const OPENAI_COMPATIBLE: Readonly<Record<string, ProviderFacts>> = {
+  openai: { baseURL: 'https://api.openai.com/v1', needsKey: true },
+  holysheep: { baseURL: 'https://api.holysheep.ai/v1', needsKey: true },
+  deepseek: { baseURL: 'https://api.deepseek.com/v1', needsKey: true },
+  groq: { baseURL: 'https://api.groq.com/openai/v1', needsKey: true },
+  mistral: { baseURL: 'https://api.mistral.ai/v1', needsKey: true },
+  openrouter: { baseURL: 'https://openrouter.ai/api/v1', needsKey: true },
+  ollama: { baseURL: 'http://127.0.0.1:11434/v1', needsKey: false },
+};
