@@ -1,0 +1,136 @@
+/**
+ * What the wait queue costs: entering, a drain in which everything is blocked, a drain that starts calls, memory.
+ * Run with `tsx bench/queue-drain.ts`; with `node --expose-gc --import tsx` it measures memory too.
+ */
+import type { Priority } from '../lib/call/context';
+import type { QueuedCall, Resource, StartResult } from '../lib/queue/queued-call';
+import { WaitQueue } from '../lib/queue/wait-queue';
+
+const WAITING = 10_000;
+const RESOURCES = 50;
+const RUNS = 9;
+/** Starts in a drain that finds room: about what 25,000 calls a second would need. */
+const STARTS = 50;
+
+interface Bucket extends Resource {
+  level: number;
+}
+
+let seed = 1;
+function random(): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return seed / 2 ** 32;
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function fleet(): Bucket[] {
+  return Array.from({ length: RESOURCES }, () => ({ tokensPerMs: 10, requestsPerMs: 0.1, level: 0 }));
+}
+
+/** Pool i uses a window of the fleet, so that neighbours overlap; one pool uses all of it. */
+function windowOf(all: Bucket[], pools: number, pool: number): Bucket[] {
+  if (pools === 1) return all;
+  const width = pools === all.length ? 4 : 10;
+  const start = Math.floor((pool * all.length) / pools);
+  return Array.from({ length: width }, (_, i) => all[(start + i) % all.length]!);
+}
+
+function makeCall(resources: Bucket[], poolKey: string, tenant: string): QueuedCall<Bucket> {
+  const promptTokens = Math.floor(100 + 4000 * random() ** 2);
+  const outputTokens = Math.floor(20 + 500 * random());
+  const tokens = promptTokens + outputTokens;
+  return {
+    poolKey,
+    resources,
+    priority: (1 + Math.floor(random() * 5)) as Priority,
+    tenant,
+    promptTokens,
+    outputTokens,
+    deadlineAt: performance.now() + 3_600_000,
+    serviceMs: 1000,
+    signal: new AbortController().signal,
+    tryStart(isHeld): StartResult<Bucket> {
+      let soonest: Bucket | undefined;
+      for (const bucket of resources) {
+        if (isHeld(bucket)) continue;
+        if (bucket.level >= tokens) {
+          bucket.level -= tokens;
+          return { kind: 'started', slot: bucket };
+        }
+        if (soonest === undefined || bucket.level > soonest.level) soonest = bucket;
+      }
+      if (soonest === undefined) return { kind: 'waiting', waitMs: Infinity };
+      return { kind: 'waiting', on: soonest, waitMs: 600_000 };
+    },
+  };
+}
+
+/** Runs the microtasks of a drain and tells how long they took; 25 ms earlier the last drain must have ended. */
+async function timeDrain(queue: WaitQueue<Bucket>): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  const start = performance.now();
+  queue.wake();
+  await Promise.resolve();
+  return performance.now() - start;
+}
+
+async function run(pools: number, tenants: number) {
+  const all = fleet();
+  const queue = new WaitQueue<Bucket>({ maxSize: WAITING });
+  const calls = Array.from({ length: WAITING }, () => {
+    const pool = Math.floor(random() * pools);
+    return makeCall(windowOf(all, pools, pool), `pool ${pool}`, `tenant ${Math.floor(random() * tenants)}`);
+  });
+  const collect = globalThis.gc;
+  collect?.();
+  const before = process.memoryUsage().heapUsed;
+  const entering = performance.now();
+  const waiting = calls.map((call) => queue.enter(call));
+  const enterUs = ((performance.now() - entering) * 1000) / WAITING;
+  for (const promise of waiting) promise.catch(() => undefined);
+  await timeDrain(queue);
+  collect?.();
+  const bytes = collect ? (process.memoryUsage().heapUsed - before) / WAITING : Number.NaN;
+
+  const blocked: number[] = [];
+  const starting: number[] = [];
+  for (let i = 0; i < 7; i++) {
+    blocked.push(await timeDrain(queue));
+    for (let n = 0; n < STARTS; n++) all[n % RESOURCES]!.level += 1500;
+    starting.push(await timeDrain(queue));
+    for (const bucket of all) bucket.level = 0;
+  }
+  const leaving = performance.now();
+  queue.rejectAll(new Error('done'));
+  const leaveUs = ((performance.now() - leaving) * 1000) / WAITING;
+  await Promise.allSettled(waiting);
+  return { enterUs, leaveUs, blockedMs: median(blocked), startingMs: median(starting), bytes };
+}
+
+async function main(): Promise<void> {
+  const rows: Record<string, string | number>[] = [];
+  await run(50, 100);
+  for (const pools of [1, 10, 50]) {
+    for (const tenants of [1, 100, 10_000]) {
+      const runs: Awaited<ReturnType<typeof run>>[] = [];
+      for (let i = 0; i < RUNS; i++) runs.push(await run(pools, tenants));
+      const of = (key: keyof (typeof runs)[number]) => median(runs.map((one) => one[key]));
+      rows.push({
+        pools,
+        tenants,
+        'enter, us': of('enterUs').toFixed(2),
+        'leave, us': of('leaveUs').toFixed(2),
+        'drain, all blocked, ms': of('blockedMs').toFixed(3),
+        'drain, about 50 start, ms': of('startingMs').toFixed(3),
+        'bytes a call': Number.isNaN(of('bytes')) ? 'needs --expose-gc' : Math.round(of('bytes')),
+      });
+    }
+  }
+  console.log(`${WAITING} waiting, ${RESOURCES} resources, medians of ${RUNS} runs; node ${process.version}`);
+  console.table(rows);
+}
+
+void main();

@@ -1,0 +1,39 @@
+import { DENSITY_BUCKETS } from './density';
+
+/** Work that waits. */
+export interface Load {
+  tokens: number;
+  requests: number;
+}
+
+/** Tokens and requests that wait, by log-density bucket: two Fenwick trees (Fenwick 1994), O(log buckets) to change and to ask. */
+export class Backlog {
+  readonly #tokens = new Float64Array(DENSITY_BUCKETS + 1);
+  readonly #requests = new Float64Array(DENSITY_BUCKETS + 1);
+
+  add(bucket: number, tokens: number): void {
+    this.#change(bucket, tokens, 1);
+  }
+
+  remove(bucket: number, tokens: number): void {
+    this.#change(bucket, -tokens, -1);
+  }
+
+  /** What waits in this bucket and in denser ones. */
+  ahead(bucket: number): Load {
+    let tokens = 0;
+    let requests = 0;
+    for (let i = bucket + 1; i > 0; i -= i & -i) {
+      tokens += this.#tokens[i] as number;
+      requests += this.#requests[i] as number;
+    }
+    return { tokens, requests };
+  }
+
+  #change(bucket: number, tokens: number, requests: number): void {
+    for (let i = bucket + 1; i <= DENSITY_BUCKETS; i += i & -i) {
+      this.#tokens[i] = (this.#tokens[i] as number) + tokens;
+      this.#requests[i] = (this.#requests[i] as number) + requests;
+    }
+  }
+}

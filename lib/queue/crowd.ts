@@ -1,0 +1,105 @@
+import type { Priority } from '../call/context';
+import { DENSITY_BUCKETS, denser } from './density';
+import { type Entry, IN_CROWD } from './entry';
+import { type HeapItem, IndexedHeap } from './heap';
+
+interface Group<Slot> extends HeapItem {
+  readonly tenant: string;
+  /** The least dense first; of equals the last to come. */
+  readonly calls: IndexedHeap<Entry<Slot>>;
+}
+
+/** All who wait with one priority, grouped by tenant. */
+class Rank<Slot> {
+  readonly groups = new Map<string, Group<Slot>>();
+  readonly largest = new IndexedHeap<Group<Slot>>(0, larger);
+  readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
+  size = 0;
+
+  count(bucket: number, by: 1 | -1): void {
+    this.#perBucket[bucket] = (this.#perBucket[bucket] as number) + by;
+    this.size += by;
+  }
+
+  get leastDense(): number {
+    return this.size ? this.#perBucket.findLastIndex((calls) => calls > 0) : -1;
+  }
+}
+
+/**
+ * Who must leave a full queue. The least dense call tells the priority; within it the tenant with the most calls
+ * waiting gives up its least dense one. So a flood of small calls displaces itself, not the few calls of another
+ * tenant of that priority.
+ */
+export class Crowd<Slot> {
+  readonly #ranks = [1, 2, 3, 4, 5].map(() => new Rank<Slot>());
+
+  get size(): number {
+    return this.#ranks.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  of(priority: Priority): number {
+    return this.#rank(priority).size;
+  }
+
+  has(entry: Entry<Slot>): boolean {
+    return (entry.at[IN_CROWD] ?? -1) >= 0;
+  }
+
+  add(entry: Entry<Slot>): void {
+    const rank = this.#rank(entry.call.priority);
+    rank.count(entry.bucket, 1);
+    const group = rank.groups.get(entry.tenant);
+    if (group === undefined) {
+      const opened = {
+        tenant: entry.tenant,
+        at: [-1],
+        calls: new IndexedHeap<Entry<Slot>>(IN_CROWD, lessDense),
+      };
+      opened.calls.add(entry);
+      rank.groups.set(entry.tenant, opened);
+      rank.largest.add(opened);
+    } else {
+      group.calls.add(entry);
+      rank.largest.update(group);
+    }
+  }
+
+  remove(entry: Entry<Slot>): void {
+    const rank = this.#rank(entry.call.priority);
+    const group = rank.groups.get(entry.tenant);
+    if (!group?.calls.remove(entry)) return;
+    rank.count(entry.bucket, -1);
+    if (group.calls.size) {
+      rank.largest.update(group);
+    } else {
+      rank.largest.remove(group);
+      rank.groups.delete(entry.tenant);
+    }
+  }
+
+  /** The one to leave, of those that wait. */
+  get leaver(): Entry<Slot> | undefined {
+    let chosen: Rank<Slot> | undefined;
+    let bucket = -1;
+    for (const rank of this.#ranks) {
+      if (rank.leastDense <= bucket) continue;
+      bucket = rank.leastDense;
+      chosen = rank;
+    }
+    return chosen?.largest.first?.calls.first;
+  }
+
+  #rank(priority: Priority): Rank<Slot> {
+    return this.#ranks[priority - 1] as Rank<Slot>;
+  }
+}
+
+function lessDense<Slot>(a: Entry<Slot>, b: Entry<Slot>): boolean {
+  return denser(b, a);
+}
+
+function larger<Slot>(a: Group<Slot>, b: Group<Slot>): boolean {
+  if (a.calls.size !== b.calls.size) return a.calls.size > b.calls.size;
+  return lessDense(a.calls.first as Entry<Slot>, b.calls.first as Entry<Slot>);
+}

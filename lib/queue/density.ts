@@ -1,0 +1,37 @@
+import type { Priority } from '../call/context';
+
+/** Below this size all calls count alike: a quota spends a request on the smallest too. */
+const LEAST_TOKENS = 200;
+/** More than any model reads; keeps sums finite and densities above 0 whatever a caller claims. */
+export const MOST_TOKENS = 1e9;
+const DENSEST = 2 ** 4 / LEAST_TOKENS;
+const STEPS_PER_OCTAVE = 8;
+
+/** Log-density buckets: an eighth of an octave (9 %) each, down to a priority 1 call of 800,000 tokens. */
+export const DENSITY_BUCKETS = 128;
+
+/**
+ * What a call is worth for the quota it takes: 2^(priority-1) / max(200, prompt + output).
+ * Serving in this order is the greedy answer to the knapsack problem (Dantzig 1957).
+ */
+export function density(priority: Priority, promptTokens: number, outputTokens: number): number {
+  const tokens = promptTokens + outputTokens;
+  return 2 ** (priority - 1) / (tokens > LEAST_TOKENS ? Math.min(tokens, MOST_TOKENS) : LEAST_TOKENS);
+}
+
+/** The bucket of a density: 0 for the densest. */
+export function densityBucket(value: number): number {
+  const step = Math.floor(Math.log2(DENSEST / value) * STEPS_PER_OCTAVE);
+  return step > 0 ? Math.min(step, DENSITY_BUCKETS - 1) : 0;
+}
+
+export interface Ranked {
+  readonly density: number;
+  /** The order of arrival. */
+  readonly seq: number;
+}
+
+/** The order of the queue: the denser first; first come first served where that is equal. */
+export function denser(a: Ranked, b: Ranked): boolean {
+  return a.density > b.density || (a.density === b.density && a.seq < b.seq);
+}

@@ -1,0 +1,57 @@
+import { density, densityBucket, MOST_TOKENS, type Ranked } from './density';
+import type { HeapItem } from './heap';
+import type { Pool } from './pool';
+import type { QueuedCall } from './queued-call';
+
+/** The heaps that an entry can lie in, as indexes of `entry.at`. */
+export const IN_TURN = 0;
+export const IN_CROWD = 1;
+export const IN_DEADLINES = 2;
+
+/** One waiting call. It is its own abort listener, which saves a closure for each. */
+export class Entry<Slot> implements HeapItem, Ranked {
+  readonly at = [-1, -1, -1];
+  readonly call: QueuedCall<Slot>;
+  readonly seq: number;
+  readonly density: number;
+  readonly bucket: number;
+  readonly tokens: number;
+  /** When the call must start at the latest. */
+  readonly lastStartAt: number;
+  readonly resolve: (slot: Slot) => void;
+  readonly reject: (error: Error) => void;
+  readonly #onAbort: (entry: Entry<Slot>) => void;
+  pool: Pool<Slot> | undefined;
+  state: 'waiting' | 'starting' | 'gone' = 'waiting';
+  /** Why it must leave, when that became known in the middle of its own start. */
+  leaveWith: Error | undefined;
+
+  constructor(
+    call: QueuedCall<Slot>,
+    seq: number,
+    settle: { resolve: (slot: Slot) => void; reject: (error: Error) => void },
+    onAbort: (entry: Entry<Slot>) => void,
+  ) {
+    this.call = call;
+    this.seq = seq;
+    this.density = density(call.priority, call.promptTokens, call.outputTokens);
+    this.bucket = densityBucket(this.density);
+    this.tokens = Math.min(call.promptTokens + call.outputTokens, MOST_TOKENS);
+    this.lastStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
+    this.resolve = settle.resolve;
+    this.reject = settle.reject;
+    this.#onAbort = onAbort;
+  }
+
+  get isLeaving(): boolean {
+    return this.leaveWith !== undefined;
+  }
+
+  get tenant(): string {
+    return this.call.tenant;
+  }
+
+  handleEvent(): void {
+    this.#onAbort(this);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Priority } from '../call/context';
+import { Backlog } from './backlog';
+import type { Entry } from './entry';
+import type { HeapItem } from './heap';
+import type { Resource } from './queued-call';
+import { Turns } from './turns';
+
+/** What the queue knows of one resource while calls that can use it wait. */
+export interface Contested<Slot> {
+  readonly resource: Resource;
+  readonly pools: Set<Pool<Slot>>;
+  /** The density of the blocked call that holds it in this drain; 0 when it is free. */
+  heldBy: number;
+}
+
+/** The calls of one priority in one pool. Its head is the call whose tenant's turn it is. */
+export class Lane<Slot> implements HeapItem {
+  readonly at = [-1];
+  readonly pool: Pool<Slot>;
+  readonly turns = new Turns<Entry<Slot>>();
+  /** The rank in the drain that is running, noted when the lane was last placed. */
+  density = 0;
+  seq = 0;
+  /** In this drain, the density of its blocked call: those behind it in turn go no earlier than it does. */
+  ceiling = Infinity;
+
+  constructor(pool: Pool<Slot>) {
+    this.pool = pool;
+  }
+
+  /** Takes the rank of its head; undefined when none is left. */
+  rank(): Entry<Slot> | undefined {
+    const head = this.turns.next;
+    if (head !== undefined) {
+      this.density = Math.min(head.density, this.ceiling);
+      this.seq = head.seq;
+    }
+    return head;
+  }
+}
+
+/** Calls that can use exactly the same resources. */
+export class Pool<Slot> {
+  readonly key: string;
+  readonly resources: readonly Contested<Slot>[];
+  readonly backlog = new Backlog();
+  readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  size = 0;
+  /** Until when the last drain found that none of its calls could start; 0 when one did. */
+  opensAt = 0;
+  /** Fruitless tries that the running drain may still make beyond the heads. */
+  spareTries = 0;
+
+  constructor(key: string, resources: readonly Contested<Slot>[]) {
+    this.key = key;
+    this.resources = resources;
+  }
+
+  lane(priority: Priority): Lane<Slot> {
+    return (this.lanes[priority - 1] ??= new Lane(this));
+  }
+
+  add(entry: Entry<Slot>): void {
+    entry.pool = this;
+    this.size += 1;
+    this.backlog.add(entry.bucket, entry.tokens);
+    this.lane(entry.call.priority).turns.add(entry);
+  }
+
+  remove(entry: Entry<Slot>): void {
+    this.size -= 1;
+    this.backlog.remove(entry.bucket, entry.tokens);
+    this.lane(entry.call.priority).turns.remove(entry);
+  }
+
+  /** Whether calls no denser than this can start nowhere, because each resource is held against them. */
+  isAllHeld(density: number): boolean {
+    for (const contested of this.resources) if (contested.heldBy < density) return false;
+    return this.resources.length > 0;
+  }
+}

@@ -1,0 +1,72 @@
+import type { Priority } from '../call/context';
+import { Forecast } from './forecast';
+import { type Contested, Pool } from './pool';
+import type { Resource } from './queued-call';
+
+/** The pools that have calls waiting, and the resources they compete for. */
+export class Pools<Slot> {
+  readonly #pools = new Map<string, Pool<Slot>>();
+  readonly #contested = new Map<Resource, Contested<Slot>>();
+  readonly forecast = new Forecast<Slot>();
+
+  values(): IterableIterator<Pool<Slot>> {
+    return this.#pools.values();
+  }
+
+  contested(): IterableIterator<Contested<Slot>> {
+    return this.#contested.values();
+  }
+
+  on(resource: Resource): Contested<Slot> | undefined {
+    return this.#contested.get(resource);
+  }
+
+  /** The pool of that key, made when need be. */
+  open(key: string, resources: readonly Resource[]): Pool<Slot> {
+    const known = this.#pools.get(key);
+    if (known !== undefined) return known;
+    const contested = resources.map((resource) => this.#contest(resource));
+    const pool = new Pool(key, contested);
+    for (const one of contested) one.pools.add(pool);
+    this.#pools.set(key, pool);
+    this.forecast.forget();
+    return pool;
+  }
+
+  /** Forgets pools in which nothing waits. Not as each empties: under load it is back in a moment. */
+  sweep(): void {
+    for (const pool of this.#pools.values()) {
+      if (pool.size) continue;
+      this.#pools.delete(pool.key);
+      for (const contested of pool.resources) {
+        contested.pools.delete(pool);
+        if (!contested.pools.size) this.#contested.delete(contested.resource);
+      }
+    }
+  }
+
+  /** Whether the queue's next call on that resource comes before one that is as dense as this. */
+  comesBefore(density: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
+    const contested = this.#contested.get(resource);
+    if (contested === undefined) return false;
+    for (const { lanes } of contested.pools) {
+      for (const lane of lanes) {
+        const head = lane?.turns.next;
+        if (lane === undefined || head === undefined) continue;
+        if (head.density >= density) return true;
+        if (turn?.priority !== head.call.priority) continue;
+        if (lane.turns.tenants > 1 || !lane.turns.has(turn.tenant)) return true;
+      }
+    }
+    return false;
+  }
+
+  #contest(resource: Resource): Contested<Slot> {
+    let contested = this.#contested.get(resource);
+    if (contested === undefined) {
+      contested = { resource, pools: new Set(), heldBy: 0 };
+      this.#contested.set(resource, contested);
+    }
+    return contested;
+  }
+}

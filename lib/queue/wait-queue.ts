@@ -1,0 +1,236 @@
+import type { Priority } from '../call/context';
+import type { AiBalancerError } from '../errors';
+import { Crowd } from './crowd';
+import { Drain } from './drain';
+import { Entry, IN_DEADLINES } from './entry';
+import { IndexedHeap } from './heap';
+import type { QueueOptions } from './options';
+import { Pools } from './pools';
+import type { QueuedCall, Resource } from './queued-call';
+import { callerLeft, deadlinePassed, saturated } from './refusals';
+
+/** Drains are at least so many milliseconds apart. */
+const DRAIN_GAP_MS = 20;
+/** A drain comes at least so often while calls wait, in milliseconds, should nobody tell of a change. */
+const HEARTBEAT_MS = 1000;
+const ONCE = { once: true };
+
+export interface WaitQueueOptions<Slot> extends QueueOptions {
+  /** Told of every call refused with ERR_AI_SATURATED. Must not throw. */
+  onShed?(call: QueuedCall<Slot>, error: AiBalancerError): void;
+}
+
+/**
+ * The calls that found no room, in the order in which they may start: value density, tenants taking turns within a
+ * priority, first come first served among equals. It knows nothing of endpoints; it asks each call to start. One
+ * timer, which keeps the process alive while calls wait; no timer and no listener when none does.
+ */
+export class WaitQueue<Slot> {
+  readonly #options: WaitQueueOptions<Slot>;
+  readonly #pools = new Pools<Slot>();
+  readonly #crowd = new Crowd<Slot>();
+  readonly #deadlines = new IndexedHeap<Entry<Slot>>(IN_DEADLINES, (a, b) => a.lastStartAt < b.lastStartAt);
+  readonly #drain: Drain<Slot>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Infinity;
+  #drainedAt = -Infinity;
+  #isDrainDue = false;
+  #arrivals = 0;
+
+  constructor(options: WaitQueueOptions<Slot>) {
+    this.#options = options;
+    this.#drain = new Drain(this.#pools, {
+      started: (entry, slot) => this.#start(entry, slot),
+      failed: (entry, error = callerLeft()) => this.#fail(entry, error),
+      tooLate: (entry, waitMs) => this.#shed(entry, 'No quota before the deadline', waitMs),
+    });
+  }
+
+  get size(): number {
+    return this.#crowd.size;
+  }
+
+  byPriority(): Record<Priority, number> {
+    const waiting = (priority: Priority) => this.#crowd.of(priority);
+    return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
+  }
+
+  /**
+   * Joins the queue; resolves with the slot, which is the caller's from then on. Rejects with ERR_AI_SATURATED (full,
+   * or no quota in time: `retryAfterMs` is the true one), ERR_AI_ABORTED (its signal), ERR_AI_DEADLINE (the deadline
+   * passed), or the error with which the call called itself hopeless.
+   */
+  enter(call: QueuedCall<Slot>): Promise<Slot> {
+    return new Promise((resolve, reject) => {
+      this.#arrivals += 1;
+      this.#admit(new Entry(call, this.#arrivals, { resolve, reject }, this.#leave));
+    });
+  }
+
+  /**
+   * Whether a new call of this density must wait although the resource has room, because a queued one comes first.
+   * With `turn` it also waits behind calls of its priority of other tenants, whose turn it may be. O(pools).
+   */
+  mustWait(density: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
+    return this.#pools.comesBefore(density, resource, turn);
+  }
+
+  /** How long the backlog would keep such a call from starting, in milliseconds; 0 when nothing is ahead. */
+  predictWaitMs(call: QueuedCall<Slot>): number {
+    const nobody = { resolve: () => undefined, reject: () => undefined };
+    const entry = new Entry(call, 0, nobody, this.#leave);
+    entry.pool = this.#pools.open(call.poolKey, call.resources);
+    const wait = this.#wait(entry, performance.now(), false);
+    if (!this.size) this.#pools.sweep();
+    return wait;
+  }
+
+  /** Something changed: a completion, a refill, a breaker. Drains soon, at most every 20 ms. */
+  wake(): void {
+    if (this.#isDrainDue || !this.size) return;
+    const dueAt = this.#drainedAt + DRAIN_GAP_MS;
+    if (performance.now() < dueAt) {
+      this.#schedule(dueAt);
+      return;
+    }
+    this.#isDrainDue = true;
+    // In a microtask: many changes of one tick make one drain, and no caller finds its own stack under it.
+    void Promise.resolve().then(() => this.#run());
+  }
+
+  /** Rejects everything that waits. */
+  rejectAll(error: Error): void {
+    for (let entry = this.#crowd.leaver; entry !== undefined; entry = this.#crowd.leaver)
+      this.#fail(entry, error);
+  }
+
+  readonly #leave = (entry: Entry<Slot>): void => this.#fail(entry, callerLeft());
+
+  #admit(entry: Entry<Slot>): void {
+    const { call } = entry;
+    const now = performance.now();
+    if (call.signal?.aborted) {
+      entry.reject(callerLeft());
+      return;
+    }
+    if (call.deadlineAt <= now) {
+      entry.reject(deadlinePassed());
+      return;
+    }
+    entry.pool = this.#pools.open(call.poolKey, call.resources);
+    if (entry.lastStartAt < Infinity && now + this.#wait(entry, now, false) > entry.lastStartAt) {
+      this.#shed(entry, 'The calls ahead leave no quota before the deadline');
+      if (!this.size) this.#pools.sweep();
+      return;
+    }
+    this.#add(entry);
+    this.#makeRoom();
+    this.wake();
+  }
+
+  /** A denser call displaces another: whom, is the crowd's rule. */
+  #makeRoom(): void {
+    while (this.#crowd.size > this.#options.maxSize) {
+      const leaver = this.#crowd.leaver;
+      if (leaver === undefined) return;
+      this.#shed(leaver, `The wait queue is full (${this.#options.maxSize} calls)`);
+    }
+  }
+
+  #add(entry: Entry<Slot>): void {
+    entry.pool?.add(entry);
+    this.#crowd.add(entry);
+    if (entry.lastStartAt < Infinity) this.#deadlines.add(entry);
+    entry.call.signal?.addEventListener('abort', entry, ONCE);
+  }
+
+  #remove(entry: Entry<Slot>): void {
+    if (!this.#crowd.has(entry)) return;
+    entry.pool?.remove(entry);
+    this.#crowd.remove(entry);
+    this.#deadlines.remove(entry);
+    entry.call.signal?.removeEventListener('abort', entry);
+    if (this.size) return;
+    this.#pools.sweep();
+    this.#clearTimer();
+  }
+
+  #start(entry: Entry<Slot>, slot: Slot): void {
+    const { tenant, priority, promptTokens, outputTokens } = entry.call;
+    entry.pool?.lane(priority).turns.charge(tenant, promptTokens, outputTokens);
+    entry.state = 'gone';
+    this.#remove(entry);
+    entry.resolve(slot);
+  }
+
+  #fail(entry: Entry<Slot>, error: Error): void {
+    if (entry.state === 'gone') return;
+    this.#remove(entry);
+    if (entry.state === 'starting') {
+      // It may have taken its slot already: if it has, the slot must reach the caller.
+      entry.leaveWith ??= error;
+      return;
+    }
+    entry.state = 'gone';
+    entry.reject(entry.leaveWith ?? error);
+  }
+
+  #shed(entry: Entry<Slot>, why: string, waitMs = 0): void {
+    const now = performance.now();
+    const isWaiting = this.#crowd.has(entry);
+    const { opensAt = 0 } = entry.pool ?? {};
+    const opensIn = opensAt < Infinity ? opensAt - now : 0;
+    const error = saturated(why, Math.max(waitMs, opensIn, this.#wait(entry, now, !isWaiting)));
+    if (isWaiting) this.#fail(entry, error);
+    else entry.reject(error);
+    this.#options.onShed?.(entry.call, error);
+  }
+
+  /** What waits ahead of it, over the refill. An entry in the queue is itself part of the backlog. */
+  #wait(entry: Entry<Slot>, now: number, withOwn: boolean): number {
+    if (entry.pool === undefined) return 0;
+    const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };
+    return this.#pools.forecast.waitMs(entry.pool, entry.bucket, own, now);
+  }
+
+  #run(): void {
+    this.#isDrainDue = false;
+    if (!this.size) return;
+    const now = performance.now();
+    this.#drainedAt = now;
+    this.#expire(now);
+    const nextAt = this.#drain.run(now);
+    this.#pools.sweep();
+    if (!this.size) return;
+    const expiresAt = this.#deadlines.first?.lastStartAt ?? Infinity;
+    this.#schedule(Math.max(now + DRAIN_GAP_MS, Math.min(nextAt, expiresAt, now + HEARTBEAT_MS)));
+  }
+
+  /** Turns away those for which it has become too late. */
+  #expire(now: number): void {
+    for (let first = this.#deadlines.first; first !== undefined; first = this.#deadlines.first) {
+      if (first.lastStartAt >= now) return;
+      if (first.call.deadlineAt <= now) this.#fail(first, deadlinePassed());
+      else this.#shed(first, 'No quota came free before the deadline');
+    }
+  }
+
+  #schedule(at: number): void {
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    this.#clearTimer();
+    this.#timerAt = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#clearTimer();
+        this.#run();
+      },
+      Math.max(1, Math.ceil(at - performance.now())),
+    );
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+}
