@@ -1,0 +1,200 @@
+import { FAILURE_RULES } from '../../lib/failure/classes';
+import { classifyAnswer } from '../../lib/failure/classify-answer';
+import { ruleFor } from '../../lib/failure/detail';
+import { anthropic } from './fixtures/anthropic';
+import { azure } from './fixtures/azure';
+import { wireText } from './fixtures/documented';
+import { gemini } from './fixtures/gemini';
+import { openai } from './fixtures/openai';
+import { deepseek, groq, mistral, openrouter } from './fixtures/openai-compatible';
+import { newApiProxies, plainProxies } from './fixtures/proxies';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: NOW });
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe.each([
+  ['OpenAI', openai],
+  ['Azure OpenAI', azure],
+  ['Anthropic', anthropic],
+  ['Gemini', gemini],
+  ['DeepSeek', deepseek],
+  ['Groq', groq],
+  ['Mistral', mistral],
+  ['OpenRouter', openrouter],
+  ['a new-api proxy', newApiProxies],
+  ['a plain proxy', plainProxies],
+])('from %s', (_provider, answers) => {
+  test.each(answers)('$title ($status) is $class', (documented) => {
+    const detail = classifyAnswer({
+      status: documented.status,
+      headers: documented.headers ?? {},
+      body: wireText(documented.body),
+    });
+    expect(detail).toMatchObject({ class: documented.class, status: documented.status });
+    expect(detail.retryAfterMs).toBe(documented.retryAfterMs);
+    expect(detail.message).not.toBe('');
+  });
+});
+
+const json = (body: unknown) => JSON.stringify(body);
+
+describe('what is kept of an answer', () => {
+  it('keeps code, type and param', () => {
+    const body = json({
+      error: { message: 'no', type: 'invalid_request_error', code: 'invalid_value', param: 'n' },
+    });
+    expect(classifyAnswer({ status: 400, headers: {}, body })).toEqual({
+      class: 'bad_request',
+      status: 400,
+      code: 'invalid_value',
+      type: 'invalid_request_error',
+      param: 'n',
+      message: 'no',
+    });
+  });
+
+  it('bounds the message without halving a character', () => {
+    const detail = classifyAnswer({
+      status: 400,
+      headers: {},
+      body: json({ error: { message: '😀'.repeat(5000) } }),
+    });
+    expect(detail.message.length).toBeLessThanOrEqual(1000);
+    expect(detail.message).toBe('😀'.repeat(500));
+  });
+
+  it('keeps the title of a page, not the page', () => {
+    const body = '<html><head><title>502 Bad Gateway</title></head><body>secret prompt</body></html>';
+    expect(classifyAnswer({ status: 502, headers: {}, body }).message).toBe('HTML page: 502 Bad Gateway');
+  });
+
+  it("leaves out the caller's input that a validation error repeats", () => {
+    const body = json({
+      detail: [{ loc: ['body', 'messages', 0], msg: 'Input should be a string', input: 'my secret prompt' }],
+    });
+    expect(classifyAnswer({ status: 422, headers: {}, body }).message).toBe(
+      'body.messages.0: Input should be a string',
+    );
+  });
+
+  it.each([
+    [
+      'an OpenAI key',
+      'Incorrect API key provided: sk-proj-abcdefghijklmnop1234. See the docs.',
+      'abcdefghijklmnop',
+    ],
+    ['a masked key', 'Incorrect API key provided: sk-abcd********************wxyz.', 'wxyz'],
+    ['an Anthropic key', 'bad key sk-ant-api03-AbCdEf_123-xyz', 'AbCdEf'],
+    ['a Groq key', 'bad key gsk_AbCdEf123456789', 'AbCdEf'],
+    ['a Google key', 'bad key AIzaSyD-1234567890abcdef', '1234567890'],
+    ['a bearer token', 'Header was: Bearer abc.def-ghi_jkl', 'abc.def'],
+    ['a key in a URL', 'GET https://x.test/v1?alt=sse&key=abcdef123456&x=1', 'abcdef123456'],
+    ['a header', 'api-key: 0123456789abcdef', '0123456789abcdef'],
+    ['a token of JSON Web kind', 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJzdWIi'],
+    ['a bare Azure key', 'key 0123456789abcdef0123456789abcdef denied', '0123456789abcdef'],
+  ])('takes %s out of the message', (_what, message, secret) => {
+    for (const body of [json({ error: { message } }), message]) {
+      const detail = classifyAnswer({ status: 401, headers: {}, body });
+      expect(JSON.stringify(detail)).not.toContain(secret);
+      expect(detail.message).toContain('[redacted]');
+    }
+  });
+});
+
+describe('no caller can bench a key for the others', () => {
+  const benching = (detail: ReturnType<typeof classifyAnswer>) => {
+    const rule = ruleFor(detail);
+    return rule.rests !== 'nothing' || rule.countsAgainstEndpoint;
+  };
+
+  it.each([
+    [
+      'a message that begins like ours and is echoed',
+      400,
+      {
+        error: { message: "Invalid value: 'API key not valid. Please pass a valid API key.'", param: 'user' },
+      },
+    ],
+    [
+      'an echoed credit message',
+      400,
+      { error: { message: "Unknown tool 'Your credit balance is too low'", type: 'invalid_request_error' } },
+    ],
+    ['an echoed missing model', 400, { error: { message: "Invalid 'user': The model `x` does not exist" } }],
+    ['a plain text that says the key is bad', 400, 'API key not valid. Please pass a valid API key.'],
+    ['a page that says the key is bad', 403, '<html><title>API key not valid</title></html>'],
+    ['a bare 403', 403, { error: { message: 'Forbidden' } }],
+    [
+      'a moderated prompt',
+      403,
+      { error: { code: 403, message: 'flagged', metadata: { reasons: ['violence'] } } },
+    ],
+    ['a 404 for a file', 404, { error: { message: 'No such File object: file-abc', param: 'id' } }],
+    [
+      'a refused image URL',
+      403,
+      { error: { code: 'permission_denied', message: 'Cannot fetch the image url' } },
+    ],
+    [
+      'a refused parameter',
+      403,
+      { error: { code: 'access_denied', message: 'Not allowed', param: 'service_tier' } },
+    ],
+    [
+      'a request too large for a minute',
+      429,
+      {
+        error: {
+          message: 'Request too large for gpt-4o: Limit 30000, Requested 90000',
+          code: 'rate_limit_exceeded',
+        },
+      },
+    ],
+    [
+      'a flex tier that is full',
+      429,
+      { error: { message: 'Resource unavailable', code: 'resource_unavailable' } },
+    ],
+    [
+      'a provider behind a router that doubts its own key',
+      400,
+      {
+        error: {
+          code: 400,
+          message: 'Provider returned error',
+          metadata: { raw: '{"error":{"code":"invalid_api_key","message":"API key not valid"}}' },
+        },
+      },
+    ],
+    ['a filtered prompt relayed as a 500', 500, { error: { message: 'x', code: 'content_filter' } }],
+    ['an unknown conflict', 409, { error: { message: 'conflict', code: 'server_error' } }],
+  ])('with %s', (_what, status, body) => {
+    expect(benching(classifyAnswer({ status, headers: {}, body: wireText(body) }))).toBe(false);
+  });
+});
+
+describe('x-should-retry', () => {
+  const at = (status: number, value: string) =>
+    classifyAnswer({ status, headers: { 'X-Should-Retry': value }, body: '' });
+
+  it('false keeps the call from the same endpoint, not from others', () => {
+    const rule = ruleFor(at(503, 'false'));
+    expect(rule).toMatchObject({ sameEndpoint: 'never', another: 'budgeted', countsAgainstEndpoint: true });
+  });
+
+  it('true allows another try where the class says never', () => {
+    expect(ruleFor(at(409, 'true'))).toMatchObject({ sameEndpoint: 'with-backoff', another: 'never' });
+  });
+
+  it('anything else is passed over', () => {
+    const detail = at(503, 'maybe');
+    expect(detail.shouldRetry).toBeUndefined();
+    expect(ruleFor(detail)).toBe(FAILURE_RULES.server);
+  });
+});
