@@ -9,6 +9,9 @@ import { KnownShapes } from './known-shapes';
 import type { SseEvent, SseFrame } from './sse-decoder';
 import { TruncatedStreamError } from './stream-errors';
 
+export type { ChatEvent } from './chat-event';
+export { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from './stream-errors';
+
 export interface ReadChatEventsOptions {
   /** Whether the upstream was asked for usage, and so may send it after the last choice has ended. */
   readonly expectUsage: boolean;
@@ -23,7 +26,9 @@ export interface ReadChatEventsOptions {
   /** Called for each event that was skipped because it could not be read. */
   onMalformed?(): void;
   /** Of a dialect whose wire is not OpenAI's. */
-  dialectChunks?(events: AsyncIterable<SseEvent>): AsyncIterable<ChatCompletionChunk>;
+  readonly dialectChunks?:
+    | ((events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>)
+    | undefined;
 }
 
 /**
@@ -81,8 +86,7 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     } catch (error) {
       return this.#fail(error);
     }
-    this.#pending = this.#wait().finally(() => (this.#pending = undefined));
-    return this.#pending;
+    return (this.#pending = this.#wait());
   }
 
   return(): Promise<Result> {
@@ -104,6 +108,8 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
       if (!this.#ended && !this.#progress.complete) throw new TruncatedStreamError();
     } catch (error) {
       if (!this.#ended) return await this.#fail(error);
+    } finally {
+      this.#pending = undefined;
     }
     this.#ended = true;
     return END;
@@ -123,7 +129,8 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   #parse(frame: SseFrame): ChatEvent | undefined {
     const { data } = frame;
     if (data.startsWith('[DONE]')) {
-      if (!this.#progress.whole) throw new TruncatedStreamError('The stream said it was done before the answer was.');
+      if (!this.#progress.whole)
+        throw new TruncatedStreamError('The stream said it was done before the answer was.');
       this.#ended = true;
       this.#frames.release();
       return undefined;

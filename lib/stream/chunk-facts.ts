@@ -31,15 +31,15 @@ export function isChunk(value: unknown): value is ChatCompletionChunk {
   return isFields(value) && Array.isArray(value['choices']) && value['choices'].every(isFields);
 }
 
-/** The error that an event carries in place of an answer, or undefined. */
-export function errorIn(value: unknown): unknown {
-  if (!isFields(value)) return undefined;
-  const error = value['error'];
-  if (isFields(error) || (typeof error === 'string' && error !== '')) return error;
-  if (value['object'] === 'error') return value;
-  const choices: unknown = value['choices'];
-  const failed = Array.isArray(choices) && choices.some((c) => isFields(c) && c['finish_reason'] === 'error');
-  return failed ? value : undefined;
+/** Whether a parsed event is an error in place of an answer. Gemini sends a list of one. */
+export function isError(value: unknown): boolean {
+  const root: unknown = Array.isArray(value) ? value[0] : value;
+  if (!isFields(root)) return false;
+  const error = root['error'];
+  if (isFields(error) || (typeof error === 'string' && error !== '')) return true;
+  if (root['object'] === 'error') return true;
+  const choices = root['choices'];
+  return Array.isArray(choices) && choices.some((c) => isFields(c) && c['finish_reason'] === 'error');
 }
 
 export function readFacts(chunk: ChatCompletionChunk): ChunkFacts {
@@ -93,7 +93,8 @@ function textsOf(delta: Fields): string[] {
     if (TEXT_FIELDS.includes(name)) texts.push(value);
     else if (name === 'function_call') texts.push(...functionTexts(value));
     else if (name === 'tool_calls' && Array.isArray(value)) {
-      for (const call of value as unknown[]) if (isFields(call)) texts.push(...functionTexts(call['function']));
+      for (const call of value as unknown[])
+        if (isFields(call)) texts.push(...functionTexts(call['function']));
     }
   }
   return texts.filter((text) => typeof text === 'string');

@@ -10,7 +10,7 @@ import { TruncatedStreamError } from './stream-errors';
 interface DialectEventsOptions {
   readonly hideUsage: boolean;
   onMalformed?(): void;
-  dialectChunks(events: AsyncIterable<SseEvent>): AsyncIterable<ChatCompletionChunk>;
+  readonly dialectChunks: (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
 }
 
 /** The events of a wire that is not OpenAI's, as the dialect translates them. They have no bytes to pass through. */
@@ -39,10 +39,13 @@ async function* soundEvents(
   frames: FrameReader,
   progress: AnswerProgress,
   options: DialectEventsOptions,
-): AsyncGenerator<SseEvent, undefined> {
+): AsyncGenerator<SseEvent, void> {
   do {
     for (let frame = frames.take(); frame; frame = frames.take()) {
-      if (frame.data.startsWith('[DONE]')) return frames.release();
+      if (frame.data.startsWith('[DONE]')) {
+        frames.release();
+        return;
+      }
       if (readJson(frame, progress, options) === undefined) continue;
       yield frame.event === undefined ? { data: frame.data } : { event: frame.event, data: frame.data };
     }

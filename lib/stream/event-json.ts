@@ -1,5 +1,5 @@
 import type { AnswerProgress } from './answer-progress';
-import { errorIn } from './chunk-facts';
+import { isError } from './chunk-facts';
 import type { SseEvent } from './sse-decoder';
 import { UpstreamStreamError } from './stream-errors';
 
@@ -18,12 +18,11 @@ export function readJson(
   try {
     value = JSON.parse(data);
   } catch {
-    if (event.event === 'error' && !progress.complete) throw new UpstreamStreamError(undefined, data);
+    if (event.event === 'error' && !progress.complete) throw new UpstreamStreamError(data, event.event);
     options.onMalformed?.();
     return undefined;
   }
-  const error = errorIn(value) ?? (event.event === 'error' ? value : undefined);
-  if (error === undefined) return value ?? undefined;
-  if (!progress.complete) throw new UpstreamStreamError(error, data);
+  if (!isError(value) && event.event !== 'error') return value ?? undefined;
+  if (!progress.complete) throw new UpstreamStreamError(data, event.event);
   return undefined;
 }

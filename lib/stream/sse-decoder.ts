@@ -22,19 +22,23 @@ export const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 export class SseFrame implements SseEvent {
   readonly event?: string;
   readonly #data: string | undefined;
+  readonly #start: number;
+  readonly #end: number;
 
   private constructor(
     /** The chunk that the frame is in. */
     readonly bytes: Buffer,
     /** The same chunk, a character a byte, so that positions in one are positions in the other. */
     readonly latin1: string,
-    private readonly start: number,
-    private readonly end: number,
+    start: number,
+    end: number,
     /** Where the data begins and ends in the chunk; meaningless unless `single`. */
     readonly dataStart: number,
     readonly dataEnd: number,
     parsed?: SseEvent,
   ) {
+    this.#start = start;
+    this.#end = end;
     this.#data = parsed?.data;
     if (parsed?.event !== undefined) this.event = parsed.event;
   }
@@ -67,7 +71,7 @@ export class SseFrame implements SseEvent {
 
   /** The bytes of the event, its blank line included. */
   get raw(): Uint8Array {
-    return this.bytes.subarray(this.start, this.end);
+    return this.bytes.subarray(this.#start, this.#end);
   }
 }
 
@@ -95,7 +99,9 @@ export class SseDecoder {
    */
   decode(chunk: Uint8Array): SseFrame[] {
     const frames: SseFrame[] = [];
-    let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let bytes = Buffer.isBuffer(chunk)
+      ? chunk
+      : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (bytes.length === 0) return frames;
     // The LF of a CRLF cut in two: its CR has ended the line already, and a CR alone ends a line as well.
     if (this.#afterCr && bytes[0] === LF) bytes = bytes.subarray(1);
@@ -129,7 +135,9 @@ export class SseDecoder {
     if (total > this.#maxEventBytes) throw new EventTooLargeError(this.#maxEventBytes);
     if (total > this.#held.length) {
       // Doubled, so that an event in a million pieces is not copied a million times.
-      const grown = Buffer.allocUnsafe(this.#heldBytes === 0 ? total : Math.max(total, this.#held.length * 2));
+      const grown = Buffer.allocUnsafe(
+        this.#heldBytes === 0 ? total : Math.max(total, this.#held.length * 2),
+      );
       this.#held.copy(grown, 0, 0, this.#heldBytes);
       this.#held = grown;
     }

@@ -4,23 +4,23 @@
  */
 export class UpstreamStreamError extends Error {
   override readonly name = 'UpstreamStreamError';
-  readonly #error: unknown;
-  readonly #body: string;
+  readonly #data: string;
+  readonly #event: string | undefined;
 
-  constructor(error: unknown, body: string) {
+  constructor(data: string, event?: string) {
     super('The upstream reported an error inside the stream.');
-    this.#error = error;
-    this.#body = body;
-  }
-
-  /** The parsed error object, or undefined where the event was not JSON. */
-  get error(): unknown {
-    return this.#error;
+    this.#data = data;
+    this.#event = event;
   }
 
   /** The data of the event as it arrived, such as `{"error":{...}}`. */
-  get body(): string {
-    return this.#body;
+  get data(): string {
+    return this.#data;
+  }
+
+  /** The name of the event, where it has one. */
+  get event(): string | undefined {
+    return this.#event;
   }
 }
 

@@ -42,7 +42,8 @@ export class UsageMeter {
     }
     const { text, generated } = event;
     this.#generated += generated.length;
-    if (this.#sample.length < SAMPLE_LENGTH) this.#sample += generated.slice(0, SAMPLE_LENGTH - this.#sample.length);
+    if (this.#sample.length < SAMPLE_LENGTH)
+      this.#sample += generated.slice(0, SAMPLE_LENGTH - this.#sample.length);
     if (text !== '') this.#keep(text);
   }
 
