@@ -28,7 +28,7 @@ function fromThrown(error: unknown): FailureDetail {
   const told =
     chain.findLast((link) => CODES.has(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
   const { name, code, message } = told ?? { name: '', code: '', message: '' };
-  const failureClass = isAbort(chain) ? 'aborted' : classOfThrown(name, code, message);
+  const failureClass = classOfEnd(chain) ?? classOfThrown(name, code, message);
   const tooLarge = failureClass === 'bad_answer' && /^maxContentLength size of /.test(message);
   return detailOf({
     class: failureClass,
@@ -54,7 +54,7 @@ function classOfThrown(name: string, code: string, message: string): FailureClas
   if (/^(?:HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/.test(code)) return 'bad_answer';
   // Node refused what we handed it: a header's character, an argument. No upstream had a part in that.
   if (/^ERR_(?:INVALID_|HTTP_INVALID_|UNESCAPED_|HTTP_HEADERS)/.test(code)) return 'bad_request';
-  if (name === 'TimeoutError' || /\btimed? ?out\b/i.test(message)) return 'timeout';
+  if (/\btimed? ?out\b/i.test(message)) return 'timeout';
   if (/^(?:stream has been aborted|aborted|premature close|terminated)$/i.test(message)) return 'bad_answer';
   if (name === 'SyntaxError') return 'bad_answer';
   // Our own code stumbled over this request; another endpoint would see it stumble too.
@@ -116,13 +116,14 @@ const CODES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
   ['UND_ERR_ABORTED', 'aborted'],
 ]);
 
-function isAbort(chain: readonly Thrown[]): boolean {
-  // AbortSignal.timeout() aborts too, but says that time was the reason.
-  if (chain.some((link) => link.name === 'TimeoutError')) return false;
-  return chain.some(
+/** A call ended from our side: by a clock (AbortSignal.timeout() aborts too, but names its reason) or by its caller. */
+function classOfEnd(chain: readonly Thrown[]): 'timeout' | 'aborted' | undefined {
+  if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';
+  const aborted = chain.some(
     (link) =>
       link.name === 'AbortError' || link.name === 'CanceledError' || CODES.get(link.code) === 'aborted',
   );
+  return aborted ? 'aborted' : undefined;
 }
 
 const MOST_CAUSES = 4;

@@ -97,7 +97,7 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   const status = statusOf(error.code) ?? statusOf(error.status) ?? statusOf(root.statusCode);
   const nestedMessage = nestedOf(metadata?.raw, words);
   return {
-    structured: message !== '' || words.size > 0,
+    structured: error !== root || message !== '' || words.size > 0,
     html: false,
     message,
     words,

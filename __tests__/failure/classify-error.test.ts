@@ -1,0 +1,197 @@
+import http from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { inspect } from 'node:util';
+import axios from 'axios';
+import { classifyError } from '../../lib/failure/classify-error';
+import { ruleFor } from '../../lib/failure/detail';
+
+function thrown(code: string, message = code, name = 'Error'): Error {
+  const error = new Error(message);
+  error.name = name;
+  return Object.assign(error, { code });
+}
+
+describe('an error of the transport, by code and message', () => {
+  it.each([
+    ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:9', 'connection'],
+    ['ECONNRESET', 'socket hang up', 'connection'],
+    ['ECONNRESET', 'read ECONNRESET', 'connection'],
+    ['ECONNRESET', 'aborted', 'bad_answer'],
+    ['EPIPE', 'write EPIPE', 'connection'],
+    ['ENOTFOUND', 'getaddrinfo ENOTFOUND api.example.com', 'connection'],
+    ['EAI_AGAIN', 'getaddrinfo EAI_AGAIN api.example.com', 'connection'],
+    ['EHOSTUNREACH', 'connect EHOSTUNREACH', 'connection'],
+    ['EPROTO', 'wrong version number', 'connection'],
+    ['CERT_HAS_EXPIRED', 'certificate has expired', 'connection'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate', 'connection'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'unable to verify the first certificate', 'connection'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', "Hostname/IP does not match certificate's altnames", 'connection'],
+    ['ERR_NETWORK', 'Network Error', 'connection'],
+    ['UND_ERR_SOCKET', 'other side closed', 'connection'],
+    ['ETIMEDOUT', 'connect ETIMEDOUT 10.0.0.1:443', 'timeout'],
+    ['ECONNABORTED', 'timeout of 300ms exceeded', 'timeout'],
+    ['ECONNABORTED', 'write ECONNABORTED', 'connection'],
+    ['UND_ERR_HEADERS_TIMEOUT', 'Headers Timeout Error', 'timeout'],
+    ['ERR_BAD_RESPONSE', 'stream has been aborted', 'bad_answer'],
+    ['ERR_BAD_RESPONSE', 'maxContentLength size of 100 exceeded', 'bad_answer'],
+    ['ERR_STREAM_PREMATURE_CLOSE', 'Premature close', 'bad_answer'],
+    ['HPE_INVALID_CONSTANT', 'Parse Error: Expected HTTP/', 'bad_answer'],
+    ['Z_DATA_ERROR', 'incorrect header check', 'bad_answer'],
+    ['ERR_FR_MAX_BODY_LENGTH_EXCEEDED', 'Request body larger than maxBodyLength limit', 'bad_request'],
+    ['ERR_INVALID_CHAR', 'Invalid character in header content', 'bad_request'],
+    ['ERR_CANCELED', 'canceled', 'aborted'],
+    ['UND_ERR_ABORTED', 'Request aborted', 'aborted'],
+    ['E_SOMETHING_NEW', 'no idea', 'connection'],
+  ])('%s (%s) is %s', (code, message, expected) => {
+    expect(classifyError(thrown(code, message))).toMatchObject({ class: expected });
+  });
+
+  it.each([
+    ['an abort', new DOMException('This operation was aborted', 'AbortError'), 'aborted'],
+    [
+      'a timeout of AbortSignal.timeout',
+      new DOMException('The operation was aborted due to timeout', 'TimeoutError'),
+      'timeout',
+    ],
+    [
+      'an abort whose reason was time',
+      Object.assign(thrown('ABORT_ERR', 'aborted', 'AbortError'), {
+        cause: new DOMException('x', 'TimeoutError'),
+      }),
+      'timeout',
+    ],
+    [
+      'fetch failed, with its cause',
+      Object.assign(new TypeError('fetch failed'), { cause: thrown('ECONNREFUSED') }),
+      'connection',
+    ],
+    [
+      'a fault in our own code over this request',
+      new TypeError('Do not know how to serialize a BigInt'),
+      'bad_request',
+    ],
+    ['a body that does not parse', new SyntaxError('Unexpected end of JSON input'), 'bad_answer'],
+    ['every address refused', new AggregateError([thrown('ECONNREFUSED')], ''), 'connection'],
+    ['a word', 'socket hang up', 'connection'],
+    ['nothing', undefined, 'connection'],
+  ])('%s', (_what, error, expected) => {
+    expect(classifyError(error).class).toBe(expected);
+  });
+
+  it('an answer larger than the bound is not held against the endpoint', () => {
+    const detail = classifyError(thrown('ERR_BAD_RESPONSE', 'maxContentLength size of 100 exceeded'));
+    expect(ruleFor(detail)).toMatchObject({
+      countsAgainstEndpoint: false,
+      rests: 'nothing',
+      another: 'budgeted',
+    });
+  });
+
+  it('survives causes in a circle and getters that throw', () => {
+    const circle: Error & { cause?: unknown } = new Error('round');
+    circle.cause = circle;
+    expect(classifyError(circle).class).toBe('connection');
+    const trap = Object.defineProperty({}, 'code', {
+      get() {
+        throw new Error('trap');
+      },
+    });
+    expect(classifyError(trap)).toEqual({ class: 'connection', message: 'Unreadable error' });
+  });
+});
+
+describe('axios over real sockets', () => {
+  let server: http.Server;
+  let respond: http.RequestListener;
+  let base: string;
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+
+  beforeAll(async () => {
+    server = http.createServer((req, res) => respond(req, res));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(async () => {
+    agent.destroy();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  async function failure(options: object = {}, at = base): Promise<unknown> {
+    const error: unknown = await axios
+      .post(
+        `${at}/v1/chat/completions`,
+        { messages: [{ role: 'user', content: 'my secret prompt' }] },
+        {
+          headers: { authorization: 'Bearer sk-very-secret-key' },
+          proxy: false,
+          maxRedirects: 0,
+          httpAgent: agent,
+          ...options,
+        },
+      )
+      .then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+    expect(error).toBeInstanceOf(Error);
+    return error;
+  }
+
+  it.each<[string, http.RequestListener, object, string]>([
+    ['a reset before the headers', (req) => req.socket.destroy(), {}, 'connection'],
+    ['silence', () => undefined, { timeout: 50 }, 'timeout'],
+    [
+      'a body cut short',
+      (_req, res) => {
+        res.writeHead(200, { 'content-length': '1000' });
+        res.write('{"choices":[');
+        setTimeout(() => res.destroy(), 20);
+      },
+      {},
+      'bad_answer',
+    ],
+    [
+      'an answer larger than the bound',
+      (_req, res) => res.end('x'.repeat(5000)),
+      { maxContentLength: 100 },
+      'bad_answer',
+    ],
+    ['a peer that speaks no HTTP', (req) => req.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), {}, 'bad_answer'],
+    [
+      'an answer with a status',
+      (_req, res) => res.writeHead(429, { 'retry-after': '3' }).end('{"error":{"message":"slow down"}}'),
+      {},
+      'rate_limited',
+    ],
+    ['the caller leaving', () => undefined, { signal: AbortSignal.abort() }, 'aborted'],
+  ])('%s', async (_what, listener, options, expected) => {
+    respond = listener;
+    const detail = classifyError(await failure(options));
+    expect(detail.class).toBe(expected);
+    if (expected === 'rate_limited') expect(detail.retryAfterMs).toBe(3000);
+    const seen = JSON.stringify(detail) + inspect(detail, { depth: 20, showHidden: true });
+    expect(seen).not.toMatch(/secret/);
+    expect(Object.values(detail).every((value) => typeof value !== 'object')).toBe(true);
+  });
+
+  it('a port where nobody listens', async () => {
+    expect(classifyError(await failure({}, 'http://127.0.0.1:1')).class).toBe('connection');
+  });
+
+  it('tells a stale keep-alive socket from a fresh one', async () => {
+    const sockets: Socket[] = [];
+    respond = (req, res) => {
+      sockets.push(req.socket);
+      if (sockets.length === 1) res.end('{}');
+      else req.socket.destroy();
+    };
+    const fresh = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    await axios.get(base, { httpAgent: fresh, proxy: false, maxRedirects: 0 });
+    const detail = classifyError(await failure({ httpAgent: fresh }));
+    expect(sockets[1]).toBe(sockets[0]);
+    expect(detail).toMatchObject({ class: 'connection', staleSocket: true });
+    expect(classifyError(await failure({ httpAgent: fresh })).staleSocket).toBeUndefined();
+    fresh.destroy();
+  });
+});
