@@ -91,12 +91,7 @@ export class Drain<Slot> {
     const isFirst = lane.ceiling === Infinity;
     if (!isFirst && pool.spareTries <= 0) return false;
 
-    this.#density = lane.density;
-    this.#metHeld = false;
-    entry.state = 'starting';
-    const result = tryStart(entry, this.#isHeld);
-    entry.state = 'waiting';
-
+    const result = this.#ask(entry, lane.density);
     if (result.kind === 'started') {
       pool.opensAt = 0;
       this.#leaving += 1;
@@ -111,6 +106,15 @@ export class Drain<Slot> {
       this.#block(lane, entry, result, isFirst, now);
     }
     return true;
+  }
+
+  #ask(entry: Entry<Slot>, density: number): StartResult<Slot> {
+    this.#density = density;
+    this.#metHeld = false;
+    entry.state = 'starting';
+    const result = tryStart(entry, this.#isHeld);
+    entry.state = 'waiting';
+    return result;
   }
 
   #block(lane: Lane<Slot>, entry: Entry<Slot>, result: Waiting, isFirst: boolean, now: number): void {

@@ -10,7 +10,7 @@ export interface TurnCall extends HeapItem, Ranked {
 /** Tenants without waiting calls whose counters are remembered, at most. */
 const MOST_REMEMBERED = 4096;
 
-interface Line<C> extends HeapItem {
+interface Line<C extends TurnCall> extends HeapItem {
   readonly tenant: string;
   readonly calls: IndexedHeap<C>;
   /** The token counter. */

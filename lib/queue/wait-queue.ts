@@ -9,6 +9,9 @@ import { Pools } from './pools';
 import type { QueuedCall, Resource } from './queued-call';
 import { callerLeft, deadlinePassed, saturated } from './refusals';
 
+export { density } from './density';
+export type { QueuedCall, Resource, StartResult } from './queued-call';
+
 /** Drains are at least so many milliseconds apart. */
 const DRAIN_GAP_MS = 20;
 /** A drain comes at least so often while calls wait, in milliseconds, should nobody tell of a change. */
