@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import { TruncatedStreamError } from '../../lib/stream/chat-events';
+import { chunkText, cutAt, DONE, readAll, Source } from './fixtures/streams';
+import { WIRES } from './fixtures/wires';
+
+/** Every chunk of a wire, read the plain way. */
+const expected = (text: string): unknown[] =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('data: {'))
+    .map((line) => JSON.parse(line.slice(6)) as unknown);
+
+describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
+  const bytes = Buffer.from(text);
+
+  it('gives the same chunks and bytes however it is cut in two', async () => {
+    for (let at = 0; at <= bytes.length; at++) {
+      const read = await readAll(new Source(cutAt(bytes, at)));
+      if (read.error !== undefined || read.chunks.length === 0) throw new Error(`cut at ${at}: ${String(read.error)}`);
+      expect(read.chunks).toEqual(expected(text));
+      expect(read.text).toBe(answer.content);
+    }
+  });
+
+  it('gives the same chunks when every byte comes alone, with CRLF or CR, and after a byte order mark', async () => {
+    for (const form of [text, text.replaceAll('\n', '\r\n'), text.replaceAll('\n', '\r'), `\ufeff${text}`]) {
+      const whole = Buffer.from(form);
+      const read = await readAll(new Source(cutAt(whole, ...Array.from(whole.keys()))));
+      expect(read.error).toBeUndefined();
+      expect(read.chunks).toEqual(expected(text));
+      expect(expected(read.raw.replace(/\r\n?/g, '\n'))).toEqual(expected(text));
+    }
+  });
+
+  it('tells its text, what was generated and its usage', async () => {
+    const read = await readAll(new Source([bytes]));
+    expect(read.text).toBe(answer.content);
+    expect(read.generated).toContain(answer.reasoning ?? answer.arguments ?? answer.content);
+    expect(read.usage?.completion_tokens).toBe(answer.completionTokens);
+    expect(read.malformed).toBe(0);
+  });
+
+  it('passes the bytes of its events through', async () => {
+    const { raw } = await readAll(new Source([bytes]));
+    expect(raw).toBe(text.replace(/^: .*\n\n/gm, '').replace(/^: .*\n/gm, '').replace(DONE, ''));
+  });
+
+  it('is an error when it ends before its finish, wherever that is', async () => {
+    const finish = text.search(/"finish_reason":"/);
+    const lastEventStart = text.lastIndexOf('data:', finish);
+    const boundaries = [...text.slice(0, lastEventStart + 1).matchAll(/data:/g)].map(({ index }) => index);
+    for (const at of [...boundaries, lastEventStart + 30, lastEventStart + 100]) {
+      const cut = Buffer.from(text.slice(0, at));
+      const read = await readAll(new Source([cut]));
+      expect(read.error).toBeInstanceOf(TruncatedStreamError);
+      expect(read.events.some((event) => event.finish)).toBe(false);
+    }
+  });
+
+  it('is an error when it says it is done before its finish', async () => {
+    const cut = text.slice(0, text.lastIndexOf('data:', text.search(/"finish_reason":"/)));
+    const { error } = await readAll(new Source([cut, DONE]));
+    expect(error).toBeInstanceOf(TruncatedStreamError);
+  });
+
+  it('comes to the same with any cuts at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 20 }), async (cuts) => {
+        const read = await readAll(new Source(cutAt(bytes, ...cuts)));
+        expect(read.chunks).toEqual(expected(text));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+it('counts neither a role nor an empty delta nor the empty choices of a filter as content', async () => {
+  const { events } = await readAll(
+    new Source([
+      'data: {"choices":[],"prompt_filter_results":[]}\n\n',
+      chunkText({ role: 'assistant', content: '' }),
+      chunkText({ role: 'assistant', content: null, tool_calls: null, refusal: null }),
+      chunkText({}),
+      chunkText({ content: '' }),
+      chunkText({ content: 'x' }),
+      chunkText({ reasoning_content: 'x' }),
+      chunkText({ reasoning: 'x' }),
+      chunkText({ refusal: 'x' }),
+      chunkText({ tool_calls: [{ index: 0, function: { arguments: '' } }] }),
+      chunkText({}, 'stop'),
+      DONE,
+    ]),
+  );
+  expect(events.map((event) => event.content)).toEqual([
+    ...[false, false, false, false, false],
+    ...[true, true, true, true, true],
+    false,
+  ]);
+});
+
+it('is whole only when every choice that was shown has ended', async () => {
+  const half = [chunkText({ content: 'a' }), chunkText({ content: 'b' }, null, 1), chunkText({}, 'stop', 0)];
+  expect((await readAll(new Source([...half, DONE]), { choices: 2 })).error).toBeInstanceOf(TruncatedStreamError);
+  expect((await readAll(new Source(half), { choices: 2 })).error).toBeInstanceOf(TruncatedStreamError);
+  const { error } = await readAll(new Source([...half, chunkText({}, 'stop', 1)]), { choices: 2 });
+  expect(error).toBeUndefined();
+});
