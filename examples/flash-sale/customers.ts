@@ -1,0 +1,82 @@
+import type { Ticket } from './helpdesk';
+import type { Question } from './sale';
+
+/** How the customers of one shop fared so far. */
+export class Tally {
+  asked = 0;
+  inTime = 0;
+  /** Told that it won't work. */
+  refused = 0;
+  /** Left because the answer took too long. */
+  late = 0;
+  /** Of the answers in time. */
+  readonly latenciesMs: number[] = [];
+  readonly refusals = new Map<string, number>();
+
+  get waiting(): number {
+    return this.asked - this.inTime - this.refused - this.late;
+  }
+
+  refuse(reason: string): void {
+    this.refused += 1;
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+  }
+
+  /** In time, as a percentage of all that asked. */
+  get percent(): number {
+    return this.asked === 0 ? 100 : (100 * this.inTime) / this.asked;
+  }
+
+  percentile(share: number): number {
+    const sorted = this.latenciesMs.toSorted((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+  }
+}
+
+/** Asks one question at a shop; resolves when the customer has an answer or is gone. Times run `speed` times as fast. */
+export async function ask(url: string, question: Question, speed: number, tally: Tally): Promise<void> {
+  const patienceMs = question.deadlineMs / speed;
+  const startedAt = performance.now();
+  tally.asked += 1;
+  try {
+    const response = await fetch(`${url}/helpdesk`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(ticketOf(question, patienceMs)),
+      signal: AbortSignal.timeout(Math.ceil(patienceMs)),
+    });
+    const body = (await response.json()) as { answer?: string; error?: string };
+    if (response.ok && body.answer) {
+      tally.inTime += 1;
+      tally.latenciesMs.push(performance.now() - startedAt);
+    } else {
+      tally.refuse(`${response.status} ${body.error ?? ''}`.trim());
+    }
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') tally.late += 1;
+    else tally.refuse('no connection');
+  }
+}
+
+function ticketOf(question: Question, patienceMs: number): Ticket {
+  const { promptTokens, outputTokens, maxTokens, expectedTokens, priority } = question;
+  return {
+    question: textOf(promptTokens),
+    maxTokens,
+    expectedTokens,
+    priority,
+    patienceMs,
+    metadata: {
+      simulate_prompt_tokens: String(promptTokens),
+      simulate_output_tokens: String(outputTokens),
+    },
+  };
+}
+
+const WORDS =
+  'my order has not come yet and the page says it left your house on monday where is it now'.split(' ');
+
+/** English text of about that many tokens: common short words have one each. */
+function textOf(tokens: number): string {
+  return Array.from({ length: tokens }, (_, at) => WORDS[at % WORDS.length]).join(' ');
+}

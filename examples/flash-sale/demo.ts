@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util';
+import { FLEET, ONE_KEY } from './fleet';
+import { publishedLengths, traceLengths } from './lengths';
+import { runLive } from './live';
+import { progressLine, table } from './report';
+import { runSale } from './run';
+import { SALE, stretched } from './sale';
+
+const USAGE = `npm run demo -- [options]
+  --once           end when the sale is over; else the shop stays open until Ctrl-C
+  --trace FILE     take the lengths from a trace (CSV, gzipped or not: prompt_tokens, output_tokens)
+  --seconds N      how long the sale's day lasts, 20 to 120; default ${SALE.endsAt}
+  --seed N         another day; default 1
+  --live           send a few real calls instead (HOLYSHEEP_API_KEY or OPENAI_API_KEY)`;
+
+async function main(): Promise<number> {
+  const flags = readFlags();
+  if (typeof flags === 'string') {
+    console.error(flags);
+    return 2;
+  }
+  if (flags.live) return runLive();
+
+  const { trace } = flags;
+  const sale = stretched(SALE, flags.seconds);
+  console.log(
+    `A flash sale: ${sale.usualRate} calls a second to the helpdesk, then ${sale.peakFactor} times that.`,
+  );
+  console.log(`One shop balances over ${FLEET.length} simulated keys, the other has one (${ONE_KEY.name}).`);
+  console.log(
+    `Both get the same customers. Only the fleet has trouble: ${sale.slow.provider} slows down to a tenth,`,
+  );
+  console.log(
+    `${sale.down.provider} dies in the middle. Lengths: ${trace ?? 'the published shape of an Azure trace'}.\n`,
+  );
+
+  const run = await runSale({
+    sale,
+    seed: flags.seed,
+    lengths: (random) => (trace === undefined ? publishedLengths(random) : traceLengths(trace, random)),
+    onProgress: (progress) => console.log(progressLine(progress, sale)),
+  });
+  console.log(`\n${table(run.balanced, run.oneKey)}\n`);
+  console.log(
+    'In time: within (3 s + 60 ms a token of the answer) times 1 to 2. Percentiles are those of answers in time.',
+  );
+
+  if (!flags.once) {
+    console.log(`\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Ctrl-C ends.`);
+    await new Promise((resolve) => process.once('SIGINT', resolve));
+  }
+  await run.close();
+  return 0;
+}
+
+interface Flags {
+  once: boolean;
+  live: boolean;
+  trace: string | undefined;
+  seconds: number;
+  seed: number;
+}
+
+/** A text says what is wrong with them. */
+function readFlags(): Flags | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        once: { type: 'boolean', default: false },
+        live: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+        trace: { type: 'string' },
+        seconds: { type: 'string', default: String(SALE.endsAt) },
+        seed: { type: 'string', default: '1' },
+      },
+    });
+    const seconds = Number(values.seconds);
+    const seed = Number(values.seed);
+    if (values.help) return USAGE;
+    if (!(seconds >= 20 && seconds <= 120))
+      return `--seconds: expected 20 to 120, got ${values.seconds}\n${USAGE}`;
+    if (!Number.isInteger(seed)) return `--seed: expected a whole number, got ${values.seed}\n${USAGE}`;
+    return { once: values.once, live: values.live, trace: values.trace, seconds, seed };
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}\n${USAGE}`;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  },
+);

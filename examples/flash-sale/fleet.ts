@@ -1,0 +1,152 @@
+import type { EndpointConfig } from 'express-ai-balancer';
+import type { FleetDescription, ModelDescription } from 'express-ai-balancer/simulator';
+
+/** A provider of the demo: one key on one model. */
+export interface DemoProvider {
+  name: string;
+  model: string;
+  quality: number;
+  physics: ModelDescription & { rpm: number; tpm: number; price: { input: number; output: number } };
+}
+
+const KEEPS = { tokensCharged: 'reserved' } as const;
+const COUNTS = { tokensCharged: 'actual' } as const;
+
+/** Twelve keys of eight kinds: 8,000 requests and 5.4 million tokens a minute together. */
+export const FLEET: readonly DemoProvider[] = [
+  ...['openai-4o-k1', 'openai-4o-k2'].map((name) => ({
+    name,
+    model: 'gpt-4o',
+    quality: 0.88,
+    physics: { ...limits(600, 300_000, 60, 15.8), ...pace(450, 13, 0.06), ...usd(2.5, 10), ...KEEPS },
+  })),
+  {
+    name: 'azure-4o',
+    model: 'gpt-4o',
+    quality: 0.88,
+    physics: { ...limits(900, 450_000, 10, 29.4), ...pace(600, 16, 0.07), ...usd(2.5, 10), ...KEEPS },
+  },
+  {
+    name: 'openai-4o-mini',
+    model: 'gpt-4o-mini',
+    quality: 0.74,
+    physics: { ...limits(1500, 1_000_000, 60, 36.8), ...pace(350, 9, 0.03), ...usd(0.15, 0.6), ...KEEPS },
+  },
+  {
+    name: 'anthropic-sonnet-4',
+    model: 'claude-sonnet-4-20250514',
+    quality: 0.92,
+    physics: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...COUNTS },
+  },
+  {
+    name: 'anthropic-haiku',
+    model: 'claude-3-5-haiku',
+    quality: 0.8,
+    physics: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...COUNTS },
+  },
+  {
+    name: 'gemini-flash',
+    model: 'gemini-2.5-flash',
+    quality: 0.78,
+    physics: {
+      ...limits(1000, 1_000_000, 20, 23.8),
+      ...pace(400, 5, 0.02),
+      ...usd(0.3, 2.5),
+      ...COUNTS,
+      sendsRateLimitHeaders: false,
+    },
+  },
+  {
+    name: 'deepseek-chat',
+    model: 'deepseek-chat',
+    quality: 0.82,
+    physics: {
+      ...limits(600, 600_000, 20, 73.8),
+      ...pace(1200, 30, 0.08),
+      ...usd(0.28, 0.42),
+      ...COUNTS,
+      sendsRateLimitHeaders: false,
+    },
+  },
+  {
+    name: 'groq-70b',
+    model: 'llama-3.3-70b',
+    quality: 0.76,
+    physics: { ...limits(300, 120_000, 10, 4), ...pace(220, 4, 0.02), ...usd(0.59, 0.79), ...KEEPS },
+  },
+  {
+    name: 'openai-4.1',
+    model: 'gpt-4.1',
+    quality: 0.9,
+    physics: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...KEEPS },
+  },
+  {
+    name: 'mistral-large',
+    model: 'mistral-large',
+    quality: 0.8,
+    physics: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...COUNTS },
+  },
+  {
+    name: 'azure-4o-mini',
+    model: 'gpt-4o-mini',
+    quality: 0.74,
+    physics: { ...limits(800, 500_000, 10, 24.8), ...pace(500, 12, 0.04), ...usd(0.15, 0.6), ...KEEPS },
+  },
+];
+
+/** The shop without a balancer has this one. */
+export const ONE_KEY = FLEET[0]!;
+
+/** The key the demo's apps send; a simulated provider takes any. */
+export const DEMO_KEY = 'demo';
+
+/** `speed` 10 makes everything happen ten times as fast, limits included. */
+export function describeFleet(
+  providers: readonly DemoProvider[],
+  speed: number,
+  seed: number,
+): FleetDescription {
+  return {
+    providers: providers.map(({ name, model, physics }, index) => ({
+      name,
+      seed: seed + index,
+      timeScale: 1 / speed,
+      recordRequests: 0,
+      models: {
+        [model]: {
+          ...physics,
+          rpm: physics.rpm * speed,
+          tpm: physics.tpm * speed,
+          bucketSeconds: (physics.bucketSeconds ?? 60) / speed,
+        },
+      },
+    })),
+  };
+}
+
+/** What the app writes into the balancer's configuration for one of them. */
+export function endpointOf(provider: DemoProvider, baseURL: string, speed: number): EndpointConfig {
+  const { name, model, quality, physics } = provider;
+  return {
+    name,
+    model,
+    quality,
+    baseURL,
+    apiKey: DEMO_KEY,
+    rpm: physics.rpm * speed,
+    tpm: physics.tpm * speed,
+    price: physics.price,
+  };
+}
+
+function limits(rpm: number, tpm: number, bucketSeconds: number, comfortableInFlight: number) {
+  return { rpm, tpm, bucketSeconds, comfortableInFlight };
+}
+
+function pace(ttftMs: number, msPerOutputToken: number, msPerPromptToken: number) {
+  return { ttftMs, msPerOutputToken, msPerPromptToken };
+}
+
+function usd(input: number, output: number) {
+  return { price: { input, output } };
+}

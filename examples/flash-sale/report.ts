@@ -1,0 +1,50 @@
+import type { Outcome, Progress } from './run';
+import { rateAt, type Sale } from './sale';
+
+/** One line: where the day is, and how both shops do. */
+export function progressLine({ second, balanced, oneKey, troubles }: Progress, sale: Sale): string {
+  const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
+  const rate =
+    second < sale.endsAt ? `${rateAt(sale, second).toFixed(1).padStart(4)} calls/s` : 'last answers';
+  const answers = `in time: balanced ${padded(balanced.inTime)}, one key ${padded(oneKey.inTime)}`;
+  const line = `${clock}  ${rate.padEnd(12)} | ${padded(balanced.asked)} asked | ${answers}`;
+  return troubles.length === 0 ? line : `${line} | ${troubles.join(', ')}`;
+}
+
+/** The end of the day, side by side. */
+export function table(balanced: Outcome, oneKey: Outcome): string {
+  const rows: [string, (outcome: Outcome) => string][] = [
+    ['asked', ({ tally }) => count(tally.asked)],
+    ['answered in time', ({ tally }) => `${count(tally.inTime)} (${tally.percent.toFixed(1)} %)`],
+    ['refused', ({ tally }) => count(tally.refused)],
+    ['too late', ({ tally }) => count(tally.late + tally.waiting)],
+    ['p50', ({ tally }) => seconds(tally.percentile(0.5))],
+    ['p95', ({ tally }) => seconds(tally.percentile(0.95))],
+    ['p99', ({ tally }) => seconds(tally.percentile(0.99))],
+    ['429s drawn', ({ rateLimited }) => count(rateLimited)],
+    ['cost', ({ usd }) => `$${usd.toFixed(2)}`],
+    [
+      'cost per 1,000 answers',
+      ({ usd, tally }) => (tally.inTime ? `$${((1000 * usd) / tally.inTime).toFixed(2)}` : '-'),
+    ],
+  ];
+  const lines = rows.map(([name, cell]) => line(name, cell(balanced), cell(oneKey)));
+  const rule = '-'.repeat(line('', '', '').length);
+  return [line('', 'balanced', 'one key'), rule, ...lines].join('\n');
+}
+
+function line(name: string, first: string, second: string): string {
+  return `${name.padEnd(24)}${first.padStart(18)}${second.padStart(18)}`;
+}
+
+function padded(value: number): string {
+  return String(value).padStart(4);
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function seconds(ms: number): string {
+  return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,174 @@
+import { type FleetProcess, seededRandom, startFleetProcess } from 'express-ai-balancer/simulator';
+import { ask, Tally } from './customers';
+import { type DemoProvider, describeFleet, endpointOf, FLEET, ONE_KEY } from './fleet';
+import { openBalancedShop, openOneKeyShop, type Shop } from './helpdesk';
+import { type Lengths, publishedLengths } from './lengths';
+import { type Question, questionsOf, type Sale } from './sale';
+
+export interface RunOptions {
+  sale: Sale;
+  /** Default: the published shape. */
+  lengths?: (random: () => number) => Lengths;
+  /** Default: all of the fleet. */
+  providers?: readonly DemoProvider[];
+  /** What the shop without a balancer has. Default: the first key of the fleet. */
+  oneKey?: DemoProvider;
+  /** Default 1: real time. */
+  speed?: number;
+  seed?: number;
+  /** Called every few seconds. */
+  onProgress?: (progress: Progress) => void;
+  progressEverySeconds?: number;
+}
+
+export interface Progress {
+  second: number;
+  balanced: Tally;
+  oneKey: Tally;
+  /** What is wrong at the providers of the balanced shop now. */
+  troubles: string[];
+}
+
+/** How one shop's day went. */
+export interface Outcome {
+  tally: Tally;
+  rateLimited: number;
+  usd: number;
+}
+
+export interface SaleRun {
+  balanced: Outcome;
+  oneKey: Outcome;
+  /** The shop with the balancer, still open. */
+  shop: Awaited<ReturnType<typeof openBalancedShop>>;
+  close(): Promise<void>;
+}
+
+// Late answers are counted by their customers' deadlines; this only bounds how long the demo waits for the last.
+const LONGEST_WAIT_AFTER_SECONDS = 45;
+
+/** Lives through the sale in both shops at once, each with simulated providers in a process of their own. */
+export async function runSale(options: RunOptions): Promise<SaleRun> {
+  const { sale, providers = FLEET, oneKey = ONE_KEY, speed = 1, seed = 1 } = options;
+  const random = seededRandom(seed);
+  const questions = questionsOf(sale, (options.lengths ?? publishedLengths)(random), random);
+
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
+    opened.unshift(thing);
+    return thing;
+  };
+  const close = async () => {
+    for (const thing of opened) await thing.close();
+  };
+  try {
+    const fleet = keep(await startFleetProcess(describeFleet(providers, speed, seed)));
+    const single = keep(await startFleetProcess(describeFleet([oneKey], speed, seed)));
+    const endpoints = providers.map((provider) =>
+      endpointOf(provider, fleet.provider(provider.name).url, speed),
+    );
+    const shop = keep(await openBalancedShop(endpoints));
+    const oneKeyShop = keep(await openOneKeyShop(single.provider(oneKey.name).url, oneKey.model));
+    const tallies = await live(options, questions, fleet, shop, oneKeyShop);
+    return {
+      balanced: await outcomeOf(tallies.balanced, fleet),
+      oneKey: await outcomeOf(tallies.oneKey, single),
+      shop,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function live(
+  { sale, speed = 1, onProgress, progressEverySeconds = 3 }: RunOptions,
+  questions: readonly Question[],
+  fleet: FleetProcess,
+  shop: Shop,
+  oneKeyShop: Shop,
+): Promise<{ balanced: Tally; oneKey: Tally }> {
+  const balanced = new Tally();
+  const oneKey = new Tally();
+  const running: Promise<void>[] = [];
+  const day = new Day(speed);
+  const troubles = new Set<string>();
+  const trouble = (
+    from: number,
+    to: number,
+    what: string,
+    begin: () => Promise<{ end(): Promise<void> }>,
+  ) => {
+    day.at(from, async () => {
+      const fault = await begin();
+      troubles.add(what);
+      day.at(to, async () => {
+        troubles.delete(what);
+        await fault.end();
+      });
+    });
+  };
+  const { slow, down } = sale;
+  if (fleet.providers.has(slow.provider)) {
+    trouble(slow.from, slow.to, `${slow.provider} slow`, () =>
+      fleet.provider(slow.provider).fault({ kind: 'brownout', factor: slow.factor }),
+    );
+  }
+  if (fleet.providers.has(down.provider)) {
+    trouble(down.from, down.to, `${down.provider} down`, () =>
+      fleet.provider(down.provider).fault({ kind: 'refuse' }),
+    );
+  }
+  const tell = () => onProgress?.({ second: day.second, balanced, oneKey, troubles: [...troubles] });
+  const ticker = setInterval(tell, (progressEverySeconds * 1000) / speed);
+
+  for (const question of questions) {
+    day.at(question.atMs / 1000, () => {
+      running.push(ask(shop.url, question, speed, balanced), ask(oneKeyShop.url, question, speed, oneKey));
+    });
+  }
+  await day.until(sale.endsAt);
+  await Promise.race([Promise.all(running), day.until(sale.endsAt + LONGEST_WAIT_AFTER_SECONDS)]);
+  clearInterval(ticker);
+  tell();
+  day.stop();
+  return { balanced, oneKey };
+}
+
+async function outcomeOf(tally: Tally, fleet: FleetProcess): Promise<Outcome> {
+  const stats = await Promise.all([...fleet.providers.values()].map((provider) => provider.stats()));
+  return {
+    tally,
+    rateLimited: stats.reduce((sum, { rateLimited }) => sum + rateLimited, 0),
+    usd: stats.reduce((sum, { usd }) => sum + usd, 0),
+  };
+}
+
+/** The clock of the sale. */
+class Day {
+  readonly #startedAt = performance.now();
+  readonly #speed: number;
+  readonly #timers: NodeJS.Timeout[] = [];
+
+  constructor(speed: number) {
+    this.#speed = speed;
+  }
+
+  get second(): number {
+    return ((performance.now() - this.#startedAt) / 1000) * this.#speed;
+  }
+
+  at(second: number, what: () => unknown): void {
+    const wait = ((second - this.second) * 1000) / this.#speed;
+    this.#timers.push(setTimeout(() => void what(), Math.max(0, wait)));
+  }
+
+  until(second: number): Promise<void> {
+    return new Promise((resolve) => this.at(second, resolve));
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}
