@@ -85,6 +85,9 @@ export class AiBalancerError extends Error {
   /** The upstream's own error code. Not enumerable. */
   declare readonly upstreamCode: string | undefined;
 
+  /** What Express's own error handler sends along. Not enumerable. */
+  declare readonly headers: Readonly<Record<string, string>> | undefined;
+
   constructor(code: AiBalancerErrorCode, message: string, options: AiBalancerErrorOptions = {}) {
     super(message);
     this.code = code;
@@ -98,6 +101,7 @@ export class AiBalancerError extends Error {
     hide(this, 'partialText', options.partialText);
     hide(this, 'type', options.type);
     hide(this, 'upstreamCode', options.upstreamCode);
+    hide(this, 'headers', retryAfterHeader(options.retryAfterMs));
     Object.defineProperty(this, BRAND, { value: true });
   }
 
@@ -121,6 +125,13 @@ export class AiBalancerError extends Error {
 
 function hide(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });
+}
+
+/** `Retry-After` in whole seconds, rounded up: never earlier than the true time. */
+export function retryAfterHeader(ms: number | undefined): Record<string, string> | undefined {
+  return ms === undefined || !Number.isFinite(ms)
+    ? undefined
+    : { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1_000))) };
 }
 
 function openAIType(status: number): string {

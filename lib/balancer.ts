@@ -1,0 +1,377 @@
+import { EventEmitter } from 'node:events';
+import { type AICall, AICallPromise, type Served } from './call/ai-call';
+import type { ChatCompletion, EmbeddingResponse } from './call/answer';
+import type { ChatBody, EmbeddingBody, Operation } from './call/body';
+import type { Call } from './call/call';
+import { checkCallOptions, checkChatBody, checkEmbeddingBody } from './call/check-body';
+import type { CallOptions } from './call/context';
+import type { CallGate } from './call/gate';
+import { LinkedAbort } from './call/linked-abort';
+import { type PrepareParts, prepareCall } from './call/prepare';
+import type { RouteReport } from './call/report';
+import { ExpectedOutput } from './call/tokens';
+import { TextMeter } from './call/tokens-text';
+import type { BalancerConfig, ResolvedConfig } from './config/options';
+import { resolveConfig } from './config/resolve';
+import type { Endpoint, EndpointState } from './endpoint/endpoint';
+import type { Lease } from './endpoint/lease';
+import { AiBalancerError, badRequest } from './errors';
+import type { BalancerEvents } from './events';
+import { Executor } from './failover/executor';
+import { LiveStream } from './failover/live-stream';
+import { RetryBudget } from './failover/retry-budget';
+import type { FailureDetail } from './failure/detail';
+import { Fleet } from './fleet';
+import { WaitQueue } from './queue/wait-queue';
+import { classify } from './routing/classify';
+import { type BalancerStats, type CallCounts, endpointStats, isHealthy } from './stats/stats';
+import { ChatEventStream, type ChatStream } from './stream/chat-stream';
+import { pipeChatStream } from './stream/sse-writer';
+import { UsageMeter } from './stream/usage';
+
+const BRAND = Symbol.for('express-ai-balancer.balancer');
+/** @internal The door for `req.ai` and the gateway, across copies of this package. */
+export const CALL = Symbol.for('express-ai-balancer.call');
+const DEFAULT_GRACE_MS = 30_000;
+
+type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
+
+/** One call between its beginning and its end. */
+interface Running {
+  readonly call: Call;
+  readonly abort: LinkedAbort;
+  readonly gate: CallGate;
+}
+
+/** What an app may do with one endpoint while it runs. */
+export interface EndpointHandle {
+  readonly name: string;
+  readonly state: EndpointState;
+  /** Takes no new calls until enabled. */
+  disable(): void;
+  /** Takes calls again: ends a rest and closes the breaker. */
+  enable(): void;
+  /** @param weight 0 or more; 0 takes it out. */
+  setWeight(weight: number): void;
+}
+
+/**
+ * Spreads AI calls over endpoints. Emits the events of {@link BalancerEvents}; never emits 'error', and a listener
+ * that throws harms no call.
+ */
+export class Balancer extends EventEmitter<BalancerEvents> {
+  readonly #fleet: Fleet;
+  readonly #queue: WaitQueue<Lease>;
+  readonly #executor: Executor;
+  readonly #expectedOutput = new ExpectedOutput();
+  readonly #counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
+  readonly #running = new Set<Running>();
+  /** Those that close() has cut off. */
+  readonly #cancelled = new WeakSet<Running>();
+  #config: ResolvedConfig;
+  #prepare: PrepareParts;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  /** @throws ERR_AI_CONFIG that lists every fault. */
+  constructor(config: BalancerConfig) {
+    super();
+    Object.defineProperty(this, BRAND, { value: true });
+    this.#config = resolveConfig(config);
+    this.#fleet = new Fleet(this.#config, {
+      onState: (endpoint, state) => this.#tell('state', { endpoint: endpoint.name, state }),
+      onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
+      onRoom: () => this.#queue.wake(),
+    });
+    this.#queue = new WaitQueue<Lease>({ maxSize: this.#config.queue.maxSize });
+    this.#executor = new Executor({
+      routes: () => this.#fleet.routes,
+      queue: this.#queue,
+      budget: new RetryBudget(this.#config.retry),
+      onAttempt: (call, endpoint, detail) => this.#attempted(call, endpoint, detail),
+    });
+    this.#prepare = this.#prepareParts();
+    for (const model of this.#config.unknownModels) {
+      this.#config.logger?.warn({ model }, 'a model the catalogue does not know: neutral figures are used');
+    }
+  }
+
+  /** True for a balancer of any copy of this package. */
+  static isInstance(value: unknown): value is Balancer {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+  }
+
+  /** Answers an OpenAI chat request: whole, or with `stream: true` as an async iterable of chunks. */
+  chat<B extends ChatBody & { stream?: false | null }>(
+    body: B,
+    options?: CallOptions,
+  ): AICall<ChatCompletion>;
+  chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
+  chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
+  chat(body: ChatBody, options?: CallOptions): AICall<ChatCompletion | ChatStream> {
+    return this[CALL]('chat', body, options, {}) as AICall<ChatCompletion | ChatStream>;
+  }
+
+  /** Answers an OpenAI embeddings request. It never moves to another model: vectors of two models don't mix. */
+  embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse> {
+    return this[CALL]('embeddings', body, options, {}) as AICall<EmbeddingResponse>;
+  }
+
+  /** @internal A call behind a gate: what `req.ai` and the gateway are made of. */
+  [CALL](operation: Operation, body: unknown, options: CallOptions = {}, gate: CallGate): AICall<Answer> {
+    if (operation === 'chat' && isStreamed(body)) return this.#streamCall(body, options, gate);
+    return new AICallPromise(this.#whole(operation, body, options, gate), () =>
+      Promise.reject(badRequest('stream', 'pipe() needs stream: true')),
+    );
+  }
+
+  stats(): BalancerStats {
+    const now = performance.now();
+    const endpoints = this.#fleet.endpoints.map((endpoint) => endpointStats(endpoint, now));
+    return {
+      total: endpoints.length,
+      healthy: endpoints.filter(isHealthy).length,
+      calls: { ...this.#counts },
+      queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
+      endpoints,
+    };
+  }
+
+  /** @throws ERR_AI_NO_ENDPOINT */
+  endpoint(name: string): EndpointHandle {
+    const endpoint = this.#fleet.endpoint(name);
+    return {
+      name,
+      get state() {
+        return endpoint.state(performance.now());
+      },
+      disable: () => endpoint.disable(),
+      enable: () => endpoint.enable(),
+      setWeight: (weight) => {
+        if (!Number.isFinite(weight) || weight < 0) {
+          throw badRequest('weight', `expected a number of at least 0, got ${weight}`);
+        }
+        endpoint.setWeight(weight);
+      },
+    };
+  }
+
+  /**
+   * Takes a new configuration. Calls in flight finish; levels, debts, rests, breakers and latencies carry over by name.
+   * @throws ERR_AI_CONFIG, and nothing has changed.
+   */
+  // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, not a throw, and room for shared state
+  async reload(config: BalancerConfig): Promise<void> {
+    const resolved = resolveConfig(config);
+    this.#config = resolved;
+    this.#fleet.configure(resolved);
+    this.#prepare = this.#prepareParts();
+    this.#queue.wake();
+  }
+
+  /** Resolves when calls can be served. Without shared state that is at once. */
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /**
+   * Drains: running calls finish within `graceMs` (default 30,000), then they are cancelled; new ones get
+   * ERR_AI_CLOSED. Afterwards nothing of the balancer keeps the process alive.
+   */
+  close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#drain(graceMs);
+    return this.#closing;
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    if (this.#running.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, graceMs);
+        this.#onIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    for (const running of [...this.#running]) {
+      this.#cancelled.add(running);
+      running.abort.abort();
+    }
+    this.#queue.rejectAll(closedError());
+    this.#fleet.close();
+  }
+
+  #streamCall(body: unknown, options: CallOptions, gate: CallGate): AICall<ChatStream> {
+    const leaving = new AbortController();
+    const served = this.#stream(body, options, gate, leaving.signal);
+    const started = served.then(({ data }) => data);
+    return new AICallPromise(served, (res) =>
+      pipeChatStream(res, started, { onClose: () => leaving.abort() }),
+    );
+  }
+
+  async #whole(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions,
+    gate: CallGate,
+  ): Promise<Served<ChatCompletion | EmbeddingResponse>> {
+    const running = this.#begin(operation, body, options, gate, []);
+    try {
+      await gate.admit?.(running.call);
+      const served = await this.#executor.whole(running.call);
+      this.#succeeded(running, served.route);
+      return served;
+    } catch (error) {
+      throw this.#failed(running, error);
+    }
+  }
+
+  async #stream(
+    body: unknown,
+    options: CallOptions,
+    gate: CallGate,
+    leaving: AbortSignal,
+  ): Promise<Served<ChatStream>> {
+    const running = this.#begin('chat', body, options, gate, [leaving]);
+    const { call } = running;
+    try {
+      await gate.admit?.(call);
+      const result = await this.#executor.stream(call);
+      const meter = new UsageMeter({
+        promptTokens: call.promptTokens,
+        estimateTokens: (text) => new TextMeter().tokens(text),
+      });
+      const live = new LiveStream(call, result, meter, {
+        onEnd: (error) => {
+          const route = result.trail.report();
+          if (error) this.#failed(running, error, route);
+          else this.#succeeded(running, route);
+        },
+      });
+      const data = new ChatEventStream({
+        first: result.sent.first,
+        events: live.events(),
+        route: () => result.trail.report(),
+        abort: () => live.abort(),
+      });
+      return { data, route: data.route };
+    } catch (error) {
+      throw this.#failed(running, error);
+    }
+  }
+
+  #begin(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions,
+    gate: CallGate,
+    signals: readonly AbortSignal[],
+  ): Running {
+    if (this.#closing) throw closedError();
+    if (operation === 'chat') checkChatBody(body);
+    else checkEmbeddingBody(body);
+    checkCallOptions(options);
+    const abort = new LinkedAbort([options.signal, gate.signal, ...signals]);
+    try {
+      const asked = body as ChatBody | EmbeddingBody;
+      const running = {
+        call: prepareCall(operation, asked, options, abort.signal, this.#prepare),
+        abort,
+        gate,
+      };
+      this.#running.add(running);
+      return running;
+    } catch (error) {
+      abort.release();
+      throw error;
+    }
+  }
+
+  #succeeded(running: Running, route: RouteReport): void {
+    const { call } = running;
+    if (call.operation === 'chat' && route.usage) {
+      this.#expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
+    }
+    this.#counts.ok++;
+    this.#ended(running, route, undefined);
+  }
+
+  /** Gives back the error to throw. */
+  #failed(running: Running, thrown: unknown, route?: RouteReport): unknown {
+    const error = this.#cancelled.has(running) && hasCode(thrown, 'ERR_AI_ABORTED') ? closedError() : thrown;
+    if (hasCode(error, 'ERR_AI_SATURATED')) this.#counts.shed++;
+    else if (!hasCode(error, 'ERR_AI_ABORTED')) this.#counts.failed++;
+    this.#ended(running, route, error);
+    return error;
+  }
+
+  #ended(running: Running, route: RouteReport | undefined, error: unknown): void {
+    const { call, abort, gate } = running;
+    abort.release();
+    this.#running.delete(running);
+    if (this.#running.size === 0) this.#onIdle?.();
+    gate.charge?.(call, route);
+    this.#tell('call', {
+      requestId: call.context.requestId,
+      operation: call.operation,
+      ms: performance.now() - call.startedAt,
+      ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
+    });
+  }
+
+  #attempted(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
+    this.#tell('attempt', {
+      requestId: call.context.requestId,
+      endpoint: endpoint.name,
+      model: endpoint.settings.model,
+      ...(detail ? { class: detail.class } : {}),
+      ...(detail?.status === undefined ? {} : { status: detail.status }),
+    });
+  }
+
+  #rested(endpoint: Endpoint, detail: FailureDetail, restMs: number, announced: boolean): void {
+    const event = { endpoint: endpoint.name, class: detail.class, restMs: Math.round(restMs) };
+    this.#tell('rest', event);
+    if (announced) this.#config.logger?.warn(event, 'an endpoint rests until someone has seen to it');
+  }
+
+  #tell<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
+    if (this.listenerCount(name) === 0) return;
+    try {
+      (this as EventEmitter).emit(name, event);
+    } catch {
+      this.#config.logger?.error({ event: name }, 'a listener threw');
+    }
+  }
+
+  #prepareParts(): PrepareParts {
+    const { endpoints, estimateTokens, classify: own } = this.#config;
+    return {
+      classify: own ?? classify,
+      estimateTokens,
+      expectedOutput: this.#expectedOutput,
+      totalMs: {
+        chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
+        embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
+      },
+    };
+  }
+}
+
+/** A balancer for use outside a request, or under several middlewares. */
+export function createBalancer(config: BalancerConfig): Balancer {
+  return new Balancer(config);
+}
+
+function isStreamed(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && (body as { stream?: unknown }).stream === true;
+}
+
+function hasCode(error: unknown, code: AiBalancerError['code']): boolean {
+  return AiBalancerError.isInstance(error) && error.code === code;
+}
+
+function closedError(): AiBalancerError {
+  return new AiBalancerError('ERR_AI_CLOSED', 'the balancer is closing', { status: 503, retryable: false });
+}

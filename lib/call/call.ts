@@ -1,0 +1,33 @@
+import type { ChatBody, EmbeddingBody, Operation } from './body';
+import type { RequestContext } from './context';
+
+/** One `req.ai.chat()` or `.embeddings()`, with everything that is known before it is sent. */
+export interface Call {
+  readonly operation: Operation;
+  readonly body: ChatBody | EmbeddingBody;
+  readonly stream: boolean;
+  /** The model or alias asked for; undefined lets the router choose among all. */
+  readonly model: string | undefined;
+  readonly context: RequestContext;
+  /** Estimated. */
+  readonly promptTokens: number;
+  /** The caller's figure, or what such calls have needed. */
+  readonly expectedOutputTokens: number;
+  /** The most it may produce, where the caller says so. */
+  readonly maxOutputTokens: number | undefined;
+  /** On the clock of performance.now(). */
+  readonly startedAt: number;
+  /** The same clock; Infinity for a stream without a deadline. */
+  readonly deadlineAt: number;
+  /** Aborts when the caller leaves. */
+  readonly signal: AbortSignal;
+  /** The models to try after the asked one; undefined for the config's. */
+  readonly fallbacks: readonly string[] | undefined;
+  readonly hedge: boolean;
+  /** The one endpoint that may serve it. */
+  readonly endpoint: string | undefined;
+}
+
+export function remainingMs(call: Call, now: number): number {
+  return call.deadlineAt - now;
+}

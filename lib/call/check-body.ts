@@ -1,0 +1,91 @@
+import type { ChatBody, EmbeddingBody } from './body';
+import {
+  array,
+  type Check,
+  checkFields,
+  count,
+  finite,
+  isObject,
+  isText,
+  object,
+  orNull,
+  rule,
+  text,
+  trueOrFalse,
+  wrong,
+} from './checks';
+
+export { checkCallOptions, checkContext } from './check-options';
+
+const CHAT_FIELDS: readonly (readonly [string, Check])[] = [
+  ['model', text],
+  ['stream', orNull(trueOrFalse)],
+  ['stream_options', orNull(object)],
+  ['max_tokens', orNull(count)],
+  ['max_completion_tokens', orNull(count)],
+  ['n', orNull(count)],
+  ['temperature', orNull(finite)],
+  ['tools', orNull(array)],
+  ['response_format', orNull(object)],
+];
+
+const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
+  ['dimensions', orNull(count)],
+  [
+    'encoding_format',
+    orNull(rule("'float' or 'base64'", (value) => value === 'float' || value === 'base64')),
+  ],
+];
+
+/**
+ * Checks the parts of a chat body that the balancer reads; every other field is the upstream's affair.
+ *
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
+ */
+export function checkChatBody(body: unknown): asserts body is ChatBody {
+  if (!isObject(body)) throw wrong('body', 'an OpenAI chat request', body);
+  const { messages } = body;
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw wrong('messages', 'an array with at least one message', messages);
+  }
+  for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
+  checkFields(body, CHAT_FIELDS);
+}
+
+/**
+ * The same for an embeddings body. The model must be named: vectors of two models don't mix.
+ *
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
+ */
+export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
+  if (!isObject(body)) throw wrong('body', 'an OpenAI embeddings request', body);
+  if (!isText(body.model) || body.model === 'auto') {
+    throw wrong('model', "a model's name, not 'auto': vectors of two models do not mix", body.model);
+  }
+  if (!isInput(body.input)) {
+    throw wrong('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);
+  }
+  checkFields(body, EMBEDDING_FIELDS);
+}
+
+function checkMessage(message: unknown, index: number): void {
+  if (!isObject(message)) throw wrong(`messages[${index}]`, 'an object with a role', message);
+  if (!isText(message.role)) throw wrong(`messages[${index}].role`, 'a string', message.role);
+  const { content } = message;
+  if (content === undefined || content === null || typeof content === 'string' || Array.isArray(content))
+    return;
+  throw wrong(`messages[${index}].content`, 'a string, an array of parts, or null', content);
+}
+
+function isInput(input: unknown): boolean {
+  if (isText(input)) return true;
+  if (!Array.isArray(input) || input.length === 0) return false;
+  if (typeof input[0] === 'string') return input.every(isText);
+  if (Array.isArray(input[0]))
+    return input.every((ids) => Array.isArray(ids) && ids.length > 0 && ids.every(isTokenId));
+  return input.every(isTokenId);
+}
+
+function isTokenId(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

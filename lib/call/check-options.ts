@@ -1,0 +1,104 @@
+import { badRequest } from '../errors';
+import {
+  type Check,
+  checkFields,
+  finiteAbove0,
+  finiteFrom0,
+  isObject,
+  rule,
+  share,
+  text,
+  texts,
+  trueOrFalse,
+  wrong,
+} from './checks';
+import type { CallOptions, RequestContext } from './context';
+import { didYouMean } from './did-you-mean';
+
+const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
+/** Longer ones are no identifiers, and they are kept while a call lasts, some longer. */
+const MAX_LABEL = 512;
+
+const label = rule(
+  `a string of 1 to ${MAX_LABEL} characters`,
+  (value) => typeof value === 'string' && value.length > 0 && value.length <= MAX_LABEL,
+);
+const priority = rule(
+  'a whole number from 1 to 5',
+  (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 5,
+);
+const type = rule("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
+const fallbacks = rule(
+  'false or an array of model names',
+  (value) => value === false || texts(value) === undefined,
+);
+
+const CONTEXT: Readonly<Record<keyof RequestContext, Check>> = {
+  requestId: label,
+  type,
+  priority,
+  maxLatencyMs: finiteAbove0,
+  maxCostPer1k: finiteFrom0,
+  minQuality: share,
+  estimatedTokens: finiteFrom0,
+  estimatedOutputTokens: finiteFrom0,
+  tenant: label,
+  session: label,
+  tags: texts,
+};
+
+const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
+  ...CONTEXT,
+  signal: rule('an AbortSignal', isAbortSignal),
+  timeoutMs: finiteAbove0,
+  fallbacks,
+  hedge: trueOrFalse,
+  endpoint: text,
+};
+
+const CONTEXT_FIELDS = Object.entries(CONTEXT);
+const OPTION_FIELDS = Object.entries(OPTIONS);
+
+/**
+ * Checks what one call says.
+ *
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first option at fault, or an unknown one.
+ */
+export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
+  if (options === undefined) return;
+  if (!isObject(options)) throw wrong('options', 'an object', options);
+  checkNames(options, OPTIONS);
+  checkFields(options, OPTION_FIELDS);
+}
+
+/**
+ * Checks a context, whole or in part, as a middleware or a header gives it.
+ *
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault, or an unknown one.
+ */
+export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
+  if (!isObject(context)) throw wrong('context', 'an object', context);
+  checkNames(context, CONTEXT);
+  checkFields(context, CONTEXT_FIELDS);
+}
+
+function checkNames(given: object, known: Readonly<Record<string, Check>>): void {
+  for (const name in given) {
+    if (Object.hasOwn(known, name)) continue;
+    const near = didYouMean(name, Object.keys(known));
+    throw badRequest(
+      name.slice(0, 64),
+      near === undefined ? 'unknown option' : `unknown option, did you mean '${near}'?`,
+    );
+  }
+}
+
+/** By shape: a signal may come from another realm or a polyfill. */
+function isAbortSignal(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AbortSignal).aborted === 'boolean' &&
+    typeof (value as AbortSignal).addEventListener === 'function'
+  );
+}

@@ -1,0 +1,74 @@
+import { badRequest } from '../errors';
+
+/** A check of one value: undefined where it is right, else what was expected. */
+export type Check = (value: unknown) => string | undefined;
+
+export const finiteAbove0 = rule('a finite number above 0', (value) => isFiniteNumber(value) && value > 0);
+export const finiteFrom0 = rule(
+  'a finite number of at least 0',
+  (value) => isFiniteNumber(value) && value >= 0,
+);
+export const finite = rule('a finite number', isFiniteNumber);
+export const count = rule(
+  'a whole number of at least 1',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+);
+export const share = rule(
+  'a number from 0 to 1',
+  (value) => isFiniteNumber(value) && value >= 0 && value <= 1,
+);
+export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
+export const object = rule('an object', isObject);
+export const array = rule('an array', Array.isArray);
+export const text = rule('a string that is not empty', isText);
+export const texts = rule(
+  'an array of strings that are not empty',
+  (value) => Array.isArray(value) && value.every(isText),
+);
+
+export function rule(expected: string, test: (value: unknown) => boolean): Check {
+  return (value) => (test(value) ? undefined : expected);
+}
+
+/** OpenAI's API takes null for an absent value in places. */
+export function orNull(check: Check): Check {
+  return (value) => (value === null ? undefined : check(value));
+}
+
+/** Applies each check to its field; an undefined value is an absent one. Throws for the first that fails. */
+export function checkFields(
+  fields: Readonly<Record<string, unknown>>,
+  checks: readonly (readonly [string, Check])[],
+): void {
+  for (const [field, check] of checks) {
+    const value = fields[field];
+    if (value === undefined) continue;
+    const expected = check(value);
+    if (expected !== undefined) throw wrong(field, expected, value);
+  }
+}
+
+/** The error for a field. Texts are not quoted: they may be a prompt. */
+export function wrong(field: string, expected: string, value: unknown): Error {
+  return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (value === '') return 'an empty string';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}

@@ -1,0 +1,12 @@
+import type { Call } from './call';
+import type { RouteReport } from './report';
+
+/** What stands before one call: who may stop it, who must let it in, and who is told what it used. */
+export interface CallGate {
+  /** Aborts when the response that the call is for closes. */
+  readonly signal?: AbortSignal;
+  /** Rejects where the call may not come in. Asked before anything is reserved. */
+  admit?(call: Call): void | Promise<void>;
+  /** Told once of every call that was let in: what it used, as far as it was served. */
+  charge?(call: Call, route: RouteReport | undefined): void;
+}

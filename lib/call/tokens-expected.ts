@@ -1,0 +1,59 @@
+/** Before anything is learnt. Real chat traffic has a mean of some 200 output tokens and a long tail. */
+const FIRST_GUESS = 300;
+/** A mean over all samples at first, over about the last twenty later on. */
+const LEAST_GAIN = 0.05;
+const MAX_ENTRIES = 10_000;
+
+interface Estimate {
+  readonly samples: number;
+  readonly tokens: number;
+}
+
+/**
+ * How many output tokens to expect, learnt per model and tenant from the usage of finished calls. A tenant not seen yet
+ * gets the model's mean. Bounded: of more than 10,000 pairs the least recently used is forgotten.
+ */
+export class ExpectedOutput {
+  /** In order of use, the oldest first. */
+  readonly #estimates = new Map<string, Estimate>();
+
+  /** Takes the output tokens of one finished call into the running mean. Figures that are no counts are ignored. */
+  learn(model: string, tenant: string | undefined, outputTokens: number): void {
+    if (!Number.isFinite(outputTokens) || outputTokens < 0) return;
+    this.#learn(keyOf(model, undefined), outputTokens);
+    if (tenant !== undefined) this.#learn(keyOf(model, tenant), outputTokens);
+  }
+
+  /** Expected output tokens of a call: a whole number of at least 1, and never above `maxOutput`. */
+  expect(model: string, tenant: string | undefined, maxOutput = Infinity): number {
+    const known = this.#recall(keyOf(model, tenant)) ?? this.#recall(keyOf(model, undefined));
+    const expected = Math.max(1, Math.ceil(known?.tokens ?? FIRST_GUESS));
+    return maxOutput < expected ? maxOutput : expected;
+  }
+
+  #learn(key: string, outputTokens: number): void {
+    const old = this.#estimates.get(key) ?? { samples: 0, tokens: 0 };
+    const samples = old.samples + 1;
+    const gain = Math.max(LEAST_GAIN, 1 / samples);
+    this.#keep(key, { samples, tokens: old.tokens + gain * (outputTokens - old.tokens) });
+  }
+
+  #recall(key: string): Estimate | undefined {
+    const estimate = this.#estimates.get(key);
+    if (estimate) this.#keep(key, estimate);
+    return estimate;
+  }
+
+  #keep(key: string, estimate: Estimate): void {
+    this.#estimates.delete(key);
+    this.#estimates.set(key, estimate);
+    if (this.#estimates.size <= MAX_ENTRIES) return;
+    const oldest = this.#estimates.keys().next();
+    if (!oldest.done) this.#estimates.delete(oldest.value);
+  }
+}
+
+/** A line break can't be part of a model's name, so no tenant can pass for another model's. */
+function keyOf(model: string, tenant: string | undefined): string {
+  return tenant === undefined ? model : `${model}\n${tenant}`;
+}

@@ -1,0 +1,66 @@
+import type { TextMeter } from './tokens-text';
+
+/** OpenAI's published figures: 85 for an image in low detail; 85 and four tiles of 170 for a square one in high detail. */
+const IMAGE_LOW = 85;
+const IMAGE_HIGH = 765;
+/** OpenAI counts 10 tokens for a second of sound. */
+const AUDIO_TOKENS_PER_SECOND = 10;
+/** Bytes a second: speech of 24 kHz in 16 bits; compressed speech of 32 kbit/s, so that few bytes mean many seconds. */
+const WAV_BYTES_PER_SECOND = 48_000;
+const COMPRESSED_BYTES_PER_SECOND = 4000;
+/** A page of a document is some 30 kB and some 1,500 tokens. */
+const FILE_BYTES_PER_TOKEN = 20;
+const FILE_LEAST = 1500;
+
+/** The tokens of one part of a message's content. Pictures and sound count by what they are, not by their base64. */
+export function partTokens(part: unknown, meter: TextMeter): number {
+  if (typeof part === 'string') return meter.tokens(part);
+  if (!isObject(part)) return 0;
+  switch (part.type) {
+    case 'text':
+      return textTokens(part.text, meter);
+    case 'refusal':
+      return textTokens(part.refusal, meter);
+    case 'image_url':
+      return isObject(part.image_url) && part.image_url.detail === 'low' ? IMAGE_LOW : IMAGE_HIGH;
+    case 'input_audio':
+      return audioTokens(part.input_audio);
+    case 'file':
+      return fileTokens(part.file);
+    default:
+      return jsonTokens(part, meter);
+  }
+}
+
+/** The tokens of a value as JSON: tools, schemas, and whatever has no rule of its own. */
+export function jsonTokens(value: unknown, meter: TextMeter): number {
+  if (value === undefined || value === null) return 0;
+  try {
+    return textTokens(JSON.stringify(value), meter);
+  } catch {
+    // A value that is no JSON (a cycle, a bigint) fails where it is sent, with the right error.
+    return 0;
+  }
+}
+
+export function textTokens(text: unknown, meter: TextMeter): number {
+  return typeof text === 'string' ? meter.tokens(text) : 0;
+}
+
+function audioTokens(audio: unknown): number {
+  if (!isObject(audio)) return 0;
+  const pace = audio.format === 'wav' ? WAV_BYTES_PER_SECOND : COMPRESSED_BYTES_PER_SECOND;
+  return (base64Bytes(audio.data) / pace) * AUDIO_TOKENS_PER_SECOND;
+}
+
+function fileTokens(file: unknown): number {
+  return Math.max(FILE_LEAST, isObject(file) ? base64Bytes(file.file_data) / FILE_BYTES_PER_TOKEN : 0);
+}
+
+function base64Bytes(data: unknown): number {
+  return typeof data === 'string' ? data.length * 0.75 : 0;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,147 @@
+/** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
+const SAFETY = 0.98;
+/** How far a refusal without headers lowers the rate, how often at most, and how fast that is forgotten. */
+const SLOWDOWN = 0.8;
+const SLOWDOWN_EVERY_MS = 2_000;
+const RECOVERY_PER_MS = 0.3 / 60_000;
+
+export interface BucketOptions {
+  /** Units a minute. */
+  readonly limit: number;
+  /** The depth, in seconds of the limit. */
+  readonly burstSeconds: number;
+}
+
+/** What a bucket looked like when an attempt was sent: what a header of its answer is compared with. */
+export interface BucketMark {
+  readonly level: number;
+  readonly corrections: number;
+}
+
+/**
+ * A token bucket with continuous refill, on the monotonic clock. Between two calls it is only numbers: no timers.
+ *
+ * Invariant: the level is never above the depth, so in any window of t milliseconds at most depth + rate * t is
+ * admitted. A debt (a level below zero) is left by a call larger than the depth or by usage above the estimate, and
+ * is paid by the refill.
+ */
+export class Bucket {
+  #limit = 0;
+  #burstMs = 0;
+  #depth = 0;
+  #level = 0;
+  #at: number;
+  #corrections = 0;
+  /** The limit the provider says, over the configured one; at most 1. */
+  #limitShare = 1;
+  #slowdown = 1;
+  #slowedAt = -Infinity;
+
+  constructor(options: BucketOptions) {
+    this.#at = performance.now();
+    this.#setLimit(options);
+    this.#level = this.#depth;
+  }
+
+  /** Changes the limit. Level and debts stay, so that a reload never refills a bucket. */
+  configure(options: BucketOptions): void {
+    this.#refill(performance.now());
+    this.#setLimit(options);
+    this.#level = Math.min(this.#level, this.#depth);
+  }
+
+  /** The limit a minute as the provider counts it, without our safety. */
+  get providerLimit(): number {
+    return this.limit / SAFETY;
+  }
+
+  /** Units a minute that are handed out at most. */
+  get limit(): number {
+    return this.#limit * this.#limitShare;
+  }
+
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Units a millisecond. */
+  get rate(): number {
+    return (this.limit / 60_000) * this.#slowdown;
+  }
+
+  level(now: number): number {
+    this.#refill(now);
+    return this.#level;
+  }
+
+  /** Milliseconds until `units` fit; 0 when they do now. A call larger than the depth starts on a full bucket. */
+  waitMs(units: number, now: number): number {
+    this.#refill(now);
+    const missing = Math.min(units, this.#depth) - this.#level;
+    // A billionth of the depth is rounding, not a missing unit.
+    return missing <= this.#depth * 1e-9 ? 0 : missing / this.rate;
+  }
+
+  /** Takes `units`, leaving a debt where they are more than there is. */
+  take(units: number, now: number): void {
+    this.#refill(now);
+    this.#level -= units;
+  }
+
+  /** Gives `units` back, never above the depth. */
+  put(units: number, now: number): void {
+    this.#refill(now);
+    this.#level = Math.min(this.#depth, this.#level + units);
+  }
+
+  mark(now: number): BucketMark {
+    return { level: this.level(now), corrections: this.#corrections };
+  }
+
+  /**
+   * Corrects the level from what a header says was left when the marked attempt was admitted. Cumulative: what other
+   * answers have corrected since then is not corrected again. Whole where it takes, half where it gives.
+   */
+  correct(mark: BucketMark, remaining: number, now: number): void {
+    this.#refill(now);
+    if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
+    const missing = remaining - mark.level - (this.#corrections - mark.corrections);
+    const wanted = missing < 0 ? missing : missing / 2;
+    const before = this.#level;
+    this.#level = Math.min(this.#depth, before + wanted);
+    this.#corrections += this.#level - before;
+  }
+
+  /** Follows a limit the provider says, where it is lower than the configured one. */
+  followLimit(said: number): void {
+    this.#limitShare = Math.min(1, (said * SAFETY) / this.#limit);
+    this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
+    this.#level = Math.min(this.#level, this.#depth);
+  }
+
+  /** A refusal that no header explains: nothing is left, and the limit is lower than we thought. */
+  refused(now: number): void {
+    this.#refill(now);
+    const before = this.#level;
+    this.#level = Math.min(this.#level, 0);
+    this.#corrections += this.#level - before;
+    if (now - this.#slowedAt < SLOWDOWN_EVERY_MS) return;
+    this.#slowdown *= SLOWDOWN;
+    this.#slowedAt = now;
+  }
+
+  #setLimit({ limit, burstSeconds }: BucketOptions): void {
+    this.#limit = limit * SAFETY;
+    this.#burstMs = burstSeconds * 1_000;
+    this.#depth = (this.limit / 60_000) * this.#burstMs;
+  }
+
+  #refill(now: number): void {
+    const elapsed = now - this.#at;
+    // A step back of the clock must neither mint nor take.
+    if (elapsed <= 0) return;
+    this.#at = now;
+    this.#level = Math.min(this.#depth, this.#level + elapsed * this.rate);
+    if (this.#slowdown < 1) this.#slowdown = Math.min(1, this.#slowdown + elapsed * RECOVERY_PER_MS);
+  }
+}

@@ -1,0 +1,66 @@
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** Free sockets kept for the next call, an endpoint. */
+const MAX_FREE_SOCKETS = 256;
+
+type Created = Duplex | null | undefined;
+type CreateConnection = (
+  options: object,
+  callback?: (error: Error | null, stream: Duplex) => void,
+) => Created;
+
+/** The agents of one endpoint: keep-alive, never a queue of their own, and a limit on connecting. */
+export interface Agents {
+  readonly httpAgent: HttpAgent;
+  readonly httpsAgent: HttpsAgent;
+}
+
+export function createAgents(connectMs: number): Agents {
+  // The quota limits, not the pool: a pool's limit would queue behind the quota's back.
+  const options: AgentOptions = {
+    keepAlive: true,
+    maxSockets: Infinity,
+    maxFreeSockets: MAX_FREE_SOCKETS,
+    scheduling: 'lifo',
+  };
+  const agents = { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(options) };
+  limitConnect(agents.httpAgent, 'connect', connectMs);
+  limitConnect(agents.httpsAgent, 'secureConnect', connectMs);
+  return agents;
+}
+
+function limitConnect(agent: HttpAgent, ready: 'connect' | 'secureConnect', connectMs: number): void {
+  const patched = agent as unknown as { createConnection: CreateConnection };
+  const create = patched.createConnection.bind(agent);
+  patched.createConnection = (options, callback) => {
+    const socket = create(options, callback) as Socket | undefined;
+    if (socket) guard(socket, ready, connectMs);
+    return socket;
+  };
+}
+
+function guard(socket: Socket, ready: string, connectMs: number): void {
+  const judge = (): void => {
+    // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
+    setImmediate(() => {
+      if (!settled) socket.destroy(connectTimeout(connectMs));
+    });
+  };
+  let settled = false;
+  const timer = setTimeout(judge, connectMs);
+  const settle = (): void => {
+    settled = true;
+    clearTimeout(timer);
+    socket.removeListener(ready, settle);
+    socket.removeListener('close', settle);
+  };
+  socket.once(ready, settle);
+  socket.once('close', settle);
+}
+
+function connectTimeout(ms: number): Error {
+  return Object.assign(new Error(`no connection within ${ms} ms`), { code: 'ERR_CONNECT_TIMEOUT' });
+}

@@ -1,0 +1,254 @@
+import type { Call } from '../call/call';
+import type { FailureRule } from '../failure/classes';
+import type { FailureDetail } from '../failure/detail';
+import type { Dialect } from '../provider/dialect';
+import { Breaker } from './breaker';
+import {
+  type ExchangeOptions,
+  exchangeStream,
+  exchangeWhole,
+  type StreamedAnswer,
+  type WholeAnswer,
+} from './exchange';
+import { FailureShare } from './failure-share';
+import { AverageLatency } from './latency';
+import { Lease } from './lease';
+import type { BreakerOptions } from './options';
+import type { Charge, Quota } from './quota';
+import { Reservation } from './reservation';
+import type { EndpointSettings } from './settings';
+import type { Transport } from './transport';
+
+/** First rest after a 429 without Retry-After, in milliseconds, and the longest. */
+const FIRST_REST_MS = 1_000;
+const MAX_REST_MS = 60_000;
+/** A Retry-After is stretched by up to this share, so that many waiters don't come back at once. */
+const REST_SPREAD = 0.1;
+
+export type EndpointState = 'closed' | 'open' | 'half-open' | 'resting' | 'disabled';
+
+/** What an endpoint tells as it happens. */
+export interface EndpointListeners {
+  onState(endpoint: Endpoint, state: EndpointState): void;
+  onRest(endpoint: Endpoint, detail: FailureDetail, restMs: number, announced: boolean): void;
+  /** A place, a quota or the breaker may have become free. */
+  onRoom(): void;
+}
+
+export interface EndpointParts {
+  readonly settings: EndpointSettings;
+  readonly dialect: Dialect;
+  readonly transport: Transport;
+  readonly breaker: BreakerOptions;
+  /** Its own quota, then its group's where it has one. */
+  readonly quotas: readonly Quota[];
+  readonly listeners: EndpointListeners;
+}
+
+/** One place a call can go. */
+export class Endpoint {
+  readonly name: string;
+  readonly breaker: Breaker;
+  readonly latency = new AverageLatency();
+  readonly failureShare = new FailureShare();
+  #parts: EndpointParts;
+  #weight: number;
+  #disabled = false;
+  #inFlight = 0;
+  #failures = 0;
+  #restsUntil = 0;
+
+  constructor(parts: EndpointParts) {
+    this.#parts = parts;
+    this.name = parts.settings.name;
+    this.#weight = parts.settings.weight;
+    this.breaker = new Breaker(parts.settings.name, parts.breaker, {
+      onOpen: () => this.#stateChanged('open'),
+      onHalfOpen: () => this.#stateChanged('half-open'),
+      onClose: () => this.#stateChanged('closed'),
+    });
+  }
+
+  get settings(): EndpointSettings {
+    return this.#parts.settings;
+  }
+
+  get quotas(): readonly Quota[] {
+    return this.#parts.quotas;
+  }
+
+  /** Takes new settings. Breaker, rests, latencies and failures stay; attempts in flight end as they began. */
+  configure(parts: EndpointParts): void {
+    const old = this.#parts;
+    this.#parts = parts;
+    if (parts.settings.weight !== old.settings.weight) this.#weight = parts.settings.weight;
+    this.breaker.configure(parts.breaker);
+    if (old.transport !== parts.transport) old.transport.close();
+  }
+
+  get weight(): number {
+    return this.#disabled ? 0 : this.#weight;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Failed attempts since the last success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** The quota that calls compete for: the group's where there is one. */
+  get quota(): Quota {
+    return this.quotas[this.quotas.length - 1] as Quota;
+  }
+
+  /** The end of its rest on the clock of performance.now(); 0 when it isn't resting. */
+  restsUntil(now: number): number {
+    let until = this.#restsUntil;
+    for (const quota of this.quotas) until = Math.max(until, quota.restsUntil);
+    return until > now ? until : 0;
+  }
+
+  state(now: number): EndpointState {
+    if (this.#disabled) return 'disabled';
+    if (this.breaker.state !== 'closed') return this.breaker.state;
+    return this.restsUntil(now) > 0 ? 'resting' : 'closed';
+  }
+
+  setWeight(weight: number): void {
+    this.#weight = weight;
+    this.#parts.listeners.onRoom();
+  }
+
+  disable(): void {
+    this.#disabled = true;
+    this.#parts.listeners.onState(this, 'disabled');
+  }
+
+  /** Ends a rest, closes the breaker, and takes calls again. */
+  enable(): void {
+    this.#disabled = false;
+    this.#restsUntil = 0;
+    for (const quota of this.quotas) quota.restsUntil = 0;
+    this.breaker.close();
+    this.#stateChanged('closed');
+  }
+
+  /** What an attempt of this call takes from the quota at admission. */
+  charge(call: Call): Charge {
+    const input = call.promptTokens;
+    if (call.operation === 'embeddings') return { input, output: 0 };
+    const most = call.maxOutputTokens ?? call.expectedOutputTokens;
+    const expected = Math.min(most, call.expectedOutputTokens);
+    const { tokensCharged } = this.settings;
+    if (tokensCharged === 'actual') return { input, output: expected };
+    // A cautious max_tokens must not make a call look larger than the limit where only real usage is charged.
+    const tooLarge = tokensCharged === 'auto' && this.exceededBy({ input, output: most }) !== undefined;
+    return { input, output: tooLarge ? expected : most };
+  }
+
+  /** Predicted milliseconds to the first token and to the whole answer. */
+  expect(call: Pick<Call, 'promptTokens' | 'expectedOutputTokens'>): {
+    firstTokenMs: number;
+    totalMs: number;
+  } {
+    const { latency } = this.settings.profile;
+    const firstTokenMs = latency.firstTokenMs + call.promptTokens * latency.msPerPromptToken;
+    return { firstTokenMs, totalMs: firstTokenMs + call.expectedOutputTokens * latency.msPerOutputToken };
+  }
+
+  /** Milliseconds until the quotas have room for the charge; Infinity when they never will. */
+  quotaWaitMs(charge: Charge, now: number): number {
+    let wait = 0;
+    for (const quota of this.quotas) wait = Math.max(wait, quota.waitMs(charge, now));
+    return wait;
+  }
+
+  /** The limit that this charge alone exceeds, if any. */
+  exceededBy(charge: Charge): ReturnType<Quota['exceededBy']> {
+    for (const quota of this.quotas) {
+      const exceeded = quota.exceededBy(charge);
+      if (exceeded) return exceeded;
+    }
+    return undefined;
+  }
+
+  /** Takes quota, breaker and a place for one attempt. Call only when all of them let it in. */
+  lease(charge: Charge, now: number): Lease {
+    this.#inFlight++;
+    const keepsReserved = this.settings.tokensCharged === 'reserved';
+    const reservation = new Reservation(this.quotas, charge, keepsReserved, now);
+    return new Lease(this, reservation, this.breaker.enter(), now);
+  }
+
+  sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
+    return exchangeWhole(this.#parts, call, options);
+  }
+
+  sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
+    return exchangeStream(this.#parts, call, options);
+  }
+
+  /** @internal The lease says how its attempt ended. */
+  onSuccess(lease: Lease, ms: number): void {
+    this.#failures = 0;
+    for (const quota of this.quotas) quota.refusals = 0;
+    this.latency.add(ms);
+    this.failureShare.add(false, performance.now());
+    this.onRelease(lease);
+  }
+
+  /** @internal */
+  onFailure(lease: Lease, detail: FailureDetail, rule: FailureRule, callersTime: boolean): void {
+    if (!callersTime && detail.class !== 'aborted' && rule.rests !== 'nothing') this.#failures++;
+    if (rule.countsAgainstEndpoint && !callersTime) this.failureShare.add(true, performance.now());
+    if (rule.rests === 'quota-group') this.#restQuota(lease, detail);
+    else if (rule.rests === 'endpoint') this.#rest(detail, rule);
+    this.onRelease(lease);
+  }
+
+  /** @internal */
+  onRelease(_lease: Lease): void {
+    this.#inFlight--;
+    this.#parts.listeners.onRoom();
+  }
+
+  /** It is no longer configured: what is in flight ends, nothing new begins. */
+  retire(): void {
+    this.#disabled = true;
+    if (this.#inFlight === 0) this.close();
+  }
+
+  close(): void {
+    this.breaker.shutdown();
+    this.#parts.transport.close();
+  }
+
+  #restQuota(lease: Lease, detail: FailureDetail): void {
+    const now = performance.now();
+    const asked = detail.retryAfterMs;
+    for (const quota of lease.reservation.quotas) {
+      quota.refusals++;
+      const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
+      const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
+      // Several answers of one burst: the latest end counts, an earlier one never shortens it.
+      quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
+      if (asked === undefined) quota.refused(now);
+    }
+    this.#parts.listeners.onRest(this, detail, this.restsUntil(now) - now, false);
+  }
+
+  #rest(detail: FailureDetail, rule: FailureRule): void {
+    const now = performance.now();
+    const restMs = Math.max(rule.restMs ?? FIRST_REST_MS, detail.retryAfterMs ?? 0);
+    this.#restsUntil = Math.max(this.#restsUntil, now + restMs);
+    this.#parts.listeners.onRest(this, detail, restMs, rule.announced);
+  }
+
+  #stateChanged(state: EndpointState): void {
+    this.#parts.listeners.onState(this, state);
+    this.#parts.listeners.onRoom();
+  }
+}

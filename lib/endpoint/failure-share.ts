@@ -1,0 +1,20 @@
+const GAIN = 0.12;
+const FLOOR = 0.003;
+const DECAY_MS = 10_000;
+
+/** The recent share of hard failures: a running average that sinks towards a floor while nothing is known. */
+export class FailureShare {
+  #share = FLOOR;
+  #at = performance.now();
+
+  value(now: number): number {
+    const age = Math.max(0, now - this.#at);
+    return FLOOR + (this.#share - FLOOR) * Math.exp(-age / DECAY_MS);
+  }
+
+  add(failed: boolean, now: number): void {
+    const before = this.value(now);
+    this.#share = before + GAIN * ((failed ? 1 : 0) - before);
+    this.#at = now;
+  }
+}

@@ -1,0 +1,215 @@
+import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
+import { Bucket, type BucketMark } from './bucket';
+import { DayWindow } from './day-window';
+import { Ledger } from './ledger';
+import type { QuotaLimits } from './settings';
+
+/** What one attempt takes. */
+export interface Charge {
+  readonly input: number;
+  readonly output: number;
+}
+
+type Dimension = 'requests' | 'tokens' | 'input' | 'output';
+const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input', 'output'];
+
+function units(dimension: Dimension, charge: Charge): number {
+  if (dimension === 'requests') return 1;
+  if (dimension === 'tokens') return charge.input + charge.output;
+  return charge[dimension];
+}
+
+/** The levels as they were when an attempt was sent. */
+export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
+
+/**
+ * The requests and tokens that a key or an account may still take: a bucket for each limit a minute, a window for each
+ * limit a day. Synchronous: it answers in microseconds.
+ */
+export class Quota {
+  #buckets: readonly (readonly [Dimension, Bucket, Ledger])[] = [];
+  #requestsADay: DayWindow | undefined;
+  #tokensADay: DayWindow | undefined;
+  /** Rests by failure: no call of the group goes out until then, on the monotonic clock. */
+  restsUntil = 0;
+  /** Refusals in a row without a Retry-After, for the doubling rest. */
+  refusals = 0;
+
+  constructor(
+    readonly name: string,
+    limits: QuotaLimits,
+    burstSeconds: number,
+  ) {
+    this.configure(limits, burstSeconds);
+  }
+
+  /** Changes the limits. Levels, debts and rests stay. */
+  configure(limits: QuotaLimits, burstSeconds: number): void {
+    const limitOf: Record<Dimension, number | undefined> = {
+      requests: limits.rpm,
+      tokens: limits.tpm,
+      input: limits.inputTpm,
+      output: limits.outputTpm,
+    };
+    const before = this.#buckets;
+    this.#buckets = DIMENSIONS.flatMap((dimension) => {
+      const limit = limitOf[dimension];
+      const old = before.find(([name]) => name === dimension);
+      if (limit === undefined) {
+        old?.[2].close();
+        return [];
+      }
+      if (old) {
+        old[1].configure({ limit, burstSeconds });
+        return [old];
+      }
+      const bucket = new Bucket({ limit, burstSeconds });
+      return [[dimension, bucket, new Ledger(() => bucket.level(performance.now()))] as const];
+    });
+    this.#requestsADay = dayWindow(this.#requestsADay, limits.rpd);
+    this.#tokensADay = dayWindow(this.#tokensADay, limits.tpd);
+  }
+
+  /** Milliseconds until the charge fits; Infinity when it never will. */
+  waitMs(charge: Charge, now: number): number {
+    let wait = 0;
+    for (const [dimension, bucket] of this.#buckets) {
+      wait = Math.max(wait, bucket.waitMs(units(dimension, charge), now));
+    }
+    if (this.#requestsADay) wait = Math.max(wait, this.#requestsADay.waitMs(1, now));
+    if (this.#tokensADay) wait = Math.max(wait, this.#tokensADay.waitMs(units('tokens', charge), now));
+    return wait;
+  }
+
+  /** The limit that this charge alone exceeds, if any: such a call could never be served as it is. */
+  exceededBy(charge: Charge): { limit: string; units: number; allowed: number } | undefined {
+    for (const [dimension, bucket] of this.#buckets) {
+      const asked = units(dimension, charge);
+      if (dimension !== 'requests' && asked > bucket.providerLimit) {
+        return { limit: `${dimension} a minute`, units: asked, allowed: Math.round(bucket.providerLimit) };
+      }
+    }
+    const asked = units('tokens', charge);
+    if (this.#tokensADay && asked > this.#tokensADay.limit) {
+      return { limit: 'tokens a day', units: asked, allowed: this.#tokensADay.limit };
+    }
+    return undefined;
+  }
+
+  take(charge: Charge, now: number): void {
+    for (const [dimension, bucket, ledger] of this.#buckets) {
+      bucket.take(units(dimension, charge), now);
+      ledger.touch();
+    }
+    this.#requestsADay?.take(1, now);
+    this.#tokensADay?.take(units('tokens', charge), now);
+  }
+
+  /** Gives tokens back; a negative amount takes more. Requests come back only where the attempt was never admitted. */
+  adjust(back: Charge, requests: 0 | 1, now: number): void {
+    for (const [dimension, bucket, ledger] of this.#buckets) {
+      const amount = dimension === 'requests' ? requests : units(dimension, back);
+      if (amount === 0) continue;
+      if (amount > 0) bucket.put(amount, now);
+      else bucket.take(-amount, now);
+      ledger.touch();
+    }
+    if (requests > 0) this.#requestsADay?.put(requests, now);
+    const tokens = units('tokens', back);
+    if (tokens > 0) this.#tokensADay?.put(tokens, now);
+    else if (tokens < 0) this.#tokensADay?.take(-tokens, now);
+  }
+
+  mark(now: number): QuotaMark {
+    const mark: QuotaMark = {};
+    for (const [dimension, bucket] of this.#buckets) mark[dimension] = bucket.mark(now);
+    return mark;
+  }
+
+  /** Corrects the levels from the headers of the marked attempt's answer. */
+  correct(mark: QuotaMark, reading: LimitReading, now: number): void {
+    const windows: Record<Dimension, WindowReading | undefined> = {
+      requests: reading.requests,
+      tokens: reading.tokens,
+      input: reading.inputTokens,
+      output: reading.outputTokens,
+    };
+    for (const [dimension, bucket, ledger] of this.#buckets) {
+      const window = windows[dimension];
+      if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
+      const marked = mark[dimension];
+      if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
+      ledger.touch();
+    }
+  }
+
+  /** A 429 that no header explains. */
+  refused(now: number): void {
+    for (const [, bucket, ledger] of this.#buckets) {
+      bucket.refused(now);
+      ledger.touch();
+    }
+  }
+
+  requestsLeft(now: number): number | undefined {
+    return least(this.#level('requests', now), this.#requestsADay?.left(now));
+  }
+
+  tokensLeft(now: number): number | undefined {
+    const apart = least(this.#level('input', now), this.#level('output', now));
+    return least(least(this.#level('tokens', now), apart), this.#tokensADay?.left(now));
+  }
+
+  /** 0 to 1: the used share of the scarcest limit. */
+  usedShare(now: number): number {
+    let used = 0;
+    for (const [, bucket] of this.#buckets) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
+    return Math.min(1, used);
+  }
+
+  /** Tokens a millisecond; Infinity without a limit. */
+  get tokensPerMs(): number {
+    return this.#rate(['tokens', 'input', 'output']);
+  }
+
+  /** Requests a millisecond; Infinity without a limit. */
+  get requestsPerMs(): number {
+    return this.#rate(['requests']);
+  }
+
+  /** What Bottleneck's reservoirs hold, by dimension. */
+  async ledger(): Promise<Partial<Record<Dimension, number>>> {
+    const balances: Partial<Record<Dimension, number>> = {};
+    for (const [dimension, , ledger] of this.#buckets) balances[dimension] = await ledger.balance();
+    return balances;
+  }
+
+  close(): void {
+    for (const [, , ledger] of this.#buckets) ledger.close();
+  }
+
+  #level(dimension: Dimension, now: number): number | undefined {
+    const entry = this.#buckets.find(([name]) => name === dimension);
+    return entry === undefined ? undefined : Math.floor(entry[1].level(now) + 1e-9);
+  }
+
+  #rate(dimensions: readonly Dimension[]): number {
+    let rate = Infinity;
+    for (const [dimension, bucket] of this.#buckets) {
+      if (dimensions.includes(dimension)) rate = Math.min(rate, bucket.rate);
+    }
+    return rate;
+  }
+}
+
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined) return b;
+  return b === undefined ? a : Math.min(a, b);
+}
+
+function dayWindow(old: DayWindow | undefined, limit: number | undefined): DayWindow | undefined {
+  if (limit === undefined) return undefined;
+  const window = old ?? new DayWindow(limit);
+  window.limit = limit;
+  return window;
+}

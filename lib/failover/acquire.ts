@@ -1,0 +1,127 @@
+import { type Call, remainingMs } from '../call/call';
+import type { Lease } from '../endpoint/lease';
+import type { Quota } from '../endpoint/quota';
+import { AiBalancerError } from '../errors';
+import { ruleFor } from '../failure/detail';
+import { density } from '../queue/density';
+import type { StartResult } from '../queue/queued-call';
+import { optionsOf, type Plan } from '../routing/plan';
+import type { Pick as RouterPick } from '../routing/router';
+import { allFailed, unavailable } from './call-errors';
+import { currentPlan, type ExecutorParts, type Progress } from './progress';
+
+/** Moving to an endpoint that has failed less than this lately costs no retry budget. */
+const HEALTHY_SHARE = 0.1;
+
+/** Finds a place for the next attempt of a call: now, or by waiting in the queue. */
+export class Acquirer {
+  readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>;
+
+  constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>) {
+    this.#parts = parts;
+  }
+
+  /** @throws when there is none within the call's deadline, the queue is full, or the caller left. */
+  async acquire(progress: Progress): Promise<Lease> {
+    const { queue } = this.#parts;
+    const { call } = progress;
+    const pick = this.#pick(progress);
+    if (pick.kind === 'picked') {
+      const weight = density(call.context.priority, call.promptTokens, outputOf(call));
+      if (!queue.mustWait(weight, pick.option.endpoint.quota, turnOf(call)))
+        return this.#lease(progress, pick);
+    } else if (pick.kind !== 'wait') {
+      throw this.#nothing(progress, pick);
+    }
+    return this.#wait(progress);
+  }
+
+  async #wait(progress: Progress): Promise<Lease> {
+    const { call, trail } = progress;
+    const plan = currentPlan(progress, this.#parts.routes());
+    const since = performance.now();
+    try {
+      return await this.#parts.queue.enter({
+        poolKey: plan.key,
+        resources: resourcesOf(plan),
+        ...turnOf(call),
+        promptTokens: call.promptTokens,
+        outputTokens: outputOf(call),
+        deadlineAt: call.deadlineAt,
+        serviceMs: 0,
+        signal: call.signal,
+        tryStart: (isHeld) => this.#tryStart(progress, isHeld as (quota: Quota) => boolean),
+      });
+    } finally {
+      trail.waitMs += performance.now() - since;
+    }
+  }
+
+  #tryStart(progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<Lease> {
+    try {
+      const pick = this.#pick(progress, isHeld);
+      if (pick.kind === 'wait') return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
+      if (pick.kind === 'picked') return { kind: 'started', slot: this.#lease(progress, pick) };
+      return { kind: 'hopeless', error: this.#nothing(progress, pick) };
+    } catch (error) {
+      return { kind: 'hopeless', error: error as Error };
+    }
+  }
+
+  /** Those that have not failed this call first; only where none of them is left, those that may be asked again. */
+  #pick(progress: Progress, isHeld?: (quota: Quota) => boolean): RouterPick {
+    const { tried } = progress;
+    const routes = this.#parts.routes();
+    const plan = currentPlan(progress, routes);
+    const options = {
+      now: performance.now(),
+      triedProviders: new Set([...tried.values()].map(({ provider }) => provider)),
+      ...(isHeld ? { isHeld } : {}),
+    };
+    const pick = routes.router.pick(plan, { ...options, excluded: ({ name }) => tried.has(name) });
+    if (tried.size === 0 || pick.kind === 'picked' || pick.kind === 'wait') return pick;
+    return routes.router.pick(plan, { ...options, excluded: ({ name }) => !mayAskAgain(progress, name) });
+  }
+
+  #lease({ trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): Lease {
+    const { endpoint, charge } = pick.option;
+    const now = performance.now();
+    const retry = [...tried.values()].some(({ detail }) => ruleFor(detail).another === 'budgeted');
+    const sick = tried.has(endpoint.name) || endpoint.failureShare.value(now) >= HEALTHY_SHARE;
+    if (retry && sick && !this.#parts.budget.tryTake()) {
+      throw allFailed(trail, undefined, 'the retry budget is spent');
+    }
+    trail.why = pick.why;
+    return endpoint.lease(charge, now);
+  }
+
+  #nothing({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'full' | 'down' }): AiBalancerError {
+    if (tried.size > 0) return allFailed(trail, pick.retryAfterMs);
+    if (pick.kind === 'down') return unavailable(trail, pick.retryAfterMs);
+    const ms = Math.max(0, Math.round(remainingMs(call, performance.now())));
+    return new AiBalancerError('ERR_AI_SATURATED', `no quota is free within the ${ms} ms that are left`, {
+      status: 503,
+      retryable: true,
+      ...(pick.retryAfterMs === undefined ? {} : { retryAfterMs: pick.retryAfterMs }),
+    });
+  }
+}
+
+function mayAskAgain({ tried }: Progress, name: string): boolean {
+  const failed = tried.get(name);
+  if (failed === undefined) return true;
+  const { sameEndpoint } = ruleFor(failed.detail);
+  return sameEndpoint === 'with-backoff' || sameEndpoint === 'after-retry-after';
+}
+
+function resourcesOf(plan: Plan): readonly Quota[] {
+  return [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
+}
+
+function turnOf({ context }: Call): { priority: Call['context']['priority']; tenant: string } {
+  return { priority: context.priority, tenant: context.tenant ?? '' };
+}
+
+function outputOf(call: Call): number {
+  return call.maxOutputTokens ?? call.expectedOutputTokens;
+}

@@ -1,0 +1,34 @@
+import { AiBalancerError } from '../errors';
+import type { RetryOptions } from './options';
+
+/** Milliseconds before the same endpoint again: doubling, with full jitter over its upper half. */
+export function backoffMs(
+  tries: number,
+  { baseDelayMs, maxDelayMs }: RetryOptions,
+  random = Math.random,
+): number {
+  const most = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(20, tries));
+  return most * (0.5 + 0.5 * random());
+}
+
+/** Waits, unless the signal aborts: then it throws ERR_AI_ABORTED at once. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw abortedError();
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(abortedError());
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+export function abortedError(): AiBalancerError {
+  return new AiBalancerError('ERR_AI_ABORTED', 'the caller left before the answer was there', {
+    status: 499,
+  });
+}

@@ -1,0 +1,43 @@
+import type { RetryOptions } from './options';
+
+const MAX = 200;
+/** "Recent" calls are those of about this long. */
+const MEMORY_MS = 10_000;
+
+/**
+ * What retries may cost, over all calls: a share of recent calls and some a second. Full at the start, so that the
+ * first failures of a quiet hour are retried; empty in an outage of everything, so that a dying provider is not
+ * trampled.
+ */
+export class RetryBudget {
+  readonly #ratio: number;
+  readonly #perMs: number;
+  #level = MAX;
+  #at = performance.now();
+
+  constructor({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>) {
+    this.#ratio = budgetRatio;
+    this.#perMs = budgetPerSecond / 1_000;
+    this.#level = Math.min(MAX, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX : 0));
+  }
+
+  /** A call began: it pays its share in. */
+  onCall(): void {
+    this.#refill();
+    this.#level = Math.min(MAX, this.#level + this.#ratio);
+  }
+
+  /** Takes one retry, where there is one. */
+  tryTake(): boolean {
+    this.#refill();
+    if (this.#level < 1) return false;
+    this.#level--;
+    return true;
+  }
+
+  #refill(): void {
+    const now = performance.now();
+    this.#level = Math.min(MAX, this.#level + Math.max(0, now - this.#at) * this.#perMs);
+    this.#at = now;
+  }
+}

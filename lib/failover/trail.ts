@@ -1,0 +1,91 @@
+import type { Usage } from '../call/answer';
+import type { Call } from '../call/call';
+import type { AttemptReport, RouteReport, Verdict } from '../call/report';
+import type { Endpoint } from '../endpoint/endpoint';
+import type { RouteSummary } from '../errors';
+import type { FailureDetail } from '../failure/detail';
+
+/** Writes down a call's way while it runs. */
+export class Trail {
+  readonly #call: Call;
+  readonly attempts: AttemptReport[] = [];
+  waitMs = 0;
+  why: readonly Verdict[] = [];
+  wastedTokens = 0;
+  #firstTokenAt: number | undefined;
+  #endedAt: number | undefined;
+  #usage: Usage | undefined;
+  #endpoint: Endpoint | undefined;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  attempt(endpoint: Endpoint, startedAt: number, detail?: FailureDetail, hedge = false): void {
+    this.attempts.push({
+      endpoint: endpoint.name,
+      model: endpoint.settings.model,
+      ...(detail ? { class: detail.class } : {}),
+      ...(detail?.status === undefined ? {} : { status: detail.status }),
+      ms: Math.round(performance.now() - startedAt),
+      ...(hedge ? { hedge } : {}),
+    });
+  }
+
+  /** The attempt that was serving broke off. */
+  broke(detail: FailureDetail): void {
+    const last = this.attempts.pop();
+    if (last) this.attempts.push({ ...last, class: detail.class });
+  }
+
+  served(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+  }
+
+  firstToken(): void {
+    this.#firstTokenAt ??= performance.now();
+  }
+
+  ended(usage: Usage | undefined): void {
+    this.#usage = usage;
+    this.#endedAt = performance.now();
+  }
+
+  summary(): RouteSummary {
+    return {
+      requestId: this.#call.context.requestId,
+      attempts: this.attempts,
+      waitMs: Math.round(this.waitMs),
+      totalMs: Math.round((this.#endedAt ?? performance.now()) - this.#call.startedAt),
+    };
+  }
+
+  report(): RouteReport {
+    const settings = this.#endpoint?.settings;
+    const { startedAt } = this.#call;
+    const costUsd = this.#costUsd();
+    return {
+      ...this.summary(),
+      attempts: this.attempts,
+      endpoint: settings?.name ?? '',
+      provider: settings?.provider ?? '',
+      model: settings?.model ?? '',
+      ...(this.#firstTokenAt === undefined
+        ? {}
+        : { firstTokenMs: Math.round(this.#firstTokenAt - startedAt) }),
+      ...(this.#usage === undefined ? {} : { usage: this.#usage }),
+      ...(costUsd === undefined ? {} : { costUsd }),
+      wastedTokens: this.wastedTokens,
+      why: this.why,
+    };
+  }
+
+  #costUsd(): number | undefined {
+    const price = this.#endpoint?.settings.price;
+    const usage = this.#usage;
+    if (!price || !usage) return undefined;
+    const cached = Math.min(usage.prompt_tokens, usage.prompt_tokens_details?.cached_tokens ?? 0);
+    const input = (usage.prompt_tokens - cached) * price.input + cached * (price.cachedInput ?? price.input);
+    return (input + usage.completion_tokens * price.output) / 1e6;
+  }
+}

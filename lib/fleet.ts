@@ -1,0 +1,136 @@
+import { DEFAULTS } from './config/defaults';
+import type { ResolvedConfig } from './config/options';
+import { Endpoint, type EndpointListeners } from './endpoint/endpoint';
+import { Quota } from './endpoint/quota';
+import type { EndpointSettings } from './endpoint/settings';
+import { Transport } from './endpoint/transport';
+import { AiBalancerError } from './errors';
+import type { Routes } from './failover/progress';
+import { Planner } from './routing/planner';
+import { Router } from './routing/router';
+import { createStrategy } from './routing/strategies/create';
+
+/** What decides whether an endpoint's sockets can stay. */
+interface Wire {
+  readonly key: string;
+  readonly transport: Transport;
+}
+
+/**
+ * The endpoints and quotas of a configuration. A new configuration changes them in place, by name: levels, debts,
+ * rests, breakers and latencies stay, and what is in flight ends as it began.
+ */
+export class Fleet {
+  readonly #listeners: EndpointListeners;
+  readonly #quotas = new Map<string, Quota>();
+  readonly #wires = new Map<string, Wire>();
+  #endpoints = new Map<string, Endpoint>();
+  #routes: Routes;
+
+  constructor(config: ResolvedConfig, listeners: EndpointListeners) {
+    this.#listeners = listeners;
+    this.#routes = this.#apply(config, 0);
+  }
+
+  get routes(): Routes {
+    return this.#routes;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#endpoints.values()];
+  }
+
+  /** @throws ERR_AI_NO_ENDPOINT */
+  endpoint(name: string): Endpoint {
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint) return endpoint;
+    const names = [...this.#endpoints.keys()].join(', ');
+    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint is named '${name}'; there are ${names}`, {
+      status: 404,
+    });
+  }
+
+  configure(config: ResolvedConfig): void {
+    this.#routes = this.#apply(config, this.#routes.generation + 1);
+  }
+
+  close(): void {
+    for (const endpoint of this.#endpoints.values()) endpoint.close();
+    for (const quota of this.#quotas.values()) quota.close();
+  }
+
+  #apply(config: ResolvedConfig, generation: number): Routes {
+    const before = this.#endpoints;
+    this.#endpoints = new Map(
+      config.endpoints.map((settings) => [settings.name, this.#endpoint(settings, config)]),
+    );
+    for (const [name, endpoint] of before) {
+      if (this.#endpoints.has(name)) continue;
+      endpoint.retire();
+      this.#wires.delete(name);
+    }
+    const planner = new Planner(this.endpoints, config.fallbacks);
+    return {
+      generation,
+      planner,
+      router: new Router(createStrategy(config)),
+      retry: config.retry,
+      contentPolicyFallbacks: config.contentPolicyFallbacks,
+      maxResponseBytes: config.http.maxResponseBytes,
+    };
+  }
+
+  #endpoint(settings: EndpointSettings, config: ResolvedConfig): Endpoint {
+    const dialect = config.dialects.get(settings.provider);
+    if (!dialect) throw new TypeError(`no dialect for '${settings.provider}'`);
+    const parts = {
+      settings,
+      dialect,
+      transport: this.#transport(settings, config),
+      breaker: config.breaker,
+      quotas: this.#quotasOf(settings, config),
+      listeners: this.#listeners,
+    };
+    const existing = this.#endpoints.get(settings.name);
+    existing?.configure(parts);
+    return existing ?? new Endpoint(parts);
+  }
+
+  #quotasOf(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
+    const own = this.#quota(`endpoint ${settings.name}`, settings.limits, settings.burstSeconds);
+    const { quotaGroup } = settings;
+    if (quotaGroup === undefined) return [own];
+    const limits = config.quotaGroups.get(quotaGroup) ?? {};
+    return [own, this.#quota(`group ${quotaGroup}`, limits, DEFAULTS.endpoint.burstSeconds)];
+  }
+
+  #quota(name: string, limits: EndpointSettings['limits'], burstSeconds: number): Quota {
+    const existing = this.#quotas.get(name);
+    existing?.configure(limits, burstSeconds);
+    const quota = existing ?? new Quota(name, limits, burstSeconds);
+    this.#quotas.set(name, quota);
+    return quota;
+  }
+
+  #transport(settings: EndpointSettings, config: ResolvedConfig): Transport {
+    const { baseURL, timeouts } = settings;
+    const key = JSON.stringify([
+      baseURL,
+      timeouts.connectMs,
+      config.http.proxy,
+      config.http.maxResponseBytes,
+    ]);
+    const wire = this.#wires.get(settings.name);
+    if (wire?.key === key) return wire.transport;
+    const { axios, proxy, maxResponseBytes } = config.http;
+    const transport = new Transport({
+      baseURL,
+      connectMs: timeouts.connectMs,
+      axios,
+      proxy,
+      maxResponseBytes,
+    });
+    this.#wires.set(settings.name, { key, transport });
+    return transport;
+  }
+}

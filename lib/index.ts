@@ -1,0 +1,47 @@
+export { Balancer, createBalancer, type EndpointHandle } from './balancer';
+export type { AICall, Served } from './call/ai-call';
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  EmbeddingResponse,
+  FinishReason,
+  ToolCall,
+  Usage,
+} from './call/answer';
+export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
+export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
+export type { AttemptReport, Explanation, RouteReport, Verdict } from './call/report';
+export type { BalancerConfig, HttpOptions, Logger } from './config/options';
+export type { EndpointState } from './endpoint/endpoint';
+export type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from './endpoint/options';
+export {
+  AiBalancerError,
+  type AiBalancerErrorCode,
+  type AttemptSummary,
+  type OpenAIErrorBody,
+} from './errors';
+export type { BalancerEvents } from './events';
+export type { HedgeOptions, RetryOptions } from './failover/options';
+export type { FailureClass } from './failure/classes';
+export type { FailureDetail } from './failure/detail';
+export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
+export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
+export type { AiRequest, RequestAi } from './middleware/request-ai';
+export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
+export type { LatencyProfile, ModelProfile, Price } from './models/profile';
+export type {
+  Dialect,
+  DialectCall,
+  DialectEndpoint,
+  HttpAnswer,
+  HttpHeaders,
+  HttpRequest,
+  SseEvent,
+} from './provider/dialect';
+export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from './provider/presets';
+export type { LimitReading, WindowReading } from './provider/rate-limit-headers';
+export type { QueueOptions } from './queue/options';
+export type { Candidate, RoutedCall, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
+export type { BalancerStats, EndpointStats } from './stats/stats';
+export type { ChatStream } from './stream/chat-stream';
+export type { StreamOptions } from './stream/options';

@@ -1,0 +1,33 @@
+import type { Request } from 'express';
+import { checkContext } from '../call/check-options';
+import type { RequestContext } from '../call/context';
+
+const number = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
+
+/** The headers that may carry a part of the context, and how each is read. */
+const HEADERS = {
+  'x-ai-priority': (text: string): Partial<RequestContext> => ({
+    priority: number(text) as RequestContext['priority'],
+  }),
+  'x-ai-type': (text: string): Partial<RequestContext> => ({ type: text as RequestContext['type'] }),
+  'x-ai-max-latency-ms': (text: string): Partial<RequestContext> => ({ maxLatencyMs: number(text) }),
+  'x-ai-max-cost-per-1k': (text: string): Partial<RequestContext> => ({ maxCostPer1k: number(text) }),
+};
+
+export type ContextHeader = keyof typeof HEADERS;
+const NAMES = Object.keys(HEADERS) as ContextHeader[];
+
+/** @throws ERR_AI_BAD_REQUEST for a value that can't be: a priority of 7, a negative limit. */
+export function contextFromHeaders(
+  req: Request,
+  allowed: boolean | readonly ContextHeader[],
+): Partial<RequestContext> {
+  if (allowed === false) return {};
+  const context: Partial<RequestContext> = {};
+  for (const name of allowed === true ? NAMES : allowed) {
+    const value = req.headers[name];
+    if (typeof value === 'string') Object.assign(context, HEADERS[name](value));
+  }
+  checkContext(context);
+  return context;
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { type Balancer, CALL } from '../balancer';
+import { type AICall, AICallPromise } from '../call/ai-call';
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { CallOptions, RequestContext } from '../call/context';
+import type { CallGate } from '../call/gate';
+import { AiBalancerError } from '../errors';
+import type { ChatStream } from '../stream/chat-stream';
+
+/** What a handler finds at `req.ai`. */
+export interface RequestAi {
+  /** Answers an OpenAI chat request: whole, or with `stream: true` as an async iterable of chunks. */
+  chat<B extends ChatBody & { stream?: false | null }>(
+    body: B,
+    options?: CallOptions,
+  ): AICall<ChatCompletion>;
+  chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
+  chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
+  embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse>;
+  /** What is known of the request so far; a call's own options come over it. */
+  readonly context: RequestContext;
+  readonly balancer: Balancer;
+}
+
+declare global {
+  // biome-ignore lint/style/noNamespace: this is how Express's request is extended.
+  namespace Express {
+    interface Request {
+      /** The balanced AI of this request: there where `aiBalancer()` is mounted. */
+      ai: RequestAi;
+    }
+  }
+}
+
+/** Express's request where `req.ai` is wanted by name. */
+export type AiRequest = Request & { ai: RequestAi };
+
+/** What the middlewares of one request work out together. */
+export interface RequestState {
+  readonly balancer: Balancer;
+  readonly ai: RequestAi;
+  context: RequestContext;
+  /** The names in the context that were said, not worked out. */
+  saysType: boolean;
+  /** The guard's, asked before each call. */
+  gate: CallGate | undefined;
+  defaults: CallOptions;
+  /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
+  leaving: AbortController | undefined;
+}
+
+const STATE = Symbol('express-ai-balancer.request');
+type Carrier = { [STATE]?: RequestState };
+
+/** The state of a request, made by whichever middleware comes first; another balancer starts anew. */
+export function requestState(req: Request, balancer: Balancer): RequestState {
+  const carrier = req as Request & Carrier;
+  const existing = carrier[STATE];
+  if (existing?.balancer === balancer) return existing;
+  const state: RequestState = {
+    balancer,
+    context: { requestId: requestIdOf(req), type: 'chat', priority: 3 },
+    saysType: false,
+    gate: undefined,
+    defaults: {},
+    leaving: undefined,
+    ai: {} as RequestAi,
+  };
+  Object.assign(state, { ai: createAi(state) });
+  carrier[STATE] = state;
+  req.ai = state.ai;
+  return state;
+}
+
+/** Lays a part over the request's context. */
+export function narrowContext(state: RequestState, part: Partial<RequestContext>): void {
+  state.context = { ...state.context, ...part };
+  state.saysType ||= part.type !== undefined;
+}
+
+/** Makes `req.ai` live and ties it to the response: when that closes unfinished, the calls are aborted. */
+export function goLive(state: RequestState, res: Response): void {
+  if (state.leaving) return;
+  const leaving = new AbortController();
+  state.leaving = leaving;
+  // 'close' of the request comes with every request; that of the response, unfinished, only when the caller left.
+  const onClose = (): void => {
+    if (!res.writableFinished) leaving.abort();
+  };
+  if (res.destroyed) leaving.abort();
+  else res.once('close', onClose);
+}
+
+function createAi(state: RequestState): RequestAi {
+  const { balancer } = state;
+  const merged = (own: CallOptions | undefined): CallOptions => {
+    const { type, ...context } = state.context;
+    return { ...context, ...(state.saysType ? { type } : {}), ...state.defaults, ...own };
+  };
+  const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
+    const { leaving, gate } = state;
+    if (!leaving) {
+      const refused = Promise.reject<never>(notLive());
+      return new AICallPromise<never>(refused, () => refused);
+    }
+    return balancer[CALL](operation, body, merged(own), { ...gate, signal: leaving.signal }) as AICall<never>;
+  };
+  return {
+    chat: (body: ChatBody, own?: CallOptions) => run('chat', body, own),
+    embeddings: (body: EmbeddingBody, own?: CallOptions) => run('embeddings', body, own),
+    get context() {
+      return state.context;
+    },
+    balancer,
+  };
+}
+
+function notLive(): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_CONFIG',
+    'req.ai is not live: mount failoverExecutor(balancer) before this route',
+  );
+}
+
+/** The client's request id where it is a plain one, so that logs can be joined; else one of ours. */
+function requestIdOf(req: Request): string {
+  const given = req.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}

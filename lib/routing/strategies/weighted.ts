@@ -1,0 +1,27 @@
+import type { Candidate, Strategy } from '../strategy';
+
+/**
+ * Smooth weighted round robin, as nginx does it: each pick raises every candidate by its weight and lowers the winner
+ * by the sum. Shares are exact over a round, and a heavy endpoint's turns are spread, not bunched.
+ */
+export class Weighted implements Strategy {
+  readonly name = 'weighted';
+  readonly #current = new Map<string, number>();
+
+  pick(_call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
+    let best: Candidate | undefined;
+    let bestCurrent = -Infinity;
+    let sum = 0;
+    for (const candidate of candidates) {
+      const current = (this.#current.get(candidate.name) ?? 0) + candidate.weight;
+      this.#current.set(candidate.name, current);
+      sum += candidate.weight;
+      if (current > bestCurrent) {
+        best = candidate;
+        bestCurrent = current;
+      }
+    }
+    if (best) this.#current.set(best.name, bestCurrent - sum);
+    return best;
+  }
+}

@@ -1,0 +1,64 @@
+import type { Priority } from '../call/context';
+import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+
+export interface EndpointStats {
+  readonly name: string;
+  readonly model: string;
+  readonly provider: string;
+  readonly state: EndpointState;
+  readonly weight: number;
+  readonly inFlight: number;
+  /** Failed attempts since the last success. */
+  readonly failures: number;
+  /** A running average of whole answers' times that keeps 0.7 of the old; undefined before the first. */
+  readonly averageLatencyMs: number | undefined;
+  /** Undefined without a limit; below zero while a debt is paid. */
+  readonly requestsLeft: number | undefined;
+  readonly tokensLeft: number | undefined;
+  /** The end of its rest, as a Unix time in milliseconds; absent when it isn't resting. */
+  readonly restsUntil?: number;
+}
+
+export interface BalancerStats {
+  /** Endpoints in all. */
+  readonly total: number;
+  /** Endpoints that would take a call now, as far as breaker, rest and weight go. */
+  readonly healthy: number;
+  readonly calls: { readonly ok: number; readonly failed: number; readonly shed: number };
+  readonly queue: { readonly size: number; readonly byPriority: Record<Priority, number> };
+  readonly endpoints: readonly EndpointStats[];
+}
+
+/** Counts how calls end. An aborted call counts as none of them. */
+export interface CallCounts {
+  ok: number;
+  failed: number;
+  /** Refused because no quota was free in time. */
+  shed: number;
+}
+
+export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
+  const rests = endpoint.restsUntil(now);
+  return {
+    name: endpoint.name,
+    model: endpoint.settings.model,
+    provider: endpoint.settings.provider,
+    state: endpoint.state(now),
+    weight: endpoint.weight,
+    inFlight: endpoint.inFlight,
+    failures: endpoint.failures,
+    averageLatencyMs: endpoint.latency.ms === undefined ? undefined : Math.round(endpoint.latency.ms),
+    requestsLeft: least(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
+    tokensLeft: least(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
+    ...(rests > 0 ? { restsUntil: Math.round(Date.now() + rests - now) } : {}),
+  };
+}
+
+export function isHealthy({ state, weight }: EndpointStats): boolean {
+  return state === 'closed' && weight > 0;
+}
+
+function least(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
