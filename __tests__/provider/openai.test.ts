@@ -1,0 +1,144 @@
+import type { ChatBody, EmbeddingBody } from '../../lib/call/body';
+import type { DialectCall, DialectEndpoint } from '../../lib/provider/dialect';
+import { openaiDialect } from '../../lib/provider/openai';
+
+const endpoint: DialectEndpoint = {
+  name: 'e1',
+  model: 'gpt-4o-2024-08-06',
+  baseURL: 'https://api.openai.com/v1',
+  headers: {},
+  apiKey: 'sk-test',
+};
+
+function chat(body: object, stream = false): DialectCall {
+  return { operation: 'chat', body: body as ChatBody, stream };
+}
+
+function sent(call: DialectCall, at = endpoint): Record<string, unknown> {
+  return JSON.parse(openaiDialect.request(call, at).body) as Record<string, unknown>;
+}
+
+describe('an OpenAI request', () => {
+  const body = { model: 'auto', messages: [{ role: 'user', content: 'hi' }], seed: 7, x_custom: { a: [1] } };
+
+  it("carries the caller's body as it is, with the endpoint's model", () => {
+    expect(sent(chat(body))).toEqual({ ...body, model: 'gpt-4o-2024-08-06' });
+    expect(openaiDialect.request(chat(body), endpoint).path).toBe('/chat/completions');
+    expect(sent(chat({ messages: body.messages }))).toHaveProperty('model', 'gpt-4o-2024-08-06');
+  });
+
+  it("asks a stream for its usage and keeps the caller's other stream options", () => {
+    const call = chat({ ...body, stream: true, stream_options: { include_usage: false, x: 1 } }, true);
+    expect(sent(call)).toMatchObject({ stream: true, stream_options: { include_usage: true, x: 1 } });
+    expect(sent(chat({ ...body, stream: true, stream_options: null }, true)).stream_options).toEqual({
+      include_usage: true,
+    });
+    expect(sent(chat(body))).not.toHaveProperty('stream_options');
+  });
+
+  it("leaves the caller's body untouched", () => {
+    const frozen = Object.freeze({ ...body, stream: true, stream_options: Object.freeze({ x: 1 }) });
+    openaiDialect.request(chat(frozen, true), endpoint);
+    expect(frozen).toEqual({ ...body, stream: true, stream_options: { x: 1 } });
+  });
+
+  it("asks for embeddings with all the caller's fields", () => {
+    const input: EmbeddingBody = {
+      model: 'alias',
+      input: ['a', 'b'],
+      encoding_format: 'base64',
+      dimensions: 8,
+    };
+    const call: DialectCall = { operation: 'embeddings', body: input, stream: false };
+    expect(openaiDialect.request(call, endpoint).path).toBe('/embeddings');
+    expect(sent(call)).toEqual({ ...input, model: 'gpt-4o-2024-08-06' });
+  });
+
+  it("sends the key as a bearer token and the endpoint's headers, which win", () => {
+    const { headers } = openaiDialect.request(chat(body), { ...endpoint, headers: { 'X-Team': 'a' } });
+    expect(headers).toEqual({
+      'content-type': 'application/json',
+      accept: 'application/json',
+      authorization: 'Bearer sk-test',
+      'x-team': 'a',
+    });
+    const own = { ...endpoint, headers: { Authorization: 'Basic abc' } };
+    expect(openaiDialect.request(chat(body, true), own).headers).toMatchObject({
+      authorization: 'Basic abc',
+      accept: 'text/event-stream',
+    });
+  });
+
+  it('sends no authorization without a key, and a key without the line break of its file', () => {
+    expect(openaiDialect.request(chat(body), { ...endpoint, apiKey: undefined }).headers).not.toHaveProperty(
+      'authorization',
+    );
+    expect(openaiDialect.request(chat(body), { ...endpoint, apiKey: 'k1\n' }).headers.authorization).toBe(
+      'Bearer k1',
+    );
+  });
+});
+
+describe('an OpenAI answer', () => {
+  const read = (body: unknown) =>
+    openaiDialect.answer({
+      status: 200,
+      headers: {},
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  const choice = { index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'hello' } };
+
+  it('is handed on as it is', () => {
+    const answer = { id: 'c1', object: 'chat.completion', choices: [choice], usage: {}, x_vendor: 1 };
+    expect(read(answer)).toEqual(answer);
+    const vectors = {
+      object: 'list',
+      data: [
+        { index: 0, embedding: [0.5] },
+        { index: 1, embedding: 'AAAA' },
+      ],
+    };
+    expect(read(vectors)).toEqual(vectors);
+  });
+
+  it.each([
+    ['HTML', '<html>secret prompt</html>'],
+    ['nothing', ''],
+    ['cut JSON', JSON.stringify({ choices: [choice] }).slice(0, -3)],
+    ['null', 'null'],
+    ['an array', [choice]],
+    ['an error', { error: { message: 'secret prompt' } }],
+    ['no choices', { choices: [] }],
+    ['a choice without a message', { choices: [choice, { index: 1 }] }],
+    ['a null choice', { choices: [null] }],
+    ['no vectors', { object: 'list', data: [] }],
+    ['an entry without a vector', { object: 'list', data: [{ index: 0 }] }],
+    ['a list of models', { object: 'list', data: [{ id: 'gpt-4o' }] }],
+  ])('is not %s, and the error quotes nothing', (_, body) => {
+    expect(() => read(body)).toThrow(/^The answer /);
+    expect(() => read(body)).not.toThrow(/secret/);
+  });
+});
+
+describe('an OpenAI failure', () => {
+  it('is told by its class', () => {
+    const body = JSON.stringify({
+      error: { message: 'Rate limit reached', type: 'requests', code: 'rate_limit_exceeded' },
+    });
+    expect(openaiDialect.failure({ status: 429, headers: { 'retry-after': '2' }, body })).toMatchObject({
+      class: 'rate_limited',
+      status: 429,
+      retryAfterMs: 2000,
+    });
+  });
+
+  it('and every answer tells of the quota by its headers', () => {
+    const reading = openaiDialect.limits({
+      'x-ratelimit-limit-requests': '500',
+      'x-ratelimit-remaining-requests': '499',
+      'x-ratelimit-reset-requests': '120ms',
+    });
+    expect(reading).toBeDefined();
+    expect(openaiDialect.limits({})).toBeUndefined();
+  });
+});

@@ -1,0 +1,124 @@
+import { resolveConfig } from '../../lib/config/resolve';
+import { AiBalancerError } from '../../lib/errors';
+import { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from '../../lib/provider/presets';
+
+const apiKey = 'test-key';
+
+function faultOf(make: () => unknown): string {
+  try {
+    make();
+  } catch (error) {
+    if (AiBalancerError.isInstance(error) && error.code === 'ERR_AI_CONFIG') return error.message;
+    throw error;
+  }
+  return 'no fault';
+}
+
+describe('holysheep()', () => {
+  it('makes five chat models and an embedding model behind one key, each with 500 RPM and 150,000 TPM', () => {
+    const endpoints = holysheep({ apiKey });
+    expect(endpoints.map(({ model }) => model)).toEqual([
+      'gpt-4.1',
+      'gpt-4o',
+      'gpt-4o-mini',
+      'claude-sonnet-4-20250514',
+      'deepseek-chat',
+      'text-embedding-3-small',
+    ]);
+    for (const endpoint of endpoints) {
+      expect(endpoint).toMatchObject({
+        baseURL: 'https://api.holysheep.ai/v1',
+        provider: 'holysheep',
+        apiKey,
+        rpm: 500,
+        tpm: 150_000,
+      });
+    }
+    const resolved = resolveConfig({ endpoints });
+    expect(resolved.unknownModels).toEqual([]);
+    expect(resolved.fallbacks.get('gpt-4.1')).toEqual(['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514']);
+  });
+
+  it('takes other limits, models and weights, and two keys side by side', () => {
+    const endpoints = [
+      ...holysheep({
+        apiKey: 'k1',
+        models: ['gpt-4o'],
+        rpm: 50,
+        tpm: { input: 9, output: 3 },
+        weight: 3,
+        tier: 1,
+      }),
+      ...holysheep({ apiKey: () => 'k2', models: ['gpt-4o'], namePrefix: 'second' }),
+    ];
+    expect(endpoints).toMatchObject([
+      { name: 'holysheep-gpt-4o', rpm: 50, tpm: { input: 9, output: 3 }, weight: 3, tier: 1 },
+      { name: 'second-gpt-4o', rpm: 500 },
+    ]);
+    expect(resolveConfig({ endpoints }).endpoints).toHaveLength(2);
+  });
+});
+
+describe('a preset', () => {
+  it.each([
+    ['openai', openai, 'https://api.openai.com/v1'],
+    ['deepseek', deepseek, 'https://api.deepseek.com/v1'],
+    ['groq', groq, 'https://api.groq.com/openai/v1'],
+    ['mistral', mistral, 'https://api.mistral.ai/v1'],
+  ] as const)(
+    '%s() is a valid configuration of known models, with no invented limits',
+    (provider, preset, baseURL) => {
+      const config = resolveConfig({ endpoints: preset({ apiKey }) });
+      expect(config.unknownModels).toEqual([]);
+      expect(config.endpoints.length).toBeGreaterThan(0);
+      for (const endpoint of config.endpoints)
+        expect(endpoint).toMatchObject({ provider, baseURL, limits: {} });
+    },
+  );
+
+  it('openrouter() and ollama() serve the models they are told', () => {
+    const endpoints = [
+      ...openrouter({ apiKey, models: ['openai/gpt-4o'] }),
+      ...ollama({
+        models: ['llama3.3', 'nomic-embed-text'],
+        baseURL: 'http://gpu-box:11434/v1',
+        maxConcurrent: 2,
+      }),
+    ];
+    expect(resolveConfig({ endpoints }).endpoints).toMatchObject([
+      { name: 'openrouter-openai/gpt-4o', baseURL: 'https://openrouter.ai/api/v1', price: { input: 2.5 } },
+      {
+        model: 'llama3.3',
+        baseURL: 'http://gpu-box:11434/v1',
+        price: { input: 0, output: 0 },
+        maxConcurrent: 2,
+      },
+      { model: 'nomic-embed-text', apiKey: undefined },
+    ]);
+    expect(faultOf(() => ollama({} as never))).toContain('ollama().models: expected');
+  });
+
+  it.each([undefined, null, '', '  '])('says that the variable may not be set when its key is %j', (key) => {
+    const fault = faultOf(() => holysheep({ apiKey: key as never }));
+    expect(fault).toMatch(/holysheep\(\)\.apiKey: expected .*got .*is the environment variable set\?/);
+  });
+
+  it('tells all its faults at once, and no key among them', () => {
+    const fault = faultOf(() => openai({ apikey: 'sk-secret', models: [], rmp: 5 } as never));
+    expect(fault).toContain("openai().apikey: expected a known option (did you mean 'apiKey'?)");
+    expect(fault).toContain("did you mean 'rpm'?");
+    expect(fault).toContain('openai().apiKey: expected a key');
+    expect(fault).toContain('openai().models: expected');
+    expect(fault).not.toContain('secret');
+    expect(faultOf(() => openai(undefined as never))).toContain('openai().apiKey');
+  });
+
+  it('leaves wrong figures to the check of the whole configuration', () => {
+    expect(faultOf(() => resolveConfig({ endpoints: groq({ apiKey, rpm: -1 }) }))).toContain(
+      'endpoints[0].rpm',
+    );
+    expect(faultOf(() => resolveConfig({ endpoints: groq({ apiKey: '${GROQ_API_KEY}' }) }))).toContain(
+      'process.env',
+    );
+  });
+});

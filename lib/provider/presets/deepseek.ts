@@ -1,0 +1,11 @@
+import type { EndpointConfig } from '../../endpoint/options';
+import { endpointsOf, type PresetOptions } from './preset';
+
+/**
+ * DeepSeek's own API, which publishes no fixed limits.
+ *
+ * @example deepseek({ apiKey: process.env.DEEPSEEK_API_KEY })
+ */
+export function deepseek(options: PresetOptions): EndpointConfig[] {
+  return endpointsOf({ provider: 'deepseek', models: ['deepseek-chat', 'deepseek-reasoner'] }, options);
+}
