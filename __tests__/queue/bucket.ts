@@ -83,11 +83,14 @@ export interface Ended {
 export function ending(promise: Promise<unknown>): Promise<Ended> {
   return promise.then(
     () => ({ at: performance.now(), started: true }),
-    (error: { code?: string; retryAfterMs?: number }) => ({
-      at: performance.now(),
-      started: false,
-      ...(error.code !== undefined && { code: error.code }),
-      ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-    }),
+    (error: unknown) => {
+      const { code, retryAfterMs } = error as { code?: string; retryAfterMs?: number };
+      return {
+        at: performance.now(),
+        started: false,
+        ...(code !== undefined && { code }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      };
+    },
   );
 }

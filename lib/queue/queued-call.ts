@@ -37,6 +37,7 @@ export interface QueuedCall<Slot> {
   readonly deadlineAt: number;
   /** The least the service is predicted to take, in milliseconds: a call is shed when only less is left. */
   readonly serviceMs: number;
+  /** The call's own signal: it gets one listener while the call waits. */
   readonly signal?: AbortSignal;
   /** Tries to start on a resource that isn't held. Synchronous; must not throw. */
   tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot>;
