@@ -16,7 +16,8 @@ describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
   it('gives the same chunks and bytes however it is cut in two', async () => {
     for (let at = 0; at <= bytes.length; at++) {
       const read = await readAll(new Source(cutAt(bytes, at)));
-      if (read.error !== undefined || read.chunks.length === 0) throw new Error(`cut at ${at}: ${String(read.error)}`);
+      if (read.error !== undefined || read.chunks.length === 0)
+        throw new Error(`cut at ${at}: ${String(read.error)}`);
       expect(read.chunks).toEqual(expected(text));
       expect(read.text).toBe(answer.content);
     }
@@ -42,7 +43,12 @@ describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
 
   it('passes the bytes of its events through', async () => {
     const { raw } = await readAll(new Source([bytes]));
-    expect(raw).toBe(text.replace(/^: .*\n\n/gm, '').replace(/^: .*\n/gm, '').replace(DONE, ''));
+    expect(raw).toBe(
+      text
+        .replace(/^: .*\n\n/gm, '')
+        .replace(/^: .*\n/gm, '')
+        .replace(DONE, ''),
+    );
   });
 
   it('is an error when it ends before its finish, wherever that is', async () => {
@@ -100,7 +106,9 @@ it('counts neither a role nor an empty delta nor the empty choices of a filter a
 
 it('is whole only when every choice that was shown has ended', async () => {
   const half = [chunkText({ content: 'a' }), chunkText({ content: 'b' }, null, 1), chunkText({}, 'stop', 0)];
-  expect((await readAll(new Source([...half, DONE]), { choices: 2 })).error).toBeInstanceOf(TruncatedStreamError);
+  expect((await readAll(new Source([...half, DONE]), { choices: 2 })).error).toBeInstanceOf(
+    TruncatedStreamError,
+  );
   expect((await readAll(new Source(half), { choices: 2 })).error).toBeInstanceOf(TruncatedStreamError);
   const { error } = await readAll(new Source([...half, chunkText({}, 'stop', 1)]), { choices: 2 });
   expect(error).toBeUndefined();

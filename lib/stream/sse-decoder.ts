@@ -103,8 +103,11 @@ export class SseDecoder {
       ? chunk
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (bytes.length === 0) return frames;
-    // The LF of a CRLF cut in two: its CR has ended the line already, and a CR alone ends a line as well.
-    if (this.#afterCr && bytes[0] === LF) bytes = bytes.subarray(1);
+    if (this.#afterCr && bytes[0] === LF) {
+      // The LF of a CRLF cut in two: its CR has ended the line already. The bytes of the event still need it.
+      if (this.#heldBytes > 0) this.#hold(bytes, 0, 1);
+      bytes = bytes.subarray(1);
+    }
     this.#afterCr = chunk[chunk.byteLength - 1] === CR;
 
     const latin1 = bytes.toString('latin1');

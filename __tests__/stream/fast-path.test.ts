@@ -1,0 +1,209 @@
+import { createParser } from 'eventsource-parser';
+import fc from 'fast-check';
+import { SseDecoder } from '../../lib/stream/sse-decoder';
+import { chunkText, cutAt, DONE, readAll, Source, USAGE_EVENT } from './fixtures/streams';
+import { WIRES } from './fixtures/wires';
+
+/** What full parsing of each event makes of a stream: the truth that the fast path is held to. */
+async function readEachAlone(events: string[]): Promise<unknown> {
+  const chunks: unknown[] = [];
+  const facts: unknown[] = [];
+  let malformed = 0;
+  for (const event of events) {
+    // A reader that has seen no event knows no shape, so it parses. The finish keeps it from being cut short.
+    const read = await readAll(new Source([event, chunkText({}, 'stop', 99), DONE]), { choices: 0 });
+    const own = read.events.slice(0, -1);
+    if (read.events.at(-1)?.chunk.choices[0]?.index !== 99) own.push(...read.events.slice(-1));
+    malformed += read.malformed;
+    chunks.push(...own.map(({ chunk }) => chunk));
+    facts.push(
+      ...own.map(({ content, finish, usage, text, generated }) => ({
+        content,
+        finish,
+        usage,
+        text,
+        generated,
+      })),
+    );
+  }
+  return { chunks, facts, malformed };
+}
+
+async function readTogether(events: string[]): Promise<unknown> {
+  const read = await readAll(new Source([...events, chunkText({}, 'stop', 99), DONE]), { choices: 0 });
+  const own = read.events.slice(0, -1);
+  return {
+    chunks: own.map(({ chunk }) => chunk),
+    facts: own.map(({ content, finish, usage, text, generated }) => ({
+      content,
+      finish,
+      usage,
+      text,
+      generated,
+    })),
+    malformed: read.malformed,
+  };
+}
+
+const delta = fc.oneof(
+  fc.record({ content: fc.string({ unit: 'binary' }) }),
+  fc.record({ content: fc.string({ unit: 'grapheme', maxLength: 40 }) }),
+  fc.record({
+    content: fc.constantFrom(
+      '"',
+      '\\',
+      '\\"',
+      '\n',
+      '\u2028',
+      '\ud800',
+      'x',
+      '',
+      ' the',
+      '"},"finish_reason":"stop"',
+    ),
+  }),
+  fc.record({ content: fc.constant(null), reasoning_content: fc.string() }),
+  fc.record({ refusal: fc.string(), content: fc.constant(null) }),
+  fc.record({
+    tool_calls: fc.tuple(
+      fc.record({ index: fc.constant(0), function: fc.record({ arguments: fc.string() }) }),
+    ),
+  }),
+  fc.record({
+    tool_calls: fc.tuple(
+      fc.record({
+        index: fc.constant(0),
+        function: fc.record({ name: fc.string(), arguments: fc.string() }),
+      }),
+    ),
+  }),
+  fc.record({ content: fc.string(), content_filter_results: fc.constant({}) }),
+  fc.record({ content: fc.json().map((text) => JSON.parse(text) as unknown) }),
+);
+
+const event = fc
+  .record({
+    delta,
+    index: fc.constantFrom(0, 0, 0, 1),
+    created: fc.constantFrom(1, 1, 1, 0, 12345, -1, 1.5, 1e21),
+    obfuscation: fc.option(fc.string({ maxLength: 5 }), { nil: undefined }),
+    usage: fc.constantFrom(undefined, undefined, null, { prompt_tokens: 1, completion_tokens: 2 }),
+  })
+  .map(
+    ({ delta: added, index, ...rest }) =>
+      `data: ${JSON.stringify({ id: 'x', choices: [{ index, delta: added, finish_reason: null }], ...rest })}\n\n`,
+  );
+
+/** One byte changed, dropped or put in, anywhere between the first and the last. */
+const damaged = fc
+  .record({
+    text: event,
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    byte: fc.constantFrom(...'"\\{}[]:,0u\t\u0001 x'),
+    how: fc.nat(2),
+  })
+  .map(({ text, at, byte, how }) => {
+    const position = 6 + Math.floor(at * (text.length - 9));
+    return (
+      text.slice(0, position) + (how === 0 ? '' : byte) + text.slice(how === 2 ? position : position + 1)
+    );
+  });
+
+it('reads streams of like events as full parsing does, damaged events included', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof({ weight: 3, arbitrary: event }, { weight: 1, arbitrary: damaged }), {
+        minLength: 1,
+        maxLength: 12,
+      }),
+      async (events) => {
+        // A damaged event may be an error or a finish by chance; that is not what this is about.
+        fc.pre(events.every((text) => !/"(error|finish_reason)":(?!null)/.test(text)));
+        expect(await readTogether(events)).toEqual(await readEachAlone(events));
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+it('finds every single damage to a text that follows an undamaged one', async () => {
+  const sound = chunkText({ content: 'a "b" \\ c\u00e9' });
+  for (let at = 6; at < sound.length - 2; at++) {
+    for (const byte of ['', '"', '\\', '}', '\u0002', 'z', '0']) {
+      const bad = sound.slice(0, at) + byte + sound.slice(at + 1);
+      expect(await readTogether([sound, bad, sound])).toEqual(await readEachAlone([sound, bad, sound]));
+    }
+  }
+});
+
+it('takes no event for one of a known shape that ends the answer, reports usage or repeats a key', async () => {
+  const repeated = '"content":"one","content":"two"';
+  const events = [
+    chunkText({ content: 'one' }),
+    chunkText({ content: 'one' }).replace('"content":"one"', repeated),
+  ];
+  const read = await readAll(
+    new Source([...events, ...events, chunkText({ content: 'z' }, 'stop'), USAGE_EVENT, DONE]),
+  );
+  expect(read.text).toBe('onetwoonetwoz');
+  expect(read.usage?.total_tokens).toBe(8);
+  expect(read.events.map(({ finish }) => finish)).toEqual([false, false, false, false, true, false]);
+});
+
+it('splits bytes into the events that eventsource-parser finds', () => {
+  const line = fc.oneof(
+    fc.constantFrom(
+      'data: a',
+      'data:b',
+      'data',
+      'data: ',
+      'event: error',
+      'id: 7',
+      'retry: 10',
+      ': comment',
+      ':',
+      'x: y',
+      'data:  é東',
+    ),
+    fc.constantFrom('', '', ''),
+  );
+  const ending = fc.constantFrom('\n', '\r\n', '\r');
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(line, ending), { maxLength: 20 }),
+      fc.array(fc.nat(200)),
+      fc.boolean(),
+      (lines, cuts, bom) => {
+        const text = `${lines.map(([content, end]) => content + end).join('')}data: end\n\n`;
+        const truth: unknown[] = [];
+        const parser = createParser({ onEvent: ({ event: name, data }) => truth.push([name, data]) });
+        parser.feed(text);
+
+        const bytes = Buffer.from((bom ? '\ufeff' : '') + text);
+        const decoder = new SseDecoder();
+        const frames = cutAt(bytes, ...cuts.map((at) => Math.min(at, bytes.length))).flatMap((piece) =>
+          decoder.decode(piece),
+        );
+        expect([...frames, ...decoder.end()].map((frame) => [frame.event, frame.data])).toEqual(truth);
+
+        // What is passed through says the same to the next reader.
+        const again: unknown[] = [];
+        const next = createParser({ onEvent: ({ event: name, data }) => again.push([name, data]) });
+        for (const frame of frames) next.feed(Buffer.from(frame.raw).toString());
+        next.feed('\n');
+        expect(again).toEqual(truth);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+it('passes a stream through byte for byte, whichever way its events were read', async () => {
+  for (const { text } of WIRES) {
+    const plain = text.replace(/^: .*\n\n?/gm, '').replaceAll('\n\ndata: [DONE]\n\n', '\n\n');
+    const read = await readAll(
+      new Source(cutAt(Buffer.from(text), ...[...text.matchAll(/data/g)].map(({ index }) => index))),
+    );
+    expect(read.raw).toBe(plain);
+  }
+});

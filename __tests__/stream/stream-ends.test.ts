@@ -1,0 +1,279 @@
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import {
+  EventTooLargeError,
+  readChatEvents,
+  TruncatedStreamError,
+  UpstreamStreamError,
+} from '../../lib/stream/chat-events';
+import { chunkText, DONE, OPTIONS, readAll, Source, USAGE_EVENT } from './fixtures/streams';
+
+const HELLO = chunkText({ content: 'Hello' });
+const FINISH = chunkText({}, 'stop');
+const ERROR =
+  'data: {"error":{"message":"The server had an error about SECRET","type":"server_error","code":null}}\n\n';
+
+describe('a stream with faults', () => {
+  it('skips and counts events that are not JSON or no chunk', async () => {
+    const read = await readAll(
+      new Source([
+        HELLO,
+        'data: {"choices":[{\n\n',
+        'data: nonsense\n\n',
+        'data: {"type":"ping"}\n\n',
+        'data: 7\n\n',
+        'data: {"choices":[null]}\n\n',
+        FINISH,
+        DONE,
+      ]),
+    );
+    expect(read.error).toBeUndefined();
+    expect(read.chunks).toHaveLength(2);
+    expect(read.malformed).toBe(5);
+  });
+
+  it('does not take comments, blank lines and empty data for events', async () => {
+    const read = await readAll(
+      new Source([': ping\n\n', '\n\n\n', 'data:\n\n', 'data: \n\n', HELLO, ':\n\n', FINISH, DONE]),
+    );
+    expect(read.events).toHaveLength(2);
+    expect(read.malformed).toBe(0);
+  });
+
+  it.each([
+    ['an error object', ERROR],
+    ['an error event', `event: error\n${ERROR}`],
+    ['an error event that is no JSON', 'event: error\ndata: overloaded\n\n'],
+    [
+      'an error beside choices',
+      'data: {"error":{"code":502,"message":"x"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\n',
+    ],
+    ['an error by its object', 'data: {"object":"error","message":"x","code":400}\n\n'],
+    ['an error in a list', 'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n'],
+  ])('throws for %s', async (_, event) => {
+    const source = new Source([HELLO, event, FINISH, DONE], 'hold');
+    const { error, events } = await readAll(source);
+    expect(error).toBeInstanceOf(UpstreamStreamError);
+    expect((error as UpstreamStreamError).data).toBe(/data: (.*)/.exec(event)?.[1]);
+    expect((error as UpstreamStreamError).event).toBe(event.startsWith('event') ? 'error' : undefined);
+    expect(events).toHaveLength(1);
+    expect(source.returned).toBe(1);
+  });
+
+  it('does not show what the upstream said to logs', async () => {
+    const { error } = await readAll(new Source([ERROR]));
+    const shown = JSON.stringify(error) + inspect(error, { showHidden: true, depth: 9 }) + String(error);
+    expect(shown).not.toContain('SECRET');
+  });
+
+  it('takes an error that is null for none', async () => {
+    const { error } = await readAll(new Source([HELLO.replace('{"id"', '{"error":null,"id"'), FINISH, DONE]));
+    expect(error).toBeUndefined();
+  });
+
+  it('passes on what the source throws, and closes it', async () => {
+    const reset = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+    const source = new Source([HELLO, reset]);
+    expect((await readAll(source)).error).toBe(reset);
+    expect(source.returned).toBe(1);
+  });
+
+  it('refuses an event that is too large, however small its pieces are', async () => {
+    const source = new Source(
+      Array.from({ length: 100 }, () => 'data: 89'),
+      'hold',
+    );
+    expect((await readAll(source, { maxEventBytes: 100 })).error).toBeInstanceOf(EventTooLargeError);
+    expect(source.pulled).toBeLessThan(15);
+    expect((await readAll(new Source([HELLO]), { maxEventBytes: 100 })).error).toBeInstanceOf(
+      EventTooLargeError,
+    );
+  });
+
+  it('is truncated when it is empty', async () => {
+    expect((await readAll(new Source([]))).error).toBeInstanceOf(TruncatedStreamError);
+    expect((await readAll(new Source([DONE]))).error).toBeInstanceOf(TruncatedStreamError);
+  });
+});
+
+describe('a stream that is complete', () => {
+  it('reads a last event that has no blank line', async () => {
+    const read = await readAll(new Source([HELLO, FINISH.trimEnd()]));
+    expect(read.error).toBeUndefined();
+    expect(read.raw).toBe(HELLO + FINISH);
+  });
+
+  it('stays complete when the connection is reset or an error follows', async () => {
+    expect((await readAll(new Source([HELLO, FINISH, new Error('reset')]))).error).toBeUndefined();
+    expect((await readAll(new Source([HELLO, FINISH, ERROR]))).error).toBeUndefined();
+  });
+
+  it('lets events follow the finish', async () => {
+    const late = 'data: {"choices":[{"index":0,"finish_reason":null,"content_filter_offsets":{}}]}\n\n';
+    const read = await readAll(new Source([HELLO, FINISH, late, USAGE_EVENT, DONE]));
+    expect(read.chunks).toHaveLength(4);
+    expect(read.usage?.total_tokens).toBe(8);
+  });
+
+  it('reads nothing after [DONE]', async () => {
+    const read = await readAll(new Source([HELLO + FINISH + DONE + HELLO, HELLO]));
+    expect(read.text).toBe('Hello');
+  });
+
+  it('marks the usage that the caller did not ask for as hidden, and no other event', async () => {
+    const pieces = [HELLO, FINISH, USAGE_EVENT, DONE];
+    const hidden = await readAll(new Source(pieces), { hideUsage: true });
+    expect(hidden.events.map((event) => event.hidden)).toEqual([false, false, true]);
+    expect(hidden.usage?.completion_tokens).toBe(3);
+    const shown = await readAll(new Source(pieces), { hideUsage: false });
+    expect(shown.events.map((event) => event.hidden)).toEqual([false, false, false]);
+  });
+});
+
+describe('a connection that is held open', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  async function endAfter(pieces: string[], options = {}): Promise<number> {
+    const source = new Source(pieces, 'hold');
+    const startedAt = performance.now();
+    let endedAt = -1;
+    const reading = readAll(source, options).then((read) => {
+      endedAt = performance.now() - startedAt;
+      expect(read.error).toBeUndefined();
+    });
+    await jest.advanceTimersByTimeAsync(5000);
+    await reading;
+    expect(source.returned).toBe(1);
+    return endedAt;
+  }
+
+  it('ends within a second of finish and usage', async () => {
+    const ms = await endAfter([HELLO, FINISH, USAGE_EVENT]);
+    expect(ms).toBeGreaterThan(0);
+    expect(ms).toBeLessThanOrEqual(1001);
+  });
+
+  it('ends after the grace where usage never comes, asked for or not', async () => {
+    expect(await endAfter([HELLO, FINISH], { expectUsage: true, graceMs: 300 })).toBeCloseTo(300, -1);
+    expect(await endAfter([HELLO, FINISH], { expectUsage: false, graceMs: 300 })).toBeCloseTo(300, -1);
+  });
+
+  it('ends although comments go on and on', async () => {
+    async function* chatter(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(HELLO + FINISH);
+      for (;;) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        yield Buffer.from(': ping\n\n');
+      }
+    }
+    const reading = readAll(chatter());
+    await jest.advanceTimersByTimeAsync(1200);
+    expect((await reading).error).toBeUndefined();
+  });
+
+  it('ends at once at [DONE], and closes a source that does not', async () => {
+    const source = new Source([HELLO, FINISH, DONE], 'hold');
+    expect((await readAll(source)).error).toBeUndefined();
+    expect(source.returned).toBe(0);
+    await jest.advanceTimersByTimeAsync(1001);
+    expect(source.returned).toBe(1);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('does not end before the finish, however long it is silent', async () => {
+    let settled = false;
+    const events = readChatEvents(new Source([HELLO], 'hold'), OPTIONS);
+    await events.next();
+    void events.next().then(() => (settled = true));
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(settled).toBe(false);
+    await events.return?.();
+  });
+
+  it('does not count the time that a slow reader takes', async () => {
+    const events = readChatEvents(new Source([FINISH, USAGE_EVENT, DONE]), OPTIONS);
+    expect((await events.next()).value).toMatchObject({ finish: true });
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect((await events.next()).value).toMatchObject({ usage: { total_tokens: 8 } });
+    expect((await events.next()).done).toBe(true);
+  });
+});
+
+describe('a reader', () => {
+  it('reads from the source only when it is asked', async () => {
+    const source = new Source([HELLO, HELLO + HELLO, FINISH, DONE]);
+    const events = readChatEvents(source, OPTIONS);
+    expect(source.pulled).toBe(0);
+    await events.next();
+    expect(source.pulled).toBe(1);
+    await events.next();
+    await events.next();
+    expect(source.pulled).toBe(2);
+  });
+
+  it('closes the source when it leaves', async () => {
+    const source = new Source([HELLO, HELLO, FINISH], 'hold');
+    for await (const _ of readChatEvents(source, OPTIONS)) break;
+    expect(source.returned).toBe(1);
+    expect(source.pulled).toBe(1);
+  });
+
+  it('closes a Readable even while a read is pending', async () => {
+    const source = new Readable({ read: () => undefined });
+    const events = readChatEvents(source, OPTIONS);
+    const pending = events.next();
+    await events.return?.();
+    expect(source.destroyed).toBe(true);
+    expect((await pending).done).toBe(true);
+  });
+
+  it('may ask ahead: events come in order', async () => {
+    const events = readChatEvents(new Source([HELLO, chunkText({ content: '!' }), FINISH, DONE]), OPTIONS);
+    const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
+    expect(results.map(({ value, done }) => (done ? 'end' : (value?.text ?? '')))).toEqual([
+      'Hello',
+      '!',
+      '',
+      'end',
+    ]);
+  });
+});
+
+describe('a wire that a dialect translates', () => {
+  const dialectChunks = async function* (events: AsyncIterable<{ data: string }>): AsyncGenerator<never> {
+    for await (const { data } of events) yield (JSON.parse(data) as { as: never }).as;
+  };
+  const wire = (text: string): string => `data: {"as":${/data: (.*)/.exec(text)?.[1] ?? ''}}\n\n`;
+
+  it('gives the chunks of the dialect, which have no bytes', async () => {
+    const read = await readAll(
+      new Source([wire(HELLO), 'data: {broken\n\n', wire(FINISH), wire(USAGE_EVENT)]),
+      { dialectChunks, hideUsage: true },
+    );
+    expect(read.error).toBeUndefined();
+    expect(read.text).toBe('Hello');
+    expect(read.usage?.total_tokens).toBe(8);
+    expect(read.malformed).toBe(1);
+    expect(read.events.map(({ raw, hidden }) => [raw, hidden])).toEqual([
+      [undefined, false],
+      [undefined, false],
+      [undefined, true],
+    ]);
+  });
+
+  it('is truncated, fails and is left as any other', async () => {
+    expect((await readAll(new Source([wire(HELLO)]), { dialectChunks })).error).toBeInstanceOf(
+      TruncatedStreamError,
+    );
+    const failing = new Source(
+      [wire(HELLO), 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'],
+      'hold',
+    );
+    expect((await readAll(failing, { dialectChunks })).error).toBeInstanceOf(UpstreamStreamError);
+    expect(failing.returned).toBe(1);
+    const left = new Source([wire(HELLO)], 'hold');
+    for await (const _ of readChatEvents(left, { ...OPTIONS, dialectChunks })) break;
+    expect(left.returned).toBe(1);
+  });
+});
