@@ -99,7 +99,7 @@ const damaged = fc
   .record({
     text: event,
     at: fc.double({ min: 0, max: 1, noNaN: true }),
-    byte: fc.constantFrom(...'"\\{}[]:,0u\t\u0001 x'),
+    byte: fc.constantFrom('"', '\\', '{', '}', '[', ']', ':', ',', '0', 'u', '\t', '\u0001', ' ', 'x'),
     how: fc.nat(2),
   })
   .map(({ text, at, byte, how }) => {

@@ -231,12 +231,7 @@ describe('a reader', () => {
   it('may ask ahead: events come in order', async () => {
     const events = readChatEvents(new Source([HELLO, chunkText({ content: '!' }), FINISH, DONE]), OPTIONS);
     const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
-    expect(results.map(({ value, done }) => (done ? 'end' : (value?.text ?? '')))).toEqual([
-      'Hello',
-      '!',
-      '',
-      'end',
-    ]);
+    expect(results.map(({ value, done }) => (done ? 'end' : value.text))).toEqual(['Hello', '!', '', 'end']);
   });
 });
 

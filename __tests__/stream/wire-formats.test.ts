@@ -14,12 +14,11 @@ describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
   const bytes = Buffer.from(text);
 
   it('gives the same chunks and bytes however it is cut in two', async () => {
+    const whole = JSON.stringify(expected(text));
     for (let at = 0; at <= bytes.length; at++) {
       const read = await readAll(new Source(cutAt(bytes, at)));
-      if (read.error !== undefined || read.chunks.length === 0)
-        throw new Error(`cut at ${at}: ${String(read.error)}`);
-      expect(read.chunks).toEqual(expected(text));
-      expect(read.text).toBe(answer.content);
+      const same = JSON.stringify(read.chunks) === whole && read.text === answer.content;
+      if (read.error !== undefined || !same) throw new Error(`cut at ${at}: ${String(read.error)}`);
     }
   });
 

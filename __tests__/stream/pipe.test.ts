@@ -1,0 +1,282 @@
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import compression from 'compression';
+import express5 from 'express';
+import OpenAI, { APIError } from 'openai';
+import type { RouteReport } from '../../lib/call/report';
+import { AiBalancerError } from '../../lib/errors';
+import type { ChatEvent } from '../../lib/stream/chat-event';
+import { readChatEvents } from '../../lib/stream/chat-events';
+import { ChatEventStream, type ChatStream } from '../../lib/stream/chat-stream';
+import { type PipeOptions, pipeChatStream } from '../../lib/stream/sse-writer';
+import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';
+
+const HELLO = chunkText({ content: 'Hello' });
+const FINISH = chunkText({}, 'stop');
+const BROKEN = new AiBalancerError('ERR_AI_STREAM_BROKEN', 'the stream broke off', { status: 502 });
+
+const open: { close(): unknown }[] = [];
+afterEach(() => {
+  for (const each of open.splice(0)) each.close();
+});
+
+function streamOf(source: AsyncIterable<Uint8Array>, onAbort = (): void => undefined): ChatEventStream {
+  const events = readChatEvents(source, { ...OPTIONS, hideUsage: true });
+  return new ChatEventStream({ first: [], events, route: () => ({}) as RouteReport, abort: onAbort });
+}
+
+async function serve(handler: (req: IncomingMessage, res: ServerResponse) => void): Promise<string> {
+  const server: Server = createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push({
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A client that reads as it likes. */
+async function connect(url: string, headers = {}): Promise<IncomingMessage> {
+  const request = get(url, { headers, agent: false });
+  request.on('error', () => undefined);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.on('error', () => undefined);
+  open.push({ close: () => request.destroy() });
+  return response;
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const piece of response) body += String(piece);
+  return body;
+}
+
+async function answer(
+  start: Promise<ChatStream>,
+  options?: PipeOptions,
+): Promise<{ response: IncomingMessage; body: string }> {
+  start.catch(() => undefined);
+  const url = await serve((_, res) => void pipeChatStream(res, start, options));
+  const response = await connect(url);
+  return { response, body: await bodyOf(response) };
+}
+
+const later = <T>(ms: number, value: T): Promise<T> =>
+  new Promise((resolve) => setTimeout(resolve, ms, value));
+const failLater = (ms: number, error: Error): Promise<never> =>
+  new Promise((_, reject) => setTimeout(reject, ms, error));
+
+describe('pipeChatStream', () => {
+  it('writes the bytes of the events, hides the usage that was not asked for, and ends with [DONE]', async () => {
+    const { response, body } = await answer(
+      Promise.resolve(streamOf(new Source([HELLO, FINISH, USAGE_EVENT, DONE]))),
+      { headers: () => ({ 'x-ai-endpoint': 'one' }) },
+    );
+    expect(body).toBe(HELLO + FINISH + DONE);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-ai-endpoint': 'one',
+    });
+  });
+
+  it('sends headers and comments while the call waits for its first content', async () => {
+    const start = later(150, streamOf(new Source([HELLO, FINISH, DONE])));
+    const { body } = await answer(start, { keepAliveMs: 30, headerDelayMs: 1 });
+    expect(body).toMatch(/^(: keep-alive\n\n){2,5}data: /);
+    expect(body.endsWith(HELLO + FINISH + DONE)).toBe(true);
+  });
+
+  it('answers an error that comes at once with its own status', async () => {
+    const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 1200 });
+    const { response, body } = await answer(Promise.reject(error));
+    expect(response.statusCode).toBe(503);
+    expect(response.headers['retry-after']).toBe('2');
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'ERR_AI_SATURATED' } });
+  });
+
+  it('tells a later error as an event, and nothing of one that is not ours', async () => {
+    const late = await answer(failLater(60, BROKEN), { headerDelayMs: 5 });
+    expect(late.response.statusCode).toBe(200);
+    expect(late.body).toBe(`data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
+    const foreign = await answer(failLater(60, new Error('key SECRET')), { headerDelayMs: 5 });
+    expect(foreign.body).not.toContain('SECRET');
+  });
+
+  it('never ends a cut answer as if it were whole', async () => {
+    const { body } = await answer(Promise.resolve(streamOf(new Source([HELLO, BROKEN]))));
+    expect(body).toBe(`${HELLO}data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
+  });
+
+  it('tells a restart as an event of its own', async () => {
+    async function* events(): AsyncGenerator<ChatEvent> {
+      yield* readChatEvents(new Source([HELLO, FINISH]), OPTIONS);
+      stream.restarted();
+      yield* readChatEvents(new Source([HELLO, FINISH]), OPTIONS);
+    }
+    const stream: ChatEventStream = new ChatEventStream({
+      first: [],
+      events: { [Symbol.asyncIterator]: () => events() },
+      route: () => ({}) as RouteReport,
+      abort: () => undefined,
+    });
+    const { body } = await answer(Promise.resolve(stream));
+    expect(body).toBe(`${HELLO}${FINISH}event: restart\ndata: {}\n\n${HELLO}${FINISH}${DONE}`);
+  });
+
+  it('is read by the official client: whole as whole, broken as an error', async () => {
+    const url = await serve((req, res) => {
+      const broken = req.headers['x-broken'] === 'yes';
+      const source = new Source(broken ? [HELLO, BROKEN] : [HELLO, FINISH, DONE]);
+      void pipeChatStream(res, Promise.resolve(streamOf(source)));
+    });
+    const client = new OpenAI({ baseURL: url, apiKey: 'none', maxRetries: 0 });
+    const read = async (headers: Record<string, string>): Promise<string> => {
+      let text = '';
+      for await (const chunk of await client.chat.completions.create(
+        { model: 'm', messages: [], stream: true },
+        { headers },
+      )) {
+        text += chunk.choices[0]?.delta.content ?? '';
+      }
+      return text;
+    };
+    expect(await read({})).toBe('Hello');
+    await expect(read({ 'x-broken': 'yes' })).rejects.toBeInstanceOf(APIError);
+  });
+});
+
+describe('a client that leaves', () => {
+  it('aborts the stream within 100 ms, and the pipe resolves', async () => {
+    let leftAt = 0;
+    let abortedAt = 0;
+    const source = new Source([HELLO], 'hold');
+    const stream = streamOf(source, () => (abortedAt = performance.now()));
+    const piped = new Promise<void>((resolve) => {
+      void serve((_, res) => void pipeChatStream(res, Promise.resolve(stream)).then(resolve)).then(
+        async (url) => {
+          const response = await connect(url);
+          await once(response, 'data');
+          leftAt = performance.now();
+          response.destroy();
+        },
+      );
+    });
+    await piped;
+    expect(abortedAt - leftAt).toBeLessThan(100);
+    expect(source.returned).toBe(1);
+  });
+
+  it('stops a call that has not started, and a stream that starts after all', async () => {
+    let closed = 0;
+    let aborted = 0;
+    const start = later(
+      120,
+      streamOf(new Source([], 'hold'), () => aborted++),
+    );
+    const done = new Promise<void>((resolve) => {
+      void serve((_, res) => void pipeChatStream(res, start, { onClose: () => closed++ }).then(resolve)).then(
+        async (url) => (await connect(url)).destroy(),
+      );
+    });
+    await done;
+    expect(closed).toBe(1);
+    await start;
+    await later(1, undefined);
+    expect(aborted).toBe(1);
+  });
+
+  it('finds a response that was closed before', async () => {
+    let aborted = 0;
+    const url = await serve((_, res) => {
+      res.destroy();
+      void pipeChatStream(res, Promise.resolve(streamOf(new Source([HELLO], 'hold'), () => aborted++)));
+    });
+    await new Promise((resolve) => get(url, { agent: false }).on('error', resolve));
+    expect(aborted).toBe(1);
+  });
+});
+
+it('stops reading from the upstream while the client does not read', async () => {
+  const big = chunkText({ content: 'x'.repeat(64 * 1024) });
+  const source = new Source([...Array.from({ length: 1000 }, () => big), FINISH, DONE]);
+  const url = await serve((_, res) => void pipeChatStream(res, Promise.resolve(streamOf(source))));
+  const response = await connect(url);
+  response.pause();
+  await later(200, undefined);
+  const stoppedAt = source.pulled;
+  expect(stoppedAt).toBeLessThan(300);
+  await later(100, undefined);
+  expect(source.pulled).toBe(stoppedAt);
+  const body = await bodyOf(response);
+  expect(body.endsWith(DONE)).toBe(true);
+  expect(body.length).toBe(big.length * 1000 + FINISH.length + DONE.length);
+});
+
+it.each([
+  ['Express 5', express5],
+  ['Express 4', jest.requireActual<typeof express5>('express4')],
+])('lets events arrive one by one under compression() on %s', async (_, express) => {
+  const app = express();
+  app.use(compression({ threshold: 0 }));
+  async function* slow(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(HELLO);
+    await later(150, undefined);
+    yield Buffer.from(FINISH + DONE);
+  }
+  app.get('/', (_req, res) => void pipeChatStream(res, Promise.resolve(streamOf(slow()))));
+  const url = await serve(app);
+  const response = await connect(url, { 'accept-encoding': 'gzip' });
+  expect(response.headers['content-encoding']).toBeUndefined();
+  const arrivals: number[] = [];
+  let body = '';
+  for await (const piece of response) {
+    arrivals.push(performance.now());
+    body += String(piece);
+  }
+  expect(body).toBe(HELLO + FINISH + DONE);
+  expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(100);
+});
+
+it('leaves nothing behind after 1,000 concurrent streams, whole, cut or left', async () => {
+  const sources: Source[] = [];
+  let piped = 0;
+  const url = await serve((req, res) => {
+    const kind = Number(req.url?.slice(1)) % 3;
+    const source =
+      kind === 0
+        ? new Source([HELLO, FINISH, DONE])
+        : new Source([HELLO, ...(kind === 1 ? [BROKEN] : [])], 'hold');
+    sources.push(source);
+    void pipeChatStream(res, Promise.resolve(streamOf(source))).then(() => piped++);
+  });
+  const outcomes = await Promise.all(
+    Array.from({ length: 1000 }, async (_, i) => {
+      const response = await connect(`${url}/${i}`);
+      if (i % 3 === 2) {
+        await once(response, 'data');
+        response.destroy();
+        return 'left';
+      }
+      const body = await bodyOf(response);
+      return body.includes('"error"')
+        ? body.includes('[DONE]')
+          ? 'lie'
+          : 'marked'
+        : body.endsWith(DONE)
+          ? 'whole'
+          : 'short';
+    }),
+  );
+  for (let i = 0; i < 100 && piped < 1000; i++) await later(10, undefined);
+  expect(piped).toBe(1000);
+  const count = (kind: string): number => outcomes.filter((outcome) => outcome === kind).length;
+  expect([count('whole'), count('marked'), count('left')]).toEqual([334, 333, 333]);
+  // One that ended by itself needs no closing.
+  expect(sources.filter((source) => source.returned === 1)).toHaveLength(666);
+});
