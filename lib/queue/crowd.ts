@@ -14,15 +14,20 @@ class Rank<Slot> {
   readonly groups = new Map<string, Group<Slot>>();
   readonly largest = new IndexedHeap<Group<Slot>>(0, larger);
   readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
+  /** No bucket beyond this one has calls; found exactly only when asked. */
+  #worst = -1;
   size = 0;
 
   count(bucket: number, by: 1 | -1): void {
     this.#perBucket[bucket] = (this.#perBucket[bucket] as number) + by;
     this.size += by;
+    if (bucket > this.#worst) this.#worst = bucket;
   }
 
+  /** The bucket of the least dense call; -1 when nobody waits. */
   get leastDense(): number {
-    return this.size ? this.#perBucket.findLastIndex((calls) => calls > 0) : -1;
+    while (this.#worst >= 0 && !this.#perBucket[this.#worst]) this.#worst -= 1;
+    return this.#worst;
   }
 }
 
