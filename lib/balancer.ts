@@ -1,3 +1,5 @@
+// A type parameter on the body lets one typed by another package in, index signatures or not.
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
 import { type AICall, AICallPromise, type Served } from './call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from './call/answer';
@@ -274,7 +276,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     checkCallOptions(options);
     const abort = new LinkedAbort([options.signal, gate.signal, ...signals]);
     try {
-      const asked = body as ChatBody | EmbeddingBody;
+      const asked = body;
       const running = {
         call: prepareCall(operation, asked, options, abort.signal, this.#prepare),
         abort,

@@ -128,12 +128,22 @@ it('reads streams of like events as full parsing does, damaged events included',
 
 it('finds every single damage to a text that follows an undamaged one', async () => {
   const sound = chunkText({ content: 'a "b" \\ c\u00e9' });
-  for (let at = 6; at < sound.length - 2; at++) {
+  for (let at = 6; at <= sound.length - 2; at++) {
     for (const byte of ['', '"', '\\', '}', '\u0002', 'z', '0']) {
-      const bad = sound.slice(0, at) + byte + sound.slice(at + 1);
-      expect(await readTogether([sound, bad, sound])).toEqual(await readEachAlone([sound, bad, sound]));
+      for (const rest of [at, at + 1]) {
+        const events = [sound, sound.slice(0, at) + byte + sound.slice(rest), sound];
+        expect(await readTogether(events)).toEqual(await readEachAlone(events));
+      }
     }
   }
+});
+
+it('knows which of two values of a repeated key counts', async () => {
+  const dead = chunkText({ content: 'dead' }).replace(
+    '"logprobs"',
+    '"delta":{"role":"assistant"},"logprobs"',
+  );
+  expect(await readTogether([dead, dead, dead])).toEqual(await readEachAlone([dead, dead, dead]));
 });
 
 it('takes no event for one of a known shape that ends the answer, reports usage or repeats a key', async () => {

@@ -54,7 +54,14 @@ function contextOf(
   options: CallOptions,
   { classify }: PrepareParts,
 ): RequestContext {
-  const { signal, timeoutMs, fallbacks, hedge, endpoint, ...said } = options;
+  const {
+    signal: _signal,
+    timeoutMs: _timeoutMs,
+    fallbacks: _fallbacks,
+    hedge: _hedge,
+    endpoint: _endpoint,
+    ...said
+  } = options;
   return {
     ...said,
     requestId: options.requestId ?? randomUUID(),

@@ -29,7 +29,7 @@ export interface BreakerListeners {
  */
 export class Breaker {
   readonly #name: string;
-  #breaker: CircuitBreaker<[Promise<unknown>], unknown>;
+  #breaker: CircuitBreaker<[Promise<unknown>]>;
   /** opossum reads `resetTimeout` from this very object each time it opens. */
   #opossum: CircuitBreaker.Options<[Promise<unknown>]>;
   #options: BreakerOptions;
@@ -192,7 +192,7 @@ export class Breaker {
     };
   }
 
-  #fresh(): CircuitBreaker<[Promise<unknown>], unknown> {
+  #fresh(): CircuitBreaker<[Promise<unknown>]> {
     this.#prepareRest(this.#options.resetTimeoutMs);
     const breaker = new CircuitBreaker((outcome: Promise<unknown>) => outcome, this.#opossum);
     breaker.on('open', () => this.#opened());

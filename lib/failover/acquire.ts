@@ -50,7 +50,7 @@ export class Acquirer {
         deadlineAt: call.deadlineAt,
         serviceMs: 0,
         signal: call.signal,
-        tryStart: (isHeld) => this.#tryStart(progress, isHeld as (quota: Quota) => boolean),
+        tryStart: (isHeld) => this.#tryStart(progress, isHeld),
       });
     } finally {
       trail.waitMs += performance.now() - since;

@@ -1,3 +1,5 @@
+// A type parameter on the body lets one typed by another package in, index signatures or not.
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { type Balancer, CALL } from '../balancer';
@@ -25,7 +27,8 @@ export interface RequestAi {
 }
 
 declare global {
-  // biome-ignore lint/style/noNamespace: this is how Express's request is extended.
+  // Express's request can be extended in no other way.
+  // eslint-disable-next-line @typescript-eslint/no-namespace
   namespace Express {
     interface Request {
       /** The balanced AI of this request: there where `aiBalancer()` is mounted. */
@@ -102,7 +105,7 @@ function createAi(state: RequestState): RequestAi {
   const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
     const { leaving, gate } = state;
     if (!leaving) {
-      const refused = Promise.reject<never>(notLive());
+      const refused = Promise.reject(notLive());
       return new AICallPromise<never>(refused, () => refused);
     }
     return balancer[CALL](operation, body, merged(own), { ...gate, signal: leaving.signal }) as AICall<never>;

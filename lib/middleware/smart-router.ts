@@ -7,7 +7,7 @@ import { narrowContext, requestState } from './request-ai';
 
 export interface SmartRouterOptions extends Partial<RequestContext> {
   /** Works out a part of the context from the request; over the fixed part. */
-  context?(req: Request): Partial<RequestContext> | Promise<Partial<RequestContext>>;
+  context?: (req: Request) => Partial<RequestContext> | Promise<Partial<RequestContext>>;
   /**
    * The headers that a client may set: true for all of `x-ai-priority`, `x-ai-type`, `x-ai-max-latency-ms` and
    * `x-ai-max-cost-per-1k`, or their names. Default: none, since a client could make itself important.

@@ -47,7 +47,7 @@ export interface Dialect {
   /** Reads a 2xx answer. Throws where the body is not an answer; the thrown message is not shown to callers. */
   answer(http: HttpAnswer): ChatCompletion | EmbeddingResponse;
   /** Only for wires that are not OpenAI's: turns the provider's events into OpenAI's chunks. */
-  chunks?(events: AsyncIterable<SseEvent>): AsyncIterable<ChatCompletionChunk>;
+  readonly chunks?: (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
   /** Tells the failure of any answer that is not 2xx. */
   failure(http: HttpAnswer): FailureDetail;
   /** Reads what the headers tell of the quota. */

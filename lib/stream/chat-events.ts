@@ -12,6 +12,9 @@ import { TruncatedStreamError } from './stream-errors';
 export type { ChatEvent } from './chat-event';
 export { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from './stream-errors';
 
+const GRACE_MS = 1000;
+const SHORT_GRACE_MS = 250;
+
 export interface ReadChatEventsOptions {
   /** Whether the upstream was asked for usage, and so may send it after the last choice has ended. */
   readonly expectUsage: boolean;
@@ -19,7 +22,10 @@ export interface ReadChatEventsOptions {
   readonly choices: number;
   /** Whether the caller did not ask for usage: the event that only reports it is then marked as hidden. */
   readonly hideUsage: boolean;
-  /** How long a complete answer waits for usage and for the end of the stream, in milliseconds. Default 1000. */
+  /**
+   * How long a complete answer waits for usage, and then for the end of the stream, in milliseconds; at most 250 where
+   * no usage is expected. Default 1000.
+   */
   readonly graceMs?: number;
   /** The largest event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
@@ -45,8 +51,9 @@ export function readChatEvents(
   options: ReadChatEventsOptions,
 ): AsyncIterableIterator<ChatEvent> {
   const progress = new AnswerProgress(options.choices);
+  const graceMs = options.graceMs ?? GRACE_MS;
   const frames = new FrameReader(source, {
-    graceMs: options.graceMs ?? 1000,
+    graceMs: options.expectUsage ? graceMs : Math.min(graceMs, SHORT_GRACE_MS),
     complete: () => progress.complete,
     ...(options.maxEventBytes === undefined ? {} : { maxEventBytes: options.maxEventBytes }),
   });
