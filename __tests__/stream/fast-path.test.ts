@@ -130,7 +130,8 @@ it('finds every single damage to a text that follows an undamaged one', async ()
   const sound = chunkText({ content: 'a "b" \\ c\u00e9' });
   for (let at = 6; at <= sound.length - 2; at++) {
     for (const byte of ['', '"', '\\', '}', '\u0002', 'z', '0']) {
-      for (const rest of [at, at + 1]) {
+      // Put in, or in place of another; but the blank line stays, or there would be no event.
+      for (const rest of [at, Math.min(at + 1, sound.length - 2)]) {
         const events = [sound, sound.slice(0, at) + byte + sound.slice(rest), sound];
         expect(await readTogether(events)).toEqual(await readEachAlone(events));
       }
