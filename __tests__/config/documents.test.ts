@@ -12,8 +12,10 @@ const read = (name: string) => readFileSync(join(__dirname, '../../docs', name),
 /** The rows of all tables of a document: the first cell's name, and the others' text. */
 function rowsOf(document: string): Map<string, string[]> {
   const rows = document.split('\n').flatMap((line): [string, string[]][] => {
-    const [, name, rest] = /^\| `([^`]+)` \| (.+) \|$/.exec(line) ?? [];
-    return name === undefined || rest === undefined ? [] : [[name, rest.split(' | ')]];
+    const [, name, rest] = /^\| `([^`]+)` +\| (.+) \|$/.exec(line) ?? [];
+    return name === undefined || rest === undefined
+      ? []
+      : [[name, rest.split(' | ').map((cell) => cell.trim())]];
   });
   return new Map(rows);
 }
@@ -44,9 +46,10 @@ describe('the documents', () => {
     expect(options.get('strategy')?.[0]).toBe(`\`'${DEFAULTS.strategy}'\``);
     expect(options.get('burstSeconds')?.[0]).toBe(`\`${DEFAULTS.endpoint.burstSeconds}\``);
     const section = read('configuration.md').split('## `scoreWeights`')[1]?.split('\n## ')[0] ?? '';
-    for (const [term, value] of Object.entries(DEFAULTS.scoreWeights)) {
-      expect(section).toContain(`| \`${term}\` | \`${value}\` |`);
-    }
+    const terms = [...rowsOf(section)].map(([term, [weight]]) => [term, weight]);
+    expect(terms).toEqual(
+      Object.entries(DEFAULTS.scoreWeights).map(([term, weight]) => [term, `\`${weight}\``]),
+    );
   });
 
   it('list the catalogue as it is', () => {
