@@ -11,6 +11,8 @@ const LF = 10;
 const CR = 13;
 const BLANK_LINE = Buffer.from('\n\n');
 const NOTHING = Buffer.alloc(0);
+/** Room for an event of the usual size, so that its second half finds its place. */
+const MIN_HELD_BYTES = 1024;
 /** The default limit of one event: some models send whole images in one. */
 export const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
@@ -138,9 +140,7 @@ export class SseDecoder {
     if (total > this.#maxEventBytes) throw new EventTooLargeError(this.#maxEventBytes);
     if (total > this.#held.length) {
       // Doubled, so that an event in a million pieces is not copied a million times.
-      const grown = Buffer.allocUnsafe(
-        this.#heldBytes === 0 ? total : Math.max(total, this.#held.length * 2),
-      );
+      const grown = Buffer.allocUnsafe(Math.max(MIN_HELD_BYTES, total * 2));
       this.#held.copy(grown, 0, 0, this.#heldBytes);
       this.#held = grown;
     }
