@@ -1,7 +1,12 @@
 import { defineConfig } from 'tsdown';
 
 export default defineConfig({
-  entry: { index: 'lib/index.ts', simulator: 'lib/simulator/index.ts' },
+  entry: {
+    index: 'lib/index.ts',
+    simulator: 'lib/simulator/index.ts',
+    // Beside simulator.*: startFleetProcess() forks it.
+    'simulator-child': 'lib/simulator/process/child.ts',
+  },
   format: ['esm', 'cjs'],
   dts: true,
   platform: 'node',
@@ -9,5 +14,5 @@ export default defineConfig({
   outDir: 'dist',
   clean: true,
   // tokenx is published as an ES module only, which require() cannot load on every Node 20: its 8 kB are bundled.
-  deps: { alwaysBundle: ['tokenx'] },
+  deps: { alwaysBundle: ['tokenx'], onlyBundle: ['tokenx'] },
 });
