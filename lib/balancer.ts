@@ -206,10 +206,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #streamCall(body: unknown, options: CallOptions, gate: CallGate): AICall<ChatStream> {
     const leaving = new AbortController();
     const served = this.#stream(body, options, gate, leaving.signal);
-    const started = served.then(({ data }) => data);
-    return new AICallPromise(served, (res) =>
-      pipeChatStream(res, started, { onClose: () => leaving.abort() }),
-    );
+    return new AICallPromise(served, (res) => {
+      // Made only now: where nobody pipes, nobody would handle its rejection.
+      const started = served.then(({ data }) => data);
+      return pipeChatStream(res, started, { onClose: () => leaving.abort() });
+    });
   }
 
   async #whole(
