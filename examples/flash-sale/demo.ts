@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   );
   console.log(`One shop balances over ${FLEET.length} simulated keys, the other has one (${ONE_KEY.name}).`);
   console.log(
-    `Both get the same customers. Only the fleet has trouble: ${sale.slow.provider} slows down to a tenth,`,
+    `Both get the same customers. Only the fleet has trouble: ${sale.slow.provider} takes ${sale.slow.factor} times as long,`,
   );
   console.log(
     `${sale.down.provider} dies in the middle. Lengths: ${trace ?? 'the published shape of an Azure trace'}.\n`,

@@ -30,7 +30,7 @@ export const SALE: Sale = {
   holdsFor: 48,
   fallsOver: 7,
   endsAt: 100,
-  slow: { provider: 'gemini-flash', from: 25, to: 60, factor: 10 },
+  slow: { provider: 'gemini-flash', from: 25, to: 60, factor: 6 },
   down: { provider: 'openai-4o-mini', from: 38, to: 56 },
 };
 
