@@ -6,11 +6,11 @@ import type { ChatCompletion, EmbeddingResponse } from './call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from './call/body';
 import type { Call } from './call/call';
 import { checkCallOptions, checkChatBody, checkEmbeddingBody } from './call/check-body';
-import type { CallOptions } from './call/context';
+import type { CallOptions, Priority } from './call/context';
 import type { CallGate } from './call/gate';
 import { LinkedAbort } from './call/linked-abort';
 import { type PrepareParts, prepareCall } from './call/prepare';
-import type { RouteReport } from './call/report';
+import type { Explanation, RouteReport } from './call/report';
 import { ExpectedOutput } from './call/tokens';
 import { TextMeter } from './call/tokens-text';
 import type { BalancerConfig, ResolvedConfig } from './config/options';
@@ -34,7 +34,14 @@ import { UsageMeter } from './stream/usage';
 const BRAND = Symbol.for('express-ai-balancer.balancer');
 /** @internal The door for `req.ai` and the gateway, across copies of this package. */
 export const CALL = Symbol.for('express-ai-balancer.call');
+/** @internal The guard's question: is there room for a call of that priority? */
+export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
+/** @internal The guard's news of its store. */
+export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
+/** The tokens of a call before any was made, and the weight of each new one in their mean. */
+const FIRST_CALL_TOKENS = 1_000;
+const CALL_TOKENS_GAIN = 0.05;
 
 type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
@@ -72,6 +79,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cancelled = new WeakSet<Running>();
   #config: ResolvedConfig;
   #prepare: PrepareParts;
+  /** The running mean of what calls were estimated at. */
+  #callTokens = FIRST_CALL_TOKENS;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -125,6 +134,51 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     return new AICallPromise(this.#whole(operation, body, options, gate), () =>
       Promise.reject(badRequest('stream', 'pipe() needs stream: true')),
     );
+  }
+
+  /**
+   * @internal The error with which a call of the usual size, that priority and the default deadline would be refused
+   * if it came now; undefined when it could start or wait.
+   */
+  [HOUSE_FULL](priority: Priority, tenant: string): AiBalancerError | undefined {
+    if (this.#queue.size === 0) return undefined;
+    const open = this.#fleet.endpoints.filter(({ weight }) => weight > 0);
+    return this.#queue.refusal({
+      poolKey: `door ${this.#fleet.routes.generation} ${open.map(({ name }) => name).join(',')}`,
+      resources: [...new Set(open.map(({ quota }) => quota))],
+      priority,
+      tenant,
+      promptTokens: this.#callTokens,
+      outputTokens: 0,
+      deadlineAt: performance.now() + this.#prepare.totalMs.chat,
+      serviceMs: 0,
+      tryStart: () => ({ kind: 'waiting', waitMs: Infinity }),
+    });
+  }
+
+  /** @internal */
+  [STORE_NEWS](guard: string, isDown: boolean, error: unknown): void {
+    const event = { guard, isDown };
+    this.#tell('store', event);
+    const { logger } = this.#config;
+    if (!isDown) logger?.info(event, 'the store of the limits answers again');
+    else {
+      const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
+      logger?.warn({ ...event, reason }, 'the store of the limits is down: this process counts for itself');
+    }
+  }
+
+  /**
+   * Says where a call would go now, and why: every endpoint with the filter that removed it, or its score with the
+   * terms. Sends and reserves nothing.
+   * @throws ERR_AI_BAD_REQUEST; ERR_AI_NO_ENDPOINT for a model that nobody serves.
+   */
+  explain(body: ChatBody | EmbeddingBody, options: CallOptions = {}): Explanation {
+    const operation = isObject(body) && 'input' in body && !('messages' in body) ? 'embeddings' : 'chat';
+    this.#check(operation, body, options);
+    const call = prepareCall(operation, body, options, new AbortController().signal, this.#prepare);
+    const { planner, router } = this.#fleet.routes;
+    return router.explain(planner.survey(call).plan, performance.now());
   }
 
   stats(): BalancerStats {
@@ -272,23 +326,29 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     signals: readonly AbortSignal[],
   ): Running {
     if (this.#closing) throw closedError();
-    if (operation === 'chat') checkChatBody(body);
-    else checkEmbeddingBody(body);
-    checkCallOptions(options);
+    this.#check(operation, body, options);
     const abort = new LinkedAbort([options.signal, gate.signal, ...signals]);
     try {
-      const asked = body;
+      const asked = body as ChatBody | EmbeddingBody;
       const running = {
         call: prepareCall(operation, asked, options, abort.signal, this.#prepare),
         abort,
         gate,
       };
       this.#running.add(running);
+      const { promptTokens, expectedOutputTokens } = running.call;
+      this.#callTokens += CALL_TOKENS_GAIN * (promptTokens + expectedOutputTokens - this.#callTokens);
       return running;
     } catch (error) {
       abort.release();
       throw error;
     }
+  }
+
+  #check(operation: Operation, body: unknown, options: CallOptions): void {
+    if (operation === 'chat') checkChatBody(body);
+    else checkEmbeddingBody(body);
+    checkCallOptions(options);
   }
 
   #succeeded(running: Running, route: RouteReport): void {
@@ -367,8 +427,12 @@ export function createBalancer(config: BalancerConfig): Balancer {
   return new Balancer(config);
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 function isStreamed(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && (body as { stream?: unknown }).stream === true;
+  return isObject(body) && (body as { stream?: unknown }).stream === true;
 }
 
 function hasCode(error: unknown, code: AiBalancerError['code']): boolean {

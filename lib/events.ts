@@ -27,4 +27,6 @@ export interface BalancerEvents {
   state: [{ readonly endpoint: string; readonly state: EndpointState }];
   /** An endpoint, or all that share its quota, takes no calls for a while. */
   rest: [{ readonly endpoint: string; readonly class: FailureClass; readonly restMs: number }];
+  /** The store that holds a guard's limits stopped answering, or answers again. Meanwhile each process counts for itself. */
+  store: [{ readonly guard: string; readonly isDown: boolean }];
 }

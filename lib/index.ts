@@ -26,6 +26,7 @@ export type { FailureClass } from './failure/classes';
 export type { FailureDetail } from './failure/detail';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
+export { type RateLimitGuardOptions, rateLimitGuard } from './middleware/rate-limit-guard';
 export type { AiRequest, RequestAi } from './middleware/request-ai';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
 export type { LatencyProfile, ModelProfile, Price } from './models/profile';
@@ -41,7 +42,9 @@ export type {
 export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from './provider/presets';
 export type { LimitReading, WindowReading } from './provider/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
-export type { Candidate, RoutedCall, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
+export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { BalancerStats, EndpointStats } from './stats/stats';
 export type { ChatStream } from './stream/chat-stream';
 export type { StreamOptions } from './stream/options';
+export type { Limit, TenantLimitOptions } from './tenant/limits';
+export type { RedisClient } from './tenant/limits-redis';

@@ -2,9 +2,12 @@ import type { RequestHandler } from 'express';
 import { Balancer } from '../balancer';
 import type { BalancerConfig } from '../config/options';
 import { type FailoverExecutorOptions, failoverExecutor } from './failover-executor';
+import { guardCalls, type RateLimitGuardOptions } from './rate-limit-guard';
 import { type SmartRouterOptions, smartRouter } from './smart-router';
 
 export interface AiBalancerOptions {
+  /** Limits for tenants, or a guard that rateLimitGuard() has made for this balancer. Default: no guard. */
+  guard?: RateLimitGuardOptions | RequestHandler;
   router?: SmartRouterOptions;
   executor?: FailoverExecutorOptions;
 }
@@ -24,7 +27,11 @@ export function aiBalancer(
   options: AiBalancerOptions = {},
 ): RequestHandler & { balancer: Balancer } {
   const balancer = Balancer.isInstance(config) ? config : new Balancer(config);
-  const steps = [smartRouter(balancer, options.router), failoverExecutor(balancer, options.executor)];
+  const steps = [
+    ...(options.guard ? [guardCalls(balancer, options.guard)] : []),
+    smartRouter(balancer, options.router),
+    failoverExecutor(balancer, options.executor),
+  ];
   const handler: RequestHandler = function aiBalancerMiddleware(req, res, next) {
     let step = 0;
     const proceed = (error?: unknown): void => {

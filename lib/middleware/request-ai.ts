@@ -47,8 +47,11 @@ export interface RequestState {
   context: RequestContext;
   /** The names in the context that were said, not worked out. */
   saysType: boolean;
-  /** The guard's, asked before each call. */
+  saysPriority: boolean;
+  /** The guards', asked before each call. */
   gate: CallGate | undefined;
+  /** What is worked out when a call is made and no sooner, such as from `req.user`. May throw. */
+  readonly beforeCall: (() => void)[];
   defaults: CallOptions;
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
   leaving: AbortController | undefined;
@@ -66,6 +69,8 @@ export function requestState(req: Request, balancer: Balancer): RequestState {
     balancer,
     context: { requestId: requestIdOf(req), type: 'chat', priority: 3 },
     saysType: false,
+    saysPriority: false,
+    beforeCall: [],
     gate: undefined,
     defaults: {},
     leaving: undefined,
@@ -81,6 +86,20 @@ export function requestState(req: Request, balancer: Balancer): RequestState {
 export function narrowContext(state: RequestState, part: Partial<RequestContext>): void {
   state.context = { ...state.context, ...part };
   state.saysType ||= part.type !== undefined;
+  state.saysPriority ||= part.priority !== undefined;
+}
+
+/** Lays a part under what was said of the request. */
+export function suggestContext(
+  state: RequestState,
+  { tenant, priority }: Pick<Partial<RequestContext>, 'tenant' | 'priority'>,
+): void {
+  const { context, saysPriority } = state;
+  state.context = {
+    ...(tenant === undefined ? {} : { tenant }),
+    ...context,
+    ...(priority === undefined || saysPriority ? {} : { priority }),
+  };
 }
 
 /** Makes `req.ai` live and ties it to the response: when that closes unfinished, the calls are aborted. */
@@ -104,9 +123,11 @@ function createAi(state: RequestState): RequestAi {
   };
   const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
     const { leaving, gate } = state;
-    if (!leaving) {
-      const refused = Promise.reject(notLive());
-      return new AICallPromise<never>(refused, () => refused);
+    if (!leaving) return refusedCall(notLive());
+    try {
+      for (const prepare of state.beforeCall) prepare();
+    } catch (error) {
+      return refusedCall(error);
     }
     return balancer[CALL](operation, body, merged(own), { ...gate, signal: leaving.signal }) as AICall<never>;
   };
@@ -118,6 +139,12 @@ function createAi(state: RequestState): RequestAi {
     },
     balancer,
   };
+}
+
+function refusedCall(error: unknown): AICall<never> {
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what the app threw goes back to it as it is
+  const refused = Promise.reject(error);
+  return new AICallPromise(refused, () => refused);
 }
 
 function notLive(): AiBalancerError {

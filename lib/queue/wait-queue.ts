@@ -88,6 +88,27 @@ export class WaitQueue<Slot> {
     return wait;
   }
 
+  /**
+   * The error with which `enter()` would refuse such a call at once; undefined when it could wait or start. Should the
+   * queue be full, whether this call or another would leave is the crowd's rule.
+   */
+  refusal(call: QueuedCall<Slot>): AiBalancerError | undefined {
+    if (!this.size) return undefined;
+    const nobody = { resolve: () => undefined, reject: () => undefined };
+    const entry = new Entry(call, Infinity, nobody, this.#leave);
+    entry.pool = this.#pools.open(call.poolKey, call.resources);
+    const now = performance.now();
+    if (now + this.#wait(entry, now, false) > entry.lastStartAt) {
+      return saturated('The calls ahead leave no quota before the deadline', this.#wait(entry, now, true));
+    }
+    if (this.size < this.#options.maxSize) return undefined;
+    this.#crowd.add(entry);
+    const leaves = this.#crowd.leaver === entry;
+    this.#crowd.remove(entry);
+    const full = `The wait queue is full (${this.#options.maxSize} calls)`;
+    return leaves ? saturated(full, this.#wait(entry, now, true)) : undefined;
+  }
+
   /** Something changed: a completion, a refill, a breaker. Drains soon, at most every 20 ms. */
   wake(): void {
     if (this.#isDrainDue || !this.size) return;

@@ -1,0 +1,31 @@
+import { isIP, isIPv4 } from 'node:net';
+import type { Request } from 'express';
+
+const MAX_ADDRESS = 64;
+
+/**
+ * The client's address as a key. An IPv6 client commonly has a whole /56 to itself, so its first 56 bits count. Follows
+ * Express's 'trust proxy'.
+ */
+export function clientKey(req: Request): string {
+  const address = (req.ip ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  if (isIPv4(address)) return address;
+  return isIP(address) === 6 ? network56(address) : address.slice(0, MAX_ADDRESS) || 'unknown';
+}
+
+function network56(address: string): string {
+  const [head = '', tail] = address.split('::');
+  const groups = groupsOf(head);
+  if (tail !== undefined) {
+    const after = groupsOf(tail);
+    // A dotted tail stands for two groups.
+    const length = after.length + (tail.includes('.') ? 1 : 0);
+    groups.push(...new Array<string>(Math.max(0, 8 - groups.length - length)).fill('0'), ...after);
+  }
+  const [a = 0, b = 0, c = 0, d = 0] = groups.slice(0, 4).map((group) => Number.parseInt(group, 16));
+  return `${[a, b, c, d & 0xff00].map((group) => group.toString(16)).join(':')}::/56`;
+}
+
+function groupsOf(text: string): string[] {
+  return text === '' ? [] : text.split(':');
+}

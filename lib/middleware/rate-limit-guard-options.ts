@@ -1,0 +1,81 @@
+import type { Request } from 'express';
+import type { Balancer } from '../balancer';
+import type { Priority } from '../call/context';
+import { configError, type Fault, faultAt, shapeFaults } from '../config/faults';
+import { callable, leaf, options, withMethods } from '../config/leaves';
+import type { Limit, TenantLimitOptions } from '../tenant/limits';
+import type { RedisClient } from '../tenant/limits-redis';
+
+export interface RateLimitGuardOptions extends TenantLimitOptions {
+  /**
+   * Who the request is for. Default, and where it gives undefined: the tenant that the request's context names, else
+   * the client's address (`req.ip`, IPv6 by its first 56 bits), which never becomes part of the context.
+   */
+  tenant?(req: Request): string | undefined | Promise<string | undefined>;
+  /** 1 to 5, for the request's calls; what smartRouter or a call says comes over it. Default 3. */
+  priority?(req: Request): Priority | undefined;
+  /** An ioredis client, for limits that all processes share. Default: each process counts for itself, in memory. */
+  redis?: RedisClient;
+  /**
+   * Names the guard in the RateLimit headers and in Redis; no two guards of a balancer can have the same. Default 'ai',
+   * then 'ai-2' and so on, in the order in which they are made.
+   */
+  name?: string;
+}
+
+const NAME = /^[\w.-]{1,64}$/;
+const MOST_USD = 1_000_000;
+
+const amount = (expected: string, most: number) =>
+  leaf<Limit>(
+    expected,
+    (value) =>
+      typeof value === 'function' ||
+      (typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= most),
+  ).optional();
+
+const SCHEMA = options({
+  rpm: amount('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
+  tpm: amount('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
+  usdPerDay: amount(`a finite number above 0, at most ${MOST_USD}, or a function of the tenant`, MOST_USD),
+  tenant: callable('a function of the request').optional(),
+  priority: callable('a function of the request').optional(),
+  redis: withMethods('an ioredis client', 'defineCommand', 'multi').optional(),
+  name: leaf<string>(
+    'a string of 1 to 64 letters, digits, "_", "." or "-"',
+    (value) => typeof value === 'string' && NAME.test(value),
+  ).optional(),
+});
+
+const namesOf = new WeakMap<Balancer, Set<string>>();
+
+/**
+ * Checks the options and gives the guard its name.
+ *
+ * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
+ */
+export function checkGuardOptions(
+  balancer: Balancer,
+  given: RateLimitGuardOptions,
+): RateLimitGuardOptions & { readonly name: string } {
+  const shapes = SCHEMA.safeParse(given);
+  if (shapes.error) throw guardError(shapeFaults(given, shapes.error.issues));
+  const names = namesOf.get(balancer) ?? new Set<string>();
+  namesOf.set(balancer, names);
+  if (given.name !== undefined && names.has(given.name)) {
+    throw guardError([faultAt(given, ['name'], 'a name that no other guard of this balancer has')]);
+  }
+  const name = given.name ?? freeName(names);
+  names.add(name);
+  return { ...given, name };
+}
+
+function guardError(faults: readonly Fault[]): Error {
+  return configError(faults.map((fault) => ({ ...fault, path: ['guard', ...fault.path] })));
+}
+
+function freeName(names: ReadonlySet<string>): string {
+  let name = 'ai';
+  for (let count = 2; names.has(name); count++) name = `ai-${count}`;
+  return name;
+}

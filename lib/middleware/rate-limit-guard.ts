@@ -1,0 +1,123 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { type Balancer, STORE_NEWS } from '../balancer';
+import type { CallGate } from '../call/gate';
+import { configError } from '../config/faults';
+import { type AiBalancerError, retryAfterHeader } from '../errors';
+import { TenantLimits } from '../tenant/limits';
+import { memoryCounters } from '../tenant/limits-counter';
+import { redisCounters } from '../tenant/limits-redis';
+import { checkGuardOptions, type RateLimitGuardOptions } from './rate-limit-guard-options';
+import { Visit } from './rate-limit-guard-visit';
+import { type RequestState, requestState } from './request-ai';
+
+export type { RateLimitGuardOptions } from './rate-limit-guard-options';
+
+/** OpenAI's clients ignore a longer Retry-After and come back at once. */
+const LONGEST_CLIENT_WAIT_MS = 60_000;
+
+/** The guards behind the handlers that rateLimitGuard() has made. */
+const guards = new WeakMap<RequestHandler, Guard>();
+
+/**
+ * Stands at the door, before the handler and before a body is parsed: 429 ERR_AI_TENANT_LIMIT over the tenant's limits,
+ * 503 ERR_AI_SATURATED when the house is full for the request's priority. Requests are counted here; tokens and dollars
+ * let in while anything is left and are charged by the calls.
+ *
+ * @example app.use('/ai', rateLimitGuard(balancer, { tenant: (req) => req.user?.id, rpm: 60, usdPerDay: 5 }))
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options.
+ */
+export function rateLimitGuard(balancer: Balancer, options: RateLimitGuardOptions = {}): RequestHandler {
+  const guard = new Guard(balancer, options);
+  const handler: RequestHandler = function rateLimitGuardMiddleware(req, res, next) {
+    // Express 4 does not catch a rejection.
+    guard.atDoor(req, res).then((refused) => {
+      if (!refused) next();
+      else if (res.headersSent) next(refused);
+      else sendRefusal(res, refused);
+    }, next);
+  };
+  guards.set(handler, guard);
+  return handler;
+}
+
+/** The same guard at the first `req.ai` call: a request that never calls AI is never counted or refused. */
+export function guardCalls(
+  balancer: Balancer,
+  options: RateLimitGuardOptions | RequestHandler,
+): RequestHandler {
+  const guard = typeof options === 'function' ? guardOf(balancer, options) : new Guard(balancer, options);
+  return function rateLimitGuardMiddleware(req, res, next) {
+    guard.visit(req, res);
+    next();
+  };
+}
+
+class Guard {
+  readonly balancer: Balancer;
+  readonly #options: RateLimitGuardOptions & { readonly name: string };
+  readonly #limits: TenantLimits;
+  readonly #visits = new WeakMap<RequestState, Visit>();
+
+  constructor(balancer: Balancer, options: RateLimitGuardOptions) {
+    this.balancer = balancer;
+    this.#options = checkGuardOptions(balancer, options);
+    const { redis, name } = this.#options;
+    const counters = redis
+      ? redisCounters({
+          client: redis,
+          prefix: `ai-balancer:guard:${name}`,
+          onOutage: (isDown, error) => balancer[STORE_NEWS](name, isDown, error),
+        })
+      : memoryCounters();
+    this.#limits = new TenantLimits(this.#options, counters);
+  }
+
+  async atDoor(req: Request, res: Response): Promise<AiBalancerError | undefined> {
+    return this.visit(req, res).atDoor();
+  }
+
+  visit(req: Request, res: Response): Visit {
+    const state = requestState(req, this.balancer);
+    const known = this.#visits.get(state);
+    if (known) return known;
+    const visit = new Visit({ req, res, state, options: this.#options, limits: this.#limits });
+    this.#visits.set(state, visit);
+    state.beforeCall.push(visit.suggest);
+    state.gate = both(state.gate, visit);
+    return visit;
+  }
+}
+
+function guardOf(balancer: Balancer, handler: RequestHandler): Guard {
+  const guard = guards.get(handler);
+  if (guard?.balancer === balancer) return guard;
+  throw configError([
+    {
+      path: ['guard'],
+      expected: 'options, or what rateLimitGuard() has made for this balancer',
+      got: guard ? "another balancer's guard" : 'another function',
+    },
+  ]);
+}
+
+/** Guards stand one behind the other: a call must pass all, and is charged by each that let it in. */
+function both(first: CallGate | undefined, second: CallGate): CallGate {
+  return {
+    async admit(call) {
+      await first?.admit?.(call);
+      await second.admit?.(call);
+    },
+    charge(call, route) {
+      first?.charge?.(call, route);
+      second.charge?.(call, route);
+    },
+  };
+}
+
+function sendRefusal(res: Response, refused: AiBalancerError): void {
+  const { retryAfterMs = 0 } = refused;
+  res.set(retryAfterHeader(refused.retryAfterMs) ?? {});
+  if (retryAfterMs > LONGEST_CLIENT_WAIT_MS) res.set('x-should-retry', 'false');
+  res.status(refused.status).json(refused.toBody());
+}

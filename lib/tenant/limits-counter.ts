@@ -1,0 +1,52 @@
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
+
+/** What has been counted in the window that runs. */
+export interface Count {
+  readonly units: number;
+  /** Milliseconds until the window ends. */
+  readonly resetMs: number;
+}
+
+/** Counts whole units by key in fixed windows. */
+export interface Counter {
+  add(key: string, units: number): Promise<Count>;
+  read(key: string): Promise<Count>;
+}
+
+/** Where counters are kept. */
+export interface Counters {
+  open(name: string, windowSeconds: number): Counter;
+}
+
+/** The limiters only count: who is over a limit is told by the limit of that tenant, which may change. */
+export const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+/** In this process. A key is forgotten when its window ends; no timer keeps the process alive. */
+export function memoryCounters(): Counters {
+  return {
+    open: (name, windowSeconds) =>
+      counterOf(
+        new RateLimiterMemory({ keyPrefix: name, points: UNLIMITED, duration: windowSeconds }),
+        windowSeconds,
+      ),
+  };
+}
+
+interface Limiter {
+  penalty(key: string, points: number): Promise<RateLimiterRes>;
+  get(key: string): Promise<RateLimiterRes | null>;
+}
+
+export function counterOf(limiter: Limiter, windowSeconds: number): Counter {
+  const count = (result: RateLimiterRes | null): Count => {
+    // A window that has ended may be told of until it is swept.
+    const lives = result !== null && result.msBeforeNext > 0;
+    return lives
+      ? { units: result.consumedPoints, resetMs: result.msBeforeNext }
+      : { units: 0, resetMs: windowSeconds * 1_000 };
+  };
+  return {
+    add: async (key, units) => count(await limiter.penalty(key, units)),
+    read: async (key) => count(await limiter.get(key)),
+  };
+}

@@ -1,0 +1,130 @@
+import type { Counter, Counters } from './limits-counter';
+
+/** A limit for every tenant alike, or by tenant; undefined for none. The tenant is undefined for a client known by its address alone. */
+export type Limit = number | ((tenant: string | undefined) => number | undefined);
+
+/** What one tenant may use. Default: no limits. */
+export interface TenantLimitOptions {
+  /** Requests in a window of a minute. */
+  rpm?: Limit;
+  /** Tokens, prompt and output, in a window of a minute. */
+  tpm?: Limit;
+  /** US dollars in a window of 24 hours. Calls on an endpoint without a price cost nothing here. */
+  usdPerDay?: Limit;
+}
+
+export type LimitName = 'requests' | 'tokens' | 'dollars';
+
+/** Whom the limits are for. */
+export interface Tenant {
+  /** Under which it is counted; at most a few hundred characters. */
+  readonly key: string;
+  /** The app's own name for it; undefined for a client known by its address alone. */
+  readonly name: string | undefined;
+}
+
+/** How one limit of a tenant stands. */
+export interface LimitState {
+  readonly name: LimitName;
+  readonly windowSeconds: number;
+  /** In requests, tokens or dollars. */
+  readonly limit: number;
+  /** 0 when it is used up. */
+  readonly remaining: number;
+  /** Milliseconds until the window ends. */
+  readonly resetMs: number;
+  readonly refuses: boolean;
+}
+
+interface Meter {
+  readonly name: LimitName;
+  readonly option: keyof TenantLimitOptions;
+  readonly windowSeconds: number;
+  /** Stores count whole units: dollars are counted in billionths, since a call can cost less than a millionth. */
+  readonly unitsPerOne: number;
+}
+
+const METERS: readonly Meter[] = [
+  { name: 'requests', option: 'rpm', windowSeconds: 60, unitsPerOne: 1 },
+  { name: 'tokens', option: 'tpm', windowSeconds: 60, unitsPerOne: 1 },
+  { name: 'dollars', option: 'usdPerDay', windowSeconds: 86_400, unitsPerOne: 1e9 },
+];
+
+/**
+ * The limits of tenants, each in a fixed window that begins with the first use. Requests are counted before they are
+ * served; tokens and dollars admit while anything is left and are charged afterwards, so the calls in flight can
+ * overdraw them.
+ */
+export class TenantLimits {
+  readonly #options: TenantLimitOptions;
+  readonly #counters = new Map<LimitName, Counter>();
+
+  constructor(options: TenantLimitOptions, counters: Counters) {
+    this.#options = options;
+    for (const { name, option, windowSeconds } of METERS) {
+      if (options[option] !== undefined) this.#counters.set(name, counters.open(name, windowSeconds));
+    }
+  }
+
+  /** Counts a request and tells how all limits stand. */
+  enter(tenant: Tenant): Promise<readonly LimitState[]> {
+    return this.#states(tenant, 1);
+  }
+
+  /** How all limits stand. Only tokens and dollars can refuse: the request has come in already. */
+  look(tenant: Tenant): Promise<readonly LimitState[]> {
+    return this.#states(tenant, 0);
+  }
+
+  /** Takes what a call has used. */
+  async charge(tenant: Tenant, used: { readonly tokens: number; readonly dollars: number }): Promise<void> {
+    await Promise.all(
+      METERS.map(async ({ name, unitsPerOne }) => {
+        if (name === 'requests') return;
+        const units = Math.round(used[name] * unitsPerOne);
+        if (units > 0 && Number.isSafeInteger(units)) await this.#counters.get(name)?.add(tenant.key, units);
+      }),
+    );
+  }
+
+  async #states(tenant: Tenant, requests: 0 | 1): Promise<readonly LimitState[]> {
+    const states = await Promise.all(METERS.map((meter) => this.#state(meter, tenant, requests)));
+    return states.filter((state) => state !== undefined);
+  }
+
+  async #state(meter: Meter, tenant: Tenant, requests: 0 | 1): Promise<LimitState | undefined> {
+    const { name, windowSeconds, unitsPerOne } = meter;
+    const counter = this.#counters.get(name);
+    const limit = limitFor(this.#options[meter.option], meter.option, tenant);
+    if (counter === undefined || limit === undefined) return undefined;
+    const counts = name === 'requests' && requests > 0;
+    const { units, resetMs } = await (counts ? counter.add(tenant.key, 1) : counter.read(tenant.key));
+    const used = units / unitsPerOne;
+    return {
+      name,
+      windowSeconds,
+      limit,
+      remaining: Math.max(0, limit - used),
+      resetMs,
+      refuses: name === 'requests' ? counts && used > limit : used >= limit,
+    };
+  }
+}
+
+/** The refusal that lasts longest: until then a retry is in vain. */
+export function refusalOf(states: readonly LimitState[]): LimitState | undefined {
+  return states
+    .filter(({ refuses }) => refuses)
+    .reduce<LimitState | undefined>(
+      (worst, state) => (worst && worst.resetMs >= state.resetMs ? worst : state),
+      undefined,
+    );
+}
+
+function limitFor(limit: Limit | undefined, option: string, tenant: Tenant): number | undefined {
+  const value = typeof limit === 'function' ? limit(tenant.name) : limit;
+  if (value === undefined || (Number.isFinite(value) && value >= 0)) return value;
+  throw new TypeError(
+    `${option}(tenant): expected a finite number of at least 0 or undefined, got ${String(value)}`,
+  );
+}
