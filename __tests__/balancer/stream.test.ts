@@ -185,3 +185,16 @@ describe('pipe()', () => {
     expect((await call).object).toBe('chat.completion');
   });
 });
+
+describe('a stream without a deadline', () => {
+  it('is refused at once where every endpoint rests for longer than anyone would wait', async () => {
+    const provider = await rig.provider();
+    provider.fault({ kind: 'unauthorized', calls: 1 });
+    const balancer = rig.balancer([endpointAt(provider)]);
+    await rejection(balancer.chat(STREAM));
+    expect(balancer.stats().endpoints[0]?.state).toBe('resting');
+    const error = await rejection(balancer.chat(STREAM));
+    expect(error).toMatchObject({ code: 'ERR_AI_UNAVAILABLE', status: 503 });
+    expect((error as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(590_000);
+  });
+});

@@ -31,3 +31,11 @@ export interface Call {
 export function remainingMs(call: Call, now: number): number {
   return call.deadlineAt - now;
 }
+
+/** How long a stream without a deadline waits for a place: as long as a whole answer may take by default. */
+const STREAM_WAIT_MS = 60_000;
+
+/** The latest time for an attempt to begin, on the clock of performance.now(). */
+export function startBy(call: Call): number {
+  return Number.isFinite(call.deadlineAt) ? call.deadlineAt : call.startedAt + STREAM_WAIT_MS;
+}

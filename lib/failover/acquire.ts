@@ -1,4 +1,4 @@
-import { type Call, remainingMs } from '../call/call';
+import { type Call, startBy } from '../call/call';
 import type { Lease } from '../endpoint/lease';
 import type { Quota } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
@@ -47,7 +47,7 @@ export class Acquirer {
         ...turnOf(call),
         promptTokens: call.promptTokens,
         outputTokens: outputOf(call),
-        deadlineAt: call.deadlineAt,
+        deadlineAt: startBy(call),
         serviceMs: 0,
         signal: call.signal,
         tryStart: (isHeld) => this.#tryStart(progress, isHeld),
@@ -98,7 +98,7 @@ export class Acquirer {
   #nothing({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'full' | 'down' }): AiBalancerError {
     if (tried.size > 0) return allFailed(trail, pick.retryAfterMs);
     if (pick.kind === 'down') return unavailable(trail, pick.retryAfterMs);
-    const ms = Math.max(0, Math.round(remainingMs(call, performance.now())));
+    const ms = Math.max(0, Math.round(startBy(call) - performance.now()));
     return new AiBalancerError('ERR_AI_SATURATED', `no quota is free within the ${ms} ms that are left`, {
       status: 503,
       retryable: true,

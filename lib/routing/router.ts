@@ -1,4 +1,4 @@
-import { remainingMs } from '../call/call';
+import { remainingMs, startBy } from '../call/call';
 import type { Verdict } from '../call/report';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../endpoint/quota';
@@ -43,7 +43,7 @@ export class Router {
   pick(plan: Plan, options: PickOptions): Pick {
     const { now } = options;
     const why: Verdict[] = [];
-    const remaining = remainingMs(plan.call, now);
+    const remaining = startBy(plan.call) - now;
     let soonest: { option: Option; waitMs: number } | undefined;
     let retryAfterMs: number | undefined;
     let full = false;
