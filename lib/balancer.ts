@@ -356,6 +356,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     if (call.operation === 'chat' && route.usage) {
       this.#expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
     }
+    this.#fleet.learnCached(call, route);
     this.#counts.ok++;
     this.#ended(running, route, undefined);
   }

@@ -1,3 +1,5 @@
+import type { Call } from './call/call';
+import type { RouteReport } from './call/report';
 import { DEFAULTS } from './config/defaults';
 import type { ResolvedConfig } from './config/options';
 import { Endpoint, type EndpointListeners } from './endpoint/endpoint';
@@ -6,6 +8,7 @@ import type { EndpointSettings } from './endpoint/settings';
 import { Transport } from './endpoint/transport';
 import { AiBalancerError } from './errors';
 import type { Routes } from './failover/progress';
+import { Affinity, affinityKey } from './routing/affinity';
 import { Planner } from './routing/planner';
 import { Router } from './routing/router';
 import { createStrategy } from './routing/strategies/create';
@@ -24,6 +27,7 @@ export class Fleet {
   readonly #listeners: EndpointListeners;
   readonly #quotas = new Map<string, Quota>();
   readonly #wires = new Map<string, Wire>();
+  readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
   #routes: Routes;
 
@@ -50,6 +54,20 @@ export class Fleet {
     });
   }
 
+  /** Learns who has the beginning of this prompt cached. */
+  learnCached(call: Call, { endpoint, usage }: RouteReport): void {
+    const key = usage && affinityKey(call);
+    if (!usage || key === undefined) return;
+    const { prompt_tokens, prompt_tokens_details } = usage;
+    this.#affinity.learn(
+      key,
+      endpoint,
+      prompt_tokens,
+      prompt_tokens_details?.cached_tokens,
+      performance.now(),
+    );
+  }
+
   configure(config: ResolvedConfig): void {
     this.#routes = this.#apply(config, this.#routes.generation + 1);
   }
@@ -73,7 +91,7 @@ export class Fleet {
     return {
       generation,
       planner,
-      router: new Router(createStrategy(config)),
+      router: new Router(createStrategy(config), this.#affinity),
       retry: config.retry,
       contentPolicyFallbacks: config.contentPolicyFallbacks,
       maxResponseBytes: config.http.maxResponseBytes,

@@ -26,7 +26,7 @@ interface Defaults {
 
 /** Every default of the configuration, in one place. Units are in the names. */
 export const DEFAULTS: Defaults = deepFreeze({
-  strategy: 'weighted',
+  strategy: 'adaptive',
   endpoint: {
     provider: 'openai',
     weight: 1,
@@ -64,6 +64,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     triedProvider: 0.3,
     ramp: 0.5,
     weight: 0.2,
+    affinity: 0.3,
   },
   http: { proxy: false, maxResponseBytes: 64 * 1024 * 1024 },
 });

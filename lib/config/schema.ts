@@ -87,6 +87,7 @@ export const configSchema = options({
     failure: notNegative.optional(),
     quality: notNegative.optional(),
     triedProvider: notNegative.optional(),
+    affinity: notNegative.optional(),
     ramp: notNegative.optional(),
     weight: notNegative.optional(),
   }).optional(),

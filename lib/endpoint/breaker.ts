@@ -8,6 +8,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** Allows one attempt through; its end must be told exactly once. */
 export interface BreakerTicket {
+  /** The first word counts: an attempt judged for its silence is not judged again when it ends. */
   end(outcome: Outcome): void;
 }
 
@@ -94,10 +95,13 @@ export class Breaker {
       end: (outcome) => {
         if (ended) return;
         ended = true;
-        if (probe) this.#probing = false;
-        const stale = opening !== this.#openings;
-        if (probe && !stale) this.#probeEnded(outcome);
-        else if (!stale && this.#breaker.closed) this.#attemptEnded(outcome);
+        if (opening !== this.#openings) return;
+        if (probe) {
+          this.#probing = false;
+          this.#probeEnded(outcome);
+        } else if (this.#breaker.closed) {
+          this.#attemptEnded(outcome);
+        }
       },
     };
   }

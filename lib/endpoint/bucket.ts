@@ -101,14 +101,24 @@ export class Bucket {
   /**
    * Corrects the level from what a header says was left when the marked attempt was admitted. Cumulative: what other
    * answers have corrected since then is not corrected again. Whole where it takes, half where it gives.
+   * @returns How far we were off, in units: below zero where the provider has charged more than we knew.
    */
-  correct(mark: BucketMark, remaining: number, now: number): void {
+  correct(mark: BucketMark, remaining: number, now: number): number {
     this.#refill(now);
     if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
     const missing = remaining - mark.level - (this.#corrections - mark.corrections);
     const wanted = missing < 0 ? missing : missing / 2;
     const before = this.#level;
     this.#level = Math.min(this.#depth, before + wanted);
+    this.#corrections += this.#level - before;
+    return missing;
+  }
+
+  /** A refusal that says what was left: that, and no more, is left. */
+  refusedAt(remaining: number, now: number): void {
+    this.#refill(now);
+    const before = this.#level;
+    this.#level = Math.min(before, remaining);
     this.#corrections += this.#level - before;
   }
 

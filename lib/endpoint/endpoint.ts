@@ -2,18 +2,23 @@ import type { Call } from '../call/call';
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import type { Dialect } from '../provider/dialect';
+import type { LimitReading } from '../provider/rate-limit-headers';
 import { Breaker } from './breaker';
+import { Charging } from './charging';
 import {
   type ExchangeOptions,
   exchangeStream,
   exchangeWhole,
   type StreamedAnswer,
+  type UpstreamFailure,
   type WholeAnswer,
 } from './exchange';
 import { FailureShare } from './failure-share';
 import { AverageLatency } from './latency';
+import { type Expectation, LatencyModel, type Size } from './latency-model';
 import { Lease } from './lease';
 import type { BreakerOptions } from './options';
+import { PeakLatency } from './peak-latency';
 import type { Charge, Quota } from './quota';
 import { Reservation } from './reservation';
 import type { EndpointSettings } from './settings';
@@ -24,6 +29,8 @@ const FIRST_REST_MS = 1_000;
 const MAX_REST_MS = 60_000;
 /** A Retry-After is stretched by up to this share, so that many waiters don't come back at once. */
 const REST_SPREAD = 0.1;
+/** A recent share of hard failures above this opens the breaker. */
+const OPENING_SHARE = 0.6;
 
 export type EndpointState = 'closed' | 'open' | 'half-open' | 'resting' | 'disabled';
 
@@ -49,11 +56,16 @@ export interface EndpointParts {
 export class Endpoint {
   readonly name: string;
   readonly breaker: Breaker;
-  readonly latency = new AverageLatency();
+  readonly average = new AverageLatency();
+  readonly peak = new PeakLatency();
+  readonly latency: LatencyModel;
   readonly failureShare = new FailureShare();
+  /** What the provider takes from the token quota, as far as it is known. */
+  readonly charging: Charging;
   #parts: EndpointParts;
   #weight: number;
   #disabled = false;
+  #retired = false;
   #inFlight = 0;
   #failures = 0;
   #restsUntil = 0;
@@ -61,6 +73,8 @@ export class Endpoint {
   constructor(parts: EndpointParts) {
     this.#parts = parts;
     this.name = parts.settings.name;
+    this.latency = new LatencyModel(parts.settings.profile.latency);
+    this.charging = new Charging(parts.settings);
     this.#weight = parts.settings.weight;
     this.breaker = new Breaker(parts.settings.name, parts.breaker, {
       onOpen: () => this.#stateChanged('open'),
@@ -142,21 +156,16 @@ export class Endpoint {
     if (call.operation === 'embeddings') return { input, output: 0 };
     const most = call.maxOutputTokens ?? call.expectedOutputTokens;
     const expected = Math.min(most, call.expectedOutputTokens);
-    const { tokensCharged } = this.settings;
-    if (tokensCharged === 'actual') return { input, output: expected };
+    const { mode } = this.charging;
+    if (mode === 'actual') return { input, output: expected };
     // A cautious max_tokens must not make a call look larger than the limit where only real usage is charged.
-    const tooLarge = tokensCharged === 'auto' && this.exceededBy({ input, output: most }) !== undefined;
+    const tooLarge = mode === undefined && this.exceededBy({ input, output: most }) !== undefined;
     return { input, output: tooLarge ? expected : most };
   }
 
-  /** Predicted milliseconds to the first token and to the whole answer. */
-  expect(call: Pick<Call, 'promptTokens' | 'expectedOutputTokens'>): {
-    firstTokenMs: number;
-    totalMs: number;
-  } {
-    const { latency } = this.settings.profile;
-    const firstTokenMs = latency.firstTokenMs + call.promptTokens * latency.msPerPromptToken;
-    return { firstTokenMs, totalMs: firstTokenMs + call.expectedOutputTokens * latency.msPerOutputToken };
+  /** Predicted milliseconds to the first token and to the whole answer, were it sent now. */
+  expect(size: Size, now: number): Expectation {
+    return this.latency.expect(size, this.#inFlight, now);
   }
 
   /** Milliseconds until the quotas have room for the charge; Infinity when they never will. */
@@ -164,6 +173,13 @@ export class Endpoint {
     let wait = 0;
     for (const quota of this.quotas) wait = Math.max(wait, quota.waitMs(charge, now));
     return wait;
+  }
+
+  /** 0 to 1: the used share of the scarcest quota. */
+  usedShare(now: number): number {
+    let used = 0;
+    for (const quota of this.quotas) used = Math.max(used, quota.usedShare(now));
+    return used;
   }
 
   /** The limit that this charge alone exceeds, if any. */
@@ -176,11 +192,18 @@ export class Endpoint {
   }
 
   /** Takes quota, breaker and a place for one attempt. Call only when all of them let it in. */
-  lease(charge: Charge, now: number): Lease {
+  lease(call: Call, charge: Charge, now: number): Lease {
+    const expected = this.expect(call, now);
+    const parts = {
+      endpoint: this,
+      call,
+      reservation: new Reservation(this.quotas, charge, this.charging.mode === 'reserved', now),
+      ticket: this.breaker.enter(),
+      beside: this.#inFlight,
+      expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
+    };
     this.#inFlight++;
-    const keepsReserved = this.settings.tokensCharged === 'reserved';
-    const reservation = new Reservation(this.quotas, charge, keepsReserved, now);
-    return new Lease(this, reservation, this.breaker.enter(), now);
+    return new Lease(parts, now);
   }
 
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
@@ -192,32 +215,43 @@ export class Endpoint {
   }
 
   /** @internal The lease says how its attempt ended. */
-  onSuccess(lease: Lease, ms: number): void {
+  onSuccess(_lease: Lease, ms: number): void {
     this.#failures = 0;
     for (const quota of this.quotas) quota.refusals = 0;
-    this.latency.add(ms);
-    this.failureShare.add(false, performance.now());
-    this.onRelease(lease);
+    const now = performance.now();
+    this.average.add(ms);
+    this.peak.add(ms, now);
+    this.failureShare.add(false, now);
+    this.onRelease();
   }
 
   /** @internal */
-  onFailure(lease: Lease, detail: FailureDetail, rule: FailureRule, callersTime: boolean): void {
-    if (!callersTime && detail.class !== 'aborted' && rule.rests !== 'nothing') this.#failures++;
-    if (rule.countsAgainstEndpoint && !callersTime) this.failureShare.add(true, performance.now());
-    if (rule.rests === 'quota-group') this.#restQuota(lease, detail);
+  onFailure(lease: Lease, { failure, rule, counts }: EndedBadly): void {
+    const { detail } = failure;
+    if (counts || (rule.rests !== 'nothing' && rule.rests !== 'breaker')) this.#failures++;
+    if (counts) this.#countFailure();
+    if (rule.rests === 'quota-group') this.#restQuota(lease, failure);
     else if (rule.rests === 'endpoint') this.#rest(detail, rule);
-    this.onRelease(lease);
+    this.onRelease();
+  }
+
+  /** @internal An attempt has said nothing for too long. */
+  onSilence(): void {
+    this.#failures++;
+    this.#countFailure();
   }
 
   /** @internal */
-  onRelease(_lease: Lease): void {
+  onRelease(): void {
     this.#inFlight--;
+    if (this.#retired && this.#inFlight === 0) this.close();
     this.#parts.listeners.onRoom();
   }
 
   /** It is no longer configured: what is in flight ends, nothing new begins. */
   retire(): void {
     this.#disabled = true;
+    this.#retired = true;
     if (this.#inFlight === 0) this.close();
   }
 
@@ -226,16 +260,22 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
-  #restQuota(lease: Lease, detail: FailureDetail): void {
+  #countFailure(): void {
     const now = performance.now();
-    const asked = detail.retryAfterMs;
+    this.failureShare.add(true, now);
+    if (this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
+  }
+
+  #restQuota(lease: Lease, { detail, reading }: UpstreamFailure): void {
+    const now = performance.now();
+    const asked = detail.retryAfterMs ?? resetMs(reading);
     for (const quota of lease.reservation.quotas) {
       quota.refusals++;
       const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
       const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
       // Several answers of one burst: the latest end counts, an earlier one never shortens it.
       quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
-      if (asked === undefined) quota.refused(now);
+      quota.refused(reading, now);
     }
     this.#parts.listeners.onRest(this, detail, this.restsUntil(now) - now, false);
   }
@@ -251,4 +291,19 @@ export class Endpoint {
     this.#parts.listeners.onState(this, state);
     this.#parts.listeners.onRoom();
   }
+}
+
+/** How an attempt failed, and whether that speaks against the endpoint. */
+export interface EndedBadly {
+  readonly failure: UpstreamFailure;
+  readonly rule: FailureRule;
+  readonly counts: boolean;
+}
+
+/** The reset of the window that is used up, where the headers tell. */
+function resetMs(reading: LimitReading | undefined): number | undefined {
+  const windows = [reading?.requests, reading?.tokens, reading?.inputTokens, reading?.outputTokens];
+  const resets = windows.flatMap((window) => (window?.remaining === 0 ? [window.resetMs ?? 0] : []));
+  const longest = Math.max(0, ...resets);
+  return longest > 0 ? longest : undefined;
 }

@@ -19,53 +19,92 @@ const NOT_ADMITTED = new Set([
   'context_window',
 ]);
 
+/** An endpoint that says nothing for so long has failed, whatever comes later. */
+const LEAST_SILENCE_MS = 3_000;
+const SILENCE_FACTOR = 8;
+
+/** What an endpoint gives out for one attempt. */
+export interface LeaseParts {
+  readonly endpoint: Endpoint;
+  readonly call: Call;
+  readonly reservation: Reservation;
+  readonly ticket: BreakerTicket;
+  /** Other calls in flight when this one was sent. */
+  readonly beside: number;
+  /** Expected milliseconds to the first sign of life. */
+  readonly expectedMs: number;
+}
+
 /** One attempt's hold on an endpoint: quota, breaker and a place in flight. Ended exactly once. */
 export class Lease {
+  readonly endpoint: Endpoint;
   readonly startedAt: number;
+  readonly #parts: LeaseParts;
+  readonly #silence: ReturnType<typeof setTimeout>;
+  #firstTokenAt: number | undefined;
+  #struck = false;
   #ended = false;
 
-  constructor(
-    readonly endpoint: Endpoint,
-    readonly reservation: Reservation,
-    private readonly ticket: BreakerTicket,
-    now: number,
-  ) {
+  constructor(parts: LeaseParts, now: number) {
+    this.#parts = parts;
+    this.endpoint = parts.endpoint;
     this.startedAt = now;
+    const silenceMs = Math.max(LEAST_SILENCE_MS, SILENCE_FACTOR * parts.expectedMs);
+    this.#silence = setTimeout(() => this.#judgeSilence(), silenceMs);
+    parts.endpoint.latency.sent(this, parts.call, parts.call.stream, now);
   }
 
   get ended(): boolean {
     return this.#ended;
   }
 
+  get reservation(): Reservation {
+    return this.#parts.reservation;
+  }
+
+  /** A stream has shown its first content. */
+  firstToken(): void {
+    if (this.#ended || this.#firstTokenAt !== undefined) return;
+    const now = performance.now();
+    const { endpoint, call, beside } = this.#parts;
+    clearTimeout(this.#silence);
+    this.#firstTokenAt = now;
+    endpoint.latency.firstToken(this, call.promptTokens, now - this.startedAt, beside, now);
+  }
+
   /** The answer is whole. Without usage, what was reserved stands. */
   succeeded(usage: Usage | undefined): void {
     const now = performance.now();
     if (!this.#end()) return;
-    this.ticket.end('success');
+    this.#parts.ticket.end('success');
     this.reservation.settle(usage ? { kind: 'used', usage: chargeOf(usage) } : { kind: 'kept' }, now);
+    this.#learnTimes(usage, now);
     this.endpoint.onSuccess(this, now - this.startedAt);
   }
 
   /** The attempt failed; `output` tokens had arrived until then. */
-  failed(failure: UpstreamFailure, call: Call, output = 0): void {
+  failed(failure: UpstreamFailure, output = 0): void {
     const now = performance.now();
     if (!this.#end()) return;
     const { detail } = failure;
+    const { call, ticket } = this.#parts;
     const rule = ruleFor(detail);
     // A deadline of the caller's own that ended it is no fault of the endpoint.
     const callersTime = detail.class === 'timeout' && now >= call.deadlineAt;
-    this.ticket.end(rule.countsAgainstEndpoint && !callersTime ? 'failure' : 'neutral');
+    const counts = rule.countsAgainstEndpoint && !callersTime && !this.#struck;
+    ticket.end(counts ? 'failure' : 'neutral');
     this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
-    this.endpoint.onFailure(this, detail, rule, callersTime);
+    this.endpoint.onFailure(this, { failure, rule, counts });
   }
 
   /** The caller left, or the attempt lost a hedge. */
-  aborted(sent: boolean, call: Call, output = 0): void {
+  aborted(sent: boolean, output = 0): void {
     if (!this.#end()) return;
-    this.ticket.end('neutral');
+    const { call, ticket } = this.#parts;
+    ticket.end('neutral');
     const usage = { input: call.promptTokens, output };
     this.reservation.settle(sent ? { kind: 'used', usage } : { kind: 'returned' }, performance.now());
-    this.endpoint.onRelease(this);
+    this.endpoint.onRelease();
   }
 
   /** Learns from the headers of this attempt's answer. */
@@ -73,15 +112,38 @@ export class Lease {
     if (reading === undefined) return;
     const now = performance.now();
     const { quotas, marks } = this.reservation;
+    const { call, endpoint } = this.#parts;
     for (const [index, quota] of quotas.entries()) {
       const mark = marks[index];
-      if (mark) quota.correct(mark, reading, now);
+      const off = mark && quota.correct(mark, reading, now);
+      if (off === undefined || call.maxOutputTokens === undefined) continue;
+      endpoint.charging.observe(off, call.maxOutputTokens - call.expectedOutputTokens);
     }
+  }
+
+  #learnTimes(usage: Usage | undefined, now: number): void {
+    const { call, beside } = this.#parts;
+    const { latency } = this.endpoint;
+    const output = usage?.completion_tokens ?? call.expectedOutputTokens;
+    if (this.#firstTokenAt !== undefined) latency.output(output, now - this.#firstTokenAt);
+    else latency.whole(this, call.promptTokens, output, now - this.startedAt, beside, now);
+  }
+
+  #judgeSilence(): void {
+    // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
+    setImmediate(() => {
+      if (this.#ended || this.#firstTokenAt !== undefined || this.#struck) return;
+      this.#struck = true;
+      this.#parts.ticket.end('failure');
+      this.endpoint.onSilence();
+    });
   }
 
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
+    clearTimeout(this.#silence);
+    this.endpoint.latency.ended(this);
     return true;
   }
 }

@@ -19,6 +19,15 @@ function units(dimension: Dimension, charge: Charge): number {
   return charge[dimension];
 }
 
+function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | undefined> {
+  return {
+    requests: reading.requests,
+    tokens: reading.tokens,
+    input: reading.inputTokens,
+    output: reading.outputTokens,
+  };
+}
+
 /** The levels as they were when an attempt was sent. */
 export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
 
@@ -126,27 +135,33 @@ export class Quota {
     return mark;
   }
 
-  /** Corrects the levels from the headers of the marked attempt's answer. */
-  correct(mark: QuotaMark, reading: LimitReading, now: number): void {
-    const windows: Record<Dimension, WindowReading | undefined> = {
-      requests: reading.requests,
-      tokens: reading.tokens,
-      input: reading.inputTokens,
-      output: reading.outputTokens,
-    };
+  /**
+   * Corrects the levels from the headers of the marked attempt's answer.
+   * @returns By how many tokens we were off; undefined where the headers don't tell.
+   */
+  correct(mark: QuotaMark, reading: LimitReading, now: number): number | undefined {
+    const windows = windowsOf(reading);
+    let off: number | undefined;
     for (const [dimension, bucket, ledger] of this.#buckets) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
       const marked = mark[dimension];
-      if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
+      if (window?.remaining !== undefined && marked) {
+        const missing = bucket.correct(marked, window.remaining, now);
+        if (dimension === 'tokens') off = missing;
+      }
       ledger.touch();
     }
+    return off;
   }
 
-  /** A 429 that no header explains. */
-  refused(now: number): void {
-    for (const [, bucket, ledger] of this.#buckets) {
-      bucket.refused(now);
+  /** A 429: what its headers say is left, is left; where they say nothing, nothing is, and the limit is lower. */
+  refused(reading: LimitReading | undefined, now: number): void {
+    const windows = reading && windowsOf(reading);
+    for (const [dimension, bucket, ledger] of this.#buckets) {
+      const remaining = windows?.[dimension]?.remaining;
+      if (remaining !== undefined) bucket.refusedAt(remaining, now);
+      else if (windows === undefined) bucket.refused(now);
       ledger.touch();
     }
   }

@@ -48,7 +48,7 @@ export class Acquirer {
         promptTokens: call.promptTokens,
         outputTokens: outputOf(call),
         deadlineAt: startBy(call),
-        serviceMs: 0,
+        serviceMs: leastServiceMs(plan, since),
         signal: call.signal,
         tryStart: (isHeld) => this.#tryStart(progress, isHeld),
       });
@@ -83,7 +83,7 @@ export class Acquirer {
     return routes.router.pick(plan, { ...options, excluded: ({ name }) => !mayAskAgain(progress, name) });
   }
 
-  #lease({ trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): Lease {
+  #lease({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): Lease {
     const { endpoint, charge } = pick.option;
     const now = performance.now();
     const retry = [...tried.values()].some(({ detail }) => ruleFor(detail).another === 'budgeted');
@@ -92,7 +92,7 @@ export class Acquirer {
       throw allFailed(trail, undefined, 'the retry budget is spent');
     }
     trail.why = pick.why;
-    return endpoint.lease(charge, now);
+    return endpoint.lease(call, charge, now);
   }
 
   #nothing({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'full' | 'down' }): AiBalancerError {
@@ -116,6 +116,19 @@ function mayAskAgain({ tried }: Progress, name: string): boolean {
 
 function resourcesOf(plan: Plan): readonly Quota[] {
   return [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
+}
+
+/** A prediction this far above what is left is taken at its word. */
+const CERTAIN_SHARE = 0.5;
+
+/** The least a service can take: of an endpoint of which nothing is proven, nothing is known. */
+function leastServiceMs(plan: Plan, now: number): number {
+  let least = Infinity;
+  for (const { endpoint } of optionsOf(plan)) {
+    const ms = endpoint.latency.isProven ? endpoint.expect(plan.call, now).totalMs * CERTAIN_SHARE : 0;
+    least = Math.min(least, ms);
+  }
+  return Number.isFinite(least) ? least : 0;
 }
 
 function turnOf({ context }: Call): { priority: Call['context']['priority']; tenant: string } {

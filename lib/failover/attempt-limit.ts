@@ -16,7 +16,7 @@ const REASONING_MS = 300_000;
 export function attemptLimitMs(call: Call, endpoint: Endpoint, othersLeft: boolean): number {
   const { timeouts, profile } = endpoint.settings;
   const remaining = Math.max(1, remainingMs(call, performance.now()));
-  const expected = endpoint.expect(call);
+  const expected = endpoint.expect(call, performance.now());
   if (call.stream) {
     const most = profile.reasoning ? REASONING_MS : timeouts.firstTokenMs;
     if (!othersLeft || profile.reasoning) return Math.min(remaining, most);

@@ -59,6 +59,7 @@ export class Executor {
     );
     lease.read(value.reading);
     trail.firstToken();
+    lease.firstToken();
     return { sent: value, lease, trail };
   }
 
@@ -89,7 +90,7 @@ export class Executor {
         return { lease, value };
       } catch (error) {
         if (!(error instanceof UpstreamFailure)) {
-          lease.aborted(true, call);
+          lease.aborted(true);
           throw error;
         }
         await this.#failed(progress, lease, error);
@@ -103,15 +104,15 @@ export class Executor {
     const { endpoint } = lease;
     const { detail } = failure;
     if (detail.class === 'aborted') {
-      lease.aborted(true, call);
+      lease.aborted(true);
       throw abortedError();
     }
     if (detail.staleSocket && !failure.answered && progress.staleRetries < STALE_RETRIES) {
       progress.staleRetries++;
-      lease.aborted(false, call);
+      lease.aborted(false);
       return;
     }
-    lease.failed(failure, call);
+    lease.failed(failure);
     trail.attempt(endpoint, lease.startedAt, detail);
     trail.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);

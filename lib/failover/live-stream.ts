@@ -60,7 +60,7 @@ export class LiveStream {
     if (this.#ended) return;
     const { sent, lease, trail } = this.#result;
     const usage = this.#meter.usage();
-    lease.aborted(true, this.#call, usage.completion_tokens);
+    lease.aborted(true, usage.completion_tokens);
     trail.ended(usage);
     this.#end(abortedError());
     sent.abort();
@@ -77,7 +77,7 @@ export class LiveStream {
       error instanceof UpstreamFailure
         ? error
         : new UpstreamFailure({ class: 'bad_answer', message: 'the stream could not be read' }, true);
-    lease.failed(failure, this.#call, usage.completion_tokens);
+    lease.failed(failure, usage.completion_tokens);
     trail.broke(failure.detail);
     trail.ended(usage);
     const { class: failed, message } = failure.detail;

@@ -10,7 +10,8 @@ export class Trail {
   readonly #call: Call;
   readonly attempts: AttemptReport[] = [];
   waitMs = 0;
-  why: readonly Verdict[] = [];
+  /** Why the last pick went as it did; worked out when asked. */
+  why: () => readonly Verdict[] = () => [];
   wastedTokens = 0;
   #firstTokenAt: number | undefined;
   #endedAt: number | undefined;
@@ -64,6 +65,7 @@ export class Trail {
     const settings = this.#endpoint?.settings;
     const { startedAt } = this.#call;
     const costUsd = this.#costUsd();
+    const { why } = this;
     return {
       ...this.summary(),
       attempts: this.attempts,
@@ -76,7 +78,9 @@ export class Trail {
       ...(this.#usage === undefined ? {} : { usage: this.#usage }),
       ...(costUsd === undefined ? {} : { costUsd }),
       wastedTokens: this.wastedTokens,
-      why: this.why,
+      get why() {
+        return why();
+      },
     };
   }
 

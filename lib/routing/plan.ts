@@ -19,6 +19,8 @@ export interface Plan {
   readonly removed: ReadonlyMap<string, string>;
   /** Calls with the same key may use the same endpoints. */
   readonly key: string;
+  /** What the call shares with those that could use the same cached prefix. */
+  readonly affinityKey: string | undefined;
 }
 
 export function optionsOf(plan: Plan): readonly Option[] {

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
+import { affinityKey } from './affinity';
 import { FILTERS } from './filters';
 import {
   estimateCost,
@@ -34,6 +35,13 @@ export class Planner {
    * @throws ERR_AI_NO_ENDPOINT naming the filter that emptied the list; ERR_AI_CONTEXT_WINDOW.
    */
   plan(call: Call, models?: readonly string[]): Plan {
+    const { plan, error } = this.survey(call, models);
+    if (error) throw error;
+    return plan;
+  }
+
+  /** The plan, and the error where it leaves nothing to call. */
+  survey(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
     const ranks = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#ranks(call);
     const removed = new Map<string, string>();
     const needed = neededCapabilities(call);
@@ -53,15 +61,12 @@ export class Planner {
     for (const endpoint of this.#endpoints) {
       if (!seen.has(endpoint)) removed.set(endpoint.name, 'model: neither asked for nor a fallback');
     }
-    if (kept.every((options) => options.length === 0)) throw nothingLeft(call, removed);
-    const fitting = fitWindow(call, kept, removed);
+    const { ranks: fitting, largest } = fitWindow(call, kept, removed);
     const stages = fitting.flatMap(byTier);
-    return {
-      call,
-      stages,
-      removed,
-      key: stages.map((s) => s.map((o) => o.endpoint.name).join(',')).join('|'),
-    };
+    const key = stages.map((stage) => stage.map(({ endpoint }) => endpoint.name).join()).join('|');
+    const plan = { call, stages, removed, key, affinityKey: affinityKey(call) };
+    if (stages.length > 0) return { plan };
+    return { plan, error: largest === undefined ? nothingLeft(call, removed) : tooLong(call, largest) };
   }
 
   /** The models an app may name. */
@@ -107,25 +112,27 @@ function fitWindow(
   call: Call,
   ranks: readonly Option[][],
   removed: Map<string, string>,
-): readonly Option[][] {
+): { ranks: readonly Option[][]; largest: number | undefined } {
   const need = windowNeed(call);
   const windows = ranks.flat().map(({ endpoint }) => endpoint.settings.contextWindow);
+  if (windows.length === 0) return { ranks, largest: undefined };
   const largest = Math.max(...windows);
-  if (need * WINDOW_CERTAINTY > largest) {
-    throw new AiBalancerError(
-      'ERR_AI_CONTEXT_WINDOW',
-      `the call needs about ${need} tokens, the largest context window here has ${largest}`,
-      { status: 400, param: 'messages' },
-    );
-  }
-  const least = Math.min(need, largest);
-  return ranks.map((options) =>
-    options.filter(({ endpoint }) => {
-      const fits = endpoint.settings.contextWindow >= least;
-      if (!fits)
-        removed.set(endpoint.name, `context window: ${endpoint.settings.contextWindow} is below ${need}`);
-      return fits;
+  const least = need * WINDOW_CERTAINTY > largest ? need : Math.min(need, largest);
+  const fitting = ranks.map((options) =>
+    options.filter(({ endpoint: { name, settings } }) => {
+      if (settings.contextWindow >= least) return true;
+      removed.set(name, `context window: ${settings.contextWindow} is below ${need}`);
+      return false;
     }),
+  );
+  return { ranks: fitting, largest };
+}
+
+function tooLong(call: Call, largest: number): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_CONTEXT_WINDOW',
+    `the call needs about ${windowNeed(call)} tokens, the largest context window here has ${largest}`,
+    { status: 400, param: 'messages' },
   );
 }
 

@@ -1,143 +1,223 @@
-import { remainingMs, startBy } from '../call/call';
-import type { Verdict } from '../call/report';
-import type { Endpoint } from '../endpoint/endpoint';
+import { startBy } from '../call/call';
+import type { Explanation, Verdict } from '../call/report';
 import type { Quota } from '../endpoint/quota';
+import { Affinity } from './affinity';
+import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
-import type { Candidate, RoutedCall, Strategy } from './strategy';
+import { type Obstacle, obstacleOf, type RoomOptions } from './room';
+import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
 
 /** A fallback model or a later tier is used only when no earlier endpoint can start within this time. */
 const PATIENCE_MS = 250;
+/** Waiting for an endpoint is better than taking a free one when it scores better by more than this. */
+const WORTH_WAITING = 0.8;
 
-export interface PickOptions {
-  readonly now: number;
-  /** Endpoints that this call must not use now. */
-  readonly excluded?: (endpoint: Endpoint) => boolean;
-  /** Quotas kept free for calls that matter more. */
-  readonly isHeld?: (quota: Quota) => boolean;
+export interface PickOptions extends RoomOptions {
   readonly triedProviders?: ReadonlySet<string>;
+  /** Only says what it would pick: nobody's turn passes. */
+  readonly peek?: boolean;
 }
 
-export type Pick =
-  | { readonly kind: 'picked'; readonly option: Option; readonly why: readonly Verdict[] }
-  /** There is no room now; the soonest is on this quota, in so many milliseconds. */
-  | { readonly kind: 'wait'; readonly on: Quota; readonly waitMs: number; readonly why: readonly Verdict[] }
-  /** No quota is free before the deadline. */
-  | { readonly kind: 'full'; readonly retryAfterMs: number | undefined; readonly why: readonly Verdict[] }
-  /** Every endpoint is open, resting beyond the deadline, excluded or out. */
-  | { readonly kind: 'down'; readonly retryAfterMs: number | undefined; readonly why: readonly Verdict[] };
+export type Pick = { readonly why: () => readonly Verdict[] } & (
+  | { readonly kind: 'picked'; readonly option: Option }
+  /** There is no room now, or waiting is better: on this quota, where one is known, and for so long. */
+  | {
+      readonly kind: 'wait';
+      readonly on: Quota | undefined;
+      readonly waitMs: number;
+      readonly option?: Option;
+    }
+  /** No endpoint can serve it before its deadline. */
+  | { readonly kind: 'full'; readonly retryAfterMs: number | undefined }
+  /** Every endpoint is open, excluded or taken out, or rests beyond the deadline. */
+  | { readonly kind: 'down'; readonly retryAfterMs: number | undefined }
+);
 
-/** How soon an endpoint could start, and what keeps it until then. */
-interface Room {
-  readonly waitMs: number;
-  readonly removedBy: string;
-  /** A quota or a rest can be waited for; what is down can't. */
-  readonly kind: 'quota' | 'rest' | 'down';
+interface Blocked {
+  readonly option: Option;
+  readonly obstacle: Obstacle;
 }
-
-const NO_PROVIDERS: ReadonlySet<string> = new Set();
 
 /** Picks an endpoint for a planned call: those with room now, by the strategy, in the order of the stages. */
 export class Router {
-  constructor(readonly strategy: Strategy) {}
+  readonly strategy: Strategy;
+  readonly affinity: Affinity;
+
+  constructor(strategy: Strategy, affinity: Affinity = new Affinity()) {
+    this.strategy = strategy;
+    this.affinity = affinity;
+  }
 
   pick(plan: Plan, options: PickOptions): Pick {
-    const { now } = options;
-    const why: Verdict[] = [];
-    const remaining = startBy(plan.call) - now;
-    let soonest: { option: Option; waitMs: number } | undefined;
-    let retryAfterMs: number | undefined;
-    let full = false;
+    const trace = new Trace(plan, this.strategy, options);
     for (const stage of plan.stages) {
-      const free: Option[] = [];
-      for (const option of stage) {
-        const room = roomOf(option, options);
-        if (room === undefined) {
-          free.push(option);
-          continue;
-        }
-        why.push({ endpoint: option.endpoint.name, removedBy: room.removedBy });
-        if (Number.isFinite(room.waitMs)) retryAfterMs = Math.min(retryAfterMs ?? Infinity, room.waitMs);
-        full ||= room.kind === 'quota';
-        if (room.kind !== 'down' && room.waitMs < remaining && room.waitMs < (soonest?.waitMs ?? Infinity)) {
-          soonest = { option, waitMs: room.waitMs };
-        }
+      const { free, blocked } = this.#look(plan, stage, options);
+      trace.see(blocked);
+      if (free.length > 0) {
+        const picked = this.#choose(plan, free, blocked, options, trace);
+        if (picked) return picked;
       }
-      const picked = free.length > 0 ? this.#choose(plan, free, options) : undefined;
-      if (picked) {
-        for (const { endpoint } of free) why.push({ endpoint: endpoint.name });
-        return { kind: 'picked', option: picked, why: complete(plan, why) };
-      }
-      if (soonest !== undefined && soonest.waitMs <= PATIENCE_MS) break;
+      // A held quota is there for others: it is no reason to keep from a fallback.
+      if (trace.soonest !== undefined && trace.soonest.obstacle.waitMs <= PATIENCE_MS) break;
     }
-    if (soonest === undefined)
-      return { kind: full ? 'full' : 'down', retryAfterMs, why: complete(plan, why) };
+    return trace.nothingFree();
+  }
+
+  /** Where the call would go now, and why. Changes nothing. */
+  explain(plan: Plan, now: number): Explanation {
+    const pick = this.pick(plan, { now, peek: true });
+    const verdicts = pick.why();
+    if (pick.kind === 'picked') return { pick: pick.option.endpoint.name, waitMs: 0, verdicts };
+    if (pick.kind !== 'wait') return { verdicts };
+    return {
+      ...(pick.option ? { pick: pick.option.endpoint.name } : {}),
+      ...(Number.isFinite(pick.waitMs) ? { waitMs: Math.ceil(pick.waitMs) } : {}),
+      verdicts,
+    };
+  }
+
+  #look(plan: Plan, stage: readonly Option[], options: RoomOptions): { free: Option[]; blocked: Blocked[] } {
+    const free: Option[] = [];
+    const blocked: Blocked[] = [];
+    for (const option of stage) {
+      const obstacle = obstacleOf(plan, option, options);
+      if (obstacle) blocked.push({ option, obstacle });
+      else free.push(option);
+    }
+    return { free, blocked };
+  }
+
+  #choose(
+    plan: Plan,
+    free: readonly Option[],
+    blocked: readonly Blocked[],
+    options: PickOptions,
+    trace: Trace,
+  ): Pick | undefined {
+    const { now } = options;
+    const call = routedCall(plan, now, options.triedProviders);
+    let inFlight = 0;
+    for (const { endpoint } of free) inFlight += endpoint.inFlight;
+    const parts = { plan, affinity: this.affinity, meanInFlight: inFlight / free.length, now };
+    const candidates = free.map((option) => candidateOf(option, parts));
+    trace.candidates(call, candidates);
+    if (isScored(this.strategy)) {
+      const soon = blocked.filter(
+        ({ obstacle: { kind, waitMs } }) =>
+          (kind === 'quota' || kind === 'rest') && waitMs < call.remainingMs,
+      );
+      if (soon.length > 0) {
+        const waiting = soon.map(({ option, obstacle }) => candidateOf(option, parts, obstacle.waitMs));
+        const better = this.strategy.best(call, waiting);
+        if (better.score + WORTH_WAITING < this.strategy.best(call, candidates).score) {
+          const found = soon[waiting.indexOf(better.candidate)];
+          if (found) return trace.wait(found);
+        }
+      }
+    }
+    const picked = options.peek ? this.#peek(call, candidates) : this.strategy.pick(call, candidates);
+    const option = picked && free[candidates.indexOf(picked)];
+    return option && { kind: 'picked', option, why: () => trace.why() };
+  }
+
+  /** A strategy of the app's own that has no scores is asked as if it picked. */
+  #peek(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
+    const scores = this.strategy.explain?.(call, candidates);
+    return scores ? leastScored(candidates, scores) : this.strategy.pick(call, candidates);
+  }
+}
+
+function leastScored(candidates: readonly Candidate[], scores: readonly Score[]): Candidate | undefined {
+  let best: Candidate | undefined;
+  let least = Infinity;
+  for (const [index, candidate] of candidates.entries()) {
+    const score = scores[index]?.score ?? Infinity;
+    if (score >= least) continue;
+    least = score;
+    best = candidate;
+  }
+  return best;
+}
+
+function isScored(strategy: Strategy): strategy is ScoredStrategy {
+  return 'best' in strategy;
+}
+
+/** What one pick has seen: enough to say why, worked out only when someone asks. */
+class Trace {
+  readonly #plan: Plan;
+  readonly #strategy: Strategy;
+  readonly #remainingMs: number;
+  readonly #blocked: Blocked[] = [];
+  #call: RoutedCall | undefined;
+  #candidates: readonly Candidate[] = [];
+  #retryAfterMs = Infinity;
+  #waitable = false;
+  #full = false;
+  /** The obstacle that ends first, of those worth waiting for. */
+  soonest: Blocked | undefined;
+
+  constructor(plan: Plan, strategy: Strategy, { now }: RoomOptions) {
+    this.#plan = plan;
+    this.#strategy = strategy;
+    this.#remainingMs = startBy(plan.call) - now;
+  }
+
+  see(blocked: readonly Blocked[]): void {
+    for (const entry of blocked) {
+      const { kind, waitMs } = entry.obstacle;
+      this.#blocked.push(entry);
+      if (waitMs < this.#retryAfterMs) this.#retryAfterMs = waitMs;
+      if (kind === 'place' || kind === 'held') this.#waitable = true;
+      if (kind === 'quota' || kind === 'slow') this.#full = true;
+      if (kind !== 'quota' && kind !== 'rest') continue;
+      if (waitMs < this.#remainingMs && waitMs < (this.soonest?.obstacle.waitMs ?? Infinity))
+        this.soonest = entry;
+    }
+  }
+
+  candidates(call: RoutedCall, candidates: readonly Candidate[]): void {
+    this.#call = call;
+    this.#candidates = candidates;
+  }
+
+  wait({ option, obstacle }: Blocked): Pick {
     return {
       kind: 'wait',
-      on: soonest.option.endpoint.quota,
-      waitMs: soonest.waitMs,
-      why: complete(plan, why),
+      on: option.endpoint.quota,
+      waitMs: obstacle.waitMs,
+      option,
+      why: () => this.why(),
     };
   }
 
-  #choose(plan: Plan, free: readonly Option[], options: PickOptions): Option | undefined {
-    const { call } = plan;
-    const routed: RoutedCall = {
-      operation: call.operation,
-      stream: call.stream,
-      context: call.context,
-      promptTokens: call.promptTokens,
-      expectedOutputTokens: call.expectedOutputTokens,
-      remainingMs: remainingMs(call, options.now),
-      triedProviders: options.triedProviders ?? NO_PROVIDERS,
-    };
-    const candidates = free.map((option) => candidateOf(option, routed, options.now));
-    const picked = this.strategy.pick(routed, candidates);
-    return picked && free.find(({ endpoint }) => endpoint.name === picked.name);
+  nothingFree(): Pick {
+    // A strategy that picks none of the candidates lets the call wait.
+    if (this.soonest && !this.#waitable) return this.wait(this.soonest);
+    const why = (): readonly Verdict[] => this.why();
+    if (this.soonest || this.#waitable || this.#candidates.length > 0) {
+      return {
+        kind: 'wait',
+        on: this.soonest?.option.endpoint.quota,
+        waitMs: this.#waitable ? Infinity : (this.soonest?.obstacle.waitMs ?? Infinity),
+        why,
+      };
+    }
+    const retryAfterMs = Number.isFinite(this.#retryAfterMs) ? this.#retryAfterMs : undefined;
+    return { kind: this.#full ? 'full' : 'down', retryAfterMs, why };
   }
-}
 
-/** What keeps an endpoint from starting this call now; undefined when nothing does. */
-function roomOf({ endpoint, charge }: Option, { now, excluded, isHeld }: PickOptions): Room | undefined {
-  if (endpoint.weight === 0) return { waitMs: Infinity, removedBy: 'weight: taken out', kind: 'down' };
-  if (excluded?.(endpoint)) return { waitMs: Infinity, removedBy: 'tried: failed this call', kind: 'down' };
-  const { breaker } = endpoint;
-  if (!breaker.admits) {
-    return { waitMs: breaker.opensInMs(now), removedBy: `breaker: ${breaker.state}`, kind: 'down' };
+  why(): readonly Verdict[] {
+    const verdicts: Verdict[] = [];
+    const scores = this.#call && this.#strategy.explain?.(this.#call, this.#candidates);
+    for (const [index, { name }] of this.#candidates.entries()) {
+      const score = scores?.[index];
+      verdicts.push({ endpoint: name, ...(score ? { score: score.score, terms: { ...score.terms } } : {}) });
+    }
+    for (const { option, obstacle } of this.#blocked) {
+      verdicts.push({ endpoint: option.endpoint.name, removedBy: obstacle.removedBy });
+    }
+    for (const [endpoint, removedBy] of this.#plan.removed) verdicts.push({ endpoint, removedBy });
+    return verdicts;
   }
-  const rests = endpoint.restsUntil(now);
-  if (rests > 0) return { waitMs: rests - now, removedBy: 'rest: it asked us to wait', kind: 'rest' };
-  if (endpoint.inFlight >= endpoint.settings.maxConcurrent) {
-    return { waitMs: PATIENCE_MS, removedBy: 'quota: all places are taken', kind: 'quota' };
-  }
-  const waitMs = endpoint.quotaWaitMs(charge, now);
-  if (waitMs > 0) return { waitMs, removedBy: 'quota: no room now', kind: 'quota' };
-  // It is there, but for others: not to be waited for in place of a fallback.
-  if (isHeld?.(endpoint.quota)) {
-    return { waitMs: PATIENCE_MS + 1, removedBy: 'queue: kept for calls that matter more', kind: 'quota' };
-  }
-  return undefined;
-}
-
-function candidateOf({ endpoint, costUsd }: Option, call: RoutedCall, now: number): Candidate {
-  const { settings } = endpoint;
-  const expected = endpoint.expect(call);
-  return {
-    name: endpoint.name,
-    model: settings.model,
-    provider: settings.provider,
-    weight: endpoint.weight,
-    quality: settings.quality,
-    inFlight: endpoint.inFlight,
-    expectedFirstTokenMs: expected.firstTokenMs,
-    expectedMs: expected.totalMs,
-    costUsd,
-    usedShare: endpoint.quota.usedShare(now),
-    failureShare: endpoint.failureShare.value(now),
-    ramp: endpoint.breaker.ramp(now),
-  };
-}
-
-function complete(plan: Plan, why: Verdict[]): readonly Verdict[] {
-  for (const [endpoint, removedBy] of plan.removed) why.push({ endpoint, removedBy });
-  return why;
 }

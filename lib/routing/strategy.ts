@@ -26,6 +26,8 @@ export interface Candidate {
   readonly expectedMs: number;
   /** The same for the first token. */
   readonly expectedFirstTokenMs: number;
+  /** Recent latency in milliseconds, peaks first (Peak EWMA); 0 before the first answer. */
+  readonly peakMs: number;
   /** Estimated cost of this call in USD; undefined without a price. */
   readonly costUsd: number | undefined;
   /** 0 to 1: the used share of the scarcer quota. */
@@ -34,6 +36,14 @@ export interface Candidate {
   readonly failureShare: number;
   /** 1 just after a recovery, falling to 0 while the endpoint ramps up. */
   readonly ramp: number;
+  /** 0 to 1: the share of the prompt that the endpoint is likely to have cached, where it isn't busier than others. */
+  readonly cachedShare: number;
+}
+
+/** How a candidate came to its score. */
+export interface Score {
+  readonly score: number;
+  readonly terms: Readonly<Record<string, number>>;
 }
 
 /** Picks one of the candidates. Your own may be given as `strategy`. */
@@ -41,6 +51,17 @@ export interface Strategy {
   readonly name: string;
   /** Returning undefined lets the call wait. Must not throw, and must not keep the arguments. */
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined;
+  /** Scores the candidates without changing anything, for reports; the least wins. Only where there are scores. */
+  explain?(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[];
+}
+
+/** A strategy by score: for it, waiting for a better endpoint can be better than taking a free one. */
+export interface ScoredStrategy extends Strategy {
+  /** The least score of the candidates, and who has it. Draws no random numbers. */
+  best(
+    call: RoutedCall,
+    candidates: readonly Candidate[],
+  ): { readonly candidate: Candidate; readonly score: number };
 }
 
 export type StrategyName =
@@ -71,4 +92,6 @@ export interface ScoreWeights {
   readonly ramp: number;
   /** The app's weight. Default 0.2. */
   readonly weight: number;
+  /** A cached prefix. Default 0.3. */
+  readonly affinity: number;
 }

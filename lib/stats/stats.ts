@@ -47,7 +47,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
     failures: endpoint.failures,
-    averageLatencyMs: endpoint.latency.ms === undefined ? undefined : Math.round(endpoint.latency.ms),
+    averageLatencyMs: endpoint.average.ms === undefined ? undefined : Math.round(endpoint.average.ms),
     requestsLeft: least(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
     tokensLeft: least(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
     ...(rests > 0 ? { restsUntil: Math.round(Date.now() + rests - now) } : {}),

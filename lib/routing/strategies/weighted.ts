@@ -1,4 +1,4 @@
-import type { Candidate, Strategy } from '../strategy';
+import type { Candidate, Score, Strategy } from '../strategy';
 
 /**
  * Smooth weighted round robin, as nginx does it: each pick raises every candidate by its weight and lowers the winner
@@ -23,5 +23,12 @@ export class Weighted implements Strategy {
     }
     if (best) this.#current.set(best.name, bestCurrent - sum);
     return best;
+  }
+
+  explain(_call: unknown, candidates: readonly Candidate[]): readonly Score[] {
+    return candidates.map(({ name, weight }) => {
+      const score = -((this.#current.get(name) ?? 0) + weight);
+      return { score, terms: { turn: score } };
+    });
   }
 }

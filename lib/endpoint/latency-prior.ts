@@ -1,0 +1,55 @@
+import type { LatencyProfile } from '../models/profile';
+
+/** One step of the median, in log space. Larger ones chase the load. */
+const STEP = 0.025;
+/** Without this much output, the time of a token can't be told from noise. */
+const LEAST_OUTPUT = 8;
+
+/**
+ * What a call takes on an endpoint at rest: starts at the model's profile and follows the median of what is observed.
+ * A median, because one call in a hundred takes many times as long.
+ */
+export class LatencyPrior {
+  #firstTokenMs: number;
+  #msPerPromptToken: number;
+  #msPerOutputToken: number;
+
+  constructor(profile: LatencyProfile) {
+    this.#firstTokenMs = profile.firstTokenMs;
+    this.#msPerPromptToken = profile.msPerPromptToken;
+    this.#msPerOutputToken = profile.msPerOutputToken;
+  }
+
+  firstTokenMs(promptTokens: number): number {
+    return this.#firstTokenMs + promptTokens * this.#msPerPromptToken;
+  }
+
+  totalMs(promptTokens: number, outputTokens: number): number {
+    return this.firstTokenMs(promptTokens) + outputTokens * this.#msPerOutputToken;
+  }
+
+  learnFirstToken(promptTokens: number, observedMs: number): void {
+    const step = stepTowards(observedMs, this.firstTokenMs(promptTokens));
+    this.#firstTokenMs *= step;
+    this.#msPerPromptToken *= step;
+  }
+
+  /** @param observedMs From the first token to the last. */
+  learnOutput(outputTokens: number, observedMs: number): void {
+    if (outputTokens < LEAST_OUTPUT) return;
+    this.#msPerOutputToken *= stepTowards(observedMs, outputTokens * this.#msPerOutputToken);
+  }
+
+  /** A whole answer tells only the sum. */
+  learnTotal(promptTokens: number, outputTokens: number, observedMs: number): void {
+    const step = stepTowards(observedMs, this.totalMs(promptTokens, outputTokens));
+    this.#firstTokenMs *= step;
+    this.#msPerPromptToken *= step;
+    this.#msPerOutputToken *= step;
+  }
+}
+
+function stepTowards(observed: number, expected: number): number {
+  if (!(observed > 0) || !(expected > 0)) return 1;
+  return observed > expected ? Math.exp(STEP) : Math.exp(-STEP);
+}

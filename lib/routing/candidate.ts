@@ -1,0 +1,57 @@
+import type { Affinity } from './affinity';
+import type { Option, Plan } from './plan';
+import type { Candidate, RoutedCall } from './strategy';
+
+/** An endpoint is "no busier than others" up to so many times their mean in flight: bounded load. */
+const LOAD_BOUND = 1.25;
+/** Above this share of its quota, a cached prefix is no reason to go there. */
+const FULL_SHARE = 0.8;
+
+const NO_PROVIDERS: ReadonlySet<string> = new Set();
+
+export function routedCall({ call }: Plan, now: number, triedProviders = NO_PROVIDERS): RoutedCall {
+  return {
+    operation: call.operation,
+    stream: call.stream,
+    context: call.context,
+    promptTokens: call.promptTokens,
+    expectedOutputTokens: call.expectedOutputTokens,
+    remainingMs: call.deadlineAt - now,
+    triedProviders,
+  };
+}
+
+export interface CandidateParts {
+  readonly plan: Plan;
+  readonly affinity: Affinity;
+  /** The mean of calls in flight over the stage's endpoints. */
+  readonly meanInFlight: number;
+  readonly now: number;
+}
+
+/** @param waitMs Added to the expected times, for an endpoint that could start only then. */
+export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
+  const { plan, affinity, meanInFlight, now } = parts;
+  const { settings, inFlight } = endpoint;
+  const expected = endpoint.expect(plan.call, now);
+  const usedShare = endpoint.usedShare(now);
+  const key = plan.affinityKey;
+  const busy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
+  const cachedShare = key === undefined || busy ? 0 : affinity.share(key, endpoint.name, now);
+  return {
+    name: endpoint.name,
+    model: settings.model,
+    provider: settings.provider,
+    weight: endpoint.weight,
+    quality: settings.quality,
+    inFlight,
+    expectedFirstTokenMs: waitMs + expected.firstTokenMs,
+    expectedMs: waitMs + expected.totalMs,
+    peakMs: endpoint.peak.ms,
+    costUsd,
+    usedShare,
+    failureShare: endpoint.failureShare.value(now),
+    ramp: endpoint.breaker.ramp(now),
+    cachedShare,
+  };
+}
