@@ -7,6 +7,7 @@ import { definedOnly, resolveEndpoint, withDefaults } from './endpoint';
 import { catalogueFallbacks, givenFallbacks } from './fallbacks';
 import { configError, shapeFaults } from './faults';
 import type { BalancerConfig, ResolvedConfig } from './options';
+import { quietLogger } from './quiet-logger';
 import { resolveQuotaGroups } from './quota-groups';
 import { type CheckedConfig, configSchema } from './schema';
 
@@ -40,7 +41,7 @@ function fill(config: CheckedConfig): ResolvedConfig {
     stream: Object.freeze(withDefaults(DEFAULTS.stream, config.stream)),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,
-    logger: config.logger,
+    logger: config.logger && quietLogger(config.logger),
     http: Object.freeze({
       axios: config.http?.axios,
       proxy: config.http?.proxy === undefined ? DEFAULTS.http.proxy : proxyOf(config.http.proxy),

@@ -1,0 +1,149 @@
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { type AICall, AiBalancerError, type Balancer, type BalancerStats } from 'express-ai-balancer';
+import type { SimulatedProvider } from 'express-ai-balancer/simulator';
+import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
+
+const rig = new Rig();
+let provider: SimulatedProvider;
+let balancer: Balancer;
+let untouched: BalancerStats['endpoints'];
+
+beforeEach(async () => {
+  provider = await rig.provider();
+  balancer = rig.balancer([endpointAt(provider, { rpm: 600, tpm: 100_000 })]);
+  untouched = balancer.stats().endpoints;
+});
+
+type Loose = (body: unknown, options?: unknown) => AICall<unknown>;
+const chat: Loose = (body, options) => (balancer.chat as Loose).call(balancer, body, options);
+const embeddings: Loose = (body, options) => (balancer.embeddings as Loose).call(balancer, body, options);
+
+const circular: Record<string, unknown> = { ...HELLO };
+circular.self = circular;
+
+const BODIES: [what: string, call: () => AICall<unknown>, param: string][] = [
+  ['no body', () => chat(undefined), 'body'],
+  ['null', () => chat(null), 'body'],
+  ['a text', () => chat('hello'), 'body'],
+  ['an array', () => chat([]), 'body'],
+  ['a body without messages', () => chat({ model: 'gpt-4o' }), 'messages'],
+  ['no messages', () => chat({ messages: [] }), 'messages'],
+  ['messages that are a text', () => chat({ messages: 'hi' }), 'messages'],
+  ['a message that is a text', () => chat({ messages: ['hi'] }), 'messages[0]'],
+  ['a message without a role', () => chat({ messages: [{ content: 'hi' }] }), 'messages[0].role'],
+  [
+    'a content that is a number',
+    () => chat({ messages: [{ role: 'user', content: 5 }] }),
+    'messages[0].content',
+  ],
+  ['a model that is no text', () => chat({ ...HELLO, model: 4 }), 'model'],
+  ['an empty model', () => chat({ ...HELLO, model: '' }), 'model'],
+  ["stream: 'yes'", () => chat({ ...HELLO, stream: 'yes' }), 'stream'],
+  ['negative max_tokens', () => chat({ ...HELLO, max_tokens: -1 }), 'max_tokens'],
+  ['NaN max_tokens', () => chat({ ...HELLO, max_tokens: Number.NaN }), 'max_tokens'],
+  [
+    'infinite max_completion_tokens',
+    () => chat({ ...HELLO, max_completion_tokens: Infinity }),
+    'max_completion_tokens',
+  ],
+  ['n of 0', () => chat({ ...HELLO, n: 0 }), 'n'],
+  ['a temperature that is a text', () => chat({ ...HELLO, temperature: 'hot' }), 'temperature'],
+  ['tools that are no array', () => chat({ ...HELLO, tools: {} }), 'tools'],
+  ['a bad body of a stream', () => chat({ messages: [], stream: true }), 'messages'],
+  ['an embedding without a model', () => embeddings({ input: 'a' }), 'model'],
+  ["an embedding by 'auto'", () => embeddings({ model: 'auto', input: 'a' }), 'model'],
+  ['an embedding of nothing', () => embeddings({ model: 'gpt-4o', input: [] }), 'input'],
+  ['an embedding of numbers that are no ids', () => embeddings({ model: 'gpt-4o', input: [1.5] }), 'input'],
+];
+
+const OPTIONS: [what: string, options: unknown, param: string][] = [
+  ['options that are a text', 'fast', 'options'],
+  ['options that are null', null, 'options'],
+  ['a priority of 7', { priority: 7 }, 'priority'],
+  ['a priority of 2.5', { priority: 2.5 }, 'priority'],
+  ["a priority of '3'", { priority: '3' }, 'priority'],
+  ['a negative maxLatencyMs', { maxLatencyMs: -5 }, 'maxLatencyMs'],
+  ['a NaN timeoutMs', { timeoutMs: Number.NaN }, 'timeoutMs'],
+  ['a timeoutMs of 0', { timeoutMs: 0 }, 'timeoutMs'],
+  ['a negative maxCostPer1k', { maxCostPer1k: -1 }, 'maxCostPer1k'],
+  ['a minQuality above 1', { minQuality: 2 }, 'minQuality'],
+  ['a type that is none', { type: 'poem' }, 'type'],
+  ['an empty tenant', { tenant: '' }, 'tenant'],
+  ['a tenant of a megabyte', { tenant: 'x'.repeat(1e6) }, 'tenant'],
+  ['tags that are a text', { tags: 'eu' }, 'tags'],
+  ['fallbacks: true', { fallbacks: true }, 'fallbacks'],
+  ["hedge: 'no'", { hedge: 'no' }, 'hedge'],
+  ['a signal that is none', { signal: {} }, 'signal'],
+  ['an endpoint that is no text', { endpoint: 1 }, 'endpoint'],
+  ['an unknown option', { prority: 5 }, 'prority'],
+];
+
+function expectBadRequest(error: unknown, param: string): void {
+  expect(AiBalancerError.isInstance(error)).toBe(true);
+  expect(error).toMatchObject({ code: 'ERR_AI_BAD_REQUEST', status: 400, param, retryable: false });
+  expect((error as Error).message).toContain(param);
+}
+
+function expectNothingHappened(): void {
+  expect(provider.stats().seen).toBe(0);
+  expect(balancer.stats().endpoints).toEqual(untouched);
+}
+
+describe('a bad body', () => {
+  it.each(BODIES)(
+    '%s is refused with the name of the field; nothing is sent or reserved',
+    async (_, call, param) => {
+      expectBadRequest(await rejection(call()), param);
+      expectNothingHappened();
+    },
+  );
+
+  it.each([
+    ['refers to itself', circular],
+    ['holds a BigInt', { ...HELLO, seed: 1n }],
+  ])('that %s is the fault of the caller, not of an endpoint', async (_, body) => {
+    const error = await rejection(chat(body));
+    expect(error).toMatchObject({ code: 'ERR_AI_BAD_REQUEST', status: 400 });
+    expect(String(error)).not.toContain('parcel');
+    expectNothingHappened();
+  });
+
+  it('never shows the text of the body', async () => {
+    const error = await rejection(chat({ messages: [{ role: 'user', content: { secret: 'my diary' } }] }));
+    expect(JSON.stringify(error) + String(error)).not.toContain('diary');
+  });
+});
+
+describe('a bad option', () => {
+  it.each(OPTIONS)('%s is refused by its name; nothing is sent or reserved', async (_, options, param) => {
+    expectBadRequest(await rejection(chat(HELLO, options)), param);
+    expectBadRequest(await rejection(chat({ ...HELLO, stream: true }, options)), param);
+    expectBadRequest(await rejection(embeddings({ model: 'gpt-4o', input: 'a' }, options)), param);
+    expectNothingHappened();
+  });
+
+  it('says which option was probably meant', async () => {
+    expect(((await rejection(chat(HELLO, { prority: 5 }))) as Error).message).toContain("'priority'");
+  });
+
+  it('may be undefined: that is no option', async () => {
+    await chat(HELLO, { priority: undefined, tenant: undefined, signal: undefined });
+    expect(provider.stats().answered).toBe(1);
+  });
+});
+
+describe('an endpoint that does not exist', () => {
+  it('refuses connections: the call moves on, and the port is never told the key', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const two = rig.balancer([
+      endpointAt({ url: `http://127.0.0.1:${port}/v1` }, { name: 'gone' }),
+      endpointAt(provider, { name: 'there', tier: 1 }),
+    ]);
+    const { route } = await two.chat(HELLO).withRoute();
+    expect(route.attempts).toMatchObject([{ endpoint: 'gone', class: 'connection' }, { endpoint: 'there' }]);
+  });
+});

@@ -1,0 +1,150 @@
+import { type Balancer, type BalancerEvents, createBalancer } from 'express-ai-balancer';
+import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
+
+const rig = new Rig();
+
+describe('endpoint()', () => {
+  it('takes an endpoint out and in again', async () => {
+    const [a, b] = [await rig.provider(), await rig.provider()];
+    const balancer = rig.balancer([endpointAt(a, { name: 'a' }), endpointAt(b, { name: 'b', tier: 1 })]);
+    const handle = balancer.endpoint('a');
+    handle.disable();
+    expect(handle).toMatchObject({ name: 'a', state: 'disabled' });
+    await balancer.chat(HELLO);
+    expect(a.stats().seen).toBe(0);
+    handle.enable();
+    expect(handle.state).toBe('closed');
+    await balancer.chat(HELLO);
+    expect(a.stats().seen).toBe(1);
+  });
+
+  it('ends a rest: the key has been seen to', async () => {
+    const provider = await rig.provider();
+    const balancer = rig.balancer([endpointAt(provider)]);
+    provider.fault({ kind: 'unauthorized', calls: 1 });
+    await rejection(balancer.chat(HELLO));
+    expect(balancer.endpoint('main').state).toBe('resting');
+    balancer.endpoint('main').enable();
+    expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
+  });
+
+  it('changes the weight; 0 takes it out, and what is no weight is refused', async () => {
+    const [a, b] = [await rig.provider(), await rig.provider()];
+    const balancer = rig.balancer([endpointAt(a, { name: 'a' }), endpointAt(b, { name: 'b' })]);
+    balancer.endpoint('a').setWeight(0);
+    for (let call = 0; call < 8; call += 1) await balancer.chat(HELLO);
+    expect(b.stats().answered).toBe(8);
+    for (const weight of [-1, Number.NaN, Infinity]) {
+      expect(() => balancer.endpoint('a').setWeight(weight)).toThrow(/weight/);
+    }
+    expect(balancer.stats().endpoints[0]?.weight).toBe(0);
+  });
+
+  it('knows only endpoints that are there', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    expect(() => balancer.endpoint('mian')).toThrow(expect.objectContaining({ code: 'ERR_AI_NO_ENDPOINT' }));
+  });
+});
+
+describe('events', () => {
+  const listen = (balancer: Balancer): [string, unknown][] => {
+    const heard: [string, unknown][] = [];
+    for (const name of ['call', 'attempt', 'state', 'rest'] satisfies (keyof BalancerEvents)[]) {
+      balancer.on(name, (event: unknown) => heard.push([name, event]));
+    }
+    return heard;
+  };
+
+  it('tell each attempt and each call, never a key or a prompt', async () => {
+    const [sick, well] = [await rig.provider(), await rig.provider()];
+    sick.fault({ kind: 'unauthorized' });
+    const balancer = rig.balancer([
+      endpointAt(sick, { name: 'sick', apiKey: 'sk-secret' }),
+      endpointAt(well, { name: 'well', tier: 1 }),
+    ]);
+    const heard = listen(balancer);
+    await balancer.chat(HELLO, { requestId: 'r1' });
+    expect(heard).toMatchObject([
+      ['rest', { endpoint: 'sick', class: 'unauthorized', restMs: 600_000 }],
+      ['attempt', { requestId: 'r1', endpoint: 'sick', model: 'gpt-4o', class: 'unauthorized', status: 401 }],
+      ['attempt', { requestId: 'r1', endpoint: 'well' }],
+      ['call', { requestId: 'r1', operation: 'chat' }],
+    ]);
+    expect(heard.at(-1)?.[1]).not.toHaveProperty('code');
+    expect(JSON.stringify(heard)).not.toMatch(/sk-secret|parcel/);
+  });
+
+  it('tell how a breaker changes', async () => {
+    const provider = await rig.provider();
+    const balancer = rig.balancer([endpointAt(provider)], {
+      retry: { maxAttempts: 1 },
+      breaker: { consecutiveFailures: 1, resetTimeoutMs: 40, maxResetTimeoutMs: 40 },
+    });
+    const heard = listen(balancer);
+    provider.fault({ kind: 'err5xx', calls: 1 });
+    await rejection(balancer.chat(HELLO));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await balancer.chat(HELLO);
+    const states = heard
+      .filter(([name]) => name === 'state')
+      .map(([, event]) => (event as { state: string }).state);
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+    expect(heard.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+  });
+
+  it('harm no call when a listener throws, and nothing emits error', async () => {
+    const provider = await rig.provider();
+    const balancer = rig.balancer([endpointAt(provider)]);
+    for (const name of ['call', 'attempt', 'state', 'rest'] satisfies (keyof BalancerEvents)[]) {
+      balancer.on(name, () => {
+        throw new Error('a listener of the app');
+      });
+    }
+    await balancer.chat(HELLO);
+    for await (const _chunk of await balancer.chat({ ...HELLO, stream: true }));
+    provider.fault({ kind: 'quota_exhausted' });
+    expect(await rejection(balancer.chat(HELLO))).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    balancer.endpoint('main').enable();
+    expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, state: 'closed' });
+  });
+});
+
+describe('a logger', () => {
+  it('hears of what someone must see to, without the key', async () => {
+    const provider = await rig.provider();
+    const said: unknown[] = [];
+    const say = (...args: unknown[]) => void said.push(args);
+    const logger = { debug: say, info: say, warn: say, error: say };
+    const balancer = rig.balancer([endpointAt(provider, { apiKey: 'sk-secret' })], { logger });
+    provider.fault({ kind: 'unauthorized' });
+    await rejection(balancer.chat(HELLO));
+    expect(said).toMatchObject([[{ endpoint: 'main', class: 'unauthorized' }, expect.any(String)]]);
+    expect(JSON.stringify(said)).not.toMatch(/sk-secret|parcel/);
+  });
+
+  it('that throws harms neither the start nor a call', async () => {
+    const fail = () => {
+      throw new Error('the disk is full');
+    };
+    const logger = { debug: fail, info: fail, warn: fail, error: fail };
+    const provider = await rig.provider({ models: { 'home-made': {} } });
+    const balancer = rig.balancer([endpointAt(provider, { model: 'home-made' })], { logger });
+    const body = { ...HELLO, model: 'home-made' };
+    await balancer.chat(body);
+    provider.fault({ kind: 'unauthorized', calls: 1 });
+    expect(await rejection(balancer.chat(body))).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, state: 'resting' });
+  });
+});
+
+describe('createBalancer()', () => {
+  it('throws one error that lists every fault of the configuration', () => {
+    const make = () =>
+      createBalancer({
+        endpoints: [{ name: 'a', model: 'gpt-4o', rpm: -1, weigth: 2 } as never],
+        retry: { maxAttempts: 0 },
+      });
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_AI_CONFIG' }));
+    expect(make).toThrow(/endpoints\[0\]\.rpm[\s\S]*weigth[\s\S]*retry\.maxAttempts/);
+  });
+});
