@@ -61,6 +61,9 @@ function guard(socket: Socket, ready: string, connectMs: number): void {
   socket.once('close', settle);
 }
 
+/** Node's own code for a connection that took too long: told as a timeout, and as one that nothing was sent on. */
+export const CONNECT_TIMEOUT = 'ERR_SOCKET_CONNECTION_TIMEOUT';
+
 function connectTimeout(ms: number): Error {
-  return Object.assign(new Error(`no connection within ${ms} ms`), { code: 'ERR_CONNECT_TIMEOUT' });
+  return Object.assign(new Error(`no connection within ${ms} ms`), { code: CONNECT_TIMEOUT });
 }

@@ -263,14 +263,16 @@ export class Endpoint {
   #countFailure(): void {
     const now = performance.now();
     this.failureShare.add(true, now);
-    if (this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
+    // Only while closed: a late failure of a time before an opening must not cut a probe short.
+    if (this.breaker.state === 'closed' && this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
   }
 
   #restQuota(lease: Lease, { detail, reading }: UpstreamFailure): void {
     const now = performance.now();
     const asked = detail.retryAfterMs ?? resetMs(reading);
     for (const quota of lease.reservation.quotas) {
-      quota.refusals++;
+      // The answers of one burst are one refusal: only one after a rest makes the next rest longer.
+      if (quota.restsUntil <= now) quota.refusals++;
       const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
       const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
       // Several answers of one burst: the latest end counts, an earlier one never shortens it.

@@ -9,6 +9,7 @@ import type { Dialect, DialectCall, HttpHeaders } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-events';
+import { usageIn } from '../stream/chunk-facts';
 import { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from '../stream/stream-errors';
 import { LimitTimer } from './limit-timer';
 import type { EndpointSettings } from './settings';
@@ -74,7 +75,7 @@ export async function exchangeWhole(
     const http = { status: answer.status, headers: answer.headers, body };
     try {
       const data = parts.dialect.answer(http);
-      return { data, usage: usageOf(data), reading: attempt.reading };
+      return { data, usage: usageIn(data), reading: attempt.reading };
     } catch {
       const kind = call.operation;
       throw attempt.failure(badAnswer(http, kind) ?? badAnswerDetail('the answer could not be read'));
@@ -131,7 +132,8 @@ class Attempt {
   readonly #caller: AbortSignal;
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: LimitTimer;
-  readonly #stopped: Promise<never>;
+  /** Rejects the step that is awaited. One at a time: a race against one promise would keep every event of a stream. */
+  #interrupt: ((error: Error) => void) | undefined;
   #limit: string | undefined;
   #answered = false;
   #streaming = false;
@@ -146,10 +148,9 @@ class Attempt {
         : `no answer within ${Math.round(options.limitMs)} ms`;
       this.#abort.abort();
     });
-    this.#stopped = new Promise((_, reject) => {
-      this.#abort.signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
+    this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
+      once: true,
     });
-    this.#stopped.catch(() => undefined);
     if (this.#caller.aborted) this.#abort.abort();
     else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
     this.#timer.start(options.limitMs);
@@ -158,8 +159,7 @@ class Attempt {
   /** Resolves with a 2xx answer whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    const { apiKey } = settings;
-    const key = await this.until(Promise.resolve(typeof apiKey === 'function' ? apiKey() : apiKey));
+    const key = await this.#key();
     const request = dialect.request(dialectCall(call), { ...settings, apiKey: key });
     const answer = await this.until(transport.send(request, call.stream, this.#abort.signal));
     this.#answered = true;
@@ -167,6 +167,19 @@ class Attempt {
     if (answer.status >= 200 && answer.status < 300) return answer;
     const body = await this.readText(answer, MAX_ERROR_BYTES);
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
+  }
+
+  async #key(): Promise<string | undefined> {
+    const { apiKey } = this.#parts.settings;
+    if (typeof apiKey !== 'function') return apiKey;
+    try {
+      return await this.until(Promise.resolve(apiKey()));
+    } catch (error) {
+      // What the app's own function throws may hold anything.
+      throw this.#abort.signal.aborted
+        ? error
+        : this.failure({ class: 'connection', message: 'apiKey() failed' });
+    }
   }
 
   async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
@@ -201,18 +214,24 @@ class Attempt {
   async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
     const { stallMs } = this.#parts.settings.timeouts;
     this.#streaming = true;
+    let whole = false;
     try {
       for (;;) {
         this.#timer.start(Math.max(1, Math.min(stallMs, call.deadlineAt - performance.now())));
         const next = await this.until(events.next());
         this.#timer.stop();
-        if (next.done) return;
+        if (next.done) {
+          whole = true;
+          return;
+        }
         yield next.value;
       }
     } catch (error) {
       throw this.toFailure(error);
     } finally {
-      this.end();
+      // A whole stream's socket is kept for the next call: its reader has seen the end.
+      if (whole) this.#release();
+      else this.end();
     }
   }
 
@@ -222,7 +241,11 @@ class Attempt {
 
   /** An adapter that ignores the signal must not hold us. */
   until<T>(step: Promise<T>): Promise<T> {
-    return Promise.race([step, this.#stopped]);
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      step.then(resolve, reject);
+      if (this.#abort.signal.aborted) reject(new Error('stopped'));
+    });
   }
 
   failure(detail: FailureDetail): UpstreamFailure {
@@ -246,9 +269,13 @@ class Attempt {
 
   /** Releases everything; a body that is still unread is cut. */
   end(): void {
+    this.#release();
+    this.#abort.abort();
+  }
+
+  #release(): void {
     this.#timer.stop();
     this.#caller.removeEventListener('abort', this.#onCallerAbort);
-    this.#abort.abort();
   }
 }
 
@@ -261,12 +288,6 @@ function dialectCall(call: Call): DialectCall {
     return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
   }
   return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
-}
-
-function usageOf(data: ChatCompletion | EmbeddingResponse): Usage | undefined {
-  const { usage } = data;
-  if (usage === undefined || typeof usage.prompt_tokens !== 'number') return undefined;
-  return { completion_tokens: Math.max(0, usage.total_tokens - usage.prompt_tokens), ...usage };
 }
 
 function isEventStream(headers: HttpHeaders): boolean {

@@ -3,6 +3,7 @@ import type { Call } from '../call/call';
 import { ruleFor } from '../failure/detail';
 import type { LimitReading } from '../provider/rate-limit-headers';
 import type { BreakerTicket } from './breaker';
+import { CONNECT_TIMEOUT } from './connect-limit';
 import type { Endpoint } from './endpoint';
 import type { UpstreamFailure } from './exchange';
 import type { Charge } from './quota';
@@ -89,8 +90,7 @@ export class Lease {
     const { detail } = failure;
     const { call, ticket } = this.#parts;
     const rule = ruleFor(detail);
-    // A deadline of the caller's own that ended it is no fault of the endpoint.
-    const callersTime = detail.class === 'timeout' && now >= call.deadlineAt;
+    const callersTime = detail.class === 'timeout' && now >= call.deadlineAt && !this.#hadItsTime(now);
     const counts = rule.countsAgainstEndpoint && !callersTime && !this.#struck;
     ticket.end(counts ? 'failure' : 'neutral');
     this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
@@ -119,6 +119,17 @@ export class Lease {
       if (off === undefined || call.maxOutputTokens === undefined) continue;
       endpoint.charging.observe(off, call.maxOutputTokens - call.expectedOutputTokens);
     }
+  }
+
+  /**
+   * A deadline of the caller's own that ended an attempt is no fault of the endpoint. The configured time for a whole
+   * answer is not the caller's own: an attempt that had at least half of it has failed.
+   */
+  #hadItsTime(now: number): boolean {
+    const { call, endpoint } = this.#parts;
+    const { embeddingsMs, totalMs } = endpoint.settings.timeouts;
+    const total = call.operation === 'embeddings' ? embeddingsMs : totalMs;
+    return !call.stream && call.deadlineAt - call.startedAt >= total && now - this.startedAt >= total / 2;
   }
 
   #learnTimes(usage: Usage | undefined, now: number): void {
@@ -155,6 +166,7 @@ function chargeOf(usage: Usage): Charge {
 function settlementOf({ detail, answered }: UpstreamFailure, input: number, output: number): Settlement {
   if (NOT_ADMITTED.has(detail.class)) return { kind: 'returned' };
   // A connection that never stood was never charged.
+  if (detail.code === CONNECT_TIMEOUT) return { kind: 'returned' };
   if (detail.class === 'connection' && !answered && detail.code !== 'ECONNRESET') return { kind: 'returned' };
   return { kind: 'used', usage: { input, output } };
 }

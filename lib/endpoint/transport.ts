@@ -65,8 +65,13 @@ export class Transport {
 
   /** Closes the idle sockets; those in use close with their calls. */
   close(): void {
-    this.#agents.httpAgent.destroy();
-    this.#agents.httpsAgent.destroy();
+    for (const agent of [this.#agents.httpAgent, this.#agents.httpsAgent]) {
+      // Not agent.destroy(): that also cuts the calls in flight.
+      agent.maxFreeSockets = 0;
+      for (const sockets of Object.values(agent.freeSockets)) {
+        for (const socket of [...(sockets ?? [])]) socket.destroy();
+      }
+    }
   }
 
   #agentsOf(): Partial<Agents> {

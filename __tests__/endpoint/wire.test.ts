@@ -1,0 +1,276 @@
+import type { AddressInfo } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import type { AiBalancerError } from 'express-ai-balancer';
+import {
+  answer,
+  ask,
+  BODY,
+  endStream,
+  error,
+  inTurn,
+  json,
+  pause,
+  Rig,
+  raw,
+  rejection,
+  startStream,
+  statsOf,
+  until,
+} from '../failover/upstream';
+
+const rig = new Rig();
+
+describe('sockets', () => {
+  it('serve one call after another, whole, streamed or refused', async () => {
+    const { balancer, upstream } = await rig.start({ a: inTurn(answer(), error(400), answer()) });
+    await ask(balancer, false);
+    await pause(5);
+    await expect(ask(balancer, false)).rejects.toMatchObject({ status: 400 });
+    for (const stream of [false, true, true, false]) {
+      await pause(5);
+      await ask(balancer, stream);
+    }
+    expect(upstream.count('a')).toBe(6);
+    expect(upstream.connections).toBe(1);
+  });
+
+  it('are as many as there are calls: nothing queues behind the quota’s back', async () => {
+    const { balancer, upstream } = await rig.start({
+      a: (arrival) => setTimeout(() => answer()(arrival), 100),
+    });
+    const calls = Array.from({ length: 60 }, () => ask(balancer, false));
+    await until(() => upstream.count('a') === 60, 1_000);
+    expect(upstream.arrivals.at(-1)!.at - upstream.arrivals[0]!.at).toBeLessThan(100);
+    await Promise.all(calls);
+  });
+
+  it('that went stale while idle are replaced without counting, and without a retry being reported', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: answer(), b: answer() },
+      { each: { a: { rpm: 600, tpm: 600_000 } }, breaker: { consecutiveFailures: 1 } },
+    );
+    await ask(balancer, false);
+    const [idle] = upstream.sockets;
+    // Gone without a word when the next request comes: what a server's keep-alive timeout does in a race.
+    const { req } = upstream.arrivals[0]!;
+    expect(req.socket).toBe(idle);
+    idle!.removeAllListeners('data');
+    idle!.on('data', () => idle!.resetAndDestroy());
+    const { route } = await ask(balancer, false);
+    expect(route.attempts).toHaveLength(1);
+    expect(route.endpoint).toBe('a');
+    expect(upstream.count('b')).toBe(0);
+    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
+  });
+
+  it('that are reset long after the request was sent count: the upstream died over it', async () => {
+    const { balancer } = await rig.start({
+      a: inTurn(answer(), ({ res }) => setTimeout(() => res.socket?.resetAndDestroy(), 550)),
+      b: answer(),
+    });
+    await ask(balancer, false);
+    await pause(5);
+    const { route } = await ask(balancer, false);
+    expect(route.attempts.map((attempt) => attempt.class)).toEqual(['connection', undefined]);
+    expect(statsOf(balancer, 'a').failures).toBe(1);
+  });
+
+  it('in use live on when a reload moves the endpoint elsewhere, and close with their calls', async () => {
+    const { balancer, upstream, endpoints } = await rig.start({
+      a: (arrival) => setTimeout(() => answer('from the old place')(arrival), 60),
+      b: answer('from the new place'),
+    });
+    const stream = ask(balancer, false);
+    await until(() => upstream.count('a') === 1);
+    const [a] = endpoints;
+    await balancer.reload({ endpoints: [{ ...a!, baseURL: upstream.url('b') }] });
+    expect((await stream).text).toBe('from the old place');
+    await until(() => upstream.sockets.size === 0);
+    expect((await ask(balancer, false)).text).toBe('from the new place');
+  });
+});
+
+describe('limits of time', () => {
+  it('a connection that does not stand in time is a timeout, moves on, and was never charged', async () => {
+    const sockets = new Set<Socket>();
+    // Accepts, and never says a word of TLS.
+    const mute = createServer((socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    rig.use(async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => mute.close(resolve));
+    });
+    const { balancer } = await rig.start(
+      { a: answer(), b: answer() },
+      {
+        each: {
+          a: {
+            baseURL: `https://127.0.0.1:${(mute.address() as AddressInfo).port}`,
+            timeouts: { connectMs: 60 },
+            rpm: 600,
+            tpm: 600_000,
+          },
+        },
+      },
+    );
+    const before = statsOf(balancer, 'a');
+    const { route } = await ask(balancer, false);
+    expect(route.attempts.map((attempt) => attempt.class)).toEqual(['timeout', undefined]);
+    expect(route.attempts[0]!.ms).toBeGreaterThanOrEqual(58);
+    expect(route.attempts[0]!.ms).toBeLessThan(500);
+    expect(statsOf(balancer, 'a')).toMatchObject({
+      failures: 1,
+      requestsLeft: before.requestsLeft,
+      tokensLeft: before.tokensLeft,
+    });
+  });
+
+  it('a stream that stalls breaks off with what had arrived, and counts', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: (arrival) => startStream(arrival, 'Half of') },
+      { timeouts: { stallMs: 50 } },
+    );
+    const failed = (await rejection(ask(balancer, true))) as AiBalancerError;
+    expect(failed).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502, partialText: 'Half of' });
+    expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
+    expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
+    await until(() => upstream.sockets.size === 0, 100);
+  });
+
+  it('a slow reader is no stall of the upstream', async () => {
+    const { balancer } = await rig.start(
+      {
+        a: (arrival) => {
+          startStream(arrival, 'One ');
+          startStream(arrival, 'two');
+          endStream(arrival);
+        },
+      },
+      { timeouts: { stallMs: 40 } },
+    );
+    const stream = await balancer.chat({ ...BODY, stream: true });
+    let text = '';
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? '';
+      await pause(70);
+    }
+    expect(text).toBe('One two');
+    expect(statsOf(balancer, 'a').failures).toBe(0);
+  });
+
+  it('a stream that keeps coming may take longer than any of them', async () => {
+    const { balancer } = await rig.start(
+      {
+        a: (arrival) => {
+          let left = 8;
+          const timer = setInterval(() => {
+            if (left-- > 0) {
+              startStream(arrival, 'x');
+              return;
+            }
+            clearInterval(timer);
+            endStream(arrival);
+          }, 20);
+        },
+      },
+      { timeouts: { stallMs: 90, firstTokenMs: 90, totalMs: 90 } },
+    );
+    expect((await ask(balancer, true)).text).toBe('xxxxxxxx');
+  });
+});
+
+describe('answers', () => {
+  it('larger than the bound are refused, and do not speak against the endpoint', async () => {
+    const { balancer } = await rig.start(
+      { a: answer('x'.repeat(20_000)) },
+      { http: { maxResponseBytes: 5_000 }, breaker: { consecutiveFailures: 1 } },
+    );
+    const failed = await rejection(balancer.chat(BODY));
+    expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', attempts: [{ class: 'bad_answer' }] });
+    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', inFlight: 0 });
+  });
+
+  it('with an endless error page are read as far as any message goes', async () => {
+    const { balancer, upstream } = await rig.start({
+      a: ({ res }) => {
+        res.writeHead(500);
+        const timer = setInterval(() => res.write('x'.repeat(16_384)), 1);
+        res.once('close', () => clearInterval(timer));
+      },
+      b: answer(),
+    });
+    const { route } = await ask(balancer, false);
+    expect(route.attempts[0]).toMatchObject({ class: 'server', status: 500 });
+    await until(() => upstream.sockets.size <= 1);
+  });
+
+  it.each([
+    ['without a total', { prompt_tokens: 10 }],
+    ['with words for numbers', { prompt_tokens: 10, completion_tokens: 'many', total_tokens: 15 }],
+    ['below zero', { prompt_tokens: -1e9, completion_tokens: -1e9, total_tokens: -2e9 }],
+    ['that is null', null],
+    ['that is text', 'none'],
+  ])('with a usage %s poison no quota', async (_what, usage) => {
+    const { balancer } = await rig.start(
+      { a: answer('Hello', usage) },
+      { each: { a: { rpm: 600, tpm: 600_000 } } },
+    );
+    const call = { ...BODY, max_tokens: 500 };
+    for (let n = 0; n < 3; n++) await balancer.chat(call);
+    const { tokensLeft, requestsLeft } = statsOf(balancer, 'a');
+    expect(requestsLeft).toBeGreaterThanOrEqual(95);
+    expect(tokensLeft).toBeGreaterThan(90_000);
+    expect(tokensLeft).toBeLessThanOrEqual(98_000);
+  });
+
+  it('are passed on as they are, with fields nobody knows', async () => {
+    const body = {
+      id: 'x',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm-2',
+      choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hi' } }],
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+      never_heard_of: { deep: [1] },
+    };
+    const { balancer } = await rig.start({ a: (arrival) => json(arrival, 200, body) });
+    expect(await balancer.chat(BODY)).toEqual(body);
+  });
+
+  it('whole where a stream was asked for are not passed on', async () => {
+    const { balancer } = await rig.start({
+      a: raw(200, '{"choices":[]}', { 'content-type': 'application/json' }),
+      b: answer('streamed'),
+    });
+    expect((await ask(balancer, true)).text).toBe('streamed');
+  });
+});
+
+describe('keys', () => {
+  it('from a function are asked for before each attempt', async () => {
+    let asked = 0;
+    const apiKey = () => Promise.resolve(`key-${++asked}`);
+    const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { apiKey } } });
+    await ask(balancer, false);
+    await ask(balancer, false);
+    expect(upstream.arrivals.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer key-1',
+      'Bearer key-2',
+    ]);
+  });
+
+  it('that cannot be had fail the attempt, not the call', async () => {
+    const apiKey = () => Promise.reject(new Error('the vault is closed'));
+    const { balancer } = await rig.start({ a: answer(), b: answer('from b') }, { each: { a: { apiKey } } });
+    expect((await ask(balancer, false)).text).toBe('from b');
+  });
+
+  it('that never come are given up at the limit', async () => {
+    const apiKey = () => new Promise<string>(() => undefined);
+    const { balancer } = await rig.start(
+      { a: answer(), b: answer('from b') },
+      { each: { a: { apiKey } }, timeouts: { firstTokenMs: 50 } },
+    );
+    expect((await ask(balancer, false)).text).toBe('from b');
+  });
+});

@@ -1,0 +1,174 @@
+import type { AiBalancerError } from 'express-ai-balancer';
+import { answer, ask, BODY, error, inTurn, Rig, rejection, reset, silence, statsOf } from './upstream';
+
+const rig = new Rig();
+const LIMITED = error(429, {}, { 'retry-after': '30' });
+
+describe('when every endpoint tried has failed', () => {
+  it('one error lists the attempts: endpoint, class, status and time', async () => {
+    const { balancer } = await rig.start({ a: reset, b: error(401), c: LIMITED });
+    const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
+    expect(failed).toMatchObject({
+      code: 'ERR_AI_ALL_FAILED',
+      status: 502,
+      retryable: true,
+      attempts: [
+        { endpoint: 'a', model: 'm', class: 'connection' },
+        { endpoint: 'b', model: 'm', class: 'unauthorized', status: 401 },
+        { endpoint: 'c', model: 'm', class: 'rate_limited', status: 429 },
+      ],
+    });
+    for (const { ms } of failed.attempts ?? []) expect(ms).toBeGreaterThanOrEqual(0);
+    expect(failed.message).toMatch(
+      /a \(connection after .*b \(unauthorized 401 after .*c \(rate_limited 429 after/,
+    );
+    expect(failed.route).toMatchObject({ attempts: failed.attempts, waitMs: 0 });
+    expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
+  });
+
+  it('the status is 429 where all of them were rate limits, with the soonest time', async () => {
+    const { balancer } = await rig.start({ a: LIMITED, b: error(429, {}, { 'retry-after': '25' }) });
+    const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
+    expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
+    expect(failed.retryAfterMs).toBeGreaterThan(24_000);
+    expect(failed.retryAfterMs).toBeLessThanOrEqual(27_500);
+    expect(failed.headers?.['Retry-After']).toMatch(/^2[5-8]$/);
+  });
+
+  it('the status is 502 where one of them was not', async () => {
+    const { balancer } = await rig.start({ a: LIMITED, b: reset });
+    await expect(balancer.chat(BODY, { timeoutMs: 5_000 })).rejects.toMatchObject({ status: 502 });
+  });
+
+  it('no more than maxAttempts were made', async () => {
+    const plays = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => [name, error(500)]));
+    const { balancer, upstream } = await rig.start(plays, { retry: { maxAttempts: 3 } });
+    await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    expect(upstream.arrivals.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('the same endpoint again', () => {
+  it('is asked with backoff, and only when nothing else is left', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: inTurn(error(500), error(500), answer('at last')), b: error(401) },
+      { retry: { baseDelayMs: 60, maxDelayMs: 1_000 } },
+    );
+    const { text, route } = await ask(balancer, false);
+    expect(text).toBe('at last');
+    expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b', 'a', 'a']);
+    const [, b, again, third] = upstream.arrivals.map(({ at }) => at);
+    expect(again! - b!).toBeGreaterThanOrEqual(58);
+    expect(third! - again!).toBeGreaterThanOrEqual(118);
+  });
+
+  it('is asked with backoff when the others are there but closed off by their breakers', async () => {
+    const { balancer, upstream } = await rig.start(
+      { b: error(500), a: inTurn(answer(), answer(), error(500), answer('at last')) },
+      { retry: { baseDelayMs: 100 }, breaker: { consecutiveFailures: 2, resetTimeoutMs: 10_000 } },
+    );
+    await ask(balancer, false);
+    await ask(balancer, false);
+    expect(statsOf(balancer, 'b').state).toBe('open');
+    const { text } = await ask(balancer, false);
+    expect(text).toBe('at last');
+    const [first, second] = upstream.arrivals.slice(-2);
+    expect([first?.name, second?.name]).toEqual(['a', 'a']);
+    expect(second!.at - first!.at).toBeGreaterThanOrEqual(48);
+  });
+
+  it('is not asked again after a timeout, a bad answer or a broken connection', async () => {
+    for (const play of [silence, reset, error(200, {})]) {
+      const { balancer, upstream } = await rig.start({ a: play }, { timeouts: { totalMs: 80 } });
+      await expect(balancer.chat(BODY, { timeoutMs: 2_000 })).rejects.toBeDefined();
+      expect(upstream.count('a')).toBe(1);
+    }
+  });
+
+  it('is not asked again where it says that a retry is of no use', async () => {
+    const no = error(500, {}, { 'x-should-retry': 'false' });
+    const { balancer, upstream } = await rig.start({ a: no });
+    await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    expect(upstream.count('a')).toBe(1);
+  });
+
+  it('is waited for as long as Retry-After says where it is the only one', async () => {
+    const { balancer, upstream } = await rig.start({
+      a: inTurn(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
+    });
+    const { text, route } = await ask(balancer, false);
+    expect(text).toBe('later');
+    const [first, second] = upstream.arrivals;
+    expect(second!.at - first!.at).toBeGreaterThanOrEqual(148);
+    expect(route.waitMs).toBeGreaterThanOrEqual(140);
+  });
+});
+
+describe('resting after a 429', () => {
+  it('ends not before Retry-After, and no call is sent until then', async () => {
+    const { balancer, upstream } = await rig.start({ a: LIMITED, b: answer() });
+    const before = Date.now();
+    await ask(balancer, false);
+    for (let n = 0; n < 5; n++) await ask(balancer, n % 2 === 0);
+    expect(upstream.count('a')).toBe(1);
+    const { restsUntil, state } = statsOf(balancer, 'a');
+    expect(state).toBe('resting');
+    expect(restsUntil).toBeGreaterThanOrEqual(before + 30_000 - 2);
+    expect(restsUntil).toBeLessThanOrEqual(Date.now() + 33_000 + 2);
+  });
+
+  it('is shared by all endpoints of the quota group', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: LIMITED, b: answer(), c: answer() },
+      { each: { a: { quotaGroup: 'account' }, b: { quotaGroup: 'account' } } },
+    );
+    const { route } = await ask(balancer, false);
+    expect(route.endpoint).toBe('c');
+    expect(upstream.count('b')).toBe(0);
+    expect(balancer.stats().endpoints.map(({ state }) => state)).toEqual(['resting', 'resting', 'closed']);
+  });
+
+  it('does not grow with the number of calls that the same burst had refused', async () => {
+    const { balancer } = await rig.start({ a: error(429), b: answer() });
+    await Promise.all(Array.from({ length: 8 }, () => ask(balancer, false)));
+    const { restsUntil } = statsOf(balancer, 'a');
+    expect(restsUntil! - Date.now()).toBeLessThanOrEqual(1_100);
+  });
+
+  it('leaves nothing of the quota where no header says more, and no debt', async () => {
+    const { balancer } = await rig.start(
+      { a: LIMITED, b: answer() },
+      { each: { a: { rpm: 600, tpm: 60_000 } } },
+    );
+    await ask(balancer, false);
+    const { requestsLeft, tokensLeft } = statsOf(balancer, 'a');
+    expect(requestsLeft).toBe(0);
+    expect(tokensLeft).toBeGreaterThanOrEqual(0);
+    expect(tokensLeft).toBeLessThan(1_000);
+  });
+
+  it.each([400, 401, 402, 404])(
+    'after a refusal with %i the whole reservation comes back',
+    async (status) => {
+      const { balancer } = await rig.start({ a: error(status) }, { each: { a: { rpm: 600, tpm: 600_000 } } });
+      const before = statsOf(balancer, 'a');
+      await rejection(balancer.chat(BODY));
+      expect(statsOf(balancer, 'a')).toMatchObject({
+        requestsLeft: before.requestsLeft,
+        tokensLeft: before.tokensLeft,
+      });
+    },
+  );
+
+  it('after a bad key lasts minutes, is told, and ends with enable()', async () => {
+    const { balancer, upstream } = await rig.start({ a: inTurn(error(401), answer()), b: answer() });
+    const rests: unknown[] = [];
+    balancer.on('rest', (rest) => rests.push(rest));
+    await ask(balancer, false);
+    await ask(balancer, false);
+    expect(rests).toEqual([{ endpoint: 'a', class: 'unauthorized', restMs: 600_000 }]);
+    expect(upstream.count('a')).toBe(1);
+    balancer.endpoint('a').enable();
+    expect((await ask(balancer, false)).route.endpoint).toBe('a');
+  });
+});

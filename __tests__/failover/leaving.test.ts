@@ -1,0 +1,196 @@
+import type { Balancer } from 'express-ai-balancer';
+import {
+  answer,
+  ask,
+  BODY,
+  error,
+  Rig,
+  rejection,
+  silence,
+  startStream,
+  statsOf,
+  type Upstream,
+  until,
+} from './upstream';
+
+const rig = new Rig();
+const LIMITS = { rpm: 600, tpm: 600_000 };
+const EACH = { a: LIMITS };
+const CALL = { ...BODY, max_tokens: 1_000 };
+
+/** Milliseconds from now until the upstream has seen every socket close. */
+async function closedAfter(upstream: Upstream): Promise<number> {
+  const from = performance.now();
+  await until(() => upstream.sockets.size === 0, 1_000);
+  return performance.now() - from;
+}
+
+function expectSettled(balancer: Balancer, atMost: { requests: number; tokens: number }): void {
+  const { inFlight, requestsLeft, tokensLeft, failures } = statsOf(balancer, 'a');
+  expect({ inFlight, failures }).toEqual({ inFlight: 0, failures: 0 });
+  expect(requestsLeft).toBeGreaterThanOrEqual(98 - atMost.requests);
+  expect(tokensLeft).toBeGreaterThanOrEqual(98_000 - atMost.tokens);
+}
+
+describe('when the caller leaves', () => {
+  it('while the answer is awaited, the upstream sees its socket close and the reservation is settled', async () => {
+    const { balancer, upstream } = await rig.start({ a: silence, b: answer() }, { each: EACH });
+    const caller = new AbortController();
+    const call = balancer.chat(CALL, { signal: caller.signal });
+    const left = rejection(call);
+    await until(() => upstream.count('a') === 1);
+    expect(statsOf(balancer, 'a').tokensLeft).toBeLessThan(97_500);
+    caller.abort();
+    expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
+    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expectSettled(balancer, { requests: 1, tokens: 100 });
+    expect(upstream.count('b')).toBe(0);
+  });
+
+  it('in the middle of a body, the same', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: ({ res }) => res.writeHead(200, { 'content-type': 'application/json' }).write('{"choices":') },
+      { each: EACH },
+    );
+    const caller = new AbortController();
+    const left = rejection(balancer.chat(CALL, { signal: caller.signal }));
+    await until(() => upstream.count('a') === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    caller.abort();
+    expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expectSettled(balancer, { requests: 1, tokens: 100 });
+  });
+
+  it.each(['signal', 'abort()', 'break'] as const)(
+    'in the middle of a stream, by %s, the same',
+    async (how) => {
+      const { balancer, upstream } = await rig.start(
+        { a: (arrival) => startStream(arrival, 'One') },
+        { each: EACH },
+      );
+      const caller = new AbortController();
+      const stream = await balancer.chat({ ...CALL, stream: true }, { signal: caller.signal });
+      const read: string[] = [];
+      const reading = (async () => {
+        for await (const chunk of stream) {
+          read.push(chunk.choices[0]?.delta.content ?? '');
+          if (how === 'break') break;
+          if (how === 'signal') caller.abort();
+          else stream.abort();
+        }
+      })();
+      const ended = await reading.then(
+        () => 'ended',
+        (thrown: unknown) => (thrown as { code: string }).code,
+      );
+      expect(ended).toBe(how === 'break' ? 'ended' : 'ERR_AI_ABORTED');
+      expect(read).toEqual(['One']);
+      expect(await closedAfter(upstream)).toBeLessThan(100);
+      expectSettled(balancer, { requests: 1, tokens: 100 });
+      expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
+    },
+  );
+
+  it('before anyone reads the stream, the same', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: (arrival) => startStream(arrival, 'One') },
+      { each: EACH },
+    );
+    const caller = new AbortController();
+    await balancer.chat({ ...CALL, stream: true }, { signal: caller.signal });
+    caller.abort();
+    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expectSettled(balancer, { requests: 1, tokens: 100 });
+  });
+
+  it('while it waits for quota, it leaves the queue and has taken nothing', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: silence },
+      { each: { a: { ...LIMITS, maxConcurrent: 1 } } },
+    );
+    const first = new AbortController();
+    const running = rejection(balancer.chat(CALL, { signal: first.signal }));
+    await until(() => upstream.count('a') === 1);
+    const caller = new AbortController();
+    const waiting = rejection(balancer.chat(CALL, { signal: caller.signal }));
+    await until(() => balancer.stats().queue.size === 1);
+    caller.abort();
+    expect(await waiting).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(balancer.stats().queue.size).toBe(0);
+    first.abort();
+    await running;
+    expect(upstream.count('a')).toBe(1);
+    expectSettled(balancer, { requests: 1, tokens: 100 });
+  });
+
+  it('while it backs off, nothing more is sent', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: error(500) },
+      { each: EACH, retry: { baseDelayMs: 300 } },
+    );
+    const caller = new AbortController();
+    const from = performance.now();
+    const left = rejection(balancer.chat(CALL, { signal: caller.signal }));
+    await until(() => upstream.count('a') === 1 && statsOf(balancer, 'a').inFlight === 0);
+    caller.abort();
+    expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(performance.now() - from).toBeLessThan(140);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    expect(upstream.count('a')).toBe(1);
+  });
+
+  it('before the call began, nothing is sent', async () => {
+    const { balancer, upstream } = await rig.start({ a: answer() }, { each: EACH });
+    await expect(balancer.chat(CALL, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ERR_AI_ABORTED',
+    });
+    expect(upstream.count('a')).toBe(0);
+    expectSettled(balancer, { requests: 0, tokens: 0 });
+  });
+
+  it('its signal keeps no listener afterwards', async () => {
+    const { balancer } = await rig.start({ a: answer() });
+    const { signal } = new AbortController();
+    const added = jest.spyOn(signal, 'addEventListener');
+    const removed = jest.spyOn(signal, 'removeEventListener');
+    await ask(balancer, false, { signal });
+    await ask(balancer, true, { signal });
+    expect(added).toHaveBeenCalled();
+    expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+  });
+});
+
+describe("a deadline of the caller's own", () => {
+  it.each([false, true])(
+    'never counts against the endpoint, however often it strikes (streamed: %s)',
+    async (stream) => {
+      const { balancer } = await rig.start({ a: silence }, { breaker: { consecutiveFailures: 3 } });
+      for (let n = 0; n < 4; n++) {
+        const failed = await rejection(ask(balancer, stream, { timeoutMs: 15 }));
+        expect(failed).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
+      }
+      expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
+    },
+  );
+
+  it('ends a stream that goes on beyond it, and that counts for nothing either', async () => {
+    const { balancer } = await rig.start(
+      { a: (arrival) => startStream(arrival, 'One') },
+      { breaker: { consecutiveFailures: 1 } },
+    );
+    await expect(ask(balancer, true, { timeoutMs: 60 })).rejects.toMatchObject({ code: 'ERR_AI_DEADLINE' });
+    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
+  });
+
+  it('is not the configured time for a whole answer: an endpoint that uses all of that has failed', async () => {
+    const { balancer } = await rig.start(
+      { a: silence },
+      { timeouts: { totalMs: 60 }, breaker: { consecutiveFailures: 2 } },
+    );
+    for (let n = 0; n < 2; n++) {
+      await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_DEADLINE' });
+    }
+    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'open', failures: 2 });
+  });
+});

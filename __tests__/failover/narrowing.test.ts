@@ -1,0 +1,88 @@
+import { answer, ask, BODY, error, Rig } from './upstream';
+
+const rig = new Rig();
+const TOO_LONG = error(400, { code: 'context_length_exceeded', message: 'maximum context length is 8192' });
+const REFUSED = error(400, { code: 'content_filter', message: 'the response was filtered' });
+
+describe('context_length_exceeded', () => {
+  it('tries only endpoints with a larger window, once each', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: TOO_LONG, same: answer(), larger: TOO_LONG, largest: answer('it fits') },
+      {
+        each: {
+          a: { contextWindow: 8_000 },
+          same: { contextWindow: 8_000 },
+          larger: { contextWindow: 16_000 },
+          largest: { contextWindow: 32_000 },
+        },
+      },
+    );
+    expect((await ask(balancer, false)).text).toBe('it fits');
+    expect(upstream.arrivals.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
+  });
+
+  it('is the caller’s where no window is larger, and harms no endpoint', async () => {
+    const { balancer, upstream } = await rig.start({ a: TOO_LONG, b: answer() });
+    await expect(ask(balancer, true)).rejects.toMatchObject({
+      code: 'ERR_AI_CONTEXT_WINDOW',
+      status: 400,
+      message: 'maximum context length is 8192',
+      attempts: [{ endpoint: 'a', class: 'context_window', status: 400 }],
+    });
+    expect(upstream.count('b')).toBe(0);
+    expect(balancer.stats().healthy).toBe(2);
+  });
+});
+
+describe('a refusal by content policy', () => {
+  it('comes back as it is', async () => {
+    const { balancer, upstream } = await rig.start({ a: REFUSED, b: answer() });
+    await expect(balancer.chat(BODY)).rejects.toMatchObject({
+      code: 'ERR_AI_CONTENT_POLICY',
+      status: 400,
+      message: 'the response was filtered',
+    });
+    expect(upstream.count('b')).toBe(0);
+  });
+
+  it('moves along contentPolicyFallbacks where the app names some', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: REFUSED, b: answer(), lenient: answer('well then') },
+      { each: { lenient: { model: 'lenient' } }, contentPolicyFallbacks: { m: ['lenient'] } },
+    );
+    const { text } = await ask(balancer, false);
+    expect(text).toBe('well then');
+    expect(upstream.count('b')).toBe(0);
+  });
+
+  it('comes back as it is where the filters leave none of those', async () => {
+    const { balancer } = await rig.start(
+      { a: REFUSED, lenient: answer() },
+      {
+        each: { a: { tags: ['eu'] }, lenient: { model: 'lenient' } },
+        contentPolicyFallbacks: { m: ['lenient'] },
+      },
+    );
+    await expect(balancer.chat(BODY, { tags: ['eu'] })).rejects.toMatchObject({
+      code: 'ERR_AI_CONTENT_POLICY',
+      message: 'the response was filtered',
+    });
+  });
+});
+
+describe('a call larger than the endpoint takes', () => {
+  it('moves on and leaves the endpoint to smaller calls', async () => {
+    const tooLarge = error(429, {
+      message:
+        'Request too large for gpt-4o: Limit 30000, Requested 40000. The input or output tokens must be reduced.',
+      type: 'tokens',
+      code: 'rate_limit_exceeded',
+    });
+    const { balancer, upstream } = await rig.start({ a: tooLarge, b: answer() });
+    const { route } = await ask(balancer, false);
+    expect(route.attempts[0]?.class).toBe('too_large');
+    expect(balancer.stats().healthy).toBe(2);
+    await ask(balancer, false);
+    expect(upstream.count('a')).toBe(2);
+  });
+});

@@ -1,0 +1,224 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Balancer, type BalancerConfig, type EndpointConfig } from 'express-ai-balancer';
+
+/** One request as it arrived at an endpoint. */
+export interface Arrival {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly name: string;
+  readonly body: Record<string, unknown>;
+  readonly headers: IncomingHttpHeaders;
+  /** From 1, at this endpoint. */
+  readonly nth: number;
+  readonly at: number;
+}
+
+export type Play = (arrival: Arrival) => void;
+
+/** One HTTP server that plays every endpoint of a test, each under a path of its own. */
+export class Upstream {
+  readonly arrivals: Arrival[] = [];
+  readonly sockets = new Set<Socket>();
+  connections = 0;
+  readonly #server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res));
+  readonly #plays: Readonly<Record<string, Play>>;
+
+  constructor(plays: Readonly<Record<string, Play>>) {
+    this.#plays = plays;
+    this.#server.on('connection', (socket) => {
+      this.connections++;
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  async listen(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return this;
+  }
+
+  url(name: string): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${name}`;
+  }
+
+  count(name: string): number {
+    return this.arrivals.filter((arrival) => arrival.name === name).length;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  #serve(req: IncomingMessage, res: ServerResponse): void {
+    const at = performance.now();
+    const name = (req.url ?? '').split('/')[1] ?? '';
+    let text = '';
+    req.setEncoding('utf8');
+    req.on('data', (part: string) => (text += part));
+    req.on('end', () => {
+      const body = JSON.parse(text) as Record<string, unknown>;
+      const arrival = { req, res, name, body, headers: req.headers, nth: this.count(name) + 1, at };
+      this.arrivals.push(arrival);
+      (this.#plays[name] ?? answer())(arrival);
+    });
+  }
+}
+
+export const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+
+/** A sound answer, streamed where it was asked to be. */
+export function answer(content = 'Hello', usage: unknown = USAGE): Play {
+  return (arrival) => {
+    if (arrival.body['stream'] === true) {
+      startStream(arrival, content);
+      endStream(arrival, usage);
+      return;
+    }
+    json(arrival, 200, {
+      id: 'x',
+      object: 'chat.completion',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content } }],
+      usage,
+    });
+  };
+}
+
+/** An error in OpenAI's form. */
+export function error(status: number, said: object = {}, headers: Record<string, string> = {}): Play {
+  const body = { error: { message: `status ${status}`, type: 'error', code: null, ...said } };
+  return (arrival) => json(arrival, status, body, headers);
+}
+
+/** A status and a body as they are. */
+export function raw(status: number, body: string, headers: Record<string, string> = {}): Play {
+  return ({ res }) => res.writeHead(status, headers).end(body);
+}
+
+export const silence: Play = () => undefined;
+export const reset: Play = ({ res }) => res.socket?.destroy();
+
+/** One play after another; the last one stays. */
+export function inTurn(...plays: Play[]): Play {
+  return (arrival) => plays[Math.min(arrival.nth, plays.length) - 1]?.(arrival);
+}
+
+export function json(
+  { res }: Arrival,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+export function startStream({ res }: Arrival, content: string): void {
+  if (!res.headersSent) res.writeHead(200, { 'content-type': 'text/event-stream' });
+  res.write(event({ choices: [{ index: 0, delta: { role: 'assistant', content }, finish_reason: null }] }));
+}
+
+export function endStream({ res }: Arrival, usage: unknown = USAGE): void {
+  res.write(event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }));
+  if (usage !== undefined) res.write(event({ choices: [], usage }));
+  res.end('data: [DONE]\n\n');
+}
+
+export function event(data: object): string {
+  return `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', ...data })}\n\n`;
+}
+
+export const KEY = 'sk-test-very-secret-0123456789';
+export const PROMPT = 'the prompt nobody may read';
+export const BODY = { model: 'm', messages: [{ role: 'user' as const, content: PROMPT }] };
+
+export interface RigConfig extends Partial<Omit<BalancerConfig, 'endpoints'>> {
+  /** More of single endpoints. */
+  readonly each?: Readonly<Record<string, Partial<EndpointConfig>>>;
+  /** Endpoints that no play stands for. */
+  readonly more?: EndpointConfig[];
+}
+
+/** A balancer over one upstream, closed after each test. The endpoints are used in the order of the plays. */
+export class Rig {
+  readonly #open: (() => Promise<void>)[] = [];
+
+  constructor() {
+    afterEach(async () => {
+      for (const close of this.#open.splice(0).reverse()) await close();
+    });
+  }
+
+  /** Closes with the test. */
+  use(close: () => Promise<void>): void {
+    this.#open.push(close);
+  }
+
+  async start(
+    plays: Readonly<Record<string, Play>>,
+    { each = {}, more = [], ...config }: RigConfig = {},
+  ): Promise<{ balancer: Balancer; upstream: Upstream; endpoints: EndpointConfig[] }> {
+    const upstream = await new Upstream(plays).listen();
+    this.use(() => upstream.close());
+    const endpoints = Object.keys(plays).map((name, tier) => ({
+      name,
+      tier,
+      model: 'm',
+      baseURL: upstream.url(name),
+      apiKey: KEY,
+      ...each[name],
+    }));
+    const balancer = new Balancer({
+      endpoints: [...endpoints, ...more],
+      fallbacks: {},
+      hedge: false,
+      // Answers at once, so that limits worked out from the expected time don't count.
+      models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } } },
+      ...config,
+    });
+    this.use(() => balancer.close({ graceMs: 0 }));
+    return { balancer, upstream, endpoints };
+  }
+}
+
+/** The text of a call, whole or streamed. */
+export async function ask(balancer: Balancer, stream: boolean, options = {}) {
+  if (!stream) {
+    const { data, route } = await balancer.chat(BODY, options).withRoute();
+    return { text: data.choices[0]?.message.content ?? '', route };
+  }
+  const { data } = await balancer.chat({ ...BODY, stream: true }, options).withRoute();
+  let text = '';
+  for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? '';
+  return { text, route: data.route };
+}
+
+export function statsOf(balancer: Balancer, name: string) {
+  const found = balancer.stats().endpoints.find((endpoint) => endpoint.name === name);
+  if (!found) throw new Error(`no endpoint ${name}`);
+  return found;
+}
+
+export async function until(condition: () => boolean, ms = 2_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`it did not come about within ${ms} ms`);
+    await pause(2);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (thrown) {
+    return thrown;
+  }
+  throw new Error('expected a rejection');
+}
