@@ -39,6 +39,8 @@ export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
 export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
+/** A longer timer would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The tokens of a call before any was made, and the weight of each new one in their mean. */
 const FIRST_CALL_TOKENS = 1_000;
 const CALL_TOKENS_GAIN = 0.05;
@@ -71,6 +73,7 @@ export interface EndpointHandle {
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #fleet: Fleet;
   readonly #queue: WaitQueue<Lease>;
+  readonly #budget: RetryBudget;
   readonly #executor: Executor;
   readonly #expectedOutput = new ExpectedOutput();
   readonly #counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
@@ -94,11 +97,17 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
       onRoom: () => this.#queue.wake(),
     });
-    this.#queue = new WaitQueue<Lease>({ maxSize: this.#config.queue.maxSize });
+    const maxSize = (): number => this.#config.queue.maxSize;
+    this.#queue = new WaitQueue<Lease>({
+      get maxSize() {
+        return maxSize();
+      },
+    });
+    this.#budget = new RetryBudget(this.#config.retry);
     this.#executor = new Executor({
       routes: () => this.#fleet.routes,
       queue: this.#queue,
-      budget: new RetryBudget(this.#config.retry),
+      budget: this.#budget,
       onAttempt: (call, endpoint, detail) => this.#attempted(call, endpoint, detail),
     });
     this.#prepare = this.#prepareParts();
@@ -214,12 +223,14 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /**
    * Takes a new configuration. Calls in flight finish; levels, debts, rests, breakers and latencies carry over by name.
-   * @throws ERR_AI_CONFIG, and nothing has changed.
+   * @throws ERR_AI_CONFIG, and nothing has changed; ERR_AI_CLOSED.
    */
   // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, not a throw, and room for shared state
   async reload(config: BalancerConfig): Promise<void> {
+    if (this.#closing) throw closedError();
     const resolved = resolveConfig(config);
     this.#config = resolved;
+    this.#budget.configure(resolved.retry);
     this.#fleet.configure(resolved);
     this.#prepare = this.#prepareParts();
     this.#queue.wake();
@@ -233,8 +244,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   /**
    * Drains: running calls finish within `graceMs` (default 30,000), then they are cancelled; new ones get
    * ERR_AI_CLOSED. Afterwards nothing of the balancer keeps the process alive.
+   * @throws ERR_AI_BAD_REQUEST where `graceMs` is no number of 0 or more; Infinity is one.
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
+    if (typeof graceMs !== 'number' || !(graceMs >= 0)) {
+      return Promise.reject(badRequest('graceMs', 'expected a number of at least 0'));
+    }
     this.#closing ??= this.#drain(graceMs);
     return this.#closing;
   }
@@ -242,7 +257,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   async #drain(graceMs: number): Promise<void> {
     if (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, graceMs);
+        const timer = setTimeout(resolve, Math.min(graceMs, MAX_TIMER_MS));
         this.#onIdle = () => {
           clearTimeout(timer);
           resolve();
@@ -251,7 +266,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     }
     for (const running of [...this.#running]) {
       this.#cancelled.add(running);
-      running.abort.abort();
+      running.abort.abort(closedError());
     }
     this.#queue.rejectAll(closedError());
     this.#fleet.close();

@@ -1,5 +1,6 @@
 import type { Call } from './call/call';
 import type { RouteReport } from './call/report';
+import type { AxiosInstance } from 'axios';
 import { DEFAULTS } from './config/defaults';
 import type { ResolvedConfig } from './config/options';
 import { Endpoint, type EndpointListeners } from './endpoint/endpoint';
@@ -16,6 +17,7 @@ import { createStrategy } from './routing/strategies/create';
 /** What decides whether an endpoint's sockets can stay. */
 interface Wire {
   readonly key: string;
+  readonly axios: AxiosInstance | undefined;
   readonly transport: Transport;
 }
 
@@ -138,9 +140,9 @@ export class Fleet {
       config.http.proxy,
       config.http.maxResponseBytes,
     ]);
-    const wire = this.#wires.get(settings.name);
-    if (wire?.key === key) return wire.transport;
     const { axios, proxy, maxResponseBytes } = config.http;
+    const wire = this.#wires.get(settings.name);
+    if (wire?.key === key && wire.axios === axios) return wire.transport;
     const transport = new Transport({
       baseURL,
       connectMs: timeouts.connectMs,
@@ -148,7 +150,7 @@ export class Fleet {
       proxy,
       maxResponseBytes,
     });
-    this.#wires.set(settings.name, { key, transport });
+    this.#wires.set(settings.name, { key, axios, transport });
     return transport;
   }
 }

@@ -16,8 +16,9 @@ export class LinkedAbort {
     return this.#controller.signal;
   }
 
-  abort(): void {
-    this.#controller.abort();
+  /** @param reason What a stream that has begun is to end with. */
+  abort(reason?: Error): void {
+    this.#controller.abort(reason);
   }
 
   /** Leaves no listener behind on a signal that outlives the call. */

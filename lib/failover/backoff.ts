@@ -27,7 +27,10 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-export function abortedError(): AiBalancerError {
+/** The error of ours that the signal was aborted with, or that the caller left. */
+export function abortedError(signal?: AbortSignal): AiBalancerError {
+  const reason: unknown = signal?.reason;
+  if (AiBalancerError.isInstance(reason)) return reason;
   return new AiBalancerError('ERR_AI_ABORTED', 'the caller left before the answer was there', {
     status: 499,
   });

@@ -43,7 +43,7 @@ export class LiveStream {
         this.#meter.add(event);
         yield event;
       }
-      if (this.#ended) throw abortedError();
+      if (this.#ended) throw abortedError(this.#call.signal);
       const usage = this.#meter.usage();
       lease.succeeded(usage);
       trail.ended(usage);
@@ -62,14 +62,14 @@ export class LiveStream {
     const usage = this.#meter.usage();
     lease.aborted(true, usage.completion_tokens);
     trail.ended(usage);
-    this.#end(abortedError());
+    this.#end(abortedError(this.#call.signal));
     sent.abort();
   }
 
   #broken(error: unknown): AiBalancerError {
     if (this.#ended || this.#call.signal.aborted) {
       this.abort();
-      return AiBalancerError.isInstance(error) ? error : abortedError();
+      return AiBalancerError.isInstance(error) ? error : abortedError(this.#call.signal);
     }
     const { lease, trail } = this.#result;
     const usage = this.#meter.usage();

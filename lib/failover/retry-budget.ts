@@ -10,15 +10,21 @@ const MEMORY_MS = 10_000;
  * trampled.
  */
 export class RetryBudget {
-  readonly #ratio: number;
-  readonly #perMs: number;
+  #ratio = 0;
+  #perMs = 0;
   #level = MAX;
   #at = performance.now();
 
   constructor({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>) {
+    this.configure({ budgetRatio, budgetPerSecond });
+    this.#level = Math.min(MAX, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX : 0));
+  }
+
+  /** Changes what comes in; what is there stays. */
+  configure({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>): void {
+    this.#refill();
     this.#ratio = budgetRatio;
     this.#perMs = budgetPerSecond / 1_000;
-    this.#level = Math.min(MAX, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX : 0));
   }
 
   /** A call began: it pays its share in. */

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { runFixture } from '../helpers/run-fixture';
+
+const fixture = (name: string) => runFixture(join(__dirname, 'fixtures', name));
+
+describe('a process with a balancer', () => {
+  it('has no unhandled rejection where only withRoute(), pipe() or the call itself is awaited', async () => {
+    const { code, stdout, stderr } = await fixture('half-awaited.ts');
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout.split('\n').map((line) => line.split(' ')[0])).toEqual([
+      'withRoute',
+      'stream.withRoute',
+      'stream',
+      'then',
+      'finally',
+      'embeddings',
+      'bad',
+      'whole.pipe',
+    ]);
+  }, 20_000);
+
+  it('ends by itself after close(), whatever was in flight', async () => {
+    const { code, stdout, stderr, ms } = await fixture('close.ts');
+    expect(stderr).toBe('');
+    expect(stdout).toBe('ERR_AI_CLOSED closed');
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(8_000);
+  }, 20_000);
+});
