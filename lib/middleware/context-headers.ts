@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
+import { badRequest } from '../errors';
 
 const number = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
 
@@ -16,6 +17,14 @@ const HEADERS = {
 
 export type ContextHeader = keyof typeof HEADERS;
 const NAMES = Object.keys(HEADERS) as ContextHeader[];
+
+/** @throws ERR_AI_BAD_REQUEST for what names no header that may carry a part of the context. */
+export function checkAllowedHeaders(allowed: unknown): void {
+  if (typeof allowed === 'boolean') return;
+  const known: readonly unknown[] = NAMES;
+  if (Array.isArray(allowed) && allowed.every((name) => known.includes(name))) return;
+  throw badRequest('allowHeaders', `expected true, false or an array of ${NAMES.join(', ')}`);
+}
 
 /** @throws ERR_AI_BAD_REQUEST for a value that can't be: a priority of 7, a negative limit. */
 export function contextFromHeaders(

@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import type { Balancer } from '../balancer';
 import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
+import { definedOnly } from '../config/endpoint';
 import { goLive, requestState } from './request-ai';
 
 /** Defaults for the calls of a request; a call's own options come over them. */
@@ -15,7 +16,7 @@ export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks
  */
 export function failoverExecutor(balancer: Balancer, options: FailoverExecutorOptions = {}): RequestHandler {
   checkCallOptions(options);
-  const defaults = { ...options };
+  const defaults = definedOnly(options);
   return function failoverExecutorMiddleware(req, res, next) {
     const state = requestState(req, balancer);
     Object.assign(state.defaults, defaults);

@@ -8,6 +8,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { CallOptions, RequestContext } from '../call/context';
 import type { CallGate } from '../call/gate';
+import { definedOnly } from '../config/endpoint';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
 
@@ -57,7 +58,8 @@ export interface RequestState {
   leaving: AbortController | undefined;
 }
 
-const STATE = Symbol('express-ai-balancer.request');
+/** Across copies of this package: its middlewares may come from several. */
+const STATE = Symbol.for('express-ai-balancer.request');
 type Carrier = { [STATE]?: RequestState };
 
 /** The state of a request, made by whichever middleware comes first; another balancer starts anew. */
@@ -84,7 +86,7 @@ export function requestState(req: Request, balancer: Balancer): RequestState {
 
 /** Lays a part over the request's context. */
 export function narrowContext(state: RequestState, part: Partial<RequestContext>): void {
-  state.context = { ...state.context, ...part };
+  state.context = { ...state.context, ...definedOnly(part) };
   state.saysType ||= part.type !== undefined;
   state.saysPriority ||= part.priority !== undefined;
 }
@@ -118,8 +120,10 @@ export function goLive(state: RequestState, res: Response): void {
 function createAi(state: RequestState): RequestAi {
   const { balancer } = state;
   const merged = (own: CallOptions | undefined): CallOptions => {
+    // What can't be merged is refused by its name.
+    if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own))) return own;
     const { type, ...context } = state.context;
-    return { ...context, ...(state.saysType ? { type } : {}), ...state.defaults, ...own };
+    return { ...context, ...(state.saysType ? { type } : {}), ...state.defaults, ...definedOnly(own) };
   };
   const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
     const { leaving, gate } = state;

@@ -2,7 +2,8 @@ import type { Request, RequestHandler } from 'express';
 import type { Balancer } from '../balancer';
 import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
-import { type ContextHeader, contextFromHeaders } from './context-headers';
+import { badRequest } from '../errors';
+import { type ContextHeader, checkAllowedHeaders, contextFromHeaders } from './context-headers';
 import { narrowContext, requestState } from './request-ai';
 
 export interface SmartRouterOptions extends Partial<RequestContext> {
@@ -24,10 +25,16 @@ export interface SmartRouterOptions extends Partial<RequestContext> {
 export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}): RequestHandler {
   const { context, allowHeaders = false, ...fixed } = options;
   checkContext(fixed);
+  checkAllowedHeaders(allowHeaders);
+  if (context !== undefined && typeof context !== 'function') {
+    throw badRequest('context', 'expected a function of the request');
+  }
   const apply = async (req: Request): Promise<void> => {
     const said = await context?.(req);
     if (said !== undefined) checkContext(said);
-    narrowContext(requestState(req, balancer), { ...said, ...contextFromHeaders(req, allowHeaders) });
+    const state = requestState(req, balancer);
+    if (said !== undefined) narrowContext(state, said);
+    narrowContext(state, contextFromHeaders(req, allowHeaders));
   };
   return function smartRouterMiddleware(req, _res, next) {
     narrowContext(requestState(req, balancer), fixed);
