@@ -346,7 +346,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     try {
       const asked = body as ChatBody | EmbeddingBody;
       const running = {
-        call: prepareCall(operation, asked, options, abort.signal, this.#prepare),
+        call: prepareCall(operation, asked, options, abort.signal, this.#prepare, gate.request),
         abort,
         gate,
       };

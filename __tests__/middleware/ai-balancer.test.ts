@@ -297,6 +297,28 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
     expect(() => failoverExecutor(own, { timeoutMs: -1 })).toThrow(/timeoutMs/);
   });
 
+  it("asks the app's own classify() with the body and the request", async () => {
+    const seen: unknown[] = [];
+    const own = rig.balancer([endpointAt(provider)], {
+      classify: (body, req) => {
+        seen.push([(body as typeof HELLO).messages, (req as Request | undefined)?.path]);
+        return 'analysis';
+      },
+    });
+    const app = quiet(express());
+    app.use(aiBalancer(own));
+    app.post(
+      '/report',
+      handled(async (req, res) => res.json(await req.ai.chat(HELLO))),
+    );
+    expect((await post(`${await site.open(app)}/report`)).status).toBe(200);
+    await own.chat(HELLO);
+    expect(seen).toEqual([
+      [HELLO.messages, '/report'],
+      [HELLO.messages, undefined],
+    ]);
+  });
+
   it('refuses bad options of a call as a rejection, at req.ai too', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));

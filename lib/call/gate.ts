@@ -3,6 +3,8 @@ import type { RouteReport } from './report';
 
 /** What stands before one call: who may stop it, who must let it in, and who is told what it used. */
 export interface CallGate {
+  /** Express's request, for the app's own `classify`. */
+  readonly request?: unknown;
   /** Aborts when the response that the call is for closes. */
   readonly signal?: AbortSignal;
   /** Rejects where the call may not come in. Asked before anything is reserved. */

@@ -5,7 +5,7 @@ import type { CallOptions, RequestContext, RequestType } from './context';
 import { type ExpectedOutput, estimatePromptTokens, outputLimits } from './tokens';
 
 export interface PrepareParts {
-  readonly classify: (body: ChatBody | EmbeddingBody) => RequestType;
+  readonly classify: (body: ChatBody | EmbeddingBody, request: unknown) => RequestType;
   readonly estimateTokens: ((body: ChatBody | EmbeddingBody) => number) | undefined;
   readonly expectedOutput: ExpectedOutput;
   /** The longest a whole answer may take, in milliseconds. */
@@ -19,9 +19,10 @@ export function prepareCall(
   options: CallOptions,
   signal: AbortSignal,
   parts: PrepareParts,
+  request?: unknown,
 ): Call {
   const stream = operation === 'chat' && (body as ChatBody).stream === true;
-  const context = contextOf(operation, body, options, parts);
+  const context = contextOf(operation, body, options, parts, request);
   const model = body.model === undefined || body.model === 'auto' ? undefined : body.model;
   const promptTokens = promptTokensOf(body, options, parts);
   const { maxOutput } = outputLimits(body);
@@ -53,6 +54,7 @@ function contextOf(
   body: ChatBody | EmbeddingBody,
   options: CallOptions,
   { classify }: PrepareParts,
+  request: unknown,
 ): RequestContext {
   const {
     signal: _signal,
@@ -65,7 +67,7 @@ function contextOf(
   return {
     ...said,
     requestId: options.requestId ?? randomUUID(),
-    type: options.type ?? (operation === 'embeddings' ? 'embedding' : classify(body)),
+    type: options.type ?? (operation === 'embeddings' ? 'embedding' : classify(body, request)),
     priority: options.priority ?? 3,
   };
 }

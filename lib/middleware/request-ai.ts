@@ -44,6 +44,7 @@ export type AiRequest = Request & { ai: RequestAi };
 /** What the middlewares of one request work out together. */
 export interface RequestState {
   readonly balancer: Balancer;
+  readonly request: Request;
   readonly ai: RequestAi;
   context: RequestContext;
   /** The names in the context that were said, not worked out. */
@@ -69,6 +70,7 @@ export function requestState(req: Request, balancer: Balancer): RequestState {
   if (existing?.balancer === balancer) return existing;
   const state: RequestState = {
     balancer,
+    request: req,
     context: { requestId: requestIdOf(req), type: 'chat', priority: 3 },
     saysType: false,
     saysPriority: false,
@@ -133,7 +135,8 @@ function createAi(state: RequestState): RequestAi {
     } catch (error) {
       return refusedCall(error);
     }
-    return balancer[CALL](operation, body, merged(own), { ...gate, signal: leaving.signal }) as AICall<never>;
+    const callGate = { ...gate, request: state.request, signal: leaving.signal };
+    return balancer[CALL](operation, body, merged(own), callGate) as AICall<never>;
   };
   return {
     chat: (body: ChatBody, own?: CallOptions) => run('chat', body, own),
