@@ -1,0 +1,71 @@
+/**
+ * The package against the re-written rules of others, on the real traces and in virtual time, beside a bound for any
+ * policy; and what a decision costs. `npm run bench:policy -- --help` says how.
+ */
+import { writeFileSync } from 'node:fs';
+import { runJob, servesJob, UsageError } from '../lib/cli/simulate/jobs';
+import { installVirtualTime } from '../lib/cli/simulate/machine/virtual-time';
+import type { BenchJob } from './policy/job';
+import type { BenchOptions } from './policy/options';
+
+// The job of a child process is one run or the timing of decisions: what it loads must find the clock it is to read.
+const serving = servesJob(async (job) => {
+  if (job === 'decision-time') {
+    const { decisionTime } = await import('./policy/decision-time');
+    return [12, 50, 500].map((endpoints) => decisionTime(endpoints, 'adaptive'));
+  }
+  const time = installVirtualTime();
+  const { serveBenchJob } = await import('./policy/job');
+  return serveBenchJob(job as BenchJob, time);
+});
+
+if (!serving) {
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    console.error(error instanceof UsageError ? error.message : error);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  });
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const { HELP, parseOptions } = await import('./policy/options');
+  const options = parseOptions(args);
+  if (options === 'help') {
+    console.log(HELP);
+    return;
+  }
+  await bench(options, args);
+}
+
+async function bench(options: BenchOptions, args: readonly string[]): Promise<void> {
+  const { runAll } = await import('./policy/run-all');
+  const { boundsOf } = await import('./policy/bound');
+  const { decisionTable, tables } = await import('./policy/table');
+  const { details } = await import('./policy/detail');
+  const results = await runAll(options, ({ job, figures, tookMs }, done, of) => {
+    const { goodput, weighted, byPriority } = figures;
+    const said = [goodput, weighted, byPriority[5]].map((share) => share.toFixed(2)).join(' / ');
+    const took = (tookMs / 1000).toFixed(1);
+    console.error(`${done}/${of} ${job.scenario} ${job.policy} seed ${job.seed}: ${said} in ${took} s`);
+  });
+  const bounds = boundsOf(options);
+  const decisions = await runJob<Parameters<typeof decisionTable>[0]>('decision-time');
+  const command = ['npm run bench:policy', ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+  const text = [
+    `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error.`,
+    tables(results, bounds),
+    '### A decision',
+    decisionTable(decisions),
+  ].join('\n\n');
+  const json = JSON.stringify(
+    { command, results, bounds: Object.fromEntries(bounds), decisions },
+    undefined,
+    1,
+  );
+  console.log(options.json ? json : text);
+  if (options.detail && !options.json) console.log(`\n${details(results)}`);
+  if (options.out !== undefined) writeFileSync(options.out, json);
+  if (options.write) {
+    const { writeDocument } = await import('./policy/document');
+    writeDocument(text);
+  }
+}

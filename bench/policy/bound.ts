@@ -1,0 +1,151 @@
+import type { RunPlan } from '../../lib/cli/simulate/machine/run';
+import type { ScheduledFault } from '../../lib/cli/simulate/machine/virtual-provider';
+import type { WorkCall } from '../../lib/cli/simulate/machine/workload';
+import { allows } from './rules/target';
+import { type FleetEndpoint, fleet, planOf, type ScenarioName } from './scenarios';
+
+/** What no policy could exceed, in per cent of the calls. */
+export interface Bound {
+  readonly goodput: number;
+  readonly weighted: number;
+  readonly priority5: number;
+}
+
+const GRID_S = 5;
+
+/** Of every scenario, one for each seed. */
+export function boundsOf(options: {
+  readonly scenarios: readonly ScenarioName[];
+  readonly seeds: readonly number[];
+  readonly quick: boolean;
+}): Map<ScenarioName, Bound[]> {
+  return new Map(
+    options.scenarios.map((scenario) => [
+      scenario,
+      options.seeds.map((seed) => boundOf(planOf(scenario, seed, options.quick))),
+    ]),
+  );
+}
+
+/**
+ * An upper bound for a clairvoyant policy; it is loose. A call is lost if no endpoint that it may use could answer it in
+ * time with typical luck and nobody else there, whenever it were started. Of the rest, those that arrive and are due
+ * within one stretch of time must share what the token limits admit in that stretch, at the cheapest charge of any
+ * endpoint they may use; the stretch that loses most says how many are lost at least.
+ */
+export function boundOf(plan: RunPlan): Bound {
+  const possible = plan.calls.flatMap((call) => {
+    const tokens = cheapestCharge(call, plan.faults);
+    return tokens === undefined ? [] : [{ call, tokens }];
+  });
+  const share = (valueOf: (call: WorkCall) => number): number => {
+    const all = total(plan.calls, valueOf);
+    const kept = total(
+      possible.map(({ call }) => call),
+      valueOf,
+    );
+    return all === 0 ? 100 : (100 * (kept - leastLoss(possible, plan.faults, valueOf))) / all;
+  };
+  return {
+    goodput: share(() => 1),
+    weighted: share(({ priority }) => 2 ** (priority - 1)),
+    priority5: share(({ priority }) => (priority === 5 ? 1 : 0)),
+  };
+}
+
+interface Possible {
+  readonly call: WorkCall;
+  readonly tokens: number;
+}
+
+/** The fewest tokens that any endpoint which could answer in time would charge; undefined where none could. */
+function cheapestCharge(call: WorkCall, faults: readonly ScheduledFault[]): number | undefined {
+  let least: number | undefined;
+  for (const endpoint of fleet()) {
+    if (!allows(endpoint, call) || !couldAnswer(endpoint, call, faults)) continue;
+    const reserved = endpoint.tokensCharged.startsWith('prompt+max_tokens');
+    const tokens = call.promptTokens + (reserved ? call.maxTokens : call.outputTokens);
+    least = Math.min(least ?? Infinity, tokens);
+  }
+  return least;
+}
+
+function couldAnswer(endpoint: FleetEndpoint, call: WorkCall, faults: readonly ScheduledFault[]): boolean {
+  const atRest =
+    endpoint.ttftMs +
+    call.promptTokens * endpoint.msPerPromptToken +
+    call.outputTokens * endpoint.msPerOutputToken;
+  const due = call.atMs + call.deadlineMs;
+  const own = faults.filter(({ on }) => on === endpoint.name);
+  // The best moment is the arrival, or the end of a fault.
+  const starts = [call.atMs, ...own.map(({ toS }) => toS * 1000)].filter((at) => at >= call.atMs && at < due);
+  return starts.some((at) => at + atRest * factorAt(own, at) <= due);
+}
+
+/** How much longer a call takes that starts then; Infinity while nothing is answered. */
+function factorAt(faults: readonly ScheduledFault[], at: number): number {
+  let factor = 1;
+  for (const { fault, fromS, toS } of faults) {
+    if (at < fromS * 1000 || at >= toS * 1000) continue;
+    if (fault.kind === 'outage') return Infinity;
+    if (fault.kind === 'brownout') factor *= fault.factor ?? 10;
+  }
+  return factor;
+}
+
+function leastLoss(
+  possible: readonly Possible[],
+  faults: readonly ScheduledFault[],
+  valueOf: (call: WorkCall) => number,
+): number {
+  const byValue = [...possible]
+    .filter(({ call }) => valueOf(call) > 0)
+    .sort((a, b) => valueOf(b.call) / b.tokens - valueOf(a.call) / a.tokens);
+  const last = Math.max(0, ...possible.map(({ call }) => call.atMs + call.deadlineMs)) / 1000;
+  let most = 0;
+  for (let from = 0; from < last; from += GRID_S) {
+    for (let to = from + GRID_S; to <= last + GRID_S; to += GRID_S) {
+      most = Math.max(
+        most,
+        lossWithin(byValue, from * 1000, to * 1000, admittedWithin(faults, from, to), valueOf),
+      );
+    }
+  }
+  return most;
+}
+
+/** The value that does not fit, taking the densest first; a part of the last one counts as fitting. */
+function lossWithin(
+  byValue: readonly Possible[],
+  from: number,
+  to: number,
+  admitted: number,
+  valueOf: (call: WorkCall) => number,
+): number {
+  let left = admitted;
+  let lost = 0;
+  for (const { call, tokens } of byValue) {
+    if (call.atMs < from || call.atMs + call.deadlineMs > to) continue;
+    const fits = Math.min(1, left / tokens);
+    left -= fits * tokens;
+    lost += (1 - fits) * valueOf(call);
+  }
+  return lost;
+}
+
+function admittedWithin(faults: readonly ScheduledFault[], from: number, to: number): number {
+  let tokens = 0;
+  for (const endpoint of fleet()) {
+    const outages = faults.filter(({ on, fault }) => on === endpoint.name && fault.kind === 'outage');
+    const out = outages.reduce(
+      (seconds, { fromS, toS }) => seconds + Math.max(0, Math.min(to, toS) - Math.max(from, fromS)),
+      0,
+    );
+    tokens += (endpoint.tpm / 60) * (endpoint.bucketSeconds + to - from - out);
+  }
+  return tokens;
+}
+
+function total(calls: readonly WorkCall[], valueOf: (call: WorkCall) => number): number {
+  return calls.reduce((sum, call) => sum + valueOf(call), 0);
+}

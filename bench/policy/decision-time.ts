@@ -1,0 +1,62 @@
+import type { Call } from '../../lib/call/call';
+import { prepareCall } from '../../lib/call/prepare';
+import { ExpectedOutput } from '../../lib/call/tokens';
+import { resolveConfig } from '../../lib/config/resolve';
+import { Fleet } from '../../lib/fleet';
+import type { EndpointConfig, StrategyName } from '../../lib/index';
+import { balancerConfig } from './balancer-config';
+
+export interface DecisionTime {
+  readonly endpoints: number;
+  /** Microseconds: the call's plan (filters, cost) and the pick (room, scores); median of the batches. */
+  readonly planUs: number;
+  readonly pickUs: number;
+}
+
+const CALLS = 256;
+const BATCHES = 41;
+
+/** What a decision costs with nobody waiting and every endpoint able to serve every call. On the real clock. */
+export function decisionTime(count: number, strategy: StrategyName | undefined): DecisionTime {
+  const config = balancerConfig(strategy);
+  const endpoints: EndpointConfig[] = Array.from({ length: count }, (_, index) => {
+    const like = config.endpoints[index % config.endpoints.length]!;
+    return { ...like, name: `endpoint-${index}`, provider: 'openai', rpm: 1e6, tpm: 1e9 };
+  });
+  const nothing = (): void => undefined;
+  const fleet = new Fleet(resolveConfig({ ...config, endpoints }), {
+    onState: nothing,
+    onRest: nothing,
+    onRoom: nothing,
+  });
+  const calls = Array.from({ length: CALLS }, (_, index) => callNumber(index));
+  const { planner, router } = fleet.routes;
+  const plans: number[] = [];
+  const picks: number[] = [];
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const began = process.hrtime.bigint();
+    const planned = calls.map((call) => planner.plan(call));
+    const between = process.hrtime.bigint();
+    for (const plan of planned) router.pick(plan, { now: performance.now() });
+    const ended = process.hrtime.bigint();
+    plans.push(Number(between - began) / 1000 / CALLS);
+    picks.push(Number(ended - between) / 1000 / CALLS);
+  }
+  fleet.close();
+  return { endpoints: count, planUs: median(plans), pickUs: median(picks) };
+}
+
+function callNumber(index: number): Call {
+  const body = { messages: [{ role: 'user', content: 'x' }], max_tokens: 200 + index };
+  const options = { estimatedTokens: 1000 + index, estimatedOutputTokens: 100, maxLatencyMs: 20_000 };
+  return prepareCall('chat', body, options, new AbortController().signal, {
+    classify: () => 'chat',
+    estimateTokens: undefined,
+    expectedOutput: new ExpectedOutput(),
+    totalMs: { chat: 60_000, embeddings: 30_000 },
+  });
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}

@@ -1,0 +1,15 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+const FILE = resolve(__dirname, '../../docs/performance.md');
+const START = '<!-- bench:policy -->';
+const END = '<!-- /bench:policy -->';
+
+/** Puts the text between the markers of docs/performance.md. */
+export function writeDocument(text: string): void {
+  const old = readFileSync(FILE, 'utf8');
+  const from = old.indexOf(START);
+  const to = old.indexOf(END);
+  if (from === -1 || to < from) throw new Error(`${FILE}: expected the markers ${START} and ${END}`);
+  writeFileSync(FILE, `${old.slice(0, from + START.length)}\n\n${text}\n\n${old.slice(to)}`);
+}

@@ -1,0 +1,28 @@
+// Loaded on virtual time only, in a process of its own.
+import { balancerPolicy } from '../../lib/cli/simulate/machine/balancer-policy';
+import { type RunResult, runPlan } from '../../lib/cli/simulate/machine/run';
+import type { VirtualTime } from '../../lib/cli/simulate/machine/virtual-time';
+import { balancerConfig } from './balancer-config';
+import { STRATEGIES } from './policies';
+import { RULES } from './rules';
+import { planOf, type ScenarioName } from './scenarios';
+
+/** One run: a policy, a scenario, a seed. */
+export interface BenchJob {
+  readonly policy: string;
+  readonly scenario: ScenarioName;
+  readonly seed: number;
+  readonly quick: boolean;
+}
+
+export async function serveBenchJob(job: BenchJob, time: VirtualTime): Promise<RunResult> {
+  const plan = planOf(job.scenario, job.seed, job.quick);
+  const rule = RULES.get(job.policy);
+  const strategy = STRATEGIES.find((name) => name === job.policy);
+  return runPlan(time, plan, (providers) => {
+    if (rule) return rule(providers);
+    if (!strategy) throw new RangeError(`no policy '${job.policy}'`);
+    const config = balancerConfig(strategy);
+    return balancerPolicy({ config, providers, calls: plan.calls, stream: true });
+  });
+}

@@ -1,0 +1,52 @@
+import type { VirtualProvider } from '../../../lib/cli/simulate/machine/virtual-provider';
+import type { WorkCall } from '../../../lib/cli/simulate/machine/workload';
+import type { ErrorPlan } from '../../../lib/simulator/physics';
+
+/** How one attempt ended, as a client sees it. */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly ms: number; readonly firstTokenMs: number }
+  | {
+      readonly kind: 'error';
+      readonly ms: number;
+      readonly status: number;
+      readonly retryAfterMs: number | undefined;
+    }
+  | { readonly kind: 'timeout'; readonly ms: number; readonly firstTokenMs: number | undefined };
+
+export interface AttemptLimits {
+  /** Milliseconds until the client gives the attempt up. */
+  readonly timeoutMs: number;
+  onFirstToken?(ms: number): void;
+}
+
+/** Sends a call and waits for the whole answer. */
+export function attempt(provider: VirtualProvider, call: WorkCall, limits: AttemptLimits): Promise<Outcome> {
+  const since = performance.now();
+  const elapsed = (): number => performance.now() - since;
+  return new Promise((resolve) => {
+    let firstTokenMs: number | undefined;
+    const settle = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => {
+      leave();
+      settle({ kind: 'timeout', ms: elapsed(), firstTokenMs });
+    }, limits.timeoutMs);
+    const leave = provider.begin(call, {
+      failed: (plan) =>
+        settle({ kind: 'error', ms: elapsed(), status: plan.status, retryAfterMs: retryAfter(plan) }),
+      reset: () => settle({ kind: 'error', ms: elapsed(), status: 0, retryAfterMs: undefined }),
+      progress: () => {
+        if (firstTokenMs !== undefined) return;
+        firstTokenMs = elapsed();
+        limits.onFirstToken?.(firstTokenMs);
+      },
+      ended: () => settle({ kind: 'answered', ms: elapsed(), firstTokenMs: firstTokenMs ?? elapsed() }),
+    });
+  });
+}
+
+function retryAfter(plan: ErrorPlan): number | undefined {
+  return plan.retryAfterS === undefined ? undefined : plan.retryAfterS * 1000;
+}

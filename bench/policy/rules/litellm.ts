@@ -1,0 +1,115 @@
+import type { Outcome } from './attempt';
+import { drawAny, drawByWeight, least, type Rule } from './rule';
+import type { Target } from './target';
+
+/*
+ * LiteLLM's router (docs.litellm.ai, "Router - Load Balancing"), three of its strategies. Common to them: two retries,
+ * each a new pick; a deployment cools down after a 429 for what its Retry-After says, else 5 s, and for 5 s when more
+ * than half of at least five calls of this minute have failed; where all cool down the call fails and is retried after
+ * a backoff. No timeout of its own below ten minutes, so the caller's deadline ends a silent attempt.
+ */
+
+interface Minute {
+  at: number;
+  requests: number;
+  tokens: number;
+  failures: number;
+  answers: number;
+}
+
+interface State {
+  coolUntil: number;
+  minute: Minute;
+  /** The last ten: time to first token, since the calls are streamed. */
+  readonly latencies: number[];
+}
+
+const COOLDOWN_MS = 5_000;
+const FAILURE_SHARE = 0.5;
+const LEAST_CALLS = 5;
+const LATENCIES = 10;
+/** What a timeout adds to the latencies. */
+const TIMEOUT_PENALTY_MS = 1_000_000;
+
+type PickOne = (free: readonly Target<State>[], tokens: number) => Target<State> | undefined;
+
+/** A pick weighted by the requests a minute of each deployment. */
+export const simpleShuffle = rule('LiteLLM simple-shuffle', (free) =>
+  drawByWeight(free, ({ endpoint }) => endpoint.rpm),
+);
+
+/** The fewest calls in flight. */
+export const leastBusy = rule('LiteLLM least-busy', (free) => least(free, ({ inFlight }) => inFlight));
+
+/** The lowest mean of the last ten latencies, of those that are below their limits in this minute by its own count. */
+export const latencyBased = rule('LiteLLM latency-based', (free, tokens) => {
+  const within = free.filter(({ endpoint, state }) => {
+    const { requests, tokens: used } = minuteOf(state);
+    return requests + 1 <= endpoint.rpm && used + tokens <= endpoint.tpm;
+  });
+  // Those without a sample come first, in any order.
+  const fresh = within.filter(({ state }) => state.latencies.length === 0);
+  return fresh.length > 0 ? drawAny(fresh) : least(within, ({ state }) => mean(state.latencies));
+});
+
+function rule(name: string, pickOne: PickOne): Rule<State> {
+  return {
+    name,
+    maxAttempts: 3,
+    timeoutMs: 600_000,
+    state: () => ({
+      coolUntil: 0,
+      minute: { at: 0, requests: 0, tokens: 0, failures: 0, answers: 0 },
+      latencies: [],
+    }),
+    pick(allowed, _tried, call) {
+      const now = performance.now();
+      return pickOne(
+        allowed.filter(({ state }) => state.coolUntil <= now),
+        call.promptTokens,
+      );
+    },
+    onEnd(target, outcome, call) {
+      const { state } = target;
+      const minute = minuteOf(state);
+      if (outcome.kind === 'answered') {
+        minute.answers++;
+        minute.requests++;
+        minute.tokens += call.promptTokens + call.outputTokens;
+        remember(state, outcome.firstTokenMs);
+        return;
+      }
+      minute.failures++;
+      if (outcome.kind === 'timeout') remember(state, TIMEOUT_PENALTY_MS);
+      coolDown(state, outcome);
+    },
+    // With healthy deployments left a retry is sent at once; else with a backoff of 0.5 s doubling.
+    backoffMs: (attempts, outcome) =>
+      outcome === undefined ? 500 * 2 ** (attempts - 1) * (0.75 + 0.25 * Math.random()) : 0,
+  };
+}
+
+function coolDown(state: State, outcome: Outcome): void {
+  const { failures, answers } = minuteOf(state);
+  const total = failures + answers;
+  const limited = outcome.kind === 'error' && outcome.status === 429;
+  const failing = total >= LEAST_CALLS && failures / total > FAILURE_SHARE;
+  if (!limited && !failing) return;
+  const asked = outcome.kind === 'error' ? outcome.retryAfterMs : undefined;
+  state.coolUntil = performance.now() + (asked ?? COOLDOWN_MS);
+}
+
+function minuteOf(state: State): Minute {
+  const at = Math.floor(Date.now() / 60_000);
+  if (state.minute.at !== at) state.minute = { at, requests: 0, tokens: 0, failures: 0, answers: 0 };
+  return state.minute;
+}
+
+function remember({ latencies }: State, ms: number): void {
+  latencies.push(ms);
+  if (latencies.length > LATENCIES) latencies.shift();
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length;
+}

@@ -1,0 +1,37 @@
+import { runJob } from '../../lib/cli/simulate/jobs';
+import type { RunResult } from '../../lib/cli/simulate/machine/run';
+import type { BenchJob } from './job';
+import type { BenchOptions } from './options';
+
+export interface BenchResult extends RunResult {
+  readonly job: BenchJob;
+}
+
+/** Runs every policy on every scenario and seed, so many at a time, and tells of each as it ends. */
+export async function runAll(
+  options: BenchOptions,
+  onResult: (result: BenchResult, done: number, of: number) => void,
+): Promise<BenchResult[]> {
+  const jobs: BenchJob[] = options.scenarios.flatMap((scenario) =>
+    options.seeds.flatMap((seed) =>
+      options.policies.map((policy) => ({ policy, scenario, seed, quick: options.quick })),
+    ),
+  );
+  const results: BenchResult[] = [];
+  const stop = new AbortController();
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let job = jobs[next++]; job; job = jobs[next++]) {
+      const result = { job, ...(await runJob<RunResult>(job, stop.signal)) };
+      results.push(result);
+      onResult(result, results.length, jobs.length);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(options.jobs, jobs.length) }, work));
+  } catch (error) {
+    stop.abort();
+    throw error;
+  }
+  return results;
+}

@@ -1,0 +1,190 @@
+import {
+  type AnswerPlan,
+  type ErrorPlan,
+  type Fault,
+  type ModelDescription,
+  type Passage,
+  ProviderPhysics,
+  seededRandom,
+  tokensBy,
+} from '../../../simulator/physics';
+import type { WorkCall } from './workload';
+
+/** A fault of one endpoint, in seconds of the run. */
+export interface ScheduledFault {
+  readonly on: string;
+  readonly fault: Fault;
+  readonly fromS: number;
+  readonly toS: number;
+}
+
+/** How an attempt ended, as the provider saw it. */
+export type AttemptEnd =
+  | 'answered'
+  /** A 429 because the caller went over the limit by itself. */
+  | 'over_limit'
+  /** A 429 that was a fault. */
+  | 'storm'
+  | 'error'
+  /** The caller left before the first token. */
+  | 'left_early'
+  /** The caller left in the middle of the answer. */
+  | 'left_midway'
+  | 'unfinished';
+
+/** What a caller hears of its attempt. After `failed`, `ended` or `abandon()` nothing more comes. */
+export interface AttemptEvents {
+  failed(plan: ErrorPlan): void;
+  /** The connection was cut before anything was said. */
+  reset(): void;
+  /** The first token, and later that many tokens so far. */
+  progress(tokens: number, plan: AnswerPlan): void;
+  ended(plan: AnswerPlan): void;
+}
+
+/** Pieces of an answer between the first token and its end: enough to be a stream, few enough to be cheap. */
+const PIECES = 3;
+
+export interface VirtualProviderOptions {
+  readonly name: string;
+  readonly model: string;
+  readonly description: ModelDescription;
+  readonly seed: number;
+  readonly errorShare?: number;
+}
+
+/** One endpoint's upstream: the laws of the simulator, acted out on the timers of the (virtual) process. */
+export class VirtualProvider {
+  readonly name: string;
+  readonly model: string;
+  readonly ends: Record<AttemptEnd, number> = {
+    answered: 0,
+    over_limit: 0,
+    storm: 0,
+    error: 0,
+    left_early: 0,
+    left_midway: 0,
+    unfinished: 0,
+  };
+  attempts = 0;
+  readonly #physics: ProviderPhysics;
+
+  constructor(options: VirtualProviderOptions) {
+    this.name = options.name;
+    this.model = options.model;
+    this.#physics = new ProviderPhysics({
+      models: { [options.model]: options.description },
+      random: seededRandom(options.seed),
+      ...(options.errorShare === undefined ? {} : { errorShare: options.errorShare }),
+    });
+  }
+
+  get usd(): number {
+    return this.#physics.counters.usd;
+  }
+
+  get tokens(): number {
+    return this.#physics.counters.promptTokens + this.#physics.counters.outputTokens;
+  }
+
+  addFault(fault: Fault, forMs: number): void {
+    this.#physics.faults.add({ ...fault, forMs }, performance.now());
+  }
+
+  /** Sends a call. The function it gives back abandons the attempt; after its end that does nothing. */
+  begin(call: WorkCall, events: AttemptEvents): () => void {
+    const startedAt = performance.now();
+    this.attempts++;
+    this.ends.unfinished++;
+    const passage = this.#physics.arrive(
+      {
+        model: this.model,
+        promptTokens: call.promptTokens,
+        maxTokens: call.maxTokens,
+        outputTokens: call.outputTokens,
+      },
+      startedAt,
+    );
+    const { plan } = passage;
+    const attempt = new Attempt(this, this.#physics, passage, startedAt);
+    if (plan.kind === 'error') {
+      attempt.after(plan.afterMs, () => {
+        attempt.finish(plan.status === 429 ? kindOf429(plan) : 'error');
+        events.failed(plan);
+      });
+    } else if (plan.kind === 'reset') {
+      attempt.after(0, () => {
+        attempt.finish('error');
+        events.reset();
+      });
+    } else if (plan.kind === 'answer') {
+      attempt.after(plan.firstTokenMs, () => attempt.stream(plan, 1, events));
+    }
+    return () => attempt.abandon();
+  }
+}
+
+class Attempt {
+  readonly #provider: VirtualProvider;
+  readonly #physics: ProviderPhysics;
+  readonly #passage: Passage;
+  readonly #startedAt: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+
+  constructor(provider: VirtualProvider, physics: ProviderPhysics, passage: Passage, startedAt: number) {
+    this.#provider = provider;
+    this.#physics = physics;
+    this.#passage = passage;
+    this.#startedAt = startedAt;
+  }
+
+  /** Runs the step that many ms after the attempt's start, unless it is over by then. */
+  after(ms: number, step: () => void): void {
+    const left = this.#startedAt + ms - performance.now();
+    this.#timer = setTimeout(() => {
+      if (!this.#over) step();
+    }, left);
+  }
+
+  stream(plan: AnswerPlan, piece: number, events: AttemptEvents): void {
+    const tokens = Math.max(1, tokensBy(plan, performance.now() - this.#startedAt));
+    this.#physics.produced(this.#passage, tokens, performance.now());
+    events.progress(tokens, plan);
+    if (this.#over) return;
+    if (piece > PIECES) {
+      this.after(plan.totalMs, () => {
+        this.finish('answered');
+        events.ended(plan);
+      });
+      return;
+    }
+    const next = plan.firstTokenMs + ((plan.totalMs - plan.firstTokenMs) * piece) / (PIECES + 1);
+    this.after(next, () => this.stream(plan, piece + 1, events));
+  }
+
+  finish(end: AttemptEnd): void {
+    this.#end(end);
+    this.#physics.finish(this.#passage, performance.now());
+  }
+
+  abandon(): void {
+    if (this.#over) return;
+    clearTimeout(this.#timer);
+    const { plan } = this.#passage;
+    const tokens = plan.kind === 'answer' ? tokensBy(plan, performance.now() - this.#startedAt) : 0;
+    this.#end(tokens > 0 ? 'left_midway' : 'left_early');
+    this.#physics.abandon(this.#passage, tokens, performance.now());
+  }
+
+  #end(end: AttemptEnd): void {
+    this.#over = true;
+    this.#provider.ends.unfinished--;
+    this.#provider.ends[end]++;
+  }
+}
+
+/** The simulator's quota refusals say the limit that was met; those of a storm have none to say. */
+function kindOf429(plan: ErrorPlan): AttemptEnd {
+  return /\bLimit \d/.test(plan.message) ? 'over_limit' : 'storm';
+}
