@@ -8,6 +8,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** Allows one attempt through; its end must be told exactly once. */
 export interface BreakerTicket {
+  /** The answer has begun. A probe has told what it was asked: a long stream must not hold the breaker half-open. */
+  begun(): void;
   /** The first word counts: an attempt judged for its silence is not judged again when it ends. */
   end(outcome: Outcome): void;
 }
@@ -42,8 +44,9 @@ export class Breaker {
   #reopensAt = 0;
   #closedAt = -Infinity;
   #probing = false;
-  /** Counts openings: an attempt that began before one says nothing of the time after it. */
-  #openings = 0;
+  /** Counts openings and closings: an attempt that began before one says nothing of the time after it. */
+  #epoch = 0;
+  #shut = false;
 
   constructor(
     name: string,
@@ -71,7 +74,7 @@ export class Breaker {
 
   /** Whether an attempt may go through now. While half-open, one probe at a time may. */
   get admits(): boolean {
-    return this.#breaker.closed || (this.#breaker.halfOpen && !this.#probing);
+    return !this.#shut && (this.#breaker.closed || (this.#breaker.halfOpen && !this.#probing));
   }
 
   /** Milliseconds until a probe may go out; 0 unless open. */
@@ -81,23 +84,30 @@ export class Breaker {
 
   /** 1 just after a recovery, falling to 0 over `rampMs`. */
   ramp(now: number): number {
-    const left = 1 - (now - this.#closedAt) / this.#options.rampMs;
-    return Math.min(1, Math.max(0, left));
+    const { rampMs } = this.#options;
+    if (rampMs === 0) return 0;
+    return Math.min(1, Math.max(0, 1 - (now - this.#closedAt) / rampMs));
   }
 
   /** Lets an attempt through. Call only when it `admits`. */
   enter(): BreakerTicket {
-    const probe = this.#breaker.halfOpen;
+    let probe = this.#breaker.halfOpen;
     if (probe) this.#probing = true;
-    const opening = this.#openings;
+    let epoch = this.#epoch;
     let ended = false;
     return {
+      begun: () => {
+        if (!probe || ended || epoch !== this.#epoch) return;
+        this.#probeEnded('success');
+        // From here on an attempt like any other.
+        probe = false;
+        epoch = this.#epoch;
+      },
       end: (outcome) => {
         if (ended) return;
         ended = true;
-        if (opening !== this.#openings) return;
+        if (epoch !== this.#epoch) return;
         if (probe) {
-          this.#probing = false;
           this.#probeEnded(outcome);
         } else if (this.#breaker.closed) {
           this.#attemptEnded(outcome);
@@ -124,6 +134,8 @@ export class Breaker {
 
   /** Stops its timers. It lets nothing through afterwards. */
   shutdown(): void {
+    this.#shut = true;
+    this.#epoch++;
     this.#breaker.shutdown();
     this.#breaker.removeAllListeners();
   }
@@ -140,6 +152,7 @@ export class Breaker {
   }
 
   #probeEnded(outcome: Outcome): void {
+    this.#probing = false;
     if (outcome === 'success') {
       this.#consecutive = 0;
       this.#breaker.close();
@@ -167,7 +180,7 @@ export class Breaker {
   }
 
   #opened(): void {
-    this.#openings++;
+    this.#epoch++;
     this.#probing = false;
     const restMs = this.#opossum.resetTimeout ?? this.#options.resetTimeoutMs;
     this.#reopensAt = performance.now() + restMs;
@@ -175,6 +188,8 @@ export class Breaker {
   }
 
   #closed(): void {
+    this.#epoch++;
+    this.#probing = false;
     this.#closedAt = performance.now();
     this.#breaker.shutdown();
     // opossum keeps its window when it closes: the first failure after a recovery would be judged by the outage.

@@ -37,11 +37,14 @@ export class DayWindow {
     this.#add(units);
   }
 
-  /** Gives back, at most what this hour and the hours before it hold. */
+  /**
+   * Gives back, at most what is counted. From the oldest hours first: when it was taken is not known, and what is kept
+   * must not leave earlier than 24 hours after it was used.
+   */
   put(units: number, now: number): void {
     this.#advance(now);
     let left = units;
-    for (let age = 0; age <= HOURS && left > 0; age++) {
+    for (let age = HOURS; age >= 0 && left > 0; age--) {
       const slot = this.#slot(this.#hour - age);
       const part = Math.min(left, this.#counts[slot] ?? 0);
       this.#counts[slot] = (this.#counts[slot] ?? 0) - part;

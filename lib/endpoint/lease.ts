@@ -69,6 +69,7 @@ export class Lease {
     const now = performance.now();
     const { endpoint, call, beside } = this.#parts;
     clearTimeout(this.#silence);
+    this.#parts.ticket.begun();
     this.#firstTokenAt = now;
     endpoint.latency.firstToken(this, call.promptTokens, now - this.startedAt, beside, now);
   }

@@ -12,6 +12,7 @@ export class Ledger {
   readonly #level: () => number;
   #written: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   constructor(level: () => number) {
     this.#level = level;
@@ -22,21 +23,25 @@ export class Ledger {
 
   /** Says that the view has changed. Costs nothing while a write is due anyway. */
   touch(): void {
+    if (this.#closed) return;
     this.#timer ??= setTimeout(() => this.#write(), SYNC_MS).unref();
   }
 
-  /** What the reservoir holds. */
+  /** What the reservoir holds, with what the view has done since the last write: its refill tells nobody. */
   async balance(): Promise<number> {
+    if (!this.#closed) this.#write();
     return (await this.#limiter.currentReservoir()) ?? 0;
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     void this.#limiter.disconnect(true);
   }
 
   #write(): void {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     const level = Math.floor(this.#level());
     const change = level - this.#written;
