@@ -107,7 +107,13 @@ describe('when our own event loop stalls', () => {
       ask(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
     );
     const stalls = [20, 90].map(
-      (afterMs) => new Promise<void>((resolve) => setTimeout(() => resolve(stall(300)), afterMs)),
+      (afterMs) =>
+        new Promise<void>((resolve) =>
+          setTimeout(() => {
+            stall(300);
+            resolve();
+          }, afterMs),
+        ),
     );
     const answers = await Promise.all(calls);
     await Promise.all(stalls);

@@ -1,0 +1,198 @@
+import type { AiBalancerError } from 'express-ai-balancer';
+import { startProvider } from 'express-ai-balancer/simulator';
+import { RetryBudget } from '../../lib/failover/retry-budget';
+import { answer, ask, BODY, endStream, error, Rig, rejection, startStream, statsOf, until } from './upstream';
+
+const rig = new Rig();
+
+async function provider(ttftMs: number) {
+  const started = await startProvider({ errorShare: 0, models: { m: { ttftMs, msPerOutputToken: 0.1 } } });
+  rig.use(() => started.close());
+  return started;
+}
+
+describe('a server that dies abruptly', () => {
+  it.each([false, true])('in the middle of 100 calls loses none (streamed: %s)', async (stream) => {
+    const [dying, spare] = [await provider(40), await provider(5)];
+    const { balancer } = await rig.start(
+      {},
+      {
+        strategy: 'weighted',
+        more: [
+          { name: 'dying', model: 'm', baseURL: dying.url, weight: 3 },
+          { name: 'spare', model: 'm', baseURL: spare.url },
+        ],
+      },
+    );
+    const calls: Promise<unknown>[] = [];
+    for (let n = 0; n < 100; n++) {
+      calls.push(stream ? balancer.chat({ ...BODY, stream: true }) : balancer.chat(BODY));
+      if (n === 60) dying.fault({ kind: 'refuse' });
+      if (n % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const ended = await Promise.allSettled(calls);
+    expect(ended.filter(({ status }) => status === 'rejected')).toEqual([]);
+    expect(balancer.stats().endpoints.map(({ name, state }) => [name, state])).toEqual([
+      ['dying', 'open'],
+      ['spare', 'closed'],
+    ]);
+  });
+
+  it('is probed one call at a time, and used again when it is back', async () => {
+    const [dying, spare] = [await provider(1), await provider(1)];
+    const { balancer } = await rig.start(
+      {},
+      {
+        breaker: { resetTimeoutMs: 60, maxResetTimeoutMs: 120, rampMs: 0 },
+        more: [
+          { name: 'dying', model: 'm', baseURL: dying.url },
+          { name: 'spare', model: 'm', baseURL: spare.url, tier: 1 },
+        ],
+      },
+    );
+    const outage = dying.fault({ kind: 'err5xx' });
+    await Promise.all(Array.from({ length: 10 }, () => ask(balancer, false)));
+    const before = dying.stats().seen;
+    const states: string[] = [];
+    balancer.on('state', ({ endpoint, state }) => endpoint === 'dying' && states.push(state));
+    const end = performance.now() + 700;
+    while (performance.now() < end) await Promise.all([1, 2, 3, 4].map(() => ask(balancer, false)));
+    const probes = dying.stats().seen - before;
+    expect(probes).toBeGreaterThanOrEqual(3);
+    // One for each time it half-opened, however many calls there were.
+    expect(probes).toBeLessThanOrEqual(states.filter((state) => state === 'half-open').length + 1);
+    await outage.end();
+    await until(() => statsOf(balancer, 'dying').state !== 'open');
+    await until(
+      () => statsOf(balancer, 'dying').state === 'half-open' || statsOf(balancer, 'dying').state === 'closed',
+    );
+    await ask(balancer, false);
+    expect((await ask(balancer, false)).route.endpoint).toBe('dying');
+  });
+});
+
+describe('a breaker', () => {
+  it('is opened by streams that break off, and closed by the first token of one', async () => {
+    let healthy = false;
+    const { balancer, upstream } = await rig.start(
+      {
+        a: (arrival) => {
+          startStream(arrival, 'One');
+          if (!healthy) setTimeout(() => arrival.res.socket?.destroy(), 2);
+        },
+        b: answer(),
+      },
+      { breaker: { consecutiveFailures: 3, resetTimeoutMs: 40 } },
+    );
+    for (let n = 0; n < 3; n++) {
+      await expect(ask(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
+    }
+    expect(statsOf(balancer, 'a').state).toBe('open');
+    expect((await ask(balancer, true)).route.endpoint).toBe('b');
+    healthy = true;
+    await until(() => statsOf(balancer, 'a').state === 'half-open');
+    const stream = await balancer.chat({ ...BODY, stream: true });
+    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', inFlight: 1 });
+    endStream(upstream.arrivals.at(-1)!);
+    for await (const chunk of stream) expect(chunk).toBeDefined();
+    expect(statsOf(balancer, 'a')).toMatchObject({ failures: 0, inFlight: 0 });
+  });
+
+  it.each([
+    ['an abort', undefined],
+    ['a 429', error(429, {}, { 'retry-after-ms': '1' })],
+    ["a caller's fault", error(400)],
+  ])('stays open when its probe ends by %s', async (_what, play) => {
+    let healing = false;
+    const { balancer, upstream } = await rig.start(
+      { a: (arrival) => (healing ? play?.(arrival) : error(500)(arrival)), b: answer() },
+      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 40, maxResetTimeoutMs: 40 } },
+    );
+    await ask(balancer, false);
+    healing = true;
+    await until(() => statsOf(balancer, 'a').state === 'half-open');
+    const caller = new AbortController();
+    const ended = balancer.chat(BODY, { signal: caller.signal }).then(
+      () => undefined,
+      () => undefined,
+    );
+    await until(() => upstream.count('a') === 2);
+    if (!play) caller.abort();
+    await ended;
+    expect(statsOf(balancer, 'a').state).toBe('open');
+  });
+
+  it('that is open everywhere makes one clear error, with the time of the first probe', async () => {
+    const { balancer } = await rig.start(
+      { a: error(500) },
+      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 5_000 }, retry: { maxAttempts: 1 } },
+    );
+    await rejection(balancer.chat(BODY));
+    const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
+    expect(failed).toMatchObject({ code: 'ERR_AI_UNAVAILABLE', status: 503, retryable: true });
+    expect(failed.retryAfterMs).toBeGreaterThan(3_500);
+    expect(failed.retryAfterMs).toBeLessThanOrEqual(5_000);
+  });
+});
+
+describe('an outage of everything', () => {
+  it('costs at most a fifth more attempts than calls, ten a second, and what had been saved up', async () => {
+    const plays = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, error(503)]));
+    const { balancer, upstream } = await rig.start(plays, {
+      retry: { budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 1, maxDelayMs: 2 },
+      // Breakers that never open leave the budget alone to hold it.
+      breaker: { consecutiveFailures: 100_000, errorThresholdPercentage: 100 },
+    });
+    const from = performance.now();
+    const calls = 400;
+    for (let n = 0; n < calls / 20; n++) {
+      await Promise.allSettled(Array.from({ length: 20 }, () => balancer.chat(BODY)));
+    }
+    const seconds = (performance.now() - from) / 1_000;
+    const saved = 200;
+    // Moving on to what has not failed lately is free: that is once for each endpoint, and those in flight with it.
+    const free = 4 * 20;
+    expect(upstream.arrivals.length).toBeLessThanOrEqual(1.2 * calls + 10 * seconds + saved + free);
+    const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
+    expect(failed.code).toMatch(/ERR_AI_ALL_FAILED|ERR_AI_UNAVAILABLE/);
+  });
+});
+
+describe('the retry budget', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 0 });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const drain = (budget: RetryBudget): number => {
+    let taken = 0;
+    while (taken < 10_000 && budget.tryTake()) taken++;
+    return taken;
+  };
+
+  it('is full at the start, and holds 200 at most', () => {
+    const budget = new RetryBudget({ budgetRatio: 0.2, budgetPerSecond: 10 });
+    for (let n = 0; n < 5_000; n++) budget.onCall();
+    jest.advanceTimersByTime(600_000);
+    expect(drain(budget)).toBe(200);
+  });
+
+  it('grows by its share of the calls and by some a second', () => {
+    const budget = new RetryBudget({ budgetRatio: 0.2, budgetPerSecond: 10 });
+    drain(budget);
+    for (let n = 0; n < 100; n++) budget.onCall();
+    expect(drain(budget)).toBeCloseTo(20, -0.5);
+    jest.advanceTimersByTime(3_000);
+    expect(drain(budget)).toBe(30);
+  });
+
+  it('of nothing allows no retry', () => {
+    const budget = new RetryBudget({ budgetRatio: 0, budgetPerSecond: 0 });
+    for (let n = 0; n < 100; n++) budget.onCall();
+    jest.advanceTimersByTime(60_000);
+    expect(drain(budget)).toBe(0);
+  });
+});
