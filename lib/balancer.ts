@@ -20,6 +20,7 @@ import type { Lease } from './endpoint/lease';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
 import { Executor } from './failover/executor';
+import { HedgePolicy } from './failover/hedge';
 import { LiveStream } from './failover/live-stream';
 import { RetryBudget } from './failover/retry-budget';
 import type { FailureDetail } from './failure/detail';
@@ -41,8 +42,7 @@ export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
 /** A longer timer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The tokens of a call before any was made, and the weight of each new one in their mean. */
-const FIRST_CALL_TOKENS = 1_000;
+/** The least weight of a new call in the mean size of calls. */
 const CALL_TOKENS_GAIN = 0.05;
 
 type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
@@ -83,7 +83,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #config: ResolvedConfig;
   #prepare: PrepareParts;
   /** The running mean of what calls were estimated at. */
-  #callTokens = FIRST_CALL_TOKENS;
+  #callTokens = 0;
+  #callsBegun = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -108,6 +109,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       routes: () => this.#fleet.routes,
       queue: this.#queue,
       budget: this.#budget,
+      hedge: new HedgePolicy(() => this.#config.hedge),
       onAttempt: (call, endpoint, detail) => this.#attempted(call, endpoint, detail),
     });
     this.#prepare = this.#prepareParts();
@@ -352,7 +354,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       };
       this.#running.add(running);
       const { promptTokens, expectedOutputTokens } = running.call;
-      this.#callTokens += CALL_TOKENS_GAIN * (promptTokens + expectedOutputTokens - this.#callTokens);
+      const gain = Math.max(CALL_TOKENS_GAIN, 1 / ++this.#callsBegun);
+      this.#callTokens += gain * (promptTokens + expectedOutputTokens - this.#callTokens);
       return running;
     } catch (error) {
       abort.release();

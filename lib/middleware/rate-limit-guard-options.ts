@@ -59,7 +59,7 @@ export function checkGuardOptions(
   given: RateLimitGuardOptions,
 ): RateLimitGuardOptions & { readonly name: string } {
   const shapes = SCHEMA.safeParse(given);
-  if (shapes.error) throw guardError(shapeFaults(given, shapes.error.issues));
+  if (shapes.error) throw guardError(shapeFaults(given, shapes.error.issues).map(withoutAddress));
   const names = namesOf.get(balancer) ?? new Set<string>();
   namesOf.set(balancer, names);
   if (given.name !== undefined && names.has(given.name)) {
@@ -68,6 +68,13 @@ export function checkGuardOptions(
   const name = given.name ?? freeName(names);
   names.add(name);
   return { ...given, name };
+}
+
+/** The address of a Redis holds its password. */
+function withoutAddress(fault: Fault): Fault {
+  return fault.path[0] === 'redis' && fault.got.startsWith('"')
+    ? { ...fault, got: 'a string (not shown)' }
+    : fault;
 }
 
 function guardError(faults: readonly Fault[]): Error {

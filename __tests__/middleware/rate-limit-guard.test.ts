@@ -1,0 +1,291 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express5, { type Express } from 'express';
+import { type Balancer, failoverExecutor, rateLimitGuard, smartRouter } from 'express-ai-balancer';
+import OpenAI, { RateLimitError } from 'openai';
+import request from 'supertest';
+import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
+
+type FakeableAPI = NonNullable<jest.FakeTimersConfig['doNotFake']>[number];
+
+const rig = new Rig();
+
+const TIMERS: FakeableAPI[] = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+];
+
+/** Only the date is held: sockets need the timers. */
+function holdDate(): void {
+  jest.useFakeTimers({ now: 1_000_000, doNotFake: TIMERS });
+}
+afterEach(() => jest.useRealTimers());
+
+async function answering(): Promise<Balancer> {
+  const price = { input: 1_000, output: 1_000 };
+  return rig.balancer([endpointAt(await rig.provider(), { price })]);
+}
+
+/** One call at once, one more every ten seconds: of ten at a time nine wait. */
+async function crowded(waiting: number, queue = {}): Promise<Balancer> {
+  const balancer = rig.balancer([endpointAt(await rig.provider(), { rpm: 6, burstSeconds: 10 })], queue);
+  for (let call = 0; call <= waiting; call++) void balancer.chat(HELLO).catch(() => undefined);
+  await until(() => balancer.stats().queue.size >= waiting);
+  return balancer;
+}
+
+const VERSIONS: [string, typeof express5][] = [
+  ['Express 5', express5],
+  ['Express 4', jest.requireActual<typeof express5>('express4')],
+];
+
+describe.each(VERSIONS)('the guard at the door, under %s', (_version, express) => {
+  it('lets in up to the limit and refuses the rest as OpenAI would', async () => {
+    const app = express();
+    const handled = jest.fn();
+    app.use(rateLimitGuard(await answering(), { rpm: 2 }));
+    app.post('/ai', (_req, res) => {
+      handled();
+      res.send('served');
+    });
+    for (const left of [1, 0]) {
+      const served = await request(app).post('/ai').expect(200, 'served');
+      expect(served.headers['ratelimit-policy']).toBe('"ai-requests";q=2;w=60');
+      expect(served.headers.ratelimit).toBe(`"ai-requests";r=${left};t=60`);
+      expect(served.headers['retry-after']).toBeUndefined();
+    }
+    const refused = await request(app).post('/ai').expect(429).expect('content-type', /json/);
+    expect(refused.body).toEqual({
+      error: {
+        message: 'the limit of 2 requests a minute is used up; it starts anew in 60 s',
+        type: 'rate_limit_error',
+        code: 'ERR_AI_TENANT_LIMIT',
+        param: null,
+      },
+    });
+    expect(refused.headers['retry-after']).toBe('60');
+    expect(refused.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
+    expect(handled).toHaveBeenCalledTimes(2);
+  });
+
+  it('refuses before the body is parsed', async () => {
+    const app = express();
+    app.use(rateLimitGuard(await answering(), { rpm: 1 }), express.json());
+    app.post('/ai', (_req, res) => res.end());
+    await request(app).post('/ai').send({}).expect(200);
+    const broken = request(app).post('/ai').set('content-type', 'application/json');
+    await broken.send('{ no json').expect(429);
+  });
+
+  it('passes on what the app’s functions throw', async () => {
+    const balancer = await answering();
+    const app = express();
+    const fail = new Error('the session store is down');
+    app.get('/rejects', rateLimitGuard(balancer, { tenant: () => Promise.reject(fail) }));
+    app.get('/throws', rateLimitGuard(balancer, { priority: () => raise(fail) }));
+    app.get('/limit', rateLimitGuard(balancer, { rpm: () => raise(fail) }));
+    app.get('/priority', rateLimitGuard(balancer, { priority: () => 7 as 5 }));
+    const seen = failuresOf(app);
+    for (const path of ['/rejects', '/throws', '/limit']) await request(app).get(path).expect(500);
+    expect(seen).toEqual([fail, fail, fail]);
+    await request(app).get('/priority').expect(400);
+    expect(seen[3]).toMatchObject({ code: 'ERR_AI_BAD_REQUEST', param: 'priority' });
+  });
+});
+
+describe('the guard at the door', () => {
+  it('counts each tenant by itself, and one without a name by the address', async () => {
+    const app = express5();
+    app.use(rateLimitGuard(await answering(), { tenant: (req) => req.get('x-shop'), rpm: 1 }));
+    app.get('/', (_req, res) => void res.end());
+    for (const shop of ['acme', 'other']) {
+      await request(app).get('/').set('x-shop', shop).expect(200);
+      await request(app).get('/').set('x-shop', shop).expect(429);
+    }
+    await request(app).get('/').expect(200);
+    await request(app).get('/').expect(429);
+  });
+
+  it('asks limits by tenant, and tells none where there is none', async () => {
+    const app = express5();
+    const rpm = (tenant?: string) => (tenant === 'free' ? 1 : undefined);
+    const tenant = (req: express5.Request) => Promise.resolve(req.get('x-plan'));
+    app.use(rateLimitGuard(await answering(), { tenant, rpm }));
+    app.get('/', (_req, res) => void res.end());
+    const paid = await request(app).get('/').set('x-plan', 'paid').expect(200);
+    expect(paid.headers.ratelimit).toBeUndefined();
+    expect(paid.headers['ratelimit-policy']).toBeUndefined();
+    await request(app).get('/').set('x-plan', 'free').expect(200);
+    await request(app).get('/').set('x-plan', 'free').expect(429);
+  });
+
+  it('opens again when the window has ended', async () => {
+    holdDate();
+    const app = express5();
+    app.use(rateLimitGuard(await answering(), { rpm: 1 }));
+    app.get('/', (_req, res) => void res.end());
+    await request(app).get('/').expect(200);
+    jest.setSystemTime(1_059_000);
+    await request(app).get('/').expect(429).expect('retry-after', '1');
+    jest.setSystemTime(1_060_000);
+    await request(app).get('/').expect(200);
+  });
+
+  it('charges tokens and dollars with what the calls used, and refuses when they are gone', async () => {
+    const balancer = await answering();
+    const app = express5();
+    app.use(rateLimitGuard(balancer, { tpm: 1_000_000, usdPerDay: 0.03 }), failoverExecutor(balancer));
+    app.post('/ai', async (req, res) => {
+      const { data, route } = await req.ai.chat(HELLO).withRoute();
+      res.json({ tokens: data.usage?.total_tokens, usd: route.costUsd });
+    });
+    const first = await request(app).post('/ai').expect(200);
+    const { tokens, usd } = first.body as { tokens: number; usd: number };
+    expect(usd).toBeCloseTo(tokens / 1_000);
+    expect(first.headers.ratelimit).toBe('"ai-tokens";r=1000000;t=60, "ai-dollars";r=30000;t=86400');
+    const second = await request(app).post('/ai');
+    expect(second.headers['ratelimit-policy']).toBe(
+      '"ai-tokens";q=1000000;w=60;qu="tokens", "ai-dollars";q=30000;w=86400;qu="micro-usd"',
+    );
+    expect(second.headers.ratelimit).toContain(`"ai-tokens";r=${1_000_000 - tokens};t=`);
+    expect(usd).toBeGreaterThan(0.03);
+    expect(second.status).toBe(429);
+    expect(second.body).toMatchObject({
+      error: { message: expect.stringContaining('0.03 US dollars a day') as string },
+    });
+    // A day is longer than OpenAI's clients wait: they would come back at once.
+    expect(second.headers['x-should-retry']).toBe('false');
+  });
+
+  it('counts a request once, though it passes the same guard twice', async () => {
+    const guard = rateLimitGuard(await answering(), { rpm: 2 });
+    const app = express5();
+    app.use(guard);
+    app.get('/', guard, (_req, res) => void res.end());
+    await request(app).get('/').expect('ratelimit', '"ai-requests";r=1;t=60');
+    await request(app).get('/').expect(200);
+    await request(app).get('/').expect(429);
+  });
+
+  it('tells the limits of two guards side by side', async () => {
+    const balancer = await answering();
+    const app = express5();
+    app.use(rateLimitGuard(balancer, { rpm: 9, name: 'shop' }));
+    app.get('/', rateLimitGuard(balancer, { rpm: 5 }), (_req, res) => void res.end());
+    const answer = await request(app).get('/').expect(200);
+    expect(answer.headers['ratelimit-policy']).toBe('"shop-requests";q=9;w=60, "ai-requests";q=5;w=60');
+    expect(answer.headers.ratelimit).toBe('"shop-requests";r=8;t=60, "ai-requests";r=4;t=60');
+  });
+
+  it('tells who comes to the routers behind it, who may say otherwise', async () => {
+    const balancer = await answering();
+    const app = express5();
+    app.use(rateLimitGuard(balancer, { tenant: () => 'acme', priority: () => 5 }));
+    app.get('/', (req, res) => void res.json(req.ai.context));
+    app.get('/bulk', smartRouter(balancer, { priority: 1 }), (req, res) => void res.json(req.ai.context));
+    expect((await request(app).get('/')).body).toMatchObject({ tenant: 'acme', priority: 5 });
+    expect((await request(app).get('/bulk')).body).toMatchObject({ tenant: 'acme', priority: 1 });
+  });
+
+  it('keeps the address out of the context', async () => {
+    const app = express5();
+    app.use(rateLimitGuard(await answering(), { rpm: 5 }));
+    app.get('/', (req, res) => void res.json(req.ai.context));
+    expect((await request(app).get('/')).text).not.toContain('127.0.0.1');
+  });
+
+  it('makes the official client throw its RateLimitError', async () => {
+    const app = express5();
+    app.use(rateLimitGuard(await answering(), { rpm: 1 }));
+    app.post('/v1/chat/completions', (_req, res) => void res.json({ choices: [] }));
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = new OpenAI({
+      baseURL: `http://127.0.0.1:${port}/v1`,
+      apiKey: 'sk-test',
+      maxRetries: 0,
+    });
+    const ask = () => client.chat.completions.create({ model: 'gpt-4o', messages: [] });
+    await ask();
+    const error: unknown = await ask().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RateLimitError);
+    expect(error).toMatchObject({ status: 429, code: 'ERR_AI_TENANT_LIMIT', type: 'rate_limit_error' });
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
+describe('the house', () => {
+  function doorOf(balancer: Balancer): Express {
+    const app = express5();
+    const priority = (req: express5.Request) => Number(req.get('x-priority') ?? 3) as 3;
+    app.use(rateLimitGuard(balancer, { priority, rpm: 100 }));
+    app.get('/', (_req, res) => void res.end());
+    return app;
+  }
+
+  it('that nobody waits for lets everyone in', async () => {
+    await request(doorOf(await crowded(0)))
+      .get('/')
+      .expect(200);
+  });
+
+  it('is full for those whose turn cannot come before the default deadline, not for those who matter more', async () => {
+    // Six wait ten seconds each: the seventh would have to start within sixty.
+    const app = doorOf(await crowded(6, { timeouts: { totalMs: 55_000 } }));
+    const refused = await request(app).get('/').expect(503);
+    expect(refused.body).toEqual({
+      error: {
+        message: expect.stringMatching(/^The calls ahead leave no quota/) as string,
+        type: 'server_error',
+        code: 'ERR_AI_SATURATED',
+        param: null,
+      },
+    });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(60);
+    // It was not counted.
+    const served = await request(app).get('/').set('x-priority', '5').expect(200);
+    expect(served.headers.ratelimit).toContain('r=99;');
+  });
+
+  it('is full when the queue is, except for those who displace another', async () => {
+    const app = doorOf(await crowded(3, { queue: { maxSize: 3 } }));
+    const refused = await request(app).get('/').set('x-priority', '2').expect(503);
+    expect(refused.headers['retry-after']).toMatch(/^\d+$/);
+    expect(refused.body).toMatchObject({ error: { code: 'ERR_AI_SATURATED' } });
+    await request(app).get('/').set('x-priority', '4').expect(200);
+  });
+
+  it('is asked without disturbing those who wait', async () => {
+    const balancer = await crowded(3, { queue: { maxSize: 3 } });
+    const app = doorOf(balancer);
+    for (const priority of ['1', '3', '5']) await request(app).get('/').set('x-priority', priority);
+    expect(balancer.stats().queue).toMatchObject({ size: 3, byPriority: { 3: 3 } });
+    expect(balancer.stats().calls.shed).toBe(0);
+  });
+});
+
+function raise(error: Error): never {
+  throw error;
+}
+
+/** What reaches the app's error handler. */
+function failuresOf(app: Express): unknown[] {
+  const seen: unknown[] = [];
+  const handler: express5.ErrorRequestHandler = (error: Error & { status?: number }, _req, res, _next) => {
+    seen.push(error);
+    res.status(error.status ?? 500).end();
+  };
+  app.use(handler);
+  return seen;
+}

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { Redis } from 'ioredis';
+import { refusalOf, TenantLimits } from '../../lib/tenant/limits';
+import { redisCounters } from '../../lib/tenant/limits-redis';
+import { requires } from '../helpers/requires';
+
+const ACME = { key: 'tenant:acme', name: 'acme' };
+const redis = requires('redis-server');
+
+const clients: Redis[] = [];
+const servers: ChildProcess[] = [];
+let news: boolean[] = [];
+
+beforeEach(() => {
+  news = [];
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.disconnect();
+  await Promise.all(servers.splice(0).map(stop));
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function startRedis(port: number): Promise<ChildProcess> {
+  const flags = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const server = spawn(redis.path, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+  servers.push(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once('exit', () => reject(new Error('redis-server ended')));
+    server.stdout.on('data', (text: Buffer) => {
+      if (text.includes('Ready to accept connections')) resolve();
+    });
+  });
+  return server;
+}
+
+async function stop(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  server.removeAllListeners('exit');
+  server.kill('SIGKILL');
+  await once(server, 'exit');
+}
+
+function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): TenantLimits {
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, disconnectTimeout: 50 });
+  client.on('error', () => undefined);
+  clients.push(client);
+  const onOutage = (isDown: boolean) => void news.push(isDown);
+  return new TenantLimits(options, redisCounters({ client, prefix: 'test', onOutage }));
+}
+
+redis.describe('limits in Redis', () => {
+  it('are shared by all processes', async () => {
+    const port = await freePort();
+    await startRedis(port);
+    const [one, two] = [limitsAt(port), limitsAt(port)];
+    await one.enter(ACME);
+    await two.enter(ACME);
+    await one.charge(ACME, { tokens: 40, dollars: 0.25 });
+    const states = await two.enter(ACME);
+    expect(states).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
+    for (const { resetMs, windowSeconds } of states) {
+      expect(resetMs).toBeLessThanOrEqual(windowSeconds * 1_000);
+      expect(resetMs).toBeGreaterThan(windowSeconds * 1_000 - 10_000);
+    }
+    expect(refusalOf(await one.enter(ACME))).toMatchObject({ name: 'requests' });
+    expect(await one.look(ACME)).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
+    expect(news).toEqual([]);
+  });
+
+  it('forget a tenant when its window ends', async () => {
+    const port = await freePort();
+    await startRedis(port);
+    await limitsAt(port).enter(ACME);
+    const [client] = clients;
+    const keys = (await client?.keys('*')) ?? [];
+    expect(keys).toEqual(['test:requests:tenant:acme']);
+    expect(await client?.ttl(keys[0] ?? '')).toBeGreaterThan(50);
+  });
+
+  it('go on in the process while Redis is away, and in Redis when it is back', async () => {
+    const port = await freePort();
+    const server = await startRedis(port);
+    const limits = limitsAt(port);
+    await limits.enter(ACME);
+    await stop(server);
+    await untilStatus((status) => status !== 'ready');
+    // A new window of its own: nobody is refused for an outage, and nobody is let in without limit.
+    const admitted = [];
+    for (let n = 0; n < 5; n++) admitted.push(refusalOf(await limits.enter(ACME)) === undefined);
+    expect(admitted).toEqual([true, true, true, false, false]);
+    expect(news).toEqual([true]);
+
+    await startRedis(port);
+    await untilStatus((status) => status === 'ready');
+    await expectSoon(async () => {
+      await limits.look(ACME);
+      expect(news).toEqual([true, false]);
+    });
+    expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
+  });
+});
+
+describe('a Redis that cannot be used', () => {
+  it('and never was there does not keep anyone out', async () => {
+    const limits = limitsAt(await freePort());
+    await untilStatus((status) => status === 'reconnecting');
+    expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
+    expect(news).toEqual([true]);
+  });
+
+  it('because it accepts and stays silent costs half a second, once', async () => {
+    const sockets: Socket[] = [];
+    const silent: Server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const limits = limitsAt((silent.address() as AddressInfo).port);
+    const since = performance.now();
+    for (let n = 0; n < 3; n++) expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
+    expect(refusalOf(await limits.enter(ACME))).toMatchObject({ name: 'requests' });
+    expect(performance.now() - since).toBeLessThan(950);
+    expect(news).toEqual([true]);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+});
+
+async function untilStatus(matches: (status: string) => boolean): Promise<void> {
+  await expectSoon(() => expect(matches(clients[0]?.status ?? '')).toBe(true));
+}
+
+async function expectSoon(check: () => unknown): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (tries === 500) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
