@@ -1,6 +1,6 @@
+import type { AxiosInstance } from 'axios';
 import type { Call } from './call/call';
 import type { RouteReport } from './call/report';
-import type { AxiosInstance } from 'axios';
 import { DEFAULTS } from './config/defaults';
 import type { ResolvedConfig } from './config/options';
 import { Endpoint, type EndpointListeners } from './endpoint/endpoint';

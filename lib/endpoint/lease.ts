@@ -51,7 +51,7 @@ export class Lease {
     this.endpoint = parts.endpoint;
     this.startedAt = now;
     const silenceMs = Math.max(LEAST_SILENCE_MS, SILENCE_FACTOR * parts.expectedMs);
-    this.#silence = setTimeout(() => this.#judgeSilence(), silenceMs);
+    this.#silence = setTimeout(() => this.#judgeSilence(), silenceMs).unref();
     parts.endpoint.latency.sent(this, parts.call, parts.call.stream, now);
   }
 

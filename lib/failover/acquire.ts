@@ -1,4 +1,5 @@
 import { type Call, startBy } from '../call/call';
+import type { Endpoint } from '../endpoint/endpoint';
 import type { Lease } from '../endpoint/lease';
 import type { Quota } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
@@ -8,6 +9,7 @@ import type { StartResult } from '../queue/queued-call';
 import { optionsOf, type Plan } from '../routing/plan';
 import type { Pick as RouterPick } from '../routing/router';
 import { allFailed, unavailable } from './call-errors';
+import type { HedgePolicy } from './hedge';
 import { currentPlan, type ExecutorParts, type Progress } from './progress';
 
 /** Moving to an endpoint that has failed less than this lately costs no retry budget. */
@@ -34,6 +36,23 @@ export class Acquirer {
       throw this.#nothing(progress, pick);
     }
     return this.#wait(progress);
+  }
+
+  /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
+  hedge(progress: Progress, first: Endpoint, policy: HedgePolicy): Lease | undefined {
+    const { call, tried } = progress;
+    const routes = this.#parts.routes();
+    const plan = currentPlan(progress, routes);
+    const pick = routes.router.pick(plan, {
+      now: performance.now(),
+      excluded: (endpoint) => endpoint === first || tried.has(endpoint.name) || !policy.mayGoTo(endpoint),
+    });
+    if (pick.kind !== 'picked') return undefined;
+    const { endpoint, charge } = pick.option;
+    const weight = density(call.context.priority, call.promptTokens, outputOf(call));
+    if (this.#parts.queue.mustWait(weight, endpoint.quota, turnOf(call)) || !policy.tryTake(plan))
+      return undefined;
+    return endpoint.lease(call, charge, performance.now());
   }
 
   async #wait(progress: Progress): Promise<Lease> {

@@ -2,7 +2,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import { type Call, remainingMs } from '../call/call';
 import type { RouteReport } from '../call/report';
 import type { Endpoint } from '../endpoint/endpoint';
-import { type ExchangeOptions, type StreamedAnswer, UpstreamFailure } from '../endpoint/exchange';
+import { type StreamedAnswer, UpstreamFailure } from '../endpoint/exchange';
 import type { Lease } from '../endpoint/lease';
 import { AiBalancerError } from '../errors';
 import { type FailureDetail, ruleFor } from '../failure/detail';
@@ -12,10 +12,13 @@ import { attemptLimitMs } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
 import { allFailed, callersFault, contextTooLong, deadlineError, withTrail } from './call-errors';
 import { currentPlan, type ExecutorParts, newProgress, type Progress } from './progress';
+import { type Ended, endedWithin, RunningAttempt, type Send } from './race';
 import { Trail } from './trail';
 
 /** Failed retries on a stale keep-alive socket that don't count: after these, the endpoint is to blame. */
 const STALE_RETRIES = 2;
+/** A reused socket that is reset later than this was not stale: the upstream had the request, and died over it. */
+const STALE_WITHIN_MS = 500;
 
 export interface WholeResult {
   readonly data: ChatCompletion | EmbeddingResponse;
@@ -28,7 +31,11 @@ export interface StreamResult {
   readonly trail: Trail;
 }
 
-type Send<T> = (lease: Lease, options: ExchangeOptions) => Promise<T>;
+/** A failure that has been written down; without a detail where it doesn't count. */
+interface Noted {
+  readonly endpoint: Endpoint;
+  readonly detail: FailureDetail | undefined;
+}
 
 /** Runs calls through attempts until one is served or nothing is left to try. Every error is an AiBalancerError. */
 export class Executor {
@@ -65,6 +72,7 @@ export class Executor {
 
   async #run<T>(call: Call, trail: Trail, send: Send<T>): Promise<{ lease: Lease; value: T }> {
     this.#parts.budget.onCall();
+    this.#parts.hedge.onCall();
     try {
       return await this.#attempts(newProgress(call, trail), send);
     } catch (error) {
@@ -73,51 +81,95 @@ export class Executor {
   }
 
   async #attempts<T>(progress: Progress, send: Send<T>): Promise<{ lease: Lease; value: T }> {
-    const { call, trail } = progress;
     for (;;) {
-      if (call.signal.aborted) throw abortedError();
-      const lease = await this.#acquirer.acquire(progress);
-      const { endpoint } = lease;
-      try {
-        const value = await send(lease, {
-          limitMs: attemptLimitMs(call, endpoint, this.#othersLeft(progress, endpoint)),
-          maxResponseBytes: this.#parts.routes().maxResponseBytes,
-          signal: call.signal,
-        });
-        trail.served(endpoint);
-        trail.attempt(endpoint, lease.startedAt);
-        this.#parts.onAttempt(call, endpoint, undefined);
-        return { lease, value };
-      } catch (error) {
-        if (!(error instanceof UpstreamFailure)) {
-          lease.aborted(true);
-          throw error;
-        }
-        await this.#failed(progress, lease, error);
-      }
+      if (progress.call.signal.aborted) throw abortedError();
+      const first = this.#start(progress, await this.#acquirer.acquire(progress), send, false);
+      const ends = await this.#race(progress, first, send);
+      const failures = ends.flatMap((ended) => (ended.ok ? [] : [this.#note(progress, ended)]));
+      const won = ends.find((ended) => ended.ok);
+      if (won) return { lease: won.attempt.lease, value: won.value };
+      for (const { endpoint, detail } of failures) this.#narrow(progress, endpoint, detail);
+      await this.#beforeNext(progress);
     }
   }
 
-  /** Writes the failure down and returns when another attempt may be made; throws when the call is over. */
-  async #failed(progress: Progress, lease: Lease, failure: UpstreamFailure): Promise<void> {
+  #start<T>(progress: Progress, lease: Lease, send: Send<T>, hedge: boolean): RunningAttempt<T> {
+    const { call } = progress;
+    const limitMs = attemptLimitMs(call, lease.endpoint, this.#othersLeft(progress, lease.endpoint));
+    const { maxResponseBytes } = this.#parts.routes();
+    return new RunningAttempt(lease, hedge, call.signal, (signal) =>
+      send(lease, { limitMs, maxResponseBytes, signal }),
+    );
+  }
+
+  /**
+   * Waits for an attempt, and sends the call a second time where it takes too long to show life: the first answer
+   * counts. Ends with the winner, or with the failures of all.
+   */
+  async #race<T>(progress: Progress, first: RunningAttempt<T>, send: Send<T>): Promise<Ended<T>[]> {
+    const delayMs = this.#parts.hedge.delayMs(progress.call, first.lease.endpoint);
+    const ended = delayMs === undefined ? await first.ended : await endedWithin(first, delayMs);
+    if (ended !== 'late') return [this.#settle(progress, ended)];
+    const lease = this.#acquirer.hedge(progress, first.lease.endpoint, this.#parts.hedge);
+    if (!lease) return [this.#settle(progress, await first.ended)];
+    const second = this.#start(progress, lease, send, true);
+    const early = await Promise.race([first.ended, second.ended]);
+    const other = early.attempt === first ? second : first;
+    if (!early.ok) return [early, this.#settle(progress, await other.ended)];
+    other.cancel();
+    // The loser's end is only to be written down; the winner doesn't wait for it.
+    void other.ended.then((lost) => this.#lost(progress, lost));
+    return [this.#settle(progress, early)];
+  }
+
+  /** Writes a success down. */
+  #settle<T>(progress: Progress, ended: Ended<T>): Ended<T> {
+    if (!ended.ok) return ended;
+    const { lease, hedge } = ended.attempt;
+    progress.trail.served(lease.endpoint);
+    progress.trail.attempt(lease.endpoint, lease.startedAt, undefined, hedge);
+    this.#parts.onAttempt(progress.call, lease.endpoint, undefined);
+    return ended;
+  }
+
+  /** The loser of a race: its tokens are waste, and it says nothing against its endpoint. */
+  #lost<T>({ call, trail }: Progress, { ok, attempt, ...rest }: Ended<T>): void {
+    attempt.lease.aborted(true);
+    trail.lost(attempt.lease, call.promptTokens, attempt.hedge);
+    // It had answered too, a moment later.
+    if (ok && 'value' in rest) stopStream(rest.value);
+  }
+
+  /** Writes a failure down. Throws only where the call itself is over. */
+  #note<T>(progress: Progress, { error, attempt }: Ended<T> & { ok: false }): Noted {
     const { call, trail, tried } = progress;
+    const { lease, hedge } = attempt;
     const { endpoint } = lease;
-    const { detail } = failure;
+    if (!(error instanceof UpstreamFailure)) {
+      lease.aborted(true);
+      throw error;
+    }
+    const { detail } = error;
     if (detail.class === 'aborted') {
       lease.aborted(true);
       throw abortedError();
     }
-    if (detail.staleSocket && !failure.answered && progress.staleRetries < STALE_RETRIES) {
+    if (isStale(lease, error) && progress.staleRetries < STALE_RETRIES) {
       progress.staleRetries++;
       lease.aborted(false);
-      return;
+      return { endpoint, detail: undefined };
     }
-    lease.failed(failure);
-    trail.attempt(endpoint, lease.startedAt, detail);
+    lease.failed(error);
+    trail.attempt(endpoint, lease.startedAt, detail, hedge);
     trail.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
     tried.set(endpoint.name, { provider: endpoint.settings.provider, detail });
-    this.#narrow(progress, endpoint, detail);
+    return { endpoint, detail };
+  }
+
+  /** Returns when another attempt may be made; throws when there is no time, no attempt or no endpoint left. */
+  async #beforeNext(progress: Progress): Promise<void> {
+    const { call, trail } = progress;
     if (remainingMs(call, performance.now()) <= 0) throw deadlineError(trail);
     if (trail.attempts.length >= this.#parts.routes().retry.maxAttempts) {
       throw allFailed(trail, undefined, 'no attempts are left');
@@ -126,7 +178,8 @@ export class Executor {
   }
 
   /** Leaves the call only the endpoints that its last failure allows; throws where it allows none. */
-  #narrow(progress: Progress, endpoint: Endpoint, detail: FailureDetail): void {
+  #narrow(progress: Progress, endpoint: Endpoint, detail: FailureDetail | undefined): void {
+    if (!detail) return;
     const { trail } = progress;
     const { another } = ruleFor(detail);
     if (another === 'never') throw callersFault(detail, trail);
@@ -137,11 +190,16 @@ export class Executor {
     if (another === 'content-policy-list') {
       const lists = this.#parts.routes().contentPolicyFallbacks;
       progress.models = lists.get(endpoint.settings.model) ?? lists.get('*');
-      if (progress.models === undefined) throw callersFault(detail, trail);
-      const left = optionsOf(this.#replan(progress)).some(
-        ({ endpoint: { name } }) => !progress.tried.has(name),
-      );
-      if (!left) throw callersFault(detail, trail);
+      if (progress.models === undefined || !this.#anyUntried(progress)) throw callersFault(detail, trail);
+    }
+  }
+
+  #anyUntried(progress: Progress): boolean {
+    try {
+      return optionsOf(this.#replan(progress)).some(({ endpoint: { name } }) => !progress.tried.has(name));
+    } catch {
+      // The filters leave none: the refusal is the answer.
+      return false;
     }
   }
 
@@ -155,7 +213,7 @@ export class Executor {
     const { call, trail, tried } = progress;
     const routes = this.#parts.routes();
     const options = optionsOf(currentPlan(progress, routes));
-    if (options.some(({ endpoint }) => endpoint.weight > 0 && !tried.has(endpoint.name))) return;
+    if (options.some(({ endpoint }) => !tried.has(endpoint.name) && canServe(endpoint, call))) return;
     const again = [...tried.values()].some(({ detail }) => ruleFor(detail).sameEndpoint === 'with-backoff');
     if (!again) return;
     const ms = backoffMs(trail.attempts.length - 1, routes.retry);
@@ -174,6 +232,24 @@ export class Executor {
         endpoint.state(now) === 'closed',
     );
   }
+}
+
+function isStale({ startedAt }: Lease, { detail, answered }: UpstreamFailure): boolean {
+  return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
+}
+
+/** Whether the call may still get its turn there: what is open, or rests beyond the deadline, is as good as gone. */
+function canServe(endpoint: Endpoint, call: Call): boolean {
+  const now = performance.now();
+  return (
+    endpoint.weight > 0 &&
+    endpoint.breaker.admits &&
+    Math.max(0, endpoint.restsUntil(now) - now) < remainingMs(call, now)
+  );
+}
+
+function stopStream(value: unknown): void {
+  (value as Partial<StreamedAnswer>).abort?.();
 }
 
 function isEmpty(plan: Plan): boolean {

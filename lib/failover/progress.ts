@@ -6,6 +6,7 @@ import type { WaitQueue } from '../queue/wait-queue';
 import type { Plan } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
+import type { HedgePolicy } from './hedge';
 import type { RetryOptions } from './options';
 import type { RetryBudget } from './retry-budget';
 import type { Trail } from './trail';
@@ -26,6 +27,7 @@ export interface ExecutorParts {
   readonly routes: () => Routes;
   readonly queue: WaitQueue<Lease>;
   readonly budget: RetryBudget;
+  readonly hedge: HedgePolicy;
   readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
 }
 

@@ -2,6 +2,7 @@ import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
 import type { AttemptReport, RouteReport, Verdict } from '../call/report';
 import type { Endpoint } from '../endpoint/endpoint';
+import type { Lease } from '../endpoint/lease';
 import type { RouteSummary } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 
@@ -33,10 +34,17 @@ export class Trail {
     });
   }
 
+  /** A hedge's loser. */
+  lost(lease: Lease, promptTokens: number, hedge: boolean): void {
+    this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
+    this.wastedTokens += promptTokens;
+  }
+
   /** The attempt that was serving broke off. */
   broke(detail: FailureDetail): void {
-    const last = this.attempts.pop();
-    if (last) this.attempts.push({ ...last, class: detail.class });
+    const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
+    const served = this.attempts[index];
+    if (served) this.attempts[index] = { ...served, class: detail.class };
   }
 
   served(endpoint: Endpoint): void {
