@@ -7,11 +7,9 @@ import OpenAI, { RateLimitError } from 'openai';
 import request from 'supertest';
 import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
 
-type FakeableAPI = NonNullable<jest.FakeTimersConfig['doNotFake']>[number];
-
 const rig = new Rig();
 
-const TIMERS: FakeableAPI[] = [
+const TIMERS = [
   'hrtime',
   'nextTick',
   'performance',
@@ -22,11 +20,11 @@ const TIMERS: FakeableAPI[] = [
   'clearInterval',
   'setTimeout',
   'clearTimeout',
-];
+] as const;
 
 /** Only the date is held: sockets need the timers. */
 function holdDate(): void {
-  jest.useFakeTimers({ now: 1_000_000, doNotFake: TIMERS });
+  jest.useFakeTimers({ now: 1_000_000, doNotFake: [...TIMERS] });
 }
 afterEach(() => jest.useRealTimers());
 
