@@ -42,7 +42,7 @@ describe('endpoint()', () => {
 
   it('knows only endpoints that are there', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
-    expect(() => balancer.endpoint('mian')).toThrow(expect.objectContaining({ code: 'ERR_AI_NO_ENDPOINT' }));
+    expect(() => balancer.endpoint('mian')).toThrow(/'mian'.*main/);
   });
 });
 
@@ -144,7 +144,15 @@ describe('createBalancer()', () => {
         endpoints: [{ name: 'a', model: 'gpt-4o', rpm: -1, weigth: 2 } as never],
         retry: { maxAttempts: 0 },
       });
-    expect(make).toThrow(expect.objectContaining({ code: 'ERR_AI_CONFIG' }));
+    expect(caught(make)).toMatchObject({ code: 'ERR_AI_CONFIG' });
     expect(make).toThrow(/endpoints\[0\]\.rpm[\s\S]*weigth[\s\S]*retry\.maxAttempts/);
   });
 });
+
+function caught(make: () => unknown): unknown {
+  try {
+    return make();
+  } catch (error) {
+    return error;
+  }
+}

@@ -83,7 +83,10 @@ describe('reload()', () => {
     const balancer = rig.balancer([endpointAt(provider, { apiKey: 'k1' })]);
     await balancer.reload({ endpoints: [endpointAt(provider, { apiKey: 'k2', weight: 5, rpm: 60 })] });
     await balancer.chat(HELLO);
-    expect(balancer.stats().endpoints[0]).toMatchObject({ weight: 5, requestsLeft: expect.any(Number) });
+    expect(balancer.stats().endpoints[0]).toMatchObject({
+      weight: 5,
+      requestsLeft: expect.any(Number) as number,
+    });
   });
 
   it('takes a new axios instance', async () => {

@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
 import type { AICall, ChatStream } from 'express-ai-balancer';
 import type { SimulatedProvider } from 'express-ai-balancer/simulator';
 import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
@@ -178,7 +177,7 @@ describe('pipe()', () => {
 
   it('is refused for a whole answer, and the answer comes all the same', async () => {
     const call = rig.balancer([endpointAt(provider)]).chat(HELLO);
-    expect(await rejection(call.pipe({} as ServerResponse))).toMatchObject({
+    expect(await rejection(call.pipe(new ServerResponse(new IncomingMessage(new Socket()))))).toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
       param: 'stream',
     });

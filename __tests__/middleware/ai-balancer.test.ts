@@ -1,11 +1,5 @@
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
-import {
-  aiBalancer,
-  type Balancer,
-  failoverExecutor,
-  type RequestAi,
-  smartRouter,
-} from 'express-ai-balancer';
+import { aiBalancer, type Balancer, failoverExecutor, smartRouter } from 'express-ai-balancer';
 import type { SimulatedProvider } from 'express-ai-balancer/simulator';
 import { EXPRESSES, post, Site } from '../helpers/express';
 import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
@@ -20,6 +14,8 @@ const handled =
   (req: Request, res: Response, next: NextFunction) => {
     handler(req, res).catch(next);
   };
+
+const codeOf = (error: unknown): string => (error as { code: string }).code;
 
 describe.each(EXPRESSES)('on Express %s', (_, express) => {
   let provider: SimulatedProvider;
@@ -107,12 +103,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
           req.ai.chat({ ...HELLO, stream: true }).pipe(res),
           req.ai.chat(HELLO).withRoute(),
         ]) {
-          errors.push(
-            await call.then(
-              String,
-              ({ code, message }: { code: string; message: string }) => `${code} ${message}`,
-            ),
-          );
+          errors.push(await call.then(String, (error: unknown) => `${codeOf(error)} ${String(error)}`));
         }
         res.json(errors);
       }),
@@ -192,7 +183,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         req.ai.chat({ ...HELLO, max_tokens: 4_000 }),
         req.ai.embeddings({ model: EMBED, input: 'a' }),
       ];
-      for (const call of calls) call.catch((error: { code: string }) => codes.push(error.code));
+      for (const call of calls) call.catch((error: unknown) => codes.push(codeOf(error)));
       req.ai
         .chat({ ...HELLO, stream: true })
         .pipe(res)
@@ -220,7 +211,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
     app.post('/', (req, res) => {
       entered = true;
       res.once('close', () => {
-        req.ai.chat(HELLO).catch((error: { code: string }) => codes.push(error.code));
+        req.ai.chat(HELLO).catch((error: unknown) => codes.push(codeOf(error)));
       });
     });
     const leaving = new AbortController();
@@ -241,7 +232,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       res.once('close', () => {
         req.ai.chat(HELLO).then(
           () => late.push('answered'),
-          (error: { code: string }) => late.push(error.code),
+          (error: unknown) => late.push(codeOf(error)),
         );
       });
       res.status(202).end();
@@ -325,10 +316,12 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
     app.post(
       '/',
       handled(async (req, res) => {
-        const chat = (req.ai as RequestAi).chat as (body: unknown, options?: unknown) => Promise<unknown>;
+        const chat = req.ai.chat as (body: unknown, options?: unknown) => Promise<unknown>;
         const params = [];
         for (const options of [null, 'fast', [], { nonsense: 1 }]) {
-          params.push(await chat(HELLO, options).catch(({ param }: { param: string }) => param));
+          params.push(
+            await chat(HELLO, options).catch((error: unknown) => (error as { param: string }).param),
+          );
         }
         res.json(params);
       }),

@@ -27,7 +27,7 @@ describe.each(EXPRESSES)('smartRouter() on Express %s', (_, express) => {
   it('starts from a context of its own, with the request id of the client where it is a plain one', async () => {
     const url = await open({});
     expect((await post(url)).json).toEqual({
-      requestId: expect.stringMatching(/^[\da-f-]{36}$/),
+      requestId: expect.stringMatching(/^[\da-f-]{36}$/) as string,
       type: 'chat',
       priority: 3,
     });

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AiBalancerError, type AiBalancerErrorCode, holysheep } from 'express-ai-balancer';
+import { endpoints, helpdesk } from '../../examples/basic/helpdesk';
+import { post, Site } from '../helpers/express';
+import { Rig } from '../helpers/provider';
+import { codeBlocks, runExample } from '../helpers/run-example';
+
+const ROOT = join(__dirname, '../..');
+const rig = new Rig();
+const site = new Site();
+const MODELS = {
+  'gpt-4o-mini': {},
+  'gpt-4o': {},
+  'gpt-4.1': {},
+  'deepseek-chat': {},
+  'claude-sonnet-4-20250514': {},
+};
+const QUESTION = { question: 'Where is my parcel?' };
+
+describe('the basic example', () => {
+  it('answers whole and live, and by its other model when one is down', async () => {
+    const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
+    const app = helpdesk(
+      holysheep({ apiKey: 'k', baseURL: provider.url, models: ['gpt-4o-mini', 'deepseek-chat'] }),
+    );
+    const url = await site.open(app);
+    expect((await post(`${url}/ask`, {}, QUESTION)).json).toEqual({ answer: 'On its way.' });
+    provider.fault({ kind: 'err5xx', models: ['gpt-4o-mini'] });
+    expect((await post(`${url}/ask`, {}, QUESTION)).json).toEqual({ answer: 'On its way.' });
+    expect(provider.requests.at(-1)?.model).toBe('deepseek-chat');
+    expect((await post(`${url}/ask/live`, {}, QUESTION)).text).toMatch(/data: \[DONE\]\n\n$/);
+    expect(await (await fetch(`${url}/stats`)).json()).toMatchObject({
+      total: 2,
+      calls: { ok: 3, failed: 0 },
+    });
+    await app.balancer.close();
+  });
+
+  it('runs without a key, by a simulated provider', async () => {
+    const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
+    const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples/basic/helpdesk.ts')], {
+      env,
+    });
+    try {
+      const url = await new Promise<string>((resolve, reject) => {
+        child.once('exit', () => reject(new Error('it ended')));
+        child.stdout.on('data', (data) => resolve(`http://${/localhost:\d+\/ask/.exec(String(data))?.[0]}`));
+      });
+      const { status, json } = await post(url, {}, QUESTION);
+      expect(status).toBe(200);
+      expect((json as { answer: string }).answer.length).toBeGreaterThan(0);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  }, 15_000);
+
+  it('takes the preset where a key is set', async () => {
+    const real = await endpoints('sk-real');
+    expect(real.map(({ baseURL, model }) => [baseURL, model])).toEqual([
+      ['https://api.holysheep.ai/v1', 'gpt-4o-mini'],
+      ['https://api.holysheep.ai/v1', 'deepseek-chat'],
+    ]);
+  });
+});
+
+describe('the documents', () => {
+  const apps = ['README.md', 'docs/getting-started.md'].flatMap((document) =>
+    codeBlocks(document)
+      .filter((code) => code.includes('app.listen('))
+      .map((code, index): [string, string] => [`${document}, app ${index + 1}`, code]),
+  );
+
+  it('have an app each', () => {
+    expect(apps.map(([name]) => name.split(',')[0])).toEqual(
+      expect.arrayContaining(['README.md', 'docs/getting-started.md']),
+    );
+  });
+
+  it.each(apps)('%s runs as it is written', async (_, code) => {
+    const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
+    const app = await runExample(code, provider.url);
+    const { status, text } = await post(`${app.url}/helpdesk`, {}, QUESTION);
+    await app.close();
+    expect(status).toBe(200);
+    expect(text).toMatch(/On its way\.|data: \[DONE\]/);
+    expect(provider.requests[0]?.body).toMatchObject({
+      messages: expect.arrayContaining([{ role: 'user', content: QUESTION.question }]) as unknown,
+    });
+  });
+
+  it('give the two commands of the README, and .ci/run uses that of the tests', () => {
+    const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
+    const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
+    for (const command of ['npm install && npm run demo', 'npm install && npm test']) {
+      expect(read('README.md')).toContain(command);
+      expect(scripts).toHaveProperty(command.split(' ').at(-1) as string);
+    }
+    expect(read('.ci/run')).toMatch(/npm install .*&& npm test/);
+  });
+
+  it('tell of every error, where its help leads and in the list', () => {
+    const source = readFileSync(join(ROOT, 'lib/errors.ts'), 'utf8');
+    const codes = [...source.matchAll(/^ {2}\| '(ERR_AI_\w+)'/gm)].map(
+      ([, code]) => code as AiBalancerErrorCode,
+    );
+    expect(codes.length).toBeGreaterThan(10);
+    const [readme, list] = ['README.md', 'docs/errors.md'].map((name) =>
+      readFileSync(join(ROOT, name), 'utf8'),
+    );
+    for (const code of codes) {
+      const anchor = new AiBalancerError(code, 'x').help.split('#')[1];
+      expect(readme).toContain(`<a id="${anchor}"></a>\`${code}\``);
+      expect(list).toContain(`| \`${code}\` |`);
+    }
+  });
+
+  it('link to what is there', () => {
+    for (const document of [
+      'README.md',
+      'docs/getting-started.md',
+      'docs/errors.md',
+      'docs/dependencies.md',
+    ]) {
+      const text = readFileSync(join(ROOT, document), 'utf8');
+      for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
+        expect(() => readFileSync(join(ROOT, document, '..', target ?? ''))).not.toThrow();
+      }
+    }
+  });
+});
