@@ -123,7 +123,8 @@ function createAi(state: RequestState): RequestAi {
   const { balancer } = state;
   const merged = (own: CallOptions | undefined): CallOptions => {
     // What can't be merged is refused by its name.
-    if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own))) return own;
+    if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own)))
+      return own;
     const { type, ...context } = state.context;
     return { ...context, ...(state.saysType ? { type } : {}), ...state.defaults, ...definedOnly(own) };
   };

@@ -1,0 +1,73 @@
+import { manifest, PackedPackage } from './packed';
+
+const packed = new PackedPackage();
+beforeAll(() => packed.build(), 120_000);
+afterAll(() => packed.remove());
+
+describe('the packed package', () => {
+  it('holds what is needed and nothing else', async () => {
+    const files = await packed.files();
+    expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY.md']));
+    for (const entry of ['index', 'simulator', 'simulator-child']) {
+      for (const extension of ['cjs', 'mjs']) expect(files).toContain(`dist/${entry}.${extension}`);
+    }
+    const others = files.filter((name) => !/^dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts)$/.test(name));
+    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY.md', 'package.json']);
+  });
+
+  it('is clean for publint', async () => {
+    expect(await packed.publint()).toContain('All good!');
+  }, 60_000);
+
+  it('has types that resolve from everywhere, says attw', async () => {
+    const report = await packed.attw();
+    expect(report).toContain('No problems found');
+  }, 60_000);
+
+  it('has no any in its own declarations, and types req.ai', async () => {
+    for (const file of ['dist/index.d.cts', 'dist/index.d.mts']) {
+      const text = (await packed.read(file)).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+      expect(text.match(/.*\bany\b.*/g) ?? []).toEqual([]);
+      expect(text).toMatch(/namespace Express \{\s*interface Request \{\s*ai: RequestAi;/);
+    }
+  });
+
+  it('bundles tokenx, names it in THIRD-PARTY.md, and needs nothing that it does not declare', async () => {
+    expect(manifest.dependencies).not.toHaveProperty('tokenx');
+    expect(await packed.read('THIRD-PARTY.md')).toMatch(/tokenx[\s\S]*MIT License/);
+    const peers = ['express', 'ioredis', 'prom-client', '@opentelemetry/api'];
+    const declared = new Set([...Object.keys(manifest.dependencies), ...peers]);
+    for (const file of (await packed.files()).filter((name) => name.endsWith('.cjs'))) {
+      const text = await packed.read(file);
+      const wanted = [...text.matchAll(/\brequire\("([^".][^"]*)"\)/g)].map(([, name]) => name ?? '');
+      const foreign = wanted.filter(
+        (name) => !name.startsWith('node:') && name !== 'url' && !declared.has(name),
+      );
+      expect([file, foreign]).toEqual([file, []]);
+    }
+  });
+});
+
+describe('a project that has installed it', () => {
+  it('can require it', async () => {
+    const project = await packed.consumer('commonjs');
+    expect(await project.run('cjs.cjs')).toBe('cjs works');
+    expect(await project.run('fleet.cjs')).toBe('fleet works');
+  }, 60_000);
+
+  it('can import it, and mix it with the copy that others require', async () => {
+    const project = await packed.consumer('module');
+    expect(await project.run('esm.mjs')).toBe('esm works');
+    expect(await project.run('fleet.mjs')).toBe('fleet works');
+  }, 60_000);
+
+  it.each(['commonjs', 'module'] as const)(
+    'can use it from TypeScript that becomes %s',
+    async (type) => {
+      const project = await packed.consumer(type, ['@types/node', '@types/express']);
+      expect(await project.compile('typed.ts', 'node20')).toBe('');
+      expect(await project.node('typed.js')).toBe('typed works');
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+export const ROOT = join(__dirname, '../..');
+const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
+
+interface Manifest {
+  name: string;
+  files: string[];
+  dependencies: Record<string, string>;
+}
+
+export const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
+
+/** The package as it would be published: built and packed in a folder of its own, so that no other build is disturbed. */
+export class PackedPackage {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'ai-balancer-'));
+  readonly #stage = join(this.#folder, 'stage');
+  readonly tarball = join(this.#folder, 'package.tgz');
+
+  async build(): Promise<void> {
+    mkdirSync(this.#stage);
+    const outDir = join(this.#stage, 'dist');
+    await run(bin('tsdown'), ['--out-dir', outDir, '--log-level', 'error'], { cwd: ROOT });
+    for (const file of [
+      'package.json',
+      'README.md',
+      'LICENSE',
+      ...manifest.files.filter((name) => name !== 'dist'),
+    ]) {
+      cpSync(join(ROOT, file), join(this.#stage, file));
+    }
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', this.#folder], {
+      cwd: this.#stage,
+    });
+    const [packed] = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>);
+    cpSync(join(this.#folder, packed?.filename ?? ''), this.tarball);
+  }
+
+  async publint(): Promise<string> {
+    const { stdout, stderr } = await run(bin('publint'), ['--strict', this.tarball], { cwd: ROOT });
+    return stdout + stderr;
+  }
+
+  async attw(): Promise<string> {
+    const { stdout } = await run(bin('attw'), [this.tarball, '--no-color', '--no-emoji'], { cwd: ROOT });
+    return stdout;
+  }
+
+  async files(): Promise<string[]> {
+    const { stdout } = await run('tar', ['-tzf', this.tarball]);
+    return stdout
+      .trim()
+      .split('\n')
+      .map((name) => name.replace(/^package\//, ''));
+  }
+
+  async read(file: string): Promise<string> {
+    const { stdout } = await run('tar', ['-xzOf', this.tarball, `package/${file}`], { maxBuffer: 64 << 20 });
+    return stdout;
+  }
+
+  /**
+   * A project that has installed the tarball: only the dependencies that its manifest names are there, and express, so
+   * that nothing undeclared can be used.
+   */
+  async consumer(type: 'commonjs' | 'module', others: readonly string[] = []): Promise<Consumer> {
+    const folder = mkdtempSync(join(this.#folder, `${type}-`));
+    const installed = join(folder, 'node_modules', manifest.name);
+    mkdirSync(installed, { recursive: true });
+    await run('tar', ['-xzf', this.tarball, '-C', installed, '--strip-components=1']);
+    for (const name of [...Object.keys(manifest.dependencies), 'express', ...others]) {
+      const link = join(folder, 'node_modules', name);
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules', name), link, 'dir');
+    }
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type }));
+    return new Consumer(folder);
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+class Consumer {
+  constructor(readonly folder: string) {}
+
+  /** Runs a file of `consumers/` here; resolves with what it printed. */
+  async run(file: string): Promise<string> {
+    cpSync(join(__dirname, 'consumers', file), join(this.folder, file));
+    return this.node(file);
+  }
+
+  async node(file: string): Promise<string> {
+    const { stdout, stderr } = await run(process.execPath, [file], { cwd: this.folder, timeout: 20_000 });
+    return (stdout + stderr).trim();
+  }
+
+  /** Compiles a file of `consumers/` as a careful project would, and leaves the JavaScript beside it. */
+  async compile(file: string, module: string): Promise<string> {
+    cpSync(join(__dirname, 'consumers', file), join(this.folder, file));
+    const strict = [
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+      '--target',
+      'es2022',
+    ];
+    const failed = (error: unknown) => (error as { stdout: string }).stdout;
+    return run(
+      bin('tsc'),
+      [...strict, '--module', module, '--types', 'node', '--skipLibCheck', 'false', file],
+      {
+        cwd: this.folder,
+      },
+    ).then(({ stdout }) => stdout, failed);
+  }
+}
