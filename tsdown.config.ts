@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: 'lib/index.ts',
     simulator: 'lib/simulator/index.ts',
+    cli: 'lib/cli/main.ts',
     // Beside simulator.*: startFleetProcess() forks it.
     'simulator-child': 'lib/simulator/process/child.ts',
   },

@@ -20,6 +20,7 @@ function detail(title: string, group: readonly BenchResult[]): string {
     const whole = counts.reduce((total, count) => total + count, 0);
     lines.push(`    ${reason.padEnd(24)} ${String(whole).padStart(6)}   ${counts.join(' ')}`);
   }
+  lines.push(`  their last attempt at: ${say(tally(all.flatMap(({ lostAt }) => Object.entries(lostAt))))}`);
   const wasted = tally(all.flatMap(({ wastedBy }) => Object.entries(wastedBy)));
   lines.push(`  attempts without an answer: ${say(wasted)}`);
   for (const [name, ends, usd] of byEndpoint(all)) {
@@ -63,7 +64,7 @@ function tally(entries: readonly (readonly [string, number])[]): Map<string, num
 function say(counts: ReadonlyMap<string, number>): string {
   return [...counts]
     .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${name} ${count}`)
+    .map(([name, count]) => `${name || 'never sent'} ${count}`)
     .join(', ');
 }
 

@@ -90,8 +90,9 @@ function listOf<T extends string>(
   name: string,
   given: string | undefined,
   known: readonly T[],
+  standard = known,
 ): readonly T[] {
-  if (given === undefined) return known;
+  if (given === undefined) return standard;
   return given.split(',').map((item) => {
     const found = known.find((candidate) => candidate === item.trim());
     if (found === undefined)

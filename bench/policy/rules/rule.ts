@@ -53,7 +53,7 @@ async function serve<State>(
     if (attempts > 0)
       await pause(Math.min(rule.backoffMs?.(attempts, last) ?? 0, call.deadlineMs - elapsed()));
     const left = call.deadlineMs - elapsed();
-    if (left <= 0) return { ok: false, reason: 'late', totalMs: elapsed() };
+    if (left <= 0) break;
     const target = allowed.length === 0 ? undefined : rule.pick(allowed, tried, call);
     if (!target) {
       last = undefined;
@@ -67,7 +67,8 @@ async function serve<State>(
     reason = last.kind === 'error' ? `error ${last.status}` : 'timeout';
     if (rule.retries?.(last) === false) break;
   }
-  return { ok: false, reason: elapsed() >= call.deadlineMs ? 'late' : reason, totalMs: elapsed() };
+  if (elapsed() >= call.deadlineMs) reason = 'late';
+  return { ok: false, reason, endpoint: tried.at(-1)?.endpoint.name, totalMs: elapsed() };
 }
 
 async function send<State>(

@@ -18,7 +18,11 @@ export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
   const program = process.argv[1];
   if (program === undefined) throw new Error('no program to start again');
   return new Promise((resolve, reject) => {
-    const child = fork(program, [JOB_ARGUMENT], { ...(signal ? { signal } : {}) });
+    const child = fork(program, [JOB_ARGUMENT], {
+      // JSON has no NaN and no Infinity.
+      serialization: 'advanced',
+      ...(signal ? { signal } : {}),
+    });
     let replied = false;
     child.once('message', (reply: Reply<R>) => {
       replied = true;

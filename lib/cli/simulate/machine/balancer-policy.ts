@@ -1,4 +1,4 @@
-import type { BalancerConfig } from '../../../index';
+import type { BalancerConfig, BalancerStats } from '../../../index';
 import type { CallEnd } from './measures';
 import { CALL_FIELD, providerAdapter, virtualURL } from './provider-adapter';
 import type { Policy } from './run';
@@ -15,11 +15,16 @@ export interface BalancerPolicyOptions {
   readonly model?: string;
 }
 
+/** The balancer as a policy. */
+export interface BalancerPolicy extends Policy {
+  stats(): BalancerStats;
+}
+
 /**
  * The package itself, with the network taken out: endpoint number i of the config reaches provider number i. Load it
  * only on virtual time; what it loads reads the clock.
  */
-export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Policy> {
+export async function balancerPolicy(options: BalancerPolicyOptions): Promise<BalancerPolicy> {
   const [{ createBalancer, AiBalancerError }, { openaiDialect }, { default: axios }] = await Promise.all([
     import('../../../index'),
     import('../../../provider/openai'),
@@ -41,8 +46,9 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Po
       const firstTokenMs = await answer(call, since);
       return { ok: true, firstTokenMs, totalMs: performance.now() - since };
     } catch (error) {
-      const reason = AiBalancerError.isInstance(error) ? error.code : String(error);
-      return { ok: false, reason, totalMs: performance.now() - since };
+      const totalMs = performance.now() - since;
+      if (!AiBalancerError.isInstance(error)) return { ok: false, reason: String(error), totalMs };
+      return { ok: false, reason: error.code, endpoint: error.attempts?.at(-1)?.endpoint, totalMs };
     }
   };
 
@@ -71,5 +77,5 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Po
     return firstTokenMs;
   };
 
-  return { serve, close: () => balancer.close({ graceMs: 0 }) };
+  return { serve, stats: () => balancer.stats(), close: () => balancer.close({ graceMs: 0 }) };
 }

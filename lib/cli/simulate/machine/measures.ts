@@ -6,6 +6,8 @@ export interface CallEnd {
   readonly ok: boolean;
   /** Why it failed, in the policy's own word; undefined where it did not. */
   readonly reason?: string | undefined;
+  /** The endpoint of its last attempt, where it had one. */
+  readonly endpoint?: string | undefined;
   readonly firstTokenMs?: number | undefined;
   /** From arrival to the end of the answer, or to giving up. */
   readonly totalMs: number;
@@ -42,6 +44,8 @@ export interface Figures {
   /** Failed calls by reason, and by reason and priority. */
   readonly failures: Readonly<Record<string, number>>;
   readonly failuresByPriority: Readonly<Record<string, readonly number[]>>;
+  /** Failed calls by the endpoint of their last attempt; '' for those that were never sent. */
+  readonly lostAt: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointFigures[];
   /** Attempts that led to no answer in time, by their end. */
   readonly wastedBy: Readonly<Partial<Record<AttemptEnd, number>>>;
@@ -97,6 +101,7 @@ export function figuresOf(
 function failuresOf(calls: readonly WorkCall[], ends: readonly (CallEnd | undefined)[]) {
   const failures: Record<string, number> = {};
   const failuresByPriority: Record<string, number[]> = {};
+  const lostAt: Record<string, number> = {};
   for (const { index, priority } of calls) {
     const end = ends[index];
     if (end?.ok) continue;
@@ -104,8 +109,10 @@ function failuresOf(calls: readonly WorkCall[], ends: readonly (CallEnd | undefi
     failures[reason] = (failures[reason] ?? 0) + 1;
     const row = (failuresByPriority[reason] ??= [0, 0, 0, 0, 0]);
     row[priority - 1] = (row[priority - 1] ?? 0) + 1;
+    const at = end?.endpoint ?? '';
+    lostAt[at] = (lostAt[at] ?? 0) + 1;
   }
-  return { failures, failuresByPriority };
+  return { failures, failuresByPriority, lostAt };
 }
 
 function wastedBy(providers: readonly VirtualProvider[], good: number): Partial<Record<AttemptEnd, number>> {

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { seededRandom } from '../../../simulator/physics';
+import { GroupLimit, type GroupLimits } from './group-limit';
 import { type CallEnd, type Figures, figuresOf } from './measures';
-import { type ScheduledFault, VirtualProvider, type VirtualProviderOptions } from './virtual-provider';
+import { type ProviderOptions, type ScheduledFault, VirtualProvider } from './virtual-provider';
 import type { VirtualTime } from './virtual-time';
 import type { WorkCall } from './workload';
 
 /** Everything that decides a run but the policy. */
 export interface RunPlan {
   readonly seed: number;
-  readonly providers: readonly Omit<VirtualProviderOptions, 'seed'>[];
+  readonly providers: readonly ProviderOptions[];
+  /** The limits of the providers' groups, by name. */
+  readonly groups?: Readonly<Record<string, GroupLimits>>;
   readonly faults: readonly ScheduledFault[];
   readonly calls: readonly WorkCall[];
 }
@@ -39,9 +42,7 @@ export async function runPlan(
 ): Promise<RunResult> {
   const startedAt = time.realMs();
   Math.random = seededRandom(plan.seed * 7919 + 13);
-  const providers = plan.providers.map(
-    (options, index) => new VirtualProvider({ ...options, seed: plan.seed * 1_000_003 + index * 101 + 7 }),
-  );
+  const providers = providersOf(plan);
   const policy = await makePolicy(providers);
   const ends: (CallEnd | undefined)[] = new Array<CallEnd | undefined>(plan.calls.length).fill(undefined);
   scheduleFaults(plan.faults, providers);
@@ -57,6 +58,16 @@ export async function runPlan(
     digest: digestOf(ends, providers),
     tookMs: time.realMs() - startedAt,
   };
+}
+
+function providersOf({ seed, providers, groups = {} }: RunPlan): VirtualProvider[] {
+  const shared = new Map(
+    Object.entries(groups).map(([name, limits]) => [name, new GroupLimit(limits, performance.now())]),
+  );
+  return providers.map(
+    (options, index) =>
+      new VirtualProvider(options, seed * 1_000_003 + index * 101 + 7, shared.get(options.group ?? '')),
+  );
 }
 
 async function serve(policy: Policy, call: WorkCall, ends: (CallEnd | undefined)[]): Promise<void> {

@@ -8,6 +8,7 @@ import {
   seededRandom,
   tokensBy,
 } from '../../../simulator/physics';
+import type { GroupLimit } from './group-limit';
 import type { WorkCall } from './workload';
 
 /** A fault of one endpoint, in seconds of the run. */
@@ -44,13 +45,18 @@ export interface AttemptEvents {
 
 /** Pieces of an answer between the first token and its end: enough to be a stream, few enough to be cheap. */
 const PIECES = 3;
+/** But no longer gap than this, in milliseconds: a real stream, however slow, does not stall between two tokens. */
+const LONGEST_GAP_MS = 4_000;
 
-export interface VirtualProviderOptions {
+/** One upstream of a run. */
+export interface ProviderOptions {
   readonly name: string;
   readonly model: string;
   readonly description: ModelDescription;
-  readonly seed: number;
+  /** Share of calls that fail with no fault on. Default: the simulator's. */
   readonly errorShare?: number;
+  /** Shares a limit with the others of that group. */
+  readonly group?: string;
 }
 
 /** One endpoint's upstream: the laws of the simulator, acted out on the timers of the (virtual) process. */
@@ -68,13 +74,15 @@ export class VirtualProvider {
   };
   attempts = 0;
   readonly #physics: ProviderPhysics;
+  readonly #group: GroupLimit | undefined;
 
-  constructor(options: VirtualProviderOptions) {
+  constructor(options: ProviderOptions, seed: number, group?: GroupLimit) {
+    this.#group = group;
     this.name = options.name;
     this.model = options.model;
     this.#physics = new ProviderPhysics({
       models: { [options.model]: options.description },
-      random: seededRandom(options.seed),
+      random: seededRandom(seed),
       ...(options.errorShare === undefined ? {} : { errorShare: options.errorShare }),
     });
   }
@@ -96,6 +104,8 @@ export class VirtualProvider {
     const startedAt = performance.now();
     this.attempts++;
     this.ends.unfinished++;
+    const refusal = this.#group?.refuse(call, startedAt);
+    if (refusal) return this.#refuse(refusal, events);
     const passage = this.#physics.arrive(
       {
         model: this.model,
@@ -106,7 +116,7 @@ export class VirtualProvider {
       startedAt,
     );
     const { plan } = passage;
-    const attempt = new Attempt(this, this.#physics, passage, startedAt);
+    const attempt = new Attempt(this, this.#physics, passage, startedAt, this.#group);
     if (plan.kind === 'error') {
       attempt.after(plan.afterMs, () => {
         attempt.finish(plan.status === 429 ? kindOf429(plan) : 'error');
@@ -122,6 +132,13 @@ export class VirtualProvider {
     }
     return () => attempt.abandon();
   }
+
+  #refuse(plan: ErrorPlan, events: AttemptEvents): () => void {
+    this.ends.unfinished--;
+    this.ends.over_limit++;
+    const timer = setTimeout(() => events.failed(plan), plan.afterMs);
+    return () => clearTimeout(timer);
+  }
 }
 
 class Attempt {
@@ -129,10 +146,19 @@ class Attempt {
   readonly #physics: ProviderPhysics;
   readonly #passage: Passage;
   readonly #startedAt: number;
+  readonly #group: GroupLimit | undefined;
+  #produced = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #over = false;
 
-  constructor(provider: VirtualProvider, physics: ProviderPhysics, passage: Passage, startedAt: number) {
+  constructor(
+    provider: VirtualProvider,
+    physics: ProviderPhysics,
+    passage: Passage,
+    startedAt: number,
+    group: GroupLimit | undefined,
+  ) {
+    this.#group = group;
     this.#provider = provider;
     this.#physics = physics;
     this.#passage = passage;
@@ -150,16 +176,20 @@ class Attempt {
   stream(plan: AnswerPlan, piece: number, events: AttemptEvents): void {
     const tokens = Math.max(1, tokensBy(plan, performance.now() - this.#startedAt));
     this.#physics.produced(this.#passage, tokens, performance.now());
+    this.#group?.produced(tokens - this.#produced, performance.now());
+    this.#produced = tokens;
     events.progress(tokens, plan);
     if (this.#over) return;
-    if (piece > PIECES) {
+    const lasts = plan.totalMs - plan.firstTokenMs;
+    const pieces = Math.max(PIECES, Math.ceil(lasts / LONGEST_GAP_MS) - 1);
+    if (piece > pieces) {
       this.after(plan.totalMs, () => {
         this.finish('answered');
         events.ended(plan);
       });
       return;
     }
-    const next = plan.firstTokenMs + ((plan.totalMs - plan.firstTokenMs) * piece) / (PIECES + 1);
+    const next = plan.firstTokenMs + (lasts * piece) / (pieces + 1);
     this.after(next, () => this.stream(plan, piece + 1, events));
   }
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { servesJob, UsageError } from './simulate/jobs';
+import { installVirtualTime } from './simulate/machine/virtual-time';
+
+// A child process serves one run: virtual time first, and only then what reads a clock.
+const serving = servesJob(async (job) => {
+  const time = installVirtualTime();
+  const { serveSimulation } = await import('./simulate/job');
+  return serveSimulation(job, time);
+});
+
+if (!serving) {
+  main(process.argv.slice(2)).then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error: unknown) => {
+      const told = error instanceof UsageError ? error.message : ((error as Error).stack ?? String(error));
+      process.stderr.write(`${told}\n`);
+      process.exitCode = error instanceof UsageError ? 2 : 1;
+    },
+  );
+}
+
+async function main([command, ...args]: readonly string[]): Promise<number> {
+  const { HELP, simulate } = await import('./simulate/command');
+  if (command === 'simulate') return simulate(args);
+  if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
+    process.stdout.write(HELP);
+    return command === undefined ? 2 : 0;
+  }
+  throw new UsageError(`unknown command '${command}': expected simulate; --help tells more`);
+}

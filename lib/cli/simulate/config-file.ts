@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { BalancerConfig } from '../../index';
+import { UsageError } from './jobs';
+
+const MODULES = ['.js', '.mjs', '.cjs'];
+
+/** Loads a configuration. Throws a UsageError that says what is wrong with the file. */
+export async function loadConfig(file: string): Promise<BalancerConfig> {
+  const path = resolve(file);
+  const value = extname(path) === '.json' ? readJson(file, path) : await importModule(file, path);
+  if (typeof value !== 'object' || value === null || !('endpoints' in value)) {
+    throw new UsageError(
+      `${file}: expected a BalancerConfig, an object with endpoints, as the default export or as 'config'`,
+    );
+  }
+  return value as BalancerConfig;
+}
+
+function readJson(file: string, path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${file}: not JSON: ${(error as Error).message}`);
+  }
+}
+
+async function importModule(file: string, path: string): Promise<unknown> {
+  if (!MODULES.includes(extname(path))) {
+    throw new UsageError(`${file}: expected a file ending in ${[...MODULES, '.json'].join(', ')}`);
+  }
+  let loaded: Record<string, unknown>;
+  try {
+    loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  return configIn(loaded) ?? loaded;
+}
+
+/** A CommonJS module arrives as a default export, one compiled from an ES module as a default of a default. */
+function configIn(loaded: Record<string, unknown>): unknown {
+  for (const value of [loaded.default, loaded.config]) {
+    if (typeof value !== 'object' || value === null) continue;
+    if ('endpoints' in value) return value;
+    const inner = value as Record<string, unknown>;
+    return configIn(inner) ?? inner;
+  }
+  return undefined;
+}
+
+function unreadable(file: string, error: unknown): UsageError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new UsageError(
+    code === 'ENOENT' ? `${file}: there is no such file` : `${file}: could not be loaded: ${message}`,
+  );
+}

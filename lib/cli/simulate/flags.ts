@@ -1,0 +1,105 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from './jobs';
+
+/** A fault of one endpoint, in seconds of the run. */
+export interface FaultFlag {
+  readonly endpoint: string;
+  readonly fromS: number;
+  readonly forS: number;
+}
+
+export interface SimulateFlags {
+  readonly config: string;
+  /** Calls a second: at the height of the spike where there is one. */
+  readonly rps: number;
+  /** How many times the everyday rate the spike is; 1 for none. */
+  readonly spike: number;
+  readonly outages: readonly FaultFlag[];
+  readonly brownouts: readonly FaultFlag[];
+  readonly trace: string | undefined;
+  readonly seconds: number;
+  readonly seed: number;
+  /** The model that calls ask for; undefined for 'auto'. */
+  readonly model: string | undefined;
+  /** The same deadline for every call; undefined for one by the length of the answer. */
+  readonly deadlineMs: number | undefined;
+  readonly json: boolean;
+}
+
+const DEFAULT_RPS = 10;
+const DEFAULT_SECONDS = 300;
+
+/** Reads the flags. Throws a UsageError that names the flag, what it expects and what it got. */
+export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
+  const values = read(args);
+  if (values.help) return 'help';
+  if (values.config === undefined) throw new UsageError('--config FILE is missing; --help tells more');
+  return {
+    config: values.config,
+    rps: positive('--rps', values.rps, DEFAULT_RPS),
+    spike: spike(values.spike),
+    outages: (values.outage ?? []).map((text) => fault('--outage', text)),
+    brownouts: (values.brownout ?? []).map((text) => fault('--brownout', text)),
+    trace: values.trace,
+    seconds: positive('--seconds', values.seconds, DEFAULT_SECONDS),
+    seed: seed(values.seed),
+    model: values.model,
+    deadlineMs:
+      values['deadline-ms'] === undefined ? undefined : positive('--deadline-ms', values['deadline-ms'], 0),
+    json: values.json ?? false,
+  };
+}
+
+function read(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string', short: 'c' },
+        rps: { type: 'string' },
+        spike: { type: 'string' },
+        outage: { type: 'string', multiple: true },
+        brownout: { type: 'string', multiple: true },
+        trace: { type: 'string' },
+        seconds: { type: 'string' },
+        seed: { type: 'string' },
+        model: { type: 'string' },
+        'deadline-ms': { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function positive(name: string, given: string | undefined, standard: number): number {
+  if (given === undefined) return standard;
+  const value = Number(given);
+  if (given.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new UsageError(`${name}: expected a number above 0, got '${given}'`);
+}
+
+function seed(given: string | undefined): number {
+  if (given === undefined) return 1;
+  const value = Number(given);
+  if (/^\d+$/.test(given) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`--seed: expected a whole number of 0 or more, got '${given}'`);
+}
+
+function spike(given: string | undefined): number {
+  if (given === undefined) return 1;
+  const value = Number(/^(\d+(?:\.\d+)?)x?$/i.exec(given)?.[1] ?? NaN);
+  if (value >= 1) return value;
+  throw new UsageError(`--spike: expected a factor of at least 1 like 50x, got '${given}'`);
+}
+
+/** NAME@60+120: from second 60, for 120 seconds. A name may hold an @ itself: the last one counts. */
+function fault(name: string, given: string): FaultFlag {
+  const [, endpoint, from, lasts] = /^(.+)@(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(given) ?? [];
+  if (endpoint !== undefined && Number(lasts) > 0) {
+    return { endpoint, fromS: Number(from), forS: Number(lasts) };
+  }
+  throw new UsageError(`${name}: expected NAME@START+LENGTH in seconds, like main@60+120, got '${given}'`);
+}

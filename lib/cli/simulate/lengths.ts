@@ -1,0 +1,65 @@
+import { type Random, seededRandom } from '../../simulator/physics';
+import type { TraceRow } from './machine/trace';
+
+type Knots = readonly (readonly [part: number, tokens: number])[];
+
+/*
+ * Percentiles of AzureLLMInferenceTrace_conv (Azure/AzurePublicDataset, CC-BY 4.0; Patel et al., Splitwise, ISCA 2024):
+ * 19,366 calls of a chat service, of 2023. Between two of them lengths are spread evenly, which gives its means, 1,155
+ * and 211, within two per cent.
+ */
+const PROMPT: Knots = [
+  [0, 2],
+  [0.05, 181],
+  [0.1, 207],
+  [0.2, 387],
+  [0.3, 403],
+  [0.4, 703],
+  [0.5, 1020],
+  [0.6, 1071],
+  [0.7, 1130],
+  [0.8, 1315],
+  [0.9, 2734],
+  [0.95, 4083],
+  [0.99, 4142],
+  [0.999, 6122],
+  [1, 14050],
+];
+const OUTPUT: Knots = [
+  [0, 7],
+  [0.05, 41],
+  [0.1, 54],
+  [0.2, 77],
+  [0.3, 91],
+  [0.4, 103],
+  [0.5, 129],
+  [0.6, 177],
+  [0.7, 384],
+  [0.8, 400],
+  [0.9, 424],
+  [0.95, 451],
+  [0.99, 601],
+  [0.999, 954],
+  [1, 1000],
+];
+
+/** Rows with the lengths of public chat traffic, for who has no trace. */
+export function publishedLengths(count: number, seed: number): TraceRow[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => ({
+    atMs: 0,
+    promptTokens: draw(PROMPT, random),
+    outputTokens: draw(OUTPUT, random),
+  }));
+}
+
+function draw(knots: Knots, random: Random): number {
+  const part = random();
+  for (let index = 1; index < knots.length; index++) {
+    const [to, high] = knots[index] as readonly [number, number];
+    if (part >= to) continue;
+    const [from, low] = knots[index - 1] as readonly [number, number];
+    return Math.round(low + ((high - low) * (part - from)) / (to - from));
+  }
+  return knots[0]?.[1] ?? 1;
+}

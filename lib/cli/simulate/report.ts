@@ -1,0 +1,133 @@
+import type { SimulateFlags } from './flags';
+import type { Simulation } from './job';
+import type { Figures } from './machine/measures';
+import type { QuotaUse } from './quota-watch';
+import { shapeOf } from './user-workload';
+
+/** What --json gives out. Shares are in per cent, times in milliseconds, money in USD. */
+export interface SimulationReport {
+  readonly asked: SimulateFlags;
+  readonly figures: Figures;
+  /** 429s: because a limit was exceeded. */
+  readonly rateLimited: number;
+  readonly digest: string;
+  /** The quota that was used up first; null where none was. */
+  readonly bindsFirst: QuotaUse | null;
+  readonly quotasUsedUp: readonly QuotaUse[];
+  /** The same run with one more key for the endpoint whose quota binds first; null where none does. */
+  readonly oneMoreKey: { readonly endpoint: string; readonly figures: Figures } | null;
+}
+
+export function reportOf(
+  flags: SimulateFlags,
+  run: Simulation,
+  more: Simulation | undefined,
+): SimulationReport {
+  const [first] = run.quotas;
+  return {
+    asked: flags,
+    figures: run.figures,
+    rateLimited: rateLimited(run.figures),
+    digest: run.digest,
+    bindsFirst: first ?? null,
+    quotasUsedUp: run.quotas,
+    oneMoreKey: first && more ? { endpoint: first.endpoint, figures: more.figures } : null,
+  };
+}
+
+/** The report for people. */
+export function tell(report: SimulationReport): string {
+  const { figures, asked } = report;
+  return `${[
+    `${figures.calls} calls in ${asked.seconds} s, ${rates(asked)}`,
+    '',
+    `goodput      ${percent(figures.goodput)} answered whole within their deadline`,
+    `  priority   ${priorities(figures)}`,
+    `latency      p50 ${seconds(figures.p50Ms)}, p95 ${seconds(figures.p95Ms)}, p99 ${seconds(figures.p99Ms)}; first token p50 ${seconds(figures.firstTokenP50Ms)}, p95 ${seconds(figures.firstTokenP95Ms)}`,
+    `cost         $${figures.usdTotal.toFixed(2)}, $${figures.usd.toFixed(2)} for 1,000 good answers`,
+    `429s         ${report.rateLimited} of ${attempts(figures)} attempts`,
+    ...failed(figures),
+    '',
+    ...endpointTable(figures),
+    '',
+    ...quotas(report),
+  ].join('\n')}\n`;
+}
+
+function rates({ rps, spike, seconds: lasts }: SimulateFlags): string {
+  if (spike === 1) return `${rps} a second`;
+  const { baseRps, riseAtS, holdS } = shapeOf({ rps, spike, seconds: lasts });
+  return `${round(baseRps)} a second, from second ${round(riseAtS)} on ${rps} a second (${spike} times) for ${round(holdS)} s`;
+}
+
+function priorities({ byPriority }: Figures): string {
+  return ([5, 4, 3, 2, 1] as const)
+    .map((priority) => `${priority}: ${percent(byPriority[priority])}`)
+    .join('  ');
+}
+
+function failed({ failures }: Figures): string[] {
+  const reasons = Object.entries(failures).sort(([, a], [, b]) => b - a);
+  return reasons.length === 0
+    ? []
+    : [`failed       ${reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')}`];
+}
+
+function endpointTable({ endpoints }: Figures): string[] {
+  const width = Math.max(8, ...endpoints.map(({ name }) => name.length));
+  const row = (cells: readonly (string | number)[]): string =>
+    cells
+      .map((cell, index) => (index === 0 ? String(cell).padEnd(width) : String(cell).padStart(9)))
+      .join('');
+  return [
+    row(['endpoint', 'attempts', 'answers', '429s', 'errors', 'left', 'USD']),
+    ...endpoints.map(({ name, attempts: sent, ends, usd }) =>
+      row([
+        name,
+        sent,
+        ends.answered,
+        ends.over_limit + ends.storm,
+        ends.error,
+        ends.left_early + ends.left_midway,
+        usd.toFixed(2),
+      ]),
+    ),
+  ];
+}
+
+function quotas({ bindsFirst, oneMoreKey, figures }: SimulationReport): string[] {
+  if (!bindsFirst) return ['No quota was used up: one more key would change nothing.'];
+  const { endpoint, quota, firstAtS, share } = bindsFirst;
+  const lines = [
+    `The ${quota} a minute of ${endpoint} bind first: used up at second ${round(firstAtS)}, and ${percent(100 * share)} of the time.`,
+  ];
+  if (oneMoreKey) {
+    const more = oneMoreKey.figures;
+    lines.push(
+      `One more key like that: goodput ${percent(figures.goodput)} → ${percent(more.goodput)}, priority 5 ${percent(figures.byPriority[5])} → ${percent(more.byPriority[5])},`,
+      `p95 ${seconds(figures.p95Ms)} → ${seconds(more.p95Ms)}, $${figures.usd.toFixed(2)} → $${more.usd.toFixed(2)} for 1,000 good answers, 429s ${rateLimited(figures)} → ${rateLimited(more)}.`,
+    );
+  }
+  return lines;
+}
+
+function rateLimited({ endpoints }: Figures): number {
+  return endpoints.reduce((total, { ends }) => total + ends.over_limit + ends.storm, 0);
+}
+
+function attempts({ endpoints }: Figures): number {
+  return endpoints.reduce((total, endpoint) => total + endpoint.attempts, 0);
+}
+
+function percent(value: number): string {
+  return `${value.toFixed(1)} %`;
+}
+
+/** Where nothing was answered there is no latency to tell. */
+function seconds(ms: number): string {
+  return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function round(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
