@@ -451,7 +451,12 @@ function isObject(value: unknown): value is object {
 }
 
 function isStreamed(body: unknown): boolean {
-  return isObject(body) && (body as { stream?: unknown }).stream === true;
+  try {
+    return isObject(body) && (body as { stream?: unknown }).stream === true;
+  } catch {
+    // A getter of the app's that throws: the call rejects when it comes to it again, and never throws.
+    return false;
+  }
 }
 
 function hasCode(error: unknown, code: AiBalancerError['code']): boolean {

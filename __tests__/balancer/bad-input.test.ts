@@ -109,6 +109,16 @@ describe('a bad body', () => {
     expectNothingHappened();
   });
 
+  it('whose own code throws rejects with what it threw, and never throws', async () => {
+    const thrower = new Proxy(HELLO, {
+      get: () => {
+        throw new Error('a getter of the app');
+      },
+    });
+    expect(await rejection(chat(thrower))).toMatchObject({ message: 'a getter of the app' });
+    expectNothingHappened();
+  });
+
   it('never shows the text of the body', async () => {
     const error = await rejection(chat({ messages: [{ role: 'user', content: { secret: 'my diary' } }] }));
     expect(JSON.stringify(error) + String(error)).not.toContain('diary');
