@@ -40,6 +40,7 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   const { runAll } = await import('./policy/run-all');
   const { boundsOf } = await import('./policy/bound');
   const { decisionTable, tables } = await import('./policy/table');
+  const { hasTraces } = await import('./policy/scenarios');
   const { details } = await import('./policy/detail');
   const results = await runAll(options, ({ job, figures, tookMs }, done, of) => {
     const { goodput, weighted, byPriority } = figures;
@@ -50,8 +51,11 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   const bounds = boundsOf(options);
   const decisions = await runJob<Parameters<typeof decisionTable>[0]>('decision-time');
   const command = ['npm run bench:policy', ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+  const traces = hasTraces()
+    ? 'Lengths and gaps are those of the Azure traces.'
+    : 'The Azure traces were not there: lengths are drawn from their published percentiles, gaps are Poisson.';
   const text = [
-    `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error.`,
+    `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error. ${traces}`,
     tables(results, bounds),
     '### A decision',
     decisionTable(decisions),

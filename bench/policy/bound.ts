@@ -63,7 +63,7 @@ function cheapestCharge(call: WorkCall, faults: readonly ScheduledFault[]): numb
   let least: number | undefined;
   for (const endpoint of fleet()) {
     if (!allows(endpoint, call) || !couldAnswer(endpoint, call, faults)) continue;
-    const reserved = endpoint.tokensCharged.startsWith('prompt+max_tokens');
+    const reserved = endpoint.tokensCharged === 'reserved';
     const tokens = call.promptTokens + (reserved ? call.maxTokens : call.outputTokens);
     least = Math.min(least ?? Infinity, tokens);
   }

@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { publishedLengths } from '../../lib/cli/simulate/lengths';
 import { poissonArrivals, type RateShape, traceArrivals } from '../../lib/cli/simulate/machine/arrivals';
 import type { RunPlan } from '../../lib/cli/simulate/machine/run';
 import { readTrace, type TraceRow } from '../../lib/cli/simulate/machine/trace';
 import type { ScheduledFault } from '../../lib/cli/simulate/machine/virtual-provider';
 import { drawCalls, type WorkloadLaw } from '../../lib/cli/simulate/machine/workload';
-import { type Fault, parseFault, seededRandom } from '../../lib/simulator/physics';
+import { type Fault, seededRandom } from '../../lib/simulator/physics';
+import fleetFile from './fleet.json';
 
-/** One endpoint of the fleet, as scenarios.json describes it. */
+/** One endpoint of the fleet: what a user knows of it, and the laws behind it. */
 export interface FleetEndpoint {
   readonly name: string;
   readonly provider: string;
@@ -21,33 +23,37 @@ export interface FleetEndpoint {
   readonly usdPer1MOutput: number;
   readonly quality: number;
   readonly contextWindow: number;
-  readonly tokensCharged: string;
+  readonly tokensCharged: 'reserved' | 'actual';
   readonly bucketSeconds: number;
   readonly sendsRateLimitHeaders: boolean;
   readonly comfortableInFlight: number;
 }
 
+const FLEET = fleetFile as readonly FleetEndpoint[];
+
 interface ScenarioFault {
-  readonly kind: string;
+  readonly fault: Fault;
   readonly on: readonly string[];
   readonly fromS: number;
   readonly toS: number;
-  readonly share?: number;
-  readonly factor?: number;
 }
 
-interface ScenarioFile {
-  readonly fleet: readonly FleetEndpoint[];
-  readonly scenarios: Readonly<
-    Record<string, { trace: string; seconds: number; rps: number | string; faults: readonly ScenarioFault[] }>
-  >;
+interface Scenario {
+  readonly trace: 'azure_llm_conv_2023' | 'azure_llm_code_2023';
+  readonly seconds: number;
+  /** The trace's own gaps scaled to a mean rate, or a Poisson process of a changing one. */
+  readonly arrivals: { readonly rps: number } | RateShape;
+  readonly faults: readonly ScenarioFault[];
 }
 
-const SHARED = resolve(__dirname, '../../../shared');
+/** Times and lengths of real traffic (Azure/AzurePublicDataset, CC-BY 4.0); not part of this repository. */
+const TRACES = resolve(__dirname, '../../../shared/data');
 /** How many times as fast --quick lets time pass: the faults and the flash come that much sooner. */
 const QUICK = 6;
+/** Rows drawn from the published percentiles where the traces are not there. */
+const DRAWN_ROWS = 20_000;
 
-/** The workload of the scenarios: see "workloadLaw" in scenarios.json. */
+/** What the calls of all scenarios ask for. */
 const LAW: WorkloadLaw = {
   qualities: [
     [0.35, 0],
@@ -63,40 +69,70 @@ const LAW: WorkloadLaw = {
   noCeilingFrom: 0.86,
 };
 
-/** The flashes are told in words there; these are the words as figures. */
-const FLASHES: Readonly<Record<string, RateShape>> = {
-  flash50: { baseRps: 0.8, peakRps: 40, riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 },
-  flashOver: { baseRps: 3, peakRps: 150, riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 },
-};
+const FLASH = { riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 };
+const SLOW_IN_FLASH: readonly ScenarioFault[] = [
+  { fault: { kind: 'brownout' }, on: ['gemini-flash', 'deepseek-chat'], fromS: 75, toS: 170 },
+  { fault: { kind: 'err5xx', share: 0.2 }, on: ['azure-4o'], fromS: 65, toS: 170 },
+];
 
 export const SCENARIOS = ['steady', 'codeburst', 'faults', 'flash50', 'flashOver'] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 
-let file: ScenarioFile | undefined;
+const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
+  steady: { trace: 'azure_llm_conv_2023', seconds: 300, arrivals: { rps: 28 }, faults: [] },
+  codeburst: { trace: 'azure_llm_code_2023', seconds: 300, arrivals: { rps: 14 }, faults: [] },
+  faults: {
+    trace: 'azure_llm_conv_2023',
+    seconds: 420,
+    arrivals: { rps: 25 },
+    faults: [
+      { fault: { kind: 'outage' }, on: ['openai-4o-mini'], fromS: 40, toS: 120 },
+      { fault: { kind: 'brownout' }, on: ['gemini-flash'], fromS: 100, toS: 200 },
+      { fault: { kind: 'err5xx', share: 0.2 }, on: ['azure-4o', 'azure-4o-mini'], fromS: 200, toS: 300 },
+      {
+        fault: { kind: 'storm429' },
+        on: ['openai-4.1', 'openai-4o-k1', 'openai-4o-k2'],
+        fromS: 280,
+        toS: 360,
+      },
+      { fault: { kind: 'outage' }, on: ['deepseek-chat'], fromS: 300, toS: 400 },
+    ],
+  },
+  flash50: {
+    trace: 'azure_llm_conv_2023',
+    seconds: 300,
+    arrivals: { baseRps: 0.8, peakRps: 40, ...FLASH },
+    faults: SLOW_IN_FLASH,
+  },
+  // 2.6 times what the quotas allow.
+  flashOver: {
+    trace: 'azure_llm_conv_2023',
+    seconds: 300,
+    arrivals: { baseRps: 3, peakRps: 150, ...FLASH },
+    faults: [...SLOW_IN_FLASH, { fault: { kind: 'outage' }, on: ['openai-4o-mini'], fromS: 90, toS: 130 }],
+  },
+};
+
 const traces = new Map<string, TraceRow[]>();
 
-function scenarioFile(): ScenarioFile {
-  file ??= JSON.parse(readFileSync(`${SHARED}/scenarios.json`, 'utf8')) as ScenarioFile;
-  return file;
+export function fleet(): readonly FleetEndpoint[] {
+  return FLEET;
 }
 
-export function fleet(): readonly FleetEndpoint[] {
-  return scenarioFile().fleet;
+/** False where lengths and gaps have to be drawn from published figures. */
+export function hasTraces(): boolean {
+  return existsSync(TRACES);
 }
 
 /** The same calls, faults and luck for every policy with that seed. */
 export function planOf(name: ScenarioName, seed: number, quick: boolean): RunPlan {
-  const scenario = scenarioFile().scenarios[name];
-  if (!scenario) throw new RangeError(`no scenario '${name}'`);
+  const scenario = SCENARIO[name];
   const pace = quick ? QUICK : 1;
-  const rows = traceOf(scenario.trace);
+  const rows = rowsOf(scenario.trace);
   const random = seededRandom(seed * 65_537 + name.length * 257 + name.charCodeAt(0));
   const offset = Math.floor(random() * rows.length);
   const seconds = scenario.seconds / pace;
-  const arrivals =
-    typeof scenario.rps === 'number'
-      ? traceArrivals(rows, offset, scenario.rps, seconds)
-      : poissonArrivals(shapeOf(name, pace), seconds, seed * 31 + 5);
+  const arrivals = arrivalsOf(scenario, rows, offset, seconds, pace, seed);
   return {
     seed,
     providers: fleet().map((endpoint) => ({
@@ -116,9 +152,7 @@ export function descriptionOf(endpoint: FleetEndpoint) {
     ttftMs: endpoint.ttftMs,
     msPerOutputToken: endpoint.msPerOutputToken,
     msPerPromptToken: endpoint.msPerPromptToken,
-    tokensCharged: endpoint.tokensCharged.startsWith('prompt+max_tokens')
-      ? ('reserved' as const)
-      : ('actual' as const),
+    tokensCharged: endpoint.tokensCharged,
     bucketSeconds: endpoint.bucketSeconds,
     sendsRateLimitHeaders: endpoint.sendsRateLimitHeaders,
     comfortableInFlight: endpoint.comfortableInFlight,
@@ -127,28 +161,36 @@ export function descriptionOf(endpoint: FleetEndpoint) {
   };
 }
 
-function traceOf(name: string): TraceRow[] {
+function rowsOf(name: string): TraceRow[] {
   const known = traces.get(name);
   if (known) return known;
-  const rows = readTrace(`${SHARED}/data/${name}.csv.gz`);
+  const rows = hasTraces() ? readTrace(`${TRACES}/${name}.csv.gz`) : publishedLengths(DRAWN_ROWS, 1);
   traces.set(name, rows);
   return rows;
 }
 
-function shapeOf(name: string, pace: number): RateShape {
-  const shape = FLASHES[name];
-  if (!shape) throw new RangeError(`the scenario '${name}' has no rate`);
-  const { riseAtS, riseS, holdS, decayS } = shape;
-  return {
-    ...shape,
-    riseAtS: riseAtS / pace,
-    riseS: riseS / pace,
-    holdS: holdS / pace,
-    decayS: decayS / pace,
+function arrivalsOf(
+  { arrivals }: Scenario,
+  rows: readonly TraceRow[],
+  offset: number,
+  seconds: number,
+  pace: number,
+  seed: number,
+): number[] {
+  if ('rps' in arrivals && hasTraces()) return traceArrivals(rows, offset, arrivals.rps, seconds);
+  const shape = 'rps' in arrivals ? { baseRps: arrivals.rps, peakRps: arrivals.rps, ...FLASH } : arrivals;
+  const { baseRps, peakRps } = shape;
+  const paced = {
+    baseRps,
+    peakRps,
+    riseAtS: shape.riseAtS / pace,
+    riseS: shape.riseS / pace,
+    holdS: shape.holdS / pace,
+    decayS: shape.decayS / pace,
   };
+  return poissonArrivals(paced, seconds, seed * 31 + 5);
 }
 
-function scheduled({ on, fromS, toS, ...fault }: ScenarioFault, pace: number): ScheduledFault[] {
-  const parsed: Fault = parseFault(fault);
-  return on.map((name) => ({ on: name, fault: parsed, fromS: fromS / pace, toS: toS / pace }));
+function scheduled({ fault, on, fromS, toS }: ScenarioFault, pace: number): ScheduledFault[] {
+  return on.map((name) => ({ on: name, fault, fromS: fromS / pace, toS: toS / pace }));
 }

@@ -1,9 +1,14 @@
+import { UnseenUse } from './unseen-use';
+
 /** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
 const SAFETY = 0.98;
 /** How far a refusal without headers lowers the rate, how often at most, and how fast that is forgotten. */
 const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
+
+/** A bucket fuller than this may have run over: then its level tells less than was given back. */
+const NEARLY_FULL = 0.9;
 
 export interface BucketOptions {
   /** Units a minute. */
@@ -14,8 +19,11 @@ export interface BucketOptions {
 
 /** What a bucket looked like when an attempt was sent: what a header of its answer is compared with. */
 export interface BucketMark {
+  readonly at: number;
   readonly level: number;
   readonly corrections: number;
+  /** Of what was taken, the units that the provider may not have charged yet: output that is still to come. */
+  readonly pending: number;
 }
 
 /**
@@ -35,7 +43,12 @@ export class Bucket {
   /** The limit the provider says, over the configured one; at most 1. */
   #limitShare = 1;
   #slowdown = 1;
+  /** Units a millisecond: worked out when one of its factors changes, because it is asked for at every decision. */
+  #rate = 0;
   #slowedAt = -Infinity;
+  readonly #unseen = new UnseenUse();
+  /** When the attempt was sent whose answer was heeded last. */
+  #heardAt = -Infinity;
 
   constructor(options: BucketOptions) {
     this.#at = performance.now();
@@ -66,7 +79,7 @@ export class Bucket {
 
   /** Units a millisecond. */
   get rate(): number {
-    return (this.limit / 60_000) * this.#slowdown;
+    return this.#rate;
   }
 
   level(now: number): number {
@@ -77,9 +90,9 @@ export class Bucket {
   /** Milliseconds until `units` fit; 0 when they do now. A call larger than the depth starts on a full bucket. */
   waitMs(units: number, now: number): number {
     this.#refill(now);
-    const missing = Math.min(units, this.#depth) - this.#level;
+    const missing = Math.min(units + this.#unseen.headroom, this.#depth) - this.#level;
     // A billionth of the depth is rounding, not a missing unit.
-    return missing <= this.#depth * 1e-9 ? 0 : missing / this.rate;
+    return missing <= this.#depth * 1e-9 ? 0 : missing / this.#rate;
   }
 
   /** Takes `units`, leaving a debt where they are more than there is. */
@@ -94,37 +107,44 @@ export class Bucket {
     this.#level = Math.min(this.#depth, this.#level + units);
   }
 
-  mark(now: number): BucketMark {
-    return { level: this.level(now), corrections: this.#corrections };
+  /** @param pending Of what was taken, what the provider may not have charged yet. */
+  mark(now: number, pending = 0): BucketMark {
+    return { at: now, level: this.level(now), corrections: this.#corrections, pending };
   }
 
   /**
    * Corrects the level from what a header says was left when the marked attempt was admitted. Cumulative: what other
-   * answers have corrected since then is not corrected again. Whole where it takes, half where it gives.
-   * @returns How far we were off, in units: below zero where the provider has charged more than we knew.
+   * answers have corrected since then is not corrected again, and an answer to an attempt older than one that was
+   * heeded says nothing new. Whole where it takes, half where it gives; what the provider may not have charged yet is
+   * not given.
+   * @returns How far we were off, in units: below zero where the provider has charged more than we knew. Undefined
+   *   where nothing can be told from it: it is the first, or an old one.
    */
-  correct(mark: BucketMark, remaining: number, now: number): number {
+  correct(mark: BucketMark, remaining: number, now: number): number | undefined {
     this.#refill(now);
+    const gapMs = mark.at - this.#heardAt;
+    if (gapMs < 0) return undefined;
+    const isFirst = this.#heardAt === -Infinity;
+    this.#heardAt = mark.at;
     if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
-    const missing = remaining - mark.level - (this.#corrections - mark.corrections);
-    const wanted = missing < 0 ? missing : missing / 2;
-    const before = this.#level;
-    this.#level = Math.min(this.#depth, before + wanted);
-    this.#corrections += this.#level - before;
+    const off = remaining - mark.level - (this.#corrections - mark.corrections);
+    const missing = off < 0 ? off : Math.max(0, off - mark.pending);
+    this.#shift(missing < 0 ? missing : missing / 2);
+    if (isFirst) return undefined;
+    if (gapMs > 0) this.#unseen.observe(missing, gapMs, this.#limitRate);
     return missing;
   }
 
   /** A refusal that says what was left: that, and no more, is left. */
   refusedAt(remaining: number, now: number): void {
     this.#refill(now);
-    const before = this.#level;
-    this.#level = Math.min(before, remaining);
-    this.#corrections += this.#level - before;
+    this.#shift(Math.min(0, remaining - this.#level));
   }
 
   /** Follows a limit the provider says, where it is lower than the configured one. */
   followLimit(said: number): void {
     this.#limitShare = Math.min(1, (said * SAFETY) / this.#limit);
+    this.#setSlowdown(this.#slowdown);
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
   }
@@ -132,18 +152,32 @@ export class Bucket {
   /** A refusal that no header explains: nothing is left, and the limit is lower than we thought. */
   refused(now: number): void {
     this.#refill(now);
-    const before = this.#level;
-    this.#level = Math.min(this.#level, 0);
-    this.#corrections += this.#level - before;
+    this.#shift(Math.min(0, -this.#level));
     if (now - this.#slowedAt < SLOWDOWN_EVERY_MS) return;
-    this.#slowdown *= SLOWDOWN;
+    this.#setSlowdown(this.#slowdown * SLOWDOWN);
     this.#slowedAt = now;
+  }
+
+  get #limitRate(): number {
+    return this.limit / 60_000;
+  }
+
+  #shift(units: number): void {
+    const before = this.#level;
+    this.#level = Math.min(this.#depth, before + units);
+    this.#corrections += this.#level - before;
   }
 
   #setLimit({ limit, burstSeconds }: BucketOptions): void {
     this.#limit = limit * SAFETY;
     this.#burstMs = burstSeconds * 1_000;
     this.#depth = (this.limit / 60_000) * this.#burstMs;
+    this.#setSlowdown(this.#slowdown);
+  }
+
+  #setSlowdown(slowdown: number): void {
+    this.#slowdown = slowdown;
+    this.#rate = (this.limit / 60_000) * slowdown;
   }
 
   #refill(now: number): void {
@@ -151,7 +185,7 @@ export class Bucket {
     // A step back of the clock must neither mint nor take.
     if (elapsed <= 0) return;
     this.#at = now;
-    this.#level = Math.min(this.#depth, this.#level + elapsed * this.rate);
-    if (this.#slowdown < 1) this.#slowdown = Math.min(1, this.#slowdown + elapsed * RECOVERY_PER_MS);
+    this.#level = Math.min(this.#depth, this.#level + elapsed * this.#rate);
+    if (this.#slowdown < 1) this.#setSlowdown(Math.min(1, this.#slowdown + elapsed * RECOVERY_PER_MS));
   }
 }

@@ -19,7 +19,7 @@ import { type Expectation, LatencyModel, type Size } from './latency-model';
 import { Lease } from './lease';
 import type { BreakerOptions } from './options';
 import { PeakLatency } from './peak-latency';
-import type { Charge, Quota } from './quota';
+import type { Charge, Charges, Quota } from './quota';
 import { Reservation } from './reservation';
 import type { EndpointSettings } from './settings';
 import type { Transport } from './transport';
@@ -151,16 +151,11 @@ export class Endpoint {
   }
 
   /** What an attempt of this call takes from the quota at admission. */
-  charge(call: Call): Charge {
-    const input = call.promptTokens;
-    if (call.operation === 'embeddings') return { input, output: 0 };
-    const most = call.maxOutputTokens ?? call.expectedOutputTokens;
-    const expected = Math.min(most, call.expectedOutputTokens);
+  charge({ most, expected }: Charges): Charge {
     const { mode } = this.charging;
-    if (mode === 'actual') return { input, output: expected };
+    if (mode === 'actual') return expected;
     // A cautious max_tokens must not make a call look larger than the limit where only real usage is charged.
-    const tooLarge = mode === undefined && this.exceededBy({ input, output: most }) !== undefined;
-    return { input, output: tooLarge ? expected : most };
+    return mode === undefined && this.exceededBy(most) !== undefined ? expected : most;
   }
 
   /** Predicted milliseconds to the first token and to the whole answer, were it sent now. */

@@ -8,6 +8,7 @@ export class FailureShare {
   #at = performance.now();
 
   value(now: number): number {
+    if (this.#share === FLOOR) return FLOOR;
     const age = Math.max(0, now - this.#at);
     return FLOOR + (this.#share - FLOOR) * Math.exp(-age / DECAY_MS);
   }

@@ -1,3 +1,4 @@
+import type { Call } from '../call/call';
 import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
 import { Bucket, type BucketMark } from './bucket';
 import { DayWindow } from './day-window';
@@ -8,6 +9,20 @@ import type { QuotaLimits } from './settings';
 export interface Charge {
   readonly input: number;
   readonly output: number;
+}
+
+/** The charges that a call may mean, by what the provider takes: made once a call, since many endpoints share them. */
+export interface Charges {
+  /** With max_tokens, where the caller sets it. */
+  readonly most: Charge;
+  readonly expected: Charge;
+}
+
+/** What an attempt of the call could take from a quota. */
+export function chargesOf(call: Call): Charges {
+  const input = call.promptTokens;
+  const most = call.maxOutputTokens ?? call.expectedOutputTokens;
+  return { most: { input, output: most }, expected: { input, output: Math.min(most, call.expectedOutputTokens) } };
 }
 
 type Dimension = 'requests' | 'tokens' | 'input' | 'output';
@@ -28,6 +43,13 @@ function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | und
   };
 }
 
+/** One limit a minute: its view and its ledger. */
+interface Entry {
+  readonly dimension: Dimension;
+  readonly bucket: Bucket;
+  readonly ledger: Ledger;
+}
+
 /** The levels as they were when an attempt was sent. */
 export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
 
@@ -36,13 +58,15 @@ export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
  * limit a day. Synchronous: it answers in microseconds.
  */
 export class Quota {
-  #buckets: readonly (readonly [Dimension, Bucket, Ledger])[] = [];
+  #buckets: readonly Entry[] = [];
   #requestsADay: DayWindow | undefined;
   #tokensADay: DayWindow | undefined;
   /** Rests by failure: no call of the group goes out until then, on the monotonic clock. */
   restsUntil = 0;
   /** Refusals in a row without a Retry-After, for the doubling rest. */
   refusals = 0;
+  /** Output tokens that were reserved by attempts still under way: a provider may charge them only as they come. */
+  #pendingOutput = 0;
 
   constructor(
     readonly name: string,
@@ -63,17 +87,17 @@ export class Quota {
     const before = this.#buckets;
     this.#buckets = DIMENSIONS.flatMap((dimension) => {
       const limit = limitOf[dimension];
-      const old = before.find(([name]) => name === dimension);
+      const old = before.find((entry) => entry.dimension === dimension);
       if (limit === undefined) {
-        old?.[2].close();
+        old?.ledger.close();
         return [];
       }
       if (old) {
-        old[1].configure({ limit, burstSeconds });
+        old.bucket.configure({ limit, burstSeconds });
         return [old];
       }
       const bucket = new Bucket({ limit, burstSeconds });
-      return [[dimension, bucket, new Ledger(() => bucket.level(performance.now()))] as const];
+      return [{ dimension, bucket, ledger: new Ledger(() => bucket.level(performance.now())) }];
     });
     this.#requestsADay = dayWindow(this.#requestsADay, limits.rpd);
     this.#tokensADay = dayWindow(this.#tokensADay, limits.tpd);
@@ -82,8 +106,9 @@ export class Quota {
   /** Milliseconds until the charge fits; Infinity when it never will. */
   waitMs(charge: Charge, now: number): number {
     let wait = 0;
-    for (const [dimension, bucket] of this.#buckets) {
-      wait = Math.max(wait, bucket.waitMs(units(dimension, charge), now));
+    for (const { dimension, bucket } of this.#buckets) {
+      const ms = bucket.waitMs(units(dimension, charge), now);
+      if (ms > wait) wait = ms;
     }
     if (this.#requestsADay) wait = Math.max(wait, this.#requestsADay.waitMs(1, now));
     if (this.#tokensADay) wait = Math.max(wait, this.#tokensADay.waitMs(units('tokens', charge), now));
@@ -92,9 +117,10 @@ export class Quota {
 
   /** The limit that this charge alone exceeds, if any: such a call could never be served as it is. */
   exceededBy(charge: Charge): { limit: string; units: number; allowed: number } | undefined {
-    for (const [dimension, bucket] of this.#buckets) {
+    for (const { dimension, bucket } of this.#buckets) {
       const asked = units(dimension, charge);
-      if (dimension !== 'requests' && asked > bucket.providerLimit) {
+      // The safety first: it is cheaper, and most calls are far smaller than a minute's limit.
+      if (dimension !== 'requests' && asked > bucket.limit && asked > bucket.providerLimit) {
         return { limit: `${dimension} a minute`, units: asked, allowed: Math.round(bucket.providerLimit) };
       }
     }
@@ -106,7 +132,8 @@ export class Quota {
   }
 
   take(charge: Charge, now: number): void {
-    for (const [dimension, bucket, ledger] of this.#buckets) {
+    this.#pendingOutput += charge.output;
+    for (const { dimension, bucket, ledger } of this.#buckets) {
       bucket.take(units(dimension, charge), now);
       ledger.touch();
     }
@@ -114,9 +141,14 @@ export class Quota {
     this.#tokensADay?.take(units('tokens', charge), now);
   }
 
+  /** An attempt is over: what is to come of its output has come. */
+  ended(charge: Charge): void {
+    this.#pendingOutput = Math.max(0, this.#pendingOutput - charge.output);
+  }
+
   /** Gives tokens back; a negative amount takes more. Requests come back only where the attempt was never admitted. */
   adjust(back: Charge, requests: 0 | 1, now: number): void {
-    for (const [dimension, bucket, ledger] of this.#buckets) {
+    for (const { dimension, bucket, ledger } of this.#buckets) {
       const amount = dimension === 'requests' ? requests : units(dimension, back);
       if (amount === 0) continue;
       if (amount > 0) bucket.put(amount, now);
@@ -131,7 +163,10 @@ export class Quota {
 
   mark(now: number): QuotaMark {
     const mark: QuotaMark = {};
-    for (const [dimension, bucket] of this.#buckets) mark[dimension] = bucket.mark(now);
+    for (const { dimension, bucket } of this.#buckets) {
+      const hasOutput = dimension === 'tokens' || dimension === 'output';
+      mark[dimension] = bucket.mark(now, hasOutput ? this.#pendingOutput : 0);
+    }
     return mark;
   }
 
@@ -142,7 +177,7 @@ export class Quota {
   correct(mark: QuotaMark, reading: LimitReading, now: number): number | undefined {
     const windows = windowsOf(reading);
     let off: number | undefined;
-    for (const [dimension, bucket, ledger] of this.#buckets) {
+    for (const { dimension, bucket, ledger } of this.#buckets) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
       const marked = mark[dimension];
@@ -158,7 +193,7 @@ export class Quota {
   /** A 429: what its headers say is left, is left; where they say nothing, nothing is, and the limit is lower. */
   refused(reading: LimitReading | undefined, now: number): void {
     const windows = reading && windowsOf(reading);
-    for (const [dimension, bucket, ledger] of this.#buckets) {
+    for (const { dimension, bucket, ledger } of this.#buckets) {
       const remaining = windows?.[dimension]?.remaining;
       if (remaining !== undefined) bucket.refusedAt(remaining, now);
       else if (windows === undefined) bucket.refused(now);
@@ -178,7 +213,7 @@ export class Quota {
   /** 0 to 1: the used share of the scarcest limit. */
   usedShare(now: number): number {
     let used = 0;
-    for (const [, bucket] of this.#buckets) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
+    for (const { bucket } of this.#buckets) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
     return Math.min(1, used);
   }
 
@@ -195,22 +230,22 @@ export class Quota {
   /** What Bottleneck's reservoirs hold, by dimension. */
   async ledger(): Promise<Partial<Record<Dimension, number>>> {
     const balances: Partial<Record<Dimension, number>> = {};
-    for (const [dimension, , ledger] of this.#buckets) balances[dimension] = await ledger.balance();
+    for (const { dimension, ledger } of this.#buckets) balances[dimension] = await ledger.balance();
     return balances;
   }
 
   close(): void {
-    for (const [, , ledger] of this.#buckets) ledger.close();
+    for (const { ledger } of this.#buckets) ledger.close();
   }
 
   #level(dimension: Dimension, now: number): number | undefined {
-    const entry = this.#buckets.find(([name]) => name === dimension);
-    return entry === undefined ? undefined : Math.floor(entry[1].level(now) + 1e-9);
+    const entry = this.#buckets.find((entry) => entry.dimension === dimension);
+    return entry === undefined ? undefined : Math.floor(entry.bucket.level(now) + 1e-9);
   }
 
   #rate(dimensions: readonly Dimension[]): number {
     let rate = Infinity;
-    for (const [dimension, bucket] of this.#buckets) {
+    for (const { dimension, bucket } of this.#buckets) {
       if (dimensions.includes(dimension)) rate = Math.min(rate, bucket.rate);
     }
     return rate;

@@ -42,6 +42,7 @@ export class Reservation {
   settle(settlement: Settlement, now: number): void {
     if (this.#settled) return;
     this.#settled = true;
+    for (const quota of this.quotas) quota.ended(this.charge);
     if (settlement.kind === 'kept') return;
     const back = settlement.kind === 'returned' ? this.charge : this.#unused(settlement.usage);
     for (const quota of this.quotas) quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now);

@@ -35,6 +35,9 @@ export class Slowness {
   #overdueSum = 0;
   #overdueCount = 0;
   #samples = 0;
+  #askedAt = Number.NaN;
+  #askedOf = 0;
+  #answer = 1;
 
   /** How many observations there have been. */
   get samples(): number {
@@ -53,6 +56,7 @@ export class Slowness {
 
   observe(ratio: number, inFlight: number, now: number): void {
     if (!Number.isFinite(ratio) || ratio <= 0) return;
+    this.#askedAt = Number.NaN;
     this.#decay(now);
     // One call in a hundred takes many times as long: it must not pass for the state of the endpoint.
     const y = Math.min(ratio, 20);
@@ -64,8 +68,17 @@ export class Slowness {
     this.#ny += inFlight * y;
   }
 
-  /** The ratio to expect of a call sent now, beside `inFlight` others. */
+  /** The ratio to expect of a call sent now, beside `inFlight` others. One moment's answer is worked out once. */
   ratio(inFlight: number, now: number): number {
+    if (now !== this.#askedAt || inFlight !== this.#askedOf) {
+      this.#askedAt = now;
+      this.#askedOf = inFlight;
+      this.#answer = this.#ratio(inFlight, now);
+    }
+    return this.#answer;
+  }
+
+  #ratio(inFlight: number, now: number): number {
     this.#lookThroughPending(now);
     const keep = Math.exp(-Math.max(0, now - this.#at) / MEMORY_MS);
     const weight = this.#weight * keep;
@@ -89,6 +102,7 @@ export class Slowness {
     this.#overdueAt = now;
     this.#overdueSum = 0;
     this.#overdueCount = 0;
+    if (this.#pending.size === 0) return;
     const usual = this.#weight > 0 ? Math.max(1, this.#y / this.#weight) : 1;
     for (const { since, expectedMs } of this.#pending.values()) {
       const y = Math.min(20, (now - since) / expectedMs);

@@ -6,7 +6,7 @@ import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
 import { density } from '../queue/density';
 import type { StartResult } from '../queue/queued-call';
-import { optionsOf, type Plan } from '../routing/plan';
+import { optionsOf, type Plan, poolKey } from '../routing/plan';
 import type { Pick as RouterPick } from '../routing/router';
 import { allFailed, unavailable } from './call-errors';
 import type { HedgePolicy } from './hedge';
@@ -61,7 +61,7 @@ export class Acquirer {
     const since = performance.now();
     try {
       return await this.#parts.queue.enter({
-        poolKey: plan.key,
+        poolKey: `${progress.generation}|${poolKey(plan)}`,
         resources: resourcesOf(plan),
         ...turnOf(call),
         promptTokens: call.promptTokens,

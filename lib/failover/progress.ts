@@ -69,10 +69,11 @@ export function currentPlan(progress: Progress, routes: Routes): Plan {
   if (progress.plan && progress.generation === routes.generation) return progress.plan;
   const { windowAbove } = progress;
   const plan = routes.planner.plan(progress.call, progress.models);
-  const stages = plan.stages.map((stage) =>
-    windowAbove === 0 ? stage : stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove),
-  );
+  const stages =
+    windowAbove === 0
+      ? plan.stages
+      : plan.stages.map((stage) => stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove));
   progress.generation = routes.generation;
-  progress.plan = { ...plan, stages, key: `${routes.generation}>${windowAbove}>${plan.key}` };
+  progress.plan = windowAbove === 0 ? plan : { ...plan, stages };
   return progress.plan;
 }

@@ -24,6 +24,8 @@ export function routedCall({ call }: Plan, now: number, triedProviders = NO_PROV
 export interface CandidateParts {
   readonly plan: Plan;
   readonly affinity: Affinity;
+  /** What the call shares with those that could use the same cached prefix. */
+  readonly affinityKey: string | undefined;
   /** The mean of calls in flight over the stage's endpoints. */
   readonly meanInFlight: number;
   readonly now: number;
@@ -31,11 +33,10 @@ export interface CandidateParts {
 
 /** @param waitMs Added to the expected times, for an endpoint that could start only then. */
 export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
-  const { plan, affinity, meanInFlight, now } = parts;
+  const { plan, affinity, affinityKey: key, meanInFlight, now } = parts;
   const { settings, inFlight } = endpoint;
   const expected = endpoint.expect(plan.call, now);
   const usedShare = endpoint.usedShare(now);
-  const key = plan.affinityKey;
   const busy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
   const cachedShare = key === undefined || busy ? 0 : affinity.share(key, endpoint.name, now);
   return {

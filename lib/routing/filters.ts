@@ -1,51 +1,86 @@
 import type { Call } from '../call/call';
-import type { Endpoint } from '../endpoint/endpoint';
-import { estimateCost } from './plan';
+import { neededCapabilities, type Option, windowNeed } from './plan';
 
-/** Says why an endpoint can't serve a call, or undefined. Looks at nothing that changes from moment to moment. */
-export type Filter = (call: Call, endpoint: Endpoint, needed: readonly string[]) => string | undefined;
+/** Removes endpoints that can't serve a call. Looks at nothing that changes from moment to moment. */
+export interface Filter {
+  /** Whether the call asks for anything that this filter could miss. */
+  applies(call: Call): boolean;
+  removes(call: Call, option: Option): boolean;
+  /** Says why it did. Asked for only when someone wants to know. */
+  tell(call: Call, option: Option): string;
+}
 
-const byName: Filter = (call, endpoint) =>
-  call.endpoint === undefined || call.endpoint === endpoint.name
-    ? undefined
-    : 'endpoint: another was asked for';
-
-const byCapability: Filter = (_call, endpoint, needed) => {
-  const missing = needed.find((capability) => !endpoint.settings.capabilities.has(capability));
-  return missing === undefined ? undefined : `capability: no ${missing}`;
+const byName: Filter = {
+  applies: (call) => call.endpoint !== undefined,
+  removes: (call, { endpoint }) => call.endpoint !== endpoint.name,
+  tell: () => 'endpoint: another was asked for',
 };
 
-const byTags: Filter = (call, endpoint) => {
-  const missing = call.context.tags?.find((tag) => !endpoint.settings.tags.has(tag));
-  return missing === undefined ? undefined : `tags: not tagged '${missing}'`;
+const byTags: Filter = {
+  applies: ({ context }) => context.tags !== undefined && context.tags.length > 0,
+  removes: (call, option) => missingTag(call, option) !== undefined,
+  tell: (call, option) => `tags: not tagged '${missingTag(call, option) ?? ''}'`,
 };
 
-const byQuality: Filter = (call, endpoint) => {
-  const { minQuality } = call.context;
-  const { quality } = endpoint.settings;
-  return minQuality !== undefined && quality < minQuality
-    ? `quality: ${quality} is below ${minQuality}`
-    : undefined;
+const byQuality: Filter = {
+  applies: ({ context }) => context.minQuality !== undefined,
+  removes: ({ context }, { endpoint }) => endpoint.settings.quality < (context.minQuality ?? 0),
+  tell: ({ context }, { endpoint }) => `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
 };
 
-const byCost: Filter = (call, endpoint) => {
-  const { maxCostPer1k } = call.context;
-  if (maxCostPer1k === undefined) return undefined;
-  const cost = estimateCost(call, endpoint);
+const byCost: Filter = {
+  applies: ({ context }) => context.maxCostPer1k !== undefined,
   // What costs an unknown amount passes no ceiling.
-  if (cost === undefined) return 'cost: no price is known';
-  const per1k = (cost / (call.promptTokens + call.expectedOutputTokens)) * 1_000;
-  return per1k > maxCostPer1k
-    ? `cost: ${per1k.toPrecision(3)} USD per 1,000 tokens is above ${maxCostPer1k}`
-    : undefined;
+  removes: (call, option) => costPer1k(call, option) > (call.context.maxCostPer1k ?? Infinity),
+  tell: (call, option) =>
+    option.costUsd === undefined
+      ? 'cost: no price is known'
+      : `cost: ${costPer1k(call, option).toPrecision(3)} USD per 1,000 tokens is above ${call.context.maxCostPer1k ?? ''}`,
 };
 
-const bySize: Filter = (call, endpoint) => {
-  const exceeded = endpoint.exceededBy(endpoint.charge(call));
-  return exceeded === undefined
-    ? undefined
-    : `quota: ${exceeded.units} tokens are more than its ${exceeded.allowed} ${exceeded.limit}`;
+const bySize: Filter = {
+  applies: () => true,
+  removes: (_call, { endpoint, charge }) => endpoint.exceededBy(charge) !== undefined,
+  tell: (_call, { endpoint, charge }) => {
+    const exceeded = endpoint.exceededBy(charge);
+    return exceeded
+      ? `quota: ${exceeded.units} tokens are more than its ${exceeded.allowed} ${exceeded.limit}`
+      : 'quota: larger than its limit';
+  },
+};
+
+/** Applied after the others: where no window fits but the estimate may be wrong, the largest is tried. */
+export const WINDOW: Pick<Filter, 'tell'> = {
+  tell: (call, { endpoint }) => `context window: ${endpoint.settings.contextWindow} is below ${windowNeed(call)}`,
 };
 
 /** In the order in which they are told. */
-export const FILTERS: readonly Filter[] = [byName, byCapability, byTags, byQuality, byCost, bySize];
+const FILTERS: readonly Filter[] = [byName, byTags, byQuality, byCost, bySize];
+
+/** The filters that a call needs. */
+export function filtersFor(call: Call): readonly Filter[] {
+  return [byCapability(neededCapabilities(call)), ...FILTERS.filter((filter) => filter.applies(call))];
+}
+
+function byCapability(needed: readonly string[]): Filter {
+  const missing = ({ endpoint }: Option): string | undefined => {
+    const { capabilities } = endpoint.settings;
+    for (const capability of needed) if (!capabilities.has(capability)) return capability;
+    return undefined;
+  };
+  return {
+    applies: () => true,
+    removes: (_call, option) => missing(option) !== undefined,
+    tell: (_call, option) => `capability: no ${missing(option) ?? ''}`,
+  };
+}
+
+function missingTag({ context }: Call, { endpoint }: Option): string | undefined {
+  return context.tags?.find((tag) => !endpoint.settings.tags.has(tag));
+}
+
+/** USD per 1,000 tokens of the prompt and the expected output. */
+function costPer1k(call: Call, { costUsd }: Option): number {
+  if (costUsd === undefined) return Infinity;
+  return (costUsd / (call.promptTokens + call.expectedOutputTokens)) * 1_000;
+}

@@ -10,17 +10,29 @@ export interface Option {
   readonly costUsd: number | undefined;
 }
 
+/** An endpoint that a filter has removed. */
+export interface Removed {
+  readonly option: Option;
+  readonly filter: {
+    /** Says why. Asked for only when someone wants to know. */
+    tell(call: Call, option: Option): string;
+  };
+}
+
 /** Everything about a call's routing that doesn't change while it runs. */
 export interface Plan {
   readonly call: Call;
   /** In the order of use: the asked model's tiers, then those of each fallback. */
   readonly stages: readonly (readonly Option[])[];
-  /** The filter that removed an endpoint, by its name. */
-  readonly removed: ReadonlyMap<string, string>;
-  /** Calls with the same key may use the same endpoints. */
-  readonly key: string;
-  /** What the call shares with those that could use the same cached prefix. */
-  readonly affinityKey: string | undefined;
+  /** The endpoints that a filter has removed; those of other models are not among them. */
+  readonly removed: readonly Removed[];
+  /** Every endpoint there is. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Calls with the same key may use the same endpoints. */
+export function poolKey(plan: Plan): string {
+  return plan.stages.map((stage) => stage.map(({ endpoint }) => endpoint.name).join()).join('|');
 }
 
 export function optionsOf(plan: Plan): readonly Option[] {

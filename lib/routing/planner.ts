@@ -1,32 +1,35 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
+import { chargesOf } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
-import { affinityKey } from './affinity';
-import { FILTERS } from './filters';
+import { filtersFor, WINDOW } from './filters';
 import {
   estimateCost,
-  neededCapabilities,
   type Option,
   type Plan,
+  type Removed,
   WINDOW_CERTAINTY,
   windowNeed,
 } from './plan';
+
+/** Endpoints by tier, the earliest first. */
+type Tiers = readonly (readonly Endpoint[])[];
 
 /** Works out, once a call, which endpoints may serve it and in which order. */
 export class Planner {
   readonly #endpoints: readonly Endpoint[];
   readonly #fallbacks: ReadonlyMap<string, readonly string[]>;
-  readonly #byModel = new Map<string, Endpoint[]>();
+  readonly #byModel = new Map<string, Tiers>();
+  readonly #all: Tiers;
 
   constructor(endpoints: readonly Endpoint[], fallbacks: ReadonlyMap<string, readonly string[]>) {
     this.#endpoints = endpoints;
     this.#fallbacks = fallbacks;
-    for (const endpoint of endpoints) {
-      for (const name of new Set([endpoint.settings.model, ...endpoint.settings.aliases])) {
-        const list = this.#byModel.get(name);
-        if (list) list.push(endpoint);
-        else this.#byModel.set(name, [endpoint]);
-      }
+    this.#all = byTier(endpoints);
+    const names = new Set(endpoints.flatMap(({ settings }) => [settings.model, ...settings.aliases]));
+    for (const name of names) {
+      const serving = endpoints.filter(({ settings }) => settings.model === name || settings.aliases.includes(name));
+      this.#byModel.set(name, byTier(serving));
     }
   }
 
@@ -43,30 +46,31 @@ export class Planner {
   /** The plan, and the error where it leaves nothing to call. */
   survey(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
     const ranks = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#ranks(call);
-    const removed = new Map<string, string>();
-    const needed = neededCapabilities(call);
-    const kept: Option[][] = [];
-    const seen = new Set<Endpoint>();
-    for (const rank of ranks) {
-      const options: Option[] = [];
-      for (const endpoint of rank) {
-        if (seen.has(endpoint)) continue;
-        seen.add(endpoint);
-        const why = firstReason(call, endpoint, needed);
-        if (why !== undefined) removed.set(endpoint.name, why);
-        else options.push({ endpoint, charge: endpoint.charge(call), costUsd: estimateCost(call, endpoint) });
+    const filters = filtersFor(call);
+    const charges = chargesOf(call);
+    // An endpoint can serve two of the models only by an alias; with one rank nothing can come twice.
+    const seen = ranks.length > 1 ? new Set<Endpoint>() : undefined;
+    const removed: Removed[] = [];
+    const stages: Option[][] = [];
+    for (const tiers of ranks) {
+      for (const tier of tiers) {
+        const stage: Option[] = [];
+        for (const endpoint of tier) {
+          if (seen?.has(endpoint)) continue;
+          seen?.add(endpoint);
+          const option = { endpoint, charge: endpoint.charge(charges), costUsd: estimateCost(call, endpoint) };
+          const filter = filters.find((each) => each.removes(call, option));
+          if (filter) removed.push({ option, filter });
+          else stage.push(option);
+        }
+        if (stage.length > 0) stages.push(stage);
       }
-      kept.push(options);
     }
-    for (const endpoint of this.#endpoints) {
-      if (!seen.has(endpoint)) removed.set(endpoint.name, 'model: neither asked for nor a fallback');
-    }
-    const { ranks: fitting, largest } = fitWindow(call, kept, removed);
-    const stages = fitting.flatMap(byTier);
-    const key = stages.map((stage) => stage.map(({ endpoint }) => endpoint.name).join()).join('|');
-    const plan = { call, stages, removed, key, affinityKey: affinityKey(call) };
-    if (stages.length > 0) return { plan };
-    return { plan, error: largest === undefined ? nothingLeft(call, removed) : tooLong(call, largest) };
+    const fitted = fitWindow(call, stages, removed);
+    const plan = { call, stages: fitted.stages, removed, endpoints: this.#endpoints };
+    if (plan.stages.length > 0) return { plan };
+    const { largest } = fitted;
+    return { plan, error: largest === undefined ? nothingLeft(plan) : tooLong(call, largest) };
   }
 
   /** The models an app may name. */
@@ -74,9 +78,9 @@ export class Planner {
     return [...this.#byModel.keys()];
   }
 
-  #ranks(call: Call): readonly (readonly Endpoint[])[] {
+  #ranks(call: Call): readonly Tiers[] {
     const { model } = call;
-    if (model === undefined) return [this.#endpoints];
+    if (model === undefined) return [this.#all];
     const asked = this.#byModel.get(model);
     if (asked === undefined && call.endpoint === undefined) {
       throw new AiBalancerError(
@@ -85,47 +89,48 @@ export class Planner {
         { status: 404, param: 'model' },
       );
     }
+    const first = asked ?? this.#all;
     // Vectors of two models don't mix.
-    const next =
-      call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, asked ?? []));
-    return [asked ?? this.#endpoints, ...next.map((name) => this.#byModel.get(name) ?? [])];
+    const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
+    return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
 
-  #fallbacksOf(model: string, asked: readonly Endpoint[]): readonly string[] {
+  #fallbacksOf(model: string, asked: Tiers): readonly string[] {
     const own = this.#fallbacks.get(model);
     if (own) return own;
-    const ofModels = new Set(asked.flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []));
+    const ofModels = new Set(asked.flat().flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []));
     return ofModels.size > 0 ? [...ofModels] : (this.#fallbacks.get('*') ?? []);
   }
 }
 
-function firstReason(call: Call, endpoint: Endpoint, needed: readonly string[]): string | undefined {
-  for (const filter of FILTERS) {
-    const why = filter(call, endpoint, needed);
-    if (why !== undefined) return why;
-  }
-  return undefined;
+interface Fitted {
+  readonly stages: readonly (readonly Option[])[];
+  /** The largest window, where it was the windows that left nothing. */
+  readonly largest: number | undefined;
 }
 
 /** Keeps the endpoints whose window fits; where none does but the estimate may be wrong, the largest. */
-function fitWindow(
-  call: Call,
-  ranks: readonly Option[][],
-  removed: Map<string, string>,
-): { ranks: readonly Option[][]; largest: number | undefined } {
+function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: Removed[]): Fitted {
   const need = windowNeed(call);
-  const windows = ranks.flat().map(({ endpoint }) => endpoint.settings.contextWindow);
-  if (windows.length === 0) return { ranks, largest: undefined };
-  const largest = Math.max(...windows);
+  let largest = 0;
+  let smallest = Infinity;
+  for (const stage of stages) {
+    for (const { endpoint } of stage) {
+      const { contextWindow } = endpoint.settings;
+      if (contextWindow > largest) largest = contextWindow;
+      if (contextWindow < smallest) smallest = contextWindow;
+    }
+  }
+  if (smallest >= need) return { stages, largest: undefined };
   const least = need * WINDOW_CERTAINTY > largest ? need : Math.min(need, largest);
-  const fitting = ranks.map((options) =>
-    options.filter(({ endpoint: { name, settings } }) => {
-      if (settings.contextWindow >= least) return true;
-      removed.set(name, `context window: ${settings.contextWindow} is below ${need}`);
+  const fitting = stages.map((stage) =>
+    stage.filter((option) => {
+      if (option.endpoint.settings.contextWindow >= least) return true;
+      removed.push({ option, filter: WINDOW });
       return false;
     }),
   );
-  return { ranks: fitting, largest };
+  return { stages: fitting.filter((stage) => stage.length > 0), largest };
 }
 
 function tooLong(call: Call, largest: number): AiBalancerError {
@@ -136,21 +141,19 @@ function tooLong(call: Call, largest: number): AiBalancerError {
   );
 }
 
-function byTier(options: readonly Option[]): readonly (readonly Option[])[] {
-  const tiers = new Map<number, Option[]>();
-  for (const option of options) {
-    const { tier } = option.endpoint.settings;
+function byTier(endpoints: readonly Endpoint[]): Tiers {
+  const tiers = new Map<number, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    const { tier } = endpoint.settings;
     const list = tiers.get(tier);
-    if (list) list.push(option);
-    else tiers.set(tier, [option]);
+    if (list) list.push(endpoint);
+    else tiers.set(tier, [endpoint]);
   }
   return [...tiers].sort(([a], [b]) => a - b).map(([, list]) => list);
 }
 
-function nothingLeft(call: Call, removed: ReadonlyMap<string, string>): AiBalancerError {
-  const reasons = [...removed]
-    .filter(([, why]) => !why.startsWith('model:'))
-    .map(([name, why]) => `${name} by ${why}`);
+function nothingLeft({ call, removed }: Plan): AiBalancerError {
+  const reasons = removed.map(({ option, filter }) => `${option.endpoint.name} by ${filter.tell(call, option)}`);
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';
   return new AiBalancerError('ERR_AI_NO_ENDPOINT', `the filters leave no endpoint for ${model}${detail}`, {

@@ -1,7 +1,7 @@
 import { startBy } from '../call/call';
 import type { Explanation, Verdict } from '../call/report';
 import type { Quota } from '../endpoint/quota';
-import { Affinity } from './affinity';
+import { Affinity, affinityKey } from './affinity';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
 import { type Obstacle, obstacleOf, type RoomOptions } from './room';
@@ -98,7 +98,13 @@ export class Router {
     const call = routedCall(plan, now, options.triedProviders);
     let inFlight = 0;
     for (const { endpoint } of free) inFlight += endpoint.inFlight;
-    const parts = { plan, affinity: this.affinity, meanInFlight: inFlight / free.length, now };
+    const parts = {
+      plan,
+      affinity: this.affinity,
+      affinityKey: affinityKey(plan.call),
+      meanInFlight: inFlight / free.length,
+      now,
+    };
     const candidates = free.map((option) => candidateOf(option, parts));
     trace.candidates(call, candidates);
     if (isScored(this.strategy)) {
@@ -217,7 +223,14 @@ class Trace {
     for (const { option, obstacle } of this.#blocked) {
       verdicts.push({ endpoint: option.endpoint.name, removedBy: obstacle.removedBy });
     }
-    for (const [endpoint, removedBy] of this.#plan.removed) verdicts.push({ endpoint, removedBy });
+    const { call, removed, endpoints } = this.#plan;
+    for (const { option, filter } of removed) {
+      verdicts.push({ endpoint: option.endpoint.name, removedBy: filter.tell(call, option) });
+    }
+    const told = new Set(verdicts.map(({ endpoint }) => endpoint));
+    for (const { name } of endpoints) {
+      if (!told.has(name)) verdicts.push({ endpoint: name, removedBy: 'not looked at: other models come first' });
+    }
     return verdicts;
   }
 }

@@ -1,0 +1,94 @@
+import { backoffMs, sleep } from '../../lib/failover/backoff';
+import { answer, ask, Rig, silence } from './upstream';
+
+const rig = new Rig();
+const after =
+  (ms: number): typeof silence =>
+  (arrival) =>
+    setTimeout(() => answer('late')(arrival), ms);
+
+describe('how long an attempt may take', () => {
+  it('is the whole time where no other endpoint could serve', async () => {
+    for (const stream of [false, true]) {
+      const { balancer } = await rig.start(
+        { a: after(150) },
+        { timeouts: { firstTokenMs: stream ? 400 : 50, totalMs: 2_000 } },
+      );
+      expect((await ask(balancer, stream)).text).toBe('late');
+    }
+  });
+
+  it('is three times the expected for a whole answer where another could', async () => {
+    const models = { m: { latency: { firstTokenMs: 60, msPerPromptToken: 0, msPerOutputToken: 0 } } };
+    const { balancer } = await rig.start(
+      { a: silence, b: answer('b') },
+      { models, timeouts: { firstTokenMs: 10 }, strategy: 'weighted' },
+    );
+    const { text, route } = await ask(balancer, false);
+    expect(text).toBe('b');
+    expect(route.attempts[0]!.ms).toBeGreaterThanOrEqual(175);
+    expect(route.attempts[0]!.ms).toBeLessThan(400);
+  });
+
+  it('is long for a model that thinks before it answers', async () => {
+    const models = {
+      m: { reasoning: true, latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } },
+    };
+    const { balancer, upstream } = await rig.start(
+      { a: after(150), b: answer('b') },
+      { models, timeouts: { firstTokenMs: 50 } },
+    );
+    expect((await ask(balancer, true)).text).toBe('late');
+    expect(upstream.count('b')).toBe(0);
+  });
+
+  it('is no longer than what is left for the call: nothing is sent after its deadline', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: silence, b: silence, c: answer() },
+      { timeouts: { firstTokenMs: 60 } },
+    );
+    const from = performance.now();
+    await expect(ask(balancer, true, { timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'ERR_AI_DEADLINE',
+      attempts: [
+        { endpoint: 'a', class: 'timeout' },
+        { endpoint: 'b', class: 'timeout' },
+      ],
+    });
+    expect(performance.now() - from).toBeLessThan(250);
+    expect(upstream.count('c')).toBe(0);
+  });
+});
+
+describe('backoff', () => {
+  const retry = {
+    maxAttempts: 5,
+    budgetRatio: 0.2,
+    budgetPerSecond: 10,
+    baseDelayMs: 250,
+    maxDelayMs: 8_000,
+  };
+
+  it('doubles up to its bound, with jitter over the upper half', () => {
+    const delays = (random: number) =>
+      [0, 1, 2, 3, 4, 5, 6, 1_000].map((n) => backoffMs(n, retry, () => random));
+    expect(delays(1)).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+    expect(delays(0)).toEqual([125, 250, 500, 1_000, 2_000, 4_000, 4_000, 4_000]);
+  });
+
+  it('leaves no timer when the caller does, and no listener when it is over', async () => {
+    jest.useFakeTimers();
+    const caller = new AbortController();
+    const removed = jest.spyOn(caller.signal, 'removeEventListener');
+    const short = sleep(100, caller.signal);
+    await jest.advanceTimersByTimeAsync(100);
+    await short;
+    expect(removed).toHaveBeenCalledTimes(1);
+    const long = sleep(10_000, caller.signal);
+    caller.abort();
+    await expect(long).rejects.toMatchObject({ code: 'ERR_AI_ABORTED' });
+    await expect(sleep(10, caller.signal)).rejects.toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+});

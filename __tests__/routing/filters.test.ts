@@ -1,0 +1,132 @@
+import type { AiBalancerError, CallOptions, ChatBody, EndpointConfig } from 'express-ai-balancer';
+import { answer, BODY, Rig, rejection } from '../failover/upstream';
+
+const rig = new Rig();
+
+async function start(each: Record<string, Partial<EndpointConfig>>) {
+  const plays = Object.fromEntries(Object.keys(each).map((name) => [name, answer()]));
+  return rig.start(plays, { each });
+}
+
+/** The endpoint that serves, and why the others don't. */
+async function served(
+  each: Record<string, Partial<EndpointConfig>>,
+  options: CallOptions,
+  body: ChatBody = BODY,
+): Promise<[string, Record<string, string | undefined>]> {
+  const { balancer } = await start(each);
+  const { route } = await balancer.chat(body, options).withRoute();
+  const reasons = route.why.filter(({ removedBy }) => removedBy !== undefined);
+  return [
+    route.endpoint,
+    Object.fromEntries(reasons.map(({ endpoint, removedBy }) => [endpoint, removedBy])),
+  ];
+}
+
+describe('only endpoints pass that', () => {
+  it('have all tags', async () => {
+    expect(
+      await served({ us: { tags: ['us'] }, eu: { tags: ['eu', 'gdpr'] } }, { tags: ['eu', 'gdpr'] }),
+    ).toEqual(['eu', { us: "tags: not tagged 'eu'" }]);
+  });
+
+  it('are good enough', async () => {
+    expect(await served({ cheap: { quality: 0.5 }, good: { quality: 0.8 } }, { minQuality: 0.8 })).toEqual([
+      'good',
+      { cheap: 'quality: 0.5 is below 0.8' },
+    ]);
+  });
+
+  it('cost no more than the ceiling; one without a price passes none', async () => {
+    const each = {
+      unknown: {},
+      dear: { price: { input: 10, output: 10 } },
+      cheap: { price: { input: 1, output: 1 } },
+    };
+    const [endpoint, reasons] = await served(each, { maxCostPer1k: 0.002 });
+    expect(endpoint).toBe('cheap');
+    expect(reasons).toEqual({
+      unknown: 'cost: no price is known',
+      dear: 'cost: 0.0100 USD per 1,000 tokens is above 0.002',
+    });
+  });
+
+  it('cost a mix of prompt and expected output', async () => {
+    const each = { a: { price: { input: 1, output: 9 } }, b: { price: { input: 4, output: 4 } } };
+    const tokens = { estimatedTokens: 1_000, maxCostPer1k: 0.0045 };
+    expect((await served(each, { ...tokens, estimatedOutputTokens: 100 }))[0]).toBe('a');
+    expect((await served(each, { ...tokens, estimatedOutputTokens: 900 }))[0]).toBe('b');
+  });
+
+  it.each([
+    ['tools', { tools: [{ type: 'function', function: { name: 'f' } }] }],
+    ['json_schema', { response_format: { type: 'json_schema', json_schema: {} } }],
+    [
+      'vision',
+      {
+        messages: [
+          { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x.test/a.png' } }] },
+        ],
+      },
+    ],
+  ])('can %s, where the call needs it', async (capability, more) => {
+    const all = ['chat', 'streaming', 'tools', 'json_schema', 'vision'];
+    const each = {
+      plain: { capabilities: all.filter((one) => one !== capability) },
+      able: { capabilities: all },
+    };
+    expect(await served(each, {}, { ...BODY, ...more })).toEqual([
+      'able',
+      { plain: `capability: no ${capability}` },
+    ]);
+    expect((await served(each, {}))[0]).toBe('plain');
+  });
+
+  it('have the name that was asked for', async () => {
+    expect((await served({ a: {}, b: {} }, { endpoint: 'b' }))[0]).toBe('b');
+  });
+});
+
+describe('an error', () => {
+  it.each<[string, Partial<EndpointConfig>, CallOptions, RegExp]>([
+    ['tags', {}, { tags: ['eu'] }, /a by tags: not tagged 'eu'/],
+    ['quality', { quality: 0.4 }, { minQuality: 0.9 }, /a by quality: 0.4 is below 0.9/],
+    ['cost', {}, { maxCostPer1k: 1 }, /a by cost: no price is known/],
+    ['endpoint', {}, { endpoint: 'b' }, /a by endpoint: another was asked for/],
+    ['capability', { capabilities: ['chat'] }, {}, /a by capability: no tools/],
+  ])('names the filter that left none: %s', async (_what, more, options, told) => {
+    const { balancer, upstream } = await start({ a: more });
+    const body = { ...BODY, ...(more.capabilities ? { tools: [{}] } : {}) };
+    const failed = (await rejection(balancer.chat(body, options))) as AiBalancerError;
+    expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404, retryable: false });
+    expect(failed.message).toMatch(told);
+    expect(upstream.arrivals).toHaveLength(0);
+  });
+});
+
+describe('the context window', () => {
+  const windows = { small: { contextWindow: 1_000 }, large: { contextWindow: 10_000 } };
+  const call = (tokens: number) => ({ estimatedTokens: tokens + 1, estimatedOutputTokens: 1 });
+
+  it('must hold the prompt and max_tokens', async () => {
+    expect((await served(windows, call(900)))[0]).toBe('small');
+    expect(await served(windows, call(900), { ...BODY, max_tokens: 101 })).toEqual([
+      'large',
+      { small: 'context window: 1000 is below 1001' },
+    ]);
+  });
+
+  it('of the largest is tried where only the estimate says that the call is too long', async () => {
+    expect((await served(windows, call(14_000)))[0]).toBe('large');
+  });
+
+  it('that seven tenths of the estimate exceed everywhere refuses the call unsent', async () => {
+    const { balancer, upstream } = await start(windows);
+    await expect(balancer.chat(BODY, call(14_300))).rejects.toMatchObject({
+      code: 'ERR_AI_CONTEXT_WINDOW',
+      status: 400,
+      param: 'messages',
+    });
+    expect(upstream.arrivals).toHaveLength(0);
+  });
+});

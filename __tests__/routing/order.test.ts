@@ -1,0 +1,234 @@
+import {
+  answer,
+  ask,
+  BODY,
+  error,
+  PROMPT,
+  Rig,
+  rejection,
+  silence,
+  statsOf,
+  until,
+} from '../failover/upstream';
+
+const rig = new Rig();
+const messages = [{ role: 'user' as const, content: 'Hello' }];
+const FOUR = { gpt: answer('gpt'), gpt2: answer('gpt2'), claude: answer('claude'), local: answer('local') };
+const MODELS = {
+  gpt: { model: 'gpt', aliases: ['best'] },
+  gpt2: { model: 'gpt' },
+  claude: { model: 'claude', aliases: ['clever'] },
+  local: { model: 'local' },
+};
+
+async function endpointsFor(
+  model: string | undefined,
+  { failing = [] as string[], fallbacks = {} as Record<string, string[]>, options = {} } = {},
+): Promise<string[]> {
+  const plays = Object.fromEntries(
+    Object.entries(FOUR).map(([name, play]) => [name, failing.includes(name) ? error(401) : play]),
+  );
+  const { balancer, upstream } = await rig.start(plays, { each: MODELS, fallbacks });
+  await balancer
+    .chat({ messages, ...(model === undefined ? {} : { model }) }, options)
+    .then(undefined, () => undefined);
+  return upstream.arrivals.map(({ name }) => name);
+}
+
+describe('a model', () => {
+  it('is served by the endpoints that have it, by name or by alias', async () => {
+    expect(await endpointsFor('claude')).toEqual(['claude']);
+    expect(await endpointsFor('clever')).toEqual(['claude']);
+    expect(await endpointsFor('best', { failing: ['gpt'] })).toEqual(['gpt']);
+    expect(await endpointsFor('gpt', { failing: ['gpt', 'gpt2'] })).toEqual(['gpt', 'gpt2']);
+  });
+
+  it("is sent under the endpoint's own name for it", async () => {
+    const { balancer, upstream } = await rig.start(FOUR, { each: MODELS });
+    await balancer.chat({ messages, model: 'clever' });
+    expect(upstream.arrivals[0]!.body['model']).toBe('claude');
+  });
+
+  it("left open, or 'auto', may be any", async () => {
+    for (const model of [undefined, 'auto']) {
+      expect(await endpointsFor(model, { failing: ['gpt', 'gpt2', 'claude'] })).toEqual([
+        'gpt',
+        'gpt2',
+        'claude',
+        'local',
+      ]);
+    }
+  });
+
+  it('that nobody serves is refused by name, with those there are', async () => {
+    const { balancer } = await rig.start(FOUR, { each: MODELS });
+    await expect(balancer.chat({ messages, model: 'gpt-9' })).rejects.toMatchObject({
+      code: 'ERR_AI_NO_ENDPOINT',
+      status: 404,
+      param: 'model',
+      message: expect.stringMatching(/'gpt-9'.*gpt, best, claude, clever, local/) as string,
+    });
+  });
+
+  it('of a name that would break a log line is told harmlessly', async () => {
+    const { balancer } = await rig.start(FOUR, { each: MODELS });
+    const failed = (await rejection(
+      balancer.chat({ messages, model: `x\n\u001b[31m${'y'.repeat(5_000)}` }),
+    )) as Error;
+    expect(failed.message).not.toMatch(/[\n\u001b]/);
+    expect(failed.message.length).toBeLessThan(400);
+  });
+});
+
+describe('fallbacks', () => {
+  it("come after all endpoints of the model, in the app's order", async () => {
+    const fallbacks = { gpt: ['local', 'claude'] };
+    expect(await endpointsFor('gpt', { fallbacks, failing: ['gpt', 'gpt2', 'local'] })).toEqual([
+      'gpt',
+      'gpt2',
+      'local',
+      'claude',
+    ]);
+  });
+
+  it("'*' stands for every model without a list of its own", async () => {
+    const fallbacks = { '*': ['local'], claude: ['gpt'] };
+    expect(await endpointsFor('gpt', { fallbacks, failing: ['gpt', 'gpt2'] })).toEqual([
+      'gpt',
+      'gpt2',
+      'local',
+    ]);
+    expect(await endpointsFor('claude', { fallbacks, failing: ['claude'] })).toEqual(['claude', 'gpt']);
+  });
+
+  it('hold for an alias too', async () => {
+    expect(await endpointsFor('clever', { fallbacks: { claude: ['local'] }, failing: ['claude'] })).toEqual([
+      'claude',
+      'local',
+    ]);
+  });
+
+  it('in a circle end', async () => {
+    const failing = ['gpt', 'gpt2', 'claude'];
+    const once = ['gpt', 'gpt2', 'claude'];
+    expect(await endpointsFor('gpt', { fallbacks: { gpt: ['claude'], claude: ['gpt'] }, failing })).toEqual(
+      once,
+    );
+    const options = { fallbacks: ['claude', 'gpt', 'best', 'claude'] };
+    expect(await endpointsFor('gpt', { failing, options })).toEqual(once);
+  });
+
+  it('of the call come before those of the configuration; false means none', async () => {
+    const fallbacks = { claude: ['gpt'] };
+    const failing = ['claude'];
+    expect(
+      await endpointsFor('claude', { fallbacks, failing, options: { fallbacks: ['local', 'unheard-of'] } }),
+    ).toEqual(['claude', 'local']);
+    expect(await endpointsFor('claude', { fallbacks, failing, options: { fallbacks: false } })).toEqual([
+      'claude',
+    ]);
+  });
+
+  it('are none for embeddings: vectors of two models do not mix', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: error(500, {}, { 'x-should-retry': 'false' }), b: answer() },
+      { each: { a: { model: 'embed-a' }, b: { model: 'embed-b' } }, fallbacks: { 'embed-a': ['embed-b'] } },
+    );
+    await expect(balancer.embeddings({ model: 'embed-a', input: 'x' })).rejects.toMatchObject({
+      code: 'ERR_AI_ALL_FAILED',
+    });
+    await expect(balancer.embeddings({ model: 'auto', input: 'x' })).rejects.toMatchObject({ status: 400 });
+    expect(upstream.count('b')).toBe(0);
+  });
+});
+
+describe('a later tier or a fallback', () => {
+  const each = (first: object) => ({ first: { ...first, tier: 0 }, second: { tier: 1 } });
+  const fast = { models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } } } };
+
+  it('is not used while an earlier endpoint can start', async () => {
+    const { balancer, upstream } = await rig.start({ first: answer(), second: answer() }, { each: each({}) });
+    await Promise.all(Array.from({ length: 20 }, () => ask(balancer, false)));
+    expect(upstream.count('second')).toBe(0);
+  });
+
+  it('is used when none of them can within 250 ms', async () => {
+    // A full bucket is one request; the next comes after some 340 ms.
+    const { balancer, upstream } = await rig.start(
+      { first: answer(), second: answer() },
+      { ...fast, each: each({ rpm: 180, burstSeconds: 0.34 }) },
+    );
+    await ask(balancer, false);
+    const { route } = await ask(balancer, false);
+    expect(route.endpoint).toBe('second');
+    expect(route.waitMs).toBeLessThan(50);
+    expect(upstream.count('first')).toBe(1);
+  });
+
+  it('is not used when one of them can within 250 ms: the call waits that long', async () => {
+    const { balancer } = await rig.start(
+      { first: answer(), second: answer() },
+      { ...fast, each: each({ rpm: 600, burstSeconds: 0.102 }) },
+    );
+    await ask(balancer, false);
+    const { route } = await ask(balancer, false);
+    expect(route.endpoint).toBe('first');
+    expect(route.waitMs).toBeGreaterThan(20);
+    expect(route.waitMs).toBeLessThan(250);
+  });
+
+  it('is used when all places of the earlier are taken by calls that go on', async () => {
+    const { balancer, upstream } = await rig.start(
+      { first: silence, second: answer() },
+      { each: each({ maxConcurrent: 1 }) },
+    );
+    const caller = new AbortController();
+    const first = rejection(balancer.chat(BODY, { signal: caller.signal }));
+    await until(() => upstream.count('first') === 1);
+    const { route } = await ask(balancer, false, { timeoutMs: 1_500 });
+    expect(route.endpoint).toBe('second');
+    caller.abort();
+    await first;
+  });
+});
+
+describe('waiting for quota', () => {
+  it('ends as soon as there is room, without an error', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: answer() },
+      { each: { a: { rpm: 600, burstSeconds: 0.3 } } },
+    );
+    const calls = await Promise.all(Array.from({ length: 8 }, () => ask(balancer, false)));
+    expect(calls.map(({ text }) => text)).toEqual(Array.from({ length: 8 }, () => 'Hello'));
+    const times = upstream.arrivals.map(({ at }) => at);
+    // Two at once, then one in some 102 ms.
+    expect(times[7]! - times[0]!).toBeGreaterThan(500);
+    expect(calls.filter(({ route }) => route.waitMs > 0).length).toBeGreaterThanOrEqual(5);
+  });
+
+  it('that can not end before the deadline is refused at once, with the true time', async () => {
+    const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 6, burstSeconds: 10 } } });
+    await ask(balancer, false);
+    const from = performance.now();
+    await expect(balancer.chat(BODY, { timeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'ERR_AI_SATURATED',
+      status: 503,
+      retryable: true,
+      retryAfterMs: expect.any(Number) as number,
+    });
+    expect(performance.now() - from).toBeLessThan(200);
+    expect(balancer.stats().calls.shed).toBe(1);
+  });
+
+  it('is of no use to a call larger than a whole minute: refused at once, and it blocks nobody', async () => {
+    const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { tpm: 2_000 } } });
+    const large = { ...BODY, messages: [{ role: 'user' as const, content: PROMPT.repeat(600) }] };
+    const failed = (await rejection(balancer.chat(large))) as Error;
+    expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
+    expect(failed.message).toMatch(/quota: \d+ tokens are more than its 2000 tokens a minute/);
+    expect(failed.message).not.toContain(PROMPT);
+    expect(upstream.count('a')).toBe(0);
+    await ask(balancer, false);
+    expect(statsOf(balancer, 'a').inFlight).toBe(0);
+  });
+});

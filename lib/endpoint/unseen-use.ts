@@ -1,0 +1,39 @@
+/** How long what was seen of others counts, in milliseconds. */
+const MEMORY_MS = 20_000;
+/** Others are never taken to use more than this share of a limit: something is always left to ask for. */
+const MOST_SHARE = 0.9;
+/** The most headroom, in milliseconds of the limit. */
+const MOST_HEADROOM_MS = 6_000;
+
+/**
+ * What the headers show that we did not see coming: another process on the same key, or a provider that counts
+ * otherwise. Its steady part is a rate, by which the refill is slower than the limit; the rest is a headroom, kept below
+ * every level so that the next surprise is no refusal. Both fade when the headers agree with us, so that alone on a key
+ * nothing is lost.
+ */
+export class UnseenUse {
+  #rate = 0;
+  #headroom = 0;
+
+  /** Units a millisecond that others take. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** Units to be left untouched. */
+  get headroom(): number {
+    return this.#headroom;
+  }
+
+  /**
+   * @param missing How far the provider's count was off ours; below zero where it was lower.
+   * @param gapMs The time in which that came about: since the last count of the provider that was heeded.
+   * @param limitRate Units a millisecond that the limit allows.
+   */
+  observe(missing: number, gapMs: number, limitRate: number): void {
+    const gain = (1 - Math.exp(-gapMs / MEMORY_MS)) / gapMs;
+    this.#rate = Math.min(MOST_SHARE * limitRate, Math.max(0, this.#rate - gain * missing));
+    const surprise = Math.min(MOST_HEADROOM_MS * limitRate, Math.max(0, -missing));
+    this.#headroom = Math.max(surprise, this.#headroom * Math.exp(-gapMs / MEMORY_MS));
+  }
+}

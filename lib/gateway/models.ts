@@ -1,0 +1,37 @@
+import type { Balancer } from '../balancer';
+
+/** A model as OpenAI's API lists it. */
+export interface ModelEntry {
+  readonly id: string;
+  readonly object: 'model';
+  /** Nobody tells; OpenAI's type wants a number. */
+  readonly created: 0;
+  readonly owned_by: string;
+}
+
+/** The models of the endpoints, each once, whatever state its endpoints are in: the list must not flap. */
+export function listModels(balancer: Balancer): readonly ModelEntry[] {
+  const models = new Map<string, ModelEntry>();
+  for (const { model, provider } of balancer.stats().endpoints) {
+    if (!models.has(model)) models.set(model, entry(model, provider));
+  }
+  return [...models.values()];
+}
+
+/**
+ * One model, by its name or an alias.
+ *
+ * @throws ERR_AI_NO_ENDPOINT (404)
+ */
+export function findModel(balancer: Balancer, id: string): ModelEntry {
+  const listed = listModels(balancer).find((model) => model.id === id);
+  if (listed) return listed;
+  // Throws where nobody serves that name.
+  const { pick } = balancer.explain({ model: id, messages: [{ role: 'user', content: '' }] });
+  const provider = balancer.stats().endpoints.find(({ name }) => name === pick)?.provider;
+  return entry(id, provider ?? 'system');
+}
+
+function entry(id: string, owned_by: string): ModelEntry {
+  return { id, object: 'model', created: 0, owned_by };
+}

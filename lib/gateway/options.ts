@@ -1,0 +1,68 @@
+import type { Request } from 'express';
+import type { RequestContext } from '../call/context';
+import { configError, faultAt, shapeFaults } from '../config/faults';
+import { count, leaf, options } from '../config/leaves';
+
+/**
+ * What `authenticate` may say of a request. `true` lets it in, a string names its tenant, an object says more of its
+ * context. `false`, undefined, null and an empty string refuse it.
+ */
+export type GatewayIdentity = boolean | string | Partial<RequestContext> | null | undefined;
+
+export interface GatewayOptions {
+  /**
+   * Who may use the gateway; asked before the body is read. Required: a gateway spends someone's money. `false` said out
+   * loud leaves it open to everyone who reaches it.
+   */
+  authenticate: ((req: Request) => GatewayIdentity | Promise<GatewayIdentity>) | false;
+  /** The largest body that the gateway reads, in bytes. Default 10,485,760 (10 MiB). */
+  maxBodyBytes?: number;
+  /**
+   * How long the headers of a stream wait for its first content, in milliseconds. Until then a failure has its own
+   * status, after it an event tells. Default Infinity; less where a proxy in front gives up on a silent connection.
+   */
+  headerDelayMs?: number;
+}
+
+export const GATEWAY_DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
+
+/** The options that the gateway itself reads. */
+export const GATEWAY_SHAPE = {
+  authenticate: leaf<GatewayOptions['authenticate']>(
+    'a function of the request, or false for a gateway that is open to everyone',
+    (value) => typeof value === 'function' || value === false,
+  ),
+  maxBodyBytes: count.optional(),
+  headerDelayMs: leaf<number>(
+    'milliseconds of at least 0, or Infinity',
+    (value) => typeof value === 'number' && value >= 0,
+  ).optional(),
+};
+
+/**
+ * @param more Options of those who build on the gateway, by their checks.
+ * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
+ */
+export function checkGatewayOptions(
+  given: GatewayOptions,
+  more: Parameters<typeof options>[0] = {},
+): Required<GatewayOptions> {
+  const shapes = options({ ...GATEWAY_SHAPE, ...more }).safeParse(given);
+  if (shapes.error) {
+    const faults = shapeFaults(given, shapes.error.issues);
+    throw configError(faults.map((fault) => ({ ...fault, path: ['gateway', ...fault.path] })));
+  }
+  const { authenticate, maxBodyBytes, headerDelayMs } = given;
+  return {
+    authenticate,
+    maxBodyBytes: maxBodyBytes ?? GATEWAY_DEFAULTS.maxBodyBytes,
+    headerDelayMs: headerDelayMs ?? GATEWAY_DEFAULTS.headerDelayMs,
+  };
+}
+
+/** @throws ERR_AI_CONFIG */
+export function notABalancer(given: unknown): Error {
+  return configError([
+    { ...faultAt({ balancer: given }, ['balancer'], 'a Balancer'), path: ['gateway', 'balancer'] },
+  ]);
+}

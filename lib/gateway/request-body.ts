@@ -1,0 +1,46 @@
+import { json, type Request, type Response } from 'express';
+import { AiBalancerError, badRequest } from '../errors';
+
+export type ReadBody = (req: Request, res: Response) => Promise<unknown>;
+
+/**
+ * Reads JSON bodies of at most so many bytes, unless the app has read them already. JSON must be declared as such: a page
+ * of another origin can then not send one in its visitor's name without being asked by CORS.
+ */
+export function bodyReader(maxBytes: number): ReadBody {
+  const parse = json({ limit: maxBytes });
+  return async (req, res) => {
+    if (req.is('application/json') === false) {
+      throw unreadable(415, 'the content type must be application/json');
+    }
+    await new Promise<void>((resolve, reject) => {
+      parse(req, res, (error?: unknown) => {
+        if (error === undefined) resolve();
+        else reject(readError(error, maxBytes));
+      });
+    });
+    return parsed(req.body);
+  };
+}
+
+/** An app may have read it as text or as bytes. */
+function parsed(body: unknown): unknown {
+  if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
+  try {
+    return JSON.parse(body.toString()) as unknown;
+  } catch {
+    throw badRequest('body', 'not valid JSON');
+  }
+}
+
+/** The parser's own message may quote the body. */
+function readError(error: unknown, maxBytes: number): AiBalancerError {
+  const { status } = error as { status?: unknown };
+  if (status === 413) return unreadable(413, `larger than ${maxBytes} bytes`);
+  if (status === 415) return unreadable(415, 'its character set or encoding is not supported');
+  return unreadable(400, 'not valid JSON');
+}
+
+function unreadable(status: number, why: string): AiBalancerError {
+  return new AiBalancerError('ERR_AI_BAD_REQUEST', `body: ${why}`, { status, param: 'body' });
+}

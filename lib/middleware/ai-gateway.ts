@@ -1,0 +1,49 @@
+import type { RequestHandler, Router } from 'express';
+import type { Balancer } from '../balancer';
+import { leaf } from '../config/leaves';
+import { checkGatewayOptions, type GatewayOptions } from '../gateway/options';
+import { gatewayRouter } from '../gateway/router';
+import { guardCalls, type RateLimitGuardOptions } from './rate-limit-guard';
+import { goLive, narrowContext, requestState } from './request-ai';
+
+export interface AiGatewayOptions extends GatewayOptions {
+  /**
+   * Limits for the tenants that `authenticate` names, or a guard that rateLimitGuard() has made for this balancer. It
+   * acts when a call is made, after `authenticate`. Default: no guard.
+   */
+  guard?: RateLimitGuardOptions | RequestHandler;
+}
+
+const MORE = {
+  guard: leaf(
+    'options, or what rateLimitGuard() has made for this balancer',
+    (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
+  ).optional(),
+};
+
+/**
+ * OpenAI's API in front of the balancer, for every client that speaks it: chat completions whole and streamed,
+ * embeddings and models. It reads bodies itself where the app hasn't, and a client that leaves ends its call at the
+ * provider.
+ *
+ * @example app.use('/v1', aiGateway(balancer, { authenticate: (req) => tenants.get(req.get('authorization') ?? '') }))
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options; `authenticate` is required.
+ */
+export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router {
+  const checked = checkGatewayOptions(options, MORE);
+  const { guard } = options;
+  const guarded = guard && guardCalls(balancer, guard);
+  return gatewayRouter(balancer, checked, (req, res) => {
+    const state = requestState(req, balancer);
+    void guarded?.(req, res, () => undefined);
+    goLive(state, res);
+    const { ai } = state;
+    return {
+      requestId: state.context.requestId,
+      narrow: (context) => narrowContext(state, context),
+      chat: (body) => ai.chat(body),
+      embeddings: (body) => ai.embeddings(body),
+    };
+  });
+}
