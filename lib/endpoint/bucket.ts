@@ -49,6 +49,8 @@ export class Bucket {
   readonly #unseen = new UnseenUse();
   /** When the attempt was sent whose answer was heeded last. */
   #heardAt = -Infinity;
+  /** When the provider last said a lower limit: the levels of earlier marks were on another scale. */
+  #scaledAt = -Infinity;
 
   constructor(options: BucketOptions) {
     this.#at = performance.now();
@@ -124,6 +126,10 @@ export class Bucket {
     this.#refill(now);
     const gapMs = mark.at - this.#heardAt;
     if (gapMs < 0) return undefined;
+    if (mark.at <= this.#scaledAt) {
+      this.refusedAt(remaining, now);
+      return undefined;
+    }
     const isFirst = this.#heardAt === -Infinity;
     this.#heardAt = mark.at;
     if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
@@ -143,7 +149,9 @@ export class Bucket {
 
   /** Follows a limit the provider says, where it is lower than the configured one. */
   followLimit(said: number): void {
+    const before = this.#limitShare;
     this.#limitShare = Math.min(1, (said * SAFETY) / this.#limit);
+    if (this.#limitShare < before) this.#scaledAt = performance.now();
     this.#setSlowdown(this.#slowdown);
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
