@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { AiBalancerError } from 'express-ai-balancer';
 import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
@@ -97,6 +98,23 @@ describe('chat()', () => {
     await until(() => provider.stats().inFlight === 0);
     expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, state: 'closed', failures: 0 });
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
+  });
+
+  it('lets many calls share a signal: all end with it, and nobody warns of a leak', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const provider = await rig.provider();
+    provider.fault({ kind: 'silence' });
+    const balancer = rig.balancer([endpointAt(provider)]);
+    const leaving = new AbortController();
+    const calls = Array.from({ length: 30 }, () =>
+      rejection(balancer.chat(HELLO, { signal: leaving.signal })),
+    );
+    await until(() => provider.stats().inFlight === 30);
+    expect(getEventListeners(leaving.signal, 'abort')).toHaveLength(1);
+    leaving.abort();
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
   });
 
   it('sends nothing for a signal that has aborted already', async () => {

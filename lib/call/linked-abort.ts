@@ -1,14 +1,16 @@
+/** One listener for all calls that follow a signal: eleven calls under one are no leak to be warned of. */
+const followers = new WeakMap<AbortSignal, Set<LinkedAbort>>();
+
 /** An abort signal of a call's own that follows those of its callers until it is released. */
 export class LinkedAbort {
   readonly #controller = new AbortController();
   readonly #followed: readonly AbortSignal[];
-  readonly #onAbort = (): void => this.abort();
 
   constructor(signals: readonly (AbortSignal | undefined)[]) {
     this.#followed = signals.filter((signal) => signal !== undefined);
     for (const signal of this.#followed) {
       if (signal.aborted) this.abort();
-      else signal.addEventListener('abort', this.#onAbort, { once: true });
+      else follow(signal, this);
     }
   }
 
@@ -21,8 +23,22 @@ export class LinkedAbort {
     this.#controller.abort(reason);
   }
 
-  /** Leaves no listener behind on a signal that outlives the call. */
+  /** Leaves nothing behind at a signal that outlives the call. */
   release(): void {
-    for (const signal of this.#followed) signal.removeEventListener('abort', this.#onAbort);
+    for (const signal of this.#followed) followers.get(signal)?.delete(this);
   }
+}
+
+function follow(signal: AbortSignal, call: LinkedAbort): void {
+  const known = followers.get(signal);
+  if (known) {
+    known.add(call);
+    return;
+  }
+  const calls = new Set([call]);
+  followers.set(signal, calls);
+  const onAbort = (): void => {
+    for (const following of [...calls]) following.abort();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
 }
