@@ -50,6 +50,20 @@ describe('a limit on the time without progress', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('started anew between its timer and its judgement leaves no timer that nobody can stop', async () => {
+    jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(100);
+    jest.advanceTimersByTime(100);
+    timer.start(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(jest.getTimerCount()).toBe(1);
+    timer.stop();
+    expect(jest.getTimerCount()).toBe(0);
+    expect(struck).not.toHaveBeenCalled();
+  });
+
   it('without an end is no limit', () => {
     const timer = new LimitTimer(() => undefined);
     timer.start(Infinity);
@@ -97,20 +111,20 @@ describe('when our own event loop stalls', () => {
       { a: answer() },
       {
         each: { a: { baseURL: `http://127.0.0.1:${port}` } },
-        timeouts: { totalMs: 150, firstTokenMs: 150, stallMs: 150 },
+        timeouts: { totalMs: 400, firstTokenMs: 400, stallMs: 400 },
         breaker: { consecutiveFailures: 1 },
       },
     );
-    // The connection stands before the stall begins.
-    await ask(balancer, stream);
+    // The connections stand before the stall begins.
+    await Promise.all(Array.from({ length: 10 }, () => ask(balancer, stream)));
     const calls = Array.from({ length: 10 }, () =>
       ask(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
     );
-    const stalls = [20, 90].map(
+    const stalls = [30, 90].map(
       (afterMs) =>
         new Promise<void>((resolve) =>
           setTimeout(() => {
-            stall(300);
+            stall(500);
             resolve();
           }, afterMs),
         ),

@@ -46,7 +46,7 @@ it.each([
     const { balancer } = await rig.start({ a: play }, { timeouts: { totalMs: 60, firstTokenMs: 60 } });
     const told: unknown[] = [];
     for (const name of ['call', 'attempt', 'state', 'rest'] as const)
-      balancer.on(name, (event) => told.push(event));
+      balancer.on(name, (event: unknown) => told.push(event));
     const failed = await rejection(ask(balancer, stream, { timeoutMs: 500 }));
     expect(AiBalancerError.isInstance(failed)).toBe(true);
     expectNothingOf(failed);
@@ -67,7 +67,7 @@ it('nor after a refused connection, where axios quotes the whole request', async
 it('nor in the report of a call that was served, in its events or in the balancer itself', async () => {
   const { balancer } = await rig.start({ a: error(500), b: answer() });
   const told: unknown[] = [];
-  for (const name of ['call', 'attempt'] as const) balancer.on(name, (event) => told.push(event));
+  for (const name of ['call', 'attempt'] as const) balancer.on(name, (event: unknown) => told.push(event));
   const { route } = await ask(balancer, false);
   expectNothingOf(route);
   expectNothingOf(told);

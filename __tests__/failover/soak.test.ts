@@ -21,7 +21,7 @@ const FAULTS: Fault[] = [
 /** What a call may end with here, besides an answer. */
 const ENDS = /^ERR_AI_(ALL_FAILED|BAD_REQUEST|STREAM_BROKEN|DEADLINE|ABORTED|UNAVAILABLE|SATURATED)$/;
 
-it('after 600 calls with every kind of fault and callers that leave, everything is settled', async () => {
+it('after 300 calls with every kind of fault and callers that leave, everything is settled', async () => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', note);
@@ -74,12 +74,12 @@ it('after 600 calls with every kind of fault and callers that leave, everything 
     }
     ends.set(end, (ends.get(end) ?? 0) + 1);
   };
-  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 60 }, one));
+  for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 60 }, one));
   // The losers of hedges end a moment later.
   await until(() => balancer.stats().endpoints.every(({ inFlight }) => inFlight === 0));
   for (const end of ends.keys()) if (end !== 'ok') expect(end).toMatch(ENDS);
-  expect(ends.get('ok')).toBeGreaterThan(100);
-  expect([...ends.values()].reduce((a, b) => a + b)).toBe(600);
+  expect(ends.get('ok')).toBeGreaterThan(80);
+  expect([...ends.values()].reduce((a, b) => a + b)).toBe(300);
   expect(balancer.stats().queue.size).toBe(0);
   for (const { requestsLeft, tokensLeft } of balancer.stats().endpoints) {
     expect(requestsLeft).not.toBeNaN();
@@ -120,9 +120,4 @@ it('a long stream is not kept in memory while it runs', async () => {
   expect(text).toContain('part 499');
   const kept = seen.slice(0, 300).filter((ref) => ref.deref() !== undefined).length;
   expect(kept).toBeLessThan(150);
-});
-afterAll(async () => {
-  await new Promise((r) => setTimeout(r, 1500));
-  const h = (process as unknown as { _getActiveHandles(): { constructor: { name: string }; remotePort?: number; localPort?: number; listening?: boolean; destroyed?: boolean }[] })._getActiveHandles();
-  process.stderr.write(JSON.stringify([process.getActiveResourcesInfo(), h.map((x) => [x.constructor.name, x.localPort, x.remotePort, x.listening, x.destroyed])]) + '\n');
 });

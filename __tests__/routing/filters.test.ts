@@ -105,19 +105,19 @@ describe('an error', () => {
 });
 
 describe('the context window', () => {
-  const windows = { small: { contextWindow: 1_000 }, large: { contextWindow: 10_000 } };
+  const windows = { narrow: { contextWindow: 1_000 }, wide: { contextWindow: 10_000 } };
   const call = (tokens: number) => ({ estimatedTokens: tokens + 1, estimatedOutputTokens: 1 });
 
   it('must hold the prompt and max_tokens', async () => {
-    expect((await served(windows, call(900)))[0]).toBe('small');
+    expect((await served(windows, call(900)))[0]).toBe('narrow');
     expect(await served(windows, call(900), { ...BODY, max_tokens: 101 })).toEqual([
-      'large',
-      { small: 'context window: 1000 is below 1001' },
+      'wide',
+      { narrow: 'context window: 1000 is below 1001' },
     ]);
   });
 
   it('of the largest is tried where only the estimate says that the call is too long', async () => {
-    expect((await served(windows, call(14_000)))[0]).toBe('large');
+    expect((await served(windows, call(14_000)))[0]).toBe('wide');
   });
 
   it('that seven tenths of the estimate exceed everywhere refuses the call unsent', async () => {

@@ -23,7 +23,7 @@ const MODELS = {
 
 async function endpointsFor(
   model: string | undefined,
-  { failing = [] as string[], fallbacks = {} as Record<string, string[]>, options = {} } = {},
+  { failing = [] as string[], fallbacks = {}, options = {} } = {},
 ): Promise<string[]> {
   const plays = Object.fromEntries(
     Object.entries(FOUR).map(([name, play]) => [name, failing.includes(name) ? error(401) : play]),

@@ -35,17 +35,19 @@ export class LimitTimer {
   }
 
   #arm(ms: number): void {
-    this.#timer = setTimeout(
+    const timer = setTimeout(
       () => {
         if (this.#left() > 0) this.#arm(this.#left());
-        else setImmediate(() => this.#judge());
+        else setImmediate(() => this.#judge(timer));
       },
       Math.min(ms, 0x7fffffff),
     );
+    this.#timer = timer;
   }
 
-  #judge(): void {
-    if (this.#timer === undefined) return;
+  #judge(timer: ReturnType<typeof setTimeout>): void {
+    // Stopped or started anew meanwhile: a second timer beside the new one could never be stopped.
+    if (this.#timer !== timer) return;
     const left = this.#left();
     if (left > 0) {
       this.#arm(left);
