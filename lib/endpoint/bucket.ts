@@ -7,9 +7,6 @@ const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
 
-/** A bucket fuller than this may have run over: then its level tells less than was given back. */
-const NEARLY_FULL = 0.9;
-
 export interface BucketOptions {
   /** Units a minute. */
   readonly limit: number;
