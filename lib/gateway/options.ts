@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { Balancer } from '../balancer';
 import type { RequestContext } from '../call/context';
 import { configError, faultAt, shapeFaults } from '../config/faults';
 import { count, leaf, options } from '../config/leaves';
@@ -24,10 +25,9 @@ export interface GatewayOptions {
   headerDelayMs?: number;
 }
 
-export const GATEWAY_DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
+const DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
 
-/** The options that the gateway itself reads. */
-export const GATEWAY_SHAPE = {
+const SHAPE = {
   authenticate: leaf<GatewayOptions['authenticate']>(
     'a function of the request, or false for a gateway that is open to everyone',
     (value) => typeof value === 'function' || value === false,
@@ -44,25 +44,20 @@ export const GATEWAY_SHAPE = {
  * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
  */
 export function checkGatewayOptions(
+  balancer: unknown,
   given: GatewayOptions,
   more: Parameters<typeof options>[0] = {},
 ): Required<GatewayOptions> {
-  const shapes = options({ ...GATEWAY_SHAPE, ...more }).safeParse(given);
-  if (shapes.error) {
-    const faults = shapeFaults(given, shapes.error.issues);
+  const shapes = options({ ...SHAPE, ...more }).safeParse(given);
+  const faults = shapes.error ? shapeFaults(given, shapes.error.issues) : [];
+  if (!Balancer.isInstance(balancer)) faults.unshift(faultAt({ balancer }, ['balancer'], 'a Balancer'));
+  if (faults.length > 0) {
     throw configError(faults.map((fault) => ({ ...fault, path: ['gateway', ...fault.path] })));
   }
   const { authenticate, maxBodyBytes, headerDelayMs } = given;
   return {
     authenticate,
-    maxBodyBytes: maxBodyBytes ?? GATEWAY_DEFAULTS.maxBodyBytes,
-    headerDelayMs: headerDelayMs ?? GATEWAY_DEFAULTS.headerDelayMs,
+    maxBodyBytes: maxBodyBytes ?? DEFAULTS.maxBodyBytes,
+    headerDelayMs: headerDelayMs ?? DEFAULTS.headerDelayMs,
   };
-}
-
-/** @throws ERR_AI_CONFIG */
-export function notABalancer(given: unknown): Error {
-  return configError([
-    { ...faultAt({ balancer: given }, ['balancer'], 'a Balancer'), path: ['gateway', 'balancer'] },
-  ]);
 }

@@ -1,4 +1,4 @@
-import { json, type Request, type Response } from 'express';
+import { json, type Request, type RequestHandler, type Response } from 'express';
 import { AiBalancerError, badRequest } from '../errors';
 
 export type ReadBody = (req: Request, res: Response) => Promise<unknown>;
@@ -8,13 +8,13 @@ export type ReadBody = (req: Request, res: Response) => Promise<unknown>;
  * of another origin can then not send one in its visitor's name without being asked by CORS.
  */
 export function bodyReader(maxBytes: number): ReadBody {
-  const parse = json({ limit: maxBytes });
+  const parse: RequestHandler = json({ limit: maxBytes });
   return async (req, res) => {
     if (req.is('application/json') === false) {
       throw unreadable(415, 'the content type must be application/json');
     }
     await new Promise<void>((resolve, reject) => {
-      parse(req, res, (error?: unknown) => {
+      void parse(req, res, (error?: unknown) => {
         if (error === undefined) resolve();
         else reject(readError(error, maxBytes));
       });

@@ -1,5 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { Balancer } from '../balancer';
+import type { Balancer } from '../balancer';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
@@ -11,7 +11,7 @@ import { identify } from './authenticate';
 import { answerFailure, sendJson, unknownUrl, wrongMethod } from './failures';
 import { errorHeaders, routeHeaders } from './headers';
 import { findModel, listModels } from './models';
-import { type GatewayOptions, notABalancer } from './options';
+import type { GatewayOptions } from './options';
 import { bodyReader } from './request-body';
 import { wholeOrBroken } from './whole-or-broken';
 
@@ -29,7 +29,6 @@ type Handle = (visit: GatewayVisit, req: Request, res: Response) => void | Promi
 
 /** OpenAI's API over one balancer. The options have been checked. */
 export function gatewayRouter(balancer: Balancer, options: Required<GatewayOptions>, enter: Enter): Router {
-  if (!Balancer.isInstance(balancer)) throw notABalancer(balancer);
   const { authenticate, maxBodyBytes, headerDelayMs } = options;
   const readBody = bodyReader(maxBodyBytes);
 

@@ -31,7 +31,7 @@ const MORE = {
  * @throws ERR_AI_CONFIG that lists every fault of the options; `authenticate` is required.
  */
 export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router {
-  const checked = checkGatewayOptions(options, MORE);
+  const checked = checkGatewayOptions(balancer, options, MORE);
   const { guard } = options;
   const guarded = guard && guardCalls(balancer, guard);
   return gatewayRouter(balancer, checked, (req, res) => {

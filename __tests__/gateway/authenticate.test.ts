@@ -1,0 +1,179 @@
+import {
+  type AiGatewayOptions,
+  aiBalancer,
+  aiGateway,
+  type GatewayIdentity,
+  rateLimitGuard,
+  smartRouter,
+} from 'express-ai-balancer';
+import type OpenAI from 'openai';
+import { RateLimitError } from 'openai';
+import { until } from '../helpers/provider';
+import { BODY, EMBED, failure, GatewayRig, send, sendChat } from './fixtures/gateway';
+
+const rig = new GatewayRig();
+const tenantOfKey = (req: { get(name: string): string | undefined }) =>
+  ({ 'Bearer sk-acme': 'acme', 'Bearer sk-other': 'other' })[req.get('authorization') ?? ''];
+const withKey = (client: OpenAI, apiKey: string) => client.withOptions({ apiKey });
+
+describe('the gateway’s options', () => {
+  it.each([
+    [undefined, /gateway: expected an object/],
+    [{}, /gateway\.authenticate: expected a function of the request, or false .*, got undefined/],
+    [{ authenticate: true }, /gateway\.authenticate/],
+    [{ authenticate: false, maxBodyBytes: 0 }, /gateway\.maxBodyBytes/],
+    [{ authenticate: false, headerDelayMs: Number.NaN }, /gateway\.headerDelayMs/],
+    [{ authenticate: false, guard: 'yes' }, /gateway\.guard/],
+    [{ authenticate: false, guard: { rpm: -1 } }, /guard\.rpm/],
+    [{ autenticate: () => true }, /did you mean 'authenticate'/],
+  ])('%j are refused at start-up', async (options, message) => {
+    const { balancer } = await rig.open();
+    const make = () => aiGateway(balancer, options as unknown as AiGatewayOptions);
+    expect(make).toThrow(expect.objectContaining({ code: 'ERR_AI_CONFIG' }) as Error);
+    expect(make).toThrow(message);
+  });
+
+  it('need a balancer', () => {
+    expect(() => aiGateway({} as never, { authenticate: false })).toThrow(
+      /gateway\.balancer: expected a Balancer/,
+    );
+  });
+});
+
+describe('authenticate', () => {
+  it.each<[GatewayIdentity, number]>([
+    [true, 200],
+    ['acme', 200],
+    [{}, 200],
+    [{ tenant: 'acme', priority: 5 }, 200],
+    [false, 401],
+    [undefined, 401],
+    [null, 401],
+    ['', 401],
+  ])('that gives %j answers %i, at once or later', async (identity, status) => {
+    for (const authenticate of [() => identity, () => Promise.resolve(identity)]) {
+      const { url, provider } = await rig.open({ gateway: { authenticate } });
+      const answer = await sendChat(url);
+      expect(answer.status).toBe(status);
+      expect(provider.requests).toHaveLength(status === 200 ? 1 : 0);
+      if (status === 401) {
+        expect(answer.json?.error).toMatchObject({ type: 'authentication_error', code: 'invalid_api_key' });
+        expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+        expect(answer.headers.get('x-request-id')).toHaveLength(36);
+      }
+    }
+  });
+
+  it('guards every route, also those that aren’t there, and before a body is read', async () => {
+    const { url } = await rig.open({ gateway: { authenticate: () => false } });
+    for (const path of ['/models', '/models/gpt-4o', '/nothing', '/embeddings', '/chat/completions']) {
+      expect((await send(url + path)).status).toBe(401);
+    }
+    expect((await sendChat(url, '{')).status).toBe(401);
+  });
+
+  it('said to be false lets everyone in', async () => {
+    const { url } = await rig.open({ gateway: { authenticate: false } });
+    expect((await send(`${url}/models`, { key: '' })).status).toBe(200);
+  });
+
+  it('that fails is the app’s affair, unless it throws a refusal of its own', async () => {
+    const failing = async (error: Error) => {
+      const authenticate = () => Promise.reject(error);
+      return send(`${(await rig.open({ gateway: { authenticate } })).url}/models`);
+    };
+    expect((await failing(new Error('the store is down'))).status).toBe(500);
+    const refusal = Object.assign(new Error('Your plan has ended.'), { status: 403, expose: true });
+    expect(await failing(refusal)).toMatchObject({
+      status: 403,
+      json: { error: { message: 'Your plan has ended.', type: 'permission_error' } },
+    });
+    const secret = Object.assign(new Error('no row for sk-acme'), { status: 403 });
+    expect((await failing(secret)).text).not.toContain('sk-acme');
+  });
+
+  it('that gives a context that can’t be is the app’s fault, not the caller’s', async () => {
+    const authenticate = () => ({ priority: 7 as 5 });
+    const { url } = await rig.open({ gateway: { authenticate } });
+    expect((await sendChat(url)).status).toBe(500);
+  });
+});
+
+describe('the tenant that authenticate names', () => {
+  it.each([
+    ['by the gateway’s own guard', { guard: { rpm: 1 } }, undefined],
+    [
+      'by the guard of aiBalancer() in front',
+      {},
+      (balancer: Parameters<typeof aiBalancer>[0]) => [aiBalancer(balancer, { guard: { rpm: 1 } })],
+    ],
+  ])('is counted %s', async (_, more, before) => {
+    const { client } = await rig.open({ gateway: { authenticate: tenantOfKey, ...more }, before });
+    for (const key of ['sk-acme', 'sk-other']) {
+      const { completions } = withKey(client, key).chat;
+      const { response } = await completions.create(BODY).withResponse();
+      expect(response.headers.get('ratelimit-policy')).toBe('"ai-requests";q=1;w=60');
+      expect(response.headers.get('ratelimit')).toMatch(/^"ai-requests";r=0;t=\d+$/);
+      const refused = await failure(completions.create({ ...BODY, stream: true }));
+      expect(refused).toBeInstanceOf(RateLimitError);
+      expect(refused.code).toBe('ERR_AI_TENANT_LIMIT');
+      expect(refused.headers?.get('ratelimit')).toMatch(/^"ai-requests";r=0;t=\d+$/);
+      const seconds = Number(refused.headers?.get('retry-after'));
+      expect(seconds).toBeGreaterThan(50);
+      expect(Number(refused.headers?.get('retry-after-ms'))).toBeGreaterThan((seconds - 1) * 1_000);
+      expect(refused.headers?.get('x-should-retry')).toBeNull();
+    }
+    // The list of the models costs nobody anything.
+    expect((await withKey(client, 'sk-acme').models.list()).data).toHaveLength(2);
+  });
+
+  it('is charged with tokens and dollars, streamed or not; a client is not sent back for a day', async () => {
+    const { client } = await rig.open({
+      gateway: { authenticate: tenantOfKey, guard: { tpm: 1_000_000, usdPerDay: 0.000_001 } },
+    });
+    const { completions } = withKey(client, 'sk-acme').chat;
+    for await (const _ of await completions.create({ ...BODY, stream: true }));
+    const refused = await failure(completions.create(BODY));
+    expect(refused).toBeInstanceOf(RateLimitError);
+    expect(refused.headers?.get('x-should-retry')).toBe('false');
+    expect(
+      (await withKey(client, 'sk-other').embeddings.create({ model: EMBED, input: 'x' })).data,
+    ).toHaveLength(1);
+  });
+
+  it('is what a guard at the door doesn’t know yet: its own tenant(req) says it', async () => {
+    const { client } = await rig.open({
+      gateway: { authenticate: tenantOfKey },
+      before: (balancer) => [rateLimitGuard(balancer, { tenant: tenantOfKey, rpm: 1 })],
+    });
+    for (const key of ['sk-acme', 'sk-other']) {
+      const { completions } = withKey(client, key).chat;
+      await completions.create(BODY);
+      expect(await failure(completions.create(BODY))).toBeInstanceOf(RateLimitError);
+    }
+  });
+
+  it('takes its turns in the queue with its priority, which no header of a client can raise', async () => {
+    const authenticate = (req: Parameters<typeof tenantOfKey>[0]) => ({
+      tenant: tenantOfKey(req),
+      priority: tenantOfKey(req) === 'acme' ? (5 as const) : (1 as const),
+    });
+    // One at once, then one every 200 ms.
+    const { client, balancer, provider } = await rig.open({
+      gateway: { authenticate },
+      before: (balancer) => [smartRouter(balancer, { allowHeaders: true })],
+      endpoint: { rpm: 300, burstSeconds: 0.2 },
+    });
+    await withKey(client, 'sk-acme').chat.completions.create(BODY);
+    const body = (user: string) => ({ ...BODY, user });
+    const pushy = { headers: { 'x-ai-priority': '5' } };
+    const poor = withKey(client, 'sk-other').chat.completions.create(body('poor'), pushy);
+    await until(() => balancer.stats().queue.size === 1);
+    const rich = withKey(client, 'sk-acme').chat.completions.create(body('rich'));
+    await until(() => balancer.stats().queue.size === 2);
+    expect(balancer.stats().queue.byPriority).toMatchObject({ 1: 1, 5: 1 });
+    await Promise.all([poor, rich]);
+    const users = provider.requests.map((sent) => (sent.body as { user?: string }).user);
+    expect(users).toEqual([undefined, 'rich', 'poor']);
+  });
+});

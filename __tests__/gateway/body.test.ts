@@ -1,0 +1,71 @@
+import { gzipSync } from 'node:zlib';
+import express from 'express';
+import { BODY, GatewayRig, send, sendChat } from './fixtures/gateway';
+
+const rig = new GatewayRig();
+const SMALL = { gateway: { maxBodyBytes: 500 } };
+const LARGE = { ...BODY, user: 'x'.repeat(500) };
+
+describe('the body of a request to the gateway', () => {
+  it('may be as large as the limit, and larger than Express takes by default', async () => {
+    const { url } = await rig.open();
+    expect((await sendChat(url, { ...BODY, user: 'x'.repeat(200_000) })).status).toBe(200);
+    const small = await rig.open(SMALL);
+    const fits = JSON.stringify(BODY).padEnd(500);
+    expect((await sendChat(small.url, fits)).status).toBe(200);
+    expect(await sendChat(small.url, `${fits} `)).toMatchObject({
+      status: 413,
+      json: {
+        error: { message: 'body: larger than 500 bytes', type: 'invalid_request_error', param: 'body' },
+      },
+    });
+    expect(small.provider.requests).toHaveLength(1);
+  });
+
+  it('counts unpacked, so that a small one can’t unfold without end', async () => {
+    const { url } = await rig.open(SMALL);
+    const packed = (body: unknown) =>
+      send(`${url}/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+        body: gzipSync(JSON.stringify(body)),
+      });
+    expect((await packed(BODY)).status).toBe(200);
+    expect((await packed(LARGE)).status).toBe(413);
+  });
+
+  it('that can’t be read is refused as OpenAI would, and not quoted', async () => {
+    const { url } = await rig.open();
+    const broken = await sendChat(url, '{"messages": secret prompt');
+    expect(broken).toMatchObject({ status: 400, json: { error: { message: 'body: not valid JSON' } } });
+    expect(broken.text).not.toContain('secret');
+    for (const body of ['[]', '""', 'null']) {
+      expect(await sendChat(url, body)).toMatchObject({
+        status: 400,
+        json: { error: { type: 'invalid_request_error', param: 'body' } },
+      });
+    }
+    expect((await sendChat(url, '')).json?.error).toMatchObject({ param: 'messages' });
+    expect(await sendChat(url, BODY, { 'content-type': 'text/plain' })).toMatchObject({ status: 415 });
+    expect((await sendChat(url, BODY, { 'content-type': 'application/json; charset=x-odd' })).status).toBe(
+      415,
+    );
+    expect((await sendChat(url, { ...BODY, stream: 'yes' })).json?.error).toMatchObject({ param: 'stream' });
+  });
+
+  it.each([
+    ['express.json()', () => express.json()],
+    ['express.text()', () => express.text({ type: '*/*' })],
+    ['express.raw()', () => express.raw({ type: '*/*' })],
+  ])('is taken as %s has left it', async (_, parser) => {
+    const { url, client } = await rig.open({ before: () => [parser()] });
+    const { choices } = await client.chat.completions.create(BODY);
+    expect(choices[0]?.message.content).toBe('It left our house this morning.');
+    expect((await sendChat(url, { ...BODY, stream: true })).text).toMatch(/\[DONE\]\n\n$/);
+  });
+
+  it('that the app has read as text and is no JSON is refused too', async () => {
+    const { url } = await rig.open({ before: () => [express.text({ type: '*/*' })] });
+    expect((await sendChat(url, '{')).json?.error).toMatchObject({ message: 'body: not valid JSON' });
+  });
+});

@@ -1,0 +1,32 @@
+import { json } from 'express';
+import { BODY, failure, GatewayRig, send, sendChat } from './fixtures/gateway';
+
+// The gateway's own router and parser are those of the app's Express.
+jest.mock('express', () => jest.requireActual<object>('express4'));
+
+const rig = new GatewayRig();
+
+describe('the gateway in an app that has Express 4 only', () => {
+  it('answers whole and streamed, and reads bodies itself or finds them read', async () => {
+    for (const before of [undefined, () => [json()]]) {
+      const { client } = await rig.open({ before });
+      const whole = await client.chat.completions.create(BODY);
+      const streamed = await client.chat.completions.stream(BODY).finalChatCompletion();
+      for (const { choices } of [whole, streamed]) {
+        expect(choices[0]?.message.content).toBe('It left our house this morning.');
+      }
+    }
+  });
+
+  it('answers errors as OpenAI does, rejections of authenticate() included', async () => {
+    const { client, url } = await rig.open({ gateway: { maxBodyBytes: 200 } });
+    expect((await failure(client.chat.completions.create({ ...BODY, model: 'gpt-9' }))).status).toBe(404);
+    expect((await sendChat(url, '{')).status).toBe(400);
+    expect((await sendChat(url, { ...BODY, user: 'x'.repeat(200) })).status).toBe(413);
+    expect((await send(`${url}/nothing`)).status).toBe(404);
+    const late = await rig.open({
+      gateway: { authenticate: () => Promise.reject(new Error('the store is down')) },
+    });
+    expect((await send(`${late.url}/models`)).status).toBe(500);
+  });
+});

@@ -1,0 +1,157 @@
+import type { ChatCompletionChunk, ChatStream } from 'express-ai-balancer';
+import { APIError, InternalServerError } from 'openai';
+import { wholeOrBroken } from '../../lib/gateway/whole-or-broken';
+import type { ChatEvent } from '../../lib/stream/chat-event';
+import { CHAT_EVENTS, ChatEventStream } from '../../lib/stream/chat-stream';
+import { endpointAt, rejection, until } from '../helpers/provider';
+import { BODY, failure, GatewayRig, sendChat } from './fixtures/gateway';
+
+const rig = new GatewayRig();
+const LONG = { ...BODY, metadata: { simulate_output_tokens: '200' }, stream: true as const };
+const live = { reply: () => undefined, timeScale: 0.1 };
+
+describe('a stream through the gateway', () => {
+  it('that is cut is the client’s error, never a short answer', async () => {
+    const { client, provider, url } = await rig.open({ provider: live });
+    provider.fault({ kind: 'cut', fraction: 0.5 });
+    const stream = await client.chat.completions.create(LONG);
+    const finishes: unknown[] = [];
+    let text = '';
+    const error = await rejection(
+      (async () => {
+        for await (const { choices } of stream) {
+          text += choices[0]?.delta.content ?? '';
+          finishes.push(choices[0]?.finish_reason);
+        }
+      })(),
+    );
+    expect(error).toBeInstanceOf(APIError);
+    expect(error).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', type: 'server_error' });
+    expect(text.length).toBeGreaterThan(0);
+    expect(finishes.every((finish) => finish === null)).toBe(true);
+
+    expect(await failure(client.chat.completions.stream(LONG).finalChatCompletion())).toBeInstanceOf(
+      APIError,
+    );
+    expect((await sendChat(url, LONG)).text).not.toContain('[DONE]');
+  });
+
+  it('that the provider ends without a finish is an error as well', async () => {
+    const { client, provider } = await rig.open({ provider: live });
+    provider.fault({ kind: 'bad_answer', form: 'no_finish' });
+    const read = async () => {
+      for await (const _ of await client.chat.completions.create(LONG));
+    };
+    expect(await rejection(read())).toBeInstanceOf(APIError);
+  });
+
+  it('ends at the provider within 100 ms when the client leaves, mid-stream and before', async () => {
+    const { client, provider } = await rig.open({ provider: { ...live, timeScale: 1 } });
+    const stream = await client.chat.completions.create(LONG);
+    for await (const _ of stream) break;
+    const leftAt = performance.now();
+    await until(() => provider.stats().aborted === 1);
+    expect(performance.now() - leftAt).toBeLessThan(100);
+
+    for (const stream of [true, false]) {
+      const leaving = new AbortController();
+      const call = client.chat.completions.create({ ...LONG, stream }, { signal: leaving.signal });
+      await until(() => provider.stats().inFlight === 1);
+      const before = performance.now();
+      leaving.abort();
+      await expect(call).rejects.toThrow('aborted');
+      await until(() => provider.stats().inFlight === 0);
+      expect(performance.now() - before).toBeLessThan(100);
+    }
+    expect(provider.stats().aborted).toBe(3);
+  });
+
+  it('moves to another endpoint before its first content, and the client sees one stream', async () => {
+    const spare = await rig.open({ provider: live });
+    const config = { endpoints: [], retry: { maxAttempts: 2, budgetRatio: 1, budgetPerSecond: 10 } };
+    const { client, provider, balancer } = await rig.open({ provider: live });
+    await balancer.reload({
+      ...config,
+      endpoints: [
+        endpointAt(provider, { name: 'first' }),
+        endpointAt(spare.provider, { name: 'second', tier: 1 }),
+      ],
+    });
+    provider.fault({ kind: 'cut', afterTokens: 0 });
+    const { data, response } = await client.chat.completions.create(LONG).withResponse();
+    let finish: unknown;
+    for await (const { choices } of data) finish = choices[0]?.finish_reason ?? finish;
+    expect(finish).toBe('stop');
+    expect(response.headers.get('x-ai-endpoint')).toBe('second');
+    expect(response.headers.get('x-ai-attempts')).toBe('2');
+  });
+
+  it('has its headers early where the app wants that; errors are events then', async () => {
+    const { url, client, provider } = await rig.open({ gateway: { headerDelayMs: 0 } });
+    provider.fault({ kind: 'err5xx' });
+    const { status, headers, text } = await sendChat(url, LONG);
+    expect(status).toBe(200);
+    expect(headers.get('x-request-id')).toHaveLength(36);
+    expect(headers.get('x-ai-endpoint')).toBeNull();
+    expect(text).toMatch(/^data: \{"error":\{.*"ERR_AI_ALL_FAILED".*\}\}\n\n$/);
+    const told = await client.chat.completions.create(LONG);
+    const read = async () => {
+      for await (const _ of told);
+    };
+    expect(await rejection(read())).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+
+    const patient = await rig.open({ gateway: { headerDelayMs: 5_000 } });
+    patient.provider.fault({ kind: 'err5xx' });
+    const failed = await failure(patient.client.chat.completions.create(LONG));
+    expect(failed).toBeInstanceOf(InternalServerError);
+    expect(failed.headers?.get('x-should-retry')).toBe('false');
+    expect(failed.headers?.get('x-ai-attempts')).toBe('1');
+  });
+});
+
+describe('a stream that begins anew at another endpoint', () => {
+  const event = (content: string): ChatEvent =>
+    ({
+      raw: undefined,
+      hidden: false,
+      chunk: { choices: [{ delta: { content } }] } as ChatCompletionChunk,
+    }) as ChatEvent;
+
+  function restarting(abort: () => void): ChatStream {
+    async function* events() {
+      yield event('It left');
+      await Promise.resolve();
+      inner.restarted();
+      yield event('Your parcel');
+    }
+    const route = { requestId: 'r', attempts: [], waitMs: 0, totalMs: 1 };
+    const inner = new ChatEventStream({
+      first: [],
+      events: events(),
+      route: () => route as unknown as ChatStream['route'],
+      abort,
+    });
+    return wholeOrBroken(inner);
+  }
+
+  it('ends as a broken one there: a client that knows no restart must not join two answers', async () => {
+    for (const how of ['chunks', 'events']) {
+      const abort = jest.fn();
+      const stream = restarting(abort);
+      const told = jest.fn();
+      stream.onRestart(told);
+      const seen: unknown[] = [];
+      const read = async () => {
+        if (how === 'chunks') for await (const chunk of stream) seen.push(chunk.choices[0]?.delta.content);
+        else {
+          const events = (stream as unknown as { [CHAT_EVENTS](): AsyncIterable<ChatEvent> })[CHAT_EVENTS]();
+          for await (const { chunk } of events) seen.push(chunk.choices[0]?.delta.content);
+        }
+      };
+      expect(await rejection(read())).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502 });
+      expect(seen).toEqual(['It left']);
+      expect(abort).toHaveBeenCalledTimes(1);
+      expect(told).not.toHaveBeenCalled();
+    }
+  });
+});
