@@ -124,6 +124,21 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
+  it('while the call is out twice, both upstreams see their sockets close and both reservations are settled', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: silence, b: silence },
+      { each: { a: LIMITS, b: LIMITS }, hedge: { delayMs: 20, budgetRatio: 1 } },
+    );
+    const caller = new AbortController();
+    const left = rejection(balancer.chat(CALL, { signal: caller.signal }));
+    await until(() => upstream.count('b') === 1);
+    caller.abort();
+    expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expect(balancer.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+    expectSettled(balancer, { requests: 1, tokens: 100 });
+  });
+
   it('while it backs off, nothing more is sent', async () => {
     const { balancer, upstream } = await rig.start(
       { a: error(500) },
@@ -149,15 +164,13 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 0, tokens: 0 });
   });
 
-  it('its signal keeps no listener afterwards', async () => {
+  it('a signal that many calls share has one listener at most', async () => {
     const { balancer } = await rig.start({ a: answer() });
     const { signal } = new AbortController();
     const added = jest.spyOn(signal, 'addEventListener');
     const removed = jest.spyOn(signal, 'removeEventListener');
-    await ask(balancer, false, { signal });
-    await ask(balancer, true, { signal });
-    expect(added).toHaveBeenCalled();
-    expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+    for (let n = 0; n < 10; n++) await ask(balancer, n % 2 === 0, { signal });
+    expect(added.mock.calls.length - removed.mock.calls.length).toBeLessThanOrEqual(1);
   });
 });
 

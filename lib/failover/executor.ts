@@ -85,7 +85,7 @@ export class Executor {
       if (progress.call.signal.aborted) throw abortedError();
       const first = this.#start(progress, await this.#acquirer.acquire(progress), send, false);
       const ends = await this.#race(progress, first, send);
-      const failures = ends.flatMap((ended) => (ended.ok ? [] : [this.#note(progress, ended)]));
+      const failures = this.#noteAll(progress, ends);
       const won = ends.find((ended) => ended.ok);
       if (won) return { lease: won.attempt.lease, value: won.value };
       for (const { endpoint, detail } of failures) this.#narrow(progress, endpoint, detail);
@@ -138,6 +138,19 @@ export class Executor {
     trail.lost(attempt.lease, call.promptTokens, attempt.hedge);
     // It had answered too, a moment later.
     if (ok && 'value' in rest) stopStream(rest.value);
+  }
+
+  #noteAll<T>(progress: Progress, ends: readonly Ended<T>[]): Noted[] {
+    try {
+      return ends.flatMap((ended) => (ended.ok ? [] : [this.#note(progress, ended)]));
+    } catch (error) {
+      // The call is over: none of its attempts may keep what it holds.
+      for (const ended of ends) {
+        ended.attempt.lease.aborted(true);
+        if (ended.ok) stopStream(ended.value);
+      }
+      throw error;
+    }
   }
 
   /** Writes a failure down. Throws only where the call itself is over. */
