@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { runJob, servesJob, UsageError } from '../lib/cli/simulate/jobs';
 import { installVirtualTime } from '../lib/cli/simulate/machine/virtual-time';
+import type { DecisionTime } from './policy/decision-time';
 import type { BenchJob } from './policy/job';
 import type { BenchOptions } from './policy/options';
 
@@ -49,7 +50,7 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
     console.error(`${done}/${of} ${job.scenario} ${job.policy} seed ${job.seed}: ${said} in ${took} s`);
   });
   const bounds = boundsOf(options);
-  const decisions = await runJob<Parameters<typeof decisionTable>[0]>('decision-time');
+  const decisions = options.decision ? await runJob<DecisionTime[]>('decision-time') : [];
   const command = ['npm run bench:policy', ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
   const traces = hasTraces()
     ? 'Lengths and gaps are those of the Azure traces.'
@@ -57,8 +58,7 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   const text = [
     `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error. ${traces}`,
     tables(results, bounds),
-    '### A decision',
-    decisionTable(decisions),
+    ...(options.decision ? ['### A decision', decisionTable(decisions)] : []),
   ].join('\n\n');
   const json = JSON.stringify(
     { command, results, bounds: Object.fromEntries(bounds), decisions },

@@ -13,7 +13,7 @@ export interface DecisionTime {
   readonly pickUs: number;
 }
 
-const CALLS = 256;
+const CALLS = 64;
 const BATCHES = 41;
 
 /** What a decision costs with nobody waiting and every endpoint able to serve every call. On the real clock. */

@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Why calls failed and what was wasted, after the table. */
   readonly detail: boolean;
+  /** Whether to time decisions. */
+  readonly decision: boolean;
   /** Writes the table into docs/performance.md. */
   readonly write: boolean;
   /** A file for all results as JSON. */
@@ -32,6 +34,7 @@ The package and the re-written rules of others, on the same calls, in virtual ti
   --jobs N           runs at a time, each in a process of its own (default 2)
   --quick            one seed, scenarios six times as short, and by default only two of them and two policies
   --detail           why calls failed, what was wasted, and where
+  --no-decision      without timing what a decision costs
   --json             all results as JSON in place of the table
   --out FILE         all results as JSON into a file
   --write            puts the table into docs/performance.md
@@ -51,6 +54,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
         jobs: { type: 'string' },
         quick: { type: 'boolean' },
         detail: { type: 'boolean' },
+        'no-decision': { type: 'boolean' },
         json: { type: 'boolean' },
         out: { type: 'string' },
         write: { type: 'boolean' },
@@ -71,6 +75,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     jobs: count('--jobs', values.jobs, 2),
     quick,
     detail: values.detail ?? false,
+    decision: !(values['no-decision'] ?? false),
     json: values.json ?? false,
     write: values.write ?? false,
     out: values.out,

@@ -1,0 +1,51 @@
+import type { BenchResult } from '../../bench/policy/run-all';
+import { run } from '../cli/run';
+
+jest.setTimeout(120_000);
+
+const BENCH = 'bench/policy.ts';
+
+interface Output {
+  readonly results: readonly BenchResult[];
+  readonly bounds: Readonly<Record<string, readonly { readonly goodput: number }[]>>;
+}
+
+async function bench(...args: readonly string[]): Promise<Output> {
+  const { code, out } = await run(BENCH, '--quick', '--json', '--no-decision', ...args);
+  expect(code).toBe(0);
+  return JSON.parse(out) as Output;
+}
+
+test('the package and the rules of others serve the same calls, and the package keeps its word', async () => {
+  const { results, bounds } = await bench(
+    '--policies',
+    'adaptive,other:round-robin',
+    '--scenarios',
+    'flash50',
+  );
+  const [ours, theirs] = ['adaptive', 'other:round-robin'].map(
+    (policy) => results.find(({ job }) => job.policy === policy)!.figures,
+  );
+  expect(ours!.calls).toBe(theirs!.calls);
+  expect(ours!.calls).toBeGreaterThan(500);
+  expect(ours!.goodput).toBeGreaterThan(theirs!.goodput);
+  expect(ours!.usd).toBeLessThan(theirs!.usd);
+  expect(ours!.goodput).toBeLessThanOrEqual(bounds.flash50![0]!.goodput + 0.5);
+  // With the token quotas counted nobody has to be told 429.
+  expect(ours!.violations).toBeLessThan(5);
+});
+
+test('a run can be had again to the last call', async () => {
+  const { results } = await bench('--policies', 'adaptive,adaptive', '--scenarios', 'codeburst');
+  expect(results).toHaveLength(2);
+  expect(results[1]!.digest).toBe(results[0]!.digest);
+  expect(results[1]!.figures).toEqual(results[0]!.figures);
+});
+
+test('wrong options are named', async () => {
+  expect(await run(BENCH, '--seeds', '0')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--seeds') as string,
+  });
+  expect((await run(BENCH, '--policies', 'best')).err).toContain("got 'best'");
+});

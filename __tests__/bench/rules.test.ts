@@ -1,0 +1,63 @@
+import { boundOf } from '../../bench/policy/bound';
+import { RULES } from '../../bench/policy/rules';
+import { planOf, SCENARIOS } from '../../bench/policy/scenarios';
+import { meanAndError } from '../../bench/policy/table';
+import { VirtualProvider } from '../../lib/cli/simulate/machine/virtual-provider';
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => jest.useRealTimers());
+
+test.each([...RULES.keys()])('%s answers a call where nothing is wrong', async (name) => {
+  const plan = planOf('steady', 1, true);
+  const providers = plan.providers.map(
+    (options, index) => new VirtualProvider({ ...options, errorShare: 0 }, index),
+  );
+  const policy = RULES.get(name)!(providers);
+  const ends = plan.calls.slice(0, 20).map((call) => policy.serve(call));
+  await jest.advanceTimersByTimeAsync(200_000);
+  const served = await Promise.all(ends);
+  expect(served.filter(({ ok }) => ok).length).toBeGreaterThan(17);
+});
+
+test.each([...RULES.keys()])('%s gives a call up by its deadline when nobody answers', async (name) => {
+  const plan = planOf('steady', 1, true);
+  const providers = plan.providers.map((options, index) => new VirtualProvider(options, index));
+  for (const provider of providers) provider.addFault({ kind: 'silence' }, 1e9);
+  const policy = RULES.get(name)!(providers);
+  const [call] = plan.calls;
+  const since = performance.now();
+  const end = policy.serve(call!).then(({ ok }) => ({ ok, ms: performance.now() - since }));
+  await jest.advanceTimersByTimeAsync(call!.deadlineMs + 1_000);
+  const { ok, ms } = await end;
+  expect(ok).toBe(false);
+  expect(ms).toBeLessThan(call!.deadlineMs + 50);
+  expect(providers.every(({ ends }) => ends.unfinished === 0)).toBe(true);
+});
+
+test('a plan is the same for the same seed, and its calls arrive in order within its time', () => {
+  for (const scenario of SCENARIOS) {
+    const plan = planOf(scenario, 4, true);
+    expect(planOf(scenario, 4, true)).toEqual(plan);
+    expect(planOf(scenario, 5, true).calls).not.toEqual(plan.calls);
+    const times = plan.calls.map(({ atMs }) => atMs);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  }
+});
+
+test('the bound is all where all fits, and falls when calls ask for more tokens than the limits admit', () => {
+  expect(boundOf(planOf('steady', 1, true)).goodput).toBe(100);
+  const plan = planOf('steady', 1, true);
+  const crowded = {
+    ...plan,
+    calls: plan.calls.map((call) => ({ ...call, promptTokens: 20_000, atMs: 0, deadlineMs: 60_000 })),
+  };
+  const { goodput, weighted, priority5 } = boundOf(crowded);
+  expect(goodput).toBeLessThan(60);
+  expect(weighted).toBeGreaterThan(goodput);
+  expect(priority5).toBeGreaterThan(weighted);
+});
+
+test('a figure is told with its standard error', () => {
+  expect(meanAndError([1, 2, 3], 2)).toBe('2.00 ± 0.58');
+  expect(meanAndError([1.5], 1)).toBe('1.5');
+});

@@ -1,0 +1,50 @@
+import { parseFlags } from '../../lib/cli/simulate/flags';
+
+test('flags are read with their defaults', () => {
+  expect(parseFlags(['--config', 'ai.mjs'])).toEqual({
+    config: 'ai.mjs',
+    rps: 10,
+    spike: 1,
+    outages: [],
+    brownouts: [],
+    trace: undefined,
+    seconds: 300,
+    seed: 1,
+    model: undefined,
+    deadlineMs: undefined,
+    json: false,
+  });
+});
+
+test('faults may be several, and a name may hold an @', () => {
+  expect(
+    parseFlags(['-c', 'x', '--outage', 'a@60+120', '--outage', 'b@c@1.5+2', '--brownout', 'a@0+1']),
+  ).toMatchObject({
+    outages: [
+      { endpoint: 'a', fromS: 60, forS: 120 },
+      { endpoint: 'b@c', fromS: 1.5, forS: 2 },
+    ],
+    brownouts: [{ endpoint: 'a', fromS: 0, forS: 1 }],
+  });
+});
+
+test.each([
+  [[], '--config FILE is missing'],
+  [['--rps', '0'], "--rps: expected a number above 0, got '0'"],
+  [['--rps', 'many'], "--rps: expected a number above 0, got 'many'"],
+  [['--rps', 'Infinity'], '--rps: expected a number above 0'],
+  [['--seconds', ''], '--seconds: expected a number above 0'],
+  [['--seed', '1.5'], '--seed: expected a whole number'],
+  [['--spike', '0.5x'], '--spike: expected a factor of at least 1'],
+  [['--spike', 'x'], '--spike: expected a factor of at least 1'],
+  [['--outage', 'main'], '--outage: expected NAME@START+LENGTH'],
+  [['--outage', 'main@60+0'], '--outage: expected NAME@START+LENGTH'],
+  [['--brownout', '@60+1'], '--brownout: expected NAME@START+LENGTH'],
+  [['--deadline-ms', '-5'], '--deadline-ms'],
+  [['--tracee', 'x'], "'--tracee'"],
+  [['stray'], 'stray'],
+])('wrong flags are named with what was expected: %j', (args, message) => {
+  const given = args.length === 0 ? args : ['--config', 'x', ...args];
+  expect(() => parseFlags(given)).toThrow(message);
+  expect(() => parseFlags(given)).toThrow(expect.objectContaining({ name: 'UsageError' }) as Error);
+});

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { publishedLengths } from '../../lib/cli/simulate/lengths';
+import { poissonArrivals, rateAt, traceArrivals } from '../../lib/cli/simulate/machine/arrivals';
+import { readTrace } from '../../lib/cli/simulate/machine/trace';
+import { drawCalls } from '../../lib/cli/simulate/machine/workload';
+
+const SHAPE = { baseRps: 1, peakRps: 20, riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 };
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+test('a flash rises within its seconds, holds, and falls by its time constant', () => {
+  expect([0, 59, 62.5, 65, 154].map((second) => rateAt(SHAPE, second))).toEqual([1, 1, 10.5, 20, 20]);
+  expect(rateAt(SHAPE, 175)).toBeCloseTo(1 + 19 / Math.E, 5);
+});
+
+test('arrivals come in order and as many as the rate says', () => {
+  const arrivals = poissonArrivals(SHAPE, 300, 5);
+  expect(arrivals).toEqual([...arrivals].sort((a, b) => a - b));
+  expect(arrivals.filter((at) => at < 60_000).length).toBeGreaterThan(35);
+  expect(arrivals.filter((at) => at < 60_000).length).toBeLessThan(90);
+  const peak = arrivals.filter((at) => at >= 65_000 && at < 155_000).length;
+  expect(peak / 90).toBeGreaterThan(18);
+  expect(peak / 90).toBeLessThan(22);
+});
+
+test("a trace's gaps keep their proportions at any rate, around its end too", () => {
+  const rows = [0, 1000, 1100, 4000].map((atMs) => ({ atMs, promptTokens: 1, outputTokens: 1 }));
+  const arrivals = traceArrivals(rows, 1, 2, 6);
+  // The mean gap of 4000 / 3 ms becomes 500 ms.
+  const gaps = arrivals.slice(1).map((at, index) => at - arrivals[index]!);
+  expect(gaps.slice(0, 4).map(Math.round)).toEqual([38, 1088, 500, 375]);
+});
+
+test('calls have the shares of priority, quality and ceilings that the law says, and never expect more than they allow', () => {
+  const rows = publishedLengths(20_000, 3);
+  const calls = drawCalls(
+    rows.map((_, index) => index),
+    rows,
+    0,
+    {
+      qualities: [
+        [0.7, 0],
+        [0.3, 0.9],
+      ],
+      ceilings: [
+        [0.6, undefined],
+        [0.4, 0.004],
+      ],
+      noCeilingFrom: 0.9,
+    },
+    9,
+  );
+  const share = (of: (call: (typeof calls)[number]) => boolean): number =>
+    calls.filter(of).length / calls.length;
+  expect(share(({ priority }) => priority === 5)).toBeCloseTo(0.1, 1);
+  expect(share(({ priority }) => priority === 3)).toBeCloseTo(0.4, 1);
+  expect(share(({ minQuality }) => minQuality === 0.9)).toBeCloseTo(0.3, 1);
+  expect(share(({ maxUsdPer1k }) => maxUsdPer1k !== undefined)).toBeCloseTo(0.28, 1);
+  for (const call of calls) {
+    expect(call.expectedOutputTokens).toBeLessThanOrEqual(call.maxTokens);
+    expect(call.outputTokens).toBeLessThanOrEqual(call.maxTokens);
+    expect(call.deadlineMs).toBeGreaterThanOrEqual(3000 + 60 * call.outputTokens);
+    if (call.minQuality === 0.9) expect(call.maxUsdPer1k).toBeUndefined();
+  }
+});
+
+test('drawn lengths have the published means', () => {
+  const rows = publishedLengths(50_000, 1);
+  expect(mean(rows.map(({ promptTokens }) => promptTokens)) / 1154.7).toBeCloseTo(1, 1);
+  expect(mean(rows.map(({ outputTokens }) => outputTokens)) / 211.1).toBeCloseTo(1, 1);
+});
+
+describe('a trace file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trace-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const write = (data: string | Buffer): string => {
+    const path = join(folder, 'trace');
+    writeFileSync(path, data);
+    return path;
+  };
+
+  test('is read plain or gzipped, with its columns in any order', () => {
+    const text = 'output_tokens,note,t_ms,prompt_tokens\r\n5,a,0,10\r\n6,b,7.5,20\r\n';
+    const rows = [
+      { atMs: 0, promptTokens: 10, outputTokens: 5 },
+      { atMs: 7.5, promptTokens: 20, outputTokens: 6 },
+    ];
+    expect(readTrace(write(text))).toEqual(rows);
+    expect(readTrace(write(gzipSync(text)))).toEqual(rows);
+  });
+
+  test.each([
+    ['t_ms,prompt_tokens\n0,1\n1,1\n', 'missing: output_tokens'],
+    ['t_ms,prompt_tokens,output_tokens\n0,1,1\n', 'at least two rows'],
+    ['t_ms,prompt_tokens,output_tokens\n0,1,1\n5,,1\n', ':3: expected three numbers'],
+    ['t_ms,prompt_tokens,output_tokens\n5,1,1\n4,1,1\n', ':3: expected three numbers'],
+    ['t_ms,prompt_tokens,output_tokens\n0,1,-1\n4,1,1\n', ':2: expected three numbers'],
+  ])('with a fault says where: %j', (text, message) => {
+    expect(() => readTrace(write(text))).toThrow(message);
+  });
+});
