@@ -113,6 +113,7 @@ describe('chat()', () => {
     expect(getEventListeners(leaving.signal, 'abort')).toHaveLength(1);
     leaving.abort();
     for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    expect(getEventListeners(leaving.signal, 'abort')).toHaveLength(0);
     expect(warn).not.toHaveBeenCalled();
     warn.mockRestore();
   });

@@ -1,5 +1,10 @@
+interface Followers {
+  readonly calls: Set<LinkedAbort>;
+  readonly onAbort: () => void;
+}
+
 /** One listener for all calls that follow a signal: eleven calls under one are no leak to be warned of. */
-const followers = new WeakMap<AbortSignal, Set<LinkedAbort>>();
+const followersOf = new WeakMap<AbortSignal, Followers>();
 
 /** An abort signal of a call's own that follows those of its callers until it is released. */
 export class LinkedAbort {
@@ -25,20 +30,27 @@ export class LinkedAbort {
 
   /** Leaves nothing behind at a signal that outlives the call. */
   release(): void {
-    for (const signal of this.#followed) followers.get(signal)?.delete(this);
+    for (const signal of this.#followed) unfollow(signal, this);
   }
 }
 
 function follow(signal: AbortSignal, call: LinkedAbort): void {
-  const known = followers.get(signal);
+  const known = followersOf.get(signal);
   if (known) {
-    known.add(call);
+    known.calls.add(call);
     return;
   }
   const calls = new Set([call]);
-  followers.set(signal, calls);
   const onAbort = (): void => {
     for (const following of [...calls]) following.abort();
   };
+  followersOf.set(signal, { calls, onAbort });
   signal.addEventListener('abort', onAbort, { once: true });
+}
+
+function unfollow(signal: AbortSignal, call: LinkedAbort): void {
+  const known = followersOf.get(signal);
+  if (!known?.calls.delete(call) || known.calls.size > 0) return;
+  followersOf.delete(signal);
+  signal.removeEventListener('abort', known.onAbort);
 }
