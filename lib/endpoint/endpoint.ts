@@ -192,8 +192,9 @@ export class Endpoint {
     const parts = {
       endpoint: this,
       call,
-      reservation: new Reservation(this.quotas, charge, this.charging.mode === 'reserved', now),
+      reservation: new Reservation(this.quotas, charge, () => this.charging.mode === 'reserved', now),
       ticket: this.breaker.enter(),
+      chargeMark: this.charging.sent(call, now),
       beside: this.#inFlight,
       expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
     };
@@ -265,14 +266,16 @@ export class Endpoint {
   #restQuota(lease: Lease, { detail, reading }: UpstreamFailure): void {
     const now = performance.now();
     const asked = detail.retryAfterMs ?? resetMs(reading);
-    for (const quota of lease.reservation.quotas) {
+    const { quotas, marks, charge } = lease.reservation;
+    for (const [index, quota] of quotas.entries()) {
+      const mark = marks[index];
       // The answers of one burst are one refusal: only one after a rest makes the next rest longer.
       if (quota.restsUntil <= now) quota.refusals++;
       const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
       const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
       // Several answers of one burst: the latest end counts, an earlier one never shortens it.
       quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
-      quota.refused(reading, now);
+      quota.refused(reading, now, mark && { mark, charge });
     }
     this.#parts.listeners.onRest(this, detail, this.restsUntil(now) - now, false);
   }

@@ -3,6 +3,7 @@ import type { Call } from '../call/call';
 import { ruleFor } from '../failure/detail';
 import type { LimitReading } from '../provider/rate-limit-headers';
 import type { BreakerTicket } from './breaker';
+import type { ChargeMark } from './charging';
 import { CONNECT_TIMEOUT } from './connect-limit';
 import type { Endpoint } from './endpoint';
 import type { UpstreamFailure } from './exchange';
@@ -30,6 +31,8 @@ export interface LeaseParts {
   readonly call: Call;
   readonly reservation: Reservation;
   readonly ticket: BreakerTicket;
+  /** What had been asked of the provider when this was sent. */
+  readonly chargeMark: ChargeMark;
   /** Other calls in flight when this one was sent. */
   readonly beside: number;
   /** Expected milliseconds to the first sign of life. */
@@ -80,6 +83,7 @@ export class Lease {
     if (!this.#end()) return;
     this.#parts.ticket.end('success');
     this.reservation.settle(usage ? { kind: 'used', usage: chargeOf(usage) } : { kind: 'kept' }, now);
+    this.endpoint.charging.produced(usage?.completion_tokens ?? this.reservation.charge.output);
     this.#learnTimes(usage, now);
     this.endpoint.onSuccess(this, now - this.startedAt);
   }
@@ -95,6 +99,7 @@ export class Lease {
     const counts = rule.countsAgainstEndpoint && !callersTime && !this.#struck;
     ticket.end(counts ? 'failure' : 'neutral');
     this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
+    this.endpoint.charging.produced(output);
     this.endpoint.onFailure(this, { failure, rule, counts });
   }
 
@@ -105,6 +110,7 @@ export class Lease {
     ticket.end('neutral');
     const usage = { input: call.promptTokens, output };
     this.reservation.settle(sent ? { kind: 'used', usage } : { kind: 'returned' }, performance.now());
+    this.endpoint.charging.produced(output);
     this.endpoint.onRelease();
   }
 
@@ -113,12 +119,15 @@ export class Lease {
     if (reading === undefined) return;
     const now = performance.now();
     const { quotas, marks } = this.reservation;
-    const { call, endpoint } = this.#parts;
+    const { endpoint } = this.#parts;
+    const { tokens } = reading;
+    if (tokens?.remaining !== undefined) {
+      this.reservation.heard();
+      endpoint.charging.heard(this.#parts.chargeMark, tokens.remaining, tokens.limit);
+    }
     for (const [index, quota] of quotas.entries()) {
       const mark = marks[index];
-      const off = mark && quota.correct(mark, reading, now);
-      if (off === undefined || call.maxOutputTokens === undefined) continue;
-      endpoint.charging.observe(off, call.maxOutputTokens - call.expectedOutputTokens);
+      if (mark) quota.correct(mark, reading, now);
     }
   }
 

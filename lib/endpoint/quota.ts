@@ -22,7 +22,10 @@ export interface Charges {
 export function chargesOf(call: Call): Charges {
   const input = call.promptTokens;
   const most = call.maxOutputTokens ?? call.expectedOutputTokens;
-  return { most: { input, output: most }, expected: { input, output: Math.min(most, call.expectedOutputTokens) } };
+  return {
+    most: { input, output: most },
+    expected: { input, output: Math.min(most, call.expectedOutputTokens) },
+  };
 }
 
 type Dimension = 'requests' | 'tokens' | 'input' | 'output';
@@ -170,33 +173,40 @@ export class Quota {
     return mark;
   }
 
-  /**
-   * Corrects the levels from the headers of the marked attempt's answer.
-   * @returns By how many tokens we were off; undefined where the headers don't tell.
-   */
-  correct(mark: QuotaMark, reading: LimitReading, now: number): number | undefined {
+  /** Corrects the levels from the headers of the marked attempt's answer. */
+  correct(mark: QuotaMark, reading: LimitReading, now: number): void {
     const windows = windowsOf(reading);
-    let off: number | undefined;
     for (const { dimension, bucket, ledger } of this.#buckets) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
       const marked = mark[dimension];
-      if (window?.remaining !== undefined && marked) {
-        const missing = bucket.correct(marked, window.remaining, now);
-        if (dimension === 'tokens') off = missing;
-      }
+      if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
       ledger.touch();
     }
-    return off;
   }
 
-  /** A 429: what its headers say is left, is left; where they say nothing, nothing is, and the limit is lower. */
-  refused(reading: LimitReading | undefined, now: number): void {
+  /**
+   * A 429 of an attempt that has been given back: what its headers say is left, is left; where they say nothing,
+   * nothing is, and the limit is lower.
+   */
+  refused(
+    reading: LimitReading | undefined,
+    now: number,
+    attempt?: { mark: QuotaMark; charge: Charge },
+  ): void {
     const windows = reading && windowsOf(reading);
     for (const { dimension, bucket, ledger } of this.#buckets) {
       const remaining = windows?.[dimension]?.remaining;
-      if (remaining !== undefined) bucket.refusedAt(remaining, now);
-      else if (windows === undefined) bucket.refused(now);
+      if (remaining !== undefined) {
+        bucket.refusedAt(
+          remaining,
+          now,
+          attempt?.mark[dimension],
+          attempt && units(dimension, attempt.charge),
+        );
+      } else if (windows === undefined) {
+        bucket.refused(now);
+      }
       ledger.touch();
     }
   }

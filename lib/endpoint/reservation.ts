@@ -12,17 +12,19 @@ export type Settlement =
 /** What one attempt took from its quotas. Settled exactly once: a second settlement changes nothing. */
 export class Reservation {
   readonly #marks: readonly QuotaMark[];
-  readonly #keepsReserved: boolean;
+  readonly #keepsReserved: () => boolean;
+  #isHeard = false;
   #settled = false;
 
   /**
    * Takes the charge from every quota. The caller has made sure that it fits.
-   * @param keepsReserved The provider charges prompt + max_tokens at admission and gives nothing back.
+   * @param keepsReserved Whether the provider charges prompt + max_tokens at admission and gives nothing back: asked
+   *   at the end, when its answer may have told.
    */
   constructor(
     readonly quotas: readonly Quota[],
     readonly charge: Charge,
-    keepsReserved: boolean,
+    keepsReserved: () => boolean,
     now: number,
   ) {
     this.#keepsReserved = keepsReserved;
@@ -39,6 +41,11 @@ export class Reservation {
     return this.#marks;
   }
 
+  /** The answer's headers have told what the provider took for the prompt: the levels follow those. */
+  heard(): void {
+    this.#isHeard = true;
+  }
+
   settle(settlement: Settlement, now: number): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -49,9 +56,11 @@ export class Reservation {
   }
 
   #unused(usage: Charge): Charge {
-    const input = this.charge.input - usage.input;
+    const unused = this.charge.input - usage.input;
+    // What the headers have given back already is not given back again.
+    const input = this.#isHeard ? Math.min(0, unused) : unused;
     const output = this.charge.output - usage.output;
-    if (!this.#keepsReserved) return { input, output };
+    if (!this.#keepsReserved()) return { input, output };
     // What was reserved is spent; what went beyond it is charged as well.
     const beyond = Math.min(0, input + output);
     return { input: 0, output: beyond };
