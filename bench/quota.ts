@@ -1,5 +1,5 @@
-import { runVariant } from './quota/virtual';
 import { VARIANTS } from './quota/variants';
+import { runVariant } from './quota/virtual';
 
 async function main(): Promise<void> {
   const rows: Record<string, unknown>[] = [];

@@ -70,7 +70,7 @@ class Schedule {
 
   #take(charge: Charge, now: number): void {
     if (this.quota.waitMs(charge, now) > 0) return;
-    this.open.push(new Reservation([this.quota], charge, false, now));
+    this.open.push(new Reservation([this.quota], charge, () => false, now));
     this.bookings.push({ at: now, requests: 1, tokens: charge.input + charge.output });
   }
 

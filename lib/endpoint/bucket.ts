@@ -116,31 +116,29 @@ export class Bucket {
    * answers have corrected since then is not corrected again, and an answer to an attempt older than one that was
    * heeded says nothing new. Whole where it takes, half where it gives; what the provider may not have charged yet is
    * not given.
-   * @returns How far we were off, in units: below zero where the provider has charged more than we knew. Undefined
-   *   where nothing can be told from it: it is the first, or an old one.
    */
-  correct(mark: BucketMark, remaining: number, now: number): number | undefined {
+  correct(mark: BucketMark, remaining: number, now: number): void {
     this.#refill(now);
-    const gapMs = mark.at - this.#heardAt;
-    if (gapMs < 0) return undefined;
+    if (mark.at < this.#heardAt) return;
     if (mark.at <= this.#scaledAt) {
       this.refusedAt(remaining, now);
-      return undefined;
+      return;
     }
-    const isFirst = this.#heardAt === -Infinity;
-    this.#heardAt = mark.at;
     if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
-    const off = remaining - mark.level - (this.#corrections - mark.corrections);
-    const missing = off < 0 ? off : Math.max(0, off - mark.pending);
+    const off = this.#off(mark, remaining);
+    // The share of the limit that is never used stays at the bottom of the bucket, where it guards the next call.
+    const missing = off < 0 ? off : Math.max(0, off - mark.pending - (this.providerLimit - this.limit));
     this.#shift(missing < 0 ? missing : missing / 2);
-    if (isFirst) return undefined;
-    if (gapMs > 0) this.#unseen.observe(missing, gapMs, this.#limitRate);
-    return missing;
+    this.#learn(mark, missing);
   }
 
-  /** A refusal that says what was left: that, and no more, is left. */
-  refusedAt(remaining: number, now: number): void {
+  /**
+   * A refusal that says what was left: that, and no more, is left.
+   * @param asked What the refused attempt had taken when the mark was made; it has been given back.
+   */
+  refusedAt(remaining: number, now: number, mark?: BucketMark, asked = 0): void {
     this.#refill(now);
+    if (mark && mark.at > this.#scaledAt) this.#learn(mark, Math.min(0, this.#off(mark, remaining - asked)));
     this.#shift(Math.min(0, remaining - this.#level));
   }
 
@@ -167,6 +165,24 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
+  /** How far the level was off what was left, beyond what has been corrected since. */
+  #off(mark: BucketMark, remaining: number): number {
+    return remaining - mark.level - (this.#corrections - mark.corrections);
+  }
+
+  #learn(mark: BucketMark, missing: number): void {
+    const gapMs = mark.at - this.#heardAt;
+    if (gapMs < 0) return;
+    this.#heardAt = mark.at;
+    if (gapMs === Infinity) {
+      // Nobody knows in what time the first difference came about.
+      this.#unseen.begin(this.#limitRate);
+      return;
+    }
+    this.#unseen.observe(missing, gapMs, this.#limitRate);
+    this.#setSlowdown(this.#slowdown);
+  }
+
   #shift(units: number): void {
     const before = this.#level;
     this.#level = Math.min(this.#depth, before + units);
@@ -182,7 +198,8 @@ export class Bucket {
 
   #setSlowdown(slowdown: number): void {
     this.#slowdown = slowdown;
-    this.#rate = (this.limit / 60_000) * slowdown;
+    const rate = this.#limitRate * slowdown;
+    this.#rate = rate - Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
   }
 
   #refill(now: number): void {

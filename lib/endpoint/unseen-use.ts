@@ -1,7 +1,10 @@
-/** How long what was seen of others counts, in milliseconds. */
-const MEMORY_MS = 20_000;
-/** Others are never taken to use more than this share of a limit: something is always left to ask for. */
-const MOST_SHARE = 0.9;
+/** Time constants, in milliseconds: of the rate, and of the headroom, which costs nothing once it is there. */
+const RATE_MEMORY_MS = 20_000;
+const HEADROOM_MEMORY_MS = 120_000;
+/** The next surprise may be so many times the last. */
+const CAUTION = 2;
+/** Before anything is known, in milliseconds of the limit. */
+const FIRST_HEADROOM_MS = 2_000;
 /** The most headroom, in milliseconds of the limit. */
 const MOST_HEADROOM_MS = 6_000;
 
@@ -12,6 +15,8 @@ const MOST_HEADROOM_MS = 6_000;
  * nothing is lost.
  */
 export class UnseenUse {
+  /** Others are never taken to use more than this share of a limit: something is always left to ask for. */
+  static readonly MOST_SHARE = 0.9;
   #rate = 0;
   #headroom = 0;
 
@@ -25,15 +30,20 @@ export class UnseenUse {
     return this.#headroom;
   }
 
+  /** The provider tells its count for the first time. */
+  begin(limitRate: number): void {
+    this.#headroom = FIRST_HEADROOM_MS * limitRate;
+  }
+
   /**
    * @param missing How far the provider's count was off ours; below zero where it was lower.
    * @param gapMs The time in which that came about: since the last count of the provider that was heeded.
    * @param limitRate Units a millisecond that the limit allows.
    */
   observe(missing: number, gapMs: number, limitRate: number): void {
-    const gain = (1 - Math.exp(-gapMs / MEMORY_MS)) / gapMs;
-    this.#rate = Math.min(MOST_SHARE * limitRate, Math.max(0, this.#rate - gain * missing));
-    const surprise = Math.min(MOST_HEADROOM_MS * limitRate, Math.max(0, -missing));
-    this.#headroom = Math.max(surprise, this.#headroom * Math.exp(-gapMs / MEMORY_MS));
+    const gain = gapMs > 0 ? (1 - Math.exp(-gapMs / RATE_MEMORY_MS)) / gapMs : 1 / RATE_MEMORY_MS;
+    this.#rate = Math.min(UnseenUse.MOST_SHARE * limitRate, Math.max(0, this.#rate - gain * missing));
+    const surprise = Math.min(MOST_HEADROOM_MS * limitRate, Math.max(0, -CAUTION * missing));
+    this.#headroom = Math.max(surprise, this.#headroom * Math.exp(-gapMs / HEADROOM_MEMORY_MS));
   }
 }
