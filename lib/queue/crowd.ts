@@ -1,5 +1,5 @@
 import type { Priority } from '../call/context';
-import { DENSITY_BUCKETS, denser } from './density';
+import { before, DENSITY_BUCKETS } from './density';
 import { type Entry, IN_CROWD } from './entry';
 import { type HeapItem, IndexedHeap } from './heap';
 
@@ -101,7 +101,7 @@ export class Crowd<Slot> {
 }
 
 function lessDense<Slot>(a: Entry<Slot>, b: Entry<Slot>): boolean {
-  return denser(b, a);
+  return before(b, a);
 }
 
 function larger<Slot>(a: Group<Slot>, b: Group<Slot>): boolean {

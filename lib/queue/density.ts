@@ -25,13 +25,26 @@ export function densityBucket(value: number): number {
   return step > 0 ? Math.min(step, DENSITY_BUCKETS - 1) : 0;
 }
 
+/** What waiting is worth: after so many milliseconds a call goes before a new one of twice its density. */
+const OCTAVE_MS = 60_000;
+
+/**
+ * The place of a call in the queue: higher goes first. Density alone would let a stream of slightly denser calls keep
+ * one waiting for ever, and calls that are all alike do differ slightly, as the output to be expected of them is learnt.
+ * A rank never changes, because all that wait grow older alike.
+ * @param enteredAt On the scale of `performance.now()`.
+ */
+export function rank(value: number, enteredAt: number): number {
+  return Math.log2(value) - enteredAt / OCTAVE_MS;
+}
+
 export interface Ranked {
-  readonly density: number;
+  readonly rank: number;
   /** The order of arrival. */
   readonly seq: number;
 }
 
-/** The order of the queue: the denser first; first come first served where that is equal. */
-export function denser(a: Ranked, b: Ranked): boolean {
-  return a.density > b.density || (a.density === b.density && a.seq < b.seq);
+/** The order of the queue; first come first served where the rank is equal. */
+export function before(a: Ranked, b: Ranked): boolean {
+  return a.rank > b.rank || (a.rank === b.rank && a.seq < b.seq);
 }

@@ -1,4 +1,4 @@
-import { denser } from './density';
+import { before } from './density';
 import type { Entry } from './entry';
 import { IndexedHeap } from './heap';
 import type { Lane } from './pool';
@@ -27,15 +27,15 @@ export interface DrainEnds<Slot> {
 export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
   readonly #ends: DrainEnds<Slot>;
-  readonly #lanes = new IndexedHeap<Lane<Slot>>(0, denser);
+  readonly #lanes = new IndexedHeap<Lane<Slot>>(0, before);
   readonly #aside: Entry<Slot>[] = [];
   #leaving = 0;
   #nextAt = Infinity;
-  #density = 0;
+  #rank = -Infinity;
   #metHeld = false;
 
   readonly #isHeld = (resource: Resource): boolean => {
-    const held = (this.#pools.on(resource)?.heldBy ?? 0) >= this.#density;
+    const held = (this.#pools.on(resource)?.heldBy ?? -Infinity) >= this.#rank;
     if (held) this.#metHeld = true;
     return held;
   };
@@ -53,7 +53,7 @@ export class Drain<Slot> {
         this.#nextAt = now;
         break;
       }
-      if (!this.#tryHead(lane, now) || !lane.rank()) this.#lanes.remove(lane);
+      if (!this.#tryHead(lane, now) || !lane.place()) this.#lanes.remove(lane);
       else this.#lanes.update(lane);
     }
     this.#end();
@@ -63,14 +63,14 @@ export class Drain<Slot> {
   #begin(): void {
     this.#leaving = 0;
     this.#nextAt = Infinity;
-    for (const contested of this.#pools.contested()) contested.heldBy = 0;
+    for (const contested of this.#pools.contested()) contested.heldBy = -Infinity;
     for (const pool of this.#pools.values()) {
       pool.spareTries = SPARE_TRIES;
       pool.opensAt = Infinity;
       for (const lane of pool.lanes) {
         if (lane === undefined) continue;
         lane.ceiling = Infinity;
-        if (lane.rank()) this.#lanes.add(lane);
+        if (lane.place()) this.#lanes.add(lane);
       }
     }
   }
@@ -87,11 +87,11 @@ export class Drain<Slot> {
   #tryHead(lane: Lane<Slot>, now: number): boolean {
     const { pool } = lane;
     const entry = lane.turns.next;
-    if (entry === undefined || pool.isAllHeld(lane.density)) return false;
+    if (entry === undefined || pool.isAllHeld(lane.rank)) return false;
     const isFirst = lane.ceiling === Infinity;
     if (!isFirst && pool.spareTries <= 0) return false;
 
-    const result = this.#ask(entry, lane.density);
+    const result = this.#ask(entry, lane.rank);
     if (result.kind === 'started') {
       pool.opensAt = 0;
       this.#leaving += 1;
@@ -108,8 +108,8 @@ export class Drain<Slot> {
     return true;
   }
 
-  #ask(entry: Entry<Slot>, density: number): StartResult<Slot> {
-    this.#density = density;
+  #ask(entry: Entry<Slot>, rank: number): StartResult<Slot> {
+    this.#rank = rank;
     this.#metHeld = false;
     entry.state = 'starting';
     const result = tryStart(entry, this.#isHeld);
@@ -123,9 +123,9 @@ export class Drain<Slot> {
     this.#nextAt = Math.min(this.#nextAt, opensAt);
     pool.opensAt = Math.min(pool.opensAt, opensAt);
     const contested = result.on && this.#pools.on(result.on);
-    if (contested !== undefined && contested.heldBy < lane.density) contested.heldBy = lane.density;
+    if (contested !== undefined && contested.heldBy < lane.rank) contested.heldBy = lane.rank;
     else if (!isFirst) pool.spareTries -= 1;
-    lane.ceiling = lane.density;
+    lane.ceiling = lane.rank;
     lane.turns.setAside(entry);
     this.#aside.push(entry);
   }

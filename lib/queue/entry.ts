@@ -1,4 +1,4 @@
-import { density, densityBucket, MOST_TOKENS, type Ranked } from './density';
+import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './density';
 import type { HeapItem } from './heap';
 import type { Pool } from './pool';
 import type { QueuedCall } from './queued-call';
@@ -13,7 +13,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
   readonly at = [-1, -1, -1];
   readonly call: QueuedCall<Slot>;
   readonly seq: number;
-  readonly density: number;
+  readonly rank: number;
   readonly bucket: number;
   readonly tokens: number;
   /** When the call must start at the latest. */
@@ -34,8 +34,9 @@ export class Entry<Slot> implements HeapItem, Ranked {
   ) {
     this.call = call;
     this.seq = seq;
-    this.density = density(call.priority, call.promptTokens, call.outputTokens);
-    this.bucket = densityBucket(this.density);
+    const value = density(call.priority, call.promptTokens, call.outputTokens);
+    this.rank = rank(value, performance.now());
+    this.bucket = densityBucket(value);
     this.tokens = Math.min(call.promptTokens + call.outputTokens, MOST_TOKENS);
     this.lastStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
     this.resolve = settle.resolve;

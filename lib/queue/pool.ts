@@ -9,7 +9,7 @@ import { Turns } from './turns';
 export interface Contested<Slot> {
   readonly resource: Resource;
   readonly pools: Set<Pool<Slot>>;
-  /** The density of the blocked call that holds it in this drain; 0 when it is free. */
+  /** The rank of the blocked call that holds it in this drain; -Infinity when it is free. */
   heldBy: number;
 }
 
@@ -19,9 +19,9 @@ export class Lane<Slot> implements HeapItem {
   readonly pool: Pool<Slot>;
   readonly turns = new Turns<Entry<Slot>>();
   /** The rank in the drain that is running, noted when the lane was last placed. */
-  density = 0;
+  rank = -Infinity;
   seq = 0;
-  /** In this drain, the density of its blocked call: those behind it in turn go no earlier than it does. */
+  /** In this drain, the rank of its blocked call: those behind it in turn go no earlier than it does. */
   ceiling = Infinity;
 
   constructor(pool: Pool<Slot>) {
@@ -29,10 +29,10 @@ export class Lane<Slot> implements HeapItem {
   }
 
   /** Takes the rank of its head; undefined when none is left. */
-  rank(): Entry<Slot> | undefined {
+  place(): Entry<Slot> | undefined {
     const head = this.turns.next;
     if (head !== undefined) {
-      this.density = Math.min(head.density, this.ceiling);
+      this.rank = Math.min(head.rank, this.ceiling);
       this.seq = head.seq;
     }
     return head;
@@ -73,9 +73,9 @@ export class Pool<Slot> {
     this.lane(entry.call.priority).turns.remove(entry);
   }
 
-  /** Whether calls no denser than this can start nowhere, because each resource is held against them. */
-  isAllHeld(density: number): boolean {
-    for (const contested of this.resources) if (contested.heldBy < density) return false;
+  /** Whether calls of this rank or a lower one can start nowhere, because each resource is held against them. */
+  isAllHeld(rank: number): boolean {
+    for (const contested of this.resources) if (contested.heldBy < rank) return false;
     return this.resources.length > 0;
   }
 }

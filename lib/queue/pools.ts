@@ -45,15 +45,15 @@ export class Pools<Slot> {
     }
   }
 
-  /** Whether the queue's next call on that resource comes before one that is as dense as this. */
-  comesBefore(density: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
+  /** Whether the queue's next call on that resource comes before a new one of this rank. */
+  comesBefore(rank: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);
     if (contested === undefined) return false;
     for (const { lanes } of contested.pools) {
       for (const lane of lanes) {
         const head = lane?.turns.next;
         if (lane === undefined || head === undefined) continue;
-        if (head.density >= density) return true;
+        if (head.rank >= rank) return true;
         if (turn?.priority !== head.call.priority) continue;
         if (lane.turns.tenants > 1 || !lane.turns.has(turn.tenant)) return true;
       }
@@ -64,7 +64,7 @@ export class Pools<Slot> {
   #contest(resource: Resource): Contested<Slot> {
     let contested = this.#contested.get(resource);
     if (contested === undefined) {
-      contested = { resource, pools: new Set(), heldBy: 0 };
+      contested = { resource, pools: new Set(), heldBy: -Infinity };
       this.#contested.set(resource, contested);
     }
     return contested;

@@ -1,4 +1,4 @@
-import { denser, type Ranked } from './density';
+import { before, type Ranked } from './density';
 import { IN_TURN } from './entry';
 import { type HeapItem, IndexedHeap } from './heap';
 
@@ -100,7 +100,7 @@ export class Turns<C extends TurnCall> {
       served,
       waiting: 0,
       at: [-1],
-      calls: new IndexedHeap<C>(IN_TURN, denser),
+      calls: new IndexedHeap<C>(IN_TURN, before),
     };
     this.#lines.set(tenant, line);
     return line;
@@ -123,5 +123,5 @@ export class Turns<C extends TurnCall> {
 
 function sooner<C extends TurnCall>(a: Line<C>, b: Line<C>): boolean {
   if (a.served !== b.served) return a.served < b.served;
-  return denser(a.calls.first as C, b.calls.first as C);
+  return before(a.calls.first as C, b.calls.first as C);
 }

@@ -1,6 +1,7 @@
 import type { Priority } from '../call/context';
 import type { AiBalancerError } from '../errors';
 import { Crowd } from './crowd';
+import { rank } from './density';
 import { Drain } from './drain';
 import { Entry, IN_DEADLINES } from './entry';
 import { IndexedHeap } from './heap';
@@ -75,7 +76,7 @@ export class WaitQueue<Slot> {
    * With `turn` it also waits behind calls of its priority of other tenants, whose turn it may be. O(pools).
    */
   mustWait(density: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
-    return this.#pools.comesBefore(density, resource, turn);
+    return this.#pools.comesBefore(rank(density, performance.now()), resource, turn);
   }
 
   /** How long the backlog would keep such a call from starting, in milliseconds; 0 when nothing is ahead. */
