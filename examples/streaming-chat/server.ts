@@ -1,0 +1,100 @@
+// A helpdesk page that shows answers as they are written, and has a stop button. `npx tsx examples/streaming-chat/server.ts`
+// With HOLYSHEEP_API_KEY set the answers are real; without it two simulated providers give them.
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import express, { type Express } from 'express';
+import {
+  aiBalancer,
+  type Balancer,
+  type ChatMessage,
+  type EndpointConfig,
+  holysheep,
+} from 'express-ai-balancer';
+import { startProvider } from 'express-ai-balancer/simulator';
+
+const MODEL = 'gpt-4o-mini';
+const SPARE = 'deepseek-chat';
+const SYSTEM = {
+  role: 'system',
+  content: 'You answer customers of a web shop, kindly and in a few sentences.',
+};
+/** What a visitor may send: their own words and the answers they got. */
+const ROLES = ['user', 'assistant'];
+const MAX_MESSAGES = 20;
+const MAX_CHARACTERS = 4_000;
+
+/** The page: plain HTML, CSS and JavaScript. */
+export function page(): Express {
+  const app = express();
+  app.use((_req, res, next) => {
+    res.set('content-security-policy', "default-src 'self'");
+    next();
+  });
+  return app.use(express.static(join(__dirname, 'public')));
+}
+
+export function helpdesk(endpoints: EndpointConfig[]): Express & { balancer: Balancer } {
+  const app = express();
+  // An answer that breaks off is begun anew by another endpoint; the page hears of it and clears what it has shown.
+  const ai = aiBalancer({ endpoints, stream: { recovery: 'restart' } });
+  app.use(page(), express.json(), ai);
+
+  app.post('/chat', async (req, res) => {
+    const messages = visitorsMessages(req.body);
+    if (!messages) {
+      res.status(400).json({ error: { message: 'Please write a question.' } });
+      return;
+    }
+    // A visitor who stops or leaves closes `res`, and that ends the call at the provider.
+    await req.ai.chat({ model: MODEL, messages: [SYSTEM, ...messages], stream: true }).pipe(res);
+  });
+  return Object.assign(app, { balancer: ai.balancer });
+}
+
+/** The last messages where they are what a page of ours sends. */
+function visitorsMessages(body: unknown): ChatMessage[] | undefined {
+  const { messages } = (body ?? {}) as { messages?: unknown };
+  if (!Array.isArray(messages) || messages.length === 0) return undefined;
+  const last: unknown[] = messages.slice(-MAX_MESSAGES);
+  return last.every(isVisitors) ? last : undefined;
+}
+
+function isVisitors(message: unknown): message is ChatMessage {
+  const { role, content } = (message ?? {}) as Record<string, unknown>;
+  return (
+    ROLES.includes(role as string) &&
+    typeof content === 'string' &&
+    content.trim() !== '' &&
+    content.length <= MAX_CHARACTERS
+  );
+}
+
+/** Two models behind one key, or the same two of simulated providers. */
+async function endpoints(apiKey = process.env.HOLYSHEEP_API_KEY): Promise<EndpointConfig[]> {
+  if (apiKey) return holysheep({ apiKey, models: [MODEL, SPARE] });
+  const main = await startProvider({ models: { [MODEL]: { msPerOutputToken: 40 } }, reply });
+  const spare = await startProvider({ models: { [SPARE]: { msPerOutputToken: 40 } }, reply });
+  // Now and then an answer breaks off, so that you can see what the page does.
+  main.fault({ kind: 'cut', share: 0.25 });
+  const key = { apiKey: 'simulated' };
+  return [
+    { ...key, name: 'main', model: MODEL, baseURL: main.url },
+    { ...key, name: 'spare', model: SPARE, baseURL: spare.url },
+  ];
+}
+
+function reply(): string {
+  return (
+    'Thank you for writing to us. Your parcel left our house yesterday evening and is with the carrier now; it ' +
+    'should be with you tomorrow before noon.\n\nIf nobody is at home, the driver leaves it with a neighbour or at ' +
+    'the nearest parcel shop and puts a card in your letter box. Would you like me to send you the tracking number?'
+  );
+}
+
+async function main(): Promise<void> {
+  const server = helpdesk(await endpoints()).listen(Number(process.env.PORT ?? 3000), () => {
+    console.log(`http://localhost:${(server.address() as AddressInfo).port}`);
+  });
+}
+
+if (require.main === module) void main();
