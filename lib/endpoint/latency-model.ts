@@ -43,6 +43,13 @@ export class LatencyModel {
     };
   }
 
+  /** What the output of a call will take whose first token took so long. */
+  outputMs(size: Size, firstTokenMs: number): number {
+    const atRest = this.#prior.firstTokenMs(size.promptTokens);
+    const output = this.#prior.totalMs(size.promptTokens, size.expectedOutputTokens) - atRest;
+    return output * Math.max(1, firstTokenMs / atRest);
+  }
+
   sent(call: object, size: Size, stream: boolean, now: number): void {
     const { promptTokens, expectedOutputTokens } = size;
     const expected = stream

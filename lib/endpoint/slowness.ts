@@ -11,6 +11,13 @@ const LEAST = 0.3;
 /** How often the calls that are overdue are looked through. */
 const OVERDUE_EVERY_MS = 50;
 
+/** A call counts as overdue when it is so many times as old as usual, */
+const OVERDUE_FROM = 1.5;
+/** and it is taken to last so many times its age in the end. */
+const STILL_TO_COME = 1.5;
+/** It is news: it counts as so many older observations. */
+const OVERDUE_WEIGHT = 3;
+
 /** A call whose first sign of life is still to come. */
 interface Pending {
   readonly since: number;
@@ -105,10 +112,10 @@ export class Slowness {
     if (this.#pending.size === 0) return;
     const usual = this.#weight > 0 ? Math.max(1, this.#y / this.#weight) : 1;
     for (const { since, expectedMs } of this.#pending.values()) {
-      const y = Math.min(20, (now - since) / expectedMs);
-      if (y <= usual) continue;
-      this.#overdueSum += y;
-      this.#overdueCount++;
+      const age = (now - since) / expectedMs;
+      if (age <= OVERDUE_FROM * usual) continue;
+      this.#overdueSum += OVERDUE_WEIGHT * Math.min(20, STILL_TO_COME * age);
+      this.#overdueCount += OVERDUE_WEIGHT;
     }
   }
 

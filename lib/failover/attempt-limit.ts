@@ -9,24 +9,58 @@ const WHOLE_FACTOR = 3;
 /** Models that think before they answer. */
 const REASONING_MS = 300_000;
 
+/** An attempt is left while the deadline leaves the other endpoint so many times its predicted time. */
+const LAST_CHANCE_FACTOR = 1.5;
+
 /**
  * How long an attempt may take: for a stream until its first content, else until the whole answer. While another
  * endpoint could still serve, one that says nothing is left early enough for the other to be tried.
+ *
+ * @param alternativeMs The least time another endpoint is predicted to take; Infinity where there is none.
  */
-export function attemptLimitMs(call: Call, endpoint: Endpoint, othersLeft: boolean): number {
-  const { timeouts, profile } = endpoint.settings;
-  const remaining = Math.max(1, remainingMs(call, performance.now()));
-  const expected = endpoint.expect(call, performance.now());
-  if (call.stream) {
-    const most = profile.reasoning ? REASONING_MS : timeouts.firstTokenMs;
-    if (!othersLeft || profile.reasoning) return Math.min(remaining, most);
-    const patient = Math.max(LEAST_FIRST_TOKEN_MS, FIRST_TOKEN_FACTOR * expected.firstTokenMs);
-    return Math.min(remaining, most, patient);
-  }
+export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: number): number {
+  const now = performance.now();
+  const remaining = Math.max(1, remainingMs(call, now));
+  const expected = endpoint.expect(call, now);
+  const patient = call.stream
+    ? firstTokenLimitMs(endpoint, expected.firstTokenMs, alternativeMs)
+    : wholeLimitMs(call, endpoint, expected.totalMs, alternativeMs);
+  const usual = call.stream ? expected.firstTokenMs : expected.totalMs;
+  const lastChance = remaining - LAST_CHANCE_FACTOR * alternativeMs;
+  const worthTrying = lastChance > LAST_CHANCE_FACTOR * usual ? lastChance : Infinity;
+  return Math.min(remaining, patient, worthTrying);
+}
+
+/**
+ * Whether a stream that shows its first content now would miss the deadline, while another endpoint would not: a slow
+ * first token comes from an endpoint that is slow to the end.
+ *
+ * @param firstTokenMs What the attempt took until now.
+ */
+export function isTooSlowToFinish(
+  call: Call,
+  endpoint: Endpoint,
+  firstTokenMs: number,
+  alternativeMs: number,
+): boolean {
+  const remaining = remainingMs(call, performance.now());
+  if (remaining === Infinity || LAST_CHANCE_FACTOR * alternativeMs > remaining) return false;
+  return endpoint.latency.outputMs(call, firstTokenMs) > remaining;
+}
+
+function firstTokenLimitMs({ settings }: Endpoint, expectedMs: number, alternativeMs: number): number {
+  const { timeouts, profile } = settings;
+  if (profile.reasoning) return REASONING_MS;
+  if (alternativeMs === Infinity) return timeouts.firstTokenMs;
+  return Math.min(timeouts.firstTokenMs, Math.max(LEAST_FIRST_TOKEN_MS, FIRST_TOKEN_FACTOR * expectedMs));
+}
+
+function wholeLimitMs(call: Call, { settings }: Endpoint, expectedMs: number, alternativeMs: number): number {
+  const { timeouts } = settings;
   const total = call.operation === 'embeddings' ? timeouts.embeddingsMs : timeouts.totalMs;
-  if (!othersLeft) return Math.min(remaining, total);
-  const patient = Math.max(timeouts.firstTokenMs, WHOLE_FACTOR * expected.totalMs);
-  // Half of a short total is left for another try.
-  const least = call.operation === 'embeddings' ? total / 2 : patient;
-  return Math.min(remaining, total, least);
+  if (alternativeMs === Infinity) return total;
+  // Of a short total, half is left for another try.
+  const patient =
+    call.operation === 'embeddings' ? total / 2 : Math.max(timeouts.firstTokenMs, WHOLE_FACTOR * expectedMs);
+  return Math.min(total, patient);
 }

@@ -8,7 +8,7 @@ import { AiBalancerError } from '../errors';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import { optionsOf, type Plan } from '../routing/plan';
 import { Acquirer } from './acquire';
-import { attemptLimitMs } from './attempt-limit';
+import { attemptLimitMs, isTooSlowToFinish } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
 import { allFailed, callersFault, contextTooLong, deadlineError, withTrail } from './call-errors';
 import { currentPlan, type ExecutorParts, newProgress, type Progress } from './progress';
@@ -61,12 +61,17 @@ export class Executor {
   /** Resolves at the first content. The lease is still open: whoever reads the rest ends it. */
   async stream(call: Call): Promise<StreamResult> {
     const trail = new Trail(call);
-    const { lease, value } = await this.#run(call, trail, ({ endpoint }, options) =>
-      endpoint.sendStream(call, options),
-    );
-    lease.read(value.reading);
+    const { lease, value } = await this.#run(call, trail, async (lease, options) => {
+      const sent = await lease.endpoint.sendStream(call, options);
+      lease.read(sent.reading);
+      lease.firstToken();
+      if (!isTooSlowToFinish(call, lease.endpoint, performance.now() - lease.startedAt, options.alternativeMs)) {
+        return sent;
+      }
+      sent.abort();
+      throw new TooSlow();
+    });
     trail.firstToken();
-    lease.firstToken();
     return { sent: value, lease, trail };
   }
 
@@ -95,10 +100,11 @@ export class Executor {
 
   #start<T>(progress: Progress, lease: Lease, send: Send<T>, hedge: boolean): RunningAttempt<T> {
     const { call } = progress;
-    const limitMs = attemptLimitMs(call, lease.endpoint, this.#othersLeft(progress, lease.endpoint));
+    const alternativeMs = this.#alternativeMs(progress, lease.endpoint);
+    const limitMs = attemptLimitMs(call, lease.endpoint, alternativeMs);
     const { maxResponseBytes } = this.#parts.routes();
     return new RunningAttempt(lease, hedge, call.signal, (signal) =>
-      send(lease, { limitMs, maxResponseBytes, signal }),
+      send(lease, { limitMs, maxResponseBytes, signal, alternativeMs }),
     );
   }
 
@@ -172,7 +178,8 @@ export class Executor {
       lease.aborted(false);
       return { endpoint, detail: undefined };
     }
-    lease.failed(error);
+    if (error instanceof TooSlow) lease.aborted(true);
+    else lease.failed(error);
     trail.attempt(endpoint, lease.startedAt, detail, hedge);
     trail.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
@@ -235,15 +242,22 @@ export class Executor {
     await sleep(ms, call.signal);
   }
 
-  #othersLeft(progress: Progress, current: Endpoint): boolean {
+  /** The least time that another endpoint, untried and healthy, is predicted to take; Infinity without one. */
+  #alternativeMs(progress: Progress, current: Endpoint): number {
     const now = performance.now();
-    return optionsOf(currentPlan(progress, this.#parts.routes())).some(
-      ({ endpoint }) =>
-        endpoint !== current &&
-        endpoint.weight > 0 &&
-        !progress.tried.has(endpoint.name) &&
-        endpoint.state(now) === 'closed',
-    );
+    let least = Infinity;
+    for (const { endpoint } of optionsOf(currentPlan(progress, this.#parts.routes()))) {
+      if (endpoint === current || endpoint.weight === 0 || progress.tried.has(endpoint.name)) continue;
+      if (endpoint.state(now) === 'closed') least = Math.min(least, endpoint.expect(progress.call, now).totalMs);
+    }
+    return least;
+  }
+}
+
+/** A stream that has begun, but too late. It says nothing against the endpoint: slowness is not a failure. */
+class TooSlow extends UpstreamFailure {
+  constructor() {
+    super({ class: 'timeout', message: 'its first token came too late for the answer to end in time' }, true);
   }
 }
 

@@ -2,7 +2,12 @@ import { LinkedAbort } from '../call/linked-abort';
 import type { ExchangeOptions } from '../endpoint/exchange';
 import type { Lease } from '../endpoint/lease';
 
-export type Send<T> = (lease: Lease, options: ExchangeOptions) => Promise<T>;
+export interface SendOptions extends ExchangeOptions {
+  /** The least time another endpoint is predicted to take; Infinity where there is none. */
+  readonly alternativeMs: number;
+}
+
+export type Send<T> = (lease: Lease, options: SendOptions) => Promise<T>;
 
 /** How one attempt ended. */
 export type Ended<T> =
