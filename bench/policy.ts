@@ -51,7 +51,7 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   });
   const bounds = boundsOf(options);
   const decisions = options.decision ? await runJob<DecisionTime[]>('decision-time') : [];
-  const command = ['npm run bench:policy', ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+  const command = commandOf(args);
   const traces = hasTraces()
     ? 'Lengths and gaps are those of the Azure traces.'
     : 'The Azure traces were not there: lengths are drawn from their published percentiles, gaps are Poisson.';
@@ -72,4 +72,10 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
     const { writeDocument } = await import('./policy/document');
     writeDocument(text);
   }
+}
+
+/** The command that makes the figures again: without where they went. */
+function commandOf(args: readonly string[]): string {
+  const kept = args.filter((arg, index) => !/^--(out|write|json)\b/.test(arg) && args[index - 1] !== '--out');
+  return ['npm run bench:policy', ...(kept.length > 0 ? ['--', ...kept] : [])].join(' ');
 }
