@@ -166,7 +166,10 @@ export class Endpoint {
   /** Milliseconds until the quotas have room for the charge; Infinity when they never will. */
   quotaWaitMs(charge: Charge, now: number): number {
     let wait = 0;
-    for (const quota of this.quotas) wait = Math.max(wait, quota.waitMs(charge, now));
+    for (const quota of this.#parts.quotas) {
+      const ms = quota.waitMs(charge, now);
+      if (ms > wait) wait = ms;
+    }
     return wait;
   }
 

@@ -36,11 +36,18 @@ export class LatencyModel {
   }
 
   expect(size: Size, inFlight: number, now: number): Expectation {
-    const slow = this.slow(inFlight, now);
     return {
-      firstTokenMs: slow * this.#prior.firstTokenMs(size.promptTokens),
-      totalMs: slow * this.#prior.totalMs(size.promptTokens, size.expectedOutputTokens),
+      firstTokenMs: this.firstTokenMs(size, inFlight, now),
+      totalMs: this.totalMs(size, inFlight, now),
     };
+  }
+
+  firstTokenMs({ promptTokens }: Size, inFlight: number, now: number): number {
+    return this.slow(inFlight, now) * this.#prior.firstTokenMs(promptTokens);
+  }
+
+  totalMs({ promptTokens, expectedOutputTokens }: Size, inFlight: number, now: number): number {
+    return this.slow(inFlight, now) * this.#prior.totalMs(promptTokens, expectedOutputTokens);
   }
 
   /** What the output of a call will take whose first token took so long. */

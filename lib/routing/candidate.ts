@@ -34,8 +34,8 @@ export interface CandidateParts {
 /** @param waitMs Added to the expected times, for an endpoint that could start only then. */
 export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
   const { plan, affinity, affinityKey: key, meanInFlight, now } = parts;
-  const { settings, inFlight } = endpoint;
-  const expected = endpoint.expect(plan.call, now);
+  const { settings, inFlight, latency } = endpoint;
+  const { call } = plan;
   const usedShare = endpoint.usedShare(now);
   const busy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
   const cachedShare = key === undefined || busy ? 0 : affinity.share(key, endpoint.name, now);
@@ -46,8 +46,8 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     weight: endpoint.weight,
     quality: settings.quality,
     inFlight,
-    expectedFirstTokenMs: waitMs + expected.firstTokenMs,
-    expectedMs: waitMs + expected.totalMs,
+    expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
+    expectedMs: waitMs + latency.totalMs(call, inFlight, now),
     peakMs: endpoint.peak.ms,
     costUsd,
     usedShare,

@@ -32,7 +32,7 @@ const HELD: Obstacle = {
 };
 
 /** A prediction this far above what is left is taken at its word. */
-const CERTAINLY_LATE = 0.5;
+const CERTAINLY_LATE = 0.6;
 
 /** The first thing that keeps an endpoint from starting this call now; undefined when nothing does. */
 export function obstacleOf(
@@ -61,5 +61,5 @@ export function obstacleOf(
 /** Only where enough has been seen of the endpoint: a profile alone refuses nobody. */
 function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
   if (call.deadlineAt === Infinity || !endpoint.latency.isProven) return false;
-  return endpoint.expect(call, now).totalMs * CERTAINLY_LATE > call.deadlineAt - now;
+  return endpoint.latency.totalMs(call, endpoint.inFlight, now) * CERTAINLY_LATE > call.deadlineAt - now;
 }
