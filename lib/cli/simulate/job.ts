@@ -37,9 +37,7 @@ export async function serveSimulation(job: unknown, time: VirtualTime): Promise<
   const config = withoutNetwork(oneMore === undefined ? given : withOneMore(given, oneMore));
   const resolved = resolve(config, flags.config);
   const plan = planOf(flags, resolved);
-  const watch = new QuotaWatch(
-    mean(plan.calls.map(({ promptTokens, maxTokens }) => promptTokens + maxTokens)),
-  );
+  const watch = new QuotaWatch();
   const { figures, digest } = await runPlan(time, plan, async (providers) => {
     const policy = await balancerPolicy({
       config,
@@ -129,8 +127,4 @@ async function whileTimePasses<T>(time: VirtualTime, file: string, loading: Prom
     if (time.realMs() > until) throw new UsageError(`${file}: did not load within ${LOADING_MS / 1000} s`);
     await time.pass(10);
   }
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / Math.max(1, values.length);
 }

@@ -10,8 +10,10 @@ export interface QuotaUse {
   readonly share: number;
 }
 
-/** Less than this part of a bucket is no room worth speaking of. */
+/** With less than this part of its bucket left a quota is used up. */
 const EMPTY_BELOW = 0.05;
+/** While calls wait, the scarcer quota of an endpoint holds them up, however much the balancer keeps in reserve. */
+const SCARCE_BELOW = 0.5;
 
 interface Seen {
   fullest: number;
@@ -22,19 +24,17 @@ interface Seen {
 /** Looks at the quotas of a run from time to time. */
 export class QuotaWatch {
   readonly #seen = new Map<string, Seen & Pick<QuotaUse, 'endpoint' | 'quota'>>();
-  readonly #typical: { readonly requests: number; readonly tokens: number };
   #looks = 0;
-
-  /** @param callTokens what a typical call takes: with less than that left there is no room */
-  constructor(callTokens: number) {
-    this.#typical = { requests: 1, tokens: callTokens };
-  }
 
   look(stats: BalancerStats, second: number): void {
     this.#looks++;
+    const waiting = stats.queue.size > 0;
     for (const { name, requestsLeft, tokensLeft } of stats.endpoints) {
-      this.#note(name, 'requests', requestsLeft, second);
-      this.#note(name, 'tokens', tokensLeft, second);
+      const requests = this.#part(name, 'requests', requestsLeft);
+      const tokens = this.#part(name, 'tokens', tokensLeft);
+      const quota = requests < tokens ? 'requests' : 'tokens';
+      const least = Math.min(requests, tokens);
+      if (least < EMPTY_BELOW || (waiting && least < SCARCE_BELOW)) this.#note(name, quota, second);
     }
   }
 
@@ -47,14 +47,19 @@ export class QuotaWatch {
       .sort((a, b) => a.firstAtS - b.firstAtS || b.share - a.share);
   }
 
-  #note(endpoint: string, quota: QuotaUse['quota'], left: number | undefined, second: number): void {
-    if (left === undefined) return;
+  /** What is left, as a part of the most that was ever there. */
+  #part(endpoint: string, quota: QuotaUse['quota'], left: number | undefined): number {
+    if (left === undefined) return 1;
     const key = `${quota} ${endpoint}`;
     const seen = this.#seen.get(key) ?? { endpoint, quota, fullest: 0, emptyLooks: 0, firstAtS: undefined };
     this.#seen.set(key, seen);
-    seen.fullest = Math.max(seen.fullest, left);
-    if (left >= Math.max(EMPTY_BELOW * seen.fullest, Math.min(this.#typical[quota], seen.fullest / 2)))
-      return;
+    seen.fullest = Math.max(seen.fullest, left, 1);
+    return left / seen.fullest;
+  }
+
+  #note(endpoint: string, quota: QuotaUse['quota'], second: number): void {
+    const seen = this.#seen.get(`${quota} ${endpoint}`);
+    if (!seen) return;
     seen.emptyLooks++;
     seen.firstAtS ??= second;
   }
