@@ -1,12 +1,13 @@
 import type { Priority } from '../call/context';
 import { before, DENSITY_BUCKETS } from './density';
-import { type Entry, IN_CROWD } from './entry';
+import { IN_CROWD } from './entry';
 import { type HeapItem, IndexedHeap } from './heap';
+import type { PooledEntry } from './pool';
 
 interface Group<Slot> extends HeapItem {
   readonly tenant: string;
   /** The least dense first; of equals the last to come. */
-  readonly calls: IndexedHeap<Entry<Slot>>;
+  readonly calls: IndexedHeap<PooledEntry<Slot>>;
 }
 
 /** All who wait with one priority, grouped by tenant. */
@@ -47,11 +48,11 @@ export class Crowd<Slot> {
     return this.#rank(priority).size;
   }
 
-  has(entry: Entry<Slot>): boolean {
+  has(entry: PooledEntry<Slot>): boolean {
     return (entry.at[IN_CROWD] ?? -1) >= 0;
   }
 
-  add(entry: Entry<Slot>): void {
+  add(entry: PooledEntry<Slot>): void {
     const rank = this.#rank(entry.call.priority);
     rank.count(entry.bucket, 1);
     const group = rank.groups.get(entry.tenant);
@@ -59,7 +60,7 @@ export class Crowd<Slot> {
       const opened = {
         tenant: entry.tenant,
         at: [-1],
-        calls: new IndexedHeap<Entry<Slot>>(IN_CROWD, lessDense),
+        calls: new IndexedHeap<PooledEntry<Slot>>(IN_CROWD, lessDense),
       };
       opened.calls.add(entry);
       rank.groups.set(entry.tenant, opened);
@@ -70,7 +71,7 @@ export class Crowd<Slot> {
     }
   }
 
-  remove(entry: Entry<Slot>): void {
+  remove(entry: PooledEntry<Slot>): void {
     const rank = this.#rank(entry.call.priority);
     const group = rank.groups.get(entry.tenant);
     if (!group?.calls.remove(entry)) return;
@@ -84,7 +85,7 @@ export class Crowd<Slot> {
   }
 
   /** The one to leave, of those that wait. */
-  get leaver(): Entry<Slot> | undefined {
+  get leaver(): PooledEntry<Slot> | undefined {
     let chosen: Rank<Slot> | undefined;
     let bucket = -1;
     for (const rank of this.#ranks) {
@@ -100,11 +101,11 @@ export class Crowd<Slot> {
   }
 }
 
-function lessDense<Slot>(a: Entry<Slot>, b: Entry<Slot>): boolean {
+function lessDense<Slot>(a: PooledEntry<Slot>, b: PooledEntry<Slot>): boolean {
   return before(b, a);
 }
 
 function larger<Slot>(a: Group<Slot>, b: Group<Slot>): boolean {
   if (a.calls.size !== b.calls.size) return a.calls.size > b.calls.size;
-  return lessDense(a.calls.first as Entry<Slot>, b.calls.first as Entry<Slot>);
+  return lessDense(a.calls.first as PooledEntry<Slot>, b.calls.first as PooledEntry<Slot>);
 }

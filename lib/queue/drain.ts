@@ -1,7 +1,6 @@
 import { before } from './density';
-import type { Entry } from './entry';
 import { IndexedHeap } from './heap';
-import type { Lane } from './pool';
+import type { Lane, PooledEntry } from './pool';
 import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
 
@@ -12,11 +11,11 @@ const MOST_LEAVING = 512;
 
 /** What becomes of the calls that a drain takes from the queue. */
 export interface DrainEnds<Slot> {
-  started(entry: Entry<Slot>, slot: Slot): void;
+  started(entry: PooledEntry<Slot>, slot: Slot): void;
   /** Without an error it was told to leave while it tried to start. */
-  failed(entry: Entry<Slot>, error: Error | undefined): void;
+  failed(entry: PooledEntry<Slot>, error: Error | undefined): void;
   /** Its turn can't come before its last start: the wait is at least that long. */
-  tooLate(entry: Entry<Slot>, waitMs: number): void;
+  tooLate(entry: PooledEntry<Slot>, waitMs: number): void;
 }
 
 /**
@@ -28,7 +27,7 @@ export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
   readonly #ends: DrainEnds<Slot>;
   readonly #lanes = new IndexedHeap<Lane<Slot>>(0, before);
-  readonly #aside: Entry<Slot>[] = [];
+  readonly #aside: PooledEntry<Slot>[] = [];
   #leaving = 0;
   #nextAt = Infinity;
   #rank = -Infinity;
@@ -108,7 +107,7 @@ export class Drain<Slot> {
     return true;
   }
 
-  #ask(entry: Entry<Slot>, rank: number): StartResult<Slot> {
+  #ask(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
     this.#rank = rank;
     this.#metHeld = false;
     entry.state = 'starting';
@@ -117,7 +116,7 @@ export class Drain<Slot> {
     return result;
   }
 
-  #block(lane: Lane<Slot>, entry: Entry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
+  #block(lane: Lane<Slot>, entry: PooledEntry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
     const { pool } = lane;
     const opensAt = now + Math.max(0, result.waitMs);
     this.#nextAt = Math.min(this.#nextAt, opensAt);
@@ -133,7 +132,10 @@ export class Drain<Slot> {
 
 type Waiting = Extract<StartResult<unknown>, { kind: 'waiting' }>;
 
-function tryStart<Slot>(entry: Entry<Slot>, isHeld: (resource: Resource) => boolean): StartResult<Slot> {
+function tryStart<Slot>(
+  entry: PooledEntry<Slot>,
+  isHeld: (resource: Resource) => boolean,
+): StartResult<Slot> {
   try {
     return entry.call.tryStart(isHeld);
   } catch (error) {

@@ -1,12 +1,16 @@
 import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './density';
 import type { HeapItem } from './heap';
-import type { Pool } from './pool';
 import type { QueuedCall } from './queued-call';
 
 /** The heaps that an entry can lie in, as indexes of `entry.at`. */
 export const IN_TURN = 0;
 export const IN_CROWD = 1;
 export const IN_DEADLINES = 2;
+
+/** Told when an entry's caller leaves. */
+export interface EntryOwner<Slot> {
+  left(entry: Entry<Slot>): void;
+}
 
 /** One waiting call. It is its own abort listener, which saves a closure for each. */
 export class Entry<Slot> implements HeapItem, Ranked {
@@ -20,8 +24,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
   readonly lastStartAt: number;
   readonly resolve: (slot: Slot) => void;
   readonly reject: (error: Error) => void;
-  readonly #onAbort: (entry: Entry<Slot>) => void;
-  pool: Pool<Slot> | undefined;
+  readonly #owner: EntryOwner<Slot>;
   state: 'waiting' | 'starting' | 'gone' = 'waiting';
   /** Why it must leave, when that became known in the middle of its own start. */
   leaveWith: Error | undefined;
@@ -30,7 +33,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
     call: QueuedCall<Slot>,
     seq: number,
     settle: { resolve: (slot: Slot) => void; reject: (error: Error) => void },
-    onAbort: (entry: Entry<Slot>) => void,
+    owner: EntryOwner<Slot>,
   ) {
     this.call = call;
     this.seq = seq;
@@ -41,7 +44,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
     this.lastStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
     this.resolve = settle.resolve;
     this.reject = settle.reject;
-    this.#onAbort = onAbort;
+    this.#owner = owner;
   }
 
   get isLeaving(): boolean {
@@ -53,6 +56,6 @@ export class Entry<Slot> implements HeapItem, Ranked {
   }
 
   handleEvent(): void {
-    this.#onAbort(this);
+    this.#owner.left(this);
   }
 }

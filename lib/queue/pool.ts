@@ -1,6 +1,6 @@
 import type { Priority } from '../call/context';
 import { Backlog } from './backlog';
-import type { Entry } from './entry';
+import { Entry } from './entry';
 import type { HeapItem } from './heap';
 import type { Resource } from './queued-call';
 import { Turns } from './turns';
@@ -13,11 +13,16 @@ export interface Contested<Slot> {
   heldBy: number;
 }
 
+/** A waiting call with the pool it waits in. */
+export class PooledEntry<Slot> extends Entry<Slot> {
+  pool: Pool<Slot> | undefined;
+}
+
 /** The calls of one priority in one pool. Its head is the call whose tenant's turn it is. */
 export class Lane<Slot> implements HeapItem {
   readonly at = [-1];
   readonly pool: Pool<Slot>;
-  readonly turns = new Turns<Entry<Slot>>();
+  readonly turns = new Turns<PooledEntry<Slot>>();
   /** The rank in the drain that is running, noted when the lane was last placed. */
   rank = -Infinity;
   seq = 0;
@@ -29,7 +34,7 @@ export class Lane<Slot> implements HeapItem {
   }
 
   /** Takes the rank of its head; undefined when none is left. */
-  place(): Entry<Slot> | undefined {
+  place(): PooledEntry<Slot> | undefined {
     const head = this.turns.next;
     if (head !== undefined) {
       this.rank = Math.min(head.rank, this.ceiling);
@@ -60,14 +65,14 @@ export class Pool<Slot> {
     return (this.lanes[priority - 1] ??= new Lane(this));
   }
 
-  add(entry: Entry<Slot>): void {
+  add(entry: PooledEntry<Slot>): void {
     entry.pool = this;
     this.size += 1;
     this.backlog.add(entry.bucket, entry.tokens);
     this.lane(entry.call.priority).turns.add(entry);
   }
 
-  remove(entry: Entry<Slot>): void {
+  remove(entry: PooledEntry<Slot>): void {
     this.size -= 1;
     this.backlog.remove(entry.bucket, entry.tokens);
     this.lane(entry.call.priority).turns.remove(entry);

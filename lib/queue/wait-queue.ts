@@ -3,9 +3,10 @@ import type { AiBalancerError } from '../errors';
 import { Crowd } from './crowd';
 import { rank } from './density';
 import { Drain } from './drain';
-import { Entry, IN_DEADLINES } from './entry';
+import { IN_DEADLINES } from './entry';
 import { IndexedHeap } from './heap';
 import type { QueueOptions } from './options';
+import { PooledEntry } from './pool';
 import { Pools } from './pools';
 import type { QueuedCall, Resource } from './queued-call';
 import { callerLeft, deadlinePassed, saturated } from './refusals';
@@ -33,7 +34,10 @@ export class WaitQueue<Slot> {
   readonly #options: WaitQueueOptions<Slot>;
   readonly #pools = new Pools<Slot>();
   readonly #crowd = new Crowd<Slot>();
-  readonly #deadlines = new IndexedHeap<Entry<Slot>>(IN_DEADLINES, (a, b) => a.lastStartAt < b.lastStartAt);
+  readonly #deadlines = new IndexedHeap<PooledEntry<Slot>>(
+    IN_DEADLINES,
+    (a, b) => a.lastStartAt < b.lastStartAt,
+  );
   readonly #drain: Drain<Slot>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
@@ -67,7 +71,7 @@ export class WaitQueue<Slot> {
   enter(call: QueuedCall<Slot>): Promise<Slot> {
     return new Promise((resolve, reject) => {
       this.#arrivals += 1;
-      this.#admit(new Entry(call, this.#arrivals, { resolve, reject }, this.#leave));
+      this.#admit(new PooledEntry<Slot>(call, this.#arrivals, { resolve, reject }, this.#owner));
     });
   }
 
@@ -82,7 +86,7 @@ export class WaitQueue<Slot> {
   /** How long the backlog would keep such a call from starting, in milliseconds; 0 when nothing is ahead. */
   predictWaitMs(call: QueuedCall<Slot>): number {
     const nobody = { resolve: () => undefined, reject: () => undefined };
-    const entry = new Entry(call, 0, nobody, this.#leave);
+    const entry = new PooledEntry<Slot>(call, 0, nobody, this.#owner);
     entry.pool = this.#pools.open(call.poolKey, call.resources);
     const wait = this.#wait(entry, performance.now(), false);
     if (!this.size) this.#pools.sweep();
@@ -96,7 +100,7 @@ export class WaitQueue<Slot> {
   refusal(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
     const nobody = { resolve: () => undefined, reject: () => undefined };
-    const entry = new Entry(call, Infinity, nobody, this.#leave);
+    const entry = new PooledEntry<Slot>(call, Infinity, nobody, this.#owner);
     entry.pool = this.#pools.open(call.poolKey, call.resources);
     const now = performance.now();
     if (now + this.#wait(entry, now, false) > entry.lastStartAt) {
@@ -129,9 +133,11 @@ export class WaitQueue<Slot> {
       this.#fail(entry, error);
   }
 
-  readonly #leave = (entry: Entry<Slot>): void => this.#fail(entry, callerLeft());
+  readonly #owner = {
+    left: (entry: PooledEntry<Slot>): void => this.#fail(entry, callerLeft()),
+  };
 
-  #admit(entry: Entry<Slot>): void {
+  #admit(entry: PooledEntry<Slot>): void {
     const { call } = entry;
     const now = performance.now();
     if (call.signal?.aborted) {
@@ -162,14 +168,14 @@ export class WaitQueue<Slot> {
     }
   }
 
-  #add(entry: Entry<Slot>): void {
+  #add(entry: PooledEntry<Slot>): void {
     entry.pool?.add(entry);
     this.#crowd.add(entry);
     if (entry.lastStartAt < Infinity) this.#deadlines.add(entry);
     entry.call.signal?.addEventListener('abort', entry, ONCE);
   }
 
-  #remove(entry: Entry<Slot>): void {
+  #remove(entry: PooledEntry<Slot>): void {
     if (!this.#crowd.has(entry)) return;
     entry.pool?.remove(entry);
     this.#crowd.remove(entry);
@@ -180,7 +186,7 @@ export class WaitQueue<Slot> {
     this.#clearTimer();
   }
 
-  #start(entry: Entry<Slot>, slot: Slot): void {
+  #start(entry: PooledEntry<Slot>, slot: Slot): void {
     const { tenant, priority, promptTokens, outputTokens } = entry.call;
     entry.pool?.lane(priority).turns.charge(tenant, promptTokens, outputTokens);
     entry.state = 'gone';
@@ -188,7 +194,7 @@ export class WaitQueue<Slot> {
     entry.resolve(slot);
   }
 
-  #fail(entry: Entry<Slot>, error: Error): void {
+  #fail(entry: PooledEntry<Slot>, error: Error): void {
     if (entry.state === 'gone') return;
     this.#remove(entry);
     if (entry.state === 'starting') {
@@ -200,7 +206,7 @@ export class WaitQueue<Slot> {
     entry.reject(entry.leaveWith ?? error);
   }
 
-  #shed(entry: Entry<Slot>, why: string, waitMs = 0): void {
+  #shed(entry: PooledEntry<Slot>, why: string, waitMs = 0): void {
     const now = performance.now();
     const isWaiting = this.#crowd.has(entry);
     const { opensAt = 0 } = entry.pool ?? {};
@@ -212,7 +218,7 @@ export class WaitQueue<Slot> {
   }
 
   /** What waits ahead of it, over the refill. An entry in the queue is itself part of the backlog. */
-  #wait(entry: Entry<Slot>, now: number, withOwn: boolean): number {
+  #wait(entry: PooledEntry<Slot>, now: number, withOwn: boolean): number {
     if (entry.pool === undefined) return 0;
     const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };
     return this.#pools.forecast.waitMs(entry.pool, entry.bucket, own, now);
