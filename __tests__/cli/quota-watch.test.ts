@@ -8,7 +8,7 @@ function stats(
   const endpoints = Object.entries(left).map(
     ([name, [requestsLeft, tokensLeft]]) => ({ name, requestsLeft, tokensLeft }) as EndpointStats,
   );
-  return { queue: { size: queue }, endpoints } as BalancerStats;
+  return { queue: { size: queue }, endpoints } as unknown as BalancerStats;
 }
 
 test('the quota that was used up first comes first, with the part of the time in which it was', () => {
