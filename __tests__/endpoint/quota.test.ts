@@ -31,8 +31,9 @@ describe('a bucket', () => {
     expect(bucket.waitMs(20_000, performance.now())).toBe(0);
     bucket.take(20_000, performance.now());
     expect(bucket.level(performance.now())).toBeCloseTo(-10_200);
-    expect(bucket.waitMs(98, performance.now())).toBeCloseTo(10_298 / 0.98);
-    jest.advanceTimersByTime(Math.ceil(10_298 / 0.98));
+    // 400 ms of the limit stay in the bucket, for what an event loop that stalls sends late.
+    expect(bucket.waitMs(98, performance.now())).toBeCloseTo((10_298 + 392) / 0.98);
+    jest.advanceTimersByTime(Math.ceil((10_298 + 392) / 0.98));
     expect(bucket.waitMs(98, performance.now())).toBe(0);
     expect(bucket.waitMs(20_000, performance.now())).toBeGreaterThan(9_000);
   });

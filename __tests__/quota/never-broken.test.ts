@@ -1,0 +1,58 @@
+import { holdTheClock, TPM, VirtualKey } from './virtual-key';
+
+holdTheClock();
+
+describe('150 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute', () => {
+  test.each([
+    ['a bucket of a minute, shown by headers', {}, undefined, TPM],
+    ['a bucket of 10 s, shown by headers', { bucketSeconds: 10 }, undefined, TPM / 6],
+    ['a bucket of 10 s, no headers', { bucketSeconds: 10, sendsRateLimitHeaders: false }, undefined, TPM / 6],
+    ['max_tokens of 800, charged as used', { bucketSeconds: 10 }, 800, TPM / 6],
+    ['max_tokens of 800, all of it charged', { tokensCharged: 'reserved' as const }, 800, TPM],
+  ] as const)('are all served and draw no 429: %s', async (_name, description, maxTokens, depth) => {
+    const key = new VirtualKey(description);
+    const { upstream, balancer } = key;
+    expect(await key.serve(150, maxTokens)).toBe(150);
+    expect(upstream.refused).toBe(0);
+    expect(upstream.seen.depthNeeded(TPM)).toBeLessThanOrEqual(depth);
+    const charged = 'tokensCharged' in description ? 1_500 / 900 : 1;
+    expect(upstream.seen.usedShare(TPM) * charged).toBeGreaterThan(0.9);
+    await balancer.close();
+  });
+});
+
+test('half of the key eaten by another process: we draw no 429, and use the other half', async () => {
+  const key = new VirtualKey();
+  const others = setInterval(() => key.upstream.takeByOthers({ prompt: 700, output: 200 }), 3_600);
+  expect(await key.serve(300)).toBe(300);
+  clearInterval(others);
+  expect(key.upstream.refused).toBe(0);
+  expect(key.upstream.refusedOthers).toBeLessThanOrEqual(1);
+  expect(key.upstream.seen.usedShare(TPM)).toBeGreaterThan(0.45);
+  await key.balancer.close();
+});
+
+test('a call larger than the limit of a minute is told so at once and holds nobody up', async () => {
+  const key = new VirtualKey();
+  const tooLarge = key.chat(31_000);
+  await expect(tooLarge).rejects.toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
+  await expect(tooLarge).rejects.toThrow(/tokens a minute/);
+  const other = key.chat();
+  await jest.advanceTimersByTimeAsync(5_000);
+  await expect(other).resolves.toBeDefined();
+  expect(key.upstream.attempts).toBe(1);
+  await key.balancer.close();
+});
+
+test('a call larger than the depth is served from a full bucket, and its debt is paid before the next', async () => {
+  const key = new VirtualKey({ sendsRateLimitHeaders: false });
+  const large = key.chat(9_000, 100, 100);
+  await jest.advanceTimersByTimeAsync(5_000);
+  await expect(large).resolves.toBeDefined();
+  const next = key.chat();
+  await jest.advanceTimersByTimeAsync(2_000);
+  expect(key.upstream.attempts).toBe(1);
+  await jest.advanceTimersByTimeAsync(15_000);
+  await expect(next).resolves.toBeDefined();
+  await key.balancer.close();
+});

@@ -1,0 +1,87 @@
+/**
+ * What the balancer adds to a call while there is room: an axios adapter that answers at once is the floor.
+ * `npx tsx bench/latency.ts [--quick]`
+ */
+import axios, { type AxiosAdapter } from 'axios';
+import { createBalancer } from '../lib/index';
+
+const ANSWER = JSON.stringify({
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 1,
+  model: 'gpt-4o',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 20, completion_tokens: 2, total_tokens: 22 },
+});
+const HEADERS = {
+  'content-type': 'application/json',
+  'x-ratelimit-limit-requests': '10000000',
+  'x-ratelimit-remaining-requests': '9999999',
+  'x-ratelimit-reset-requests': '1ms',
+  'x-ratelimit-limit-tokens': '1000000000',
+  'x-ratelimit-remaining-tokens': '999999000',
+  'x-ratelimit-reset-tokens': '1ms',
+};
+const adapter: AxiosAdapter = (config) =>
+  Promise.resolve({ status: 200, statusText: '', headers: { ...HEADERS }, data: ANSWER, config });
+const BODY = {
+  model: 'gpt-4o',
+  messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
+};
+const ROUNDS = process.argv.includes('--quick') ? 3_000 : 20_000;
+
+function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {
+  return createBalancer({
+    endpoints: Array.from({ length: endpoints }, (_, index) => ({
+      name: `key-${index}`,
+      model: 'gpt-4o',
+      apiKey: 'sk-test',
+      baseURL: 'http://upstream.invalid/v1',
+      ...limits,
+    })),
+    hedge: false,
+    http: { axios: axios.create({ adapter }) },
+  });
+}
+
+/** Microseconds of each of many calls, one after another; the sides take turns, so that all meet the same machine. */
+async function compare(sides: Record<string, () => PromiseLike<unknown>>): Promise<Record<string, number[]>> {
+  const times = Object.fromEntries(Object.keys(sides).map((name) => [name, [] as number[]]));
+  for (let round = -ROUNDS / 10; round < ROUNDS; round++) {
+    for (const [name, call] of Object.entries(sides)) {
+      const start = performance.now();
+      await call();
+      if (round >= 0) times[name]!.push((performance.now() - start) * 1_000);
+    }
+  }
+  return times;
+}
+
+async function main(): Promise<void> {
+  const plain = axios.create({ adapter });
+  const limits = { rpm: 10_000_000, tpm: 1_000_000_000 };
+  const [without, withQuota, fifty] = [balancer({}), balancer(limits), balancer(limits, 50)];
+  const times = await compare({
+    'axios alone': () =>
+      plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) }),
+    'balancer without quotas': () => without.chat(BODY),
+    'balancer with quotas': () => withQuota.chat(BODY),
+    'balancer with quotas, 50 endpoints': () => fifty.chat(BODY),
+  });
+  const at = (values: number[], share: number) =>
+    [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
+  console.log(
+    `Microseconds of a call with room free, medians of ${ROUNDS} calls in turn; node ${process.version}`,
+  );
+  console.table(
+    Object.entries(times).map(([side, values]) => ({
+      side,
+      p50: at(values, 0.5).toFixed(0),
+      p90: at(values, 0.9).toFixed(0),
+      p99: at(values, 0.99).toFixed(0),
+    })),
+  );
+  await Promise.all([without, withQuota, fifty].map((one) => one.close({ graceMs: 0 })));
+}
+
+void main();

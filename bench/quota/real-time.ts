@@ -1,0 +1,92 @@
+import { createBalancer } from '../../lib/index';
+import { type ModelDescription, startFleetProcess } from '../../lib/simulator';
+import { Observer } from './observer';
+
+export interface RealTimeOptions {
+  readonly seconds: number;
+  readonly tpm: number;
+  /** Real tokens of a call. */
+  readonly real: { readonly prompt: number; readonly output: number };
+  readonly maxTokens?: number;
+  readonly upstream?: Partial<ModelDescription>;
+  /** Our estimate of the prompt over the real count. */
+  readonly estimate?: number;
+  /** Length of an event-loop stall, in milliseconds; one comes every 1.1 s. */
+  readonly stallMs?: number;
+}
+
+export interface RealTimeResult {
+  readonly calls: number;
+  readonly refused: number;
+  readonly depthNeeded: number;
+  readonly usedShare: number;
+  readonly failed: number;
+}
+
+/** Calls over sockets to a simulated provider in a process of its own, 50 at a time, with stalls of this event loop. */
+export async function runRealTime(options: RealTimeOptions): Promise<RealTimeResult> {
+  const { seconds, tpm, real, maxTokens, upstream, estimate = 1, stallMs = 0 } = options;
+  const fleet = await startFleetProcess({
+    providers: [
+      {
+        name: 'main',
+        errorShare: 0,
+        recordRequests: 100_000,
+        models: { 'gpt-4o': { tpm, ttftMs: 100, msPerOutputToken: 2, ...upstream } },
+      },
+    ],
+  });
+  const provider = fleet.provider('main');
+  const balancer = createBalancer({
+    endpoints: [{ name: 'main', model: 'gpt-4o', baseURL: provider.url, apiKey: 'sk-test', tpm }],
+    hedge: false,
+    timeouts: { totalMs: 600_000 },
+    estimateTokens: () => Math.round(real.prompt * estimate),
+  });
+  const until = performance.now() + seconds * 1_000;
+  const leaving = new AbortController();
+  let failed = 0;
+  const caller = async (): Promise<void> => {
+    while (performance.now() < until) {
+      try {
+        await balancer.chat(
+          {
+            model: 'gpt-4o',
+            messages: [{ role: 'user', content: 'x' }],
+            metadata: {
+              simulate_prompt_tokens: String(real.prompt),
+              simulate_output_tokens: String(real.output),
+            },
+            ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
+          },
+          { signal: leaving.signal },
+        );
+      } catch {
+        if (!leaving.signal.aborted) failed++;
+      }
+    }
+  };
+  const stalls = stallMs > 0 ? setInterval(() => block(stallMs), 1_100) : undefined;
+  const callers = Array.from({ length: 50 }, caller);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  clearInterval(stalls);
+  leaving.abort();
+  await Promise.all(callers);
+  const seen = new Observer();
+  const { rateLimited } = await provider.stats();
+  for (const { at } of await provider.requests()) seen.admit(at, real.prompt + real.output);
+  await balancer.close({ graceMs: 0 });
+  await fleet.close();
+  return {
+    calls: seen.calls,
+    refused: rateLimited,
+    depthNeeded: seen.depthNeeded(tpm),
+    usedShare: seen.usedShare(tpm),
+    failed,
+  };
+}
+
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
