@@ -1,7 +1,4 @@
-import { installVirtualTime } from '../../lib/cli/simulate/machine/virtual-time';
-
-// Before anything that keeps a clock is loaded.
-const time = installVirtualTime();
+import { time } from './clock';
 
 const TPM = 600_000;
 const ENDPOINTS = 4;
