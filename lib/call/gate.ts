@@ -7,6 +7,8 @@ export interface CallGate {
   readonly request?: unknown;
   /** Aborts when the response that the call is for closes. */
   readonly signal?: AbortSignal;
+  /** False where the caller could not be told that a stream begins anew. Default true. */
+  readonly restarts?: boolean;
   /** Rejects where the call may not come in. Asked before anything is reserved. */
   admit?(call: Call): void | Promise<void>;
   /** Told once of every call that was let in: what it used, as far as it was served. */

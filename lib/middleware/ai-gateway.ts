@@ -38,6 +38,8 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
     const state = requestState(req, balancer);
     void guarded?.(req, res, () => undefined);
     goLive(state, res);
+    // OpenAI's clients know no restart: they would join two answers.
+    state.gate = { ...state.gate, restarts: false };
     const { ai } = state;
     return {
       requestId: state.context.requestId,

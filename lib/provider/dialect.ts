@@ -44,6 +44,11 @@ export interface Dialect {
   readonly name: string;
   readonly operations: readonly Operation[];
   request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest;
+  /**
+   * The request for an answer that goes on from a text that broke off. Absent, or undefined, where this provider or
+   * this request is not for that: more than one choice, tools, JSON.
+   */
+  continuation?(body: ChatBody, textSoFar: string): ChatBody | undefined;
   /** Reads a 2xx answer. Throws where the body is not an answer; the thrown message is not shown to callers. */
   answer(http: HttpAnswer): ChatCompletion | EmbeddingResponse;
   /** Only for wires that are not OpenAI's: turns the provider's events into OpenAI's chunks. */

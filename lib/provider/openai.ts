@@ -1,6 +1,7 @@
 import { classifyAnswer } from '../failure/classify-answer';
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from './dialect';
 import { readOpenAIAnswer } from './openai-answer';
+import { openaiContinuation } from './openai-continuation';
 import { readRateLimits } from './rate-limit-headers';
 
 /** OpenAI's wire format: the caller's body as it is, with the endpoint's model in it. */
@@ -8,6 +9,7 @@ export const openaiDialect: Dialect = {
   name: 'openai',
   operations: ['chat', 'embeddings'],
   request,
+  continuation: openaiContinuation,
   answer: (http) => readOpenAIAnswer(http.body),
   failure: (http) => classifyAnswer(http),
   limits: (headers) => readRateLimits(headers),

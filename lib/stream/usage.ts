@@ -58,6 +58,11 @@ export class UsageMeter {
     return this.#textWhole;
   }
 
+  /** Whether nothing but text has come, of the first choice, and all of it is kept. */
+  get onlyText(): boolean {
+    return this.#textWhole && this.#textLength === this.#generated;
+  }
+
   /** What the upstream reported last, if anything. */
   get reported(): Usage | undefined {
     return this.#reported;
@@ -101,4 +106,17 @@ export class UsageMeter {
     this.#lots.push(this.#pieces.join(''));
     this.#pieces = [];
   }
+}
+
+/** What two parts of one answer used together. */
+export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage {
+  const sum = (count: 'prompt_tokens' | 'completion_tokens' | 'total_tokens'): number =>
+    (one?.[count] ?? 0) + (other?.[count] ?? 0);
+  return {
+    ...one,
+    ...other,
+    prompt_tokens: sum('prompt_tokens'),
+    completion_tokens: sum('completion_tokens'),
+    total_tokens: sum('total_tokens'),
+  };
 }
