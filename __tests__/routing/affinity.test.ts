@@ -1,0 +1,78 @@
+import type { Call } from '../../lib/call/call';
+import { Affinity, affinityKey } from '../../lib/routing/affinity';
+
+const MINUTE = 60_000;
+
+function call(content: string, differs: Partial<Call> = {}): Call {
+  return {
+    operation: 'chat',
+    body: { messages: [{ role: 'system', content }] },
+    promptTokens: 2_000,
+    context: { requestId: 'r', type: 'chat', priority: 3 },
+    ...differs,
+  } as Call;
+}
+
+describe('what calls share', () => {
+  it('is a long beginning, whatever follows it', () => {
+    const system = 'You are the helpdesk of a shop. '.repeat(100);
+    const asked = (question: string) =>
+      affinityKey(
+        call('', {
+          body: {
+            messages: [
+              { role: 'system', content: system },
+              { role: 'user', content: question },
+            ],
+          },
+        }),
+      );
+    expect(asked('Where is my order?')).toBe(asked('May I return it?'));
+    expect(asked('x')).not.toBe(affinityKey(call('Another shop. '.repeat(200))));
+  });
+
+  it('is nothing for a short prompt or for embeddings', () => {
+    expect(affinityKey(call('short', { promptTokens: 100 }))).toBeUndefined();
+    expect(affinityKey(call('long', { operation: 'embeddings' }))).toBeUndefined();
+  });
+
+  it('is the session, where the caller names one', () => {
+    const context = { requestId: 'r', type: 'chat', priority: 3, session: 's1' } as const;
+    expect(affinityKey(call('a', { context, promptTokens: 10 }))).toBe(affinityKey(call('b', { context })));
+  });
+
+  it('keeps a hash of the prompt, never the prompt', () => {
+    expect(affinityKey(call('my secret order number is 4711 '.repeat(50)))).not.toContain('4711');
+  });
+});
+
+describe('who has it cached', () => {
+  it('is assumed after the first call, and told by the answers after that', () => {
+    const affinity = new Affinity();
+    expect(affinity.share('k', 'a', 0)).toBe(0);
+    affinity.learn('k', 'a', 1_000, 0, 0);
+    expect(affinity.share('k', 'a', 0)).toBe(0.5);
+    affinity.learn('k', 'a', 1_000, 900, 0);
+    expect(affinity.share('k', 'a', 0)).toBe(0.9);
+    affinity.learn('k', 'a', 1_000, 0, 0);
+    expect(affinity.share('k', 'a', 0)).toBe(0);
+    expect(affinity.share('k', 'b', 0)).toBe(0);
+  });
+
+  it('is nobody where answers tell nothing of cached tokens', () => {
+    const affinity = new Affinity();
+    affinity.learn('k', 'a', 1_000, undefined, 0);
+    expect(affinity.share('k', 'a', 0)).toBe(0);
+  });
+
+  it('is forgotten after five minutes without a call, and bounded', () => {
+    const affinity = new Affinity();
+    affinity.learn('k', 'a', 1_000, 800, 0);
+    expect(affinity.share('k', 'a', 4 * MINUTE)).toBeGreaterThan(0);
+    expect(affinity.share('k', 'a', 6 * MINUTE)).toBe(0);
+    affinity.learn('old', 'a', 1_000, 800, 0);
+    for (let n = 0; n < 10_000; n++) affinity.learn(`k${n}`, 'a', 1_000, 800, 0);
+    expect(affinity.share('old', 'a', 0)).toBe(0);
+    expect(affinity.share('k9999', 'a', 0)).toBe(0.8);
+  });
+});

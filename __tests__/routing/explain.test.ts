@@ -1,0 +1,78 @@
+import axios from 'axios';
+import { createBalancer } from '../../lib/balancer';
+
+const MESSAGES = [{ role: 'user', content: 'hi' }];
+const endpoint = (name: string, differs: object = {}) => ({
+  name,
+  model: 'gpt-4o',
+  baseURL: 'http://127.0.0.1:9',
+  rpm: 600,
+  tpm: 100_000,
+  ...differs,
+});
+
+describe('balancer.explain()', () => {
+  it('names every endpoint: with its score and terms, or with the filter that removed it', async () => {
+    const balancer = createBalancer({
+      endpoints: [
+        endpoint('good'),
+        endpoint('dear', { price: { input: 1_000, output: 1_000 } }),
+        endpoint('plain', { quality: 0.1 }),
+        endpoint('out', { weight: 0 }),
+        endpoint('other', { model: 'gpt-4o-mini' }),
+      ],
+      fallbacks: {},
+    });
+    const { pick, waitMs, verdicts } = balancer.explain(
+      { model: 'gpt-4o', messages: MESSAGES },
+      { minQuality: 0.5, maxCostPer1k: 0.1 },
+    );
+    expect(pick).toBe('good');
+    expect(waitMs).toBe(0);
+    const by = Object.fromEntries(verdicts.map((verdict) => [verdict.endpoint, verdict]));
+    expect(Object.keys(by).sort()).toEqual(['dear', 'good', 'other', 'out', 'plain']);
+    expect(by.good!.terms).toMatchObject({ deadline: expect.any(Number) as number });
+    expect(by.dear!.removedBy).toMatch(/^cost: /);
+    expect(by.plain!.removedBy).toMatch(/^quality: 0\.1 is below 0\.5/);
+    expect(by.out!.removedBy).toMatch(/^weight: /);
+    expect(by.other!.removedBy).toMatch(/^not looked at/);
+    await balancer.close();
+  });
+
+  it('changes nothing: asked often, it says the same, and no turn passes', async () => {
+    const balancer = createBalancer({ strategy: 'round-robin', endpoints: [endpoint('a'), endpoint('b')] });
+    const before = balancer.stats();
+    for (let n = 0; n < 20; n++) {
+      expect(balancer.explain({ model: 'gpt-4o', messages: MESSAGES }).pick).toBe('a');
+    }
+    expect(balancer.stats()).toEqual(before);
+    await balancer.close();
+  });
+
+  it('tells how long the call would wait where no endpoint has room', async () => {
+    const silent = axios.create({ adapter: () => new Promise<never>(() => undefined) });
+    const balancer = createBalancer({
+      endpoints: [endpoint('small', { tpm: 6_000 })],
+      http: { axios: silent },
+    });
+    const big = { model: 'gpt-4o', messages: MESSAGES, max_tokens: 900 };
+    const caller = new AbortController();
+    const waiting = balancer.chat(big, { signal: caller.signal }).catch(() => undefined);
+    await new Promise(setImmediate);
+    const { pick, waitMs } = balancer.explain(big);
+    expect(pick).toBe('small');
+    expect(waitMs).toBeGreaterThan(1_000);
+    caller.abort();
+    await waiting;
+    await balancer.close();
+  });
+
+  it('says so where the filters leave none, and refuses a bad body', async () => {
+    const balancer = createBalancer({ endpoints: [endpoint('a', { tags: ['eu'] })] });
+    const { pick, verdicts } = balancer.explain({ model: 'gpt-4o', messages: MESSAGES }, { tags: ['us'] });
+    expect(pick).toBeUndefined();
+    expect(verdicts).toEqual([{ endpoint: 'a', removedBy: "tags: not tagged 'us'" }]);
+    expect(() => balancer.explain({ messages: [] })).toThrow(/messages/);
+    await balancer.close();
+  });
+});

@@ -1,0 +1,143 @@
+import { DEFAULTS } from '../../lib/config/defaults';
+import { createStrategy } from '../../lib/routing/strategies/create';
+import type { Candidate, RoutedCall, Strategy, StrategyName } from '../../lib/routing/strategy';
+
+const CALL: RoutedCall = {
+  operation: 'chat',
+  stream: false,
+  context: { requestId: 'r', type: 'chat', priority: 3 },
+  promptTokens: 1_000,
+  expectedOutputTokens: 200,
+  remainingMs: 20_000,
+  triedProviders: new Set(),
+};
+
+function candidate(name: string, differs: Partial<Candidate> = {}): Candidate {
+  return {
+    name,
+    model: 'm',
+    provider: 'p',
+    weight: 1,
+    quality: 0.8,
+    inFlight: 0,
+    expectedMs: 3_000,
+    expectedFirstTokenMs: 500,
+    peakMs: 0,
+    costUsd: 0.01,
+    usedShare: 0.1,
+    failureShare: 0.003,
+    ramp: 0,
+    cachedShare: 0,
+    ...differs,
+  };
+}
+
+const create = (strategy: StrategyName): Strategy =>
+  createStrategy({ strategy, scoreWeights: DEFAULTS.scoreWeights });
+
+/** Whom a strategy picks most often: ties and two random choices are left to chance. */
+function favourite(strategy: Strategy, candidates: readonly Candidate[], call = CALL): string {
+  const counts = new Map<string, number>();
+  for (let n = 0; n < 300; n++) {
+    const name = strategy.pick(call, candidates)?.name ?? 'nobody';
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]![0];
+}
+
+describe('the built-in strategies', () => {
+  it.each(['adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost'] as const)(
+    '%s picks one of the candidates, and of nobody nobody',
+    (name) => {
+      const strategy = create(name);
+      expect(strategy.name).toBe(name);
+      const all = [candidate('a'), candidate('b'), candidate('c')];
+      for (let n = 0; n < 50; n++) expect(all).toContain(strategy.pick(CALL, all));
+      expect(strategy.pick(CALL, [])).toBeUndefined();
+    },
+  );
+
+  it('round-robin takes turns, also while others come and go', () => {
+    const strategy = create('round-robin');
+    const [a, b, c] = [candidate('a'), candidate('b'), candidate('c')];
+    const names = [
+      [a, b, c],
+      [a, b, c],
+      [b, c],
+      [a, b, c],
+      [a, c],
+    ].map((all) => strategy.pick(CALL, all)?.name);
+    expect(names).toEqual(['a', 'b', 'c', 'a', 'c']);
+  });
+
+  it('least-busy takes the fewest calls in flight for its weight', () => {
+    const all = [candidate('a', { inFlight: 3 }), candidate('b', { inFlight: 7, weight: 4 })];
+    expect(favourite(create('least-busy'), all)).toBe('b');
+  });
+
+  it('lowest-cost takes the cheapest, of equals the fastest, and the unknown last', () => {
+    const all = [
+      candidate('unknown', { costUsd: undefined, expectedMs: 1 }),
+      candidate('dear', { costUsd: 0.02 }),
+      candidate('slow', { expectedMs: 4_000 }),
+      candidate('fast', { expectedMs: 2_000 }),
+    ];
+    expect(create('lowest-cost').pick(CALL, all)?.name).toBe('fast');
+  });
+
+  it('lowest-latency never takes the worst of the pair, and spreads over the rest', () => {
+    const all = [
+      candidate('a', { peakMs: 1_000 }),
+      candidate('b', { peakMs: 1_100 }),
+      candidate('worst', { peakMs: 9_000 }),
+    ];
+    const strategy = create('lowest-latency');
+    const picked = new Set(Array.from({ length: 300 }, () => strategy.pick(CALL, all)?.name));
+    expect(picked).toEqual(new Set(['a', 'b']));
+  });
+});
+
+describe("the strategy 'adaptive'", () => {
+  const adaptive = create('adaptive');
+
+  it.each<[why: string, better: Partial<Candidate>, worse: Partial<Candidate>]>([
+    ['will answer in time', { expectedMs: 5_000, costUsd: 0.02 }, { expectedMs: 19_000, costUsd: 0.01 }],
+    ['is cheaper, where both are in time', { costUsd: 0.001 }, { costUsd: 0.02 }],
+    ['has more of its quota left', { usedShare: 0.2 }, { usedShare: 0.95 }],
+    ['has not failed lately', { failureShare: 0.003 }, { failureShare: 0.4 }],
+    ['is better', { quality: 0.95 }, { quality: 0.5 }],
+    ['is not just recovering', { ramp: 0 }, { ramp: 1 }],
+    ['the app prefers', { weight: 5 }, { weight: 1 }],
+    ['has the prompt cached', { cachedShare: 0.9 }, { cachedShare: 0 }],
+  ])('takes the one that %s', (_why, better, worse) => {
+    expect(favourite(adaptive, [candidate('worse', worse), candidate('better', better)])).toBe('better');
+  });
+
+  it('keeps from a provider that has failed this call', () => {
+    const all = [candidate('a', { provider: 'tried' }), candidate('b', { provider: 'other' })];
+    expect(favourite(adaptive, all, { ...CALL, triedProviders: new Set(['tried']) })).toBe('b');
+  });
+
+  it('never lets a cached prefix outweigh a deadline', () => {
+    const all = [candidate('cached', { cachedShare: 1, expectedMs: 30_000 }), candidate('fast')];
+    expect(favourite(adaptive, all)).toBe('fast');
+  });
+
+  it('says its terms, and their sum is the score', () => {
+    const all = [candidate('a', { costUsd: 0.02, weight: 2, ramp: 0.5 }), candidate('b')];
+    for (const { score, terms } of adaptive.explain!(CALL, all)) {
+      expect(Object.values(terms).reduce((sum, term) => sum + term, 0)).toBeCloseTo(score, 10);
+      expect(Object.values(terms).every(Number.isFinite)).toBe(true);
+    }
+    const [a, b] = adaptive.explain!(CALL, all);
+    expect(a!.score > b!.score ? 'b' : 'a').toBe(favourite(adaptive, all));
+  });
+
+  it('judges a call without a deadline, and one with none left, without a NaN', () => {
+    for (const remainingMs of [Infinity, 0, -5]) {
+      for (const { score } of adaptive.explain!({ ...CALL, remainingMs }, [candidate('a')])) {
+        expect(Number.isFinite(score)).toBe(true);
+      }
+    }
+  });
+});
