@@ -1,3 +1,4 @@
+import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
@@ -79,7 +80,10 @@ export class Endpoint {
     this.breaker = new Breaker(parts.settings.name, parts.breaker, {
       onOpen: () => this.#stateChanged('open'),
       onHalfOpen: () => this.#stateChanged('half-open'),
-      onClose: () => this.#stateChanged('closed'),
+      onClose: () => {
+        this.failureShare.reset();
+        this.#stateChanged('closed');
+      },
     });
   }
 
@@ -146,6 +150,7 @@ export class Endpoint {
     this.#disabled = false;
     this.#restsUntil = 0;
     for (const quota of this.quotas) quota.restsUntil = 0;
+    this.failureShare.reset();
     this.breaker.close();
     this.#stateChanged('closed');
   }
@@ -211,6 +216,11 @@ export class Endpoint {
 
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
     return exchangeStream(this.#parts, call, options);
+  }
+
+  /** The request for an answer that goes on from a text, where its dialect can. */
+  continuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
+    return this.#parts.dialect.continuation?.(body, textSoFar);
   }
 
   /** @internal The lease says how its attempt ended. */

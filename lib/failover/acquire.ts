@@ -87,7 +87,19 @@ export class Acquirer {
     }
   }
 
-  /** Those that have not failed this call first; only where none of them is left, those that may be asked again. */
+  /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
+  soonestMs(progress: Progress): number | undefined {
+    const routes = this.#parts.routes();
+    const pick = routes.router.pick(currentPlan(progress, routes), { now: performance.now(), peek: true });
+    if (pick.kind === 'picked') return undefined;
+    const ms = pick.kind === 'wait' ? pick.waitMs : pick.retryAfterMs;
+    return Number.isFinite(ms) ? ms : undefined;
+  }
+
+  /**
+   * Those that have not failed this call first; where none of them is left, or one that failed it may be asked again
+   * sooner, those that may be asked again.
+   */
   #pick(progress: Progress, isHeld?: (quota: Quota) => boolean): RouterPick {
     const { tried } = progress;
     const routes = this.#parts.routes();
@@ -97,9 +109,18 @@ export class Acquirer {
       triedProviders: new Set([...tried.values()].map(({ provider }) => provider)),
       ...(isHeld ? { isHeld } : {}),
     };
-    const pick = routes.router.pick(plan, { ...options, excluded: ({ name }) => tried.has(name) });
-    if (tried.size === 0 || pick.kind === 'picked' || pick.kind === 'wait') return pick;
-    return routes.router.pick(plan, { ...options, excluded: ({ name }) => !mayAskAgain(progress, name) });
+    const pick = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
+      routes.router.pick(plan, { ...options, excluded });
+    const untried = pick(({ name }) => tried.has(name));
+    if (tried.size === 0 || untried.kind === 'picked') return untried;
+    const again = pick(({ name }) => !mayAskAgain(progress, name, progress.backedOff));
+    const isSooner =
+      again.kind === 'picked'
+        ? untried.kind !== 'wait' || !this.#parts.budget.isSpent
+        : again.kind === 'wait' && again.waitMs < waitOf(untried);
+    if (isSooner) return again;
+    if (untried.kind === 'wait') return untried;
+    return again.kind === 'wait' ? again : pick(({ name }) => !mayAskAgain(progress, name, true));
   }
 
   #lease({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): Lease {
@@ -126,11 +147,17 @@ export class Acquirer {
   }
 }
 
-function mayAskAgain({ tried }: Progress, name: string): boolean {
+/** @param hasWaited Long enough for what is asked again with backoff. */
+function mayAskAgain({ tried, left }: Progress, name: string, hasWaited: boolean): boolean {
+  if (left.has(name)) return false;
   const failed = tried.get(name);
   if (failed === undefined) return true;
   const { sameEndpoint } = ruleFor(failed.detail);
-  return sameEndpoint === 'with-backoff' || sameEndpoint === 'after-retry-after';
+  return sameEndpoint === 'after-retry-after' || (sameEndpoint === 'with-backoff' && hasWaited);
+}
+
+function waitOf(pick: RouterPick): number {
+  return pick.kind === 'wait' ? pick.waitMs : Infinity;
 }
 
 function resourcesOf(plan: Plan): readonly Quota[] {

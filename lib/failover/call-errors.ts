@@ -65,6 +65,16 @@ export function deadlineError(trail: Trail): AiBalancerError {
   });
 }
 
+/** A stream died after its first content and could not be made whole. */
+export function streamBroken(detail: FailureDetail, trail: Trail, partialText: string): AiBalancerError {
+  return new AiBalancerError('ERR_AI_STREAM_BROKEN', `the stream broke off: ${detail.message}`, {
+    ...told(trail),
+    status: 502,
+    retryable: true,
+    partialText,
+  });
+}
+
 /** An error of another part, with the call's way added. */
 export function withTrail(error: AiBalancerError, trail: Trail): AiBalancerError {
   return new AiBalancerError(error.code, error.message, {

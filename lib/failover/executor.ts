@@ -20,15 +20,32 @@ const STALE_RETRIES = 2;
 /** A reused socket that is reset later than this was not stale: the upstream had the request, and died over it. */
 const STALE_WITHIN_MS = 500;
 
-export interface WholeResult {
-  readonly data: ChatCompletion | EmbeddingResponse;
-  readonly route: RouteReport;
-}
+/** How a whole call ended. What it used until it failed is told as well: somebody may have to pay for it. */
+export type WholeEnd =
+  | { readonly ok: true; readonly data: ChatCompletion | EmbeddingResponse; readonly route: RouteReport }
+  | { readonly ok: false; readonly error: unknown; readonly route: RouteReport | undefined };
 
 export interface StreamResult {
   readonly sent: StreamedAnswer;
   readonly lease: Lease;
   readonly trail: Trail;
+  readonly progress: Progress;
+  /** It goes on from the text of the stream before it. */
+  readonly continued: boolean;
+}
+
+/** What an endpoint is asked: the call itself, or after a stream broke off one that goes on from its text. */
+export type Ask = (endpoint: Endpoint) => { readonly call: Call; readonly continued: boolean };
+
+/** Where a stream broke off, and why. */
+export interface Broken {
+  readonly endpoint: Endpoint;
+  readonly detail: FailureDetail;
+}
+
+/** A stream that has shown its first content. */
+interface Begun extends Pick<StreamResult, 'sent' | 'continued'> {
+  abort(): void;
 }
 
 /** A failure that has been written down; without a detail where it doesn't count. */
@@ -47,39 +64,67 @@ export class Executor {
     this.#acquirer = new Acquirer(parts);
   }
 
-  async whole(call: Call): Promise<WholeResult> {
+  /** Never rejects. */
+  async whole(call: Call): Promise<WholeEnd> {
     const trail = new Trail(call);
-    const { lease, value } = await this.#run(call, trail, ({ endpoint }, options) =>
-      endpoint.sendWhole(call, options),
-    );
-    lease.read(value.reading);
-    lease.succeeded(value.usage);
-    trail.ended(value.usage);
-    return { data: value.data, route: trail.report() };
+    try {
+      const { lease, value } = await this.#run(newProgress(call, trail), ({ endpoint }, options) =>
+        endpoint.sendWhole(call, options),
+      );
+      lease.read(value.reading);
+      lease.succeeded(value.usage);
+      trail.ended(value.usage);
+      return { ok: true, data: value.data, route: trail.report() };
+    } catch (error) {
+      return { ok: false, error, route: trail.report() };
+    }
   }
 
   /** Resolves at the first content. The lease is still open: whoever reads the rest ends it. */
   async stream(call: Call): Promise<StreamResult> {
-    const trail = new Trail(call);
-    const { lease, value } = await this.#run(call, trail, async (lease, options) => {
+    const progress = newProgress(call, new Trail(call));
+    return this.#stream(
+      progress,
+      () => ({ call, continued: false }),
+      (send) => this.#run(progress, send),
+    );
+  }
+
+  /** Another attempt for a stream that broke off at an endpoint. It is no new call, and pays nothing into budgets. */
+  async streamAgain(progress: Progress, broken: Broken, ask: Ask): Promise<StreamResult> {
+    this.#narrow(progress, broken.endpoint, broken.detail);
+    await this.#beforeNext(progress);
+    return this.#stream(progress, ask, (send) => this.#attempts(progress, send));
+  }
+
+  async #stream(
+    progress: Progress,
+    ask: Ask,
+    run: (send: Send<Begun>) => Promise<{ lease: Lease; value: Begun }>,
+  ): Promise<StreamResult> {
+    const { lease, value } = await run(async (lease, options) => {
+      const { call, continued } = ask(lease.endpoint);
       const sent = await lease.endpoint.sendStream(call, options);
       lease.read(sent.reading);
       lease.firstToken();
-      if (!isTooSlowToFinish(call, lease.endpoint, performance.now() - lease.startedAt, options.alternativeMs)) {
-        return sent;
+      if (
+        !isTooSlowToFinish(call, lease.endpoint, performance.now() - lease.startedAt, options.alternativeMs)
+      ) {
+        return { sent, continued, abort: () => sent.abort() };
       }
       sent.abort();
       throw new TooSlow();
     });
-    trail.firstToken();
-    return { sent: value, lease, trail };
+    progress.trail.firstToken();
+    return { sent: value.sent, continued: value.continued, lease, trail: progress.trail, progress };
   }
 
-  async #run<T>(call: Call, trail: Trail, send: Send<T>): Promise<{ lease: Lease; value: T }> {
+  async #run<T>(progress: Progress, send: Send<T>): Promise<{ lease: Lease; value: T }> {
+    const { trail } = progress;
     this.#parts.budget.onCall();
     this.#parts.hedge.onCall();
     try {
-      return await this.#attempts(newProgress(call, trail), send);
+      return await this.#attempts(progress, send);
     } catch (error) {
       throw AiBalancerError.isInstance(error) && error.route === undefined ? withTrail(error, trail) : error;
     }
@@ -171,6 +216,7 @@ export class Executor {
     const { detail } = error;
     if (detail.class === 'aborted') {
       lease.aborted(true);
+      trail.left(lease, call.promptTokens, hedge);
       throw abortedError();
     }
     if (isStale(lease, error) && progress.staleRetries < STALE_RETRIES) {
@@ -192,7 +238,7 @@ export class Executor {
     const { call, trail } = progress;
     if (remainingMs(call, performance.now()) <= 0) throw deadlineError(trail);
     if (trail.attempts.length >= this.#parts.routes().retry.maxAttempts) {
-      throw allFailed(trail, undefined, 'no attempts are left');
+      throw allFailed(trail, this.#acquirer.soonestMs(progress), 'no attempts are left');
     }
     await this.#backOff(progress);
   }
@@ -228,18 +274,35 @@ export class Executor {
     return currentPlan(progress, this.#parts.routes());
   }
 
-  /** Where only endpoints that have failed this call are left, waits before one of them is asked again. */
+  /**
+   * Where only endpoints that have failed this call are left, or those left rest for longer, waits before one that has
+   * failed is asked again.
+   */
   async #backOff(progress: Progress): Promise<void> {
-    const { call, trail, tried } = progress;
+    const { call, trail, tried, left } = progress;
     const routes = this.#parts.routes();
-    const options = optionsOf(currentPlan(progress, routes));
-    if (options.some(({ endpoint }) => !tried.has(endpoint.name) && canServe(endpoint, call))) return;
-    const again = [...tried.values()].some(({ detail }) => ruleFor(detail).sameEndpoint === 'with-backoff');
+    const again = [...tried].some(
+      ([name, { detail }]) => !left.has(name) && ruleFor(detail).sameEndpoint === 'with-backoff',
+    );
     if (!again) return;
+    progress.backedOff = false;
     const ms = backoffMs(trail.attempts.length - 1, routes.retry);
-    if (ms >= remainingMs(call, performance.now()))
+    const now = performance.now();
+    let soonest = Infinity;
+    for (const { endpoint } of optionsOf(currentPlan(progress, routes))) {
+      const failed = tried.get(endpoint.name);
+      const mayServe = !failed || ruleFor(failed.detail).sameEndpoint === 'after-retry-after';
+      if (mayServe && !left.has(endpoint.name)) soonest = Math.min(soonest, restMs(endpoint, now));
+    }
+    const remaining = remainingMs(call, now);
+    if (soonest <= ms && soonest < remaining) return;
+    if (ms >= remaining) {
+      // What rests longer than the backoff may still come in time.
+      if (soonest < remaining) return;
       throw allFailed(trail, ms, 'no time is left for another try');
+    }
     await sleep(ms, call.signal);
+    progress.backedOff = true;
   }
 
   /** The least time that another endpoint, untried and healthy, is predicted to take; Infinity without one. */
@@ -248,7 +311,8 @@ export class Executor {
     let least = Infinity;
     for (const { endpoint } of optionsOf(currentPlan(progress, this.#parts.routes()))) {
       if (endpoint === current || endpoint.weight === 0 || progress.tried.has(endpoint.name)) continue;
-      if (endpoint.state(now) === 'closed') least = Math.min(least, endpoint.expect(progress.call, now).totalMs);
+      if (endpoint.state(now) === 'closed')
+        least = Math.min(least, endpoint.expect(progress.call, now).totalMs);
     }
     return least;
   }
@@ -265,14 +329,10 @@ function isStale({ startedAt }: Lease, { detail, answered }: UpstreamFailure): b
   return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
 }
 
-/** Whether the call may still get its turn there: what is open, or rests beyond the deadline, is as good as gone. */
-function canServe(endpoint: Endpoint, call: Call): boolean {
-  const now = performance.now();
-  return (
-    endpoint.weight > 0 &&
-    endpoint.breaker.admits &&
-    Math.max(0, endpoint.restsUntil(now) - now) < remainingMs(call, now)
-  );
+/** Milliseconds until it may be asked; Infinity for one that is open or taken out, which is as good as gone. */
+function restMs(endpoint: Endpoint, now: number): number {
+  if (endpoint.weight === 0 || !endpoint.breaker.admits) return Infinity;
+  return Math.max(0, endpoint.restsUntil(now) - now);
 }
 
 function stopStream(value: unknown): void {

@@ -42,10 +42,14 @@ export interface Progress {
   readonly trail: Trail;
   /** The endpoints that failed it, by name: a reload may have changed the objects. */
   readonly tried: Map<string, Tried>;
+  /** Of those, the ones whose stream broke off after its first content: never asked again. */
+  readonly left: Set<string>;
   /** Only endpoints with a window larger than this one. */
   windowAbove: number;
   /** Only these models, after a refusal by content policy. */
   models: readonly string[] | undefined;
+  /** It has waited long enough to ask an endpoint again that failed it with a server's error. */
+  backedOff: boolean;
   plan: Plan | undefined;
   generation: number;
   staleRetries: number;
@@ -56,8 +60,10 @@ export function newProgress(call: Call, trail: Trail): Progress {
     call,
     trail,
     tried: new Map(),
+    left: new Set(),
     windowAbove: 0,
     models: undefined,
+    backedOff: false,
     plan: undefined,
     generation: -1,
     staleRetries: 0,
@@ -72,7 +78,9 @@ export function currentPlan(progress: Progress, routes: Routes): Plan {
   const stages =
     windowAbove === 0
       ? plan.stages
-      : plan.stages.map((stage) => stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove));
+      : plan.stages.map((stage) =>
+          stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove),
+        );
   progress.generation = routes.generation;
   progress.plan = windowAbove === 0 ? plan : { ...plan, stages };
   return progress.plan;

@@ -33,6 +33,11 @@ export class RetryBudget {
     this.#level = Math.min(MAX, this.#level + this.#ratio);
   }
 
+  get isSpent(): boolean {
+    this.#refill();
+    return this.#level < 1;
+  }
+
   /** Takes one retry, where there is one. */
   tryTake(): boolean {
     this.#refill();

@@ -40,11 +40,23 @@ export class Trail {
     this.wastedTokens += promptTokens;
   }
 
+  /** The caller left while an attempt was under way: its prompt has been sent, and may have been charged. */
+  left(lease: Lease, promptTokens: number, hedge: boolean): void {
+    this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
+    this.served(lease.endpoint);
+    this.ended({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
+  }
+
   /** The attempt that was serving broke off. */
   broke(detail: FailureDetail): void {
     const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
     const served = this.attempts[index];
     if (served) this.attempts[index] = { ...served, class: detail.class };
+  }
+
+  /** Tokens that led to no answer: an answer was begun anew. */
+  wasted(tokens: number): void {
+    this.wastedTokens += tokens;
   }
 
   served(endpoint: Endpoint): void {

@@ -33,6 +33,8 @@ export interface ChatStreamParts {
   /** What follows. */
   readonly events: AsyncIterable<ChatEvent>;
   route(): RouteReport;
+  /** Called once, when somebody begins to read. */
+  opened?(): void;
   /** Closes the upstream. Called at most once, and not when the stream has ended by itself. */
   abort(reason?: unknown): void;
 }
@@ -77,6 +79,7 @@ export class ChatEventStream implements EventStream {
     if (this.#reader)
       throw new TypeError('This stream is being read or was read already: it has one reader.');
     this.#reader = new EventIterator(this.#parts);
+    this.#parts.opened?.();
     if (this.#aborted) this.#reader.refuse(this.#aborted);
     return this.#reader;
   }

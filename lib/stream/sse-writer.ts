@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { AiBalancerError, type OpenAIErrorBody } from '../errors';
+import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
 import type { ChatEvent } from './chat-event';
 import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
 import { SseResponse } from './sse-response';
@@ -104,8 +104,7 @@ function statusOf(error: unknown): number {
 }
 
 function retryAfter(error: unknown): Record<string, string> {
-  if (!AiBalancerError.isInstance(error) || error.retryAfterMs === undefined) return {};
-  return { 'retry-after': String(Math.ceil(error.retryAfterMs / 1000)) };
+  return (AiBalancerError.isInstance(error) && retryAfterHeader(error.retryAfterMs)) || {};
 }
 
 /** The value, or undefined if it takes longer. */
