@@ -19,9 +19,12 @@ import type { Endpoint, EndpointState } from './endpoint/endpoint';
 import type { Lease } from './endpoint/lease';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
-import { Executor } from './failover/executor';
+import { Coalescer } from './failover/coalesce';
+import { Executor, type WholeEnd } from './failover/executor';
 import { HedgePolicy } from './failover/hedge';
+import { Idempotency } from './failover/idempotency';
 import { LiveStream } from './failover/live-stream';
+import { Rescue } from './failover/rescue';
 import { RetryBudget } from './failover/retry-budget';
 import type { FailureDetail } from './failure/detail';
 import { Fleet } from './fleet';
@@ -75,6 +78,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #queue: WaitQueue<Lease>;
   readonly #budget: RetryBudget;
   readonly #executor: Executor;
+  readonly #coalescer = new Coalescer((call) => this.#executor.whole(call));
+  readonly #idempotency = new Idempotency((call) => this.#executor.whole(call));
   readonly #expectedOutput = new ExpectedOutput();
   readonly #counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
   readonly #running = new Set<Running>();
@@ -293,12 +298,19 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     const running = this.#begin(operation, body, options, gate, []);
     try {
       await gate.admit?.(running.call);
-      const served = await this.#executor.whole(running.call);
-      this.#succeeded(running, served.route);
-      return served;
     } catch (error) {
       throw this.#failed(running, error);
     }
+    const end = await this.#sendWhole(running.call, options.idempotencyKey);
+    if (!end.ok) throw this.#failed(running, end.error, end.route);
+    this.#succeeded(running, end.route);
+    return { data: end.data, route: end.route };
+  }
+
+  #sendWhole(call: Call, key: string | undefined): Promise<WholeEnd> {
+    const { coalesce, idempotency } = this.#config;
+    if (idempotency && key !== undefined) return this.#idempotency.run(key, call);
+    return coalesce ? this.#coalescer.run(call) : this.#executor.whole(call);
   }
 
   async #stream(
@@ -312,11 +324,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     try {
       await gate.admit?.(call);
       const result = await this.#executor.stream(call);
-      const meter = new UsageMeter({
-        promptTokens: call.promptTokens,
-        estimateTokens: (text) => new TextMeter().tokens(text),
-      });
-      const live = new LiveStream(call, result, meter, {
+      const live = new LiveStream(call, result, {
+        newMeter: ({ promptTokens }) =>
+          new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
+        rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, gate.restarts ?? true),
+        onRestart: () => data.restarted(),
         onEnd: (error) => {
           const route = result.trail.report();
           if (error) this.#failed(running, error, route);
@@ -327,6 +339,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         first: result.sent.first,
         events: live.events(),
         route: () => result.trail.report(),
+        opened: () => live.opened(),
         abort: () => live.abort(),
       });
       return { data, route: data.route };

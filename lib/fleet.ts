@@ -14,6 +14,9 @@ import { Planner } from './routing/planner';
 import { Router } from './routing/router';
 import { createStrategy } from './routing/strategies/create';
 
+/** Quotas of endpoints and groups that are gone: kept while a return could matter, and no more than so many. */
+const MAX_GONE_QUOTAS = 1_000;
+
 /** What decides whether an endpoint's sockets can stay. */
 interface Wire {
   readonly key: string;
@@ -89,6 +92,7 @@ export class Fleet {
       endpoint.retire();
       this.#wires.delete(name);
     }
+    this.#forgetQuotas();
     const planner = new Planner(this.endpoints, config.fallbacks);
     return {
       generation,
@@ -130,6 +134,19 @@ export class Fleet {
     const quota = existing ?? new Quota(name, limits, burstSeconds);
     this.#quotas.set(name, quota);
     return quota;
+  }
+
+  /** A quota that is full again says nothing; a used one stays, so that leaving and coming back refills no bucket. */
+  #forgetQuotas(): void {
+    const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));
+    const now = performance.now();
+    const gone = [...this.#quotas.values()].filter((quota) => !used.has(quota));
+    const kept = new Set(gone.filter((quota) => !quota.isUntouched(now)).slice(-MAX_GONE_QUOTAS));
+    for (const quota of gone) {
+      if (kept.has(quota)) continue;
+      quota.close();
+      this.#quotas.delete(quota.name);
+    }
   }
 
   #transport(settings: EndpointSettings, config: ResolvedConfig): Transport {

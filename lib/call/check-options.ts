@@ -54,6 +54,7 @@ const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
   fallbacks,
   hedge: trueOrFalse,
   endpoint: text,
+  idempotencyKey: label,
 };
 
 const CONTEXT_FIELDS = Object.entries(CONTEXT);

@@ -34,6 +34,11 @@ export interface CallOptions extends Partial<RequestContext> {
   fallbacks?: string[] | false;
   /** False keeps this call from being hedged. Default: the config's. */
   hedge?: boolean;
+  /**
+   * Calls of one tenant with the same key and body happen once: a later one joins the first or gets its answer again.
+   * Only with the config's `idempotency`, and only for whole answers.
+   */
+  idempotencyKey?: string;
   /** The name of the one endpoint that may serve this call. */
   endpoint?: string;
 }

@@ -62,6 +62,7 @@ function contextOf(
     fallbacks: _fallbacks,
     hedge: _hedge,
     endpoint: _endpoint,
+    idempotencyKey: _idempotencyKey,
     ...said
   } = options;
   return {

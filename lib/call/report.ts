@@ -22,6 +22,8 @@ export interface RouteReport extends RouteSummary {
   readonly endpoint: string;
   readonly provider: string;
   readonly model: string;
+  /** The answer is another call's: one that was under way, or one under the same Idempotency-Key. */
+  readonly shared?: 'joined' | 'replayed';
   readonly attempts: readonly AttemptReport[];
   /** Milliseconds in the wait queue. */
   readonly waitMs: number;

@@ -19,6 +19,8 @@ interface Defaults {
   readonly breaker: BreakerOptions;
   readonly hedge: HedgeOptions;
   readonly queue: QueueOptions;
+  readonly coalesce: boolean;
+  readonly idempotency: boolean;
   readonly stream: StreamOptions;
   readonly scoreWeights: ScoreWeights;
   readonly http: { readonly proxy: false; readonly maxResponseBytes: number };
@@ -53,6 +55,8 @@ export const DEFAULTS: Defaults = deepFreeze({
   },
   hedge: { budgetRatio: 0.05 },
   queue: { maxSize: 10_000 },
+  coalesce: false,
+  idempotency: false,
   stream: { recovery: 'error' },
   scoreWeights: {
     deadline: 4,

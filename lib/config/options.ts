@@ -50,6 +50,16 @@ export interface BalancerConfig {
   /** Default: on, within its budget. */
   hedge?: false | Partial<HedgeOptions>;
   queue?: Partial<QueueOptions>;
+  /**
+   * Sends calls that are the same, in flight at the same time and of one tenant, once: embeddings, and whole answers
+   * with temperature 0. Default false.
+   */
+  coalesce?: boolean;
+  /**
+   * A call with an `idempotencyKey`, or a request with the header Idempotency-Key, joins the running call of its tenant
+   * with the same key, or gets its answer again. Whole answers only. Default false.
+   */
+  idempotency?: boolean;
   stream?: Partial<StreamOptions>;
   dialects?: Record<string, Dialect>;
   /** Prompt tokens of a body. Default: an estimate that errs on the safe side. */
@@ -72,6 +82,8 @@ export interface ResolvedConfig {
   readonly breaker: BreakerOptions;
   readonly hedge: false | HedgeOptions;
   readonly queue: QueueOptions;
+  readonly coalesce: boolean;
+  readonly idempotency: boolean;
   readonly stream: StreamOptions;
   readonly dialects: ReadonlyMap<string, Dialect>;
   readonly estimateTokens: BalancerConfig['estimateTokens'];

@@ -38,6 +38,8 @@ function fill(config: CheckedConfig): ResolvedConfig {
     breaker: Object.freeze(withDefaults(DEFAULTS.breaker, config.breaker)),
     hedge: config.hedge === false ? false : Object.freeze(withDefaults(DEFAULTS.hedge, config.hedge)),
     queue: Object.freeze(withDefaults(DEFAULTS.queue, config.queue)),
+    coalesce: config.coalesce ?? DEFAULTS.coalesce,
+    idempotency: config.idempotency ?? DEFAULTS.idempotency,
     stream: Object.freeze(withDefaults(DEFAULTS.stream, config.stream)),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,

@@ -134,6 +134,8 @@ export const configSchema = options({
     )
     .optional(),
   queue: options({ maxSize: countOrNone.optional() }).optional(),
+  coalesce: z.boolean({ error: 'true or false' }).optional(),
+  idempotency: z.boolean({ error: 'true or false' }).optional(),
   stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
   dialects: recordOf(dialect, 'an object of provider names and dialects').optional(),
   estimateTokens: callable<NonNullable<BalancerConfig['estimateTokens']>>(

@@ -18,4 +18,9 @@ export class FailureShare {
     this.#share = before + GAIN * ((failed ? 1 : 0) - before);
     this.#at = now;
   }
+
+  /** The endpoint has recovered: what was before says nothing of it now. */
+  reset(): void {
+    this.#share = FLOOR;
+  }
 }

@@ -227,6 +227,17 @@ export class Quota {
     return Math.min(1, used);
   }
 
+  /** Whether a new one in its place would allow the same: nothing is used, rests, or is under way. */
+  isUntouched(now: number): boolean {
+    const days = [this.#requestsADay, this.#tokensADay];
+    return (
+      this.restsUntil <= now &&
+      this.#pendingOutput === 0 &&
+      this.usedShare(now) === 0 &&
+      days.every((day) => day === undefined || day.left(now) >= day.limit)
+    );
+  }
+
   /** Tokens a millisecond; Infinity without a limit. */
   get tokensPerMs(): number {
     return this.#rate(['tokens', 'input', 'output']);

@@ -1,6 +1,6 @@
 // A type parameter on the body lets one typed by another package in, index signatures or not.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { type Balancer, CALL } from '../balancer';
 import { type AICall, AICallPromise } from '../call/ai-call';
@@ -121,12 +121,19 @@ export function goLive(state: RequestState, res: Response): void {
 
 function createAi(state: RequestState): RequestAi {
   const { balancer } = state;
+  const idempotencyKeys = keysOf(state.request);
   const merged = (own: CallOptions | undefined): CallOptions => {
     // What can't be merged is refused by its name.
     if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own)))
       return own;
     const { type, ...context } = state.context;
-    return { ...context, ...(state.saysType ? { type } : {}), ...state.defaults, ...definedOnly(own) };
+    return {
+      ...context,
+      ...(state.saysType ? { type } : {}),
+      ...idempotencyKeys.next().value,
+      ...state.defaults,
+      ...definedOnly(own),
+    };
   };
   const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
     const { leaving, gate } = state;
@@ -147,6 +154,14 @@ function createAi(state: RequestState): RequestAi {
     },
     balancer,
   };
+}
+
+/** A key for each call of a request, from its header: the same ones, in their order, when the request comes again. */
+function* keysOf(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
+  const given = req.headers['idempotency-key'];
+  const isGiven = typeof given === 'string' && given !== '';
+  const key = isGiven && given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
+  for (let nth = 1; ; nth++) yield isGiven ? { idempotencyKey: nth === 1 ? `${key}` : `${key} ${nth}` } : {};
 }
 
 function refusedCall(error: unknown): AICall<never> {

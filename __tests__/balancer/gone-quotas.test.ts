@@ -1,0 +1,61 @@
+import axios, { type AxiosAdapter } from 'axios';
+import { createBalancer, type EndpointConfig } from 'express-ai-balancer';
+import { Quota } from '../../lib/endpoint/quota';
+
+const BODY = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
+const ANSWER = JSON.stringify({
+  id: 'x',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hi' } }],
+  usage: { prompt_tokens: 5, completion_tokens: 5, total_tokens: 10 },
+});
+
+const adapter: AxiosAdapter = (config) => {
+  const data = new Response(ANSWER).body;
+  return Promise.resolve({ data, status: 200, statusText: 'OK', headers: {}, config });
+};
+const http = { axios: axios.create({ adapter }) };
+const endpoint = (name: string, more: Partial<EndpointConfig> = {}): EndpointConfig => ({
+  name,
+  model: 'm',
+  baseURL: 'http://a.test',
+  rpm: 60,
+  ...more,
+});
+
+describe('the quota of an endpoint that is gone', () => {
+  it('is as it was when the endpoint comes back: leaving refills no bucket', async () => {
+    const balancer = createBalancer({ endpoints: [endpoint('a'), endpoint('b')], http });
+    for (let n = 0; n < 6; n++) await balancer.chat(BODY, { endpoint: 'a' });
+    const left = balancer.stats().endpoints[0]!.requestsLeft!;
+    await balancer.reload({ endpoints: [endpoint('b')], http });
+    await balancer.reload({ endpoints: [endpoint('a'), endpoint('b')], http });
+    expect(balancer.stats().endpoints[0]!.requestsLeft! - left).toBeLessThanOrEqual(1);
+    await balancer.close();
+  });
+
+  it('is forgotten once it is full again, the group too, so that names that come and go do not pile up', async () => {
+    const closed = jest.spyOn(Quota.prototype, 'close');
+    const balancer = createBalancer({ endpoints: [endpoint('start')], http });
+    for (let n = 0; n < 20; n++) {
+      await balancer.reload({ endpoints: [endpoint(`e${n}`, { quotaGroup: `g${n}` })], http });
+    }
+    expect(closed).toHaveBeenCalledTimes(1 + 19 * 2);
+    await balancer.close();
+    closed.mockRestore();
+  });
+
+  it('is one of a thousand at most', async () => {
+    const closed = jest.spyOn(Quota.prototype, 'close');
+    // Used, and slow to fill again.
+    const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));
+    const balancer = createBalancer({ endpoints: many, http });
+    await Promise.all(many.map(({ name }) => balancer.chat(BODY, { endpoint: name })));
+    await balancer.reload({ endpoints: [endpoint('other')], http });
+    expect(closed).toHaveBeenCalledTimes(10);
+    await balancer.close();
+    closed.mockRestore();
+  });
+});

@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import axios from 'axios';
+import { createBalancer } from 'express-ai-balancer';
+import { BODY, event, rejection } from './upstream';
+
+const FIRST = event({
+  choices: [{ index: 0, delta: { role: 'assistant', content: 'One' }, finish_reason: null }],
+});
+const LAST = event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
+
+/** A balancer over streams that show their first content and then wait. */
+function start() {
+  const bodies: Readable[] = [];
+  const balancer = createBalancer({
+    endpoints: [{ name: 'a', model: 'm', baseURL: 'http://a.test', maxConcurrent: 1 }],
+    timeouts: { stallMs: 600_000 },
+    http: {
+      axios: axios.create({
+        adapter: (config) => {
+          const body = new Readable({ read: () => undefined });
+          config.signal?.addEventListener?.('abort', () => body.destroy());
+          body.push(FIRST);
+          bodies.push(body);
+          const headers = { 'content-type': 'text/event-stream' };
+          return Promise.resolve({ data: body, status: 200, statusText: 'OK', headers, config });
+        },
+      }),
+    },
+  });
+  return { balancer, bodies, inFlight: () => balancer.stats().endpoints[0]!.inFlight };
+}
+
+describe('a stream', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('that nobody begins to read gives its place back after a minute, and says so', async () => {
+    const { balancer, bodies, inFlight } = start();
+    const stream = await balancer.chat({ ...BODY, stream: true });
+    await jest.advanceTimersByTimeAsync(59_000);
+    expect(inFlight()).toBe(1);
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(inFlight()).toBe(0);
+    expect(bodies[0]!.destroyed).toBe(true);
+    const late = rejection(
+      (async () => {
+        for await (const chunk of stream) expect(chunk.choices[0]?.delta.content).toBe('One');
+      })(),
+    );
+    expect(await late).toMatchObject({ code: 'ERR_AI_ABORTED', message: expect.stringContaining('nobody') });
+    await balancer.close({ graceMs: 0 });
+  });
+
+  it('that is read slowly is left to its reader', async () => {
+    const { balancer, bodies, inFlight } = start();
+    const stream = await balancer.chat({ ...BODY, stream: true });
+    const reader = stream[Symbol.asyncIterator]();
+    expect((await reader.next()).value?.choices[0]?.delta.content).toBe('One');
+    await jest.advanceTimersByTimeAsync(300_000);
+    expect(inFlight()).toBe(1);
+    bodies[0]!.push(LAST);
+    bodies[0]!.push('data: [DONE]\n\n');
+    bodies[0]!.push(null);
+    expect((await reader.next()).value?.choices[0]?.finish_reason).toBe('stop');
+    expect((await reader.next()).done).toBe(true);
+    expect(inFlight()).toBe(0);
+    await balancer.close({ graceMs: 0 });
+  });
+});

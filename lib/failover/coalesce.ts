@@ -1,0 +1,56 @@
+import type { ChatBody } from '../call/body';
+import type { Call } from '../call/call';
+import { AiBalancerError } from '../errors';
+import type { WholeEnd } from './executor';
+import { fingerprint } from './fingerprint';
+import { type SendWhole, SharedRun } from './shared-run';
+
+/** Sends calls that are the same, in flight at the same time, once. */
+export class Coalescer {
+  readonly #send: SendWhole;
+  readonly #running = new Map<string, SharedRun>();
+
+  constructor(send: SendWhole) {
+    this.#send = send;
+  }
+
+  /** Never rejects. */
+  async run(call: Call): Promise<WholeEnd> {
+    const key = isRepeatable(call) ? identity(call) : undefined;
+    if (key === undefined) return this.#send(call);
+    for (;;) {
+      const run = this.#runOf(key, call);
+      const end = await run.join(call);
+      if (end.ok || run.isLedBy(call) || !isOver(end.error) || performance.now() >= call.deadlineAt)
+        return end;
+      // The time of the first was up; this caller came later and has some left.
+    }
+  }
+
+  #runOf(key: string, call: Call): SharedRun {
+    const running = this.#running.get(key);
+    if (running?.isOpen) return running;
+    const run = new SharedRun(call, this.#send);
+    this.#running.set(key, run);
+    void run.ended.then(() => {
+      if (this.#running.get(key) === run) this.#running.delete(key);
+    });
+    return run;
+  }
+}
+
+/** Whether a second answer would say the same. */
+function isRepeatable({ operation, body }: Call): boolean {
+  return operation === 'embeddings' || (body as ChatBody).temperature === 0;
+}
+
+/** Calls of one identity ask for the same, on behalf of the same tenant, under the same terms. */
+function identity(call: Call): string | undefined {
+  const { requestId: _requestId, session: _session, ...terms } = call.context;
+  const { fallbacks, hedge, endpoint, startedAt, deadlineAt } = call;
+  return fingerprint(call, [terms, fallbacks, hedge, endpoint, Math.round(deadlineAt - startedAt)]);
+}
+
+function isOver(error: unknown): boolean {
+  return AiBalancerError.isInstance(error) && error.code === 'ERR_AI_DEADLINE';
+}

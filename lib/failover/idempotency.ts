@@ -1,0 +1,51 @@
+import type { Call } from '../call/call';
+import { badRequest } from '../errors';
+import { AnswerStore } from './answer-store';
+import type { WholeEnd } from './executor';
+import { fingerprint } from './fingerprint';
+import { type SendWhole, SharedRun, secondHand } from './shared-run';
+
+interface RunningKey {
+  readonly print: string;
+  readonly run: SharedRun;
+}
+
+/**
+ * Makes a call with a key happen once: while it runs, another with the same key joins it; when it has been answered,
+ * the answer is replayed. A failure is forgotten. A key belongs to its tenant.
+ */
+export class Idempotency {
+  readonly #send: SendWhole;
+  readonly #running = new Map<string, RunningKey>();
+  readonly #answers = new AnswerStore();
+
+  constructor(send: SendWhole) {
+    this.#send = send;
+  }
+
+  /** Never rejects. */
+  async run(key: string, call: Call): Promise<WholeEnd> {
+    const print = fingerprint(call);
+    if (print === undefined) return this.#send(call);
+    const name = JSON.stringify([call.context.tenant ?? null, key]);
+    const running = this.#running.get(name);
+    if (running?.run.isOpen) return running.print === print ? running.run.join(call) : otherBody();
+    const answer = this.#answers.get(name);
+    if (answer) {
+      if (answer.print !== print) return otherBody();
+      return { ok: true, data: answer.read(), route: secondHand(call, answer.route, 'replayed') };
+    }
+    const run = new SharedRun(call, this.#send);
+    this.#running.set(name, { print, run });
+    void run.ended.then((end) => {
+      if (this.#running.get(name)?.run === run) this.#running.delete(name);
+      if (end.ok) this.#answers.set(name, { print, data: end.data, route: end.route });
+    });
+    return run.join(call);
+  }
+}
+
+function otherBody(): WholeEnd {
+  const error = badRequest('idempotencyKey', 'it has been used for a call with another body');
+  return { ok: false, error, route: undefined };
+}

@@ -1,0 +1,99 @@
+import type { Call } from '../call/call';
+import type { RouteReport } from '../call/report';
+import { abortedError } from './backoff';
+import { deadlineError } from './call-errors';
+import type { WholeEnd } from './executor';
+import { Trail } from './trail';
+
+/** Sends a whole call. Never rejects. */
+export type SendWhole = (call: Call) => Promise<WholeEnd>;
+
+/**
+ * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call ends
+ * when all have left. What it cost is told to one of them, and what it answered to each as a copy of its own.
+ */
+export class SharedRun {
+  readonly ended: Promise<WholeEnd>;
+  readonly #leader: Call;
+  readonly #abort = new AbortController();
+  #callers = 0;
+  #isBilled = false;
+
+  /** @param leader The caller whose need began it; its deadline holds for the upstream call. */
+  constructor(leader: Call, send: SendWhole) {
+    this.#leader = leader;
+    this.ended = send({ ...leader, signal: this.#abort.signal });
+  }
+
+  /** Whether it goes on: one that all have left does not. */
+  get isOpen(): boolean {
+    return !this.#abort.signal.aborted;
+  }
+
+  isLedBy(call: Call): boolean {
+    return call === this.#leader;
+  }
+
+  /** Waits for the end, or until this caller leaves. Never rejects. */
+  async join(call: Call): Promise<WholeEnd> {
+    this.#callers++;
+    const left = await this.#endOrLeave(call);
+    this.#callers--;
+    if (left === undefined) return this.#endFor(call, await this.ended);
+    if (this.#callers > 0) return { ok: false, error: left, route: undefined };
+    this.#abort.abort();
+    // Cancelled at once: what it had used until then is the last one's to pay.
+    const { route } = await this.ended;
+    return { ok: false, error: left, route: this.#isBilled ? undefined : route };
+  }
+
+  /** The reason why the caller left; undefined when the run has ended. */
+  #endOrLeave(call: Call): Promise<Error | undefined> {
+    const { signal } = call;
+    if (signal.aborted) return Promise.resolve(abortedError(signal));
+    return new Promise((resolve) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const settle = (left: Error | undefined): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        resolve(left);
+      };
+      const onAbort = (): void => settle(abortedError(signal));
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (call.deadlineAt < this.#leader.deadlineAt) {
+        const ms = Math.max(0, call.deadlineAt - performance.now());
+        timer = setTimeout(() => settle(deadlineError(new Trail(call))), ms);
+      }
+      void this.ended.then(() => settle(undefined));
+    });
+  }
+
+  #endFor(call: Call, end: WholeEnd): WholeEnd {
+    const isFirst = !this.#isBilled;
+    this.#isBilled = true;
+    if (!end.ok) return isFirst ? end : { ...end, route: undefined };
+    const data = structuredClone(end.data);
+    return { ok: true, data, route: isFirst ? end.route : secondHand(call, end.route, 'joined') };
+  }
+}
+
+/** The report of a call that was served by another one's answer: it made no attempt and cost nothing. */
+export function secondHand(
+  { context, startedAt }: Call,
+  { endpoint, provider, model }: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>,
+  shared: NonNullable<RouteReport['shared']>,
+): RouteReport {
+  return {
+    requestId: context.requestId,
+    endpoint,
+    provider,
+    model,
+    shared,
+    attempts: [],
+    waitMs: 0,
+    totalMs: Math.round(performance.now() - startedAt),
+    costUsd: 0,
+    wastedTokens: 0,
+    why: [],
+  };
+}
