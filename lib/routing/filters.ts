@@ -25,7 +25,8 @@ const byTags: Filter = {
 const byQuality: Filter = {
   applies: ({ context }) => context.minQuality !== undefined,
   removes: ({ context }, { endpoint }) => endpoint.settings.quality < (context.minQuality ?? 0),
-  tell: ({ context }, { endpoint }) => `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
+  tell: ({ context }, { endpoint }) =>
+    `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
 };
 
 const byCost: Filter = {
@@ -51,7 +52,8 @@ const bySize: Filter = {
 
 /** Applied after the others: where no window fits but the estimate may be wrong, the largest is tried. */
 export const WINDOW: Pick<Filter, 'tell'> = {
-  tell: (call, { endpoint }) => `context window: ${endpoint.settings.contextWindow} is below ${windowNeed(call)}`,
+  tell: (call, { endpoint }) =>
+    `context window: ${endpoint.settings.contextWindow} is below ${windowNeed(call)}`,
 };
 
 /** In the order in which they are told. */

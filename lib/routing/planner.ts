@@ -3,14 +3,7 @@ import type { Endpoint } from '../endpoint/endpoint';
 import { chargesOf } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
 import { filtersFor, WINDOW } from './filters';
-import {
-  estimateCost,
-  type Option,
-  type Plan,
-  type Removed,
-  WINDOW_CERTAINTY,
-  windowNeed,
-} from './plan';
+import { estimateCost, type Option, type Plan, type Removed, WINDOW_CERTAINTY, windowNeed } from './plan';
 
 /** Endpoints by tier, the earliest first. */
 type Tiers = readonly (readonly Endpoint[])[];
@@ -28,7 +21,9 @@ export class Planner {
     this.#all = byTier(endpoints);
     const names = new Set(endpoints.flatMap(({ settings }) => [settings.model, ...settings.aliases]));
     for (const name of names) {
-      const serving = endpoints.filter(({ settings }) => settings.model === name || settings.aliases.includes(name));
+      const serving = endpoints.filter(
+        ({ settings }) => settings.model === name || settings.aliases.includes(name),
+      );
       this.#byModel.set(name, byTier(serving));
     }
   }
@@ -58,7 +53,11 @@ export class Planner {
         for (const endpoint of tier) {
           if (seen?.has(endpoint)) continue;
           seen?.add(endpoint);
-          const option = { endpoint, charge: endpoint.charge(charges), costUsd: estimateCost(call, endpoint) };
+          const option = {
+            endpoint,
+            charge: endpoint.charge(charges),
+            costUsd: estimateCost(call, endpoint),
+          };
           const filter = filters.find((each) => each.removes(call, option));
           if (filter) removed.push({ option, filter });
           else stage.push(option);
@@ -98,7 +97,9 @@ export class Planner {
   #fallbacksOf(model: string, asked: Tiers): readonly string[] {
     const own = this.#fallbacks.get(model);
     if (own) return own;
-    const ofModels = new Set(asked.flat().flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []));
+    const ofModels = new Set(
+      asked.flat().flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []),
+    );
     return ofModels.size > 0 ? [...ofModels] : (this.#fallbacks.get('*') ?? []);
   }
 }
@@ -153,7 +154,9 @@ function byTier(endpoints: readonly Endpoint[]): Tiers {
 }
 
 function nothingLeft({ call, removed }: Plan): AiBalancerError {
-  const reasons = removed.map(({ option, filter }) => `${option.endpoint.name} by ${filter.tell(call, option)}`);
+  const reasons = removed.map(
+    ({ option, filter }) => `${option.endpoint.name} by ${filter.tell(call, option)}`,
+  );
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';
   return new AiBalancerError('ERR_AI_NO_ENDPOINT', `the filters leave no endpoint for ${model}${detail}`, {

@@ -229,7 +229,8 @@ class Trace {
     }
     const told = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {
-      if (!told.has(name)) verdicts.push({ endpoint: name, removedBy: 'not looked at: other models come first' });
+      if (!told.has(name))
+        verdicts.push({ endpoint: name, removedBy: 'not looked at: other models come first' });
     }
     return verdicts;
   }
