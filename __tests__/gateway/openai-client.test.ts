@@ -71,13 +71,14 @@ describe.each(EXPRESSES)('the official client at the gateway, on Express %s', (_
     expect(response.headers.get('x-ai-cost-usd')).toBe('0.00000004');
   });
 
-  it('lists the models, and finds one by its name or an alias', async () => {
+  it('lists the models and their aliases, and finds one by either', async () => {
     const endpoint = { aliases: ['best'], model: 'gpt-4o', name: 'a/b' };
     const { client } = await rig.open({ express, endpoint });
     const models = [];
     for await (const model of client.models.list()) models.push(model);
     expect(models).toEqual([
       { id: 'gpt-4o', object: 'model', created: 0, owned_by: 'openai' },
+      { id: 'best', object: 'model', created: 0, owned_by: 'openai' },
       { id: EMBED, object: 'model', created: 0, owned_by: 'openai' },
     ]);
     expect(await client.models.retrieve('gpt-4o')).toMatchObject({ id: 'gpt-4o', owned_by: 'openai' });

@@ -9,11 +9,11 @@ export interface ModelEntry {
   readonly owned_by: string;
 }
 
-/** The models of the endpoints, each once, whatever state its endpoints are in: the list must not flap. */
+/** The models of the endpoints and their aliases, each once, whatever state the endpoints are in: the list must not flap. */
 export function listModels(balancer: Balancer): readonly ModelEntry[] {
   const models = new Map<string, ModelEntry>();
-  for (const { model, provider } of balancer.stats().endpoints) {
-    if (!models.has(model)) models.set(model, entry(model, provider));
+  for (const { model, aliases, provider } of balancer.stats().endpoints) {
+    for (const id of [model, ...aliases]) if (!models.has(id)) models.set(id, entry(id, provider));
   }
   return [...models.values()];
 }

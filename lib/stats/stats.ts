@@ -4,6 +4,8 @@ import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 export interface EndpointStats {
   readonly name: string;
   readonly model: string;
+  /** Other names that calls may use for the model; none by default. */
+  readonly aliases: readonly string[];
   readonly provider: string;
   readonly state: EndpointState;
   readonly weight: number;
@@ -42,6 +44,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   return {
     name: endpoint.name,
     model: endpoint.settings.model,
+    aliases: endpoint.settings.aliases,
     provider: endpoint.settings.provider,
     state: endpoint.state(now),
     weight: endpoint.weight,
