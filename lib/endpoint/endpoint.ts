@@ -17,7 +17,7 @@ import {
 import { FailureShare } from './failure-share';
 import { AverageLatency } from './latency';
 import { type Expectation, LatencyModel, type Size } from './latency-model';
-import { Lease } from './lease';
+import { AttemptLease, type EndedBadly } from './lease';
 import type { BreakerOptions } from './options';
 import { PeakLatency } from './peak-latency';
 import type { Charge, Charges, Quota } from './quota';
@@ -53,6 +53,9 @@ export interface EndpointParts {
   readonly listeners: EndpointListeners;
 }
 
+/** One attempt's hold on an endpoint. */
+export type Lease = AttemptLease<Endpoint>;
+
 /** One place a call can go. */
 export class Endpoint {
   readonly name: string;
@@ -79,7 +82,11 @@ export class Endpoint {
     this.#weight = parts.settings.weight;
     this.breaker = new Breaker(parts.settings.name, parts.breaker, {
       onOpen: () => this.#stateChanged('open'),
-      onHalfOpen: () => this.#stateChanged('half-open'),
+      onHalfOpen: () => {
+        // The breaker's rest was the answer to the failures: they must not keep the probe away as well.
+        this.failureShare.reset();
+        this.#stateChanged('half-open');
+      },
       onClose: () => {
         this.failureShare.reset();
         this.#stateChanged('closed');
@@ -207,7 +214,7 @@ export class Endpoint {
       expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
     };
     this.#inFlight++;
-    return new Lease(parts, now);
+    return new AttemptLease<Endpoint>(parts, now);
   }
 
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
@@ -224,7 +231,7 @@ export class Endpoint {
   }
 
   /** @internal The lease says how its attempt ended. */
-  onSuccess(_lease: Lease, ms: number): void {
+  onSuccess(ms: number): void {
     this.#failures = 0;
     for (const quota of this.quotas) quota.refusals = 0;
     const now = performance.now();
@@ -235,11 +242,11 @@ export class Endpoint {
   }
 
   /** @internal */
-  onFailure(lease: Lease, { failure, rule, counts }: EndedBadly): void {
+  onFailure(reservation: Reservation, { failure, rule, counts }: EndedBadly): void {
     const { detail } = failure;
     if (counts || (rule.rests !== 'nothing' && rule.rests !== 'breaker')) this.#failures++;
     if (counts) this.#countFailure();
-    if (rule.rests === 'quota-group') this.#restQuota(lease, failure);
+    if (rule.rests === 'quota-group') this.#restQuota(reservation, failure);
     else if (rule.rests === 'endpoint') this.#rest(detail, rule);
     this.onRelease();
   }
@@ -276,10 +283,10 @@ export class Endpoint {
     if (this.breaker.state === 'closed' && this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
   }
 
-  #restQuota(lease: Lease, { detail, reading }: UpstreamFailure): void {
+  #restQuota(reservation: Reservation, { detail, reading }: UpstreamFailure): void {
     const now = performance.now();
     const asked = detail.retryAfterMs ?? resetMs(reading);
-    const { quotas, marks, charge } = lease.reservation;
+    const { quotas, marks, charge } = reservation;
     for (const [index, quota] of quotas.entries()) {
       const mark = marks[index];
       // The answers of one burst are one refusal: only one after a rest makes the next rest longer.
@@ -304,13 +311,6 @@ export class Endpoint {
     this.#parts.listeners.onState(this, state);
     this.#parts.listeners.onRoom();
   }
-}
-
-/** How an attempt failed, and whether that speaks against the endpoint. */
-export interface EndedBadly {
-  readonly failure: UpstreamFailure;
-  readonly rule: FailureRule;
-  readonly counts: boolean;
 }
 
 /** The reset of the window that is used up, where the headers tell. */

@@ -1,6 +1,8 @@
 const GAIN = 0.12;
 const FLOOR = 0.003;
 const DECAY_MS = 10_000;
+/** What was so long ago keeps nobody away: among equals, even a small share would. */
+const FORGOTTEN_MS = 20_000;
 
 /** The recent share of hard failures: a running average that sinks towards a floor while nothing is known. */
 export class FailureShare {
@@ -10,6 +12,7 @@ export class FailureShare {
   value(now: number): number {
     if (this.#share === FLOOR) return FLOOR;
     const age = Math.max(0, now - this.#at);
+    if (age >= FORGOTTEN_MS) return FLOOR;
     return FLOOR + (this.#share - FLOOR) * Math.exp(-age / DECAY_MS);
   }
 

@@ -1,14 +1,16 @@
 import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
+import type { FailureRule } from '../failure/classes';
 import { ruleFor } from '../failure/detail';
 import type { LimitReading } from '../provider/rate-limit-headers';
 import type { BreakerTicket } from './breaker';
-import type { ChargeMark } from './charging';
+import type { ChargeMark, Charging } from './charging';
 import { CONNECT_TIMEOUT } from './connect-limit';
-import type { Endpoint } from './endpoint';
 import type { UpstreamFailure } from './exchange';
+import type { LatencyModel } from './latency-model';
 import type { Charge } from './quota';
 import type { Reservation, Settlement } from './reservation';
+import type { EndpointSettings } from './settings';
 
 /** Failure classes that the upstream told before it had taken anything from the quota. */
 const NOT_ADMITTED = new Set([
@@ -25,9 +27,28 @@ const NOT_ADMITTED = new Set([
 const LEAST_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
 
+/** How an attempt failed, and whether that speaks against the endpoint. */
+export interface EndedBadly {
+  readonly failure: UpstreamFailure;
+  readonly rule: FailureRule;
+  readonly counts: boolean;
+}
+
+/** The endpoint, as its leases see it: they tell it how their attempts end. */
+export interface LeaseHost {
+  readonly settings: EndpointSettings;
+  readonly latency: LatencyModel;
+  readonly charging: Charging;
+  onSuccess(ms: number): void;
+  onFailure(reservation: Reservation, ended: EndedBadly): void;
+  /** The attempt has said nothing for too long. */
+  onSilence(): void;
+  onRelease(): void;
+}
+
 /** What an endpoint gives out for one attempt. */
-export interface LeaseParts {
-  readonly endpoint: Endpoint;
+export interface LeaseParts<Host extends LeaseHost> {
+  readonly endpoint: Host;
   readonly call: Call;
   readonly reservation: Reservation;
   readonly ticket: BreakerTicket;
@@ -40,16 +61,16 @@ export interface LeaseParts {
 }
 
 /** One attempt's hold on an endpoint: quota, breaker and a place in flight. Ended exactly once. */
-export class Lease {
-  readonly endpoint: Endpoint;
+export class AttemptLease<Host extends LeaseHost> {
+  readonly endpoint: Host;
   readonly startedAt: number;
-  readonly #parts: LeaseParts;
+  readonly #parts: LeaseParts<Host>;
   readonly #silence: ReturnType<typeof setTimeout>;
   #firstTokenAt: number | undefined;
   #struck = false;
   #ended = false;
 
-  constructor(parts: LeaseParts, now: number) {
+  constructor(parts: LeaseParts<Host>, now: number) {
     this.#parts = parts;
     this.endpoint = parts.endpoint;
     this.startedAt = now;
@@ -85,7 +106,7 @@ export class Lease {
     this.reservation.settle(usage ? { kind: 'used', usage: chargeOf(usage) } : { kind: 'kept' }, now);
     this.endpoint.charging.produced(usage?.completion_tokens ?? this.reservation.charge.output);
     this.#learnTimes(usage, now);
-    this.endpoint.onSuccess(this, now - this.startedAt);
+    this.endpoint.onSuccess(now - this.startedAt);
   }
 
   /** The attempt failed; `output` tokens had arrived until then. */
@@ -100,7 +121,7 @@ export class Lease {
     ticket.end(counts ? 'failure' : 'neutral');
     this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
     this.endpoint.charging.produced(output);
-    this.endpoint.onFailure(this, { failure, rule, counts });
+    this.endpoint.onFailure(this.reservation, { failure, rule, counts });
   }
 
   /** The caller left, or the attempt lost a hedge. */

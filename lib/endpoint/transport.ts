@@ -1,6 +1,7 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import axios, { type AxiosInstance, type AxiosProxyConfig, type AxiosRequestConfig } from 'axios';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
+import { BoundedBody } from './bounded-body';
 import { type Agents, createAgents } from './connect-limit';
 
 /** What an upstream answered, its body unread. */
@@ -50,7 +51,8 @@ export class Transport {
       validateStatus: null,
       // A redirect would carry the key away.
       maxRedirects: 0,
-      maxContentLength: maxResponseBytes,
+      // BoundedBody holds the limit.
+      maxContentLength: -1,
       maxBodyLength: Infinity,
       proxy,
       ...this.#agentsOf(),
@@ -59,7 +61,7 @@ export class Transport {
     return {
       status: answer.status,
       headers: answer.headers as HttpHeaders,
-      body: iterable(answer.data),
+      body: iterable(answer.data, maxResponseBytes),
     };
   }
 
@@ -81,7 +83,8 @@ export class Transport {
 }
 
 /** An adapter of the app's may answer with a string or bytes in place of a stream. */
-function iterable(data: Readable | string | Uint8Array): AsyncIterable<Uint8Array> {
+function iterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
+  if (data instanceof Readable) return new BoundedBody(data, maxBytes);
   if (typeof data === 'string') return once(Buffer.from(data));
   return data instanceof Uint8Array ? once(data) : (data as AsyncIterable<Uint8Array>);
 }

@@ -1,6 +1,5 @@
 import { type Call, startBy } from '../call/call';
-import type { Endpoint } from '../endpoint/endpoint';
-import type { Lease } from '../endpoint/lease';
+import type { Endpoint, Lease } from '../endpoint/endpoint';
 import type { Quota } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';

@@ -1,9 +1,8 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import { type Call, remainingMs } from '../call/call';
 import type { RouteReport } from '../call/report';
-import type { Endpoint } from '../endpoint/endpoint';
+import type { Endpoint, Lease } from '../endpoint/endpoint';
 import { type StreamedAnswer, UpstreamFailure } from '../endpoint/exchange';
-import type { Lease } from '../endpoint/lease';
 import { AiBalancerError } from '../errors';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import { optionsOf, type Plan } from '../routing/plan';

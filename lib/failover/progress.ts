@@ -1,6 +1,5 @@
 import type { Call } from '../call/call';
-import type { Endpoint } from '../endpoint/endpoint';
-import type { Lease } from '../endpoint/lease';
+import type { Endpoint, Lease } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { Plan } from '../routing/plan';

@@ -1,6 +1,6 @@
 import { LinkedAbort } from '../call/linked-abort';
+import type { Lease } from '../endpoint/endpoint';
 import type { ExchangeOptions } from '../endpoint/exchange';
-import type { Lease } from '../endpoint/lease';
 
 export interface SendOptions extends ExchangeOptions {
   /** The least time another endpoint is predicted to take; Infinity where there is none. */

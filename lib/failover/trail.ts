@@ -1,8 +1,7 @@
 import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
 import type { AttemptReport, RouteReport, Verdict } from '../call/report';
-import type { Endpoint } from '../endpoint/endpoint';
-import type { Lease } from '../endpoint/lease';
+import type { Endpoint, Lease } from '../endpoint/endpoint';
 import type { RouteSummary } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 

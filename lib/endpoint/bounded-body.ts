@@ -1,0 +1,42 @@
+import type { Readable } from 'node:stream';
+import { AxiosError } from 'axios';
+
+/**
+ * A body of at most so many bytes. axios's own limit would put a generator around the body of a stream: one that can't
+ * be closed while it waits, so that an upstream that holds the connection open would keep it.
+ */
+export class BoundedBody implements AsyncIterable<Uint8Array> {
+  readonly #body: Readable;
+  readonly #maxBytes: number;
+
+  constructor(body: Readable, maxBytes: number) {
+    this.#body = body;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Closes the connection at once, even while a read is pending. */
+  destroy(): void {
+    this.#body.destroy();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    const chunks = this.#body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+    let left = this.#maxBytes;
+    const counted = (result: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> => {
+      if (result.done) return result;
+      left -= result.value.byteLength;
+      if (left >= 0) return result;
+      this.destroy();
+      throw tooLarge(this.#maxBytes);
+    };
+    return {
+      next: () => chunks.next().then(counted),
+      return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
+    };
+  }
+}
+
+/** In axios's words, by which it is told from a broken answer. */
+function tooLarge(maxBytes: number): AxiosError {
+  return new AxiosError(`maxContentLength size of ${maxBytes} exceeded`, AxiosError.ERR_BAD_RESPONSE);
+}
