@@ -1,0 +1,107 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Balancer, type ChatStream } from 'express-ai-balancer';
+import { endpointAt, HELLO, until } from '../helpers/provider';
+
+const STREAM = { ...HELLO, stream: true } as const;
+const says = (content: string) =>
+  `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content }, finish_reason: null }] })}\n\n`;
+const FINISH = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n';
+const DONE = 'data: [DONE]\n\n';
+
+let server: Server;
+let balancer: Balancer;
+let play: (res: ServerResponse) => void;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => {
+    req.resume().once('end', () => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      play(res);
+    });
+  });
+  server.on('connection', (socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  balancer = new Balancer({ endpoints: [endpointAt({ url })], hedge: false });
+});
+afterEach(async () => {
+  await balancer.close({ graceMs: 0 });
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function textOf(stream: ChatStream): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
+  return text;
+}
+
+describe('the connection to a provider', () => {
+  it.each<[string, string]>([
+    ['ends with [DONE]', FINISH + DONE],
+    ['ends without [DONE]', FINISH],
+  ])('is used again after a whole stream that %s', async (_, end) => {
+    play = (res) => {
+      res.write(says('Hello'));
+      setTimeout(() => res.end(end), 5);
+    };
+    for (let i = 0; i < 5; i++) {
+      expect(await textOf(await balancer.chat(STREAM))).toBe('Hello');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(sockets).toHaveLength(1);
+  });
+
+  it('is used again by a call that comes at once, where the end came with [DONE]', async () => {
+    play = (res) => res.end(says('Hello') + FINISH + DONE);
+    for (let i = 0; i < 5; i++) await textOf(await balancer.chat(STREAM));
+    expect(sockets.length).toBeLessThanOrEqual(2);
+  });
+
+  it('is closed when a stream was left, and within 100 ms', async () => {
+    play = (res) => res.write(says('Hello'));
+    for await (const _ of await balancer.chat(STREAM)) break;
+    const leftAt = performance.now();
+    await until(() => sockets[0]?.destroyed === true);
+    expect(performance.now() - leftAt).toBeLessThan(100);
+  });
+
+  it('is closed after a stream whose end never comes, a second after its finish', async () => {
+    play = (res) => res.write(says('Hello') + FINISH);
+    const startedAt = performance.now();
+    expect(await textOf(await balancer.chat(STREAM))).toBe('Hello');
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    await until(() => sockets[0]?.destroyed === true);
+  });
+});
+
+it('reads from the provider only as fast as the reader does', async () => {
+  let written = 0;
+  const block = says('x'.repeat(16 * 1024));
+  play = (res) => {
+    const more = (): void => {
+      while (written < 4_000) {
+        written++;
+        if (!res.write(block)) {
+          res.once('drain', more);
+          return;
+        }
+      }
+      res.end(FINISH + DONE);
+    };
+    more();
+  };
+  const chunks = (await balancer.chat(STREAM))[Symbol.asyncIterator]();
+  await chunks.next();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const held = written;
+  // The kernel's buffers hold some megabytes; sixty-four would be all of it.
+  expect(held).toBeLessThan(1_000);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(written).toBe(held);
+  let read = 1;
+  while (!(await chunks.next()).done) read++;
+  expect(read).toBe(4_001);
+}, 20_000);
