@@ -32,10 +32,9 @@ describe('a server that dies abruptly', () => {
     }
     const ended = await Promise.allSettled(calls);
     expect(ended.filter(({ status }) => status === 'rejected')).toEqual([]);
-    expect(balancer.stats().endpoints.map(({ name, state }) => [name, state])).toEqual([
-      ['dying', 'open'],
-      ['spare', 'closed'],
-    ]);
+    // By now it may have been let through to be probed, and that failed or goes on.
+    expect(statsOf(balancer, 'dying').state).not.toBe('closed');
+    expect(statsOf(balancer, 'spare').state).toBe('closed');
   });
 
   it('is probed one call at a time, and used again when it is back', async () => {
@@ -63,10 +62,9 @@ describe('a server that dies abruptly', () => {
     expect(probes).toBeLessThanOrEqual(states.filter((state) => state === 'half-open').length + 1);
     await outage.end();
     await until(() => statsOf(balancer, 'dying').state !== 'open');
-    await until(
-      () => statsOf(balancer, 'dying').state === 'half-open' || statsOf(balancer, 'dying').state === 'closed',
-    );
+    // The first call through it is the probe.
     await ask(balancer, false);
+    await until(() => statsOf(balancer, 'dying').state === 'closed');
     expect((await ask(balancer, false)).route.endpoint).toBe('dying');
   });
 });
@@ -144,7 +142,7 @@ describe('an outage of everything', () => {
       breaker: { consecutiveFailures: 100_000, errorThresholdPercentage: 100 },
     });
     const from = performance.now();
-    const calls = 400;
+    const calls = 2_000;
     for (let n = 0; n < calls / 20; n++) {
       await Promise.allSettled(Array.from({ length: 20 }, () => balancer.chat(BODY)));
     }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import axios from 'axios';
-import { createBalancer } from 'express-ai-balancer';
+import { type ChatCompletionChunk, createBalancer } from 'express-ai-balancer';
 import { BODY, event, rejection } from './upstream';
 
 const FIRST = event({
@@ -52,7 +52,10 @@ describe('a stream', () => {
         for await (const chunk of stream) expect(chunk.choices[0]?.delta.content).toBe('One');
       })(),
     );
-    expect(await late).toMatchObject({ code: 'ERR_AI_ABORTED', message: expect.stringContaining('nobody') });
+    expect(await late).toMatchObject({
+      code: 'ERR_AI_ABORTED',
+      message: expect.stringContaining('nobody') as string,
+    });
     await balancer.close({ graceMs: 0 });
   });
 
@@ -60,13 +63,14 @@ describe('a stream', () => {
     const { balancer, bodies, inFlight } = start();
     const stream = await balancer.chat({ ...BODY, stream: true });
     const reader = stream[Symbol.asyncIterator]();
-    expect((await reader.next()).value?.choices[0]?.delta.content).toBe('One');
+    const read = async () => ((await reader.next()) as IteratorResult<ChatCompletionChunk, undefined>).value;
+    expect((await read())?.choices[0]?.delta.content).toBe('One');
     await jest.advanceTimersByTimeAsync(300_000);
     expect(inFlight()).toBe(1);
     bodies[0]!.push(LAST);
     bodies[0]!.push('data: [DONE]\n\n');
     bodies[0]!.push(null);
-    expect((await reader.next()).value?.choices[0]?.finish_reason).toBe('stop');
+    expect((await read())?.choices[0]?.finish_reason).toBe('stop');
     expect((await reader.next()).done).toBe(true);
     expect(inFlight()).toBe(0);
     await balancer.close({ graceMs: 0 });

@@ -72,7 +72,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
       priority: (1 + Math.floor(random() * 5)) as 1,
       tenant: `t${Math.floor(random() * 20)}`,
       ...(random() < 0.1 ? { timeoutMs: 50 + random() * 2_000 } : {}),
-      ...(random() < 0.1 ? { idempotencyKey: `k${Math.floor(random() * 1_000)}` } : {}),
+      ...(random() < 0.1 ? { idempotencyKey: `k${Math.floor(random() * 20)}` } : {}),
     };
     const draw = random();
     const messages = [{ role: 'user' as const, content: `question ${Math.floor(random() * 10)}` }];

@@ -158,10 +158,9 @@ function createAi(state: RequestState): RequestAi {
 
 /** A key for each call of a request, from its header: the same ones, in their order, when the request comes again. */
 function* keysOf(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
-  const given = req.headers['idempotency-key'];
-  const isGiven = typeof given === 'string' && given !== '';
-  const key = isGiven && given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
-  for (let nth = 1; ; nth++) yield isGiven ? { idempotencyKey: nth === 1 ? `${key}` : `${key} ${nth}` } : {};
+  const given = String(req.headers['idempotency-key'] ?? '');
+  const key = given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
+  for (let nth = 1; ; nth++) yield key === '' ? {} : { idempotencyKey: nth === 1 ? key : `${key} ${nth}` };
 }
 
 function refusedCall(error: unknown): AICall<never> {
