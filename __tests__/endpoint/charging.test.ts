@@ -31,9 +31,9 @@ function hear(
   return charging;
 }
 
-const sizes = fc.array(fc.tuple(fc.integer({ min: 50, max: 300 }), fc.integer({ min: 200, max: 800 })), {
+const sizes = fc.array(fc.tuple(fc.integer({ min: 150, max: 300 }), fc.integer({ min: 400, max: 900 })), {
   minLength: 40,
-  maxLength: 60,
+  maxLength: 45,
 });
 
 describe('what a provider charges', () => {
