@@ -1,10 +1,13 @@
-import { answer, ask, BODY, error, Rig } from './upstream';
+import { answer, ask, error, Rig } from './upstream';
 
 const rig = new Rig();
 const TOO_LONG = error(400, { code: 'context_length_exceeded', message: 'maximum context length is 8192' });
 const REFUSED = error(400, { code: 'content_filter', message: 'the response was filtered' });
 
-describe('context_length_exceeded', () => {
+describe.each([
+  ['whole', false],
+  ['streamed', true],
+])('context_length_exceeded (%s)', (_, stream) => {
   it('tries only endpoints with a larger window, once each', async () => {
     const { balancer, upstream } = await rig.start(
       { a: TOO_LONG, same: answer(), larger: TOO_LONG, largest: answer('it fits') },
@@ -17,13 +20,13 @@ describe('context_length_exceeded', () => {
         },
       },
     );
-    expect((await ask(balancer, false)).text).toBe('it fits');
+    expect((await ask(balancer, stream)).text).toBe('it fits');
     expect(upstream.arrivals.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
   });
 
   it('is the caller’s where no window is larger, and harms no endpoint', async () => {
     const { balancer, upstream } = await rig.start({ a: TOO_LONG, b: answer() });
-    await expect(ask(balancer, true)).rejects.toMatchObject({
+    await expect(ask(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',
       status: 400,
       message: 'maximum context length is 8192',
@@ -34,10 +37,13 @@ describe('context_length_exceeded', () => {
   });
 });
 
-describe('a refusal by content policy', () => {
+describe.each([
+  ['whole', false],
+  ['streamed', true],
+])('a refusal by content policy (%s)', (_, stream) => {
   it('comes back as it is', async () => {
     const { balancer, upstream } = await rig.start({ a: REFUSED, b: answer() });
-    await expect(balancer.chat(BODY)).rejects.toMatchObject({
+    await expect(ask(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTENT_POLICY',
       status: 400,
       message: 'the response was filtered',
@@ -50,7 +56,7 @@ describe('a refusal by content policy', () => {
       { a: REFUSED, b: answer(), lenient: answer('well then') },
       { each: { lenient: { model: 'lenient' } }, contentPolicyFallbacks: { m: ['lenient'] } },
     );
-    const { text } = await ask(balancer, false);
+    const { text } = await ask(balancer, stream);
     expect(text).toBe('well then');
     expect(upstream.count('b')).toBe(0);
   });
@@ -63,14 +69,17 @@ describe('a refusal by content policy', () => {
         contentPolicyFallbacks: { m: ['lenient'] },
       },
     );
-    await expect(balancer.chat(BODY, { tags: ['eu'] })).rejects.toMatchObject({
+    await expect(ask(balancer, stream, { tags: ['eu'] })).rejects.toMatchObject({
       code: 'ERR_AI_CONTENT_POLICY',
       message: 'the response was filtered',
     });
   });
 });
 
-describe('a call larger than the endpoint takes', () => {
+describe.each([
+  ['whole', false],
+  ['streamed', true],
+])('a call larger than the endpoint takes (%s)', (_, stream) => {
   it('moves on and leaves the endpoint to smaller calls', async () => {
     const tooLarge = error(429, {
       message:
@@ -79,10 +88,10 @@ describe('a call larger than the endpoint takes', () => {
       code: 'rate_limit_exceeded',
     });
     const { balancer, upstream } = await rig.start({ a: tooLarge, b: answer() });
-    const { route } = await ask(balancer, false);
+    const { route } = await ask(balancer, stream);
     expect(route.attempts[0]?.class).toBe('too_large');
     expect(balancer.stats().healthy).toBe(2);
-    await ask(balancer, false);
+    await ask(balancer, stream);
     expect(upstream.count('a')).toBe(2);
   });
 });

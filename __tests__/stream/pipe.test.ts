@@ -92,6 +92,12 @@ describe('pipeChatStream', () => {
     expect(body.endsWith(HELLO + FINISH + DONE)).toBe(true);
   });
 
+  it('never tells a client to come back after 0 seconds', async () => {
+    const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 0 });
+    const { response } = await answer(Promise.reject(error));
+    expect(response.headers['retry-after']).toBe('1');
+  });
+
   it('answers an error that comes at once with its own status', async () => {
     const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 1200 });
     const { response, body } = await answer(Promise.reject(error));
