@@ -37,31 +37,35 @@ export class FrameReader {
   }
 
   /** Waits for more; false at the end. Call it once `take` has nothing left. */
-  async fill(): Promise<boolean> {
-    if (this.#state !== 'open') return false;
-    let chunk: IteratorResult<Uint8Array> | undefined;
-    try {
-      chunk = this.#options.complete() ? await this.#nextInGrace() : await this.#chunks.next();
-    } catch (error) {
-      const expected = this.#isClosed() || this.#options.complete();
-      this.close();
-      if (expected) return false;
-      throw error;
-    }
-    if (this.#isClosed()) return false;
+  fill(): Promise<boolean> {
+    if (this.#state !== 'open') return Promise.resolve(false);
+    const next = this.#options.complete() ? this.#nextInGrace() : this.#chunks.next();
+    return next.then(this.#arrived, this.#failed);
+  }
+
+  /** Made once: a chunk costs one promise of ours. */
+  readonly #arrived = (chunk: IteratorResult<Uint8Array> | undefined): boolean => {
+    if (this.#state === 'closed') return false;
     if (chunk === undefined) {
       this.close();
       return false;
     }
-    if (chunk.done) {
-      this.#state = 'ended';
-      this.#frames = this.#decoder.end();
-    } else {
-      this.#frames = this.#decoder.decode(chunk.value);
-    }
     this.#next = 0;
-    return this.#state === 'open' || this.#frames.length > 0;
-  }
+    if (!chunk.done) {
+      this.#frames = this.#decoder.decode(chunk.value);
+      return true;
+    }
+    this.#state = 'ended';
+    this.#frames = this.#decoder.end();
+    return this.#frames.length > 0;
+  };
+
+  readonly #failed = (error: unknown): boolean => {
+    const expected = this.#state === 'closed' || this.#options.complete();
+    this.close();
+    if (expected) return false;
+    throw error;
+  };
 
   /** Starts the grace anew, for what may follow an event that came in it. */
   renewGrace(): void {
@@ -113,10 +117,6 @@ export class FrameReader {
     const { destroy } = this.#source as { destroy?: () => void };
     if (typeof destroy === 'function') destroy.call(this.#source);
     void this.#chunks.return?.().catch(() => undefined);
-  }
-
-  #isClosed(): boolean {
-    return this.#state === 'closed';
   }
 }
 

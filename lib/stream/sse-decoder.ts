@@ -13,6 +13,8 @@ const BLANK_LINE = Buffer.from('\n\n');
 const NOTHING = Buffer.alloc(0);
 /** Room for an event of the usual size, so that its second half finds its place. */
 const MIN_HELD_BYTES = 1024;
+/** A chunk is joined to what is held before it where that is no more than so many times as long. */
+const JOIN_FACTOR = 4;
 /** The default limit of one event: some models send whole images in one. */
 export const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
@@ -112,11 +114,17 @@ export class SseDecoder {
     }
     this.#afterCr = chunk[chunk.byteLength - 1] === CR;
 
+    // One copy and one decoding for the event cut in two and all that follow it; pieces of a large one are gathered.
+    let from = 0;
+    if (this.#heldBytes === this.#held.length && this.#heldBytes <= JOIN_FACTOR * bytes.length) {
+      from = this.#heldBytes;
+      bytes = this.#joined(bytes);
+    }
     const latin1 = bytes.toString('latin1');
     const hasCr = latin1.includes('\r');
     let start = 0;
     while (start < bytes.length) {
-      const end = boundary(latin1, start, this.#atLineStart, hasCr);
+      const end = boundary(latin1, Math.max(start, from), this.#atLineStart, hasCr);
       if (end === -1) {
         this.#hold(bytes, start);
         break;
@@ -138,15 +146,26 @@ export class SseDecoder {
   #hold(bytes: Buffer, from: number, to = bytes.length): void {
     const total = this.#heldBytes + to - from;
     if (total > this.#maxEventBytes) throw new EventTooLargeError(this.#maxEventBytes);
-    if (total > this.#held.length) {
+    if (this.#heldBytes === 0) this.#held = bytes.subarray(from, to);
+    else if (total > this.#held.length) {
       // Doubled, so that an event in a million pieces is not copied a million times.
       const grown = Buffer.allocUnsafe(Math.max(MIN_HELD_BYTES, total * 2));
       this.#held.copy(grown, 0, 0, this.#heldBytes);
       this.#held = grown;
     }
-    bytes.copy(this.#held, this.#heldBytes, from, to);
+    if (this.#heldBytes > 0) bytes.copy(this.#held, this.#heldBytes, from, to);
     this.#heldBytes = total;
     this.#atLineStart = isLineEnd(bytes[to - 1]);
+  }
+
+  #joined(bytes: Buffer): Buffer {
+    if (this.#heldBytes === 0) return bytes;
+    const joined = Buffer.allocUnsafe(this.#heldBytes + bytes.length);
+    this.#held.copy(joined);
+    bytes.copy(joined, this.#heldBytes);
+    this.#held = NOTHING;
+    this.#heldBytes = 0;
+    return joined;
   }
 
   #complete(bytes: Buffer, latin1: string, start: number, end: number, frames: SseFrame[]): void {
