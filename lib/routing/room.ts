@@ -32,7 +32,7 @@ const HELD: Obstacle = {
 };
 
 /** A prediction this far above what is left is taken at its word. */
-const CERTAINLY_LATE = 0.6;
+const CERTAINLY_LATE = 0.5;
 
 /** The first thing that keeps an endpoint from starting this call now; undefined when nothing does. */
 export function obstacleOf(
