@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly write: boolean;
   /** A file for all results as JSON. */
   readonly out: string | undefined;
+  /** Results of an earlier run, for the policies that are not run now. */
+  readonly rest: string | undefined;
 }
 
 const QUICK_POLICIES = ['adaptive', 'other:round-robin'];
@@ -37,6 +39,8 @@ The package and the re-written rules of others, on the same calls, in virtual ti
   --no-decision      without timing what a decision costs
   --json             all results as JSON in place of the table
   --out FILE         all results as JSON into a file
+  --rest FILE        the policies that are not run now come from the --out of an earlier run on the same seeds: a run
+                     is the same to the last call however often it is made, as long as its rules are
   --write            puts the table into docs/performance.md
 `;
 
@@ -57,6 +61,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
         'no-decision': { type: 'boolean' },
         json: { type: 'boolean' },
         out: { type: 'string' },
+        rest: { type: 'string' },
         write: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -79,6 +84,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     json: values.json ?? false,
     write: values.write ?? false,
     out: values.out,
+    rest: values.rest,
   };
 }
 

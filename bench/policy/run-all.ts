@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { runJob } from '../../lib/cli/simulate/jobs';
 import type { RunResult } from '../../lib/cli/simulate/machine/run';
 import type { BenchJob } from './job';
@@ -33,5 +34,17 @@ export async function runAll(
     stop.abort();
     throw error;
   }
-  return results;
+  return options.rest === undefined ? results : [...results, ...earlier(options, options.rest)];
+}
+
+/** Of an earlier run, what this one asks for and has not run itself. */
+function earlier({ scenarios, seeds, policies, quick }: BenchOptions, file: string): BenchResult[] {
+  const { results } = JSON.parse(readFileSync(file, 'utf8')) as { results: BenchResult[] };
+  return results.filter(
+    ({ job }) =>
+      job.quick === quick &&
+      scenarios.includes(job.scenario) &&
+      seeds.includes(job.seed) &&
+      !policies.includes(job.policy),
+  );
 }
