@@ -137,6 +137,26 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await page.getByText('The connection broke, so this answer was begun again.').waitFor();
   }, 15_000);
 
+  it('clears a real answer that breaks off, and shows the one that another provider begins', async () => {
+    const [main, spare] = await Promise.all(
+      ['Your parcel is in Ber. '.repeat(6), 'It left our house this morning.'].map((text) =>
+        rig.provider({ models: MODELS, timeScale: 1, reply: () => text }),
+      ),
+    );
+    main?.fault({ kind: 'cut', afterTokens: 12 });
+    const app = helpdesk([
+      endpointAt(main!, { model: 'gpt-4o-mini' }),
+      endpointAt(spare!, { name: 'spare', model: 'gpt-4o-mini', tier: 1 }),
+    ]);
+    const page = await open(await site.open(app));
+    await ask(page);
+    await answers(page).filter({ hasText: 'Your parcel' }).waitFor();
+    await status(page, 'The answer is complete.');
+    expect(await answers(page).allInnerTexts()).toEqual(['It left our house this morning.']);
+    await page.getByText('The connection broke, so this answer was begun again.').waitFor();
+    await app.balancer.close({ graceMs: 0 });
+  }, 15_000);
+
   it.each<[string, (res: Response) => unknown]>([
     ['an error in its middle', (res) => res.end('data: {"error":{"message":"internal: shard 7"}}\n\n')],
     ['an end in good order without [DONE]', (res) => res.end()],

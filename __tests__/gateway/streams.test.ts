@@ -109,6 +109,42 @@ describe('a stream through the gateway', () => {
   });
 });
 
+describe('a stream that breaks off at the first of two endpoints', () => {
+  const ANSWER = 'It left our house this morning, and the carrier brings it to you tomorrow before noon.';
+  const goingOn = (body: unknown): string => {
+    const { messages } = body as { messages: { role: string; content: string }[] };
+    const before = messages.find(({ role }) => role === 'assistant')?.content ?? '';
+    return ANSWER.slice(before.length);
+  };
+
+  async function cutAtTheFirst(recovery: 'restart' | 'continue') {
+    const parts = { provider: { reply: goingOn, timeScale: 0.1 } };
+    const [spare, gateway] = [await rig.open(parts), await rig.open(parts)];
+    await gateway.balancer.reload({
+      endpoints: [endpointAt(gateway.provider), endpointAt(spare.provider, { name: 'spare', tier: 1 })],
+      stream: { recovery },
+    });
+    gateway.provider.fault({ kind: 'cut', afterTokens: 8 });
+    return { ...gateway, spare: spare.provider };
+  }
+
+  it('is never begun anew: nobody could tell the client', async () => {
+    const { url, spare } = await cutAtTheFirst('restart');
+    const { text } = await sendChat(url, { ...BODY, stream: true });
+    expect(text).toContain('ERR_AI_STREAM_BROKEN');
+    expect(text).not.toContain('restart');
+    expect(text).not.toContain('[DONE]');
+    expect(spare.requests).toHaveLength(0);
+  });
+
+  it('goes on at the second where that is wanted, and the client sees one answer', async () => {
+    const { client } = await cutAtTheFirst('continue');
+    const whole = await client.chat.completions.stream({ ...BODY, stream: true }).finalChatCompletion();
+    expect(whole.choices[0]?.message.content).toBe(ANSWER);
+    expect(whole.choices[0]?.finish_reason).toBe('stop');
+  });
+});
+
 describe('a stream that begins anew at another endpoint', () => {
   const event = (content: string): ChatEvent =>
     ({

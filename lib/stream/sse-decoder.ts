@@ -87,7 +87,7 @@ export class SseFrame implements SseEvent {
 export class SseDecoder {
   readonly #maxEventBytes: number;
   /** What has arrived of an event whose blank line has not. Its bytes are not scanned again. */
-  #held = NOTHING;
+  #held: Buffer = NOTHING;
   #heldBytes = 0;
   #atLineStart = true;
   #afterCr = false;
