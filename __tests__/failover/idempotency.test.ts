@@ -2,6 +2,7 @@ import express from 'express';
 import { aiBalancer, aiGateway } from 'express-ai-balancer';
 import request from 'supertest';
 import { AnswerStore } from '../../lib/failover/answer-store';
+import { openaiDialect } from '../../lib/provider/openai';
 import { answer, BODY, error, inTurn, Rig, rejection, silence, until } from './upstream';
 
 const rig = new Rig();
@@ -86,6 +87,20 @@ describe('a call with a key', () => {
     await balancer.chat(BODY, KEY);
     await balancer.chat(OTHER, KEY);
     expect(upstream.count('a')).toBe(2);
+  });
+
+  it("is answered where an app's own dialect answers with what can't be copied or kept", async () => {
+    const own = {
+      ...openaiDialect,
+      answer: (http: never) => ({ ...openaiDialect.answer(http), size: 1n, tell: () => 1 }),
+    };
+    const { balancer, upstream } = await rig.start(
+      { a: answer() },
+      { idempotency: true, each: { a: { provider: 'own' } }, dialects: { own: own as never } },
+    );
+    for (let n = 0; n < 2; n++) expect((await balancer.chat(BODY, KEY)).object).toBe('chat.completion');
+    expect(upstream.count('a')).toBe(2);
+    expect(balancer.stats().calls.ok).toBe(2);
   });
 
   it('is refused with a key that is none', async () => {

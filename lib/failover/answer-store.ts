@@ -43,8 +43,8 @@ export class AnswerStore {
     { print, data, route }: { readonly print: string; readonly data: Answer; readonly route: RouteReport },
   ): void {
     this.#delete(key);
-    const text = JSON.stringify(data);
-    if (text.length > MAX_CHARS) return;
+    const text = textOf(data);
+    if (text === undefined || text.length > MAX_CHARS) return;
     const { endpoint, provider, model } = route;
     this.#add(key, { print, text, route: { endpoint, provider, model }, until: performance.now() + LIFE_MS });
     for (const oldest of this.#answers.keys()) {
@@ -63,5 +63,14 @@ export class AnswerStore {
     if (!stored) return;
     this.#answers.delete(key);
     this.#chars -= stored.text.length;
+  }
+}
+
+/** Undefined for what an app's own dialect made and no JSON can say. */
+function textOf(data: Answer): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch {
+    return undefined;
   }
 }

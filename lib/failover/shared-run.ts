@@ -72,8 +72,17 @@ export class SharedRun {
     const isFirst = !this.#isBilled;
     this.#isBilled = true;
     if (!end.ok) return isFirst ? end : { ...end, route: undefined };
-    const data = structuredClone(end.data);
+    const data = copyOf(end.data);
     return { ok: true, data, route: isFirst ? end.route : secondHand(call, end.route, 'joined') };
+  }
+}
+
+/** An app's own dialect may answer with what can't be copied: then all share it. */
+function copyOf<T>(data: T): T {
+  try {
+    return structuredClone(data);
+  } catch {
+    return data;
   }
 }
 
