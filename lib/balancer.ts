@@ -5,10 +5,8 @@ import { type AICall, AICallPromise, type Served } from './call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from './call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from './call/body';
 import type { Call } from './call/call';
-import { checkCallOptions, checkChatBody, checkEmbeddingBody } from './call/check-body';
 import type { CallOptions, Priority } from './call/context';
 import type { CallGate } from './call/gate';
-import { LinkedAbort } from './call/linked-abort';
 import { type PrepareParts, prepareCall } from './call/prepare';
 import type { Explanation, RouteReport } from './call/report';
 import { ExpectedOutput } from './call/tokens';
@@ -29,7 +27,8 @@ import type { FailureDetail } from './failure/detail';
 import { Fleet } from './fleet';
 import { WaitQueue } from './queue/wait-queue';
 import { classify } from './routing/classify';
-import { type BalancerStats, type CallCounts, endpointStats, isHealthy } from './stats/stats';
+import { checked, closedError, RunningCalls } from './running-calls';
+import { type BalancerStats, endpointStats, isHealthy } from './stats/stats';
 import { ChatEventStream, type ChatStream } from './stream/chat-stream';
 import { pipeChatStream } from './stream/sse-writer';
 import { UsageMeter } from './stream/usage';
@@ -42,19 +41,7 @@ export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
 export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
-/** A longer timer would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The least weight of a new call in the mean size of calls. */
-const CALL_TOKENS_GAIN = 0.05;
-
 type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
-
-/** One call between its beginning and its end. */
-interface Running {
-  readonly call: Call;
-  readonly abort: LinkedAbort;
-  readonly gate: CallGate;
-}
 
 /** What an app may do with one endpoint while it runs. */
 export interface EndpointHandle {
@@ -80,17 +67,20 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #coalescer = new Coalescer((call) => this.#executor.whole(call));
   readonly #idempotency = new Idempotency((call) => this.#executor.whole(call));
   readonly #expectedOutput = new ExpectedOutput();
-  readonly #counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
-  readonly #running = new Set<Running>();
-  /** Those that close() has cut off. */
-  readonly #cancelled = new WeakSet<Running>();
+  readonly #running = new RunningCalls({
+    prepare: () => this.#prepare,
+    onSuccess: (call, route) => this.#learn(call, route),
+    onEnd: (call, error) =>
+      this.#tell('call', {
+        requestId: call.context.requestId,
+        operation: call.operation,
+        ms: performance.now() - call.startedAt,
+        ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
+      }),
+  });
   #config: ResolvedConfig;
   #prepare: PrepareParts;
-  /** The running mean of what calls were estimated at. */
-  #callTokens = 0;
-  #callsBegun = 0;
   #closing: Promise<void> | undefined;
-  #onIdle: (() => void) | undefined;
 
   /** @throws ERR_AI_CONFIG that lists every fault. */
   constructor(config: BalancerConfig) {
@@ -163,7 +153,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       resources: [...new Set(open.map(({ quota }) => quota))],
       priority,
       tenant,
-      promptTokens: this.#callTokens,
+      promptTokens: this.#running.meanTokens,
       outputTokens: 0,
       deadlineAt: performance.now() + this.#prepare.totalMs.chat,
       serviceMs: 0,
@@ -190,8 +180,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    */
   explain(body: ChatBody | EmbeddingBody, options: CallOptions = {}): Explanation {
     const operation = isObject(body) && 'input' in body && !('messages' in body) ? 'embeddings' : 'chat';
-    this.#check(operation, body, options);
-    const call = prepareCall(operation, body, options, new AbortController().signal, this.#prepare);
+    const asked = checked(operation, body, options);
+    const call = prepareCall(operation, asked, options, new AbortController().signal, this.#prepare);
     const { planner, router } = this.#fleet.routes;
     return router.explain(planner.survey(call).plan, performance.now());
   }
@@ -202,7 +192,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     return {
       total: endpoints.length,
       healthy: endpoints.filter(isHealthy).length,
-      calls: { ...this.#counts },
+      calls: { ...this.#running.counts },
       queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
       endpoints,
     };
@@ -261,19 +251,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    if (this.#running.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(graceMs, MAX_TIMER_MS));
-        this.#onIdle = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    for (const running of [...this.#running]) {
-      this.#cancelled.add(running);
-      running.abort.abort(closedError());
-    }
+    await this.#running.drain(graceMs);
     this.#queue.rejectAll(closedError());
     this.#fleet.close();
   }
@@ -294,15 +272,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     options: CallOptions,
     gate: CallGate,
   ): Promise<Served<ChatCompletion | EmbeddingResponse>> {
-    const running = this.#begin(operation, body, options, gate, []);
+    const running = this.#running.begin(operation, body, options, gate);
     try {
       await gate.admit?.(running.call);
     } catch (error) {
-      throw this.#failed(running, error);
+      throw this.#running.failed(running, error);
     }
     const end = await this.#sendWhole(running.call, options.idempotencyKey);
-    if (!end.ok) throw this.#failed(running, end.error, end.route);
-    this.#succeeded(running, end.route);
+    if (!end.ok) throw this.#running.failed(running, end.error, end.route);
+    this.#running.succeeded(running, end.route);
     return { data: end.data, route: end.route };
   }
 
@@ -318,7 +296,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     gate: CallGate,
     leaving: AbortSignal,
   ): Promise<Served<ChatStream>> {
-    const running = this.#begin('chat', body, options, gate, [leaving]);
+    const running = this.#running.begin('chat', body, options, gate, [leaving]);
     const { call } = running;
     try {
       await gate.admit?.(call);
@@ -330,8 +308,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         onRestart: () => data.restarted(),
         onEnd: (error) => {
           const route = result.trail.report();
-          if (error) this.#failed(running, error, route);
-          else this.#succeeded(running, route);
+          if (error) this.#running.failed(running, error, route);
+          else this.#running.succeeded(running, route);
         },
       });
       const data = new ChatEventStream({
@@ -343,75 +321,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       });
       return { data, route: data.route };
     } catch (error) {
-      throw this.#failed(running, error);
+      throw this.#running.failed(running, error);
     }
   }
 
-  #begin(
-    operation: Operation,
-    body: unknown,
-    options: CallOptions,
-    gate: CallGate,
-    signals: readonly AbortSignal[],
-  ): Running {
-    if (this.#closing) throw closedError();
-    this.#check(operation, body, options);
-    const abort = new LinkedAbort([options.signal, gate.signal, ...signals]);
-    try {
-      const asked = body as ChatBody | EmbeddingBody;
-      const running = {
-        call: prepareCall(operation, asked, options, abort.signal, this.#prepare, gate.request),
-        abort,
-        gate,
-      };
-      this.#running.add(running);
-      const { promptTokens, expectedOutputTokens } = running.call;
-      const gain = Math.max(CALL_TOKENS_GAIN, 1 / ++this.#callsBegun);
-      this.#callTokens += gain * (promptTokens + expectedOutputTokens - this.#callTokens);
-      return running;
-    } catch (error) {
-      abort.release();
-      throw error;
-    }
-  }
-
-  #check(operation: Operation, body: unknown, options: CallOptions): void {
-    if (operation === 'chat') checkChatBody(body);
-    else checkEmbeddingBody(body);
-    checkCallOptions(options);
-  }
-
-  #succeeded(running: Running, route: RouteReport): void {
-    const { call } = running;
+  #learn(call: Call, route: RouteReport): void {
     if (call.operation === 'chat' && route.usage) {
       this.#expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
     }
     this.#fleet.learnCached(call, route);
-    this.#counts.ok++;
-    this.#ended(running, route, undefined);
-  }
-
-  /** Gives back the error to throw. */
-  #failed(running: Running, thrown: unknown, route?: RouteReport): unknown {
-    const error = this.#cancelled.has(running) && hasCode(thrown, 'ERR_AI_ABORTED') ? closedError() : thrown;
-    if (hasCode(error, 'ERR_AI_SATURATED')) this.#counts.shed++;
-    else if (!hasCode(error, 'ERR_AI_ABORTED')) this.#counts.failed++;
-    this.#ended(running, route, error);
-    return error;
-  }
-
-  #ended(running: Running, route: RouteReport | undefined, error: unknown): void {
-    const { call, abort, gate } = running;
-    abort.release();
-    this.#running.delete(running);
-    if (this.#running.size === 0) this.#onIdle?.();
-    gate.charge?.(call, route);
-    this.#tell('call', {
-      requestId: call.context.requestId,
-      operation: call.operation,
-      ms: performance.now() - call.startedAt,
-      ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
-    });
   }
 
   #attempted(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
@@ -469,12 +387,4 @@ function isStreamed(body: unknown): boolean {
     // A getter of the app's that throws: the call rejects when it comes to it again, and never throws.
     return false;
   }
-}
-
-function hasCode(error: unknown, code: AiBalancerError['code']): boolean {
-  return AiBalancerError.isInstance(error) && error.code === code;
-}
-
-function closedError(): AiBalancerError {
-  return new AiBalancerError('ERR_AI_CLOSED', 'the balancer is closing', { status: 503, retryable: false });
 }
