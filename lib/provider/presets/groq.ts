@@ -1,4 +1,4 @@
-import type { EndpointConfig } from '../../endpoint/options';
+import type { EndpointConfig } from '../endpoint-config';
 import { endpointsOf, type PresetOptions } from './preset';
 
 /**

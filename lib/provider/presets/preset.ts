@@ -1,6 +1,6 @@
 import { didYouMean } from '../../call/did-you-mean';
-import type { EndpointConfig } from '../../endpoint/options';
 import { AiBalancerError } from '../../errors';
+import type { EndpointConfig } from '../endpoint-config';
 import { OPENAI_COMPATIBLE } from './providers';
 
 /** What holds for every endpoint that a preset makes. Limits are for each model by itself. */

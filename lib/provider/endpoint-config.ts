@@ -1,0 +1,66 @@
+import type { Price } from '../models/profile';
+
+/** Limits in milliseconds, each its own timer. */
+export interface Timeouts {
+  /** A whole chat answer, from the attempt's start. Default 60,000. */
+  readonly totalMs: number;
+  /** A whole embeddings answer. Default 30,000. */
+  readonly embeddingsMs: number;
+  /** Until the connection stands, TLS included. Default 5,000. */
+  readonly connectMs: number;
+  /** Until the first content of a stream. Default 30,000. */
+  readonly firstTokenMs: number;
+  /** Between two events of a stream. Default 15,000. */
+  readonly stallMs: number;
+}
+
+/** One place a call can go: provider, base URL, key and model, with its limits, price and weight. */
+export interface EndpointConfig {
+  /** Unique; shown in reports, stats and errors. */
+  name: string;
+  model: string;
+  /** The dialect and the group in failover. Default 'openai'. */
+  provider?: string;
+  /** http or https. Default: the provider's own. */
+  baseURL?: string;
+  /** A function is asked before each attempt, so that keys can rotate. */
+  apiKey?: string | (() => string | Promise<string>);
+  /** Other names under which a call may ask for this model. */
+  aliases?: string[];
+  /** The app's preference among equals; 0 takes it out. Default 1. */
+  weight?: number;
+  /** A later tier is used only when no earlier endpoint can start within 250 ms. Default 0. */
+  tier?: number;
+  /** Requests a minute. Default: no limit. */
+  rpm?: number;
+  /** Tokens a minute, together or input and output apart. Default: no limit. */
+  tpm?: number | { input: number; output: number };
+  /** Requests a day (any 24 hours). Default: no limit. */
+  rpd?: number;
+  /** Tokens a day (any 24 hours). Default: no limit. */
+  tpd?: number;
+  /** Calls in flight. Default: no limit. */
+  maxConcurrent?: number;
+  /** Depth of the buckets, in seconds of the limit; raised to the largest remaining that a header has shown. Default 10. */
+  burstSeconds?: number;
+  /** Endpoints of one group share one quota and rest together. Default: a group of its own. */
+  quotaGroup?: string;
+  /**
+   * What the provider takes from the token quota at admission: 'reserved' is prompt + max_tokens and is not given
+   * back, 'actual' is what was used, 'auto' learns it from the headers. Default 'auto'.
+   */
+  tokensCharged?: 'auto' | 'reserved' | 'actual';
+  /** USD per million tokens. Default: the catalogue's. */
+  price?: Price;
+  /** Tokens. Default: the catalogue's. */
+  contextWindow?: number;
+  /** Default: the catalogue's. */
+  capabilities?: string[];
+  /** 0 to 1. Default: the catalogue's. */
+  quality?: number;
+  strengths?: string[];
+  tags?: string[];
+  /** Sent with every attempt. */
+  headers?: Record<string, string>;
+  timeouts?: Partial<Timeouts>;
+}
