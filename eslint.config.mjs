@@ -6,7 +6,10 @@ export default tseslint.config(
   {
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
@@ -18,7 +21,16 @@ export default tseslint.config(
       // The clock and the timers are read when they are needed, through the globals, so that a fake clock holds all of them.
       'no-restricted-imports': [
         'error',
-        { paths: ['timers', 'timers/promises', 'node:timers', 'node:timers/promises', 'perf_hooks', 'node:perf_hooks'] },
+        {
+          paths: [
+            'timers',
+            'timers/promises',
+            'node:timers',
+            'node:timers/promises',
+            'perf_hooks',
+            'node:perf_hooks',
+          ],
+        },
       ],
       'no-console': 'error',
     },

@@ -22,9 +22,7 @@ export async function runLive(): Promise<number> {
         .withRoute();
       const cost = route.costUsd === undefined ? '' : `, $${route.costUsd.toFixed(6)}`;
       console.log(`\n${question}\n  ${data.choices[0]?.message.content ?? ''}`);
-      console.log(
-        `  by ${route.endpoint} (${route.model}) in ${Math.round(route.totalMs)} ms${cost}`,
-      );
+      console.log(`  by ${route.endpoint} (${route.model}) in ${Math.round(route.totalMs)} ms${cost}`);
     } catch (error) {
       failed += 1;
       // The message and the attempts name no key.
