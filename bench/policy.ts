@@ -76,6 +76,9 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
 
 /** The command that makes the figures again: without where they went. */
 function commandOf(args: readonly string[]): string {
-  const kept = args.filter((arg, index) => !/^--(out|rest|write|json)\b/.test(arg) && !['--out', '--rest'].includes(args[index - 1] ?? ''));
+  const kept = args.filter(
+    (arg, index) =>
+      !/^--(out|rest|write|json)\b/.test(arg) && !['--out', '--rest'].includes(args[index - 1] ?? ''),
+  );
   return ['npm run bench:policy', ...(kept.length > 0 ? ['--', ...kept] : [])].join(' ');
 }
