@@ -2,7 +2,10 @@ import axios, { type InternalAxiosRequestConfig } from 'axios';
 import { type Balancer, createBalancer } from '../../lib/balancer';
 
 /** Two endpoints that cache what they have read, as providers do, and say so. */
-function cachingBalancer(): { balancer: Balancer; counts: Record<string, number> } {
+function cachingBalancer(answerMs: () => number = () => 0): {
+  balancer: Balancer;
+  counts: Record<string, number>;
+} {
   const cached = new Set<string>();
   const counts: Record<string, number> = { a: 0, b: 0 };
   const adapter = (config: InternalAxiosRequestConfig) => {
@@ -27,7 +30,8 @@ function cachingBalancer(): { balancer: Balancer; counts: Record<string, number>
         prompt_tokens_details: { cached_tokens: hit ? 1_900 : 0 },
       },
     });
-    return Promise.resolve({ status: 200, statusText: '', headers: {}, config, data });
+    const answer = { status: 200, statusText: '', headers: {}, config, data };
+    return new Promise<typeof answer>((resolve) => setTimeout(() => resolve(answer), answerMs()));
   };
   const endpoint = (name: string) => ({ name, model: 'gpt-4o', baseURL: `http://${name}`, rpm: 6_000 });
   const endpoints = [endpoint('a'), endpoint('b')];
@@ -53,9 +57,12 @@ describe('calls that share a long prefix', () => {
   });
 
   it('spread all the same when they come at once: one endpoint is not filled while another is idle', async () => {
-    const { balancer, counts } = cachingBalancer();
+    let answerMs = 0;
+    const { balancer, counts } = cachingBalancer(() => answerMs);
     const prompt = 'The terms and conditions of the shop. '.repeat(400);
     for (let n = 0; n < 5; n++) await ask(balancer, prompt);
+    // Long enough that calls sent together are in flight together.
+    answerMs = 1_000;
     await Promise.all(Array.from({ length: 60 }, () => ask(balancer, prompt)));
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(15);
     await balancer.close();
