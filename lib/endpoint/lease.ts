@@ -79,10 +79,6 @@ export class AttemptLease<Host extends LeaseHost> {
     parts.endpoint.latency.sent(this, parts.call, parts.call.stream, now);
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   get reservation(): Reservation {
     return this.#parts.reservation;
   }

@@ -6,6 +6,7 @@ import { ruleFor } from '../failure/detail';
 import { density } from '../queue/density';
 import type { StartResult } from '../queue/queued-call';
 import { optionsOf, type Plan, poolKey } from '../routing/plan';
+import { leastServiceMs } from '../routing/room';
 import type { Pick as RouterPick } from '../routing/router';
 import { allFailed, unavailable } from './call-errors';
 import type { HedgePolicy } from './hedge';
@@ -66,7 +67,7 @@ export class Acquirer {
         promptTokens: call.promptTokens,
         outputTokens: outputOf(call),
         deadlineAt: startBy(call),
-        serviceMs: leastServiceMs(plan, since),
+        serviceMs: leastOf(plan, since),
         signal: call.signal,
         tryStart: (isHeld) => this.#tryStart(progress, isHeld),
       });
@@ -163,16 +164,9 @@ function resourcesOf(plan: Plan): readonly Quota[] {
   return [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
 }
 
-/** A prediction this far above what is left is taken at its word. */
-const CERTAIN_SHARE = 0.5;
-
-/** The least a service can take: of an endpoint of which nothing is proven, nothing is known. */
-function leastServiceMs(plan: Plan, now: number): number {
-  let least = Infinity;
-  for (const { endpoint } of optionsOf(plan)) {
-    const ms = endpoint.latency.isProven ? endpoint.expect(plan.call, now).totalMs * CERTAIN_SHARE : 0;
-    least = Math.min(least, ms);
-  }
+/** The least that any endpoint of the plan can take. */
+function leastOf(plan: Plan, now: number): number {
+  const least = Math.min(...optionsOf(plan).map(({ endpoint }) => leastServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;
 }
 

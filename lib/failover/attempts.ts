@@ -86,11 +86,12 @@ export class Attempts {
   }
 
   /** The loser of a race: its tokens are waste, and it says nothing against its endpoint. */
-  #lost<T>({ call, trail }: Progress, { ok, attempt, ...rest }: Ended<T>): void {
-    attempt.lease.aborted(true);
-    trail.lost(attempt.lease, call.promptTokens, attempt.hedge);
+  #lost<T>({ call, trail }: Progress, ended: Ended<T>): void {
+    const { lease, hedge } = ended.attempt;
+    lease.aborted(true);
+    trail.lost(lease, call.promptTokens, hedge);
     // It had answered too, a moment later.
-    if (ok && 'value' in rest) stopStream(rest.value);
+    if (ended.ok) stopStream(ended.value);
   }
 
   #noteAll<T>(progress: Progress, ends: readonly Ended<T>[]): Noted[] {

@@ -1,3 +1,4 @@
+import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../endpoint/quota';
 import type { Option, Plan } from './plan';
@@ -31,8 +32,8 @@ const HELD: Obstacle = {
   waitMs: Infinity,
 };
 
-/** A prediction this far above what is left is taken at its word. */
-const CERTAINLY_LATE = 0.5;
+/** The share of a prediction that is certain enough to refuse a call by. */
+const CERTAIN_SHARE = 0.5;
 
 /** The first thing that keeps an endpoint from starting this call now; undefined when nothing does. */
 export function obstacleOf(
@@ -58,8 +59,12 @@ export function obstacleOf(
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
-/** Only where enough has been seen of the endpoint: a profile alone refuses nobody. */
 function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
-  if (call.deadlineAt === Infinity || !endpoint.latency.isProven) return false;
-  return endpoint.latency.totalMs(call, endpoint.inFlight, now) * CERTAINLY_LATE > call.deadlineAt - now;
+  return call.deadlineAt !== Infinity && leastServiceMs(call, endpoint, now) > call.deadlineAt - now;
+}
+
+/** The least that an endpoint can take for a call. 0 until enough has been seen of it: a profile alone refuses nobody. */
+export function leastServiceMs(call: Call, endpoint: Endpoint, now: number): number {
+  const { latency, inFlight } = endpoint;
+  return latency.isProven ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;
 }

@@ -13,7 +13,7 @@ import { embeddingsAnswer, readEmbeddingsRequest } from './embeddings';
 import { bearerOf, Exchange, newId } from './exchange';
 import { type JsonObject, readJson } from './request-body';
 import { fingerprint, type RequestLog } from './request-log';
-import { BadRequest, errorBody, sendBadRequest, sendErrorPlan, sendJson } from './wire';
+import { BadRequest, sendBadRequest, sendErrorPlan, sendJson } from './wire';
 
 export interface ApiOptions {
   physics: ProviderPhysics;
@@ -164,11 +164,6 @@ export class Api {
       ...(recordBodies && { body }),
     });
   }
-}
-
-/** Answers whatever path nobody serves. */
-export function sendUnknown(res: ServerResponse, path: string): void {
-  sendJson(res, 404, errorBody(`Unknown request URL: ${path}.`, 'invalid_request_error', 'unknown_url'));
 }
 
 function keyOf(req: IncomingMessage): string {
