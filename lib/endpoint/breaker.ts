@@ -1,4 +1,5 @@
 import CircuitBreaker from 'opossum';
+import type { ProbeTurn } from '../cluster/probe-turn';
 import type { BreakerOptions } from './options';
 
 /** How an attempt ended, as the breaker sees it. A neutral end says nothing of the endpoint's health. */
@@ -19,11 +20,21 @@ const BUCKETS = 10;
 /** Openings are spread over time, so that many processes don't probe at once. */
 const JITTER = 0.25;
 
+/**
+ * Why it opened or closed: by what our own attempts showed; because its probe ended without showing anything; on the
+ * word of another process; or by hand.
+ */
+export type Cause = 'shown' | 'unknown' | 'told' | 'by-hand';
+
 export interface BreakerListeners {
-  onOpen?(restMs: number): void;
+  /** @param stepMs The rest before jitter: a probe that fails doubles it. */
+  onOpen?(restMs: number, cause: Cause, stepMs: number): void;
   onHalfOpen?(): void;
-  onClose?(): void;
+  onClose?(cause: Cause): void;
 }
+
+/** An opening that another process tells of has to end at least so much later to change one of our own. */
+const LEAST_LONGER_MS = 50;
 
 /**
  * One opossum breaker behind our own rules. opossum keeps the state, the window and the timer; an attempt is told to
@@ -38,12 +49,18 @@ export class Breaker {
   #options: BreakerOptions;
   readonly #listeners: BreakerListeners;
   readonly #random: () => number;
+  readonly #turn: ProbeTurn | undefined;
   #consecutive = 0;
   /** The rest of the next opening, before jitter. */
   #restMs = 0;
   #reopensAt = 0;
   #closedAt = -Infinity;
   #probing = false;
+  /** A probe was let in that has to wait for its turn before it is sent. */
+  #unsent = false;
+  #cause: Cause = 'shown';
+  /** It was open already when another's word opened it for longer: no change of state. */
+  #isLonger = false;
   /** Counts openings and closings: an attempt that began before one says nothing of the time after it. */
   #epoch = 0;
   #shut = false;
@@ -53,7 +70,9 @@ export class Breaker {
     options: BreakerOptions,
     listeners: BreakerListeners = {},
     random: () => number = Math.random,
+    turn?: ProbeTurn,
   ) {
+    this.#turn = turn;
     this.#options = options;
     this.#listeners = listeners;
     this.#random = random;
@@ -72,9 +91,10 @@ export class Breaker {
     return this.#consecutive;
   }
 
-  /** Whether an attempt may go through now. While half-open, one probe at a time may. */
+  /** Whether an attempt may go through now. While half-open, one probe at a time may: of the whole cluster, where there is one. */
   get admits(): boolean {
-    return !this.#shut && (this.#breaker.closed || (this.#breaker.halfOpen && !this.#probing));
+    if (this.#shut) return false;
+    return this.#breaker.closed || (this.#breaker.halfOpen && !this.#probing && !this.#turn?.isTheirs);
   }
 
   /** Milliseconds until a probe may go out; 0 unless open. */
@@ -92,7 +112,10 @@ export class Breaker {
   /** Lets an attempt through. Call only when it `admits`. */
   enter(): BreakerTicket {
     let probe = this.#breaker.halfOpen;
-    if (probe) this.#probing = true;
+    if (probe) {
+      this.#probing = true;
+      this.#unsent = this.#turn !== undefined;
+    }
     let epoch = this.#epoch;
     let ended = false;
     return {
@@ -116,26 +139,70 @@ export class Breaker {
     };
   }
 
+  /**
+   * The turn that the probe which was let in has to wait for before it is sent; undefined where none is waiting, as
+   * without a cluster. Resolves with false when it must not be sent: another process probes, or has just found out.
+   * Nothing else is let in between a probe and its sending.
+   * @param probeMs The longest it may last.
+   */
+  turn(probeMs: number): Promise<boolean> | undefined {
+    if (!this.#unsent || !this.#turn) return undefined;
+    this.#unsent = false;
+    return this.#takeTurn(this.#turn, probeMs);
+  }
+
   /** Takes new options; its state stays. The window's thresholds change with the next closing. */
   configure(options: BreakerOptions): void {
     this.#options = options;
   }
 
-  /** Opens it now, whatever the window says. */
+  /** Opens it now, whatever the window says: our own attempts have shown enough. */
   open(): void {
+    this.#cause = 'shown';
     this.#breaker.open();
+  }
+
+  /**
+   * Opens it for so long on another process's word, or keeps it open for longer. It counts as no failure of ours.
+   * False where it changes nothing: our own probe is under way and will tell, or it is open for as long already.
+   */
+  openAsTold(restMs: number, stepMs: number): boolean {
+    const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
+    const rest = Math.min(maxResetTimeoutMs, Math.max(1, restMs));
+    if (this.#shut || this.#isProbeSent) return false;
+    let step = Math.min(maxResetTimeoutMs, Math.max(resetTimeoutMs, stepMs));
+    const isLonger = this.#breaker.opened;
+    if (isLonger) {
+      if (performance.now() + rest <= this.#reopensAt + LEAST_LONGER_MS) return false;
+      step = Math.max(step, this.#restMs);
+      // opossum sets its timer only when it opens anew.
+      this.#renew();
+    }
+    this.#restMs = step;
+    this.#opossum.resetTimeout = rest;
+    this.#isLonger = isLonger;
+    this.#cause = 'told';
+    this.#breaker.open();
+    return true;
+  }
+
+  /** Closes it on another process's word. False where it is closed. */
+  closeAsTold(): boolean {
+    if (this.#shut || this.#breaker.closed) return false;
+    this.#close('told');
+    return true;
   }
 
   /** Closes it now and forgets what opened it. */
   close(): void {
-    this.#consecutive = 0;
-    this.#breaker.close();
+    this.#close('by-hand');
   }
 
   /** Stops its timers. It lets nothing through afterwards. */
   shutdown(): void {
     this.#shut = true;
     this.#epoch++;
+    this.#turn?.end();
     this.#breaker.shutdown();
     this.#breaker.removeAllListeners();
   }
@@ -151,18 +218,35 @@ export class Breaker {
     if (this.#consecutive >= this.#options.consecutiveFailures) this.#breaker.open();
   }
 
+  get #isProbeSent(): boolean {
+    return this.#probing && this.#turn?.isAsking !== true && !this.#unsent;
+  }
+
+  async #takeTurn(turn: ProbeTurn, probeMs: number): Promise<boolean> {
+    const epoch = this.#epoch;
+    const isOurs = await turn.take(probeMs);
+    // What has closed meanwhile may be asked like any other.
+    if (epoch !== this.#epoch) return !this.#shut && this.#breaker.closed;
+    if (isOurs) return true;
+    // The attempt is not sent: its end says nothing.
+    this.#epoch++;
+    this.#probing = false;
+    return false;
+  }
+
   #probeEnded(outcome: Outcome): void {
     this.#probing = false;
     if (outcome === 'success') {
-      this.#consecutive = 0;
-      this.#breaker.close();
+      this.#close('shown');
       return;
     }
     if (outcome === 'failure') {
+      this.#cause = 'shown';
       this.#consecutive++;
       this.#prepareRest(Math.min(this.#options.maxResetTimeoutMs, this.#restMs * 2));
     } else {
       // Nothing was learnt: rest as long as before, then probe again.
+      this.#cause = 'unknown';
       this.#prepareRest(this.#restMs);
     }
     this.#breaker.open();
@@ -179,23 +263,46 @@ export class Breaker {
     this.#opossum.resetTimeout = Math.max(1, ms * (1 - JITTER * this.#random()));
   }
 
+  #close(cause: Cause): void {
+    this.#consecutive = 0;
+    if (this.#breaker.closed) return;
+    this.#cause = cause;
+    this.#breaker.close();
+  }
+
   #opened(): void {
-    this.#epoch++;
-    this.#probing = false;
     const restMs = this.#opossum.resetTimeout ?? this.#options.resetTimeoutMs;
     this.#reopensAt = performance.now() + restMs;
-    this.#listeners.onOpen?.(restMs);
+    const isLonger = this.#isLonger;
+    this.#isLonger = false;
+    this.#moved((cause) => {
+      if (!isLonger) this.#listeners.onOpen?.(restMs, cause, this.#restMs);
+    });
   }
 
   #closed(): void {
+    this.#closedAt = performance.now();
+    // opossum keeps its window when it closes: the first failure after a recovery would be judged by the outage.
+    this.#renew();
+    this.#moved((cause) => this.#listeners.onClose?.(cause));
+  }
+
+  /** It has another state: what began before is of the past. */
+  #moved(tell: (cause: Cause) => void): void {
+    const cause = this.#cause;
+    this.#cause = 'shown';
     this.#epoch++;
     this.#probing = false;
-    this.#closedAt = performance.now();
+    this.#unsent = false;
+    tell(cause);
+    // The turn goes back after the news of what the probe has shown went out: who has the next one knows.
+    this.#turn?.end();
+  }
+
+  #renew(): void {
     this.#breaker.shutdown();
-    // opossum keeps its window when it closes: the first failure after a recovery would be judged by the outage.
     this.#opossum = this.#opossumOptions();
     this.#breaker = this.#fresh();
-    this.#listeners.onClose?.();
   }
 
   #opossumOptions(): CircuitBreaker.Options<[Promise<unknown>]> {

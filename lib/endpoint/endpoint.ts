@@ -1,10 +1,12 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { FailureRule } from '../failure/classes';
+import type { HeardNews, NewsDesk } from '../cluster/news';
+import type { RestingClass } from '../cluster/news-message';
+import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import type { Dialect } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limit-headers';
-import { Breaker } from './breaker';
+import { Breaker, type Cause } from './breaker';
 import { Charging } from './charging';
 import {
   type ExchangeOptions,
@@ -15,6 +17,7 @@ import {
   type WholeAnswer,
 } from './exchange';
 import { FailureShare } from './failure-share';
+import { inTurn, NOT_ITS_TURN } from './in-turn';
 import { AverageLatency } from './latency';
 import { type Expectation, LatencyModel, type Size } from './latency-model';
 import { AttemptLease, type EndedBadly } from './lease';
@@ -24,6 +27,7 @@ import type { Charge, Charges, Quota } from './quota';
 import { Reservation } from './reservation';
 import type { EndpointSettings } from './settings';
 import type { Transport } from './transport';
+import { Witness } from './witness';
 
 /** First rest after a 429 without Retry-After, in milliseconds, and the longest. */
 const FIRST_REST_MS = 1_000;
@@ -51,6 +55,8 @@ export interface EndpointParts {
   /** Its own quota, then its group's where it has one. */
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
+  /** Where there are other processes to tell and to hear. Read once, at the start. */
+  readonly news?: NewsDesk | undefined;
 }
 
 /** One attempt's hold on an endpoint. */
@@ -66,6 +72,7 @@ export class Endpoint {
   readonly failureShare = new FailureShare();
   /** What the provider takes from the token quota, as far as it is known. */
   readonly charging: Charging;
+  readonly #witness: Witness | undefined;
   #parts: EndpointParts;
   #weight: number;
   #disabled = false;
@@ -80,18 +87,26 @@ export class Endpoint {
     this.latency = new LatencyModel(parts.settings.profile.latency);
     this.charging = new Charging(parts.settings);
     this.#weight = parts.settings.weight;
-    this.breaker = new Breaker(parts.settings.name, parts.breaker, {
-      onOpen: () => this.#stateChanged('open'),
+    const { name } = this;
+    const listeners = {
+      onOpen: (restMs: number, cause: Cause, stepMs: number) => {
+        this.#witness?.opened(cause, restMs, stepMs);
+        this.#stateChanged('open');
+      },
       onHalfOpen: () => {
         // The breaker's rest was the answer to the failures: they must not keep the probe away as well.
         this.failureShare.reset();
         this.#stateChanged('half-open');
       },
-      onClose: () => {
+      onClose: (cause: Cause) => {
+        this.#witness?.closed(cause);
         this.failureShare.reset();
         this.#stateChanged('closed');
       },
-    });
+    };
+    const turn = parts.news?.turnOf(name, () => this.#parts.listeners.onRoom());
+    this.breaker = new Breaker(name, parts.breaker, listeners, Math.random, turn);
+    this.#witness = parts.news && new Witness(this, parts.news);
   }
 
   get settings(): EndpointSettings {
@@ -136,6 +151,11 @@ export class Endpoint {
     return until > now ? until : 0;
   }
 
+  /** The end of the rest that is this endpoint's alone. */
+  get ownRestUntil(): number {
+    return this.#restsUntil;
+  }
+
   state(now: number): EndpointState {
     if (this.#disabled) return 'disabled';
     if (this.breaker.state !== 'closed') return this.breaker.state;
@@ -159,7 +179,29 @@ export class Endpoint {
     for (const quota of this.quotas) quota.restsUntil = 0;
     this.failureShare.reset();
     this.breaker.close();
+    this.#witness?.freed();
     this.#stateChanged('closed');
+  }
+
+  /** Takes over what another process tells of this endpoint, as far as it is believed. */
+  hear(news: HeardNews): void {
+    this.#witness?.hear(news);
+  }
+
+  /** Whether calls of our own have shown otherwise since. */
+  isOldNews(news: HeardNews): boolean {
+    return this.#witness?.isOld(news) ?? false;
+  }
+
+  /** @internal */
+  restAsTold(failure: RestingClass, until: number): void {
+    this.#restsUntil = Math.max(this.#restsUntil, until);
+    this.#restTold(failure, until - performance.now());
+  }
+
+  /** @internal Its quotas rest after a 429 that another process got. */
+  quotasRestAsTold(restMs: number): void {
+    this.#restTold('rate_limited', restMs);
   }
 
   /** What an attempt of this call takes from the quota at admission. */
@@ -217,11 +259,16 @@ export class Endpoint {
     return new AttemptLease<Endpoint>(parts, now);
   }
 
+  /** Sends what a lease was taken for. Throws UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
+    const turn = this.breaker.turn(options.limitMs);
+    if (turn) return inTurn(turn, options, (left) => exchangeWhole(this.#parts, call, left));
     return exchangeWhole(this.#parts, call, options);
   }
 
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
+    const turn = this.breaker.turn(options.limitMs);
+    if (turn) return inTurn(turn, options, (left) => exchangeStream(this.#parts, call, left));
     return exchangeStream(this.#parts, call, options);
   }
 
@@ -238,12 +285,17 @@ export class Endpoint {
     this.average.add(ms);
     this.peak.add(ms, now);
     this.failureShare.add(false, now);
+    this.#witness?.served(now - ms);
     this.onRelease();
   }
 
   /** @internal */
   onFailure(reservation: Reservation, { failure, rule, counts }: EndedBadly): void {
     const { detail } = failure;
+    if (detail.code === NOT_ITS_TURN) {
+      this.onRelease();
+      return;
+    }
     if (counts || (rule.rests !== 'nothing' && rule.rests !== 'breaker')) this.#failures++;
     if (counts) this.#countFailure();
     if (rule.rests === 'quota-group') this.#restQuota(reservation, failure);
@@ -278,6 +330,7 @@ export class Endpoint {
 
   #countFailure(): void {
     const now = performance.now();
+    this.#witness?.failed();
     this.failureShare.add(true, now);
     // Only while closed: a late failure of a time before an opening must not cut a probe short.
     if (this.breaker.state === 'closed' && this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
@@ -297,6 +350,7 @@ export class Endpoint {
       quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
       quota.refused(reading, now, mark && { mark, charge });
     }
+    this.#witness?.quotasRested(now);
     this.#parts.listeners.onRest(this, detail, this.restsUntil(now) - now, false);
   }
 
@@ -304,7 +358,13 @@ export class Endpoint {
     const now = performance.now();
     const restMs = Math.max(rule.restMs ?? FIRST_REST_MS, detail.retryAfterMs ?? 0);
     this.#restsUntil = Math.max(this.#restsUntil, now + restMs);
+    this.#witness?.rested(detail.class, restMs);
     this.#parts.listeners.onRest(this, detail, restMs, rule.announced);
+  }
+
+  /** The process that got the answer has said that someone should see to it. */
+  #restTold(failure: FailureClass, restMs: number): void {
+    this.#parts.listeners.onRest(this, { class: failure, message: '' }, restMs, false);
   }
 
   #stateChanged(state: EndpointState): void {
