@@ -1,36 +1,38 @@
 // A type parameter on the body lets one typed by another package in, index signatures or not.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
-import { type AICall, AICallPromise, type Served } from './call/ai-call';
+import { type AICall, AICallPromise } from './call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from './call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from './call/body';
 import type { Call } from './call/call';
 import type { CallOptions, Priority } from './call/context';
 import type { CallGate } from './call/gate';
+import { LinkedAbort } from './call/linked-abort';
 import { type PrepareParts, prepareCall } from './call/prepare';
 import type { Explanation, RouteReport } from './call/report';
 import { ExpectedOutput } from './call/tokens';
 import { TextMeter } from './call/tokens-text';
+import { type Answer, CallOutcome } from './call-outcome';
 import type { BalancerConfig, ResolvedConfig } from './config/options';
 import { resolveConfig } from './config/resolve';
 import type { Endpoint, EndpointState, Lease } from './endpoint/endpoint';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
 import { Coalescer } from './failover/coalesce';
-import { Executor, type WholeEnd } from './failover/executor';
+import { Executor, type StreamResult, type WholeEnd } from './failover/executor';
 import { HedgePolicy } from './failover/hedge';
 import { Idempotency } from './failover/idempotency';
-import { LiveStream } from './failover/live-stream';
+import { LiveStream, type LiveStreamParts } from './failover/live-stream';
 import { Rescue } from './failover/rescue';
 import { RetryBudget } from './failover/retry-budget';
 import type { FailureDetail } from './failure/detail';
 import { Fleet } from './fleet';
 import { WaitQueue } from './queue/wait-queue';
 import { classify } from './routing/classify';
+import type { RunningCall } from './running-call';
 import { checked, closedError, RunningCalls } from './running-calls';
 import { type BalancerStats, endpointStats, isHealthy } from './stats/stats';
 import { ChatEventStream, type ChatStream } from './stream/chat-stream';
-import { pipeChatStream } from './stream/sse-writer';
 import { UsageMeter } from './stream/usage';
 
 const BRAND = Symbol.for('express-ai-balancer.balancer');
@@ -41,7 +43,6 @@ export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
 export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
-type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
 /** What an app may do with one endpoint while it runs. */
 export interface EndpointHandle {
@@ -69,6 +70,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new RunningCalls({
     prepare: () => this.#prepare,
+    open: (running, result, onEnd) => this.#openStream(running, result, onEnd),
     onSuccess: (call, route) => this.#learn(call, route),
     onEnd: (call, error) =>
       this.#tell('call', {
@@ -135,10 +137,10 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** @internal A call behind a gate: what `req.ai` and the gateway are made of. */
   [CALL](operation: Operation, body: unknown, options: CallOptions = {}, gate: CallGate): AICall<Answer> {
-    if (operation === 'chat' && isStreamed(body)) return this.#streamCall(body, options, gate);
-    return new AICallPromise(this.#whole(operation, body, options, gate), () =>
-      Promise.reject(badRequest('stream', 'pipe() needs stream: true')),
-    );
+    const outcome = new CallOutcome(operation === 'chat' && isStreamed(body));
+    const answer = new AICallPromise(outcome);
+    void this.#send(outcome, operation, body, options, gate);
+    return answer;
   }
 
   /**
@@ -181,7 +183,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   explain(body: ChatBody | EmbeddingBody, options: CallOptions = {}): Explanation {
     const operation = isObject(body) && 'input' in body && !('messages' in body) ? 'embeddings' : 'chat';
     const asked = checked(operation, body, options);
-    const call = prepareCall(operation, asked, options, new AbortController().signal, this.#prepare);
+    const call = prepareCall(operation, asked, options, new LinkedAbort(), this.#prepare);
     const { planner, router } = this.#fleet.routes;
     return router.explain(planner.survey(call).plan, performance.now());
   }
@@ -256,73 +258,59 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#fleet.close();
   }
 
-  #streamCall(body: unknown, options: CallOptions, gate: CallGate): AICall<ChatStream> {
-    const leaving = new AbortController();
-    const served = this.#stream(body, options, gate, leaving.signal);
-    return new AICallPromise(served, (res) => {
-      // Made only now: where nobody pipes, nobody would handle its rejection.
-      const started = served.then(({ data }) => data);
-      return pipeChatStream(res, started, { onClose: () => leaving.abort() });
-    });
-  }
-
-  async #whole(
+  /** Over long before the call is: where it waits, no frame of a function waits with it. */
+  async #send(
+    outcome: CallOutcome,
     operation: Operation,
     body: unknown,
     options: CallOptions,
     gate: CallGate,
-  ): Promise<Served<ChatCompletion | EmbeddingResponse>> {
-    const running = this.#running.begin(operation, body, options, gate);
+  ): Promise<void> {
+    let running: RunningCall;
+    try {
+      running = this.#running.begin(outcome, operation, body, options, gate);
+    } catch (error) {
+      outcome.fail(error);
+      return;
+    }
     try {
       await gate.admit?.(running.call);
     } catch (error) {
-      throw this.#running.failed(running, error);
+      running.refused(error);
+      return;
     }
-    const end = await this.#sendWhole(running.call, options.idempotencyKey);
-    if (!end.ok) throw this.#running.failed(running, end.error, end.route);
-    this.#running.succeeded(running, end.route);
-    return { data: end.data, route: end.route };
+    if (running.call.stream) this.#executor.stream(running);
+    else this.#sendWhole(running, options.idempotencyKey);
   }
 
-  #sendWhole(call: Call, key: string | undefined): Promise<WholeEnd> {
+  #sendWhole(running: RunningCall, key: string | undefined): void {
     const { coalesce, idempotency } = this.#config;
-    if (idempotency && key !== undefined) return this.#idempotency.run(key, call);
-    return coalesce ? this.#coalescer.run(call) : this.#executor.whole(call);
+    const told = (end: WholeEnd): void => running.ended(end);
+    if (idempotency && key !== undefined) void this.#idempotency.run(key, running.call).then(told);
+    else if (coalesce) void this.#coalescer.run(running.call).then(told);
+    else this.#executor.whole(running);
   }
 
-  async #stream(
-    body: unknown,
-    options: CallOptions,
-    gate: CallGate,
-    leaving: AbortSignal,
-  ): Promise<Served<ChatStream>> {
-    const running = this.#running.begin('chat', body, options, gate, [leaving]);
-    const { call } = running;
-    try {
-      await gate.admit?.(call);
-      const result = await this.#executor.stream(call);
-      const live = new LiveStream(call, result, {
-        newMeter: ({ promptTokens }) =>
-          new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
-        rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, gate.restarts ?? true),
-        onRestart: () => data.restarted(),
-        onEnd: (error) => {
-          const route = result.trail.report();
-          if (error) this.#running.failed(running, error, route);
-          else this.#running.succeeded(running, route);
-        },
-      });
-      const data = new ChatEventStream({
-        first: result.sent.first,
-        events: live.events(),
-        route: () => result.trail.report(),
-        opened: () => live.opened(),
-        abort: () => live.abort(),
-      });
-      return { data, route: data.route };
-    } catch (error) {
-      throw this.#running.failed(running, error);
-    }
+  #openStream(
+    { call, gate }: RunningCall,
+    result: StreamResult,
+    onEnd: LiveStreamParts['onEnd'],
+  ): ChatStream {
+    const live = new LiveStream(call, result, {
+      newMeter: ({ promptTokens }) =>
+        new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
+      rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, gate.restarts ?? true),
+      onRestart: () => data.restarted(),
+      onEnd,
+    });
+    const data: ChatEventStream = new ChatEventStream({
+      first: result.sent.first,
+      events: live.events(),
+      route: () => result.trail.report(),
+      opened: () => live.opened(),
+      abort: () => live.abort(),
+    });
+    return data;
   }
 
   #learn(call: Call, route: RouteReport): void {

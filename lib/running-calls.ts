@@ -6,31 +6,31 @@ import type { CallGate } from './call/gate';
 import { LinkedAbort } from './call/linked-abort';
 import { type PrepareParts, prepareCall } from './call/prepare';
 import type { RouteReport } from './call/report';
+import type { CallOutcome } from './call-outcome';
 import { AiBalancerError } from './errors';
+import type { StreamResult } from './failover/executor';
+import type { LiveStreamParts } from './failover/live-stream';
+import { type CallAccounts, RunningCall } from './running-call';
 import type { CallCounts } from './stats/stats';
+import type { ChatStream } from './stream/chat-stream';
 
 /** A longer timer would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The least weight of a new call in the mean size of calls. */
 const CALL_TOKENS_GAIN = 0.05;
 
-/** One call between its beginning and its end. */
-export interface RunningCall {
-  readonly call: Call;
-  readonly abort: LinkedAbort;
-  readonly gate: CallGate;
-}
-
 export interface RunningCallsParts {
   /** Asked anew for each call: a reload may have changed it. */
   prepare(): PrepareParts;
+  /** A stream has begun. Gives what its caller reads; `onEnd` is to be told of its end. */
+  open(running: RunningCall, result: StreamResult, onEnd: LiveStreamParts['onEnd']): ChatStream;
   onSuccess(call: Call, route: RouteReport): void;
   /** Every call's end, with the error where it has failed. */
   onEnd(call: Call, error: unknown): void;
 }
 
 /** The calls that have begun and not yet ended: checked, counted, charged, and drained when the balancer closes. */
-export class RunningCalls {
+export class RunningCalls implements CallAccounts {
   readonly counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: RunningCallsParts;
   readonly #running = new Set<RunningCall>();
@@ -50,23 +50,21 @@ export class RunningCalls {
     return this.#meanTokens;
   }
 
-  /**
-   * @param signals Abort the call besides those of its options and its gate.
-   * @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field.
-   */
+  /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
   begin(
+    outcome: CallOutcome,
     operation: Operation,
     body: unknown,
     options: CallOptions,
     gate: CallGate,
-    signals: readonly AbortSignal[] = [],
   ): RunningCall {
     if (this.#isClosed) throw closedError();
     const asked = checked(operation, body, options);
-    const abort = new LinkedAbort([options.signal, gate.signal, ...signals]);
+    const abort = new LinkedAbort(options.signal, gate.signal);
     try {
-      const call = prepareCall(operation, asked, options, abort.signal, this.#parts.prepare(), gate.request);
-      const running = { call, abort, gate };
+      const call = prepareCall(operation, asked, options, abort, this.#parts.prepare(), gate.request);
+      const running = new RunningCall(call, gate, abort, outcome, this);
+      outcome.abort = abort;
       this.#running.add(running);
       const gain = Math.max(CALL_TOKENS_GAIN, 1 / ++this.#begun);
       this.#meanTokens += gain * (call.promptTokens + call.expectedOutputTokens - this.#meanTokens);
@@ -74,6 +72,18 @@ export class RunningCalls {
     } catch (error) {
       abort.release();
       throw error;
+    }
+  }
+
+  opened(running: RunningCall, result: StreamResult): ChatStream {
+    try {
+      return this.#parts.open(running, result, (error) => {
+        const route = result.trail.report();
+        if (error) this.failed(running, error, route);
+        else this.succeeded(running, route);
+      });
+    } catch (error) {
+      throw this.failed(running, error);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ChatBody, EmbeddingBody, Operation } from './body';
+import type { CallSignal } from './call-signal';
 import type { RequestContext } from './context';
 
 /** One `req.ai.chat()` or `.embeddings()`, with everything that is known before it is sent. */
@@ -20,12 +21,17 @@ export interface Call {
   /** The same clock; Infinity for a stream without a deadline. */
   readonly deadlineAt: number;
   /** Aborts when the caller leaves. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** The models to try after the asked one; undefined for the config's. */
   readonly fallbacks: readonly string[] | undefined;
   readonly hedge: boolean;
   /** The one endpoint that may serve it. */
   readonly endpoint: string | undefined;
+}
+
+/** The most it may produce, as far as anything tells. */
+export function mostOutput({ maxOutputTokens, expectedOutputTokens }: Call): number {
+  return maxOutputTokens ?? expectedOutputTokens;
 }
 
 export function remainingMs(call: Call, now: number): number {

@@ -1,4 +1,5 @@
 import type { Call } from './call';
+import type { CallSignal } from './call-signal';
 import type { RouteReport } from './report';
 
 /** What stands before one call: who may stop it, who must let it in, and who is told what it used. */
@@ -6,7 +7,7 @@ export interface CallGate {
   /** Express's request, for the app's own `classify`. */
   readonly request?: unknown;
   /** Aborts when the response that the call is for closes. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CallSignal;
   /** False where the caller could not be told that a stream begins anew. Default true. */
   readonly restarts?: boolean;
   /** Rejects where the call may not come in. Asked before anything is reserved. */

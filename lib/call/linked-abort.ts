@@ -1,56 +1,88 @@
-interface Followers {
-  readonly calls: Set<LinkedAbort>;
-  readonly onAbort: () => void;
-}
+import { type AbortListener, AbortListeners, type CallSignal } from './call-signal';
 
-/** One listener for all calls that follow a signal: eleven calls under one are no leak to be warned of. */
-const followersOf = new WeakMap<AbortSignal, Followers>();
+/** An abort signal of a call's own, or of an attempt's, that follows others until it is released. */
+export class LinkedAbort extends AbortListeners implements CallSignal {
+  readonly #followed: CallSignal | undefined;
+  readonly #alsoFollowed: CallSignal | undefined;
+  #aborted = false;
+  #reason: unknown;
 
-/** An abort signal of a call's own that follows those of its callers until it is released. */
-export class LinkedAbort {
-  readonly #controller = new AbortController();
-  readonly #followed: readonly AbortSignal[];
-
-  constructor(signals: readonly (AbortSignal | undefined)[]) {
-    this.#followed = signals.filter((signal) => signal !== undefined);
-    for (const signal of this.#followed) {
-      if (signal.aborted) this.abort();
-      else follow(signal, this);
-    }
+  constructor(followed?: CallSignal, alsoFollowed?: CallSignal) {
+    super();
+    this.#followed = followed;
+    this.#alsoFollowed = alsoFollowed;
+    if (followed) this.#follow(followed);
+    if (alsoFollowed) this.#follow(alsoFollowed);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  addEventListener(_type: 'abort', listener: AbortListener): void {
+    this.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: AbortListener): void {
+    this.remove(listener);
   }
 
   /** @param reason What a stream that has begun is to end with. */
   abort(reason?: Error): void {
-    this.#controller.abort(reason);
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.tell();
   }
 
   /** Leaves nothing behind at a signal that outlives the call. */
   release(): void {
-    for (const signal of this.#followed) unfollow(signal, this);
+    if (this.#followed) unfollow(this.#followed, this);
+    if (this.#alsoFollowed) unfollow(this.#alsoFollowed, this);
+  }
+
+  handleEvent(): void {
+    this.abort();
+  }
+
+  #follow(signal: CallSignal): void {
+    if (signal.aborted) this.abort();
+    else if (signal instanceof LinkedAbort) signal.add(this);
+    else follow(signal, this);
   }
 }
 
-function follow(signal: AbortSignal, call: LinkedAbort): void {
-  const known = followersOf.get(signal);
-  if (known) {
-    known.calls.add(call);
+/** All calls that follow a signal of the app's share one listener: eleven under one are no leak to be warned of. */
+class Followers extends AbortListeners {
+  handleEvent(): void {
+    this.tell();
+  }
+}
+
+const followersOf = new WeakMap<CallSignal, Followers>();
+
+function follow(signal: CallSignal, call: LinkedAbort): void {
+  let followers = followersOf.get(signal);
+  if (followers === undefined) {
+    followers = new Followers();
+    followersOf.set(signal, followers);
+    signal.addEventListener('abort', followers, { once: true });
+  }
+  followers.add(call);
+}
+
+function unfollow(signal: CallSignal, call: LinkedAbort): void {
+  if (signal instanceof LinkedAbort) {
+    signal.remove(call);
     return;
   }
-  const calls = new Set([call]);
-  const onAbort = (): void => {
-    for (const following of [...calls]) following.abort();
-  };
-  followersOf.set(signal, { calls, onAbort });
-  signal.addEventListener('abort', onAbort, { once: true });
-}
-
-function unfollow(signal: AbortSignal, call: LinkedAbort): void {
-  const known = followersOf.get(signal);
-  if (!known?.calls.delete(call) || known.calls.size > 0) return;
+  const followers = followersOf.get(signal);
+  followers?.remove(call);
+  if (!followers?.isEmpty) return;
   followersOf.delete(signal);
-  signal.removeEventListener('abort', known.onAbort);
+  signal.removeEventListener('abort', followers);
 }

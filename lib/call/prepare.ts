@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ChatBody, EmbeddingBody, Operation } from './body';
 import type { Call } from './call';
+import type { CallSignal } from './call-signal';
 import type { CallOptions, RequestContext, RequestType } from './context';
 import { type ExpectedOutput, estimatePromptTokens, outputLimits } from './tokens';
 
@@ -17,7 +18,7 @@ export function prepareCall(
   operation: Operation,
   body: ChatBody | EmbeddingBody,
   options: CallOptions,
-  signal: AbortSignal,
+  signal: CallSignal,
   parts: PrepareParts,
   request?: unknown,
 ): Call {

@@ -1,6 +1,7 @@
 import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
+import type { CallSignal } from '../call/call-signal';
 import { badAnswer } from '../failure/bad-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
@@ -36,7 +37,7 @@ export interface ExchangeOptions {
   readonly limitMs: number;
   readonly maxResponseBytes: number;
   /** Aborts when the caller leaves or the attempt has lost a hedge. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
 }
 
 /** What an attempt goes through. */
@@ -129,7 +130,7 @@ export async function exchangeStream(
 class Attempt {
   readonly #parts: ExchangeParts;
   readonly #abort = new AbortController();
-  readonly #caller: AbortSignal;
+  readonly #caller: CallSignal;
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: LimitTimer;
   /** Rejects the step that is awaited. One at a time: a race against one promise would keep every event of a stream. */

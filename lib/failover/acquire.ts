@@ -1,16 +1,19 @@
-import { type Call, startBy } from '../call/call';
+import { type Call, mostOutput, startBy } from '../call/call';
 import type { Endpoint, Lease } from '../endpoint/endpoint';
 import type { Quota } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
 import { density } from '../queue/density';
 import type { StartResult } from '../queue/queued-call';
-import { optionsOf, type Plan, poolKey } from '../routing/plan';
+import { optionsOf, type Plan } from '../routing/plan';
 import { leastServiceMs } from '../routing/room';
 import type { Pick as RouterPick } from '../routing/router';
+import { abortedError } from './backoff';
 import { allFailed, unavailable } from './call-errors';
 import type { HedgePolicy } from './hedge';
-import { currentPlan, type ExecutorParts, type Progress } from './progress';
+import { currentPlan, type ExecutorParts, newProgress, type Progress } from './progress';
+import { WaitPools } from './wait-pools';
+import { type Caller, type Entrance, Newcomer, WaitingCall, type WaitTerms } from './waiting-call';
 
 /** Moving to an endpoint that has failed less than this lately costs no retry budget. */
 const HEALTHY_SHARE = 0.1;
@@ -18,24 +21,36 @@ const HEALTHY_SHARE = 0.1;
 /** Finds a place for the next attempt of a call: now, or by waiting in the queue. */
 export class Acquirer {
   readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>;
+  readonly #pools = new WaitPools();
 
   constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>) {
     this.#parts = parts;
   }
 
-  /** @throws when there is none within the call's deadline, the queue is full, or the caller left. */
-  async acquire(progress: Progress): Promise<Lease> {
-    const { queue } = this.#parts;
-    const { call } = progress;
-    const pick = this.#pick(progress);
-    if (pick.kind === 'picked') {
-      const weight = density(call.context.priority, call.promptTokens, outputOf(call));
-      if (!queue.mustWait(weight, pick.option.endpoint.quota, turnOf(call)))
-        return this.#lease(progress, pick);
-    } else if (pick.kind !== 'wait') {
-      throw this.#nothing(progress, pick);
+  /** Lets a call in: at once, or through the queue. */
+  first<C extends Caller>(caller: C, entrance: Entrance<C>): void {
+    const progress = newProgress(caller.call);
+    let lease: Lease | undefined;
+    try {
+      lease = this.#leaseNow(progress);
+      if (lease === undefined) {
+        const newcomer = new Newcomer(caller, entrance, this.#termsOf(progress));
+        this.#parts.queue.join(newcomer, newcomer);
+        return;
+      }
+    } catch (error) {
+      entrance.refused(caller, progress, error);
+      return;
     }
-    return this.#wait(progress);
+    entrance.placed(caller, progress, lease);
+  }
+
+  /**
+   * A place for the next attempt of a call that has been let in.
+   * @throws when there is none within the call's deadline, the queue is full, or the caller left.
+   */
+  async acquire(progress: Progress): Promise<Lease> {
+    return this.#leaseNow(progress) ?? (await this.#wait(progress));
   }
 
   /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
@@ -49,34 +64,43 @@ export class Acquirer {
     });
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, charge } = pick.option;
-    const weight = density(call.context.priority, call.promptTokens, outputOf(call));
-    if (this.#parts.queue.mustWait(weight, endpoint.quota, turnOf(call)) || !policy.tryTake(plan))
-      return undefined;
+    if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
     return endpoint.lease(call, charge, performance.now());
   }
 
+  /** Undefined where the call must wait. */
+  #leaseNow(progress: Progress): Lease | undefined {
+    const { call } = progress;
+    if (call.signal.aborted) throw abortedError();
+    const pick = this.#pick(progress);
+    if (pick.kind === 'wait') return undefined;
+    if (pick.kind !== 'picked') throw this.#nothing(progress, pick);
+    return this.#mustWait(call, pick.option.endpoint) ? undefined : this.#lease(progress, pick);
+  }
+
+  /** Whether one in the queue comes first, although the endpoint has room. */
+  #mustWait(call: Call, endpoint: Endpoint): boolean {
+    const { priority, tenant = '' } = call.context;
+    const weight = density(priority, call.promptTokens, mostOutput(call));
+    return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
+  }
+
   async #wait(progress: Progress): Promise<Lease> {
-    const { call, trail } = progress;
-    const plan = currentPlan(progress, this.#parts.routes());
-    const since = performance.now();
+    const waiting = new WaitingCall(progress.call, this.#termsOf(progress), progress);
     try {
-      return await this.#parts.queue.enter({
-        poolKey: `${progress.generation}|${poolKey(plan)}`,
-        resources: resourcesOf(plan),
-        ...turnOf(call),
-        promptTokens: call.promptTokens,
-        outputTokens: outputOf(call),
-        deadlineAt: startBy(call),
-        serviceMs: leastOf(plan, since),
-        signal: call.signal,
-        tryStart: (isHeld) => this.#tryStart(progress, isHeld),
-      });
+      return await this.#parts.queue.enter(waiting);
     } finally {
-      trail.waitMs += performance.now() - since;
+      waiting.left();
     }
   }
 
-  #tryStart(progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<Lease> {
+  #termsOf(progress: Progress): WaitTerms {
+    const plan = currentPlan(progress, this.#parts.routes());
+    const pool = this.#pools.of(plan, progress.generation);
+    return { pool, serviceMs: leastOf(plan, performance.now()), tryStart: this.#tryStart };
+  }
+
+  readonly #tryStart = (progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<Lease> => {
     try {
       const pick = this.#pick(progress, isHeld);
       if (pick.kind === 'wait') return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
@@ -85,7 +109,7 @@ export class Acquirer {
     } catch (error) {
       return { kind: 'hopeless', error: error as Error };
     }
-  }
+  };
 
   /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
   soonestMs(progress: Progress): number | undefined {
@@ -160,20 +184,8 @@ function waitOf(pick: RouterPick): number {
   return pick.kind === 'wait' ? pick.waitMs : Infinity;
 }
 
-function resourcesOf(plan: Plan): readonly Quota[] {
-  return [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
-}
-
 /** The least that any endpoint of the plan can take. */
 function leastOf(plan: Plan, now: number): number {
   const least = Math.min(...optionsOf(plan).map(({ endpoint }) => leastServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;
-}
-
-function turnOf({ context }: Call): { priority: Call['context']['priority']; tenant: string } {
-  return { priority: context.priority, tenant: context.tenant ?? '' };
-}
-
-function outputOf(call: Call): number {
-  return call.maxOutputTokens ?? call.expectedOutputTokens;
 }

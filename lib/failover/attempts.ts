@@ -3,7 +3,7 @@ import type { Endpoint, Lease } from '../endpoint/endpoint';
 import { type StreamedAnswer, UpstreamFailure } from '../endpoint/exchange';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import { optionsOf, type Plan } from '../routing/plan';
-import { Acquirer } from './acquire';
+import type { Acquirer } from './acquire';
 import { attemptLimitMs } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
 import { allFailed, callersFault, contextTooLong, deadlineError } from './call-errors';
@@ -26,16 +26,19 @@ export class Attempts {
   readonly #parts: ExecutorParts;
   readonly #acquirer: Acquirer;
 
-  constructor(parts: ExecutorParts) {
+  constructor(parts: ExecutorParts, acquirer: Acquirer) {
     this.#parts = parts;
-    this.#acquirer = new Acquirer(parts);
+    this.#acquirer = acquirer;
   }
 
-  /** Every error is an AiBalancerError, or the app's own. */
-  async run<T>(progress: Progress, send: Send<T>): Promise<{ lease: Lease; value: T }> {
-    for (;;) {
-      if (progress.call.signal.aborted) throw abortedError();
-      const first = this.#start(progress, await this.#acquirer.acquire(progress), send, false);
+  /**
+   * Every error is an AiBalancerError, or the app's own.
+   * @param given The place for the first attempt, where there is one already.
+   */
+  async run<T>(progress: Progress, send: Send<T>, given?: Lease): Promise<{ lease: Lease; value: T }> {
+    for (let place = given; ; place = undefined) {
+      const lease = place ?? (await this.#acquirer.acquire(progress));
+      const first = this.#start(progress, lease, send, false);
       const ends = await this.#race(progress, first, send);
       const failures = this.#noteAll(progress, ends);
       const won = ends.find((ended) => ended.ok);

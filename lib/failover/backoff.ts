@@ -1,3 +1,4 @@
+import type { CallSignal } from '../call/call-signal';
 import { AiBalancerError } from '../errors';
 import type { RetryOptions } from './options';
 
@@ -12,7 +13,7 @@ export function backoffMs(
 }
 
 /** Waits, unless the signal aborts: then it throws ERR_AI_ABORTED at once. */
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export async function sleep(ms: number, signal: CallSignal): Promise<void> {
   if (signal.aborted) throw abortedError();
   await new Promise<void>((resolve, reject) => {
     const onAbort = (): void => {
@@ -28,7 +29,7 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** The error of ours that the signal was aborted with, or that the caller left. */
-export function abortedError(signal?: AbortSignal): AiBalancerError {
+export function abortedError(signal?: CallSignal): AiBalancerError {
   const reason: unknown = signal?.reason;
   if (AiBalancerError.isInstance(reason)) return reason;
   return new AiBalancerError('ERR_AI_ABORTED', 'the caller left before the answer was there', {

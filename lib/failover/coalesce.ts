@@ -3,7 +3,7 @@ import type { Call } from '../call/call';
 import { AiBalancerError } from '../errors';
 import type { WholeEnd } from './executor';
 import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun } from './shared-run';
+import { type SendWhole, SharedRun, sent } from './shared-run';
 
 /** Sends calls that are the same, in flight at the same time, once. */
 export class Coalescer {
@@ -17,7 +17,7 @@ export class Coalescer {
   /** Never rejects. */
   async run(call: Call): Promise<WholeEnd> {
     const key = isRepeatable(call) ? identity(call) : undefined;
-    if (key === undefined) return this.#send(call);
+    if (key === undefined) return sent(this.#send, call);
     for (;;) {
       const run = this.#runOf(key, call);
       const end = await run.join(call);

@@ -2,21 +2,39 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { Call } from '../call/call';
 import type { RouteReport } from '../call/report';
 import type { Endpoint, Lease } from '../endpoint/endpoint';
-import type { StreamedAnswer } from '../endpoint/exchange';
+import type { StreamedAnswer, WholeAnswer } from '../endpoint/exchange';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import { Acquirer } from './acquire';
 import { isTooSlowToFinish } from './attempt-limit';
 import { Attempts, TooSlow } from './attempts';
 import { withTrail } from './call-errors';
-import { type ExecutorParts, newProgress, type Progress } from './progress';
+import type { ExecutorParts, Progress } from './progress';
 import type { Send } from './race';
-import { Trail } from './trail';
+import type { Trail } from './trail';
+import type { Caller, Entrance } from './waiting-call';
 
 /** How a whole call ended. What it used until it failed is told as well: somebody may have to pay for it. */
 export type WholeEnd =
   | { readonly ok: true; readonly data: ChatCompletion | EmbeddingResponse; readonly route: RouteReport }
   | { readonly ok: false; readonly error: unknown; readonly route: RouteReport | undefined };
 
+/** Who sends a whole call. Told once. */
+export interface WholeCaller extends Caller {
+  ended(end: WholeEnd): void;
+}
+
+/** How the beginning of a stream ended. */
+export type StreamEnd =
+  | { readonly ok: true; readonly result: StreamResult }
+  | { readonly ok: false; readonly error: unknown };
+
+/** Who sends a call that is streamed. Told once, at the first content. */
+export interface StreamCaller extends Caller {
+  begun(end: StreamEnd): void;
+}
+
+/** A stream that has shown its first content. Its lease is still open: whoever reads the rest ends it. */
 export interface StreamResult {
   readonly sent: StreamedAnswer;
   readonly lease: Lease;
@@ -43,52 +61,75 @@ interface Begun extends Pick<StreamResult, 'sent' | 'continued'> {
 /** Runs calls through attempts until one is served or nothing is left to try. Every error is an AiBalancerError. */
 export class Executor {
   readonly #parts: ExecutorParts;
+  readonly #acquirer: Acquirer;
   readonly #attempts: Attempts;
+
+  readonly #wholes: Entrance<WholeCaller> = {
+    placed: (caller, progress, place) =>
+      void this.#wholeEnd(progress, place).then((end) => caller.ended(end)),
+    refused: (caller, { trail }, error) =>
+      caller.ended({ ok: false, error: told(error, trail), route: trail.report() }),
+  };
+  readonly #streams: Entrance<StreamCaller> = {
+    placed: (caller, progress, place) =>
+      void this.#streamEnd(progress, place).then((end) => caller.begun(end)),
+    refused: (caller, { trail }, error) => caller.begun({ ok: false, error: told(error, trail) }),
+  };
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
-    this.#attempts = new Attempts(parts);
+    this.#acquirer = new Acquirer(parts);
+    this.#attempts = new Attempts(parts, this.#acquirer);
   }
 
-  /** Never rejects. */
-  async whole(call: Call): Promise<WholeEnd> {
-    const trail = new Trail(call);
-    try {
-      const { lease, value } = await this.#run(newProgress(call, trail), ({ endpoint }, options) =>
-        endpoint.sendWhole(call, options),
-      );
-      lease.read(value.reading);
-      lease.succeeded(value.usage);
-      trail.ended(value.usage);
-      return { ok: true, data: value.data, route: trail.report() };
-    } catch (error) {
-      return { ok: false, error, route: trail.report() };
-    }
+  /** Sends a call that is answered whole. Where it must wait, nothing waits with it but its caller. */
+  whole(caller: WholeCaller): void {
+    this.#begin(caller, this.#wholes);
   }
 
-  /** Resolves at the first content. The lease is still open: whoever reads the rest ends it. */
-  async stream(call: Call): Promise<StreamResult> {
-    const progress = newProgress(call, new Trail(call));
-    return this.#stream(
-      progress,
-      () => ({ call, continued: false }),
-      (send) => this.#run(progress, send),
-    );
+  /** Sends a call that is answered by a stream, likewise. */
+  stream(caller: StreamCaller): void {
+    this.#begin(caller, this.#streams);
   }
 
   /** Another attempt for a stream that broke off at an endpoint. It is no new call, and pays nothing into budgets. */
   async streamAgain(progress: Progress, broken: Broken, ask: Ask): Promise<StreamResult> {
     this.#attempts.narrow(progress, broken.endpoint, broken.detail);
     await this.#attempts.beforeNext(progress);
-    return this.#stream(progress, ask, (send) => this.#attempts.run(progress, send));
+    return this.#stream(progress, ask);
   }
 
-  async #stream(
-    progress: Progress,
-    ask: Ask,
-    run: (send: Send<Begun>) => Promise<{ lease: Lease; value: Begun }>,
-  ): Promise<StreamResult> {
-    const { lease, value } = await run(async (lease, options) => {
+  #begin<C extends Caller>(caller: C, entrance: Entrance<C>): void {
+    this.#parts.budget.onCall();
+    this.#parts.hedge.onCall();
+    this.#acquirer.first(caller, entrance);
+  }
+
+  async #wholeEnd(progress: Progress, place: Lease): Promise<WholeEnd> {
+    const { call, trail } = progress;
+    try {
+      const send: Send<WholeAnswer> = ({ endpoint }, options) => endpoint.sendWhole(call, options);
+      const { lease, value } = await this.#attempts.run(progress, send, place);
+      lease.read(value.reading);
+      lease.succeeded(value.usage);
+      trail.ended(value.usage);
+      return { ok: true, data: value.data, route: trail.report() };
+    } catch (error) {
+      return { ok: false, error: told(error, trail), route: trail.report() };
+    }
+  }
+
+  async #streamEnd(progress: Progress, place: Lease): Promise<StreamEnd> {
+    const { call, trail } = progress;
+    try {
+      return { ok: true, result: await this.#stream(progress, () => ({ call, continued: false }), place) };
+    } catch (error) {
+      return { ok: false, error: told(error, trail) };
+    }
+  }
+
+  async #stream(progress: Progress, ask: Ask, place?: Lease): Promise<StreamResult> {
+    const send: Send<Begun> = async (lease, options) => {
       const { call, continued } = ask(lease.endpoint);
       const sent = await lease.endpoint.sendStream(call, options);
       lease.read(sent.reading);
@@ -100,19 +141,14 @@ export class Executor {
       }
       sent.abort();
       throw new TooSlow();
-    });
+    };
+    const { lease, value } = await this.#attempts.run(progress, send, place);
     progress.trail.firstToken();
     return { sent: value.sent, continued: value.continued, lease, trail: progress.trail, progress };
   }
+}
 
-  async #run<T>(progress: Progress, send: Send<T>): Promise<{ lease: Lease; value: T }> {
-    const { trail } = progress;
-    this.#parts.budget.onCall();
-    this.#parts.hedge.onCall();
-    try {
-      return await this.#attempts.run(progress, send);
-    } catch (error) {
-      throw AiBalancerError.isInstance(error) && error.route === undefined ? withTrail(error, trail) : error;
-    }
-  }
+/** The error, with the call's way where it doesn't tell. */
+function told(error: unknown, trail: Trail): unknown {
+  return AiBalancerError.isInstance(error) && error.route === undefined ? withTrail(error, trail) : error;
 }

@@ -3,7 +3,7 @@ import { badRequest } from '../errors';
 import { AnswerStore } from './answer-store';
 import type { WholeEnd } from './executor';
 import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun, secondHand } from './shared-run';
+import { type SendWhole, SharedRun, secondHand, sent } from './shared-run';
 
 interface RunningKey {
   readonly print: string;
@@ -26,7 +26,7 @@ export class Idempotency {
   /** Never rejects. */
   async run(key: string, call: Call): Promise<WholeEnd> {
     const print = fingerprint(call);
-    if (print === undefined) return this.#send(call);
+    if (print === undefined) return sent(this.#send, call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     const running = this.#running.get(name);
     if (running?.run.isOpen) return running.print === print ? running.run.join(call) : otherBody();

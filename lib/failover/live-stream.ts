@@ -136,8 +136,8 @@ export class LiveStream {
     if (rescue.isOff || failure instanceof BegunAnew) throw this.#broken(failure);
     let next: StreamResult;
     try {
-      this.#leaving ??= new LinkedAbort([this.#call.signal]);
-      const { signal } = this.#leaving;
+      this.#leaving ??= new LinkedAbort(this.#call.signal);
+      const signal = this.#leaving;
       const produced = this.#used().completion_tokens;
       next = await rescue.rescue({ result, failure, shown: this.#shown, produced, signal });
     } catch {

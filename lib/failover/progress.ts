@@ -8,7 +8,7 @@ import type { Router } from '../routing/router';
 import type { HedgePolicy } from './hedge';
 import type { RetryOptions } from './options';
 import type { RetryBudget } from './retry-budget';
-import type { Trail } from './trail';
+import { Trail } from './trail';
 
 /** What changes as a whole when the configuration is reloaded. */
 export interface Routes {
@@ -54,10 +54,10 @@ export interface Progress {
   staleRetries: number;
 }
 
-export function newProgress(call: Call, trail: Trail): Progress {
+export function newProgress(call: Call): Progress {
   return {
     call,
-    trail,
+    trail: new Trail(call),
     tried: new Map(),
     left: new Set(),
     windowAbove: 0,

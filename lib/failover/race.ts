@@ -1,3 +1,4 @@
+import type { CallSignal } from '../call/call-signal';
 import { LinkedAbort } from '../call/linked-abort';
 import type { Lease } from '../endpoint/endpoint';
 import type { ExchangeOptions } from '../endpoint/exchange';
@@ -22,10 +23,10 @@ export class RunningAttempt<T> {
   constructor(
     readonly lease: Lease,
     readonly hedge: boolean,
-    signal: AbortSignal,
-    send: (signal: AbortSignal) => Promise<T>,
+    signal: CallSignal,
+    send: (signal: CallSignal) => Promise<T>,
   ) {
-    this.#abort = new LinkedAbort([signal]);
+    this.#abort = new LinkedAbort(signal);
     this.ended = this.#run(send);
   }
 
@@ -34,14 +35,9 @@ export class RunningAttempt<T> {
     this.#abort.abort();
   }
 
-  /** Stops following the call's signal. A stream goes on following it by other means. */
-  release(): void {
-    this.#abort.release();
-  }
-
-  async #run(send: (signal: AbortSignal) => Promise<T>): Promise<Ended<T>> {
+  async #run(send: (signal: CallSignal) => Promise<T>): Promise<Ended<T>> {
     try {
-      return { ok: true, value: await send(this.#abort.signal), attempt: this };
+      return { ok: true, value: await send(this.#abort), attempt: this };
     } catch (error) {
       return { ok: false, error, attempt: this };
     }

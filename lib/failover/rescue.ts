@@ -1,5 +1,6 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
+import type { CallSignal } from '../call/call-signal';
 import { UpstreamFailure } from '../endpoint/exchange';
 import { AiBalancerError } from '../errors';
 import type { StreamOptions } from '../stream/options';
@@ -21,7 +22,7 @@ export interface BrokenStream {
   /** Tokens of the answer so far. */
   readonly produced: number;
   /** Aborts when the reader leaves, or the caller. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
 }
 
 /**

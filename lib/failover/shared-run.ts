@@ -1,12 +1,18 @@
 import type { Call } from '../call/call';
+import { LinkedAbort } from '../call/linked-abort';
 import type { RouteReport } from '../call/report';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';
-import type { WholeEnd } from './executor';
+import type { WholeCaller, WholeEnd } from './executor';
 import { Trail } from './trail';
 
-/** Sends a whole call. Never rejects. */
-export type SendWhole = (call: Call) => Promise<WholeEnd>;
+/** Sends a whole call. */
+export type SendWhole = (caller: WholeCaller) => void;
+
+/** Sends a whole call and waits for its end. Never rejects. */
+export function sent(send: SendWhole, call: Call): Promise<WholeEnd> {
+  return new Promise((ended) => send({ call, ended }));
+}
 
 /**
  * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call ends
@@ -15,19 +21,19 @@ export type SendWhole = (call: Call) => Promise<WholeEnd>;
 export class SharedRun {
   readonly ended: Promise<WholeEnd>;
   readonly #leader: Call;
-  readonly #abort = new AbortController();
+  readonly #abort = new LinkedAbort();
   #callers = 0;
   #isBilled = false;
 
   /** @param leader The caller whose need began it; its deadline holds for the upstream call. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
-    this.ended = send({ ...leader, signal: this.#abort.signal });
+    this.ended = sent(send, { ...leader, signal: this.#abort });
   }
 
   /** Whether it goes on: one that all have left does not. */
   get isOpen(): boolean {
-    return !this.#abort.signal.aborted;
+    return !this.#abort.aborted;
   }
 
   isLedBy(call: Call): boolean {

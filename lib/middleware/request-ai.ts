@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { type Balancer, CALL } from '../balancer';
-import { type AICall, AICallPromise } from '../call/ai-call';
+import { type AICall, refusedCall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { CallOptions, RequestContext } from '../call/context';
@@ -161,12 +161,6 @@ function* keysOf(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, n
   const given = String(req.headers['idempotency-key'] ?? '');
   const key = given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
   for (let nth = 1; ; nth++) yield key === '' ? {} : { idempotencyKey: nth === 1 ? key : `${key} ${nth}` };
-}
-
-function refusedCall(error: unknown): AICall<never> {
-  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what the app threw goes back to it as it is
-  const refused = Promise.reject(error);
-  return new AICallPromise(refused, () => refused);
 }
 
 function notLive(): AiBalancerError {

@@ -1,6 +1,6 @@
 import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './density';
 import type { HeapItem } from './heap';
-import type { QueuedCall } from './queued-call';
+import type { QueuedCall, QueueEnds } from './queued-call';
 
 /** The heaps that an entry can lie in, as indexes of `entry.at`. */
 export const IN_TURN = 0;
@@ -22,19 +22,13 @@ export class Entry<Slot> implements HeapItem, Ranked {
   readonly tokens: number;
   /** When the call must start at the latest. */
   readonly lastStartAt: number;
-  readonly resolve: (slot: Slot) => void;
-  readonly reject: (error: Error) => void;
+  readonly ends: QueueEnds<Slot>;
   readonly #owner: EntryOwner<Slot>;
   state: 'waiting' | 'starting' | 'gone' = 'waiting';
   /** Why it must leave, when that became known in the middle of its own start. */
   leaveWith: Error | undefined;
 
-  constructor(
-    call: QueuedCall<Slot>,
-    seq: number,
-    settle: { resolve: (slot: Slot) => void; reject: (error: Error) => void },
-    owner: EntryOwner<Slot>,
-  ) {
+  constructor(call: QueuedCall<Slot>, ends: QueueEnds<Slot>, seq: number, owner: EntryOwner<Slot>) {
     this.call = call;
     this.seq = seq;
     const value = density(call.priority, call.promptTokens, call.outputTokens);
@@ -42,8 +36,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
     this.bucket = densityBucket(value);
     this.tokens = Math.min(call.promptTokens + call.outputTokens, MOST_TOKENS);
     this.lastStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
-    this.resolve = settle.resolve;
-    this.reject = settle.reject;
+    this.ends = ends;
     this.#owner = owner;
   }
 

@@ -1,3 +1,4 @@
+import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 
 /** Something calls compete for: a quota. Compared by identity; the queue reads nothing of it but its rates. */
@@ -20,6 +21,17 @@ export type StartResult<Slot> =
   /** It can't be served in time any more, or not at all. */
   | { readonly kind: 'hopeless'; readonly error: Error };
 
+/** Told once how a call has left the queue. Called in the midst of the queue's work: it must not call the queue. */
+export interface QueueEnds<Slot> {
+  /** The slot is the call's from now on. */
+  started(slot: Slot): void;
+  /**
+   * With ERR_AI_SATURATED (full, or no quota in time: `retryAfterMs` is the true one), ERR_AI_ABORTED (its signal),
+   * ERR_AI_DEADLINE (the deadline passed), or the error with which the call called itself hopeless.
+   */
+  failed(error: Error): void;
+}
+
 /** A call as the wait queue sees it. */
 export interface QueuedCall<Slot> {
   /**
@@ -38,7 +50,7 @@ export interface QueuedCall<Slot> {
   /** The least the service is predicted to take, in milliseconds: a call is shed when only less is left. */
   readonly serviceMs: number;
   /** The call's own signal: it gets one listener while the call waits. */
-  readonly signal?: AbortSignal;
+  readonly signal?: CallSignal;
   /** Tries to start on a resource that isn't held. Synchronous; must not throw. */
   tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot>;
 }

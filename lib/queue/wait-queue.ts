@@ -8,17 +8,19 @@ import { IndexedHeap } from './heap';
 import type { QueueOptions } from './options';
 import { PooledEntry } from './pool';
 import { Pools } from './pools';
-import type { QueuedCall, Resource } from './queued-call';
+import type { QueuedCall, QueueEnds, Resource } from './queued-call';
 import { callerLeft, deadlinePassed, saturated } from './refusals';
 
 export { density } from './density';
-export type { QueuedCall, Resource, StartResult } from './queued-call';
+export type { QueuedCall, QueueEnds, Resource, StartResult } from './queued-call';
 
 /** Drains are at least so many milliseconds apart. */
 const DRAIN_GAP_MS = 20;
 /** A drain comes at least so often while calls wait, in milliseconds, should nobody tell of a change. */
 const HEARTBEAT_MS = 1000;
-const ONCE = { once: true };
+const ONCE = { once: true } as const;
+/** The ends of a call that only asks. */
+const NOBODY: QueueEnds<unknown> = { started: () => undefined, failed: () => undefined };
 
 export interface WaitQueueOptions<Slot> extends QueueOptions {
   /** Told of every call refused with ERR_AI_SATURATED. Must not throw. */
@@ -63,16 +65,15 @@ export class WaitQueue<Slot> {
     return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
   }
 
-  /**
-   * Joins the queue; resolves with the slot, which is the caller's from then on. Rejects with ERR_AI_SATURATED (full,
-   * or no quota in time: `retryAfterMs` is the true one), ERR_AI_ABORTED (its signal), ERR_AI_DEADLINE (the deadline
-   * passed), or the error with which the call called itself hopeless.
-   */
+  /** Joins the queue. A call that can't wait is told at once. */
+  join(call: QueuedCall<Slot>, ends: QueueEnds<Slot>): void {
+    this.#arrivals += 1;
+    this.#admit(new PooledEntry<Slot>(call, ends, this.#arrivals, this.#owner));
+  }
+
+  /** Joins the queue; resolves with the slot, or rejects as {@link QueueEnds} tells. */
   enter(call: QueuedCall<Slot>): Promise<Slot> {
-    return new Promise((resolve, reject) => {
-      this.#arrivals += 1;
-      this.#admit(new PooledEntry<Slot>(call, this.#arrivals, { resolve, reject }, this.#owner));
-    });
+    return new Promise((started, failed) => this.join(call, { started, failed }));
   }
 
   /**
@@ -85,8 +86,7 @@ export class WaitQueue<Slot> {
 
   /** How long the backlog would keep such a call from starting, in milliseconds; 0 when nothing is ahead. */
   predictWaitMs(call: QueuedCall<Slot>): number {
-    const nobody = { resolve: () => undefined, reject: () => undefined };
-    const entry = new PooledEntry<Slot>(call, 0, nobody, this.#owner);
+    const entry = new PooledEntry<Slot>(call, NOBODY, 0, this.#owner);
     entry.pool = this.#pools.open(call.poolKey, call.resources);
     const wait = this.#wait(entry, performance.now(), false);
     if (!this.size) this.#pools.sweep();
@@ -99,8 +99,7 @@ export class WaitQueue<Slot> {
    */
   refusal(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
-    const nobody = { resolve: () => undefined, reject: () => undefined };
-    const entry = new PooledEntry<Slot>(call, Infinity, nobody, this.#owner);
+    const entry = new PooledEntry<Slot>(call, NOBODY, Infinity, this.#owner);
     entry.pool = this.#pools.open(call.poolKey, call.resources);
     const now = performance.now();
     if (now + this.#wait(entry, now, false) > entry.lastStartAt) {
@@ -141,11 +140,11 @@ export class WaitQueue<Slot> {
     const { call } = entry;
     const now = performance.now();
     if (call.signal?.aborted) {
-      entry.reject(callerLeft());
+      entry.ends.failed(callerLeft());
       return;
     }
     if (call.deadlineAt <= now) {
-      entry.reject(deadlinePassed());
+      entry.ends.failed(deadlinePassed());
       return;
     }
     entry.pool = this.#pools.open(call.poolKey, call.resources);
@@ -191,7 +190,7 @@ export class WaitQueue<Slot> {
     entry.pool?.lane(priority).turns.charge(tenant, promptTokens, outputTokens);
     entry.state = 'gone';
     this.#remove(entry);
-    entry.resolve(slot);
+    entry.ends.started(slot);
   }
 
   #fail(entry: PooledEntry<Slot>, error: Error): void {
@@ -203,7 +202,7 @@ export class WaitQueue<Slot> {
       return;
     }
     entry.state = 'gone';
-    entry.reject(entry.leaveWith ?? error);
+    entry.ends.failed(entry.leaveWith ?? error);
   }
 
   #shed(entry: PooledEntry<Slot>, why: string, waitMs = 0): void {
@@ -213,7 +212,7 @@ export class WaitQueue<Slot> {
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
     const error = saturated(why, Math.max(waitMs, opensIn, this.#wait(entry, now, !isWaiting)));
     if (isWaiting) this.#fail(entry, error);
-    else entry.reject(error);
+    else entry.ends.failed(error);
     this.#options.onShed?.(entry.call, error);
   }
 

@@ -1,0 +1,129 @@
+import { AsyncResource } from 'node:async_hooks';
+import { type Call, mostOutput, startBy } from '../call/call';
+import type { CallSignal } from '../call/call-signal';
+import type { Priority } from '../call/context';
+import type { Lease } from '../endpoint/endpoint';
+import type { Quota } from '../endpoint/quota';
+import type { QueuedCall, QueueEnds, StartResult } from '../queue/queued-call';
+import { newProgress, type Progress } from './progress';
+import type { WaitPool } from './wait-pools';
+
+/** Tries to start a call where it isn't held back. */
+export type TryStart = (progress: Progress, isHeld: (quota: Quota) => boolean) => StartResult<Lease>;
+
+/** How a call waits. */
+export interface WaitTerms {
+  readonly pool: WaitPool;
+  /** The least that an endpoint can take for it, in milliseconds. */
+  readonly serviceMs: number;
+  readonly tryStart: TryStart;
+}
+
+/**
+ * A call in the wait queue. Thousands may wait, so that it holds little: what a call has been through is made when it
+ * is tried, and its plan is worked out anew each time, because only those at the head of the queue are tried.
+ */
+export class WaitingCall extends AsyncResource implements QueuedCall<Lease> {
+  readonly call: Call;
+  readonly serviceMs: number;
+  /** What it has been through; undefined until its first start. */
+  progress: Progress | undefined;
+  readonly #pool: WaitPool;
+  readonly #tryStart: TryStart;
+  readonly #since = performance.now();
+
+  constructor(call: Call, { pool, serviceMs, tryStart }: WaitTerms, progress?: Progress) {
+    super('AI_CALL_WAITING');
+    this.call = call;
+    this.serviceMs = serviceMs;
+    this.progress = progress;
+    this.#pool = pool;
+    this.#tryStart = tryStart;
+  }
+
+  get poolKey(): string {
+    return this.#pool.key;
+  }
+
+  get resources(): readonly Quota[] {
+    return this.#pool.resources;
+  }
+
+  get priority(): Priority {
+    return this.call.context.priority;
+  }
+
+  get tenant(): string {
+    return this.call.context.tenant ?? '';
+  }
+
+  get promptTokens(): number {
+    return this.call.promptTokens;
+  }
+
+  get outputTokens(): number {
+    return mostOutput(this.call);
+  }
+
+  get deadlineAt(): number {
+    return startBy(this.call);
+  }
+
+  get signal(): CallSignal {
+    return this.call.signal;
+  }
+
+  tryStart(isHeld: (quota: Quota) => boolean): StartResult<Lease> {
+    const progress = this.progress ?? newProgress(this.call);
+    const result = this.#tryStart(progress, isHeld);
+    if (result.kind === 'started') this.progress = progress;
+    return result;
+  }
+
+  /** It waits no longer. Gives back what it has been through. */
+  left(): Progress {
+    const progress = this.progress ?? newProgress(this.call);
+    progress.trail.waitMs += performance.now() - this.#since;
+    return progress;
+  }
+}
+
+/** Who brings a call. */
+export interface Caller {
+  readonly call: Call;
+}
+
+/** What becomes of calls that have come in; the same for all, so that one that waits has no closures of its own. */
+export interface Entrance<C extends Caller> {
+  /** It has its first place. */
+  placed(caller: C, progress: Progress, lease: Lease): void;
+  /** It gets none. */
+  refused(caller: C, progress: Progress, error: unknown): void;
+}
+
+/** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
+export class Newcomer<C extends Caller> extends WaitingCall implements QueueEnds<Lease> {
+  readonly #caller: C;
+  readonly #entrance: Entrance<C>;
+
+  constructor(caller: C, entrance: Entrance<C>, terms: WaitTerms) {
+    super(caller.call, terms);
+    this.#caller = caller;
+    this.#entrance = entrance;
+  }
+
+  started(lease: Lease): void {
+    const progress = this.left();
+    this.#goOn(() => this.#entrance.placed(this.#caller, progress, lease));
+  }
+
+  failed(error: Error): void {
+    const progress = this.left();
+    this.#goOn(() => this.#entrance.refused(this.#caller, progress, error));
+  }
+
+  /** Not in the midst of the queue's work, and in the async context of the caller, not of whoever made room. */
+  #goOn(step: () => void): void {
+    this.runInAsyncScope(() => void Promise.resolve().then(step));
+  }
+}
