@@ -1,0 +1,153 @@
+// The main module of a member: a balancer in a process of its own that obeys its parent. Started by member.ts only.
+
+import type { EventEmitter } from 'node:events';
+import { AiBalancerError, Balancer } from 'express-ai-balancer';
+import type { Command, Load, MemberConfig, Outcome, Question, Report } from './messages';
+import { trueNow } from './true-clock';
+
+/** Calls are reported in batches: a message each would be most of what the process does. */
+const REPORT_EVERY_MS = 50;
+/** A caller whose call failed pauses: one that is refused at once would spin. */
+const PAUSE_MS = 20;
+const EVENTS = ['state', 'rest', 'store', 'cluster'];
+
+let balancer: Balancer | undefined;
+let begun = 0;
+let outcomes: Outcome[] = [];
+let timer: NodeJS.Timeout | undefined;
+
+function report(message: Report): void {
+  if (process.connected) process.send?.(message);
+}
+
+function reportSoon(): void {
+  timer ??= setTimeout(reportNow, REPORT_EVERY_MS);
+}
+
+function reportNow(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  report({ begun, outcomes });
+  outcomes = [];
+}
+
+async function start(config: MemberConfig): Promise<void> {
+  const made = new Balancer(withEstimate(config));
+  for (const name of EVENTS) {
+    (made as EventEmitter).on(name, (event: unknown) => report({ seen: { name, at: trueNow(), event } }));
+  }
+  balancer = made;
+  await made.ready();
+}
+
+/** The simulated provider is told how long prompts are; a real one would count what the balancer estimates. */
+function withEstimate(config: MemberConfig): MemberConfig {
+  const told = (body: object) =>
+    Number((body as { metadata?: Record<string, string> }).metadata?.simulate_prompt_tokens ?? 1);
+  return { hedge: false, ...config, estimateTokens: told };
+}
+
+async function one(own: Balancer, load: Load): Promise<boolean> {
+  const { tokens = { prompt: 60, output: 40 }, model = 'gpt-4o', timeoutMs, priority } = load;
+  const body = {
+    model,
+    messages: [{ role: 'user' as const, content: 'Where is my parcel?' }],
+    max_tokens: tokens.output,
+    metadata: { simulate_prompt_tokens: `${tokens.prompt}`, simulate_output_tokens: `${tokens.output}` },
+  };
+  const options = {
+    estimatedOutputTokens: tokens.output,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+  begun += 1;
+  reportSoon();
+  const startedAt = trueNow();
+  const since = performance.now();
+  const end = (route: { waitMs?: number; attempts: readonly unknown[] } | undefined, code?: string) => {
+    const ms = performance.now() - since;
+    const attempts = route?.attempts.length ?? 0;
+    outcomes.push({
+      startedAt,
+      ms,
+      waitMs: route?.waitMs ?? 0,
+      attempts,
+      ...(code === undefined ? {} : { code }),
+    });
+    reportSoon();
+    return code === undefined;
+  };
+  try {
+    return end((await own.chat(body, options).withRoute()).route);
+  } catch (error) {
+    const known = AiBalancerError.isInstance(error) ? error : undefined;
+    return end(known?.route, known?.code ?? String(error));
+  }
+}
+
+async function play(load: Load): Promise<number> {
+  const own = balancer;
+  if (!own) throw new Error('the member has not been started');
+  const since = performance.now();
+  const isOver = () => performance.now() - since >= load.forMs;
+  let count = 0;
+  const call = () => {
+    count += 1;
+    return one(own, load);
+  };
+  if ('callers' in load) {
+    const caller = async () => {
+      while (!isOver()) if (!(await call())) await pause(PAUSE_MS);
+    };
+    await Promise.all(Array.from({ length: load.callers }, caller));
+  } else {
+    const running: Promise<boolean>[] = [];
+    while (!isOver()) {
+      const dueMs = (running.length * 1_000) / load.perSecond - (performance.now() - since);
+      if (dueMs > 0) await pause(dueMs);
+      else running.push(call());
+    }
+    await Promise.all(running);
+  }
+  reportNow();
+  return count;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function obey(command: Command): Promise<unknown> {
+  switch (command.do) {
+    case 'start':
+      return start(command.config);
+    case 'load':
+      return play(command.load);
+    case 'reload':
+      return balancer?.reload(withEstimate(command.config));
+    case 'stats':
+      return balancer?.stats();
+    case 'cpu': {
+      const { user, system } = process.cpuUsage();
+      return { usedMs: (user + system) / 1_000, uptimeMs: process.uptime() * 1_000 };
+    }
+    case 'close':
+      await balancer?.close({ graceMs: 0 });
+      reportNow();
+      return undefined;
+  }
+}
+
+process.on('message', (question: Question) => {
+  const { id } = question;
+  obey(question).then(
+    (result) => report({ id, result }),
+    (error: unknown) => report({ id, error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+
+// Ctrl-C goes to the whole group; the parent decides when its members end. Without a parent there is nothing to do.
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit(0));
+
+report({ hello: true });

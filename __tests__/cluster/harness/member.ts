@@ -1,0 +1,184 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { forkHeld, hasEnded } from './leash';
+import type { Answers, Command, Load, MemberConfig, MemberEvent, Outcome, Report } from './messages';
+
+export interface MemberOptions {
+  readonly config: MemberConfig;
+  /** Its wall clock is ahead of the machine's by that, in milliseconds. Default 0. */
+  readonly clockShiftMs?: number;
+  /** Whether to wait for `balancer.ready()`. Default true. */
+  readonly ready?: boolean;
+}
+
+/** The line to a process that runs member-main.ts. */
+export interface Line {
+  readonly pid: number;
+  send(message: unknown): void;
+  onReport(listener: (report: Report) => void): void;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<void>;
+}
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * A real process with a balancer over the package's sources. It dies with this process at the latest.
+ *
+ * @example
+ * const member = await Member.start({ config: { endpoints, cluster: { redis: redis.url } } });
+ * const outcomes = await member.load({ perSecond: 20, forMs: 5_000 });
+ */
+export class Member {
+  /** Calls that have ended, in that order; reported every 50 ms. */
+  readonly outcomes: Outcome[] = [];
+  /** The balancer's events 'state', 'rest', 'store' and 'cluster'. */
+  readonly events: MemberEvent[] = [];
+  readonly #line: Line;
+  readonly #waiting = new Map<number, Waiting>();
+  #begun = 0;
+  #questions = 0;
+  #gone = false;
+
+  /** For those who have a line to a process already; others use `start`. */
+  constructor(line: Line) {
+    this.#line = line;
+    line.onReport((report) => this.#take(report));
+    void line.ended.then(() => {
+      this.#gone = true;
+      for (const { reject } of this.#waiting.values()) reject(gone());
+      this.#waiting.clear();
+    });
+  }
+
+  /** Resolves when the balancer is ready. Rejects where the configuration is wrong. */
+  static async start({ config, clockShiftMs = 0, ready = true }: MemberOptions): Promise<Member> {
+    const child = forkHeld(join(__dirname, 'member-main.ts'), {
+      env: { ...process.env, CLOCK_SHIFT_MS: `${clockShiftMs}` },
+    });
+    const member = new Member(lineTo(child));
+    await member.begin(config, ready);
+    return member;
+  }
+
+  /** Makes the process's balancer. */
+  async begin(config: MemberConfig, ready = true): Promise<void> {
+    const started = this.#ask({ do: 'start', config });
+    try {
+      if (ready) await started;
+      else started.catch(() => undefined);
+    } catch (error) {
+      await this.kill9();
+      throw error;
+    }
+  }
+
+  get pid(): number {
+    return this.#line.pid;
+  }
+
+  /** Calls that have begun and not ended, as of the last report. After a load has ended it must be 0. */
+  get unended(): number {
+    return this.#begun - this.outcomes.length;
+  }
+
+  /** Plays a load and resolves with the outcome of every call of it, when the last has ended. One load at a time. */
+  async load(load: Load): Promise<Outcome[]> {
+    const before = this.outcomes.length;
+    const count = await this.#ask({ do: 'load', load });
+    const own = this.outcomes.slice(before);
+    if (own.length !== count) throw new Error(`${count} calls began, ${own.length} ended`);
+    return own;
+  }
+
+  stats(): Promise<Answers['stats']> {
+    return this.#ask({ do: 'stats' });
+  }
+
+  cpu(): Promise<Answers['cpu']> {
+    return this.#ask({ do: 'cpu' });
+  }
+
+  reload(config: MemberConfig): Promise<undefined> {
+    return this.#ask({ do: 'reload', config });
+  }
+
+  /** Ends it at once: its balancer closes nothing and gives nothing back. */
+  async kill9(): Promise<void> {
+    if (!this.#gone) signal(this.pid, 'SIGKILL');
+    await this.#line.ended;
+  }
+
+  /** SIGSTOP. */
+  stop(): void {
+    signal(this.pid, 'SIGSTOP');
+  }
+
+  /** SIGCONT. */
+  cont(): void {
+    signal(this.pid, 'SIGCONT');
+  }
+
+  /** Closes the balancer in good order, so that it gives back what it holds, and ends the process. */
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    // A stopped process answers nothing.
+    signal(this.pid, 'SIGCONT');
+    await Promise.race([this.#ask({ do: 'close' }).catch(() => undefined), after(2_000)]);
+    await this.kill9();
+  }
+
+  #ask<C extends Command>(command: C): Promise<Answers[C['do']]> {
+    if (this.#gone) return Promise.reject(gone());
+    const id = ++this.#questions;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: (result) => resolve(result as Answers[C['do']]), reject });
+      this.#line.send({ ...command, id });
+    });
+  }
+
+  #take(report: Report): void {
+    if ('outcomes' in report) {
+      this.#begun = report.begun;
+      this.outcomes.push(...report.outcomes);
+    } else if ('seen' in report) {
+      this.events.push(report.seen);
+    } else if ('id' in report) {
+      const waiting = this.#waiting.get(report.id);
+      this.#waiting.delete(report.id);
+      if ('error' in report) waiting?.reject(new Error(report.error));
+      else waiting?.resolve(report.result);
+    }
+  }
+}
+
+function lineTo(child: ChildProcess): Line {
+  const { pid } = child;
+  if (pid === undefined) throw new Error('node did not start');
+  return {
+    pid,
+    send: (message) => void child.send(message as object, () => undefined),
+    onReport: (listener) => void child.on('message', (report) => listener(report as Report)),
+    ended: hasEnded(child) ? Promise.resolve() : once(child, 'exit').then(() => undefined),
+  };
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function gone(): Error {
+  return new Error('the process of the member has ended');
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

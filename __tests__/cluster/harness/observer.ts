@@ -1,0 +1,58 @@
+import { Observer } from '../../../bench/quota/observer';
+
+/** A call as the provider saw it arrive. */
+export interface Admission {
+  /** On the machine's wall clock, in milliseconds. */
+  readonly at: number;
+  readonly tokens: number;
+}
+
+/** A limit, and in what it counts. */
+export interface ObservedLimit {
+  readonly unit: 'requests' | 'tokens';
+  readonly perMinute: number;
+  /** The depth of the bucket in seconds of the limit. Default 10. */
+  readonly burstSeconds?: number;
+}
+
+const unitsOf = ({ tokens }: Admission, unit: ObservedLimit['unit']): number =>
+  unit === 'requests' ? 1 : tokens;
+
+/**
+ * By how many units the worst of all windows went beyond (depth + rate * t) * (1 + slack); 0 or less means that it was
+ * kept in every window. In one pass: a bucket of that rate that never ran dry.
+ * @param slack Default 0.01.
+ */
+export function worstExcess(admissions: readonly Admission[], limit: ObservedLimit, slack = 0.01): number {
+  const { perMinute, burstSeconds = 10, unit } = limit;
+  const observer = new Observer();
+  for (const admission of sorted(admissions)) observer.admit(admission.at, unitsOf(admission, unit));
+  const depth = (perMinute / 60) * burstSeconds;
+  return observer.depthNeeded(perMinute * (1 + slack)) - depth * (1 + slack);
+}
+
+/** Units that arrived from `from` until before `to`, on the wall clock. */
+export function taken(
+  admissions: readonly Admission[],
+  unit: ObservedLimit['unit'],
+  from = -Infinity,
+  to = Infinity,
+): number {
+  return admissions
+    .filter(({ at }) => at >= from && at < to)
+    .reduce((sum, admission) => sum + unitsOf(admission, unit), 0);
+}
+
+/** Units that arrived in that time, over those that the rate alone gave in it. */
+export function usedShare(
+  admissions: readonly Admission[],
+  { unit, perMinute }: ObservedLimit,
+  from: number,
+  to: number,
+): number {
+  return taken(admissions, unit, from, to) / ((perMinute / 60_000) * (to - from));
+}
+
+function sorted(admissions: readonly Admission[]): Admission[] {
+  return [...admissions].sort((a, b) => a.at - b.at);
+}

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+const TRIP_MS = 2;
+
+interface Wire {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/**
+ * The way to a Redis, in this process: it counts round trips, puts distance between, and can be blocked or cut, as a
+ * network may be while Redis itself is well.
+ *
+ * A round trip is counted when a client sends something at least 2 ms after what it sent before: commands written
+ * together travel together, and an answer takes 2 * `delayMs` to come back, so one that waited for it is told apart.
+ */
+export class RedisProxy {
+  readonly #server: Server;
+  readonly #target: number;
+  readonly #delayMs: number;
+  readonly #wires = new Set<Wire>();
+  #blocked = false;
+  #trips = 0;
+
+  private constructor(target: number, delayMs: number) {
+    this.#target = target;
+    this.#delayMs = delayMs;
+    this.#server = createServer((client) => this.#join(client));
+  }
+
+  /** @param delayMs One way, in milliseconds. Default 3: trips are told apart only well above 1. */
+  static async start({ port }: { readonly port: number }, { delayMs = 3 } = {}): Promise<RedisProxy> {
+    const proxy = new RedisProxy(port, delayMs);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Round trips of all clients so far, those of the handshake included. */
+  get trips(): number {
+    return this.#trips;
+  }
+
+  /** Nothing goes through any more, and nobody is told: a network that swallows packets. New connections hang too. */
+  block(): void {
+    this.#blocked = true;
+  }
+
+  /** Closes every connection; those that were blocked lose what they sent. New ones go through. */
+  unblock(): void {
+    this.#blocked = false;
+    this.cut();
+  }
+
+  /** Closes every connection. */
+  cut(): void {
+    for (const { client, server } of this.#wires) {
+      client.destroy();
+      server.destroy();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    this.#server.close();
+    this.cut();
+    await once(this.#server, 'close');
+  }
+
+  #join(client: Socket): void {
+    const server = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
+    client.setNoDelay(true);
+    const wire = { client, server };
+    this.#wires.add(wire);
+    let sentAt = -Infinity;
+    client.on('data', (data) => {
+      const now = performance.now();
+      if (now - sentAt >= TRIP_MS) this.#trips += 1;
+      sentAt = now;
+      this.#pass(data, server);
+    });
+    server.on('data', (data) => this.#pass(data, client));
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('error', () => undefined);
+      from.once('close', () => {
+        this.#wires.delete(wire);
+        to.destroy();
+      });
+    }
+  }
+
+  #pass(data: Buffer, to: Socket): void {
+    setTimeout(() => {
+      if (!this.#blocked && to.writable) to.write(data);
+    }, this.#delayMs);
+  }
+}

@@ -1,0 +1,64 @@
+import type { ModelDescription } from 'express-ai-balancer/simulator';
+import { Member, type MemberOptions } from './member';
+import type { MemberConfig } from './messages';
+import { ProviderProcess } from './provider';
+import { RedisProxy } from './redis-proxy';
+import { RedisServer, type RedisServerOptions } from './redis-server';
+import { Workers } from './workers';
+
+interface Closeable {
+  close(): Promise<void>;
+}
+
+/**
+ * The processes of a test file, closed together, also those that started last before a failure. Of use in benches too,
+ * so it registers nothing with jest.
+ *
+ * @example
+ * const rig = new ClusterRig();
+ * afterEach(() => rig.close());
+ */
+export class ClusterRig {
+  readonly #open: Promise<Closeable>[] = [];
+
+  redis(options?: RedisServerOptions): Promise<RedisServer> {
+    return this.#keep(RedisServer.start(options));
+  }
+
+  /** The way to a Redis, counted and delayed. Default `delayMs`: 3, one way. */
+  proxy(redis: RedisServer, options?: { delayMs?: number }): Promise<RedisProxy> {
+    return this.#keep(RedisProxy.start(redis, options));
+  }
+
+  provider(model?: ModelDescription): Promise<ProviderProcess> {
+    return this.#keep(ProviderProcess.start(model));
+  }
+
+  member(options: MemberOptions): Promise<Member> {
+    return this.#keep(Member.start(options));
+  }
+
+  /** So many members of one configuration, started at the same time. */
+  members(count: number, config: MemberConfig): Promise<Member[]> {
+    return Promise.all(Array.from({ length: count }, () => this.member({ config })));
+  }
+
+  /** Members that Node's `cluster` module forks. */
+  workers(count: number, config: MemberConfig): Promise<Workers> {
+    return this.#keep(Workers.start(count, config));
+  }
+
+  /** Members first: they give back what they hold. */
+  async close(): Promise<void> {
+    const started = await Promise.allSettled(this.#open.splice(0));
+    const open = started.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
+    const isMember = (one: Closeable) => one instanceof Member || one instanceof Workers;
+    await Promise.all(open.filter(isMember).map((one) => one.close()));
+    await Promise.all(open.filter((one) => !isMember(one)).map((one) => one.close()));
+  }
+
+  #keep<T extends Closeable>(starting: Promise<T>): Promise<T> {
+    this.#open.push(starting);
+    return starting;
+  }
+}
