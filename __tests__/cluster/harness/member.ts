@@ -180,5 +180,5 @@ function gone(): Error {
 }
 
 function after(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
