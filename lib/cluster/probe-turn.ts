@@ -72,11 +72,12 @@ export class ProbeTurn {
     this.#isOut = false;
     if (this.#state !== asking) {
       // The breaker has moved on meanwhile.
-      if (answer === 'granted') this.#claims.release(this.#name);
+      if (answer !== 'taken') this.#claims.release(this.#name);
       return false;
     }
     if (answer !== 'taken') {
-      this.#become(answer === 'granted' ? { kind: 'ours' } : { kind: 'idle' });
+      // Where nobody can say whose it is, it may have become ours all the same: it is given back too.
+      this.#become({ kind: 'ours' });
       return true;
     }
     const now = performance.now();

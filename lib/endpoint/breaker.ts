@@ -9,6 +9,13 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** Allows one attempt through; its end must be told exactly once. */
 export interface BreakerTicket {
+  /**
+   * Asked before it is sent: the turn that a probe has to wait for; undefined where it may be sent at once, as always
+   * without a cluster. Resolves with false when it must not be sent: another process probes, or has just found out.
+   * Never rejects.
+   * @param probeMs The longest it may last.
+   */
+  turn(probeMs: number): Promise<boolean> | undefined;
   /** The answer has begun. A probe has told what it was asked: a long stream must not hold the breaker half-open. */
   begun(): void;
   /** The first word counts: an attempt judged for its silence is not judged again when it ends. */
@@ -119,6 +126,13 @@ export class Breaker {
     let epoch = this.#epoch;
     let ended = false;
     return {
+      turn: (probeMs) => {
+        const turn = this.#turn;
+        if (!probe || !turn || ended) return undefined;
+        if (epoch !== this.#epoch) return this.#isClosed ? undefined : Promise.resolve(false);
+        this.#unsent = false;
+        return this.#takeTurn(turn, probeMs);
+      },
       begun: () => {
         if (!probe || ended || epoch !== this.#epoch) return;
         this.#probeEnded('success');
@@ -139,18 +153,6 @@ export class Breaker {
     };
   }
 
-  /**
-   * The turn that the probe which was let in has to wait for before it is sent; undefined where none is waiting, as
-   * without a cluster. Resolves with false when it must not be sent: another process probes, or has just found out.
-   * Nothing else is let in between a probe and its sending.
-   * @param probeMs The longest it may last.
-   */
-  turn(probeMs: number): Promise<boolean> | undefined {
-    if (!this.#unsent || !this.#turn) return undefined;
-    this.#unsent = false;
-    return this.#takeTurn(this.#turn, probeMs);
-  }
-
   /** Takes new options; its state stays. The window's thresholds change with the next closing. */
   configure(options: BreakerOptions): void {
     this.#options = options;
@@ -163,21 +165,21 @@ export class Breaker {
   }
 
   /**
-   * Opens it for so long on another process's word, or keeps it open for longer. It counts as no failure of ours.
+   * Opens it for so long on another process's word, or keeps it open for longer. It counts as no failure of ours. The
+   * rest is at most the next of our own: what we have no evidence of doesn't start with the longest.
    * False where it changes nothing: our own probe is under way and will tell, or it is open for as long already.
    */
   openAsTold(restMs: number, stepMs: number): boolean {
-    const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
-    const rest = Math.min(maxResetTimeoutMs, Math.max(1, restMs));
     if (this.#shut || this.#isProbeSent) return false;
-    let step = Math.min(maxResetTimeoutMs, Math.max(resetTimeoutMs, stepMs));
+    const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
+    const longest = this.#breaker.closed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#restMs * 2);
+    const rest = Math.min(longest, Math.max(1, restMs));
     const isLonger = this.#breaker.opened;
-    if (isLonger) {
-      if (performance.now() + rest <= this.#reopensAt + LEAST_LONGER_MS) return false;
-      step = Math.max(step, this.#restMs);
-      // opossum sets its timer only when it opens anew.
-      this.#renew();
-    }
+    if (isLonger && performance.now() + rest <= this.#reopensAt + LEAST_LONGER_MS) return false;
+    const least = this.#breaker.closed ? resetTimeoutMs : this.#restMs;
+    const step = Math.min(longest, Math.max(least, stepMs));
+    // opossum sets its timer only when it opens anew.
+    if (isLonger) this.#renew();
     this.#restMs = step;
     this.#opossum.resetTimeout = rest;
     this.#isLonger = isLonger;
@@ -218,15 +220,19 @@ export class Breaker {
     if (this.#consecutive >= this.#options.consecutiveFailures) this.#breaker.open();
   }
 
+  get #isClosed(): boolean {
+    return !this.#shut && this.#breaker.closed;
+  }
+
   get #isProbeSent(): boolean {
-    return this.#probing && this.#turn?.isAsking !== true && !this.#unsent;
+    return this.#probing && !this.#unsent && !this.#turn?.isAsking;
   }
 
   async #takeTurn(turn: ProbeTurn, probeMs: number): Promise<boolean> {
     const epoch = this.#epoch;
     const isOurs = await turn.take(probeMs);
     // What has closed meanwhile may be asked like any other.
-    if (epoch !== this.#epoch) return !this.#shut && this.#breaker.closed;
+    if (epoch !== this.#epoch) return this.#isClosed;
     if (isOurs) return true;
     // The attempt is not sent: its end says nothing.
     this.#epoch++;

@@ -6,7 +6,7 @@ import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import type { Dialect } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limit-headers';
-import { Breaker, type Cause } from './breaker';
+import { Breaker, type BreakerTicket, type Cause } from './breaker';
 import { Charging } from './charging';
 import {
   type ExchangeOptions,
@@ -75,6 +75,8 @@ export class Endpoint {
   readonly #witness: Witness | undefined;
   #parts: EndpointParts;
   #weight: number;
+  /** A probe that was leased and is not sent yet. Its call may be sent in other words, in the same context. */
+  #probe: { readonly context: Call['context']; readonly ticket: BreakerTicket } | undefined;
   #disabled = false;
   #retired = false;
   #inFlight = 0;
@@ -245,12 +247,14 @@ export class Endpoint {
 
   /** Takes quota, breaker and a place for one attempt. Call only when all of them let it in. */
   lease(call: Call, charge: Charge, now: number): Lease {
+    const ticket = this.breaker.enter();
+    if (this.#witness && this.breaker.state === 'half-open') this.#probe = { context: call.context, ticket };
     const expected = this.expect(call, now);
     const parts = {
       endpoint: this,
       call,
       reservation: new Reservation(this.quotas, charge, () => this.charging.mode === 'reserved', now),
-      ticket: this.breaker.enter(),
+      ticket,
       chargeMark: this.charging.sent(call, now),
       beside: this.#inFlight,
       expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
@@ -261,13 +265,13 @@ export class Endpoint {
 
   /** Sends what a lease was taken for. Throws UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
-    const turn = this.breaker.turn(options.limitMs);
+    const turn = this.#turn(call, options);
     if (turn) return inTurn(turn, options, (left) => exchangeWhole(this.#parts, call, left));
     return exchangeWhole(this.#parts, call, options);
   }
 
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
-    const turn = this.breaker.turn(options.limitMs);
+    const turn = this.#turn(call, options);
     if (turn) return inTurn(turn, options, (left) => exchangeStream(this.#parts, call, left));
     return exchangeStream(this.#parts, call, options);
   }
@@ -326,6 +330,13 @@ export class Endpoint {
   close(): void {
     this.breaker.shutdown();
     this.#parts.transport.close();
+  }
+
+  #turn({ context }: Call, { limitMs }: ExchangeOptions): Promise<boolean> | undefined {
+    if (this.#probe?.context !== context) return undefined;
+    const { ticket } = this.#probe;
+    this.#probe = undefined;
+    return ticket.turn(limitMs);
   }
 
   #countFailure(): void {
