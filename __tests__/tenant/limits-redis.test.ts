@@ -1,16 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { refusalOf, TenantLimits } from '../../lib/tenant/limits';
 import { redisCounters } from '../../lib/tenant/limits-redis';
+import { freePort, RedisServer } from '../cluster/harness/redis-server';
 import { requires } from '../helpers/requires';
 
 const ACME = { key: 'tenant:acme', name: 'acme' };
 const redis = requires('redis-server');
 
 const clients: Redis[] = [];
-const servers: ChildProcess[] = [];
+const servers: RedisServer[] = [];
 let news: boolean[] = [];
 
 beforeEach(() => {
@@ -18,36 +18,13 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.disconnect();
-  await Promise.all(servers.splice(0).map(stop));
+  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function startRedis(port: number): Promise<ChildProcess> {
-  const flags = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const server = spawn(redis.path, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+async function startRedis(): Promise<RedisServer> {
+  const server = await RedisServer.start();
   servers.push(server);
-  await new Promise<void>((resolve, reject) => {
-    server.once('exit', () => reject(new Error('redis-server ended')));
-    server.stdout.on('data', (text: Buffer) => {
-      if (text.includes('Ready to accept connections')) resolve();
-    });
-  });
   return server;
-}
-
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  server.removeAllListeners('exit');
-  server.kill('SIGKILL');
-  await once(server, 'exit');
 }
 
 function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): TenantLimits {
@@ -60,8 +37,7 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
 
 redis.describe('limits in Redis', () => {
   it('are shared by all processes', async () => {
-    const port = await freePort();
-    await startRedis(port);
+    const { port } = await startRedis();
     const [one, two] = [limitsAt(port), limitsAt(port)];
     await one.enter(ACME);
     await two.enter(ACME);
@@ -78,8 +54,7 @@ redis.describe('limits in Redis', () => {
   });
 
   it('forget a tenant when its window ends', async () => {
-    const port = await freePort();
-    await startRedis(port);
+    const { port } = await startRedis();
     await limitsAt(port).enter(ACME);
     const [client] = clients;
     const keys = (await client?.keys('*')) ?? [];
@@ -88,11 +63,10 @@ redis.describe('limits in Redis', () => {
   });
 
   it('go on in the process while Redis is away, and in Redis when it is back', async () => {
-    const port = await freePort();
-    const server = await startRedis(port);
-    const limits = limitsAt(port);
+    const server = await startRedis();
+    const limits = limitsAt(server.port);
     await limits.enter(ACME);
-    await stop(server);
+    await server.kill9();
     await untilStatus((status) => status !== 'ready');
     // A new window of its own: nobody is refused for an outage, and nobody is let in without limit.
     const admitted = [];
@@ -100,7 +74,7 @@ redis.describe('limits in Redis', () => {
     expect(admitted).toEqual([true, true, true, false, false]);
     expect(news).toEqual([true]);
 
-    await startRedis(port);
+    await server.restart();
     await untilStatus((status) => status === 'ready');
     await expectSoon(async () => {
       await limits.look(ACME);
