@@ -1,0 +1,74 @@
+import type { EndpointConfig } from 'express-ai-balancer';
+import type { FleetDescription } from 'express-ai-balancer/simulator';
+import { SALE, type Sale } from '../flash-sale/sale';
+
+/** Two keys of one model: 600 requests a minute together, whoever sends them. */
+const KEYS = ['key-1', 'key-2'];
+const MODEL = 'gpt-4o-mini';
+const LIMITS = { rpm: 300, tpm: 900_000 };
+/** The depth of the buckets, in seconds of the limit. */
+const BURST_SECONDS = 2;
+
+/** Two calls a second, then 14, which is 1.4 times what both keys may take; in the middle of it Redis dies. */
+export const DAY: Sale = {
+  ...SALE,
+  usualRate: 2,
+  peakFactor: 7,
+  opensAt: 6,
+  risesFor: 2,
+  holdsFor: 14,
+  fallsOver: 4,
+  endsAt: 36,
+  down: { provider: 'Redis', from: 12, to: 20 },
+};
+
+/**
+ * The providers, in a process of their own. They refuse what is over their limits, and like some real ones they don't
+ * say what is left: from headers the workers would learn of each other a little.
+ */
+export function describeProviders(seed: number): FleetDescription {
+  return {
+    providers: KEYS.map((name, index) => ({
+      name,
+      seed: seed + index,
+      errorShare: 0,
+      recordRequests: 0,
+      models: {
+        [MODEL]: {
+          ...LIMITS,
+          bucketSeconds: BURST_SECONDS,
+          sendsRateLimitHeaders: false,
+          ttftMs: 300,
+          msPerOutputToken: 8,
+        },
+      },
+    })),
+  };
+}
+
+/** The same configuration in every worker: the whole limit of each key, not a part of it. */
+export function endpointOf(name: string, baseURL: string): EndpointConfig {
+  return { name, model: MODEL, baseURL, apiKey: 'demo', ...LIMITS, burstSeconds: BURST_SECONDS };
+}
+
+/** Requests that both keys together may admit in that many seconds, at most. */
+export function allowedIn(seconds: number): number {
+  return KEYS.length * (LIMITS.rpm / 60) * (BURST_SECONDS + seconds);
+}
+
+/** What the primary gives to its workers. */
+export interface WorkerConfig {
+  readonly endpoints: EndpointConfig[];
+  /** Undefined: each worker counts for itself. */
+  readonly redis: string | undefined;
+}
+
+/** What a worker tells the primary, twice a second. */
+export interface WorkerReport {
+  readonly answered: number;
+  readonly failed: number;
+  /** Answered calls that had to wait for quota. */
+  readonly waited: number;
+  /** 429s that its attempts drew. */
+  readonly rateLimited: number;
+}

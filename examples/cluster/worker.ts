@@ -1,0 +1,60 @@
+// One worker of the shop. Node's cluster module forks it; in a pod or under PM2 the same code would run.
+import express, { type ErrorRequestHandler } from 'express';
+import { aiBalancer } from 'express-ai-balancer';
+import type { Ticket } from '../flash-sale/helpdesk';
+import type { WorkerConfig, WorkerReport } from './shop';
+
+const { endpoints, redis } = JSON.parse(process.env.SHOP ?? '{}') as WorkerConfig;
+
+const app = express();
+const ai = aiBalancer({
+  endpoints,
+  // All that makes four processes one: the quotas are in this Redis.
+  ...(redis === undefined ? {} : { cluster: { redis, prefix: 'cluster-demo' } }),
+});
+app.use(express.json({ limit: '1mb' }));
+app.use(ai);
+
+const report = { answered: 0, failed: 0, waited: 0, rateLimited: 0 };
+const NOTICEABLE_MS = 50;
+
+app.post('/helpdesk', async (req, res) => {
+  const { question, maxTokens, expectedTokens, priority, patienceMs, metadata } = req.body as Ticket;
+  // Without it a customer would stay with one worker, and the workers would be loaded unevenly.
+  res.set('connection', 'close');
+  const { data, route } = await req.ai
+    .chat(
+      { model: 'auto', messages: [{ role: 'user', content: question }], max_tokens: maxTokens, metadata },
+      { priority, maxLatencyMs: patienceMs - 100, estimatedOutputTokens: expectedTokens },
+    )
+    .withRoute();
+  if (route.waitMs > NOTICEABLE_MS) report.waited += 1;
+  res.json({ answer: data.choices[0]?.message.content });
+});
+
+const sayWhy: ErrorRequestHandler = (error: { status?: number; code?: string }, _req, res, next) => {
+  if (res.headersSent) next(error);
+  else res.status(error.status ?? 502).json({ error: error.code ?? 'failed' });
+};
+app.use(sayWhy);
+
+ai.balancer.on('call', ({ code }) => {
+  if (code === undefined) report.answered += 1;
+  else report.failed += 1;
+});
+ai.balancer.on('attempt', (attempt) => {
+  if (attempt.class === 'rate_limited') report.rateLimited += 1;
+});
+
+setInterval(() => process.send?.({ ...report } satisfies WorkerReport), 500).unref();
+
+void ai.balancer.ready().then(() => {
+  // Port 0 is the same port for all workers of one primary.
+  const server = app.listen(0, '127.0.0.1');
+  process.once('SIGTERM', () => {
+    server.close();
+    void ai.balancer.close({ graceMs: 0 }).then(() => process.exit(0));
+  });
+});
+// Ctrl-C goes to the whole group; the primary decides when its workers end.
+process.on('SIGINT', () => undefined);
