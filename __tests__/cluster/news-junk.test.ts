@@ -204,7 +204,7 @@ describe('news that can be read', () => {
     expect(member.events).toEqual([]);
   });
 
-  it('is not told, and not believed, while nobody knows the time', async () => {
+  it('is not told while nobody knows the time', () => {
     wire.isUp = false;
     member.endpoint.breaker.open();
     expect(wire.sent).toEqual([]);

@@ -1,11 +1,11 @@
-import CircuitBreaker from 'opossum';
 import type { ProbeTurn } from '../cluster/probe-turn';
+import { type BreakerState, Circuit } from './circuit';
 import type { BreakerOptions } from './options';
 
 /** How an attempt ended, as the breaker sees it. A neutral end says nothing of the endpoint's health. */
 export type Outcome = 'success' | 'failure' | 'neutral';
 
-export type BreakerState = 'closed' | 'open' | 'half-open';
+export type { BreakerState } from './circuit';
 
 /** Allows one attempt through; its end must be told exactly once. */
 export interface BreakerTicket {
@@ -22,8 +22,6 @@ export interface BreakerTicket {
   end(outcome: Outcome): void;
 }
 
-const WINDOW_MS = 30_000;
-const BUCKETS = 10;
 /** Openings are spread over time, so that many processes don't probe at once. */
 const JITTER = 0.25;
 
@@ -44,15 +42,13 @@ export interface BreakerListeners {
 const LEAST_LONGER_MS = 50;
 
 /**
- * One opossum breaker behind our own rules. opossum keeps the state, the window and the timer; an attempt is told to
- * it when it ends, not when it starts, because calls in flight would thin its error share, a hung probe would leave it
- * half-open for ever, and a neutral or a late end would close it.
+ * One opossum breaker behind our own rules. An attempt is told to it when it ends, not when it starts, because calls in
+ * flight would thin its error share, a hung probe would leave it half-open for ever, and a neutral or a late end would
+ * close it.
  */
 export class Breaker {
   readonly #name: string;
-  #breaker: CircuitBreaker<[Promise<unknown>]>;
-  /** opossum reads `resetTimeout` from this very object each time it opens. */
-  #opossum: CircuitBreaker.Options<[Promise<unknown>]>;
+  #circuit: Circuit;
   #options: BreakerOptions;
   readonly #listeners: BreakerListeners;
   readonly #random: () => number;
@@ -84,13 +80,11 @@ export class Breaker {
     this.#listeners = listeners;
     this.#random = random;
     this.#name = name;
-    this.#opossum = this.#opossumOptions();
-    this.#breaker = this.#fresh();
+    this.#circuit = this.#fresh();
   }
 
   get state(): BreakerState {
-    if (this.#breaker.opened) return 'open';
-    return this.#breaker.halfOpen ? 'half-open' : 'closed';
+    return this.#circuit.state;
   }
 
   /** Failures since the last success. */
@@ -98,15 +92,15 @@ export class Breaker {
     return this.#consecutive;
   }
 
-  /** Whether an attempt may go through now. While half-open, one probe at a time may: of the whole cluster, where there is one. */
+  /** Whether an attempt may go through now. While half-open, one probe at a time may, of all the cluster's. */
   get admits(): boolean {
     if (this.#shut) return false;
-    return this.#breaker.closed || (this.#breaker.halfOpen && !this.#probing && !this.#turn?.isTheirs);
+    return this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#probing && !this.#turn?.isTheirs);
   }
 
   /** Milliseconds until a probe may go out; 0 unless open. */
   opensInMs(now: number): number {
-    return this.#breaker.opened ? Math.max(0, this.#reopensAt - now) : 0;
+    return this.#circuit.isOpen ? Math.max(0, this.#reopensAt - now) : 0;
   }
 
   /** 1 just after a recovery, falling to 0 over `rampMs`. */
@@ -118,7 +112,7 @@ export class Breaker {
 
   /** Lets an attempt through. Call only when it `admits`. */
   enter(): BreakerTicket {
-    let probe = this.#breaker.halfOpen;
+    let probe = this.#circuit.isHalfOpen;
     if (probe) {
       this.#probing = true;
       this.#unsent = this.#turn !== undefined;
@@ -146,7 +140,7 @@ export class Breaker {
         if (epoch !== this.#epoch) return;
         if (probe) {
           this.#probeEnded(outcome);
-        } else if (this.#breaker.closed) {
+        } else if (this.#circuit.isClosed) {
           this.#attemptEnded(outcome);
         }
       },
@@ -161,7 +155,7 @@ export class Breaker {
   /** Opens it now, whatever the window says: our own attempts have shown enough. */
   open(): void {
     this.#cause = 'shown';
-    this.#breaker.open();
+    this.#circuit.open();
   }
 
   /**
@@ -172,25 +166,25 @@ export class Breaker {
   openAsTold(restMs: number, stepMs: number): boolean {
     if (this.#shut || this.#isProbeSent) return false;
     const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
-    const longest = this.#breaker.closed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#restMs * 2);
+    const longest = this.#circuit.isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#restMs * 2);
     const rest = Math.min(longest, Math.max(1, restMs));
-    const isLonger = this.#breaker.opened;
+    const isLonger = this.#circuit.isOpen;
     if (isLonger && performance.now() + rest <= this.#reopensAt + LEAST_LONGER_MS) return false;
-    const least = this.#breaker.closed ? resetTimeoutMs : this.#restMs;
+    const least = this.#circuit.isClosed ? resetTimeoutMs : this.#restMs;
     const step = Math.min(longest, Math.max(least, stepMs));
     // opossum sets its timer only when it opens anew.
     if (isLonger) this.#renew();
     this.#restMs = step;
-    this.#opossum.resetTimeout = rest;
+    this.#circuit.restMs = rest;
     this.#isLonger = isLonger;
     this.#cause = 'told';
-    this.#breaker.open();
+    this.#circuit.open();
     return true;
   }
 
   /** Closes it on another process's word. False where it is closed. */
   closeAsTold(): boolean {
-    if (this.#shut || this.#breaker.closed) return false;
+    if (this.#shut || this.#circuit.isClosed) return false;
     this.#close('told');
     return true;
   }
@@ -205,23 +199,22 @@ export class Breaker {
     this.#shut = true;
     this.#epoch++;
     this.#turn?.end();
-    this.#breaker.shutdown();
-    this.#breaker.removeAllListeners();
+    this.#circuit.shutdown();
   }
 
   #attemptEnded(outcome: Outcome): void {
     if (outcome === 'neutral') return;
-    this.#report(outcome);
+    this.#circuit.report(outcome);
     if (outcome === 'success') {
       this.#consecutive = 0;
       return;
     }
     this.#consecutive++;
-    if (this.#consecutive >= this.#options.consecutiveFailures) this.#breaker.open();
+    if (this.#consecutive >= this.#options.consecutiveFailures) this.#circuit.open();
   }
 
   get #isClosed(): boolean {
-    return !this.#shut && this.#breaker.closed;
+    return !this.#shut && this.#circuit.isClosed;
   }
 
   get #isProbeSent(): boolean {
@@ -255,29 +248,23 @@ export class Breaker {
       this.#cause = 'unknown';
       this.#prepareRest(this.#restMs);
     }
-    this.#breaker.open();
-  }
-
-  /** Tells opossum's window. It may open the breaker by the share of failures. */
-  #report(outcome: 'success' | 'failure'): void {
-    const ended = outcome === 'success' ? Promise.resolve() : Promise.reject(new Error('attempt failed'));
-    this.#breaker.fire(ended).catch(() => undefined);
+    this.#circuit.open();
   }
 
   #prepareRest(ms: number): void {
     this.#restMs = ms;
-    this.#opossum.resetTimeout = Math.max(1, ms * (1 - JITTER * this.#random()));
+    this.#circuit.restMs = this.#jittered(ms);
   }
 
   #close(cause: Cause): void {
     this.#consecutive = 0;
-    if (this.#breaker.closed) return;
+    if (this.#circuit.isClosed) return;
     this.#cause = cause;
-    this.#breaker.close();
+    this.#circuit.close();
   }
 
   #opened(): void {
-    const restMs = this.#opossum.resetTimeout ?? this.#options.resetTimeoutMs;
+    const { restMs } = this.#circuit;
     this.#reopensAt = performance.now() + restMs;
     const isLonger = this.#isLonger;
     this.#isLonger = false;
@@ -288,7 +275,6 @@ export class Breaker {
 
   #closed(): void {
     this.#closedAt = performance.now();
-    // opossum keeps its window when it closes: the first failure after a recovery would be judged by the outage.
     this.#renew();
     this.#moved((cause) => this.#listeners.onClose?.(cause));
   }
@@ -306,30 +292,22 @@ export class Breaker {
   }
 
   #renew(): void {
-    this.#breaker.shutdown();
-    this.#opossum = this.#opossumOptions();
-    this.#breaker = this.#fresh();
+    this.#circuit.shutdown();
+    this.#circuit = this.#fresh();
   }
 
-  #opossumOptions(): CircuitBreaker.Options<[Promise<unknown>]> {
-    return {
-      name: this.#name,
-      timeout: false,
-      volumeThreshold: this.#options.volumeThreshold,
-      errorThresholdPercentage: this.#options.errorThresholdPercentage,
-      rollingCountTimeout: WINDOW_MS,
-      rollingCountBuckets: BUCKETS,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-    };
+  #fresh(): Circuit {
+    const circuit = new Circuit(this.#name, this.#options, {
+      onOpen: () => this.#opened(),
+      onHalfOpen: () => this.#listeners.onHalfOpen?.(),
+      onClose: () => this.#closed(),
+    });
+    this.#restMs = this.#options.resetTimeoutMs;
+    circuit.restMs = this.#jittered(this.#restMs);
+    return circuit;
   }
 
-  #fresh(): CircuitBreaker<[Promise<unknown>]> {
-    this.#prepareRest(this.#options.resetTimeoutMs);
-    const breaker = new CircuitBreaker((outcome: Promise<unknown>) => outcome, this.#opossum);
-    breaker.on('open', () => this.#opened());
-    breaker.on('halfOpen', () => this.#listeners.onHalfOpen?.());
-    breaker.on('close', () => this.#closed());
-    return breaker;
+  #jittered(ms: number): number {
+    return ms * (1 - JITTER * this.#random());
   }
 }

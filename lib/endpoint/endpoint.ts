@@ -5,7 +5,6 @@ import type { RestingClass } from '../cluster/news-message';
 import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import type { Dialect } from '../provider/dialect';
-import type { LimitReading } from '../provider/rate-limit-headers';
 import { Breaker, type BreakerTicket, type Cause } from './breaker';
 import { Charging } from './charging';
 import {
@@ -24,16 +23,12 @@ import { AttemptLease, type EndedBadly } from './lease';
 import type { BreakerOptions } from './options';
 import { PeakLatency } from './peak-latency';
 import type { Charge, Charges, Quota } from './quota';
+import { FIRST_REST_MS, restQuotas } from './quota-rest';
 import { Reservation } from './reservation';
 import type { EndpointSettings } from './settings';
 import type { Transport } from './transport';
 import { Witness } from './witness';
 
-/** First rest after a 429 without Retry-After, in milliseconds, and the longest. */
-const FIRST_REST_MS = 1_000;
-const MAX_REST_MS = 60_000;
-/** A Retry-After is stretched by up to this share, so that many waiters don't come back at once. */
-const REST_SPREAD = 0.1;
 /** A recent share of hard failures above this opens the breaker. */
 const OPENING_SHARE = 0.6;
 
@@ -347,22 +342,11 @@ export class Endpoint {
     if (this.breaker.state === 'closed' && this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
   }
 
-  #restQuota(reservation: Reservation, { detail, reading }: UpstreamFailure): void {
+  #restQuota(reservation: Reservation, failure: UpstreamFailure): void {
     const now = performance.now();
-    const asked = detail.retryAfterMs ?? resetMs(reading);
-    const { quotas, marks, charge } = reservation;
-    for (const [index, quota] of quotas.entries()) {
-      const mark = marks[index];
-      // The answers of one burst are one refusal: only one after a rest makes the next rest longer.
-      if (quota.restsUntil <= now) quota.refusals++;
-      const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
-      const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
-      // Several answers of one burst: the latest end counts, an earlier one never shortens it.
-      quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
-      quota.refused(reading, now, mark && { mark, charge });
-    }
+    restQuotas(reservation, failure, now);
     this.#witness?.quotasRested(now);
-    this.#parts.listeners.onRest(this, detail, this.restsUntil(now) - now, false);
+    this.#parts.listeners.onRest(this, failure.detail, this.restsUntil(now) - now, false);
   }
 
   #rest(detail: FailureDetail, rule: FailureRule): void {
@@ -382,12 +366,4 @@ export class Endpoint {
     this.#parts.listeners.onState(this, state);
     this.#parts.listeners.onRoom();
   }
-}
-
-/** The reset of the window that is used up, where the headers tell. */
-function resetMs(reading: LimitReading | undefined): number | undefined {
-  const windows = [reading?.requests, reading?.tokens, reading?.inputTokens, reading?.outputTokens];
-  const resets = windows.flatMap((window) => (window?.remaining === 0 ? [window.resetMs ?? 0] : []));
-  const longest = Math.max(0, ...resets);
-  return longest > 0 ? longest : undefined;
 }
