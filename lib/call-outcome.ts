@@ -1,49 +1,22 @@
 import type { ServerResponse } from 'node:http';
-import type { Outcome, Served } from './call/ai-call';
+import { Outcome } from './call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from './call/answer';
 import type { LinkedAbort } from './call/linked-abort';
-import type { RouteReport } from './call/report';
 import { badRequest } from './errors';
 import type { ChatStream } from './stream/chat-stream';
 import { pipeChatStream } from './stream/sse-writer';
 
 export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
-/** The caller's end of a call. It may outlive the call for as long as the caller keeps the promise: it holds no body. */
-export class CallOutcome implements Outcome<Answer> {
+/** The outcome of a balancer's call. A caller may keep the promise long after the call: it must not hold the body. */
+export class CallOutcome extends Outcome<Answer> {
   /** Ends the call early; undefined until it has begun. */
   abort: LinkedAbort | undefined;
   readonly #streamed: boolean;
-  #resolve: ((data: Answer) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
-  #route: RouteReport | undefined;
 
   constructor(streamed: boolean) {
+    super();
     this.#streamed = streamed;
-  }
-
-  promised(resolve: (data: Answer) => void, reject: (error: unknown) => void): void {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  get route(): RouteReport {
-    return this.#route as RouteReport;
-  }
-
-  /** Settles the promise with what `end` returns, or throws. */
-  settle(end: () => Served<Answer>): void {
-    try {
-      const { data, route } = end();
-      this.#route = route;
-      this.#resolve?.(data);
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  fail(error: unknown): void {
-    this.#reject?.(error);
   }
 
   pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {

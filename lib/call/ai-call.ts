@@ -17,17 +17,48 @@ export interface AICall<T> extends Promise<T> {
   pipe(res: ServerResponse): Promise<void>;
 }
 
-/** What settles the promise of a call, and knows more than its answer. */
-export interface Outcome<T> {
-  /** How the call was served. There when the promise resolves. */
-  readonly route: RouteReport;
-  /** Takes what settles the promise. */
-  promised(resolve: (data: T) => void, reject: (error: unknown) => void): void;
-  pipe(res: ServerResponse, answer: Promise<T>): Promise<void>;
+/** How a call ends, as its caller sees it. */
+export abstract class Outcome<T> {
+  #answer: Promise<T> | undefined;
+  #resolve: ((data: T) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+  #route: RouteReport | undefined;
+
+  /** Sends the answer to a response. */
+  abstract pipe(res: ServerResponse, answer: Promise<T>): Promise<void>;
+
+  /** Takes the promise, and what settles it. */
+  promised(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
+    this.#answer = answer;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** There when the promise has resolved. */
+  get route(): RouteReport {
+    return this.#route as RouteReport;
+  }
+
+  /** Settles the promise with what `end` gives, or throws. */
+  settle(end: () => Served<T>): void {
+    try {
+      const { data, route } = end();
+      this.#route = route;
+      this.#resolve?.(data);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    // Marked as handled only now: the mark weighs more than all else that a promise holds while its call waits.
+    this.#answer?.catch(ignored);
+    this.#reject?.(error);
+  }
 }
 
 /**
- * The promise behind `AICall`. It is marked as handled, so that awaiting only `.withRoute()` or `.pipe()` leaves no
+ * The promise behind `AICall`. It rejects as handled, so that awaiting only `.withRoute()` or `.pipe()` leaves no
  * unhandled rejection; `then()` gives a plain promise.
  */
 export class AICallPromise<T> extends Promise<T> implements AICall<T> {
@@ -38,14 +69,17 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
   }
 
   constructor(outcome: Outcome<T>) {
-    super((resolve, reject) => outcome.promised(resolve, reject));
+    let settle!: { resolve: (data: T) => void; reject: (error: unknown) => void };
+    super((resolve, reject) => {
+      settle = { resolve, reject };
+    });
     this.#outcome = outcome;
-    this.catch(handled);
+    outcome.promised(this, settle.resolve, settle.reject);
   }
 
   withRoute(): Promise<Served<T>> {
     const served = this.then((data) => ({ data, route: this.#outcome.route }));
-    served.catch(handled);
+    served.catch(ignored);
     return served;
   }
 
@@ -56,16 +90,18 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 
 /** A call that comes to nothing before it has begun. */
 export function refusedCall(error: unknown): AICall<never> {
-  return new AICallPromise<never>({
-    promised: (_resolve, reject) => reject(error),
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what the app threw goes back to it as it is
-    pipe: () => Promise.reject(error),
-    get route(): never {
-      throw error;
-    },
-  });
+  const outcome = new Refused();
+  const answer = new AICallPromise(outcome);
+  outcome.fail(error);
+  return answer;
 }
 
-function handled(): void {
+class Refused extends Outcome<never> {
+  async pipe(_res: ServerResponse, answer: Promise<never>): Promise<void> {
+    await answer;
+  }
+}
+
+function ignored(): void {
   // Whoever wants to know awaits another of the promises.
 }

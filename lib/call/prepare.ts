@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { ChatBody, EmbeddingBody, Operation } from './body';
 import type { Call } from './call';
 import type { CallSignal } from './call-signal';
 import type { CallOptions, RequestContext, RequestType } from './context';
+import { newRequestId } from './request-id';
 import { type ExpectedOutput, estimatePromptTokens, outputLimits } from './tokens';
 
 export interface PrepareParts {
@@ -12,6 +12,18 @@ export interface PrepareParts {
   /** The longest a whole answer may take, in milliseconds. */
   readonly totalMs: Readonly<Record<Operation, number>>;
 }
+
+/** What a call may need besides. Copied one by one: contexts of one shape are a quarter of the size. */
+const NEEDS = [
+  'maxLatencyMs',
+  'maxCostPer1k',
+  'minQuality',
+  'estimatedTokens',
+  'estimatedOutputTokens',
+  'tenant',
+  'session',
+  'tags',
+] as const satisfies readonly (keyof RequestContext)[];
 
 /** Works out everything that is known of a call before it is sent. The body and the options have been checked. */
 export function prepareCall(
@@ -57,21 +69,15 @@ function contextOf(
   { classify }: PrepareParts,
   request: unknown,
 ): RequestContext {
-  const {
-    signal: _signal,
-    timeoutMs: _timeoutMs,
-    fallbacks: _fallbacks,
-    hedge: _hedge,
-    endpoint: _endpoint,
-    idempotencyKey: _idempotencyKey,
-    ...said
-  } = options;
-  return {
-    ...said,
-    requestId: options.requestId ?? randomUUID(),
+  const context: RequestContext = {
+    requestId: options.requestId ?? newRequestId(),
     type: options.type ?? (operation === 'embeddings' ? 'embedding' : classify(body, request)),
     priority: options.priority ?? 3,
   };
+  for (const need of NEEDS) {
+    if (options[need] !== undefined) Object.assign(context, { [need]: options[need] });
+  }
+  return context;
 }
 
 function promptTokensOf(

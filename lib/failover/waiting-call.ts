@@ -114,16 +114,16 @@ export class Newcomer<C extends Caller> extends WaitingCall implements QueueEnds
 
   started(lease: Lease): void {
     const progress = this.left();
-    this.#goOn(() => this.#entrance.placed(this.#caller, progress, lease));
+    goOn(this, () => this.#entrance.placed(this.#caller, progress, lease));
   }
 
   failed(error: Error): void {
     const progress = this.left();
-    this.#goOn(() => this.#entrance.refused(this.#caller, progress, error));
+    goOn(this, () => this.#entrance.refused(this.#caller, progress, error));
   }
+}
 
-  /** Not in the midst of the queue's work, and in the async context of the caller, not of whoever made room. */
-  #goOn(step: () => void): void {
-    this.runInAsyncScope(() => void Promise.resolve().then(step));
-  }
+/** Not in the midst of the queue's work, and in the async context of the caller, not of whoever made room. */
+function goOn(context: AsyncResource, step: () => void): void {
+  context.runInAsyncScope(() => void Promise.resolve().then(step));
 }
