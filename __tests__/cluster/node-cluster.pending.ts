@@ -1,0 +1,29 @@
+import { requires } from '../helpers/requires';
+import { ClusterRig, type ObservedLimit, usedShare, worstExcess } from './harness';
+
+jest.setTimeout(30_000);
+
+const rig = new ClusterRig();
+afterEach(() => rig.close());
+
+const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 2 };
+const RUN_MS = 6_000;
+
+requires('redis-server').describe("workers of Node's cluster module", () => {
+  it('share a quota as pods do', async () => {
+    const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
+    const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
+    const { members } = await rig.workers(3, {
+      endpoints: [provider.endpoint({ rpm, burstSeconds })],
+      cluster: { redis: redis.url },
+    });
+    const startedAt = Date.now();
+    const outcomes = await Promise.all(
+      members.map((member) => member.load({ perSecond: 15, forMs: RUN_MS, timeoutMs: 1_000 })),
+    );
+    const admissions = await provider.admissions();
+    expect(worstExcess(admissions, LIMIT)).toBeLessThanOrEqual(0);
+    expect(usedShare(admissions, LIMIT, startedAt + 2_000, startedAt + RUN_MS)).toBeGreaterThan(0.8);
+    for (const own of outcomes) expect(own.some(({ code }) => code === undefined)).toBe(true);
+  });
+});

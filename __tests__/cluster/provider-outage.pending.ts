@@ -1,0 +1,43 @@
+import { requires } from '../helpers/requires';
+import { ClusterRig, type Member } from './harness';
+
+jest.setTimeout(30_000);
+
+const rig = new ClusterRig();
+afterEach(() => rig.close());
+
+requires('redis-server').describe('an outage of a provider that one process has seen', () => {
+  it('stops the new calls of the others within a second', async () => {
+    const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
+    const config = {
+      endpoints: [provider.endpoint()],
+      // It stays open for the length of the test.
+      breaker: { resetTimeoutMs: 20_000 },
+      retry: { maxAttempts: 1 },
+      cluster: { redis: redis.url },
+    };
+    const [seer, other] = (await rig.members(2, config)) as [Member, Member];
+    const well = await other.load({ perSecond: 10, forMs: 300 });
+    expect(well.every(({ code }) => code === undefined)).toBe(true);
+
+    await provider.provider.fault({ kind: 'err5xx' });
+    await seer.load({ perSecond: 20, forMs: 1_000, timeoutMs: 1_000 });
+    expect(await stateOf(seer)).toBe('open');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const { seen } = await provider.provider.stats();
+    expect(await stateOf(other)).toBe('open');
+    const refused = await other.load({ perSecond: 10, forMs: 500, timeoutMs: 300 });
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['ERR_AI_UNAVAILABLE']));
+    expect((await provider.provider.stats()).seen).toBe(seen);
+
+    const openedAt = (member: Member) =>
+      member.events.find(
+        ({ name, event }) => name === 'state' && (event as { state: string }).state === 'open',
+      )?.at;
+    expect(openedAt(other)! - openedAt(seer)!).toBeLessThan(1_000);
+  });
+});
+
+async function stateOf(member: Member): Promise<string | undefined> {
+  return (await member.stats()).endpoints[0]?.state;
+}
