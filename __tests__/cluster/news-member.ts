@@ -65,9 +65,8 @@ export class Member {
     const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
     this.news =
       channel &&
-      new ClusterNews(channel, channel, (news) => {
-        hearNews(news, {
-          desk: this.news!,
+      new ClusterNews(channel, channel, (news, desk) => {
+        hearNews(news, desk, {
           endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
           quota: (name) => [own, this.group].find((quota) => quota.name === name),
         });

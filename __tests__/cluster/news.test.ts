@@ -4,6 +4,7 @@ import { Wire } from './news-wire';
 const SOUND: Play = { status: 200, ms: 20 };
 const DOWN: Play = { status: 500, ms: 20 };
 const BAD_KEY: Play = { status: 401, ms: 20 };
+const BUSY: Play = { status: 429, ms: 20, headers: { 'retry-after': '1' } };
 
 const members: Member[] = [];
 
@@ -226,8 +227,8 @@ describe('rests', () => {
 
 describe('a process that is sick while the endpoint is sound', () => {
   /** Seconds that each healthy one loses while one fails all its calls for five minutes; each makes five calls a second. */
-  async function lostSeconds(size: number): Promise<number> {
-    const { joined } = cluster(size, (member) => (member === joined[0] ? DOWN : SOUND));
+  async function lostSeconds(size: number, sick: Play): Promise<number> {
+    const { joined } = cluster(size, (member) => (member === joined[0] ? sick : SOUND));
     const healthy = joined.slice(1);
     let refused = 0;
     for (let tick = 0; tick < 1_500; tick++) {
@@ -242,9 +243,18 @@ describe('a process that is sick while the endpoint is sound', () => {
   }
 
   it.each([2, 4])('does not keep it from the others for long, of %i processes', async (size) => {
-    const seconds = await lostSeconds(size);
+    const seconds = await lostSeconds(size, DOWN);
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThan(16);
+  });
+
+  it.each([
+    ['429s', BUSY, 25],
+    ['401s', BAD_KEY, 61],
+  ])('nor with %s that only it gets', async (_what, sick, most) => {
+    const seconds = await lostSeconds(3, sick);
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThan(most);
   });
 });
 

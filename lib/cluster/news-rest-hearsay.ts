@@ -5,8 +5,14 @@ import { Distrust } from './news-trust';
  * rest. Then a call of our own finds out: a process with a new key is not benched by those that still have the old one.
  */
 export const MAX_TOLD_REST_MS = 60_000;
-/** So many rests in a row are taken on the word of others. Then a call of our own finds out. */
-const MAX_IN_A_ROW = 3;
+/**
+ * So many rests, and so long in all, are taken on the word of others between two refusals of our own. Then a call of our
+ * own finds out: it is refused too, or it shows that the others are wrong.
+ */
+const MAX_TAKEN = 5;
+const MAX_TAKEN_MS = 60_000;
+/** What was told so long ago is of no account any more, in milliseconds. */
+const FORGOTTEN_MS = 60_000;
 /** A rest that ends at most so much later tells nothing new, in milliseconds. */
 const LEAST_NEWS_MS = 50;
 
@@ -21,7 +27,8 @@ interface ToldRest {
 export class RestHearsay {
   readonly #distrust = new Distrust();
   #told: ToldRest | undefined;
-  #inARow = 0;
+  #taken = 0;
+  #takenMs = 0;
 
   /**
    * The end of the rest that is taken over, on the clock of performance.now(); undefined where none is.
@@ -29,33 +36,30 @@ export class RestHearsay {
    */
   take(from: string, restMs: number, restsUntil: number): number | undefined {
     const now = performance.now();
-    const until = now + restMs;
-    if (this.#distrust.has(from) || until <= restsUntil + LEAST_NEWS_MS) return undefined;
-    const taken = now + Math.min(restMs, MAX_TOLD_REST_MS);
-    if (taken <= restsUntil + LEAST_NEWS_MS) return undefined;
-    this.#told = { from, at: now, until };
+    const until = now + Math.min(restMs, MAX_TOLD_REST_MS);
+    const longerMs = until - Math.max(now, restsUntil);
+    if (this.#distrust.has(from) || longerMs <= LEAST_NEWS_MS) return undefined;
+    if (this.#told && now - this.#told.until > FORGOTTEN_MS) this.forget();
+    this.#told = { from, at: now, until: now + restMs };
+    if (this.#taken >= MAX_TAKEN || this.#takenMs >= MAX_TAKEN_MS) return undefined;
     // Several answers of one burst are one rest.
-    if (restsUntil <= now) this.#inARow++;
-    return this.#inARow > MAX_IN_A_ROW ? undefined : taken;
-  }
-
-  /** A call of our own was refused. */
-  refused(): void {
-    this.#told = undefined;
-    this.#inARow = 0;
+    if (restsUntil <= now) this.#taken++;
+    this.#takenMs += longerMs;
+    return until;
   }
 
   /** A call of our own that began at `startedAt` was served: while another said that it rests, that one was wrong. */
   served(startedAt: number): void {
     const told = this.#told;
-    if (!told) return;
-    if (startedAt > told.at && startedAt < told.until) this.#distrust.add(told.from);
-    else if (startedAt <= told.at) return;
-    this.refused();
+    if (!told || startedAt <= told.at || startedAt >= told.until) return;
+    this.#distrust.add(told.from);
+    this.forget();
   }
 
-  /** The rest was ended by hand. */
+  /** A call of our own was refused, or the rest was ended by hand: what was told until then is of no account. */
   forget(): void {
-    this.refused();
+    this.#told = undefined;
+    this.#taken = 0;
+    this.#takenMs = 0;
   }
 }

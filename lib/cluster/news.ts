@@ -47,14 +47,14 @@ export interface NewsDesk {
 export class ClusterNews implements NewsDesk {
   readonly #channel: NewsChannel;
   readonly #claims: Claims;
-  readonly #onNews: (news: HeardNews) => void;
+  readonly #onNews: (news: HeardNews, desk: NewsDesk) => void;
   readonly #reads = new NewsRate(READ_PER_SECOND, READ_BURST);
   readonly #tells = new NewsRate(TOLD_PER_SECOND, TOLD_BURST);
   readonly #rests = new Map<string, RestHearsay>();
   #closed = false;
 
   /** @param onNews Told of what others tell. Must not throw. */
-  constructor(channel: NewsChannel, claims: Claims, onNews: (news: HeardNews) => void) {
+  constructor(channel: NewsChannel, claims: Claims, onNews: (news: HeardNews, desk: NewsDesk) => void) {
     this.#channel = channel;
     this.#claims = claims;
     this.#onNews = onNews;
@@ -103,6 +103,6 @@ export class ClusterNews implements NewsDesk {
     const age = Math.max(0, ageMs);
     const leftMs = 'restMs' in item ? item.restMs - age : 0;
     if ('restMs' in item && leftMs <= 0) return;
-    this.#onNews({ item, from, at, localAt: performance.now() - age, leftMs });
+    this.#onNews({ item, from, at, localAt: performance.now() - age, leftMs }, this);
   }
 }

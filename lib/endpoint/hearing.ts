@@ -4,13 +4,12 @@ import type { Quota } from './quota';
 
 /** Where news finds what it is about. */
 export interface HearingParts {
-  readonly desk: NewsDesk;
   endpoint(name: string): Endpoint | undefined;
   quota(name: string): Quota | undefined;
 }
 
 /** Brings what another process tells to the endpoint or the quotas it is about. What is not configured here is ignored. */
-export function hearNews(news: HeardNews, parts: HearingParts): void {
+export function hearNews(news: HeardNews, desk: NewsDesk, parts: HearingParts): void {
   const { item } = news;
   const endpoint = parts.endpoint(item.endpoint);
   if (item.kind !== 'quota') {
@@ -21,7 +20,7 @@ export function hearNews(news: HeardNews, parts: HearingParts): void {
   let leftMs = 0;
   for (const name of new Set(item.quotas)) {
     const quota = parts.quota(name);
-    if (quota) leftMs = Math.max(leftMs, restQuota(quota, news, parts.desk));
+    if (quota) leftMs = Math.max(leftMs, restQuota(quota, news, desk));
   }
   if (leftMs > 0) endpoint?.quotasRestAsTold(leftMs);
 }

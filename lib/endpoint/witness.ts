@@ -68,7 +68,7 @@ export class Witness {
   }
 
   rested(failure: FailureClass, restMs: number): void {
-    this.#rest.refused();
+    this.#rest.forget();
     const resting = RESTING_CLASSES.find((known) => known === failure);
     if (resting !== undefined) {
       this.#desk.tell({ kind: 'rest', endpoint: this.#endpoint.name, class: resting, restMs });
@@ -79,7 +79,7 @@ export class Witness {
   quotasRested(now: number): void {
     const { name, quotas } = this.#endpoint;
     const until = Math.max(...quotas.map(({ restsUntil }) => restsUntil));
-    for (const quota of quotas) this.#desk.restsOf(quota.name).refused();
+    for (const quota of quotas) this.#desk.restsOf(quota.name).forget();
     if (until <= this.#quotaRestTold + LEAST_TOLD_MS) return;
     this.#quotaRestTold = until;
     this.#desk.tell({
