@@ -204,6 +204,14 @@ describe('a probe', () => {
     expect(claims.filter((claim) => claim.startsWith('release'))).toEqual([]);
   });
 
+  it('that ends before it asked was not sent: the next may go at once', async () => {
+    const { breaker, seen, claims } = await halfOpen();
+    breaker.enter().end('neutral');
+    expect([breaker.state, breaker.admits]).toEqual(['half-open', true]);
+    expect(await breaker.enter().turn(1_000)).toBe(true);
+    expect([seen, claims]).toEqual([[], ['probe e 2000']]);
+  });
+
   it('is sent after five minutes of a turn that is never given back', async () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     const since = performance.now();

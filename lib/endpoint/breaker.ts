@@ -138,7 +138,9 @@ export class Breaker {
         if (ended) return;
         ended = true;
         if (epoch !== this.#epoch) return;
-        if (probe) {
+        if (probe && this.#unsent && outcome === 'neutral') {
+          this.#letGo();
+        } else if (probe) {
           this.#probeEnded(outcome);
         } else if (this.#circuit.isClosed) {
           this.#attemptEnded(outcome);
@@ -227,10 +229,15 @@ export class Breaker {
     // What has closed meanwhile may be asked like any other.
     if (epoch !== this.#epoch) return this.#isClosed;
     if (isOurs) return true;
-    // The attempt is not sent: its end says nothing.
+    this.#letGo();
+    return false;
+  }
+
+  /** The probe was not sent, so that its end says nothing: the next one may ask. */
+  #letGo(): void {
     this.#epoch++;
     this.#probing = false;
-    return false;
+    this.#unsent = false;
   }
 
   #probeEnded(outcome: Outcome): void {
