@@ -13,9 +13,13 @@ import type { Explanation, RouteReport } from './call/report';
 import { ExpectedOutput } from './call/tokens';
 import { TextMeter } from './call/tokens-text';
 import { type Answer, CallOutcome } from './call-outcome';
+import { Cluster, isSameCluster } from './cluster/cluster';
+import type { ClusterMode } from './cluster/options';
 import type { BalancerConfig, ResolvedConfig } from './config/options';
+import { configError, faultAt } from './config/faults';
 import { resolveConfig } from './config/resolve';
 import type { Endpoint, EndpointState, Lease } from './endpoint/endpoint';
+import { leasedLedgers } from './endpoint/leased-ledger';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
 import { Coalescer } from './failover/coalesce';
@@ -43,6 +47,8 @@ export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
 export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
 const DEFAULT_GRACE_MS = 30_000;
+/** The gate of a call that nothing stands before. */
+const OPEN: CallGate = {};
 
 /** What an app may do with one endpoint while it runs. */
 export interface EndpointHandle {
@@ -61,6 +67,7 @@ export interface EndpointHandle {
  * that throws harms no call.
  */
 export class Balancer extends EventEmitter<BalancerEvents> {
+  readonly #cluster: Cluster | undefined;
   readonly #fleet: Fleet;
   readonly #queue: WaitQueue<Lease>;
   readonly #budget: RetryBudget;
@@ -89,11 +96,16 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     super();
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
-    this.#fleet = new Fleet(this.#config, {
-      onState: (endpoint, state) => this.#tell('state', { endpoint: endpoint.name, state }),
-      onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
-      onRoom: () => this.#queue.wake(),
-    });
+    this.#cluster = this.#config.cluster && this.#joined(this.#config.cluster);
+    this.#fleet = new Fleet(
+      this.#config,
+      {
+        onState: (endpoint, state) => this.#tell('state', { endpoint: endpoint.name, state }),
+        onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
+        onRoom: () => this.#queue.wake(),
+      },
+      this.#cluster && leasedLedgers(this.#cluster),
+    );
     const maxSize = (): number => this.#config.queue.maxSize;
     this.#queue = new WaitQueue<Lease>({
       get maxSize() {
@@ -127,12 +139,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
   chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
   chat(body: ChatBody, options?: CallOptions): AICall<ChatCompletion | ChatStream> {
-    return this[CALL]('chat', body, options, {}) as AICall<ChatCompletion | ChatStream>;
+    return this[CALL]('chat', body, options, OPEN) as AICall<ChatCompletion | ChatStream>;
   }
 
   /** Answers an OpenAI embeddings request. It never moves to another model: vectors of two models don't mix. */
   embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse> {
-    return this[CALL]('embeddings', body, options, {}) as AICall<EmbeddingResponse>;
+    return this[CALL]('embeddings', body, options, OPEN) as AICall<EmbeddingResponse>;
   }
 
   /** @internal A call behind a gate: what `req.ai` and the gateway are made of. */
@@ -197,6 +209,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       calls: { ...this.#running.counts },
       queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
       endpoints,
+      ...(this.#cluster ? { cluster: { mode: this.#cluster.mode, members: this.#cluster.members } } : {}),
     };
   }
 
@@ -221,22 +234,31 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /**
    * Takes a new configuration. Calls in flight finish; levels, debts, rests, breakers and latencies carry over by name.
+   * The cluster stays the one it was made with; only its `onOutage` may change.
    * @throws ERR_AI_CONFIG, and nothing has changed; ERR_AI_CLOSED.
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, not a throw, and room for shared state
+  // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, not a throw
   async reload(config: BalancerConfig): Promise<void> {
     if (this.#closing) throw closedError();
     const resolved = resolveConfig(config);
+    if (!isSameCluster(this.#config.cluster, resolved.cluster)) {
+      throw configError([faultAt(config, ['cluster'], 'the redis and prefix that the balancer was made with')]);
+    }
     this.#config = resolved;
+    if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#budget.configure(resolved.retry);
     this.#fleet.configure(resolved);
     this.#prepare = this.#prepareParts();
     this.#queue.wake();
   }
 
-  /** Resolves when calls can be served. Without shared state that is at once. */
-  ready(): Promise<void> {
-    return Promise.resolve();
+  /**
+   * Resolves when calls can be served: without a cluster at once, with one when Redis has answered, or is known to be
+   * away, since then each process goes on by `onOutage`.
+   * @throws ERR_AI_CONFIG where the cluster's Redis can't be used at all: ioredis is not installed.
+   */
+  async ready(): Promise<void> {
+    await this.#cluster?.ready();
   }
 
   /**
@@ -256,6 +278,22 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     await this.#running.drain(graceMs);
     this.#queue.rejectAll(closedError());
     this.#fleet.close();
+    await this.#cluster?.close();
+  }
+
+  #joined(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
+    return new Cluster(options, {
+      onMode: (mode, members, reason) => this.#clusterMode(mode, members, reason),
+      onRoom: () => this.#queue.wake(),
+    });
+  }
+
+  #clusterMode(mode: ClusterMode, members: number, reason: string | undefined): void {
+    const event = { mode, members };
+    this.#tell('cluster', event);
+    const { logger } = this.#config;
+    if (mode === 'shared') logger?.info(event, 'quotas are shared through Redis');
+    else logger?.warn({ ...event, reason }, 'Redis is away: quotas are kept as onOutage says');
   }
 
   /** Over long before the call is: where it waits, no frame of a function waits with it. */

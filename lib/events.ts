@@ -1,3 +1,4 @@
+import type { ClusterMode } from './cluster/options';
 import type { EndpointState } from './endpoint/endpoint';
 import type { AiBalancerErrorCode } from './errors';
 import type { FailureClass } from './failure/classes';
@@ -27,6 +28,8 @@ export interface BalancerEvents {
   state: [{ readonly endpoint: string; readonly state: EndpointState }];
   /** An endpoint, or all that share its quota, takes no calls for a while. */
   rest: [{ readonly endpoint: string; readonly class: FailureClass; readonly restMs: number }];
+  /** How the quotas of a cluster are kept from now on, and how many processes were last seen. */
+  cluster: [{ readonly mode: ClusterMode; readonly members: number }];
   /** The store that holds a guard's limits stopped answering, or answers again. Meanwhile each process counts for itself. */
   store: [{ readonly guard: string; readonly isDown: boolean }];
 }

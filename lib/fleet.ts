@@ -4,6 +4,7 @@ import type { RouteReport } from './call/report';
 import { DEFAULTS } from './config/defaults';
 import type { ResolvedConfig } from './config/options';
 import { Endpoint, type EndpointListeners } from './endpoint/endpoint';
+import { IN_MEMORY, type Ledgers } from './endpoint/ledger';
 import { Quota } from './endpoint/quota';
 import type { EndpointSettings } from './endpoint/settings';
 import { Transport } from './endpoint/transport';
@@ -30,14 +31,16 @@ interface Wire {
  */
 export class Fleet {
   readonly #listeners: EndpointListeners;
+  readonly #ledgers: Ledgers;
   readonly #quotas = new Map<string, Quota>();
   readonly #wires = new Map<string, Wire>();
   readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
   #routes: Routes;
 
-  constructor(config: ResolvedConfig, listeners: EndpointListeners) {
+  constructor(config: ResolvedConfig, listeners: EndpointListeners, ledgers: Ledgers = IN_MEMORY) {
     this.#listeners = listeners;
+    this.#ledgers = ledgers;
     this.#routes = this.#apply(config, 0);
   }
 
@@ -131,7 +134,7 @@ export class Fleet {
   #quota(name: string, limits: EndpointSettings['limits'], burstSeconds: number): Quota {
     const existing = this.#quotas.get(name);
     existing?.configure(limits, burstSeconds);
-    const quota = existing ?? new Quota(name, limits, burstSeconds);
+    const quota = existing ?? new Quota(name, limits, burstSeconds, this.#ledgers);
     this.#quotas.set(name, quota);
     return quota;
   }

@@ -1,3 +1,4 @@
+import type { ClusterOptions } from '../cluster/options';
 import type { BreakerOptions, Timeouts } from '../endpoint/options';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
 import type { QueueOptions } from '../queue/options';
@@ -22,6 +23,7 @@ interface Defaults {
   readonly coalesce: boolean;
   readonly idempotency: boolean;
   readonly stream: StreamOptions;
+  readonly cluster: Required<Pick<ClusterOptions, 'prefix' | 'onOutage'>>;
   readonly scoreWeights: ScoreWeights;
   readonly http: { readonly proxy: false; readonly maxResponseBytes: number };
 }
@@ -58,6 +60,7 @@ export const DEFAULTS: Defaults = deepFreeze({
   coalesce: false,
   idempotency: false,
   stream: { recovery: 'error' },
+  cluster: { prefix: 'ai-balancer', onOutage: 'local-share' },
   scoreWeights: {
     deadline: 4,
     speed: 0.5,

@@ -13,7 +13,7 @@ export interface Fault {
 
 /** A configuration of thousands of endpoints with one common mistake must not fill the log. */
 const MAX_LINES = 200;
-const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|token|secret)$/i;
+const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|redis|token|secret)$/i;
 
 /** The error that lists every fault, one a line. */
 export function configError(faults: readonly Fault[]): AiBalancerError {

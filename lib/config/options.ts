@@ -1,6 +1,7 @@
 import type { AxiosInstance, AxiosProxyConfig } from 'axios';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestType } from '../call/context';
+import type { ClusterOptions } from '../cluster/options';
 import type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from '../endpoint/options';
 import type { EndpointSettings, QuotaLimits } from '../endpoint/settings';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
@@ -61,6 +62,8 @@ export interface BalancerConfig {
    */
   idempotency?: boolean;
   stream?: Partial<StreamOptions>;
+  /** Shares the quotas and the news of breakers with other processes, through Redis. Default: this process alone. */
+  cluster?: ClusterOptions;
   dialects?: Record<string, Dialect>;
   /** Prompt tokens of a body. Default: an estimate that errs on the safe side. */
   estimateTokens?(body: ChatBody | EmbeddingBody): number;
@@ -85,6 +88,7 @@ export interface ResolvedConfig {
   readonly coalesce: boolean;
   readonly idempotency: boolean;
   readonly stream: StreamOptions;
+  readonly cluster: Required<ClusterOptions> | undefined;
   readonly dialects: ReadonlyMap<string, Dialect>;
   readonly estimateTokens: BalancerConfig['estimateTokens'];
   readonly logger: Logger | undefined;

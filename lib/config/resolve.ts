@@ -41,6 +41,7 @@ function fill(config: CheckedConfig): ResolvedConfig {
     coalesce: config.coalesce ?? DEFAULTS.coalesce,
     idempotency: config.idempotency ?? DEFAULTS.idempotency,
     stream: Object.freeze(withDefaults(DEFAULTS.stream, config.stream)),
+    cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...definedOnly(config.cluster) }),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,
     logger: config.logger && quietLogger(config.logger),

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { ClusterOptions } from '../cluster/options';
+import { isConnection } from '../cluster/redis-client';
 import type { Dialect } from '../provider/dialect';
 import type { Strategy } from '../routing/strategy';
 import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
@@ -48,6 +50,17 @@ const dialect = leaf<Dialect>(
     value.operations.every((operation) => operation === 'chat' || operation === 'embeddings') &&
     ['request', 'answer', 'failure', 'limits'].every((method) => typeof value[method] === 'function') &&
     (value.chunks === undefined || typeof value.chunks === 'function'),
+);
+
+const redis = leaf<ClusterOptions['redis']>(
+  'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
+  (value) =>
+    typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isRecord(value) || isConnection(value),
+);
+
+const prefix = leaf<string>(
+  'a string of 1 to 64 letters, digits, "_", ".", ":" or "-"',
+  (value) => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value),
 );
 
 const modelLists = recordOf(names, 'an object of models and the models tried next');
@@ -137,6 +150,11 @@ export const configSchema = options({
   coalesce: z.boolean({ error: 'true or false' }).optional(),
   idempotency: z.boolean({ error: 'true or false' }).optional(),
   stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
+  cluster: options({
+    redis,
+    prefix: prefix.optional(),
+    onOutage: oneOf('local-share', 'open', 'closed').optional(),
+  }).optional(),
   dialects: recordOf(dialect, 'an object of provider names and dialects').optional(),
   estimateTokens: callable<NonNullable<BalancerConfig['estimateTokens']>>(
     'a function (body) => tokens',

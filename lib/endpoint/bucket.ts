@@ -1,3 +1,4 @@
+import { OthersUse } from './others-use';
 import { UnseenUse } from './unseen-use';
 
 /** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
@@ -11,6 +12,8 @@ const LATE_MS = 400;
 const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
+/** What other processes of a cluster may hold or have used unseen, in milliseconds of the limit. */
+const COMPANY_MS = 500;
 
 export interface BucketOptions {
   /** Units a minute. */
@@ -49,12 +52,20 @@ export class Bucket {
   #rate = 0;
   #slowedAt = -Infinity;
   readonly #unseen = new UnseenUse();
+  /** In a cluster: how many share the bucket, 0 without one; and this process's part while it is on its own. */
+  #members = 0;
+  #share = 1;
+  #shownDepthMs = 0;
+  readonly #others = new OthersUse();
+  readonly #onCorrected: (units: number) => void;
   /** When the attempt was sent whose answer was heeded last. */
   #heardAt = -Infinity;
   /** When the provider last said a lower limit: the levels of earlier marks were on another scale. */
   #scaledAt = -Infinity;
 
-  constructor(options: BucketOptions) {
+  /** @param onCorrected Told by how much headers have shifted the level. */
+  constructor(options: BucketOptions, onCorrected: (units: number) => void = () => undefined) {
+    this.#onCorrected = onCorrected;
     this.#at = performance.now();
     this.#setLimit(options);
     this.#level = this.#depth;
@@ -86,6 +97,26 @@ export class Bucket {
     return this.#rate;
   }
 
+  /** The limit the provider says, over the configured one; at most 1. */
+  get limitShare(): number {
+    return this.#limitShare;
+  }
+
+  /** How far refusals without headers have lowered the rate; at most 1. */
+  get slowdown(): number {
+    return this.#slowdown;
+  }
+
+  /** Units that are left in the bucket. */
+  get spare(): number {
+    return Math.max(this.#unseen.headroom, LATE_MS * this.#limitRate) * this.#share;
+  }
+
+  /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
+  get shownDepthMs(): number {
+    return this.#shownDepthMs;
+  }
+
   level(now: number): number {
     this.#refill(now);
     return this.#level;
@@ -94,8 +125,7 @@ export class Bucket {
   /** Milliseconds until `units` fit; 0 when they do now. A call larger than the depth starts on a full bucket. */
   waitMs(units: number, now: number): number {
     this.#refill(now);
-    const spare = Math.max(this.#unseen.headroom, LATE_MS * this.#limitRate);
-    const missing = Math.min(units + spare, this.#depth) - this.#level;
+    const missing = Math.min(units + this.spare, this.#depth) - this.#level;
     // A billionth of the depth is rounding, not a missing unit.
     return missing <= this.#depth * 1e-9 ? 0 : missing / this.#rate;
   }
@@ -130,11 +160,11 @@ export class Bucket {
       this.refusedAt(remaining, now);
       return;
     }
-    if (remaining > this.#depth) this.#depth = Math.min(remaining, this.limit);
-    const off = this.#off(mark, remaining);
+    this.#shown(remaining);
+    const off = this.#certain(this.#off(mark, remaining));
     // The share of the limit that is never used stays at the bottom of the bucket, where it guards the next call.
     const missing = off < 0 ? off : Math.max(0, off - mark.pending - (this.providerLimit - this.limit));
-    this.#shift(missing < 0 ? missing : missing / 2);
+    this.#shift((missing < 0 ? missing : missing / 2) / Math.max(1, this.#members));
     this.#learn(mark, missing);
   }
 
@@ -146,6 +176,36 @@ export class Bucket {
     this.#refill(now);
     if (mark && mark.at > this.#scaledAt) this.#learn(mark, Math.min(0, this.#off(mark, remaining - asked)));
     this.#shift(Math.min(0, remaining - this.#level));
+  }
+
+  /**
+   * In a cluster: so many processes share the bucket, whose depth is this. Each of them sees the same headers, so each
+   * corrects its part of what is off.
+   * @param depthMs In milliseconds of the limit.
+   */
+  setCompany(depthMs: number, members: number): void {
+    this.#refill(performance.now());
+    this.#members = members;
+    this.#burstMs = depthMs;
+    this.#setDepth();
+  }
+
+  /** In a cluster: the level is this. What it is off by is what other processes took. */
+  agree(level: number, now: number): void {
+    this.#refill(now);
+    if (this.#level < this.#depth) this.#others.observe(this.#level - level, now, this.#limitRate);
+    this.#level = Math.min(this.#depth, level);
+    this.#setSlowdown(this.#slowdown);
+  }
+
+  /** In a cluster: this part of limit and depth is the process's own from now on; 1 is all of it. */
+  setShare(share: number, level: number, now: number): void {
+    this.#refill(now);
+    this.#share = share;
+    this.#others.forget();
+    this.#setSlowdown(this.#slowdown);
+    this.#setDepth();
+    this.#level = Math.min(this.#depth, level);
   }
 
   /** Follows a limit the provider says, where it is lower than the configured one. */
@@ -171,6 +231,21 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
+  /** A full bucket is deeper than we knew. */
+  #shown(remaining: number): void {
+    if (remaining <= this.#depth / this.#share) return;
+    this.#shownDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
+    // In a cluster all hear of it, and raise the depth together.
+    if (this.#members === 0) this.#depth = Math.min(remaining, this.limit);
+  }
+
+  /** Of a difference, what can't be the doing of the cluster's other processes. */
+  #certain(off: number): number {
+    if (this.#members <= 1) return off;
+    const doubt = COMPANY_MS * this.#limitRate;
+    return Math.sign(off) * Math.max(0, Math.abs(off) - doubt);
+  }
+
   /** How far the level was off what was left, beyond what has been corrected since. */
   #off(mark: BucketMark, remaining: number): number {
     return remaining - mark.level - (this.#corrections - mark.corrections);
@@ -193,19 +268,27 @@ export class Bucket {
     const before = this.#level;
     this.#level = Math.min(this.#depth, before + units);
     this.#corrections += this.#level - before;
+    if (this.#level !== before) this.#onCorrected(this.#level - before);
   }
 
   #setLimit({ limit, burstSeconds }: BucketOptions): void {
     this.#limit = limit * SAFETY;
     this.#burstMs = burstSeconds * 1_000;
-    this.#depth = this.#limitRate * this.#burstMs;
+    this.#setDepth();
     this.#setSlowdown(this.#slowdown);
+  }
+
+  #setDepth(): void {
+    this.#depth = this.#limitRate * this.#burstMs * this.#share;
+    this.#level = Math.min(this.#level, this.#depth);
   }
 
   #setSlowdown(slowdown: number): void {
     this.#slowdown = slowdown;
-    const rate = this.#limitRate * slowdown;
-    this.#rate = rate - Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
+    const rate = this.#limitRate * slowdown * this.#share;
+    // In a cluster the ledger's own refill counts: what others take of it shows in its answers.
+    const taken = this.#members > 0 ? this.#others.rate : this.#unseen.rate;
+    this.#rate = rate - Math.min(taken, UnseenUse.MOST_SHARE * rate);
   }
 
   #refill(now: number): void {

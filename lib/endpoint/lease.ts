@@ -83,6 +83,18 @@ export class AttemptLease<Host extends LeaseHost> {
     return this.#parts.reservation;
   }
 
+  /** Whether what it took from the quotas stands. */
+  get isSecured(): boolean {
+    return this.reservation.isSecured;
+  }
+
+  /** Waits until the quotas' ledgers have said. False where they refuse: then it has ended, and nothing was taken. */
+  async secure(): Promise<boolean> {
+    if (await this.reservation.secure()) return true;
+    this.aborted(false);
+    return false;
+  }
+
   /** A stream has shown its first content. */
   firstToken(): void {
     if (this.#ended || this.#firstTokenAt !== undefined) return;

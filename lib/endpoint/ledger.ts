@@ -1,4 +1,47 @@
 import Bottleneck from 'bottleneck';
+import type { Hold } from '../cluster/lease-account';
+import type { Bucket } from './bucket';
+
+/** The account of one bucket. The view, which is the bucket, has changed before the ledger is told. */
+export interface Ledger {
+  /**
+   * Milliseconds until so many units can be reserved, where that isn't the view's own to say.
+   * @param viewMs As the view has it.
+   */
+  waitMs?(units: number, viewMs: number, now: number): number;
+  /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
+  reserve(units: number): Hold | undefined;
+  /** Units that an attempt had taken are not needed. */
+  returned(units: number): void;
+  /** An attempt used more than it had taken. */
+  overdrawn(units: number): void;
+  /** Headers have corrected the level by so much. */
+  shifted(units: number): void;
+  /** Whole units that it holds. */
+  balance(): Promise<number>;
+  close(): void;
+}
+
+/** Where the ledgers of a quota are kept. */
+export interface Ledgers {
+  /** @param id Of the quota and the dimension. */
+  open(id: string, bucket: Bucket, terms: LedgerTerms): Ledger;
+  /** The limit of a ledger that is open has changed. */
+  configure(id: string, terms: LedgerTerms): void;
+}
+
+/** A limit as it is configured. */
+export interface LedgerTerms {
+  /** Units a minute that are handed out at most. */
+  readonly limit: number;
+  readonly burstSeconds: number;
+}
+
+/** In this process. */
+export const IN_MEMORY: Ledgers = {
+  open: (_id, bucket) => new MemoryLedger(() => bucket.level(performance.now())),
+  configure: () => undefined,
+};
 
 /** The ledger follows the view at most this often. */
 const SYNC_MS = 250;
@@ -7,7 +50,7 @@ const SYNC_MS = 250;
  * A Bottleneck reservoir that keeps the account of one bucket. In memory the view's word is final and the ledger is
  * set to it in batches: a write a call would cost a timer tick each.
  */
-export class Ledger {
+export class MemoryLedger implements Ledger {
   readonly #limiter: Bottleneck;
   readonly #level: () => number;
   #written: number;
@@ -21,10 +64,20 @@ export class Ledger {
     this.#limiter = new Bottleneck({ reservoir: this.#written });
   }
 
-  /** Says that the view has changed. Costs nothing while a write is due anyway. */
-  touch(): void {
-    if (this.#closed) return;
-    this.#timer ??= setTimeout(() => this.#write(), SYNC_MS).unref();
+  reserve(): undefined {
+    this.#touch();
+  }
+
+  returned(): void {
+    this.#touch();
+  }
+
+  overdrawn(): void {
+    this.#touch();
+  }
+
+  shifted(): void {
+    this.#touch();
   }
 
   /** What the reservoir holds, with what the view has done since the last write: its refill tells nobody. */
@@ -38,6 +91,12 @@ export class Ledger {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     void this.#limiter.disconnect(true);
+  }
+
+  /** The view has changed. Costs nothing while a write is due anyway. */
+  #touch(): void {
+    if (this.#closed) return;
+    this.#timer ??= setTimeout(() => this.#write(), SYNC_MS).unref();
   }
 
   #write(): void {

@@ -2,7 +2,8 @@ import type { Call } from '../call/call';
 import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
 import { Bucket, type BucketMark } from './bucket';
 import { DayWindow } from './day-window';
-import { Ledger } from './ledger';
+import { IN_MEMORY, type Ledger, type Ledgers } from './ledger';
+import { QuotaHold } from './quota-hold';
 import type { QuotaLimits } from './settings';
 
 /** What one attempt takes. */
@@ -61,6 +62,7 @@ export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
  * limit a day. Synchronous: it answers in microseconds.
  */
 export class Quota {
+  readonly #ledgers: Ledgers;
   #buckets: readonly Entry[] = [];
   #requestsADay: DayWindow | undefined;
   #tokensADay: DayWindow | undefined;
@@ -75,7 +77,9 @@ export class Quota {
     readonly name: string,
     limits: QuotaLimits,
     burstSeconds: number,
+    ledgers: Ledgers = IN_MEMORY,
   ) {
+    this.#ledgers = ledgers;
     this.configure(limits, burstSeconds);
   }
 
@@ -95,12 +99,15 @@ export class Quota {
         old?.ledger.close();
         return [];
       }
+      const id = `${this.name}:${dimension}`;
       if (old) {
         old.bucket.configure({ limit, burstSeconds });
+        this.#ledgers.configure(id, { limit: old.bucket.limit, burstSeconds });
         return [old];
       }
-      const bucket = new Bucket({ limit, burstSeconds });
-      return [{ dimension, bucket, ledger: new Ledger(() => bucket.level(performance.now())) }];
+      const bucket = new Bucket({ limit, burstSeconds }, (units) => ledger.shifted(units));
+      const ledger = this.#ledgers.open(id, bucket, { limit: bucket.limit, burstSeconds });
+      return [{ dimension, bucket, ledger }];
     });
     this.#requestsADay = dayWindow(this.#requestsADay, limits.rpd);
     this.#tokensADay = dayWindow(this.#tokensADay, limits.tpd);
@@ -109,8 +116,10 @@ export class Quota {
   /** Milliseconds until the charge fits; Infinity when it never will. */
   waitMs(charge: Charge, now: number): number {
     let wait = 0;
-    for (const { dimension, bucket } of this.#buckets) {
-      const ms = bucket.waitMs(units(dimension, charge), now);
+    for (const { dimension, bucket, ledger } of this.#buckets) {
+      const amount = units(dimension, charge);
+      const viewMs = bucket.waitMs(amount, now);
+      const ms = ledger.waitMs ? ledger.waitMs(amount, viewMs, now) : viewMs;
       if (ms > wait) wait = ms;
     }
     if (this.#requestsADay) wait = Math.max(wait, this.#requestsADay.waitMs(1, now));
@@ -134,14 +143,32 @@ export class Quota {
     return undefined;
   }
 
-  take(charge: Charge, now: number): void {
+  /** Undefined where the taking stands; else it does once the hold has been granted. */
+  take(charge: Charge, now: number): QuotaHold | undefined {
     this.#pendingOutput += charge.output;
+    let hold: QuotaHold | undefined;
     for (const { dimension, bucket, ledger } of this.#buckets) {
-      bucket.take(units(dimension, charge), now);
-      ledger.touch();
+      const amount = units(dimension, charge);
+      bucket.take(amount, now);
+      const part = ledger.reserve(amount);
+      if (part) (hold ??= new QuotaHold()).add(dimension, part);
     }
     this.#requestsADay?.take(1, now);
     this.#tokensADay?.take(units('tokens', charge), now);
+    return hold;
+  }
+
+  /** A taking whose hold was not granted, or is not waited for any more, has never been. */
+  undo(charge: Charge, hold: QuotaHold, now: number): void {
+    hold.cancel();
+    for (const { dimension, bucket, ledger } of this.#buckets) {
+      // What the ledger has refused it has put back itself.
+      if (hold.isRefused(dimension)) continue;
+      bucket.put(units(dimension, charge), now);
+      ledger.returned(units(dimension, charge));
+    }
+    this.#requestsADay?.put(1, now);
+    this.#tokensADay?.put(units('tokens', charge), now);
   }
 
   /** An attempt is over: what is to come of its output has come. */
@@ -154,9 +181,13 @@ export class Quota {
     for (const { dimension, bucket, ledger } of this.#buckets) {
       const amount = dimension === 'requests' ? requests : units(dimension, back);
       if (amount === 0) continue;
-      if (amount > 0) bucket.put(amount, now);
-      else bucket.take(-amount, now);
-      ledger.touch();
+      if (amount > 0) {
+        bucket.put(amount, now);
+        ledger.returned(amount);
+      } else {
+        bucket.take(-amount, now);
+        ledger.overdrawn(-amount);
+      }
     }
     if (requests > 0) this.#requestsADay?.put(requests, now);
     const tokens = units('tokens', back);
@@ -176,12 +207,11 @@ export class Quota {
   /** Corrects the levels from the headers of the marked attempt's answer. */
   correct(mark: QuotaMark, reading: LimitReading, now: number): void {
     const windows = windowsOf(reading);
-    for (const { dimension, bucket, ledger } of this.#buckets) {
+    for (const { dimension, bucket } of this.#buckets) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
       const marked = mark[dimension];
       if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
-      ledger.touch();
     }
   }
 
@@ -195,7 +225,7 @@ export class Quota {
     attempt?: { mark: QuotaMark; charge: Charge },
   ): void {
     const windows = reading && windowsOf(reading);
-    for (const { dimension, bucket, ledger } of this.#buckets) {
+    for (const { dimension, bucket } of this.#buckets) {
       const remaining = windows?.[dimension]?.remaining;
       if (remaining !== undefined) {
         bucket.refusedAt(
@@ -207,7 +237,6 @@ export class Quota {
       } else if (windows === undefined) {
         bucket.refused(now);
       }
-      ledger.touch();
     }
   }
 

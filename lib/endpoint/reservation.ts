@@ -1,4 +1,7 @@
 import type { Charge, Quota, QuotaMark } from './quota';
+import type { QuotaHold } from './quota-hold';
+
+const NONE: ReadonlyMap<Quota, QuotaHold> = new Map();
 
 /** How an attempt's reservation may end. */
 export type Settlement =
@@ -11,7 +14,9 @@ export type Settlement =
 
 /** What one attempt took from its quotas. Settled exactly once: a second settlement changes nothing. */
 export class Reservation {
-  readonly #marks: readonly QuotaMark[];
+  #marks: readonly QuotaMark[];
+  /** By quota: what the taking waits for. */
+  #holds: ReadonlyMap<Quota, QuotaHold>;
   readonly #keepsReserved: () => boolean;
   #isHeard = false;
   #settled = false;
@@ -28,8 +33,35 @@ export class Reservation {
     now: number,
   ) {
     this.#keepsReserved = keepsReserved;
-    for (const quota of quotas) quota.take(charge, now);
+    const holds = new Map<Quota, QuotaHold>();
+    for (const quota of quotas) {
+      const hold = quota.take(charge, now);
+      if (hold) holds.set(quota, hold);
+    }
+    this.#holds = holds.size > 0 ? holds : NONE;
     this.#marks = quotas.map((quota) => quota.mark(now));
+  }
+
+  /** Whether it stands. In a cluster a ledger may have to be asked first. */
+  get isSecured(): boolean {
+    return this.#holds.size === 0;
+  }
+
+  /**
+   * Waits until it stands. False where other processes were faster, or it was settled meanwhile: then nothing is taken.
+   * Never rejects.
+   */
+  async secure(): Promise<boolean> {
+    const answers = await Promise.all([...this.#holds.values()].map((hold) => hold.granted()));
+    if (this.#settled) return false;
+    const now = performance.now();
+    if (!answers.every((isGranted) => isGranted)) {
+      this.settle({ kind: 'returned' }, now);
+      return false;
+    }
+    this.#holds = NONE;
+    this.#marks = this.quotas.map((quota) => quota.mark(now));
+    return true;
   }
 
   get settled(): boolean {
@@ -50,9 +82,22 @@ export class Reservation {
     if (this.#settled) return;
     this.#settled = true;
     for (const quota of this.quotas) quota.ended(this.charge);
+    if (!this.isSecured) {
+      this.#undo(now);
+      return;
+    }
     if (settlement.kind === 'kept') return;
     const back = settlement.kind === 'returned' ? this.charge : this.#unused(settlement.usage);
     for (const quota of this.quotas) quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now);
+  }
+
+  /** It never stood. */
+  #undo(now: number): void {
+    for (const quota of this.quotas) {
+      const hold = this.#holds.get(quota);
+      if (hold) quota.undo(this.charge, hold, now);
+      else quota.adjust(this.charge, 1, now);
+    }
   }
 
   #unused(usage: Charge): Charge {

@@ -53,6 +53,17 @@ export class Acquirer {
     return this.#leaseNow(progress) ?? (await this.#wait(progress));
   }
 
+  /**
+   * A place whose quota stands. Where many processes share it, its ledger may have to be asked, and another process may
+   * have been faster: then the call looks for another place.
+   * @throws as `acquire()` does.
+   */
+  async secured(progress: Progress, given: Lease): Promise<Lease> {
+    for (let lease = given; ; lease = await this.acquire(progress)) {
+      if (lease.isSecured || (await lease.secure())) return lease;
+    }
+  }
+
   /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
   hedge(progress: Progress, first: Endpoint, policy: HedgePolicy): Lease | undefined {
     const { call, tried } = progress;
@@ -65,7 +76,11 @@ export class Acquirer {
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, charge } = pick.option;
     if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
-    return endpoint.lease(call, charge, performance.now());
+    const lease = endpoint.lease(call, charge, performance.now());
+    if (lease.isSecured) return lease;
+    // A hedge is for speed: it is not waited for.
+    lease.aborted(false);
+    return undefined;
   }
 
   /** Undefined where the call must wait. */
@@ -86,7 +101,7 @@ export class Acquirer {
   }
 
   async #wait(progress: Progress): Promise<Lease> {
-    const waiting = new WaitingCall(progress.call, this.#termsOf(progress), progress);
+    const waiting = new WaitingCall(progress, this.#termsOf(progress), progress);
     try {
       return await this.#parts.queue.enter(waiting);
     } finally {

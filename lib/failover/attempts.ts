@@ -37,7 +37,8 @@ export class Attempts {
    */
   async run<T>(progress: Progress, send: Send<T>, given?: Lease): Promise<{ lease: Lease; value: T }> {
     for (let place = given; ; place = undefined) {
-      const lease = place ?? (await this.#acquirer.acquire(progress));
+      const free = place ?? (await this.#acquirer.acquire(progress));
+      const lease = free.isSecured ? free : await this.#acquirer.secured(progress, free);
       const first = this.#start(progress, lease, send, false);
       const ends = await this.#race(progress, first, send);
       const failures = this.#noteAll(progress, ends);

@@ -11,6 +11,11 @@ import type { WaitPool } from './wait-pools';
 /** Tries to start a call where it isn't held back. */
 export type TryStart = (progress: Progress, isHeld: (quota: Quota) => boolean) => StartResult<Lease>;
 
+/** Who brings a call. */
+export interface Caller {
+  readonly call: Call;
+}
+
 /** How a call waits. */
 export interface WaitTerms {
   readonly pool: WaitPool;
@@ -20,25 +25,33 @@ export interface WaitTerms {
 }
 
 /**
- * A call in the wait queue. Thousands may wait, so that it holds little: what a call has been through is made when it
- * is tried, and its plan is worked out anew each time, because only those at the head of the queue are tried.
+ * A call in the wait queue. Thousands may wait, so that it holds little: its progress, with its plan, is made when it
+ * is first tried, because only those at the head of the queue are.
  */
-export class WaitingCall extends AsyncResource implements QueuedCall<Lease> {
-  readonly call: Call;
+export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<Lease> {
+  readonly caller: C;
   readonly serviceMs: number;
-  /** What it has been through; undefined until its first start. */
-  progress: Progress | undefined;
+  #progress: Progress | undefined;
   readonly #pool: WaitPool;
   readonly #tryStart: TryStart;
   readonly #since = performance.now();
 
-  constructor(call: Call, { pool, serviceMs, tryStart }: WaitTerms, progress?: Progress) {
+  constructor(caller: C, { pool, serviceMs, tryStart }: WaitTerms, progress?: Progress) {
     super('AI_CALL_WAITING');
-    this.call = call;
+    this.caller = caller;
     this.serviceMs = serviceMs;
-    this.progress = progress;
+    this.#progress = progress;
     this.#pool = pool;
     this.#tryStart = tryStart;
+  }
+
+  get call(): Call {
+    return this.caller.call;
+  }
+
+  /** What it has been through. */
+  get progress(): Progress {
+    return (this.#progress ??= newProgress(this.call));
   }
 
   get poolKey(): string {
@@ -65,6 +78,10 @@ export class WaitingCall extends AsyncResource implements QueuedCall<Lease> {
     return mostOutput(this.call);
   }
 
+  get since(): number {
+    return this.call.startedAt;
+  }
+
   get deadlineAt(): number {
     return startBy(this.call);
   }
@@ -74,23 +91,14 @@ export class WaitingCall extends AsyncResource implements QueuedCall<Lease> {
   }
 
   tryStart(isHeld: (quota: Quota) => boolean): StartResult<Lease> {
-    const progress = this.progress ?? newProgress(this.call);
-    const result = this.#tryStart(progress, isHeld);
-    if (result.kind === 'started') this.progress = progress;
-    return result;
+    return this.#tryStart(this.progress, isHeld);
   }
 
   /** It waits no longer. Gives back what it has been through. */
   left(): Progress {
-    const progress = this.progress ?? newProgress(this.call);
-    progress.trail.waitMs += performance.now() - this.#since;
-    return progress;
+    this.progress.trail.waitMs += performance.now() - this.#since;
+    return this.progress;
   }
-}
-
-/** Who brings a call. */
-export interface Caller {
-  readonly call: Call;
 }
 
 /** What becomes of calls that have come in; the same for all, so that one that waits has no closures of its own. */
@@ -102,24 +110,22 @@ export interface Entrance<C extends Caller> {
 }
 
 /** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
-export class Newcomer<C extends Caller> extends WaitingCall implements QueueEnds<Lease> {
-  readonly #caller: C;
+export class Newcomer<C extends Caller> extends WaitingCall<C> implements QueueEnds<Lease> {
   readonly #entrance: Entrance<C>;
 
   constructor(caller: C, entrance: Entrance<C>, terms: WaitTerms) {
-    super(caller.call, terms);
-    this.#caller = caller;
+    super(caller, terms);
     this.#entrance = entrance;
   }
 
   started(lease: Lease): void {
     const progress = this.left();
-    goOn(this, () => this.#entrance.placed(this.#caller, progress, lease));
+    goOn(this, () => this.#entrance.placed(this.caller, progress, lease));
   }
 
   failed(error: Error): void {
     const progress = this.left();
-    goOn(this, () => this.#entrance.refused(this.#caller, progress, error));
+    goOn(this, () => this.#entrance.refused(this.caller, progress, error));
   }
 }
 

@@ -2,19 +2,16 @@ import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './densit
 import type { HeapItem } from './heap';
 import type { QueuedCall, QueueEnds } from './queued-call';
 
-/** The heaps that an entry can lie in, as indexes of `entry.at`. */
-export const IN_TURN = 0;
-export const IN_CROWD = 1;
-export const IN_DEADLINES = 2;
-
 /** Told when an entry's caller leaves. */
 export interface EntryOwner<Slot> {
   left(entry: Entry<Slot>): void;
 }
 
 /** One waiting call. It is its own abort listener, which saves a closure for each. */
-export class Entry<Slot> implements HeapItem, Ranked {
-  readonly at = [-1, -1, -1];
+export class Entry<Slot> implements HeapItem<'inTurn' | 'inCrowd' | 'inDeadlines'>, Ranked {
+  inTurn = -1;
+  inCrowd = -1;
+  inDeadlines = -1;
   readonly call: QueuedCall<Slot>;
   readonly seq: number;
   readonly rank: number;
@@ -32,7 +29,7 @@ export class Entry<Slot> implements HeapItem, Ranked {
     this.call = call;
     this.seq = seq;
     const value = density(call.priority, call.promptTokens, call.outputTokens);
-    this.rank = rank(value, performance.now());
+    this.rank = rank(value, call.since ?? performance.now());
     this.bucket = densityBucket(value);
     this.tokens = Math.min(call.promptTokens + call.outputTokens, MOST_TOKENS);
     this.lastStartAt = call.deadlineAt - Math.max(0, call.serviceMs);

@@ -45,6 +45,8 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
+  /** Since when it has waited, on the scale of `performance.now()`; absent for now. It may come back to the queue. */
+  readonly since?: number;
   /** On the scale of `performance.now()`; Infinity for none. */
   readonly deadlineAt: number;
   /** The least the service is predicted to take, in milliseconds: a call is shed when only less is left. */

@@ -1,4 +1,5 @@
 import type { Priority } from '../call/context';
+import type { ClusterMode } from '../cluster/options';
 import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 
 export interface EndpointStats {
@@ -29,6 +30,8 @@ export interface BalancerStats {
   readonly calls: { readonly ok: number; readonly failed: number; readonly shed: number };
   readonly queue: { readonly size: number; readonly byPriority: Record<Priority, number> };
   readonly endpoints: readonly EndpointStats[];
+  /** With `cluster`: how its quotas are kept now, and how many processes were last seen, this one included. */
+  readonly cluster?: { readonly mode: ClusterMode; readonly members: number };
 }
 
 /** Counts how calls end. An aborted call counts as none of them. */

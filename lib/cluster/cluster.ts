@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { LeaseAccount, type LeaseView } from './lease-account';
+import { commonTerms, ledgerDepthMs } from './lease-terms';
+import { type LinkState, RedisLink } from './link';
+import type { Beat } from './members';
+import type { Claims, NewsChannel } from './news-channel';
+import type { ClusterMode, ClusterOptions, OutageMode } from './options';
+import { RedisClaims } from './redis-claims';
+import { RedisNews } from './redis-news';
+import { SharedReservoir } from './shared-reservoir';
+
+export interface ClusterListeners {
+  /** Told how quotas are kept from now on, and why it changed. Must not throw. */
+  onMode(mode: ClusterMode, members: number, reason?: string): void;
+  /** Something that was waited for may have become free. */
+  onRoom(): void;
+}
+
+interface Open {
+  readonly account: LeaseAccount;
+  readonly view: LeaseView;
+  own: { readonly limit: number; readonly depthMs: number };
+}
+
+/** The terms of the accounts of one member, as it says them to the others. */
+type Said = Record<string, [limit: number, depthMs: number, shownMs: number]>;
+
+/** The processes that share one Redis: their quotas, their news, and what happens while Redis is away. */
+export class Cluster {
+  readonly id = randomBytes(6).toString('base64url');
+  readonly news: NewsChannel;
+  readonly claims: Claims;
+  readonly #prefix: string;
+  readonly #listeners: ClusterListeners;
+  readonly #link: RedisLink;
+  readonly #accounts = new Map<string, Open>();
+  #onOutage: OutageMode;
+  #mode: ClusterMode = 'starting';
+  #members = 1;
+  #said: readonly Said[] = [];
+  #saidNow = '';
+  #onReady: (() => void)[] = [];
+
+  constructor(options: Required<ClusterOptions>, listeners: ClusterListeners) {
+    this.#listeners = listeners;
+    this.#prefix = options.prefix;
+    this.#onOutage = options.onOutage;
+    this.#link = new RedisLink({
+      redis: options.redis,
+      prefix: options.prefix,
+      id: this.id,
+      initialLevels: (id) => this.#accounts.get(id)?.account.initialLevel(),
+      says: () => this.#says(),
+      onState: (state, reason) => this.#linked(state, reason),
+      onBeat: (beat) => this.#beat(beat),
+    });
+    this.news = new RedisNews(this.#link, `${options.prefix}:{news}`, this.id);
+    this.claims = new RedisClaims(this.#link, `${options.prefix}:{claim}`, this.id);
+  }
+
+  get mode(): ClusterMode {
+    return this.#mode;
+  }
+
+  /** Processes last seen, this one included. */
+  get members(): number {
+    return this.#members;
+  }
+
+  /** An account for a view. One that is already open under that name is closed. */
+  open(name: string, view: LeaseView, own: { limit: number; depthMs: number }): LeaseAccount {
+    const id = this.#idOf(name);
+    this.#accounts.get(id)?.account.close();
+    const terms = { ...own, shownMs: 0 };
+    const maximum = Math.round(own.limit * ledgerDepthMs(own.depthMs, this.#members));
+    let reservoir: SharedReservoir | undefined;
+    const use = <T>(ask: (shared: SharedReservoir) => Promise<T>): Promise<T> =>
+      this.#link.ask((connection) => {
+        reservoir ??= new SharedReservoir(connection, id, { rate: own.limit, maximum });
+        return ask(reservoir);
+      });
+    const account = new LeaseAccount(
+      view,
+      {
+        take: (units) => use((shared) => shared.take(units)),
+        configure: (next) => use((shared) => shared.configure(next)),
+        level: () => use((shared) => shared.level()),
+        close: () => reservoir?.close(),
+      },
+      terms,
+    );
+    this.#accounts.set(id, { account, view, own });
+    account.configure(terms, this.#members);
+    account.setMode(this.#mode, performance.now());
+    this.#link.tell();
+    return account;
+  }
+
+  /** The limit of an open account has changed. */
+  configure(name: string, own: { limit: number; depthMs: number }): void {
+    const open = this.#accounts.get(this.#idOf(name));
+    if (!open) return;
+    open.own = own;
+    this.#agree();
+    this.#link.tell();
+  }
+
+  setOnOutage(onOutage: OutageMode): void {
+    this.#onOutage = onOutage;
+    if (this.#mode !== 'shared' && this.#mode !== 'starting') this.#setMode(onOutage);
+  }
+
+  /** Resolves when Redis has answered, or is known to be away. Rejects where it can never answer. */
+  async ready(): Promise<void> {
+    await this.#link.opened;
+    if (this.#mode !== 'starting') return;
+    await new Promise<void>((resolve) => this.#onReady.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    for (const { account } of this.#accounts.values()) account.close();
+    this.#accounts.clear();
+    for (const resolve of this.#onReady.splice(0)) resolve();
+    await this.#link.close();
+  }
+
+  #idOf(name: string): string {
+    // The braces keep the keys of one ledger on one node of a Redis Cluster.
+    return `${this.#prefix}:{${encodeURIComponent(name)}}`;
+  }
+
+  #linked(state: LinkState, reason: string | undefined): void {
+    if (state === 'connecting') return;
+    this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
+    for (const resolve of this.#onReady.splice(0)) resolve();
+  }
+
+  #setMode(mode: ClusterMode, reason?: string): void {
+    if (mode === this.#mode) return;
+    this.#mode = mode;
+    const now = performance.now();
+    for (const { account } of this.#accounts.values()) account.setMode(mode, now);
+    this.#listeners.onMode(mode, this.#members, reason);
+    this.#listeners.onRoom();
+  }
+
+  #beat({ count, said }: Beat): void {
+    const hasChanged = said !== undefined || count !== this.#members;
+    this.#members = count;
+    if (said) this.#said = said.map(parse).filter((terms) => terms !== undefined);
+    if (hasChanged || this.#saidNow !== this.#says()) this.#agree();
+  }
+
+  /** Every account on the terms that all members can bear. */
+  #agree(): void {
+    this.#saidNow = this.#says();
+    for (const [id, { account, view, own }] of this.#accounts) {
+      const others = this.#said.flatMap((said) => {
+        const terms = said[id];
+        if (!terms) return [];
+        const [limit, depthMs, shownMs] = terms;
+        return limit > 0 && depthMs > 0 ? [{ limit, depthMs, shownMs }] : [];
+      });
+      const terms = commonTerms([...others, { ...own, shownMs: view.shownDepthMs }]);
+      account.configure(terms, this.#members);
+    }
+  }
+
+  #says(): string {
+    const said: Said = {};
+    for (const [id, { view, own }] of this.#accounts) {
+      said[id] = [own.limit, own.depthMs, Math.round(view.shownDepthMs)];
+    }
+    return JSON.stringify(said);
+  }
+}
+
+/** Whether both mean the same processes. */
+export function isSameCluster(a: ClusterOptions | undefined, b: ClusterOptions | undefined): boolean {
+  if (!a || !b) return a === b;
+  return a.prefix === b.prefix && (a.redis === b.redis || isDeepStrictEqual(a.redis, b.redis));
+}
+
+/** What another member has said, which may be of another version, or no member of ours. */
+function parse(text: string): Said | undefined {
+  try {
+    const said: unknown = JSON.parse(text);
+    if (typeof said !== 'object' || said === null) return undefined;
+    const isTerms = (terms: unknown): boolean =>
+      Array.isArray(terms) && terms.length === 3 && terms.every((part) => Number.isFinite(part) && part >= 0);
+    return Object.values(said).every(isTerms) ? (said as Said) : undefined;
+  } catch {
+    return undefined;
+  }
+}

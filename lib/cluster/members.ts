@@ -1,0 +1,97 @@
+import type { Client } from './redis-client';
+import type { RedisClock } from './redis-clock';
+
+/** A process that has not been heard of for so long is gone, in milliseconds. */
+const GONE_AFTER_MS = 10_000;
+/** The keys outlive the last member by so long. */
+const KEYS_LIVE_MS = 60_000;
+const COMMAND = 'aiBalancerBeat';
+
+/**
+ * One beat of a member: it is there, and what it says of itself. The version counts changes, so that the others read
+ * what was said only then. A number is written out: Lua would shorten it to 1.7e+12.
+ */
+const BEAT = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - ARGV[2]))
+local changed = #gone > 0
+for _, id in ipairs(gone) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
+if ARGV[4] == 'leave' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+  changed = redis.call('HDEL', KEYS[2], ARGV[1]) == 1 or changed
+else
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+  if ARGV[3] ~= '' then
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+    changed = true
+  end
+end
+if changed then redis.call('HINCRBY', KEYS[2], 'version', 1) end
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+local is_known = redis.call('HEXISTS', KEYS[2], ARGV[1])
+return { time[1], time[2], redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[2], 'version'), is_known }
+`;
+
+type BeatCommand = (
+  members: string,
+  said: string,
+  id: string,
+  goneAfterMs: number,
+  says: string,
+  what: 'stay' | 'leave',
+  keysLiveMs: number,
+) => Promise<[seconds: string, micros: string, count: number, version: string | null, isKnown: number]>;
+
+export interface Beat {
+  /** Processes that are there, this one included. */
+  readonly count: number;
+  /** What every member says, where that has changed. */
+  readonly said?: readonly string[];
+}
+
+/** The processes of a cluster, and what each of them says to all others. */
+export class Members {
+  readonly #client: Client;
+  readonly #keys: readonly [members: string, said: string];
+  readonly #id: string;
+  readonly #clock: RedisClock;
+  #version: string | undefined;
+  /** What Redis has of us. */
+  #told: string | undefined;
+
+  constructor(client: Client, clock: RedisClock, prefix: string, id: string) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:said`];
+    this.#id = id;
+    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: BEAT });
+  }
+
+  /** @param says For all members to read; sent only where it has changed, or Redis has lost it. */
+  async beat(says: string): Promise<Beat> {
+    const sentAt = performance.now();
+    const isNew = says !== this.#told;
+    const [seconds, micros, count, version, isKnown] = await this.#run(isNew ? says : '', 'stay');
+    this.#told = isKnown === 1 ? says : undefined;
+    if (isKnown !== 1) return this.beat(says);
+    this.#clock.sample(Number(seconds) * 1_000 + Number(micros) / 1_000, sentAt, performance.now());
+    if (version === this.#version) return { count };
+    const { version: _, ...said } = await this.#client.hgetall(this.#keys[1]);
+    this.#version = version ?? undefined;
+    return { count, said: Object.values(said) };
+  }
+
+  async leave(): Promise<void> {
+    await this.#run('', 'leave');
+  }
+
+  #run(says: string, what: 'stay' | 'leave'): ReturnType<BeatCommand> {
+    const beat = (this.#client as unknown as Record<typeof COMMAND, BeatCommand>)[COMMAND].bind(this.#client);
+    return beat(...this.#keys, this.#id, GONE_AFTER_MS, says, what, KEYS_LIVE_MS);
+  }
+}
