@@ -33,15 +33,12 @@ export class AbortListeners {
 
   /** Tells all, once; one that leaves meanwhile is not told. */
   tell(): void {
-    for (let next = this.#take(); next !== undefined; next = this.#take()) {
+    for (;;) {
+      const next = this.#first ?? this.#others?.values().next().value;
+      if (next === undefined) return;
+      this.remove(next);
       if (typeof next === 'function') next();
       else next.handleEvent();
     }
-  }
-
-  #take(): AbortListener | undefined {
-    const next = this.#first ?? this.#others?.values().next().value;
-    if (next !== undefined) this.remove(next);
-    return next;
   }
 }

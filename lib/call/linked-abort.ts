@@ -11,8 +11,8 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     super();
     this.#followed = followed;
     this.#alsoFollowed = alsoFollowed;
-    if (followed) this.#follow(followed);
-    if (alsoFollowed) this.#follow(alsoFollowed);
+    if (followed) follow(followed, this);
+    if (alsoFollowed) follow(alsoFollowed, this);
   }
 
   get aborted(): boolean {
@@ -48,12 +48,6 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
   handleEvent(): void {
     this.abort();
   }
-
-  #follow(signal: CallSignal): void {
-    if (signal.aborted) this.abort();
-    else if (signal instanceof LinkedAbort) signal.add(this);
-    else follow(signal, this);
-  }
 }
 
 /** All calls that follow a signal of the app's share one listener: eleven under one are no leak to be warned of. */
@@ -66,6 +60,14 @@ class Followers extends AbortListeners {
 const followersOf = new WeakMap<CallSignal, Followers>();
 
 function follow(signal: CallSignal, call: LinkedAbort): void {
+  if (signal.aborted) {
+    call.abort();
+    return;
+  }
+  if (signal instanceof LinkedAbort) {
+    signal.add(call);
+    return;
+  }
   let followers = followersOf.get(signal);
   if (followers === undefined) {
     followers = new Followers();

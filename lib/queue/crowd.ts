@@ -1,19 +1,18 @@
 import type { Priority } from '../call/context';
 import { before, DENSITY_BUCKETS } from './density';
-import { IN_CROWD } from './entry';
 import { type HeapItem, IndexedHeap } from './heap';
 import type { PooledEntry } from './pool';
 
-interface Group<Slot> extends HeapItem {
+interface Group<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** The least dense first; of equals the last to come. */
-  readonly calls: IndexedHeap<PooledEntry<Slot>>;
+  readonly calls: IndexedHeap<'inCrowd', PooledEntry<Slot>>;
 }
 
 /** All who wait with one priority, grouped by tenant. */
 class Rank<Slot> {
   readonly groups = new Map<string, Group<Slot>>();
-  readonly largest = new IndexedHeap<Group<Slot>>(0, larger);
+  readonly largest = new IndexedHeap<'inLargest', Group<Slot>>('inLargest', larger);
   readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
   /** No bucket beyond this one has calls; found exactly only when asked. */
   #worst = -1;
@@ -49,7 +48,7 @@ export class Crowd<Slot> {
   }
 
   has(entry: PooledEntry<Slot>): boolean {
-    return (entry.at[IN_CROWD] ?? -1) >= 0;
+    return entry.inCrowd >= 0;
   }
 
   add(entry: PooledEntry<Slot>): void {
@@ -59,8 +58,8 @@ export class Crowd<Slot> {
     if (group === undefined) {
       const opened = {
         tenant: entry.tenant,
-        at: [-1],
-        calls: new IndexedHeap<PooledEntry<Slot>>(IN_CROWD, lessDense),
+        inLargest: -1,
+        calls: new IndexedHeap<'inCrowd', PooledEntry<Slot>>('inCrowd', lessDense),
       };
       opened.calls.add(entry);
       rank.groups.set(entry.tenant, opened);

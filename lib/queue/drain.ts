@@ -26,7 +26,7 @@ export interface DrainEnds<Slot> {
 export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
   readonly #ends: DrainEnds<Slot>;
-  readonly #lanes = new IndexedHeap<Lane<Slot>>(0, before);
+  readonly #lanes = new IndexedHeap<'inDrain', Lane<Slot>>('inDrain', before);
   readonly #aside: PooledEntry<Slot>[] = [];
   #leaving = 0;
   #nextAt = Infinity;

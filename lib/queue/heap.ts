@@ -1,16 +1,17 @@
-/** What lies in heaps knows its place in each, so that it can leave from the middle. -1: not in that heap. */
-export interface HeapItem {
-  readonly at: number[];
-}
+/** What lies in a heap knows its place there, so that it can leave from the middle. -1: not in that heap. */
+export type HeapItem<Place extends string> = Record<Place, number>;
 
-/** A binary heap whose items can be removed and moved in O(log n). `which` is the heap's index in `item.at`. */
-export class IndexedHeap<T extends HeapItem> {
-  readonly #items: T[] = [];
-  readonly #which: number;
+/**
+ * A binary heap whose items can be removed and moved in O(log n).
+ * @typeParam Place The field in which its items know their place: each heap that an item can lie in has one of its own.
+ */
+export class IndexedHeap<Place extends string, T extends HeapItem<Place>> {
+  #items: T[] = [];
+  readonly #place: Place;
   readonly #before: (a: T, b: T) => boolean;
 
-  constructor(which: number, before: (a: T, b: T) => boolean) {
-    this.#which = which;
+  constructor(place: Place, before: (a: T, b: T) => boolean) {
+    this.#place = place;
     this.#before = before;
   }
 
@@ -23,22 +24,24 @@ export class IndexedHeap<T extends HeapItem> {
   }
 
   has(item: T): boolean {
-    return (item.at[this.#which] ?? -1) >= 0;
+    return item[this.#place] >= 0;
   }
 
   add(item: T): void {
-    this.#items.push(item);
+    // Most heaps hold one item, and an array that is pushed to makes room for seventeen.
+    if (this.#items.length === 0) this.#items = [item];
+    else this.#items.push(item);
     this.#up(item, this.#items.length - 1);
   }
 
   /** False when the item wasn't there. */
   remove(item: T): boolean {
-    const place = item.at[this.#which] ?? -1;
+    const place: number = item[this.#place];
     if (place < 0) return false;
     const last = this.#items.pop() as T;
-    item.at[this.#which] = -1;
+    this.#put(item, -1);
     if (last !== item) {
-      last.at[this.#which] = place;
+      this.#put(last, place);
       this.#items[place] = last;
       this.update(last);
     }
@@ -47,12 +50,12 @@ export class IndexedHeap<T extends HeapItem> {
 
   /** Puts an item whose rank changed where it belongs. */
   update(item: T): void {
-    const place = item.at[this.#which] as number;
+    const place: number = item[this.#place];
     if (!this.#up(item, place)) this.#down(item, place);
   }
 
   clear(): void {
-    for (const item of this.#items) item.at[this.#which] = -1;
+    for (const item of this.#items) this.#put(item, -1);
     this.#items.length = 0;
   }
 
@@ -64,11 +67,11 @@ export class IndexedHeap<T extends HeapItem> {
       const other = items[above] as T;
       if (!this.#before(item, other)) break;
       items[place] = other;
-      other.at[this.#which] = place;
+      this.#put(other, place);
       place = above;
     }
     items[place] = item;
-    item.at[this.#which] = place;
+    this.#put(item, place);
     return place !== from;
   }
 
@@ -87,10 +90,14 @@ export class IndexedHeap<T extends HeapItem> {
       }
       if (!this.#before(other, item)) break;
       items[place] = other;
-      other.at[this.#which] = place;
+      this.#put(other, place);
       place = below;
     }
     items[place] = item;
-    item.at[this.#which] = place;
+    this.#put(item, place);
+  }
+
+  #put(item: HeapItem<Place>, place: number): void {
+    item[this.#place] = place;
   }
 }

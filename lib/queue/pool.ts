@@ -19,8 +19,8 @@ export class PooledEntry<Slot> extends Entry<Slot> {
 }
 
 /** The calls of one priority in one pool. Its head is the call whose tenant's turn it is. */
-export class Lane<Slot> implements HeapItem {
-  readonly at = [-1];
+export class Lane<Slot> implements HeapItem<'inDrain'> {
+  inDrain = -1;
   readonly pool: Pool<Slot>;
   readonly turns = new Turns<PooledEntry<Slot>>();
   /** The rank in the drain that is running, noted when the lane was last placed. */

@@ -1,18 +1,17 @@
 import { before, type Ranked } from './density';
-import { IN_TURN } from './entry';
 import { type HeapItem, IndexedHeap } from './heap';
 
 /** What the turns of tenants order: calls of one pool and one priority. */
-export interface TurnCall extends HeapItem, Ranked {
+export interface TurnCall extends HeapItem<'inTurn'>, Ranked {
   readonly tenant: string;
 }
 
 /** Tenants without waiting calls whose counters are remembered, at most. */
 const MOST_REMEMBERED = 4096;
 
-interface Line<C extends TurnCall> extends HeapItem {
+interface Line<C extends TurnCall> extends HeapItem<'inOrder'> {
   readonly tenant: string;
-  readonly calls: IndexedHeap<C>;
+  readonly calls: IndexedHeap<'inTurn', C>;
   /** The token counter. */
   served: number;
   /** Calls that wait, those set aside too. */
@@ -27,7 +26,7 @@ interface Line<C extends TurnCall> extends HeapItem {
  */
 export class Turns<C extends TurnCall> {
   readonly #lines = new Map<string, Line<C>>();
-  readonly #order = new IndexedHeap<Line<C>>(0, sooner);
+  readonly #order = new IndexedHeap<'inOrder', Line<C>>('inOrder', sooner);
   readonly #remembered = new Map<string, number>();
   #sweepAt = 64;
 
@@ -99,8 +98,8 @@ export class Turns<C extends TurnCall> {
       tenant,
       served,
       waiting: 0,
-      at: [-1],
-      calls: new IndexedHeap<C>(IN_TURN, before),
+      inOrder: -1,
+      calls: new IndexedHeap<'inTurn', C>('inTurn', before),
     };
     this.#lines.set(tenant, line);
     return line;

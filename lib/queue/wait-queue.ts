@@ -3,7 +3,6 @@ import type { AiBalancerError } from '../errors';
 import { Crowd } from './crowd';
 import { rank } from './density';
 import { Drain } from './drain';
-import { IN_DEADLINES } from './entry';
 import { IndexedHeap } from './heap';
 import type { QueueOptions } from './options';
 import { PooledEntry } from './pool';
@@ -36,8 +35,8 @@ export class WaitQueue<Slot> {
   readonly #options: WaitQueueOptions<Slot>;
   readonly #pools = new Pools<Slot>();
   readonly #crowd = new Crowd<Slot>();
-  readonly #deadlines = new IndexedHeap<PooledEntry<Slot>>(
-    IN_DEADLINES,
+  readonly #deadlines = new IndexedHeap<'inDeadlines', PooledEntry<Slot>>(
+    'inDeadlines',
     (a, b) => a.lastStartAt < b.lastStartAt,
   );
   readonly #drain: Drain<Slot>;
