@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { requires } from '../helpers/requires';
 
 jest.setTimeout(60_000);
 
@@ -25,20 +26,25 @@ function numbersOf(name: string, out: string): number[] {
   return [...line.slice(line.indexOf(name) + name.length).matchAll(/\d+(\.\d+)?/g)].map(([n]) => Number(n));
 }
 
-describe('the example of many processes', () => {
-  it('runs without Redis too, where each worker counts for itself', async () => {
-    const { code, out, err } = await run(['--once', '--alone', '--seconds', '10']);
+requires('redis-server').describe('the example of many processes', () => {
+  it('loses nobody when Redis dies, and draws no 429', async () => {
+    const { code, out, err } = await run(['--once', '--seconds', '14']);
     expect(err).toBe('');
     expect(code).toBe(0);
-    expect(out).toMatch(/Each worker counts for itself/);
+    expect(out).toMatch(/Redis is dead\n.*\n  worker 1 .* local-share\n/);
     const last = out.slice(out.lastIndexOf('worker 1'));
-    expect(numbersOf('worker 4', last)).toHaveLength(4);
-    const [asked] = numbersOf('asked', out);
-    expect(asked).toBeGreaterThan(30);
-    const [answered, , failed] = numbersOf('all', last);
-    expect(answered! + failed!).toBe(asked);
+    expect(last).toMatch(/worker 4 .* shared\n/);
+    const [answered, , failed, refusals, admitted, allowed] = numbersOf('all', last);
+    expect(refusals).toBe(0);
+    expect(admitted).toBeLessThanOrEqual(allowed!);
+    const [asked, askedMeanwhile] = numbersOf('asked', out);
+    expect(askedMeanwhile).toBeGreaterThan(10);
+    expect(answered! + failed!).toBe(asked! + askedMeanwhile!);
+    expect(numbersOf('too late', out)).toEqual([0, 0]);
   });
+});
 
+describe('the example of many processes', () => {
   it('says what to do where there is no Redis', async () => {
     const { code, out, err } = await run(['--once'], { PATH: '/nonexistent' });
     expect(code).toBe(1);

@@ -8,7 +8,8 @@ import { allowedIn, describeProviders, endpointOf } from './shop';
 import { Workers } from './workers';
 
 const WORKERS = 4;
-const MOMENT_EVERY_MS = 4_000;
+/** How often the day is looked at while it lasts. */
+const MOMENTS = 9;
 /** How long the demo waits for the last answers. */
 const LAST_ANSWERS_MS = 30_000;
 
@@ -77,7 +78,7 @@ async function live({ day, seed, ownRedis, onMoment }: DayOptions, fleet: FleetP
     const second = secondNow();
     onMoment({ second, isRedisDown, reports: workers.reports, admitted, allowed: allowedIn(second) });
   };
-  const ticker = setInterval(() => void tell(), MOMENT_EVERY_MS);
+  const ticker = setInterval(() => void tell(), (day.endsAt * 1_000) / MOMENTS);
 
   const random = seededRandom(seed);
   for (const question of questionsOf(day, publishedLengths(random), random)) {

@@ -27,9 +27,10 @@ async function main(): Promise<number> {
     console.error(flags);
     return 2;
   }
-  const given = process.env.REDIS_URL;
-  const own = flags.alone || given ? undefined : await OwnRedis.start();
-  if (!flags.alone && !given && !own) {
+  const { REDIS_URL } = process.env;
+  const given = REDIS_URL === '' ? undefined : REDIS_URL;
+  const own = flags.alone || given !== undefined ? undefined : await OwnRedis.start();
+  if (!flags.alone && given === undefined && !own) {
     console.error(NO_REDIS);
     return 1;
   }

@@ -26,16 +26,19 @@ function row(name: string, report?: WorkerReport): string {
   const cells = report
     ? [report.answered, report.waited, report.failed, report.rateLimited]
     : ['answered', 'waited', 'failed', '429s'];
-  return `  ${name.padEnd(10)}${cells.map((cell) => String(cell).padStart(10)).join('')}`;
+  const counts = cells.map((cell) => String(cell).padStart(10)).join('');
+  return `  ${name.padEnd(10)}${counts}   ${report ? report.quotas : 'quotas'}`.trimEnd();
 }
 
 export function sumOf(reports: readonly WorkerReport[]): WorkerReport {
-  const sum = (field: keyof WorkerReport) => reports.reduce((total, report) => total + report[field], 0);
+  const sum = (field: Exclude<keyof WorkerReport, 'quotas'>) =>
+    reports.reduce((total, report) => total + report[field], 0);
   return {
     answered: sum('answered'),
     failed: sum('failed'),
     waited: sum('waited'),
     rateLimited: sum('rateLimited'),
+    quotas: '',
   };
 }
 

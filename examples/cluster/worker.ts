@@ -46,7 +46,10 @@ ai.balancer.on('attempt', (attempt) => {
   if (attempt.class === 'rate_limited') report.rateLimited += 1;
 });
 
-setInterval(() => process.send?.({ ...report } satisfies WorkerReport), 500).unref();
+setInterval(() => {
+  const quotas = ai.balancer.stats().cluster?.mode ?? 'its own';
+  process.send?.({ ...report, quotas } satisfies WorkerReport);
+}, 500).unref();
 
 void ai.balancer.ready().then(() => {
   // Port 0 is the same port for all workers of one primary.

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { WorkerConfig, WorkerReport } from './shop';
 
-const NOTHING: WorkerReport = { answered: 0, failed: 0, waited: 0, rateLimited: 0 };
+const NOTHING: WorkerReport = { answered: 0, failed: 0, waited: 0, rateLimited: 0, quotas: '' };
 
 /** The workers of the shop, forked by Node's cluster module, on one port. */
 export class Workers {
