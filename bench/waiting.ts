@@ -1,17 +1,25 @@
 /**
- * What 10,000 waiting calls cost through the whole balancer: memory a call, and a drain over 50 endpoints.
+ * What 10,000 waiting calls cost through the whole balancer: memory a call, everything included that is there because
+ * it waits, and a drain over 50 endpoints.
  * `node --expose-gc --import tsx bench/waiting.ts`
  */
 import axios from 'axios';
-import { createBalancer } from '../lib/index';
+import { type Balancer, createBalancer } from '../lib/index';
 
 const WAITING = 10_000;
 const ENDPOINTS = 50;
 const MODELS = 5;
 
-async function main(): Promise<void> {
-  const collect = globalThis.gc;
-  const balancer = createBalancer({
+interface Scenario {
+  readonly stream: boolean;
+  /** A signal and a tenant of its own for each call, in place of one signal and 100 tenants for all. */
+  readonly own: boolean;
+}
+
+type Row = Record<string, string | number>;
+
+function balancerOf(): Balancer {
+  return createBalancer({
     endpoints: Array.from({ length: ENDPOINTS }, (_, index) => ({
       name: `key-${index}`,
       model: `model-${index % MODELS}`,
@@ -27,31 +35,34 @@ async function main(): Promise<void> {
     // Answers never: what is in flight stays there.
     http: { axios: axios.create({ adapter: () => new Promise(() => undefined) }) },
   });
+}
+
+/** Sends the call of that number. */
+function senderOf(balancer: Balancer, { stream, own }: Scenario, all: AbortSignal) {
   const bodies = Array.from({ length: MODELS }, (_, model) => ({
     model: `model-${model}`,
     messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
     max_tokens: 200,
+    ...(stream ? { stream } : {}),
   }));
-  const leaving = new AbortController();
-  const send = (index: number) =>
+  // The app's, whether the call waits or not.
+  const signals = Array.from({ length: 4_000 + WAITING }, () => (own ? new AbortController().signal : all));
+  return (index: number): Promise<unknown> =>
     balancer.chat(bodies[index % MODELS]!, {
-      signal: leaving.signal,
+      signal: signals[index]!,
       priority: ((index % 5) + 1) as 1,
-      tenant: `tenant ${index % 100}`,
+      tenant: `tenant ${own ? index : index % 100}`,
+      // A stream has no deadline of its own, and waits for a minute at most.
+      ...(stream ? { timeoutMs: 3_600_000 } : {}),
     });
-  // Fills the buckets, and opens every part that is opened once.
-  const filling = Array.from({ length: 4_000 }, (_, index) => send(index));
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  collect?.();
-  const before = process.memoryUsage().heapUsed;
-  const size = balancer.stats().queue.size;
-  const entering = performance.now();
-  const calls = Array.from({ length: WAITING - size }, (_, index) => send(index));
-  const enterUs = ((performance.now() - entering) / calls.length) * 1_000;
-  await new Promise((resolve) => setImmediate(resolve));
-  collect?.();
-  const waiting = balancer.stats().queue.size;
-  const bytes = (process.memoryUsage().heapUsed - before) / (waiting - size);
+}
+
+function heapUsed(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+async function drains(balancer: Balancer): Promise<number[]> {
   const turns: number[] = [];
   for (let round = 0; round < 60; round++) {
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -61,16 +72,43 @@ async function main(): Promise<void> {
     await Promise.resolve();
     turns.push(performance.now() - start);
   }
-  turns.sort((a, b) => a - b);
-  console.log(`${waiting} calls waiting in the balancer, ${ENDPOINTS} endpoints; node ${process.version}`);
-  console.table({
+  return turns.sort((a, b) => a - b);
+}
+
+async function run(scenario: Scenario): Promise<Row> {
+  const balancer = balancerOf();
+  const leaving = new AbortController();
+  const send = senderOf(balancer, scenario, leaving.signal);
+  // Fills the buckets, and opens every part that is opened once.
+  const filling = Array.from({ length: 4_000 }, (_, index) => send(index));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const before = heapUsed();
+  const { size } = balancer.stats().queue;
+  const entering = performance.now();
+  const calls = Array.from({ length: WAITING - size }, (_, index) => send(4_000 + index));
+  const enterUs = ((performance.now() - entering) / calls.length) * 1_000;
+  await new Promise((resolve) => setImmediate(resolve));
+  const after = heapUsed();
+  const waiting = balancer.stats().queue.size;
+  const turns = await drains(balancer);
+  await Promise.all([balancer.close({ graceMs: 0 }), Promise.allSettled([...filling, ...calls])]);
+  return {
+    waiting,
     'entering, us a call': enterUs.toFixed(1),
-    'memory, bytes a call': collect ? Math.round(bytes) : 'needs --expose-gc',
+    'memory, bytes a call':
+      'gc' in globalThis ? Math.round((after - before) / (waiting - size)) : 'needs --expose-gc',
     'drain, ms, p50': (turns[30] ?? Number.NaN).toFixed(2),
     'drain, ms, p95': (turns[57] ?? Number.NaN).toFixed(2),
-  });
-  leaving.abort();
-  await Promise.allSettled([...filling, ...calls]);
+  };
+}
+
+async function main(): Promise<void> {
+  const rows: Record<string, Row> = {};
+  rows['whole answers'] = await run({ stream: false, own: false });
+  rows['streams'] = await run({ stream: true, own: false });
+  rows['whole, a signal and a tenant each'] = await run({ stream: false, own: true });
+  console.log(`calls waiting in the balancer, ${ENDPOINTS} endpoints; node ${process.version}`);
+  console.table(rows);
   process.exit(0);
 }
 

@@ -1,0 +1,73 @@
+import { getEventListeners } from 'node:events';
+import { LinkedAbort } from '../../lib/call/linked-abort';
+
+function listeners(signal: AbortSignal): number {
+  return getEventListeners(signal, 'abort').length;
+}
+
+test('calls that follow one signal share a listener, which goes with the last of them', () => {
+  const { signal } = new AbortController();
+  const calls = Array.from({ length: 20 }, () => new LinkedAbort(signal));
+  expect(listeners(signal)).toBe(1);
+  for (const call of calls.slice(1)) call.release();
+  expect(listeners(signal)).toBe(1);
+  calls[0]?.release();
+  calls[0]?.release();
+  expect(listeners(signal)).toBe(0);
+  expect(new LinkedAbort(signal).aborted).toBe(false);
+  expect(listeners(signal)).toBe(1);
+});
+
+test('all that follow a signal abort with it, and none that was released', () => {
+  const controller = new AbortController();
+  const calls = Array.from({ length: 3 }, () => new LinkedAbort(controller.signal));
+  calls[1]?.release();
+  controller.abort();
+  expect(calls.map(({ aborted }) => aborted)).toEqual([true, false, true]);
+  expect(new LinkedAbort(controller.signal).aborted).toBe(true);
+});
+
+test('it follows two signals, and the same one twice', () => {
+  const [one, two] = [new AbortController(), new AbortController()];
+  const call = new LinkedAbort(one.signal, two.signal);
+  const twice = new LinkedAbort(two.signal, two.signal);
+  twice.release();
+  expect(listeners(two.signal)).toBe(1);
+  two.abort();
+  expect([call.aborted, twice.aborted]).toEqual([true, false]);
+  call.release();
+  expect(listeners(one.signal)).toBe(0);
+});
+
+test('an attempt follows its call, without the reason, and can be aborted by itself', () => {
+  const call = new LinkedAbort();
+  const [attempt, other, released] = [new LinkedAbort(call), new LinkedAbort(call), new LinkedAbort(call)];
+  other.abort();
+  released.release();
+  expect(call.aborted).toBe(false);
+  const reason = new Error('closing');
+  call.abort(reason);
+  call.abort(new Error('again'));
+  expect(call.reason).toBe(reason);
+  expect([attempt.aborted, attempt.reason, released.aborted]).toEqual([true, undefined, false]);
+});
+
+test('listeners are told once, in their order, functions and objects; one that left meanwhile is not', () => {
+  const call = new LinkedAbort();
+  const told: string[] = [];
+  const last = (): void => void told.push('last');
+  call.addEventListener('abort', () => void told.push('first'));
+  call.addEventListener('abort', {
+    handleEvent: () => {
+      told.push('second');
+      call.removeEventListener('abort', last);
+    },
+  });
+  call.addEventListener('abort', last);
+  const gone = (): void => void told.push('gone');
+  call.addEventListener('abort', gone);
+  call.removeEventListener('abort', gone);
+  call.abort();
+  call.abort();
+  expect(told).toEqual(['first', 'second']);
+});
