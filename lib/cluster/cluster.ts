@@ -79,7 +79,7 @@ export class Cluster {
       this.#link.ask((connection) => {
         reservoir ??= new SharedReservoir(connection, id, { rate: own.limit, maximum });
         return ask(reservoir);
-      });
+      }, reservoir === undefined);
     const account = new LeaseAccount(
       view,
       {
@@ -133,7 +133,13 @@ export class Cluster {
   #linked(state: LinkState, reason: string | undefined): void {
     if (state === 'connecting') return;
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
-    for (const resolve of this.#onReady.splice(0)) resolve();
+    const waiting = this.#onReady.splice(0);
+    if (waiting.length > 0) void this.#firstAnswers().then(() => waiting.forEach((resolve) => resolve()));
+  }
+
+  /** Every ledger has told its level, or Redis is away again. */
+  async #firstAnswers(): Promise<void> {
+    await Promise.all([...this.#accounts.values()].map(({ account }) => account.answered));
   }
 
   #setMode(mode: ClusterMode, reason?: string): void {

@@ -120,6 +120,13 @@ export class LeaseAccount {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Without Redis: what would be left had nothing been used since, and this process's share of everything. */
   #unused: Unused | undefined;
+  /** The ledger has not been heard since the start. */
+  #isNew = true;
+  #onAnswer: () => void = () => undefined;
+  /** Resolves when the ledger has told its level, or can't be asked. */
+  readonly answered = new Promise<void>((resolve) => {
+    this.#onAnswer = resolve;
+  });
   /** Units used without Redis that it has been told of since. */
   #told = 0;
   #rejoin: ReturnType<typeof setTimeout> | undefined;
@@ -236,6 +243,7 @@ export class LeaseAccount {
     this.#back += Math.floor(this.#paid);
     if (this.#mode === 'shared' && this.#back > 0) this.#ledger.take(-this.#back).catch(() => undefined);
     for (const hold of this.#holds.splice(0)) hold.settle(false);
+    this.#onAnswer();
     this.#mode = 'closed';
     this.#ledger.close();
   }
@@ -292,7 +300,7 @@ export class LeaseAccount {
     const owed = this.#owed;
     const shift = this.#shift;
     const back = Math.floor(this.#back);
-    const isNews = this.#unused !== undefined;
+    const isNews = this.#unused !== undefined || this.#isNew;
     if (wanted === 0 && owed === 0 && shift === 0 && back === 0 && !isNews) return;
     this.#isAsking = true;
     this.#owed = 0;
@@ -320,6 +328,8 @@ export class LeaseAccount {
     }
     this.#unused = undefined;
     this.#told = 0;
+    this.#isNew = false;
+    this.#onAnswer();
     this.#heard({ wanted, price, shift, left, asked });
     this.#isAsking = false;
     this.#touch();
@@ -397,6 +407,7 @@ export class LeaseAccount {
   #goLocal(now: number): void {
     this.#epoch++;
     this.#isAsking = false;
+    this.#onAnswer();
     const { depth } = this.#view;
     // The others may still reach Redis, or may have taken what we haven't heard of: of a full bucket only a part.
     const ledger = Math.min(this.#ledgerLevel(now), MOST_DIVIDED * depth);

@@ -65,11 +65,15 @@ export class RedisLink {
     return this.#clock.now();
   }
 
-  /** @throws at once while Redis is away, else what the question rejects with. */
-  async ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+  /**
+   * @param isFirst It may take several round trips, and nobody's call waits for it.
+   * @throws at once while Redis is away, else what the question rejects with.
+   */
+  async ask<T>(question: (connection: Connection) => Promise<T>, isFirst = false): Promise<T> {
     if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
     try {
-      return await this.#patience.watch(question(this.#connection));
+      const answer = question(this.#connection);
+      return await (isFirst ? answer : this.#patience.watch(answer));
     } catch (error) {
       this.#down(reasonOf(error));
       throw error;

@@ -1,6 +1,10 @@
 /** Redis is taken to be away when it owes an answer for so long, in milliseconds: a call waits no longer for it. */
 export const PATIENCE_MS = 40;
 
+/** A timer that is later than this has seen a stall of our own loop, after which Redis gets so long again. */
+const STALL_MS = 10;
+const AFTER_STALL_MS = 15;
+
 /**
  * Watches the answers that Redis owes. Our own event loop may have stalled: a timer that fires late lets I/O be polled
  * once more before it judges.
@@ -18,7 +22,7 @@ export class Patience {
   async watch<T>(answer: Promise<T>): Promise<T> {
     const question = {};
     this.#asked.set(question, performance.now());
-    this.#timer ??= this.#arm(PATIENCE_MS);
+    if (this.#timer === undefined) this.#arm(PATIENCE_MS);
     try {
       return await answer;
     } finally {
@@ -32,9 +36,13 @@ export class Patience {
     this.#asked.clear();
   }
 
-  #arm(ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      if (this.#leftMs() > 0) this.#again();
+  #arm(ms: number): void {
+    const dueAt = performance.now() + ms;
+    this.#timer = setTimeout(() => {
+      const hasStalled = performance.now() - dueAt > STALL_MS;
+      if (this.#leftMs() > 0) this.#next();
+      // An answer may take several turns of the loop: its script isn't loaded yet, or it comes in parts.
+      else if (hasStalled) this.#arm(AFTER_STALL_MS);
       else setImmediate(() => this.#judge());
     }, ms).unref();
   }
@@ -42,13 +50,16 @@ export class Patience {
   #judge(): void {
     if (this.#timer === undefined) return;
     const isLate = this.#leftMs() <= 0;
-    this.#again();
+    // Those that are late already are not judged again.
+    if (isLate) this.#asked.clear();
+    this.#next();
     if (isLate) this.#onLate();
   }
 
-  #again(): void {
+  #next(): void {
+    this.#timer = undefined;
     const left = this.#leftMs();
-    this.#timer = left === Infinity ? undefined : this.#arm(left > 0 ? left : PATIENCE_MS);
+    if (left < Infinity) this.#arm(Math.max(1, left));
   }
 
   /** Until the oldest question is late; Infinity where nothing is owed. */
