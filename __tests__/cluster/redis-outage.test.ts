@@ -31,7 +31,7 @@ async function live(
   [, begin, end]: Trouble,
   { rpm, perSecond, timeoutMs }: { rpm: number; perSecond: number; timeoutMs: number },
 ) {
-  const [redis, provider] = await Promise.all([rig.redis(), rig.provider({ ttftMs: 20 })]);
+  const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
   const config = { endpoints: [provider.endpoint({ rpm })], cluster: { redis: redis.url } };
   const members: Member[] = await rig.members(3, config);
   const startedAt = Date.now();
