@@ -15,14 +15,14 @@ import { TextMeter } from './call/tokens-text';
 import { type Answer, CallOutcome } from './call-outcome';
 import { Cluster, isSameCluster } from './cluster/cluster';
 import type { ClusterMode } from './cluster/options';
-import type { BalancerConfig, ResolvedConfig } from './config/options';
 import { configError, faultAt } from './config/faults';
+import type { BalancerConfig, ResolvedConfig } from './config/options';
 import { resolveConfig } from './config/resolve';
 import type { Endpoint, EndpointState, Lease } from './endpoint/endpoint';
 import { leasedLedgers } from './endpoint/leased-ledger';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
-import { Coalescer } from './failover/coalesce';
+import { Coalescer, isRepeatable } from './failover/coalesce';
 import { Executor, type StreamResult, type WholeEnd } from './failover/executor';
 import { HedgePolicy } from './failover/hedge';
 import { Idempotency } from './failover/idempotency';
@@ -242,7 +242,9 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     if (this.#closing) throw closedError();
     const resolved = resolveConfig(config);
     if (!isSameCluster(this.#config.cluster, resolved.cluster)) {
-      throw configError([faultAt(config, ['cluster'], 'the redis and prefix that the balancer was made with')]);
+      throw configError([
+        faultAt(config, ['cluster'], 'the redis and prefix that the balancer was made with'),
+      ]);
     }
     this.#config = resolved;
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
@@ -325,7 +327,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     const { coalesce, idempotency } = this.#config;
     const told = (end: WholeEnd): void => running.ended(end);
     if (idempotency && key !== undefined) void this.#idempotency.run(key, running.call).then(told);
-    else if (coalesce) void this.#coalescer.run(running.call).then(told);
+    else if (coalesce && isRepeatable(running.call)) void this.#coalescer.run(running.call).then(told);
     else this.#executor.whole(running);
   }
 

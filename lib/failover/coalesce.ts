@@ -5,7 +5,7 @@ import type { WholeEnd } from './executor';
 import { fingerprint } from './fingerprint';
 import { type SendWhole, SharedRun, sent } from './shared-run';
 
-/** Sends calls that are the same, in flight at the same time, once. */
+/** Sends repeatable calls that are the same, in flight at the same time, once. */
 export class Coalescer {
   readonly #send: SendWhole;
   readonly #running = new Map<string, SharedRun>();
@@ -16,7 +16,7 @@ export class Coalescer {
 
   /** Never rejects. */
   async run(call: Call): Promise<WholeEnd> {
-    const key = isRepeatable(call) ? identity(call) : undefined;
+    const key = identity(call);
     if (key === undefined) return sent(this.#send, call);
     for (;;) {
       const run = this.#runOf(key, call);
@@ -39,8 +39,8 @@ export class Coalescer {
   }
 }
 
-/** Whether a second answer would say the same. */
-function isRepeatable({ operation, body }: Call): boolean {
+/** Whether a second answer would say the same: only such calls are worth joining. */
+export function isRepeatable({ operation, body }: Call): boolean {
   return operation === 'embeddings' || (body as ChatBody).temperature === 0;
 }
 

@@ -8,6 +8,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { CallOptions, RequestContext } from '../call/context';
 import type { CallGate } from '../call/gate';
+import { LinkedAbort } from '../call/linked-abort';
 import { definedOnly } from '../config/endpoint';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
@@ -56,7 +57,7 @@ export interface RequestState {
   readonly beforeCall: (() => void)[];
   defaults: CallOptions;
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
-  leaving: AbortController | undefined;
+  leaving: LinkedAbort | undefined;
 }
 
 /** Across copies of this package: its middlewares may come from several. */
@@ -109,7 +110,7 @@ export function suggestContext(
 /** Makes `req.ai` live and ties it to the response: when that closes unfinished, the calls are aborted. */
 export function goLive(state: RequestState, res: Response): void {
   if (state.leaving) return;
-  const leaving = new AbortController();
+  const leaving = new LinkedAbort();
   state.leaving = leaving;
   // 'close' of the request comes with every request; that of the response, unfinished, only when the caller left.
   const onClose = (): void => {
@@ -143,7 +144,7 @@ function createAi(state: RequestState): RequestAi {
     } catch (error) {
       return refusedCall(error);
     }
-    const callGate = { ...gate, request: state.request, signal: leaving.signal };
+    const callGate = { ...gate, request: state.request, signal: leaving };
     return balancer[CALL](operation, body, merged(own), callGate) as AICall<never>;
   };
   return {
