@@ -106,7 +106,8 @@ export class Member {
     return Math.max(0, this.endpoint.restsUntil(now) - now);
   }
 
-  async call(): Promise<End> {
+  /** @param counts A call that has moved on too often already takes an attempt that was not sent for one that failed. */
+  async call(counts = false): Promise<End> {
     const { endpoint } = this;
     const now = performance.now();
     if (!endpoint.breaker.admits || endpoint.restsUntil(now) > 0) return 'refused';
@@ -125,7 +126,8 @@ export class Member {
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
       if (error.detail.staleSocket) {
-        lease.aborted(false);
+        if (counts) lease.failed(error);
+        else lease.aborted(false);
         return 'not-sent';
       }
       lease.failed(error);

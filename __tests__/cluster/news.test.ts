@@ -140,6 +140,22 @@ describe('the turn to probe', () => {
     expect(a.endpoint.failures).toBe(0);
   });
 
+  it('that did not come counts against nobody, however the call takes it', async () => {
+    const { wire, b } = await halfOpen();
+    wire.seize('probe e', 60_000);
+    expect(await during(b.call(true))).toBe('not-sent');
+    expect([b.endpoint.failures, b.endpoint.inFlight, b.state]).toEqual([0, 0, 'half-open']);
+    expect(b.endpoint.failureShare.value(performance.now())).toBeLessThan(0.01);
+  });
+
+  it('is part of the time that the probe has', async () => {
+    const { wire, a } = await halfOpen(undefined, () => ({ status: 200, ms: 60_000 }));
+    wire.roundTripMs = 48;
+    const since = performance.now();
+    expect(await during(a.call())).toBe('failed');
+    expect(performance.now() - since).toBeLessThan(5_020);
+  });
+
   it('is nobody`s to give while Redis is away: each probes by itself', async () => {
     const { wire, a, b } = await halfOpen();
     wire.isUp = false;
@@ -203,6 +219,15 @@ describe('rests', () => {
     expect(Math.abs(b.restMs - a.restMs)).toBeLessThan(10);
     expect(b.group.restsUntil).toBeGreaterThan(performance.now() + 3_000);
     expect(JSON.parse(wire.sent[0]!)).toMatchObject({ kind: 'quota', quotas: ['endpoint e', GROUP] });
+  });
+
+  it('a 429 of our own after one that was told of rests for twice as long, where neither names a time', async () => {
+    const { joined } = cluster(2, () => ({ status: 429, ms: 20 }));
+    const [a, b] = joined as [Member, Member];
+    await during(a.call());
+    await pass(1_200);
+    await during(b.call());
+    expect(b.restMs).toBeGreaterThanOrEqual(1_990);
   });
 
   it('the 429s of one burst are told a few times at most', async () => {
