@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { LeaseAccount, type LeaseView } from './lease-account';
+import { LeaseAccount } from './lease-account';
 import { commonTerms, ledgerDepthMs } from './lease-terms';
+import type { LeaseView } from './lease-view';
 import { type LinkState, RedisLink } from './link';
 import type { Beat } from './members';
 import type { Claims, NewsChannel } from './news-channel';
@@ -79,7 +80,7 @@ export class Cluster {
       this.#link.ask((connection) => {
         reservoir ??= new SharedReservoir(connection, id, { rate: own.limit, maximum });
         return ask(reservoir);
-      }, reservoir === undefined);
+      }, reservoir?.isOpen !== true);
     const account = new LeaseAccount(
       view,
       {

@@ -1,5 +1,9 @@
+import { Credit } from './credit';
+import { Hold } from './hold';
 import { type LeaseTerms, leaseMs, ledgerDepthMs } from './lease-terms';
+import type { LeaseLedger, LeaseView } from './lease-view';
 import type { ClusterMode } from './options';
+import { OutageShare } from './outage-share';
 
 /**
  * Units of the ledger in one request or token. Redis counts in whole numbers, and this makes a limit of one a minute a
@@ -17,78 +21,8 @@ const PAUSE_MS = 250;
 const MOST_PAUSE_MS = 1_000;
 /** How many times, a flush apart, a process tells what it used without Redis before it asks for more. */
 const REJOIN_STEPS = 4;
-/** Of a bucket that is divided because Redis is away, at most this share of its depth is handed out. */
-const MOST_DIVIDED = 0.25;
 /** How soon a call asks again while nothing may start, in milliseconds. */
 const CLOSED_MS = 1_000;
-/** Rounding, not a missing unit. */
-const EPSILON = 1e-6;
-
-/** The process's own reckoning of a limit: what the ledger holds, and the lease in hand. */
-export interface LeaseView {
-  readonly depth: number;
-  /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
-  readonly shownDepthMs: number;
-  /** Units that stay untouched at the bottom. */
-  readonly spare: number;
-  /** The limit that the provider says, over the configured one; at most 1. */
-  readonly limitShare: number;
-  /** How far refusals have lowered the rate; at most 1. */
-  readonly slowdown: number;
-  level(now: number): number;
-  put(units: number, now: number): void;
-  /** The level is this. What it is off by is what other processes took. */
-  agree(level: number, now: number): void;
-  /** From now on this part of the limit and of the depth is its own; 1 is all of it. */
-  setShare(share: number, level: number, now: number): void;
-  /** Units a millisecond that this process can reckon with. */
-  readonly rate: number;
-  /** The depth, in milliseconds of the limit, and how many processes share it. */
-  setCompany(depthMs: number, members: number): void;
-}
-
-/** The ledger in Redis. */
-export interface LeaseLedger {
-  /** Takes units of the ledger; gives what is left. Rejects while Redis is away. */
-  take(units: number): Promise<number>;
-  configure(terms: { rate: number; maximum: number }): Promise<void>;
-  level(): Promise<number>;
-  close(): void;
-}
-
-/** A part of the ledger as it would be had nobody used it since. */
-interface Unused {
-  readonly level: number;
-  readonly depth: number;
-  readonly at: number;
-  readonly share: number;
-}
-
-/** What an attempt waits for until the ledger has said that it may be taken. */
-export class Hold {
-  state: 'waiting' | 'granted' | 'refused' = 'waiting';
-  readonly answered: Promise<boolean>;
-  #answer: (granted: boolean) => void = () => undefined;
-
-  constructor(
-    readonly units: number,
-    readonly account: LeaseAccount,
-  ) {
-    this.answered = new Promise((resolve) => {
-      this.#answer = resolve;
-    });
-  }
-
-  settle(granted: boolean): void {
-    this.state = granted ? 'granted' : 'refused';
-    this.#answer(granted);
-  }
-
-  /** Nobody waits for it any more. */
-  cancel(): void {
-    this.account.cancel(this);
-  }
-}
 
 /**
  * One limit of a quota that many processes share. The view answers at once; what it lets through is covered by a lease,
@@ -101,9 +35,8 @@ export class LeaseAccount {
   #mode: ClusterMode = 'starting';
   #members = 1;
   #terms: LeaseTerms;
-  /** Units in hand that nobody has reserved, and what the ledger took for them. */
-  #credit = 0;
-  #paid = 0;
+  /** Units in hand that nobody has reserved. */
+  readonly #credit = new Credit();
   /** Used without asking: usage above the estimate. */
   #owed = 0;
   /** Corrections by headers that the ledger has not been told. */
@@ -118,8 +51,8 @@ export class LeaseAccount {
   #refusedAt = -Infinity;
   #pausedUntil = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Without Redis: what would be left had nothing been used since, and this process's share of everything. */
-  #unused: Unused | undefined;
+  /** Without Redis, and until it has been told what was used meanwhile. */
+  #outage: OutageShare | undefined;
   /** The ledger has not been heard since the start. */
   #isNew = true;
   #onAnswer: () => void = () => undefined;
@@ -127,8 +60,6 @@ export class LeaseAccount {
   readonly answered = new Promise<void>((resolve) => {
     this.#onAnswer = resolve;
   });
-  /** Units used without Redis that it has been told of since. */
-  #told = 0;
   #rejoin: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: LeaseView, ledger: LeaseLedger, terms: LeaseTerms) {
@@ -141,11 +72,11 @@ export class LeaseAccount {
   reserve(units: number): Hold | undefined {
     if (this.#isLocal) return undefined;
     this.#usedAt = performance.now();
-    if (this.#holds.length === 0 && this.#credit + EPSILON >= units) {
-      this.#spend(units);
+    if (this.#holds.length === 0 && this.#credit.covers(units)) {
+      this.#credit.spend(units);
       return undefined;
     }
-    const hold = new Hold(units, this);
+    const hold = new Hold(units, this.#cancel);
     this.#holds.push(hold);
     // All that start in one turn ask together.
     if (this.#holds.length === 1) queueMicrotask(() => void this.#ask());
@@ -160,23 +91,14 @@ export class LeaseAccount {
     if (this.#mode === 'closed') return CLOSED_MS;
     if (this.#isLocal || this.#pausedUntil <= now) return viewMs;
     // The lease in hand is ours, whatever the ledger holds.
-    if (this.#holds.length === 0 && this.#credit + EPSILON >= units) return 0;
+    if (this.#holds.length === 0 && this.#credit.covers(units)) return 0;
     return Math.max(viewMs, this.#pausedUntil - now);
-  }
-
-  cancel(hold: Hold): void {
-    const at = this.#holds.indexOf(hold);
-    if (at < 0) return;
-    this.#holds.splice(at, 1);
-    hold.settle(false);
-    this.#view.put(hold.units, performance.now());
   }
 
   /** What had been covered is not needed. */
   returned(units: number): void {
     if (this.#isLocal) return;
-    this.#credit += units;
-    this.#paid += this.#toLedger(units);
+    this.#credit.add(units, this.#toLedger(units));
     this.#serve();
     this.#touch();
   }
@@ -184,8 +106,8 @@ export class LeaseAccount {
   /** More was used than had been covered. */
   overdrawn(units: number): void {
     if (this.#isLocal) return;
-    const covered = Math.min(units, this.#credit);
-    this.#spend(covered);
+    const covered = Math.min(units, this.#credit.units);
+    this.#credit.spend(covered);
     this.#owed += units - covered;
     this.#touch();
   }
@@ -227,9 +149,8 @@ export class LeaseAccount {
   /** Units of the ledger to make it with where Redis has lost it, or never had it. */
   initialLevel(): number {
     const now = performance.now();
-    const unused = this.#unused;
-    if (!unused) return this.#toLedger(Math.min(this.#view.depth, this.#ledgerLevel(now)));
-    return this.#toLedger(Math.min(unused.depth, this.#unusedLevel(now) / unused.share));
+    const level = this.#outage?.wholeLevel(this.#ledgerRate, now) ?? this.#ledgerLevel(now);
+    return this.#toLedger(Math.min(this.#view.depth / (this.#outage?.share ?? 1), level));
   }
 
   async balance(): Promise<number> {
@@ -240,7 +161,7 @@ export class LeaseAccount {
     clearTimeout(this.#timer);
     clearTimeout(this.#rejoin);
     this.#timer = this.#rejoin = undefined;
-    this.#back += Math.floor(this.#paid);
+    this.#back += Math.floor(this.#credit.spend(this.#credit.units));
     if (this.#mode === 'shared' && this.#back > 0) this.#ledger.take(-this.#back).catch(() => undefined);
     for (const hold of this.#holds.splice(0)) hold.settle(false);
     this.#onAnswer();
@@ -260,12 +181,16 @@ export class LeaseAccount {
 
   /** What the ledger holds, as far as we know. */
   #ledgerLevel(now: number): number {
-    return this.#view.level(now) + this.#waiting - this.#credit;
+    return this.#view.level(now) + this.#waiting - this.#credit.units;
+  }
+
+  /** Its refill, in units a millisecond. */
+  get #ledgerRate(): number {
+    return (this.#terms.limit * this.#view.limitShare) / 60_000;
   }
 
   get #leaseUnits(): number {
-    const { limit, depthMs } = this.#terms;
-    return (leaseMs(depthMs, this.#members) * limit * this.#view.limitShare) / 60_000;
+    return leaseMs(this.#terms.depthMs, this.#members) * this.#ledgerRate;
   }
 
   #toLedger(units: number): number {
@@ -277,16 +202,16 @@ export class LeaseAccount {
     return Math.ceil((units * SCALE) / (this.#view.limitShare * this.#view.slowdown));
   }
 
-  #spend(units: number): void {
-    const left = Math.max(0, this.#credit - units);
-    this.#paid = this.#credit > 0 ? (this.#paid * left) / this.#credit : 0;
-    this.#credit = left;
-  }
+  readonly #cancel = (hold: Hold): void => {
+    this.#holds = this.#holds.filter((other) => other !== hold);
+    hold.settle(false);
+    this.#view.put(hold.units, performance.now());
+  };
 
   #serve(): void {
     for (let hold = this.#holds[0]; hold; hold = this.#holds[0]) {
-      if (this.#credit + EPSILON < hold.units) return;
-      this.#spend(hold.units);
+      if (!this.#credit.covers(hold.units)) return;
+      this.#credit.spend(hold.units);
       this.#holds.shift();
       hold.settle(true);
     }
@@ -300,7 +225,7 @@ export class LeaseAccount {
     const owed = this.#owed;
     const shift = this.#shift;
     const back = Math.floor(this.#back);
-    const isNews = this.#unused !== undefined || this.#isNew;
+    const isNews = this.#outage !== undefined || this.#isNew;
     if (wanted === 0 && owed === 0 && shift === 0 && back === 0 && !isNews) return;
     this.#isAsking = true;
     this.#owed = 0;
@@ -326,8 +251,7 @@ export class LeaseAccount {
       this.#ledger.take(-price).catch(() => undefined);
       return;
     }
-    this.#unused = undefined;
-    this.#told = 0;
+    this.#outage = undefined;
     this.#isNew = false;
     this.#onAnswer();
     this.#heard({ wanted, price, shift, left, asked });
@@ -339,7 +263,7 @@ export class LeaseAccount {
   /** The holds' units, and a lease on top where the ledger has that much to spare. */
   #wanted(now: number): number {
     if (this.#holds.length === 0) return 0;
-    const need = Math.max(0, this.#waiting - this.#credit);
+    const need = Math.max(0, this.#waiting - this.#credit.units);
     const room = this.#ledgerLevel(now) - this.#view.spare - need;
     return need + Math.max(0, Math.min(this.#leaseUnits, room));
   }
@@ -358,13 +282,12 @@ export class LeaseAccount {
     const refusedPrice = wanted > 0 ? Math.floor((price * refused) / wanted) : 0;
     const undo = refusedPrice + this.#toLedger(tooLow) - this.#toLedger(tooHigh);
     if (undo !== 0) this.#ledger.take(-undo).catch(() => undefined);
-    this.#credit += wanted - refused;
-    this.#paid += price - refusedPrice;
+    this.#credit.add(wanted - refused, price - refusedPrice);
     this.#serve();
     const now = performance.now();
     const late = this.#holds.filter((hold) => asked.has(hold));
     this.#holds = this.#holds.filter((hold) => !asked.has(hold));
-    this.#view.agree(left + refused + tooLow - tooHigh + this.#credit - this.#waiting, now);
+    this.#view.agree(left + refused + tooLow - tooHigh + this.#credit.units - this.#waiting, now);
     if (late.length > 0) this.#refusedAt = now;
     if (this.#members > 1 && left + refused < spare + this.#leaseUnits) {
       // The ledger is drained, and others draw on it too: who asks as soon as something might be there gets it in ever
@@ -380,14 +303,10 @@ export class LeaseAccount {
   #flush(): void {
     const now = performance.now();
     if (this.#mode === 'shared' && this.#holds.length === 0) {
-      const isIdle = now - this.#usedAt >= IDLE_MS && now - this.#refusedAt >= GATHERING_MS;
       const isGathering = now - this.#refusedAt < GATHERING_MS;
-      const keeps = isIdle ? 0 : isGathering ? this.#credit : this.#leaseUnits;
-      if (this.#credit > keeps) {
-        const before = this.#paid;
-        this.#spend(this.#credit - keeps);
-        this.#back += before - this.#paid;
-      }
+      const isIdle = !isGathering && now - this.#usedAt >= IDLE_MS;
+      const keeps = isIdle ? 0 : isGathering ? this.#credit.units : this.#leaseUnits;
+      if (this.#credit.units > keeps) this.#back += this.#credit.spend(this.#credit.units - keeps);
     }
     void this.#ask();
     this.#touch();
@@ -395,7 +314,11 @@ export class LeaseAccount {
 
   #touch(): void {
     const isDue =
-      this.#credit > 0 || this.#owed > 0 || this.#shift !== 0 || this.#back >= 1 || this.#holds.length > 0;
+      this.#credit.units > 0 ||
+      this.#owed > 0 ||
+      this.#shift !== 0 ||
+      this.#back >= 1 ||
+      this.#holds.length > 0;
     if (this.#isLocal || !isDue) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -408,15 +331,18 @@ export class LeaseAccount {
     this.#epoch++;
     this.#isAsking = false;
     this.#onAnswer();
-    const { depth } = this.#view;
-    // The others may still reach Redis, or may have taken what we haven't heard of: of a full bucket only a part.
-    const ledger = Math.min(this.#ledgerLevel(now), MOST_DIVIDED * depth);
-    const share = this.#mode === 'local-share' ? 1 / this.#members : 1;
-    // What Redis has not been told yet is told with the rest when it is back.
-    const untold = this.#owed - this.#shift - this.#back / SCALE;
-    this.#unused = { level: ledger * share + untold, depth, at: now, share };
-    this.#view.setShare(share, ledger * share + this.#credit - this.#waiting, now);
-    this.#credit = this.#paid = this.#owed = this.#shift = this.#back = 0;
+    this.#outage = new OutageShare({
+      ledger: this.#ledgerLevel(now),
+      depth: this.#view.depth,
+      share: this.#mode === 'local-share' ? 1 / this.#members : 1,
+      // What Redis has not been told yet is told with the rest when it is back.
+      untold: this.#owed - this.#shift - this.#back / SCALE,
+      now,
+    });
+    const { start, share } = this.#outage;
+    this.#view.setShare(share, start + this.#credit.units - this.#waiting, now);
+    this.#credit.clear();
+    this.#owed = this.#shift = this.#back = 0;
     const holds = this.#holds.splice(0);
     // The last come are the first to go where the share doesn't reach for all.
     for (const hold of holds.reverse()) {
@@ -432,8 +358,7 @@ export class LeaseAccount {
    */
   #tell(steps: number): void {
     const now = performance.now();
-    const used = this.#unusedLevel(now) - this.#view.level(now);
-    const news = used - this.#told;
+    const news = this.#outage?.news(this.#view.level(now), this.#ledgerRate, now) ?? 0;
     if (steps === 0) {
       this.#rejoin = undefined;
       this.#comeBack(news, now);
@@ -447,7 +372,7 @@ export class LeaseAccount {
       (left) => {
         if (epoch !== this.#epoch) return;
         this.#isAsking = false;
-        this.#told += news;
+        this.#outage?.tell(news);
         const tooLow = Math.min(this.#toLedger(news), -left);
         if (tooLow > 0) this.#ledger.take(-tooLow).catch(() => undefined);
       },
@@ -464,12 +389,5 @@ export class LeaseAccount {
     this.#shift = -untold;
     this.#view.setShare(1, this.#view.level(now), now);
     void this.#ask();
-  }
-
-  #unusedLevel(now: number): number {
-    if (!this.#unused) return this.#ledgerLevel(now);
-    const { level, depth, at, share } = this.#unused;
-    const refill = ((this.#terms.limit * this.#view.limitShare) / 60_000) * (now - at) * share;
-    return Math.min(depth * share, level + refill);
   }
 }

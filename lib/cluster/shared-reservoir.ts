@@ -21,12 +21,18 @@ export class SharedReservoir {
   readonly #id: string;
   #terms: ReservoirTerms;
   #limiter: { readonly bottleneck: Bottleneck; readonly ready: Promise<unknown> } | undefined;
+  #isOpen = false;
   #askedAt = -Infinity;
 
   constructor(connection: Bottleneck.IORedisConnection, id: string, terms: ReservoirTerms) {
     this.#connection = connection;
     this.#id = id;
     this.#terms = terms;
+  }
+
+  /** Whether its first round trips have been made. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero. */
@@ -69,6 +75,7 @@ export class SharedReservoir {
     this.#limiter ??= this.#create();
     const { bottleneck, ready } = this.#limiter;
     await ready;
+    this.#isOpen = true;
     return bottleneck;
   }
 
@@ -89,6 +96,7 @@ export class SharedReservoir {
       (error: unknown) => {
         // One whose first steps failed rejects for ever: the next question makes another.
         this.#limiter = undefined;
+        this.#isOpen = false;
         throw error;
       },
     );

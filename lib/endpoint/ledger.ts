@@ -1,5 +1,5 @@
 import Bottleneck from 'bottleneck';
-import type { Hold } from '../cluster/lease-account';
+import type { Hold } from '../cluster/hold';
 import type { Bucket } from './bucket';
 
 /** The account of one bucket. The view, which is the bucket, has changed before the ledger is told. */

@@ -1,4 +1,4 @@
-import type { Hold } from '../cluster/lease-account';
+import type { Hold } from '../cluster/hold';
 
 /** What a taking from a quota waits for: an answer for each limit that the process could not answer for itself. */
 export class QuotaHold {

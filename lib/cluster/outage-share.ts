@@ -1,0 +1,58 @@
+/** Of a bucket that is divided because Redis is away, at most this share of its depth is handed out. */
+const MOST_DIVIDED = 0.25;
+
+export interface OutageStart {
+  /** What the ledger holds, as far as is known. */
+  readonly ledger: number;
+  readonly depth: number;
+  /** The process's part of everything. */
+  readonly share: number;
+  /** Used before, and not told. */
+  readonly untold: number;
+  readonly now: number;
+}
+
+/**
+ * A process's part of a ledger that can't be asked. What it uses meanwhile is told when Redis is back: as the difference
+ * to what its part would then be had nobody used it, since that is what a ledger that survived has done by itself.
+ */
+export class OutageShare {
+  readonly share: number;
+  readonly #depth: number;
+  readonly #level: number;
+  readonly #untold: number;
+  readonly #since: number;
+  #told = 0;
+
+  constructor({ ledger, depth, share, untold, now }: OutageStart) {
+    this.share = share;
+    this.#depth = depth;
+    // The others may still reach Redis, or may have taken what we haven't heard of: of a full bucket only a part.
+    this.#level = Math.min(ledger, MOST_DIVIDED * depth) * share;
+    this.#untold = untold;
+    this.#since = now;
+  }
+
+  /** What this process starts with. */
+  get start(): number {
+    return this.#level;
+  }
+
+  /** What a ledger that Redis has lost would hold, had nobody used it. @param rate Its refill, in units a millisecond. */
+  wholeLevel(rate: number, now: number): number {
+    return Math.min(this.#depth, this.#unused(rate, now) / this.share);
+  }
+
+  /** Units used that Redis doesn't know of. @param level What is left of this process's part. */
+  news(level: number, rate: number, now: number): number {
+    return this.#unused(rate, now) + this.#untold - level - this.#told;
+  }
+
+  tell(units: number): void {
+    this.#told += units;
+  }
+
+  #unused(rate: number, now: number): number {
+    return Math.min(this.#depth * this.share, this.#level + rate * this.share * (now - this.#since));
+  }
+}
