@@ -19,7 +19,6 @@ import { configError, faultAt } from './config/faults';
 import type { BalancerConfig, ResolvedConfig } from './config/options';
 import { resolveConfig } from './config/resolve';
 import type { Endpoint, EndpointState, Lease } from './endpoint/endpoint';
-import { leasedLedgers } from './endpoint/leased-ledger';
 import { AiBalancerError, badRequest } from './errors';
 import type { BalancerEvents } from './events';
 import { Coalescer, isRepeatable } from './failover/coalesce';
@@ -104,7 +103,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
         onRoom: () => this.#queue.wake(),
       },
-      this.#cluster && leasedLedgers(this.#cluster),
+      this.#cluster,
     );
     const maxSize = (): number => this.#config.queue.maxSize;
     this.#queue = new WaitQueue<Lease>({

@@ -1,9 +1,13 @@
 import type { AxiosInstance } from 'axios';
 import type { Call } from './call/call';
 import type { RouteReport } from './call/report';
+import type { Cluster } from './cluster/cluster';
+import { ClusterNews } from './cluster/news';
 import { DEFAULTS } from './config/defaults';
 import type { ResolvedConfig } from './config/options';
 import { Endpoint, type EndpointListeners } from './endpoint/endpoint';
+import { hearNews } from './endpoint/hearing';
+import { leasedLedgers } from './endpoint/leased-ledger';
 import { IN_MEMORY, type Ledgers } from './endpoint/ledger';
 import { Quota } from './endpoint/quota';
 import type { EndpointSettings } from './endpoint/settings';
@@ -32,15 +36,17 @@ interface Wire {
 export class Fleet {
   readonly #listeners: EndpointListeners;
   readonly #ledgers: Ledgers;
+  readonly #news: ClusterNews | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #wires = new Map<string, Wire>();
   readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
   #routes: Routes;
 
-  constructor(config: ResolvedConfig, listeners: EndpointListeners, ledgers: Ledgers = IN_MEMORY) {
+  constructor(config: ResolvedConfig, listeners: EndpointListeners, cluster?: Cluster) {
     this.#listeners = listeners;
-    this.#ledgers = ledgers;
+    this.#ledgers = cluster ? leasedLedgers(cluster) : IN_MEMORY;
+    this.#news = cluster && this.#newsOf(cluster);
     this.#routes = this.#apply(config, 0);
   }
 
@@ -81,6 +87,7 @@ export class Fleet {
   }
 
   close(): void {
+    this.#news?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close();
     for (const quota of this.#quotas.values()) quota.close();
   }
@@ -117,10 +124,20 @@ export class Fleet {
       breaker: config.breaker,
       quotas: this.#quotasOf(settings, config),
       listeners: this.#listeners,
+      news: this.#news,
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);
     return existing ?? new Endpoint(parts);
+  }
+
+  #newsOf({ news, claims }: Cluster): ClusterNews {
+    return new ClusterNews(news, claims, (item, desk) => {
+      hearNews(item, desk, {
+        endpoint: (name) => this.#endpoints.get(name),
+        quota: (name) => this.#quotas.get(name),
+      });
+    });
   }
 
   #quotasOf(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {

@@ -4,7 +4,7 @@ import { LeaseAccount } from './lease-account';
 import { commonTerms, ledgerDepthMs } from './lease-terms';
 import type { LeaseView } from './lease-view';
 import { type LinkState, RedisLink } from './link';
-import type { Beat } from './members';
+import { type Beat, GONE_AFTER_MS } from './members';
 import type { Claims, NewsChannel } from './news-channel';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { RedisClaims } from './redis-claims';
@@ -39,6 +39,7 @@ export class Cluster {
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
   #members = 1;
+  #upSince = -Infinity;
   #said: readonly Said[] = [];
   #saidNow = '';
   #onReady: (() => void)[] = [];
@@ -133,6 +134,7 @@ export class Cluster {
 
   #linked(state: LinkState, reason: string | undefined): void {
     if (state === 'connecting') return;
+    if (state === 'up') this.#upSince = performance.now();
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
     const waiting = this.#onReady.splice(0);
     if (waiting.length > 0) void this.#firstAnswers().then(() => waiting.forEach((resolve) => resolve()));
@@ -153,8 +155,11 @@ export class Cluster {
   }
 
   #beat({ count, said }: Beat): void {
-    const hasChanged = said !== undefined || count !== this.#members;
-    this.#members = count;
+    // A Redis that has lost everything hears of the others within seconds: until then they count as they did.
+    const isRecent = performance.now() - this.#upSince < GONE_AFTER_MS;
+    const members = isRecent ? Math.max(count, this.#members) : count;
+    const hasChanged = said !== undefined || members !== this.#members;
+    this.#members = members;
     if (said) this.#said = said.map(parse).filter((terms) => terms !== undefined);
     if (hasChanged || this.#saidNow !== this.#says()) this.#agree();
   }

@@ -2,7 +2,7 @@ import type { Client } from './redis-client';
 import type { RedisClock } from './redis-clock';
 
 /** A process that has not been heard of for so long is gone, in milliseconds. */
-const GONE_AFTER_MS = 10_000;
+export const GONE_AFTER_MS = 10_000;
 /** The keys outlive the last member by so long. */
 const KEYS_LIVE_MS = 60_000;
 const COMMAND = 'aiBalancerBeat';

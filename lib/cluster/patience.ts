@@ -1,9 +1,9 @@
 /** Redis is taken to be away when it owes an answer for so long, in milliseconds: a call waits no longer for it. */
-export const PATIENCE_MS = 40;
+export const PATIENCE_MS = 30;
 
 /** A timer that is later than this has seen a stall of our own loop, after which Redis gets so long again. */
 const STALL_MS = 10;
-const AFTER_STALL_MS = 15;
+const AFTER_STALL_MS = 10;
 
 /**
  * Watches the answers that Redis owes. Our own event loop may have stalled: a timer that fires late lets I/O be polled
