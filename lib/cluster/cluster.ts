@@ -156,7 +156,7 @@ export class Cluster {
 
   #beat({ count, said }: Beat): void {
     // A Redis that has lost everything hears of the others within seconds: until then they count as they did.
-    const isRecent = performance.now() - this.#upSince < GONE_AFTER_MS;
+    const isRecent = this.#mode !== 'shared' || performance.now() - this.#upSince < GONE_AFTER_MS;
     const members = isRecent ? Math.max(count, this.#members) : count;
     const hasChanged = said !== undefined || members !== this.#members;
     this.#members = members;
