@@ -61,8 +61,9 @@ describe('a call that has waited', () => {
     const send = (name: string) =>
       request.run(name, async () => {
         if (!stream) return balancer.chat(BODY);
-        for await (const chunk of await balancer.chat({ ...BODY, stream: true })) void chunk;
-        return undefined;
+        const chunks = [];
+        for await (const chunk of await balancer.chat({ ...BODY, stream: true })) chunks.push(chunk);
+        return chunks;
       });
     await Promise.all(['first', 'second', 'third'].map(send));
     expect(seen).toEqual(['first', 'second', 'third']);
@@ -112,7 +113,9 @@ test('a listener that sends calls while others are turned away disturbs no queue
   await tick();
   expect(balancer.stats().queue).toEqual({ size: 10, byPriority: { 1: 0, 2: 0, 3: 0, 4: 0, 5: 10 } });
   leaving.abort();
-  const codes = (await Promise.allSettled(ends)).map((end) => end.status === 'rejected' && end.reason.code);
+  const codes = (await Promise.allSettled(ends)).map((end) =>
+    end.status === 'rejected' ? (end.reason as { code: string }).code : undefined,
+  );
   expect(codes.filter((code) => code === 'ERR_AI_ABORTED')).toHaveLength(11);
   expect(codes.filter((code) => code === 'ERR_AI_SATURATED')).toHaveLength(ends.length - 11);
   expect(balancer.stats().queue.size).toBe(0);
