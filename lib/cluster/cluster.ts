@@ -85,12 +85,13 @@ export class Cluster {
     const account = new LeaseAccount(
       view,
       {
-        take: (units) => use((shared) => shared.take(units)),
+        take: (units, mayBeFull) => use((shared) => shared.take(units, mayBeFull)),
         configure: (next) => use((shared) => shared.configure(next)),
         level: () => use((shared) => shared.level()),
         close: () => reservoir?.close(),
       },
       terms,
+      () => this.#listeners.onRoom(),
     );
     this.#accounts.set(id, { account, view, own });
     account.configure(terms, this.#members);

@@ -14,13 +14,15 @@ const SCALE = 60_000;
 const FLUSH_MS = 250;
 /** A lease that nobody has used for so long goes back. */
 const IDLE_MS = 1_000;
-/** One that is gathered for a large call stays longer. */
-const GATHERING_MS = 5_000;
-/** How long a process leaves a drained ledger to the others, in milliseconds: at least, and at most. */
-const PAUSE_MS = 250;
-const MOST_PAUSE_MS = 1_000;
+/** One that is gathered for a call that waits stays so long after the call was last heard of. */
+const GATHERING_MS = 2_000;
+/** How long a process leaves a drained ledger alone, in milliseconds: for each member, and at most. */
+const PAUSE_MS = 80;
+const MOST_PAUSE_MS = 640;
 /** How many times, a flush apart, a process tells what it used without Redis before it asks for more. */
 const REJOIN_STEPS = 4;
+/** A ledger that holds more than this share of its depth may be full. */
+const FULL_SHARE = 0.5;
 /** How soon a call asks again while nothing may start, in milliseconds. */
 const CLOSED_MS = 1_000;
 
@@ -32,6 +34,7 @@ const CLOSED_MS = 1_000;
 export class LeaseAccount {
   readonly #view: LeaseView;
   readonly #ledger: LeaseLedger;
+  readonly #onRoom: () => void;
   #mode: ClusterMode = 'starting';
   #members = 1;
   #terms: LeaseTerms;
@@ -48,7 +51,9 @@ export class LeaseAccount {
   /** Counts changes of the mode: an answer from before one is no answer. */
   #epoch = 0;
   #usedAt = -Infinity;
-  #refusedAt = -Infinity;
+  /** Units that the call at the head of the queue waits for, and when it last said so. */
+  #gathering = 0;
+  #gatheredAt = -Infinity;
   #pausedUntil = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Without Redis, and until it has been told what was used meanwhile. */
@@ -62,7 +67,9 @@ export class LeaseAccount {
   });
   #rejoin: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(view: LeaseView, ledger: LeaseLedger, terms: LeaseTerms) {
+  /** @param onRoom Told when a lease has come in that a call in a queue may have waited for. */
+  constructor(view: LeaseView, ledger: LeaseLedger, terms: LeaseTerms, onRoom: () => void = () => undefined) {
+    this.#onRoom = onRoom;
     this.#view = view;
     this.#ledger = ledger;
     this.#terms = terms;
@@ -89,10 +96,18 @@ export class LeaseAccount {
    */
   waitMs(units: number, viewMs: number, now: number): number {
     if (this.#mode === 'closed') return CLOSED_MS;
-    if (this.#isLocal || this.#pausedUntil <= now) return viewMs;
+    if (this.#isLocal) return viewMs;
     // The lease in hand is ours, whatever the ledger holds.
     if (this.#holds.length === 0 && this.#credit.covers(units)) return 0;
     return Math.max(viewMs, this.#pausedUntil - now);
+  }
+
+  /** A call waits for so many units: they are gathered bit by bit, or those who want less would always be faster. */
+  gather(units: number, now: number): void {
+    if (this.#isLocal || this.#mode === 'starting') return;
+    this.#gathering = Math.min(units, this.#view.depth);
+    this.#gatheredAt = now;
+    if (this.#pausedUntil <= now && !this.#credit.covers(this.#gathering)) void this.#ask();
   }
 
   /** What had been covered is not needed. */
@@ -235,7 +250,11 @@ export class LeaseAccount {
     const epoch = this.#epoch;
     let left: number;
     try {
-      left = await this.#ledger.take(price + this.#toLedger(owed) - this.#toLedger(shift) - back);
+      const units = price + this.#toLedger(owed) - this.#toLedger(shift) - back;
+      left = await this.#ledger.take(
+        units,
+        this.#ledgerLevel(performance.now()) > FULL_SHARE * this.#view.depth,
+      );
     } catch {
       if (epoch !== this.#epoch) return;
       // Nobody knows whether it was taken. The mode changes, or the next flush tries again.
@@ -262,10 +281,15 @@ export class LeaseAccount {
 
   /** The holds' units, and a lease on top where the ledger has that much to spare. */
   #wanted(now: number): number {
-    if (this.#holds.length === 0) return 0;
-    const need = Math.max(0, this.#waiting - this.#credit.units);
-    const room = this.#ledgerLevel(now) - this.#view.spare - need;
-    return need + Math.max(0, Math.min(this.#leaseUnits, room));
+    const isGathering = now - this.#gatheredAt < GATHERING_MS;
+    if (this.#holds.length === 0 && !isGathering) return 0;
+    const needed = Math.max(this.#waiting, isGathering ? this.#gathering : 0);
+    const need = Math.max(0, needed - this.#credit.units);
+    if (need === 0) return 0;
+    const room = this.#ledgerLevel(now) - this.#view.spare;
+    // Nobody waits for the answer yet: no more than what should be there for this process.
+    if (this.#holds.length === 0) return Math.max(0, Math.min(need, room));
+    return need + Math.max(0, Math.min(this.#leaseUnits, room - need));
   }
 
   #heard(answer: { wanted: number; price: number; shift: number; left: number; asked: Set<Hold> }): void {
@@ -288,22 +312,20 @@ export class LeaseAccount {
     const late = this.#holds.filter((hold) => asked.has(hold));
     this.#holds = this.#holds.filter((hold) => !asked.has(hold));
     this.#view.agree(left + refused + tooLow - tooHigh + this.#credit.units - this.#waiting, now);
-    if (late.length > 0) this.#refusedAt = now;
-    if (this.#members > 1 && left + refused < spare + this.#leaseUnits) {
-      // The ledger is drained, and others draw on it too: who asks as soon as something might be there gets it in ever
-      // smaller parts.
-      const first = late[0]?.units ?? 0;
-      const pauseMs = Math.min(MOST_PAUSE_MS, Math.max(PAUSE_MS, first / 2 / this.#view.rate));
-      this.#pausedUntil = now + pauseMs;
+    if (left + refused < spare + this.#leaseUnits) {
+      // The ledger is drained: who asks as soon as something might be there gets it in ever smaller parts.
+      // Each asker takes what has come in since the one before: in a fixed order the same one would always be late.
+      this.#pausedUntil = now + Math.min(MOST_PAUSE_MS, PAUSE_MS * this.#members) * (0.5 + Math.random());
     }
     for (const hold of late) hold.settle(false);
+    if (wanted > refused) this.#onRoom();
   }
 
   /** Gives back what is in hand beyond a lease, and all of it after a while without use. */
   #flush(): void {
     const now = performance.now();
     if (this.#mode === 'shared' && this.#holds.length === 0) {
-      const isGathering = now - this.#refusedAt < GATHERING_MS;
+      const isGathering = now - this.#gatheredAt < GATHERING_MS;
       const isIdle = !isGathering && now - this.#usedAt >= IDLE_MS;
       const keeps = isIdle ? 0 : isGathering ? this.#credit.units : this.#leaseUnits;
       if (this.#credit.units > keeps) this.#back += this.#credit.spend(this.#credit.units - keeps);

@@ -5,8 +5,6 @@ import type { Client } from './redis-client';
 const KEYS_LIVE_MS = 300_000;
 /** The refill comes in steps of so many milliseconds, worked out by the script that asks. */
 const STEP_MS = 50;
-/** After so long without a question of ours the refill is worked out before something is taken. */
-const TICK_AFTER_MS = STEP_MS;
 
 /** In units of the ledger, whole numbers. */
 export interface ReservoirTerms {
@@ -22,7 +20,6 @@ export class SharedReservoir {
   #terms: ReservoirTerms;
   #limiter: { readonly bottleneck: Bottleneck; readonly ready: Promise<unknown> } | undefined;
   #isOpen = false;
-  #askedAt = -Infinity;
 
   constructor(connection: Bottleneck.IORedisConnection, id: string, terms: ReservoirTerms) {
     this.#connection = connection;
@@ -35,15 +32,15 @@ export class SharedReservoir {
     return this.#isOpen;
   }
 
-  /** Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero. */
-  async take(units: number): Promise<number> {
+  /**
+   * Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero.
+   * @param mayBeFull Bottleneck takes first and refills then: what is taken of a bucket that has long been full would
+   *   come back at once. So its refill is worked out before, in the same round trip. Default true.
+   */
+  async take(units: number, mayBeFull = true): Promise<number> {
     const limiter = await this.#open();
-    const now = performance.now();
-    // Bottleneck takes first and refills then: what is taken of a bucket that has long been full would come back at
-    // once. In the same round trip.
-    const ticked = now - this.#askedAt > TICK_AFTER_MS ? limiter.currentReservoir() : undefined;
-    this.#askedAt = now;
-    const [left] = await Promise.all([limiter.incrementReservoir(-units), ticked]);
+    const refilled = mayBeFull ? limiter.currentReservoir() : undefined;
+    const [left] = await Promise.all([limiter.incrementReservoir(-units), refilled]);
     return left;
   }
 

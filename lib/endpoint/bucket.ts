@@ -287,8 +287,12 @@ export class Bucket {
     this.#slowdown = slowdown;
     const rate = this.#limitRate * slowdown * this.#share;
     // In a cluster the ledger's own refill counts: what others take of it shows in its answers.
-    const taken = this.#members > 0 ? this.#others.rate : this.#unseen.rate;
-    this.#rate = rate - Math.min(taken, UnseenUse.MOST_SHARE * rate);
+    const taken =
+      this.#members > 0
+        ? // Whoever reckoned with less than its fair share would ask for less, and leave the rest to those who don't.
+          Math.min(this.#others.rate, (1 - 1 / this.#members) * rate)
+        : Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
+    this.#rate = rate - taken;
   }
 
   #refill(now: number): void {

@@ -9,6 +9,8 @@ export interface Ledger {
    * @param viewMs As the view has it.
    */
   waitMs?(units: number, viewMs: number, now: number): number;
+  /** The next call of a queue waits for so many units: several processes may compete for them. */
+  gather?(units: number, now: number): void;
   /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
   reserve(units: number): Hold | undefined;
   /** Units that an attempt had taken are not needed. */

@@ -127,6 +127,11 @@ export class Quota {
     return wait;
   }
 
+  /** The next call of a queue waits for room for this charge. */
+  gather(charge: Charge, now: number): void {
+    for (const { dimension, ledger } of this.#buckets) ledger.gather?.(units(dimension, charge), now);
+  }
+
   /** The limit that this charge alone exceeds, if any: such a call could never be served as it is. */
   exceededBy(charge: Charge): { limit: string; units: number; allowed: number } | undefined {
     for (const { dimension, bucket } of this.#buckets) {

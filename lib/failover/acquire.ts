@@ -1,6 +1,6 @@
 import { type Call, mostOutput, startBy } from '../call/call';
 import type { Endpoint, Lease } from '../endpoint/endpoint';
-import type { Quota } from '../endpoint/quota';
+import { chargesOf, type Quota } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
 import { density } from '../queue/density';
@@ -118,7 +118,10 @@ export class Acquirer {
   readonly #tryStart = (progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<Lease> => {
     try {
       const pick = this.#pick(progress, isHeld);
-      if (pick.kind === 'wait') return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
+      if (pick.kind === 'wait') {
+        pick.on?.gather(chargesOf(progress.call).most, performance.now());
+        return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
+      }
       if (pick.kind === 'picked') return { kind: 'started', slot: this.#lease(progress, pick) };
       return { kind: 'hopeless', error: this.#nothing(progress, pick) };
     } catch (error) {

@@ -39,13 +39,23 @@ export class Attempts {
     for (let place = given; ; place = undefined) {
       const free = place ?? (await this.#acquirer.acquire(progress));
       const lease = free.isSecured ? free : await this.#acquirer.secured(progress, free);
-      const first = this.#start(progress, lease, send, false);
+      const first = this.#startFirst(progress, lease, send);
       const ends = await this.#race(progress, first, send);
       const failures = this.#noteAll(progress, ends);
       const won = ends.find((ended) => ended.ok);
       if (won) return { lease: won.attempt.lease, value: won.value };
       for (const { endpoint, detail } of failures) this.narrow(progress, endpoint, detail);
       await this.beforeNext(progress);
+    }
+  }
+
+  /** What has been given must not be lost where the call can't start: a reload may have left it no endpoint. */
+  #startFirst<T>(progress: Progress, lease: Lease, send: Send<T>): RunningAttempt<T> {
+    try {
+      return this.#start(progress, lease, send, false);
+    } catch (error) {
+      lease.aborted(false);
+      throw error;
     }
   }
 
