@@ -124,9 +124,15 @@ test('a listener that sends calls while others are turned away disturbs no queue
 test.each([false, true])('a waiting call costs at most 2,000 bytes (stream: %s)', async (stream) => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const heapUsed = (): number => {
-    collect();
-    return process.memoryUsage().heapUsed;
+  // One collection frees what the next can: until nothing more goes.
+  const heapUsed = async (): Promise<number> => {
+    for (let used = Infinity, round = 0; ; round++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+      const now = process.memoryUsage().heapUsed;
+      if (round > 3 && used - now < 20_000) return now;
+      used = now;
+    }
   };
   const balancer = onePlace(silent, { timeouts: { totalMs: 3_600_000 } });
   const leaving = new AbortController();
@@ -141,10 +147,10 @@ test.each([false, true])('a waiting call costs at most 2,000 bytes (stream: %s)'
   // What is made once is made: code as well.
   const calls: Promise<unknown>[] = Array.from({ length: 2_000 }, (_, index) => send(index));
   await tick();
-  const before = heapUsed();
+  const before = await heapUsed();
   for (let index = 0; index < 4_000; index++) calls.push(send(index));
   await tick();
-  const bytes = (heapUsed() - before) / 4_000;
+  const bytes = ((await heapUsed()) - before) / 4_000;
   expect(balancer.stats().queue.size).toBe(5_999);
   expect(bytes).toBeLessThan(2_000);
   expect(bytes).toBeGreaterThan(500);
