@@ -41,14 +41,11 @@ redisTests.describe('a Redis of a test', () => {
     expect((await redis.commandCounts()).get).toBeGreaterThanOrEqual(1);
   });
 
-  it('is a Redis Cluster where it is told, also after a restart', async () => {
+  it('is a Redis Cluster where it is told', async () => {
     const redis = await rig.redis({ clusterMode: true });
     const both = (one: string, two: string) => redis.ask((client) => client.mset(one, '1', two, '2'));
-    for (const again of [false, true]) {
-      if (again) await redis.restart();
-      expect(await both('{a}:1', '{a}:2')).toBe('OK');
-      await expect(both('a', 'b')).rejects.toThrow(/CROSSSLOT/);
-    }
+    expect(await both('{a}:1', '{a}:2')).toBe('OK');
+    await expect(both('a', 'b')).rejects.toThrow(/CROSSSLOT/);
   });
 
   it('is reached through a proxy that counts round trips, blocks and cuts', async () => {
@@ -85,10 +82,10 @@ describe('members', () => {
     const endpoints = [provider.endpoint({ rpm: 600, burstSeconds: 1 })];
     const [steady, crowd] = (await rig.members(2, { endpoints })) as [Member, Member];
     const [even, many] = await Promise.all([
-      steady.load({ perSecond: 20, forMs: 2_000, timeoutMs: 1_000 }),
-      crowd.load({ callers: 3, forMs: 2_000, tokens: { prompt: 100, output: 7 } }),
+      steady.load({ perSecond: 20, forMs: 1_500, timeoutMs: 500 }),
+      crowd.load({ callers: 3, forMs: 1_500, tokens: { prompt: 100, output: 7 } }),
     ]);
-    expect(even.length).toBeGreaterThan(35);
+    expect(even.length).toBeGreaterThan(25);
     expect(even.some(({ code }) => code === 'ERR_AI_SATURATED')).toBe(true);
     expect(many.every(({ code, attempts }) => code === undefined && attempts === 1)).toBe(true);
     expect(many.some(({ waitMs }) => waitMs > 50)).toBe(true);
@@ -99,7 +96,7 @@ describe('members', () => {
     expect(admissions).toHaveLength(answered(even) + answered(many));
     expect(taken(admissions, 'tokens')).toBe(100 * answered(even) + 107 * answered(many));
     // Each for itself they take the limit twice, and that is seen.
-    expect(worstExcess(admissions, LIMIT)).toBeGreaterThan(10);
+    expect(worstExcess(admissions, LIMIT)).toBeGreaterThan(5);
     expect(worstExcess(admissions, { ...LIMIT, perMinute: 1_200 })).toBeLessThanOrEqual(0);
 
     expect((await steady.stats()).calls.ok).toBe(answered(even));

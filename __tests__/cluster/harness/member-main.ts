@@ -2,7 +2,7 @@
 
 import type { EventEmitter } from 'node:events';
 import { AiBalancerError, Balancer } from 'express-ai-balancer';
-import type { Command, Load, MemberConfig, Outcome, Question, Report } from './messages';
+import type { Load, MemberConfig, Outcome, Question, Report } from './messages';
 import { trueNow } from './true-clock';
 
 /** Calls are reported in batches: a message each would be most of what the process does. */
@@ -47,7 +47,7 @@ function withEstimate(config: MemberConfig): MemberConfig {
   return { hedge: false, ...config, estimateTokens: told };
 }
 
-async function one(own: Balancer, load: Load): Promise<boolean> {
+async function one(own: Balancer, load: Load, id: number): Promise<boolean> {
   const { tokens = { prompt: 60, output: 40 }, model = 'gpt-4o', timeoutMs, priority } = load;
   const body = {
     model,
@@ -68,6 +68,7 @@ async function one(own: Balancer, load: Load): Promise<boolean> {
     const ms = performance.now() - since;
     const attempts = route?.attempts.length ?? 0;
     outcomes.push({
+      load: id,
       startedAt,
       ms,
       waitMs: route?.waitMs ?? 0,
@@ -85,7 +86,7 @@ async function one(own: Balancer, load: Load): Promise<boolean> {
   }
 }
 
-async function play(load: Load): Promise<number> {
+async function play(load: Load, id: number): Promise<number> {
   const own = balancer;
   if (!own) throw new Error('the member has not been started');
   const since = performance.now();
@@ -93,7 +94,7 @@ async function play(load: Load): Promise<number> {
   let count = 0;
   const call = () => {
     count += 1;
-    return one(own, load);
+    return one(own, load, id);
   };
   if ('callers' in load) {
     const caller = async () => {
@@ -117,12 +118,12 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function obey(command: Command): Promise<unknown> {
+async function obey(command: Question): Promise<unknown> {
   switch (command.do) {
     case 'start':
       return start(command.config);
     case 'load':
-      return play(command.load);
+      return play(command.load, command.id);
     case 'reload':
       return balancer?.reload(withEstimate(command.config));
     case 'stats':

@@ -86,11 +86,11 @@ export class Member {
     return this.#begun - this.outcomes.length;
   }
 
-  /** Plays a load and resolves with the outcome of every call of it, when the last has ended. One load at a time. */
+  /** Plays a load and resolves with the outcome of every call of it, when the last has ended. */
   async load(load: Load): Promise<Outcome[]> {
-    const before = this.outcomes.length;
+    const id = this.#questions + 1;
     const count = await this.#ask({ do: 'load', load });
-    const own = this.outcomes.slice(before);
+    const own = this.outcomes.filter((outcome) => outcome.load === id);
     if (own.length !== count) throw new Error(`${count} calls began, ${own.length} ended`);
     return own;
   }

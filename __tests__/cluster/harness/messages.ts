@@ -25,6 +25,8 @@ export type Load = {
 
 /** How one call of a load ended. Times are those of the machine's wall clock, as the provider's. */
 export interface Outcome {
+  /** The number of its load: several may run in one process. */
+  readonly load: number;
   readonly startedAt: number;
   /** On the monotonic clock. */
   readonly ms: number;

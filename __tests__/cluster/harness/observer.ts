@@ -4,6 +4,7 @@ import { Observer } from '../../../bench/quota/observer';
 export interface Admission {
   /** On the machine's wall clock, in milliseconds. */
   readonly at: number;
+  readonly model: string;
   readonly tokens: number;
 }
 

@@ -10,7 +10,10 @@ import type { Admission } from './observer';
 /** A provider without limits that answers at once and never fails by itself: what arrives is what we admitted. */
 const UNLIMITED: ModelDescription = { ttftMs: 1, msPerOutputToken: 0, msPerPromptToken: 0 };
 
-/** A simulated provider, with the model 'gpt-4o', in a process of its own. */
+/** The simulated provider's models. */
+const MODELS = ['gpt-4o', 'gpt-4o-mini'];
+
+/** A simulated provider, with the models 'gpt-4o' and 'gpt-4o-mini', in a process of its own. */
 export class ProviderProcess {
   readonly #fleet: FleetProcess;
   readonly provider: RemoteProvider;
@@ -29,7 +32,7 @@ export class ProviderProcess {
           errorShare: 0,
           recordRequests: 100_000,
           recordBodies: true,
-          models: { 'gpt-4o': { ...UNLIMITED, ...model } },
+          models: Object.fromEntries(MODELS.map((name) => [name, { ...UNLIMITED, ...model }])),
         },
       ],
     });
@@ -50,9 +53,9 @@ export class ProviderProcess {
   async admissions(): Promise<Admission[]> {
     const requests = await this.provider.requests();
     return requests.map(({ at, body }) => {
-      const { metadata = {} } = body as { metadata?: Record<string, string> };
+      const { metadata = {}, model } = body as { metadata?: Record<string, string>; model: string };
       const { simulate_prompt_tokens: prompt = 0, simulate_output_tokens: output = 0 } = metadata;
-      return { at, tokens: Number(prompt) + Number(output) };
+      return { at, model, tokens: Number(prompt) + Number(output) };
     });
   }
 

@@ -138,7 +138,7 @@ export class RedisServer {
       maxRetriesPerRequest: 0,
       enableReadyCheck: false,
       disconnectTimeout: 50,
-      commandTimeout: 1_000,
+      commandTimeout: 500,
     });
     client.on('error', () => undefined);
     try {
