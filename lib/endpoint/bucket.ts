@@ -1,4 +1,4 @@
-import { OthersUse } from './others-use';
+import { Company } from './company';
 import { UnseenUse } from './unseen-use';
 
 /** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
@@ -12,8 +12,6 @@ const LATE_MS = 400;
 const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
-/** What other processes of a cluster may hold or have used unseen, in milliseconds of the limit. */
-const COMPANY_MS = 500;
 
 export interface BucketOptions {
   /** Units a minute. */
@@ -52,11 +50,8 @@ export class Bucket {
   #rate = 0;
   #slowedAt = -Infinity;
   readonly #unseen = new UnseenUse();
-  /** In a cluster: how many share the bucket, 0 without one; and this process's part while it is on its own. */
-  #members = 0;
-  #share = 1;
+  readonly #company = new Company();
   #shownDepthMs = 0;
-  readonly #others = new OthersUse();
   readonly #onCorrected: (units: number) => void;
   /** When the attempt was sent whose answer was heeded last. */
   #heardAt = -Infinity;
@@ -109,7 +104,7 @@ export class Bucket {
 
   /** Units that are left in the bucket. */
   get spare(): number {
-    return Math.max(this.#unseen.headroom, LATE_MS * this.#limitRate) * this.#share;
+    return Math.max(this.#unseen.headroom, LATE_MS * this.#limitRate) * this.#company.share;
   }
 
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
@@ -161,10 +156,10 @@ export class Bucket {
       return;
     }
     this.#shown(remaining);
-    const off = this.#certain(this.#off(mark, remaining));
+    const off = this.#company.certain(this.#off(mark, remaining), this.#limitRate);
     // The share of the limit that is never used stays at the bottom of the bucket, where it guards the next call.
     const missing = off < 0 ? off : Math.max(0, off - mark.pending - (this.providerLimit - this.limit));
-    this.#shift((missing < 0 ? missing : missing / 2) / Math.max(1, this.#members));
+    this.#shift(this.#company.part(missing < 0 ? missing : missing / 2));
     this.#learn(mark, missing);
   }
 
@@ -179,13 +174,12 @@ export class Bucket {
   }
 
   /**
-   * In a cluster: so many processes share the bucket, whose depth is this. Each of them sees the same headers, so each
-   * corrects its part of what is off.
+   * In a cluster: so many processes share the bucket, whose depth is this.
    * @param depthMs In milliseconds of the limit.
    */
   setCompany(depthMs: number, members: number): void {
     this.#refill(performance.now());
-    this.#members = members;
+    this.#company.setMembers(members);
     this.#burstMs = depthMs;
     this.#setDepth();
   }
@@ -193,7 +187,7 @@ export class Bucket {
   /** In a cluster: the level is this. What it is off by is what other processes took. */
   agree(level: number, now: number): void {
     this.#refill(now);
-    if (this.#level < this.#depth) this.#others.observe(this.#level - level, now, this.#limitRate);
+    if (this.#level < this.#depth) this.#company.observe(this.#level - level, now, this.#limitRate);
     this.#level = Math.min(this.#depth, level);
     this.#setSlowdown(this.#slowdown);
   }
@@ -201,8 +195,7 @@ export class Bucket {
   /** In a cluster: this part of limit and depth is the process's own from now on; 1 is all of it. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
-    this.#share = share;
-    this.#others.forget();
+    this.#company.setShare(share);
     this.#setSlowdown(this.#slowdown);
     this.#setDepth();
     this.#level = Math.min(this.#depth, level);
@@ -233,17 +226,10 @@ export class Bucket {
 
   /** A full bucket is deeper than we knew. */
   #shown(remaining: number): void {
-    if (remaining <= this.#depth / this.#share) return;
+    if (remaining <= this.#depth / this.#company.share) return;
     this.#shownDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
     // In a cluster all hear of it, and raise the depth together.
-    if (this.#members === 0) this.#depth = Math.min(remaining, this.limit);
-  }
-
-  /** Of a difference, what can't be the doing of the cluster's other processes. */
-  #certain(off: number): number {
-    if (this.#members <= 1) return off;
-    const doubt = COMPANY_MS * this.#limitRate;
-    return Math.sign(off) * Math.max(0, Math.abs(off) - doubt);
+    if (!this.#company.isShared) this.#depth = Math.min(remaining, this.limit);
   }
 
   /** How far the level was off what was left, beyond what has been corrected since. */
@@ -279,20 +265,16 @@ export class Bucket {
   }
 
   #setDepth(): void {
-    this.#depth = this.#limitRate * this.#burstMs * this.#share;
+    this.#depth = this.#limitRate * this.#burstMs * this.#company.share;
     this.#level = Math.min(this.#level, this.#depth);
   }
 
   #setSlowdown(slowdown: number): void {
     this.#slowdown = slowdown;
-    const rate = this.#limitRate * slowdown * this.#share;
+    const rate = this.#limitRate * slowdown * this.#company.share;
     // In a cluster the ledger's own refill counts: what others take of it shows in its answers.
-    const taken =
-      this.#members > 0
-        ? // Whoever reckoned with less than its fair share would ask for less, and leave the rest to those who don't.
-          Math.min(this.#others.rate, (1 - 1 / this.#members) * rate)
-        : Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
-    this.#rate = rate - taken;
+    const unseen = Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
+    this.#rate = rate - (this.#company.isShared ? this.#company.taken(rate) : unseen);
   }
 
   #refill(now: number): void {
