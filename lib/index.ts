@@ -11,6 +11,13 @@ export type {
 export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './call/report';
+export type {
+  ClusterMode,
+  ClusterOptions,
+  OutageMode,
+  RedisConnection,
+  RedisOptions,
+} from './cluster/options';
 export type { BalancerConfig, HttpOptions, Logger } from './config/options';
 export type { EndpointState } from './endpoint/endpoint';
 export type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from './endpoint/options';
