@@ -1,0 +1,42 @@
+/**
+ * Many processes, one Redis: what the cluster adds to a call, what it asks of Redis, whether the limits hold and are
+ * used, what an outage of Redis does to calls, what an idle process spends, how soon news arrive. Real processes, a real
+ * redis-server on loopback, sockets to a provider in a process of its own.
+ * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|news ...]`
+ */
+import { findProgram } from '../__tests__/helpers/programs';
+import { idle } from './cluster/idle';
+import { latency } from './cluster/latency';
+import { limit } from './cluster/limit';
+import { news } from './cluster/news';
+import { outage } from './cluster/outage';
+import { trips } from './cluster/trips';
+
+const PARTS: Record<string, (isQuick: boolean) => Promise<void>> = {
+  latency,
+  trips,
+  limit,
+  outage,
+  idle,
+  news,
+};
+
+async function main(): Promise<void> {
+  if (findProgram('redis-server') === undefined) {
+    console.log('Left out: redis-server is not installed here.');
+    return;
+  }
+  const args = process.argv.slice(2);
+  const named = args.filter((arg) => !arg.startsWith('--'));
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (named.length === 0 || named.includes(name)) await part(args.includes('--quick'));
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,31 @@
+import { ClusterRig, type Member } from '../../__tests__/cluster/harness';
+import { pause } from './figures';
+
+/** What a process without calls spends: while nobody has any, and while others do 500 a second. */
+export async function idle(isQuick: boolean): Promise<void> {
+  const forMs = isQuick ? 5_000 : 20_000;
+  const rig = new ClusterRig();
+  const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
+  const [idler, ...busy] = (await rig.members(3, {
+    endpoints: [provider.endpoint({ rpm: 36_000, tpm: 3_600_000 })],
+    cluster: { redis: redis.url },
+  })) as [Member, Member, Member];
+  // What comes with the start is over.
+  await pause(2_000);
+  const spent = async (during: () => Promise<unknown>): Promise<string> => {
+    const before = await idler.cpu();
+    await during();
+    const after = await idler.cpu();
+    return ((100 * (after.usedMs - before.usedMs)) / (after.uptimeMs - before.uptimeMs)).toFixed(2);
+  };
+  const quiet = await spent(() => pause(forMs));
+  const traffic = await spent(() =>
+    Promise.all(busy.map((member) => member.load({ perSecond: 250, forMs }))),
+  );
+  await rig.close();
+  console.log('An idle process: % of a core');
+  console.table([
+    { others: 'no calls', '% of a core': quiet },
+    { others: '500 calls a second', '% of a core': traffic },
+  ]);
+}

@@ -1,0 +1,127 @@
+import axios, { type AxiosAdapter } from 'axios';
+import { ClusterRig } from '../../__tests__/cluster/harness';
+import { type Balancer, type BalancerConfig, createBalancer } from '../../lib/index';
+import { at, pause } from './figures';
+
+const ANSWER = JSON.stringify({
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 1,
+  model: 'gpt-4o',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 20, completion_tokens: 2, total_tokens: 22 },
+});
+/** Answers at once. */
+const adapter: AxiosAdapter = (config) =>
+  Promise.resolve({
+    status: 200,
+    statusText: '',
+    headers: { 'content-type': 'application/json' },
+    data: ANSWER,
+    config,
+  });
+const BODY = {
+  model: 'gpt-4o',
+  messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
+};
+const RUNS = 5;
+/** A lease that is not used goes back within a second or so: a balancer that is called so seldom has none. */
+const NO_LEASE_MS = 1_400;
+const SELDOM_BALANCERS = 20;
+
+interface Pace {
+  readonly name: string;
+  readonly balancers: number;
+  readonly rounds: number;
+  readonly gapMs: number;
+}
+
+/** What the cluster adds to a call. Both sides take turns, so that they meet the same machine. */
+export async function latency(isQuick: boolean): Promise<void> {
+  const paces: Pace[] = [
+    { name: 'one after another', balancers: 1, rounds: isQuick ? 2_000 : 10_000, gapMs: 0 },
+    { name: '100 a second', balancers: 1, rounds: isQuick ? 200 : 1_000, gapMs: 10 },
+    {
+      name: `one in ${NO_LEASE_MS / 1_000} s: no lease in hand`,
+      balancers: SELDOM_BALANCERS,
+      rounds: isQuick ? 60 : 200,
+      gapMs: NO_LEASE_MS / SELDOM_BALANCERS,
+    },
+  ];
+  const rows: Record<string, string | number>[] = [];
+  for (const pace of paces) {
+    const runs: { p50: number; p95: number; without: number[]; shared: number[] }[] = [];
+    for (let run = 0; run < (isQuick ? 2 : RUNS); run++) {
+      const { without, shared } = await compare(pace);
+      const added = (share: number) => at(shared, share) - at(without, share);
+      runs.push({ p50: added(0.5), p95: added(0.95), without, shared });
+    }
+    const all = (side: 'without' | 'shared', share: number) =>
+      Math.round(
+        at(
+          runs.flatMap((run) => run[side]),
+          share,
+        ),
+      );
+    const range = (values: number[]) =>
+      `${at(values, 0.5).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`;
+    rows.push({
+      calls: pace.name,
+      'alone p50': all('without', 0.5),
+      'alone p95': all('without', 0.95),
+      'cluster p50': all('shared', 0.5),
+      'cluster p95': all('shared', 0.95),
+      'added p50': range(runs.map(({ p50 }) => p50)),
+      'added p95': range(runs.map(({ p95 }) => p95)),
+    });
+  }
+  console.log('Microseconds of a call with room free; added: median of the runs, and their range');
+  console.table(rows);
+}
+
+async function compare({ balancers, rounds, gapMs }: Pace): Promise<Record<'without' | 'shared', number[]>> {
+  const rig = new ClusterRig();
+  const redis = await rig.redis();
+  const sides = {
+    without: Array.from({ length: balancers }, () => balancerOf(undefined)),
+    shared: Array.from({ length: balancers }, (_, at) => balancerOf({ redis: redis.url, prefix: `b${at}` })),
+  };
+  const all = [...sides.without, ...sides.shared];
+  await Promise.all(all.map((balancer) => balancer.ready()));
+  const times = { without: [] as number[], shared: [] as number[] };
+  const names = ['without', 'shared'] as const;
+  const warmUp = Math.max(balancers, Math.round(rounds / 10));
+  for (let round = -warmUp; round < rounds; round++) {
+    // Who comes first after the pause meets colder caches.
+    for (const name of round % 2 === 0 ? names : [...names].reverse()) {
+      if (gapMs > 0) await pause(gapMs / 2);
+      const balancer = sides[name][(round + warmUp) % balancers]!;
+      const start = performance.now();
+      await balancer.chat(BODY);
+      if (round >= 0) times[name].push((performance.now() - start) * 1_000);
+    }
+  }
+  const isShared = sides.shared.every((balancer) => balancer.stats().cluster?.mode === 'shared');
+  if (!isShared) throw new Error('Redis was taken to be away: the machine is too busy for this');
+  await Promise.all(all.map((balancer) => balancer.close({ graceMs: 0 })));
+  await rig.close();
+  return times;
+}
+
+function balancerOf(cluster: BalancerConfig['cluster']): Balancer {
+  return createBalancer({
+    endpoints: [
+      {
+        name: 'key',
+        model: 'gpt-4o',
+        apiKey: 'sk-test',
+        baseURL: 'http://upstream.invalid/v1',
+        rpm: 1_000_000,
+        tpm: 100_000_000,
+      },
+    ],
+    hedge: false,
+    http: { axios: axios.create({ adapter }) },
+    ...(cluster ? { cluster } : {}),
+  });
+}
