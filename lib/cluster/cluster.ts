@@ -10,6 +10,7 @@ import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { RedisClaims } from './redis-claims';
 import { RedisNews } from './redis-news';
 import { SharedReservoir } from './shared-reservoir';
+import type { SideStore } from './side-store';
 
 export interface ClusterListeners {
   /** Told how quotas are kept from now on, and why it changed. Must not throw. */
@@ -32,6 +33,8 @@ export class Cluster {
   readonly id = randomBytes(6).toString('base64url');
   readonly news: NewsChannel;
   readonly claims: Claims;
+  /** For counts that are no quotas. */
+  readonly store: SideStore;
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
@@ -59,6 +62,7 @@ export class Cluster {
     });
     this.news = new RedisNews(this.#link, `${options.prefix}:{news}`, this.id);
     this.claims = new RedisClaims(this.#link, `${options.prefix}:{claim}`, this.id);
+    this.store = storeOf(this.#link, options.prefix);
   }
 
   get mode(): ClusterMode {
@@ -88,7 +92,10 @@ export class Cluster {
         take: (units, mayBeFull) => use((shared) => shared.take(units, mayBeFull)),
         configure: (next) => use((shared) => shared.configure(next)),
         level: () => use((shared) => shared.level()),
-        close: () => reservoir?.close(),
+        close: () => {
+          reservoir?.close();
+          if (this.#accounts.get(id)?.account === account) this.#accounts.delete(id);
+        },
       },
       terms,
       () => this.#listeners.onRoom(),
@@ -187,6 +194,16 @@ export class Cluster {
     }
     return JSON.stringify(said);
   }
+}
+
+function storeOf(link: RedisLink, prefix: string): SideStore {
+  return {
+    prefix,
+    get state() {
+      return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
+    },
+    ask: (question) => link.askInTime(question),
+  };
 }
 
 /** Whether both mean the same processes. */

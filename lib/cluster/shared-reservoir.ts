@@ -3,6 +3,9 @@ import type { Client } from './redis-client';
 
 /** Nobody has used the ledger for so long: its keys leave Redis, and the next user finds a full bucket. */
 const KEYS_LIVE_MS = 300_000;
+/** Bottleneck's own account of who is there. Here nothing depends on it, so it is kept rarely. */
+const HEARTBEAT_MS = 20_000;
+const CLIENT_GONE_MS = 60_000;
 /** The refill comes in steps of so many milliseconds, worked out by the script that asks. */
 const STEP_MS = 50;
 
@@ -83,6 +86,8 @@ export class SharedReservoir {
       connection: this.#connection,
       clearDatastore: false,
       timeout: KEYS_LIVE_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      clientTimeout: CLIENT_GONE_MS,
       reservoir: this.#terms.maximum,
       ...increase(this.#terms),
     });
