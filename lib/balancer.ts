@@ -15,6 +15,7 @@ import { TextMeter } from './call/tokens-text';
 import { type Answer, CallOutcome } from './call-outcome';
 import { Cluster, isSameCluster } from './cluster/cluster';
 import type { ClusterMode } from './cluster/options';
+import type { SideStore } from './cluster/side-store';
 import { configError, faultAt } from './config/faults';
 import type { BalancerConfig, ResolvedConfig } from './config/options';
 import { resolveConfig } from './config/resolve';
@@ -45,6 +46,8 @@ export const CALL = Symbol.for('express-ai-balancer.call');
 export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
 export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
+/** @internal Where the guard counts when it has no Redis of its own: the cluster's. */
+export const SIDE_STORE = Symbol.for('express-ai-balancer.side-store');
 const DEFAULT_GRACE_MS = 30_000;
 /** The gate of a call that nothing stands before. */
 const OPEN: CallGate = {};
@@ -184,6 +187,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
       logger?.warn({ ...event, reason }, 'the store of the limits is down: this process counts for itself');
     }
+  }
+
+  /** @internal */
+  get [SIDE_STORE](): SideStore | undefined {
+    return this.#cluster?.store;
   }
 
   /**

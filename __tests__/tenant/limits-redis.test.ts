@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Redis } from 'ioredis';
 import { refusalOf, TenantLimits } from '../../lib/tenant/limits';
 import { redisCounters } from '../../lib/tenant/limits-redis';
+import { lineOver } from '../../lib/tenant/limits-redis-line';
 import { freePort, RedisServer } from '../cluster/harness/redis-server';
 import { requires } from '../helpers/requires';
 
@@ -32,7 +33,7 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
   client.on('error', () => undefined);
   clients.push(client);
   const onOutage = (isDown: boolean) => void news.push(isDown);
-  return new TenantLimits(options, redisCounters({ client, prefix: 'test', onOutage }));
+  return new TenantLimits(options, redisCounters({ line: lineOver(client), prefix: 'test', onOutage }));
 }
 
 redis.describe('limits in Redis', () => {

@@ -43,6 +43,8 @@ export class RedisLink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #beatSince: number | undefined;
   #isClosed = false;
+  /** Of those who are told when Redis goes away, since a call waits with them. */
+  readonly #waiting = new Set<(error: Error) => void>();
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
@@ -53,6 +55,10 @@ export class RedisLink {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Resolves when there are clients, connected or not. Rejects where there can't be any. */
@@ -84,6 +90,17 @@ export class RedisLink {
   async tryAsk<T>(question: (client: Client) => Promise<T>): Promise<T> {
     if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
     return question(this.#connection.client);
+  }
+
+  /** Like `tryAsk()`, where a call waits: a late answer is noticed, and nobody waits longer than until then. */
+  askInTime<T>(question: (client: Client) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#patience
+        .watch(this.tryAsk(question))
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
   }
 
   /** Calls as soon as there are clients, connected or not. */
@@ -145,6 +162,8 @@ export class RedisLink {
     if (this.#isClosed) return;
     this.#clock.forget();
     this.#change('down', reason);
+    for (const reject of this.#waiting) reject(new Error(`Redis is away: ${reason}`));
+    this.#waiting.clear();
     this.#arm();
   }
 

@@ -1,11 +1,12 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { type Balancer, STORE_NEWS } from '../balancer';
+import { type Balancer, SIDE_STORE, STORE_NEWS } from '../balancer';
 import type { CallGate } from '../call/gate';
 import { configError } from '../config/faults';
 import { type AiBalancerError, retryAfterHeader } from '../errors';
 import { TenantLimits } from '../tenant/limits';
-import { memoryCounters } from '../tenant/limits-counter';
+import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
+import { lineOver } from '../tenant/limits-redis-line';
 import { checkGuardOptions, type RateLimitGuardOptions } from './rate-limit-guard-options';
 import { Visit } from './rate-limit-guard-visit';
 import { type RequestState, requestState } from './request-ai';
@@ -62,15 +63,7 @@ class Guard {
   constructor(balancer: Balancer, options: RateLimitGuardOptions) {
     this.balancer = balancer;
     this.#options = checkGuardOptions(balancer, options);
-    const { redis, name } = this.#options;
-    const counters = redis
-      ? redisCounters({
-          client: redis,
-          prefix: `ai-balancer:guard:${name}`,
-          onOutage: (isDown, error) => balancer[STORE_NEWS](name, isDown, error),
-        })
-      : memoryCounters();
-    this.#limits = new TenantLimits(this.#options, counters);
+    this.#limits = new TenantLimits(this.#options, countersOf(balancer, this.#options));
   }
 
   async atDoor(req: Request, res: Response): Promise<AiBalancerError | undefined> {
@@ -87,6 +80,22 @@ class Guard {
     state.gate = both(state.gate, visit);
     return visit;
   }
+}
+
+/** The guard's own Redis comes first, then the cluster's; without either each process counts for itself. */
+function countersOf(
+  balancer: Balancer,
+  { redis, name }: Pick<RateLimitGuardOptions, 'redis'> & { readonly name: string },
+): Counters {
+  const store = balancer[SIDE_STORE];
+  const line = redis ? lineOver(redis) : store;
+  if (line === undefined) return memoryCounters();
+  const prefix = redis || !store ? 'ai-balancer' : store.prefix;
+  return redisCounters({
+    line,
+    prefix: `${prefix}:guard:${name}`,
+    onOutage: (isDown, error) => balancer[STORE_NEWS](name, isDown, error),
+  });
 }
 
 function guardOf(balancer: Balancer, handler: RequestHandler): Guard {

@@ -15,40 +15,50 @@ export interface RedisClient {
   multi(): unknown;
 }
 
-/** An answer that takes longer counts as none, in milliseconds. */
-const PATIENCE_MS = 500;
 /** How long Redis is left alone after a failure, in milliseconds. */
 const PAUSE_MS = 1_000;
-/** The states of a client that has been connected and is no longer, or never will be. */
-const GONE: readonly string[] = ['reconnecting', 'close', 'end'];
+
+/** The way to a Redis. */
+export interface RedisLine {
+  /** 'idle': nobody can be asked yet, or any more, and that is no news. 'down': it is known to be away. */
+  readonly state: 'idle' | 'up' | 'down';
+  /** Rejects in good time where Redis doesn't answer. */
+  ask<T>(question: (client: RedisClient) => Promise<T>): Promise<T>;
+}
 
 export interface RedisCountersOptions {
-  readonly client: RedisClient;
+  readonly line: RedisLine;
   readonly prefix: string;
   /** Told when Redis stops answering, and when it answers again. Must not throw. */
   readonly onOutage: (isDown: boolean, error?: unknown) => void;
 }
 
 /**
- * In Redis, for all processes together. While Redis doesn't answer each process counts for itself: an outage of the
- * store is no outage of the shop.
+ * In Redis, for all processes together: one key for each limit of a tenant. While Redis doesn't answer each process
+ * counts for itself: an outage of the store is no outage of the shop.
  */
-export function redisCounters({ client, prefix, onOutage }: RedisCountersOptions): Counters {
+export function redisCounters({ line, prefix, onOutage }: RedisCountersOptions): Counters {
   const local = memoryCounters();
-  const line = new Line(client, onOutage);
+  const outage = new Outage(line, onOutage);
   return {
     open(name, windowSeconds) {
-      const limiter = new RateLimiterRedis({
-        storeClient: client,
-        keyPrefix: `${prefix}:${name}`,
-        points: UNLIMITED,
-        duration: windowSeconds,
-      });
-      const shared = counterOf(limiter, windowSeconds);
+      let opened: Counter | undefined;
+      const shared = (client: RedisClient): Counter => {
+        opened ??= counterOf(
+          new RateLimiterRedis({
+            storeClient: client,
+            keyPrefix: `${prefix}:${name}`,
+            points: UNLIMITED,
+            duration: windowSeconds,
+          }),
+          windowSeconds,
+        );
+        return opened;
+      };
       const own = local.open(name, windowSeconds);
       const either = (ask: (counter: Counter) => Promise<Count>): Promise<Count> =>
-        line.ask(
-          () => ask(shared),
+        outage.around(
+          (client) => ask(shared(client)),
           () => ask(own),
         );
       return {
@@ -59,29 +69,30 @@ export function redisCounters({ client, prefix, onOutage }: RedisCountersOptions
   };
 }
 
-/** The line to Redis: whether it is worth asking. */
-class Line {
-  readonly #client: RedisClient;
+/** Knows whether Redis is worth asking, and tells when that changes. */
+class Outage {
+  readonly #line: RedisLine;
   readonly #onOutage: RedisCountersOptions['onOutage'];
   #isDown = false;
   #pausedUntil = 0;
 
-  constructor(client: RedisClient, onOutage: RedisCountersOptions['onOutage']) {
-    this.#client = client;
+  constructor(line: RedisLine, onOutage: RedisCountersOptions['onOutage']) {
+    this.#line = line;
     this.#onOutage = onOutage;
   }
 
-  async ask(shared: () => Promise<Count>, own: () => Promise<Count>): Promise<Count> {
-    if (performance.now() < this.#pausedUntil) return own();
+  async around(shared: (client: RedisClient) => Promise<Count>, own: () => Promise<Count>): Promise<Count> {
+    const { state } = this.#line;
+    if (state === 'down') this.#mark(true, new Error('Redis is away'));
+    if (state !== 'up' || performance.now() < this.#pausedUntil) return own();
     try {
-      // Its offline queue would hold the request until the connection is back.
-      if (GONE.includes(this.#client.status)) throw new Error(`the connection is ${this.#client.status}`);
-      const count = await within(shared(), PATIENCE_MS);
+      const count = await this.#line.ask(shared);
       this.#mark(false);
       return count;
     } catch (error) {
-      this.#pausedUntil = performance.now() + PAUSE_MS;
-      this.#mark(true, error);
+      // A line that says itself when it is back can be asked at once then.
+      if (this.#line.state === 'up') this.#pausedUntil = performance.now() + PAUSE_MS;
+      if (this.#line.state !== 'idle') this.#mark(true, error);
       return own();
     }
   }
@@ -91,11 +102,4 @@ class Line {
     this.#isDown = isDown;
     this.#onOutage(isDown, error);
   }
-}
-
-function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

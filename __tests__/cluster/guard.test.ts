@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import express from 'express';
+import { type Balancer, createBalancer, rateLimitGuard } from 'express-ai-balancer';
+import { Redis } from 'ioredis';
+import request from 'supertest';
+import { requires } from '../helpers/requires';
+import { Shop, type Visit } from './guard-shop';
+import { ClusterRig, type RedisServer } from './harness';
+
+jest.setTimeout(60_000);
+
+const PREFIX = 'sale';
+/** What the machine itself may add to a request under all tests at once, in milliseconds. */
+const NOISE_MS = 120;
+
+const rig = new ClusterRig();
+let shops: Shop[] = [];
+const balancers: Balancer[] = [];
+const closers: (() => void)[] = [];
+afterEach(async () => {
+  await Promise.all(balancers.splice(0).map((balancer) => balancer.close()));
+  for (const close of closers.splice(0)) close();
+});
+afterAll(() => closeAll());
+
+async function closeAll(): Promise<void> {
+  await Promise.all(shops.splice(0).map((shop) => shop.close()));
+  await rig.close();
+}
+
+async function open(redis: RedisServer): Promise<void> {
+  const provider = await rig.provider();
+  const config = {
+    endpoints: [provider.endpoint({ price: { input: 1_000, output: 1_000 } })],
+    cluster: { redis: redis.url, prefix: PREFIX },
+  };
+  shops = await Promise.all([0, 0].map(() => Shop.start(config)));
+}
+
+/** One request after the other, to the shops in turn. */
+async function visits(tenant: string, count: number): Promise<Visit[]> {
+  const made: Visit[] = [];
+  for (let n = 0; n < count; n++) {
+    const visit = await shops[n % shops.length]?.visit(tenant);
+    if (visit) made.push(visit);
+    // A call is charged when it has ended, which may be just after its answer.
+    await pause(10);
+  }
+  return made;
+}
+
+/** A balancer in this process. */
+function balancerAt(redis: string): Balancer {
+  const balancer = createBalancer({
+    endpoints: [{ name: 'a', model: 'gpt-4o', baseURL: 'http://127.0.0.1:9' }],
+    cluster: { redis },
+  });
+  balancers.push(balancer);
+  return balancer;
+}
+
+const served = (made: readonly Visit[]): number => made.filter(({ status }) => status === 200).length;
+
+const withRedis = requires('redis-server');
+
+withRedis.describe("a guard in the cluster's Redis", () => {
+  describe.each([
+    ['one Redis', false],
+    ['Redis Cluster', true],
+  ])('with %s', (_, clusterMode) => {
+    let redis: RedisServer;
+    beforeAll(async () => {
+      redis = await rig.redis({ clusterMode });
+      await open(redis);
+    });
+    afterAll(() => closeAll());
+
+    it('gives a tenant one limit in all processes', async () => {
+      const tenants = ['rpm=6 a', 'tpm=500 a', 'usdPerDay=0.5 a', 'rpm=6 b'];
+      const made = await Promise.all(tenants.map((tenant) => visits(tenant, 9)));
+      expect(made.map(served)).toEqual([6, 5, 5, 6]);
+      expect(new Set(made.flat().map(({ status }) => status))).toEqual(new Set([200, 429]));
+      expect(made[0]?.[1]?.headers.get('ratelimit')).toMatch('"shop-requests";r=4;');
+      const keys = await redis.keys(`${PREFIX}:guard:*`);
+      expect(keys.map(({ key }) => key)).toEqual(
+        expect.arrayContaining([
+          `${PREFIX}:guard:shop:dollars:tenant:usdPerDay=0.5 a`,
+          `${PREFIX}:guard:shop:requests:tenant:rpm=6 a`,
+          `${PREFIX}:guard:shop:tokens:tenant:tpm=500 a`,
+        ]),
+      );
+      for (const { ttlMs } of keys) expect(ttlMs).toBeGreaterThan(0);
+      expect(shops.flatMap(({ news }) => news)).toEqual([]);
+    });
+
+    if (clusterMode) return;
+
+    it.each<[string, (redis: RedisServer) => unknown, (redis: RedisServer) => unknown]>([
+      ['is killed', (redis) => redis.kill9(), (redis) => redis.restart()],
+      ['freezes', (redis) => redis.stop(), (redis) => redis.cont()],
+    ])(
+      'refuses nobody and keeps nobody waiting while that %s, then counts for all again',
+      async (how, end, begin) => {
+        for (const { news } of shops) news.length = 0;
+        const tenant = `rpm=200 ${how}`;
+        await visits(tenant, 10);
+        const running = visits(tenant, 60);
+        await pause(150);
+        await end(redis);
+        const made = await running;
+        expect(served(made)).toBe(60);
+        expect(Math.max(...made.map(({ ms }) => ms))).toBeLessThan(50 + NOISE_MS);
+        expect(shops.map(({ news }) => news)).toEqual([[true], [true]]);
+        await begin(redis);
+        await soon(async () => {
+          await visits(tenant, 2);
+          expect(shops.map(({ news }) => news)).toEqual([
+            [true, false],
+            [true, false],
+          ]);
+        });
+        const [first, second, third] = await visits(`rpm=200 after it ${how}`, 3);
+        expect([first, second, third].map((visit) => visit?.headers.get('ratelimit'))).toEqual([
+          expect.stringContaining('r=199;'),
+          expect.stringContaining('r=198;'),
+          expect.stringContaining('r=197;'),
+        ]);
+      },
+    );
+  });
+
+  it('leaves it alone where the app gives one of its own', async () => {
+    const [redis, own] = await Promise.all([rig.redis(), rig.redis()]);
+    const client = new Redis(own.port, '127.0.0.1');
+    closers.push(() => client.disconnect());
+    const balancer = balancerAt(redis.url);
+    await balancer.ready();
+    const app = express().use(rateLimitGuard(balancer, { redis: client, rpm: 5 }));
+    await request(app).get('/');
+    expect((await own.keys()).map(({ key }) => key)).toEqual([
+      expect.stringMatching(/^ai-balancer:guard:ai:requests:address:/),
+    ]);
+    expect(await redis.keys('*guard*')).toEqual([]);
+    await balancer.close();
+    expect(await client.ping()).toBe('PONG');
+  });
+});
+
+describe('a guard whose cluster has never seen its Redis', () => {
+  it('counts for itself, first silently, and tells of it once that is known', async () => {
+    const news: unknown[] = [];
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    closers.push(
+      () => silent.close(),
+      () => sockets.forEach((socket) => socket.destroy()),
+    );
+    await once(silent, 'listening');
+    const balancer = balancerAt(`redis://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    balancer.on('store', (event) => news.push(event));
+    const app = express().use(rateLimitGuard(balancer, { rpm: 2 }), (_req, res) => void res.json({}));
+    const since = performance.now();
+    expect((await request(app).get('/')).status).toBe(200);
+    expect(performance.now() - since).toBeLessThan(NOISE_MS);
+    expect(news).toEqual([]);
+    await balancer.ready();
+    expect((await request(app).get('/')).status).toBe(200);
+    expect((await request(app).get('/')).status).toBe(429);
+    expect(news).toEqual([{ guard: 'ai', isDown: true }]);
+  });
+});
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function soon(check: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (tries === 100) throw error;
+      await pause(50);
+    }
+  }
+}
