@@ -14,7 +14,10 @@ export interface RateLimitGuardOptions extends TenantLimitOptions {
   tenant?(req: Request): string | undefined | Promise<string | undefined>;
   /** 1 to 5, for the request's calls; what smartRouter or a call says comes over it. Default 3. */
   priority?(req: Request): Priority | undefined;
-  /** An ioredis client, for limits that all processes share. Default: each process counts for itself, in memory. */
+  /**
+   * An ioredis client, for limits that all processes share; it is used, never closed. Default: the cluster's Redis where
+   * the balancer has a cluster; else each process counts for itself, in memory.
+   */
   redis?: RedisClient;
   /**
    * Names the guard in the RateLimit headers and in Redis; no two guards of a balancer can have the same. Default 'ai',
