@@ -50,8 +50,9 @@ export class SimulatedLedger {
 
   #take(units: number): number {
     if (!Number.isInteger(units)) throw new Error('ERR hash value is not an integer');
-    this.#refill();
+    // In this order, as Bottleneck does it.
     this.level -= units;
+    this.#refill();
     return this.level;
   }
 

@@ -89,7 +89,7 @@ export class Cluster {
     const account = new LeaseAccount(
       view,
       {
-        take: (units, mayBeFull) => use((shared) => shared.take(units, mayBeFull)),
+        take: (units) => use((shared) => shared.take(units)),
         configure: (next) => use((shared) => shared.configure(next)),
         level: () => use((shared) => shared.level()),
         close: () => {

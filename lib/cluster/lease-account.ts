@@ -85,13 +85,12 @@ export class LeaseAccount {
   configure(terms: LeaseTerms, members: number): void {
     this.#terms = terms;
     this.#members = Math.max(1, members);
-    this.#lease.configure(terms, this.#members);
     const heldMs = ledgerDepthMs(terms.depthMs, this.#members);
+    const maximum = Math.round(terms.limit * heldMs);
+    this.#lease.configure(terms, this.#members, maximum);
     this.#view.setCompany(heldMs, this.#members);
     // Where it fails, Redis is away, and the next beat configures again.
-    this.#ledger
-      .configure({ rate: terms.limit, maximum: Math.round(terms.limit * heldMs) })
-      .catch(() => undefined);
+    this.#ledger.configure({ rate: terms.limit, maximum }).catch(() => undefined);
   }
 
   setMode(mode: ClusterMode, now: number): void {
@@ -185,7 +184,7 @@ export class LeaseAccount {
       outage?.tell(news);
       // What is told never makes a debt.
       const tooLow = Math.min(units, -left);
-      if (tooLow > 0) await this.#ledger.take(-tooLow, false);
+      if (tooLow > 0) await this.#ledger.take(-tooLow);
     } catch {
       // Redis is away again: it is told the next time.
     } finally {

@@ -23,11 +23,8 @@ export interface LeaseView {
 
 /** The ledger in Redis, in units of its own. Every method rejects while Redis is away. */
 export interface LeaseLedger {
-  /**
-   * Takes, or gives back where negative; gives what is left, which may be below zero.
-   * @param mayBeFull Then its refill must be worked out before.
-   */
-  take(units: number, mayBeFull?: boolean): Promise<number>;
+  /** Takes, or gives back where negative; gives what is left, which may be below zero. */
+  take(units: number): Promise<number>;
   configure(terms: { readonly rate: number; readonly maximum: number }): Promise<void>;
   level(): Promise<number>;
   close(): void;

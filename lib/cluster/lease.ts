@@ -14,8 +14,6 @@ const GATHERING_MS = 2_000;
 /** How long a process leaves a drained ledger alone, in milliseconds: for each member, and at most. */
 const PAUSE_MS = 80;
 const MOST_PAUSE_MS = 640;
-/** A ledger that holds more than this share of its depth may be full. */
-const FULL_SHARE = 0.5;
 
 export interface LeaseParts {
   readonly view: LeaseView;
@@ -47,6 +45,7 @@ export class Lease {
   readonly #credit = new Credit();
   #terms: LeaseTerms;
   #members = 1;
+  #maximum = Infinity;
   /** Used without asking: usage above the estimate. */
   #owed = 0;
   /** Corrections by headers that the ledger has not been told. */
@@ -72,9 +71,11 @@ export class Lease {
     this.#terms = terms;
   }
 
-  configure(terms: LeaseTerms, members: number): void {
+  /** @param maximum The most that the ledger holds, in its units. */
+  configure(terms: LeaseTerms, members: number, maximum: number): void {
     this.#terms = terms;
     this.#members = members;
+    this.#maximum = maximum;
   }
 
   /** What the ledger holds, as far as we know. */
@@ -187,13 +188,13 @@ export class Lease {
     const question = this.#question();
     if (!question) return;
     this.#isAsking = true;
-    const { ledger, units, view } = this.#parts;
+    const { ledger, units } = this.#parts;
     const { price, owed, shift, back } = question;
-    const mayBeFull = this.ledgerLevel(performance.now()) > FULL_SHARE * view.depth;
+    const taken = price + units.to(owed) - units.to(shift) - back;
     const epoch = this.#epoch;
     let left: number;
     try {
-      left = await ledger.take(price + units.to(owed) - units.to(shift) - back, mayBeFull);
+      left = await ledger.take(taken);
     } catch {
       if (epoch !== this.#epoch) return;
       // Nobody knows whether it was taken. The next flush tries again.
@@ -211,9 +212,19 @@ export class Lease {
     }
     this.#isAsking = this.#isBlind = false;
     this.#parts.onAnswer();
-    this.#heard(question, units.from(left));
+    this.#heard(question, units.from(left - this.#swallowed(taken, left)));
     this.#touch();
     if (this.#holds.length > 0) void this.#ask();
+  }
+
+  /**
+   * Bottleneck takes first and refills then: what is taken of a bucket that has been full for a while comes back at
+   * once, as if it had never been taken. It is taken again, which nobody waits for.
+   */
+  #swallowed(taken: number, left: number): number {
+    const swallowed = taken > 0 ? Math.min(taken, Math.max(0, left - (this.#maximum - taken))) : 0;
+    if (swallowed > 0) this.#parts.ledger.take(swallowed).catch(() => undefined);
+    return swallowed;
   }
 
   #question(): Question | undefined {
@@ -252,7 +263,7 @@ export class Lease {
     const tooHigh = shift > 0 ? Math.min(shift, Math.max(0, left - depth)) : 0;
     const refusedPrice = wanted > 0 ? Math.floor((price * refused) / wanted) : 0;
     const undo = refusedPrice + units.to(tooLow) - units.to(tooHigh);
-    if (undo !== 0) ledger.take(-undo, false).catch(() => undefined);
+    if (undo !== 0) ledger.take(-undo).catch(() => undefined);
     this.#credit.add(wanted - refused, price - refusedPrice);
     this.#serve();
     const now = performance.now();

@@ -35,16 +35,10 @@ export class SharedReservoir {
     return this.#isOpen;
   }
 
-  /**
-   * Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero.
-   * @param mayBeFull Bottleneck takes first and refills then: what is taken of a bucket that has long been full would
-   *   come back at once. So its refill is worked out before, in the same round trip. Default true.
-   */
-  async take(units: number, mayBeFull = true): Promise<number> {
+  /** Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero. */
+  async take(units: number): Promise<number> {
     const limiter = await this.#open();
-    const refilled = mayBeFull ? limiter.currentReservoir() : undefined;
-    const [left] = await Promise.all([limiter.incrementReservoir(-units), refilled]);
-    return left;
+    return limiter.incrementReservoir(-units);
   }
 
   /** What it holds now. */
