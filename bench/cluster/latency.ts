@@ -27,25 +27,44 @@ const BODY = {
 const RUNS = 5;
 /** A lease that is not used goes back within a second or so: a balancer that is called so seldom has none. */
 const NO_LEASE_MS = 1_400;
-const SELDOM_BALANCERS = 20;
+const PLENTY = { rpm: 1_000_000, tpm: 100_000_000 };
+const USUAL = { rpm: 600, tpm: 60_000 };
 
 interface Pace {
   readonly name: string;
+  readonly limits: { readonly rpm: number; readonly tpm: number };
+  /** They take turns. */
   readonly balancers: number;
+  /** Whether they share their quotas; else each has a cluster to itself. */
+  readonly together: boolean;
   readonly rounds: number;
+  /** Between two calls. */
   readonly gapMs: number;
 }
 
 /** What the cluster adds to a call. Both sides take turns, so that they meet the same machine. */
 export async function latency(isQuick: boolean): Promise<void> {
+  const few = isQuick ? 60 : 200;
+  const alone = { balancers: 1, together: false };
   const paces: Pace[] = [
-    { name: 'one after another', balancers: 1, rounds: isQuick ? 2_000 : 10_000, gapMs: 0 },
-    { name: '100 a second', balancers: 1, rounds: isQuick ? 200 : 1_000, gapMs: 10 },
+    { ...alone, name: 'one after another', limits: PLENTY, rounds: isQuick ? 2_000 : 10_000, gapMs: 0 },
+    { ...alone, name: '100 a second', limits: PLENTY, rounds: isQuick ? 200 : 1_000, gapMs: 10 },
+    { ...alone, name: '5 a second, limit 600 a minute', limits: USUAL, rounds: few, gapMs: 200 },
+    {
+      name: '2 a second in each of 4 processes, limit 600 a minute',
+      limits: USUAL,
+      balancers: 4,
+      together: true,
+      rounds: few,
+      gapMs: 125,
+    },
     {
       name: `one in ${NO_LEASE_MS / 1_000} s: no lease in hand`,
-      balancers: SELDOM_BALANCERS,
-      rounds: isQuick ? 60 : 200,
-      gapMs: NO_LEASE_MS / SELDOM_BALANCERS,
+      limits: PLENTY,
+      balancers: 20,
+      together: false,
+      rounds: few,
+      gapMs: NO_LEASE_MS / 20,
     },
   ];
   const rows: Record<string, string | number>[] = [];
@@ -79,12 +98,15 @@ export async function latency(isQuick: boolean): Promise<void> {
   console.table(rows);
 }
 
-async function compare({ balancers, rounds, gapMs }: Pace): Promise<Record<'without' | 'shared', number[]>> {
+async function compare(pace: Pace): Promise<Record<'without' | 'shared', number[]>> {
+  const { balancers, together, rounds, gapMs, limits } = pace;
   const rig = new ClusterRig();
   const redis = await rig.redis();
   const sides = {
-    without: Array.from({ length: balancers }, () => balancerOf(undefined)),
-    shared: Array.from({ length: balancers }, (_, at) => balancerOf({ redis: redis.url, prefix: `b${at}` })),
+    without: Array.from({ length: balancers }, () => balancerOf(limits)),
+    shared: Array.from({ length: balancers }, (_, index) =>
+      balancerOf(limits, { redis: redis.url, prefix: together ? 'all' : `of-${index}` }),
+    ),
   };
   const all = [...sides.without, ...sides.shared];
   await Promise.all(all.map((balancer) => balancer.ready()));
@@ -108,7 +130,7 @@ async function compare({ balancers, rounds, gapMs }: Pace): Promise<Record<'with
   return times;
 }
 
-function balancerOf(cluster: BalancerConfig['cluster']): Balancer {
+function balancerOf(limits: Pace['limits'], cluster?: BalancerConfig['cluster']): Balancer {
   return createBalancer({
     endpoints: [
       {
@@ -116,8 +138,7 @@ function balancerOf(cluster: BalancerConfig['cluster']): Balancer {
         model: 'gpt-4o',
         apiKey: 'sk-test',
         baseURL: 'http://upstream.invalid/v1',
-        rpm: 1_000_000,
-        tpm: 100_000_000,
+        ...limits,
       },
     ],
     hedge: false,
