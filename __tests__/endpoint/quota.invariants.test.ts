@@ -194,7 +194,7 @@ describe('under any schedule', () => {
         const giveBack = (until: number): void => {
           for (const one of admitted) {
             if (one.backAt > until) continue;
-            window.put(one.back, one.backAt);
+            window.put(one.back, one.backAt, one.at);
             one.units -= one.back;
             one.backAt = Infinity;
           }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { DayAccounts } from './day-accounts';
 import { LeaseAccount } from './lease-account';
 import { commonTerms, ledgerDepthMs } from './lease-terms';
 import type { LeaseView } from './lease-view';
@@ -35,6 +36,8 @@ export class Cluster {
   readonly claims: Claims;
   /** For counts that are no quotas. */
   readonly store: SideStore;
+  /** The limits a day. */
+  readonly days: DayAccounts;
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
@@ -63,6 +66,7 @@ export class Cluster {
     this.news = new RedisNews(this.#link, `${options.prefix}:{news}`, this.id);
     this.claims = new RedisClaims(this.#link, `${options.prefix}:{claim}`, this.id);
     this.store = storeOf(this.#link, options.prefix);
+    this.days = new DayAccounts(this.#link, options.prefix, this.id, () => listeners.onRoom());
   }
 
   get mode(): ClusterMode {
@@ -131,6 +135,7 @@ export class Cluster {
   async close(): Promise<void> {
     for (const { account } of this.#accounts.values()) account.close();
     this.#accounts.clear();
+    this.days.close();
     for (const resolve of this.#onReady.splice(0)) resolve();
     await this.#link.close();
   }
@@ -150,7 +155,8 @@ export class Cluster {
 
   /** Every ledger has told its level, or Redis is away again. */
   async #firstAnswers(): Promise<void> {
-    await Promise.all([...this.#accounts.values()].map(({ account }) => account.answered));
+    const answers = [...this.#accounts.values()].map(({ account }) => account.answered);
+    await Promise.all([...answers, this.days.answered()]);
   }
 
   #setMode(mode: ClusterMode, reason?: string): void {
@@ -158,6 +164,7 @@ export class Cluster {
     this.#mode = mode;
     const now = performance.now();
     for (const { account } of this.#accounts.values()) account.setMode(mode, now);
+    this.days.setMode(mode);
     this.#listeners.onMode(mode, this.#members, reason);
     this.#listeners.onRoom();
   }
@@ -168,6 +175,7 @@ export class Cluster {
     const members = isRecent ? Math.max(count, this.#members) : count;
     const hasChanged = said !== undefined || members !== this.#members;
     this.#members = members;
+    this.days.setMembers(members);
     if (said) this.#said = said.map(parse).filter((terms) => terms !== undefined);
     if (hasChanged || this.#saidNow !== this.#says()) this.#agree();
   }

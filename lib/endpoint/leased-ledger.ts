@@ -6,6 +6,7 @@ export function leasedLedgers(cluster: Cluster): Ledgers {
   return {
     open: (id, bucket, terms) => cluster.open(id, bucket, inMilliseconds(terms)),
     configure: (id, terms) => cluster.configure(id, inMilliseconds(terms)),
+    day: (id, limit) => cluster.days.open(id, limit),
   };
 }
 

@@ -1,6 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { Hold } from '../cluster/hold';
 import type { Bucket } from './bucket';
+import { type DayLimit, DayWindow } from './day-window';
 
 /** The account of one bucket. The view, which is the bucket, has changed before the ledger is told. */
 export interface Ledger {
@@ -30,6 +31,8 @@ export interface Ledgers {
   open(id: string, bucket: Bucket, terms: LedgerTerms): Ledger;
   /** The limit of a ledger that is open has changed. */
   configure(id: string, terms: LedgerTerms): void;
+  /** A limit for any 24 hours. @param id Of the quota and the dimension. */
+  day(id: string, limit: number): DayLimit;
 }
 
 /** A limit as it is configured. */
@@ -43,6 +46,7 @@ export interface LedgerTerms {
 export const IN_MEMORY: Ledgers = {
   open: (_id, bucket) => new MemoryLedger(() => bucket.level(performance.now())),
   configure: () => undefined,
+  day: (_id, limit) => new DayWindow(limit),
 };
 
 /** The ledger follows the view at most this often. */

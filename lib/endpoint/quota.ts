@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
 import { Bucket, type BucketMark } from './bucket';
-import { DayWindow } from './day-window';
+import type { DayLimit } from './day-window';
 import { IN_MEMORY, type Ledger, type Ledgers } from './ledger';
 import { QuotaHold } from './quota-hold';
 import type { QuotaLimits } from './settings';
@@ -54,6 +54,13 @@ interface Entry {
   readonly ledger: Ledger;
 }
 
+/** One limit a day. */
+interface DayEntry {
+  readonly dimension: 'requests' | 'tokens';
+  readonly name: string;
+  readonly day: DayLimit;
+}
+
 /** The levels as they were when an attempt was sent. */
 export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
 
@@ -64,8 +71,7 @@ export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
 export class Quota {
   readonly #ledgers: Ledgers;
   #buckets: readonly Entry[] = [];
-  #requestsADay: DayWindow | undefined;
-  #tokensADay: DayWindow | undefined;
+  #days: readonly DayEntry[] = [];
   /** Rests by failure: no call of the group goes out until then, on the monotonic clock. */
   restsUntil = 0;
   /** Refusals in a row without a Retry-After, for the doubling rest. */
@@ -109,8 +115,7 @@ export class Quota {
       const ledger = this.#ledgers.open(id, bucket, { limit: bucket.limit, burstSeconds });
       return [{ dimension, bucket, ledger }];
     });
-    this.#requestsADay = dayWindow(this.#requestsADay, limits.rpd);
-    this.#tokensADay = dayWindow(this.#tokensADay, limits.tpd);
+    this.#days = [...this.#dayOf('requests', limits.rpd), ...this.#dayOf('tokens', limits.tpd)];
   }
 
   /** Milliseconds until the charge fits; Infinity when it never will. */
@@ -122,8 +127,9 @@ export class Quota {
       const ms = ledger.waitMs ? ledger.waitMs(amount, viewMs, now) : viewMs;
       if (ms > wait) wait = ms;
     }
-    if (this.#requestsADay) wait = Math.max(wait, this.#requestsADay.waitMs(1, now));
-    if (this.#tokensADay) wait = Math.max(wait, this.#tokensADay.waitMs(units('tokens', charge), now));
+    for (const { dimension, day } of this.#days) {
+      wait = Math.max(wait, day.waitMs(units(dimension, charge), now));
+    }
     return wait;
   }
 
@@ -141,9 +147,10 @@ export class Quota {
         return { limit: `${dimension} a minute`, units: asked, allowed: Math.round(bucket.providerLimit) };
       }
     }
-    const asked = units('tokens', charge);
-    if (this.#tokensADay && asked > this.#tokensADay.limit) {
-      return { limit: 'tokens a day', units: asked, allowed: this.#tokensADay.limit };
+    for (const { dimension, name, day } of this.#days) {
+      const asked = units(dimension, charge);
+      if (dimension === 'tokens' && asked > day.limit)
+        return { limit: name, units: asked, allowed: day.limit };
     }
     return undefined;
   }
@@ -158,13 +165,15 @@ export class Quota {
       const part = ledger.reserve(amount);
       if (part) (hold ??= new QuotaHold()).add(dimension, part);
     }
-    this.#requestsADay?.take(1, now);
-    this.#tokensADay?.take(units('tokens', charge), now);
+    for (const { dimension, name, day } of this.#days) {
+      const part = day.take(units(dimension, charge), now);
+      if (part) (hold ??= new QuotaHold()).add(name, part);
+    }
     return hold;
   }
 
   /** A taking whose hold was not granted, or is not waited for any more, has never been. */
-  undo(charge: Charge, hold: QuotaHold, now: number): void {
+  undo(charge: Charge, hold: QuotaHold, now: number, takenAt: number): void {
     hold.cancel();
     for (const { dimension, bucket, ledger } of this.#buckets) {
       // What the ledger has refused it has put back itself.
@@ -172,8 +181,9 @@ export class Quota {
       bucket.put(units(dimension, charge), now);
       ledger.returned(units(dimension, charge));
     }
-    this.#requestsADay?.put(1, now);
-    this.#tokensADay?.put(units('tokens', charge), now);
+    for (const { dimension, name, day } of this.#days) {
+      if (!hold.isRefused(name)) day.put(units(dimension, charge), now, takenAt);
+    }
   }
 
   /** An attempt is over: what is to come of its output has come. */
@@ -181,8 +191,11 @@ export class Quota {
     this.#pendingOutput = Math.max(0, this.#pendingOutput - charge.output);
   }
 
-  /** Gives tokens back; a negative amount takes more. Requests come back only where the attempt was never admitted. */
-  adjust(back: Charge, requests: 0 | 1, now: number): void {
+  /**
+   * Gives tokens back that were taken at that time; a negative amount takes more. Requests come back only where the
+   * attempt was never admitted.
+   */
+  adjust(back: Charge, requests: 0 | 1, now: number, takenAt: number): void {
     for (const { dimension, bucket, ledger } of this.#buckets) {
       const amount = dimension === 'requests' ? requests : units(dimension, back);
       if (amount === 0) continue;
@@ -194,10 +207,11 @@ export class Quota {
         ledger.overdrawn(-amount);
       }
     }
-    if (requests > 0) this.#requestsADay?.put(requests, now);
-    const tokens = units('tokens', back);
-    if (tokens > 0) this.#tokensADay?.put(tokens, now);
-    else if (tokens < 0) this.#tokensADay?.take(-tokens, now);
+    for (const { dimension, day } of this.#days) {
+      const amount = dimension === 'requests' ? requests : units(dimension, back);
+      if (amount > 0) day.put(amount, now, takenAt);
+      else if (amount < 0) day.overdraw(-amount, now);
+    }
   }
 
   mark(now: number): QuotaMark {
@@ -246,12 +260,12 @@ export class Quota {
   }
 
   requestsLeft(now: number): number | undefined {
-    return least(this.#level('requests', now), this.#requestsADay?.left(now));
+    return least(this.#level('requests', now), this.#leftADay('requests', now));
   }
 
   tokensLeft(now: number): number | undefined {
     const apart = least(this.#level('input', now), this.#level('output', now));
-    return least(least(this.#level('tokens', now), apart), this.#tokensADay?.left(now));
+    return least(least(this.#level('tokens', now), apart), this.#leftADay('tokens', now));
   }
 
   /** 0 to 1: the used share of the scarcest limit. */
@@ -263,12 +277,11 @@ export class Quota {
 
   /** Whether a new one in its place would allow the same: nothing is used, rests, or is under way. */
   isUntouched(now: number): boolean {
-    const days = [this.#requestsADay, this.#tokensADay];
     return (
       this.restsUntil <= now &&
       this.#pendingOutput === 0 &&
       this.usedShare(now) === 0 &&
-      days.every((day) => day === undefined || day.left(now) >= day.limit)
+      this.#days.every(({ day }) => day.left(now) >= day.limit)
     );
   }
 
@@ -291,6 +304,23 @@ export class Quota {
 
   close(): void {
     for (const { ledger } of this.#buckets) ledger.close();
+    for (const { day } of this.#days) day.close();
+  }
+
+  #dayOf(dimension: DayEntry['dimension'], limit: number | undefined): DayEntry[] {
+    const old = this.#days.find((entry) => entry.dimension === dimension);
+    if (limit === undefined) {
+      old?.day.close();
+      return [];
+    }
+    const name = `${dimension} a day`;
+    const day = old?.day ?? this.#ledgers.day(`${this.name}:${name}`, limit);
+    day.limit = limit;
+    return [{ dimension, name, day }];
+  }
+
+  #leftADay(dimension: DayEntry['dimension'], now: number): number | undefined {
+    return this.#days.find((entry) => entry.dimension === dimension)?.day.left(now);
   }
 
   #level(dimension: Dimension, now: number): number | undefined {
@@ -310,11 +340,4 @@ export class Quota {
 function least(a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined) return b;
   return b === undefined ? a : Math.min(a, b);
-}
-
-function dayWindow(old: DayWindow | undefined, limit: number | undefined): DayWindow | undefined {
-  if (limit === undefined) return undefined;
-  const window = old ?? new DayWindow(limit);
-  window.limit = limit;
-  return window;
 }

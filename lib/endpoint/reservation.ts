@@ -18,6 +18,7 @@ export class Reservation {
   /** By quota: what the taking waits for. */
   #holds: ReadonlyMap<Quota, QuotaHold>;
   readonly #keepsReserved: () => boolean;
+  #takenAt: number;
   #isHeard = false;
   #settled = false;
 
@@ -33,6 +34,7 @@ export class Reservation {
     now: number,
   ) {
     this.#keepsReserved = keepsReserved;
+    this.#takenAt = now;
     const holds = new Map<Quota, QuotaHold>();
     for (const quota of quotas) {
       const hold = quota.take(charge, now);
@@ -60,6 +62,7 @@ export class Reservation {
       return false;
     }
     this.#holds = NONE;
+    this.#takenAt = now;
     this.#marks = this.quotas.map((quota) => quota.mark(now));
     return true;
   }
@@ -88,15 +91,17 @@ export class Reservation {
     }
     if (settlement.kind === 'kept') return;
     const back = settlement.kind === 'returned' ? this.charge : this.#unused(settlement.usage);
-    for (const quota of this.quotas) quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now);
+    for (const quota of this.quotas) {
+      quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now, this.#takenAt);
+    }
   }
 
   /** It never stood. */
   #undo(now: number): void {
     for (const quota of this.quotas) {
       const hold = this.#holds.get(quota);
-      if (hold) quota.undo(this.charge, hold, now);
-      else quota.adjust(this.charge, 1, now);
+      if (hold) quota.undo(this.charge, hold, now, this.#takenAt);
+      else quota.adjust(this.charge, 1, now, this.#takenAt);
     }
   }
 
