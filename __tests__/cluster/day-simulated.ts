@@ -13,6 +13,8 @@ interface Step {
 export class SimulatedDay {
   isAway = false;
   questions = 0;
+  /** Told when another fiftieth of the limit is gone. */
+  readonly listeners: ((hour: number, sum: number) => void)[] = [];
   #counts = new Map<number, number>();
   #answers = new Map<number, { nth: number; answer: DayAnswer }>();
   #version: DayVersion = { born: 'first', changes: 0 };
@@ -78,6 +80,7 @@ export class SimulatedDay {
       return this.#answer({ granted, grantedIn });
     }
     const now = this.#hour;
+    const sumBefore = this.#sum(now);
     for (const [hour, units] of changes) this.#add(hour === 0 ? now : hour, units);
     const left = limit - this.#sum(now);
     let granted = 0;
@@ -88,6 +91,12 @@ export class SimulatedDay {
     }
     if (need + extra === 0) granted = 0;
     this.#add(now, granted);
+    const sum = this.#sum(now);
+    if (Math.floor((sumBefore * 50) / limit) !== Math.floor((sum * 50) / limit)) {
+      setTimeout(() => {
+        if (!this.isAway) for (const told of this.listeners) told(now, sum);
+      }, 1);
+    }
     const { born } = this.#version;
     this.#version = { born, changes: this.#version.changes + 1 };
     const answer = this.#answer({ granted });
