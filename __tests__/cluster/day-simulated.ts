@@ -44,6 +44,10 @@ export class SimulatedDay {
     return this.#sum(this.#hour);
   }
 
+  at(hour: number): number {
+    return this.#counts.get(hour) ?? 0;
+  }
+
   get #hour(): number {
     return Math.floor((performance.now() + REDIS_CLOCK_MS) / HOUR_MS);
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { DayAccount } from '../../lib/cluster/day-account';
 import type { Hold } from '../../lib/cluster/hold';
-import { SimulatedDay } from './day-simulated';
+import { REDIS_CLOCK_MS, SimulatedDay } from './day-simulated';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -147,6 +147,22 @@ describe('a limit a day that processes share', () => {
     cluster.close();
   });
 
+  it('is counted in the hour in which it is used, also by a process that has claimed ahead', async () => {
+    const cluster = new Cluster(2, 100_000);
+    const now = performance.now() + REDIS_CLOCK_MS;
+    const next = Math.ceil(now / HOUR_MS) * HOUR_MS;
+    await jest.advanceTimersByTimeAsync(next - now - 500);
+    for (let n = 0; n < 500; n++) {
+      void cluster.call(n % 2, 1);
+      await jest.advanceTimersByTimeAsync(2);
+    }
+    await jest.advanceTimersByTimeAsync(3_000);
+    const usedBefore = cluster.used.filter(({ at }) => at + REDIS_CLOCK_MS < next).length;
+    expect(cluster.day.at(next / HOUR_MS - 1)).toBe(usedBefore);
+    expect(cluster.day.at(next / HOUR_MS)).toBe(500 - usedBefore);
+    cluster.close();
+  });
+
   it('is known to a process that starts late, before it lets anything through', async () => {
     const cluster = new Cluster(1, 10);
     for (let n = 0; n < 10; n++) void cluster.call(0, 1);
@@ -193,10 +209,11 @@ describe('a limit a day that processes share', () => {
   });
 
   it('hears after an outage what was used in it, once, also where the answer before was lost', async () => {
-    const cluster = new Cluster(2, 100);
-    await jest.advanceTimersByTimeAsync(10);
+    const cluster = new Cluster(2, 100, () => 10);
+    await jest.advanceTimersByTimeAsync(20);
     const calls = [cluster.call(0, 10), cluster.call(1, 10)];
-    await jest.advanceTimersByTimeAsync(0.3);
+    await jest.advanceTimersByTimeAsync(7);
+    expect(cluster.day.sum).toBe(20);
     cluster.setAway(true);
     await Promise.all(calls);
     void cluster.call(0, 5);

@@ -1,6 +1,7 @@
 import { DayHours, HOUR_MS, leavesIn } from './day-hours';
-import type { DayAnswer, DayLedger, DayQuestion, DayVersion } from './day-ledger';
+import type { DayAnswer, DayLedger } from './day-ledger';
 import { DayPace } from './day-pace';
+import { type DayNews, DayTalk } from './day-talk';
 import { Hold } from './hold';
 import type { ClusterMode } from './options';
 
@@ -21,7 +22,7 @@ const CLOSED_MS = 1_000;
  * second. So all processes together stay within the limit in any 24 hours, but for usage above the estimate.
  */
 export class DayAccount {
-  readonly #ledger: DayLedger;
+  readonly #talk: DayTalk;
   readonly #onRoom: () => void;
   readonly #pace = new DayPace();
   /** The count in Redis as last heard, what this process has in hand included. */
@@ -31,15 +32,8 @@ export class DayAccount {
   #limit: number;
   #mode: ClusterMode = 'starting';
   #members = 1;
-  #known: DayVersion | undefined;
   #heardAt = -Infinity;
-  /** Asked, and the answer has not been heard; its changes are not told for certain. */
-  #question: DayQuestion | undefined;
-  readonly #sent = new DayHours();
-  #questions = 0;
-  #isAsking = false;
   #isClosing = false;
-  #epoch = 0;
   /** Claimed and not used, and the hour for which. */
   #credit = 0;
   #creditHour = 0;
@@ -55,7 +49,7 @@ export class DayAccount {
 
   /** @param onRoom Told when there is more than there was. */
   constructor(ledger: DayLedger, limit: number, onRoom: () => void = () => undefined) {
-    this.#ledger = ledger;
+    this.#talk = new DayTalk(ledger);
     this.#limit = limit;
     this.#onRoom = onRoom;
   }
@@ -73,7 +67,7 @@ export class DayAccount {
     const hour = Math.floor(nowMs / HOUR_MS);
     this.#expire(hour);
     const part = Math.floor(this.#share * (this.#whole - this.#heard.sum(hour)));
-    return part - this.#sent.sum(hour) - this.#changes.sum(hour) + this.#credit;
+    return part - this.#talk.sent.sum(hour) - this.#changes.sum(hour) + this.#credit;
   }
 
   waitMs(units: number, now: number): number {
@@ -82,7 +76,7 @@ export class DayAccount {
     if (missing <= 0) return 0;
     if (!this.#isLocal && now - this.#heardAt > STALE_MS) void this.#ask();
     const at = (hour: number): number =>
-      this.#share * this.#heard.at(hour) + this.#sent.at(hour) + this.#changes.at(hour);
+      this.#share * this.#heard.at(hour) + this.#talk.sent.at(hour) + this.#changes.at(hour);
     return leavesIn(missing, at, this.#clock(now));
   }
 
@@ -184,9 +178,8 @@ export class DayAccount {
     return this.#holds.reduce((sum, { units }) => sum + units, 0);
   }
 
-  /** Redis's clock; the process's own until it has been heard. */
   #clock(now: number): number {
-    return (this.#ledger.now() ?? Date.now()) + now - performance.now();
+    return this.#talk.now() + now - performance.now();
   }
 
   #hour(now: number): number {
@@ -218,66 +211,46 @@ export class DayAccount {
 
   /** Tells what has changed and claims what is waited for: in one step, one at a time. */
   async #ask(): Promise<void> {
-    if (this.#isAsking || this.#mode !== 'shared') return;
-    this.#isAsking = true;
-    const epoch = this.#epoch;
+    if (this.#talk.isAsking || this.#mode !== 'shared') return;
     const asked = new Set(this.#holds);
     const before = this.left(performance.now());
-    try {
-      let answer: DayAnswer;
-      do {
-        this.#question ??= this.#next();
-        answer = await this.#ledger.ask({ ...this.#question, known: this.#known });
-        if (answer.isLost) await this.#restore();
-      } while (answer.isLost && epoch === this.#epoch);
-      if (epoch !== this.#epoch) return;
+    const isFirst = !this.#talk.hasHeard;
+    const answer = await this.#talk.ask(
+      () => this.#news(),
+      () => this.#heard.entries(),
+    );
+    if (answer === undefined) return;
+    if (answer !== 'lost') {
+      // The process's own hours may have been others.
+      if (isFirst) this.#changes.replace([[answer.hour, this.#changes.total]]);
       this.#hear(answer);
-    } catch {
-      // The question stays: it is asked again under its number, or counts as it was asked.
+      this.#refuse(asked);
     }
-    if (epoch !== this.#epoch) return;
-    this.#isAsking = false;
-    if (this.#question === undefined) this.#refuse(asked);
     if (this.#isClosing) {
       this.#giveBack();
-      if (this.#question === undefined && !this.#changes.isEmpty) void this.#ask();
+      if (answer !== 'lost' && !this.#changes.isEmpty) void this.#ask();
       return;
     }
     this.#touch();
     if (this.left(performance.now()) > before) this.#onRoom();
   }
 
-  async #restore(): Promise<void> {
-    const { version } = await this.#ledger.restore(this.#known, this.#heard.entries());
-    this.#known = version;
-  }
-
-  #next(): DayQuestion {
+  #news(): DayNews {
     const now = performance.now();
     this.#expire(this.#hour(now));
     const isClaiming = !this.#isLocal && !this.#isClosing;
     const isUsed = isClaiming && now - this.#usedAt < IDLE_MS;
-    const extra = this.#pace.extra(isUsed ? this.#whole / 100 / this.#members : 0, this.#credit, now);
-    const changes = this.#changes.drain();
-    this.#sent.replace(changes);
     return {
-      nth: ++this.#questions,
-      known: this.#known,
       limit: this.#whole,
       least: isClaiming ? Math.max(0, (this.#holds[0]?.units ?? 0) - this.#credit) : 0,
       need: isClaiming ? Math.max(0, this.#waiting - this.#credit) : 0,
-      extra,
+      extra: this.#pace.extra(isUsed ? this.#whole / 100 / this.#members : 0, this.#credit, now),
       members: this.#members,
-      // Before Redis's clock is known the process's own hours may be others.
-      changes: this.#known ? changes : [[0, sumOf(changes)]],
+      changes: this.#changes.drain(),
     };
   }
 
-  #hear({ version, hour, granted, grantedIn, counts }: DayAnswer): void {
-    this.#question = undefined;
-    this.#sent.drain();
-    if (!this.#known) this.#changes.replace([[hour, sumOf(this.#changes.entries())]]);
-    this.#known = version;
+  #hear({ hour, granted, grantedIn, counts }: DayAnswer): void {
     this.#heardAt = performance.now();
     this.#heard.replace(counts);
     if (granted > 0) {
@@ -302,21 +275,20 @@ export class DayAccount {
   }
 
   #touch(): void {
-    const isDue = this.#credit > 0 || !this.#changes.isEmpty || this.#question || this.#holds.length > 0;
+    const isDue = this.#credit > 0 || !this.#changes.isEmpty || this.#talk.isOpen || this.#holds.length > 0;
     if (this.#mode !== 'shared' || this.#isClosing || !isDue) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const isIdle = performance.now() - this.#usedAt >= IDLE_MS;
       if (this.#holds.length === 0 && (isIdle || this.#isLocal)) this.#giveBack();
-      if (!this.#changes.isEmpty || this.#question || this.#holds.length > 0) void this.#ask();
+      if (!this.#changes.isEmpty || this.#talk.isOpen || this.#holds.length > 0) void this.#ask();
       this.#touch();
     }, FLUSH_MS).unref();
   }
 
   /** Redis is away: what is left is divided among the members last seen, and each goes on with its part. */
   #goLocal(): void {
-    this.#epoch++;
-    this.#isAsking = false;
+    this.#talk.abandon();
     this.#onAnswer();
     this.#giveBack();
     const now = performance.now();
@@ -326,8 +298,4 @@ export class DayAccount {
       hold.settle(isGranted);
     }
   }
-}
-
-function sumOf(entries: readonly (readonly [hour: number, units: number])[]): number {
-  return entries.reduce((sum, [, units]) => sum + units, 0);
 }

@@ -34,6 +34,11 @@ export class DayHours {
     return this.#counts.size === 0;
   }
 
+  /** Of all hours that are kept. */
+  get total(): number {
+    return this.#sum;
+  }
+
   /** Of that hour. */
   at(hour: number): number {
     return this.#counts.get(hour) ?? 0;
