@@ -11,7 +11,7 @@ export interface LeaseTerms {
 /** What a lease holds at most, in milliseconds of the limit, where one process is alone. */
 const LEASE_MS = 250;
 /** Among many each lease is smaller, but not so small that every call needs one. */
-const LEAST_LEASE_MS = 100;
+const LEAST_LEASE_MS = 125;
 /** All leases together hold at most this share of the depth. */
 const MOST_SHARE = 0.25;
 

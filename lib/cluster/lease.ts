@@ -60,6 +60,8 @@ export class Lease {
   /** Counts suspensions: an answer from before one is no answer. */
   #epoch = 0;
   #usedAt = -Infinity;
+  /** The lease doesn't cover another call like the last. */
+  #isLow = false;
   /** Units that the call at the head of the queue waits for, and when it last said so. */
   #gathering = 0;
   #gatheredAt = -Infinity;
@@ -85,9 +87,15 @@ export class Lease {
 
   /** Covers what the view has just given out. Undefined where the lease in hand does: nothing is to be waited for. */
   reserve(units: number): Hold | undefined {
-    this.#usedAt = performance.now();
+    const now = performance.now();
+    // Whoever is called once in a while would give it back unused.
+    const isBusy = now - this.#usedAt < IDLE_MS;
+    this.#usedAt = now;
     if (this.#holds.length === 0 && this.#credit.covers(units)) {
       this.#credit.spend(units);
+      this.#isLow = isBusy && !this.#credit.covers(units) && this.#pausedUntil <= now;
+      // The next call finds it in hand, and doesn't wait for it.
+      if (this.#isLow) queueMicrotask(() => void this.#ask());
       return undefined;
     }
     const hold = new Hold(units, this.#cancel);
@@ -242,7 +250,9 @@ export class Lease {
   /** The holds' units, and a lease on top where the ledger has that much to spare. */
   #wanted(now: number): number {
     const isGathering = now - this.#gatheredAt < GATHERING_MS;
-    const needed = Math.max(this.#waiting, isGathering ? this.#gathering : 0);
+    const ahead = this.#isLow ? this.#size : 0;
+    this.#isLow = false;
+    const needed = Math.max(this.#waiting, isGathering ? this.#gathering : ahead);
     const need = Math.max(0, needed - this.#credit.units);
     if (need === 0) return 0;
     const room = this.ledgerLevel(now) - this.#parts.view.spare;
