@@ -94,8 +94,8 @@ export class Lease {
     if (this.#holds.length === 0 && this.#credit.covers(units)) {
       this.#credit.spend(units);
       this.#isLow = isBusy && !this.#credit.covers(units) && this.#pausedUntil <= now;
-      // The next call finds it in hand, and doesn't wait for it.
-      if (this.#isLow) queueMicrotask(() => void this.#ask());
+      // The next call finds it in hand, and doesn't wait for it; nor does this one, which is sent first.
+      if (this.#isLow) setImmediate(() => void this.#ask());
       return undefined;
     }
     const hold = new Hold(units, this.#cancel);
