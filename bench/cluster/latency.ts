@@ -24,7 +24,7 @@ const BODY = {
   model: 'gpt-4o',
   messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
 };
-const RUNS = 5;
+const RUNS = 3;
 /** A lease that is not used goes back within a second or so: a balancer that is called so seldom has none. */
 const NO_LEASE_MS = 1_400;
 const PLENTY = { rpm: 1_000_000, tpm: 100_000_000 };
