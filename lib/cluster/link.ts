@@ -151,6 +151,7 @@ export class RedisLink {
       this.#parts.onBeat(answer);
       // One that answers too late for a call would be away again with the next question.
       if (this.#state === 'up' || performance.now() - since < PATIENCE_MS) this.#change('up');
+      else this.#change('down', 'no answer in time');
     } catch (error) {
       this.#beatSince = undefined;
       this.#down(reasonOf(error));

@@ -27,6 +27,10 @@ const NOT_ADMITTED = new Set([
 const LEAST_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
 
+/** Ledgers answer within milliseconds or are known to be away; this is for an answer that is lost in another way. */
+const MOST_SECURING_MS = 2_000;
+const ONCE = { once: true } as const;
+
 /** How an attempt failed, and whether that speaks against the endpoint. */
 export interface EndedBadly {
   readonly failure: UpstreamFailure;
@@ -88,11 +92,21 @@ export class AttemptLease<Host extends LeaseHost> {
     return this.reservation.isSecured;
   }
 
-  /** Waits until the quotas' ledgers have said. False where they refuse: then it has ended, and nothing was taken. */
+  /**
+   * Waits until the quotas' ledgers have said, but not longer than the call does. False where they refuse: then it has
+   * ended, and nothing was taken.
+   */
   async secure(): Promise<boolean> {
-    if (await this.reservation.secure()) return true;
-    this.aborted(false);
-    return false;
+    const { signal, deadlineAt } = this.#parts.call;
+    const leave = (): void => this.aborted(false);
+    const patienceMs = Math.max(0, Math.min(MOST_SECURING_MS, deadlineAt - performance.now()));
+    const timer = setTimeout(leave, patienceMs).unref();
+    signal.addEventListener('abort', leave, ONCE);
+    const isSecured = await this.reservation.secure();
+    clearTimeout(timer);
+    signal.removeEventListener('abort', leave);
+    if (!isSecured) leave();
+    return isSecured;
   }
 
   /** A stream has shown its first content. */
