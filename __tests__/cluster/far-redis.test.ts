@@ -39,10 +39,13 @@ redisTests.describe('a Redis that is too far away', () => {
     const start = performance.now();
     await expect(left).rejects.toMatchObject({ code: 'ERR_AI_ABORTED' });
     await expect(late).rejects.toMatchObject({
-      code: expect.stringMatching(/^ERR_AI_(SATURATED|DEADLINE)$/),
+      code: expect.stringMatching(/^ERR_AI_(SATURATED|DEADLINE)$/) as string,
     });
     expect(performance.now() - start).toBeLessThan(900);
-    expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, requestsLeft: expect.any(Number) });
+    expect(balancer.stats().endpoints[0]).toMatchObject({
+      inFlight: 0,
+      requestsLeft: expect.any(Number) as number,
+    });
     await balancer.close();
   });
 });
