@@ -11,7 +11,7 @@ export async function idle(isQuick: boolean): Promise<void> {
     cluster: { redis: redis.url },
   })) as [Member, Member, Member];
   // What comes with the start is over.
-  await pause(2_000);
+  await pause(8_000);
   const spent = async (during: () => Promise<unknown>): Promise<string> => {
     const before = await idler.cpu();
     await during();
