@@ -46,12 +46,16 @@ requires('redis-server').describe('in Redis Cluster', () => {
       cluster: { redis: own, prefix: 'other' },
     };
     const balancer = createBalancer(config);
-    await balancer.ready();
-    expect(balancer.stats().cluster?.mode).toBe('shared');
-    await balancer.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
-    expect(await redis.keys('b_other:*')).not.toEqual([]);
-    await balancer.close();
-    expect(await own.ping()).toBe('PONG');
-    own.disconnect();
+    try {
+      await balancer.ready();
+      expect(balancer.stats().cluster?.mode).toBe('shared');
+      await balancer.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
+      expect(await redis.keys('b_other:*')).not.toEqual([]);
+      await balancer.close();
+      expect(await own.ping()).toBe('PONG');
+    } finally {
+      await balancer.close();
+      own.disconnect();
+    }
   });
 });
