@@ -1,5 +1,8 @@
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member, type ObservedLimit, usedShare, worstExcess } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 
@@ -51,13 +54,13 @@ requires('redis-server').describe('a deploy with another limit', () => {
   it.each(['raised, both', 'lowered, both'])('has the lower one hold: %s', (name) => {
     const { from, to, admissions } = run.within(name);
     expect(worstExcess(admissions, LOWER)).toBeLessThanOrEqual(0);
-    expect(usedShare(admissions, LOWER, from, to)).toBeGreaterThan(0.8);
+    expect(usedShare(admissions, LOWER, from, to)).toBeGreaterThan(0.7);
   });
 
   it('has a higher one hold when the old processes are gone', () => {
     const { from, to, admissions } = run.within('raised, new');
     expect(worstExcess(admissions, HIGHER)).toBeLessThanOrEqual(0);
-    expect(usedShare(admissions, HIGHER, from, to)).toBeGreaterThan(0.8);
+    expect(usedShare(admissions, HIGHER, from, to)).toBeGreaterThan(0.7);
   });
 
   it('leaves nothing in Redis for ever', () => {

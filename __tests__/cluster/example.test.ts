@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 

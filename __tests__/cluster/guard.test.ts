@@ -4,9 +4,12 @@ import express from 'express';
 import { type Balancer, createBalancer, rateLimitGuard } from 'express-ai-balancer';
 import { Redis } from 'ioredis';
 import request from 'supertest';
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import { Shop, type Visit } from './guard-shop';
 import { ClusterRig, type RedisServer } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 

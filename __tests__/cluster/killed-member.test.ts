@@ -1,5 +1,8 @@
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member, type ObservedLimit, usedShare, worstExcess } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 

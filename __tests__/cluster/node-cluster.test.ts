@@ -1,5 +1,8 @@
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type ObservedLimit, usedShare, worstExcess } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(30_000);
 

@@ -1,5 +1,6 @@
 import { type BalancerConfig, createBalancer } from 'express-ai-balancer';
 import { Cluster } from 'ioredis';
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import {
   ClusterRig,
@@ -8,6 +9,8 @@ import {
   type RedisServer,
   worstExcess,
 } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 

@@ -1,3 +1,4 @@
+import { needsTheMachine } from '../helpers/alone';
 import { requires } from '../helpers/requires';
 import {
   ClusterRig,
@@ -7,6 +8,8 @@ import {
   usedShare,
   worstExcess,
 } from './harness';
+
+needsTheMachine();
 
 jest.setTimeout(60_000);
 

@@ -9,6 +9,9 @@ import { publishedLengths, traceLengths } from '../../examples/flash-sale/length
 import { progressLine, table } from '../../examples/flash-sale/report';
 import { type Progress, runSale } from '../../examples/flash-sale/run';
 import { questionsOf, rateAt, SALE, stretched } from '../../examples/flash-sale/sale';
+import { needsTheMachine } from '../helpers/alone';
+
+needsTheMachine();
 
 function questions(seed: number) {
   const random = seededRandom(seed);

@@ -1,7 +1,10 @@
 import axios, { type AxiosAdapter, AxiosError } from 'axios';
 import { type BalancerConfig, createBalancer } from 'express-ai-balancer';
 import { seededRandom } from 'express-ai-balancer/simulator';
+import { needsTheMachine } from '../helpers/alone';
 import { BODY } from './upstream';
+
+needsTheMachine();
 
 const ANSWER = JSON.stringify({
   id: 'x',
