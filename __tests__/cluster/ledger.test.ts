@@ -9,8 +9,19 @@ import { SCALE, SimulatedLedger } from './ledger-simulated';
 const LIMIT = 6_000;
 const BURST_SECONDS = 10;
 
-beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] }));
-afterEach(() => jest.useRealTimers());
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+  // The pauses of a drained ledger are random: the same ones each time.
+  let seed = 7;
+  jest.spyOn(Math, 'random').mockImplementation(() => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  });
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
 
 /** A process: what it may admit, and what it does while it has work. */
 class Process {

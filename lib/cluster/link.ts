@@ -40,6 +40,7 @@ export class RedisLink {
   #connection: Connection | undefined;
   #members: Members | undefined;
   #state: LinkState = 'connecting';
+  readonly #start: ReturnType<typeof setTimeout>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #beatSince: number | undefined;
   #isClosed = false;
@@ -48,7 +49,9 @@ export class RedisLink {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    this.#timer = setTimeout(() => this.#down('no connection in time'), START_MS).unref();
+    this.#start = setTimeout(() => {
+      if (this.#state === 'connecting') this.#down('no connection in time');
+    }, START_MS).unref();
     this.#opened = this.#open();
     this.#opened.catch((error: unknown) => this.#down(reasonOf(error)));
   }
@@ -119,6 +122,7 @@ export class RedisLink {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#start);
     clearTimeout(this.#timer);
     this.#patience.stop();
     const connection = await this.#opened.catch(() => undefined);
@@ -151,7 +155,6 @@ export class RedisLink {
       this.#parts.onBeat(answer);
       // One that answers too late for a call would be away again with the next question.
       if (this.#state === 'up' || performance.now() - since < PATIENCE_MS) this.#change('up');
-      else this.#change('down', 'no answer in time');
     } catch (error) {
       this.#beatSince = undefined;
       this.#down(reasonOf(error));
