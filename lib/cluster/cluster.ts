@@ -2,15 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { DayAccounts } from './day-accounts';
 import { LeaseAccount } from './lease-account';
-import { commonTerms, ledgerDepthMs } from './lease-terms';
+import { commonTerms } from './lease-terms';
 import type { LeaseView } from './lease-view';
+import { ledgerKey } from './ledger-key';
 import { type LinkState, RedisLink } from './link';
 import { type Beat, GONE_AFTER_MS } from './members';
 import type { Claims, NewsChannel } from './news-channel';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { RedisClaims } from './redis-claims';
 import { RedisNews } from './redis-news';
-import { SharedReservoir } from './shared-reservoir';
+import { type ReservoirTerms, SharedReservoir } from './shared-reservoir';
 import type { SideStore } from './side-store';
 
 export interface ClusterListeners {
@@ -80,21 +81,24 @@ export class Cluster {
 
   /** An account for a view. One that is already open under that name is closed. */
   open(name: string, view: LeaseView, own: { limit: number; depthMs: number }): LeaseAccount {
-    const id = this.#idOf(name);
+    const id = ledgerKey(this.#prefix, name);
     this.#accounts.get(id)?.account.close();
     const terms = { ...own, shownMs: 0 };
-    const maximum = Math.round(own.limit * ledgerDepthMs(own.depthMs, this.#members));
+    let held: ReservoirTerms;
     let reservoir: SharedReservoir | undefined;
     const use = <T>(ask: (shared: SharedReservoir) => Promise<T>): Promise<T> =>
       this.#link.ask((connection) => {
-        reservoir ??= new SharedReservoir(connection, id, { rate: own.limit, maximum });
+        reservoir ??= new SharedReservoir(connection, id, held);
         return ask(reservoir);
       }, reservoir?.isOpen !== true);
     const account = new LeaseAccount(
       view,
       {
         take: (units) => use((shared) => shared.take(units)),
-        configure: (next) => use((shared) => shared.configure(next)),
+        configure: (next) => {
+          held = next;
+          return use((shared) => shared.configure(next));
+        },
         level: () => use((shared) => shared.level()),
         close: () => {
           reservoir?.close();
@@ -113,7 +117,7 @@ export class Cluster {
 
   /** The limit of an open account has changed. */
   configure(name: string, own: { limit: number; depthMs: number }): void {
-    const open = this.#accounts.get(this.#idOf(name));
+    const open = this.#accounts.get(ledgerKey(this.#prefix, name));
     if (!open) return;
     open.own = own;
     this.#agree();
@@ -138,11 +142,6 @@ export class Cluster {
     this.days.close();
     for (const resolve of this.#onReady.splice(0)) resolve();
     await this.#link.close();
-  }
-
-  #idOf(name: string): string {
-    // The braces keep the keys of one ledger on one node of a Redis Cluster.
-    return `${this.#prefix}:{${encodeURIComponent(name)}}`;
   }
 
   #linked(state: LinkState, reason: string | undefined): void {

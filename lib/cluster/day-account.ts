@@ -3,18 +3,15 @@ import type { DayAnswer, DayLedger } from './day-ledger';
 import { DayPace } from './day-pace';
 import { type DayNews, DayTalk } from './day-talk';
 import { Hold } from './hold';
+import { CLOSED_MS, FLUSH_MS } from './lease-times';
 import type { ClusterMode } from './options';
 
-/** What has changed is told at most this often, in milliseconds. */
-const FLUSH_MS = 250;
 /** Units in hand that nobody has used for so long go back. */
 const IDLE_MS = 1_000;
 /** After an outage the process lives on its share so much longer, until all have told what they used. */
 const REJOIN_MS = 1_000;
 /** Where the day is used up, the count is looked at again after so long, since others may have given back. */
 const STALE_MS = 1_000;
-/** How soon a call asks again while nothing may start, in milliseconds. */
-const CLOSED_MS = 1_000;
 
 /**
  * A limit a day that many processes share. What a process uses it has claimed from the count in Redis before, for the

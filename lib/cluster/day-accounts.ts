@@ -1,5 +1,6 @@
 import { DayAccount } from './day-account';
 import { redisDayLedger } from './day-ledger';
+import { ledgerKey } from './ledger-key';
 import type { RedisLink } from './link';
 import type { ClusterMode } from './options';
 import { RedisNews } from './redis-news';
@@ -30,8 +31,7 @@ export class DayAccounts {
   /** An account of the limit of that name. One that is open already is closed. */
   open(name: string, limit: number): DayAccount {
     if (this.#opened === 0) this.#listen();
-    // The braces keep its keys on one node of a Redis Cluster.
-    const count = `${this.#prefix}:{${encodeURIComponent(name)}}`;
+    const count = ledgerKey(this.#prefix, name);
     this.#accounts.get(count)?.close();
     const member = `${this.#id}-${++this.#opened}`;
     const ledger = redisDayLedger(this.#link, { count, channel: this.#channel, member });

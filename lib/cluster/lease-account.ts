@@ -1,6 +1,7 @@
 import type { Hold } from './hold';
-import { FLUSH_MS, Lease } from './lease';
+import { Lease } from './lease';
 import { type LeaseTerms, ledgerDepthMs } from './lease-terms';
+import { CLOSED_MS, FLUSH_MS } from './lease-times';
 import type { LeaseLedger, LeaseView } from './lease-view';
 import { LedgerUnits } from './ledger-units';
 import type { ClusterMode } from './options';
@@ -8,8 +9,6 @@ import { OutageShare } from './outage-share';
 
 /** How many times, a flush apart, a process tells what it used without Redis before it asks for more. */
 const REJOIN_STEPS = 4;
-/** How soon a call asks again while nothing may start, in milliseconds. */
-const CLOSED_MS = 1_000;
 
 /**
  * One limit of a quota that many processes share. The view answers at once; what it lets through is covered by a lease,

@@ -2,11 +2,10 @@ import { Credit } from './credit';
 import { Hold } from './hold';
 import type { LeaseTerms } from './lease-terms';
 import { leaseMs } from './lease-terms';
+import { FLUSH_MS } from './lease-times';
 import type { LeaseLedger, LeaseView } from './lease-view';
 import type { LedgerUnits } from './ledger-units';
 
-/** What is owed, and what is left over, is told at most this often, in milliseconds. */
-export const FLUSH_MS = 250;
 /** A lease that nobody has used for so long goes back. */
 const IDLE_MS = 1_000;
 /** One that is gathered for a call that waits stays so long after the call was last heard of. */

@@ -70,7 +70,6 @@ export class Bucket {
   configure(options: BucketOptions): void {
     this.#refill(performance.now());
     this.#setLimit(options);
-    this.#level = Math.min(this.#level, this.#depth);
   }
 
   /** The limit a minute as the provider counts it, without our safety. */
