@@ -2,19 +2,11 @@
  * What the balancer adds to a call while there is room: an axios adapter that answers at once is the floor.
  * `npx tsx bench/latency.ts [--quick]`
  */
-import axios, { type AxiosAdapter } from 'axios';
+import axios from 'axios';
 import { createBalancer } from '../lib/index';
+import { answersAtOnce, BODY } from './at-once';
 
-const ANSWER = JSON.stringify({
-  id: 'chatcmpl-1',
-  object: 'chat.completion',
-  created: 1,
-  model: 'gpt-4o',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
-  usage: { prompt_tokens: 20, completion_tokens: 2, total_tokens: 22 },
-});
 const HEADERS = {
-  'content-type': 'application/json',
   'x-ratelimit-limit-requests': '10000000',
   'x-ratelimit-remaining-requests': '9999999',
   'x-ratelimit-reset-requests': '1ms',
@@ -22,12 +14,7 @@ const HEADERS = {
   'x-ratelimit-remaining-tokens': '999999000',
   'x-ratelimit-reset-tokens': '1ms',
 };
-const adapter: AxiosAdapter = (config) =>
-  Promise.resolve({ status: 200, statusText: '', headers: { ...HEADERS }, data: ANSWER, config });
-const BODY = {
-  model: 'gpt-4o',
-  messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
-};
+const adapter = answersAtOnce(HEADERS);
 const ROUNDS = process.argv.includes('--quick') ? 3_000 : 20_000;
 
 function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {

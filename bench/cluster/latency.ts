@@ -1,29 +1,10 @@
-import axios, { type AxiosAdapter } from 'axios';
+import axios from 'axios';
 import { ClusterRig } from '../../__tests__/cluster/harness';
 import { type Balancer, type BalancerConfig, createBalancer } from '../../lib/index';
+import { answersAtOnce, BODY } from '../at-once';
 import { at, pause } from './figures';
 
-const ANSWER = JSON.stringify({
-  id: 'chatcmpl-1',
-  object: 'chat.completion',
-  created: 1,
-  model: 'gpt-4o',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
-  usage: { prompt_tokens: 20, completion_tokens: 2, total_tokens: 22 },
-});
-/** Answers at once. */
-const adapter: AxiosAdapter = (config) =>
-  Promise.resolve({
-    status: 200,
-    statusText: '',
-    headers: { 'content-type': 'application/json' },
-    data: ANSWER,
-    config,
-  });
-const BODY = {
-  model: 'gpt-4o',
-  messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
-};
+const adapter = answersAtOnce();
 const RUNS = 3;
 /** A lease that is not used goes back within a second or so: a balancer that is called so seldom has none. */
 const NO_LEASE_MS = 1_400;
