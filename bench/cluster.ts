@@ -5,12 +5,12 @@
  * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|news ...]`
  */
 import { findProgram } from '../__tests__/helpers/programs';
+import { news } from './cluster/health-reports';
 import { idle } from './cluster/idle';
 import { latency } from './cluster/latency';
 import { limit } from './cluster/limit';
-import { news } from './cluster/news';
 import { outage } from './cluster/outage';
-import { trips } from './cluster/trips';
+import { trips } from './cluster/round-trips';
 
 const PARTS: Record<string, (isQuick: boolean) => Promise<void>> = {
   latency,

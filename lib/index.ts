@@ -1,4 +1,6 @@
-export { Balancer, createBalancer, type EndpointHandle } from './balancer';
+export { Balancer, createBalancer, type EndpointHandle } from './balancer/balancer';
+export type { BalancerEvents } from './balancer/events';
+export type { BalancerStats, EndpointStats } from './balancer/stats';
 export type { AICall, Served } from './call/ai-call';
 export type {
   ChatCompletion,
@@ -20,20 +22,19 @@ export type {
 } from './cluster/options';
 export type { BalancerConfig, HttpOptions, Logger } from './config/options';
 export type { EndpointState } from './endpoint/endpoint';
-export type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from './endpoint/options';
 export {
   AiBalancerError,
   type AiBalancerErrorCode,
   type AttemptSummary,
   type OpenAIErrorBody,
 } from './errors';
-export type { BalancerEvents } from './events';
 export type { HedgeOptions, RetryOptions } from './failover/options';
 export type { FailureClass } from './failure/classes';
 export type { FailureDetail } from './failure/detail';
+export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
+export type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
-export { type AiGatewayOptions, aiGateway } from './middleware/ai-gateway';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
 export { type RateLimitGuardOptions, rateLimitGuard } from './middleware/rate-limit-guard';
 export type { AiRequest, RequestAi } from './middleware/request-ai';
@@ -52,7 +53,6 @@ export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from '
 export type { LimitReading, WindowReading } from './provider/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
-export type { BalancerStats, EndpointStats } from './stats/stats';
 export type { ChatStream } from './stream/chat-stream';
 export type { StreamOptions } from './stream/options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';

@@ -1,6 +1,6 @@
 import axios, { type AxiosAdapter } from 'axios';
 import { createBalancer, type EndpointConfig } from 'express-ai-balancer';
-import { Quota } from '../../lib/endpoint/quota';
+import { Quota } from '../../lib/quota/quota';
 
 const BODY = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
 const ANSWER = JSON.stringify({

@@ -1,7 +1,7 @@
 import type { BalancerConfig } from '../../lib/config/options';
 import { resolveConfig } from '../../lib/config/resolve';
-import type { EndpointConfig } from '../../lib/endpoint/options';
 import { AiBalancerError } from '../../lib/errors';
+import type { EndpointConfig } from '../../lib/health/options';
 
 /** One endpoint for each model, named after it. */
 export function endpointsOf(...models: string[]): EndpointConfig[] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Priority } from '../../lib/call/context';
-import { density } from '../../lib/queue/density';
+import { density } from '../../lib/queue/value-density';
 import { WaitQueue } from '../../lib/queue/wait-queue';
 import { Bucket, type CallOverrides, callOn } from './bucket';
 

@@ -1,5 +1,5 @@
 import axios, { type InternalAxiosRequestConfig } from 'axios';
-import { type Balancer, createBalancer } from '../../lib/balancer';
+import { type Balancer, createBalancer } from '../../lib/balancer/balancer';
 
 /** Two endpoints that cache what they have read, as providers do, and say so. */
 function cachingBalancer(answerMs: () => number = () => 0): {

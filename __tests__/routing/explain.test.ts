@@ -1,5 +1,5 @@
 import axios from 'axios';
-import { createBalancer } from '../../lib/balancer';
+import { createBalancer } from '../../lib/balancer/balancer';
 
 const MESSAGES = [{ role: 'user', content: 'hi' }];
 const endpoint = (name: string, differs: object = {}) => ({

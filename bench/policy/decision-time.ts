@@ -1,8 +1,8 @@
+import { Fleet } from '../../lib/balancer/endpoint-registry';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
 import { resolveConfig } from '../../lib/config/resolve';
-import { Fleet } from '../../lib/fleet';
 import type { EndpointConfig, StrategyName } from '../../lib/index';
 import { balancerConfig } from './balancer-config';
 

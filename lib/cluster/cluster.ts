@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { DayAccounts } from './day-accounts';
-import { LeaseAccount } from './lease-account';
-import { commonTerms } from './lease-terms';
-import type { LeaseView } from './lease-view';
-import { ledgerKey } from './ledger-key';
-import { type LinkState, RedisLink } from './link';
-import { type Beat, GONE_AFTER_MS } from './members';
-import type { Claims, NewsChannel } from './news-channel';
+import { DayAccounts } from './day-limit/shared-day-limits';
+import type { Claims, NewsChannel } from './health-reports/ports';
+import { RedisClaims } from './health-reports/redis-lock';
+import { RedisNews } from './health-reports/redis-pubsub';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
-import { RedisClaims } from './redis-claims';
-import { RedisNews } from './redis-news';
-import { type ReservoirTerms, SharedReservoir } from './shared-reservoir';
-import type { SideStore } from './side-store';
+import { type ReservoirTerms, SharedReservoir } from './quota-lease/bottleneck-reservoir';
+import { commonTerms } from './quota-lease/lease-terms';
+import { ledgerKey } from './quota-lease/ledger-key';
+import type { LeaseView } from './quota-lease/local-view';
+import { LeaseAccount } from './quota-lease/shared-quota';
+import { type Beat, GONE_AFTER_MS } from './redis/members';
+import { type LinkState, RedisLink } from './redis/redis-link';
+import type { SideStore } from './redis/shared-store';
 
 export interface ClusterListeners {
   /** Told how quotas are kept from now on, and why it changed. Must not throw. */

@@ -1,10 +1,10 @@
 import { didYouMean } from '../call/did-you-mean';
 import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
 import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
+import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
-import { type Fault, faultAt } from './faults';
-import { isRecord } from './leaves';
-import { type EndpointSketch, sketchEndpoints } from './sketch';
+import { type EndpointSketch, sketchEndpoints } from './partial-endpoints';
+import { isRecord } from './validators';
 
 /** Names that a call uses for something else. */
 const RESERVED_MODELS = ['auto', '*'];

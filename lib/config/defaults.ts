@@ -1,6 +1,6 @@
 import type { ClusterOptions } from '../cluster/options';
-import type { BreakerOptions, Timeouts } from '../endpoint/options';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
+import type { BreakerOptions, Timeouts } from '../health/options';
 import type { QueueOptions } from '../queue/options';
 import type { ScoreWeights, StrategyName } from '../routing/strategy';
 import type { StreamOptions } from '../stream/options';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EndpointConfig } from '../endpoint/options';
+import type { EndpointConfig } from '../health/options';
 import {
   count,
   countOrNone,
@@ -14,7 +14,7 @@ import {
   options,
   positive,
   share,
-} from './leaves';
+} from './validators';
 
 /** Sent by the transport itself; a second value would break the message's framing. */
 const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'host']);

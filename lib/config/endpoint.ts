@@ -1,4 +1,4 @@
-import type { EndpointSettings, QuotaLimits } from '../endpoint/settings';
+import type { EndpointSettings, QuotaLimits } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { defaultBaseURL } from '../provider/dialects';
 import { DEFAULTS } from './defaults';

@@ -1,4 +1,4 @@
-import type { EndpointSettings } from '../endpoint/settings';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { baseNameOf } from '../models/catalogue';
 
 type ModelLists = Readonly<Record<string, readonly string[]>>;

@@ -1,4 +1,4 @@
-import type { EndpointSettings, QuotaLimits } from '../endpoint/settings';
+import type { EndpointSettings, QuotaLimits } from '../endpoint/endpoint-settings';
 import { limitsOf } from './endpoint';
 import type { CheckedConfig } from './schema';
 

@@ -1,11 +1,11 @@
-import type { EndpointSettings } from '../endpoint/settings';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
+import { configError, shapeFaults } from './config-errors';
 import { crossFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
 import { definedOnly, resolveEndpoint, withDefaults } from './endpoint';
 import { catalogueFallbacks, givenFallbacks } from './fallbacks';
-import { configError, shapeFaults } from './faults';
 import type { BalancerConfig, ResolvedConfig } from './options';
 import { quietLogger } from './quiet-logger';
 import { resolveQuotaGroups } from './quota-groups';

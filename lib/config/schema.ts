@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { ClusterOptions } from '../cluster/options';
-import { isConnection } from '../cluster/redis-client';
+import { isConnection } from '../cluster/redis/redis-client';
 import type { Dialect } from '../provider/dialect';
 import type { Strategy } from '../routing/strategy';
 import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
+import type { BalancerConfig, Logger } from './options';
 import {
   attempts,
   callable,
@@ -23,8 +24,7 @@ import {
   recordOf,
   share,
   withMethods,
-} from './leaves';
-import type { BalancerConfig, Logger } from './options';
+} from './validators';
 
 const strategyName = oneOf(
   'adaptive',

@@ -1,12 +1,15 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { HeardNews, NewsDesk } from '../cluster/news';
-import type { RestingClass } from '../cluster/news-message';
+import type { HeardNews, NewsDesk } from '../cluster/health-reports/health-reports';
+import type { RestingClass } from '../cluster/health-reports/message';
 import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
-import type { Dialect } from '../provider/dialect';
-import { Breaker, type BreakerTicket, type Cause } from './breaker';
-import { Charging } from './charging';
+import { AverageLatency } from '../health/average-latency';
+import { Breaker, type BreakerTicket, type Cause } from '../health/breaker';
+import { FailureShare } from '../health/failure-rate';
+import { type Expectation, LatencyModel, type Size } from '../health/latency-model';
+import type { BreakerOptions } from '../health/options';
+import { PeakLatency } from '../health/peak-ewma';
 import {
   type ExchangeOptions,
   exchangeStream,
@@ -14,20 +17,17 @@ import {
   type StreamedAnswer,
   type UpstreamFailure,
   type WholeAnswer,
-} from './exchange';
-import { FailureShare } from './failure-share';
-import { inTurn, NOT_ITS_TURN } from './in-turn';
-import { AverageLatency } from './latency';
-import { type Expectation, LatencyModel, type Size } from './latency-model';
-import { AttemptLease, type EndedBadly } from './lease';
-import type { BreakerOptions } from './options';
-import { PeakLatency } from './peak-latency';
-import type { Charge, Charges, Quota } from './quota';
-import { FIRST_REST_MS, restQuotas } from './quota-rest';
-import { Reservation } from './reservation';
-import type { EndpointSettings } from './settings';
-import type { Transport } from './transport';
-import { Witness } from './witness';
+} from '../http/exchange';
+import type { Transport } from '../http/transport';
+import type { Dialect } from '../provider/dialect';
+import type { Charge, Charges, Quota } from '../quota/quota';
+import { FIRST_REST_MS, restQuotas } from '../quota/quota-cooldown';
+import { Reservation } from '../quota/reservation';
+import { Charging } from '../quota/tokens-charged';
+import { AttemptLease, type EndedBadly } from './attempt-slot';
+import type { EndpointSettings } from './endpoint-settings';
+import { Witness } from './health-reporter';
+import { inTurn, NOT_ITS_TURN } from './send-probe';
 
 /** A recent share of hard failures above this opens the breaker. */
 const OPENING_SHARE = 0.6;

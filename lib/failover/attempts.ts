@@ -1,14 +1,14 @@
 import { type Call, remainingMs } from '../call/call';
 import type { Endpoint, Lease } from '../endpoint/endpoint';
-import { type StreamedAnswer, UpstreamFailure } from '../endpoint/exchange';
 import { type FailureDetail, ruleFor } from '../failure/detail';
+import { type StreamedAnswer, UpstreamFailure } from '../http/exchange';
 import { optionsOf, type Plan } from '../routing/plan';
-import type { Acquirer } from './acquire';
 import { attemptLimitMs } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
 import { allFailed, callersFault, contextTooLong, deadlineError } from './call-errors';
-import { currentPlan, type ExecutorParts, type Progress } from './progress';
-import { type Ended, endedWithin, RunningAttempt, type Send } from './race';
+import { currentPlan, type ExecutorParts, type Progress } from './call-state';
+import { type Ended, endedWithin, RunningAttempt, type Send } from './running-attempt';
+import type { Acquirer } from './slot-acquirer';
 
 /** Failed retries on a stale keep-alive socket that don't count: after these, the endpoint is to blame. */
 const STALE_RETRIES = 2;

@@ -1,6 +1,6 @@
 import { AiBalancerError, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
-import type { Trail } from './trail';
+import type { Trail } from './route-recorder';
 
 /** The caller's fault comes back as the upstream told it. */
 export function callersFault(detail: FailureDetail, trail: Trail): AiBalancerError {

@@ -2,16 +2,16 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { Call } from '../call/call';
 import type { RouteReport } from '../call/report';
 import type { Endpoint, Lease } from '../endpoint/endpoint';
-import type { StreamedAnswer, WholeAnswer } from '../endpoint/exchange';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
-import { Acquirer } from './acquire';
+import type { StreamedAnswer, WholeAnswer } from '../http/exchange';
 import { isTooSlowToFinish } from './attempt-limit';
 import { Attempts, TooSlow } from './attempts';
 import { withTrail } from './call-errors';
-import type { ExecutorParts, Progress } from './progress';
-import type { Send } from './race';
-import type { Trail } from './trail';
+import type { ExecutorParts, Progress } from './call-state';
+import type { Trail } from './route-recorder';
+import type { Send } from './running-attempt';
+import { Acquirer } from './slot-acquirer';
 import type { Caller, Entrance } from './waiting-call';
 
 /** How a whole call ended. What it used until it failed is told as well: somebody may have to pay for it. */

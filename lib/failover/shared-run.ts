@@ -4,7 +4,7 @@ import type { RouteReport } from '../call/report';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';
 import type { WholeCaller, WholeEnd } from './executor';
-import { Trail } from './trail';
+import { Trail } from './route-recorder';
 
 /** Sends a whole call. */
 export type SendWhole = (caller: WholeCaller) => void;

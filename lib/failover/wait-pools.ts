@@ -1,4 +1,4 @@
-import type { Quota } from '../endpoint/quota';
+import type { Quota } from '../quota/quota';
 import { optionsOf, type Plan, poolKey } from '../routing/plan';
 
 /** What the wait queue wants to know of the calls that may use the same endpoints. */

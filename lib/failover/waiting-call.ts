@@ -3,9 +3,9 @@ import { type Call, mostOutput, startBy } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 import type { Lease } from '../endpoint/endpoint';
-import type { Quota } from '../endpoint/quota';
 import type { QueuedCall, QueueEnds, StartResult } from '../queue/queued-call';
-import { newProgress, type Progress } from './progress';
+import type { Quota } from '../quota/quota';
+import { newProgress, type Progress } from './call-state';
 import type { WaitPool } from './wait-pools';
 
 /** Tries to start a call where it isn't held back. */

@@ -2,7 +2,7 @@ import { classOf, describe, type HttpAnswer } from './classify-answer';
 import { detailOf, type FailureDetail } from './detail';
 import { errorBody, looksLikeHtml, parseJson } from './error-body';
 import { headerValue, type ResponseHeaders } from './headers';
-import { impliedStatus } from './signs';
+import { impliedStatus } from './patterns';
 
 /** What a sound answer must hold. */
 export type AnswerKind = 'chat' | 'embeddings';

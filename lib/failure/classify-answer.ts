@@ -2,7 +2,6 @@ import type { FailureClass } from './classes';
 import { detailOf, type FailureDetail, safeLabel, safeMessage } from './detail';
 import { type ErrorBody, errorBody } from './error-body';
 import type { ResponseHeaders } from './headers';
-import { readRetryAfterHeaders, readShouldRetry } from './retry-after';
 import {
   isCodedCallerFault,
   isContentPolicy,
@@ -12,7 +11,8 @@ import {
   isQuotaExhausted,
   isTooLarge,
   isUnauthorized,
-} from './signs';
+} from './patterns';
+import { readRetryAfterHeaders, readShouldRetry } from './retry-after';
 
 /** An HTTP answer as the transport has it. */
 export interface HttpAnswer {

@@ -1,7 +1,7 @@
 import { classOf, describe } from './classify-answer';
 import type { FailureDetail } from './detail';
 import { errorBody, parseJson } from './error-body';
-import { impliedStatus } from './signs';
+import { impliedStatus } from './patterns';
 
 /**
  * The failure inside a stream's event, or undefined where the event is none. Understood are OpenAI's and Azure's

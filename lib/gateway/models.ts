@@ -1,4 +1,4 @@
-import type { Balancer } from '../balancer';
+import type { Balancer } from '../balancer/balancer';
 
 /** A model as OpenAI's API lists it. */
 export interface ModelEntry {

@@ -1,8 +1,8 @@
 import type { Request } from 'express';
-import { Balancer } from '../balancer';
+import { Balancer } from '../balancer/balancer';
 import type { RequestContext } from '../call/context';
-import { configError, faultAt, shapeFaults } from '../config/faults';
-import { count, leaf, options } from '../config/leaves';
+import { configError, faultAt, shapeFaults } from '../config/config-errors';
+import { count, leaf, options } from '../config/validators';
 
 /**
  * What `authenticate` may say of a request. `true` lets it in, a string names its tenant, an object says more of its

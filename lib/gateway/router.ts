@@ -1,5 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import type { Balancer } from '../balancer';
+import type { Balancer } from '../balancer/balancer';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';

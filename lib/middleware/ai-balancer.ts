@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { Balancer } from '../balancer';
+import { Balancer } from '../balancer/balancer';
 import type { BalancerConfig } from '../config/options';
 import { type FailoverExecutorOptions, failoverExecutor } from './failover-executor';
 import { guardCalls, type RateLimitGuardOptions } from './rate-limit-guard';

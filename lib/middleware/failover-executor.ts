@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import type { Balancer } from '../balancer';
+import type { Balancer } from '../balancer/balancer';
 import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
 import { definedOnly } from '../config/endpoint';

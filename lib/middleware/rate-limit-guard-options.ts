@@ -1,8 +1,8 @@
 import type { Request } from 'express';
-import type { Balancer } from '../balancer';
+import type { Balancer } from '../balancer/balancer';
 import type { Priority } from '../call/context';
-import { configError, type Fault, faultAt, shapeFaults } from '../config/faults';
-import { callable, leaf, options, withMethods } from '../config/leaves';
+import { configError, type Fault, faultAt, shapeFaults } from '../config/config-errors';
+import { callable, leaf, options, withMethods } from '../config/validators';
 import type { Limit, TenantLimitOptions } from '../tenant/limits';
 import type { RedisClient } from '../tenant/limits-redis';
 

@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express';
-import { HOUSE_FULL } from '../balancer';
+import { HOUSE_FULL } from '../balancer/balancer';
 import type { Call } from '../call/call';
+import type { CallGate } from '../call/call-hooks';
 import { checkContext } from '../call/check-options';
-import type { CallGate } from '../call/gate';
 import type { RouteReport } from '../call/report';
 import { AiBalancerError } from '../errors';
 import { type LimitState, refusalOf, type Tenant, type TenantLimits } from '../tenant/limits';

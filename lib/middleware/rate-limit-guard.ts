@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { type Balancer, SIDE_STORE, STORE_NEWS } from '../balancer';
-import type { CallGate } from '../call/gate';
-import { configError } from '../config/faults';
+import { type Balancer, SIDE_STORE, STORE_NEWS } from '../balancer/balancer';
+import type { CallGate } from '../call/call-hooks';
+import { configError } from '../config/config-errors';
 import { type AiBalancerError, retryAfterHeader } from '../errors';
 import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';

@@ -2,12 +2,12 @@
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { type Balancer, CALL } from '../balancer';
+import { type Balancer, CALL } from '../balancer/balancer';
 import { type AICall, refusedCall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { CallGate } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
-import type { CallGate } from '../call/gate';
 import { LinkedAbort } from '../call/linked-abort';
 import { definedOnly } from '../config/endpoint';
 import { AiBalancerError } from '../errors';

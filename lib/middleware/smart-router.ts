@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express';
-import type { Balancer } from '../balancer';
+import type { Balancer } from '../balancer/balancer';
 import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { badRequest } from '../errors';

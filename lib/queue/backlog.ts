@@ -1,4 +1,4 @@
-import { DENSITY_BUCKETS } from './density';
+import { DENSITY_BUCKETS } from './value-density';
 
 /** Work that waits. */
 export interface Load {

@@ -1,8 +1,8 @@
-import { before } from './density';
 import { IndexedHeap } from './heap';
 import type { Lane, PooledEntry } from './pool';
 import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
+import { before } from './value-density';
 
 /** Fruitless tries a pool may make beyond its heads, where they hold nothing new. */
 const SPARE_TRIES = 4;

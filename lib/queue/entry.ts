@@ -1,6 +1,6 @@
-import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './density';
 import type { HeapItem } from './heap';
 import type { QueuedCall, QueueEnds } from './queued-call';
+import { density, densityBucket, MOST_TOKENS, type Ranked, rank } from './value-density';
 
 /** Told when an entry's caller leaves. */
 export interface EntryOwner<Slot> {

@@ -3,7 +3,7 @@ import { Backlog } from './backlog';
 import { Entry } from './entry';
 import type { HeapItem } from './heap';
 import type { Resource } from './queued-call';
-import { Turns } from './turns';
+import { Turns } from './tenant-fairness';
 
 /** What the queue knows of one resource while calls that can use it wait. */
 export interface Contested<Slot> {

@@ -1,7 +1,7 @@
 import type { Priority } from '../call/context';
-import { Forecast } from './forecast';
 import { type Contested, Pool } from './pool';
 import type { Resource } from './queued-call';
+import { Forecast } from './wait-estimate';
 
 /** The pools that have calls waiting, and the resources they compete for. */
 export class Pools<Slot> {

@@ -1,17 +1,17 @@
 import type { Priority } from '../call/context';
 import type { AiBalancerError } from '../errors';
-import { Crowd } from './crowd';
-import { rank } from './density';
 import { Drain } from './drain';
+import { callerLeft, deadlinePassed, saturated } from './errors';
+import { Crowd } from './eviction';
 import { IndexedHeap } from './heap';
 import type { QueueOptions } from './options';
 import { PooledEntry } from './pool';
 import { Pools } from './pools';
 import type { QueuedCall, QueueEnds, Resource } from './queued-call';
-import { callerLeft, deadlinePassed, saturated } from './refusals';
+import { rank } from './value-density';
 
-export { density } from './density';
 export type { QueuedCall, QueueEnds, Resource, StartResult } from './queued-call';
+export { density } from './value-density';
 
 /** Drains are at least so many milliseconds apart. */
 const DRAIN_GAP_MS = 20;

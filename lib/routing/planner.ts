@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import { chargesOf } from '../endpoint/quota';
 import { AiBalancerError } from '../errors';
+import { chargesOf } from '../quota/quota';
 import { filtersFor, WINDOW } from './filters';
 import { estimateCost, type Option, type Plan, type Removed, WINDOW_CERTAINTY, windowNeed } from './plan';
 

@@ -1,10 +1,10 @@
 import { startBy } from '../call/call';
 import type { Explanation, Verdict } from '../call/report';
-import type { Quota } from '../endpoint/quota';
+import type { Quota } from '../quota/quota';
 import { Affinity, affinityKey } from './affinity';
+import { type Obstacle, obstacleOf, type RoomOptions } from './availability';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
-import { type Obstacle, obstacleOf, type RoomOptions } from './room';
 import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
 
 /** A fallback model or a later tier is used only when no earlier endpoint can start within this time. */

@@ -1,6 +1,6 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
 import type { ChunkFacts } from './chunk-facts';
-import type { EventShape, HolePositions } from './event-shape';
+import type { EventShape, HolePositions } from './fast-path/event-template';
 import type { SseFrame } from './sse-decoder';
 
 /** One event of a streamed answer: its bytes, what a balancer must know of it, and, when asked for, the chunk. */

@@ -4,8 +4,8 @@ import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { isChunk, isFields, readFacts, usageIn } from './chunk-facts';
 import { readDialectEvents } from './dialect-events';
 import { readJson } from './event-json';
+import { KnownShapes } from './fast-path/template-cache';
 import { FrameReader } from './frame-reader';
-import { KnownShapes } from './known-shapes';
 import type { SseEvent, SseFrame } from './sse-decoder';
 import { TruncatedStreamError } from './stream-errors';
 

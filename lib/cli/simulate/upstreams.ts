@@ -1,4 +1,4 @@
-import type { EndpointSettings, QuotaLimits } from '../../endpoint/settings';
+import type { EndpointSettings, QuotaLimits } from '../../endpoint/endpoint-settings';
 import type { ModelDescription } from '../../simulator/physics';
 import type { GroupLimits } from './machine/group-limit';
 import type { ProviderOptions } from './machine/virtual-provider';

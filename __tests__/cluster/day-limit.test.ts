@@ -1,0 +1,250 @@
+import fc from 'fast-check';
+import { DayAccount } from '../../lib/cluster/day-limit/shared-day-limit';
+import type { Hold } from '../../lib/cluster/quota-lease/grant-request';
+import { REDIS_CLOCK_MS, SimulatedDay } from './day-limit-simulated';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => jest.useRealTimers());
+
+interface Use {
+  /** When it was let through. */
+  at: number;
+  units: number;
+}
+
+/** Processes over one count, and what they let through. */
+class Cluster {
+  readonly day = new SimulatedDay();
+  readonly used: Use[] = [];
+  readonly accounts: DayAccount[];
+
+  constructor(
+    count: number,
+    readonly limit: number,
+    latencyMs = () => 0.4,
+  ) {
+    this.accounts = Array.from({ length: count }, () => new DayAccount(this.day.line(latencyMs), limit));
+    for (const account of this.accounts) {
+      this.day.listeners.push((hour, sum) => account.told(hour, sum));
+      account.setMembers(count);
+      account.setMode('shared');
+    }
+  }
+
+  /** What the process lets through, if it does. */
+  async call(index: number, units: number): Promise<Use | undefined> {
+    const account = this.accounts[index];
+    const now = performance.now();
+    if (!account || account.waitMs(units, now) > 0) return undefined;
+    const hold: Hold | undefined = account.take(units, now);
+    if (hold && !(await hold.answered)) return undefined;
+    const use = { at: performance.now(), units };
+    this.used.push(use);
+    return use;
+  }
+
+  /** It needed so much less. */
+  giveBack(index: number, use: Use, units: number): void {
+    use.units -= units;
+    this.accounts[index]?.put(units, performance.now(), use.at);
+  }
+
+  setAway(isAway: boolean): void {
+    this.day.isAway = isAway;
+    for (const account of this.accounts) account.setMode(isAway ? 'local-share' : 'shared');
+  }
+
+  /** The most in any 24 hours. */
+  get most(): number {
+    let [most, sum, first] = [0, 0, 0];
+    for (const { at, units } of this.used) {
+      sum += units;
+      for (; (this.used[first]?.at ?? 0) <= at - DAY_MS; first++) sum -= this.used[first]?.units ?? 0;
+      most = Math.max(most, sum);
+    }
+    return most;
+  }
+
+  close(): void {
+    for (const account of this.accounts) account.close();
+  }
+}
+
+const step = fc.record({
+  index: fc.nat({ max: 3 }),
+  units: fc.integer({ min: 1, max: 40 }),
+  afterMs: fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 0, max: 3 }) },
+    { weight: 2, arbitrary: fc.integer({ min: 0, max: 3_000 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 0, max: 9 * HOUR_MS }) },
+  ),
+  back: fc.double({ min: 0, max: 1, noNaN: true }),
+  heldMs: fc.integer({ min: 0, max: 5_000 }),
+});
+
+async function play(
+  cluster: Cluster,
+  steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
+) {
+  for (const { index, units, afterMs, back, heldMs } of steps) {
+    await jest.advanceTimersByTimeAsync(afterMs);
+    void cluster.call(index, units).then((use) => {
+      if (use) setTimeout(() => cluster.giveBack(index, use, Math.floor(units * back)), heldMs);
+    });
+  }
+  await jest.advanceTimersByTimeAsync(10_000);
+}
+
+describe('a limit a day that processes share', () => {
+  it('holds in any 24 hours, whatever the schedule, and however slow Redis is', async () => {
+    const schedules = fc.array(step, { minLength: 30, maxLength: 120 });
+    await fc.assert(
+      fc.asyncProperty(schedules, fc.constantFrom(0.4, 8, 25), async (steps, latencyMs) => {
+        const cluster = new Cluster(4, 200, () => latencyMs);
+        await play(cluster, steps);
+        expect(cluster.most).toBeLessThanOrEqual(200);
+        cluster.close();
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('is used to the last', async () => {
+    const cluster = new Cluster(4, 1_000);
+    for (let n = 0; n < 3_000; n++) {
+      void cluster.call(n % 4, 1);
+      await jest.advanceTimersByTimeAsync(1);
+    }
+    expect(cluster.used).toHaveLength(1_000);
+    cluster.close();
+  });
+
+  it('costs a question in twenty calls at 500 calls a second, where there is plenty', async () => {
+    const cluster = new Cluster(2, 1_000_000);
+    for (let n = 0; n < 2_000; n++) {
+      void cluster.call(n % 2, 1);
+      await jest.advanceTimersByTimeAsync(2);
+    }
+    expect(cluster.used).toHaveLength(2_000);
+    expect(cluster.day.questions).toBeLessThan(100);
+    cluster.close();
+  });
+
+  it('comes back from a process that has claimed more than it uses', async () => {
+    const cluster = new Cluster(2, 1_000);
+    for (let n = 0; n < 500; n++) {
+      void cluster.call(0, 1);
+      await jest.advanceTimersByTimeAsync(2);
+    }
+    await jest.advanceTimersByTimeAsync(3_000);
+    expect(cluster.day.sum).toBe(500);
+    const { questions } = cluster.day;
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(cluster.day.questions).toBe(questions);
+    cluster.close();
+  });
+
+  it('is counted in the hour in which it is used, also by a process that has claimed ahead', async () => {
+    const cluster = new Cluster(2, 100_000);
+    const now = performance.now() + REDIS_CLOCK_MS;
+    const next = Math.ceil(now / HOUR_MS) * HOUR_MS;
+    await jest.advanceTimersByTimeAsync(next - now - 500);
+    for (let n = 0; n < 500; n++) {
+      void cluster.call(n % 2, 1);
+      await jest.advanceTimersByTimeAsync(2);
+    }
+    await jest.advanceTimersByTimeAsync(3_000);
+    const usedBefore = cluster.used.filter(({ at }) => at + REDIS_CLOCK_MS < next).length;
+    expect(cluster.day.at(next / HOUR_MS - 1)).toBe(usedBefore);
+    expect(cluster.day.at(next / HOUR_MS)).toBe(500 - usedBefore);
+    cluster.close();
+  });
+
+  it('is known to a process that starts late, before it lets anything through', async () => {
+    const cluster = new Cluster(1, 10);
+    for (let n = 0; n < 10; n++) void cluster.call(0, 1);
+    await jest.advanceTimersByTimeAsync(10);
+    expect(cluster.used).toHaveLength(10);
+    const late = new DayAccount(
+      cluster.day.line(() => 1),
+      10,
+    );
+    const hold = late.take(1, performance.now());
+    await jest.advanceTimersByTimeAsync(500);
+    expect(hold?.state).toBe('waiting');
+    late.setMode('shared');
+    await jest.advanceTimersByTimeAsync(5);
+    await late.answered;
+    expect(hold?.state).toBe('refused');
+    expect(late.left(performance.now())).toBe(0);
+    expect(late.waitMs(1, performance.now())).toBeGreaterThan(23 * HOUR_MS);
+    late.close();
+    cluster.close();
+  });
+
+  it('grows at most by a tenth over an outage, in which each has its part of what was left', async () => {
+    const times = fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 60, maxLength: 150 }), times, async (steps, outages) => {
+        const cluster = new Cluster(4, 2_000);
+        await jest.advanceTimersByTimeAsync(10);
+        const size = Math.ceil(steps.length / (outages.length + 1));
+        for (const [nth, outageMs] of [0, ...outages].entries()) {
+          if (outageMs > 0) {
+            cluster.setAway(true);
+            for (let n = 0; n < 200; n++) void cluster.call(n % 4, 20);
+            await jest.advanceTimersByTimeAsync(outageMs);
+            cluster.setAway(false);
+          }
+          await play(cluster, steps.slice(nth * size, (nth + 1) * size));
+        }
+        expect(cluster.most).toBeLessThanOrEqual(2_200);
+        cluster.close();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('hears after an outage what was used in it, once, also where the answer before was lost', async () => {
+    const cluster = new Cluster(2, 100, () => 10);
+    await jest.advanceTimersByTimeAsync(20);
+    const calls = [cluster.call(0, 10), cluster.call(1, 10)];
+    await jest.advanceTimersByTimeAsync(7);
+    expect(cluster.day.sum).toBe(20);
+    cluster.setAway(true);
+    await Promise.all(calls);
+    void cluster.call(0, 5);
+    await jest.advanceTimersByTimeAsync(5_000);
+    cluster.setAway(false);
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(cluster.used.reduce((sum, { units }) => sum + units, 0)).toBe(25);
+    expect(cluster.day.sum).toBe(25);
+    cluster.close();
+  });
+
+  it('is told anew to a Redis that has lost it', async () => {
+    const cluster = new Cluster(3, 100);
+    for (let n = 0; n < 60; n++) void cluster.call(n % 3, 1);
+    await jest.advanceTimersByTimeAsync(2_000);
+    cluster.day.flush();
+    for (let n = 0; n < 90; n++) void cluster.call(n % 3, 1);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(cluster.used).toHaveLength(100);
+    expect(cluster.day.sum).toBe(100);
+    cluster.close();
+  });
+
+  it('lets nothing start while Redis is away where that is wanted, and all of it for each with "open"', async () => {
+    const cluster = new Cluster(2, 100);
+    await jest.advanceTimersByTimeAsync(10);
+    const [closed, open] = cluster.accounts;
+    closed?.setMode('closed');
+    open?.setMode('open');
+    expect(closed?.waitMs(1, performance.now())).toBeGreaterThan(0);
+    expect(open?.waitMs(100, performance.now())).toBe(0);
+    cluster.close();
+  });
+});

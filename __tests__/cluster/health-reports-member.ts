@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import axios from 'axios';
+import type { Call } from '../../lib/call/call';
+import { prepareCall } from '../../lib/call/prepare';
+import { ExpectedOutput } from '../../lib/call/tokens';
+import { ClusterNews } from '../../lib/cluster/health-reports/health-reports';
+import type { Claims, NewsChannel } from '../../lib/cluster/health-reports/ports';
+import { resolveConfig } from '../../lib/config/resolve';
+import { hearNews } from '../../lib/endpoint/apply-health-report';
+import { Endpoint } from '../../lib/endpoint/endpoint';
+import { UpstreamFailure } from '../../lib/http/exchange';
+import { Transport } from '../../lib/http/transport';
+import { Quota } from '../../lib/quota/quota';
+
+/** What the provider does with one request: a status after so long, with headers and a body where they matter. */
+export interface Play {
+  readonly status: number;
+  readonly ms: number;
+  readonly headers?: Record<string, string>;
+  readonly error?: object;
+}
+
+export type End = 'served' | 'refused' | 'not-sent' | 'failed';
+
+const ENDPOINT = 'e';
+export const GROUP = 'group g';
+/** The longest an attempt may last. */
+const LIMIT_MS = 5_000;
+
+/** One process of a cluster with one endpoint, without router and queue: a call goes where it can, or nowhere. */
+export class Member {
+  readonly endpoint: Endpoint;
+  readonly group = new Quota(GROUP, {}, 10);
+  readonly events: string[] = [];
+  readonly news: ClusterNews | undefined;
+  /** Requests that reached the provider. */
+  arrived = 0;
+  /** The call that was let in as a probe, and whether it is at the provider. */
+  #probe: { readonly id: string; isSent: boolean } | undefined;
+
+  /** @param play Asked for each request as it arrives. */
+  constructor(channel: (NewsChannel & Claims) | undefined, play: (member: Member) => Play) {
+    const config = resolveConfig({
+      endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
+      http: {
+        axios: axios.create({
+          adapter: async (request) => {
+            this.arrived++;
+            const { user } = JSON.parse(request.data as string) as { user: string };
+            if (this.#probe?.id === user) this.#probe.isSent = true;
+            const { status, ms, headers = {}, error } = play(this);
+            await new Promise<void>((resolve, reject) => {
+              setTimeout(resolve, ms);
+              (request.signal as AbortSignal).addEventListener('abort', () => reject(new Error('aborted')));
+            });
+            const data = JSON.stringify(status === 200 ? ANSWER : { error: { message: 'Sorry', ...error } });
+            return { status, statusText: '', headers, data, config: request };
+          },
+        }),
+      },
+    });
+    const settings = config.endpoints[0]!;
+    const dialect = config.dialects.get('openai')!;
+    const { axios: instance, proxy, maxResponseBytes } = config.http;
+    const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
+    this.news =
+      channel &&
+      new ClusterNews(channel, channel, (news, desk) => {
+        hearNews(news, desk, {
+          endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
+          quota: (name) => [own, this.group].find((quota) => quota.name === name),
+        });
+      });
+    this.endpoint = new Endpoint({
+      settings,
+      dialect,
+      transport: new Transport({
+        baseURL: settings.baseURL,
+        connectMs: 1_000,
+        axios: instance,
+        proxy,
+        maxResponseBytes,
+      }),
+      breaker: config.breaker,
+      quotas: [own, this.group],
+      listeners: {
+        onState: (_endpoint, state) => this.events.push(state),
+        onRest: (_endpoint, detail, restMs) => this.events.push(`${detail.class} ${Math.round(restMs)}`),
+        onRoom: () => undefined,
+      },
+      news: this.news,
+    });
+  }
+
+  /** Whether a probe of this member is at the provider, and still counts as one. */
+  get probes(): boolean {
+    return this.#probe?.isSent === true && this.endpoint.breaker.state === 'half-open';
+  }
+
+  get state(): string {
+    return this.endpoint.state(performance.now());
+  }
+
+  get restMs(): number {
+    const now = performance.now();
+    return Math.max(0, this.endpoint.restsUntil(now) - now);
+  }
+
+  /** @param counts A call that has moved on too often already takes an attempt that was not sent for one that failed. */
+  async call(counts = false): Promise<End> {
+    const { endpoint } = this;
+    const now = performance.now();
+    if (!endpoint.breaker.admits || endpoint.restsUntil(now) > 0) return 'refused';
+    const call = aCall();
+    const { requestId } = call.context;
+    if (endpoint.breaker.state === 'half-open') this.#probe = { id: requestId, isSent: false };
+    const lease = endpoint.lease(call, { input: 1, output: 1 }, now);
+    try {
+      const { usage } = await endpoint.sendWhole(call, {
+        limitMs: LIMIT_MS,
+        maxResponseBytes: 1e6,
+        signal: call.signal,
+      });
+      lease.succeeded(usage);
+      return 'served';
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      if (error.detail.staleSocket) {
+        if (counts) lease.failed(error);
+        else lease.aborted(false);
+        return 'not-sent';
+      }
+      lease.failed(error);
+      return 'failed';
+    } finally {
+      if (this.#probe?.id === requestId) this.#probe = undefined;
+    }
+  }
+
+  async calls(times: number): Promise<End[]> {
+    const ends: End[] = [];
+    for (let n = 0; n < times; n++) ends.push(await this.call());
+    return ends;
+  }
+
+  close(): void {
+    this.endpoint.close();
+    this.news?.close();
+    this.group.close();
+  }
+}
+
+const ANSWER = {
+  id: 'x',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'Hello' } }],
+  usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+};
+
+function aCall(): Call {
+  const requestId = randomUUID();
+  const body = { messages: [{ role: 'user' as const, content: 'a secret prompt' }], user: requestId };
+  return prepareCall('chat', body, { requestId }, new AbortController().signal, {
+    classify: () => 'chat',
+    estimateTokens: undefined,
+    expectedOutput: new ExpectedOutput(),
+    totalMs: { chat: 60_000, embeddings: 30_000 },
+  });
+}

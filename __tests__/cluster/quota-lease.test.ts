@@ -1,0 +1,297 @@
+import fc from 'fast-check';
+import { Observer } from '../../bench/quota/observer';
+import type { ClusterMode } from '../../lib/cluster/options';
+import { ledgerDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
+import { LeaseAccount } from '../../lib/cluster/quota-lease/shared-quota';
+import { Bucket } from '../../lib/quota/bucket';
+import { SCALE, SimulatedLedger } from './quota-lease-simulated';
+
+const LIMIT = 6_000;
+const BURST_SECONDS = 10;
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+  // The pauses of a drained ledger are random: the same ones each time.
+  let seed = 7;
+  jest.spyOn(Math, 'random').mockImplementation(() => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  });
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+/** A process: what it may admit, and what it does while it has work. */
+class Process {
+  readonly bucket: Bucket;
+  readonly account: LeaseAccount;
+  admitted = 0;
+  refused = 0;
+
+  constructor(
+    ledger: SimulatedLedger,
+    members: number,
+    latencyMs: () => number,
+    readonly onAdmit: (units: number) => void = () => undefined,
+  ) {
+    this.bucket = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }, (units) =>
+      this.account.shifted(units),
+    );
+    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, shownMs: 0 };
+    this.account = new LeaseAccount(this.bucket, ledger.line(latencyMs), terms);
+    this.account.configure(terms, members);
+  }
+
+  waitMs(units: number): number {
+    const now = performance.now();
+    return this.account.waitMs(units, this.bucket.waitMs(units, now), now);
+  }
+
+  /** Whether it was admitted. */
+  async tryAdmit(units: number): Promise<boolean> {
+    if (this.waitMs(units) > 0) return false;
+    this.bucket.take(units, performance.now());
+    const hold = this.account.reserve(units);
+    if (hold && !(await hold.answered)) {
+      this.refused++;
+      return false;
+    }
+    this.admitted += units;
+    this.onAdmit(units);
+    return true;
+  }
+
+  /** As many calls as it may, until then. */
+  async work(until: number, units: () => number): Promise<void> {
+    while (performance.now() < until) {
+      const size = units();
+      if (await this.tryAdmit(size)) continue;
+      this.account.gather(size, performance.now());
+      // As a queue does: it looks when there may be room, and once in a while.
+      const wait = Math.min(Math.max(1, this.waitMs(size)), 250);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
+  const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
+  const ledger = new SimulatedLedger(bucketLimit, ledgerDepthMs(BURST_SECONDS * 1_000, count));
+  const processes = Array.from({ length: count }, () => new Process(ledger, count, latencyMs, onAdmit));
+  const setMode = (mode: ClusterMode): void => {
+    for (const { account } of processes) account.setMode(mode, performance.now());
+  };
+  const close = (): void => {
+    for (const { account } of processes) account.close();
+  };
+  return { ledger, processes, setMode, close };
+}
+
+async function run<T>(work: Promise<T>, ms: number): Promise<T> {
+  await jest.advanceTimersByTimeAsync(ms);
+  return work;
+}
+
+describe('the quota of several processes', () => {
+  it('is kept in every window and used, whatever they ask for', async () => {
+    const observer = new Observer();
+    const { processes, setMode, ledger, close } = start(4, (units) =>
+      observer.admit(performance.now(), units),
+    );
+    setMode('shared');
+    const until = performance.now() + 40_000;
+    let next = 0;
+    const sizes = [10, 40, 25, 90, 5, 300];
+    const work = processes.map((process) => process.work(until, () => sizes[next++ % sizes.length] ?? 10));
+    await run(Promise.all(work), 45_000);
+    close();
+    const depth = (LIMIT / 60) * BURST_SECONDS;
+    expect(observer.depthNeeded(LIMIT)).toBeLessThanOrEqual(depth);
+    const total = processes.reduce((sum, { admitted }) => sum + admitted, 0);
+    expect(total).toBeGreaterThan(0.9 * (depth + (LIMIT / 60) * 40));
+    // None of them starves.
+    for (const { admitted } of processes) expect(admitted).toBeGreaterThan(total / 20);
+    expect(ledger.questions).toBeLessThan(4 * (40_000 / 100));
+  });
+
+  it('lets a process that is alone take nearly all of it in leases, not in single calls', async () => {
+    const { processes, setMode, ledger, close } = start(1);
+    setMode('shared');
+    const [alone] = processes;
+    await run(alone?.work(performance.now() + 30_000, () => 2) ?? Promise.resolve(), 32_000);
+    close();
+    expect(alone?.admitted).toBeGreaterThan(0.95 * (900 + 0.98 * 100 * 30));
+    expect(ledger.questions).toBeLessThan((alone?.admitted ?? 0) / 2 / 4);
+  });
+
+  it('takes what it takes of a bucket that has been full for a while too', async () => {
+    const { processes, setMode, ledger, close } = start(2);
+    setMode('shared');
+    await jest.advanceTimersByTimeAsync(60_000);
+    const full = ledger.level;
+    await run(Promise.all([processes[0]?.tryAdmit(500)]), 5);
+    expect(ledger.level).toBeLessThanOrEqual(full - 500 * SCALE);
+    close();
+  });
+
+  it('gathers what a large call needs although others take small ones', async () => {
+    const { processes, setMode, close } = start(3);
+    setMode('shared');
+    const until = performance.now() + 60_000;
+    const [large] = processes;
+    const work = processes.map((process) => process.work(until, () => (process === large ? 700 : 10)));
+    await run(Promise.all(work), 65_000);
+    close();
+    expect(large?.admitted).toBeGreaterThanOrEqual(1_400);
+  });
+
+  it('comes back when it is not used', async () => {
+    const { processes, setMode, ledger, close } = start(2);
+    setMode('shared');
+    await run(Promise.all([processes[0]?.tryAdmit(10)]), 100);
+    const before = ledger.level;
+    processes[0]?.bucket.put(10, performance.now());
+    processes[0]?.account.returned(10);
+    await jest.advanceTimersByTimeAsync(10_000);
+    await run(Promise.all([processes[1]?.tryAdmit(1)]), 10);
+    expect(ledger.level).toBeGreaterThan(before);
+    close();
+  });
+
+  it('is told what was used without asking, and what headers have corrected', async () => {
+    const { processes, setMode, ledger, close } = start(2);
+    setMode('shared');
+    const [one, other] = processes;
+    await run(Promise.all([one?.tryAdmit(10), other?.tryAdmit(10)]), 100);
+    one?.bucket.take(400, performance.now());
+    one?.account.overdrawn(400);
+    await jest.advanceTimersByTimeAsync(400);
+    expect(ledger.level / SCALE).toBeLessThan(600);
+    one?.account.shifted(-300);
+    await jest.advanceTimersByTimeAsync(400);
+    expect(ledger.level / SCALE).toBeLessThan(350);
+    // A correction says what is left, and never makes a debt.
+    one?.account.shifted(-5_000);
+    await jest.advanceTimersByTimeAsync(300);
+    expect(ledger.level / SCALE).toBeGreaterThanOrEqual(-1);
+    close();
+  });
+});
+
+describe('without Redis', () => {
+  it('each process goes on with its share at once, and what it used is told', async () => {
+    const observer = new Observer();
+    const { processes, setMode, ledger, close } = start(4, (units) =>
+      observer.admit(performance.now(), units),
+    );
+    setMode('shared');
+    const until = performance.now() + 40_000;
+    const work = processes.map((process) => process.work(until, () => 10));
+    await jest.advanceTimersByTimeAsync(12_000);
+    ledger.isAway = true;
+    setMode('local-share');
+    await jest.advanceTimersByTimeAsync(10_000);
+    ledger.isAway = false;
+    setMode('shared');
+    await run(Promise.all(work), 22_000);
+    close();
+    const total = processes.reduce((sum, { admitted }) => sum + admitted, 0);
+    expect(observer.depthNeeded(LIMIT)).toBeLessThanOrEqual(1.1 * (LIMIT / 60) * BURST_SECONDS);
+    expect(total).toBeGreaterThan(0.9 * (LIMIT / 60) * 50);
+  });
+
+  it("a call that waits for Redis's answer goes on without it", async () => {
+    const { processes, setMode, ledger, close } = start(2);
+    setMode('shared');
+    await jest.advanceTimersByTimeAsync(100);
+    ledger.isAway = true;
+    const admitted = processes[0]?.tryAdmit(20);
+    await jest.advanceTimersByTimeAsync(0);
+    setMode('local-share');
+    await expect(admitted).resolves.toBe(true);
+    close();
+  });
+
+  it("'closed' lets nothing start, 'open' gives each the whole limit", async () => {
+    const { processes, setMode, close } = start(2);
+    setMode('closed');
+    const [one, other] = processes;
+    await expect(one?.tryAdmit(1)).resolves.toBe(false);
+    expect(one?.waitMs(1)).toBeGreaterThan(0);
+    setMode('shared');
+    await jest.advanceTimersByTimeAsync(2_000);
+    setMode('open');
+    const until = performance.now() + 20_000;
+    await run(Promise.all([one?.work(until, () => 5), other?.work(until, () => 5)]), 22_000);
+    close();
+    expect(one?.admitted).toBeGreaterThan(0.9 * 2_000);
+    expect(other?.admitted).toBeGreaterThan(0.9 * 2_000);
+  });
+});
+
+describe('whatever happens', () => {
+  const steps = fc.array(
+    fc.record({
+      what: fc.constantFrom(
+        'admit',
+        'admit',
+        'admit',
+        'admit',
+        'return',
+        'overdraw',
+        'correct',
+        'outage',
+        'back',
+      ),
+      who: fc.nat(2),
+      units: fc.integer({ min: 1, max: 400 }),
+      pauseMs: fc.integer({ min: 0, max: 1_500 }),
+    }),
+    { minLength: 10, maxLength: 60 },
+  );
+
+  it('every hold is answered, and no level is above the depth or no number', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 0, max: 60 }), async (story, latency) => {
+        const { processes, setMode, ledger, close } = start(3, undefined, () => latency);
+        setMode('shared');
+        let waiting = 0;
+        for (const { what, who, units, pauseMs } of story) {
+          const process = processes[who];
+          if (!process) continue;
+          if (what === 'admit') {
+            waiting++;
+            void process.tryAdmit(units).finally(() => waiting--);
+          } else if (what === 'return' && process.admitted >= units) {
+            process.admitted -= units;
+            process.bucket.put(units, performance.now());
+            process.account.returned(units);
+          } else if (what === 'overdraw') {
+            process.bucket.take(units, performance.now());
+            process.account.overdrawn(units);
+          } else if (what === 'correct') {
+            process.account.shifted(units - 200);
+          } else if (what === 'outage' || what === 'back') {
+            ledger.isAway = what === 'outage';
+            setMode(ledger.isAway ? 'local-share' : 'shared');
+          }
+          await jest.advanceTimersByTimeAsync(pauseMs);
+          const now = performance.now();
+          for (const { bucket } of processes) {
+            const level = bucket.level(now);
+            expect(Number.isFinite(level)).toBe(true);
+            expect(level).toBeLessThanOrEqual(bucket.depth + 1e-6);
+          }
+          expect(Number.isSafeInteger(ledger.level)).toBe(true);
+        }
+        if (ledger.isAway) setMode('local-share');
+        await jest.advanceTimersByTimeAsync(10_000);
+        expect(waiting).toBe(0);
+        close();
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { LimitTimer } from '../../lib/http/progress-timeout';
+import { answer, ask, Rig, statsOf } from '../failover/upstream';
+
+const rig = new Rig();
+
+describe('a limit on the time without progress', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 0 });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('strikes once, after that time', async () => {
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(100);
+    await jest.advanceTimersByTimeAsync(99);
+    expect(struck).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(2);
+    expect(struck).toHaveBeenCalledTimes(1);
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(struck).toHaveBeenCalledTimes(1);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('counts from the last progress', async () => {
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(100);
+    await jest.advanceTimersByTimeAsync(80);
+    timer.progress();
+    await jest.advanceTimersByTimeAsync(99);
+    expect(struck).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(2);
+    expect(struck).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not strike when stopped, not even between its timer and its judgement', () => {
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(100);
+    jest.advanceTimersByTime(100);
+    timer.stop();
+    jest.runAllTimers();
+    expect(struck).not.toHaveBeenCalled();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('started anew between its timer and its judgement leaves no timer that nobody can stop', async () => {
+    jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(100);
+    jest.advanceTimersByTime(100);
+    timer.start(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(jest.getTimerCount()).toBe(1);
+    timer.stop();
+    expect(jest.getTimerCount()).toBe(0);
+    expect(struck).not.toHaveBeenCalled();
+  });
+
+  it('without an end is no limit', () => {
+    const timer = new LimitTimer(() => undefined);
+    timer.start(Infinity);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('longer than a timer can be does not strike at once', async () => {
+    const struck = jest.fn();
+    const timer = new LimitTimer(struck);
+    timer.start(2 ** 40);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(struck).not.toHaveBeenCalled();
+    timer.stop();
+  });
+});
+
+describe('when our own event loop stalls', () => {
+  /** A provider that our stall doesn't stall: it answers 60 ms after each request. */
+  const PROVIDER = `
+    const { createServer } = require('node:http');
+    const { parentPort } = require('node:worker_threads');
+    const body = JSON.stringify({ choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'in time' } }] });
+    const event = (choice) => 'data: ' + JSON.stringify({ choices: [{ index: 0, ...choice }] }) + '\\n\\n';
+    createServer((req, res) => {
+      let text = '';
+      req.on('data', (part) => { text += part; });
+      req.on('end', () => setTimeout(() => {
+        if (!text.includes('"stream":true')) return res.writeHead(200, { 'content-type': 'application/json' }).end(body);
+        res.writeHead(200, { 'content-type': 'text/event-stream' });
+        res.write(event({ delta: { content: 'in ' }, finish_reason: null }));
+        setTimeout(() => {
+          res.write(event({ delta: { content: 'time' }, finish_reason: null }));
+          res.end(event({ delta: {}, finish_reason: 'stop' }) + 'data: [DONE]\\n\\n');
+        }, 60);
+      }, 60));
+    }).listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`;
+
+  it.each([false, true])('no endpoint is blamed for it (streamed: %s)', async (stream) => {
+    const worker = new Worker(PROVIDER, { eval: true });
+    rig.use(async () => {
+      await worker.terminate();
+    });
+    const [port] = (await once(worker, 'message')) as [number];
+    const { balancer } = await rig.start(
+      { a: answer() },
+      {
+        each: { a: { baseURL: `http://127.0.0.1:${port}` } },
+        timeouts: { totalMs: 400, firstTokenMs: 400, stallMs: 400 },
+        breaker: { consecutiveFailures: 1 },
+      },
+    );
+    // The connections stand before the stall begins.
+    await Promise.all(Array.from({ length: 10 }, () => ask(balancer, stream)));
+    const calls = Array.from({ length: 10 }, () =>
+      ask(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
+    );
+    const stalls = [30, 90].map(
+      (afterMs) =>
+        new Promise<void>((resolve) =>
+          setTimeout(() => {
+            stall(500);
+            resolve();
+          }, afterMs),
+        ),
+    );
+    const answers = await Promise.all(calls);
+    await Promise.all(stalls);
+    expect(answers.map(({ text }) => text)).toEqual(Array.from({ length: 10 }, () => 'in time'));
+    expect(statsOf(balancer, 'a').failures).toBe(0);
+  });
+});
+
+function stall(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}

@@ -1,0 +1,297 @@
+import { Bucket } from '../../lib/quota/bucket';
+import { DayWindow } from '../../lib/quota/day-window';
+import { Quota } from '../../lib/quota/quota';
+import { Reservation } from '../../lib/quota/reservation';
+
+const HOUR_MS = 3_600_000;
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: 0 });
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('a bucket', () => {
+  it('uses 98 % of the limit, with a depth in seconds of it', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    expect(bucket.depth).toBeCloseTo(9_800);
+    expect(bucket.level(performance.now())).toBeCloseTo(9_800);
+    expect(bucket.rate).toBeCloseTo(0.98);
+    expect(bucket.providerLimit).toBeCloseTo(60_000);
+  });
+
+  it('starts a call larger than the depth on a full bucket only, and leaves a debt that the refill pays', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    bucket.take(1, now);
+    expect(bucket.waitMs(20_000, now)).toBeGreaterThan(0);
+    jest.advanceTimersByTime(2);
+    expect(bucket.waitMs(20_000, performance.now())).toBe(0);
+    bucket.take(20_000, performance.now());
+    expect(bucket.level(performance.now())).toBeCloseTo(-10_200);
+    // 400 ms of the limit stay in the bucket, for what an event loop that stalls sends late.
+    expect(bucket.waitMs(98, performance.now())).toBeCloseTo((10_298 + 392) / 0.98);
+    jest.advanceTimersByTime(Math.ceil((10_298 + 392) / 0.98));
+    expect(bucket.waitMs(98, performance.now())).toBe(0);
+    expect(bucket.waitMs(20_000, performance.now())).toBeGreaterThan(9_000);
+  });
+
+  it('that is smaller than one call still serves one at the pace of its limit', () => {
+    const bucket = new Bucket({ limit: 3, burstSeconds: 10 });
+    const sent: number[] = [];
+    const start = performance.now();
+    for (let second = 0; second < 180; second++) {
+      if (bucket.waitMs(1, performance.now()) === 0) {
+        bucket.take(1, performance.now());
+        sent.push(performance.now() - start);
+      }
+      jest.advanceTimersByTime(1_000);
+    }
+    expect(sent.length).toBeGreaterThanOrEqual(8);
+    expect(sent.length).toBeLessThanOrEqual(9);
+    expect(sent[1]! - sent[0]!).toBeGreaterThan(20_000);
+  });
+
+  it('neither mints nor takes when the clock steps back', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    bucket.take(5_000, now);
+    expect(bucket.level(now - 60_000)).toBeCloseTo(4_800);
+    expect(bucket.level(now)).toBeCloseTo(4_800);
+    expect(bucket.level(now + 1_000)).toBeCloseTo(5_780);
+  });
+
+  it('keeps its level and its debt when the limit changes, so that a reload refills nothing', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    bucket.take(19_600, now);
+    bucket.configure({ limit: 120_000, burstSeconds: 10 });
+    expect(bucket.level(now)).toBeCloseTo(-9_800);
+    bucket.configure({ limit: 6_000, burstSeconds: 10 });
+    jest.advanceTimersByTime(600_000);
+    expect(bucket.level(performance.now())).toBeCloseTo(980);
+  });
+
+  it('is corrected once for what many answers in flight say alike', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    const marks = Array.from({ length: 10 }, () => {
+      bucket.take(100, now);
+      return bucket.mark(now);
+    });
+    const before = bucket.level(now);
+    // Another process had taken 500 before any of ours.
+    for (const mark of marks) bucket.correct(mark, mark.level - 500, now);
+    expect(bucket.level(now)).toBeCloseTo(before - 500);
+  });
+
+  it('gives half where the header says there is more than we thought, less the 2 % that are never used', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    bucket.take(4_000, now);
+    bucket.correct(bucket.mark(now), 7_800, now);
+    expect(bucket.level(now)).toBeCloseTo(5_800 + (2_000 - 1_200) / 2);
+  });
+
+  it('deepens to what a header has shown, at most a minute of the limit', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const now = performance.now();
+    bucket.correct(bucket.mark(now), 30_000, now);
+    expect(bucket.depth).toBeCloseTo(30_000);
+    bucket.correct(bucket.mark(now), 500_000, now);
+    expect(bucket.depth).toBeCloseTo(58_800);
+  });
+
+  it('slows down by a fifth after a refusal that nothing explains, once in 2 s, and recovers 30 % a minute', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    const full = bucket.rate;
+    for (let n = 0; n < 5; n++) bucket.refused(performance.now());
+    expect(bucket.level(performance.now())).toBe(0);
+    expect(bucket.rate / full).toBeCloseTo(0.8);
+    jest.advanceTimersByTime(2_000);
+    bucket.refused(performance.now());
+    expect(bucket.rate / full).toBeCloseTo(0.81 * 0.8);
+    jest.advanceTimersByTime(30_000);
+    bucket.level(performance.now());
+    expect(bucket.rate / full).toBeCloseTo(0.648 + 0.15);
+    jest.advanceTimersByTime(60_000);
+    bucket.level(performance.now());
+    expect(bucket.rate).toBe(full);
+  });
+
+  it('follows a lower limit the provider says, and never a higher one', () => {
+    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
+    bucket.followLimit(30_000);
+    expect(bucket.rate).toBeCloseTo(0.49);
+    bucket.followLimit(600_000);
+    expect(bucket.rate).toBeCloseTo(0.98);
+  });
+});
+
+describe('a day', () => {
+  it('is any 24 hours', () => {
+    const window = new DayWindow(10);
+    const now = performance.now();
+    window.take(10, now);
+    expect(window.waitMs(1, now)).toBeGreaterThanOrEqual(24 * HOUR_MS);
+    expect(window.waitMs(1, now + 24 * HOUR_MS - 1)).toBeGreaterThan(0);
+    expect(window.waitMs(10, now + 25 * HOUR_MS)).toBe(0);
+    expect(window.waitMs(11, now)).toBe(Infinity);
+  });
+
+  it('holds although what comes back was taken in an earlier hour', () => {
+    const MINUTE_MS = 60_000;
+    const window = new DayWindow(200);
+    const start = Math.ceil(performance.now() / HOUR_MS) * HOUR_MS;
+    const at = (minute: number) => start + minute * MINUTE_MS;
+    window.take(100, at(59));
+    window.take(100, at(61));
+    window.put(100, at(62), at(59));
+    expect(window.left(at(62))).toBe(100);
+    // The second hundred is not a day old yet.
+    expect(window.left(at(25 * 60))).toBe(100);
+    expect(window.left(at(26 * 60))).toBe(200);
+  });
+
+  it('keeps what was counted when its limit changes', () => {
+    const window = new DayWindow(10);
+    window.take(8, performance.now());
+    window.limit = 5;
+    expect(window.left(performance.now())).toBe(-3);
+  });
+
+  it('forgets everything after a long sleep of the process', () => {
+    const window = new DayWindow(10);
+    window.take(10, performance.now());
+    expect(window.left(performance.now() + 1_000 * HOUR_MS)).toBe(10);
+  });
+});
+
+describe('a quota', () => {
+  const charge = { input: 300, output: 200 };
+
+  it('waits for the scarcest of its limits', () => {
+    const quota = new Quota('q', { rpm: 6, tpm: 60_000 }, 10);
+    const now = performance.now();
+    expect(quota.waitMs(charge, now)).toBe(0);
+    quota.take(charge, now);
+    expect(quota.waitMs(charge, now)).toBeCloseTo(10_000 / 0.98);
+    expect(quota.tokensLeft(now)).toBe(9_300);
+    expect(quota.requestsPerMs).toBeCloseTo(0.000098);
+    expect(quota.tokensPerMs).toBeCloseTo(0.98);
+  });
+
+  it('limits input and output tokens apart', () => {
+    const quota = new Quota('q', { inputTpm: 60_000, outputTpm: 6_000 }, 10);
+    const now = performance.now();
+    quota.take({ input: 9_000, output: 100 }, now);
+    expect(quota.tokensLeft(now)).toBe(800);
+    expect(quota.waitMs({ input: 900, output: 0 }, now)).toBeGreaterThan(0);
+    expect(quota.waitMs({ input: 10, output: 800 }, now)).toBe(0);
+    expect(quota.waitMs({ input: 10, output: 900 }, now)).toBeGreaterThan(0);
+  });
+
+  it('without limits never says no, and tells that it has none', () => {
+    const quota = new Quota('q', {}, 10);
+    const now = performance.now();
+    for (let n = 0; n < 100; n++) quota.take({ input: 1e9, output: 1e9 }, now);
+    expect(quota.waitMs({ input: 1e9, output: 0 }, now)).toBe(0);
+    expect([quota.requestsLeft(now), quota.tokensLeft(now)]).toEqual([undefined, undefined]);
+    expect(quota.tokensPerMs).toBe(Infinity);
+  });
+
+  it("names the limit that a call alone exceeds: a whole minute's, not the depth", () => {
+    const quota = new Quota('q', { tpm: 30_000, tpd: 100_000 }, 10);
+    expect(quota.exceededBy({ input: 29_000, output: 1_000 })).toBeUndefined();
+    expect(quota.exceededBy({ input: 29_000, output: 1_001 })).toEqual({
+      limit: 'tokens a minute',
+      units: 30_001,
+      allowed: 30_000,
+    });
+  });
+
+  it('counts requests and tokens of a day beside those of a minute', () => {
+    const quota = new Quota('q', { rpd: 2, tpd: 1_000 }, 10);
+    const now = performance.now();
+    const first = new Reservation([quota], charge, () => false, now);
+    new Reservation([quota], charge, () => false, now);
+    expect(quota.waitMs(charge, now)).toBeGreaterThan(HOUR_MS);
+    first.settle({ kind: 'returned' }, now);
+    expect(quota.waitMs(charge, now)).toBe(0);
+    expect([quota.requestsLeft(now), quota.tokensLeft(now)]).toEqual([1, 500]);
+  });
+
+  it('charges usage above what was reserved as a debt', () => {
+    const quota = new Quota('q', { tpm: 60_000 }, 10);
+    const now = performance.now();
+    const reservation = new Reservation([quota], { input: 5_000, output: 4_000 }, () => false, now);
+    reservation.settle({ kind: 'used', usage: { input: 5_000, output: 6_000 } }, now);
+    expect(quota.tokensLeft(now)).toBe(-1_200);
+  });
+
+  it('gives nothing back where the provider keeps what was reserved', () => {
+    const quota = new Quota('q', { tpm: 60_000 }, 10);
+    const now = performance.now();
+    const reserved = new Reservation([quota], { input: 500, output: 4_000 }, () => true, now);
+    reserved.settle({ kind: 'used', usage: { input: 500, output: 10 } }, now);
+    expect(quota.tokensLeft(now)).toBe(5_300);
+    const beyond = new Reservation([quota], { input: 500, output: 500 }, () => true, now);
+    beyond.settle({ kind: 'used', usage: { input: 900, output: 500 } }, now);
+    expect(quota.tokensLeft(now)).toBe(3_900);
+  });
+});
+
+describe("Bottleneck's reservoir", () => {
+  const ledgerOf = async (quota: Quota) => {
+    const reading = quota.ledger();
+    await jest.advanceTimersByTimeAsync(5);
+    return reading;
+  };
+
+  it('follows the view, into debts and out of them', async () => {
+    const quota = new Quota('q', { rpm: 600, tpm: 60_000 }, 10);
+    expect(await ledgerOf(quota)).toEqual({ requests: 98, tokens: 9_800 });
+    const reservation = new Reservation(
+      [quota],
+      { input: 10_000, output: 2_000 },
+      () => false,
+      performance.now(),
+    );
+    await jest.advanceTimersByTimeAsync(250);
+    await expectAlike(quota, await ledgerOf(quota));
+    expect((await ledgerOf(quota)).tokens).toBeLessThan(0);
+    reservation.settle({ kind: 'used', usage: { input: 10_000, output: 0 } }, performance.now());
+    await expectAlike(quota, await ledgerOf(quota));
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await ledgerOf(quota)).toEqual({ requests: 98, tokens: 9_800 });
+    quota.close();
+  });
+
+  it('is written in batches, not once a call', async () => {
+    const quota = new Quota('q', { tpm: 60_000 }, 10);
+    for (let n = 0; n < 50; n++) quota.take({ input: 10, output: 0 }, performance.now());
+    expect(jest.getTimerCount()).toBe(1);
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(jest.getTimerCount()).toBe(0);
+    quota.close();
+  });
+
+  it('leaves no timer behind, even where a call ends after the closing', async () => {
+    const quota = new Quota('q', { rpm: 600, tpm: 60_000 }, 10);
+    const reservation = new Reservation([quota], { input: 10, output: 10 }, () => false, performance.now());
+    quota.close();
+    reservation.settle({ kind: 'returned' }, performance.now());
+    // Bottleneck's own farewell takes a tick.
+    await jest.advanceTimersByTimeAsync(1);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  async function expectAlike(quota: Quota, ledger: { tokens?: number; requests?: number }): Promise<void> {
+    await Promise.resolve();
+    // Written a few milliseconds before it is compared.
+    expect(Math.abs(quota.tokensLeft(performance.now())! - ledger.tokens!)).toBeLessThanOrEqual(6);
+    expect(Math.abs(quota.requestsLeft(performance.now())! - ledger.requests!)).toBeLessThanOrEqual(1);
+  }
+});

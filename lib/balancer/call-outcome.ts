@@ -1,0 +1,26 @@
+import type { ServerResponse } from 'node:http';
+import { Outcome } from '../call/ai-call';
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { LinkedAbort } from '../call/linked-abort';
+import { badRequest } from '../errors';
+import type { ChatStream } from '../stream/chat-stream';
+import { pipeChatStream } from '../stream/sse-writer';
+
+export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
+
+/** The outcome of a balancer's call. A caller may keep the promise long after the call: it must not hold the body. */
+export class CallOutcome extends Outcome<Answer> {
+  /** Ends the call early; undefined until it has begun. */
+  abort: LinkedAbort | undefined;
+  readonly #streamed: boolean;
+
+  constructor(streamed: boolean) {
+    super();
+    this.#streamed = streamed;
+  }
+
+  pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {
+    if (!this.#streamed) return Promise.reject(badRequest('stream', 'pipe() needs stream: true'));
+    return pipeChatStream(res, answer as Promise<ChatStream>, { onClose: () => this.abort?.abort() });
+  }
+}

@@ -1,0 +1,193 @@
+import type { AxiosInstance } from 'axios';
+import type { Call } from '../call/call';
+import type { RouteReport } from '../call/report';
+import type { Cluster } from '../cluster/cluster';
+import { ClusterNews } from '../cluster/health-reports/health-reports';
+import { DEFAULTS } from '../config/defaults';
+import type { ResolvedConfig } from '../config/options';
+import { hearNews } from '../endpoint/apply-health-report';
+import { Endpoint, type EndpointListeners } from '../endpoint/endpoint';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
+import { AiBalancerError } from '../errors';
+import type { Routes } from '../failover/call-state';
+import { Transport } from '../http/transport';
+import { leasedLedgers } from '../quota/cluster-ledgers';
+import { IN_MEMORY, type Ledgers } from '../quota/ledger';
+import { Quota } from '../quota/quota';
+import { Affinity, affinityKey } from '../routing/affinity';
+import { Planner } from '../routing/planner';
+import { Router } from '../routing/router';
+import { createStrategy } from '../routing/strategies/create';
+
+/** Quotas of endpoints and groups that are gone: kept while a return could matter, and no more than so many. */
+const MAX_GONE_QUOTAS = 1_000;
+
+/** What decides whether an endpoint's sockets can stay. */
+interface Wire {
+  readonly key: string;
+  readonly axios: AxiosInstance | undefined;
+  readonly transport: Transport;
+}
+
+/**
+ * The endpoints and quotas of a configuration. A new configuration changes them in place, by name: levels, debts,
+ * rests, breakers and latencies stay, and what is in flight ends as it began.
+ */
+export class Fleet {
+  readonly #listeners: EndpointListeners;
+  readonly #ledgers: Ledgers;
+  readonly #news: ClusterNews | undefined;
+  readonly #quotas = new Map<string, Quota>();
+  readonly #wires = new Map<string, Wire>();
+  readonly #affinity = new Affinity();
+  #endpoints = new Map<string, Endpoint>();
+  #routes: Routes;
+
+  constructor(config: ResolvedConfig, listeners: EndpointListeners, cluster?: Cluster) {
+    this.#listeners = listeners;
+    this.#ledgers = cluster ? leasedLedgers(cluster) : IN_MEMORY;
+    this.#news = cluster && this.#newsOf(cluster);
+    this.#routes = this.#apply(config, 0);
+  }
+
+  get routes(): Routes {
+    return this.#routes;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#endpoints.values()];
+  }
+
+  /** @throws ERR_AI_NO_ENDPOINT */
+  endpoint(name: string): Endpoint {
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint) return endpoint;
+    const names = [...this.#endpoints.keys()].join(', ');
+    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint is named '${name}'; there are ${names}`, {
+      status: 404,
+    });
+  }
+
+  /** Learns who has the beginning of this prompt cached. */
+  learnCached(call: Call, { endpoint, usage }: RouteReport): void {
+    const key = usage && affinityKey(call);
+    if (!usage || key === undefined) return;
+    const { prompt_tokens, prompt_tokens_details } = usage;
+    this.#affinity.learn(
+      key,
+      endpoint,
+      prompt_tokens,
+      prompt_tokens_details?.cached_tokens,
+      performance.now(),
+    );
+  }
+
+  configure(config: ResolvedConfig): void {
+    this.#routes = this.#apply(config, this.#routes.generation + 1);
+  }
+
+  close(): void {
+    this.#news?.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.close();
+    for (const quota of this.#quotas.values()) quota.close();
+  }
+
+  #apply(config: ResolvedConfig, generation: number): Routes {
+    const before = this.#endpoints;
+    this.#endpoints = new Map(
+      config.endpoints.map((settings) => [settings.name, this.#endpoint(settings, config)]),
+    );
+    for (const [name, endpoint] of before) {
+      if (this.#endpoints.has(name)) continue;
+      endpoint.retire();
+      this.#wires.delete(name);
+    }
+    this.#forgetQuotas();
+    const planner = new Planner(this.endpoints, config.fallbacks);
+    return {
+      generation,
+      planner,
+      router: new Router(createStrategy(config), this.#affinity),
+      retry: config.retry,
+      contentPolicyFallbacks: config.contentPolicyFallbacks,
+      maxResponseBytes: config.http.maxResponseBytes,
+    };
+  }
+
+  #endpoint(settings: EndpointSettings, config: ResolvedConfig): Endpoint {
+    const dialect = config.dialects.get(settings.provider);
+    if (!dialect) throw new TypeError(`no dialect for '${settings.provider}'`);
+    const parts = {
+      settings,
+      dialect,
+      transport: this.#transport(settings, config),
+      breaker: config.breaker,
+      quotas: this.#quotasOf(settings, config),
+      listeners: this.#listeners,
+      news: this.#news,
+    };
+    const existing = this.#endpoints.get(settings.name);
+    existing?.configure(parts);
+    return existing ?? new Endpoint(parts);
+  }
+
+  #newsOf({ news, claims }: Cluster): ClusterNews {
+    return new ClusterNews(news, claims, (item, desk) => {
+      hearNews(item, desk, {
+        endpoint: (name) => this.#endpoints.get(name),
+        quota: (name) => this.#quotas.get(name),
+      });
+    });
+  }
+
+  #quotasOf(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
+    const own = this.#quota(`endpoint ${settings.name}`, settings.limits, settings.burstSeconds);
+    const { quotaGroup } = settings;
+    if (quotaGroup === undefined) return [own];
+    const limits = config.quotaGroups.get(quotaGroup) ?? {};
+    return [own, this.#quota(`group ${quotaGroup}`, limits, DEFAULTS.endpoint.burstSeconds)];
+  }
+
+  #quota(name: string, limits: EndpointSettings['limits'], burstSeconds: number): Quota {
+    const existing = this.#quotas.get(name);
+    existing?.configure(limits, burstSeconds);
+    const quota = existing ?? new Quota(name, limits, burstSeconds, this.#ledgers);
+    this.#quotas.set(name, quota);
+    return quota;
+  }
+
+  /** A quota that is full again says nothing; a used one stays, so that leaving and coming back refills no bucket. */
+  #forgetQuotas(): void {
+    const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));
+    const now = performance.now();
+    const gone = [...this.#quotas.values()].filter((quota) => !used.has(quota));
+    const kept = new Set(gone.filter((quota) => !quota.isUntouched(now)).slice(-MAX_GONE_QUOTAS));
+    for (const quota of gone) {
+      if (kept.has(quota)) continue;
+      quota.close();
+      this.#quotas.delete(quota.name);
+    }
+  }
+
+  #transport(settings: EndpointSettings, config: ResolvedConfig): Transport {
+    const { baseURL, timeouts } = settings;
+    const key = JSON.stringify([
+      baseURL,
+      timeouts.connectMs,
+      config.http.proxy,
+      config.http.maxResponseBytes,
+    ]);
+    const { axios, proxy, maxResponseBytes } = config.http;
+    const wire = this.#wires.get(settings.name);
+    if (wire?.key === key && wire.axios === axios) return wire.transport;
+    const transport = new Transport({
+      baseURL,
+      connectMs: timeouts.connectMs,
+      axios,
+      proxy,
+      maxResponseBytes,
+    });
+    this.#wires.set(settings.name, { key, axios, transport });
+    return transport;
+  }
+}

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import type { RedisLink } from '../redis/redis-link';
+import { PATIENCE_MS } from '../redis/redis-timeout';
+import type { Claims } from './ports';
+
+/** Only whoever holds a claim gives it up: by then it may have run out, and be another's. */
+const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+/** Claims in Redis: a key with a time to live and the holder's own token. */
+export class RedisClaims implements Claims {
+  readonly #link: RedisLink;
+  readonly #prefix: string;
+  readonly #token: string;
+
+  constructor(link: RedisLink, prefix: string, id: string) {
+    this.#link = link;
+    this.#prefix = prefix;
+    this.#token = `${id}-${randomBytes(6).toString('base64url')}`;
+  }
+
+  async claim(name: string, holdMs: number): Promise<'granted' | 'taken' | 'unknown'> {
+    const ms = Math.max(1, Math.ceil(holdMs));
+    try {
+      const said = await soon(
+        this.#link.tryAsk((client) => client.set(this.#key(name), this.#token, 'PX', ms, 'NX')),
+      );
+      return said === 'OK' ? 'granted' : 'taken';
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  release(name: string): void {
+    this.#link
+      .tryAsk((client) => client.eval(RELEASE, 1, this.#key(name), this.#token))
+      .catch(() => undefined);
+  }
+
+  #key(name: string): string {
+    return `${this.#prefix}:${encodeURIComponent(name)}`;
+  }
+}
+
+/** A claim that comes later runs out by itself. */
+function soon<T>(answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS).unref();
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,225 @@
+import type { Usage } from '../call/answer';
+import type { Call } from '../call/call';
+import type { FailureRule } from '../failure/classes';
+import { ruleFor } from '../failure/detail';
+import type { BreakerTicket } from '../health/breaker';
+import type { LatencyModel } from '../health/latency-model';
+import { CONNECT_TIMEOUT } from '../http/agents';
+import type { UpstreamFailure } from '../http/exchange';
+import type { LimitReading } from '../provider/rate-limit-headers';
+import type { Charge } from '../quota/quota';
+import type { Reservation, Settlement } from '../quota/reservation';
+import type { ChargeMark, Charging } from '../quota/tokens-charged';
+import type { EndpointSettings } from './endpoint-settings';
+
+/** Failure classes that the upstream told before it had taken anything from the quota. */
+const NOT_ADMITTED = new Set([
+  'rate_limited',
+  'too_large',
+  'quota_exhausted',
+  'unauthorized',
+  'model_missing',
+  'bad_request',
+  'context_window',
+]);
+
+/** An endpoint that says nothing for so long has failed, whatever comes later. */
+const LEAST_SILENCE_MS = 3_000;
+const SILENCE_FACTOR = 8;
+
+/** Ledgers answer within milliseconds or are known to be away; this is for an answer that is lost in another way. */
+const MOST_SECURING_MS = 2_000;
+const ONCE = { once: true } as const;
+
+/** How an attempt failed, and whether that speaks against the endpoint. */
+export interface EndedBadly {
+  readonly failure: UpstreamFailure;
+  readonly rule: FailureRule;
+  readonly counts: boolean;
+}
+
+/** The endpoint, as its leases see it: they tell it how their attempts end. */
+export interface LeaseHost {
+  readonly settings: EndpointSettings;
+  readonly latency: LatencyModel;
+  readonly charging: Charging;
+  onSuccess(ms: number): void;
+  onFailure(reservation: Reservation, ended: EndedBadly): void;
+  /** The attempt has said nothing for too long. */
+  onSilence(): void;
+  onRelease(): void;
+}
+
+/** What an endpoint gives out for one attempt. */
+export interface LeaseParts<Host extends LeaseHost> {
+  readonly endpoint: Host;
+  readonly call: Call;
+  readonly reservation: Reservation;
+  readonly ticket: BreakerTicket;
+  /** What had been asked of the provider when this was sent. */
+  readonly chargeMark: ChargeMark;
+  /** Other calls in flight when this one was sent. */
+  readonly beside: number;
+  /** Expected milliseconds to the first sign of life. */
+  readonly expectedMs: number;
+}
+
+/** One attempt's hold on an endpoint: quota, breaker and a place in flight. Ended exactly once. */
+export class AttemptLease<Host extends LeaseHost> {
+  readonly endpoint: Host;
+  readonly startedAt: number;
+  readonly #parts: LeaseParts<Host>;
+  readonly #silence: ReturnType<typeof setTimeout>;
+  #firstTokenAt: number | undefined;
+  #struck = false;
+  #ended = false;
+
+  constructor(parts: LeaseParts<Host>, now: number) {
+    this.#parts = parts;
+    this.endpoint = parts.endpoint;
+    this.startedAt = now;
+    const silenceMs = Math.max(LEAST_SILENCE_MS, SILENCE_FACTOR * parts.expectedMs);
+    this.#silence = setTimeout(() => this.#judgeSilence(), silenceMs).unref();
+    parts.endpoint.latency.sent(this, parts.call, parts.call.stream, now);
+  }
+
+  get reservation(): Reservation {
+    return this.#parts.reservation;
+  }
+
+  /** Whether what it took from the quotas stands. */
+  get isSecured(): boolean {
+    return this.reservation.isSecured;
+  }
+
+  /**
+   * Waits until the quotas' ledgers have said, but not longer than the call does. False where they refuse: then it has
+   * ended, and nothing was taken.
+   */
+  async secure(): Promise<boolean> {
+    const { signal, deadlineAt } = this.#parts.call;
+    const leave = (): void => this.aborted(false);
+    const patienceMs = Math.max(0, Math.min(MOST_SECURING_MS, deadlineAt - performance.now()));
+    const timer = setTimeout(leave, patienceMs).unref();
+    signal.addEventListener('abort', leave, ONCE);
+    const isSecured = await this.reservation.secure();
+    clearTimeout(timer);
+    signal.removeEventListener('abort', leave);
+    if (!isSecured) leave();
+    return isSecured;
+  }
+
+  /** A stream has shown its first content. */
+  firstToken(): void {
+    if (this.#ended || this.#firstTokenAt !== undefined) return;
+    const now = performance.now();
+    const { endpoint, call, beside } = this.#parts;
+    clearTimeout(this.#silence);
+    this.#parts.ticket.begun();
+    this.#firstTokenAt = now;
+    endpoint.latency.firstToken(this, call.promptTokens, now - this.startedAt, beside, now);
+  }
+
+  /** The answer is whole. Without usage, what was reserved stands. */
+  succeeded(usage: Usage | undefined): void {
+    const now = performance.now();
+    if (!this.#end()) return;
+    this.#parts.ticket.end('success');
+    this.reservation.settle(usage ? { kind: 'used', usage: chargeOf(usage) } : { kind: 'kept' }, now);
+    this.endpoint.charging.produced(usage?.completion_tokens ?? this.reservation.charge.output);
+    this.#learnTimes(usage, now);
+    this.endpoint.onSuccess(now - this.startedAt);
+  }
+
+  /** The attempt failed; `output` tokens had arrived until then. */
+  failed(failure: UpstreamFailure, output = 0): void {
+    const now = performance.now();
+    if (!this.#end()) return;
+    const { detail } = failure;
+    const { call, ticket } = this.#parts;
+    const rule = ruleFor(detail);
+    const callersTime = detail.class === 'timeout' && now >= call.deadlineAt && !this.#hadItsTime(now);
+    const counts = rule.countsAgainstEndpoint && !callersTime && !this.#struck;
+    ticket.end(counts ? 'failure' : 'neutral');
+    this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
+    this.endpoint.charging.produced(output);
+    this.endpoint.onFailure(this.reservation, { failure, rule, counts });
+  }
+
+  /** The caller left, or the attempt lost a hedge. */
+  aborted(sent: boolean, output = 0): void {
+    if (!this.#end()) return;
+    const { call, ticket } = this.#parts;
+    ticket.end('neutral');
+    const usage = { input: call.promptTokens, output };
+    this.reservation.settle(sent ? { kind: 'used', usage } : { kind: 'returned' }, performance.now());
+    this.endpoint.charging.produced(output);
+    this.endpoint.onRelease();
+  }
+
+  /** Learns from the headers of this attempt's answer. */
+  read(reading: LimitReading | undefined): void {
+    if (reading === undefined) return;
+    const now = performance.now();
+    const { quotas, marks } = this.reservation;
+    const { endpoint } = this.#parts;
+    const { tokens } = reading;
+    if (tokens?.remaining !== undefined) {
+      this.reservation.heard();
+      endpoint.charging.heard(this.#parts.chargeMark, tokens.remaining, tokens.limit);
+    }
+    for (const [index, quota] of quotas.entries()) {
+      const mark = marks[index];
+      if (mark) quota.correct(mark, reading, now);
+    }
+  }
+
+  /**
+   * A deadline of the caller's own that ended an attempt is no fault of the endpoint. The configured time for a whole
+   * answer is not the caller's own: an attempt that had at least half of it has failed.
+   */
+  #hadItsTime(now: number): boolean {
+    const { call, endpoint } = this.#parts;
+    const { embeddingsMs, totalMs } = endpoint.settings.timeouts;
+    const total = call.operation === 'embeddings' ? embeddingsMs : totalMs;
+    return !call.stream && call.deadlineAt - call.startedAt >= total && now - this.startedAt >= total / 2;
+  }
+
+  #learnTimes(usage: Usage | undefined, now: number): void {
+    const { call, beside } = this.#parts;
+    const { latency } = this.endpoint;
+    const output = usage?.completion_tokens ?? call.expectedOutputTokens;
+    if (this.#firstTokenAt !== undefined) latency.output(output, now - this.#firstTokenAt);
+    else latency.whole(this, call.promptTokens, output, now - this.startedAt, beside, now);
+  }
+
+  #judgeSilence(): void {
+    // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
+    setImmediate(() => {
+      if (this.#ended || this.#firstTokenAt !== undefined || this.#struck) return;
+      this.#struck = true;
+      this.#parts.ticket.end('failure');
+      this.endpoint.onSilence();
+    });
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    clearTimeout(this.#silence);
+    this.endpoint.latency.ended(this);
+    return true;
+  }
+}
+
+function chargeOf(usage: Usage): Charge {
+  return { input: usage.prompt_tokens, output: usage.completion_tokens };
+}
+
+function settlementOf({ detail, answered }: UpstreamFailure, input: number, output: number): Settlement {
+  if (NOT_ADMITTED.has(detail.class)) return { kind: 'returned' };
+  // A connection that never stood was never charged.
+  if (detail.code === CONNECT_TIMEOUT) return { kind: 'returned' };
+  if (detail.class === 'connection' && !answered && detail.code !== 'ECONNRESET') return { kind: 'returned' };
+  return { kind: 'used', usage: { input, output } };
+}

@@ -1,0 +1,42 @@
+import type { EndpointConfig, Timeouts } from '../health/options';
+import type { ModelProfile, Price } from '../models/profile';
+
+/** Limits a minute and a day; absent means none. */
+export interface QuotaLimits {
+  readonly rpm?: number;
+  /** Input and output together. */
+  readonly tpm?: number;
+  readonly inputTpm?: number;
+  readonly outputTpm?: number;
+  readonly rpd?: number;
+  readonly tpd?: number;
+}
+
+/** An endpoint's configuration with every default and the catalogue's figures filled in. */
+export interface EndpointSettings {
+  readonly name: string;
+  readonly model: string;
+  readonly provider: string;
+  /** http or https, without a slash at the end. */
+  readonly baseURL: string;
+  readonly apiKey: EndpointConfig['apiKey'];
+  readonly aliases: readonly string[];
+  readonly weight: number;
+  readonly tier: number;
+  readonly limits: QuotaLimits;
+  readonly maxConcurrent: number;
+  readonly burstSeconds: number;
+  /** Undefined: a quota of its own. */
+  readonly quotaGroup: string | undefined;
+  readonly tokensCharged: 'auto' | 'reserved' | 'actual';
+  readonly price: Price | undefined;
+  readonly contextWindow: number;
+  readonly capabilities: ReadonlySet<string>;
+  readonly quality: number;
+  readonly strengths: readonly string[];
+  readonly tags: ReadonlySet<string>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeouts: Timeouts;
+  /** The catalogue's profile of the model, with the app's overrides. */
+  readonly profile: ModelProfile;
+}

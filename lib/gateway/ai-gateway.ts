@@ -1,0 +1,51 @@
+import type { RequestHandler, Router } from 'express';
+import type { Balancer } from '../balancer/balancer';
+import { leaf } from '../config/validators';
+import { guardCalls, type RateLimitGuardOptions } from '../middleware/rate-limit-guard';
+import { goLive, narrowContext, requestState } from '../middleware/request-ai';
+import { checkGatewayOptions, type GatewayOptions } from './options';
+import { gatewayRouter } from './router';
+
+export interface AiGatewayOptions extends GatewayOptions {
+  /**
+   * Limits for the tenants that `authenticate` names, or a guard that rateLimitGuard() has made for this balancer. It
+   * acts when a call is made, after `authenticate`. Default: no guard.
+   */
+  guard?: RateLimitGuardOptions | RequestHandler;
+}
+
+const MORE = {
+  guard: leaf(
+    'options, or what rateLimitGuard() has made for this balancer',
+    (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
+  ).optional(),
+};
+
+/**
+ * OpenAI's API in front of the balancer, for every client that speaks it: chat completions whole and streamed,
+ * embeddings and models. It reads bodies itself where the app hasn't, and a client that leaves ends its call at the
+ * provider.
+ *
+ * @example app.use('/v1', aiGateway(balancer, { authenticate: (req) => tenants.get(req.get('authorization') ?? '') }))
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options; `authenticate` is required.
+ */
+export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router {
+  const checked = checkGatewayOptions(balancer, options, MORE);
+  const { guard } = options;
+  const guarded = guard && guardCalls(balancer, guard);
+  return gatewayRouter(balancer, checked, (req, res) => {
+    const state = requestState(req, balancer);
+    void guarded?.(req, res, () => undefined);
+    goLive(state, res);
+    // OpenAI's clients know no restart: they would join two answers.
+    state.gate = { ...state.gate, restarts: false };
+    const { ai } = state;
+    return {
+      requestId: state.context.requestId,
+      narrow: (context) => narrowContext(state, context),
+      chat: (body) => ai.chat(body),
+      embeddings: (body) => ai.embeddings(body),
+    };
+  });
+}

@@ -1,0 +1,298 @@
+import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
+import type { ChatBody, EmbeddingBody } from '../call/body';
+import type { Call } from '../call/call';
+import type { CallSignal } from '../call/call-signal';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
+import { badAnswer } from '../failure/bad-answer';
+import { classifyError } from '../failure/classify-error';
+import type { FailureDetail } from '../failure/detail';
+import { classifyStreamError } from '../failure/stream-error';
+import type { Dialect, DialectCall, HttpHeaders } from '../provider/dialect';
+import type { LimitReading } from '../provider/rate-limit-headers';
+import type { ChatEvent } from '../stream/chat-event';
+import { readChatEvents } from '../stream/chat-events';
+import { usageIn } from '../stream/chunk-facts';
+import { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from '../stream/stream-errors';
+import { LimitTimer } from './progress-timeout';
+import type { Transport, TransportAnswer } from './transport';
+
+/** Of an error's body, this much is read: enough for any message. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Why an attempt failed. Holds plain, bounded values only: never the key, the prompt or axios's error. */
+export class UpstreamFailure extends Error {
+  override readonly name = 'UpstreamFailure';
+  constructor(
+    readonly detail: FailureDetail,
+    /** Headers had arrived, so the upstream may have charged for it. */
+    readonly answered: boolean,
+    readonly reading?: LimitReading,
+  ) {
+    super(detail.message);
+  }
+}
+
+export interface ExchangeOptions {
+  /** The attempt's own limit, in milliseconds: for a stream until its first content, else until the whole answer. */
+  readonly limitMs: number;
+  readonly maxResponseBytes: number;
+  /** Aborts when the caller leaves or the attempt has lost a hedge. */
+  readonly signal: CallSignal;
+}
+
+/** What an attempt goes through. */
+export interface ExchangeParts {
+  readonly settings: EndpointSettings;
+  readonly dialect: Dialect;
+  readonly transport: Transport;
+}
+
+export interface WholeAnswer {
+  readonly data: ChatCompletion | EmbeddingResponse;
+  readonly usage: Usage | undefined;
+  readonly reading: LimitReading | undefined;
+}
+
+export interface StreamedAnswer {
+  /** The events read so far: up to the first content. */
+  readonly first: readonly ChatEvent[];
+  /** The rest. Throws UpstreamFailure. Ending it early closes the upstream's socket. */
+  readonly rest: AsyncGenerator<ChatEvent, void, undefined>;
+  readonly reading: LimitReading | undefined;
+  /** Closes the upstream's socket at once. */
+  abort(): void;
+}
+
+/** Sends a call and reads the whole answer. Throws UpstreamFailure. */
+export async function exchangeWhole(
+  parts: ExchangeParts,
+  call: Call,
+  options: ExchangeOptions,
+): Promise<WholeAnswer> {
+  const attempt = new Attempt(parts, options);
+  try {
+    const answer = await attempt.send(call);
+    const body = await attempt.readText(answer, options.maxResponseBytes);
+    const http = { status: answer.status, headers: answer.headers, body };
+    try {
+      const data = parts.dialect.answer(http);
+      return { data, usage: usageIn(data), reading: attempt.reading };
+    } catch {
+      const kind = call.operation;
+      throw attempt.failure(badAnswer(http, kind) ?? badAnswerDetail('the answer could not be read'));
+    }
+  } catch (error) {
+    throw attempt.toFailure(error);
+  } finally {
+    attempt.end();
+  }
+}
+
+/** Sends a call and reads its stream up to the first content. Throws UpstreamFailure. */
+export async function exchangeStream(
+  parts: ExchangeParts,
+  call: Call,
+  options: ExchangeOptions,
+): Promise<StreamedAnswer> {
+  const attempt = new Attempt(parts, options);
+  try {
+    const answer = await attempt.send(call);
+    if (!isEventStream(answer.headers)) {
+      const body = await attempt.readText(answer, MAX_ERROR_BYTES);
+      const http = { status: answer.status, headers: answer.headers, body };
+      throw attempt.failure(
+        badAnswer(http) ?? badAnswerDetail('a whole answer where a stream was asked for'),
+      );
+    }
+    const events = attempt.events(call, answer);
+    const first: ChatEvent[] = [];
+    for (;;) {
+      const next = await attempt.until(events.next());
+      if (next.done) break;
+      first.push(next.value);
+      if (next.value.content || next.value.finish) break;
+    }
+    attempt.stopTimer();
+    return {
+      first,
+      rest: attempt.rest(call, events),
+      reading: attempt.reading,
+      abort: () => attempt.end(),
+    };
+  } catch (error) {
+    const failure = attempt.toFailure(error);
+    attempt.end();
+    throw failure;
+  }
+}
+
+/** One request under its limits: whatever happens, it settles, and its socket is closed or drained. */
+class Attempt {
+  readonly #parts: ExchangeParts;
+  readonly #abort = new AbortController();
+  readonly #caller: CallSignal;
+  readonly #onCallerAbort = (): void => this.#abort.abort();
+  readonly #timer: LimitTimer;
+  /** Rejects the step that is awaited. One at a time: a race against one promise would keep every event of a stream. */
+  #interrupt: ((error: Error) => void) | undefined;
+  #limit: string | undefined;
+  #answered = false;
+  #streaming = false;
+  reading: LimitReading | undefined;
+
+  constructor(parts: ExchangeParts, options: ExchangeOptions) {
+    this.#parts = parts;
+    this.#caller = options.signal;
+    this.#timer = new LimitTimer(() => {
+      this.#limit = this.#streaming
+        ? `nothing within the stall limit of the stream`
+        : `no answer within ${Math.round(options.limitMs)} ms`;
+      this.#abort.abort();
+    });
+    this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
+      once: true,
+    });
+    if (this.#caller.aborted) this.#abort.abort();
+    else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
+    this.#timer.start(options.limitMs);
+  }
+
+  /** Resolves with a 2xx answer whose body is unread. */
+  async send(call: Call): Promise<TransportAnswer> {
+    const { settings, dialect, transport } = this.#parts;
+    const key = await this.#key();
+    const request = dialect.request(dialectCall(call), { ...settings, apiKey: key });
+    const answer = await this.until(transport.send(request, call.stream, this.#abort.signal));
+    this.#answered = true;
+    this.reading = dialect.limits(answer.headers);
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const body = await this.readText(answer, MAX_ERROR_BYTES);
+    throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
+  }
+
+  async #key(): Promise<string | undefined> {
+    const { apiKey } = this.#parts.settings;
+    if (typeof apiKey !== 'function') return apiKey;
+    try {
+      return await this.until(Promise.resolve(apiKey()));
+    } catch (error) {
+      // What the app's own function throws may hold anything.
+      throw this.#abort.signal.aborted
+        ? error
+        : this.failure({ class: 'connection', message: 'apiKey() failed' });
+    }
+  }
+
+  async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    const iterator = answer.body[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await this.until(iterator.next());
+      if (next.done) break;
+      parts.push(next.value);
+      size += next.value.byteLength;
+      if (size > maxBytes) {
+        void iterator.return?.();
+        break;
+      }
+    }
+    return Buffer.concat(parts).toString('utf8');
+  }
+
+  events(call: Call, answer: TransportAnswer): AsyncIterator<ChatEvent> {
+    const body = call.body as ChatBody;
+    const { chunks } = this.#parts.dialect;
+    return readChatEvents(answer.body, {
+      expectUsage: true,
+      choices: body.n ?? 1,
+      hideUsage: body.stream_options?.include_usage !== true,
+      ...(chunks === undefined ? {} : { dialectChunks: chunks }),
+    })[Symbol.asyncIterator]();
+  }
+
+  /** What follows the first content: the stall limit runs only while the upstream owes us an event. */
+  async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
+    const { stallMs } = this.#parts.settings.timeouts;
+    this.#streaming = true;
+    let whole = false;
+    try {
+      for (;;) {
+        this.#timer.start(Math.max(1, Math.min(stallMs, call.deadlineAt - performance.now())));
+        const next = await this.until(events.next());
+        this.#timer.stop();
+        if (next.done) {
+          whole = true;
+          return;
+        }
+        yield next.value;
+      }
+    } catch (error) {
+      throw this.toFailure(error);
+    } finally {
+      // A whole stream's socket is kept for the next call: its reader has seen the end.
+      if (whole) this.#release();
+      else this.end();
+    }
+  }
+
+  stopTimer(): void {
+    this.#timer.stop();
+  }
+
+  /** An adapter that ignores the signal must not hold us. */
+  until<T>(step: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      step.then(resolve, reject);
+      if (this.#abort.signal.aborted) reject(new Error('stopped'));
+    });
+  }
+
+  failure(detail: FailureDetail): UpstreamFailure {
+    return new UpstreamFailure(detail, this.#answered, this.reading);
+  }
+
+  toFailure(error: unknown): UpstreamFailure {
+    if (error instanceof UpstreamFailure) return error;
+    if (this.#limit !== undefined) return this.failure({ class: 'timeout', message: this.#limit });
+    if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller left' });
+    if (error instanceof UpstreamStreamError) {
+      return this.failure(
+        classifyStreamError(error.data, error.event ?? 'error') ?? badAnswerDetail(error.message),
+      );
+    }
+    if (error instanceof TruncatedStreamError || error instanceof EventTooLargeError) {
+      return this.failure(badAnswerDetail(error.message));
+    }
+    return this.failure(classifyError(error));
+  }
+
+  /** Releases everything; a body that is still unread is cut. */
+  end(): void {
+    this.#release();
+    this.#abort.abort();
+  }
+
+  #release(): void {
+    this.#timer.stop();
+    this.#caller.removeEventListener('abort', this.#onCallerAbort);
+  }
+}
+
+function badAnswerDetail(message: string): FailureDetail {
+  return { class: 'bad_answer', message };
+}
+
+function dialectCall(call: Call): DialectCall {
+  if (call.operation === 'chat') {
+    return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
+  }
+  return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
+}
+
+function isEventStream(headers: HttpHeaders): boolean {
+  const type = headers['content-type'];
+  // An upstream that names no type, or plain text, may still stream; JSON and HTML are whole answers.
+  return typeof type !== 'string' || !/\b(json|html)\b/i.test(type);
+}

@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream';
+import axios, { type AxiosInstance, type AxiosProxyConfig, type AxiosRequestConfig } from 'axios';
+import type { HttpHeaders, HttpRequest } from '../provider/dialect';
+import { type Agents, createAgents } from './agents';
+import { BoundedBody } from './body-limit';
+
+/** What an upstream answered, its body unread. */
+export interface TransportAnswer {
+  readonly status: number;
+  readonly headers: HttpHeaders;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface TransportOptions {
+  readonly baseURL: string;
+  readonly connectMs: number;
+  readonly maxResponseBytes: number;
+  readonly proxy: AxiosProxyConfig | false;
+  /** The app's own instance: its interceptors, adapter and agents are kept. */
+  readonly axios: AxiosInstance | undefined;
+}
+
+/** Sends requests to one endpoint, through axios. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #agents: Agents;
+  readonly #axios: AxiosInstance;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#agents = createAgents(options.connectMs);
+    this.#axios = options.axios ?? axios.create();
+  }
+
+  /**
+   * Resolves when the headers are there. Rejects with axios's own error, which holds the key and the prompt: it must
+   * be classified and dropped.
+   */
+  async send(request: HttpRequest, stream: boolean, signal: AbortSignal): Promise<TransportAnswer> {
+    const { maxResponseBytes, proxy, baseURL } = this.#options;
+    const config: AxiosRequestConfig<string> = {
+      method: 'POST',
+      url: baseURL + request.path,
+      headers: stream ? { ...request.headers, 'accept-encoding': 'identity' } : { ...request.headers },
+      data: request.body,
+      signal,
+      responseType: 'stream',
+      // The body is already a string, and the answer is read by us.
+      transformRequest: [],
+      transformResponse: [],
+      validateStatus: null,
+      // A redirect would carry the key away.
+      maxRedirects: 0,
+      // BoundedBody holds the limit.
+      maxContentLength: -1,
+      maxBodyLength: Infinity,
+      proxy,
+      ...this.#agentsOf(),
+    };
+    const answer = await this.#axios.request<Readable | string | Uint8Array>(config);
+    return {
+      status: answer.status,
+      headers: answer.headers as HttpHeaders,
+      body: iterable(answer.data, maxResponseBytes),
+    };
+  }
+
+  /** Closes the idle sockets; those in use close with their calls. */
+  close(): void {
+    for (const agent of [this.#agents.httpAgent, this.#agents.httpsAgent]) {
+      // Not agent.destroy(): that also cuts the calls in flight.
+      agent.maxFreeSockets = 0;
+      for (const sockets of Object.values(agent.freeSockets)) {
+        for (const socket of [...(sockets ?? [])]) socket.destroy();
+      }
+    }
+  }
+
+  #agentsOf(): Partial<Agents> {
+    const own = this.#options.axios?.defaults;
+    return own?.httpAgent || own?.httpsAgent ? {} : this.#agents;
+  }
+}
+
+/** An adapter of the app's may answer with a string or bytes in place of a stream. */
+function iterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
+  if (data instanceof Readable) return new BoundedBody(data, maxBytes);
+  if (typeof data === 'string') return once(Buffer.from(data));
+  return data instanceof Uint8Array ? once(data) : (data as AsyncIterable<Uint8Array>);
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
