@@ -33,7 +33,7 @@ export type { FailureClass } from './failure/classes';
 export type { FailureDetail } from './failure/detail';
 export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
-export type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from './health/options';
+export type { BreakerOptions } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
 export { type RateLimitGuardOptions, rateLimitGuard } from './middleware/rate-limit-guard';
@@ -49,9 +49,11 @@ export type {
   HttpRequest,
   SseEvent,
 } from './provider/dialect';
+export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
 export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from './provider/presets';
 export type { LimitReading, WindowReading } from './provider/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
+export type { QuotaGroupConfig } from './quota/options';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream } from './stream/chat-stream';
 export type { StreamOptions } from './stream/options';

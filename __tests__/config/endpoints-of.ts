@@ -1,7 +1,7 @@
 import type { BalancerConfig } from '../../lib/config/options';
 import { resolveConfig } from '../../lib/config/resolve';
 import { AiBalancerError } from '../../lib/errors';
-import type { EndpointConfig } from '../../lib/health/options';
+import type { EndpointConfig } from '../../lib/provider/endpoint-config';
 
 /** One endpoint for each model, named after it. */
 export function endpointsOf(...models: string[]): EndpointConfig[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { EndpointConfig } from '../health/options';
+import type { EndpointConfig } from '../provider/endpoint-config';
 import {
   count,
   countOrNone,

@@ -1,6 +1,7 @@
-import type { EndpointSettings, QuotaLimits } from '../endpoint/endpoint-settings';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { defaultBaseURL } from '../provider/dialects';
+import type { QuotaLimits } from '../quota/options';
 import { DEFAULTS } from './defaults';
 import type { CheckedConfig } from './schema';
 

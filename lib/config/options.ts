@@ -2,12 +2,14 @@ import type { AxiosInstance, AxiosProxyConfig } from 'axios';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestType } from '../call/context';
 import type { ClusterOptions } from '../cluster/options';
-import type { EndpointSettings, QuotaLimits } from '../endpoint/endpoint-settings';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
-import type { BreakerOptions, EndpointConfig, QuotaGroupConfig, Timeouts } from '../health/options';
+import type { BreakerOptions } from '../health/options';
 import type { ModelProfile } from '../models/profile';
 import type { Dialect } from '../provider/dialect';
+import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QueueOptions } from '../queue/options';
+import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
 import type { StreamOptions } from '../stream/options';
 

@@ -1,4 +1,5 @@
-import type { EndpointSettings, QuotaLimits } from '../endpoint/endpoint-settings';
+import type { EndpointSettings } from '../endpoint/endpoint-settings';
+import type { QuotaLimits } from '../quota/options';
 import { limitsOf } from './endpoint';
 import type { CheckedConfig } from './schema';
 

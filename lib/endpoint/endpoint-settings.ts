@@ -1,16 +1,6 @@
-import type { EndpointConfig, Timeouts } from '../health/options';
 import type { ModelProfile, Price } from '../models/profile';
-
-/** Limits a minute and a day; absent means none. */
-export interface QuotaLimits {
-  readonly rpm?: number;
-  /** Input and output together. */
-  readonly tpm?: number;
-  readonly inputTpm?: number;
-  readonly outputTpm?: number;
-  readonly rpd?: number;
-  readonly tpd?: number;
-}
+import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
+import type { QuotaLimits } from '../quota/options';
 
 /** An endpoint's configuration with every default and the catalogue's figures filled in. */
 export interface EndpointSettings {

@@ -1,5 +1,3 @@
-export type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
-
 export interface BreakerOptions {
   /** Failures in a row that open it. Default 5. */
   readonly consecutiveFailures: number;
@@ -13,10 +11,4 @@ export interface BreakerOptions {
   readonly maxResetTimeoutMs: number;
   /** How long a recovered endpoint is preferred less, in milliseconds. Default 5,000. */
   readonly rampMs: number;
-}
-
-/** Limits over those of the endpoints that share a `quotaGroup`. */
-export interface QuotaGroupConfig {
-  rpm?: number;
-  tpm?: number | { input: number; output: number };
 }

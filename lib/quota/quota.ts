@@ -1,9 +1,9 @@
 import type { Call } from '../call/call';
-import type { QuotaLimits } from '../endpoint/endpoint-settings';
 import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
 import { Bucket, type BucketMark } from './bucket';
 import type { DayLimit } from './day-window';
 import { IN_MEMORY, type Ledger, type Ledgers } from './ledger';
+import type { QuotaLimits } from './options';
 import { QuotaHold } from './pending-grant';
 
 /** What one attempt takes. */

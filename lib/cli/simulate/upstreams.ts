@@ -1,4 +1,5 @@
-import type { EndpointSettings, QuotaLimits } from '../../endpoint/endpoint-settings';
+import type { EndpointSettings } from '../../endpoint/endpoint-settings';
+import type { QuotaLimits } from '../../quota/options';
 import type { ModelDescription } from '../../simulator/physics';
 import type { GroupLimits } from './machine/group-limit';
 import type { ProviderOptions } from './machine/virtual-provider';
