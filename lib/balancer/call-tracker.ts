@@ -10,12 +10,11 @@ import { AiBalancerError } from '../errors';
 import type { StreamResult } from '../failover/executor';
 import type { LiveStreamParts } from '../failover/stream-session';
 import type { ChatStream } from '../stream/chat-stream';
+import { startTimer } from '../util/timers';
 import type { CallOutcome } from './call-outcome';
 import type { CallCounts } from './stats';
 import { type CallAccounts, RunningCall } from './tracked-call';
 
-/** A longer timer would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The least weight of a new call in the mean size of calls. */
 const CALL_TOKENS_GAIN = 0.05;
 
@@ -108,7 +107,7 @@ export class RunningCalls implements CallAccounts {
     this.#isClosed = true;
     if (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(graceMs, MAX_TIMER_MS));
+        const timer = startTimer(resolve, graceMs);
         this.#onIdle = () => {
           clearTimeout(timer);
           resolve();

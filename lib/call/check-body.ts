@@ -1,3 +1,4 @@
+import { isObject } from '../util/is-object';
 import type { ChatBody, EmbeddingBody } from './body';
 import {
   array,
@@ -5,7 +6,6 @@ import {
   checkFields,
   count,
   finite,
-  isObject,
   isText,
   object,
   orNull,

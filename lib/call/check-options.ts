@@ -1,10 +1,10 @@
 import { badRequest } from '../errors';
+import { isObject } from '../util/is-object';
 import {
   type Check,
   checkFields,
   finiteAbove0,
   finiteFrom0,
-  isObject,
   rule,
   share,
   text,

@@ -1,4 +1,5 @@
 import { badRequest } from '../errors';
+import { isObject } from '../util/is-object';
 
 /** A check of one value: undefined where it is right, else what was expected. */
 export type Check = (value: unknown) => string | undefined;
@@ -51,10 +52,6 @@ export function checkFields(
 /** The error for a field. Texts are not quoted: they may be a prompt. */
 export function wrong(field: string, expected: string, value: unknown): Error {
   return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function isText(value: unknown): value is string {

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../util/bounded-map';
+
 /** Before anything is learnt. Real chat traffic has a mean of some 200 output tokens and a long tail. */
 const FIRST_GUESS = 300;
 /** A mean over all samples at first, over about the last twenty later on. */
@@ -15,7 +17,7 @@ interface Estimate {
  */
 export class ExpectedOutput {
   /** In order of use, the oldest first. */
-  readonly #estimates = new Map<string, Estimate>();
+  readonly #estimates = new BoundedMap<string, Estimate>(MAX_ENTRIES);
 
   /** Takes the output tokens of one finished call into the running mean. Figures that are no counts are ignored. */
   learn(model: string, tenant: string | undefined, outputTokens: number): void {
@@ -26,7 +28,8 @@ export class ExpectedOutput {
 
   /** Expected output tokens of a call: a whole number of at least 1, and never above `maxOutput`. */
   expect(model: string, tenant: string | undefined, maxOutput = Infinity): number {
-    const known = this.#recall(keyOf(model, tenant)) ?? this.#recall(keyOf(model, undefined));
+    const known =
+      this.#estimates.touch(keyOf(model, tenant)) ?? this.#estimates.touch(keyOf(model, undefined));
     const expected = Math.max(1, Math.ceil(known?.tokens ?? FIRST_GUESS));
     return maxOutput < expected ? maxOutput : expected;
   }
@@ -35,21 +38,7 @@ export class ExpectedOutput {
     const old = this.#estimates.get(key) ?? { samples: 0, tokens: 0 };
     const samples = old.samples + 1;
     const gain = Math.max(LEAST_GAIN, 1 / samples);
-    this.#keep(key, { samples, tokens: old.tokens + gain * (outputTokens - old.tokens) });
-  }
-
-  #recall(key: string): Estimate | undefined {
-    const estimate = this.#estimates.get(key);
-    if (estimate) this.#keep(key, estimate);
-    return estimate;
-  }
-
-  #keep(key: string, estimate: Estimate): void {
-    this.#estimates.delete(key);
-    this.#estimates.set(key, estimate);
-    if (this.#estimates.size <= MAX_ENTRIES) return;
-    const oldest = this.#estimates.keys().next();
-    if (!oldest.done) this.#estimates.delete(oldest.value);
+    this.#estimates.set(key, { samples, tokens: old.tokens + gain * (outputTokens - old.tokens) });
   }
 }
 

@@ -1,3 +1,4 @@
+import { isObject } from '../util/is-object';
 import type { TextMeter } from './tokens-text';
 
 /** OpenAI's published figures: 85 for an image in low detail; 85 and four tiles of 170 for a square one in high detail. */
@@ -59,8 +60,4 @@ function fileTokens(file: unknown): number {
 
 function base64Bytes(data: unknown): number {
   return typeof data === 'string' ? data.length * 0.75 : 0;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
+import { isObject } from '../util/is-object';
 import type { ChatBody, EmbeddingBody } from './body';
-import { isObject, jsonTokens, partTokens, textTokens } from './tokens-parts';
+import { jsonTokens, partTokens, textTokens } from './tokens-parts';
 import { TextMeter } from './tokens-text';
 
 export { ExpectedOutput } from './tokens-expected';

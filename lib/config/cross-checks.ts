@@ -1,17 +1,17 @@
 import { didYouMean } from '../call/did-you-mean';
 import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
 import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
+import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
 import { type EndpointSketch, sketchEndpoints } from './partial-endpoints';
-import { isRecord } from './validators';
 
 /** Names that a call uses for something else. */
 const RESERVED_MODELS = ['auto', '*'];
 
 /** The faults that lie between options, found in the raw configuration, so that they come with those of the shapes. */
 export function crossFaults(raw: unknown): Fault[] {
-  if (!isRecord(raw)) return [];
+  if (!isObject(raw)) return [];
   const endpoints = sketchEndpoints(raw);
   return [
     ...duplicateNames(raw, endpoints),
@@ -72,7 +72,7 @@ function aliasCollisions(raw: unknown, endpoints: readonly EndpointSketch[]): Fa
 }
 
 function providerFaults(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
-  const own = isRecord(raw.dialects) ? Object.keys(raw.dialects) : [];
+  const own = isObject(raw.dialects) ? Object.keys(raw.dialects) : [];
   const known = [...BUILT_IN_DIALECTS.keys(), ...own];
   return endpoints.flatMap((endpoint) => {
     const at = ['endpoints', endpoint.index] as const;
@@ -101,7 +101,7 @@ function modelListFaults(
   endpoints: readonly EndpointSketch[],
 ): Fault[] {
   const lists = raw[option];
-  if (!isRecord(lists)) return [];
+  if (!isObject(lists)) return [];
   const served = [
     ...new Set(endpoints.flatMap(({ model, aliases }) => (model ? [model, ...aliases] : aliases))),
   ];
@@ -130,7 +130,7 @@ function hint(name: string, known: readonly string[]): string {
 }
 
 function unusedGroups(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
-  if (!isRecord(raw.quotaGroups)) return [];
+  if (!isObject(raw.quotaGroups)) return [];
   const used = endpoints.flatMap(({ quotaGroup }) => quotaGroup ?? []);
   return Object.keys(raw.quotaGroups)
     .filter((group) => !used.includes(group))
@@ -157,7 +157,7 @@ function orderFault<K extends string>(
   defaults: Readonly<Record<K, number>>,
 ): Fault[] {
   const given = raw[option];
-  if (!isRecord(given)) return [];
+  if (!isObject(given)) return [];
   const least = given[low] ?? defaults[low];
   const most = given[high] ?? defaults[high];
   if (typeof least !== 'number' || typeof most !== 'number' || !(least > most)) return [];

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { EndpointConfig } from '../provider/endpoint-config';
+import { isObject } from '../util/is-object';
 import {
   count,
   countOrNone,
   depthSeconds,
   duration,
-  isRecord,
   leaf,
   name,
   names,
@@ -61,9 +61,9 @@ const apiKey = leaf<EndpointConfig['apiKey']>(
   error: 'the key itself: text is not expanded, so the caller reads it, e.g. process.env.NAME',
 });
 
-const headers = leaf<Record<string, string>>('an object of header names and values', isRecord)
+const headers = leaf<Record<string, string>>('an object of header names and values', isObject)
   .superRefine((value, context) => {
-    if (!isRecord(value)) return;
+    if (!isObject(value)) return;
     for (const [header, text] of Object.entries(value)) {
       const message = headerFault(header, text);
       if (message) context.addIssue({ code: 'custom', path: [header], message });

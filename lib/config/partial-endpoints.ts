@@ -1,4 +1,4 @@
-import { isRecord } from './validators';
+import { isObject } from '../util/is-object';
 
 /** What can be read of an endpoint whose configuration may still be wrong, so that every fault comes out at once. */
 export interface EndpointSketch {
@@ -15,8 +15,8 @@ export interface EndpointSketch {
 
 /** The endpoints as far as they can be read. */
 export function sketchEndpoints(raw: unknown): EndpointSketch[] {
-  const endpoints = isRecord(raw) && Array.isArray(raw.endpoints) ? (raw.endpoints as unknown[]) : [];
-  return endpoints.map((endpoint, index) => sketch(isRecord(endpoint) ? endpoint : {}, index));
+  const endpoints = isObject(raw) && Array.isArray(raw.endpoints) ? (raw.endpoints as unknown[]) : [];
+  return endpoints.map((endpoint, index) => sketch(isObject(endpoint) ? endpoint : {}, index));
 }
 
 function sketch(endpoint: Record<string, unknown>, index: number): EndpointSketch {

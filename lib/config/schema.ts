@@ -3,6 +3,7 @@ import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
 import type { Dialect } from '../provider/dialect';
 import type { Strategy } from '../routing/strategy';
+import { isObject } from '../util/is-object';
 import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
 import type { BalancerConfig, Logger } from './options';
 import {
@@ -12,7 +13,6 @@ import {
   countOrNone,
   duration,
   durationOrNone,
-  isRecord,
   leaf,
   name,
   names,
@@ -43,7 +43,7 @@ const strategy = leaf<BalancerConfig['strategy']>(
 const dialect = leaf<Dialect>(
   'a Dialect: { name, operations, request, answer, failure, limits, chunks? }',
   (value) =>
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.name === 'string' &&
     Array.isArray(value.operations) &&
     value.operations.length > 0 &&
@@ -55,7 +55,7 @@ const dialect = leaf<Dialect>(
 const redis = leaf<ClusterOptions['redis']>(
   'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
   (value) =>
-    typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isRecord(value) || isConnection(value),
+    typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
 );
 
 const prefix = leaf<string>(
@@ -183,6 +183,6 @@ export type CheckedConfig = z.output<typeof configSchema>;
 
 function isStrategy(value: unknown): value is Strategy {
   return (
-    isRecord(value) && typeof value.name === 'string' && value.name !== '' && typeof value.pick === 'function'
+    isObject(value) && typeof value.name === 'string' && value.name !== '' && typeof value.pick === 'function'
   );
 }

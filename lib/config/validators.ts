@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { isObject } from '../util/is-object';
+import { MAX_TIMER_MS } from '../util/timers';
 
 /*
  * The leaves of the schema. Each has one check and one message, which says what was expected: a fault then reads
  * "path: expected ..., got ..." and no value is reported twice.
  */
-
-/** setTimeout fires at once for anything longer: 2^31 - 1 ms, nearly 25 days. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 export function leaf<T>(expected: string, test: (value: unknown) => boolean) {
   return z.custom<T>(test, { error: expected });
@@ -67,7 +66,7 @@ export function callable<T>(expected: string) {
 export function withMethods<T>(expected: string, ...methods: string[]) {
   return leaf<T>(
     expected,
-    (value) => isRecord(value) && methods.every((key) => typeof value[key] === 'function'),
+    (value) => isObject(value) && methods.every((key) => typeof value[key] === 'function'),
   );
 }
 
@@ -80,10 +79,6 @@ export function options<S extends z.core.$ZodLooseShape>(shape: S) {
 
 export function recordOf<T extends z.ZodType>(value: T, expected: string) {
   return z.record(z.string(), value, { error: expected });
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function hasControl(text: string): boolean {

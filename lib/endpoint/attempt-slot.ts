@@ -10,6 +10,7 @@ import type { LimitReading } from '../provider/rate-limit-headers';
 import type { Charge } from '../quota/quota';
 import type { Reservation, Settlement } from '../quota/reservation';
 import type { ChargeMark, Charging } from '../quota/tokens-charged';
+import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import type { EndpointSettings } from './endpoint-settings';
 
 /** Failure classes that the upstream told before it had taken anything from the quota. */
@@ -69,7 +70,7 @@ export class AttemptLease<Host extends LeaseHost> {
   readonly endpoint: Host;
   readonly startedAt: number;
   readonly #parts: LeaseParts<Host>;
-  readonly #silence: ReturnType<typeof setTimeout>;
+  readonly #silence: Timer;
   #firstTokenAt: number | undefined;
   #struck = false;
   #ended = false;
@@ -79,7 +80,7 @@ export class AttemptLease<Host extends LeaseHost> {
     this.endpoint = parts.endpoint;
     this.startedAt = now;
     const silenceMs = Math.max(LEAST_SILENCE_MS, SILENCE_FACTOR * parts.expectedMs);
-    this.#silence = setTimeout(() => this.#judgeSilence(), silenceMs).unref();
+    this.#silence = startTimer(() => this.#judgeSilence(), silenceMs).unref();
     parts.endpoint.latency.sent(this, parts.call, parts.call.stream, now);
   }
 
@@ -100,7 +101,7 @@ export class AttemptLease<Host extends LeaseHost> {
     const { signal, deadlineAt } = this.#parts.call;
     const leave = (): void => this.aborted(false);
     const patienceMs = Math.max(0, Math.min(MOST_SECURING_MS, deadlineAt - performance.now()));
-    const timer = setTimeout(leave, patienceMs).unref();
+    const timer = startTimer(leave, patienceMs).unref();
     signal.addEventListener('abort', leave, ONCE);
     const isSecured = await this.reservation.secure();
     clearTimeout(timer);
@@ -195,7 +196,7 @@ export class AttemptLease<Host extends LeaseHost> {
 
   #judgeSilence(): void {
     // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
-    setImmediate(() => {
+    afterPendingIO(() => {
       if (this.#ended || this.#firstTokenAt !== undefined || this.#struck) return;
       this.#struck = true;
       this.#parts.ticket.end('failure');

@@ -1,5 +1,6 @@
 import type { CallSignal } from '../call/call-signal';
 import { AiBalancerError } from '../errors';
+import { startTimer } from '../util/timers';
 import type { RetryOptions } from './options';
 
 /** Milliseconds before the same endpoint again: doubling, with full jitter over its upper half. */
@@ -20,7 +21,7 @@ export async function sleep(ms: number, signal: CallSignal): Promise<void> {
       clearTimeout(timer);
       reject(abortedError());
     };
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       signal.removeEventListener('abort', onAbort);
       resolve();
     }, ms);

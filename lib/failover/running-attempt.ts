@@ -2,6 +2,7 @@ import type { CallSignal } from '../call/call-signal';
 import { LinkedAbort } from '../call/linked-abort';
 import type { Lease } from '../endpoint/endpoint';
 import type { ExchangeOptions } from '../http/exchange';
+import { within } from '../util/timers';
 
 export interface SendOptions extends ExchangeOptions {
   /** The least time another endpoint is predicted to take; Infinity where there is none. */
@@ -46,13 +47,5 @@ export class RunningAttempt<T> {
 
 /** Resolves with the attempt's end, or with 'late' when it takes longer than so many milliseconds. */
 export async function endedWithin<T>(attempt: RunningAttempt<T>, ms: number): Promise<Ended<T> | 'late'> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), ms);
-  });
-  try {
-    return await Promise.race([attempt.ended, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return (await within(attempt.ended, ms)) ?? 'late';
 }

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import { LinkedAbort } from '../call/linked-abort';
 import type { RouteReport } from '../call/report';
+import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';
 import type { WholeCaller, WholeEnd } from './executor';
@@ -58,7 +59,7 @@ export class SharedRun {
     const { signal } = call;
     if (signal.aborted) return Promise.resolve(abortedError(signal));
     return new Promise((resolve) => {
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      let timer: Timer | undefined;
       const settle = (left: Error | undefined): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
@@ -68,7 +69,7 @@ export class SharedRun {
       signal.addEventListener('abort', onAbort, { once: true });
       if (call.deadlineAt < this.#leader.deadlineAt) {
         const ms = Math.max(0, call.deadlineAt - performance.now());
-        timer = setTimeout(() => settle(deadlineError(new Trail(call))), ms);
+        timer = startTimer(() => settle(deadlineError(new Trail(call))), ms);
       }
       void this.ended.then(() => settle(undefined));
     });

@@ -6,6 +6,7 @@ import { UpstreamFailure } from '../http/exchange';
 import type { ChatEvent } from '../stream/chat-event';
 import { continuedEvents } from '../stream/continued-events';
 import { addUsage, type UsageMeter } from '../stream/usage';
+import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError, streamBroken } from './call-errors';
 import type { StreamResult } from './executor';
@@ -49,7 +50,7 @@ export class LiveStream {
   #ended = false;
   /** Why it was ended before its own end. */
   #stopped: AiBalancerError | undefined;
-  readonly #unread: ReturnType<typeof setTimeout>;
+  readonly #unread: Timer;
   readonly #onAbort = (): void => this.abort();
 
   constructor(call: Call, result: StreamResult, parts: LiveStreamParts) {
@@ -61,7 +62,7 @@ export class LiveStream {
     this.#shown = meter;
     // A consumer that is not reading when the caller leaves would never hear of it.
     call.signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#unread = setTimeout(() => this.abort(unreadError()), UNREAD_MS).unref();
+    this.#unread = startTimer(() => this.abort(unreadError()), UNREAD_MS).unref();
     if (call.signal.aborted) this.abort();
   }
 

@@ -2,6 +2,7 @@ import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { afterPendingIO, startTimer } from '../util/timers';
 
 /** Free sockets kept for the next call, an endpoint. */
 const MAX_FREE_SOCKETS = 256;
@@ -45,12 +46,12 @@ function limitConnect(agent: HttpAgent, ready: 'connect' | 'secureConnect', conn
 function guard(socket: Socket, ready: string, connectMs: number): void {
   const judge = (): void => {
     // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
-    setImmediate(() => {
+    afterPendingIO(() => {
       if (!settled) socket.destroy(connectTimeout(connectMs));
     });
   };
   let settled = false;
-  const timer = setTimeout(judge, connectMs);
+  const timer = startTimer(judge, connectMs);
   const settle = (): void => {
     settled = true;
     clearTimeout(timer);

@@ -1,3 +1,5 @@
+import { afterPendingIO, startTimer, type Timer } from '../util/timers';
+
 /**
  * A limit on the time without progress. `progress()` costs one clock reading; the timer looks at it when it fires.
  *
@@ -6,7 +8,7 @@
  */
 export class LimitTimer {
   readonly #onLimit: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #limitMs = Infinity;
   #since = 0;
 
@@ -35,17 +37,14 @@ export class LimitTimer {
   }
 
   #arm(ms: number): void {
-    const timer = setTimeout(
-      () => {
-        if (this.#left() > 0) this.#arm(this.#left());
-        else setImmediate(() => this.#judge(timer));
-      },
-      Math.min(ms, 0x7fffffff),
-    );
+    const timer = startTimer(() => {
+      if (this.#left() > 0) this.#arm(this.#left());
+      else afterPendingIO(() => this.#judge(timer));
+    }, ms);
     this.#timer = timer;
   }
 
-  #judge(timer: ReturnType<typeof setTimeout>): void {
+  #judge(timer: Timer): void {
     // Stopped or started anew meanwhile: a second timer beside the new one could never be stopped.
     if (this.#timer !== timer) return;
     const left = this.#left();

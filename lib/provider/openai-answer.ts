@@ -1,4 +1,5 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import { isObject } from '../util/is-object';
 
 /**
  * Reads the body of a 2xx answer. Throws where it is not an answer: HTML, broken or cut JSON, an error object, no
@@ -38,8 +39,4 @@ function isChoice(choice: unknown): boolean {
 /** With `encoding_format: 'base64'` a vector is a string. */
 function isEmbedding(entry: unknown): boolean {
   return isObject(entry) && (Array.isArray(entry.embedding) || typeof entry.embedding === 'string');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import type { Priority } from '../call/context';
 import type { AiBalancerError } from '../errors';
+import { startTimer, type Timer } from '../util/timers';
 import { Drain } from './drain';
 import { callerLeft, deadlinePassed, saturated } from './errors';
 import { Crowd } from './eviction';
@@ -40,7 +41,7 @@ export class WaitQueue<Slot> {
     (a, b) => a.lastStartAt < b.lastStartAt,
   );
   readonly #drain: Drain<Slot>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #timerAt = Infinity;
   #drainedAt = -Infinity;
   #isDrainDue = false;
@@ -248,7 +249,7 @@ export class WaitQueue<Slot> {
     if (this.#timer !== undefined && this.#timerAt <= at) return;
     this.#clearTimer();
     this.#timerAt = at;
-    this.#timer = setTimeout(
+    this.#timer = startTimer(
       () => {
         this.#clearTimer();
         this.#run();

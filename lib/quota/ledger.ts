@@ -1,5 +1,6 @@
 import Bottleneck from 'bottleneck';
 import type { Hold } from '../cluster/quota-lease/grant-request';
+import { startTimer, type Timer } from '../util/timers';
 import type { Bucket } from './bucket';
 import { type DayLimit, DayWindow } from './day-window';
 
@@ -60,7 +61,7 @@ export class MemoryLedger implements Ledger {
   readonly #limiter: Bottleneck;
   readonly #level: () => number;
   #written: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #closed = false;
 
   constructor(level: () => number) {
@@ -102,7 +103,7 @@ export class MemoryLedger implements Ledger {
   /** The view has changed. Costs nothing while a write is due anyway. */
   #touch(): void {
     if (this.#closed) return;
-    this.#timer ??= setTimeout(() => this.#write(), SYNC_MS).unref();
+    this.#timer ??= startTimer(() => this.#write(), SYNC_MS).unref();
   }
 
   #write(): void {

@@ -1,5 +1,6 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
+import { BoundedMap } from '../util/bounded-map';
 
 /** Providers cache prompts from about this length on. */
 const LEAST_PROMPT_TOKENS = 1_024;
@@ -22,7 +23,7 @@ interface Cached {
  * Bounded; it keeps a hash of the prompt, never the prompt.
  */
 export class Affinity {
-  readonly #byKey = new Map<string, Map<string, Cached>>();
+  readonly #byKey = new BoundedMap<string, Map<string, Cached>>(MAX_KEYS);
 
   /** The share of the prompt that the endpoint is likely to have cached. */
   share(key: string, endpoint: string, now: number): number {
@@ -43,11 +44,7 @@ export class Affinity {
     const told = cachedTokens === undefined ? 0 : Math.min(1, cachedTokens / Math.max(1, promptTokens));
     const share = calls === 1 && cachedTokens !== undefined ? Math.max(FIRST_SHARE, told) : told;
     endpoints.set(endpoint, { share, at: now, calls });
-    this.#byKey.delete(key);
     this.#byKey.set(key, endpoints);
-    if (this.#byKey.size <= MAX_KEYS) return;
-    const oldest = this.#byKey.keys().next();
-    if (!oldest.done) this.#byKey.delete(oldest.value);
   }
 }
 

@@ -1,3 +1,4 @@
+import { within } from '../util/timers';
 import { SseDecoder, type SseFrame } from './sse-decoder';
 
 export interface FrameReaderOptions {
@@ -118,12 +119,4 @@ export class FrameReader {
     if (typeof destroy === 'function') destroy.call(this.#source);
     void this.#chunks.return?.().catch(() => undefined);
   }
-}
-
-/** The value, or undefined if it takes longer. What arrived while our own event loop stood still is not late. */
-function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(() => resolve(undefined)), Math.max(0, ms));
-    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
-  });
 }

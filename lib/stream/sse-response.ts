@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { startTimer } from '../util/timers';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -7,9 +8,6 @@ const HEADERS = {
   // nginx buffers an answer unless it is told not to.
   'x-accel-buffering': 'no',
 };
-
-/** A longer timer fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** An HTTP response that events are written to: with back pressure, comments while idle, and no trouble when it closes. */
 export class SseResponse {
@@ -96,12 +94,9 @@ export class SseResponse {
       this.#res.write(': keep-alive\n\n');
     }
     const waitMs = Math.max(1, this.#keepAliveMs - (performance.now() - this.#lastWriteAt));
-    this.#timer = setTimeout(
-      () => {
-        if (!this.closed) this.#watch();
-      },
-      Math.min(waitMs, MAX_TIMER_MS),
-    );
+    this.#timer = startTimer(() => {
+      if (!this.closed) this.#watch();
+    }, waitMs);
   }
 
   #close(): void {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
+import { within } from '../util/timers';
 import type { ChatEvent } from './chat-event';
 import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
 import { SseResponse } from './sse-response';
@@ -105,13 +106,4 @@ function statusOf(error: unknown): number {
 
 function retryAfter(error: unknown): Record<string, string> {
   return (AiBalancerError.isInstance(error) && retryAfterHeader(error.retryAfterMs)) || {};
-}
-
-/** The value, or undefined if it takes longer. */
-function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  if (ms === Infinity) return promise;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms, undefined);
-    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
-  });
 }

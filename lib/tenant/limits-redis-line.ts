@@ -1,3 +1,4 @@
+import { within } from '../util/timers';
 import type { RedisClient, RedisLine } from './limits-redis';
 
 /** An answer that takes longer counts as none, in milliseconds. */
@@ -14,14 +15,16 @@ export function lineOver(client: RedisClient): RedisLine {
       // Its offline queue would hold the request until the connection is back.
       if (GONE.includes(client.status))
         return Promise.reject(new Error(`the connection is ${client.status}`));
-      return within(question(client), PATIENCE_MS);
+      return answerWithin(question(client), PATIENCE_MS);
     },
   };
 }
 
-function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+async function answerWithin<T>(promise: Promise<T>, ms: number): Promise<T> {
+  const answer = await within(
+    promise.then((value) => ({ value })),
+    ms,
+  );
+  if (!answer) throw new Error(`no answer within ${ms} ms`);
+  return answer.value;
 }

@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
 import { Hold } from '../quota-lease/grant-request';
 import { CLOSED_MS, FLUSH_MS } from '../quota-lease/lease-times';
@@ -36,8 +37,8 @@ export class DayAccount {
   #creditHour = 0;
   #usedAt = -Infinity;
   #holds: Hold[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #rejoin: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
+  #rejoin: Timer | undefined;
   #onAnswer: () => void = () => undefined;
   /** Resolves when the count has been heard, or can't be. */
   readonly answered = new Promise<void>((resolve) => {
@@ -138,7 +139,7 @@ export class DayAccount {
       return;
     }
     if (wasLocal) {
-      this.#rejoin = setTimeout(() => {
+      this.#rejoin = startTimer(() => {
         this.#rejoin = undefined;
         this.#touch();
         this.#onRoom();
@@ -274,7 +275,7 @@ export class DayAccount {
   #touch(): void {
     const isDue = this.#credit > 0 || !this.#changes.isEmpty || this.#talk.isOpen || this.#holds.length > 0;
     if (this.#mode !== 'shared' || this.#isClosing || !isDue) return;
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= startTimer(() => {
       this.#timer = undefined;
       const isIdle = performance.now() - this.#usedAt >= IDLE_MS;
       if (this.#holds.length === 0 && (isIdle || this.#isLocal)) this.#giveBack();

@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from '../../util/timers';
 import type { Claims } from './ports';
 
 /** A claim lives so much longer than the probe may, for the way to Redis, in milliseconds. */
@@ -18,7 +19,7 @@ type State =
   /** The claim is ours. */
   | { readonly kind: 'ours' }
   /** Another has it; until the timer ends, it isn't asked for. */
-  | { readonly kind: 'theirs'; readonly timer: ReturnType<typeof setTimeout> }
+  | { readonly kind: 'theirs'; readonly timer: Timer }
   /** It was another's when we asked, and may be free now. */
   | { readonly kind: 'due' };
 
@@ -102,7 +103,7 @@ export class ProbeTurn {
   #waitForThem(): void {
     const ms = this.#retryMs * (1 - JITTER * this.#random());
     this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * RETRY_FACTOR);
-    const timer = setTimeout(() => {
+    const timer = startTimer(() => {
       this.#become({ kind: 'due' });
       this.#onDue();
     }, ms).unref();

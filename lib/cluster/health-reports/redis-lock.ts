@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { within } from '../../util/timers';
 import type { RedisLink } from '../redis/redis-link';
 import { PATIENCE_MS } from '../redis/redis-timeout';
 import type { Claims } from './ports';
@@ -21,10 +22,15 @@ export class RedisClaims implements Claims {
   async claim(name: string, holdMs: number): Promise<'granted' | 'taken' | 'unknown'> {
     const ms = Math.max(1, Math.ceil(holdMs));
     try {
-      const said = await soon(
-        this.#link.tryAsk((client) => client.set(this.#key(name), this.#token, 'PX', ms, 'NX')),
+      // A lock that is granted later than that expires by itself.
+      const answer = await within(
+        this.#link
+          .tryAsk((client) => client.set(this.#key(name), this.#token, 'PX', ms, 'NX'))
+          .then((value) => ({ value })),
+        PATIENCE_MS,
       );
-      return said === 'OK' ? 'granted' : 'taken';
+      if (!answer) return 'unknown';
+      return answer.value === 'OK' ? 'granted' : 'taken';
     } catch {
       return 'unknown';
     }
@@ -39,12 +45,4 @@ export class RedisClaims implements Claims {
   #key(name: string): string {
     return `${this.#prefix}:${encodeURIComponent(name)}`;
   }
-}
-
-/** A claim that comes later runs out by itself. */
-function soon<T>(answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer in time')), PATIENCE_MS).unref();
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from '../../util/timers';
 import { Hold } from './grant-request';
 import type { LeaseTerms } from './lease-terms';
 import { leaseMs } from './lease-terms';
@@ -65,7 +66,7 @@ export class Lease {
   #gathering = 0;
   #gatheredAt = -Infinity;
   #pausedUntil = -Infinity;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(parts: LeaseParts, terms: LeaseTerms) {
     this.#parts = parts;
@@ -305,7 +306,7 @@ export class Lease {
     if (!this.#isOpen) return;
     const hasNews = this.#owed > 0 || this.#shift !== 0 || this.#back >= 1;
     if (!hasNews && this.#credit.units === 0 && this.#holds.length === 0) return;
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= startTimer(() => {
       this.#timer = undefined;
       this.#flush();
     }, FLUSH_MS).unref();

@@ -1,3 +1,4 @@
+import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
 import type { Hold } from './grant-request';
 import { type LeaseTerms, ledgerDepthMs } from './lease-terms';
@@ -25,7 +26,7 @@ export class LeaseAccount {
   #terms: LeaseTerms;
   /** Without Redis, and until it has been told what was used meanwhile. */
   #outage: OutageShare | undefined;
-  #rejoin: ReturnType<typeof setTimeout> | undefined;
+  #rejoin: Timer | undefined;
   #isTelling = false;
   #onAnswer: () => void = () => undefined;
   /** Resolves when the ledger has told its level, or can't be asked. */
@@ -170,7 +171,7 @@ export class LeaseAccount {
       this.#lease.open();
       return;
     }
-    this.#rejoin = setTimeout(() => this.#tell(steps - 1), FLUSH_MS).unref();
+    this.#rejoin = startTimer(() => this.#tell(steps - 1), FLUSH_MS).unref();
     if (!this.#isTelling) void this.#report(news);
   }
 

@@ -1,3 +1,4 @@
+import { startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
 import { bottleneckConnection, type InitialLevels } from './bottleneck-connection';
 import { type Beat, Members } from './members';
@@ -40,8 +41,8 @@ export class RedisLink {
   #connection: Connection | undefined;
   #members: Members | undefined;
   #state: LinkState = 'connecting';
-  readonly #start: ReturnType<typeof setTimeout>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #start: Timer;
+  #timer: Timer | undefined;
   #beatSince: number | undefined;
   #isClosed = false;
   /** Of those who are told when Redis goes away, since a call waits with them. */
@@ -49,7 +50,7 @@ export class RedisLink {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    this.#start = setTimeout(() => {
+    this.#start = startTimer(() => {
       if (this.#state === 'connecting') this.#down('no connection in time');
     }, START_MS).unref();
     this.#opened = this.#open();
@@ -180,7 +181,7 @@ export class RedisLink {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => this.#look(), this.#state === 'up' ? BEAT_MS : PROBE_MS).unref();
+    this.#timer = startTimer(() => this.#look(), this.#state === 'up' ? BEAT_MS : PROBE_MS).unref();
   }
 
   #look(): void {
@@ -206,12 +207,11 @@ function reasonOf(error: unknown): string {
   return typeof code === 'string' ? code : (/^[A-Z_]+(?= )/.exec(error.message)?.[0] ?? error.name);
 }
 
-/** Waits, but not long: closing must not hang on a Redis that is away. */
+/** Closing must not hang on a Redis that doesn't answer. */
 async function soon(promise: Promise<unknown> | undefined): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, 250);
-  });
-  await Promise.race([promise?.catch(() => undefined), late]);
-  clearTimeout(timer);
+  if (promise)
+    await within(
+      promise.catch(() => undefined),
+      250,
+    );
 }

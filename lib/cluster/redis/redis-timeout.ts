@@ -1,3 +1,5 @@
+import { afterPendingIO, startTimer, type Timer } from '../../util/timers';
+
 /** Redis is taken to be away when it owes an answer for so long, in milliseconds: a call waits no longer for it. */
 export const PATIENCE_MS = 30;
 
@@ -13,7 +15,7 @@ export class Patience {
   readonly #onLate: () => void;
   /** In the order in which they were asked. */
   readonly #asked = new Map<object, number>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(onLate: () => void) {
     this.#onLate = onLate;
@@ -38,12 +40,12 @@ export class Patience {
 
   #arm(ms: number): void {
     const dueAt = performance.now() + ms;
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(() => {
       const hasStalled = performance.now() - dueAt > STALL_MS;
       if (this.#leftMs() > 0) this.#next();
       // An answer may take several turns of the loop: its script isn't loaded yet, or it comes in parts.
       else if (hasStalled) this.#arm(AFTER_STALL_MS);
-      else setImmediate(() => this.#judge());
+      else afterPendingIO(() => this.#judge());
     }, ms).unref();
   }
 

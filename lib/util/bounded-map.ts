@@ -1,0 +1,42 @@
+/** A Map with at most `maxSize` entries: adding one more removes the entry that was set or touched longest ago. */
+export class BoundedMap<K, V> {
+  readonly #entries = new Map<K, V>();
+  readonly #maxSize: number;
+
+  constructor(maxSize: number) {
+    this.#maxSize = maxSize;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Does not count as use. */
+  get(key: K): V | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Gets a value and makes its entry the most recently used. */
+  touch(key: K): V | undefined {
+    const value = this.#entries.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
+  }
+
+  set(key: K, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#maxSize) return;
+    const oldest = this.#entries.keys().next();
+    if (!oldest.done) this.#entries.delete(oldest.value);
+  }
+
+  delete(key: K): boolean {
+    return this.#entries.delete(key);
+  }
+
+  /** From the least to the most recently used. */
+  entries(): IterableIterator<[K, V]> {
+    return this.#entries.entries();
+  }
+}
