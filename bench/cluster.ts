@@ -5,20 +5,20 @@
  * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|news ...]`
  */
 import { findProgram } from '../__tests__/helpers/programs';
-import { news } from './cluster/health-reports';
+import { healthReports } from './cluster/health-reports';
 import { idle } from './cluster/idle';
 import { latency } from './cluster/latency';
 import { limit } from './cluster/limit';
 import { outage } from './cluster/outage';
-import { trips } from './cluster/round-trips';
+import { roundTrips } from './cluster/round-trips';
 
 const PARTS: Record<string, (isQuick: boolean) => Promise<void>> = {
   latency,
-  trips,
+  trips: roundTrips,
   limit,
   outage,
   idle,
-  news,
+  news: healthReports,
 };
 
 async function main(): Promise<void> {

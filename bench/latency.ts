@@ -4,7 +4,7 @@
  */
 import axios from 'axios';
 import { createBalancer } from '../lib/index';
-import { answersAtOnce, BODY } from './at-once';
+import { BODY, instantAdapter } from './instant-adapter';
 
 const HEADERS = {
   'x-ratelimit-limit-requests': '10000000',
@@ -14,7 +14,7 @@ const HEADERS = {
   'x-ratelimit-remaining-tokens': '999999000',
   'x-ratelimit-reset-tokens': '1ms',
 };
-const adapter = answersAtOnce(HEADERS);
+const adapter = instantAdapter(HEADERS);
 const ROUNDS = process.argv.includes('--quick') ? 3_000 : 20_000;
 
 function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {

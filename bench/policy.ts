@@ -3,24 +3,24 @@
  * policy; and what a decision costs. `npm run bench:policy -- --help` says how.
  */
 import { writeFileSync } from 'node:fs';
-import { runJob, servesJob, UsageError } from '../lib/cli/simulate/jobs';
-import { installVirtualTime } from '../lib/cli/simulate/machine/virtual-time';
+import { runJob, serveJobIfChild, UsageError } from '../lib/cli/simulate/child-job';
+import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
 import type { DecisionTime } from './policy/decision-time';
 import type { BenchJob } from './policy/job';
 import type { BenchOptions } from './policy/options';
 
 // The job of a child process is one run or the timing of decisions: what it loads must find the clock it is to read.
-const serving = servesJob(async (job) => {
+const isChildProcess = serveJobIfChild(async (job) => {
   if (job === 'decision-time') {
     const { decisionTime } = await import('./policy/decision-time');
     return [12, 50, 500].map((endpoints) => decisionTime(endpoints, 'adaptive'));
   }
   const time = installVirtualTime();
-  const { serveBenchJob } = await import('./policy/job');
+  const { runBenchJob: serveBenchJob } = await import('./policy/job');
   return serveBenchJob(job as BenchJob, time);
 });
 
-if (!serving) {
+if (!isChildProcess) {
   main(process.argv.slice(2)).catch((error: unknown) => {
     console.error(error instanceof UsageError ? error.message : error);
     process.exitCode = error instanceof UsageError ? 2 : 1;

@@ -3,7 +3,7 @@
  * time; then what is left behind. `npx tsx --expose-gc bench/soak.ts [--calls 100000] [--seed 1]`
  */
 import { parseArgs } from 'node:util';
-import { installVirtualTime } from '../lib/cli/simulate/machine/virtual-time';
+import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
 
 const { values } = parseArgs({
   options: { calls: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },

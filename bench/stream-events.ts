@@ -6,8 +6,8 @@
  */
 import { createParser } from 'eventsource-parser';
 import type { ChatCompletionChunk } from '../lib/call/answer';
-import { readChatEvents } from '../lib/stream/chat-events';
-import { UsageMeter } from '../lib/stream/usage';
+import { readChatEvents } from '../lib/stream/chat-event-reader';
+import { UsageMeter } from '../lib/stream/usage-meter';
 
 const EVENTS = 400;
 const STREAMS = 25;

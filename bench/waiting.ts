@@ -64,23 +64,23 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-async function drains(balancer: Balancer): Promise<number[]> {
-  const turns: number[] = [];
+async function timeDrains(balancer: Balancer): Promise<number[]> {
+  const drainMs: number[] = [];
   for (let round = 0; round < 60; round++) {
     await new Promise((resolve) => setTimeout(resolve, 25));
     const start = performance.now();
     balancer.endpoint('key-0').setWeight(1);
     await Promise.resolve();
     await Promise.resolve();
-    turns.push(performance.now() - start);
+    drainMs.push(performance.now() - start);
   }
-  return turns.sort((a, b) => a - b);
+  return drainMs.sort((a, b) => a - b);
 }
 
 async function run(scenario: Scenario): Promise<Row> {
   const balancer = balancerOf();
-  const leaving = new AbortController();
-  const send = senderOf(balancer, scenario, leaving.signal);
+  const abort = new AbortController();
+  const send = senderOf(balancer, scenario, abort.signal);
   // Fills the buckets, and opens every part that is opened once.
   const filling = Array.from({ length: 4_000 }, (_, index) => send(index));
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -92,14 +92,14 @@ async function run(scenario: Scenario): Promise<Row> {
   await new Promise((resolve) => setImmediate(resolve));
   const after = heapUsed();
   const waiting = balancer.stats().queue.size;
-  const turns = isBytes ? [] : await drains(balancer);
+  const drainMs = isBytes ? [] : await timeDrains(balancer);
   await Promise.all([balancer.close({ graceMs: 0 }), Promise.allSettled([...filling, ...calls])]);
   return {
     waiting,
     'entering, us a call': enterUs.toFixed(1),
     [BYTES]: 'gc' in globalThis ? Math.round((after - before) / (waiting - size)) : 'needs --expose-gc',
-    'drain, ms, p50': (turns[30] ?? Number.NaN).toFixed(2),
-    'drain, ms, p95': (turns[57] ?? Number.NaN).toFixed(2),
+    'drain, ms, p50': (drainMs[30] ?? Number.NaN).toFixed(2),
+    'drain, ms, p95': (drainMs[57] ?? Number.NaN).toFixed(2),
   };
 }
 

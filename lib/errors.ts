@@ -97,11 +97,11 @@ export class AiBalancerError extends Error {
     this.attempts = options.attempts;
     this.param = options.param;
     this.help = `${DOCS}-${code.toLowerCase().replaceAll('_', '-')}`;
-    hide(this, 'route', options.route);
-    hide(this, 'partialText', options.partialText);
-    hide(this, 'type', options.type);
-    hide(this, 'upstreamCode', options.upstreamCode);
-    hide(this, 'headers', retryAfterHeader(options.retryAfterMs));
+    defineHidden(this, 'route', options.route);
+    defineHidden(this, 'partialText', options.partialText);
+    defineHidden(this, 'type', options.type);
+    defineHidden(this, 'upstreamCode', options.upstreamCode);
+    defineHidden(this, 'headers', retryAfterHeader(options.retryAfterMs));
     Object.defineProperty(this, BRAND, { value: true });
   }
 
@@ -123,7 +123,7 @@ export class AiBalancerError extends Error {
   }
 }
 
-function hide(target: object, key: string, value: unknown): void {
+function defineHidden(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });
 }
 

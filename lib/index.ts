@@ -51,7 +51,7 @@ export type {
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
 export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from './provider/presets';
-export type { LimitReading, WindowReading } from './provider/rate-limit-headers';
+export type { LimitReading, WindowReading } from './provider/rate-limits/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
 export type { QuotaGroupConfig } from './quota/options';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';

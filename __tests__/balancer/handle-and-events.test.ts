@@ -23,7 +23,7 @@ describe('endpoint()', () => {
     const balancer = rig.balancer([endpointAt(provider)]);
     provider.fault({ kind: 'unauthorized', calls: 1 });
     await rejection(balancer.chat(HELLO));
-    expect(balancer.endpoint('main').state).toBe('resting');
+    expect(balancer.endpoint('main').state).toBe('cooldown');
     balancer.endpoint('main').enable();
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
@@ -49,7 +49,7 @@ describe('endpoint()', () => {
 describe('events', () => {
   const listen = (balancer: Balancer): [string, unknown][] => {
     const heard: [string, unknown][] = [];
-    for (const name of ['call', 'attempt', 'state', 'rest'] satisfies (keyof BalancerEvents)[]) {
+    for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
       balancer.on(name, (event: unknown) => heard.push([name, event]));
     }
     return heard;
@@ -65,7 +65,7 @@ describe('events', () => {
     const heard = listen(balancer);
     await balancer.chat(HELLO, { requestId: 'r1' });
     expect(heard).toMatchObject([
-      ['rest', { endpoint: 'sick', class: 'unauthorized', restMs: 600_000 }],
+      ['cooldown', { endpoint: 'sick', class: 'unauthorized', cooldownMs: 600_000 }],
       ['attempt', { requestId: 'r1', endpoint: 'sick', model: 'gpt-4o', class: 'unauthorized', status: 401 }],
       ['attempt', { requestId: 'r1', endpoint: 'well' }],
       ['call', { requestId: 'r1', operation: 'chat' }],
@@ -86,7 +86,7 @@ describe('events', () => {
     await new Promise((resolve) => setTimeout(resolve, 60));
     await balancer.chat(HELLO);
     const states = heard
-      .filter(([name]) => name === 'state')
+      .filter(([name]) => name === 'breaker')
       .map(([, event]) => (event as { state: string }).state);
     expect(states).toEqual(['open', 'half-open', 'closed']);
     expect(heard.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
@@ -95,7 +95,7 @@ describe('events', () => {
   it('harm no call when a listener throws, and nothing emits error', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
-    for (const name of ['call', 'attempt', 'state', 'rest'] satisfies (keyof BalancerEvents)[]) {
+    for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
       balancer.on(name, () => {
         throw new Error('a listener of the app');
       });
@@ -133,7 +133,7 @@ describe('a logger', () => {
     await balancer.chat(body);
     provider.fault({ kind: 'unauthorized', calls: 1 });
     expect(await rejection(balancer.chat(body))).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
-    expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, state: 'resting' });
+    expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, state: 'cooldown' });
   });
 });
 

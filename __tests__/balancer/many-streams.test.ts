@@ -1,9 +1,9 @@
 import { Balancer, type ChatStream } from 'express-ai-balancer';
 import { type FleetProcess, startFleetProcess } from 'express-ai-balancer/simulator';
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { HELLO, until } from '../helpers/provider';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 const STREAMS = 1_000;
 const TOKENS = 24;

@@ -18,7 +18,7 @@ describe('reload()', () => {
     const [used, resting, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [
       endpointAt(used, { name: 'used', rpm: 600, tpm: 90_000 }),
-      endpointAt(resting, { name: 'resting' }),
+      endpointAt(resting, { name: 'cooldown' }),
       endpointAt(broken, { name: 'broken' }),
     ];
     const config = {
@@ -30,7 +30,7 @@ describe('reload()', () => {
     await balancer.chat({ ...HELLO, max_tokens: 4_000 }, { endpoint: 'used' });
     resting.fault({ kind: 'unauthorized' });
     broken.fault({ kind: 'err5xx' });
-    for (const endpoint of ['resting', 'broken']) await rejection(balancer.chat(HELLO, { endpoint }));
+    for (const endpoint of ['cooldown', 'broken']) await rejection(balancer.chat(HELLO, { endpoint }));
     const before = balancer.stats().endpoints;
     await balancer.reload({ ...config, endpoints: endpoints.toReversed() });
     const after = balancer.stats().endpoints.toReversed();
@@ -45,7 +45,7 @@ describe('reload()', () => {
       // Some milliseconds of refill have passed.
       if (old.tokensLeft !== undefined) expect(stats.tokensLeft! - old.tokensLeft).toBeLessThan(200);
     }
-    expect(after.map(({ state }) => state)).toEqual(['closed', 'resting', 'open']);
+    expect(after.map(({ state }) => state)).toEqual(['closed', 'cooldown', 'open']);
   });
 
   it('takes new endpoints in and old ones out; calls on those finish', async () => {

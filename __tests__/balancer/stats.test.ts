@@ -67,10 +67,10 @@ describe('stats()', () => {
 
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '30' }, calls: 1 });
     await rejection(balancer.chat(HELLO, { timeoutMs: 5_000 }));
-    const { state, restsUntil } = balancer.stats().endpoints[0]!;
-    expect(state).toBe('resting');
-    expect(restsUntil! - Date.now()).toBeGreaterThan(29_000);
-    expect(restsUntil! - Date.now()).toBeLessThan(33_001);
+    const { state, cooldownUntil } = balancer.stats().endpoints[0]!;
+    expect(state).toBe('cooldown');
+    expect(cooldownUntil! - Date.now()).toBeGreaterThan(29_000);
+    expect(cooldownUntil! - Date.now()).toBeLessThan(33_001);
     expect(balancer.stats()).toMatchObject({ healthy: 0, calls: { ok: 1, failed: 3 } });
   });
 

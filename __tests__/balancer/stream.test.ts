@@ -191,7 +191,7 @@ describe('a stream without a deadline', () => {
     provider.fault({ kind: 'unauthorized', calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)]);
     await rejection(balancer.chat(STREAM));
-    expect(balancer.stats().endpoints[0]?.state).toBe('resting');
+    expect(balancer.stats().endpoints[0]?.state).toBe('cooldown');
     const error = await rejection(balancer.chat(STREAM));
     expect(error).toMatchObject({ code: 'ERR_AI_UNAVAILABLE', status: 503 });
     expect((error as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(590_000);

@@ -2,7 +2,7 @@ import { boundOf } from '../../bench/policy/bound';
 import { RULES } from '../../bench/policy/rules';
 import { planOf, SCENARIOS } from '../../bench/policy/scenarios';
 import { meanAndError } from '../../bench/policy/table';
-import { VirtualProvider } from '../../lib/cli/simulate/machine/virtual-provider';
+import { VirtualProvider } from '../../lib/cli/simulate/engine/virtual-provider';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());

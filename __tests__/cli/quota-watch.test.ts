@@ -13,11 +13,11 @@ function stats(
 
 test('the quota that was used up first comes first, with the part of the time in which it was', () => {
   const watch = new QuotaWatch();
-  watch.look(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
-  watch.look(stats(0, { a: [3, 900], b: [100, 900] }), 2);
-  watch.look(stats(0, { a: [3, 900], b: [90, 0] }), 3);
-  watch.look(stats(0, { a: [2, 900], b: [90, 900] }), 4);
-  expect(watch.used()).toEqual([
+  watch.sample(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
+  watch.sample(stats(0, { a: [3, 900], b: [100, 900] }), 2);
+  watch.sample(stats(0, { a: [3, 900], b: [90, 0] }), 3);
+  watch.sample(stats(0, { a: [2, 900], b: [90, 900] }), 4);
+  expect(watch.shortages()).toEqual([
     { endpoint: 'a', quota: 'requests', firstAtS: 2, share: 0.75 },
     { endpoint: 'b', quota: 'tokens', firstAtS: 3, share: 0.25 },
   ]);
@@ -25,14 +25,14 @@ test('the quota that was used up first comes first, with the part of the time in
 
 test('while calls wait the scarcer quota holds them up, though some of it is kept in reserve', () => {
   const watch = new QuotaWatch();
-  watch.look(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
-  watch.look(stats(0, { a: [60, 250], b: [100, 1000] }), 2);
-  watch.look(stats(9, { a: [60, 250], b: [100, 900] }), 3);
-  expect(watch.used()).toEqual([{ endpoint: 'a', quota: 'tokens', firstAtS: 3, share: 1 / 3 }]);
+  watch.sample(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
+  watch.sample(stats(0, { a: [60, 250], b: [100, 1000] }), 2);
+  watch.sample(stats(9, { a: [60, 250], b: [100, 900] }), 3);
+  expect(watch.shortages()).toEqual([{ endpoint: 'a', quota: 'tokens', firstAtS: 3, share: 1 / 3 }]);
 });
 
 test('an endpoint without limits is never used up', () => {
   const watch = new QuotaWatch();
-  watch.look({ queue: { size: 5 }, endpoints: [{ name: 'a' }] } as unknown as BalancerStats, 1);
-  expect(watch.used()).toEqual([]);
+  watch.sample({ queue: { size: 5 }, endpoints: [{ name: 'a' }] } as unknown as BalancerStats, 1);
+  expect(watch.shortages()).toEqual([]);
 });

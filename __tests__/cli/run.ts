@@ -3,14 +3,14 @@ import { resolve } from 'node:path';
 
 const ROOT = resolve(__dirname, '../..');
 
-export interface Ran {
+export interface ProgramResult {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
 /** Runs a program of this project as a child process. */
-export function run(program: string, ...args: readonly string[]): Promise<Ran> {
+export function run(program: string, ...args: readonly string[]): Promise<ProgramResult> {
   return new Promise((done, reject) => {
     const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], { cwd: ROOT });
     let out = '';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../lib/cli/simulate/config-file';
-import { type SimulationReport, tell } from '../../lib/cli/simulate/report';
-import { type Ran, run } from './run';
+import { formatReport, type SimulationReport } from '../../lib/cli/simulate/report';
+import { type ProgramResult, run } from './run';
 
 jest.setTimeout(60_000);
 
@@ -21,7 +21,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-function simulate(...args: readonly string[]): Promise<Ran> {
+function simulate(...args: readonly string[]): Promise<ProgramResult> {
   return run(CLI, 'simulate', ...args);
 }
 
@@ -48,7 +48,7 @@ test('a sale beyond the quotas: people are told what binds first, and what one m
   expect(sale.oneMoreKey!.endpoint).toBe(sale.bindsFirst!.endpoint);
   expect(sale.oneMoreKey!.figures.calls).toBe(sale.figures.calls);
   expect(sale.oneMoreKey!.figures.goodput).toBeGreaterThan(sale.figures.goodput + 5);
-  const told = tell(sale);
+  const told = formatReport(sale);
   for (const words of [
     /calls in 60 s, 0\.6 a second, from second 12 on 12 a second \(20 times\)/,
     /goodput +\d+\.\d %/,

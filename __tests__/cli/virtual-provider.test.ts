@@ -1,6 +1,6 @@
-import { GroupLimit } from '../../lib/cli/simulate/machine/group-limit';
-import { type AttemptEvents, VirtualProvider } from '../../lib/cli/simulate/machine/virtual-provider';
-import type { WorkCall } from '../../lib/cli/simulate/machine/workload';
+import { GroupLimit } from '../../lib/cli/simulate/engine/group-limit';
+import { type AttemptEvents, VirtualProvider } from '../../lib/cli/simulate/engine/virtual-provider';
+import type { WorkCall } from '../../lib/cli/simulate/engine/workload';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
@@ -29,14 +29,14 @@ function listen(): AttemptEvents & { readonly heard: string[] } {
     failed: ({ status }) => heard.push(`failed ${status}`),
     reset: () => heard.push('reset'),
     progress: (tokens) => heard.push(`tokens ${tokens}`),
-    ended: () => heard.push('ended'),
+    finished: () => heard.push('ended'),
   };
 }
 
 test('an answer comes as a first token, a few pieces and an end, and is billed whole', () => {
   const upstream = provider({ price: { input: 1, output: 10 } });
   const events = listen();
-  upstream.begin(CALL, events);
+  upstream.startAttempt(CALL, events);
   jest.advanceTimersByTime(60_000);
   expect(events.heard[0]).toBe('tokens 1');
   expect(events.heard.length).toBe(5);
@@ -49,7 +49,7 @@ test('a slow answer never pauses for more than a few seconds', () => {
   const upstream = provider({ msPerOutputToken: 1000 });
   const at: number[] = [];
   const note = (): void => void at.push(performance.now());
-  upstream.begin(CALL, { ...listen(), progress: note, ended: note });
+  upstream.startAttempt(CALL, { ...listen(), progress: note, finished: note });
   jest.advanceTimersByTime(300_000);
   const gaps = at.slice(1).map((time, index) => time - at[index]!);
   expect(at.at(-1)! - at[0]!).toBeGreaterThan(50_000);
@@ -59,9 +59,9 @@ test('a slow answer never pauses for more than a few seconds', () => {
 test('an attempt that is left says nothing more, and is billed for what there was', () => {
   const upstream = provider({ price: { input: 0, output: 10 }, msPerOutputToken: 100 });
   const early = listen();
-  upstream.begin(CALL, early)();
+  upstream.startAttempt(CALL, early)();
   const midway = listen();
-  const leave = upstream.begin(CALL, midway);
+  const leave = upstream.startAttempt(CALL, midway);
   jest.advanceTimersByTime(6_000);
   const heard = midway.heard.length;
   leave();
@@ -76,12 +76,12 @@ test('an attempt that is left says nothing more, and is billed for what there wa
 
 test('a 429 of a quota is told apart from one of a storm', () => {
   const upstream = provider({ rpm: 60, bucketSeconds: 1 });
-  upstream.begin(CALL, listen());
+  upstream.startAttempt(CALL, listen());
   const over = listen();
-  upstream.begin(CALL, over);
+  upstream.startAttempt(CALL, over);
   upstream.addFault({ kind: 'storm429', share: 1 }, 1_000);
   const storm = listen();
-  upstream.begin(CALL, storm);
+  upstream.startAttempt(CALL, storm);
   jest.advanceTimersByTime(60_000);
   expect([over.heard, storm.heard]).toEqual([['failed 429'], ['failed 429']]);
   expect(upstream.ends).toMatchObject({ over_limit: 1, storm: 1, answered: 1 });
@@ -91,13 +91,13 @@ test('an outage leaves half of the calls in silence for as long as it lasts', ()
   const upstream = provider();
   upstream.addFault({ kind: 'outage' }, 10_000);
   const all = Array.from({ length: 40 }, () => listen());
-  for (const events of all) upstream.begin(CALL, events);
+  for (const events of all) upstream.startAttempt(CALL, events);
   jest.advanceTimersByTime(9_999);
   expect(upstream.ends.error).toBeGreaterThan(10);
   expect(upstream.ends.unfinished).toBeGreaterThan(10);
   expect(upstream.ends.error + upstream.ends.unfinished).toBe(40);
   jest.advanceTimersByTime(1);
-  upstream.begin(CALL, listen());
+  upstream.startAttempt(CALL, listen());
   jest.advanceTimersByTime(60_000);
   expect(upstream.ends.answered).toBe(1);
 });
@@ -106,16 +106,16 @@ test('providers of one group draw on one limit, charged as they charge', () => {
   const limits = { tpm: 60_000, bucketSeconds: 1, tokensCharged: 'actual' as const };
   const group = new GroupLimit(limits, performance.now());
   const [one, other] = [provider({}, group), provider({}, group)];
-  one.begin(CALL, listen());
-  other.begin(CALL, listen());
+  one.startAttempt(CALL, listen());
+  other.startAttempt(CALL, listen());
   const refused = listen();
-  one.begin(CALL, refused);
+  one.startAttempt(CALL, refused);
   jest.advanceTimersByTime(100);
   expect(refused.heard).toEqual(['failed 429']);
   expect(one.ends.over_limit).toBe(1);
   jest.advanceTimersByTime(900);
   const later = listen();
-  other.begin(CALL, later);
+  other.startAttempt(CALL, later);
   jest.advanceTimersByTime(60_000);
   expect(later.heard.at(-1)).toBe('ended');
 });

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { poissonArrivals, rateAt, traceArrivals } from '../../lib/cli/simulate/engine/arrivals';
+import { readTrace } from '../../lib/cli/simulate/engine/trace';
+import { drawCalls } from '../../lib/cli/simulate/engine/workload';
 import { publishedLengths } from '../../lib/cli/simulate/lengths';
-import { poissonArrivals, rateAt, traceArrivals } from '../../lib/cli/simulate/machine/arrivals';
-import { readTrace } from '../../lib/cli/simulate/machine/trace';
-import { drawCalls } from '../../lib/cli/simulate/machine/workload';
 
 const SHAPE = { baseRps: 1, peakRps: 20, riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 };
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;

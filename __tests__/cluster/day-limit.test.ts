@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { DayAccount } from '../../lib/cluster/day-limit/shared-day-limit';
 import type { Hold } from '../../lib/cluster/quota-lease/grant-request';
-import { REDIS_CLOCK_MS, SimulatedDay } from './day-limit-simulated';
+import { REDIS_CLOCK_MS, SimulatedDayLimit } from './simulated-day-limit';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -17,7 +17,7 @@ interface Use {
 
 /** Processes over one count, and what they let through. */
 class Cluster {
-  readonly day = new SimulatedDay();
+  readonly day = new SimulatedDayLimit();
   readonly used: Use[] = [];
   readonly accounts: DayAccount[];
 
@@ -26,7 +26,7 @@ class Cluster {
     readonly limit: number,
     latencyMs = () => 0.4,
   ) {
-    this.accounts = Array.from({ length: count }, () => new DayAccount(this.day.line(latencyMs), limit));
+    this.accounts = Array.from({ length: count }, () => new DayAccount(this.day.connect(latencyMs), limit));
     for (const account of this.accounts) {
       this.day.listeners.push((hour, sum) => account.told(hour, sum));
       account.setMembers(count);
@@ -53,7 +53,7 @@ class Cluster {
   }
 
   setAway(isAway: boolean): void {
-    this.day.isAway = isAway;
+    this.day.isDown = isAway;
     for (const account of this.accounts) account.setMode(isAway ? 'local-share' : 'shared');
   }
 
@@ -129,7 +129,7 @@ describe('a limit a day that processes share', () => {
       await jest.advanceTimersByTimeAsync(2);
     }
     expect(cluster.used).toHaveLength(2_000);
-    expect(cluster.day.questions).toBeLessThan(100);
+    expect(cluster.day.requestCount).toBeLessThan(100);
     cluster.close();
   });
 
@@ -141,9 +141,9 @@ describe('a limit a day that processes share', () => {
     }
     await jest.advanceTimersByTimeAsync(3_000);
     expect(cluster.day.sum).toBe(500);
-    const { questions } = cluster.day;
+    const { requestCount: questions } = cluster.day;
     await jest.advanceTimersByTimeAsync(60_000);
-    expect(cluster.day.questions).toBe(questions);
+    expect(cluster.day.requestCount).toBe(questions);
     cluster.close();
   });
 
@@ -169,7 +169,7 @@ describe('a limit a day that processes share', () => {
     await jest.advanceTimersByTimeAsync(10);
     expect(cluster.used).toHaveLength(10);
     const late = new DayAccount(
-      cluster.day.line(() => 1),
+      cluster.day.connect(() => 1),
       10,
     );
     const hold = late.take(1, performance.now());

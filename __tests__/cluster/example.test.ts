@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(60_000);
 

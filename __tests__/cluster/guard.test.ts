@@ -4,12 +4,12 @@ import express from 'express';
 import { type Balancer, createBalancer, rateLimitGuard } from 'express-ai-balancer';
 import { Redis } from 'ioredis';
 import request from 'supertest';
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
-import { Shop, type Visit } from './guard-shop';
+import { GuardedApp, type GuardedResponse } from './guarded-app';
 import { ClusterRig, type RedisServer } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(60_000);
 
@@ -18,7 +18,7 @@ const PREFIX = 'sale';
 const NOISE_MS = 120;
 
 const rig = new ClusterRig();
-let shops: Shop[] = [];
+let shops: GuardedApp[] = [];
 const balancers: Balancer[] = [];
 const closers: (() => void)[] = [];
 afterEach(async () => {
@@ -38,14 +38,14 @@ async function open(redis: RedisServer): Promise<void> {
     endpoints: [provider.endpoint({ price: { input: 1_000, output: 1_000 } })],
     cluster: { redis: redis.url, prefix: PREFIX },
   };
-  shops = await Promise.all([0, 0].map(() => Shop.start(config)));
+  shops = await Promise.all([0, 0].map(() => GuardedApp.start(config)));
 }
 
 /** One request after the other, to the shops in turn. */
-async function visits(tenant: string, count: number): Promise<Visit[]> {
-  const made: Visit[] = [];
+async function visits(tenant: string, count: number): Promise<GuardedResponse[]> {
+  const made: GuardedResponse[] = [];
   for (let n = 0; n < count; n++) {
-    const visit = await shops[n % shops.length]?.visit(tenant);
+    const visit = await shops[n % shops.length]?.request(tenant);
     if (visit) made.push(visit);
     // A call is charged when it has ended, which may be just after its answer.
     await pause(10);
@@ -63,7 +63,8 @@ function balancerAt(redis: string): Balancer {
   return balancer;
 }
 
-const served = (made: readonly Visit[]): number => made.filter(({ status }) => status === 200).length;
+const served = (made: readonly GuardedResponse[]): number =>
+  made.filter(({ status }) => status === 200).length;
 
 const withRedis = requires('redis-server');
 
@@ -94,7 +95,7 @@ withRedis.describe("a guard in the cluster's Redis", () => {
         ]),
       );
       for (const { ttlMs } of keys) expect(ttlMs).toBeGreaterThan(0);
-      expect(shops.flatMap(({ news }) => news)).toEqual([]);
+      expect(shops.flatMap(({ storeEvents: news }) => news)).toEqual([]);
     });
 
     if (clusterMode) return;
@@ -105,7 +106,7 @@ withRedis.describe("a guard in the cluster's Redis", () => {
     ])(
       'refuses nobody and keeps nobody waiting while that %s, then counts for all again',
       async (how, end, begin) => {
-        for (const { news } of shops) news.length = 0;
+        for (const { storeEvents: news } of shops) news.length = 0;
         const tenant = `rpm=200 ${how}`;
         await visits(tenant, 10);
         const running = visits(tenant, 60);
@@ -114,11 +115,11 @@ withRedis.describe("a guard in the cluster's Redis", () => {
         const made = await running;
         expect(served(made)).toBe(60);
         expect(Math.max(...made.map(({ ms }) => ms))).toBeLessThan(50 + NOISE_MS);
-        expect(shops.map(({ news }) => news)).toEqual([[true], [true]]);
+        expect(shops.map(({ storeEvents: news }) => news)).toEqual([[true], [true]]);
         await begin(redis);
         await soon(async () => {
           await visits(tenant, 2);
-          expect(shops.map(({ news }) => news)).toEqual([
+          expect(shops.map(({ storeEvents: news }) => news)).toEqual([
             [true, false],
             [true, false],
           ]);

@@ -15,11 +15,11 @@ function isAlive(pid: number): boolean {
 }
 
 redisTests.describe('a Redis of a test', () => {
-  const value = (redis: RedisServer) => redis.ask((client) => client.get('a'));
+  const value = (redis: RedisServer) => redis.withClient((client) => client.get('a'));
 
   it('loses its keys or keeps them when it restarts, on the same port', async () => {
     const redis = await rig.redis();
-    await redis.ask((client) => client.set('a', '1', 'EX', 60));
+    await redis.withClient((client) => client.set('a', '1', 'EX', 60));
     await redis.restart({ keep: true });
     expect(await value(redis)).toBe('1');
     const [key] = await redis.keys();
@@ -43,7 +43,7 @@ redisTests.describe('a Redis of a test', () => {
 
   it('is a Redis Cluster where it is told', async () => {
     const redis = await rig.redis({ clusterMode: true });
-    const both = (one: string, two: string) => redis.ask((client) => client.mset(one, '1', two, '2'));
+    const both = (one: string, two: string) => redis.withClient((client) => client.mset(one, '1', two, '2'));
     expect(await both('{a}:1', '{a}:2')).toBe('OK');
     await expect(both('a', 'b')).rejects.toThrow(/CROSSSLOT/);
   });
@@ -89,7 +89,7 @@ describe('members', () => {
     expect(even.some(({ code }) => code === 'ERR_AI_SATURATED')).toBe(true);
     expect(many.every(({ code, attempts }) => code === undefined && attempts === 1)).toBe(true);
     expect(many.some(({ waitMs }) => waitMs > 50)).toBe(true);
-    expect(steady.unended + crowd.unended).toBe(0);
+    expect(steady.unfinished + crowd.unfinished).toBe(0);
 
     const admissions = await provider.admissions();
     const answered = (outcomes: typeof even) => outcomes.filter(({ code }) => code === undefined).length;
@@ -113,8 +113,8 @@ describe('members', () => {
     const [outcome] = await member.load({ perSecond: 1, forMs: 1, timeoutMs: 500 });
     expect(Math.abs(outcome!.startedAt - Date.now())).toBeLessThan(10_000);
     expect(Math.abs(member.events[0]!.at - Date.now())).toBeLessThan(10_000);
-    const { restsUntil } = (await member.stats()).endpoints[0]!;
-    expect(restsUntil! - Date.now()).toBeGreaterThan(3_600_000);
+    const { cooldownUntil } = (await member.stats()).endpoints[0]!;
+    expect(cooldownUntil! - Date.now()).toBeGreaterThan(3_600_000);
   });
 
   it('can be killed, stopped and continued, and end with their rig', async () => {

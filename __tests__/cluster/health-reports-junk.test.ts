@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { decodeNews, encodeNews, type NewsItem } from '../../lib/cluster/health-reports/message';
 import { GROUP, Member } from './health-reports-member';
-import { Wire } from './health-reports-wire';
+import { SimulatedRedis } from './simulated-redis';
 
 const EPOCH = 1_000_000;
 
-let wire: Wire;
+let wire: SimulatedRedis;
 let member: Member;
 
 /** How the member stands: what its app sees, and what it lets through. */
@@ -13,34 +13,34 @@ function standing() {
   const { endpoint, group, events } = member;
   return {
     state: member.state,
-    admits: endpoint.breaker.admits,
-    restMs: member.restMs,
-    groupRests: group.restsUntil > performance.now(),
+    admits: endpoint.breaker.canEnter,
+    cooldownMs: member.cooldownMs,
+    groupRests: group.cooldownUntil > performance.now(),
     events: [...events],
   };
 }
 
-const UNTOUCHED = { state: 'closed', admits: true, restMs: 0, groupRests: false, events: [] };
+const UNTOUCHED = { state: 'closed', admits: true, cooldownMs: 0, groupRests: false, events: [] };
 
 /** Says it, and lets it arrive. */
 async function hear(...texts: string[]): Promise<void> {
-  for (const text of texts) wire.say(text);
+  for (const text of texts) wire.broadcast(text);
   await jest.advanceTimersByTimeAsync(2);
 }
 
 function message(said: object): string {
   const now = performance.now() + EPOCH;
-  const opened = { kind: 'opened', endpoint: 'e', restMs: 900, stepMs: 1_000 };
+  const opened = { kind: 'opened', endpoint: 'e', cooldownMs: 900, stepMs: 1_000 };
   return JSON.stringify({ v: 1, from: 'x', at: now, ...opened, ...said });
 }
 
-const REST = { kind: 'rest', class: 'unauthorized', restMs: 5_000, stepMs: undefined };
-const QUOTA = { kind: 'quota', quotas: [GROUP], restMs: 5_000, stepMs: undefined };
+const REST = { kind: 'cooldown', class: 'unauthorized', cooldownMs: 5_000, stepMs: undefined };
+const QUOTA = { kind: 'quota', quotas: [GROUP], cooldownMs: 5_000, stepMs: undefined };
 
 beforeEach(() => {
   jest.useFakeTimers({ now: 0 });
-  wire = new Wire();
-  member = new Member(wire.join(), () => ({ status: 200, ms: 1 }));
+  wire = new SimulatedRedis();
+  member = new Member(wire.connect(), () => ({ status: 200, ms: 1 }));
 });
 
 afterEach(() => {
@@ -53,14 +53,14 @@ describe('news', () => {
     fc.record({
       kind: fc.constant('opened' as const),
       endpoint: fc.string({ minLength: 1, maxLength: 200 }),
-      restMs: fc.double({ min: 0, max: 1e9, noNaN: true }).filter((ms) => !Object.is(ms, -0)),
+      cooldownMs: fc.double({ min: 0, max: 1e9, noNaN: true }).filter((ms) => !Object.is(ms, -0)),
       stepMs: fc.integer({ min: 0 }),
     }),
     fc.record({
       kind: fc.constant('quota' as const),
       endpoint: fc.string({ minLength: 1, maxLength: 200 }),
       quotas: fc.array(fc.string({ minLength: 1, maxLength: 209 }), { minLength: 1, maxLength: 2 }),
-      restMs: fc.integer({ min: 0 }),
+      cooldownMs: fc.integer({ min: 0 }),
     }),
   );
 
@@ -74,7 +74,7 @@ describe('news', () => {
   });
 
   it('holds no key, no prompt and no word of the upstream', async () => {
-    const secretive = new Member(wire.join(), () => ({
+    const secretive = new Member(wire.connect(), () => ({
       status: 401,
       ms: 1,
       error: { message: 'a secret word' },
@@ -87,10 +87,10 @@ describe('news', () => {
     expect(rest).toEqual({
       v: 1,
       from: 'm1',
-      kind: 'rest',
+      kind: 'cooldown',
       endpoint: 'e',
       class: 'unauthorized',
-      restMs: 600_000,
+      cooldownMs: 600_000,
     });
     secretive.close();
   });
@@ -108,7 +108,7 @@ describe('what only looks like news', () => {
       'at',
       'kind',
       'endpoint',
-      'restMs',
+      'cooldownMs',
       'stepMs',
       'class',
       'quotas',
@@ -136,14 +136,14 @@ describe('what only looks like news', () => {
     ['with a field too many', { key: 'sk-1' }],
     ['without a sender', { from: '' }],
     ['of an unknown kind', { kind: 'melted' }],
-    ['with a negative rest', { restMs: -1 }],
-    ['with a rest that is no number', { restMs: '900' }],
+    ['with a negative rest', { cooldownMs: -1 }],
+    ['with a rest that is no number', { cooldownMs: '900' }],
     ['of an endpoint that isn`t here', { endpoint: 'other' }],
     ['of an object`s own property', { endpoint: '__proto__' }],
     ['of its own', { from: 'm0' }],
-    ['of more than five seconds ago', { at: EPOCH - 5_100, restMs: 60_000 }],
+    ['of more than five seconds ago', { at: EPOCH - 5_100, cooldownMs: 60_000 }],
     ['of the future', { at: EPOCH + 700 }],
-    ['of a rest that is over', { at: EPOCH - 1_000, restMs: 900 }],
+    ['of a rest that is over', { at: EPOCH - 1_000, cooldownMs: 900 }],
     ['of a class that rests nothing', { ...REST, class: 'server' }],
     ['of an unknown quota', { ...QUOTA, quotas: ['group h'] }],
     ['of too many quotas', { ...QUOTA, quotas: [GROUP, 'a', 'b', 'c', 'd'] }],
@@ -156,22 +156,22 @@ describe('what only looks like news', () => {
 
 describe('news that can be read', () => {
   it.each([
-    ['an opening', { restMs: 1e300, stepMs: 1e300 }, 'open', 1_000],
-    ['a bad key', { ...REST, restMs: 1e300 }, 'resting', 60_000],
-    ['a 429', { ...QUOTA, restMs: 1e300 }, 'resting', 60_000],
+    ['an opening', { cooldownMs: 1e300, stepMs: 1e300 }, 'open', 1_000],
+    ['a bad key', { ...REST, cooldownMs: 1e300 }, 'cooldown', 60_000],
+    ['a 429', { ...QUOTA, cooldownMs: 1e300 }, 'cooldown', 60_000],
   ])('%s rests it for a bounded time, whatever it says', async (_what, said, state, mostMs) => {
     await hear(message(said));
     expect(member.state).toBe(state);
     const { breaker } = member.endpoint;
-    const restMs = Math.max(member.restMs, breaker.opensInMs(performance.now()));
-    expect(restMs).toBeGreaterThan(mostMs - 10);
-    expect(restMs).toBeLessThanOrEqual(mostMs);
+    const cooldownMs = Math.max(member.cooldownMs, breaker.msUntilProbe(performance.now()));
+    expect(cooldownMs).toBeGreaterThan(mostMs - 10);
+    expect(cooldownMs).toBeLessThanOrEqual(mostMs);
   });
 
   it('changes nothing when it comes again, or after newer news', async () => {
     const opened = message({});
     await hear(opened, opened);
-    const closed = message({ kind: 'closed', restMs: undefined, stepMs: undefined });
+    const closed = message({ kind: 'closed', cooldownMs: undefined, stepMs: undefined });
     await hear(closed);
     await hear(opened, closed, opened);
     expect(member.state).toBe('closed');
@@ -216,12 +216,12 @@ describe('news that can be read', () => {
 describe('a storm of messages', () => {
   it('is read for a part of a percent of a core: the rest is dropped unread', async () => {
     const parse = jest.spyOn(JSON, 'parse');
-    for (let n = 0; n < 5_000; n++) wire.say('{"v":1}');
+    for (let n = 0; n < 5_000; n++) wire.broadcast('{"v":1}');
     await jest.advanceTimersByTimeAsync(1);
     expect(parse.mock.calls.length).toBeLessThanOrEqual(1_001);
     parse.mockClear();
     await jest.advanceTimersByTimeAsync(1_000);
-    for (let n = 0; n < 5_000; n++) wire.say('{"v":1}');
+    for (let n = 0; n < 5_000; n++) wire.broadcast('{"v":1}');
     await jest.advanceTimersByTimeAsync(1);
     expect(parse.mock.calls.length).toBeLessThanOrEqual(202);
     parse.mockRestore();

@@ -6,21 +6,21 @@ import { ExpectedOutput } from '../../lib/call/tokens';
 import { ClusterNews } from '../../lib/cluster/health-reports/health-reports';
 import type { Claims, NewsChannel } from '../../lib/cluster/health-reports/ports';
 import { resolveConfig } from '../../lib/config/resolve';
-import { hearNews } from '../../lib/endpoint/apply-health-report';
+import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
 import { UpstreamFailure } from '../../lib/http/exchange';
 import { Transport } from '../../lib/http/transport';
 import { Quota } from '../../lib/quota/quota';
 
 /** What the provider does with one request: a status after so long, with headers and a body where they matter. */
-export interface Play {
+export interface ProviderAnswer {
   readonly status: number;
   readonly ms: number;
   readonly headers?: Record<string, string>;
   readonly error?: object;
 }
 
-export type End = 'served' | 'refused' | 'not-sent' | 'failed';
+export type CallOutcome = 'served' | 'refused' | 'not-sent' | 'failed';
 
 const ENDPOINT = 'e';
 export const GROUP = 'group g';
@@ -32,20 +32,20 @@ export class Member {
   readonly endpoint: Endpoint;
   readonly group = new Quota(GROUP, {}, 10);
   readonly events: string[] = [];
-  readonly news: ClusterNews | undefined;
+  readonly healthReports: ClusterNews | undefined;
   /** Requests that reached the provider. */
-  arrived = 0;
+  requestCount = 0;
   /** The call that was let in as a probe, and whether it is at the provider. */
   #probe: { readonly id: string; isSent: boolean } | undefined;
 
   /** @param play Asked for each request as it arrives. */
-  constructor(channel: (NewsChannel & Claims) | undefined, play: (member: Member) => Play) {
+  constructor(channel: (NewsChannel & Claims) | undefined, play: (member: Member) => ProviderAnswer) {
     const config = resolveConfig({
       endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
       http: {
         axios: axios.create({
           adapter: async (request) => {
-            this.arrived++;
+            this.requestCount++;
             const { user } = JSON.parse(request.data as string) as { user: string };
             if (this.#probe?.id === user) this.#probe.isSent = true;
             const { status, ms, headers = {}, error } = play(this);
@@ -63,10 +63,10 @@ export class Member {
     const dialect = config.dialects.get('openai')!;
     const { axios: instance, proxy, maxResponseBytes } = config.http;
     const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
-    this.news =
+    this.healthReports =
       channel &&
       new ClusterNews(channel, channel, (news, desk) => {
-        hearNews(news, desk, {
+        applyHealthReport(news, desk, {
           endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
           quota: (name) => [own, this.group].find((quota) => quota.name === name),
         });
@@ -85,15 +85,15 @@ export class Member {
       quotas: [own, this.group],
       listeners: {
         onState: (_endpoint, state) => this.events.push(state),
-        onRest: (_endpoint, detail, restMs) => this.events.push(`${detail.class} ${Math.round(restMs)}`),
-        onRoom: () => undefined,
+        onCooldown: (_endpoint, detail, restMs) => this.events.push(`${detail.class} ${Math.round(restMs)}`),
+        onCapacity: () => undefined,
       },
-      news: this.news,
+      healthReports: this.healthReports,
     });
   }
 
   /** Whether a probe of this member is at the provider, and still counts as one. */
-  get probes(): boolean {
+  get isProbing(): boolean {
     return this.#probe?.isSent === true && this.endpoint.breaker.state === 'half-open';
   }
 
@@ -101,51 +101,51 @@ export class Member {
     return this.endpoint.state(performance.now());
   }
 
-  get restMs(): number {
+  get cooldownMs(): number {
     const now = performance.now();
-    return Math.max(0, this.endpoint.restsUntil(now) - now);
+    return Math.max(0, this.endpoint.cooldownUntil(now) - now);
   }
 
-  /** @param counts A call that has moved on too often already takes an attempt that was not sent for one that failed. */
-  async call(counts = false): Promise<End> {
+  /** @param countsAsFailed A call that has moved on too often already takes an attempt that was not sent for one that failed. */
+  async call(countsAsFailed = false): Promise<CallOutcome> {
     const { endpoint } = this;
     const now = performance.now();
-    if (!endpoint.breaker.admits || endpoint.restsUntil(now) > 0) return 'refused';
-    const call = aCall();
+    if (!endpoint.breaker.canEnter || endpoint.cooldownUntil(now) > 0) return 'refused';
+    const call = createCall();
     const { requestId } = call.context;
     if (endpoint.breaker.state === 'half-open') this.#probe = { id: requestId, isSent: false };
-    const lease = endpoint.lease(call, { input: 1, output: 1 }, now);
+    const lease = endpoint.acquireSlot(call, { input: 1, output: 1 }, now);
     try {
       const { usage } = await endpoint.sendWhole(call, {
         limitMs: LIMIT_MS,
         maxResponseBytes: 1e6,
         signal: call.signal,
       });
-      lease.succeeded(usage);
+      lease.succeed(usage);
       return 'served';
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
       if (error.detail.staleSocket) {
-        if (counts) lease.failed(error);
-        else lease.aborted(false);
+        if (countsAsFailed) lease.fail(error);
+        else lease.abort(false);
         return 'not-sent';
       }
-      lease.failed(error);
+      lease.fail(error);
       return 'failed';
     } finally {
       if (this.#probe?.id === requestId) this.#probe = undefined;
     }
   }
 
-  async calls(times: number): Promise<End[]> {
-    const ends: End[] = [];
+  async calls(times: number): Promise<CallOutcome[]> {
+    const ends: CallOutcome[] = [];
     for (let n = 0; n < times; n++) ends.push(await this.call());
     return ends;
   }
 
   close(): void {
     this.endpoint.close();
-    this.news?.close();
+    this.healthReports?.close();
     this.group.close();
   }
 }
@@ -159,7 +159,7 @@ const ANSWER = {
   usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
 };
 
-function aCall(): Call {
+function createCall(): Call {
   const requestId = randomUUID();
   const body = { messages: [{ role: 'user' as const, content: 'a secret prompt' }], user: requestId };
   return prepareCall('chat', body, { requestId }, new AbortController().signal, {

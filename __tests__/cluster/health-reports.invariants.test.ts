@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { Member, type Play } from './health-reports-member';
-import { Wire } from './health-reports-wire';
+import { Member, type ProviderAnswer } from './health-reports-member';
+import { SimulatedRedis } from './simulated-redis';
 
-const SOUND: Play = { status: 200, ms: 20 };
+const SOUND: ProviderAnswer = { status: 200, ms: 20 };
 
-const PLAYS: Readonly<Record<string, Play>> = {
+const PLAYS: Readonly<Record<string, ProviderAnswer>> = {
   sound: SOUND,
   slow: { status: 200, ms: 1_500 },
   down: { status: 503, ms: 20 },
@@ -47,9 +47,9 @@ function seeded(seed: number): () => number {
 }
 
 async function tell({ members, phases, network }: Story, isRedisSteady: boolean) {
-  const wire = new Wire();
+  const wire = new SimulatedRedis();
   const random = seeded(network.seed);
-  wire.fate = () => {
+  wire.delivery = () => {
     if (random() * 100 < network.lossPercentage) return [];
     return Array.from({ length: network.copies }, () => random() * network.longestDelayMs);
   };
@@ -58,8 +58,8 @@ async function tell({ members, phases, network }: Story, isRedisSteady: boolean)
   const joined: Member[] = [];
   for (let nth = 0; nth < members; nth++) {
     joined.push(
-      new Member(wire.join(nth * 3 - 4), () => {
-        mostProbes = Math.max(mostProbes, joined.filter(({ probes }) => probes).length);
+      new Member(wire.connect(nth * 3 - 4), () => {
+        mostProbes = Math.max(mostProbes, joined.filter(({ isProbing: probes }) => probes).length);
         return PLAYS[plays[nth] ?? 'sound'] ?? SOUND;
       }),
     );

@@ -1,15 +1,15 @@
-import { GROUP, Member, type Play } from './health-reports-member';
-import { Wire } from './health-reports-wire';
+import { GROUP, Member, type ProviderAnswer } from './health-reports-member';
+import { SimulatedRedis } from './simulated-redis';
 
-const SOUND: Play = { status: 200, ms: 20 };
-const DOWN: Play = { status: 500, ms: 20 };
-const BAD_KEY: Play = { status: 401, ms: 20 };
-const BUSY: Play = { status: 429, ms: 20, headers: { 'retry-after': '1' } };
+const SOUND: ProviderAnswer = { status: 200, ms: 20 };
+const DOWN: ProviderAnswer = { status: 500, ms: 20 };
+const BAD_KEY: ProviderAnswer = { status: 401, ms: 20 };
+const BUSY: ProviderAnswer = { status: 429, ms: 20, headers: { 'retry-after': '1' } };
 
 const members: Member[] = [];
 
-function cluster(size: number, play: (member: Member) => Play, wire = new Wire()) {
-  const joined = Array.from({ length: size }, () => new Member(wire.join(), play));
+function cluster(size: number, play: (member: Member) => ProviderAnswer, wire = new SimulatedRedis()) {
+  const joined = Array.from({ length: size }, () => new Member(wire.connect(), play));
   members.push(...joined);
   return { wire, joined };
 }
@@ -65,18 +65,18 @@ describe('an endpoint that is down', () => {
     await during(joined[0]!.calls(5));
     await pass(1_010);
     expect(joined.map(({ state }) => state)).toEqual(['half-open', 'half-open', 'half-open']);
-    const before = joined.map(({ arrived }) => arrived);
+    const before = joined.map(({ requestCount: arrived }) => arrived);
     const ends = Promise.all(joined.map((member) => member.call()));
     await pass(50);
-    expect(joined.map(({ probes }) => probes).filter(Boolean)).toHaveLength(1);
-    expect(joined.map(({ endpoint }) => endpoint.breaker.admits)).toEqual([false, false, false]);
+    expect(joined.map(({ isProbing: probes }) => probes).filter(Boolean)).toHaveLength(1);
+    expect(joined.map(({ endpoint }) => endpoint.breaker.canEnter)).toEqual([false, false, false]);
     expect((await during(ends)).sort()).toEqual(['failed', 'not-sent', 'not-sent']);
     await pass(2);
     expect(joined.map(({ state }) => state)).toEqual(['open', 'open', 'open']);
     for (const { endpoint } of joined) {
-      expect(endpoint.breaker.opensInMs(performance.now())).toBeGreaterThan(1_400);
+      expect(endpoint.breaker.msUntilProbe(performance.now())).toBeGreaterThan(1_400);
     }
-    expect(joined.map(({ arrived }, nth) => arrived - before[nth]!).sort()).toEqual([0, 0, 1]);
+    expect(joined.map(({ requestCount: arrived }, nth) => arrived - before[nth]!).sort()).toEqual([0, 0, 1]);
   });
 
   it('is taken back by all as soon as one has found it sound', async () => {
@@ -106,18 +106,18 @@ describe('an endpoint that is down', () => {
     const [a, b] = joined as [Member, Member];
     await during(a.calls(5));
     for (let round = 0; round < 6; round++) {
-      await pass(Math.max(a.endpoint.breaker.opensInMs(performance.now()), 0) + 20);
+      await pass(Math.max(a.endpoint.breaker.msUntilProbe(performance.now()), 0) + 20);
       await during(a.call());
       await pass(300);
       await during(b.call());
       await pass(5);
     }
-    expect(b.arrived).toBeGreaterThan(0);
+    expect(b.requestCount).toBeGreaterThan(0);
   });
 });
 
 describe('the turn to probe', () => {
-  async function halfOpen(wire = new Wire(), play: () => Play = () => SOUND) {
+  async function halfOpen(wire = new SimulatedRedis(), play: () => ProviderAnswer = () => SOUND) {
     let isDown = true;
     const { joined } = cluster(2, () => (isDown ? DOWN : play()), wire);
     await during(joined[0]!.calls(5));
@@ -129,11 +129,11 @@ describe('the turn to probe', () => {
 
   it('is waited for while a process that has died holds it, and no longer', async () => {
     const { wire, a } = await halfOpen();
-    wire.seize('probe e', 6_000);
+    wire.claimAsOther('probe e', 6_000);
     expect(await during(a.call())).toBe('not-sent');
-    expect(a.endpoint.breaker.admits).toBe(false);
+    expect(a.endpoint.breaker.canEnter).toBe(false);
     await pass(100);
-    expect(a.endpoint.breaker.admits).toBe(true);
+    expect(a.endpoint.breaker.canEnter).toBe(true);
     expect(await during(a.call())).toBe('not-sent');
     await pass(6_000);
     expect(await during(a.call())).toBe('served');
@@ -142,10 +142,10 @@ describe('the turn to probe', () => {
 
   it('that did not come counts against nobody, however the call takes it', async () => {
     const { wire, b } = await halfOpen();
-    wire.seize('probe e', 60_000);
+    wire.claimAsOther('probe e', 60_000);
     expect(await during(b.call(true))).toBe('not-sent');
     expect([b.endpoint.failures, b.endpoint.inFlight, b.state]).toEqual([0, 0, 'half-open']);
-    expect(b.endpoint.failureShare.value(performance.now())).toBeLessThan(0.01);
+    expect(b.endpoint.failureRate.value(performance.now())).toBeLessThan(0.01);
   });
 
   it('is part of the time that the probe has', async () => {
@@ -186,10 +186,10 @@ describe('the turn to probe', () => {
     const { wire, a } = await halfOpen();
     wire.roundTripMs = 40;
     const ended = a.call();
-    wire.say(news('opened', { restMs: 2_000, stepMs: 2_000 }));
-    const before = a.arrived;
+    wire.broadcast(news('opened', { restMs: 2_000, stepMs: 2_000 }));
+    const before = a.requestCount;
     expect(await during(ended)).toBe('not-sent');
-    expect([a.arrived - before, a.state]).toEqual([0, 'open']);
+    expect([a.requestCount - before, a.state]).toEqual([0, 'open']);
     await pass(100);
     expect(wire.isClaimed('probe e')).toBe(false);
   });
@@ -201,23 +201,23 @@ describe('rests', () => {
     const [a, b] = joined as [Member, Member];
     await during(a.call());
     await pass(2);
-    expect(joined.map(({ state }) => state)).toEqual(['resting', 'resting', 'resting']);
-    expect(a.restMs).toBeGreaterThan(590_000);
-    expect(b.restMs).toBeGreaterThan(59_000);
-    expect(b.restMs).toBeLessThanOrEqual(60_000);
+    expect(joined.map(({ state }) => state)).toEqual(['cooldown', 'cooldown', 'cooldown']);
+    expect(a.cooldownMs).toBeGreaterThan(590_000);
+    expect(b.cooldownMs).toBeGreaterThan(59_000);
+    expect(b.cooldownMs).toBeLessThanOrEqual(60_000);
     expect(b.events).toEqual([expect.stringMatching(/^unauthorized (59\d{3}|60000)$/)]);
   });
 
   it('a 429 rests all that share the quota, for what is left of it', async () => {
-    const wire = new Wire();
-    wire.fate = () => [700];
+    const wire = new SimulatedRedis();
+    wire.delivery = () => [700];
     const { joined } = cluster(2, () => ({ status: 429, ms: 20, headers: { 'retry-after': '4' } }), wire);
     const [a, b] = joined as [Member, Member];
     await during(a.call());
     await pass(701);
-    expect(b.state).toBe('resting');
-    expect(Math.abs(b.restMs - a.restMs)).toBeLessThan(10);
-    expect(b.group.restsUntil).toBeGreaterThan(performance.now() + 3_000);
+    expect(b.state).toBe('cooldown');
+    expect(Math.abs(b.cooldownMs - a.cooldownMs)).toBeLessThan(10);
+    expect(b.group.cooldownUntil).toBeGreaterThan(performance.now() + 3_000);
     expect(JSON.parse(wire.sent[0]!)).toMatchObject({ kind: 'quota', quotas: ['endpoint e', GROUP] });
   });
 
@@ -227,7 +227,7 @@ describe('rests', () => {
     await during(a.call());
     await pass(1_200);
     await during(b.call());
-    expect(b.restMs).toBeGreaterThanOrEqual(1_990);
+    expect(b.cooldownMs).toBeGreaterThanOrEqual(1_990);
   });
 
   it('the 429s of one burst are told a few times at most', async () => {
@@ -246,13 +246,13 @@ describe('rests', () => {
     await pass(1);
     await during(old.call());
     await pass(5);
-    expect([old.state, fresh.state]).toEqual(['resting', 'closed']);
+    expect([old.state, fresh.state]).toEqual(['cooldown', 'closed']);
   });
 });
 
 describe('a process that is sick while the endpoint is sound', () => {
   /** Seconds that each healthy one loses while one fails all its calls for five minutes; each makes five calls a second. */
-  async function lostSeconds(size: number, sick: Play): Promise<number> {
+  async function lostSeconds(size: number, sick: ProviderAnswer): Promise<number> {
     const { joined } = cluster(size, (member) => (member === joined[0] ? sick : SOUND));
     const healthy = joined.slice(1);
     let refused = 0;
@@ -291,7 +291,7 @@ describe('a process that reaches what the others cannot', () => {
     const times: number[] = [];
     for (let tick = 0; tick < 600; tick++) {
       void member.call();
-      if (member.state === 'open') wire.say(news('closed', {}));
+      if (member.state === 'open') wire.broadcast(news('closed', {}));
       await pass(200);
       const closed = member.events.filter((event) => event === 'closed').length;
       if (closed > closings) times.push(Math.round(performance.now() / 1_000));

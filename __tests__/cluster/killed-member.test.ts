@@ -1,8 +1,8 @@
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member, type ObservedLimit, usedShare, worstExcess } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(60_000);
 

@@ -1,8 +1,8 @@
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type ObservedLimit, usedShare, worstExcess } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(30_000);
 

@@ -1,8 +1,8 @@
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(30_000);
 
@@ -35,7 +35,7 @@ requires('redis-server').describe('an outage of a provider that one process has 
 
     const openedAt = (member: Member) =>
       member.events.find(
-        ({ name, event }) => name === 'state' && (event as { state: string }).state === 'open',
+        ({ name, event }) => name === 'breaker' && (event as { state: string }).state === 'open',
       )?.at;
     expect(openedAt(other)! - openedAt(seer)!).toBeLessThan(1_000);
   });

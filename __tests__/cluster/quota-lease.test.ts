@@ -4,7 +4,7 @@ import type { ClusterMode } from '../../lib/cluster/options';
 import { ledgerDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
 import { LeaseAccount } from '../../lib/cluster/quota-lease/shared-quota';
 import { Bucket } from '../../lib/quota/bucket';
-import { SCALE, SimulatedLedger } from './quota-lease-simulated';
+import { SCALE, SimulatedLimiter } from './simulated-limiter';
 
 const LIMIT = 6_000;
 const BURST_SECONDS = 10;
@@ -31,16 +31,16 @@ class Process {
   refused = 0;
 
   constructor(
-    ledger: SimulatedLedger,
+    ledger: SimulatedLimiter,
     members: number,
     latencyMs: () => number,
     readonly onAdmit: (units: number) => void = () => undefined,
   ) {
     this.bucket = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }, (units) =>
-      this.account.shifted(units),
+      this.account.correct(units),
     );
     const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, shownMs: 0 };
-    this.account = new LeaseAccount(this.bucket, ledger.line(latencyMs), terms);
+    this.account = new LeaseAccount(this.bucket, ledger.connect(latencyMs), terms);
     this.account.configure(terms, members);
   }
 
@@ -68,7 +68,7 @@ class Process {
     while (performance.now() < until) {
       const size = units();
       if (await this.tryAdmit(size)) continue;
-      this.account.gather(size, performance.now());
+      this.account.prefetch(size, performance.now());
       // As a queue does: it looks when there may be room, and once in a while.
       const wait = Math.min(Math.max(1, this.waitMs(size)), 250);
       await new Promise((resolve) => setTimeout(resolve, wait));
@@ -78,7 +78,7 @@ class Process {
 
 function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
   const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
-  const ledger = new SimulatedLedger(bucketLimit, ledgerDepthMs(BURST_SECONDS * 1_000, count));
+  const ledger = new SimulatedLimiter(bucketLimit, ledgerDepthMs(BURST_SECONDS * 1_000, count));
   const processes = Array.from({ length: count }, () => new Process(ledger, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
     for (const { account } of processes) account.setMode(mode, performance.now());
@@ -113,7 +113,7 @@ describe('the quota of several processes', () => {
     expect(total).toBeGreaterThan(0.9 * (depth + (LIMIT / 60) * 40));
     // None of them starves.
     for (const { admitted } of processes) expect(admitted).toBeGreaterThan(total / 20);
-    expect(ledger.questions).toBeLessThan(4 * (40_000 / 100));
+    expect(ledger.requestCount).toBeLessThan(4 * (40_000 / 100));
   });
 
   it('lets a process that is alone take nearly all of it in leases, not in single calls', async () => {
@@ -123,7 +123,7 @@ describe('the quota of several processes', () => {
     await run(alone?.work(performance.now() + 30_000, () => 2) ?? Promise.resolve(), 32_000);
     close();
     expect(alone?.admitted).toBeGreaterThan(0.95 * (900 + 0.98 * 100 * 30));
-    expect(ledger.questions).toBeLessThan((alone?.admitted ?? 0) / 2 / 4);
+    expect(ledger.requestCount).toBeLessThan((alone?.admitted ?? 0) / 2 / 4);
   });
 
   it('takes what it takes of a bucket that has been full for a while too', async () => {
@@ -153,7 +153,7 @@ describe('the quota of several processes', () => {
     await run(Promise.all([processes[0]?.tryAdmit(10)]), 100);
     const before = ledger.level;
     processes[0]?.bucket.put(10, performance.now());
-    processes[0]?.account.returned(10);
+    processes[0]?.account.refund(10);
     await jest.advanceTimersByTimeAsync(10_000);
     await run(Promise.all([processes[1]?.tryAdmit(1)]), 10);
     expect(ledger.level).toBeGreaterThan(before);
@@ -166,14 +166,14 @@ describe('the quota of several processes', () => {
     const [one, other] = processes;
     await run(Promise.all([one?.tryAdmit(10), other?.tryAdmit(10)]), 100);
     one?.bucket.take(400, performance.now());
-    one?.account.overdrawn(400);
+    one?.account.overdraw(400);
     await jest.advanceTimersByTimeAsync(400);
     expect(ledger.level / SCALE).toBeLessThan(600);
-    one?.account.shifted(-300);
+    one?.account.correct(-300);
     await jest.advanceTimersByTimeAsync(400);
     expect(ledger.level / SCALE).toBeLessThan(350);
     // A correction says what is left, and never makes a debt.
-    one?.account.shifted(-5_000);
+    one?.account.correct(-5_000);
     await jest.advanceTimersByTimeAsync(300);
     expect(ledger.level / SCALE).toBeGreaterThanOrEqual(-1);
     close();
@@ -190,10 +190,10 @@ describe('without Redis', () => {
     const until = performance.now() + 40_000;
     const work = processes.map((process) => process.work(until, () => 10));
     await jest.advanceTimersByTimeAsync(12_000);
-    ledger.isAway = true;
+    ledger.isDown = true;
     setMode('local-share');
     await jest.advanceTimersByTimeAsync(10_000);
-    ledger.isAway = false;
+    ledger.isDown = false;
     setMode('shared');
     await run(Promise.all(work), 22_000);
     close();
@@ -206,7 +206,7 @@ describe('without Redis', () => {
     const { processes, setMode, ledger, close } = start(2);
     setMode('shared');
     await jest.advanceTimersByTimeAsync(100);
-    ledger.isAway = true;
+    ledger.isDown = true;
     const admitted = processes[0]?.tryAdmit(20);
     await jest.advanceTimersByTimeAsync(0);
     setMode('local-share');
@@ -267,15 +267,15 @@ describe('whatever happens', () => {
           } else if (what === 'return' && process.admitted >= units) {
             process.admitted -= units;
             process.bucket.put(units, performance.now());
-            process.account.returned(units);
+            process.account.refund(units);
           } else if (what === 'overdraw') {
             process.bucket.take(units, performance.now());
-            process.account.overdrawn(units);
+            process.account.overdraw(units);
           } else if (what === 'correct') {
-            process.account.shifted(units - 200);
+            process.account.correct(units - 200);
           } else if (what === 'outage' || what === 'back') {
-            ledger.isAway = what === 'outage';
-            setMode(ledger.isAway ? 'local-share' : 'shared');
+            ledger.isDown = what === 'outage';
+            setMode(ledger.isDown ? 'local-share' : 'shared');
           }
           await jest.advanceTimersByTimeAsync(pauseMs);
           const now = performance.now();
@@ -286,7 +286,7 @@ describe('whatever happens', () => {
           }
           expect(Number.isSafeInteger(ledger.level)).toBe(true);
         }
-        if (ledger.isAway) setMode('local-share');
+        if (ledger.isDown) setMode('local-share');
         await jest.advanceTimersByTimeAsync(10_000);
         expect(waiting).toBe(0);
         close();

@@ -1,6 +1,6 @@
 import { type BalancerConfig, createBalancer } from 'express-ai-balancer';
 import { Cluster } from 'ioredis';
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { until } from '../helpers/provider';
 import { requires } from '../helpers/requires';
 import {
@@ -11,7 +11,7 @@ import {
   worstExcess,
 } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(60_000);
 

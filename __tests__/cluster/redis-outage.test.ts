@@ -1,4 +1,4 @@
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 import {
   ClusterRig,
@@ -9,7 +9,7 @@ import {
   worstExcess,
 } from './harness';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 jest.setTimeout(60_000);
 
@@ -115,7 +115,7 @@ requires('redis-server').describe('in the middle of the load', () => {
   });
 
   it('every call ends, and fails for want of quota only', () => {
-    expect(run.members.map(({ unended }) => unended)).toEqual([0, 0, 0]);
+    expect(run.members.map(({ unfinished: unended }) => unended)).toEqual([0, 0, 0]);
     const codes = new Set(run.scarce.map(({ code }) => code));
     expect(codes).toContain('ERR_AI_SATURATED');
     // One that got its quota at the last moment is late on a busy machine.

@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AiBalancerError, type AiBalancerErrorCode, holysheep } from 'express-ai-balancer';
 import { endpoints, helpdesk } from '../../examples/basic/helpdesk';
-import { post, Site } from '../helpers/express';
+import { post, TestServer } from '../helpers/express';
 import { Rig } from '../helpers/provider';
 import { codeBlocks, runExample } from '../helpers/run-example';
 
 const ROOT = join(__dirname, '../..');
 const rig = new Rig();
-const site = new Site();
+const site = new TestServer();
 const MODELS = {
   'gpt-4o-mini': {},
   'gpt-4o': {},
@@ -25,7 +25,7 @@ describe('the basic example', () => {
     const app = helpdesk(
       holysheep({ apiKey: 'k', baseURL: provider.url, models: ['gpt-4o-mini', 'deepseek-chat'] }),
     );
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/ask`, {}, QUESTION)).json).toEqual({ answer: 'On its way.' });
     provider.fault({ kind: 'err5xx', models: ['gpt-4o-mini'] });
     expect((await post(`${url}/ask`, {}, QUESTION)).json).toEqual({ answer: 'On its way.' });

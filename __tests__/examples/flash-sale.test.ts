@@ -8,10 +8,10 @@ import { FLEET, ONE_KEY } from '../../examples/flash-sale/fleet';
 import { publishedLengths, traceLengths } from '../../examples/flash-sale/lengths';
 import { progressLine, table } from '../../examples/flash-sale/report';
 import { type Progress, runSale } from '../../examples/flash-sale/run';
-import { questionsOf, rateAt, SALE, stretched } from '../../examples/flash-sale/sale';
-import { needsTheMachine } from '../helpers/alone';
+import { questionsOf, rateAt, SALE, scaledTo } from '../../examples/flash-sale/sale';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 function questions(seed: number) {
   const random = seededRandom(seed);
@@ -92,7 +92,7 @@ describe('the sale', () => {
 it('lives through a small sale, eight times as fast: the balanced shop answers, the one key does not', async () => {
   const small = { ...ONE_KEY, physics: { ...ONE_KEY.physics, rpm: 60, tpm: 60_000, bucketSeconds: 10 } };
   const sale = {
-    ...stretched(SALE, 40),
+    ...scaledTo(SALE, 40),
     usualRate: 0.16,
     down: { provider: 'openai-4o-k2', from: 15, to: 25 },
   };
@@ -112,7 +112,7 @@ it('lives through a small sale, eight times as fast: the balanced shop answers, 
     expect(oneKey.tally.percent).toBeLessThan(50);
     expect(oneKey.rateLimited).toBeGreaterThan(50);
     expect(balanced.usd).toBeGreaterThan(0);
-    expect(new Set(seen.flatMap(({ troubles }) => troubles))).toEqual(
+    expect(new Set(seen.flatMap(({ faults: troubles }) => troubles))).toEqual(
       new Set(['gemini-flash slow', 'openai-4o-k2 down']),
     );
     expect(await (await fetch(`${shop.url}/stats`)).json()).toMatchObject({ total: 4 });
@@ -133,6 +133,6 @@ it('ends with a table of both shops', () => {
   expect(text).toMatch(/p99 +3\.0 s +-/);
   expect(text).toMatch(/429s drawn +0 +1,234/);
   expect(text).toMatch(/cost per 1,000 answers +\$250\.00/);
-  const line = progressLine({ second: 75, balanced: tally, oneKey: tally, troubles: ['a slow'] }, SALE);
+  const line = progressLine({ second: 75, balanced: tally, oneKey: tally, faults: ['a slow'] }, SALE);
   expect(line).toMatch(/^1:15 .*calls\/s \| +4 asked \| in time: balanced +2, one key +2 \| a slow$/);
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import express, { type RequestHandler, type Response } from 'express';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { helpdesk, page as helpdeskPage } from '../../examples/streaming-chat/server';
-import { Site } from '../helpers/express';
+import { TestServer } from '../helpers/express';
 import { endpointAt, Rig, until } from '../helpers/provider';
 import { requires } from '../helpers/requires';
 
@@ -20,7 +20,7 @@ const WORDS = 'Your parcel left our house this morning. ';
 
 const real = requires('chromium');
 const rig = new Rig();
-const site = new Site();
+const site = new TestServer();
 
 real.describe('the streaming helpdesk, in a browser', () => {
   let browser: Browser;
@@ -51,7 +51,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
       reply: () => WORDS.repeat(sentences),
     });
     const app = helpdesk([endpointAt(provider, { model: 'gpt-4o-mini' })]);
-    return { provider, app, url: await site.open(app) };
+    return { provider, app, url: await site.listen(app) };
   }
 
   /** The page over events written by hand. */
@@ -59,7 +59,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     const app = express();
     app.use(helpdeskPage(), express.json());
     app.post('/chat', handler);
-    return open(await site.open(app), options);
+    return open(await site.listen(app), options);
   }
 
   const ask = async (page: Page, question = 'Where is my parcel?') => {
@@ -148,7 +148,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
       endpointAt(main!, { model: 'gpt-4o-mini' }),
       endpointAt(spare!, { name: 'spare', model: 'gpt-4o-mini', tier: 1 }),
     ]);
-    const page = await open(await site.open(app));
+    const page = await open(await site.listen(app));
     await ask(page);
     await answers(page).filter({ hasText: 'Your parcel' }).waitFor();
     await status(page, 'The answer is complete.');

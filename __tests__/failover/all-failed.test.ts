@@ -1,5 +1,16 @@
 import type { AiBalancerError } from 'express-ai-balancer';
-import { answer, ask, BODY, error, inTurn, Rig, rejection, reset, silence, statsOf } from './upstream';
+import {
+  answer,
+  BODY,
+  chatText,
+  error,
+  inSequence,
+  Rig,
+  rejection,
+  reset,
+  silence,
+  statsOf,
+} from './upstream';
 
 const rig = new Rig();
 const LIMITED = error(429, {}, { 'retry-after': '30' });
@@ -44,35 +55,35 @@ describe('when every endpoint tried has failed', () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => [name, error(500)]));
     const { balancer, upstream } = await rig.start(plays, { retry: { maxAttempts: 3 } });
     await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
-    expect(upstream.arrivals.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+    expect(upstream.requests.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
   });
 });
 
 describe('the same endpoint again', () => {
   it('is asked with backoff, and only when nothing else is left', async () => {
     const { balancer, upstream } = await rig.start(
-      { a: inTurn(error(500), error(500), answer('at last')), b: error(401) },
+      { a: inSequence(error(500), error(500), answer('at last')), b: error(401) },
       { retry: { baseDelayMs: 60, maxDelayMs: 1_000 } },
     );
-    const { text, route } = await ask(balancer, false);
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('at last');
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b', 'a', 'a']);
-    const [, b, again, third] = upstream.arrivals.map(({ at }) => at);
+    const [, b, again, third] = upstream.requests.map(({ at }) => at);
     expect(again! - b!).toBeGreaterThanOrEqual(58);
     expect(third! - again!).toBeGreaterThanOrEqual(118);
   });
 
   it('is asked with backoff when the others are there but closed off by their breakers', async () => {
     const { balancer, upstream } = await rig.start(
-      { b: error(500), a: inTurn(answer(), answer(), error(500), answer('at last')) },
+      { b: error(500), a: inSequence(answer(), answer(), error(500), answer('at last')) },
       { retry: { baseDelayMs: 100 }, breaker: { consecutiveFailures: 2, resetTimeoutMs: 10_000 } },
     );
-    await ask(balancer, false);
-    await ask(balancer, false);
+    await chatText(balancer, false);
+    await chatText(balancer, false);
     expect(statsOf(balancer, 'b').state).toBe('open');
-    const { text } = await ask(balancer, false);
+    const { text } = await chatText(balancer, false);
     expect(text).toBe('at last');
-    const [first, second] = upstream.arrivals.slice(-2);
+    const [first, second] = upstream.requests.slice(-2);
     expect([first?.name, second?.name]).toEqual(['a', 'a']);
     expect(second!.at - first!.at).toBeGreaterThanOrEqual(48);
   });
@@ -94,11 +105,11 @@ describe('the same endpoint again', () => {
 
   it('is waited for as long as Retry-After says where it is the only one', async () => {
     const { balancer, upstream } = await rig.start({
-      a: inTurn(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
+      a: inSequence(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
     });
-    const { text, route } = await ask(balancer, false);
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('later');
-    const [first, second] = upstream.arrivals;
+    const [first, second] = upstream.requests;
     expect(second!.at - first!.at).toBeGreaterThanOrEqual(148);
     expect(route.waitMs).toBeGreaterThanOrEqual(140);
   });
@@ -108,13 +119,13 @@ describe('resting after a 429', () => {
   it('ends not before Retry-After, and no call is sent until then', async () => {
     const { balancer, upstream } = await rig.start({ a: LIMITED, b: answer() });
     const before = Date.now();
-    await ask(balancer, false);
-    for (let n = 0; n < 5; n++) await ask(balancer, n % 2 === 0);
+    await chatText(balancer, false);
+    for (let n = 0; n < 5; n++) await chatText(balancer, n % 2 === 0);
     expect(upstream.count('a')).toBe(1);
-    const { restsUntil, state } = statsOf(balancer, 'a');
-    expect(state).toBe('resting');
-    expect(restsUntil).toBeGreaterThanOrEqual(before + 30_000 - 2);
-    expect(restsUntil).toBeLessThanOrEqual(Date.now() + 33_000 + 2);
+    const { cooldownUntil, state } = statsOf(balancer, 'a');
+    expect(state).toBe('cooldown');
+    expect(cooldownUntil).toBeGreaterThanOrEqual(before + 30_000 - 2);
+    expect(cooldownUntil).toBeLessThanOrEqual(Date.now() + 33_000 + 2);
   });
 
   it('is shared by all endpoints of the quota group', async () => {
@@ -122,17 +133,17 @@ describe('resting after a 429', () => {
       { a: LIMITED, b: answer(), c: answer() },
       { each: { a: { quotaGroup: 'account' }, b: { quotaGroup: 'account' } } },
     );
-    const { route } = await ask(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.endpoint).toBe('c');
     expect(upstream.count('b')).toBe(0);
-    expect(balancer.stats().endpoints.map(({ state }) => state)).toEqual(['resting', 'resting', 'closed']);
+    expect(balancer.stats().endpoints.map(({ state }) => state)).toEqual(['cooldown', 'cooldown', 'closed']);
   });
 
   it('does not grow with the number of calls that the same burst had refused', async () => {
     const { balancer } = await rig.start({ a: error(429), b: answer() });
-    await Promise.all(Array.from({ length: 8 }, () => ask(balancer, false)));
-    const { restsUntil } = statsOf(balancer, 'a');
-    expect(restsUntil! - Date.now()).toBeLessThanOrEqual(1_100);
+    await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
+    const { cooldownUntil } = statsOf(balancer, 'a');
+    expect(cooldownUntil! - Date.now()).toBeLessThanOrEqual(1_100);
   });
 
   it('leaves nothing of the quota where no header says more, and no debt', async () => {
@@ -140,7 +151,7 @@ describe('resting after a 429', () => {
       { a: LIMITED, b: answer() },
       { each: { a: { rpm: 600, tpm: 60_000 } } },
     );
-    await ask(balancer, false);
+    await chatText(balancer, false);
     const { requestsLeft, tokensLeft } = statsOf(balancer, 'a');
     expect(requestsLeft).toBe(0);
     expect(tokensLeft).toBeGreaterThanOrEqual(0);
@@ -161,14 +172,14 @@ describe('resting after a 429', () => {
   );
 
   it('after a bad key lasts minutes, is told, and ends with enable()', async () => {
-    const { balancer, upstream } = await rig.start({ a: inTurn(error(401), answer()), b: answer() });
+    const { balancer, upstream } = await rig.start({ a: inSequence(error(401), answer()), b: answer() });
     const rests: unknown[] = [];
-    balancer.on('rest', (rest) => rests.push(rest));
-    await ask(balancer, false);
-    await ask(balancer, false);
-    expect(rests).toEqual([{ endpoint: 'a', class: 'unauthorized', restMs: 600_000 }]);
+    balancer.on('cooldown', (rest) => rests.push(rest));
+    await chatText(balancer, false);
+    await chatText(balancer, false);
+    expect(rests).toEqual([{ endpoint: 'a', class: 'unauthorized', cooldownMs: 600_000 }]);
     expect(upstream.count('a')).toBe(1);
     balancer.endpoint('a').enable();
-    expect((await ask(balancer, false)).route.endpoint).toBe('a');
+    expect((await chatText(balancer, false)).route.endpoint).toBe('a');
   });
 });

@@ -1,5 +1,5 @@
 import { backoffMs, sleep } from '../../lib/failover/backoff';
-import { answer, ask, Rig, silence } from './upstream';
+import { answer, chatText, Rig, silence } from './upstream';
 
 const rig = new Rig();
 const after =
@@ -14,7 +14,7 @@ describe('how long an attempt may take', () => {
         { a: after(150) },
         { timeouts: { firstTokenMs: stream ? 400 : 50, totalMs: 2_000 } },
       );
-      expect((await ask(balancer, stream)).text).toBe('late');
+      expect((await chatText(balancer, stream)).text).toBe('late');
     }
   });
 
@@ -24,7 +24,7 @@ describe('how long an attempt may take', () => {
       { a: silence, b: answer('b') },
       { models, timeouts: { firstTokenMs: 10 }, strategy: 'weighted' },
     );
-    const { text, route } = await ask(balancer, false);
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('b');
     expect(route.attempts[0]!.ms).toBeGreaterThanOrEqual(175);
     expect(route.attempts[0]!.ms).toBeLessThan(400);
@@ -38,7 +38,7 @@ describe('how long an attempt may take', () => {
       { a: after(150), b: answer('b') },
       { models, timeouts: { firstTokenMs: 50 } },
     );
-    expect((await ask(balancer, true)).text).toBe('late');
+    expect((await chatText(balancer, true)).text).toBe('late');
     expect(upstream.count('b')).toBe(0);
   });
 
@@ -50,7 +50,7 @@ describe('how long an attempt may take', () => {
       { models, timeouts: { firstTokenMs: 600 } },
     );
     const from = performance.now();
-    await expect(ask(balancer, true, { timeoutMs: 1_000 })).rejects.toMatchObject({
+    await expect(chatText(balancer, true, { timeoutMs: 1_000 })).rejects.toMatchObject({
       code: 'ERR_AI_DEADLINE',
       attempts: [
         { endpoint: 'a', class: 'timeout' },

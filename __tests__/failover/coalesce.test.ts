@@ -1,14 +1,14 @@
 import {
-  type Arrival,
   answer,
   BODY,
   error,
   json,
-  type Play,
+  type Responder,
   Rig,
   rejection,
   silence,
   statsOf,
+  type UpstreamRequest,
   until,
 } from './upstream';
 
@@ -16,8 +16,8 @@ const rig = new Rig();
 const COLD = { ...BODY, temperature: 0 };
 
 /** Answers when told to. */
-function held(): { play: Play; release: (play?: Play) => void } {
-  const waiting: Arrival[] = [];
+function held(): { play: Responder; release: (play?: Responder) => void } {
+  const waiting: UpstreamRequest[] = [];
   return {
     play: (arrival) => void waiting.push(arrival),
     release: (play = answer()) => {
@@ -26,7 +26,7 @@ function held(): { play: Play; release: (play?: Play) => void } {
   };
 }
 
-const vectors: Play = (arrival) =>
+const vectors: Responder = (arrival) =>
   json(arrival, 200, {
     object: 'list',
     data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }],

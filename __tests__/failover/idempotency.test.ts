@@ -3,7 +3,7 @@ import { aiBalancer, aiGateway } from 'express-ai-balancer';
 import request from 'supertest';
 import { AnswerStore } from '../../lib/failover/answer-store';
 import { openaiDialect } from '../../lib/provider/openai';
-import { answer, BODY, error, inTurn, Rig, rejection, silence, until } from './upstream';
+import { answer, BODY, error, inSequence, Rig, rejection, silence, until } from './upstream';
 
 const rig = new Rig();
 const KEY = { idempotencyKey: 'k1' };
@@ -61,7 +61,7 @@ describe('a call with a key', () => {
 
   it('is sent anew after a failure, and after all callers have left', async () => {
     const { balancer, upstream } = await rig.start(
-      { a: inTurn(error(400), silence, answer()) },
+      { a: inSequence(error(400), silence, answer()) },
       { idempotency: true },
     );
     await rejection(balancer.chat(BODY, KEY));

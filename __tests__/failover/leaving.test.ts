@@ -1,8 +1,8 @@
 import type { Balancer } from 'express-ai-balancer';
 import {
   answer,
-  ask,
   BODY,
+  chatText,
   error,
   Rig,
   rejection,
@@ -169,7 +169,7 @@ describe('when the caller leaves', () => {
     const { signal } = new AbortController();
     const added = jest.spyOn(signal, 'addEventListener');
     const removed = jest.spyOn(signal, 'removeEventListener');
-    for (let n = 0; n < 10; n++) await ask(balancer, n % 2 === 0, { signal });
+    for (let n = 0; n < 10; n++) await chatText(balancer, n % 2 === 0, { signal });
     expect(added.mock.calls.length - removed.mock.calls.length).toBeLessThanOrEqual(1);
   });
 });
@@ -180,7 +180,7 @@ describe("a deadline of the caller's own", () => {
     async (stream) => {
       const { balancer } = await rig.start({ a: silence }, { breaker: { consecutiveFailures: 3 } });
       for (let n = 0; n < 4; n++) {
-        const failed = await rejection(ask(balancer, stream, { timeoutMs: 15 }));
+        const failed = await rejection(chatText(balancer, stream, { timeoutMs: 15 }));
         expect(failed).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
       }
       expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
@@ -192,7 +192,9 @@ describe("a deadline of the caller's own", () => {
       { a: (arrival) => startStream(arrival, 'One') },
       { breaker: { consecutiveFailures: 1 } },
     );
-    await expect(ask(balancer, true, { timeoutMs: 60 })).rejects.toMatchObject({ code: 'ERR_AI_DEADLINE' });
+    await expect(chatText(balancer, true, { timeoutMs: 60 })).rejects.toMatchObject({
+      code: 'ERR_AI_DEADLINE',
+    });
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
   });
 

@@ -1,37 +1,37 @@
 import {
-  type Arrival,
   answer,
-  ask,
+  chatText,
   error,
   event,
   json,
-  type Play,
+  type Responder,
   Rig,
   raw,
   reset,
   silence,
   startStream,
   statsOf,
+  type UpstreamRequest,
 } from './upstream';
 
 const rig = new Rig();
 
 const html = raw(200, '<html><body>502 Bad Gateway</body></html>', { 'content-type': 'text/html' });
 const streamed =
-  (...parts: string[]): Play =>
-  ({ res }: Arrival) => {
+  (...parts: string[]): Responder =>
+  ({ res }: UpstreamRequest) => {
     res.writeHead(200, { 'content-type': 'text/event-stream' });
     for (const part of parts) res.write(part);
     res.end();
   };
-const cutBody: Play = ({ res }) => {
+const cutBody: Responder = ({ res }) => {
   res.writeHead(200, { 'content-type': 'application/json', 'content-length': '500' });
   res.write('{"choices":[{"index":0,');
   setTimeout(() => res.socket?.destroy(), 5);
 };
 
 /** What an endpoint does, the class it stands for, and whether it speaks against the endpoint. */
-const FAILURES: [what: string, play: Play, failure: string, counts: boolean][] = [
+const FAILURES: [what: string, play: Responder, failure: string, counts: boolean][] = [
   ['a 500', error(500), 'server', true],
   ['a 503 page of a proxy', raw(503, '<html>503 Service Unavailable</html>'), 'server', true],
   ['a 529', error(529, { type: 'overloaded_error' }), 'server', true],
@@ -80,7 +80,7 @@ describe.each([
   it.each(failures)('comes from another endpoint after %s', async (_what, play, failure, counts) => {
     const timeouts = { firstTokenMs: 80 };
     const { balancer, upstream } = await rig.start({ a: play, b: answer('from b') }, { timeouts });
-    const { text, route } = await ask(balancer, stream);
+    const { text, route } = await chatText(balancer, stream);
     expect(text).toBe('from b');
     expect(route.endpoint).toBe('b');
     expect(route.attempts.map((attempt) => [attempt.endpoint, attempt.class])).toEqual([
@@ -89,13 +89,13 @@ describe.each([
     ]);
     expect([upstream.count('a'), upstream.count('b')]).toEqual([1, 1]);
     expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
-    expect(statsOf(balancer, 'a').state).toBe(counts ? 'closed' : 'resting');
+    expect(statsOf(balancer, 'a').state).toBe(counts ? 'closed' : 'cooldown');
   });
 
   it('comes from another endpoint after a refused connection', async () => {
     const gone = { name: 'gone', model: 'm', baseURL: 'http://127.0.0.1:1', tier: 0 };
     const { balancer } = await rig.start({ b: answer() }, { more: [gone], each: { b: { tier: 1 } } });
-    const { route } = await ask(balancer, stream);
+    const { route } = await chatText(balancer, stream);
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['connection', undefined]);
   });
 
@@ -109,7 +109,7 @@ describe.each([
   ])('is refused at once as the upstream says with %s', async (_what, status, message) => {
     const play = error(status, { message, type: 'invalid_request_error', param: 'messages' });
     const { balancer, upstream } = await rig.start({ a: play, b: answer() });
-    await expect(ask(balancer, stream)).rejects.toMatchObject({
+    await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
       status,
       message,
@@ -128,7 +128,7 @@ it('never follows a redirect, which would carry the key away', async () => {
     b: answer(),
     thief: answer(),
   });
-  await ask(balancer, false);
+  await chatText(balancer, false);
   expect(upstream.count('thief')).toBe(0);
 });
 
@@ -139,5 +139,5 @@ it('never passes an answer on that lacks its end', async () => {
       arrival.res.end();
     },
   });
-  await expect(ask(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502 });
+  await expect(chatText(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502 });
 });

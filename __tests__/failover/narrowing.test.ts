@@ -1,4 +1,4 @@
-import { answer, ask, error, Rig } from './upstream';
+import { answer, chatText, error, Rig } from './upstream';
 
 const rig = new Rig();
 const TOO_LONG = error(400, { code: 'context_length_exceeded', message: 'maximum context length is 8192' });
@@ -20,13 +20,13 @@ describe.each([
         },
       },
     );
-    expect((await ask(balancer, stream)).text).toBe('it fits');
-    expect(upstream.arrivals.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
+    expect((await chatText(balancer, stream)).text).toBe('it fits');
+    expect(upstream.requests.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
   });
 
   it('is the caller’s where no window is larger, and harms no endpoint', async () => {
     const { balancer, upstream } = await rig.start({ a: TOO_LONG, b: answer() });
-    await expect(ask(balancer, stream)).rejects.toMatchObject({
+    await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',
       status: 400,
       message: 'maximum context length is 8192',
@@ -43,7 +43,7 @@ describe.each([
 ])('a refusal by content policy (%s)', (_, stream) => {
   it('comes back as it is', async () => {
     const { balancer, upstream } = await rig.start({ a: REFUSED, b: answer() });
-    await expect(ask(balancer, stream)).rejects.toMatchObject({
+    await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTENT_POLICY',
       status: 400,
       message: 'the response was filtered',
@@ -56,7 +56,7 @@ describe.each([
       { a: REFUSED, b: answer(), lenient: answer('well then') },
       { each: { lenient: { model: 'lenient' } }, contentPolicyFallbacks: { m: ['lenient'] } },
     );
-    const { text } = await ask(balancer, stream);
+    const { text } = await chatText(balancer, stream);
     expect(text).toBe('well then');
     expect(upstream.count('b')).toBe(0);
   });
@@ -69,7 +69,7 @@ describe.each([
         contentPolicyFallbacks: { m: ['lenient'] },
       },
     );
-    await expect(ask(balancer, stream, { tags: ['eu'] })).rejects.toMatchObject({
+    await expect(chatText(balancer, stream, { tags: ['eu'] })).rejects.toMatchObject({
       code: 'ERR_AI_CONTENT_POLICY',
       message: 'the response was filtered',
     });
@@ -88,10 +88,10 @@ describe.each([
       code: 'rate_limit_exceeded',
     });
     const { balancer, upstream } = await rig.start({ a: tooLarge, b: answer() });
-    const { route } = await ask(balancer, stream);
+    const { route } = await chatText(balancer, stream);
     expect(route.attempts[0]?.class).toBe('too_large');
     expect(balancer.stats().healthy).toBe(2);
-    await ask(balancer, stream);
+    await chatText(balancer, stream);
     expect(upstream.count('a')).toBe(2);
   });
 });

@@ -1,10 +1,10 @@
 import axios, { type AxiosAdapter, AxiosError } from 'axios';
 import { type BalancerConfig, createBalancer } from 'express-ai-balancer';
 import { seededRandom } from 'express-ai-balancer/simulator';
-import { needsTheMachine } from '../helpers/alone';
+import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { BODY } from './upstream';
 
-needsTheMachine();
+requireExclusiveMachine();
 
 const ANSWER = JSON.stringify({
   id: 'x',
@@ -87,7 +87,7 @@ describe('at default settings', () => {
         endpoints: [endpoint('primary', { price }), endpoint('spare', { price: { input: 1, output: 1 } })],
       });
       const states: string[] = [];
-      balancer.on('state', (event) => event.endpoint === 'primary' && states.push(event.state));
+      balancer.on('breaker', (event) => event.endpoint === 'primary' && states.push(event.state));
       const ends = await calls(balancer, 20, 5);
       const steady = share(attempts, 0);
       expect(steady).toBeGreaterThan(0.3);

@@ -1,7 +1,18 @@
 import type { AiBalancerError } from 'express-ai-balancer';
 import { startProvider } from 'express-ai-balancer/simulator';
 import { RetryBudget } from '../../lib/failover/retry-budget';
-import { answer, ask, BODY, endStream, error, Rig, rejection, startStream, statsOf, until } from './upstream';
+import {
+  answer,
+  BODY,
+  chatText,
+  endStream,
+  error,
+  Rig,
+  rejection,
+  startStream,
+  statsOf,
+  until,
+} from './upstream';
 
 const rig = new Rig();
 
@@ -50,12 +61,12 @@ describe('a server that dies abruptly', () => {
       },
     );
     const outage = dying.fault({ kind: 'err5xx' });
-    await Promise.all(Array.from({ length: 10 }, () => ask(balancer, false)));
+    await Promise.all(Array.from({ length: 10 }, () => chatText(balancer, false)));
     const before = dying.stats().seen;
     const states: string[] = [];
-    balancer.on('state', ({ endpoint, state }) => endpoint === 'dying' && states.push(state));
+    balancer.on('breaker', ({ endpoint, state }) => endpoint === 'dying' && states.push(state));
     const end = performance.now() + 700;
-    while (performance.now() < end) await Promise.all([1, 2, 3, 4].map(() => ask(balancer, false)));
+    while (performance.now() < end) await Promise.all([1, 2, 3, 4].map(() => chatText(balancer, false)));
     const probes = dying.stats().seen - before;
     expect(probes).toBeGreaterThanOrEqual(3);
     // One for each time it half-opened, however many calls there were.
@@ -63,9 +74,9 @@ describe('a server that dies abruptly', () => {
     await outage.end();
     await until(() => statsOf(balancer, 'dying').state !== 'open');
     // The first call through it is the probe.
-    await ask(balancer, false);
+    await chatText(balancer, false);
     await until(() => statsOf(balancer, 'dying').state === 'closed');
-    expect((await ask(balancer, false)).route.endpoint).toBe('dying');
+    expect((await chatText(balancer, false)).route.endpoint).toBe('dying');
   });
 });
 
@@ -83,15 +94,15 @@ describe('a breaker', () => {
       { breaker: { consecutiveFailures: 3, resetTimeoutMs: 40 } },
     );
     for (let n = 0; n < 3; n++) {
-      await expect(ask(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
+      await expect(chatText(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
     }
     expect(statsOf(balancer, 'a').state).toBe('open');
-    expect((await ask(balancer, true)).route.endpoint).toBe('b');
+    expect((await chatText(balancer, true)).route.endpoint).toBe('b');
     healthy = true;
     await until(() => statsOf(balancer, 'a').state === 'half-open');
     const stream = await balancer.chat({ ...BODY, stream: true });
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', inFlight: 1 });
-    endStream(upstream.arrivals.at(-1)!);
+    endStream(upstream.requests.at(-1)!);
     for await (const chunk of stream) expect(chunk).toBeDefined();
     expect(statsOf(balancer, 'a')).toMatchObject({ failures: 0, inFlight: 0 });
   });
@@ -106,7 +117,7 @@ describe('a breaker', () => {
       { a: (arrival) => (healing ? play?.(arrival) : error(500)(arrival)), b: answer() },
       { breaker: { consecutiveFailures: 1, resetTimeoutMs: 40, maxResetTimeoutMs: 40 } },
     );
-    await ask(balancer, false);
+    await chatText(balancer, false);
     healing = true;
     await until(() => statsOf(balancer, 'a').state === 'half-open');
     const caller = new AbortController();
@@ -150,7 +161,7 @@ describe('an outage of everything', () => {
     const saved = 200;
     // Moving on to what has not failed lately is free: that is once for each endpoint, and those in flight with it.
     const free = 4 * 20;
-    expect(upstream.arrivals.length).toBeLessThanOrEqual(1.2 * calls + 10 * seconds + saved + free);
+    expect(upstream.requests.length).toBeLessThanOrEqual(1.2 * calls + 10 * seconds + saved + free);
     const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
     expect(failed.code).toMatch(/ERR_AI_ALL_FAILED|ERR_AI_UNAVAILABLE/);
   });

@@ -1,4 +1,4 @@
-import { answer, ask, error, Rig, rejection, statsOf, until } from './upstream';
+import { answer, chatText, error, Rig, rejection, statsOf, until } from './upstream';
 
 const rig = new Rig();
 const BREAKER = { consecutiveFailures: 10, volumeThreshold: 1_000, resetTimeoutMs: 40 };
@@ -11,18 +11,18 @@ describe('an endpoint that has recovered', () => {
       { breaker: BREAKER },
     );
     // The recent share passes 0.6 before ten in a row have failed.
-    while (statsOf(balancer, 'a').state === 'closed') await rejection(ask(balancer, false));
+    while (statsOf(balancer, 'a').state === 'closed') await rejection(chatText(balancer, false));
     expect(statsOf(balancer, 'a').failures).toBeLessThan(10);
     if (how === 'by enable()') balancer.endpoint('a').enable();
     else {
       await until(() => statsOf(balancer, 'a').state === 'half-open');
       healthy = true;
-      await ask(balancer, false);
+      await chatText(balancer, false);
       healthy = false;
     }
     expect(statsOf(balancer, 'a').state).toBe('closed');
     for (let n = 0; n < 3; n++) {
-      await rejection(ask(balancer, false));
+      await rejection(chatText(balancer, false));
       expect(statsOf(balancer, 'a').state).toBe('closed');
     }
   });

@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import { AiBalancerError } from 'express-ai-balancer';
 import {
   answer,
-  ask,
   BODY,
+  chatText,
   error,
   KEY,
   PROMPT,
@@ -45,9 +45,9 @@ it.each([
   for (const stream of [false, true]) {
     const { balancer } = await rig.start({ a: play }, { timeouts: { totalMs: 60, firstTokenMs: 60 } });
     const told: unknown[] = [];
-    for (const name of ['call', 'attempt', 'state', 'rest'] as const)
+    for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const)
       balancer.on(name, (event: unknown) => told.push(event));
-    const failed = await rejection(ask(balancer, stream, { timeoutMs: 500 }));
+    const failed = await rejection(chatText(balancer, stream, { timeoutMs: 500 }));
     expect(AiBalancerError.isInstance(failed)).toBe(true);
     expectNothingOf(failed);
     expectNothingOf((failed as AiBalancerError).route);
@@ -68,7 +68,7 @@ it('nor in the report of a call that was served, in its events or in the balance
   const { balancer } = await rig.start({ a: error(500), b: answer() });
   const told: unknown[] = [];
   for (const name of ['call', 'attempt'] as const) balancer.on(name, (event: unknown) => told.push(event));
-  const { route } = await ask(balancer, false);
+  const { route } = await chatText(balancer, false);
   expectNothingOf(route);
   expectNothingOf(told);
   expectNothingOf(balancer.stats());
@@ -89,7 +89,7 @@ it('what had arrived of a broken stream is told to the caller, and kept out of l
       setTimeout(() => arrival.res.socket?.destroy(), 5);
     },
   });
-  const failed = (await rejection(ask(balancer, true))) as AiBalancerError;
+  const failed = (await rejection(chatText(balancer, true))) as AiBalancerError;
   expect(failed.partialText).toBe('the user’s own words');
   expect(JSON.stringify(failed)).not.toContain('own words');
   expect(inspect(failed)).not.toContain('own words');

@@ -1,5 +1,5 @@
 import type { AiBalancerError } from 'express-ai-balancer';
-import { answer, ask, BODY, error, inTurn, Rig, rejection, statsOf, until } from './upstream';
+import { answer, BODY, chatText, error, inSequence, Rig, rejection, statsOf, until } from './upstream';
 
 const rig = new Rig();
 const limited = (ms: number) => error(429, {}, { 'retry-after-ms': `${ms}` });
@@ -7,37 +7,40 @@ const limited = (ms: number) => error(429, {}, { 'retry-after-ms': `${ms}` });
 describe('where the endpoint that is left rests for long', () => {
   it('one that failed with a server error is asked again after the backoff', async () => {
     const { balancer, upstream } = await rig.start(
-      { a: inTurn(answer(), error(503), answer('again')), b: limited(20_000) },
+      { a: inSequence(answer(), error(503), answer('again')), b: limited(20_000) },
       { retry: { baseDelayMs: 60 } },
     );
     balancer.endpoint('a').setWeight(0);
     await rejection(balancer.chat(BODY, { timeoutMs: 300 }));
     balancer.endpoint('a').setWeight(1);
-    await ask(balancer, false);
+    await chatText(balancer, false);
     const from = performance.now();
-    const { text, route } = await ask(balancer, false);
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('again');
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'a']);
-    const [before, again] = upstream.arrivals.slice(-2).map(({ at }) => at);
+    const [before, again] = upstream.requests.slice(-2).map(({ at }) => at);
     // The upper half of 60 ms.
     expect(again! - before!).toBeGreaterThanOrEqual(28);
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
   it('one whose Retry-After ends sooner is waited for', async () => {
-    const { balancer } = await rig.start({ a: inTurn(limited(150), answer('sooner')), b: limited(20_000) });
-    const { text, route } = await ask(balancer, false);
+    const { balancer } = await rig.start({
+      a: inSequence(limited(150), answer('sooner')),
+      b: limited(20_000),
+    });
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('sooner');
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b', 'a']);
   });
 
   it('and is back before the backoff would end, it is waited for', async () => {
     const { balancer } = await rig.start(
-      { a: error(503), b: inTurn(limited(300), answer('b')) },
+      { a: error(503), b: inSequence(limited(300), answer('b')) },
       { retry: { baseDelayMs: 8_000 }, each: { b: { tier: 0 }, a: { tier: 1 } } },
     );
     await until(() => statsOf(balancer, 'b').state === 'closed');
-    const { text, route } = await ask(balancer, false);
+    const { text, route } = await chatText(balancer, false);
     expect(text).toBe('b');
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['b', 'a', 'b']);
   });

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Balancer, type BalancerConfig, type EndpointConfig } from 'express-ai-balancer';
 
 /** One request as it arrived at an endpoint. */
-export interface Arrival {
+export interface UpstreamRequest {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly name: string;
@@ -14,18 +14,18 @@ export interface Arrival {
   readonly at: number;
 }
 
-export type Play = (arrival: Arrival) => void;
+export type Responder = (arrival: UpstreamRequest) => void;
 
 /** One HTTP server that plays every endpoint of a test, each under a path of its own. */
 export class Upstream {
-  readonly arrivals: Arrival[] = [];
+  readonly requests: UpstreamRequest[] = [];
   readonly sockets = new Set<Socket>();
   connections = 0;
   readonly #server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res));
-  readonly #plays: Readonly<Record<string, Play>>;
+  readonly #plays: Readonly<Record<string, Responder>>;
 
-  constructor(plays: Readonly<Record<string, Play>>) {
-    this.#plays = plays;
+  constructor(responders: Readonly<Record<string, Responder>>) {
+    this.#plays = responders;
     this.#server.on('connection', (socket) => {
       this.connections++;
       this.sockets.add(socket);
@@ -43,7 +43,7 @@ export class Upstream {
   }
 
   count(name: string): number {
-    return this.arrivals.filter((arrival) => arrival.name === name).length;
+    return this.requests.filter((arrival) => arrival.name === name).length;
   }
 
   async close(): Promise<void> {
@@ -61,7 +61,7 @@ export class Upstream {
     req.on('end', () => {
       const body = JSON.parse(text) as Record<string, unknown>;
       const arrival = { req, res, name, body, headers: req.headers, nth: this.count(name) + 1, at };
-      this.arrivals.push(arrival);
+      this.requests.push(arrival);
       (this.#plays[name] ?? answer())(arrival);
     });
   }
@@ -70,7 +70,7 @@ export class Upstream {
 export const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 
 /** A sound answer, streamed where it was asked to be. */
-export function answer(content = 'Hello', usage: unknown = USAGE): Play {
+export function answer(content = 'Hello', usage: unknown = USAGE): Responder {
   return (arrival) => {
     if (arrival.body['stream'] === true) {
       startStream(arrival, content);
@@ -89,26 +89,26 @@ export function answer(content = 'Hello', usage: unknown = USAGE): Play {
 }
 
 /** An error in OpenAI's form. */
-export function error(status: number, said: object = {}, headers: Record<string, string> = {}): Play {
-  const body = { error: { message: `status ${status}`, type: 'error', code: null, ...said } };
+export function error(status: number, fields: object = {}, headers: Record<string, string> = {}): Responder {
+  const body = { error: { message: `status ${status}`, type: 'error', code: null, ...fields } };
   return (arrival) => json(arrival, status, body, headers);
 }
 
 /** A status and a body as they are. */
-export function raw(status: number, body: string, headers: Record<string, string> = {}): Play {
+export function raw(status: number, body: string, headers: Record<string, string> = {}): Responder {
   return ({ res }) => res.writeHead(status, headers).end(body);
 }
 
-export const silence: Play = () => undefined;
-export const reset: Play = ({ res }) => res.socket?.destroy();
+export const silence: Responder = () => undefined;
+export const reset: Responder = ({ res }) => res.socket?.destroy();
 
 /** One play after another; the last one stays. */
-export function inTurn(...plays: Play[]): Play {
-  return (arrival) => plays[Math.min(arrival.nth, plays.length) - 1]?.(arrival);
+export function inSequence(...responders: Responder[]): Responder {
+  return (arrival) => responders[Math.min(arrival.nth, responders.length) - 1]?.(arrival);
 }
 
 export function json(
-  { res }: Arrival,
+  { res }: UpstreamRequest,
   status: number,
   body: unknown,
   headers: Record<string, string> = {},
@@ -116,12 +116,12 @@ export function json(
   res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-export function startStream({ res }: Arrival, content: string): void {
+export function startStream({ res }: UpstreamRequest, content: string): void {
   if (!res.headersSent) res.writeHead(200, { 'content-type': 'text/event-stream' });
   res.write(event({ choices: [{ index: 0, delta: { role: 'assistant', content }, finish_reason: null }] }));
 }
 
-export function endStream({ res }: Arrival, usage: unknown = USAGE): void {
+export function endStream({ res }: UpstreamRequest, usage: unknown = USAGE): void {
   res.write(event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }));
   if (usage !== undefined) res.write(event({ choices: [], usage }));
   res.end('data: [DONE]\n\n');
@@ -158,12 +158,12 @@ export class Rig {
   }
 
   async start(
-    plays: Readonly<Record<string, Play>>,
+    responders: Readonly<Record<string, Responder>>,
     { each = {}, more = [], ...config }: RigConfig = {},
   ): Promise<{ balancer: Balancer; upstream: Upstream; endpoints: EndpointConfig[] }> {
-    const upstream = await new Upstream(plays).listen();
+    const upstream = await new Upstream(responders).listen();
     this.use(() => upstream.close());
-    const endpoints = Object.keys(plays).map((name, tier) => ({
+    const endpoints = Object.keys(responders).map((name, tier) => ({
       name,
       tier,
       model: 'm',
@@ -185,7 +185,7 @@ export class Rig {
 }
 
 /** The text of a call, whole or streamed. */
-export async function ask(balancer: Balancer, stream: boolean, options = {}) {
+export async function chatText(balancer: Balancer, stream: boolean, options = {}) {
   if (!stream) {
     const { data, route } = await balancer.chat(BODY, options).withRoute();
     return { text: data.choices[0]?.message.content ?? '', route };

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { badAnswer } from '../../lib/failure/bad-answer';
 import { FAILURE_CLASSES } from '../../lib/failure/classes';
 import { classifyAnswer } from '../../lib/failure/classify-answer';
+import { classifyBadAnswer } from '../../lib/failure/classify-bad-answer';
 import { classifyError } from '../../lib/failure/classify-error';
+import { classifyStreamError } from '../../lib/failure/classify-stream-error';
 import type { FailureDetail } from '../../lib/failure/detail';
-import { classifyStreamError } from '../../lib/failure/stream-error';
 
 const headers = fc.dictionary(
   fc.oneof(
@@ -107,7 +107,7 @@ it('any success is let through or told without an error', () => {
       fc.oneof(body, tree),
       fc.constantFrom('chat' as const, 'embeddings' as const),
       (body, kind) => {
-        const detail = badAnswer({ status: 200, body }, kind);
+        const detail = classifyBadAnswer({ status: 200, body }, kind);
         if (detail) expectSound(detail);
       },
     ),

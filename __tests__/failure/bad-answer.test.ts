@@ -1,4 +1,4 @@
-import { badAnswer } from '../../lib/failure/bad-answer';
+import { classifyBadAnswer } from '../../lib/failure/classify-bad-answer';
 
 const whole = {
   id: 'chatcmpl-1',
@@ -7,7 +7,7 @@ const whole = {
 };
 const vectors = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }] };
 const check = (body: unknown, kind?: 'chat' | 'embeddings') =>
-  badAnswer({ status: 200, headers: {}, body }, kind);
+  classifyBadAnswer({ status: 200, headers: {}, body }, kind);
 
 it('lets a whole answer through, as text or parsed', () => {
   expect(check(whole)).toBeUndefined();

@@ -5,7 +5,7 @@ const MINUTE = 60_000;
 
 it.each<[FailureClass, string, string, boolean, string, number | undefined]>([
   ['rate_limited', 'after-retry-after', 'at-once', false, 'quota-group', 1000],
-  ['too_large', 'never', 'at-once', false, 'nothing', undefined],
+  ['too_large', 'never', 'at-once', false, 'none', undefined],
   ['quota_exhausted', 'never', 'at-once', false, 'endpoint', 15 * MINUTE],
   ['unauthorized', 'never', 'at-once', false, 'endpoint', 10 * MINUTE],
   ['model_missing', 'never', 'at-once', false, 'endpoint', 60 * MINUTE],
@@ -13,10 +13,10 @@ it.each<[FailureClass, string, string, boolean, string, number | undefined]>([
   ['timeout', 'never', 'budgeted', true, 'breaker', undefined],
   ['connection', 'stale-socket', 'budgeted', true, 'breaker', undefined],
   ['bad_answer', 'never', 'budgeted', true, 'breaker', undefined],
-  ['context_window', 'never', 'larger-window', false, 'nothing', undefined],
-  ['content_policy', 'never', 'content-policy-list', false, 'nothing', undefined],
-  ['bad_request', 'never', 'never', false, 'nothing', undefined],
-  ['aborted', 'never', 'never', false, 'nothing', undefined],
+  ['context_window', 'never', 'larger-window', false, 'none', undefined],
+  ['content_policy', 'never', 'content-policy-list', false, 'none', undefined],
+  ['bad_request', 'never', 'never', false, 'none', undefined],
+  ['aborted', 'never', 'never', false, 'none', undefined],
 ])(
   '%s: same endpoint %s, another %s, counts %p, rests %s',
   (name, sameEndpoint, another, counts, rests, restMs) => {
@@ -26,13 +26,13 @@ it.each<[FailureClass, string, string, boolean, string, number | undefined]>([
       countsAgainstEndpoint: counts,
       rests,
     });
-    expect(FAILURE_RULES[name].restMs).toBe(restMs);
+    expect(FAILURE_RULES[name].cooldownMs).toBe(restMs);
   },
 );
 
 it('has a rule for each class and announces the long rests', () => {
   expect(FAILURE_CLASSES).toHaveLength(13);
-  expect(FAILURE_CLASSES.filter((name) => FAILURE_RULES[name].announced)).toEqual([
+  expect(FAILURE_CLASSES.filter((name) => FAILURE_RULES[name].shouldWarn)).toEqual([
     'quota_exhausted',
     'unauthorized',
     'model_missing',

@@ -110,7 +110,7 @@ describe('what is kept of an answer', () => {
 describe('no caller can bench a key for the others', () => {
   const benching = (detail: ReturnType<typeof classifyAnswer>) => {
     const rule = ruleFor(detail);
-    return rule.rests !== 'nothing' || rule.countsAgainstEndpoint;
+    return rule.cooldownScope !== 'none' || rule.countsAgainstEndpoint;
   };
 
   it.each([

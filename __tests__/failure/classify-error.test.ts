@@ -82,8 +82,8 @@ describe('an error of the transport, by code and message', () => {
     const detail = classifyError(thrown('ERR_BAD_RESPONSE', 'maxContentLength size of 100 exceeded'));
     expect(ruleFor(detail)).toMatchObject({
       countsAgainstEndpoint: false,
-      rests: 'nothing',
-      another: 'budgeted',
+      cooldownScope: 'none',
+      otherEndpoint: 'budgeted',
     });
   });
 

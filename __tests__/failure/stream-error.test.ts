@@ -1,4 +1,4 @@
-import { classifyStreamError } from '../../lib/failure/stream-error';
+import { classifyStreamError } from '../../lib/failure/classify-stream-error';
 
 describe('an error inside a stream', () => {
   it.each([

@@ -9,7 +9,7 @@ import {
 import type OpenAI from 'openai';
 import { RateLimitError } from 'openai';
 import { until } from '../helpers/provider';
-import { BODY, EMBED, failure, GatewayRig, send, sendChat } from './fixtures/gateway';
+import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, send, sendChat } from './fixtures/gateway';
 
 const rig = new GatewayRig();
 const tenantOfKey = (req: { get(name: string): string | undefined }) =>
@@ -114,7 +114,7 @@ describe('the tenant that authenticate names', () => {
       const { response } = await completions.create(BODY).withResponse();
       expect(response.headers.get('ratelimit-policy')).toBe('"ai-requests";q=1;w=60');
       expect(response.headers.get('ratelimit')).toMatch(/^"ai-requests";r=0;t=\d+$/);
-      const refused = await failure(completions.create({ ...BODY, stream: true }));
+      const refused = await apiErrorOf(completions.create({ ...BODY, stream: true }));
       expect(refused).toBeInstanceOf(RateLimitError);
       expect(refused.code).toBe('ERR_AI_TENANT_LIMIT');
       expect(refused.headers?.get('ratelimit')).toMatch(/^"ai-requests";r=0;t=\d+$/);
@@ -133,11 +133,11 @@ describe('the tenant that authenticate names', () => {
     });
     const { completions } = withKey(client, 'sk-acme').chat;
     for await (const _ of await completions.create({ ...BODY, stream: true }));
-    const refused = await failure(completions.create(BODY));
+    const refused = await apiErrorOf(completions.create(BODY));
     expect(refused).toBeInstanceOf(RateLimitError);
     expect(refused.headers?.get('x-should-retry')).toBe('false');
     expect(
-      (await withKey(client, 'sk-other').embeddings.create({ model: EMBED, input: 'x' })).data,
+      (await withKey(client, 'sk-other').embeddings.create({ model: EMBEDDING_MODEL, input: 'x' })).data,
     ).toHaveLength(1);
   });
 
@@ -149,7 +149,7 @@ describe('the tenant that authenticate names', () => {
     for (const key of ['sk-acme', 'sk-other']) {
       const { completions } = withKey(client, key).chat;
       await completions.create(BODY);
-      expect(await failure(completions.create(BODY))).toBeInstanceOf(RateLimitError);
+      expect(await apiErrorOf(completions.create(BODY))).toBeInstanceOf(RateLimitError);
     }
   });
 

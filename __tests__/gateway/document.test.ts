@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import OpenAI, { AuthenticationError } from 'openai';
 import { Rig } from '../helpers/provider';
 import { codeBlocks, runExample } from '../helpers/run-example';
-import { failure } from './fixtures/gateway';
+import { apiErrorOf } from './fixtures/gateway';
 
 const rig = new Rig();
 
@@ -16,7 +16,7 @@ describe('docs/gateway.md', () => {
     const openai = new OpenAI({ baseURL: `${running.url}/v1`, apiKey, maxRetries: 0 });
     const body = { model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: 'Where?' }] };
     const { data, response } = await openai.chat.completions.create(body).withResponse();
-    const stranger = await failure(openai.withOptions({ apiKey: 'sk-other' }).models.list());
+    const stranger = await apiErrorOf(openai.withOptions({ apiKey: 'sk-other' }).models.list());
     await running.close();
     expect(data.choices[0]?.message.content).toBe('On its way.');
     expect(response.headers.get('ratelimit-policy')).toContain('"ai-requests";q=60;w=60');

@@ -7,7 +7,7 @@ import OpenAI, {
   RateLimitError,
 } from 'openai';
 import { until } from '../helpers/provider';
-import { BODY, EMBED, failure, GatewayRig, send, sendChat } from './fixtures/gateway';
+import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, send, sendChat } from './fixtures/gateway';
 
 const rig = new GatewayRig();
 
@@ -17,30 +17,30 @@ describe('errors at the gateway', () => {
     const intruder = client.withOptions({ apiKey: 'sk-guessed' });
     const { completions } = client.chat;
 
-    const stranger = await failure(intruder.chat.completions.create(BODY));
+    const stranger = await apiErrorOf(intruder.chat.completions.create(BODY));
     expect(stranger).toBeInstanceOf(AuthenticationError);
     expect(stranger.code).toBe('invalid_api_key');
     expect(provider.requests).toHaveLength(0);
 
-    const empty = await failure(completions.create({ ...BODY, messages: [] }));
+    const empty = await apiErrorOf(completions.create({ ...BODY, messages: [] }));
     expect(empty).toBeInstanceOf(BadRequestError);
     expect(empty).toMatchObject({ param: 'messages', type: 'invalid_request_error' });
 
-    const unknown = await failure(completions.create({ ...BODY, model: 'gpt-9' }));
+    const unknown = await apiErrorOf(completions.create({ ...BODY, model: 'gpt-9' }));
     expect(unknown).toBeInstanceOf(NotFoundError);
     expect(unknown).toMatchObject({ param: 'model', code: 'ERR_AI_NO_ENDPOINT' });
 
-    expect(await failure(client.embeddings.create({ model: 'auto', input: 'x' }))).toBeInstanceOf(
+    expect(await apiErrorOf(client.embeddings.create({ model: 'auto', input: 'x' }))).toBeInstanceOf(
       BadRequestError,
     );
 
     provider.fault({ kind: 'error', status: 400, code: 'bad_seed', message: 'seed is odd', calls: 1 });
-    const upstreams = await failure(completions.create(BODY));
+    const upstreams = await apiErrorOf(completions.create(BODY));
     expect(upstreams).toBeInstanceOf(BadRequestError);
     expect(upstreams).toMatchObject({ code: 'bad_seed', message: '400 seed is odd' });
 
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0, calls: 1 });
-    const limited = await failure(completions.create(BODY));
+    const limited = await apiErrorOf(completions.create(BODY));
     expect(limited).toBeInstanceOf(RateLimitError);
     expect(limited.type).toBe('rate_limit_error');
   });
@@ -48,7 +48,7 @@ describe('errors at the gateway', () => {
   it('of a stream before its first content have their own status too', async () => {
     const { client, provider } = await rig.open();
     provider.fault({ kind: 'err5xx', calls: 1 });
-    const failed = await failure(client.chat.completions.create({ ...BODY, stream: true }));
+    const failed = await apiErrorOf(client.chat.completions.create({ ...BODY, stream: true }));
     expect(failed).toBeInstanceOf(InternalServerError);
     expect(failed).toMatchObject({ status: 502, code: 'ERR_AI_ALL_FAILED' });
     expect(failed.headers?.get('x-ai-attempts')).toBe('1');
@@ -59,7 +59,7 @@ describe('errors at the gateway', () => {
   it('hide that our own key was refused', async () => {
     const { client, provider } = await rig.open();
     provider.fault({ kind: 'unauthorized', calls: 1 });
-    const failed = await failure(client.chat.completions.create(BODY));
+    const failed = await apiErrorOf(client.chat.completions.create(BODY));
     expect(failed).toBeInstanceOf(InternalServerError);
     expect(JSON.stringify(failed.error)).not.toContain('sk-');
   });
@@ -68,7 +68,7 @@ describe('errors at the gateway', () => {
     const { url, provider } = await rig.open();
     const eager = new OpenAI({ baseURL: url, apiKey: 'sk-shop' });
     provider.fault({ kind: 'err5xx' });
-    const failed = await failure(eager.chat.completions.create(BODY));
+    const failed = await apiErrorOf(eager.chat.completions.create(BODY));
     expect(failed.headers?.get('x-should-retry')).toBe('false');
     expect(provider.requests).toHaveLength(1);
   });
@@ -138,7 +138,7 @@ describe('errors at the gateway', () => {
     const { client, provider, balancer } = await rig.open();
     provider.fault({ kind: 'silence' });
     const leaving = new AbortController();
-    const left = client.embeddings.create({ model: EMBED, input: 'x' }, { signal: leaving.signal });
+    const left = client.embeddings.create({ model: EMBEDDING_MODEL, input: 'x' }, { signal: leaving.signal });
     await until(() => provider.stats().inFlight === 1);
     leaving.abort();
     await expect(left).rejects.toThrow('aborted');

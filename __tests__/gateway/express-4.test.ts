@@ -1,5 +1,5 @@
 import { json } from 'express';
-import { BODY, failure, GatewayRig, send, sendChat } from './fixtures/gateway';
+import { apiErrorOf, BODY, GatewayRig, send, sendChat } from './fixtures/gateway';
 
 // The gateway's own router and parser are those of the app's Express.
 jest.mock('express', () => jest.requireActual<object>('express4'));
@@ -20,7 +20,7 @@ describe('the gateway in an app that has Express 4 only', () => {
 
   it('answers errors as OpenAI does, rejections of authenticate() included', async () => {
     const { client, url } = await rig.open({ gateway: { maxBodyBytes: 200 } });
-    expect((await failure(client.chat.completions.create({ ...BODY, model: 'gpt-9' }))).status).toBe(404);
+    expect((await apiErrorOf(client.chat.completions.create({ ...BODY, model: 'gpt-9' }))).status).toBe(404);
     expect((await sendChat(url, '{')).status).toBe(400);
     expect((await sendChat(url, { ...BODY, user: 'x'.repeat(200) })).status).toBe(413);
     expect((await send(`${url}/nothing`)).status).toBe(404);

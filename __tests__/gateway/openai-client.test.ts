@@ -1,10 +1,10 @@
 import { NotFoundError } from 'openai';
-import { EXPRESSES } from '../helpers/express';
-import { BODY, EMBED, failure, GatewayRig, TOOLS } from './fixtures/gateway';
+import { EXPRESS_VERSIONS } from '../helpers/express';
+import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, TOOLS } from './fixtures/gateway';
 
 const rig = new GatewayRig();
 
-describe.each(EXPRESSES)('the official client at the gateway, on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express %s', (_, express) => {
   it('gets a whole answer, and by the headers how it was served', async () => {
     const { client, provider } = await rig.open({ express });
     const metadata = { simulate_prompt_tokens: '100' };
@@ -58,7 +58,7 @@ describe.each(EXPRESSES)('the official client at the gateway, on Express %s', (_
 
   it('gets embeddings, packed and as numbers', async () => {
     const { client } = await rig.open({ express });
-    const body = { model: EMBED, input: ['one', 'two'], dimensions: 16 };
+    const body = { model: EMBEDDING_MODEL, input: ['one', 'two'], dimensions: 16 };
     const { data: packed, response } = await client.embeddings.create(body).withResponse();
     const plain = await client.embeddings.create({ ...body, encoding_format: 'float' });
     expect(packed.data).toHaveLength(2);
@@ -79,11 +79,11 @@ describe.each(EXPRESSES)('the official client at the gateway, on Express %s', (_
     expect(models).toEqual([
       { id: 'gpt-4o', object: 'model', created: 0, owned_by: 'openai' },
       { id: 'best', object: 'model', created: 0, owned_by: 'openai' },
-      { id: EMBED, object: 'model', created: 0, owned_by: 'openai' },
+      { id: EMBEDDING_MODEL, object: 'model', created: 0, owned_by: 'openai' },
     ]);
     expect(await client.models.retrieve('gpt-4o')).toMatchObject({ id: 'gpt-4o', owned_by: 'openai' });
     expect(await client.models.retrieve('best')).toMatchObject({ id: 'best', owned_by: 'openai' });
-    const missing = await failure(client.models.retrieve('org/other'));
+    const missing = await apiErrorOf(client.models.retrieve('org/other'));
     expect(missing).toBeInstanceOf(NotFoundError);
     expect(missing).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', param: 'model' });
   });

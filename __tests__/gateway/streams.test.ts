@@ -1,10 +1,10 @@
 import type { ChatCompletionChunk, ChatStream } from 'express-ai-balancer';
 import { APIError, InternalServerError } from 'openai';
-import { wholeOrBroken } from '../../lib/gateway/whole-or-broken';
+import { withoutRestarts } from '../../lib/gateway/without-restarts';
 import type { ChatEvent } from '../../lib/stream/chat-event';
 import { CHAT_EVENTS, ChatEventStream } from '../../lib/stream/chat-stream';
 import { endpointAt, rejection, until } from '../helpers/provider';
-import { BODY, failure, GatewayRig, sendChat } from './fixtures/gateway';
+import { apiErrorOf, BODY, GatewayRig, sendChat } from './fixtures/gateway';
 
 const rig = new GatewayRig();
 const LONG = { ...BODY, metadata: { simulate_output_tokens: '200' }, stream: true as const };
@@ -30,7 +30,7 @@ describe('a stream through the gateway', () => {
     expect(text.length).toBeGreaterThan(0);
     expect(finishes.every((finish) => finish === null)).toBe(true);
 
-    expect(await failure(client.chat.completions.stream(LONG).finalChatCompletion())).toBeInstanceOf(
+    expect(await apiErrorOf(client.chat.completions.stream(LONG).finalChatCompletion())).toBeInstanceOf(
       APIError,
     );
     expect((await sendChat(url, LONG)).text).not.toContain('[DONE]');
@@ -102,7 +102,7 @@ describe('a stream through the gateway', () => {
 
     const patient = await rig.open({ gateway: { headerDelayMs: 5_000 } });
     patient.provider.fault({ kind: 'err5xx' });
-    const failed = await failure(patient.client.chat.completions.create(LONG));
+    const failed = await apiErrorOf(patient.client.chat.completions.create(LONG));
     expect(failed).toBeInstanceOf(InternalServerError);
     expect(failed.headers?.get('x-should-retry')).toBe('false');
     expect(failed.headers?.get('x-ai-attempts')).toBe('1');
@@ -149,7 +149,7 @@ describe('a stream that begins anew at another endpoint', () => {
   const event = (content: string): ChatEvent =>
     ({
       raw: undefined,
-      hidden: false,
+      isHidden: false,
       chunk: { choices: [{ delta: { content } }] } as ChatCompletionChunk,
     }) as ChatEvent;
 
@@ -157,7 +157,7 @@ describe('a stream that begins anew at another endpoint', () => {
     async function* events() {
       yield event('It left');
       await Promise.resolve();
-      inner.restarted();
+      inner.notifyRestart();
       yield event('Your parcel');
     }
     const route = { requestId: 'r', attempts: [], waitMs: 0, totalMs: 1 };
@@ -167,7 +167,7 @@ describe('a stream that begins anew at another endpoint', () => {
       route: () => route as unknown as ChatStream['route'],
       abort,
     });
-    return wholeOrBroken(inner);
+    return withoutRestarts(inner);
   }
 
   it('ends as a broken one there: a client that knows no restart must not join two answers', async () => {

@@ -59,23 +59,23 @@ describe('a breaker that is told to open', () => {
   it('opens for what is left, and counts no failure', async () => {
     const { breaker, seen } = start();
     fail(breaker, 2);
-    expect(breaker.openAsTold(600, 1_000)).toBe(true);
-    expect([breaker.state, breaker.admits, breaker.consecutiveFailures]).toEqual(['open', false, 2]);
-    expect(breaker.opensInMs(performance.now())).toBeCloseTo(600);
+    expect(breaker.openOnReport(600, 1_000)).toBe(true);
+    expect([breaker.state, breaker.canEnter, breaker.consecutiveFailures]).toEqual(['open', false, 2]);
+    expect(breaker.msUntilProbe(performance.now())).toBeCloseTo(600);
     await pass(600);
     expect(seen).toEqual(['open 600 of 1000, told', 'half-open']);
   });
 
   it('starts with the first rest at most, whatever it is told', () => {
     const { breaker, seen } = start();
-    breaker.openAsTold(20_000, 20_000);
+    breaker.openOnReport(20_000, 20_000);
     expect(seen).toEqual(['open 1000 of 1000, told']);
   });
 
   it('follows the doubling of the others, a step at a time', async () => {
     const { breaker, seen } = start();
     for (const ms of [1_000, 2_000, 4_000, 20_000, 20_000, 20_000, 20_000]) {
-      expect(breaker.openAsTold(ms, ms)).toBe(true);
+      expect(breaker.openOnReport(ms, ms)).toBe(true);
       await pass(20_000);
     }
     expect(seen.filter((event) => event.startsWith('open'))).toEqual(
@@ -85,9 +85,9 @@ describe('a breaker that is told to open', () => {
 
   it('doubles from there when its own probe fails', async () => {
     const { breaker, seen } = start();
-    breaker.openAsTold(1_000, 1_000);
+    breaker.openOnReport(1_000, 1_000);
     await pass(1_000);
-    breaker.openAsTold(1_900, 2_000);
+    breaker.openOnReport(1_900, 2_000);
     await pass(1_900);
     breaker.enter().end('failure');
     expect(seen.at(-1)).toBe('open 4000 of 4000, shown');
@@ -97,8 +97,8 @@ describe('a breaker that is told to open', () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
     await pass(900);
-    expect(breaker.openAsTold(120, 1_000)).toBe(false);
-    expect(breaker.openAsTold(1_500, 2_000)).toBe(true);
+    expect(breaker.openOnReport(120, 1_000)).toBe(false);
+    expect(breaker.openOnReport(1_500, 2_000)).toBe(true);
     await pass(1_499);
     expect(breaker.state).toBe('open');
     await pass(1);
@@ -112,8 +112,8 @@ describe('a breaker that is told to open', () => {
     fail(breaker, 5);
     await pass(1_000);
     const ticket = breaker.enter();
-    expect(await ticket.turn(1_000)).toBe(true);
-    expect(breaker.openAsTold(2_000, 2_000)).toBe(false);
+    expect(await ticket.acquireProbeLock(1_000)).toBe(true);
+    expect(breaker.openOnReport(2_000, 2_000)).toBe(false);
     ticket.end('success');
     expect(seen.at(-1)).toBe('closed, shown');
   });
@@ -121,7 +121,7 @@ describe('a breaker that is told to open', () => {
   it('is no longer the same to an attempt of before', () => {
     const { breaker } = start();
     const early = breaker.enter();
-    breaker.openAsTold(1_000, 1_000);
+    breaker.openOnReport(1_000, 1_000);
     early.end('failure');
     expect(breaker.consecutiveFailures).toBe(0);
   });
@@ -130,9 +130,9 @@ describe('a breaker that is told to open', () => {
 describe('a breaker that is told to close', () => {
   it('closes and starts from the first rest again', () => {
     const { breaker, seen } = start();
-    expect(breaker.closeAsTold()).toBe(false);
+    expect(breaker.closeOnReport()).toBe(false);
     fail(breaker, 5);
-    expect(breaker.closeAsTold()).toBe(true);
+    expect(breaker.closeOnReport()).toBe(true);
     expect([breaker.state, breaker.consecutiveFailures]).toEqual(['closed', 0]);
     fail(breaker, 5);
     expect(seen).toEqual(['open 1000 of 1000, shown', 'closed, told', 'open 1000 of 1000, shown']);
@@ -160,8 +160,8 @@ describe('a probe', () => {
   it('asks for its turn for as long as it may last, and gives it back after the news of its end', async () => {
     const { breaker, claims, order } = await halfOpen();
     const ticket = breaker.enter();
-    expect(await ticket.turn(4_000)).toBe(true);
-    ticket.begun();
+    expect(await ticket.acquireProbeLock(4_000)).toBe(true);
+    ticket.started();
     expect(order.slice(-3)).toEqual(['probe e 5000', 'closed, shown', 'release probe e']);
     claims.splice(0);
     ticket.end('success');
@@ -170,7 +170,7 @@ describe('a probe', () => {
 
   it('asks for no more than half a minute: a process that dies keeps the others no longer', async () => {
     const { breaker, claims } = await halfOpen();
-    await breaker.enter().turn(300_000);
+    await breaker.enter().acquireProbeLock(300_000);
     expect(claims).toEqual(['probe e 30000']);
   });
 
@@ -181,7 +181,7 @@ describe('a probe', () => {
     ]) {
       const { breaker } = await halfOpen(answer);
       const ticket = breaker.enter();
-      expect(await ticket.turn(1_000)).toBe(true);
+      expect(await ticket.acquireProbeLock(1_000)).toBe(true);
       ticket.end('success');
       expect(breaker.state).toBe('closed');
     }
@@ -192,11 +192,11 @@ describe('a probe', () => {
     const waits: number[] = [];
     for (let n = 0; n < 8; n++) {
       const ticket = breaker.enter();
-      expect(await ticket.turn(1_000)).toBe(false);
+      expect(await ticket.acquireProbeLock(1_000)).toBe(false);
       ticket.end('failure');
-      expect([breaker.state, breaker.admits]).toEqual(['half-open', false]);
+      expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
       const since = performance.now();
-      while (!breaker.admits) await pass(25);
+      while (!breaker.canEnter) await pass(25);
       waits.push(performance.now() - since);
     }
     expect(waits).toEqual([100, 150, 225, 350, 525, 775, 1_000, 1_000]);
@@ -207,8 +207,8 @@ describe('a probe', () => {
   it('that ends before it asked was not sent: the next may go at once', async () => {
     const { breaker, seen, claims } = await halfOpen();
     breaker.enter().end('neutral');
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', true]);
-    expect(await breaker.enter().turn(1_000)).toBe(true);
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
+    expect(await breaker.enter().acquireProbeLock(1_000)).toBe(true);
     expect([seen, claims]).toEqual([[], ['probe e 2000']]);
   });
 
@@ -216,8 +216,8 @@ describe('a probe', () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     const since = performance.now();
     for (;;) {
-      if (await breaker.enter().turn(1_000)) break;
-      while (!breaker.admits) await pass(100);
+      if (await breaker.enter().acquireProbeLock(1_000)) break;
+      while (!breaker.canEnter) await pass(100);
     }
     expect(performance.now() - since).toBeGreaterThanOrEqual(300_000);
     expect(performance.now() - since).toBeLessThan(302_000);
@@ -226,9 +226,9 @@ describe('a probe', () => {
   it('is not sent when it was told to open while it waited, and gives back a turn that comes later', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker, claims } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
-    const turn = breaker.enter().turn(1_000);
-    expect(breaker.admits).toBe(false);
-    expect(breaker.openAsTold(1_500, 2_000)).toBe(true);
+    const turn = breaker.enter().acquireProbeLock(1_000);
+    expect(breaker.canEnter).toBe(false);
+    expect(breaker.openOnReport(1_500, 2_000)).toBe(true);
     grant('granted');
     expect(await turn).toBe(false);
     expect(claims).toEqual(['probe e 2000', 'release probe e']);
@@ -237,20 +237,20 @@ describe('a probe', () => {
   it('is sent like any other attempt when it was told to close while it waited', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
-    const turn = breaker.enter().turn(1_000);
-    breaker.closeAsTold();
+    const turn = breaker.enter().acquireProbeLock(1_000);
+    breaker.closeOnReport();
     grant('taken');
     expect(await turn).toBe(true);
   });
 
   it('waits for no turn while the breaker is closed, or without a cluster', async () => {
     const { breaker, claims } = start();
-    expect(breaker.enter().turn(1_000)).toBeUndefined();
+    expect(breaker.enter().acquireProbeLock(1_000)).toBeUndefined();
     const alone = new Breaker('e', OPTIONS);
     breakers.push(alone);
     fail(alone, 5);
     await pass(1_000);
-    expect(alone.enter().turn(1_000)).toBeUndefined();
+    expect(alone.enter().acquireProbeLock(1_000)).toBeUndefined();
     expect(claims).toEqual([]);
   });
 });

@@ -42,7 +42,7 @@ async function halfOpen(breaker: Breaker): Promise<void> {
 }
 
 async function probe(breaker: Breaker, outcome: 'success' | 'failure' | 'neutral'): Promise<void> {
-  expect(breaker.admits).toBe(true);
+  expect(breaker.canEnter).toBe(true);
   await end(breaker, outcome);
 }
 
@@ -60,9 +60,9 @@ describe('a closed breaker', () => {
   it('opens at the fifth failure in a row, at once', async () => {
     const { breaker } = start();
     await fail(breaker, 4);
-    expect([breaker.state, breaker.admits]).toEqual(['closed', true]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
     breaker.enter().end('failure');
-    expect([breaker.state, breaker.admits, breaker.consecutiveFailures]).toEqual(['open', false, 5]);
+    expect([breaker.state, breaker.canEnter, breaker.consecutiveFailures]).toEqual(['open', false, 5]);
   });
 
   it('counts anew after a success; a neutral end is none and no failure either', async () => {
@@ -105,12 +105,12 @@ describe('an open breaker', () => {
   it('lets nothing through until its rest is over, and says how long that is', async () => {
     const { breaker, seen } = start();
     await fail(breaker, 5);
-    expect(breaker.opensInMs(performance.now())).toBeCloseTo(1_000);
+    expect(breaker.msUntilProbe(performance.now())).toBeCloseTo(1_000);
     await jest.advanceTimersByTimeAsync(999);
-    expect(breaker.admits).toBe(false);
-    expect(breaker.opensInMs(performance.now())).toBeCloseTo(1);
+    expect(breaker.canEnter).toBe(false);
+    expect(breaker.msUntilProbe(performance.now())).toBeCloseTo(1);
     await jest.advanceTimersByTimeAsync(1);
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', true]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
     expect(seen).toEqual(['open 1000', 'half-open']);
   });
 
@@ -169,9 +169,9 @@ describe('a half-open breaker', () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
-    expect(breaker.admits).toBe(false);
+    expect(breaker.canEnter).toBe(false);
     ticket.end('success');
-    expect([breaker.state, breaker.admits]).toEqual(['closed', true]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
   });
 
   it('is not closed by a late success while its probe runs', async () => {
@@ -181,7 +181,7 @@ describe('a half-open breaker', () => {
     breaker.enter();
     late.end('success');
     await jest.advanceTimersByTimeAsync(0);
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', false]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
   it('neither closes nor doubles when its probe ends neutrally', async () => {
@@ -205,8 +205,8 @@ describe('a half-open breaker', () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
-    ticket.begun();
-    expect([breaker.state, breaker.admits]).toEqual(['closed', true]);
+    ticket.started();
+    expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
     await fail(breaker, 4);
     ticket.end('failure');
     expect(breaker.state).toBe('open');
@@ -217,8 +217,8 @@ describe('a half-open breaker', () => {
     const late = breaker.enter();
     await halfOpen(breaker);
     breaker.enter();
-    late.begun();
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', false]);
+    late.started();
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
   it('counts only the first word about its probe', async () => {
@@ -236,10 +236,10 @@ describe('a half-open breaker', () => {
     const lost: BreakerTicket = breaker.enter();
     breaker.open();
     await jest.advanceTimersByTimeAsync(20_000);
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', true]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
     breaker.enter();
     lost.end('success');
-    expect([breaker.state, breaker.admits]).toEqual(['half-open', false]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
   it('is not wedged by a probe that hangs when it is closed by hand', async () => {
@@ -248,7 +248,7 @@ describe('a half-open breaker', () => {
     const lost = breaker.enter();
     breaker.close();
     lost.end('failure');
-    expect([breaker.state, breaker.admits]).toEqual(['closed', true]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
   });
 });
 
@@ -291,10 +291,10 @@ describe('a breaker that was shut down', () => {
     const ticket = breaker.enter();
     breaker.shutdown();
     ticket.end('success');
-    expect(breaker.admits).toBe(false);
+    expect(breaker.canEnter).toBe(false);
     breaker.open();
     await jest.advanceTimersByTimeAsync(60_000);
-    expect(breaker.admits).toBe(false);
+    expect(breaker.canEnter).toBe(false);
     expect(jest.getTimerCount()).toBe(0);
   });
 });

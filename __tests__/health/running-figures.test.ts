@@ -1,6 +1,6 @@
 import { AverageLatency } from '../../lib/health/average-latency';
-import { FailureShare } from '../../lib/health/failure-rate';
-import { answer, ask, error, inTurn, Rig, statsOf } from '../failover/upstream';
+import { FailureRate } from '../../lib/health/failure-rate';
+import { answer, chatText, error, inSequence, Rig, statsOf } from '../failover/upstream';
 
 const rig = new Rig();
 
@@ -26,7 +26,7 @@ describe('the share of failures', () => {
   });
 
   it('starts near nothing, rises with failures and sinks with time', () => {
-    const share = new FailureShare();
+    const share = new FailureRate();
     const now = performance.now();
     expect(share.value(now)).toBeCloseTo(0.003);
     share.add(true, now);
@@ -43,15 +43,15 @@ describe('the share of failures', () => {
 describe('stats', () => {
   it('count failures until a success', async () => {
     const { balancer } = await rig.start({
-      a: inTurn(error(500), error(429, {}, { 'retry-after-ms': '1' }), answer()),
+      a: inSequence(error(500), error(429, {}, { 'retry-after-ms': '1' }), answer()),
       b: answer(),
     });
-    await ask(balancer, false);
+    await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(1);
-    await ask(balancer, false);
+    await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(2);
     await new Promise((resolve) => setTimeout(resolve, 10));
-    await ask(balancer, false);
+    await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(0);
     expect(statsOf(balancer, 'a').averageLatencyMs).toBeGreaterThanOrEqual(0);
     expect(balancer.stats()).toMatchObject({ total: 2, healthy: 2, calls: { ok: 3, failed: 0, shed: 0 } });

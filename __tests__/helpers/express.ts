@@ -6,20 +6,20 @@ import express5, { type Express } from 'express';
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const express4 = require('express4') as typeof express5;
 
-export const EXPRESSES: [version: string, express: typeof express5][] = [
+export const EXPRESS_VERSIONS: [version: string, express: typeof express5][] = [
   ['4', express4],
   ['5', express5],
 ];
 
 /** Serves an app on a loopback port until the end of the test. */
-export class Site {
+export class TestServer {
   readonly #servers: Server[] = [];
 
   constructor() {
     afterEach(() => this.close());
   }
 
-  async open(app: Express): Promise<string> {
+  async listen(app: Express): Promise<string> {
     const server = createServer(app);
     this.#servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

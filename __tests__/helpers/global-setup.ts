@@ -1,7 +1,7 @@
 import { missingPrograms } from './programs';
 
 /** Says on one line which programs are missing, so that tests are left out; in CI that is a failure. */
-export default function sayWhatIsLeftOut(): void {
+export default function reportSkippedTests(): void {
   const missing = missingPrograms();
   if (missing.length === 0) return;
   const line = `Left out: the tests that need ${missing.join(' and ')}, not installed here.`;

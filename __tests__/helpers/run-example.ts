@@ -12,7 +12,7 @@ export function codeBlocks(document: string): string[] {
   return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code ?? '');
 }
 
-export interface Running {
+export interface RunningExample {
   readonly url: string;
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export interface Running {
  * Runs an app as a document shows it: word for word, but for the address of the provider, which every preset gets, and
  * the port. Resolves when it listens.
  */
-export async function runExample(code: string, providerUrl: string): Promise<Running> {
+export async function runExample(code: string, providerUrl: string): Promise<RunningExample> {
   const { code: script } = transformSync(code, {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
     module: { type: 'commonjs' },

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-export interface Ended {
+export interface FixtureResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -8,7 +8,7 @@ export interface Ended {
 }
 
 /** Runs a TypeScript file in a process of its own and waits for its end; kills it after ten seconds. */
-export function runFixture(file: string): Promise<Ended> {
+export function runFixture(file: string): Promise<FixtureResult> {
   const startedAt = Date.now();
   const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { LimitTimer } from '../../lib/http/progress-timeout';
-import { answer, ask, Rig, statsOf } from '../failover/upstream';
+import { ProgressTimeout } from '../../lib/http/progress-timeout';
+import { answer, chatText, Rig, statsOf } from '../failover/upstream';
 
 const rig = new Rig();
 
@@ -16,7 +16,7 @@ describe('a limit on the time without progress', () => {
 
   it('strikes once, after that time', async () => {
     const struck = jest.fn();
-    const timer = new LimitTimer(struck);
+    const timer = new ProgressTimeout(struck);
     timer.start(100);
     await jest.advanceTimersByTimeAsync(99);
     expect(struck).not.toHaveBeenCalled();
@@ -29,7 +29,7 @@ describe('a limit on the time without progress', () => {
 
   it('counts from the last progress', async () => {
     const struck = jest.fn();
-    const timer = new LimitTimer(struck);
+    const timer = new ProgressTimeout(struck);
     timer.start(100);
     await jest.advanceTimersByTimeAsync(80);
     timer.progress();
@@ -41,7 +41,7 @@ describe('a limit on the time without progress', () => {
 
   it('does not strike when stopped, not even between its timer and its judgement', () => {
     const struck = jest.fn();
-    const timer = new LimitTimer(struck);
+    const timer = new ProgressTimeout(struck);
     timer.start(100);
     jest.advanceTimersByTime(100);
     timer.stop();
@@ -53,7 +53,7 @@ describe('a limit on the time without progress', () => {
   it('started anew between its timer and its judgement leaves no timer that nobody can stop', async () => {
     jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
     const struck = jest.fn();
-    const timer = new LimitTimer(struck);
+    const timer = new ProgressTimeout(struck);
     timer.start(100);
     jest.advanceTimersByTime(100);
     timer.start(1_000);
@@ -65,14 +65,14 @@ describe('a limit on the time without progress', () => {
   });
 
   it('without an end is no limit', () => {
-    const timer = new LimitTimer(() => undefined);
+    const timer = new ProgressTimeout(() => undefined);
     timer.start(Infinity);
     expect(jest.getTimerCount()).toBe(0);
   });
 
   it('longer than a timer can be does not strike at once', async () => {
     const struck = jest.fn();
-    const timer = new LimitTimer(struck);
+    const timer = new ProgressTimeout(struck);
     timer.start(2 ** 40);
     await jest.advanceTimersByTimeAsync(60_000);
     expect(struck).not.toHaveBeenCalled();
@@ -116,9 +116,9 @@ describe('when our own event loop stalls', () => {
       },
     );
     // The connections stand before the stall begins.
-    await Promise.all(Array.from({ length: 10 }, () => ask(balancer, stream)));
+    await Promise.all(Array.from({ length: 10 }, () => chatText(balancer, stream)));
     const calls = Array.from({ length: 10 }, () =>
-      ask(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
+      chatText(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
     );
     const stalls = [30, 90].map(
       (afterMs) =>

@@ -3,11 +3,11 @@ import { createServer, type Socket } from 'node:net';
 import type { AiBalancerError } from 'express-ai-balancer';
 import {
   answer,
-  ask,
   BODY,
+  chatText,
   endStream,
   error,
-  inTurn,
+  inSequence,
   json,
   pause,
   Rig,
@@ -22,13 +22,13 @@ const rig = new Rig();
 
 describe('sockets', () => {
   it('serve one call after another, whole, streamed or refused', async () => {
-    const { balancer, upstream } = await rig.start({ a: inTurn(answer(), error(400), answer()) });
-    await ask(balancer, false);
+    const { balancer, upstream } = await rig.start({ a: inSequence(answer(), error(400), answer()) });
+    await chatText(balancer, false);
     await pause(5);
-    await expect(ask(balancer, false)).rejects.toMatchObject({ status: 400 });
+    await expect(chatText(balancer, false)).rejects.toMatchObject({ status: 400 });
     for (const stream of [false, true, true, false]) {
       await pause(5);
-      await ask(balancer, stream);
+      await chatText(balancer, stream);
     }
     expect(upstream.count('a')).toBe(6);
     expect(upstream.connections).toBe(1);
@@ -38,9 +38,9 @@ describe('sockets', () => {
     const { balancer, upstream } = await rig.start({
       a: (arrival) => setTimeout(() => answer()(arrival), 100),
     });
-    const calls = Array.from({ length: 60 }, () => ask(balancer, false));
+    const calls = Array.from({ length: 60 }, () => chatText(balancer, false));
     await until(() => upstream.count('a') === 60, 1_000);
-    expect(upstream.arrivals.at(-1)!.at - upstream.arrivals[0]!.at).toBeLessThan(100);
+    expect(upstream.requests.at(-1)!.at - upstream.requests[0]!.at).toBeLessThan(100);
     await Promise.all(calls);
   });
 
@@ -49,14 +49,14 @@ describe('sockets', () => {
       { a: answer(), b: answer() },
       { each: { a: { rpm: 600, tpm: 600_000 } }, breaker: { consecutiveFailures: 1 } },
     );
-    await ask(balancer, false);
+    await chatText(balancer, false);
     const [idle] = upstream.sockets;
     // Gone without a word when the next request comes: what a server's keep-alive timeout does in a race.
-    const { req } = upstream.arrivals[0]!;
+    const { req } = upstream.requests[0]!;
     expect(req.socket).toBe(idle);
     idle!.removeAllListeners('data');
     idle!.on('data', () => idle!.resetAndDestroy());
-    const { route } = await ask(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.attempts).toHaveLength(1);
     expect(route.endpoint).toBe('a');
     expect(upstream.count('b')).toBe(0);
@@ -65,12 +65,12 @@ describe('sockets', () => {
 
   it('that are reset long after the request was sent count: the upstream died over it', async () => {
     const { balancer } = await rig.start({
-      a: inTurn(answer(), ({ res }) => setTimeout(() => res.socket?.resetAndDestroy(), 550)),
+      a: inSequence(answer(), ({ res }) => setTimeout(() => res.socket?.resetAndDestroy(), 550)),
       b: answer(),
     });
-    await ask(balancer, false);
+    await chatText(balancer, false);
     await pause(5);
-    const { route } = await ask(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['connection', undefined]);
     expect(statsOf(balancer, 'a').failures).toBe(1);
   });
@@ -80,13 +80,13 @@ describe('sockets', () => {
       a: (arrival) => setTimeout(() => answer('from the old place')(arrival), 60),
       b: answer('from the new place'),
     });
-    const stream = ask(balancer, false);
+    const stream = chatText(balancer, false);
     await until(() => upstream.count('a') === 1);
     const [a] = endpoints;
     await balancer.reload({ endpoints: [{ ...a!, baseURL: upstream.url('b') }] });
     expect((await stream).text).toBe('from the old place');
     await until(() => upstream.sockets.size === 0);
-    expect((await ask(balancer, false)).text).toBe('from the new place');
+    expect((await chatText(balancer, false)).text).toBe('from the new place');
   });
 });
 
@@ -114,7 +114,7 @@ describe('limits of time', () => {
       },
     );
     const before = statsOf(balancer, 'a');
-    const { route } = await ask(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['timeout', undefined]);
     expect(route.attempts[0]!.ms).toBeGreaterThanOrEqual(58);
     expect(route.attempts[0]!.ms).toBeLessThan(500);
@@ -130,7 +130,7 @@ describe('limits of time', () => {
       { a: (arrival) => startStream(arrival, 'Half of') },
       { timeouts: { stallMs: 50 } },
     );
-    const failed = (await rejection(ask(balancer, true))) as AiBalancerError;
+    const failed = (await rejection(chatText(balancer, true))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502, partialText: 'Half of' });
     expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
     expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
@@ -175,7 +175,7 @@ describe('limits of time', () => {
       },
       { timeouts: { stallMs: 90, firstTokenMs: 90, totalMs: 90 } },
     );
-    expect((await ask(balancer, true)).text).toBe('xxxxxxxx');
+    expect((await chatText(balancer, true)).text).toBe('xxxxxxxx');
   });
 });
 
@@ -199,7 +199,7 @@ describe('answers', () => {
       },
       b: answer(),
     });
-    const { route } = await ask(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.attempts[0]).toMatchObject({ class: 'server', status: 500 });
     await until(() => upstream.sockets.size <= 1);
   });
@@ -242,7 +242,7 @@ describe('answers', () => {
       a: raw(200, '{"choices":[]}', { 'content-type': 'application/json' }),
       b: answer('streamed'),
     });
-    expect((await ask(balancer, true)).text).toBe('streamed');
+    expect((await chatText(balancer, true)).text).toBe('streamed');
   });
 });
 
@@ -251,9 +251,9 @@ describe('keys', () => {
     let asked = 0;
     const apiKey = () => Promise.resolve(`key-${++asked}`);
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { apiKey } } });
-    await ask(balancer, false);
-    await ask(balancer, false);
-    expect(upstream.arrivals.map(({ headers }) => headers.authorization)).toEqual([
+    await chatText(balancer, false);
+    await chatText(balancer, false);
+    expect(upstream.requests.map(({ headers }) => headers.authorization)).toEqual([
       'Bearer key-1',
       'Bearer key-2',
     ]);
@@ -262,7 +262,7 @@ describe('keys', () => {
   it('that cannot be had fail the attempt, not the call', async () => {
     const apiKey = () => Promise.reject(new Error('the vault is closed'));
     const { balancer } = await rig.start({ a: answer(), b: answer('from b') }, { each: { a: { apiKey } } });
-    expect((await ask(balancer, false)).text).toBe('from b');
+    expect((await chatText(balancer, false)).text).toBe('from b');
   });
 
   it('that never come are given up at the limit', async () => {
@@ -271,6 +271,6 @@ describe('keys', () => {
       { a: answer(), b: answer('from b') },
       { each: { a: { apiKey } }, timeouts: { firstTokenMs: 50 } },
     );
-    expect((await ask(balancer, false)).text).toBe('from b');
+    expect((await chatText(balancer, false)).text).toBe('from b');
   });
 });

@@ -1,12 +1,12 @@
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import { aiBalancer, type Balancer, failoverExecutor, smartRouter } from 'express-ai-balancer';
 import type { SimulatedProvider } from 'express-ai-balancer/simulator';
-import { EXPRESSES, post, Site } from '../helpers/express';
+import { EXPRESS_VERSIONS, post, TestServer } from '../helpers/express';
 import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
 
 const EMBED = 'text-embedding-3-small';
 const rig = new Rig();
-const site = new Site();
+const site = new TestServer();
 
 /** Express 4 leaves a rejection to the handler. */
 const handled =
@@ -17,7 +17,7 @@ const handled =
 
 const codeOf = (error: unknown): string => (error as { code: string }).code;
 
-describe.each(EXPRESSES)('on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -47,7 +47,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         res.json({ answer: answer.choices[0]?.message.content });
       }),
     );
-    const { json } = await post(`${await site.open(app)}/helpdesk`, {}, { question: 'When?' });
+    const { json } = await post(`${await site.listen(app)}/helpdesk`, {}, { question: 'When?' });
     expect(json).toEqual({ answer: 'Tomorrow, before noon.' });
     expect(ai.balancer.stats().calls.ok).toBe(1);
     await ai.balancer.close();
@@ -64,7 +64,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         res.json({ endpoint: route.endpoint, context: req.ai.context, same: req.ai.balancer === balancer });
       }),
     );
-    const { json } = await post(await site.open(app));
+    const { json } = await post(await site.listen(app));
     expect(json).toMatchObject({ endpoint: 'main', context: { priority: 2, type: 'chat' }, same: true });
   });
 
@@ -79,7 +79,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       '/stream',
       handled((req, res) => req.ai.chat({ ...HELLO, stream: true }).pipe(res)),
     );
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/embeddings`)).json).toMatchObject({
       object: 'list',
       data: [{ index: 0 }, { index: 1 }],
@@ -108,7 +108,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         res.json(errors);
       }),
     );
-    const { json } = await post(await site.open(app));
+    const { json } = await post(await site.listen(app));
     expect(json).toHaveLength(5);
     for (const error of json as string[]) expect(error).toMatch(/^ERR_AI_CONFIG .*mount failoverExecutor/);
     expect(provider.stats().seen).toBe(0);
@@ -129,7 +129,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       '/limit',
       handled((req) => req.ai.chat(HELLO, { timeoutMs: 3_000 })),
     );
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/bad`)).status).toBe(400);
     expect((await post(`${url}/model`)).status).toBe(404);
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '20' }, afterMs: 0, calls: 1 });
@@ -146,7 +146,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.get('/', (_req, res) => void res.send('hello'));
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect(await (await fetch(url)).text()).toBe('hello');
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
@@ -162,7 +162,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       res.status(418).json({ code: error.code, param: error.param });
     };
     app.use(handler);
-    expect(await post(await site.open(app))).toMatchObject({
+    expect(await post(await site.listen(app))).toMatchObject({
       status: 418,
       json: { code: 'ERR_AI_BAD_REQUEST', param: 'priority' },
     });
@@ -190,7 +190,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         .catch(() => codes.push('pipe rejected'));
     });
     const leaving = new AbortController();
-    const answer = fetch(await site.open(app), { method: 'POST', signal: leaving.signal });
+    const answer = fetch(await site.listen(app), { method: 'POST', signal: leaving.signal });
     answer.catch(() => undefined);
     await until(() => provider.stats().inFlight === 3);
     expect(limited.stats().endpoints[0]!.tokensLeft).toBeLessThan(full - 4_000);
@@ -215,7 +215,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       });
     });
     const leaving = new AbortController();
-    const answer = fetch(await site.open(app), { method: 'POST', signal: leaving.signal });
+    const answer = fetch(await site.listen(app), { method: 'POST', signal: leaving.signal });
     answer.catch(() => undefined);
     await until(() => entered);
     leaving.abort();
@@ -237,7 +237,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       });
       res.status(202).end();
     });
-    expect((await post(await site.open(app))).status).toBe(202);
+    expect((await post(await site.listen(app))).status).toBe(202);
     await until(() => late.length === 1);
     expect(late).toEqual(['answered']);
   });
@@ -251,7 +251,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
     );
     app.post('/main', endpoint);
     app.post('/other', aiBalancer(other), endpoint);
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/main`)).json).toBe('main');
     expect((await post(`${url}/other`)).json).toBe('other');
   });
@@ -274,7 +274,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       '/undefined',
       handled((req) => req.ai.chat(HELLO, { timeoutMs: undefined })),
     );
-    const url = await site.open(app);
+    const url = await site.listen(app);
     for (const [path, least, most] of [
       ['default', 45, 400],
       ['own', 75, 400],
@@ -302,7 +302,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
       '/report',
       handled(async (req, res) => res.json(await req.ai.chat(HELLO))),
     );
-    expect((await post(`${await site.open(app)}/report`)).status).toBe(200);
+    expect((await post(`${await site.listen(app)}/report`)).status).toBe(200);
     await own.chat(HELLO);
     expect(seen).toEqual([
       [HELLO.messages, '/report'],
@@ -326,7 +326,7 @@ describe.each(EXPRESSES)('on Express %s', (_, express) => {
         res.json(params);
       }),
     );
-    expect((await post(await site.open(app))).json).toEqual(['options', 'options', 'options', 'nonsense']);
+    expect((await post(await site.listen(app))).json).toEqual(['options', 'options', 'options', 'nonsense']);
     expect(provider.stats().seen).toBe(0);
   });
 });

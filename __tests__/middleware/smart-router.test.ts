@@ -1,14 +1,14 @@
 import type { Request, Response } from 'express';
 import { type Balancer, failoverExecutor, type SmartRouterOptions, smartRouter } from 'express-ai-balancer';
 import type { SimulatedProvider } from 'express-ai-balancer/simulator';
-import { EXPRESSES, post, Site } from '../helpers/express';
+import { EXPRESS_VERSIONS, post, TestServer } from '../helpers/express';
 import { endpointAt, HELLO, Rig } from '../helpers/provider';
 
 const rig = new Rig();
-const site = new Site();
+const site = new TestServer();
 const context = (req: Request, res: Response) => void res.json(req.ai.context);
 
-describe.each(EXPRESSES)('smartRouter() on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -21,7 +21,7 @@ describe.each(EXPRESSES)('smartRouter() on Express %s', (_, express) => {
     const app = express().set('env', 'test');
     for (const options of routers) app.use(smartRouter(balancer, options));
     app.post('/', context);
-    return site.open(app);
+    return site.listen(app);
   }
 
   it('starts from a context of its own, with the request id of the client where it is a plain one', async () => {
@@ -65,7 +65,7 @@ describe.each(EXPRESSES)('smartRouter() on Express %s', (_, express) => {
       // An undefined option is none.
       req.ai.chat(HELLO, { tags: undefined }).then((answer) => void res.json(answer), next);
     });
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/own`)).status).toBe(200);
     expect((await post(`${url}/router`)).status).toBe(404);
   });
@@ -75,7 +75,7 @@ describe.each(EXPRESSES)('smartRouter() on Express %s', (_, express) => {
     app.use(smartRouter(balancer, { priority: 2, tenant: 'shop' }));
     app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), context);
     app.post('/', context);
-    const url = await site.open(app);
+    const url = await site.listen(app);
     expect((await post(`${url}/code`)).json).toMatchObject({ type: 'code', priority: 5, tenant: 'shop' });
     expect((await post(url)).json).toMatchObject({ type: 'chat', priority: 2, tenant: 'shop' });
   });

@@ -10,7 +10,7 @@ describe('the catalogue', () => {
   ])(
     'knows %s: price in USD per million, window, quality',
     (model, input, output, contextWindow, quality) => {
-      const { profile, known } = profileOf(model);
+      const { profile, isKnown: known } = profileOf(model);
       expect(known).toBe(true);
       expect(profile).toMatchObject({ price: { input, output }, contextWindow, quality });
     },
@@ -43,11 +43,11 @@ describe('the catalogue', () => {
     ['gpt-4o-2024', 'gpt-4o-2024'],
   ])('reads %s as %s', (model, base) => {
     expect(baseNameOf(model)).toBe(base);
-    expect(profileOf(model).profile === profileOf(base).profile || !profileOf(base).known).toBe(true);
+    expect(profileOf(model).profile === profileOf(base).profile || !profileOf(base).isKnown).toBe(true);
   });
 
   it('lets an unknown model work, with neutral figures and without a price', () => {
-    const { profile, known } = profileOf('house/llama-9000');
+    const { profile, isKnown: known } = profileOf('house/llama-9000');
     expect(known).toBe(false);
     expect(profile.price).toBeUndefined();
     expect(profile.capabilities).toEqual(
@@ -68,7 +68,7 @@ describe('the catalogue', () => {
   it.each(['__proto__', 'constructor', 'toString', '', '/', '-latest'])(
     'does not stumble over %j',
     (model) => {
-      expect(profileOf(model, {}).known).toBe(false);
+      expect(profileOf(model, {}).isKnown).toBe(false);
       expect(profileOf(model, {}).profile.contextWindow).toBe(128_000);
     },
   );
@@ -100,7 +100,7 @@ describe('the catalogue', () => {
       expect(profile.latency.firstTokenMs).toBeGreaterThan(0);
       expect(profile.capabilities.length).toBeGreaterThan(0);
       expect(Object.isFrozen(profile.price)).toBe(true);
-      for (const fallback of profile.fallbacks ?? []) expect(profileOf(fallback).known).toBe(true);
+      for (const fallback of profile.fallbacks ?? []) expect(profileOf(fallback).isKnown).toBe(true);
     }
   });
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type LimitReading, readRateLimits } from '../../lib/provider/rate-limit-headers';
+import { type LimitReading, readRateLimits } from '../../lib/provider/rate-limits/rate-limit-headers';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const DAY = 86_400_000;

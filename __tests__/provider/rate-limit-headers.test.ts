@@ -1,4 +1,4 @@
-import { readRateLimits } from '../../lib/provider/rate-limit-headers';
+import { readRateLimits } from '../../lib/provider/rate-limits/rate-limit-headers';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const read = (headers: Record<string, string | string[] | undefined>) => readRateLimits(headers, NOW);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Priority } from '../../lib/call/context';
 import { AiBalancerError } from '../../lib/errors';
 import { WaitQueue } from '../../lib/queue/wait-queue';
-import { Bucket, callOn, ending } from './bucket';
+import { outcomeOf, queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -18,9 +18,9 @@ function abortable() {
 }
 
 test('a call whose signal aborts leaves at once, and its listener with it', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const { signal, abort } = abortable();
-  const end = ending(queue.enter(callOn([new Bucket(1, 10_000, 0)], { signal })));
+  const end = outcomeOf(queue.enter(queuedCall([new TestBucket(1, 10_000, 0)], { signal })));
   expect(aborts(signal)).toBe(1);
   abort();
   expect(queue.size).toBe(0);
@@ -30,41 +30,41 @@ test('a call whose signal aborts leaves at once, and its listener with it', asyn
 });
 
 test('a call that has left before it came, or whose deadline has passed, never waits', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
-  const bucket = new Bucket(1, 10_000, 10_000);
-  const left = ending(queue.enter(callOn([bucket], { signal: AbortSignal.abort() })));
-  const late = ending(queue.enter(callOn([bucket], { deadlineAt: performance.now() })));
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1, 10_000, 10_000);
+  const left = outcomeOf(queue.enter(queuedCall([bucket], { signal: AbortSignal.abort() })));
+  const late = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() })));
   expect(queue.size).toBe(0);
   expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
   expect(await late).toMatchObject({ code: 'ERR_AI_DEADLINE' });
 });
 
 test('a started call keeps no listener on its signal', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const { signal } = abortable();
-  await queue.enter(callOn([new Bucket(1, 10_000, 10_000)], { signal }));
+  await queue.enter(queuedCall([new TestBucket(1, 10_000, 10_000)], { signal }));
   expect(aborts(signal)).toBe(0);
   expect(jest.getTimerCount()).toBe(0);
 });
 
 test('a signal that aborts in the middle of the start does not lose the slot', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
-  const bucket = new Bucket(1, 10_000, 10_000);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1, 10_000, 10_000);
   const { signal, abort } = abortable();
-  await expect(queue.enter(callOn([bucket], { signal, onTry: abort }))).resolves.toBe(bucket);
+  await expect(queue.enter(queuedCall([bucket], { signal, onTry: abort }))).resolves.toBe(bucket);
   const blocked = abortable();
-  const call = callOn([new Bucket(1, 10_000, 0)], { signal: blocked.signal, onTry: blocked.abort });
-  const second = new WaitQueue<Bucket>({ maxSize: 10 });
+  const call = queuedCall([new TestBucket(1, 10_000, 0)], { signal: blocked.signal, onTry: blocked.abort });
+  const second = new WaitQueue<TestBucket>({ maxSize: 10 });
   await expect(second.enter(call)).rejects.toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
   expect([queue.size, second.size]).toEqual([0, 0]);
 });
 
 test('rejectAll rejects everything that waits with its error and leaves nothing behind', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 100 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const { signal } = abortable();
   const ends = Array.from({ length: 10 }, (_, i) =>
     queue.enter(
-      callOn([new Bucket(1, 10_000, 0)], {
+      queuedCall([new TestBucket(1, 10_000, 0)], {
         signal,
         poolKey: `pool ${i % 3}`,
         priority: (1 + (i % 5)) as Priority,
@@ -80,17 +80,21 @@ test('rejectAll rejects everything that waits with its error and leaves nothing 
 });
 
 test('a call that is hopeless, or whose start throws, is rejected with that error and blocks nobody', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
-  const bucket = new Bucket(1, 10_000, 10_000);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1, 10_000, 10_000);
   const error = new Error('larger than any limit');
-  const hopeless = callOn([bucket], { priority: 5, tryStart: () => ({ kind: 'hopeless', error }) });
-  const broken = callOn([bucket], {
+  const hopeless = queuedCall([bucket], { priority: 5, tryStart: () => ({ kind: 'hopeless', error }) });
+  const broken = queuedCall([bucket], {
     priority: 4,
     tryStart: () => {
       throw new TypeError('broken');
     },
   });
-  const ends = [queue.enter(hopeless), queue.enter(broken), queue.enter(callOn([bucket], { priority: 1 }))];
+  const ends = [
+    queue.enter(hopeless),
+    queue.enter(broken),
+    queue.enter(queuedCall([bucket], { priority: 1 })),
+  ];
   const [first, second, third] = await Promise.allSettled(ends);
   expect(first).toEqual({ status: 'rejected', reason: error });
   expect(second).toMatchObject({ status: 'rejected', reason: { message: 'broken' } });
@@ -98,11 +102,11 @@ test('a call that is hopeless, or whose start throws, is rejected with that erro
 });
 
 test('wake drains in the same tick when rested, and at most every 20 ms', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
-  const bucket = new Bucket(1e-6, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1e-6, 10_000, 0);
   const tries: number[] = [];
   const start = performance.now();
-  const call = callOn([bucket], { onTry: () => void tries.push(performance.now() - start) });
+  const call = queuedCall([bucket], { onTry: () => void tries.push(performance.now() - start) });
   const slot = queue.enter(call);
   await Promise.resolve();
   for (let i = 0; i < 100; i++) {
@@ -110,17 +114,17 @@ test('wake drains in the same tick when rested, and at most every 20 ms', async 
     await jest.advanceTimersByTimeAsync(1);
   }
   expect(tries).toEqual([0, 20, 40, 60, 80, 100]);
-  bucket.give(5000);
+  bucket.refund(5000);
   await jest.advanceTimersByTimeAsync(50);
   queue.wake();
   await expect(slot).resolves.toBe(bucket);
 });
 
 test('a refill is awaited by the one timer, without any wake', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
-  const bucket = new Bucket(1, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1, 10_000, 0);
   const start = performance.now();
-  const end = ending(queue.enter(callOn([bucket])));
+  const end = outcomeOf(queue.enter(queuedCall([bucket])));
   await jest.advanceTimersByTimeAsync(5);
   expect(jest.getTimerCount()).toBe(1);
   await jest.advanceTimersByTimeAsync(2000);
@@ -143,10 +147,10 @@ test('whatever happens, every call ends once, none starts past its deadline, and
   await fc.assert(
     fc.asyncProperty(fc.array(event, { maxLength: 60 }), async (events) => {
       const shed = jest.fn();
-      const queue = new WaitQueue<Bucket>({ maxSize: 12, onShed: shed });
-      const a = new Bucket(4, 8000, 0);
-      const b = new Bucket(2, 4000, 0);
-      const c = new Bucket(1, 1000, 500);
+      const queue = new WaitQueue<TestBucket>({ maxSize: 12, onShed: shed });
+      const a = new TestBucket(4, 8000, 0);
+      const b = new TestBucket(2, 4000, 0);
+      const c = new TestBucket(1, 1000, 500);
       const pools = [[a], [a, b], [b, c], [a, b, c]];
       const signals: AbortSignal[] = [];
       let ends = 0;
@@ -156,7 +160,7 @@ test('whatever happens, every call ends once, none starts past its deadline, and
         const controller = new AbortController();
         signals.push(controller.signal);
         const deadlineAt = slack === null ? Infinity : performance.now() + slack;
-        const call = callOn(pools[pool]!, {
+        const call = queuedCall(pools[pool]!, {
           poolKey: `${pool}`,
           priority: priority as Priority,
           tenant: `${tenant}`,
@@ -165,7 +169,7 @@ test('whatever happens, every call ends once, none starts past its deadline, and
           serviceMs,
           signal: controller.signal,
         });
-        void ending(queue.enter(call)).then(({ at, started, code }) => {
+        void outcomeOf(queue.enter(call)).then(({ at, started, code }) => {
           ends += 1;
           if (started && at > deadlineAt) late += 1;
           if (code === 'ERR_AI_SATURATED') saturated += 1;

@@ -2,21 +2,21 @@ import fc from 'fast-check';
 import type { Priority } from '../../lib/call/context';
 import { density } from '../../lib/queue/value-density';
 import { WaitQueue } from '../../lib/queue/wait-queue';
-import { Bucket, type CallOverrides, callOn } from './bucket';
+import { type CallOverrides, queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 function queueOf(maxSize = 10_000) {
-  return new WaitQueue<Bucket>({ maxSize });
+  return new WaitQueue<TestBucket>({ maxSize });
 }
 
 /** Enters calls at once and tells the names in the order in which they start. */
-async function orderOf(calls: Record<string, CallOverrides>, buckets: Bucket[]): Promise<string[]> {
+async function orderOf(calls: Record<string, CallOverrides>, buckets: TestBucket[]): Promise<string[]> {
   const queue = queueOf();
   const order: string[] = [];
   for (const [name, overrides] of Object.entries(calls)) {
-    void queue.enter(callOn(buckets, overrides)).then(() => order.push(name));
+    void queue.enter(queuedCall(buckets, overrides)).then(() => order.push(name));
   }
   await jest.advanceTimersByTimeAsync(120_000);
   expect(queue.size).toBe(0);
@@ -39,7 +39,7 @@ test('the densest call starts first, and equals start in the order they came', a
       small: { promptTokens: 300 },
       large: { priority: 5, promptTokens: 4000 },
     },
-    [new Bucket(1, 5000, 0)],
+    [new TestBucket(1, 5000, 0)],
   );
   expect(order).toEqual(['high', 'small', 'first', 'second', 'large', 'low']);
 });
@@ -58,11 +58,11 @@ test('in one pool calls of one tenant start in density order, whatever they are'
       ),
       async (specs) => {
         const queue = queueOf();
-        const bucket = new Bucket(10, 10_000, 0);
+        const bucket = new TestBucket(10, 10_000, 0);
         const densities: number[] = [];
         for (const spec of specs) {
           const priority = spec.priority as Priority;
-          const call = callOn([bucket], { ...spec, priority });
+          const call = queuedCall([bucket], { ...spec, priority });
           void queue
             .enter(call)
             .then(() => densities.push(density(priority, call.promptTokens, call.outputTokens)));
@@ -78,12 +78,12 @@ test('in one pool calls of one tenant start in density order, whatever they are'
 
 test('a large blocked call holds its resource against a stream of smaller ones of lower density', async () => {
   const queue = queueOf();
-  const bucket = new Bucket(1, 10_000, 0);
+  const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
-  const large = callOn([bucket], { priority: 5, promptTokens: 7000 });
+  const large = queuedCall([bucket], { priority: 5, promptTokens: 7000 });
   void queue.enter(large).then(() => order.push('large'));
   for (let i = 0; i < 80; i++) {
-    const small = callOn([bucket], { priority: 1, promptTokens: 100, outputTokens: 600 });
+    const small = queuedCall([bucket], { priority: 1, promptTokens: 100, outputTokens: 600 });
     void queue.enter(small).then(() => order.push('small'));
     await jest.advanceTimersByTimeAsync(100);
   }
@@ -93,13 +93,13 @@ test('a large blocked call holds its resource against a stream of smaller ones o
 });
 
 test('a hold bars only one resource: smaller calls pass on the others', async () => {
-  const slow = new Bucket(1, 10_000, 0);
-  const idle = new Bucket(1, 400, 400);
+  const slow = new TestBucket(1, 10_000, 0);
+  const idle = new TestBucket(1, 400, 400);
   const queue = queueOf();
   const order: string[] = [];
-  const large = callOn([slow], { poolKey: 'slow', priority: 5, promptTokens: 5000 });
+  const large = queuedCall([slow], { poolKey: 'slow', priority: 5, promptTokens: 5000 });
   void queue.enter(large).then(() => order.push('large'));
-  const small = callOn([slow, idle], { poolKey: 'both', promptTokens: 300 });
+  const small = queuedCall([slow, idle], { poolKey: 'both', promptTokens: 300 });
   void queue.enter(small).then((bucket) => order.push(bucket === idle ? 'small on idle' : 'small on slow'));
   await jest.advanceTimersByTimeAsync(10);
   expect(order).toEqual(['small on idle']);
@@ -109,14 +109,14 @@ test('a hold bars only one resource: smaller calls pass on the others', async ()
 
 test('a full pool never stalls an idle one', async () => {
   const queue = queueOf();
-  const full = new Bucket(0.001, 10_000, 0);
-  const idle = new Bucket(100, 100_000);
+  const full = new TestBucket(0.001, 10_000, 0);
+  const idle = new TestBucket(100, 100_000);
   for (let i = 0; i < 200; i++) {
-    queue.enter(callOn([full], { poolKey: 'full', priority: 5 })).catch(() => undefined);
+    queue.enter(queuedCall([full], { poolKey: 'full', priority: 5 })).catch(() => undefined);
   }
   expect(queue.mustWait(density(1, 900, 100), idle)).toBe(false);
   const started = jest.fn();
-  void queue.enter(callOn([idle], { poolKey: 'idle', priority: 1 })).then(started);
+  void queue.enter(queuedCall([idle], { poolKey: 'idle', priority: 1 })).then(started);
   await jest.advanceTimersByTimeAsync(20);
   expect(started).toHaveBeenCalledTimes(1);
   queue.rejectAll(new Error('done'));
@@ -124,19 +124,19 @@ test('a full pool never stalls an idle one', async () => {
 
 test('calls that an idle resource can serve pass those of their own pool that it cannot', async () => {
   const queue = queueOf();
-  const full = new Bucket(0.001, 10_000, 0);
-  const idle = new Bucket(100, 100_000);
+  const full = new TestBucket(0.001, 10_000, 0);
+  const idle = new TestBucket(100, 100_000);
   // Dense calls for which the idle resource is too slow: only the full one will do.
   for (let i = 0; i < 4; i++) {
-    const picky = callOn([full, idle], {
+    const picky = queuedCall([full, idle], {
       priority: 5,
       tryStart: (isHeld) => ({ kind: 'waiting', waitMs: 1e6, ...(!isHeld(full) && { on: full }) }),
     });
     queue.enter(picky).catch(() => undefined);
   }
   const started = jest.fn();
-  void queue.enter(callOn([full, idle], { priority: 5, promptTokens: 2000 })).then(started);
-  void queue.enter(callOn([full, idle], { priority: 2 })).then(started);
+  void queue.enter(queuedCall([full, idle], { priority: 5, promptTokens: 2000 })).then(started);
+  void queue.enter(queuedCall([full, idle], { priority: 2 })).then(started);
   await jest.advanceTimersByTimeAsync(20);
   expect(started).toHaveBeenCalledTimes(2);
   queue.rejectAll(new Error('done'));
@@ -145,9 +145,9 @@ test('calls that an idle resource can serve pass those of their own pool that it
 describe('mustWait', () => {
   test('a new call waits behind denser and equal calls that could use the resource, and only behind those', () => {
     const queue = queueOf();
-    const shared = new Bucket(1, 1000, 0);
-    const other = new Bucket(1, 1000, 0);
-    queue.enter(callOn([shared], { poolKey: 'shared' })).catch(() => undefined);
+    const shared = new TestBucket(1, 1000, 0);
+    const other = new TestBucket(1, 1000, 0);
+    queue.enter(queuedCall([shared], { poolKey: 'shared' })).catch(() => undefined);
     expect(queue.mustWait(density(3, 900, 100), shared)).toBe(true);
     expect(queue.mustWait(density(2, 900, 100), shared)).toBe(true);
     expect(queue.mustWait(density(4, 900, 100), shared)).toBe(false);
@@ -158,8 +158,8 @@ describe('mustWait', () => {
 
   test('told whose turn it is, a denser call of another tenant does not jump the line of its priority', () => {
     const queue = queueOf();
-    const bucket = new Bucket(1, 10_000, 0);
-    queue.enter(callOn([bucket], { tenant: 'large', promptTokens: 5000 })).catch(() => undefined);
+    const bucket = new TestBucket(1, 10_000, 0);
+    queue.enter(queuedCall([bucket], { tenant: 'large', promptTokens: 5000 })).catch(() => undefined);
     const small = density(3, 100, 100);
     expect(queue.mustWait(small, bucket)).toBe(false);
     expect(queue.mustWait(small, bucket, { priority: 3, tenant: 'flood' })).toBe(true);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { Priority } from '../../lib/call/context';
 import { density, WaitQueue } from '../../lib/queue/wait-queue';
-import { Bucket, callOn, ending } from './bucket';
+import { outcomeOf, queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -53,8 +53,8 @@ async function simulate(seed: number, overload: number, seconds: number) {
   const random = randomFrom(seed);
   const lengths = lengthsOf(random);
   const tokensPerMs = 20;
-  const bucket = new Bucket(tokensPerMs, tokensPerMs * 10_000);
-  const queue = new WaitQueue<Bucket>({ maxSize: 10_000 });
+  const bucket = new TestBucket(tokensPerMs, tokensPerMs * 10_000);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
   const offset = Math.floor(random() * lengths.length);
   const sample = Array.from({ length: 2000 }, (_, i) => lengths[(offset + i) % lengths.length]!);
   const mean = sample.reduce((sum, [prompt, output]) => sum + prompt + 1.8 * output, 0) / sample.length;
@@ -71,13 +71,13 @@ async function simulate(seed: number, overload: number, seconds: number) {
     const priority = priorityOf(random());
     const serviceMs = 500 + 0.06 * promptTokens + 13 * answer;
     const deadlineAt = performance.now() + (3000 + 60 * answer) * (1 + random());
-    const call = callOn([bucket], { priority, promptTokens, outputTokens, serviceMs, deadlineAt });
+    const call = queuedCall([bucket], { priority, promptTokens, outputTokens, serviceMs, deadlineAt });
     const tokens = promptTokens + outputTokens;
     const own = density(priority, promptTokens, outputTokens);
     if (!queue.mustWait(own, bucket) && bucket.tryTake(tokens)) {
       ends.push(Promise.resolve({ priority, inTime: true }));
     } else {
-      const end = ending(queue.enter(call));
+      const end = outcomeOf(queue.enter(call));
       ends.push(
         end.then(({ started, at }) => ({ priority, inTime: started && at + serviceMs <= deadlineAt })),
       );

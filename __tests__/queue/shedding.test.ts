@@ -1,47 +1,48 @@
 import type { QueuedCall } from '../../lib/queue/queued-call';
 import { WaitQueue } from '../../lib/queue/wait-queue';
-import { Bucket, type CallOverrides, callOn, ending } from './bucket';
+import { type CallOverrides, outcomeOf, queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-function filled(bucket: Bucket, calls: number, overrides: CallOverrides = {}, maxSize = 10_000) {
-  const queue = new WaitQueue<Bucket>({ maxSize });
-  for (let i = 0; i < calls; i++) queue.enter(callOn([bucket], overrides)).catch(() => undefined);
+function filled(bucket: TestBucket, calls: number, overrides: CallOverrides = {}, maxSize = 10_000) {
+  const queue = new WaitQueue<TestBucket>({ maxSize });
+  for (let i = 0; i < calls; i++) queue.enter(queuedCall([bucket], overrides)).catch(() => undefined);
   return queue;
 }
 
 test('a call that the backlog would keep beyond its deadline is shed on entering, and the rest is let in', async () => {
-  const bucket = new Bucket(1, 10_000, 0);
+  const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20);
   const start = performance.now();
-  const call = (slack: number, serviceMs = 0) => callOn([bucket], { deadlineAt: start + slack, serviceMs });
-  const short = ending(queue.enter(call(19_900)));
+  const call = (slack: number, serviceMs = 0) =>
+    queuedCall([bucket], { deadlineAt: start + slack, serviceMs });
+  const short = outcomeOf(queue.enter(call(19_900)));
   expect(queue.size).toBe(20);
   expect(await short).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 21_000 });
-  const slow = await ending(queue.enter(call(25_000, 6000)));
+  const slow = await outcomeOf(queue.enter(call(25_000, 6000)));
   expect(slow).toMatchObject({ at: start, code: 'ERR_AI_SATURATED' });
-  void ending(queue.enter(call(22_000, 1000)));
+  void outcomeOf(queue.enter(call(22_000, 1000)));
   expect(queue.size).toBe(21);
   queue.rejectAll(new Error('done'));
 });
 
 test('only denser and equally dense calls count as ahead', async () => {
-  const bucket = new Bucket(1, 10_000, 0);
+  const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20, { priority: 2 });
-  const end = ending(queue.enter(callOn([bucket], { deadlineAt: performance.now() + 1100 })));
+  const end = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() + 1100 })));
   await jest.advanceTimersByTimeAsync(1100);
   expect(await end).toMatchObject({ started: true });
   queue.rejectAll(new Error('done'));
 });
 
 test('a backlog that can go elsewhere counts by the share that comes here', () => {
-  const here = new Bucket(1, 10_000, 0);
-  const elsewhere = new Bucket(9, 10_000, 0);
-  const queue = new WaitQueue<Bucket>({ maxSize: 100 });
-  const wide = () => callOn([here, elsewhere], { poolKey: 'wide' });
+  const here = new TestBucket(1, 10_000, 0);
+  const elsewhere = new TestBucket(9, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
+  const wide = () => queuedCall([here, elsewhere], { poolKey: 'wide' });
   for (let i = 0; i < 20; i++) queue.enter(wide()).catch(() => undefined);
-  const narrow: QueuedCall<Bucket> = callOn([here], { poolKey: 'narrow' });
+  const narrow: QueuedCall<TestBucket> = queuedCall([here], { poolKey: 'narrow' });
   expect(queue.predictWaitMs(wide())).toBeCloseTo(2000);
   expect(queue.predictWaitMs(narrow)).toBeCloseTo(2000);
   expect(queue.predictWaitMs({ ...narrow, priority: 5 })).toBe(0);
@@ -49,12 +50,12 @@ test('a backlog that can go elsewhere counts by the share that comes here', () =
 });
 
 test('a call shed on entering succeeds when it comes back after its Retry-After', async () => {
-  const bucket = new Bucket(3, 10_000, 0);
+  const bucket = new TestBucket(3, 10_000, 0);
   const queue = filled(bucket, 50, { promptTokens: 1700 });
   const again = () =>
-    ending(
+    outcomeOf(
       queue.enter(
-        callOn([bucket], { deadlineAt: performance.now() + 500, serviceMs: 300, promptTokens: 1700 }),
+        queuedCall([bucket], { deadlineAt: performance.now() + 500, serviceMs: 300, promptTokens: 1700 }),
       ),
     );
   const { retryAfterMs } = await again();
@@ -68,15 +69,15 @@ test('a call shed on entering succeeds when it comes back after its Retry-After'
 });
 
 test('a call is shed as soon as it has become too late, not at its deadline', async () => {
-  const bucket = new Bucket(1e-6, 10_000, 0);
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1e-6, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();
-  const call = callOn([bucket], {
+  const call = queuedCall([bucket], {
     deadlineAt: start + 5000,
     serviceMs: 2000,
     tryStart: () => ({ kind: 'waiting', waitMs: Infinity }),
   });
-  const end = ending(queue.enter(call));
+  const end = outcomeOf(queue.enter(call));
   await jest.advanceTimersByTimeAsync(3100);
   const { at, code } = await end;
   expect(code).toBe('ERR_AI_SATURATED');
@@ -85,17 +86,17 @@ test('a call is shed as soon as it has become too late, not at its deadline', as
 });
 
 test('a head that says its wait is too long is shed at once, with that wait as Retry-After', async () => {
-  const bucket = new Bucket(1, 10_000, 0);
-  const queue = new WaitQueue<Bucket>({ maxSize: 10 });
+  const bucket = new TestBucket(1, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();
-  const end = await ending(queue.enter(callOn([bucket], { deadlineAt: start + 900 })));
+  const end = await outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: start + 900 })));
   expect(end).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 1000 });
 });
 
 test('a deadline that passes while the event loop stalls is told as a deadline', async () => {
-  const bucket = new Bucket(1, 10_000, 0);
+  const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 1, { priority: 5, promptTokens: 200 });
-  const end = ending(queue.enter(callOn([bucket], { deadlineAt: performance.now() + 1500 })));
+  const end = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() + 1500 })));
   await jest.advanceTimersByTimeAsync(5);
   const stalledFor = 2000;
   jest.setSystemTime(Date.now() + stalledFor);
@@ -109,14 +110,14 @@ test('a deadline that passes while the event loop stalls is told as a deadline',
 
 describe('when the queue is full', () => {
   test('the least dense call goes, be it the new one or one that waits', async () => {
-    const bucket = new Bucket(1, 10_000, 0);
+    const bucket = new TestBucket(1, 10_000, 0);
     const shed = jest.fn();
-    const queue = new WaitQueue<Bucket>({ maxSize: 2, onShed: shed });
-    const normal = ending(queue.enter(callOn([bucket])));
-    const low = ending(queue.enter(callOn([bucket], { priority: 1 })));
-    const high = ending(queue.enter(callOn([bucket], { priority: 5 })));
+    const queue = new WaitQueue<TestBucket>({ maxSize: 2, onShed: shed });
+    const normal = outcomeOf(queue.enter(queuedCall([bucket])));
+    const low = outcomeOf(queue.enter(queuedCall([bucket], { priority: 1 })));
+    const high = outcomeOf(queue.enter(queuedCall([bucket], { priority: 5 })));
     expect(await low).toMatchObject({ code: 'ERR_AI_SATURATED', retryAfterMs: 3000 });
-    const lowAgain = await ending(queue.enter(callOn([bucket], { priority: 1 })));
+    const lowAgain = await outcomeOf(queue.enter(queuedCall([bucket], { priority: 1 })));
     expect(lowAgain).toMatchObject({ code: 'ERR_AI_SATURATED', retryAfterMs: 3000 });
     expect(queue.size).toBe(2);
     expect(shed).toHaveBeenCalledTimes(2);
@@ -125,19 +126,19 @@ describe('when the queue is full', () => {
   });
 
   test('of equals the last to come goes', async () => {
-    const bucket = new Bucket(1, 10_000, 0);
+    const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 3, {}, 3);
-    expect(await ending(queue.enter(callOn([bucket])))).toMatchObject({ code: 'ERR_AI_SATURATED' });
+    expect(await outcomeOf(queue.enter(queuedCall([bucket])))).toMatchObject({ code: 'ERR_AI_SATURATED' });
     expect(queue.size).toBe(3);
     queue.rejectAll(new Error('done'));
   });
 
   test('a flooding tenant displaces its own calls, not the few larger ones of another tenant', async () => {
-    const bucket = new Bucket(1, 10_000, 0);
+    const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 100, { tenant: 'flood', promptTokens: 100 }, 100);
-    const victim = ending(queue.enter(callOn([bucket], { tenant: 'victim', promptTokens: 5000 })));
+    const victim = outcomeOf(queue.enter(queuedCall([bucket], { tenant: 'victim', promptTokens: 5000 })));
     for (let i = 0; i < 200; i++) {
-      queue.enter(callOn([bucket], { tenant: 'flood', promptTokens: 50 })).catch(() => undefined);
+      queue.enter(queuedCall([bucket], { tenant: 'flood', promptTokens: 50 })).catch(() => undefined);
     }
     expect(queue.size).toBe(100);
     await jest.advanceTimersByTimeAsync(40_000);

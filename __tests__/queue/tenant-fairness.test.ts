@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { WaitQueue } from '../../lib/queue/wait-queue';
-import { Bucket, callOn } from './bucket';
+import { queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -16,14 +16,14 @@ test('tenants of equal priority that keep calls waiting are served alike, to wit
         { minLength: 2, maxLength: 5 },
       ),
       async (tenants) => {
-        const queue = new WaitQueue<Bucket>({ maxSize: 1000 });
-        const bucket = new Bucket(20, 20_000, 0);
+        const queue = new WaitQueue<TestBucket>({ maxSize: 1000 });
+        const bucket = new TestBucket(20, 20_000, 0);
         const left = tenants.map((calls) => calls.length);
         const served = tenants.map(() => 0);
         let widest = 0;
         tenants.forEach((calls, tenant) => {
           for (const { prompt, output } of calls) {
-            const call = callOn([bucket], {
+            const call = queuedCall([bucket], {
               tenant: `t${tenant}`,
               promptTokens: prompt,
               outputTokens: output,
@@ -47,15 +47,15 @@ test('tenants of equal priority that keep calls waiting are served alike, to wit
 });
 
 test('a flood of small calls does not starve the large calls of another tenant', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10_000 });
-  const bucket = new Bucket(1, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const bucket = new TestBucket(1, 10_000, 0);
   let large = 0;
   for (let i = 0; i < 10; i++) {
-    void queue.enter(callOn([bucket], { tenant: 'victim', promptTokens: 2000 })).then(() => (large += 1));
+    void queue.enter(queuedCall([bucket], { tenant: 'victim', promptTokens: 2000 })).then(() => (large += 1));
   }
   for (let i = 0; i < 600; i++) {
     for (let n = 0; n < 5; n++) {
-      queue.enter(callOn([bucket], { tenant: 'flood', promptTokens: 100 })).catch(() => undefined);
+      queue.enter(queuedCall([bucket], { tenant: 'flood', promptTokens: 100 })).catch(() => undefined);
     }
     await jest.advanceTimersByTimeAsync(100);
   }
@@ -65,12 +65,12 @@ test('a flood of small calls does not starve the large calls of another tenant',
 });
 
 test('a tenant that returns has saved up nothing, and owes nothing that the others have had since', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10_000 });
-  const bucket = new Bucket(10, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const bucket = new TestBucket(10, 10_000, 0);
   const served = { steady: 0, late: 0 };
   const enter = (tenant: 'steady' | 'late', calls: number) => {
     for (let i = 0; i < calls; i++) {
-      queue.enter(callOn([bucket], { tenant })).then(
+      queue.enter(queuedCall([bucket], { tenant })).then(
         () => (served[tenant] += 1),
         () => undefined,
       );
@@ -87,13 +87,13 @@ test('a tenant that returns has saved up nothing, and owes nothing that the othe
 });
 
 test('a tenant that leaves the queue between its calls gets no extra turns', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 10_000 });
-  const bucket = new Bucket(10, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const bucket = new TestBucket(10, 10_000, 0);
   const served: Record<string, number> = {};
   const count = (tenant: string) => (served[tenant] = (served[tenant] ?? 0) + 1);
   for (let i = 0; i < 300; i++) {
     for (const tenant of ['a', 'b', 'c']) {
-      queue.enter(callOn([bucket], { tenant })).then(
+      queue.enter(queuedCall([bucket], { tenant })).then(
         () => count(tenant),
         () => undefined,
       );
@@ -102,7 +102,7 @@ test('a tenant that leaves the queue between its calls gets no extra turns', asy
   let isOver = false;
   const oneByOne = async () => {
     while (!isOver) {
-      await queue.enter(callOn([bucket], { tenant: 'sequential', promptTokens: 800 }));
+      await queue.enter(queuedCall([bucket], { tenant: 'sequential', promptTokens: 800 }));
       count('sequential');
     }
   };
@@ -116,11 +116,11 @@ test('a tenant that leaves the queue between its calls gets no extra turns', asy
 });
 
 test('priorities do not wait for the turns of others: the densest head goes', async () => {
-  const queue = new WaitQueue<Bucket>({ maxSize: 100 });
-  const bucket = new Bucket(1, 10_000, 0);
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
+  const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
   const enter = (name: string, tenant: string, priority: 3 | 5) =>
-    void queue.enter(callOn([bucket], { tenant, priority })).then(() => order.push(name));
+    void queue.enter(queuedCall([bucket], { tenant, priority })).then(() => order.push(name));
   enter('normal', 'b', 3);
   enter('urgent 1', 'a', 5);
   enter('urgent 2', 'a', 5);

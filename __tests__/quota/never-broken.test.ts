@@ -1,6 +1,6 @@
-import { holdTheClock, TPM, VirtualKey } from './virtual-key';
+import { TPM, useFakeClock, VirtualKey } from './virtual-key';
 
-holdTheClock();
+useFakeClock();
 
 describe('150 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute', () => {
   test.each([
@@ -23,11 +23,11 @@ describe('150 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute', () 
 
 test('half of the key eaten by another process: we draw no 429, and use the other half', async () => {
   const key = new VirtualKey();
-  const others = setInterval(() => key.upstream.takeByOthers({ prompt: 700, output: 200 }), 3_600);
+  const others = setInterval(() => key.upstream.takeExternally({ prompt: 700, output: 200 }), 3_600);
   expect(await key.serve(300)).toBe(300);
   clearInterval(others);
   expect(key.upstream.refused).toBe(0);
-  expect(key.upstream.refusedOthers).toBeLessThanOrEqual(1);
+  expect(key.upstream.refusedExternal).toBeLessThanOrEqual(1);
   expect(key.upstream.seen.usedShare(TPM)).toBeGreaterThan(0.45);
   await key.balancer.close();
 });

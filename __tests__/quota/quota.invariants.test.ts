@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { DayWindow } from '../../lib/quota/day-window';
-import { type Charge, Quota } from '../../lib/quota/quota';
+import { MemoryDayLimit } from '../../lib/quota/day-limit';
+import { type Cost, Quota } from '../../lib/quota/quota';
 import { Reservation, type Settlement } from '../../lib/quota/reservation';
 
 const LIMITS = { rpm: 120, tpm: 12_000 };
@@ -57,18 +57,18 @@ class Schedule {
     const now = performance.now();
     if (step.do === 'wait') jest.advanceTimersByTime(step.ms);
     else if (step.do === 'take') this.#take({ input: step.input, output: step.output }, now);
-    else if (step.do === 'refuse') this.quota.refused(undefined, now);
+    else if (step.do === 'refuse') this.quota.recordRefusal(undefined, now);
     else if (step.do === 'settle') this.#settle(step, now);
     else {
       const reservation = this.open[step.which % Math.max(1, this.open.length)];
-      const mark = reservation?.marks[0];
+      const mark = reservation?.snapshots[0];
       if (!mark) return;
       const tokens = { limit: step.limit, remaining: step.tokens };
       this.quota.correct(mark, { requests: { remaining: step.requests }, tokens }, now);
     }
   }
 
-  #take(charge: Charge, now: number): void {
+  #take(charge: Cost, now: number): void {
     if (this.quota.waitMs(charge, now) > 0) return;
     this.open.push(new Reservation([this.quota], charge, () => false, now));
     this.bookings.push({ at: now, requests: 1, tokens: charge.input + charge.output });
@@ -80,13 +80,13 @@ class Schedule {
     const before = { requests: this.quota.requestsLeft(now), tokens: this.quota.tokensLeft(now) };
     // Never more than was reserved: usage above the estimate is a debt, not an admission.
     const usage = {
-      input: Math.min(input, reservation.charge.input),
-      output: Math.min(output, reservation.charge.output),
+      input: Math.min(input, reservation.cost.input),
+      output: Math.min(output, reservation.cost.output),
     };
     reservation.settle(kind === 'used' ? { kind, usage } : { kind }, now);
     this.settled.push(reservation);
-    const back = kind === 'used' ? usage : kind === 'kept' ? reservation.charge : { input: 0, output: 0 };
-    const tokens = reservation.charge.input + reservation.charge.output - back.input - back.output;
+    const back = kind === 'used' ? usage : kind === 'kept' ? reservation.cost : { input: 0, output: 0 };
+    const tokens = reservation.cost.input + reservation.cost.output - back.input - back.output;
     this.bookings.push({ at: now, requests: kind === 'returned' ? -1 : 0, tokens: -tokens });
     expect(this.quota.requestsLeft(now)).toBeGreaterThanOrEqual(before.requests ?? 0);
     expect(this.quota.tokensLeft(now)).toBeGreaterThanOrEqual(before.tokens ?? 0);
@@ -153,7 +153,7 @@ describe('under any schedule', () => {
           const levels = () => [schedule.quota.requestsLeft(now), schedule.quota.tokensLeft(now)];
           const before = levels();
           for (const reservation of schedule.settled) {
-            expect(reservation.settled).toBe(true);
+            expect(reservation.isSettled).toBe(true);
             const { kind, input, output } = again;
             reservation.settle(kind === 'used' ? { kind, usage: { input, output } } : { kind }, now);
           }
@@ -187,7 +187,7 @@ describe('under any schedule', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         jest.setSystemTime(0);
-        const window = new DayWindow(100);
+        const window = new MemoryDayLimit(100);
         const start = performance.now();
         let now = start;
         const admitted: { at: number; units: number; back: number; backAt: number }[] = [];

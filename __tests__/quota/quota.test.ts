@@ -1,5 +1,5 @@
 import { Bucket } from '../../lib/quota/bucket';
-import { DayWindow } from '../../lib/quota/day-window';
+import { MemoryDayLimit } from '../../lib/quota/day-limit';
 import { Quota } from '../../lib/quota/quota';
 import { Reservation } from '../../lib/quota/reservation';
 
@@ -79,7 +79,7 @@ describe('a bucket', () => {
     const now = performance.now();
     const marks = Array.from({ length: 10 }, () => {
       bucket.take(100, now);
-      return bucket.mark(now);
+      return bucket.snapshot(now);
     });
     const before = bucket.level(now);
     // Another process had taken 500 before any of ours.
@@ -91,27 +91,27 @@ describe('a bucket', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.take(4_000, now);
-    bucket.correct(bucket.mark(now), 7_800, now);
+    bucket.correct(bucket.snapshot(now), 7_800, now);
     expect(bucket.level(now)).toBeCloseTo(5_800 + (2_000 - 1_200) / 2);
   });
 
   it('deepens to what a header has shown, at most a minute of the limit', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
-    bucket.correct(bucket.mark(now), 30_000, now);
+    bucket.correct(bucket.snapshot(now), 30_000, now);
     expect(bucket.depth).toBeCloseTo(30_000);
-    bucket.correct(bucket.mark(now), 500_000, now);
+    bucket.correct(bucket.snapshot(now), 500_000, now);
     expect(bucket.depth).toBeCloseTo(58_800);
   });
 
   it('slows down by a fifth after a refusal that nothing explains, once in 2 s, and recovers 30 % a minute', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const full = bucket.rate;
-    for (let n = 0; n < 5; n++) bucket.refused(performance.now());
+    for (let n = 0; n < 5; n++) bucket.recordRefusal(performance.now());
     expect(bucket.level(performance.now())).toBe(0);
     expect(bucket.rate / full).toBeCloseTo(0.8);
     jest.advanceTimersByTime(2_000);
-    bucket.refused(performance.now());
+    bucket.recordRefusal(performance.now());
     expect(bucket.rate / full).toBeCloseTo(0.81 * 0.8);
     jest.advanceTimersByTime(30_000);
     bucket.level(performance.now());
@@ -132,7 +132,7 @@ describe('a bucket', () => {
 
 describe('a day', () => {
   it('is any 24 hours', () => {
-    const window = new DayWindow(10);
+    const window = new MemoryDayLimit(10);
     const now = performance.now();
     window.take(10, now);
     expect(window.waitMs(1, now)).toBeGreaterThanOrEqual(24 * HOUR_MS);
@@ -143,7 +143,7 @@ describe('a day', () => {
 
   it('holds although what comes back was taken in an earlier hour', () => {
     const MINUTE_MS = 60_000;
-    const window = new DayWindow(200);
+    const window = new MemoryDayLimit(200);
     const start = Math.ceil(performance.now() / HOUR_MS) * HOUR_MS;
     const at = (minute: number) => start + minute * MINUTE_MS;
     window.take(100, at(59));
@@ -156,14 +156,14 @@ describe('a day', () => {
   });
 
   it('keeps what was counted when its limit changes', () => {
-    const window = new DayWindow(10);
+    const window = new MemoryDayLimit(10);
     window.take(8, performance.now());
     window.limit = 5;
     expect(window.left(performance.now())).toBe(-3);
   });
 
   it('forgets everything after a long sleep of the process', () => {
-    const window = new DayWindow(10);
+    const window = new MemoryDayLimit(10);
     window.take(10, performance.now());
     expect(window.left(performance.now() + 1_000 * HOUR_MS)).toBe(10);
   });
@@ -245,7 +245,7 @@ describe('a quota', () => {
 
 describe("Bottleneck's reservoir", () => {
   const ledgerOf = async (quota: Quota) => {
-    const reading = quota.ledger();
+    const reading = quota.reservoirs();
     await jest.advanceTimersByTimeAsync(5);
     return reading;
   };

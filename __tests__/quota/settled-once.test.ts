@@ -1,8 +1,8 @@
 import axios, { type AxiosAdapter, AxiosError } from 'axios';
 import { Balancer, type EndpointConfig } from 'express-ai-balancer';
-import { holdTheClock } from './virtual-key';
+import { useFakeClock } from './virtual-key';
 
-holdTheClock();
+useFakeClock();
 
 const BODY = { model: 'gpt-4o', messages: [{ role: 'user' as const, content: 'x' }], max_tokens: 100 };
 
@@ -86,6 +86,6 @@ test('endpoints of one quota group share its quota and rest together', async () 
     retryAfterMs: expect.any(Number) as number,
   });
   expect(asked).toHaveLength(1);
-  for (const { restsUntil } of balancer.stats().endpoints) expect(restsUntil).toBeDefined();
+  for (const { cooldownUntil } of balancer.stats().endpoints) expect(cooldownUntil).toBeDefined();
   await balancer.close();
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Call } from '../../lib/call/call';
-import { Charging } from '../../lib/quota/tokens-charged';
+import { TokensCharged } from '../../lib/quota/tokens-charged';
 
 const LIMIT = 60_000;
 const RATE = LIMIT / 60_000;
@@ -15,18 +15,18 @@ function hear(
   truth: 'reserved' | 'actual',
   provider: string,
   sizes: readonly (readonly [prompt: number, most: number])[],
-): Charging {
-  const charging = new Charging({ tokensCharged: 'auto', provider });
+): TokensCharged {
+  const charging = new TokensCharged({ tokensCharged: 'auto', provider });
   let remaining = 50_000;
   let now = 0;
   for (const [prompt, most] of sizes) {
     const used = Math.round(most / 3);
     now += STEP_MS;
     remaining = Math.min(LIMIT, remaining + STEP_MS * RATE) - prompt - (truth === 'reserved' ? most : 0);
-    const mark = charging.sent(call(prompt, most), now);
-    charging.heard(mark, remaining, LIMIT);
+    const mark = charging.recordSent(call(prompt, most), now);
+    charging.observeRemaining(mark, remaining, LIMIT);
     if (truth === 'actual') remaining -= used;
-    charging.produced(used);
+    charging.recordOutput(used);
   }
   return charging;
 }
@@ -47,13 +47,13 @@ describe('what a provider charges', () => {
   });
 
   it('is not guessed before headers have told of tokens', () => {
-    expect(new Charging({ tokensCharged: 'auto', provider: 'openai' }).mode).toBeUndefined();
+    expect(new TokensCharged({ tokensCharged: 'auto', provider: 'openai' }).mode).toBeUndefined();
     expect(hear('reserved', 'anthropic', [[100, 500]]).mode).toBeUndefined();
   });
 
   it('is what the app says, where it says it', () => {
-    const charging = new Charging({ tokensCharged: 'actual', provider: 'openai' });
-    charging.heard(charging.sent(call(100, 500), 0), 1_000, LIMIT);
+    const charging = new TokensCharged({ tokensCharged: 'actual', provider: 'openai' });
+    charging.observeRemaining(charging.recordSent(call(100, 500), 0), 1_000, LIMIT);
     expect(charging.mode).toBe('actual');
   });
 });

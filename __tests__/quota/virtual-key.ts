@@ -65,7 +65,7 @@ export class VirtualKey {
 }
 
 /** Promises stay real: what a timer sets off has happened before the next one is due. */
-export function holdTheClock(): void {
+export function useFakeClock(): void {
   beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
   afterEach(() => void jest.useRealTimers());
 }

@@ -100,7 +100,7 @@ describe('an error', () => {
     const failed = (await rejection(balancer.chat(body, options))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404, retryable: false });
     expect(failed.message).toMatch(told);
-    expect(upstream.arrivals).toHaveLength(0);
+    expect(upstream.requests).toHaveLength(0);
   });
 });
 
@@ -127,6 +127,6 @@ describe('the context window', () => {
       status: 400,
       param: 'messages',
     });
-    expect(upstream.arrivals).toHaveLength(0);
+    expect(upstream.requests).toHaveLength(0);
   });
 });

@@ -1,7 +1,7 @@
 import {
   answer,
-  ask,
   BODY,
+  chatText,
   error,
   PROMPT,
   Rig,
@@ -32,7 +32,7 @@ async function endpointsFor(
   await balancer
     .chat({ messages, ...(model === undefined ? {} : { model }) }, options)
     .then(undefined, () => undefined);
-  return upstream.arrivals.map(({ name }) => name);
+  return upstream.requests.map(({ name }) => name);
 }
 
 describe('a model', () => {
@@ -46,7 +46,7 @@ describe('a model', () => {
   it("is sent under the endpoint's own name for it", async () => {
     const { balancer, upstream } = await rig.start(FOUR, { each: MODELS });
     await balancer.chat({ messages, model: 'clever' });
-    expect(upstream.arrivals[0]!.body['model']).toBe('claude');
+    expect(upstream.requests[0]!.body['model']).toBe('claude');
   });
 
   it("left open, or 'auto', may be any", async () => {
@@ -148,7 +148,7 @@ describe('a later tier or a fallback', () => {
 
   it('is not used while an earlier endpoint can start', async () => {
     const { balancer, upstream } = await rig.start({ first: answer(), second: answer() }, { each: each({}) });
-    await Promise.all(Array.from({ length: 20 }, () => ask(balancer, false)));
+    await Promise.all(Array.from({ length: 20 }, () => chatText(balancer, false)));
     expect(upstream.count('second')).toBe(0);
   });
 
@@ -158,8 +158,8 @@ describe('a later tier or a fallback', () => {
       { first: answer(), second: answer() },
       { ...fast, each: each({ rpm: 180, burstSeconds: 0.34 }) },
     );
-    await ask(balancer, false);
-    const { route } = await ask(balancer, false);
+    await chatText(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.endpoint).toBe('second');
     expect(route.waitMs).toBeLessThan(50);
     expect(upstream.count('first')).toBe(1);
@@ -170,8 +170,8 @@ describe('a later tier or a fallback', () => {
       { first: answer(), second: answer() },
       { ...fast, each: each({ rpm: 600, burstSeconds: 0.102 }) },
     );
-    await ask(balancer, false);
-    const { route } = await ask(balancer, false);
+    await chatText(balancer, false);
+    const { route } = await chatText(balancer, false);
     expect(route.endpoint).toBe('first');
     expect(route.waitMs).toBeGreaterThan(20);
     expect(route.waitMs).toBeLessThan(250);
@@ -185,7 +185,7 @@ describe('a later tier or a fallback', () => {
     const caller = new AbortController();
     const first = rejection(balancer.chat(BODY, { signal: caller.signal }));
     await until(() => upstream.count('first') === 1);
-    const { route } = await ask(balancer, false, { timeoutMs: 1_500 });
+    const { route } = await chatText(balancer, false, { timeoutMs: 1_500 });
     expect(route.endpoint).toBe('second');
     caller.abort();
     await first;
@@ -198,9 +198,9 @@ describe('waiting for quota', () => {
       { a: answer() },
       { each: { a: { rpm: 600, burstSeconds: 0.3 } } },
     );
-    const calls = await Promise.all(Array.from({ length: 8 }, () => ask(balancer, false)));
+    const calls = await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
     expect(calls.map(({ text }) => text)).toEqual(Array.from({ length: 8 }, () => 'Hello'));
-    const times = upstream.arrivals.map(({ at }) => at);
+    const times = upstream.requests.map(({ at }) => at);
     // Two at once, then one in some 102 ms.
     expect(times[7]! - times[0]!).toBeGreaterThan(400);
     expect(calls.filter(({ route }) => route.waitMs > 0).length).toBeGreaterThanOrEqual(5);
@@ -208,7 +208,7 @@ describe('waiting for quota', () => {
 
   it('that can not end before the deadline is refused at once, with the true time', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 6, burstSeconds: 10 } } });
-    await ask(balancer, false);
+    await chatText(balancer, false);
     const from = performance.now();
     await expect(balancer.chat(BODY, { timeoutMs: 1_000 })).rejects.toMatchObject({
       code: 'ERR_AI_SATURATED',
@@ -228,7 +228,7 @@ describe('waiting for quota', () => {
     expect(failed.message).toMatch(/quota: \d+ tokens are more than its 2000 tokens a minute/);
     expect(failed.message).not.toContain(PROMPT);
     expect(upstream.count('a')).toBe(0);
-    await ask(balancer, false);
+    await chatText(balancer, false);
     expect(statsOf(balancer, 'a').inFlight).toBe(0);
   });
 });

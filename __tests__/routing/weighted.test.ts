@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Weighted } from '../../lib/routing/strategies/weighted';
 import type { Candidate } from '../../lib/routing/strategy';
-import { answer, ask, Rig } from '../failover/upstream';
+import { answer, chatText, Rig } from '../failover/upstream';
 
 const rig = new Rig();
 const PICKS = 10_000;
@@ -66,14 +66,17 @@ describe('a weight of 0', () => {
         each: { a: { tier: 0 }, b: { tier: 0, weight: 3 }, never: { tier: 0, weight: 0 } },
       },
     );
-    for (let n = 0; n < 40; n++) await ask(balancer, false);
+    for (let n = 0; n < 40; n++) await chatText(balancer, false);
     expect(['a', 'b', 'never'].map((name) => upstream.count(name))).toEqual([10, 30, 0]);
     balancer.endpoint('b').setWeight(0);
-    for (let n = 0; n < 5; n++) expect((await ask(balancer, false)).route.endpoint).toBe('a');
+    for (let n = 0; n < 5; n++) expect((await chatText(balancer, false)).route.endpoint).toBe('a');
     balancer.endpoint('a').disable();
-    await expect(ask(balancer, false)).rejects.toMatchObject({ code: 'ERR_AI_UNAVAILABLE', status: 503 });
+    await expect(chatText(balancer, false)).rejects.toMatchObject({
+      code: 'ERR_AI_UNAVAILABLE',
+      status: 503,
+    });
     balancer.endpoint('never').setWeight(1);
-    expect((await ask(balancer, false)).route.endpoint).toBe('never');
+    expect((await chatText(balancer, false)).route.endpoint).toBe('never');
   });
 
   it('is never picked as a last resort either', async () => {
@@ -81,7 +84,7 @@ describe('a weight of 0', () => {
       { a: ({ res }) => res.socket?.destroy(), never: answer() },
       { each: { never: { weight: 0 } } },
     );
-    await expect(ask(balancer, false)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    await expect(chatText(balancer, false)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
     expect(upstream.count('never')).toBe(0);
   });
 });

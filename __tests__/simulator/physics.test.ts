@@ -21,7 +21,7 @@ function physicsOf(model: ModelDescription, seed = 1, errorShare = 0) {
 
 function answers(physics: ProviderPhysics, count: number, now = 0): AnswerPlan[] {
   return Array.from({ length: count }, () => {
-    const passage = physics.arrive(CALL, now);
+    const passage = physics.admit(CALL, now);
     physics.finish(passage, now);
     if (passage.plan.kind !== 'answer') throw new Error(`got ${passage.plan.kind}`);
     return passage.plan;
@@ -51,7 +51,7 @@ describe('limits', () => {
           let now = 0;
           for (const { gap, tokens } of calls) {
             now += gap;
-            const passage = physics.arrive(
+            const passage = physics.admit(
               { model: 'm', promptTokens: tokens, maxTokens: 0, outputTokens: 0 },
               now,
             );
@@ -81,14 +81,14 @@ describe('limits', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 600 }), fc.integer({ min: 1, max: 60 }), (rpm, bucketSeconds) => {
         const physics = physicsOf({ rpm, bucketSeconds, tokensCharged: 'actual' });
-        let refusal = physics.arrive(CALL, 0).plan;
+        let refusal = physics.admit(CALL, 0).plan;
         for (let sent = 0; refusal.kind === 'answer' && sent < 700; sent += 1)
-          refusal = physics.arrive(CALL, 0).plan;
+          refusal = physics.admit(CALL, 0).plan;
         if (refusal.kind !== 'error') throw new Error('never refused');
         const seconds = refusal.retryAfterS!;
         expect(Number.isInteger(seconds) && seconds >= 1).toBe(true);
-        if (seconds > 1) expect(physics.arrive(CALL, (seconds - 1) * 1000 - 1).plan.kind).toBe('error');
-        expect(physics.arrive(CALL, seconds * 1000).plan.kind).toBe('answer');
+        if (seconds > 1) expect(physics.admit(CALL, (seconds - 1) * 1000 - 1).plan.kind).toBe('error');
+        expect(physics.admit(CALL, seconds * 1000).plan.kind).toBe('answer');
       }),
       { numRuns: 60 },
     );
@@ -96,9 +96,9 @@ describe('limits', () => {
 
   it('refuses in 60 to 120 ms', () => {
     const physics = physicsOf({ rpm: 1 });
-    physics.arrive(CALL, 0);
+    physics.admit(CALL, 0);
     for (let sent = 0; sent < 50; sent += 1) {
-      const { plan } = physics.arrive(CALL, 0);
+      const { plan } = physics.admit(CALL, 0);
       expect(plan).toMatchObject({ kind: 'error', status: 429, code: 'rate_limit_exceeded' });
       if (plan.kind !== 'error') return;
       expect(plan.afterMs).toBeGreaterThanOrEqual(60);
@@ -108,28 +108,28 @@ describe('limits', () => {
 
   it('charges prompt and max_tokens at once where tokens are reserved', () => {
     const physics = physicsOf({ tpm: 60_000, tokensCharged: 'reserved' });
-    const passage = physics.arrive(CALL, 0);
+    const passage = physics.admit(CALL, 0);
     expect(passage.plan).toMatchObject({ limits: { tokens: { limit: 60_000, remaining: 58_500 } } });
     physics.finish(passage, 0);
-    expect(physics.arrive(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_000 } } });
+    expect(physics.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_000 } } });
   });
 
   it('charges the prompt first and the output as it is produced where tokens are not reserved', () => {
     const physics = physicsOf({ tpm: 60_000, tokensCharged: 'actual' });
-    const passage = physics.arrive(CALL, 0);
+    const passage = physics.admit(CALL, 0);
     expect(passage.plan).toMatchObject({ limits: { tokens: { remaining: 59_000 } } });
     physics.produced(passage, 50, 0);
     physics.finish(passage, 0);
-    expect(physics.arrive(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
+    expect(physics.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
   });
 
   it('burns a request on a refusal only where tokens are reserved', () => {
     const left = (tokensCharged: 'reserved' | 'actual') => {
       const physics = physicsOf({ rpm: 60, tpm: 2000, tokensCharged });
       const big = { ...CALL, promptTokens: 1500 };
-      physics.arrive(big, 0);
-      for (let sent = 0; sent < 3; sent += 1) expect(physics.arrive(big, 0).plan.kind).toBe('error');
-      const { plan } = physics.arrive({ ...CALL, promptTokens: 0, maxTokens: 0 }, 0);
+      physics.admit(big, 0);
+      for (let sent = 0; sent < 3; sent += 1) expect(physics.admit(big, 0).plan.kind).toBe('error');
+      const { plan } = physics.admit({ ...CALL, promptTokens: 0, maxTokens: 0 }, 0);
       return plan.kind === 'answer' ? plan.limits?.requests?.remaining : undefined;
     };
     expect(left('reserved')).toBe(55);
@@ -137,7 +137,7 @@ describe('limits', () => {
   });
 
   it('says of a call larger than the bucket that it is too large, without a Retry-After', () => {
-    const { plan } = physicsOf({ tpm: 1000, tokensCharged: 'reserved' }).arrive(CALL, 0);
+    const { plan } = physicsOf({ tpm: 1000, tokensCharged: 'reserved' }).admit(CALL, 0);
     expect(plan).toMatchObject({
       status: 429,
       message: expect.stringMatching(/too large.*Limit 1000, Requested 1500/) as string,
@@ -152,7 +152,7 @@ describe('limits', () => {
       errorShare: 0,
     });
     const kinds = [{ key: 'a' }, { key: 'b' }, { key: 'a', model: 'n' }, { key: 'a' }].map(
-      (part) => physics.arrive({ ...CALL, ...part }, 0).plan.kind,
+      (part) => physics.admit({ ...CALL, ...part }, 0).plan.kind,
     );
     expect(kinds).toEqual(['answer', 'answer', 'answer', 'error']);
   });
@@ -172,7 +172,7 @@ describe('headers', () => {
   });
 
   it('tells limit, rest and reset of both buckets', () => {
-    const { plan } = physicsOf({ rpm: 60, tpm: 60_000 }).arrive(CALL, 0);
+    const { plan } = physicsOf({ rpm: 60, tpm: 60_000 }).admit(CALL, 0);
     expect(rateLimitHeaders('limits' in plan ? plan.limits : undefined)).toEqual({
       'x-ratelimit-limit-requests': '60',
       'x-ratelimit-remaining-requests': '59',
@@ -184,7 +184,7 @@ describe('headers', () => {
   });
 
   it('tells nothing where the provider sends none', () => {
-    expect(physicsOf({ rpm: 60, sendsRateLimitHeaders: false }).arrive(CALL, 0).plan).not.toHaveProperty(
+    expect(physicsOf({ rpm: 60, sendsRateLimitHeaders: false }).admit(CALL, 0).plan).not.toHaveProperty(
       'limits',
     );
   });
@@ -213,7 +213,7 @@ describe('latency', () => {
     const model = { ...AT_REST, comfortableInFlight: 10 };
     const slowAt = (inFlight: number) => {
       const physics = physicsOf(model, 7);
-      for (let sent = 0; sent < inFlight; sent += 1) physics.arrive(CALL, 0);
+      for (let sent = 0; sent < inFlight; sent += 1) physics.admit(CALL, 0);
       return median(answers(physics, 2000).map(({ firstTokenMs }) => firstTokenMs)) / 510;
     };
     expect(slowAt(9)).toBeCloseTo(1, 1);
@@ -222,7 +222,7 @@ describe('latency', () => {
   });
 
   it('bounds the answer by max_tokens', () => {
-    const { plan } = physicsOf({}).arrive({ ...CALL, outputTokens: 800 }, 0);
+    const { plan } = physicsOf({}).admit({ ...CALL, outputTokens: 800 }, 0);
     expect(plan).toMatchObject({ outputTokens: 500, finish: 'length' });
   });
 
@@ -235,7 +235,7 @@ describe('latency', () => {
 describe('faults', () => {
   const kindsOf = (physics: ProviderPhysics, count: number) =>
     Array.from({ length: count }, () => {
-      const { plan } = physics.arrive(CALL, 0);
+      const { plan } = physics.admit(CALL, 0);
       return plan.kind === 'error' ? plan.status : plan.kind;
     });
   const shareOf = (kinds: (string | number)[], kind: string | number) =>
@@ -252,7 +252,7 @@ describe('faults', () => {
   it('storm: nine in ten are 429 after 80 ms with Retry-After from 2 to 10', () => {
     const physics = physicsOf({});
     physics.faults.add({ kind: 'storm429' }, 0);
-    const plans = Array.from({ length: 2000 }, () => physics.arrive(CALL, 0).plan);
+    const plans = Array.from({ length: 2000 }, () => physics.admit(CALL, 0).plan);
     const refused = plans.filter((plan) => plan.kind === 'error');
     expect(refused.length / plans.length).toBeCloseTo(0.9, 1);
     expect(new Set(refused.map(({ afterMs }) => afterMs))).toEqual(new Set([80]));
@@ -279,12 +279,12 @@ describe('faults', () => {
   it('applies to its models, its share and its number of calls, for its time', () => {
     const physics = new ProviderPhysics({ models: { m: {}, n: {} }, random: seededRandom(1), errorShare: 0 });
     physics.faults.add({ kind: 'unauthorized', models: ['n'], calls: 2 }, 0);
-    const statuses = ['m', 'n', 'n', 'n'].map((model) => physics.arrive({ ...CALL, model }, 0).plan.kind);
+    const statuses = ['m', 'n', 'n', 'n'].map((model) => physics.admit({ ...CALL, model }, 0).plan.kind);
     expect(statuses).toEqual(['answer', 'error', 'error', 'answer']);
 
     physics.faults.add({ kind: 'silence', forMs: 1000 }, 0);
-    expect(physics.arrive(CALL, 999).plan.kind).toBe('silent');
-    expect(physics.arrive(CALL, 1000).plan.kind).toBe('answer');
+    expect(physics.admit(CALL, 999).plan.kind).toBe('silent');
+    expect(physics.admit(CALL, 1000).plan.kind).toBe('answer');
 
     physics.faults.add({ kind: 'err5xx', share: 0.2 }, 0);
     expect(shareOf(kindsOf(physics, 3000), 500)).toBeCloseTo(0.2, 1);
@@ -292,7 +292,7 @@ describe('faults', () => {
 
   it('bills the prompt of a call whose caller left, and the tokens made until then', () => {
     const physics = physicsOf({ price: { input: 2, output: 10 } });
-    const passage = physics.arrive(CALL, 0);
+    const passage = physics.admit(CALL, 0);
     physics.abandon(passage, 20, 0);
     physics.finish(passage, 0);
     expect(physics.counters).toMatchObject({ aborted: 1, answered: 0, inFlight: 0, outputTokens: 20 });
@@ -317,7 +317,7 @@ it('never makes a time that is not a number, whatever is on', () => {
             maxTokens: size.max,
             outputTokens: size.output,
           };
-          const passage = physics.arrive(call, now);
+          const passage = physics.admit(call, now);
           const { plan } = passage;
           const times = plan.kind === 'answer' ? [plan.firstTokenMs, plan.totalMs - plan.firstTokenMs] : [];
           if (plan.kind === 'error') times.push(plan.afterMs);
@@ -340,7 +340,7 @@ it('decides a call in a few microseconds', () => {
   const physics = physicsOf({ rpm: 1e7, tpm: 1e10, comfortableInFlight: 50 });
   physics.faults.add({ kind: 'brownout' }, 0);
   const startedAt = performance.now();
-  for (let now = 0; now < 20_000; now += 1) physics.finish(physics.arrive(CALL, now), now);
+  for (let now = 0; now < 20_000; now += 1) physics.finish(physics.admit(CALL, now), now);
   // Measured 1 to 2 microseconds a call; the bound is for a busy machine.
   expect((performance.now() - startedAt) / 20_000).toBeLessThan(0.05);
 });
@@ -357,7 +357,7 @@ it('takes a fleet written as plain JSON', () => {
       models: { [String(model)]: description },
       random: seededRandom(1),
     });
-    const { plan } = physics.arrive({ ...CALL, model: String(model) }, 0);
+    const { plan } = physics.admit({ ...CALL, model: String(model) }, 0);
     expect('limits' in plan && plan.limits?.tokens?.limit).toBe(tpm);
   }
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { LLMock } from '@copilotkit/aimock';
 import type { ChatCompletionChunk } from '../../lib/call/answer';
-import { TruncatedStreamError } from '../../lib/stream/chat-events';
+import { TruncatedStreamError } from '../../lib/stream/chat-event-reader';
 import { cutAt, readAll, Source } from './fixtures/streams';
 
 /** Streams that a mock server by others writes: their idea of the wire, not ours. */
@@ -62,6 +62,6 @@ it('finds its streams truncated, wherever they end before the finish', async () 
   for (let end = 0; end < finish; end++) {
     const { error, events } = await readAll(new Source([bytes.subarray(0, end)]));
     if (!(error instanceof TruncatedStreamError)) throw new Error(`ended at ${end}: ${String(error)}`);
-    expect(events.some((event) => event.finish)).toBe(false);
+    expect(events.some((event) => event.hasFinishReason)).toBe(false);
   }
 });

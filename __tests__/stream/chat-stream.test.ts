@@ -1,5 +1,5 @@
 import type { RouteReport } from '../../lib/call/report';
-import { readChatEvents } from '../../lib/stream/chat-events';
+import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import { ChatEventStream } from '../../lib/stream/chat-stream';
 import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';
 

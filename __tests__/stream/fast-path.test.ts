@@ -1,8 +1,8 @@
 import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
-import { SseDecoder } from '../../lib/stream/sse-decoder';
+import { SseDecoder } from '../../lib/stream/sse/sse-decoder';
 import { chunkText, cutAt, DONE, readAll, Source, USAGE_EVENT } from './fixtures/streams';
-import { WIRES } from './fixtures/wires';
+import { WIRE_FORMATS } from './fixtures/wires';
 
 /** What full parsing of each event makes of a stream: the truth that the fast path is held to. */
 async function readEachAlone(events: string[]): Promise<unknown> {
@@ -17,7 +17,7 @@ async function readEachAlone(events: string[]): Promise<unknown> {
     malformed += read.malformed;
     chunks.push(...own.map(({ chunk }) => chunk));
     facts.push(
-      ...own.map(({ content, finish, usage, text, generated }) => ({
+      ...own.map(({ hasContent: content, hasFinishReason: finish, usage, text, generated }) => ({
         content,
         finish,
         usage,
@@ -34,7 +34,7 @@ async function readTogether(events: string[]): Promise<unknown> {
   const own = read.events.slice(0, -1);
   return {
     chunks: own.map(({ chunk }) => chunk),
-    facts: own.map(({ content, finish, usage, text, generated }) => ({
+    facts: own.map(({ hasContent: content, hasFinishReason: finish, usage, text, generated }) => ({
       content,
       finish,
       usage,
@@ -158,7 +158,14 @@ it('takes no event for one of a known shape that ends the answer, reports usage 
   );
   expect(read.text).toBe('onetwoonetwoz');
   expect(read.usage?.total_tokens).toBe(8);
-  expect(read.events.map(({ finish }) => finish)).toEqual([false, false, false, false, true, false]);
+  expect(read.events.map(({ hasFinishReason: finish }) => finish)).toEqual([
+    false,
+    false,
+    false,
+    false,
+    true,
+    false,
+  ]);
 });
 
 it('splits bytes into the events that eventsource-parser finds', () => {
@@ -210,7 +217,7 @@ it('splits bytes into the events that eventsource-parser finds', () => {
 });
 
 it('passes a stream through byte for byte, whichever way its events were read', async () => {
-  for (const { text } of WIRES) {
+  for (const { text } of WIRE_FORMATS) {
     const plain = text.replace(/^: .*\n\n?/gm, '').replaceAll('\n\ndata: [DONE]\n\n', '\n\n');
     const read = await readAll(
       new Source(cutAt(Buffer.from(text), ...[...text.matchAll(/data/g)].map(({ index }) => index))),

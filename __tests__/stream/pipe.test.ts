@@ -7,9 +7,9 @@ import OpenAI, { APIError } from 'openai';
 import type { RouteReport } from '../../lib/call/report';
 import { AiBalancerError } from '../../lib/errors';
 import type { ChatEvent } from '../../lib/stream/chat-event';
-import { readChatEvents } from '../../lib/stream/chat-events';
+import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import { ChatEventStream, type ChatStream } from '../../lib/stream/chat-stream';
-import { type PipeOptions, pipeChatStream } from '../../lib/stream/sse-writer';
+import { type PipeOptions, pipeChatStream } from '../../lib/stream/pipe-chat-stream';
 import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';
 
 const HELLO = chunkText({ content: 'Hello' });
@@ -122,7 +122,7 @@ describe('pipeChatStream', () => {
   it('tells a restart as an event of its own', async () => {
     async function* events(): AsyncGenerator<ChatEvent> {
       yield* readChatEvents(new Source([HELLO, FINISH]), OPTIONS);
-      stream.restarted();
+      stream.notifyRestart();
       yield* readChatEvents(new Source([HELLO, FINISH]), OPTIONS);
     }
     const stream: ChatEventStream = new ChatEventStream({

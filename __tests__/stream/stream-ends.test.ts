@@ -5,7 +5,7 @@ import {
   readChatEvents,
   TruncatedStreamError,
   UpstreamStreamError,
-} from '../../lib/stream/chat-events';
+} from '../../lib/stream/chat-event-reader';
 import { chunkText, DONE, OPTIONS, readAll, Source, USAGE_EVENT } from './fixtures/streams';
 
 const HELLO = chunkText({ content: 'Hello' });
@@ -123,10 +123,10 @@ describe('a stream that is complete', () => {
   it('marks the usage that the caller did not ask for as hidden, and no other event', async () => {
     const pieces = [HELLO, FINISH, USAGE_EVENT, DONE];
     const hidden = await readAll(new Source(pieces), { hideUsage: true });
-    expect(hidden.events.map((event) => event.hidden)).toEqual([false, false, true]);
+    expect(hidden.events.map((event) => event.isHidden)).toEqual([false, false, true]);
     expect(hidden.usage?.completion_tokens).toBe(3);
     const shown = await readAll(new Source(pieces), { hideUsage: false });
-    expect(shown.events.map((event) => event.hidden)).toEqual([false, false, false]);
+    expect(shown.events.map((event) => event.isHidden)).toEqual([false, false, false]);
   });
 });
 
@@ -250,7 +250,7 @@ describe('a wire that a dialect translates', () => {
     expect(read.text).toBe('Hello');
     expect(read.usage?.total_tokens).toBe(8);
     expect(read.malformed).toBe(1);
-    expect(read.events.map(({ raw, hidden }) => [raw, hidden])).toEqual([
+    expect(read.events.map(({ raw, isHidden: hidden }) => [raw, hidden])).toEqual([
       [undefined, false],
       [undefined, false],
       [undefined, true],

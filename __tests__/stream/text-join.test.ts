@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Joint, TextJoin } from '../../lib/stream/text-join';
+import { OverlapDetector, type OverlapResult } from '../../lib/stream/overlap-detector';
 
 const ANSWERS = [
   'Thank you for writing to us. Your parcel left our house yesterday evening and is with the carrier now; it should ' +
@@ -11,8 +11,8 @@ const ANSWERS = [
 ];
 
 /** The joint of a second text that arrives in pieces of so many code units, by turns. */
-function jointOf(before: string, after: string, sizes: readonly number[] = [5]): Joint {
-  const join = new TextJoin(before);
+function jointOf(before: string, after: string, sizes: readonly number[] = [5]): OverlapResult {
+  const join = new OverlapDetector(before);
   for (let at = 0, turn = 0; at < after.length; turn++) {
     const size = sizes[turn % sizes.length] as number;
     const joint = join.add(after.slice(at, at + size));
@@ -72,7 +72,7 @@ describe('an answer that goes on from a text', () => {
     const few = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '1', 'é'), maxLength: 60 });
     fc.assert(
       fc.property(few, few, anySizes, (before, after, sizes) => {
-        const whole = new TextJoin(before);
+        const whole = new OverlapDetector(before);
         whole.add(after);
         expect(jointOf(before, after, sizes)).toEqual(whole.end());
       }),
@@ -103,9 +103,9 @@ describe('an answer that goes on from a text', () => {
 
   it('is held only while it could still repeat more', () => {
     const [answer = ''] = ANSWERS;
-    expect(new TextJoin(answer).add(' Is there')).toEqual({ kind: 'goes-on', repeated: 0 });
-    expect(new TextJoin(answer).add(' ')).toBeUndefined();
-    expect(new TextJoin('x'.repeat(50_000)).add('x'.repeat(1_001))).toEqual({
+    expect(new OverlapDetector(answer).add(' Is there')).toEqual({ kind: 'goes-on', repeated: 0 });
+    expect(new OverlapDetector(answer).add(' ')).toBeUndefined();
+    expect(new OverlapDetector('x'.repeat(50_000)).add('x'.repeat(1_001))).toEqual({
       kind: 'goes-on',
       repeated: 1_000,
     });

@@ -1,5 +1,5 @@
-import { readChatEvents } from '../../lib/stream/chat-events';
-import { UsageMeter } from '../../lib/stream/usage';
+import { readChatEvents } from '../../lib/stream/chat-event-reader';
+import { UsageMeter } from '../../lib/stream/usage-meter';
 import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';
 
 async function meter(pieces: string[], options = {}): Promise<UsageMeter> {
@@ -61,7 +61,7 @@ it('keeps the text of the first choice up to its bound, and says when that is no
     chunkText({ content: 'other' }, null, 1),
   ];
   const whole = await meter(pieces);
-  expect([whole.text, whole.textWhole]).toEqual(['abcdefghij', true]);
+  expect([whole.text, whole.isTextComplete]).toEqual(['abcdefghij', true]);
   const bounded = await meter(pieces, { maxTextLength: 4 });
-  expect([bounded.text, bounded.textWhole]).toEqual(['abcd', false]);
+  expect([bounded.text, bounded.isTextComplete]).toEqual(['abcd', false]);
 });

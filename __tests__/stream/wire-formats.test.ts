@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { TruncatedStreamError } from '../../lib/stream/chat-events';
+import { TruncatedStreamError } from '../../lib/stream/chat-event-reader';
 import { chunkText, cutAt, DONE, readAll, Source } from './fixtures/streams';
-import { WIRES } from './fixtures/wires';
+import { WIRE_FORMATS } from './fixtures/wires';
 
 /** Every chunk of a wire, read the plain way. */
 const expected = (text: string): unknown[] =>
@@ -10,7 +10,7 @@ const expected = (text: string): unknown[] =>
     .filter((line) => line.startsWith('data: {'))
     .map((line) => JSON.parse(line.slice(6)) as unknown);
 
-describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
+describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
   const bytes = Buffer.from(text);
 
   it('gives the same chunks and bytes however it is cut in two', async () => {
@@ -58,7 +58,7 @@ describe.each(WIRES)('a stream of $name', ({ text, answer }) => {
       const cut = Buffer.from(text.slice(0, at));
       const read = await readAll(new Source([cut]));
       expect(read.error).toBeInstanceOf(TruncatedStreamError);
-      expect(read.events.some((event) => event.finish)).toBe(false);
+      expect(read.events.some((event) => event.hasFinishReason)).toBe(false);
     }
   });
 
@@ -96,7 +96,7 @@ it('counts neither a role nor an empty delta nor the empty choices of a filter a
       DONE,
     ]),
   );
-  expect(events.map((event) => event.content)).toEqual([
+  expect(events.map((event) => event.hasContent)).toEqual([
     ...[false, false, false, false, false],
     ...[true, true, true, true, true],
     false,

@@ -63,9 +63,9 @@ export async function theBalancerIsTyped(): Promise<void> {
   expectType<Equal<typeof stats, BalancerStats>>();
   const endpoints = holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY });
   expectType<Equal<typeof endpoints, EndpointConfig[]>>();
-  balancer.on('rest', ({ endpoint, restMs }) => {
+  balancer.on('cooldown', ({ endpoint, cooldownMs }) => {
     expectType<Equal<typeof endpoint, string>>();
-    expectType<Equal<typeof restMs, number>>();
+    expectType<Equal<typeof cooldownMs, number>>();
   });
   await balancer.reload({ endpoints });
   await balancer.close({ graceMs: 1_000 });

@@ -1,11 +1,11 @@
 import { ClusterRig, type Member, type MemberEvent } from '../../__tests__/cluster/harness';
-import { at, pause } from './figures';
+import { pause, percentile } from './figures';
 
 const PROCESSES = 4;
 const DOWN_MS = 1_200;
 
 /** Time until the others' breakers are open, when one process has seen an outage. */
-export async function news(isQuick: boolean): Promise<void> {
+export async function healthReports(isQuick: boolean): Promise<void> {
   const rounds = isQuick ? 4 : 20;
   const rig = new ClusterRig();
   const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
@@ -23,19 +23,19 @@ export async function news(isQuick: boolean): Promise<void> {
   const delays: number[] = [];
   let missed = 0;
   for (let round = 0; round < rounds; round++) {
-    const seer = members[round % PROCESSES]!;
+    const reporter = members[round % PROCESSES]!;
     const load = { model: `model-${round}`, timeoutMs: 500 };
     await Promise.all(members.map((member) => member.load({ ...load, perSecond: 10, forMs: 200 })));
     for (const member of members) member.events.splice(0);
     await provider.provider.fault({ kind: 'err5xx', forMs: DOWN_MS });
-    await seer.load({ ...load, perSecond: 20, forMs: 500 });
+    await reporter.load({ ...load, perSecond: 20, forMs: 500 });
     await pause(DOWN_MS - 500);
-    const openedAt = firstOpened(seer);
+    const openedAt = firstOpened(reporter);
     for (const other of members) {
-      if (other === seer || openedAt === undefined) continue;
-      const told = firstOpened(other);
-      if (told === undefined) missed++;
-      else delays.push(told - openedAt);
+      if (other === reporter || openedAt === undefined) continue;
+      const otherOpenedAt = firstOpened(other);
+      if (otherOpenedAt === undefined) missed++;
+      else delays.push(otherOpenedAt - openedAt);
     }
   }
   await rig.close();
@@ -46,7 +46,7 @@ export async function news(isQuick: boolean): Promise<void> {
     {
       openings: delays.length,
       missed,
-      p50: at(delays, 0.5).toFixed(0),
+      p50: percentile(delays, 0.5).toFixed(0),
       slowest: Math.max(...delays).toFixed(0),
     },
   ]);
@@ -54,6 +54,6 @@ export async function news(isQuick: boolean): Promise<void> {
 
 function firstOpened({ events }: Member): number | undefined {
   const isOpening = ({ name, event }: MemberEvent) =>
-    name === 'state' && (event as { state: string }).state === 'open';
+    name === 'breaker' && (event as { state: string }).state === 'open';
   return events.find(isOpening)?.at;
 }

@@ -1,17 +1,17 @@
 import axios from 'axios';
 import { ClusterRig } from '../../__tests__/cluster/harness';
 import { type Balancer, type BalancerConfig, createBalancer } from '../../lib/index';
-import { answersAtOnce, BODY } from '../at-once';
-import { at, pause } from './figures';
+import { BODY, instantAdapter } from '../instant-adapter';
+import { pause, percentile } from './figures';
 
-const adapter = answersAtOnce();
+const adapter = instantAdapter();
 const RUNS = 3;
 /** A lease that is not used goes back within a second or so: a balancer that is called so seldom has none. */
 const NO_LEASE_MS = 1_400;
-const PLENTY = { rpm: 1_000_000, tpm: 100_000_000 };
-const USUAL = { rpm: 600, tpm: 60_000 };
+const AMPLE_LIMITS = { rpm: 1_000_000, tpm: 100_000_000 };
+const TYPICAL_LIMITS = { rpm: 600, tpm: 60_000 };
 
-interface Pace {
+interface Scenario {
   readonly name: string;
   readonly limits: { readonly rpm: number; readonly tpm: number };
   /** They take turns. */
@@ -27,13 +27,13 @@ interface Pace {
 export async function latency(isQuick: boolean): Promise<void> {
   const few = isQuick ? 60 : 200;
   const alone = { balancers: 1, together: false };
-  const paces: Pace[] = [
-    { ...alone, name: 'one after another', limits: PLENTY, rounds: isQuick ? 2_000 : 10_000, gapMs: 0 },
-    { ...alone, name: '100 a second', limits: PLENTY, rounds: isQuick ? 200 : 1_000, gapMs: 10 },
-    { ...alone, name: '5 a second, limit 600 a minute', limits: USUAL, rounds: few, gapMs: 200 },
+  const paces: Scenario[] = [
+    { ...alone, name: 'one after another', limits: AMPLE_LIMITS, rounds: isQuick ? 2_000 : 10_000, gapMs: 0 },
+    { ...alone, name: '100 a second', limits: AMPLE_LIMITS, rounds: isQuick ? 200 : 1_000, gapMs: 10 },
+    { ...alone, name: '5 a second, limit 600 a minute', limits: TYPICAL_LIMITS, rounds: few, gapMs: 200 },
     {
       name: '2 a second in each of 4 processes, limit 600 a minute',
-      limits: USUAL,
+      limits: TYPICAL_LIMITS,
       balancers: 4,
       together: true,
       rounds: few,
@@ -41,7 +41,7 @@ export async function latency(isQuick: boolean): Promise<void> {
     },
     {
       name: `one in ${NO_LEASE_MS / 1_000} s: no lease in hand`,
-      limits: PLENTY,
+      limits: AMPLE_LIMITS,
       balancers: 20,
       together: false,
       rounds: few,
@@ -53,18 +53,18 @@ export async function latency(isQuick: boolean): Promise<void> {
     const runs: { p50: number; p95: number; without: number[]; shared: number[] }[] = [];
     for (let run = 0; run < (isQuick ? 2 : RUNS); run++) {
       const { without, shared } = await compare(pace);
-      const added = (share: number) => at(shared, share) - at(without, share);
+      const added = (share: number) => percentile(shared, share) - percentile(without, share);
       runs.push({ p50: added(0.5), p95: added(0.95), without, shared });
     }
     const all = (side: 'without' | 'shared', share: number) =>
       Math.round(
-        at(
+        percentile(
           runs.flatMap((run) => run[side]),
           share,
         ),
       );
     const range = (values: number[]) =>
-      `${at(values, 0.5).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`;
+      `${percentile(values, 0.5).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`;
     rows.push({
       calls: pace.name,
       'alone p50': all('without', 0.5),
@@ -79,7 +79,7 @@ export async function latency(isQuick: boolean): Promise<void> {
   console.table(rows);
 }
 
-async function compare(pace: Pace): Promise<Record<'without' | 'shared', number[]>> {
+async function compare(pace: Scenario): Promise<Record<'without' | 'shared', number[]>> {
   const { balancers, together, rounds, gapMs, limits } = pace;
   const rig = new ClusterRig();
   const redis = await rig.redis();
@@ -111,7 +111,7 @@ async function compare(pace: Pace): Promise<Record<'without' | 'shared', number[
   return times;
 }
 
-function balancerOf(limits: Pace['limits'], cluster?: BalancerConfig['cluster']): Balancer {
+function balancerOf(limits: Scenario['limits'], cluster?: BalancerConfig['cluster']): Balancer {
   return createBalancer({
     endpoints: [
       {

@@ -1,7 +1,7 @@
 import { ClusterRig } from '../../__tests__/cluster/harness';
 
 /** What the calls of one process, and of several, ask of Redis. All of it counts, also what a process does by itself. */
-export async function trips(isQuick: boolean): Promise<void> {
+export async function roundTrips(isQuick: boolean): Promise<void> {
   const rows: Record<string, string | number>[] = [];
   for (const { processes, perSecond } of [
     { processes: 1, perSecond: 1 },

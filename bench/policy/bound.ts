@@ -1,7 +1,7 @@
-import type { RunPlan } from '../../lib/cli/simulate/machine/run';
-import type { ScheduledFault } from '../../lib/cli/simulate/machine/virtual-provider';
-import type { WorkCall } from '../../lib/cli/simulate/machine/workload';
-import { allows } from './rules/target';
+import type { RunPlan } from '../../lib/cli/simulate/engine/run';
+import type { ScheduledFault } from '../../lib/cli/simulate/engine/virtual-provider';
+import type { WorkCall } from '../../lib/cli/simulate/engine/workload';
+import { allows } from './rules/rule-endpoint';
 import { type FleetEndpoint, fleet, planOf, type ScenarioName } from './scenarios';
 
 /** What no policy could exceed, in per cent of the calls. */
@@ -35,7 +35,7 @@ export function boundsOf(options: {
  */
 export function boundOf(plan: RunPlan): Bound {
   const possible = plan.calls.flatMap((call) => {
-    const tokens = cheapestCharge(call, plan.faults);
+    const tokens = minTokensNeeded(call, plan.faults);
     return tokens === undefined ? [] : [{ call, tokens }];
   });
   const share = (valueOf: (call: WorkCall) => number): number => {
@@ -44,7 +44,7 @@ export function boundOf(plan: RunPlan): Bound {
       possible.map(({ call }) => call),
       valueOf,
     );
-    return all === 0 ? 100 : (100 * (kept - leastLoss(possible, plan.faults, valueOf))) / all;
+    return all === 0 ? 100 : (100 * (kept - minLoss(possible, plan.faults, valueOf))) / all;
   };
   return {
     goodput: share(() => 1),
@@ -53,13 +53,13 @@ export function boundOf(plan: RunPlan): Bound {
   };
 }
 
-interface Possible {
+interface FeasibleCall {
   readonly call: WorkCall;
   readonly tokens: number;
 }
 
 /** The fewest tokens that any endpoint which could answer in time would charge; undefined where none could. */
-function cheapestCharge(call: WorkCall, faults: readonly ScheduledFault[]): number | undefined {
+function minTokensNeeded(call: WorkCall, faults: readonly ScheduledFault[]): number | undefined {
   let least: number | undefined;
   for (const endpoint of fleet()) {
     if (!allows(endpoint, call) || !couldAnswer(endpoint, call, faults)) continue;
@@ -93,8 +93,8 @@ function factorAt(faults: readonly ScheduledFault[], at: number): number {
   return factor;
 }
 
-function leastLoss(
-  possible: readonly Possible[],
+function minLoss(
+  possible: readonly FeasibleCall[],
   faults: readonly ScheduledFault[],
   valueOf: (call: WorkCall) => number,
 ): number {
@@ -116,7 +116,7 @@ function leastLoss(
 
 /** The value that does not fit, taking the densest first; a part of the last one counts as fitting. */
 function lossWithin(
-  byValue: readonly Possible[],
+  byValue: readonly FeasibleCall[],
   from: number,
   to: number,
   admitted: number,

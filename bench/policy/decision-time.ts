@@ -1,4 +1,4 @@
-import { Fleet } from '../../lib/balancer/endpoint-registry';
+import { EndpointRegistry } from '../../lib/balancer/endpoint-registry';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
@@ -24,18 +24,18 @@ export function decisionTime(count: number, strategy: StrategyName | undefined):
     return { ...like, name: `endpoint-${index}`, provider: 'openai', rpm: 1e6, tpm: 1e9 };
   });
   const nothing = (): void => undefined;
-  const fleet = new Fleet(resolveConfig({ ...config, endpoints }), {
+  const fleet = new EndpointRegistry(resolveConfig({ ...config, endpoints }), {
     onState: nothing,
-    onRest: nothing,
-    onRoom: nothing,
+    onCooldown: nothing,
+    onCapacity: nothing,
   });
-  const calls = Array.from({ length: CALLS }, (_, index) => callNumber(index));
+  const calls = Array.from({ length: CALLS }, (_, index) => sampleCall(index));
   const { planner, router } = fleet.routes;
   const plans: number[] = [];
   const picks: number[] = [];
   for (let batch = 0; batch < BATCHES; batch++) {
     let planning = 0n;
-    const began = process.hrtime.bigint();
+    const startedAt = process.hrtime.bigint();
     // As in a balancer: a plan is picked from at once, and the next call makes its own.
     for (const call of calls) {
       const start = process.hrtime.bigint();
@@ -43,7 +43,7 @@ export function decisionTime(count: number, strategy: StrategyName | undefined):
       planning += process.hrtime.bigint() - start;
       router.pick(plan, { now: performance.now() });
     }
-    const all = process.hrtime.bigint() - began;
+    const all = process.hrtime.bigint() - startedAt;
     plans.push(Number(planning) / 1000 / CALLS);
     picks.push(Number(all - planning) / 1000 / CALLS);
   }
@@ -51,7 +51,7 @@ export function decisionTime(count: number, strategy: StrategyName | undefined):
   return { endpoints: count, planUs: median(plans), pickUs: median(picks) };
 }
 
-function callNumber(index: number): Call {
+function sampleCall(index: number): Call {
   const body = { messages: [{ role: 'user', content: 'x' }], max_tokens: 200 + index };
   const options = { estimatedTokens: 1000 + index, estimatedOutputTokens: 100, maxLatencyMs: 20_000 };
   return prepareCall('chat', body, options, new AbortController().signal, {

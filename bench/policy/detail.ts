@@ -1,4 +1,4 @@
-import type { EndpointFigures, Figures } from '../../lib/cli/simulate/machine/measures';
+import type { EndpointFigures, Figures } from '../../lib/cli/simulate/engine/figures';
 import type { BenchResult } from './run-all';
 
 /** Why calls failed, what was wasted, and where: the sums over the seeds of each policy and scenario. */
@@ -20,11 +20,13 @@ function detail(title: string, group: readonly BenchResult[]): string {
     const whole = counts.reduce((total, count) => total + count, 0);
     lines.push(`    ${reason.padEnd(24)} ${String(whole).padStart(6)}   ${counts.join(' ')}`);
   }
-  lines.push(`  their last attempt at: ${say(tally(all.flatMap(({ lostAt }) => Object.entries(lostAt))))}`);
+  lines.push(
+    `  their last attempt at: ${formatCounts(tally(all.flatMap(({ lostAt }) => Object.entries(lostAt))))}`,
+  );
   const wasted = tally(all.flatMap(({ wastedBy }) => Object.entries(wastedBy)));
-  lines.push(`  attempts without an answer: ${say(wasted)}`);
+  lines.push(`  attempts without an answer: ${formatCounts(wasted)}`);
   for (const [name, ends, usd] of byEndpoint(all)) {
-    lines.push(`    ${name.padEnd(20)} $${usd.toFixed(2).padStart(7)}  ${say(ends)}`);
+    lines.push(`    ${name.padEnd(20)} $${usd.toFixed(2).padStart(7)}  ${formatCounts(ends)}`);
   }
   return lines.join('\n');
 }
@@ -61,7 +63,7 @@ function tally(entries: readonly (readonly [string, number])[]): Map<string, num
   return sums;
 }
 
-function say(counts: ReadonlyMap<string, number>): string {
+function formatCounts(counts: ReadonlyMap<string, number>): string {
   return [...counts]
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${name || 'never sent'} ${count}`)

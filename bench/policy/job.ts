@@ -1,7 +1,7 @@
 // Loaded on virtual time only, in a process of its own.
-import { balancerPolicy } from '../../lib/cli/simulate/machine/balancer-policy';
-import { type RunResult, runPlan } from '../../lib/cli/simulate/machine/run';
-import type { VirtualTime } from '../../lib/cli/simulate/machine/virtual-time';
+import { balancerPolicy } from '../../lib/cli/simulate/engine/balancer-policy';
+import { type RunResult, runPlan } from '../../lib/cli/simulate/engine/run';
+import type { VirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
 import { balancerConfig } from './balancer-config';
 import { STRATEGIES } from './policies';
 import { RULES } from './rules';
@@ -15,7 +15,7 @@ export interface BenchJob {
   readonly quick: boolean;
 }
 
-export async function serveBenchJob(job: BenchJob, time: VirtualTime): Promise<RunResult> {
+export async function runBenchJob(job: BenchJob, time: VirtualTime): Promise<RunResult> {
   const plan = planOf(job.scenario, job.seed, job.quick);
   const rule = RULES.get(job.policy);
   const strategy = STRATEGIES.find((name) => name === job.policy);

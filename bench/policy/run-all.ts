@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { runJob } from '../../lib/cli/simulate/jobs';
-import type { RunResult } from '../../lib/cli/simulate/machine/run';
+import { runJob } from '../../lib/cli/simulate/child-job';
+import type { RunResult } from '../../lib/cli/simulate/engine/run';
 import type { BenchJob } from './job';
 import type { BenchOptions } from './options';
 

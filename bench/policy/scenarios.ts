@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { poissonArrivals, type RateShape, traceArrivals } from '../../lib/cli/simulate/engine/arrivals';
+import type { RunPlan } from '../../lib/cli/simulate/engine/run';
+import { readTrace, type TraceRow } from '../../lib/cli/simulate/engine/trace';
+import type { ScheduledFault } from '../../lib/cli/simulate/engine/virtual-provider';
+import { drawCalls, type WorkloadDistributions } from '../../lib/cli/simulate/engine/workload';
 import { publishedLengths } from '../../lib/cli/simulate/lengths';
-import { poissonArrivals, type RateShape, traceArrivals } from '../../lib/cli/simulate/machine/arrivals';
-import type { RunPlan } from '../../lib/cli/simulate/machine/run';
-import { readTrace, type TraceRow } from '../../lib/cli/simulate/machine/trace';
-import type { ScheduledFault } from '../../lib/cli/simulate/machine/virtual-provider';
-import { drawCalls, type WorkloadLaw } from '../../lib/cli/simulate/machine/workload';
 import { type Fault, seededRandom } from '../../lib/simulator/physics';
 import fleetFile from './fleet.json';
 
@@ -49,12 +49,12 @@ interface Scenario {
 /** Times and lengths of real traffic (Azure/AzurePublicDataset, CC-BY 4.0); not part of this repository. */
 const TRACES = resolve(__dirname, '../../../shared/data');
 /** How many times as fast --quick lets time pass: the faults and the flash come that much sooner. */
-const QUICK = 6;
+const QUICK_FACTOR = 6;
 /** Rows drawn from the published percentiles where the traces are not there. */
 const DRAWN_ROWS = 20_000;
 
 /** What the calls of all scenarios ask for. */
-const LAW: WorkloadLaw = {
+const DISTRIBUTIONS: WorkloadDistributions = {
   qualities: [
     [0.35, 0],
     [0.35, 0.72],
@@ -127,7 +127,7 @@ export function hasTraces(): boolean {
 /** The same calls, faults and luck for every policy with that seed. */
 export function planOf(name: ScenarioName, seed: number, quick: boolean): RunPlan {
   const scenario = SCENARIO[name];
-  const pace = quick ? QUICK : 1;
+  const pace = quick ? QUICK_FACTOR : 1;
   const rows = rowsOf(scenario.trace);
   const random = seededRandom(seed * 65_537 + name.length * 257 + name.charCodeAt(0));
   const offset = Math.floor(random() * rows.length);
@@ -141,7 +141,7 @@ export function planOf(name: ScenarioName, seed: number, quick: boolean): RunPla
       description: descriptionOf(endpoint),
     })),
     faults: scenario.faults.flatMap((fault) => scheduled(fault, pace)),
-    calls: drawCalls(arrivals, rows, offset, LAW, seed * 17 + 3),
+    calls: drawCalls(arrivals, rows, offset, DISTRIBUTIONS, seed * 17 + 3),
   };
 }
 

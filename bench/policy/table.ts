@@ -1,4 +1,4 @@
-import type { Figures } from '../../lib/cli/simulate/machine/measures';
+import type { Figures } from '../../lib/cli/simulate/engine/figures';
 import type { Bound } from './bound';
 import type { DecisionTime } from './decision-time';
 import { POLICIES } from './policies';

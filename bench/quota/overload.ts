@@ -95,12 +95,12 @@ export async function runOverload(
       // Not in time.
     }
   };
-  let credit = 0;
+  let dueCalls = 0;
   for (let ms = 0; ms < seconds * 1_000; ms += 10) {
-    for (credit += 10 * perMs; credit >= 1; credit--) setTimeout(() => void send(), random() * 10);
-    await time.pass(10);
+    for (dueCalls += 10 * perMs; dueCalls >= 1; dueCalls--) setTimeout(() => void send(), random() * 10);
+    await time.advance(10);
   }
-  await time.pass(200_000);
+  await time.advance(200_000);
   const refused = upstreams.reduce((sum, { refused }) => sum + refused, 0);
   const attempts = upstreams.reduce((sum, { attempts }) => sum + attempts, 0);
   const left = balancer.stats().queue.size;

@@ -44,7 +44,7 @@ export async function runRealTime(options: RealTimeOptions): Promise<RealTimeRes
     estimateTokens: () => Math.round(real.prompt * estimate),
   });
   const until = performance.now() + seconds * 1_000;
-  const leaving = new AbortController();
+  const abort = new AbortController();
   let failed = 0;
   const caller = async (): Promise<void> => {
     while (performance.now() < until) {
@@ -59,18 +59,18 @@ export async function runRealTime(options: RealTimeOptions): Promise<RealTimeRes
             },
             ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
           },
-          { signal: leaving.signal },
+          { signal: abort.signal },
         );
       } catch {
-        if (!leaving.signal.aborted) failed++;
+        if (!abort.signal.aborted) failed++;
       }
     }
   };
-  const stalls = stallMs > 0 ? setInterval(() => block(stallMs), 1_100) : undefined;
+  const stalls = stallMs > 0 ? setInterval(() => blockEventLoop(stallMs), 1_100) : undefined;
   const callers = Array.from({ length: 50 }, caller);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
   clearInterval(stalls);
-  leaving.abort();
+  abort.abort();
   await Promise.all(callers);
   const seen = new Observer();
   const { rateLimited } = await provider.stats();
@@ -86,7 +86,7 @@ export async function runRealTime(options: RealTimeOptions): Promise<RealTimeRes
   };
 }
 
-function block(ms: number): void {
+function blockEventLoop(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }

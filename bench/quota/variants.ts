@@ -18,7 +18,7 @@ export interface Variant {
   /** The provider's law. Default: 'actual', headers, a bucket of 60 s. */
   readonly upstream?: Partial<ModelDescription>;
   /** Tokens a minute that another process takes of the same key. Default 0. */
-  readonly others?: number;
+  readonly externalTpm?: number;
 }
 
 const noHeaders = { sendsRateLimitHeaders: false };
@@ -55,9 +55,9 @@ export const VARIANTS: readonly Variant[] = [
     maxTokens: 800,
     upstream: reserved,
   },
-  { name: 'half taken by others', others: TPM / 2 },
-  { name: 'half taken by others, max_tokens 200', others: TPM / 2, maxTokens: 200 },
-  { name: 'half taken by others, reserved, 800', others: TPM / 2, maxTokens: 800, upstream: reserved },
-  { name: 'half taken by others, 10 s', others: TPM / 2, upstream: shallow },
-  { name: 'half taken by others, no headers', others: TPM / 2, upstream: noHeaders },
+  { name: 'half taken by others', externalTpm: TPM / 2 },
+  { name: 'half taken by others, max_tokens 200', externalTpm: TPM / 2, maxTokens: 200 },
+  { name: 'half taken by others, reserved, 800', externalTpm: TPM / 2, maxTokens: 800, upstream: reserved },
+  { name: 'half taken by others, 10 s', externalTpm: TPM / 2, upstream: shallow },
+  { name: 'half taken by others, no headers', externalTpm: TPM / 2, upstream: noHeaders },
 ];

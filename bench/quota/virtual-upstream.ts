@@ -24,7 +24,7 @@ export class VirtualUpstream {
   readonly seen = new Observer();
   /** Calls refused for our own doing: the provider's bucket was empty. */
   refused = 0;
-  refusedOthers = 0;
+  refusedExternal = 0;
   attempts = 0;
   readonly #model: string;
   readonly #physics: ProviderPhysics;
@@ -46,17 +46,17 @@ export class VirtualUpstream {
   };
 
   /** A call of another process on the same key. */
-  takeByOthers(real: RealTokens, maxTokens?: number): void {
-    const passage = this.#arrive(real, maxTokens);
-    const { plan } = passage;
-    if (plan.kind !== 'answer') this.refusedOthers++;
+  takeExternally(real: RealTokens, maxTokens?: number): void {
+    const activeCall = this.#arrive(real, maxTokens);
+    const { plan } = activeCall;
+    if (plan.kind !== 'answer') this.refusedExternal++;
     const ms = plan.kind === 'answer' ? plan.totalMs : 0;
-    setTimeout(() => this.#physics.finish(passage, performance.now()), ms);
+    setTimeout(() => this.#physics.finish(activeCall, performance.now()), ms);
   }
 
   #arrive({ prompt, output }: RealTokens, maxTokens: number | undefined) {
     const call = { model: this.#model, promptTokens: prompt, outputTokens: output };
-    return this.#physics.arrive(maxTokens === undefined ? call : { ...call, maxTokens }, performance.now());
+    return this.#physics.admit(maxTokens === undefined ? call : { ...call, maxTokens }, performance.now());
   }
 
   #exchange(
@@ -64,19 +64,19 @@ export class VirtualUpstream {
     maxTokens: number | undefined,
     config: InternalAxiosRequestConfig,
   ): Promise<AxiosResponse> {
-    const passage = this.#arrive(real, maxTokens);
-    const { plan } = passage;
+    const activeCall = this.#arrive(real, maxTokens);
+    const { plan } = activeCall;
     return new Promise((resolve) => {
       if (plan.kind === 'answer') {
         this.seen.admit(performance.now(), real.prompt + Math.min(real.output, maxTokens ?? Infinity));
         setTimeout(() => {
-          this.#physics.finish(passage, performance.now());
+          this.#physics.finish(activeCall, performance.now());
           resolve(answer(config, 200, rateLimitHeaders(plan.limits), chatAnswer(real)));
         }, plan.totalMs);
       } else if (plan.kind === 'error') {
         if (plan.status === 429) this.refused++;
         setTimeout(() => {
-          this.#physics.finish(passage, performance.now());
+          this.#physics.finish(activeCall, performance.now());
           const headers = rateLimitHeaders(plan.limits);
           if (plan.retryAfterS !== undefined) headers['retry-after'] = String(plan.retryAfterS);
           const { message, type, code } = plan;

@@ -11,7 +11,7 @@ export interface VirtualResult {
   /** 429s a thousand attempts, and how many there were. */
   readonly refusedPerMille: number;
   readonly refused: number;
-  readonly refusedOthers: number;
+  readonly refusedExternal: number;
   readonly minutes: number;
   readonly errors: Record<string, number>;
 }
@@ -58,7 +58,7 @@ export async function runVariant(variant: Variant, calls: number, atATime: numbe
     metadata: { prompt: String(real.prompt), output: String(real.output) },
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
   };
-  const one = async (): Promise<void> => {
+  const caller = async (): Promise<void> => {
     while (left-- > 0) {
       try {
         await balancer.chat(body);
@@ -71,12 +71,12 @@ export async function runVariant(variant: Variant, calls: number, atATime: numbe
     }
     running--;
   };
-  const others = variant.others
-    ? setInterval(() => upstream.takeByOthers(real), (900 / variant.others) * 60_000)
+  const externalTimer = variant.externalTpm
+    ? setInterval(() => upstream.takeExternally(real), (900 / variant.externalTpm) * 60_000)
     : undefined;
-  for (let i = 0; i < atATime; i++) void one();
-  while (running > 0) await time.pass(1000);
-  clearInterval(others);
+  for (let i = 0; i < atATime; i++) void caller();
+  while (running > 0) await time.advance(1000);
+  clearInterval(externalTimer);
   const minutes = (performance.now() - started) / 60_000;
   await balancer.close({ graceMs: 0 });
   return {
@@ -87,7 +87,7 @@ export async function runVariant(variant: Variant, calls: number, atATime: numbe
     usedShare: upstream.seen.usedShare(TPM),
     refused: upstream.refused,
     refusedPerMille: (1000 * upstream.refused) / upstream.attempts,
-    refusedOthers: upstream.refusedOthers,
+    refusedExternal: upstream.refusedExternal,
     minutes,
     errors,
   };

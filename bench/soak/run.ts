@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { VirtualTime } from '../../lib/cli/simulate/machine/virtual-time';
+import type { VirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
 import type { BalancerConfig, CallOptions } from '../../lib/index';
 import { type Random, seededRandom } from '../../lib/simulator/physics';
-import { Leftovers } from './leftovers';
+import { LeakDetector } from './leak-detector';
 import { faultyUpstream } from './upstream';
 
 export interface SoakOptions {
@@ -21,7 +21,7 @@ const FLAT_BYTES = 3 * 2 ** 20;
 
 /** Prints what is left behind. @returns whether that is nothing. */
 export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Promise<boolean> {
-  const leftovers = new Leftovers();
+  const leaks = new LeakDetector();
   const [{ createBalancer, AiBalancerError }, { default: axios }, { Endpoint }] = await Promise.all([
     import('../../lib/index'),
     import('axios'),
@@ -33,24 +33,24 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
   const http = { axios: axios.create({ adapter }) };
 
   let taken = 0;
-  const held = new Set<{ readonly settled: boolean }>();
-  const { lease } = Endpoint.prototype;
-  Endpoint.prototype.lease = function (...args) {
-    const given = lease.apply(this, args);
+  const reservations = new Set<{ readonly isSettled: boolean }>();
+  const { acquireSlot: lease } = Endpoint.prototype;
+  Endpoint.prototype.acquireSlot = function (...args) {
+    const slot = lease.apply(this, args);
     taken++;
-    held.add(given.reservation);
-    return given;
+    reservations.add(slot.reservation);
+    return slot;
   };
-  const unsettled = (): number => {
-    for (const reservation of held) if (reservation.settled) held.delete(reservation);
-    return held.size;
+  const unisSettled = (): number => {
+    for (const reservation of reservations) if (reservation.isSettled) reservations.delete(reservation);
+    return reservations.size;
   };
 
   const balancer = createBalancer(configOf(0, random, http));
   const ends: Record<string, number> = {};
   let running = 0;
   const unread: AbortSignal[] = [];
-  const one = async (): Promise<void> => {
+  const runCall = async (): Promise<void> => {
     running++;
     const caller = new AbortController();
     if (random() < 0.2) setTimeout(() => caller.abort(), random() * 500);
@@ -61,7 +61,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
       end = AiBalancerError.isInstance(error) ? error.code : String(error);
     }
     if (end === 'unread') unread.push(caller.signal);
-    else leftovers.callEnded(caller.signal);
+    else leaks.callFinished(caller.signal);
     ends[end] = (ends[end] ?? 0) + 1;
     running--;
   };
@@ -91,26 +91,26 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
 
   const heaps: number[] = [];
   const startedAt = time.realMs();
-  let begun = 0;
+  let started = 0;
   let reloads = 0;
   for (let round = 1; round <= ROUNDS; round++) {
-    while (begun < (calls * round) / ROUNDS) {
-      for (let n = 0; n < (RATE * TICK_MS) / 1_000 && begun < calls; n++, begun++) void one();
-      await time.pass(TICK_MS);
-      if (begun % 500 === 0) await balancer.reload(configOf(++reloads, random, http));
+    while (started < (calls * round) / ROUNDS) {
+      for (let n = 0; n < (RATE * TICK_MS) / 1_000 && started < calls; n++, started++) void runCall();
+      await time.advance(TICK_MS);
+      if (started % 500 === 0) await balancer.reload(configOf(++reloads, random, http));
     }
     // The unread streams end after a minute.
-    await time.pass(150_000);
-    for (const signal of unread.splice(0)) leftovers.callEnded(signal);
-    unsettled();
+    await time.advance(150_000);
+    for (const signal of unread.splice(0)) leaks.callFinished(signal);
+    unisSettled();
     heaps.push(heapUsed());
-    process.stderr.write(`${begun} calls, ${Math.round((time.realMs() - startedAt) / 1_000)} s\n`);
+    process.stderr.write(`${started} calls, ${Math.round((time.realMs() - startedAt) / 1_000)} s\n`);
   }
   const stats = balancer.stats();
   const closed = balancer.close({ graceMs: 0 });
-  await time.pass(1_000);
+  await time.advance(1_000);
   await closed;
-  await time.pass(60_000);
+  await time.advance(60_000);
 
   // After the first rounds: code is compiled, and what is bounded by number is full.
   const growth = (heaps.at(-1) ?? 0) - Math.min(...heaps.slice(2, 5));
@@ -118,11 +118,11 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
     'calls without an end': running,
     'calls in flight': stats.endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0),
     'calls in the queue': stats.queue.size,
-    'reservations unsettled': unsettled(),
+    'reservations unisSettled': unisSettled(),
     'upstream requests open': seen.open,
-    'unhandled rejections': leftovers.unhandled.length,
-    "listeners at callers' signals": leftovers.listeners,
-    timers: leftovers.timers,
+    'unhandled rejections': leaks.unhandled.length,
+    "listeners at callers' signals": leaks.listeners,
+    timers: leaks.timers,
   };
   const figures = {
     calls,
@@ -140,7 +140,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
     'heap growth MiB': Number((growth / 2 ** 20).toFixed(2)),
   };
   console.log(JSON.stringify(figures, undefined, 2));
-  for (const reason of leftovers.unhandled.slice(0, 3)) console.error(reason);
+  for (const reason of leaks.unhandled.slice(0, 3)) console.error(reason);
   return Object.values(left).every((count) => count === 0) && growth < FLAT_BYTES;
 }
 

@@ -32,7 +32,7 @@ const FAULTS: readonly [Kind, number][] = [
 ];
 
 /** What the upstreams have seen. */
-export interface Seen {
+export interface UpstreamCounters {
   attempts: number;
   aborted: number;
   /** Requests that have neither been answered nor cancelled. */
@@ -41,8 +41,8 @@ export interface Seen {
 }
 
 /** Providers that fail at random, and all of them for some seconds every minute. */
-export function faultyUpstream(random: Random): { adapter: AxiosAdapter; seen: Seen } {
-  const seen: Seen = { attempts: 0, aborted: 0, open: 0, kinds: {} };
+export function faultyUpstream(random: Random): { adapter: AxiosAdapter; seen: UpstreamCounters } {
+  const seen: UpstreamCounters = { attempts: 0, aborted: 0, open: 0, kinds: {} };
   const adapter: AxiosAdapter = (config) =>
     new Promise((resolve, reject) => {
       const isOut = performance.now() % 60_000 > 57_000;
@@ -93,13 +93,13 @@ export function faultyUpstream(random: Random): { adapter: AxiosAdapter; seen: S
         finish();
       };
       after(5 + random() * 40, () =>
-        play({ kind, config, head, end, cut, after, body, random, reject, finish }),
+        respond({ kind, config, head, end, cut, after, body, random, reject, finish }),
       );
     });
   return { adapter, seen };
 }
 
-interface Stage {
+interface UpstreamExchange {
   readonly kind: Kind;
   readonly config: InternalAxiosRequestConfig;
   readonly body: Readable;
@@ -112,7 +112,7 @@ interface Stage {
   finish(): void;
 }
 
-function play(stage: Stage): void {
+function respond(stage: UpstreamExchange): void {
   const { kind, config, head, end, reject, finish } = stage;
   const asked = JSON.parse(String(config.data)) as { stream?: boolean; input?: unknown };
   if (kind === 'silence') return;
@@ -125,11 +125,11 @@ function play(stage: Stage): void {
   } else if (typeof kind === 'number') {
     head(kind, 'application/json', kind === 429 ? { 'retry-after-ms': '200' } : {});
     end(JSON.stringify({ error: { message: `status ${kind}`, type: 'error', code: null } }));
-  } else if (asked.stream === true) stream(stage);
-  else whole(stage, asked.input === undefined ? WHOLE : LIST);
+  } else if (asked.stream === true) respondStream(stage);
+  else respondWhole(stage, asked.input === undefined ? WHOLE : LIST);
 }
 
-function whole({ kind, head, end, cut, body }: Stage, text: string): void {
+function respondWhole({ kind, head, end, cut, body }: UpstreamExchange, text: string): void {
   head(200, 'application/json');
   if (kind === 'answer') end(text);
   else {
@@ -138,7 +138,7 @@ function whole({ kind, head, end, cut, body }: Stage, text: string): void {
   }
 }
 
-function stream({ kind, head, end, cut, after, body, random }: Stage): void {
+function respondStream({ kind, head, end, cut, after, body, random }: UpstreamExchange): void {
   head(200, 'text/event-stream');
   const parts = 2 + Math.floor(random() * 5);
   const broken = kind === 'answer' ? Infinity : Math.floor(random() * parts);

@@ -2,14 +2,14 @@ import { type FleetProcess, seededRandom, startFleetProcess } from 'express-ai-b
 import { ask, Tally } from '../flash-sale/customers';
 import { publishedLengths } from '../flash-sale/lengths';
 import { questionsOf, type Sale } from '../flash-sale/sale';
-import type { OwnRedis } from './redis';
-import type { Moment } from './report';
+import type { DemoRedis } from './redis';
+import type { Snapshot } from './report';
 import { allowedIn, describeProviders, endpointOf } from './shop';
 import { Workers } from './workers';
 
 const WORKERS = 4;
 /** How often the day is looked at while it lasts. */
-const MOMENTS = 9;
+const SNAPSHOTS = 9;
 /** How long the demo waits for the last answers. */
 const LAST_ANSWERS_MS = 30_000;
 
@@ -19,9 +19,9 @@ export interface DayOptions {
   /** Undefined: the workers share nothing. */
   readonly redisUrl: string | undefined;
   /** Dies and comes back in the middle of the day; undefined: the Redis is somebody's. */
-  readonly ownRedis: OwnRedis | undefined;
+  readonly ownRedis: DemoRedis | undefined;
   /** Called every few seconds, and at the end. */
-  readonly onMoment: (moment: Moment) => void;
+  readonly onSnapshot: (moment: Snapshot) => void;
 }
 
 export interface DayRun {
@@ -44,14 +44,18 @@ export async function runDay(options: DayOptions): Promise<DayRun> {
     await fleet.close();
   };
   try {
-    return { url: workers.url, close, ...(await live(options, fleet, workers)) };
+    return { url: workers.url, close, ...(await playDay(options, fleet, workers)) };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function live({ day, seed, ownRedis, onMoment }: DayOptions, fleet: FleetProcess, workers: Workers) {
+async function playDay(
+  { day, seed, ownRedis, onSnapshot: onMoment }: DayOptions,
+  fleet: FleetProcess,
+  workers: Workers,
+) {
   const usual = new Tally();
   const whileDead = new Tally();
   const running: Promise<void>[] = [];
@@ -72,13 +76,13 @@ async function live({ day, seed, ownRedis, onMoment }: DayOptions, fleet: FleetP
       isRedisDown = false;
     });
   }
-  const tell = async () => {
+  const reportSnapshot = async () => {
     const stats = await Promise.all([...fleet.providers.values()].map((provider) => provider.stats()));
     const admitted = stats.reduce((sum, { seen, rateLimited }) => sum + seen - rateLimited, 0);
     const second = secondNow();
     onMoment({ second, isRedisDown, reports: workers.reports, admitted, allowed: allowedIn(second) });
   };
-  const ticker = setInterval(() => void tell(), (day.endsAt * 1_000) / MOMENTS);
+  const ticker = setInterval(() => void reportSnapshot(), (day.endsAt * 1_000) / SNAPSHOTS);
 
   const random = seededRandom(seed);
   for (const question of questionsOf(day, publishedLengths(random), random)) {
@@ -91,7 +95,7 @@ async function live({ day, seed, ownRedis, onMoment }: DayOptions, fleet: FleetP
   clearInterval(ticker);
   // The workers' last reports are under way.
   await pause(600);
-  await tell();
+  await reportSnapshot();
   for (const timer of timers) clearTimeout(timer);
   return { usual, whileDead };
 }

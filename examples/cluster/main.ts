@@ -3,10 +3,10 @@
  * in the middle of it. `npx tsx examples/cluster/main.ts --once`
  */
 import { parseArgs } from 'node:util';
-import { stretched } from '../flash-sale/sale';
+import { scaledTo } from '../flash-sale/sale';
 import { runDay } from './day';
-import { OwnRedis } from './redis';
-import { endTable, momentTable } from './report';
+import { DemoRedis } from './redis';
+import { endTable, snapshotTable } from './report';
 import { DAY } from './shop';
 
 const USAGE = `npx tsx examples/cluster/main.ts [options]
@@ -29,12 +29,12 @@ async function main(): Promise<number> {
   }
   const { REDIS_URL } = process.env;
   const given = REDIS_URL === '' ? undefined : REDIS_URL;
-  const own = flags.alone || given !== undefined ? undefined : await OwnRedis.start();
+  const own = flags.alone || given !== undefined ? undefined : await DemoRedis.start();
   if (!flags.alone && given === undefined && !own) {
     console.error(NO_REDIS);
     return 1;
   }
-  const day = stretched(DAY, flags.seconds);
+  const day = scaledTo(DAY, flags.seconds);
   console.log(introduction(flags.alone, given !== undefined));
 
   const run = await runDay({
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
     seed: flags.seed,
     redisUrl: flags.alone ? undefined : (own?.url ?? given),
     ownRedis: own,
-    onMoment: (moment) => console.log(`${momentTable(moment, day)}\n`),
+    onSnapshot: (moment) => console.log(`${snapshotTable(moment, day)}\n`),
   });
   const closing = async () => {
     await run.close();

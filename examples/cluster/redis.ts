@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A redis-server of the demo's own, which it may kill. */
-export class OwnRedis {
+export class DemoRedis {
   readonly #port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'cluster-demo-'));
   #child: ChildProcess | undefined;
@@ -17,8 +17,8 @@ export class OwnRedis {
   }
 
   /** Undefined where redis-server isn't installed. */
-  static async start(): Promise<OwnRedis | undefined> {
-    const redis = new OwnRedis(await freePort());
+  static async start(): Promise<DemoRedis | undefined> {
+    const redis = new DemoRedis(await freePort());
     try {
       await redis.restart();
       return redis;
@@ -45,8 +45,8 @@ export class OwnRedis {
 
   /** Starts it on its port, with nothing in it. */
   async restart(): Promise<void> {
-    const place = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
-    const child = spawn('redis-server', [...place, '--save', '', '--appendonly', 'no'], {
+    const flags = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
+    const child = spawn('redis-server', [...flags, '--save', '', '--appendonly', 'no'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     this.#child = child;

@@ -3,7 +3,7 @@ import { rateAt, type Sale } from '../flash-sale/sale';
 import type { WorkerReport } from './shop';
 
 /** What is known at one moment of the day. */
-export interface Moment {
+export interface Snapshot {
   readonly second: number;
   readonly isRedisDown: boolean;
   readonly reports: readonly WorkerReport[];
@@ -12,7 +12,7 @@ export interface Moment {
   readonly allowed: number;
 }
 
-export function momentTable(moment: Moment, day: Sale): string {
+export function snapshotTable(moment: Snapshot, day: Sale): string {
   const { second, isRedisDown, reports, admitted, allowed } = moment;
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
   const rate = second < day.endsAt ? `${rateAt(day, second).toFixed(1)} calls a second` : 'the last answers';

@@ -19,7 +19,14 @@ const report = { answered: 0, failed: 0, waited: 0, rateLimited: 0 };
 const NOTICEABLE_MS = 50;
 
 app.post('/helpdesk', async (req, res) => {
-  const { question, maxTokens, expectedTokens, priority, patienceMs, metadata } = req.body as Ticket;
+  const {
+    question,
+    maxTokens,
+    expectedTokens,
+    priority,
+    timeoutMs: patienceMs,
+    metadata,
+  } = req.body as Ticket;
   // Without it a customer would stay with one worker, and the workers would be loaded unevenly.
   res.set('connection', 'close');
   const { data, route } = await req.ai
@@ -32,11 +39,11 @@ app.post('/helpdesk', async (req, res) => {
   res.json({ answer: data.choices[0]?.message.content });
 });
 
-const sayWhy: ErrorRequestHandler = (error: { status?: number; code?: string }, _req, res, next) => {
+const sendError: ErrorRequestHandler = (error: { status?: number; code?: string }, _req, res, next) => {
   if (res.headersSent) next(error);
   else res.status(error.status ?? 502).json({ error: error.code ?? 'failed' });
 };
-app.use(sayWhy);
+app.use(sendError);
 
 ai.balancer.on('call', ({ code }) => {
   if (code === undefined) report.answered += 1;

@@ -35,15 +35,15 @@ export class Tally {
 
 /** Asks one question at a shop; resolves when the customer has an answer or is gone. Times run `speed` times as fast. */
 export async function ask(url: string, question: Question, speed: number, tally: Tally): Promise<void> {
-  const patienceMs = question.deadlineMs / speed;
+  const timeoutMs = question.deadlineMs / speed;
   const startedAt = performance.now();
   tally.asked += 1;
   try {
     const response = await fetch(`${url}/helpdesk`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(ticketOf(question, patienceMs)),
-      signal: AbortSignal.timeout(Math.ceil(patienceMs)),
+      body: JSON.stringify(ticketOf(question, timeoutMs)),
+      signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
     });
     const body = (await response.json()) as { answer?: string; error?: string };
     if (response.ok && body.answer) {
@@ -58,14 +58,14 @@ export async function ask(url: string, question: Question, speed: number, tally:
   }
 }
 
-function ticketOf(question: Question, patienceMs: number): Ticket {
+function ticketOf(question: Question, timeoutMs: number): Ticket {
   const { promptTokens, outputTokens, maxTokens, expectedTokens, priority } = question;
   return {
     question: textOf(promptTokens),
     maxTokens,
     expectedTokens,
     priority,
-    patienceMs,
+    timeoutMs: timeoutMs,
     metadata: {
       simulate_prompt_tokens: String(promptTokens),
       simulate_output_tokens: String(outputTokens),

@@ -4,7 +4,7 @@ import { publishedLengths, traceLengths } from './lengths';
 import { runLive } from './live';
 import { progressLine, table } from './report';
 import { runSale } from './run';
-import { SALE, stretched } from './sale';
+import { SALE, scaledTo } from './sale';
 
 const USAGE = `npm run demo -- [options]
   --once           end when the sale is over; else the shop stays open until Ctrl-C
@@ -22,7 +22,7 @@ async function main(): Promise<number> {
   if (flags.live) return runLive();
 
   const { trace } = flags;
-  const sale = stretched(SALE, flags.seconds);
+  const sale = scaledTo(SALE, flags.seconds);
   console.log(
     `A flash sale: ${sale.usualRate} calls a second to the helpdesk, then ${sale.peakFactor} times that.`,
   );

@@ -9,8 +9,8 @@ export interface DemoProvider {
   physics: ModelDescription & { rpm: number; tpm: number; price: { input: number; output: number } };
 }
 
-const KEEPS = { tokensCharged: 'reserved' } as const;
-const COUNTS = { tokensCharged: 'actual' } as const;
+const RESERVED_TOKENS = { tokensCharged: 'reserved' } as const;
+const ACTUAL_TOKENS = { tokensCharged: 'actual' } as const;
 
 /** Twelve keys of eight kinds: 8,000 requests and 5.4 million tokens a minute together. */
 export const FLEET: readonly DemoProvider[] = [
@@ -18,31 +18,46 @@ export const FLEET: readonly DemoProvider[] = [
     name,
     model: 'gpt-4o',
     quality: 0.88,
-    physics: { ...limits(600, 300_000, 60, 15.8), ...pace(450, 13, 0.06), ...usd(2.5, 10), ...KEEPS },
+    physics: {
+      ...limits(600, 300_000, 60, 15.8),
+      ...pace(450, 13, 0.06),
+      ...usd(2.5, 10),
+      ...RESERVED_TOKENS,
+    },
   })),
   {
     name: 'azure-4o',
     model: 'gpt-4o',
     quality: 0.88,
-    physics: { ...limits(900, 450_000, 10, 29.4), ...pace(600, 16, 0.07), ...usd(2.5, 10), ...KEEPS },
+    physics: {
+      ...limits(900, 450_000, 10, 29.4),
+      ...pace(600, 16, 0.07),
+      ...usd(2.5, 10),
+      ...RESERVED_TOKENS,
+    },
   },
   {
     name: 'openai-4o-mini',
     model: 'gpt-4o-mini',
     quality: 0.74,
-    physics: { ...limits(1500, 1_000_000, 60, 36.8), ...pace(350, 9, 0.03), ...usd(0.15, 0.6), ...KEEPS },
+    physics: {
+      ...limits(1500, 1_000_000, 60, 36.8),
+      ...pace(350, 9, 0.03),
+      ...usd(0.15, 0.6),
+      ...RESERVED_TOKENS,
+    },
   },
   {
     name: 'anthropic-sonnet-4',
     model: 'claude-sonnet-4-20250514',
     quality: 0.92,
-    physics: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...COUNTS },
+    physics: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...ACTUAL_TOKENS },
   },
   {
     name: 'anthropic-haiku',
     model: 'claude-3-5-haiku',
     quality: 0.8,
-    physics: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...COUNTS },
+    physics: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...ACTUAL_TOKENS },
   },
   {
     name: 'gemini-flash',
@@ -52,7 +67,7 @@ export const FLEET: readonly DemoProvider[] = [
       ...limits(1000, 1_000_000, 20, 23.8),
       ...pace(400, 5, 0.02),
       ...usd(0.3, 2.5),
-      ...COUNTS,
+      ...ACTUAL_TOKENS,
       sendsRateLimitHeaders: false,
     },
   },
@@ -64,7 +79,7 @@ export const FLEET: readonly DemoProvider[] = [
       ...limits(600, 600_000, 20, 73.8),
       ...pace(1200, 30, 0.08),
       ...usd(0.28, 0.42),
-      ...COUNTS,
+      ...ACTUAL_TOKENS,
       sendsRateLimitHeaders: false,
     },
   },
@@ -72,25 +87,35 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'groq-70b',
     model: 'llama-3.3-70b',
     quality: 0.76,
-    physics: { ...limits(300, 120_000, 10, 4), ...pace(220, 4, 0.02), ...usd(0.59, 0.79), ...KEEPS },
+    physics: {
+      ...limits(300, 120_000, 10, 4),
+      ...pace(220, 4, 0.02),
+      ...usd(0.59, 0.79),
+      ...RESERVED_TOKENS,
+    },
   },
   {
     name: 'openai-4.1',
     model: 'gpt-4.1',
     quality: 0.9,
-    physics: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...KEEPS },
+    physics: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...RESERVED_TOKENS },
   },
   {
     name: 'mistral-large',
     model: 'mistral-large',
     quality: 0.8,
-    physics: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...COUNTS },
+    physics: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...ACTUAL_TOKENS },
   },
   {
     name: 'azure-4o-mini',
     model: 'gpt-4o-mini',
     quality: 0.74,
-    physics: { ...limits(800, 500_000, 10, 24.8), ...pace(500, 12, 0.04), ...usd(0.15, 0.6), ...KEEPS },
+    physics: {
+      ...limits(800, 500_000, 10, 24.8),
+      ...pace(500, 12, 0.04),
+      ...usd(0.15, 0.6),
+      ...RESERVED_TOKENS,
+    },
   },
 ];
 

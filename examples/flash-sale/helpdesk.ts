@@ -11,7 +11,7 @@ export interface Ticket {
   maxTokens: number;
   expectedTokens: number;
   priority: 1 | 2 | 3 | 4 | 5;
-  patienceMs: number;
+  timeoutMs: number;
   /** How long the simulated answer is to be; a real shop has no such field. */
   metadata: Record<string, string>;
 }
@@ -24,7 +24,7 @@ export interface Shop {
 
 const SYSTEM = 'You answer the questions of customers of a web shop, kindly and in a few sentences.';
 // The answer has to get back to the browser too.
-const WAY_BACK_MS = 100;
+const RESPONSE_MARGIN_MS = 100;
 
 /** The shop with the balancer. What differs from an app without AI is `app.use(aiBalancer(...))`. */
 export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Shop & { balancer: Balancer }> {
@@ -39,7 +39,7 @@ export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Sho
       { model: 'auto', ...requestOf(ticket) },
       {
         priority: ticket.priority,
-        maxLatencyMs: ticket.patienceMs - WAY_BACK_MS,
+        maxLatencyMs: ticket.timeoutMs - RESPONSE_MARGIN_MS,
         estimatedOutputTokens: ticket.expectedTokens,
       },
     );
@@ -49,7 +49,7 @@ export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Sho
   app.get('/stats', (_req, res) => {
     res.json(ai.balancer.stats());
   });
-  app.use(sayWhy);
+  app.use(sendError);
 
   const shop = await open(app);
   const close = async () => {
@@ -69,7 +69,7 @@ export async function openOneKeyShop(baseURL: string, model: string): Promise<Sh
     const answer = await client.chat.completions.create({ model, ...requestOf(req.body as Ticket) });
     res.json({ answer: answer.choices[0]?.message.content });
   });
-  app.use(sayWhy);
+  app.use(sendError);
   return open(app);
 }
 
@@ -81,7 +81,7 @@ function requestOf({ question, maxTokens, metadata }: Ticket) {
   return { messages, max_tokens: maxTokens, metadata };
 }
 
-const sayWhy: ErrorRequestHandler = (error: { status?: number; code?: string }, _req, res, next) => {
+const sendError: ErrorRequestHandler = (error: { status?: number; code?: string }, _req, res, next) => {
   if (res.headersSent) {
     next(error);
     return;

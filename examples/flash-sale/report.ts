@@ -2,7 +2,7 @@ import type { Outcome, Progress } from './run';
 import { rateAt, type Sale } from './sale';
 
 /** One line: where the day is, and how both shops do. */
-export function progressLine({ second, balanced, oneKey, troubles }: Progress, sale: Sale): string {
+export function progressLine({ second, balanced, oneKey, faults: troubles }: Progress, sale: Sale): string {
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
   const rate =
     second < sale.endsAt ? `${rateAt(sale, second).toFixed(1).padStart(4)} calls/s` : 'last answers';

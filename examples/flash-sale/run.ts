@@ -26,7 +26,7 @@ export interface Progress {
   balanced: Tally;
   oneKey: Tally;
   /** What is wrong at the providers of the balanced shop now. */
-  troubles: string[];
+  faults: string[];
 }
 
 /** How one shop's day went. */
@@ -54,22 +54,22 @@ export async function runSale(options: RunOptions): Promise<SaleRun> {
   const questions = questionsOf(sale, (options.lengths ?? publishedLengths)(random), random);
 
   const opened: { close(): Promise<void> }[] = [];
-  const keep = <T extends { close(): Promise<void> }>(thing: T): T => {
-    opened.unshift(thing);
-    return thing;
+  const track = <T extends { close(): Promise<void> }>(resource: T): T => {
+    opened.unshift(resource);
+    return resource;
   };
   const close = async () => {
     for (const thing of opened) await thing.close();
   };
   try {
-    const fleet = keep(await startFleetProcess(describeFleet(providers, speed, seed)));
-    const single = keep(await startFleetProcess(describeFleet([oneKey], speed, seed)));
+    const fleet = track(await startFleetProcess(describeFleet(providers, speed, seed)));
+    const single = track(await startFleetProcess(describeFleet([oneKey], speed, seed)));
     const endpoints = providers.map((provider) =>
       endpointOf(provider, fleet.provider(provider.name).url, speed),
     );
-    const shop = keep(await openBalancedShop(endpoints));
-    const oneKeyShop = keep(await openOneKeyShop(single.provider(oneKey.name).url, oneKey.model));
-    const tallies = await live(options, questions, fleet, shop, oneKeyShop);
+    const shop = track(await openBalancedShop(endpoints));
+    const oneKeyShop = track(await openOneKeyShop(single.provider(oneKey.name).url, oneKey.model));
+    const tallies = await playSale(options, questions, fleet, shop, oneKeyShop);
     return {
       balanced: await outcomeOf(tallies.balanced, fleet),
       oneKey: await outcomeOf(tallies.oneKey, single),
@@ -82,7 +82,7 @@ export async function runSale(options: RunOptions): Promise<SaleRun> {
   }
 }
 
-async function live(
+async function playSale(
   { sale, speed = 1, onProgress, progressEverySeconds = 3 }: RunOptions,
   questions: readonly Question[],
   fleet: FleetProcess,
@@ -93,35 +93,36 @@ async function live(
   const oneKey = new Tally();
   const running: Promise<void>[] = [];
   const day = new Day(speed);
-  const troubles = new Set<string>();
-  const trouble = (
+  const activeFaults = new Set<string>();
+  const scheduleFault = (
     from: number,
     to: number,
     what: string,
-    begin: () => Promise<{ end(): Promise<void> }>,
+    startFault: () => Promise<{ end(): Promise<void> }>,
   ) => {
     day.at(from, async () => {
-      const fault = await begin();
-      troubles.add(what);
+      const fault = await startFault();
+      activeFaults.add(what);
       day.at(to, async () => {
-        troubles.delete(what);
+        activeFaults.delete(what);
         await fault.end();
       });
     });
   };
   const { slow, down } = sale;
   if (fleet.providers.has(slow.provider)) {
-    trouble(slow.from, slow.to, `${slow.provider} slow`, () =>
+    scheduleFault(slow.from, slow.to, `${slow.provider} slow`, () =>
       fleet.provider(slow.provider).fault({ kind: 'brownout', factor: slow.factor }),
     );
   }
   if (fleet.providers.has(down.provider)) {
-    trouble(down.from, down.to, `${down.provider} down`, () =>
+    scheduleFault(down.from, down.to, `${down.provider} down`, () =>
       fleet.provider(down.provider).fault({ kind: 'refuse' }),
     );
   }
-  const tell = () => onProgress?.({ second: day.second, balanced, oneKey, troubles: [...troubles] });
-  const ticker = setInterval(tell, (progressEverySeconds * 1000) / speed);
+  const reportProgress = () =>
+    onProgress?.({ second: day.second, balanced, oneKey, faults: [...activeFaults] });
+  const ticker = setInterval(reportProgress, (progressEverySeconds * 1000) / speed);
 
   for (const question of questions) {
     day.at(question.atMs / 1000, () => {
@@ -131,7 +132,7 @@ async function live(
   await day.until(sale.endsAt);
   await Promise.race([Promise.all(running), day.until(sale.endsAt + LONGEST_WAIT_AFTER_SECONDS)]);
   clearInterval(ticker);
-  tell();
+  reportProgress();
   day.stop();
   return { balanced, oneKey };
 }

@@ -47,16 +47,16 @@ export function rateAt(sale: Sale, second: number): number {
 }
 
 /** The same day in fewer or more seconds. */
-export function stretched(sale: Sale, seconds: number): Sale {
-  const by = seconds / sale.endsAt;
+export function scaledTo(sale: Sale, seconds: number): Sale {
+  const factor = seconds / sale.endsAt;
   return {
     ...sale,
-    opensAt: sale.opensAt * by,
-    holdsFor: sale.holdsFor * by,
-    fallsOver: sale.fallsOver * by,
+    opensAt: sale.opensAt * factor,
+    holdsFor: sale.holdsFor * factor,
+    fallsOver: sale.fallsOver * factor,
     endsAt: seconds,
-    slow: { ...sale.slow, from: sale.slow.from * by, to: sale.slow.to * by },
-    down: { ...sale.down, from: sale.down.from * by, to: sale.down.to * by },
+    slow: { ...sale.slow, from: sale.slow.from * factor, to: sale.slow.to * factor },
+    down: { ...sale.down, from: sale.down.from * factor, to: sale.down.to * factor },
   };
 }
 

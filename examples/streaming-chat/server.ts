@@ -56,10 +56,10 @@ function visitorsMessages(body: unknown): ChatMessage[] | undefined {
   const { messages } = (body ?? {}) as { messages?: unknown };
   if (!Array.isArray(messages) || messages.length === 0) return undefined;
   const last: unknown[] = messages.slice(-MAX_MESSAGES);
-  return last.every(isVisitors) ? last : undefined;
+  return last.every(isVisitorMessage) ? last : undefined;
 }
 
-function isVisitors(message: unknown): message is ChatMessage {
+function isVisitorMessage(message: unknown): message is ChatMessage {
   const { role, content } = (message ?? {}) as Record<string, unknown>;
   return (
     ROLES.includes(role as string) &&

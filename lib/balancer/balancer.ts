@@ -18,7 +18,7 @@ import type { SideStore } from '../cluster/redis/shared-store';
 import { configError, faultAt } from '../config/config-errors';
 import type { BalancerConfig, ResolvedConfig } from '../config/options';
 import { resolveConfig } from '../config/resolve';
-import type { Endpoint, EndpointState, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot, EndpointState } from '../endpoint/endpoint';
 import { AiBalancerError, badRequest } from '../errors';
 import { Coalescer, isRepeatable } from '../failover/coalesce';
 import { Executor, type StreamResult, type WholeEnd } from '../failover/executor';
@@ -31,26 +31,26 @@ import type { FailureDetail } from '../failure/detail';
 import { WaitQueue } from '../queue/wait-queue';
 import { classify } from '../routing/classify';
 import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
-import { UsageMeter } from '../stream/usage';
+import { UsageMeter } from '../stream/usage-meter';
 import { type Answer, CallOutcome } from './call-outcome';
-import { checked, closedError, RunningCalls } from './call-tracker';
-import { Fleet } from './endpoint-registry';
+import { CallTracker, checkCall, closedError } from './call-tracker';
+import { EndpointRegistry } from './endpoint-registry';
 import type { BalancerEvents } from './events';
 import { type BalancerStats, endpointStats, isHealthy } from './stats';
-import type { RunningCall } from './tracked-call';
+import type { TrackedCall } from './tracked-call';
 
 const BRAND = Symbol.for('express-ai-balancer.balancer');
 /** @internal The door for `req.ai` and the gateway, across copies of this package. */
 export const CALL = Symbol.for('express-ai-balancer.call');
 /** @internal The guard's question: is there room for a call of that priority? */
-export const HOUSE_FULL = Symbol.for('express-ai-balancer.house-full');
+export const ADMISSION_ERROR = Symbol.for('express-ai-balancer.house-full');
 /** @internal The guard's news of its store. */
-export const STORE_NEWS = Symbol.for('express-ai-balancer.store-news');
+export const REPORT_STORE_STATE = Symbol.for('express-ai-balancer.store-news');
 /** @internal Where the guard counts when it has no Redis of its own: the cluster's. */
-export const SIDE_STORE = Symbol.for('express-ai-balancer.side-store');
+export const SHARED_STORE = Symbol.for('express-ai-balancer.side-store');
 const DEFAULT_GRACE_MS = 30_000;
 /** The gate of a call that nothing stands before. */
-const OPEN: CallGate = {};
+const NO_HOOKS: CallGate = {};
 
 /** What an app may do with one endpoint while it runs. */
 export interface EndpointHandle {
@@ -70,19 +70,19 @@ export interface EndpointHandle {
  */
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cluster: Cluster | undefined;
-  readonly #fleet: Fleet;
-  readonly #queue: WaitQueue<Lease>;
+  readonly #registry: EndpointRegistry;
+  readonly #queue: WaitQueue<EndpointSlot>;
   readonly #budget: RetryBudget;
   readonly #executor: Executor;
   readonly #coalescer = new Coalescer((call) => this.#executor.whole(call));
   readonly #idempotency = new Idempotency((call) => this.#executor.whole(call));
   readonly #expectedOutput = new ExpectedOutput();
-  readonly #running = new RunningCalls({
-    prepare: () => this.#prepare,
-    open: (running, result, onEnd) => this.#openStream(running, result, onEnd),
+  readonly #running = new CallTracker({
+    prepareParts: () => this.#prepare,
+    openStream: (running, result, onEnd) => this.#openStream(running, result, onEnd),
     onSuccess: (call, route) => this.#learn(call, route),
     onEnd: (call, error) =>
-      this.#tell('call', {
+      this.#emitEvent('call', {
         requestId: call.context.requestId,
         operation: call.operation,
         ms: performance.now() - call.startedAt,
@@ -98,29 +98,30 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     super();
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
-    this.#cluster = this.#config.cluster && this.#joined(this.#config.cluster);
-    this.#fleet = new Fleet(
+    this.#cluster = this.#config.cluster && this.#createCluster(this.#config.cluster);
+    this.#registry = new EndpointRegistry(
       this.#config,
       {
-        onState: (endpoint, state) => this.#tell('state', { endpoint: endpoint.name, state }),
-        onRest: (endpoint, detail, restMs, announced) => this.#rested(endpoint, detail, restMs, announced),
-        onRoom: () => this.#queue.wake(),
+        onState: (endpoint, state) => this.#emitEvent('breaker', { endpoint: endpoint.name, state }),
+        onCooldown: (endpoint, detail, restMs, announced) =>
+          this.#onCooldown(endpoint, detail, restMs, announced),
+        onCapacity: () => this.#queue.wake(),
       },
       this.#cluster,
     );
     const maxSize = (): number => this.#config.queue.maxSize;
-    this.#queue = new WaitQueue<Lease>({
+    this.#queue = new WaitQueue<EndpointSlot>({
       get maxSize() {
         return maxSize();
       },
     });
     this.#budget = new RetryBudget(this.#config.retry);
     this.#executor = new Executor({
-      routes: () => this.#fleet.routes,
+      routes: () => this.#registry.routes,
       queue: this.#queue,
-      budget: this.#budget,
+      retryBudget: this.#budget,
       hedge: new HedgePolicy(() => this.#config.hedge),
-      onAttempt: (call, endpoint, detail) => this.#attempted(call, endpoint, detail),
+      onAttempt: (call, endpoint, detail) => this.#onAttempt(call, endpoint, detail),
     });
     this.#prepare = this.#prepareParts();
     for (const model of this.#config.unknownModels) {
@@ -141,19 +142,19 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
   chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
   chat(body: ChatBody, options?: CallOptions): AICall<ChatCompletion | ChatStream> {
-    return this[CALL]('chat', body, options, OPEN) as AICall<ChatCompletion | ChatStream>;
+    return this[CALL]('chat', body, options, NO_HOOKS) as AICall<ChatCompletion | ChatStream>;
   }
 
   /** Answers an OpenAI embeddings request. It never moves to another model: vectors of two models don't mix. */
   embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse> {
-    return this[CALL]('embeddings', body, options, OPEN) as AICall<EmbeddingResponse>;
+    return this[CALL]('embeddings', body, options, NO_HOOKS) as AICall<EmbeddingResponse>;
   }
 
   /** @internal A call behind a gate: what `req.ai` and the gateway are made of. */
-  [CALL](operation: Operation, body: unknown, options: CallOptions = {}, gate: CallGate): AICall<Answer> {
+  [CALL](operation: Operation, body: unknown, options: CallOptions = {}, hooks: CallGate): AICall<Answer> {
     const outcome = new CallOutcome(operation === 'chat' && isStreamed(body));
     const answer = new AICallPromise(outcome);
-    void this.#send(outcome, operation, body, options, gate);
+    void this.#send(outcome, operation, body, options, hooks);
     return answer;
   }
 
@@ -161,11 +162,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    * @internal The error with which a call of the usual size, that priority and the default deadline would be refused
    * if it came now; undefined when it could start or wait.
    */
-  [HOUSE_FULL](priority: Priority, tenant: string): AiBalancerError | undefined {
+  [ADMISSION_ERROR](priority: Priority, tenant: string): AiBalancerError | undefined {
     if (this.#queue.size === 0) return undefined;
-    const open = this.#fleet.endpoints.filter(({ weight }) => weight > 0);
+    const open = this.#registry.endpoints.filter(({ weight }) => weight > 0);
     return this.#queue.refusal({
-      poolKey: `door ${this.#fleet.routes.generation} ${open.map(({ name }) => name).join(',')}`,
+      poolKey: `door ${this.#registry.routes.generation} ${open.map(({ name }) => name).join(',')}`,
       resources: [...new Set(open.map(({ quota }) => quota))],
       priority,
       tenant,
@@ -178,9 +179,9 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /** @internal */
-  [STORE_NEWS](guard: string, isDown: boolean, error: unknown): void {
+  [REPORT_STORE_STATE](guard: string, isDown: boolean, error: unknown): void {
     const event = { guard, isDown };
-    this.#tell('store', event);
+    this.#emitEvent('store', event);
     const { logger } = this.#config;
     if (!isDown) logger?.info(event, 'the store of the limits answers again');
     else {
@@ -190,7 +191,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /** @internal */
-  get [SIDE_STORE](): SideStore | undefined {
+  get [SHARED_STORE](): SideStore | undefined {
     return this.#cluster?.store;
   }
 
@@ -201,15 +202,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    */
   explain(body: ChatBody | EmbeddingBody, options: CallOptions = {}): Explanation {
     const operation = isObject(body) && 'input' in body && !('messages' in body) ? 'embeddings' : 'chat';
-    const asked = checked(operation, body, options);
-    const call = prepareCall(operation, asked, options, new LinkedAbort(), this.#prepare);
-    const { planner, router } = this.#fleet.routes;
+    const checkedBody = checkCall(operation, body, options);
+    const call = prepareCall(operation, checkedBody, options, new LinkedAbort(), this.#prepare);
+    const { planner, router } = this.#registry.routes;
     return router.explain(planner.survey(call).plan, performance.now());
   }
 
   stats(): BalancerStats {
     const now = performance.now();
-    const endpoints = this.#fleet.endpoints.map((endpoint) => endpointStats(endpoint, now));
+    const endpoints = this.#registry.endpoints.map((endpoint) => endpointStats(endpoint, now));
     return {
       total: endpoints.length,
       healthy: endpoints.filter(isHealthy).length,
@@ -222,7 +223,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** @throws ERR_AI_NO_ENDPOINT */
   endpoint(name: string): EndpointHandle {
-    const endpoint = this.#fleet.endpoint(name);
+    const endpoint = this.#registry.endpoint(name);
     return {
       name,
       get state() {
@@ -256,7 +257,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#config = resolved;
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#budget.configure(resolved.retry);
-    this.#fleet.configure(resolved);
+    this.#registry.configure(resolved);
     this.#prepare = this.#prepareParts();
     this.#queue.wake();
   }
@@ -286,20 +287,20 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   async #drain(graceMs: number): Promise<void> {
     await this.#running.drain(graceMs);
     this.#queue.rejectAll(closedError());
-    this.#fleet.close();
+    this.#registry.close();
     await this.#cluster?.close();
   }
 
-  #joined(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
+  #createCluster(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
     return new Cluster(options, {
-      onMode: (mode, members, reason) => this.#clusterMode(mode, members, reason),
+      onMode: (mode, members, reason) => this.#onClusterMode(mode, members, reason),
       onRoom: () => this.#queue.wake(),
     });
   }
 
-  #clusterMode(mode: ClusterMode, members: number, reason: string | undefined): void {
+  #onClusterMode(mode: ClusterMode, members: number, reason: string | undefined): void {
     const event = { mode, members };
-    this.#tell('cluster', event);
+    this.#emitEvent('cluster', event);
     const { logger } = this.#config;
     if (mode === 'shared') logger?.info(event, 'quotas are shared through Redis');
     else logger?.warn({ ...event, reason }, 'Redis is away: quotas are kept as onOutage says');
@@ -311,51 +312,51 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     operation: Operation,
     body: unknown,
     options: CallOptions,
-    gate: CallGate,
+    hooks: CallGate,
   ): Promise<void> {
-    let running: RunningCall;
+    let running: TrackedCall;
     try {
-      running = this.#running.begin(outcome, operation, body, options, gate);
+      running = this.#running.start(outcome, operation, body, options, hooks);
     } catch (error) {
       outcome.fail(error);
       return;
     }
     try {
-      await gate.admit?.(running.call);
+      await hooks.admit?.(running.call);
     } catch (error) {
-      running.refused(error);
+      running.reject(error);
       return;
     }
     if (running.call.stream) this.#executor.stream(running);
     else this.#sendWhole(running, options.idempotencyKey);
   }
 
-  #sendWhole(running: RunningCall, key: string | undefined): void {
+  #sendWhole(calls: TrackedCall, key: string | undefined): void {
     const { coalesce, idempotency } = this.#config;
-    const told = (end: WholeEnd): void => running.ended(end);
-    if (idempotency && key !== undefined) void this.#idempotency.run(key, running.call).then(told);
-    else if (coalesce && isRepeatable(running.call)) void this.#coalescer.run(running.call).then(told);
-    else this.#executor.whole(running);
+    const onFinish = (end: WholeEnd): void => calls.finished(end);
+    if (idempotency && key !== undefined) void this.#idempotency.run(key, calls.call).then(onFinish);
+    else if (coalesce && isRepeatable(calls.call)) void this.#coalescer.run(calls.call).then(onFinish);
+    else this.#executor.whole(calls);
   }
 
   #openStream(
-    { call, gate }: RunningCall,
+    { call, hooks: hooks }: TrackedCall,
     result: StreamResult,
     onEnd: LiveStreamParts['onEnd'],
   ): ChatStream {
-    const live = new LiveStream(call, result, {
+    const session = new LiveStream(call, result, {
       newMeter: ({ promptTokens }) =>
         new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
-      rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, gate.restarts ?? true),
-      onRestart: () => data.restarted(),
+      rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, hooks.restarts ?? true),
+      onRestart: () => data.notifyRestart(),
       onEnd,
     });
     const data: ChatEventStream = new ChatEventStream({
       first: result.sent.first,
-      events: live.events(),
+      events: session.events(),
       route: () => result.trail.report(),
-      opened: () => live.opened(),
-      abort: () => live.abort(),
+      onOpen: () => session.opened(),
+      abort: () => session.abort(),
     });
     return data;
   }
@@ -364,11 +365,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     if (call.operation === 'chat' && route.usage) {
       this.#expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
     }
-    this.#fleet.learnCached(call, route);
+    this.#registry.learnCached(call, route);
   }
 
-  #attempted(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
-    this.#tell('attempt', {
+  #onAttempt(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
+    this.#emitEvent('attempt', {
       requestId: call.context.requestId,
       endpoint: endpoint.name,
       model: endpoint.settings.model,
@@ -377,13 +378,17 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     });
   }
 
-  #rested(endpoint: Endpoint, detail: FailureDetail, restMs: number, announced: boolean): void {
-    const event = { endpoint: endpoint.name, class: detail.class, restMs: Math.round(restMs) };
-    this.#tell('rest', event);
-    if (announced) this.#config.logger?.warn(event, 'an endpoint rests until someone has seen to it');
+  #onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void {
+    const event = { endpoint: endpoint.name, class: detail.class, cooldownMs: Math.round(cooldownMs) };
+    this.#emitEvent('cooldown', event);
+    if (shouldWarn)
+      this.#config.logger?.warn(
+        event,
+        'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
+      );
   }
 
-  #tell<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
+  #emitEvent<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
     if (this.listenerCount(name) === 0) return;
     try {
       (this as EventEmitter).emit(name, event);

@@ -4,7 +4,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { LinkedAbort } from '../call/linked-abort';
 import { badRequest } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
-import { pipeChatStream } from '../stream/sse-writer';
+import { pipeChatStream } from '../stream/pipe-chat-stream';
 
 export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
@@ -14,9 +14,9 @@ export class CallOutcome extends Outcome<Answer> {
   abort: LinkedAbort | undefined;
   readonly #streamed: boolean;
 
-  constructor(streamed: boolean) {
+  constructor(isStreamed: boolean) {
     super();
-    this.#streamed = streamed;
+    this.#streamed = isStreamed;
   }
 
   pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {

@@ -13,34 +13,34 @@ import type { ChatStream } from '../stream/chat-stream';
 import { startTimer } from '../util/timers';
 import type { CallOutcome } from './call-outcome';
 import type { CallCounts } from './stats';
-import { type CallAccounts, RunningCall } from './tracked-call';
+import { type CallLifecycle, TrackedCall } from './tracked-call';
 
 /** The least weight of a new call in the mean size of calls. */
-const CALL_TOKENS_GAIN = 0.05;
+const MIN_CALL_TOKENS_GAIN = 0.05;
 
-export interface RunningCallsParts {
+export interface CallTrackerParts {
   /** Asked anew for each call: a reload may have changed it. */
-  prepare(): PrepareParts;
+  prepareParts(): PrepareParts;
   /** A stream has begun. Gives what its caller reads; `onEnd` is to be told of its end. */
-  open(running: RunningCall, result: StreamResult, onEnd: LiveStreamParts['onEnd']): ChatStream;
+  openStream(running: TrackedCall, result: StreamResult, onEnd: LiveStreamParts['onEnd']): ChatStream;
   onSuccess(call: Call, route: RouteReport): void;
   /** Every call's end, with the error where it has failed. */
   onEnd(call: Call, error: unknown): void;
 }
 
 /** The calls that have begun and not yet ended: checked, counted, charged, and drained when the balancer closes. */
-export class RunningCalls implements CallAccounts {
+export class CallTracker implements CallLifecycle {
   readonly counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
-  readonly #parts: RunningCallsParts;
-  readonly #running = new Set<RunningCall>();
+  readonly #parts: CallTrackerParts;
+  readonly #running = new Set<TrackedCall>();
   /** Those that the closing has cut off. */
-  readonly #cancelled = new WeakSet<RunningCall>();
+  readonly #cancelled = new WeakSet<TrackedCall>();
   #meanTokens = 0;
-  #begun = 0;
+  #startedCount = 0;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(parts: RunningCallsParts) {
+  constructor(parts: CallTrackerParts) {
     this.#parts = parts;
   }
 
@@ -50,22 +50,29 @@ export class RunningCalls implements CallAccounts {
   }
 
   /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
-  begin(
+  start(
     outcome: CallOutcome,
     operation: Operation,
     body: unknown,
     options: CallOptions,
-    gate: CallGate,
-  ): RunningCall {
+    hooks: CallGate,
+  ): TrackedCall {
     if (this.#isClosed) throw closedError();
-    const asked = checked(operation, body, options);
-    const abort = new LinkedAbort(options.signal, gate.signal);
+    const checkedBody = checkCall(operation, body, options);
+    const abort = new LinkedAbort(options.signal, hooks.signal);
     try {
-      const call = prepareCall(operation, asked, options, abort, this.#parts.prepare(), gate.request);
-      const running = new RunningCall(call, gate, abort, outcome, this);
+      const call = prepareCall(
+        operation,
+        checkedBody,
+        options,
+        abort,
+        this.#parts.prepareParts(),
+        hooks.request,
+      );
+      const running = new TrackedCall(call, hooks, abort, outcome, this);
       outcome.abort = abort;
       this.#running.add(running);
-      const gain = Math.max(CALL_TOKENS_GAIN, 1 / ++this.#begun);
+      const gain = Math.max(MIN_CALL_TOKENS_GAIN, 1 / ++this.#startedCount);
       this.#meanTokens += gain * (call.promptTokens + call.expectedOutputTokens - this.#meanTokens);
       return running;
     } catch (error) {
@@ -74,31 +81,31 @@ export class RunningCalls implements CallAccounts {
     }
   }
 
-  opened(running: RunningCall, result: StreamResult): ChatStream {
+  openStream(running: TrackedCall, result: StreamResult): ChatStream {
     try {
-      return this.#parts.open(running, result, (error) => {
+      return this.#parts.openStream(running, result, (error) => {
         const route = result.trail.report();
-        if (error) this.failed(running, error, route);
-        else this.succeeded(running, route);
+        if (error) this.recordFailure(running, error, route);
+        else this.recordSuccess(running, route);
       });
     } catch (error) {
-      throw this.failed(running, error);
+      throw this.recordFailure(running, error);
     }
   }
 
-  succeeded(running: RunningCall, route: RouteReport): void {
+  recordSuccess(running: TrackedCall, route: RouteReport): void {
     this.#parts.onSuccess(running.call, route);
     this.counts.ok++;
-    this.#ended(running, route, undefined);
+    this.#finish(running, route, undefined);
   }
 
   /** Gives back the error to throw. */
-  failed(running: RunningCall, thrown: unknown, route?: RouteReport): unknown {
-    const cutOff = this.#cancelled.has(running) && hasCode(thrown, 'ERR_AI_ABORTED');
-    const error = cutOff ? closedError() : thrown;
+  recordFailure(running: TrackedCall, thrown: unknown, route?: RouteReport): unknown {
+    const isCancelled = this.#cancelled.has(running) && hasCode(thrown, 'ERR_AI_ABORTED');
+    const error = isCancelled ? closedError() : thrown;
     if (hasCode(error, 'ERR_AI_SATURATED')) this.counts.shed++;
     else if (!hasCode(error, 'ERR_AI_ABORTED')) this.counts.failed++;
-    this.#ended(running, route, error);
+    this.#finish(running, route, error);
     return error;
   }
 
@@ -120,18 +127,22 @@ export class RunningCalls implements CallAccounts {
     }
   }
 
-  #ended(running: RunningCall, route: RouteReport | undefined, error: unknown): void {
-    const { call, abort, gate } = running;
+  #finish(running: TrackedCall, route: RouteReport | undefined, error: unknown): void {
+    const { call, abort, hooks: hooks } = running;
     abort.release();
     this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
-    gate.charge?.(call, route);
+    hooks.charge?.(call, route);
     this.#parts.onEnd(call, error);
   }
 }
 
 /** @throws ERR_AI_BAD_REQUEST that names the field. */
-export function checked(operation: Operation, body: unknown, options: CallOptions): ChatBody | EmbeddingBody {
+export function checkCall(
+  operation: Operation,
+  body: unknown,
+  options: CallOptions,
+): ChatBody | EmbeddingBody {
   if (operation === 'chat') checkChatBody(body);
   else checkEmbeddingBody(body);
   checkCallOptions(options);

@@ -5,14 +5,14 @@ import type { Cluster } from '../cluster/cluster';
 import { ClusterNews } from '../cluster/health-reports/health-reports';
 import { DEFAULTS } from '../config/defaults';
 import type { ResolvedConfig } from '../config/options';
-import { hearNews } from '../endpoint/apply-health-report';
+import { applyHealthReport } from '../endpoint/apply-health-report';
 import { Endpoint, type EndpointListeners } from '../endpoint/endpoint';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { AiBalancerError } from '../errors';
 import type { Routes } from '../failover/call-state';
 import { Transport } from '../http/transport';
-import { leasedLedgers } from '../quota/cluster-ledgers';
-import { IN_MEMORY, type Ledgers } from '../quota/ledger';
+import { clusterLimiters } from '../quota/cluster-limiters';
+import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
 import { Affinity, affinityKey } from '../routing/affinity';
 import { Planner } from '../routing/planner';
@@ -20,10 +20,10 @@ import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
 
 /** Quotas of endpoints and groups that are gone: kept while a return could matter, and no more than so many. */
-const MAX_GONE_QUOTAS = 1_000;
+const MAX_RETIRED_QUOTAS = 1_000;
 
 /** What decides whether an endpoint's sockets can stay. */
-interface Wire {
+interface CachedTransport {
   readonly key: string;
   readonly axios: AxiosInstance | undefined;
   readonly transport: Transport;
@@ -33,20 +33,20 @@ interface Wire {
  * The endpoints and quotas of a configuration. A new configuration changes them in place, by name: levels, debts,
  * rests, breakers and latencies stay, and what is in flight ends as it began.
  */
-export class Fleet {
+export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
-  readonly #ledgers: Ledgers;
+  readonly #limiterStore: LimiterStore;
   readonly #news: ClusterNews | undefined;
   readonly #quotas = new Map<string, Quota>();
-  readonly #wires = new Map<string, Wire>();
+  readonly #transports = new Map<string, CachedTransport>();
   readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
   #routes: Routes;
 
   constructor(config: ResolvedConfig, listeners: EndpointListeners, cluster?: Cluster) {
     this.#listeners = listeners;
-    this.#ledgers = cluster ? leasedLedgers(cluster) : IN_MEMORY;
-    this.#news = cluster && this.#newsOf(cluster);
+    this.#limiterStore = cluster ? clusterLimiters(cluster) : IN_MEMORY;
+    this.#news = cluster && this.#createHealthReports(cluster);
     this.#routes = this.#apply(config, 0);
   }
 
@@ -100,9 +100,9 @@ export class Fleet {
     for (const [name, endpoint] of before) {
       if (this.#endpoints.has(name)) continue;
       endpoint.retire();
-      this.#wires.delete(name);
+      this.#transports.delete(name);
     }
-    this.#forgetQuotas();
+    this.#dropRetiredQuotas();
     const planner = new Planner(this.endpoints, config.fallbacks);
     return {
       generation,
@@ -122,7 +122,7 @@ export class Fleet {
       dialect,
       transport: this.#transport(settings, config),
       breaker: config.breaker,
-      quotas: this.#quotasOf(settings, config),
+      quotas: this.#quotasFor(settings, config),
       listeners: this.#listeners,
       news: this.#news,
     };
@@ -131,16 +131,16 @@ export class Fleet {
     return existing ?? new Endpoint(parts);
   }
 
-  #newsOf({ news, claims }: Cluster): ClusterNews {
-    return new ClusterNews(news, claims, (item, desk) => {
-      hearNews(item, desk, {
+  #createHealthReports({ news: healthReports, claims }: Cluster): ClusterNews {
+    return new ClusterNews(healthReports, claims, (item, desk) => {
+      applyHealthReport(item, desk, {
         endpoint: (name) => this.#endpoints.get(name),
         quota: (name) => this.#quotas.get(name),
       });
     });
   }
 
-  #quotasOf(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
+  #quotasFor(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
     const own = this.#quota(`endpoint ${settings.name}`, settings.limits, settings.burstSeconds);
     const { quotaGroup } = settings;
     if (quotaGroup === undefined) return [own];
@@ -151,18 +151,18 @@ export class Fleet {
   #quota(name: string, limits: EndpointSettings['limits'], burstSeconds: number): Quota {
     const existing = this.#quotas.get(name);
     existing?.configure(limits, burstSeconds);
-    const quota = existing ?? new Quota(name, limits, burstSeconds, this.#ledgers);
+    const quota = existing ?? new Quota(name, limits, burstSeconds, this.#limiterStore);
     this.#quotas.set(name, quota);
     return quota;
   }
 
   /** A quota that is full again says nothing; a used one stays, so that leaving and coming back refills no bucket. */
-  #forgetQuotas(): void {
+  #dropRetiredQuotas(): void {
     const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));
     const now = performance.now();
-    const gone = [...this.#quotas.values()].filter((quota) => !used.has(quota));
-    const kept = new Set(gone.filter((quota) => !quota.isUntouched(now)).slice(-MAX_GONE_QUOTAS));
-    for (const quota of gone) {
+    const retired = [...this.#quotas.values()].filter((quota) => !used.has(quota));
+    const kept = new Set(retired.filter((quota) => !quota.isUntouched(now)).slice(-MAX_RETIRED_QUOTAS));
+    for (const quota of retired) {
       if (kept.has(quota)) continue;
       quota.close();
       this.#quotas.delete(quota.name);
@@ -178,16 +178,16 @@ export class Fleet {
       config.http.maxResponseBytes,
     ]);
     const { axios, proxy, maxResponseBytes } = config.http;
-    const wire = this.#wires.get(settings.name);
+    const wire = this.#transports.get(settings.name);
     if (wire?.key === key && wire.axios === axios) return wire.transport;
-    const transport = new Transport({
+    const transportFor = new Transport({
       baseURL,
       connectMs: timeouts.connectMs,
       axios,
       proxy,
       maxResponseBytes,
     });
-    this.#wires.set(settings.name, { key, axios, transport });
-    return transport;
+    this.#transports.set(settings.name, { key, axios, transport: transportFor });
+    return transportFor;
   }
 }

@@ -25,9 +25,9 @@ export interface BalancerEvents {
     },
   ];
   /** A breaker opened, half-opened or closed, or an endpoint was disabled. */
-  state: [{ readonly endpoint: string; readonly state: EndpointState }];
+  breaker: [{ readonly endpoint: string; readonly state: EndpointState }];
   /** An endpoint, or all that share its quota, takes no calls for a while. */
-  rest: [{ readonly endpoint: string; readonly class: FailureClass; readonly restMs: number }];
+  cooldown: [{ readonly endpoint: string; readonly class: FailureClass; readonly cooldownMs: number }];
   /** How the quotas of a cluster are kept from now on, and how many processes were last seen. */
   cluster: [{ readonly mode: ClusterMode; readonly members: number }];
   /** The store that holds a guard's limits stopped answering, or answers again. Meanwhile each process counts for itself. */

@@ -19,7 +19,7 @@ export interface EndpointStats {
   readonly requestsLeft: number | undefined;
   readonly tokensLeft: number | undefined;
   /** The end of its rest, as a Unix time in milliseconds; absent when it isn't resting. */
-  readonly restsUntil?: number;
+  readonly cooldownUntil?: number;
 }
 
 export interface BalancerStats {
@@ -43,7 +43,7 @@ export interface CallCounts {
 }
 
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
-  const rests = endpoint.restsUntil(now);
+  const cooldownEnd = endpoint.cooldownUntil(now);
   return {
     name: endpoint.name,
     model: endpoint.settings.model,
@@ -54,9 +54,9 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     inFlight: endpoint.inFlight,
     failures: endpoint.failures,
     averageLatencyMs: endpoint.average.ms === undefined ? undefined : Math.round(endpoint.average.ms),
-    requestsLeft: least(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
-    tokensLeft: least(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
-    ...(rests > 0 ? { restsUntil: Math.round(Date.now() + rests - now) } : {}),
+    requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
+    tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
+    ...(cooldownEnd > 0 ? { cooldownUntil: Math.round(Date.now() + cooldownEnd - now) } : {}),
   };
 }
 
@@ -64,7 +64,7 @@ export function isHealthy({ state, weight }: EndpointStats): boolean {
   return state === 'closed' && weight > 0;
 }
 
-function least(values: readonly (number | undefined)[]): number | undefined {
+function minDefined(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 }

@@ -7,48 +7,48 @@ import type { ChatStream } from '../stream/chat-stream';
 import type { CallOutcome } from './call-outcome';
 
 /** Those who keep account of the calls. */
-export interface CallAccounts {
-  succeeded(running: RunningCall, route: RouteReport): void;
+export interface CallLifecycle {
+  recordSuccess(running: TrackedCall, route: RouteReport): void;
   /** Gives back the error to throw. */
-  failed(running: RunningCall, thrown: unknown, route?: RouteReport): unknown;
+  recordFailure(running: TrackedCall, thrown: unknown, route?: RouteReport): unknown;
   /** A stream has begun: what its caller reads. */
-  opened(running: RunningCall, result: StreamResult): ChatStream;
+  openStream(running: TrackedCall, result: StreamResult): ChatStream;
 }
 
 /** One call between its beginning and its end. */
-export class RunningCall implements WholeCaller, StreamCaller {
-  readonly #accounts: CallAccounts;
+export class TrackedCall implements WholeCaller, StreamCaller {
+  readonly #accounts: CallLifecycle;
 
   constructor(
     readonly call: Call,
-    readonly gate: CallGate,
+    readonly hooks: CallGate,
     readonly abort: LinkedAbort,
     readonly outcome: CallOutcome,
-    accounts: CallAccounts,
+    lifecycle: CallLifecycle,
   ) {
-    this.#accounts = accounts;
+    this.#accounts = lifecycle;
   }
 
-  ended(end: WholeEnd): void {
+  finished(end: WholeEnd): void {
     this.outcome.settle(() => {
-      if (!end.ok) throw this.#accounts.failed(this, end.error, end.route);
-      this.#accounts.succeeded(this, end.route);
+      if (!end.ok) throw this.#accounts.recordFailure(this, end.error, end.route);
+      this.#accounts.recordSuccess(this, end.route);
       return end;
     });
   }
 
-  begun(end: StreamEnd): void {
+  started(end: StreamEnd): void {
     this.outcome.settle(() => {
-      if (!end.ok) throw this.#accounts.failed(this, end.error);
-      const data = this.#accounts.opened(this, end.result);
+      if (!end.ok) throw this.#accounts.recordFailure(this, end.error);
+      const data = this.#accounts.openStream(this, end.result);
       return { data, route: data.route };
     });
   }
 
   /** It was not let in, or never sent. */
-  refused(error: unknown): void {
+  reject(error: unknown): void {
     this.outcome.settle(() => {
-      throw this.#accounts.failed(this, error);
+      throw this.#accounts.recordFailure(this, error);
     });
   }
 }

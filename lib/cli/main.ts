@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-import { servesJob, UsageError } from './simulate/jobs';
-import { installVirtualTime } from './simulate/machine/virtual-time';
+import { serveJobIfChild, UsageError } from './simulate/child-job';
+import { installVirtualTime } from './simulate/engine/virtual-time';
 
 // A child process serves one run: virtual time first, and only then what reads a clock.
-const serving = servesJob(async (job) => {
+const isChildProcess = serveJobIfChild(async (job) => {
   const time = installVirtualTime();
-  const { serveSimulation } = await import('./simulate/job');
+  const { runSimulation: serveSimulation } = await import('./simulate/simulation');
   return serveSimulation(job, time);
 });
 
-if (!serving) {
+if (!isChildProcess) {
   main(process.argv.slice(2)).then(
     (code) => {
       process.exitCode = code;

@@ -189,7 +189,7 @@ export class Cluster {
         const [limit, depthMs, shownMs] = terms;
         return limit > 0 && depthMs > 0 ? [{ limit, depthMs, shownMs }] : [];
       });
-      const terms = commonTerms([...others, { ...own, shownMs: view.shownDepthMs }]);
+      const terms = commonTerms([...others, { ...own, shownMs: view.observedDepthMs }]);
       account.configure(terms, this.#members);
     }
   }
@@ -197,7 +197,7 @@ export class Cluster {
   #says(): string {
     const said: Said = {};
     for (const [id, { view, own }] of this.#accounts) {
-      said[id] = [own.limit, own.depthMs, Math.round(view.shownDepthMs)];
+      said[id] = [own.limit, own.depthMs, Math.round(view.observedDepthMs)];
     }
     return JSON.stringify(said);
   }

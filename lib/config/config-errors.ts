@@ -19,7 +19,7 @@ const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|redis|tok
 export function configError(faults: readonly Fault[]): AiBalancerError {
   const lines = faults
     .slice(0, MAX_LINES)
-    .map((fault) => `  ${pathText(fault.path)}: expected ${fault.expected}, got ${fault.got}`);
+    .map((fault) => `  ${formatPath(fault.path)}: expected ${fault.expected}, got ${fault.got}`);
   if (faults.length > MAX_LINES) lines.push(`  and ${faults.length - MAX_LINES} more`);
   const title = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
   return new AiBalancerError('ERR_AI_CONFIG', `The configuration has ${title}:\n${lines.join('\n')}`);
@@ -27,11 +27,11 @@ export function configError(faults: readonly Fault[]): AiBalancerError {
 
 /** A fault whose `got` is told from the raw configuration. */
 export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: string): Fault {
-  return { path, expected, got: describe(valueAt(raw, path), path) };
+  return { path, expected, got: describeValue(valueAt(raw, path), path) };
 }
 
 /** zod's issues as faults. */
-export function shapeFaults(raw: unknown, issues: readonly z.core.$ZodIssue[]): Fault[] {
+export function schemaFaults(raw: unknown, issues: readonly z.core.$ZodIssue[]): Fault[] {
   return issues.flatMap((issue) => issueFaults(raw, issue, []));
 }
 
@@ -43,13 +43,13 @@ function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly Prope
   }
   if (issue.code === 'invalid_union') {
     // The branch that got into the value is the one that was meant.
-    const meant = issue.errors.find((branch) => branch.some(reachesInside));
+    const meant = issue.errors.find((branch) => branch.some(hasInnerPath));
     if (meant) return meant.flatMap((inner) => issueFaults(raw, inner, path));
   }
   return [faultAt(raw, path, issue.message)];
 }
 
-function reachesInside(issue: z.core.$ZodIssue): boolean {
+function hasInnerPath(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys';
 }
 
@@ -61,7 +61,7 @@ function unknownOption(raw: unknown, path: PropertyKey[], key: string, known: st
 }
 
 /** `endpoints[2].rpm` */
-function pathText(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
@@ -81,7 +81,7 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** A value as a message may show it: short, and never a secret. */
-function describe(value: unknown, path: readonly PropertyKey[]): string {
+function describeValue(value: unknown, path: readonly PropertyKey[]): string {
   if (value === '') return 'an empty string';
   const secret = path.some((part) => SECRET_PATH.test(String(part)));
   if (secret && ['string', 'number', 'bigint'].includes(typeof value)) return `a ${typeof value} (not shown)`;

@@ -4,15 +4,15 @@ import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
-import { type EndpointSketch, sketchEndpoints } from './partial-endpoints';
+import { type PartialEndpoint, readPartialEndpoints } from './partial-endpoints';
 
 /** Names that a call uses for something else. */
 const RESERVED_MODELS = ['auto', '*'];
 
 /** The faults that lie between options, found in the raw configuration, so that they come with those of the shapes. */
-export function crossFaults(raw: unknown): Fault[] {
+export function crossCheckFaults(raw: unknown): Fault[] {
   if (!isObject(raw)) return [];
-  const endpoints = sketchEndpoints(raw);
+  const endpoints = readPartialEndpoints(raw);
   return [
     ...duplicateNames(raw, endpoints),
     ...reservedNames(raw, endpoints),
@@ -25,7 +25,7 @@ export function crossFaults(raw: unknown): Fault[] {
   ];
 }
 
-function duplicateNames(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+function duplicateNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
   const first = new Map<string, number>();
   const faults: Fault[] = [];
   for (const { index, name } of endpoints) {
@@ -40,7 +40,7 @@ function duplicateNames(raw: unknown, endpoints: readonly EndpointSketch[]): Fau
   return faults;
 }
 
-function reservedNames(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+function reservedNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
   const faults: Fault[] = [];
   for (const { index, model, aliases } of endpoints) {
     if (model !== undefined && RESERVED_MODELS.includes(model)) {
@@ -56,7 +56,7 @@ function reservedNames(raw: unknown, endpoints: readonly EndpointSketch[]): Faul
   return faults;
 }
 
-function aliasCollisions(raw: unknown, endpoints: readonly EndpointSketch[]): Fault[] {
+function aliasCollisions(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
   const owners = new Map<string, number>();
   for (const { index, model } of endpoints) {
     if (model !== undefined && !owners.has(model)) owners.set(model, index);
@@ -71,7 +71,7 @@ function aliasCollisions(raw: unknown, endpoints: readonly EndpointSketch[]): Fa
   );
 }
 
-function providerFaults(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
+function providerFaults(raw: Record<string, unknown>, endpoints: readonly PartialEndpoint[]): Fault[] {
   const own = isObject(raw.dialects) ? Object.keys(raw.dialects) : [];
   const known = [...BUILT_IN_DIALECTS.keys(), ...own];
   return endpoints.flatMap((endpoint) => {
@@ -87,7 +87,11 @@ function providerFaults(raw: Record<string, unknown>, endpoints: readonly Endpoi
         faultAt(raw, [...at, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`),
       ];
     }
-    if (endpoint.baseURL === undefined && endpoint.keyIsUndefined && OPENAI_COMPATIBLE[provider]?.needsKey) {
+    if (
+      endpoint.baseURL === undefined &&
+      endpoint.isApiKeyUndefined &&
+      OPENAI_COMPATIBLE[provider]?.needsKey
+    ) {
       return [faultAt(raw, [...at, 'apiKey'], 'a key (is the environment variable set?)')];
     }
     return [];
@@ -98,7 +102,7 @@ function providerFaults(raw: Record<string, unknown>, endpoints: readonly Endpoi
 function modelListFaults(
   raw: Record<string, unknown>,
   option: 'fallbacks' | 'contentPolicyFallbacks',
-  endpoints: readonly EndpointSketch[],
+  endpoints: readonly PartialEndpoint[],
 ): Fault[] {
   const lists = raw[option];
   if (!isObject(lists)) return [];
@@ -108,7 +112,7 @@ function modelListFaults(
   const faults: Fault[] = [];
   for (const [model, list] of Object.entries(lists)) {
     if (model !== '*' && !served.includes(model)) {
-      const expected = `the name of a model or alias that an endpoint has, or '*'${hint(model, served)}`;
+      const expected = `the name of a model or alias that an endpoint has, or '*'${didYouMeanHint(model, served)}`;
       faults.push({ path: [option, model], expected, got: 'a name that no endpoint has' });
     }
     if (!Array.isArray(list)) continue;
@@ -117,26 +121,28 @@ function modelListFaults(
       const path = [option, model, position];
       if (target === model) faults.push(faultAt(raw, path, 'another model than the one it stands in for'));
       else if (!served.includes(target)) {
-        faults.push(faultAt(raw, path, `a model or alias that an endpoint has${hint(target, served)}`));
+        faults.push(
+          faultAt(raw, path, `a model or alias that an endpoint has${didYouMeanHint(target, served)}`),
+        );
       }
     });
   }
   return faults;
 }
 
-function hint(name: string, known: readonly string[]): string {
+function didYouMeanHint(name: string, known: readonly string[]): string {
   const near = didYouMean(name, known);
   return near === undefined ? '' : ` (did you mean '${near}'?)`;
 }
 
-function unusedGroups(raw: Record<string, unknown>, endpoints: readonly EndpointSketch[]): Fault[] {
+function unusedGroups(raw: Record<string, unknown>, endpoints: readonly PartialEndpoint[]): Fault[] {
   if (!isObject(raw.quotaGroups)) return [];
   const used = endpoints.flatMap(({ quotaGroup }) => quotaGroup ?? []);
   return Object.keys(raw.quotaGroups)
     .filter((group) => !used.includes(group))
     .map((group) => ({
       path: ['quotaGroups', group],
-      expected: `the quotaGroup of at least one endpoint${hint(group, used)}`,
+      expected: `the quotaGroup of at least one endpoint${didYouMeanHint(group, used)}`,
       got: 'a group that no endpoint names',
     }));
 }

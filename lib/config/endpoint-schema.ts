@@ -2,18 +2,18 @@ import { z } from 'zod';
 import type { EndpointConfig } from '../provider/endpoint-config';
 import { isObject } from '../util/is-object';
 import {
+  burstSeconds,
   count,
-  countOrNone,
-  depthSeconds,
+  countOrZero,
   duration,
-  leaf,
   name,
   names,
-  notNegative,
+  nonNegative,
   oneOf,
   options,
   positive,
   share,
+  validator,
 } from './validators';
 
 /** Sent by the transport itself; a second value would break the message's framing. */
@@ -22,9 +22,9 @@ const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export const price = options({
-  input: notNegative,
-  output: notNegative,
-  cachedInput: notNegative.optional(),
+  input: nonNegative,
+  output: nonNegative,
+  cachedInput: nonNegative.optional(),
 });
 
 export const capabilities = z.array(
@@ -48,12 +48,12 @@ export const tokensPerMinute = z.union([positive, options({ input: positive, out
   error: 'a finite number above 0, or { input, output }',
 });
 
-const baseURL = leaf<string>(
+const baseURL = validator<string>(
   'an http or https URL without user, password, query or fragment',
   (value) => typeof value === 'string' && isPlainHttpUrl(value),
 );
 
-const apiKey = leaf<EndpointConfig['apiKey']>(
+const apiKey = validator<EndpointConfig['apiKey']>(
   'a key of at least 1 character without white space, or a function that returns one',
   (value) =>
     typeof value === 'function' || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())),
@@ -61,7 +61,7 @@ const apiKey = leaf<EndpointConfig['apiKey']>(
   error: 'the key itself: text is not expanded, so the caller reads it, e.g. process.env.NAME',
 });
 
-const headers = leaf<Record<string, string>>('an object of header names and values', isObject)
+const headers = validator<Record<string, string>>('an object of header names and values', isObject)
   .superRefine((value, context) => {
     if (!isObject(value)) return;
     for (const [header, text] of Object.entries(value)) {
@@ -78,14 +78,14 @@ export const endpointSchema = options({
   baseURL: baseURL.optional(),
   apiKey: apiKey.optional(),
   aliases: names.optional(),
-  weight: notNegative.optional(),
-  tier: countOrNone.optional(),
+  weight: nonNegative.optional(),
+  tier: countOrZero.optional(),
   rpm: positive.optional(),
   tpm: tokensPerMinute.optional(),
   rpd: positive.optional(),
   tpd: positive.optional(),
   maxConcurrent: count.optional(),
-  burstSeconds: depthSeconds.optional(),
+  burstSeconds: burstSeconds.optional(),
   quotaGroup: name.optional(),
   tokensCharged: oneOf('auto', 'reserved', 'actual').optional(),
   price: price.optional(),

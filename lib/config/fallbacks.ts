@@ -23,7 +23,7 @@ export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<
 }
 
 /** The app's lists, with aliases replaced by the models they stand for. A model's own entry wins over an alias's. */
-export function givenFallbacks(
+export function configuredFallbacks(
   given: ModelLists,
   endpoints: readonly EndpointSettings[],
 ): Map<string, readonly string[]> {

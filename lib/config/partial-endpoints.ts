@@ -1,7 +1,7 @@
 import { isObject } from '../util/is-object';
 
 /** What can be read of an endpoint whose configuration may still be wrong, so that every fault comes out at once. */
-export interface EndpointSketch {
+export interface PartialEndpoint {
   readonly index: number;
   readonly name: string | undefined;
   readonly model: string | undefined;
@@ -10,30 +10,30 @@ export interface EndpointSketch {
   readonly quotaGroup: string | undefined;
   readonly aliases: readonly string[];
   /** The option is written down and its value is undefined: a variable of the environment that is not set. */
-  readonly keyIsUndefined: boolean;
+  readonly isApiKeyUndefined: boolean;
 }
 
 /** The endpoints as far as they can be read. */
-export function sketchEndpoints(raw: unknown): EndpointSketch[] {
+export function readPartialEndpoints(raw: unknown): PartialEndpoint[] {
   const endpoints = isObject(raw) && Array.isArray(raw.endpoints) ? (raw.endpoints as unknown[]) : [];
-  return endpoints.map((endpoint, index) => sketch(isObject(endpoint) ? endpoint : {}, index));
+  return endpoints.map((endpoint, index) => readPartialEndpoint(isObject(endpoint) ? endpoint : {}, index));
 }
 
-function sketch(endpoint: Record<string, unknown>, index: number): EndpointSketch {
+function readPartialEndpoint(endpoint: Record<string, unknown>, index: number): PartialEndpoint {
   return {
     index,
-    name: text(endpoint.name),
-    model: text(endpoint.model),
-    provider: text(endpoint.provider),
+    name: nonEmptyString(endpoint.name),
+    model: nonEmptyString(endpoint.model),
+    provider: nonEmptyString(endpoint.provider),
     baseURL: endpoint.baseURL,
-    quotaGroup: text(endpoint.quotaGroup),
+    quotaGroup: nonEmptyString(endpoint.quotaGroup),
     aliases: Array.isArray(endpoint.aliases)
       ? endpoint.aliases.filter((alias) => typeof alias === 'string')
       : [],
-    keyIsUndefined: Object.hasOwn(endpoint, 'apiKey') && endpoint.apiKey === undefined,
+    isApiKeyUndefined: Object.hasOwn(endpoint, 'apiKey') && endpoint.apiKey === undefined,
   };
 }
 
-function text(value: unknown): string | undefined {
+function nonEmptyString(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

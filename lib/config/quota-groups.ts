@@ -1,6 +1,6 @@
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { QuotaLimits } from '../quota/options';
-import { limitsOf } from './endpoint';
+import { limitsOf } from './resolve-endpoint';
 import type { CheckedConfig } from './schema';
 
 /**
@@ -15,12 +15,12 @@ export function resolveQuotaGroups(
   for (const { quotaGroup, limits } of endpoints) {
     if (quotaGroup === undefined) continue;
     const own = given && Object.hasOwn(given, quotaGroup) ? given[quotaGroup] : undefined;
-    groups.set(quotaGroup, own ? limitsOf(own) : least(groups.get(quotaGroup) ?? {}, limits));
+    groups.set(quotaGroup, own ? limitsOf(own) : lowestLimits(groups.get(quotaGroup) ?? {}, limits));
   }
   return groups;
 }
 
-function least(a: QuotaLimits, b: QuotaLimits): QuotaLimits {
+function lowestLimits(a: QuotaLimits, b: QuotaLimits): QuotaLimits {
   const result: Record<string, number> = { ...a };
   for (const [limit, value] of Object.entries(b) as [string, number][]) {
     result[limit] = Math.min(result[limit] ?? Infinity, value);

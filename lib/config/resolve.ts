@@ -1,14 +1,14 @@
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
-import { configError, shapeFaults } from './config-errors';
-import { crossFaults } from './cross-checks';
+import { configError, schemaFaults } from './config-errors';
+import { crossCheckFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
-import { definedOnly, resolveEndpoint, withDefaults } from './endpoint';
-import { catalogueFallbacks, givenFallbacks } from './fallbacks';
+import { catalogueFallbacks, configuredFallbacks } from './fallbacks';
 import type { BalancerConfig, ResolvedConfig } from './options';
-import { quietLogger } from './quiet-logger';
 import { resolveQuotaGroups } from './quota-groups';
+import { omitUndefined, resolveEndpoint, withDefaults } from './resolve-endpoint';
+import { safeLogger } from './safe-logger';
 import { type CheckedConfig, configSchema } from './schema';
 
 /**
@@ -18,18 +18,23 @@ import { type CheckedConfig, configSchema } from './schema';
  * @throws AiBalancerError ERR_AI_CONFIG that lists every fault, one a line: path, expected, got. Keys are never shown.
  */
 export function resolveConfig(config: BalancerConfig): ResolvedConfig {
-  const shapes = configSchema.safeParse(config);
-  const faults = [...(shapes.error ? shapeFaults(config, shapes.error.issues) : []), ...crossFaults(config)];
-  if (!shapes.success || faults.length > 0) throw configError(faults);
-  return fill(shapes.data);
+  const parsed = configSchema.safeParse(config);
+  const faults = [
+    ...(parsed.error ? schemaFaults(config, parsed.error.issues) : []),
+    ...crossCheckFaults(config),
+  ];
+  if (!parsed.success || faults.length > 0) throw configError(faults);
+  return withAllDefaults(parsed.data);
 }
 
-function fill(config: CheckedConfig): ResolvedConfig {
+function withAllDefaults(config: CheckedConfig): ResolvedConfig {
   const endpoints = config.endpoints.map((endpoint) => resolveEndpoint(endpoint, config));
   return Object.freeze({
     endpoints: Object.freeze(endpoints),
-    fallbacks: config.fallbacks ? givenFallbacks(config.fallbacks, endpoints) : catalogueFallbacks(endpoints),
-    contentPolicyFallbacks: givenFallbacks(config.contentPolicyFallbacks ?? {}, endpoints),
+    fallbacks: config.fallbacks
+      ? configuredFallbacks(config.fallbacks, endpoints)
+      : catalogueFallbacks(endpoints),
+    contentPolicyFallbacks: configuredFallbacks(config.contentPolicyFallbacks ?? {}, endpoints),
     quotaGroups: resolveQuotaGroups(config.quotaGroups, endpoints),
     strategy: config.strategy ?? DEFAULTS.strategy,
     scoreWeights: Object.freeze(withDefaults(DEFAULTS.scoreWeights, config.scoreWeights)),
@@ -41,10 +46,10 @@ function fill(config: CheckedConfig): ResolvedConfig {
     coalesce: config.coalesce ?? DEFAULTS.coalesce,
     idempotency: config.idempotency ?? DEFAULTS.idempotency,
     stream: Object.freeze(withDefaults(DEFAULTS.stream, config.stream)),
-    cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...definedOnly(config.cluster) }),
+    cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...omitUndefined(config.cluster) }),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,
-    logger: config.logger && quietLogger(config.logger),
+    logger: config.logger && safeLogger(config.logger),
     http: Object.freeze({
       axios: config.http?.axios,
       proxy: config.http?.proxy === undefined ? DEFAULTS.http.proxy : proxyOf(config.http.proxy),
@@ -57,10 +62,10 @@ function fill(config: CheckedConfig): ResolvedConfig {
 function proxyOf(
   proxy: NonNullable<NonNullable<CheckedConfig['http']>['proxy']>,
 ): ResolvedConfig['http']['proxy'] {
-  return proxy === false ? false : definedOnly(proxy);
+  return proxy === false ? false : omitUndefined(proxy);
 }
 
 function unknownModels(endpoints: readonly EndpointSettings[], config: CheckedConfig): string[] {
   const models = new Set(endpoints.map(({ model }) => model));
-  return [...models].filter((model) => !profileOf(model, definedOnly(config.models)).known);
+  return [...models].filter((model) => !profileOf(model, omitUndefined(config.models)).isKnown);
 }

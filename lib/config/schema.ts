@@ -10,19 +10,19 @@ import {
   attempts,
   callable,
   count,
-  countOrNone,
+  countOrZero,
   duration,
-  durationOrNone,
-  leaf,
+  durationOrZero,
   name,
   names,
-  notNegative,
+  nonNegative,
   oneOf,
   options,
   percentage,
   positive,
   recordOf,
   share,
+  validator,
   withMethods,
 } from './validators';
 
@@ -35,12 +35,12 @@ const strategyName = oneOf(
   'lowest-cost',
 );
 
-const strategy = leaf<BalancerConfig['strategy']>(
+const strategy = validator<BalancerConfig['strategy']>(
   "'adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost', or { name, pick(call, candidates) }",
   (value) => strategyName.safeParse(value).success || isStrategy(value),
 );
 
-const dialect = leaf<Dialect>(
+const dialect = validator<Dialect>(
   'a Dialect: { name, operations, request, answer, failure, limits, chunks? }',
   (value) =>
     isObject(value) &&
@@ -52,13 +52,13 @@ const dialect = leaf<Dialect>(
     (value.chunks === undefined || typeof value.chunks === 'function'),
 );
 
-const redis = leaf<ClusterOptions['redis']>(
+const redis = validator<ClusterOptions['redis']>(
   'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
   (value) =>
     typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
 );
 
-const prefix = leaf<string>(
+const prefix = validator<string>(
   'a string of 1 to 64 letters, digits, "_", ".", ":" or "-"',
   (value) => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value),
 );
@@ -67,7 +67,7 @@ const modelLists = recordOf(names, 'an object of models and the models tried nex
 
 const proxy = options({
   host: name,
-  port: leaf<number>(
+  port: validator<number>(
     'a port',
     (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536,
   ),
@@ -93,16 +93,16 @@ export const configSchema = options({
   ).optional(),
   strategy: strategy.optional(),
   scoreWeights: options({
-    deadline: notNegative.optional(),
-    speed: notNegative.optional(),
-    cost: notNegative.optional(),
-    scarcity: notNegative.optional(),
-    failure: notNegative.optional(),
-    quality: notNegative.optional(),
-    triedProvider: notNegative.optional(),
-    affinity: notNegative.optional(),
-    ramp: notNegative.optional(),
-    weight: notNegative.optional(),
+    deadline: nonNegative.optional(),
+    speed: nonNegative.optional(),
+    cost: nonNegative.optional(),
+    scarcity: nonNegative.optional(),
+    failure: nonNegative.optional(),
+    quality: nonNegative.optional(),
+    triedProvider: nonNegative.optional(),
+    affinity: nonNegative.optional(),
+    ramp: nonNegative.optional(),
+    weight: nonNegative.optional(),
   }).optional(),
   classify: callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type').optional(),
   models: recordOf(
@@ -110,9 +110,9 @@ export const configSchema = options({
       strengths: strengths.optional(),
       price: price.optional(),
       latency: options({
-        firstTokenMs: notNegative,
-        msPerPromptToken: notNegative,
-        msPerOutputToken: notNegative,
+        firstTokenMs: nonNegative,
+        msPerPromptToken: nonNegative,
+        msPerOutputToken: nonNegative,
       }).optional(),
       contextWindow: count.optional(),
       capabilities: capabilities.optional(),
@@ -126,9 +126,9 @@ export const configSchema = options({
   retry: options({
     maxAttempts: attempts.optional(),
     budgetRatio: share.optional(),
-    budgetPerSecond: notNegative.optional(),
-    baseDelayMs: durationOrNone.optional(),
-    maxDelayMs: durationOrNone.optional(),
+    budgetPerSecond: nonNegative.optional(),
+    baseDelayMs: durationOrZero.optional(),
+    maxDelayMs: durationOrZero.optional(),
   }).optional(),
   breaker: options({
     consecutiveFailures: count.optional(),
@@ -136,17 +136,17 @@ export const configSchema = options({
     volumeThreshold: count.optional(),
     resetTimeoutMs: duration.optional(),
     maxResetTimeoutMs: duration.optional(),
-    rampMs: durationOrNone.optional(),
+    rampMs: durationOrZero.optional(),
   }).optional(),
   hedge: z
     .union(
-      [z.literal(false), options({ budgetRatio: share.optional(), delayMs: durationOrNone.optional() })],
+      [z.literal(false), options({ budgetRatio: share.optional(), delayMs: durationOrZero.optional() })],
       {
         error: 'false or { budgetRatio, delayMs }',
       },
     )
     .optional(),
-  queue: options({ maxSize: countOrNone.optional() }).optional(),
+  queue: options({ maxSize: countOrZero.optional() }).optional(),
   coalesce: z.boolean({ error: 'true or false' }).optional(),
   idempotency: z.boolean({ error: 'true or false' }).optional(),
   stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
@@ -167,7 +167,7 @@ export const configSchema = options({
     'error',
   ).optional(),
   http: options({
-    axios: leaf<NonNullable<BalancerConfig['http']>['axios']>(
+    axios: validator<NonNullable<BalancerConfig['http']>['axios']>(
       'an axios instance',
       (value) =>
         typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',

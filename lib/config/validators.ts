@@ -7,64 +7,71 @@ import { MAX_TIMER_MS } from '../util/timers';
  * "path: expected ..., got ..." and no value is reported twice.
  */
 
-export function leaf<T>(expected: string, test: (value: unknown) => boolean) {
+export function validator<T>(expected: string, test: (value: unknown) => boolean) {
   return z.custom<T>(test, { error: expected });
 }
 
-function number(expected: string, test: (value: number) => boolean) {
-  return leaf<number>(
+function numberValidator(expected: string, test: (value: number) => boolean) {
+  return validator<number>(
     expected,
     (value) => typeof value === 'number' && Number.isFinite(value) && test(value),
   );
 }
 
-export const positive = number('a finite number above 0', (value) => value > 0);
-export const notNegative = number('a finite number of at least 0', (value) => value >= 0);
-export const share = number('a number from 0 to 1', (value) => value >= 0 && value <= 1);
-export const percentage = number('a number above 0, up to 100', (value) => value > 0 && value <= 100);
-export const count = number(
+export const positive = numberValidator('a finite number above 0', (value) => value > 0);
+export const nonNegative = numberValidator('a finite number of at least 0', (value) => value >= 0);
+export const share = numberValidator('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+export const percentage = numberValidator(
+  'a number above 0, up to 100',
+  (value) => value > 0 && value <= 100,
+);
+export const count = numberValidator(
   'a whole number of at least 1',
   (value) => Number.isSafeInteger(value) && value >= 1,
 );
-export const countOrNone = number(
+export const countOrZero = numberValidator(
   'a whole number of at least 0',
   (value) => Number.isSafeInteger(value) && value >= 0,
 );
-export const attempts = number(
+export const attempts = numberValidator(
   'a whole number from 1 to 100',
   (value) => Number.isInteger(value) && value >= 1 && value <= 100,
 );
-export const duration = number(
+export const duration = numberValidator(
   `milliseconds above 0, at most ${MAX_TIMER_MS}`,
   (value) => value > 0 && value <= MAX_TIMER_MS,
 );
-export const durationOrNone = number(
+export const durationOrZero = numberValidator(
   `milliseconds from 0 to ${MAX_TIMER_MS}`,
   (value) => value >= 0 && value <= MAX_TIMER_MS,
 );
-export const depthSeconds = number('seconds above 0, at most 3600', (value) => value > 0 && value <= 3600);
+export const burstSeconds = numberValidator(
+  'seconds above 0, at most 3600',
+  (value) => value > 0 && value <= 3600,
+);
 
 /** A name goes into reports, headers and logs: no line breaks, no length without end. */
-export const name = leaf<string>(
+export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
-  (value) => typeof value === 'string' && value.trim() !== '' && value.length <= 200 && !hasControl(value),
+  (value) =>
+    typeof value === 'string' && value.trim() !== '' && value.length <= 200 && !hasControlCharacter(value),
 );
 
 export const names = z.array(name, { error: 'an array of strings' });
 
 export function oneOf<const T extends string>(...known: T[]) {
-  return leaf<T>(`one of ${known.map((word) => `'${word}'`).join(', ')}`, (value) =>
+  return validator<T>(`one of ${known.map((word) => `'${word}'`).join(', ')}`, (value) =>
     known.includes(value as T),
   );
 }
 
 export function callable<T>(expected: string) {
-  return leaf<T>(expected, (value) => typeof value === 'function');
+  return validator<T>(expected, (value) => typeof value === 'function');
 }
 
 /** An object whose methods are there; kept by reference, because it is alive. */
 export function withMethods<T>(expected: string, ...methods: string[]) {
-  return leaf<T>(
+  return validator<T>(
     expected,
     (value) => isObject(value) && methods.every((key) => typeof value[key] === 'function'),
   );
@@ -81,7 +88,7 @@ export function recordOf<T extends z.ZodType>(value: T, expected: string) {
   return z.record(z.string(), value, { error: expected });
 }
 
-function hasControl(text: string): boolean {
+function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code < 32 || code === 127) return true;

@@ -5,11 +5,11 @@ import type { RestingClass } from '../cluster/health-reports/message';
 import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import { AverageLatency } from '../health/average-latency';
-import { Breaker, type BreakerTicket, type Cause } from '../health/breaker';
-import { FailureShare } from '../health/failure-rate';
-import { type Expectation, LatencyModel, type Size } from '../health/latency-model';
+import { Breaker, type BreakerCause, type BreakerTicket } from '../health/breaker';
+import { FailureRate } from '../health/failure-rate';
+import { type CallSize, LatencyModel, type LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
-import { PeakLatency } from '../health/peak-ewma';
+import { PeakEwma } from '../health/peak-ewma';
 import {
   type ExchangeOptions,
   exchangeStream,
@@ -20,26 +20,26 @@ import {
 } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
-import type { Charge, Charges, Quota } from '../quota/quota';
-import { FIRST_REST_MS, restQuotas } from '../quota/quota-cooldown';
+import type { Cost, CostEstimate, Quota } from '../quota/quota';
+import { coolDownQuotas, FIRST_COOLDOWN_MS } from '../quota/quota-cooldown';
 import { Reservation } from '../quota/reservation';
-import { Charging } from '../quota/tokens-charged';
-import { AttemptLease, type EndedBadly } from './attempt-slot';
+import { TokensCharged } from '../quota/tokens-charged';
+import { type AttemptFailure, AttemptSlot } from './attempt-slot';
 import type { EndpointSettings } from './endpoint-settings';
-import { Witness } from './health-reporter';
-import { inTurn, NOT_ITS_TURN } from './send-probe';
+import { HealthReporter } from './health-reporter';
+import { PROBED_ELSEWHERE, sendProbe } from './send-probe';
 
 /** A recent share of hard failures above this opens the breaker. */
-const OPENING_SHARE = 0.6;
+const OPENING_FAILURE_RATE = 0.6;
 
-export type EndpointState = 'closed' | 'open' | 'half-open' | 'resting' | 'disabled';
+export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
 
 /** What an endpoint tells as it happens. */
 export interface EndpointListeners {
   onState(endpoint: Endpoint, state: EndpointState): void;
-  onRest(endpoint: Endpoint, detail: FailureDetail, restMs: number, announced: boolean): void;
+  onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, announced: boolean): void;
   /** A place, a quota or the breaker may have become free. */
-  onRoom(): void;
+  onCapacity(): void;
 }
 
 export interface EndpointParts {
@@ -51,59 +51,59 @@ export interface EndpointParts {
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
   /** Where there are other processes to tell and to hear. Read once, at the start. */
-  readonly news?: NewsDesk | undefined;
+  readonly healthReports?: NewsDesk | undefined;
 }
 
 /** One attempt's hold on an endpoint. */
-export type Lease = AttemptLease<Endpoint>;
+export type EndpointSlot = AttemptSlot<Endpoint>;
 
 /** One place a call can go. */
 export class Endpoint {
   readonly name: string;
   readonly breaker: Breaker;
   readonly average = new AverageLatency();
-  readonly peak = new PeakLatency();
+  readonly peak = new PeakEwma();
   readonly latency: LatencyModel;
-  readonly failureShare = new FailureShare();
+  readonly failureRate = new FailureRate();
   /** What the provider takes from the token quota, as far as it is known. */
-  readonly charging: Charging;
-  readonly #witness: Witness | undefined;
+  readonly tokensCharged: TokensCharged;
+  readonly #healthReporter: HealthReporter | undefined;
   #parts: EndpointParts;
   #weight: number;
   /** A probe that was leased and is not sent yet. Its call may be sent in other words, in the same context. */
   #probe: { readonly context: Call['context']; readonly ticket: BreakerTicket } | undefined;
-  #disabled = false;
-  #retired = false;
+  #isDisabled = false;
+  #isRetired = false;
   #inFlight = 0;
   #failures = 0;
-  #restsUntil = 0;
+  #cooldownUntil = 0;
 
   constructor(parts: EndpointParts) {
     this.#parts = parts;
     this.name = parts.settings.name;
     this.latency = new LatencyModel(parts.settings.profile.latency);
-    this.charging = new Charging(parts.settings);
+    this.tokensCharged = new TokensCharged(parts.settings);
     this.#weight = parts.settings.weight;
     const { name } = this;
     const listeners = {
-      onOpen: (restMs: number, cause: Cause, stepMs: number) => {
-        this.#witness?.opened(cause, restMs, stepMs);
+      onOpen: (restMs: number, cause: BreakerCause, stepMs: number) => {
+        this.#healthReporter?.reportOpened(cause, restMs, stepMs);
         this.#stateChanged('open');
       },
       onHalfOpen: () => {
         // The breaker's rest was the answer to the failures: they must not keep the probe away as well.
-        this.failureShare.reset();
+        this.failureRate.reset();
         this.#stateChanged('half-open');
       },
-      onClose: (cause: Cause) => {
-        this.#witness?.closed(cause);
-        this.failureShare.reset();
+      onClose: (cause: BreakerCause) => {
+        this.#healthReporter?.reportClosed(cause);
+        this.failureRate.reset();
         this.#stateChanged('closed');
       },
     };
-    const turn = parts.news?.turnOf(name, () => this.#parts.listeners.onRoom());
-    this.breaker = new Breaker(name, parts.breaker, listeners, Math.random, turn);
-    this.#witness = parts.news && new Witness(this, parts.news);
+    const acquireProbeLock = parts.healthReports?.turnOf(name, () => this.#parts.listeners.onCapacity());
+    this.breaker = new Breaker(name, parts.breaker, listeners, Math.random, acquireProbeLock);
+    this.#healthReporter = parts.healthReports && new HealthReporter(this, parts.healthReports);
   }
 
   get settings(): EndpointSettings {
@@ -124,7 +124,7 @@ export class Endpoint {
   }
 
   get weight(): number {
-    return this.#disabled ? 0 : this.#weight;
+    return this.#isDisabled ? 0 : this.#weight;
   }
 
   get inFlight(): number {
@@ -142,83 +142,83 @@ export class Endpoint {
   }
 
   /** The end of its rest on the clock of performance.now(); 0 when it isn't resting. */
-  restsUntil(now: number): number {
-    let until = this.#restsUntil;
-    for (const quota of this.quotas) until = Math.max(until, quota.restsUntil);
+  cooldownUntil(now: number): number {
+    let until = this.#cooldownUntil;
+    for (const quota of this.quotas) until = Math.max(until, quota.cooldownUntil);
     return until > now ? until : 0;
   }
 
   /** The end of the rest that is this endpoint's alone. */
-  get ownRestUntil(): number {
-    return this.#restsUntil;
+  get ownCooldownUntil(): number {
+    return this.#cooldownUntil;
   }
 
   state(now: number): EndpointState {
-    if (this.#disabled) return 'disabled';
+    if (this.#isDisabled) return 'disabled';
     if (this.breaker.state !== 'closed') return this.breaker.state;
-    return this.restsUntil(now) > 0 ? 'resting' : 'closed';
+    return this.cooldownUntil(now) > 0 ? 'cooldown' : 'closed';
   }
 
   setWeight(weight: number): void {
     this.#weight = weight;
-    this.#parts.listeners.onRoom();
+    this.#parts.listeners.onCapacity();
   }
 
   disable(): void {
-    this.#disabled = true;
+    this.#isDisabled = true;
     this.#parts.listeners.onState(this, 'disabled');
   }
 
   /** Ends a rest, closes the breaker, and takes calls again. */
   enable(): void {
-    this.#disabled = false;
-    this.#restsUntil = 0;
-    for (const quota of this.quotas) quota.restsUntil = 0;
-    this.failureShare.reset();
+    this.#isDisabled = false;
+    this.#cooldownUntil = 0;
+    for (const quota of this.quotas) quota.cooldownUntil = 0;
+    this.failureRate.reset();
     this.breaker.close();
-    this.#witness?.freed();
+    this.#healthReporter?.reset();
     this.#stateChanged('closed');
   }
 
   /** Takes over what another process tells of this endpoint, as far as it is believed. */
-  hear(news: HeardNews): void {
-    this.#witness?.hear(news);
+  applyReport(report: HeardNews): void {
+    this.#healthReporter?.applyReport(report);
   }
 
   /** Whether calls of our own have shown otherwise since. */
-  isOldNews(news: HeardNews): boolean {
-    return this.#witness?.isOld(news) ?? false;
+  isStaleReport(report: HeardNews): boolean {
+    return this.#healthReporter?.isStale(report) ?? false;
   }
 
   /** @internal */
-  restAsTold(failure: RestingClass, until: number): void {
-    this.#restsUntil = Math.max(this.#restsUntil, until);
-    this.#restTold(failure, until - performance.now());
+  coolDownOnReport(failure: RestingClass, until: number): void {
+    this.#cooldownUntil = Math.max(this.#cooldownUntil, until);
+    this.#notifyCooldown(failure, until - performance.now());
   }
 
   /** @internal Its quotas rest after a 429 that another process got. */
-  quotasRestAsTold(restMs: number): void {
-    this.#restTold('rate_limited', restMs);
+  notifyQuotaCooldown(cooldownMs: number): void {
+    this.#notifyCooldown('rate_limited', cooldownMs);
   }
 
   /** What an attempt of this call takes from the quota at admission. */
-  charge({ most, expected }: Charges): Charge {
-    const { mode } = this.charging;
+  costOf({ max: most, expected }: CostEstimate): Cost {
+    const { mode } = this.tokensCharged;
     if (mode === 'actual') return expected;
     // A cautious max_tokens must not make a call look larger than the limit where only real usage is charged.
     return mode === undefined && this.exceededBy(most) !== undefined ? expected : most;
   }
 
   /** Predicted milliseconds to the first token and to the whole answer, were it sent now. */
-  expect(size: Size, now: number): Expectation {
-    return this.latency.expect(size, this.#inFlight, now);
+  predictLatency(size: CallSize, now: number): LatencyPrediction {
+    return this.latency.predict(size, this.#inFlight, now);
   }
 
   /** Milliseconds until the quotas have room for the charge; Infinity when they never will. */
-  quotaWaitMs(charge: Charge, now: number): number {
+  quotaWaitMs(cost: Cost, now: number): number {
     let wait = 0;
     for (const quota of this.#parts.quotas) {
-      const ms = quota.waitMs(charge, now);
+      const ms = quota.waitMs(cost, now);
       if (ms > wait) wait = ms;
     }
     return wait;
@@ -232,42 +232,43 @@ export class Endpoint {
   }
 
   /** The limit that this charge alone exceeds, if any. */
-  exceededBy(charge: Charge): ReturnType<Quota['exceededBy']> {
+  exceededBy(cost: Cost): ReturnType<Quota['exceededBy']> {
     for (const quota of this.quotas) {
-      const exceeded = quota.exceededBy(charge);
+      const exceeded = quota.exceededBy(cost);
       if (exceeded) return exceeded;
     }
     return undefined;
   }
 
   /** Takes quota, breaker and a place for one attempt. Call only when all of them let it in. */
-  lease(call: Call, charge: Charge, now: number): Lease {
+  acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
     const ticket = this.breaker.enter();
-    if (this.#witness && this.breaker.state === 'half-open') this.#probe = { context: call.context, ticket };
-    const expected = this.expect(call, now);
+    if (this.#healthReporter && this.breaker.state === 'half-open')
+      this.#probe = { context: call.context, ticket };
+    const expected = this.predictLatency(call, now);
     const parts = {
       endpoint: this,
       call,
-      reservation: new Reservation(this.quotas, charge, () => this.charging.mode === 'reserved', now),
+      reservation: new Reservation(this.quotas, cost, () => this.tokensCharged.mode === 'reserved', now),
       ticket,
-      chargeMark: this.charging.sent(call, now),
-      beside: this.#inFlight,
+      tokensSent: this.tokensCharged.recordSent(call, now),
+      inFlight: this.#inFlight,
       expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
     };
     this.#inFlight++;
-    return new AttemptLease<Endpoint>(parts, now);
+    return new AttemptSlot<Endpoint>(parts, now);
   }
 
   /** Sends what a lease was taken for. Throws UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
-    const turn = this.#turn(call, options);
-    if (turn) return inTurn(turn, options, (left) => exchangeWhole(this.#parts, call, left));
+    const probeLock = this.#probeLock(call, options);
+    if (probeLock) return sendProbe(probeLock, options, (left) => exchangeWhole(this.#parts, call, left));
     return exchangeWhole(this.#parts, call, options);
   }
 
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
-    const turn = this.#turn(call, options);
-    if (turn) return inTurn(turn, options, (left) => exchangeStream(this.#parts, call, left));
+    const probeLock = this.#probeLock(call, options);
+    if (probeLock) return sendProbe(probeLock, options, (left) => exchangeStream(this.#parts, call, left));
     return exchangeStream(this.#parts, call, options);
   }
 
@@ -283,22 +284,22 @@ export class Endpoint {
     const now = performance.now();
     this.average.add(ms);
     this.peak.add(ms, now);
-    this.failureShare.add(false, now);
-    this.#witness?.served(now - ms);
+    this.failureRate.add(false, now);
+    this.#healthReporter?.recordSuccess(now - ms);
     this.onRelease();
   }
 
   /** @internal */
-  onFailure(reservation: Reservation, { failure, rule, counts }: EndedBadly): void {
+  onFailure(reservation: Reservation, { failure, rule, counts }: AttemptFailure): void {
     const { detail } = failure;
-    if (detail.code === NOT_ITS_TURN) {
+    if (detail.code === PROBED_ELSEWHERE) {
       this.onRelease();
       return;
     }
-    if (counts || (rule.rests !== 'nothing' && rule.rests !== 'breaker')) this.#failures++;
+    if (counts || (rule.cooldownScope !== 'none' && rule.cooldownScope !== 'breaker')) this.#failures++;
     if (counts) this.#countFailure();
-    if (rule.rests === 'quota-group') this.#restQuota(reservation, failure);
-    else if (rule.rests === 'endpoint') this.#rest(detail, rule);
+    if (rule.cooldownScope === 'quota-group') this.#coolDownQuotas(reservation, failure);
+    else if (rule.cooldownScope === 'endpoint') this.#coolDown(detail, rule);
     this.onRelease();
   }
 
@@ -311,14 +312,14 @@ export class Endpoint {
   /** @internal */
   onRelease(): void {
     this.#inFlight--;
-    if (this.#retired && this.#inFlight === 0) this.close();
-    this.#parts.listeners.onRoom();
+    if (this.#isRetired && this.#inFlight === 0) this.close();
+    this.#parts.listeners.onCapacity();
   }
 
   /** It is no longer configured: what is in flight ends, nothing new begins. */
   retire(): void {
-    this.#disabled = true;
-    this.#retired = true;
+    this.#isDisabled = true;
+    this.#isRetired = true;
     if (this.#inFlight === 0) this.close();
   }
 
@@ -327,43 +328,44 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
-  #turn({ context }: Call, { limitMs }: ExchangeOptions): Promise<boolean> | undefined {
+  #probeLock({ context }: Call, { limitMs }: ExchangeOptions): Promise<boolean> | undefined {
     if (this.#probe?.context !== context) return undefined;
     const { ticket } = this.#probe;
     this.#probe = undefined;
-    return ticket.turn(limitMs);
+    return ticket.acquireProbeLock(limitMs);
   }
 
   #countFailure(): void {
     const now = performance.now();
-    this.#witness?.failed();
-    this.failureShare.add(true, now);
+    this.#healthReporter?.recordFailure();
+    this.failureRate.add(true, now);
     // Only while closed: a late failure of a time before an opening must not cut a probe short.
-    if (this.breaker.state === 'closed' && this.failureShare.value(now) > OPENING_SHARE) this.breaker.open();
+    if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)
+      this.breaker.open();
   }
 
-  #restQuota(reservation: Reservation, failure: UpstreamFailure): void {
+  #coolDownQuotas(reservation: Reservation, failure: UpstreamFailure): void {
     const now = performance.now();
-    restQuotas(reservation, failure, now);
-    this.#witness?.quotasRested(now);
-    this.#parts.listeners.onRest(this, failure.detail, this.restsUntil(now) - now, false);
+    coolDownQuotas(reservation, failure, now);
+    this.#healthReporter?.reportQuotaCooldown(now);
+    this.#parts.listeners.onCooldown(this, failure.detail, this.cooldownUntil(now) - now, false);
   }
 
-  #rest(detail: FailureDetail, rule: FailureRule): void {
+  #coolDown(detail: FailureDetail, rule: FailureRule): void {
     const now = performance.now();
-    const restMs = Math.max(rule.restMs ?? FIRST_REST_MS, detail.retryAfterMs ?? 0);
-    this.#restsUntil = Math.max(this.#restsUntil, now + restMs);
-    this.#witness?.rested(detail.class, restMs);
-    this.#parts.listeners.onRest(this, detail, restMs, rule.announced);
+    const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, detail.retryAfterMs ?? 0);
+    this.#cooldownUntil = Math.max(this.#cooldownUntil, now + cooldownMs);
+    this.#healthReporter?.reportCooldown(detail.class, cooldownMs);
+    this.#parts.listeners.onCooldown(this, detail, cooldownMs, rule.shouldWarn);
   }
 
   /** The process that got the answer has said that someone should see to it. */
-  #restTold(failure: FailureClass, restMs: number): void {
-    this.#parts.listeners.onRest(this, { class: failure, message: '' }, restMs, false);
+  #notifyCooldown(failure: FailureClass, cooldownMs: number): void {
+    this.#parts.listeners.onCooldown(this, { class: failure, message: '' }, cooldownMs, false);
   }
 
   #stateChanged(state: EndpointState): void {
     this.#parts.listeners.onState(this, state);
-    this.#parts.listeners.onRoom();
+    this.#parts.listeners.onCapacity();
   }
 }

@@ -3,138 +3,143 @@ import { RESTING_CLASSES, type RestingClass } from '../cluster/health-reports/me
 import { BreakerHearsay } from '../cluster/health-reports/peer-breaker-reports';
 import { RestHearsay } from '../cluster/health-reports/peer-cooldown-reports';
 import type { FailureClass } from '../failure/classes';
-import type { Breaker, Cause } from '../health/breaker';
+import type { Breaker, BreakerCause } from '../health/breaker';
 import type { Quota } from '../quota/quota';
 
 /** A rest that ends at most so much later than what was told already is not told, in milliseconds. */
-const LEAST_TOLD_MS = 100;
+const MIN_EXTENSION_MS = 100;
 
 /** The endpoint, as its witness sees it. */
-export interface Witnessed {
+export interface ReportedEndpoint {
   readonly name: string;
   readonly breaker: Breaker;
   readonly quotas: readonly Quota[];
   /** The end of its own rest, on the clock of performance.now(). */
-  readonly ownRestUntil: number;
+  readonly ownCooldownUntil: number;
   /** Rests it until then, on another's word. */
-  restAsTold(failure: RestingClass, until: number): void;
+  coolDownOnReport(failure: RestingClass, until: number): void;
 }
 
 /**
  * What one endpoint tells the other processes, and what it believes of what they tell. It tells only what its own
  * attempts have shown: what was heard is not told again, so nothing echoes.
  */
-export class Witness {
-  readonly #endpoint: Witnessed;
-  readonly #desk: NewsDesk;
+export class HealthReporter {
+  readonly #endpoint: ReportedEndpoint;
+  readonly #reports: NewsDesk;
   readonly #breaker = new BreakerHearsay();
-  readonly #rest = new RestHearsay();
+  readonly #cooldownReports = new RestHearsay();
   /** The last that is known of its breaker, on Redis's clock. */
   #knownAt = -Infinity;
   /** When the latest call that was served began, on the clock of performance.now(). */
-  #soundAt = -Infinity;
-  #byHandAt = -Infinity;
-  #quotaRestTold = 0;
+  #lastServedAt = -Infinity;
+  #resetAt = -Infinity;
+  #reportedQuotaCooldownUntil = 0;
 
-  constructor(endpoint: Witnessed, desk: NewsDesk) {
+  constructor(endpoint: ReportedEndpoint, reports: NewsDesk) {
     this.#endpoint = endpoint;
-    this.#desk = desk;
+    this.#reports = reports;
   }
 
-  opened(cause: Cause, restMs: number, stepMs: number): void {
+  reportOpened(cause: BreakerCause, openMs: number, stepMs: number): void {
     if (cause !== 'shown') return;
-    this.#breaker.opened();
-    this.#know();
-    this.#desk.tell({ kind: 'opened', endpoint: this.#endpoint.name, restMs, stepMs });
+    this.#breaker.reportOpened();
+    this.#updateKnownAt();
+    this.#reports.tell({ kind: 'opened', endpoint: this.#endpoint.name, cooldownMs: openMs, stepMs });
   }
 
-  closed(cause: Cause): void {
+  reportClosed(cause: BreakerCause): void {
     if (cause !== 'shown') return;
     this.#breaker.recovered();
-    this.#know();
-    this.#desk.tell({ kind: 'closed', endpoint: this.#endpoint.name });
+    this.#updateKnownAt();
+    this.#reports.tell({ kind: 'closed', endpoint: this.#endpoint.name });
   }
 
-  failed(): void {
-    this.#breaker.failed();
+  recordFailure(): void {
+    this.#breaker.recordFailure();
   }
 
   /** A call that began at `startedAt` was served. */
-  served(startedAt: number): void {
-    if (startedAt > this.#soundAt) this.#soundAt = startedAt;
-    this.#breaker.served(startedAt);
-    this.#rest.served(startedAt);
-    for (const { name } of this.#endpoint.quotas) this.#desk.restsOf(name).served(startedAt);
+  recordSuccess(startedAt: number): void {
+    if (startedAt > this.#lastServedAt) this.#lastServedAt = startedAt;
+    this.#breaker.recordSuccess(startedAt);
+    this.#cooldownReports.served(startedAt);
+    for (const { name } of this.#endpoint.quotas) this.#reports.restsOf(name).served(startedAt);
   }
 
-  rested(failure: FailureClass, restMs: number): void {
-    this.#rest.forget();
+  reportCooldown(failure: FailureClass, cooldownMs: number): void {
+    this.#cooldownReports.forget();
     const resting = RESTING_CLASSES.find((known) => known === failure);
     if (resting !== undefined) {
-      this.#desk.tell({ kind: 'rest', endpoint: this.#endpoint.name, class: resting, restMs });
+      this.#reports.tell({
+        kind: 'cooldown',
+        endpoint: this.#endpoint.name,
+        class: resting,
+        cooldownMs: cooldownMs,
+      });
     }
   }
 
   /** Its quotas rest after a 429 of ours. The answers of one burst are told as one, as far as they can be. */
-  quotasRested(now: number): void {
+  reportQuotaCooldown(now: number): void {
     const { name, quotas } = this.#endpoint;
-    const until = Math.max(...quotas.map(({ restsUntil }) => restsUntil));
-    for (const quota of quotas) this.#desk.restsOf(quota.name).forget();
-    if (until <= this.#quotaRestTold + LEAST_TOLD_MS) return;
-    this.#quotaRestTold = until;
-    this.#desk.tell({
+    const until = Math.max(...quotas.map(({ cooldownUntil }) => cooldownUntil));
+    for (const quota of quotas) this.#reports.restsOf(quota.name).forget();
+    if (until <= this.#reportedQuotaCooldownUntil + MIN_EXTENSION_MS) return;
+    this.#reportedQuotaCooldownUntil = until;
+    this.#reports.tell({
       kind: 'quota',
       endpoint: name,
       quotas: quotas.map((quota) => quota.name),
-      restMs: until - now,
+      cooldownMs: until - now,
     });
   }
 
   /** Its rests were ended and its breaker closed by hand: news of before is of no account. */
-  freed(): void {
+  reset(): void {
     this.#breaker.forget();
-    this.#rest.forget();
-    for (const { name } of this.#endpoint.quotas) this.#desk.restsOf(name).forget();
-    this.#quotaRestTold = 0;
-    this.#byHandAt = performance.now();
-    this.#know();
+    this.#cooldownReports.forget();
+    for (const { name } of this.#endpoint.quotas) this.#reports.restsOf(name).forget();
+    this.#reportedQuotaCooldownUntil = 0;
+    this.#resetAt = performance.now();
+    this.#updateKnownAt();
   }
 
   /** Takes news of this endpoint over, as far as it is believed. */
-  hear(news: HeardNews): void {
-    if (this.isOld(news)) return;
-    const { item, leftMs } = news;
-    if (item.kind === 'opened') this.#hearOpened(news, leftMs, item.stepMs);
-    else if (item.kind === 'closed') this.#hearClosed(news);
-    else if (item.kind === 'rest') this.#hearRest(news, item.class);
+  applyReport(report: HeardNews): void {
+    if (this.isStale(report)) return;
+    const { item, leftMs } = report;
+    if (item.kind === 'opened') this.#applyOpened(report, leftMs, item.stepMs);
+    else if (item.kind === 'closed') this.#applyClosed(report);
+    else if (item.kind === 'cooldown') this.#applyCooldown(report, item.class);
   }
 
   /** Whether the endpoint has served a call since, or was freed by hand since. */
-  isOld({ localAt, item }: HeardNews): boolean {
-    if (localAt <= this.#byHandAt) return true;
-    return item.kind !== 'closed' && localAt < this.#soundAt;
+  isStale({ localAt, item }: HeardNews): boolean {
+    if (localAt <= this.#resetAt) return true;
+    return item.kind !== 'closed' && localAt < this.#lastServedAt;
   }
 
-  #hearOpened({ from, at }: HeardNews, leftMs: number, stepMs: number): void {
+  #applyOpened({ from, at }: HeardNews, leftMs: number, stepMs: number): void {
     if (at <= this.#knownAt || !this.#breaker.believesOpening(from)) return;
-    if (!this.#endpoint.breaker.openAsTold(leftMs, stepMs)) return;
+    if (!this.#endpoint.breaker.openOnReport(leftMs, stepMs)) return;
     this.#knownAt = at;
     this.#breaker.openingTaken(from);
   }
 
-  #hearClosed({ from, at }: HeardNews): void {
+  #applyClosed({ from, at }: HeardNews): void {
     if (at <= this.#knownAt || !this.#breaker.believesRecovery(from)) return;
-    if (!this.#endpoint.breaker.closeAsTold()) return;
+    if (!this.#endpoint.breaker.closeOnReport()) return;
     this.#knownAt = at;
     this.#breaker.recoveryTaken(from);
   }
 
-  #hearRest({ from, leftMs }: HeardNews, failure: RestingClass): void {
-    const until = this.#rest.take(from, leftMs, this.#endpoint.ownRestUntil);
-    if (until !== undefined) this.#endpoint.restAsTold(failure, until);
+  #applyCooldown({ from, leftMs }: HeardNews, failure: RestingClass): void {
+    const until = this.#cooldownReports.take(from, leftMs, this.#endpoint.ownCooldownUntil);
+    if (until !== undefined) this.#endpoint.coolDownOnReport(failure, until);
   }
 
-  #know(): void {
-    this.#knownAt = this.#desk.now() ?? this.#knownAt;
+  #updateKnownAt(): void {
+    this.#knownAt = this.#reports.now() ?? this.#knownAt;
   }
 }

@@ -21,7 +21,7 @@ const LAST_CHANCE_FACTOR = 1.5;
 export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: number): number {
   const now = performance.now();
   const remaining = Math.max(1, remainingMs(call, now));
-  const expected = endpoint.expect(call, now);
+  const expected = endpoint.predictLatency(call, now);
   const patient = call.stream
     ? firstTokenLimitMs(endpoint, expected.firstTokenMs, alternativeMs)
     : wholeLimitMs(call, endpoint, expected.totalMs, alternativeMs);

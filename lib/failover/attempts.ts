@@ -1,5 +1,5 @@
 import { type Call, remainingMs } from '../call/call';
-import type { Endpoint, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import { type StreamedAnswer, UpstreamFailure } from '../http/exchange';
 import { optionsOf, type Plan } from '../routing/plan';
@@ -35,10 +35,14 @@ export class Attempts {
    * Every error is an AiBalancerError, or the app's own.
    * @param given The place for the first attempt, where there is one already.
    */
-  async run<T>(progress: Progress, send: Send<T>, given?: Lease): Promise<{ lease: Lease; value: T }> {
+  async run<T>(
+    progress: Progress,
+    send: Send<T>,
+    given?: EndpointSlot,
+  ): Promise<{ lease: EndpointSlot; value: T }> {
     for (let place = given; ; place = undefined) {
       const free = place ?? (await this.#acquirer.acquire(progress));
-      const lease = free.isSecured ? free : await this.#acquirer.secured(progress, free);
+      const lease = free.isConfirmed ? free : await this.#acquirer.secured(progress, free);
       const first = this.#startFirst(progress, lease, send);
       const ends = await this.#race(progress, first, send);
       const failures = this.#noteAll(progress, ends);
@@ -50,16 +54,16 @@ export class Attempts {
   }
 
   /** What has been given must not be lost where the call can't start: a reload may have left it no endpoint. */
-  #startFirst<T>(progress: Progress, lease: Lease, send: Send<T>): RunningAttempt<T> {
+  #startFirst<T>(progress: Progress, lease: EndpointSlot, send: Send<T>): RunningAttempt<T> {
     try {
       return this.#start(progress, lease, send, false);
     } catch (error) {
-      lease.aborted(false);
+      lease.abort(false);
       throw error;
     }
   }
 
-  #start<T>(progress: Progress, lease: Lease, send: Send<T>, hedge: boolean): RunningAttempt<T> {
+  #start<T>(progress: Progress, lease: EndpointSlot, send: Send<T>, hedge: boolean): RunningAttempt<T> {
     const { call } = progress;
     const alternativeMs = this.#alternativeMs(progress, lease.endpoint);
     const limitMs = attemptLimitMs(call, lease.endpoint, alternativeMs);
@@ -102,7 +106,7 @@ export class Attempts {
   /** The loser of a race: its tokens are waste, and it says nothing against its endpoint. */
   #lost<T>({ call, trail }: Progress, ended: Ended<T>): void {
     const { lease, hedge } = ended.attempt;
-    lease.aborted(true);
+    lease.abort(true);
     trail.lost(lease, call.promptTokens, hedge);
     // It had answered too, a moment later.
     if (ended.ok) stopStream(ended.value);
@@ -114,7 +118,7 @@ export class Attempts {
     } catch (error) {
       // The call is over: none of its attempts may keep what it holds.
       for (const ended of ends) {
-        ended.attempt.lease.aborted(true);
+        ended.attempt.lease.abort(true);
         if (ended.ok) stopStream(ended.value);
       }
       throw error;
@@ -127,22 +131,22 @@ export class Attempts {
     const { lease, hedge } = attempt;
     const { endpoint } = lease;
     if (!(error instanceof UpstreamFailure)) {
-      lease.aborted(true);
+      lease.abort(true);
       throw error;
     }
     const { detail } = error;
     if (detail.class === 'aborted') {
-      lease.aborted(true);
+      lease.abort(true);
       trail.left(lease, call.promptTokens, hedge);
       throw abortedError();
     }
     if (isStale(lease, error) && progress.staleRetries < STALE_RETRIES) {
       progress.staleRetries++;
-      lease.aborted(false);
+      lease.abort(false);
       return { endpoint, detail: undefined };
     }
-    if (error instanceof TooSlow) lease.aborted(true);
-    else lease.failed(error);
+    if (error instanceof TooSlow) lease.abort(true);
+    else lease.fail(error);
     trail.attempt(endpoint, lease.startedAt, detail, hedge);
     trail.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
@@ -164,7 +168,7 @@ export class Attempts {
   narrow(progress: Progress, endpoint: Endpoint, detail: FailureDetail | undefined): void {
     if (!detail) return;
     const { trail } = progress;
-    const { another } = ruleFor(detail);
+    const { otherEndpoint: another } = ruleFor(detail);
     if (another === 'never') throw callersFault(detail, trail);
     if (another === 'larger-window') {
       progress.windowAbove = endpoint.settings.contextWindow;
@@ -229,7 +233,7 @@ export class Attempts {
     for (const { endpoint } of optionsOf(currentPlan(progress, this.#parts.routes()))) {
       if (endpoint === current || endpoint.weight === 0 || progress.tried.has(endpoint.name)) continue;
       if (endpoint.state(now) === 'closed')
-        least = Math.min(least, endpoint.expect(progress.call, now).totalMs);
+        least = Math.min(least, endpoint.predictLatency(progress.call, now).totalMs);
     }
     return least;
   }
@@ -242,14 +246,14 @@ export class TooSlow extends UpstreamFailure {
   }
 }
 
-function isStale({ startedAt }: Lease, { detail, answered }: UpstreamFailure): boolean {
+function isStale({ startedAt }: EndpointSlot, { detail, isAnswered: answered }: UpstreamFailure): boolean {
   return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
 }
 
 /** Milliseconds until it may be asked; Infinity for one that is open or taken out, which is as good as gone. */
 function restMs(endpoint: Endpoint, now: number): number {
-  if (endpoint.weight === 0 || !endpoint.breaker.admits) return Infinity;
-  return Math.max(0, endpoint.restsUntil(now) - now);
+  if (endpoint.weight === 0 || !endpoint.breaker.canEnter) return Infinity;
+  return Math.max(0, endpoint.cooldownUntil(now) - now);
 }
 
 function stopStream(value: unknown): void {

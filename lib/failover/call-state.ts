@@ -1,5 +1,5 @@
 import type { Call } from '../call/call';
-import type { Endpoint, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { Plan } from '../routing/plan';
@@ -24,8 +24,8 @@ export interface Routes {
 export interface ExecutorParts {
   /** Asked anew whenever it is needed. */
   readonly routes: () => Routes;
-  readonly queue: WaitQueue<Lease>;
-  readonly budget: RetryBudget;
+  readonly queue: WaitQueue<EndpointSlot>;
+  readonly retryBudget: RetryBudget;
   readonly hedge: HedgePolicy;
   readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
 }

@@ -1,7 +1,7 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { Call } from '../call/call';
 import type { RouteReport } from '../call/report';
-import type { Endpoint, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { StreamedAnswer, WholeAnswer } from '../http/exchange';
@@ -21,7 +21,7 @@ export type WholeEnd =
 
 /** Who sends a whole call. Told once. */
 export interface WholeCaller extends Caller {
-  ended(end: WholeEnd): void;
+  finished(end: WholeEnd): void;
 }
 
 /** How the beginning of a stream ended. */
@@ -31,13 +31,13 @@ export type StreamEnd =
 
 /** Who sends a call that is streamed. Told once, at the first content. */
 export interface StreamCaller extends Caller {
-  begun(end: StreamEnd): void;
+  started(end: StreamEnd): void;
 }
 
 /** A stream that has shown its first content. Its lease is still open: whoever reads the rest ends it. */
 export interface StreamResult {
   readonly sent: StreamedAnswer;
-  readonly lease: Lease;
+  readonly lease: EndpointSlot;
   readonly trail: Trail;
   readonly progress: Progress;
   /** It goes on from the text of the stream before it. */
@@ -66,14 +66,14 @@ export class Executor {
 
   readonly #wholes: Entrance<WholeCaller> = {
     placed: (caller, progress, place) =>
-      void this.#wholeEnd(progress, place).then((end) => caller.ended(end)),
+      void this.#wholeEnd(progress, place).then((end) => caller.finished(end)),
     refused: (caller, { trail }, error) =>
-      caller.ended({ ok: false, error: told(error, trail), route: trail.report() }),
+      caller.finished({ ok: false, error: told(error, trail), route: trail.report() }),
   };
   readonly #streams: Entrance<StreamCaller> = {
     placed: (caller, progress, place) =>
-      void this.#streamEnd(progress, place).then((end) => caller.begun(end)),
-    refused: (caller, { trail }, error) => caller.begun({ ok: false, error: told(error, trail) }),
+      void this.#streamEnd(progress, place).then((end) => caller.started(end)),
+    refused: (caller, { trail }, error) => caller.started({ ok: false, error: told(error, trail) }),
   };
 
   constructor(parts: ExecutorParts) {
@@ -100,18 +100,18 @@ export class Executor {
   }
 
   #begin<C extends Caller>(caller: C, entrance: Entrance<C>): void {
-    this.#parts.budget.onCall();
+    this.#parts.retryBudget.onCall();
     this.#parts.hedge.onCall();
     this.#acquirer.first(caller, entrance);
   }
 
-  async #wholeEnd(progress: Progress, place: Lease): Promise<WholeEnd> {
+  async #wholeEnd(progress: Progress, place: EndpointSlot): Promise<WholeEnd> {
     const { call, trail } = progress;
     try {
       const send: Send<WholeAnswer> = ({ endpoint }, options) => endpoint.sendWhole(call, options);
       const { lease, value } = await this.#attempts.run(progress, send, place);
-      lease.read(value.reading);
-      lease.succeeded(value.usage);
+      lease.learnLimits(value.reading);
+      lease.succeed(value.usage);
       trail.ended(value.usage);
       return { ok: true, data: value.data, route: trail.report() };
     } catch (error) {
@@ -119,7 +119,7 @@ export class Executor {
     }
   }
 
-  async #streamEnd(progress: Progress, place: Lease): Promise<StreamEnd> {
+  async #streamEnd(progress: Progress, place: EndpointSlot): Promise<StreamEnd> {
     const { call, trail } = progress;
     try {
       return { ok: true, result: await this.#stream(progress, () => ({ call, continued: false }), place) };
@@ -128,12 +128,12 @@ export class Executor {
     }
   }
 
-  async #stream(progress: Progress, ask: Ask, place?: Lease): Promise<StreamResult> {
+  async #stream(progress: Progress, ask: Ask, place?: EndpointSlot): Promise<StreamResult> {
     const send: Send<Begun> = async (lease, options) => {
       const { call, continued } = ask(lease.endpoint);
       const sent = await lease.endpoint.sendStream(call, options);
-      lease.read(sent.reading);
-      lease.firstToken();
+      lease.learnLimits(sent.reading);
+      lease.recordFirstToken();
       if (
         !isTooSlowToFinish(call, lease.endpoint, performance.now() - lease.startedAt, options.alternativeMs)
       ) {

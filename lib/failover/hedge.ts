@@ -38,7 +38,7 @@ export class HedgePolicy {
     if (!options || options.budgetRatio === 0 || !call.hedge || call.operation !== 'chat') return undefined;
     if (options.delayMs !== undefined) return options.delayMs;
     const now = performance.now();
-    const expected = endpoint.expect(call, now);
+    const expected = endpoint.predictLatency(call, now);
     const usual = call.stream ? expected.firstTokenMs : expected.totalMs;
     const delay = Math.max(LEAST_DELAY_MS, (call.stream ? STREAM_FACTOR : WHOLE_FACTOR) * usual);
     const most = DEADLINE_SHARE * remainingMs(call, now);
@@ -62,7 +62,7 @@ export class HedgePolicy {
 function isSlow(plan: Plan): boolean {
   const now = performance.now();
   const slow = optionsOf(plan)
-    .map(({ endpoint }) => endpoint.latency.slow(endpoint.inFlight, now))
+    .map(({ endpoint }) => endpoint.latency.ratio(endpoint.inFlight, now))
     .sort((a, b) => a - b);
   const middle = Math.floor(slow.length / 2);
   return (slow[middle] ?? 1) > SLOW_FLEET;

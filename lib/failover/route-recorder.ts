@@ -1,7 +1,7 @@
 import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
 import type { AttemptReport, RouteReport, Verdict } from '../call/report';
-import type { Endpoint, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { RouteSummary } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 
@@ -34,13 +34,13 @@ export class Trail {
   }
 
   /** A hedge's loser. */
-  lost(lease: Lease, promptTokens: number, hedge: boolean): void {
+  lost(lease: EndpointSlot, promptTokens: number, hedge: boolean): void {
     this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
     this.wastedTokens += promptTokens;
   }
 
   /** The caller left while an attempt was under way: its prompt has been sent, and may have been charged. */
-  left(lease: Lease, promptTokens: number, hedge: boolean): void {
+  left(lease: EndpointSlot, promptTokens: number, hedge: boolean): void {
     this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
     this.served(lease.endpoint);
     this.ended({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });

@@ -1,6 +1,6 @@
 import type { CallSignal } from '../call/call-signal';
 import { LinkedAbort } from '../call/linked-abort';
-import type { Lease } from '../endpoint/endpoint';
+import type { EndpointSlot } from '../endpoint/endpoint';
 import type { ExchangeOptions } from '../http/exchange';
 import { within } from '../util/timers';
 
@@ -9,7 +9,7 @@ export interface SendOptions extends ExchangeOptions {
   readonly alternativeMs: number;
 }
 
-export type Send<T> = (lease: Lease, options: SendOptions) => Promise<T>;
+export type Send<T> = (lease: EndpointSlot, options: SendOptions) => Promise<T>;
 
 /** How one attempt ended. */
 export type Ended<T> =
@@ -22,7 +22,7 @@ export class RunningAttempt<T> {
   readonly #abort: LinkedAbort;
 
   constructor(
-    readonly lease: Lease,
+    readonly lease: EndpointSlot,
     readonly hedge: boolean,
     signal: CallSignal,
     send: (signal: CallSignal) => Promise<T>,

@@ -12,7 +12,7 @@ export type SendWhole = (caller: WholeCaller) => void;
 
 /** Sends a whole call and waits for its end. Never rejects. */
 export function sent(send: SendWhole, call: Call): Promise<WholeEnd> {
-  return new Promise((ended) => send({ call, ended }));
+  return new Promise((ended) => send({ call, finished: ended }));
 }
 
 /**

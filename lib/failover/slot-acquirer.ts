@@ -1,10 +1,10 @@
 import { type Call, mostOutput, startBy } from '../call/call';
-import type { Endpoint, Lease } from '../endpoint/endpoint';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
 import type { StartResult } from '../queue/queued-call';
 import { density } from '../queue/value-density';
-import { chargesOf, type Quota } from '../quota/quota';
+import { estimateQuotaCost, type Quota } from '../quota/quota';
 import { leastServiceMs } from '../routing/availability';
 import { optionsOf, type Plan } from '../routing/plan';
 import type { Pick as RouterPick } from '../routing/router';
@@ -20,17 +20,17 @@ const HEALTHY_SHARE = 0.1;
 
 /** Finds a place for the next attempt of a call: now, or by waiting in the queue. */
 export class Acquirer {
-  readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>;
+  readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>;
   readonly #pools = new WaitPools();
 
-  constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'budget'>) {
+  constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>) {
     this.#parts = parts;
   }
 
   /** Lets a call in: at once, or through the queue. */
   first<C extends Caller>(caller: C, entrance: Entrance<C>): void {
     const progress = newProgress(caller.call);
-    let lease: Lease | undefined;
+    let lease: EndpointSlot | undefined;
     try {
       lease = this.#leaseNow(progress);
       if (lease === undefined) {
@@ -49,7 +49,7 @@ export class Acquirer {
    * A place for the next attempt of a call that has been let in.
    * @throws when there is none within the call's deadline, the queue is full, or the caller left.
    */
-  async acquire(progress: Progress): Promise<Lease> {
+  async acquire(progress: Progress): Promise<EndpointSlot> {
     return this.#leaseNow(progress) ?? (await this.#wait(progress));
   }
 
@@ -58,14 +58,14 @@ export class Acquirer {
    * have been faster: then the call looks for another place.
    * @throws as `acquire()` does.
    */
-  async secured(progress: Progress, given: Lease): Promise<Lease> {
+  async secured(progress: Progress, given: EndpointSlot): Promise<EndpointSlot> {
     for (let lease = given; ; lease = await this.acquire(progress)) {
-      if (lease.isSecured || (await lease.secure())) return lease;
+      if (lease.isConfirmed || (await lease.confirm())) return lease;
     }
   }
 
   /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
-  hedge(progress: Progress, first: Endpoint, policy: HedgePolicy): Lease | undefined {
+  hedge(progress: Progress, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
     const { call, tried } = progress;
     const routes = this.#parts.routes();
     const plan = currentPlan(progress, routes);
@@ -76,15 +76,15 @@ export class Acquirer {
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, charge } = pick.option;
     if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
-    const lease = endpoint.lease(call, charge, performance.now());
-    if (lease.isSecured) return lease;
+    const lease = endpoint.acquireSlot(call, charge, performance.now());
+    if (lease.isConfirmed) return lease;
     // A hedge is for speed: it is not waited for.
-    lease.aborted(false);
+    lease.abort(false);
     return undefined;
   }
 
   /** Undefined where the call must wait. */
-  #leaseNow(progress: Progress): Lease | undefined {
+  #leaseNow(progress: Progress): EndpointSlot | undefined {
     const { call } = progress;
     if (call.signal.aborted) throw abortedError();
     const pick = this.#pick(progress);
@@ -100,7 +100,7 @@ export class Acquirer {
     return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
   }
 
-  async #wait(progress: Progress): Promise<Lease> {
+  async #wait(progress: Progress): Promise<EndpointSlot> {
     const waiting = new WaitingCall(progress, this.#termsOf(progress), progress);
     try {
       return await this.#parts.queue.enter(waiting);
@@ -115,11 +115,11 @@ export class Acquirer {
     return { pool, serviceMs: leastOf(plan, performance.now()), tryStart: this.#tryStart };
   }
 
-  readonly #tryStart = (progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<Lease> => {
+  readonly #tryStart = (progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
     try {
       const pick = this.#pick(progress, isHeld);
       if (pick.kind === 'wait') {
-        pick.on?.gather(chargesOf(progress.call).most, performance.now());
+        pick.on?.prefetch(estimateQuotaCost(progress.call).max, performance.now());
         return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
       }
       if (pick.kind === 'picked') return { kind: 'started', slot: this.#lease(progress, pick) };
@@ -158,23 +158,23 @@ export class Acquirer {
     const again = pick(({ name }) => !mayAskAgain(progress, name, progress.backedOff));
     const isSooner =
       again.kind === 'picked'
-        ? untried.kind !== 'wait' || !this.#parts.budget.isSpent
+        ? untried.kind !== 'wait' || !this.#parts.retryBudget.isSpent
         : again.kind === 'wait' && again.waitMs < waitOf(untried);
     if (isSooner) return again;
     if (untried.kind === 'wait') return untried;
     return again.kind === 'wait' ? again : pick(({ name }) => !mayAskAgain(progress, name, true));
   }
 
-  #lease({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): Lease {
+  #lease({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
     const { endpoint, charge } = pick.option;
     const now = performance.now();
-    const retry = [...tried.values()].some(({ detail }) => ruleFor(detail).another === 'budgeted');
-    const sick = tried.has(endpoint.name) || endpoint.failureShare.value(now) >= HEALTHY_SHARE;
-    if (retry && sick && !this.#parts.budget.tryTake()) {
+    const retry = [...tried.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
+    const sick = tried.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_SHARE;
+    if (retry && sick && !this.#parts.retryBudget.tryTake()) {
       throw allFailed(trail, undefined, 'the retry budget is spent');
     }
     trail.why = pick.why;
-    return endpoint.lease(call, charge, now);
+    return endpoint.acquireSlot(call, charge, now);
   }
 
   #nothing({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'full' | 'down' }): AiBalancerError {

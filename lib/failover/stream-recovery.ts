@@ -4,7 +4,7 @@ import type { CallSignal } from '../call/call-signal';
 import { AiBalancerError } from '../errors';
 import { UpstreamFailure } from '../http/exchange';
 import type { StreamOptions } from '../stream/options';
-import type { UsageMeter } from '../stream/usage';
+import type { UsageMeter } from '../stream/usage-meter';
 import type { Progress } from './call-state';
 import type { Ask, Executor, StreamResult } from './executor';
 
@@ -69,7 +69,7 @@ export class Rescue {
   }
 
   #canGoOn({ shown }: BrokenStream): boolean {
-    return this.#goesOn && shown.onlyText && shown.text.length >= (this.mayRestart ? LEAST_TEXT : 1);
+    return this.#goesOn && shown.isTextOnly && shown.text.length >= (this.mayRestart ? LEAST_TEXT : 1);
   }
 
   #goOn(broken: BrokenStream, call: Call): Promise<StreamResult> {

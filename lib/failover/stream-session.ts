@@ -5,7 +5,7 @@ import { AiBalancerError } from '../errors';
 import { UpstreamFailure } from '../http/exchange';
 import type { ChatEvent } from '../stream/chat-event';
 import { continuedEvents } from '../stream/continued-events';
-import { addUsage, type UsageMeter } from '../stream/usage';
+import { addUsage, type UsageMeter } from '../stream/usage-meter';
 import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError, streamBroken } from './call-errors';
@@ -99,14 +99,14 @@ export class LiveStream {
     if (this.#ended) return;
     this.#stopped = reason;
     const { meter, result } = this.#part;
-    result.lease.aborted(true, meter.usage().completion_tokens);
+    result.lease.abort(true, meter.usage().completion_tokens);
     this.#end(this.#leftError());
     result.sent.abort();
   }
 
   #whole(): void {
     const { result, meter } = this.#part;
-    result.lease.succeeded(meter.usage());
+    result.lease.succeed(meter.usage());
     this.#end(undefined);
   }
 
@@ -120,8 +120,8 @@ export class LiveStream {
     if (!(error instanceof UpstreamFailure)) throw error;
     const { result, meter } = this.#part;
     const output = meter.usage().completion_tokens;
-    if (error instanceof BegunAnew) result.lease.aborted(true, output);
-    else result.lease.failed(error, output);
+    if (error instanceof BegunAnew) result.lease.abort(true, output);
+    else result.lease.fail(error, output);
     result.trail.broke(error.detail);
     return error;
   }
@@ -146,7 +146,7 @@ export class LiveStream {
       throw this.#broken(failure);
     }
     if (this.#ended) {
-      next.lease.aborted(true);
+      next.lease.abort(true);
       next.sent.abort();
       throw this.#leftError();
     }
@@ -173,7 +173,12 @@ export class LiveStream {
       this.#restarted(used);
     };
     const { text } = this.#shown;
-    const events = continuedEvents(metered(result, meter), { text, head: this.#head, used, onAnew });
+    const events = continuedEvents(metered(result, meter), {
+      text,
+      identity: this.#head,
+      priorUsage: used,
+      onRestart: onAnew,
+    });
     this.#part = { result, meter, events };
   }
 

@@ -2,14 +2,14 @@ import { AsyncResource } from 'node:async_hooks';
 import { type Call, mostOutput, startBy } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
-import type { Lease } from '../endpoint/endpoint';
+import type { EndpointSlot } from '../endpoint/endpoint';
 import type { QueuedCall, QueueEnds, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
 import { newProgress, type Progress } from './call-state';
 import type { WaitPool } from './wait-pools';
 
 /** Tries to start a call where it isn't held back. */
-export type TryStart = (progress: Progress, isHeld: (quota: Quota) => boolean) => StartResult<Lease>;
+export type TryStart = (progress: Progress, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
 
 /** Who brings a call. */
 export interface Caller {
@@ -28,7 +28,7 @@ export interface WaitTerms {
  * A call in the wait queue. Thousands may wait, so that it holds little: its progress, with its plan, is made when it
  * is first tried, because only those at the head of the queue are.
  */
-export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<Lease> {
+export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<EndpointSlot> {
   readonly caller: C;
   readonly serviceMs: number;
   #progress: Progress | undefined;
@@ -90,7 +90,7 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
     return this.call.signal;
   }
 
-  tryStart(isHeld: (quota: Quota) => boolean): StartResult<Lease> {
+  tryStart(isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> {
     return this.#tryStart(this.progress, isHeld);
   }
 
@@ -104,13 +104,13 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
 /** What becomes of calls that have come in; the same for all, so that one that waits has no closures of its own. */
 export interface Entrance<C extends Caller> {
   /** It has its first place. */
-  placed(caller: C, progress: Progress, lease: Lease): void;
+  placed(caller: C, progress: Progress, lease: EndpointSlot): void;
   /** It gets none. */
   refused(caller: C, progress: Progress, error: unknown): void;
 }
 
 /** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
-export class Newcomer<C extends Caller> extends WaitingCall<C> implements QueueEnds<Lease> {
+export class Newcomer<C extends Caller> extends WaitingCall<C> implements QueueEnds<EndpointSlot> {
   readonly #entrance: Entrance<C>;
 
   constructor(caller: C, entrance: Entrance<C>, terms: WaitTerms) {
@@ -118,7 +118,7 @@ export class Newcomer<C extends Caller> extends WaitingCall<C> implements QueueE
     this.#entrance = entrance;
   }
 
-  started(lease: Lease): void {
+  started(lease: EndpointSlot): void {
     const progress = this.left();
     goOn(this, () => this.#entrance.placed(this.caller, progress, lease));
   }

@@ -25,53 +25,53 @@ export interface FailureRule {
    * Another endpoint: at once and free; drawing on the retry budget; only with a larger context window; only along
    * `contentPolicyFallbacks`; or never, because it would fail there too.
    */
-  readonly another: 'at-once' | 'budgeted' | 'larger-window' | 'content-policy-list' | 'never';
+  readonly otherEndpoint: 'at-once' | 'budgeted' | 'larger-window' | 'content-policy-list' | 'never';
   /** Whether it feeds the breaker. Failures a caller can cause at will never do. */
   readonly countsAgainstEndpoint: boolean;
   /** What stops taking new calls: nothing, the endpoint, all that shares its quota, or what the breaker decides. */
-  readonly rests: 'nothing' | 'endpoint' | 'quota-group' | 'breaker';
+  readonly cooldownScope: 'none' | 'endpoint' | 'quota-group' | 'breaker';
   /**
    * Milliseconds of rest. For `rate_limited` it is only the last resort, doubling, after Retry-After and the reset
    * header.
    */
-  readonly restMs?: number;
+  readonly cooldownMs?: number;
   /** Whether the rest is worth an event: someone has to act before it ends for good. */
-  readonly announced: boolean;
+  readonly shouldWarn: boolean;
 }
 
 const MINUTE_MS = 60_000;
 
-function rule(
+function createRule(
   sameEndpoint: FailureRule['sameEndpoint'],
-  another: FailureRule['another'],
-  rests: FailureRule['rests'],
-  restMs?: number,
+  otherEndpoint: FailureRule['otherEndpoint'],
+  cooldownScope: FailureRule['cooldownScope'],
+  cooldownMs?: number,
 ): FailureRule {
   return Object.freeze({
     sameEndpoint,
-    another,
-    rests,
-    countsAgainstEndpoint: rests === 'breaker',
-    announced: rests === 'endpoint',
-    ...(restMs === undefined ? {} : { restMs }),
+    otherEndpoint,
+    cooldownScope,
+    countsAgainstEndpoint: cooldownScope === 'breaker',
+    shouldWarn: cooldownScope === 'endpoint',
+    ...(cooldownMs === undefined ? {} : { cooldownMs }),
   });
 }
 
 /** The rule of each class, frozen. */
 export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object.freeze({
-  rate_limited: rule('after-retry-after', 'at-once', 'quota-group', 1000),
-  too_large: rule('never', 'at-once', 'nothing'),
-  quota_exhausted: rule('never', 'at-once', 'endpoint', 15 * MINUTE_MS),
-  unauthorized: rule('never', 'at-once', 'endpoint', 10 * MINUTE_MS),
-  model_missing: rule('never', 'at-once', 'endpoint', 60 * MINUTE_MS),
-  server: rule('with-backoff', 'budgeted', 'breaker'),
-  timeout: rule('never', 'budgeted', 'breaker'),
-  connection: rule('stale-socket', 'budgeted', 'breaker'),
-  bad_answer: rule('never', 'budgeted', 'breaker'),
-  context_window: rule('never', 'larger-window', 'nothing'),
-  content_policy: rule('never', 'content-policy-list', 'nothing'),
-  bad_request: rule('never', 'never', 'nothing'),
-  aborted: rule('never', 'never', 'nothing'),
+  rate_limited: createRule('after-retry-after', 'at-once', 'quota-group', 1000),
+  too_large: createRule('never', 'at-once', 'none'),
+  quota_exhausted: createRule('never', 'at-once', 'endpoint', 15 * MINUTE_MS),
+  unauthorized: createRule('never', 'at-once', 'endpoint', 10 * MINUTE_MS),
+  model_missing: createRule('never', 'at-once', 'endpoint', 60 * MINUTE_MS),
+  server: createRule('with-backoff', 'budgeted', 'breaker'),
+  timeout: createRule('never', 'budgeted', 'breaker'),
+  connection: createRule('stale-socket', 'budgeted', 'breaker'),
+  bad_answer: createRule('never', 'budgeted', 'breaker'),
+  context_window: createRule('never', 'larger-window', 'none'),
+  content_policy: createRule('never', 'content-policy-list', 'none'),
+  bad_request: createRule('never', 'never', 'none'),
+  aborted: createRule('never', 'never', 'none'),
 });
 
 /** Every class, in the order of the table. */

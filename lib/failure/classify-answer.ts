@@ -1,9 +1,9 @@
 import type { FailureClass } from './classes';
 import { detailOf, type FailureDetail, safeLabel, safeMessage } from './detail';
-import { type ErrorBody, errorBody } from './error-body';
+import { type ErrorBody, readErrorBody } from './error-body';
 import type { ResponseHeaders } from './headers';
 import {
-  isCodedCallerFault,
+  callerFaultClass,
   isContentPolicy,
   isContextWindow,
   isForbiddenKey,
@@ -23,24 +23,24 @@ export interface HttpAnswer {
 
 /** What an answer that isn't a 2xx means. Never throws; linear in the length of the body. */
 export function classifyAnswer(answer: HttpAnswer): FailureDetail {
-  const body = errorBody(answer.body);
-  return describe(classOf(answer.status, body), body, answer);
+  const body = readErrorBody(answer.body);
+  return toFailureDetail(classOf(answer.status, body), body, answer);
 }
 
 /** The class that a status and an error body together stand for. */
 export function classOf(status: number, body: ErrorBody): FailureClass {
-  if (status >= 500) return isCodedCallerFault(body) ?? 'server';
+  if (status >= 500) return callerFaultClass(body) ?? 'server';
   switch (status) {
     case 400:
     case 413:
     case 422:
-      return classOfRefusal(body);
+      return classOfBadRequest(body);
     case 401:
       return 'unauthorized';
     case 402:
       return isTooLarge(body)
         ? 'too_large'
-        : body.words.has('openrouter_in_flight_budget')
+        : body.codes.has('openrouter_in_flight_budget')
           ? 'rate_limited'
           : 'quota_exhausted';
     case 403:
@@ -70,7 +70,7 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
   }
 }
 
-function classOfRefusal(body: ErrorBody): FailureClass {
+function classOfBadRequest(body: ErrorBody): FailureClass {
   if (isContextWindow(body)) return 'context_window';
   if (isContentPolicy(body)) return 'content_policy';
   if (isTooLarge(body)) return 'too_large';
@@ -89,7 +89,7 @@ function classOfForbidden(body: ErrorBody): FailureClass {
 }
 
 /** The detail of a failure that came as an answer. */
-export function describe(
+export function toFailureDetail(
   failureClass: FailureClass,
   body: ErrorBody,
   answer: { status?: number; headers?: ResponseHeaders },
@@ -101,7 +101,7 @@ export function describe(
     status,
     code: safeLabel(body.code),
     message:
-      safeMessage(worded(body)) || (status === undefined ? 'Error without a message' : `HTTP ${status}`),
+      safeMessage(fullMessage(body)) || (status === undefined ? 'Error without a message' : `HTTP ${status}`),
     param: safeLabel(body.param),
     type: safeLabel(body.type),
     retryAfterMs: readRetryAfterHeaders(headers, undefined, body.retryDelayMs),
@@ -111,6 +111,6 @@ export function describe(
 }
 
 /** A router's "Provider returned error" says nothing; what stood behind it does. */
-function worded(body: ErrorBody): string {
+function fullMessage(body: ErrorBody): string {
   return body.nestedMessage === undefined ? body.message : `${body.message}: ${body.nestedMessage}`;
 }

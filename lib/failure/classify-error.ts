@@ -9,32 +9,32 @@ import type { ResponseHeaders } from './headers';
  */
 export function classifyError(error: unknown): FailureDetail {
   try {
-    return fromAnswer(error) ?? fromThrown(error);
+    return classifyAttachedAnswer(error) ?? classifyThrown(error);
   } catch {
     // A getter or a proxy that throws.
     return { class: 'connection', message: 'Unreadable error' };
   }
 }
 
-interface Thrown {
+interface ErrorLink {
   name: string;
   code: string;
   message: string;
 }
 
-function fromThrown(error: unknown): FailureDetail {
-  const chain = thrownChain(error);
+function classifyThrown(error: unknown): FailureDetail {
+  const chain = errorChain(error);
   // The innermost code is the socket's; what wraps it ('fetch failed') knows less.
-  const told =
+  const decisive =
     chain.findLast((link) => CODES.has(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
-  const { name, code, message } = told ?? { name: '', code: '', message: '' };
-  const failureClass = classOfEnd(chain) ?? classOfThrown(name, code, message);
-  const tooLarge = failureClass === 'bad_answer' && /^maxContentLength size of /.test(message);
+  const { name, code, message } = decisive ?? { name: '', code: '', message: '' };
+  const failureClass = classOfCancellation(chain) ?? classOfThrown(name, code, message);
+  const isTooLarge = failureClass === 'bad_answer' && /^maxContentLength size of /.test(message);
   return detailOf({
     class: failureClass,
-    code: tooLarge ? RESPONSE_TOO_LARGE : safeLabel(code),
+    code: isTooLarge ? RESPONSE_TOO_LARGE : safeLabel(code),
     message: safeMessage(message) || safeLabel(code) || 'Unknown error',
-    staleSocket: failureClass === 'connection' && isReused(error, code) ? true : undefined,
+    staleSocket: failureClass === 'connection' && isReusedSocket(error, code) ? true : undefined,
   });
 }
 
@@ -117,7 +117,7 @@ const CODES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
 ]);
 
 /** A call ended from our side: by a clock (AbortSignal.timeout() aborts too, but names its reason) or by its caller. */
-function classOfEnd(chain: readonly Thrown[]): 'timeout' | 'aborted' | undefined {
+function classOfCancellation(chain: readonly ErrorLink[]): 'timeout' | 'aborted' | undefined {
   if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';
   const aborted = chain.some(
     (link) =>
@@ -126,12 +126,12 @@ function classOfEnd(chain: readonly Thrown[]): 'timeout' | 'aborted' | undefined
   return aborted ? 'aborted' : undefined;
 }
 
-const MOST_CAUSES = 4;
+const MAX_CHAIN_LENGTH = 4;
 
-function thrownChain(error: unknown): Thrown[] {
-  const chain: Thrown[] = [];
+function errorChain(error: unknown): ErrorLink[] {
+  const chain: ErrorLink[] = [];
   let link: unknown = error;
-  while (chain.length < MOST_CAUSES && link !== undefined && link !== null) {
+  while (chain.length < MAX_CHAIN_LENGTH && link !== undefined && link !== null) {
     if (typeof link !== 'object') {
       chain.push({ name: '', code: '', message: typeof link === 'string' ? link.slice(0, 4096) : '' });
       break;
@@ -155,7 +155,7 @@ function textAt(object: object, key: 'name' | 'code' | 'message'): string {
 }
 
 /** The error carries an answer with a status, as axios's do where `validateStatus` was left on. */
-function fromAnswer(error: unknown): FailureDetail | undefined {
+function classifyAttachedAnswer(error: unknown): FailureDetail | undefined {
   const response = objectAt(error, 'response');
   if (!response || !('status' in response) || typeof response.status !== 'number' || response.status < 300)
     return undefined;
@@ -179,7 +179,7 @@ function jsonOf(data: unknown): string {
  * Whether the socket had served before: node:http marks the request, undici counts the bytes. Whether the reset came
  * at once, and so before the upstream saw the request, only the caller's clock can tell.
  */
-function isReused(error: unknown, code: string): boolean {
+function isReusedSocket(error: unknown, code: string): boolean {
   if (code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'UND_ERR_SOCKET') return false;
   const request = objectAt(error, 'request');
   const current = objectAt(request, '_currentRequest') ?? request;

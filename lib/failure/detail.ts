@@ -32,7 +32,8 @@ export const RESPONSE_TOO_LARGE = 'response_too_large';
 export function ruleFor(detail: FailureDetail): FailureRule {
   const rule = FAILURE_RULES[detail.class];
   if (detail.class === 'aborted') return rule;
-  if (detail.code === RESPONSE_TOO_LARGE) return { ...rule, countsAgainstEndpoint: false, rests: 'nothing' };
+  if (detail.code === RESPONSE_TOO_LARGE)
+    return { ...rule, countsAgainstEndpoint: false, cooldownScope: 'none' };
   if (detail.shouldRetry === false && rule.sameEndpoint !== 'never')
     return { ...rule, sameEndpoint: 'never' };
   if (detail.shouldRetry === true && rule.sameEndpoint === 'never')

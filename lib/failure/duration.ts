@@ -1,5 +1,5 @@
 /** Longest wait that is believed. Anything above is a timestamp in the wrong field or nonsense. */
-export const LONGEST_WAIT_MS = 24 * 3_600_000;
+export const MAX_WAIT_MS = 24 * 3_600_000;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,

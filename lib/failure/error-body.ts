@@ -3,21 +3,21 @@ import { parseDuration } from './duration';
 /** What an error body says, whatever its shape. Raw text: redact before it leaves this room. */
 export interface ErrorBody {
   /** False for HTML, plain text and JSON that holds no error: nothing there is evidence against a key. */
-  structured: boolean;
-  html: boolean;
+  isStructured: boolean;
+  isHtml: boolean;
   message: string;
   code?: string;
   type?: string;
   param?: string;
   /** Every code-like word, in lower case: code, type, status, inner codes, google.rpc reasons. */
-  words: ReadonlySet<string>;
+  codes: ReadonlySet<string>;
   /** The HTTP status that the error names itself: OpenRouter's and Google's numeric code. */
   status?: number;
   /** google.rpc.QuotaFailure: names of the quotas that ran out, in lower case. */
   quotaIds: readonly string[];
   retryDelayMs?: number;
   /** OpenRouter: the input was flagged by moderation. */
-  flagged: boolean;
+  isFlagged: boolean;
   /** What a router passed on from the provider behind it. */
   nestedMessage?: string;
 }
@@ -25,18 +25,18 @@ export interface ErrorBody {
 // A larger body is not an error message; only its start is looked at.
 const PARSE_LIMIT = 1_000_000;
 const TEXT_LIMIT = 4096;
-const MOST_DETAILS = 32;
+const MAX_DETAILS = 32;
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads an error body, given as text or already parsed. Never throws; linear in the length of the text. */
-export function errorBody(body: unknown): ErrorBody {
+export function readErrorBody(body: unknown): ErrorBody {
   const parsed = typeof body === 'string' ? parseJson(body) : body;
   const root = fieldsOf(Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed);
   if (root !== undefined) {
     const inner = fieldsOf(root.error) ?? fieldsOf(firstOf(root.errors));
     const read = inner ? fromFields(inner, root) : fromFields(root, root);
-    if (read.structured) return read;
+    if (read.isStructured) return read;
   }
   return fromText(typeof body === 'string' ? body : '');
 }
@@ -57,10 +57,10 @@ export function looksLikeHtml(text: string): boolean {
 }
 
 function fromFields(error: Fields, root: Fields): ErrorBody {
-  const words = new Set<string>();
+  const codes = new Set<string>();
   const inner = fieldsOf(error.innererror) ?? fieldsOf(error.inner_error);
   const details = Array.isArray(error.details)
-    ? (error.details as unknown[]).slice(0, MOST_DETAILS)
+    ? (error.details as unknown[]).slice(0, MAX_DETAILS)
     : [error.details];
   const metadata = fieldsOf(error.metadata);
   for (const word of [
@@ -71,18 +71,18 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
     metadata?.error_type,
     metadata?.limit_source,
   ])
-    addWord(words, word);
+    addCode(codes, word);
 
   const quotaIds: string[] = [];
   let retryDelayMs: number | undefined;
   for (const detail of details) {
     const fields = fieldsOf(detail);
     if (!fields) continue;
-    addWord(words, fields.reason);
-    addWord(words, fields.error_code);
+    addCode(codes, fields.reason);
+    addCode(codes, fields.error_code);
     if (typeof fields.retryDelay === 'string') retryDelayMs ??= parseDuration(fields.retryDelay);
     if (!Array.isArray(fields.violations)) continue;
-    for (const violation of (fields.violations as unknown[]).slice(0, MOST_DETAILS)) {
+    for (const violation of (fields.violations as unknown[]).slice(0, MAX_DETAILS)) {
       const quota = fieldsOf(violation);
       if (typeof quota?.quotaId === 'string') quotaIds.push(quota.quotaId.slice(0, 200).toLowerCase());
       // A plan without any of this quota: waiting is no use.
@@ -95,14 +95,14 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   const type = labelOf(error.type);
   const param = labelOf(error.param);
   const status = statusOf(error.code) ?? statusOf(error.status) ?? statusOf(root.statusCode);
-  const nestedMessage = nestedOf(metadata?.raw, words);
+  const nestedMessage = nestedMessageOf(metadata?.raw, codes);
   return {
-    structured: error !== root || message !== '' || words.size > 0,
-    html: false,
+    isStructured: error !== root || message !== '' || codes.size > 0,
+    isHtml: false,
     message,
-    words,
+    codes: codes,
     quotaIds,
-    flagged:
+    isFlagged:
       metadata !== undefined &&
       (Array.isArray(metadata.reasons) || typeof metadata.flagged_input === 'string'),
     ...(code === undefined ? {} : { code }),
@@ -117,15 +117,15 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
 /** A page or a text says no more than itself. Of a page only the title is kept. */
 function fromText(text: string): ErrorBody {
   const start = text.slice(0, TEXT_LIMIT);
-  const html = looksLikeHtml(start);
-  const title = html ? /<title>([^<]{1,200})/i.exec(start)?.[1]?.trim() : undefined;
+  const isHtml = looksLikeHtml(start);
+  const title = isHtml ? /<title>([^<]{1,200})/i.exec(start)?.[1]?.trim() : undefined;
   return {
-    structured: false,
-    html,
-    message: html ? `HTML page${title ? `: ${title}` : ''}` : start.trim(),
-    words: new Set(),
+    isStructured: false,
+    isHtml: isHtml,
+    message: isHtml ? `HTML page${title ? `: ${title}` : ''}` : start.trim(),
+    codes: new Set(),
     quotaIds: [],
-    flagged: false,
+    isFlagged: false,
   };
 }
 
@@ -154,7 +154,7 @@ function validationMessage(list: readonly unknown[]): string {
     .join('; ');
 }
 
-function nestedOf(raw: unknown, words: Set<string>): string | undefined {
+function nestedMessageOf(raw: unknown, codes: Set<string>): string | undefined {
   if (typeof raw !== 'string') return undefined;
   const start = raw.length > TEXT_LIMIT * 4 ? raw.slice(0, TEXT_LIMIT) : raw;
   const root = fieldsOf(parseJson(start));
@@ -162,7 +162,7 @@ function nestedOf(raw: unknown, words: Set<string>): string | undefined {
   if (!error) return start.slice(0, TEXT_LIMIT);
   // Marked, so that the words of a provider behind the router are never evidence against our own key.
   const code = labelOf(error.code) ?? labelOf(error.type);
-  if (code !== undefined) words.add(`nested:${code.toLowerCase()}`);
+  if (code !== undefined) codes.add(`nested:${code.toLowerCase()}`);
   return messageOf(error);
 }
 
@@ -179,8 +179,8 @@ function labelOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value.slice(0, 200) : undefined;
 }
 
-function addWord(words: Set<string>, value: unknown): void {
-  if (typeof value === 'string' && value !== '' && value.length <= 100) words.add(value.toLowerCase());
+function addCode(codes: Set<string>, value: unknown): void {
+  if (typeof value === 'string' && value !== '' && value.length <= 100) codes.add(value.toLowerCase());
 }
 
 function statusOf(value: unknown): number | undefined {

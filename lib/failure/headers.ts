@@ -12,11 +12,11 @@ export function headerValue(headers: ResponseHeaders, name: string): string | un
     if (key === undefined) return undefined;
     value = headers[key];
   }
-  return textOf(value);
+  return headerText(value);
 }
 
 /** The text of a header value of unsure shape: strings, numbers, and the first of a list. */
-export function textOf(value: unknown): string | undefined {
+export function headerText(value: unknown): string | undefined {
   const first: unknown = Array.isArray(value) ? value[0] : value;
   const text = typeof first === 'number' ? String(first) : first;
   if (typeof text !== 'string' || text.length > VALUE_LIMIT) return undefined;

@@ -6,7 +6,7 @@ import type { ErrorBody } from './error-body';
  * anchored at its start, which the upstream wrote. All patterns run on at most 4,096 characters.
  */
 
-const QUOTA_WORDS = [
+const QUOTA_CODES = [
   'insufficient_quota',
   'billing_hard_limit_reached',
   'billing_not_active',
@@ -14,7 +14,7 @@ const QUOTA_WORDS = [
   'enforced_spend_limit_reached',
   'insufficient_balance',
 ];
-const KEY_WORDS = [
+const KEY_CODES = [
   'invalid_api_key',
   'incorrect_api_key',
   'invalid_authentication',
@@ -36,7 +36,7 @@ const KEY_WORDS = [
   'ip_not_authorized',
 ];
 /** Said of a key that may not do something, but of a caller's file id as well. */
-const PERMISSION_WORDS = [
+const PERMISSION_CODES = [
   'permission_error',
   'permission_denied',
   'permissiondenied',
@@ -44,21 +44,21 @@ const PERMISSION_WORDS = [
   'access_denied',
   'accessdenied',
 ];
-const MODEL_WORDS = [
+const MODEL_CODES = [
   'model_not_found',
   'deploymentnotfound',
   'model_decommissioned',
   'invalid_model',
   'err_ai_no_endpoint',
 ];
-const CONTEXT_WORDS = [
+const CONTEXT_CODES = [
   'context_length_exceeded',
   'context_window_exceeded',
   'exceed_context_size_error',
   'err_ai_context_window',
   'nested:context_length_exceeded',
 ];
-const POLICY_WORDS = [
+const POLICY_CODES = [
   'content_filter',
   'content_policy_violation',
   'responsibleaipolicyviolation',
@@ -71,7 +71,7 @@ const POLICY_WORDS = [
   'nested:content_policy_violation',
 ];
 /** No room for this kind of request alone: a service tier that the caller asked for. */
-const TIER_WORDS = ['capacity_exceeded', 'resource_unavailable'];
+const TIER_CODES = ['capacity_exceeded', 'resource_unavailable'];
 
 const CONTEXT_MESSAGE = new RegExp(
   [
@@ -89,81 +89,89 @@ const CONTEXT_MESSAGE = new RegExp(
 );
 const POLICY_MESSAGE =
   /^(?:output blocked by content filtering policy|content exists risk|the response was filtered due to the prompt triggering|your request was rejected as a result of our safety system|invalid prompt: your prompt was flagged)/i;
-const SPENT_MESSAGE =
+const QUOTA_EXHAUSTED_MESSAGE =
   /^(?:your credit balance is too low|you have reached your specified (?:workspace )?api usage limits|out of call volume quota|insufficient (?:account )?balance|用户额度不足)/i;
 const BAD_KEY_MESSAGE =
   /^(?:api key not valid|api key expired|your api key was reported as leaked|incorrect api key provided|invalid api key|user location is not supported for the api use|this organization has been disabled|access denied due to|method doesn't allow unregistered callers)/i;
 const MISSING_MODEL_MESSAGE =
   /^(?:model: \S{1,200}$|models\/\S{1,200} is not found for api version|the model `[^`]{1,200}` (?:does not exist|has been de)|project `[^`]{1,200}` does not have access to model|invalid model: |model not exist$|model ["'][^"']{1,200}["'] not found|\S{1,200} is not a valid model id$|no endpoints found for \S{1,200}$)/i;
 /** Things a caller names in a request. A refusal about one of them is about the request, not about the key. */
-const CALLERS_THING =
+const CALLER_NAMED_RESOURCE =
   /\b(?:files?|images?|urls?|documents?|containers?|skills?|tools?|assistants?|threads?|vector stores?|cached ?contents?|responses?|conversations?|prompts?|tuned ?models?|fine-?tun\w{0,8}|service[ _]tiers?|betas?|features?|parameters?|resource group)\b/i;
 const TOO_LARGE_MESSAGE =
   /^(?:request too large|extra usage is required for long context|the request is larger than)/i;
 const LIMIT_AND_REQUESTED = /\blimit:? ([\d,]{1,20})\b.{0,100}?\brequested:? ([\d,]{1,20})\b/i;
 const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/i;
 // Pre-paid proxies reserve the price of max_tokens; what fails then is the caller's wish, not the account.
-const PREPAID_WORDS = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
+const PREPAID_CODES = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
 
-function says(body: ErrorBody, words: readonly string[]): boolean {
-  return words.some((word) => body.words.has(word));
+function hasAnyCode(body: ErrorBody, codes: readonly string[]): boolean {
+  return codes.some((word) => body.codes.has(word));
 }
 
 /** The context window was exceeded. */
 export function isContextWindow(body: ErrorBody): boolean {
-  return says(body, CONTEXT_WORDS) || messages(body).some((text) => CONTEXT_MESSAGE.test(text));
+  return hasAnyCode(body, CONTEXT_CODES) || messagesOf(body).some((text) => CONTEXT_MESSAGE.test(text));
 }
 
 /** The same, told by a code alone: good enough to excuse a 5xx. */
-export function isCodedCallerFault(body: ErrorBody): 'context_window' | 'content_policy' | undefined {
-  return says(body, CONTEXT_WORDS)
+export function callerFaultClass(body: ErrorBody): 'context_window' | 'content_policy' | undefined {
+  return hasAnyCode(body, CONTEXT_CODES)
     ? 'context_window'
-    : says(body, POLICY_WORDS)
+    : hasAnyCode(body, POLICY_CODES)
       ? 'content_policy'
       : undefined;
 }
 
 /** A moderated prompt or answer. */
 export function isContentPolicy(body: ErrorBody): boolean {
-  return body.flagged || says(body, POLICY_WORDS) || messages(body).some((text) => POLICY_MESSAGE.test(text));
+  return (
+    body.isFlagged ||
+    hasAnyCode(body, POLICY_CODES) ||
+    messagesOf(body).some((text) => POLICY_MESSAGE.test(text))
+  );
 }
 
 /** The account's money or long-term quota is spent, whoever asks. */
 export function isQuotaExhausted(body: ErrorBody): boolean {
   return (
-    says(body, QUOTA_WORDS) ||
+    hasAnyCode(body, QUOTA_CODES) ||
     body.quotaIds.some((id) => id.includes('perday') || id === 'zero') ||
-    (body.structured && SPENT_MESSAGE.test(body.message))
+    (body.isStructured && QUOTA_EXHAUSTED_MESSAGE.test(body.message))
   );
 }
 
 /** This request alone is more than the endpoint takes; smaller ones would pass. */
 export function isTooLarge(body: ErrorBody): boolean {
-  if (says(body, TIER_WORDS) || TOO_LARGE_MESSAGE.test(body.message)) return true;
-  if (says(body, PREPAID_WORDS) && !SPENT_MESSAGE.test(body.message)) return true;
+  if (hasAnyCode(body, TIER_CODES) || TOO_LARGE_MESSAGE.test(body.message)) return true;
+  if (hasAnyCode(body, PREPAID_CODES) && !QUOTA_EXHAUSTED_MESSAGE.test(body.message)) return true;
   const affordable = AFFORDABLE.exec(body.message)?.[1];
-  if (affordable !== undefined) return amount(affordable) > 0;
+  if (affordable !== undefined) return parseAmount(affordable) > 0;
   const [, limit, requested] = LIMIT_AND_REQUESTED.exec(body.message) ?? [];
-  return limit !== undefined && requested !== undefined && amount(requested) > amount(limit);
+  return limit !== undefined && requested !== undefined && parseAmount(requested) > parseAmount(limit);
 }
 
 /** The key, its account or its place is refused, whatever the request. */
 export function isUnauthorized(body: ErrorBody): boolean {
-  return says(body, KEY_WORDS) || (body.structured && BAD_KEY_MESSAGE.test(body.message));
+  return hasAnyCode(body, KEY_CODES) || (body.isStructured && BAD_KEY_MESSAGE.test(body.message));
 }
 
 /** A permission code that doesn't speak of something the caller named. */
 export function isForbiddenKey(body: ErrorBody): boolean {
   if (isUnauthorized(body)) return true;
-  return says(body, PERMISSION_WORDS) && body.param === undefined && !CALLERS_THING.test(body.message);
+  return (
+    hasAnyCode(body, PERMISSION_CODES) &&
+    body.param === undefined &&
+    !CALLER_NAMED_RESOURCE.test(body.message)
+  );
 }
 
 /** The endpoint's model or deployment isn't there. */
 export function isModelMissing(body: ErrorBody): boolean {
-  return says(body, MODEL_WORDS) || (body.structured && MISSING_MODEL_MESSAGE.test(body.message));
+  return hasAnyCode(body, MODEL_CODES) || (body.isStructured && MISSING_MODEL_MESSAGE.test(body.message));
 }
 
-const STATUS_OF_WORD: Readonly<Record<string, number>> = {
+const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   invalid_request_error: 400,
   invalid_argument: 400,
   failed_precondition: 400,
@@ -194,17 +202,17 @@ const STATUS_OF_WORD: Readonly<Record<string, number>> = {
 /** The HTTP status that an error object stands for when it comes inside a 200: its own number, else by its words. */
 export function impliedStatus(body: ErrorBody): number | undefined {
   if (body.status !== undefined) return body.status;
-  for (const word of body.words) {
-    const status = Object.hasOwn(STATUS_OF_WORD, word) ? STATUS_OF_WORD[word] : undefined;
+  for (const code of body.codes) {
+    const status = Object.hasOwn(STATUS_BY_CODE, code) ? STATUS_BY_CODE[code] : undefined;
     if (status !== undefined) return status;
   }
   return undefined;
 }
 
-function messages(body: ErrorBody): string[] {
+function messagesOf(body: ErrorBody): string[] {
   return body.nestedMessage === undefined ? [body.message] : [body.message, body.nestedMessage];
 }
 
-function amount(text: string): number {
+function parseAmount(text: string): number {
   return Number(text.replaceAll(',', ''));
 }

@@ -1,5 +1,5 @@
-import { LONGEST_WAIT_MS, parseDecimal, parseDuration } from './duration';
-import { errorBody } from './error-body';
+import { MAX_WAIT_MS, parseDecimal, parseDuration } from './duration';
+import { readErrorBody } from './error-body';
 import { headerValue, type ResponseHeaders } from './headers';
 
 /**
@@ -16,7 +16,7 @@ export function readRetryAfter(
 ): number | undefined {
   return (
     readRetryAfterHeaders(headers, now) ??
-    (body === undefined ? undefined : believable(errorBody(body).retryDelayMs))
+    (body === undefined ? undefined : plausibleWait(readErrorBody(body).retryDelayMs))
   );
 }
 
@@ -29,22 +29,22 @@ export function readRetryAfterHeaders(
   return (
     fromMilliseconds(headerValue(headers, 'retry-after-ms')) ??
     fromRetryAfter(headerValue(headers, 'retry-after'), now) ??
-    believable(retryDelayMs)
+    plausibleWait(retryDelayMs)
   );
 }
 
 function fromMilliseconds(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : believable(parseDecimal(text));
+  return text === undefined ? undefined : plausibleWait(parseDecimal(text));
 }
 
 function fromRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const seconds = parseDecimal(text);
-  if (seconds !== undefined) return believable(seconds * 1000);
+  if (seconds !== undefined) return plausibleWait(seconds * 1000);
   const duration = parseDuration(text);
-  if (duration !== undefined) return believable(duration);
+  if (duration !== undefined) return plausibleWait(duration);
   const date = parseHttpDate(text);
-  return date === undefined ? undefined : believable(Math.max(0, date - now));
+  return date === undefined ? undefined : plausibleWait(Math.max(0, date - now));
 }
 
 // Date.parse alone takes '-5' for a year. The weekday tells all three forms of an HTTP date apart from that.
@@ -57,8 +57,8 @@ export function parseHttpDate(text: string): number | undefined {
   return Number.isNaN(date) ? undefined : date;
 }
 
-function believable(ms: number | undefined): number | undefined {
-  return ms !== undefined && ms >= 0 && ms <= LONGEST_WAIT_MS ? ms : undefined;
+function plausibleWait(ms: number | undefined): number | undefined {
+  return ms !== undefined && ms >= 0 && ms <= MAX_WAIT_MS ? ms : undefined;
 }
 
 /** `x-should-retry`: true, false, or undefined where it says neither. */

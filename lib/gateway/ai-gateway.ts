@@ -1,8 +1,8 @@
 import type { RequestHandler, Router } from 'express';
 import type { Balancer } from '../balancer/balancer';
-import { leaf } from '../config/validators';
+import { validator } from '../config/validators';
 import { guardCalls, type RateLimitGuardOptions } from '../middleware/rate-limit-guard';
-import { goLive, narrowContext, requestState } from '../middleware/request-ai';
+import { bindToResponse, overrideContext, requestState } from '../middleware/request-ai';
 import { checkGatewayOptions, type GatewayOptions } from './options';
 import { gatewayRouter } from './router';
 
@@ -14,8 +14,8 @@ export interface AiGatewayOptions extends GatewayOptions {
   guard?: RateLimitGuardOptions | RequestHandler;
 }
 
-const MORE = {
-  guard: leaf(
+const EXTRA_OPTIONS = {
+  guard: validator(
     'options, or what rateLimitGuard() has made for this balancer',
     (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
   ).optional(),
@@ -31,19 +31,19 @@ const MORE = {
  * @throws ERR_AI_CONFIG that lists every fault of the options; `authenticate` is required.
  */
 export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router {
-  const checked = checkGatewayOptions(balancer, options, MORE);
+  const checked = checkGatewayOptions(balancer, options, EXTRA_OPTIONS);
   const { guard } = options;
   const guarded = guard && guardCalls(balancer, guard);
   return gatewayRouter(balancer, checked, (req, res) => {
     const state = requestState(req, balancer);
     void guarded?.(req, res, () => undefined);
-    goLive(state, res);
+    bindToResponse(state, res);
     // OpenAI's clients know no restart: they would join two answers.
-    state.gate = { ...state.gate, restarts: false };
+    state.hooks = { ...state.hooks, restarts: false };
     const { ai } = state;
     return {
       requestId: state.context.requestId,
-      narrow: (context) => narrowContext(state, context),
+      overrideContext: (context) => overrideContext(state, context),
       chat: (body) => ai.chat(body),
       embeddings: (body) => ai.embeddings(body),
     };

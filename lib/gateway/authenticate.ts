@@ -11,7 +11,7 @@ import type { GatewayIdentity, GatewayOptions } from './options';
  * @throws 401 where it says no; what the app's function throws; a TypeError where it gives a context that can't be, such
  * as a priority of 7: the app's fault, not the caller's.
  */
-export async function identify(
+export async function authenticateRequest(
   req: Request,
   authenticate: GatewayOptions['authenticate'],
 ): Promise<Partial<RequestContext>> {
@@ -19,7 +19,8 @@ export async function identify(
   const identity: unknown = (await authenticate(req)) satisfies GatewayIdentity;
   if (identity === true) return {};
   // Whatever isn't a clear yes is a no: a look-up that finds nobody gives undefined.
-  if (identity === undefined || identity === null || identity === false || identity === '') throw refused();
+  if (identity === undefined || identity === null || identity === false || identity === '')
+    throw unauthorizedError();
   const context = typeof identity === 'string' ? { tenant: identity } : identity;
   try {
     checkContext(context);
@@ -29,7 +30,7 @@ export async function identify(
   return context;
 }
 
-function refused(): AiBalancerError {
+function unauthorizedError(): AiBalancerError {
   return new AiBalancerError('ERR_AI_BAD_REQUEST', 'The API key is missing or not known here.', {
     status: 401,
     upstreamCode: 'invalid_api_key',

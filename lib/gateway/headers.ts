@@ -9,9 +9,9 @@ const LONGEST_CLIENT_WAIT_MS = 60_000;
 /** How the call was served. A stream's cost isn't known yet when its headers are sent. */
 export function routeHeaders({ endpoint, attempts, costUsd }: RouteReport): Headers {
   return {
-    'x-ai-endpoint': headerText(endpoint),
+    'x-ai-endpoint': encodeHeaderValue(endpoint),
     'x-ai-attempts': String(attempts.length),
-    ...(costUsd === undefined ? {} : { 'x-ai-cost-usd': decimal(costUsd) }),
+    ...(costUsd === undefined ? {} : { 'x-ai-cost-usd': formatUsd(costUsd) }),
   };
 }
 
@@ -22,7 +22,7 @@ export function errorHeaders(error: AiBalancerError): Headers {
     ...(attempts ? { 'x-ai-attempts': String(attempts.length) } : {}),
     ...retryAfterHeader(retryAfterMs),
     ...(known ? { 'retry-after-ms': String(Math.max(1, Math.ceil(retryAfterMs))) } : {}),
-    ...(clientsRetry(status) && !isWorthARetry(error) ? { 'x-should-retry': 'false' } : {}),
+    ...(isRetriedByClients(status) && !isWorthRetrying(error) ? { 'x-should-retry': 'false' } : {}),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     // The next try is to reach a process that stays.
     ...(code === 'ERR_AI_CLOSED' ? { connection: 'close' } : {}),
@@ -30,7 +30,7 @@ export function errorHeaders(error: AiBalancerError): Headers {
 }
 
 /** The statuses that OpenAI's clients retry unless they are told not to. */
-function clientsRetry(status: number): boolean {
+function isRetriedByClients(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
@@ -38,16 +38,16 @@ function clientsRetry(status: number): boolean {
  * The attempts that made sense have been made. Another one helps at a time that is known, or in another process; any
  * sooner it would only add load.
  */
-function isWorthARetry({ code, retryable, retryAfterMs = Infinity }: AiBalancerError): boolean {
+function isWorthRetrying({ code, retryable, retryAfterMs = Infinity }: AiBalancerError): boolean {
   return code === 'ERR_AI_CLOSED' || (retryable && retryAfterMs <= LONGEST_CLIENT_WAIT_MS);
 }
 
 /** An endpoint's name may have letters that no header can carry. */
-function headerText(text: string): string {
+function encodeHeaderValue(text: string): string {
   return /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(text);
 }
 
 /** Without an exponent, to the billionth of a dollar. */
-function decimal(usd: number): string {
+function formatUsd(usd: number): string {
   return usd.toFixed(9).replace(/\.?0+$/, '');
 }

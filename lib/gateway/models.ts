@@ -13,7 +13,7 @@ export interface ModelEntry {
 export function listModels(balancer: Balancer): readonly ModelEntry[] {
   const models = new Map<string, ModelEntry>();
   for (const { model, aliases, provider } of balancer.stats().endpoints) {
-    for (const id of [model, ...aliases]) if (!models.has(id)) models.set(id, entry(id, provider));
+    for (const id of [model, ...aliases]) if (!models.has(id)) models.set(id, modelEntry(id, provider));
   }
   return [...models.values()];
 }
@@ -29,9 +29,9 @@ export function findModel(balancer: Balancer, id: string): ModelEntry {
   // Throws where nobody serves that name.
   const { pick } = balancer.explain({ model: id, messages: [{ role: 'user', content: '' }] });
   const provider = balancer.stats().endpoints.find(({ name }) => name === pick)?.provider;
-  return entry(id, provider ?? 'system');
+  return modelEntry(id, provider ?? 'system');
 }
 
-function entry(id: string, owned_by: string): ModelEntry {
+function modelEntry(id: string, owned_by: string): ModelEntry {
   return { id, object: 'model', created: 0, owned_by };
 }

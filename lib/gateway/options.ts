@@ -1,8 +1,8 @@
 import type { Request } from 'express';
 import { Balancer } from '../balancer/balancer';
 import type { RequestContext } from '../call/context';
-import { configError, faultAt, shapeFaults } from '../config/config-errors';
-import { count, leaf, options } from '../config/validators';
+import { configError, faultAt, schemaFaults } from '../config/config-errors';
+import { count, options, validator } from '../config/validators';
 
 /**
  * What `authenticate` may say of a request. `true` lets it in, a string names its tenant, an object says more of its
@@ -28,28 +28,28 @@ export interface GatewayOptions {
 const DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
 
 const SHAPE = {
-  authenticate: leaf<GatewayOptions['authenticate']>(
+  authenticate: validator<GatewayOptions['authenticate']>(
     'a function of the request, or false for a gateway that is open to everyone',
     (value) => typeof value === 'function' || value === false,
   ),
   maxBodyBytes: count.optional(),
-  headerDelayMs: leaf<number>(
+  headerDelayMs: validator<number>(
     'milliseconds of at least 0, or Infinity',
     (value) => typeof value === 'number' && value >= 0,
   ).optional(),
 };
 
 /**
- * @param more Options of those who build on the gateway, by their checks.
+ * @param extraOptions Options of those who build on the gateway, by their checks.
  * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
  */
 export function checkGatewayOptions(
   balancer: unknown,
   given: GatewayOptions,
-  more: Parameters<typeof options>[0] = {},
+  extraOptions: Parameters<typeof options>[0] = {},
 ): Required<GatewayOptions> {
-  const shapes = options({ ...SHAPE, ...more }).safeParse(given);
-  const faults = shapes.error ? shapeFaults(given, shapes.error.issues) : [];
+  const parsed = options({ ...SHAPE, ...extraOptions }).safeParse(given);
+  const faults = parsed.error ? schemaFaults(given, parsed.error.issues) : [];
   if (!Balancer.isInstance(balancer)) faults.unshift(faultAt({ balancer }, ['balancer'], 'a Balancer'));
   if (faults.length > 0) {
     throw configError(faults.map((fault) => ({ ...fault, path: ['gateway', ...fault.path] })));

@@ -11,20 +11,20 @@ export function bodyReader(maxBytes: number): ReadBody {
   const parse: RequestHandler = json({ limit: maxBytes });
   return async (req, res) => {
     if (req.is('application/json') === false) {
-      throw unreadable(415, 'the content type must be application/json');
+      throw bodyError(415, 'the content type must be application/json');
     }
     await new Promise<void>((resolve, reject) => {
       void parse(req, res, (error?: unknown) => {
         if (error === undefined) resolve();
-        else reject(readError(error, maxBytes));
+        else reject(toBodyError(error, maxBytes));
       });
     });
-    return parsed(req.body);
+    return parseBody(req.body);
   };
 }
 
 /** An app may have read it as text or as bytes. */
-function parsed(body: unknown): unknown {
+function parseBody(body: unknown): unknown {
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
   try {
     return JSON.parse(body.toString()) as unknown;
@@ -34,13 +34,13 @@ function parsed(body: unknown): unknown {
 }
 
 /** The parser's own message may quote the body. */
-function readError(error: unknown, maxBytes: number): AiBalancerError {
+function toBodyError(error: unknown, maxBytes: number): AiBalancerError {
   const { status } = error as { status?: unknown };
-  if (status === 413) return unreadable(413, `larger than ${maxBytes} bytes`);
-  if (status === 415) return unreadable(415, 'its character set or encoding is not supported');
-  return unreadable(400, 'not valid JSON');
+  if (status === 413) return bodyError(413, `larger than ${maxBytes} bytes`);
+  if (status === 415) return bodyError(415, 'its character set or encoding is not supported');
+  return bodyError(400, 'not valid JSON');
 }
 
-function unreadable(status: number, why: string): AiBalancerError {
+function bodyError(status: number, why: string): AiBalancerError {
   return new AiBalancerError('ERR_AI_BAD_REQUEST', `body: ${why}`, { status, param: 'body' });
 }

@@ -6,38 +6,42 @@ import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestContext } from '../call/context';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
-import { pipeChatStream } from '../stream/sse-writer';
-import { identify } from './authenticate';
-import { answerFailure, sendJson, unknownUrl, wrongMethod } from './failures';
+import { pipeChatStream } from '../stream/pipe-chat-stream';
+import { authenticateRequest } from './authenticate';
+import { gatewayErrorHandler, methodNotAllowedError, sendJson, unknownUrlError } from './error-handler';
 import { errorHeaders, routeHeaders } from './headers';
 import { findModel, listModels } from './models';
 import type { GatewayOptions } from './options';
 import { bodyReader } from './request-body';
-import { wholeOrBroken } from './whole-or-broken';
+import { withoutRestarts } from './without-restarts';
 
 /** The balanced AI of one request, live and tied to its response. */
-export interface GatewayVisit {
+export interface GatewayRequest {
   readonly requestId: string;
   /** Lays what is known of the caller over the request's context. */
-  narrow(context: Partial<RequestContext>): void;
+  overrideContext(context: Partial<RequestContext>): void;
   chat(body: ChatBody): AICall<ChatCompletion | ChatStream>;
   embeddings(body: EmbeddingBody): AICall<EmbeddingResponse>;
 }
 
-export type Enter = (req: Request, res: Response) => GatewayVisit;
-type Handle = (visit: GatewayVisit, req: Request, res: Response) => void | Promise<void>;
+export type OpenRequest = (req: Request, res: Response) => GatewayRequest;
+type GatewayHandler = (visit: GatewayRequest, req: Request, res: Response) => void | Promise<void>;
 
 /** OpenAI's API over one balancer. The options have been checked. */
-export function gatewayRouter(balancer: Balancer, options: Required<GatewayOptions>, enter: Enter): Router {
+export function gatewayRouter(
+  balancer: Balancer,
+  options: Required<GatewayOptions>,
+  openRequest: OpenRequest,
+): Router {
   const { authenticate, maxBodyBytes, headerDelayMs } = options;
   const readBody = bodyReader(maxBodyBytes);
 
-  const visited = (handle: Handle): RequestHandler => {
+  const withRequest = (handle: GatewayHandler): RequestHandler => {
     const serve = async (req: Request, res: Response): Promise<void> => {
-      const visit = enter(req, res);
-      res.setHeader('x-request-id', visit.requestId);
-      visit.narrow(await identify(req, authenticate));
-      await handle(visit, req, res);
+      const request = openRequest(req, res);
+      res.setHeader('x-request-id', request.requestId);
+      request.overrideContext(await authenticateRequest(req, authenticate));
+      await handle(request, req, res);
     };
     // Express 4 does not catch a rejection.
     return (req, res, next) => void serve(req, res).catch(next);
@@ -47,7 +51,7 @@ export function gatewayRouter(balancer: Balancer, options: Required<GatewayOptio
   router
     .route('/chat/completions')
     .post(
-      visited(async (visit, req, res) => {
+      withRequest(async (visit, req, res) => {
         const body = (await readBody(req, res)) as ChatBody;
         const call = visit.chat(body);
         if ((body as ChatBody | undefined)?.stream === true) {
@@ -55,36 +59,38 @@ export function gatewayRouter(balancer: Balancer, options: Required<GatewayOptio
         } else await sendWhole(res, call);
       }),
     )
-    .all(visited(onlyTakes('POST')));
+    .all(withRequest(methodNotAllowed('POST')));
   router
     .route('/embeddings')
     .post(
-      visited(async (visit, req, res) => {
+      withRequest(async (visit, req, res) => {
         await sendWhole(res, visit.embeddings((await readBody(req, res)) as EmbeddingBody));
       }),
     )
-    .all(visited(onlyTakes('POST')));
+    .all(withRequest(methodNotAllowed('POST')));
   router
     .route('/models')
-    .get(visited((_visit, _req, res) => sendJson(res, 200, { object: 'list', data: listModels(balancer) })))
-    .all(visited(onlyTakes('GET')));
+    .get(
+      withRequest((_visit, _req, res) => sendJson(res, 200, { object: 'list', data: listModels(balancer) })),
+    )
+    .all(withRequest(methodNotAllowed('GET')));
   router
     .route('/models/:id')
-    .get(visited((_visit, req, res) => sendJson(res, 200, findModel(balancer, String(req.params.id)))))
-    .all(visited(onlyTakes('GET')));
+    .get(withRequest((_visit, req, res) => sendJson(res, 200, findModel(balancer, String(req.params.id)))))
+    .all(withRequest(methodNotAllowed('GET')));
   router.use(
-    visited((_visit, req) => {
-      throw unknownUrl(req);
+    withRequest((_visit, req) => {
+      throw unknownUrlError(req);
     }),
   );
-  router.use(answerFailure);
+  router.use(gatewayErrorHandler);
   return router;
 }
 
-function onlyTakes(allowed: string): Handle {
+function methodNotAllowed(allowed: string): GatewayHandler {
   return (_visit, req, res) => {
     res.setHeader('allow', allowed);
-    throw wrongMethod(req, allowed);
+    throw methodNotAllowedError(req, allowed);
   };
 }
 
@@ -95,7 +101,7 @@ async function sendWhole<T>(res: Response, call: AICall<T>): Promise<void> {
 }
 
 async function sendStream(res: Response, call: AICall<ChatStream>, headerDelayMs: number): Promise<void> {
-  const started = call.then(wholeOrBroken);
+  const started = call.then(withoutRestarts);
   if (headerDelayMs === Infinity) await started;
   await pipeChatStream(res, started, {
     headerDelayMs,

@@ -15,9 +15,9 @@ export interface BreakerTicket {
    * Never rejects.
    * @param probeMs The longest it may last.
    */
-  turn(probeMs: number): Promise<boolean> | undefined;
+  acquireProbeLock(probeMs: number): Promise<boolean> | undefined;
   /** The answer has begun. A probe has told what it was asked: a long stream must not hold the breaker half-open. */
-  begun(): void;
+  started(): void;
   /** The first word counts: an attempt judged for its silence is not judged again when it ends. */
   end(outcome: Outcome): void;
 }
@@ -29,17 +29,17 @@ const JITTER = 0.25;
  * Why it opened or closed: by what our own attempts showed; because its probe ended without showing anything; on the
  * word of another process; or by hand.
  */
-export type Cause = 'shown' | 'unknown' | 'told' | 'by-hand';
+export type BreakerCause = 'shown' | 'unknown' | 'told' | 'by-hand';
 
 export interface BreakerListeners {
   /** @param stepMs The rest before jitter: a probe that fails doubles it. */
-  onOpen?(restMs: number, cause: Cause, stepMs: number): void;
+  onOpen?(openMs: number, cause: BreakerCause, stepMs: number): void;
   onHalfOpen?(): void;
-  onClose?(cause: Cause): void;
+  onClose?(cause: BreakerCause): void;
 }
 
 /** An opening that another process tells of has to end at least so much later to change one of our own. */
-const LEAST_LONGER_MS = 50;
+const MIN_EXTENSION_MS = 50;
 
 /**
  * One opossum breaker behind our own rules. An attempt is told to it when it ends, not when it starts, because calls in
@@ -55,32 +55,32 @@ export class Breaker {
   readonly #turn: ProbeTurn | undefined;
   #consecutive = 0;
   /** The rest of the next opening, before jitter. */
-  #restMs = 0;
+  #openMs = 0;
   #reopensAt = 0;
   #closedAt = -Infinity;
-  #probing = false;
+  #isProbing = false;
   /** A probe was let in that has to wait for its turn before it is sent. */
-  #unsent = false;
-  #cause: Cause = 'shown';
+  #isProbeUnsent = false;
+  #cause: BreakerCause = 'shown';
   /** It was open already when another's word opened it for longer: no change of state. */
-  #isLonger = false;
+  #isExtension = false;
   /** Counts openings and closings: an attempt that began before one says nothing of the time after it. */
   #epoch = 0;
-  #shut = false;
+  #isShutDown = false;
 
   constructor(
     name: string,
     options: BreakerOptions,
     listeners: BreakerListeners = {},
     random: () => number = Math.random,
-    turn?: ProbeTurn,
+    probeLock?: ProbeTurn,
   ) {
-    this.#turn = turn;
+    this.#turn = probeLock;
     this.#options = options;
     this.#listeners = listeners;
     this.#random = random;
     this.#name = name;
-    this.#circuit = this.#fresh();
+    this.#circuit = this.#createCircuit();
   }
 
   get state(): BreakerState {
@@ -93,13 +93,13 @@ export class Breaker {
   }
 
   /** Whether an attempt may go through now. While half-open, one probe at a time may, of all the cluster's. */
-  get admits(): boolean {
-    if (this.#shut) return false;
-    return this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#probing && !this.#turn?.isTheirs);
+  get canEnter(): boolean {
+    if (this.#isShutDown) return false;
+    return this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#isProbing && !this.#turn?.isTheirs);
   }
 
   /** Milliseconds until a probe may go out; 0 unless open. */
-  opensInMs(now: number): number {
+  msUntilProbe(now: number): number {
     return this.#circuit.isOpen ? Math.max(0, this.#reopensAt - now) : 0;
   }
 
@@ -114,22 +114,22 @@ export class Breaker {
   enter(): BreakerTicket {
     let probe = this.#circuit.isHalfOpen;
     if (probe) {
-      this.#probing = true;
-      this.#unsent = this.#turn !== undefined;
+      this.#isProbing = true;
+      this.#isProbeUnsent = this.#turn !== undefined;
     }
     let epoch = this.#epoch;
     let ended = false;
     return {
-      turn: (probeMs) => {
-        const turn = this.#turn;
-        if (!probe || !turn || ended) return undefined;
+      acquireProbeLock: (probeMs) => {
+        const probeLock = this.#turn;
+        if (!probe || !probeLock || ended) return undefined;
         if (epoch !== this.#epoch) return this.#isClosed ? undefined : Promise.resolve(false);
-        this.#unsent = false;
-        return this.#takeTurn(turn, probeMs);
+        this.#isProbeUnsent = false;
+        return this.#acquireProbeLock(probeLock, probeMs);
       },
-      begun: () => {
+      started: () => {
         if (!probe || ended || epoch !== this.#epoch) return;
-        this.#probeEnded('success');
+        this.#finishProbe('success');
         // From here on an attempt like any other.
         probe = false;
         epoch = this.#epoch;
@@ -138,12 +138,12 @@ export class Breaker {
         if (ended) return;
         ended = true;
         if (epoch !== this.#epoch) return;
-        if (probe && this.#unsent && outcome === 'neutral') {
-          this.#letGo();
+        if (probe && this.#isProbeUnsent && outcome === 'neutral') {
+          this.#abandonProbe();
         } else if (probe) {
-          this.#probeEnded(outcome);
+          this.#finishProbe(outcome);
         } else if (this.#circuit.isClosed) {
-          this.#attemptEnded(outcome);
+          this.#recordAttempt(outcome);
         }
       },
     };
@@ -165,28 +165,28 @@ export class Breaker {
    * rest is at most the next of our own: what we have no evidence of doesn't start with the longest.
    * False where it changes nothing: our own probe is under way and will tell, or it is open for as long already.
    */
-  openAsTold(restMs: number, stepMs: number): boolean {
-    if (this.#shut || this.#isProbeSent) return false;
+  openOnReport(openMs: number, stepMs: number): boolean {
+    if (this.#isShutDown || this.#isProbeSent) return false;
     const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
-    const longest = this.#circuit.isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#restMs * 2);
-    const rest = Math.min(longest, Math.max(1, restMs));
-    const isLonger = this.#circuit.isOpen;
-    if (isLonger && performance.now() + rest <= this.#reopensAt + LEAST_LONGER_MS) return false;
-    const least = this.#circuit.isClosed ? resetTimeoutMs : this.#restMs;
-    const step = Math.min(longest, Math.max(least, stepMs));
+    const maxOpenMs = this.#circuit.isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#openMs * 2);
+    const cappedMs = Math.min(maxOpenMs, Math.max(1, openMs));
+    const isExtension = this.#circuit.isOpen;
+    if (isExtension && performance.now() + cappedMs <= this.#reopensAt + MIN_EXTENSION_MS) return false;
+    const minStepMs = this.#circuit.isClosed ? resetTimeoutMs : this.#openMs;
+    const step = Math.min(maxOpenMs, Math.max(minStepMs, stepMs));
     // opossum sets its timer only when it opens anew.
-    if (isLonger) this.#renew();
-    this.#restMs = step;
-    this.#circuit.restMs = rest;
-    this.#isLonger = isLonger;
+    if (isExtension) this.#replaceCircuit();
+    this.#openMs = step;
+    this.#circuit.resetTimeoutMs = cappedMs;
+    this.#isExtension = isExtension;
     this.#cause = 'told';
     this.#circuit.open();
     return true;
   }
 
   /** Closes it on another process's word. False where it is closed. */
-  closeAsTold(): boolean {
-    if (this.#shut || this.#circuit.isClosed) return false;
+  closeOnReport(): boolean {
+    if (this.#isShutDown || this.#circuit.isClosed) return false;
     this.#close('told');
     return true;
   }
@@ -198,13 +198,13 @@ export class Breaker {
 
   /** Stops its timers. It lets nothing through afterwards. */
   shutdown(): void {
-    this.#shut = true;
+    this.#isShutDown = true;
     this.#epoch++;
     this.#turn?.end();
     this.#circuit.shutdown();
   }
 
-  #attemptEnded(outcome: Outcome): void {
+  #recordAttempt(outcome: Outcome): void {
     if (outcome === 'neutral') return;
     this.#circuit.report(outcome);
     if (outcome === 'success') {
@@ -216,32 +216,32 @@ export class Breaker {
   }
 
   get #isClosed(): boolean {
-    return !this.#shut && this.#circuit.isClosed;
+    return !this.#isShutDown && this.#circuit.isClosed;
   }
 
   get #isProbeSent(): boolean {
-    return this.#probing && !this.#unsent && !this.#turn?.isAsking;
+    return this.#isProbing && !this.#isProbeUnsent && !this.#turn?.isAsking;
   }
 
-  async #takeTurn(turn: ProbeTurn, probeMs: number): Promise<boolean> {
+  async #acquireProbeLock(probeLock: ProbeTurn, probeMs: number): Promise<boolean> {
     const epoch = this.#epoch;
-    const isOurs = await turn.take(probeMs);
+    const isOurs = await probeLock.take(probeMs);
     // What has closed meanwhile may be asked like any other.
     if (epoch !== this.#epoch) return this.#isClosed;
     if (isOurs) return true;
-    this.#letGo();
+    this.#abandonProbe();
     return false;
   }
 
   /** The probe was not sent, so that its end says nothing: the next one may ask. */
-  #letGo(): void {
+  #abandonProbe(): void {
     this.#epoch++;
-    this.#probing = false;
-    this.#unsent = false;
+    this.#isProbing = false;
+    this.#isProbeUnsent = false;
   }
 
-  #probeEnded(outcome: Outcome): void {
-    this.#probing = false;
+  #finishProbe(outcome: Outcome): void {
+    this.#isProbing = false;
     if (outcome === 'success') {
       this.#close('shown');
       return;
@@ -249,72 +249,72 @@ export class Breaker {
     if (outcome === 'failure') {
       this.#cause = 'shown';
       this.#consecutive++;
-      this.#prepareRest(Math.min(this.#options.maxResetTimeoutMs, this.#restMs * 2));
+      this.#setResetTimeout(Math.min(this.#options.maxResetTimeoutMs, this.#openMs * 2));
     } else {
       // Nothing was learnt: rest as long as before, then probe again.
       this.#cause = 'unknown';
-      this.#prepareRest(this.#restMs);
+      this.#setResetTimeout(this.#openMs);
     }
     this.#circuit.open();
   }
 
-  #prepareRest(ms: number): void {
-    this.#restMs = ms;
-    this.#circuit.restMs = this.#jittered(ms);
+  #setResetTimeout(ms: number): void {
+    this.#openMs = ms;
+    this.#circuit.resetTimeoutMs = this.#withJitter(ms);
   }
 
-  #close(cause: Cause): void {
+  #close(cause: BreakerCause): void {
     this.#consecutive = 0;
     if (this.#circuit.isClosed) return;
     this.#cause = cause;
     this.#circuit.close();
   }
 
-  #opened(): void {
-    const { restMs } = this.#circuit;
-    this.#reopensAt = performance.now() + restMs;
-    const isLonger = this.#isLonger;
-    this.#isLonger = false;
-    this.#moved((cause) => {
-      if (!isLonger) this.#listeners.onOpen?.(restMs, cause, this.#restMs);
+  #onOpened(): void {
+    const { resetTimeoutMs: resetTimeoutMs } = this.#circuit;
+    this.#reopensAt = performance.now() + resetTimeoutMs;
+    const isExtension = this.#isExtension;
+    this.#isExtension = false;
+    this.#onTransition((cause) => {
+      if (!isExtension) this.#listeners.onOpen?.(resetTimeoutMs, cause, this.#openMs);
     });
   }
 
-  #closed(): void {
+  #onClosed(): void {
     this.#closedAt = performance.now();
-    this.#renew();
-    this.#moved((cause) => this.#listeners.onClose?.(cause));
+    this.#replaceCircuit();
+    this.#onTransition((cause) => this.#listeners.onClose?.(cause));
   }
 
   /** It has another state: what began before is of the past. */
-  #moved(tell: (cause: Cause) => void): void {
+  #onTransition(notify: (cause: BreakerCause) => void): void {
     const cause = this.#cause;
     this.#cause = 'shown';
     this.#epoch++;
-    this.#probing = false;
-    this.#unsent = false;
-    tell(cause);
+    this.#isProbing = false;
+    this.#isProbeUnsent = false;
+    notify(cause);
     // The turn goes back after the news of what the probe has shown went out: who has the next one knows.
     this.#turn?.end();
   }
 
-  #renew(): void {
+  #replaceCircuit(): void {
     this.#circuit.shutdown();
-    this.#circuit = this.#fresh();
+    this.#circuit = this.#createCircuit();
   }
 
-  #fresh(): Circuit {
+  #createCircuit(): Circuit {
     const circuit = new Circuit(this.#name, this.#options, {
-      onOpen: () => this.#opened(),
+      onOpen: () => this.#onOpened(),
       onHalfOpen: () => this.#listeners.onHalfOpen?.(),
-      onClose: () => this.#closed(),
+      onClose: () => this.#onClosed(),
     });
-    this.#restMs = this.#options.resetTimeoutMs;
-    circuit.restMs = this.#jittered(this.#restMs);
+    this.#openMs = this.#options.resetTimeoutMs;
+    circuit.resetTimeoutMs = this.#withJitter(this.#openMs);
     return circuit;
   }
 
-  #jittered(ms: number): number {
+  #withJitter(ms: number): number {
     return ms * (1 - JITTER * this.#random());
   }
 }

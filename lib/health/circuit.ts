@@ -62,11 +62,11 @@ export class Circuit {
   }
 
   /** How long it rests when it opens next, in milliseconds. */
-  get restMs(): number {
+  get resetTimeoutMs(): number {
     return this.#options.resetTimeout;
   }
 
-  set restMs(ms: number) {
+  set resetTimeoutMs(ms: number) {
     this.#options.resetTimeout = Math.max(1, ms);
   }
 

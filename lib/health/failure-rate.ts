@@ -5,25 +5,25 @@ const DECAY_MS = 10_000;
 const FORGOTTEN_MS = 20_000;
 
 /** The recent share of hard failures: a running average that sinks towards a floor while nothing is known. */
-export class FailureShare {
-  #share = FLOOR;
+export class FailureRate {
+  #rate = FLOOR;
   #at = performance.now();
 
   value(now: number): number {
-    if (this.#share === FLOOR) return FLOOR;
+    if (this.#rate === FLOOR) return FLOOR;
     const age = Math.max(0, now - this.#at);
     if (age >= FORGOTTEN_MS) return FLOOR;
-    return FLOOR + (this.#share - FLOOR) * Math.exp(-age / DECAY_MS);
+    return FLOOR + (this.#rate - FLOOR) * Math.exp(-age / DECAY_MS);
   }
 
-  add(failed: boolean, now: number): void {
+  add(isFailure: boolean, now: number): void {
     const before = this.value(now);
-    this.#share = before + GAIN * ((failed ? 1 : 0) - before);
+    this.#rate = before + GAIN * ((isFailure ? 1 : 0) - before);
     this.#at = now;
   }
 
   /** The endpoint has recovered: what was before says nothing of it now. */
   reset(): void {
-    this.#share = FLOOR;
+    this.#rate = FLOOR;
   }
 }

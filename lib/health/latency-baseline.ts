@@ -3,13 +3,13 @@ import type { LatencyProfile } from '../models/profile';
 /** One step of the median, in log space. Larger ones chase the load. */
 const STEP = 0.025;
 /** Without this much output, the time of a token can't be told from noise. */
-const LEAST_OUTPUT = 8;
+const MIN_OUTPUT_TOKENS = 8;
 
 /**
  * What a call takes on an endpoint at rest: starts at the model's profile and follows the median of what is observed.
  * A median, because one call in a hundred takes many times as long.
  */
-export class LatencyPrior {
+export class LatencyBaseline {
   #firstTokenMs: number;
   #msPerPromptToken: number;
   #msPerOutputToken: number;
@@ -36,7 +36,7 @@ export class LatencyPrior {
 
   /** @param observedMs From the first token to the last. */
   learnOutput(outputTokens: number, observedMs: number): void {
-    if (outputTokens < LEAST_OUTPUT) return;
+    if (outputTokens < MIN_OUTPUT_TOKENS) return;
     this.#msPerOutputToken *= stepTowards(observedMs, outputTokens * this.#msPerOutputToken);
   }
 

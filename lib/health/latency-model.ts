@@ -1,82 +1,82 @@
 import type { LatencyProfile } from '../models/profile';
-import { LatencyPrior } from './latency-baseline';
-import { Slowness } from './latency-ratio';
+import { LatencyBaseline } from './latency-baseline';
+import { LatencyRatio } from './latency-ratio';
 
 /** What a prediction is made from. */
-export interface Size {
+export interface CallSize {
   readonly promptTokens: number;
   readonly expectedOutputTokens: number;
 }
 
-export interface Expectation {
+export interface LatencyPrediction {
   readonly firstTokenMs: number;
   readonly totalMs: number;
 }
 
 /** Fewer observations than this are no evidence against an endpoint. */
-const EVIDENCE = 5;
+const MIN_OBSERVATIONS = 5;
 
 /** Predicts what a call will take on one endpoint: its prior times how slow the endpoint is now. */
 export class LatencyModel {
-  readonly #prior: LatencyPrior;
-  readonly #slowness = new Slowness();
+  readonly #baseline: LatencyBaseline;
+  readonly #latencyRatio = new LatencyRatio();
 
   constructor(profile: LatencyProfile) {
-    this.#prior = new LatencyPrior(profile);
+    this.#baseline = new LatencyBaseline(profile);
   }
 
   /** Whether enough has been seen to hold a prediction against the endpoint. */
-  get isProven(): boolean {
-    return this.#slowness.samples >= EVIDENCE;
+  get hasEvidence(): boolean {
+    return this.#latencyRatio.samples >= MIN_OBSERVATIONS;
   }
 
   /** How many times slower than at rest it answers now. */
-  slow(inFlight: number, now: number): number {
-    return this.#slowness.ratio(inFlight, now);
+  ratio(inFlight: number, now: number): number {
+    return this.#latencyRatio.ratio(inFlight, now);
   }
 
-  expect(size: Size, inFlight: number, now: number): Expectation {
+  predict(size: CallSize, inFlight: number, now: number): LatencyPrediction {
     return {
       firstTokenMs: this.firstTokenMs(size, inFlight, now),
       totalMs: this.totalMs(size, inFlight, now),
     };
   }
 
-  firstTokenMs({ promptTokens }: Size, inFlight: number, now: number): number {
-    return this.slow(inFlight, now) * this.#prior.firstTokenMs(promptTokens);
+  firstTokenMs({ promptTokens }: CallSize, inFlight: number, now: number): number {
+    return this.ratio(inFlight, now) * this.#baseline.firstTokenMs(promptTokens);
   }
 
-  totalMs({ promptTokens, expectedOutputTokens }: Size, inFlight: number, now: number): number {
-    return this.slow(inFlight, now) * this.#prior.totalMs(promptTokens, expectedOutputTokens);
+  totalMs({ promptTokens, expectedOutputTokens }: CallSize, inFlight: number, now: number): number {
+    return this.ratio(inFlight, now) * this.#baseline.totalMs(promptTokens, expectedOutputTokens);
   }
 
   /** What the output of a call will take whose first token took so long. */
-  outputMs(size: Size, firstTokenMs: number): number {
-    const atRest = this.#prior.firstTokenMs(size.promptTokens);
-    const output = this.#prior.totalMs(size.promptTokens, size.expectedOutputTokens) - atRest;
-    return output * Math.max(1, firstTokenMs / atRest);
+  outputMs(size: CallSize, firstTokenMs: number): number {
+    const baselineMs = this.#baseline.firstTokenMs(size.promptTokens);
+    const recordOutput = this.#baseline.totalMs(size.promptTokens, size.expectedOutputTokens) - baselineMs;
+    return recordOutput * Math.max(1, firstTokenMs / baselineMs);
   }
 
-  sent(call: object, size: Size, stream: boolean, now: number): void {
+  recordSent(call: object, size: CallSize, stream: boolean, now: number): void {
     const { promptTokens, expectedOutputTokens } = size;
     const expected = stream
-      ? this.#prior.firstTokenMs(promptTokens)
-      : this.#prior.totalMs(promptTokens, expectedOutputTokens);
-    this.#slowness.sent(call, expected, now);
+      ? this.#baseline.firstTokenMs(promptTokens)
+      : this.#baseline.totalMs(promptTokens, expectedOutputTokens);
+    this.#latencyRatio.addPending(call, expected, now);
   }
 
-  firstToken(call: object, promptTokens: number, ms: number, inFlight: number, now: number): void {
-    this.#slowness.settled(call);
-    this.#slowness.observe(ms / this.#prior.firstTokenMs(promptTokens), inFlight, now);
-    this.#prior.learnFirstToken(promptTokens, ms);
+  recordFirstToken(call: object, promptTokens: number, ms: number, inFlight: number, now: number): void {
+    this.#latencyRatio.removePending(call);
+    this.#latencyRatio.observe(ms / this.#baseline.firstTokenMs(promptTokens), inFlight, now);
+    this.#baseline.learnFirstToken(promptTokens, ms);
   }
 
   /** A stream has ended: its tokens took so long after the first. */
-  output(outputTokens: number, ms: number): void {
-    this.#prior.learnOutput(outputTokens, ms);
+  recordOutput(outputTokens: number, ms: number): void {
+    this.#baseline.learnOutput(outputTokens, ms);
   }
 
-  whole(
+  recordAnswer(
     call: object,
     promptTokens: number,
     outputTokens: number,
@@ -84,12 +84,12 @@ export class LatencyModel {
     inFlight: number,
     now: number,
   ): void {
-    this.#slowness.settled(call);
-    this.#slowness.observe(ms / this.#prior.totalMs(promptTokens, outputTokens), inFlight, now);
-    this.#prior.learnTotal(promptTokens, outputTokens, ms);
+    this.#latencyRatio.removePending(call);
+    this.#latencyRatio.observe(ms / this.#baseline.totalMs(promptTokens, outputTokens), inFlight, now);
+    this.#baseline.learnTotal(promptTokens, outputTokens, ms);
   }
 
-  ended(call: object): void {
-    this.#slowness.settled(call);
+  finish(call: object): void {
+    this.#latencyRatio.removePending(call);
   }
 }

@@ -7,14 +7,14 @@ const VARIANCE_PRIOR = 9;
 /** The most that load alone may add to, or take from, the ratio. */
 const MAX_LOAD_TERM = 8;
 const MIN_LOAD_TERM = -0.5;
-const LEAST = 0.3;
+const MIN_RATIO = 0.3;
 /** How often the calls that are overdue are looked through. */
-const OVERDUE_EVERY_MS = 50;
+const OVERDUE_SCAN_MS = 50;
 
 /** A call counts as overdue when it is so many times as old as usual, */
-const OVERDUE_FROM = 1.5;
+const OVERDUE_THRESHOLD = 1.5;
 /** and it is taken to last so many times its age in the end. */
-const STILL_TO_COME = 1.5;
+const OVERDUE_EXTRAPOLATION = 1.5;
 /** It is news: it counts as so many older observations. */
 const OVERDUE_WEIGHT = 3;
 
@@ -30,7 +30,7 @@ interface Pending {
  * slope. Calls that are overdue count already, as slow as they are old: what is learnt only at completion is learnt one
  * service time too late.
  */
-export class Slowness {
+export class LatencyRatio {
   #at = performance.now();
   #weight = 0;
   #y = 0;
@@ -42,9 +42,9 @@ export class Slowness {
   #overdueSum = 0;
   #overdueCount = 0;
   #samples = 0;
-  #askedAt = Number.NaN;
-  #askedOf = 0;
-  #answer = 1;
+  #cachedAt = Number.NaN;
+  #cachedInFlight = 0;
+  #cachedRatio = 1;
 
   /** How many observations there have been. */
   get samples(): number {
@@ -52,18 +52,18 @@ export class Slowness {
   }
 
   /** A call was sent; its first sign of life is expected after so long. */
-  sent(call: object, expectedMs: number, now: number): void {
+  addPending(call: object, expectedMs: number, now: number): void {
     this.#pending.set(call, { since: now, expectedMs: Math.max(1, expectedMs) });
   }
 
   /** It showed life, or has ended without. */
-  settled(call: object): void {
+  removePending(call: object): void {
     this.#pending.delete(call);
   }
 
   observe(ratio: number, inFlight: number, now: number): void {
     if (!Number.isFinite(ratio) || ratio <= 0) return;
-    this.#askedAt = Number.NaN;
+    this.#cachedAt = Number.NaN;
     this.#decay(now);
     // One call in a hundred takes many times as long: it must not pass for the state of the endpoint.
     const y = Math.min(ratio, 20);
@@ -77,21 +77,21 @@ export class Slowness {
 
   /** The ratio to expect of a call sent now, beside `inFlight` others. One moment's answer is worked out once. */
   ratio(inFlight: number, now: number): number {
-    if (now !== this.#askedAt || inFlight !== this.#askedOf) {
-      this.#askedAt = now;
-      this.#askedOf = inFlight;
-      this.#answer = this.#ratio(inFlight, now);
+    if (now !== this.#cachedAt || inFlight !== this.#cachedInFlight) {
+      this.#cachedAt = now;
+      this.#cachedInFlight = inFlight;
+      this.#cachedRatio = this.#ratio(inFlight, now);
     }
-    return this.#answer;
+    return this.#cachedRatio;
   }
 
   #ratio(inFlight: number, now: number): number {
-    this.#lookThroughPending(now);
+    this.#scanOverdue(now);
     const keep = Math.exp(-Math.max(0, now - this.#at) / MEMORY_MS);
     const weight = this.#weight * keep;
     const base =
       (this.#y * keep + this.#overdueSum + PRIOR_WEIGHT) / (weight + this.#overdueCount + PRIOR_WEIGHT);
-    return Math.max(LEAST, base + this.#loadTerm(inFlight, weight, keep));
+    return Math.max(MIN_RATIO, base + this.#loadTerm(inFlight, weight, keep));
   }
 
   #loadTerm(inFlight: number, weight: number, keep: number): number {
@@ -104,8 +104,8 @@ export class Slowness {
     return Math.min(MAX_LOAD_TERM, Math.max(MIN_LOAD_TERM, slope * (inFlight + 1 - meanN)));
   }
 
-  #lookThroughPending(now: number): void {
-    if (now - this.#overdueAt < OVERDUE_EVERY_MS) return;
+  #scanOverdue(now: number): void {
+    if (now - this.#overdueAt < OVERDUE_SCAN_MS) return;
     this.#overdueAt = now;
     this.#overdueSum = 0;
     this.#overdueCount = 0;
@@ -113,8 +113,8 @@ export class Slowness {
     const usual = this.#weight > 0 ? Math.max(1, this.#y / this.#weight) : 1;
     for (const { since, expectedMs } of this.#pending.values()) {
       const age = (now - since) / expectedMs;
-      if (age <= OVERDUE_FROM * usual) continue;
-      this.#overdueSum += OVERDUE_WEIGHT * Math.min(20, STILL_TO_COME * age);
+      if (age <= OVERDUE_THRESHOLD * usual) continue;
+      this.#overdueSum += OVERDUE_WEIGHT * Math.min(20, OVERDUE_EXTRAPOLATION * age);
       this.#overdueCount += OVERDUE_WEIGHT;
     }
   }

@@ -4,7 +4,7 @@ const DECAY_MS = 10_000;
 /**
  * Peak EWMA, as Finagle's load balancer has it: a slower answer counts at once and whole, a faster one bit by bit.
  */
-export class PeakLatency {
+export class PeakEwma {
   #ms = 0;
   #at = performance.now();
 

@@ -38,22 +38,22 @@ function limitConnect(agent: HttpAgent, ready: 'connect' | 'secureConnect', conn
   const create = patched.createConnection.bind(agent);
   patched.createConnection = (options, callback) => {
     const socket = create(options, callback) as Socket | undefined;
-    if (socket) guard(socket, ready, connectMs);
+    if (socket) enforceConnectTimeout(socket, ready, connectMs);
     return socket;
   };
 }
 
-function guard(socket: Socket, ready: string, connectMs: number): void {
-  const judge = (): void => {
+function enforceConnectTimeout(socket: Socket, ready: string, connectMs: number): void {
+  const check = (): void => {
     // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
     afterPendingIO(() => {
-      if (!settled) socket.destroy(connectTimeout(connectMs));
+      if (!isSettled) socket.destroy(connectTimeout(connectMs));
     });
   };
-  let settled = false;
-  const timer = startTimer(judge, connectMs);
+  let isSettled = false;
+  const timer = startTimer(check, connectMs);
   const settle = (): void => {
-    settled = true;
+    isSettled = true;
     clearTimeout(timer);
     socket.removeListener(ready, settle);
     socket.removeListener('close', settle);

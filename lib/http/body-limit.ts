@@ -5,7 +5,7 @@ import { AxiosError } from 'axios';
  * A body of at most so many bytes. axios's own limit would put a generator around the body of a stream: one that can't
  * be closed while it waits, so that an upstream that holds the connection open would keep it.
  */
-export class BoundedBody implements AsyncIterable<Uint8Array> {
+export class LimitedBody implements AsyncIterable<Uint8Array> {
   readonly #body: Readable;
   readonly #maxBytes: number;
 

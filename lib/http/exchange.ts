@@ -3,17 +3,17 @@ import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
-import { badAnswer } from '../failure/bad-answer';
+import { classifyBadAnswer } from '../failure/classify-bad-answer';
 import { classifyError } from '../failure/classify-error';
+import { classifyStreamError } from '../failure/classify-stream-error';
 import type { FailureDetail } from '../failure/detail';
-import { classifyStreamError } from '../failure/stream-error';
 import type { Dialect, DialectCall, HttpHeaders } from '../provider/dialect';
-import type { LimitReading } from '../provider/rate-limit-headers';
+import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
-import { readChatEvents } from '../stream/chat-events';
+import { readChatEvents } from '../stream/chat-event-reader';
 import { usageIn } from '../stream/chunk-facts';
 import { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from '../stream/stream-errors';
-import { LimitTimer } from './progress-timeout';
+import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
 
 /** Of an error's body, this much is read: enough for any message. */
@@ -25,7 +25,7 @@ export class UpstreamFailure extends Error {
   constructor(
     readonly detail: FailureDetail,
     /** Headers had arrived, so the upstream may have charged for it. */
-    readonly answered: boolean,
+    readonly isAnswered: boolean,
     readonly reading?: LimitReading,
   ) {
     super(detail.message);
@@ -69,22 +69,24 @@ export async function exchangeWhole(
   call: Call,
   options: ExchangeOptions,
 ): Promise<WholeAnswer> {
-  const attempt = new Attempt(parts, options);
+  const exchange = new Exchange(parts, options);
   try {
-    const answer = await attempt.send(call);
-    const body = await attempt.readText(answer, options.maxResponseBytes);
+    const answer = await exchange.send(call);
+    const body = await exchange.readText(answer, options.maxResponseBytes);
     const http = { status: answer.status, headers: answer.headers, body };
     try {
       const data = parts.dialect.answer(http);
-      return { data, usage: usageIn(data), reading: attempt.reading };
+      return { data, usage: usageIn(data), reading: exchange.reading };
     } catch {
       const kind = call.operation;
-      throw attempt.failure(badAnswer(http, kind) ?? badAnswerDetail('the answer could not be read'));
+      throw exchange.failure(
+        classifyBadAnswer(http, kind) ?? badAnswerDetail('the answer could not be read'),
+      );
     }
   } catch (error) {
-    throw attempt.toFailure(error);
+    throw exchange.toFailure(error);
   } finally {
-    attempt.end();
+    exchange.end();
   }
 }
 
@@ -94,57 +96,57 @@ export async function exchangeStream(
   call: Call,
   options: ExchangeOptions,
 ): Promise<StreamedAnswer> {
-  const attempt = new Attempt(parts, options);
+  const exchange = new Exchange(parts, options);
   try {
-    const answer = await attempt.send(call);
+    const answer = await exchange.send(call);
     if (!isEventStream(answer.headers)) {
-      const body = await attempt.readText(answer, MAX_ERROR_BYTES);
+      const body = await exchange.readText(answer, MAX_ERROR_BYTES);
       const http = { status: answer.status, headers: answer.headers, body };
-      throw attempt.failure(
-        badAnswer(http) ?? badAnswerDetail('a whole answer where a stream was asked for'),
+      throw exchange.failure(
+        classifyBadAnswer(http) ?? badAnswerDetail('a whole answer where a stream was asked for'),
       );
     }
-    const events = attempt.events(call, answer);
+    const events = exchange.events(call, answer);
     const first: ChatEvent[] = [];
     for (;;) {
-      const next = await attempt.until(events.next());
+      const next = await exchange.awaitStep(events.next());
       if (next.done) break;
       first.push(next.value);
-      if (next.value.content || next.value.finish) break;
+      if (next.value.hasContent || next.value.hasFinishReason) break;
     }
-    attempt.stopTimer();
+    exchange.stopTimer();
     return {
       first,
-      rest: attempt.rest(call, events),
-      reading: attempt.reading,
-      abort: () => attempt.end(),
+      rest: exchange.rest(call, events),
+      reading: exchange.reading,
+      abort: () => exchange.end(),
     };
   } catch (error) {
-    const failure = attempt.toFailure(error);
-    attempt.end();
+    const failure = exchange.toFailure(error);
+    exchange.end();
     throw failure;
   }
 }
 
 /** One request under its limits: whatever happens, it settles, and its socket is closed or drained. */
-class Attempt {
+class Exchange {
   readonly #parts: ExchangeParts;
   readonly #abort = new AbortController();
   readonly #caller: CallSignal;
   readonly #onCallerAbort = (): void => this.#abort.abort();
-  readonly #timer: LimitTimer;
+  readonly #timer: ProgressTimeout;
   /** Rejects the step that is awaited. One at a time: a race against one promise would keep every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
-  #limit: string | undefined;
-  #answered = false;
-  #streaming = false;
+  #timeoutMessage: string | undefined;
+  #isAnswered = false;
+  #isStreaming = false;
   reading: LimitReading | undefined;
 
   constructor(parts: ExchangeParts, options: ExchangeOptions) {
     this.#parts = parts;
     this.#caller = options.signal;
-    this.#timer = new LimitTimer(() => {
-      this.#limit = this.#streaming
+    this.#timer = new ProgressTimeout(() => {
+      this.#timeoutMessage = this.#isStreaming
         ? `nothing within the stall limit of the stream`
         : `no answer within ${Math.round(options.limitMs)} ms`;
       this.#abort.abort();
@@ -160,21 +162,21 @@ class Attempt {
   /** Resolves with a 2xx answer whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    const key = await this.#key();
-    const request = dialect.request(dialectCall(call), { ...settings, apiKey: key });
-    const answer = await this.until(transport.send(request, call.stream, this.#abort.signal));
-    this.#answered = true;
+    const resolveKey = await this.#resolveKey();
+    const request = dialect.request(dialectCall(call), { ...settings, apiKey: resolveKey });
+    const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
+    this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
     if (answer.status >= 200 && answer.status < 300) return answer;
     const body = await this.readText(answer, MAX_ERROR_BYTES);
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
   }
 
-  async #key(): Promise<string | undefined> {
+  async #resolveKey(): Promise<string | undefined> {
     const { apiKey } = this.#parts.settings;
     if (typeof apiKey !== 'function') return apiKey;
     try {
-      return await this.until(Promise.resolve(apiKey()));
+      return await this.awaitStep(Promise.resolve(apiKey()));
     } catch (error) {
       // What the app's own function throws may hold anything.
       throw this.#abort.signal.aborted
@@ -188,7 +190,7 @@ class Attempt {
     let size = 0;
     const iterator = answer.body[Symbol.asyncIterator]();
     for (;;) {
-      const next = await this.until(iterator.next());
+      const next = await this.awaitStep(iterator.next());
       if (next.done) break;
       parts.push(next.value);
       size += next.value.byteLength;
@@ -214,15 +216,15 @@ class Attempt {
   /** What follows the first content: the stall limit runs only while the upstream owes us an event. */
   async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
     const { stallMs } = this.#parts.settings.timeouts;
-    this.#streaming = true;
-    let whole = false;
+    this.#isStreaming = true;
+    let isWhole = false;
     try {
       for (;;) {
         this.#timer.start(Math.max(1, Math.min(stallMs, call.deadlineAt - performance.now())));
-        const next = await this.until(events.next());
+        const next = await this.awaitStep(events.next());
         this.#timer.stop();
         if (next.done) {
-          whole = true;
+          isWhole = true;
           return;
         }
         yield next.value;
@@ -231,7 +233,7 @@ class Attempt {
       throw this.toFailure(error);
     } finally {
       // A whole stream's socket is kept for the next call: its reader has seen the end.
-      if (whole) this.#release();
+      if (isWhole) this.#release();
       else this.end();
     }
   }
@@ -241,7 +243,7 @@ class Attempt {
   }
 
   /** An adapter that ignores the signal must not hold us. */
-  until<T>(step: Promise<T>): Promise<T> {
+  awaitStep<T>(step: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
       step.then(resolve, reject);
@@ -250,12 +252,13 @@ class Attempt {
   }
 
   failure(detail: FailureDetail): UpstreamFailure {
-    return new UpstreamFailure(detail, this.#answered, this.reading);
+    return new UpstreamFailure(detail, this.#isAnswered, this.reading);
   }
 
   toFailure(error: unknown): UpstreamFailure {
     if (error instanceof UpstreamFailure) return error;
-    if (this.#limit !== undefined) return this.failure({ class: 'timeout', message: this.#limit });
+    if (this.#timeoutMessage !== undefined)
+      return this.failure({ class: 'timeout', message: this.#timeoutMessage });
     if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller left' });
     if (error instanceof UpstreamStreamError) {
       return this.failure(

@@ -6,14 +6,14 @@ import { afterPendingIO, startTimer, type Timer } from '../util/timers';
  * When our own event loop has stalled, the timer fires late and what arrived meanwhile is still unread. So a fired
  * timer lets the loop poll I/O once more before it judges: our own stall fails nobody.
  */
-export class LimitTimer {
-  readonly #onLimit: () => void;
+export class ProgressTimeout {
+  readonly #onTimeout: () => void;
   #timer: Timer | undefined;
   #limitMs = Infinity;
   #since = 0;
 
-  constructor(onLimit: () => void) {
-    this.#onLimit = onLimit;
+  constructor(onTimeout: () => void) {
+    this.#onTimeout = onTimeout;
   }
 
   /** Starts anew with this limit; Infinity stops it. */
@@ -38,25 +38,25 @@ export class LimitTimer {
 
   #arm(ms: number): void {
     const timer = startTimer(() => {
-      if (this.#left() > 0) this.#arm(this.#left());
-      else afterPendingIO(() => this.#judge(timer));
+      if (this.#remainingMs() > 0) this.#arm(this.#remainingMs());
+      else afterPendingIO(() => this.#check(timer));
     }, ms);
     this.#timer = timer;
   }
 
-  #judge(timer: Timer): void {
+  #check(timer: Timer): void {
     // Stopped or started anew meanwhile: a second timer beside the new one could never be stopped.
     if (this.#timer !== timer) return;
-    const left = this.#left();
-    if (left > 0) {
-      this.#arm(left);
+    const remainingMs = this.#remainingMs();
+    if (remainingMs > 0) {
+      this.#arm(remainingMs);
       return;
     }
     this.stop();
-    this.#onLimit();
+    this.#onTimeout();
   }
 
-  #left(): number {
+  #remainingMs(): number {
     return this.#since + this.#limitMs - performance.now();
   }
 }

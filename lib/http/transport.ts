@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import axios, { type AxiosInstance, type AxiosProxyConfig, type AxiosRequestConfig } from 'axios';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
 import { type Agents, createAgents } from './agents';
-import { BoundedBody } from './body-limit';
+import { LimitedBody } from './body-limit';
 
 /** What an upstream answered, its body unread. */
 export interface TransportAnswer {
@@ -61,7 +61,7 @@ export class Transport {
     return {
       status: answer.status,
       headers: answer.headers as HttpHeaders,
-      body: iterable(answer.data, maxResponseBytes),
+      body: toIterable(answer.data, maxResponseBytes),
     };
   }
 
@@ -83,8 +83,8 @@ export class Transport {
 }
 
 /** An adapter of the app's may answer with a string or bytes in place of a stream. */
-function iterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
-  if (data instanceof Readable) return new BoundedBody(data, maxBytes);
+function toIterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
+  if (data instanceof Readable) return new LimitedBody(data, maxBytes);
   if (typeof data === 'string') return once(Buffer.from(data));
   return data instanceof Uint8Array ? once(data) : (data as AsyncIterable<Uint8Array>);
 }

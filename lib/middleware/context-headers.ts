@@ -3,16 +3,16 @@ import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { badRequest } from '../errors';
 
-const number = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
+const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
 
 /** The headers that may carry a part of the context, and how each is read. */
 const HEADERS = {
   'x-ai-priority': (text: string): Partial<RequestContext> => ({
-    priority: number(text) as RequestContext['priority'],
+    priority: parseNumber(text) as RequestContext['priority'],
   }),
   'x-ai-type': (text: string): Partial<RequestContext> => ({ type: text as RequestContext['type'] }),
-  'x-ai-max-latency-ms': (text: string): Partial<RequestContext> => ({ maxLatencyMs: number(text) }),
-  'x-ai-max-cost-per-1k': (text: string): Partial<RequestContext> => ({ maxCostPer1k: number(text) }),
+  'x-ai-max-latency-ms': (text: string): Partial<RequestContext> => ({ maxLatencyMs: parseNumber(text) }),
+  'x-ai-max-cost-per-1k': (text: string): Partial<RequestContext> => ({ maxCostPer1k: parseNumber(text) }),
 };
 
 export type ContextHeader = keyof typeof HEADERS;

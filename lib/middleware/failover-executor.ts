@@ -2,8 +2,8 @@ import type { RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
 import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
-import { definedOnly } from '../config/endpoint';
-import { goLive, requestState } from './request-ai';
+import { omitUndefined } from '../config/resolve-endpoint';
+import { bindToResponse, requestState } from './request-ai';
 
 /** Defaults for the calls of a request; a call's own options come over them. */
 export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'>;
@@ -16,11 +16,11 @@ export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks
  */
 export function failoverExecutor(balancer: Balancer, options: FailoverExecutorOptions = {}): RequestHandler {
   checkCallOptions(options);
-  const defaults = definedOnly(options);
+  const defaults = omitUndefined(options);
   return function failoverExecutorMiddleware(req, res, next) {
     const state = requestState(req, balancer);
     Object.assign(state.defaults, defaults);
-    goLive(state, res);
+    bindToResponse(state, res);
     next();
   };
 }

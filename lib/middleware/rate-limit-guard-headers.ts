@@ -5,46 +5,46 @@ import type { LimitName, LimitState } from '../tenant/limits';
 const MAX_INTEGER = 999_999_999_999_999;
 
 /** The unit a limit is told in, and how many of it make one. Integers only: dollars go by the millionth. */
-const UNITS: Record<LimitName, { unit: string; perOne: number }> = {
-  requests: { unit: 'requests', perOne: 1 },
-  tokens: { unit: 'tokens', perOne: 1 },
-  dollars: { unit: 'micro-usd', perOne: 1e6 },
+const UNITS: Record<LimitName, { unit: string; scale: number }> = {
+  requests: { unit: 'requests', scale: 1 },
+  tokens: { unit: 'tokens', scale: 1 },
+  dollars: { unit: 'micro-usd', scale: 1e6 },
 };
 
 /**
  * Tells the limits by draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` and `RateLimit`. Without a partition
  * key: it would tell who is counted together with whom.
  */
-export function tellLimits(res: Response, guard: string, states: readonly LimitState[]): void {
+export function setRateLimitHeaders(res: Response, guard: string, states: readonly LimitState[]): void {
   if (res.headersSent || states.length === 0) return;
   const policies = states.map(({ name, limit, windowSeconds }) => {
-    const { unit, perOne } = UNITS[name];
-    const quota = integer(limit * perOne);
+    const { unit, scale: perOne } = UNITS[name];
+    const quota = toStructuredInteger(limit * perOne);
     // Requests are the default unit.
-    const told = name === 'requests' ? '' : `;qu="${unit}"`;
-    return `"${guard}-${name}";q=${quota};w=${windowSeconds}${told}`;
+    const unitParameter = name === 'requests' ? '' : `;qu="${unit}"`;
+    return `"${guard}-${name}";q=${quota};w=${windowSeconds}${unitParameter}`;
   });
   const levels = states.map(({ name, remaining, resetMs }) => {
-    const left = integer(remaining * UNITS[name].perOne);
+    const left = toStructuredInteger(remaining * UNITS[name].scale);
     return `"${guard}-${name}";r=${left};t=${Math.ceil(resetMs / 1_000)}`;
   });
-  setMembers(res, 'RateLimit-Policy', guard, policies);
-  setMembers(res, 'RateLimit', guard, levels);
+  replaceMembers(res, 'RateLimit-Policy', guard, policies);
+  replaceMembers(res, 'RateLimit', guard, levels);
 }
 
 /** Replaces the guard's own members and keeps those of others. */
-function setMembers(res: Response, field: string, guard: string, members: readonly string[]): void {
+function replaceMembers(res: Response, field: string, guard: string, members: readonly string[]): void {
   const present = res.getHeader(field);
   const others = (Array.isArray(present) ? present : [present ?? ''])
     .flatMap((value) => String(value).split(/,\s*/))
-    .filter((member) => member !== '' && !isOf(guard, member));
+    .filter((member) => member !== '' && !isMemberOfGuard(guard, member));
   res.setHeader(field, [...others, ...members].join(', '));
 }
 
-function isOf(guard: string, member: string): boolean {
+function isMemberOfGuard(guard: string, member: string): boolean {
   return (Object.keys(UNITS) as LimitName[]).some((name) => member.startsWith(`"${guard}-${name}"`));
 }
 
-function integer(value: number): number {
+function toStructuredInteger(value: number): number {
   return Math.min(MAX_INTEGER, Math.max(0, Math.floor(value)));
 }

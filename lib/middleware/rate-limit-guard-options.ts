@@ -1,8 +1,8 @@
 import type { Request } from 'express';
 import type { Balancer } from '../balancer/balancer';
 import type { Priority } from '../call/context';
-import { configError, type Fault, faultAt, shapeFaults } from '../config/config-errors';
-import { callable, leaf, options, withMethods } from '../config/validators';
+import { configError, type Fault, faultAt, schemaFaults } from '../config/config-errors';
+import { callable, options, validator, withMethods } from '../config/validators';
 import type { Limit, TenantLimitOptions } from '../tenant/limits';
 import type { RedisClient } from '../tenant/limits-redis';
 
@@ -27,30 +27,33 @@ export interface RateLimitGuardOptions extends TenantLimitOptions {
 }
 
 const NAME = /^[\w.-]{1,64}$/;
-const MOST_USD = 1_000_000;
+const MAX_USD = 1_000_000;
 
-const amount = (expected: string, most: number) =>
-  leaf<Limit>(
+const limitValidator = (expected: string, max: number) =>
+  validator<Limit>(
     expected,
     (value) =>
       typeof value === 'function' ||
-      (typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= most),
+      (typeof value === 'number' && Number.isFinite(value) && value > 0 && value <= max),
   ).optional();
 
 const SCHEMA = options({
-  rpm: amount('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
-  tpm: amount('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
-  usdPerDay: amount(`a finite number above 0, at most ${MOST_USD}, or a function of the tenant`, MOST_USD),
+  rpm: limitValidator('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
+  tpm: limitValidator('a finite number above 0, or a function of the tenant', Number.MAX_VALUE),
+  usdPerDay: limitValidator(
+    `a finite number above 0, at most ${MAX_USD}, or a function of the tenant`,
+    MAX_USD,
+  ),
   tenant: callable('a function of the request').optional(),
   priority: callable('a function of the request').optional(),
   redis: withMethods('an ioredis client', 'defineCommand', 'multi').optional(),
-  name: leaf<string>(
+  name: validator<string>(
     'a string of 1 to 64 letters, digits, "_", "." or "-"',
     (value) => typeof value === 'string' && NAME.test(value),
   ).optional(),
 });
 
-const namesOf = new WeakMap<Balancer, Set<string>>();
+const guardNames = new WeakMap<Balancer, Set<string>>();
 
 /**
  * Checks the options and gives the guard its name.
@@ -61,30 +64,30 @@ export function checkGuardOptions(
   balancer: Balancer,
   given: RateLimitGuardOptions,
 ): RateLimitGuardOptions & { readonly name: string } {
-  const shapes = SCHEMA.safeParse(given);
-  if (shapes.error) throw guardError(shapeFaults(given, shapes.error.issues).map(withoutAddress));
-  const names = namesOf.get(balancer) ?? new Set<string>();
-  namesOf.set(balancer, names);
+  const parsed = SCHEMA.safeParse(given);
+  if (parsed.error) throw guardConfigError(schemaFaults(given, parsed.error.issues).map(redactRedisAddress));
+  const names = guardNames.get(balancer) ?? new Set<string>();
+  guardNames.set(balancer, names);
   if (given.name !== undefined && names.has(given.name)) {
-    throw guardError([faultAt(given, ['name'], 'a name that no other guard of this balancer has')]);
+    throw guardConfigError([faultAt(given, ['name'], 'a name that no other guard of this balancer has')]);
   }
-  const name = given.name ?? freeName(names);
+  const name = given.name ?? nextFreeName(names);
   names.add(name);
   return { ...given, name };
 }
 
 /** The address of a Redis holds its password. */
-function withoutAddress(fault: Fault): Fault {
+function redactRedisAddress(fault: Fault): Fault {
   return fault.path[0] === 'redis' && fault.got.startsWith('"')
     ? { ...fault, got: 'a string (not shown)' }
     : fault;
 }
 
-function guardError(faults: readonly Fault[]): Error {
+function guardConfigError(faults: readonly Fault[]): Error {
   return configError(faults.map((fault) => ({ ...fault, path: ['guard', ...fault.path] })));
 }
 
-function freeName(names: ReadonlySet<string>): string {
+function nextFreeName(names: ReadonlySet<string>): string {
   let name = 'ai';
   for (let count = 2; names.has(name); count++) name = `ai-${count}`;
   return name;

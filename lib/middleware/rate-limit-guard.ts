@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { type Balancer, SIDE_STORE, STORE_NEWS } from '../balancer/balancer';
+import { type Balancer, REPORT_STORE_STATE, SHARED_STORE } from '../balancer/balancer';
 import type { CallGate } from '../call/call-hooks';
 import { configError } from '../config/config-errors';
 import { type AiBalancerError, retryAfterHeader } from '../errors';
@@ -7,8 +7,8 @@ import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
 import { lineOver } from '../tenant/limits-redis-line';
+import { GuardedRequest } from './guarded-request';
 import { checkGuardOptions, type RateLimitGuardOptions } from './rate-limit-guard-options';
-import { Visit } from './rate-limit-guard-visit';
 import { type RequestState, requestState } from './request-ai';
 
 export type { RateLimitGuardOptions } from './rate-limit-guard-options';
@@ -32,7 +32,7 @@ export function rateLimitGuard(balancer: Balancer, options: RateLimitGuardOption
   const guard = new Guard(balancer, options);
   const handler: RequestHandler = function rateLimitGuardMiddleware(req, res, next) {
     // Express 4 does not catch a rejection.
-    guard.atDoor(req, res).then((refused) => {
+    guard.check(req, res).then((refused) => {
       if (!refused) next();
       else if (res.headersSent) next(refused);
       else sendRefusal(res, refused);
@@ -49,7 +49,7 @@ export function guardCalls(
 ): RequestHandler {
   const guard = typeof options === 'function' ? guardOf(balancer, options) : new Guard(balancer, options);
   return function rateLimitGuardMiddleware(req, res, next) {
-    guard.visit(req, res);
+    guard.guardedRequest(req, res);
     next();
   };
 }
@@ -58,7 +58,7 @@ class Guard {
   readonly balancer: Balancer;
   readonly #options: RateLimitGuardOptions & { readonly name: string };
   readonly #limits: TenantLimits;
-  readonly #visits = new WeakMap<RequestState, Visit>();
+  readonly #guardedRequests = new WeakMap<RequestState, GuardedRequest>();
 
   constructor(balancer: Balancer, options: RateLimitGuardOptions) {
     this.balancer = balancer;
@@ -66,19 +66,19 @@ class Guard {
     this.#limits = new TenantLimits(this.#options, countersOf(balancer, this.#options));
   }
 
-  async atDoor(req: Request, res: Response): Promise<AiBalancerError | undefined> {
-    return this.visit(req, res).atDoor();
+  async check(req: Request, res: Response): Promise<AiBalancerError | undefined> {
+    return this.guardedRequest(req, res).check();
   }
 
-  visit(req: Request, res: Response): Visit {
+  guardedRequest(req: Request, res: Response): GuardedRequest {
     const state = requestState(req, this.balancer);
-    const known = this.#visits.get(state);
+    const known = this.#guardedRequests.get(state);
     if (known) return known;
-    const visit = new Visit({ req, res, state, options: this.#options, limits: this.#limits });
-    this.#visits.set(state, visit);
-    state.beforeCall.push(visit.suggest);
-    state.gate = both(state.gate, visit);
-    return visit;
+    const guarded = new GuardedRequest({ req, res, state, options: this.#options, limits: this.#limits });
+    this.#guardedRequests.set(state, guarded);
+    state.beforeCall.push(guarded.identify);
+    state.hooks = chainHooks(state.hooks, guarded);
+    return guarded;
   }
 }
 
@@ -87,14 +87,14 @@ function countersOf(
   balancer: Balancer,
   { redis, name }: Pick<RateLimitGuardOptions, 'redis'> & { readonly name: string },
 ): Counters {
-  const store = balancer[SIDE_STORE];
+  const store = balancer[SHARED_STORE];
   const line = redis ? lineOver(redis) : store;
   if (line === undefined) return memoryCounters();
   const prefix = redis || !store ? 'ai-balancer' : store.prefix;
   return redisCounters({
     line,
     prefix: `${prefix}:guard:${name}`,
-    onOutage: (isDown, error) => balancer[STORE_NEWS](name, isDown, error),
+    onOutage: (isDown, error) => balancer[REPORT_STORE_STATE](name, isDown, error),
   });
 }
 
@@ -111,7 +111,7 @@ function guardOf(balancer: Balancer, handler: RequestHandler): Guard {
 }
 
 /** Guards stand one behind the other: a call must pass all, and is charged by each that let it in. */
-function both(first: CallGate | undefined, second: CallGate): CallGate {
+function chainHooks(first: CallGate | undefined, second: CallGate): CallGate {
   return {
     async admit(call) {
       await first?.admit?.(call);

@@ -9,7 +9,7 @@ import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { CallGate } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
-import { definedOnly } from '../config/endpoint';
+import { omitUndefined } from '../config/resolve-endpoint';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
 
@@ -49,57 +49,57 @@ export interface RequestState {
   readonly ai: RequestAi;
   context: RequestContext;
   /** The names in the context that were said, not worked out. */
-  saysType: boolean;
-  saysPriority: boolean;
+  hasStatedType: boolean;
+  hasStatedPriority: boolean;
   /** The guards', asked before each call. */
-  gate: CallGate | undefined;
+  hooks: CallGate | undefined;
   /** What is worked out when a call is made and no sooner, such as from `req.user`. May throw. */
   readonly beforeCall: (() => void)[];
   defaults: CallOptions;
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
-  leaving: LinkedAbort | undefined;
+  responseAbort: LinkedAbort | undefined;
 }
 
 /** Across copies of this package: its middlewares may come from several. */
 const STATE = Symbol.for('express-ai-balancer.request');
-type Carrier = { [STATE]?: RequestState };
+type RequestWithState = { [STATE]?: RequestState };
 
 /** The state of a request, made by whichever middleware comes first; another balancer starts anew. */
 export function requestState(req: Request, balancer: Balancer): RequestState {
-  const carrier = req as Request & Carrier;
-  const existing = carrier[STATE];
+  const holder = req as Request & RequestWithState;
+  const existing = holder[STATE];
   if (existing?.balancer === balancer) return existing;
   const state: RequestState = {
     balancer,
     request: req,
     context: { requestId: requestIdOf(req), type: 'chat', priority: 3 },
-    saysType: false,
-    saysPriority: false,
+    hasStatedType: false,
+    hasStatedPriority: false,
     beforeCall: [],
-    gate: undefined,
+    hooks: undefined,
     defaults: {},
-    leaving: undefined,
+    responseAbort: undefined,
     ai: {} as RequestAi,
   };
-  Object.assign(state, { ai: createAi(state) });
-  carrier[STATE] = state;
+  Object.assign(state, { ai: createRequestAi(state) });
+  holder[STATE] = state;
   req.ai = state.ai;
   return state;
 }
 
 /** Lays a part over the request's context. */
-export function narrowContext(state: RequestState, part: Partial<RequestContext>): void {
-  state.context = { ...state.context, ...definedOnly(part) };
-  state.saysType ||= part.type !== undefined;
-  state.saysPriority ||= part.priority !== undefined;
+export function overrideContext(state: RequestState, part: Partial<RequestContext>): void {
+  state.context = { ...state.context, ...omitUndefined(part) };
+  state.hasStatedType ||= part.type !== undefined;
+  state.hasStatedPriority ||= part.priority !== undefined;
 }
 
 /** Lays a part under what was said of the request. */
-export function suggestContext(
+export function setContextDefaults(
   state: RequestState,
   { tenant, priority }: Pick<Partial<RequestContext>, 'tenant' | 'priority'>,
 ): void {
-  const { context, saysPriority } = state;
+  const { context, hasStatedPriority: saysPriority } = state;
   state.context = {
     ...(tenant === undefined ? {} : { tenant }),
     ...context,
@@ -108,10 +108,10 @@ export function suggestContext(
 }
 
 /** Makes `req.ai` live and ties it to the response: when that closes unfinished, the calls are aborted. */
-export function goLive(state: RequestState, res: Response): void {
-  if (state.leaving) return;
+export function bindToResponse(state: RequestState, res: Response): void {
+  if (state.responseAbort) return;
   const leaving = new LinkedAbort();
-  state.leaving = leaving;
+  state.responseAbort = leaving;
   // 'close' of the request comes with every request; that of the response, unfinished, only when the caller left.
   const onClose = (): void => {
     if (!res.writableFinished) leaving.abort();
@@ -120,9 +120,9 @@ export function goLive(state: RequestState, res: Response): void {
   else res.once('close', onClose);
 }
 
-function createAi(state: RequestState): RequestAi {
+function createRequestAi(state: RequestState): RequestAi {
   const { balancer } = state;
-  const idempotencyKeys = keysOf(state.request);
+  const idempotencyKeys = generateIdempotencyKeys(state.request);
   const merged = (own: CallOptions | undefined): CallOptions => {
     // What can't be merged is refused by its name.
     if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own)))
@@ -130,15 +130,15 @@ function createAi(state: RequestState): RequestAi {
     const { type, ...context } = state.context;
     return {
       ...context,
-      ...(state.saysType ? { type } : {}),
+      ...(state.hasStatedType ? { type } : {}),
       ...idempotencyKeys.next().value,
       ...state.defaults,
-      ...definedOnly(own),
+      ...omitUndefined(own),
     };
   };
   const run = (operation: Operation, body: unknown, own: CallOptions | undefined): AICall<never> => {
-    const { leaving, gate } = state;
-    if (!leaving) return refusedCall(notLive());
+    const { responseAbort: leaving, hooks: gate } = state;
+    if (!leaving) return refusedCall(notLiveError());
     try {
       for (const prepare of state.beforeCall) prepare();
     } catch (error) {
@@ -158,13 +158,14 @@ function createAi(state: RequestState): RequestAi {
 }
 
 /** A key for each call of a request, from its header: the same ones, in their order, when the request comes again. */
-function* keysOf(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
+function* generateIdempotencyKeys(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
   const given = String(req.headers['idempotency-key'] ?? '');
   const key = given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
-  for (let nth = 1; ; nth++) yield key === '' ? {} : { idempotencyKey: nth === 1 ? key : `${key} ${nth}` };
+  for (let index = 1; ; index++)
+    yield key === '' ? {} : { idempotencyKey: index === 1 ? key : `${key} ${index}` };
 }
 
-function notLive(): AiBalancerError {
+function notLiveError(): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_CONFIG',
     'req.ai is not live: mount failoverExecutor(balancer) before this route',

@@ -4,7 +4,7 @@ import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { badRequest } from '../errors';
 import { type ContextHeader, checkAllowedHeaders, contextFromHeaders } from './context-headers';
-import { narrowContext, requestState } from './request-ai';
+import { overrideContext, requestState } from './request-ai';
 
 export interface SmartRouterOptions extends Partial<RequestContext> {
   /** Works out a part of the context from the request; over the fixed part. */
@@ -30,14 +30,14 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
     throw badRequest('context', 'expected a function of the request');
   }
   const apply = async (req: Request): Promise<void> => {
-    const said = await context?.(req);
-    if (said !== undefined) checkContext(said);
+    const derived = await context?.(req);
+    if (derived !== undefined) checkContext(derived);
     const state = requestState(req, balancer);
-    if (said !== undefined) narrowContext(state, said);
-    narrowContext(state, contextFromHeaders(req, allowHeaders));
+    if (derived !== undefined) overrideContext(state, derived);
+    overrideContext(state, contextFromHeaders(req, allowHeaders));
   };
   return function smartRouterMiddleware(req, _res, next) {
-    narrowContext(requestState(req, balancer), fixed);
+    overrideContext(requestState(req, balancer), fixed);
     if (!context && allowHeaders === false) {
       next();
       return;

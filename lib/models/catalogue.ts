@@ -4,7 +4,10 @@ import type { ModelProfile } from './profile';
 
 /** Profiles by base name: without a provider's prefix and without a date. Frozen. */
 export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
-  Object.entries({ ...CHAT_MODELS, ...EMBEDDING_MODELS }).map(([name, profile]) => [name, frozen(profile)]),
+  Object.entries({ ...CHAT_MODELS, ...EMBEDDING_MODELS }).map(([name, profile]) => [
+    name,
+    freezeProfile(profile),
+  ]),
 );
 
 /** Other spellings of catalogue names, as some providers write them. */
@@ -21,7 +24,7 @@ const SPELLINGS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What an unknown model starts with: figures in the middle, and no price, so that no cost ceiling lets it through. */
-const NEUTRAL: ModelProfile = frozen({
+const NEUTRAL: ModelProfile = freezeProfile({
   latency: { firstTokenMs: 600, msPerPromptToken: 0.06, msPerOutputToken: 15 },
   contextWindow: 128_000,
   quality: 0.75,
@@ -30,7 +33,7 @@ const NEUTRAL: ModelProfile = frozen({
   strengths: [],
 });
 
-const NEUTRAL_EMBEDDING: ModelProfile = frozen({
+const NEUTRAL_EMBEDDING: ModelProfile = freezeProfile({
   latency: { firstTokenMs: 150, msPerPromptToken: 0.02, msPerOutputToken: 0 },
   contextWindow: 8191,
   quality: 0.75,
@@ -48,15 +51,15 @@ export type ModelOverrides = Readonly<Record<string, Partial<ModelProfile>>>;
 export function profileOf(
   model: string,
   overrides: ModelOverrides = {},
-): { readonly profile: ModelProfile; readonly known: boolean } {
+): { readonly profile: ModelProfile; readonly isKnown: boolean } {
   const base = baseNameOf(model);
   const listed = CATALOGUE.get(base);
   const general = ownValue(overrides, base);
   const exact = base === model ? undefined : ownValue(overrides, model);
   const start = listed ?? (base.includes('embed') ? NEUTRAL_EMBEDDING : NEUTRAL);
   return {
-    profile: general || exact ? merged(start, general, exact) : start,
-    known: (listed ?? general ?? exact) !== undefined,
+    profile: general || exact ? mergeProfiles(start, general, exact) : start,
+    isKnown: (listed ?? general ?? exact) !== undefined,
   };
 }
 
@@ -72,17 +75,17 @@ function ownValue(overrides: ModelOverrides, name: string): Partial<ModelProfile
   return Object.hasOwn(overrides, name) ? overrides[name] : undefined;
 }
 
-function merged(start: ModelProfile, ...layers: (Partial<ModelProfile> | undefined)[]): ModelProfile {
+function mergeProfiles(start: ModelProfile, ...layers: (Partial<ModelProfile> | undefined)[]): ModelProfile {
   const result: Record<string, unknown> = { ...start };
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer ?? {}) as [string, unknown][]) {
       if (value !== undefined) result[key] = value;
     }
   }
-  return frozen(result as unknown as ModelProfile);
+  return freezeProfile(result as unknown as ModelProfile);
 }
 
-function frozen(profile: ModelProfile): ModelProfile {
+function freezeProfile(profile: ModelProfile): ModelProfile {
   for (const part of Object.values(profile) as unknown[]) Object.freeze(part);
   return Object.freeze(profile);
 }

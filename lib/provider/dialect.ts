@@ -1,7 +1,7 @@
 import type { ChatCompletion, ChatCompletionChunk, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { FailureDetail } from '../failure/detail';
-import type { LimitReading } from './rate-limit-headers';
+import type { LimitReading } from './rate-limits/rate-limit-headers';
 
 export interface HttpRequest {
   /** Joined to the endpoint's base URL. */

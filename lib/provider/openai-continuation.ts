@@ -1,6 +1,6 @@
 import type { ChatBody } from '../call/body';
 
-const GO_ON =
+const CONTINUE_PROMPT =
   'The connection broke while you were writing the answer above. Go on exactly where it ends, with the very next ' +
   'character. Repeat nothing of it, do not begin anew, and do not mention the interruption.';
 
@@ -16,7 +16,11 @@ export function openaiContinuation(body: ChatBody, textSoFar: string): ChatBody 
   if (messages.at(-1)?.role === 'assistant') return undefined;
   return {
     ...body,
-    messages: [...messages, { role: 'assistant', content: textSoFar }, { role: 'user', content: GO_ON }],
+    messages: [
+      ...messages,
+      { role: 'assistant', content: textSoFar },
+      { role: 'user', content: CONTINUE_PROMPT },
+    ],
   };
 }
 

@@ -2,7 +2,7 @@ import { classifyAnswer } from '../failure/classify-answer';
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from './dialect';
 import { readOpenAIAnswer } from './openai-answer';
 import { openaiContinuation } from './openai-continuation';
-import { readRateLimits } from './rate-limit-headers';
+import { readRateLimits } from './rate-limits/rate-limit-headers';
 
 /** OpenAI's wire format: the caller's body as it is, with the endpoint's model in it. */
 export const openaiDialect: Dialect = {

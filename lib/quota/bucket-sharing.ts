@@ -1,11 +1,11 @@
-import { OthersUse } from './peer-usage';
+import { PeerUsage } from './peer-usage';
 
 /** What other processes may hold or have used unseen, in milliseconds of the limit. */
-const DOUBT_MS = 500;
+const PEER_UNCERTAINTY_MS = 500;
 
 /** The other processes of a cluster, as one bucket of a shared quota sees them. Without a cluster there are none. */
-export class Company {
-  readonly #others = new OthersUse();
+export class BucketSharing {
+  readonly #peerUsage = new PeerUsage();
   #members = 0;
   #share = 1;
 
@@ -25,28 +25,28 @@ export class Company {
 
   setShare(share: number): void {
     this.#share = share;
-    this.#others.forget();
+    this.#peerUsage.reset();
   }
 
-  /** @param taken Units that are gone beyond what we reckoned with. */
-  observe(taken: number, now: number, limitRate: number): void {
-    this.#others.observe(taken, now, limitRate);
+  /** @param peerRate Units that are gone beyond what we reckoned with. */
+  observe(peerRate: number, now: number, limitRate: number): void {
+    this.#peerUsage.observe(peerRate, now, limitRate);
   }
 
   /** Units a millisecond that the others take of that rate. */
-  taken(rate: number): number {
+  peerRate(rate: number): number {
     // Whoever reckoned with less than its fair share would ask for less, and leave the rest to those who don't.
-    return Math.min(this.#others.rate, (1 - 1 / this.#members) * rate);
+    return Math.min(this.#peerUsage.rate, (1 - 1 / this.#members) * rate);
   }
 
   /** Of a difference to the provider's count, what can't be the doing of the other processes. */
-  certain(off: number, limitRate: number): number {
+  withoutPeerUsage(off: number, limitRate: number): number {
     if (this.#members <= 1) return off;
-    return Math.sign(off) * Math.max(0, Math.abs(off) - DOUBT_MS * limitRate);
+    return Math.sign(off) * Math.max(0, Math.abs(off) - PEER_UNCERTAINTY_MS * limitRate);
   }
 
   /** The others see the same headers: each process corrects its part of what is off. */
-  part(units: number): number {
+  ownCorrection(units: number): number {
     return units / Math.max(1, this.#members);
   }
 }

@@ -1,13 +1,13 @@
-import { Company } from './bucket-sharing';
-import { UnseenUse } from './external-usage';
+import { BucketSharing } from './bucket-sharing';
+import { ExternalUsage } from './external-usage';
 
 /** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
-const SAFETY = 0.98;
+const USABLE_SHARE = 0.98;
 /**
  * What is left in the bucket, in milliseconds of the limit: an event loop that stalls sends late what was taken in time,
  * closer to what comes after it. With the share above it bears stalls of 600 ms.
  */
-const LATE_MS = 400;
+const STALL_MARGIN_MS = 400;
 /** How far a refusal without headers lowers the rate, how often at most, and how fast that is forgotten. */
 const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
@@ -21,7 +21,7 @@ export interface BucketOptions {
 }
 
 /** What a bucket looked like when an attempt was sent: what a header of its answer is compared with. */
-export interface BucketMark {
+export interface BucketSnapshot {
   readonly at: number;
   readonly level: number;
   readonly corrections: number;
@@ -49,14 +49,14 @@ export class Bucket {
   /** Units a millisecond: worked out when one of its factors changes, because it is asked for at every decision. */
   #rate = 0;
   #slowedAt = -Infinity;
-  readonly #unseen = new UnseenUse();
-  readonly #company = new Company();
-  #shownDepthMs = 0;
+  readonly #externalRate = new ExternalUsage();
+  readonly #sharing = new BucketSharing();
+  #observedDepthMs = 0;
   readonly #onCorrected: (units: number) => void;
   /** When the attempt was sent whose answer was heeded last. */
-  #heardAt = -Infinity;
+  #lastSnapshotAt = -Infinity;
   /** When the provider last said a lower limit: the levels of earlier marks were on another scale. */
-  #scaledAt = -Infinity;
+  #limitLoweredAt = -Infinity;
 
   /** @param onCorrected Told by how much headers have shifted the level. */
   constructor(options: BucketOptions, onCorrected: (units: number) => void = () => undefined) {
@@ -74,7 +74,7 @@ export class Bucket {
 
   /** The limit a minute as the provider counts it, without our safety. */
   get providerLimit(): number {
-    return this.limit / SAFETY;
+    return this.limit / USABLE_SHARE;
   }
 
   /** Units a minute that are handed out at most. */
@@ -102,13 +102,13 @@ export class Bucket {
   }
 
   /** Units that are left in the bucket. */
-  get spare(): number {
-    return Math.max(this.#unseen.headroom, LATE_MS * this.#limitRate) * this.#company.share;
+  get headroom(): number {
+    return Math.max(this.#externalRate.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
   }
 
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
-  get shownDepthMs(): number {
-    return this.#shownDepthMs;
+  get observedDepthMs(): number {
+    return this.#observedDepthMs;
   }
 
   level(now: number): number {
@@ -119,7 +119,7 @@ export class Bucket {
   /** Milliseconds until `units` fit; 0 when they do now. A call larger than the depth starts on a full bucket. */
   waitMs(units: number, now: number): number {
     this.#refill(now);
-    const missing = Math.min(units + this.spare, this.#depth) - this.#level;
+    const missing = Math.min(units + this.headroom, this.#depth) - this.#level;
     // A billionth of the depth is rounding, not a missing unit.
     return missing <= this.#depth * 1e-9 ? 0 : missing / this.#rate;
   }
@@ -137,7 +137,7 @@ export class Bucket {
   }
 
   /** @param pending Of what was taken, what the provider may not have charged yet. */
-  mark(now: number, pending = 0): BucketMark {
+  snapshot(now: number, pending = 0): BucketSnapshot {
     return { at: now, level: this.level(now), corrections: this.#corrections, pending };
   }
 
@@ -147,28 +147,32 @@ export class Bucket {
    * heeded says nothing new. Whole where it takes, half where it gives; what the provider may not have charged yet is
    * not given.
    */
-  correct(mark: BucketMark, remaining: number, now: number): void {
+  correct(snapshot: BucketSnapshot, remaining: number, now: number): void {
     this.#refill(now);
-    if (mark.at < this.#heardAt) return;
-    if (mark.at <= this.#scaledAt) {
-      this.refusedAt(remaining, now);
+    if (snapshot.at < this.#lastSnapshotAt) return;
+    if (snapshot.at <= this.#limitLoweredAt) {
+      this.recordRefusalWithRemaining(remaining, now);
       return;
     }
-    this.#shown(remaining);
-    const off = this.#company.certain(this.#off(mark, remaining), this.#limitRate);
+    this.#raiseDepth(remaining);
+    const deviation = this.#sharing.withoutPeerUsage(this.#deviation(snapshot, remaining), this.#limitRate);
     // The share of the limit that is never used stays at the bottom of the bucket, where it guards the next call.
-    const missing = off < 0 ? off : Math.max(0, off - mark.pending - (this.providerLimit - this.limit));
-    this.#shift(this.#company.part(missing < 0 ? missing : missing / 2));
-    this.#learn(mark, missing);
+    const missing =
+      deviation < 0
+        ? deviation
+        : Math.max(0, deviation - snapshot.pending - (this.providerLimit - this.limit));
+    this.#shift(this.#sharing.ownCorrection(missing < 0 ? missing : missing / 2));
+    this.#learnExternalUsage(snapshot, missing);
   }
 
   /**
    * A refusal that says what was left: that, and no more, is left.
    * @param asked What the refused attempt had taken when the mark was made; it has been given back.
    */
-  refusedAt(remaining: number, now: number, mark?: BucketMark, asked = 0): void {
+  recordRefusalWithRemaining(remaining: number, now: number, snapshot?: BucketSnapshot, asked = 0): void {
     this.#refill(now);
-    if (mark && mark.at > this.#scaledAt) this.#learn(mark, Math.min(0, this.#off(mark, remaining - asked)));
+    if (snapshot && snapshot.at > this.#limitLoweredAt)
+      this.#learnExternalUsage(snapshot, Math.min(0, this.#deviation(snapshot, remaining - asked)));
     this.#shift(Math.min(0, remaining - this.#level));
   }
 
@@ -176,17 +180,17 @@ export class Bucket {
    * In a cluster: so many processes share the bucket, whose depth is this.
    * @param depthMs In milliseconds of the limit.
    */
-  setCompany(depthMs: number, members: number): void {
+  setSharing(depthMs: number, members: number): void {
     this.#refill(performance.now());
-    this.#company.setMembers(members);
+    this.#sharing.setMembers(members);
     this.#burstMs = depthMs;
     this.#setDepth();
   }
 
   /** In a cluster: the level is this. What it is off by is what other processes took. */
-  agree(level: number, now: number): void {
+  syncLevel(level: number, now: number): void {
     this.#refill(now);
-    if (this.#level < this.#depth) this.#company.observe(this.#level - level, now, this.#limitRate);
+    if (this.#level < this.#depth) this.#sharing.observe(this.#level - level, now, this.#limitRate);
     this.#level = Math.min(this.#depth, level);
     this.#setSlowdown(this.#slowdown);
   }
@@ -194,24 +198,24 @@ export class Bucket {
   /** In a cluster: this part of limit and depth is the process's own from now on; 1 is all of it. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
-    this.#company.setShare(share);
+    this.#sharing.setShare(share);
     this.#setSlowdown(this.#slowdown);
     this.#setDepth();
     this.#level = Math.min(this.#depth, level);
   }
 
   /** Follows a limit the provider says, where it is lower than the configured one. */
-  followLimit(said: number): void {
+  followLimit(statedLimit: number): void {
     const before = this.#limitShare;
-    this.#limitShare = Math.min(1, (said * SAFETY) / this.#limit);
-    if (this.#limitShare < before) this.#scaledAt = performance.now();
+    this.#limitShare = Math.min(1, (statedLimit * USABLE_SHARE) / this.#limit);
+    if (this.#limitShare < before) this.#limitLoweredAt = performance.now();
     this.#setSlowdown(this.#slowdown);
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
   }
 
   /** A refusal that no header explains: nothing is left, and the limit is lower than we thought. */
-  refused(now: number): void {
+  recordRefusal(now: number): void {
     this.#refill(now);
     this.#shift(Math.min(0, -this.#level));
     if (now - this.#slowedAt < SLOWDOWN_EVERY_MS) return;
@@ -224,28 +228,28 @@ export class Bucket {
   }
 
   /** A full bucket is deeper than we knew. */
-  #shown(remaining: number): void {
-    if (remaining <= this.#depth / this.#company.share) return;
-    this.#shownDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
+  #raiseDepth(remaining: number): void {
+    if (remaining <= this.#depth / this.#sharing.share) return;
+    this.#observedDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
     // In a cluster all hear of it, and raise the depth together.
-    if (!this.#company.isShared) this.#depth = Math.min(remaining, this.limit);
+    if (!this.#sharing.isShared) this.#depth = Math.min(remaining, this.limit);
   }
 
   /** How far the level was off what was left, beyond what has been corrected since. */
-  #off(mark: BucketMark, remaining: number): number {
-    return remaining - mark.level - (this.#corrections - mark.corrections);
+  #deviation(snapshot: BucketSnapshot, remaining: number): number {
+    return remaining - snapshot.level - (this.#corrections - snapshot.corrections);
   }
 
-  #learn(mark: BucketMark, missing: number): void {
-    const gapMs = mark.at - this.#heardAt;
+  #learnExternalUsage(snapshot: BucketSnapshot, missing: number): void {
+    const gapMs = snapshot.at - this.#lastSnapshotAt;
     if (gapMs < 0) return;
-    this.#heardAt = mark.at;
+    this.#lastSnapshotAt = snapshot.at;
     if (gapMs === Infinity) {
       // Nobody knows in what time the first difference came about.
-      this.#unseen.begin(this.#limitRate);
+      this.#externalRate.start(this.#limitRate);
       return;
     }
-    this.#unseen.observe(missing, gapMs, this.#limitRate);
+    this.#externalRate.observe(missing, gapMs, this.#limitRate);
     this.#setSlowdown(this.#slowdown);
   }
 
@@ -257,23 +261,23 @@ export class Bucket {
   }
 
   #setLimit({ limit, burstSeconds }: BucketOptions): void {
-    this.#limit = limit * SAFETY;
+    this.#limit = limit * USABLE_SHARE;
     this.#burstMs = burstSeconds * 1_000;
     this.#setDepth();
     this.#setSlowdown(this.#slowdown);
   }
 
   #setDepth(): void {
-    this.#depth = this.#limitRate * this.#burstMs * this.#company.share;
+    this.#depth = this.#limitRate * this.#burstMs * this.#sharing.share;
     this.#level = Math.min(this.#level, this.#depth);
   }
 
   #setSlowdown(slowdown: number): void {
     this.#slowdown = slowdown;
-    const rate = this.#limitRate * slowdown * this.#company.share;
+    const rate = this.#limitRate * slowdown * this.#sharing.share;
     // In a cluster the ledger's own refill counts: what others take of it shows in its answers.
-    const unseen = Math.min(this.#unseen.rate, UnseenUse.MOST_SHARE * rate);
-    this.#rate = rate - (this.#company.isShared ? this.#company.taken(rate) : unseen);
+    const externalUsage = Math.min(this.#externalRate.rate, ExternalUsage.MAX_SHARE * rate);
+    this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalUsage);
   }
 
   #refill(now: number): void {

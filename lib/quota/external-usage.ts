@@ -2,11 +2,11 @@
 const RATE_MEMORY_MS = 20_000;
 const HEADROOM_MEMORY_MS = 120_000;
 /** The next surprise may be so many times the last. */
-const CAUTION = 2;
+const SURPRISE_FACTOR = 2;
 /** Before anything is known, in milliseconds of the limit. */
 const FIRST_HEADROOM_MS = 2_000;
 /** The most headroom, in milliseconds of the limit. */
-const MOST_HEADROOM_MS = 6_000;
+const MAX_HEADROOM_MS = 6_000;
 
 /**
  * What the headers show that we did not see coming: another process on the same key, or a provider that counts
@@ -14,9 +14,9 @@ const MOST_HEADROOM_MS = 6_000;
  * every level so that the next surprise is no refusal. Both fade when the headers agree with us, so that alone on a key
  * nothing is lost.
  */
-export class UnseenUse {
+export class ExternalUsage {
   /** Others are never taken to use more than this share of a limit: something is always left to ask for. */
-  static readonly MOST_SHARE = 0.9;
+  static readonly MAX_SHARE = 0.9;
   #rate = 0;
   #headroom = 0;
 
@@ -31,7 +31,7 @@ export class UnseenUse {
   }
 
   /** The provider tells its count for the first time. */
-  begin(limitRate: number): void {
+  start(limitRate: number): void {
     this.#headroom = FIRST_HEADROOM_MS * limitRate;
   }
 
@@ -42,8 +42,8 @@ export class UnseenUse {
    */
   observe(missing: number, gapMs: number, limitRate: number): void {
     const gain = gapMs > 0 ? (1 - Math.exp(-gapMs / RATE_MEMORY_MS)) / gapMs : 1 / RATE_MEMORY_MS;
-    this.#rate = Math.min(UnseenUse.MOST_SHARE * limitRate, Math.max(0, this.#rate - gain * missing));
-    const surprise = Math.min(MOST_HEADROOM_MS * limitRate, Math.max(0, -CAUTION * missing));
+    this.#rate = Math.min(ExternalUsage.MAX_SHARE * limitRate, Math.max(0, this.#rate - gain * missing));
+    const surprise = Math.min(MAX_HEADROOM_MS * limitRate, Math.max(0, -SURPRISE_FACTOR * missing));
     this.#headroom = Math.max(surprise, this.#headroom * Math.exp(-gapMs / HEADROOM_MEMORY_MS));
   }
 }

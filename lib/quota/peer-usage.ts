@@ -1,9 +1,9 @@
 /** Time constant, in milliseconds: processes come and go within seconds. */
 const MEMORY_MS = 2_000;
-const MOST_SHARE = 0.9;
+const MAX_SHARE = 0.9;
 
 /** How fast the other processes of a cluster take from a bucket, as the ledger's answers show. */
-export class OthersUse {
+export class PeerUsage {
   #rate = 0;
   #at = -Infinity;
 
@@ -18,10 +18,10 @@ export class OthersUse {
     this.#at = now;
     if (gapMs === Infinity) return;
     const gain = (1 - Math.exp(-gapMs / MEMORY_MS)) / gapMs;
-    this.#rate = Math.min(MOST_SHARE * limitRate, Math.max(0, this.#rate + gain * taken));
+    this.#rate = Math.min(MAX_SHARE * limitRate, Math.max(0, this.#rate + gain * taken));
   }
 
-  forget(): void {
+  reset(): void {
     this.#rate = 0;
     this.#at = -Infinity;
   }

@@ -1,25 +1,25 @@
 import type { Hold } from '../cluster/quota-lease/grant-request';
 
 /** What a taking from a quota waits for: an answer for each limit that the process could not answer for itself. */
-export class QuotaHold {
-  readonly #parts = new Map<string, Hold>();
+export class PendingGrant {
+  readonly #requests = new Map<string, Hold>();
 
-  add(dimension: string, part: Hold): void {
-    this.#parts.set(dimension, part);
+  add(dimension: string, request: Hold): void {
+    this.#requests.set(dimension, request);
   }
 
   /** Resolves when every part has been answered: whether all of them were granted. Never rejects. */
-  async granted(): Promise<boolean> {
-    const answers = await Promise.all([...this.#parts.values()].map(({ answered }) => answered));
+  async waitUntilGranted(): Promise<boolean> {
+    const answers = await Promise.all([...this.#requests.values()].map(({ answered }) => answered));
     return answers.every((isGranted) => isGranted);
   }
 
   isRefused(dimension: string): boolean {
-    return this.#parts.get(dimension)?.state === 'refused';
+    return this.#requests.get(dimension)?.state === 'refused';
   }
 
   /** Waits no longer. What was waited for is as good as refused. */
   cancel(): void {
-    for (const part of this.#parts.values()) part.cancel();
+    for (const part of this.#requests.values()) part.cancel();
   }
 }

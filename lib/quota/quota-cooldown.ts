@@ -1,27 +1,27 @@
 import type { UpstreamFailure } from '../http/exchange';
-import type { LimitReading } from '../provider/rate-limit-headers';
+import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { Reservation } from './reservation';
 
 /** First rest after a 429 without Retry-After, in milliseconds, and the longest. */
-export const FIRST_REST_MS = 1_000;
-const MAX_REST_MS = 60_000;
+export const FIRST_COOLDOWN_MS = 1_000;
+const MAX_COOLDOWN_MS = 60_000;
 /** A Retry-After is stretched by up to this share, so that many waiters don't come back at once. */
-const REST_SPREAD = 0.1;
+const COOLDOWN_JITTER = 0.1;
 
 /** Rests the quotas of an attempt that got a 429: Retry-After, else the reset header, else ever longer. */
-export function restQuotas(reservation: Reservation, failure: UpstreamFailure, now: number): void {
+export function coolDownQuotas(reservation: Reservation, failure: UpstreamFailure, now: number): void {
   const { detail, reading } = failure;
-  const asked = detail.retryAfterMs ?? resetMs(reading);
-  const { quotas, marks, charge } = reservation;
+  const statedMs = detail.retryAfterMs ?? resetMs(reading);
+  const { quotas, snapshots: marks, cost: charge } = reservation;
   for (const [index, quota] of quotas.entries()) {
     const mark = marks[index];
     // The answers of one burst are one refusal: only one after a rest makes the next rest longer.
-    if (quota.restsUntil <= now) quota.refusals++;
-    const unasked = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(10, quota.refusals - 1));
-    const restMs = (asked ?? unasked) * (1 + REST_SPREAD * Math.random());
+    if (quota.cooldownUntil <= now) quota.refusals++;
+    const backoffMs = Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** Math.min(10, quota.refusals - 1));
+    const cooldownMs = (statedMs ?? backoffMs) * (1 + COOLDOWN_JITTER * Math.random());
     // Several answers of one burst: the latest end counts, an earlier one never shortens it.
-    quota.restsUntil = Math.max(quota.restsUntil, now + restMs);
-    quota.refused(reading, now, mark && { mark, charge });
+    quota.cooldownUntil = Math.max(quota.cooldownUntil, now + cooldownMs);
+    quota.recordRefusal(reading, now, mark && { snapshot: mark, cost: charge });
   }
 }
 

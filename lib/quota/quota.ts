@@ -1,30 +1,30 @@
 import type { Call } from '../call/call';
-import type { LimitReading, WindowReading } from '../provider/rate-limit-headers';
-import { Bucket, type BucketMark } from './bucket';
-import type { DayLimit } from './day-window';
-import { IN_MEMORY, type Ledger, type Ledgers } from './ledger';
+import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
+import { Bucket, type BucketSnapshot } from './bucket';
+import type { DayLimit } from './day-limit';
+import { IN_MEMORY, type Limiter, type LimiterStore } from './limiter';
 import type { QuotaLimits } from './options';
-import { QuotaHold } from './pending-grant';
+import { PendingGrant } from './pending-grant';
 
 /** What one attempt takes. */
-export interface Charge {
+export interface Cost {
   readonly input: number;
   readonly output: number;
 }
 
 /** The charges that a call may mean, by what the provider takes: made once a call, since many endpoints share them. */
-export interface Charges {
+export interface CostEstimate {
   /** With max_tokens, where the caller sets it. */
-  readonly most: Charge;
-  readonly expected: Charge;
+  readonly max: Cost;
+  readonly expected: Cost;
 }
 
 /** What an attempt of the call could take from a quota. */
-export function chargesOf(call: Call): Charges {
+export function estimateQuotaCost(call: Call): CostEstimate {
   const input = call.promptTokens;
   const most = call.maxOutputTokens ?? call.expectedOutputTokens;
   return {
-    most: { input, output: most },
+    max: { input, output: most },
     expected: { input, output: Math.min(most, call.expectedOutputTokens) },
   };
 }
@@ -32,10 +32,10 @@ export function chargesOf(call: Call): Charges {
 type Dimension = 'requests' | 'tokens' | 'input' | 'output';
 const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input', 'output'];
 
-function units(dimension: Dimension, charge: Charge): number {
+function units(dimension: Dimension, cost: Cost): number {
   if (dimension === 'requests') return 1;
-  if (dimension === 'tokens') return charge.input + charge.output;
-  return charge[dimension];
+  if (dimension === 'tokens') return cost.input + cost.output;
+  return cost[dimension];
 }
 
 function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | undefined> {
@@ -48,10 +48,10 @@ function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | und
 }
 
 /** One limit a minute: its view and its ledger. */
-interface Entry {
+interface BucketEntry {
   readonly dimension: Dimension;
   readonly bucket: Bucket;
-  readonly ledger: Ledger;
+  readonly limiter: Limiter;
 }
 
 /** One limit a day. */
@@ -62,18 +62,18 @@ interface DayEntry {
 }
 
 /** The levels as they were when an attempt was sent. */
-export type QuotaMark = Partial<Record<Dimension, BucketMark>>;
+export type QuotaSnapshot = Partial<Record<Dimension, BucketSnapshot>>;
 
 /**
  * The requests and tokens that a key or an account may still take: a bucket for each limit a minute, a window for each
  * limit a day. Synchronous: it answers in microseconds.
  */
 export class Quota {
-  readonly #ledgers: Ledgers;
-  #buckets: readonly Entry[] = [];
+  readonly #limiters: LimiterStore;
+  #buckets: readonly BucketEntry[] = [];
   #days: readonly DayEntry[] = [];
   /** Rests by failure: no call of the group goes out until then, on the monotonic clock. */
-  restsUntil = 0;
+  cooldownUntil = 0;
   /** Refusals in a row without a Retry-After, for the doubling rest. */
   refusals = 0;
   /** Output tokens that were reserved by attempts still under way: a provider may charge them only as they come. */
@@ -83,9 +83,9 @@ export class Quota {
     readonly name: string,
     limits: QuotaLimits,
     burstSeconds: number,
-    ledgers: Ledgers = IN_MEMORY,
+    limiters: LimiterStore = IN_MEMORY,
   ) {
-    this.#ledgers = ledgers;
+    this.#limiters = limiters;
     this.configure(limits, burstSeconds);
   }
 
@@ -102,53 +102,54 @@ export class Quota {
       const limit = limitOf[dimension];
       const old = before.find((entry) => entry.dimension === dimension);
       if (limit === undefined) {
-        old?.ledger.close();
+        old?.limiter.close();
         return [];
       }
       const id = `${this.name}:${dimension}`;
       if (old) {
         old.bucket.configure({ limit, burstSeconds });
-        this.#ledgers.configure(id, { limit: old.bucket.limit, burstSeconds });
+        this.#limiters.configure(id, { limit: old.bucket.limit, burstSeconds });
         return [old];
       }
-      const bucket = new Bucket({ limit, burstSeconds }, (units) => ledger.shifted(units));
-      const ledger = this.#ledgers.open(id, bucket, { limit: bucket.limit, burstSeconds });
-      return [{ dimension, bucket, ledger }];
+      const bucket = new Bucket({ limit, burstSeconds }, (units) => ledger.correct(units));
+      const ledger = this.#limiters.open(id, bucket, { limit: bucket.limit, burstSeconds });
+      return [{ dimension, bucket, limiter: ledger }];
     });
     this.#days = [...this.#dayOf('requests', limits.rpd), ...this.#dayOf('tokens', limits.tpd)];
   }
 
   /** Milliseconds until the charge fits; Infinity when it never will. */
-  waitMs(charge: Charge, now: number): number {
+  waitMs(cost: Cost, now: number): number {
     let wait = 0;
-    for (const { dimension, bucket, ledger } of this.#buckets) {
-      const amount = units(dimension, charge);
-      const viewMs = bucket.waitMs(amount, now);
-      const ms = ledger.waitMs ? ledger.waitMs(amount, viewMs, now) : viewMs;
+    for (const { dimension, bucket, limiter: reservoirs } of this.#buckets) {
+      const amount = units(dimension, cost);
+      const bucketWaitMs = bucket.waitMs(amount, now);
+      const ms = reservoirs.waitMs ? reservoirs.waitMs(amount, bucketWaitMs, now) : bucketWaitMs;
       if (ms > wait) wait = ms;
     }
     for (const { dimension, day } of this.#days) {
-      wait = Math.max(wait, day.waitMs(units(dimension, charge), now));
+      wait = Math.max(wait, day.waitMs(units(dimension, cost), now));
     }
     return wait;
   }
 
   /** The next call of a queue waits for room for this charge. */
-  gather(charge: Charge, now: number): void {
-    for (const { dimension, ledger } of this.#buckets) ledger.gather?.(units(dimension, charge), now);
+  prefetch(cost: Cost, now: number): void {
+    for (const { dimension, limiter: ledger } of this.#buckets)
+      ledger.prefetch?.(units(dimension, cost), now);
   }
 
   /** The limit that this charge alone exceeds, if any: such a call could never be served as it is. */
-  exceededBy(charge: Charge): { limit: string; units: number; allowed: number } | undefined {
+  exceededBy(cost: Cost): { limit: string; units: number; allowed: number } | undefined {
     for (const { dimension, bucket } of this.#buckets) {
-      const asked = units(dimension, charge);
+      const asked = units(dimension, cost);
       // The safety first: it is cheaper, and most calls are far smaller than a minute's limit.
       if (dimension !== 'requests' && asked > bucket.limit && asked > bucket.providerLimit) {
         return { limit: `${dimension} a minute`, units: asked, allowed: Math.round(bucket.providerLimit) };
       }
     }
     for (const { dimension, name, day } of this.#days) {
-      const asked = units(dimension, charge);
+      const asked = units(dimension, cost);
       if (dimension === 'tokens' && asked > day.limit)
         return { limit: name, units: asked, allowed: day.limit };
     }
@@ -156,55 +157,55 @@ export class Quota {
   }
 
   /** Undefined where the taking stands; else it does once the hold has been granted. */
-  take(charge: Charge, now: number): QuotaHold | undefined {
-    this.#pendingOutput += charge.output;
-    let hold: QuotaHold | undefined;
-    for (const { dimension, bucket, ledger } of this.#buckets) {
-      const amount = units(dimension, charge);
+  take(cost: Cost, now: number): PendingGrant | undefined {
+    this.#pendingOutput += cost.output;
+    let pendingGrant: PendingGrant | undefined;
+    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
+      const amount = units(dimension, cost);
       bucket.take(amount, now);
       const part = ledger.reserve(amount);
-      if (part) (hold ??= new QuotaHold()).add(dimension, part);
+      if (part) (pendingGrant ??= new PendingGrant()).add(dimension, part);
     }
     for (const { dimension, name, day } of this.#days) {
-      const part = day.take(units(dimension, charge), now);
-      if (part) (hold ??= new QuotaHold()).add(name, part);
+      const part = day.take(units(dimension, cost), now);
+      if (part) (pendingGrant ??= new PendingGrant()).add(name, part);
     }
-    return hold;
+    return pendingGrant;
   }
 
   /** A taking whose hold was not granted, or is not waited for any more, has never been. */
-  undo(charge: Charge, hold: QuotaHold, now: number, takenAt: number): void {
-    hold.cancel();
-    for (const { dimension, bucket, ledger } of this.#buckets) {
+  undo(cost: Cost, pendingGrant: PendingGrant, now: number, takenAt: number): void {
+    pendingGrant.cancel();
+    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
       // What the ledger has refused it has put back itself.
-      if (hold.isRefused(dimension)) continue;
-      bucket.put(units(dimension, charge), now);
-      ledger.returned(units(dimension, charge));
+      if (pendingGrant.isRefused(dimension)) continue;
+      bucket.put(units(dimension, cost), now);
+      ledger.refund(units(dimension, cost));
     }
     for (const { dimension, name, day } of this.#days) {
-      if (!hold.isRefused(name)) day.put(units(dimension, charge), now, takenAt);
+      if (!pendingGrant.isRefused(name)) day.put(units(dimension, cost), now, takenAt);
     }
   }
 
   /** An attempt is over: what is to come of its output has come. */
-  ended(charge: Charge): void {
-    this.#pendingOutput = Math.max(0, this.#pendingOutput - charge.output);
+  finishAttempt(cost: Cost): void {
+    this.#pendingOutput = Math.max(0, this.#pendingOutput - cost.output);
   }
 
   /**
    * Gives tokens back that were taken at that time; a negative amount takes more. Requests come back only where the
    * attempt was never admitted.
    */
-  adjust(back: Charge, requests: 0 | 1, now: number, takenAt: number): void {
-    for (const { dimension, bucket, ledger } of this.#buckets) {
+  adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number): void {
+    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
       const amount = dimension === 'requests' ? requests : units(dimension, back);
       if (amount === 0) continue;
       if (amount > 0) {
         bucket.put(amount, now);
-        ledger.returned(amount);
+        ledger.refund(amount);
       } else {
         bucket.take(-amount, now);
-        ledger.overdrawn(-amount);
+        ledger.overdraw(-amount);
       }
     }
     for (const { dimension, day } of this.#days) {
@@ -214,22 +215,22 @@ export class Quota {
     }
   }
 
-  mark(now: number): QuotaMark {
-    const mark: QuotaMark = {};
+  snapshot(now: number): QuotaSnapshot {
+    const snapshot: QuotaSnapshot = {};
     for (const { dimension, bucket } of this.#buckets) {
       const hasOutput = dimension === 'tokens' || dimension === 'output';
-      mark[dimension] = bucket.mark(now, hasOutput ? this.#pendingOutput : 0);
+      snapshot[dimension] = bucket.snapshot(now, hasOutput ? this.#pendingOutput : 0);
     }
-    return mark;
+    return snapshot;
   }
 
   /** Corrects the levels from the headers of the marked attempt's answer. */
-  correct(mark: QuotaMark, reading: LimitReading, now: number): void {
+  correct(snapshot: QuotaSnapshot, reading: LimitReading, now: number): void {
     const windows = windowsOf(reading);
     for (const { dimension, bucket } of this.#buckets) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
-      const marked = mark[dimension];
+      const marked = snapshot[dimension];
       if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
     }
   }
@@ -238,34 +239,34 @@ export class Quota {
    * A 429 of an attempt that has been given back: what its headers say is left, is left; where they say nothing,
    * nothing is, and the limit is lower.
    */
-  refused(
+  recordRefusal(
     reading: LimitReading | undefined,
     now: number,
-    attempt?: { mark: QuotaMark; charge: Charge },
+    attempt?: { snapshot: QuotaSnapshot; cost: Cost },
   ): void {
     const windows = reading && windowsOf(reading);
     for (const { dimension, bucket } of this.#buckets) {
       const remaining = windows?.[dimension]?.remaining;
       if (remaining !== undefined) {
-        bucket.refusedAt(
+        bucket.recordRefusalWithRemaining(
           remaining,
           now,
-          attempt?.mark[dimension],
-          attempt && units(dimension, attempt.charge),
+          attempt?.snapshot[dimension],
+          attempt && units(dimension, attempt.cost),
         );
       } else if (windows === undefined) {
-        bucket.refused(now);
+        bucket.recordRefusal(now);
       }
     }
   }
 
   requestsLeft(now: number): number | undefined {
-    return least(this.#level('requests', now), this.#leftADay('requests', now));
+    return minDefined(this.#level('requests', now), this.#dayLeft('requests', now));
   }
 
   tokensLeft(now: number): number | undefined {
-    const apart = least(this.#level('input', now), this.#level('output', now));
-    return least(least(this.#level('tokens', now), apart), this.#leftADay('tokens', now));
+    const apart = minDefined(this.#level('input', now), this.#level('output', now));
+    return minDefined(minDefined(this.#level('tokens', now), apart), this.#dayLeft('tokens', now));
   }
 
   /** 0 to 1: the used share of the scarcest limit. */
@@ -278,7 +279,7 @@ export class Quota {
   /** Whether a new one in its place would allow the same: nothing is used, rests, or is under way. */
   isUntouched(now: number): boolean {
     return (
-      this.restsUntil <= now &&
+      this.cooldownUntil <= now &&
       this.#pendingOutput === 0 &&
       this.usedShare(now) === 0 &&
       this.#days.every(({ day }) => day.left(now) >= day.limit)
@@ -296,14 +297,15 @@ export class Quota {
   }
 
   /** What Bottleneck's reservoirs hold, by dimension. */
-  async ledger(): Promise<Partial<Record<Dimension, number>>> {
-    const balances: Partial<Record<Dimension, number>> = {};
-    for (const { dimension, ledger } of this.#buckets) balances[dimension] = await ledger.balance();
-    return balances;
+  async reservoirs(): Promise<Partial<Record<Dimension, number>>> {
+    const reservoirs: Partial<Record<Dimension, number>> = {};
+    for (const { dimension, limiter: ledger } of this.#buckets)
+      reservoirs[dimension] = await ledger.reservoir();
+    return reservoirs;
   }
 
   close(): void {
-    for (const { ledger } of this.#buckets) ledger.close();
+    for (const { limiter: ledger } of this.#buckets) ledger.close();
     for (const { day } of this.#days) day.close();
   }
 
@@ -314,12 +316,12 @@ export class Quota {
       return [];
     }
     const name = `${dimension} a day`;
-    const day = old?.day ?? this.#ledgers.day(`${this.name}:${name}`, limit);
+    const day = old?.day ?? this.#limiters.day(`${this.name}:${name}`, limit);
     day.limit = limit;
     return [{ dimension, name, day }];
   }
 
-  #leftADay(dimension: DayEntry['dimension'], now: number): number | undefined {
+  #dayLeft(dimension: DayEntry['dimension'], now: number): number | undefined {
     return this.#days.find((entry) => entry.dimension === dimension)?.day.left(now);
   }
 
@@ -337,7 +339,7 @@ export class Quota {
   }
 }
 
-function least(a: number | undefined, b: number | undefined): number | undefined {
+function minDefined(a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined) return b;
   return b === undefined ? a : Math.min(a, b);
 }

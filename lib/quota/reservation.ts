@@ -1,12 +1,12 @@
-import type { QuotaHold } from './pending-grant';
-import type { Charge, Quota, QuotaMark } from './quota';
+import type { PendingGrant } from './pending-grant';
+import type { Cost, Quota, QuotaSnapshot } from './quota';
 
-const NONE: ReadonlyMap<Quota, QuotaHold> = new Map();
+const NO_PENDING_GRANTS: ReadonlyMap<Quota, PendingGrant> = new Map();
 
 /** How an attempt's reservation may end. */
 export type Settlement =
   /** The real usage is known. */
-  | { readonly kind: 'used'; readonly usage: Charge }
+  | { readonly kind: 'used'; readonly usage: Cost }
   /** Nothing was admitted: a refusal, a connection that never stood, an attempt that was never sent. */
   | { readonly kind: 'returned' }
   /** Admitted, and what was used will never be known: the provider may have charged all of it. */
@@ -14,83 +14,85 @@ export type Settlement =
 
 /** What one attempt took from its quotas. Settled exactly once: a second settlement changes nothing. */
 export class Reservation {
-  #marks: readonly QuotaMark[];
+  #snapshots: readonly QuotaSnapshot[];
   /** By quota: what the taking waits for. */
-  #holds: ReadonlyMap<Quota, QuotaHold>;
-  readonly #keepsReserved: () => boolean;
+  #pendingGrants: ReadonlyMap<Quota, PendingGrant>;
+  readonly #isReservedKept: () => boolean;
   #takenAt: number;
-  #isHeard = false;
-  #settled = false;
+  #isPromptCorrected = false;
+  #isSettled = false;
 
   /**
    * Takes the charge from every quota. The caller has made sure that it fits.
-   * @param keepsReserved Whether the provider charges prompt + max_tokens at admission and gives nothing back: asked
+   * @param isReservedKept Whether the provider charges prompt + max_tokens at admission and gives nothing back: asked
    *   at the end, when its answer may have told.
    */
   constructor(
     readonly quotas: readonly Quota[],
-    readonly charge: Charge,
-    keepsReserved: () => boolean,
+    readonly cost: Cost,
+    isReservedKept: () => boolean,
     now: number,
   ) {
-    this.#keepsReserved = keepsReserved;
+    this.#isReservedKept = isReservedKept;
     this.#takenAt = now;
-    const holds = new Map<Quota, QuotaHold>();
+    const pendingGrants = new Map<Quota, PendingGrant>();
     for (const quota of quotas) {
-      const hold = quota.take(charge, now);
-      if (hold) holds.set(quota, hold);
+      const hold = quota.take(cost, now);
+      if (hold) pendingGrants.set(quota, hold);
     }
-    this.#holds = holds.size > 0 ? holds : NONE;
-    this.#marks = quotas.map((quota) => quota.mark(now));
+    this.#pendingGrants = pendingGrants.size > 0 ? pendingGrants : NO_PENDING_GRANTS;
+    this.#snapshots = quotas.map((quota) => quota.snapshot(now));
   }
 
   /** Whether it stands. In a cluster a ledger may have to be asked first. */
-  get isSecured(): boolean {
-    return this.#holds.size === 0;
+  get isConfirmed(): boolean {
+    return this.#pendingGrants.size === 0;
   }
 
   /**
    * Waits until it stands. False where other processes were faster, or it was settled meanwhile: then nothing is taken.
    * Never rejects.
    */
-  async secure(): Promise<boolean> {
-    const answers = await Promise.all([...this.#holds.values()].map((hold) => hold.granted()));
-    if (this.#settled) return false;
+  async confirm(): Promise<boolean> {
+    const answers = await Promise.all(
+      [...this.#pendingGrants.values()].map((hold) => hold.waitUntilGranted()),
+    );
+    if (this.#isSettled) return false;
     const now = performance.now();
     if (!answers.every((isGranted) => isGranted)) {
       this.settle({ kind: 'returned' }, now);
       return false;
     }
-    this.#holds = NONE;
+    this.#pendingGrants = NO_PENDING_GRANTS;
     this.#takenAt = now;
-    this.#marks = this.quotas.map((quota) => quota.mark(now));
+    this.#snapshots = this.quotas.map((quota) => quota.snapshot(now));
     return true;
   }
 
-  get settled(): boolean {
-    return this.#settled;
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   /** The levels just after the taking, in the order of `quotas`. */
-  get marks(): readonly QuotaMark[] {
-    return this.#marks;
+  get snapshots(): readonly QuotaSnapshot[] {
+    return this.#snapshots;
   }
 
   /** The answer's headers have told what the provider took for the prompt: the levels follow those. */
-  heard(): void {
-    this.#isHeard = true;
+  markPromptCorrected(): void {
+    this.#isPromptCorrected = true;
   }
 
   settle(settlement: Settlement, now: number): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    for (const quota of this.quotas) quota.ended(this.charge);
-    if (!this.isSecured) {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    for (const quota of this.quotas) quota.finishAttempt(this.cost);
+    if (!this.isConfirmed) {
       this.#undo(now);
       return;
     }
     if (settlement.kind === 'kept') return;
-    const back = settlement.kind === 'returned' ? this.charge : this.#unused(settlement.usage);
+    const back = settlement.kind === 'returned' ? this.cost : this.#unused(settlement.usage);
     for (const quota of this.quotas) {
       quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now, this.#takenAt);
     }
@@ -99,18 +101,18 @@ export class Reservation {
   /** It never stood. */
   #undo(now: number): void {
     for (const quota of this.quotas) {
-      const hold = this.#holds.get(quota);
-      if (hold) quota.undo(this.charge, hold, now, this.#takenAt);
-      else quota.adjust(this.charge, 1, now, this.#takenAt);
+      const hold = this.#pendingGrants.get(quota);
+      if (hold) quota.undo(this.cost, hold, now, this.#takenAt);
+      else quota.adjust(this.cost, 1, now, this.#takenAt);
     }
   }
 
-  #unused(usage: Charge): Charge {
-    const unused = this.charge.input - usage.input;
+  #unused(usage: Cost): Cost {
+    const unused = this.cost.input - usage.input;
     // What the headers have given back already is not given back again.
-    const input = this.#isHeard ? Math.min(0, unused) : unused;
-    const output = this.charge.output - usage.output;
-    if (!this.#keepsReserved()) return { input, output };
+    const input = this.#isPromptCorrected ? Math.min(0, unused) : unused;
+    const output = this.cost.output - usage.output;
+    if (!this.#isReservedKept()) return { input, output };
     // What was reserved is spent; what went beyond it is charged as well.
     const beyond = Math.min(0, input + output);
     return { input: 0, output: beyond };

@@ -45,10 +45,10 @@ export function obstacleOf(
   if (endpoint.weight === 0) return WEIGHT;
   if (excluded?.(endpoint)) return TRIED;
   const { breaker } = endpoint;
-  if (!breaker.admits) {
-    return { removedBy: `breaker: ${breaker.state}`, kind: 'down', waitMs: breaker.opensInMs(now) };
+  if (!breaker.canEnter) {
+    return { removedBy: `breaker: ${breaker.state}`, kind: 'down', waitMs: breaker.msUntilProbe(now) };
   }
-  const rests = endpoint.restsUntil(now);
+  const rests = endpoint.cooldownUntil(now);
   if (rests > 0) return { removedBy: 'rest: it asked us to wait', kind: 'rest', waitMs: rests - now };
   if (isTooSlow(plan, endpoint, now)) {
     return { removedBy: 'deadline: it could not answer in time', kind: 'slow', waitMs: Infinity };
@@ -66,5 +66,5 @@ function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
 /** The least that an endpoint can take for a call. 0 until enough has been seen of it: a profile alone refuses nobody. */
 export function leastServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
-  return latency.isProven ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;
+  return latency.hasEvidence ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;
 }

@@ -51,7 +51,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     peakMs: endpoint.peak.ms,
     costUsd,
     usedShare,
-    failureShare: endpoint.failureShare.value(now),
+    failureShare: endpoint.failureRate.value(now),
     ramp: endpoint.breaker.ramp(now),
     cachedShare,
   };

@@ -1,11 +1,11 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import type { Charge } from '../quota/quota';
+import type { Cost } from '../quota/quota';
 
 /** An endpoint that may serve a call, as far as can be told before looking at breaker, rest and quota. */
 export interface Option {
   readonly endpoint: Endpoint;
-  readonly charge: Charge;
+  readonly charge: Cost;
   /** Estimated, in USD; undefined without a price. */
   readonly costUsd: number | undefined;
 }

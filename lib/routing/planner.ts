@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
-import { chargesOf } from '../quota/quota';
+import { estimateQuotaCost } from '../quota/quota';
 import { filtersFor, WINDOW } from './filters';
 import { estimateCost, type Option, type Plan, type Removed, WINDOW_CERTAINTY, windowNeed } from './plan';
 
@@ -42,7 +42,7 @@ export class Planner {
   survey(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
     const ranks = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#ranks(call);
     const filters = filtersFor(call);
-    const charges = chargesOf(call);
+    const charges = estimateQuotaCost(call);
     // An endpoint can serve two of the models only by an alias; with one rank nothing can come twice.
     const seen = ranks.length > 1 ? new Set<Endpoint>() : undefined;
     const removed: Removed[] = [];
@@ -55,7 +55,7 @@ export class Planner {
           seen?.add(endpoint);
           const option = {
             endpoint,
-            charge: endpoint.charge(charges),
+            charge: endpoint.costOf(charges),
             costUsd: estimateCost(call, endpoint),
           };
           const filter = filters.find((each) => each.removes(call, option));

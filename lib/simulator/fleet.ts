@@ -15,8 +15,8 @@ export interface Fleet {
 /** Starts every provider of the description, each on a port of its own. If one can't start, none is left running. */
 export async function startFleet(description: FleetDescription): Promise<Fleet> {
   const names = description.providers.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw new TypeError(`providers: two are named "${twice}"`);
+  const duplicate = names.find((name, at) => names.indexOf(name) !== at);
+  if (duplicate !== undefined) throw new TypeError(`providers: two are named "${duplicate}"`);
 
   const started = await Promise.allSettled(description.providers.map(startProvider));
   const running = started.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
@@ -29,11 +29,11 @@ export async function startFleet(description: FleetDescription): Promise<Fleet> 
     throw failed.reason;
   }
   const providers = new Map(running.map((provider) => [provider.name, provider]));
-  return { providers, provider: (name) => named(providers, name), close };
+  return { providers, provider: (name) => getByName(providers, name), close };
 }
 
-export function named<T>(things: ReadonlyMap<string, T>, name: string): T {
-  const thing = things.get(name);
-  if (thing !== undefined) return thing;
-  throw new RangeError(`No provider named "${name}"; there are ${[...things.keys()].join(', ')}`);
+export function getByName<T>(items: ReadonlyMap<string, T>, name: string): T {
+  const item = items.get(name);
+  if (item !== undefined) return item;
+  throw new RangeError(`No provider named "${name}"; there are ${[...items.keys()].join(', ')}`);
 }

@@ -3,26 +3,26 @@ import type { ChunkFacts } from './chunk-facts';
 /** How far a streamed answer has come. */
 export class AnswerProgress {
   readonly #choices: number;
-  readonly #shown = new Set<number>();
+  readonly #seen = new Set<number>();
   readonly #finished = new Set<number>();
 
-  /** @param choices how many were asked for: the `n` of the request */
-  constructor(choices: number) {
-    this.#choices = choices;
+  /** @param requestedChoices how many were asked for: the `n` of the request */
+  constructor(requestedChoices: number) {
+    this.#choices = requestedChoices;
   }
 
   add(facts: ChunkFacts): void {
-    for (const index of facts.shown) this.#shown.add(index);
-    for (const index of facts.finished) this.#finished.add(index);
+    for (const index of facts.seenChoices) this.#seen.add(index);
+    for (const index of facts.finishedChoices) this.#finished.add(index);
   }
 
   /** Every choice that was shown has ended. Enough for an upstream that says itself that it is done. */
-  get whole(): boolean {
-    return this.#shown.size > 0 && this.#finished.size === this.#shown.size;
+  get isFinished(): boolean {
+    return this.#seen.size > 0 && this.#finished.size === this.#seen.size;
   }
 
   /** Every choice that was asked for has ended. */
-  get complete(): boolean {
-    return this.whole && this.#finished.size >= this.#choices;
+  get isComplete(): boolean {
+    return this.isFinished && this.#finished.size >= this.#choices;
   }
 }

@@ -1,7 +1,7 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
 import type { ChunkFacts } from './chunk-facts';
-import type { EventShape, HolePositions } from './fast-path/event-template';
-import type { SseFrame } from './sse-decoder';
+import type { EventTemplate, PlaceholderPositions } from './fast-path/event-template';
+import type { SseFrame } from './sse/sse-decoder';
 
 /** One event of a streamed answer: its bytes, what a balancer must know of it, and, when asked for, the chunk. */
 export interface ChatEvent {
@@ -10,11 +10,11 @@ export interface ChatEvent {
   /** Parsed when first read, where it was not needed before. */
   readonly chunk: ChatCompletionChunk;
   /** Whether it brings a part of the answer: text, a piece of a tool call, a refusal, reasoning. A role is not. */
-  readonly content: boolean;
+  readonly hasContent: boolean;
   /** Whether it ends a choice. */
-  readonly finish: boolean;
+  readonly hasFinishReason: boolean;
   /** Not for the caller: the usage that only the balancer asked for. */
-  readonly hidden: boolean;
+  readonly isHidden: boolean;
   readonly usage: Usage | undefined;
   /** The text that it adds to the first choice. */
   readonly text: string;
@@ -24,8 +24,8 @@ export interface ChatEvent {
 
 /** An event that was parsed, or that a dialect made. */
 export class ParsedChatEvent implements ChatEvent {
-  readonly content: boolean;
-  readonly finish: boolean;
+  readonly hasContent: boolean;
+  readonly hasFinishReason: boolean;
   readonly usage: Usage | undefined;
   readonly text: string;
   readonly generated: string;
@@ -34,11 +34,11 @@ export class ParsedChatEvent implements ChatEvent {
   constructor(
     readonly chunk: ChatCompletionChunk,
     facts: ChunkFacts,
-    readonly hidden: boolean,
+    readonly isHidden: boolean,
     frame?: SseFrame,
   ) {
-    this.content = facts.content;
-    this.finish = facts.finished.length > 0;
+    this.hasContent = facts.hasContent;
+    this.hasFinishReason = facts.finishedChoices.length > 0;
     this.usage = facts.usage;
     this.text = facts.text;
     this.generated = facts.generated;
@@ -51,22 +51,22 @@ export class ParsedChatEvent implements ChatEvent {
 }
 
 /** An event of a known shape: nothing of it is parsed or decoded until it is read. */
-export class ShapedChatEvent implements ChatEvent {
-  readonly content: boolean;
-  readonly finish = false;
-  readonly hidden = false;
+export class TemplatedChatEvent implements ChatEvent {
+  readonly hasContent: boolean;
+  readonly hasFinishReason = false;
+  readonly isHidden = false;
   readonly usage = undefined;
   readonly #frame: SseFrame;
-  readonly #shape: EventShape;
-  readonly #positions: HolePositions;
+  readonly #shape: EventTemplate;
+  readonly #positions: PlaceholderPositions;
   #chunk: ChatCompletionChunk | undefined;
   #text: string | undefined;
 
-  constructor(frame: SseFrame, shape: EventShape, positions: HolePositions) {
+  constructor(frame: SseFrame, template: EventTemplate, positions: PlaceholderPositions) {
     this.#frame = frame;
-    this.#shape = shape;
+    this.#shape = template;
     this.#positions = positions;
-    this.content = shape.isContent(positions);
+    this.hasContent = template.isContent(positions);
   }
 
   get raw(): Uint8Array {
@@ -78,19 +78,24 @@ export class ShapedChatEvent implements ChatEvent {
   }
 
   get text(): string {
-    const hole = this.#shape.textHole;
-    return hole === undefined ? '' : (this.#text ??= this.#at(hole));
+    const placeholder = this.#shape.textPlaceholder;
+    return placeholder === undefined ? '' : (this.#text ??= this.#textAt(placeholder));
   }
 
   get generated(): string {
-    const { generatedHoles, textHole } = this.#shape;
+    const { generatedPlaceholders: generatedPlaceholders, textPlaceholder: textPlaceholder } = this.#shape;
     let generated = '';
-    for (const hole of generatedHoles) generated += hole === textHole ? this.text : this.#at(hole);
+    for (const placeholder of generatedPlaceholders)
+      generated += placeholder === textPlaceholder ? this.text : this.#textAt(placeholder);
     return generated;
   }
 
-  #at(hole: number): string {
-    return stringAt(this.#frame, this.#positions[2 * hole] ?? 0, this.#positions[2 * hole + 1] ?? 0);
+  #textAt(placeholder: number): string {
+    return stringAt(
+      this.#frame,
+      this.#positions[2 * placeholder] ?? 0,
+      this.#positions[2 * placeholder + 1] ?? 0,
+    );
   }
 }
 

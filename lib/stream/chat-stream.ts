@@ -34,7 +34,7 @@ export interface ChatStreamParts {
   readonly events: AsyncIterable<ChatEvent>;
   route(): RouteReport;
   /** Called once, when somebody begins to read. */
-  opened?(): void;
+  onOpen?(): void;
   /** Closes the upstream. Called at most once, and not when the stream has ended by itself. */
   abort(reason?: unknown): void;
 }
@@ -54,11 +54,11 @@ export class ChatEventStream implements EventStream {
   }
 
   abort(): void {
-    if (this.#aborted || this.#reader?.ended) return;
+    if (this.#aborted || this.#reader?.isEnded) return;
     this.#aborted = new AiBalancerError('ERR_AI_ABORTED', 'The stream was aborted by its reader.', {
       status: 499,
     });
-    if (this.#reader) this.#reader.stop(this.#aborted);
+    if (this.#reader) this.#reader.abort(this.#aborted);
     else this.#parts.abort(this.#aborted);
   }
 
@@ -71,7 +71,7 @@ export class ChatEventStream implements EventStream {
    * For the source of the events: the next event it gives begins the answer anew. Called while the reader waits for
    * that event, so that the callbacks come after all that was read and before it.
    */
-  restarted(): void {
+  notifyRestart(): void {
     for (const callback of this.#restartCallbacks) callback();
   }
 
@@ -79,8 +79,8 @@ export class ChatEventStream implements EventStream {
     if (this.#reader)
       throw new TypeError('This stream is being read or was read already: it has one reader.');
     this.#reader = new EventIterator(this.#parts);
-    this.#parts.opened?.();
-    if (this.#aborted) this.#reader.refuse(this.#aborted);
+    this.#parts.onOpen?.();
+    if (this.#aborted) this.#reader.abortBeforeRead(this.#aborted);
     return this.#reader;
   }
 
@@ -89,16 +89,16 @@ export class ChatEventStream implements EventStream {
   }
 }
 
-type Result = IteratorResult<ChatEvent, undefined>;
+type ReadResult = IteratorResult<ChatEvent, undefined>;
 const END = { done: true, value: undefined } as const;
 
-type State = { name: 'reading' } | { name: 'ended' } | { name: 'stopped'; error: AiBalancerError };
+type ReaderState = { name: 'reading' } | { name: 'ended' } | { name: 'stopped'; error: AiBalancerError };
 
 class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
   readonly #parts: ChatStreamParts;
   readonly #events: AsyncIterator<ChatEvent>;
   #next = 0;
-  #state: State = { name: 'reading' };
+  #state: ReaderState = { name: 'reading' };
   /** Rejects the read that is pending: an upstream that does not answer must not hold a reader that has left. */
   #interrupt: ((error: AiBalancerError) => void) | undefined;
 
@@ -111,11 +111,11 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     return this;
   }
 
-  get ended(): boolean {
+  get isEnded(): boolean {
     return this.#state.name === 'ended';
   }
 
-  next(): Promise<Result> {
+  next(): Promise<ReadResult> {
     if (this.#state.name === 'ended') return Promise.resolve(END);
     if (this.#state.name === 'stopped') return Promise.reject(this.#state.error);
     const first = this.#parts.first[this.#next];
@@ -123,7 +123,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
       this.#next++;
       return Promise.resolve({ done: false, value: first });
     }
-    return new Promise<Result>((resolve, reject) => {
+    return new Promise<ReadResult>((resolve, reject) => {
       this.#interrupt = reject;
       this.#events.next().then(
         (result) => {
@@ -143,7 +143,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
   }
 
   /** The reader has left. */
-  return(): Promise<Result> {
+  return(): Promise<ReadResult> {
     if (this.#state.name === 'reading') {
       this.#state = { name: 'ended' };
       this.#close(new AiBalancerError('ERR_AI_ABORTED', 'The reader left the stream.', { status: 499 }));
@@ -151,7 +151,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     return Promise.resolve(END);
   }
 
-  stop(error: AiBalancerError): void {
+  abort(error: AiBalancerError): void {
     if (this.#state.name !== 'reading') return;
     this.#state = { name: 'stopped', error };
     this.#close(error);
@@ -159,7 +159,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
   }
 
   /** For a stream that was aborted before it was read. */
-  refuse(error: AiBalancerError): void {
+  abortBeforeRead(error: AiBalancerError): void {
     this.#state = { name: 'stopped', error };
   }
 
@@ -189,7 +189,7 @@ class ChunkIterator implements AsyncIterableIterator<ChatCompletionChunk, undefi
     for (;;) {
       const result = await this.#events.next();
       if (result.done) return END;
-      if (!result.value.hidden) return { done: false, value: result.value.chunk };
+      if (!result.value.isHidden) return { done: false, value: result.value.chunk };
     }
   }
 

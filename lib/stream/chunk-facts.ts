@@ -3,11 +3,11 @@ import type { ChatCompletionChunk, Usage } from '../call/answer';
 /** What a balancer must know of one event of a streamed answer. */
 export interface ChunkFacts {
   /** Whether it brings a part of the answer: text, a piece of a tool call, a refusal, reasoning. A role is not. */
-  readonly content: boolean;
+  readonly hasContent: boolean;
   /** The choices it mentions. */
-  readonly shown: readonly number[];
+  readonly seenChoices: readonly number[];
   /** The choices it ends. */
-  readonly finished: readonly number[];
+  readonly finishedChoices: readonly number[];
   readonly usage: Usage | undefined;
   /** The text it adds to the first choice. */
   readonly text: string;
@@ -43,23 +43,31 @@ export function isError(value: unknown): boolean {
 }
 
 export function readFacts(chunk: ChatCompletionChunk): ChunkFacts {
-  const shown: number[] = [];
-  const finished: number[] = [];
-  let content = false;
+  const seenChoices: number[] = [];
+  const finishedChoices: number[] = [];
+  let hasContent = false;
   let text = '';
   let generated = '';
   for (const [position, choice] of (chunk.choices as readonly Fields[]).entries()) {
     const index = typeof choice['index'] === 'number' ? choice['index'] : position;
-    shown.push(index);
-    if (typeof choice['finish_reason'] === 'string' && choice['finish_reason'] !== '') finished.push(index);
+    seenChoices.push(index);
+    if (typeof choice['finish_reason'] === 'string' && choice['finish_reason'] !== '')
+      finishedChoices.push(index);
     const delta = choice['delta'];
     if (!isFields(delta)) continue;
     const added = textsOf(delta).join('');
     generated += added;
-    content ||= added !== '' || hasOtherContent(delta);
+    hasContent ||= added !== '' || hasOtherContent(delta);
     if (index === 0 && typeof delta['content'] === 'string') text += delta['content'];
   }
-  return { content, shown, finished, usage: usageIn(chunk), text, generated };
+  return {
+    hasContent: hasContent,
+    seenChoices: seenChoices,
+    finishedChoices: finishedChoices,
+    usage: usageIn(chunk),
+    text,
+    generated,
+  };
 }
 
 /** The usage that a parsed event reports, wherever the provider puts it. */

@@ -1,18 +1,18 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { readFacts } from './chunk-facts';
-import { type Joint, TextJoin } from './text-join';
-import { addUsage } from './usage';
+import { OverlapDetector, type OverlapResult } from './overlap-detector';
+import { addUsage } from './usage-meter';
 
 export interface ContinuedEventsOptions {
   /** The text that the reader has. */
   readonly text: string;
   /** What the reader's answer is called in its chunks. */
-  readonly head: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
+  readonly identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
   /** What the answer had used until it broke off. */
-  readonly used: Usage;
+  readonly priorUsage: Usage;
   /** The upstream does not go on, it begins anew: what follows comes as it is. May throw. */
-  onAnew(): void;
+  onRestart(): void;
 }
 
 /**
@@ -24,48 +24,48 @@ export async function* continuedEvents(
   events: AsyncIterable<ChatEvent>,
   options: ContinuedEventsOptions,
 ): AsyncGenerator<ChatEvent, void, undefined> {
-  const join = new TextJoin(options.text);
-  let held: ChatEvent[] = [];
-  let joint: Joint | undefined;
+  const overlap = new OverlapDetector(options.text);
+  let buffered: ChatEvent[] = [];
+  let result: OverlapResult | undefined;
   for await (const event of events) {
-    if (joint) {
-      const next = joint.kind === 'anew' ? event : rewritten(event, event.text, options);
+    if (result) {
+      const next = result.kind === 'anew' ? event : rewriteEvent(event, event.text, options);
       if (next) yield next;
       continue;
     }
-    held.push(event);
-    if (event.text !== '') joint = join.add(event.text);
-    if (event.finish) joint ??= join.end();
-    if (!joint) continue;
-    if (joint.kind === 'anew') options.onAnew();
-    yield* released(held, joint, options);
-    held = [];
+    buffered.push(event);
+    if (event.text !== '') result = overlap.add(event.text);
+    if (event.hasFinishReason) result ??= overlap.end();
+    if (!result) continue;
+    if (result.kind === 'anew') options.onRestart();
+    yield* flushBuffered(buffered, result, options);
+    buffered = [];
   }
 }
 
-function* released(
-  held: readonly ChatEvent[],
-  joint: Joint,
+function* flushBuffered(
+  buffered: readonly ChatEvent[],
+  result: OverlapResult,
   options: ContinuedEventsOptions,
 ): Generator<ChatEvent, void, undefined> {
-  if (joint.kind === 'anew') {
-    yield* held;
+  if (result.kind === 'anew') {
+    yield* buffered;
     return;
   }
-  let { repeated } = joint;
-  for (const event of held) {
+  let { repeated } = result;
+  for (const event of buffered) {
     const { text } = event;
-    const next = rewritten(event, text.slice(repeated), options);
+    const next = rewriteEvent(event, text.slice(repeated), options);
     repeated = Math.max(0, repeated - text.length);
     if (next) yield next;
   }
 }
 
 /** Undefined where nothing is left of the event. */
-function rewritten(
-  { chunk, hidden, usage }: ChatEvent,
+function rewriteEvent(
+  { chunk, isHidden: isHidden, usage }: ChatEvent,
   text: string,
-  { head, used }: ContinuedEventsOptions,
+  { identity: identity, priorUsage: priorUsage }: ContinuedEventsOptions,
 ): ChatEvent | undefined {
   const choices = chunk.choices.map((choice) => {
     // Providers send choices without a delta, types or not.
@@ -74,10 +74,10 @@ function rewritten(
       ? { ...choice, delta: { ...delta, content: text } }
       : { ...choice, delta };
   });
-  const { id, created, model } = head;
-  const total = chunk.usage ? { usage: addUsage(used, usage) } : {};
+  const { id, created, model } = identity;
+  const total = chunk.usage ? { usage: addUsage(priorUsage, usage) } : {};
   const next: ChatCompletionChunk = { ...chunk, id, created, model, choices, ...total };
   const facts = readFacts(next);
-  if (!facts.content && facts.finished.length === 0 && !facts.usage) return undefined;
-  return new ParsedChatEvent(next, facts, hidden);
+  if (!facts.hasContent && facts.finishedChoices.length === 0 && !facts.usage) return undefined;
+  return new ParsedChatEvent(next, facts, isHidden);
 }

@@ -2,9 +2,9 @@ import type { ChatCompletionChunk } from '../call/answer';
 import type { AnswerProgress } from './answer-progress';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { isChunk, readFacts } from './chunk-facts';
-import { readJson } from './event-json';
-import type { FrameReader } from './frame-reader';
-import type { SseEvent } from './sse-decoder';
+import { readEventJson } from './event-json';
+import type { FrameReader } from './sse/frame-reader';
+import type { SseEvent } from './sse/sse-decoder';
 import { TruncatedStreamError } from './stream-errors';
 
 interface DialectEventsOptions {
@@ -20,22 +20,22 @@ export async function* readDialectEvents(
   options: DialectEventsOptions,
 ): AsyncGenerator<ChatEvent, undefined> {
   try {
-    for await (const chunk of options.dialectChunks(soundEvents(frames, progress, options))) {
+    for await (const chunk of options.dialectChunks(validEvents(frames, progress, options))) {
       if (!isChunk(chunk)) continue;
       const facts = readFacts(chunk);
       progress.add(facts);
-      if (facts.usage) frames.renewGrace();
+      if (facts.usage) frames.restartGrace();
       const hidden = options.hideUsage && facts.usage !== undefined && chunk.choices.length === 0;
       yield new ParsedChatEvent(chunk, facts, hidden);
     }
-    if (!progress.complete) throw new TruncatedStreamError();
+    if (!progress.isComplete) throw new TruncatedStreamError();
   } finally {
     frames.close();
   }
 }
 
 /** Only events that are JSON and no error: a dialect needs to know of neither. */
-async function* soundEvents(
+async function* validEvents(
   frames: FrameReader,
   progress: AnswerProgress,
   options: DialectEventsOptions,
@@ -46,7 +46,7 @@ async function* soundEvents(
         frames.release();
         return;
       }
-      if (readJson(frame, progress, options) === undefined) continue;
+      if (readEventJson(frame, progress, options) === undefined) continue;
       yield frame.event === undefined ? { data: frame.data } : { event: frame.event, data: frame.data };
     }
   } while (await frames.fill());

@@ -1,6 +1,12 @@
 export { Member, type MemberOptions } from './member';
 export type { CpuTime, Load, MemberConfig, MemberEvent, Outcome } from './messages';
-export { type Admission, type ObservedLimit, taken, usedShare, worstExcess } from './observer';
+export {
+  type Admission,
+  type ObservedLimit,
+  unitsAdmitted as taken,
+  usedShare,
+  worstExcess,
+} from './observer';
 export { ProviderProcess } from './provider';
 export { RedisProxy } from './redis-proxy';
 export {

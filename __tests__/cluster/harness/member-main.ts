@@ -2,17 +2,17 @@
 
 import type { EventEmitter } from 'node:events';
 import { AiBalancerError, Balancer } from 'express-ai-balancer';
-import type { Load, MemberConfig, Outcome, Question, Report } from './messages';
-import { trueNow } from './true-clock';
+import { trueNow } from './machine-clock';
+import type { Load, MemberConfig, NumberedCommand, Outcome, Report } from './messages';
 
 /** Calls are reported in batches: a message each would be most of what the process does. */
 const REPORT_EVERY_MS = 50;
 /** A caller whose call failed pauses: one that is refused at once would spin. */
 const PAUSE_MS = 20;
-const EVENTS = ['state', 'rest', 'store', 'cluster'];
+const EVENTS = ['breaker', 'cooldown', 'store', 'cluster'];
 
 let balancer: Balancer | undefined;
-let begun = 0;
+let startedCalls = 0;
 let outcomes: Outcome[] = [];
 let timer: NodeJS.Timeout | undefined;
 
@@ -27,7 +27,7 @@ function reportSoon(): void {
 function reportNow(): void {
   clearTimeout(timer);
   timer = undefined;
-  report({ begun, outcomes });
+  report({ startedCalls: startedCalls, outcomes });
   outcomes = [];
 }
 
@@ -42,12 +42,12 @@ async function start(config: MemberConfig): Promise<void> {
 
 /** The simulated provider is told how long prompts are; a real one would count what the balancer estimates. */
 function withEstimate(config: MemberConfig): MemberConfig {
-  const told = (body: object) =>
+  const promptTokensOf = (body: object) =>
     Number((body as { metadata?: Record<string, string> }).metadata?.simulate_prompt_tokens ?? 1);
-  return { hedge: false, ...config, estimateTokens: told };
+  return { hedge: false, ...config, estimateTokens: promptTokensOf };
 }
 
-async function one(own: Balancer, load: Load, id: number): Promise<boolean> {
+async function runCall(target: Balancer, load: Load, id: number): Promise<boolean> {
   const { tokens = { prompt: 60, output: 40 }, model = 'gpt-4o', timeoutMs, priority } = load;
   const body = {
     model,
@@ -60,7 +60,7 @@ async function one(own: Balancer, load: Load, id: number): Promise<boolean> {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(priority === undefined ? {} : { priority }),
   };
-  begun += 1;
+  startedCalls += 1;
   reportSoon();
   const startedAt = trueNow();
   const since = performance.now();
@@ -79,14 +79,14 @@ async function one(own: Balancer, load: Load, id: number): Promise<boolean> {
     return code === undefined;
   };
   try {
-    return end((await own.chat(body, options).withRoute()).route);
+    return end((await target.chat(body, options).withRoute()).route);
   } catch (error) {
     const known = AiBalancerError.isInstance(error) ? error : undefined;
     return end(known?.route, known?.code ?? String(error));
   }
 }
 
-async function play(load: Load, id: number): Promise<number> {
+async function runLoad(load: Load, id: number): Promise<number> {
   const own = balancer;
   if (!own) throw new Error('the member has not been started');
   const since = performance.now();
@@ -94,7 +94,7 @@ async function play(load: Load, id: number): Promise<number> {
   let count = 0;
   const call = () => {
     count += 1;
-    return one(own, load, id);
+    return runCall(own, load, id);
   };
   if ('callers' in load) {
     const caller = async () => {
@@ -118,12 +118,12 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function obey(command: Question): Promise<unknown> {
+async function execute(command: NumberedCommand): Promise<unknown> {
   switch (command.do) {
     case 'start':
       return start(command.config);
     case 'load':
-      return play(command.load, command.id);
+      return runLoad(command.load, command.id);
     case 'reload':
       return balancer?.reload(withEstimate(command.config));
     case 'stats':
@@ -139,9 +139,9 @@ async function obey(command: Question): Promise<unknown> {
   }
 }
 
-process.on('message', (question: Question) => {
+process.on('message', (question: NumberedCommand) => {
   const { id } = question;
-  obey(question).then(
+  execute(question).then(
     (result) => report({ id, result }),
     (error: unknown) => report({ id, error: error instanceof Error ? error.message : String(error) }),
   );

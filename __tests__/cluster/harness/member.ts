@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { forkHeld, hasEnded } from './leash';
 import type { Answers, Command, Load, MemberConfig, MemberEvent, Outcome, Report } from './messages';
+import { forkGuarded, hasEnded } from './process-guard';
 
 export interface MemberOptions {
   readonly config: MemberConfig;
@@ -13,7 +13,7 @@ export interface MemberOptions {
 }
 
 /** The line to a process that runs member-main.ts. */
-export interface Line {
+export interface ProcessChannel {
   readonly pid: number;
   send(message: unknown): void;
   onReport(listener: (report: Report) => void): void;
@@ -21,7 +21,7 @@ export interface Line {
   readonly ended: Promise<void>;
 }
 
-interface Waiting {
+interface PendingRequest {
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -36,38 +36,38 @@ interface Waiting {
 export class Member {
   /** Calls that have ended, in that order; reported every 50 ms. */
   readonly outcomes: Outcome[] = [];
-  /** The balancer's events 'state', 'rest', 'store' and 'cluster'. */
+  /** The balancer's events 'breaker', 'cooldown', 'store' and 'cluster'. */
   readonly events: MemberEvent[] = [];
-  readonly #line: Line;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #line: ProcessChannel;
+  readonly #waiting = new Map<number, PendingRequest>();
   #begun = 0;
-  #questions = 0;
-  #gone = false;
+  #requestCount = 0;
+  #hasExited = false;
 
   /** For those who have a line to a process already; others use `start`. */
-  constructor(line: Line) {
-    this.#line = line;
-    line.onReport((report) => this.#take(report));
-    void line.ended.then(() => {
-      this.#gone = true;
-      for (const { reject } of this.#waiting.values()) reject(gone());
+  constructor(channel: ProcessChannel) {
+    this.#line = channel;
+    channel.onReport((report) => this.#receive(report));
+    void channel.ended.then(() => {
+      this.#hasExited = true;
+      for (const { reject } of this.#waiting.values()) reject(exitedError());
       this.#waiting.clear();
     });
   }
 
   /** Resolves when the balancer is ready. Rejects where the configuration is wrong. */
   static async start({ config, clockShiftMs = 0, ready = true }: MemberOptions): Promise<Member> {
-    const child = forkHeld(join(__dirname, 'member-main.ts'), {
+    const child = forkGuarded(join(__dirname, 'member-main.ts'), {
       env: { ...process.env, CLOCK_SHIFT_MS: `${clockShiftMs}` },
     });
-    const member = new Member(lineTo(child));
-    await member.begin(config, ready);
+    const member = new Member(channelTo(child));
+    await member.startBalancer(config, ready);
     return member;
   }
 
   /** Makes the process's balancer. */
-  async begin(config: MemberConfig, ready = true): Promise<void> {
-    const started = this.#ask({ do: 'start', config });
+  async startBalancer(config: MemberConfig, ready = true): Promise<void> {
+    const started = this.#request({ do: 'start', config });
     try {
       if (ready) await started;
       else started.catch(() => undefined);
@@ -82,34 +82,34 @@ export class Member {
   }
 
   /** Calls that have begun and not ended, as of the last report. After a load has ended it must be 0. */
-  get unended(): number {
+  get unfinished(): number {
     return this.#begun - this.outcomes.length;
   }
 
   /** Plays a load and resolves with the outcome of every call of it, when the last has ended. */
   async load(load: Load): Promise<Outcome[]> {
-    const id = this.#questions + 1;
-    const count = await this.#ask({ do: 'load', load });
+    const id = this.#requestCount + 1;
+    const count = await this.#request({ do: 'load', load });
     const own = this.outcomes.filter((outcome) => outcome.load === id);
     if (own.length !== count) throw new Error(`${count} calls began, ${own.length} ended`);
     return own;
   }
 
   stats(): Promise<Answers['stats']> {
-    return this.#ask({ do: 'stats' });
+    return this.#request({ do: 'stats' });
   }
 
   cpu(): Promise<Answers['cpu']> {
-    return this.#ask({ do: 'cpu' });
+    return this.#request({ do: 'cpu' });
   }
 
   reload(config: MemberConfig): Promise<undefined> {
-    return this.#ask({ do: 'reload', config });
+    return this.#request({ do: 'reload', config });
   }
 
   /** Ends it at once: its balancer closes nothing and gives nothing back. */
   async kill9(): Promise<void> {
-    if (!this.#gone) signal(this.pid, 'SIGKILL');
+    if (!this.#hasExited) signal(this.pid, 'SIGKILL');
     await this.#line.ended;
   }
 
@@ -125,38 +125,38 @@ export class Member {
 
   /** Closes the balancer in good order, so that it gives back what it holds, and ends the process. */
   async close(): Promise<void> {
-    if (this.#gone) return;
+    if (this.#hasExited) return;
     // A stopped process answers nothing.
     signal(this.pid, 'SIGCONT');
-    await Promise.race([this.#ask({ do: 'close' }).catch(() => undefined), after(2_000)]);
+    await Promise.race([this.#request({ do: 'close' }).catch(() => undefined), delay(2_000)]);
     await this.kill9();
   }
 
-  #ask<C extends Command>(command: C): Promise<Answers[C['do']]> {
-    if (this.#gone) return Promise.reject(gone());
-    const id = ++this.#questions;
+  #request<C extends Command>(command: C): Promise<Answers[C['do']]> {
+    if (this.#hasExited) return Promise.reject(exitedError());
+    const id = ++this.#requestCount;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: (result) => resolve(result as Answers[C['do']]), reject });
       this.#line.send({ ...command, id });
     });
   }
 
-  #take(report: Report): void {
+  #receive(report: Report): void {
     if ('outcomes' in report) {
-      this.#begun = report.begun;
+      this.#begun = report.startedCalls;
       this.outcomes.push(...report.outcomes);
     } else if ('seen' in report) {
       this.events.push(report.seen);
     } else if ('id' in report) {
-      const waiting = this.#waiting.get(report.id);
+      const pending = this.#waiting.get(report.id);
       this.#waiting.delete(report.id);
-      if ('error' in report) waiting?.reject(new Error(report.error));
-      else waiting?.resolve(report.result);
+      if ('error' in report) pending?.reject(new Error(report.error));
+      else pending?.resolve(report.result);
     }
   }
 }
 
-function lineTo(child: ChildProcess): Line {
+function channelTo(child: ChildProcess): ProcessChannel {
   const { pid } = child;
   if (pid === undefined) throw new Error('node did not start');
   return {
@@ -175,10 +175,10 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function gone(): Error {
+function exitedError(): Error {
   return new Error('the process of the member has ended');
 }
 
-function after(ms: number): Promise<void> {
+function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

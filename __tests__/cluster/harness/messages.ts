@@ -65,13 +65,13 @@ export type Command =
   | { readonly do: 'load'; readonly load: Load }
   | { readonly do: 'stats' | 'cpu' | 'close' };
 
-export type Question = Command & { readonly id: number };
+export type NumberedCommand = Command & { readonly id: number };
 
 /** What a member sends: an answer to a question, calls that ended since the last report, or an event. */
 export type Report =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: string }
-  | { readonly begun: number; readonly outcomes: readonly Outcome[] }
+  | { readonly startedCalls: number; readonly outcomes: readonly Outcome[] }
   | { readonly seen: MemberEvent }
   /** It listens. What is sent to a worker of node:cluster before that may be lost. */
   | { readonly hello: true };

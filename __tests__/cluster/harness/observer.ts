@@ -33,7 +33,7 @@ export function worstExcess(admissions: readonly Admission[], limit: ObservedLim
 }
 
 /** Units that arrived from `from` until before `to`, on the wall clock. */
-export function taken(
+export function unitsAdmitted(
   admissions: readonly Admission[],
   unit: ObservedLimit['unit'],
   from = -Infinity,
@@ -51,7 +51,7 @@ export function usedShare(
   from: number,
   to: number,
 ): number {
-  return taken(admissions, unit, from, to) / ((perMinute / 60_000) * (to - from));
+  return unitsAdmitted(admissions, unit, from, to) / ((perMinute / 60_000) * (to - from));
 }
 
 function sorted(admissions: readonly Admission[]): Admission[] {

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 const TRIP_MS = 2;
 
-interface Wire {
+interface Connection {
   readonly client: Socket;
   readonly server: Socket;
 }
@@ -19,14 +19,14 @@ export class RedisProxy {
   readonly #server: Server;
   readonly #target: number;
   readonly #delayMs: number;
-  readonly #wires = new Set<Wire>();
+  readonly #connections = new Set<Connection>();
   #blocked = false;
   #trips = 0;
 
   private constructor(target: number, delayMs: number) {
     this.#target = target;
     this.#delayMs = delayMs;
-    this.#server = createServer((client) => this.#join(client));
+    this.#server = createServer((client) => this.#accept(client));
   }
 
   /** @param delayMs One way, in milliseconds. Default 3: trips are told apart only well above 1. */
@@ -59,7 +59,7 @@ export class RedisProxy {
 
   /** Closes every connection. */
   cut(): void {
-    for (const { client, server } of this.#wires) {
+    for (const { client, server } of this.#connections) {
       client.destroy();
       server.destroy();
     }
@@ -72,32 +72,32 @@ export class RedisProxy {
     await once(this.#server, 'close');
   }
 
-  #join(client: Socket): void {
+  #accept(client: Socket): void {
     const server = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
-    const wire = { client, server };
-    this.#wires.add(wire);
+    const connection = { client, server };
+    this.#connections.add(connection);
     let sentAt = -Infinity;
     client.on('data', (data) => {
       const now = performance.now();
       if (now - sentAt >= TRIP_MS) this.#trips += 1;
       sentAt = now;
-      this.#pass(data, server);
+      this.#forward(data, server);
     });
-    server.on('data', (data) => this.#pass(data, client));
+    server.on('data', (data) => this.#forward(data, client));
     for (const [from, to] of [
       [client, server],
       [server, client],
     ] as const) {
       from.on('error', () => undefined);
       from.once('close', () => {
-        this.#wires.delete(wire);
+        this.#connections.delete(connection);
         to.destroy();
       });
     }
   }
 
-  #pass(data: Buffer, to: Socket): void {
+  #forward(data: Buffer, to: Socket): void {
     setTimeout(() => {
       if (!this.#blocked && to.writable) to.write(data);
     }, this.#delayMs);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findProgram } from '../../helpers/programs';
-import { hasEnded, killed, spawnHeld } from './leash';
+import { hasEnded, killAndWait, spawnGuarded } from './process-guard';
 
 export interface RedisServerOptions {
   /** A free port unless given: one on which nothing listens yet, to be started there later. */
@@ -71,7 +71,7 @@ export class RedisServer {
 
   /** Ends it at once; what was not saved is lost. */
   async kill9(): Promise<void> {
-    if (this.#child) await killed(this.#child);
+    if (this.#child) await killAndWait(this.#child);
   }
 
   /** SIGSTOP: connections stay, nothing is answered. */
@@ -98,28 +98,28 @@ export class RedisServer {
 
   /** Writes its keys to disk, where a later start finds them. */
   async save(): Promise<void> {
-    await this.ask((client) => client.save());
+    await this.withClient((client) => client.save());
   }
 
   async flush(): Promise<void> {
-    await this.ask((client) => client.flushall());
+    await this.withClient((client) => client.flushall());
   }
 
   /** By lower-case name: `evalsha`, `hget`, `client|setinfo`. */
   async commandCounts(): Promise<CommandCounts> {
-    const info = await this.ask((client) => client.info('commandstats'));
+    const info = await this.withClient((client) => client.info('commandstats'));
     const counts = [...info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
     return Object.fromEntries(counts.map(([, name = '', calls]) => [name, Number(calls)] as const));
   }
 
   async resetCounts(): Promise<void> {
-    await this.ask(async (client) => {
+    await this.withClient(async (client) => {
       await client.config('RESETSTAT');
     });
   }
 
   async keys(pattern = '*'): Promise<KeyInfo[]> {
-    return this.ask(async (client) => {
+    return this.withClient(async (client) => {
       const names = (await client.keys(pattern)).sort();
       return Promise.all(
         names.map(async (key) => {
@@ -131,7 +131,7 @@ export class RedisServer {
   }
 
   /** Asks it something over a connection of its own, which is closed again. Rejects when it is away. */
-  async ask<T>(question: (client: Redis) => Promise<T>): Promise<T> {
+  async withClient<T>(action: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.port, '127.0.0.1', {
       lazyConnect: true,
       retryStrategy: () => null,
@@ -143,7 +143,7 @@ export class RedisServer {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      return await question(client);
+      return await action(client);
     } finally {
       client.disconnect();
     }
@@ -164,14 +164,14 @@ export class RedisServer {
     const cluster = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port'];
     const more = clusterMode ? [...cluster, `${await freePort()}`] : [];
     const flags = [...basics, '--dir', this.#folder, ...more, ...args];
-    const child = spawnHeld(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawnGuarded(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     await isReady(child);
     if (clusterMode) await this.#takeAllSlots();
   }
 
   async #takeAllSlots(): Promise<void> {
-    await this.ask(async (client) => {
+    await this.withClient(async (client) => {
       const isWhole = async () => (await client.cluster('INFO')).includes('cluster_state:ok');
       if (!(await isWhole())) {
         // Refused after a restart, when it has them already.

@@ -22,20 +22,20 @@ export class ClusterRig {
   readonly #open: Promise<Closeable>[] = [];
 
   redis(options?: RedisServerOptions): Promise<RedisServer> {
-    return this.#keep(RedisServer.start(options));
+    return this.#track(RedisServer.start(options));
   }
 
   /** The way to a Redis, counted and delayed. Default `delayMs`: 3, one way. */
   proxy(redis: RedisServer, options?: { delayMs?: number }): Promise<RedisProxy> {
-    return this.#keep(RedisProxy.start(redis, options));
+    return this.#track(RedisProxy.start(redis, options));
   }
 
   provider(model?: ModelDescription): Promise<ProviderProcess> {
-    return this.#keep(ProviderProcess.start(model));
+    return this.#track(ProviderProcess.start(model));
   }
 
   member(options: MemberOptions): Promise<Member> {
-    return this.#keep(Member.start(options));
+    return this.#track(Member.start(options));
   }
 
   /** So many members of one configuration, started at the same time. */
@@ -45,19 +45,19 @@ export class ClusterRig {
 
   /** Members that Node's `cluster` module forks. */
   workers(count: number, config: MemberConfig): Promise<Workers> {
-    return this.#keep(Workers.start(count, config));
+    return this.#track(Workers.start(count, config));
   }
 
   /** Members first: they give back what they hold. */
   async close(): Promise<void> {
     const started = await Promise.allSettled(this.#open.splice(0));
-    const open = started.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
+    const tracked = started.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
     const isMember = (one: Closeable) => one instanceof Member || one instanceof Workers;
-    await Promise.all(open.filter(isMember).map((one) => one.close()));
-    await Promise.all(open.filter((one) => !isMember(one)).map((one) => one.close()));
+    await Promise.all(tracked.filter(isMember).map((one) => one.close()));
+    await Promise.all(tracked.filter((one) => !isMember(one)).map((one) => one.close()));
   }
 
-  #keep<T extends Closeable>(starting: Promise<T>): Promise<T> {
+  #track<T extends Closeable>(starting: Promise<T>): Promise<T> {
     this.#open.push(starting);
     return starting;
   }

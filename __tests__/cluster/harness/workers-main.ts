@@ -6,7 +6,7 @@ import type { FromPrimary, ToPrimary } from './workers';
 
 const workers = new Map<number, Worker>();
 
-function tell(message: FromPrimary): void {
+function sendToParent(message: FromPrimary): void {
   if (process.connected) process.send?.(message);
 }
 
@@ -16,9 +16,9 @@ for (let worker = 0; worker < Number(process.env.WORKERS); worker++) {
   const forked = cluster.fork({ CLOCK_SHIFT_MS: '0' });
   workers.set(worker, forked);
   forked.on('message', (report: Report) => {
-    tell('hello' in report ? { worker, pid: forked.process.pid ?? 0 } : { worker, report });
+    sendToParent('hello' in report ? { worker, pid: forked.process.pid ?? 0 } : { worker, report });
   });
-  forked.on('exit', () => tell({ worker, ended: true }));
+  forked.on('exit', () => sendToParent({ worker, ended: true }));
 }
 
 process.on('message', ({ worker, message }: ToPrimary) => {

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { forkHeld, hold, killed, release } from './leash';
-import { type Line, Member } from './member';
+import { Member, type ProcessChannel } from './member';
 import type { MemberConfig, Report } from './messages';
+import { forkGuarded, guardProcess, killAndWait, unguardProcess } from './process-guard';
 
 export interface ToPrimary {
   readonly worker: number;
@@ -27,16 +27,16 @@ export class Workers {
 
   /** Resolves when every balancer is ready. */
   static async start(count: number, config: MemberConfig): Promise<Workers> {
-    const primary = forkHeld(join(__dirname, 'workers-main.ts'), {
+    const primary = forkGuarded(join(__dirname, 'workers-main.ts'), {
       env: { ...process.env, WORKERS: `${count}` },
     });
-    const lines = await Promise.all(Array.from({ length: count }, (_, worker) => lineTo(primary, worker)));
+    const lines = await Promise.all(Array.from({ length: count }, (_, worker) => channelTo(primary, worker)));
     const workers = new Workers(
       primary,
       lines.map((line) => new Member(line)),
     );
     try {
-      await Promise.all(workers.members.map((member) => member.begin(config)));
+      await Promise.all(workers.members.map((member) => member.startBalancer(config)));
       return workers;
     } catch (error) {
       await workers.close();
@@ -46,11 +46,11 @@ export class Workers {
 
   async close(): Promise<void> {
     await Promise.all(this.members.map((member) => member.close()));
-    await killed(this.#primary);
+    await killAndWait(this.#primary);
   }
 }
 
-function lineTo(primary: ChildProcess, worker: number): Promise<Line> {
+function channelTo(primary: ChildProcess, worker: number): Promise<ProcessChannel> {
   const listeners: ((report: Report) => void)[] = [];
   return new Promise((resolve, reject) => {
     let pid = 0;
@@ -64,11 +64,11 @@ function lineTo(primary: ChildProcess, worker: number): Promise<Line> {
         if ('report' in message) {
           for (const listener of listeners) listener(message.report);
         } else if ('ended' in message) {
-          release(pid);
+          unguardProcess(pid);
           end();
         } else {
           ({ pid } = message);
-          hold(pid);
+          guardProcess(pid);
           resolve({ pid, send, onReport, ended });
         }
       });

@@ -1,9 +1,9 @@
-import type { VirtualProvider } from '../../../lib/cli/simulate/machine/virtual-provider';
-import type { WorkCall } from '../../../lib/cli/simulate/machine/workload';
+import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
+import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
 import type { ErrorPlan } from '../../../lib/simulator/physics';
 
 /** How one attempt ended, as a client sees it. */
-export type Outcome =
+export type AttemptOutcome =
   | { readonly kind: 'answered'; readonly ms: number; readonly firstTokenMs: number }
   | {
       readonly kind: 'error';
@@ -20,20 +20,24 @@ export interface AttemptLimits {
 }
 
 /** Sends a call and waits for the whole answer. */
-export function attempt(provider: VirtualProvider, call: WorkCall, limits: AttemptLimits): Promise<Outcome> {
+export function attempt(
+  provider: VirtualProvider,
+  call: WorkCall,
+  limits: AttemptLimits,
+): Promise<AttemptOutcome> {
   const since = performance.now();
   const elapsed = (): number => performance.now() - since;
   return new Promise((resolve) => {
     let firstTokenMs: number | undefined;
-    const settle = (outcome: Outcome): void => {
+    const settle = (outcome: AttemptOutcome): void => {
       clearTimeout(timer);
       resolve(outcome);
     };
     const timer = setTimeout(() => {
-      leave();
+      abandon();
       settle({ kind: 'timeout', ms: elapsed(), firstTokenMs });
     }, limits.timeoutMs);
-    const leave = provider.begin(call, {
+    const abandon = provider.startAttempt(call, {
       failed: (plan) =>
         settle({ kind: 'error', ms: elapsed(), status: plan.status, retryAfterMs: retryAfter(plan) }),
       reset: () => settle({ kind: 'error', ms: elapsed(), status: 0, retryAfterMs: undefined }),
@@ -42,7 +46,7 @@ export function attempt(provider: VirtualProvider, call: WorkCall, limits: Attem
         firstTokenMs = elapsed();
         limits.onFirstToken?.(firstTokenMs);
       },
-      ended: () => settle({ kind: 'answered', ms: elapsed(), firstTokenMs: firstTokenMs ?? elapsed() }),
+      finished: () => settle({ kind: 'answered', ms: elapsed(), firstTokenMs: firstTokenMs ?? elapsed() }),
     });
   });
 }

@@ -1,5 +1,5 @@
 import { least, type Rule } from './rule';
-import type { Target } from './target';
+import type { RuleEndpoint } from './rule-endpoint';
 
 interface State {
   /** Running mean of the time to first token, in milliseconds. */
@@ -53,9 +53,9 @@ export const hotCold: Rule<State> = {
   },
 };
 
-function sample<S>(from: readonly Target<S>[], count: number): Target<S>[] {
+function sample<S>(from: readonly RuleEndpoint<S>[], count: number): RuleEndpoint<S>[] {
   const rest = [...from];
-  const drawn: Target<S>[] = [];
+  const drawn: RuleEndpoint<S>[] = [];
   while (drawn.length < count && rest.length > 0) {
     drawn.push(...rest.splice(Math.floor(Math.random() * rest.length), 1));
   }

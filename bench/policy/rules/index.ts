@@ -1,5 +1,5 @@
-import type { Policy } from '../../../lib/cli/simulate/machine/run';
-import type { VirtualProvider } from '../../../lib/cli/simulate/machine/virtual-provider';
+import type { Policy } from '../../../lib/cli/simulate/engine/run';
+import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
 import { hotCold } from './hot-cold';
 import { leastRequest } from './least-request';
 import { latencyBased, leastBusy, simpleShuffle } from './litellm';

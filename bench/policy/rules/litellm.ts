@@ -1,6 +1,6 @@
-import type { Outcome } from './attempt';
+import type { AttemptOutcome } from './attempt';
 import { drawAny, drawByWeight, least, type Rule } from './rule';
-import type { Target } from './target';
+import type { RuleEndpoint } from './rule-endpoint';
 
 /*
  * LiteLLM's router (docs.litellm.ai, "Router - Load Balancing"), three of its strategies. Common to them: two retries,
@@ -18,7 +18,7 @@ interface Minute {
 }
 
 interface State {
-  coolUntil: number;
+  cooldownUntil: number;
   minute: Minute;
   /** The last ten: time to first token, since the calls are streamed. */
   readonly latencies: number[];
@@ -31,7 +31,7 @@ const LATENCIES = 10;
 /** What a timeout adds to the latencies. */
 const TIMEOUT_PENALTY_MS = 1_000_000;
 
-type PickOne = (free: readonly Target<State>[], tokens: number) => Target<State> | undefined;
+type PickFrom = (free: readonly RuleEndpoint<State>[], tokens: number) => RuleEndpoint<State> | undefined;
 
 /** A pick weighted by the requests a minute of each deployment. */
 export const simpleShuffle = rule('LiteLLM simple-shuffle', (free) =>
@@ -52,20 +52,20 @@ export const latencyBased = rule('LiteLLM latency-based', (free, tokens) => {
   return fresh.length > 0 ? drawAny(fresh) : least(within, ({ state }) => mean(state.latencies));
 });
 
-function rule(name: string, pickOne: PickOne): Rule<State> {
+function rule(name: string, pickOne: PickFrom): Rule<State> {
   return {
     name,
     maxAttempts: 3,
     timeoutMs: 600_000,
     state: () => ({
-      coolUntil: 0,
+      cooldownUntil: 0,
       minute: { at: 0, requests: 0, tokens: 0, failures: 0, answers: 0 },
       latencies: [],
     }),
     pick(allowed, _tried, call) {
       const now = performance.now();
       return pickOne(
-        allowed.filter(({ state }) => state.coolUntil <= now),
+        allowed.filter(({ state }) => state.cooldownUntil <= now),
         call.promptTokens,
       );
     },
@@ -76,12 +76,12 @@ function rule(name: string, pickOne: PickOne): Rule<State> {
         minute.answers++;
         minute.requests++;
         minute.tokens += call.promptTokens + call.outputTokens;
-        remember(state, outcome.firstTokenMs);
+        recordLatency(state, outcome.firstTokenMs);
         return;
       }
       minute.failures++;
-      if (outcome.kind === 'timeout') remember(state, TIMEOUT_PENALTY_MS);
-      coolDown(state, outcome);
+      if (outcome.kind === 'timeout') recordLatency(state, TIMEOUT_PENALTY_MS);
+      startCooldown(state, outcome);
     },
     // With healthy deployments left a retry is sent at once; else with a backoff of 0.5 s doubling.
     backoffMs: (attempts, outcome) =>
@@ -89,14 +89,14 @@ function rule(name: string, pickOne: PickOne): Rule<State> {
   };
 }
 
-function coolDown(state: State, outcome: Outcome): void {
+function startCooldown(state: State, outcome: AttemptOutcome): void {
   const { failures, answers } = minuteOf(state);
   const total = failures + answers;
   const limited = outcome.kind === 'error' && outcome.status === 429;
   const failing = total >= LEAST_CALLS && failures / total > FAILURE_SHARE;
   if (!limited && !failing) return;
   const asked = outcome.kind === 'error' ? outcome.retryAfterMs : undefined;
-  state.coolUntil = performance.now() + (asked ?? COOLDOWN_MS);
+  state.cooldownUntil = performance.now() + (asked ?? COOLDOWN_MS);
 }
 
 function minuteOf(state: State): Minute {
@@ -105,7 +105,7 @@ function minuteOf(state: State): Minute {
   return state.minute;
 }
 
-function remember({ latencies }: State, ms: number): void {
+function recordLatency({ latencies }: State, ms: number): void {
   latencies.push(ms);
   if (latencies.length > LATENCIES) latencies.shift();
 }

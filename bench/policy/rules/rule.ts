@@ -1,10 +1,10 @@
-import type { CallEnd } from '../../../lib/cli/simulate/machine/measures';
-import type { Policy } from '../../../lib/cli/simulate/machine/run';
-import type { VirtualProvider } from '../../../lib/cli/simulate/machine/virtual-provider';
-import type { WorkCall } from '../../../lib/cli/simulate/machine/workload';
+import type { CallOutcome } from '../../../lib/cli/simulate/engine/figures';
+import type { Policy } from '../../../lib/cli/simulate/engine/run';
+import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
+import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
 import type { FleetEndpoint } from '../scenarios';
-import { attempt, type Outcome } from './attempt';
-import { allows, type Target, targetsOf } from './target';
+import { type AttemptOutcome, attempt } from './attempt';
+import { allows, type RuleEndpoint, ruleEndpointsOf } from './rule-endpoint';
 
 /**
  * The published rules of a balancer, written anew: how it picks, what it does after a failure, what it keeps. They run
@@ -20,34 +20,34 @@ export interface Rule<State> {
   readonly timeoutMs: number;
   /** The next endpoint; undefined where the rule finds none. */
   pick(
-    allowed: readonly Target<State>[],
-    tried: readonly Target<State>[],
+    allowed: readonly RuleEndpoint<State>[],
+    tried: readonly RuleEndpoint<State>[],
     call: WorkCall,
-  ): Target<State> | undefined;
-  onSent?(target: Target<State>, call: WorkCall): void;
-  onFirstToken?(target: Target<State>, ms: number, call: WorkCall): void;
-  onEnd?(target: Target<State>, outcome: Outcome, call: WorkCall): void;
+  ): RuleEndpoint<State> | undefined;
+  onSent?(target: RuleEndpoint<State>, call: WorkCall): void;
+  onFirstToken?(target: RuleEndpoint<State>, ms: number, call: WorkCall): void;
+  onEnd?(target: RuleEndpoint<State>, outcome: AttemptOutcome, call: WorkCall): void;
   /** Whether such a failure is tried again. Default: always. */
-  retries?(outcome: Outcome): boolean;
+  retries?(outcome: AttemptOutcome): boolean;
   /** Milliseconds before the next attempt. Default: none. */
-  backoffMs?(attempts: number, outcome: Outcome | undefined): number;
+  backoffMs?(attempts: number, outcome: AttemptOutcome | undefined): number;
 }
 
 export function rulePolicy<State>(rule: Rule<State>, providers: readonly VirtualProvider[]): Policy {
-  const targets = targetsOf(providers, (endpoint) => rule.state(endpoint));
+  const targets = ruleEndpointsOf(providers, (endpoint) => rule.state(endpoint));
   return { serve: (call) => serve(rule, targets, call) };
 }
 
 async function serve<State>(
   rule: Rule<State>,
-  targets: readonly Target<State>[],
+  targets: readonly RuleEndpoint<State>[],
   call: WorkCall,
-): Promise<CallEnd> {
+): Promise<CallOutcome> {
   const since = performance.now();
   const elapsed = (): number => performance.now() - since;
   const allowed = targets.filter(({ endpoint }) => allows(endpoint, call));
-  const tried: Target<State>[] = [];
-  let last: Outcome | undefined;
+  const tried: RuleEndpoint<State>[] = [];
+  let last: AttemptOutcome | undefined;
   let reason = 'no endpoint';
   for (let attempts = 0; attempts < rule.maxAttempts; attempts++) {
     if (attempts > 0)
@@ -60,10 +60,10 @@ async function serve<State>(
       continue;
     }
     tried.push(target);
-    const began = elapsed();
+    const startedAt = elapsed();
     last = await send(rule, target, call, Math.min(left, rule.timeoutMs));
     if (last.kind === 'answered')
-      return { ok: true, firstTokenMs: began + last.firstTokenMs, totalMs: elapsed() };
+      return { ok: true, firstTokenMs: startedAt + last.firstTokenMs, totalMs: elapsed() };
     reason = last.kind === 'error' ? `error ${last.status}` : 'timeout';
     if (rule.retries?.(last) === false) break;
   }
@@ -73,10 +73,10 @@ async function serve<State>(
 
 async function send<State>(
   rule: Rule<State>,
-  target: Target<State>,
+  target: RuleEndpoint<State>,
   call: WorkCall,
   timeoutMs: number,
-): Promise<Outcome> {
+): Promise<AttemptOutcome> {
   target.inFlight++;
   rule.onSent?.(target, call);
   const outcome = await attempt(target.provider, call, {

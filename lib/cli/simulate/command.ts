@@ -1,8 +1,8 @@
+import { runJob } from './child-job';
 import { parseFlags } from './flags';
 import { HELP } from './help';
-import type { Simulation, SimulationJob } from './job';
-import { runJob } from './jobs';
-import { reportOf, tell } from './report';
+import { createReport, formatReport } from './report';
+import type { SimulationJob, SimulationResult } from './simulation';
 
 export { HELP };
 
@@ -13,12 +13,12 @@ export async function simulate(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const run = await runJob<Simulation>({ flags } satisfies SimulationJob);
+  const run = await runJob<SimulationResult>({ flags } satisfies SimulationJob);
   const [first] = run.quotas;
-  const more = first
-    ? await runJob<Simulation>({ flags, oneMore: first.endpoint } satisfies SimulationJob)
+  const withExtraKey = first
+    ? await runJob<SimulationResult>({ flags, extraKeyFor: first.endpoint } satisfies SimulationJob)
     : undefined;
-  const report = reportOf(flags, run, more);
-  process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : tell(report));
+  const report = createReport(flags, run, withExtraKey);
+  process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));
   return 0;
 }

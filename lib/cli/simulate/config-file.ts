@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BalancerConfig } from '../../index';
-import { UsageError } from './jobs';
+import { UsageError } from './child-job';
 
 const MODULES = ['.js', '.mjs', '.cjs'];
 
@@ -23,7 +23,7 @@ function readJson(file: string, path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw unreadable(file, error);
+    throw unreadableFileError(file, error);
   }
   try {
     return JSON.parse(text);
@@ -40,23 +40,23 @@ async function importModule(file: string, path: string): Promise<unknown> {
   try {
     loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
   } catch (error) {
-    throw unreadable(file, error);
+    throw unreadableFileError(file, error);
   }
-  return configIn(loaded) ?? loaded;
+  return findConfig(loaded) ?? loaded;
 }
 
 /** A CommonJS module arrives as a default export, one compiled from an ES module as a default of a default. */
-function configIn(loaded: Record<string, unknown>): unknown {
+function findConfig(loaded: Record<string, unknown>): unknown {
   for (const value of [loaded.default, loaded.config]) {
     if (typeof value !== 'object' || value === null) continue;
     if ('endpoints' in value) return value;
     const inner = value as Record<string, unknown>;
-    return configIn(inner) ?? inner;
+    return findConfig(inner) ?? inner;
   }
   return undefined;
 }
 
-function unreadable(file: string, error: unknown): UsageError {
+function unreadableFileError(file: string, error: unknown): UsageError {
   const { code, message } = error as NodeJS.ErrnoException;
   return new UsageError(
     code === 'ENOENT' ? `${file}: there is no such file` : `${file}: could not be loaded: ${message}`,

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from './jobs';
+import { UsageError } from './child-job';
 
 /** A fault of one endpoint, in seconds of the run. */
 export interface FaultFlag {

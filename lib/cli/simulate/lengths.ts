@@ -1,14 +1,14 @@
 import { type Random, seededRandom } from '../../simulator/physics';
-import type { TraceRow } from './machine/trace';
+import type { TraceRow } from './engine/trace';
 
-type Knots = readonly (readonly [part: number, tokens: number])[];
+type Quantiles = readonly (readonly [part: number, tokens: number])[];
 
 /*
  * Percentiles of AzureLLMInferenceTrace_conv (Azure/AzurePublicDataset, CC-BY 4.0; Patel et al., Splitwise, ISCA 2024):
  * 19,366 calls of a chat service, of 2023. Between two of them lengths are spread evenly, which gives its means, 1,155
  * and 211, within two per cent.
  */
-const PROMPT: Knots = [
+const PROMPT: Quantiles = [
   [0, 2],
   [0.05, 181],
   [0.1, 207],
@@ -25,7 +25,7 @@ const PROMPT: Knots = [
   [0.999, 6122],
   [1, 14050],
 ];
-const OUTPUT: Knots = [
+const OUTPUT: Quantiles = [
   [0, 7],
   [0.05, 41],
   [0.1, 54],
@@ -53,7 +53,7 @@ export function publishedLengths(count: number, seed: number): TraceRow[] {
   }));
 }
 
-function draw(knots: Knots, random: Random): number {
+function draw(knots: Quantiles, random: Random): number {
   const part = random();
   for (let index = 1; index < knots.length; index++) {
     const [to, high] = knots[index] as readonly [number, number];

@@ -1,7 +1,7 @@
 import type { BalancerStats } from '../../index';
 
 /** How scarce one quota of one endpoint was. */
-export interface QuotaUse {
+export interface QuotaShortage {
   readonly endpoint: string;
   readonly quota: 'requests' | 'tokens';
   /** Seconds into the run when it was first used up. */
@@ -15,52 +15,59 @@ const EMPTY_BELOW = 0.05;
 /** While calls wait, the scarcer quota of an endpoint holds them up, however much the balancer keeps in reserve. */
 const SCARCE_BELOW = 0.5;
 
-interface Seen {
-  fullest: number;
-  emptyLooks: number;
+interface QuotaSamples {
+  maxLevel: number;
+  exhaustedSamples: number;
   firstAtS: number | undefined;
 }
 
 /** Looks at the quotas of a run from time to time. */
 export class QuotaWatch {
-  readonly #seen = new Map<string, Seen & Pick<QuotaUse, 'endpoint' | 'quota'>>();
-  #looks = 0;
+  readonly #seen = new Map<string, QuotaSamples & Pick<QuotaShortage, 'endpoint' | 'quota'>>();
+  #sampleCount = 0;
 
-  look(stats: BalancerStats, second: number): void {
-    this.#looks++;
+  sample(stats: BalancerStats, second: number): void {
+    this.#sampleCount++;
     const waiting = stats.queue.size > 0;
     for (const { name, requestsLeft, tokensLeft } of stats.endpoints) {
-      const requests = this.#part(name, 'requests', requestsLeft);
-      const tokens = this.#part(name, 'tokens', tokensLeft);
+      const requests = this.#fractionLeft(name, 'requests', requestsLeft);
+      const tokens = this.#fractionLeft(name, 'tokens', tokensLeft);
       const quota = requests < tokens ? 'requests' : 'tokens';
       const least = Math.min(requests, tokens);
-      if (least < EMPTY_BELOW || (waiting && least < SCARCE_BELOW)) this.#note(name, quota, second);
+      if (least < EMPTY_BELOW || (waiting && least < SCARCE_BELOW))
+        this.#recordExhausted(name, quota, second);
     }
   }
 
   /** The quotas that were ever used up, the first to be so first. */
-  used(): QuotaUse[] {
+  shortages(): QuotaShortage[] {
     return [...this.#seen.values()]
-      .flatMap(({ endpoint, quota, firstAtS, emptyLooks }) =>
-        firstAtS === undefined ? [] : [{ endpoint, quota, firstAtS, share: emptyLooks / this.#looks }],
+      .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples: emptyLooks }) =>
+        firstAtS === undefined ? [] : [{ endpoint, quota, firstAtS, share: emptyLooks / this.#sampleCount }],
       )
       .sort((a, b) => a.firstAtS - b.firstAtS || b.share - a.share);
   }
 
   /** What is left, as a part of the most that was ever there. */
-  #part(endpoint: string, quota: QuotaUse['quota'], left: number | undefined): number {
+  #fractionLeft(endpoint: string, quota: QuotaShortage['quota'], left: number | undefined): number {
     if (left === undefined) return 1;
     const key = `${quota} ${endpoint}`;
-    const seen = this.#seen.get(key) ?? { endpoint, quota, fullest: 0, emptyLooks: 0, firstAtS: undefined };
-    this.#seen.set(key, seen);
-    seen.fullest = Math.max(seen.fullest, left, 1);
-    return left / seen.fullest;
+    const samples = this.#seen.get(key) ?? {
+      endpoint,
+      quota,
+      maxLevel: 0,
+      exhaustedSamples: 0,
+      firstAtS: undefined,
+    };
+    this.#seen.set(key, samples);
+    samples.maxLevel = Math.max(samples.maxLevel, left, 1);
+    return left / samples.maxLevel;
   }
 
-  #note(endpoint: string, quota: QuotaUse['quota'], second: number): void {
+  #recordExhausted(endpoint: string, quota: QuotaShortage['quota'], second: number): void {
     const seen = this.#seen.get(`${quota} ${endpoint}`);
     if (!seen) return;
-    seen.emptyLooks++;
+    seen.exhaustedSamples++;
     seen.firstAtS ??= second;
   }
 }

@@ -1,31 +1,31 @@
+import type { Figures } from './engine/figures';
 import type { SimulateFlags } from './flags';
-import type { Simulation } from './job';
-import type { Figures } from './machine/measures';
-import type { QuotaUse } from './quota-watch';
-import { shapeOf } from './user-workload';
+import type { QuotaShortage } from './quota-watch';
+import type { SimulationResult } from './simulation';
+import { shapeOf } from './workload-from-flags';
 
 /** What --json gives out. Shares are in per cent, times in milliseconds, money in USD. */
 export interface SimulationReport {
-  readonly asked: SimulateFlags;
+  readonly flags: SimulateFlags;
   readonly figures: Figures;
   /** 429s: because a limit was exceeded. */
   readonly rateLimited: number;
   readonly digest: string;
   /** The quota that was used up first; null where none was. */
-  readonly bindsFirst: QuotaUse | null;
-  readonly quotasUsedUp: readonly QuotaUse[];
+  readonly bindsFirst: QuotaShortage | null;
+  readonly quotasUsedUp: readonly QuotaShortage[];
   /** The same run with one more key for the endpoint whose quota binds first; null where none does. */
   readonly oneMoreKey: { readonly endpoint: string; readonly figures: Figures } | null;
 }
 
-export function reportOf(
+export function createReport(
   flags: SimulateFlags,
-  run: Simulation,
-  more: Simulation | undefined,
+  run: SimulationResult,
+  more: SimulationResult | undefined,
 ): SimulationReport {
   const [first] = run.quotas;
   return {
-    asked: flags,
+    flags: flags,
     figures: run.figures,
     rateLimited: rateLimited(run.figures),
     digest: run.digest,
@@ -36,8 +36,8 @@ export function reportOf(
 }
 
 /** The report for people. */
-export function tell(report: SimulationReport): string {
-  const { figures, asked } = report;
+export function formatReport(report: SimulationReport): string {
+  const { figures, flags: asked } = report;
   return `${[
     `${figures.calls} calls in ${asked.seconds} s, ${rates(asked)}`,
     '',

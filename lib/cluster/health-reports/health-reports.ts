@@ -101,8 +101,8 @@ export class ClusterNews implements NewsDesk {
     const ageMs = now - at;
     if (ageMs > MAX_AGE_MS || ageMs < -MAX_AHEAD_MS) return;
     const age = Math.max(0, ageMs);
-    const leftMs = 'restMs' in item ? item.restMs - age : 0;
-    if ('restMs' in item && leftMs <= 0) return;
+    const leftMs = 'cooldownMs' in item ? item.cooldownMs - age : 0;
+    if ('cooldownMs' in item && leftMs <= 0) return;
     this.#onNews({ item, from, at, localAt: performance.now() - age, leftMs }, this);
   }
 }

@@ -6,7 +6,7 @@ export type NewsItem =
   | {
       readonly kind: 'opened';
       readonly endpoint: string;
-      readonly restMs: number;
+      readonly cooldownMs: number;
       /** The rest before jitter: the next failed probe doubles it. */
       readonly stepMs: number;
     }
@@ -14,17 +14,17 @@ export type NewsItem =
   | { readonly kind: 'closed'; readonly endpoint: string }
   /** The endpoint rests until someone has seen to it. */
   | {
-      readonly kind: 'rest';
+      readonly kind: 'cooldown';
       readonly endpoint: string;
       readonly class: RestingClass;
-      readonly restMs: number;
+      readonly cooldownMs: number;
     }
   /** A 429: everything that shares one of these quotas rests. */
   | {
       readonly kind: 'quota';
       readonly endpoint: string;
       readonly quotas: readonly string[];
-      readonly restMs: number;
+      readonly cooldownMs: number;
     };
 
 export const RESTING_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
@@ -54,23 +54,23 @@ const schema = z.discriminatedUnion('kind', [
     ...head,
     kind: z.literal('opened'),
     endpoint: name,
-    restMs: duration,
+    cooldownMs: duration,
     stepMs: duration,
   }),
   z.strictObject({ ...head, kind: z.literal('closed'), endpoint: name }),
   z.strictObject({
     ...head,
-    kind: z.literal('rest'),
+    kind: z.literal('cooldown'),
     endpoint: name,
     class: z.enum(RESTING_CLASSES),
-    restMs: duration,
+    cooldownMs: duration,
   }),
   z.strictObject({
     ...head,
     kind: z.literal('quota'),
     endpoint: name,
     quotas: z.array(name).min(1).max(MAX_QUOTAS),
-    restMs: duration,
+    cooldownMs: duration,
   }),
 ]);
 

@@ -52,17 +52,17 @@ export class BreakerHearsay {
   }
 
   /** An attempt of our own failed. */
-  failed(): void {
+  recordFailure(): void {
     this.#failedAt = performance.now();
   }
 
   /** An attempt of our own that began at `startedAt` was served: a failure before that bears nothing out. */
-  served(startedAt: number): void {
+  recordSuccess(startedAt: number): void {
     if (startedAt > this.#failedAt) this.#failedAt = -Infinity;
   }
 
   /** Our own evidence opened the breaker. */
-  opened(): void {
+  reportOpened(): void {
     const told = this.#closing;
     if (told && performance.now() - told.at <= REFUTED_WITHIN_MS) this.#closers.add(told.from);
     this.#settled();

@@ -32,18 +32,18 @@ export class RestHearsay {
 
   /**
    * The end of the rest that is taken over, on the clock of performance.now(); undefined where none is.
-   * @param restsUntil The end of the rest that is known already.
+   * @param cooldownUntil The end of the rest that is known already.
    */
-  take(from: string, restMs: number, restsUntil: number): number | undefined {
+  take(from: string, restMs: number, cooldownUntil: number): number | undefined {
     const now = performance.now();
     const until = now + Math.min(restMs, MAX_TOLD_REST_MS);
-    const longerMs = until - Math.max(now, restsUntil);
+    const longerMs = until - Math.max(now, cooldownUntil);
     if (this.#distrust.has(from) || longerMs <= LEAST_NEWS_MS) return undefined;
     if (this.#told && now - this.#told.until > FORGOTTEN_MS) this.forget();
     this.#told = { from, at: now, until: now + restMs };
     if (this.#taken >= MAX_TAKEN || this.#takenMs >= MAX_TAKEN_MS) return undefined;
     // Several answers of one burst are one rest.
-    if (restsUntil <= now) this.#taken++;
+    if (cooldownUntil <= now) this.#taken++;
     this.#takenMs += longerMs;
     return until;
   }

@@ -2,9 +2,9 @@
 export interface LeaseView {
   readonly depth: number;
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
-  readonly shownDepthMs: number;
+  readonly observedDepthMs: number;
   /** Units that stay untouched at the bottom. */
-  readonly spare: number;
+  readonly headroom: number;
   /** Units a millisecond that this process can reckon with. */
   readonly rate: number;
   /** The limit that the provider says, over the configured one; at most 1. */
@@ -14,11 +14,11 @@ export interface LeaseView {
   level(now: number): number;
   put(units: number, now: number): void;
   /** The level is this. What it is off by is what other processes took. */
-  agree(level: number, now: number): void;
+  syncLevel(level: number, now: number): void;
   /** From now on this part of the limit and of the depth is its own; 1 is all of it. */
   setShare(share: number, level: number, now: number): void;
   /** The depth, in milliseconds of the limit, and how many processes share it. */
-  setCompany(depthMs: number, members: number): void;
+  setSharing(depthMs: number, members: number): void;
 }
 
 /** The ledger in Redis, in units of its own. Every method rejects while Redis is away. */

@@ -255,7 +255,7 @@ export class Lease {
     const needed = Math.max(this.#waiting, isGathering ? this.#gathering : ahead);
     const need = Math.max(0, needed - this.#credit.units);
     if (need === 0) return 0;
-    const room = this.ledgerLevel(now) - this.#parts.view.spare;
+    const room = this.ledgerLevel(now) - this.#parts.view.headroom;
     // Nobody waits for the answer yet: no more than what should be there for this process.
     if (this.#holds.length === 0) return Math.max(0, Math.min(need, room));
     return need + Math.max(0, Math.min(this.#size, room - need));
@@ -264,7 +264,7 @@ export class Lease {
   /** @param left What the ledger held after the question. */
   #heard({ wanted, price, shift, holds }: Question, left: number): void {
     const { ledger, units, view } = this.#parts;
-    const { depth, spare } = view;
+    const { depth, headroom: spare } = view;
     // A call larger than the depth starts on a full bucket, and leaves a debt.
     const floor = Math.min(spare, depth - (this.#holds[0]?.units ?? 0));
     const refused = Math.min(wanted, Math.max(0, floor - left));
@@ -279,7 +279,7 @@ export class Lease {
     const now = performance.now();
     const late = this.#holds.filter((hold) => holds.has(hold));
     this.#holds = this.#holds.filter((hold) => !holds.has(hold));
-    view.agree(left + refused + tooLow - tooHigh + this.#credit.units - this.#waiting, now);
+    view.syncLevel(left + refused + tooLow - tooHigh + this.#credit.units - this.#waiting, now);
     if (left + refused < spare + this.#size) {
       // The ledger is drained: who asks as soon as something might be there gets it in ever smaller parts. And each
       // asker takes what has come in since the one before: in a fixed order the same one would always be late.

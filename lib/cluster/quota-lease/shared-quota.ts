@@ -62,22 +62,22 @@ export class LeaseAccount {
   }
 
   /** A call waits for so many units: they are gathered bit by bit, or those who want less would always be faster. */
-  gather(units: number, now: number): void {
+  prefetch(units: number, now: number): void {
     if (!this.#isLocal) this.#lease.gather(units, now);
   }
 
   /** What had been covered is not needed. */
-  returned(units: number): void {
+  refund(units: number): void {
     if (!this.#isLocal) this.#lease.returned(units);
   }
 
   /** More was used than had been covered. */
-  overdrawn(units: number): void {
+  overdraw(units: number): void {
     if (!this.#isLocal) this.#lease.overdrawn(units);
   }
 
   /** The provider's own count has corrected the view by so much. */
-  shifted(units: number): void {
+  correct(units: number): void {
     if (!this.#isLocal) this.#lease.shifted(units);
   }
 
@@ -88,7 +88,7 @@ export class LeaseAccount {
     const heldMs = ledgerDepthMs(terms.depthMs, this.#members);
     const maximum = Math.round(terms.limit * heldMs);
     this.#lease.configure(terms, this.#members, maximum);
-    this.#view.setCompany(heldMs, this.#members);
+    this.#view.setSharing(heldMs, this.#members);
     // Where it fails, Redis is away, and the next beat configures again.
     this.#ledger.configure({ rate: terms.limit, maximum }).catch(() => undefined);
   }
@@ -115,7 +115,7 @@ export class LeaseAccount {
     return this.#units.to(Math.min(this.#view.depth, this.#lease.ledgerLevel(now)));
   }
 
-  async balance(): Promise<number> {
+  async reservoir(): Promise<number> {
     return Math.floor(this.#units.from(await this.#ledger.level()));
   }
 

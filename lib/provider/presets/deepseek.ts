@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * DeepSeek's own API, which publishes no fixed limits.
@@ -7,5 +7,8 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example deepseek({ apiKey: process.env.DEEPSEEK_API_KEY })
  */
 export function deepseek(options: PresetOptions): EndpointConfig[] {
-  return endpointsOf({ provider: 'deepseek', models: ['deepseek-chat', 'deepseek-reasoner'] }, options);
+  return createPresetEndpoints(
+    { provider: 'deepseek', models: ['deepseek-chat', 'deepseek-reasoner'] },
+    options,
+  );
 }

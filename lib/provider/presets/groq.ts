@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * Groq. Its limits are the account's, for each model: give yours as `rpm`, `tpm` and `rpd`.
@@ -7,5 +7,5 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example groq({ apiKey: process.env.GROQ_API_KEY, rpm: 30, tpm: 12_000 })
  */
 export function groq(options: PresetOptions): EndpointConfig[] {
-  return endpointsOf({ provider: 'groq', models: ['llama-3.3-70b-versatile'] }, options);
+  return createPresetEndpoints({ provider: 'groq', models: ['llama-3.3-70b-versatile'] }, options);
 }

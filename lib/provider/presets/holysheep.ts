@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * HolySheep: GPT, Claude and DeepSeek models and embeddings behind one key at https://api.holysheep.ai/v1, by default
@@ -8,7 +8,7 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY })
  */
 export function holysheep(options: PresetOptions): EndpointConfig[] {
-  return endpointsOf(
+  return createPresetEndpoints(
     {
       provider: 'holysheep',
       models: [

@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * Mistral. Its limits are the workspace's: give yours as `rpm` and `tpm`.
@@ -7,5 +7,5 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example mistral({ apiKey: process.env.MISTRAL_API_KEY, tpm: 500_000 })
  */
 export function mistral(options: PresetOptions): EndpointConfig[] {
-  return endpointsOf({ provider: 'mistral', models: ['mistral-large-latest'] }, options);
+  return createPresetEndpoints({ provider: 'mistral', models: ['mistral-large-latest'] }, options);
 }

@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * Ollama on this machine (or where `baseURL` says): say which models are pulled. Calls cost nothing and need no key;
@@ -8,5 +8,5 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example ollama({ models: ['llama3.3'], maxConcurrent: 4 })
  */
 export function ollama(options: Partial<PresetOptions> & { models: readonly string[] }): EndpointConfig[] {
-  return endpointsOf({ provider: 'ollama', defaults: { price: { input: 0, output: 0 } } }, options);
+  return createPresetEndpoints({ provider: 'ollama', defaults: { price: { input: 0, output: 0 } } }, options);
 }

@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * OpenAI's own API. Its limits depend on the account's tier: give yours as `rpm` and `tpm`; until then the headers of
@@ -16,5 +16,5 @@ export function openai(options: PresetOptions): EndpointConfig[] {
     'text-embedding-3-small',
     'text-embedding-3-large',
   ];
-  return endpointsOf({ provider: 'openai', models }, options);
+  return createPresetEndpoints({ provider: 'openai', models }, options);
 }

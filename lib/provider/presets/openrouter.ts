@@ -1,5 +1,5 @@
 import type { EndpointConfig } from '../endpoint-config';
-import { endpointsOf, type PresetOptions } from './preset';
+import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
  * OpenRouter: say which of its models, by its names.
@@ -7,5 +7,5 @@ import { endpointsOf, type PresetOptions } from './preset';
  * @example openrouter({ apiKey: process.env.OPENROUTER_API_KEY, models: ['openai/gpt-4o', 'anthropic/claude-sonnet-4'] })
  */
 export function openrouter(options: PresetOptions & { models: readonly string[] }): EndpointConfig[] {
-  return endpointsOf({ provider: 'openrouter' }, options);
+  return createPresetEndpoints({ provider: 'openrouter' }, options);
 }

@@ -30,7 +30,7 @@ export interface PresetOptions
   namePrefix?: string;
 }
 
-const COPIED = [
+const SHARED_OPTIONS = [
   'baseURL',
   'weight',
   'tier',
@@ -47,7 +47,7 @@ const COPIED = [
   'timeouts',
 ] as const satisfies readonly (keyof PresetOptions)[];
 
-const KNOWN: readonly string[] = ['apiKey', 'models', 'namePrefix', ...COPIED];
+const KNOWN_OPTIONS: readonly string[] = ['apiKey', 'models', 'namePrefix', ...SHARED_OPTIONS];
 
 /** What a preset knows of its provider. */
 export interface Preset {
@@ -64,7 +64,10 @@ export interface Preset {
  * @throws AiBalancerError ERR_AI_CONFIG where the key or the models are missing or an option is unknown. Figures are
  * checked when the balancer is made.
  */
-export function endpointsOf(preset: Preset, options: Partial<PresetOptions> | undefined): EndpointConfig[] {
+export function createPresetEndpoints(
+  preset: Preset,
+  options: Partial<PresetOptions> | undefined,
+): EndpointConfig[] {
   const given = options ?? {};
   const models = given.models ?? preset.models;
   const faults = [
@@ -76,7 +79,7 @@ export function endpointsOf(preset: Preset, options: Partial<PresetOptions> | un
     const lines = faults.map((fault) => `  ${preset.provider}().${fault}`);
     throw new AiBalancerError('ERR_AI_CONFIG', `The preset has wrong options:\n${lines.join('\n')}`);
   }
-  const shared = copied(given);
+  const shared = pickSharedOptions(given);
   const prefix = given.namePrefix ?? preset.provider;
   return models.map((model) => ({
     name: `${prefix}-${model}`,
@@ -88,18 +91,20 @@ export function endpointsOf(preset: Preset, options: Partial<PresetOptions> | un
   }));
 }
 
-function copied(given: Partial<PresetOptions>): Partial<EndpointConfig> {
-  const named = COPIED.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
+function pickSharedOptions(given: Partial<PresetOptions>): Partial<EndpointConfig> {
+  const named = SHARED_OPTIONS.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
   return Object.fromEntries(named) as Partial<EndpointConfig>;
 }
 
 function optionFaults(given: object): string[] {
   return Object.keys(given)
-    .filter((name) => !KNOWN.includes(name))
+    .filter((name) => !KNOWN_OPTIONS.includes(name))
     .map((name) => {
-      const near = didYouMean(name, KNOWN);
+      const near = didYouMean(name, KNOWN_OPTIONS);
       const hint =
-        near === undefined ? `one of ${KNOWN.join(', ')}` : `a known option (did you mean '${near}'?)`;
+        near === undefined
+          ? `one of ${KNOWN_OPTIONS.join(', ')}`
+          : `a known option (did you mean '${near}'?)`;
       return `${name.slice(0, 64)}: expected ${hint}, got an unknown option`;
     });
 }

@@ -1,12 +1,12 @@
 /** A provider that speaks the OpenAI wire format. */
-export interface ProviderFacts {
+export interface ProviderInfo {
   readonly baseURL: string;
   /** False where a server on your own machine asks for none. */
   readonly needsKey: boolean;
 }
 
 /** The providers whose base URL is known and whose dialect is OpenAI's. */
-export const OPENAI_COMPATIBLE: Readonly<Record<string, ProviderFacts>> = {
+export const OPENAI_COMPATIBLE: Readonly<Record<string, ProviderInfo>> = {
   openai: { baseURL: 'https://api.openai.com/v1', needsKey: true },
   holysheep: { baseURL: 'https://api.holysheep.ai/v1', needsKey: true },
   deepseek: { baseURL: 'https://api.deepseek.com/v1', needsKey: true },

@@ -23,7 +23,7 @@ export {
   tokensBy,
 } from './plan';
 export {
-  type Passage,
+  type ActiveCall as Passage,
   type PhysicsOptions,
   type ProviderCounters,
   ProviderPhysics,

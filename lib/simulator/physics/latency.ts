@@ -20,8 +20,8 @@ export function firstTokenMs(
   random: Random,
 ): number {
   const straggler = random() < STRAGGLER_SHARE ? STRAGGLER_FACTOR : 1;
-  const atRest = profile.ttftMs + promptTokens * profile.msPerPromptToken;
-  return atRest * slow * lognormal(random, FIRST_TOKEN_SPREAD) * straggler;
+  const unloadedMs = profile.ttftMs + promptTokens * profile.msPerPromptToken;
+  return unloadedMs * slow * lognormal(random, FIRST_TOKEN_SPREAD) * straggler;
 }
 
 /** Milliseconds from the first token to the last. */

@@ -1,11 +1,11 @@
 import { type ModelDescription, type ModelProfile, profileOf } from './description';
+import * as refusals from './error-plans';
 import type { Break, Fault } from './fault';
 import { FaultBoard } from './fault-board';
 import { firstTokenMs, generationMs, slowdown } from './latency';
 import type { AnswerPlan, ArrivingCall, CallPlan, Damage, ErrorPlan } from './plan';
 import type { Random } from './random';
 import { RateLimit } from './rate-limit';
-import * as refusals from './refusals';
 
 export interface PhysicsOptions {
   models: Record<string, ModelDescription>;
@@ -34,7 +34,7 @@ export interface ProviderCounters {
 }
 
 /** A call that is being served: hand it back to `finish` or `abandon` exactly once. */
-export interface Passage {
+export interface ActiveCall {
   readonly plan: CallPlan;
   readonly call: ArrivingCall;
 }
@@ -45,14 +45,14 @@ interface ModelState {
   inFlight: number;
 }
 
-interface OpenPassage extends Passage {
+interface ActiveCallState extends ActiveCall {
   readonly state: ModelState | undefined;
   /** The limit that pays for the output as it comes; none where it was reserved. */
-  readonly chargedForOutput: RateLimit | undefined;
+  readonly outputLimit: RateLimit | undefined;
   /** A refused call costs the model no capacity, so it slows nobody down. */
-  readonly loads: boolean;
-  charged: number;
-  open: boolean;
+  readonly countsAsLoad: boolean;
+  outputTokensCounted: number;
+  isOpen: boolean;
 }
 
 const ERROR_SHARE = 0.003;
@@ -95,7 +95,7 @@ export class ProviderPhysics {
   }
 
   /** Decides what becomes of a call that arrives now (ms on the caller's monotonic clock). */
-  arrive(call: ArrivingCall, now: number): Passage {
+  admit(call: ArrivingCall, now: number): ActiveCall {
     this.counters.seen += 1;
     const state = this.#models.get(call.model);
     if (!state) return this.#open(refusals.modelMissing(call.model), call);
@@ -120,18 +120,18 @@ export class ProviderPhysics {
   }
 
   /** Charges output produced so far; only of use to those who want the buckets to sink while a stream runs. */
-  produced(passage: Passage, tokens: number, now: number): void {
-    const open = passage as OpenPassage;
-    if (!open.state || tokens <= open.charged) return;
-    open.chargedForOutput?.charge(tokens - open.charged, now);
-    this.#bill(open.state.profile, 0, tokens - open.charged);
-    open.charged = tokens;
+  produced(active: ActiveCall, tokens: number, now: number): void {
+    const open = active as ActiveCallState;
+    if (!open.state || tokens <= open.outputTokensCounted) return;
+    open.outputLimit?.consume(tokens - open.outputTokensCounted, now);
+    this.#bill(open.state.profile, 0, tokens - open.outputTokensCounted);
+    open.outputTokensCounted = tokens;
   }
 
   /** The plan was acted out to its end. */
-  finish(passage: Passage, now: number): void {
-    const { plan } = passage;
-    if (!this.#close(passage)) return;
+  finish(active: ActiveCall, now: number): void {
+    const { plan } = active;
+    if (!this.#close(active)) return;
     if (plan.kind === 'error') {
       if (plan.status === 429) this.counters.rateLimited += 1;
       else if (plan.status >= 500) this.counters.serverErrors += 1;
@@ -142,14 +142,14 @@ export class ProviderPhysics {
     else this.counters.damaged += 1;
     if (plan.kind !== 'answer') return;
     const { damage } = plan;
-    this.produced(passage, damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens, now);
+    this.produced(active, damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens, now);
   }
 
   /** The client left when that many tokens of the answer existed. */
-  abandon(passage: Passage, tokens: number, now: number): void {
-    if (!this.#close(passage)) return;
+  abandon(active: ActiveCall, tokens: number, now: number): void {
+    if (!this.#close(active)) return;
     this.counters.aborted += 1;
-    this.produced(passage, tokens, now);
+    this.produced(active, tokens, now);
   }
 
   #beforeAdmission(met: readonly Fault[], call: ArrivingCall): CallPlan | undefined {
@@ -162,7 +162,7 @@ export class ProviderPhysics {
         case 'quota_exhausted':
           return refusals.quotaExhausted();
         case 'storm429':
-          return refusals.stormed(call, this.#random);
+          return refusals.rateLimitStorm(call, this.#random);
         case 'error':
           return refusals.customError(fault);
         case 'outage':
@@ -213,17 +213,25 @@ export class ProviderPhysics {
     state?: ModelState,
     chargedForOutput?: RateLimit,
     loads = false,
-  ): OpenPassage {
+  ): ActiveCallState {
     if (state && loads) state.inFlight += 1;
     this.counters.inFlight += 1;
-    return { plan, call, state, chargedForOutput, loads, charged: 0, open: true };
+    return {
+      plan,
+      call,
+      state,
+      outputLimit: chargedForOutput,
+      countsAsLoad: loads,
+      outputTokensCounted: 0,
+      isOpen: true,
+    };
   }
 
-  #close(passage: Passage): boolean {
-    const open = passage as OpenPassage;
-    if (!open.open) return false;
-    open.open = false;
-    if (open.state && open.loads) open.state.inFlight -= 1;
+  #close(active: ActiveCall): boolean {
+    const open = active as ActiveCallState;
+    if (!open.isOpen) return false;
+    open.isOpen = false;
+    if (open.state && open.countsAsLoad) open.state.inFlight -= 1;
     this.counters.inFlight -= 1;
     return true;
   }

@@ -44,7 +44,7 @@ export class RateLimit {
   }
 
   /** Charges output as it is produced; this may leave a debt. */
-  charge(tokens: number, now: number): void {
+  consume(tokens: number, now: number): void {
     this.#tokens.take(tokens, now);
   }
 

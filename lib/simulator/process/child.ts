@@ -4,7 +4,7 @@ import type { Command, Ports, Reply } from './messages';
 
 let fleet: Fleet | undefined;
 
-async function obey(command: Command): Promise<unknown> {
+async function execute(command: Command): Promise<unknown> {
   if (command.do === 'start') {
     fleet = await startFleet(command.description);
     return [...fleet.providers.values()].map(({ name, port }) => ({ name, port })) satisfies Ports;
@@ -27,14 +27,14 @@ async function obey(command: Command): Promise<unknown> {
 }
 
 process.on('message', (command: Command) => {
-  obey(command).then(
-    (result) => answer({ id: command.id, result }),
+  execute(command).then(
+    (result) => sendReply({ id: command.id, result }),
     (error: unknown) =>
-      answer({ id: command.id, error: error instanceof Error ? error.message : String(error) }),
+      sendReply({ id: command.id, error: error instanceof Error ? error.message : String(error) }),
   );
 });
 
-function answer(reply: Reply): void {
+function sendReply(reply: Reply): void {
   if (process.connected) process.send?.(reply);
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type FleetDescription, named } from '../fleet';
+import { type FleetDescription, getByName } from '../fleet';
 import type { Fault } from '../physics';
 import type { ProviderStats } from '../server/provider';
 import type { RecordedRequest } from '../server/request-log';
@@ -38,14 +38,14 @@ export interface FleetProcess {
  * Rejects when a provider can't start or the child dies.
  */
 export async function startFleetProcess(description: FleetDescription): Promise<FleetProcess> {
-  const link = new Link(forkChild());
+  const link = new ChildConnection(forkChild());
   try {
-    const ports = (await link.ask({ do: 'start', description })) as Ports;
-    const providers = new Map(ports.map(({ name, port }) => [name, remote(link, name, port)]));
+    const ports = (await link.request({ do: 'start', description })) as Ports;
+    const providers = new Map(ports.map(({ name, port }) => [name, remoteProvider(link, name, port)]));
     return {
       pid: link.child.pid ?? 0,
       providers,
-      provider: (name) => named(providers, name),
+      provider: (name) => getByName(providers, name),
       close: () => link.close(),
     };
   } catch (error) {
@@ -54,18 +54,18 @@ export async function startFleetProcess(description: FleetDescription): Promise<
   }
 }
 
-function remote(link: Link, provider: string, port: number): RemoteProvider {
+function remoteProvider(link: ChildConnection, provider: string, port: number): RemoteProvider {
   return {
     name: provider,
     port,
     url: `http://127.0.0.1:${port}/v1`,
     fault: async (fault) => {
-      const id = (await link.ask({ do: 'fault', provider, fault })) as string;
-      return { id, fault, end: () => link.tell({ do: 'endFault', provider, faultId: id }) };
+      const id = (await link.request({ do: 'fault', provider, fault })) as string;
+      return { id, fault, end: () => link.send({ do: 'endFault', provider, faultId: id }) };
     },
-    clearFaults: () => link.tell({ do: 'clearFaults', provider }),
-    stats: () => link.ask({ do: 'stats', provider }) as Promise<ProviderStats>,
-    requests: () => link.ask({ do: 'requests', provider }) as Promise<RecordedRequest[]>,
+    clearFaults: () => link.send({ do: 'clearFaults', provider }),
+    stats: () => link.request({ do: 'stats', provider }) as Promise<ProviderStats>,
+    requests: () => link.request({ do: 'requests', provider }) as Promise<RecordedRequest[]>,
   };
 }
 
@@ -84,17 +84,17 @@ function forkChild(): ChildProcess {
   });
 }
 
-type Unnumbered<T> = T extends { id: number } ? Omit<T, 'id'> : never;
+type WithoutId<T> = T extends { id: number } ? Omit<T, 'id'> : never;
 
-interface Waiting {
+interface PendingRequest {
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
 }
 
 /** Questions and answers over the child's IPC channel. */
-class Link {
+class ChildConnection {
   readonly child: ChildProcess;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, PendingRequest>();
   readonly #exited: Promise<void>;
   #count = 0;
   #gone = false;
@@ -103,18 +103,18 @@ class Link {
     this.child = child;
     child.on('message', (reply: Reply) => this.#settle(reply));
     this.#exited = new Promise((resolve) => {
-      const gone = () => {
+      const hasExited = () => {
         this.#gone = true;
         for (const { reject } of this.#waiting.values()) reject(processEnded());
         this.#waiting.clear();
         resolve();
       };
-      child.once('exit', gone);
-      child.once('error', gone);
+      child.once('exit', hasExited);
+      child.once('error', hasExited);
     });
   }
 
-  ask(command: Unnumbered<Command>): Promise<unknown> {
+  request(command: WithoutId<Command>): Promise<unknown> {
     if (this.#gone) return Promise.reject(processEnded());
     this.#count += 1;
     const id = this.#count;
@@ -126,8 +126,8 @@ class Link {
     });
   }
 
-  async tell(command: Unnumbered<Command>): Promise<void> {
-    await this.ask(command);
+  async send(command: WithoutId<Command>): Promise<void> {
+    await this.request(command);
   }
 
   async close(): Promise<void> {
@@ -136,10 +136,10 @@ class Link {
   }
 
   #settle(reply: Reply): void {
-    const waiting = this.#waiting.get(reply.id);
+    const pending = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
-    if ('error' in reply) waiting?.reject(new Error(reply.error));
-    else waiting?.resolve(reply.result);
+    if ('error' in reply) pending?.reject(new Error(reply.error));
+    else pending?.resolve(reply.result);
   }
 }
 

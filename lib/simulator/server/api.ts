@@ -7,10 +7,10 @@ import {
   rateLimitHeaders,
 } from '../physics';
 import { ChatAnswer } from './chat-answer';
-import { playStream, playWhole } from './chat-play';
 import { type Reply, readChatRequest } from './chat-request';
+import { deliverStream, deliverWhole } from './deliver-answer';
 import { embeddingsAnswer, readEmbeddingsRequest } from './embeddings';
-import { bearerOf, Exchange, newId } from './exchange';
+import { apiKeyOf, Exchange, newId } from './exchange';
 import { type JsonObject, readJson } from './request-body';
 import { fingerprint, type RequestLog } from './request-log';
 import { BadRequest, sendBadRequest, sendErrorPlan, sendJson } from './wire';
@@ -41,10 +41,10 @@ export class Api {
     const headers: Headers = { 'x-request-id': newId('req_'), 'openai-version': '2020-10-01' };
     const { keys } = this.#options;
     try {
-      if (keys && !keys.has(bearerOf(req))) {
+      if (keys && !keys.has(apiKeyOf(req))) {
         this.#record(req, path);
         const message =
-          bearerOf(req) === '' ? "You didn't provide an API key." : 'Incorrect API key provided.';
+          apiKeyOf(req) === '' ? "You didn't provide an API key." : 'Incorrect API key provided.';
         throw new BadRequest(message, { status: 401, code: 'invalid_api_key' });
       }
       const route = `${req.method ?? 'GET'} ${path}`;
@@ -66,16 +66,16 @@ export class Api {
     const { model, promptTokens, maxTokens, outputTokens } = request;
     const call: ArrivingCall = { model, key: keyOf(req), promptTokens, outputTokens };
     if (maxTokens !== undefined) call.maxTokens = maxTokens;
-    const passage = this.#arrive(call, headers);
-    const { plan } = passage;
-    const exchange = this.#exchange(res, passage);
+    const activeCall = this.#arrive(call, headers);
+    const { plan } = activeCall;
+    const exchange = this.#exchange(res, activeCall);
     if (plan.kind !== 'answer') {
-      this.#fail(exchange, passage, headers);
+      this.#fail(exchange, activeCall, headers);
       return;
     }
     headers['openai-processing-ms'] = String(Math.round(request.stream ? plan.firstTokenMs : plan.totalMs));
     const answer = new ChatAnswer(request, plan, newId('chatcmpl-'), Math.floor(Date.now() / 1000));
-    (request.stream ? playStream : playWhole)(exchange, plan, answer, headers);
+    (request.stream ? deliverStream : deliverWhole)(exchange, plan, answer, headers);
   }
 
   async #embeddings(
@@ -87,19 +87,19 @@ export class Api {
     const body = await this.#read(req, path);
     const request = readEmbeddingsRequest(body, req.headers);
     const { model, promptTokens } = request;
-    const passage = this.#arrive(
+    const activeCall = this.#arrive(
       { model, key: keyOf(req), promptTokens, maxTokens: 0, outputTokens: 0 },
       headers,
     );
-    const { plan } = passage;
-    const exchange = this.#exchange(res, passage);
+    const { plan } = activeCall;
+    const exchange = this.#exchange(res, activeCall);
     if (plan.kind !== 'answer') {
-      this.#fail(exchange, passage, headers);
+      this.#fail(exchange, activeCall, headers);
       return;
     }
     headers['openai-processing-ms'] = String(Math.round(plan.totalMs));
     const whole = { whole: () => embeddingsAnswer(request) };
-    playWhole(exchange, plan, whole, headers);
+    deliverWhole(exchange, plan, whole, headers);
   }
 
   #models(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): void {
@@ -128,7 +128,7 @@ export class Api {
   }
 
   #arrive(call: ArrivingCall, headers: Headers): Passage {
-    const passage = this.#options.physics.arrive(call, performance.now());
+    const passage = this.#options.physics.admit(call, performance.now());
     if ('limits' in passage.plan) Object.assign(headers, rateLimitHeaders(passage.plan.limits));
     return passage;
   }
@@ -140,7 +140,7 @@ export class Api {
   #fail(exchange: Exchange, { plan }: Passage, headers: Headers): void {
     if (plan.kind === 'reset') exchange.destroy();
     if (plan.kind !== 'error') return;
-    exchange.at(plan.afterMs, () => {
+    exchange.schedule(plan.afterMs, () => {
       exchange.finish();
       sendErrorPlan(exchange.res, plan, headers);
     });
@@ -167,6 +167,6 @@ export class Api {
 }
 
 function keyOf(req: IncomingMessage): string {
-  const key = bearerOf(req);
+  const key = apiKeyOf(req);
   return key === '' ? '' : fingerprint(key);
 }

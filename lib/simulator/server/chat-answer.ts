@@ -21,7 +21,7 @@ export class ChatAnswer {
   }
 
   /** The first chunk: the role, and the name of a tool. */
-  opening(): string {
+  openingChunk(): string {
     const { content } = this.#request;
     if (content.kind !== 'tool') return this.#chunk({ role: 'assistant', content: '', refusal: null });
     const call = {
@@ -34,14 +34,14 @@ export class ChatAnswer {
   }
 
   /** The chunk with the tokens from `from` up to `to`. */
-  piece(from: number, to: number): string {
+  textChunk(from: number, to: number): string {
     const text = this.#text(from, to);
     if (this.#request.content.kind !== 'tool') return this.#chunk({ content: text });
     return this.#chunk({ tool_calls: [{ index: 0, function: { arguments: text } }] });
   }
 
   /** The finish reason, the usage if it was asked for, and the end. */
-  closing(): string {
+  closingChunks(): string {
     return this.#chunk({}, this.#finish()) + this.usageChunk() + DONE;
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { lognormal, type Random } from '../physics';
 import { isObject, type JsonObject } from './request-body';
-import { exampleOf } from './schema-example';
+import { exampleForSchema } from './schema-example';
 import { textOf, tokensOfText } from './text';
 import { BadRequest } from './wire';
 
@@ -29,7 +29,7 @@ export type Reply = (body: Record<string, unknown>) => string | undefined;
 // Around the published Azure conversation trace: median 129, p95 451 tokens.
 const MEDIAN_OUTPUT = 129;
 const OUTPUT_SPREAD = 0.76;
-const LONGEST_OUTPUT = 1000;
+const MAX_OUTPUT = 1000;
 
 /** Throws a BadRequest with the texts of OpenAI. */
 export function readChatRequest(
@@ -39,7 +39,7 @@ export function readChatRequest(
   reply: Reply | undefined,
 ): ChatRequest {
   const model = readModel(body);
-  if (!Array.isArray(body.messages)) throw missing('messages');
+  if (!Array.isArray(body.messages)) throw missingParameter('messages');
   if (body.messages.length === 0) {
     throw new BadRequest("Invalid 'messages': empty array. Expected an array with minimum length 1.", {
       code: 'empty_array',
@@ -52,10 +52,10 @@ export function readChatRequest(
     model,
     stream: body.stream === true,
     includeUsage: isObject(body.stream_options) && body.stream_options.include_usage === true,
-    promptTokens: asked('prompt', body, headers) ?? promptTokensOf(body),
+    promptTokens: requestedTokens('prompt', body, headers) ?? promptTokensOf(body),
     outputTokens:
       content.kind === 'words'
-        ? (asked('output', body, headers) ?? drawOutput(random))
+        ? (requestedTokens('output', body, headers) ?? drawOutput(random))
         : Math.max(1, tokensOfText(content.text)),
     content,
   };
@@ -68,7 +68,7 @@ export function readModel(body: JsonObject): string {
   throw new BadRequest('you must provide a model parameter');
 }
 
-export function missing(param: string): BadRequest {
+export function missingParameter(param: string): BadRequest {
   return new BadRequest(`Missing required parameter: '${param}'.`, {
     code: 'missing_required_parameter',
     param,
@@ -79,7 +79,7 @@ export function missing(param: string): BadRequest {
  * Lengths asked for by a header (`x-simulate-output-tokens`) or, for clients behind a proxy that passes no headers
  * on, by `metadata: { simulate_output_tokens: '120' }` in the body.
  */
-export function asked(
+export function requestedTokens(
   what: 'prompt' | 'output',
   body: JsonObject,
   headers: IncomingHttpHeaders,
@@ -118,7 +118,10 @@ function contentOf(body: JsonObject, reply: Reply | undefined): Content {
   if (isObject(body.response_format)) {
     const { type, json_schema: named } = body.response_format;
     if (type === 'json_schema') {
-      return { kind: 'given', text: JSON.stringify(exampleOf(isObject(named) ? named.schema : undefined)) };
+      return {
+        kind: 'given',
+        text: JSON.stringify(exampleForSchema(isObject(named) ? named.schema : undefined)),
+      };
     }
     if (type === 'json_object') return { kind: 'given', text: '{"answer":"text"}' };
   }
@@ -142,7 +145,7 @@ function forcedTool(body: JsonObject): Content | undefined {
   return {
     kind: 'tool',
     name: chosen.name,
-    text: JSON.stringify(exampleOf(chosen.parameters ?? { type: 'object' })),
+    text: JSON.stringify(exampleForSchema(chosen.parameters ?? { type: 'object' })),
     finish: wanted === undefined ? 'tool_calls' : 'stop',
   };
 }
@@ -153,5 +156,5 @@ function promptTokensOf(body: JsonObject): number {
 
 function drawOutput(random: Random): number {
   const drawn = Math.round(MEDIAN_OUTPUT * lognormal(random, OUTPUT_SPREAD));
-  return Math.min(LONGEST_OUTPUT, Math.max(1, drawn));
+  return Math.min(MAX_OUTPUT, Math.max(1, drawn));
 }

@@ -18,8 +18,8 @@ export async function handleControl(
   faults: FaultSwitch,
   stats: () => unknown,
 ): Promise<void> {
-  const [, , room, id] = path.split('/');
-  const route = `${req.method ?? 'GET'} ${room ?? ''}`;
+  const [, , resource, id] = path.split('/');
+  const route = `${req.method ?? 'GET'} ${resource ?? ''}`;
   if (route === 'GET stats') {
     sendJson(res, 200, stats());
     return;
@@ -28,7 +28,7 @@ export async function handleControl(
     sendJson(res, 200, { faults: faults.list() });
     return;
   }
-  if (route === 'POST faults') return switchOn(req, res, faults);
+  if (route === 'POST faults') return enableFault(req, res, faults);
   if (route === 'DELETE faults') {
     if (id === undefined) await faults.allOff();
     else if (!(await faults.off(id))) {
@@ -41,7 +41,7 @@ export async function handleControl(
   sendJson(res, 404, errorBody(`Nothing at ${path}`, 'not_found', null));
 }
 
-async function switchOn(req: IncomingMessage, res: ServerResponse, faults: FaultSwitch): Promise<void> {
+async function enableFault(req: IncomingMessage, res: ServerResponse, faults: FaultSwitch): Promise<void> {
   try {
     const fault = (await readJson(req)) as unknown as Fault;
     if (fault.kind === 'refuse') {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { seededRandom } from '../physics';
-import { asked, missing, readModel } from './chat-request';
+import { missingParameter, readModel, requestedTokens } from './chat-request';
 import type { JsonObject } from './request-body';
 import { tokensOfText } from './text';
 import { BadRequest } from './wire';
@@ -34,7 +34,7 @@ export function readEmbeddingsRequest(body: JsonObject, headers: IncomingHttpHea
     inputs,
     dimensions,
     base64: body.encoding_format === 'base64',
-    promptTokens: asked('prompt', body, headers) ?? tokens,
+    promptTokens: requestedTokens('prompt', body, headers) ?? tokens,
   };
 }
 
@@ -60,7 +60,7 @@ function vectorOf(input: string, dimensions: number): Float32Array {
 
 /** A text, texts, token ids or lists of them. */
 function readInput(input: unknown): { inputs: string[]; tokens: number } {
-  if (input == null) throw missing('input');
+  if (input == null) throw missingParameter('input');
   const parts: unknown[] =
     Array.isArray(input) && !input.every((part) => typeof part === 'number') ? input : [input];
   if (parts.length === 0 || parts.length > MAX_INPUTS) throw badInput();

@@ -10,18 +10,18 @@ export class Exchange {
   readonly #arrivedAt: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(res: ServerResponse, physics: ProviderPhysics, passage: Passage, timeScale: number) {
+  constructor(res: ServerResponse, physics: ProviderPhysics, call: Passage, timeScale: number) {
     this.res = res;
     this.#physics = physics;
-    this.#passage = passage;
+    this.#passage = call;
     this.#timeScale = timeScale;
     this.#arrivedAt = performance.now();
-    res.once('close', () => this.#left());
-    if (res.destroyed) this.#left();
+    res.once('close', () => this.#onClientClose());
+    if (res.destroyed) this.#onClientClose();
   }
 
   /** Runs `step` that many simulated ms after the call arrived; at once if that is past. */
-  at(simulatedMs: number, step: () => void): void {
+  schedule(simulatedMs: number, step: () => void): void {
     const wait = simulatedMs * this.#timeScale - (performance.now() - this.#arrivedAt);
     this.#timer = setTimeout(step, Math.max(0, wait));
   }
@@ -45,7 +45,7 @@ export class Exchange {
     this.res.socket?.destroy();
   }
 
-  #left(): void {
+  #onClientClose(): void {
     clearTimeout(this.#timer);
     const { plan } = this.#passage;
     // An answer that is all written has been finished already; then this does nothing.
@@ -58,7 +58,7 @@ export function newId(prefix: string): string {
   return prefix + crypto.randomUUID().replaceAll('-', '');
 }
 
-export function bearerOf(req: IncomingMessage): string {
+export function apiKeyOf(req: IncomingMessage): string {
   const azureStyle = req.headers['api-key'];
   if (typeof azureStyle === 'string') return azureStyle;
   return /^bearer\s+(.+)$/i.exec(req.headers.authorization ?? '')?.[1]?.trim() ?? '';

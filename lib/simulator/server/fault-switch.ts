@@ -9,18 +9,18 @@ export interface FaultHandle {
 }
 
 /** The server as `refuse` needs it. */
-export interface Port {
-  vanish(): void;
-  comeBack(): Promise<void>;
+export interface ListeningPort {
+  stopListening(): void;
+  resumeListening(): Promise<void>;
 }
 
 /** Switches faults on and off. All but `refuse` live in the physics; that one takes the server away. */
 export class FaultSwitch {
   readonly #board: FaultBoard;
-  readonly #port: Port;
+  readonly #port: ListeningPort;
   readonly #refusals = new Map<string, NodeJS.Timeout | undefined>();
 
-  constructor(board: FaultBoard, port: Port) {
+  constructor(board: FaultBoard, port: ListeningPort) {
     this.#board = board;
     this.#port = port;
   }
@@ -30,7 +30,7 @@ export class FaultSwitch {
     const fault = parseFault(given);
     const { id } = this.#board.add(fault, performance.now());
     if (fault.kind === 'refuse') {
-      this.#port.vanish();
+      this.#port.stopListening();
       const { forMs } = fault;
       this.#refusals.set(id, forMs === undefined ? undefined : setTimeout(() => void this.off(id), forMs));
     }
@@ -46,7 +46,7 @@ export class FaultSwitch {
     if (!this.#refusals.has(id)) return known;
     clearTimeout(this.#refusals.get(id));
     this.#refusals.delete(id);
-    if (this.#refusals.size === 0) await this.#port.comeBack();
+    if (this.#refusals.size === 0) await this.#port.resumeListening();
     return true;
   }
 

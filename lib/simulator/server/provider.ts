@@ -37,8 +37,8 @@ export interface ProviderOptions {
   reply?: Reply;
 }
 
-const COME_BACK_TRIES = 40;
-const COME_BACK_PAUSE_MS = 50;
+const RELISTEN_ATTEMPTS = 40;
+const RELISTEN_DELAY_MS = 50;
 
 export interface ProviderStats extends ProviderCounters {
   name: string;
@@ -79,8 +79,8 @@ export class SimulatedProvider {
     });
     this.#log = new RequestLog(options.recordRequests ?? 1000);
     this.#faults = new FaultSwitch(this.#physics.faults, {
-      vanish: () => this.#vanish(),
-      comeBack: () => this.#comeBack(),
+      stopListening: () => this.#stopListening(),
+      resumeListening: () => this.#resumeListening(),
     });
     this.#api = new Api({
       physics: this.#physics,
@@ -137,7 +137,7 @@ export class SimulatedProvider {
     const server = this.#server;
     if (!server) return;
     const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
-    this.#vanish();
+    this.#stopListening();
     await closed;
   }
 
@@ -161,20 +161,20 @@ export class SimulatedProvider {
   }
 
   /** While the port was closed an outgoing connection may have borrowed it, so the first try can fail. */
-  async #comeBack(): Promise<void> {
+  async #resumeListening(): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
         await this.listen();
         return;
       } catch (error) {
-        this.#vanish();
-        if (tries === COME_BACK_TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, COME_BACK_PAUSE_MS));
+        this.#stopListening();
+        if (tries === RELISTEN_ATTEMPTS) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RELISTEN_DELAY_MS));
       }
     }
   }
 
-  #vanish(): void {
+  #stopListening(): void {
     this.#server?.close();
     this.#server = undefined;
     for (const socket of this.#sockets) socket.destroy();

@@ -14,7 +14,14 @@ export interface RecordedRequest {
   body?: unknown;
 }
 
-const SECRET = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'cookie', 'proxy-authorization'];
+const SECRET_HEADERS = [
+  'authorization',
+  'api-key',
+  'x-api-key',
+  'x-goog-api-key',
+  'cookie',
+  'proxy-authorization',
+];
 
 /** The last requests, at most `size` of them. */
 export class RequestLog {
@@ -43,7 +50,7 @@ export function fingerprint(secret: string): string {
 
 function withoutSecrets(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const kept = { ...headers };
-  for (const name of SECRET) {
+  for (const name of SECRET_HEADERS) {
     const value = kept[name];
     if (value !== undefined) kept[name] = `sha256:${fingerprint(String(value))}`;
   }

@@ -3,12 +3,12 @@ import { isObject } from './request-body';
 const MAX_DEPTH = 8;
 
 /** A small value that fits a JSON schema, as far as a simulator needs it: types, enums, const, nesting. */
-export function exampleOf(schema: unknown, depth = 0): unknown {
+export function exampleForSchema(schema: unknown, depth = 0): unknown {
   if (!isObject(schema) || depth > MAX_DEPTH) return 'text';
   if ('const' in schema) return schema.const;
   if (Array.isArray(schema.enum)) return schema.enum[0] as unknown;
   const choices = schema.anyOf ?? schema.oneOf;
-  if (Array.isArray(choices)) return exampleOf(choices[0], depth + 1);
+  if (Array.isArray(choices)) return exampleForSchema(choices[0], depth + 1);
   const type: unknown = Array.isArray(schema.type) ? schema.type[0] : schema.type;
   switch (type) {
     case 'integer':
@@ -19,7 +19,7 @@ export function exampleOf(schema: unknown, depth = 0): unknown {
     case 'null':
       return null;
     case 'array':
-      return schema.items === undefined ? [] : [exampleOf(schema.items, depth + 1)];
+      return schema.items === undefined ? [] : [exampleForSchema(schema.items, depth + 1)];
     case 'string':
       return 'text';
     default:
@@ -30,6 +30,6 @@ export function exampleOf(schema: unknown, depth = 0): unknown {
 function exampleObject(properties: unknown, depth: number): Record<string, unknown> {
   if (!isObject(properties)) return {};
   return Object.fromEntries(
-    Object.entries(properties).map(([name, schema]) => [name, exampleOf(schema, depth + 1)]),
+    Object.entries(properties).map(([name, schema]) => [name, exampleForSchema(schema, depth + 1)]),
   );
 }

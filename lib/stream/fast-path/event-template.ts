@@ -5,11 +5,14 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 const DELTA = 'choices.0.delta.';
 
-type Hole = 'text' | 'generated' | 'padding' | 'digits';
+type Placeholder = 'text' | 'generated' | 'padding' | 'digits';
 
 /** What a shape leaves open, by path. Padding is what providers add against the guessing of text from lengths. */
-const HOLES = new Map<string, Hole>([
-  ...TEXT_FIELDS.map((name): [string, Hole] => [DELTA + name, name === 'content' ? 'text' : 'generated']),
+const PLACEHOLDERS = new Map<string, Placeholder>([
+  ...TEXT_FIELDS.map((name): [string, Placeholder] => [
+    DELTA + name,
+    name === 'content' ? 'text' : 'generated',
+  ]),
   [`${DELTA}tool_calls.0.function.arguments`, 'generated'],
   ['obfuscation', 'padding'],
   ['p', 'padding'],
@@ -17,7 +20,7 @@ const HOLES = new Map<string, Hole>([
 ]);
 
 /** Where the open values stand: start and end by turns, one pair for each hole. */
-export type HolePositions = readonly number[];
+export type PlaceholderPositions = readonly number[];
 
 /**
  * The bytes that consecutive events of one stream share. Nearly every event of an answer repeats the one before it but
@@ -26,60 +29,61 @@ export type HolePositions = readonly number[];
  *
  * A shape is made only of events that add to one choice, and neither end it nor report usage or an error.
  */
-export class EventShape {
+export class EventTemplate {
   /** One more than there are holes. */
   readonly #segments: readonly string[];
-  readonly #holes: readonly Hole[];
-  readonly #alwaysContent: boolean;
+  readonly #holes: readonly Placeholder[];
+  readonly #isAlwaysContent: boolean;
   /** Which holes hold what was generated, and which of them the visible text of the first choice. */
-  readonly generatedHoles: readonly number[];
-  readonly textHole: number | undefined;
+  readonly generatedPlaceholders: readonly number[];
+  readonly textPlaceholder: number | undefined;
 
   private constructor(
     segments: readonly string[],
-    holes: readonly Hole[],
+    placeholders: readonly Placeholder[],
     content: boolean,
     firstChoice: boolean,
   ) {
-    this.#segments = segments.map(flat);
-    this.#holes = holes;
-    this.#alwaysContent = content;
-    this.generatedHoles = [...holes.keys()].filter((i) => isGenerated(holes[i]));
-    this.textHole = firstChoice && holes.includes('text') ? holes.indexOf('text') : undefined;
+    this.#segments = segments.map(flatCopy);
+    this.#holes = placeholders;
+    this.#isAlwaysContent = content;
+    this.generatedPlaceholders = [...placeholders.keys()].filter((i) => isGenerated(placeholders[i]));
+    this.textPlaceholder =
+      firstChoice && placeholders.includes('text') ? placeholders.indexOf('text') : undefined;
   }
 
   /** The shape of an event, or undefined where it is not one that is sure to be followed by its like. */
-  static of(json: string, facts: ChunkFacts): EventShape | undefined {
-    if (facts.shown.length !== 1 || facts.finished.length > 0 || facts.usage) return undefined;
+  static of(json: string, facts: ChunkFacts): EventTemplate | undefined {
+    if (facts.seenChoices.length !== 1 || facts.finishedChoices.length > 0 || facts.usage) return undefined;
     const spans = jsonSpans(json);
     if (!spans) return undefined;
 
     const segments: string[] = [];
-    const holes: Hole[] = [];
+    const placeholders: Placeholder[] = [];
     let from = 0;
     for (const [path, span] of spans) {
-      const hole = HOLES.get(path);
-      if (hole === undefined || (span.type === 'number') !== (hole === 'digits')) continue;
+      const placeholder = PLACEHOLDERS.get(path);
+      if (placeholder === undefined || (span.type === 'number') !== (placeholder === 'digits')) continue;
       segments.push(json.slice(from, span.start));
-      holes.push(hole);
+      placeholders.push(placeholder);
       from = span.end;
     }
     segments.push(json.slice(from));
 
     // What is left when the holes are empty must be certain to mean nothing by itself, such as the name of a tool.
-    const rest: unknown = JSON.parse(
-      segments.map((segment, i) => segment + (holes[i] === 'digits' ? '0' : '')).join(''),
+    const emptied: unknown = JSON.parse(
+      segments.map((segment, i) => segment + (placeholders[i] === 'digits' ? '0' : '')).join(''),
     );
-    if (!isChunk(rest)) return undefined;
-    const bare = readFacts(rest);
-    if (bare.generated !== '') return undefined;
-    return new EventShape(segments, holes, bare.content, facts.shown[0] === 0);
+    if (!isChunk(emptied)) return undefined;
+    const emptiedFacts = readFacts(emptied);
+    if (emptiedFacts.generated !== '') return undefined;
+    return new EventTemplate(segments, placeholders, emptiedFacts.hasContent, facts.seenChoices[0] === 0);
   }
 
   /** The positions of the open values, or undefined where the event is of another shape or not well-formed. */
-  match(latin1: string, start: number, end: number): HolePositions | undefined {
+  match(latin1: string, start: number, end: number): PlaceholderPositions | undefined {
     const segments = this.#segments;
-    const holes = this.#holes;
+    const placeholders = this.#holes;
     const positions: number[] = [];
     let at = start;
     for (let i = 0; i < segments.length; i++) {
@@ -88,28 +92,29 @@ export class EventShape {
       const next = at + segment.length;
       if (latin1.slice(at, next) !== segment) return undefined;
       at = next;
-      if (i === holes.length) break;
+      if (i === placeholders.length) break;
       positions.push(at);
-      at = holes[i] === 'digits' ? endOfDigits(latin1, at) : endOfString(latin1, at);
+      at = placeholders[i] === 'digits' ? endOfDigits(latin1, at) : endOfString(latin1, at);
       if (at === -1) return undefined;
       positions.push(at);
     }
     return at === end ? positions : undefined;
   }
 
-  isContent(positions: HolePositions): boolean {
-    if (this.#alwaysContent) return true;
-    for (const hole of this.generatedHoles) if (positions[2 * hole] !== positions[2 * hole + 1]) return true;
+  isContent(positions: PlaceholderPositions): boolean {
+    if (this.#isAlwaysContent) return true;
+    for (const placeholder of this.generatedPlaceholders)
+      if (positions[2 * placeholder] !== positions[2 * placeholder + 1]) return true;
     return false;
   }
 }
 
-function isGenerated(hole: Hole | undefined): boolean {
-  return hole === 'text' || hole === 'generated';
+function isGenerated(placeholder: Placeholder | undefined): boolean {
+  return placeholder === 'text' || placeholder === 'generated';
 }
 
 /** A copy in one piece: V8 compares it several times faster than a window on a longer string. */
-function flat(text: string): string {
+function flatCopy(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 

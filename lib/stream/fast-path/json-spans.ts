@@ -7,8 +7,8 @@ export interface JsonSpan {
 
 const MAX_DEPTH = 16;
 const NUMBER = /[-+.\deE]+/y;
-const WORD = /true|false|null/y;
-const SPACE = /[ \t\r\n]*/y;
+const LITERAL = /true|false|null/y;
+const WHITESPACE = /[ \t\r\n]*/y;
 
 /**
  * The spans of a JSON text by path, such as `choices.0.delta.content`. The text must have passed JSON.parse. Undefined
@@ -16,11 +16,11 @@ const SPACE = /[ \t\r\n]*/y;
  * where it is nested deeper than chunks are.
  */
 export function jsonSpans(text: string): Map<string, JsonSpan> | undefined {
-  const walker = new Walker(text);
-  return walker.value('', 0) ? walker.spans : undefined;
+  const walker = new SpanWalker(text);
+  return walker.readValue('', 0) ? walker.spans : undefined;
 }
 
-class Walker {
+class SpanWalker {
   readonly spans = new Map<string, JsonSpan>();
   readonly #text: string;
   #at = 0;
@@ -29,62 +29,62 @@ class Walker {
     this.#text = text;
   }
 
-  value(path: string, depth: number): boolean {
+  readValue(path: string, depth: number): boolean {
     if (depth > MAX_DEPTH) return false;
-    this.#skip(SPACE);
+    this.#skip(WHITESPACE);
     const first = this.#text[this.#at];
-    if (first === '{') return this.#object(path, depth);
-    if (first === '[') return this.#array(path, depth);
+    if (first === '{') return this.#readObject(path, depth);
+    if (first === '[') return this.#readArray(path, depth);
     const start = this.#at;
     if (first === '"') {
-      this.#string();
+      this.#skipString();
       this.spans.set(path, { start: start + 1, end: this.#at - 1, type: 'string' });
       return true;
     }
-    if (this.#skip(WORD)) return true;
+    if (this.#skip(LITERAL)) return true;
     if (!this.#skip(NUMBER)) return false;
     this.spans.set(path, { start, end: this.#at, type: 'number' });
     return true;
   }
 
-  #object(path: string, depth: number): boolean {
+  #readObject(path: string, depth: number): boolean {
     const keys = new Set<string>();
-    while (this.#next('}')) {
-      this.#skip(SPACE);
+    while (this.#hasNextItem('}')) {
+      this.#skip(WHITESPACE);
       const start = this.#at;
-      this.#string();
+      this.#skipString();
       const key = this.#text.slice(start + 1, this.#at - 1);
       if (keys.has(key) || /[\\.]/.test(key)) return false;
       keys.add(key);
-      this.#skip(SPACE);
+      this.#skip(WHITESPACE);
       this.#at++; // the colon
-      if (!this.value(path === '' ? key : `${path}.${key}`, depth + 1)) return false;
+      if (!this.readValue(path === '' ? key : `${path}.${key}`, depth + 1)) return false;
     }
     return true;
   }
 
-  #array(path: string, depth: number): boolean {
-    for (let index = 0; this.#next(']'); index++) {
-      if (!this.value(`${path}.${index}`, depth + 1)) return false;
+  #readArray(path: string, depth: number): boolean {
+    for (let index = 0; this.#hasNextItem(']'); index++) {
+      if (!this.readValue(`${path}.${index}`, depth + 1)) return false;
     }
     return true;
   }
 
   /** Steps over the bracket or comma; false at the closing bracket, which is stepped over too. */
-  #next(closing: string): boolean {
-    this.#skip(SPACE);
+  #hasNextItem(closing: string): boolean {
+    this.#skip(WHITESPACE);
     if (this.#text[this.#at] === closing) {
       this.#at++;
       return false;
     }
     this.#at++;
-    this.#skip(SPACE);
+    this.#skip(WHITESPACE);
     if (this.#text[this.#at] !== closing) return true;
     this.#at++;
     return false;
   }
 
-  #string(): void {
+  #skipString(): void {
     for (this.#at++; this.#text[this.#at] !== '"'; this.#at++) if (this.#text[this.#at] === '\\') this.#at++;
     this.#at++;
   }

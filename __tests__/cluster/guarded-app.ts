@@ -1,0 +1,57 @@
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import type { BalancerConfig } from 'express-ai-balancer';
+import { forkGuarded, killAndWait } from './harness/process-guard';
+
+/** What a shop's process tells: the port of its app, or that the guard's store is down, or answers again. */
+export type GuardMessage = { readonly port: number } | { readonly isDown: boolean };
+
+export interface GuardedResponse {
+  readonly status: number;
+  readonly ms: number;
+  readonly headers: Headers;
+}
+
+/**
+ * A real process with an app whose guard shares its limits through the cluster. A call takes 60 + 40 tokens; a tenant may have
+ * what stands in its name: 'rpm=6 Ann', 'tpm=500', 'usdPerDay=0.5'.
+ */
+export class GuardedApp {
+  /** The 'store' events, in their order. */
+  readonly storeEvents: boolean[] = [];
+  readonly #child: ChildProcess;
+  #port = 0;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(config: BalancerConfig): Promise<GuardedApp> {
+    const child = forkGuarded(join(__dirname, 'guarded-app-main.ts'));
+    const app = new GuardedApp(child);
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', () => reject(new Error("the shop's process has ended")));
+      child.on('message', (message: GuardMessage) => {
+        if ('isDown' in message) {
+          app.storeEvents.push(message.isDown);
+          return;
+        }
+        app.#port = message.port;
+        resolve();
+      });
+      child.send(config);
+    });
+    return app;
+  }
+
+  async request(tenant: string): Promise<GuardedResponse> {
+    const since = performance.now();
+    const answer = await fetch(`http://127.0.0.1:${this.#port}/`, { headers: { 'x-tenant': tenant } });
+    await answer.text();
+    return { status: answer.status, ms: performance.now() - since, headers: answer.headers };
+  }
+
+  close(): Promise<void> {
+    return killAndWait(this.#child);
+  }
+}

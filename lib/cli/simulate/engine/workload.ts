@@ -1,0 +1,93 @@
+import { lognormal, type Random, seededRandom } from '../../../simulator/physics';
+import type { TraceRow } from './trace';
+
+export type Priority = 1 | 2 | 3 | 4 | 5;
+
+/** One call of a workload. Lengths are in tokens, times in milliseconds. */
+export interface WorkCall {
+  readonly index: number;
+  /** When it arrives, from the start of the run. */
+  readonly atMs: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly maxTokens: number;
+  /** What the caller expects of the output; not what it will be. */
+  readonly expectedOutputTokens: number;
+  readonly priority: Priority;
+  readonly deadlineMs: number;
+  readonly minQuality: number;
+  /** USD per 1,000 tokens; undefined for no ceiling. */
+  readonly maxUsdPer1k: number | undefined;
+}
+
+/** What is drawn for each call; a workload of one kind of call leaves out what it does not need. */
+export interface WorkloadDistributions {
+  readonly qualities: readonly (readonly [share: number, minQuality: number])[];
+  readonly ceilings: readonly (readonly [share: number, usdPer1k: number | undefined])[];
+  /** Calls that ask at least this quality have no ceiling. */
+  readonly noCeilingFrom: number;
+}
+
+const PRIORITIES: readonly (readonly [share: number, priority: Priority])[] = [
+  [0.1, 5],
+  [0.2, 4],
+  [0.4, 3],
+  [0.2, 2],
+  [0.1, 1],
+];
+
+/** Lengths are the rows of the trace in order; what the trace does not tell is drawn. */
+export function drawCalls(
+  arrivals: readonly number[],
+  rows: readonly TraceRow[],
+  offset: number,
+  law: WorkloadDistributions,
+  seed: number,
+): WorkCall[] {
+  const random = seededRandom(seed);
+  return arrivals.map((atMs, index) => {
+    const row = rows[(offset + index) % rows.length];
+    if (!row) throw new RangeError('a trace without rows');
+    return drawCall(index, atMs, row, law, random);
+  });
+}
+
+function drawCall(
+  index: number,
+  atMs: number,
+  row: TraceRow,
+  law: WorkloadDistributions,
+  random: Random,
+): WorkCall {
+  const outputTokens = Math.max(1, row.outputTokens);
+  const priority = drawByShare(PRIORITIES, random);
+  const deadlineMs = (3000 + 60 * outputTokens) * (1 + random());
+  const maxTokens = Math.ceil(outputTokens * (1.1 + 1.4 * random()));
+  const expected = Math.max(1, Math.round(outputTokens * lognormal(random, 0.35)));
+  const minQuality = drawByShare(law.qualities, random);
+  const ceiling = drawByShare(law.ceilings, random);
+  return {
+    index,
+    atMs,
+    promptTokens: Math.max(1, row.promptTokens),
+    outputTokens,
+    maxTokens,
+    expectedOutputTokens: Math.min(expected, maxTokens),
+    priority,
+    deadlineMs,
+    minQuality,
+    maxUsdPer1k: minQuality >= law.noCeilingFrom ? undefined : ceiling,
+  };
+}
+
+/** Draws by share; what the shares leave of 1 goes to the last. */
+function drawByShare<T>(shares: readonly (readonly [share: number, value: T])[], random: Random): T {
+  let left = random();
+  for (const [share, value] of shares) {
+    left -= share;
+    if (left < 0) return value;
+  }
+  const last = shares[shares.length - 1];
+  if (!last) throw new RangeError('nothing to choose from');
+  return last[1];
+}

@@ -1,0 +1,131 @@
+// Loaded on virtual time only, in a process of its own.
+
+import type { ResolvedConfig } from '../../config/options';
+import { resolveConfig } from '../../config/resolve';
+import { AiBalancerError, type BalancerConfig, type EndpointConfig } from '../../index';
+import { UsageError } from './child-job';
+import { loadConfig } from './config-file';
+import { balancerPolicy } from './engine/balancer-policy';
+import type { Figures } from './engine/figures';
+import { type RunPlan, runPlan } from './engine/run';
+import type { ScheduledFault } from './engine/virtual-provider';
+import type { VirtualTime } from './engine/virtual-time';
+import type { FaultFlag, SimulateFlags } from './flags';
+import { type QuotaShortage, QuotaWatch } from './quota-watch';
+import { groupLimitsOf, upstreamOf } from './upstreams';
+import { workloadOf } from './workload-from-flags';
+
+export interface SimulationJob {
+  readonly flags: SimulateFlags;
+  /** The endpoint of whose key there is one more. */
+  readonly extraKeyFor?: string;
+}
+
+export interface SimulationResult {
+  readonly figures: Figures;
+  readonly digest: string;
+  /** The quotas that were used up, the first to be so first. */
+  readonly quotas: readonly QuotaShortage[];
+}
+
+const SAMPLE_INTERVAL_MS = 500;
+const CONFIG_LOAD_TIMEOUT_MS = 30_000;
+
+export async function runSimulation(job: unknown, time: VirtualTime): Promise<SimulationResult> {
+  const { flags, extraKeyFor: oneMore } = job as SimulationJob;
+  const given = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config));
+  const config = withoutNetwork(oneMore === undefined ? given : withExtraKey(given, oneMore));
+  const resolved = resolveOrUsageError(config, flags.config);
+  const plan = planOf(flags, resolved);
+  const watch = new QuotaWatch();
+  const { figures, digest } = await runPlan(time, plan, async (providers) => {
+    const policy = await balancerPolicy({
+      config,
+      providers,
+      calls: plan.calls,
+      stream: true,
+      ...(flags.model === undefined ? {} : { model: flags.model }),
+    });
+    const since = performance.now();
+    const timer = setInterval(() => {
+      const elapsed = performance.now() - since;
+      if (elapsed <= flags.seconds * 1000) watch.sample(policy.stats(), elapsed / 1000);
+    }, SAMPLE_INTERVAL_MS);
+    return {
+      serve: (call) => policy.serve(call),
+      close: () => {
+        clearInterval(timer);
+        return policy.close?.();
+      },
+    };
+  });
+  return { figures, digest, quotas: watch.shortages() };
+}
+
+/** Nothing of the app's own is asked or told: no key is fetched, nothing is logged, no shared state is touched. */
+function withoutNetwork(config: BalancerConfig): BalancerConfig {
+  const { cluster: _cluster, logger: _logger, ...rest } = config as BalancerConfig & { cluster?: unknown };
+  if (!Array.isArray(config.endpoints)) return rest;
+  return { ...rest, endpoints: config.endpoints.map((endpoint) => ({ ...endpoint, apiKey: 'simulated' })) };
+}
+
+/** Another key is another account: the copy has a quota of its own. */
+function withExtraKey(config: BalancerConfig, name: string): BalancerConfig {
+  const original = config.endpoints.find((endpoint) => endpoint.name === name);
+  if (!original) throw new Error(`no endpoint '${name}' to copy`);
+  const { quotaGroup: _quotaGroup, ...copy } = original;
+  const endpoint: EndpointConfig = { ...copy, name: `${name} (one more key)` };
+  return { ...config, endpoints: [...config.endpoints, endpoint] };
+}
+
+function resolveOrUsageError(config: BalancerConfig, file: string): ResolvedConfig {
+  try {
+    return resolveConfig(config);
+  } catch (error) {
+    if (AiBalancerError.isInstance(error)) throw new UsageError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+function planOf(flags: SimulateFlags, { endpoints, quotaGroups }: ResolvedConfig): RunPlan {
+  const names = endpoints.map(({ name }) => name);
+  const groups = [...quotaGroups].flatMap(([name, limits]) => {
+    const member = endpoints.find(({ quotaGroup }) => quotaGroup === name);
+    return member ? [[name, groupLimitsOf(member, limits)] as const] : [];
+  });
+  return {
+    seed: flags.seed,
+    providers: endpoints.map(upstreamOf),
+    groups: Object.fromEntries(groups),
+    faults: [
+      ...flags.outages.map((flag) => faultOf('--outage', flag, 'outage', names)),
+      ...flags.brownouts.map((flag) => faultOf('--brownout', flag, 'brownout', names)),
+    ],
+    calls: workloadOf(flags),
+  };
+}
+
+function faultOf(
+  flag: string,
+  { endpoint, fromS, forS }: FaultFlag,
+  kind: 'outage' | 'brownout',
+  names: readonly string[],
+): ScheduledFault {
+  if (!names.includes(endpoint)) {
+    throw new UsageError(`${flag}: no endpoint is named '${endpoint}'; there are ${names.join(', ')}`);
+  }
+  return { on: endpoint, fault: { kind }, fromS, toS: fromS + forS };
+}
+
+/** A configuration may await what needs a timer, so time passes while it loads. */
+async function awaitInVirtualTime<T>(time: VirtualTime, file: string, loading: Promise<T>): Promise<T> {
+  const until = time.realMs() + CONFIG_LOAD_TIMEOUT_MS;
+  const pending = Symbol('pending');
+  for (;;) {
+    const state = await Promise.race([loading, new Promise((next) => setImmediate(next, pending))]);
+    if (state !== pending) return loading;
+    if (time.realMs() > until)
+      throw new UsageError(`${file}: did not load within ${CONFIG_LOAD_TIMEOUT_MS / 1000} s`);
+    await time.advance(10);
+  }
+}

@@ -1,0 +1,50 @@
+import { AiBalancerError } from '../errors';
+import type { ChatEvent } from '../stream/chat-event';
+import { CHAT_EVENTS, type ChatStream, type EventStream } from '../stream/chat-stream';
+
+/**
+ * The stream without restarts: where another endpoint would begin the answer anew, it ends with ERR_AI_STREAM_BROKEN.
+ * OpenAI's clients know no restart and would show both answers as one.
+ */
+export function withoutRestarts(given: ChatStream): ChatStream {
+  const stream = given as EventStream;
+  let restarted = false;
+  stream.onRestart(() => {
+    restarted = true;
+    stream.abort();
+  });
+  const rethrow = (error: unknown): never => {
+    throw restarted ? streamBrokenError(stream) : error;
+  };
+  const events = (): AsyncIterableIterator<ChatEvent, undefined> => {
+    const source = stream[CHAT_EVENTS]();
+    return {
+      next: () => source.next().catch(rethrow),
+      return: async () => (await source.return?.()) ?? { done: true, value: undefined },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  };
+  const wrapped: EventStream = {
+    get route() {
+      return stream.route;
+    },
+    abort: () => stream.abort(),
+    onRestart: () => wrapped,
+    [CHAT_EVENTS]: events,
+    async *[Symbol.asyncIterator]() {
+      for await (const event of events()) if (!event.isHidden) yield event.chunk;
+    },
+  };
+  return wrapped;
+}
+
+function streamBrokenError({ route }: ChatStream): AiBalancerError {
+  return new AiBalancerError('ERR_AI_STREAM_BROKEN', 'the stream broke off and could not be made whole', {
+    status: 502,
+    retryable: true,
+    attempts: route.attempts,
+    route,
+  });
+}

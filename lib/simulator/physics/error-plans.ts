@@ -1,0 +1,94 @@
+import type { ErrorFault } from './fault';
+import type { ArrivingCall, ErrorPlan } from './plan';
+import { between, type Random } from './random';
+import type { Admission } from './rate-limit';
+
+// The texts, types and codes are those of OpenAI's API as clients see them, since clients tell failures apart by them.
+
+export function rateLimited(
+  call: ArrivingCall,
+  wanted: number,
+  admission: Admission,
+  random: Random,
+): ErrorPlan {
+  const afterMs = between(random, 60, 120);
+  if (admission.admitted) throw new Error('An admitted call has no refusal');
+  if (admission.because === 'too_large') {
+    return refusal(429, afterMs, 'tokens', 'rate_limit_exceeded', [
+      `Request too large for ${call.model} in organization org-simulator on tokens per min (TPM):`,
+      `Limit ${admission.limit}, Requested ${wanted}.`,
+      'The input or output tokens must be reduced in order to run successfully.',
+    ]);
+  }
+  const { because, limit, used, retryAfterS } = admission;
+  const unit = because === 'requests' ? 'requests per min (RPM)' : 'tokens per min (TPM)';
+  const requested = because === 'requests' ? 1 : wanted;
+  const plan = refusal(429, afterMs, because, 'rate_limit_exceeded', [
+    `Rate limit reached for ${call.model} in organization org-simulator on ${unit}:`,
+    `Limit ${limit}, Used ${used}, Requested ${requested}. Please try again in ${retryAfterS}s.`,
+  ]);
+  plan.retryAfterS = retryAfterS;
+  return plan;
+}
+
+export function rateLimitStorm(call: ArrivingCall, random: Random): ErrorPlan {
+  const plan = refusal(429, 80, 'requests', 'rate_limit_exceeded', [
+    `Rate limit reached for ${call.model} in organization org-simulator on requests per min (RPM).`,
+  ]);
+  plan.retryAfterS = 2 + Math.floor(random() * 9);
+  return plan;
+}
+
+export function unavailable(random: Random): ErrorPlan {
+  return refusal(503, between(random, 30, 100), 'server_error', null, [
+    'The server is overloaded or not ready yet.',
+  ]);
+}
+
+export function serverError(status: number, afterMs: number): ErrorPlan {
+  return refusal(status, afterMs, 'server_error', null, [
+    'The server had an error while processing your request. Sorry about that!',
+  ]);
+}
+
+export function unauthorized(): ErrorPlan {
+  return refusal(401, 20, 'invalid_request_error', 'invalid_api_key', ['Incorrect API key provided.']);
+}
+
+export function quotaExhausted(): ErrorPlan {
+  return refusal(429, 40, 'insufficient_quota', 'insufficient_quota', [
+    'You exceeded your current quota, please check your plan and billing details.',
+  ]);
+}
+
+export function modelMissing(model: string): ErrorPlan {
+  return refusal(404, 20, 'invalid_request_error', 'model_not_found', [
+    `The model \`${model}\` does not exist or you do not have access to it.`,
+  ]);
+}
+
+export function contextTooLong(call: ArrivingCall, contextWindow: number): ErrorPlan {
+  const wanted = call.promptTokens + (call.maxTokens ?? 0);
+  return refusal(400, 20, 'invalid_request_error', 'context_length_exceeded', [
+    `This model's maximum context length is ${contextWindow} tokens. However, you requested ${wanted} tokens`,
+    `(${call.promptTokens} in the messages, ${call.maxTokens ?? 0} in the completion).`,
+  ]);
+}
+
+export function customError(fault: ErrorFault): ErrorPlan {
+  const type = fault.type ?? (fault.status >= 500 ? 'server_error' : 'invalid_request_error');
+  const message = fault.message ?? `Simulated error ${fault.status}.`;
+  const plan = refusal(fault.status, fault.afterMs ?? 50, type, fault.code ?? null, [message]);
+  if (fault.headers) plan.headers = fault.headers;
+  return plan;
+}
+
+function refusal(
+  status: number,
+  afterMs: number,
+  type: string,
+  code: string | null,
+  message: readonly string[],
+): ErrorPlan {
+  return { kind: 'error', status, afterMs, type, code, message: message.join(' ') };
+}

@@ -1,0 +1,144 @@
+import { type AnswerPlan, type Damage, tokensBy } from '../physics';
+import { type ChatAnswer, DONE, event } from './chat-answer';
+import type { Exchange } from './exchange';
+import { errorBody, sendJson } from './wire';
+
+// One chunk of several tokens in this time: a few timers for each stream, all of one length, which Node keeps in
+// one list.
+const CHUNK_MS = 100;
+const SHORT_STREAM_CHUNKS = 5;
+const STREAM_HEADERS = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
+const ERROR_IN_STREAM = errorBody('The server had an error processing your request.', 'server_error', null);
+const HTML = '<!DOCTYPE html><html><body><h1>Sorry, we are having a moment.</h1></body></html>\n';
+
+/** Whatever can be sent in one piece: a chat answer, or embeddings. */
+export interface WholeAnswer {
+  whole(): Record<string, unknown>;
+}
+
+/** Acts out an answer as a whole body. */
+export function deliverWhole(
+  exchange: Exchange,
+  plan: AnswerPlan,
+  answer: WholeAnswer,
+  headers: Record<string, string>,
+) {
+  exchange.schedule(plan.totalMs, () => {
+    const { res } = exchange;
+    const { damage } = plan;
+    if (!damage) {
+      exchange.finish();
+      sendJson(res, 200, answer.whole(), headers);
+      return;
+    }
+    const text = JSON.stringify(answer.whole());
+    if (damage.kind === 'bad_answer') {
+      exchange.finish();
+      const [type, bad] = damagedBody(damage.form, answer, text);
+      res.writeHead(200, {
+        ...headers,
+        'content-type': type,
+        'content-length': String(Buffer.byteLength(bad)),
+      });
+      res.end(bad);
+      return;
+    }
+    const part = text.slice(
+      0,
+      Math.floor((text.length * damage.afterTokens) / Math.max(1, plan.outputTokens)),
+    );
+    const length = String(Buffer.byteLength(text));
+    res.writeHead(200, { ...headers, 'content-type': 'application/json', 'content-length': length });
+    res.write(part, () => breakOff(exchange, damage));
+    // With nothing to write the headers would stay behind.
+    if (part === '') res.flushHeaders();
+  });
+}
+
+function damagedBody(form: string, answer: WholeAnswer, text: string): [type: string, body: string] {
+  const json = 'application/json';
+  switch (form) {
+    case 'html':
+      return ['text/html; charset=utf-8', HTML];
+    case 'truncated_json':
+      return [json, text.slice(0, Math.floor(text.length / 2))];
+    case 'error_object':
+      return [json, JSON.stringify(ERROR_IN_STREAM)];
+    case 'no_finish':
+      return [json, text.replace(/"finish_reason":"\w+"/, '"finish_reason":null')];
+    default:
+      return [json, JSON.stringify({ ...answer.whole(), choices: [] })];
+  }
+}
+
+/** Acts out an answer as server-sent events. */
+export function deliverStream(
+  exchange: Exchange,
+  plan: AnswerPlan,
+  answer: ChatAnswer,
+  headers: Record<string, string>,
+) {
+  const { res } = exchange;
+  const { damage } = plan;
+  const length = damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens;
+  const durationMs = plan.totalMs - plan.firstTokenMs;
+  const intervalMs =
+    durationMs > CHUNK_MS * SHORT_STREAM_CHUNKS ? CHUNK_MS : durationMs / SHORT_STREAM_CHUNKS;
+  let sent = 0;
+
+  const step = () => {
+    const due = Math.min(length, tokensBy(plan, exchange.elapsed()));
+    if (due > sent) {
+      res.write(answer.textChunk(sent, due));
+      sent = due;
+      exchange.produced(sent);
+    }
+    if (sent < length) exchange.schedule(Math.min(plan.totalMs, exchange.elapsed() + intervalMs), step);
+    else end();
+  };
+  const end = () => {
+    if (damage && 'afterTokens' in damage) {
+      breakOff(exchange, damage);
+      return;
+    }
+    exchange.schedule(plan.totalMs, () => {
+      exchange.finish();
+      res.end(damage ? damagedEnding(damage, answer) : answer.closingChunks());
+    });
+  };
+  exchange.schedule(plan.firstTokenMs, () => {
+    if (damage?.kind === 'bad_answer' && damage.form === 'html') {
+      exchange.finish();
+      res.writeHead(200, { ...headers, 'content-type': 'text/html; charset=utf-8' }).end(HTML);
+      return;
+    }
+    res.writeHead(200, { ...headers, ...STREAM_HEADERS });
+    if (damage?.kind === 'bad_answer' && damage.form === 'empty_choices') {
+      end();
+      return;
+    }
+    res.write(answer.openingChunk());
+    step();
+  });
+}
+
+function damagedEnding(damage: Damage, answer: ChatAnswer): string {
+  if (damage.kind !== 'bad_answer') return '';
+  switch (damage.form) {
+    case 'truncated_json':
+      return answer.textChunk(0, 1).slice(0, -12) + '\n\n';
+    case 'error_object':
+      return event(ERROR_IN_STREAM);
+    case 'empty_choices':
+      return answer.usageChunk() + DONE;
+    default:
+      return '';
+  }
+}
+
+/** A cut destroys the socket once what was written has left; a stall leaves everything open. */
+function breakOff(exchange: Exchange, damage: Damage): void {
+  if (damage.kind !== 'cut') return;
+  // The last write is still on its way through the kernel; a destroy in the same turn would swallow it.
+  setTimeout(() => exchange.destroy(), 5);
+}

@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http';
+import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
+import { within } from '../util/timers';
+import type { ChatEvent } from './chat-event';
+import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
+import { SseResponse } from './sse/sse-response';
+
+export interface PipeOptions {
+  /** A comment is sent after so long without an event, in milliseconds. Default 15000. */
+  readonly keepAliveMs?: number;
+  /**
+   * How long the headers wait for the call, in milliseconds: until then an error is answered with its own status, as
+   * JSON; after it only an event can tell. Default 20; Infinity waits for the first content.
+   */
+  readonly headerDelayMs?: number;
+  /** Called when the client leaves before the answer is whole. A stream that has started is aborted as well. */
+  onClose?(): void;
+  /** More headers for the 200. The stream is given if it has started. */
+  headers?(stream: ChatStream | undefined): Readonly<Record<string, string>>;
+  /** Default: an AiBalancerError's own body, and nothing of any other error. */
+  toError?(error: unknown): OpenAIErrorBody;
+  /** The status of an error before the headers. Default: the AiBalancerError's, else 500. */
+  toStatus?(error: unknown): number;
+  /** The headers of an error before the headers. Default: Retry-After, where it is known. */
+  toHeaders?(error: unknown): Readonly<Record<string, string>>;
+}
+
+const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
+
+/**
+ * Writes a streamed answer to an HTTP response as server-sent events, as OpenAI does. It never rejects: a failure is
+ * told to the client, as a status while that is possible, then as an event `data: {"error":...}`. `data: [DONE]` ends
+ * a whole answer and no other. A restart is told as the event `restart`.
+ */
+export async function pipeChatStream(
+  res: ServerResponse,
+  start: Promise<ChatStream>,
+  options: PipeOptions = {},
+): Promise<void> {
+  const out = new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs);
+  const closed = new Promise<'closed'>((resolve) => out.onceClosed(() => resolve('closed')));
+  let isSettled = false;
+  out.onceClosed(() => {
+    if (isSettled) return;
+    options.onClose?.();
+    // It may start yet.
+    start.then((late) => late.abort()).catch(() => undefined);
+  });
+
+  try {
+    const early = await within(
+      Promise.race([start, closed]),
+      options.headerDelayMs ?? DEFAULTS.headerDelayMs,
+    );
+    if (early === 'closed') return;
+    out.open(options.headers?.(early) ?? {});
+    const stream = early ?? (await Promise.race([start, closed]));
+    if (stream === 'closed') return;
+    await writeEvents(out, stream);
+    isSettled = true;
+    out.end('data: [DONE]\n\n');
+  } catch (error) {
+    isSettled = true;
+    sendError(out, error, options);
+  }
+}
+
+async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> {
+  stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
+  // Leaving the loop closes the upstream.
+  for await (const event of eventsOf(stream)) {
+    if (out.isClosed) return;
+    if (event.isHidden) continue;
+    await out.write(event.raw ?? `data: ${JSON.stringify(event.chunk)}\n\n`);
+  }
+}
+
+function sendError(out: SseResponse, error: unknown, options: PipeOptions): void {
+  const body = (options.toError ?? errorBody)(error);
+  if (out.headersSent) {
+    out.end(`data: ${JSON.stringify(body)}\n\n`);
+    return;
+  }
+  out.sendJson((options.toStatus ?? statusOf)(error), (options.toHeaders ?? retryAfter)(error), body);
+}
+
+type PipedEvent = Pick<ChatEvent, 'raw' | 'chunk' | 'isHidden'>;
+
+/** The events of a stream of ours; of any other, its chunks. */
+async function* eventsOf(stream: ChatStream): AsyncGenerator<PipedEvent, void> {
+  if (CHAT_EVENTS in stream) {
+    yield* (stream as EventStream)[CHAT_EVENTS]();
+    return;
+  }
+  for await (const chunk of stream) yield { raw: undefined, chunk, isHidden: false };
+}
+
+function errorBody(error: unknown): OpenAIErrorBody {
+  if (AiBalancerError.isInstance(error)) return error.toBody();
+  return { error: { message: 'The answer failed.', type: 'server_error', code: null, param: null } };
+}
+
+function statusOf(error: unknown): number {
+  return AiBalancerError.isInstance(error) ? error.status : 500;
+}
+
+function retryAfter(error: unknown): Record<string, string> {
+  return (AiBalancerError.isInstance(error) && retryAfterHeader(error.retryAfterMs)) || {};
+}
