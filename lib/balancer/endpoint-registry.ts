@@ -124,7 +124,7 @@ export class EndpointRegistry {
       breaker: config.breaker,
       quotas: this.#quotasFor(settings, config),
       listeners: this.#listeners,
-      news: this.#news,
+      healthReports: this.#news,
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);
