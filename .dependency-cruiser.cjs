@@ -1,0 +1,85 @@
+// The folders of lib, from the top of the package to the bottom. A folder imports only from those below it.
+const layout = [
+  'middleware',
+  'gateway',
+  'dashboard',
+  'telemetry',
+  'balancer',
+  'config',
+  'tenant',
+  'failover',
+  'queue',
+  'routing',
+  'endpoint',
+  'quota',
+  'health',
+  'http',
+  'cluster',
+  'provider',
+  'models',
+  'stream',
+  'call',
+  'failure',
+  'util',
+];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...layout.slice(1).map((folder, above) => ({
+      name: `layout-${folder}`,
+      comment: `lib/${folder} imports from a folder that stands above it in the layout (see docs/architecture.md).`,
+      severity: 'error',
+      from: { path: `^lib/${folder}/` },
+      to: { path: `^lib/(${layout.slice(0, above + 1).join('|')})/` },
+    })),
+    {
+      name: 'layout-errors',
+      comment: 'lib/errors.ts stands at the bottom of the layout.',
+      severity: 'error',
+      from: { path: '^lib/errors\\.ts$' },
+      to: { path: '^lib/' },
+    },
+    {
+      name: 'layout-index',
+      comment: 'Only the command line imports the public entry point; nothing imports the command line.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/cli/' },
+      to: { path: '^lib/(index\\.ts$|cli/)' },
+    },
+    {
+      name: 'layout-simulator',
+      comment: 'The simulator is published on its own and imports nothing else of lib.',
+      severity: 'error',
+      from: { path: '^lib/simulator/' },
+      to: { path: '^lib/', pathNot: '^lib/simulator/' },
+    },
+    {
+      name: 'layout-simulator-users',
+      comment: 'The package itself does not depend on the simulator; only the command line uses it.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(cli|simulator)/' },
+      to: { path: '^lib/simulator/' },
+    },
+    {
+      name: 'layout-unknown-folder',
+      comment: 'A new folder of lib needs a position in the layout list above.',
+      severity: 'error',
+      from: {},
+      to: { path: '^lib/[^/]+/', pathNot: `^lib/(cli|simulator|${layout.join('|')})/` },
+    },
+    {
+      name: 'no-cycle',
+      comment: 'Files import each other in a circle, type imports included.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { circular: true },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    includeOnly: '^lib/',
+  },
+};
