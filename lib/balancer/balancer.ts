@@ -25,8 +25,8 @@ import { Executor, type StreamResult, type WholeEnd } from '../failover/executor
 import { HedgePolicy } from '../failover/hedge';
 import { Idempotency } from '../failover/idempotency';
 import { RetryBudget } from '../failover/retry-budget';
-import { Rescue } from '../failover/stream-recovery';
-import { LiveStream, type LiveStreamParts } from '../failover/stream-session';
+import { StreamRecovery } from '../failover/stream-recovery';
+import { StreamSession, type StreamSessionParts } from '../failover/stream-session';
 import type { FailureDetail } from '../failure/detail';
 import { WaitQueue } from '../queue/wait-queue';
 import { classify } from '../routing/classify';
@@ -342,20 +342,25 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #openStream(
     { call, hooks: hooks }: TrackedCall,
     result: StreamResult,
-    onEnd: LiveStreamParts['onEnd'],
+    onEnd: StreamSessionParts['onEnd'],
   ): ChatStream {
-    const session = new LiveStream(call, result, {
+    const session = new StreamSession(call, result, {
       newMeter: ({ promptTokens }) =>
         new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
-      rescue: new Rescue(this.#executor, call, this.#config.stream.recovery, hooks.restarts ?? true),
+      recovery: new StreamRecovery(
+        this.#executor,
+        call,
+        this.#config.stream.recovery,
+        hooks.restarts ?? true,
+      ),
       onRestart: () => data.notifyRestart(),
       onEnd,
     });
     const data: ChatEventStream = new ChatEventStream({
       first: result.sent.first,
       events: session.events(),
-      route: () => result.trail.report(),
-      onOpen: () => session.opened(),
+      route: () => result.recorder.report(),
+      onOpen: () => session.readingStarted(),
       abort: () => session.abort(),
     });
     return data;

@@ -8,7 +8,7 @@ import { type PrepareParts, prepareCall } from '../call/prepare';
 import type { RouteReport } from '../call/report';
 import { AiBalancerError } from '../errors';
 import type { StreamResult } from '../failover/executor';
-import type { LiveStreamParts } from '../failover/stream-session';
+import type { StreamSessionParts } from '../failover/stream-session';
 import type { ChatStream } from '../stream/chat-stream';
 import { startTimer } from '../util/timers';
 import type { CallOutcome } from './call-outcome';
@@ -22,7 +22,7 @@ export interface CallTrackerParts {
   /** Asked anew for each call: a reload may have changed it. */
   prepareParts(): PrepareParts;
   /** A stream has begun. Gives what its caller reads; `onEnd` is to be told of its end. */
-  openStream(running: TrackedCall, result: StreamResult, onEnd: LiveStreamParts['onEnd']): ChatStream;
+  openStream(running: TrackedCall, result: StreamResult, onEnd: StreamSessionParts['onEnd']): ChatStream;
   onSuccess(call: Call, route: RouteReport): void;
   /** Every call's end, with the error where it has failed. */
   onEnd(call: Call, error: unknown): void;
@@ -84,7 +84,7 @@ export class CallTracker implements CallLifecycle {
   openStream(running: TrackedCall, result: StreamResult): ChatStream {
     try {
       return this.#parts.openStream(running, result, (error) => {
-        const route = result.trail.report();
+        const route = result.recorder.report();
         if (error) this.recordFailure(running, error, route);
         else this.recordSuccess(running, route);
       });

@@ -5,10 +5,10 @@ import { type StreamedAnswer, UpstreamFailure } from '../http/exchange';
 import { optionsOf, type Plan } from '../routing/plan';
 import { attemptLimitMs } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
-import { allFailed, callersFault, contextTooLong, deadlineError } from './call-errors';
-import { currentPlan, type ExecutorParts, type Progress } from './call-state';
-import { type Ended, endedWithin, RunningAttempt, type Send } from './running-attempt';
-import type { Acquirer } from './slot-acquirer';
+import { allFailedError, callerError, contextWindowError, deadlineError } from './call-errors';
+import { type CallState, currentPlan, type ExecutorParts } from './call-state';
+import { type AttemptResult, RunningAttempt, resultWithin, type Send } from './running-attempt';
+import type { SlotAcquirer } from './slot-acquirer';
 
 /** Failed retries on a stale keep-alive socket that don't count: after these, the endpoint is to blame. */
 const STALE_RETRIES = 2;
@@ -16,7 +16,7 @@ const STALE_RETRIES = 2;
 const STALE_WITHIN_MS = 500;
 
 /** A failure that has been written down; without a detail where it doesn't count. */
-interface Noted {
+interface RecordedFailure {
   readonly endpoint: Endpoint;
   readonly detail: FailureDetail | undefined;
 }
@@ -24,9 +24,9 @@ interface Noted {
 /** The attempts of one call, one after another or as a hedge, until one is served or nothing is left to try. */
 export class Attempts {
   readonly #parts: ExecutorParts;
-  readonly #acquirer: Acquirer;
+  readonly #acquirer: SlotAcquirer;
 
-  constructor(parts: ExecutorParts, acquirer: Acquirer) {
+  constructor(parts: ExecutorParts, acquirer: SlotAcquirer) {
     this.#parts = parts;
     this.#acquirer = acquirer;
   }
@@ -36,40 +36,40 @@ export class Attempts {
    * @param given The place for the first attempt, where there is one already.
    */
   async run<T>(
-    progress: Progress,
+    state: CallState,
     send: Send<T>,
     given?: EndpointSlot,
-  ): Promise<{ lease: EndpointSlot; value: T }> {
+  ): Promise<{ slot: EndpointSlot; value: T }> {
     for (let place = given; ; place = undefined) {
-      const free = place ?? (await this.#acquirer.acquire(progress));
-      const lease = free.isConfirmed ? free : await this.#acquirer.secured(progress, free);
-      const first = this.#startFirst(progress, lease, send);
-      const ends = await this.#race(progress, first, send);
-      const failures = this.#noteAll(progress, ends);
+      const free = place ?? (await this.#acquirer.acquire(state));
+      const slot = free.isConfirmed ? free : await this.#acquirer.confirmed(state, free);
+      const first = this.#startFirst(state, slot, send);
+      const ends = await this.#race(state, first, send);
+      const failures = this.#recordFailures(state, ends);
       const won = ends.find((ended) => ended.ok);
-      if (won) return { lease: won.attempt.lease, value: won.value };
-      for (const { endpoint, detail } of failures) this.narrow(progress, endpoint, detail);
-      await this.beforeNext(progress);
+      if (won) return { slot: won.attempt.slot, value: won.value };
+      for (const { endpoint, detail } of failures) this.restrictAfter(state, endpoint, detail);
+      await this.beforeNext(state);
     }
   }
 
   /** What has been given must not be lost where the call can't start: a reload may have left it no endpoint. */
-  #startFirst<T>(progress: Progress, lease: EndpointSlot, send: Send<T>): RunningAttempt<T> {
+  #startFirst<T>(state: CallState, slot: EndpointSlot, send: Send<T>): RunningAttempt<T> {
     try {
-      return this.#start(progress, lease, send, false);
+      return this.#start(state, slot, send, false);
     } catch (error) {
-      lease.abort(false);
+      slot.abort(false);
       throw error;
     }
   }
 
-  #start<T>(progress: Progress, lease: EndpointSlot, send: Send<T>, hedge: boolean): RunningAttempt<T> {
-    const { call } = progress;
-    const alternativeMs = this.#alternativeMs(progress, lease.endpoint);
-    const limitMs = attemptLimitMs(call, lease.endpoint, alternativeMs);
+  #start<T>(state: CallState, slot: EndpointSlot, send: Send<T>, hedge: boolean): RunningAttempt<T> {
+    const { call } = state;
+    const alternativeMs = this.#alternativeMs(state, slot.endpoint);
+    const limitMs = attemptLimitMs(call, slot.endpoint, alternativeMs);
     const { maxResponseBytes } = this.#parts.routes();
-    return new RunningAttempt(lease, hedge, call.signal, (signal) =>
-      send(lease, { limitMs, maxResponseBytes, signal, alternativeMs }),
+    return new RunningAttempt(slot, hedge, call.signal, (signal) =>
+      send(slot, { limitMs, maxResponseBytes, signal, alternativeMs }),
     );
   }
 
@@ -77,170 +77,171 @@ export class Attempts {
    * Waits for an attempt, and sends the call a second time where it takes too long to show life: the first answer
    * counts. Ends with the winner, or with the failures of all.
    */
-  async #race<T>(progress: Progress, first: RunningAttempt<T>, send: Send<T>): Promise<Ended<T>[]> {
-    const delayMs = this.#parts.hedge.delayMs(progress.call, first.lease.endpoint);
-    const ended = delayMs === undefined ? await first.ended : await endedWithin(first, delayMs);
-    if (ended !== 'late') return [this.#settle(progress, ended)];
-    const lease = this.#acquirer.hedge(progress, first.lease.endpoint, this.#parts.hedge);
-    if (!lease) return [this.#settle(progress, await first.ended)];
-    const second = this.#start(progress, lease, send, true);
-    const early = await Promise.race([first.ended, second.ended]);
+  async #race<T>(state: CallState, first: RunningAttempt<T>, send: Send<T>): Promise<AttemptResult<T>[]> {
+    const delayMs = this.#parts.hedge.delayMs(state.call, first.slot.endpoint);
+    const ended = delayMs === undefined ? await first.result : await resultWithin(first, delayMs);
+    if (ended !== 'late') return [this.#recordSuccess(state, ended)];
+    const slot = this.#acquirer.acquireHedge(state, first.slot.endpoint, this.#parts.hedge);
+    if (!slot) return [this.#recordSuccess(state, await first.result)];
+    const second = this.#start(state, slot, send, true);
+    const early = await Promise.race([first.result, second.result]);
     const other = early.attempt === first ? second : first;
-    if (!early.ok) return [early, this.#settle(progress, await other.ended)];
+    if (!early.ok) return [early, this.#recordSuccess(state, await other.result)];
     other.cancel();
     // The loser's end is only to be written down; the winner doesn't wait for it.
-    void other.ended.then((lost) => this.#lost(progress, lost));
-    return [this.#settle(progress, early)];
+    void other.result.then((lost) => this.#recordHedgeLoser(state, lost));
+    return [this.#recordSuccess(state, early)];
   }
 
   /** Writes a success down. */
-  #settle<T>(progress: Progress, ended: Ended<T>): Ended<T> {
+  #recordSuccess<T>(state: CallState, ended: AttemptResult<T>): AttemptResult<T> {
     if (!ended.ok) return ended;
-    const { lease, hedge } = ended.attempt;
-    progress.trail.served(lease.endpoint);
-    progress.trail.attempt(lease.endpoint, lease.startedAt, undefined, hedge);
-    this.#parts.onAttempt(progress.call, lease.endpoint, undefined);
+    const { slot, isHedge } = ended.attempt;
+    state.recorder.recordServedBy(slot.endpoint);
+    state.recorder.recordAttempt(slot.endpoint, slot.startedAt, undefined, isHedge);
+    this.#parts.onAttempt(state.call, slot.endpoint, undefined);
     return ended;
   }
 
   /** The loser of a race: its tokens are waste, and it says nothing against its endpoint. */
-  #lost<T>({ call, trail }: Progress, ended: Ended<T>): void {
-    const { lease, hedge } = ended.attempt;
-    lease.abort(true);
-    trail.lost(lease, call.promptTokens, hedge);
+  #recordHedgeLoser<T>({ call, recorder }: CallState, ended: AttemptResult<T>): void {
+    const { slot, isHedge } = ended.attempt;
+    slot.abort(true);
+    recorder.recordHedgeLoser(slot, call.promptTokens, isHedge);
     // It had answered too, a moment later.
-    if (ended.ok) stopStream(ended.value);
+    if (ended.ok) abortIfStream(ended.value);
   }
 
-  #noteAll<T>(progress: Progress, ends: readonly Ended<T>[]): Noted[] {
+  #recordFailures<T>(state: CallState, ends: readonly AttemptResult<T>[]): RecordedFailure[] {
     try {
-      return ends.flatMap((ended) => (ended.ok ? [] : [this.#note(progress, ended)]));
+      return ends.flatMap((ended) => (ended.ok ? [] : [this.#recordFailure(state, ended)]));
     } catch (error) {
       // The call is over: none of its attempts may keep what it holds.
       for (const ended of ends) {
-        ended.attempt.lease.abort(true);
-        if (ended.ok) stopStream(ended.value);
+        ended.attempt.slot.abort(true);
+        if (ended.ok) abortIfStream(ended.value);
       }
       throw error;
     }
   }
 
   /** Writes a failure down. Throws only where the call itself is over. */
-  #note<T>(progress: Progress, { error, attempt }: Ended<T> & { ok: false }): Noted {
-    const { call, trail, tried } = progress;
-    const { lease, hedge } = attempt;
-    const { endpoint } = lease;
+  #recordFailure<T>(state: CallState, { error, attempt }: AttemptResult<T> & { ok: false }): RecordedFailure {
+    const { call, recorder, failedAt } = state;
+    const { slot, isHedge } = attempt;
+    const { endpoint } = slot;
     if (!(error instanceof UpstreamFailure)) {
-      lease.abort(true);
+      slot.abort(true);
       throw error;
     }
     const { detail } = error;
     if (detail.class === 'aborted') {
-      lease.abort(true);
-      trail.left(lease, call.promptTokens, hedge);
+      slot.abort(true);
+      recorder.recordAborted(slot, call.promptTokens, isHedge);
       throw abortedError();
     }
-    if (isStale(lease, error) && progress.staleRetries < STALE_RETRIES) {
-      progress.staleRetries++;
-      lease.abort(false);
+    if (isStale(slot, error) && state.staleRetries < STALE_RETRIES) {
+      state.staleRetries++;
+      slot.abort(false);
       return { endpoint, detail: undefined };
     }
-    if (error instanceof TooSlow) lease.abort(true);
-    else lease.fail(error);
-    trail.attempt(endpoint, lease.startedAt, detail, hedge);
-    trail.wastedTokens += wastedTokens(call, detail);
+    if (error instanceof TooSlowError) slot.abort(true);
+    else slot.fail(error);
+    recorder.recordAttempt(endpoint, slot.startedAt, detail, isHedge);
+    recorder.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
-    tried.set(endpoint.name, { provider: endpoint.settings.provider, detail });
+    failedAt.set(endpoint.name, { provider: endpoint.settings.provider, detail });
     return { endpoint, detail };
   }
 
   /** Returns when another attempt may be made; throws when there is no time, no attempt or no endpoint left. */
-  async beforeNext(progress: Progress): Promise<void> {
-    const { call, trail } = progress;
-    if (remainingMs(call, performance.now()) <= 0) throw deadlineError(trail);
-    if (trail.attempts.length >= this.#parts.routes().retry.maxAttempts) {
-      throw allFailed(trail, this.#acquirer.soonestMs(progress), 'no attempts are left');
+  async beforeNext(state: CallState): Promise<void> {
+    const { call, recorder } = state;
+    if (remainingMs(call, performance.now()) <= 0) throw deadlineError(recorder);
+    if (recorder.attempts.length >= this.#parts.routes().retry.maxAttempts) {
+      throw allFailedError(recorder, this.#acquirer.soonestMs(state), 'no attempts are left');
     }
-    await this.#backOff(progress);
+    await this.#backOff(state);
   }
 
   /** Leaves the call only the endpoints that its last failure allows; throws where it allows none. */
-  narrow(progress: Progress, endpoint: Endpoint, detail: FailureDetail | undefined): void {
+  restrictAfter(state: CallState, endpoint: Endpoint, detail: FailureDetail | undefined): void {
     if (!detail) return;
-    const { trail } = progress;
+    const { recorder } = state;
     const { otherEndpoint: another } = ruleFor(detail);
-    if (another === 'never') throw callersFault(detail, trail);
+    if (another === 'never') throw callerError(detail, recorder);
     if (another === 'larger-window') {
-      progress.windowAbove = endpoint.settings.contextWindow;
-      if (isEmpty(this.#replan(progress))) throw contextTooLong(detail, trail);
+      state.windowAbove = endpoint.settings.contextWindow;
+      if (isEmpty(this.#replan(state))) throw contextWindowError(detail, recorder);
     }
     if (another === 'content-policy-list') {
       const lists = this.#parts.routes().contentPolicyFallbacks;
-      progress.models = lists.get(endpoint.settings.model) ?? lists.get('*');
-      if (progress.models === undefined || !this.#anyUntried(progress)) throw callersFault(detail, trail);
+      state.models = lists.get(endpoint.settings.model) ?? lists.get('*');
+      if (state.models === undefined || !this.#anyUntried(state)) throw callerError(detail, recorder);
     }
   }
 
-  #anyUntried(progress: Progress): boolean {
+  #anyUntried(state: CallState): boolean {
     try {
-      return optionsOf(this.#replan(progress)).some(({ endpoint: { name } }) => !progress.tried.has(name));
+      return optionsOf(this.#replan(state)).some(({ endpoint: { name } }) => !state.failedAt.has(name));
     } catch {
       // The filters leave none: the refusal is the answer.
       return false;
     }
   }
 
-  #replan(progress: Progress): Plan {
-    progress.plan = undefined;
-    return currentPlan(progress, this.#parts.routes());
+  #replan(state: CallState): Plan {
+    state.plan = undefined;
+    return currentPlan(state, this.#parts.routes());
   }
 
   /**
    * Where only endpoints that have failed this call are left, or those left rest for longer, waits before one that has
    * failed is asked again.
    */
-  async #backOff(progress: Progress): Promise<void> {
-    const { call, trail, tried, left } = progress;
+  async #backOff(state: CallState): Promise<void> {
+    const { call, recorder, failedAt, brokenStreams } = state;
     const routes = this.#parts.routes();
-    const again = [...tried].some(
-      ([name, { detail }]) => !left.has(name) && ruleFor(detail).sameEndpoint === 'with-backoff',
+    const again = [...failedAt].some(
+      ([name, { detail }]) => !brokenStreams.has(name) && ruleFor(detail).sameEndpoint === 'with-backoff',
     );
     if (!again) return;
-    progress.backedOff = false;
-    const ms = backoffMs(trail.attempts.length - 1, routes.retry);
+    state.hasBackedOff = false;
+    const ms = backoffMs(recorder.attempts.length - 1, routes.retry);
     const now = performance.now();
     let soonest = Infinity;
-    for (const { endpoint } of optionsOf(currentPlan(progress, routes))) {
-      const failed = tried.get(endpoint.name);
+    for (const { endpoint } of optionsOf(currentPlan(state, routes))) {
+      const failed = failedAt.get(endpoint.name);
       const mayServe = !failed || ruleFor(failed.detail).sameEndpoint === 'after-retry-after';
-      if (mayServe && !left.has(endpoint.name)) soonest = Math.min(soonest, restMs(endpoint, now));
+      if (mayServe && !brokenStreams.has(endpoint.name))
+        soonest = Math.min(soonest, cooldownMs(endpoint, now));
     }
     const remaining = remainingMs(call, now);
     if (soonest <= ms && soonest < remaining) return;
     if (ms >= remaining) {
       // What rests longer than the backoff may still come in time.
       if (soonest < remaining) return;
-      throw allFailed(trail, ms, 'no time is left for another try');
+      throw allFailedError(recorder, ms, 'no time is left for another try');
     }
     await sleep(ms, call.signal);
-    progress.backedOff = true;
+    state.hasBackedOff = true;
   }
 
   /** The least time that another endpoint, untried and healthy, is predicted to take; Infinity without one. */
-  #alternativeMs(progress: Progress, current: Endpoint): number {
+  #alternativeMs(state: CallState, current: Endpoint): number {
     const now = performance.now();
     let least = Infinity;
-    for (const { endpoint } of optionsOf(currentPlan(progress, this.#parts.routes()))) {
-      if (endpoint === current || endpoint.weight === 0 || progress.tried.has(endpoint.name)) continue;
+    for (const { endpoint } of optionsOf(currentPlan(state, this.#parts.routes()))) {
+      if (endpoint === current || endpoint.weight === 0 || state.failedAt.has(endpoint.name)) continue;
       if (endpoint.state(now) === 'closed')
-        least = Math.min(least, endpoint.predictLatency(progress.call, now).totalMs);
+        least = Math.min(least, endpoint.predictLatency(state.call, now).totalMs);
     }
     return least;
   }
 }
 
 /** A stream that has begun, but too late. It says nothing against the endpoint: slowness is not a failure. */
-export class TooSlow extends UpstreamFailure {
+export class TooSlowError extends UpstreamFailure {
   constructor() {
     super({ class: 'timeout', message: 'its first token came too late for the answer to end in time' }, true);
   }
@@ -251,12 +252,12 @@ function isStale({ startedAt }: EndpointSlot, { detail, isAnswered: answered }: 
 }
 
 /** Milliseconds until it may be asked; Infinity for one that is open or taken out, which is as good as gone. */
-function restMs(endpoint: Endpoint, now: number): number {
+function cooldownMs(endpoint: Endpoint, now: number): number {
   if (endpoint.weight === 0 || !endpoint.breaker.canEnter) return Infinity;
   return Math.max(0, endpoint.cooldownUntil(now) - now);
 }
 
-function stopStream(value: unknown): void {
+function abortIfStream(value: unknown): void {
   (value as Partial<StreamedAnswer>).abort?.();
 }
 

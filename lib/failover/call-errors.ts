@@ -1,12 +1,12 @@
 import { AiBalancerError, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
-import type { Trail } from './route-recorder';
+import type { RouteRecorder } from './route-recorder';
 
 /** The caller's fault comes back as the upstream told it. */
-export function callersFault(detail: FailureDetail, trail: Trail): AiBalancerError {
+export function callerError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
   const code = detail.class === 'content_policy' ? 'ERR_AI_CONTENT_POLICY' : 'ERR_AI_BAD_REQUEST';
   return new AiBalancerError(code, detail.message, {
-    ...told(trail),
+    ...routeOf(recorder),
     status: detail.status ?? 400,
     ...(detail.param === undefined ? {} : { param: detail.param }),
     ...(detail.type === undefined ? {} : { type: detail.type }),
@@ -14,17 +14,21 @@ export function callersFault(detail: FailureDetail, trail: Trail): AiBalancerErr
   });
 }
 
-export function contextTooLong(detail: FailureDetail, trail: Trail): AiBalancerError {
+export function contextWindowError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
   return new AiBalancerError('ERR_AI_CONTEXT_WINDOW', detail.message, {
-    ...told(trail),
+    ...routeOf(recorder),
     status: 400,
     param: 'messages',
   });
 }
 
 /** Every endpoint tried failed. */
-export function allFailed(trail: Trail, retryAfterMs: number | undefined, why?: string): AiBalancerError {
-  const { attempts } = trail;
+export function allFailedError(
+  recorder: RouteRecorder,
+  retryAfterMs: number | undefined,
+  why?: string,
+): AiBalancerError {
+  const { attempts } = recorder;
   const limited = attempts.every((attempt) => attempt.class === 'rate_limited');
   const list = attempts
     .map(({ endpoint, class: failure, status, ms }) => {
@@ -36,7 +40,7 @@ export function allFailed(trail: Trail, retryAfterMs: number | undefined, why?: 
     'ERR_AI_ALL_FAILED',
     `every endpoint tried failed: ${list}${why ? `; ${why}` : ''}`,
     {
-      ...told(trail),
+      ...routeOf(recorder),
       status: limited ? 429 : 502,
       retryable: true,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -44,12 +48,12 @@ export function allFailed(trail: Trail, retryAfterMs: number | undefined, why?: 
   );
 }
 
-export function unavailable(trail: Trail, retryAfterMs: number | undefined): AiBalancerError {
+export function unavailableError(recorder: RouteRecorder, retryAfterMs: number | undefined): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_UNAVAILABLE',
     'every endpoint that could serve this is open or resting',
     {
-      ...told(trail),
+      ...routeOf(recorder),
       status: 503,
       retryable: true,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
@@ -57,18 +61,22 @@ export function unavailable(trail: Trail, retryAfterMs: number | undefined): AiB
   );
 }
 
-export function deadlineError(trail: Trail): AiBalancerError {
+export function deadlineError(recorder: RouteRecorder): AiBalancerError {
   return new AiBalancerError('ERR_AI_DEADLINE', 'time ran out before the answer was there', {
-    ...told(trail),
+    ...routeOf(recorder),
     status: 504,
     retryable: true,
   });
 }
 
 /** A stream died after its first content and could not be made whole. */
-export function streamBroken(detail: FailureDetail, trail: Trail, partialText: string): AiBalancerError {
+export function streamBrokenError(
+  detail: FailureDetail,
+  recorder: RouteRecorder,
+  partialText: string,
+): AiBalancerError {
   return new AiBalancerError('ERR_AI_STREAM_BROKEN', `the stream broke off: ${detail.message}`, {
-    ...told(trail),
+    ...routeOf(recorder),
     status: 502,
     retryable: true,
     partialText,
@@ -76,9 +84,9 @@ export function streamBroken(detail: FailureDetail, trail: Trail, partialText: s
 }
 
 /** An error of another part, with the call's way added. */
-export function withTrail(error: AiBalancerError, trail: Trail): AiBalancerError {
+export function withRoute(error: AiBalancerError, recorder: RouteRecorder): AiBalancerError {
   return new AiBalancerError(error.code, error.message, {
-    ...told(trail),
+    ...routeOf(recorder),
     status: error.status,
     retryable: error.retryable,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
@@ -89,6 +97,6 @@ export function withTrail(error: AiBalancerError, trail: Trail): AiBalancerError
   });
 }
 
-function told(trail: Trail): AiBalancerErrorOptions {
-  return { attempts: [...trail.attempts], route: trail.summary() };
+function routeOf(recorder: RouteRecorder): AiBalancerErrorOptions {
+  return { attempts: [...recorder.attempts], route: recorder.summary() };
 }

@@ -8,7 +8,7 @@ import type { Router } from '../routing/router';
 import type { HedgePolicy } from './hedge';
 import type { RetryOptions } from './options';
 import type { RetryBudget } from './retry-budget';
-import { Trail } from './route-recorder';
+import { RouteRecorder } from './route-recorder';
 
 /** What changes as a whole when the configuration is reloaded. */
 export interface Routes {
@@ -30,39 +30,39 @@ export interface ExecutorParts {
   readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
 }
 
-export interface Tried {
+export interface EndpointFailure {
   readonly provider: string;
   readonly detail: FailureDetail;
 }
 
 /** What one call has been through. */
-export interface Progress {
+export interface CallState {
   readonly call: Call;
-  readonly trail: Trail;
+  readonly recorder: RouteRecorder;
   /** The endpoints that failed it, by name: a reload may have changed the objects. */
-  readonly tried: Map<string, Tried>;
+  readonly failedAt: Map<string, EndpointFailure>;
   /** Of those, the ones whose stream broke off after its first content: never asked again. */
-  readonly left: Set<string>;
+  readonly brokenStreams: Set<string>;
   /** Only endpoints with a window larger than this one. */
   windowAbove: number;
   /** Only these models, after a refusal by content policy. */
   models: readonly string[] | undefined;
   /** It has waited long enough to ask an endpoint again that failed it with a server's error. */
-  backedOff: boolean;
+  hasBackedOff: boolean;
   plan: Plan | undefined;
   generation: number;
   staleRetries: number;
 }
 
-export function newProgress(call: Call): Progress {
+export function newCallState(call: Call): CallState {
   return {
     call,
-    trail: new Trail(call),
-    tried: new Map(),
-    left: new Set(),
+    recorder: new RouteRecorder(call),
+    failedAt: new Map(),
+    brokenStreams: new Set(),
     windowAbove: 0,
     models: undefined,
-    backedOff: false,
+    hasBackedOff: false,
     plan: undefined,
     generation: -1,
     staleRetries: 0,
@@ -70,17 +70,17 @@ export function newProgress(call: Call): Progress {
 }
 
 /** The call's plan, worked out anew after a reload or when what it may use has changed. */
-export function currentPlan(progress: Progress, routes: Routes): Plan {
-  if (progress.plan && progress.generation === routes.generation) return progress.plan;
-  const { windowAbove } = progress;
-  const plan = routes.planner.plan(progress.call, progress.models);
+export function currentPlan(state: CallState, routes: Routes): Plan {
+  if (state.plan && state.generation === routes.generation) return state.plan;
+  const { windowAbove } = state;
+  const plan = routes.planner.plan(state.call, state.models);
   const stages =
     windowAbove === 0
       ? plan.stages
       : plan.stages.map((stage) =>
           stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove),
         );
-  progress.generation = routes.generation;
-  progress.plan = windowAbove === 0 ? plan : { ...plan, stages };
-  return progress.plan;
+  state.generation = routes.generation;
+  state.plan = windowAbove === 0 ? plan : { ...plan, stages };
+  return state.plan;
 }

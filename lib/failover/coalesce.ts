@@ -3,7 +3,7 @@ import type { Call } from '../call/call';
 import { AiBalancerError } from '../errors';
 import type { WholeEnd } from './executor';
 import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun, sent } from './shared-run';
+import { type SendWhole, SharedRun, sendAndWait } from './shared-run';
 
 /** Sends repeatable calls that are the same, in flight at the same time, once. */
 export class Coalescer {
@@ -17,7 +17,7 @@ export class Coalescer {
   /** Never rejects. */
   async run(call: Call): Promise<WholeEnd> {
     const key = identity(call);
-    if (key === undefined) return sent(this.#send, call);
+    if (key === undefined) return sendAndWait(this.#send, call);
     for (;;) {
       const run = this.#runOf(key, call);
       const end = await run.join(call);
@@ -32,7 +32,7 @@ export class Coalescer {
     if (running?.isOpen) return running;
     const run = new SharedRun(call, this.#send);
     this.#running.set(key, run);
-    void run.ended.then(() => {
+    void run.end.then(() => {
       if (this.#running.get(key) === run) this.#running.delete(key);
     });
     return run;

@@ -6,13 +6,13 @@ import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { StreamedAnswer, WholeAnswer } from '../http/exchange';
 import { isTooSlowToFinish } from './attempt-limit';
-import { Attempts, TooSlow } from './attempts';
-import { withTrail } from './call-errors';
-import type { ExecutorParts, Progress } from './call-state';
-import type { Trail } from './route-recorder';
+import { Attempts, TooSlowError } from './attempts';
+import { withRoute } from './call-errors';
+import type { CallState, ExecutorParts } from './call-state';
+import type { RouteRecorder } from './route-recorder';
 import type { Send } from './running-attempt';
-import { Acquirer } from './slot-acquirer';
-import type { Caller, Entrance } from './waiting-call';
+import { SlotAcquirer } from './slot-acquirer';
+import type { AdmissionHandlers, Caller } from './waiting-call';
 
 /** How a whole call ended. What it used until it failed is told as well: somebody may have to pay for it. */
 export type WholeEnd =
@@ -34,51 +34,50 @@ export interface StreamCaller extends Caller {
   started(end: StreamEnd): void;
 }
 
-/** A stream that has shown its first content. Its lease is still open: whoever reads the rest ends it. */
+/** A stream that has shown its first content. Its slot is still open: whoever reads the rest ends it. */
 export interface StreamResult {
   readonly sent: StreamedAnswer;
-  readonly lease: EndpointSlot;
-  readonly trail: Trail;
-  readonly progress: Progress;
+  readonly slot: EndpointSlot;
+  readonly recorder: RouteRecorder;
+  readonly state: CallState;
   /** It goes on from the text of the stream before it. */
   readonly continued: boolean;
 }
 
 /** What an endpoint is asked: the call itself, or after a stream broke off one that goes on from its text. */
-export type Ask = (endpoint: Endpoint) => { readonly call: Call; readonly continued: boolean };
+export type RequestFor = (endpoint: Endpoint) => { readonly call: Call; readonly continued: boolean };
 
 /** Where a stream broke off, and why. */
-export interface Broken {
+export interface StreamBreak {
   readonly endpoint: Endpoint;
   readonly detail: FailureDetail;
 }
 
 /** A stream that has shown its first content. */
-interface Begun extends Pick<StreamResult, 'sent' | 'continued'> {
+interface OpenedStream extends Pick<StreamResult, 'sent' | 'continued'> {
   abort(): void;
 }
 
 /** Runs calls through attempts until one is served or nothing is left to try. Every error is an AiBalancerError. */
 export class Executor {
   readonly #parts: ExecutorParts;
-  readonly #acquirer: Acquirer;
+  readonly #acquirer: SlotAcquirer;
   readonly #attempts: Attempts;
 
-  readonly #wholes: Entrance<WholeCaller> = {
-    placed: (caller, progress, place) =>
-      void this.#wholeEnd(progress, place).then((end) => caller.finished(end)),
-    refused: (caller, { trail }, error) =>
-      caller.finished({ ok: false, error: told(error, trail), route: trail.report() }),
+  readonly #wholes: AdmissionHandlers<WholeCaller> = {
+    admitted: (caller, state, place) => void this.#wholeEnd(state, place).then((end) => caller.finished(end)),
+    refused: (caller, { recorder }, error) =>
+      caller.finished({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
   };
-  readonly #streams: Entrance<StreamCaller> = {
-    placed: (caller, progress, place) =>
-      void this.#streamEnd(progress, place).then((end) => caller.started(end)),
-    refused: (caller, { trail }, error) => caller.started({ ok: false, error: told(error, trail) }),
+  readonly #streams: AdmissionHandlers<StreamCaller> = {
+    admitted: (caller, state, place) => void this.#streamEnd(state, place).then((end) => caller.started(end)),
+    refused: (caller, { recorder }, error) =>
+      caller.started({ ok: false, error: withReport(error, recorder) }),
   };
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
-    this.#acquirer = new Acquirer(parts);
+    this.#acquirer = new SlotAcquirer(parts);
     this.#attempts = new Attempts(parts, this.#acquirer);
   }
 
@@ -93,62 +92,62 @@ export class Executor {
   }
 
   /** Another attempt for a stream that broke off at an endpoint. It is no new call, and pays nothing into budgets. */
-  async streamAgain(progress: Progress, broken: Broken, ask: Ask): Promise<StreamResult> {
-    this.#attempts.narrow(progress, broken.endpoint, broken.detail);
-    await this.#attempts.beforeNext(progress);
-    return this.#stream(progress, ask);
+  async streamAgain(state: CallState, broken: StreamBreak, ask: RequestFor): Promise<StreamResult> {
+    this.#attempts.restrictAfter(state, broken.endpoint, broken.detail);
+    await this.#attempts.beforeNext(state);
+    return this.#stream(state, ask);
   }
 
-  #begin<C extends Caller>(caller: C, entrance: Entrance<C>): void {
+  #begin<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
     this.#parts.retryBudget.onCall();
     this.#parts.hedge.onCall();
-    this.#acquirer.first(caller, entrance);
+    this.#acquirer.admit(caller, handlers);
   }
 
-  async #wholeEnd(progress: Progress, place: EndpointSlot): Promise<WholeEnd> {
-    const { call, trail } = progress;
+  async #wholeEnd(state: CallState, place: EndpointSlot): Promise<WholeEnd> {
+    const { call, recorder } = state;
     try {
       const send: Send<WholeAnswer> = ({ endpoint }, options) => endpoint.sendWhole(call, options);
-      const { lease, value } = await this.#attempts.run(progress, send, place);
-      lease.learnLimits(value.reading);
-      lease.succeed(value.usage);
-      trail.ended(value.usage);
-      return { ok: true, data: value.data, route: trail.report() };
+      const { slot, value } = await this.#attempts.run(state, send, place);
+      slot.learnLimits(value.reading);
+      slot.succeed(value.usage);
+      recorder.recordEnd(value.usage);
+      return { ok: true, data: value.data, route: recorder.report() };
     } catch (error) {
-      return { ok: false, error: told(error, trail), route: trail.report() };
+      return { ok: false, error: withReport(error, recorder), route: recorder.report() };
     }
   }
 
-  async #streamEnd(progress: Progress, place: EndpointSlot): Promise<StreamEnd> {
-    const { call, trail } = progress;
+  async #streamEnd(state: CallState, place: EndpointSlot): Promise<StreamEnd> {
+    const { call, recorder } = state;
     try {
-      return { ok: true, result: await this.#stream(progress, () => ({ call, continued: false }), place) };
+      return { ok: true, result: await this.#stream(state, () => ({ call, continued: false }), place) };
     } catch (error) {
-      return { ok: false, error: told(error, trail) };
+      return { ok: false, error: withReport(error, recorder) };
     }
   }
 
-  async #stream(progress: Progress, ask: Ask, place?: EndpointSlot): Promise<StreamResult> {
-    const send: Send<Begun> = async (lease, options) => {
-      const { call, continued } = ask(lease.endpoint);
-      const sent = await lease.endpoint.sendStream(call, options);
-      lease.learnLimits(sent.reading);
-      lease.recordFirstToken();
+  async #stream(state: CallState, ask: RequestFor, place?: EndpointSlot): Promise<StreamResult> {
+    const send: Send<OpenedStream> = async (slot, options) => {
+      const { call, continued } = ask(slot.endpoint);
+      const sent = await slot.endpoint.sendStream(call, options);
+      slot.learnLimits(sent.reading);
+      slot.recordFirstToken();
       if (
-        !isTooSlowToFinish(call, lease.endpoint, performance.now() - lease.startedAt, options.alternativeMs)
+        !isTooSlowToFinish(call, slot.endpoint, performance.now() - slot.startedAt, options.alternativeMs)
       ) {
         return { sent, continued, abort: () => sent.abort() };
       }
       sent.abort();
-      throw new TooSlow();
+      throw new TooSlowError();
     };
-    const { lease, value } = await this.#attempts.run(progress, send, place);
-    progress.trail.firstToken();
-    return { sent: value.sent, continued: value.continued, lease, trail: progress.trail, progress };
+    const { slot, value } = await this.#attempts.run(state, send, place);
+    state.recorder.recordFirstToken();
+    return { sent: value.sent, continued: value.continued, slot, recorder: state.recorder, state };
   }
 }
 
 /** The error, with the call's way where it doesn't tell. */
-function told(error: unknown, trail: Trail): unknown {
-  return AiBalancerError.isInstance(error) && error.route === undefined ? withTrail(error, trail) : error;
+function withReport(error: unknown, recorder: RouteRecorder): unknown {
+  return AiBalancerError.isInstance(error) && error.route === undefined ? withRoute(error, recorder) : error;
 }

@@ -47,7 +47,7 @@ export class HedgePolicy {
     return most > usual ? most : undefined;
   }
 
-  mayGoTo(endpoint: Endpoint): boolean {
+  hasSpareQuota(endpoint: Endpoint): boolean {
     return 1 - endpoint.usedShare(performance.now()) >= LEAST_QUOTA_SHARE;
   }
 

@@ -3,7 +3,7 @@ import { badRequest } from '../errors';
 import { AnswerStore } from './answer-store';
 import type { WholeEnd } from './executor';
 import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun, secondHand, sent } from './shared-run';
+import { type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
 
 interface RunningKey {
   readonly print: string;
@@ -26,18 +26,18 @@ export class Idempotency {
   /** Never rejects. */
   async run(key: string, call: Call): Promise<WholeEnd> {
     const print = fingerprint(call);
-    if (print === undefined) return sent(this.#send, call);
+    if (print === undefined) return sendAndWait(this.#send, call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     const running = this.#running.get(name);
     if (running?.run.isOpen) return running.print === print ? running.run.join(call) : otherBody();
     const answer = this.#answers.get(name);
     if (answer) {
       if (answer.print !== print) return otherBody();
-      return { ok: true, data: answer.read(), route: secondHand(call, answer.route, 'replayed') };
+      return { ok: true, data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
     }
     const run = new SharedRun(call, this.#send);
     this.#running.set(name, { print, run });
-    void run.ended.then((end) => {
+    void run.end.then((end) => {
       if (this.#running.get(name)?.run === run) this.#running.delete(name);
       if (end.ok) this.#answers.set(name, { print, data: end.data, route: end.route });
     });

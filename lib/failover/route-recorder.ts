@@ -6,7 +6,7 @@ import type { RouteSummary } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 
 /** Writes down a call's way while it runs. */
-export class Trail {
+export class RouteRecorder {
   readonly #call: Call;
   readonly attempts: AttemptReport[] = [];
   waitMs = 0;
@@ -22,7 +22,7 @@ export class Trail {
     this.#call = call;
   }
 
-  attempt(endpoint: Endpoint, startedAt: number, detail?: FailureDetail, hedge = false): void {
+  recordAttempt(endpoint: Endpoint, startedAt: number, detail?: FailureDetail, hedge = false): void {
     this.attempts.push({
       endpoint: endpoint.name,
       model: endpoint.settings.model,
@@ -34,39 +34,39 @@ export class Trail {
   }
 
   /** A hedge's loser. */
-  lost(lease: EndpointSlot, promptTokens: number, hedge: boolean): void {
-    this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
+  recordHedgeLoser(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
+    this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
     this.wastedTokens += promptTokens;
   }
 
   /** The caller left while an attempt was under way: its prompt has been sent, and may have been charged. */
-  left(lease: EndpointSlot, promptTokens: number, hedge: boolean): void {
-    this.attempt(lease.endpoint, lease.startedAt, { class: 'aborted', message: '' }, hedge);
-    this.served(lease.endpoint);
-    this.ended({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
+  recordAborted(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
+    this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
+    this.recordServedBy(slot.endpoint);
+    this.recordEnd({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
   }
 
   /** The attempt that was serving broke off. */
-  broke(detail: FailureDetail): void {
+  recordStreamBreak(detail: FailureDetail): void {
     const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
     const served = this.attempts[index];
     if (served) this.attempts[index] = { ...served, class: detail.class };
   }
 
   /** Tokens that led to no answer: an answer was begun anew. */
-  wasted(tokens: number): void {
+  addWastedTokens(tokens: number): void {
     this.wastedTokens += tokens;
   }
 
-  served(endpoint: Endpoint): void {
+  recordServedBy(endpoint: Endpoint): void {
     this.#endpoint = endpoint;
   }
 
-  firstToken(): void {
+  recordFirstToken(): void {
     this.#firstTokenAt ??= performance.now();
   }
 
-  ended(usage: Usage | undefined): void {
+  recordEnd(usage: Usage | undefined): void {
     this.#usage = usage;
     this.#endedAt = performance.now();
   }

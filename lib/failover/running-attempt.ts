@@ -9,26 +9,26 @@ export interface SendOptions extends ExchangeOptions {
   readonly alternativeMs: number;
 }
 
-export type Send<T> = (lease: EndpointSlot, options: SendOptions) => Promise<T>;
+export type Send<T> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
 
 /** How one attempt ended. */
-export type Ended<T> =
+export type AttemptResult<T> =
   | { readonly ok: true; readonly value: T; readonly attempt: RunningAttempt<T> }
   | { readonly ok: false; readonly error: unknown; readonly attempt: RunningAttempt<T> };
 
 /** One attempt under way, that can be cancelled by itself. */
 export class RunningAttempt<T> {
-  readonly ended: Promise<Ended<T>>;
+  readonly result: Promise<AttemptResult<T>>;
   readonly #abort: LinkedAbort;
 
   constructor(
-    readonly lease: EndpointSlot,
-    readonly hedge: boolean,
+    readonly slot: EndpointSlot,
+    readonly isHedge: boolean,
     signal: CallSignal,
     send: (signal: CallSignal) => Promise<T>,
   ) {
     this.#abort = new LinkedAbort(signal);
-    this.ended = this.#run(send);
+    this.result = this.#run(send);
   }
 
   /** Stops it: it has lost. */
@@ -36,7 +36,7 @@ export class RunningAttempt<T> {
     this.#abort.abort();
   }
 
-  async #run(send: (signal: CallSignal) => Promise<T>): Promise<Ended<T>> {
+  async #run(send: (signal: CallSignal) => Promise<T>): Promise<AttemptResult<T>> {
     try {
       return { ok: true, value: await send(this.#abort), attempt: this };
     } catch (error) {
@@ -46,6 +46,9 @@ export class RunningAttempt<T> {
 }
 
 /** Resolves with the attempt's end, or with 'late' when it takes longer than so many milliseconds. */
-export async function endedWithin<T>(attempt: RunningAttempt<T>, ms: number): Promise<Ended<T> | 'late'> {
-  return (await within(attempt.ended, ms)) ?? 'late';
+export async function resultWithin<T>(
+  attempt: RunningAttempt<T>,
+  ms: number,
+): Promise<AttemptResult<T> | 'late'> {
+  return (await within(attempt.result, ms)) ?? 'late';
 }

@@ -5,13 +5,13 @@ import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';
 import type { WholeCaller, WholeEnd } from './executor';
-import { Trail } from './route-recorder';
+import { RouteRecorder } from './route-recorder';
 
 /** Sends a whole call. */
 export type SendWhole = (caller: WholeCaller) => void;
 
 /** Sends a whole call and waits for its end. Never rejects. */
-export function sent(send: SendWhole, call: Call): Promise<WholeEnd> {
+export function sendAndWait(send: SendWhole, call: Call): Promise<WholeEnd> {
   return new Promise((ended) => send({ call, finished: ended }));
 }
 
@@ -20,7 +20,7 @@ export function sent(send: SendWhole, call: Call): Promise<WholeEnd> {
  * when all have left. What it cost is told to one of them, and what it answered to each as a copy of its own.
  */
 export class SharedRun {
-  readonly ended: Promise<WholeEnd>;
+  readonly end: Promise<WholeEnd>;
   readonly #leader: Call;
   readonly #abort = new LinkedAbort();
   #callers = 0;
@@ -29,7 +29,7 @@ export class SharedRun {
   /** @param leader The caller whose need began it; its deadline holds for the upstream call. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
-    this.ended = sent(send, { ...leader, signal: this.#abort });
+    this.end = sendAndWait(send, { ...leader, signal: this.#abort });
   }
 
   /** Whether it goes on: one that all have left does not. */
@@ -46,11 +46,11 @@ export class SharedRun {
     this.#callers++;
     const left = await this.#endOrLeave(call);
     this.#callers--;
-    if (left === undefined) return this.#endFor(call, await this.ended);
+    if (left === undefined) return this.#endFor(call, await this.end);
     if (this.#callers > 0) return { ok: false, error: left, route: undefined };
     this.#abort.abort();
     // Cancelled at once: what it had used until then is the last one's to pay.
-    const { route } = await this.ended;
+    const { route } = await this.end;
     return { ok: false, error: left, route: this.#isBilled ? undefined : route };
   }
 
@@ -69,9 +69,9 @@ export class SharedRun {
       signal.addEventListener('abort', onAbort, { once: true });
       if (call.deadlineAt < this.#leader.deadlineAt) {
         const ms = Math.max(0, call.deadlineAt - performance.now());
-        timer = startTimer(() => settle(deadlineError(new Trail(call))), ms);
+        timer = startTimer(() => settle(deadlineError(new RouteRecorder(call))), ms);
       }
-      void this.ended.then(() => settle(undefined));
+      void this.end.then(() => settle(undefined));
     });
   }
 
@@ -80,7 +80,7 @@ export class SharedRun {
     this.#isBilled = true;
     if (!end.ok) return isFirst ? end : { ...end, route: undefined };
     const data = copyOf(end.data);
-    return { ok: true, data, route: isFirst ? end.route : secondHand(call, end.route, 'joined') };
+    return { ok: true, data, route: isFirst ? end.route : sharedReport(call, end.route, 'joined') };
   }
 }
 
@@ -94,7 +94,7 @@ function copyOf<T>(data: T): T {
 }
 
 /** The report of a call that was served by another one's answer: it made no attempt and cost nothing. */
-export function secondHand(
+export function sharedReport(
   { context, startedAt }: Call,
   { endpoint, provider, model }: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>,
   shared: NonNullable<RouteReport['shared']>,

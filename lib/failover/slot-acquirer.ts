@@ -9,17 +9,17 @@ import { leastServiceMs } from '../routing/availability';
 import { optionsOf, type Plan } from '../routing/plan';
 import type { Pick as RouterPick } from '../routing/router';
 import { abortedError } from './backoff';
-import { allFailed, unavailable } from './call-errors';
-import { currentPlan, type ExecutorParts, newProgress, type Progress } from './call-state';
+import { allFailedError, unavailableError } from './call-errors';
+import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
 import { WaitPools } from './wait-pools';
-import { type Caller, type Entrance, Newcomer, WaitingCall, type WaitTerms } from './waiting-call';
+import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitTerms } from './waiting-call';
 
 /** Moving to an endpoint that has failed less than this lately costs no retry budget. */
-const HEALTHY_SHARE = 0.1;
+const HEALTHY_FAILURE_RATE = 0.1;
 
 /** Finds a place for the next attempt of a call: now, or by waiting in the queue. */
-export class Acquirer {
+export class SlotAcquirer {
   readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>;
   readonly #pools = new WaitPools();
 
@@ -28,29 +28,29 @@ export class Acquirer {
   }
 
   /** Lets a call in: at once, or through the queue. */
-  first<C extends Caller>(caller: C, entrance: Entrance<C>): void {
-    const progress = newProgress(caller.call);
-    let lease: EndpointSlot | undefined;
+  admit<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
+    const state = newCallState(caller.call);
+    let slot: EndpointSlot | undefined;
     try {
-      lease = this.#leaseNow(progress);
-      if (lease === undefined) {
-        const newcomer = new Newcomer(caller, entrance, this.#termsOf(progress));
-        this.#parts.queue.join(newcomer, newcomer);
+      slot = this.#acquireNow(state);
+      if (slot === undefined) {
+        const newCall = new NewCall(caller, handlers, this.#termsOf(state));
+        this.#parts.queue.join(newCall, newCall);
         return;
       }
     } catch (error) {
-      entrance.refused(caller, progress, error);
+      handlers.refused(caller, state, error);
       return;
     }
-    entrance.placed(caller, progress, lease);
+    handlers.admitted(caller, state, slot);
   }
 
   /**
    * A place for the next attempt of a call that has been let in.
    * @throws when there is none within the call's deadline, the queue is full, or the caller left.
    */
-  async acquire(progress: Progress): Promise<EndpointSlot> {
-    return this.#leaseNow(progress) ?? (await this.#wait(progress));
+  async acquire(state: CallState): Promise<EndpointSlot> {
+    return this.#acquireNow(state) ?? (await this.#wait(state));
   }
 
   /**
@@ -58,39 +58,40 @@ export class Acquirer {
    * have been faster: then the call looks for another place.
    * @throws as `acquire()` does.
    */
-  async secured(progress: Progress, given: EndpointSlot): Promise<EndpointSlot> {
-    for (let lease = given; ; lease = await this.acquire(progress)) {
-      if (lease.isConfirmed || (await lease.confirm())) return lease;
+  async confirmed(state: CallState, given: EndpointSlot): Promise<EndpointSlot> {
+    for (let slot = given; ; slot = await this.acquire(state)) {
+      if (slot.isConfirmed || (await slot.confirm())) return slot;
     }
   }
 
   /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
-  hedge(progress: Progress, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
-    const { call, tried } = progress;
+  acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
+    const { call, failedAt } = state;
     const routes = this.#parts.routes();
-    const plan = currentPlan(progress, routes);
+    const plan = currentPlan(state, routes);
     const pick = routes.router.pick(plan, {
       now: performance.now(),
-      excluded: (endpoint) => endpoint === first || tried.has(endpoint.name) || !policy.mayGoTo(endpoint),
+      excluded: (endpoint) =>
+        endpoint === first || failedAt.has(endpoint.name) || !policy.hasSpareQuota(endpoint),
     });
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, charge } = pick.option;
     if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
-    const lease = endpoint.acquireSlot(call, charge, performance.now());
-    if (lease.isConfirmed) return lease;
+    const slot = endpoint.acquireSlot(call, charge, performance.now());
+    if (slot.isConfirmed) return slot;
     // A hedge is for speed: it is not waited for.
-    lease.abort(false);
+    slot.abort(false);
     return undefined;
   }
 
   /** Undefined where the call must wait. */
-  #leaseNow(progress: Progress): EndpointSlot | undefined {
-    const { call } = progress;
+  #acquireNow(state: CallState): EndpointSlot | undefined {
+    const { call } = state;
     if (call.signal.aborted) throw abortedError();
-    const pick = this.#pick(progress);
+    const pick = this.#pick(state);
     if (pick.kind === 'wait') return undefined;
-    if (pick.kind !== 'picked') throw this.#nothing(progress, pick);
-    return this.#mustWait(call, pick.option.endpoint) ? undefined : this.#lease(progress, pick);
+    if (pick.kind !== 'picked') throw this.#noCapacityError(state, pick);
+    return this.#mustWait(call, pick.option.endpoint) ? undefined : this.#take(state, pick);
   }
 
   /** Whether one in the queue comes first, although the endpoint has room. */
@@ -100,39 +101,39 @@ export class Acquirer {
     return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
   }
 
-  async #wait(progress: Progress): Promise<EndpointSlot> {
-    const waiting = new WaitingCall(progress, this.#termsOf(progress), progress);
+  async #wait(state: CallState): Promise<EndpointSlot> {
+    const waiting = new WaitingCall(state, this.#termsOf(state), state);
     try {
       return await this.#parts.queue.enter(waiting);
     } finally {
-      waiting.left();
+      waiting.finishWaiting();
     }
   }
 
-  #termsOf(progress: Progress): WaitTerms {
-    const plan = currentPlan(progress, this.#parts.routes());
-    const pool = this.#pools.of(plan, progress.generation);
+  #termsOf(state: CallState): WaitTerms {
+    const plan = currentPlan(state, this.#parts.routes());
+    const pool = this.#pools.of(plan, state.generation);
     return { pool, serviceMs: leastOf(plan, performance.now()), tryStart: this.#tryStart };
   }
 
-  readonly #tryStart = (progress: Progress, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
+  readonly #tryStart = (state: CallState, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
     try {
-      const pick = this.#pick(progress, isHeld);
+      const pick = this.#pick(state, isHeld);
       if (pick.kind === 'wait') {
-        pick.on?.prefetch(estimateQuotaCost(progress.call).max, performance.now());
+        pick.on?.prefetch(estimateQuotaCost(state.call).max, performance.now());
         return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
       }
-      if (pick.kind === 'picked') return { kind: 'started', slot: this.#lease(progress, pick) };
-      return { kind: 'hopeless', error: this.#nothing(progress, pick) };
+      if (pick.kind === 'picked') return { kind: 'started', slot: this.#take(state, pick) };
+      return { kind: 'hopeless', error: this.#noCapacityError(state, pick) };
     } catch (error) {
       return { kind: 'hopeless', error: error as Error };
     }
   };
 
   /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
-  soonestMs(progress: Progress): number | undefined {
+  soonestMs(state: CallState): number | undefined {
     const routes = this.#parts.routes();
-    const pick = routes.router.pick(currentPlan(progress, routes), { now: performance.now(), peek: true });
+    const pick = routes.router.pick(currentPlan(state, routes), { now: performance.now(), peek: true });
     if (pick.kind === 'picked') return undefined;
     const ms = pick.kind === 'wait' ? pick.waitMs : pick.retryAfterMs;
     return Number.isFinite(ms) ? ms : undefined;
@@ -142,44 +143,47 @@ export class Acquirer {
    * Those that have not failed this call first; where none of them is left, or one that failed it may be asked again
    * sooner, those that may be asked again.
    */
-  #pick(progress: Progress, isHeld?: (quota: Quota) => boolean): RouterPick {
-    const { tried } = progress;
+  #pick(state: CallState, isHeld?: (quota: Quota) => boolean): RouterPick {
+    const { failedAt } = state;
     const routes = this.#parts.routes();
-    const plan = currentPlan(progress, routes);
+    const plan = currentPlan(state, routes);
     const options = {
       now: performance.now(),
-      triedProviders: new Set([...tried.values()].map(({ provider }) => provider)),
+      triedProviders: new Set([...failedAt.values()].map(({ provider }) => provider)),
       ...(isHeld ? { isHeld } : {}),
     };
     const pick = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
       routes.router.pick(plan, { ...options, excluded });
-    const untried = pick(({ name }) => tried.has(name));
-    if (tried.size === 0 || untried.kind === 'picked') return untried;
-    const again = pick(({ name }) => !mayAskAgain(progress, name, progress.backedOff));
+    const untried = pick(({ name }) => failedAt.has(name));
+    if (failedAt.size === 0 || untried.kind === 'picked') return untried;
+    const again = pick(({ name }) => !mayAskAgain(state, name, state.hasBackedOff));
     const isSooner =
       again.kind === 'picked'
         ? untried.kind !== 'wait' || !this.#parts.retryBudget.isSpent
         : again.kind === 'wait' && again.waitMs < waitOf(untried);
     if (isSooner) return again;
     if (untried.kind === 'wait') return untried;
-    return again.kind === 'wait' ? again : pick(({ name }) => !mayAskAgain(progress, name, true));
+    return again.kind === 'wait' ? again : pick(({ name }) => !mayAskAgain(state, name, true));
   }
 
-  #lease({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
+  #take({ call, recorder, failedAt }: CallState, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
     const { endpoint, charge } = pick.option;
     const now = performance.now();
-    const retry = [...tried.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
-    const sick = tried.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_SHARE;
+    const retry = [...failedAt.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
+    const sick = failedAt.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_FAILURE_RATE;
     if (retry && sick && !this.#parts.retryBudget.tryTake()) {
-      throw allFailed(trail, undefined, 'the retry budget is spent');
+      throw allFailedError(recorder, undefined, 'the retry budget is spent');
     }
-    trail.why = pick.why;
+    recorder.why = pick.why;
     return endpoint.acquireSlot(call, charge, now);
   }
 
-  #nothing({ call, trail, tried }: Progress, pick: RouterPick & { kind: 'full' | 'down' }): AiBalancerError {
-    if (tried.size > 0) return allFailed(trail, pick.retryAfterMs);
-    if (pick.kind === 'down') return unavailable(trail, pick.retryAfterMs);
+  #noCapacityError(
+    { call, recorder, failedAt }: CallState,
+    pick: RouterPick & { kind: 'full' | 'down' },
+  ): AiBalancerError {
+    if (failedAt.size > 0) return allFailedError(recorder, pick.retryAfterMs);
+    if (pick.kind === 'down') return unavailableError(recorder, pick.retryAfterMs);
     const ms = Math.max(0, Math.round(startBy(call) - performance.now()));
     return new AiBalancerError('ERR_AI_SATURATED', `no quota is free within the ${ms} ms that are left`, {
       status: 503,
@@ -190,9 +194,9 @@ export class Acquirer {
 }
 
 /** @param hasWaited Long enough for what is asked again with backoff. */
-function mayAskAgain({ tried, left }: Progress, name: string, hasWaited: boolean): boolean {
-  if (left.has(name)) return false;
-  const failed = tried.get(name);
+function mayAskAgain({ failedAt, brokenStreams }: CallState, name: string, hasWaited: boolean): boolean {
+  if (brokenStreams.has(name)) return false;
+  const failed = failedAt.get(name);
   if (failed === undefined) return true;
   const { sameEndpoint } = ruleFor(failed.detail);
   return sameEndpoint === 'after-retry-after' || (sameEndpoint === 'with-backoff' && hasWaited);

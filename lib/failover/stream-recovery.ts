@@ -5,8 +5,8 @@ import { AiBalancerError } from '../errors';
 import { UpstreamFailure } from '../http/exchange';
 import type { StreamOptions } from '../stream/options';
 import type { UsageMeter } from '../stream/usage-meter';
-import type { Progress } from './call-state';
-import type { Ask, Executor, StreamResult } from './executor';
+import type { CallState } from './call-state';
+import type { Executor, RequestFor, StreamResult } from './executor';
 
 /** Of a shorter text nothing is lost that is worth the risk of a bad joint: it is begun anew. */
 const LEAST_TEXT = 24;
@@ -29,59 +29,59 @@ export interface BrokenStream {
  * Asks other endpoints for what is left of a stream that broke off, within the attempts, the retry budget and the
  * deadline of its call. One that has broken it is not asked again.
  */
-export class Rescue {
+export class StreamRecovery {
   readonly #executor: Executor;
   readonly #call: Call;
-  readonly #goesOn: boolean;
+  readonly #mayContinue: boolean;
   /** Whether the reader can be told that the answer begins anew. */
   readonly mayRestart: boolean;
 
   constructor(executor: Executor, call: Call, recovery: StreamOptions['recovery'], canBeTold: boolean) {
     this.#executor = executor;
     this.#call = call;
-    this.#goesOn = recovery === 'continue';
+    this.#mayContinue = recovery === 'continue';
     this.mayRestart = recovery !== 'error' && canBeTold;
   }
 
   get isOff(): boolean {
-    return !this.#goesOn && !this.mayRestart;
+    return !this.#mayContinue && !this.mayRestart;
   }
 
   /**
    * Resolves at the first content of the stream that takes its place. Rejects where there is none.
    */
-  async rescue(broken: BrokenStream): Promise<StreamResult> {
-    const { progress, lease } = broken.result;
+  async recover(broken: BrokenStream): Promise<StreamResult> {
+    const { state, slot } = broken.result;
     const { detail } = broken.failure;
-    const { name, settings } = lease.endpoint;
-    progress.tried.set(name, { provider: settings.provider, detail });
-    progress.left.add(name);
+    const { name, settings } = slot.endpoint;
+    state.failedAt.set(name, { provider: settings.provider, detail });
+    state.brokenStreams.add(name);
     // A stream without a deadline waits for a place as long as it did at its beginning.
     const call = { ...this.#call, startedAt: performance.now(), signal: broken.signal };
-    if (this.#canGoOn(broken)) {
+    if (this.#canContinueFrom(broken)) {
       try {
-        return await this.#goOn(broken, call);
+        return await this.#continueText(broken, call);
       } catch (error) {
         if (!this.mayRestart || !isRefusal(error)) throw error;
       }
     } else if (!this.mayRestart) throw broken.failure;
-    return this.#again(broken, fresh(progress, call), () => ({ call, continued: false }));
+    return this.#retry(broken, fresh(state, call), () => ({ call, continued: false }));
   }
 
-  #canGoOn({ shown }: BrokenStream): boolean {
-    return this.#goesOn && shown.isTextOnly && shown.text.length >= (this.mayRestart ? LEAST_TEXT : 1);
+  #canContinueFrom({ shown }: BrokenStream): boolean {
+    return this.#mayContinue && shown.isTextOnly && shown.text.length >= (this.mayRestart ? LEAST_TEXT : 1);
   }
 
-  #goOn(broken: BrokenStream, call: Call): Promise<StreamResult> {
+  #continueText(broken: BrokenStream, call: Call): Promise<StreamResult> {
     const { text } = broken.shown;
     const asked = call.body as ChatBody;
     const longer = { ...call, promptTokens: call.promptTokens + Math.ceil(text.length / CHARACTERS_A_TOKEN) };
     // What the endpoints refuse to go on from, they may still answer anew.
-    const progress = {
-      ...fresh(broken.result.progress, longer),
-      tried: new Map(broken.result.progress.tried),
+    const state = {
+      ...fresh(broken.result.state, longer),
+      failedAt: new Map(broken.result.state.failedAt),
     };
-    return this.#again(broken, progress, (endpoint) => {
+    return this.#retry(broken, state, (endpoint) => {
       const body = endpoint.continuation(asked, text);
       if (body) return { call: { ...longer, body: shortened(body, broken.produced) }, continued: true };
       if (this.mayRestart) return { call, continued: false };
@@ -89,14 +89,14 @@ export class Rescue {
     });
   }
 
-  #again({ result, failure }: BrokenStream, progress: Progress, ask: Ask): Promise<StreamResult> {
-    const { endpoint } = result.lease;
-    return this.#executor.streamAgain(progress, { endpoint, detail: failure.detail }, ask);
+  #retry({ result, failure }: BrokenStream, state: CallState, ask: RequestFor): Promise<StreamResult> {
+    const { endpoint } = result.slot;
+    return this.#executor.streamAgain(state, { endpoint, detail: failure.detail }, ask);
   }
 }
 
-function fresh(progress: Progress, call: Call): Progress {
-  return { ...progress, call, plan: undefined };
+function fresh(state: CallState, call: Call): CallState {
+  return { ...state, call, plan: undefined };
 }
 
 /** The answer so far counts against the most that the caller wants. */

@@ -8,16 +8,16 @@ import { continuedEvents } from '../stream/continued-events';
 import { addUsage, type UsageMeter } from '../stream/usage-meter';
 import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
-import { deadlineError, streamBroken } from './call-errors';
+import { deadlineError, streamBrokenError } from './call-errors';
 import type { StreamResult } from './executor';
-import type { Rescue } from './stream-recovery';
+import type { StreamRecovery } from './stream-recovery';
 
 /** A stream that nobody begins to read gives its place and its quota back after so long. */
 const UNREAD_MS = 60_000;
 
-export interface LiveStreamParts {
+export interface StreamSessionParts {
   newMeter(call: Call): UsageMeter;
-  readonly rescue: Rescue;
+  readonly recovery: StreamRecovery;
   /** The next event begins the answer anew. */
   onRestart(): void;
   /** The stream has ended; called exactly once. */
@@ -25,7 +25,7 @@ export interface LiveStreamParts {
 }
 
 /** The answer of one endpoint, or what one adds to it. */
-interface Part {
+interface AnswerPart {
   readonly result: StreamResult;
   /** What this endpoint has used. */
   readonly meter: UsageMeter;
@@ -36,24 +36,24 @@ interface Part {
  * A stream that has begun, read to its end: settles its reservations, tells the breakers, and ends whole or with an
  * error, never as if a cut answer were complete. Where an endpoint breaks it off, the rescue may find another.
  */
-export class LiveStream {
+export class StreamSession {
   readonly #call: Call;
-  readonly #parts: LiveStreamParts;
+  readonly #parts: StreamSessionParts;
   /** Ends the search for another endpoint when the reader leaves. */
-  #leaving: LinkedAbort | undefined;
-  #part: Part;
+  #readerAbort: LinkedAbort | undefined;
+  #part: AnswerPart;
   /** What the reader has of the answer. Of an answer in one part, it is that part's own meter. */
   #shown: UsageMeter;
   /** What earlier parts of the same answer have used. */
-  #before: Usage | undefined;
-  #head: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'> | undefined;
+  #priorUsage: Usage | undefined;
+  #identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'> | undefined;
   #ended = false;
   /** Why it was ended before its own end. */
-  #stopped: AiBalancerError | undefined;
-  readonly #unread: Timer;
+  #abortReason: AiBalancerError | undefined;
+  readonly #unreadTimer: Timer;
   readonly #onAbort = (): void => this.abort();
 
-  constructor(call: Call, result: StreamResult, parts: LiveStreamParts) {
+  constructor(call: Call, result: StreamResult, parts: StreamSessionParts) {
     this.#call = call;
     this.#parts = parts;
     const meter = parts.newMeter(call);
@@ -62,13 +62,13 @@ export class LiveStream {
     this.#shown = meter;
     // A consumer that is not reading when the caller leaves would never hear of it.
     call.signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#unread = startTimer(() => this.abort(unreadError()), UNREAD_MS).unref();
+    this.#unreadTimer = startTimer(() => this.abort(unreadError()), UNREAD_MS).unref();
     if (call.signal.aborted) this.abort();
   }
 
   /** Somebody reads: from here on the pace is the reader's. */
-  opened(): void {
-    clearTimeout(this.#unread);
+  readingStarted(): void {
+    clearTimeout(this.#unreadTimer);
   }
 
   /** What follows the first events. */
@@ -81,13 +81,13 @@ export class LiveStream {
             this.#shown.add(event);
             yield event;
           }
-          if (this.#ended) throw this.#leftError();
-          this.#whole();
+          if (this.#ended) throw this.#abortError();
+          this.#finish();
           return;
         } catch (error) {
-          failure = this.#failed(error);
+          failure = this.#settleFailure(error);
         }
-        await this.#rescued(failure);
+        await this.#recover(failure);
       }
     } finally {
       this.abort();
@@ -97,85 +97,85 @@ export class LiveStream {
   /** Stops the upstream. What it had produced is settled. */
   abort(reason?: AiBalancerError): void {
     if (this.#ended) return;
-    this.#stopped = reason;
+    this.#abortReason = reason;
     const { meter, result } = this.#part;
-    result.lease.abort(true, meter.usage().completion_tokens);
-    this.#end(this.#leftError());
+    result.slot.abort(true, meter.usage().completion_tokens);
+    this.#end(this.#abortError());
     result.sent.abort();
   }
 
-  #whole(): void {
+  #finish(): void {
     const { result, meter } = this.#part;
-    result.lease.succeed(meter.usage());
+    result.slot.succeed(meter.usage());
     this.#end(undefined);
   }
 
-  /** The part has ended badly; its lease is settled. Throws where that was the reader's doing, not the upstream's. */
-  #failed(error: unknown): UpstreamFailure {
+  /** The part has ended badly; its slot is settled. Throws where that was the reader's doing, not the upstream's. */
+  #settleFailure(error: unknown): UpstreamFailure {
     if (this.#ended || this.#call.signal.aborted) {
       this.abort();
-      throw AiBalancerError.isInstance(error) ? error : this.#leftError();
+      throw AiBalancerError.isInstance(error) ? error : this.#abortError();
     }
     // A listener to restarts threw.
     if (!(error instanceof UpstreamFailure)) throw error;
     const { result, meter } = this.#part;
     const output = meter.usage().completion_tokens;
-    if (error instanceof BegunAnew) result.lease.abort(true, output);
-    else result.lease.fail(error, output);
-    result.trail.broke(error.detail);
+    if (error instanceof RestartedByUpstream) result.slot.abort(true, output);
+    else result.slot.fail(error, output);
+    result.recorder.recordStreamBreak(error.detail);
     return error;
   }
 
   /** Returns when another endpoint has taken over. */
-  async #rescued(failure: UpstreamFailure): Promise<void> {
+  async #recover(failure: UpstreamFailure): Promise<void> {
     const { result, meter } = this.#part;
-    const { trail } = result;
+    const { recorder } = result;
     if (failure.detail.class === 'timeout' && performance.now() >= this.#call.deadlineAt) {
-      throw this.#end(deadlineError(trail));
+      throw this.#end(deadlineError(recorder));
     }
-    const { rescue } = this.#parts;
-    if (rescue.isOff || failure instanceof BegunAnew) throw this.#broken(failure);
+    const { recovery } = this.#parts;
+    if (recovery.isOff || failure instanceof RestartedByUpstream) throw this.#brokenError(failure);
     let next: StreamResult;
     try {
-      this.#leaving ??= new LinkedAbort(this.#call.signal);
-      const signal = this.#leaving;
-      const produced = this.#used().completion_tokens;
-      next = await rescue.rescue({ result, failure, shown: this.#shown, produced, signal });
+      this.#readerAbort ??= new LinkedAbort(this.#call.signal);
+      const signal = this.#readerAbort;
+      const produced = this.#usage().completion_tokens;
+      next = await recovery.recover({ result, failure, shown: this.#shown, produced, signal });
     } catch {
-      if (this.#ended) throw this.#leftError();
-      throw this.#broken(failure);
+      if (this.#ended) throw this.#abortError();
+      throw this.#brokenError(failure);
     }
     if (this.#ended) {
-      next.lease.abort(true);
+      next.slot.abort(true);
       next.sent.abort();
-      throw this.#leftError();
+      throw this.#abortError();
     }
-    if (next.continued) this.#goOn(next, meter);
-    else this.#beginAnew(next);
+    if (next.continued) this.#continueWith(next, meter);
+    else this.#restartWith(next);
   }
 
-  #beginAnew(result: StreamResult): void {
-    const used = this.#used();
-    const meter = this.#parts.newMeter(result.progress.call);
+  #restartWith(result: StreamResult): void {
+    const used = this.#usage();
+    const meter = this.#parts.newMeter(result.state.call);
     this.#part = { result, meter, events: eventsOf(result) };
     this.#shown = meter;
-    this.#restarted(used);
+    this.#notifyRestart(used);
   }
 
-  #goOn(result: StreamResult, last: UsageMeter): void {
-    this.#head ??= headOf(this.#part.result);
-    this.#before = addUsage(this.#before, last.usage());
-    const used = this.#before;
-    const meter = this.#parts.newMeter(result.progress.call);
+  #continueWith(result: StreamResult, last: UsageMeter): void {
+    this.#identity ??= headOf(this.#part.result);
+    this.#priorUsage = addUsage(this.#priorUsage, last.usage());
+    const used = this.#priorUsage;
+    const meter = this.#parts.newMeter(result.state.call);
     const onAnew = (): void => {
-      if (!this.#parts.rescue.mayRestart) throw new BegunAnew();
+      if (!this.#parts.recovery.mayRestart) throw new RestartedByUpstream();
       this.#shown = this.#parts.newMeter(this.#call);
-      this.#restarted(used);
+      this.#notifyRestart(used);
     };
     const { text } = this.#shown;
     const events = continuedEvents(metered(result, meter), {
       text,
-      identity: this.#head,
+      identity: this.#identity,
       priorUsage: used,
       onRestart: onAnew,
     });
@@ -183,42 +183,42 @@ export class LiveStream {
   }
 
   /** What the reader had is void. */
-  #restarted({ total_tokens }: Usage): void {
-    this.#before = undefined;
-    this.#head = undefined;
-    this.#part.result.trail.wasted(total_tokens);
+  #notifyRestart({ total_tokens }: Usage): void {
+    this.#priorUsage = undefined;
+    this.#identity = undefined;
+    this.#part.result.recorder.addWastedTokens(total_tokens);
     this.#parts.onRestart();
   }
 
-  #used(): Usage {
+  #usage(): Usage {
     const usage = this.#part.meter.usage();
-    return this.#before ? addUsage(this.#before, usage) : usage;
+    return this.#priorUsage ? addUsage(this.#priorUsage, usage) : usage;
   }
 
-  #broken({ detail }: UpstreamFailure): AiBalancerError {
-    const error = streamBroken(detail, this.#part.result.trail, this.#shown.text);
+  #brokenError({ detail }: UpstreamFailure): AiBalancerError {
+    const error = streamBrokenError(detail, this.#part.result.recorder, this.#shown.text);
     return this.#end(error);
   }
 
-  #leftError(): AiBalancerError {
-    return this.#stopped ?? abortedError(this.#call.signal);
+  #abortError(): AiBalancerError {
+    return this.#abortReason ?? abortedError(this.#call.signal);
   }
 
   #end<E extends AiBalancerError | undefined>(error: E): E {
     if (this.#ended) return error;
-    this.#part.result.trail.ended(this.#used());
+    this.#part.result.recorder.recordEnd(this.#usage());
     this.#ended = true;
-    clearTimeout(this.#unread);
+    clearTimeout(this.#unreadTimer);
     this.#call.signal.removeEventListener('abort', this.#onAbort);
-    this.#leaving?.abort();
-    this.#leaving?.release();
+    this.#readerAbort?.abort();
+    this.#readerAbort?.release();
     this.#parts.onEnd(error);
     return error;
   }
 }
 
 /** Asked to go on, the endpoint began anew, and nobody can be told: no fault of the endpoint's. */
-class BegunAnew extends UpstreamFailure {
+class RestartedByUpstream extends UpstreamFailure {
   constructor() {
     super({ class: 'bad_answer', message: 'asked to go on, it began anew' }, true);
   }

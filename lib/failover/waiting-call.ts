@@ -5,11 +5,11 @@ import type { Priority } from '../call/context';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import type { QueuedCall, QueueEnds, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
-import { newProgress, type Progress } from './call-state';
+import { type CallState, newCallState } from './call-state';
 import type { WaitPool } from './wait-pools';
 
 /** Tries to start a call where it isn't held back. */
-export type TryStart = (progress: Progress, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
+export type TryStart = (state: CallState, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
 
 /** Who brings a call. */
 export interface Caller {
@@ -25,22 +25,22 @@ export interface WaitTerms {
 }
 
 /**
- * A call in the wait queue. Thousands may wait, so that it holds little: its progress, with its plan, is made when it
+ * A call in the wait queue. Thousands may wait, so that it holds little: its state, with its plan, is made when it
  * is first tried, because only those at the head of the queue are.
  */
 export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<EndpointSlot> {
   readonly caller: C;
   readonly serviceMs: number;
-  #progress: Progress | undefined;
+  #state: CallState | undefined;
   readonly #pool: WaitPool;
   readonly #tryStart: TryStart;
   readonly #since = performance.now();
 
-  constructor(caller: C, { pool, serviceMs, tryStart }: WaitTerms, progress?: Progress) {
+  constructor(caller: C, { pool, serviceMs, tryStart }: WaitTerms, state?: CallState) {
     super('AI_CALL_WAITING');
     this.caller = caller;
     this.serviceMs = serviceMs;
-    this.#progress = progress;
+    this.#state = state;
     this.#pool = pool;
     this.#tryStart = tryStart;
   }
@@ -50,8 +50,8 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
   }
 
   /** What it has been through. */
-  get progress(): Progress {
-    return (this.#progress ??= newProgress(this.call));
+  get state(): CallState {
+    return (this.#state ??= newCallState(this.call));
   }
 
   get poolKey(): string {
@@ -91,45 +91,45 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
   }
 
   tryStart(isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> {
-    return this.#tryStart(this.progress, isHeld);
+    return this.#tryStart(this.state, isHeld);
   }
 
   /** It waits no longer. Gives back what it has been through. */
-  left(): Progress {
-    this.progress.trail.waitMs += performance.now() - this.#since;
-    return this.progress;
+  finishWaiting(): CallState {
+    this.state.recorder.waitMs += performance.now() - this.#since;
+    return this.state;
   }
 }
 
 /** What becomes of calls that have come in; the same for all, so that one that waits has no closures of its own. */
-export interface Entrance<C extends Caller> {
+export interface AdmissionHandlers<C extends Caller> {
   /** It has its first place. */
-  placed(caller: C, progress: Progress, lease: EndpointSlot): void;
+  admitted(caller: C, state: CallState, slot: EndpointSlot): void;
   /** It gets none. */
-  refused(caller: C, progress: Progress, error: unknown): void;
+  refused(caller: C, state: CallState, error: unknown): void;
 }
 
 /** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
-export class Newcomer<C extends Caller> extends WaitingCall<C> implements QueueEnds<EndpointSlot> {
-  readonly #entrance: Entrance<C>;
+export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueEnds<EndpointSlot> {
+  readonly #handlers: AdmissionHandlers<C>;
 
-  constructor(caller: C, entrance: Entrance<C>, terms: WaitTerms) {
+  constructor(caller: C, handlers: AdmissionHandlers<C>, terms: WaitTerms) {
     super(caller, terms);
-    this.#entrance = entrance;
+    this.#handlers = handlers;
   }
 
-  started(lease: EndpointSlot): void {
-    const progress = this.left();
-    goOn(this, () => this.#entrance.placed(this.caller, progress, lease));
+  started(slot: EndpointSlot): void {
+    const state = this.finishWaiting();
+    continueIn(this, () => this.#handlers.admitted(this.caller, state, slot));
   }
 
   failed(error: Error): void {
-    const progress = this.left();
-    goOn(this, () => this.#entrance.refused(this.caller, progress, error));
+    const state = this.finishWaiting();
+    continueIn(this, () => this.#handlers.refused(this.caller, state, error));
   }
 }
 
 /** Not in the midst of the queue's work, and in the async context of the caller, not of whoever made room. */
-function goOn(context: AsyncResource, step: () => void): void {
+function continueIn(context: AsyncResource, step: () => void): void {
   context.runInAsyncScope(() => void Promise.resolve().then(step));
 }
