@@ -134,6 +134,30 @@ export function retryAfterHeader(ms: number | undefined): Record<string, string>
     : { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1_000))) };
 }
 
+/** OpenAI's clients ignore a longer wait and retry at once. */
+const LONGEST_CLIENT_WAIT_MS = 60_000;
+
+/** The headers that tell OpenAI's clients when to retry, and `x-should-retry: false` if a retry would only add load. */
+export function retryHeaders(error: AiBalancerError): Record<string, string> {
+  const { status, retryAfterMs } = error;
+  const isKnown = retryAfterMs !== undefined && Number.isFinite(retryAfterMs);
+  return {
+    ...retryAfterHeader(retryAfterMs),
+    ...(isKnown ? { 'retry-after-ms': String(Math.max(1, Math.ceil(retryAfterMs))) } : {}),
+    ...(isRetriedByClients(status) && !isWorthRetrying(error) ? { 'x-should-retry': 'false' } : {}),
+  };
+}
+
+/** The statuses that OpenAI's clients retry by default. */
+function isRetriedByClients(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** The balancer has retried already. A client's retry helps at a known time, or if it reaches another process. */
+function isWorthRetrying({ code, retryable, retryAfterMs = Infinity }: AiBalancerError): boolean {
+  return code === 'ERR_AI_CLOSED' || (retryable && retryAfterMs <= LONGEST_CLIENT_WAIT_MS);
+}
+
 function openAIType(status: number): string {
   if (status === 429) return 'rate_limit_error';
   if (status === 401) return 'authentication_error';

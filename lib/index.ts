@@ -1,5 +1,6 @@
 export { Balancer, createBalancer, type EndpointHandle } from './balancer/balancer';
 export type { BalancerEvents } from './balancer/events';
+export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';
 export type { AICall, Served } from './call/ai-call';
 export type {
@@ -36,8 +37,7 @@ export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
-export { type RateLimitGuardOptions, rateLimitGuard } from './middleware/rate-limit-guard';
-export type { AiRequest, RequestAi } from './middleware/request-ai';
+export { rateLimitGuard } from './middleware/rate-limit-guard';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
 export type { LatencyProfile, ModelProfile, Price } from './models/profile';
 export type {
@@ -57,5 +57,6 @@ export type { QuotaGroupConfig } from './quota/options';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream } from './stream/chat-stream';
 export type { StreamOptions } from './stream/options';
+export type { RateLimitGuardOptions } from './tenant/guard-options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';
 export type { RedisClient } from './tenant/limits-redis';

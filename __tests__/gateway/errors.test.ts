@@ -105,7 +105,7 @@ describe('errors at the gateway', () => {
     const none = await send(`${url}/audio/speech?x=1`, { method: 'POST' });
     expect(none).toMatchObject({
       status: 404,
-      json: { error: { message: 'There is no POST /v1/audio/speech.', code: 'unknown_url', param: null } },
+      json: { error: { message: 'Unknown URL: POST /v1/audio/speech', code: 'unknown_url', param: null } },
     });
     const wrong = await send(`${url}/chat/completions`);
     expect(wrong).toMatchObject({ status: 405, json: { error: { code: 'method_not_supported' } } });

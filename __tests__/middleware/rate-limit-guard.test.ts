@@ -64,7 +64,7 @@ describe.each(VERSIONS)('the guard at the door, under %s', (_version, express) =
     const refused = await request(app).post('/ai').expect(429).expect('content-type', /json/);
     expect(refused.body).toEqual({
       error: {
-        message: 'the limit of 2 requests a minute is used up; it starts anew in 60 s',
+        message: 'Limit exceeded: 2 requests per minute. Try again in 60 s.',
         type: 'rate_limit_error',
         code: 'ERR_AI_TENANT_LIMIT',
         param: null,
@@ -158,7 +158,7 @@ describe('the guard at the door', () => {
     expect(usd).toBeGreaterThan(0.03);
     expect(second.status).toBe(429);
     expect(second.body).toMatchObject({
-      error: { message: expect.stringContaining('0.03 US dollars a day') as string },
+      error: { message: expect.stringContaining('0.03 US dollars per day') as string },
     });
     // A day is longer than OpenAI's clients wait: they would come back at once.
     expect(second.headers['x-should-retry']).toBe('false');

@@ -15,3 +15,17 @@ export interface CallGate {
   /** Told once of every call that was let in: what it used, as far as it was served. */
   charge?(call: Call, route: RouteReport | undefined): void;
 }
+
+/** The hooks of two guards in a row: a call must pass both, and each is told what the calls it admitted have used. */
+export function chainHooks(first: CallGate | undefined, second: CallGate): CallGate {
+  return {
+    async admit(call) {
+      await first?.admit?.(call);
+      await second.admit?.(call);
+    },
+    charge(call, route) {
+      first?.charge?.(call, route);
+      second.charge?.(call, route);
+    },
+  };
+}

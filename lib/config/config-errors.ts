@@ -25,6 +25,11 @@ export function configError(faults: readonly Fault[]): AiBalancerError {
   return new AiBalancerError('ERR_AI_CONFIG', `The configuration has ${title}:\n${lines.join('\n')}`);
 }
 
+/** The error for the options of a middleware: every path begins with the middleware's name. */
+export function optionsError(name: string, faults: readonly Fault[]): AiBalancerError {
+  return configError(faults.map((fault) => ({ ...fault, path: [name, ...fault.path] })));
+}
+
 /** A fault whose `got` is told from the raw configuration. */
 export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: string): Fault {
   return { path, expected, got: describeValue(valueAt(raw, path), path) };

@@ -1,51 +1,112 @@
-import type { RequestHandler, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Balancer } from '../balancer/balancer';
-import { validator } from '../config/validators';
-import { guardCalls, type RateLimitGuardOptions } from '../middleware/rate-limit-guard';
-import { bindToResponse, overrideContext, requestState } from '../middleware/request-ai';
-import { checkGatewayOptions, type GatewayOptions } from './options';
-import { gatewayRouter } from './router';
+import { type RequestState, requestState } from '../balancer/request-ai';
+import { TenantGuard } from '../balancer/tenant-guard';
+import type { AICall } from '../call/ai-call';
+import type { ChatBody, EmbeddingBody } from '../call/body';
+import { AiBalancerError } from '../errors';
+import type { ChatStream } from '../stream/chat-stream';
+import { pipeChatStream } from '../stream/pipe-chat-stream';
+import { authenticateRequest } from './authenticate';
+import { gatewayErrorHandler, methodNotAllowedError, sendJson, unknownUrlError } from './error-handler';
+import { errorHeaders, routeHeaders } from './headers';
+import { findModel, listModels } from './models';
+import { type AiGatewayOptions, checkGatewayOptions } from './options';
+import { bodyReader } from './request-body';
+import { withoutRestarts } from './without-restarts';
 
-export interface AiGatewayOptions extends GatewayOptions {
-  /**
-   * Limits for the tenants that `authenticate` names, or a guard that rateLimitGuard() has made for this balancer. It
-   * acts when a call is made, after `authenticate`. Default: no guard.
-   */
-  guard?: RateLimitGuardOptions | RequestHandler;
-}
+export type { AiGatewayOptions } from './options';
 
-const EXTRA_OPTIONS = {
-  guard: validator(
-    'options, or what rateLimitGuard() has made for this balancer',
-    (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
-  ).optional(),
-};
+type GatewayHandler = (state: RequestState, req: Request, res: Response) => void | Promise<void>;
 
 /**
- * OpenAI's API in front of the balancer, for every client that speaks it: chat completions whole and streamed,
- * embeddings and models. It reads bodies itself where the app hasn't, and a client that leaves ends its call at the
- * provider.
+ * An OpenAI-compatible API over the balancer: chat completions (whole and streamed), embeddings and models. It parses
+ * bodies itself where the app has not. When a client disconnects, its call is aborted at the provider.
  *
  * @example app.use('/v1', aiGateway(balancer, { authenticate: (req) => tenants.get(req.get('authorization') ?? '') }))
  *
+ * @returns A router that answers every path below its mount point: unknown paths with 404.
  * @throws ERR_AI_CONFIG that lists every fault of the options; `authenticate` is required.
  */
 export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router {
-  const checked = checkGatewayOptions(balancer, options, EXTRA_OPTIONS);
-  const { guard } = options;
-  const guarded = guard && guardCalls(balancer, guard);
-  return gatewayRouter(balancer, checked, (req, res) => {
-    const state = requestState(req, balancer);
-    void guarded?.(req, res, () => undefined);
-    bindToResponse(state, res);
-    // OpenAI's clients know no restart: they would join two answers.
-    state.hooks = { ...state.hooks, restarts: false };
-    const { ai } = state;
-    return {
-      requestId: state.context.requestId,
-      overrideContext: (context) => overrideContext(state, context),
-      chat: (body) => ai.chat(body),
-      embeddings: (body) => ai.embeddings(body),
+  const { authenticate, maxBodyBytes, headerDelayMs } = checkGatewayOptions(balancer, options);
+  const guard = options.guard && TenantGuard.from(balancer, options.guard);
+  const readBody = bodyReader(maxBodyBytes);
+
+  const withRequest = (handle: GatewayHandler): RequestHandler => {
+    const serve = async (req: Request, res: Response): Promise<void> => {
+      const state = requestState(req, balancer);
+      guard?.guardRequest(req, res);
+      state.bindToResponse(res);
+      // OpenAI's clients do not know restarts: they would join the two answers.
+      state.forbidRestarts();
+      res.setHeader('x-request-id', state.context.requestId);
+      state.overrideContext(await authenticateRequest(req, authenticate));
+      await handle(state, req, res);
     };
+    // Express 4 does not handle a rejected promise.
+    return (req, res, next) => void serve(req, res).catch(next);
+  };
+
+  const router = Router();
+  router
+    .route('/chat/completions')
+    .post(
+      withRequest(async ({ ai }, req, res) => {
+        const body = (await readBody(req, res)) as ChatBody;
+        const call = ai.chat(body);
+        if ((body as ChatBody | undefined)?.stream === true) {
+          await sendStream(res, call as AICall<ChatStream>, headerDelayMs);
+        } else await sendWhole(res, call);
+      }),
+    )
+    .all(withRequest(methodNotAllowed('POST')));
+  router
+    .route('/embeddings')
+    .post(
+      withRequest(async ({ ai }, req, res) => {
+        await sendWhole(res, ai.embeddings((await readBody(req, res)) as EmbeddingBody));
+      }),
+    )
+    .all(withRequest(methodNotAllowed('POST')));
+  router
+    .route('/models')
+    .get(
+      withRequest((_state, _req, res) => sendJson(res, 200, { object: 'list', data: listModels(balancer) })),
+    )
+    .all(withRequest(methodNotAllowed('GET')));
+  router
+    .route('/models/:id')
+    .get(withRequest((_state, req, res) => sendJson(res, 200, findModel(balancer, String(req.params.id)))))
+    .all(withRequest(methodNotAllowed('GET')));
+  router.use(
+    withRequest((_state, req) => {
+      throw unknownUrlError(req);
+    }),
+  );
+  router.use(gatewayErrorHandler);
+  return router;
+}
+
+function methodNotAllowed(allowed: string): GatewayHandler {
+  return (_state, req, res) => {
+    res.setHeader('allow', allowed);
+    throw methodNotAllowedError(req, allowed);
+  };
+}
+
+async function sendWhole<T>(res: Response, call: AICall<T>): Promise<void> {
+  const { data, route } = await call.withRoute();
+  for (const [name, value] of Object.entries(routeHeaders(route))) res.setHeader(name, value);
+  sendJson(res, 200, data);
+}
+
+async function sendStream(res: Response, call: AICall<ChatStream>, headerDelayMs: number): Promise<void> {
+  const started = call.then(withoutRestarts);
+  if (headerDelayMs === Infinity) await started;
+  await pipeChatStream(res, started, {
+    headerDelayMs,
+    headers: (stream) => (stream ? routeHeaders(stream.route) : {}),
+    toHeaders: (error) => (AiBalancerError.isInstance(error) ? errorHeaders(error) : {}),
   });
 }

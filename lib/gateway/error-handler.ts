@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, Request, Response } from 'express';
 import { AiBalancerError } from '../errors';
 import { errorHeaders } from './headers';
 
-/** Answers errors as OpenAI does. What the app's own functions throw goes on to the app's error handler. */
+/** Answers errors as OpenAI does. Errors thrown by the app's own functions go on to the app's error handler. */
 export const gatewayErrorHandler: ErrorRequestHandler = (error: unknown, _req, res, next) => {
   const clientError = toClientError(error);
   if (!clientError || res.headersSent) {
@@ -22,7 +22,7 @@ export function sendJson(res: Response, status: number, body: unknown): void {
 }
 
 export function unknownUrlError({ method, baseUrl, path }: Request): AiBalancerError {
-  return new AiBalancerError('ERR_AI_BAD_REQUEST', `There is no ${method} ${baseUrl}${truncatePath(path)}.`, {
+  return new AiBalancerError('ERR_AI_BAD_REQUEST', `Unknown URL: ${method} ${baseUrl}${truncatePath(path)}`, {
     status: 404,
     upstreamCode: 'unknown_url',
   });
@@ -31,12 +31,12 @@ export function unknownUrlError({ method, baseUrl, path }: Request): AiBalancerE
 export function methodNotAllowedError({ method, baseUrl, path }: Request, allowed: string): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_BAD_REQUEST',
-    `${baseUrl}${truncatePath(path)} takes ${allowed}, not ${method}.`,
+    `Method ${method} is not allowed for ${baseUrl}${truncatePath(path)}. Use ${allowed}.`,
     { status: 405, upstreamCode: 'method_not_supported' },
   );
 }
 
-/** The error to tell the client; undefined for one that is nobody's business but the app's. */
+/** The error to send to the client; undefined if only the app should see it. */
 function toClientError(error: unknown): AiBalancerError | undefined {
   if (AiBalancerError.isInstance(error)) return error;
   const { status, expose, message } = (error ?? {}) as {
@@ -50,7 +50,7 @@ function toClientError(error: unknown): AiBalancerError | undefined {
   return new AiBalancerError('ERR_AI_BAD_REQUEST', text, { status });
 }
 
-/** A path comes from the caller: bounded. */
+/** The client chooses the path: its length must be bounded. */
 function truncatePath(path: string): string {
   return path.slice(0, 100);
 }

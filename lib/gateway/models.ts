@@ -4,12 +4,12 @@ import type { Balancer } from '../balancer/balancer';
 export interface ModelEntry {
   readonly id: string;
   readonly object: 'model';
-  /** Nobody tells; OpenAI's type wants a number. */
+  /** Unknown; OpenAI's type requires a number. */
   readonly created: 0;
   readonly owned_by: string;
 }
 
-/** The models of the endpoints and their aliases, each once, whatever state the endpoints are in: the list must not flap. */
+/** The endpoints' models and aliases, each once. Endpoint state is ignored, so that the list is stable. */
 export function listModels(balancer: Balancer): readonly ModelEntry[] {
   const models = new Map<string, ModelEntry>();
   for (const { model, aliases, provider } of balancer.stats().endpoints) {
@@ -19,14 +19,14 @@ export function listModels(balancer: Balancer): readonly ModelEntry[] {
 }
 
 /**
- * One model, by its name or an alias.
+ * Finds a model by its name or an alias.
  *
  * @throws ERR_AI_NO_ENDPOINT (404)
  */
 export function findModel(balancer: Balancer, id: string): ModelEntry {
   const listed = listModels(balancer).find((model) => model.id === id);
   if (listed) return listed;
-  // Throws where nobody serves that name.
+  // Throws if no endpoint serves that name.
   const { pick } = balancer.explain({ model: id, messages: [{ role: 'user', content: '' }] });
   const provider = balancer.stats().endpoints.find(({ name }) => name === pick)?.provider;
   return modelEntry(id, provider ?? 'system');

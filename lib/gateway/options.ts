@@ -1,59 +1,65 @@
-import type { Request } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { Balancer } from '../balancer/balancer';
 import type { RequestContext } from '../call/context';
-import { configError, faultAt, schemaFaults } from '../config/config-errors';
+import { faultAt, optionsError, schemaFaults } from '../config/config-errors';
 import { count, options, validator } from '../config/validators';
+import type { RateLimitGuardOptions } from '../tenant/guard-options';
 
 /**
- * What `authenticate` may say of a request. `true` lets it in, a string names its tenant, an object says more of its
- * context. `false`, undefined, null and an empty string refuse it.
+ * What `authenticate` returns. `true` admits the request, a string admits it and names its tenant, an object admits it
+ * with that part of the context. `false`, undefined, null and an empty string refuse it with 401.
  */
 export type GatewayIdentity = boolean | string | Partial<RequestContext> | null | undefined;
 
-export interface GatewayOptions {
+/** Options of `aiGateway()`. */
+export interface AiGatewayOptions {
   /**
-   * Who may use the gateway; asked before the body is read. Required: a gateway spends someone's money. `false` said out
-   * loud leaves it open to everyone who reaches it.
+   * Decides who may use the gateway; called before the body is read. Required, because every call costs money.
+   * `false` opens the gateway to everyone who can reach it.
    */
   authenticate: ((req: Request) => GatewayIdentity | Promise<GatewayIdentity>) | false;
-  /** The largest body that the gateway reads, in bytes. Default 10,485,760 (10 MiB). */
+  /**
+   * Limits for the tenants that `authenticate` names, or the guard that `rateLimitGuard()` returned for this balancer.
+   * It acts when a call is made, after `authenticate`. Default: no guard.
+   */
+  guard?: RateLimitGuardOptions | RequestHandler;
+  /** The largest body that the gateway reads, in bytes after decompression. Default 10,485,760 (10 MiB). */
   maxBodyBytes?: number;
   /**
-   * How long the headers of a stream wait for its first content, in milliseconds. Until then a failure has its own
-   * status, after it an event tells. Default Infinity; less where a proxy in front gives up on a silent connection.
+   * How long the headers of a stream wait for its first content, in milliseconds. A failure before they are sent has its
+   * own HTTP status; a later one is sent as an event. Default Infinity. Set it below the idle timeout of a proxy in
+   * front of the app.
    */
   headerDelayMs?: number;
 }
 
 const DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
 
-const SHAPE = {
-  authenticate: validator<GatewayOptions['authenticate']>(
+const SCHEMA = options({
+  authenticate: validator<AiGatewayOptions['authenticate']>(
     'a function of the request, or false for a gateway that is open to everyone',
     (value) => typeof value === 'function' || value === false,
   ),
+  guard: validator<AiGatewayOptions['guard']>(
+    'options, or what rateLimitGuard() returned for this balancer',
+    (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
+  ).optional(),
   maxBodyBytes: count.optional(),
   headerDelayMs: validator<number>(
     'milliseconds of at least 0, or Infinity',
     (value) => typeof value === 'number' && value >= 0,
   ).optional(),
-};
+});
 
-/**
- * @param extraOptions Options of those who build on the gateway, by their checks.
- * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
- */
+/** @throws ERR_AI_CONFIG that lists every fault: option, expected, got. */
 export function checkGatewayOptions(
   balancer: unknown,
-  given: GatewayOptions,
-  extraOptions: Parameters<typeof options>[0] = {},
-): Required<GatewayOptions> {
-  const parsed = options({ ...SHAPE, ...extraOptions }).safeParse(given);
+  given: AiGatewayOptions,
+): Required<Pick<AiGatewayOptions, 'authenticate' | 'maxBodyBytes' | 'headerDelayMs'>> {
+  const parsed = SCHEMA.safeParse(given);
   const faults = parsed.error ? schemaFaults(given, parsed.error.issues) : [];
   if (!Balancer.isInstance(balancer)) faults.unshift(faultAt({ balancer }, ['balancer'], 'a Balancer'));
-  if (faults.length > 0) {
-    throw configError(faults.map((fault) => ({ ...fault, path: ['gateway', ...fault.path] })));
-  }
+  if (faults.length > 0) throw optionsError('gateway', faults);
   const { authenticate, maxBodyBytes, headerDelayMs } = given;
   return {
     authenticate,

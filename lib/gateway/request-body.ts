@@ -1,11 +1,12 @@
 import { json, type Request, type RequestHandler, type Response } from 'express';
 import { AiBalancerError, badRequest } from '../errors';
 
+/** Resolves to the parsed body. Rejects with ERR_AI_BAD_REQUEST: 400, 413 or 415. */
 export type ReadBody = (req: Request, res: Response) => Promise<unknown>;
 
 /**
- * Reads JSON bodies of at most so many bytes, unless the app has read them already. JSON must be declared as such: a page
- * of another origin can then not send one in its visitor's name without being asked by CORS.
+ * Reads JSON bodies of up to `maxBytes`, unless the app has read them already. The content type must say JSON: another
+ * site's page then cannot send a request on behalf of its visitor without a CORS preflight.
  */
 export function bodyReader(maxBytes: number): ReadBody {
   const parse: RequestHandler = json({ limit: maxBytes });
@@ -23,7 +24,7 @@ export function bodyReader(maxBytes: number): ReadBody {
   };
 }
 
-/** An app may have read it as text or as bytes. */
+/** The app may have read the body as text or as bytes. */
 function parseBody(body: unknown): unknown {
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
   try {

@@ -3,8 +3,8 @@ import type { ChatEvent } from '../stream/chat-event';
 import { CHAT_EVENTS, type ChatStream, type EventStream } from '../stream/chat-stream';
 
 /**
- * The stream without restarts: where another endpoint would begin the answer anew, it ends with ERR_AI_STREAM_BROKEN.
- * OpenAI's clients know no restart and would show both answers as one.
+ * A stream that ends with ERR_AI_STREAM_BROKEN where another endpoint would start the answer again. OpenAI's clients do
+ * not know restarts and would show both answers as one.
  */
 export function withoutRestarts(given: ChatStream): ChatStream {
   const stream = given as EventStream;
@@ -41,7 +41,7 @@ export function withoutRestarts(given: ChatStream): ChatStream {
 }
 
 function streamBrokenError({ route }: ChatStream): AiBalancerError {
-  return new AiBalancerError('ERR_AI_STREAM_BROKEN', 'the stream broke off and could not be made whole', {
+  return new AiBalancerError('ERR_AI_STREAM_BROKEN', 'the stream broke and could not be recovered', {
     status: 502,
     retryable: true,
     attempts: route.attempts,

@@ -1,25 +1,31 @@
 import type { RequestHandler } from 'express';
 import { Balancer } from '../balancer/balancer';
+import { TenantGuard } from '../balancer/tenant-guard';
 import type { BalancerConfig } from '../config/options';
+import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { type FailoverExecutorOptions, failoverExecutor } from './failover-executor';
-import { guardCalls, type RateLimitGuardOptions } from './rate-limit-guard';
 import { type SmartRouterOptions, smartRouter } from './smart-router';
 
+/** Options of the three middlewares that `aiBalancer()` combines. */
 export interface AiBalancerOptions {
-  /** Limits for tenants, or a guard that rateLimitGuard() has made for this balancer. Default: no guard. */
+  /** Limits per tenant, or the guard that `rateLimitGuard()` returned for this balancer. Default: no guard. */
   guard?: RateLimitGuardOptions | RequestHandler;
+  /** The context of every request. Default: type and priority by `smartRouter`'s defaults. */
   router?: SmartRouterOptions;
+  /** Defaults for the calls. Default: those of the balancer. */
   executor?: FailoverExecutorOptions;
 }
 
 /**
- * The whole of it in one line: rate-limit guard, smart router and failover executor over one balancer, as `req.ai`.
- * The guard acts at the first `req.ai` call: a page that never calls AI is never refused.
+ * Adds `req.ai`: rate-limit guard, smart router and failover executor over one balancer. The guard acts at the first
+ * `req.ai` call, so a page that never calls AI is never counted or refused.
  *
  * @example
  * app.use(aiBalancer({ endpoints: holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY }) }))
  * app.post('/helpdesk', async (req, res) => res.json(await req.ai.chat({ model: 'gpt-4o-mini', messages })))
  *
+ * @param config A configuration, or a balancer that other middlewares share.
+ * @returns The middleware, with the balancer as a property.
  * @throws ERR_AI_CONFIG that lists every fault of the configuration.
  */
 export function aiBalancer(
@@ -27,19 +33,15 @@ export function aiBalancer(
   options: AiBalancerOptions = {},
 ): RequestHandler & { balancer: Balancer } {
   const balancer = Balancer.isInstance(config) ? config : new Balancer(config);
-  const steps = [
-    ...(options.guard ? [guardCalls(balancer, options.guard)] : []),
-    smartRouter(balancer, options.router),
-    failoverExecutor(balancer, options.executor),
-  ];
+  const guard = options.guard && TenantGuard.from(balancer, options.guard);
+  const route = smartRouter(balancer, options.router);
+  const execute = failoverExecutor(balancer, options.executor);
   const handler: RequestHandler = function aiBalancerMiddleware(req, res, next) {
-    let step = 0;
-    const proceed = (error?: unknown): void => {
-      const middleware = error === undefined ? steps[step++] : undefined;
-      if (middleware) void middleware(req, res, proceed);
+    guard?.guardRequest(req, res);
+    void route(req, res, (error?: unknown) => {
+      if (error === undefined) void execute(req, res, next);
       else next(error);
-    };
-    proceed();
+    });
   };
   return Object.assign(handler, { balancer });
 }

@@ -5,8 +5,8 @@ import { badRequest } from '../errors';
 
 const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
 
-/** The headers that may carry a part of the context, and how each is read. */
-const HEADERS = {
+/** The headers that can set a part of the context, and how each is parsed. */
+const PARSERS = {
   'x-ai-priority': (text: string): Partial<RequestContext> => ({
     priority: parseNumber(text) as RequestContext['priority'],
   }),
@@ -15,10 +15,11 @@ const HEADERS = {
   'x-ai-max-cost-per-1k': (text: string): Partial<RequestContext> => ({ maxCostPer1k: parseNumber(text) }),
 };
 
-export type ContextHeader = keyof typeof HEADERS;
-const NAMES = Object.keys(HEADERS) as ContextHeader[];
+/** A header that can set a part of the context. */
+export type ContextHeader = keyof typeof PARSERS;
+const NAMES = Object.keys(PARSERS) as ContextHeader[];
 
-/** @throws ERR_AI_BAD_REQUEST for what names no header that may carry a part of the context. */
+/** @throws ERR_AI_BAD_REQUEST if the option is neither a boolean nor an array of known header names. */
 export function checkAllowedHeaders(allowed: unknown): void {
   if (typeof allowed === 'boolean') return;
   const known: readonly unknown[] = NAMES;
@@ -26,7 +27,7 @@ export function checkAllowedHeaders(allowed: unknown): void {
   throw badRequest('allowHeaders', `expected true, false or an array of ${NAMES.join(', ')}`);
 }
 
-/** @throws ERR_AI_BAD_REQUEST for a value that can't be: a priority of 7, a negative limit. */
+/** @throws ERR_AI_BAD_REQUEST for an invalid value, such as a priority of 7 or a negative limit. */
 export function contextFromHeaders(
   req: Request,
   allowed: boolean | readonly ContextHeader[],
@@ -35,7 +36,7 @@ export function contextFromHeaders(
   const context: Partial<RequestContext> = {};
   for (const name of allowed === true ? NAMES : allowed) {
     const value = req.headers[name];
-    if (typeof value === 'string') Object.assign(context, HEADERS[name](value));
+    if (typeof value === 'string') Object.assign(context, PARSERS[name](value));
   }
   checkContext(context);
   return context;

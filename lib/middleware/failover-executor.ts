@@ -1,16 +1,16 @@
 import type { RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { requestState } from '../balancer/request-ai';
 import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
 import { omitUndefined } from '../config/resolve-endpoint';
-import { bindToResponse, requestState } from './request-ai';
 
-/** Defaults for the calls of a request; a call's own options come over them. */
+/** Defaults for the calls of a request. A call's own options override them. Default: those of the balancer. */
 export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'>;
 
 /**
- * Makes `req.ai` live and ties it to the response: when the response closes before it has finished, its calls are
- * aborted.
+ * Makes `req.ai` live and ties it to the response: when the client disconnects before the response has finished, the
+ * calls of the request are aborted.
  *
  * @example app.use(failoverExecutor(balancer, { timeoutMs: 20_000 }))
  */
@@ -19,8 +19,8 @@ export function failoverExecutor(balancer: Balancer, options: FailoverExecutorOp
   const defaults = omitUndefined(options);
   return function failoverExecutorMiddleware(req, res, next) {
     const state = requestState(req, balancer);
-    Object.assign(state.defaults, defaults);
-    bindToResponse(state, res);
+    state.addDefaults(defaults);
+    state.bindToResponse(res);
     next();
   };
 }

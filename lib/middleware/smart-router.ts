@@ -1,24 +1,26 @@
 import type { Request, RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { requestState } from '../balancer/request-ai';
 import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { badRequest } from '../errors';
 import { type ContextHeader, checkAllowedHeaders, contextFromHeaders } from './context-headers';
-import { overrideContext, requestState } from './request-ai';
 
+/** A fixed part of the context, and where the rest comes from. */
 export interface SmartRouterOptions extends Partial<RequestContext> {
-  /** Works out a part of the context from the request; over the fixed part. */
+  /** Returns part of the context for a request. Overrides the fixed part. Default: nothing. */
   context?: (req: Request) => Partial<RequestContext> | Promise<Partial<RequestContext>>;
   /**
    * The headers that a client may set: true for all of `x-ai-priority`, `x-ai-type`, `x-ai-max-latency-ms` and
-   * `x-ai-max-cost-per-1k`, or their names. Default: none, since a client could make itself important.
+   * `x-ai-max-cost-per-1k`, or an array of their names. They override `context(req)`. Default false, because a client
+   * could otherwise raise its own priority.
    */
   allowHeaders?: boolean | readonly ContextHeader[];
 }
 
 /**
- * Works out what the request's calls need: its options, then what `context(req)` says, then the headers allowed; the
- * later wins, and a call's own options win over all. Mounted again on a route, it narrows the context for that route.
+ * Sets the context of the request's calls, `req.ai.context`. The later source overrides the earlier: the options,
+ * `context(req)`, the allowed headers, a call's own options. Mount it again on a route to change the context there.
  *
  * @example app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), handler)
  */
@@ -29,20 +31,20 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
   if (context !== undefined && typeof context !== 'function') {
     throw badRequest('context', 'expected a function of the request');
   }
-  const apply = async (req: Request): Promise<void> => {
+  const deriveContext = async (req: Request): Promise<void> => {
     const derived = await context?.(req);
     if (derived !== undefined) checkContext(derived);
     const state = requestState(req, balancer);
-    if (derived !== undefined) overrideContext(state, derived);
-    overrideContext(state, contextFromHeaders(req, allowHeaders));
+    if (derived !== undefined) state.overrideContext(derived);
+    state.overrideContext(contextFromHeaders(req, allowHeaders));
   };
   return function smartRouterMiddleware(req, _res, next) {
-    overrideContext(requestState(req, balancer), fixed);
+    requestState(req, balancer).overrideContext(fixed);
     if (!context && allowHeaders === false) {
       next();
       return;
     }
-    // Express 4 does not catch a rejection.
-    apply(req).then(() => next(), next);
+    // Express 4 does not handle a rejected promise.
+    deriveContext(req).then(() => next(), next);
   };
 }

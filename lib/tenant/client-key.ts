@@ -4,8 +4,8 @@ import type { Request } from 'express';
 const MAX_ADDRESS = 64;
 
 /**
- * The client's address as a key. An IPv6 client commonly has a whole /56 to itself, so its first 56 bits count. Follows
- * Express's 'trust proxy'.
+ * The client's address as a key for limits. An IPv6 client commonly owns a whole /56, so only the first 56 bits are
+ * used. Follows Express's 'trust proxy'.
  */
 export function clientKey(req: Request): string {
   const address = (req.ip ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
@@ -15,10 +15,10 @@ export function clientKey(req: Request): string {
 
 function network56(address: string): string {
   const [head = '', tail] = address.split('::');
-  const groups = groupsOf(head);
+  const groups = splitGroups(head);
   if (tail !== undefined) {
-    const after = groupsOf(tail);
-    // A dotted tail stands for two groups.
+    const after = splitGroups(tail);
+    // A dotted IPv4 tail stands for two groups.
     const length = after.length + (tail.includes('.') ? 1 : 0);
     groups.push(...new Array<string>(Math.max(0, 8 - groups.length - length)).fill('0'), ...after);
   }
@@ -26,6 +26,6 @@ function network56(address: string): string {
   return `${[a, b, c, d & 0xff00].map((group) => group.toString(16)).join(':')}::/56`;
 }
 
-function groupsOf(text: string): string[] {
+function splitGroups(text: string): string[] {
   return text === '' ? [] : text.split(':');
 }

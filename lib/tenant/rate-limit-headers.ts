@@ -1,10 +1,10 @@
 import type { Response } from 'express';
-import type { LimitName, LimitState } from '../tenant/limits';
+import type { LimitName, LimitState } from './limits';
 
 /** The largest integer of a structured field (RFC 9651, 3.3.1). */
 const MAX_INTEGER = 999_999_999_999_999;
 
-/** The unit a limit is told in, and how many of it make one. Integers only: dollars go by the millionth. */
+/** The unit in which each limit is reported, and how many of it make one. Structured integers: dollars are in millionths. */
 const UNITS: Record<LimitName, { unit: string; scale: number }> = {
   requests: { unit: 'requests', scale: 1 },
   tokens: { unit: 'tokens', scale: 1 },
@@ -12,17 +12,16 @@ const UNITS: Record<LimitName, { unit: string; scale: number }> = {
 };
 
 /**
- * Tells the limits by draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` and `RateLimit`. Without a partition
- * key: it would tell who is counted together with whom.
+ * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11). No partition key is sent: it would
+ * reveal which clients share a limit.
  */
 export function setRateLimitHeaders(res: Response, guard: string, states: readonly LimitState[]): void {
   if (res.headersSent || states.length === 0) return;
   const policies = states.map(({ name, limit, windowSeconds }) => {
-    const { unit, scale: perOne } = UNITS[name];
-    const quota = toStructuredInteger(limit * perOne);
-    // Requests are the default unit.
+    const { unit, scale } = UNITS[name];
+    // Requests are the draft's default unit.
     const unitParameter = name === 'requests' ? '' : `;qu="${unit}"`;
-    return `"${guard}-${name}";q=${quota};w=${windowSeconds}${unitParameter}`;
+    return `"${guard}-${name}";q=${toStructuredInteger(limit * scale)};w=${windowSeconds}${unitParameter}`;
   });
   const levels = states.map(({ name, remaining, resetMs }) => {
     const left = toStructuredInteger(remaining * UNITS[name].scale);
@@ -32,7 +31,7 @@ export function setRateLimitHeaders(res: Response, guard: string, states: readon
   replaceMembers(res, 'RateLimit', guard, levels);
 }
 
-/** Replaces the guard's own members and keeps those of others. */
+/** Replaces this guard's members of the field and keeps those of other guards. */
 function replaceMembers(res: Response, field: string, guard: string, members: readonly string[]): void {
   const present = res.getHeader(field);
   const others = (Array.isArray(present) ? present : [present ?? ''])

@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import fc from 'fast-check';
-import { clientKey } from '../../lib/middleware/client-key';
+import { clientKey } from '../../lib/tenant/client-key';
 
 function keyOf(ip: string | undefined): string {
   return clientKey({ ip } as unknown as Request);

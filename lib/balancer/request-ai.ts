@@ -1,0 +1,205 @@
+// A type parameter on the body accepts a body typed by another package, with or without an index signature.
+/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
+import { createHash, randomUUID } from 'node:crypto';
+import type { Request, Response } from 'express';
+import { type AICall, refusedCall } from '../call/ai-call';
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import { type CallGate, chainHooks } from '../call/call-hooks';
+import type { CallOptions, RequestContext } from '../call/context';
+import { LinkedAbort } from '../call/linked-abort';
+import { omitUndefined } from '../config/resolve-endpoint';
+import { AiBalancerError } from '../errors';
+import type { ChatStream } from '../stream/chat-stream';
+import { type Balancer, CALL } from './balancer';
+
+/** `req.ai`: the balancer for one request. Its calls are aborted when the client disconnects. */
+export interface RequestAi {
+  /**
+   * Sends an OpenAI chat request. Resolves to the whole answer, or with `stream: true` to an async iterable of chunks.
+   * Rejects with an `AiBalancerError`; never throws.
+   */
+  chat<B extends ChatBody & { stream?: false | null }>(
+    body: B,
+    options?: CallOptions,
+  ): AICall<ChatCompletion>;
+  chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
+  chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
+  /** Sends an OpenAI embeddings request. Rejects with an `AiBalancerError`; never throws. */
+  embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse>;
+  /** What the middlewares know of the request so far. A call's own options override it. */
+  readonly context: RequestContext;
+  /** The balancer behind the calls. */
+  readonly balancer: Balancer;
+}
+
+declare global {
+  // Express's request can only be extended through its namespace.
+  // eslint-disable-next-line @typescript-eslint/no-namespace
+  namespace Express {
+    interface Request {
+      /** The balancer for this request. Present where `aiBalancer()` or one of its middlewares is mounted. */
+      ai: RequestAi;
+    }
+  }
+}
+
+/** An Express request with `req.ai`, for code that wants to name the type. */
+export type AiRequest = Request & { ai: RequestAi };
+
+/** The hooks of one guard, and what it does before the options of a call are put together. */
+export interface RequestGuard extends CallGate {
+  /** May throw: the call is then rejected with the error. */
+  identify(): void;
+}
+
+/** Shared by every copy of this package in the process: the middlewares of one request may come from several. */
+const STATE = Symbol.for('express-ai-balancer.request');
+type RequestWithState = { [STATE]?: RequestState };
+
+/** The state of a request, created by the first middleware that asks. Another balancer replaces it. */
+export function requestState(req: Request, balancer: Balancer): RequestState {
+  const holder = req as Request & RequestWithState;
+  const existing = holder[STATE];
+  if (existing?.balancer === balancer) return existing;
+  const state = new RequestState(req, balancer);
+  holder[STATE] = state;
+  req.ai = state.ai;
+  return state;
+}
+
+/** What the middlewares of one request work out together, and the calls made with it. */
+export class RequestState {
+  readonly balancer: Balancer;
+  readonly ai: RequestAi;
+  readonly #request: Request;
+  readonly #idempotencyKeys: Iterator<Pick<CallOptions, 'idempotencyKey'>, never>;
+  readonly #guards: RequestGuard[] = [];
+  #context: RequestContext;
+  /** Whether the context's type and priority were given; otherwise they are defaults. */
+  #isTypeGiven = false;
+  #isPriorityGiven = false;
+  #hooks: CallGate | undefined;
+  #defaults: CallOptions = {};
+  /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
+  #responseAbort: LinkedAbort | undefined;
+
+  constructor(request: Request, balancer: Balancer) {
+    this.balancer = balancer;
+    this.#request = request;
+    this.#context = { requestId: requestIdOf(request), type: 'chat', priority: 3 };
+    this.#idempotencyKeys = generateIdempotencyKeys(request);
+    this.ai = this.#createRequestAi();
+  }
+
+  get context(): RequestContext {
+    return this.#context;
+  }
+
+  overrideContext(part: Partial<RequestContext>): void {
+    this.#context = { ...this.#context, ...omitUndefined(part) };
+    this.#isTypeGiven ||= part.type !== undefined;
+    this.#isPriorityGiven ||= part.priority !== undefined;
+  }
+
+  /** Fills in what the context does not say yet. */
+  setContextDefaults({ tenant, priority }: Pick<Partial<RequestContext>, 'tenant' | 'priority'>): void {
+    this.#context = {
+      ...(tenant === undefined ? {} : { tenant }),
+      ...this.#context,
+      ...(priority === undefined || this.#isPriorityGiven ? {} : { priority }),
+    };
+  }
+
+  /** Adds options for every call of the request; a call's own options override them. */
+  addDefaults(options: CallOptions): void {
+    this.#defaults = { ...this.#defaults, ...options };
+  }
+
+  /** Every call of the request must pass this guard too. */
+  addGuard(guard: RequestGuard): void {
+    this.#guards.push(guard);
+    this.#hooks = { ...this.#hooks, ...chainHooks(this.#hooks, guard) };
+  }
+
+  /** Streams of this request end with an error where another endpoint would start the answer again. */
+  forbidRestarts(): void {
+    this.#hooks = { ...this.#hooks, restarts: false };
+  }
+
+  /** Makes `req.ai` live and ties it to the response: if that closes unfinished, the calls are aborted. */
+  bindToResponse(res: Response): void {
+    if (this.#responseAbort) return;
+    const abort = new LinkedAbort();
+    this.#responseAbort = abort;
+    if (res.destroyed) {
+      abort.abort();
+      return;
+    }
+    // The request's own 'close' fires for every request; only an unfinished response means that the client left.
+    res.once('close', () => {
+      if (!res.writableFinished) abort.abort();
+    });
+  }
+
+  #createRequestAi(): RequestAi {
+    const context = (): RequestContext => this.#context;
+    return {
+      chat: (body: ChatBody, options?: CallOptions) => this.#call('chat', body, options),
+      embeddings: (body: EmbeddingBody, options?: CallOptions) => this.#call('embeddings', body, options),
+      get context() {
+        return context();
+      },
+      balancer: this.balancer,
+    };
+  }
+
+  #call(operation: Operation, body: unknown, options: CallOptions | undefined): AICall<never> {
+    const signal = this.#responseAbort;
+    if (!signal) return refusedCall(notLiveError());
+    try {
+      for (const guard of this.#guards) guard.identify();
+    } catch (error) {
+      return refusedCall(error);
+    }
+    const hooks = { ...this.#hooks, request: this.#request, signal };
+    return this.balancer[CALL](operation, body, this.#mergeOptions(options), hooks) as AICall<never>;
+  }
+
+  #mergeOptions(own: CallOptions | undefined): CallOptions {
+    // Options that cannot be merged are passed on, so that the call refuses them by name.
+    if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own))) {
+      return own;
+    }
+    const { type, ...context } = this.#context;
+    return {
+      ...context,
+      // A default type is left to the classifier.
+      ...(this.#isTypeGiven ? { type } : {}),
+      ...this.#idempotencyKeys.next().value,
+      ...this.#defaults,
+      ...omitUndefined(own),
+    };
+  }
+}
+
+/** One key per call, derived from the request's `idempotency-key`: a repeated request gets the same keys in order. */
+function* generateIdempotencyKeys(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
+  const given = String(req.headers['idempotency-key'] ?? '');
+  const key = given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
+  for (let index = 1; ; index++)
+    yield key === '' ? {} : { idempotencyKey: index === 1 ? key : `${key} ${index}` };
+}
+
+function notLiveError(): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_CONFIG',
+    'req.ai is not live: mount failoverExecutor(balancer) before this route',
+  );
+}
+
+/** The client's request id if it is safe to log, otherwise a new one. */
+function requestIdOf(req: Request): string {
+  const given = req.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}

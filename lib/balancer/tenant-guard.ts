@@ -1,0 +1,83 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { configError } from '../config/config-errors';
+import { type CheckedGuardOptions, checkGuardOptions } from '../config/guard-options';
+import type { RateLimitGuardOptions } from '../tenant/guard-options';
+import { GuardedRequest } from '../tenant/guarded-request';
+import { TenantLimits } from '../tenant/limits';
+import { type Counters, memoryCounters } from '../tenant/limits-counter';
+import { redisCounters } from '../tenant/limits-redis';
+import { lineOver } from '../tenant/limits-redis-line';
+import { ADMISSION_ERROR, type Balancer, REPORT_STORE_STATE, SHARED_STORE } from './balancer';
+import { type RequestState, requestState } from './request-ai';
+
+/** The guards behind the handlers that rateLimitGuard() returned. */
+const guards = new WeakMap<RequestHandler, TenantGuard>();
+
+/** Per-tenant limits over one balancer, for requests of Express. */
+export class TenantGuard {
+  readonly #balancer: Balancer;
+  readonly #options: CheckedGuardOptions;
+  readonly #limits: TenantLimits;
+  readonly #guardedRequests = new WeakMap<RequestState, GuardedRequest>();
+
+  /** @throws ERR_AI_CONFIG that lists every fault of the options. */
+  constructor(balancer: Balancer, options: RateLimitGuardOptions) {
+    this.#balancer = balancer;
+    this.#options = checkGuardOptions(balancer, options);
+    this.#limits = new TenantLimits(this.#options, createCounters(balancer, this.#options));
+  }
+
+  /**
+   * The guard of a middleware option: a new one, or the one that rateLimitGuard() has made for this balancer.
+   *
+   * @throws ERR_AI_CONFIG
+   */
+  static from(balancer: Balancer, option: RateLimitGuardOptions | RequestHandler): TenantGuard {
+    if (typeof option !== 'function') return new TenantGuard(balancer, option);
+    const guard = guards.get(option);
+    if (guard && guard.#balancer === balancer) return guard;
+    throw configError([
+      {
+        path: ['guard'],
+        expected: 'options, or what rateLimitGuard() returned for this balancer',
+        got: guard ? "another balancer's guard" : 'another function',
+      },
+    ]);
+  }
+
+  /** Lets {@link TenantGuard.from} find this guard by its handler. */
+  setHandler(handler: RequestHandler): void {
+    guards.set(handler, this);
+  }
+
+  /** Puts the calls of a request under this guard, once: they are counted and may be refused. */
+  guardRequest(req: Request, res: Response): GuardedRequest {
+    const state = requestState(req, this.#balancer);
+    const known = this.#guardedRequests.get(state);
+    if (known) return known;
+    const guarded = new GuardedRequest({
+      req,
+      res,
+      state,
+      options: this.#options,
+      limits: this.#limits,
+      admissionError: (priority, tenant) => this.#balancer[ADMISSION_ERROR](priority, tenant),
+    });
+    this.#guardedRequests.set(state, guarded);
+    state.addGuard(guarded);
+    return guarded;
+  }
+}
+
+/** The guard's own Redis, else the cluster's, else this process alone. */
+function createCounters(balancer: Balancer, { redis, name }: CheckedGuardOptions): Counters {
+  const store = balancer[SHARED_STORE];
+  const line = redis ? lineOver(redis) : store;
+  if (line === undefined) return memoryCounters();
+  const prefix = redis || !store ? 'ai-balancer' : store.prefix;
+  return redisCounters({
+    line,
+    prefix: `${prefix}:guard:${name}`,
+    onOutage: (isDown, error) => balancer[REPORT_STORE_STATE](name, isDown, error),
+  });
+}

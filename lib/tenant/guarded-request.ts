@@ -1,0 +1,172 @@
+import type { Request, Response } from 'express';
+import type { Call } from '../call/call';
+import type { CallGate } from '../call/call-hooks';
+import { checkContext } from '../call/check-options';
+import type { Priority, RequestContext } from '../call/context';
+import type { RouteReport } from '../call/report';
+import { AiBalancerError } from '../errors';
+import { clientKey } from './client-key';
+import type { RateLimitGuardOptions } from './guard-options';
+import { type LimitState, refusalOf, type Tenant, type TenantLimits } from './limits';
+import { setRateLimitHeaders } from './rate-limit-headers';
+
+const UNIT: Record<LimitState['name'], string> = {
+  requests: 'requests per minute',
+  tokens: 'tokens per minute',
+  dollars: 'US dollars per day',
+};
+
+/** The context of the request that a guard looks at. */
+export interface GuardedContext {
+  readonly context: RequestContext;
+  /** Fills in what the request's context does not say yet. */
+  setContextDefaults(part: Pick<Partial<RequestContext>, 'tenant' | 'priority'>): void;
+}
+
+export interface GuardedRequestParts {
+  readonly req: Request;
+  readonly res: Response;
+  readonly state: GuardedContext;
+  readonly options: Pick<RateLimitGuardOptions, 'tenant' | 'priority'> & { readonly name: string };
+  readonly limits: TenantLimits;
+  /** The error with which a call of this priority and tenant would be shed now; undefined if it would not. */
+  readonly admissionError: (priority: Priority, tenant: string) => AiBalancerError | undefined;
+}
+
+/** What is known of the tenant's name: nothing, or what `tenant(req)` returned. */
+type Identity = { kind: 'unknown' } | { kind: 'asked'; tenantName: Promise<string | undefined> };
+
+/** Whether the request has been counted against the limits. */
+type Admission =
+  | { kind: 'uncounted' }
+  | { kind: 'counting'; refusal: Promise<AiBalancerError | undefined> }
+  /** With fresh levels the next call is not checked again: the middleware has just read them. */
+  | { kind: 'admitted'; hasFreshLevels: boolean };
+
+/**
+ * One request before one guard: the hooks of its calls. The request is counted once, wherever and however often the
+ * guard is mounted.
+ */
+export class GuardedRequest implements CallGate {
+  readonly #parts: GuardedRequestParts;
+  /** Calls that were admitted and have not been charged. */
+  readonly #admittedCalls = new WeakSet<Call>();
+  #identity: Identity = { kind: 'unknown' };
+  #admission: Admission = { kind: 'uncounted' };
+  #tenant: Tenant | undefined;
+
+  constructor(parts: GuardedRequestParts) {
+    this.#parts = parts;
+  }
+
+  /** Calls the app's `tenant(req)` and `priority(req)`, once. They do not override what the request's context says. */
+  identify(): void {
+    if (this.#identity.kind === 'asked') return;
+    const { req, state, options } = this.#parts;
+    const priority = options.priority?.(req);
+    const tenant = options.tenant?.(req);
+    if (priority !== undefined) checkContext({ priority });
+    if (typeof tenant === 'string') this.#setDefaultTenant(tenant);
+    state.setContextDefaults({ priority });
+    const tenantName = Promise.resolve(tenant).then((name) => this.#setDefaultTenant(name));
+    // A call that fails before it awaits the name must not leave an unhandled rejection.
+    tenantName.catch(() => undefined);
+    this.#identity = { kind: 'asked', tenantName };
+  }
+
+  /** The error to refuse the request with before its handler runs; undefined if it is admitted. */
+  async check(): Promise<AiBalancerError | undefined> {
+    if (this.#admission.kind === 'counting') return this.#admission.refusal;
+    if (this.#admission.kind === 'admitted') return undefined;
+    this.identify();
+    await this.#tenantName();
+    const { state, admissionError } = this.#parts;
+    const { priority, tenant = '' } = state.context;
+    return admissionError(priority, tenant) ?? this.#countRequest(tenant, true);
+  }
+
+  /** @throws ERR_AI_TENANT_LIMIT */
+  async admit(call: Call): Promise<void> {
+    const tenantName = await this.#tenantName();
+    // The call was made before an asynchronous tenant(req) had resolved.
+    if (tenantName !== undefined) call.context.tenant ??= tenantName;
+    const refusal = await this.#checkCall(call.context.tenant);
+    if (refusal) throw refusal;
+    this.#admittedCalls.add(call);
+  }
+
+  charge(call: Call, route: RouteReport | undefined): void {
+    if (!this.#admittedCalls.delete(call) || this.#tenant === undefined) return;
+    const { usage, costUsd = 0 } = route ?? {};
+    const tokens = (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0);
+    // The call has ended, and the store has reported its outage already.
+    this.#parts.limits.charge(this.#tenant, { tokens, dollars: costUsd }).catch(() => undefined);
+  }
+
+  async #tenantName(): Promise<string | undefined> {
+    return this.#identity.kind === 'asked' ? this.#identity.tenantName : undefined;
+  }
+
+  async #checkCall(tenant: string | undefined): Promise<AiBalancerError | undefined> {
+    const admission = this.#admission;
+    if (admission.kind === 'uncounted') return this.#countRequest(tenant, false);
+    if (admission.kind === 'counting') {
+      const refusal = await admission.refusal;
+      if (refusal) return refusal;
+    } else if (admission.hasFreshLevels) {
+      this.#admission = { kind: 'admitted', hasFreshLevels: false };
+      return undefined;
+    }
+    return this.#refusal(await this.#parts.limits.look(this.#resolveTenant(tenant)));
+  }
+
+  /** A request that is refused, or whose limits could not be read, counts again when it is checked again. */
+  async #countRequest(
+    tenant: string | undefined,
+    hasFreshLevels: boolean,
+  ): Promise<AiBalancerError | undefined> {
+    const refusal = this.#parts.limits
+      .enter(this.#resolveTenant(tenant))
+      .then((states) => this.#refusal(states));
+    this.#admission = { kind: 'counting', refusal };
+    try {
+      const refused = await refusal;
+      this.#admission = refused ? { kind: 'uncounted' } : { kind: 'admitted', hasFreshLevels };
+      return refused;
+    } catch (error) {
+      this.#admission = { kind: 'uncounted' };
+      throw error;
+    }
+  }
+
+  #refusal(states: readonly LimitState[]): AiBalancerError | undefined {
+    const { res, options } = this.#parts;
+    setRateLimitHeaders(res, options.name, states);
+    const refusing = refusalOf(states);
+    return refusing && tenantLimitError(refusing);
+  }
+
+  /** `tenant(req)`, else the call's or request's tenant, else the address. The first answer holds for the request. */
+  #resolveTenant(tenant: string | undefined): Tenant {
+    this.#tenant ??= tenant
+      ? { key: `tenant:${tenant}`, name: tenant }
+      : { key: `address:${clientKey(this.#parts.req)}`, name: undefined };
+    return this.#tenant;
+  }
+
+  #setDefaultTenant(name: string | undefined): string | undefined {
+    if (name === undefined) return undefined;
+    checkContext({ tenant: name });
+    this.#tenant ??= { key: `tenant:${name}`, name };
+    this.#parts.state.setContextDefaults({ tenant: name });
+    return name;
+  }
+}
+
+function tenantLimitError({ name, limit, resetMs }: LimitState): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_TENANT_LIMIT',
+    `Limit exceeded: ${limit} ${UNIT[name]}. Try again in ${Math.ceil(resetMs / 1_000)} s.`,
+    { status: 429, retryable: true, retryAfterMs: resetMs },
+  );
+}
