@@ -1,4 +1,5 @@
-export { Balancer, createBalancer, type EndpointHandle } from './balancer/balancer';
+export { Balancer, createBalancer } from './balancer/balancer';
+export type { EndpointHandle } from './balancer/endpoint-handle';
 export type { BalancerEvents } from './balancer/events';
 export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';

@@ -8,19 +8,21 @@ import { pipeChatStream } from '../stream/pipe-chat-stream';
 
 export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
-/** The outcome of a balancer's call. A caller may keep the promise long after the call: it must not hold the body. */
+/** The outcome of a balancer's call. The app may keep its promise long after the call, so this must not hold the body. */
 export class CallOutcome extends Outcome<Answer> {
-  /** Ends the call early; undefined until it has begun. */
-  abort: LinkedAbort | undefined;
-  readonly #streamed: boolean;
+  readonly #isStreamed: boolean;
 
-  constructor(isStreamed: boolean) {
+  /** @param abort Ends the call early. */
+  constructor(
+    isStreamed: boolean,
+    readonly abort: LinkedAbort,
+  ) {
     super();
-    this.#streamed = isStreamed;
+    this.#isStreamed = isStreamed;
   }
 
   pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {
-    if (!this.#streamed) return Promise.reject(badRequest('stream', 'pipe() needs stream: true'));
-    return pipeChatStream(res, answer as Promise<ChatStream>, { onClose: () => this.abort?.abort() });
+    if (!this.#isStreamed) return Promise.reject(badRequest('stream', 'pipe() needs stream: true'));
+    return pipeChatStream(res, answer as Promise<ChatStream>, { onClose: () => this.abort.abort() });
   }
 }

@@ -2,16 +2,17 @@
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { type AICall, refusedCall } from '../call/ai-call';
+import { type AICall, rejectedCall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
-import { type CallGate, chainHooks } from '../call/call-hooks';
+import { type CallHooks, chainHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { omitUndefined } from '../config/resolve-endpoint';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
-import { type Balancer, CALL } from './balancer';
+import type { Balancer } from './balancer';
+import { INTERNALS } from './internals';
 
 /** `req.ai`: the balancer for one request. Its calls are aborted when the client disconnects. */
 export interface RequestAi {
@@ -48,7 +49,7 @@ declare global {
 export type AiRequest = Request & { ai: RequestAi };
 
 /** The hooks of one guard, and what it does before the options of a call are put together. */
-export interface RequestGuard extends CallGate {
+export interface RequestGuard extends CallHooks {
   /** May throw: the call is then rejected with the error. */
   identify(): void;
 }
@@ -79,7 +80,7 @@ export class RequestState {
   /** Whether the context's type and priority were given; otherwise they are defaults. */
   #isTypeGiven = false;
   #isPriorityGiven = false;
-  #hooks: CallGate | undefined;
+  #hooks: CallHooks | undefined;
   #defaults: CallOptions = {};
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
   #responseAbort: LinkedAbort | undefined;
@@ -124,7 +125,7 @@ export class RequestState {
 
   /** Streams of this request end with an error where another endpoint would start the answer again. */
   forbidRestarts(): void {
-    this.#hooks = { ...this.#hooks, restarts: false };
+    this.#hooks = { ...this.#hooks, canRestart: false };
   }
 
   /** Makes `req.ai` live and ties it to the response: if that closes unfinished, the calls are aborted. */
@@ -156,14 +157,14 @@ export class RequestState {
 
   #call(operation: Operation, body: unknown, options: CallOptions | undefined): AICall<never> {
     const signal = this.#responseAbort;
-    if (!signal) return refusedCall(notLiveError());
+    if (!signal) return rejectedCall(notLiveError());
     try {
       for (const guard of this.#guards) guard.identify();
     } catch (error) {
-      return refusedCall(error);
+      return rejectedCall(error);
     }
     const hooks = { ...this.#hooks, request: this.#request, signal };
-    return this.balancer[CALL](operation, body, this.#mergeOptions(options), hooks) as AICall<never>;
+    return this.balancer[INTERNALS].call(operation, body, this.#mergeOptions(options), hooks) as AICall<never>;
   }
 
   #mergeOptions(own: CallOptions | undefined): CallOptions {

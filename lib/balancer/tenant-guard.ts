@@ -7,7 +7,8 @@ import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
 import { lineOver } from '../tenant/limits-redis-line';
-import { ADMISSION_ERROR, type Balancer, REPORT_STORE_STATE, SHARED_STORE } from './balancer';
+import type { Balancer } from './balancer';
+import { INTERNALS } from './internals';
 import { type RequestState, requestState } from './request-ai';
 
 /** The guards behind the handlers that rateLimitGuard() returned. */
@@ -61,7 +62,7 @@ export class TenantGuard {
       state,
       options: this.#options,
       limits: this.#limits,
-      admissionError: (priority, tenant) => this.#balancer[ADMISSION_ERROR](priority, tenant),
+      admissionError: (priority, tenant) => this.#balancer[INTERNALS].admissionError(priority, tenant),
     });
     this.#guardedRequests.set(state, guarded);
     state.addGuard(guarded);
@@ -71,13 +72,13 @@ export class TenantGuard {
 
 /** The guard's own Redis, else the cluster's, else this process alone. */
 function createCounters(balancer: Balancer, { redis, name }: CheckedGuardOptions): Counters {
-  const store = balancer[SHARED_STORE];
+  const store = balancer[INTERNALS].sharedStore;
   const line = redis ? lineOver(redis) : store;
   if (line === undefined) return memoryCounters();
   const prefix = redis || !store ? 'ai-balancer' : store.prefix;
   return redisCounters({
     line,
     prefix: `${prefix}:guard:${name}`,
-    onOutage: (isDown, error) => balancer[REPORT_STORE_STATE](name, isDown, error),
+    onOutage: (isDown, error) => balancer[INTERNALS].reportStoreState(name, isDown, error),
   });
 }

@@ -17,7 +17,7 @@ export interface AICall<T> extends Promise<T> {
   pipe(res: ServerResponse): Promise<void>;
 }
 
-/** How a call ends, as its caller sees it. */
+/** Settles the promise of a call, and knows how to send its answer to a response. */
 export abstract class Outcome<T> {
   #answer: Promise<T> | undefined;
   #resolve: ((data: T) => void) | undefined;
@@ -27,32 +27,26 @@ export abstract class Outcome<T> {
   /** Sends the answer to a response. */
   abstract pipe(res: ServerResponse, answer: Promise<T>): Promise<void>;
 
-  /** Takes the promise, and what settles it. */
-  promised(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
+  /** Connects the promise and the functions that settle it. */
+  connect(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
     this.#answer = answer;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** There when the promise has resolved. */
+  /** Set once the promise has resolved. */
   get route(): RouteReport {
     return this.#route as RouteReport;
   }
 
-  /** Settles the promise with what `end` gives, or throws. */
-  settle(end: () => Served<T>): void {
-    try {
-      const { data, route } = end();
-      this.#route = route;
-      this.#resolve?.(data);
-    } catch (error) {
-      this.fail(error);
-    }
+  resolve({ data, route }: Served<T>): void {
+    this.#route = route;
+    this.#resolve?.(data);
   }
 
-  fail(error: unknown): void {
-    // Marked as handled only now: the mark weighs more than all else that a promise holds while its call waits.
-    this.#answer?.catch(ignored);
+  reject(error: unknown): void {
+    // Marked as handled only now: the mark takes more memory than the rest of the promise of a waiting call.
+    this.#answer?.catch(ignore);
     this.#reject?.(error);
   }
 }
@@ -74,12 +68,12 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
       settle = { resolve, reject };
     });
     this.#outcome = outcome;
-    outcome.promised(this, settle.resolve, settle.reject);
+    outcome.connect(this, settle.resolve, settle.reject);
   }
 
   withRoute(): Promise<Served<T>> {
     const served = this.then((data) => ({ data, route: this.#outcome.route }));
-    served.catch(ignored);
+    served.catch(ignore);
     return served;
   }
 
@@ -88,20 +82,20 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
   }
 }
 
-/** A call that comes to nothing before it has begun. */
-export function refusedCall(error: unknown): AICall<never> {
-  const outcome = new Refused();
+/** A call that fails before it starts. */
+export function rejectedCall(error: unknown): AICall<never> {
+  const outcome = new RejectedOutcome();
   const answer = new AICallPromise(outcome);
-  outcome.fail(error);
+  outcome.reject(error);
   return answer;
 }
 
-class Refused extends Outcome<never> {
+class RejectedOutcome extends Outcome<never> {
   async pipe(_res: ServerResponse, answer: Promise<never>): Promise<void> {
     await answer;
   }
 }
 
-function ignored(): void {
-  // Whoever wants to know awaits another of the promises.
+function ignore(): void {
+  // The app awaits another promise of this call, or wants none.
 }

@@ -2,30 +2,30 @@ import type { Call } from './call';
 import type { CallSignal } from './call-signal';
 import type { RouteReport } from './report';
 
-/** What stands before one call: who may stop it, who must let it in, and who is told what it used. */
-export interface CallGate {
-  /** Express's request, for the app's own `classify`. */
+/** What a request adds to each of its calls. */
+export interface CallHooks {
+  /** Express's request, passed to the app's `classify`. */
   readonly request?: unknown;
-  /** Aborts when the response that the call is for closes. */
+  /** Aborts when the response closes unfinished. */
   readonly signal?: CallSignal;
-  /** False where the caller could not be told that a stream begins anew. Default true. */
-  readonly restarts?: boolean;
-  /** Rejects where the call may not come in. Asked before anything is reserved. */
+  /** False if the caller can't be told that a stream restarts. Default true. */
+  readonly canRestart?: boolean;
+  /** Rejects if the call is not allowed. Runs before anything is reserved. */
   admit?(call: Call): void | Promise<void>;
-  /** Told once of every call that was let in: what it used, as far as it was served. */
-  charge?(call: Call, route: RouteReport | undefined): void;
+  /** Receives what every started call has used, once it has ended. The route is undefined if nothing was sent. */
+  onUsage?(call: Call, route: RouteReport | undefined): void;
 }
 
 /** The hooks of two guards in a row: a call must pass both, and each is told what the calls it admitted have used. */
-export function chainHooks(first: CallGate | undefined, second: CallGate): CallGate {
+export function chainHooks(first: CallHooks | undefined, second: CallHooks): CallHooks {
   return {
     async admit(call) {
       await first?.admit?.(call);
       await second.admit?.(call);
     },
-    charge(call, route) {
-      first?.charge?.(call, route);
-      second.charge?.(call, route);
+    onUsage(call, route) {
+      first?.onUsage?.(call, route);
+      second.onUsage?.(call, route);
     },
   };
 }

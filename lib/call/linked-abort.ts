@@ -1,14 +1,19 @@
 import { type AbortListener, AbortListeners, type CallSignal } from './call-signal';
 
-/** An abort signal of a call's own, or of an attempt's, that follows others until it is released. */
+/** The abort signal of one call or attempt. It follows up to two other signals until it is released. */
 export class LinkedAbort extends AbortListeners implements CallSignal {
-  readonly #followed: CallSignal | undefined;
-  readonly #alsoFollowed: CallSignal | undefined;
+  #followed: CallSignal | undefined;
+  #alsoFollowed: CallSignal | undefined;
   #aborted = false;
   #reason: unknown;
 
   constructor(followed?: CallSignal, alsoFollowed?: CallSignal) {
     super();
+    this.follow(followed, alsoFollowed);
+  }
+
+  /** Aborts when the signals do. For an abort that was constructed without any. */
+  follow(followed: CallSignal | undefined, alsoFollowed?: CallSignal): void {
     this.#followed = followed;
     this.#alsoFollowed = alsoFollowed;
     if (followed) follow(followed, this);
@@ -31,7 +36,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     this.remove(listener);
   }
 
-  /** @param reason What a stream that has begun is to end with. */
+  /** @param reason The error that the call or stream ends with. */
   abort(reason?: Error): void {
     if (this.#aborted) return;
     this.#aborted = true;
@@ -39,7 +44,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     this.tell();
   }
 
-  /** Leaves nothing behind at a signal that outlives the call. */
+  /** Removes the listeners from the followed signals, which may outlive the call. */
   release(): void {
     if (this.#followed) unfollow(this.#followed, this);
     if (this.#alsoFollowed) unfollow(this.#alsoFollowed, this);
@@ -50,7 +55,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
   }
 }
 
-/** All calls that follow a signal of the app's share one listener: eleven under one are no leak to be warned of. */
+/** All calls that follow one signal of the app share one listener: Node warns of a leak from the eleventh on. */
 class Followers extends AbortListeners {
   handleEvent(): void {
     this.tell();

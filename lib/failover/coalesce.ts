@@ -1,7 +1,7 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { AiBalancerError } from '../errors';
-import type { WholeEnd } from './executor';
+import type { WholeResult } from './executor';
 import { fingerprint } from './fingerprint';
 import { type SendWhole, SharedRun, sendAndWait } from './shared-run';
 
@@ -15,7 +15,7 @@ export class Coalescer {
   }
 
   /** Never rejects. */
-  async run(call: Call): Promise<WholeEnd> {
+  async run(call: Call): Promise<WholeResult> {
     const key = identity(call);
     if (key === undefined) return sendAndWait(this.#send, call);
     for (;;) {

@@ -14,24 +14,26 @@ import type { Send } from './running-attempt';
 import { SlotAcquirer } from './slot-acquirer';
 import type { AdmissionHandlers, Caller } from './waiting-call';
 
-/** How a whole call ended. What it used until it failed is told as well: somebody may have to pay for it. */
-export type WholeEnd =
+/** The result of a whole call. A failed call has a route too where it used something that must be paid for. */
+export type WholeResult =
   | { readonly ok: true; readonly data: ChatCompletion | EmbeddingResponse; readonly route: RouteReport }
   | { readonly ok: false; readonly error: unknown; readonly route: RouteReport | undefined };
 
-/** Who sends a whole call. Told once. */
+/** The owner of a whole call. */
 export interface WholeCaller extends Caller {
-  finished(end: WholeEnd): void;
+  /** Called exactly once. */
+  onEnd(result: WholeResult): void;
 }
 
-/** How the beginning of a stream ended. */
-export type StreamEnd =
+/** The first content of a streamed call, or the error that came before it. */
+export type StreamStart =
   | { readonly ok: true; readonly result: StreamResult }
   | { readonly ok: false; readonly error: unknown };
 
-/** Who sends a call that is streamed. Told once, at the first content. */
+/** The owner of a streamed call. */
 export interface StreamCaller extends Caller {
-  started(end: StreamEnd): void;
+  /** Called exactly once. */
+  onStart(start: StreamStart): void;
 }
 
 /** A stream that has shown its first content. Its slot is still open: whoever reads the rest ends it. */
@@ -65,14 +67,14 @@ export class Executor {
   readonly #attempts: Attempts;
 
   readonly #wholes: AdmissionHandlers<WholeCaller> = {
-    admitted: (caller, state, place) => void this.#wholeEnd(state, place).then((end) => caller.finished(end)),
+    admitted: (caller, state, place) => void this.#wholeEnd(state, place).then((end) => caller.onEnd(end)),
     refused: (caller, { recorder }, error) =>
-      caller.finished({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
+      caller.onEnd({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
   };
   readonly #streams: AdmissionHandlers<StreamCaller> = {
-    admitted: (caller, state, place) => void this.#streamEnd(state, place).then((end) => caller.started(end)),
+    admitted: (caller, state, place) => void this.#streamEnd(state, place).then((end) => caller.onStart(end)),
     refused: (caller, { recorder }, error) =>
-      caller.started({ ok: false, error: withReport(error, recorder) }),
+      caller.onStart({ ok: false, error: withReport(error, recorder) }),
   };
 
   constructor(parts: ExecutorParts) {
@@ -104,7 +106,7 @@ export class Executor {
     this.#acquirer.admit(caller, handlers);
   }
 
-  async #wholeEnd(state: CallState, place: EndpointSlot): Promise<WholeEnd> {
+  async #wholeEnd(state: CallState, place: EndpointSlot): Promise<WholeResult> {
     const { call, recorder } = state;
     try {
       const send: Send<WholeAnswer> = ({ endpoint }, options) => endpoint.sendWhole(call, options);
@@ -118,7 +120,7 @@ export class Executor {
     }
   }
 
-  async #streamEnd(state: CallState, place: EndpointSlot): Promise<StreamEnd> {
+  async #streamEnd(state: CallState, place: EndpointSlot): Promise<StreamStart> {
     const { call, recorder } = state;
     try {
       return { ok: true, result: await this.#stream(state, () => ({ call, continued: false }), place) };

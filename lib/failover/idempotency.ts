@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import { badRequest } from '../errors';
 import { AnswerStore } from './answer-store';
-import type { WholeEnd } from './executor';
+import type { WholeResult } from './executor';
 import { fingerprint } from './fingerprint';
 import { type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
 
@@ -24,7 +24,7 @@ export class Idempotency {
   }
 
   /** Never rejects. */
-  async run(key: string, call: Call): Promise<WholeEnd> {
+  async run(key: string, call: Call): Promise<WholeResult> {
     const print = fingerprint(call);
     if (print === undefined) return sendAndWait(this.#send, call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
@@ -45,7 +45,7 @@ export class Idempotency {
   }
 }
 
-function otherBody(): WholeEnd {
+function otherBody(): WholeResult {
   const error = badRequest('idempotencyKey', 'it has been used for a call with another body');
   return { ok: false, error, route: undefined };
 }

@@ -4,15 +4,15 @@ import type { RouteReport } from '../call/report';
 import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';
-import type { WholeCaller, WholeEnd } from './executor';
+import type { WholeCaller, WholeResult } from './executor';
 import { RouteRecorder } from './route-recorder';
 
 /** Sends a whole call. */
 export type SendWhole = (caller: WholeCaller) => void;
 
 /** Sends a whole call and waits for its end. Never rejects. */
-export function sendAndWait(send: SendWhole, call: Call): Promise<WholeEnd> {
-  return new Promise((ended) => send({ call, finished: ended }));
+export function sendAndWait(send: SendWhole, call: Call): Promise<WholeResult> {
+  return new Promise((resolve) => send({ call, onEnd: resolve }));
 }
 
 /**
@@ -20,7 +20,7 @@ export function sendAndWait(send: SendWhole, call: Call): Promise<WholeEnd> {
  * when all have left. What it cost is told to one of them, and what it answered to each as a copy of its own.
  */
 export class SharedRun {
-  readonly end: Promise<WholeEnd>;
+  readonly end: Promise<WholeResult>;
   readonly #leader: Call;
   readonly #abort = new LinkedAbort();
   #callers = 0;
@@ -42,7 +42,7 @@ export class SharedRun {
   }
 
   /** Waits for the end, or until this caller leaves. Never rejects. */
-  async join(call: Call): Promise<WholeEnd> {
+  async join(call: Call): Promise<WholeResult> {
     this.#callers++;
     const left = await this.#endOrLeave(call);
     this.#callers--;
@@ -75,7 +75,7 @@ export class SharedRun {
     });
   }
 
-  #endFor(call: Call, end: WholeEnd): WholeEnd {
+  #endFor(call: Call, end: WholeResult): WholeResult {
     const isFirst = !this.#isBilled;
     this.#isBilled = true;
     if (!end.ok) return isFirst ? end : { ...end, route: undefined };

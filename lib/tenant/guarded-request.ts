@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Call } from '../call/call';
-import type { CallGate } from '../call/call-hooks';
+import type { CallHooks } from '../call/call-hooks';
 import { checkContext } from '../call/check-options';
 import type { Priority, RequestContext } from '../call/context';
 import type { RouteReport } from '../call/report';
@@ -47,7 +47,7 @@ type Admission =
  * One request before one guard: the hooks of its calls. The request is counted once, wherever and however often the
  * guard is mounted.
  */
-export class GuardedRequest implements CallGate {
+export class GuardedRequest implements CallHooks {
   readonly #parts: GuardedRequestParts;
   /** Calls that were admitted and have not been charged. */
   readonly #admittedCalls = new WeakSet<Call>();
@@ -95,7 +95,7 @@ export class GuardedRequest implements CallGate {
     this.#admittedCalls.add(call);
   }
 
-  charge(call: Call, route: RouteReport | undefined): void {
+  onUsage(call: Call, route: RouteReport | undefined): void {
     if (!this.#admittedCalls.delete(call) || this.#tenant === undefined) return;
     const { usage, costUsd = 0 } = route ?? {};
     const tokens = (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0);

@@ -1,0 +1,282 @@
+import { type AICall, AICallPromise } from '../call/ai-call';
+import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { Call } from '../call/call';
+import type { CallHooks } from '../call/call-hooks';
+import { checkCallOptions, checkChatBody, checkEmbeddingBody } from '../call/check-body';
+import type { CallOptions } from '../call/context';
+import { LinkedAbort } from '../call/linked-abort';
+import { type PrepareParts, prepareCall } from '../call/prepare';
+import type { RouteReport } from '../call/report';
+import type { ExpectedOutput } from '../call/tokens';
+import { TextMeter } from '../call/tokens-text';
+import type { ResolvedConfig } from '../config/options';
+import { AiBalancerError } from '../errors';
+import { Coalescer, isRepeatable } from '../failover/coalesce';
+import type { Executor, StreamResult, StreamStart, WholeResult } from '../failover/executor';
+import { Idempotency } from '../failover/idempotency';
+import { StreamRecovery } from '../failover/stream-recovery';
+import { StreamSession } from '../failover/stream-session';
+import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
+import { UsageMeter } from '../stream/usage-meter';
+import { isObject } from '../util/is-object';
+import { startTimer } from '../util/timers';
+import { type Answer, CallOutcome } from './call-outcome';
+import type { EndpointRegistry } from './endpoint-registry';
+import type { EventReporter } from './event-reporter';
+import { type CallSettler, RunningCall } from './running-call';
+import type { CallCounts } from './stats';
+
+/** The smallest weight of a new call in the mean size of calls. */
+const MIN_CALL_TOKENS_GAIN = 0.05;
+
+/** What of the configuration matters to a call; replaced as a whole by a reload. */
+export interface CallSettings {
+  readonly config: Pick<ResolvedConfig, 'coalesce' | 'idempotency' | 'stream'>;
+  readonly prepare: PrepareParts;
+}
+
+export interface CallRunnerParts {
+  readonly executor: Executor;
+  readonly events: EventReporter;
+  /** Learns which endpoint has a prompt cached. */
+  readonly registry: EndpointRegistry;
+  /** Learns how long answers are. */
+  readonly expectedOutput: ExpectedOutput;
+}
+
+/**
+ * Runs calls from start to end. A call is checked and prepared, admitted by the hooks of its request, and handed to the
+ * executor; when the executor has its result, {@link CallRunner.settleWhole} or {@link CallRunner.settleStream} settles
+ * it: counted, reported to the hooks and as an event, and its promise resolved or rejected.
+ */
+export class CallRunner implements CallSettler {
+  readonly counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
+  readonly #parts: CallRunnerParts;
+  readonly #coalescer: Coalescer;
+  readonly #idempotency: Idempotency;
+  readonly #running = new Set<RunningCall>();
+  #settings: CallSettings;
+  #meanTokens = 0;
+  #startedCount = 0;
+  #isClosed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: CallRunnerParts, settings: CallSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    const { executor } = parts;
+    this.#coalescer = new Coalescer((caller) => executor.whole(caller));
+    this.#idempotency = new Idempotency((caller) => executor.whole(caller));
+  }
+
+  /** For calls that start from now on. */
+  configure(settings: CallSettings): void {
+    this.#settings = settings;
+  }
+
+  /** The running mean of the calls' estimated tokens, prompt and output together. */
+  get meanTokens(): number {
+    return this.#meanTokens;
+  }
+
+  /** Starts a call. Never throws: every fault rejects the call. */
+  run(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions = {},
+    hooks: CallHooks = {},
+  ): AICall<Answer> {
+    const outcome = new CallOutcome(operation === 'chat' && isStreamed(body), new LinkedAbort());
+    const answer = new AICallPromise(outcome);
+    void this.#send(outcome, operation, body, options, hooks);
+    return answer;
+  }
+
+  /** Prepares a call without running it. @throws ERR_AI_BAD_REQUEST that names the field. */
+  prepare(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions,
+    abort: LinkedAbort,
+    request?: unknown,
+  ): Call {
+    checkCall(operation, body, options);
+    return prepareCall(operation, body, options, abort, this.#settings.prepare, request);
+  }
+
+  settleWhole(running: RunningCall, result: WholeResult): void {
+    const { outcome } = running;
+    if (result.ok) {
+      this.#end(running, result.route);
+      outcome.resolve(result);
+    } else {
+      outcome.reject(this.#fail(running, result.error, result.route));
+    }
+  }
+
+  settleStream(running: RunningCall, start: StreamStart): void {
+    const { outcome } = running;
+    if (!start.ok) {
+      outcome.reject(this.#fail(running, start.error));
+      return;
+    }
+    try {
+      const data = this.#openStream(running, start.result);
+      outcome.resolve({ data, route: data.route });
+    } catch (error) {
+      outcome.reject(this.#fail(running, error));
+    }
+  }
+
+  /** Refuses new calls, waits for the running ones, and aborts what is left after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isClosed = true;
+    if (this.#running.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = startTimer(resolve, graceMs);
+        this.#onIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    for (const { outcome } of [...this.#running]) outcome.abort.abort(closedError());
+  }
+
+  /** Returns long before the call ends: no async frame waits with a call in the queue. */
+  async #send(
+    outcome: CallOutcome,
+    operation: Operation,
+    body: unknown,
+    options: CallOptions,
+    hooks: CallHooks,
+  ): Promise<void> {
+    let running: RunningCall;
+    try {
+      running = this.#start(outcome, operation, body, options, hooks);
+    } catch (error) {
+      outcome.abort.release();
+      outcome.reject(error);
+      return;
+    }
+    try {
+      await hooks.admit?.(running.call);
+    } catch (error) {
+      outcome.reject(this.#fail(running, error));
+      return;
+    }
+    if (running.call.stream) this.#parts.executor.stream(running);
+    else this.#sendWhole(running, options.idempotencyKey);
+  }
+
+  /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
+  #start(
+    outcome: CallOutcome,
+    operation: Operation,
+    body: unknown,
+    options: CallOptions,
+    hooks: CallHooks,
+  ): RunningCall {
+    if (this.#isClosed) throw closedError();
+    const { abort } = outcome;
+    const call = this.prepare(operation, body, options, abort, hooks.request);
+    abort.follow(options.signal, hooks.signal);
+    const running = new RunningCall(call, hooks, outcome, this);
+    this.#running.add(running);
+    const gain = Math.max(MIN_CALL_TOKENS_GAIN, 1 / ++this.#startedCount);
+    this.#meanTokens += gain * (call.promptTokens + call.expectedOutputTokens - this.#meanTokens);
+    return running;
+  }
+
+  #sendWhole(running: RunningCall, key: string | undefined): void {
+    const { coalesce, idempotency } = this.#settings.config;
+    const { call } = running;
+    const onEnd = (result: WholeResult): void => running.onEnd(result);
+    if (idempotency && key !== undefined) void this.#idempotency.run(key, call).then(onEnd);
+    else if (coalesce && isRepeatable(call)) void this.#coalescer.run(call).then(onEnd);
+    else this.#parts.executor.whole(running);
+  }
+
+  #openStream(running: RunningCall, result: StreamResult): ChatStream {
+    const { call, hooks } = running;
+    const { recovery } = this.#settings.config.stream;
+    const session = new StreamSession(call, result, {
+      newMeter: ({ promptTokens }) =>
+        new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
+      recovery: new StreamRecovery(this.#parts.executor, call, recovery, hooks.canRestart ?? true),
+      onRestart: () => data.notifyRestart(),
+      onEnd: (error) => {
+        const route = result.recorder.report();
+        if (error) this.#fail(running, error, route);
+        else this.#end(running, route);
+      },
+    });
+    const data: ChatEventStream = new ChatEventStream({
+      first: result.sent.first,
+      events: session.events(),
+      route: () => result.recorder.report(),
+      onOpen: () => session.readingStarted(),
+      abort: () => session.abort(),
+    });
+    return data;
+  }
+
+  /** @returns The error for the caller: of a call that the closing aborted, ERR_AI_CLOSED. */
+  #fail(running: RunningCall, thrown: unknown, route?: RouteReport): unknown {
+    const { reason } = running.outcome.abort;
+    const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
+    const error = isClosing ? reason : thrown;
+    this.#end(running, route, error);
+    return error;
+  }
+
+  /** Every call that started ends here, once. */
+  #end(running: RunningCall, route: RouteReport | undefined, error?: unknown): void {
+    const { call, hooks, outcome } = running;
+    if (error === undefined) {
+      this.counts.ok++;
+      if (route) this.#learn(call, route);
+    } else if (hasCode(error, 'ERR_AI_SATURATED')) this.counts.shed++;
+    else if (!hasCode(error, 'ERR_AI_ABORTED')) this.counts.failed++;
+    outcome.abort.release();
+    this.#running.delete(running);
+    if (this.#running.size === 0) this.#onIdle?.();
+    hooks.onUsage?.(call, route);
+    this.#parts.events.callEnded(call, error);
+  }
+
+  #learn(call: Call, route: RouteReport): void {
+    const { expectedOutput, registry } = this.#parts;
+    if (call.operation === 'chat' && route.usage) {
+      expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
+    }
+    registry.learnCached(call, route);
+  }
+}
+
+function checkCall(
+  operation: Operation,
+  body: unknown,
+  options: CallOptions,
+): asserts body is ChatBody | EmbeddingBody {
+  if (operation === 'chat') checkChatBody(body);
+  else checkEmbeddingBody(body);
+  checkCallOptions(options);
+}
+
+export function closedError(): AiBalancerError {
+  return new AiBalancerError('ERR_AI_CLOSED', 'the balancer is closing', { status: 503, retryable: false });
+}
+
+function hasCode(error: unknown, code: AiBalancerError['code']): boolean {
+  return AiBalancerError.isInstance(error) && error.code === code;
+}
+
+function isStreamed(body: unknown): boolean {
+  try {
+    return isObject(body) && body.stream === true;
+  } catch {
+    // A getter of the app throws: it throws again when the body is checked, and then rejects the call.
+    return false;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+import { badRequest } from '../errors';
+
+/** What an app can do with one endpoint at runtime. */
+export interface EndpointHandle {
+  readonly name: string;
+  /** The endpoint's state now. */
+  readonly state: EndpointState;
+  /** Stops new calls until `enable()`. Calls in flight finish. */
+  disable(): void;
+  /** Takes calls again: ends a cooldown and closes the breaker. */
+  enable(): void;
+  /**
+   * Sets the weight until the next reload.
+   * @param weight A finite number of at least 0; 0 takes the endpoint out.
+   * @throws ERR_AI_BAD_REQUEST
+   */
+  setWeight(weight: number): void;
+}
+
+export function endpointHandle(endpoint: Endpoint): EndpointHandle {
+  return {
+    name: endpoint.name,
+    get state() {
+      return endpoint.state(performance.now());
+    },
+    disable: () => endpoint.disable(),
+    enable: () => endpoint.enable(),
+    setWeight: (weight) => {
+      if (!Number.isFinite(weight) || weight < 0) {
+        throw badRequest('weight', `expected a finite number of at least 0, got ${weight}`);
+      }
+      endpoint.setWeight(weight);
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import type { EventEmitter } from 'node:events';
+import type { Call } from '../call/call';
+import type { ClusterMode } from '../cluster/options';
+import type { Logger } from '../config/options';
+import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+import { AiBalancerError } from '../errors';
+import type { FailureDetail } from '../failure/detail';
+import type { BalancerEvents } from './events';
+
+/** Emits the balancer's events and writes the log lines that go with them. A listener that throws harms no call. */
+export class EventReporter {
+  readonly #emitter: EventEmitter<BalancerEvents>;
+  readonly #logger: () => Logger | undefined;
+
+  /** @param logger Called for every line, because a reload may replace the logger. */
+  constructor(emitter: EventEmitter<BalancerEvents>, logger: () => Logger | undefined) {
+    this.#emitter = emitter;
+    this.#logger = logger;
+  }
+
+  callEnded(call: Call, error: unknown): void {
+    this.#emit('call', {
+      requestId: call.context.requestId,
+      operation: call.operation,
+      ms: performance.now() - call.startedAt,
+      ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
+    });
+  }
+
+  attemptEnded(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
+    this.#emit('attempt', {
+      requestId: call.context.requestId,
+      endpoint: endpoint.name,
+      model: endpoint.settings.model,
+      ...(detail ? { class: detail.class } : {}),
+      ...(detail?.status === undefined ? {} : { status: detail.status }),
+    });
+  }
+
+  breakerChanged(endpoint: Endpoint, state: EndpointState): void {
+    this.#emit('breaker', { endpoint: endpoint.name, state });
+  }
+
+  cooldownStarted(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void {
+    const event = { endpoint: endpoint.name, class: detail.class, cooldownMs: Math.round(cooldownMs) };
+    this.#emit('cooldown', event);
+    if (!shouldWarn) return;
+    this.#logger()?.warn(
+      event,
+      'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
+    );
+  }
+
+  clusterModeChanged(mode: ClusterMode, members: number, reason: string | undefined): void {
+    const event = { mode, members };
+    this.#emit('cluster', event);
+    if (mode === 'shared') this.#logger()?.info(event, 'quotas are shared through Redis');
+    else {
+      this.#logger()?.warn({ ...event, reason }, 'Redis is unavailable: quotas are enforced as onOutage says');
+    }
+  }
+
+  storeStateChanged(guard: string, isDown: boolean, error: unknown): void {
+    const event = { guard, isDown };
+    this.#emit('store', event);
+    if (!isDown) {
+      this.#logger()?.info(event, 'the Redis store of the rate limit guard is available again');
+      return;
+    }
+    const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
+    this.#logger()?.warn(
+      { ...event, reason },
+      'the Redis store of the rate limit guard is unavailable: each process counts on its own',
+    );
+  }
+
+  #emit<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
+    if (this.#emitter.listenerCount(name) === 0) return;
+    try {
+      (this.#emitter as EventEmitter).emit(name, event);
+    } catch {
+      this.#logger()?.error({ event: name }, 'a listener of this event threw');
+    }
+  }
+}

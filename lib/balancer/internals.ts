@@ -1,0 +1,30 @@
+import type { AICall } from '../call/ai-call';
+import type { Operation } from '../call/body';
+import type { CallHooks } from '../call/call-hooks';
+import type { CallOptions, Priority } from '../call/context';
+import type { SideStore } from '../cluster/redis/shared-store';
+import type { AiBalancerError } from '../errors';
+import type { Answer } from './call-outcome';
+
+/** Key of {@link BalancerInternals}; registered, so that middlewares and balancers of two copies of the package mix. */
+export const INTERNALS = Symbol.for('express-ai-balancer.internals');
+
+/** What the middlewares and the gateway use of a balancer beyond its public API. */
+export interface BalancerInternals {
+  /** Starts a call with the hooks of its request. */
+  call(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions | undefined,
+    hooks: CallHooks,
+  ): AICall<Answer>;
+  /**
+   * The error that a call of average size with this priority and the default deadline would be refused with now;
+   * undefined if it could start or wait.
+   */
+  admissionError(priority: Priority, tenant: string): AiBalancerError | undefined;
+  /** The guard's store stopped answering, or answers again. */
+  reportStoreState(guard: string, isDown: boolean, error: unknown): void;
+  /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */
+  readonly sharedStore: SideStore | undefined;
+}
