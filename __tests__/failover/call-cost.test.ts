@@ -47,7 +47,9 @@ describe('The usage reported for a call', () => {
     await Promise.all([1, 2].map(() => balancer[INTERNALS].call('chat', body, {}, hooks)));
     expect(routes.map((route) => route?.usage?.total_tokens)).toEqual([15, undefined]);
     const callers = [1, 2].map(() => new AbortController());
-    const left = callers.map(({ signal }) => rejection(balancer[INTERNALS].call('chat', body, { signal }, hooks)));
+    const left = callers.map(({ signal }) =>
+      rejection(balancer[INTERNALS].call('chat', body, { signal }, hooks)),
+    );
     await until(() => upstream.count('a') === 2);
     for (const caller of callers) caller.abort();
     await Promise.all(left);

@@ -80,12 +80,7 @@ export class CallRunner implements CallSettler {
   }
 
   /** Starts a call. Never throws: every fault rejects the call. */
-  run(
-    operation: Operation,
-    body: unknown,
-    options: CallOptions = {},
-    hooks: CallHooks = {},
-  ): AICall<Answer> {
+  run(operation: Operation, body: unknown, options: CallOptions = {}, hooks: CallHooks = {}): AICall<Answer> {
     const outcome = new CallOutcome(operation === 'chat' && isStreamed(body), new LinkedAbort());
     const answer = new AICallPromise(outcome);
     void this.#send(outcome, operation, body, options, hooks);

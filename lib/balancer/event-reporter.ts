@@ -56,7 +56,10 @@ export class EventReporter {
     this.#emit('cluster', event);
     if (mode === 'shared') this.#logger()?.info(event, 'quotas are shared through Redis');
     else {
-      this.#logger()?.warn({ ...event, reason }, 'Redis is unavailable: quotas are enforced as onOutage says');
+      this.#logger()?.warn(
+        { ...event, reason },
+        'Redis is unavailable: quotas are enforced as onOutage says',
+      );
     }
   }
 

@@ -164,7 +164,12 @@ export class RequestState {
       return rejectedCall(error);
     }
     const hooks = { ...this.#hooks, request: this.#request, signal };
-    return this.balancer[INTERNALS].call(operation, body, this.#mergeOptions(options), hooks) as AICall<never>;
+    return this.balancer[INTERNALS].call(
+      operation,
+      body,
+      this.#mergeOptions(options),
+      hooks,
+    ) as AICall<never>;
   }
 
   #mergeOptions(own: CallOptions | undefined): CallOptions {
