@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AiBalancerError, type AiBalancerErrorCode, holysheep } from 'express-ai-balancer';
-import { endpoints, helpdesk } from '../../examples/basic/helpdesk';
+import { createEndpoints, createHelpdesk } from '../../examples/basic/helpdesk';
 import { post, TestServer } from '../helpers/express';
 import { Rig } from '../helpers/provider';
 import { codeBlocks, runExample } from '../helpers/run-example';
@@ -20,9 +20,9 @@ const MODELS = {
 const QUESTION = { question: 'Where is my parcel?' };
 
 describe('the basic example', () => {
-  it('answers whole and live, and by its other model when one is down', async () => {
+  it('answers whole and streamed, and uses its other model when one is down', async () => {
     const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
-    const app = helpdesk(
+    const app = createHelpdesk(
       holysheep({ apiKey: 'k', baseURL: provider.url, models: ['gpt-4o-mini', 'deepseek-chat'] }),
     );
     const url = await site.listen(app);
@@ -38,14 +38,14 @@ describe('the basic example', () => {
     await app.balancer.close();
   });
 
-  it('runs without a key, by a simulated provider', async () => {
+  it('runs without a key, with a simulated provider', async () => {
     const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
     const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples/basic/helpdesk.ts')], {
       env,
     });
     try {
       const url = await new Promise<string>((resolve, reject) => {
-        child.once('exit', () => reject(new Error('it ended')));
+        child.once('exit', () => reject(new Error('the example exited')));
         child.stdout.on('data', (data) => resolve(`http://${/localhost:\d+\/ask/.exec(String(data))?.[0]}`));
       });
       const { status, json } = await post(url, {}, QUESTION);
@@ -56,8 +56,8 @@ describe('the basic example', () => {
     }
   }, 15_000);
 
-  it('takes the preset where a key is set', async () => {
-    const real = await endpoints('sk-real');
+  it('uses the preset when a key is set', async () => {
+    const real = await createEndpoints('sk-real');
     expect(real.map(({ baseURL, model }) => [baseURL, model])).toEqual([
       ['https://api.holysheep.ai/v1', 'gpt-4o-mini'],
       ['https://api.holysheep.ai/v1', 'deepseek-chat'],
@@ -65,20 +65,20 @@ describe('the basic example', () => {
   });
 });
 
-describe('the documents', () => {
+describe('README.md and docs/getting-started.md', () => {
   const apps = ['README.md', 'docs/getting-started.md'].flatMap((document) =>
     codeBlocks(document)
       .filter((code) => code.includes('app.listen('))
       .map((code, index): [string, string] => [`${document}, app ${index + 1}`, code]),
   );
 
-  it('have an app each', () => {
+  it('each contain an app', () => {
     expect(apps.map(([name]) => name.split(',')[0])).toEqual(
       expect.arrayContaining(['README.md', 'docs/getting-started.md']),
     );
   });
 
-  it.each(apps)('%s runs as it is written', async (_, code) => {
+  it.each(apps)('%s runs as written', async (_, code) => {
     const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
     const app = await runExample(code, provider.url);
     const { status, text } = await post(`${app.url}/helpdesk`, {}, QUESTION);
@@ -90,7 +90,7 @@ describe('the documents', () => {
     });
   });
 
-  it('give the two commands of the README, and .ci/run uses that of the tests', () => {
+  it('name the two commands that package.json and .ci/run define', () => {
     const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
     const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
     for (const command of ['npm install && npm run demo', 'npm install && npm test']) {
@@ -100,7 +100,7 @@ describe('the documents', () => {
     expect(read('.ci/run')).toMatch(/npm install .*&& .*npm test/);
   });
 
-  it('tell of every error, where its help leads and in the list', () => {
+  it('document every error code where its help link points, and in docs/errors.md', () => {
     const source = readFileSync(join(ROOT, 'lib/errors.ts'), 'utf8');
     const codes = [...source.matchAll(/^ {2}\| '(ERR_AI_\w+)'/gm)].map(
       ([, code]) => code as AiBalancerErrorCode,
@@ -116,7 +116,7 @@ describe('the documents', () => {
     }
   });
 
-  it('link to what is there', () => {
+  it('contain no dead links to files', () => {
     for (const document of [
       'README.md',
       'docs/getting-started.md',

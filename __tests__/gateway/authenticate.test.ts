@@ -16,7 +16,7 @@ const tenantOfKey = (req: { get(name: string): string | undefined }) =>
   ({ 'Bearer sk-acme': 'acme', 'Bearer sk-other': 'other' })[req.get('authorization') ?? ''];
 const withKey = (client: OpenAI, apiKey: string) => client.withOptions({ apiKey });
 
-describe('the gateway’s options', () => {
+describe('the options of aiGateway()', () => {
   it.each([
     [undefined, /gateway: expected an object/],
     [{}, /gateway\.authenticate: expected a function of the request, or false .*, got undefined/],
@@ -26,21 +26,21 @@ describe('the gateway’s options', () => {
     [{ authenticate: false, guard: 'yes' }, /gateway\.guard/],
     [{ authenticate: false, guard: { rpm: -1 } }, /guard\.rpm/],
     [{ autenticate: () => true }, /did you mean 'authenticate'/],
-  ])('%j are refused at start-up', async (options, message) => {
+  ])('%j throw ERR_AI_CONFIG at start-up', async (options, message) => {
     const { balancer } = await rig.open();
     const make = () => aiGateway(balancer, options as unknown as AiGatewayOptions);
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_AI_CONFIG' }) as Error);
     expect(make).toThrow(message);
   });
 
-  it('need a balancer', () => {
+  it('are refused without a balancer', () => {
     expect(() => aiGateway({} as never, { authenticate: false })).toThrow(
       /gateway\.balancer: expected a Balancer/,
     );
   });
 });
 
-describe('authenticate', () => {
+describe('authenticate() of the gateway', () => {
   it.each<[GatewayIdentity, number]>([
     [true, 200],
     ['acme', 200],
@@ -50,7 +50,7 @@ describe('authenticate', () => {
     [undefined, 401],
     [null, 401],
     ['', 401],
-  ])('that gives %j answers %i, at once or later', async (identity, status) => {
+  ])('returning or resolving to %j answers %i', async (identity, status) => {
     for (const authenticate of [() => identity, () => Promise.resolve(identity)]) {
       const { url, provider } = await rig.open({ gateway: { authenticate } });
       const answer = await sendChat(url);
@@ -64,7 +64,7 @@ describe('authenticate', () => {
     }
   });
 
-  it('guards every route, also those that aren’t there, and before a body is read', async () => {
+  it('protects every path, unknown ones included, before the body is read', async () => {
     const { url } = await rig.open({ gateway: { authenticate: () => false } });
     for (const path of ['/models', '/models/gpt-4o', '/nothing', '/embeddings', '/chat/completions']) {
       expect((await send(url + path)).status).toBe(401);
@@ -72,12 +72,12 @@ describe('authenticate', () => {
     expect((await sendChat(url, '{')).status).toBe(401);
   });
 
-  it('said to be false lets everyone in', async () => {
+  it('set to false admits everyone', async () => {
     const { url } = await rig.open({ gateway: { authenticate: false } });
     expect((await send(`${url}/models`, { key: '' })).status).toBe(200);
   });
 
-  it('that fails is the app’s affair, unless it throws a refusal of its own', async () => {
+  it('rejecting with an error reaches the app’s error handler, except for an error with a 4xx status', async () => {
     const failing = async (error: Error) => {
       const authenticate = () => Promise.reject(error);
       return send(`${(await rig.open({ gateway: { authenticate } })).url}/models`);
@@ -92,22 +92,22 @@ describe('authenticate', () => {
     expect((await failing(secret)).text).not.toContain('sk-acme');
   });
 
-  it('that gives a context that can’t be is the app’s fault, not the caller’s', async () => {
+  it('returning an invalid context answers 500, not 400', async () => {
     const authenticate = () => ({ priority: 7 as 5 });
     const { url } = await rig.open({ gateway: { authenticate } });
     expect((await sendChat(url)).status).toBe(500);
   });
 });
 
-describe('the tenant that authenticate names', () => {
+describe('the tenant returned by authenticate()', () => {
   it.each([
-    ['by the gateway’s own guard', { guard: { rpm: 1 } }, undefined],
+    ['the gateway’s own guard', { guard: { rpm: 1 } }, undefined],
     [
-      'by the guard of aiBalancer() in front',
+      'the guard of aiBalancer() in front',
       {},
       (balancer: Parameters<typeof aiBalancer>[0]) => [aiBalancer(balancer, { guard: { rpm: 1 } })],
     ],
-  ])('is counted %s', async (_, more, before) => {
+  ])('is counted by %s', async (_, more, before) => {
     const { client } = await rig.open({ gateway: { authenticate: tenantOfKey, ...more }, before });
     for (const key of ['sk-acme', 'sk-other']) {
       const { completions } = withKey(client, key).chat;
@@ -123,11 +123,11 @@ describe('the tenant that authenticate names', () => {
       expect(Number(refused.headers?.get('retry-after-ms'))).toBeGreaterThan((seconds - 1) * 1_000);
       expect(refused.headers?.get('x-should-retry')).toBeNull();
     }
-    // The list of the models costs nobody anything.
+    // Listing the models is not counted.
     expect((await withKey(client, 'sk-acme').models.list()).data).toHaveLength(2);
   });
 
-  it('is charged with tokens and dollars, streamed or not; a client is not sent back for a day', async () => {
+  it('is limited by tokens and dollars, whole and streamed, and its client is told not to retry for a day', async () => {
     const { client } = await rig.open({
       gateway: { authenticate: tenantOfKey, guard: { tpm: 1_000_000, usdPerDay: 0.000_001 } },
     });
@@ -141,7 +141,7 @@ describe('the tenant that authenticate names', () => {
     ).toHaveLength(1);
   });
 
-  it('is what a guard at the door doesn’t know yet: its own tenant(req) says it', async () => {
+  it('is unknown to a rateLimitGuard() in front, which uses its own tenant(req)', async () => {
     const { client } = await rig.open({
       gateway: { authenticate: tenantOfKey },
       before: (balancer) => [rateLimitGuard(balancer, { tenant: tenantOfKey, rpm: 1 })],
@@ -153,12 +153,12 @@ describe('the tenant that authenticate names', () => {
     }
   });
 
-  it('takes its turns in the queue with its priority, which no header of a client can raise', async () => {
+  it('is queued with the priority that authenticate() returns, which a client’s header cannot raise', async () => {
     const authenticate = (req: Parameters<typeof tenantOfKey>[0]) => ({
       tenant: tenantOfKey(req),
       priority: tenantOfKey(req) === 'acme' ? (5 as const) : (1 as const),
     });
-    // One at once, then one every 200 ms.
+    // One call at once, then one every 200 ms.
     const { client, balancer, provider } = await rig.open({
       gateway: { authenticate },
       before: (balancer) => [smartRouter(balancer, { allowHeaders: true })],

@@ -6,8 +6,8 @@ const rig = new GatewayRig();
 const SMALL = { gateway: { maxBodyBytes: 500 } };
 const LARGE = { ...BODY, user: 'x'.repeat(500) };
 
-describe('the body of a request to the gateway', () => {
-  it('may be as large as the limit, and larger than Express takes by default', async () => {
+describe('a request body at the gateway', () => {
+  it('is accepted up to maxBodyBytes, which is more than Express accepts by default', async () => {
     const { url } = await rig.open();
     expect((await sendChat(url, { ...BODY, user: 'x'.repeat(200_000) })).status).toBe(200);
     const small = await rig.open(SMALL);
@@ -22,7 +22,7 @@ describe('the body of a request to the gateway', () => {
     expect(small.provider.requests).toHaveLength(1);
   });
 
-  it('counts unpacked, so that a small one can’t unfold without end', async () => {
+  it('is measured after decompression', async () => {
     const { url } = await rig.open(SMALL);
     const packed = (body: unknown) =>
       send(`${url}/chat/completions`, {
@@ -34,7 +34,7 @@ describe('the body of a request to the gateway', () => {
     expect((await packed(LARGE)).status).toBe(413);
   });
 
-  it('that can’t be read is refused as OpenAI would, and not quoted', async () => {
+  it('that is invalid gets an OpenAI-shaped error that does not quote it', async () => {
     const { url } = await rig.open();
     const broken = await sendChat(url, '{"messages": secret prompt');
     expect(broken).toMatchObject({ status: 400, json: { error: { message: 'body: not valid JSON' } } });
@@ -57,14 +57,14 @@ describe('the body of a request to the gateway', () => {
     ['express.json()', () => express.json()],
     ['express.text()', () => express.text({ type: '*/*' })],
     ['express.raw()', () => express.raw({ type: '*/*' })],
-  ])('is taken as %s has left it', async (_, parser) => {
+  ])('already read by %s is used as it is', async (_, parser) => {
     const { url, client } = await rig.open({ before: () => [parser()] });
     const { choices } = await client.chat.completions.create(BODY);
     expect(choices[0]?.message.content).toBe('It left our house this morning.');
     expect((await sendChat(url, { ...BODY, stream: true })).text).toMatch(/\[DONE\]\n\n$/);
   });
 
-  it('that the app has read as text and is no JSON is refused too', async () => {
+  it('already read as text that is not JSON is refused', async () => {
     const { url } = await rig.open({ before: () => [express.text({ type: '*/*' })] });
     expect((await sendChat(url, '{')).json?.error).toMatchObject({ message: 'body: not valid JSON' });
   });

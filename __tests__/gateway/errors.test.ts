@@ -11,8 +11,8 @@ import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, send, sendChat } from '.
 
 const rig = new GatewayRig();
 
-describe('errors at the gateway', () => {
-  it('are the official client’s own classes', async () => {
+describe('an error at the gateway', () => {
+  it('becomes the matching error class of the official OpenAI client', async () => {
     const { client, provider } = await rig.open();
     const intruder = client.withOptions({ apiKey: 'sk-guessed' });
     const { completions } = client.chat;
@@ -45,7 +45,7 @@ describe('errors at the gateway', () => {
     expect(limited.type).toBe('rate_limit_error');
   });
 
-  it('of a stream before its first content have their own status too', async () => {
+  it('of a stream before its first content has its own HTTP status', async () => {
     const { client, provider } = await rig.open();
     provider.fault({ kind: 'err5xx', calls: 1 });
     const failed = await apiErrorOf(client.chat.completions.create({ ...BODY, stream: true }));
@@ -56,7 +56,7 @@ describe('errors at the gateway', () => {
     expect(failed.requestID).toHaveLength(36);
   });
 
-  it('hide that our own key was refused', async () => {
+  it('does not reveal that the provider refused the app’s own key', async () => {
     const { client, provider } = await rig.open();
     provider.fault({ kind: 'unauthorized', calls: 1 });
     const failed = await apiErrorOf(client.chat.completions.create(BODY));
@@ -64,7 +64,7 @@ describe('errors at the gateway', () => {
     expect(JSON.stringify(failed.error)).not.toContain('sk-');
   });
 
-  it('stop the client where its retry would only add load', async () => {
+  it('tells the OpenAI client not to retry where a retry would only add load', async () => {
     const { url, provider } = await rig.open();
     const eager = new OpenAI({ baseURL: url, apiKey: 'sk-shop' });
     provider.fault({ kind: 'err5xx' });
@@ -73,8 +73,8 @@ describe('errors at the gateway', () => {
     expect(provider.requests).toHaveLength(1);
   });
 
-  it('tell to the millisecond when the house has room, and the client comes back then', async () => {
-    // One call at once, one more every 500 ms.
+  it('of a full queue says to the millisecond when to retry, and the OpenAI client’s retry succeeds', async () => {
+    // One call at once, then one every 500 ms.
     const endpoint = { rpm: 120, burstSeconds: 0.5 };
     const { url, client } = await rig.open({ endpoint, config: { queue: { maxSize: 1 } } });
     expect((await sendChat(url)).status).toBe(200);
@@ -91,7 +91,7 @@ describe('errors at the gateway', () => {
     expect((await eager.chat.completions.create(BODY)).choices).toHaveLength(1);
   });
 
-  it('send the client of a closing process to another one', async () => {
+  it('of a closing balancer closes the connection, so that a retry can reach another process', async () => {
     const { url, balancer } = await rig.open();
     await balancer.close();
     const { status, headers, json } = await sendChat(url);
@@ -100,7 +100,7 @@ describe('errors at the gateway', () => {
     expect(headers.get('x-should-retry')).toBeNull();
   });
 
-  it('name a route that isn’t there, and a method that a route doesn’t take', async () => {
+  it('answers 404 for an unknown path and 405 for a wrong method, naming both', async () => {
     const { url } = await rig.open();
     const none = await send(`${url}/audio/speech?x=1`, { method: 'POST' });
     expect(none).toMatchObject({
@@ -114,7 +114,7 @@ describe('errors at the gateway', () => {
     expect((await send(`${url}/models/%zz`)).json?.error).toMatchObject({ type: 'invalid_request_error' });
   });
 
-  it('of the app’s own functions go to the app’s error handler', async () => {
+  it('thrown by one of the app’s functions goes to the app’s error handler', async () => {
     const classify = (): never => {
       throw new TypeError('no such table');
     };
@@ -134,7 +134,7 @@ describe('errors at the gateway', () => {
     expect(seen).toEqual([expect.any(TypeError), expect.any(TypeError)]);
   });
 
-  it('of a client that has left are nobody’s', async () => {
+  it('is not counted for a client that has disconnected', async () => {
     const { client, provider, balancer } = await rig.open();
     provider.fault({ kind: 'silence' });
     const leaving = new AbortController();

@@ -1,13 +1,13 @@
 import { json } from 'express';
 import { apiErrorOf, BODY, GatewayRig, send, sendChat } from './fixtures/gateway';
 
-// The gateway's own router and parser are those of the app's Express.
+// The gateway uses the router and the body parser of the app's Express.
 jest.mock('express', () => jest.requireActual<object>('express4'));
 
 const rig = new GatewayRig();
 
-describe('the gateway in an app that has Express 4 only', () => {
-  it('answers whole and streamed, and reads bodies itself or finds them read', async () => {
+describe('the gateway with only Express 4 installed', () => {
+  it('answers whole and streamed, with bodies read by itself or by the app', async () => {
     for (const before of [undefined, () => [json()]]) {
       const { client } = await rig.open({ before });
       const whole = await client.chat.completions.create(BODY);
@@ -18,7 +18,7 @@ describe('the gateway in an app that has Express 4 only', () => {
     }
   });
 
-  it('answers errors as OpenAI does, rejections of authenticate() included', async () => {
+  it('answers OpenAI-shaped errors, and 500 if authenticate() rejects with an error', async () => {
     const { client, url } = await rig.open({ gateway: { maxBodyBytes: 200 } });
     expect((await apiErrorOf(client.chat.completions.create({ ...BODY, model: 'gpt-9' }))).status).toBe(404);
     expect((await sendChat(url, '{')).status).toBe(400);

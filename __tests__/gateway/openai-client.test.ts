@@ -5,7 +5,7 @@ import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, TOOLS } from './fixtures
 const rig = new GatewayRig();
 
 describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express %s', (_, express) => {
-  it('gets a whole answer, and by the headers how it was served', async () => {
+  it('gets a whole answer with headers that say how it was served', async () => {
     const { client, provider } = await rig.open({ express });
     const metadata = { simulate_prompt_tokens: '100' };
     const { data, response, request_id } = await client.chat.completions
@@ -19,11 +19,11 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     const { total_tokens } = data.usage!;
     expect(total_tokens).toBeGreaterThan(100);
     expect(response.headers.get('x-ai-cost-usd')).toBe(String(total_tokens / 1_000));
-    // What the gateway doesn't know goes through.
+    // Unknown fields are passed through.
     expect(provider.requests[0]?.body).toMatchObject({ verbosity: 'low', metadata });
   });
 
-  it('reads a stream to its end, with usage where it asked for it', async () => {
+  it('reads a stream to its end, with usage only if it asked for usage', async () => {
     const { client } = await rig.open({ express, provider: { timeScale: 0.02 } });
     for (const include_usage of [false, true]) {
       const { data, response } = await client.chat.completions
@@ -37,12 +37,12 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
       expect(response.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
       expect(response.headers.get('x-ai-endpoint')).toBe('main');
       expect(response.headers.get('x-ai-attempts')).toBe('1');
-      // It isn't known when the headers are sent.
+      // The cost is not known when the headers are sent.
       expect(response.headers.get('x-ai-cost-usd')).toBeNull();
     }
   });
 
-  it('gets tool calls, whole and in pieces', async () => {
+  it('gets tool calls, whole and streamed', async () => {
     const { client } = await rig.open({ express, provider: { reply: () => undefined, timeScale: 0.01 } });
     const body = { ...BODY, tools: TOOLS, tool_choice: 'required' as const };
     const whole = await client.chat.completions.create(body);
@@ -56,7 +56,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     }
   });
 
-  it('gets embeddings, packed and as numbers', async () => {
+  it('gets embeddings, base64-encoded and as numbers', async () => {
     const { client } = await rig.open({ express });
     const body = { model: EMBEDDING_MODEL, input: ['one', 'two'], dimensions: 16 };
     const { data: packed, response } = await client.embeddings.create(body).withResponse();
@@ -71,7 +71,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     expect(response.headers.get('x-ai-cost-usd')).toBe('0.00000004');
   });
 
-  it('lists the models and their aliases, and finds one by either', async () => {
+  it('lists models and aliases, and retrieves a model by either', async () => {
     const endpoint = { aliases: ['best'], model: 'gpt-4o', name: 'a/b' };
     const { client } = await rig.open({ express, endpoint });
     const models = [];
@@ -89,7 +89,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
   });
 });
 
-it('an endpoint whose name no header can carry is told by its URL encoding', async () => {
+it('the gateway URL-encodes an endpoint name that a header cannot carry', async () => {
   const { client } = await rig.open({ endpoint: { name: 'Zürich 1' } });
   const { response } = await client.chat.completions.create(BODY).withResponse();
   expect(response.headers.get('x-ai-endpoint')).toBe('Z%C3%BCrich%201');

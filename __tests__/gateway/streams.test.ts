@@ -11,7 +11,7 @@ const LONG = { ...BODY, metadata: { simulate_output_tokens: '200' }, stream: tru
 const live = { reply: () => undefined, timeScale: 0.1 };
 
 describe('a stream through the gateway', () => {
-  it('that is cut is the client’s error, never a short answer', async () => {
+  it('that is cut off is an error for the client, never a short answer', async () => {
     const { client, provider, url } = await rig.open({ provider: live });
     provider.fault({ kind: 'cut', fraction: 0.5 });
     const stream = await client.chat.completions.create(LONG);
@@ -36,7 +36,7 @@ describe('a stream through the gateway', () => {
     expect((await sendChat(url, LONG)).text).not.toContain('[DONE]');
   });
 
-  it('that the provider ends without a finish is an error as well', async () => {
+  it('that the provider ends without a finish_reason is an error', async () => {
     const { client, provider } = await rig.open({ provider: live });
     provider.fault({ kind: 'bad_answer', form: 'no_finish' });
     const read = async () => {
@@ -45,7 +45,7 @@ describe('a stream through the gateway', () => {
     expect(await rejection(read())).toBeInstanceOf(APIError);
   });
 
-  it('ends at the provider within 100 ms when the client leaves, mid-stream and before', async () => {
+  it('is aborted at the provider within 100 ms when the client disconnects, before and after the first token', async () => {
     const { client, provider } = await rig.open({ provider: { ...live, timeScale: 1 } });
     const stream = await client.chat.completions.create(LONG);
     for await (const _ of stream) break;
@@ -66,7 +66,7 @@ describe('a stream through the gateway', () => {
     expect(provider.stats().aborted).toBe(3);
   });
 
-  it('moves to another endpoint before its first content, and the client sees one stream', async () => {
+  it('that is cut before its first content moves to another endpoint, and the client sees one stream', async () => {
     const spare = await rig.open({ provider: live });
     const config = { endpoints: [], retry: { maxAttempts: 2, budgetRatio: 1, budgetPerSecond: 10 } };
     const { client, provider, balancer } = await rig.open({ provider: live });
@@ -86,7 +86,7 @@ describe('a stream through the gateway', () => {
     expect(response.headers.get('x-ai-attempts')).toBe('2');
   });
 
-  it('has its headers early where the app wants that; errors are events then', async () => {
+  it('with a short headerDelayMs gets its headers early, and later errors as events', async () => {
     const { url, client, provider } = await rig.open({ gateway: { headerDelayMs: 0 } });
     provider.fault({ kind: 'err5xx' });
     const { status, headers, text } = await sendChat(url, LONG);
@@ -94,31 +94,31 @@ describe('a stream through the gateway', () => {
     expect(headers.get('x-request-id')).toHaveLength(36);
     expect(headers.get('x-ai-endpoint')).toBeNull();
     expect(text).toMatch(/^data: \{"error":\{.*"ERR_AI_ALL_FAILED".*\}\}\n\n$/);
-    const told = await client.chat.completions.create(LONG);
+    const stream = await client.chat.completions.create(LONG);
     const read = async () => {
-      for await (const _ of told);
+      for await (const _ of stream);
     };
     expect(await rejection(read())).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
 
-    const patient = await rig.open({ gateway: { headerDelayMs: 5_000 } });
-    patient.provider.fault({ kind: 'err5xx' });
-    const failed = await apiErrorOf(patient.client.chat.completions.create(LONG));
+    const delayed = await rig.open({ gateway: { headerDelayMs: 5_000 } });
+    delayed.provider.fault({ kind: 'err5xx' });
+    const failed = await apiErrorOf(delayed.client.chat.completions.create(LONG));
     expect(failed).toBeInstanceOf(InternalServerError);
     expect(failed.headers?.get('x-should-retry')).toBe('false');
     expect(failed.headers?.get('x-ai-attempts')).toBe('1');
   });
 });
 
-describe('a stream that breaks off at the first of two endpoints', () => {
+describe('a stream that breaks at the first of two endpoints', () => {
   const ANSWER = 'It left our house this morning, and the carrier brings it to you tomorrow before noon.';
-  const goingOn = (body: unknown): string => {
+  const continueReply = (body: unknown): string => {
     const { messages } = body as { messages: { role: string; content: string }[] };
     const before = messages.find(({ role }) => role === 'assistant')?.content ?? '';
     return ANSWER.slice(before.length);
   };
 
-  async function cutAtTheFirst(recovery: 'restart' | 'continue') {
-    const parts = { provider: { reply: goingOn, timeScale: 0.1 } };
+  async function openWithCut(recovery: 'restart' | 'continue') {
+    const parts = { provider: { reply: continueReply, timeScale: 0.1 } };
     const [spare, gateway] = [await rig.open(parts), await rig.open(parts)];
     await gateway.balancer.reload({
       endpoints: [endpointAt(gateway.provider), endpointAt(spare.provider, { name: 'spare', tier: 1 })],
@@ -128,8 +128,8 @@ describe('a stream that breaks off at the first of two endpoints', () => {
     return { ...gateway, spare: spare.provider };
   }
 
-  it('is never begun anew: nobody could tell the client', async () => {
-    const { url, spare } = await cutAtTheFirst('restart');
+  it('is not restarted at the gateway, because the client could not be told', async () => {
+    const { url, spare } = await openWithCut('restart');
     const { text } = await sendChat(url, { ...BODY, stream: true });
     expect(text).toContain('ERR_AI_STREAM_BROKEN');
     expect(text).not.toContain('restart');
@@ -137,15 +137,15 @@ describe('a stream that breaks off at the first of two endpoints', () => {
     expect(spare.requests).toHaveLength(0);
   });
 
-  it('goes on at the second where that is wanted, and the client sees one answer', async () => {
-    const { client } = await cutAtTheFirst('continue');
+  it('is continued at the second with recovery: continue, and the client sees one answer', async () => {
+    const { client } = await openWithCut('continue');
     const whole = await client.chat.completions.stream({ ...BODY, stream: true }).finalChatCompletion();
     expect(whole.choices[0]?.message.content).toBe(ANSWER);
     expect(whole.choices[0]?.finish_reason).toBe('stop');
   });
 });
 
-describe('a stream that begins anew at another endpoint', () => {
+describe('withoutRestarts()', () => {
   const event = (content: string): ChatEvent =>
     ({
       raw: undefined,
@@ -170,12 +170,12 @@ describe('a stream that begins anew at another endpoint', () => {
     return withoutRestarts(inner);
   }
 
-  it('ends as a broken one there: a client that knows no restart must not join two answers', async () => {
+  it('ends a restarted stream with ERR_AI_STREAM_BROKEN, so that no client joins two answers', async () => {
     for (const how of ['chunks', 'events']) {
       const abort = jest.fn();
       const stream = restarting(abort);
-      const told = jest.fn();
-      stream.onRestart(told);
+      const onRestart = jest.fn();
+      stream.onRestart(onRestart);
       const seen: unknown[] = [];
       const read = async () => {
         if (how === 'chunks') for await (const chunk of stream) seen.push(chunk.choices[0]?.delta.content);
@@ -187,7 +187,7 @@ describe('a stream that begins anew at another endpoint', () => {
       expect(await rejection(read())).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502 });
       expect(seen).toEqual(['It left']);
       expect(abort).toHaveBeenCalledTimes(1);
-      expect(told).not.toHaveBeenCalled();
+      expect(onRestart).not.toHaveBeenCalled();
     }
   });
 });

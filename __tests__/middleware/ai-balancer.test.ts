@@ -8,7 +8,7 @@ const EMBED = 'text-embedding-3-small';
 const rig = new Rig();
 const site = new TestServer();
 
-/** Express 4 leaves a rejection to the handler. */
+/** Express 4 does not handle a rejected promise. */
 const handled =
   (handler: (req: Request, res: Response) => Promise<unknown>): RequestHandler =>
   (req: Request, res: Response, next: NextFunction) => {
@@ -17,7 +17,7 @@ const handled =
 
 const codeOf = (error: unknown): string => (error as { code: string }).code;
 
-describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -31,7 +31,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
 
   const quiet = (app: ReturnType<typeof express>) => app.set('env', 'test');
 
-  it('one line gives every request a balanced req.ai', async () => {
+  it('aiBalancer() adds req.ai to every request', async () => {
     const app = quiet(express());
     app.use(express.json());
     const ai = aiBalancer({ endpoints: [endpointAt(provider)] });
@@ -53,7 +53,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     await ai.balancer.close();
   });
 
-  it('the middlewares one by one do the same', async () => {
+  it('smartRouter() and failoverExecutor() mounted separately add req.ai too', async () => {
     const app = quiet(express());
     app.use(smartRouter(balancer, { priority: 2 }));
     app.use(failoverExecutor(balancer));
@@ -68,7 +68,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(json).toMatchObject({ endpoint: 'main', context: { priority: 2, type: 'chat' }, same: true });
   });
 
-  it('embeddings and streams are there too', async () => {
+  it('req.ai serves embeddings and streams', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(
@@ -89,7 +89,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(text).toMatch(/data: \[DONE\]\n\n$/);
   });
 
-  it('without failoverExecutor a call says what to mount', async () => {
+  it('a call without failoverExecutor() fails with an error that says what to mount', async () => {
     const app = quiet(express());
     app.use(smartRouter(balancer));
     app.post(
@@ -114,7 +114,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(provider.stats().seen).toBe(0);
   });
 
-  it('an error given to next() gets its status and Retry-After from Express itself', async () => {
+  it('Express itself answers an error given to next() with its status and Retry-After', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(
@@ -142,7 +142,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(Number(resting.headers.get('retry-after'))).toBeGreaterThanOrEqual(19);
   });
 
-  it('leaves requests that use no AI alone', async () => {
+  it('a request that makes no call is not touched', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.get('/', (_req, res) => void res.send('hello'));
@@ -151,7 +151,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it("gives the app's own error handler the error as it is", async () => {
+  it("the app's own error handler receives the error unchanged", async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(
@@ -168,7 +168,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     });
   });
 
-  it('the client leaving aborts the upstream call and settles its reservation', async () => {
+  it('a client that disconnects aborts the upstream call and its reservation is settled', async () => {
     const limited = rig.balancer([
       endpointAt(provider, { rpm: 600, tpm: 60_000 }),
       endpointAt(provider, { name: 'vectors', model: EMBED }),
@@ -198,12 +198,12 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     await until(() => provider.stats().inFlight === 0);
     await until(() => codes.length === 2);
     expect(codes).toEqual(['ERR_AI_ABORTED', 'ERR_AI_ABORTED']);
-    // The prompts had been sent: they stay charged, the outputs come back.
+    // The prompts had been sent and stay reserved; the outputs are given back.
     expect(limited.stats().endpoints[0]!).toMatchObject({ inFlight: 0, state: 'closed', failures: 0 });
     expect(limited.stats().endpoints[0]!.tokensLeft).toBeGreaterThan(full - 500);
   });
 
-  it('a call made after the client left sends nothing', async () => {
+  it('a call made after the client disconnected sends nothing', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     const codes: string[] = [];
@@ -224,7 +224,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(provider.stats().seen).toBe(0);
   });
 
-  it('a call that outlives a response that was sent is not aborted', async () => {
+  it('a call made after the response was sent is not aborted', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     const late: string[] = [];
@@ -242,7 +242,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(late).toEqual(['answered']);
   });
 
-  it('can be mounted for two balancers: the later one is at req.ai', async () => {
+  it('with two balancers mounted, req.ai is the later one', async () => {
     const other = rig.balancer([endpointAt(provider, { name: 'other' })]);
     const app = quiet(express());
     app.use(aiBalancer(balancer));
@@ -256,7 +256,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect((await post(`${url}/other`)).json).toBe('other');
   });
 
-  it('takes defaults of the executor, and the call may say otherwise', async () => {
+  it('executor options are defaults that a call can override', async () => {
     const slow = await rig.provider();
     slow.fault({ kind: 'silence' });
     const own = rig.balancer([endpointAt(slow)]);
@@ -288,7 +288,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     expect(() => failoverExecutor(own, { timeoutMs: -1 })).toThrow(/timeoutMs/);
   });
 
-  it("asks the app's own classify() with the body and the request", async () => {
+  it("the app's classify() receives the body and the request", async () => {
     const seen: unknown[] = [];
     const own = rig.balancer([endpointAt(provider)], {
       classify: (body, req) => {
@@ -310,7 +310,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s', (_, express) => {
     ]);
   });
 
-  it('refuses bad options of a call as a rejection, at req.ai too', async () => {
+  it('invalid call options reject the call and send nothing', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(

@@ -47,14 +47,14 @@ function appOf(
   return app;
 }
 
-/** What the guard says is left, of one limit. */
-async function left(app: Express, name: string): Promise<number> {
+/** What the RateLimit header says is left of one limit. */
+async function remaining(app: Express, name: string): Promise<number> {
   const { headers } = await request(app).get('/ask');
   return Number(new RegExp(`"ai-${name}";r=(\\d+)`).exec(headers.ratelimit ?? '')?.[1]);
 }
 
-describe('the guard under aiBalancer()', () => {
-  it('never counts nor refuses a page that calls no AI', async () => {
+describe('the guard of aiBalancer()', () => {
+  it('never counts or refuses a page that calls no AI', async () => {
     const tenant = jest.fn(() => 'acme');
     const app = appOf(await start(), { rpm: 1, tenant });
     for (let n = 0; n < 5; n++) {
@@ -66,7 +66,7 @@ describe('the guard under aiBalancer()', () => {
     await request(app).get('/page').expect(200);
   });
 
-  it('rejects the call over the limit with an error to answer with', async () => {
+  it('rejects a call over the limit with a 429 error that has a Retry-After header', async () => {
     const app = appOf(await start(), { rpm: 1 });
     const served = await request(app).get('/ask').expect(200);
     expect(served.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
@@ -75,43 +75,43 @@ describe('the guard under aiBalancer()', () => {
     expect(refused.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
   });
 
-  it('sends nothing for a refused call', async () => {
+  it('sends nothing to the provider for a refused call', async () => {
     const provider = await rig.provider();
     const app = appOf(rig.balancer([endpointAt(provider)]), { rpm: () => 0 });
     await request(app).get('/ask').expect(429);
     expect(provider.stats().seen).toBe(0);
   });
 
-  it('counts a request once, however many calls it makes', async () => {
+  it('counts a request once, no matter how many calls it makes', async () => {
     const app = appOf(await start(), { rpm: 10 });
     await request(app).get('/twice').expect(200);
-    expect(await left(app, 'requests')).toBe(8);
+    expect(await remaining(app, 'requests')).toBe(8);
   });
 
-  it('counts a request once, though its guard is mounted at the door too', async () => {
+  it('counts a request once even if the guard is also mounted as a middleware', async () => {
     const balancer = await start();
     const guard = rateLimitGuard(balancer, { rpm: 10 });
     const app = appOf(balancer, guard, guard);
     await request(app).get('/twice').expect(200);
-    expect(await left(app, 'requests')).toBe(8);
+    expect(await remaining(app, 'requests')).toBe(8);
     await request(app).get('/page').expect('ratelimit', '"ai-requests";r=7;t=60');
   });
 
-  it('charges a call once, though its guard is mounted at the door too', async () => {
+  it('counts the tokens of a call once even if the guard is also mounted as a middleware', async () => {
     const balancer = await start();
     const guard = rateLimitGuard(balancer, { tpm: 100_000 });
     const app = appOf(balancer, guard, guard);
     const answer = await request(app).get('/ask').expect(200);
     const { usage } = answer.body as { usage: { total_tokens: number } };
-    expect(await left(app, 'tokens')).toBe(100_000 - usage.total_tokens);
+    expect(await remaining(app, 'tokens')).toBe(100_000 - usage.total_tokens);
   });
 
-  it('stops a request that goes on calling when its tokens are gone', async () => {
+  it('refuses further calls of a request when the tokens are used up', async () => {
     const app = appOf(await start(), { tpm: 1 });
     await request(app).get('/twice').expect(429);
   });
 
-  it('charges a stream with what it produced, and a broken-off one too', async () => {
+  it('counts the tokens and dollars of a stream, also of one that the handler leaves early', async () => {
     const balancer = await start({ timeScale: 0.02 });
     const app = express();
     app.use(aiBalancer(balancer, { guard: { tpm: 100_000, usdPerDay: 1_000 } }));
@@ -134,17 +134,17 @@ describe('the guard under aiBalancer()', () => {
     expect(headers.ratelimit).toContain(`"ai-dollars";r=${(1_000 - spent / 1_000) * 1e6};`);
   });
 
-  it('charges nothing for a call that failed before an answer began', async () => {
+  it('counts no tokens for a call that failed before an answer began', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { price: PRICE })]);
     const app = appOf(balancer, { tpm: 500 });
     const fault = provider.fault({ kind: 'error', status: 400, code: 'bad', afterMs: 0 });
     await request(app).get('/ask').expect(400);
     await fault.end();
-    expect(await left(app, 'tokens')).toBe(500);
+    expect(await remaining(app, 'tokens')).toBe(500);
   });
 
-  it('knows who was logged in behind it', async () => {
+  it('calls tenant() and priority() at the first call, after a login middleware mounted behind it', async () => {
     const balancer = await start();
     const calls: unknown[] = [];
     const app = express();
@@ -168,7 +168,7 @@ describe('the guard under aiBalancer()', () => {
     ]);
   });
 
-  it('takes the tenant that the request or the call names', async () => {
+  it('uses the tenant of the context if tenant() is not given', async () => {
     const app = express();
     const context = (req: express.Request) => ({ tenant: req.get('x-user') ?? 'nobody' });
     app.use(aiBalancer(await start(), { guard: { rpm: 1 }, router: { context } }));
@@ -183,7 +183,7 @@ describe('the guard under aiBalancer()', () => {
     expect(await ask('acme')).toEqual({ code: 'ERR_AI_TENANT_LIMIT' });
   });
 
-  it('gives a thrown error of the app’s own function to the caller of the call', async () => {
+  it('rejects the call with the error that tenant() or priority() throws', async () => {
     const app = appOf(await start(), { tenant: () => raise('no session') });
     await request(app).get('/page').expect(200);
     await request(app).get('/ask').expect(500);
@@ -192,7 +192,7 @@ describe('the guard under aiBalancer()', () => {
     await request(priority).get('/ask').expect(400);
   });
 
-  it('lets a call leave while an asynchronous tenant is still unknown', async () => {
+  it('aborts a call of a disconnected client while an asynchronous tenant() is pending', async () => {
     const balancer = await start();
     let find: (tenant: string) => void = () => undefined;
     const tenant = () => new Promise<string>((resolve) => (find = resolve));

@@ -22,19 +22,19 @@ const TIMERS = [
   'clearTimeout',
 ] as const;
 
-/** Only the date is held: sockets need the timers. */
-function holdDate(): void {
+/** Fakes only the date: sockets need real timers. */
+function fakeDate(): void {
   jest.useFakeTimers({ now: 1_000_000, doNotFake: [...TIMERS] });
 }
 afterEach(() => jest.useRealTimers());
 
-async function answering(): Promise<Balancer> {
+async function createBalancer(): Promise<Balancer> {
   const price = { input: 1_000, output: 1_000 };
   return rig.balancer([endpointAt(await rig.provider(), { price })]);
 }
 
-/** One call at once, one more every ten seconds: of ten at a time nine wait. */
-async function crowded(waiting: number, queue = {}): Promise<Balancer> {
+/** Starts one call at once and one more every ten seconds, with `waiting` calls in the queue. */
+async function createBusyBalancer(waiting: number, queue = {}): Promise<Balancer> {
   const balancer = rig.balancer([endpointAt(await rig.provider(), { rpm: 6, burstSeconds: 10 })], queue);
   for (let call = 0; call <= waiting; call++) void balancer.chat(HELLO).catch(() => undefined);
   await until(() => balancer.stats().queue.size >= waiting);
@@ -46,11 +46,11 @@ const VERSIONS: [string, typeof express5][] = [
   ['Express 4', jest.requireActual<typeof express5>('express4')],
 ];
 
-describe.each(VERSIONS)('the guard at the door, under %s', (_version, express) => {
-  it('lets in up to the limit and refuses the rest as OpenAI would', async () => {
+describe.each(VERSIONS)('rateLimitGuard() as a middleware, on %s', (_version, express) => {
+  it('admits requests up to the limit and answers the others with an OpenAI-shaped 429', async () => {
     const app = express();
     const handled = jest.fn();
-    app.use(rateLimitGuard(await answering(), { rpm: 2 }));
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 2 }));
     app.post('/ai', (_req, res) => {
       handled();
       res.send('served');
@@ -75,24 +75,24 @@ describe.each(VERSIONS)('the guard at the door, under %s', (_version, express) =
     expect(handled).toHaveBeenCalledTimes(2);
   });
 
-  it('refuses before the body is parsed', async () => {
+  it('refuses a request before its body is parsed', async () => {
     const app = express();
-    app.use(rateLimitGuard(await answering(), { rpm: 1 }), express.json());
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 1 }), express.json());
     app.post('/ai', (_req, res) => res.end());
     await request(app).post('/ai').send({}).expect(200);
     const broken = request(app).post('/ai').set('content-type', 'application/json');
     await broken.send('{ no json').expect(429);
   });
 
-  it('passes on what the app’s functions throw', async () => {
-    const balancer = await answering();
+  it('passes errors thrown by tenant(), priority() and limit functions to the error handler', async () => {
+    const balancer = await createBalancer();
     const app = express();
     const fail = new Error('the session store is down');
     app.get('/rejects', rateLimitGuard(balancer, { tenant: () => Promise.reject(fail) }));
     app.get('/throws', rateLimitGuard(balancer, { priority: () => raise(fail) }));
     app.get('/limit', rateLimitGuard(balancer, { rpm: () => raise(fail) }));
     app.get('/priority', rateLimitGuard(balancer, { priority: () => 7 as 5 }));
-    const seen = failuresOf(app);
+    const seen = collectErrors(app);
     for (const path of ['/rejects', '/throws', '/limit']) await request(app).get(path).expect(500);
     expect(seen).toEqual([fail, fail, fail]);
     await request(app).get('/priority').expect(400);
@@ -100,10 +100,10 @@ describe.each(VERSIONS)('the guard at the door, under %s', (_version, express) =
   });
 });
 
-describe('the guard at the door', () => {
-  it('counts each tenant by itself, and one without a name by the address', async () => {
+describe('rateLimitGuard() as a middleware', () => {
+  it('counts each tenant separately, and a client without a tenant by its address', async () => {
     const app = express5();
-    app.use(rateLimitGuard(await answering(), { tenant: (req) => req.get('x-shop'), rpm: 1 }));
+    app.use(rateLimitGuard(await createBalancer(), { tenant: (req) => req.get('x-shop'), rpm: 1 }));
     app.get('/', (_req, res) => void res.end());
     for (const shop of ['acme', 'other']) {
       await request(app).get('/').set('x-shop', shop).expect(200);
@@ -113,11 +113,11 @@ describe('the guard at the door', () => {
     await request(app).get('/').expect(429);
   });
 
-  it('asks limits by tenant, and tells none where there is none', async () => {
+  it('asks a limit function per tenant, and sends no RateLimit headers for a tenant without limits', async () => {
     const app = express5();
     const rpm = (tenant?: string) => (tenant === 'free' ? 1 : undefined);
     const tenant = (req: express5.Request) => Promise.resolve(req.get('x-plan'));
-    app.use(rateLimitGuard(await answering(), { tenant, rpm }));
+    app.use(rateLimitGuard(await createBalancer(), { tenant, rpm }));
     app.get('/', (_req, res) => void res.end());
     const paid = await request(app).get('/').set('x-plan', 'paid').expect(200);
     expect(paid.headers.ratelimit).toBeUndefined();
@@ -126,10 +126,10 @@ describe('the guard at the door', () => {
     await request(app).get('/').set('x-plan', 'free').expect(429);
   });
 
-  it('opens again when the window has ended', async () => {
-    holdDate();
+  it('admits requests again when the window has ended', async () => {
+    fakeDate();
     const app = express5();
-    app.use(rateLimitGuard(await answering(), { rpm: 1 }));
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 1 }));
     app.get('/', (_req, res) => void res.end());
     await request(app).get('/').expect(200);
     jest.setSystemTime(1_059_000);
@@ -138,8 +138,8 @@ describe('the guard at the door', () => {
     await request(app).get('/').expect(200);
   });
 
-  it('charges tokens and dollars with what the calls used, and refuses when they are gone', async () => {
-    const balancer = await answering();
+  it('counts the tokens and dollars that calls used, and refuses requests when either is used up', async () => {
+    const balancer = await createBalancer();
     const app = express5();
     app.use(rateLimitGuard(balancer, { tpm: 1_000_000, usdPerDay: 0.03 }), failoverExecutor(balancer));
     app.post('/ai', async (req, res) => {
@@ -160,12 +160,12 @@ describe('the guard at the door', () => {
     expect(second.body).toMatchObject({
       error: { message: expect.stringContaining('0.03 US dollars per day') as string },
     });
-    // A day is longer than OpenAI's clients wait: they would come back at once.
+    // OpenAI's clients ignore a wait of a day and would retry at once.
     expect(second.headers['x-should-retry']).toBe('false');
   });
 
-  it('counts a request once, though it passes the same guard twice', async () => {
-    const guard = rateLimitGuard(await answering(), { rpm: 2 });
+  it('counts a request once even if it passes the same guard twice', async () => {
+    const guard = rateLimitGuard(await createBalancer(), { rpm: 2 });
     const app = express5();
     app.use(guard);
     app.get('/', guard, (_req, res) => void res.end());
@@ -174,8 +174,8 @@ describe('the guard at the door', () => {
     await request(app).get('/').expect(429);
   });
 
-  it('tells the limits of two guards side by side', async () => {
-    const balancer = await answering();
+  it('sends the limits of two guards in the same RateLimit headers', async () => {
+    const balancer = await createBalancer();
     const app = express5();
     app.use(rateLimitGuard(balancer, { rpm: 9, name: 'shop' }));
     app.get('/', rateLimitGuard(balancer, { rpm: 5 }), (_req, res) => void res.end());
@@ -184,8 +184,8 @@ describe('the guard at the door', () => {
     expect(answer.headers.ratelimit).toBe('"shop-requests";r=8;t=60, "ai-requests";r=4;t=60');
   });
 
-  it('tells who comes to the routers behind it, who may say otherwise', async () => {
-    const balancer = await answering();
+  it('sets tenant and priority in the context, which a smartRouter mounted later can override', async () => {
+    const balancer = await createBalancer();
     const app = express5();
     app.use(rateLimitGuard(balancer, { tenant: () => 'acme', priority: () => 5 }));
     app.get('/', (req, res) => void res.json(req.ai.context));
@@ -194,16 +194,16 @@ describe('the guard at the door', () => {
     expect((await request(app).get('/bulk')).body).toMatchObject({ tenant: 'acme', priority: 1 });
   });
 
-  it('keeps the address out of the context', async () => {
+  it('does not put the client address into the context', async () => {
     const app = express5();
-    app.use(rateLimitGuard(await answering(), { rpm: 5 }));
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 5 }));
     app.get('/', (req, res) => void res.json(req.ai.context));
     expect((await request(app).get('/')).text).not.toContain('127.0.0.1');
   });
 
-  it('makes the official client throw its RateLimitError', async () => {
+  it('makes the official OpenAI client throw its RateLimitError', async () => {
     const app = express5();
-    app.use(rateLimitGuard(await answering(), { rpm: 1 }));
+    app.use(rateLimitGuard(await createBalancer(), { rpm: 1 }));
     app.post('/v1/chat/completions', (_req, res) => void res.json({ choices: [] }));
     const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -223,8 +223,8 @@ describe('the guard at the door', () => {
   });
 });
 
-describe('the house', () => {
-  function doorOf(balancer: Balancer): Express {
+describe('rateLimitGuard() in front of a busy balancer', () => {
+  function guardedApp(balancer: Balancer): Express {
     const app = express5();
     const priority = (req: express5.Request) => Number(req.get('x-priority') ?? 3) as 3;
     app.use(rateLimitGuard(balancer, { priority, rpm: 100 }));
@@ -232,15 +232,15 @@ describe('the house', () => {
     return app;
   }
 
-  it('that nobody waits for lets everyone in', async () => {
-    await request(doorOf(await crowded(0)))
+  it('admits every request while no call waits', async () => {
+    await request(guardedApp(await createBusyBalancer(0)))
       .get('/')
       .expect(200);
   });
 
-  it('is full for those whose turn cannot come before the default deadline, not for those who matter more', async () => {
-    // Six wait ten seconds each: the seventh would have to start within sixty.
-    const app = doorOf(await crowded(6, { timeouts: { totalMs: 55_000 } }));
+  it('answers 503 when a call of that priority could not start before the default deadline, and admits a higher priority', async () => {
+    // Six calls wait ten seconds each: the seventh would start after 60 s.
+    const app = guardedApp(await createBusyBalancer(6, { timeouts: { totalMs: 55_000 } }));
     const refused = await request(app).get('/').expect(503);
     expect(refused.body).toEqual({
       error: {
@@ -251,22 +251,22 @@ describe('the house', () => {
       },
     });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(60);
-    // It was not counted.
+    // The refused request was not counted.
     const served = await request(app).get('/').set('x-priority', '5').expect(200);
     expect(served.headers.ratelimit).toContain('r=99;');
   });
 
-  it('is full when the queue is, except for those who displace another', async () => {
-    const app = doorOf(await crowded(3, { queue: { maxSize: 3 } }));
+  it('answers 503 when the queue is full, except to a request that would evict a waiting call', async () => {
+    const app = guardedApp(await createBusyBalancer(3, { queue: { maxSize: 3 } }));
     const refused = await request(app).get('/').set('x-priority', '2').expect(503);
     expect(refused.headers['retry-after']).toMatch(/^\d+$/);
     expect(refused.body).toMatchObject({ error: { code: 'ERR_AI_SATURATED' } });
     await request(app).get('/').set('x-priority', '4').expect(200);
   });
 
-  it('is asked without disturbing those who wait', async () => {
-    const balancer = await crowded(3, { queue: { maxSize: 3 } });
-    const app = doorOf(balancer);
+  it('evicts no waiting call by checking whether there is capacity', async () => {
+    const balancer = await createBusyBalancer(3, { queue: { maxSize: 3 } });
+    const app = guardedApp(balancer);
     for (const priority of ['1', '3', '5']) await request(app).get('/').set('x-priority', priority);
     expect(balancer.stats().queue).toMatchObject({ size: 3, byPriority: { 3: 3 } });
     expect(balancer.stats().calls.shed).toBe(0);
@@ -277,8 +277,8 @@ function raise(error: Error): never {
   throw error;
 }
 
-/** What reaches the app's error handler. */
-function failuresOf(app: Express): unknown[] {
+/** Collects the errors that reach the app's error handler. */
+function collectErrors(app: Express): unknown[] {
   const seen: unknown[] = [];
   const handler: express5.ErrorRequestHandler = (error: Error & { status?: number }, _req, res, _next) => {
     seen.push(error);

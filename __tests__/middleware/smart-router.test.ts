@@ -24,7 +24,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     return site.listen(app);
   }
 
-  it('starts from a context of its own, with the request id of the client where it is a plain one', async () => {
+  it('starts with a default context and takes over a client request id that is safe to log', async () => {
     const url = await open({});
     expect((await post(url)).json).toEqual({
       requestId: expect.stringMatching(/^[\da-f-]{36}$/) as string,
@@ -37,7 +37,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     }
   });
 
-  it('lets the later source win: options, context(req), allowed headers', async () => {
+  it('overrides options by context(req), and both by allowed headers', async () => {
     const url = await open({
       priority: 1,
       minQuality: 0.5,
@@ -55,14 +55,14 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     });
   });
 
-  it("a call's own options win over all of them", async () => {
+  it("is overridden by a call's own options", async () => {
     const app = express().set('env', 'test');
     app.use(smartRouter(balancer, { tags: ['us'], priority: 2 }), failoverExecutor(balancer));
     app.post('/own', (req, res, next) => {
       req.ai.chat(HELLO, { tags: ['eu'] }).then((answer) => void res.json(answer), next);
     });
     app.post('/router', (req, res, next) => {
-      // An undefined option is none.
+      // An undefined option counts as absent.
       req.ai.chat(HELLO, { tags: undefined }).then((answer) => void res.json(answer), next);
     });
     const url = await site.listen(app);
@@ -70,7 +70,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(`${url}/router`)).status).toBe(404);
   });
 
-  it('narrows the context on one route only', async () => {
+  it('changes the context on one route only', async () => {
     const app = express().set('env', 'test');
     app.use(smartRouter(balancer, { priority: 2, tenant: 'shop' }));
     app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), context);
@@ -80,7 +80,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(url)).json).toMatchObject({ type: 'chat', priority: 2, tenant: 'shop' });
   });
 
-  it('takes no header that is not allowed', async () => {
+  it('ignores headers that are not allowed', async () => {
     const headers = {
       'x-ai-priority': '5',
       'x-ai-type': 'code',
@@ -107,13 +107,13 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     ['x-ai-max-latency-ms', '-5'],
     ['x-ai-max-latency-ms', '1e999'],
     ['x-ai-max-cost-per-1k', 'NaN'],
-  ])('answers 400 to %s: %s', async (name, value) => {
+  ])('answers 400 to the header %s: %s', async (name, value) => {
     const { status } = await post(await open({ allowHeaders: true }), { [name]: value });
     expect(status).toBe(400);
     expect(provider.stats().seen).toBe(0);
   });
 
-  it('waits for an asynchronous context(req), and gives its failure to next()', async () => {
+  it('waits for an asynchronous context(req) and passes its error to next()', async () => {
     const url = await open({ context: () => Promise.resolve({ tenant: 'async' }) });
     expect((await post(url)).json).toMatchObject({ tenant: 'async' });
     const failures: SmartRouterOptions['context'][] = [
@@ -126,7 +126,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(await open({ context: () => ({ priority: 9 as never }) }))).status).toBe(400);
   });
 
-  it('takes undefined for not said', async () => {
+  it('treats undefined as absent', async () => {
     const url = await open(
       { priority: 2, tenant: 'shop' },
       { context: () => ({ tenant: undefined, priority: undefined }) },
@@ -139,11 +139,11 @@ describe('smartRouter()', () => {
   it.each([
     ['a priority of 7', { priority: 7 }, /priority/],
     ['an unknown option', { prority: 2 }, /prority.*'priority'/],
-    ['a context that is no function', { context: { tenant: 'a' } }, /context/],
-    ['a header that it does not know', { allowHeaders: ['x-ai-tenant'] }, /allowHeaders.*x-ai-priority/],
-    ['a header in capitals', { allowHeaders: ['X-AI-Priority'] }, /allowHeaders/],
-    ['allowHeaders that is a text', { allowHeaders: 'x-ai-priority' }, /allowHeaders/],
-  ])('refuses %s when it is mounted', async (_, options, message) => {
+    ['a context that is not a function', { context: { tenant: 'a' } }, /context/],
+    ['an unknown header', { allowHeaders: ['x-ai-tenant'] }, /allowHeaders.*x-ai-priority/],
+    ['a header in upper case', { allowHeaders: ['X-AI-Priority'] }, /allowHeaders/],
+    ['a string for allowHeaders', { allowHeaders: 'x-ai-priority' }, /allowHeaders/],
+  ])('throws for %s when it is created', async (_, options, message) => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     expect(() => smartRouter(balancer, options as SmartRouterOptions)).toThrow(message);
   });

@@ -6,7 +6,7 @@ function keyOf(ip: string | undefined): string {
   return clientKey({ ip } as unknown as Request);
 }
 
-describe('a client without a name', () => {
+describe('clientKey()', () => {
   it.each([
     ['203.0.113.9', '203.0.113.9'],
     ['::ffff:203.0.113.9', '203.0.113.9'],
@@ -22,11 +22,11 @@ describe('a client without a name', () => {
     ['64:ff9b::203.0.113.9', '64:ff9b:0:0::/56'],
     [undefined, 'unknown'],
     ['', 'unknown'],
-  ])('is known by its address: %s as %s', (ip, key) => {
+  ])('maps the address %s to the key %s', (ip, key) => {
     expect(keyOf(ip)).toBe(key);
   });
 
-  it('has one key for all addresses of its network, in any notation', () => {
+  it('gives all addresses of one /56 network the same key, in any notation', () => {
     fc.assert(
       fc.property(fc.ipV6(), (ip) => {
         const key = keyOf(ip);
@@ -37,7 +37,7 @@ describe('a client without a name', () => {
     );
   });
 
-  it('cannot choose a key without end', () => {
+  it('limits the length of a key that a client can choose', () => {
     expect(keyOf('x'.repeat(10_000))).toHaveLength(64);
   });
 });

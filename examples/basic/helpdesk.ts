@@ -1,15 +1,15 @@
 // A helpdesk that answers with AI, in one file. Run it with `npx tsx examples/basic/helpdesk.ts`.
-// With HOLYSHEEP_API_KEY set the answers are real; without it a simulated provider gives them.
+// It uses the real provider if HOLYSHEEP_API_KEY is set, and a simulated one otherwise.
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { aiBalancer, type Balancer, type EndpointConfig, holysheep } from 'express-ai-balancer';
 import { startProvider } from 'express-ai-balancer/simulator';
 
 const MODELS = ['gpt-4o-mini', 'deepseek-chat'];
-const SYSTEM = { role: 'system', content: 'You answer customers of a web shop in two kind sentences.' };
+const SYSTEM = { role: 'system', content: 'You answer customers of a web shop in two friendly sentences.' };
 
-/** Two models behind one key, or the same two of a simulated provider. */
-export async function endpoints(apiKey = process.env.HOLYSHEEP_API_KEY): Promise<EndpointConfig[]> {
+/** Two models of one key, or the same two of a simulated provider. */
+export async function createEndpoints(apiKey = process.env.HOLYSHEEP_API_KEY): Promise<EndpointConfig[]> {
   if (apiKey) return holysheep({ apiKey, models: MODELS });
   const provider = await startProvider({
     models: { 'gpt-4o-mini': {}, 'deepseek-chat': {} },
@@ -18,13 +18,13 @@ export async function endpoints(apiKey = process.env.HOLYSHEEP_API_KEY): Promise
   return holysheep({ apiKey: 'simulated', models: MODELS, baseURL: provider.url });
 }
 
-export function helpdesk(ends: EndpointConfig[]): Express & { balancer: Balancer } {
+export function createHelpdesk(endpoints: EndpointConfig[]): Express & { balancer: Balancer } {
   const app = express();
-  const ai = aiBalancer({ endpoints: ends });
+  const ai = aiBalancer({ endpoints });
   app.use(express.json());
   app.use(ai);
 
-  // A whole answer. Errors go to Express with a status and Retry-After.
+  // A whole answer. Express answers a rejection with the error's status and Retry-After.
   app.post('/ask', async (req, res) => {
     const { question } = req.body as { question: string };
     const messages = [SYSTEM, { role: 'user', content: question }];
@@ -32,7 +32,7 @@ export function helpdesk(ends: EndpointConfig[]): Express & { balancer: Balancer
     res.json({ answer: answer.choices[0]?.message.content });
   });
 
-  // The same as it is written, as server-sent events.
+  // The same answer as server-sent events, while it is generated.
   app.post('/ask/live', async (req, res) => {
     const { question } = req.body as { question: string };
     const messages = [SYSTEM, { role: 'user', content: question }];
@@ -46,7 +46,8 @@ export function helpdesk(ends: EndpointConfig[]): Express & { balancer: Balancer
 }
 
 async function main(): Promise<void> {
-  const server = helpdesk(await endpoints()).listen(Number(process.env.PORT ?? 3000), () => {
+  const app = createHelpdesk(await createEndpoints());
+  const server = app.listen(Number(process.env.PORT ?? 3000), () => {
     const { port } = server.address() as AddressInfo;
     console.log(
       `curl localhost:${port}/ask -H 'content-type: application/json' -d '{"question":"Where is my parcel?"}'`,
