@@ -29,6 +29,7 @@ export {
   type AiBalancerErrorCode,
   type AttemptSummary,
   type OpenAIErrorBody,
+  type RouteSummary,
 } from './errors';
 export type { HedgeOptions, RetryOptions } from './failover/options';
 export type { FailureClass } from './failure/classes';
@@ -37,6 +38,7 @@ export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
+export type { ContextHeader } from './middleware/context-headers';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
 export { rateLimitGuard } from './middleware/rate-limit-guard';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
@@ -51,7 +53,16 @@ export type {
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
-export { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from './provider/presets';
+export {
+  deepseek,
+  groq,
+  holysheep,
+  mistral,
+  ollama,
+  openai,
+  openrouter,
+  type PresetOptions,
+} from './provider/presets';
 export type { LimitReading, WindowReading } from './provider/rate-limits/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
 export type { QuotaGroupConfig } from './quota/options';
