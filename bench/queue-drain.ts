@@ -88,7 +88,7 @@ async function run(pools: number, tenants: number) {
   collect?.();
   const before = process.memoryUsage().heapUsed;
   const entering = performance.now();
-  const waiting = calls.map((call) => queue.enter(call));
+  const waiting = calls.map((call) => queue.waitForSlot(call));
   const enterUs = ((performance.now() - entering) * 1000) / WAITING;
   for (const promise of waiting) promise.catch(() => undefined);
   await timeDrain(queue);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { DayAccount } from '../../lib/cluster/day-limit/shared-day-limit';
-import type { Hold } from '../../lib/cluster/quota-lease/grant-request';
+import { SharedDayLimit } from '../../lib/cluster/day-limit/shared-day-limit';
+import type { GrantRequest } from '../../lib/cluster/quota-lease/grant-request';
 import { REDIS_CLOCK_MS, SimulatedDayLimit } from './simulated-day-limit';
 
 const HOUR_MS = 3_600_000;
@@ -19,14 +19,17 @@ interface Use {
 class Cluster {
   readonly day = new SimulatedDayLimit();
   readonly used: Use[] = [];
-  readonly accounts: DayAccount[];
+  readonly accounts: SharedDayLimit[];
 
   constructor(
     count: number,
     readonly limit: number,
     latencyMs = () => 0.4,
   ) {
-    this.accounts = Array.from({ length: count }, () => new DayAccount(this.day.connect(latencyMs), limit));
+    this.accounts = Array.from(
+      { length: count },
+      () => new SharedDayLimit(this.day.connect(latencyMs), limit),
+    );
     for (const account of this.accounts) {
       this.day.listeners.push((hour, sum) => account.told(hour, sum));
       account.setMembers(count);
@@ -39,8 +42,8 @@ class Cluster {
     const account = this.accounts[index];
     const now = performance.now();
     if (!account || account.waitMs(units, now) > 0) return undefined;
-    const hold: Hold | undefined = account.take(units, now);
-    if (hold && !(await hold.answered)) return undefined;
+    const hold: GrantRequest | undefined = account.take(units, now);
+    if (hold && !(await hold.decision)) return undefined;
     const use = { at: performance.now(), units };
     this.used.push(use);
     return use;
@@ -168,7 +171,7 @@ describe('a limit a day that processes share', () => {
     for (let n = 0; n < 10; n++) void cluster.call(0, 1);
     await jest.advanceTimersByTimeAsync(10);
     expect(cluster.used).toHaveLength(10);
-    const late = new DayAccount(
+    const late = new SharedDayLimit(
       cluster.day.connect(() => 1),
       10,
     );
@@ -177,7 +180,7 @@ describe('a limit a day that processes share', () => {
     expect(hold?.state).toBe('waiting');
     late.setMode('shared');
     await jest.advanceTimersByTimeAsync(5);
-    await late.answered;
+    await late.ready;
     expect(hold?.state).toBe('refused');
     expect(late.left(performance.now())).toBe(0);
     expect(late.waitMs(1, performance.now())).toBeGreaterThan(23 * HOUR_MS);

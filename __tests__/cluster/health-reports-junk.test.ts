@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { decodeNews, encodeNews, type NewsItem } from '../../lib/cluster/health-reports/message';
+import { decodeMessage, encodeMessage, type HealthReport } from '../../lib/cluster/health-reports/message';
 import { GROUP, Member } from './health-reports-member';
 import { SimulatedRedis } from './simulated-redis';
 
@@ -49,7 +49,7 @@ afterEach(() => {
 });
 
 describe('news', () => {
-  const item: fc.Arbitrary<NewsItem> = fc.oneof(
+  const item: fc.Arbitrary<HealthReport> = fc.oneof(
     fc.record({
       kind: fc.constant('opened' as const),
       endpoint: fc.string({ minLength: 1, maxLength: 200 }),
@@ -67,8 +67,8 @@ describe('news', () => {
   it('is read as it was written', () => {
     fc.assert(
       fc.property(item, fc.integer({ min: 0 }), (item, at) => {
-        const text = encodeNews({ from: 'me', at, item });
-        expect(text && decodeNews(text)).toEqual({ from: 'me', at, item });
+        const text = encodeMessage({ from: 'me', at, report: item });
+        expect(text && decodeMessage(text)).toEqual({ from: 'me', at, item });
       }),
     );
   });
@@ -122,7 +122,7 @@ describe('what only looks like news', () => {
       }
     });
     const text = fc.oneof(fc.string(), fc.json(), fc.string({ minLength: 4_000, maxLength: 6_000 }), wrong);
-    const isNews = (said: string): boolean => decodeNews(said) !== undefined;
+    const isNews = (said: string): boolean => decodeMessage(said) !== undefined;
     await fc.assert(
       fc.asyncProperty(fc.array(text, { maxLength: 5 }), async (texts) => {
         await hear(...texts.filter((said) => !isNews(said)));

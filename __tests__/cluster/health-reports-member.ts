@@ -3,8 +3,8 @@ import axios from 'axios';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
-import { ClusterNews } from '../../lib/cluster/health-reports/health-reports';
-import type { Claims, NewsChannel } from '../../lib/cluster/health-reports/ports';
+import { HealthReports } from '../../lib/cluster/health-reports/health-reports';
+import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-reports/ports';
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
@@ -32,14 +32,17 @@ export class Member {
   readonly endpoint: Endpoint;
   readonly group = new Quota(GROUP, {}, 10);
   readonly events: string[] = [];
-  readonly healthReports: ClusterNews | undefined;
+  readonly healthReports: HealthReports | undefined;
   /** Requests that reached the provider. */
   requestCount = 0;
   /** The call that was let in as a probe, and whether it is at the provider. */
   #probe: { readonly id: string; isSent: boolean } | undefined;
 
   /** @param play Asked for each request as it arrives. */
-  constructor(channel: (NewsChannel & Claims) | undefined, play: (member: Member) => ProviderAnswer) {
+  constructor(
+    channel: (PubSubChannel & DistributedLock) | undefined,
+    play: (member: Member) => ProviderAnswer,
+  ) {
     const config = resolveConfig({
       endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
       http: {
@@ -65,7 +68,7 @@ export class Member {
     const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
     this.healthReports =
       channel &&
-      new ClusterNews(channel, channel, (news, desk) => {
+      new HealthReports(channel, channel, (news, desk) => {
         applyHealthReport(news, desk, {
           endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
           quota: (name) => [own, this.group].find((quota) => quota.name === name),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { commonTerms, leaseMs, ledgerDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
+import { commonTerms, leaseMs, limiterDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
 import { RedisClock } from '../../lib/cluster/redis/redis-clock';
-import { PATIENCE_MS, Patience } from '../../lib/cluster/redis/redis-timeout';
+import { REDIS_TIMEOUT_MS, RedisTimeout } from '../../lib/cluster/redis/redis-timeout';
 
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
@@ -38,15 +38,15 @@ describe('patience with Redis', () => {
 
   it('ends once for what is owed too long, not for what was answered in time', async () => {
     const onLate = jest.fn();
-    const patience = new Patience(onLate);
+    const patience = new RedisTimeout(onLate);
     const answer = patience.watch(
-      new Promise((resolve) => setTimeout(() => resolve('in time'), PATIENCE_MS - 5)),
+      new Promise((resolve) => setTimeout(() => resolve('in time'), REDIS_TIMEOUT_MS - 5)),
     );
-    await jest.advanceTimersByTimeAsync(PATIENCE_MS * 3);
+    await jest.advanceTimersByTimeAsync(REDIS_TIMEOUT_MS * 3);
     await expect(answer).resolves.toBe('in time');
     expect(onLate).not.toHaveBeenCalled();
     void patience.watch(never());
-    await jest.advanceTimersByTimeAsync(PATIENCE_MS - 1);
+    await jest.advanceTimersByTimeAsync(REDIS_TIMEOUT_MS - 1);
     expect(onLate).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(10);
     expect(onLate).toHaveBeenCalledTimes(1);
@@ -56,7 +56,7 @@ describe('patience with Redis', () => {
 
   it('gives Redis more time after a stall of our own loop', async () => {
     const onLate = jest.fn();
-    const patience = new Patience(onLate);
+    const patience = new RedisTimeout(onLate);
     let answered: (value: string) => void = () => undefined;
     const answer = patience.watch(
       new Promise<string>((resolve) => {
@@ -66,7 +66,7 @@ describe('patience with Redis', () => {
     const at = performance.now();
     // The timers of that time fire late, and what arrived meanwhile is read after them.
     jest.spyOn(performance, 'now').mockImplementation(() => at + 400);
-    jest.advanceTimersByTime(PATIENCE_MS);
+    jest.advanceTimersByTime(REDIS_TIMEOUT_MS);
     answered('read after the stall');
     await answer;
     await jest.advanceTimersByTimeAsync(50);
@@ -75,9 +75,9 @@ describe('patience with Redis', () => {
   });
 
   it('leaves no timer behind', async () => {
-    const patience = new Patience(() => undefined);
+    const patience = new RedisTimeout(() => undefined);
     await patience.watch(Promise.resolve());
-    await jest.advanceTimersByTimeAsync(PATIENCE_MS * 2);
+    await jest.advanceTimersByTimeAsync(REDIS_TIMEOUT_MS * 2);
     expect(jest.getTimerCount()).toBe(0);
     void patience.watch(never());
     patience.stop();
@@ -94,13 +94,13 @@ describe('terms', () => {
         expect(lease).toBeGreaterThan(0);
         expect(lease).toBeLessThanOrEqual(250);
         expect(members * lease).toBeLessThanOrEqual(0.25 * depthMs + 1e-6);
-        expect(ledgerDepthMs(depthMs, members) + members * lease).toBeCloseTo(depthMs, 6);
+        expect(limiterDepthMs(depthMs, members) + members * lease).toBeCloseTo(depthMs, 6);
       }),
     );
   });
 
   it('are those that every process can bear; a depth that one has seen counts for all', () => {
-    const terms = (limit: number, depthMs: number, shownMs = 0) => ({ limit, depthMs, shownMs });
+    const terms = (limit: number, depthMs: number, observedMs = 0) => ({ limit, depthMs, observedMs });
     expect(commonTerms([terms(600, 10_000), terms(500, 20_000)])).toEqual(terms(500, 10_000));
     expect(commonTerms([terms(600, 10_000), terms(600, 10_000, 61_000)])).toEqual(terms(600, 60_000, 60_000));
   });

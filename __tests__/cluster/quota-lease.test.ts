@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { Observer } from '../../bench/quota/observer';
 import type { ClusterMode } from '../../lib/cluster/options';
-import { ledgerDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
-import { LeaseAccount } from '../../lib/cluster/quota-lease/shared-quota';
+import { limiterDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
+import { SharedQuota } from '../../lib/cluster/quota-lease/shared-quota';
 import { Bucket } from '../../lib/quota/bucket';
 import { SCALE, SimulatedLimiter } from './simulated-limiter';
 
@@ -26,7 +26,7 @@ afterEach(() => {
 /** A process: what it may admit, and what it does while it has work. */
 class Process {
   readonly bucket: Bucket;
-  readonly account: LeaseAccount;
+  readonly account: SharedQuota;
   admitted = 0;
   refused = 0;
 
@@ -39,8 +39,8 @@ class Process {
     this.bucket = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }, (units) =>
       this.account.correct(units),
     );
-    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, shownMs: 0 };
-    this.account = new LeaseAccount(this.bucket, ledger.connect(latencyMs), terms);
+    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0 };
+    this.account = new SharedQuota(this.bucket, ledger.connect(latencyMs), terms);
     this.account.configure(terms, members);
   }
 
@@ -54,7 +54,7 @@ class Process {
     if (this.waitMs(units) > 0) return false;
     this.bucket.take(units, performance.now());
     const hold = this.account.reserve(units);
-    if (hold && !(await hold.answered)) {
+    if (hold && !(await hold.decision)) {
       this.refused++;
       return false;
     }
@@ -78,7 +78,7 @@ class Process {
 
 function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
   const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
-  const ledger = new SimulatedLimiter(bucketLimit, ledgerDepthMs(BURST_SECONDS * 1_000, count));
+  const ledger = new SimulatedLimiter(bucketLimit, limiterDepthMs(BURST_SECONDS * 1_000, count));
   const processes = Array.from({ length: count }, () => new Process(ledger, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
     for (const { account } of processes) account.setMode(mode, performance.now());

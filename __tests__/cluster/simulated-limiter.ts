@@ -1,4 +1,4 @@
-import type { LeaseLedger } from '../../lib/cluster/quota-lease/local-view';
+import type { SharedLimiter } from '../../lib/cluster/quota-lease/local-view';
 
 /** Units of the ledger in one of ours. */
 export const SCALE = 60_000;
@@ -20,7 +20,7 @@ export class SimulatedLimiter {
   }
 
   /** What one process has of it. */
-  connect(latencyMs: () => number): LeaseLedger {
+  connect(latencyMs: () => number): SharedLimiter {
     return {
       take: (units) => this.#respond(latencyMs(), () => this.#take(units)),
       level: () => this.#respond(latencyMs(), () => this.#take(0)),

@@ -1,4 +1,4 @@
-import type { Claims, NewsChannel } from '../../lib/cluster/health-reports/ports';
+import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-reports/ports';
 
 /** What becomes of one message on its way to one member: the delays of its copies; none where it is lost. */
 export type Delivery = () => readonly number[];
@@ -16,7 +16,7 @@ export class SimulatedRedis {
   #members = 0;
 
   /** @param aheadMs By how much this member's reckoning of Redis's clock is off. */
-  connect(aheadMs = 0): NewsChannel & Claims {
+  connect(aheadMs = 0): PubSubChannel & DistributedLock {
     const id = `m${this.#members++}`;
     const held = new Map<string, object>();
     return {
@@ -26,7 +26,7 @@ export class SimulatedRedis {
         if (this.isUp) this.broadcast(text);
       },
       subscribe: (onMessage) => void this.#listeners.push(onMessage),
-      claim: (name, holdMs) => this.#claim(name, holdMs, held),
+      acquire: (name, holdMs) => this.#claim(name, holdMs, held),
       release: (name) => {
         const token = held.get(name);
         held.delete(name);
@@ -54,7 +54,11 @@ export class SimulatedRedis {
     return (this.#claims.get(name)?.until ?? 0) > performance.now();
   }
 
-  async #claim(name: string, holdMs: number, held: Map<string, object>): ReturnType<Claims['claim']> {
+  async #claim(
+    name: string,
+    holdMs: number,
+    held: Map<string, object>,
+  ): ReturnType<DistributedLock['acquire']> {
     await sleep(this.isUp ? this.roundTripMs / 2 : 50);
     if (!this.isUp) return 'unknown';
     const isTaken = this.isClaimed(name);

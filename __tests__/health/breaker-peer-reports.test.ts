@@ -1,11 +1,11 @@
-import type { Claims } from '../../lib/cluster/health-reports/ports';
-import { ProbeTurn } from '../../lib/cluster/health-reports/probe-lock';
+import type { DistributedLock } from '../../lib/cluster/health-reports/ports';
+import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
 import { DEFAULTS } from '../../lib/config/defaults';
 import { Breaker } from '../../lib/health/breaker';
 
 const OPTIONS = DEFAULTS.breaker;
 
-type Answer = Awaited<ReturnType<Claims['claim']>>;
+type Answer = Awaited<ReturnType<DistributedLock['acquire']>>;
 
 const breakers: Breaker[] = [];
 
@@ -16,10 +16,10 @@ function start(answer: () => Promise<Answer> = () => Promise.resolve('granted'))
   /** Both, as they came. */
   const order: string[] = [];
   const claim = (text: string): void => void (claims.push(text), order.push(text));
-  const turn = new ProbeTurn(
+  const turn = new ProbeLock(
     'e',
     {
-      claim: (name, holdMs) => {
+      acquire: (name, holdMs) => {
         claim(`${name} ${holdMs}`);
         return answer();
       },

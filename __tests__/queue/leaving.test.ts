@@ -20,7 +20,7 @@ function abortable() {
 test('a call whose signal aborts leaves at once, and its listener with it', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const { signal, abort } = abortable();
-  const end = outcomeOf(queue.enter(queuedCall([new TestBucket(1, 10_000, 0)], { signal })));
+  const end = outcomeOf(queue.waitForSlot(queuedCall([new TestBucket(1, 10_000, 0)], { signal })));
   expect(aborts(signal)).toBe(1);
   abort();
   expect(queue.size).toBe(0);
@@ -32,8 +32,8 @@ test('a call whose signal aborts leaves at once, and its listener with it', asyn
 test('a call that has left before it came, or whose deadline has passed, never waits', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 10_000);
-  const left = outcomeOf(queue.enter(queuedCall([bucket], { signal: AbortSignal.abort() })));
-  const late = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() })));
+  const left = outcomeOf(queue.waitForSlot(queuedCall([bucket], { signal: AbortSignal.abort() })));
+  const late = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() })));
   expect(queue.size).toBe(0);
   expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
   expect(await late).toMatchObject({ code: 'ERR_AI_DEADLINE' });
@@ -42,7 +42,7 @@ test('a call that has left before it came, or whose deadline has passed, never w
 test('a started call keeps no listener on its signal', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const { signal } = abortable();
-  await queue.enter(queuedCall([new TestBucket(1, 10_000, 10_000)], { signal }));
+  await queue.waitForSlot(queuedCall([new TestBucket(1, 10_000, 10_000)], { signal }));
   expect(aborts(signal)).toBe(0);
   expect(jest.getTimerCount()).toBe(0);
 });
@@ -51,11 +51,11 @@ test('a signal that aborts in the middle of the start does not lose the slot', a
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const { signal, abort } = abortable();
-  await expect(queue.enter(queuedCall([bucket], { signal, onTry: abort }))).resolves.toBe(bucket);
+  await expect(queue.waitForSlot(queuedCall([bucket], { signal, onTry: abort }))).resolves.toBe(bucket);
   const blocked = abortable();
   const call = queuedCall([new TestBucket(1, 10_000, 0)], { signal: blocked.signal, onTry: blocked.abort });
   const second = new WaitQueue<TestBucket>({ maxSize: 10 });
-  await expect(second.enter(call)).rejects.toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
+  await expect(second.waitForSlot(call)).rejects.toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
   expect([queue.size, second.size]).toEqual([0, 0]);
 });
 
@@ -63,7 +63,7 @@ test('rejectAll rejects everything that waits with its error and leaves nothing 
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const { signal } = abortable();
   const ends = Array.from({ length: 10 }, (_, i) =>
-    queue.enter(
+    queue.waitForSlot(
       queuedCall([new TestBucket(1, 10_000, 0)], {
         signal,
         poolKey: `pool ${i % 3}`,
@@ -91,9 +91,9 @@ test('a call that is hopeless, or whose start throws, is rejected with that erro
     },
   });
   const ends = [
-    queue.enter(hopeless),
-    queue.enter(broken),
-    queue.enter(queuedCall([bucket], { priority: 1 })),
+    queue.waitForSlot(hopeless),
+    queue.waitForSlot(broken),
+    queue.waitForSlot(queuedCall([bucket], { priority: 1 })),
   ];
   const [first, second, third] = await Promise.allSettled(ends);
   expect(first).toEqual({ status: 'rejected', reason: error });
@@ -107,7 +107,7 @@ test('wake drains in the same tick when rested, and at most every 20 ms', async 
   const tries: number[] = [];
   const start = performance.now();
   const call = queuedCall([bucket], { onTry: () => void tries.push(performance.now() - start) });
-  const slot = queue.enter(call);
+  const slot = queue.waitForSlot(call);
   await Promise.resolve();
   for (let i = 0; i < 100; i++) {
     queue.wake();
@@ -124,7 +124,7 @@ test('a refill is awaited by the one timer, without any wake', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 0);
   const start = performance.now();
-  const end = outcomeOf(queue.enter(queuedCall([bucket])));
+  const end = outcomeOf(queue.waitForSlot(queuedCall([bucket])));
   await jest.advanceTimersByTimeAsync(5);
   expect(jest.getTimerCount()).toBe(1);
   await jest.advanceTimersByTimeAsync(2000);
@@ -169,7 +169,7 @@ test('whatever happens, every call ends once, none starts past its deadline, and
           serviceMs,
           signal: controller.signal,
         });
-        void outcomeOf(queue.enter(call)).then(({ at, started, code }) => {
+        void outcomeOf(queue.waitForSlot(call)).then(({ at, started, code }) => {
           ends += 1;
           if (started && at > deadlineAt) late += 1;
           if (code === 'ERR_AI_SATURATED') saturated += 1;

@@ -16,7 +16,7 @@ async function orderOf(calls: Record<string, CallOverrides>, buckets: TestBucket
   const queue = queueOf();
   const order: string[] = [];
   for (const [name, overrides] of Object.entries(calls)) {
-    void queue.enter(queuedCall(buckets, overrides)).then(() => order.push(name));
+    void queue.waitForSlot(queuedCall(buckets, overrides)).then(() => order.push(name));
   }
   await jest.advanceTimersByTimeAsync(120_000);
   expect(queue.size).toBe(0);
@@ -64,7 +64,7 @@ test('in one pool calls of one tenant start in density order, whatever they are'
           const priority = spec.priority as Priority;
           const call = queuedCall([bucket], { ...spec, priority });
           void queue
-            .enter(call)
+            .waitForSlot(call)
             .then(() => densities.push(density(priority, call.promptTokens, call.outputTokens)));
         }
         await jest.advanceTimersByTimeAsync(60_000);
@@ -81,10 +81,10 @@ test('a large blocked call holds its resource against a stream of smaller ones o
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
   const large = queuedCall([bucket], { priority: 5, promptTokens: 7000 });
-  void queue.enter(large).then(() => order.push('large'));
+  void queue.waitForSlot(large).then(() => order.push('large'));
   for (let i = 0; i < 80; i++) {
     const small = queuedCall([bucket], { priority: 1, promptTokens: 100, outputTokens: 600 });
-    void queue.enter(small).then(() => order.push('small'));
+    void queue.waitForSlot(small).then(() => order.push('small'));
     await jest.advanceTimersByTimeAsync(100);
   }
   expect(order[0]).toBe('large');
@@ -98,9 +98,11 @@ test('a hold bars only one resource: smaller calls pass on the others', async ()
   const queue = queueOf();
   const order: string[] = [];
   const large = queuedCall([slow], { poolKey: 'slow', priority: 5, promptTokens: 5000 });
-  void queue.enter(large).then(() => order.push('large'));
+  void queue.waitForSlot(large).then(() => order.push('large'));
   const small = queuedCall([slow, idle], { poolKey: 'both', promptTokens: 300 });
-  void queue.enter(small).then((bucket) => order.push(bucket === idle ? 'small on idle' : 'small on slow'));
+  void queue
+    .waitForSlot(small)
+    .then((bucket) => order.push(bucket === idle ? 'small on idle' : 'small on slow'));
   await jest.advanceTimersByTimeAsync(10);
   expect(order).toEqual(['small on idle']);
   await jest.advanceTimersByTimeAsync(10_000);
@@ -112,11 +114,11 @@ test('a full pool never stalls an idle one', async () => {
   const full = new TestBucket(0.001, 10_000, 0);
   const idle = new TestBucket(100, 100_000);
   for (let i = 0; i < 200; i++) {
-    queue.enter(queuedCall([full], { poolKey: 'full', priority: 5 })).catch(() => undefined);
+    queue.waitForSlot(queuedCall([full], { poolKey: 'full', priority: 5 })).catch(() => undefined);
   }
   expect(queue.mustWait(density(1, 900, 100), idle)).toBe(false);
   const started = jest.fn();
-  void queue.enter(queuedCall([idle], { poolKey: 'idle', priority: 1 })).then(started);
+  void queue.waitForSlot(queuedCall([idle], { poolKey: 'idle', priority: 1 })).then(started);
   await jest.advanceTimersByTimeAsync(20);
   expect(started).toHaveBeenCalledTimes(1);
   queue.rejectAll(new Error('done'));
@@ -132,11 +134,11 @@ test('calls that an idle resource can serve pass those of their own pool that it
       priority: 5,
       tryStart: (isHeld) => ({ kind: 'waiting', waitMs: 1e6, ...(!isHeld(full) && { on: full }) }),
     });
-    queue.enter(picky).catch(() => undefined);
+    queue.waitForSlot(picky).catch(() => undefined);
   }
   const started = jest.fn();
-  void queue.enter(queuedCall([full, idle], { priority: 5, promptTokens: 2000 })).then(started);
-  void queue.enter(queuedCall([full, idle], { priority: 2 })).then(started);
+  void queue.waitForSlot(queuedCall([full, idle], { priority: 5, promptTokens: 2000 })).then(started);
+  void queue.waitForSlot(queuedCall([full, idle], { priority: 2 })).then(started);
   await jest.advanceTimersByTimeAsync(20);
   expect(started).toHaveBeenCalledTimes(2);
   queue.rejectAll(new Error('done'));
@@ -147,7 +149,7 @@ describe('mustWait', () => {
     const queue = queueOf();
     const shared = new TestBucket(1, 1000, 0);
     const other = new TestBucket(1, 1000, 0);
-    queue.enter(queuedCall([shared], { poolKey: 'shared' })).catch(() => undefined);
+    queue.waitForSlot(queuedCall([shared], { poolKey: 'shared' })).catch(() => undefined);
     expect(queue.mustWait(density(3, 900, 100), shared)).toBe(true);
     expect(queue.mustWait(density(2, 900, 100), shared)).toBe(true);
     expect(queue.mustWait(density(4, 900, 100), shared)).toBe(false);
@@ -159,7 +161,7 @@ describe('mustWait', () => {
   test('told whose turn it is, a denser call of another tenant does not jump the line of its priority', () => {
     const queue = queueOf();
     const bucket = new TestBucket(1, 10_000, 0);
-    queue.enter(queuedCall([bucket], { tenant: 'large', promptTokens: 5000 })).catch(() => undefined);
+    queue.waitForSlot(queuedCall([bucket], { tenant: 'large', promptTokens: 5000 })).catch(() => undefined);
     const small = density(3, 100, 100);
     expect(queue.mustWait(small, bucket)).toBe(false);
     expect(queue.mustWait(small, bucket, { priority: 3, tenant: 'flood' })).toBe(true);

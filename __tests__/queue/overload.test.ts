@@ -77,7 +77,7 @@ async function simulate(seed: number, overload: number, seconds: number) {
     if (!queue.mustWait(own, bucket) && bucket.tryTake(tokens)) {
       ends.push(Promise.resolve({ priority, inTime: true }));
     } else {
-      const end = outcomeOf(queue.enter(call));
+      const end = outcomeOf(queue.waitForSlot(call));
       ends.push(
         end.then(({ started, at }) => ({ priority, inTime: started && at + serviceMs <= deadlineAt })),
       );

@@ -7,7 +7,7 @@ afterEach(() => void jest.useRealTimers());
 
 function filled(bucket: TestBucket, calls: number, overrides: CallOverrides = {}, maxSize = 10_000) {
   const queue = new WaitQueue<TestBucket>({ maxSize });
-  for (let i = 0; i < calls; i++) queue.enter(queuedCall([bucket], overrides)).catch(() => undefined);
+  for (let i = 0; i < calls; i++) queue.waitForSlot(queuedCall([bucket], overrides)).catch(() => undefined);
   return queue;
 }
 
@@ -17,12 +17,12 @@ test('a call that the backlog would keep beyond its deadline is shed on entering
   const start = performance.now();
   const call = (slack: number, serviceMs = 0) =>
     queuedCall([bucket], { deadlineAt: start + slack, serviceMs });
-  const short = outcomeOf(queue.enter(call(19_900)));
+  const short = outcomeOf(queue.waitForSlot(call(19_900)));
   expect(queue.size).toBe(20);
   expect(await short).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 21_000 });
-  const slow = await outcomeOf(queue.enter(call(25_000, 6000)));
+  const slow = await outcomeOf(queue.waitForSlot(call(25_000, 6000)));
   expect(slow).toMatchObject({ at: start, code: 'ERR_AI_SATURATED' });
-  void outcomeOf(queue.enter(call(22_000, 1000)));
+  void outcomeOf(queue.waitForSlot(call(22_000, 1000)));
   expect(queue.size).toBe(21);
   queue.rejectAll(new Error('done'));
 });
@@ -30,7 +30,7 @@ test('a call that the backlog would keep beyond its deadline is shed on entering
 test('only denser and equally dense calls count as ahead', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20, { priority: 2 });
-  const end = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() + 1100 })));
+  const end = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() + 1100 })));
   await jest.advanceTimersByTimeAsync(1100);
   expect(await end).toMatchObject({ started: true });
   queue.rejectAll(new Error('done'));
@@ -41,7 +41,7 @@ test('a backlog that can go elsewhere counts by the share that comes here', () =
   const elsewhere = new TestBucket(9, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const wide = () => queuedCall([here, elsewhere], { poolKey: 'wide' });
-  for (let i = 0; i < 20; i++) queue.enter(wide()).catch(() => undefined);
+  for (let i = 0; i < 20; i++) queue.waitForSlot(wide()).catch(() => undefined);
   const narrow: QueuedCall<TestBucket> = queuedCall([here], { poolKey: 'narrow' });
   expect(queue.predictWaitMs(wide())).toBeCloseTo(2000);
   expect(queue.predictWaitMs(narrow)).toBeCloseTo(2000);
@@ -54,7 +54,7 @@ test('a call shed on entering succeeds when it comes back after its Retry-After'
   const queue = filled(bucket, 50, { promptTokens: 1700 });
   const again = () =>
     outcomeOf(
-      queue.enter(
+      queue.waitForSlot(
         queuedCall([bucket], { deadlineAt: performance.now() + 500, serviceMs: 300, promptTokens: 1700 }),
       ),
     );
@@ -77,7 +77,7 @@ test('a call is shed as soon as it has become too late, not at its deadline', as
     serviceMs: 2000,
     tryStart: () => ({ kind: 'waiting', waitMs: Infinity }),
   });
-  const end = outcomeOf(queue.enter(call));
+  const end = outcomeOf(queue.waitForSlot(call));
   await jest.advanceTimersByTimeAsync(3100);
   const { at, code } = await end;
   expect(code).toBe('ERR_AI_SATURATED');
@@ -89,14 +89,14 @@ test('a head that says its wait is too long is shed at once, with that wait as R
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();
-  const end = await outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: start + 900 })));
+  const end = await outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: start + 900 })));
   expect(end).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 1000 });
 });
 
 test('a deadline that passes while the event loop stalls is told as a deadline', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 1, { priority: 5, promptTokens: 200 });
-  const end = outcomeOf(queue.enter(queuedCall([bucket], { deadlineAt: performance.now() + 1500 })));
+  const end = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() + 1500 })));
   await jest.advanceTimersByTimeAsync(5);
   const stalledFor = 2000;
   jest.setSystemTime(Date.now() + stalledFor);
@@ -113,11 +113,11 @@ describe('when the queue is full', () => {
     const bucket = new TestBucket(1, 10_000, 0);
     const shed = jest.fn();
     const queue = new WaitQueue<TestBucket>({ maxSize: 2, onShed: shed });
-    const normal = outcomeOf(queue.enter(queuedCall([bucket])));
-    const low = outcomeOf(queue.enter(queuedCall([bucket], { priority: 1 })));
-    const high = outcomeOf(queue.enter(queuedCall([bucket], { priority: 5 })));
+    const normal = outcomeOf(queue.waitForSlot(queuedCall([bucket])));
+    const low = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 1 })));
+    const high = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 5 })));
     expect(await low).toMatchObject({ code: 'ERR_AI_SATURATED', retryAfterMs: 3000 });
-    const lowAgain = await outcomeOf(queue.enter(queuedCall([bucket], { priority: 1 })));
+    const lowAgain = await outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 1 })));
     expect(lowAgain).toMatchObject({ code: 'ERR_AI_SATURATED', retryAfterMs: 3000 });
     expect(queue.size).toBe(2);
     expect(shed).toHaveBeenCalledTimes(2);
@@ -128,7 +128,9 @@ describe('when the queue is full', () => {
   test('of equals the last to come goes', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 3, {}, 3);
-    expect(await outcomeOf(queue.enter(queuedCall([bucket])))).toMatchObject({ code: 'ERR_AI_SATURATED' });
+    expect(await outcomeOf(queue.waitForSlot(queuedCall([bucket])))).toMatchObject({
+      code: 'ERR_AI_SATURATED',
+    });
     expect(queue.size).toBe(3);
     queue.rejectAll(new Error('done'));
   });
@@ -136,9 +138,11 @@ describe('when the queue is full', () => {
   test('a flooding tenant displaces its own calls, not the few larger ones of another tenant', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 100, { tenant: 'flood', promptTokens: 100 }, 100);
-    const victim = outcomeOf(queue.enter(queuedCall([bucket], { tenant: 'victim', promptTokens: 5000 })));
+    const victim = outcomeOf(
+      queue.waitForSlot(queuedCall([bucket], { tenant: 'victim', promptTokens: 5000 })),
+    );
     for (let i = 0; i < 200; i++) {
-      queue.enter(queuedCall([bucket], { tenant: 'flood', promptTokens: 50 })).catch(() => undefined);
+      queue.waitForSlot(queuedCall([bucket], { tenant: 'flood', promptTokens: 50 })).catch(() => undefined);
     }
     expect(queue.size).toBe(100);
     await jest.advanceTimersByTimeAsync(40_000);

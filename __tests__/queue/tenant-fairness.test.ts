@@ -28,7 +28,7 @@ test('tenants of equal priority that keep calls waiting are served alike, to wit
               promptTokens: prompt,
               outputTokens: output,
             });
-            void queue.enter(call).then(() => {
+            void queue.waitForSlot(call).then(() => {
               left[tenant]! -= 1;
               served[tenant]! += prompt + 2 * output;
               if (left.every((calls) => calls > 0))
@@ -51,11 +51,13 @@ test('a flood of small calls does not starve the large calls of another tenant',
   const bucket = new TestBucket(1, 10_000, 0);
   let large = 0;
   for (let i = 0; i < 10; i++) {
-    void queue.enter(queuedCall([bucket], { tenant: 'victim', promptTokens: 2000 })).then(() => (large += 1));
+    void queue
+      .waitForSlot(queuedCall([bucket], { tenant: 'victim', promptTokens: 2000 }))
+      .then(() => (large += 1));
   }
   for (let i = 0; i < 600; i++) {
     for (let n = 0; n < 5; n++) {
-      queue.enter(queuedCall([bucket], { tenant: 'flood', promptTokens: 100 })).catch(() => undefined);
+      queue.waitForSlot(queuedCall([bucket], { tenant: 'flood', promptTokens: 100 })).catch(() => undefined);
     }
     await jest.advanceTimersByTimeAsync(100);
   }
@@ -70,7 +72,7 @@ test('a tenant that returns has saved up nothing, and owes nothing that the othe
   const served = { steady: 0, late: 0 };
   const enter = (tenant: 'steady' | 'late', calls: number) => {
     for (let i = 0; i < calls; i++) {
-      queue.enter(queuedCall([bucket], { tenant })).then(
+      queue.waitForSlot(queuedCall([bucket], { tenant })).then(
         () => (served[tenant] += 1),
         () => undefined,
       );
@@ -93,7 +95,7 @@ test('a tenant that leaves the queue between its calls gets no extra turns', asy
   const count = (tenant: string) => (served[tenant] = (served[tenant] ?? 0) + 1);
   for (let i = 0; i < 300; i++) {
     for (const tenant of ['a', 'b', 'c']) {
-      queue.enter(queuedCall([bucket], { tenant })).then(
+      queue.waitForSlot(queuedCall([bucket], { tenant })).then(
         () => count(tenant),
         () => undefined,
       );
@@ -102,7 +104,7 @@ test('a tenant that leaves the queue between its calls gets no extra turns', asy
   let isOver = false;
   const oneByOne = async () => {
     while (!isOver) {
-      await queue.enter(queuedCall([bucket], { tenant: 'sequential', promptTokens: 800 }));
+      await queue.waitForSlot(queuedCall([bucket], { tenant: 'sequential', promptTokens: 800 }));
       count('sequential');
     }
   };
@@ -120,7 +122,7 @@ test('priorities do not wait for the turns of others: the densest head goes', as
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
   const enter = (name: string, tenant: string, priority: 3 | 5) =>
-    void queue.enter(queuedCall([bucket], { tenant, priority })).then(() => order.push(name));
+    void queue.waitForSlot(queuedCall([bucket], { tenant, priority })).then(() => order.push(name));
   enter('normal', 'b', 3);
   enter('urgent 1', 'a', 5);
   enter('urgent 2', 'a', 5);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
-import { refusalOf, TenantLimits } from '../../lib/tenant/limits';
+import { exceededLimit, TenantLimits } from '../../lib/tenant/limits';
 import { redisCounters } from '../../lib/tenant/limits-redis';
-import { lineOver } from '../../lib/tenant/limits-redis-line';
+import { redisAccess } from '../../lib/tenant/limits-redis-line';
 import { freePort, RedisServer } from '../cluster/harness/redis-server';
 import { requires } from '../helpers/requires';
 
@@ -33,30 +33,30 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
   client.on('error', () => undefined);
   clients.push(client);
   const onOutage = (isDown: boolean) => void news.push(isDown);
-  return new TenantLimits(options, redisCounters({ line: lineOver(client), prefix: 'test', onOutage }));
+  return new TenantLimits(options, redisCounters({ access: redisAccess(client), prefix: 'test', onOutage }));
 }
 
 redis.describe('limits in Redis', () => {
   it('are shared by all processes', async () => {
     const { port } = await startRedis();
     const [one, two] = [limitsAt(port), limitsAt(port)];
-    await one.enter(ACME);
-    await two.enter(ACME);
-    await one.charge(ACME, { tokens: 40, dollars: 0.25 });
-    const states = await two.enter(ACME);
+    await one.countRequest(ACME);
+    await two.countRequest(ACME);
+    await one.recordUsage(ACME, { tokens: 40, dollars: 0.25 });
+    const states = await two.countRequest(ACME);
     expect(states).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
     for (const { resetMs, windowSeconds } of states) {
       expect(resetMs).toBeLessThanOrEqual(windowSeconds * 1_000);
       expect(resetMs).toBeGreaterThan(windowSeconds * 1_000 - 10_000);
     }
-    expect(refusalOf(await one.enter(ACME))).toMatchObject({ name: 'requests' });
-    expect(await one.look(ACME)).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
+    expect(exceededLimit(await one.countRequest(ACME))).toMatchObject({ name: 'requests' });
+    expect(await one.check(ACME)).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
     expect(news).toEqual([]);
   });
 
   it('forget a tenant when its window ends', async () => {
     const { port } = await startRedis();
-    await limitsAt(port).enter(ACME);
+    await limitsAt(port).countRequest(ACME);
     const [client] = clients;
     const keys = (await client?.keys('*')) ?? [];
     expect(keys).toEqual(['test:requests:tenant:acme']);
@@ -66,22 +66,22 @@ redis.describe('limits in Redis', () => {
   it('go on in the process while Redis is away, and in Redis when it is back', async () => {
     const server = await startRedis();
     const limits = limitsAt(server.port);
-    await limits.enter(ACME);
+    await limits.countRequest(ACME);
     await server.kill9();
     await untilStatus((status) => status !== 'ready');
     // A new window of its own: nobody is refused for an outage, and nobody is let in without limit.
     const admitted = [];
-    for (let n = 0; n < 5; n++) admitted.push(refusalOf(await limits.enter(ACME)) === undefined);
+    for (let n = 0; n < 5; n++) admitted.push(exceededLimit(await limits.countRequest(ACME)) === undefined);
     expect(admitted).toEqual([true, true, true, false, false]);
     expect(news).toEqual([true]);
 
     await server.restart();
     await untilStatus((status) => status === 'ready');
     await expectSoon(async () => {
-      await limits.look(ACME);
+      await limits.check(ACME);
       expect(news).toEqual([true, false]);
     });
-    expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
+    expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
   });
 });
 
@@ -89,7 +89,7 @@ describe('a Redis that cannot be used', () => {
   it('and never was there does not keep anyone out', async () => {
     const limits = limitsAt(await freePort());
     await untilStatus((status) => status === 'reconnecting');
-    expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
+    expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
     expect(news).toEqual([true]);
   });
 
@@ -99,8 +99,8 @@ describe('a Redis that cannot be used', () => {
     await once(silent, 'listening');
     const limits = limitsAt((silent.address() as AddressInfo).port);
     const since = performance.now();
-    for (let n = 0; n < 3; n++) expect(refusalOf(await limits.enter(ACME))).toBeUndefined();
-    expect(refusalOf(await limits.enter(ACME))).toMatchObject({ name: 'requests' });
+    for (let n = 0; n < 3; n++) expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
+    expect(exceededLimit(await limits.countRequest(ACME))).toMatchObject({ name: 'requests' });
     expect(performance.now() - since).toBeLessThan(950);
     expect(news).toEqual([true]);
     for (const socket of sockets) socket.destroy();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { refusalOf, type Tenant, type TenantLimitOptions, TenantLimits } from '../../lib/tenant/limits';
+import { exceededLimit, type Tenant, type TenantLimitOptions, TenantLimits } from '../../lib/tenant/limits';
 import { memoryCounters } from '../../lib/tenant/limits-counter';
 
 const ACME: Tenant = { key: 'tenant:acme', name: 'acme' };
@@ -13,7 +13,7 @@ function limitsOf(options: TenantLimitOptions): TenantLimits {
 }
 
 async function refusedBy(limits: TenantLimits, tenant = ACME) {
-  return refusalOf(await limits.enter(tenant));
+  return exceededLimit(await limits.countRequest(tenant));
 }
 
 describe('limits of a tenant', () => {
@@ -21,7 +21,7 @@ describe('limits of a tenant', () => {
     const limits = limitsOf({ rpm: 2 });
     expect(await refusedBy(limits)).toBeUndefined();
     jest.advanceTimersByTime(20_000);
-    expect(await limits.enter(ACME)).toEqual([
+    expect(await limits.countRequest(ACME)).toEqual([
       { name: 'requests', windowSeconds: 60, limit: 2, remaining: 0, resetMs: 40_000, refuses: false },
     ]);
     expect(await refusedBy(limits)).toMatchObject({ name: 'requests', remaining: 0, resetMs: 40_000 });
@@ -31,7 +31,7 @@ describe('limits of a tenant', () => {
 
   it('are each tenant’s own', async () => {
     const limits = limitsOf({ rpm: 1 });
-    await limits.enter(ACME);
+    await limits.countRequest(ACME);
     expect(await refusedBy(limits)).toBeDefined();
     expect(await refusedBy(limits, OTHER)).toBeUndefined();
   });
@@ -39,7 +39,7 @@ describe('limits of a tenant', () => {
   it('do not lengthen the wait of those who keep knocking', async () => {
     const limits = limitsOf({ rpm: 1 });
     for (let second = 0; second < 60; second++) {
-      await limits.enter(ACME);
+      await limits.countRequest(ACME);
       jest.advanceTimersByTime(1_000);
     }
     expect(await refusedBy(limits)).toBeUndefined();
@@ -47,11 +47,11 @@ describe('limits of a tenant', () => {
 
   it('admit by tokens while any are left, though the last call overdraws them', async () => {
     const limits = limitsOf({ tpm: 1_000 });
-    await limits.charge(ACME, { tokens: 999, dollars: 0 });
-    expect(await limits.enter(ACME)).toMatchObject([{ name: 'tokens', remaining: 1, refuses: false }]);
-    await limits.charge(ACME, { tokens: 5_000, dollars: 0 });
+    await limits.recordUsage(ACME, { tokens: 999, dollars: 0 });
+    expect(await limits.countRequest(ACME)).toMatchObject([{ name: 'tokens', remaining: 1, refuses: false }]);
+    await limits.recordUsage(ACME, { tokens: 5_000, dollars: 0 });
     expect(await refusedBy(limits)).toMatchObject({ name: 'tokens', remaining: 0, resetMs: 60_000 });
-    expect(refusalOf(await limits.look(ACME))).toMatchObject({ name: 'tokens' });
+    expect(exceededLimit(await limits.check(ACME))).toMatchObject({ name: 'tokens' });
     jest.advanceTimersByTime(60_000);
     expect(await refusedBy(limits)).toBeUndefined();
   });
@@ -60,7 +60,7 @@ describe('limits of a tenant', () => {
     const limits = limitsOf({ usdPerDay: 0.000_003 });
     for (let call = 0; call < 10; call++) {
       expect(await refusedBy(limits)).toBeUndefined();
-      await limits.charge(ACME, { tokens: 2, dollars: 0.000_000_3 });
+      await limits.recordUsage(ACME, { tokens: 2, dollars: 0.000_000_3 });
     }
     expect(await refusedBy(limits)).toMatchObject({ name: 'dollars', resetMs: 86_400_000 });
     jest.advanceTimersByTime(86_400_000);
@@ -69,17 +69,17 @@ describe('limits of a tenant', () => {
 
   it('name the refusal that lasts longest', async () => {
     const limits = limitsOf({ rpm: 1, usdPerDay: 1 });
-    await limits.enter(ACME);
-    await limits.charge(ACME, { tokens: 0, dollars: 1 });
+    await limits.countRequest(ACME);
+    await limits.recordUsage(ACME, { tokens: 0, dollars: 1 });
     expect(await refusedBy(limits)).toMatchObject({ name: 'dollars' });
   });
 
   it('can differ by tenant, and be none for some', async () => {
     const rpm = (tenant: string | undefined) => (tenant === 'acme' ? 1 : undefined);
     const limits = limitsOf({ rpm });
-    await limits.enter(ACME);
+    await limits.countRequest(ACME);
     expect(await refusedBy(limits)).toMatchObject({ limit: 1 });
-    expect(await limits.enter(OTHER)).toEqual([]);
+    expect(await limits.countRequest(OTHER)).toEqual([]);
   });
 
   it('of 0 let nobody in', async () => {
@@ -88,24 +88,25 @@ describe('limits of a tenant', () => {
   });
 
   it('that are no number are told as what they are', async () => {
-    await expect(limitsOf({ tpm: () => Number.NaN }).enter(ACME)).rejects.toThrow(
+    await expect(limitsOf({ tpm: () => Number.NaN }).countRequest(ACME)).rejects.toThrow(
       'tpm(tenant): expected a finite number of at least 0 or undefined, got NaN',
     );
-    await expect(limitsOf({ rpm: () => -1 }).enter(ACME)).rejects.toThrow('rpm(tenant)');
+    await expect(limitsOf({ rpm: () => -1 }).countRequest(ACME)).rejects.toThrow('rpm(tenant)');
   });
 
   it('ignore a use that is no count', async () => {
     const limits = limitsOf({ tpm: 10, usdPerDay: 1 });
-    for (const use of [Number.NaN, -5, Infinity]) await limits.charge(ACME, { tokens: use, dollars: use });
-    expect(await limits.look(ACME)).toMatchObject([{ remaining: 10 }, { remaining: 1 }]);
+    for (const use of [Number.NaN, -5, Infinity])
+      await limits.recordUsage(ACME, { tokens: use, dollars: use });
+    expect(await limits.check(ACME)).toMatchObject([{ remaining: 10 }, { remaining: 1 }]);
   });
 
   it('leave no timer behind when the windows have ended', async () => {
     const limits = limitsOf({ rpm: 1, tpm: 1, usdPerDay: 1 });
     for (let tenant = 0; tenant < 500; tenant++) {
       const each = { key: `tenant:${tenant}`, name: `${tenant}` };
-      await limits.enter(each);
-      await limits.charge(each, { tokens: 3, dollars: 0.1 });
+      await limits.countRequest(each);
+      await limits.recordUsage(each, { tokens: 3, dollars: 0.1 });
     }
     expect(jest.getTimerCount()).toBe(1_500);
     jest.advanceTimersByTime(86_400_000);

@@ -135,7 +135,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     const isEmbedding = isObject(body) && 'input' in body && !('messages' in body);
     const call = this.#calls.prepare(isEmbedding ? 'embeddings' : 'chat', body, options, new LinkedAbort());
     const { planner, router } = this.#registry.routes;
-    return router.explain(planner.survey(call).plan, performance.now());
+    return router.explain(planner.tryPlan(call).plan, performance.now());
   }
 
   /** A snapshot of the balancer's state. */
@@ -214,14 +214,14 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #createCluster(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
     return new Cluster(options, {
       onMode: (mode, members, reason) => this.#events.clusterModeChanged(mode, members, reason),
-      onRoom: () => this.#queue.wake(),
+      onCapacity: () => this.#queue.wake(),
     });
   }
 
   #admissionError(priority: Priority, tenant: string): AiBalancerError | undefined {
     if (this.#queue.size === 0) return undefined;
     const open = this.#registry.endpoints.filter(({ weight }) => weight > 0);
-    return this.#queue.refusal({
+    return this.#queue.shedError({
       poolKey: `guard ${this.#registry.routes.generation} ${open.map(({ name }) => name).join(',')}`,
       resources: [...new Set(open.map(({ quota }) => quota))],
       priority,

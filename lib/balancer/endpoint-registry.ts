@@ -2,7 +2,7 @@ import type { AxiosInstance } from 'axios';
 import type { Call } from '../call/call';
 import type { RouteReport } from '../call/report';
 import type { Cluster } from '../cluster/cluster';
-import { ClusterNews } from '../cluster/health-reports/health-reports';
+import { HealthReports } from '../cluster/health-reports/health-reports';
 import { DEFAULTS } from '../config/defaults';
 import type { ResolvedConfig } from '../config/options';
 import { applyHealthReport } from '../endpoint/apply-health-report';
@@ -36,7 +36,7 @@ interface CachedTransport {
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
   readonly #limiterStore: LimiterStore;
-  readonly #news: ClusterNews | undefined;
+  readonly #news: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #transports = new Map<string, CachedTransport>();
   readonly #affinity = new Affinity();
@@ -131,8 +131,8 @@ export class EndpointRegistry {
     return existing ?? new Endpoint(parts);
   }
 
-  #createHealthReports({ news: healthReports, claims }: Cluster): ClusterNews {
-    return new ClusterNews(healthReports, claims, (item, desk) => {
+  #createHealthReports({ healthChannel: healthReports, lock: claims }: Cluster): HealthReports {
+    return new HealthReports(healthReports, claims, (item, desk) => {
       applyHealthReport(item, desk, {
         endpoint: (name) => this.#endpoints.get(name),
         quota: (name) => this.#quotas.get(name),

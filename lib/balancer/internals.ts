@@ -2,7 +2,7 @@ import type { AICall } from '../call/ai-call';
 import type { Operation } from '../call/body';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, Priority } from '../call/context';
-import type { SideStore } from '../cluster/redis/shared-store';
+import type { SharedStore } from '../cluster/redis/shared-store';
 import type { AiBalancerError } from '../errors';
 import type { Answer } from './call-outcome';
 
@@ -26,5 +26,5 @@ export interface BalancerInternals {
   /** The guard's store stopped answering, or answers again. */
   reportStoreState(guard: string, isDown: boolean, error: unknown): void;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */
-  readonly sharedStore: SideStore | undefined;
+  readonly sharedStore: SharedStore | undefined;
 }

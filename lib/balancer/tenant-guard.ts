@@ -6,7 +6,7 @@ import { GuardedRequest } from '../tenant/guarded-request';
 import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
-import { lineOver } from '../tenant/limits-redis-line';
+import { redisAccess } from '../tenant/limits-redis-line';
 import type { Balancer } from './balancer';
 import { INTERNALS } from './internals';
 import { type RequestState, requestState } from './request-ai';
@@ -73,11 +73,11 @@ export class TenantGuard {
 /** The guard's own Redis, else the cluster's, else this process alone. */
 function createCounters(balancer: Balancer, { redis, name }: CheckedGuardOptions): Counters {
   const store = balancer[INTERNALS].sharedStore;
-  const line = redis ? lineOver(redis) : store;
+  const line = redis ? redisAccess(redis) : store;
   if (line === undefined) return memoryCounters();
   const prefix = redis || !store ? 'ai-balancer' : store.prefix;
   return redisCounters({
-    line,
+    access: line,
     prefix: `${prefix}:guard:${name}`,
     onOutage: (isDown, error) => balancer[INTERNALS].reportStoreState(name, isDown, error),
   });

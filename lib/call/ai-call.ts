@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { RouteReport } from './report';
 
-export interface Served<T> {
+export interface AnswerWithRoute<T> {
   readonly data: T;
   readonly route: RouteReport;
 }
@@ -9,7 +9,7 @@ export interface Served<T> {
 /** A running call: a promise of the answer, with more for those who want it. */
 export interface AICall<T> extends Promise<T> {
   /** The answer and how the call was served. */
-  withRoute(): Promise<Served<T>>;
+  withRoute(): Promise<AnswerWithRoute<T>>;
   /**
    * Streams only: sends the answer as server-sent events, headers and keep-alive comments already while waiting for
    * the first token; an error after the headers is sent as an event. Resolves when the response has ended.
@@ -39,7 +39,7 @@ export abstract class Outcome<T> {
     return this.#route as RouteReport;
   }
 
-  resolve({ data, route }: Served<T>): void {
+  resolve({ data, route }: AnswerWithRoute<T>): void {
     this.#route = route;
     this.#resolve?.(data);
   }
@@ -71,7 +71,7 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
     outcome.connect(this, settle.resolve, settle.reject);
   }
 
-  withRoute(): Promise<Served<T>> {
+  withRoute(): Promise<AnswerWithRoute<T>> {
     const served = this.then((data) => ({ data, route: this.#outcome.route }));
     served.catch(ignore);
     return served;

@@ -32,7 +32,7 @@ export class AbortListeners {
   }
 
   /** Tells all, once; one that leaves meanwhile is not told. */
-  tell(): void {
+  notify(): void {
     for (;;) {
       const next = this.#first ?? this.#others?.values().next().value;
       if (next === undefined) return;

@@ -30,7 +30,7 @@ export interface Call {
 }
 
 /** The most it may produce, as far as anything tells. */
-export function mostOutput({ maxOutputTokens, expectedOutputTokens }: Call): number {
+export function maxOutputOf({ maxOutputTokens, expectedOutputTokens }: Call): number {
   return maxOutputTokens ?? expectedOutputTokens;
 }
 
@@ -42,6 +42,6 @@ export function remainingMs(call: Call, now: number): number {
 const STREAM_WAIT_MS = 60_000;
 
 /** The latest time for an attempt to begin, on the clock of performance.now(). */
-export function startBy(call: Call): number {
+export function latestStartAt(call: Call): number {
   return Number.isFinite(call.deadlineAt) ? call.deadlineAt : call.startedAt + STREAM_WAIT_MS;
 }

@@ -2,35 +2,35 @@ import { isObject } from '../util/is-object';
 import type { ChatBody, EmbeddingBody } from './body';
 import {
   array,
+  boolean,
   type Check,
   checkFields,
-  count,
-  finite,
-  isText,
+  fieldError,
+  finiteNumber,
+  isNonEmptyString,
+  nonEmptyString,
   object,
   orNull,
+  positiveInteger,
   rule,
-  text,
-  trueOrFalse,
-  wrong,
 } from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
 
 const CHAT_FIELDS: readonly (readonly [string, Check])[] = [
-  ['model', text],
-  ['stream', orNull(trueOrFalse)],
+  ['model', nonEmptyString],
+  ['stream', orNull(boolean)],
   ['stream_options', orNull(object)],
-  ['max_tokens', orNull(count)],
-  ['max_completion_tokens', orNull(count)],
-  ['n', orNull(count)],
-  ['temperature', orNull(finite)],
+  ['max_tokens', orNull(positiveInteger)],
+  ['max_completion_tokens', orNull(positiveInteger)],
+  ['n', orNull(positiveInteger)],
+  ['temperature', orNull(finiteNumber)],
   ['tools', orNull(array)],
   ['response_format', orNull(object)],
 ];
 
 const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
-  ['dimensions', orNull(count)],
+  ['dimensions', orNull(positiveInteger)],
   [
     'encoding_format',
     orNull(rule("'float' or 'base64'", (value) => value === 'float' || value === 'base64')),
@@ -43,10 +43,10 @@ const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
  */
 export function checkChatBody(body: unknown): asserts body is ChatBody {
-  if (!isObject(body)) throw wrong('body', 'an OpenAI chat request', body);
+  if (!isObject(body)) throw fieldError('body', 'an OpenAI chat request', body);
   const { messages } = body;
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw wrong('messages', 'an array with at least one message', messages);
+    throw fieldError('messages', 'an array with at least one message', messages);
   }
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
   checkFields(body, CHAT_FIELDS);
@@ -58,29 +58,29 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
  */
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
-  if (!isObject(body)) throw wrong('body', 'an OpenAI embeddings request', body);
-  if (!isText(body.model) || body.model === 'auto') {
-    throw wrong('model', "a model's name, not 'auto': vectors of two models do not mix", body.model);
+  if (!isObject(body)) throw fieldError('body', 'an OpenAI embeddings request', body);
+  if (!isNonEmptyString(body.model) || body.model === 'auto') {
+    throw fieldError('model', "a model's name, not 'auto': vectors of two models do not mix", body.model);
   }
   if (!isInput(body.input)) {
-    throw wrong('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);
+    throw fieldError('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);
   }
   checkFields(body, EMBEDDING_FIELDS);
 }
 
 function checkMessage(message: unknown, index: number): void {
-  if (!isObject(message)) throw wrong(`messages[${index}]`, 'an object with a role', message);
-  if (!isText(message.role)) throw wrong(`messages[${index}].role`, 'a string', message.role);
+  if (!isObject(message)) throw fieldError(`messages[${index}]`, 'an object with a role', message);
+  if (!isNonEmptyString(message.role)) throw fieldError(`messages[${index}].role`, 'a string', message.role);
   const { content } = message;
   if (content === undefined || content === null || typeof content === 'string' || Array.isArray(content))
     return;
-  throw wrong(`messages[${index}].content`, 'a string, an array of parts, or null', content);
+  throw fieldError(`messages[${index}].content`, 'a string, an array of parts, or null', content);
 }
 
 function isInput(input: unknown): boolean {
-  if (isText(input)) return true;
+  if (isNonEmptyString(input)) return true;
   if (!Array.isArray(input) || input.length === 0) return false;
-  if (typeof input[0] === 'string') return input.every(isText);
+  if (typeof input[0] === 'string') return input.every(isNonEmptyString);
   if (Array.isArray(input[0]))
     return input.every((ids) => Array.isArray(ids) && ids.length > 0 && ids.every(isTokenId));
   return input.every(isTokenId);

@@ -1,16 +1,16 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 import {
+  boolean,
   type Check,
   checkFields,
-  finiteAbove0,
-  finiteFrom0,
+  fieldError,
+  fraction,
+  nonEmptyString,
+  nonEmptyStrings,
+  nonNegativeNumber,
+  positiveNumber,
   rule,
-  share,
-  text,
-  texts,
-  trueOrFalse,
-  wrong,
 } from './checks';
 import type { CallOptions, RequestContext } from './context';
 import { didYouMean } from './did-you-mean';
@@ -30,30 +30,30 @@ const priority = rule(
 const type = rule("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
 const fallbacks = rule(
   'false or an array of model names',
-  (value) => value === false || texts(value) === undefined,
+  (value) => value === false || nonEmptyStrings(value) === undefined,
 );
 
 const CONTEXT: Readonly<Record<keyof RequestContext, Check>> = {
   requestId: label,
   type,
   priority,
-  maxLatencyMs: finiteAbove0,
-  maxCostPer1k: finiteFrom0,
-  minQuality: share,
-  estimatedTokens: finiteFrom0,
-  estimatedOutputTokens: finiteFrom0,
+  maxLatencyMs: positiveNumber,
+  maxCostPer1k: nonNegativeNumber,
+  minQuality: fraction,
+  estimatedTokens: nonNegativeNumber,
+  estimatedOutputTokens: nonNegativeNumber,
   tenant: label,
   session: label,
-  tags: texts,
+  tags: nonEmptyStrings,
 };
 
 const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
   ...CONTEXT,
   signal: rule('an AbortSignal', isAbortSignal),
-  timeoutMs: finiteAbove0,
+  timeoutMs: positiveNumber,
   fallbacks,
-  hedge: trueOrFalse,
-  endpoint: text,
+  hedge: boolean,
+  endpoint: nonEmptyString,
   idempotencyKey: label,
 };
 
@@ -67,7 +67,7 @@ const OPTION_FIELDS = Object.entries(OPTIONS);
  */
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
   if (options === undefined) return;
-  if (!isObject(options)) throw wrong('options', 'an object', options);
+  if (!isObject(options)) throw fieldError('options', 'an object', options);
   checkNames(options, OPTIONS);
   checkFields(options, OPTION_FIELDS);
 }
@@ -78,7 +78,7 @@ export function checkCallOptions(options: unknown): asserts options is CallOptio
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault, or an unknown one.
  */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
-  if (!isObject(context)) throw wrong('context', 'an object', context);
+  if (!isObject(context)) throw fieldError('context', 'an object', context);
   checkNames(context, CONTEXT);
   checkFields(context, CONTEXT_FIELDS);
 }

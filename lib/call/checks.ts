@@ -4,27 +4,27 @@ import { isObject } from '../util/is-object';
 /** A check of one value: undefined where it is right, else what was expected. */
 export type Check = (value: unknown) => string | undefined;
 
-export const finiteAbove0 = rule('a finite number above 0', (value) => isFiniteNumber(value) && value > 0);
-export const finiteFrom0 = rule(
+export const positiveNumber = rule('a finite number above 0', (value) => isFiniteNumber(value) && value > 0);
+export const nonNegativeNumber = rule(
   'a finite number of at least 0',
   (value) => isFiniteNumber(value) && value >= 0,
 );
-export const finite = rule('a finite number', isFiniteNumber);
-export const count = rule(
+export const finiteNumber = rule('a finite number', isFiniteNumber);
+export const positiveInteger = rule(
   'a whole number of at least 1',
   (value) => Number.isSafeInteger(value) && (value as number) >= 1,
 );
-export const share = rule(
+export const fraction = rule(
   'a number from 0 to 1',
   (value) => isFiniteNumber(value) && value >= 0 && value <= 1,
 );
-export const trueOrFalse = rule('true or false', (value) => typeof value === 'boolean');
+export const boolean = rule('true or false', (value) => typeof value === 'boolean');
 export const object = rule('an object', isObject);
 export const array = rule('an array', Array.isArray);
-export const text = rule('a string that is not empty', isText);
-export const texts = rule(
+export const nonEmptyString = rule('a string that is not empty', isNonEmptyString);
+export const nonEmptyStrings = rule(
   'an array of strings that are not empty',
-  (value) => Array.isArray(value) && value.every(isText),
+  (value) => Array.isArray(value) && value.every(isNonEmptyString),
 );
 
 export function rule(expected: string, test: (value: unknown) => boolean): Check {
@@ -45,16 +45,16 @@ export function checkFields(
     const value = fields[field];
     if (value === undefined) continue;
     const expected = check(value);
-    if (expected !== undefined) throw wrong(field, expected, value);
+    if (expected !== undefined) throw fieldError(field, expected, value);
   }
 }
 
 /** The error for a field. Texts are not quoted: they may be a prompt. */
-export function wrong(field: string, expected: string, value: unknown): Error {
+export function fieldError(field: string, expected: string, value: unknown): Error {
   return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
 }
 
-export function isText(value: unknown): value is string {
+export function isNonEmptyString(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 

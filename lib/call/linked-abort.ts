@@ -41,7 +41,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    this.tell();
+    this.notify();
   }
 
   /** Removes the listeners from the followed signals, which may outlive the call. */
@@ -58,7 +58,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
 /** All calls that follow one signal of the app share one listener: Node warns of a leak from the eleventh on. */
 class Followers extends AbortListeners {
   handleEvent(): void {
-    this.tell();
+    this.notify();
   }
 }
 

@@ -14,7 +14,7 @@ export interface PrepareParts {
 }
 
 /** What a call may need besides. Copied one by one: contexts of one shape are a quarter of the size. */
-const NEEDS = [
+const OPTIONAL_FIELDS = [
   'maxLatencyMs',
   'maxCostPer1k',
   'minQuality',
@@ -39,8 +39,8 @@ export function prepareCall(
   const model = body.model === undefined || body.model === 'auto' ? undefined : body.model;
   const promptTokens = promptTokensOf(body, options, parts);
   const { maxOutput } = outputLimits(body);
-  const learnt = (): number => parts.expectedOutput.expect(model ?? '', context.tenant, maxOutput);
-  const expected = operation === 'embeddings' ? 0 : (options.estimatedOutputTokens ?? learnt());
+  const learned = (): number => parts.expectedOutput.expect(model ?? '', context.tenant, maxOutput);
+  const expected = operation === 'embeddings' ? 0 : (options.estimatedOutputTokens ?? learned());
   const startedAt = performance.now();
   const total = stream ? Infinity : parts.totalMs[operation];
   const limit = Math.min(options.timeoutMs ?? Infinity, context.maxLatencyMs ?? Infinity, total);
@@ -74,8 +74,8 @@ function contextOf(
     type: options.type ?? (operation === 'embeddings' ? 'embedding' : classify(body, request)),
     priority: options.priority ?? 3,
   };
-  for (const need of NEEDS) {
-    if (options[need] !== undefined) Object.assign(context, { [need]: options[need] });
+  for (const field of OPTIONAL_FIELDS) {
+    if (options[field] !== undefined) Object.assign(context, { [field]: options[field] });
   }
   return context;
 }

@@ -1,9 +1,9 @@
 import { BoundedMap } from '../util/bounded-map';
 
 /** Before anything is learnt. Real chat traffic has a mean of some 200 output tokens and a long tail. */
-const FIRST_GUESS = 300;
+const DEFAULT_OUTPUT_TOKENS = 300;
 /** A mean over all samples at first, over about the last twenty later on. */
-const LEAST_GAIN = 0.05;
+const MIN_GAIN = 0.05;
 const MAX_ENTRIES = 10_000;
 
 interface Estimate {
@@ -30,14 +30,14 @@ export class ExpectedOutput {
   expect(model: string, tenant: string | undefined, maxOutput = Infinity): number {
     const known =
       this.#estimates.touch(keyOf(model, tenant)) ?? this.#estimates.touch(keyOf(model, undefined));
-    const expected = Math.max(1, Math.ceil(known?.tokens ?? FIRST_GUESS));
+    const expected = Math.max(1, Math.ceil(known?.tokens ?? DEFAULT_OUTPUT_TOKENS));
     return maxOutput < expected ? maxOutput : expected;
   }
 
   #learn(key: string, outputTokens: number): void {
     const old = this.#estimates.get(key) ?? { samples: 0, tokens: 0 };
     const samples = old.samples + 1;
-    const gain = Math.max(LEAST_GAIN, 1 / samples);
+    const gain = Math.max(MIN_GAIN, 1 / samples);
     this.#estimates.set(key, { samples, tokens: old.tokens + gain * (outputTokens - old.tokens) });
   }
 }

@@ -11,7 +11,7 @@ const WAV_BYTES_PER_SECOND = 48_000;
 const COMPRESSED_BYTES_PER_SECOND = 4000;
 /** A page of a document is some 30 kB and some 1,500 tokens. */
 const FILE_BYTES_PER_TOKEN = 20;
-const FILE_LEAST = 1500;
+const MIN_FILE_TOKENS = 1500;
 
 /** The tokens of one part of a message's content. Pictures and sound count by what they are, not by their base64. */
 export function partTokens(part: unknown, meter: TextMeter): number {
@@ -50,12 +50,12 @@ export function textTokens(text: unknown, meter: TextMeter): number {
 
 function audioTokens(audio: unknown): number {
   if (!isObject(audio)) return 0;
-  const pace = audio.format === 'wav' ? WAV_BYTES_PER_SECOND : COMPRESSED_BYTES_PER_SECOND;
-  return (base64Bytes(audio.data) / pace) * AUDIO_TOKENS_PER_SECOND;
+  const bytesPerSecond = audio.format === 'wav' ? WAV_BYTES_PER_SECOND : COMPRESSED_BYTES_PER_SECOND;
+  return (base64Bytes(audio.data) / bytesPerSecond) * AUDIO_TOKENS_PER_SECOND;
 }
 
 function fileTokens(file: unknown): number {
-  return Math.max(FILE_LEAST, isObject(file) ? base64Bytes(file.file_data) / FILE_BYTES_PER_TOKEN : 0);
+  return Math.max(MIN_FILE_TOKENS, isObject(file) ? base64Bytes(file.file_data) / FILE_BYTES_PER_TOKEN : 0);
 }
 
 function base64Bytes(data: unknown): number {

@@ -1,13 +1,13 @@
 import { estimateTokenCount } from 'tokenx';
 
 /** Texts up to this many characters are read in whole. */
-const READ_WHOLE = 4096;
+const MAX_UNSAMPLED_CHARS = 4096;
 /** Longer ones are sampled in slices spread evenly. */
 const SLICES = 16;
 const SLICE = 512;
 /** After so many characters of one body the rest is told from a few characters of each text. */
 const BODY_BUDGET = 32_768;
-const GLANCE = 64;
+const GLANCE_CHARS = 64;
 
 /**
  * tokenx leaves room below the true count in places; a reservation that is too small is a 429, one that is too large is
@@ -21,13 +21,13 @@ const LONGEST_TOKEN = 16;
  * Characters a token where tokenx's own figures are too high, against o200k: letters mixed with digits (keys, hashes,
  * base64), digits (a group of three, and the space before it), capitals, emoji, and scripts it takes for English.
  */
-const ASCII_FIGURES = [
+const ASCII_LANGUAGE_CONFIGS = [
   { pattern: /^\d+$/, averageCharsPerToken: 2 },
   { pattern: /^(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9]{8,}$/, averageCharsPerToken: 1.4 },
   { pattern: /^[A-Z]{4,}$/, averageCharsPerToken: 4 },
 ];
-const FIGURES = [
-  ...ASCII_FIGURES,
+const LANGUAGE_CONFIGS = [
+  ...ASCII_LANGUAGE_CONFIGS,
   { pattern: /[ąćęłńśźżěščřůďťňğışőű]/i, averageCharsPerToken: 2 },
   { pattern: /[\u0400-\u04ff]/, averageCharsPerToken: 3 },
   { pattern: /[\u0590-\u06ff\u0900-\u0dff]/, averageCharsPerToken: 2 },
@@ -41,10 +41,10 @@ export class TextMeter {
 
   tokens(text: string): number {
     if (text === '') return 0;
-    if (this.#budget <= 0) return glance(text);
-    const read = text.length <= READ_WHOLE ? text : sample(text);
+    if (this.#budget <= 0) return roughTokens(text);
+    const read = text.length <= MAX_UNSAMPLED_CHARS ? text : sample(text);
     this.#budget -= read.length;
-    const languageConfigs = /[^\0-\x7f]/.test(read) ? FIGURES : ASCII_FIGURES;
+    const languageConfigs = /[^\0-\x7f]/.test(read) ? LANGUAGE_CONFIGS : ASCII_LANGUAGE_CONFIGS;
     const tokens = estimateTokenCount(read, { languageConfigs }) * (text.length / read.length) * SAFETY;
     return Math.max(tokens, text.length / LONGEST_TOKEN);
   }
@@ -62,8 +62,8 @@ function sample(text: string): string {
 }
 
 /** A token for each 3 ASCII characters and each other one: above the true count in any common language. */
-function glance(text: string): number {
-  const stride = Math.ceil(text.length / GLANCE);
+function roughTokens(text: string): number {
+  const stride = Math.ceil(text.length / GLANCE_CHARS);
   let tokens = 0;
   for (let index = 0; index < text.length; index += stride) {
     tokens += text.charCodeAt(index) < 128 ? 1 / 3 : 1;

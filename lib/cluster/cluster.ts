@@ -1,54 +1,54 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { DayAccounts } from './day-limit/shared-day-limits';
-import type { Claims, NewsChannel } from './health-reports/ports';
-import { RedisClaims } from './health-reports/redis-lock';
-import { RedisNews } from './health-reports/redis-pubsub';
+import { SharedDayLimits } from './day-limit/shared-day-limits';
+import type { DistributedLock, PubSubChannel } from './health-reports/ports';
+import { RedisLock } from './health-reports/redis-lock';
+import { RedisPubSub } from './health-reports/redis-pubsub';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
-import { type ReservoirTerms, SharedReservoir } from './quota-lease/bottleneck-reservoir';
+import { BottleneckReservoir, type ReservoirTerms } from './quota-lease/bottleneck-reservoir';
 import { commonTerms } from './quota-lease/lease-terms';
-import { ledgerKey } from './quota-lease/ledger-key';
-import type { LeaseView } from './quota-lease/local-view';
-import { LeaseAccount } from './quota-lease/shared-quota';
-import { type Beat, GONE_AFTER_MS } from './redis/members';
+import { limiterKey } from './quota-lease/ledger-key';
+import type { LeasedBucket } from './quota-lease/local-view';
+import { SharedQuota } from './quota-lease/shared-quota';
+import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
 import { type LinkState, RedisLink } from './redis/redis-link';
-import type { SideStore } from './redis/shared-store';
+import type { SharedStore } from './redis/shared-store';
 
 export interface ClusterListeners {
   /** Told how quotas are kept from now on, and why it changed. Must not throw. */
   onMode(mode: ClusterMode, members: number, reason?: string): void;
   /** Something that was waited for may have become free. */
-  onRoom(): void;
+  onCapacity(): void;
 }
 
-interface Open {
-  readonly account: LeaseAccount;
-  readonly view: LeaseView;
-  own: { readonly limit: number; readonly depthMs: number };
+interface OpenQuota {
+  readonly quota: SharedQuota;
+  readonly bucket: LeasedBucket;
+  ownTerms: { readonly limit: number; readonly depthMs: number };
 }
 
 /** The terms of the accounts of one member, as it says them to the others. */
-type Said = Record<string, [limit: number, depthMs: number, shownMs: number]>;
+type MemberTerms = Record<string, [limit: number, depthMs: number, observedMs: number]>;
 
 /** The processes that share one Redis: their quotas, their news, and what happens while Redis is away. */
 export class Cluster {
   readonly id = randomBytes(6).toString('base64url');
-  readonly news: NewsChannel;
-  readonly claims: Claims;
+  readonly healthChannel: PubSubChannel;
+  readonly lock: DistributedLock;
   /** For counts that are no quotas. */
-  readonly store: SideStore;
+  readonly store: SharedStore;
   /** The limits a day. */
-  readonly days: DayAccounts;
+  readonly dayLimits: SharedDayLimits;
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
-  readonly #accounts = new Map<string, Open>();
+  readonly #quotas = new Map<string, OpenQuota>();
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
   #members = 1;
   #upSince = -Infinity;
-  #said: readonly Said[] = [];
-  #saidNow = '';
+  #memberTerms: readonly MemberTerms[] = [];
+  #publishedTerms = '';
   #onReady: (() => void)[] = [];
 
   constructor(options: Required<ClusterOptions>, listeners: ClusterListeners) {
@@ -59,15 +59,15 @@ export class Cluster {
       redis: options.redis,
       prefix: options.prefix,
       id: this.id,
-      initialLevels: (id) => this.#accounts.get(id)?.account.initialLevel(),
-      says: () => this.#says(),
-      onState: (state, reason) => this.#linked(state, reason),
-      onBeat: (beat) => this.#beat(beat),
+      initialLevels: (id) => this.#quotas.get(id)?.quota.initialLevel(),
+      memberState: () => this.#encodeOwnTerms(),
+      onState: (state, reason) => this.#handleLinkState(state, reason),
+      onHeartbeat: (beat) => this.#handleHeartbeat(beat),
     });
-    this.news = new RedisNews(this.#link, `${options.prefix}:{news}`, this.id);
-    this.claims = new RedisClaims(this.#link, `${options.prefix}:{claim}`, this.id);
-    this.store = storeOf(this.#link, options.prefix);
-    this.days = new DayAccounts(this.#link, options.prefix, this.id, () => listeners.onRoom());
+    this.healthChannel = new RedisPubSub(this.#link, `${options.prefix}:{health}`, this.id);
+    this.lock = new RedisLock(this.#link, `${options.prefix}:{lock}`, this.id);
+    this.store = createSharedStore(this.#link, options.prefix);
+    this.dayLimits = new SharedDayLimits(this.#link, options.prefix, this.id, () => listeners.onCapacity());
   }
 
   get mode(): ClusterMode {
@@ -80,48 +80,48 @@ export class Cluster {
   }
 
   /** An account for a view. One that is already open under that name is closed. */
-  open(name: string, view: LeaseView, own: { limit: number; depthMs: number }): LeaseAccount {
-    const id = ledgerKey(this.#prefix, name);
-    this.#accounts.get(id)?.account.close();
-    const terms = { ...own, shownMs: 0 };
-    let held: ReservoirTerms;
-    let reservoir: SharedReservoir | undefined;
-    const use = <T>(ask: (shared: SharedReservoir) => Promise<T>): Promise<T> =>
-      this.#link.ask((connection) => {
-        reservoir ??= new SharedReservoir(connection, id, held);
-        return ask(reservoir);
+  open(name: string, bucket: LeasedBucket, ownTerms: { limit: number; depthMs: number }): SharedQuota {
+    const id = limiterKey(this.#prefix, name);
+    this.#quotas.get(id)?.quota.close();
+    const terms = { ...ownTerms, observedMs: 0 };
+    let reservoirTerms: ReservoirTerms;
+    let reservoir: BottleneckReservoir | undefined;
+    const withReservoir = <T>(command: (shared: BottleneckReservoir) => Promise<T>): Promise<T> =>
+      this.#link.run((connection) => {
+        reservoir ??= new BottleneckReservoir(connection, id, reservoirTerms);
+        return command(reservoir);
       }, reservoir?.isOpen !== true);
-    const account = new LeaseAccount(
-      view,
+    const quota = new SharedQuota(
+      bucket,
       {
-        take: (units) => use((shared) => shared.take(units)),
+        take: (units) => withReservoir((shared) => shared.take(units)),
         configure: (next) => {
-          held = next;
-          return use((shared) => shared.configure(next));
+          reservoirTerms = next;
+          return withReservoir((shared) => shared.configure(next));
         },
-        level: () => use((shared) => shared.level()),
+        level: () => withReservoir((shared) => shared.level()),
         close: () => {
           reservoir?.close();
-          if (this.#accounts.get(id)?.account === account) this.#accounts.delete(id);
+          if (this.#quotas.get(id)?.quota === quota) this.#quotas.delete(id);
         },
       },
       terms,
-      () => this.#listeners.onRoom(),
+      () => this.#listeners.onCapacity(),
     );
-    this.#accounts.set(id, { account, view, own });
-    account.configure(terms, this.#members);
-    account.setMode(this.#mode, performance.now());
-    this.#link.tell();
-    return account;
+    this.#quotas.set(id, { quota, bucket, ownTerms });
+    quota.configure(terms, this.#members);
+    quota.setMode(this.#mode, performance.now());
+    this.#link.publishMemberState();
+    return quota;
   }
 
   /** The limit of an open account has changed. */
-  configure(name: string, own: { limit: number; depthMs: number }): void {
-    const open = this.#accounts.get(ledgerKey(this.#prefix, name));
-    if (!open) return;
-    open.own = own;
-    this.#agree();
-    this.#link.tell();
+  configure(name: string, ownTerms: { limit: number; depthMs: number }): void {
+    const openQuota = this.#quotas.get(limiterKey(this.#prefix, name));
+    if (!openQuota) return;
+    openQuota.ownTerms = ownTerms;
+    this.#applyCommonTerms();
+    this.#link.publishMemberState();
   }
 
   setOnOutage(onOutage: OutageMode): void {
@@ -137,79 +137,80 @@ export class Cluster {
   }
 
   async close(): Promise<void> {
-    for (const { account } of this.#accounts.values()) account.close();
-    this.#accounts.clear();
-    this.days.close();
+    for (const { quota } of this.#quotas.values()) quota.close();
+    this.#quotas.clear();
+    this.dayLimits.close();
     for (const resolve of this.#onReady.splice(0)) resolve();
     await this.#link.close();
   }
 
-  #linked(state: LinkState, reason: string | undefined): void {
+  #handleLinkState(state: LinkState, reason: string | undefined): void {
     if (state === 'connecting') return;
     if (state === 'up') this.#upSince = performance.now();
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
-    const waiting = this.#onReady.splice(0);
-    if (waiting.length > 0) void this.#firstAnswers().then(() => waiting.forEach((resolve) => resolve()));
+    const readyResolvers = this.#onReady.splice(0);
+    if (readyResolvers.length > 0)
+      void this.#whenQuotasReady().then(() => readyResolvers.forEach((resolve) => resolve()));
   }
 
   /** Every ledger has told its level, or Redis is away again. */
-  async #firstAnswers(): Promise<void> {
-    const answers = [...this.#accounts.values()].map(({ account }) => account.answered);
-    await Promise.all([...answers, this.days.answered()]);
+  async #whenQuotasReady(): Promise<void> {
+    const quotasReady = [...this.#quotas.values()].map(({ quota }) => quota.ready);
+    await Promise.all([...quotasReady, this.dayLimits.ready()]);
   }
 
   #setMode(mode: ClusterMode, reason?: string): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
     const now = performance.now();
-    for (const { account } of this.#accounts.values()) account.setMode(mode, now);
-    this.days.setMode(mode);
+    for (const { quota } of this.#quotas.values()) quota.setMode(mode, now);
+    this.dayLimits.setMode(mode);
     this.#listeners.onMode(mode, this.#members, reason);
-    this.#listeners.onRoom();
+    this.#listeners.onCapacity();
   }
 
-  #beat({ count, said }: Beat): void {
+  #handleHeartbeat({ count, states }: HeartbeatReply): void {
     // A Redis that has lost everything hears of the others within seconds: until then they count as they did.
-    const isRecent = this.#mode !== 'shared' || performance.now() - this.#upSince < GONE_AFTER_MS;
+    const isRecent = this.#mode !== 'shared' || performance.now() - this.#upSince < MEMBER_TIMEOUT_MS;
     const members = isRecent ? Math.max(count, this.#members) : count;
-    const hasChanged = said !== undefined || members !== this.#members;
+    const hasChanged = states !== undefined || members !== this.#members;
     this.#members = members;
-    this.days.setMembers(members);
-    if (said) this.#said = said.map(parse).filter((terms) => terms !== undefined);
-    if (hasChanged || this.#saidNow !== this.#says()) this.#agree();
+    this.dayLimits.setMembers(members);
+    if (states) this.#memberTerms = states.map(parseTerms).filter((terms) => terms !== undefined);
+    if (hasChanged || this.#publishedTerms !== this.#encodeOwnTerms()) this.#applyCommonTerms();
   }
 
   /** Every account on the terms that all members can bear. */
-  #agree(): void {
-    this.#saidNow = this.#says();
-    for (const [id, { account, view, own }] of this.#accounts) {
-      const others = this.#said.flatMap((said) => {
-        const terms = said[id];
+  #applyCommonTerms(): void {
+    this.#publishedTerms = this.#encodeOwnTerms();
+    for (const [id, { quota, bucket, ownTerms }] of this.#quotas) {
+      const others = this.#memberTerms.flatMap((stated) => {
+        const terms = stated[id];
         if (!terms) return [];
-        const [limit, depthMs, shownMs] = terms;
-        return limit > 0 && depthMs > 0 ? [{ limit, depthMs, shownMs }] : [];
+        const [limit, depthMs, observedMs] = terms;
+        return limit > 0 && depthMs > 0 ? [{ limit, depthMs, observedMs }] : [];
       });
-      const terms = commonTerms([...others, { ...own, shownMs: view.observedDepthMs }]);
-      account.configure(terms, this.#members);
+      const terms = commonTerms([...others, { ...ownTerms, observedMs: bucket.observedDepthMs }]);
+      quota.configure(terms, this.#members);
     }
   }
 
-  #says(): string {
-    const said: Said = {};
-    for (const [id, { view, own }] of this.#accounts) {
-      said[id] = [own.limit, own.depthMs, Math.round(view.observedDepthMs)];
+  #encodeOwnTerms(): string {
+    const terms: MemberTerms = {};
+    for (const [id, { bucket, ownTerms }] of this.#quotas) {
+      terms[id] = [ownTerms.limit, ownTerms.depthMs, Math.round(bucket.observedDepthMs)];
     }
-    return JSON.stringify(said);
+    return JSON.stringify(terms);
   }
 }
 
-function storeOf(link: RedisLink, prefix: string): SideStore {
+function createSharedStore(link: RedisLink, prefix: string): SharedStore {
   return {
     prefix,
     get state() {
       return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
     },
-    ask: (question) => link.askInTime(question),
+    run: (command) => link.runWithTimeout(command),
   };
 }
 
@@ -220,13 +221,13 @@ export function isSameCluster(a: ClusterOptions | undefined, b: ClusterOptions |
 }
 
 /** What another member has said, which may be of another version, or no member of ours. */
-function parse(text: string): Said | undefined {
+function parseTerms(text: string): MemberTerms | undefined {
   try {
-    const said: unknown = JSON.parse(text);
-    if (typeof said !== 'object' || said === null) return undefined;
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed !== 'object' || parsed === null) return undefined;
     const isTerms = (terms: unknown): boolean =>
       Array.isArray(terms) && terms.length === 3 && terms.every((part) => Number.isFinite(part) && part >= 0);
-    return Object.values(said).every(isTerms) ? (said as Said) : undefined;
+    return Object.values(parsed).every(isTerms) ? (parsed as MemberTerms) : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { HeardNews, NewsDesk } from '../cluster/health-reports/health-reports';
+import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
 import type { Quota } from '../quota/quota';
 import type { Endpoint } from './endpoint';
 
@@ -9,8 +9,12 @@ export interface ReportTargets {
 }
 
 /** Brings what another process tells to the endpoint or the quotas it is about. What is not configured here is ignored. */
-export function applyHealthReport(report: HeardNews, reports: NewsDesk, targets: ReportTargets): void {
-  const { item } = report;
+export function applyHealthReport(
+  report: ReceivedReport,
+  reports: HealthReportBus,
+  targets: ReportTargets,
+): void {
+  const { report: item } = report;
   const endpoint = targets.endpoint(item.endpoint);
   if (item.kind !== 'quota') {
     endpoint?.applyReport(report);
@@ -26,9 +30,9 @@ export function applyHealthReport(report: HeardNews, reports: NewsDesk, targets:
 }
 
 /** Milliseconds for which it now rests on that word; 0 where nothing changes. */
-function coolDownQuota(quota: Quota, { from, leftMs }: HeardNews, reports: NewsDesk): number {
+function coolDownQuota(quota: Quota, { from, leftMs }: ReceivedReport, reports: HealthReportBus): number {
   const now = performance.now();
-  const until = reports.restsOf(quota.name).take(from, leftMs, quota.cooldownUntil);
+  const until = reports.cooldownReports(quota.name).accept(from, leftMs, quota.cooldownUntil);
   if (until === undefined) return 0;
   // As for refusals of our own: the next one that names no time rests it for longer.
   if (quota.cooldownUntil <= now) quota.refusals++;

@@ -1,7 +1,7 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { HeardNews, NewsDesk } from '../cluster/health-reports/health-reports';
-import type { RestingClass } from '../cluster/health-reports/message';
+import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
+import type { CooldownClass } from '../cluster/health-reports/message';
 import type { FailureClass, FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import { AverageLatency } from '../health/average-latency';
@@ -51,7 +51,7 @@ export interface EndpointParts {
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
   /** Where there are other processes to tell and to hear. Read once, at the start. */
-  readonly healthReports?: NewsDesk | undefined;
+  readonly healthReports?: HealthReportBus | undefined;
 }
 
 /** One attempt's hold on an endpoint. */
@@ -101,7 +101,7 @@ export class Endpoint {
         this.#stateChanged('closed');
       },
     };
-    const acquireProbeLock = parts.healthReports?.turnOf(name, () => this.#parts.listeners.onCapacity());
+    const acquireProbeLock = parts.healthReports?.probeLock(name, () => this.#parts.listeners.onCapacity());
     this.breaker = new Breaker(name, parts.breaker, listeners, Math.random, acquireProbeLock);
     this.#healthReporter = parts.healthReports && new HealthReporter(this, parts.healthReports);
   }
@@ -181,17 +181,17 @@ export class Endpoint {
   }
 
   /** Takes over what another process tells of this endpoint, as far as it is believed. */
-  applyReport(report: HeardNews): void {
+  applyReport(report: ReceivedReport): void {
     this.#healthReporter?.applyReport(report);
   }
 
   /** Whether calls of our own have shown otherwise since. */
-  isStaleReport(report: HeardNews): boolean {
+  isStaleReport(report: ReceivedReport): boolean {
     return this.#healthReporter?.isStale(report) ?? false;
   }
 
   /** @internal */
-  coolDownOnReport(failure: RestingClass, until: number): void {
+  coolDownOnReport(failure: CooldownClass, until: number): void {
     this.#cooldownUntil = Math.max(this.#cooldownUntil, until);
     this.#notifyCooldown(failure, until - performance.now());
   }

@@ -1,7 +1,7 @@
-import type { HeardNews, NewsDesk } from '../cluster/health-reports/health-reports';
-import { RESTING_CLASSES, type RestingClass } from '../cluster/health-reports/message';
-import { BreakerHearsay } from '../cluster/health-reports/peer-breaker-reports';
-import { RestHearsay } from '../cluster/health-reports/peer-cooldown-reports';
+import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
+import { COOLDOWN_CLASSES, type CooldownClass } from '../cluster/health-reports/message';
+import { PeerBreakerReports } from '../cluster/health-reports/peer-breaker-reports';
+import { PeerCooldownReports } from '../cluster/health-reports/peer-cooldown-reports';
 import type { FailureClass } from '../failure/classes';
 import type { Breaker, BreakerCause } from '../health/breaker';
 import type { Quota } from '../quota/quota';
@@ -17,7 +17,7 @@ export interface ReportedEndpoint {
   /** The end of its own rest, on the clock of performance.now(). */
   readonly ownCooldownUntil: number;
   /** Rests it until then, on another's word. */
-  coolDownOnReport(failure: RestingClass, until: number): void;
+  coolDownOnReport(failure: CooldownClass, until: number): void;
 }
 
 /**
@@ -26,9 +26,9 @@ export interface ReportedEndpoint {
  */
 export class HealthReporter {
   readonly #endpoint: ReportedEndpoint;
-  readonly #reports: NewsDesk;
-  readonly #breaker = new BreakerHearsay();
-  readonly #cooldownReports = new RestHearsay();
+  readonly #reports: HealthReportBus;
+  readonly #breaker = new PeerBreakerReports();
+  readonly #cooldownReports = new PeerCooldownReports();
   /** The last that is known of its breaker, on Redis's clock. */
   #knownAt = -Infinity;
   /** When the latest call that was served began, on the clock of performance.now(). */
@@ -36,7 +36,7 @@ export class HealthReporter {
   #resetAt = -Infinity;
   #reportedQuotaCooldownUntil = 0;
 
-  constructor(endpoint: ReportedEndpoint, reports: NewsDesk) {
+  constructor(endpoint: ReportedEndpoint, reports: HealthReportBus) {
     this.#endpoint = endpoint;
     this.#reports = reports;
   }
@@ -45,14 +45,14 @@ export class HealthReporter {
     if (cause !== 'shown') return;
     this.#breaker.reportOpened();
     this.#updateKnownAt();
-    this.#reports.tell({ kind: 'opened', endpoint: this.#endpoint.name, cooldownMs: openMs, stepMs });
+    this.#reports.publish({ kind: 'opened', endpoint: this.#endpoint.name, cooldownMs: openMs, stepMs });
   }
 
   reportClosed(cause: BreakerCause): void {
     if (cause !== 'shown') return;
     this.#breaker.recovered();
     this.#updateKnownAt();
-    this.#reports.tell({ kind: 'closed', endpoint: this.#endpoint.name });
+    this.#reports.publish({ kind: 'closed', endpoint: this.#endpoint.name });
   }
 
   recordFailure(): void {
@@ -64,14 +64,14 @@ export class HealthReporter {
     if (startedAt > this.#lastServedAt) this.#lastServedAt = startedAt;
     this.#breaker.recordSuccess(startedAt);
     this.#cooldownReports.served(startedAt);
-    for (const { name } of this.#endpoint.quotas) this.#reports.restsOf(name).served(startedAt);
+    for (const { name } of this.#endpoint.quotas) this.#reports.cooldownReports(name).served(startedAt);
   }
 
   reportCooldown(failure: FailureClass, cooldownMs: number): void {
     this.#cooldownReports.forget();
-    const resting = RESTING_CLASSES.find((known) => known === failure);
+    const resting = COOLDOWN_CLASSES.find((known) => known === failure);
     if (resting !== undefined) {
-      this.#reports.tell({
+      this.#reports.publish({
         kind: 'cooldown',
         endpoint: this.#endpoint.name,
         class: resting,
@@ -84,10 +84,10 @@ export class HealthReporter {
   reportQuotaCooldown(now: number): void {
     const { name, quotas } = this.#endpoint;
     const until = Math.max(...quotas.map(({ cooldownUntil }) => cooldownUntil));
-    for (const quota of quotas) this.#reports.restsOf(quota.name).forget();
+    for (const quota of quotas) this.#reports.cooldownReports(quota.name).forget();
     if (until <= this.#reportedQuotaCooldownUntil + MIN_EXTENSION_MS) return;
     this.#reportedQuotaCooldownUntil = until;
-    this.#reports.tell({
+    this.#reports.publish({
       kind: 'quota',
       endpoint: name,
       quotas: quotas.map((quota) => quota.name),
@@ -99,43 +99,43 @@ export class HealthReporter {
   reset(): void {
     this.#breaker.forget();
     this.#cooldownReports.forget();
-    for (const { name } of this.#endpoint.quotas) this.#reports.restsOf(name).forget();
+    for (const { name } of this.#endpoint.quotas) this.#reports.cooldownReports(name).forget();
     this.#reportedQuotaCooldownUntil = 0;
     this.#resetAt = performance.now();
     this.#updateKnownAt();
   }
 
   /** Takes news of this endpoint over, as far as it is believed. */
-  applyReport(report: HeardNews): void {
+  applyReport(report: ReceivedReport): void {
     if (this.isStale(report)) return;
-    const { item, leftMs } = report;
+    const { report: item, leftMs } = report;
     if (item.kind === 'opened') this.#applyOpened(report, leftMs, item.stepMs);
     else if (item.kind === 'closed') this.#applyClosed(report);
     else if (item.kind === 'cooldown') this.#applyCooldown(report, item.class);
   }
 
   /** Whether the endpoint has served a call since, or was freed by hand since. */
-  isStale({ localAt, item }: HeardNews): boolean {
+  isStale({ localAt, report: item }: ReceivedReport): boolean {
     if (localAt <= this.#resetAt) return true;
     return item.kind !== 'closed' && localAt < this.#lastServedAt;
   }
 
-  #applyOpened({ from, at }: HeardNews, leftMs: number, stepMs: number): void {
+  #applyOpened({ from, at }: ReceivedReport, leftMs: number, stepMs: number): void {
     if (at <= this.#knownAt || !this.#breaker.believesOpening(from)) return;
     if (!this.#endpoint.breaker.openOnReport(leftMs, stepMs)) return;
     this.#knownAt = at;
-    this.#breaker.openingTaken(from);
+    this.#breaker.acceptOpening(from);
   }
 
-  #applyClosed({ from, at }: HeardNews): void {
+  #applyClosed({ from, at }: ReceivedReport): void {
     if (at <= this.#knownAt || !this.#breaker.believesRecovery(from)) return;
     if (!this.#endpoint.breaker.closeOnReport()) return;
     this.#knownAt = at;
-    this.#breaker.recoveryTaken(from);
+    this.#breaker.acceptRecovery(from);
   }
 
-  #applyCooldown({ from, leftMs }: HeardNews, failure: RestingClass): void {
-    const until = this.#cooldownReports.take(from, leftMs, this.#endpoint.ownCooldownUntil);
+  #applyCooldown({ from, leftMs }: ReceivedReport, failure: CooldownClass): void {
+    const until = this.#cooldownReports.accept(from, leftMs, this.#endpoint.ownCooldownUntil);
     if (until !== undefined) this.#endpoint.coolDownOnReport(failure, until);
   }
 

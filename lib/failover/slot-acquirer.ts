@@ -1,13 +1,13 @@
-import { type Call, mostOutput, startBy } from '../call/call';
+import { type Call, latestStartAt, maxOutputOf } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
 import type { StartResult } from '../queue/queued-call';
 import { density } from '../queue/value-density';
 import { estimateQuotaCost, type Quota } from '../quota/quota';
-import { leastServiceMs } from '../routing/availability';
+import { minServiceMs } from '../routing/availability';
 import { optionsOf, type Plan } from '../routing/plan';
-import type { Pick as RouterPick } from '../routing/router';
+import type { RouterPick as RouterPick } from '../routing/router';
 import { abortedError } from './backoff';
 import { allFailedError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
@@ -35,7 +35,7 @@ export class SlotAcquirer {
       slot = this.#acquireNow(state);
       if (slot === undefined) {
         const newCall = new NewCall(caller, handlers, this.#termsOf(state));
-        this.#parts.queue.join(newCall, newCall);
+        this.#parts.queue.enqueue(newCall, newCall);
         return;
       }
     } catch (error) {
@@ -75,7 +75,7 @@ export class SlotAcquirer {
         endpoint === first || failedAt.has(endpoint.name) || !policy.hasSpareQuota(endpoint),
     });
     if (pick.kind !== 'picked') return undefined;
-    const { endpoint, charge } = pick.option;
+    const { endpoint, quotaCost: charge } = pick.option;
     if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
     const slot = endpoint.acquireSlot(call, charge, performance.now());
     if (slot.isConfirmed) return slot;
@@ -97,14 +97,14 @@ export class SlotAcquirer {
   /** Whether one in the queue comes first, although the endpoint has room. */
   #mustWait(call: Call, endpoint: Endpoint): boolean {
     const { priority, tenant = '' } = call.context;
-    const weight = density(priority, call.promptTokens, mostOutput(call));
+    const weight = density(priority, call.promptTokens, maxOutputOf(call));
     return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
   }
 
   async #wait(state: CallState): Promise<EndpointSlot> {
     const waiting = new WaitingCall(state, this.#termsOf(state), state);
     try {
-      return await this.#parts.queue.enter(waiting);
+      return await this.#parts.queue.waitForSlot(waiting);
     } finally {
       waiting.finishWaiting();
     }
@@ -167,7 +167,7 @@ export class SlotAcquirer {
   }
 
   #take({ call, recorder, failedAt }: CallState, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
-    const { endpoint, charge } = pick.option;
+    const { endpoint, quotaCost: charge } = pick.option;
     const now = performance.now();
     const retry = [...failedAt.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
     const sick = failedAt.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_FAILURE_RATE;
@@ -184,7 +184,7 @@ export class SlotAcquirer {
   ): AiBalancerError {
     if (failedAt.size > 0) return allFailedError(recorder, pick.retryAfterMs);
     if (pick.kind === 'down') return unavailableError(recorder, pick.retryAfterMs);
-    const ms = Math.max(0, Math.round(startBy(call) - performance.now()));
+    const ms = Math.max(0, Math.round(latestStartAt(call) - performance.now()));
     return new AiBalancerError('ERR_AI_SATURATED', `no quota is free within the ${ms} ms that are left`, {
       status: 503,
       retryable: true,
@@ -208,6 +208,6 @@ function waitOf(pick: RouterPick): number {
 
 /** The least that any endpoint of the plan can take. */
 function leastOf(plan: Plan, now: number): number {
-  const least = Math.min(...optionsOf(plan).map(({ endpoint }) => leastServiceMs(plan.call, endpoint, now)));
+  const least = Math.min(...optionsOf(plan).map(({ endpoint }) => minServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;
 }

@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type Call, mostOutput, startBy } from '../call/call';
+import { type Call, latestStartAt, maxOutputOf } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 import type { EndpointSlot } from '../endpoint/endpoint';
-import type { QueuedCall, QueueEnds, StartResult } from '../queue/queued-call';
+import type { QueueCallbacks, QueuedCall, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
 import { type CallState, newCallState } from './call-state';
 import type { WaitPool } from './wait-pools';
@@ -75,15 +75,15 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
   }
 
   get outputTokens(): number {
-    return mostOutput(this.call);
+    return maxOutputOf(this.call);
   }
 
-  get since(): number {
+  get waitingSince(): number {
     return this.call.startedAt;
   }
 
   get deadlineAt(): number {
-    return startBy(this.call);
+    return latestStartAt(this.call);
   }
 
   get signal(): CallSignal {
@@ -110,7 +110,7 @@ export interface AdmissionHandlers<C extends Caller> {
 }
 
 /** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
-export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueEnds<EndpointSlot> {
+export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueCallbacks<EndpointSlot> {
   readonly #handlers: AdmissionHandlers<C>;
 
   constructor(caller: C, handlers: AdmissionHandlers<C>, terms: WaitTerms) {

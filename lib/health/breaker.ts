@@ -1,4 +1,4 @@
-import type { ProbeTurn } from '../cluster/health-reports/probe-lock';
+import type { ProbeLock } from '../cluster/health-reports/probe-lock';
 import { type BreakerState, Circuit } from './circuit';
 import type { BreakerOptions } from './options';
 
@@ -52,7 +52,7 @@ export class Breaker {
   #options: BreakerOptions;
   readonly #listeners: BreakerListeners;
   readonly #random: () => number;
-  readonly #turn: ProbeTurn | undefined;
+  readonly #turn: ProbeLock | undefined;
   #consecutive = 0;
   /** The rest of the next opening, before jitter. */
   #openMs = 0;
@@ -73,7 +73,7 @@ export class Breaker {
     options: BreakerOptions,
     listeners: BreakerListeners = {},
     random: () => number = Math.random,
-    probeLock?: ProbeTurn,
+    probeLock?: ProbeLock,
   ) {
     this.#turn = probeLock;
     this.#options = options;
@@ -95,7 +95,9 @@ export class Breaker {
   /** Whether an attempt may go through now. While half-open, one probe at a time may, of all the cluster's. */
   get canEnter(): boolean {
     if (this.#isShutDown) return false;
-    return this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#isProbing && !this.#turn?.isTheirs);
+    return (
+      this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#isProbing && !this.#turn?.isHeldByPeer)
+    );
   }
 
   /** Milliseconds until a probe may go out; 0 unless open. */
@@ -200,7 +202,7 @@ export class Breaker {
   shutdown(): void {
     this.#isShutDown = true;
     this.#epoch++;
-    this.#turn?.end();
+    this.#turn?.release();
     this.#circuit.shutdown();
   }
 
@@ -220,12 +222,12 @@ export class Breaker {
   }
 
   get #isProbeSent(): boolean {
-    return this.#isProbing && !this.#isProbeUnsent && !this.#turn?.isAsking;
+    return this.#isProbing && !this.#isProbeUnsent && !this.#turn?.isAcquiring;
   }
 
-  async #acquireProbeLock(probeLock: ProbeTurn, probeMs: number): Promise<boolean> {
+  async #acquireProbeLock(probeLock: ProbeLock, probeMs: number): Promise<boolean> {
     const epoch = this.#epoch;
-    const isOurs = await probeLock.take(probeMs);
+    const isOurs = await probeLock.acquire(probeMs);
     // What has closed meanwhile may be asked like any other.
     if (epoch !== this.#epoch) return this.#isClosed;
     if (isOurs) return true;
@@ -295,7 +297,7 @@ export class Breaker {
     this.#isProbeUnsent = false;
     notify(cause);
     // The turn goes back after the news of what the probe has shown went out: who has the next one knows.
-    this.#turn?.end();
+    this.#turn?.release();
   }
 
   #replaceCircuit(): void {

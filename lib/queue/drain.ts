@@ -7,10 +7,10 @@ import { before } from './value-density';
 /** Fruitless tries a pool may make beyond its heads, where they hold nothing new. */
 const SPARE_TRIES = 4;
 /** Calls that one drain starts or turns away, at most: a drain never blocks the event loop for long. */
-const MOST_LEAVING = 512;
+const MAX_REMOVALS = 512;
 
 /** What becomes of the calls that a drain takes from the queue. */
-export interface DrainEnds<Slot> {
+export interface DrainCallbacks<Slot> {
   started(entry: PooledEntry<Slot>, slot: Slot): void;
   /** Without an error it was told to leave while it tried to start. */
   failed(entry: PooledEntry<Slot>, error: Error | undefined): void;
@@ -25,34 +25,34 @@ export interface DrainEnds<Slot> {
  */
 export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
-  readonly #ends: DrainEnds<Slot>;
+  readonly #callbacks: DrainCallbacks<Slot>;
   readonly #lanes = new IndexedHeap<'inDrain', Lane<Slot>>('inDrain', before);
-  readonly #aside: PooledEntry<Slot>[] = [];
-  #leaving = 0;
+  readonly #skipped: PooledEntry<Slot>[] = [];
+  #removals = 0;
   #nextAt = Infinity;
   #rank = -Infinity;
-  #metHeld = false;
+  #hasMetHeld = false;
 
   readonly #isHeld = (resource: Resource): boolean => {
-    const held = (this.#pools.on(resource)?.heldBy ?? -Infinity) >= this.#rank;
-    if (held) this.#metHeld = true;
+    const held = (this.#pools.contestedResource(resource)?.heldBy ?? -Infinity) >= this.#rank;
+    if (held) this.#hasMetHeld = true;
     return held;
   };
 
-  constructor(pools: Pools<Slot>, ends: DrainEnds<Slot>) {
+  constructor(pools: Pools<Slot>, ends: DrainCallbacks<Slot>) {
     this.#pools = pools;
-    this.#ends = ends;
+    this.#callbacks = ends;
   }
 
   /** Starts what can start; returns when the next call could, on the scale of `performance.now()`. */
   run(now: number): number {
     this.#begin();
     for (let lane = this.#lanes.first; lane !== undefined; lane = this.#lanes.first) {
-      if (this.#leaving >= MOST_LEAVING) {
+      if (this.#removals >= MAX_REMOVALS) {
         this.#nextAt = now;
         break;
       }
-      if (!this.#tryHead(lane, now) || !lane.place()) this.#lanes.remove(lane);
+      if (!this.#tryHead(lane, now) || !lane.updateRank()) this.#lanes.remove(lane);
       else this.#lanes.update(lane);
     }
     this.#end();
@@ -60,56 +60,60 @@ export class Drain<Slot> {
   }
 
   #begin(): void {
-    this.#leaving = 0;
+    this.#removals = 0;
     this.#nextAt = Infinity;
-    for (const contested of this.#pools.contested()) contested.heldBy = -Infinity;
+    for (const contested of this.#pools.contestedResources()) contested.heldBy = -Infinity;
     for (const pool of this.#pools.values()) {
       pool.spareTries = SPARE_TRIES;
       pool.opensAt = Infinity;
       for (const lane of pool.lanes) {
         if (lane === undefined) continue;
-        lane.ceiling = Infinity;
-        if (lane.place()) this.#lanes.add(lane);
+        lane.maxRank = Infinity;
+        if (lane.updateRank()) this.#lanes.add(lane);
       }
     }
   }
 
   #end(): void {
     this.#lanes.clear();
-    for (const entry of this.#aside) {
-      if (entry.state !== 'gone') entry.pool?.lane(entry.call.priority).turns.putBack(entry);
+    for (const entry of this.#skipped) {
+      if (entry.state !== 'gone') entry.pool?.lane(entry.call.priority).fairness.putBack(entry);
     }
-    this.#aside.length = 0;
+    this.#skipped.length = 0;
   }
 
   /** False when the lane has had its say in this drain. */
   #tryHead(lane: Lane<Slot>, now: number): boolean {
     const { pool } = lane;
-    const entry = lane.turns.next;
+    const entry = lane.fairness.next;
     if (entry === undefined || pool.isAllHeld(lane.rank)) return false;
-    const isFirst = lane.ceiling === Infinity;
+    const isFirst = lane.maxRank === Infinity;
     if (!isFirst && pool.spareTries <= 0) return false;
 
-    const result = this.#ask(entry, lane.rank);
+    const result = this.#tryEntry(entry, lane.rank);
     if (result.kind === 'started') {
       pool.opensAt = 0;
-      this.#leaving += 1;
-      this.#ends.started(entry, result.slot);
-    } else if (result.kind === 'hopeless' || entry.isLeaving) {
-      this.#leaving += 1;
-      this.#ends.failed(entry, result.kind === 'hopeless' ? result.error : undefined);
-    } else if (!this.#metHeld && Number.isFinite(result.waitMs) && now + result.waitMs > entry.lastStartAt) {
-      this.#leaving += 1;
-      this.#ends.tooLate(entry, result.waitMs);
+      this.#removals += 1;
+      this.#callbacks.started(entry, result.slot);
+    } else if (result.kind === 'hopeless' || entry.hasRemovalError) {
+      this.#removals += 1;
+      this.#callbacks.failed(entry, result.kind === 'hopeless' ? result.error : undefined);
+    } else if (
+      !this.#hasMetHeld &&
+      Number.isFinite(result.waitMs) &&
+      now + result.waitMs > entry.latestStartAt
+    ) {
+      this.#removals += 1;
+      this.#callbacks.tooLate(entry, result.waitMs);
     } else {
       this.#block(lane, entry, result, isFirst, now);
     }
     return true;
   }
 
-  #ask(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
+  #tryEntry(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
     this.#rank = rank;
-    this.#metHeld = false;
+    this.#hasMetHeld = false;
     entry.state = 'starting';
     const result = tryStart(entry, this.#isHeld);
     entry.state = 'waiting';
@@ -121,12 +125,12 @@ export class Drain<Slot> {
     const opensAt = now + Math.max(0, result.waitMs);
     this.#nextAt = Math.min(this.#nextAt, opensAt);
     pool.opensAt = Math.min(pool.opensAt, opensAt);
-    const contested = result.on && this.#pools.on(result.on);
+    const contested = result.on && this.#pools.contestedResource(result.on);
     if (contested !== undefined && contested.heldBy < lane.rank) contested.heldBy = lane.rank;
     else if (!isFirst) pool.spareTries -= 1;
-    lane.ceiling = lane.rank;
-    lane.turns.setAside(entry);
-    this.#aside.push(entry);
+    lane.maxRank = lane.rank;
+    lane.fairness.setAside(entry);
+    this.#skipped.push(entry);
   }
 }
 

@@ -1,7 +1,7 @@
 import { AiBalancerError } from '../errors';
 
 /** Refuses a call that no quota can serve in time. The wait is told only where it is known. */
-export function saturated(why: string, waitMs: number): AiBalancerError {
+export function saturatedError(why: string, waitMs: number): AiBalancerError {
   const known = Number.isFinite(waitMs);
   const retryAfterMs = Math.max(1, Math.ceil(waitMs));
   return new AiBalancerError(
@@ -15,13 +15,13 @@ export function saturated(why: string, waitMs: number): AiBalancerError {
   );
 }
 
-export function deadlinePassed(): AiBalancerError {
+export function queueDeadlineError(): AiBalancerError {
   return new AiBalancerError('ERR_AI_DEADLINE', 'The deadline passed in the wait queue', {
     status: 504,
     retryable: true,
   });
 }
 
-export function callerLeft(): AiBalancerError {
+export function queueAbortedError(): AiBalancerError {
   return new AiBalancerError('ERR_AI_ABORTED', 'The caller left the wait queue', { status: 499 });
 }

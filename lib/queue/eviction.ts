@@ -3,31 +3,31 @@ import { type HeapItem, IndexedHeap } from './heap';
 import type { PooledEntry } from './pool';
 import { before, DENSITY_BUCKETS } from './value-density';
 
-interface Group<Slot> extends HeapItem<'inLargest'> {
+interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** The least dense first; of equals the last to come. */
   readonly calls: IndexedHeap<'inCrowd', PooledEntry<Slot>>;
 }
 
 /** All who wait with one priority, grouped by tenant. */
-class Rank<Slot> {
-  readonly groups = new Map<string, Group<Slot>>();
-  readonly largest = new IndexedHeap<'inLargest', Group<Slot>>('inLargest', larger);
+class PriorityLevel<Slot> {
+  readonly groups = new Map<string, TenantGroup<Slot>>();
+  readonly largest = new IndexedHeap<'inLargest', TenantGroup<Slot>>('inLargest', larger);
   readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
   /** No bucket beyond this one has calls; found exactly only when asked. */
-  #worst = -1;
+  #maxBucket = -1;
   size = 0;
 
   count(bucket: number, by: 1 | -1): void {
     this.#perBucket[bucket] = (this.#perBucket[bucket] as number) + by;
     this.size += by;
-    if (bucket > this.#worst) this.#worst = bucket;
+    if (bucket > this.#maxBucket) this.#maxBucket = bucket;
   }
 
   /** The bucket of the least dense call; -1 when nobody waits. */
-  get leastDense(): number {
-    while (this.#worst >= 0 && !this.#perBucket[this.#worst]) this.#worst -= 1;
-    return this.#worst;
+  get leastDenseBucket(): number {
+    while (this.#maxBucket >= 0 && !this.#perBucket[this.#maxBucket]) this.#maxBucket -= 1;
+    return this.#maxBucket;
   }
 }
 
@@ -36,15 +36,15 @@ class Rank<Slot> {
  * waiting gives up its least dense one. So a flood of small calls displaces itself, not the few calls of another
  * tenant of that priority.
  */
-export class Crowd<Slot> {
-  readonly #ranks = [1, 2, 3, 4, 5].map(() => new Rank<Slot>());
+export class EvictionPolicy<Slot> {
+  readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());
 
   get size(): number {
-    return this.#ranks.reduce((sum, { size }) => sum + size, 0);
+    return this.#levels.reduce((sum, { size }) => sum + size, 0);
   }
 
-  of(priority: Priority): number {
-    return this.#rank(priority).size;
+  sizeOf(priority: Priority): number {
+    return this.#levelOf(priority).size;
   }
 
   has(entry: PooledEntry<Slot>): boolean {
@@ -52,51 +52,51 @@ export class Crowd<Slot> {
   }
 
   add(entry: PooledEntry<Slot>): void {
-    const rank = this.#rank(entry.call.priority);
-    rank.count(entry.bucket, 1);
-    const group = rank.groups.get(entry.tenant);
+    const level = this.#levelOf(entry.call.priority);
+    level.count(entry.bucket, 1);
+    const group = level.groups.get(entry.tenant);
     if (group === undefined) {
-      const opened = {
+      const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
         calls: new IndexedHeap<'inCrowd', PooledEntry<Slot>>('inCrowd', lessDense),
       };
-      opened.calls.add(entry);
-      rank.groups.set(entry.tenant, opened);
-      rank.largest.add(opened);
+      newGroup.calls.add(entry);
+      level.groups.set(entry.tenant, newGroup);
+      level.largest.add(newGroup);
     } else {
       group.calls.add(entry);
-      rank.largest.update(group);
+      level.largest.update(group);
     }
   }
 
   remove(entry: PooledEntry<Slot>): void {
-    const rank = this.#rank(entry.call.priority);
-    const group = rank.groups.get(entry.tenant);
+    const level = this.#levelOf(entry.call.priority);
+    const group = level.groups.get(entry.tenant);
     if (!group?.calls.remove(entry)) return;
-    rank.count(entry.bucket, -1);
+    level.count(entry.bucket, -1);
     if (group.calls.size) {
-      rank.largest.update(group);
+      level.largest.update(group);
     } else {
-      rank.largest.remove(group);
-      rank.groups.delete(entry.tenant);
+      level.largest.remove(group);
+      level.groups.delete(entry.tenant);
     }
   }
 
   /** The one to leave, of those that wait. */
-  get leaver(): PooledEntry<Slot> | undefined {
-    let chosen: Rank<Slot> | undefined;
+  get victim(): PooledEntry<Slot> | undefined {
+    let chosen: PriorityLevel<Slot> | undefined;
     let bucket = -1;
-    for (const rank of this.#ranks) {
-      if (rank.leastDense <= bucket) continue;
-      bucket = rank.leastDense;
-      chosen = rank;
+    for (const level of this.#levels) {
+      if (level.leastDenseBucket <= bucket) continue;
+      bucket = level.leastDenseBucket;
+      chosen = level;
     }
     return chosen?.largest.first?.calls.first;
   }
 
-  #rank(priority: Priority): Rank<Slot> {
-    return this.#ranks[priority - 1] as Rank<Slot>;
+  #levelOf(priority: Priority): PriorityLevel<Slot> {
+    return this.#levels[priority - 1] as PriorityLevel<Slot>;
   }
 }
 
@@ -104,7 +104,7 @@ function lessDense<Slot>(a: PooledEntry<Slot>, b: PooledEntry<Slot>): boolean {
   return before(b, a);
 }
 
-function larger<Slot>(a: Group<Slot>, b: Group<Slot>): boolean {
+function larger<Slot>(a: TenantGroup<Slot>, b: TenantGroup<Slot>): boolean {
   if (a.calls.size !== b.calls.size) return a.calls.size > b.calls.size;
   return lessDense(a.calls.first as PooledEntry<Slot>, b.calls.first as PooledEntry<Slot>);
 }

@@ -1,17 +1,17 @@
 /** What lies in a heap knows its place there, so that it can leave from the middle. -1: not in that heap. */
-export type HeapItem<Place extends string> = Record<Place, number>;
+export type HeapItem<PositionField extends string> = Record<PositionField, number>;
 
 /**
  * A binary heap whose items can be removed and moved in O(log n).
  * @typeParam Place The field in which its items know their place: each heap that an item can lie in has one of its own.
  */
-export class IndexedHeap<Place extends string, T extends HeapItem<Place>> {
+export class IndexedHeap<PositionField extends string, T extends HeapItem<PositionField>> {
   #items: T[] = [];
-  readonly #place: Place;
+  readonly #positionField: PositionField;
   readonly #before: (a: T, b: T) => boolean;
 
-  constructor(place: Place, before: (a: T, b: T) => boolean) {
-    this.#place = place;
+  constructor(place: PositionField, before: (a: T, b: T) => boolean) {
+    this.#positionField = place;
     this.#before = before;
   }
 
@@ -24,25 +24,25 @@ export class IndexedHeap<Place extends string, T extends HeapItem<Place>> {
   }
 
   has(item: T): boolean {
-    return item[this.#place] >= 0;
+    return item[this.#positionField] >= 0;
   }
 
   add(item: T): void {
     // Most heaps hold one item, and an array that is pushed to makes room for seventeen.
     if (this.#items.length === 0) this.#items = [item];
     else this.#items.push(item);
-    this.#up(item, this.#items.length - 1);
+    this.#siftUp(item, this.#items.length - 1);
   }
 
   /** False when the item wasn't there. */
   remove(item: T): boolean {
-    const place: number = item[this.#place];
-    if (place < 0) return false;
+    const position: number = item[this.#positionField];
+    if (position < 0) return false;
     const last = this.#items.pop() as T;
-    this.#put(item, -1);
+    this.#setPosition(item, -1);
     if (last !== item) {
-      this.#put(last, place);
-      this.#items[place] = last;
+      this.#setPosition(last, position);
+      this.#items[position] = last;
       this.update(last);
     }
     return true;
@@ -50,54 +50,54 @@ export class IndexedHeap<Place extends string, T extends HeapItem<Place>> {
 
   /** Puts an item whose rank changed where it belongs. */
   update(item: T): void {
-    const place: number = item[this.#place];
-    if (!this.#up(item, place)) this.#down(item, place);
+    const position: number = item[this.#positionField];
+    if (!this.#siftUp(item, position)) this.#siftDown(item, position);
   }
 
   clear(): void {
-    for (const item of this.#items) this.#put(item, -1);
+    for (const item of this.#items) this.#setPosition(item, -1);
     this.#items.length = 0;
   }
 
-  #up(item: T, from: number): boolean {
+  #siftUp(item: T, from: number): boolean {
     const items = this.#items;
-    let place = from;
-    while (place > 0) {
-      const above = (place - 1) >> 1;
-      const other = items[above] as T;
-      if (!this.#before(item, other)) break;
-      items[place] = other;
-      this.#put(other, place);
-      place = above;
+    let position = from;
+    while (position > 0) {
+      const parentPosition = (position - 1) >> 1;
+      const parent = items[parentPosition] as T;
+      if (!this.#before(item, parent)) break;
+      items[position] = parent;
+      this.#setPosition(parent, position);
+      position = parentPosition;
     }
-    items[place] = item;
-    this.#put(item, place);
-    return place !== from;
+    items[position] = item;
+    this.#setPosition(item, position);
+    return position !== from;
   }
 
-  #down(item: T, from: number): void {
+  #siftDown(item: T, from: number): void {
     const items = this.#items;
     const { length } = items;
-    let place = from;
+    let position = from;
     for (;;) {
-      let below = 2 * place + 1;
-      if (below >= length) break;
-      let other = items[below] as T;
-      const right = items[below + 1];
-      if (right !== undefined && this.#before(right, other)) {
-        below += 1;
-        other = right;
+      let childPosition = 2 * position + 1;
+      if (childPosition >= length) break;
+      let child = items[childPosition] as T;
+      const right = items[childPosition + 1];
+      if (right !== undefined && this.#before(right, child)) {
+        childPosition += 1;
+        child = right;
       }
-      if (!this.#before(other, item)) break;
-      items[place] = other;
-      this.#put(other, place);
-      place = below;
+      if (!this.#before(child, item)) break;
+      items[position] = child;
+      this.#setPosition(child, position);
+      position = childPosition;
     }
-    items[place] = item;
-    this.#put(item, place);
+    items[position] = item;
+    this.#setPosition(item, position);
   }
 
-  #put(item: HeapItem<Place>, place: number): void {
-    item[this.#place] = place;
+  #setPosition(item: HeapItem<PositionField>, position: number): void {
+    item[this.#positionField] = position;
   }
 }

@@ -3,10 +3,10 @@ import { Backlog } from './backlog';
 import { Entry } from './entry';
 import type { HeapItem } from './heap';
 import type { Resource } from './queued-call';
-import { Turns } from './tenant-fairness';
+import { TenantFairness } from './tenant-fairness';
 
 /** What the queue knows of one resource while calls that can use it wait. */
-export interface Contested<Slot> {
+export interface ContestedResource<Slot> {
   readonly resource: Resource;
   readonly pools: Set<Pool<Slot>>;
   /** The rank of the blocked call that holds it in this drain; -Infinity when it is free. */
@@ -22,22 +22,22 @@ export class PooledEntry<Slot> extends Entry<Slot> {
 export class Lane<Slot> implements HeapItem<'inDrain'> {
   inDrain = -1;
   readonly pool: Pool<Slot>;
-  readonly turns = new Turns<PooledEntry<Slot>>();
+  readonly fairness = new TenantFairness<PooledEntry<Slot>>();
   /** The rank in the drain that is running, noted when the lane was last placed. */
   rank = -Infinity;
   seq = 0;
   /** In this drain, the rank of its blocked call: those behind it in turn go no earlier than it does. */
-  ceiling = Infinity;
+  maxRank = Infinity;
 
   constructor(pool: Pool<Slot>) {
     this.pool = pool;
   }
 
   /** Takes the rank of its head; undefined when none is left. */
-  place(): PooledEntry<Slot> | undefined {
-    const head = this.turns.next;
+  updateRank(): PooledEntry<Slot> | undefined {
+    const head = this.fairness.next;
     if (head !== undefined) {
-      this.rank = Math.min(head.rank, this.ceiling);
+      this.rank = Math.min(head.rank, this.maxRank);
       this.seq = head.seq;
     }
     return head;
@@ -47,7 +47,7 @@ export class Lane<Slot> implements HeapItem<'inDrain'> {
 /** Calls that can use exactly the same resources. */
 export class Pool<Slot> {
   readonly key: string;
-  readonly resources: readonly Contested<Slot>[];
+  readonly resources: readonly ContestedResource<Slot>[];
   readonly backlog = new Backlog();
   readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   size = 0;
@@ -56,7 +56,7 @@ export class Pool<Slot> {
   /** Fruitless tries that the running drain may still make beyond the heads. */
   spareTries = 0;
 
-  constructor(key: string, resources: readonly Contested<Slot>[]) {
+  constructor(key: string, resources: readonly ContestedResource<Slot>[]) {
     this.key = key;
     this.resources = resources;
   }
@@ -69,13 +69,13 @@ export class Pool<Slot> {
     entry.pool = this;
     this.size += 1;
     this.backlog.add(entry.bucket, entry.tokens);
-    this.lane(entry.call.priority).turns.add(entry);
+    this.lane(entry.call.priority).fairness.add(entry);
   }
 
   remove(entry: PooledEntry<Slot>): void {
     this.size -= 1;
     this.backlog.remove(entry.bucket, entry.tokens);
-    this.lane(entry.call.priority).turns.remove(entry);
+    this.lane(entry.call.priority).fairness.remove(entry);
   }
 
   /** Whether calls of this rank or a lower one can start nowhere, because each resource is held against them. */

@@ -1,35 +1,35 @@
 import type { Priority } from '../call/context';
-import { type Contested, Pool } from './pool';
+import { type ContestedResource, Pool } from './pool';
 import type { Resource } from './queued-call';
-import { Forecast } from './wait-estimate';
+import { WaitEstimator } from './wait-estimate';
 
 /** The pools that have calls waiting, and the resources they compete for. */
 export class Pools<Slot> {
   readonly #pools = new Map<string, Pool<Slot>>();
-  readonly #contested = new Map<Resource, Contested<Slot>>();
-  readonly forecast = new Forecast<Slot>();
+  readonly #contested = new Map<Resource, ContestedResource<Slot>>();
+  readonly waitEstimator = new WaitEstimator<Slot>();
 
   values(): IterableIterator<Pool<Slot>> {
     return this.#pools.values();
   }
 
-  contested(): IterableIterator<Contested<Slot>> {
+  contestedResources(): IterableIterator<ContestedResource<Slot>> {
     return this.#contested.values();
   }
 
-  on(resource: Resource): Contested<Slot> | undefined {
+  contestedResource(resource: Resource): ContestedResource<Slot> | undefined {
     return this.#contested.get(resource);
   }
 
   /** The pool of that key, made when need be. */
-  open(key: string, resources: readonly Resource[]): Pool<Slot> {
+  getOrCreate(key: string, resources: readonly Resource[]): Pool<Slot> {
     const known = this.#pools.get(key);
     if (known !== undefined) return known;
-    const contested = resources.map((resource) => this.#contest(resource));
+    const contested = resources.map((resource) => this.#getOrAddContested(resource));
     const pool = new Pool(key, contested);
-    for (const one of contested) one.pools.add(pool);
+    for (const contestedResource of contested) contestedResource.pools.add(pool);
     this.#pools.set(key, pool);
-    this.forecast.forget();
+    this.waitEstimator.clear();
     return pool;
   }
 
@@ -46,22 +46,22 @@ export class Pools<Slot> {
   }
 
   /** Whether the queue's next call on that resource comes before a new one of this rank. */
-  comesBefore(rank: number, resource: Resource, turn?: { priority: Priority; tenant: string }): boolean {
+  comesBefore(rank: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);
     if (contested === undefined) return false;
     for (const { lanes } of contested.pools) {
       for (const lane of lanes) {
-        const head = lane?.turns.next;
+        const head = lane?.fairness.next;
         if (lane === undefined || head === undefined) continue;
         if (head.rank >= rank) return true;
-        if (turn?.priority !== head.call.priority) continue;
-        if (lane.turns.tenants > 1 || !lane.turns.has(turn.tenant)) return true;
+        if (fairness?.priority !== head.call.priority) continue;
+        if (lane.fairness.tenants > 1 || !lane.fairness.has(fairness.tenant)) return true;
       }
     }
     return false;
   }
 
-  #contest(resource: Resource): Contested<Slot> {
+  #getOrAddContested(resource: Resource): ContestedResource<Slot> {
     let contested = this.#contested.get(resource);
     if (contested === undefined) {
       contested = { resource, pools: new Set(), heldBy: -Infinity };

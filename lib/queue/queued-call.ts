@@ -22,7 +22,7 @@ export type StartResult<Slot> =
   | { readonly kind: 'hopeless'; readonly error: Error };
 
 /** Told once how a call has left the queue. Called in the midst of the queue's work: it must not call the queue. */
-export interface QueueEnds<Slot> {
+export interface QueueCallbacks<Slot> {
   /** The slot is the call's from now on. */
   started(slot: Slot): void;
   /**
@@ -46,7 +46,7 @@ export interface QueuedCall<Slot> {
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
   /** Since when it has waited, on the scale of `performance.now()`; absent for now. It may come back to the queue. */
-  readonly since?: number;
+  readonly waitingSince?: number;
   /** On the scale of `performance.now()`; Infinity for none. */
   readonly deadlineAt: number;
   /** The least the service is predicted to take, in milliseconds: a call is shed when only less is left. */

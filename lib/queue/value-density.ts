@@ -1,10 +1,10 @@
 import type { Priority } from '../call/context';
 
 /** Below this size all calls count alike: a quota spends a request on the smallest too. */
-const LEAST_TOKENS = 200;
+const MIN_TOKENS = 200;
 /** More than any model reads; keeps sums finite and densities above 0 whatever a caller claims. */
-export const MOST_TOKENS = 1e9;
-const DENSEST = 2 ** 4 / LEAST_TOKENS;
+export const MAX_TOKENS = 1e9;
+const MAX_DENSITY = 2 ** 4 / MIN_TOKENS;
 const STEPS_PER_OCTAVE = 8;
 
 /** Log-density buckets: an eighth of an octave (9 %) each, down to a priority 1 call of 800,000 tokens. */
@@ -16,12 +16,12 @@ export const DENSITY_BUCKETS = 128;
  */
 export function density(priority: Priority, promptTokens: number, outputTokens: number): number {
   const tokens = promptTokens + outputTokens;
-  return 2 ** (priority - 1) / (tokens > LEAST_TOKENS ? Math.min(tokens, MOST_TOKENS) : LEAST_TOKENS);
+  return 2 ** (priority - 1) / (tokens > MIN_TOKENS ? Math.min(tokens, MAX_TOKENS) : MIN_TOKENS);
 }
 
 /** The bucket of a density: 0 for the densest. */
 export function densityBucket(value: number): number {
-  const step = Math.floor(Math.log2(DENSEST / value) * STEPS_PER_OCTAVE);
+  const step = Math.floor(Math.log2(MAX_DENSITY / value) * STEPS_PER_OCTAVE);
   return step > 0 ? Math.min(step, DENSITY_BUCKETS - 1) : 0;
 }
 

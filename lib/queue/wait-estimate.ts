@@ -3,7 +3,7 @@ import type { Pool } from './pool';
 import type { Resource } from './queued-call';
 
 /** How long the sums over rates are kept, in milliseconds: rates follow the providers' headers. */
-const FRESH_MS = 1000;
+const RATES_TTL_MS = 1000;
 
 interface Rates {
   tokens: number;
@@ -11,53 +11,53 @@ interface Rates {
 }
 
 /** A pool that competes for resources of another, and the share of its refill that lies there. */
-interface Rival<Slot> {
+interface CompetingPool<Slot> {
   readonly pool: Pool<Slot>;
   readonly tokens: number;
   readonly requests: number;
 }
 
-interface Outlook<Slot> {
+interface PoolRates<Slot> {
   readonly at: number;
   readonly rates: Rates;
-  readonly rivals: readonly Rival<Slot>[];
+  readonly competingPools: readonly CompetingPool<Slot>[];
 }
 
 /**
  * How long the backlog keeps a call from starting: what waits in denser or equally dense calls, over the refill. A
  * rival pool counts by the share of its refill that it draws from the pool's own resources: a fluid model.
  */
-export class Forecast<Slot> {
-  #outlooks = new WeakMap<Pool<Slot>, Outlook<Slot>>();
+export class WaitEstimator<Slot> {
+  #ratesByPool = new WeakMap<Pool<Slot>, PoolRates<Slot>>();
 
   /** Pools came or went. */
-  forget(): void {
-    this.#outlooks = new WeakMap();
+  clear(): void {
+    this.#ratesByPool = new WeakMap();
   }
 
   /** Milliseconds until a call of that bucket could start; `own` is what it takes itself. Infinity when never. */
   waitMs(pool: Pool<Slot>, bucket: number, own: Load, now: number): number {
-    const { rates, rivals } = this.#outlook(pool, now);
+    const { rates, competingPools } = this.#ratesFor(pool, now);
     let { tokens, requests } = own;
-    for (const rival of rivals) {
-      if (!rival.pool.size) continue;
-      const ahead = rival.pool.backlog.ahead(bucket);
-      tokens += ahead.tokens * rival.tokens;
-      requests += ahead.requests * rival.requests;
+    for (const competing of competingPools) {
+      if (!competing.pool.size) continue;
+      const ahead = competing.pool.backlog.ahead(bucket);
+      tokens += ahead.tokens * competing.tokens;
+      requests += ahead.requests * competing.requests;
     }
-    return Math.max(time(tokens, rates.tokens), time(requests, rates.requests));
+    return Math.max(drainTimeMs(tokens, rates.tokens), drainTimeMs(requests, rates.requests));
   }
 
-  #outlook(pool: Pool<Slot>, now: number): Outlook<Slot> {
-    const known = this.#outlooks.get(pool);
-    if (known !== undefined && now - known.at < FRESH_MS && now >= known.at) return known;
-    const outlook = { at: now, rates: ratesOf(resourcesOf(pool)), rivals: rivalsOf(pool) };
-    this.#outlooks.set(pool, outlook);
-    return outlook;
+  #ratesFor(pool: Pool<Slot>, now: number): PoolRates<Slot> {
+    const known = this.#ratesByPool.get(pool);
+    if (known !== undefined && now - known.at < RATES_TTL_MS && now >= known.at) return known;
+    const poolRates = { at: now, rates: ratesOf(resourcesOf(pool)), competingPools: competingPoolsOf(pool) };
+    this.#ratesByPool.set(pool, poolRates);
+    return poolRates;
   }
 }
 
-function time(amount: number, rate: number): number {
+function drainTimeMs(amount: number, rate: number): number {
   return amount <= 0 ? 0 : amount / rate;
 }
 
@@ -74,12 +74,12 @@ function ratesOf(resources: readonly Resource[]): Rates {
   return rates;
 }
 
-function rivalsOf<Slot>(pool: Pool<Slot>): Rival<Slot>[] {
+function competingPoolsOf<Slot>(pool: Pool<Slot>): CompetingPool<Slot>[] {
   const shared = new Map<Pool<Slot>, Resource[]>();
   for (const { resource, pools } of pool.resources) {
-    for (const rival of pools) {
-      const common = shared.get(rival);
-      if (common === undefined) shared.set(rival, [resource]);
+    for (const competing of pools) {
+      const common = shared.get(competing);
+      if (common === undefined) shared.set(competing, [resource]);
       else common.push(resource);
     }
   }

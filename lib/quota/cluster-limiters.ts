@@ -6,7 +6,7 @@ export function clusterLimiters(cluster: Cluster): LimiterStore {
   return {
     open: (id, bucket, terms) => cluster.open(id, bucket, inMilliseconds(terms)),
     configure: (id, terms) => cluster.configure(id, inMilliseconds(terms)),
-    day: (id, limit) => cluster.days.open(id, limit),
+    day: (id, limit) => cluster.dayLimits.open(id, limit),
   };
 }
 

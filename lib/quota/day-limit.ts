@@ -1,5 +1,5 @@
-import { DayHours, HOUR_MS, leavesIn } from '../cluster/day-limit/hourly-counts';
-import type { Hold } from '../cluster/quota-lease/grant-request';
+import { HOUR_MS, HourlyCounts, msUntilFreed } from '../cluster/day-limit/hourly-counts';
+import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 
 /** A limit for any 24 hours. */
 export interface DayLimit {
@@ -9,7 +9,7 @@ export interface DayLimit {
   /** Milliseconds until `units` fit; Infinity when they are more than a day's limit. */
   waitMs(units: number, now: number): number;
   /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
-  take(units: number, now: number): Hold | undefined;
+  take(units: number, now: number): GrantRequest | undefined;
   /** Gives back what was taken at that time, at most what is counted. */
   put(units: number, now: number, takenAt: number): void;
   /** An attempt used more than it had taken. */
@@ -19,7 +19,7 @@ export interface DayLimit {
 
 /** In this process, on the monotonic clock. */
 export class MemoryDayLimit implements DayLimit {
-  readonly #hours = new DayHours();
+  readonly #hours = new HourlyCounts();
 
   constructor(public limit: number) {}
 
@@ -29,7 +29,7 @@ export class MemoryDayLimit implements DayLimit {
 
   waitMs(units: number, now: number): number {
     const missing = units - this.left(now);
-    return missing <= 0 ? 0 : leavesIn(missing, (hour) => this.#hours.at(hour), now);
+    return missing <= 0 ? 0 : msUntilFreed(missing, (hour) => this.#hours.at(hour), now);
   }
 
   take(units: number, now: number): undefined {
@@ -39,7 +39,7 @@ export class MemoryDayLimit implements DayLimit {
   put(units: number, now: number, takenAt: number): void {
     // What is too old has left.
     this.#hours.sum(hourOf(now));
-    this.#hours.takeBack(hourOf(takenAt), units);
+    this.#hours.subtract(hourOf(takenAt), units);
   }
 
   overdraw(units: number, now: number): void {

@@ -1,5 +1,5 @@
 import Bottleneck from 'bottleneck';
-import type { Hold } from '../cluster/quota-lease/grant-request';
+import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { startTimer, type Timer } from '../util/timers';
 import type { Bucket } from './bucket';
 import { type DayLimit, MemoryDayLimit } from './day-limit';
@@ -14,7 +14,7 @@ export interface Limiter {
   /** The next call of a queue waits for so many units: several processes may compete for them. */
   prefetch?(units: number, now: number): void;
   /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
-  reserve(units: number): Hold | undefined;
+  reserve(units: number): GrantRequest | undefined;
   /** Units that an attempt had taken are not needed. */
   refund(units: number): void;
   /** An attempt used more than it had taken. */

@@ -1,16 +1,16 @@
-import type { Hold } from '../cluster/quota-lease/grant-request';
+import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 
 /** What a taking from a quota waits for: an answer for each limit that the process could not answer for itself. */
 export class PendingGrant {
-  readonly #requests = new Map<string, Hold>();
+  readonly #requests = new Map<string, GrantRequest>();
 
-  add(dimension: string, request: Hold): void {
+  add(dimension: string, request: GrantRequest): void {
     this.#requests.set(dimension, request);
   }
 
   /** Resolves when every part has been answered: whether all of them were granted. Never rejects. */
   async waitUntilGranted(): Promise<boolean> {
-    const answers = await Promise.all([...this.#requests.values()].map(({ answered }) => answered));
+    const answers = await Promise.all([...this.#requests.values()].map(({ decision: answered }) => answered));
     return answers.every((isGranted) => isGranted);
   }
 

@@ -3,7 +3,7 @@ import type { Call } from '../call/call';
 import { BoundedMap } from '../util/bounded-map';
 
 /** Providers cache prompts from about this length on. */
-const LEAST_PROMPT_TOKENS = 1_024;
+const MIN_PROMPT_TOKENS = 1_024;
 /** So much of the prompt's beginning tells one from another. */
 const PREFIX_CHARS = 2_048;
 /** How long a provider keeps a prefix that nobody asks for. */
@@ -41,8 +41,10 @@ export class Affinity {
   ): void {
     const endpoints = this.#byKey.get(key) ?? new Map<string, Cached>();
     const calls = (endpoints.get(endpoint)?.calls ?? 0) + 1;
-    const told = cachedTokens === undefined ? 0 : Math.min(1, cachedTokens / Math.max(1, promptTokens));
-    const share = calls === 1 && cachedTokens !== undefined ? Math.max(FIRST_SHARE, told) : told;
+    const reportedShare =
+      cachedTokens === undefined ? 0 : Math.min(1, cachedTokens / Math.max(1, promptTokens));
+    const share =
+      calls === 1 && cachedTokens !== undefined ? Math.max(FIRST_SHARE, reportedShare) : reportedShare;
     endpoints.set(endpoint, { share, at: now, calls });
     this.#byKey.set(key, endpoints);
   }
@@ -53,7 +55,7 @@ export function affinityKey(call: Call): string | undefined {
   if (call.operation !== 'chat') return undefined;
   const { session } = call.context;
   if (session !== undefined) return `session ${session}`;
-  if (call.promptTokens < LEAST_PROMPT_TOKENS) return undefined;
+  if (call.promptTokens < MIN_PROMPT_TOKENS) return undefined;
   return `prefix ${hashPrefix(call.body as ChatBody)}`;
 }
 

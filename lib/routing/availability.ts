@@ -15,7 +15,7 @@ export interface Obstacle {
   readonly waitMs: number;
 }
 
-export interface RoomOptions {
+export interface AvailabilityOptions {
   readonly now: number;
   /** Endpoints that this call must not use now. */
   readonly excluded?: (endpoint: Endpoint) => boolean;
@@ -25,7 +25,7 @@ export interface RoomOptions {
 
 const WEIGHT: Obstacle = { removedBy: 'weight: taken out', kind: 'down', waitMs: Infinity };
 const TRIED: Obstacle = { removedBy: 'tried: it failed this call', kind: 'down', waitMs: Infinity };
-const PLACES: Obstacle = { removedBy: 'quota: all places are taken', kind: 'place', waitMs: Infinity };
+const AT_CAPACITY: Obstacle = { removedBy: 'quota: all places are taken', kind: 'place', waitMs: Infinity };
 const HELD: Obstacle = {
   removedBy: 'queue: kept for calls that matter more',
   kind: 'held',
@@ -38,8 +38,8 @@ const CERTAIN_SHARE = 0.5;
 /** The first thing that keeps an endpoint from starting this call now; undefined when nothing does. */
 export function obstacleOf(
   plan: Plan,
-  { endpoint, charge }: Option,
-  options: RoomOptions,
+  { endpoint, quotaCost }: Option,
+  options: AvailabilityOptions,
 ): Obstacle | undefined {
   const { now, excluded, isHeld } = options;
   if (endpoint.weight === 0) return WEIGHT;
@@ -48,23 +48,24 @@ export function obstacleOf(
   if (!breaker.canEnter) {
     return { removedBy: `breaker: ${breaker.state}`, kind: 'down', waitMs: breaker.msUntilProbe(now) };
   }
-  const rests = endpoint.cooldownUntil(now);
-  if (rests > 0) return { removedBy: 'rest: it asked us to wait', kind: 'rest', waitMs: rests - now };
+  const cooldownUntil = endpoint.cooldownUntil(now);
+  if (cooldownUntil > 0)
+    return { removedBy: 'rest: it asked us to wait', kind: 'rest', waitMs: cooldownUntil - now };
   if (isTooSlow(plan, endpoint, now)) {
     return { removedBy: 'deadline: it could not answer in time', kind: 'slow', waitMs: Infinity };
   }
-  if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return PLACES;
-  const waitMs = endpoint.quotaWaitMs(charge, now);
+  if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
+  const waitMs = endpoint.quotaWaitMs(quotaCost, now);
   if (waitMs > 0) return { removedBy: 'quota: no room now', kind: 'quota', waitMs };
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
 function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
-  return call.deadlineAt !== Infinity && leastServiceMs(call, endpoint, now) > call.deadlineAt - now;
+  return call.deadlineAt !== Infinity && minServiceMs(call, endpoint, now) > call.deadlineAt - now;
 }
 
 /** The least that an endpoint can take for a call. 0 until enough has been seen of it: a profile alone refuses nobody. */
-export function leastServiceMs(call: Call, endpoint: Endpoint, now: number): number {
+export function minServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
   return latency.hasEvidence ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;
 }

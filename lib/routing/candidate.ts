@@ -37,8 +37,8 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
   const { settings, inFlight, latency } = endpoint;
   const { call } = plan;
   const usedShare = endpoint.usedShare(now);
-  const busy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
-  const cachedShare = key === undefined || busy ? 0 : affinity.share(key, endpoint.name, now);
+  const isBusy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
+  const cachedShare = key === undefined || isBusy ? 0 : affinity.share(key, endpoint.name, now);
   return {
     name: endpoint.name,
     model: settings.model,

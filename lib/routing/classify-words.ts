@@ -6,7 +6,7 @@
 export const CODE_FENCE = /```|~~~/;
 
 /** Lines that only a program, a shell, a query or a stack trace has. */
-export const CODE_SHAPES: readonly RegExp[] = [
+export const CODE_PATTERNS: readonly RegExp[] = [
   /^\s{0,12}(?:def \w{1,60}\(|class \w{1,60}[:({ ]|import \{|from [\w.]{1,60} import |#include ?<|package \w{1,60};|using namespace )/m,
   /\b(?:function \w{1,60}\(|const \w{1,60} ?= |let \w{1,60} ?= |public (?:static|class|void) |console\.log\(|System\.out\.)/,
   /=> ?\{|\);[ \t]{0,8}$|<\/(?:div|script|body|table)>/m,
@@ -20,7 +20,7 @@ export const CODE_TOOL =
   /^(?:(?:run|exec|execute|eval)_?(?:code|command|python|shell|bash|sql|query|tests?)|code_interpreter|python|bash|shell|terminal|(?:str_replace|apply_patch|edit_file|write_file|read_file|create_file|grep|glob|git_\w{1,40}))(?:$|_|-)/i;
 
 /** Codes of everyday life, taken out before the words of programming are looked for. */
-export const OTHER_CODES = new RegExp(
+export const NON_PROGRAMMING_CODES = new RegExp(
   [
     '\\b(?:promo|promotion|promotional|coupon|discount|voucher|gift|gift ?card|referral|invite|zip|postal|post|qr|bar|area|country|',
     'dress|access|security|verification|confirmation|tracking|order|product|error|pass|pin|sms|login|reset|activation|building|door)',
@@ -34,7 +34,7 @@ export const OTHER_CODES = new RegExp(
 
 const LANGUAGES =
   '(?:python|javascript|typescript|java|kotlin|golang|php|perl|scala|haskell|elixir|bash|powershell|sql|postgres(?:ql)?|mysql|html|css|django|node\\.?js|express\\.?js|pandas|numpy|pytorch)';
-const THINGS =
+const CODE_NOUNS =
   '(?:code|codes|function|functions|script|scripts|class|classes|method|methods|program|query|queries|module|component|api|endpoint|test|tests|regex|snippet|decorator|library|package)';
 
 /** Words that speak of programming by themselves, or a programming language beside a thing made in it. */
@@ -43,8 +43,8 @@ export const CODE_WORDS = new RegExp(
     '\\b(?:source code|refactor(?:ing)?|debug(?:ging)?|stack ?trace|unit tests?|regex|regular expression|compiler?|compile error|pull request|merge conflict|',
     'code review|pseudo ?code|type ?error|null pointer|data structure|sql query|api endpoint|async/await|dockerfile|webpack|git (?:commit|rebase|merge|branch)|npm install|pip install)\\b',
     '|\\b(?:write|fix|review|explain|optimi[sz]e|implement|document|test|port|translate|convert|simplify|improve|complete) (?:me |us )?(?:a |an |the |this |my |that |some |these )?(?:\\w{1,20} ){0,2}?(?:code|function|script|class|method|algorithm|regex|program)\\b',
-    `|\\b${LANGUAGES}\\b[^.?!\\n]{0,60}\\b${THINGS}\\b`,
-    `|\\b${THINGS}\\b[^.?!\\n]{0,60}\\b${LANGUAGES}\\b`,
+    `|\\b${LANGUAGES}\\b[^.?!\\n]{0,60}\\b${CODE_NOUNS}\\b`,
+    `|\\b${CODE_NOUNS}\\b[^.?!\\n]{0,60}\\b${LANGUAGES}\\b`,
     '|\\b(?:react|vue|angular) (?:component|hook|native|app)s?\\b',
     '|\\b(?:code|function|script|program)\\b[^.?!\\n]{0,60}\\bin (?:rust|ruby|go|swift|react)\\b',
     '|\\bc\\+\\+|\\bc#|코드|프로그래밍|프로그램을? ?(?:작성|짜)|함수|디버그|디버깅|리팩터|리팩토|컴파일|스택 ?트레이스|알고리즘|정규식|정규 ?표현식|단위 ?테스트',

@@ -3,11 +3,11 @@ import type { RequestType } from '../call/context';
 import {
   ANALYSIS_WORDS,
   CODE_FENCE,
-  CODE_SHAPES,
+  CODE_PATTERNS,
   CODE_TOOL,
   CODE_WORDS,
   CODING_SYSTEM,
-  OTHER_CODES,
+  NON_PROGRAMMING_CODES,
 } from './classify-words';
 
 /** Characters read from the front and from the end of the last user message: a request stands at either. */
@@ -19,7 +19,7 @@ const SYSTEM = 500;
 const TOOLS = 64;
 /** A message this long brings a document along. An ideograph or a syllable says as much as three letters. */
 const LONG_DOCUMENT = 6000;
-const LONG_DENSE_DOCUMENT = 2500;
+const LONG_CJK_DOCUMENT = 2500;
 /** Parts of a message, and messages from the end, that are looked at. */
 const PARTS = 32;
 const MESSAGES = 50;
@@ -32,10 +32,10 @@ const MESSAGES = 50;
 export function classify(body: ChatBody | EmbeddingBody): RequestType {
   if (!('messages' in body)) return 'embedding';
   const { text, length } = lastUserText(body);
-  if (CODE_FENCE.test(text) || CODE_SHAPES.some((shape) => shape.test(text))) return 'code';
+  if (CODE_FENCE.test(text) || CODE_PATTERNS.some((pattern) => pattern.test(text))) return 'code';
   if (hasCodeTool(body.tools)) return 'code';
   // "My coupon code" is no programming.
-  if (CODE_WORDS.test(text.replace(OTHER_CODES, ' '))) return 'code';
+  if (CODE_WORDS.test(text.replace(NON_PROGRAMMING_CODES, ' '))) return 'code';
   if (ANALYSIS_WORDS.test(text) || length > documentLength(text)) return 'analysis';
   return CODING_SYSTEM.test(systemText(body)) ? 'code' : 'chat';
 }
@@ -44,7 +44,7 @@ function documentLength(text: string): number {
   const sample = text.slice(0, 200);
   let dense = 0;
   for (const character of sample) if (character >= '\u2e80') dense++;
-  return dense * 3 > sample.length ? LONG_DENSE_DOCUMENT : LONG_DOCUMENT;
+  return dense * 3 > sample.length ? LONG_CJK_DOCUMENT : LONG_DOCUMENT;
 }
 
 function lastUserText(body: ChatBody): { text: string; length: number } {
@@ -52,12 +52,12 @@ function lastUserText(body: ChatBody): { text: string; length: number } {
   const first = Math.max(0, messages.length - MESSAGES);
   for (let index = messages.length - 1; index >= first; index--) {
     const message = messages[index];
-    if (message?.role === 'user') return ends(textsOf(message.content));
+    if (message?.role === 'user') return frontAndBack(textsOf(message.content));
   }
   return { text: '', length: 0 };
 }
 
-function ends(texts: readonly string[]): { text: string; length: number } {
+function frontAndBack(texts: readonly string[]): { text: string; length: number } {
   const length = texts.reduce((sum, text) => sum + text.length, 0);
   if (length <= FRONT + BACK) return { text: texts.join('\n'), length };
   const front = texts

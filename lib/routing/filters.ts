@@ -1,5 +1,5 @@
 import type { Call } from '../call/call';
-import { neededCapabilities, type Option, windowNeed } from './plan';
+import { neededCapabilities, type Option, requiredContextTokens } from './plan';
 
 /** Removes endpoints that can't serve a call. Looks at nothing that changes from moment to moment. */
 export interface Filter {
@@ -7,25 +7,25 @@ export interface Filter {
   applies(call: Call): boolean;
   removes(call: Call, option: Option): boolean;
   /** Says why it did. Asked for only when someone wants to know. */
-  tell(call: Call, option: Option): string;
+  reason(call: Call, option: Option): string;
 }
 
 const byName: Filter = {
   applies: (call) => call.endpoint !== undefined,
   removes: (call, { endpoint }) => call.endpoint !== endpoint.name,
-  tell: () => 'endpoint: another was asked for',
+  reason: () => 'endpoint: another was asked for',
 };
 
 const byTags: Filter = {
   applies: ({ context }) => context.tags !== undefined && context.tags.length > 0,
   removes: (call, option) => missingTag(call, option) !== undefined,
-  tell: (call, option) => `tags: not tagged '${missingTag(call, option) ?? ''}'`,
+  reason: (call, option) => `tags: not tagged '${missingTag(call, option) ?? ''}'`,
 };
 
 const byQuality: Filter = {
   applies: ({ context }) => context.minQuality !== undefined,
   removes: ({ context }, { endpoint }) => endpoint.settings.quality < (context.minQuality ?? 0),
-  tell: ({ context }, { endpoint }) =>
+  reason: ({ context }, { endpoint }) =>
     `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
 };
 
@@ -33,7 +33,7 @@ const byCost: Filter = {
   applies: ({ context }) => context.maxCostPer1k !== undefined,
   // What costs an unknown amount passes no ceiling.
   removes: (call, option) => costPer1k(call, option) > (call.context.maxCostPer1k ?? Infinity),
-  tell: (call, option) =>
+  reason: (call, option) =>
     option.costUsd === undefined
       ? 'cost: no price is known'
       : `cost: ${costPer1k(call, option).toPrecision(3)} USD per 1,000 tokens is above ${call.context.maxCostPer1k ?? ''}`,
@@ -41,8 +41,8 @@ const byCost: Filter = {
 
 const bySize: Filter = {
   applies: () => true,
-  removes: (_call, { endpoint, charge }) => endpoint.exceededBy(charge) !== undefined,
-  tell: (_call, { endpoint, charge }) => {
+  removes: (_call, { endpoint, quotaCost }) => endpoint.exceededBy(quotaCost) !== undefined,
+  reason: (_call, { endpoint, quotaCost: charge }) => {
     const exceeded = endpoint.exceededBy(charge);
     return exceeded
       ? `quota: ${exceeded.units} tokens are more than its ${exceeded.allowed} ${exceeded.limit}`
@@ -51,9 +51,9 @@ const bySize: Filter = {
 };
 
 /** Applied after the others: where no window fits but the estimate may be wrong, the largest is tried. */
-export const WINDOW: Pick<Filter, 'tell'> = {
-  tell: (call, { endpoint }) =>
-    `context window: ${endpoint.settings.contextWindow} is below ${windowNeed(call)}`,
+export const WINDOW: Pick<Filter, 'reason'> = {
+  reason: (call, { endpoint }) =>
+    `context window: ${endpoint.settings.contextWindow} is below ${requiredContextTokens(call)}`,
 };
 
 /** In the order in which they are told. */
@@ -73,7 +73,7 @@ function byCapability(needed: readonly string[]): Filter {
   return {
     applies: () => true,
     removes: (_call, option) => missing(option) !== undefined,
-    tell: (_call, option) => `capability: no ${missing(option) ?? ''}`,
+    reason: (_call, option) => `capability: no ${missing(option) ?? ''}`,
   };
 }
 

@@ -5,17 +5,17 @@ import type { Cost } from '../quota/quota';
 /** An endpoint that may serve a call, as far as can be told before looking at breaker, rest and quota. */
 export interface Option {
   readonly endpoint: Endpoint;
-  readonly charge: Cost;
+  readonly quotaCost: Cost;
   /** Estimated, in USD; undefined without a price. */
   readonly costUsd: number | undefined;
 }
 
 /** An endpoint that a filter has removed. */
-export interface Removed {
+export interface RemovedOption {
   readonly option: Option;
   readonly filter: {
     /** Says why. Asked for only when someone wants to know. */
-    tell(call: Call, option: Option): string;
+    reason(call: Call, option: Option): string;
   };
 }
 
@@ -25,7 +25,7 @@ export interface Plan {
   /** In the order of use: the asked model's tiers, then those of each fallback. */
   readonly stages: readonly (readonly Option[])[];
   /** The endpoints that a filter has removed; those of other models are not among them. */
-  readonly removed: readonly Removed[];
+  readonly removed: readonly RemovedOption[];
   /** Every endpoint there is. */
   readonly endpoints: readonly Endpoint[];
 }
@@ -43,7 +43,7 @@ export function optionsOf(plan: Plan): readonly Option[] {
 export const WINDOW_CERTAINTY = 0.7;
 
 /** The tokens that must fit into a context window, by estimate. */
-export function windowNeed(call: Call): number {
+export function requiredContextTokens(call: Call): number {
   return call.promptTokens + (call.maxOutputTokens ?? 0);
 }
 

@@ -3,7 +3,14 @@ import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import { estimateQuotaCost } from '../quota/quota';
 import { filtersFor, WINDOW } from './filters';
-import { estimateCost, type Option, type Plan, type Removed, WINDOW_CERTAINTY, windowNeed } from './plan';
+import {
+  estimateCost,
+  type Option,
+  type Plan,
+  type RemovedOption,
+  requiredContextTokens,
+  WINDOW_CERTAINTY,
+} from './plan';
 
 /** Endpoints by tier, the earliest first. */
 type Tiers = readonly (readonly Endpoint[])[];
@@ -33,21 +40,21 @@ export class Planner {
    * @throws ERR_AI_NO_ENDPOINT naming the filter that emptied the list; ERR_AI_CONTEXT_WINDOW.
    */
   plan(call: Call, models?: readonly string[]): Plan {
-    const { plan, error } = this.survey(call, models);
+    const { plan, error } = this.tryPlan(call, models);
     if (error) throw error;
     return plan;
   }
 
   /** The plan, and the error where it leaves nothing to call. */
-  survey(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
-    const ranks = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#ranks(call);
+  tryPlan(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
+    const modelTiers = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#tiersOf(call);
     const filters = filtersFor(call);
     const charges = estimateQuotaCost(call);
     // An endpoint can serve two of the models only by an alias; with one rank nothing can come twice.
-    const seen = ranks.length > 1 ? new Set<Endpoint>() : undefined;
-    const removed: Removed[] = [];
+    const seen = modelTiers.length > 1 ? new Set<Endpoint>() : undefined;
+    const removed: RemovedOption[] = [];
     const stages: Option[][] = [];
-    for (const tiers of ranks) {
+    for (const tiers of modelTiers) {
       for (const tier of tiers) {
         const stage: Option[] = [];
         for (const endpoint of tier) {
@@ -55,7 +62,7 @@ export class Planner {
           seen?.add(endpoint);
           const option = {
             endpoint,
-            charge: endpoint.costOf(charges),
+            quotaCost: endpoint.costOf(charges),
             costUsd: estimateCost(call, endpoint),
           };
           const filter = filters.find((each) => each.removes(call, option));
@@ -69,7 +76,7 @@ export class Planner {
     const plan = { call, stages: fitted.stages, removed, endpoints: this.#endpoints };
     if (plan.stages.length > 0) return { plan };
     const { largest } = fitted;
-    return { plan, error: largest === undefined ? nothingLeft(plan) : tooLong(call, largest) };
+    return { plan, error: largest === undefined ? noEndpointError(plan) : contextWindowError(call, largest) };
   }
 
   /** The models an app may name. */
@@ -77,42 +84,42 @@ export class Planner {
     return [...this.#byModel.keys()];
   }
 
-  #ranks(call: Call): readonly Tiers[] {
+  #tiersOf(call: Call): readonly Tiers[] {
     const { model } = call;
     if (model === undefined) return [this.#all];
-    const asked = this.#byModel.get(model);
-    if (asked === undefined && call.endpoint === undefined) {
+    const requested = this.#byModel.get(model);
+    if (requested === undefined && call.endpoint === undefined) {
       throw new AiBalancerError(
         'ERR_AI_NO_ENDPOINT',
         `no endpoint serves the model '${printable(model)}'; the models here are ${this.models.join(', ')}`,
         { status: 404, param: 'model' },
       );
     }
-    const first = asked ?? this.#all;
+    const first = requested ?? this.#all;
     // Vectors of two models don't mix.
     const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
     return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
 
-  #fallbacksOf(model: string, asked: Tiers): readonly string[] {
+  #fallbacksOf(model: string, requested: Tiers): readonly string[] {
     const own = this.#fallbacks.get(model);
     if (own) return own;
     const ofModels = new Set(
-      asked.flat().flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []),
+      requested.flat().flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []),
     );
     return ofModels.size > 0 ? [...ofModels] : (this.#fallbacks.get('*') ?? []);
   }
 }
 
-interface Fitted {
+interface WindowFit {
   readonly stages: readonly (readonly Option[])[];
   /** The largest window, where it was the windows that left nothing. */
   readonly largest: number | undefined;
 }
 
 /** Keeps the endpoints whose window fits; where none does but the estimate may be wrong, the largest. */
-function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: Removed[]): Fitted {
-  const need = windowNeed(call);
+function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: RemovedOption[]): WindowFit {
+  const required = requiredContextTokens(call);
   let largest = 0;
   let smallest = Infinity;
   for (const stage of stages) {
@@ -122,8 +129,8 @@ function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: 
       if (contextWindow < smallest) smallest = contextWindow;
     }
   }
-  if (smallest >= need) return { stages, largest: undefined };
-  const least = need * WINDOW_CERTAINTY > largest ? need : Math.min(need, largest);
+  if (smallest >= required) return { stages, largest: undefined };
+  const least = required * WINDOW_CERTAINTY > largest ? required : Math.min(required, largest);
   const fitting = stages.map((stage) =>
     stage.filter((option) => {
       if (option.endpoint.settings.contextWindow >= least) return true;
@@ -134,10 +141,10 @@ function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: 
   return { stages: fitting.filter((stage) => stage.length > 0), largest };
 }
 
-function tooLong(call: Call, largest: number): AiBalancerError {
+function contextWindowError(call: Call, largest: number): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_CONTEXT_WINDOW',
-    `the call needs about ${windowNeed(call)} tokens, the largest context window here has ${largest}`,
+    `the call needs about ${requiredContextTokens(call)} tokens, the largest context window here has ${largest}`,
     { status: 400, param: 'messages' },
   );
 }
@@ -153,9 +160,9 @@ function byTier(endpoints: readonly Endpoint[]): Tiers {
   return [...tiers].sort(([a], [b]) => a - b).map(([, list]) => list);
 }
 
-function nothingLeft({ call, removed }: Plan): AiBalancerError {
+function noEndpointError({ call, removed }: Plan): AiBalancerError {
   const reasons = removed.map(
-    ({ option, filter }) => `${option.endpoint.name} by ${filter.tell(call, option)}`,
+    ({ option, filter }) => `${option.endpoint.name} by ${filter.reason(call, option)}`,
   );
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';

@@ -1,24 +1,24 @@
-import { startBy } from '../call/call';
+import { latestStartAt } from '../call/call';
 import type { Explanation, Verdict } from '../call/report';
 import type { Quota } from '../quota/quota';
 import { Affinity, affinityKey } from './affinity';
-import { type Obstacle, obstacleOf, type RoomOptions } from './availability';
+import { type AvailabilityOptions, type Obstacle, obstacleOf } from './availability';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
 
 /** A fallback model or a later tier is used only when no earlier endpoint can start within this time. */
-const PATIENCE_MS = 250;
+const FALLBACK_DELAY_MS = 250;
 /** Waiting for an endpoint is better than taking a free one when it scores better by more than this. */
-const WORTH_WAITING = 0.8;
+const MIN_SCORE_GAIN = 0.8;
 
-export interface PickOptions extends RoomOptions {
+export interface PickOptions extends AvailabilityOptions {
   readonly triedProviders?: ReadonlySet<string>;
   /** Only says what it would pick: nobody's turn passes. */
   readonly peek?: boolean;
 }
 
-export type Pick = { readonly why: () => readonly Verdict[] } & (
+export type RouterPick = { readonly why: () => readonly Verdict[] } & (
   | { readonly kind: 'picked'; readonly option: Option }
   /** There is no room now, or waiting is better: on this quota, where one is known, and for so long. */
   | {
@@ -48,19 +48,19 @@ export class Router {
     this.affinity = affinity;
   }
 
-  pick(plan: Plan, options: PickOptions): Pick {
+  pick(plan: Plan, options: PickOptions): RouterPick {
     const trace = new Trace(plan, this.strategy, options);
     for (const stage of plan.stages) {
-      const { free, blocked } = this.#look(plan, stage, options);
-      trace.see(blocked);
+      const { free, blocked } = this.#splitByAvailability(plan, stage, options);
+      trace.addBlocked(blocked);
       if (free.length > 0) {
         const picked = this.#choose(plan, free, blocked, options, trace);
         if (picked) return picked;
       }
       // A held quota is there for others: it is no reason to keep from a fallback.
-      if (trace.soonest !== undefined && trace.soonest.obstacle.waitMs <= PATIENCE_MS) break;
+      if (trace.soonest !== undefined && trace.soonest.obstacle.waitMs <= FALLBACK_DELAY_MS) break;
     }
-    return trace.nothingFree();
+    return trace.noneAvailable();
   }
 
   /** Where the call would go now, and why. Changes nothing. */
@@ -76,7 +76,11 @@ export class Router {
     };
   }
 
-  #look(plan: Plan, stage: readonly Option[], options: RoomOptions): { free: Option[]; blocked: Blocked[] } {
+  #splitByAvailability(
+    plan: Plan,
+    stage: readonly Option[],
+    options: AvailabilityOptions,
+  ): { free: Option[]; blocked: Blocked[] } {
     const free: Option[] = [];
     const blocked: Blocked[] = [];
     for (const option of stage) {
@@ -93,7 +97,7 @@ export class Router {
     blocked: readonly Blocked[],
     options: PickOptions,
     trace: Trace,
-  ): Pick | undefined {
+  ): RouterPick | undefined {
     const { now } = options;
     const call = routedCall(plan, now, options.triedProviders);
     let inFlight = 0;
@@ -106,18 +110,20 @@ export class Router {
       now,
     };
     const candidates = free.map((option) => candidateOf(option, parts));
-    trace.candidates(call, candidates);
+    trace.setCandidates(call, candidates);
     if (isScored(this.strategy)) {
-      const soon = blocked.filter(
+      const availableSoon = blocked.filter(
         ({ obstacle: { kind, waitMs } }) =>
           (kind === 'quota' || kind === 'rest') && waitMs < call.remainingMs,
       );
-      if (soon.length > 0) {
-        const waiting = soon.map(({ option, obstacle }) => candidateOf(option, parts, obstacle.waitMs));
+      if (availableSoon.length > 0) {
+        const waiting = availableSoon.map(({ option, obstacle }) =>
+          candidateOf(option, parts, obstacle.waitMs),
+        );
         const better = this.strategy.best(call, waiting);
-        if (better.score + WORTH_WAITING < this.strategy.best(call, candidates).score) {
-          const found = soon[waiting.indexOf(better.candidate)];
-          if (found) return trace.wait(found);
+        if (better.score + MIN_SCORE_GAIN < this.strategy.best(call, candidates).score) {
+          const found = availableSoon[waiting.indexOf(better.candidate)];
+          if (found) return trace.waitFor(found);
         }
       }
     }
@@ -158,36 +164,36 @@ class Trace {
   #call: RoutedCall | undefined;
   #candidates: readonly Candidate[] = [];
   #retryAfterMs = Infinity;
-  #waitable = false;
-  #full = false;
+  #canWait = false;
+  #isFull = false;
   /** The obstacle that ends first, of those worth waiting for. */
   soonest: Blocked | undefined;
 
-  constructor(plan: Plan, strategy: Strategy, { now }: RoomOptions) {
+  constructor(plan: Plan, strategy: Strategy, { now }: AvailabilityOptions) {
     this.#plan = plan;
     this.#strategy = strategy;
-    this.#remainingMs = startBy(plan.call) - now;
+    this.#remainingMs = latestStartAt(plan.call) - now;
   }
 
-  see(blocked: readonly Blocked[]): void {
+  addBlocked(blocked: readonly Blocked[]): void {
     for (const entry of blocked) {
       const { kind, waitMs } = entry.obstacle;
       this.#blocked.push(entry);
       if (waitMs < this.#retryAfterMs) this.#retryAfterMs = waitMs;
-      if (kind === 'place' || kind === 'held') this.#waitable = true;
-      if (kind === 'quota' || kind === 'slow') this.#full = true;
+      if (kind === 'place' || kind === 'held') this.#canWait = true;
+      if (kind === 'quota' || kind === 'slow') this.#isFull = true;
       if (kind !== 'quota' && kind !== 'rest') continue;
       if (waitMs < this.#remainingMs && waitMs < (this.soonest?.obstacle.waitMs ?? Infinity))
         this.soonest = entry;
     }
   }
 
-  candidates(call: RoutedCall, candidates: readonly Candidate[]): void {
+  setCandidates(call: RoutedCall, candidates: readonly Candidate[]): void {
     this.#call = call;
     this.#candidates = candidates;
   }
 
-  wait({ option, obstacle }: Blocked): Pick {
+  waitFor({ option, obstacle }: Blocked): RouterPick {
     return {
       kind: 'wait',
       on: option.endpoint.quota,
@@ -197,20 +203,20 @@ class Trace {
     };
   }
 
-  nothingFree(): Pick {
+  noneAvailable(): RouterPick {
     // A strategy that picks none of the candidates lets the call wait.
-    if (this.soonest && !this.#waitable) return this.wait(this.soonest);
+    if (this.soonest && !this.#canWait) return this.waitFor(this.soonest);
     const why = (): readonly Verdict[] => this.why();
-    if (this.soonest || this.#waitable || this.#candidates.length > 0) {
+    if (this.soonest || this.#canWait || this.#candidates.length > 0) {
       return {
         kind: 'wait',
         on: this.soonest?.option.endpoint.quota,
-        waitMs: this.#waitable ? Infinity : (this.soonest?.obstacle.waitMs ?? Infinity),
+        waitMs: this.#canWait ? Infinity : (this.soonest?.obstacle.waitMs ?? Infinity),
         why,
       };
     }
     const retryAfterMs = Number.isFinite(this.#retryAfterMs) ? this.#retryAfterMs : undefined;
-    return { kind: this.#full ? 'full' : 'down', retryAfterMs, why };
+    return { kind: this.#isFull ? 'full' : 'down', retryAfterMs, why };
   }
 
   why(): readonly Verdict[] {
@@ -225,11 +231,11 @@ class Trace {
     }
     const { call, removed, endpoints } = this.#plan;
     for (const { option, filter } of removed) {
-      verdicts.push({ endpoint: option.endpoint.name, removedBy: filter.tell(call, option) });
+      verdicts.push({ endpoint: option.endpoint.name, removedBy: filter.reason(call, option) });
     }
-    const told = new Set(verdicts.map(({ endpoint }) => endpoint));
+    const reported = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {
-      if (!told.has(name))
+      if (!reported.has(name))
         verdicts.push({ endpoint: name, removedBy: 'not looked at: other models come first' });
     }
     return verdicts;

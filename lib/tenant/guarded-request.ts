@@ -7,7 +7,7 @@ import type { RouteReport } from '../call/report';
 import { AiBalancerError } from '../errors';
 import { clientKey } from './client-key';
 import type { RateLimitGuardOptions } from './guard-options';
-import { type LimitState, refusalOf, type Tenant, type TenantLimits } from './limits';
+import { exceededLimit, type LimitState, type Tenant, type TenantLimits } from './limits';
 import { setRateLimitHeaders } from './rate-limit-headers';
 
 const UNIT: Record<LimitState['name'], string> = {
@@ -100,7 +100,7 @@ export class GuardedRequest implements CallHooks {
     const { usage, costUsd = 0 } = route ?? {};
     const tokens = (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0);
     // The call has ended, and the store has reported its outage already.
-    this.#parts.limits.charge(this.#tenant, { tokens, dollars: costUsd }).catch(() => undefined);
+    this.#parts.limits.recordUsage(this.#tenant, { tokens, dollars: costUsd }).catch(() => undefined);
   }
 
   async #tenantName(): Promise<string | undefined> {
@@ -117,7 +117,7 @@ export class GuardedRequest implements CallHooks {
       this.#admission = { kind: 'admitted', hasFreshLevels: false };
       return undefined;
     }
-    return this.#refusal(await this.#parts.limits.look(this.#resolveTenant(tenant)));
+    return this.#refusal(await this.#parts.limits.check(this.#resolveTenant(tenant)));
   }
 
   /** A request that is refused, or whose limits could not be read, counts again when it is checked again. */
@@ -126,7 +126,7 @@ export class GuardedRequest implements CallHooks {
     hasFreshLevels: boolean,
   ): Promise<AiBalancerError | undefined> {
     const refusal = this.#parts.limits
-      .enter(this.#resolveTenant(tenant))
+      .countRequest(this.#resolveTenant(tenant))
       .then((states) => this.#refusal(states));
     this.#admission = { kind: 'counting', refusal };
     try {
@@ -142,7 +142,7 @@ export class GuardedRequest implements CallHooks {
   #refusal(states: readonly LimitState[]): AiBalancerError | undefined {
     const { res, options } = this.#parts;
     setRateLimitHeaders(res, options.name, states);
-    const refusing = refusalOf(states);
+    const refusing = exceededLimit(states);
     return refusing && tenantLimitError(refusing);
   }
 

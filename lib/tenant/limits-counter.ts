@@ -25,7 +25,7 @@ export const UNLIMITED = Number.MAX_SAFE_INTEGER;
 export function memoryCounters(): Counters {
   return {
     open: (name, windowSeconds) =>
-      counterOf(
+      createCounter(
         new RateLimiterMemory({ keyPrefix: name, points: UNLIMITED, duration: windowSeconds }),
         windowSeconds,
       ),
@@ -37,11 +37,11 @@ interface Limiter {
   get(key: string): Promise<RateLimiterRes | null>;
 }
 
-export function counterOf(limiter: Limiter, windowSeconds: number): Counter {
+export function createCounter(limiter: Limiter, windowSeconds: number): Counter {
   const count = (result: RateLimiterRes | null): Count => {
     // A window that has ended may be told of until it is swept.
-    const lives = result !== null && result.msBeforeNext > 0;
-    return lives
+    const isActive = result !== null && result.msBeforeNext > 0;
+    return isActive
       ? { units: result.consumedPoints, resetMs: result.msBeforeNext }
       : { units: 0, resetMs: windowSeconds * 1_000 };
   };

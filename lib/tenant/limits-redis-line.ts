@@ -1,21 +1,21 @@
 import { within } from '../util/timers';
-import type { RedisClient, RedisLine } from './limits-redis';
+import type { RedisAccess, RedisClient } from './limits-redis';
 
 /** An answer that takes longer counts as none, in milliseconds. */
-const PATIENCE_MS = 500;
+const REPLY_TIMEOUT_MS = 500;
 /** The states of a client that has been connected and is no longer, or never will be. */
-const GONE: readonly string[] = ['reconnecting', 'close', 'end'];
+const DISCONNECTED_STATES: readonly string[] = ['reconnecting', 'close', 'end'];
 
 /** The way to Redis over a client of the app's, whatever its options say of waiting. */
-export function lineOver(client: RedisClient): RedisLine {
+export function redisAccess(client: RedisClient): RedisAccess {
   return {
     // What the client says of itself changes while nobody can know whether Redis is back: the next question tells.
     state: 'up',
-    ask(question) {
+    run(command) {
       // Its offline queue would hold the request until the connection is back.
-      if (GONE.includes(client.status))
+      if (DISCONNECTED_STATES.includes(client.status))
         return Promise.reject(new Error(`the connection is ${client.status}`));
-      return answerWithin(question(client), PATIENCE_MS);
+      return answerWithin(command(client), REPLY_TIMEOUT_MS);
     },
   };
 }

@@ -3,7 +3,7 @@ import {
   type Count,
   type Counter,
   type Counters,
-  counterOf,
+  createCounter,
   memoryCounters,
   UNLIMITED,
 } from './limits-counter';
@@ -16,18 +16,18 @@ export interface RedisClient {
 }
 
 /** How long Redis is left alone after a failure, in milliseconds. */
-const PAUSE_MS = 1_000;
+const RETRY_PAUSE_MS = 1_000;
 
 /** The way to a Redis. */
-export interface RedisLine {
+export interface RedisAccess {
   /** 'idle': nobody can be asked yet, or any more, and that is no news. 'down': it is known to be away. */
   readonly state: 'idle' | 'up' | 'down';
   /** Rejects in good time where Redis doesn't answer. */
-  ask<T>(question: (client: RedisClient) => Promise<T>): Promise<T>;
+  run<T>(command: (client: RedisClient) => Promise<T>): Promise<T>;
 }
 
 export interface RedisCountersOptions {
-  readonly line: RedisLine;
+  readonly access: RedisAccess;
   readonly prefix: string;
   /** Told when Redis stops answering, and when it answers again. Must not throw. */
   readonly onOutage: (isDown: boolean, error?: unknown) => void;
@@ -37,14 +37,14 @@ export interface RedisCountersOptions {
  * In Redis, for all processes together: one key for each limit of a tenant. While Redis doesn't answer each process
  * counts for itself: an outage of the store is no outage of the shop.
  */
-export function redisCounters({ line, prefix, onOutage }: RedisCountersOptions): Counters {
+export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions): Counters {
   const local = memoryCounters();
-  const outage = new Outage(line, onOutage);
+  const outage = new OutageFallback(access, onOutage);
   return {
     open(name, windowSeconds) {
       let opened: Counter | undefined;
       const shared = (client: RedisClient): Counter => {
-        opened ??= counterOf(
+        opened ??= createCounter(
           new RateLimiterRedis({
             storeClient: client,
             keyPrefix: `${prefix}:${name}`,
@@ -56,48 +56,48 @@ export function redisCounters({ line, prefix, onOutage }: RedisCountersOptions):
         return opened;
       };
       const own = local.open(name, windowSeconds);
-      const either = (ask: (counter: Counter) => Promise<Count>): Promise<Count> =>
-        outage.around(
-          (client) => ask(shared(client)),
-          () => ask(own),
+      const count = (command: (counter: Counter) => Promise<Count>): Promise<Count> =>
+        outage.run(
+          (client) => command(shared(client)),
+          () => command(own),
         );
       return {
-        add: (key, units) => either((counter) => counter.add(key, units)),
-        read: (key) => either((counter) => counter.read(key)),
+        add: (key, units) => count((counter) => counter.add(key, units)),
+        read: (key) => count((counter) => counter.read(key)),
       };
     },
   };
 }
 
 /** Knows whether Redis is worth asking, and tells when that changes. */
-class Outage {
-  readonly #line: RedisLine;
+class OutageFallback {
+  readonly #access: RedisAccess;
   readonly #onOutage: RedisCountersOptions['onOutage'];
   #isDown = false;
   #pausedUntil = 0;
 
-  constructor(line: RedisLine, onOutage: RedisCountersOptions['onOutage']) {
-    this.#line = line;
+  constructor(access: RedisAccess, onOutage: RedisCountersOptions['onOutage']) {
+    this.#access = access;
     this.#onOutage = onOutage;
   }
 
-  async around(shared: (client: RedisClient) => Promise<Count>, own: () => Promise<Count>): Promise<Count> {
-    const { state } = this.#line;
-    if (state === 'down') this.#mark(true, new Error('Redis is away'));
-    if (state !== 'up' || performance.now() < this.#pausedUntil) return own();
+  async run(shared: (client: RedisClient) => Promise<Count>, local: () => Promise<Count>): Promise<Count> {
+    const { state } = this.#access;
+    if (state === 'down') this.#setDown(true, new Error('Redis is away'));
+    if (state !== 'up' || performance.now() < this.#pausedUntil) return local();
     try {
-      const count = await this.#line.ask(shared);
-      this.#mark(false);
+      const count = await this.#access.run(shared);
+      this.#setDown(false);
       return count;
     } catch (error) {
       // A line that says itself when it is back can be asked at once then.
-      if (this.#line.state === 'up') this.#pausedUntil = performance.now() + PAUSE_MS;
-      if (this.#line.state !== 'idle') this.#mark(true, error);
-      return own();
+      if (this.#access.state === 'up') this.#pausedUntil = performance.now() + RETRY_PAUSE_MS;
+      if (this.#access.state !== 'idle') this.#setDown(true, error);
+      return local();
     }
   }
 
-  #mark(isDown: boolean, error?: unknown): void {
+  #setDown(isDown: boolean, error?: unknown): void {
     if (isDown === this.#isDown) return;
     this.#isDown = isDown;
     this.#onOutage(isDown, error);

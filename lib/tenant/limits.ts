@@ -33,7 +33,7 @@ export interface LimitState {
   readonly remaining: number;
   /** Milliseconds until the window ends. */
   readonly resetMs: number;
-  readonly refuses: boolean;
+  readonly isExceeded: boolean;
 }
 
 interface Meter {
@@ -67,17 +67,20 @@ export class TenantLimits {
   }
 
   /** Counts a request and tells how all limits stand. */
-  enter(tenant: Tenant): Promise<readonly LimitState[]> {
+  countRequest(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 1);
   }
 
   /** How all limits stand. Only tokens and dollars can refuse: the request has come in already. */
-  look(tenant: Tenant): Promise<readonly LimitState[]> {
+  check(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 0);
   }
 
   /** Takes what a call has used. */
-  async charge(tenant: Tenant, used: { readonly tokens: number; readonly dollars: number }): Promise<void> {
+  async recordUsage(
+    tenant: Tenant,
+    used: { readonly tokens: number; readonly dollars: number },
+  ): Promise<void> {
     await Promise.all(
       METERS.map(async ({ name, unitsPerOne }) => {
         if (name === 'requests') return;
@@ -106,15 +109,15 @@ export class TenantLimits {
       limit,
       remaining: Math.max(0, limit - used),
       resetMs,
-      refuses: name === 'requests' ? counts && used > limit : used >= limit,
+      isExceeded: name === 'requests' ? counts && used > limit : used >= limit,
     };
   }
 }
 
 /** The refusal that lasts longest: until then a retry is in vain. */
-export function refusalOf(states: readonly LimitState[]): LimitState | undefined {
+export function exceededLimit(states: readonly LimitState[]): LimitState | undefined {
   return states
-    .filter(({ refuses }) => refuses)
+    .filter(({ isExceeded }) => isExceeded)
     .reduce<LimitState | undefined>(
       (worst, state) => (worst && worst.resetMs >= state.resetMs ? worst : state),
       undefined,

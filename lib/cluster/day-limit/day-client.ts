@@ -1,5 +1,5 @@
 import type { DayAnswer, DayLedger, DayQuestion, DayVersion } from './day-script';
-import { DayHours } from './hourly-counts';
+import { HourlyCounts } from './hourly-counts';
 
 type Changes = DayQuestion['changes'];
 /** What a question says, beside what the talk itself knows. */
@@ -18,7 +18,7 @@ export class DayTalk {
   #isAsking = false;
   #epoch = 0;
   /** The changes of the open question: whether they have been counted is not known. */
-  readonly sent = new DayHours();
+  readonly sent = new HourlyCounts();
 
   constructor(ledger: DayLedger) {
     this.#ledger = ledger;

@@ -175,7 +175,7 @@ export function redisDayLedger(link: RedisLink, { count, channel, member }: DayK
     const { born: bornThen = '', changes: versionThen = 0 } = known ?? {};
     const terms = [kind, nth, bornThen, versionThen, limit, least, need, extra, members];
     const lives = [KEYS_LIVE_MS, ANSWERS_LIVE_MS];
-    const [born, version, hour, granted, grantedIn, flat] = await link.ask(
+    const [born, version, hour, granted, grantedIn, flat] = await link.run(
       ({ client }) =>
         commandOf(client)(count, `${count}:${member}`, ...terms, ...lives, channel, count, ...changes.flat()),
       isFirst,

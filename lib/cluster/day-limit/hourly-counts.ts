@@ -5,7 +5,7 @@ const HOURS = 24;
  * Counts by the hour of the last 24 hours: an hour's count leaves as a whole once its last minute is a day old, so that
  * a limit holds in every window of 24 hours, whenever the provider's own day begins.
  */
-export class DayHours {
+export class HourlyCounts {
   readonly #counts = new Map<number, number>();
   #now = -Infinity;
   #sum = 0;
@@ -26,7 +26,7 @@ export class DayHours {
   }
 
   /** Takes back what was counted in that hour, at most what is there. */
-  takeBack(hour: number, units: number): void {
+  subtract(hour: number, units: number): void {
     this.add(hour, -Math.min(units, Math.max(0, this.at(hour))));
   }
 
@@ -77,7 +77,7 @@ export class DayHours {
  * Milliseconds until `missing` units have left; Infinity when they never will.
  * @param at What leaves with an hour.
  */
-export function leavesIn(missing: number, at: (hour: number) => number, nowMs: number): number {
+export function msUntilFreed(missing: number, at: (hour: number) => number, nowMs: number): number {
   const now = Math.floor(nowMs / HOUR_MS);
   let left = missing;
   for (let hour = now - HOURS; hour <= now; hour++) {

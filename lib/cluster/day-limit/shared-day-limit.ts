@@ -1,11 +1,11 @@
 import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
-import { Hold } from '../quota-lease/grant-request';
-import { CLOSED_MS, FLUSH_MS } from '../quota-lease/lease-times';
+import { GrantRequest } from '../quota-lease/grant-request';
+import { CLOSED_RETRY_MS, FLUSH_MS } from '../quota-lease/lease-times';
 import { DayPace } from './claim-ahead';
 import { type DayNews, DayTalk } from './day-client';
 import type { DayAnswer, DayLedger } from './day-script';
-import { DayHours, HOUR_MS, leavesIn } from './hourly-counts';
+import { HOUR_MS, HourlyCounts, msUntilFreed } from './hourly-counts';
 
 /** Units in hand that nobody has used for so long go back. */
 const IDLE_MS = 1_000;
@@ -19,14 +19,14 @@ const STALE_MS = 1_000;
  * hour in which it uses it; a claim is what the call needs and, where there is plenty, what the process needs in half a
  * second. So all processes together stay within the limit in any 24 hours, but for usage above the estimate.
  */
-export class DayAccount {
+export class SharedDayLimit {
   readonly #talk: DayTalk;
   readonly #onRoom: () => void;
   readonly #pace = new DayPace();
   /** The count in Redis as last heard, what this process has in hand included. */
-  readonly #heard = new DayHours();
+  readonly #heard = new HourlyCounts();
   /** Used without asking, or given back where negative; not told. */
-  readonly #changes = new DayHours();
+  readonly #changes = new HourlyCounts();
   #limit: number;
   #mode: ClusterMode = 'starting';
   #members = 1;
@@ -36,12 +36,12 @@ export class DayAccount {
   #credit = 0;
   #creditHour = 0;
   #usedAt = -Infinity;
-  #holds: Hold[] = [];
+  #holds: GrantRequest[] = [];
   #timer: Timer | undefined;
   #rejoin: Timer | undefined;
   #onAnswer: () => void = () => undefined;
   /** Resolves when the count has been heard, or can't be. */
-  readonly answered = new Promise<void>((resolve) => {
+  readonly ready = new Promise<void>((resolve) => {
     this.#onAnswer = resolve;
   });
 
@@ -69,16 +69,16 @@ export class DayAccount {
   }
 
   waitMs(units: number, now: number): number {
-    if (this.#mode === 'closed') return CLOSED_MS;
+    if (this.#mode === 'closed') return CLOSED_RETRY_MS;
     const missing = Math.ceil(units) - this.left(now);
     if (missing <= 0) return 0;
     if (!this.#isLocal && now - this.#heardAt > STALE_MS) void this.#ask();
     const at = (hour: number): number =>
       this.#share * this.#heard.at(hour) + this.#talk.sent.at(hour) + this.#changes.at(hour);
-    return leavesIn(missing, at, this.#clock(now));
+    return msUntilFreed(missing, at, this.#clock(now));
   }
 
-  take(units: number, now: number): Hold | undefined {
+  take(units: number, now: number): GrantRequest | undefined {
     const whole = Math.ceil(units);
     const hour = this.#hour(now);
     this.#usedAt = now;
@@ -94,7 +94,7 @@ export class DayAccount {
       this.#touch();
       return undefined;
     }
-    const hold = new Hold(whole, this.#cancel);
+    const hold = new GrantRequest(whole, this.#cancel);
     this.#holds.push(hold);
     // All that start in one turn ask together.
     if (this.#holds.length === 1) queueMicrotask(() => void this.#ask());
@@ -153,7 +153,7 @@ export class DayAccount {
     clearTimeout(this.#rejoin);
     this.#isClosing = true;
     this.#giveBack();
-    for (const hold of this.#holds.splice(0)) hold.settle(false);
+    for (const hold of this.#holds.splice(0)) hold.decide(false);
     if (!this.#changes.isEmpty) void this.#ask();
     this.#onAnswer();
   }
@@ -194,16 +194,16 @@ export class DayAccount {
     this.#credit = 0;
   }
 
-  readonly #cancel = (hold: Hold): void => {
+  readonly #cancel = (hold: GrantRequest): void => {
     this.#holds = this.#holds.filter((other) => other !== hold);
-    hold.settle(false);
+    hold.decide(false);
   };
 
   #serve(): void {
     for (let hold = this.#holds[0]; hold && this.#credit >= hold.units; hold = this.#holds[0]) {
       this.#credit -= hold.units;
       this.#holds.shift();
-      hold.settle(true);
+      hold.decide(true);
     }
   }
 
@@ -265,10 +265,10 @@ export class DayAccount {
     this.#serve();
   }
 
-  #refuse(asked: ReadonlySet<Hold>): void {
+  #refuse(asked: ReadonlySet<GrantRequest>): void {
     const late = this.#holds.filter((hold) => asked.has(hold));
     this.#holds = this.#holds.filter((hold) => !asked.has(hold));
-    for (const hold of late) hold.settle(false);
+    for (const hold of late) hold.decide(false);
     if (this.#holds.length > 0) queueMicrotask(() => void this.#ask());
   }
 
@@ -293,7 +293,7 @@ export class DayAccount {
     for (const hold of this.#holds.splice(0)) {
       const isGranted = this.#mode !== 'closed' && this.left(now) >= hold.units;
       if (isGranted) this.#changes.add(this.#hour(now), hold.units);
-      hold.settle(isGranted);
+      hold.decide(isGranted);
     }
   }
 }

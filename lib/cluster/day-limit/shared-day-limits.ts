@@ -1,20 +1,20 @@
-import { RedisNews } from '../health-reports/redis-pubsub';
+import { RedisPubSub } from '../health-reports/redis-pubsub';
 import type { ClusterMode } from '../options';
-import { ledgerKey } from '../quota-lease/ledger-key';
+import { limiterKey } from '../quota-lease/ledger-key';
 import type { RedisLink } from '../redis/redis-link';
 import { redisDayLedger } from './day-script';
-import { DayAccount } from './shared-day-limit';
+import { SharedDayLimit } from './shared-day-limit';
 
 /** `<count> <hour> <sum>` */
 const TOLD = /^(\S+) (\d{1,9}) (\d{1,16})$/;
 
 /** The limits a day of one process of a cluster. */
-export class DayAccounts {
+export class SharedDayLimits {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #id: string;
   readonly #onRoom: () => void;
-  readonly #accounts = new Map<string, DayAccount>();
+  readonly #accounts = new Map<string, SharedDayLimit>();
   readonly #channel: string;
   #opened = 0;
   #mode: ClusterMode = 'starting';
@@ -29,13 +29,13 @@ export class DayAccounts {
   }
 
   /** An account of the limit of that name. One that is open already is closed. */
-  open(name: string, limit: number): DayAccount {
+  open(name: string, limit: number): SharedDayLimit {
     if (this.#opened === 0) this.#listen();
-    const count = ledgerKey(this.#prefix, name);
+    const count = limiterKey(this.#prefix, name);
     this.#accounts.get(count)?.close();
     const member = `${this.#id}-${++this.#opened}`;
     const ledger = redisDayLedger(this.#link, { count, channel: this.#channel, member });
-    const account = new DayAccount(ledger, limit, this.#onRoom);
+    const account = new SharedDayLimit(ledger, limit, this.#onRoom);
     this.#accounts.set(count, account);
     account.setMembers(this.#members);
     account.setMode(this.#mode);
@@ -53,8 +53,8 @@ export class DayAccounts {
   }
 
   /** Resolves when every count has been heard, or can't be. */
-  async answered(): Promise<void> {
-    await Promise.all([...this.#accounts.values()].map((account) => account.answered));
+  async ready(): Promise<void> {
+    await Promise.all([...this.#accounts.values()].map((account) => account.ready));
   }
 
   close(): void {
@@ -63,7 +63,7 @@ export class DayAccounts {
   }
 
   #listen(): void {
-    new RedisNews(this.#link, this.#channel, this.#id).subscribe((text) => {
+    new RedisPubSub(this.#link, this.#channel, this.#id).subscribe((text) => {
       const [, count = '', hour, sum] = TOLD.exec(text) ?? [];
       this.#accounts.get(count)?.told(Number(hour), Number(sum));
     });

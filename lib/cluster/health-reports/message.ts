@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What one process tells the others. Names, kinds and times only: never a key, a prompt or an upstream's words. */
-export type NewsItem =
+export type HealthReport =
   /** Its breaker opened, by its own evidence or a probe of its own that failed. */
   | {
       readonly kind: 'opened';
@@ -16,7 +16,7 @@ export type NewsItem =
   | {
       readonly kind: 'cooldown';
       readonly endpoint: string;
-      readonly class: RestingClass;
+      readonly class: CooldownClass;
       readonly cooldownMs: number;
     }
   /** A 429: everything that shares one of these quotas rests. */
@@ -27,16 +27,16 @@ export type NewsItem =
       readonly cooldownMs: number;
     };
 
-export const RESTING_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
+export const COOLDOWN_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
 /** The failure classes that rest an endpoint. */
-export type RestingClass = (typeof RESTING_CLASSES)[number];
+export type CooldownClass = (typeof COOLDOWN_CLASSES)[number];
 
 /** An item as it travels. */
-export interface NewsMessage {
+export interface HealthMessage {
   readonly from: string;
   /** When it was published, on Redis's clock. */
   readonly at: number;
-  readonly item: NewsItem;
+  readonly report: HealthReport;
 }
 
 const VERSION = 1;
@@ -62,7 +62,7 @@ const schema = z.discriminatedUnion('kind', [
     ...head,
     kind: z.literal('cooldown'),
     endpoint: name,
-    class: z.enum(RESTING_CLASSES),
+    class: z.enum(COOLDOWN_CLASSES),
     cooldownMs: duration,
   }),
   z.strictObject({
@@ -75,13 +75,13 @@ const schema = z.discriminatedUnion('kind', [
 ]);
 
 /** Undefined where it would be too long to be read. */
-export function encodeNews({ from, at, item }: NewsMessage): string | undefined {
-  const text = JSON.stringify({ v: VERSION, from, at, ...item });
+export function encodeMessage({ from, at, report }: HealthMessage): string | undefined {
+  const text = JSON.stringify({ v: VERSION, from, at, ...report });
   return text.length <= MAX_LENGTH ? text : undefined;
 }
 
 /** Undefined for everything that is not news of this version. Never throws. */
-export function decodeNews(text: string): NewsMessage | undefined {
+export function decodeMessage(text: string): HealthMessage | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   let value: unknown;
   try {
@@ -91,6 +91,6 @@ export function decodeNews(text: string): NewsMessage | undefined {
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success) return undefined;
-  const { v: _version, from, at, ...item } = parsed.data;
-  return { from, at, item };
+  const { v: _version, from, at, ...report } = parsed.data;
+  return { from, at, report };
 }

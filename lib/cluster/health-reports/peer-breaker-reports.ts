@@ -21,7 +21,7 @@ interface ToldOpening {
  * sound endpoint is down; one with a sound network says an endpoint is up that others can't reach. Both are believed
  * until our own calls prove them wrong, and then not for a while.
  */
-export class BreakerHearsay {
+export class PeerBreakerReports {
   readonly #openers = new Distrust();
   readonly #closers = new Distrust();
   #opening: ToldOpening | undefined;
@@ -38,14 +38,14 @@ export class BreakerHearsay {
   }
 
   /** An opening was taken over. */
-  openingTaken(from: string): void {
+  acceptOpening(from: string): void {
     this.#opening = { from, at: performance.now() };
     this.#closing = undefined;
     this.#inARow++;
   }
 
   /** A recovery was taken over. */
-  recoveryTaken(from: string): void {
+  acceptRecovery(from: string): void {
     this.#refuteOpening(from);
     this.#settled();
     this.#closing = { from, at: performance.now() };

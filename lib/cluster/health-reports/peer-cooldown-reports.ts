@@ -4,7 +4,7 @@ import { Distrust } from './peer-trust';
  * The longest that another's word alone keeps calls away, in milliseconds; as long as a 429 without a Retry-After may
  * rest. Then a call of our own finds out: a process with a new key is not benched by those that still have the old one.
  */
-export const MAX_TOLD_REST_MS = 60_000;
+export const MAX_PEER_COOLDOWN_MS = 60_000;
 /**
  * So many rests, and so long in all, are taken on the word of others between two refusals of our own. Then a call of our
  * own finds out: it is refused too, or it shows that the others are wrong.
@@ -24,7 +24,7 @@ interface ToldRest {
 }
 
 /** What one process believes of what others tell about the rests of one endpoint, or one quota. */
-export class RestHearsay {
+export class PeerCooldownReports {
   readonly #distrust = new Distrust();
   #told: ToldRest | undefined;
   #taken = 0;
@@ -34,13 +34,13 @@ export class RestHearsay {
    * The end of the rest that is taken over, on the clock of performance.now(); undefined where none is.
    * @param cooldownUntil The end of the rest that is known already.
    */
-  take(from: string, restMs: number, cooldownUntil: number): number | undefined {
+  accept(from: string, cooldownMs: number, cooldownUntil: number): number | undefined {
     const now = performance.now();
-    const until = now + Math.min(restMs, MAX_TOLD_REST_MS);
+    const until = now + Math.min(cooldownMs, MAX_PEER_COOLDOWN_MS);
     const longerMs = until - Math.max(now, cooldownUntil);
     if (this.#distrust.has(from) || longerMs <= LEAST_NEWS_MS) return undefined;
     if (this.#told && now - this.#told.until > FORGOTTEN_MS) this.forget();
-    this.#told = { from, at: now, until: now + restMs };
+    this.#told = { from, at: now, until: now + cooldownMs };
     if (this.#taken >= MAX_TAKEN || this.#takenMs >= MAX_TAKEN_MS) return undefined;
     // Several answers of one burst are one rest.
     if (cooldownUntil <= now) this.#taken++;

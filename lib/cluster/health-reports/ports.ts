@@ -1,5 +1,5 @@
 /** Text messages to every process of the cluster, this one included or not; best effort: late, lost, repeated, from strangers. */
-export interface NewsChannel {
+export interface PubSubChannel {
   /** Never throws, never waits; dropped while Redis is away. */
   publish(text: string): void;
   subscribe(onMessage: (text: string) => void): void;
@@ -10,12 +10,12 @@ export interface NewsChannel {
 }
 
 /** A claim that one process of the cluster holds at a time. */
-export interface Claims {
+export interface DistributedLock {
   /**
    * 'taken' by another; 'unknown' while Redis is away: then each process acts for itself. Never rejects; answers within
    * some 50 ms. It expires after `holdMs`, should its holder die.
    */
-  claim(name: string, holdMs: number): Promise<'granted' | 'taken' | 'unknown'>;
+  acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'>;
   /** Gives back what this process holds; nothing happens where it holds nothing. */
   release(name: string): void;
 }

@@ -1,5 +1,5 @@
 /** At most so many in a second and so many at once; what is beyond that is dropped, not kept. */
-export class NewsRate {
+export class RateLimit {
   readonly #perMs: number;
   readonly #burst: number;
   #level: number;

@@ -1,8 +1,8 @@
 import type { RedisLink } from '../redis/redis-link';
-import type { NewsChannel } from './ports';
+import type { PubSubChannel } from './ports';
 
 /** News over Redis's PUBLISH and SUBSCRIBE. */
-export class RedisNews implements NewsChannel {
+export class RedisPubSub implements PubSubChannel {
   readonly id: string;
   readonly #link: RedisLink;
   readonly #channel: string;
@@ -14,7 +14,7 @@ export class RedisNews implements NewsChannel {
   }
 
   publish(text: string): void {
-    this.#link.tryAsk((client) => client.publish(this.#channel, text)).catch(() => undefined);
+    this.#link.tryRun((client) => client.publish(this.#channel, text)).catch(() => undefined);
   }
 
   subscribe(onMessage: (text: string) => void): void {

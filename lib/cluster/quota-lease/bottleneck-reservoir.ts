@@ -2,12 +2,12 @@ import Bottleneck from 'bottleneck';
 import type { Client } from '../redis/redis-client';
 
 /** Nobody has used the ledger for so long: its keys leave Redis, and the next user finds a full bucket. */
-const KEYS_LIVE_MS = 300_000;
+const KEY_TTL_MS = 300_000;
 /** Bottleneck's own account of who is there. Here nothing depends on it, so it is kept rarely. */
 const HEARTBEAT_MS = 20_000;
-const CLIENT_GONE_MS = 60_000;
+const CLIENT_TIMEOUT_MS = 60_000;
 /** The refill comes in steps of so many milliseconds, worked out by the script that asks. */
-const STEP_MS = 50;
+const REFILL_INTERVAL_MS = 50;
 
 /** In units of the ledger, whole numbers. */
 export interface ReservoirTerms {
@@ -17,7 +17,7 @@ export interface ReservoirTerms {
 }
 
 /** One Bottleneck reservoir in Redis. Every method rejects while Redis is away. */
-export class SharedReservoir {
+export class BottleneckReservoir {
   readonly #connection: Bottleneck.IORedisConnection;
   readonly #id: string;
   #terms: ReservoirTerms;
@@ -52,7 +52,7 @@ export class SharedReservoir {
     this.#terms = terms;
     const limiter = await this.#limiter?.ready.then(() => this.#limiter?.bottleneck);
     // In Redis this is one script; its types say that nothing is to be awaited.
-    await (limiter?.updateSettings(increase(terms)) as unknown as Promise<void> | undefined);
+    await (limiter?.updateSettings(refillSettings(terms)) as unknown as Promise<void> | undefined);
   }
 
   close(): void {
@@ -79,11 +79,11 @@ export class SharedReservoir {
       datastore: 'ioredis',
       connection: this.#connection,
       clearDatastore: false,
-      timeout: KEYS_LIVE_MS,
+      timeout: KEY_TTL_MS,
       heartbeatInterval: HEARTBEAT_MS,
-      clientTimeout: CLIENT_GONE_MS,
+      clientTimeout: CLIENT_TIMEOUT_MS,
       reservoir: this.#terms.maximum,
-      ...increase(this.#terms),
+      ...refillSettings(this.#terms),
     });
     bottleneck.on('error', () => undefined);
     const ready = bottleneck.ready().then(
@@ -100,10 +100,10 @@ export class SharedReservoir {
   }
 }
 
-function increase({ rate, maximum }: ReservoirTerms): Bottleneck.ConstructorOptions {
+function refillSettings({ rate, maximum }: ReservoirTerms): Bottleneck.ConstructorOptions {
   return {
-    reservoirIncreaseInterval: STEP_MS,
-    reservoirIncreaseAmount: Math.round(rate * STEP_MS),
+    reservoirIncreaseInterval: REFILL_INTERVAL_MS,
+    reservoirIncreaseAmount: Math.round(rate * REFILL_INTERVAL_MS),
     reservoirIncreaseMaximum: maximum,
   };
 }

@@ -1,24 +1,24 @@
 /** What an attempt waits for until the ledger has said that it may be taken. */
-export class Hold {
+export class GrantRequest {
   state: 'waiting' | 'granted' | 'refused' = 'waiting';
   /** Whether it was granted. */
-  readonly answered: Promise<boolean>;
-  readonly #onCancel: (hold: Hold) => void;
-  #answer: (granted: boolean) => void = () => undefined;
+  readonly decision: Promise<boolean>;
+  readonly #onCancel: (request: GrantRequest) => void;
+  #resolve: (granted: boolean) => void = () => undefined;
 
   constructor(
     readonly units: number,
-    onCancel: (hold: Hold) => void,
+    onCancel: (request: GrantRequest) => void,
   ) {
     this.#onCancel = onCancel;
-    this.answered = new Promise((resolve) => {
-      this.#answer = resolve;
+    this.decision = new Promise((resolve) => {
+      this.#resolve = resolve;
     });
   }
 
-  settle(isGranted: boolean): void {
+  decide(isGranted: boolean): void {
     this.state = isGranted ? 'granted' : 'refused';
-    this.#answer(isGranted);
+    this.#resolve(isGranted);
   }
 
   /** Nobody waits for it any more. */

@@ -1,29 +1,29 @@
-import type { LeaseView } from './local-view';
+import type { LeasedBucket } from './local-view';
 
 /**
  * Units of the ledger in one request or token. Redis counts in whole numbers, and this makes a limit of one a minute a
  * refill of one a millisecond.
  */
-const SCALE = 60_000;
+const UNITS_PER_ONE = 60_000;
 
 /** Between a process's units and the ledger's, which are whole, and count in the configured limit. */
-export class LedgerUnits {
-  readonly #view: Pick<LeaseView, 'limitShare' | 'slowdown'>;
+export class LimiterUnits {
+  readonly #bucket: Pick<LeasedBucket, 'limitShare' | 'slowdown'>;
 
-  constructor(view: Pick<LeaseView, 'limitShare' | 'slowdown'>) {
-    this.#view = view;
+  constructor(bucket: Pick<LeasedBucket, 'limitShare' | 'slowdown'>) {
+    this.#bucket = bucket;
   }
 
-  to(units: number): number {
-    return Math.ceil((units * SCALE) / this.#view.limitShare);
+  toLimiter(units: number): number {
+    return Math.ceil((units * UNITS_PER_ONE) / this.#bucket.limitShare);
   }
 
-  from(units: number): number {
-    return (units / SCALE) * this.#view.limitShare;
+  fromLimiter(units: number): number {
+    return (units / UNITS_PER_ONE) * this.#bucket.limitShare;
   }
 
   /** After refusals that no header explains each unit costs more: that is how the rate is lowered for everybody. */
-  price(units: number): number {
-    return Math.ceil((units * SCALE) / (this.#view.limitShare * this.#view.slowdown));
+  cost(units: number): number {
+    return Math.ceil((units * UNITS_PER_ONE) / (this.#bucket.limitShare * this.#bucket.slowdown));
   }
 }

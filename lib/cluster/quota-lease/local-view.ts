@@ -1,5 +1,5 @@
 /** The process's own reckoning of a limit: what the ledger holds, and the lease in hand. */
-export interface LeaseView {
+export interface LeasedBucket {
   readonly depth: number;
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
   readonly observedDepthMs: number;
@@ -22,7 +22,7 @@ export interface LeaseView {
 }
 
 /** The ledger in Redis, in units of its own. Every method rejects while Redis is away. */
-export interface LeaseLedger {
+export interface SharedLimiter {
   /** Takes, or gives back where negative; gives what is left, which may be below zero. */
   take(units: number): Promise<number>;
   configure(terms: { readonly rate: number; readonly maximum: number }): Promise<void>;

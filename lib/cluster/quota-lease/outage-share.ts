@@ -1,14 +1,14 @@
 /** Of a bucket that is divided because Redis is away, at most this share of its depth is handed out. */
-const MOST_DIVIDED = 0.25;
+const MAX_DIVIDED_SHARE = 0.25;
 
 export interface OutageStart {
   /** What the ledger holds, as far as is known. */
-  readonly ledger: number;
+  readonly limiterLevel: number;
   readonly depth: number;
   /** The process's part of everything. */
   readonly share: number;
   /** Used before, and not told. */
-  readonly untold: number;
+  readonly unreported: number;
   readonly now: number;
 }
 
@@ -19,40 +19,40 @@ export interface OutageStart {
 export class OutageShare {
   readonly share: number;
   readonly #depth: number;
-  readonly #level: number;
-  readonly #untold: number;
+  readonly #initialLevel: number;
+  readonly #unreportedBefore: number;
   readonly #since: number;
-  #told = 0;
+  #reported = 0;
 
-  constructor({ ledger, depth, share, untold, now }: OutageStart) {
+  constructor({ limiterLevel, depth, share, unreported, now }: OutageStart) {
     this.share = share;
     this.#depth = depth;
     // The others may still reach Redis, or may have taken what we haven't heard of: of a full bucket only a part.
-    this.#level = Math.min(ledger, MOST_DIVIDED * depth) * share;
-    this.#untold = untold;
+    this.#initialLevel = Math.min(limiterLevel, MAX_DIVIDED_SHARE * depth) * share;
+    this.#unreportedBefore = unreported;
     this.#since = now;
   }
 
   /** What this process starts with. */
-  get start(): number {
-    return this.#level;
+  get initialLevel(): number {
+    return this.#initialLevel;
   }
 
   /** What a ledger that Redis has lost would hold, had nobody used it. @param rate Its refill, in units a millisecond. */
-  wholeLevel(rate: number, now: number): number {
+  undividedLevel(rate: number, now: number): number {
     return Math.min(this.#depth, this.#unused(rate, now) / this.share);
   }
 
   /** Units used that Redis doesn't know of. @param level What is left of this process's part. */
-  news(level: number, rate: number, now: number): number {
-    return this.#unused(rate, now) + this.#untold - level - this.#told;
+  unreported(level: number, rate: number, now: number): number {
+    return this.#unused(rate, now) + this.#unreportedBefore - level - this.#reported;
   }
 
-  tell(units: number): void {
-    this.#told += units;
+  markReported(units: number): void {
+    this.#reported += units;
   }
 
   #unused(rate: number, now: number): number {
-    return Math.min(this.#depth * this.share, this.#level + rate * this.share * (now - this.#since));
+    return Math.min(this.#depth * this.share, this.#initialLevel + rate * this.share * (now - this.#since));
   }
 }

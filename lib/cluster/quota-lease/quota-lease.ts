@@ -1,74 +1,74 @@
 import { startTimer, type Timer } from '../../util/timers';
-import { Hold } from './grant-request';
+import { GrantRequest } from './grant-request';
 import type { LeaseTerms } from './lease-terms';
 import { leaseMs } from './lease-terms';
 import { FLUSH_MS } from './lease-times';
-import type { LedgerUnits } from './ledger-units';
-import type { LeaseLedger, LeaseView } from './local-view';
-import { Credit } from './unused-lease';
+import type { LimiterUnits } from './ledger-units';
+import type { LeasedBucket, SharedLimiter } from './local-view';
+import { UnusedLease } from './unused-lease';
 
 /** A lease that nobody has used for so long goes back. */
 const IDLE_MS = 1_000;
 /** One that is gathered for a call that waits stays so long after the call was last heard of. */
-const GATHERING_MS = 2_000;
+const PREFETCH_MS = 2_000;
 /** How long a process leaves a drained ledger alone, in milliseconds: for each member, and at most. */
 const PAUSE_MS = 80;
-const MOST_PAUSE_MS = 640;
+const MAX_PAUSE_MS = 640;
 
-export interface LeaseParts {
-  readonly view: LeaseView;
-  readonly ledger: LeaseLedger;
-  readonly units: LedgerUnits;
+export interface QuotaLeaseParts {
+  readonly bucket: LeasedBucket;
+  readonly limiter: SharedLimiter;
+  readonly units: LimiterUnits;
   /** A lease has come in that a call in a queue may have waited for. */
-  onRoom(): void;
+  onCapacity(): void;
   /** The ledger has answered. */
-  onAnswer(): void;
+  onReply(): void;
 }
 
 /** What a question asks for, in our units; what is given back and the price in the ledger's. */
-interface Question {
-  readonly wanted: number;
-  readonly price: number;
-  readonly owed: number;
-  readonly shift: number;
-  readonly back: number;
-  readonly holds: ReadonlySet<Hold>;
+interface LimiterUpdate {
+  readonly requested: number;
+  readonly cost: number;
+  readonly overdraft: number;
+  readonly correction: number;
+  readonly refund: number;
+  readonly requests: ReadonlySet<GrantRequest>;
 }
 
 /**
  * What a process has in hand of a ledger in Redis, and the one question at a time by which it asks for more, tells what
  * it owes, and gives back what it doesn't use. While it is suspended it asks nothing.
  */
-export class Lease {
-  readonly #parts: LeaseParts;
+export class QuotaLease {
+  readonly #parts: QuotaLeaseParts;
   /** In hand, and reserved by nobody. */
-  readonly #credit = new Credit();
+  readonly #unused = new UnusedLease();
   #terms: LeaseTerms;
   #members = 1;
   #maximum = Infinity;
   /** Used without asking: usage above the estimate. */
-  #owed = 0;
+  #overdraft = 0;
   /** Corrections by headers that the ledger has not been told. */
-  #shift = 0;
+  #correction = 0;
   /** Units of the ledger on their way back. */
-  #back = 0;
-  #holds: Hold[] = [];
+  #pendingRefund = 0;
+  #requests: GrantRequest[] = [];
   #isOpen = false;
-  #isAsking = false;
+  #isUpdating = false;
   /** The ledger's level is not known, or no longer. */
-  #isBlind = true;
+  #isLevelUnknown = true;
   /** Counts suspensions: an answer from before one is no answer. */
   #epoch = 0;
   #usedAt = -Infinity;
   /** The lease doesn't cover another call like the last. */
   #isLow = false;
   /** Units that the call at the head of the queue waits for, and when it last said so. */
-  #gathering = 0;
-  #gatheredAt = -Infinity;
+  #prefetchUnits = 0;
+  #prefetchedAt = -Infinity;
   #pausedUntil = -Infinity;
   #timer: Timer | undefined;
 
-  constructor(parts: LeaseParts, terms: LeaseTerms) {
+  constructor(parts: QuotaLeaseParts, terms: LeaseTerms) {
     this.#parts = parts;
     this.#terms = terms;
   }
@@ -81,231 +81,238 @@ export class Lease {
   }
 
   /** What the ledger holds, as far as we know. */
-  ledgerLevel(now: number): number {
-    return this.#parts.view.level(now) + this.#waiting - this.#credit.units;
+  limiterLevel(now: number): number {
+    return this.#parts.bucket.level(now) + this.#requestedUnits - this.#unused.units;
   }
 
   /** Covers what the view has just given out. Undefined where the lease in hand does: nothing is to be waited for. */
-  reserve(units: number): Hold | undefined {
+  reserve(units: number): GrantRequest | undefined {
     const now = performance.now();
     // Whoever is called once in a while would give it back unused.
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
-    if (this.#holds.length === 0 && this.#credit.covers(units)) {
-      this.#credit.spend(units);
-      this.#isLow = isBusy && !this.#credit.covers(units) && this.#pausedUntil <= now;
+    if (this.#requests.length === 0 && this.#unused.covers(units)) {
+      this.#unused.take(units);
+      this.#isLow = isBusy && !this.#unused.covers(units) && this.#pausedUntil <= now;
       // The next call finds it in hand, and doesn't wait for it; nor does this one, which is sent first.
-      if (this.#isLow) setImmediate(() => void this.#ask());
+      if (this.#isLow) setImmediate(() => void this.#updateLimiter());
       return undefined;
     }
-    const hold = new Hold(units, this.#cancel);
-    this.#holds.push(hold);
+    const request = new GrantRequest(units, this.#cancel);
+    this.#requests.push(request);
     // All that start in one turn ask together.
-    if (this.#holds.length === 1) queueMicrotask(() => void this.#ask());
-    return hold;
+    if (this.#requests.length === 1) queueMicrotask(() => void this.#updateLimiter());
+    return request;
   }
 
-  /** @param viewMs The wait as the view has it. */
-  waitMs(units: number, viewMs: number, now: number): number {
+  /** @param bucketWaitMs The wait as the view has it. */
+  waitMs(units: number, bucketWaitMs: number, now: number): number {
     // The lease in hand is ours, whatever the ledger holds.
-    if (this.#holds.length === 0 && this.#credit.covers(units)) return 0;
-    return Math.max(viewMs, this.#pausedUntil - now);
+    if (this.#requests.length === 0 && this.#unused.covers(units)) return 0;
+    return Math.max(bucketWaitMs, this.#pausedUntil - now);
   }
 
-  gather(units: number, now: number): void {
-    this.#gathering = Math.min(units, this.#parts.view.depth);
-    this.#gatheredAt = now;
-    if (this.#pausedUntil <= now && !this.#credit.covers(this.#gathering)) void this.#ask();
+  prefetch(units: number, now: number): void {
+    this.#prefetchUnits = Math.min(units, this.#parts.bucket.depth);
+    this.#prefetchedAt = now;
+    if (this.#pausedUntil <= now && !this.#unused.covers(this.#prefetchUnits)) void this.#updateLimiter();
   }
 
-  returned(units: number): void {
-    this.#credit.add(units, this.#parts.units.to(units));
-    this.#serve();
-    this.#touch();
+  refund(units: number): void {
+    this.#unused.add(units, this.#parts.units.toLimiter(units));
+    this.#grantRequests();
+    this.#scheduleFlush();
   }
 
-  overdrawn(units: number): void {
-    const covered = Math.min(units, this.#credit.units);
-    this.#credit.spend(covered);
-    this.#owed += units - covered;
-    this.#touch();
+  overdraw(units: number): void {
+    const covered = Math.min(units, this.#unused.units);
+    this.#unused.take(covered);
+    this.#overdraft += units - covered;
+    this.#scheduleFlush();
   }
 
-  shifted(units: number): void {
-    this.#shift += units;
-    this.#touch();
+  correct(units: number): void {
+    this.#correction += units;
+    this.#scheduleFlush();
   }
 
   /** Asks from now on, at once for the ledger's level. */
   open(): void {
     this.#isOpen = true;
-    this.#isBlind = true;
-    void this.#ask();
+    this.#isLevelUnknown = true;
+    void this.#updateLimiter();
   }
 
   /** Asks nothing any more. Gives what is in hand, what the ledger has not been told, and who waits. */
-  suspend(): { readonly inHand: number; readonly untold: number; readonly holds: Hold[] } {
-    this.#isOpen = this.#isAsking = false;
+  suspend(): {
+    readonly unusedUnits: number;
+    readonly unreported: number;
+    readonly requests: GrantRequest[];
+  } {
+    this.#isOpen = this.#isUpdating = false;
     this.#epoch++;
-    const inHand = this.#credit.units;
-    const untold = this.#owed - this.#shift - this.#parts.units.from(this.#back);
-    this.#credit.clear();
-    this.#owed = this.#shift = this.#back = 0;
-    return { inHand, untold, holds: this.#holds.splice(0) };
+    const unusedUnits = this.#unused.units;
+    const unreported =
+      this.#overdraft - this.#correction - this.#parts.units.fromLimiter(this.#pendingRefund);
+    this.#unused.clear();
+    this.#overdraft = this.#correction = this.#pendingRefund = 0;
+    return { unusedUnits, unreported, requests: this.#requests.splice(0) };
   }
 
   /** Gives everything back. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const back = Math.floor(this.#back + this.#credit.spend(this.#credit.units));
-    if (this.#isOpen && back > 0) this.#parts.ledger.take(-back).catch(() => undefined);
-    for (const hold of this.suspend().holds) hold.settle(false);
+    const refund = Math.floor(this.#pendingRefund + this.#unused.take(this.#unused.units));
+    if (this.#isOpen && refund > 0) this.#parts.limiter.take(-refund).catch(() => undefined);
+    for (const request of this.suspend().requests) request.decide(false);
   }
 
-  readonly #cancel = (hold: Hold): void => {
-    this.#holds = this.#holds.filter((other) => other !== hold);
-    hold.settle(false);
-    this.#parts.view.put(hold.units, performance.now());
+  readonly #cancel = (request: GrantRequest): void => {
+    this.#requests = this.#requests.filter((other) => other !== request);
+    request.decide(false);
+    this.#parts.bucket.put(request.units, performance.now());
   };
 
-  get #waiting(): number {
+  get #requestedUnits(): number {
     let units = 0;
-    for (const hold of this.#holds) units += hold.units;
+    for (const request of this.#requests) units += request.units;
     return units;
   }
 
   /** The units of one lease. */
   get #size(): number {
     const { limit, depthMs } = this.#terms;
-    return (leaseMs(depthMs, this.#members) * limit * this.#parts.view.limitShare) / 60_000;
+    return (leaseMs(depthMs, this.#members) * limit * this.#parts.bucket.limitShare) / 60_000;
   }
 
-  #serve(): void {
-    for (let hold = this.#holds[0]; hold; hold = this.#holds[0]) {
-      if (!this.#credit.covers(hold.units)) return;
-      this.#credit.spend(hold.units);
-      this.#holds.shift();
-      hold.settle(true);
+  #grantRequests(): void {
+    for (let request = this.#requests[0]; request; request = this.#requests[0]) {
+      if (!this.#unused.covers(request.units)) return;
+      this.#unused.take(request.units);
+      this.#requests.shift();
+      request.decide(true);
     }
   }
 
   /** Asks for what is waited for, tells what is owed, and gives back what is left over: in one step. */
-  async #ask(): Promise<void> {
-    if (this.#isAsking || !this.#isOpen) return;
-    const question = this.#question();
-    if (!question) return;
-    this.#isAsking = true;
-    const { ledger, units } = this.#parts;
-    const { price, owed, shift, back } = question;
-    const taken = price + units.to(owed) - units.to(shift) - back;
+  async #updateLimiter(): Promise<void> {
+    if (this.#isUpdating || !this.#isOpen) return;
+    const update = this.#nextUpdate();
+    if (!update) return;
+    this.#isUpdating = true;
+    const { limiter, units } = this.#parts;
+    const { cost, overdraft, correction, refund } = update;
+    const taken = cost + units.toLimiter(overdraft) - units.toLimiter(correction) - refund;
     const epoch = this.#epoch;
     let left: number;
     try {
-      left = await ledger.take(taken);
+      left = await limiter.take(taken);
     } catch {
       if (epoch !== this.#epoch) return;
       // Nobody knows whether it was taken. The next flush tries again.
-      this.#owed += owed;
-      this.#shift += shift;
-      this.#back += back;
-      this.#isAsking = false;
-      this.#touch();
+      this.#overdraft += overdraft;
+      this.#correction += correction;
+      this.#pendingRefund += refund;
+      this.#isUpdating = false;
+      this.#scheduleFlush();
       return;
     }
     if (epoch !== this.#epoch) {
       // It came too late to count on: an outage lay between.
-      ledger.take(-price).catch(() => undefined);
+      limiter.take(-cost).catch(() => undefined);
       return;
     }
-    this.#isAsking = this.#isBlind = false;
-    this.#parts.onAnswer();
-    this.#heard(question, units.from(left - this.#swallowed(taken, left)));
-    this.#touch();
-    if (this.#holds.length > 0) void this.#ask();
+    this.#isUpdating = this.#isLevelUnknown = false;
+    this.#parts.onReply();
+    this.#applyReply(update, units.fromLimiter(left - this.#retakeRefilled(taken, left)));
+    this.#scheduleFlush();
+    if (this.#requests.length > 0) void this.#updateLimiter();
   }
 
   /**
    * Bottleneck takes first and refills then: what is taken of a bucket that has been full for a while comes back at
    * once, as if it had never been taken. It is taken again, which nobody waits for.
    */
-  #swallowed(taken: number, left: number): number {
-    const swallowed = taken > 0 ? Math.min(taken, Math.max(0, left - (this.#maximum - taken))) : 0;
-    if (swallowed > 0) this.#parts.ledger.take(swallowed).catch(() => undefined);
-    return swallowed;
+  #retakeRefilled(taken: number, left: number): number {
+    const refilled = taken > 0 ? Math.min(taken, Math.max(0, left - (this.#maximum - taken))) : 0;
+    if (refilled > 0) this.#parts.limiter.take(refilled).catch(() => undefined);
+    return refilled;
   }
 
-  #question(): Question | undefined {
-    const wanted = this.#wanted(performance.now());
-    const back = Math.floor(this.#back);
-    const owed = this.#owed;
-    const shift = this.#shift;
-    if (wanted === 0 && owed === 0 && shift === 0 && back === 0 && !this.#isBlind) return undefined;
-    this.#owed = this.#shift = 0;
-    this.#back -= back;
-    const price = this.#parts.units.price(wanted);
-    return { wanted, price, owed, shift, back, holds: new Set(this.#holds) };
+  #nextUpdate(): LimiterUpdate | undefined {
+    const requested = this.#unitsToRequest(performance.now());
+    const refund = Math.floor(this.#pendingRefund);
+    const overdraft = this.#overdraft;
+    const correction = this.#correction;
+    if (requested === 0 && overdraft === 0 && correction === 0 && refund === 0 && !this.#isLevelUnknown)
+      return undefined;
+    this.#overdraft = this.#correction = 0;
+    this.#pendingRefund -= refund;
+    const cost = this.#parts.units.cost(requested);
+    return { requested, cost, overdraft, correction, refund, requests: new Set(this.#requests) };
   }
 
   /** The holds' units, and a lease on top where the ledger has that much to spare. */
-  #wanted(now: number): number {
-    const isGathering = now - this.#gatheredAt < GATHERING_MS;
+  #unitsToRequest(now: number): number {
+    const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
     const ahead = this.#isLow ? this.#size : 0;
     this.#isLow = false;
-    const needed = Math.max(this.#waiting, isGathering ? this.#gathering : ahead);
-    const need = Math.max(0, needed - this.#credit.units);
+    const needed = Math.max(this.#requestedUnits, isPrefetching ? this.#prefetchUnits : ahead);
+    const need = Math.max(0, needed - this.#unused.units);
     if (need === 0) return 0;
-    const room = this.ledgerLevel(now) - this.#parts.view.headroom;
+    const available = this.limiterLevel(now) - this.#parts.bucket.headroom;
     // Nobody waits for the answer yet: no more than what should be there for this process.
-    if (this.#holds.length === 0) return Math.max(0, Math.min(need, room));
-    return need + Math.max(0, Math.min(this.#size, room - need));
+    if (this.#requests.length === 0) return Math.max(0, Math.min(need, available));
+    return need + Math.max(0, Math.min(this.#size, available - need));
   }
 
   /** @param left What the ledger held after the question. */
-  #heard({ wanted, price, shift, holds }: Question, left: number): void {
-    const { ledger, units, view } = this.#parts;
-    const { depth, headroom: spare } = view;
+  #applyReply({ requested, cost, correction, requests }: LimiterUpdate, left: number): void {
+    const { limiter, units, bucket } = this.#parts;
+    const { depth, headroom } = bucket;
     // A call larger than the depth starts on a full bucket, and leaves a debt.
-    const floor = Math.min(spare, depth - (this.#holds[0]?.units ?? 0));
-    const refused = Math.min(wanted, Math.max(0, floor - left));
+    const floor = Math.min(headroom, depth - (this.#requests[0]?.units ?? 0));
+    const refused = Math.min(requested, Math.max(0, floor - left));
     // A correction says what is left, and never makes a debt; nor more than the bucket holds.
-    const tooLow = shift < 0 ? Math.min(-shift, Math.max(0, -(left + refused))) : 0;
-    const tooHigh = shift > 0 ? Math.min(shift, Math.max(0, left - depth)) : 0;
-    const refusedPrice = wanted > 0 ? Math.floor((price * refused) / wanted) : 0;
-    const undo = refusedPrice + units.to(tooLow) - units.to(tooHigh);
-    if (undo !== 0) ledger.take(-undo).catch(() => undefined);
-    this.#credit.add(wanted - refused, price - refusedPrice);
-    this.#serve();
+    const tooLow = correction < 0 ? Math.min(-correction, Math.max(0, -(left + refused))) : 0;
+    const tooHigh = correction > 0 ? Math.min(correction, Math.max(0, left - depth)) : 0;
+    const refusedCost = requested > 0 ? Math.floor((cost * refused) / requested) : 0;
+    const undo = refusedCost + units.toLimiter(tooLow) - units.toLimiter(tooHigh);
+    if (undo !== 0) limiter.take(-undo).catch(() => undefined);
+    this.#unused.add(requested - refused, cost - refusedCost);
+    this.#grantRequests();
     const now = performance.now();
-    const late = this.#holds.filter((hold) => holds.has(hold));
-    this.#holds = this.#holds.filter((hold) => !holds.has(hold));
-    view.syncLevel(left + refused + tooLow - tooHigh + this.#credit.units - this.#waiting, now);
-    if (left + refused < spare + this.#size) {
+    const refusedRequests = this.#requests.filter((request) => requests.has(request));
+    this.#requests = this.#requests.filter((request) => !requests.has(request));
+    bucket.syncLevel(left + refused + tooLow - tooHigh + this.#unused.units - this.#requestedUnits, now);
+    if (left + refused < headroom + this.#size) {
       // The ledger is drained: who asks as soon as something might be there gets it in ever smaller parts. And each
       // asker takes what has come in since the one before: in a fixed order the same one would always be late.
-      this.#pausedUntil = now + Math.min(MOST_PAUSE_MS, PAUSE_MS * this.#members) * (0.5 + Math.random());
+      this.#pausedUntil = now + Math.min(MAX_PAUSE_MS, PAUSE_MS * this.#members) * (0.5 + Math.random());
     }
-    for (const hold of late) hold.settle(false);
-    if (wanted > refused) this.#parts.onRoom();
+    for (const request of refusedRequests) request.decide(false);
+    if (requested > refused) this.#parts.onCapacity();
   }
 
   /** Gives back what is in hand beyond a lease, and all of it after a while without use. */
   #flush(): void {
     const now = performance.now();
-    if (this.#isOpen && this.#holds.length === 0) {
-      const isGathering = now - this.#gatheredAt < GATHERING_MS;
+    if (this.#isOpen && this.#requests.length === 0) {
+      const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
       const isIdle = now - this.#usedAt >= IDLE_MS;
-      const keeps = isGathering ? this.#credit.units : isIdle ? 0 : this.#size;
-      if (this.#credit.units > keeps) this.#back += this.#credit.spend(this.#credit.units - keeps);
+      const keptUnits = isPrefetching ? this.#unused.units : isIdle ? 0 : this.#size;
+      if (this.#unused.units > keptUnits)
+        this.#pendingRefund += this.#unused.take(this.#unused.units - keptUnits);
     }
-    void this.#ask();
-    this.#touch();
+    void this.#updateLimiter();
+    this.#scheduleFlush();
   }
 
-  #touch(): void {
+  #scheduleFlush(): void {
     if (!this.#isOpen) return;
-    const hasNews = this.#owed > 0 || this.#shift !== 0 || this.#back >= 1;
-    if (!hasNews && this.#credit.units === 0 && this.#holds.length === 0) return;
+    const hasUnreported = this.#overdraft > 0 || this.#correction !== 0 || this.#pendingRefund >= 1;
+    if (!hasUnreported && this.#unused.units === 0 && this.#requests.length === 0) return;
     this.#timer ??= startTimer(() => {
       this.#timer = undefined;
       this.#flush();

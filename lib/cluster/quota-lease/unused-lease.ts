@@ -2,9 +2,9 @@
 const EPSILON = 1e-6;
 
 /** The part of a lease that nobody has reserved, and what the ledger took for it. */
-export class Credit {
+export class UnusedLease {
   #units = 0;
-  #paid = 0;
+  #cost = 0;
 
   get units(): number {
     return this.#units;
@@ -14,22 +14,22 @@ export class Credit {
     return this.#units + EPSILON >= units;
   }
 
-  /** @param paid In units of the ledger. */
-  add(units: number, paid: number): void {
+  /** @param cost In units of the ledger. */
+  add(units: number, cost: number): void {
     this.#units += units;
-    this.#paid += paid;
+    this.#cost += cost;
   }
 
   /** Gives what the ledger had taken for these, in its units. */
-  spend(units: number): number {
+  take(units: number): number {
     const left = Math.max(0, this.#units - units);
-    const paid = this.#units > 0 ? (this.#paid * (this.#units - left)) / this.#units : 0;
+    const cost = this.#units > 0 ? (this.#cost * (this.#units - left)) / this.#units : 0;
     this.#units = left;
-    this.#paid -= paid;
-    return paid;
+    this.#cost -= cost;
+    return cost;
   }
 
   clear(): void {
-    this.#units = this.#paid = 0;
+    this.#units = this.#cost = 0;
   }
 }

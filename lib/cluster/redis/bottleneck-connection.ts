@@ -44,7 +44,7 @@ export function bottleneckConnection(
       const callback = args.pop() as Callback;
       const keys = args[0] as number;
       args[keys + 1] = clock.now() ?? args[keys + 1];
-      if (name === 'init') withLevel(args, initialLevels);
+      if (name === 'init') setInitialLevel(args, initialLevels);
       return script(...args, (error: Error | null, reply?: unknown) => {
         if (error) error.message = error.message.replace(REDIS_7_PREFIX, '');
         callback(error, reply);
@@ -60,7 +60,7 @@ export function bottleneckConnection(
   return connection;
 }
 
-function withLevel(args: unknown[], initialLevels: InitialLevels): void {
+function setInitialLevel(args: unknown[], initialLevels: InitialLevels): void {
   const id = args[args.indexOf('id') + 1];
   const level = initialLevels(String(id));
   const at = args.indexOf('reservoir');

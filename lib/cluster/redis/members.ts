@@ -2,16 +2,16 @@ import type { Client } from './redis-client';
 import type { RedisClock } from './redis-clock';
 
 /** A process that has not been heard of for so long is gone, in milliseconds. */
-export const GONE_AFTER_MS = 10_000;
+export const MEMBER_TIMEOUT_MS = 10_000;
 /** The keys outlive the last member by so long. */
-const KEYS_LIVE_MS = 60_000;
+const KEY_TTL_MS = 60_000;
 const COMMAND = 'aiBalancerBeat';
 
 /**
  * One beat of a member: it is there, and what it says of itself. The version counts changes, so that the others read
  * what was said only then. A number is written out: Lua would shorten it to 1.7e+12.
  */
-const BEAT = `
+const HEARTBEAT_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - ARGV[2]))
@@ -37,21 +37,21 @@ local is_known = redis.call('HEXISTS', KEYS[2], ARGV[1])
 return { time[1], time[2], redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[2], 'version'), is_known }
 `;
 
-type BeatCommand = (
+type HeartbeatCommand = (
   members: string,
-  said: string,
+  states: string,
   id: string,
-  goneAfterMs: number,
-  says: string,
-  what: 'stay' | 'leave',
-  keysLiveMs: number,
+  timeoutMs: number,
+  state: string,
+  action: 'stay' | 'leave',
+  keyTtlMs: number,
 ) => Promise<[seconds: string, micros: string, count: number, version: string | null, isKnown: number]>;
 
-export interface Beat {
+export interface HeartbeatReply {
   /** Processes that are there, this one included. */
   readonly count: number;
   /** What every member says, where that has changed. */
-  readonly said?: readonly string[];
+  readonly states?: readonly string[];
 }
 
 /** The processes of a cluster, and what each of them says to all others. */
@@ -62,36 +62,38 @@ export class Members {
   readonly #clock: RedisClock;
   #version: string | undefined;
   /** What Redis has of us. */
-  #told: string | undefined;
+  #publishedState: string | undefined;
 
   constructor(client: Client, clock: RedisClock, prefix: string, id: string) {
     this.#client = client;
     this.#clock = clock;
-    this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:said`];
+    this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:terms`];
     this.#id = id;
-    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: BEAT });
+    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: HEARTBEAT_SCRIPT });
   }
 
-  /** @param says For all members to read; sent only where it has changed, or Redis has lost it. */
-  async beat(says: string): Promise<Beat> {
+  /** @param state For all members to read; sent only where it has changed, or Redis has lost it. */
+  async heartbeat(state: string): Promise<HeartbeatReply> {
     const sentAt = performance.now();
-    const isNew = says !== this.#told;
-    const [seconds, micros, count, version, isKnown] = await this.#run(isNew ? says : '', 'stay');
-    this.#told = isKnown === 1 ? says : undefined;
-    if (isKnown !== 1) return this.beat(says);
+    const hasChanged = state !== this.#publishedState;
+    const [seconds, micros, count, version, isKnown] = await this.#run(hasChanged ? state : '', 'stay');
+    this.#publishedState = isKnown === 1 ? state : undefined;
+    if (isKnown !== 1) return this.heartbeat(state);
     this.#clock.sample(Number(seconds) * 1_000 + Number(micros) / 1_000, sentAt, performance.now());
     if (version === this.#version) return { count };
-    const { version: _, ...said } = await this.#client.hgetall(this.#keys[1]);
+    const { version: _, ...states } = await this.#client.hgetall(this.#keys[1]);
     this.#version = version ?? undefined;
-    return { count, said: Object.values(said) };
+    return { count, states: Object.values(states) };
   }
 
   async leave(): Promise<void> {
     await this.#run('', 'leave');
   }
 
-  #run(says: string, what: 'stay' | 'leave'): ReturnType<BeatCommand> {
-    const beat = (this.#client as unknown as Record<typeof COMMAND, BeatCommand>)[COMMAND].bind(this.#client);
-    return beat(...this.#keys, this.#id, GONE_AFTER_MS, says, what, KEYS_LIVE_MS);
+  #run(state: string, action: 'stay' | 'leave'): ReturnType<HeartbeatCommand> {
+    const command = (this.#client as unknown as Record<typeof COMMAND, HeartbeatCommand>)[COMMAND].bind(
+      this.#client,
+    );
+    return command(...this.#keys, this.#id, MEMBER_TIMEOUT_MS, state, action, KEY_TTL_MS);
   }
 }

@@ -6,18 +6,18 @@ import type { ClusterOptions, RedisConnection } from '../options';
 export type Client = Redis | Cluster;
 
 /** The longest pause between two tries to connect, in milliseconds. */
-const MOST_RETRY_MS = 500;
+const MAX_RETRY_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A Redis that hangs keeps the process alive for so long after the end, in milliseconds; ioredis would take 2 s. */
 const DISCONNECT_TIMEOUT_MS = 250;
 
-const retryStrategy = (times: number): number => Math.min(50 * times, MOST_RETRY_MS);
+const retryStrategy = (times: number): number => Math.min(50 * times, MAX_RETRY_MS);
 
 /**
  * Of our own, whatever the app's client is set to: a command is sent now or fails now. One that waits in a queue for
  * the connection to come back, or is sent again after it, would be executed when nobody reckons with it any more.
  */
-const OWN = {
+const CLIENT_OPTIONS = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -31,7 +31,9 @@ const OWN = {
 export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   if (isConnection(redis)) return duplicate(redis as Client);
   const Redis = await redisClass();
-  return typeof redis === 'string' ? new Redis(redis, OWN) : new Redis({ ...redis, ...OWN });
+  return typeof redis === 'string'
+    ? new Redis(redis, CLIENT_OPTIONS)
+    : new Redis({ ...redis, ...CLIENT_OPTIONS });
 }
 
 export function isConnection(redis: unknown): redis is RedisConnection {
@@ -48,10 +50,10 @@ function duplicate(client: Client): Client {
       enableOfflineQueue: false,
       lazyConnect: false,
       clusterRetryStrategy: retryStrategy,
-      redisOptions: { ...client.options.redisOptions, ...OWN },
+      redisOptions: { ...client.options.redisOptions, ...CLIENT_OPTIONS },
     });
   }
-  return client.duplicate(OWN);
+  return client.duplicate(CLIENT_OPTIONS);
 }
 
 async function redisClass(): Promise<typeof Redis> {

@@ -1,5 +1,5 @@
 /** A sample counts for so long, in milliseconds, before a slower one may take its place: clocks drift. */
-const SAMPLE_LIVES_MS = 20_000;
+const SAMPLE_TTL_MS = 20_000;
 
 /**
  * Redis's clock, told from answers to TIME by our own monotonic one: processes whose wall clocks disagree by a minute
@@ -13,7 +13,7 @@ export class RedisClock {
   /** @param redisMs What Redis said, between the two times of our clock. */
   sample(redisMs: number, sentAt: number, receivedAt: number): void {
     const roundTrip = receivedAt - sentAt;
-    const isStale = receivedAt - this.#sampledAt > SAMPLE_LIVES_MS;
+    const isStale = receivedAt - this.#sampledAt > SAMPLE_TTL_MS;
     if (roundTrip > this.#roundTripMs && !isStale) return;
     this.#roundTripMs = roundTrip;
     this.#sampledAt = receivedAt;

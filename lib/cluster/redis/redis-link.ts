@@ -1,30 +1,30 @@
 import { startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
 import { bottleneckConnection, type InitialLevels } from './bottleneck-connection';
-import { type Beat, Members } from './members';
+import { type HeartbeatReply, Members } from './members';
 import { type Client, connect } from './redis-client';
 import { RedisClock } from './redis-clock';
-import { PATIENCE_MS, Patience } from './redis-timeout';
+import { REDIS_TIMEOUT_MS, RedisTimeout } from './redis-timeout';
 
 export type LinkState = 'connecting' | 'up' | 'down';
 
 /** What a member does while all is well, and how soon it looks again for a Redis that is away, in milliseconds. */
-const BEAT_MS = 2_000;
-const PROBE_MS = 250;
+const HEARTBEAT_MS = 2_000;
+const DOWN_CHECK_MS = 250;
 /** A Redis that takes connections but answers nothing for so long gets another connection. */
-const HUNG_MS = 2_000;
+const UNRESPONSIVE_MS = 2_000;
 /** From the start until Redis is taken to be away. */
-const START_MS = 1_000;
+const STARTUP_TIMEOUT_MS = 1_000;
 
-export interface LinkParts {
+export interface RedisLinkParts {
   readonly redis: ClusterOptions['redis'];
   readonly prefix: string;
   readonly id: string;
   readonly initialLevels: InitialLevels;
   /** What this process says to the others. */
-  says(): string;
+  memberState(): string;
   onState(state: LinkState, reason?: string): void;
-  onBeat(beat: Beat): void;
+  onHeartbeat(heartbeat: HeartbeatReply): void;
 }
 
 type Connection = ReturnType<typeof bottleneckConnection>;
@@ -34,27 +34,27 @@ type Connection = ReturnType<typeof bottleneckConnection>;
  * waits for a Redis that is away, and so that every slow answer is noticed.
  */
 export class RedisLink {
-  readonly #parts: LinkParts;
+  readonly #parts: RedisLinkParts;
   readonly #clock = new RedisClock();
-  readonly #patience = new Patience(() => this.#down('no answer in time'));
+  readonly #timeout = new RedisTimeout(() => this.#markDown('no answer in time'));
   readonly #opened: Promise<Connection>;
   #connection: Connection | undefined;
   #members: Members | undefined;
   #state: LinkState = 'connecting';
-  readonly #start: Timer;
+  readonly #startupTimer: Timer;
   #timer: Timer | undefined;
-  #beatSince: number | undefined;
+  #heartbeatSentAt: number | undefined;
   #isClosed = false;
   /** Of those who are told when Redis goes away, since a call waits with them. */
-  readonly #waiting = new Set<(error: Error) => void>();
+  readonly #pendingRejects = new Set<(error: Error) => void>();
 
-  constructor(parts: LinkParts) {
+  constructor(parts: RedisLinkParts) {
     this.#parts = parts;
-    this.#start = startTimer(() => {
-      if (this.#state === 'connecting') this.#down('no connection in time');
-    }, START_MS).unref();
+    this.#startupTimer = startTimer(() => {
+      if (this.#state === 'connecting') this.#markDown('no connection in time');
+    }, STARTUP_TIMEOUT_MS).unref();
     this.#opened = this.#open();
-    this.#opened.catch((error: unknown) => this.#down(reasonOf(error)));
+    this.#opened.catch((error: unknown) => this.#markDown(reasonOf(error)));
   }
 
   get state(): LinkState {
@@ -76,34 +76,34 @@ export class RedisLink {
   }
 
   /**
-   * @param isFirst It may take several round trips, and nobody's call waits for it.
+   * @param isSetup It may take several round trips, and nobody's call waits for it.
    * @throws at once while Redis is away, else what the question rejects with.
    */
-  async ask<T>(question: (connection: Connection) => Promise<T>, isFirst = false): Promise<T> {
+  async run<T>(command: (connection: Connection) => Promise<T>, isSetup = false): Promise<T> {
     if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
     try {
-      const answer = question(this.#connection);
-      return await (isFirst ? answer : this.#patience.watch(answer));
+      const reply = command(this.#connection);
+      return await (isSetup ? reply : this.#timeout.watch(reply));
     } catch (error) {
-      this.#down(reasonOf(error));
+      this.#markDown(reasonOf(error));
       throw error;
     }
   }
 
   /** Like `ask()`, for what is only better than nothing: that it fails says nothing of the quotas. */
-  async tryAsk<T>(question: (client: Client) => Promise<T>): Promise<T> {
+  async tryRun<T>(command: (client: Client) => Promise<T>): Promise<T> {
     if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
-    return question(this.#connection.client);
+    return command(this.#connection.client);
   }
 
   /** Like `tryAsk()`, where a call waits: a late answer is noticed, and nobody waits longer than until then. */
-  askInTime<T>(question: (client: Client) => Promise<T>): Promise<T> {
+  runWithTimeout<T>(command: (client: Client) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      this.#patience
-        .watch(this.tryAsk(question))
+      this.#pendingRejects.add(reject);
+      this.#timeout
+        .watch(this.tryRun(command))
         .then(resolve, reject)
-        .finally(() => this.#waiting.delete(reject));
+        .finally(() => this.#pendingRejects.delete(reject));
     });
   }
 
@@ -116,20 +116,20 @@ export class RedisLink {
   }
 
   /** Says now what has changed, where Redis is there. */
-  tell(): void {
-    if (this.#state === 'up') void this.#beat();
+  publishMemberState(): void {
+    if (this.#state === 'up') void this.#sendHeartbeat();
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#start);
+    clearTimeout(this.#startupTimer);
     clearTimeout(this.#timer);
-    this.#patience.stop();
+    this.#timeout.stop();
     const connection = await this.#opened.catch(() => undefined);
     if (!connection) return;
-    if (this.#state === 'up') await soon(this.#members?.leave());
-    await soon(connection.disconnect(false));
+    if (this.#state === 'up') await waitBriefly(this.#members?.leave());
+    await waitBriefly(connection.disconnect(false));
   }
 
   async #open(): Promise<Connection> {
@@ -138,64 +138,67 @@ export class RedisLink {
     this.#connection = connection;
     if (this.#isClosed) return connection;
     this.#members = new Members(client, this.#clock, this.#parts.prefix, this.#parts.id);
-    client.on('ready', () => void this.#beat());
-    client.on('close', () => this.#down('the connection is closed'));
-    client.on('end', () => this.#down('the connection has ended'));
-    if (client.status === 'ready') void this.#beat();
+    client.on('ready', () => void this.#sendHeartbeat());
+    client.on('close', () => this.#markDown('the connection is closed'));
+    client.on('end', () => this.#markDown('the connection has ended'));
+    if (client.status === 'ready') void this.#sendHeartbeat();
     return connection;
   }
 
-  async #beat(): Promise<void> {
-    if (this.#isClosed || !this.#members || this.#beatSince !== undefined) return;
-    const since = performance.now();
-    this.#beatSince = since;
+  async #sendHeartbeat(): Promise<void> {
+    if (this.#isClosed || !this.#members || this.#heartbeatSentAt !== undefined) return;
+    const sentAt = performance.now();
+    this.#heartbeatSentAt = sentAt;
     try {
-      const beat = this.#members.beat(this.#parts.says());
-      const answer = await (this.#state === 'up' ? this.#patience.watch(beat) : beat);
-      this.#beatSince = undefined;
-      this.#parts.onBeat(answer);
+      const heartbeat = this.#members.heartbeat(this.#parts.memberState());
+      const reply = await (this.#state === 'up' ? this.#timeout.watch(heartbeat) : heartbeat);
+      this.#heartbeatSentAt = undefined;
+      this.#parts.onHeartbeat(reply);
       // One that answers too late for a call would be away again with the next question.
-      if (this.#state === 'up' || performance.now() - since < PATIENCE_MS) this.#change('up');
+      if (this.#state === 'up' || performance.now() - sentAt < REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
-      this.#beatSince = undefined;
-      this.#down(reasonOf(error));
+      this.#heartbeatSentAt = undefined;
+      this.#markDown(reasonOf(error));
     }
-    this.#arm();
+    this.#scheduleCheck();
   }
 
-  #down(reason: string): void {
+  #markDown(reason: string): void {
     if (this.#isClosed) return;
     this.#clock.forget();
-    this.#change('down', reason);
-    for (const reject of this.#waiting) reject(new Error(`Redis is away: ${reason}`));
-    this.#waiting.clear();
-    this.#arm();
+    this.#setState('down', reason);
+    for (const reject of this.#pendingRejects) reject(new Error(`Redis is away: ${reason}`));
+    this.#pendingRejects.clear();
+    this.#scheduleCheck();
   }
 
-  #change(state: LinkState, reason?: string): void {
+  #setState(state: LinkState, reason?: string): void {
     if (this.#state === state || this.#isClosed) return;
     this.#state = state;
     this.#parts.onState(state, reason);
   }
 
-  #arm(): void {
+  #scheduleCheck(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    this.#timer = startTimer(() => this.#look(), this.#state === 'up' ? BEAT_MS : PROBE_MS).unref();
+    this.#timer = startTimer(
+      () => this.#check(),
+      this.#state === 'up' ? HEARTBEAT_MS : DOWN_CHECK_MS,
+    ).unref();
   }
 
-  #look(): void {
+  #check(): void {
     const client = this.#connection?.client;
-    if (this.#beatSince !== undefined) {
-      if (performance.now() - this.#beatSince > HUNG_MS) {
-        this.#beatSince = undefined;
+    if (this.#heartbeatSentAt !== undefined) {
+      if (performance.now() - this.#heartbeatSentAt > UNRESPONSIVE_MS) {
+        this.#heartbeatSentAt = undefined;
         client?.disconnect(true);
       }
-      this.#arm();
+      this.#scheduleCheck();
     } else if (client?.status === 'ready') {
-      void this.#beat();
+      void this.#sendHeartbeat();
     } else {
-      this.#arm();
+      this.#scheduleCheck();
     }
   }
 }
@@ -208,7 +211,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Closing must not hang on a Redis that doesn't answer. */
-async function soon(promise: Promise<unknown> | undefined): Promise<void> {
+async function waitBriefly(promise: Promise<unknown> | undefined): Promise<void> {
   if (promise)
     await within(
       promise.catch(() => undefined),

@@ -1,72 +1,72 @@
 import { afterPendingIO, startTimer, type Timer } from '../../util/timers';
 
 /** Redis is taken to be away when it owes an answer for so long, in milliseconds: a call waits no longer for it. */
-export const PATIENCE_MS = 30;
+export const REDIS_TIMEOUT_MS = 30;
 
 /** A timer that is later than this has seen a stall of our own loop, after which Redis gets so long again. */
 const STALL_MS = 10;
-const AFTER_STALL_MS = 10;
+const STALL_GRACE_MS = 10;
 
 /**
  * Watches the answers that Redis owes. Our own event loop may have stalled: a timer that fires late lets I/O be polled
  * once more before it judges.
  */
-export class Patience {
-  readonly #onLate: () => void;
+export class RedisTimeout {
+  readonly #onTimeout: () => void;
   /** In the order in which they were asked. */
-  readonly #asked = new Map<object, number>();
+  readonly #pending = new Map<object, number>();
   #timer: Timer | undefined;
 
-  constructor(onLate: () => void) {
-    this.#onLate = onLate;
+  constructor(onTimeout: () => void) {
+    this.#onTimeout = onTimeout;
   }
 
-  async watch<T>(answer: Promise<T>): Promise<T> {
-    const question = {};
-    this.#asked.set(question, performance.now());
-    if (this.#timer === undefined) this.#arm(PATIENCE_MS);
+  async watch<T>(reply: Promise<T>): Promise<T> {
+    const key = {};
+    this.#pending.set(key, performance.now());
+    if (this.#timer === undefined) this.#arm(REDIS_TIMEOUT_MS);
     try {
-      return await answer;
+      return await reply;
     } finally {
-      this.#asked.delete(question);
+      this.#pending.delete(key);
     }
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#asked.clear();
+    this.#pending.clear();
   }
 
   #arm(ms: number): void {
     const dueAt = performance.now() + ms;
     this.#timer = startTimer(() => {
       const hasStalled = performance.now() - dueAt > STALL_MS;
-      if (this.#leftMs() > 0) this.#next();
+      if (this.#remainingMs() > 0) this.#rearm();
       // An answer may take several turns of the loop: its script isn't loaded yet, or it comes in parts.
-      else if (hasStalled) this.#arm(AFTER_STALL_MS);
-      else afterPendingIO(() => this.#judge());
+      else if (hasStalled) this.#arm(STALL_GRACE_MS);
+      else afterPendingIO(() => this.#checkOverdue());
     }, ms).unref();
   }
 
-  #judge(): void {
+  #checkOverdue(): void {
     if (this.#timer === undefined) return;
-    const isLate = this.#leftMs() <= 0;
+    const isOverdue = this.#remainingMs() <= 0;
     // Those that are late already are not judged again.
-    if (isLate) this.#asked.clear();
-    this.#next();
-    if (isLate) this.#onLate();
+    if (isOverdue) this.#pending.clear();
+    this.#rearm();
+    if (isOverdue) this.#onTimeout();
   }
 
-  #next(): void {
+  #rearm(): void {
     this.#timer = undefined;
-    const left = this.#leftMs();
-    if (left < Infinity) this.#arm(Math.max(1, left));
+    const remaining = this.#remainingMs();
+    if (remaining < Infinity) this.#arm(Math.max(1, remaining));
   }
 
   /** Until the oldest question is late; Infinity where nothing is owed. */
-  #leftMs(): number {
-    for (const since of this.#asked.values()) return since + PATIENCE_MS - performance.now();
+  #remainingMs(): number {
+    for (const since of this.#pending.values()) return since + REDIS_TIMEOUT_MS - performance.now();
     return Infinity;
   }
 }

@@ -1,7 +1,7 @@
 import type { Client } from './redis-client';
 
 /** The cluster's Redis, for what is counted in it beside the quotas. */
-export interface SideStore {
+export interface SharedStore {
   /** What every key begins with. */
   readonly prefix: string;
   /** 'idle' until Redis has first answered or failed, and after the end: then there is nothing to be asked or told. */
@@ -10,5 +10,5 @@ export interface SideStore {
    * A call may wait for it: it rejects at once while Redis is away, and when it is taken to be away meanwhile, which a
    * late answer is a reason for. An error as an answer is the asker's own.
    */
-  ask<T>(question: (client: Client) => Promise<T>): Promise<T>;
+  run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }

@@ -7,7 +7,7 @@ const HORIZON_MS = 60_000;
 /** Ties are broken at random, so that many processes don't all pick the same. */
 const NOISE = 0.02;
 const STEEPNESS = 3;
-const STEEPEST = Math.exp(STEEPNESS) - 1;
+const MAX_STEEPNESS = Math.exp(STEEPNESS) - 1;
 
 /**
  * The cheapest place that will answer in time: the least sum of what each thing that can go wrong or costs is worth.
@@ -24,11 +24,11 @@ export class Adaptive implements ScoredStrategy {
   }
 
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
-    const dearest = dearestOf(candidates);
+    const maxCostUsd = maxCostOf(candidates);
     let best: Candidate | undefined;
     let least = Infinity;
     for (const candidate of candidates) {
-      const score = this.#score(call, candidate, dearest) + NOISE * this.#random();
+      const score = this.#score(call, candidate, maxCostUsd) + NOISE * this.#random();
       if (score >= least) continue;
       least = score;
       best = candidate;
@@ -37,11 +37,11 @@ export class Adaptive implements ScoredStrategy {
   }
 
   best(call: RoutedCall, candidates: readonly Candidate[]): { candidate: Candidate; score: number } {
-    const dearest = dearestOf(candidates);
+    const maxCostUsd = maxCostOf(candidates);
     let best = candidates[0] as Candidate;
     let least = Infinity;
     for (const candidate of candidates) {
-      const score = this.#score(call, candidate, dearest);
+      const score = this.#score(call, candidate, maxCostUsd);
       if (score >= least) continue;
       least = score;
       best = candidate;
@@ -50,21 +50,21 @@ export class Adaptive implements ScoredStrategy {
   }
 
   explain(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] {
-    const dearest = dearestOf(candidates);
+    const maxCostUsd = maxCostOf(candidates);
     return candidates.map((candidate) => {
-      const terms = this.#terms(call, candidate, dearest);
+      const terms = this.#terms(call, candidate, maxCostUsd);
       return { score: Object.values(terms).reduce((sum, term) => sum + term, 0), terms };
     });
   }
 
   /** The sum of the terms, without an object for them: it is worked out for every candidate of every call. */
-  #score(call: RoutedCall, candidate: Candidate, dearest: number): number {
+  #score(call: RoutedCall, candidate: Candidate, maxCostUsd: number): number {
     const weights = this.#weights;
-    const late = candidate.expectedMs / horizon(call);
+    const lateness = candidate.expectedMs / horizon(call);
     let score =
-      weights.deadline * missShare(late) +
-      weights.speed * late +
-      weights.cost * costShare(candidate, dearest) +
+      weights.deadline * missProbability(lateness) +
+      weights.speed * lateness +
+      weights.cost * costShare(candidate, maxCostUsd) +
       weights.scarcity * scarcity(candidate.usedShare) +
       weights.failure * candidate.failureShare -
       weights.quality * candidate.quality +
@@ -75,13 +75,13 @@ export class Adaptive implements ScoredStrategy {
     return score;
   }
 
-  #terms(call: RoutedCall, candidate: Candidate, dearest: number): Record<string, number> {
+  #terms(call: RoutedCall, candidate: Candidate, maxCostUsd: number): Record<string, number> {
     const weights = this.#weights;
-    const late = candidate.expectedMs / horizon(call);
+    const lateness = candidate.expectedMs / horizon(call);
     return {
-      deadline: weights.deadline * missShare(late),
-      speed: weights.speed * late,
-      cost: weights.cost * costShare(candidate, dearest),
+      deadline: weights.deadline * missProbability(lateness),
+      speed: weights.speed * lateness,
+      cost: weights.cost * costShare(candidate, maxCostUsd),
       scarcity: weights.scarcity * scarcity(candidate.usedShare),
       failure: weights.failure * candidate.failureShare,
       quality: -weights.quality * candidate.quality,
@@ -97,30 +97,31 @@ function horizon(call: RoutedCall): number {
   return Math.max(1, Math.min(HORIZON_MS, call.remainingMs));
 }
 
-function dearestOf(candidates: readonly Candidate[]): number {
-  let dearest = 0;
-  for (const { costUsd } of candidates) if (costUsd !== undefined && costUsd > dearest) dearest = costUsd;
-  return dearest;
+function maxCostOf(candidates: readonly Candidate[]): number {
+  let maxCostUsd = 0;
+  for (const { costUsd } of candidates)
+    if (costUsd !== undefined && costUsd > maxCostUsd) maxCostUsd = costUsd;
+  return maxCostUsd;
 }
 
 /** 0 to 1; what costs an unknown amount counts as the dearest. */
-function costShare({ costUsd }: Candidate, dearest: number): number {
-  if (dearest === 0) return 0;
-  return (costUsd ?? dearest) / dearest;
+function costShare({ costUsd }: Candidate, maxCostUsd: number): number {
+  if (maxCostUsd === 0) return 0;
+  return (costUsd ?? maxCostUsd) / maxCostUsd;
 }
 
 /** Rises slowly while there is plenty, steeply towards the end. */
 function scarcity(used: number): number {
-  return (Math.exp(STEEPNESS * used) - 1) / STEEPEST;
+  return (Math.exp(STEEPNESS * used) - 1) / MAX_STEEPNESS;
 }
 
 /** The probability of missing the deadline, where the time taken is log-normal around the prediction. */
-function missShare(late: number): number {
-  return normal(Math.log(late) / PREDICTION_SIGMA);
+function missProbability(lateness: number): number {
+  return normalCdf(Math.log(lateness) / PREDICTION_SIGMA);
 }
 
 /** The standard normal distribution function, to 1e-7 (Abramowitz and Stegun, 26.2.17). */
-function normal(x: number): number {
+function normalCdf(x: number): number {
   const t = 1 / (1 + 0.2316419 * Math.abs(x));
   const poly =
     t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
