@@ -1,6 +1,6 @@
 import { parseFlags } from '../../lib/cli/simulate/flags';
 
-test('flags are read with their defaults', () => {
+test('simulate: flags that are not given have their defaults', () => {
   expect(parseFlags(['--config', 'ai.mjs'])).toEqual({
     config: 'ai.mjs',
     rps: 10,
@@ -16,7 +16,7 @@ test('flags are read with their defaults', () => {
   });
 });
 
-test('faults may be several, and a name may hold an @', () => {
+test('simulate: --outage and --brownout can be repeated, and an endpoint name may contain @', () => {
   expect(
     parseFlags(['-c', 'x', '--outage', 'a@60+120', '--outage', 'b@c@1.5+2', '--brownout', 'a@0+1']),
   ).toMatchObject({
@@ -34,7 +34,7 @@ test.each([
   [['--rps', 'many'], "--rps: expected a number above 0, got 'many'"],
   [['--rps', 'Infinity'], '--rps: expected a number above 0'],
   [['--seconds', ''], '--seconds: expected a number above 0'],
-  [['--seed', '1.5'], '--seed: expected a whole number'],
+  [['--seed', '1.5'], '--seed: expected an integer'],
   [['--spike', '0.5x'], '--spike: expected a factor of at least 1'],
   [['--spike', 'x'], '--spike: expected a factor of at least 1'],
   [['--outage', 'main'], '--outage: expected NAME@START+LENGTH'],
@@ -43,7 +43,7 @@ test.each([
   [['--deadline-ms', '-5'], '--deadline-ms'],
   [['--tracee', 'x'], "'--tracee'"],
   [['stray'], 'stray'],
-])('wrong flags are named with what was expected: %j', (args, message) => {
+])('simulate: an invalid flag is rejected with its name and what was expected: %j', (args, message) => {
   const given = args.length === 0 ? args : ['--config', 'x', ...args];
   expect(() => parseFlags(given)).toThrow(message);
   expect(() => parseFlags(given)).toThrow(expect.objectContaining({ name: 'UsageError' }) as Error);

@@ -11,7 +11,7 @@ function stats(
   return { queue: { size: queue }, endpoints } as unknown as BalancerStats;
 }
 
-test('the quota that was used up first comes first, with the part of the time in which it was', () => {
+test('QuotaWatch: quotas are listed in the order in which they were first exhausted, with the share of time', () => {
   const watch = new QuotaWatch();
   watch.sample(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
   watch.sample(stats(0, { a: [3, 900], b: [100, 900] }), 2);
@@ -23,7 +23,7 @@ test('the quota that was used up first comes first, with the part of the time in
   ]);
 });
 
-test('while calls wait the scarcer quota holds them up, though some of it is kept in reserve', () => {
+test('QuotaWatch: while calls wait in the queue, the scarcer quota of an endpoint counts as exhausted below half', () => {
   const watch = new QuotaWatch();
   watch.sample(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
   watch.sample(stats(0, { a: [60, 250], b: [100, 1000] }), 2);
@@ -31,7 +31,7 @@ test('while calls wait the scarcer quota holds them up, though some of it is kep
   expect(watch.shortages()).toEqual([{ endpoint: 'a', quota: 'tokens', firstAtS: 3, share: 1 / 3 }]);
 });
 
-test('an endpoint without limits is never used up', () => {
+test('QuotaWatch: an endpoint without limits is never exhausted', () => {
   const watch = new QuotaWatch();
   watch.sample({ queue: { size: 5 }, endpoints: [{ name: 'a' }] } as unknown as BalancerStats, 1);
   expect(watch.shortages()).toEqual([]);

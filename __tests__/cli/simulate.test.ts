@@ -39,31 +39,31 @@ const TWO_KEYS = JSON.stringify({
 });
 const SALE = ['--rps', '12', '--spike', '20x', '--seconds', '60'];
 
-test('a sale beyond the quotas: people are told what binds first, and what one more key changes', async () => {
+test('simulate: with more traffic than quota, the report names the quota exhausted first and the effect of one more key', async () => {
   const sale = await report('--config', file('two.json', TWO_KEYS), ...SALE);
   expect(sale.figures.calls).toBeGreaterThan(150);
   expect(sale.figures.goodput).toBeLessThan(95);
-  expect(sale.bindsFirst).toMatchObject({ quota: 'tokens', firstAtS: expect.any(Number) as number });
-  expect(sale.bindsFirst!.firstAtS).toBeGreaterThan(12);
-  expect(sale.oneMoreKey!.endpoint).toBe(sale.bindsFirst!.endpoint);
+  expect(sale.firstExhausted).toMatchObject({ quota: 'tokens', firstAtS: expect.any(Number) as number });
+  expect(sale.firstExhausted!.firstAtS).toBeGreaterThan(12);
+  expect(sale.oneMoreKey!.endpoint).toBe(sale.firstExhausted!.endpoint);
   expect(sale.oneMoreKey!.figures.calls).toBe(sale.figures.calls);
   expect(sale.oneMoreKey!.figures.goodput).toBeGreaterThan(sale.figures.goodput + 5);
-  const told = formatReport(sale);
+  const text = formatReport(sale);
   for (const words of [
-    /calls in 60 s, 0\.6 a second, from second 12 on 12 a second \(20 times\)/,
+    /calls in 60 s, 0\.6 per second; from second 12, 12 per second \(20 times as many\)/,
     /goodput +\d+\.\d %/,
     /p50 .* p95 .* p99 /,
     /cost +\$\d/,
     /429s +\d+ of \d+ attempts/,
     /^main +\d+/m,
-    /tokens a minute of (main|spare) bind first: used up at second \d+/,
-    /One more key like that: goodput \d+\.\d % → \d+\.\d %/,
+    /Exhausted first: tokens per minute of (main|spare), at second \d+/,
+    /With one more key: goodput \d+\.\d % → \d+\.\d %/,
   ]) {
-    expect(told).toMatch(words);
+    expect(text).toMatch(words);
   }
 });
 
-test('the same seed is the same run to the last call, another seed is another', async () => {
+test('simulate: runs with the same seed are identical, runs with another seed differ', async () => {
   const config = file('two.json', TWO_KEYS);
   const [one, again, other] = await Promise.all([
     report('--config', config, '--seconds', '20', '--rps', '4', '--seed', '7'),
@@ -74,13 +74,13 @@ test('the same seed is the same run to the last call, another seed is another', 
   expect(other.digest).not.toBe(one.digest);
 });
 
-test('where no quota is used up it says that one more key would change nothing', async () => {
+test('simulate: if no quota is exhausted, the report says that one more key would change nothing', async () => {
   const config = file('free.json', '{"endpoints":[{"name":"a","model":"gpt-4o"}]}');
   const { out } = await simulate('--config', config, '--seconds', '10', '--rps', '2');
   expect(out).toContain('one more key would change nothing');
 });
 
-test('an outage and a brownout hit the endpoints they name', async () => {
+test('simulate: --outage and --brownout affect only the endpoints they name', async () => {
   const config = file('two.json', TWO_KEYS);
   const load = ['--config', config, '--rps', '2', '--seconds', '30'];
   const hit = await report(...load, '--outage', 'main@0+200', '--brownout', 'spare@0+200');
@@ -91,13 +91,13 @@ test('an outage and a brownout hit the endpoints they name', async () => {
   expect(hit.figures.firstTokenP50Ms).toBeGreaterThan(2_000);
 });
 
-test('a module may wait while it loads; no key is asked for, no shared state is reached, and no key is shown', async () => {
+test('simulate: a config module may wait for a timer while it loads, no apiKey function is called and no key is printed', async () => {
   const config = file(
     'shop.mjs',
     `await new Promise((ready) => setTimeout(ready, 5000));
      export default {
        endpoints: [
-         { name: 'a', model: 'gpt-4o', apiKey: () => { throw new Error('a key was asked for'); } },
+         { name: 'a', model: 'gpt-4o', apiKey: () => { throw new Error('apiKey was called'); } },
          { name: 'b', model: 'gpt-4o', apiKey: 'sk-not-to-be-seen', baseURL: 'http://127.0.0.1:1/v1' },
        ],
      };`,
@@ -108,7 +108,7 @@ test('a module may wait while it loads; no key is asked for, no shared state is 
   expect(out).not.toContain('sk-not');
 });
 
-test('endpoints of one quota group share its limit, and the key added is an account of its own', async () => {
+test('simulate: endpoints of a quota group share its limit, and the additional key has a limit of its own', async () => {
   const endpoints = ['a', 'b', 'c'].map((name) => ({ name, model: 'gpt-4o', quotaGroup: 'account' }));
   const config = { endpoints, quotaGroups: { account: { rpm: 60, tpm: 60_000 } } };
   const sale = await report(
@@ -120,13 +120,13 @@ test('endpoints of one quota group share its limit, and the key added is an acco
     '60',
   );
   const answered = sale.figures.endpoints.reduce((total, { ends }) => total + ends.answered, 0);
-  // A minute of calls, what was in the bucket, and those that wait for the next minute.
+  // 60 per minute, the full bucket at the start, and calls that wait beyond the end of the traffic.
   expect(answered).toBeLessThan(140);
-  expect(sale.bindsFirst).not.toBeNull();
+  expect(sale.firstExhausted).not.toBeNull();
   expect(sale.oneMoreKey!.figures.good).toBeGreaterThan(1.2 * sale.figures.good);
 });
 
-test('a trace of your own gives the lengths and the gaps', async () => {
+test('simulate: --trace sets the lengths of calls and the gaps between them', async () => {
   const trace = file('trace.csv', 't_ms,prompt_tokens,output_tokens\n0,100,10\n500,100,10\n1000,100,10\n');
   const config = file('free.json', '{"endpoints":[{"name":"a","model":"gpt-4o"}]}');
   const sale = await report('-c', config, '--trace', trace, '--rps', '2', '--seconds', '30');
@@ -136,18 +136,18 @@ test('a trace of your own gives the lengths and the gaps', async () => {
 });
 
 test.each([
-  ['nowhere.json', 'nowhere.json: there is no such file'],
+  ['nowhere.json', 'nowhere.json: no such file'],
   ['README.md', 'README.md: expected a file ending in .js, .mjs, .cjs, .json'],
   ['package.json', 'package.json: expected a BalancerConfig'],
   ['__tests__/cli/run.ts', 'expected a file ending in'],
-])('a file that holds no configuration is told from one that is not there: %s', async (path, message) => {
+])('simulate: a config file that is missing or holds no BalancerConfig is rejected: %s', async (path, message) => {
   await expect(loadConfig(path)).rejects.toMatchObject({
     name: 'UsageError',
     message: expect.stringContaining(message) as string,
   });
 });
 
-test('the faults of a configuration are told as the balancer tells them, and an unknown endpoint with those there are', async () => {
+test('simulate: an invalid configuration is rejected with its faults, and an unknown endpoint with the known ones', async () => {
   const wrong = await simulate(
     '-c',
     file('wrong.json', '{"endpoints":[{"name":"a","model":"gpt-4o","rpm":-1}]}'),
@@ -156,10 +156,10 @@ test('the faults of a configuration are told as the balancer tells them, and an 
   expect(wrong.err).not.toMatch(/^\s+at /m);
   expect(wrong.err).toMatch(/wrong\.json: .*\n.*endpoints\[0\]\.rpm/);
   const unknown = await simulate('-c', file('two.json', TWO_KEYS), '--outage', 'nobody@1+1');
-  expect(unknown.err.trim()).toBe("--outage: no endpoint is named 'nobody'; there are main, spare");
+  expect(unknown.err.trim()).toBe("--outage: no endpoint is named 'nobody'; known endpoints: main, spare");
 });
 
-test('help is given for the asking; an unknown command is refused', async () => {
+test('the command line prints its help on --help and exits with 2 for an unknown command', async () => {
   const help = await run(CLI, '--help');
   expect(help).toMatchObject({ code: 0, err: '' });
   expect(help.out).toContain('--outage NAME@60+120');

@@ -33,7 +33,7 @@ function listen(): AttemptEvents & { readonly heard: string[] } {
   };
 }
 
-test('an answer comes as a first token, a few pieces and an end, and is billed whole', () => {
+test('VirtualProvider: an answer arrives as a first token, a few chunks and an end, and all its tokens are billed', () => {
   const upstream = provider({ price: { input: 1, output: 10 } });
   const events = listen();
   upstream.startAttempt(CALL, events);
@@ -45,7 +45,7 @@ test('an answer comes as a first token, a few pieces and an end, and is billed w
   expect(upstream.usd).toBeCloseTo((500 + 1000) / 1e6, 9);
 });
 
-test('a slow answer never pauses for more than a few seconds', () => {
+test('VirtualProvider: a slow answer has no gap of more than a few seconds between chunks', () => {
   const upstream = provider({ msPerOutputToken: 1000 });
   const at: number[] = [];
   const note = (): void => void at.push(performance.now());
@@ -56,7 +56,7 @@ test('a slow answer never pauses for more than a few seconds', () => {
   expect(Math.max(...gaps)).toBeLessThanOrEqual(4_001);
 });
 
-test('an attempt that is left says nothing more, and is billed for what there was', () => {
+test('VirtualProvider: an aborted attempt calls back no more and is billed for the tokens generated so far', () => {
   const upstream = provider({ price: { input: 0, output: 10 }, msPerOutputToken: 100 });
   const early = listen();
   upstream.startAttempt(CALL, early)();
@@ -74,7 +74,7 @@ test('an attempt that is left says nothing more, and is billed for what there wa
   expect(upstream.usd).toBeLessThan(1000 / 1e6);
 });
 
-test('a 429 of a quota is told apart from one of a storm', () => {
+test('VirtualProvider: a 429 for an exceeded limit is counted separately from one of the storm429 fault', () => {
   const upstream = provider({ rpm: 60, bucketSeconds: 1 });
   upstream.startAttempt(CALL, listen());
   const over = listen();
@@ -87,7 +87,7 @@ test('a 429 of a quota is told apart from one of a storm', () => {
   expect(upstream.ends).toMatchObject({ over_limit: 1, storm: 1, answered: 1 });
 });
 
-test('an outage leaves half of the calls in silence for as long as it lasts', () => {
+test('VirtualProvider: during an outage half of the calls get no answer', () => {
   const upstream = provider();
   upstream.addFault({ kind: 'outage' }, 10_000);
   const all = Array.from({ length: 40 }, () => listen());
@@ -102,7 +102,7 @@ test('an outage leaves half of the calls in silence for as long as it lasts', ()
   expect(upstream.ends.answered).toBe(1);
 });
 
-test('providers of one group draw on one limit, charged as they charge', () => {
+test('VirtualProvider: providers of one group share a limit, which counts tokens as they do', () => {
   const limits = { tpm: 60_000, bucketSeconds: 1, tokensCharged: 'actual' as const };
   const group = new GroupLimit(limits, performance.now());
   const [one, other] = [provider({}, group), provider({}, group)];

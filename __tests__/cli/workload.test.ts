@@ -10,12 +10,12 @@ import { publishedLengths } from '../../lib/cli/simulate/lengths';
 const SHAPE = { baseRps: 1, peakRps: 20, riseAtS: 60, riseS: 5, holdS: 90, decayS: 20 };
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-test('a flash rises within its seconds, holds, and falls by its time constant', () => {
+test('rateAt: a spike rises to its peak, holds, and decays with its time constant', () => {
   expect([0, 59, 62.5, 65, 154].map((second) => rateAt(SHAPE, second))).toEqual([1, 1, 10.5, 20, 20]);
   expect(rateAt(SHAPE, 175)).toBeCloseTo(1 + 19 / Math.E, 5);
 });
 
-test('arrivals come in order and as many as the rate says', () => {
+test('poissonArrivals: arrivals are sorted and as many as the rate says', () => {
   const arrivals = poissonArrivals(SHAPE, 300, 5);
   expect(arrivals).toEqual([...arrivals].sort((a, b) => a - b));
   expect(arrivals.filter((at) => at < 60_000).length).toBeGreaterThan(35);
@@ -25,7 +25,7 @@ test('arrivals come in order and as many as the rate says', () => {
   expect(peak / 90).toBeLessThan(22);
 });
 
-test("a trace's gaps keep their proportions at any rate, around its end too", () => {
+test('traceArrivals: gaps keep their proportions at any rate, also where the trace starts over', () => {
   const rows = [0, 1000, 1100, 4000].map((atMs) => ({ atMs, promptTokens: 1, outputTokens: 1 }));
   const arrivals = traceArrivals(rows, 1, 2, 6);
   // The mean gap of 4000 / 3 ms becomes 500 ms.
@@ -33,7 +33,7 @@ test("a trace's gaps keep their proportions at any rate, around its end too", ()
   expect(gaps.slice(0, 4).map(Math.round)).toEqual([38, 1088, 500, 375]);
 });
 
-test('calls have the shares of priority, quality and ceilings that the law says, and never expect more than they allow', () => {
+test('drawCalls: priorities, qualities and price ceilings have the given shares, and no call expects more than max_tokens', () => {
   const rows = publishedLengths(20_000, 3);
   const calls = drawCalls(
     rows.map((_, index) => index),
@@ -66,13 +66,13 @@ test('calls have the shares of priority, quality and ceilings that the law says,
   }
 });
 
-test('drawn lengths have the published means', () => {
+test('publishedLengths: lengths have the published means', () => {
   const rows = publishedLengths(50_000, 1);
   expect(mean(rows.map(({ promptTokens }) => promptTokens)) / 1154.7).toBeCloseTo(1, 1);
   expect(mean(rows.map(({ outputTokens }) => outputTokens)) / 211.1).toBeCloseTo(1, 1);
 });
 
-describe('a trace file', () => {
+describe('readTrace', () => {
   const folder = mkdtempSync(join(tmpdir(), 'trace-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   const write = (data: string | Buffer): string => {
@@ -81,7 +81,7 @@ describe('a trace file', () => {
     return path;
   };
 
-  test('is read plain or gzipped, with its columns in any order', () => {
+  test('reads plain and gzipped files, with columns in any order', () => {
     const text = 'output_tokens,note,t_ms,prompt_tokens\r\n5,a,0,10\r\n6,b,7.5,20\r\n';
     const rows = [
       { atMs: 0, promptTokens: 10, outputTokens: 5 },

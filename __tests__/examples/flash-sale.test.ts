@@ -84,13 +84,13 @@ describe('the sale', () => {
     const charge = mean(questions(1).map(({ promptTokens, maxTokens }) => promptTokens + maxTokens));
     const wanted = 60 * SALE.usualRate * SALE.peakFactor * charge;
     const left = FLEET.filter(({ name }) => name !== SALE.down.provider);
-    expect(wanted).toBeLessThan(0.75 * left.reduce((sum, { physics }) => sum + physics.tpm, 0));
-    expect(wanted).toBeGreaterThan(8 * ONE_KEY.physics.tpm);
+    expect(wanted).toBeLessThan(0.75 * left.reduce((sum, { description }) => sum + description.tpm, 0));
+    expect(wanted).toBeGreaterThan(8 * ONE_KEY.description.tpm);
   });
 });
 
 it('lives through a small sale, eight times as fast: the balanced shop answers, the one key does not', async () => {
-  const small = { ...ONE_KEY, physics: { ...ONE_KEY.physics, rpm: 60, tpm: 60_000, bucketSeconds: 10 } };
+  const small = { ...ONE_KEY, description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 } };
   const sale = {
     ...scaledTo(SALE, 40),
     usualRate: 0.16,

@@ -2,6 +2,8 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo, Socket } from 'node:net';
 import { Balancer, type BalancerConfig, type EndpointConfig } from 'express-ai-balancer';
 
+export { pause, rejection, until } from '../helpers/async';
+
 /** One request as it arrived at an endpoint. */
 export interface UpstreamRequest {
   readonly req: IncomingMessage;
@@ -200,25 +202,4 @@ export function statsOf(balancer: Balancer, name: string) {
   const found = balancer.stats().endpoints.find((endpoint) => endpoint.name === name);
   if (!found) throw new Error(`no endpoint ${name}`);
   return found;
-}
-
-export async function until(condition: () => boolean, ms = 2_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`it did not come about within ${ms} ms`);
-    await pause(2);
-  }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (thrown) {
-    return thrown;
-  }
-  throw new Error('expected a rejection');
 }

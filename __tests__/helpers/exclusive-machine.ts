@@ -2,13 +2,13 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** One for each checkout. */
+/** One lock file per checkout. */
 const LOCK = join(tmpdir(), `express-ai-balancer-${process.cwd().replace(/\W+/g, '-')}.lock`);
 const MAX_WAIT_MS = 900_000;
 
 /**
- * The tests of this file start processes of their own, or measure how long things take: of all files that say so one
- * runs at a time, beside the ordinary tests of jest's other workers.
+ * Call it in a test file that starts processes or measures time. Only one such file runs at a time, beside the ordinary
+ * files in jest's other workers.
  */
 export function requireExclusiveMachine(): void {
   beforeAll(async () => {
@@ -22,7 +22,7 @@ function tryLock(): boolean {
     writeFileSync(LOCK, `${process.pid}`, { flag: 'wx' });
     return true;
   } catch {
-    // One whose process has died holds nobody up.
+    // The lock of a process that has died is stale.
     if (!isAlive(lockHolder())) rmSync(LOCK, { force: true });
     return false;
   }

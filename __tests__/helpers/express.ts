@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express5, { type Express } from 'express';
 
-// Express 4 has no types installed here; what is used of it is the same.
+// The types of Express 4 are not installed; the parts used here are the same in both versions.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const express4 = require('express4') as typeof express5;
 
@@ -11,7 +11,7 @@ export const EXPRESS_VERSIONS: [version: string, express: typeof express5][] = [
   ['5', express5],
 ];
 
-/** Serves an app on a loopback port until the end of the test. */
+/** Serves apps on loopback ports until the end of the test. */
 export class TestServer {
   readonly #servers: Server[] = [];
 

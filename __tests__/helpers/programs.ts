@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Programs that some tests need and a machine may not have, and the names that they go by. */
+/** Programs that some tests need, with the names of their executables. */
 const PROGRAMS = {
   'redis-server': ['redis-server'],
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
@@ -9,7 +9,7 @@ const PROGRAMS = {
 
 export type Program = keyof typeof PROGRAMS;
 
-/** The path of a program; undefined where it isn't installed. */
+/** The path of a program; undefined if it is not installed. */
 export function findProgram(program: Program): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   for (const name of PROGRAMS[program]) {

@@ -2,7 +2,9 @@ import type { BalancerConfig, EndpointConfig } from 'express-ai-balancer';
 import { Balancer } from 'express-ai-balancer';
 import { type ProviderOptions, type SimulatedProvider, startProvider } from 'express-ai-balancer/simulator';
 
-/** Providers and balancers of a test file, closed after each test. */
+export { rejection, until } from './async';
+
+/** Starts providers and balancers, and closes them after each test. */
 export class Rig {
   readonly #providers: SimulatedProvider[] = [];
   readonly #balancers: Balancer[] = [];
@@ -11,7 +13,7 @@ export class Rig {
     afterEach(() => this.close());
   }
 
-  /** A provider that answers at once and never fails by itself. */
+  /** Starts a provider that answers immediately and never fails at random. */
   async provider(options: ProviderOptions = {}): Promise<SimulatedProvider> {
     const provider = await startProvider({ timeScale: 0, errorShare: 0, recordBodies: true, ...options });
     this.#providers.push(provider);
@@ -35,21 +37,3 @@ export function endpointAt({ url }: { url: string }, more: Partial<EndpointConfi
 }
 
 export const HELLO = { model: 'gpt-4o', messages: [{ role: 'user', content: 'Where is my parcel?' }] };
-
-/** Resolves when the condition holds; fails the test when it doesn't within two seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries += 1) {
-    if (tries === 400) throw new Error('it did not come about within two seconds');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** What a promise rejects with; fails the test when it doesn't. */
-export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
-  return promise.then(
-    () => {
-      throw new Error('expected a rejection');
-    },
-    (error: unknown) => error,
-  );
-}

@@ -1,10 +1,10 @@
 import { findProgram, type Program } from './programs';
 
 /**
- * For tests that need a program: a `describe` that leaves its tests out where the program isn't installed, and the
- * program's path. What was left out is said once, before the tests; with CI=true nothing may be left out.
+ * For tests that need a program: its path, and a `describe` that skips its tests if the program is not installed. With
+ * CI=true a missing program fails the run instead (see global-setup.ts).
  *
- * @example const redis = requires('redis-server'); redis.describe('the ledger', () => { spawn(redis.path, [...]) })
+ * @example const redis = requires('redis-server'); redis.describe('the quota', () => { spawn(redis.path, [...]) })
  */
 export function requires(program: Program): { readonly path: string; readonly describe: jest.Describe } {
   const path = findProgram(program);

@@ -6,7 +6,7 @@ import { transformSync } from '@swc/core';
 import express from 'express';
 import * as library from 'express-ai-balancer';
 
-/** The TypeScript blocks of a document, each whole. */
+/** The TypeScript code blocks of a document. */
 export function codeBlocks(document: string): string[] {
   const text = readFileSync(join(__dirname, '../..', document), 'utf8');
   return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code ?? '');
@@ -18,8 +18,8 @@ export interface RunningExample {
 }
 
 /**
- * Runs an app as a document shows it: word for word, but for the address of the provider, which every preset gets, and
- * the port. Resolves when it listens.
+ * Runs an app from a document unchanged, except that every preset calls `providerUrl` and the app listens on a free
+ * port. Resolves once it listens.
  */
 export async function runExample(code: string, providerUrl: string): Promise<RunningExample> {
   const { code: script } = transformSync(code, {
@@ -50,11 +50,11 @@ export async function runExample(code: string, providerUrl: string): Promise<Run
       { json: express.json },
     ),
   };
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- our own documents
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is from our own documents
   const run = new Function('require', 'exports', 'process', script) as (...args: unknown[]) => void;
   run((name: string) => modules[name], {}, { ...process, env: {} });
   const server = servers[0];
-  if (!server) throw new Error('the example listens on no port');
+  if (!server) throw new Error('the example did not call listen()');
   if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -1,4 +1,5 @@
 import { type Fault, parseFault, type SimulatedProvider, startProvider } from '../../lib/simulator';
+import { rejection, until } from '../helpers/async';
 
 let provider: SimulatedProvider;
 beforeEach(async () => {
@@ -6,14 +7,14 @@ beforeEach(async () => {
 });
 afterEach(() => provider.close());
 
-const ASKED = { 'x-simulate-output-tokens': '40' };
+const LENGTH = { 'x-simulate-output-tokens': '40' };
 
 function send(stream = false, init: RequestInit = {}) {
   const body = JSON.stringify({ model: 'gpt-4o', stream, messages: [{ role: 'user', content: 'Hello' }] });
-  return fetch(`${provider.url}/chat/completions`, { method: 'POST', body, headers: ASKED, ...init });
+  return fetch(`${provider.url}/chat/completions`, { method: 'POST', body, headers: LENGTH, ...init });
 }
 
-/** Reads until the end, an error or a silence of that many ms. */
+/** Reads until the end, an error, or `quietMs` without data. */
 async function readFor(
   response: Response,
   quietMs: number,
@@ -39,25 +40,24 @@ function contentOf(sse: string): string {
   return [...sse.matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text).join('');
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition() && tries < 200; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(condition()).toBe(true);
-}
 
-describe('faults over real sockets', () => {
-  it('silence accepts and never answers, and notices that the client left', async () => {
+describe('SimulatedProvider: faults over real sockets', () => {
+  it('silence accepts a call, never answers it, and counts it as aborted when the client disconnects', async () => {
     provider.fault({ kind: 'silence' });
-    await expect(send(false, { signal: AbortSignal.timeout(150) })).rejects.toThrow();
+    const controller = new AbortController();
+    const failed = rejection(send(false, { signal: controller.signal }));
+    await until(() => provider.stats().inFlight === 1);
+    controller.abort();
+    expect(await failed).toMatchObject({ name: 'AbortError' });
     await until(() => provider.stats().inFlight === 0);
     expect(provider.stats().aborted).toBe(1);
   });
 
-  it('outage answers 503 to some and nothing to the others', async () => {
+  it('outage answers some calls with 503 and the others not at all', async () => {
     provider.fault({ kind: 'outage' });
     const ends = await Promise.all(
       Array.from({ length: 16 }, () =>
-        send(false, { signal: AbortSignal.timeout(400) }).then(
+        send(false, { signal: AbortSignal.timeout(3_000) }).then(
           ({ status }) => status,
           () => 'silent',
         ),
@@ -88,7 +88,7 @@ describe('faults over real sockets', () => {
     if (fault.kind === 'error') expect(response.headers.get('x-why')).toBe('test');
   });
 
-  it('cut destroys the socket after that many tokens of a stream', async () => {
+  it('cut destroys the socket after the given number of tokens of a stream', async () => {
     provider.fault({ kind: 'cut', afterTokens: 10 });
     const { text, end } = await readFor(await send(true), 1000);
     expect(end).toBe('error');
@@ -103,7 +103,7 @@ describe('faults over real sockets', () => {
     expect(text.length).toBeGreaterThan(50);
   });
 
-  it.each([true, false])('stall stops in the middle and stays open (stream: %s)', async (stream) => {
+  it.each([true, false])('stall stops in the middle and leaves the connection open (stream: %s)', async (stream) => {
     provider.fault({ kind: 'stall', afterTokens: 10 });
     const { text, end } = await readFor(await send(stream), 150);
     expect(end).toBe('quiet');
@@ -111,7 +111,7 @@ describe('faults over real sockets', () => {
     await until(() => provider.stats().aborted === 1);
   });
 
-  it('bad answers have status 200 and are no answers', async () => {
+  it('bad_answer sends status 200 with a malformed answer of every form', async () => {
     const got: Record<string, string> = {};
     for (const form of ['html', 'truncated_json', 'empty_choices', 'error_object', 'no_finish'] as const) {
       for (const stream of [false, true]) {
@@ -134,13 +134,13 @@ describe('faults over real sockets', () => {
     expect(provider.stats()).toMatchObject({ damaged: 10, answered: 0 });
   });
 
-  it('reset destroys the connection of the calls it meets', async () => {
+  it('reset destroys the connection of the calls it applies to', async () => {
     provider.fault({ kind: 'reset', calls: 1 });
     await expect(send()).rejects.toThrow();
     expect((await send()).status).toBe(200);
   });
 
-  it('refuse dies abruptly with calls in flight and comes back on the same port', async () => {
+  it('refuse destroys calls in flight, and the server listens on the same port once the fault ends', async () => {
     const { port } = provider;
     provider.fault({ kind: 'silence', calls: 1 });
     const inFlight = send().catch(() => 'broken');
@@ -153,7 +153,7 @@ describe('faults over real sockets', () => {
     expect((await send()).status).toBe(200);
   });
 
-  it('refuse comes back by itself', async () => {
+  it('refuse ends after forMs', async () => {
     provider.fault({ kind: 'refuse', forMs: 50 });
     await expect(send()).rejects.toThrow();
     await until(() => provider.stats().faults.length === 0);
@@ -161,7 +161,7 @@ describe('faults over real sockets', () => {
     expect((await send()).status).toBe(200);
   });
 
-  it('a handle ends its fault and no other', async () => {
+  it('end() of a handle ends only its own fault', async () => {
     const storm = provider.fault({ kind: 'storm429', share: 1 });
     provider.fault({ kind: 'brownout' });
     await storm.end();
@@ -172,14 +172,14 @@ describe('faults over real sockets', () => {
   });
 });
 
-describe('faults over HTTP', () => {
+describe('SimulatedProvider: control of faults over HTTP', () => {
   const control = (method: string, path: string, body?: unknown) =>
     fetch(`http://127.0.0.1:${provider.port}/_simulator/${path}`, {
       method,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
 
-  it('are switched on, listed and switched off', async () => {
+  it('switches faults on, lists them and switches them off', async () => {
     const created = await control('POST', 'faults', { kind: 'unauthorized' });
     expect(created.status).toBe(201);
     const { id } = (await created.json()) as { id: string };
@@ -196,7 +196,7 @@ describe('faults over HTTP', () => {
     expect(provider.stats().faults).toEqual([]);
   });
 
-  it('tell what the provider did', async () => {
+  it('returns the statistics of the provider', async () => {
     await send();
     expect(await (await control('GET', 'stats')).json()).toMatchObject({
       seen: 1,
@@ -206,14 +206,14 @@ describe('faults over HTTP', () => {
     });
   });
 
-  it('can take the server away and bring it back', async () => {
+  it('can take the server down for a time', async () => {
     expect((await control('POST', 'faults', { kind: 'refuse', forMs: 80 })).status).toBe(202);
     await until(() => provider.stats().faults.length === 1);
     await expect(send()).rejects.toThrow();
     await until(() => provider.stats().faults.length === 0);
   });
 
-  it('name the field that is wrong', async () => {
+  it('rejects an invalid fault with the name of the field', async () => {
     const refused = await control('POST', 'faults', { kind: 'cut', fraction: 2 });
     expect(refused.status).toBe(400);
     expect(await refused.json()).toMatchObject({
@@ -230,6 +230,6 @@ it.each([
   [{ kind: 'cut', models: 'gpt-4o' }, /fault\.models: expected an array/],
   [{ kind: 'error' }, /fault\.status/],
   ['outage', /expected an object/],
-])('a fault that cannot be is refused: %j', (fault, message) => {
+])('parseFault: an invalid fault is rejected: %j', (fault, message) => {
   expect(() => parseFault(fault)).toThrow(message);
 });

@@ -45,7 +45,7 @@ async function failure(call: Promise<unknown>): Promise<APIError> {
   throw new Error(`Expected an APIError, got ${String(error)}`);
 }
 
-describe('the official client', () => {
+describe('the openai package against a SimulatedProvider', () => {
   it('reads a whole answer with its usage and headers', async () => {
     const client = await start();
     const { data, response, request_id } = await client.chat.completions
@@ -62,21 +62,21 @@ describe('the official client', () => {
     expect(response.headers.get('openai-processing-ms')).toMatch(/^\d+$/);
   });
 
-  it('cuts an answer at max_tokens and says so', async () => {
+  it('gets an answer cut off at max_tokens with finish_reason length', async () => {
     const client = await start();
     const answer = await client.chat.completions.create(BODY, tokensAsked(80));
     expect(answer.choices[0]?.finish_reason).toBe('length');
     expect(answer.usage?.completion_tokens).toBe(50);
   });
 
-  it('takes the lengths from metadata too', async () => {
+  it('can set the lengths in metadata', async () => {
     const client = await start();
     const metadata = { simulate_output_tokens: '7', simulate_prompt_tokens: '900' };
     const answer = await client.chat.completions.create({ ...BODY, metadata });
     expect(answer.usage).toMatchObject({ prompt_tokens: 900, completion_tokens: 7 });
   });
 
-  it('reads a stream: role, content in pieces, finish, usage only when asked', async () => {
+  it('reads a stream: role, content chunks, finish reason, and usage only if requested', async () => {
     const client = await start({ timeScale: 0.1 });
     for (const include_usage of [true, false]) {
       const stream = await client.chat.completions.create(
@@ -101,7 +101,7 @@ describe('the official client', () => {
     }
   });
 
-  it('ends a stream with [DONE] on the wire', async () => {
+  it('gets a stream that ends with [DONE]', async () => {
     await start();
     const response = await fetch(`${provider.url}/chat/completions`, {
       method: 'POST',
@@ -111,7 +111,7 @@ describe('the official client', () => {
     expect(await response.text()).toMatch(/\n\ndata: \[DONE\]\n\n$/);
   });
 
-  it('gets a tool call, whole and in pieces', async () => {
+  it('gets a tool call, whole and streamed', async () => {
     const client = await start();
     const body = { ...BODY, tools: [TOOL], tool_choice: 'required' as const };
     const whole = await client.chat.completions.create(body);
@@ -131,7 +131,7 @@ describe('the official client', () => {
     });
   });
 
-  it('gets JSON where it asked for JSON', async () => {
+  it('gets JSON if it asks for JSON', async () => {
     const client = await start();
     const schema = { type: 'object', properties: { ok: { type: 'boolean' } } };
     const response_format = { type: 'json_schema' as const, json_schema: { name: 'n', schema } };
@@ -139,7 +139,7 @@ describe('the official client', () => {
     expect(JSON.parse(answer.choices[0]?.message.content ?? '')).toEqual({ ok: true });
   });
 
-  it('gets the text that the test wrote', async () => {
+  it('gets the text that the reply option returns', async () => {
     const client = await start({ reply: (body) => `You asked ${String(body.model)}` });
     const answer = await client.chat.completions.create(BODY);
     expect(answer.choices[0]?.message.content).toBe('You asked gpt-4o');
@@ -184,7 +184,7 @@ describe('the official client', () => {
     expect((await failure(client.chat.completions.create(BODY))).code).toBe('insufficient_quota');
   });
 
-  it('is told by Retry-After when to come back', async () => {
+  it('gets a Retry-After with a 429', async () => {
     const client = await start({ models: { 'gpt-4o': { rpm: 20, bucketSeconds: 3 } } });
     await client.chat.completions.create(BODY);
     const refused = await failure(client.chat.completions.create(BODY));
@@ -193,7 +193,7 @@ describe('the official client', () => {
     expect(refused.type).toBe('requests');
   });
 
-  it('counts what it did, and what it cost', async () => {
+  it('is counted in the statistics with tokens and cost', async () => {
     const client = await start();
     await client.chat.completions.create(BODY, tokensAsked(30, 1000));
     provider.fault({ kind: 'storm429', share: 1, calls: 1 });

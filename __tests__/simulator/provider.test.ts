@@ -7,8 +7,8 @@ function send(url: string, body: unknown = BODY, headers: Record<string, string>
   return fetch(`${url}/chat/completions`, { method: 'POST', body: JSON.stringify(body), headers });
 }
 
-describe('a simulated provider', () => {
-  it('keeps a bounded record of requests, without secrets', async () => {
+describe('SimulatedProvider', () => {
+  it('keeps a bounded log of requests without secrets', async () => {
     const provider = await startProvider({ timeScale: 0, errorShare: 0, recordRequests: 3 });
     for (let sent = 0; sent < 8; sent += 1) {
       await send(provider.url, { ...BODY, user: `u${sent}` }, { authorization: 'Bearer sk-very-secret' });
@@ -25,14 +25,14 @@ describe('a simulated provider', () => {
     await provider.close();
   });
 
-  it('keeps bodies when asked', async () => {
+  it('keeps request bodies if recordBodies is set', async () => {
     const provider = await startProvider({ timeScale: 0, errorShare: 0, recordBodies: true });
     await send(provider.url);
     expect(provider.requests[0]?.body).toEqual(BODY);
     await provider.close();
   });
 
-  it('refuses what is not JSON, what lacks messages and what nobody serves', async () => {
+  it('rejects invalid JSON, a body without messages, an unknown model and an unknown path', async () => {
     const provider = await startProvider({ timeScale: 0 });
     const broken = await fetch(`${provider.url}/chat/completions`, { method: 'POST', body: '{' });
     expect(broken.status).toBe(400);
@@ -43,7 +43,7 @@ describe('a simulated provider', () => {
     await provider.close();
   });
 
-  it('releases a call whose client left in the middle of a stream', async () => {
+  it('ends a call whose client disconnects in the middle of a stream', async () => {
     const provider = await startProvider({
       errorShare: 0,
       models: { 'gpt-4o': { ttftMs: 1, msPerOutputToken: 100 } },
@@ -58,7 +58,7 @@ describe('a simulated provider', () => {
     await provider.close();
   });
 
-  it('keeps hundreds of streams at their pace', async () => {
+  it('sends hundreds of concurrent streams on time', async () => {
     const model = { ttftMs: 50, msPerPromptToken: 0, msPerOutputToken: 4 };
     const provider = await startProvider({ errorShare: 0, models: { 'gpt-4o': model } });
     const startedAt = performance.now();
@@ -68,13 +68,13 @@ describe('a simulated provider', () => {
       ),
     );
     expect(texts.every((text) => text.endsWith('data: [DONE]\n\n'))).toBe(true);
-    // The slowest of 300 draws is near 400 ms of generation times 1.6, plus a straggler's first token.
+    // The slowest of 300 answers takes about 1.6 times the 400 ms of generation, plus a straggler's first token.
     expect(performance.now() - startedAt).toBeLessThan(6000);
     expect(provider.stats()).toMatchObject({ answered: 300, inFlight: 0, outputTokens: 30_000 });
     await provider.close();
   });
 
-  it('closes its port and every socket, also those of running calls', async () => {
+  it('close() closes the port and every socket, including those of running calls', async () => {
     const provider = await startProvider();
     provider.fault({ kind: 'silence' });
     const socket = connect(provider.port, '127.0.0.1');
@@ -90,15 +90,15 @@ describe('a simulated provider', () => {
     await provider.close();
   });
 
-  it('says which option is wrong', async () => {
+  it('rejects an invalid option with its name', async () => {
     await expect(startProvider({ timeScale: -1 })).rejects.toThrow(
-      'timeScale: expected a number of 0 or more, got -1',
+      'timeScale: expected a number of at least 0, got -1',
     );
     await expect(startProvider({ models: { m: { tpm: 0 } } })).rejects.toThrow('models["m"].tpm');
   });
 });
 
-describe('a fleet', () => {
+describe('startFleet and startFleetProcess', () => {
   const DESCRIPTION = {
     providers: [
       { name: 'one', timeScale: 0, errorShare: 0 },
@@ -106,25 +106,25 @@ describe('a fleet', () => {
     ],
   };
 
-  it('starts every provider of a description and closes them all', async () => {
+  it('start every provider of the description and close all of them', async () => {
     const fleet = await startFleet(DESCRIPTION);
     expect((await send(fleet.provider('one').url)).status).toBe(200);
-    expect(() => fleet.provider('three')).toThrow(/No provider named "three"; there are one, two/);
+    expect(() => fleet.provider('three')).toThrow(/No provider is named "three"; known providers: one, two/);
     await fleet.close();
     await expect(send(fleet.provider('one').url)).rejects.toThrow();
   });
 
-  it('leaves none running when one cannot start', async () => {
+  it('leave no provider running if one cannot start', async () => {
     const taken = await startProvider();
     const one = { name: 'one', timeScale: 0 };
     await expect(startFleet({ providers: [one, { name: 'two', port: taken.port }] })).rejects.toThrow(
       /EADDRINUSE/,
     );
-    await expect(startFleet({ providers: [one, one] })).rejects.toThrow('two are named "one"');
+    await expect(startFleet({ providers: [one, one] })).rejects.toThrow('the name "one" is used twice');
     await taken.close();
   });
 
-  it('runs in a process of its own that is told about faults and asked for its figures', async () => {
+  it('run the providers in a child process that takes faults and returns statistics', async () => {
     const fleet = await startFleetProcess(DESCRIPTION);
     const one = fleet.provider('one');
     expect(fleet.pid).not.toBe(process.pid);
@@ -144,7 +144,7 @@ describe('a fleet', () => {
     await expect(one.stats()).rejects.toThrow('has ended');
   }, 20_000);
 
-  it('tells why a process could not start its fleet', async () => {
+  it('reject with the reason why the child process could not start the providers', async () => {
     await expect(startFleetProcess({ providers: [{ name: 'one', timeScale: -1 }] })).rejects.toThrow(
       'timeScale',
     );

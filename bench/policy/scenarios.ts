@@ -6,7 +6,7 @@ import { readTrace, type TraceRow } from '../../lib/cli/simulate/engine/trace';
 import type { ScheduledFault } from '../../lib/cli/simulate/engine/virtual-provider';
 import { drawCalls, type WorkloadDistributions } from '../../lib/cli/simulate/engine/workload';
 import { publishedLengths } from '../../lib/cli/simulate/lengths';
-import { type Fault, seededRandom } from '../../lib/simulator/physics';
+import { type Fault, seededRandom } from '../../lib/simulator/behavior';
 import fleetFile from './fleet.json';
 
 /** One endpoint of the fleet: what a user knows of it, and the laws behind it. */

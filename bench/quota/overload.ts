@@ -24,7 +24,7 @@ export async function runOverload(
     await Promise.all([
       import('../../lib/index'),
       import('./virtual-upstream'),
-      import('../../lib/simulator/physics'),
+      import('../../lib/simulator/behavior'),
       import('axios'),
     ]);
   const random = seededRandom(seed);

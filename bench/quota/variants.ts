@@ -1,4 +1,4 @@
-import type { ModelDescription } from '../../lib/simulator/physics';
+import type { ModelDescription } from '../../lib/simulator/behavior';
 
 /** Tokens a minute of the key in all variants. */
 export const TPM = 30_000;

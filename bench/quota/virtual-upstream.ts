@@ -1,10 +1,10 @@
 import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import {
   type ModelDescription,
-  ProviderPhysics,
+  ProviderBehavior,
   rateLimitHeaders,
   seededRandom,
-} from '../../lib/simulator/physics';
+} from '../../lib/simulator/behavior';
 import { Observer } from './observer';
 
 /** What a call really takes, told to the simulated upstream in the body's metadata. */
@@ -27,11 +27,11 @@ export class VirtualUpstream {
   refusedExternal = 0;
   attempts = 0;
   readonly #model: string;
-  readonly #physics: ProviderPhysics;
+  readonly #behavior: ProviderBehavior;
 
   constructor({ model, description, seed = 1 }: UpstreamOptions) {
     this.#model = model;
-    this.#physics = new ProviderPhysics({
+    this.#behavior = new ProviderBehavior({
       models: { [model]: description },
       errorShare: 0,
       random: seededRandom(seed),
@@ -51,12 +51,12 @@ export class VirtualUpstream {
     const { plan } = activeCall;
     if (plan.kind !== 'answer') this.refusedExternal++;
     const ms = plan.kind === 'answer' ? plan.totalMs : 0;
-    setTimeout(() => this.#physics.finish(activeCall, performance.now()), ms);
+    setTimeout(() => this.#behavior.finish(activeCall, performance.now()), ms);
   }
 
   #arrive({ prompt, output }: RealTokens, maxTokens: number | undefined) {
     const call = { model: this.#model, promptTokens: prompt, outputTokens: output };
-    return this.#physics.admit(maxTokens === undefined ? call : { ...call, maxTokens }, performance.now());
+    return this.#behavior.admit(maxTokens === undefined ? call : { ...call, maxTokens }, performance.now());
   }
 
   #exchange(
@@ -70,13 +70,13 @@ export class VirtualUpstream {
       if (plan.kind === 'answer') {
         this.seen.admit(performance.now(), real.prompt + Math.min(real.output, maxTokens ?? Infinity));
         setTimeout(() => {
-          this.#physics.finish(activeCall, performance.now());
+          this.#behavior.finish(activeCall, performance.now());
           resolve(answer(config, 200, rateLimitHeaders(plan.limits), chatAnswer(real)));
         }, plan.totalMs);
       } else if (plan.kind === 'error') {
         if (plan.status === 429) this.refused++;
         setTimeout(() => {
-          this.#physics.finish(activeCall, performance.now());
+          this.#behavior.finish(activeCall, performance.now());
           const headers = rateLimitHeaders(plan.limits);
           if (plan.retryAfterS !== undefined) headers['retry-after'] = String(plan.retryAfterS);
           const { message, type, code } = plan;

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { VirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
 import type { BalancerConfig, CallOptions } from '../../lib/index';
-import { type Random, seededRandom } from '../../lib/simulator/physics';
+import { type Random, seededRandom } from '../../lib/simulator/behavior';
 import { LeakDetector } from './leak-detector';
 import { faultyUpstream } from './upstream';
 

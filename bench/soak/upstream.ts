@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type AxiosAdapter, AxiosError, AxiosHeaders, type InternalAxiosRequestConfig } from 'axios';
-import type { Random } from '../../lib/simulator/physics';
+import type { Random } from '../../lib/simulator/behavior';
 
 const CHUNK = { id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm' };
 const USAGE = { prompt_tokens: 12, completion_tokens: 8, total_tokens: 20 };

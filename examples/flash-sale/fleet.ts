@@ -6,7 +6,7 @@ export interface DemoProvider {
   name: string;
   model: string;
   quality: number;
-  physics: ModelDescription & { rpm: number; tpm: number; price: { input: number; output: number } };
+  description: ModelDescription & { rpm: number; tpm: number; price: { input: number; output: number } };
 }
 
 const RESERVED_TOKENS = { tokensCharged: 'reserved' } as const;
@@ -18,7 +18,7 @@ export const FLEET: readonly DemoProvider[] = [
     name,
     model: 'gpt-4o',
     quality: 0.88,
-    physics: {
+    description: {
       ...limits(600, 300_000, 60, 15.8),
       ...pace(450, 13, 0.06),
       ...usd(2.5, 10),
@@ -29,7 +29,7 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'azure-4o',
     model: 'gpt-4o',
     quality: 0.88,
-    physics: {
+    description: {
       ...limits(900, 450_000, 10, 29.4),
       ...pace(600, 16, 0.07),
       ...usd(2.5, 10),
@@ -40,7 +40,7 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'openai-4o-mini',
     model: 'gpt-4o-mini',
     quality: 0.74,
-    physics: {
+    description: {
       ...limits(1500, 1_000_000, 60, 36.8),
       ...pace(350, 9, 0.03),
       ...usd(0.15, 0.6),
@@ -51,19 +51,19 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'anthropic-sonnet-4',
     model: 'claude-sonnet-4-20250514',
     quality: 0.92,
-    physics: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...ACTUAL_TOKENS },
+    description: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...ACTUAL_TOKENS },
   },
   {
     name: 'anthropic-haiku',
     model: 'claude-3-5-haiku',
     quality: 0.8,
-    physics: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...ACTUAL_TOKENS },
+    description: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...ACTUAL_TOKENS },
   },
   {
     name: 'gemini-flash',
     model: 'gemini-2.5-flash',
     quality: 0.78,
-    physics: {
+    description: {
       ...limits(1000, 1_000_000, 20, 23.8),
       ...pace(400, 5, 0.02),
       ...usd(0.3, 2.5),
@@ -75,7 +75,7 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'deepseek-chat',
     model: 'deepseek-chat',
     quality: 0.82,
-    physics: {
+    description: {
       ...limits(600, 600_000, 20, 73.8),
       ...pace(1200, 30, 0.08),
       ...usd(0.28, 0.42),
@@ -87,7 +87,7 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'groq-70b',
     model: 'llama-3.3-70b',
     quality: 0.76,
-    physics: {
+    description: {
       ...limits(300, 120_000, 10, 4),
       ...pace(220, 4, 0.02),
       ...usd(0.59, 0.79),
@@ -98,19 +98,19 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'openai-4.1',
     model: 'gpt-4.1',
     quality: 0.9,
-    physics: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...RESERVED_TOKENS },
+    description: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...RESERVED_TOKENS },
   },
   {
     name: 'mistral-large',
     model: 'mistral-large',
     quality: 0.8,
-    physics: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...ACTUAL_TOKENS },
+    description: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...ACTUAL_TOKENS },
   },
   {
     name: 'azure-4o-mini',
     model: 'gpt-4o-mini',
     quality: 0.74,
-    physics: {
+    description: {
       ...limits(800, 500_000, 10, 24.8),
       ...pace(500, 12, 0.04),
       ...usd(0.15, 0.6),
@@ -132,17 +132,17 @@ export function describeFleet(
   seed: number,
 ): FleetDescription {
   return {
-    providers: providers.map(({ name, model, physics }, index) => ({
+    providers: providers.map(({ name, model, description }, index) => ({
       name,
       seed: seed + index,
       timeScale: 1 / speed,
       recordRequests: 0,
       models: {
         [model]: {
-          ...physics,
-          rpm: physics.rpm * speed,
-          tpm: physics.tpm * speed,
-          bucketSeconds: (physics.bucketSeconds ?? 60) / speed,
+          ...description,
+          rpm: description.rpm * speed,
+          tpm: description.tpm * speed,
+          bucketSeconds: (description.bucketSeconds ?? 60) / speed,
         },
       },
     })),
@@ -151,16 +151,16 @@ export function describeFleet(
 
 /** What the app writes into the balancer's configuration for one of them. */
 export function endpointOf(provider: DemoProvider, baseURL: string, speed: number): EndpointConfig {
-  const { name, model, quality, physics } = provider;
+  const { name, model, quality, description } = provider;
   return {
     name,
     model,
     quality,
     baseURL,
     apiKey: DEMO_KEY,
-    rpm: physics.rpm * speed,
-    tpm: physics.tpm * speed,
-    price: physics.price,
+    rpm: description.rpm * speed,
+    tpm: description.tpm * speed,
+    price: description.price,
   };
 }
 

@@ -2,11 +2,11 @@
 import { serveJobIfChild, UsageError } from './simulate/child-job';
 import { installVirtualTime } from './simulate/engine/virtual-time';
 
-// A child process serves one run: virtual time first, and only then what reads a clock.
+// A child process runs one simulation. Virtual time must be installed before any module that reads the clock is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
   const time = installVirtualTime();
-  const { runSimulation: serveSimulation } = await import('./simulate/simulation');
-  return serveSimulation(job, time);
+  const { runSimulation } = await import('./simulate/simulation');
+  return runSimulation(job, time);
 });
 
 if (!isChildProcess) {
@@ -15,8 +15,8 @@ if (!isChildProcess) {
       process.exitCode = code;
     },
     (error: unknown) => {
-      const told = error instanceof UsageError ? error.message : ((error as Error).stack ?? String(error));
-      process.stderr.write(`${told}\n`);
+      const text = error instanceof UsageError ? error.message : ((error as Error).stack ?? String(error));
+      process.stderr.write(`${text}\n`);
       process.exitCode = error instanceof UsageError ? 2 : 1;
     },
   );
@@ -29,5 +29,5 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return command === undefined ? 2 : 0;
   }
-  throw new UsageError(`unknown command '${command}': expected simulate; --help tells more`);
+  throw new UsageError(`unknown command '${command}': expected 'simulate' (see --help)`);
 }

@@ -1,5 +1,5 @@
 export { type Fleet, type FleetDescription, startFleet } from './fleet';
-export * from './physics';
+export * from './behavior';
 export {
   type FleetProcess,
   type RemoteFault,

@@ -1,6 +1,6 @@
 import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
 import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
-import type { ErrorPlan } from '../../../lib/simulator/physics';
+import type { ErrorPlan } from '../../../lib/simulator/behavior';
 
 /** How one attempt ended, as a client sees it. */
 export type AttemptOutcome =

@@ -1,25 +1,25 @@
 import { fork } from 'node:child_process';
 
-/** The first argument of a child process that serves one job. */
+/** The first argument of a child process that runs one job. */
 const JOB_ARGUMENT = '--serve-one-job';
 
 type Reply<R> = { readonly result: R } | { readonly error: string; readonly usage: boolean };
 
-/** A fault of what the user gave, to be shown without a stack. */
+/** A mistake in the user's input, shown without a stack trace. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 /**
- * Runs a job in a process of its own, since a process can be put on virtual time only once. The child is the program
- * itself, started again. Rejects with what the job threw.
+ * Runs a job in a child process, because virtual time can be installed only once per process. The child runs the same
+ * program. Rejects with the job's error.
  */
 export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
   const program = process.argv[1];
-  if (program === undefined) throw new Error('no program to start again');
+  if (program === undefined) throw new Error('cannot start a child process: the path of the program is unknown');
   return new Promise((resolve, reject) => {
     const child = fork(program, [JOB_ARGUMENT], {
-      // JSON has no NaN and no Infinity.
+      // JSON cannot represent NaN and Infinity.
       serialization: 'advanced',
       ...(signal ? { signal } : {}),
     });
@@ -39,7 +39,7 @@ export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
   });
 }
 
-/** True in a process that `runJob` started; then `serve` gets the job, and the process ends with it. */
+/** Returns true in a process that `runJob` started. Then `serve` is called with the job and the process exits after it. */
 export function serveJobIfChild(serve: (job: unknown) => Promise<unknown>): boolean {
   if (process.argv[2] !== JOB_ARGUMENT || !process.send) return false;
   process.once('message', ({ job }: { job: unknown }) => {
@@ -47,9 +47,9 @@ export function serveJobIfChild(serve: (job: unknown) => Promise<unknown>): bool
       (result) => reply({ result }),
       (error: unknown) => {
         const usage = error instanceof UsageError;
-        const told =
+        const text =
           error instanceof Error ? (usage ? error.message : (error.stack ?? error.message)) : String(error);
-        reply({ error: told, usage });
+        reply({ error: text, usage });
       },
     );
   });
@@ -57,6 +57,6 @@ export function serveJobIfChild(serve: (job: unknown) => Promise<unknown>): bool
 }
 
 function reply(message: Reply<unknown>): void {
-  // Timers of a parted virtual time may be left over; nothing of them is waited for.
+  // Timers left over in virtual time would never fire and would keep the process alive.
   process.send?.(message, () => process.exit(0));
 }

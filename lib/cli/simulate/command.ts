@@ -6,7 +6,7 @@ import type { SimulationJob, SimulationResult } from './simulation';
 
 export { HELP };
 
-/** Runs `simulate`. Gives back the exit code. */
+/** Runs the simulate command. Resolves to the exit code. */
 export async function simulate(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args);
   if (flags === 'help') {

@@ -6,7 +6,7 @@ import { UsageError } from './child-job';
 
 const MODULES = ['.js', '.mjs', '.cjs'];
 
-/** Loads a configuration. Throws a UsageError that says what is wrong with the file. */
+/** Loads a configuration. Rejects with a UsageError that says what is wrong with the file. */
 export async function loadConfig(file: string): Promise<BalancerConfig> {
   const path = resolve(file);
   const value = extname(path) === '.json' ? readJson(file, path) : await importModule(file, path);
@@ -45,7 +45,7 @@ async function importModule(file: string, path: string): Promise<unknown> {
   return findConfig(loaded) ?? loaded;
 }
 
-/** A CommonJS module arrives as a default export, one compiled from an ES module as a default of a default. */
+/** A CommonJS module is imported as a default export; one compiled from an ES module nests its default export in it. */
 function findConfig(loaded: Record<string, unknown>): unknown {
   for (const value of [loaded.default, loaded.config]) {
     if (typeof value !== 'object' || value === null) continue;
@@ -59,6 +59,6 @@ function findConfig(loaded: Record<string, unknown>): unknown {
 function unreadableFileError(file: string, error: unknown): UsageError {
   const { code, message } = error as NodeJS.ErrnoException;
   return new UsageError(
-    code === 'ENOENT' ? `${file}: there is no such file` : `${file}: could not be loaded: ${message}`,
+    code === 'ENOENT' ? `${file}: no such file` : `${file}: could not be loaded: ${message}`,
   );
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './child-job';
 
-/** A fault of one endpoint, in seconds of the run. */
+/** A fault of one endpoint, with its start and duration in seconds of the run. */
 export interface FaultFlag {
   readonly endpoint: string;
   readonly fromS: number;
@@ -10,18 +10,18 @@ export interface FaultFlag {
 
 export interface SimulateFlags {
   readonly config: string;
-  /** Calls a second: at the height of the spike where there is one. */
+  /** Calls per second, at the peak of the spike if there is one. */
   readonly rps: number;
-  /** How many times the everyday rate the spike is; 1 for none. */
+  /** Ratio of the peak rate to the base rate; 1 for no spike. */
   readonly spike: number;
   readonly outages: readonly FaultFlag[];
   readonly brownouts: readonly FaultFlag[];
   readonly trace: string | undefined;
   readonly seconds: number;
   readonly seed: number;
-  /** The model that calls ask for; undefined for 'auto'. */
+  /** The model of every call; undefined for 'auto'. */
   readonly model: string | undefined;
-  /** The same deadline for every call; undefined for one by the length of the answer. */
+  /** The deadline of every call; undefined to derive it from the length of the answer. */
   readonly deadlineMs: number | undefined;
   readonly json: boolean;
 }
@@ -29,11 +29,11 @@ export interface SimulateFlags {
 const DEFAULT_RPS = 10;
 const DEFAULT_SECONDS = 300;
 
-/** Reads the flags. Throws a UsageError that names the flag, what it expects and what it got. */
+/** Parses the flags. Throws a UsageError with the flag, what was expected and what was given. */
 export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
   const values = read(args);
   if (values.help) return 'help';
-  if (values.config === undefined) throw new UsageError('--config FILE is missing; --help tells more');
+  if (values.config === undefined) throw new UsageError('--config FILE is missing (see --help)');
   return {
     config: values.config,
     rps: positive('--rps', values.rps, DEFAULT_RPS),
@@ -85,17 +85,17 @@ function seed(given: string | undefined): number {
   if (given === undefined) return 1;
   const value = Number(given);
   if (/^\d+$/.test(given) && Number.isSafeInteger(value)) return value;
-  throw new UsageError(`--seed: expected a whole number of 0 or more, got '${given}'`);
+  throw new UsageError(`--seed: expected an integer of at least 0, got '${given}'`);
 }
 
 function spike(given: string | undefined): number {
   if (given === undefined) return 1;
   const value = Number(/^(\d+(?:\.\d+)?)x?$/i.exec(given)?.[1] ?? NaN);
   if (value >= 1) return value;
-  throw new UsageError(`--spike: expected a factor of at least 1 like 50x, got '${given}'`);
+  throw new UsageError(`--spike: expected a factor of at least 1, like 50x, got '${given}'`);
 }
 
-/** NAME@60+120: from second 60, for 120 seconds. A name may hold an @ itself: the last one counts. */
+/** NAME@60+120: from second 60, for 120 seconds. The name may contain @, so the last one separates. */
 function fault(name: string, given: string): FaultFlag {
   const [, endpoint, from, lasts] = /^(.+)@(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(given) ?? [];
   if (endpoint !== undefined && Number(lasts) > 0) {

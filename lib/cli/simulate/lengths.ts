@@ -1,12 +1,12 @@
-import { type Random, seededRandom } from '../../simulator/physics';
+import { type Random, seededRandom } from '../../simulator/behavior';
 import type { TraceRow } from './engine/trace';
 
 type Quantiles = readonly (readonly [part: number, tokens: number])[];
 
 /*
  * Percentiles of AzureLLMInferenceTrace_conv (Azure/AzurePublicDataset, CC-BY 4.0; Patel et al., Splitwise, ISCA 2024):
- * 19,366 calls of a chat service, of 2023. Between two of them lengths are spread evenly, which gives its means, 1,155
- * and 211, within two per cent.
+ * 19,366 calls of a chat service in 2023. Lengths between two percentiles are interpolated, which reproduces the means
+ * of the trace, 1,155 and 211, within 2 %.
  */
 const PROMPT: Quantiles = [
   [0, 2],
@@ -43,7 +43,7 @@ const OUTPUT: Quantiles = [
   [1, 1000],
 ];
 
-/** Rows with the lengths of public chat traffic, for who has no trace. */
+/** Rows with the lengths of public chat traffic, used without a trace. */
 export function publishedLengths(count: number, seed: number): TraceRow[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => ({

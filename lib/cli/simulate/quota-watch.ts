@@ -1,18 +1,18 @@
 import type { BalancerStats } from '../../index';
 
-/** How scarce one quota of one endpoint was. */
+/** How long one quota of one endpoint was exhausted. */
 export interface QuotaShortage {
   readonly endpoint: string;
   readonly quota: 'requests' | 'tokens';
-  /** Seconds into the run when it was first used up. */
+  /** Second of the run in which it was first exhausted. */
   readonly firstAtS: number;
-  /** 0 to 1: the part of the run in which it was. */
+  /** The share of the run in which it was exhausted, 0 to 1. */
   readonly share: number;
 }
 
-/** With less than this part of its bucket left a quota is used up. */
+/** A quota with less than this share of its bucket left is exhausted. */
 const EMPTY_BELOW = 0.05;
-/** While calls wait, the scarcer quota of an endpoint holds them up, however much the balancer keeps in reserve. */
+/** While calls wait in the queue, the scarcer quota of an endpoint counts as exhausted below this share. */
 const SCARCE_BELOW = 0.5;
 
 interface QuotaSamples {
@@ -21,7 +21,7 @@ interface QuotaSamples {
   firstAtS: number | undefined;
 }
 
-/** Looks at the quotas of a run from time to time. */
+/** Samples the quotas of a run. */
 export class QuotaWatch {
   readonly #seen = new Map<string, QuotaSamples & Pick<QuotaShortage, 'endpoint' | 'quota'>>();
   #sampleCount = 0;
@@ -39,16 +39,18 @@ export class QuotaWatch {
     }
   }
 
-  /** The quotas that were ever used up, the first to be so first. */
+  /** The quotas that were exhausted at some time, in the order in which they first were. */
   shortages(): QuotaShortage[] {
     return [...this.#seen.values()]
-      .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples: emptyLooks }) =>
-        firstAtS === undefined ? [] : [{ endpoint, quota, firstAtS, share: emptyLooks / this.#sampleCount }],
+      .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples }) =>
+        firstAtS === undefined
+          ? []
+          : [{ endpoint, quota, firstAtS, share: exhaustedSamples / this.#sampleCount }],
       )
       .sort((a, b) => a.firstAtS - b.firstAtS || b.share - a.share);
   }
 
-  /** What is left, as a part of the most that was ever there. */
+  /** What is left, as a share of the highest level seen so far. */
   #fractionLeft(endpoint: string, quota: QuotaShortage['quota'], left: number | undefined): number {
     if (left === undefined) return 1;
     const key = `${quota} ${endpoint}`;

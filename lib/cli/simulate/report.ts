@@ -4,17 +4,17 @@ import type { QuotaShortage } from './quota-watch';
 import type { SimulationResult } from './simulation';
 import { shapeOf } from './workload-from-flags';
 
-/** What --json gives out. Shares are in per cent, times in milliseconds, money in USD. */
+/** The output of --json. Shares are in percent, times in milliseconds, money in USD. */
 export interface SimulationReport {
   readonly flags: SimulateFlags;
   readonly figures: Figures;
-  /** 429s: because a limit was exceeded. */
+  /** Number of attempts answered with 429. */
   readonly rateLimited: number;
   readonly digest: string;
-  /** The quota that was used up first; null where none was. */
-  readonly bindsFirst: QuotaShortage | null;
-  readonly quotasUsedUp: readonly QuotaShortage[];
-  /** The same run with one more key for the endpoint whose quota binds first; null where none does. */
+  /** The quota that was exhausted first; null if none was. */
+  readonly firstExhausted: QuotaShortage | null;
+  readonly exhaustedQuotas: readonly QuotaShortage[];
+  /** The same run with one more key for the endpoint of `firstExhausted`; null if no quota was exhausted. */
   readonly oneMoreKey: { readonly endpoint: string; readonly figures: Figures } | null;
 }
 
@@ -25,26 +25,26 @@ export function createReport(
 ): SimulationReport {
   const [first] = run.quotas;
   return {
-    flags: flags,
+    flags,
     figures: run.figures,
     rateLimited: rateLimited(run.figures),
     digest: run.digest,
-    bindsFirst: first ?? null,
-    quotasUsedUp: run.quotas,
+    firstExhausted: first ?? null,
+    exhaustedQuotas: run.quotas,
     oneMoreKey: first && more ? { endpoint: first.endpoint, figures: more.figures } : null,
   };
 }
 
-/** The report for people. */
+/** The report as text. */
 export function formatReport(report: SimulationReport): string {
-  const { figures, flags: asked } = report;
+  const { figures, flags } = report;
   return `${[
-    `${figures.calls} calls in ${asked.seconds} s, ${rates(asked)}`,
+    `${figures.calls} calls in ${flags.seconds} s, ${rates(flags)}`,
     '',
-    `goodput      ${percent(figures.goodput)} answered whole within their deadline`,
+    `goodput      ${percent(figures.goodput)} completely answered within their deadline`,
     `  priority   ${priorities(figures)}`,
     `latency      p50 ${seconds(figures.p50Ms)}, p95 ${seconds(figures.p95Ms)}, p99 ${seconds(figures.p99Ms)}; first token p50 ${seconds(figures.firstTokenP50Ms)}, p95 ${seconds(figures.firstTokenP95Ms)}`,
-    `cost         $${figures.usdTotal.toFixed(2)}, $${figures.usd.toFixed(2)} for 1,000 good answers`,
+    `cost         $${figures.usdTotal.toFixed(2)}, $${figures.usd.toFixed(2)} per 1,000 good answers`,
     `429s         ${report.rateLimited} of ${attempts(figures)} attempts`,
     ...failed(figures),
     '',
@@ -54,10 +54,10 @@ export function formatReport(report: SimulationReport): string {
   ].join('\n')}\n`;
 }
 
-function rates({ rps, spike, seconds: lasts }: SimulateFlags): string {
-  if (spike === 1) return `${rps} a second`;
-  const { baseRps, riseAtS, holdS } = shapeOf({ rps, spike, seconds: lasts });
-  return `${round(baseRps)} a second, from second ${round(riseAtS)} on ${rps} a second (${spike} times) for ${round(holdS)} s`;
+function rates({ rps, spike, seconds: duration }: SimulateFlags): string {
+  if (spike === 1) return `${rps} per second`;
+  const { baseRps, riseAtS, holdS } = shapeOf({ rps, spike, seconds: duration });
+  return `${round(baseRps)} per second; from second ${round(riseAtS)}, ${rps} per second (${spike} times as many) for ${round(holdS)} s`;
 }
 
 function priorities({ byPriority }: Figures): string {
@@ -80,7 +80,7 @@ function endpointTable({ endpoints }: Figures): string[] {
       .map((cell, index) => (index === 0 ? String(cell).padEnd(width) : String(cell).padStart(9)))
       .join('');
   return [
-    row(['endpoint', 'attempts', 'answers', '429s', 'errors', 'left', 'USD']),
+    row(['endpoint', 'attempts', 'answers', '429s', 'errors', 'aborted', 'USD']),
     ...endpoints.map(({ name, attempts: sent, ends, usd }) =>
       row([
         name,
@@ -95,17 +95,17 @@ function endpointTable({ endpoints }: Figures): string[] {
   ];
 }
 
-function quotas({ bindsFirst, oneMoreKey, figures }: SimulationReport): string[] {
-  if (!bindsFirst) return ['No quota was used up: one more key would change nothing.'];
-  const { endpoint, quota, firstAtS, share } = bindsFirst;
+function quotas({ firstExhausted, oneMoreKey, figures }: SimulationReport): string[] {
+  if (!firstExhausted) return ['No quota was exhausted: one more key would change nothing.'];
+  const { endpoint, quota, firstAtS, share } = firstExhausted;
   const lines = [
-    `The ${quota} a minute of ${endpoint} bind first: used up at second ${round(firstAtS)}, and ${percent(100 * share)} of the time.`,
+    `Exhausted first: ${quota} per minute of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`,
   ];
   if (oneMoreKey) {
     const more = oneMoreKey.figures;
     lines.push(
-      `One more key like that: goodput ${percent(figures.goodput)} → ${percent(more.goodput)}, priority 5 ${percent(figures.byPriority[5])} → ${percent(more.byPriority[5])},`,
-      `p95 ${seconds(figures.p95Ms)} → ${seconds(more.p95Ms)}, $${figures.usd.toFixed(2)} → $${more.usd.toFixed(2)} for 1,000 good answers, 429s ${rateLimited(figures)} → ${rateLimited(more)}.`,
+      `With one more key: goodput ${percent(figures.goodput)} → ${percent(more.goodput)}, priority 5 ${percent(figures.byPriority[5])} → ${percent(more.byPriority[5])},`,
+      `p95 ${seconds(figures.p95Ms)} → ${seconds(more.p95Ms)}, $${figures.usd.toFixed(2)} → $${more.usd.toFixed(2)} per 1,000 good answers, 429s ${rateLimited(figures)} → ${rateLimited(more)}.`,
     );
   }
   return lines;
@@ -123,7 +123,7 @@ function percent(value: number): string {
   return `${value.toFixed(1)} %`;
 }
 
-/** Where nothing was answered there is no latency to tell. */
+/** Latencies are NaN if nothing was answered. */
 function seconds(ms: number): string {
   return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
 }

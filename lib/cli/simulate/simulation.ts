@@ -1,4 +1,4 @@
-// Loaded on virtual time only, in a process of its own.
+// Loaded only in a child process, after virtual time is installed.
 
 import type { ResolvedConfig } from '../../config/options';
 import { resolveConfig } from '../../config/resolve';
@@ -17,14 +17,14 @@ import { workloadOf } from './workload-from-flags';
 
 export interface SimulationJob {
   readonly flags: SimulateFlags;
-  /** The endpoint of whose key there is one more. */
+  /** An endpoint to add a copy of, with a key and quota of its own. */
   readonly extraKeyFor?: string;
 }
 
 export interface SimulationResult {
   readonly figures: Figures;
   readonly digest: string;
-  /** The quotas that were used up, the first to be so first. */
+  /** The quotas that were exhausted, in the order in which they first were. */
   readonly quotas: readonly QuotaShortage[];
 }
 
@@ -32,9 +32,9 @@ const SAMPLE_INTERVAL_MS = 500;
 const CONFIG_LOAD_TIMEOUT_MS = 30_000;
 
 export async function runSimulation(job: unknown, time: VirtualTime): Promise<SimulationResult> {
-  const { flags, extraKeyFor: oneMore } = job as SimulationJob;
-  const given = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config));
-  const config = withoutNetwork(oneMore === undefined ? given : withExtraKey(given, oneMore));
+  const { flags, extraKeyFor } = job as SimulationJob;
+  const loaded = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config));
+  const config = withoutNetwork(extraKeyFor === undefined ? loaded : withExtraKey(loaded, extraKeyFor));
   const resolved = resolveOrUsageError(config, flags.config);
   const plan = planOf(flags, resolved);
   const watch = new QuotaWatch();
@@ -62,14 +62,14 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas: watch.shortages() };
 }
 
-/** Nothing of the app's own is asked or told: no key is fetched, nothing is logged, no shared state is touched. */
+/** Fetches no key, logs nothing and connects to no Redis. */
 function withoutNetwork(config: BalancerConfig): BalancerConfig {
   const { cluster: _cluster, logger: _logger, ...rest } = config as BalancerConfig & { cluster?: unknown };
   if (!Array.isArray(config.endpoints)) return rest;
   return { ...rest, endpoints: config.endpoints.map((endpoint) => ({ ...endpoint, apiKey: 'simulated' })) };
 }
 
-/** Another key is another account: the copy has a quota of its own. */
+/** Adds a copy of an endpoint. Another key is another account, so the copy has its own quota. */
 function withExtraKey(config: BalancerConfig, name: string): BalancerConfig {
   const original = config.endpoints.find((endpoint) => endpoint.name === name);
   if (!original) throw new Error(`no endpoint '${name}' to copy`);
@@ -112,12 +112,12 @@ function faultOf(
   names: readonly string[],
 ): ScheduledFault {
   if (!names.includes(endpoint)) {
-    throw new UsageError(`${flag}: no endpoint is named '${endpoint}'; there are ${names.join(', ')}`);
+    throw new UsageError(`${flag}: no endpoint is named '${endpoint}'; known endpoints: ${names.join(', ')}`);
   }
   return { on: endpoint, fault: { kind }, fromS, toS: fromS + forS };
 }
 
-/** A configuration may await what needs a timer, so time passes while it loads. */
+/** Advances virtual time while the configuration loads, because it may wait for a timer. */
 async function awaitInVirtualTime<T>(time: VirtualTime, file: string, loading: Promise<T>): Promise<T> {
   const until = time.realMs() + CONFIG_LOAD_TIMEOUT_MS;
   const pending = Symbol('pending');

@@ -1,20 +1,20 @@
 import type { EndpointSettings } from '../../endpoint/endpoint-settings';
 import type { QuotaLimits } from '../../quota/options';
-import type { ModelDescription } from '../../simulator/physics';
+import type { ModelDescription } from '../../simulator/behavior';
 import type { GroupLimits } from './engine/group-limit';
 import type { ProviderOptions } from './engine/virtual-provider';
 
-/** Those who take prompt + max_tokens from the quota at admission; the others charge what is used. */
+/** Providers that take prompt + max_tokens from the quota at admission. The others count actual usage. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure', 'groq']);
-/** Those who send no x-ratelimit-* headers. */
+/** Providers that send no x-ratelimit-* headers. */
 const PROVIDERS_WITHOUT_LIMIT_HEADERS = new Set(['google', 'gemini', 'deepseek', 'ollama', 'openrouter']);
 
-/** A typical call, for what an endpoint can bear: tokens charged, prompt and output. */
+/** A typical call, used to estimate the load an endpoint can carry. `tokens` is what counts against its quota. */
 const TYPICAL_CALL = { tokens: 1500, prompt: 1000, output: 210 };
 const HEADROOM = 1.45;
 const MIN_COMFORTABLE_IN_FLIGHT = 4;
 
-/** The upstream of an endpoint, as far as its configuration and the catalogue tell. */
+/** The simulated provider of an endpoint, from its configuration and the model catalogue. */
 export function upstreamOf(settings: EndpointSettings): ProviderOptions {
   const { limits, provider, profile, price, contextWindow, burstSeconds } = settings;
   const tpm = totalTpm(limits);
@@ -39,7 +39,7 @@ export function upstreamOf(settings: EndpointSettings): ProviderOptions {
   };
 }
 
-/** The limits that a group of endpoints shares, on top of each one's own. */
+/** The limits of a quota group, in addition to those of its endpoints. */
 export function groupLimitsOf(settings: EndpointSettings, limits: QuotaLimits): GroupLimits {
   const tpm = totalTpm(limits);
   return {
@@ -55,7 +55,7 @@ function resolveTokensCharged({ tokensCharged, provider }: EndpointSettings): 'r
   return RESERVING_PROVIDERS.has(provider) ? 'reserved' : 'actual';
 }
 
-/** Calls in flight that its limits allow with typical calls, and some; providers size their fleets by the limits they sell. */
+/** Number of typical calls in flight that the limits allow, plus headroom: providers size their capacity by the limits they sell. */
 function estimateComfortableInFlight({
   rpm,
   tpm,
@@ -72,7 +72,7 @@ function estimateComfortableInFlight({
   return Math.max(MIN_COMFORTABLE_IN_FLIGHT, (HEADROOM * perSecond * ms) / 1000);
 }
 
-/** The simulator knows one limit of tokens: input and output apart are taken together. */
+/** The simulator has a single token limit, so separate input and output limits are added up. */
 function totalTpm({ tpm, inputTpm, outputTpm }: QuotaLimits): number | undefined {
   if (tpm !== undefined) return tpm;
   return inputTpm === undefined || outputTpm === undefined ? undefined : inputTpm + outputTpm;

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../simulator/physics';
+import { seededRandom } from '../../simulator/behavior';
 import { UsageError } from './child-job';
 import { poissonArrivals, type RateShape, traceArrivals } from './engine/arrivals';
 import { readTrace, type TraceRow } from './engine/trace';
@@ -6,21 +6,21 @@ import { drawCalls, type WorkCall, type WorkloadDistributions } from './engine/w
 import type { SimulateFlags } from './flags';
 import { publishedLengths } from './lengths';
 
-/** Any endpoint will do: what a call of the user's asks for is said by its model. */
+/** No requirements beyond the model that the user asks for. */
 const DISTRIBUTIONS: WorkloadDistributions = {
   qualities: [[1, 0]],
   ceilings: [[1, undefined]],
   noCeilingFrom: 2,
 };
 const RISE_S = 5;
-/** More than this takes minutes and gigabytes. */
+/** More calls would take minutes and gigabytes of memory. */
 const MAX_CALLS = 500_000;
 
 export function workloadOf(flags: SimulateFlags): WorkCall[] {
   const { rps, seconds, seed } = flags;
   if (rps * seconds > MAX_CALLS) {
     throw new UsageError(
-      `--rps ${rps} for ${seconds} s is more than the ${MAX_CALLS} calls a simulation can hold`,
+      `--rps ${rps} for ${seconds} s exceeds the maximum of ${MAX_CALLS} calls`,
     );
   }
   const trace = flags.trace === undefined ? undefined : loadTrace(flags.trace);
@@ -35,7 +35,7 @@ export function workloadOf(flags: SimulateFlags): WorkCall[] {
   return deadlineMs === undefined ? calls : calls.map((call) => ({ ...call, deadlineMs }));
 }
 
-/** The rate over time: level, or an everyday rate with a spike in it. */
+/** The rate over time: constant, or a base rate with a spike. */
 export function shapeOf({
   rps,
   spike,
@@ -56,6 +56,6 @@ function loadTrace(file: string): TraceRow[] {
     return readTrace(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new UsageError(code === 'ENOENT' ? `--trace: there is no file ${file}` : `--trace: ${message}`);
+    throw new UsageError(code === 'ENOENT' ? `--trace: no such file: ${file}` : `--trace: ${message}`);
   }
 }

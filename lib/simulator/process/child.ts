@@ -1,17 +1,17 @@
-// The main module of a child process: serves one fleet and obeys its parent. Started by fleet-process.ts only.
+// The main module of the child process that fleet-process.ts forks: runs one fleet and executes its parent's commands.
 import { type Fleet, startFleet } from '../fleet';
 import type { Command, Ports, Reply } from './messages';
 
 let fleet: Fleet | undefined;
 
 async function execute(command: Command): Promise<unknown> {
-  if (command.do === 'start') {
+  if (command.type === 'start') {
     fleet = await startFleet(command.description);
     return [...fleet.providers.values()].map(({ name, port }) => ({ name, port })) satisfies Ports;
   }
   if (!fleet) throw new Error('The fleet has not been started');
   const provider = fleet.provider(command.provider);
-  switch (command.do) {
+  switch (command.type) {
     case 'fault':
       return provider.fault(command.fault).id;
     case 'endFault':
@@ -38,6 +38,6 @@ function sendReply(reply: Reply): void {
   if (process.connected) process.send?.(reply);
 }
 
-// Ctrl-C goes to the whole group; the parent decides when its providers end. Without a parent there is nothing to do.
+// Ctrl-C reaches the whole process group, but the parent decides when its providers end.
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));

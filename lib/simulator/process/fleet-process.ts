@@ -1,46 +1,60 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type FleetDescription, getByName } from '../fleet';
-import type { Fault } from '../physics';
+import type { Fault } from '../behavior';
 import type { ProviderStats } from '../server/provider';
 import type { RecordedRequest } from '../server/request-log';
 import type { Command, Ports, Reply } from './messages';
 
-/** A provider in another process: as SimulatedProvider, but what it tells comes as a promise. */
+/** A provider in another process: like SimulatedProvider, but every method returns a promise. */
 export interface RemoteProvider {
+  /** The provider's name. */
   readonly name: string;
+  /** Its port on 127.0.0.1. */
   readonly port: number;
+  /** Its base URL for clients; ends in `/v1`. */
   readonly url: string;
+  /** Activates a fault. Rejects with the message of the TypeError if the fault is invalid. */
   fault(fault: Fault): Promise<RemoteFault>;
+  /** Ends every fault. */
   clearFaults(): Promise<void>;
+  /** Counters and active faults. */
   stats(): Promise<ProviderStats>;
+  /** The last requests, oldest first. */
   requests(): Promise<RecordedRequest[]>;
 }
 
+/** An active fault of a provider in another process. */
 export interface RemoteFault {
+  /** Unique within the provider. */
   readonly id: string;
+  /** The fault as it was given. */
   readonly fault: Fault;
+  /** Ends the fault. */
   end(): Promise<void>;
 }
 
+/** Providers that run in a child process. */
 export interface FleetProcess {
+  /** Process id of the child. */
   readonly pid: number;
+  /** The providers by name. */
   readonly providers: ReadonlyMap<string, RemoteProvider>;
-  /** Throws a RangeError for a name that isn't there. */
+  /** The provider with that name. Throws a RangeError if there is none. */
   provider(name: string): RemoteProvider;
-  /** Ends the process; its sockets die with it. */
+  /** Kills the child process and with it every connection. */
   close(): Promise<void>;
 }
 
 /**
- * Runs a fleet in a process of its own, so that providers don't share the event loop with the app under test.
- * The child ends with this process. The description must be plain JSON: `reply` functions don't cross over.
- * Rejects when a provider can't start or the child dies.
+ * Starts several providers in a child process, so that they do not share the event loop with the app under test. The
+ * child ends with this process. The description is sent as JSON, so it cannot hold `reply` functions. Rejects if a
+ * provider cannot start or the child ends.
  */
 export async function startFleetProcess(description: FleetDescription): Promise<FleetProcess> {
   const link = new ChildConnection(forkChild());
   try {
-    const ports = (await link.request({ do: 'start', description })) as Ports;
+    const ports = (await link.request({ type: 'start', description })) as Ports;
     const providers = new Map(ports.map(({ name, port }) => [name, remoteProvider(link, name, port)]));
     return {
       pid: link.child.pid ?? 0,
@@ -60,18 +74,18 @@ function remoteProvider(link: ChildConnection, provider: string, port: number): 
     port,
     url: `http://127.0.0.1:${port}/v1`,
     fault: async (fault) => {
-      const id = (await link.request({ do: 'fault', provider, fault })) as string;
-      return { id, fault, end: () => link.send({ do: 'endFault', provider, faultId: id }) };
+      const id = (await link.request({ type: 'fault', provider, fault })) as string;
+      return { id, fault, end: () => link.send({ type: 'endFault', provider, faultId: id }) };
     },
-    clearFaults: () => link.send({ do: 'clearFaults', provider }),
-    stats: () => link.request({ do: 'stats', provider }) as Promise<ProviderStats>,
-    requests: () => link.request({ do: 'requests', provider }) as Promise<RecordedRequest[]>,
+    clearFaults: () => link.send({ type: 'clearFaults', provider }),
+    stats: () => link.request({ type: 'stats', provider }) as Promise<ProviderStats>,
+    requests: () => link.request({ type: 'requests', provider }) as Promise<RecordedRequest[]>,
   };
 }
 
 /**
- * The child's module lies beside this one: child.ts in the sources, simulator-child.cjs or .mjs in the package.
- * TypeScript needs its loader.
+ * The child's module is in the same folder as this one: child.ts in the sources, which needs the TypeScript loader;
+ * simulator-child.cjs or .mjs in the package.
  */
 function forkChild(): ChildProcess {
   const here = import.meta.url;
@@ -91,7 +105,7 @@ interface PendingRequest {
   reject: (error: Error) => void;
 }
 
-/** Questions and answers over the child's IPC channel. */
+/** Requests and replies over the child's IPC channel. */
 class ChildConnection {
   readonly child: ChildProcess;
   readonly #waiting = new Map<number, PendingRequest>();
@@ -144,5 +158,5 @@ class ChildConnection {
 }
 
 function processEnded(): Error {
-  return new Error('The process of the simulated fleet has ended');
+  return new Error('The child process of the simulated fleet has ended');
 }

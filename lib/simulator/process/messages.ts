@@ -1,17 +1,17 @@
 import type { FleetDescription } from '../fleet';
-import type { Fault } from '../physics';
+import type { Fault } from '../behavior';
 
-/** What the parent asks of a fleet in a child process. Each has one reply with the same id. */
+/** A command from the parent to the child process. Each gets one reply with the same id. */
 export type Command = { id: number } & (
-  | { do: 'start'; description: FleetDescription }
-  | { do: 'fault'; provider: string; fault: Fault }
-  | { do: 'endFault'; provider: string; faultId: string }
-  | { do: 'clearFaults'; provider: string }
-  | { do: 'stats'; provider: string }
-  | { do: 'requests'; provider: string }
+  | { type: 'start'; description: FleetDescription }
+  | { type: 'fault'; provider: string; fault: Fault }
+  | { type: 'endFault'; provider: string; faultId: string }
+  | { type: 'clearFaults'; provider: string }
+  | { type: 'stats'; provider: string }
+  | { type: 'requests'; provider: string }
 );
 
 export type Reply = { id: number; result: unknown } | { id: number; error: string };
 
-/** What 'start' answers. */
+/** The result of 'start'. */
 export type Ports = { name: string; port: number }[];

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type ArrivingCall,
-  type Passage,
-  type ProviderPhysics,
+  type ActiveCall,
+  type ProviderBehavior,
   type Random,
   rateLimitHeaders,
-} from '../physics';
+} from '../behavior';
 import { ChatAnswer } from './chat-answer';
 import { type Reply, readChatRequest } from './chat-request';
 import { deliverStream, deliverWhole } from './deliver-answer';
@@ -16,11 +16,11 @@ import { fingerprint, type RequestLog } from './request-log';
 import { BadRequest, sendBadRequest, sendErrorPlan, sendJson } from './wire';
 
 export interface ApiOptions {
-  physics: ProviderPhysics;
+  behavior: ProviderBehavior;
   log: RequestLog;
   random: Random;
   timeScale: number;
-  /** Accepted keys; none: any key, and no key too. */
+  /** Accepted keys; undefined accepts any key, or none. */
   keys: ReadonlySet<string> | undefined;
   recordBodies: boolean;
   reply: Reply | undefined;
@@ -55,7 +55,7 @@ export class Api {
       else throw new BadRequest(`Unknown request URL: ${route}.`, { status: 404, code: 'unknown_url' });
     } catch (error) {
       if (error instanceof BadRequest) sendBadRequest(res, error, headers);
-      // Anything else is a client that left in the middle of its own request.
+      // Any other error means that the client disconnected while it sent its request.
       else res.destroy();
     }
   }
@@ -66,7 +66,7 @@ export class Api {
     const { model, promptTokens, maxTokens, outputTokens } = request;
     const call: ArrivingCall = { model, key: keyOf(req), promptTokens, outputTokens };
     if (maxTokens !== undefined) call.maxTokens = maxTokens;
-    const activeCall = this.#arrive(call, headers);
+    const activeCall = this.#admit(call, headers);
     const { plan } = activeCall;
     const exchange = this.#exchange(res, activeCall);
     if (plan.kind !== 'answer') {
@@ -87,7 +87,7 @@ export class Api {
     const body = await this.#read(req, path);
     const request = readEmbeddingsRequest(body, req.headers);
     const { model, promptTokens } = request;
-    const activeCall = this.#arrive(
+    const activeCall = this.#admit(
       { model, key: keyOf(req), promptTokens, maxTokens: 0, outputTokens: 0 },
       headers,
     );
@@ -104,7 +104,7 @@ export class Api {
 
   #models(req: IncomingMessage, res: ServerResponse, path: string, headers: Headers): void {
     this.#record(req, path);
-    const list = this.#options.physics.models.map((id) => ({
+    const list = this.#options.behavior.models.map((id) => ({
       id,
       object: 'model',
       created: this.#startedAt,
@@ -127,17 +127,17 @@ export class Api {
     });
   }
 
-  #arrive(call: ArrivingCall, headers: Headers): Passage {
-    const passage = this.#options.physics.admit(call, performance.now());
-    if ('limits' in passage.plan) Object.assign(headers, rateLimitHeaders(passage.plan.limits));
-    return passage;
+  #admit(call: ArrivingCall, headers: Headers): ActiveCall {
+    const activeCall = this.#options.behavior.admit(call, performance.now());
+    if ('limits' in activeCall.plan) Object.assign(headers, rateLimitHeaders(activeCall.plan.limits));
+    return activeCall;
   }
 
-  #exchange(res: ServerResponse, passage: Passage): Exchange {
-    return new Exchange(res, this.#options.physics, passage, this.#options.timeScale);
+  #exchange(res: ServerResponse, activeCall: ActiveCall): Exchange {
+    return new Exchange(res, this.#options.behavior, activeCall, this.#options.timeScale);
   }
 
-  #fail(exchange: Exchange, { plan }: Passage, headers: Headers): void {
+  #fail(exchange: Exchange, { plan }: ActiveCall, headers: Headers): void {
     if (plan.kind === 'reset') exchange.destroy();
     if (plan.kind !== 'error') return;
     exchange.schedule(plan.afterMs, () => {

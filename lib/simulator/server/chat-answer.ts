@@ -1,7 +1,7 @@
-import type { AnswerPlan } from '../physics';
+import type { AnswerPlan } from '../behavior';
 import { type ChatRequest, contentSlice } from './chat-request';
 
-/** The wire form of one answer: the whole body, or the chunks of its stream. */
+/** Formats one answer as OpenAI sends it: a whole body, or the chunks of a stream. */
 export class ChatAnswer {
   readonly #request: ChatRequest;
   readonly #plan: AnswerPlan;
@@ -20,7 +20,7 @@ export class ChatAnswer {
     return { ...this.#head('chat.completion'), choices: [choice], usage: this.#usage() };
   }
 
-  /** The first chunk: the role, and the name of a tool. */
+  /** The first chunk: the role and, for a tool call, the function's name. */
   openingChunk(): string {
     const { content } = this.#request;
     if (content.kind !== 'tool') return this.#chunk({ role: 'assistant', content: '', refusal: null });
@@ -33,14 +33,14 @@ export class ChatAnswer {
     return this.#chunk({ role: 'assistant', content: null, tool_calls: [call] });
   }
 
-  /** The chunk with the tokens from `from` up to `to`. */
+  /** The chunk with tokens `from` (inclusive) to `to` (exclusive). */
   textChunk(from: number, to: number): string {
     const text = this.#text(from, to);
     if (this.#request.content.kind !== 'tool') return this.#chunk({ content: text });
     return this.#chunk({ tool_calls: [{ index: 0, function: { arguments: text } }] });
   }
 
-  /** The finish reason, the usage if it was asked for, and the end. */
+  /** The finish reason, the usage if requested, and `[DONE]`. */
   closingChunks(): string {
     return this.#chunk({}, this.#finish()) + this.usageChunk() + DONE;
   }
@@ -52,7 +52,7 @@ export class ChatAnswer {
 
   #chunk(delta: Record<string, unknown>, finish: string | null = null): string {
     const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
-    // With include_usage every chunk but the last carries a null usage.
+    // With include_usage, every chunk except the last has a null usage.
     const usage = this.#request.includeUsage ? { usage: null } : {};
     return event({ ...this.#head('chat.completion.chunk'), choices: [choice], ...usage });
   }

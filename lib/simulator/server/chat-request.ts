@@ -1,37 +1,37 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { lognormal, type Random } from '../physics';
+import { lognormal, type Random } from '../behavior';
 import { isObject, type JsonObject } from './request-body';
 import { exampleForSchema } from './schema-example';
 import { textOf, tokensOfText } from './text';
 import { BadRequest } from './wire';
 
-/** What a chat request asks of the simulator. */
+/** A parsed chat request. */
 export interface ChatRequest {
   model: string;
   stream: boolean;
   includeUsage: boolean;
   promptTokens: number;
   maxTokens?: number;
-  /** What the model has to say if nothing bounds it. */
+  /** Length of the answer without a bound by max_tokens. */
   outputTokens: number;
   content: Content;
 }
 
-/** `words` is made up to any length; `given` is a text of its own; a tool call has JSON arguments. */
+/** The content of an answer: generated words of any length, a fixed text, or a tool call with JSON arguments. */
 export type Content =
   | { kind: 'words' }
   | { kind: 'given'; text: string }
   | { kind: 'tool'; name: string; text: string; finish: 'tool_calls' | 'stop' };
 
-/** Gives the text of an answer by code; undefined leaves it to the simulator. */
+/** Returns the text of the answer to a request body; undefined lets the simulator generate it. */
 export type Reply = (body: Record<string, unknown>) => string | undefined;
 
-// Around the published Azure conversation trace: median 129, p95 451 tokens.
+// Approximates the published Azure conversation trace: median 129, p95 451 tokens.
 const MEDIAN_OUTPUT = 129;
 const OUTPUT_SPREAD = 0.76;
 const MAX_OUTPUT = 1000;
 
-/** Throws a BadRequest with the texts of OpenAI. */
+/** Throws a BadRequest with OpenAI's error messages. */
 export function readChatRequest(
   body: JsonObject,
   headers: IncomingHttpHeaders,
@@ -76,8 +76,8 @@ export function missingParameter(param: string): BadRequest {
 }
 
 /**
- * Lengths asked for by a header (`x-simulate-output-tokens`) or, for clients behind a proxy that passes no headers
- * on, by `metadata: { simulate_output_tokens: '120' }` in the body.
+ * The length requested by a header (`x-simulate-output-tokens`) or, for clients behind a proxy that drops headers, by
+ * `metadata: { simulate_output_tokens: '120' }` in the body.
  */
 export function requestedTokens(
   what: 'prompt' | 'output',
@@ -92,7 +92,7 @@ export function requestedTokens(
   throw new BadRequest(`Expected a whole number of ${what} tokens to simulate.`);
 }
 
-/** The text of an answer's tokens from `from` up to `to`, of `total`. */
+/** The text of tokens `from` (inclusive) to `to` (exclusive) of an answer with `total` tokens. */
 export function contentSlice(content: Content, from: number, to: number, total: number): string {
   if (content.kind === 'words') return textOf(from, to);
   const { text } = content;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Fault } from '../physics';
+import type { Fault } from '../behavior';
 import type { FaultSwitch } from './fault-switch';
 import { readJson } from './request-body';
 import { errorBody, sendJson } from './wire';
@@ -45,7 +45,7 @@ async function enableFault(req: IncomingMessage, res: ServerResponse, faults: Fa
   try {
     const fault = (await readJson(req)) as unknown as Fault;
     if (fault.kind === 'refuse') {
-      // The answer has to leave before the sockets are destroyed.
+      // The response must be sent before the fault destroys the sockets.
       res.once('finish', () => setImmediate(() => faults.on(fault)));
       sendJson(res, 202, { fault });
       return;

@@ -1,22 +1,21 @@
-import { type AnswerPlan, type Damage, tokensBy } from '../physics';
+import { type AnswerPlan, type Damage, tokensAt } from '../behavior';
 import { type ChatAnswer, DONE, event } from './chat-answer';
 import type { Exchange } from './exchange';
 import { errorBody, sendJson } from './wire';
 
-// One chunk of several tokens in this time: a few timers for each stream, all of one length, which Node keeps in
-// one list.
+// Sending several tokens per chunk keeps the number of timers low. Timers of equal length share one list in Node.
 const CHUNK_MS = 100;
 const SHORT_STREAM_CHUNKS = 5;
 const STREAM_HEADERS = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
 const ERROR_IN_STREAM = errorBody('The server had an error processing your request.', 'server_error', null);
 const HTML = '<!DOCTYPE html><html><body><h1>Sorry, we are having a moment.</h1></body></html>\n';
 
-/** Whatever can be sent in one piece: a chat answer, or embeddings. */
+/** An answer that can be sent as one JSON body: a chat answer or embeddings. */
 export interface WholeAnswer {
   whole(): Record<string, unknown>;
 }
 
-/** Acts out an answer as a whole body. */
+/** Sends an answer as one body, damaged as the plan says. */
 export function deliverWhole(
   exchange: Exchange,
   plan: AnswerPlan,
@@ -50,7 +49,7 @@ export function deliverWhole(
     const length = String(Buffer.byteLength(text));
     res.writeHead(200, { ...headers, 'content-type': 'application/json', 'content-length': length });
     res.write(part, () => breakOff(exchange, damage));
-    // With nothing to write the headers would stay behind.
+    // An empty write does not send the headers.
     if (part === '') res.flushHeaders();
   });
 }
@@ -71,7 +70,7 @@ function damagedBody(form: string, answer: WholeAnswer, text: string): [type: st
   }
 }
 
-/** Acts out an answer as server-sent events. */
+/** Sends an answer as server-sent events, damaged as the plan says. */
 export function deliverStream(
   exchange: Exchange,
   plan: AnswerPlan,
@@ -87,11 +86,11 @@ export function deliverStream(
   let sent = 0;
 
   const step = () => {
-    const due = Math.min(length, tokensBy(plan, exchange.elapsed()));
+    const due = Math.min(length, tokensAt(plan, exchange.elapsed()));
     if (due > sent) {
       res.write(answer.textChunk(sent, due));
       sent = due;
-      exchange.produced(sent);
+      exchange.recordOutput(sent);
     }
     if (sent < length) exchange.schedule(Math.min(plan.totalMs, exchange.elapsed() + intervalMs), step);
     else end();
@@ -136,9 +135,9 @@ function damagedEnding(damage: Damage, answer: ChatAnswer): string {
   }
 }
 
-/** A cut destroys the socket once what was written has left; a stall leaves everything open. */
+/** 'cut' destroys the socket after the last write; 'stall' leaves it open. */
 function breakOff(exchange: Exchange, damage: Damage): void {
   if (damage.kind !== 'cut') return;
-  // The last write is still on its way through the kernel; a destroy in the same turn would swallow it.
+  // Destroying the socket in the same tick would discard the last write.
   setTimeout(() => exchange.destroy(), 5);
 }

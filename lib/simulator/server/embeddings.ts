@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { seededRandom } from '../physics';
+import { seededRandom } from '../behavior';
 import { missingParameter, readModel, requestedTokens } from './chat-request';
 import type { JsonObject } from './request-body';
 import { tokensOfText } from './text';
@@ -48,7 +48,7 @@ export function embeddingsAnswer(request: EmbeddingsRequest): Record<string, unk
   return { object: 'list', data, model, usage: { prompt_tokens: promptTokens, total_tokens: promptTokens } };
 }
 
-/** A unit vector that depends on the text alone. */
+/** A unit vector that depends only on the text. */
 function vectorOf(input: string, dimensions: number): Float32Array {
   let hash = 2166136261;
   for (let at = 0; at < input.length; at += 1) hash = Math.imul(hash ^ input.charCodeAt(at), 16777619);
@@ -58,7 +58,7 @@ function vectorOf(input: string, dimensions: number): Float32Array {
   return vector.map((value) => value / norm);
 }
 
-/** A text, texts, token ids or lists of them. */
+/** Accepts a string, an array of strings, token ids, or an array of lists of token ids. */
 function readInput(input: unknown): { inputs: string[]; tokens: number } {
   if (input == null) throw missingParameter('input');
   const parts: unknown[] =
@@ -80,7 +80,7 @@ function readInput(input: unknown): { inputs: string[]; tokens: number } {
 }
 
 function badInput(): BadRequest {
-  return new BadRequest("Invalid 'input': expected a text, an array of texts, or arrays of tokens.", {
+  return new BadRequest("Invalid 'input': expected a string, an array of strings, or arrays of tokens.", {
     param: 'input',
   });
 }

@@ -1,45 +1,45 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Passage, type ProviderPhysics, tokensBy } from '../physics';
+import { type ActiveCall, type ProviderBehavior, tokensAt } from '../behavior';
 
-/** One call on the wire: its timer, its passage through the physics, and the client that may leave at any time. */
+/** One HTTP exchange: its timer, its call, and a client that may disconnect at any time. */
 export class Exchange {
   readonly res: ServerResponse;
-  readonly #physics: ProviderPhysics;
-  readonly #passage: Passage;
+  readonly #behavior: ProviderBehavior;
+  readonly #activeCall: ActiveCall;
   readonly #timeScale: number;
   readonly #arrivedAt: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(res: ServerResponse, physics: ProviderPhysics, call: Passage, timeScale: number) {
+  constructor(res: ServerResponse, behavior: ProviderBehavior, call: ActiveCall, timeScale: number) {
     this.res = res;
-    this.#physics = physics;
-    this.#passage = call;
+    this.#behavior = behavior;
+    this.#activeCall = call;
     this.#timeScale = timeScale;
     this.#arrivedAt = performance.now();
     res.once('close', () => this.#onClientClose());
     if (res.destroyed) this.#onClientClose();
   }
 
-  /** Runs `step` that many simulated ms after the call arrived; at once if that is past. */
+  /** Runs `step` at `simulatedMs` after the call's arrival, immediately if that time has passed. */
   schedule(simulatedMs: number, step: () => void): void {
     const wait = simulatedMs * this.#timeScale - (performance.now() - this.#arrivedAt);
     this.#timer = setTimeout(step, Math.max(0, wait));
   }
 
-  /** Simulated ms since the call arrived. */
+  /** Simulated milliseconds since the call's arrival. */
   elapsed(): number {
     return this.#timeScale === 0 ? Infinity : (performance.now() - this.#arrivedAt) / this.#timeScale;
   }
 
-  produced(tokens: number): void {
-    this.#physics.produced(this.#passage, tokens, performance.now());
+  recordOutput(tokens: number): void {
+    this.#behavior.recordOutput(this.#activeCall, tokens, performance.now());
   }
 
   finish(): void {
-    this.#physics.finish(this.#passage, performance.now());
+    this.#behavior.finish(this.#activeCall, performance.now());
   }
 
-  /** Destroys the socket under the answer. */
+  /** Destroys the socket without an answer, or in the middle of it. */
   destroy(): void {
     this.finish();
     this.res.socket?.destroy();
@@ -47,10 +47,10 @@ export class Exchange {
 
   #onClientClose(): void {
     clearTimeout(this.#timer);
-    const { plan } = this.#passage;
-    // An answer that is all written has been finished already; then this does nothing.
-    const tokens = plan.kind === 'answer' ? tokensBy(plan, this.elapsed()) : 0;
-    this.#physics.abandon(this.#passage, tokens, performance.now());
+    const { plan } = this.#activeCall;
+    // A completely written answer is already finished; abandon() does nothing then.
+    const tokens = plan.kind === 'answer' ? tokensAt(plan, this.elapsed()) : 0;
+    this.#behavior.abandon(this.#activeCall, tokens, performance.now());
   }
 }
 

@@ -1,31 +1,33 @@
-import { type Fault, type FaultBoard, parseFault } from '../physics';
+import { type Fault, type ActiveFaults, parseFault } from '../behavior';
 
-/** A fault that was switched on. */
+/** A fault that was activated. */
 export interface FaultHandle {
+  /** Unique within the provider. */
   readonly id: string;
+  /** The fault as it was given. */
   readonly fault: Fault;
-  /** Switches it off; after `refuse` the promise resolves when the server listens on its port again. */
+  /** Ends the fault. After `refuse`, resolves once the server listens on its port again. */
   end(): Promise<void>;
 }
 
-/** The server as `refuse` needs it. */
+/** What the `refuse` fault needs of the server. */
 export interface ListeningPort {
   stopListening(): void;
   resumeListening(): Promise<void>;
 }
 
-/** Switches faults on and off. All but `refuse` live in the physics; that one takes the server away. */
+/** Switches faults on and off. ActiveFaults applies them to calls, except `refuse`, which closes the server's port. */
 export class FaultSwitch {
-  readonly #board: FaultBoard;
+  readonly #board: ActiveFaults;
   readonly #port: ListeningPort;
   readonly #refusals = new Map<string, NodeJS.Timeout | undefined>();
 
-  constructor(board: FaultBoard, port: ListeningPort) {
+  constructor(board: ActiveFaults, port: ListeningPort) {
     this.#board = board;
     this.#port = port;
   }
 
-  /** Throws a TypeError that names the field for a fault that can't be. */
+  /** Throws a TypeError that names the field if the fault is invalid. */
   on(given: Fault): FaultHandle {
     const fault = parseFault(given);
     const { id } = this.#board.add(fault, performance.now());
@@ -40,7 +42,7 @@ export class FaultSwitch {
     return { id, fault, end };
   }
 
-  /** False when no fault of that id is on. */
+  /** Resolves to false if no fault with that id is active. */
   async off(id: string): Promise<boolean> {
     const known = this.#board.remove(id);
     if (!this.#refusals.has(id)) return known;

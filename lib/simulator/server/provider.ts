@@ -4,58 +4,67 @@ import {
   type Fault,
   type ModelDescription,
   type ProviderCounters,
-  ProviderPhysics,
+  ProviderBehavior,
   seededRandom,
-} from '../physics';
+} from '../behavior';
 import { Api } from './api';
 import type { Reply } from './chat-request';
 import { handleControl, isControl } from './control';
 import { type FaultHandle, FaultSwitch } from './fault-switch';
 import { type RecordedRequest, RequestLog } from './request-log';
 
-/** A simulated provider. Everything but `reply` can be written as JSON. */
+/** Options of a simulated provider. All except `reply` can be written as JSON. */
 export interface ProviderOptions {
-  /** Only for people. Default 'simulated'. */
+  /** A label for people. Default 'simulated'. */
   name?: string;
-  /** On 127.0.0.1. Default 0: any free port. */
+  /** Port on 127.0.0.1. Default 0: any free port. */
   port?: number;
-  /** The models it serves. Default: one, 'gpt-4o', without limits. */
+  /** The models it serves. Default: 'gpt-4o' without limits. */
   models?: Record<string, ModelDescription>;
-  /** Keys it accepts; others get 401. Default: any key, and no key too. Limits are kept for each key and model. */
+  /** Keys it accepts; others get 401. Limits are kept per key and model. Default: accepts any key, or none. */
   keys?: string[];
-  /** Share of calls that answer 500 although no fault is on. Default 0.003. */
+  /** Share of calls that fail with status 500 while no fault is active, 0 to 1. Default 0.003. */
   errorShare?: number;
-  /** Latencies are multiplied by it; limits and Retry-After are not. Default 1; 0 answers at once. */
+  /** Multiplies latencies, but not limits and Retry-After. 0 answers at once. Default 1. */
   timeScale?: number;
-  /** Seed of lengths, latencies and faults. Default 1. */
+  /** Seed for lengths, latencies and faults. Default 1. */
   seed?: number;
-  /** How many of the last requests `requests` keeps. Default 1000. */
+  /** Number of requests that `requests` keeps. Default 1000. */
   recordRequests?: number;
-  /** Whether it keeps their bodies too. Default false. */
+  /** Whether request bodies are kept too. Default false. */
   recordBodies?: boolean;
-  /** The text of an answer, by code; undefined leaves it to the simulator. */
+  /** Returns the text of an answer; undefined lets the simulator generate it. Default: always generated. */
   reply?: Reply;
 }
 
 const RELISTEN_ATTEMPTS = 40;
 const RELISTEN_DELAY_MS = 50;
 
+/** Counters and active faults of a provider. */
 export interface ProviderStats extends ProviderCounters {
+  /** The provider's name. */
   name: string;
-  faults: { id: string; fault: Fault }[];
+  /** The active faults, oldest first. */
+  faults: {
+    /** Unique within the provider. */
+    id: string;
+    /** The fault as it was given. */
+    fault: Fault;
+  }[];
 }
 
-/** Starts a provider on a loopback port. Rejects when the port is taken; throws a TypeError for a bad option. */
+/** Starts a provider on 127.0.0.1. Rejects if the port is in use, or with a TypeError if an option is invalid. */
 export async function startProvider(options: ProviderOptions = {}): Promise<SimulatedProvider> {
   const provider = new SimulatedProvider(options);
   await provider.listen();
   return provider;
 }
 
-/** A provider on a loopback port that speaks OpenAI's wire format. Made by `startProvider`. */
+/** An HTTP server on 127.0.0.1 that behaves like OpenAI's API. Create it with `startProvider`. */
 export class SimulatedProvider {
+  /** The provider's name. */
   readonly name: string;
-  readonly #physics: ProviderPhysics;
+  readonly #behavior: ProviderBehavior;
   readonly #log: RequestLog;
   readonly #faults: FaultSwitch;
   readonly #api: Api;
@@ -64,26 +73,27 @@ export class SimulatedProvider {
   #port: number;
   #closed = false;
 
+  /** Use `startProvider`. Throws a TypeError if an option is invalid. */
   constructor(options: ProviderOptions) {
     this.name = options.name ?? 'simulated';
     this.#port = options.port ?? 0;
     const timeScale = options.timeScale ?? 1;
     if (!(timeScale >= 0 && timeScale < Infinity)) {
-      throw new TypeError(`timeScale: expected a number of 0 or more, got ${timeScale}`);
+      throw new TypeError(`timeScale: expected a number of at least 0, got ${timeScale}`);
     }
     const random = seededRandom(options.seed ?? 1);
-    this.#physics = new ProviderPhysics({
+    this.#behavior = new ProviderBehavior({
       models: options.models ?? { 'gpt-4o': {} },
       random,
       ...(options.errorShare !== undefined && { errorShare: options.errorShare }),
     });
     this.#log = new RequestLog(options.recordRequests ?? 1000);
-    this.#faults = new FaultSwitch(this.#physics.faults, {
+    this.#faults = new FaultSwitch(this.#behavior.faults, {
       stopListening: () => this.#stopListening(),
       resumeListening: () => this.#resumeListening(),
     });
     this.#api = new Api({
-      physics: this.#physics,
+      behavior: this.#behavior,
       log: this.#log,
       random,
       timeScale,
@@ -93,39 +103,42 @@ export class SimulatedProvider {
     });
   }
 
+  /** Its port on 127.0.0.1. */
   get port(): number {
     return this.#port;
   }
 
-  /** What to give to a client as its base URL. */
+  /** Its base URL for clients; ends in `/v1`. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}/v1`;
   }
 
+  /** Names of the models it serves. */
   get models(): string[] {
-    return this.#physics.models;
+    return this.#behavior.models;
   }
 
-  /** The last requests that arrived, oldest first. */
+  /** The last requests, oldest first; as many as `recordRequests` says. */
   get requests(): RecordedRequest[] {
     return this.#log.list();
   }
 
+  /** Counters and active faults. */
   stats(): ProviderStats {
-    return { name: this.name, ...this.#physics.counters, faults: this.#faults.list() };
+    return { name: this.name, ...this.#behavior.counters, faults: this.#faults.list() };
   }
 
-  /** Switches a fault on. Throws a TypeError that names the field for a fault that can't be. */
+  /** Activates a fault. Throws a TypeError that names the field if the fault is invalid. */
   fault(fault: Fault): FaultHandle {
     return this.#faults.on(fault);
   }
 
-  /** Switches one fault off; false when no fault of that id is on. */
+  /** Ends one fault. Resolves to false if no fault with that id is active. */
   endFault(id: string): Promise<boolean> {
     return this.#faults.off(id);
   }
 
-  /** Switches every fault off. */
+  /** Ends every fault. */
   clearFaults(): Promise<void> {
     return this.#faults.allOff();
   }
@@ -141,7 +154,7 @@ export class SimulatedProvider {
     await closed;
   }
 
-  /** Listens, on the same port again when it has had one. */
+  /** Starts to listen, on the same port as before if there was one. `startProvider` calls it. */
   async listen(): Promise<void> {
     if (this.#server || this.#closed) return;
     const server = createServer({ keepAliveTimeout: 75_000 }, (req, res) => this.#serve(req, res));
@@ -160,15 +173,15 @@ export class SimulatedProvider {
     this.#port = (server.address() as AddressInfo).port;
   }
 
-  /** While the port was closed an outgoing connection may have borrowed it, so the first try can fail. */
+  /** The first attempt can fail: an outgoing connection may have taken the port while it was closed. */
   async #resumeListening(): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       try {
         await this.listen();
         return;
       } catch (error) {
         this.#stopListening();
-        if (tries === RELISTEN_ATTEMPTS) throw error;
+        if (attempt === RELISTEN_ATTEMPTS) throw error;
         await new Promise((resolve) => setTimeout(resolve, RELISTEN_DELAY_MS));
       }
     }

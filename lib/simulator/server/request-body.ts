@@ -9,7 +9,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Reads a JSON object of at most 32 MB. Throws a BadRequest; rejects when the client leaves before the end. */
+/** Reads a JSON object of at most 32 MB. Rejects with a BadRequest, or with the socket's error if the client leaves. */
 export async function readJson(req: IncomingMessage): Promise<JsonObject> {
   const chunks: Buffer[] = [];
   let size = 0;

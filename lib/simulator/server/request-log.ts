@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What arrived at a simulated provider. Secrets are kept as the first 12 hex digits of their SHA-256. */
+/** A request that a simulated provider received. */
 export interface RecordedRequest {
-  /** Date.now() at arrival. */
+  /** Time of arrival, in milliseconds since the epoch. */
   at: number;
+  /** HTTP method. */
   method: string;
+  /** Path without the query. */
   path: string;
+  /** The body's model. */
   model?: string;
+  /** Whether the body asked for a stream. */
   stream?: boolean;
+  /** The headers; those that hold secrets as the first 12 hex digits of their SHA-256. */
   headers: IncomingHttpHeaders;
-  /** Only with `recordBodies`. */
+  /** The body, if `recordBodies` is set. */
   body?: unknown;
 }
 
@@ -23,7 +28,7 @@ const SECRET_HEADERS = [
   'proxy-authorization',
 ];
 
-/** The last requests, at most `size` of them. */
+/** Keeps the last `size` requests. */
 export class RequestLog {
   readonly #size: number;
   #records: RecordedRequest[] = [];
@@ -35,7 +40,7 @@ export class RequestLog {
   add(record: RecordedRequest): void {
     if (this.#size === 0) return;
     this.#records.push({ ...record, headers: withoutSecrets(record.headers) });
-    // Dropping half at a time keeps the cost of an arrival constant.
+    // Dropping half of them at a time keeps the cost per request constant.
     if (this.#records.length >= 2 * this.#size) this.#records = this.#records.slice(-this.#size);
   }
 

@@ -2,7 +2,7 @@ import { isObject } from './request-body';
 
 const MAX_DEPTH = 8;
 
-/** A small value that fits a JSON schema, as far as a simulator needs it: types, enums, const, nesting. */
+/** A small value that matches a JSON schema. Supports types, enum, const, anyOf, oneOf and nesting. */
 export function exampleForSchema(schema: unknown, depth = 0): unknown {
   if (!isObject(schema) || depth > MAX_DEPTH) return 'text';
   if ('const' in schema) return schema.const;

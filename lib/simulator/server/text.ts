@@ -10,7 +10,7 @@ const LOOP = WORDS.map((word) => ` ${word}`);
 const LOOPED = LOOP.join('');
 const STARTS = LOOP.reduce<number[]>((starts, word) => [...starts, (starts.at(-1) ?? 0) + word.length], [0]);
 
-/** Text of the tokens from `from` up to `to`: one short word each, always the same, so pieces join to the whole. */
+/** The text of tokens `from` (inclusive) to `to` (exclusive): one fixed word each, so chunks join to the whole text. */
 export function textOf(from: number, to: number): string {
   let text = '';
   for (let at = from; at < to; ) {
@@ -22,7 +22,7 @@ export function textOf(from: number, to: number): string {
   return from === 0 ? text.trimStart() : text;
 }
 
-/** The rule of thumb of OpenAI's documents. */
+/** Estimates tokens as a quarter of the characters, the rule of thumb in OpenAI's documentation. */
 export function tokensOfText(text: string): number {
   return Math.ceil(text.length / 4);
 }

@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import type { ErrorPlan } from '../physics';
+import type { ErrorPlan } from '../behavior';
 
 /** An error in OpenAI's shape. */
 export function errorBody(message: string, type: string, code: string | null, param: string | null = null) {
   return { error: { message, type, param, code } };
 }
 
-/** What makes a request wrong before the provider even looks at its limits. */
+/** An invalid request. It is answered before it counts against any limit. */
 export class BadRequest extends Error {
   readonly status: number;
   readonly code: string | null;

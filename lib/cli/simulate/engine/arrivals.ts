@@ -1,14 +1,14 @@
-import { type Random, seededRandom } from '../../../simulator/physics';
+import { type Random, seededRandom } from '../../../simulator/behavior';
 import type { TraceRow } from './trace';
 
-/** Requests a second over time: a base, a rise to a peak, a plateau, and back. */
+/** Requests per second over time: a base rate, a rise to a peak, a plateau and a decay back to the base. */
 export interface RateShape {
   readonly baseRps: number;
   readonly peakRps: number;
   readonly riseAtS: number;
   readonly riseS: number;
   readonly holdS: number;
-  /** Time constant of the way back, in seconds. */
+  /** Time constant of the decay, in seconds. */
   readonly decayS: number;
 }
 
@@ -21,13 +21,13 @@ export function rateAt(shape: RateShape, second: number): number {
   return baseRps + (peakRps - baseRps) * Math.exp(-(second - risen - holdS) / decayS);
 }
 
-/** Arrivals of a Poisson process of that rate, in milliseconds (thinning: Lewis and Shedler, 1979). */
+/** Arrival times of a Poisson process with that rate, in milliseconds. Thinning: Lewis and Shedler, 1979. */
 export function poissonArrivals(shape: RateShape, seconds: number, seed: number): number[] {
   const random = seededRandom(seed);
-  const most = Math.max(shape.baseRps, shape.peakRps);
+  const maxRate = Math.max(shape.baseRps, shape.peakRps);
   const arrivals: number[] = [];
-  for (let at = gap(random, most); at < seconds; at += gap(random, most)) {
-    if (random() * most < rateAt(shape, at)) arrivals.push(at * 1000);
+  for (let at = gap(random, maxRate); at < seconds; at += gap(random, maxRate)) {
+    if (random() * maxRate < rateAt(shape, at)) arrivals.push(at * 1000);
   }
   return arrivals;
 }
@@ -36,7 +36,7 @@ function gap(random: Random, rate: number): number {
   return -Math.log(1 - random()) / rate;
 }
 
-/** The trace's own gaps from a row on, scaled so that its mean rate becomes `rps`; in milliseconds. */
+/** Arrival times in milliseconds: the trace's gaps from row `offset` on, scaled to a mean rate of `rps`. */
 export function traceArrivals(
   rows: readonly TraceRow[],
   offset: number,
@@ -53,7 +53,7 @@ export function traceArrivals(
     arrivals.push(at);
     const here = rows[(offset + step) % rows.length]?.atMs ?? 0;
     const next = rows[(offset + step + 1) % rows.length]?.atMs ?? 0;
-    // From the last row to the first there is no gap to take; the mean stands in for it.
+    // There is no gap between the last row and the first, so the mean gap is used.
     at += (next >= here ? next - here : meanGap) * scale;
   }
   return arrivals;

@@ -9,20 +9,19 @@ export interface BalancerPolicyOptions {
   readonly config: BalancerConfig;
   readonly providers: readonly VirtualProvider[];
   readonly calls: readonly WorkCall[];
-  /** Whether calls are streamed, so that first tokens are seen. */
+  /** Whether calls are streamed; only then are times to the first token known. */
   readonly stream: boolean;
-  /** The model that calls ask for; undefined for 'auto'. */
+  /** The model of every call. Default 'auto'. */
   readonly model?: string;
 }
 
-/** The balancer as a policy. */
 export interface BalancerPolicy extends Policy {
   stats(): BalancerStats;
 }
 
 /**
- * The package itself, with the network taken out: endpoint number i of the config reaches provider number i. Load it
- * only on virtual time; what it loads reads the clock.
+ * Serves calls with a real Balancer over simulated providers: endpoint i of the config reaches provider i. Call it only
+ * on virtual time, because it loads modules that read the clock.
  */
 export async function balancerPolicy(options: BalancerPolicyOptions): Promise<BalancerPolicy> {
   const [{ createBalancer, AiBalancerError }, { openaiDialect }, { default: axios }] = await Promise.all([
@@ -35,7 +34,7 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
   const balancer = createBalancer({
     ...config,
     endpoints: config.endpoints.map((endpoint, index) => ({ ...endpoint, baseURL: virtualURL(index) })),
-    // The machine speaks one wire; which one a provider speaks changes nothing of what is measured.
+    // Simulated providers understand OpenAI's format only. The dialect does not affect what is measured.
     dialects: Object.fromEntries(dialects),
     http: { axios: axios.create({ adapter: providerAdapter(providers, calls) }) },
   });
@@ -59,7 +58,7 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
       metadata: { [CALL_FIELD]: String(call.index) },
       ...(options.model === undefined ? {} : { model: options.model }),
     };
-    const said = {
+    const callOptions = {
       priority: call.priority,
       maxLatencyMs: call.deadlineMs,
       minQuality: call.minQuality,
@@ -68,10 +67,10 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
       ...(call.maxUsdPer1k === undefined ? {} : { maxCostPer1k: call.maxUsdPer1k }),
     };
     if (!options.stream) {
-      await balancer.chat({ ...body, stream: false }, said);
+      await balancer.chat({ ...body, stream: false }, callOptions);
       return undefined;
     }
-    const stream = await balancer.chat({ ...body, stream: true }, said);
+    const stream = await balancer.chat({ ...body, stream: true }, callOptions);
     const firstTokenMs = performance.now() - since;
     for await (const _chunk of stream);
     return firstTokenMs;

@@ -1,4 +1,4 @@
-/** An answer's body as it comes: bytes pushed by the provider, read by one reader. */
+/** A response body: the provider pushes chunks, one reader iterates over them. */
 export class ChunkStream implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #chunks: Uint8Array[] = [];
   #ended = false;

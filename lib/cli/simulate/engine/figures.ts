@@ -1,15 +1,15 @@
 import type { AttemptOutcome, VirtualProvider } from './virtual-provider';
 import type { Priority, WorkCall } from './workload';
 
-/** How one call ended, as its caller saw it. */
+/** How one call ended for its caller. */
 export interface CallOutcome {
   readonly ok: boolean;
-  /** Why it failed, in the policy's own word; undefined where it did not. */
+  /** The policy's error code or message; undefined on success. */
   readonly reason?: string | undefined;
-  /** The endpoint of its last attempt, where it had one. */
+  /** The endpoint of the last attempt; undefined if the call was never sent. */
   readonly endpoint?: string | undefined;
   readonly firstTokenMs?: number | undefined;
-  /** From arrival to the end of the answer, or to giving up. */
+  /** From arrival to the end of the answer or the failure. */
   readonly totalMs: number;
 }
 
@@ -20,7 +20,7 @@ export interface EndpointFigures {
   readonly usd: number;
 }
 
-/** What a run measures. Shares are in per cent, times in milliseconds; the definitions are in docs/performance.md. */
+/** The metrics of a run. Shares are in percent, times in milliseconds. Defined in docs/performance.md. */
 export interface Figures {
   readonly calls: number;
   readonly good: number;
@@ -28,26 +28,29 @@ export interface Figures {
   /** Goodput weighted 16, 8, 4, 2, 1 by priority 5 to 1. */
   readonly weighted: number;
   readonly byPriority: Readonly<Record<Priority, number>>;
-  /** Per 1,000 calls. */
+  /** Attempts per 1,000 calls. */
   readonly attempts: number;
+  /** Attempts without a good answer, per 1,000 calls. */
   readonly wasted: number;
+  /** Attempts refused because a limit was exceeded, per 1,000 calls. */
   readonly violations: number;
-  /** Per 1,000 good answers. */
+  /** USD per 1,000 good answers. */
   readonly usd: number;
   readonly usdTotal: number;
-  /** Of good answers: the whole answer. */
+  /** Time from arrival to the end of the answer, over good answers. */
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
   readonly firstTokenP50Ms: number;
   readonly firstTokenP95Ms: number;
-  /** Failed calls by reason, and by reason and priority. */
+  /** Failed calls by reason. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Failed calls by reason; each array counts priorities 1 to 5. */
   readonly failuresByPriority: Readonly<Record<string, readonly number[]>>;
-  /** Failed calls by the endpoint of their last attempt; '' for those that were never sent. */
+  /** Failed calls by the endpoint of their last attempt; '' for calls that were never sent. */
   readonly lostAt: Readonly<Record<string, number>>;
   readonly endpoints: readonly EndpointFigures[];
-  /** Attempts that led to no answer in time, by their end. */
+  /** Attempts that did not lead to a good answer, by outcome. */
   readonly wastedBy: Readonly<Partial<Record<AttemptOutcome, number>>>;
 }
 
@@ -137,7 +140,7 @@ function sorted(values: readonly (number | undefined)[]): number[] {
   return values.filter((value) => value !== undefined).sort((a, b) => a - b);
 }
 
-/** Nearest rank; NaN of nothing. */
+/** Nearest-rank percentile; NaN for an empty array. */
 export function percentile(ascending: readonly number[], part: number): number {
   const rank = Math.max(0, Math.ceil(part * ascending.length) - 1);
   return ascending[rank] ?? Number.NaN;

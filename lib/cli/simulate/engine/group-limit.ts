@@ -1,4 +1,4 @@
-import { type ErrorPlan, MODEL_DEFAULTS, RateLimit } from '../../../simulator/physics';
+import { type ErrorPlan, MODEL_DEFAULTS, RateLimit } from '../../../simulator/behavior';
 import type { WorkCall } from './workload';
 
 export interface GroupLimits {
@@ -8,7 +8,7 @@ export interface GroupLimits {
   readonly bucketSeconds: number;
 }
 
-/** A limit over several endpoints on top of each one's own: what an account allows in all. */
+/** The limit of an account, shared by several endpoints on top of each endpoint's own limits. */
 export class GroupLimit {
   readonly #limit: RateLimit;
   readonly #isReserving: boolean;
@@ -18,25 +18,25 @@ export class GroupLimit {
     this.#isReserving = limits.tokensCharged === 'reserved';
   }
 
-  /** Takes what the call takes at admission; the refusal where there is no room. */
+  /** Admits a call, or returns the error it is refused with. */
   admit(call: WorkCall, now: number): ErrorPlan | undefined {
     const wanted = call.promptTokens + (this.#isReserving ? call.maxTokens : 0);
     const admission = this.#limit.admit(wanted, now);
     if (admission.admitted) return undefined;
-    const { because, limit } = admission;
+    const { reason, limit } = admission;
     return {
       kind: 'error',
       status: 429,
       afterMs: 80,
-      type: because === 'requests' ? 'requests' : 'tokens',
+      type: reason === 'requests' ? 'requests' : 'tokens',
       code: 'rate_limit_exceeded',
       message: `Rate limit reached for the account: Limit ${limit}, Requested ${wanted}.`,
-      ...(admission.because === 'too_large' ? {} : { retryAfterS: admission.retryAfterS }),
+      ...(admission.reason === 'too_large' ? {} : { retryAfterS: admission.retryAfterS }),
     };
   }
 
-  /** Charges output as it comes, where it was not reserved. */
-  produced(tokens: number, now: number): void {
+  /** Charges generated output unless it was reserved at admission. */
+  recordOutput(tokens: number, now: number): void {
     if (!this.#isReserving) this.#limit.consume(tokens, now);
   }
 }

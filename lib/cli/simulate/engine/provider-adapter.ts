@@ -1,20 +1,20 @@
 import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { AxiosError, AxiosHeaders } from 'axios';
-import { type AnswerPlan, type ErrorPlan, rateLimitHeaders } from '../../../simulator/physics';
+import { type AnswerPlan, type ErrorPlan, rateLimitHeaders } from '../../../simulator/behavior';
 import { ChunkStream } from './chunk-stream';
 import type { VirtualProvider } from './virtual-provider';
 import { answerText, chunkOf, closingOf, errorText } from './wire-text';
 import type { WorkCall } from './workload';
 
-/** The base URL under which a provider of the machine is reached. No name is ever looked up: the adapter answers. */
+/** The base URL of a simulated provider. It is never resolved, because the adapter answers every request. */
 export function virtualURL(index: number): string {
   return `http://endpoint-${index}.invalid/v1`;
 }
 
-/** In a request's `metadata`, the number of the call in the workload. */
+/** The field of a request's `metadata` that holds the index of the call in the workload. */
 export const CALL_FIELD = 'simulated_call';
 
-/** Stands in for the network: axios hands each request to the provider whose URL it names. */
+/** An axios adapter that hands each request to the simulated provider whose URL it names. */
 export function providerAdapter(
   providers: readonly VirtualProvider[],
   calls: readonly WorkCall[],
@@ -24,7 +24,7 @@ export function providerAdapter(
     const provider = providers[index];
     const request = JSON.parse(String(config.data)) as Request;
     const call = calls[Number(request.metadata?.[CALL_FIELD] ?? NaN)];
-    if (!provider || !call) throw new Error('a request that is not of this machine');
+    if (!provider || !call) throw new Error(`unexpected request to ${config.url}`);
     return exchange(provider, call, request.stream === true, config);
   };
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { seededRandom } from '../../../simulator/physics';
+import { seededRandom } from '../../../simulator/behavior';
 import { type CallOutcome, type Figures, figuresOf } from './figures';
 import { GroupLimit, type GroupLimits } from './group-limit';
 import { type ProviderOptions, type ScheduledFault, VirtualProvider } from './virtual-provider';
 import type { VirtualTime } from './virtual-time';
 import type { WorkCall } from './workload';
 
-/** Everything that decides a run but the policy. */
+/** Everything that determines a run, except the policy. */
 export interface RunPlan {
   readonly seed: number;
   readonly providers: readonly ProviderOptions[];
@@ -16,25 +16,25 @@ export interface RunPlan {
   readonly calls: readonly WorkCall[];
 }
 
-/** What serves the calls: the balancer, or the rules of another. */
+/** Serves the calls of a run: the balancer, or another load balancing rule to compare it with. */
 export interface Policy {
-  /** Settles by the call's deadline or soon after; a rejection is a failure with the error's message. */
+  /** Settles by the call's deadline or shortly after. A rejection counts as a failure with the error's message. */
   serve(call: WorkCall): Promise<CallOutcome>;
   close?(): Promise<void> | void;
 }
 
 export interface RunResult {
   readonly figures: Figures;
-  /** Of every call's end and every provider's count: the same for the same plan and policy. */
+  /** A hash of every call's outcome and every provider's counters: equal for equal plans and policies. */
   readonly digest: string;
   /** Milliseconds of real time. */
   readonly tookMs: number;
 }
 
-/** After the last deadline, for what is still on its way to say so. */
+/** Time after the last deadline for calls to settle. */
 const SETTLE_MS = 1000;
 
-/** Lets a policy serve the calls of a plan, in virtual time. One run a process: the clock and Math.random are taken over. */
+/** Runs a plan in virtual time. One run per process, because it replaces the clock and Math.random. */
 export async function runPlan(
   time: VirtualTime,
   plan: RunPlan,
@@ -52,7 +52,7 @@ export async function runPlan(
   const until = Math.max(0, ...plan.calls.map(({ atMs, deadlineMs }) => atMs + deadlineMs));
   await time.advance(until + SETTLE_MS);
   const closed = policy.close?.();
-  // What waits for a timer while closing waits for virtual time.
+  // Closing may wait for timers, which only fire as virtual time advances.
   await time.advance(SETTLE_MS);
   await closed;
   return {
@@ -81,12 +81,12 @@ async function serve(policy: Policy, call: WorkCall, ends: (CallOutcome | undefi
     const reason = error instanceof Error ? error.message : String(error);
     end = { ok: false, reason, totalMs: performance.now() - since };
   }
-  // The measure's own judgement: an answer after the deadline is none, whatever the policy says.
+  // An answer after the deadline does not count, whatever the policy reports.
   const late = end.ok && performance.now() - since > call.deadlineMs;
   ends[call.index] = late ? { ...end, ok: false, reason: 'late' } : end;
 }
 
-/** One timer at a time: thousands in the heap would slow down every other timer. */
+/** Keeps only one timer pending, because thousands would slow down every other timer. */
 function scheduleCalls(calls: readonly WorkCall[], arrive: (call: WorkCall) => void): void {
   const origin = performance.now();
   let next = 0;
@@ -106,7 +106,7 @@ function scheduleCalls(calls: readonly WorkCall[], arrive: (call: WorkCall) => v
 function scheduleFaults(faults: readonly ScheduledFault[], providers: readonly VirtualProvider[]): void {
   for (const { on, fault, fromS, toS } of faults) {
     const provider = providers.find(({ name }) => name === on);
-    if (!provider) throw new RangeError(`a fault on '${on}', which is no endpoint`);
+    if (!provider) throw new RangeError(`fault on '${on}': no such endpoint`);
     setTimeout(() => provider.addFault(fault, (toS - fromS) * 1000), fromS * 1000);
   }
 }

@@ -12,7 +12,7 @@ export interface TraceRow {
 const COLUMNS = ['t_ms', 'prompt_tokens', 'output_tokens'] as const;
 
 /**
- * Reads a trace: CSV, plain or gzipped, with the columns t_ms, prompt_tokens and output_tokens, in order of time.
+ * Reads a trace: CSV, optionally gzipped, with the columns t_ms, prompt_tokens and output_tokens, sorted by time.
  * Throws an Error that names the file and the line.
  */
 export function readTrace(file: string): TraceRow[] {
@@ -29,17 +29,17 @@ export function readTrace(file: string): TraceRow[] {
   lines.forEach((line, index) => {
     if (line.trim() === '') return;
     const cells = line.split(',');
-    const [atMs, promptTokens, outputTokens] = columnIndexes.map((place) => Number(cells[place] || NaN)) as [
+    const [atMs, promptTokens, outputTokens] = columnIndexes.map((column) => Number(cells[column] || NaN)) as [
       number,
       number,
       number,
     ];
     const last = rows[rows.length - 1]?.atMs ?? 0;
-    const good =
+    const isValid =
       [atMs, promptTokens, outputTokens].every((value) => Number.isFinite(value) && value >= 0) &&
       atMs >= last;
-    if (!good) {
-      throw new Error(`${file}:${index + 2}: expected three numbers of 0 or more, in order of time`);
+    if (!isValid) {
+      throw new Error(`${file}:${index + 2}: expected three numbers of at least 0, sorted by time`);
     }
     rows.push({ atMs, promptTokens, outputTokens });
   });

@@ -3,15 +3,15 @@ import {
   type ErrorPlan,
   type Fault,
   type ModelDescription,
-  type Passage,
-  ProviderPhysics,
+  type ActiveCall,
+  ProviderBehavior,
   seededRandom,
-  tokensBy,
-} from '../../../simulator/physics';
+  tokensAt,
+} from '../../../simulator/behavior';
 import type { GroupLimit } from './group-limit';
 import type { WorkCall } from './workload';
 
-/** A fault of one endpoint, in seconds of the run. */
+/** A fault of one endpoint, with its start and end in seconds of the run. */
 export interface ScheduledFault {
   readonly on: string;
   readonly fault: Fault;
@@ -19,47 +19,47 @@ export interface ScheduledFault {
   readonly toS: number;
 }
 
-/** How an attempt ended, as the provider saw it. */
+/** How an attempt ended for the provider. */
 export type AttemptOutcome =
   | 'answered'
-  /** A 429 because the caller went over the limit by itself. */
+  /** A 429 because the caller exceeded a limit. */
   | 'over_limit'
-  /** A 429 that was a fault. */
+  /** A 429 of the storm429 fault. */
   | 'storm'
   | 'error'
-  /** The caller left before the first token. */
+  /** The caller aborted before the first token. */
   | 'left_early'
-  /** The caller left in the middle of the answer. */
+  /** The caller aborted in the middle of the answer. */
   | 'left_midway'
   | 'unfinished';
 
-/** What a caller hears of its attempt. After `failed`, `ended` or `abandon()` nothing more comes. */
+/** Callbacks for the caller of an attempt. None is called after `failed`, `reset`, `finished` or an abort. */
 export interface AttemptEvents {
   failed(plan: ErrorPlan): void;
-  /** The connection was cut before anything was said. */
+  /** The connection was closed before an answer. */
   reset(): void;
-  /** The first token, and later that many tokens so far. */
+  /** `tokens` tokens of the answer have been generated so far; first called at the first token. */
   progress(tokens: number, plan: AnswerPlan): void;
   finished(plan: AnswerPlan): void;
 }
 
-/** Pieces of an answer between the first token and its end: enough to be a stream, few enough to be cheap. */
+/** Chunks of an answer after the first token. Few of them keep a simulation fast. */
 const MIN_CHUNKS = 3;
-/** But no longer gap than this, in milliseconds: a real stream, however slow, does not stall between two tokens. */
+/** Longest gap between two chunks: a real stream, however slow, does not stall between two tokens. */
 const MAX_GAP_MS = 4_000;
 
-/** One upstream of a run. */
+/** A simulated provider of a run. */
 export interface ProviderOptions {
   readonly name: string;
   readonly model: string;
   readonly description: ModelDescription;
-  /** Share of calls that fail with no fault on. Default: the simulator's. */
+  /** Share of calls that fail while no fault is active. Default: the simulator's. */
   readonly errorShare?: number;
-  /** Shares a limit with the others of that group. */
+  /** Name of the group with which it shares a limit. Default: none. */
   readonly group?: string;
 }
 
-/** One endpoint's upstream: the laws of the simulator, acted out on the timers of the (virtual) process. */
+/** The provider behind one endpoint: ProviderBehavior, carried out on the timers of the (virtual) process. */
 export class VirtualProvider {
   readonly name: string;
   readonly model: string;
@@ -73,14 +73,14 @@ export class VirtualProvider {
     unfinished: 0,
   };
   attempts = 0;
-  readonly #physics: ProviderPhysics;
+  readonly #behavior: ProviderBehavior;
   readonly #group: GroupLimit | undefined;
 
   constructor(options: ProviderOptions, seed: number, group?: GroupLimit) {
     this.#group = group;
     this.name = options.name;
     this.model = options.model;
-    this.#physics = new ProviderPhysics({
+    this.#behavior = new ProviderBehavior({
       models: { [options.model]: options.description },
       random: seededRandom(seed),
       ...(options.errorShare === undefined ? {} : { errorShare: options.errorShare }),
@@ -88,25 +88,25 @@ export class VirtualProvider {
   }
 
   get usd(): number {
-    return this.#physics.counters.usd;
+    return this.#behavior.counters.usd;
   }
 
   get tokens(): number {
-    return this.#physics.counters.promptTokens + this.#physics.counters.outputTokens;
+    return this.#behavior.counters.promptTokens + this.#behavior.counters.outputTokens;
   }
 
   addFault(fault: Fault, forMs: number): void {
-    this.#physics.faults.add({ ...fault, forMs }, performance.now());
+    this.#behavior.faults.add({ ...fault, forMs }, performance.now());
   }
 
-  /** Sends a call. The function it gives back abandons the attempt; after its end that does nothing. */
+  /** Starts an attempt. The returned function aborts it; after the end of the attempt it does nothing. */
   startAttempt(call: WorkCall, events: AttemptEvents): () => void {
     const startedAt = performance.now();
     this.attempts++;
     this.ends.unfinished++;
     const refusal = this.#group?.admit(call, startedAt);
     if (refusal) return this.#refuse(refusal, events);
-    const passage = this.#physics.admit(
+    const activeCall = this.#behavior.admit(
       {
         model: this.model,
         promptTokens: call.promptTokens,
@@ -115,8 +115,8 @@ export class VirtualProvider {
       },
       startedAt,
     );
-    const { plan } = passage;
-    const attempt = new Attempt(this, this.#physics, passage, startedAt, this.#group);
+    const { plan } = activeCall;
+    const attempt = new Attempt(this, this.#behavior, activeCall, startedAt, this.#group);
     if (plan.kind === 'error') {
       attempt.schedule(plan.afterMs, () => {
         attempt.finish(plan.status === 429 ? kindOf429(plan) : 'error');
@@ -143,8 +143,8 @@ export class VirtualProvider {
 
 class Attempt {
   readonly #provider: VirtualProvider;
-  readonly #physics: ProviderPhysics;
-  readonly #passage: Passage;
+  readonly #behavior: ProviderBehavior;
+  readonly #activeCall: ActiveCall;
   readonly #startedAt: number;
   readonly #group: GroupLimit | undefined;
   #produced = 0;
@@ -153,19 +153,19 @@ class Attempt {
 
   constructor(
     provider: VirtualProvider,
-    physics: ProviderPhysics,
-    call: Passage,
+    behavior: ProviderBehavior,
+    call: ActiveCall,
     startedAt: number,
     group: GroupLimit | undefined,
   ) {
     this.#group = group;
     this.#provider = provider;
-    this.#physics = physics;
-    this.#passage = call;
+    this.#behavior = behavior;
+    this.#activeCall = call;
     this.#startedAt = startedAt;
   }
 
-  /** Runs the step that many ms after the attempt's start, unless it is over by then. */
+  /** Runs `step` at `afterMs` after the attempt's start, unless the attempt has ended by then. */
   schedule(ms: number, step: () => void): void {
     const left = this.#startedAt + ms - performance.now();
     this.#timer = setTimeout(() => {
@@ -174,9 +174,9 @@ class Attempt {
   }
 
   stream(plan: AnswerPlan, chunk: number, events: AttemptEvents): void {
-    const tokens = Math.max(1, tokensBy(plan, performance.now() - this.#startedAt));
-    this.#physics.produced(this.#passage, tokens, performance.now());
-    this.#group?.produced(tokens - this.#produced, performance.now());
+    const tokens = Math.max(1, tokensAt(plan, performance.now() - this.#startedAt));
+    this.#behavior.recordOutput(this.#activeCall, tokens, performance.now());
+    this.#group?.recordOutput(tokens - this.#produced, performance.now());
     this.#produced = tokens;
     events.progress(tokens, plan);
     if (this.#isFinished) return;
@@ -195,16 +195,16 @@ class Attempt {
 
   finish(recordOutcome: AttemptOutcome): void {
     this.#end(recordOutcome);
-    this.#physics.finish(this.#passage, performance.now());
+    this.#behavior.finish(this.#activeCall, performance.now());
   }
 
   abandon(): void {
     if (this.#isFinished) return;
     clearTimeout(this.#timer);
-    const { plan } = this.#passage;
-    const tokens = plan.kind === 'answer' ? tokensBy(plan, performance.now() - this.#startedAt) : 0;
+    const { plan } = this.#activeCall;
+    const tokens = plan.kind === 'answer' ? tokensAt(plan, performance.now() - this.#startedAt) : 0;
     this.#end(tokens > 0 ? 'left_midway' : 'left_early');
-    this.#physics.abandon(this.#passage, tokens, performance.now());
+    this.#behavior.abandon(this.#activeCall, tokens, performance.now());
   }
 
   #end(end: AttemptOutcome): void {
@@ -214,7 +214,7 @@ class Attempt {
   }
 }
 
-/** The simulator's quota refusals say the limit that was met; those of a storm have none to say. */
+/** Only refusals for an exceeded limit name a limit in their message. */
 function kindOf429(plan: ErrorPlan): AttemptOutcome {
   return /\bLimit \d/.test(plan.message) ? 'over_limit' : 'storm';
 }

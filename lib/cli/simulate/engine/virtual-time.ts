@@ -2,24 +2,24 @@ import { install } from '@sinonjs/fake-timers';
 
 const START = Date.UTC(2026, 0, 1);
 
-/** Time that passes only when it is told to. */
+/** A clock that only moves when `advance` is called. */
 export interface VirtualTime {
-  /** Lets that much time pass, with everything that is due in it. */
+  /** Advances the clock and runs every timer that becomes due. */
   advance(ms: number): Promise<void>;
-  /** Milliseconds of the real clock, for measuring what a run costs. */
+  /** The real clock in milliseconds, to measure how long a run takes. */
   realMs(): number;
 }
 
 /**
- * Puts the whole process on virtual time. Call it once, before anything that keeps a clock or a timer of its own is
- * loaded: the package, Bottleneck, opossum and axios. Promises, nextTick and setImmediate stay real, so that everything
- * that a timer sets off has happened before the next timer is due.
+ * Replaces the clock and the timers of the whole process. Call it once, before loading any module that captures a clock
+ * or a timer: this package, Bottleneck, opossum and axios. Promises, nextTick and setImmediate stay real, so that
+ * everything that one timer triggers has happened before the next timer fires.
  */
 export function installVirtualTime(): VirtualTime {
   const real = process.hrtime.bigint.bind(process.hrtime);
   const clock = install({
     now: START,
-    // The heartbeats of the parts never end; time is bounded by pass().
+    // Intervals never end, so the number of timers cannot bound a run; advance() does.
     loopLimit: Infinity,
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance', 'hrtime'],
   });

@@ -1,11 +1,11 @@
-import type { AnswerPlan, ErrorPlan } from '../../../simulator/physics';
+import type { AnswerPlan, ErrorPlan } from '../../../simulator/behavior';
 
-/** About a token each, so that a count by estimate comes near the truth. */
+/** About one token per word, so that an estimate of the tokens is close to the true number. */
 const WORD = 'word ';
 const LONGEST = 20_000;
 const WORDS = WORD.repeat(LONGEST);
 
-/** The OpenAI answer as a whole. */
+/** The body of a whole answer. */
 export function answerText(model: string, plan: AnswerPlan): string {
   const message = { role: 'assistant', content: words(0, plan.outputTokens) };
   return JSON.stringify({
@@ -15,14 +15,14 @@ export function answerText(model: string, plan: AnswerPlan): string {
   });
 }
 
-/** The event with the tokens from `from` up to `to`. */
+/** The event with tokens `from` (inclusive) to `to` (exclusive). */
 export function chunkOf(model: string, from: number, to: number): string {
   const role = from === 0 ? { role: 'assistant' } : {};
   const choice = { index: 0, delta: { ...role, content: words(from, to) }, finish_reason: null };
   return event({ ...head(model, 'chat.completion.chunk'), choices: [choice] });
 }
 
-/** The rest of a stream: its last tokens, the finish reason, the usage, and the end. */
+/** The end of a stream: the remaining tokens, the finish reason, the usage and `[DONE]`. */
 export function closingOf(model: string, sent: number, plan: AnswerPlan): string {
   const chunk = head(model, 'chat.completion.chunk');
   const rest = sent < plan.outputTokens ? chunkOf(model, sent, plan.outputTokens) : '';

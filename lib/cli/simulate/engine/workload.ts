@@ -1,4 +1,4 @@
-import { lognormal, type Random, seededRandom } from '../../../simulator/physics';
+import { lognormal, type Random, seededRandom } from '../../../simulator/behavior';
 import type { TraceRow } from './trace';
 
 export type Priority = 1 | 2 | 3 | 4 | 5;
@@ -6,25 +6,25 @@ export type Priority = 1 | 2 | 3 | 4 | 5;
 /** One call of a workload. Lengths are in tokens, times in milliseconds. */
 export interface WorkCall {
   readonly index: number;
-  /** When it arrives, from the start of the run. */
+  /** Time of arrival, from the start of the run. */
   readonly atMs: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;
-  /** What the caller expects of the output; not what it will be. */
+  /** The length the caller expects, which may differ from `outputTokens`. */
   readonly expectedOutputTokens: number;
   readonly priority: Priority;
   readonly deadlineMs: number;
   readonly minQuality: number;
-  /** USD per 1,000 tokens; undefined for no ceiling. */
+  /** Price ceiling in USD per 1,000 tokens; undefined for none. */
   readonly maxUsdPer1k: number | undefined;
 }
 
-/** What is drawn for each call; a workload of one kind of call leaves out what it does not need. */
+/** What is drawn at random for each call. */
 export interface WorkloadDistributions {
   readonly qualities: readonly (readonly [share: number, minQuality: number])[];
   readonly ceilings: readonly (readonly [share: number, usdPer1k: number | undefined])[];
-  /** Calls that ask at least this quality have no ceiling. */
+  /** Calls that require at least this quality have no price ceiling. */
   readonly noCeilingFrom: number;
 }
 
@@ -36,7 +36,7 @@ const PRIORITIES: readonly (readonly [share: number, priority: Priority])[] = [
   [0.1, 1],
 ];
 
-/** Lengths are the rows of the trace in order; what the trace does not tell is drawn. */
+/** Builds the calls of a workload: lengths are taken from the trace in order, everything else is drawn at random. */
 export function drawCalls(
   arrivals: readonly number[],
   rows: readonly TraceRow[],
@@ -47,7 +47,7 @@ export function drawCalls(
   const random = seededRandom(seed);
   return arrivals.map((atMs, index) => {
     const row = rows[(offset + index) % rows.length];
-    if (!row) throw new RangeError('a trace without rows');
+    if (!row) throw new RangeError('the trace has no rows');
     return drawCall(index, atMs, row, law, random);
   });
 }
@@ -80,7 +80,7 @@ function drawCall(
   };
 }
 
-/** Draws by share; what the shares leave of 1 goes to the last. */
+/** Draws by share. The last option also gets what the shares leave of 1. */
 function drawByShare<T>(shares: readonly (readonly [share: number, value: T])[], random: Random): T {
   let left = random();
   for (const [share, value] of shares) {

@@ -3,7 +3,7 @@ import type { ArrivingCall, ErrorPlan } from './plan';
 import { between, type Random } from './random';
 import type { Admission } from './rate-limit';
 
-// The texts, types and codes are those of OpenAI's API as clients see them, since clients tell failures apart by them.
+// Messages, types and codes are those of OpenAI's API, because clients classify failures by them.
 
 export function rateLimited(
   call: ArrivingCall,
@@ -13,17 +13,17 @@ export function rateLimited(
 ): ErrorPlan {
   const afterMs = between(random, 60, 120);
   if (admission.admitted) throw new Error('An admitted call has no refusal');
-  if (admission.because === 'too_large') {
+  if (admission.reason === 'too_large') {
     return refusal(429, afterMs, 'tokens', 'rate_limit_exceeded', [
       `Request too large for ${call.model} in organization org-simulator on tokens per min (TPM):`,
       `Limit ${admission.limit}, Requested ${wanted}.`,
       'The input or output tokens must be reduced in order to run successfully.',
     ]);
   }
-  const { because, limit, used, retryAfterS } = admission;
-  const unit = because === 'requests' ? 'requests per min (RPM)' : 'tokens per min (TPM)';
-  const requested = because === 'requests' ? 1 : wanted;
-  const plan = refusal(429, afterMs, because, 'rate_limit_exceeded', [
+  const { reason, limit, used, retryAfterS } = admission;
+  const unit = reason === 'requests' ? 'requests per min (RPM)' : 'tokens per min (TPM)';
+  const requested = reason === 'requests' ? 1 : wanted;
+  const plan = refusal(429, afterMs, reason, 'rate_limit_exceeded', [
     `Rate limit reached for ${call.model} in organization org-simulator on ${unit}:`,
     `Limit ${limit}, Used ${used}, Requested ${requested}. Please try again in ${retryAfterS}s.`,
   ]);

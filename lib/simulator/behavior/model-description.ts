@@ -1,35 +1,42 @@
-/** How one model of a simulated provider behaves. Everything is optional and can be written as JSON. */
+/** How one model of a simulated provider behaves. Every field is optional and can be written as JSON. */
 export interface ModelDescription {
-  /** Requests a minute, for each key. Default: no limit. */
+  /** Requests per minute and key. Default: no limit. */
   rpm?: number;
-  /** Tokens a minute, for each key. Default: no limit. */
+  /** Tokens per minute and key. Default: no limit. */
   tpm?: number;
-  /** Time to first token at rest, ms, before the prompt is read. Default 400. */
+  /** Time to first token of an unloaded model with an empty prompt, in milliseconds. Default 400. */
   ttftMs?: number;
-  /** Milliseconds for each token of the answer. Default 10. */
+  /** Milliseconds per token of the answer. Default 10. */
   msPerOutputToken?: number;
-  /** Milliseconds for each token of the prompt. Default 0.05. */
+  /** Milliseconds per token of the prompt. Default 0.05. */
   msPerPromptToken?: number;
   /**
-   * 'reserved': prompt + max_tokens at admission, not refunded, and a refused call still burns a request.
-   * 'actual': the prompt at admission, the output as it is produced. A call without max_tokens is charged so
-   * in either case. Default 'actual'.
+   * How calls count against `tpm`. 'reserved': prompt + max_tokens at admission, without a refund, and a refused call
+   * still uses up a request. 'actual': the prompt at admission and the output while it is generated; calls without
+   * max_tokens always count this way. Default 'actual'.
    */
   tokensCharged?: 'reserved' | 'actual';
   /** Depth of both buckets, in seconds of the limit. Default 60. */
   bucketSeconds?: number;
   /** Whether answers carry x-ratelimit-* headers. Default true. */
   sendsRateLimitHeaders?: boolean;
-  /** Calls in flight beyond which everything slows down. Default: it never does. */
+  /** Number of calls in flight above which the model slows down. Default: Infinity, it never slows down. */
   comfortableInFlight?: number;
-  /** USD per million tokens. Default 0. */
-  price?: { input: number; output: number };
-  /** Prompt and max_tokens together; a longer call is answered 400 context_length_exceeded. Default: no limit. */
+  /** USD per million tokens. Default 0 for both. */
+  price?: {
+    /** USD per million prompt tokens. */
+    input: number;
+    /** USD per million output tokens. */
+    output: number;
+  };
+  /** Maximum of prompt + max_tokens; a longer call gets 400 context_length_exceeded. Default: no limit. */
   contextWindow?: number;
 }
 
+/** A model description with every default filled in. */
 export type ModelProfile = Required<ModelDescription>;
 
+/** The defaults of every field of ModelDescription. */
 export const MODEL_DEFAULTS: Readonly<ModelProfile> = Object.freeze({
   rpm: Infinity,
   tpm: Infinity,
@@ -47,7 +54,7 @@ export const MODEL_DEFAULTS: Readonly<ModelProfile> = Object.freeze({
 const MUST_BE_POSITIVE = ['rpm', 'tpm', 'bucketSeconds', 'comfortableInFlight', 'contextWindow'] as const;
 const MUST_NOT_BE_NEGATIVE = ['ttftMs', 'msPerOutputToken', 'msPerPromptToken'] as const;
 
-/** Fills in the defaults. Throws a TypeError that names the field for a number that can't be. */
+/** Fills in the defaults. Throws a TypeError that names the field if a value is invalid. */
 export function profileOf(model: string, description: ModelDescription): ModelProfile {
   for (const field of Object.keys(description)) {
     if (!(field in MODEL_DEFAULTS)) throw new TypeError(`models["${model}"].${field} is not an option`);
@@ -56,10 +63,10 @@ export function profileOf(model: string, description: ModelDescription): ModelPr
   const profile: ModelProfile = { ...MODEL_DEFAULTS, ...given };
   for (const field of MUST_BE_POSITIVE) check(model, field, profile[field], profile[field] > 0, 'above 0');
   for (const field of MUST_NOT_BE_NEGATIVE) {
-    check(model, field, profile[field], profile[field] >= 0 && profile[field] < Infinity, 'of 0 or more');
+    check(model, field, profile[field], profile[field] >= 0 && profile[field] < Infinity, 'of at least 0');
   }
   for (const side of ['input', 'output'] as const) {
-    check(model, `price.${side}`, profile.price[side], profile.price[side] >= 0, 'of 0 or more');
+    check(model, `price.${side}`, profile.price[side], profile.price[side] >= 0, 'of at least 0');
   }
   return profile;
 }

@@ -6,25 +6,25 @@ import {
   type ArrivingCall,
   formatDuration,
   type ModelDescription,
-  ProviderPhysics,
+  ProviderBehavior,
   rateLimitHeaders,
   seededRandom,
   TokenBucket,
-  tokensBy,
-} from '../../lib/simulator/physics';
+  tokensAt,
+} from '../../lib/simulator/behavior';
 
 const CALL: ArrivingCall = { model: 'm', promptTokens: 1000, maxTokens: 500, outputTokens: 200 };
 
-function physicsOf(model: ModelDescription, seed = 1, errorShare = 0) {
-  return new ProviderPhysics({ models: { m: model }, random: seededRandom(seed), errorShare });
+function behaviorOf(model: ModelDescription, seed = 1, errorShare = 0) {
+  return new ProviderBehavior({ models: { m: model }, random: seededRandom(seed), errorShare });
 }
 
-function answers(physics: ProviderPhysics, count: number, now = 0): AnswerPlan[] {
+function answers(behavior: ProviderBehavior, count: number, now = 0): AnswerPlan[] {
   return Array.from({ length: count }, () => {
-    const passage = physics.admit(CALL, now);
-    physics.finish(passage, now);
-    if (passage.plan.kind !== 'answer') throw new Error(`got ${passage.plan.kind}`);
-    return passage.plan;
+    const activeCall = behavior.admit(CALL, now);
+    behavior.finish(activeCall, now);
+    if (activeCall.plan.kind !== 'answer') throw new Error(`got ${activeCall.plan.kind}`);
+    return activeCall.plan;
   });
 }
 
@@ -32,8 +32,8 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
-describe('limits', () => {
-  it('admits in any window no more than the depth and the refill', () => {
+describe('ProviderBehavior: limits', () => {
+  it('admits at most depth + refill in any window', () => {
     const arrivals = fc.array(
       fc.record({ gap: fc.integer({ min: 0, max: 3000 }), tokens: fc.integer({ min: 1, max: 900 }) }),
       { minLength: 1, maxLength: 120 },
@@ -46,17 +46,17 @@ describe('limits', () => {
         fc.integer({ min: 1, max: 60 }),
         fc.constantFrom('reserved' as const, 'actual' as const),
         (calls, rpm, tpm, bucketSeconds, tokensCharged) => {
-          const physics = physicsOf({ rpm, tpm, bucketSeconds, tokensCharged });
+          const behavior = behaviorOf({ rpm, tpm, bucketSeconds, tokensCharged });
           const admitted: { at: number; tokens: number }[] = [];
           let now = 0;
           for (const { gap, tokens } of calls) {
             now += gap;
-            const passage = physics.admit(
+            const activeCall = behavior.admit(
               { model: 'm', promptTokens: tokens, maxTokens: 0, outputTokens: 0 },
               now,
             );
-            if (passage.plan.kind === 'answer') admitted.push({ at: now, tokens });
-            physics.finish(passage, now);
+            if (activeCall.plan.kind === 'answer') admitted.push({ at: now, tokens });
+            behavior.finish(activeCall, now);
           }
           const depth = {
             requests: Math.max(1, (rpm / 60) * bucketSeconds),
@@ -77,28 +77,28 @@ describe('limits', () => {
     );
   });
 
-  it('tells the soonest second at which the call would fit, and keeps that promise', () => {
+  it('sends a Retry-After that is the first second at which the call is admitted', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 600 }), fc.integer({ min: 1, max: 60 }), (rpm, bucketSeconds) => {
-        const physics = physicsOf({ rpm, bucketSeconds, tokensCharged: 'actual' });
-        let refusal = physics.admit(CALL, 0).plan;
+        const behavior = behaviorOf({ rpm, bucketSeconds, tokensCharged: 'actual' });
+        let refusal = behavior.admit(CALL, 0).plan;
         for (let sent = 0; refusal.kind === 'answer' && sent < 700; sent += 1)
-          refusal = physics.admit(CALL, 0).plan;
+          refusal = behavior.admit(CALL, 0).plan;
         if (refusal.kind !== 'error') throw new Error('never refused');
         const seconds = refusal.retryAfterS!;
         expect(Number.isInteger(seconds) && seconds >= 1).toBe(true);
-        if (seconds > 1) expect(physics.admit(CALL, (seconds - 1) * 1000 - 1).plan.kind).toBe('error');
-        expect(physics.admit(CALL, seconds * 1000).plan.kind).toBe('answer');
+        if (seconds > 1) expect(behavior.admit(CALL, (seconds - 1) * 1000 - 1).plan.kind).toBe('error');
+        expect(behavior.admit(CALL, seconds * 1000).plan.kind).toBe('answer');
       }),
       { numRuns: 60 },
     );
   });
 
-  it('refuses in 60 to 120 ms', () => {
-    const physics = physicsOf({ rpm: 1 });
-    physics.admit(CALL, 0);
+  it('answers a refused call after 60 to 120 ms', () => {
+    const behavior = behaviorOf({ rpm: 1 });
+    behavior.admit(CALL, 0);
     for (let sent = 0; sent < 50; sent += 1) {
-      const { plan } = physics.admit(CALL, 0);
+      const { plan } = behavior.admit(CALL, 0);
       expect(plan).toMatchObject({ kind: 'error', status: 429, code: 'rate_limit_exceeded' });
       if (plan.kind !== 'error') return;
       expect(plan.afterMs).toBeGreaterThanOrEqual(60);
@@ -106,38 +106,38 @@ describe('limits', () => {
     }
   });
 
-  it('charges prompt and max_tokens at once where tokens are reserved', () => {
-    const physics = physicsOf({ tpm: 60_000, tokensCharged: 'reserved' });
-    const passage = physics.admit(CALL, 0);
-    expect(passage.plan).toMatchObject({ limits: { tokens: { limit: 60_000, remaining: 58_500 } } });
-    physics.finish(passage, 0);
-    expect(physics.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_000 } } });
+  it('charges prompt and max_tokens at admission if tokensCharged is reserved', () => {
+    const behavior = behaviorOf({ tpm: 60_000, tokensCharged: 'reserved' });
+    const activeCall = behavior.admit(CALL, 0);
+    expect(activeCall.plan).toMatchObject({ limits: { tokens: { limit: 60_000, remaining: 58_500 } } });
+    behavior.finish(activeCall, 0);
+    expect(behavior.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_000 } } });
   });
 
-  it('charges the prompt first and the output as it is produced where tokens are not reserved', () => {
-    const physics = physicsOf({ tpm: 60_000, tokensCharged: 'actual' });
-    const passage = physics.admit(CALL, 0);
-    expect(passage.plan).toMatchObject({ limits: { tokens: { remaining: 59_000 } } });
-    physics.produced(passage, 50, 0);
-    physics.finish(passage, 0);
-    expect(physics.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
+  it('charges the prompt at admission and the output while it is generated if tokensCharged is actual', () => {
+    const behavior = behaviorOf({ tpm: 60_000, tokensCharged: 'actual' });
+    const activeCall = behavior.admit(CALL, 0);
+    expect(activeCall.plan).toMatchObject({ limits: { tokens: { remaining: 59_000 } } });
+    behavior.recordOutput(activeCall, 50, 0);
+    behavior.finish(activeCall, 0);
+    expect(behavior.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
   });
 
-  it('burns a request on a refusal only where tokens are reserved', () => {
+  it('counts a refused call as a request only if tokensCharged is reserved', () => {
     const left = (tokensCharged: 'reserved' | 'actual') => {
-      const physics = physicsOf({ rpm: 60, tpm: 2000, tokensCharged });
+      const behavior = behaviorOf({ rpm: 60, tpm: 2000, tokensCharged });
       const big = { ...CALL, promptTokens: 1500 };
-      physics.admit(big, 0);
-      for (let sent = 0; sent < 3; sent += 1) expect(physics.admit(big, 0).plan.kind).toBe('error');
-      const { plan } = physics.admit({ ...CALL, promptTokens: 0, maxTokens: 0 }, 0);
+      behavior.admit(big, 0);
+      for (let sent = 0; sent < 3; sent += 1) expect(behavior.admit(big, 0).plan.kind).toBe('error');
+      const { plan } = behavior.admit({ ...CALL, promptTokens: 0, maxTokens: 0 }, 0);
       return plan.kind === 'answer' ? plan.limits?.requests?.remaining : undefined;
     };
     expect(left('reserved')).toBe(55);
     expect(left('actual')).toBe(58);
   });
 
-  it('says of a call larger than the bucket that it is too large, without a Retry-After', () => {
-    const { plan } = physicsOf({ tpm: 1000, tokensCharged: 'reserved' }).admit(CALL, 0);
+  it('refuses a call larger than the bucket as too large, without a Retry-After', () => {
+    const { plan } = behaviorOf({ tpm: 1000, tokensCharged: 'reserved' }).admit(CALL, 0);
     expect(plan).toMatchObject({
       status: 429,
       message: expect.stringMatching(/too large.*Limit 1000, Requested 1500/) as string,
@@ -145,19 +145,19 @@ describe('limits', () => {
     expect(plan).not.toHaveProperty('retryAfterS');
   });
 
-  it('keeps limits apart by key and by model', () => {
-    const physics = new ProviderPhysics({
+  it('keeps separate limits per key and model', () => {
+    const behavior = new ProviderBehavior({
       models: { m: { rpm: 1 }, n: { rpm: 1 } },
       random: seededRandom(1),
       errorShare: 0,
     });
     const kinds = [{ key: 'a' }, { key: 'b' }, { key: 'a', model: 'n' }, { key: 'a' }].map(
-      (part) => physics.admit({ ...CALL, ...part }, 0).plan.kind,
+      (part) => behavior.admit({ ...CALL, ...part }, 0).plan.kind,
     );
     expect(kinds).toEqual(['answer', 'answer', 'answer', 'error']);
   });
 
-  it('survives a clock that steps back', () => {
+  it('tolerates a clock that steps back', () => {
     const bucket = new TokenBucket(60, 60, 1000);
     bucket.take(60, 1000);
     expect(bucket.level(0)).toBe(0);
@@ -165,14 +165,14 @@ describe('limits', () => {
   });
 });
 
-describe('headers', () => {
-  it('writes durations as OpenAI does', () => {
+describe('rateLimitHeaders', () => {
+  it('formats durations as OpenAI does', () => {
     const written = [0, 6, 1000, 1520, 62_000, 360_000, 3_603_500].map(formatDuration);
     expect(written).toEqual(['0s', '6ms', '1s', '1.52s', '1m2s', '6m0s', '1h0m3.5s']);
   });
 
-  it('tells limit, rest and reset of both buckets', () => {
-    const { plan } = physicsOf({ rpm: 60, tpm: 60_000 }).admit(CALL, 0);
+  it('holds limit, remaining and reset of both buckets', () => {
+    const { plan } = behaviorOf({ rpm: 60, tpm: 60_000 }).admit(CALL, 0);
     expect(rateLimitHeaders('limits' in plan ? plan.limits : undefined)).toEqual({
       'x-ratelimit-limit-requests': '60',
       'x-ratelimit-remaining-requests': '59',
@@ -183,18 +183,18 @@ describe('headers', () => {
     });
   });
 
-  it('tells nothing where the provider sends none', () => {
-    expect(physicsOf({ rpm: 60, sendsRateLimitHeaders: false }).admit(CALL, 0).plan).not.toHaveProperty(
+  it('is empty if the provider sends no rate limit headers', () => {
+    expect(behaviorOf({ rpm: 60, sendsRateLimitHeaders: false }).admit(CALL, 0).plan).not.toHaveProperty(
       'limits',
     );
   });
 });
 
-describe('latency', () => {
+describe('ProviderBehavior: latency', () => {
   const AT_REST = { ttftMs: 450, msPerPromptToken: 0.06, msPerOutputToken: 13 };
 
-  it('has the medians and the spread of the law', () => {
-    const plans = answers(physicsOf(AT_REST), 4000);
+  it('has the documented medians and spread', () => {
+    const plans = answers(behaviorOf(AT_REST), 4000);
     const first = plans.map(({ firstTokenMs }) => firstTokenMs);
     expect(median(first)).toBeGreaterThan(510 * 0.97);
     expect(median(first)).toBeLessThan(510 * 1.03);
@@ -202,57 +202,57 @@ describe('latency', () => {
     expect(pace / 2600).toBeGreaterThan(0.98);
     expect(pace / 2600).toBeLessThan(1.02);
     const logs = first.map((ms) => Math.log(ms / 510)).sort((a, b) => a - b);
-    // One standard deviation, by the 16th and 84th percentile; stragglers don't reach it.
+    // One standard deviation, from the 16th and 84th percentile, which stragglers do not affect.
     expect((logs[3360]! - logs[640]!) / 2).toBeCloseTo(0.3, 1);
     const stragglers = first.filter((ms) => ms > 510 * 3.2).length / first.length;
     expect(stragglers).toBeGreaterThan(0.003);
     expect(stragglers).toBeLessThan(0.02);
   });
 
-  it('slows down beyond the comfortable number of calls in flight', () => {
+  it('slows down when more than comfortableInFlight calls are in flight', () => {
     const model = { ...AT_REST, comfortableInFlight: 10 };
     const slowAt = (inFlight: number) => {
-      const physics = physicsOf(model, 7);
-      for (let sent = 0; sent < inFlight; sent += 1) physics.admit(CALL, 0);
-      return median(answers(physics, 2000).map(({ firstTokenMs }) => firstTokenMs)) / 510;
+      const behavior = behaviorOf(model, 7);
+      for (let sent = 0; sent < inFlight; sent += 1) behavior.admit(CALL, 0);
+      return median(answers(behavior, 2000).map(({ firstTokenMs }) => firstTokenMs)) / 510;
     };
     expect(slowAt(9)).toBeCloseTo(1, 1);
     expect(slowAt(29)).toBeCloseTo(2, 1);
     expect(slowAt(400) / 6).toBeCloseTo(1, 1);
   });
 
-  it('bounds the answer by max_tokens', () => {
-    const { plan } = physicsOf({}).admit({ ...CALL, outputTokens: 800 }, 0);
+  it('cuts the answer off at max_tokens', () => {
+    const { plan } = behaviorOf({}).admit({ ...CALL, outputTokens: 800 }, 0);
     expect(plan).toMatchObject({ outputTokens: 500, finish: 'length' });
   });
 
-  it('counts tokens between the first and the last', () => {
+  it('tokensAt interpolates between the first and the last token', () => {
     const plan = { firstTokenMs: 100, totalMs: 1100, outputTokens: 101 } as AnswerPlan;
-    expect([0, 99, 100, 600, 1100, 9999].map((ms) => tokensBy(plan, ms))).toEqual([0, 0, 1, 51, 101, 101]);
+    expect([0, 99, 100, 600, 1100, 9999].map((ms) => tokensAt(plan, ms))).toEqual([0, 0, 1, 51, 101, 101]);
   });
 });
 
-describe('faults', () => {
-  const kindsOf = (physics: ProviderPhysics, count: number) =>
+describe('ProviderBehavior: faults', () => {
+  const kindsOf = (behavior: ProviderBehavior, count: number) =>
     Array.from({ length: count }, () => {
-      const { plan } = physics.admit(CALL, 0);
+      const { plan } = behavior.admit(CALL, 0);
       return plan.kind === 'error' ? plan.status : plan.kind;
     });
   const shareOf = (kinds: (string | number)[], kind: string | number) =>
     kinds.filter((other) => other === kind).length / kinds.length;
 
-  it('outage: half 503, half silence', () => {
-    const physics = physicsOf({});
-    physics.faults.add({ kind: 'outage' }, 0);
-    const kinds = kindsOf(physics, 2000);
+  it('outage: half of the calls get a 503, half get no answer', () => {
+    const behavior = behaviorOf({});
+    behavior.faults.add({ kind: 'outage' }, 0);
+    const kinds = kindsOf(behavior, 2000);
     expect(shareOf(kinds, 503)).toBeCloseTo(0.5, 1);
     expect(shareOf(kinds, 'silent')).toBeCloseTo(0.5, 1);
   });
 
-  it('storm: nine in ten are 429 after 80 ms with Retry-After from 2 to 10', () => {
-    const physics = physicsOf({});
-    physics.faults.add({ kind: 'storm429' }, 0);
-    const plans = Array.from({ length: 2000 }, () => physics.admit(CALL, 0).plan);
+  it('storm429: 90 % of the calls get a 429 after 80 ms with a Retry-After of 2 to 10 s', () => {
+    const behavior = behaviorOf({});
+    behavior.faults.add({ kind: 'storm429' }, 0);
+    const plans = Array.from({ length: 2000 }, () => behavior.admit(CALL, 0).plan);
     const refused = plans.filter((plan) => plan.kind === 'error');
     expect(refused.length / plans.length).toBeCloseTo(0.9, 1);
     expect(new Set(refused.map(({ afterMs }) => afterMs))).toEqual(new Set([80]));
@@ -261,46 +261,46 @@ describe('faults', () => {
     ]);
   });
 
-  it('brownout: everything takes that many times as long', () => {
-    const physics = physicsOf({ ttftMs: 100, msPerPromptToken: 0, msPerOutputToken: 1 });
-    physics.faults.add({ kind: 'brownout' }, 0);
-    const plans = answers(physics, 2000);
+  it('brownout: every latency is multiplied by the factor', () => {
+    const behavior = behaviorOf({ ttftMs: 100, msPerPromptToken: 0, msPerOutputToken: 1 });
+    behavior.faults.add({ kind: 'brownout' }, 0);
+    const plans = answers(behavior, 2000);
     expect(median(plans.map(({ firstTokenMs }) => firstTokenMs)) / 1000).toBeCloseTo(1, 1);
     expect(median(plans.map(({ totalMs, firstTokenMs }) => totalMs - firstTokenMs)) / 2000).toBeCloseTo(1, 1);
   });
 
-  it('answers 500 to three calls in a thousand with no fault on, unless told otherwise', () => {
-    const physics = new ProviderPhysics({ models: { m: {} }, random: seededRandom(3) });
-    const share = shareOf(kindsOf(physics, 20_000), 500);
+  it('without a fault, 0.3 % of the calls get a 500 by default', () => {
+    const behavior = new ProviderBehavior({ models: { m: {} }, random: seededRandom(3) });
+    const share = shareOf(kindsOf(behavior, 20_000), 500);
     expect(share).toBeGreaterThan(0.002);
     expect(share).toBeLessThan(0.004);
   });
 
-  it('applies to its models, its share and its number of calls, for its time', () => {
-    const physics = new ProviderPhysics({ models: { m: {}, n: {} }, random: seededRandom(1), errorShare: 0 });
-    physics.faults.add({ kind: 'unauthorized', models: ['n'], calls: 2 }, 0);
-    const statuses = ['m', 'n', 'n', 'n'].map((model) => physics.admit({ ...CALL, model }, 0).plan.kind);
+  it('a fault is limited by models, share, calls and forMs', () => {
+    const behavior = new ProviderBehavior({ models: { m: {}, n: {} }, random: seededRandom(1), errorShare: 0 });
+    behavior.faults.add({ kind: 'unauthorized', models: ['n'], calls: 2 }, 0);
+    const statuses = ['m', 'n', 'n', 'n'].map((model) => behavior.admit({ ...CALL, model }, 0).plan.kind);
     expect(statuses).toEqual(['answer', 'error', 'error', 'answer']);
 
-    physics.faults.add({ kind: 'silence', forMs: 1000 }, 0);
-    expect(physics.admit(CALL, 999).plan.kind).toBe('silent');
-    expect(physics.admit(CALL, 1000).plan.kind).toBe('answer');
+    behavior.faults.add({ kind: 'silence', forMs: 1000 }, 0);
+    expect(behavior.admit(CALL, 999).plan.kind).toBe('silent');
+    expect(behavior.admit(CALL, 1000).plan.kind).toBe('answer');
 
-    physics.faults.add({ kind: 'err5xx', share: 0.2 }, 0);
-    expect(shareOf(kindsOf(physics, 3000), 500)).toBeCloseTo(0.2, 1);
+    behavior.faults.add({ kind: 'err5xx', share: 0.2 }, 0);
+    expect(shareOf(kindsOf(behavior, 3000), 500)).toBeCloseTo(0.2, 1);
   });
 
-  it('bills the prompt of a call whose caller left, and the tokens made until then', () => {
-    const physics = physicsOf({ price: { input: 2, output: 10 } });
-    const passage = physics.admit(CALL, 0);
-    physics.abandon(passage, 20, 0);
-    physics.finish(passage, 0);
-    expect(physics.counters).toMatchObject({ aborted: 1, answered: 0, inFlight: 0, outputTokens: 20 });
-    expect(physics.counters.usd).toBeCloseTo((1000 * 2 + 20 * 10) / 1e6);
+  it('an abandoned call is billed for its prompt and the tokens generated so far', () => {
+    const behavior = behaviorOf({ price: { input: 2, output: 10 } });
+    const activeCall = behavior.admit(CALL, 0);
+    behavior.abandon(activeCall, 20, 0);
+    behavior.finish(activeCall, 0);
+    expect(behavior.counters).toMatchObject({ aborted: 1, answered: 0, inFlight: 0, outputTokens: 20 });
+    expect(behavior.counters.usd).toBeCloseTo((1000 * 2 + 20 * 10) / 1e6);
   });
 });
 
-it('never makes a time that is not a number, whatever is on', () => {
+it('ProviderBehavior: every planned time is a finite number under any combination of faults', () => {
   const kinds = ['outage', 'brownout', 'err5xx', 'storm429', 'cut', 'stall', 'bad_answer', 'reset'] as const;
   fc.assert(
     fc.property(
@@ -308,8 +308,8 @@ it('never makes a time that is not a number, whatever is on', () => {
       fc.array(fc.constantFrom(...kinds)),
       fc.record({ prompt: fc.nat(200_000), max: fc.nat(5000), output: fc.nat(5000) }),
       (seed, faults, size) => {
-        const physics = physicsOf({ rpm: 30, tpm: 100_000, comfortableInFlight: 2 }, seed, 0.1);
-        for (const kind of faults) physics.faults.add({ kind }, 0);
+        const behavior = behaviorOf({ rpm: 30, tpm: 100_000, comfortableInFlight: 2 }, seed, 0.1);
+        for (const kind of faults) behavior.faults.add({ kind }, 0);
         for (let now = 0; now < 20_000; now += 1000) {
           const call = {
             model: 'm',
@@ -317,55 +317,55 @@ it('never makes a time that is not a number, whatever is on', () => {
             maxTokens: size.max,
             outputTokens: size.output,
           };
-          const passage = physics.admit(call, now);
-          const { plan } = passage;
+          const activeCall = behavior.admit(call, now);
+          const { plan } = activeCall;
           const times = plan.kind === 'answer' ? [plan.firstTokenMs, plan.totalMs - plan.firstTokenMs] : [];
           if (plan.kind === 'error') times.push(plan.afterMs);
           for (const time of times) expect(time >= 0 && Number.isFinite(time)).toBe(true);
-          physics.finish(passage, now);
+          behavior.finish(activeCall, now);
         }
-        expect(Object.values(physics.counters).every(Number.isFinite)).toBe(true);
+        expect(Object.values(behavior.counters).every(Number.isFinite)).toBe(true);
       },
     ),
     { numRuns: 100 },
   );
 });
 
-it('decides the same for the same seed', () => {
-  const run = () => JSON.stringify(answers(physicsOf({ tpm: 1e9, comfortableInFlight: 3 }, 42), 200));
+it('ProviderBehavior: equal seeds give equal plans', () => {
+  const run = () => JSON.stringify(answers(behaviorOf({ tpm: 1e9, comfortableInFlight: 3 }, 42), 200));
   expect(run()).toBe(run());
 });
 
-it('decides a call in a few microseconds', () => {
-  const physics = physicsOf({ rpm: 1e7, tpm: 1e10, comfortableInFlight: 50 });
-  physics.faults.add({ kind: 'brownout' }, 0);
+it('ProviderBehavior: planning a call takes a few microseconds', () => {
+  const behavior = behaviorOf({ rpm: 1e7, tpm: 1e10, comfortableInFlight: 50 });
+  behavior.faults.add({ kind: 'brownout' }, 0);
   const startedAt = performance.now();
-  for (let now = 0; now < 20_000; now += 1) physics.finish(physics.admit(CALL, now), now);
-  // Measured 1 to 2 microseconds a call; the bound is for a busy machine.
+  for (let now = 0; now < 20_000; now += 1) behavior.finish(behavior.admit(CALL, now), now);
+  // Measured: 1 to 2 microseconds per call. The bound allows for a busy machine.
   expect((performance.now() - startedAt) / 20_000).toBeLessThan(0.05);
 });
 
 const SCENARIOS = resolve(__dirname, '../../../shared/scenarios.json');
 
-it('takes a fleet written as plain JSON', () => {
+it('ProviderBehavior: accepts model descriptions from plain JSON', () => {
   const rows = existsSync(SCENARIOS)
     ? (JSON.parse(readFileSync(SCENARIOS, 'utf8')) as { fleet: Record<string, unknown>[] }).fleet
     : [{ model: 'm', rpm: 600, tpm: 300_000, ttftMs: 450, msPerOutputToken: 13, bucketSeconds: 60 }];
   for (const { model, rpm, tpm, bucketSeconds, comfortableInFlight } of rows) {
     const description = { rpm, tpm, bucketSeconds, comfortableInFlight } as ModelDescription;
-    const physics = new ProviderPhysics({
+    const behavior = new ProviderBehavior({
       models: { [String(model)]: description },
       random: seededRandom(1),
     });
-    const { plan } = physics.admit({ ...CALL, model: String(model) }, 0);
+    const { plan } = behavior.admit({ ...CALL, model: String(model) }, 0);
     expect('limits' in plan && plan.limits?.tokens?.limit).toBe(tpm);
   }
 });
 
 it.each([
   [{ rpm: -1 }, /models\["m"\]\.rpm: expected a number above 0, got -1/],
-  [{ ttftMs: Number.NaN }, /ttftMs: expected a number of 0 or more, got NaN/],
+  [{ ttftMs: Number.NaN }, /ttftMs: expected a number of at least 0, got NaN/],
   [{ rmp: 3 } as ModelDescription, /models\["m"\]\.rmp is not an option/],
-])('refuses a description that cannot be: %j', (model, message) => {
-  expect(() => physicsOf(model)).toThrow(message);
+])('ProviderBehavior: an invalid model description is rejected: %j', (model, message) => {
+  expect(() => behaviorOf(model)).toThrow(message);
 });

@@ -1,4 +1,4 @@
-import type { ModelProfile } from './description';
+import type { ModelProfile } from './model-description';
 import { lognormal, type Random } from './random';
 
 const FIRST_TOKEN_SPREAD = 0.3;
@@ -6,13 +6,13 @@ const PACE_SPREAD = 0.15;
 const STRAGGLER_SHARE = 0.01;
 const STRAGGLER_FACTOR = 6;
 
-/** How much slower a model is with that many calls in flight already: 1 at rest, at most 6. */
+/** How much slower a model is with `inFlight` other calls in flight: 1 when unloaded, at most 6. */
 export function slowdown(profile: ModelProfile, inFlight: number): number {
   const beyond = (inFlight + 1) / profile.comfortableInFlight - 1;
   return 1 + 0.5 * Math.max(0, Math.min(10, beyond));
 }
 
-/** Milliseconds from arrival to the first token; one call in a hundred is a straggler. */
+/** Milliseconds from arrival to the first token. One call in a hundred is a straggler. */
 export function firstTokenMs(
   profile: ModelProfile,
   promptTokens: number,

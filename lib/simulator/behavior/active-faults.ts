@@ -1,21 +1,26 @@
 import type { Fault } from './fault';
 import type { Random } from './random';
 
-/** A fault that is switched on. */
+/** A fault that is active. */
 export interface ActiveFault {
+  /** Unique within the provider, for example `fault-1`. */
   readonly id: string;
+  /** The fault as it was given. */
   readonly fault: Fault;
+  /** Time at which it expires, on the provider's clock; Infinity if it does not. */
   readonly untilMs: number;
+  /** Calls it still applies to; Infinity without a limit. */
   callsLeft: number;
 }
 
-const SHARE_OF_STORM = 0.9;
+const STORM_429_SHARE = 0.9;
 
-/** The faults that are switched on now. Time is handed in; an expired fault is dropped when it is next met. */
-export class FaultBoard {
+/** The active faults of a provider. Time is passed in; an expired fault is removed when it is next looked up. */
+export class ActiveFaults {
   readonly #active = new Map<string, ActiveFault>();
   #count = 0;
 
+  /** Activates a fault at `now` (milliseconds on a monotonic clock). */
   add(fault: Fault, now: number): ActiveFault {
     this.#count += 1;
     const active: ActiveFault = {
@@ -28,20 +33,21 @@ export class FaultBoard {
     return active;
   }
 
-  /** False when there was none of that id. */
+  /** Ends a fault. Returns false if no fault with that id is active. */
   remove(id: string): boolean {
     return this.#active.delete(id);
   }
 
+  /** The faults that are active at `now`, oldest first. */
   list(now: number): ActiveFault[] {
     for (const active of this.#active.values()) if (active.untilMs <= now) this.#active.delete(active.id);
     return [...this.#active.values()];
   }
 
-  /** The faults that a call to this model meets, in the order they were switched on. */
-  meet(model: string, now: number, random: Random): readonly Fault[] {
+  /** The faults that apply to one call to `model`, oldest first. Counts the call against each fault's `calls`. */
+  matching(model: string, now: number, random: Random): readonly Fault[] {
     if (this.#active.size === 0) return NONE;
-    const met: Fault[] = [];
+    const matched: Fault[] = [];
     for (const active of this.#active.values()) {
       const { fault } = active;
       if (active.untilMs <= now) {
@@ -49,13 +55,13 @@ export class FaultBoard {
         continue;
       }
       if (fault.models && !fault.models.includes(model)) continue;
-      const share = fault.share ?? (fault.kind === 'storm429' ? SHARE_OF_STORM : 1);
+      const share = fault.share ?? (fault.kind === 'storm429' ? STORM_429_SHARE : 1);
       if (share < 1 && random() >= share) continue;
       active.callsLeft -= 1;
       if (active.callsLeft <= 0) this.#active.delete(active.id);
-      met.push(fault);
+      matched.push(fault);
     }
-    return met;
+    return matched;
   }
 }
 

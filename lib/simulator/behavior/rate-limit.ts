@@ -1,26 +1,31 @@
-import { TokenBucket } from './bucket';
-import type { ModelProfile } from './description';
+import { TokenBucket } from './token-bucket';
+import type { ModelProfile } from './model-description';
 
-/** What a provider tells of its limits in the headers of an answer. Absent where there is no limit. */
+/** The limits that a provider reports in the headers of an answer. */
 export interface LimitReading {
+  /** The limit of requests; undefined for none. */
   requests?: LimitWindow;
+  /** The limit of tokens; undefined for none. */
   tokens?: LimitWindow;
 }
 
+/** The state of one limit. */
 export interface LimitWindow {
-  /** A minute's worth. */
+  /** The limit per minute. */
   limit: number;
+  /** What is left now. */
   remaining: number;
   /** Milliseconds until the bucket is full again. */
   resetMs: number;
 }
 
+/** Whether a call fits its limits; if not, which limit refused it and when it would fit. */
 export type Admission =
   | { admitted: true }
-  | { admitted: false; because: 'requests' | 'tokens'; limit: number; used: number; retryAfterS: number }
-  | { admitted: false; because: 'too_large'; limit: number };
+  | { admitted: false; reason: 'requests' | 'tokens'; limit: number; used: number; retryAfterS: number }
+  | { admitted: false; reason: 'too_large'; limit: number };
 
-/** The two buckets of one key on one model. */
+/** The request and token buckets of one key at one model. */
 export class RateLimit {
   readonly #requests: TokenBucket;
   readonly #tokens: TokenBucket;
@@ -28,12 +33,13 @@ export class RateLimit {
 
   constructor(profile: ModelProfile, now: number) {
     const { rpm, tpm, bucketSeconds } = profile;
-    // A bucket shallower than one request would let nothing in, ever.
+    // A bucket shallower than one request would never admit anything.
     this.#requests = new TokenBucket(rpm, Math.max(1, (rpm / 60) * bucketSeconds), now);
     this.#tokens = new TokenBucket(tpm, (tpm / 60) * bucketSeconds, now);
     this.#refusalsBurnRequests = profile.tokensCharged === 'reserved';
   }
 
+  /** Takes one request and `tokens`, or neither. A refusal uses up a request if the provider reserves tokens. */
   admit(tokens: number, now: number): Admission {
     if (tokens > this.#tokens.depth) return this.#refuse('too_large', tokens, now);
     if (!this.#requests.fits(1, now)) return this.#refuse('requests', tokens, now);
@@ -43,11 +49,12 @@ export class RateLimit {
     return { admitted: true };
   }
 
-  /** Charges output as it is produced; this may leave a debt. */
+  /** Charges tokens that were generated after admission, into debt if need be. */
   consume(tokens: number, now: number): void {
     this.#tokens.take(tokens, now);
   }
 
+  /** The state of both limits at `now`. */
   reading(now: number): LimitReading {
     const reading: LimitReading = {};
     if (!this.#requests.unlimited) reading.requests = windowOf(this.#requests, now);
@@ -55,21 +62,21 @@ export class RateLimit {
     return reading;
   }
 
-  #refuse(because: 'requests' | 'tokens' | 'too_large', tokens: number, now: number): Admission {
-    if (this.#refusalsBurnRequests) this.#requests.burn(1, now);
-    if (because === 'too_large') {
-      // Named by the smaller of the two, so that the message is true for a shallow bucket as well.
+  #refuse(reason: 'requests' | 'tokens' | 'too_large', tokens: number, now: number): Admission {
+    if (this.#refusalsBurnRequests) this.#requests.takeAvailable(1, now);
+    if (reason === 'too_large') {
+      // A shallow bucket refuses less than the limit per minute, and the message must name what was exceeded.
       return {
         admitted: false,
-        because,
+        reason,
         limit: Math.floor(Math.min(this.#tokens.perMinute, this.#tokens.depth)),
       };
     }
-    const bucket = because === 'requests' ? this.#requests : this.#tokens;
+    const bucket = reason === 'requests' ? this.#requests : this.#tokens;
     const waitMs = Math.max(this.#requests.msUntil(1, now), this.#tokens.msUntil(tokens, now));
     return {
       admitted: false,
-      because,
+      reason,
       limit: bucket.perMinute,
       used: Math.max(0, Math.round(bucket.depth - bucket.level(now))),
       retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),

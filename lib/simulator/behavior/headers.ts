@@ -1,6 +1,6 @@
 import type { LimitReading, LimitWindow } from './rate-limit';
 
-/** The x-ratelimit-* headers of OpenAI for a reading. */
+/** A reading of the limits as OpenAI's x-ratelimit-* headers; an empty object without a reading. */
 export function rateLimitHeaders(reading: LimitReading | undefined): Record<string, string> {
   const headers: Record<string, string> = {};
   if (reading?.requests) addWindow(headers, 'requests', reading.requests);
@@ -14,7 +14,7 @@ function addWindow(headers: Record<string, string>, unit: 'requests' | 'tokens',
   headers[`x-ratelimit-reset-${unit}`] = formatDuration(window.resetMs);
 }
 
-/** A duration as OpenAI writes it: `0s`, `6ms`, `1.52s`, `1m2s`, `6m0s`, `1h0m3.5s`. */
+/** Formats milliseconds as OpenAI writes durations: `0s`, `6ms`, `1.52s`, `1m2s`, `6m0s`, `1h0m3.5s`. */
 export function formatDuration(ms: number): string {
   const whole = Math.max(0, Math.ceil(ms));
   if (whole === 0) return '0s';

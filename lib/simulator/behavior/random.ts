@@ -1,7 +1,7 @@
 /** A source of uniform numbers in [0, 1). */
 export type Random = () => number;
 
-/** A seeded source, so that a run can be had again: mulberry32, 32 bits of state. */
+/** A seeded source (mulberry32), so that a run can be repeated. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -12,12 +12,12 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** Uniform between two bounds. */
+/** A uniform random number from `low` to `high`. */
 export function between(random: Random, low: number, high: number): number {
   return low + (high - low) * random();
 }
 
-/** Log-normal with median 1 (Box-Muller underneath). */
+/** A log-normal random number with median 1 (Box-Muller transform). */
 export function lognormal(random: Random, sigma: number): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random()));
   return Math.exp(sigma * radius * Math.cos(2 * Math.PI * random()));

@@ -1,41 +1,53 @@
-import { type ModelDescription, type ModelProfile, profileOf } from './description';
-import * as refusals from './error-plans';
-import type { Break, Fault } from './fault';
-import { FaultBoard } from './fault-board';
+import { type ModelDescription, type ModelProfile, profileOf } from './model-description';
+import * as errorPlans from './error-plans';
+import type { BreakPoint, Fault } from './fault';
+import { ActiveFaults } from './active-faults';
 import { firstTokenMs, generationMs, slowdown } from './latency';
 import type { AnswerPlan, ArrivingCall, CallPlan, Damage, ErrorPlan } from './plan';
 import type { Random } from './random';
 import { RateLimit } from './rate-limit';
 
-export interface PhysicsOptions {
+/** Options of ProviderBehavior. */
+export interface ProviderBehaviorOptions {
+  /** The models the provider serves, by name. A call to any other model gets a 404. */
   models: Record<string, ModelDescription>;
-  /** Share of calls that answer 500 with no fault switched on. Default 0.003. */
+  /** Share of calls that fail with status 500 while no fault is active, 0 to 1. Default 0.003. */
   errorShare?: number;
+  /** Source of every random decision. */
   random: Random;
 }
 
-/** What a provider has seen and done so far. */
+/** Totals since the provider was created. */
 export interface ProviderCounters {
+  /** Calls that arrived. */
   seen: number;
+  /** Calls that got a complete answer. */
   answered: number;
-  /** Every 429: over the limit, storm, exhausted quota. */
+  /** Answers with status 429: limit exceeded, storm429 fault or exhausted quota. */
   rateLimited: number;
+  /** Answers with a 5xx status. */
   serverErrors: number;
+  /** Answers with any other error status. */
   otherErrors: number;
-  /** Answers that were cut, stalled or no answers at all. */
+  /** Answers that were cut, stalled or malformed, and calls that were reset. */
   damaged: number;
-  /** Calls that the client left before they ended. */
+  /** Calls that the client abandoned before they ended. */
   aborted: number;
+  /** Calls in progress. */
   inFlight: number;
+  /** Prompt tokens of admitted calls. */
   promptTokens: number;
+  /** Output tokens generated, whether or not the client received them. */
   outputTokens: number;
-  /** The price of all those tokens, those nobody received too. */
+  /** Price of all these tokens in USD. */
   usd: number;
 }
 
-/** A call that is being served: hand it back to `finish` or `abandon` exactly once. */
+/** An arrived call: pass it to `finish` or `abandon` exactly once. */
 export interface ActiveCall {
+  /** What the provider will do with the call. */
   readonly plan: CallPlan;
+  /** The call as it was passed to `admit`. */
   readonly call: ArrivingCall;
 }
 
@@ -47,9 +59,9 @@ interface ModelState {
 
 interface ActiveCallState extends ActiveCall {
   readonly state: ModelState | undefined;
-  /** The limit that pays for the output as it comes; none where it was reserved. */
+  /** The limit that is charged for output while it is generated; undefined if output was reserved at admission. */
   readonly outputLimit: RateLimit | undefined;
-  /** A refused call costs the model no capacity, so it slows nobody down. */
+  /** False for a refused call: it uses no capacity of the model, so it slows down no other call. */
   readonly countsAsLoad: boolean;
   outputTokensCounted: number;
   isOpen: boolean;
@@ -60,11 +72,14 @@ const BROWNOUT_FACTOR = 10;
 const MAX_KEYS = 1000;
 
 /**
- * The laws of a provider: limits, latency and faults, with time and random numbers handed in. It owns no timer
- * and no socket, so the HTTP server acts its plans out in real time and a benchmark in virtual time.
+ * Decides what a provider does with each call: limits, latency and faults. Time and random numbers are passed in.
+ * It owns no timer and no socket, so the HTTP server can carry out its plans in real time and a benchmark in
+ * virtual time.
  */
-export class ProviderPhysics {
-  readonly faults = new FaultBoard();
+export class ProviderBehavior {
+  /** The faults that are active. */
+  readonly faults = new ActiveFaults();
+  /** Totals since creation. */
   readonly counters: ProviderCounters = {
     seen: 0,
     answered: 0,
@@ -82,7 +97,8 @@ export class ProviderPhysics {
   readonly #random: Random;
   readonly #errorShare: number;
 
-  constructor(options: PhysicsOptions) {
+  /** Throws a TypeError that names the field if a model description is invalid. */
+  constructor(options: ProviderBehaviorOptions) {
     this.#random = options.random;
     this.#errorShare = options.errorShare ?? ERROR_SHARE;
     for (const [model, description] of Object.entries(options.models)) {
@@ -90,37 +106,41 @@ export class ProviderPhysics {
     }
   }
 
+  /** Names of the models it serves. */
   get models(): string[] {
     return [...this.#models.keys()];
   }
 
-  /** Decides what becomes of a call that arrives now (ms on the caller's monotonic clock). */
+  /** Plans the answer to a call that arrives at `now` (milliseconds on a monotonic clock). */
   admit(call: ArrivingCall, now: number): ActiveCall {
     this.counters.seen += 1;
     const state = this.#models.get(call.model);
-    if (!state) return this.#open(refusals.modelMissing(call.model), call);
-    const met = this.faults.meet(call.model, now, this.#random);
-    const early = met.length === 0 ? undefined : this.#beforeAdmission(met, call);
+    if (!state) return this.#open(errorPlans.modelMissing(call.model), call);
+    const matched = this.faults.matching(call.model, now, this.#random);
+    const early = matched.length === 0 ? undefined : this.#beforeAdmission(matched, call);
     if (early) return this.#open(early, call, state, undefined, early.kind === 'silent');
 
     const { profile } = state;
     if (call.promptTokens + (call.maxTokens ?? 0) > profile.contextWindow) {
-      return this.#open(refusals.contextTooLong(call, profile.contextWindow), call, state);
+      return this.#open(errorPlans.contextTooLong(call, profile.contextWindow), call, state);
     }
     const limit = limitOf(state, call.key ?? '', now);
     const reserves = profile.tokensCharged === 'reserved' && call.maxTokens !== undefined;
     const wanted = call.promptTokens + (reserves ? (call.maxTokens ?? 0) : 0);
     const admission = limit.admit(wanted, now);
     const plan = admission.admitted
-      ? this.#serve(state, call, met)
-      : refusals.rateLimited(call, wanted, admission, this.#random);
+      ? this.#serve(state, call, matched)
+      : errorPlans.rateLimited(call, wanted, admission, this.#random);
     if (profile.sendsRateLimitHeaders) plan.limits = limit.reading(now);
     if (plan.kind === 'answer') this.#bill(profile, call.promptTokens, 0);
     return this.#open(plan, call, state, reserves ? undefined : limit, admission.admitted);
   }
 
-  /** Charges output produced so far; only of use to those who want the buckets to sink while a stream runs. */
-  produced(active: ActiveCall, tokens: number, now: number): void {
+  /**
+   * Charges the output generated so far, so that the token bucket drains while a stream runs. Optional: `finish` and
+   * `abandon` charge what is left.
+   */
+  recordOutput(active: ActiveCall, tokens: number, now: number): void {
     const open = active as ActiveCallState;
     if (!open.state || tokens <= open.outputTokensCounted) return;
     open.outputLimit?.consume(tokens - open.outputTokensCounted, now);
@@ -128,7 +148,7 @@ export class ProviderPhysics {
     open.outputTokensCounted = tokens;
   }
 
-  /** The plan was acted out to its end. */
+  /** Records that the plan was carried out to its end. */
   finish(active: ActiveCall, now: number): void {
     const { plan } = active;
     if (!this.#close(active)) return;
@@ -142,31 +162,31 @@ export class ProviderPhysics {
     else this.counters.damaged += 1;
     if (plan.kind !== 'answer') return;
     const { damage } = plan;
-    this.produced(active, damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens, now);
+    this.recordOutput(active, damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens, now);
   }
 
-  /** The client left when that many tokens of the answer existed. */
+  /** Records that the client disconnected after `tokens` tokens of the answer had been generated. */
   abandon(active: ActiveCall, tokens: number, now: number): void {
     if (!this.#close(active)) return;
     this.counters.aborted += 1;
-    this.produced(active, tokens, now);
+    this.recordOutput(active, tokens, now);
   }
 
-  #beforeAdmission(met: readonly Fault[], call: ArrivingCall): CallPlan | undefined {
-    for (const fault of met) {
+  #beforeAdmission(matched: readonly Fault[], call: ArrivingCall): CallPlan | undefined {
+    for (const fault of matched) {
       switch (fault.kind) {
         case 'unauthorized':
-          return refusals.unauthorized();
+          return errorPlans.unauthorized();
         case 'model_missing':
-          return refusals.modelMissing(call.model);
+          return errorPlans.modelMissing(call.model);
         case 'quota_exhausted':
-          return refusals.quotaExhausted();
+          return errorPlans.quotaExhausted();
         case 'storm429':
-          return refusals.rateLimitStorm(call, this.#random);
+          return errorPlans.rateLimitStorm(call, this.#random);
         case 'error':
-          return refusals.customError(fault);
+          return errorPlans.customError(fault);
         case 'outage':
-          return this.#random() < 0.5 ? refusals.unavailable(this.#random) : { kind: 'silent' };
+          return this.#random() < 0.5 ? errorPlans.unavailable(this.#random) : { kind: 'silent' };
         case 'silence':
           return { kind: 'silent' };
         case 'reset':
@@ -178,12 +198,12 @@ export class ProviderPhysics {
     return undefined;
   }
 
-  #serve(state: ModelState, call: ArrivingCall, met: readonly Fault[]): AnswerPlan | ErrorPlan {
+  #serve(state: ModelState, call: ArrivingCall, matched: readonly Fault[]): AnswerPlan | ErrorPlan {
     const { profile } = state;
     let slow = slowdown(profile, state.inFlight);
     let error: number | undefined;
     let damage: Fault | undefined;
-    for (const fault of met) {
+    for (const fault of matched) {
       if (fault.kind === 'brownout') slow *= fault.factor ?? BROWNOUT_FACTOR;
       else if (fault.kind === 'err5xx') error = fault.status ?? 500;
       else if (fault.kind === 'cut' || fault.kind === 'stall' || fault.kind === 'bad_answer')
@@ -191,7 +211,7 @@ export class ProviderPhysics {
     }
     const first = firstTokenMs(profile, call.promptTokens, slow, this.#random);
     if (error === undefined && this.#errorShare > 0 && this.#random() < this.#errorShare) error = 500;
-    if (error !== undefined) return refusals.serverError(error, first);
+    if (error !== undefined) return errorPlans.serverError(error, first);
 
     const longest = call.maxTokens ?? Infinity;
     const outputTokens = Math.min(call.outputTokens, longest);
@@ -260,6 +280,6 @@ function damageOf(fault: Fault, outputTokens: number): Damage | undefined {
   return { kind: fault.kind, afterTokens: breakPoint(fault, outputTokens) };
 }
 
-function breakPoint(at: Break, outputTokens: number): number {
+function breakPoint(at: BreakPoint, outputTokens: number): number {
   return Math.min(outputTokens, at.afterTokens ?? Math.floor(outputTokens * (at.fraction ?? 0.5)));
 }
