@@ -140,12 +140,15 @@ test.each([
   ['README.md', 'README.md: expected a file ending in .js, .mjs, .cjs, .json'],
   ['package.json', 'package.json: expected a BalancerConfig'],
   ['__tests__/cli/run.ts', 'expected a file ending in'],
-])('simulate: a config file that is missing or holds no BalancerConfig is rejected: %s', async (path, message) => {
-  await expect(loadConfig(path)).rejects.toMatchObject({
-    name: 'UsageError',
-    message: expect.stringContaining(message) as string,
-  });
-});
+])(
+  'simulate: a config file that is missing or holds no BalancerConfig is rejected: %s',
+  async (path, message) => {
+    await expect(loadConfig(path)).rejects.toMatchObject({
+      name: 'UsageError',
+      message: expect.stringContaining(message) as string,
+    });
+  },
+);
 
 test('simulate: an invalid configuration is rejected with its faults, and an unknown endpoint with the known ones', async () => {
   const wrong = await simulate(

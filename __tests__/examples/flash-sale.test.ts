@@ -90,7 +90,10 @@ describe('the sale', () => {
 });
 
 it('lives through a small sale, eight times as fast: the balanced shop answers, the one key does not', async () => {
-  const small = { ...ONE_KEY, description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 } };
+  const small = {
+    ...ONE_KEY,
+    description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
+  };
   const sale = {
     ...scaledTo(SALE, 40),
     usualRate: 0.16,

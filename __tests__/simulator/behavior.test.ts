@@ -277,7 +277,11 @@ describe('ProviderBehavior: faults', () => {
   });
 
   it('a fault is limited by models, share, calls and forMs', () => {
-    const behavior = new ProviderBehavior({ models: { m: {}, n: {} }, random: seededRandom(1), errorShare: 0 });
+    const behavior = new ProviderBehavior({
+      models: { m: {}, n: {} },
+      random: seededRandom(1),
+      errorShare: 0,
+    });
     behavior.faults.add({ kind: 'unauthorized', models: ['n'], calls: 2 }, 0);
     const statuses = ['m', 'n', 'n', 'n'].map((model) => behavior.admit({ ...CALL, model }, 0).plan.kind);
     expect(statuses).toEqual(['answer', 'error', 'error', 'answer']);

@@ -40,7 +40,6 @@ function contentOf(sse: string): string {
   return [...sse.matchAll(/"content":"([^"]*)"/g)].map(([, text]) => text).join('');
 }
 
-
 describe('SimulatedProvider: faults over real sockets', () => {
   it('silence accepts a call, never answers it, and counts it as aborted when the client disconnects', async () => {
     provider.fault({ kind: 'silence' });
@@ -103,13 +102,16 @@ describe('SimulatedProvider: faults over real sockets', () => {
     expect(text.length).toBeGreaterThan(50);
   });
 
-  it.each([true, false])('stall stops in the middle and leaves the connection open (stream: %s)', async (stream) => {
-    provider.fault({ kind: 'stall', afterTokens: 10 });
-    const { text, end } = await readFor(await send(stream), 150);
-    expect(end).toBe('quiet');
-    expect(text.length).toBeGreaterThan(20);
-    await until(() => provider.stats().aborted === 1);
-  });
+  it.each([true, false])(
+    'stall stops in the middle and leaves the connection open (stream: %s)',
+    async (stream) => {
+      provider.fault({ kind: 'stall', afterTokens: 10 });
+      const { text, end } = await readFor(await send(stream), 150);
+      expect(end).toBe('quiet');
+      expect(text.length).toBeGreaterThan(20);
+      await until(() => provider.stats().aborted === 1);
+    },
+  );
 
   it('bad_answer sends status 200 with a malformed answer of every form', async () => {
     const got: Record<string, string> = {};

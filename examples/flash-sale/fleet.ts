@@ -51,13 +51,23 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'anthropic-sonnet-4',
     model: 'claude-sonnet-4-20250514',
     quality: 0.92,
-    description: { ...limits(400, 200_000, 15, 13.4), ...pace(900, 15, 0.08), ...usd(3, 15), ...ACTUAL_TOKENS },
+    description: {
+      ...limits(400, 200_000, 15, 13.4),
+      ...pace(900, 15, 0.08),
+      ...usd(3, 15),
+      ...ACTUAL_TOKENS,
+    },
   },
   {
     name: 'anthropic-haiku',
     model: 'claude-3-5-haiku',
     quality: 0.8,
-    description: { ...limits(500, 250_000, 15, 9.1), ...pace(500, 8, 0.05), ...usd(0.8, 4), ...ACTUAL_TOKENS },
+    description: {
+      ...limits(500, 250_000, 15, 9.1),
+      ...pace(500, 8, 0.05),
+      ...usd(0.8, 4),
+      ...ACTUAL_TOKENS,
+    },
   },
   {
     name: 'gemini-flash',
@@ -98,13 +108,23 @@ export const FLEET: readonly DemoProvider[] = [
     name: 'openai-4.1',
     model: 'gpt-4.1',
     quality: 0.9,
-    description: { ...limits(500, 400_000, 60, 23.1), ...pace(550, 14, 0.06), ...usd(2, 8), ...RESERVED_TOKENS },
+    description: {
+      ...limits(500, 400_000, 60, 23.1),
+      ...pace(550, 14, 0.06),
+      ...usd(2, 8),
+      ...RESERVED_TOKENS,
+    },
   },
   {
     name: 'mistral-large',
     model: 'mistral-large',
     quality: 0.8,
-    description: { ...limits(300, 300_000, 10, 21.7), ...pace(600, 18, 0.07), ...usd(2, 6), ...ACTUAL_TOKENS },
+    description: {
+      ...limits(300, 300_000, 10, 21.7),
+      ...pace(600, 18, 0.07),
+      ...usd(2, 6),
+      ...ACTUAL_TOKENS,
+    },
   },
   {
     name: 'azure-4o-mini',

@@ -1,5 +1,5 @@
-export { type Fleet, type FleetDescription, startFleet } from './fleet';
 export * from './behavior';
+export { type Fleet, type FleetDescription, startFleet } from './fleet';
 export {
   type FleetProcess,
   type RemoteFault,

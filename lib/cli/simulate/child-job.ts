@@ -16,7 +16,8 @@ export class UsageError extends Error {
  */
 export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
   const program = process.argv[1];
-  if (program === undefined) throw new Error('cannot start a child process: the path of the program is unknown');
+  if (program === undefined)
+    throw new Error('cannot start a child process: the path of the program is unknown');
   return new Promise((resolve, reject) => {
     const child = fork(program, [JOB_ARGUMENT], {
       // JSON cannot represent NaN and Infinity.

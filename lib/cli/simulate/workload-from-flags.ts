@@ -19,9 +19,7 @@ const MAX_CALLS = 500_000;
 export function workloadOf(flags: SimulateFlags): WorkCall[] {
   const { rps, seconds, seed } = flags;
   if (rps * seconds > MAX_CALLS) {
-    throw new UsageError(
-      `--rps ${rps} for ${seconds} s exceeds the maximum of ${MAX_CALLS} calls`,
-    );
+    throw new UsageError(`--rps ${rps} for ${seconds} s exceeds the maximum of ${MAX_CALLS} calls`);
   }
   const trace = flags.trace === undefined ? undefined : loadTrace(flags.trace);
   const offset = trace ? Math.floor(seededRandom(seed)() * trace.length) : 0;

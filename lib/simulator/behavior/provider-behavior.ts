@@ -1,8 +1,8 @@
-import { type ModelDescription, type ModelProfile, profileOf } from './model-description';
+import { ActiveFaults } from './active-faults';
 import * as errorPlans from './error-plans';
 import type { BreakPoint, Fault } from './fault';
-import { ActiveFaults } from './active-faults';
 import { firstTokenMs, generationMs, slowdown } from './latency';
+import { type ModelDescription, type ModelProfile, profileOf } from './model-description';
 import type { AnswerPlan, ArrivingCall, CallPlan, Damage, ErrorPlan } from './plan';
 import type { Random } from './random';
 import { RateLimit } from './rate-limit';
@@ -162,7 +162,11 @@ export class ProviderBehavior {
     else this.counters.damaged += 1;
     if (plan.kind !== 'answer') return;
     const { damage } = plan;
-    this.recordOutput(active, damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens, now);
+    this.recordOutput(
+      active,
+      damage && 'afterTokens' in damage ? damage.afterTokens : plan.outputTokens,
+      now,
+    );
   }
 
   /** Records that the client disconnected after `tokens` tokens of the answer had been generated. */

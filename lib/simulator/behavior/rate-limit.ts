@@ -1,5 +1,5 @@
-import { TokenBucket } from './token-bucket';
 import type { ModelProfile } from './model-description';
+import { TokenBucket } from './token-bucket';
 
 /** The limits that a provider reports in the headers of an answer. */
 export interface LimitReading {

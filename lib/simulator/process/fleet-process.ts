@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type FleetDescription, getByName } from '../fleet';
 import type { Fault } from '../behavior';
+import { type FleetDescription, getByName } from '../fleet';
 import type { ProviderStats } from '../server/provider';
 import type { RecordedRequest } from '../server/request-log';
 import type { Command, Ports, Reply } from './messages';

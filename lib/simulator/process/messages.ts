@@ -1,5 +1,5 @@
-import type { FleetDescription } from '../fleet';
 import type { Fault } from '../behavior';
+import type { FleetDescription } from '../fleet';
 
 /** A command from the parent to the child process. Each gets one reply with the same id. */
 export type Command = { id: number } & (

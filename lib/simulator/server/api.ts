@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
-  type ArrivingCall,
   type ActiveCall,
+  type ArrivingCall,
   type ProviderBehavior,
   type Random,
   rateLimitHeaders,

@@ -1,4 +1,4 @@
-import { type Fault, type ActiveFaults, parseFault } from '../behavior';
+import { type ActiveFaults, type Fault, parseFault } from '../behavior';
 
 /** A fault that was activated. */
 export interface FaultHandle {

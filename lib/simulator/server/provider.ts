@@ -3,8 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import {
   type Fault,
   type ModelDescription,
-  type ProviderCounters,
   ProviderBehavior,
+  type ProviderCounters,
   seededRandom,
 } from '../behavior';
 import { Api } from './api';

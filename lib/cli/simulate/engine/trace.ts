@@ -29,11 +29,9 @@ export function readTrace(file: string): TraceRow[] {
   lines.forEach((line, index) => {
     if (line.trim() === '') return;
     const cells = line.split(',');
-    const [atMs, promptTokens, outputTokens] = columnIndexes.map((column) => Number(cells[column] || NaN)) as [
-      number,
-      number,
-      number,
-    ];
+    const [atMs, promptTokens, outputTokens] = columnIndexes.map((column) =>
+      Number(cells[column] || NaN),
+    ) as [number, number, number];
     const last = rows[rows.length - 1]?.atMs ?? 0;
     const isValid =
       [atMs, promptTokens, outputTokens].every((value) => Number.isFinite(value) && value >= 0) &&

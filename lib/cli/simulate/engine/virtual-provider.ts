@@ -1,9 +1,9 @@
 import {
+  type ActiveCall,
   type AnswerPlan,
   type ErrorPlan,
   type Fault,
   type ModelDescription,
-  type ActiveCall,
   ProviderBehavior,
   seededRandom,
   tokensAt,
