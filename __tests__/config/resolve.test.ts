@@ -42,6 +42,7 @@ describe('the defaults', () => {
         connectMs: 5_000,
         firstTokenMs: 30_000,
         stallMs: 1_000,
+        readerStallMs: 60_000,
       },
     });
   });

@@ -13,14 +13,6 @@ const NEW =
 type Body = { messages: { role: string; content: string }[] };
 type Recovery = 'error' | 'restart' | 'continue';
 
-/** Goes on from an assistant's text as asked, and repeats so many characters of it. */
-function goingOn(answer: string, repeat = 0) {
-  return (body: unknown): string => {
-    const before = (body as Body).messages.findLast(({ role }) => role === 'assistant')?.content;
-    return before === undefined ? answer : answer.slice(Math.max(0, before.length - repeat));
-  };
-}
-
 async function two(
   recovery: Recovery | undefined,
   replies: {
@@ -39,7 +31,7 @@ async function two(
 }
 
 interface Read {
-  /** What a page shows that clears itself when it is told. */
+  /** What a page shows that clears itself on a restart. */
   text: string;
   log: string[];
   ids: Set<string>;
@@ -80,7 +72,7 @@ function expectIdle(balancer: Balancer, ...providers: SimulatedProvider[]): void
 }
 
 describe("a stream that breaks off, with recovery 'error'", () => {
-  it('ends with the error, which has the text so far, and asks nobody else', async () => {
+  it('ends with an error that carries the text so far, and asks no other endpoint', async () => {
     const { main, spare, balancer } = await two(undefined);
     main.fault({ kind: 'cut', afterTokens: 6 });
     const seen = await read(await balancer.chat(STREAM));
@@ -93,7 +85,7 @@ describe("a stream that breaks off, with recovery 'error'", () => {
 
 describe("a stream that breaks off, with recovery 'restart'", () => {
   it.each(['cut', 'stall'] as const)(
-    'is begun anew elsewhere after a %s: told before the first chunk',
+    'starts over elsewhere after a %s, and the reader is notified before its first chunk',
     async (kind) => {
       const { main, spare, balancer } = await two('restart', { more: { timeouts: { stallMs: 150 } } });
       main.fault({ kind, afterTokens: 6 });
@@ -137,7 +129,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expect(Math.max(full - first, full - second)).toBeGreaterThan(0);
   });
 
-  it('ends with the error where nobody else is left, and does not ask the one that broke it off again', async () => {
+  it('ends with the error where no other endpoint is left: the one that broke it off is not asked again', async () => {
     const provider = await rig.provider({ reply: () => OLD });
     provider.fault({ kind: 'cut', afterTokens: 6, calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)], { stream: { recovery: 'restart' } });
@@ -148,7 +140,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expectIdle(balancer, provider);
   });
 
-  it('is begun anew as often as attempts are left, then ends with the text that is shown', async () => {
+  it('starts over as often as attempts are left, then ends with the text shown last', async () => {
     const providers = await Promise.all([1, 2, 3, 4].map(() => rig.provider({ reply: () => OLD })));
     for (const provider of providers) provider.fault({ kind: 'cut', afterTokens: 4 });
     const balancer = rig.balancer(
@@ -163,7 +155,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('tells nobody of a restart that shows nothing: the one asked fails before its first content', async () => {
+  it('does not announce a restart where the next endpoint fails before its first content', async () => {
     const { main, spare, balancer } = await two('restart', { more: { retry: { maxAttempts: 2 } } });
     main.fault({ kind: 'cut', afterTokens: 6 });
     spare.fault({ kind: 'err5xx' });
@@ -185,7 +177,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
   });
 
   it.each(['break', 'signal', 'abort'] as const)(
-    'is over when the reader leaves while another is asked: %s',
+    'ends when the reader leaves while another endpoint is asked: %s',
     async (how) => {
       const { main, spare, balancer } = await two('restart');
       main.fault({ kind: 'cut', afterTokens: 6 });
@@ -213,7 +205,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     },
   );
 
-  it('passes on what a listener throws, and leaves the one it had asked', async () => {
+  it('passes on what a restart listener throws, and closes the new upstream', async () => {
     const { main, spare, balancer } = await two('restart');
     main.fault({ kind: 'cut', afterTokens: 6 });
     const wrong = new Error('the page is gone');
@@ -228,7 +220,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     ]);
   });
 
-  it('is told by pipe() as an event of its own, before the new answer', async () => {
+  it('is announced by pipe() as a restart event before the new answer', async () => {
     const { main, balancer } = await two('restart');
     main.fault({ kind: 'cut', afterTokens: 6 });
     const text = await piped(balancer);
@@ -240,9 +232,23 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
   });
 });
 
+/** A spare that continues a last assistant message: after an echo of it, as llama-server does, or without, as vLLM. */
+function prefilling(answer: string, echo: boolean) {
+  return {
+    spareIs: { prefill: true },
+    spare: (body: unknown): string => {
+      const last = (body as Body).messages.at(-1);
+      return last?.role === 'assistant' && !echo ? answer.slice(last.content.length) : answer;
+    },
+  };
+}
+
 describe("a stream that breaks off, with recovery 'continue'", () => {
-  it.each([0, 12, 30])('is one answer when the other repeats %i characters', async (repeat) => {
-    const { main, spare, balancer } = await two('continue', { spare: goingOn(OLD, repeat) });
+  it.each([
+    ['echoes nothing', false],
+    ['echoes the whole text first', true],
+  ])('is one answer when the endpoint that continues it %s', async (_, echo) => {
+    const { main, spare, balancer } = await two('continue', prefilling(OLD, echo));
     main.fault({ kind: 'cut', afterTokens: 12 });
     const stream = await balancer.chat({
       ...STREAM,
@@ -253,8 +259,9 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(seen.error).toBeUndefined();
     expect(seen).toMatchObject({ text: OLD, log: ['text'], roles: 1, finishes: ['stop'], ids: { size: 1 } });
     const { messages, max_tokens } = spare.requests[0]?.body as Body & { max_tokens: number };
-    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'user']);
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
     expect(OLD.startsWith(messages[1]?.content ?? '-')).toBe(true);
+    expect(messages[1]).not.toHaveProperty('prefix');
     expect(max_tokens).toBeLessThan(495);
     expect(stream.route.attempts).toHaveLength(2);
     // Both prompts and both parts were paid for, and none in vain.
@@ -263,12 +270,28 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expectIdle(balancer, main, spare);
   });
 
-  it('goes on as often as it breaks off', async () => {
-    const providers = await Promise.all([0, 1, 2].map(() => rig.provider({ reply: goingOn(OLD, 9) })));
-    providers[0]?.fault({ kind: 'cut', afterTokens: 9 });
-    providers[1]?.fault({ kind: 'cut', afterTokens: 9 });
+  it('is one answer when the echo is 2,400 characters long', async () => {
+    const answer = OLD.repeat(30);
+    const main = await rig.provider({ reply: () => answer });
+    const { spare: reply } = prefilling(answer, true);
+    const spare = await rig.provider({ reply });
     const balancer = rig.balancer(
-      providers.map((provider, i) => endpointAt(provider, { name: `e${i}`, tier: i })),
+      [endpointAt(main), endpointAt(spare, { name: 'spare', tier: 1, prefill: true })],
+      { stream: { recovery: 'continue' } },
+    );
+    main.fault({ kind: 'cut', afterTokens: 500 });
+    const seen = await read(await balancer.chat(STREAM));
+    expect(seen).toMatchObject({ error: undefined, text: answer, log: ['text'], roles: 1 });
+    expect((spare.requests[0]?.body as Body).messages.at(-1)?.content.length).toBeGreaterThan(1_500);
+  });
+
+  it('continues as often as it breaks off', async () => {
+    const { spare: reply } = prefilling(OLD, true);
+    const providers = await Promise.all([0, 1, 2].map(() => rig.provider({ reply })));
+    providers[0]?.fault({ kind: 'cut', afterTokens: 9 });
+    providers[1]?.fault({ kind: 'cut', afterTokens: 16 });
+    const balancer = rig.balancer(
+      providers.map((provider, i) => endpointAt(provider, { name: `e${i}`, tier: i, prefill: true })),
       { stream: { recovery: 'continue' } },
     );
     const seen = await read(await balancer.chat(STREAM));
@@ -276,8 +299,47 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(providers.map(({ requests }) => requests.length)).toEqual([1, 1, 1]);
   });
 
-  it('is begun anew where the endpoint refuses to go on', async () => {
+  it.each(['mistral', 'deepseek'])('marks the text so far with prefix: true for %s', async (provider) => {
+    const { spareIs, spare: reply } = prefilling(OLD, false);
+    const { main, spare, balancer } = await two('continue', {
+      spare: reply,
+      spareIs: { ...spareIs, provider },
+    });
+    main.fault({ kind: 'cut', afterTokens: 12 });
+    expect(await read(await balancer.chat(STREAM))).toMatchObject({ error: undefined, text: OLD });
+    const { messages } = spare.requests[0]?.body as Body;
+    expect(messages.at(-1)).toMatchObject({ role: 'assistant', prefix: true });
+  });
+
+  it('is continued by an endpoint with prefill although another one comes first', async () => {
+    const [main, plain, continuing] = await Promise.all([
+      rig.provider({ reply: () => OLD }),
+      rig.provider({ reply: () => NEW }),
+      rig.provider({ reply: prefilling(OLD, false).spare }),
+    ]);
+    main.fault({ kind: 'cut', afterTokens: 12 });
+    const balancer = rig.balancer(
+      [
+        endpointAt(main),
+        endpointAt(plain, { name: 'plain', tier: 1 }),
+        endpointAt(continuing, { name: 'continuing', tier: 2, prefill: true }),
+      ],
+      { stream: { recovery: 'continue' } },
+    );
+    expect(await read(await balancer.chat(STREAM))).toMatchObject({ error: undefined, text: OLD });
+    expect([plain, continuing].map(({ requests }) => requests.length)).toEqual([0, 1]);
+  });
+
+  it('starts over where no endpoint has prefill', async () => {
     const { main, spare, balancer } = await two('continue');
+    main.fault({ kind: 'cut', afterTokens: 12 });
+    const seen = await read(await balancer.chat(STREAM));
+    expect(seen).toMatchObject({ error: undefined, text: NEW, log: ['text', 'restart after text', 'text'] });
+    expect(spare.requests.map(({ body }) => (body as Body).messages)).toEqual([HELLO.messages]);
+  });
+
+  it('starts over where the endpoint refuses to continue', async () => {
+    const { main, spare, balancer } = await two('continue', { spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 12 });
     spare.fault({ kind: 'error', status: 400, message: 'the last message must be of the user', calls: 1 });
     const seen = await read(await balancer.chat(STREAM));
@@ -285,9 +347,9 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect((spare.requests.at(-1)?.body as Body).messages).toEqual(HELLO.messages);
   });
 
-  it('is begun anew where the endpoint begins anew by itself', async () => {
+  it('is a restart where the endpoint answers from the beginning instead', async () => {
     const other = `${OLD.slice(0, 30)}yesterday.`;
-    const { main, balancer } = await two('continue', { spare: () => other });
+    const { main, balancer } = await two('continue', { spare: () => other, spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 20 });
     const stream = await balancer.chat(STREAM);
     const seen = await read(stream);
@@ -305,17 +367,18 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
       { tools: [{ type: 'function', function: { name: 'find', parameters: {} } }], tool_choice: 'none' },
     ],
     ['JSON', { response_format: { type: 'json_object' } }],
-    ['a beginning of its own', { messages: [...HELLO.messages, { role: 'assistant', content: 'Your' }] }],
-  ])('is begun anew where the call has %s', async (_, more) => {
-    const { main, spare, balancer } = await two('continue');
+    ['a prefill of its own', { messages: [...HELLO.messages, { role: 'assistant', content: 'Your' }] }],
+  ])('starts over where the call has %s', async (_, more) => {
+    const { main, spare, balancer } = await two('continue', { spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 12 });
-    const seen = await read(await balancer.chat({ ...STREAM, ...more }));
+    const body = { ...STREAM, ...more };
+    const seen = await read(await balancer.chat(body));
     expect(seen.error).toBeUndefined();
     expect(seen.log).toEqual(['text', 'restart after text', 'text']);
-    expect((spare.requests[0]?.body as Body).messages.at(-1)?.content).not.toContain('Go on');
+    expect((spare.requests[0]?.body as Body).messages).toEqual(body.messages);
   });
 
-  it('is the error where nobody is left', async () => {
+  it('ends with the error where no endpoint is left', async () => {
     const { main, spare, balancer } = await two('continue');
     main.fault({ kind: 'cut', afterTokens: 12 });
     spare.fault({ kind: 'unauthorized' });
@@ -336,7 +399,7 @@ async function piped(balancer: Balancer): Promise<string> {
   }
 }
 
-it('says broken and nothing else to a piped reader without a spare', async () => {
+it('a broken stream without another endpoint ends a piped response with the error event alone', async () => {
   const provider = await rig.provider({ reply: () => OLD });
   provider.fault({ kind: 'cut', afterTokens: 6 });
   const text = await piped(rig.balancer([endpointAt(provider)], { stream: { recovery: 'continue' } }));

@@ -15,6 +15,8 @@ interface Defaults {
     readonly maxConcurrent: number;
     readonly burstSeconds: number;
     readonly tokensCharged: 'auto';
+    readonly streamUsage: boolean;
+    readonly prefill: boolean;
   };
   readonly timeouts: Timeouts;
   readonly retry: RetryOptions;
@@ -39,6 +41,8 @@ export const DEFAULTS: Defaults = deepFreeze({
     maxConcurrent: Infinity,
     burstSeconds: 10,
     tokensCharged: 'auto',
+    streamUsage: true,
+    prefill: false,
   },
   timeouts: {
     totalMs: 60_000,
@@ -46,6 +50,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     connectMs: 5_000,
     firstTokenMs: 30_000,
     stallMs: 15_000,
+    readerStallMs: 60_000,
   },
   retry: { maxAttempts: 5, budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 250, maxDelayMs: 8_000 },
   breaker: {

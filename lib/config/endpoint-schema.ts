@@ -42,6 +42,7 @@ export const timeouts = options({
   connectMs: duration.optional(),
   firstTokenMs: duration.optional(),
   stallMs: duration.optional(),
+  readerStallMs: duration.optional(),
 });
 
 export const tokensPerMinute = z.union([positive, options({ input: positive, output: positive })], {
@@ -94,6 +95,8 @@ export const endpointSchema = options({
   quality: share.optional(),
   strengths: strengths.optional(),
   tags: names.optional(),
+  streamUsage: z.boolean({ error: 'true or false' }).optional(),
+  prefill: z.boolean({ error: 'true or false' }).optional(),
   headers: headers.optional(),
   timeouts: timeouts.optional(),
 });

@@ -31,6 +31,8 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     quality: endpoint.quality ?? profile.quality,
     strengths: Object.freeze(endpoint.strengths ?? [...profile.strengths]),
     tags: new Set(endpoint.tags),
+    streamUsage: endpoint.streamUsage ?? DEFAULTS.endpoint.streamUsage,
+    prefill: endpoint.prefill ?? DEFAULTS.endpoint.prefill,
     headers: Object.freeze(endpoint.headers ?? {}),
     timeouts: Object.freeze(
       withDefaults(withDefaults(DEFAULTS.timeouts, config.timeouts), endpoint.timeouts),

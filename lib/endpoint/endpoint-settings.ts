@@ -25,6 +25,10 @@ export interface EndpointSettings {
   readonly quality: number;
   readonly strengths: readonly string[];
   readonly tags: ReadonlySet<string>;
+  /** Whether streams ask for `stream_options.include_usage`. */
+  readonly streamUsage: boolean;
+  /** Whether a last assistant message is continued. */
+  readonly prefill: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: Timeouts;
   /** The catalogue's profile of the model, with the app's overrides. */

@@ -272,9 +272,10 @@ export class Endpoint {
     return exchangeStream(this.#parts, call, options);
   }
 
-  /** The request for an answer that goes on from a text, where its dialect can. */
+  /** The request that continues an answer from its text so far; undefined where the endpoint can't continue it. */
   continuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
-    return this.#parts.dialect.continuation?.(body, textSoFar);
+    const { settings, dialect } = this.#parts;
+    return settings.prefill ? dialect.continuation?.(body, textSoFar, settings.provider) : undefined;
   }
 
   /** @internal The lease says how its attempt ended. */

@@ -43,6 +43,8 @@ export interface CallState {
   readonly failedAt: Map<string, EndpointFailure>;
   /** Of those, the ones whose stream broke off after its first content: never asked again. */
   readonly brokenStreams: Set<string>;
+  /** Only these endpoints, where it is set: those that can continue a text. */
+  readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
   /** Only endpoints with a window larger than this one. */
   windowAbove: number;
   /** Only these models, after a refusal by content policy. */
@@ -60,6 +62,7 @@ export function newCallState(call: Call): CallState {
     recorder: new RouteRecorder(call),
     failedAt: new Map(),
     brokenStreams: new Set(),
+    accepts: undefined,
     windowAbove: 0,
     models: undefined,
     hasBackedOff: false,
@@ -72,15 +75,16 @@ export function newCallState(call: Call): CallState {
 /** The call's plan, worked out anew after a reload or when what it may use has changed. */
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
-  const { windowAbove } = state;
+  const { windowAbove, accepts } = state;
   const plan = routes.planner.plan(state.call, state.models);
-  const stages =
-    windowAbove === 0
-      ? plan.stages
-      : plan.stages.map((stage) =>
-          stage.filter(({ endpoint }) => endpoint.settings.contextWindow > windowAbove),
-        );
   state.generation = routes.generation;
-  state.plan = windowAbove === 0 ? plan : { ...plan, stages };
+  state.plan = plan;
+  if (windowAbove === 0 && !accepts) return plan;
+  const stages = plan.stages.map((stage) =>
+    stage.filter(
+      ({ endpoint }) => endpoint.settings.contextWindow > windowAbove && (accepts?.(endpoint) ?? true),
+    ),
+  );
+  state.plan = { ...plan, stages };
   return state.plan;
 }

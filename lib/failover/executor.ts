@@ -100,6 +100,11 @@ export class Executor {
     return this.#stream(state, ask);
   }
 
+  /** Whether an endpoint that has not failed this call could start it now. */
+  canStartNow(state: CallState): boolean {
+    return this.#acquirer.canStartNow(state);
+  }
+
   #begin<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
     this.#parts.retryBudget.onCall();
     this.#parts.hedge.onCall();

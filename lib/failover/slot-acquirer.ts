@@ -130,6 +130,14 @@ export class SlotAcquirer {
     }
   };
 
+  /** Whether an endpoint that has not failed this call could start it now. Reserves nothing. */
+  canStartNow(state: CallState): boolean {
+    const routes = this.#parts.routes();
+    const excluded = ({ name }: Endpoint): boolean => state.failedAt.has(name);
+    const options = { now: performance.now(), peek: true, excluded };
+    return routes.router.pick(currentPlan(state, routes), options).kind === 'picked';
+  }
+
   /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
   soonestMs(state: CallState): number | undefined {
     const routes = this.#parts.routes();

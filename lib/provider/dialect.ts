@@ -45,10 +45,10 @@ export interface Dialect {
   readonly operations: readonly Operation[];
   request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**
-   * The request for an answer that goes on from a text that broke off. Absent, or undefined, where this provider or
-   * this request is not for that: more than one choice, tools, JSON.
+   * The request that continues an answer from its text so far, for endpoints with `prefill: true`. Absent where the
+   * wire has no prefill; undefined where this request can't be continued: several choices, tools, JSON.
    */
-  continuation?(body: ChatBody, textSoFar: string): ChatBody | undefined;
+  continuation?(body: ChatBody, textSoFar: string, provider: string): ChatBody | undefined;
   /** Reads a 2xx answer. Throws where the body is not an answer; the thrown message is not shown to callers. */
   answer(http: HttpAnswer): ChatCompletion | EmbeddingResponse;
   /** Only for wires that are not OpenAI's: turns the provider's events into OpenAI's chunks. */

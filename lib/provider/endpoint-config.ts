@@ -12,6 +12,11 @@ export interface Timeouts {
   readonly firstTokenMs: number;
   /** Between two events of a stream. Default 15,000. */
   readonly stallMs: number;
+  /**
+   * A client that accepts no data for this long ends its stream and frees the slot. Also applies to a stream that nobody
+   * starts to read. Default 60,000.
+   */
+  readonly readerStallMs: number;
 }
 
 /** One place a call can go: provider, base URL, key and model, with its limits, price and weight. */
@@ -60,6 +65,16 @@ export interface EndpointConfig {
   quality?: number;
   strengths?: string[];
   tags?: string[];
+  /**
+   * Whether streams ask for `stream_options.include_usage`. A server that answers 400 or 422 to it is asked once more
+   * without it, and is not asked for it again. Default true.
+   */
+  streamUsage?: boolean;
+  /**
+   * Whether the endpoint continues a last assistant message instead of answering it: llama-server, vLLM, and the
+   * `prefix` of Mistral and DeepSeek. Only such endpoints serve `stream.recovery: 'continue'`. Default false.
+   */
+  prefill?: boolean;
   /** Sent with every attempt. */
   headers?: Record<string, string>;
   timeouts?: Partial<Timeouts>;

@@ -1,27 +1,24 @@
 import type { ChatBody } from '../call/body';
 
-const CONTINUE_PROMPT =
-  'The connection broke while you were writing the answer above. Go on exactly where it ends, with the very next ' +
-  'character. Repeat nothing of it, do not begin anew, and do not mention the interruption.';
+/** Providers that continue a last assistant message only where it says `prefix: true`. */
+const NEEDS_PREFIX_FLAG = new Set(['mistral', 'deepseek']);
 
 /**
- * Asks by an instruction: not every provider of OpenAI's wire goes on from an assistant's message. Undefined where the
- * two halves would not be sure to fit: tools, JSON, sound, several choices, or an answer that had a beginning already.
+ * The text so far as the last assistant message, which an endpoint with prefill continues. Undefined where the two
+ * halves could not be joined reliably: tools, JSON, audio, several choices, or an answer that was itself prefilled.
  */
-export function openaiContinuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
+export function openaiContinuation(
+  body: ChatBody,
+  textSoFar: string,
+  provider: string,
+): ChatBody | undefined {
   const { messages, n, tools, response_format, functions, modalities } = body as ChatBody &
     Record<string, unknown>;
   if ((n ?? 1) !== 1 || isUsed(tools) || isUsed(functions) || isUsed(modalities)) return undefined;
   if (response_format && (response_format as { type?: unknown }).type !== 'text') return undefined;
   if (messages.at(-1)?.role === 'assistant') return undefined;
-  return {
-    ...body,
-    messages: [
-      ...messages,
-      { role: 'assistant', content: textSoFar },
-      { role: 'user', content: CONTINUE_PROMPT },
-    ],
-  };
+  const prefix = NEEDS_PREFIX_FLAG.has(provider) ? { prefix: true } : {};
+  return { ...body, messages: [...messages, { role: 'assistant', content: textSoFar, ...prefix }] };
 }
 
 function isUsed(list: unknown): boolean {

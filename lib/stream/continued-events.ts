@@ -1,74 +1,74 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { readFacts } from './chunk-facts';
-import { OverlapDetector, type OverlapResult } from './overlap-detector';
+import { type EchoResult, PrefixEcho } from './prefix-echo';
 import { addUsage } from './usage-meter';
 
 export interface ContinuedEventsOptions {
-  /** The text that the reader has. */
+  /** The text that the reader has, which the upstream was asked to continue. */
   readonly text: string;
-  /** What the reader's answer is called in its chunks. */
+  /** The id, time and model of the reader's answer. */
   readonly identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
-  /** What the answer had used until it broke off. */
+  /** What the earlier parts of the answer have used. */
   readonly priorUsage: Usage;
-  /** The upstream does not go on, it begins anew: what follows comes as it is. May throw. */
+  /** Called where the upstream answers from the beginning instead: its events follow unchanged. May throw. */
   onRestart(): void;
 }
 
 /**
- * The events of an answer that goes on from a text, so that the reader sees one answer: without what it repeats of the
- * text and without a second role, under the ids of the first. Its first events are held until it is sure what they
- * repeat; a slow reader still stops the upstream.
+ * The events of a continuation, rewritten so that the reader sees one answer: without an echo of the text and without a
+ * second role, under the first answer's id. The first events are held back until it is known whether they are an echo.
  */
 export async function* continuedEvents(
   events: AsyncIterable<ChatEvent>,
   options: ContinuedEventsOptions,
 ): AsyncGenerator<ChatEvent, void, undefined> {
-  const overlap = new OverlapDetector(options.text);
+  const echo = new PrefixEcho(options.text);
   let buffered: ChatEvent[] = [];
-  let result: OverlapResult | undefined;
+  let result: EchoResult | undefined;
   for await (const event of events) {
     if (result) {
-      const next = result.kind === 'anew' ? event : rewriteEvent(event, event.text, options);
+      const next = result.kind === 'restarted' ? event : rewriteEvent(event, event.text, options);
       if (next) yield next;
       continue;
     }
     buffered.push(event);
-    if (event.text !== '') result = overlap.add(event.text);
-    if (event.hasFinishReason) result ??= overlap.end();
+    if (event.text !== '') result = echo.add(event.text);
+    if (event.hasFinishReason) result ??= echo.end();
     if (!result) continue;
-    if (result.kind === 'anew') options.onRestart();
+    if (result.kind === 'restarted') options.onRestart();
     yield* flushBuffered(buffered, result, options);
     buffered = [];
   }
+  if (!result) yield* flushBuffered(buffered, echo.end(), options);
 }
 
 function* flushBuffered(
   buffered: readonly ChatEvent[],
-  result: OverlapResult,
+  result: EchoResult,
   options: ContinuedEventsOptions,
 ): Generator<ChatEvent, void, undefined> {
-  if (result.kind === 'anew') {
+  if (result.kind === 'restarted') {
     yield* buffered;
     return;
   }
-  let { repeated } = result;
+  let { echoed } = result;
   for (const event of buffered) {
     const { text } = event;
-    const next = rewriteEvent(event, text.slice(repeated), options);
-    repeated = Math.max(0, repeated - text.length);
+    const next = rewriteEvent(event, text.slice(echoed), options);
+    echoed = Math.max(0, echoed - text.length);
     if (next) yield next;
   }
 }
 
-/** Undefined where nothing is left of the event. */
+/** The event with this text; undefined where nothing is left of it. */
 function rewriteEvent(
-  { chunk, isHidden: isHidden, usage }: ChatEvent,
+  { chunk, isHidden, usage }: ChatEvent,
   text: string,
-  { identity: identity, priorUsage: priorUsage }: ContinuedEventsOptions,
+  { identity, priorUsage }: ContinuedEventsOptions,
 ): ChatEvent | undefined {
   const choices = chunk.choices.map((choice) => {
-    // Providers send choices without a delta, types or not.
+    // Some providers send choices without a delta.
     const { role: _role, ...delta } = (choice as Partial<typeof choice>).delta ?? {};
     return typeof delta.content === 'string'
       ? { ...choice, delta: { ...delta, content: text } }

@@ -9,11 +9,11 @@ const FIRST = event({
 const LAST = event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
 
 /** A balancer over streams that show their first content and then wait. */
-function start() {
+function start(timeouts: { readerStallMs?: number } = {}) {
   const bodies: Readable[] = [];
   const balancer = createBalancer({
     endpoints: [{ name: 'a', model: 'm', baseURL: 'http://a.test', maxConcurrent: 1 }],
-    timeouts: { stallMs: 600_000 },
+    timeouts: { stallMs: 600_000, ...timeouts },
     http: {
       axios: axios.create({
         adapter: (config) => {
@@ -30,7 +30,7 @@ function start() {
   return { balancer, bodies, inFlight: () => balancer.stats().endpoints[0]!.inFlight };
 }
 
-describe('a stream', () => {
+describe('readerStallMs: a stream', () => {
   beforeEach(() => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
   });
@@ -39,7 +39,7 @@ describe('a stream', () => {
     jest.useRealTimers();
   });
 
-  it('that nobody begins to read gives its place back after a minute, and says so', async () => {
+  it('that nobody starts to read ends after 60 s and frees its slot', async () => {
     const { balancer, bodies, inFlight } = start();
     const stream = await balancer.chat({ ...BODY, stream: true });
     await jest.advanceTimersByTimeAsync(59_000);
@@ -54,19 +54,40 @@ describe('a stream', () => {
     );
     expect(await late).toMatchObject({
       code: 'ERR_AI_ABORTED',
-      message: expect.stringContaining('nobody') as string,
+      message: expect.stringContaining('readerStallMs') as string,
     });
     await balancer.close({ graceMs: 0 });
   });
 
-  it('that is read slowly is left to its reader', async () => {
+  it('whose reader stops between two events ends and frees its slot', async () => {
+    const { balancer, bodies, inFlight } = start({ readerStallMs: 5_000 });
+    const stream = await balancer.chat({ ...BODY, stream: true });
+    const reader = stream[Symbol.asyncIterator]();
+    await reader.next();
+    bodies[0]!.push(FIRST);
+    await reader.next();
+    await jest.advanceTimersByTimeAsync(4_900);
+    expect(inFlight()).toBe(1);
+    await jest.advanceTimersByTimeAsync(200);
+    expect(inFlight()).toBe(0);
+    expect(bodies[0]!.destroyed).toBe(true);
+    expect(await rejection(reader.next())).toMatchObject({ code: 'ERR_AI_ABORTED' });
+    await balancer.close({ graceMs: 0 });
+  });
+
+  it('is left to a reader that reads slowly but within the limit, however long the upstream takes', async () => {
     const { balancer, bodies, inFlight } = start();
     const stream = await balancer.chat({ ...BODY, stream: true });
     const reader = stream[Symbol.asyncIterator]();
     const read = async () => ((await reader.next()) as IteratorResult<ChatCompletionChunk, undefined>).value;
     expect((await read())?.choices[0]?.delta.content).toBe('One');
+    await jest.advanceTimersByTimeAsync(50_000);
+    const second = read();
     await jest.advanceTimersByTimeAsync(300_000);
     expect(inFlight()).toBe(1);
+    bodies[0]!.push(FIRST);
+    expect((await second)?.choices[0]?.delta.content).toBe('One');
+    await jest.advanceTimersByTimeAsync(50_000);
     bodies[0]!.push(LAST);
     bodies[0]!.push('data: [DONE]\n\n');
     bodies[0]!.push(null);

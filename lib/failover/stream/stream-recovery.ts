@@ -1,0 +1,123 @@
+import type { ChatBody } from '../../call/body';
+import type { Call } from '../../call/call';
+import type { CallSignal } from '../../call/call-signal';
+import { AiBalancerError } from '../../errors';
+import type { UpstreamFailure } from '../../http/exchange';
+import type { StreamOptions } from '../../stream/options';
+import type { UsageMeter } from '../../stream/usage-meter';
+import type { CallState } from '../call-state';
+import type { Executor, StreamResult } from '../executor';
+
+/** A shorter text is cheap to generate again, and too short to tell an echo of it from a continuation. */
+const MIN_CONTINUED_TEXT = 24;
+/** Estimate: characters per token. */
+const CHARACTERS_PER_TOKEN = 4;
+/** Refusals of the request to continue: they say nothing of how the endpoint would answer the call itself. */
+const REFUSALS = new Set(['bad_request', 'context_window', 'content_policy']);
+
+/** A stream that broke off after its first content. */
+export interface BrokenStream {
+  readonly result: StreamResult;
+  readonly failure: UpstreamFailure;
+  /** What the reader has of the answer. */
+  readonly shown: UsageMeter;
+  /** Output tokens of the answer so far. */
+  readonly outputTokens: number;
+  /** Aborts when the reader or the caller leaves. */
+  readonly signal: CallSignal;
+}
+
+/**
+ * Finds another endpoint for a stream that broke off, within the attempts, the retry budget and the deadline of its
+ * call. The endpoint that broke it is not asked again.
+ */
+export class StreamRecovery {
+  readonly #executor: Executor;
+  readonly #call: Call;
+  readonly #mayContinue: boolean;
+  /** Whether the answer may start over: the option allows it and the reader can be notified. */
+  readonly mayRestart: boolean;
+
+  constructor(executor: Executor, call: Call, recovery: StreamOptions['recovery'], canNotifyReader: boolean) {
+    this.#executor = executor;
+    this.#call = call;
+    this.#mayContinue = recovery === 'continue';
+    this.mayRestart = recovery !== 'error' && canNotifyReader;
+  }
+
+  get isOff(): boolean {
+    return !this.#mayContinue && !this.mayRestart;
+  }
+
+  /** Resolves at the first content of the stream that replaces the broken one. Rejects where there is none. */
+  async recover(broken: BrokenStream): Promise<StreamResult> {
+    const { state, slot } = broken.result;
+    const { name, settings } = slot.endpoint;
+    state.failedAt.set(name, { provider: settings.provider, detail: broken.failure.detail });
+    state.brokenStreams.add(name);
+    // Without a deadline the search may take as long as a new call's.
+    const call = { ...this.#call, startedAt: performance.now(), signal: broken.signal };
+    const continued = await this.#continueElsewhere(broken, call);
+    if (continued) return continued;
+    if (!this.mayRestart) throw broken.failure;
+    const restarted: CallState = { ...state, call, plan: undefined, accepts: undefined };
+    return this.#executor.streamAgain(restarted, breakOf(broken), () => ({ call, continued: false }));
+  }
+
+  /** Undefined where no endpoint can continue the answer, and it should start over. */
+  async #continueElsewhere(broken: BrokenStream, call: Call): Promise<StreamResult | undefined> {
+    const { shown, result, outputTokens } = broken;
+    if (!this.#mayContinue || !shown.isTextOnly) return undefined;
+    const { text } = shown;
+    if (text.length < (this.mayRestart ? MIN_CONTINUED_TEXT : 1)) return undefined;
+    const body = call.body as ChatBody;
+    const longer = {
+      ...call,
+      promptTokens: call.promptTokens + Math.ceil(text.length / CHARACTERS_PER_TOKEN),
+    };
+    const state: CallState = {
+      ...result.state,
+      call: longer,
+      plan: undefined,
+      failedAt: new Map(result.state.failedAt),
+      accepts: (endpoint) => endpoint.continuation(body, text) !== undefined,
+    };
+    if (this.mayRestart && !this.#executor.canStartNow(state)) return undefined;
+    try {
+      return await this.#executor.streamAgain(state, breakOf(broken), (endpoint) => {
+        const continuation = endpoint.continuation(body, text) ?? body;
+        return { call: { ...longer, body: shortened(continuation, outputTokens) }, continued: true };
+      });
+    } catch (error) {
+      if (!this.mayRestart || hasEnded(error)) throw error;
+      for (const [name, failure] of state.failedAt) {
+        if (!REFUSALS.has(failure.detail.class)) result.state.failedAt.set(name, failure);
+      }
+      return undefined;
+    }
+  }
+}
+
+function breakOf({ result, failure }: BrokenStream) {
+  return { endpoint: result.slot.endpoint, detail: failure.detail };
+}
+
+/** The output so far counts against the caller's limit. */
+function shortened(body: ChatBody, outputTokens: number): ChatBody {
+  const left = (limit: number): number => Math.max(1, limit - outputTokens);
+  const { max_tokens, max_completion_tokens } = body;
+  return {
+    ...body,
+    ...(typeof max_tokens === 'number' ? { max_tokens: left(max_tokens) } : {}),
+    ...(typeof max_completion_tokens === 'number'
+      ? { max_completion_tokens: left(max_completion_tokens) }
+      : {}),
+  };
+}
+
+/** Whether the call itself is over. */
+function hasEnded(error: unknown): boolean {
+  return (
+    !AiBalancerError.isInstance(error) || error.code === 'ERR_AI_ABORTED' || error.code === 'ERR_AI_DEADLINE'
+  );
+}

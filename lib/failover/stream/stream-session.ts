@@ -1,0 +1,250 @@
+import type { ChatCompletionChunk, Usage } from '../../call/answer';
+import type { Call } from '../../call/call';
+import { LinkedAbort } from '../../call/linked-abort';
+import { AiBalancerError } from '../../errors';
+import { UpstreamFailure } from '../../http/exchange';
+import type { ChatEvent } from '../../stream/chat-event';
+import { continuedEvents } from '../../stream/continued-events';
+import { addUsage, type UsageMeter } from '../../stream/usage-meter';
+import { abortedError } from '../backoff';
+import { deadlineError, streamBrokenError } from '../call-errors';
+import type { StreamResult } from '../executor';
+import { ReaderTimeout } from './reader-timeout';
+import type { StreamRecovery } from './stream-recovery';
+
+export interface StreamSessionParts {
+  newMeter(call: Call): UsageMeter;
+  readonly recovery: StreamRecovery;
+  /** The next event starts the answer over. */
+  onRestart(): void;
+  /** The stream has ended; called exactly once. */
+  onEnd(error: AiBalancerError | undefined): void;
+}
+
+/** The whole answer of one endpoint, or what one adds to the answer of another. */
+interface AnswerPart {
+  readonly result: StreamResult;
+  readonly events: AsyncIterable<ChatEvent>;
+  /** What this endpoint has used. */
+  readonly meter: UsageMeter;
+  /** What the reader has of the answer: the meter itself where the answer has one part. */
+  readonly shown: UsageMeter;
+  /** What earlier parts of the same answer have used, and the identity of its chunks. */
+  readonly prior: { readonly usage: Usage; readonly identity: AnswerIdentity } | undefined;
+}
+
+type AnswerIdentity = Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
+
+type SessionState =
+  /** The slot of the current part is open. */
+  | { readonly kind: 'reading' }
+  /** The slot is settled; another endpoint is sought. */
+  | { readonly kind: 'recovering'; readonly abort: LinkedAbort }
+  | { readonly kind: 'ended'; readonly error: AiBalancerError | undefined };
+
+/**
+ * A stream from its first content to its end: settles its slots, and ends whole or with an error, never as if a cut
+ * answer were complete. Where an endpoint breaks it off, recovery may find another.
+ */
+export class StreamSession {
+  readonly #call: Call;
+  readonly #parts: StreamSessionParts;
+  readonly #readerTimeout: ReaderTimeout;
+  readonly #onAbort = (): void => this.abort();
+  #part: AnswerPart;
+  #state: SessionState = { kind: 'reading' };
+
+  constructor(call: Call, result: StreamResult, parts: StreamSessionParts) {
+    this.#call = call;
+    this.#parts = parts;
+    const meter = parts.newMeter(call);
+    for (const event of result.sent.first) meter.add(event);
+    this.#part = { result, meter, shown: meter, events: result.sent.rest, prior: undefined };
+    const { readerStallMs } = result.slot.endpoint.settings.timeouts;
+    this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => this.abort(error));
+    // A consumer that is not reading when the caller leaves would not notice.
+    call.signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (call.signal.aborted) this.abort();
+  }
+
+  /** Somebody has started to read. */
+  readingStarted(): void {
+    if (this.#state.kind !== 'ended') this.#readerTimeout.start();
+  }
+
+  /** The events that follow the first ones. */
+  async *events(): AsyncGenerator<ChatEvent, void, undefined> {
+    try {
+      for (;;) {
+        let failure: UpstreamFailure;
+        try {
+          this.#readerTimeout.pause();
+          for await (const event of this.#part.events) {
+            this.#part.shown.add(event);
+            this.#readerTimeout.start();
+            yield event;
+            this.#readerTimeout.pause();
+          }
+          if (this.#state.kind === 'ended') throw this.#abortError();
+          this.#finish();
+          return;
+        } catch (error) {
+          failure = this.#settleFailure(error);
+        }
+        await this.#recover(failure);
+      }
+    } finally {
+      this.abort();
+    }
+  }
+
+  /** Stops the upstream. What it has produced is settled. */
+  abort(reason?: AiBalancerError): void {
+    if (this.#state.kind === 'ended') return;
+    const { meter, result } = this.#part;
+    // Without effect where the slot is settled already.
+    result.slot.abort(true, meter.usage().completion_tokens);
+    this.#end(reason ?? abortedError(this.#call.signal));
+    result.sent.abort();
+  }
+
+  #finish(): void {
+    const { result, meter } = this.#part;
+    result.slot.succeed(meter.usage());
+    this.#end(undefined);
+  }
+
+  /** Settles the slot of a part that failed. Throws where the reader or the caller ended it, not the upstream. */
+  #settleFailure(error: unknown): UpstreamFailure {
+    if (this.#state.kind === 'ended' || this.#call.signal.aborted) {
+      this.abort();
+      throw AiBalancerError.isInstance(error) ? error : this.#abortError();
+    }
+    // A restart listener of the app threw.
+    if (!(error instanceof UpstreamFailure)) throw error;
+    const { result, meter } = this.#part;
+    const output = meter.usage().completion_tokens;
+    if (error instanceof UnannouncedRestart) result.slot.abort(true, output);
+    else result.slot.fail(error, output);
+    result.recorder.recordStreamBreak(error.detail);
+    return error;
+  }
+
+  /** Resolves when another endpoint has taken over. */
+  async #recover(failure: UpstreamFailure): Promise<void> {
+    const { result, shown } = this.#part;
+    if (failure.detail.class === 'timeout' && performance.now() >= this.#call.deadlineAt) {
+      throw this.#end(deadlineError(result.recorder));
+    }
+    const { recovery } = this.#parts;
+    if (recovery.isOff || failure instanceof UnannouncedRestart) throw this.#brokenError(failure);
+    const signal = new LinkedAbort(this.#call.signal);
+    this.#state = { kind: 'recovering', abort: signal };
+    let next: StreamResult;
+    try {
+      const outputTokens = this.#usage().completion_tokens;
+      next = await recovery.recover({ result, failure, shown, outputTokens, signal });
+    } catch {
+      if (this.#hasEnded()) throw this.#abortError();
+      throw this.#brokenError(failure);
+    } finally {
+      signal.release();
+    }
+    if (this.#hasEnded()) {
+      next.slot.abort(true);
+      next.sent.abort();
+      throw this.#abortError();
+    }
+    this.#state = { kind: 'reading' };
+    if (next.continued) this.#continueWith(next);
+    else this.#restartWith(next);
+  }
+
+  #restartWith(result: StreamResult): void {
+    const used = this.#usage();
+    const meter = this.#parts.newMeter(result.state.call);
+    this.#part = { result, meter, shown: meter, events: eventsOf(result), prior: undefined };
+    this.#notifyRestart(used);
+  }
+
+  #continueWith(result: StreamResult): void {
+    const { shown, prior } = this.#part;
+    const usage = this.#usage();
+    const identity = prior?.identity ?? identityOf(this.#part.result);
+    const meter = this.#parts.newMeter(result.state.call);
+    const events = continuedEvents(metered(result, meter), {
+      text: shown.text,
+      identity,
+      priorUsage: usage,
+      onRestart: () => {
+        if (!this.#parts.recovery.mayRestart) throw new UnannouncedRestart();
+        this.#part = { ...this.#part, shown: this.#parts.newMeter(this.#call), prior: undefined };
+        this.#notifyRestart(usage);
+      },
+    });
+    this.#part = { result, meter, shown, events, prior: { usage, identity } };
+  }
+
+  /** What the reader has is void. */
+  #notifyRestart({ total_tokens }: Usage): void {
+    this.#part.result.recorder.addWastedTokens(total_tokens);
+    this.#parts.onRestart();
+  }
+
+  /** What the answer has used, all its parts together. */
+  #usage(): Usage {
+    const { meter, prior } = this.#part;
+    return prior ? addUsage(prior.usage, meter.usage()) : meter.usage();
+  }
+
+  #brokenError({ detail }: UpstreamFailure): AiBalancerError {
+    const { result, shown } = this.#part;
+    return this.#end(streamBrokenError(detail, result.recorder, shown.text));
+  }
+
+  #hasEnded(): boolean {
+    return this.#state.kind === 'ended';
+  }
+
+  #abortError(): AiBalancerError {
+    const error = this.#state.kind === 'ended' ? this.#state.error : undefined;
+    return error ?? abortedError(this.#call.signal);
+  }
+
+  #end<E extends AiBalancerError | undefined>(error: E): E {
+    const state = this.#state;
+    if (state.kind === 'ended') return error;
+    this.#part.result.recorder.recordEnd(this.#usage());
+    this.#state = { kind: 'ended', error };
+    this.#readerTimeout.stop();
+    this.#call.signal.removeEventListener('abort', this.#onAbort);
+    if (state.kind === 'recovering') state.abort.abort();
+    this.#parts.onEnd(error);
+    return error;
+  }
+}
+
+/** Asked to continue, the endpoint started over, and the reader can't be notified: not the endpoint's fault. */
+class UnannouncedRestart extends UpstreamFailure {
+  constructor() {
+    super({ class: 'bad_answer', message: 'it started the answer over instead of continuing it' }, true);
+  }
+}
+
+async function* eventsOf({ sent }: StreamResult): AsyncGenerator<ChatEvent, void, undefined> {
+  yield* sent.first;
+  yield* sent.rest;
+}
+
+async function* metered(result: StreamResult, meter: UsageMeter): AsyncGenerator<ChatEvent, void, undefined> {
+  for await (const event of eventsOf(result)) {
+    meter.add(event);
+    yield event;
+  }
+}
+
+/** Of the last event: Azure's first chunk, with the content filter's results, has no id. */
+function identityOf({ sent }: StreamResult): AnswerIdentity {
+  const { id, created, model } = (sent.first.at(-1) as ChatEvent).chunk;
+  return { id, created, model };
+}
