@@ -27,13 +27,16 @@ export type { EndpointState } from './endpoint/endpoint';
 export {
   AiBalancerError,
   type AiBalancerErrorCode,
+  type AiBalancerErrorOptions,
   type AttemptSummary,
   type OpenAIErrorBody,
   type RouteSummary,
 } from './errors';
 export type { HedgeOptions, RetryOptions } from './failover/options';
 export type { FailureClass } from './failure/classes';
+export { classifyAnswer } from './failure/classify-answer';
 export type { FailureDetail } from './failure/detail';
+export type { ResponseHeaders } from './failure/headers';
 export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
@@ -53,6 +56,7 @@ export type {
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
+export { openaiDialect } from './provider/openai';
 export {
   deepseek,
   groq,
@@ -63,7 +67,11 @@ export {
   openrouter,
   type PresetOptions,
 } from './provider/presets';
-export type { LimitReading, WindowReading } from './provider/rate-limits/rate-limit-headers';
+export {
+  type LimitReading,
+  readRateLimits,
+  type WindowReading,
+} from './provider/rate-limits/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
 export type { QuotaGroupConfig } from './quota/options';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';

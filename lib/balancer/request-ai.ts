@@ -16,15 +16,21 @@ import { INTERNALS } from './internals';
 
 /** `req.ai`: the balancer for one request. Its calls are aborted when the client disconnects. */
 export interface RequestAi {
-  /**
-   * Sends an OpenAI chat request. Resolves to the whole answer, or with `stream: true` to an async iterable of chunks.
-   * Rejects with an `AiBalancerError`; never throws.
-   */
-  chat<B extends ChatBody & { stream?: false | null }>(
-    body: B,
-    options?: CallOptions,
-  ): AICall<ChatCompletion>;
-  chat<B extends ChatBody & { stream: true }>(body: B, options?: CallOptions): AICall<ChatStream>;
+  /** Sends an OpenAI chat request and resolves to the whole answer. Rejects with an `AiBalancerError`; never throws. */
+  chat<
+    B extends ChatBody & {
+      /** Whether to stream the answer. Default false. */
+      stream?: false | null;
+    },
+  >(body: B, options?: CallOptions): AICall<ChatCompletion>;
+  /** Sends an OpenAI chat request and resolves to an async iterable of chunks when the answer begins. */
+  chat<
+    B extends ChatBody & {
+      /** Whether to stream the answer. */
+      stream: true;
+    },
+  >(body: B, options?: CallOptions): AICall<ChatStream>;
+  /** Sends an OpenAI chat request that is streamed if its `stream` is true. */
   chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
   /** Sends an OpenAI embeddings request. Rejects with an `AiBalancerError`; never throws. */
   embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse>;
@@ -46,7 +52,10 @@ declare global {
 }
 
 /** An Express request with `req.ai`, for code that wants to name the type. */
-export type AiRequest = Request & { ai: RequestAi };
+export type AiRequest = Request & {
+  /** The balancer for this request. */
+  ai: RequestAi;
+};
 
 /** The hooks of one guard, and what it does before the options of a call are put together. */
 export interface RequestGuard extends CallHooks {

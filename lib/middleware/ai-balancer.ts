@@ -31,7 +31,10 @@ export interface AiBalancerOptions {
 export function aiBalancer(
   config: BalancerConfig | Balancer,
   options: AiBalancerOptions = {},
-): RequestHandler & { balancer: Balancer } {
+): RequestHandler & {
+  /** The balancer behind `req.ai`. */
+  balancer: Balancer;
+} {
   const balancer = Balancer.isInstance(config) ? config : new Balancer(config);
   const guard = options.guard && TenantGuard.from(balancer, options.guard);
   const route = smartRouter(balancer, options.router);

@@ -5,18 +5,18 @@ import { badRequest } from '../errors';
 
 const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
 
-/** The headers that can set a part of the context, and how each is parsed. */
-const PARSERS = {
-  'x-ai-priority': (text: string): Partial<RequestContext> => ({
+/** A header that can set a part of the context. */
+export type ContextHeader = 'x-ai-priority' | 'x-ai-type' | 'x-ai-max-latency-ms' | 'x-ai-max-cost-per-1k';
+
+const PARSERS: Readonly<Record<ContextHeader, (text: string) => Partial<RequestContext>>> = {
+  'x-ai-priority': (text) => ({
     priority: parseNumber(text) as RequestContext['priority'],
   }),
-  'x-ai-type': (text: string): Partial<RequestContext> => ({ type: text as RequestContext['type'] }),
-  'x-ai-max-latency-ms': (text: string): Partial<RequestContext> => ({ maxLatencyMs: parseNumber(text) }),
-  'x-ai-max-cost-per-1k': (text: string): Partial<RequestContext> => ({ maxCostPer1k: parseNumber(text) }),
+  'x-ai-type': (text) => ({ type: text as RequestContext['type'] }),
+  'x-ai-max-latency-ms': (text) => ({ maxLatencyMs: parseNumber(text) }),
+  'x-ai-max-cost-per-1k': (text) => ({ maxCostPer1k: parseNumber(text) }),
 };
 
-/** A header that can set a part of the context. */
-export type ContextHeader = keyof typeof PARSERS;
 const NAMES = Object.keys(PARSERS) as ContextHeader[];
 
 /** @throws ERR_AI_BAD_REQUEST if the option is neither a boolean nor an array of known header names. */
