@@ -1,3 +1,5 @@
+import type { AttemptReport, RouteReport } from './route-report';
+
 /** Every error this package throws on purpose, by the part that can be checked in code. */
 export type AiBalancerErrorCode =
   | 'ERR_AI_CONFIG'
@@ -14,26 +16,8 @@ export type AiBalancerErrorCode =
   | 'ERR_AI_ABORTED'
   | 'ERR_AI_CLOSED';
 
-/** One try of a call on one endpoint, as an error tells it: never a key, never the prompt. */
-export interface AttemptSummary {
-  readonly endpoint: string;
-  readonly model: string;
-  /** The failure class; absent on success. */
-  readonly class?: string;
-  /** The upstream's HTTP status, where one arrived. */
-  readonly status?: number;
-  readonly ms: number;
-  /** True when this attempt was a hedge. */
-  readonly hedge?: boolean;
-}
-
-/** What is known of a call's way when it fails. A whole `RouteReport` has these fields too. */
-export interface RouteSummary {
-  readonly requestId: string;
-  readonly attempts: readonly AttemptSummary[];
-  readonly waitMs: number;
-  readonly totalMs: number;
-}
+/** The route of a failed call: a {@link RouteReport} of how far it got. */
+export type RouteSummary = RouteReport;
 
 export interface AiBalancerErrorOptions {
   /** The HTTP status to answer with. Default 500. */
@@ -42,8 +26,8 @@ export interface AiBalancerErrorOptions {
   readonly retryable?: boolean;
   /** The true soonest time at which a retry can succeed, in milliseconds. */
   readonly retryAfterMs?: number;
-  readonly attempts?: readonly AttemptSummary[];
-  readonly route?: RouteSummary;
+  readonly attempts?: readonly AttemptReport[];
+  readonly route?: RouteReport;
   /** The name of the field at fault, for the OpenAI-shaped body. */
   readonly param?: string;
   /** The upstream's own `type`, kept for the OpenAI-shaped body. */
@@ -72,12 +56,12 @@ export class AiBalancerError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
-  readonly attempts: readonly AttemptSummary[] | undefined;
+  readonly attempts: readonly AttemptReport[] | undefined;
   readonly param: string | undefined;
   /** Where to read about this error. */
   readonly help: string;
   /** How the call was served until it failed. Not enumerable: logs stay short. */
-  declare readonly route: RouteSummary | undefined;
+  declare readonly route: RouteReport | undefined;
   /** What had arrived of a broken stream. Not enumerable: it is the user's content, and logs must not have it. */
   declare readonly partialText: string | undefined;
   /** The upstream's own error type. Not enumerable. */

@@ -14,7 +14,6 @@ export type {
 } from './call/answer';
 export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
-export type { AttemptReport, Explanation, RouteReport, Verdict } from './call/report';
 export type {
   ClusterMode,
   ClusterOptions,
@@ -28,7 +27,6 @@ export {
   AiBalancerError,
   type AiBalancerErrorCode,
   type AiBalancerErrorOptions,
-  type AttemptSummary,
   type OpenAIErrorBody,
   type RouteSummary,
 } from './errors';
@@ -74,6 +72,7 @@ export {
 } from './provider/rate-limits/rate-limit-headers';
 export type { QueueOptions } from './queue/options';
 export type { QuotaGroupConfig } from './quota/options';
+export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream } from './stream/chat-stream';
 export type { StreamOptions } from './stream/options';

@@ -1,6 +1,6 @@
 import { INTERNALS } from '../../lib/balancer/internals';
 import type { CallHooks } from '../../lib/call/call-hooks';
-import type { RouteReport } from '../../lib/call/report';
+import type { RouteReport } from '../../lib/route-report';
 import { answer, BODY, error, Rig, rejection, silence, until } from './upstream';
 
 const rig = new Rig();

@@ -1,4 +1,4 @@
-import type { RouteReport } from '../../lib/call/report';
+import type { RouteReport } from '../../lib/route-report';
 import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import { ChatEventStream } from '../../lib/stream/chat-stream';
 import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';

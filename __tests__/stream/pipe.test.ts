@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import compression from 'compression';
 import express5 from 'express';
 import OpenAI, { APIError } from 'openai';
-import type { RouteReport } from '../../lib/call/report';
+import type { RouteReport } from '../../lib/route-report';
 import { AiBalancerError } from '../../lib/errors';
 import type { ChatEvent } from '../../lib/stream/chat-event';
 import { readChatEvents } from '../../lib/stream/chat-event-reader';

@@ -6,7 +6,6 @@ import { checkCallOptions, checkChatBody, checkEmbeddingBody } from '../call/che
 import type { CallOptions } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { type PrepareParts, prepareCall } from '../call/prepare';
-import type { RouteReport } from '../call/report';
 import type { ExpectedOutput } from '../call/tokens';
 import { TextMeter } from '../call/tokens-text';
 import type { ResolvedConfig } from '../config/options';
@@ -16,6 +15,7 @@ import type { Executor, StreamResult, StreamStart, WholeResult } from '../failov
 import { Idempotency } from '../failover/idempotency';
 import { StreamRecovery } from '../failover/stream/stream-recovery';
 import { StreamSession } from '../failover/stream/stream-session';
+import type { RouteReport } from '../route-report';
 import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { isObject } from '../util/is-object';

@@ -1,6 +1,5 @@
 import type { AxiosInstance } from 'axios';
 import type { Call } from '../call/call';
-import type { RouteReport } from '../call/report';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
 import { DEFAULTS } from '../config/defaults';
@@ -14,6 +13,7 @@ import { Transport } from '../http/transport';
 import { clusterLimiters } from '../quota/cluster-limiters';
 import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
+import type { RouteReport } from '../route-report';
 import { Affinity, affinityKey } from '../routing/affinity';
 import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';

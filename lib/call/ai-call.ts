@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { RouteReport } from './report';
+import type { RouteReport } from '../route-report';
 
 export interface AnswerWithRoute<T> {
   readonly data: T;

@@ -1,11 +1,6 @@
-/** Token counts as the OpenAI API reports them. */
-export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
-  prompt_tokens_details?: { cached_tokens?: number; audio_tokens?: number };
-  completion_tokens_details?: { reasoning_tokens?: number; audio_tokens?: number };
-}
+import type { Usage } from '../route-report';
+
+export type { Usage };
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call';
 

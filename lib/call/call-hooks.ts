@@ -1,6 +1,6 @@
+import type { RouteReport } from '../route-report';
 import type { Call } from './call';
 import type { CallSignal } from './call-signal';
-import type { RouteReport } from './report';
 
 /** What a request adds to each of its calls. */
 export interface CallHooks {

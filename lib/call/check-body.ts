@@ -5,35 +5,35 @@ import {
   boolean,
   type Check,
   checkFields,
+  createCheck,
   fieldError,
   finiteNumber,
   isNonEmptyString,
   nonEmptyString,
+  nullable,
   object,
-  orNull,
   positiveInteger,
-  rule,
 } from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
 
 const CHAT_FIELDS: readonly (readonly [string, Check])[] = [
   ['model', nonEmptyString],
-  ['stream', orNull(boolean)],
-  ['stream_options', orNull(object)],
-  ['max_tokens', orNull(positiveInteger)],
-  ['max_completion_tokens', orNull(positiveInteger)],
-  ['n', orNull(positiveInteger)],
-  ['temperature', orNull(finiteNumber)],
-  ['tools', orNull(array)],
-  ['response_format', orNull(object)],
+  ['stream', nullable(boolean)],
+  ['stream_options', nullable(object)],
+  ['max_tokens', nullable(positiveInteger)],
+  ['max_completion_tokens', nullable(positiveInteger)],
+  ['n', nullable(positiveInteger)],
+  ['temperature', nullable(finiteNumber)],
+  ['tools', nullable(array)],
+  ['response_format', nullable(object)],
 ];
 
 const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
-  ['dimensions', orNull(positiveInteger)],
+  ['dimensions', nullable(positiveInteger)],
   [
     'encoding_format',
-    orNull(rule("'float' or 'base64'", (value) => value === 'float' || value === 'base64')),
+    nullable(createCheck("'float' or 'base64'", (value) => value === 'float' || value === 'base64')),
   ],
 ];
 

@@ -4,13 +4,13 @@ import {
   boolean,
   type Check,
   checkFields,
+  createCheck,
   fieldError,
   fraction,
   nonEmptyString,
   nonEmptyStrings,
   nonNegativeNumber,
   positiveNumber,
-  rule,
 } from './checks';
 import type { CallOptions, RequestContext } from './context';
 import { didYouMean } from './did-you-mean';
@@ -19,16 +19,16 @@ const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
 /** Longer ones are no identifiers, and they are kept while a call lasts, some longer. */
 const MAX_LABEL = 512;
 
-const label = rule(
+const label = createCheck(
   `a string of 1 to ${MAX_LABEL} characters`,
   (value) => typeof value === 'string' && value.length > 0 && value.length <= MAX_LABEL,
 );
-const priority = rule(
+const priority = createCheck(
   'a whole number from 1 to 5',
   (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 5,
 );
-const type = rule("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
-const fallbacks = rule(
+const type = createCheck("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
+const fallbacks = createCheck(
   'false or an array of model names',
   (value) => value === false || nonEmptyStrings(value) === undefined,
 );
@@ -49,7 +49,7 @@ const CONTEXT: Readonly<Record<keyof RequestContext, Check>> = {
 
 const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
   ...CONTEXT,
-  signal: rule('an AbortSignal', isAbortSignal),
+  signal: createCheck('an AbortSignal', isAbortSignal),
   timeoutMs: positiveNumber,
   fallbacks,
   hedge: boolean,

@@ -4,35 +4,38 @@ import { isObject } from '../util/is-object';
 /** A check of one value: undefined where it is right, else what was expected. */
 export type Check = (value: unknown) => string | undefined;
 
-export const positiveNumber = rule('a finite number above 0', (value) => isFiniteNumber(value) && value > 0);
-export const nonNegativeNumber = rule(
+export const positiveNumber = createCheck(
+  'a finite number above 0',
+  (value) => isFiniteNumber(value) && value > 0,
+);
+export const nonNegativeNumber = createCheck(
   'a finite number of at least 0',
   (value) => isFiniteNumber(value) && value >= 0,
 );
-export const finiteNumber = rule('a finite number', isFiniteNumber);
-export const positiveInteger = rule(
+export const finiteNumber = createCheck('a finite number', isFiniteNumber);
+export const positiveInteger = createCheck(
   'a whole number of at least 1',
   (value) => Number.isSafeInteger(value) && (value as number) >= 1,
 );
-export const fraction = rule(
+export const fraction = createCheck(
   'a number from 0 to 1',
   (value) => isFiniteNumber(value) && value >= 0 && value <= 1,
 );
-export const boolean = rule('true or false', (value) => typeof value === 'boolean');
-export const object = rule('an object', isObject);
-export const array = rule('an array', Array.isArray);
-export const nonEmptyString = rule('a string that is not empty', isNonEmptyString);
-export const nonEmptyStrings = rule(
+export const boolean = createCheck('true or false', (value) => typeof value === 'boolean');
+export const object = createCheck('an object', isObject);
+export const array = createCheck('an array', Array.isArray);
+export const nonEmptyString = createCheck('a string that is not empty', isNonEmptyString);
+export const nonEmptyStrings = createCheck(
   'an array of strings that are not empty',
   (value) => Array.isArray(value) && value.every(isNonEmptyString),
 );
 
-export function rule(expected: string, test: (value: unknown) => boolean): Check {
+export function createCheck(expected: string, test: (value: unknown) => boolean): Check {
   return (value) => (test(value) ? undefined : expected);
 }
 
 /** OpenAI's API takes null for an absent value in places. */
-export function orNull(check: Check): Check {
+export function nullable(check: Check): Check {
   return (value) => (value === null ? undefined : check(value));
 }
 
@@ -51,7 +54,7 @@ export function checkFields(
 
 /** The error for a field. Texts are not quoted: they may be a prompt. */
 export function fieldError(field: string, expected: string, value: unknown): Error {
-  return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
+  return badRequest(field, `expected ${expected}, got ${describeKind(value)}`);
 }
 
 export function isNonEmptyString(value: unknown): value is string {
@@ -62,7 +65,7 @@ function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-function kindOf(value: unknown): string {
+function describeKind(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === '') return 'an empty string';

@@ -1,5 +1,5 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
-import type { RouteReport } from '../call/report';
+import type { RouteReport } from '../route-report';
 
 /** An answer can be replayed for so long. */
 const LIFE_MS = 3_600_000;

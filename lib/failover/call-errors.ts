@@ -98,5 +98,5 @@ export function withRoute(error: AiBalancerError, recorder: RouteRecorder): AiBa
 }
 
 function routeOf(recorder: RouteRecorder): AiBalancerErrorOptions {
-  return { attempts: [...recorder.attempts], route: recorder.summary() };
+  return { attempts: [...recorder.attempts], route: recorder.report() };
 }

@@ -1,10 +1,10 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { Call } from '../call/call';
-import type { RouteReport } from '../call/report';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { StreamedAnswer, WholeAnswer } from '../http/exchange';
+import type { RouteReport } from '../route-report';
 import { isTooSlowToFinish } from './attempt-limit';
 import { Attempts, TooSlowError } from './attempts';
 import { withRoute } from './call-errors';

@@ -1,9 +1,8 @@
 import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
-import type { AttemptReport, RouteReport, Verdict } from '../call/report';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
-import type { RouteSummary } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import type { AttemptReport, RouteReport, Verdict } from '../route-report';
 
 /** Writes down a call's way while it runs. */
 export class RouteRecorder {
@@ -28,6 +27,7 @@ export class RouteRecorder {
       model: endpoint.settings.model,
       ...(detail ? { class: detail.class } : {}),
       ...(detail?.status === undefined ? {} : { status: detail.status }),
+      ...(detail?.code === undefined ? {} : { code: detail.code }),
       ms: Math.round(performance.now() - startedAt),
       ...(hedge ? { hedge } : {}),
     });
@@ -71,23 +71,16 @@ export class RouteRecorder {
     this.#endedAt = performance.now();
   }
 
-  summary(): RouteSummary {
-    return {
-      requestId: this.#call.context.requestId,
-      attempts: this.attempts,
-      waitMs: Math.round(this.waitMs),
-      totalMs: Math.round((this.#endedAt ?? performance.now()) - this.#call.startedAt),
-    };
-  }
-
   report(): RouteReport {
     const settings = this.#endpoint?.settings;
     const { startedAt } = this.#call;
     const costUsd = this.#costUsd();
     const { why } = this;
     return {
-      ...this.summary(),
+      requestId: this.#call.context.requestId,
       attempts: this.attempts,
+      waitMs: Math.round(this.waitMs),
+      totalMs: Math.round((this.#endedAt ?? performance.now()) - startedAt),
       endpoint: settings?.name ?? '',
       provider: settings?.provider ?? '',
       model: settings?.model ?? '',

@@ -1,6 +1,6 @@
 import type { Call } from '../call/call';
 import { LinkedAbort } from '../call/linked-abort';
-import type { RouteReport } from '../call/report';
+import type { RouteReport } from '../route-report';
 import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './backoff';
 import { deadlineError } from './call-errors';

@@ -1,18 +1,6 @@
-/** What an upstream failure means, and so what may be done next. */
-export type FailureClass =
-  | 'rate_limited'
-  | 'too_large'
-  | 'quota_exhausted'
-  | 'unauthorized'
-  | 'model_missing'
-  | 'server'
-  | 'timeout'
-  | 'connection'
-  | 'bad_answer'
-  | 'context_window'
-  | 'content_policy'
-  | 'bad_request'
-  | 'aborted';
+import type { FailureClass } from '../route-report';
+
+export type { FailureClass };
 
 /** What a class allows and costs. */
 export interface FailureRule {

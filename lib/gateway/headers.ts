@@ -1,5 +1,5 @@
-import type { RouteReport } from '../call/report';
 import { type AiBalancerError, retryHeaders } from '../errors';
+import type { RouteReport } from '../route-report';
 
 type Headers = Record<string, string>;
 

@@ -1,6 +1,6 @@
 import { latestStartAt } from '../call/call';
-import type { Explanation, Verdict } from '../call/report';
 import type { Quota } from '../quota/quota';
+import type { Explanation, Verdict } from '../route-report';
 import { Affinity, affinityKey } from './affinity';
 import { type AvailabilityOptions, type Obstacle, obstacleOf } from './availability';
 import { candidateOf, routedCall } from './candidate';

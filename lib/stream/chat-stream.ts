@@ -1,6 +1,6 @@
 import type { ChatCompletionChunk } from '../call/answer';
-import type { RouteReport } from '../call/report';
 import { AiBalancerError } from '../errors';
+import type { RouteReport } from '../route-report';
 import type { ChatEvent } from './chat-event';
 
 /**

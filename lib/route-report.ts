@@ -1,0 +1,103 @@
+/*
+ * The report of how a call was served, and the plain types it is made of. Types only, at the bottom of the layout, so
+ * that errors can carry the same report as answers.
+ */
+
+/** Token counts in the format of the OpenAI API. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** Prompt and completion together. */
+  total_tokens: number;
+  /** `cached_tokens`: prompt tokens read from the provider's cache. Part of `prompt_tokens`. */
+  prompt_tokens_details?: { cached_tokens?: number; audio_tokens?: number };
+  /** `reasoning_tokens`: output that is not shown. Part of `completion_tokens`. */
+  completion_tokens_details?: { reasoning_tokens?: number; audio_tokens?: number };
+}
+
+/** What an upstream failure means, and so what may be done next. See docs/failure-classes.md. */
+export type FailureClass =
+  | 'rate_limited'
+  | 'too_large'
+  | 'quota_exhausted'
+  | 'unauthorized'
+  | 'model_missing'
+  | 'server'
+  | 'timeout'
+  | 'connection'
+  | 'bad_answer'
+  | 'context_window'
+  | 'content_policy'
+  | 'bad_request'
+  | 'aborted';
+
+/** One try of a call at one endpoint. Never holds a key or the prompt. */
+export interface AttemptReport {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  /** Model of the endpoint. */
+  readonly model: string;
+  /** Absent on success. */
+  readonly class?: FailureClass;
+  /** HTTP status of the upstream, if an answer arrived. */
+  readonly status?: number;
+  /** Error code of the socket or TLS, such as `ECONNREFUSED`, or of the upstream's error body. */
+  readonly code?: string;
+  /** The upstream's error message, at most 300 characters. */
+  readonly message?: string;
+  /** Duration in milliseconds. */
+  readonly ms: number;
+  /** True if the attempt was a hedge. */
+  readonly hedge?: boolean;
+}
+
+/** Why an endpoint was or was not chosen. */
+export interface Verdict {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  /** The filter that removed it; absent for a candidate. */
+  readonly removedBy?: string;
+  /** The strategy's score, if it has one: the lowest wins. */
+  readonly score?: number;
+  /** The terms that add up to the score. */
+  readonly terms?: Record<string, number>;
+}
+
+/** How a call was served, or, on an error, how far it got. */
+export interface RouteReport {
+  readonly requestId: string;
+  /** Name of the endpoint that served the call, or was serving it when it failed; empty if none did. */
+  readonly endpoint: string;
+  /** Provider of that endpoint; empty without one. */
+  readonly provider: string;
+  /** Model of that endpoint; empty without one. */
+  readonly model: string;
+  /** Set if the answer is another call's: one in flight (`joined`) or one with the same Idempotency-Key (`replayed`). */
+  readonly shared?: 'joined' | 'replayed';
+  /** Every attempt, in the order in which they ended. */
+  readonly attempts: readonly AttemptReport[];
+  /** Milliseconds in the wait queue. */
+  readonly waitMs: number;
+  /** Milliseconds from the call to the first content of a stream. */
+  readonly firstTokenMs?: number;
+  /** Milliseconds from the call to its end, or until now. */
+  readonly totalMs: number;
+  /** Tokens of the answer, as reported by the upstream or estimated. */
+  readonly usage?: Usage;
+  /** US dollars; absent if the endpoint has no price. */
+  readonly costUsd?: number;
+  /** Tokens of attempts without an answer, as reported or estimated. */
+  readonly wastedTokens: number;
+  /** One verdict per endpoint, from the decision that led to the last attempt. */
+  readonly why: readonly Verdict[];
+}
+
+/** Where a call would go now, and why. */
+export interface Explanation {
+  /** Name of the endpoint that would be chosen; absent if none can serve the call now or later. */
+  readonly pick?: string;
+  /** Milliseconds until the pick could start. */
+  readonly waitMs?: number;
+  /** One verdict per endpoint. */
+  readonly verdicts: readonly Verdict[];
+}
