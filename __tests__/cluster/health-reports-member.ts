@@ -119,7 +119,7 @@ export class Member {
     if (endpoint.breaker.state === 'half-open') this.#probe = { id: requestId, isSent: false };
     const lease = endpoint.acquireSlot(call, { input: 1, output: 1 }, now);
     try {
-      const { usage } = await endpoint.sendWhole(call, {
+      const { usage } = await lease.sendWhole(call, {
         limitMs: LIMIT_MS,
         maxResponseBytes: 1e6,
         signal: call.signal,

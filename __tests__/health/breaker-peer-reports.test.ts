@@ -1,7 +1,7 @@
 import type { DistributedLock } from '../../lib/cluster/health-reports/ports';
 import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
 import { DEFAULTS } from '../../lib/config/defaults';
-import { Breaker } from '../../lib/health/breaker';
+import { Breaker, type BreakerTransition } from '../../lib/health/breaker';
 
 const OPTIONS = DEFAULTS.breaker;
 
@@ -9,14 +9,14 @@ type Answer = Awaited<ReturnType<DistributedLock['acquire']>>;
 
 const breakers: Breaker[] = [];
 
-/** A breaker of a cluster whose claims are answered as asked. */
+/** A breaker whose claims of the probe lock get the given answers. */
 function start(answer: () => Promise<Answer> = () => Promise.resolve('granted')) {
   const seen: string[] = [];
   const claims: string[] = [];
-  /** Both, as they came. */
+  /** Claims and closings in the order in which they came. */
   const order: string[] = [];
   const claim = (text: string): void => void (claims.push(text), order.push(text));
-  const turn = new ProbeLock(
+  const probeLock = new ProbeLock(
     'e',
     {
       acquire: (name, holdMs) => {
@@ -28,13 +28,17 @@ function start(answer: () => Promise<Answer> = () => Promise.resolve('granted'))
     () => seen.push('due'),
     () => 0,
   );
-  const listeners = {
-    onOpen: (restMs: number, cause: string, stepMs: number) =>
-      seen.push(`open ${Math.round(restMs)} of ${stepMs}, ${cause}`),
-    onHalfOpen: () => seen.push('half-open'),
-    onClose: (cause: string) => void (seen.push(`closed, ${cause}`), order.push(`closed, ${cause}`)),
+  const onTransition = (transition: BreakerTransition): void => {
+    if (transition.to === 'half-open') seen.push('half-open');
+    else if (transition.to === 'open') {
+      const { openMs, stepMs, cause } = transition;
+      seen.push(`open ${Math.round(openMs)} of ${stepMs}, ${cause}`);
+    } else {
+      seen.push(`closed, ${transition.cause}`);
+      order.push(`closed, ${transition.cause}`);
+    }
   };
-  const breaker = new Breaker('e', OPTIONS, listeners, () => 0, turn);
+  const breaker = new Breaker({ name: 'e', options: OPTIONS, onTransition, random: () => 0, probeLock });
   breakers.push(breaker);
   return { breaker, seen, claims, order };
 }
@@ -55,45 +59,45 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('a breaker that is told to open', () => {
-  it('opens for what is left, and counts no failure', async () => {
+describe('Breaker: a peer reports an opening', () => {
+  it('it opens for the remaining time', async () => {
     const { breaker, seen } = start();
     fail(breaker, 2);
     expect(breaker.openOnReport(600, 1_000)).toBe(true);
-    expect([breaker.state, breaker.canEnter, breaker.consecutiveFailures]).toEqual(['open', false, 2]);
+    expect([breaker.state, breaker.canEnter]).toEqual(['open', false]);
     expect(breaker.msUntilProbe(performance.now())).toBeCloseTo(600);
     await pass(600);
-    expect(seen).toEqual(['open 600 of 1000, told', 'half-open']);
+    expect(seen).toEqual(['open 600 of 1000, reported', 'half-open']);
   });
 
-  it('starts with the first rest at most, whatever it is told', () => {
+  it('the first reported opening lasts resetTimeoutMs at most, whatever the report says', () => {
     const { breaker, seen } = start();
     breaker.openOnReport(20_000, 20_000);
-    expect(seen).toEqual(['open 1000 of 1000, told']);
+    expect(seen).toEqual(['open 1000 of 1000, reported']);
   });
 
-  it('follows the doubling of the others, a step at a time', async () => {
+  it('it follows the doubling of its peers one step at a time', async () => {
     const { breaker, seen } = start();
     for (const ms of [1_000, 2_000, 4_000, 20_000, 20_000, 20_000, 20_000]) {
       expect(breaker.openOnReport(ms, ms)).toBe(true);
       await pass(20_000);
     }
     expect(seen.filter((event) => event.startsWith('open'))).toEqual(
-      [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000].map((ms) => `open ${ms} of ${ms}, told`),
+      [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000].map((ms) => `open ${ms} of ${ms}, reported`),
     );
   });
 
-  it('doubles from there when its own probe fails', async () => {
+  it('a failed probe of its own doubles the reported time', async () => {
     const { breaker, seen } = start();
     breaker.openOnReport(1_000, 1_000);
     await pass(1_000);
     breaker.openOnReport(1_900, 2_000);
     await pass(1_900);
     breaker.enter().end('failure');
-    expect(seen.at(-1)).toBe('open 4000 of 4000, shown');
+    expect(seen.at(-1)).toBe('open 4000 of 4000, observed');
   });
 
-  it('stays open for longer where it is open; that is no new event', async () => {
+  it('a report extends an opening without a second notification', async () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
     await pass(900);
@@ -102,12 +106,12 @@ describe('a breaker that is told to open', () => {
     await pass(1_499);
     expect(breaker.state).toBe('open');
     await pass(1);
-    expect(seen).toEqual(['open 1000 of 1000, shown', 'half-open']);
+    expect(seen).toEqual(['open 1000 of 1000, observed', 'half-open']);
     breaker.enter().end('failure');
-    expect(seen.at(-1)).toBe('open 4000 of 4000, shown');
+    expect(seen.at(-1)).toBe('open 4000 of 4000, observed');
   });
 
-  it('does not while its own probe is under way: that will tell', async () => {
+  it('a report changes nothing while its own probe is on its way', async () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
     await pass(1_000);
@@ -115,40 +119,42 @@ describe('a breaker that is told to open', () => {
     expect(await ticket.acquireProbeLock(1_000)).toBe(true);
     expect(breaker.openOnReport(2_000, 2_000)).toBe(false);
     ticket.end('success');
-    expect(seen.at(-1)).toBe('closed, shown');
+    expect(seen.at(-1)).toBe('closed, observed');
   });
 
-  it('is no longer the same to an attempt of before', () => {
+  it('attempts that began before the report change nothing when they end', () => {
     const { breaker } = start();
     const early = breaker.enter();
     breaker.openOnReport(1_000, 1_000);
     early.end('failure');
-    expect(breaker.consecutiveFailures).toBe(0);
+    expect(breaker.closeOnReport()).toBe(true);
+    fail(breaker, 4);
+    expect(breaker.state).toBe('closed');
   });
 });
 
-describe('a breaker that is told to close', () => {
-  it('closes and starts from the first rest again', () => {
+describe('Breaker: a peer reports a recovery', () => {
+  it('it closes, and the next opening lasts resetTimeoutMs again', () => {
     const { breaker, seen } = start();
     expect(breaker.closeOnReport()).toBe(false);
     fail(breaker, 5);
     expect(breaker.closeOnReport()).toBe(true);
-    expect([breaker.state, breaker.consecutiveFailures]).toEqual(['closed', 0]);
+    expect(breaker.state).toBe('closed');
     fail(breaker, 5);
-    expect(seen).toEqual(['open 1000 of 1000, shown', 'closed, told', 'open 1000 of 1000, shown']);
+    expect(seen).toEqual(['open 1000 of 1000, observed', 'closed, reported', 'open 1000 of 1000, observed']);
   });
 
-  it('by hand is another thing, and none of the next opening`s', () => {
+  it('a manual close is notified as such, and the next opening is an observed one', () => {
     const { breaker, seen } = start();
     breaker.close();
     fail(breaker, 5);
     breaker.close();
     fail(breaker, 5);
-    expect(seen).toEqual(['open 1000 of 1000, shown', 'closed, by-hand', 'open 1000 of 1000, shown']);
+    expect(seen).toEqual(['open 1000 of 1000, observed', 'closed, manual', 'open 1000 of 1000, observed']);
   });
 });
 
-describe('a probe', () => {
+describe('Breaker: the probe of a cluster', () => {
   async function halfOpen(answer?: () => Promise<Answer>) {
     const started = start(answer);
     fail(started.breaker, 5);
@@ -157,24 +163,24 @@ describe('a probe', () => {
     return started;
   }
 
-  it('asks for its turn for as long as it may last, and gives it back after the news of its end', async () => {
+  it('it claims the probe lock for its own time limit, and releases it after its end was reported', async () => {
     const { breaker, claims, order } = await halfOpen();
     const ticket = breaker.enter();
     expect(await ticket.acquireProbeLock(4_000)).toBe(true);
     ticket.started();
-    expect(order.slice(-3)).toEqual(['probe e 5000', 'closed, shown', 'release probe e']);
+    expect(order.slice(-3)).toEqual(['probe e 5000', 'closed, observed', 'release probe e']);
     claims.splice(0);
     ticket.end('success');
     expect(claims).toEqual([]);
   });
 
-  it('asks for no more than half a minute: a process that dies keeps the others no longer', async () => {
+  it('it claims the lock for 30 s at most, so that a process that dies delays its peers no longer', async () => {
     const { breaker, claims } = await halfOpen();
     await breaker.enter().acquireProbeLock(300_000);
     expect(claims).toEqual(['probe e 30000']);
   });
 
-  it('is sent where nobody can say whose turn it is, or the question fails', async () => {
+  it('it is sent if Redis is away or the claim fails', async () => {
     for (const answer of [
       () => Promise.resolve('unknown' as const),
       () => Promise.reject(new Error('gone')),
@@ -187,7 +193,7 @@ describe('a probe', () => {
     }
   });
 
-  it('that is not sent says nothing; the next may ask ever later', async () => {
+  it('without the lock it is not sent, changes nothing, and the next claim follows after a growing delay', async () => {
     const { breaker, seen, claims } = await halfOpen(() => Promise.resolve('taken'));
     const waits: number[] = [];
     for (let n = 0; n < 8; n++) {
@@ -204,7 +210,7 @@ describe('a probe', () => {
     expect(claims.filter((claim) => claim.startsWith('release'))).toEqual([]);
   });
 
-  it('that ends before it asked was not sent: the next may go at once', async () => {
+  it('a probe that ends before it claims the lock was not sent, and the next one may go at once', async () => {
     const { breaker, seen, claims } = await halfOpen();
     breaker.enter().end('neutral');
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
@@ -212,7 +218,7 @@ describe('a probe', () => {
     expect([seen, claims]).toEqual([[], ['probe e 2000']]);
   });
 
-  it('is sent after five minutes of a turn that is never given back', async () => {
+  it('it is sent after five minutes in which the lock was never released', async () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     const since = performance.now();
     for (;;) {
@@ -223,30 +229,30 @@ describe('a probe', () => {
     expect(performance.now() - since).toBeLessThan(302_000);
   });
 
-  it('is not sent when it was told to open while it waited, and gives back a turn that comes later', async () => {
+  it('it is not sent if a peer reports an opening while it waits for the lock, and a late lock is released', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker, claims } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
-    const turn = breaker.enter().acquireProbeLock(1_000);
+    const lock = breaker.enter().acquireProbeLock(1_000);
     expect(breaker.canEnter).toBe(false);
     expect(breaker.openOnReport(1_500, 2_000)).toBe(true);
     grant('granted');
-    expect(await turn).toBe(false);
+    expect(await lock).toBe(false);
     expect(claims).toEqual(['probe e 2000', 'release probe e']);
   });
 
-  it('is sent like any other attempt when it was told to close while it waited', async () => {
+  it('it is sent like any other attempt if a peer reports a recovery while it waits for the lock', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
-    const turn = breaker.enter().acquireProbeLock(1_000);
+    const lock = breaker.enter().acquireProbeLock(1_000);
     breaker.closeOnReport();
     grant('taken');
-    expect(await turn).toBe(true);
+    expect(await lock).toBe(true);
   });
 
-  it('waits for no turn while the breaker is closed, or without a cluster', async () => {
+  it('no lock is claimed while the breaker is closed, or without a cluster', async () => {
     const { breaker, claims } = start();
     expect(breaker.enter().acquireProbeLock(1_000)).toBeUndefined();
-    const alone = new Breaker('e', OPTIONS);
+    const alone = new Breaker({ name: 'e', options: OPTIONS });
     breakers.push(alone);
     fail(alone, 5);
     await pass(1_000);

@@ -7,17 +7,17 @@ const answered = (model: LatencyModel, count: number, ms: number, now: number): 
   for (let n = 0; n < count; n++) model.recordFirstToken({}, 1_000, ms, 1, now);
 };
 
-describe('the time to expect of an endpoint', () => {
+describe('LatencyModel', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  it("is its model's profile before anything is known, and proves nothing", () => {
+  it("it predicts the model's profile before the first sample, without evidence", () => {
     const model = new LatencyModel(PROFILE);
     expect(model.predict(SIZE, 0, 0)).toEqual({ firstTokenMs: 500, totalMs: 1_500 });
     expect(model.hasEvidence).toBe(false);
   });
 
-  it('follows slow first tokens at once, and forgets them in its time', () => {
+  it('it follows slow first tokens at once and forgets them within a minute', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 20, 2_000, 0);
     expect(model.hasEvidence).toBe(true);
@@ -26,14 +26,14 @@ describe('the time to expect of an endpoint', () => {
     expect(model.predict(SIZE, 1, 60_000).totalMs).toBeLessThan(slow / 1.5);
   });
 
-  it('takes one outlier for what it is', () => {
+  it('a single outlier hardly changes the prediction', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 30, 500, 0);
     answered(model, 1, 6 * 500, 0);
     expect(model.predict(SIZE, 1, 0).totalMs).toBeLessThan(1.4 * 1_500);
   });
 
-  it('counts calls that are overdue before they end', () => {
+  it('overdue attempts raise the prediction before they end', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 10, 500, 0);
     const silent = [{}, {}, {}, {}];
@@ -44,22 +44,22 @@ describe('the time to expect of an endpoint', () => {
     expect(model.ratio(4, 4_100)).toBeLessThan(1.5);
   });
 
-  it('rises with the calls in flight, where it has been seen to', () => {
+  it('the prediction rises with the calls in flight once samples show that it does', () => {
     const model = new LatencyModel(PROFILE);
     for (let n = 1; n <= 40; n++) model.recordFirstToken({}, 1_000, 500 * (1 + n / 10), n, 0);
     expect(model.ratio(40, 1)).toBeGreaterThan(1.3 * model.ratio(5, 2));
   });
 
-  it('moves its prior a small step a sample: a median, not a mean', () => {
+  it('the baseline moves by one small step per sample: it follows the median, not the mean', () => {
     const model = new LatencyModel(PROFILE);
     for (let n = 0; n < 200; n++) model.recordOutput(100, 2_000);
-    // Long after the slow ratio is forgotten, the prior remembers.
+    // Long after the ratio is forgotten, the baseline remembers.
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeGreaterThan(2_000);
     model.recordOutput(100, 1e9);
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeLessThan(3_000);
   });
 
-  it('is never NaN, whatever is observed', () => {
+  it('the prediction is never NaN, whatever is observed', () => {
     const model = new LatencyModel({ firstTokenMs: 0, msPerPromptToken: 0, msPerOutputToken: 0 });
     for (const ms of [0, -1, Number.NaN, Infinity, 5]) {
       model.recordFirstToken({}, 0, ms, 0, 0);

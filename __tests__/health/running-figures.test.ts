@@ -1,22 +1,32 @@
-import { AverageLatency } from '../../lib/health/average-latency';
 import { FailureRate } from '../../lib/health/failure-rate';
+import { RecentLatency } from '../../lib/health/recent-latency';
 import { answer, chatText, error, inSequence, Rig, statsOf } from '../failover/upstream';
 
 const rig = new Rig();
 
-describe('the average latency', () => {
-  it('keeps 0.7 of the old', () => {
-    const average = new AverageLatency();
-    expect(average.ms).toBeUndefined();
-    average.add(100);
-    average.add(200);
-    expect(average.ms).toBeCloseTo(130);
-    average.add(130);
-    expect(average.ms).toBeCloseTo(130);
+describe('RecentLatency', () => {
+  it('the average keeps 0.7 of the old value', () => {
+    const latency = new RecentLatency();
+    expect(latency.averageMs).toBeUndefined();
+    latency.add(100, 0);
+    latency.add(200, 1);
+    expect(latency.averageMs).toBeCloseTo(130);
+    latency.add(130, 2);
+    expect(latency.averageMs).toBeCloseTo(130);
+  });
+
+  it('the peak follows a slower answer at once and a faster one gradually', () => {
+    const now = performance.now();
+    const latency = new RecentLatency();
+    latency.add(100, now);
+    latency.add(900, now + 1);
+    expect(latency.peakMs).toBe(900);
+    latency.add(100, now + 1_001);
+    expect(latency.peakMs).toBeCloseTo(100 + 800 * Math.exp(-0.1));
   });
 });
 
-describe('the share of failures', () => {
+describe('FailureRate', () => {
   beforeEach(() => {
     jest.useFakeTimers({ now: 0 });
   });
@@ -25,23 +35,23 @@ describe('the share of failures', () => {
     jest.useRealTimers();
   });
 
-  it('starts near nothing, rises with failures and sinks with time', () => {
-    const share = new FailureRate();
+  it('it starts near zero, rises with failures and decays with time', () => {
+    const rate = new FailureRate();
     const now = performance.now();
-    expect(share.value(now)).toBeCloseTo(0.003);
-    share.add(true, now);
-    expect(share.value(now)).toBeCloseTo(0.003 + 0.12 * 0.997);
-    for (let n = 0; n < 100; n++) share.add(true, now);
-    expect(share.value(now)).toBeGreaterThan(0.99);
-    expect(share.value(now)).toBeLessThanOrEqual(1);
-    expect(share.value(now + 10_000)).toBeCloseTo(0.003 + 0.997 / Math.E, 2);
-    expect(share.value(now + 600_000)).toBeCloseTo(0.003);
-    expect(share.value(now - 5_000)).toBeLessThanOrEqual(1);
+    expect(rate.value(now)).toBeCloseTo(0.003);
+    rate.add(true, now);
+    expect(rate.value(now)).toBeCloseTo(0.003 + 0.12 * 0.997);
+    for (let n = 0; n < 100; n++) rate.add(true, now);
+    expect(rate.value(now)).toBeGreaterThan(0.99);
+    expect(rate.value(now)).toBeLessThanOrEqual(1);
+    expect(rate.value(now + 10_000)).toBeCloseTo(0.003 + 0.997 / Math.E, 2);
+    expect(rate.value(now + 600_000)).toBeCloseTo(0.003);
+    expect(rate.value(now - 5_000)).toBeLessThanOrEqual(1);
   });
 });
 
-describe('stats', () => {
-  it('count failures until a success', async () => {
+describe('stats()', () => {
+  it('failures counts failed attempts since the last success', async () => {
     const { balancer } = await rig.start({
       a: inSequence(error(500), error(429, {}, { 'retry-after-ms': '1' }), answer()),
       b: answer(),
@@ -57,7 +67,7 @@ describe('stats', () => {
     expect(balancer.stats()).toMatchObject({ total: 2, healthy: 2, calls: { ok: 3, failed: 0, shed: 0 } });
   });
 
-  it('show what a call in flight holds', async () => {
+  it('requestsLeft, tokensLeft and inFlight show what a running call has reserved', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 600, tpm: 60_000 } } });
     expect(statsOf(balancer, 'a')).toMatchObject({ requestsLeft: 98, tokensLeft: 9_800, inFlight: 0 });
     const call = balancer.chat({

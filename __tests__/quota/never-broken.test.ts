@@ -2,14 +2,24 @@ import { TPM, useFakeClock, VirtualKey } from './virtual-key';
 
 useFakeClock();
 
-describe('150 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute', () => {
+describe('150 calls of 900 tokens, 50 at a time, at a key with 30,000 tokens per minute', () => {
   test.each([
-    ['a bucket of a minute, shown by headers', {}, undefined, TPM],
-    ['a bucket of 10 s, shown by headers', { bucketSeconds: 10 }, undefined, TPM / 6],
-    ['a bucket of 10 s, no headers', { bucketSeconds: 10, sendsRateLimitHeaders: false }, undefined, TPM / 6],
-    ['max_tokens of 800, charged as used', { bucketSeconds: 10 }, 800, TPM / 6],
-    ['max_tokens of 800, all of it charged', { tokensCharged: 'reserved' as const }, 800, TPM],
-  ] as const)('are all served and draw no 429: %s', async (_name, description, maxTokens, depth) => {
+    ['the provider has a bucket of one minute and sends headers', {}, undefined, TPM],
+    ['the provider has a bucket of 10 s and sends headers', { bucketSeconds: 10 }, undefined, TPM / 6],
+    [
+      'the provider has a bucket of 10 s and sends no headers',
+      { bucketSeconds: 10, sendsRateLimitHeaders: false },
+      undefined,
+      TPM / 6,
+    ],
+    ['max_tokens is 800 and the provider charges only what is used', { bucketSeconds: 10 }, 800, TPM / 6],
+    [
+      'max_tokens is 800 and the provider charges all of it',
+      { tokensCharged: 'reserved' as const },
+      800,
+      TPM,
+    ],
+  ] as const)('all are served without a 429: %s', async (_name, description, maxTokens, depth) => {
     const key = new VirtualKey(description);
     const { upstream, balancer } = key;
     expect(await key.serve(150, maxTokens)).toBe(150);
@@ -21,7 +31,7 @@ describe('150 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute', () 
   });
 });
 
-test('half of the key eaten by another process: we draw no 429, and use the other half', async () => {
+test('another process uses half of the key: there is no 429 for us, and the other half is used', async () => {
   const key = new VirtualKey();
   const others = setInterval(() => key.upstream.takeExternally({ prompt: 700, output: 200 }), 3_600);
   expect(await key.serve(300)).toBe(300);
@@ -32,11 +42,11 @@ test('half of the key eaten by another process: we draw no 429, and use the othe
   await key.balancer.close();
 });
 
-test('a call larger than the limit of a minute is told so at once and holds nobody up', async () => {
+test('a call larger than the limit per minute is refused at once and delays no other call', async () => {
   const key = new VirtualKey();
   const tooLarge = key.chat(31_000);
   await expect(tooLarge).rejects.toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
-  await expect(tooLarge).rejects.toThrow(/tokens a minute/);
+  await expect(tooLarge).rejects.toThrow(/tokens per minute/);
   const other = key.chat();
   await jest.advanceTimersByTimeAsync(5_000);
   await expect(other).resolves.toBeDefined();
@@ -44,7 +54,7 @@ test('a call larger than the limit of a minute is told so at once and holds nobo
   await key.balancer.close();
 });
 
-test('a call larger than the depth is served from a full bucket, and its debt is paid before the next', async () => {
+test('a call larger than the depth starts on a full bucket, and the next call waits until its debt is paid', async () => {
   const key = new VirtualKey({ sendsRateLimitHeaders: false });
   const large = key.chat(9_000, 100, 100);
   await jest.advanceTimersByTimeAsync(5_000);

@@ -36,20 +36,20 @@ const status =
     });
 
 const FAILURES: Record<string, AxiosAdapter> = {
-  'a refusal': status(429, '{"error":{"message":"slow down"}}', { 'retry-after': '1' }),
+  'a 429': status(429, '{"error":{"message":"slow down"}}', { 'retry-after': '1' }),
   'a server error': status(500, '{"error":{"message":"oops"}}'),
-  'an answer that is none': status(200, '<html>'),
-  "the caller's fault": status(400, '{"error":{"message":"bad","type":"invalid_request_error"}}'),
+  'an HTML page instead of an answer': status(200, '<html>'),
+  'a 400': status(400, '{"error":{"message":"bad","type":"invalid_request_error"}}'),
   'a refused connection': (config) => Promise.reject(new AxiosError('refused', 'ECONNREFUSED', config)),
-  'a reset': (config) => Promise.reject(new AxiosError('reset', 'ECONNRESET', config)),
-  silence: () => new Promise(() => undefined),
+  'a reset connection': (config) => Promise.reject(new AxiosError('reset', 'ECONNRESET', config)),
+  'no answer at all': () => new Promise(() => undefined),
   'an adapter that throws': () => {
     throw new TypeError('oops');
   },
 };
 
 test.each(Object.entries(FAILURES))(
-  'after %s nothing is held, and the bucket fills up again',
+  'after %s no slot and no reservation is left, and the bucket is full again',
   async (_name, fail) => {
     const balancer = balancerOf(fail);
     const leaving = new AbortController();
@@ -70,7 +70,7 @@ test.each(Object.entries(FAILURES))(
   },
 );
 
-test('endpoints of one quota group share its quota and rest together', async () => {
+test('endpoints of one quota group share its quota and cool down together', async () => {
   const asked: string[] = [];
   const refuse = status(429, '{"error":{"message":"slow down"}}', { 'retry-after': '20' });
   const balancer = balancerOf(

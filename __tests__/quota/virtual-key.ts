@@ -5,7 +5,7 @@ import { VirtualUpstream } from '../../bench/quota/virtual-upstream';
 
 export const TPM = 30_000;
 
-/** One key on the fake clock: a balancer, the simulated provider behind its adapter, and what that has seen. */
+/** One key on the fake clock: a balancer, and the simulated provider behind its adapter. */
 export class VirtualKey {
   readonly upstream: VirtualUpstream;
   readonly balancer: Balancer;
@@ -44,7 +44,7 @@ export class VirtualKey {
     });
   }
 
-  /** So many calls, 50 at a time; resolves with how many were served. */
+  /** Makes so many calls, 50 at a time. Resolves with how many were served. */
   async serve(calls: number, maxTokens?: number): Promise<number> {
     let left = calls;
     let served = 0;
@@ -64,7 +64,7 @@ export class VirtualKey {
   }
 }
 
-/** Promises stay real: what a timer sets off has happened before the next one is due. */
+/** Fakes timers but not promises: what a timer starts has happened before the next timer is due. */
 export function useFakeClock(): void {
   beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
   afterEach(() => void jest.useRealTimers());

@@ -4,12 +4,12 @@ import { outcomeOf, queuedCall, TestBucket } from '../queue/test-bucket';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('a stream of slightly denser calls does not keep an older one waiting for ever', async () => {
+test('WaitQueue: an older call is served although denser calls keep arriving', async () => {
   const bucket = new TestBucket(1, 1_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 1_000 });
   const older = outcomeOf(queue.waitForSlot(queuedCall([bucket], { promptTokens: 700, outputTokens: 300 })));
   const others: Promise<unknown>[] = [];
-  // More of them than the bucket can ever serve.
+  // More than the bucket can ever serve.
   for (let second = 0; second < 60; second++) {
     for (let n = 0; n < 2; n++) {
       others.push(

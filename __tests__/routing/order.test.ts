@@ -225,7 +225,7 @@ describe('waiting for quota', () => {
     const large = { ...BODY, messages: [{ role: 'user' as const, content: PROMPT.repeat(600) }] };
     const failed = (await rejection(balancer.chat(large))) as Error;
     expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
-    expect(failed.message).toMatch(/quota: \d+ tokens are more than its 2000 tokens a minute/);
+    expect(failed.message).toMatch(/quota: \d+ tokens are more than its 2000 tokens per minute/);
     expect(failed.message).not.toContain(PROMPT);
     expect(upstream.count('a')).toBe(0);
     await chatText(balancer, false);

@@ -33,18 +33,15 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
   const http = { axios: axios.create({ adapter }) };
 
   let taken = 0;
-  const reservations = new Set<{ readonly isSettled: boolean }>();
-  const { acquireSlot: lease } = Endpoint.prototype;
+  // Endpoints that a reload has removed count too.
+  const endpoints = new Set<{ readonly inFlight: number }>();
+  const { acquireSlot } = Endpoint.prototype;
   Endpoint.prototype.acquireSlot = function (...args) {
-    const slot = lease.apply(this, args);
     taken++;
-    reservations.add(slot.reservation);
-    return slot;
+    endpoints.add(this);
+    return acquireSlot.apply(this, args);
   };
-  const unisSettled = (): number => {
-    for (const reservation of reservations) if (reservation.isSettled) reservations.delete(reservation);
-    return reservations.size;
-  };
+  const unsettled = (): number => [...endpoints].reduce((sum, { inFlight }) => sum + inFlight, 0);
 
   const balancer = createBalancer(configOf(0, random, http));
   const ends: Record<string, number> = {};
@@ -102,7 +99,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
     // The unread streams end after a minute.
     await time.advance(150_000);
     for (const signal of unread.splice(0)) leaks.callFinished(signal);
-    unisSettled();
+    unsettled();
     heaps.push(heapUsed());
     process.stderr.write(`${started} calls, ${Math.round((time.realMs() - startedAt) / 1_000)} s\n`);
   }
@@ -118,7 +115,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
     'calls without an end': running,
     'calls in flight': stats.endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0),
     'calls in the queue': stats.queue.size,
-    'reservations unisSettled': unisSettled(),
+    'reservations unsettled': unsettled(),
     'upstream requests open': seen.open,
     'unhandled rejections': leaks.unhandled.length,
     "listeners at callers' signals": leaks.listeners,

@@ -44,6 +44,7 @@ export interface CallCounts {
 
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
+  const { averageMs } = endpoint.recentLatency;
   return {
     name: endpoint.name,
     model: endpoint.settings.model,
@@ -53,7 +54,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
     failures: endpoint.failures,
-    averageLatencyMs: endpoint.average.ms === undefined ? undefined : Math.round(endpoint.average.ms),
+    averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
     requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
     tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
     ...(cooldownEnd > 0 ? { cooldownUntil: Math.round(Date.now() + cooldownEnd - now) } : {}),

@@ -1,81 +1,76 @@
 import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
-import type { FailureRule } from '../failure/classes';
 import { ruleFor } from '../failure/detail';
-import type { BreakerTicket } from '../health/breaker';
+import type { BreakerTicket, Outcome } from '../health/breaker';
 import type { LatencyModel } from '../health/latency-model';
-import { CONNECT_TIMEOUT } from '../http/agents';
-import type { UpstreamFailure } from '../http/exchange';
+import {
+  type ExchangeOptions,
+  type ExchangeParts,
+  exchangeStream,
+  exchangeWhole,
+  type StreamedAnswer,
+  type UpstreamFailure,
+  type WholeAnswer,
+} from '../http/exchange';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
-import type { Cost } from '../quota/quota';
 import type { Reservation, Settlement } from '../quota/reservation';
 import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
+import { type AttemptOutcome, settlementOf } from './attempt-outcome';
 import type { EndpointSettings } from './endpoint-settings';
+import { PROBED_ELSEWHERE, sendWhenAllowed } from './send';
 
-/** Failure classes that the upstream told before it had taken anything from the quota. */
-const NOT_ADMITTED = new Set([
-  'rate_limited',
-  'too_large',
-  'quota_exhausted',
-  'unauthorized',
-  'model_missing',
-  'bad_request',
-  'context_window',
-]);
-
-/** An endpoint that says nothing for so long has failed, whatever comes later. */
+/** An attempt without any sign of life for this long, and this multiple of its expected time, counts as failed. */
 const MIN_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
 
-/** Ledgers answer within milliseconds or are known to be away; this is for an answer that is lost in another way. */
+/** How long a slot waits for Redis to grant its reservation. Redis answers within milliseconds or is known to be away. */
 const MAX_CONFIRM_MS = 2_000;
 const ONCE = { once: true } as const;
 
-/** How an attempt failed, and whether that speaks against the endpoint. */
-export interface AttemptFailure {
-  readonly failure: UpstreamFailure;
-  readonly rule: FailureRule;
-  readonly counts: boolean;
-}
-
-/** The endpoint, as its leases see it: they tell it how their attempts end. */
-export interface SlotOwner {
+/** The endpoint, as far as its slots use it. */
+export interface SlotEndpoint {
   readonly settings: EndpointSettings;
+  /** Where attempts are sent. A reload changes it. */
+  readonly exchange: ExchangeParts;
   readonly latency: LatencyModel;
   readonly tokensCharged: TokensCharged;
-  onSuccess(ms: number): void;
-  onFailure(reservation: Reservation, ended: AttemptFailure): void;
-  /** The attempt has said nothing for too long. */
-  onSilence(): void;
-  onRelease(): void;
 }
 
-/** What an endpoint gives out for one attempt. */
-export interface AttemptSlotParts<Host extends SlotOwner> {
-  readonly endpoint: Host;
+export interface AttemptSlotParts<E extends SlotEndpoint> {
+  readonly endpoint: E;
   readonly call: Call;
   readonly reservation: Reservation;
   readonly ticket: BreakerTicket;
-  /** What had been asked of the provider when this was sent. */
+  /** What the provider had been asked for when this attempt was sent. */
   readonly tokensSent: TokensSentSnapshot;
-  /** Other calls in flight when this one was sent. */
+  /** Other calls in flight when this attempt was sent. */
   readonly inFlight: number;
-  /** Expected milliseconds to the first sign of life. */
+  /** Expected milliseconds until the first sign of life. */
   readonly expectedMs: number;
+  /** Applies the outcome to the endpoint. */
+  readonly apply: (outcome: AttemptOutcome) => void;
 }
 
-/** One attempt's hold on an endpoint: quota, breaker and a place in flight. Ended exactly once. */
-export class AttemptSlot<Host extends SlotOwner> {
-  readonly endpoint: Host;
-  readonly startedAt: number;
-  readonly #parts: AttemptSlotParts<Host>;
-  readonly #silenceTimer: Timer;
-  #firstTokenAt: number | undefined;
-  #isSilenceCounted = false;
-  #isEnded = false;
+type State =
+  | { readonly kind: 'waiting' }
+  /** Nothing has arrived for too long, which has counted against the endpoint. */
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'streaming'; readonly firstTokenAt: number; readonly wasSilent: boolean }
+  | { readonly kind: 'ended' };
 
-  constructor(parts: AttemptSlotParts<Host>, now: number) {
+/**
+ * What one attempt holds at an endpoint: its quota reservation, its breaker ticket and its place among the concurrent
+ * calls. Whoever has it must end it exactly once, by succeed(), fail() or abort(); later calls change nothing.
+ */
+export class AttemptSlot<E extends SlotEndpoint> {
+  readonly endpoint: E;
+  readonly startedAt: number;
+  readonly #parts: AttemptSlotParts<E>;
+  readonly #silenceTimer: Timer;
+  #state: State = { kind: 'waiting' };
+
+  constructor(parts: AttemptSlotParts<E>, now: number) {
     this.#parts = parts;
     this.endpoint = parts.endpoint;
     this.startedAt = now;
@@ -84,148 +79,153 @@ export class AttemptSlot<Host extends SlotOwner> {
     parts.endpoint.latency.recordSent(this, parts.call, parts.call.stream, now);
   }
 
-  get reservation(): Reservation {
-    return this.#parts.reservation;
-  }
-
-  /** Whether what it took from the quotas stands. */
+  /** Whether its quota reservation needs no answer from Redis any more. */
   get isConfirmed(): boolean {
-    return this.reservation.isConfirmed;
+    return this.#parts.reservation.isConfirmed;
   }
 
   /**
-   * Waits until the quotas' ledgers have said, but not longer than the call does. False where they refuse: then it has
-   * ended, and nothing was taken.
+   * Waits for Redis to grant the reservation, but not longer than the call itself may wait. False if it is refused: then
+   * the slot has ended and holds nothing.
    */
   async confirm(): Promise<boolean> {
-    const { signal, deadlineAt } = this.#parts.call;
+    const { reservation, call } = this.#parts;
     const cancel = (): void => this.abort(false);
-    const timeoutMs = Math.max(0, Math.min(MAX_CONFIRM_MS, deadlineAt - performance.now()));
+    const timeoutMs = Math.max(0, Math.min(MAX_CONFIRM_MS, call.deadlineAt - performance.now()));
     const timer = startTimer(cancel, timeoutMs).unref();
-    signal.addEventListener('abort', cancel, ONCE);
-    const isConfirmed = await this.reservation.confirm();
+    call.signal.addEventListener('abort', cancel, ONCE);
+    const isConfirmed = await reservation.confirm();
     clearTimeout(timer);
-    signal.removeEventListener('abort', cancel);
+    call.signal.removeEventListener('abort', cancel);
     if (!isConfirmed) cancel();
     return isConfirmed;
   }
 
-  /** A stream has shown its first content. */
+  /** Sends the attempt and reads the whole answer. Throws UpstreamFailure. */
+  sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
+    return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
+      exchangeWhole(this.endpoint.exchange, call, allowed),
+    );
+  }
+
+  /** Sends the attempt and reads its stream up to the first content. Throws UpstreamFailure. */
+  sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
+    return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
+      exchangeStream(this.endpoint.exchange, call, allowed),
+    );
+  }
+
+  /** The first content of a stream has arrived. */
   recordFirstToken(): void {
-    if (this.#isEnded || this.#firstTokenAt !== undefined) return;
+    if (this.#state.kind === 'ended' || this.#state.kind === 'streaming') return;
     const now = performance.now();
-    const { endpoint, call, inFlight: beside } = this.#parts;
+    const { endpoint, call, ticket, inFlight } = this.#parts;
     clearTimeout(this.#silenceTimer);
-    this.#parts.ticket.started();
-    this.#firstTokenAt = now;
-    endpoint.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, beside, now);
+    ticket.started();
+    this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };
+    endpoint.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }
 
-  /** The answer is whole. Without usage, what was reserved stands. */
-  succeed(usage: Usage | undefined): void {
-    const now = performance.now();
-    if (!this.#end()) return;
-    this.#parts.ticket.end('success');
-    this.reservation.settle(usage ? { kind: 'used', usage: costOf(usage) } : { kind: 'kept' }, now);
-    this.endpoint.tokensCharged.recordOutput(usage?.completion_tokens ?? this.reservation.cost.output);
-    this.#learnLatency(usage, now);
-    this.endpoint.onSuccess(now - this.startedAt);
-  }
-
-  /** The attempt failed; `output` tokens had arrived until then. */
-  fail(failure: UpstreamFailure, output = 0): void {
-    const now = performance.now();
-    if (!this.#end()) return;
-    const { detail } = failure;
-    const { call, ticket } = this.#parts;
-    const rule = ruleFor(detail);
-    const isCallersDeadline =
-      detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
-    const counts = rule.countsAgainstEndpoint && !isCallersDeadline && !this.#isSilenceCounted;
-    ticket.end(counts ? 'failure' : 'neutral');
-    this.reservation.settle(settlementOf(failure, call.promptTokens, output), now);
-    this.endpoint.tokensCharged.recordOutput(output);
-    this.endpoint.onFailure(this.reservation, { failure, rule, counts });
-  }
-
-  /** The caller left, or the attempt lost a hedge. */
-  abort(isSent: boolean, output = 0): void {
-    if (!this.#end()) return;
-    const { call, ticket } = this.#parts;
-    ticket.end('neutral');
-    const usage = { input: call.promptTokens, output };
-    this.reservation.settle(isSent ? { kind: 'used', usage } : { kind: 'returned' }, performance.now());
-    this.endpoint.tokensCharged.recordOutput(output);
-    this.endpoint.onRelease();
-  }
-
-  /** Learns from the headers of this attempt's answer. */
+  /** Learns from the headers of the answer. */
   learnLimits(reading: LimitReading | undefined): void {
     if (reading === undefined) return;
-    const now = performance.now();
-    const { quotas, snapshots: marks } = this.reservation;
-    const { endpoint } = this.#parts;
+    const { reservation, tokensSent } = this.#parts;
     const { tokens } = reading;
-    if (tokens?.remaining !== undefined) {
-      this.reservation.markPromptCorrected();
-      endpoint.tokensCharged.observeRemaining(this.#parts.tokensSent, tokens.remaining, tokens.limit);
+    if (tokens?.remaining !== undefined)
+      this.endpoint.tokensCharged.observeRemaining(tokensSent, tokens.remaining, tokens.limit);
+    reservation.correct(reading, performance.now());
+  }
+
+  /** The answer is complete. Without usage, what was reserved counts as used. */
+  succeed(usage: Usage | undefined): void {
+    const now = performance.now();
+    const state = this.#end();
+    if (!state) return;
+    const { cost } = this.#parts.reservation;
+    const settlement: Settlement = usage
+      ? { kind: 'used', usage: { input: usage.prompt_tokens, output: usage.completion_tokens } }
+      : { kind: 'kept' };
+    this.#settle('success', settlement, usage?.completion_tokens ?? cost.output, now);
+    this.#learnLatency(state, usage, now);
+    this.#parts.apply({ kind: 'served', startedAt: this.startedAt, ms: now - this.startedAt });
+  }
+
+  /** The attempt has failed. @param output Tokens that had arrived before. */
+  fail(failure: UpstreamFailure, output = 0): void {
+    const { detail } = failure;
+    if (detail.code === PROBED_ELSEWHERE) {
+      this.abort(false);
+      return;
     }
-    for (const [index, quota] of quotas.entries()) {
-      const mark = marks[index];
-      if (mark) quota.correct(mark, reading, now);
-    }
+    const now = performance.now();
+    const state = this.#end();
+    if (!state) return;
+    const { call, reservation } = this.#parts;
+    const rule = ruleFor(detail);
+    const wasSilent = state.kind === 'silent' || (state.kind === 'streaming' && state.wasSilent);
+    const isCallersDeadline =
+      detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
+    const counts = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
+    this.#settle(
+      counts ? 'failure' : 'neutral',
+      settlementOf(failure, call.promptTokens, output),
+      output,
+      now,
+    );
+    this.#parts.apply({ kind: 'failed', failure, rule, counts, reservation });
+  }
+
+  /** The caller left, or the attempt lost a hedge. @param output Tokens that had arrived before. */
+  abort(isSent: boolean, output = 0): void {
+    if (!this.#end()) return;
+    const usage = { input: this.#parts.call.promptTokens, output };
+    const settlement: Settlement = isSent ? { kind: 'used', usage } : { kind: 'returned' };
+    this.#settle('neutral', settlement, output, performance.now());
+    this.#parts.apply({ kind: 'aborted' });
+  }
+
+  /** The state in which it ended; undefined if it had ended before. */
+  #end(): State | undefined {
+    const state = this.#state;
+    if (state.kind === 'ended') return undefined;
+    this.#state = { kind: 'ended' };
+    clearTimeout(this.#silenceTimer);
+    this.endpoint.latency.finish(this);
+    return state;
+  }
+
+  #settle(outcome: Outcome, settlement: Settlement, output: number, now: number): void {
+    this.#parts.ticket.end(outcome);
+    this.#parts.reservation.settle(settlement, now);
+    this.endpoint.tokensCharged.recordOutput(output);
   }
 
   /**
-   * A deadline of the caller's own that ended an attempt is no fault of the endpoint. The configured time for a whole
+   * A deadline of the caller's own that ends an attempt is not the endpoint's fault. The configured timeout for a whole
    * answer is not the caller's own: an attempt that had at least half of it has failed.
    */
   #hasUsedHalfTimeout(now: number): boolean {
     const { call, endpoint } = this.#parts;
     const { embeddingsMs, totalMs } = endpoint.settings.timeouts;
-    const total = call.operation === 'embeddings' ? embeddingsMs : totalMs;
-    return !call.stream && call.deadlineAt - call.startedAt >= total && now - this.startedAt >= total / 2;
+    const timeoutMs = call.operation === 'embeddings' ? embeddingsMs : totalMs;
+    const isConfigured = !call.stream && call.deadlineAt - call.startedAt >= timeoutMs;
+    return isConfigured && now - this.startedAt >= timeoutMs / 2;
   }
 
-  #learnLatency(usage: Usage | undefined, now: number): void {
-    const { call, inFlight: beside } = this.#parts;
+  #learnLatency(state: State, usage: Usage | undefined, now: number): void {
+    const { call, inFlight } = this.#parts;
     const { latency } = this.endpoint;
     const output = usage?.completion_tokens ?? call.expectedOutputTokens;
-    if (this.#firstTokenAt !== undefined) latency.recordOutput(output, now - this.#firstTokenAt);
-    else latency.recordAnswer(this, call.promptTokens, output, now - this.startedAt, beside, now);
+    if (state.kind === 'streaming') latency.recordOutput(output, now - state.firstTokenAt);
+    else latency.recordAnswer(this, call.promptTokens, output, now - this.startedAt, inFlight, now);
   }
 
   #checkSilence(): void {
-    // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
     afterPendingIO(() => {
-      if (this.#isEnded || this.#firstTokenAt !== undefined || this.#isSilenceCounted) return;
-      this.#isSilenceCounted = true;
+      if (this.#state.kind !== 'waiting') return;
+      this.#state = { kind: 'silent' };
       this.#parts.ticket.end('failure');
-      this.endpoint.onSilence();
+      this.#parts.apply({ kind: 'silent' });
     });
   }
-
-  #end(): boolean {
-    if (this.#isEnded) return false;
-    this.#isEnded = true;
-    clearTimeout(this.#silenceTimer);
-    this.endpoint.latency.finish(this);
-    return true;
-  }
-}
-
-function costOf(usage: Usage): Cost {
-  return { input: usage.prompt_tokens, output: usage.completion_tokens };
-}
-
-function settlementOf(
-  { detail, isAnswered: answered }: UpstreamFailure,
-  input: number,
-  output: number,
-): Settlement {
-  if (NOT_ADMITTED.has(detail.class)) return { kind: 'returned' };
-  // A connection that never stood was never charged.
-  if (detail.code === CONNECT_TIMEOUT) return { kind: 'returned' };
-  if (detail.class === 'connection' && !answered && detail.code !== 'ECONNRESET') return { kind: 'returned' };
-  return { kind: 'used', usage: { input, output } };
 }

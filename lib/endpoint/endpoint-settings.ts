@@ -2,12 +2,12 @@ import type { ModelProfile, Price } from '../models/profile';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QuotaLimits } from '../quota/options';
 
-/** An endpoint's configuration with every default and the catalogue's figures filled in. */
+/** An endpoint's configuration, with all defaults and the catalogue's figures filled in. */
 export interface EndpointSettings {
   readonly name: string;
   readonly model: string;
   readonly provider: string;
-  /** http or https, without a slash at the end. */
+  /** http or https, without a trailing slash. */
   readonly baseURL: string;
   readonly apiKey: EndpointConfig['apiKey'];
   readonly aliases: readonly string[];
@@ -16,7 +16,7 @@ export interface EndpointSettings {
   readonly limits: QuotaLimits;
   readonly maxConcurrent: number;
   readonly burstSeconds: number;
-  /** Undefined: a quota of its own. */
+  /** Undefined if it shares its quota with no other endpoint. */
   readonly quotaGroup: string | undefined;
   readonly tokensCharged: 'auto' | 'reserved' | 'actual';
   readonly price: Price | undefined;

@@ -1,44 +1,35 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
-import type { CooldownClass } from '../cluster/health-reports/message';
-import type { FailureClass, FailureRule } from '../failure/classes';
+import type { HealthReportBus } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
-import { AverageLatency } from '../health/average-latency';
-import { Breaker, type BreakerCause, type BreakerTicket } from '../health/breaker';
-import { FailureRate } from '../health/failure-rate';
-import { type CallSize, LatencyModel, type LatencyPrediction } from '../health/latency-model';
+import type { Breaker, BreakerTransition } from '../health/breaker';
+import type { FailureRate } from '../health/failure-rate';
+import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
-import { PeakEwma } from '../health/peak-ewma';
-import {
-  type ExchangeOptions,
-  exchangeStream,
-  exchangeWhole,
-  type StreamedAnswer,
-  type UpstreamFailure,
-  type WholeAnswer,
-} from '../http/exchange';
+import type { RecentLatency } from '../health/recent-latency';
+import type { ExchangeParts } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
-import type { Cost, CostEstimate, Quota } from '../quota/quota';
-import { coolDownQuotas, FIRST_COOLDOWN_MS } from '../quota/quota-cooldown';
+import type { Cost, CostEstimate } from '../quota/cost';
+import { type ExceededLimit, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
-import { type AttemptFailure, AttemptSlot } from './attempt-slot';
+import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
+import { AttemptSlot } from './attempt-slot';
+import { EndpointCooldown } from './endpoint-cooldown';
+import { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 import { HealthReporter } from './health-reporter';
-import { PROBED_ELSEWHERE, sendProbe } from './send-probe';
 
-/** A recent share of hard failures above this opens the breaker. */
-const OPENING_FAILURE_RATE = 0.6;
-
+/** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
 export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
 
-/** What an endpoint tells as it happens. */
+/** Notified of what happens to an endpoint. */
 export interface EndpointListeners {
   onState(endpoint: Endpoint, state: EndpointState): void;
-  onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, announced: boolean): void;
-  /** A place, a quota or the breaker may have become free. */
+  /** @param shouldWarn Whether somebody has to look at it, for example because the key was rejected. */
+  onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void;
+  /** A waiting call may be able to start: a slot, quota or the breaker has become free. */
   onCapacity(): void;
 }
 
@@ -47,82 +38,91 @@ export interface EndpointParts {
   readonly dialect: Dialect;
   readonly transport: Transport;
   readonly breaker: BreakerOptions;
-  /** Its own quota, then its group's where it has one. */
+  /** Its own quota, then its group's if it has one. */
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
-  /** Where there are other processes to tell and to hear. Read once, at the start. */
+  /** Health reports of the cluster, if there is one. Read once, by the constructor. */
   readonly healthReports?: HealthReportBus | undefined;
 }
 
-/** One attempt's hold on an endpoint. */
 export type EndpointSlot = AttemptSlot<Endpoint>;
 
-/** One place a call can go. */
+/** One provider, base URL, key and model that calls can be sent to. */
 export class Endpoint {
   readonly name: string;
-  readonly breaker: Breaker;
-  readonly average = new AverageLatency();
-  readonly peak = new PeakEwma();
-  readonly latency: LatencyModel;
-  readonly failureRate = new FailureRate();
-  /** What the provider takes from the token quota, as far as it is known. */
+  /** Learns what the provider takes from the token quota. */
   readonly tokensCharged: TokensCharged;
-  readonly #healthReporter: HealthReporter | undefined;
+  readonly #health: EndpointHealth;
+  readonly #cooldown = new EndpointCooldown();
+  /** With a cluster only. */
+  readonly healthReporter: HealthReporter | undefined;
   #parts: EndpointParts;
   #weight: number;
-  /** A probe that was leased and is not sent yet. Its call may be sent in other words, in the same context. */
-  #probe: { readonly context: Call['context']; readonly ticket: BreakerTicket } | undefined;
   #isDisabled = false;
   #isRetired = false;
   #inFlight = 0;
-  #failures = 0;
-  #cooldownUntil = 0;
 
   constructor(parts: EndpointParts) {
+    const { settings, healthReports } = parts;
     this.#parts = parts;
-    this.name = parts.settings.name;
-    this.latency = new LatencyModel(parts.settings.profile.latency);
-    this.tokensCharged = new TokensCharged(parts.settings);
-    this.#weight = parts.settings.weight;
-    const { name } = this;
-    const listeners = {
-      onOpen: (restMs: number, cause: BreakerCause, stepMs: number) => {
-        this.#healthReporter?.reportOpened(cause, restMs, stepMs);
-        this.#stateChanged('open');
-      },
-      onHalfOpen: () => {
-        // The breaker's rest was the answer to the failures: they must not keep the probe away as well.
-        this.failureRate.reset();
-        this.#stateChanged('half-open');
-      },
-      onClose: (cause: BreakerCause) => {
-        this.#healthReporter?.reportClosed(cause);
-        this.failureRate.reset();
-        this.#stateChanged('closed');
-      },
-    };
-    const acquireProbeLock = parts.healthReports?.probeLock(name, () => this.#parts.listeners.onCapacity());
-    this.breaker = new Breaker(name, parts.breaker, listeners, Math.random, acquireProbeLock);
-    this.#healthReporter = parts.healthReports && new HealthReporter(this, parts.healthReports);
+    this.name = settings.name;
+    this.tokensCharged = new TokensCharged(settings);
+    this.#weight = settings.weight;
+    this.#health = new EndpointHealth({
+      name: settings.name,
+      profile: settings.profile.latency,
+      breaker: parts.breaker,
+      probeLock: healthReports?.probeLock(settings.name, () => this.#parts.listeners.onCapacity()),
+      onTransition: (transition) => this.#onTransition(transition),
+    });
+    this.healthReporter =
+      healthReports &&
+      new HealthReporter({
+        name: this.name,
+        reports: healthReports,
+        breaker: this.breaker,
+        cooldown: this.#cooldown,
+        quotas: () => this.quotas,
+        // Without a warning: the process that got the answer has logged one.
+        onCooldown: (failure, ms) =>
+          this.#parts.listeners.onCooldown(this, { class: failure, message: '' }, ms, false),
+      });
   }
 
   get settings(): EndpointSettings {
     return this.#parts.settings;
   }
 
+  get exchange(): ExchangeParts {
+    return this.#parts;
+  }
+
   get quotas(): readonly Quota[] {
     return this.#parts.quotas;
   }
 
-  /** Takes new settings. Breaker, rests, latencies and failures stay; attempts in flight end as they began. */
-  configure(parts: EndpointParts): void {
-    const old = this.#parts;
-    this.#parts = parts;
-    if (parts.settings.weight !== old.settings.weight) this.#weight = parts.settings.weight;
-    this.breaker.configure(parts.breaker);
-    if (old.transport !== parts.transport) old.transport.close();
+  get breaker(): Breaker {
+    return this.#health.breaker;
   }
 
+  get latency(): LatencyModel {
+    return this.#health.latency;
+  }
+
+  get recentLatency(): RecentLatency {
+    return this.#health.recentLatency;
+  }
+
+  get failureRate(): FailureRate {
+    return this.#health.failureRate;
+  }
+
+  /** Failed attempts since the last success. */
+  get failures(): number {
+    return this.#health.failures;
+  }
+
+  /** 0 while it is disabled. */
   get weight(): number {
     return this.#isDisabled ? 0 : this.#weight;
   }
@@ -131,32 +131,29 @@ export class Endpoint {
     return this.#inFlight;
   }
 
-  /** Failed attempts since the last success. */
-  get failures(): number {
-    return this.#failures;
-  }
-
-  /** The quota that calls compete for: the group's where there is one. */
+  /** The quota that calls compete for: the group's if there is one. */
   get quota(): Quota {
     return this.quotas[this.quotas.length - 1] as Quota;
   }
 
-  /** The end of its rest on the clock of performance.now(); 0 when it isn't resting. */
+  /** The end of its cooldown, or of a quota's, on the clock of performance.now(); 0 if there is none now. */
   cooldownUntil(now: number): number {
-    let until = this.#cooldownUntil;
-    for (const quota of this.quotas) until = Math.max(until, quota.cooldownUntil);
-    return until > now ? until : 0;
-  }
-
-  /** The end of the rest that is this endpoint's alone. */
-  get ownCooldownUntil(): number {
-    return this.#cooldownUntil;
+    return this.#cooldown.until(this.quotas, now);
   }
 
   state(now: number): EndpointState {
     if (this.#isDisabled) return 'disabled';
     if (this.breaker.state !== 'closed') return this.breaker.state;
     return this.cooldownUntil(now) > 0 ? 'cooldown' : 'closed';
+  }
+
+  /** Takes new settings. Breaker, cooldowns, latencies and failures stay; attempts in flight end as they began. */
+  configure(parts: EndpointParts): void {
+    const old = this.#parts;
+    this.#parts = parts;
+    if (parts.settings.weight !== old.settings.weight) this.#weight = parts.settings.weight;
+    this.breaker.configure(parts.breaker);
+    if (old.transport !== parts.transport) old.transport.close();
   }
 
   setWeight(weight: number): void {
@@ -169,155 +166,16 @@ export class Endpoint {
     this.#parts.listeners.onState(this, 'disabled');
   }
 
-  /** Ends a rest, closes the breaker, and takes calls again. */
+  /** Ends its cooldowns, closes the breaker and takes calls again. */
   enable(): void {
     this.#isDisabled = false;
-    this.#cooldownUntil = 0;
-    for (const quota of this.quotas) quota.cooldownUntil = 0;
-    this.failureRate.reset();
-    this.breaker.close();
-    this.#healthReporter?.reset();
+    this.#cooldown.end(this.quotas);
+    this.#health.reset();
+    this.healthReporter?.reset();
     this.#stateChanged('closed');
   }
 
-  /** Takes over what another process tells of this endpoint, as far as it is believed. */
-  applyReport(report: ReceivedReport): void {
-    this.#healthReporter?.applyReport(report);
-  }
-
-  /** Whether calls of our own have shown otherwise since. */
-  isStaleReport(report: ReceivedReport): boolean {
-    return this.#healthReporter?.isStale(report) ?? false;
-  }
-
-  /** @internal */
-  coolDownOnReport(failure: CooldownClass, until: number): void {
-    this.#cooldownUntil = Math.max(this.#cooldownUntil, until);
-    this.#notifyCooldown(failure, until - performance.now());
-  }
-
-  /** @internal Its quotas rest after a 429 that another process got. */
-  notifyQuotaCooldown(cooldownMs: number): void {
-    this.#notifyCooldown('rate_limited', cooldownMs);
-  }
-
-  /** What an attempt of this call takes from the quota at admission. */
-  costOf({ max: most, expected }: CostEstimate): Cost {
-    const { mode } = this.tokensCharged;
-    if (mode === 'actual') return expected;
-    // A cautious max_tokens must not make a call look larger than the limit where only real usage is charged.
-    return mode === undefined && this.exceededBy(most) !== undefined ? expected : most;
-  }
-
-  /** Predicted milliseconds to the first token and to the whole answer, were it sent now. */
-  predictLatency(size: CallSize, now: number): LatencyPrediction {
-    return this.latency.predict(size, this.#inFlight, now);
-  }
-
-  /** Milliseconds until the quotas have room for the charge; Infinity when they never will. */
-  quotaWaitMs(cost: Cost, now: number): number {
-    let wait = 0;
-    for (const quota of this.#parts.quotas) {
-      const ms = quota.waitMs(cost, now);
-      if (ms > wait) wait = ms;
-    }
-    return wait;
-  }
-
-  /** 0 to 1: the used share of the scarcest quota. */
-  usedShare(now: number): number {
-    let used = 0;
-    for (const quota of this.quotas) used = Math.max(used, quota.usedShare(now));
-    return used;
-  }
-
-  /** The limit that this charge alone exceeds, if any. */
-  exceededBy(cost: Cost): ReturnType<Quota['exceededBy']> {
-    for (const quota of this.quotas) {
-      const exceeded = quota.exceededBy(cost);
-      if (exceeded) return exceeded;
-    }
-    return undefined;
-  }
-
-  /** Takes quota, breaker and a place for one attempt. Call only when all of them let it in. */
-  acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
-    const ticket = this.breaker.enter();
-    if (this.#healthReporter && this.breaker.state === 'half-open')
-      this.#probe = { context: call.context, ticket };
-    const expected = this.predictLatency(call, now);
-    const parts = {
-      endpoint: this,
-      call,
-      reservation: new Reservation(this.quotas, cost, () => this.tokensCharged.mode === 'reserved', now),
-      ticket,
-      tokensSent: this.tokensCharged.recordSent(call, now),
-      inFlight: this.#inFlight,
-      expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
-    };
-    this.#inFlight++;
-    return new AttemptSlot<Endpoint>(parts, now);
-  }
-
-  /** Sends what a lease was taken for. Throws UpstreamFailure. */
-  sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
-    const probeLock = this.#probeLock(call, options);
-    if (probeLock) return sendProbe(probeLock, options, (left) => exchangeWhole(this.#parts, call, left));
-    return exchangeWhole(this.#parts, call, options);
-  }
-
-  sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
-    const probeLock = this.#probeLock(call, options);
-    if (probeLock) return sendProbe(probeLock, options, (left) => exchangeStream(this.#parts, call, left));
-    return exchangeStream(this.#parts, call, options);
-  }
-
-  /** The request that continues an answer from its text so far; undefined where the endpoint can't continue it. */
-  continuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
-    const { settings, dialect } = this.#parts;
-    return settings.prefill ? dialect.continuation?.(body, textSoFar, settings.provider) : undefined;
-  }
-
-  /** @internal The lease says how its attempt ended. */
-  onSuccess(ms: number): void {
-    this.#failures = 0;
-    for (const quota of this.quotas) quota.refusals = 0;
-    const now = performance.now();
-    this.average.add(ms);
-    this.peak.add(ms, now);
-    this.failureRate.add(false, now);
-    this.#healthReporter?.recordSuccess(now - ms);
-    this.onRelease();
-  }
-
-  /** @internal */
-  onFailure(reservation: Reservation, { failure, rule, counts }: AttemptFailure): void {
-    const { detail } = failure;
-    if (detail.code === PROBED_ELSEWHERE) {
-      this.onRelease();
-      return;
-    }
-    if (counts || (rule.cooldownScope !== 'none' && rule.cooldownScope !== 'breaker')) this.#failures++;
-    if (counts) this.#countFailure();
-    if (rule.cooldownScope === 'quota-group') this.#coolDownQuotas(reservation, failure);
-    else if (rule.cooldownScope === 'endpoint') this.#coolDown(detail, rule);
-    this.onRelease();
-  }
-
-  /** @internal An attempt has said nothing for too long. */
-  onSilence(): void {
-    this.#failures++;
-    this.#countFailure();
-  }
-
-  /** @internal */
-  onRelease(): void {
-    this.#inFlight--;
-    if (this.#isRetired && this.#inFlight === 0) this.close();
-    this.#parts.listeners.onCapacity();
-  }
-
-  /** It is no longer configured: what is in flight ends, nothing new begins. */
+  /** It is no longer configured: attempts in flight finish, and no new ones start. */
   retire(): void {
     this.#isDisabled = true;
     this.#isRetired = true;
@@ -329,40 +187,105 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
-  #probeLock({ context }: Call, { limitMs }: ExchangeOptions): Promise<boolean> | undefined {
-    if (this.#probe?.context !== context) return undefined;
-    const { ticket } = this.#probe;
-    this.#probe = undefined;
-    return ticket.acquireProbeLock(limitMs);
+  /** What an attempt of the call takes from the quotas at admission. */
+  costOf({ max, expected }: CostEstimate): Cost {
+    const { mode } = this.tokensCharged;
+    if (mode === 'actual') return expected;
+    // A generous max_tokens must not make a call exceed a limit if the provider charges only real usage.
+    return mode === undefined && this.exceededBy(max) !== undefined ? expected : max;
   }
 
-  #countFailure(): void {
+  /** Predicted milliseconds to the first token and to the whole answer of a call sent now. */
+  predictLatency(size: CallSize, now: number): LatencyPrediction {
+    return this.latency.predict(size, this.#inFlight, now);
+  }
+
+  /** Milliseconds until all quotas have room for the cost; Infinity if they never will. */
+  quotaWaitMs(cost: Cost, now: number): number {
+    return waitMs(this.quotas, cost, now);
+  }
+
+  /** 0 to 1: the used share of the scarcest quota. */
+  usedShare(now: number): number {
+    return usedShare(this.quotas, now);
+  }
+
+  /** The limit that this cost alone exceeds, if any. */
+  exceededBy(cost: Cost): ExceededLimit | undefined {
+    return exceededBy(this.quotas, cost);
+  }
+
+  /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */
+  acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
+    const expected = this.predictLatency(call, now);
+    const slot = new AttemptSlot<Endpoint>(
+      {
+        endpoint: this,
+        call,
+        reservation: new Reservation(this.quotas, cost, () => this.tokensCharged.mode === 'reserved', now),
+        ticket: this.breaker.enter(),
+        tokensSent: this.tokensCharged.recordSent(call, now),
+        inFlight: this.#inFlight,
+        expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
+        apply: (outcome) => this.#apply(outcome),
+      },
+      now,
+    );
+    this.#inFlight++;
+    return slot;
+  }
+
+  /** The request that continues an answer from its text so far; undefined if the endpoint can't continue it. */
+  continuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
+    const { settings, dialect } = this.#parts;
+    return settings.prefill ? dialect.continuation?.(body, textSoFar, settings.provider) : undefined;
+  }
+
+  #apply(outcome: AttemptOutcome): void {
     const now = performance.now();
-    this.#healthReporter?.recordFailure();
-    this.failureRate.add(true, now);
-    // Only while closed: a late failure of a time before an opening must not cut a probe short.
-    if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)
-      this.breaker.open();
+    if (outcome.kind === 'silent') {
+      this.#recordFailure(true, now);
+      return;
+    }
+    if (outcome.kind === 'served') {
+      for (const quota of this.quotas) quota.recordSuccess();
+      this.#health.recordServed(outcome.ms, now);
+      this.healthReporter?.recordSuccess(outcome.startedAt);
+    } else if (outcome.kind === 'failed') this.#applyFailure(outcome, now);
+    this.#release();
   }
 
-  #coolDownQuotas(reservation: Reservation, failure: UpstreamFailure): void {
-    const now = performance.now();
-    coolDownQuotas(reservation, failure, now);
-    this.#healthReporter?.reportQuotaCooldown(now);
-    this.#parts.listeners.onCooldown(this, failure.detail, this.cooldownUntil(now) - now, false);
+  #applyFailure({ failure, rule, counts, reservation }: FailedAttempt, now: number): void {
+    const { detail } = failure;
+    const { cooldownScope } = rule;
+    const coolsDown = cooldownScope === 'quota-group' || cooldownScope === 'endpoint';
+    if (counts || coolsDown) this.#recordFailure(counts, now);
+    if (cooldownScope === 'quota-group') {
+      const { retryAfterMs } = detail;
+      reservation.recordRefusal({ retryAfterMs, reading: failure.reading }, now);
+      this.healthReporter?.reportQuotaCooldown(now);
+      this.#parts.listeners.onCooldown(this, detail, this.cooldownUntil(now) - now, false);
+    } else if (cooldownScope === 'endpoint') {
+      const cooldownMs = this.#cooldown.start(detail, rule, now);
+      this.healthReporter?.reportCooldown(detail.class, cooldownMs);
+      this.#parts.listeners.onCooldown(this, detail, cooldownMs, rule.shouldWarn);
+    }
   }
 
-  #coolDown(detail: FailureDetail, rule: FailureRule): void {
-    const now = performance.now();
-    const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, detail.retryAfterMs ?? 0);
-    this.#cooldownUntil = Math.max(this.#cooldownUntil, now + cooldownMs);
-    this.#healthReporter?.reportCooldown(detail.class, cooldownMs);
-    this.#parts.listeners.onCooldown(this, detail, cooldownMs, rule.shouldWarn);
+  #recordFailure(counts: boolean, now: number): void {
+    if (counts) this.healthReporter?.recordFailure();
+    this.#health.recordFailure(counts, now);
   }
 
-  /** The process that got the answer has said that someone should see to it. */
-  #notifyCooldown(failure: FailureClass, cooldownMs: number): void {
-    this.#parts.listeners.onCooldown(this, { class: failure, message: '' }, cooldownMs, false);
+  #release(): void {
+    this.#inFlight--;
+    if (this.#isRetired && this.#inFlight === 0) this.close();
+    this.#parts.listeners.onCapacity();
+  }
+
+  #onTransition(transition: BreakerTransition): void {
+    this.healthReporter?.reportTransition(transition);
+    this.#stateChanged(transition.to);
   }
 
   #stateChanged(state: EndpointState): void {

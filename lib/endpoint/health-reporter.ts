@@ -1,93 +1,88 @@
-import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
+import type { ReceivedReport, HealthReportBus } from '../cluster/health-reports/health-reports';
 import { COOLDOWN_CLASSES, type CooldownClass } from '../cluster/health-reports/message';
 import { PeerBreakerReports } from '../cluster/health-reports/peer-breaker-reports';
 import { PeerCooldownReports } from '../cluster/health-reports/peer-cooldown-reports';
 import type { FailureClass } from '../failure/classes';
-import type { Breaker, BreakerCause } from '../health/breaker';
+import type { Breaker, BreakerTransition } from '../health/breaker';
 import type { Quota } from '../quota/quota';
+import type { EndpointCooldown } from './endpoint-cooldown';
 
-/** A rest that ends at most so much later than what was told already is not told, in milliseconds. */
+/** A cooldown that ends at most this much later than the one already reported is not reported, in milliseconds. */
 const MIN_EXTENSION_MS = 100;
 
-/** The endpoint, as its witness sees it. */
-export interface ReportedEndpoint {
+export interface HealthReporterParts {
   readonly name: string;
+  readonly reports: HealthReportBus;
   readonly breaker: Breaker;
-  readonly quotas: readonly Quota[];
-  /** The end of its own rest, on the clock of performance.now(). */
-  readonly ownCooldownUntil: number;
-  /** Rests it until then, on another's word. */
-  coolDownOnReport(failure: CooldownClass, until: number): void;
+  readonly cooldown: EndpointCooldown;
+  readonly quotas: () => readonly Quota[];
+  /** The endpoint, or one of its quotas, cools down because of a peer's report. */
+  readonly onCooldown: (failure: FailureClass, cooldownMs: number) => void;
 }
 
 /**
- * What one endpoint tells the other processes, and what it believes of what they tell. It tells only what its own
- * attempts have shown: what was heard is not told again, so nothing echoes.
+ * What one endpoint reports to the peers of a cluster, and what it applies of their reports. It reports only what its own
+ * attempts have shown and never repeats a report, so nothing echoes.
  */
 export class HealthReporter {
-  readonly #endpoint: ReportedEndpoint;
-  readonly #reports: HealthReportBus;
-  readonly #breaker = new PeerBreakerReports();
+  readonly #parts: HealthReporterParts;
+  readonly #breakerReports = new PeerBreakerReports();
   readonly #cooldownReports = new PeerCooldownReports();
-  /** The last that is known of its breaker, on Redis's clock. */
+  /** The time of the latest change of its breaker that is known, on Redis's clock. */
   #knownAt = -Infinity;
-  /** When the latest call that was served began, on the clock of performance.now(). */
+  /** When the latest served call began, on the clock of performance.now(). */
   #lastServedAt = -Infinity;
   #resetAt = -Infinity;
   #reportedQuotaCooldownUntil = 0;
 
-  constructor(endpoint: ReportedEndpoint, reports: HealthReportBus) {
-    this.#endpoint = endpoint;
-    this.#reports = reports;
+  constructor(parts: HealthReporterParts) {
+    this.#parts = parts;
   }
 
-  reportOpened(cause: BreakerCause, openMs: number, stepMs: number): void {
-    if (cause !== 'shown') return;
-    this.#breaker.reportOpened();
+  reportTransition(transition: BreakerTransition): void {
+    if (transition.to === 'half-open' || transition.cause !== 'observed') return;
+    const { name, reports } = this.#parts;
     this.#updateKnownAt();
-    this.#reports.publish({ kind: 'opened', endpoint: this.#endpoint.name, cooldownMs: openMs, stepMs });
-  }
-
-  reportClosed(cause: BreakerCause): void {
-    if (cause !== 'shown') return;
-    this.#breaker.recovered();
-    this.#updateKnownAt();
-    this.#reports.publish({ kind: 'closed', endpoint: this.#endpoint.name });
+    if (transition.to === 'open') {
+      const { openMs, stepMs } = transition;
+      this.#breakerReports.reportOpened();
+      reports.publish({ kind: 'opened', endpoint: name, cooldownMs: openMs, stepMs });
+    } else {
+      this.#breakerReports.recovered();
+      reports.publish({ kind: 'closed', endpoint: name });
+    }
   }
 
   recordFailure(): void {
-    this.#breaker.recordFailure();
+    this.#breakerReports.recordFailure();
   }
 
   /** A call that began at `startedAt` was served. */
   recordSuccess(startedAt: number): void {
     if (startedAt > this.#lastServedAt) this.#lastServedAt = startedAt;
-    this.#breaker.recordSuccess(startedAt);
+    this.#breakerReports.recordSuccess(startedAt);
     this.#cooldownReports.served(startedAt);
-    for (const { name } of this.#endpoint.quotas) this.#reports.cooldownReports(name).served(startedAt);
+    for (const { name } of this.#parts.quotas()) this.#parts.reports.cooldownReports(name).served(startedAt);
   }
 
+  /** A failure of our own cools the endpoint down. Other classes concern this process only. */
   reportCooldown(failure: FailureClass, cooldownMs: number): void {
     this.#cooldownReports.forget();
-    const resting = COOLDOWN_CLASSES.find((known) => known === failure);
-    if (resting !== undefined) {
-      this.#reports.publish({
-        kind: 'cooldown',
-        endpoint: this.#endpoint.name,
-        class: resting,
-        cooldownMs: cooldownMs,
-      });
-    }
+    const reported = COOLDOWN_CLASSES.find((known) => known === failure);
+    if (reported === undefined) return;
+    const { name, reports } = this.#parts;
+    reports.publish({ kind: 'cooldown', endpoint: name, class: reported, cooldownMs });
   }
 
-  /** Its quotas rest after a 429 of ours. The answers of one burst are told as one, as far as they can be. */
+  /** A 429 of our own cools the quotas down. The answers of one burst are reported once, as far as possible. */
   reportQuotaCooldown(now: number): void {
-    const { name, quotas } = this.#endpoint;
+    const { name, reports } = this.#parts;
+    const quotas = this.#parts.quotas();
     const until = Math.max(...quotas.map(({ cooldownUntil }) => cooldownUntil));
-    for (const quota of quotas) this.#reports.cooldownReports(quota.name).forget();
+    for (const quota of quotas) reports.cooldownReports(quota.name).forget();
     if (until <= this.#reportedQuotaCooldownUntil + MIN_EXTENSION_MS) return;
     this.#reportedQuotaCooldownUntil = until;
-    this.#reports.publish({
+    reports.publish({
       kind: 'quota',
       endpoint: name,
       quotas: quotas.map((quota) => quota.name),
@@ -95,18 +90,18 @@ export class HealthReporter {
     });
   }
 
-  /** Its rests were ended and its breaker closed by hand: news of before is of no account. */
+  /** The app has enabled the endpoint: earlier reports no longer matter. */
   reset(): void {
-    this.#breaker.forget();
+    this.#breakerReports.forget();
     this.#cooldownReports.forget();
-    for (const { name } of this.#endpoint.quotas) this.#reports.cooldownReports(name).forget();
+    for (const { name } of this.#parts.quotas()) this.#parts.reports.cooldownReports(name).forget();
     this.#reportedQuotaCooldownUntil = 0;
     this.#resetAt = performance.now();
     this.#updateKnownAt();
   }
 
-  /** Takes news of this endpoint over, as far as it is believed. */
-  applyReport(report: ReceivedReport): void {
+  /** Applies a peer's report about this endpoint. */
+  apply(report: ReceivedReport): void {
     if (this.isStale(report)) return;
     const { report: item, leftMs } = report;
     if (item.kind === 'opened') this.#applyOpened(report, leftMs, item.stepMs);
@@ -114,32 +109,40 @@ export class HealthReporter {
     else if (item.kind === 'cooldown') this.#applyCooldown(report, item.class);
   }
 
-  /** Whether the endpoint has served a call since, or was freed by hand since. */
+  /** A peer's report of a 429 has cooled a quota of this endpoint down. */
+  notifyQuotaCooldown(cooldownMs: number): void {
+    this.#parts.onCooldown('rate_limited', cooldownMs);
+  }
+
+  /** Whether the endpoint has served a call, or was enabled by the app, since the report. */
   isStale({ localAt, report: item }: ReceivedReport): boolean {
     if (localAt <= this.#resetAt) return true;
     return item.kind !== 'closed' && localAt < this.#lastServedAt;
   }
 
   #applyOpened({ from, at }: ReceivedReport, leftMs: number, stepMs: number): void {
-    if (at <= this.#knownAt || !this.#breaker.believesOpening(from)) return;
-    if (!this.#endpoint.breaker.openOnReport(leftMs, stepMs)) return;
+    if (at <= this.#knownAt || !this.#breakerReports.believesOpening(from)) return;
+    if (!this.#parts.breaker.openOnReport(leftMs, stepMs)) return;
     this.#knownAt = at;
-    this.#breaker.acceptOpening(from);
+    this.#breakerReports.acceptOpening(from);
   }
 
   #applyClosed({ from, at }: ReceivedReport): void {
-    if (at <= this.#knownAt || !this.#breaker.believesRecovery(from)) return;
-    if (!this.#endpoint.breaker.closeOnReport()) return;
+    if (at <= this.#knownAt || !this.#breakerReports.believesRecovery(from)) return;
+    if (!this.#parts.breaker.closeOnReport()) return;
     this.#knownAt = at;
-    this.#breaker.acceptRecovery(from);
+    this.#breakerReports.acceptRecovery(from);
   }
 
   #applyCooldown({ from, leftMs }: ReceivedReport, failure: CooldownClass): void {
-    const until = this.#cooldownReports.accept(from, leftMs, this.#endpoint.ownCooldownUntil);
-    if (until !== undefined) this.#endpoint.coolDownOnReport(failure, until);
+    const { cooldown, onCooldown } = this.#parts;
+    const until = this.#cooldownReports.accept(from, leftMs, cooldown.ownUntil);
+    if (until === undefined) return;
+    cooldown.extendTo(until);
+    onCooldown(failure, until - performance.now());
   }
 
   #updateKnownAt(): void {
-    this.#knownAt = this.#reports.now() ?? this.#knownAt;
+    this.#knownAt = this.#parts.reports.now() ?? this.#knownAt;
   }
 }

@@ -114,7 +114,7 @@ export class Executor {
   async #wholeEnd(state: CallState, place: EndpointSlot): Promise<WholeResult> {
     const { call, recorder } = state;
     try {
-      const send: Send<WholeAnswer> = ({ endpoint }, options) => endpoint.sendWhole(call, options);
+      const send: Send<WholeAnswer> = (slot, options) => slot.sendWhole(call, options);
       const { slot, value } = await this.#attempts.run(state, send, place);
       slot.learnLimits(value.reading);
       slot.succeed(value.usage);
@@ -137,7 +137,7 @@ export class Executor {
   async #stream(state: CallState, ask: RequestFor, place?: EndpointSlot): Promise<StreamResult> {
     const send: Send<OpenedStream> = async (slot, options) => {
       const { call, continued } = ask(slot.endpoint);
-      const sent = await slot.endpoint.sendStream(call, options);
+      const sent = await slot.sendStream(call, options);
       slot.learnLimits(sent.reading);
       slot.recordFirstToken();
       if (

@@ -1,319 +1,295 @@
-import type { ProbeLock } from '../cluster/health-reports/probe-lock';
-import { type BreakerState, Circuit } from './circuit';
+import { Circuit } from './circuit';
 import type { BreakerOptions } from './options';
 
-/** How an attempt ended, as the breaker sees it. A neutral end says nothing of the endpoint's health. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** How an attempt ended, as the breaker sees it. A neutral end says nothing about the endpoint's health. */
 export type Outcome = 'success' | 'failure' | 'neutral';
 
-export type { BreakerState } from './circuit';
-
-/** Allows one attempt through; its end must be told exactly once. */
+/** Lets one attempt through. Its end must be reported exactly once. */
 export interface BreakerTicket {
   /**
-   * Asked before it is sent: the turn that a probe has to wait for; undefined where it may be sent at once, as always
-   * without a cluster. Resolves with false when it must not be sent: another process probes, or has just found out.
-   * Never rejects.
-   * @param probeMs The longest it may last.
+   * Asks for the cluster's probe lock. Call it before the attempt is sent. Undefined if the attempt may be sent at once,
+   * as always without a cluster. Resolves to false if it must not be sent: another process is probing, or has just found
+   * out. Never rejects.
+   * @param probeMs The longest time that the probe may take.
    */
   acquireProbeLock(probeMs: number): Promise<boolean> | undefined;
-  /** The answer has begun. A probe has told what it was asked: a long stream must not hold the breaker half-open. */
+  /** The answer has begun. It decides a probe, so that a long stream doesn't keep the breaker half-open. */
   started(): void;
-  /** The first word counts: an attempt judged for its silence is not judged again when it ends. */
+  /** Only the first call counts: an attempt that failed by its silence is not counted again when it ends. */
   end(outcome: Outcome): void;
 }
 
-/** Openings are spread over time, so that many processes don't probe at once. */
-const JITTER = 0.25;
-
 /**
- * Why it opened or closed: by what our own attempts showed; because its probe ended without showing anything; on the
- * word of another process; or by hand.
+ * Why the breaker opened or closed: 'observed' by attempts of this process; 'inconclusive' because a probe ended without
+ * an outcome; 'reported' by a peer; 'manual' by the app.
  */
-export type BreakerCause = 'shown' | 'unknown' | 'told' | 'by-hand';
+export type BreakerCause = 'observed' | 'inconclusive' | 'reported' | 'manual';
 
-export interface BreakerListeners {
-  /** @param stepMs The rest before jitter: a probe that fails doubles it. */
-  onOpen?(openMs: number, cause: BreakerCause, stepMs: number): void;
-  onHalfOpen?(): void;
-  onClose?(cause: BreakerCause): void;
+export type BreakerTransition =
+  | {
+      readonly to: 'open';
+      readonly cause: BreakerCause;
+      readonly openMs: number;
+      /** `openMs` before jitter: the next failed probe doubles it. */
+      readonly stepMs: number;
+    }
+  | { readonly to: 'half-open' }
+  | { readonly to: 'closed'; readonly cause: BreakerCause };
+
+/** Gives one process of a cluster at a time the right to probe an endpoint. */
+export interface ProbeLock {
+  /** Whether another process is taken to hold it. */
+  readonly isHeldByPeer: boolean;
+  /** Resolves to false if another process holds it. Never rejects. */
+  acquire(probeMs: number): Promise<boolean>;
+  /** Releases it, if this process holds it. */
+  release(): void;
 }
 
-/** An opening that another process tells of has to end at least so much later to change one of our own. */
+export interface BreakerParts {
+  readonly name: string;
+  readonly options: BreakerOptions;
+  /** Called once for each change of state, after it. */
+  readonly onTransition?: (transition: BreakerTransition) => void;
+  readonly random?: () => number;
+  /** With a cluster only. */
+  readonly probeLock?: ProbeLock | undefined;
+}
+
+/** Each opening is shorter by up to this share, so that many processes don't probe at the same moment. */
+const JITTER = 0.25;
+/** A reported opening must end this much later than the current one to extend it, in milliseconds. */
 const MIN_EXTENSION_MS = 50;
 
 /**
- * One opossum breaker behind our own rules. An attempt is told to it when it ends, not when it starts, because calls in
- * flight would thin its error share, a hung probe would leave it half-open for ever, and a neutral or a late end would
- * close it.
+ * An attempt belongs to the state object during which it began: once that object is replaced, the attempt says nothing
+ * about the endpoint any more.
+ */
+type State =
+  | {
+      readonly kind: 'closed';
+      readonly since: number;
+      /** How long the next opening lasts, with and without jitter. */
+      readonly openMs: number;
+      readonly stepMs: number;
+      consecutiveFailures: number;
+    }
+  | { readonly kind: 'open'; readonly until: number; readonly stepMs: number }
+  | {
+      readonly kind: 'half-open';
+      readonly openMs: number;
+      readonly stepMs: number;
+      /** 'admitted' until it asks for the probe lock, 'locking' until it has it. */
+      probe: 'none' | 'admitted' | 'locking' | 'sent';
+    }
+  | { readonly kind: 'shut-down'; readonly last: BreakerState };
+type ClosedState = State & { kind: 'closed' };
+type HalfOpenState = State & { kind: 'half-open' };
+
+/**
+ * The breaker of one endpoint: our own rules in front of opossum. An attempt is reported when it ends, not when it
+ * starts: with opossum's own `fire()` around the attempt, calls in flight would dilute the failure rate, a hung probe
+ * would keep the breaker half-open for ever, and a neutral or late end would close it.
  */
 export class Breaker {
-  readonly #name: string;
-  #circuit: Circuit;
-  #options: BreakerOptions;
-  readonly #listeners: BreakerListeners;
+  readonly #circuit: Circuit;
+  readonly #onTransition: (transition: BreakerTransition) => void;
   readonly #random: () => number;
-  readonly #turn: ProbeLock | undefined;
-  #consecutive = 0;
-  /** The rest of the next opening, before jitter. */
-  #openMs = 0;
-  #reopensAt = 0;
-  #closedAt = -Infinity;
-  #isProbing = false;
-  /** A probe was let in that has to wait for its turn before it is sent. */
-  #isProbeUnsent = false;
-  #cause: BreakerCause = 'shown';
-  /** It was open already when another's word opened it for longer: no change of state. */
-  #isExtension = false;
-  /** Counts openings and closings: an attempt that began before one says nothing of the time after it. */
-  #epoch = 0;
-  #isShutDown = false;
+  readonly #probeLock: ProbeLock | undefined;
+  #options: BreakerOptions;
+  #state: State;
 
-  constructor(
-    name: string,
-    options: BreakerOptions,
-    listeners: BreakerListeners = {},
-    random: () => number = Math.random,
-    probeLock?: ProbeLock,
-  ) {
-    this.#turn = probeLock;
+  constructor({
+    name,
+    options,
+    onTransition = () => undefined,
+    random = Math.random,
+    probeLock,
+  }: BreakerParts) {
     this.#options = options;
-    this.#listeners = listeners;
+    this.#onTransition = onTransition;
     this.#random = random;
-    this.#name = name;
-    this.#circuit = this.#createCircuit();
+    this.#probeLock = probeLock;
+    const closed = this.#closedState(-Infinity);
+    this.#state = closed;
+    this.#circuit = new Circuit(name, options, closed.openMs, {
+      onOpen: () => this.#onCircuitOpened(),
+      onHalfOpen: () => this.#onCircuitHalfOpen(),
+    });
   }
 
   get state(): BreakerState {
-    return this.#circuit.state;
+    return this.#state.kind === 'shut-down' ? this.#state.last : this.#state.kind;
   }
 
-  /** Failures since the last success. */
-  get consecutiveFailures(): number {
-    return this.#consecutive;
-  }
-
-  /** Whether an attempt may go through now. While half-open, one probe at a time may, of all the cluster's. */
+  /** Whether an attempt may go through now. While half-open, one probe at a time may, in the whole cluster. */
   get canEnter(): boolean {
-    if (this.#isShutDown) return false;
-    return (
-      this.#circuit.isClosed || (this.#circuit.isHalfOpen && !this.#isProbing && !this.#turn?.isHeldByPeer)
-    );
+    const state = this.#state;
+    if (state.kind === 'closed') return true;
+    return state.kind === 'half-open' && state.probe === 'none' && !this.#probeLock?.isHeldByPeer;
   }
 
-  /** Milliseconds until a probe may go out; 0 unless open. */
+  /** Milliseconds until a probe may be sent; 0 unless open. */
   msUntilProbe(now: number): number {
-    return this.#circuit.isOpen ? Math.max(0, this.#reopensAt - now) : 0;
+    return this.#state.kind === 'open' ? Math.max(0, this.#state.until - now) : 0;
   }
 
-  /** 1 just after a recovery, falling to 0 over `rampMs`. */
+  /** Slow start: 1 just after a recovery, falling to 0 over `rampMs`. */
   ramp(now: number): number {
     const { rampMs } = this.#options;
-    if (rampMs === 0) return 0;
-    return Math.min(1, Math.max(0, 1 - (now - this.#closedAt) / rampMs));
+    if (this.#state.kind !== 'closed' || rampMs === 0) return 0;
+    return Math.min(1, Math.max(0, 1 - (now - this.#state.since) / rampMs));
   }
 
-  /** Lets an attempt through. Call only when it `admits`. */
+  /** Lets an attempt through. Call it only if `canEnter`. */
   enter(): BreakerTicket {
-    let probe = this.#circuit.isHalfOpen;
-    if (probe) {
-      this.#isProbing = true;
-      this.#isProbeUnsent = this.#turn !== undefined;
-    }
-    let epoch = this.#epoch;
-    let ended = false;
+    let state = this.#state;
+    if (state.kind === 'half-open') state.probe = this.#probeLock ? 'admitted' : 'sent';
+    let isEnded = false;
     return {
       acquireProbeLock: (probeMs) => {
-        const probeLock = this.#turn;
-        if (!probe || !probeLock || ended) return undefined;
-        if (epoch !== this.#epoch) return this.#isClosed ? undefined : Promise.resolve(false);
-        this.#isProbeUnsent = false;
-        return this.#acquireProbeLock(probeLock, probeMs);
+        if (state.kind !== 'half-open' || !this.#probeLock || isEnded) return undefined;
+        if (state !== this.#state) return this.#state.kind === 'closed' ? undefined : Promise.resolve(false);
+        return this.#acquireProbeLock(state, this.#probeLock, probeMs);
       },
       started: () => {
-        if (!probe || ended || epoch !== this.#epoch) return;
-        this.#finishProbe('success');
-        // From here on an attempt like any other.
-        probe = false;
-        epoch = this.#epoch;
+        if (state.kind !== 'half-open' || isEnded || state !== this.#state) return;
+        this.#close('observed');
+        // From here on it is an attempt like any other.
+        state = this.#state;
       },
       end: (outcome) => {
-        if (ended) return;
-        ended = true;
-        if (epoch !== this.#epoch) return;
-        if (probe && this.#isProbeUnsent && outcome === 'neutral') {
-          this.#abandonProbe();
-        } else if (probe) {
-          this.#finishProbe(outcome);
-        } else if (this.#circuit.isClosed) {
-          this.#recordAttempt(outcome);
-        }
+        if (isEnded) return;
+        isEnded = true;
+        if (state !== this.#state) return;
+        if (state.kind === 'half-open') this.#endProbe(state, outcome);
+        else if (state.kind === 'closed') this.#recordAttempt(state, outcome);
       },
     };
   }
 
-  /** Takes new options; its state stays. The window's thresholds change with the next closing. */
+  /** Takes new options and keeps its state. The window's thresholds change when it closes next. */
   configure(options: BreakerOptions): void {
     this.#options = options;
   }
 
-  /** Opens it now, whatever the window says: our own attempts have shown enough. */
+  /** Opens it now: attempts of this process have shown enough. */
   open(): void {
-    this.#cause = 'shown';
-    this.#circuit.open();
+    const state = this.#state;
+    if (state.kind === 'closed' || state.kind === 'half-open')
+      this.#open(state.openMs, state.stepMs, 'observed');
   }
 
   /**
-   * Opens it for so long on another process's word, or keeps it open for longer. It counts as no failure of ours. The
-   * rest is at most the next of our own: what we have no evidence of doesn't start with the longest.
-   * False where it changes nothing: our own probe is under way and will tell, or it is open for as long already.
+   * Opens it because a peer reports so, or keeps it open for longer. It opens for at most as long as it would by itself:
+   * without evidence of its own it doesn't start with the longest time.
+   * @returns False if nothing changes: its own probe is on its way, or it is open for as long already.
    */
   openOnReport(openMs: number, stepMs: number): boolean {
-    if (this.#isShutDown || this.#isProbeSent) return false;
+    const state = this.#state;
+    if (state.kind === 'shut-down' || (state.kind === 'half-open' && state.probe === 'sent')) return false;
     const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
-    const maxOpenMs = this.#circuit.isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, this.#openMs * 2);
-    const cappedMs = Math.min(maxOpenMs, Math.max(1, openMs));
-    const isExtension = this.#circuit.isOpen;
-    if (isExtension && performance.now() + cappedMs <= this.#reopensAt + MIN_EXTENSION_MS) return false;
-    const minStepMs = this.#circuit.isClosed ? resetTimeoutMs : this.#openMs;
-    const step = Math.min(maxOpenMs, Math.max(minStepMs, stepMs));
-    // opossum sets its timer only when it opens anew.
-    if (isExtension) this.#replaceCircuit();
-    this.#openMs = step;
-    this.#circuit.resetTimeoutMs = cappedMs;
-    this.#isExtension = isExtension;
-    this.#cause = 'told';
-    this.#circuit.open();
+    const isClosed = state.kind === 'closed';
+    const maxMs = isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, state.stepMs * 2);
+    const cappedMs = Math.min(maxMs, Math.max(1, openMs));
+    if (state.kind === 'open' && performance.now() + cappedMs <= state.until + MIN_EXTENSION_MS) return false;
+    const minStepMs = isClosed ? resetTimeoutMs : state.stepMs;
+    this.#open(cappedMs, Math.min(maxMs, Math.max(minStepMs, stepMs)), 'reported');
     return true;
   }
 
-  /** Closes it on another process's word. False where it is closed. */
+  /** Closes it because a peer reports so. @returns False if it is closed already. */
   closeOnReport(): boolean {
-    if (this.#isShutDown || this.#circuit.isClosed) return false;
-    this.#close('told');
+    if (this.#state.kind === 'closed' || this.#state.kind === 'shut-down') return false;
+    this.#close('reported');
     return true;
   }
 
-  /** Closes it now and forgets what opened it. */
+  /** Closes it now and forgets its failures. */
   close(): void {
-    this.#close('by-hand');
+    if (this.#state.kind === 'closed') this.#state.consecutiveFailures = 0;
+    else if (this.#state.kind !== 'shut-down') this.#close('manual');
   }
 
   /** Stops its timers. It lets nothing through afterwards. */
   shutdown(): void {
-    this.#isShutDown = true;
-    this.#epoch++;
-    this.#turn?.release();
+    this.#state = { kind: 'shut-down', last: this.state };
+    this.#probeLock?.release();
     this.#circuit.shutdown();
   }
 
-  #recordAttempt(outcome: Outcome): void {
+  #recordAttempt(state: ClosedState, outcome: Outcome): void {
     if (outcome === 'neutral') return;
     this.#circuit.report(outcome);
     if (outcome === 'success') {
-      this.#consecutive = 0;
+      state.consecutiveFailures = 0;
       return;
     }
-    this.#consecutive++;
-    if (this.#consecutive >= this.#options.consecutiveFailures) this.#circuit.open();
+    state.consecutiveFailures++;
+    if (state.consecutiveFailures >= this.#options.consecutiveFailures) this.open();
   }
 
-  get #isClosed(): boolean {
-    return !this.#isShutDown && this.#circuit.isClosed;
+  #endProbe(state: HalfOpenState, outcome: Outcome): void {
+    if (outcome === 'success') this.#close('observed');
+    else if (outcome === 'failure') {
+      const stepMs = Math.min(this.#options.maxResetTimeoutMs, state.stepMs * 2);
+      this.#open(this.#withJitter(stepMs), stepMs, 'observed');
+    } else if (state.probe === 'admitted') this.#abandonProbe(state);
+    else this.#open(this.#withJitter(state.stepMs), state.stepMs, 'inconclusive');
   }
 
-  get #isProbeSent(): boolean {
-    return this.#isProbing && !this.#isProbeUnsent && !this.#turn?.isAcquiring;
+  async #acquireProbeLock(state: HalfOpenState, lock: ProbeLock, probeMs: number): Promise<boolean> {
+    state.probe = 'locking';
+    const isOurs = await lock.acquire(probeMs);
+    // If it has closed meanwhile, the attempt is one like any other.
+    if (state !== this.#state) return this.#state.kind === 'closed';
+    if (isOurs) state.probe = 'sent';
+    else this.#abandonProbe(state);
+    return isOurs;
   }
 
-  async #acquireProbeLock(probeLock: ProbeLock, probeMs: number): Promise<boolean> {
-    const epoch = this.#epoch;
-    const isOurs = await probeLock.acquire(probeMs);
-    // What has closed meanwhile may be asked like any other.
-    if (epoch !== this.#epoch) return this.#isClosed;
-    if (isOurs) return true;
-    this.#abandonProbe();
-    return false;
+  /** The probe was not sent, so its end says nothing. The next attempt may become the probe. */
+  #abandonProbe(state: HalfOpenState): void {
+    this.#state = { ...state, probe: 'none' };
   }
 
-  /** The probe was not sent, so that its end says nothing: the next one may ask. */
-  #abandonProbe(): void {
-    this.#epoch++;
-    this.#isProbing = false;
-    this.#isProbeUnsent = false;
-  }
-
-  #finishProbe(outcome: Outcome): void {
-    this.#isProbing = false;
-    if (outcome === 'success') {
-      this.#close('shown');
-      return;
-    }
-    if (outcome === 'failure') {
-      this.#cause = 'shown';
-      this.#consecutive++;
-      this.#setResetTimeout(Math.min(this.#options.maxResetTimeoutMs, this.#openMs * 2));
-    } else {
-      // Nothing was learnt: rest as long as before, then probe again.
-      this.#cause = 'unknown';
-      this.#setResetTimeout(this.#openMs);
-    }
-    this.#circuit.open();
-  }
-
-  #setResetTimeout(ms: number): void {
-    this.#openMs = ms;
-    this.#circuit.resetTimeoutMs = this.#withJitter(ms);
+  #open(openMs: number, stepMs: number, cause: BreakerCause): void {
+    const isExtension = this.#state.kind === 'open';
+    this.#state = { kind: 'open', until: performance.now() + openMs, stepMs };
+    this.#circuit.open(openMs);
+    if (!isExtension) this.#onTransition({ to: 'open', cause, openMs, stepMs });
+    // Released after the report of what the probe has shown: the process that gets the lock next knows it.
+    this.#probeLock?.release();
   }
 
   #close(cause: BreakerCause): void {
-    this.#consecutive = 0;
-    if (this.#circuit.isClosed) return;
-    this.#cause = cause;
-    this.#circuit.close();
+    const closed = this.#closedState(performance.now());
+    this.#state = closed;
+    this.#circuit.reset(this.#options, closed.openMs);
+    this.#onTransition({ to: 'closed', cause });
+    this.#probeLock?.release();
   }
 
-  #onOpened(): void {
-    const { resetTimeoutMs: resetTimeoutMs } = this.#circuit;
-    this.#reopensAt = performance.now() + resetTimeoutMs;
-    const isExtension = this.#isExtension;
-    this.#isExtension = false;
-    this.#onTransition((cause) => {
-      if (!isExtension) this.#listeners.onOpen?.(resetTimeoutMs, cause, this.#openMs);
-    });
+  /** The window has opened it; every other opening has set the state before. */
+  #onCircuitOpened(): void {
+    const state = this.#state;
+    if (state.kind === 'closed') this.#open(state.openMs, state.stepMs, 'observed');
   }
 
-  #onClosed(): void {
-    this.#closedAt = performance.now();
-    this.#replaceCircuit();
-    this.#onTransition((cause) => this.#listeners.onClose?.(cause));
+  #onCircuitHalfOpen(): void {
+    const state = this.#state;
+    if (state.kind !== 'open') return;
+    const { stepMs } = state;
+    this.#state = { kind: 'half-open', stepMs, openMs: this.#withJitter(stepMs), probe: 'none' };
+    this.#onTransition({ to: 'half-open' });
   }
 
-  /** It has another state: what began before is of the past. */
-  #onTransition(notify: (cause: BreakerCause) => void): void {
-    const cause = this.#cause;
-    this.#cause = 'shown';
-    this.#epoch++;
-    this.#isProbing = false;
-    this.#isProbeUnsent = false;
-    notify(cause);
-    // The turn goes back after the news of what the probe has shown went out: who has the next one knows.
-    this.#turn?.release();
-  }
-
-  #replaceCircuit(): void {
-    this.#circuit.shutdown();
-    this.#circuit = this.#createCircuit();
-  }
-
-  #createCircuit(): Circuit {
-    const circuit = new Circuit(this.#name, this.#options, {
-      onOpen: () => this.#onOpened(),
-      onHalfOpen: () => this.#listeners.onHalfOpen?.(),
-      onClose: () => this.#onClosed(),
-    });
-    this.#openMs = this.#options.resetTimeoutMs;
-    circuit.resetTimeoutMs = this.#withJitter(this.#openMs);
-    return circuit;
+  #closedState(since: number): ClosedState {
+    const stepMs = this.#options.resetTimeoutMs;
+    const openMs = Math.max(1, this.#withJitter(stepMs));
+    return { kind: 'closed', since, openMs, stepMs, consecutiveFailures: 0 };
   }
 
   #withJitter(ms: number): number {

@@ -1,92 +1,89 @@
 import CircuitBreaker from 'opossum';
 import type { BreakerOptions } from './options';
 
-export type BreakerState = 'closed' | 'open' | 'half-open';
-
 const WINDOW_MS = 30_000;
 const BUCKETS = 10;
 
 export interface CircuitListeners {
+  /** The circuit opened, by its window or by `open()`. */
   onOpen(): void;
   onHalfOpen(): void;
-  onClose(): void;
 }
 
 /**
- * One opossum breaker: it keeps the state, the window and the timer. It is told of attempts when they end, and how long
- * to rest before it opens. Used from its closing to its next: opossum keeps its window when it closes, and the first
- * failure after a recovery would be judged by the outage.
+ * The opossum breaker behind one `Breaker`: it keeps the window of outcomes and the timer until half-open. Outcomes are
+ * reported when attempts end, never by wrapping the attempt itself.
  */
 export class Circuit {
-  readonly #breaker: CircuitBreaker<[Promise<unknown>]>;
+  readonly #name: string;
+  readonly #listeners: CircuitListeners;
+  #breaker: CircuitBreaker<[Promise<unknown>]>;
   /** opossum reads `resetTimeout` from this very object each time it opens. */
-  readonly #options: CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number };
+  #options: CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number };
 
-  constructor(
-    name: string,
-    { volumeThreshold, errorThresholdPercentage, resetTimeoutMs }: BreakerOptions,
-    listeners: CircuitListeners,
-  ) {
-    this.#options = {
-      name,
-      timeout: false,
-      volumeThreshold,
-      errorThresholdPercentage,
-      resetTimeout: resetTimeoutMs,
-      rollingCountTimeout: WINDOW_MS,
-      rollingCountBuckets: BUCKETS,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-    };
-    this.#breaker = new CircuitBreaker((outcome: Promise<unknown>) => outcome, this.#options);
-    this.#breaker.on('open', () => listeners.onOpen());
-    this.#breaker.on('halfOpen', () => listeners.onHalfOpen());
-    this.#breaker.on('close', () => listeners.onClose());
+  /** @param openMs How long it stays open if its window opens it, in milliseconds. */
+  constructor(name: string, options: BreakerOptions, openMs: number, listeners: CircuitListeners) {
+    this.#name = name;
+    this.#listeners = listeners;
+    this.#options = this.#optionsFor(options, openMs);
+    this.#breaker = this.#create();
   }
 
-  get state(): BreakerState {
-    if (this.#breaker.opened) return 'open';
-    return this.#breaker.halfOpen ? 'half-open' : 'closed';
-  }
-
-  get isClosed(): boolean {
-    return this.#breaker.closed;
-  }
-
-  get isHalfOpen(): boolean {
-    return this.#breaker.halfOpen;
-  }
-
-  get isOpen(): boolean {
-    return this.#breaker.opened;
-  }
-
-  /** How long it rests when it opens next, in milliseconds. */
-  get resetTimeoutMs(): number {
-    return this.#options.resetTimeout;
-  }
-
-  set resetTimeoutMs(ms: number) {
-    this.#options.resetTimeout = Math.max(1, ms);
-  }
-
-  /** Tells its window. It may open by the share of failures, a moment later. */
+  /** Adds an outcome to the window. The window may open the circuit a moment later. */
   report(outcome: 'success' | 'failure'): void {
     const ended = outcome === 'success' ? Promise.resolve() : Promise.reject(new Error('attempt failed'));
     this.#breaker.fire(ended).catch(() => undefined);
   }
 
-  open(): void {
+  /** Opens it for so long from now, whatever its state is. */
+  open(openMs: number): void {
+    // opossum starts its timer only when it changes to open.
+    if (this.#breaker.opened) this.#replace();
+    this.#options.resetTimeout = Math.max(1, openMs);
     this.#breaker.open();
   }
 
-  close(): void {
-    this.#breaker.close();
+  /**
+   * Closes it with an empty window. opossum keeps its window when it closes, so the first failure after a recovery would
+   * be judged by the outage.
+   */
+  reset(options: BreakerOptions, openMs: number): void {
+    this.#options = this.#optionsFor(options, openMs);
+    this.#replace();
   }
 
-  /** Stops its timers. */
+  /** Stops its timers and listeners. */
   shutdown(): void {
     this.#breaker.shutdown();
     this.#breaker.removeAllListeners();
+  }
+
+  #replace(): void {
+    this.shutdown();
+    this.#breaker = this.#create();
+  }
+
+  #create(): CircuitBreaker<[Promise<unknown>]> {
+    const breaker = new CircuitBreaker((outcome: Promise<unknown>) => outcome, this.#options);
+    breaker.on('open', () => this.#listeners.onOpen());
+    breaker.on('halfOpen', () => this.#listeners.onHalfOpen());
+    return breaker;
+  }
+
+  #optionsFor(
+    { volumeThreshold, errorThresholdPercentage }: BreakerOptions,
+    openMs: number,
+  ): CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number } {
+    return {
+      name: this.#name,
+      timeout: false,
+      volumeThreshold,
+      errorThresholdPercentage,
+      resetTimeout: Math.max(1, openMs),
+      rollingCountTimeout: WINDOW_MS,
+      rollingCountBuckets: BUCKETS,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+    };
   }
 }

@@ -1,10 +1,12 @@
+/** The weight of one attempt in the running average. */
 const GAIN = 0.12;
+/** The rate while nothing is known. */
 const FLOOR = 0.003;
 const DECAY_MS = 10_000;
-/** What was so long ago keeps nobody away: among equals, even a small share would. */
-const FORGOTTEN_MS = 20_000;
+/** Older failures are ignored. Otherwise routing would avoid an endpoint for a tiny rate long after it recovered. */
+const FORGET_MS = 20_000;
 
-/** The recent share of hard failures: a running average that sinks towards a floor while nothing is known. */
+/** The recent share of failed attempts, 0 to 1: a running average that decays to a floor without new attempts. */
 export class FailureRate {
   #rate = FLOOR;
   #at = performance.now();
@@ -12,7 +14,7 @@ export class FailureRate {
   value(now: number): number {
     if (this.#rate === FLOOR) return FLOOR;
     const age = Math.max(0, now - this.#at);
-    if (age >= FORGOTTEN_MS) return FLOOR;
+    if (age >= FORGET_MS) return FLOOR;
     return FLOOR + (this.#rate - FLOOR) * Math.exp(-age / DECAY_MS);
   }
 
@@ -22,7 +24,7 @@ export class FailureRate {
     this.#at = now;
   }
 
-  /** The endpoint has recovered: what was before says nothing of it now. */
+  /** Forgets everything: after a recovery, earlier failures no longer describe the endpoint. */
   reset(): void {
     this.#rate = FLOOR;
   }

@@ -1,13 +1,13 @@
 import type { LatencyProfile } from '../models/profile';
 
-/** One step of the median, in log space. Larger ones chase the load. */
+/** One step towards a sample, in log space. Larger steps would follow the load instead of the endpoint. */
 const STEP = 0.025;
-/** Without this much output, the time of a token can't be told from noise. */
+/** With fewer output tokens the time per token is mostly noise. */
 const MIN_OUTPUT_TOKENS = 8;
 
 /**
- * What a call takes on an endpoint at rest: starts at the model's profile and follows the median of what is observed.
- * A median, because one call in a hundred takes many times as long.
+ * How long a call takes on an endpoint without load: starts at the model's profile and follows the median of the samples
+ * by small steps. A median, because one call in a hundred takes many times as long.
  */
 export class LatencyBaseline {
   #firstTokenMs: number;
@@ -34,13 +34,13 @@ export class LatencyBaseline {
     this.#msPerPromptToken *= step;
   }
 
-  /** @param observedMs From the first token to the last. */
+  /** @param observedMs From the first output token to the last. */
   learnOutput(outputTokens: number, observedMs: number): void {
     if (outputTokens < MIN_OUTPUT_TOKENS) return;
     this.#msPerOutputToken *= stepTowards(observedMs, outputTokens * this.#msPerOutputToken);
   }
 
-  /** A whole answer tells only the sum. */
+  /** A whole answer shows only the sum of its parts. */
   learnTotal(promptTokens: number, outputTokens: number, observedMs: number): void {
     const step = stepTowards(observedMs, this.totalMs(promptTokens, outputTokens));
     this.#firstTokenMs *= step;

@@ -2,7 +2,7 @@ import type { LatencyProfile } from '../models/profile';
 import { LatencyBaseline } from './latency-baseline';
 import { LatencyRatio } from './latency-ratio';
 
-/** What a prediction is made from. */
+/** The size of a call, as far as its latency depends on it. */
 export interface CallSize {
   readonly promptTokens: number;
   readonly expectedOutputTokens: number;
@@ -13,10 +13,10 @@ export interface LatencyPrediction {
   readonly totalMs: number;
 }
 
-/** Fewer observations than this are no evidence against an endpoint. */
+/** With fewer samples a prediction is not held against an endpoint. */
 const MIN_OBSERVATIONS = 5;
 
-/** Predicts what a call will take on one endpoint: its prior times how slow the endpoint is now. */
+/** Predicts how long a call takes on one endpoint: the time without load, times how slow the endpoint is now. */
 export class LatencyModel {
   readonly #baseline: LatencyBaseline;
   readonly #latencyRatio = new LatencyRatio();
@@ -25,12 +25,12 @@ export class LatencyModel {
     this.#baseline = new LatencyBaseline(profile);
   }
 
-  /** Whether enough has been seen to hold a prediction against the endpoint. */
+  /** Whether there are enough samples to hold a prediction against the endpoint. */
   get hasEvidence(): boolean {
     return this.#latencyRatio.samples >= MIN_OBSERVATIONS;
   }
 
-  /** How many times slower than at rest it answers now. */
+  /** How many times slower than without load it answers now. */
   ratio(inFlight: number, now: number): number {
     return this.#latencyRatio.ratio(inFlight, now);
   }
@@ -50,46 +50,48 @@ export class LatencyModel {
     return this.ratio(inFlight, now) * this.#baseline.totalMs(promptTokens, expectedOutputTokens);
   }
 
-  /** What the output of a call will take whose first token took so long. */
+  /** Milliseconds that the output of a call will take, given how long its first token took. */
   outputMs(size: CallSize, firstTokenMs: number): number {
     const baselineMs = this.#baseline.firstTokenMs(size.promptTokens);
-    const recordOutput = this.#baseline.totalMs(size.promptTokens, size.expectedOutputTokens) - baselineMs;
-    return recordOutput * Math.max(1, firstTokenMs / baselineMs);
+    const outputMs = this.#baseline.totalMs(size.promptTokens, size.expectedOutputTokens) - baselineMs;
+    return outputMs * Math.max(1, firstTokenMs / baselineMs);
   }
 
-  recordSent(call: object, size: CallSize, stream: boolean, now: number): void {
+  /** An attempt was sent. `attempt` is the key under which its first token or its end is recorded. */
+  recordSent(attempt: object, size: CallSize, stream: boolean, now: number): void {
     const { promptTokens, expectedOutputTokens } = size;
     const expected = stream
       ? this.#baseline.firstTokenMs(promptTokens)
       : this.#baseline.totalMs(promptTokens, expectedOutputTokens);
-    this.#latencyRatio.addPending(call, expected, now);
+    this.#latencyRatio.addPending(attempt, expected, now);
   }
 
-  recordFirstToken(call: object, promptTokens: number, ms: number, inFlight: number, now: number): void {
-    this.#latencyRatio.removePending(call);
+  recordFirstToken(attempt: object, promptTokens: number, ms: number, inFlight: number, now: number): void {
+    this.#latencyRatio.removePending(attempt);
     this.#latencyRatio.observe(ms / this.#baseline.firstTokenMs(promptTokens), inFlight, now);
     this.#baseline.learnFirstToken(promptTokens, ms);
   }
 
-  /** A stream has ended: its tokens took so long after the first. */
+  /** A stream has ended. @param ms From its first token to its last. */
   recordOutput(outputTokens: number, ms: number): void {
     this.#baseline.learnOutput(outputTokens, ms);
   }
 
   recordAnswer(
-    call: object,
+    attempt: object,
     promptTokens: number,
     outputTokens: number,
     ms: number,
     inFlight: number,
     now: number,
   ): void {
-    this.#latencyRatio.removePending(call);
+    this.#latencyRatio.removePending(attempt);
     this.#latencyRatio.observe(ms / this.#baseline.totalMs(promptTokens, outputTokens), inFlight, now);
     this.#baseline.learnTotal(promptTokens, outputTokens, ms);
   }
 
-  finish(call: object): void {
-    this.#latencyRatio.removePending(call);
+  /** The attempt has ended, whether or not it was answered. */
+  finish(attempt: object): void {
+    this.#latencyRatio.removePending(attempt);
   }
 }

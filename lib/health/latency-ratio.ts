@@ -1,34 +1,35 @@
-/** Older samples count less, with this time constant. */
+/** Time constant with which samples lose weight, in milliseconds. */
 const MEMORY_MS = 10_000;
-/** So many samples of "as expected" stand in for what is not known yet. */
+/** The prior: as many samples with a ratio of 1. */
 const PRIOR_WEIGHT = 2;
-/** Steadies the slope while calls in flight have hardly varied. */
+/** Damps the slope while the number of calls in flight has hardly varied. */
 const VARIANCE_PRIOR = 9;
-/** The most that load alone may add to, or take from, the ratio. */
+/** How much the load may add to the ratio, or subtract from it, at most. */
 const MAX_LOAD_TERM = 8;
 const MIN_LOAD_TERM = -0.5;
 const MIN_RATIO = 0.3;
-/** How often the calls that are overdue are looked through. */
+const MAX_RATIO = 20;
+/** How often pending attempts are scanned for overdue ones, in milliseconds. */
 const OVERDUE_SCAN_MS = 50;
 
-/** A call counts as overdue when it is so many times as old as usual, */
+/** An attempt is overdue at this multiple of its usual time. */
 const OVERDUE_THRESHOLD = 1.5;
-/** and it is taken to last so many times its age in the end. */
+/** An overdue attempt is expected to take this multiple of its age in the end. */
 const OVERDUE_EXTRAPOLATION = 1.5;
-/** It is news: it counts as so many older observations. */
+/** An overdue attempt is newer evidence than completed ones: it counts as this many samples. */
 const OVERDUE_WEIGHT = 3;
 
-/** A call whose first sign of life is still to come. */
+/** An attempt without a first token, or an answer, so far. */
 interface Pending {
   readonly since: number;
   readonly expectedMs: number;
 }
 
 /**
- * How many times slower than its profile an endpoint answers now, as a function of the calls in flight: decayed sums of
- * the ratio y of observed to expected time and of the number n of calls in flight it was seen at give a mean and a
- * slope. Calls that are overdue count already, as slow as they are old: what is learnt only at completion is learnt one
- * service time too late.
+ * How many times slower than its baseline an endpoint answers now, as a function of the calls in flight: a linear
+ * regression over exponentially decayed samples, each the ratio y of observed to expected time with the number n of calls
+ * in flight. Overdue attempts count before they end, because a slowdown that is learnt only from completed calls is
+ * learnt one service time too late.
  */
 export class LatencyRatio {
   #at = performance.now();
@@ -46,27 +47,27 @@ export class LatencyRatio {
   #cachedInFlight = 0;
   #cachedRatio = 1;
 
-  /** How many observations there have been. */
+  /** How many samples there have been. */
   get samples(): number {
     return this.#samples;
   }
 
-  /** A call was sent; its first sign of life is expected after so long. */
-  addPending(call: object, expectedMs: number, now: number): void {
-    this.#pending.set(call, { since: now, expectedMs: Math.max(1, expectedMs) });
+  /** An attempt was sent. @param expectedMs Until its first token, or until its whole answer if it isn't streamed. */
+  addPending(attempt: object, expectedMs: number, now: number): void {
+    this.#pending.set(attempt, { since: now, expectedMs: Math.max(1, expectedMs) });
   }
 
-  /** It showed life, or has ended without. */
-  removePending(call: object): void {
-    this.#pending.delete(call);
+  /** The attempt has begun to answer, or has ended. */
+  removePending(attempt: object): void {
+    this.#pending.delete(attempt);
   }
 
   observe(ratio: number, inFlight: number, now: number): void {
     if (!Number.isFinite(ratio) || ratio <= 0) return;
     this.#cachedAt = Number.NaN;
     this.#decay(now);
-    // One call in a hundred takes many times as long: it must not pass for the state of the endpoint.
-    const y = Math.min(ratio, 20);
+    // One call in a hundred takes many times as long. Alone it must not look like a slow endpoint.
+    const y = Math.min(ratio, MAX_RATIO);
     this.#samples++;
     this.#weight += 1;
     this.#y += y;
@@ -75,7 +76,7 @@ export class LatencyRatio {
     this.#ny += inFlight * y;
   }
 
-  /** The ratio to expect of a call sent now, beside `inFlight` others. One moment's answer is worked out once. */
+  /** The ratio to expect for a call sent now, with `inFlight` others. Cached, because routing asks several times at once. */
   ratio(inFlight: number, now: number): number {
     if (now !== this.#cachedAt || inFlight !== this.#cachedInFlight) {
       this.#cachedAt = now;
@@ -114,7 +115,7 @@ export class LatencyRatio {
     for (const { since, expectedMs } of this.#pending.values()) {
       const age = (now - since) / expectedMs;
       if (age <= OVERDUE_THRESHOLD * usual) continue;
-      this.#overdueSum += OVERDUE_WEIGHT * Math.min(20, OVERDUE_EXTRAPOLATION * age);
+      this.#overdueSum += OVERDUE_WEIGHT * Math.min(MAX_RATIO, OVERDUE_EXTRAPOLATION * age);
       this.#overdueCount += OVERDUE_WEIGHT;
     }
   }

@@ -1,14 +1,15 @@
+/** When the breaker of each endpoint opens, and for how long. */
 export interface BreakerOptions {
-  /** Failures in a row that open it. Default 5. */
+  /** Consecutive failed attempts that open the breaker. Default 5. */
   readonly consecutiveFailures: number;
-  /** Share of failures in a window of 30 s that opens it. Default 50. */
+  /** Percentage of failed attempts within a window of 30 s that opens the breaker. Default 50. */
   readonly errorThresholdPercentage: number;
-  /** Calls a window must have before its share counts. Default 10. */
+  /** Attempts that the window must hold before the percentage counts. Default 10. */
   readonly volumeThreshold: number;
-  /** First rest after an opening, in milliseconds; doubles with each opening in a row. Default 1,000. */
+  /** How long the breaker stays open the first time, in milliseconds; doubles with each failed probe. Default 1,000. */
   readonly resetTimeoutMs: number;
-  /** The longest rest, in milliseconds. Default 20,000. */
+  /** The longest time that the breaker stays open between probes, in milliseconds. Default 20,000. */
   readonly maxResetTimeoutMs: number;
-  /** How long a recovered endpoint is preferred less, in milliseconds. Default 5,000. */
+  /** Slow start: how long a recovered endpoint gets a smaller share of the calls, in milliseconds. Default 5,000. */
   readonly rampMs: number;
 }

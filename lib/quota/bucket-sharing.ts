@@ -1,20 +1,24 @@
-import { PeerUsage } from './peer-usage';
-
-/** What other processes may hold or have used unseen, in milliseconds of the limit. */
+/** Units that peers may have taken without this process knowing, in milliseconds of the limit. */
 const PEER_UNCERTAINTY_MS = 500;
+/** Time constant of the peers' usage, in milliseconds: processes come and go within seconds. */
+const PEER_USAGE_MEMORY_MS = 2_000;
+/** Peers are never taken to use more than this share of a limit. */
+const MAX_PEER_SHARE = 0.9;
 
-/** The other processes of a cluster, as one bucket of a shared quota sees them. Without a cluster there are none. */
+/** How one bucket of a cluster shares its limit with the other processes. Without a cluster there are none. */
 export class BucketSharing {
-  readonly #peerUsage = new PeerUsage();
   #members = 0;
   #share = 1;
+  /** Units per millisecond that peers take, as the levels in Redis show. */
+  #peerUsage = 0;
+  #observedAt = -Infinity;
 
-  /** Whether the bucket is one of a cluster's. */
+  /** Whether the bucket belongs to a cluster. */
   get isShared(): boolean {
     return this.#members > 0;
   }
 
-  /** The part of limit and depth that is this process's own: 1 while the ledger in Redis has the say. */
+  /** This process's own part of limit and depth: 1 while the limiter in Redis decides. */
   get share(): number {
     return this.#share;
   }
@@ -25,27 +29,32 @@ export class BucketSharing {
 
   setShare(share: number): void {
     this.#share = share;
-    this.#peerUsage.reset();
+    this.#peerUsage = 0;
+    this.#observedAt = -Infinity;
   }
 
-  /** @param peerRate Units that are gone beyond what we reckoned with. */
-  observe(peerRate: number, now: number, limitRate: number): void {
-    this.#peerUsage.observe(peerRate, now, limitRate);
+  /** @param taken Units that Redis has fewer than this process expected; below zero if it has more. */
+  observe(taken: number, now: number, limitRate: number): void {
+    const gapMs = Math.max(1, now - this.#observedAt);
+    this.#observedAt = now;
+    if (gapMs === Infinity) return;
+    const gain = (1 - Math.exp(-gapMs / PEER_USAGE_MEMORY_MS)) / gapMs;
+    this.#peerUsage = Math.min(MAX_PEER_SHARE * limitRate, Math.max(0, this.#peerUsage + gain * taken));
   }
 
-  /** Units a millisecond that the others take of that rate. */
+  /** Units per millisecond that peers take of a rate. */
   peerRate(rate: number): number {
-    // Whoever reckoned with less than its fair share would ask for less, and leave the rest to those who don't.
-    return Math.min(this.#peerUsage.rate, (1 - 1 / this.#members) * rate);
+    // Never more than their fair share: a process that expected less for itself would ask for less, and lose the rest.
+    return Math.min(this.#peerUsage, (1 - 1 / this.#members) * rate);
   }
 
-  /** Of a difference to the provider's count, what can't be the doing of the other processes. */
-  withoutPeerUsage(off: number, limitRate: number): number {
-    if (this.#members <= 1) return off;
-    return Math.sign(off) * Math.max(0, Math.abs(off) - PEER_UNCERTAINTY_MS * limitRate);
+  /** The part of a deviation from the provider's count that peers can't explain. */
+  withoutPeerUsage(deviation: number, limitRate: number): number {
+    if (this.#members <= 1) return deviation;
+    return Math.sign(deviation) * Math.max(0, Math.abs(deviation) - PEER_UNCERTAINTY_MS * limitRate);
   }
 
-  /** The others see the same headers: each process corrects its part of what is off. */
+  /** All processes see the same headers, so each corrects its part of the deviation. */
   ownCorrection(units: number): number {
     return units / Math.max(1, this.#members);
   }

@@ -1,40 +1,41 @@
 import { BucketSharing } from './bucket-sharing';
 import { ExternalUsage } from './external-usage';
 
-/** The share of a configured limit that is used: the provider's clock and count are never quite ours. */
+/** The share of a limit that is handed out, because the provider's clock and count differ slightly from ours. */
 const USABLE_SHARE = 0.98;
 /**
- * What is left in the bucket, in milliseconds of the limit: an event loop that stalls sends late what was taken in time,
- * closer to what comes after it. With the share above it bears stalls of 600 ms.
+ * Units kept in the bucket, in milliseconds of the limit. When the event loop stalls, calls that were admitted earlier are
+ * sent late and closer to the next ones. Together with the share above this covers stalls of 600 ms.
  */
 const STALL_MARGIN_MS = 400;
-/** How far a refusal without headers lowers the rate, how often at most, and how fast that is forgotten. */
+/** A refusal without headers lowers the rate to this share, at most this often, and the rate recovers this fast. */
 const SLOWDOWN = 0.8;
 const SLOWDOWN_EVERY_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
 
 export interface BucketOptions {
-  /** Units a minute. */
+  /** Units per minute. */
   readonly limit: number;
-  /** The depth, in seconds of the limit. */
+  /** The depth in seconds of the limit. */
   readonly burstSeconds: number;
 }
 
-/** What a bucket looked like when an attempt was sent: what a header of its answer is compared with. */
+/** The state of a bucket when an attempt was sent, to be compared with the headers of its answer. */
 export interface BucketSnapshot {
   readonly at: number;
   readonly level: number;
+  /** The sum of all corrections until then. */
   readonly corrections: number;
-  /** Of what was taken, the units that the provider may not have charged yet: output that is still to come. */
+  /** Units already taken that the provider may not have charged yet: output that is still to come. */
   readonly pending: number;
 }
 
 /**
- * A token bucket with continuous refill, on the monotonic clock. Between two calls it is only numbers: no timers.
+ * A token bucket with continuous refill on the monotonic clock, without timers.
  *
  * Invariant: the level is never above the depth, so in any window of t milliseconds at most depth + rate * t is
- * admitted. A debt (a level below zero) is left by a call larger than the depth or by usage above the estimate, and
- * is paid by the refill.
+ * admitted. A call larger than the depth, or usage above the estimate, leaves a debt: a level below zero, which the
+ * refill pays.
  */
 export class Bucket {
   #limit = 0;
@@ -43,22 +44,22 @@ export class Bucket {
   #level = 0;
   #at: number;
   #corrections = 0;
-  /** The limit the provider says, over the configured one; at most 1. */
+  /** The limit in the provider's headers over the configured limit; at most 1. */
   #limitShare = 1;
   #slowdown = 1;
-  /** Units a millisecond: worked out when one of its factors changes, because it is asked for at every decision. */
+  /** Units per millisecond. Cached, because every routing decision reads it. */
   #rate = 0;
   #slowedAt = -Infinity;
   readonly #externalRate = new ExternalUsage();
   readonly #sharing = new BucketSharing();
   #observedDepthMs = 0;
   readonly #onCorrected: (units: number) => void;
-  /** When the attempt was sent whose answer was heeded last. */
+  /** When the attempt was sent whose headers were taken into account last. */
   #lastSnapshotAt = -Infinity;
-  /** When the provider last said a lower limit: the levels of earlier marks were on another scale. */
+  /** When headers last showed a lower limit: earlier snapshots were on another scale. */
   #limitLoweredAt = -Infinity;
 
-  /** @param onCorrected Told by how much headers have shifted the level. */
+  /** @param onCorrected Called with the units by which headers have shifted the level. */
   constructor(options: BucketOptions, onCorrected: (units: number) => void = () => undefined) {
     this.#onCorrected = onCorrected;
     this.#at = performance.now();
@@ -66,18 +67,18 @@ export class Bucket {
     this.#level = this.#depth;
   }
 
-  /** Changes the limit. Level and debts stay, so that a reload never refills a bucket. */
+  /** Changes the limit. Level and debt stay, so that a reload never refills a bucket. */
   configure(options: BucketOptions): void {
     this.#refill(performance.now());
     this.#setLimit(options);
   }
 
-  /** The limit a minute as the provider counts it, without our safety. */
+  /** Units per minute that the provider allows. */
   get providerLimit(): number {
     return this.limit / USABLE_SHARE;
   }
 
-  /** Units a minute that are handed out at most. */
+  /** Units per minute that are handed out at most: slightly fewer than the provider allows. */
   get limit(): number {
     return this.#limit * this.#limitShare;
   }
@@ -86,27 +87,27 @@ export class Bucket {
     return this.#depth;
   }
 
-  /** Units a millisecond. */
+  /** The refill, in units per millisecond. */
   get rate(): number {
     return this.#rate;
   }
 
-  /** The limit the provider says, over the configured one; at most 1. */
+  /** The limit in the provider's headers over the configured limit; at most 1. */
   get limitShare(): number {
     return this.#limitShare;
   }
 
-  /** How far refusals without headers have lowered the rate; at most 1. */
+  /** The factor by which refusals without headers have lowered the rate; at most 1. */
   get slowdown(): number {
     return this.#slowdown;
   }
 
-  /** Units that are left in the bucket. */
+  /** Units to keep in the bucket. */
   get headroom(): number {
     return Math.max(this.#externalRate.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
   }
 
-  /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
+  /** The largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
   get observedDepthMs(): number {
     return this.#observedDepthMs;
   }
@@ -116,15 +117,15 @@ export class Bucket {
     return this.#level;
   }
 
-  /** Milliseconds until `units` fit; 0 when they do now. A call larger than the depth starts on a full bucket. */
+  /** Milliseconds until `units` fit; 0 if they fit now. A call larger than the depth starts on a full bucket. */
   waitMs(units: number, now: number): number {
     this.#refill(now);
     const missing = Math.min(units + this.headroom, this.#depth) - this.#level;
-    // A billionth of the depth is rounding, not a missing unit.
+    // Less than a billionth of the depth is a rounding error.
     return missing <= this.#depth * 1e-9 ? 0 : missing / this.#rate;
   }
 
-  /** Takes `units`, leaving a debt where they are more than there is. */
+  /** Takes `units`, leaving a debt if they are more than the level. */
   take(units: number, now: number): void {
     this.#refill(now);
     this.#level -= units;
@@ -136,16 +137,15 @@ export class Bucket {
     this.#level = Math.min(this.#depth, this.#level + units);
   }
 
-  /** @param pending Of what was taken, what the provider may not have charged yet. */
+  /** @param pending Units already taken that the provider may not have charged yet. */
   snapshot(now: number, pending = 0): BucketSnapshot {
     return { at: now, level: this.level(now), corrections: this.#corrections, pending };
   }
 
   /**
-   * Corrects the level from what a header says was left when the marked attempt was admitted. Cumulative: what other
-   * answers have corrected since then is not corrected again, and an answer to an attempt older than one that was
-   * heeded says nothing new. Whole where it takes, half where it gives; what the provider may not have charged yet is
-   * not given.
+   * Corrects the level from the `remaining` that a header shows for the moment of the snapshot. Corrections since then are
+   * not applied twice, and an attempt sent before the last one taken into account is ignored. A lower level is taken over
+   * whole; a higher one by half, and without what the provider may not have charged yet.
    */
   correct(snapshot: BucketSnapshot, remaining: number, now: number): void {
     this.#refill(now);
@@ -156,7 +156,7 @@ export class Bucket {
     }
     this.#raiseDepth(remaining);
     const deviation = this.#sharing.withoutPeerUsage(this.#deviation(snapshot, remaining), this.#limitRate);
-    // The share of the limit that is never used stays at the bottom of the bucket, where it guards the next call.
+    // The share of the limit that is never handed out stays in the provider's bucket.
     const missing =
       deviation < 0
         ? deviation
@@ -166,8 +166,8 @@ export class Bucket {
   }
 
   /**
-   * A refusal that says what was left: that, and no more, is left.
-   * @param asked What the refused attempt had taken when the mark was made; it has been given back.
+   * A refusal whose headers show what is left: the level becomes that, unless it is lower already.
+   * @param asked Units that the refused attempt had taken at the snapshot. They have been given back since.
    */
   recordRefusalWithRemaining(remaining: number, now: number, snapshot?: BucketSnapshot, asked = 0): void {
     this.#refill(now);
@@ -177,8 +177,8 @@ export class Bucket {
   }
 
   /**
-   * In a cluster: so many processes share the bucket, whose depth is this.
-   * @param depthMs In milliseconds of the limit.
+   * In a cluster: so many processes share the bucket.
+   * @param depthMs The depth, in milliseconds of the limit.
    */
   setSharing(depthMs: number, members: number): void {
     this.#refill(performance.now());
@@ -187,7 +187,7 @@ export class Bucket {
     this.#setDepth();
   }
 
-  /** In a cluster: the level is this. What it is off by is what other processes took. */
+  /** In a cluster: sets the level to that in Redis. The difference is what other processes took. */
   syncLevel(level: number, now: number): void {
     this.#refill(now);
     if (this.#level < this.#depth) this.#sharing.observe(this.#level - level, now, this.#limitRate);
@@ -195,7 +195,7 @@ export class Bucket {
     this.#setSlowdown(this.#slowdown);
   }
 
-  /** In a cluster: this part of limit and depth is the process's own from now on; 1 is all of it. */
+  /** In a cluster: this process owns so large a part of limit and depth from now on; 1 is all of it. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
     this.#sharing.setShare(share);
@@ -204,7 +204,7 @@ export class Bucket {
     this.#level = Math.min(this.#depth, level);
   }
 
-  /** Follows a limit the provider says, where it is lower than the configured one. */
+  /** Follows a limit in the provider's headers if it is lower than the configured one. */
   followLimit(statedLimit: number): void {
     const before = this.#limitShare;
     this.#limitShare = Math.min(1, (statedLimit * USABLE_SHARE) / this.#limit);
@@ -214,7 +214,7 @@ export class Bucket {
     this.#level = Math.min(this.#level, this.#depth);
   }
 
-  /** A refusal that no header explains: nothing is left, and the limit is lower than we thought. */
+  /** A refusal without headers: nothing is left, and the real limit is lower than the configured one. */
   recordRefusal(now: number): void {
     this.#refill(now);
     this.#shift(Math.min(0, -this.#level));
@@ -227,15 +227,15 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
-  /** A full bucket is deeper than we knew. */
+  /** The provider shows more than our depth: its bucket is deeper. */
   #raiseDepth(remaining: number): void {
     if (remaining <= this.#depth / this.#sharing.share) return;
     this.#observedDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
-    // In a cluster all hear of it, and raise the depth together.
+    // In a cluster the depth is shared, and all processes raise it together.
     if (!this.#sharing.isShared) this.#depth = Math.min(remaining, this.limit);
   }
 
-  /** How far the level was off what was left, beyond what has been corrected since. */
+  /** What was left minus the level at the snapshot, without what has been corrected since. */
   #deviation(snapshot: BucketSnapshot, remaining: number): number {
     return remaining - snapshot.level - (this.#corrections - snapshot.corrections);
   }
@@ -245,7 +245,7 @@ export class Bucket {
     if (gapMs < 0) return;
     this.#lastSnapshotAt = snapshot.at;
     if (gapMs === Infinity) {
-      // Nobody knows in what time the first difference came about.
+      // The time over which the first deviation came about is unknown.
       this.#externalRate.start(this.#limitRate);
       return;
     }
@@ -275,14 +275,14 @@ export class Bucket {
   #setSlowdown(slowdown: number): void {
     this.#slowdown = slowdown;
     const rate = this.#limitRate * slowdown * this.#sharing.share;
-    // In a cluster the ledger's own refill counts: what others take of it shows in its answers.
+    // In a cluster the refill in Redis counts, and what others take shows in its level.
     const externalUsage = Math.min(this.#externalRate.rate, ExternalUsage.MAX_SHARE * rate);
     this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalUsage);
   }
 
   #refill(now: number): void {
     const elapsed = now - this.#at;
-    // A step back of the clock must neither mint nor take.
+    // A clock that steps back neither adds nor takes anything.
     if (elapsed <= 0) return;
     this.#at = now;
     this.#level = Math.min(this.#depth, this.#level + elapsed * this.#rate);

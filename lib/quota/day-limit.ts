@@ -3,21 +3,22 @@ import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 
 /** A limit for any 24 hours. */
 export interface DayLimit {
-  /** May change; what was counted stays. */
+  /** Units in any 24 hours. May change; what was counted stays. */
   limit: number;
+  /** Units left; below zero after usage above an estimate. */
   left(now: number): number;
-  /** Milliseconds until `units` fit; Infinity when they are more than a day's limit. */
+  /** Milliseconds until `units` fit; Infinity if they are more than the limit. */
   waitMs(units: number, now: number): number;
-  /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
+  /** An attempt takes so many units. Returns a request if it must wait for the answer of Redis. */
   take(units: number, now: number): GrantRequest | undefined;
-  /** Gives back what was taken at that time, at most what is counted. */
+  /** Gives back units that were taken at that time, at most as many as are counted. */
   put(units: number, now: number, takenAt: number): void;
   /** An attempt used more than it had taken. */
   overdraw(units: number, now: number): void;
   close(): void;
 }
 
-/** In this process, on the monotonic clock. */
+/** In this process, on the monotonic clock: a count for each hour. */
 export class MemoryDayLimit implements DayLimit {
   readonly #hours = new HourlyCounts();
 
@@ -37,7 +38,7 @@ export class MemoryDayLimit implements DayLimit {
   }
 
   put(units: number, now: number, takenAt: number): void {
-    // What is too old has left.
+    // Drops hours that are more than a day old.
     this.#hours.sum(hourOf(now));
     this.#hours.subtract(hourOf(takenAt), units);
   }
@@ -49,7 +50,7 @@ export class MemoryDayLimit implements DayLimit {
   }
 
   close(): void {
-    // Nothing runs.
+    // No timers to stop.
   }
 }
 

@@ -1,19 +1,20 @@
 import Bottleneck from 'bottleneck';
+import type { Cluster } from '../cluster/cluster';
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { startTimer, type Timer } from '../util/timers';
-import type { Bucket } from './bucket';
+import type { Bucket, BucketOptions } from './bucket';
 import { type DayLimit, MemoryDayLimit } from './day-limit';
 
-/** The account of one bucket. The view, which is the bucket, has changed before the ledger is told. */
+/** Keeps the account of one bucket, in memory or in Redis. It is told of each change after the bucket has made it. */
 export interface Limiter {
   /**
-   * Milliseconds until so many units can be reserved, where that isn't the view's own to say.
-   * @param bucketWaitMs As the view has it.
+   * Milliseconds until so many units can be reserved. Absent if the bucket alone decides.
+   * @param bucketWaitMs What the bucket says.
    */
   waitMs?(units: number, bucketWaitMs: number, now: number): number;
-  /** The next call of a queue waits for so many units: several processes may compete for them. */
+  /** The next call of a queue waits for so many units, and several processes may compete for them. */
   prefetch?(units: number, now: number): void;
-  /** An attempt takes. Undefined where that stands; else it must wait for the hold's answer. */
+  /** An attempt takes so many units. Returns a request if it must wait for the answer of Redis. */
   reserve(units: number): GrantRequest | undefined;
   /** Units that an attempt had taken are not needed. */
   refund(units: number): void;
@@ -21,26 +22,40 @@ export interface Limiter {
   overdraw(units: number): void;
   /** Headers have corrected the level by so much. */
   correct(units: number): void;
-  /** Whole units that it holds. */
-  reservoir(): Promise<number>;
   close(): void;
 }
 
-/** Where the ledgers of a quota are kept. */
+/** Where the limiters of a quota are kept. `id` names the quota and the dimension. */
 export interface LimiterStore {
-  /** @param id Of the quota and the dimension. */
-  open(id: string, bucket: Bucket, options: LimiterOptions): Limiter;
-  /** The limit of a ledger that is open has changed. */
-  configure(id: string, options: LimiterOptions): void;
-  /** A limit for any 24 hours. @param id Of the quota and the dimension. */
+  open(id: string, bucket: Bucket, options: BucketOptions): Limiter;
+  /** The limit of an open limiter has changed. */
+  configure(id: string, options: BucketOptions): void;
+  /** A limit for any 24 hours. */
   day(id: string, limit: number): DayLimit;
 }
 
-/** A limit as it is configured. */
-export interface LimiterOptions {
-  /** Units a minute that are handed out at most. */
-  readonly limit: number;
-  readonly burstSeconds: number;
+/** What a reservation of one quota waits for: an answer from Redis for each limit that needs one. */
+export class PendingGrant {
+  readonly #requests = new Map<string, GrantRequest>();
+
+  add(limit: string, request: GrantRequest): void {
+    this.#requests.set(limit, request);
+  }
+
+  /** Resolves once all requests are answered: whether all of them were granted. Never rejects. */
+  async waitUntilGranted(): Promise<boolean> {
+    const answers = await Promise.all([...this.#requests.values()].map(({ decision }) => decision));
+    return answers.every((isGranted) => isGranted);
+  }
+
+  isRefused(limit: string): boolean {
+    return this.#requests.get(limit)?.state === 'refused';
+  }
+
+  /** Stops waiting. Requests without an answer count as refused. */
+  cancel(): void {
+    for (const request of this.#requests.values()) request.cancel();
+  }
 }
 
 /** In this process. */
@@ -50,25 +65,37 @@ export const IN_MEMORY: LimiterStore = {
   day: (_id, limit) => new MemoryDayLimit(limit),
 };
 
-/** The ledger follows the view at most this often. */
+/** In Redis, shared by all processes of a cluster. */
+export function clusterLimiters(cluster: Cluster): LimiterStore {
+  const terms = ({ limit, burstSeconds }: BucketOptions) => ({ limit, depthMs: burstSeconds * 1_000 });
+  return {
+    open: (id, bucket, options) => cluster.open(id, bucket, terms(options)),
+    configure: (id, options) => cluster.configure(id, terms(options)),
+    day: (id, limit) => cluster.dayLimits.open(id, limit),
+  };
+}
+
+/** The reservoir is set to the bucket's level this long after a change, in milliseconds. */
 const SYNC_MS = 250;
 
 /**
- * A Bottleneck reservoir that keeps the account of one bucket. In memory the view's word is final and the ledger is
- * set to it in batches: a write a call would cost a timer tick each.
+ * A Bottleneck limiter that keeps the account of one bucket in memory. The bucket decides, and the reservoir is set to
+ * its level in batches: one write per call would cost a timer tick each.
  */
 export class MemoryLimiter implements Limiter {
-  readonly #limiter: Bottleneck;
+  readonly bottleneck: Bottleneck;
   readonly #level: () => number;
+  /** What the reservoir was set to last. */
   #written: number;
   #timer: Timer | undefined;
   #isClosed = false;
 
+  /** @param level The bucket's level now. */
   constructor(level: () => number) {
     this.#level = level;
     this.#written = Math.floor(level());
-    // Without Bottleneck's own refill: its timer drifts, and refills 14-30 % too little.
-    this.#limiter = new Bottleneck({ reservoir: this.#written });
+    // Without Bottleneck's own refill: its timer drifts and refills 14 to 30 % too little.
+    this.bottleneck = new Bottleneck({ reservoir: this.#written });
   }
 
   reserve(): undefined {
@@ -87,31 +114,23 @@ export class MemoryLimiter implements Limiter {
     this.#scheduleWrite();
   }
 
-  /** What the reservoir holds, with what the view has done since the last write: its refill tells nobody. */
-  async reservoir(): Promise<number> {
-    if (!this.#isClosed) this.#write();
-    return (await this.#limiter.currentReservoir()) ?? 0;
-  }
-
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    void this.#limiter.disconnect(true);
+    void this.bottleneck.disconnect(true);
   }
 
-  /** The view has changed. Costs nothing while a write is due anyway. */
   #scheduleWrite(): void {
     if (this.#isClosed) return;
     this.#timer ??= startTimer(() => this.#write(), SYNC_MS).unref();
   }
 
   #write(): void {
-    clearTimeout(this.#timer);
     this.#timer = undefined;
     const level = Math.floor(this.#level());
     const change = level - this.#written;
     this.#written = level;
-    if (change !== 0) void this.#limiter.incrementReservoir(change);
+    if (change !== 0) void this.bottleneck.incrementReservoir(change);
   }
 }

@@ -1,10 +1,12 @@
-/** Limits over those of the endpoints that share a `quotaGroup`. */
+/** Limits of one account, in addition to those of the endpoints that share its `quotaGroup`. */
 export interface QuotaGroupConfig {
+  /** Requests per minute. Default: no limit. */
   rpm?: number;
+  /** Tokens per minute, together or input and output apart. Default: no limit. */
   tpm?: number | { input: number; output: number };
 }
 
-/** Limits a minute and a day; absent means none. */
+/** Limits per minute and per day. Absent means no limit. */
 export interface QuotaLimits {
   readonly rpm?: number;
   /** Input and output together. */

@@ -1,95 +1,58 @@
-import type { Call } from '../call/call';
-import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
+import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { Bucket, type BucketSnapshot } from './bucket';
+import { Cooldown, type Refusal } from './cooldown';
+import { type Cost, DIMENSIONS, type Dimension, unitsOf, windowsOf } from './cost';
 import type { DayLimit } from './day-limit';
-import { IN_MEMORY, type Limiter, type LimiterStore } from './limiter';
+import { IN_MEMORY, type Limiter, type LimiterStore, PendingGrant } from './limiter';
 import type { QuotaLimits } from './options';
-import { PendingGrant } from './pending-grant';
 
-/** What one attempt takes. */
-export interface Cost {
-  readonly input: number;
-  readonly output: number;
-}
-
-/** The charges that a call may mean, by what the provider takes: made once a call, since many endpoints share them. */
-export interface CostEstimate {
-  /** With max_tokens, where the caller sets it. */
-  readonly max: Cost;
-  readonly expected: Cost;
-}
-
-/** What an attempt of the call could take from a quota. */
-export function estimateQuotaCost(call: Call): CostEstimate {
-  const input = call.promptTokens;
-  const most = call.maxOutputTokens ?? call.expectedOutputTokens;
-  return {
-    max: { input, output: most },
-    expected: { input, output: Math.min(most, call.expectedOutputTokens) },
-  };
-}
-
-type Dimension = 'requests' | 'tokens' | 'input' | 'output';
-const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input', 'output'];
-
-function units(dimension: Dimension, cost: Cost): number {
-  if (dimension === 'requests') return 1;
-  if (dimension === 'tokens') return cost.input + cost.output;
-  return cost[dimension];
-}
-
-function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | undefined> {
-  return {
-    requests: reading.requests,
-    tokens: reading.tokens,
-    input: reading.inputTokens,
-    output: reading.outputTokens,
-  };
-}
-
-/** One limit a minute: its view and its ledger. */
-interface BucketEntry {
+/** One limit per minute: the bucket that decides and the limiter that keeps its account. */
+interface MinuteLimit {
   readonly dimension: Dimension;
   readonly bucket: Bucket;
   readonly limiter: Limiter;
 }
 
-/** One limit a day. */
-interface DayEntry {
+/** One limit per day. */
+interface NamedDayLimit {
   readonly dimension: 'requests' | 'tokens';
   readonly name: string;
   readonly day: DayLimit;
 }
 
-/** The levels as they were when an attempt was sent. */
+/** A limit that one call alone exceeds. */
+export interface ExceededLimit {
+  readonly limit: string;
+  readonly units: number;
+  readonly allowed: number;
+}
+
+/** The levels when an attempt was sent. */
 export type QuotaSnapshot = Partial<Record<Dimension, BucketSnapshot>>;
 
 /**
- * The requests and tokens that a key or an account may still take: a bucket for each limit a minute, a window for each
- * limit a day. Synchronous: it answers in microseconds.
+ * The requests and tokens that a key or an account may still take: a bucket for each limit per minute and a count for
+ * each limit per day. Synchronous: it answers within microseconds.
  */
 export class Quota {
-  readonly #limiters: LimiterStore;
-  #buckets: readonly BucketEntry[] = [];
-  #days: readonly DayEntry[] = [];
-  /** Rests by failure: no call of the group goes out until then, on the monotonic clock. */
-  cooldownUntil = 0;
-  /** Refusals in a row without a Retry-After, for the doubling rest. */
-  refusals = 0;
-  /** Output tokens that were reserved by attempts still under way: a provider may charge them only as they come. */
+  readonly #store: LimiterStore;
+  readonly #cooldown = new Cooldown();
+  #minuteLimits: readonly MinuteLimit[] = [];
+  #dayLimits: readonly NamedDayLimit[] = [];
+  /** Output tokens reserved by attempts that are still running: some providers charge them only as they are produced. */
   #pendingOutput = 0;
 
   constructor(
     readonly name: string,
     limits: QuotaLimits,
     burstSeconds: number,
-    limiters: LimiterStore = IN_MEMORY,
+    store: LimiterStore = IN_MEMORY,
   ) {
-    this.#limiters = limiters;
+    this.#store = store;
     this.configure(limits, burstSeconds);
   }
 
-  /** Changes the limits. Levels, debts and rests stay. */
+  /** Changes the limits. Levels, debts and cooldowns stay. */
   configure(limits: QuotaLimits, burstSeconds: number): void {
     const limitOf: Record<Dimension, number | undefined> = {
       requests: limits.rpm,
@@ -97,162 +60,177 @@ export class Quota {
       input: limits.inputTpm,
       output: limits.outputTpm,
     };
-    const before = this.#buckets;
-    this.#buckets = DIMENSIONS.flatMap((dimension) => {
+    const before = this.#minuteLimits;
+    this.#minuteLimits = DIMENSIONS.flatMap((dimension) => {
       const limit = limitOf[dimension];
-      const old = before.find((entry) => entry.dimension === dimension);
+      const existing = before.find((entry) => entry.dimension === dimension);
       if (limit === undefined) {
-        old?.limiter.close();
+        existing?.limiter.close();
         return [];
       }
       const id = `${this.name}:${dimension}`;
-      if (old) {
-        old.bucket.configure({ limit, burstSeconds });
-        this.#limiters.configure(id, { limit: old.bucket.limit, burstSeconds });
-        return [old];
+      if (existing) {
+        existing.bucket.configure({ limit, burstSeconds });
+        this.#store.configure(id, { limit: existing.bucket.limit, burstSeconds });
+        return [existing];
       }
-      const bucket = new Bucket({ limit, burstSeconds }, (units) => ledger.correct(units));
-      const ledger = this.#limiters.open(id, bucket, { limit: bucket.limit, burstSeconds });
-      return [{ dimension, bucket, limiter: ledger }];
+      const bucket = new Bucket({ limit, burstSeconds }, (units) => limiter.correct(units));
+      const limiter = this.#store.open(id, bucket, { limit: bucket.limit, burstSeconds });
+      return [{ dimension, bucket, limiter }];
     });
-    this.#days = [...this.#dayOf('requests', limits.rpd), ...this.#dayOf('tokens', limits.tpd)];
+    this.#dayLimits = [...this.#dayLimit('requests', limits.rpd), ...this.#dayLimit('tokens', limits.tpd)];
   }
 
-  /** Milliseconds until the charge fits; Infinity when it never will. */
+  /** The end of its latest cooldown, on the clock of performance.now(); 0 before the first. */
+  get cooldownUntil(): number {
+    return this.#cooldown.until;
+  }
+
+  /** A peer reports a 429: no call goes out until then. */
+  coolDownOnReport(until: number, now: number): void {
+    this.#cooldown.startAfterReport(until, now);
+  }
+
+  endCooldown(): void {
+    this.#cooldown.end();
+  }
+
+  /** A call that took from this quota was served. */
+  recordSuccess(): void {
+    this.#cooldown.recordSuccess();
+  }
+
+  /** Milliseconds until the cost fits; Infinity if it never does. */
   waitMs(cost: Cost, now: number): number {
-    let wait = 0;
-    for (const { dimension, bucket, limiter: reservoirs } of this.#buckets) {
-      const amount = units(dimension, cost);
-      const bucketWaitMs = bucket.waitMs(amount, now);
-      const ms = reservoirs.waitMs ? reservoirs.waitMs(amount, bucketWaitMs, now) : bucketWaitMs;
-      if (ms > wait) wait = ms;
+    let waitMs = 0;
+    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
+      const units = unitsOf(dimension, cost);
+      const bucketWaitMs = bucket.waitMs(units, now);
+      const ms = limiter.waitMs ? limiter.waitMs(units, bucketWaitMs, now) : bucketWaitMs;
+      if (ms > waitMs) waitMs = ms;
     }
-    for (const { dimension, day } of this.#days) {
-      wait = Math.max(wait, day.waitMs(units(dimension, cost), now));
+    for (const { dimension, day } of this.#dayLimits) {
+      waitMs = Math.max(waitMs, day.waitMs(unitsOf(dimension, cost), now));
     }
-    return wait;
+    return waitMs;
   }
 
-  /** The next call of a queue waits for room for this charge. */
+  /** The next call of a queue waits for this cost: limiters in Redis may fetch it ahead of time. */
   prefetch(cost: Cost, now: number): void {
-    for (const { dimension, limiter: ledger } of this.#buckets)
-      ledger.prefetch?.(units(dimension, cost), now);
+    for (const { dimension, limiter } of this.#minuteLimits)
+      limiter.prefetch?.(unitsOf(dimension, cost), now);
   }
 
-  /** The limit that this charge alone exceeds, if any: such a call could never be served as it is. */
-  exceededBy(cost: Cost): { limit: string; units: number; allowed: number } | undefined {
-    for (const { dimension, bucket } of this.#buckets) {
-      const asked = units(dimension, cost);
-      // The safety first: it is cheaper, and most calls are far smaller than a minute's limit.
-      if (dimension !== 'requests' && asked > bucket.limit && asked > bucket.providerLimit) {
-        return { limit: `${dimension} a minute`, units: asked, allowed: Math.round(bucket.providerLimit) };
+  /** The limit that this cost alone exceeds, if any: such a call can never be served as it is. */
+  exceededBy(cost: Cost): ExceededLimit | undefined {
+    for (const { dimension, bucket } of this.#minuteLimits) {
+      const units = unitsOf(dimension, cost);
+      // The lower of the two first, because it is cheaper and most calls are far smaller.
+      if (dimension !== 'requests' && units > bucket.limit && units > bucket.providerLimit) {
+        return { limit: `${dimension} per minute`, units, allowed: Math.round(bucket.providerLimit) };
       }
     }
-    for (const { dimension, name, day } of this.#days) {
-      const asked = units(dimension, cost);
-      if (dimension === 'tokens' && asked > day.limit)
-        return { limit: name, units: asked, allowed: day.limit };
+    for (const { dimension, name, day } of this.#dayLimits) {
+      const units = unitsOf(dimension, cost);
+      if (dimension === 'tokens' && units > day.limit) return { limit: name, units, allowed: day.limit };
     }
     return undefined;
   }
 
-  /** Undefined where the taking stands; else it does once the hold has been granted. */
+  /** Takes the cost. Returns what has to be granted first, if a limiter could not answer by itself. */
   take(cost: Cost, now: number): PendingGrant | undefined {
     this.#pendingOutput += cost.output;
-    let pendingGrant: PendingGrant | undefined;
-    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
-      const amount = units(dimension, cost);
-      bucket.take(amount, now);
-      const part = ledger.reserve(amount);
-      if (part) (pendingGrant ??= new PendingGrant()).add(dimension, part);
+    let grant: PendingGrant | undefined;
+    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
+      const units = unitsOf(dimension, cost);
+      bucket.take(units, now);
+      const request = limiter.reserve(units);
+      if (request) (grant ??= new PendingGrant()).add(dimension, request);
     }
-    for (const { dimension, name, day } of this.#days) {
-      const part = day.take(units(dimension, cost), now);
-      if (part) (pendingGrant ??= new PendingGrant()).add(name, part);
+    for (const { dimension, name, day } of this.#dayLimits) {
+      const request = day.take(unitsOf(dimension, cost), now);
+      if (request) (grant ??= new PendingGrant()).add(name, request);
     }
-    return pendingGrant;
+    return grant;
   }
 
-  /** A taking whose hold was not granted, or is not waited for any more, has never been. */
-  undo(cost: Cost, pendingGrant: PendingGrant, now: number, takenAt: number): void {
-    pendingGrant.cancel();
-    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
-      // What the ledger has refused it has put back itself.
-      if (pendingGrant.isRefused(dimension)) continue;
-      bucket.put(units(dimension, cost), now);
-      ledger.refund(units(dimension, cost));
+  /** Takes back what was taken at that time, because it was not granted or nobody waits for it any more. */
+  undo(cost: Cost, grant: PendingGrant, now: number, takenAt: number): void {
+    grant.cancel();
+    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
+      // A limiter that has refused has given the bucket its units back.
+      if (grant.isRefused(dimension)) continue;
+      bucket.put(unitsOf(dimension, cost), now);
+      limiter.refund(unitsOf(dimension, cost));
     }
-    for (const { dimension, name, day } of this.#days) {
-      if (!pendingGrant.isRefused(name)) day.put(units(dimension, cost), now, takenAt);
+    for (const { dimension, name, day } of this.#dayLimits) {
+      if (!grant.isRefused(name)) day.put(unitsOf(dimension, cost), now, takenAt);
     }
   }
 
-  /** An attempt is over: what is to come of its output has come. */
+  /** An attempt has ended: none of its output is still to come. */
   finishAttempt(cost: Cost): void {
     this.#pendingOutput = Math.max(0, this.#pendingOutput - cost.output);
   }
 
   /**
-   * Gives tokens back that were taken at that time; a negative amount takes more. Requests come back only where the
-   * attempt was never admitted.
+   * Gives tokens back that were taken at that time; a negative amount takes more. Requests come back only if the attempt
+   * was never admitted.
    */
   adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number): void {
-    for (const { dimension, bucket, limiter: ledger } of this.#buckets) {
-      const amount = dimension === 'requests' ? requests : units(dimension, back);
-      if (amount === 0) continue;
-      if (amount > 0) {
-        bucket.put(amount, now);
-        ledger.refund(amount);
+    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
+      const units = dimension === 'requests' ? requests : unitsOf(dimension, back);
+      if (units === 0) continue;
+      if (units > 0) {
+        bucket.put(units, now);
+        limiter.refund(units);
       } else {
-        bucket.take(-amount, now);
-        ledger.overdraw(-amount);
+        bucket.take(-units, now);
+        limiter.overdraw(-units);
       }
     }
-    for (const { dimension, day } of this.#days) {
-      const amount = dimension === 'requests' ? requests : units(dimension, back);
-      if (amount > 0) day.put(amount, now, takenAt);
-      else if (amount < 0) day.overdraw(-amount, now);
+    for (const { dimension, day } of this.#dayLimits) {
+      const units = dimension === 'requests' ? requests : unitsOf(dimension, back);
+      if (units > 0) day.put(units, now, takenAt);
+      else if (units < 0) day.overdraw(-units, now);
     }
   }
 
   snapshot(now: number): QuotaSnapshot {
     const snapshot: QuotaSnapshot = {};
-    for (const { dimension, bucket } of this.#buckets) {
+    for (const { dimension, bucket } of this.#minuteLimits) {
       const hasOutput = dimension === 'tokens' || dimension === 'output';
       snapshot[dimension] = bucket.snapshot(now, hasOutput ? this.#pendingOutput : 0);
     }
     return snapshot;
   }
 
-  /** Corrects the levels from the headers of the marked attempt's answer. */
+  /** Corrects the levels from the headers of an answer. @param snapshot Taken when its attempt was sent. */
   correct(snapshot: QuotaSnapshot, reading: LimitReading, now: number): void {
     const windows = windowsOf(reading);
-    for (const { dimension, bucket } of this.#buckets) {
+    for (const { dimension, bucket } of this.#minuteLimits) {
       const window = windows[dimension];
       if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
-      const marked = snapshot[dimension];
-      if (window?.remaining !== undefined && marked) bucket.correct(marked, window.remaining, now);
+      const before = snapshot[dimension];
+      if (window?.remaining !== undefined && before) bucket.correct(before, window.remaining, now);
     }
   }
 
   /**
-   * A 429 of an attempt that has been given back: what its headers say is left, is left; where they say nothing,
-   * nothing is, and the limit is lower.
+   * A 429 of an attempt whose reservation has been returned: it starts a cooldown. Where its headers say how much is
+   * left, that much is left; without any headers nothing is left, and the real limit is lower.
    */
-  recordRefusal(
-    reading: LimitReading | undefined,
-    now: number,
-    attempt?: { snapshot: QuotaSnapshot; cost: Cost },
-  ): void {
-    const windows = reading && windowsOf(reading);
-    for (const { dimension, bucket } of this.#buckets) {
+  recordRefusal(refusal: Refusal, now: number, attempt?: { snapshot: QuotaSnapshot; cost: Cost }): void {
+    this.#cooldown.startAfterRefusal(refusal, now);
+    const windows = refusal.reading && windowsOf(refusal.reading);
+    for (const { dimension, bucket } of this.#minuteLimits) {
       const remaining = windows?.[dimension]?.remaining;
       if (remaining !== undefined) {
         bucket.recordRefusalWithRemaining(
           remaining,
           now,
           attempt?.snapshot[dimension],
-          attempt && units(dimension, attempt.cost),
+          attempt && unitsOf(dimension, attempt.cost),
         );
       } else if (windows === undefined) {
         bucket.recordRefusal(now);
@@ -260,83 +238,103 @@ export class Quota {
     }
   }
 
+  /** Undefined without a limit; below zero while a debt is paid. */
   requestsLeft(now: number): number | undefined {
     return minDefined(this.#level('requests', now), this.#dayLeft('requests', now));
   }
 
+  /** Undefined without a limit; below zero while a debt is paid. */
   tokensLeft(now: number): number | undefined {
     const apart = minDefined(this.#level('input', now), this.#level('output', now));
     return minDefined(minDefined(this.#level('tokens', now), apart), this.#dayLeft('tokens', now));
   }
 
-  /** 0 to 1: the used share of the scarcest limit. */
+  /** 0 to 1: the used share of the scarcest limit per minute. */
   usedShare(now: number): number {
     let used = 0;
-    for (const { bucket } of this.#buckets) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
+    for (const { bucket } of this.#minuteLimits) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
     return Math.min(1, used);
   }
 
-  /** Whether a new one in its place would allow the same: nothing is used, rests, or is under way. */
+  /** Whether a new quota in its place would allow the same: nothing is used, cooling down, or running. */
   isUntouched(now: number): boolean {
     return (
       this.cooldownUntil <= now &&
       this.#pendingOutput === 0 &&
       this.usedShare(now) === 0 &&
-      this.#days.every(({ day }) => day.left(now) >= day.limit)
+      this.#dayLimits.every(({ day }) => day.left(now) >= day.limit)
     );
   }
 
-  /** Tokens a millisecond; Infinity without a limit. */
+  /** The refill in tokens per millisecond; Infinity without a limit. */
   get tokensPerMs(): number {
     return this.#rate(['tokens', 'input', 'output']);
   }
 
-  /** Requests a millisecond; Infinity without a limit. */
+  /** The refill in requests per millisecond; Infinity without a limit. */
   get requestsPerMs(): number {
     return this.#rate(['requests']);
   }
 
-  /** What Bottleneck's reservoirs hold, by dimension. */
-  async reservoirs(): Promise<Partial<Record<Dimension, number>>> {
-    const reservoirs: Partial<Record<Dimension, number>> = {};
-    for (const { dimension, limiter: ledger } of this.#buckets)
-      reservoirs[dimension] = await ledger.reservoir();
-    return reservoirs;
-  }
-
   close(): void {
-    for (const { limiter: ledger } of this.#buckets) ledger.close();
-    for (const { day } of this.#days) day.close();
+    for (const { limiter } of this.#minuteLimits) limiter.close();
+    for (const { day } of this.#dayLimits) day.close();
   }
 
-  #dayOf(dimension: DayEntry['dimension'], limit: number | undefined): DayEntry[] {
-    const old = this.#days.find((entry) => entry.dimension === dimension);
+  #dayLimit(dimension: NamedDayLimit['dimension'], limit: number | undefined): NamedDayLimit[] {
+    const existing = this.#dayLimits.find((entry) => entry.dimension === dimension);
     if (limit === undefined) {
-      old?.day.close();
+      existing?.day.close();
       return [];
     }
-    const name = `${dimension} a day`;
-    const day = old?.day ?? this.#limiters.day(`${this.name}:${name}`, limit);
+    const name = `${dimension} per day`;
+    const day = existing?.day ?? this.#store.day(`${this.name}:${name}`, limit);
     day.limit = limit;
     return [{ dimension, name, day }];
   }
 
-  #dayLeft(dimension: DayEntry['dimension'], now: number): number | undefined {
-    return this.#days.find((entry) => entry.dimension === dimension)?.day.left(now);
+  #dayLeft(dimension: NamedDayLimit['dimension'], now: number): number | undefined {
+    return this.#dayLimits.find((entry) => entry.dimension === dimension)?.day.left(now);
   }
 
   #level(dimension: Dimension, now: number): number | undefined {
-    const entry = this.#buckets.find((entry) => entry.dimension === dimension);
+    const entry = this.#minuteLimits.find((limit) => limit.dimension === dimension);
     return entry === undefined ? undefined : Math.floor(entry.bucket.level(now) + 1e-9);
   }
 
   #rate(dimensions: readonly Dimension[]): number {
     let rate = Infinity;
-    for (const { dimension, bucket } of this.#buckets) {
+    for (const { dimension, bucket } of this.#minuteLimits) {
       if (dimensions.includes(dimension)) rate = Math.min(rate, bucket.rate);
     }
     return rate;
   }
+}
+
+/** Milliseconds until all quotas have room for the cost; Infinity if they never will. */
+export function waitMs(quotas: readonly Quota[], cost: Cost, now: number): number {
+  let longest = 0;
+  for (const quota of quotas) {
+    const ms = quota.waitMs(cost, now);
+    if (ms > longest) longest = ms;
+  }
+  return longest;
+}
+
+/** 0 to 1: the used share of the scarcest quota. */
+export function usedShare(quotas: readonly Quota[], now: number): number {
+  let used = 0;
+  for (const quota of quotas) used = Math.max(used, quota.usedShare(now));
+  return used;
+}
+
+/** The first limit of the quotas that this cost alone exceeds, if any. */
+export function exceededBy(quotas: readonly Quota[], cost: Cost): ExceededLimit | undefined {
+  for (const quota of quotas) {
+    const exceeded = quota.exceededBy(cost);
+    if (exceeded) return exceeded;
+  }
+  return undefined;
 }
 
 function minDefined(a: number | undefined, b: number | undefined): number | undefined {

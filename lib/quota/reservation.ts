@@ -1,120 +1,141 @@
-import type { PendingGrant } from './pending-grant';
-import type { Cost, Quota, QuotaSnapshot } from './quota';
+import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import type { Refusal } from './cooldown';
+import type { Cost } from './cost';
+import type { PendingGrant } from './limiter';
+import type { Quota, QuotaSnapshot } from './quota';
 
-const NO_PENDING_GRANTS: ReadonlyMap<Quota, PendingGrant> = new Map();
-
-/** How an attempt's reservation may end. */
+/** How a reservation ends. */
 export type Settlement =
   /** The real usage is known. */
   | { readonly kind: 'used'; readonly usage: Cost }
-  /** Nothing was admitted: a refusal, a connection that never stood, an attempt that was never sent. */
+  /** Nothing was admitted: a refusal, a failed connection, an attempt that was never sent. */
   | { readonly kind: 'returned' }
-  /** Admitted, and what was used will never be known: the provider may have charged all of it. */
+  /** Admitted, and the usage will never be known: the provider may have charged all of it. */
   | { readonly kind: 'kept' };
+
+interface Taken {
+  readonly takenAt: number;
+  /** The levels just after the reservation, in the order of the quotas. */
+  readonly snapshots: readonly QuotaSnapshot[];
+}
+
+type State =
+  /** Taken here; Redis has still to grant it. */
+  | (Taken & { readonly kind: 'pending'; readonly grants: ReadonlyMap<Quota, PendingGrant> })
+  | (Taken & {
+      readonly kind: 'confirmed';
+      /** Headers have shown what the provider took for the prompt, and the levels follow them already. */
+      readonly isPromptCorrected: boolean;
+    })
+  | (Taken & { readonly kind: 'settled' });
 
 /** What one attempt took from its quotas. Settled exactly once: a second settlement changes nothing. */
 export class Reservation {
-  #snapshots: readonly QuotaSnapshot[];
-  /** By quota: what the taking waits for. */
-  #pendingGrants: ReadonlyMap<Quota, PendingGrant>;
-  readonly #isReservedKept: () => boolean;
-  #takenAt: number;
-  #isPromptCorrected = false;
-  #isSettled = false;
+  readonly #quotas: readonly Quota[];
+  readonly #keepsReserved: () => boolean;
+  #state: State;
 
   /**
-   * Takes the charge from every quota. The caller has made sure that it fits.
-   * @param isReservedKept Whether the provider charges prompt + max_tokens at admission and gives nothing back: asked
-   *   at the end, when its answer may have told.
+   * Takes the cost from every quota. The caller has made sure that it fits.
+   * @param keepsReserved Whether the provider charges the prompt and max_tokens at admission and refunds nothing. Asked
+   *   at the end, when the provider's answer may have shown it.
    */
   constructor(
-    readonly quotas: readonly Quota[],
+    quotas: readonly Quota[],
     readonly cost: Cost,
-    isReservedKept: () => boolean,
+    keepsReserved: () => boolean,
     now: number,
   ) {
-    this.#isReservedKept = isReservedKept;
-    this.#takenAt = now;
-    const pendingGrants = new Map<Quota, PendingGrant>();
+    this.#quotas = quotas;
+    this.#keepsReserved = keepsReserved;
+    const grants = new Map<Quota, PendingGrant>();
     for (const quota of quotas) {
-      const hold = quota.take(cost, now);
-      if (hold) pendingGrants.set(quota, hold);
+      const grant = quota.take(cost, now);
+      if (grant) grants.set(quota, grant);
     }
-    this.#pendingGrants = pendingGrants.size > 0 ? pendingGrants : NO_PENDING_GRANTS;
-    this.#snapshots = quotas.map((quota) => quota.snapshot(now));
+    const taken = this.#taken(now);
+    this.#state =
+      grants.size > 0
+        ? { kind: 'pending', grants, ...taken }
+        : { kind: 'confirmed', isPromptCorrected: false, ...taken };
   }
 
-  /** Whether it stands. In a cluster a ledger may have to be asked first. */
+  /** Whether nothing has to be waited for. In a cluster, Redis may have to be asked first. */
   get isConfirmed(): boolean {
-    return this.#pendingGrants.size === 0;
+    return this.#state.kind !== 'pending';
   }
 
   /**
-   * Waits until it stands. False where other processes were faster, or it was settled meanwhile: then nothing is taken.
-   * Never rejects.
+   * Waits until it is granted. False if other processes were faster, or if it was settled meanwhile: then nothing is
+   * taken. Never rejects.
    */
   async confirm(): Promise<boolean> {
-    const answers = await Promise.all(
-      [...this.#pendingGrants.values()].map((hold) => hold.waitUntilGranted()),
-    );
-    if (this.#isSettled) return false;
+    const state = this.#state;
+    if (state.kind !== 'pending') return state.kind === 'confirmed';
+    const grants = [...state.grants.values()];
+    const answers = await Promise.all(grants.map((grant) => grant.waitUntilGranted()));
+    if (this.#state !== state) return false;
     const now = performance.now();
-    if (!answers.every((isGranted) => isGranted)) {
-      this.settle({ kind: 'returned' }, now);
-      return false;
+    const isGranted = answers.every((each) => each);
+    if (isGranted) this.#state = { kind: 'confirmed', isPromptCorrected: false, ...this.#taken(now) };
+    else this.settle({ kind: 'returned' }, now);
+    return isGranted;
+  }
+
+  /** Corrects the quotas from the headers of this attempt's answer. */
+  correct(reading: LimitReading, now: number): void {
+    if (this.#state.kind === 'confirmed' && reading.tokens?.remaining !== undefined)
+      this.#state = { ...this.#state, isPromptCorrected: true };
+    for (const [index, quota] of this.#quotas.entries()) {
+      const snapshot = this.#state.snapshots[index];
+      if (snapshot) quota.correct(snapshot, reading, now);
     }
-    this.#pendingGrants = NO_PENDING_GRANTS;
-    this.#takenAt = now;
-    this.#snapshots = this.quotas.map((quota) => quota.snapshot(now));
-    return true;
   }
 
-  get isSettled(): boolean {
-    return this.#isSettled;
-  }
-
-  /** The levels just after the taking, in the order of `quotas`. */
-  get snapshots(): readonly QuotaSnapshot[] {
-    return this.#snapshots;
-  }
-
-  /** The answer's headers have told what the provider took for the prompt: the levels follow those. */
-  markPromptCorrected(): void {
-    this.#isPromptCorrected = true;
+  /** Cools the quotas down after a 429. Call it once the reservation is settled. */
+  recordRefusal(refusal: Refusal, now: number): void {
+    for (const [index, quota] of this.#quotas.entries()) {
+      const snapshot = this.#state.snapshots[index];
+      quota.recordRefusal(refusal, now, snapshot && { snapshot, cost: this.cost });
+    }
   }
 
   settle(settlement: Settlement, now: number): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    for (const quota of this.quotas) quota.finishAttempt(this.cost);
-    if (!this.isConfirmed) {
-      this.#undo(now);
+    const state = this.#state;
+    if (state.kind === 'settled') return;
+    const { takenAt, snapshots } = state;
+    this.#state = { kind: 'settled', takenAt, snapshots };
+    for (const quota of this.#quotas) quota.finishAttempt(this.cost);
+    if (state.kind === 'pending') {
+      this.#undo(state.grants, now, takenAt);
       return;
     }
     if (settlement.kind === 'kept') return;
-    const back = settlement.kind === 'returned' ? this.cost : this.#unused(settlement.usage);
-    for (const quota of this.quotas) {
-      quota.adjust(back, settlement.kind === 'returned' ? 1 : 0, now, this.#takenAt);
+    const isReturned = settlement.kind === 'returned';
+    const back = isReturned ? this.cost : this.#unused(settlement.usage, state.isPromptCorrected);
+    for (const quota of this.#quotas) quota.adjust(back, isReturned ? 1 : 0, now, takenAt);
+  }
+
+  /** It was never granted. */
+  #undo(grants: ReadonlyMap<Quota, PendingGrant>, now: number, takenAt: number): void {
+    for (const quota of this.#quotas) {
+      const grant = grants.get(quota);
+      if (grant) quota.undo(this.cost, grant, now, takenAt);
+      else quota.adjust(this.cost, 1, now, takenAt);
     }
   }
 
-  /** It never stood. */
-  #undo(now: number): void {
-    for (const quota of this.quotas) {
-      const hold = this.#pendingGrants.get(quota);
-      if (hold) quota.undo(this.cost, hold, now, this.#takenAt);
-      else quota.adjust(this.cost, 1, now, this.#takenAt);
-    }
-  }
-
-  #unused(usage: Cost): Cost {
+  #unused(usage: Cost, isPromptCorrected: boolean): Cost {
     const unused = this.cost.input - usage.input;
     // What the headers have given back already is not given back again.
-    const input = this.#isPromptCorrected ? Math.min(0, unused) : unused;
+    const input = isPromptCorrected ? Math.min(0, unused) : unused;
     const output = this.cost.output - usage.output;
-    if (!this.#isReservedKept()) return { input, output };
-    // What was reserved is spent; what went beyond it is charged as well.
-    const beyond = Math.min(0, input + output);
-    return { input: 0, output: beyond };
+    if (!this.#keepsReserved()) return { input, output };
+    // What was reserved is spent. Only usage beyond it is charged as well.
+    return { input: 0, output: Math.min(0, input + output) };
+  }
+
+  #taken(now: number): Taken {
+    return { takenAt: now, snapshots: this.#quotas.map((quota) => quota.snapshot(now)) };
   }
 }

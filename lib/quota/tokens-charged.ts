@@ -1,27 +1,26 @@
 import type { Call } from '../call/call';
-import type { EndpointSettings } from '../endpoint/endpoint-settings';
 
 export type TokensChargedMode = 'reserved' | 'actual';
 
 /** Providers known to charge prompt + max_tokens at admission, where their headers show a token limit at all. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure']);
-/** Pairs of answers that must have been compared before a mode is believed. */
+/** Pairs of answers that must be compared before a mode is accepted. */
 const MIN_PAIRS = 10;
-/** Older comparisons count less, a pair. */
+/** The weight that each new pair leaves to the older ones. */
 const KEEP = 0.95;
-/** One mode must explain the headers so much better than the other. */
+/** The error of one mode must be below this share of the other's. */
 const MARGIN = 0.7;
-/** Answers further apart say more of others than of us. */
+/** Between attempts further apart, other users of the key explain more than our own calls. */
 const MAX_GAP_MS = 10_000;
-/** A bucket fuller than this share of the most it has shown may have run over in between. */
+/** A provider's bucket above this share of the most it has shown may have been full in between. */
 const NEARLY_FULL = 0.95;
 
-/** What this process had asked of the provider when an attempt was sent. */
+/** Tokens that this process had asked the provider for when an attempt was sent. */
 export interface TokensSentSnapshot {
   readonly at: number;
-  /** Tokens charged so far, if the provider keeps what max_tokens reserves. */
+  /** Tokens charged so far if the provider keeps what max_tokens reserves. */
   readonly reserved: number;
-  /** Tokens charged so far, if it charges only what is used. */
+  /** Tokens charged so far if it charges only what is used. */
   readonly actual: number;
 }
 
@@ -29,13 +28,18 @@ interface RemainingReading extends TokensSentSnapshot {
   readonly remaining: number;
 }
 
+export interface TokensChargedOptions {
+  readonly tokensCharged: 'auto' | TokensChargedMode;
+  readonly provider: string;
+}
+
 /**
- * Learns from the headers what a provider takes from the token quota. Between two answers the remaining tokens fall by
- * what was charged and rise by the refill: of the two modes, the one that explains the fall better is believed. What
- * other processes use looks like more being charged, and so errs towards 'reserved', the safe side.
+ * Learns from headers what a provider takes from its token quota. Between two answers the remaining tokens fall by what
+ * was charged and rise by the refill; the mode that explains the fall better is accepted. Usage by other processes looks
+ * like a larger charge, so the error is towards 'reserved', the safe side.
  */
 export class TokensCharged {
-  readonly #configured: EndpointSettings['tokensCharged'];
+  readonly #configured: TokensChargedOptions['tokensCharged'];
   readonly #provider: string;
   #mode: TokensChargedMode | undefined;
   #reserved = 0;
@@ -46,12 +50,12 @@ export class TokensCharged {
   #reservedError = 0;
   #actualError = 0;
 
-  constructor({ tokensCharged, provider }: Pick<EndpointSettings, 'tokensCharged' | 'provider'>) {
+  constructor({ tokensCharged, provider }: TokensChargedOptions) {
     this.#configured = tokensCharged;
     this.#provider = provider;
   }
 
-  /** Undefined while nothing is known: then the most is reserved, and what was not used is given back. */
+  /** Undefined while unknown: then the maximum is reserved, and what was not used is given back. */
   get mode(): TokensChargedMode | undefined {
     return this.#configured === 'auto' ? this.#mode : this.#configured;
   }
@@ -62,14 +66,14 @@ export class TokensCharged {
     return { at: now, reserved: this.#reserved, actual: this.#actual };
   }
 
-  /** An attempt has produced so many tokens. */
+  /** An attempt has produced so many output tokens. */
   recordOutput(outputTokens: number): void {
     this.#actual += outputTokens;
   }
 
   /**
-   * @param remaining Tokens that the headers of the marked attempt's answer say were left.
-   * @param limit Tokens a minute that they say are allowed, where they say it.
+   * @param remaining Tokens left, from the headers of the attempt's answer.
+   * @param limit Tokens per minute, from the same headers.
    */
   observeRemaining(snapshot: TokensSentSnapshot, remaining: number, limit: number | undefined): void {
     if (this.#configured !== 'auto') return;

@@ -48,7 +48,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     inFlight,
     expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
     expectedMs: waitMs + latency.totalMs(call, inFlight, now),
-    peakMs: endpoint.peak.ms,
+    peakMs: endpoint.recentLatency.peakMs,
     costUsd,
     usedShare,
     failureShare: endpoint.failureRate.value(now),

@@ -1,6 +1,6 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import type { Cost } from '../quota/quota';
+import type { Cost } from '../quota/cost';
 
 /** An endpoint that may serve a call, as far as can be told before looking at breaker, rest and quota. */
 export interface Option {

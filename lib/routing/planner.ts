@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
-import { estimateQuotaCost } from '../quota/quota';
+import { estimateQuotaCost } from '../quota/cost';
 import { filtersFor, WINDOW } from './filters';
 import {
   estimateCost,

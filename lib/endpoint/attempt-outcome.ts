@@ -1,0 +1,45 @@
+import type { FailureRule } from '../failure/classes';
+import type { FailureDetail } from '../failure/detail';
+import { CONNECT_TIMEOUT } from '../http/agents';
+import type { UpstreamFailure } from '../http/exchange';
+import type { Reservation, Settlement } from '../quota/reservation';
+
+/** What an attempt shows about its endpoint: at most once 'silent', then once one of the others. */
+export type AttemptOutcome =
+  /** Nothing has arrived for too long. The attempt is still running. */
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'served'; readonly startedAt: number; readonly ms: number }
+  | FailedAttempt
+  /** The caller left, the attempt lost a hedge, or it was never sent. */
+  | { readonly kind: 'aborted' };
+
+export interface FailedAttempt {
+  readonly kind: 'failed';
+  readonly failure: UpstreamFailure;
+  readonly rule: FailureRule;
+  /** Whether it counts against the endpoint. */
+  readonly counts: boolean;
+  readonly reservation: Reservation;
+}
+
+/** Failure classes with which an upstream refuses a call before it takes anything from its quota. */
+const NOT_ADMITTED: ReadonlySet<FailureDetail['class']> = new Set<FailureDetail['class']>([
+  'rate_limited',
+  'too_large',
+  'quota_exhausted',
+  'unauthorized',
+  'model_missing',
+  'bad_request',
+  'context_window',
+]);
+
+/** How the reservation of a failed attempt is settled. @param output Tokens that had arrived before it failed. */
+export function settlementOf(failure: UpstreamFailure, input: number, output: number): Settlement {
+  const { detail, isAnswered } = failure;
+  if (NOT_ADMITTED.has(detail.class)) return { kind: 'returned' };
+  // No provider charges for a connection that was never established.
+  if (detail.code === CONNECT_TIMEOUT) return { kind: 'returned' };
+  if (detail.class === 'connection' && !isAnswered && detail.code !== 'ECONNRESET')
+    return { kind: 'returned' };
+  return { kind: 'used', usage: { input, output } };
+}

@@ -1,0 +1,67 @@
+import { Breaker, type BreakerTransition, type ProbeLock } from '../health/breaker';
+import { FailureRate } from '../health/failure-rate';
+import { LatencyModel } from '../health/latency-model';
+import type { BreakerOptions } from '../health/options';
+import { RecentLatency } from '../health/recent-latency';
+import type { LatencyProfile } from '../models/profile';
+
+/** A failure rate above this opens the breaker. */
+const OPENING_FAILURE_RATE = 0.6;
+
+export interface EndpointHealthParts {
+  readonly name: string;
+  readonly profile: LatencyProfile;
+  readonly breaker: BreakerOptions;
+  readonly probeLock: ProbeLock | undefined;
+  readonly onTransition: (transition: BreakerTransition) => void;
+}
+
+/** How well one endpoint serves: its breaker, its latency and its failures. */
+export class EndpointHealth {
+  readonly breaker: Breaker;
+  readonly latency: LatencyModel;
+  readonly recentLatency = new RecentLatency();
+  readonly failureRate = new FailureRate();
+  #failures = 0;
+
+  constructor({ name, profile, breaker, probeLock, onTransition }: EndpointHealthParts) {
+    this.latency = new LatencyModel(profile);
+    this.breaker = new Breaker({
+      name,
+      options: breaker,
+      probeLock,
+      onTransition: (transition) => {
+        // The time for which it was open was the answer to the failures: they must not keep the probe away as well.
+        if (transition.to !== 'open') this.failureRate.reset();
+        onTransition(transition);
+      },
+    });
+  }
+
+  /** Failed attempts since the last success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  recordServed(ms: number, now: number): void {
+    this.#failures = 0;
+    this.recentLatency.add(ms, now);
+    this.failureRate.add(false, now);
+  }
+
+  /** @param counts Whether the failure counts against the endpoint; its stats show it in any case. */
+  recordFailure(counts: boolean, now: number): void {
+    this.#failures++;
+    if (!counts) return;
+    this.failureRate.add(true, now);
+    // Only while closed: a late failure from before an opening must not cut a probe short.
+    if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)
+      this.breaker.open();
+  }
+
+  /** Closes the breaker and forgets the failures that opened it. */
+  reset(): void {
+    this.failureRate.reset();
+    this.breaker.close();
+  }
+}

@@ -1,0 +1,45 @@
+import type { Call } from '../call/call';
+import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
+
+/** Tokens that one attempt takes from a quota. */
+export interface Cost {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** What a call may cost. Computed once per call, because many endpoints share it. */
+export interface CostEstimate {
+  /** With `max_tokens`, if the caller sets it. */
+  readonly max: Cost;
+  readonly expected: Cost;
+}
+
+export function estimateQuotaCost(call: Call): CostEstimate {
+  const input = call.promptTokens;
+  const maxOutput = call.maxOutputTokens ?? call.expectedOutputTokens;
+  return {
+    max: { input, output: maxOutput },
+    expected: { input, output: Math.min(maxOutput, call.expectedOutputTokens) },
+  };
+}
+
+/** What a limit per minute counts: requests, all tokens, or input and output tokens apart. */
+export type Dimension = 'requests' | 'tokens' | 'input' | 'output';
+export const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input', 'output'];
+
+/** Units of a limit that one attempt takes. */
+export function unitsOf(dimension: Dimension, cost: Cost): number {
+  if (dimension === 'requests') return 1;
+  if (dimension === 'tokens') return cost.input + cost.output;
+  return cost[dimension];
+}
+
+/** What an answer's headers say about each limit per minute. */
+export function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | undefined> {
+  return {
+    requests: reading.requests,
+    tokens: reading.tokens,
+    input: reading.inputTokens,
+    output: reading.outputTokens,
+  };
+}
