@@ -1,4 +1,4 @@
-import type { ReceivedReport, HealthReportBus } from '../cluster/health-reports/health-reports';
+import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
 import type { Quota } from '../quota/quota';
 import type { Endpoint } from './endpoint';
 
@@ -9,7 +9,11 @@ export interface ReportTargets {
 }
 
 /** Applies a peer's health report to the endpoint or quotas it names. Names that are not configured here are ignored. */
-export function applyHealthReport(report: ReceivedReport, reports: HealthReportBus, targets: ReportTargets): void {
+export function applyHealthReport(
+  report: ReceivedReport,
+  reports: HealthReportBus,
+  targets: ReportTargets,
+): void {
   const { report: item } = report;
   const reporter = targets.endpoint(item.endpoint)?.healthReporter;
   if (item.kind !== 'quota') {

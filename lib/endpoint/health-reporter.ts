@@ -1,4 +1,4 @@
-import type { ReceivedReport, HealthReportBus } from '../cluster/health-reports/health-reports';
+import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
 import { COOLDOWN_CLASSES, type CooldownClass } from '../cluster/health-reports/message';
 import { PeerBreakerReports } from '../cluster/health-reports/peer-breaker-reports';
 import { PeerCooldownReports } from '../cluster/health-reports/peer-cooldown-reports';
