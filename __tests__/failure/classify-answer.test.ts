@@ -185,11 +185,15 @@ describe('x-should-retry', () => {
 
   it('false keeps the call from the same endpoint, not from others', () => {
     const rule = ruleFor(at(503, 'false'));
-    expect(rule).toMatchObject({ sameEndpoint: 'never', another: 'budgeted', countsAgainstEndpoint: true });
+    expect(rule).toMatchObject({
+      sameEndpoint: 'never',
+      otherEndpoint: 'budgeted',
+      countsAgainstEndpoint: true,
+    });
   });
 
   it('true allows another try where the class says never', () => {
-    expect(ruleFor(at(409, 'true'))).toMatchObject({ sameEndpoint: 'with-backoff', another: 'never' });
+    expect(ruleFor(at(409, 'true'))).toMatchObject({ sameEndpoint: 'with-backoff', otherEndpoint: 'never' });
   });
 
   it('anything else is passed over', () => {

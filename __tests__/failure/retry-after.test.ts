@@ -1,8 +1,11 @@
+import { classifyAnswer } from '../../lib/failure/classify-answer';
 import { readRetryAfter, readShouldRetry } from '../../lib/failure/retry-after';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
-const read = (headers: Record<string, string | string[] | undefined>, body?: unknown) =>
-  readRetryAfter(headers, body, NOW);
+const read = (headers: Record<string, string | string[] | undefined>) =>
+  readRetryAfter(headers, undefined, NOW);
+const fromAnswer = (headers: Record<string, string>, body: unknown) =>
+  classifyAnswer({ status: 429, headers, body: JSON.stringify(body) }).retryAfterMs;
 
 describe('Retry-After', () => {
   it.each([
@@ -19,7 +22,7 @@ describe('Retry-After', () => {
     ['milliseconds before seconds', { 'retry-after-ms': '642', 'retry-after': '1' }, 642],
     ['seconds where the milliseconds are broken', { 'retry-after-ms': 'soon', 'retry-after': '1' }, 1000],
     ['seconds where the milliseconds are negative', { 'retry-after-ms': '-5', 'retry-after': '1' }, 1000],
-  ])('understands %s', (_what, headers, ms) => {
+  ])('reads %s', (_what, headers, ms) => {
     expect(read(headers)).toBe(ms);
   });
 
@@ -40,28 +43,27 @@ describe('Retry-After', () => {
     'Thu, 01 Jan 2099 00:00:00 GMT',
     '12 s',
     '9'.repeat(5000),
-  ])('passes over %p', (value) => {
+  ])('ignores %p', (value) => {
     expect(read({ 'retry-after': value })).toBeUndefined();
   });
 
-  it("reads Gemini's retryDelay from the body, as text or parsed, alone or in an array", () => {
+  it("reads Gemini's retryDelay from the body, alone or in an array", () => {
     const body = {
       error: {
         code: 429,
         details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '34s' }],
       },
     };
-    for (const form of [body, [body], JSON.stringify(body), JSON.stringify([body])])
-      expect(read({}, form)).toBe(34_000);
+    for (const form of [body, [body]]) expect(fromAnswer({}, form)).toBe(34_000);
   });
 
-  it('believes the header before the body', () => {
+  it('prefers the header to the body', () => {
     const body = { error: { code: 429, details: [{ retryDelay: '34s' }] } };
-    expect(read({ 'retry-after': '5' }, body)).toBe(5000);
+    expect(fromAnswer({ 'retry-after': '5' }, body)).toBe(5000);
   });
 
-  it.each(['-3s', '34', 34, null, '9999999s', {}])('passes over a retryDelay of %p', (retryDelay) => {
-    expect(read({}, { error: { code: 429, details: [{ retryDelay }] } })).toBeUndefined();
+  it.each(['-3s', '34', 34, null, '9999999s', {}])('ignores a retryDelay of %p', (retryDelay) => {
+    expect(fromAnswer({}, { error: { code: 429, details: [{ retryDelay }] } })).toBeUndefined();
   });
 });
 

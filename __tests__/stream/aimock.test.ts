@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { LLMock } from '@copilotkit/aimock';
 import type { ChatCompletionChunk } from '../../lib/call/answer';
-import { TruncatedStreamError } from '../../lib/stream/chat-event-reader';
+import { TruncatedStreamError } from '../../lib/stream/stream-errors';
 import { cutAt, readAll, Source } from './fixtures/streams';
 
 /** Streams that a mock server by others writes: their idea of the wire, not ours. */

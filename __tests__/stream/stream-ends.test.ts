@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
+import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import {
   EventTooLargeError,
-  readChatEvents,
   TruncatedStreamError,
   UpstreamStreamError,
-} from '../../lib/stream/chat-event-reader';
+} from '../../lib/stream/stream-errors';
 import { chunkText, DONE, OPTIONS, readAll, Source, USAGE_EVENT } from './fixtures/streams';
 
 const HELLO = chunkText({ content: 'Hello' });
@@ -41,21 +41,25 @@ describe('a stream with faults', () => {
   });
 
   it.each([
-    ['an error object', ERROR],
-    ['an error event', `event: error\n${ERROR}`],
-    ['an error event that is no JSON', 'event: error\ndata: overloaded\n\n'],
+    ['an error object', ERROR, 'server'],
+    ['an event named error', `event: error\n${ERROR}`, 'server'],
+    ['an event named error that is not JSON', 'event: error\ndata: overloaded\n\n', 'server'],
     [
       'an error beside choices',
       'data: {"error":{"code":502,"message":"x"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\n',
+      'server',
     ],
-    ['an error by its object', 'data: {"object":"error","message":"x","code":400}\n\n'],
-    ['an error in a list', 'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n'],
-  ])('throws for %s', async (_, event) => {
+    ["object 'error'", 'data: {"object":"error","message":"x","code":400}\n\n', 'bad_request'],
+    [
+      'an error in a list',
+      'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n',
+      'server',
+    ],
+  ])('throws the class of %s', async (_, event, expected) => {
     const source = new Source([HELLO, event, FINISH, DONE], 'hold');
     const { error, events } = await readAll(source);
     expect(error).toBeInstanceOf(UpstreamStreamError);
-    expect((error as UpstreamStreamError).data).toBe(/data: (.*)/.exec(event)?.[1]);
-    expect((error as UpstreamStreamError).event).toBe(event.startsWith('event') ? 'error' : undefined);
+    expect((error as UpstreamStreamError).detail.class).toBe(expected);
     expect(events).toHaveLength(1);
     expect(source.returned).toBe(1);
   });
@@ -193,7 +197,7 @@ describe('a connection that is held open', () => {
 
   it('does not count the time that a slow reader takes', async () => {
     const events = readChatEvents(new Source([FINISH, USAGE_EVENT, DONE]), OPTIONS);
-    expect((await events.next()).value).toMatchObject({ finish: true });
+    expect((await events.next()).value).toMatchObject({ hasFinishReason: true });
     await jest.advanceTimersByTimeAsync(10_000);
     expect((await events.next()).value).toMatchObject({ usage: { total_tokens: 8 } });
     expect((await events.next()).done).toBe(true);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { TruncatedStreamError } from '../../lib/stream/chat-event-reader';
+import { TruncatedStreamError } from '../../lib/stream/stream-errors';
 import { chunkText, cutAt, DONE, readAll, Source } from './fixtures/streams';
 import { WIRE_FORMATS } from './fixtures/wires';
 

@@ -2,28 +2,29 @@ import type { FailureClass } from '../route-report';
 
 export type { FailureClass };
 
-/** What a class allows and costs. */
+/** How a failure class is handled. */
 export interface FailureRule {
   /**
-   * The same endpoint again by the same call: never; after the wait it asked for, with backoff (both only when nothing
-   * else can serve and the deadline allows); or at once, where a reused socket had gone stale.
+   * Whether the same call may try the same endpoint again: never; after the wait the upstream asked for, or with
+   * backoff (both only when no other endpoint can serve and the deadline allows it); or at once, where a reused socket
+   * had gone stale.
    */
   readonly sameEndpoint: 'never' | 'after-retry-after' | 'with-backoff' | 'stale-socket';
   /**
-   * Another endpoint: at once and free; drawing on the retry budget; only with a larger context window; only along
-   * `contentPolicyFallbacks`; or never, because it would fail there too.
+   * Whether another endpoint is tried: at once, without drawing on the retry budget; within the retry budget; only one
+   * with a larger context window; only along `contentPolicyFallbacks`; or never, because it would fail there too.
    */
   readonly otherEndpoint: 'at-once' | 'budgeted' | 'larger-window' | 'content-policy-list' | 'never';
-  /** Whether it feeds the breaker. Failures a caller can cause at will never do. */
+  /** Whether the breaker counts it. Failures that a caller can provoke at will are never counted. */
   readonly countsAgainstEndpoint: boolean;
-  /** What stops taking new calls: nothing, the endpoint, all that shares its quota, or what the breaker decides. */
+  /** What takes no new calls for a while: nothing, the endpoint, its whole quota group, or what the breaker decides. */
   readonly cooldownScope: 'none' | 'endpoint' | 'quota-group' | 'breaker';
   /**
-   * Milliseconds of rest. For `rate_limited` it is only the last resort, doubling, after Retry-After and the reset
-   * header.
+   * Length of the cooldown in milliseconds. For `rate_limited` it is the last resort, doubled each time, where neither
+   * Retry-After nor a reset header gives one.
    */
   readonly cooldownMs?: number;
-  /** Whether the rest is worth an event: someone has to act before it ends for good. */
+  /** Whether the cooldown is reported as a warning: somebody has to fix the cause. */
   readonly shouldWarn: boolean;
 }
 
@@ -45,7 +46,7 @@ function createRule(
   });
 }
 
-/** The rule of each class, frozen. */
+/** The rule of each class. */
 export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object.freeze({
   rate_limited: createRule('after-retry-after', 'at-once', 'quota-group', 1000),
   too_large: createRule('never', 'at-once', 'none'),
@@ -61,6 +62,3 @@ export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object
   bad_request: createRule('never', 'never', 'none'),
   aborted: createRule('never', 'never', 'none'),
 });
-
-/** Every class, in the order of the table. */
-export const FAILURE_CLASSES = Object.freeze(Object.keys(FAILURE_RULES)) as readonly FailureClass[];

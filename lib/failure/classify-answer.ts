@@ -1,7 +1,7 @@
 import type { FailureClass } from './classes';
 import { detailOf, type FailureDetail, safeLabel, safeMessage } from './detail';
 import { type ErrorBody, readErrorBody } from './error-body';
-import type { ResponseHeaders } from './headers';
+import type { HttpAnswer, HttpHeaders } from './http-answer';
 import {
   callerFaultClass,
   isContentPolicy,
@@ -12,22 +12,18 @@ import {
   isTooLarge,
   isUnauthorized,
 } from './patterns';
-import { readRetryAfterHeaders, readShouldRetry } from './retry-after';
+import { readRetryAfter, readShouldRetry } from './retry-after';
 
-/** An HTTP answer as the transport has it. */
-export interface HttpAnswer {
-  status: number;
-  headers: ResponseHeaders;
-  body: string;
-}
-
-/** What an answer that isn't a 2xx means. Never throws; linear in the length of the body. */
+/**
+ * Classifies an HTTP response that is not a 2xx, by its status, headers and body. Never throws; takes time linear in the
+ * length of the body. A custom dialect can build its `failure` on it.
+ */
 export function classifyAnswer(answer: HttpAnswer): FailureDetail {
   const body = readErrorBody(answer.body);
   return toFailureDetail(classOf(answer.status, body), body, answer);
 }
 
-/** The class that a status and an error body together stand for. */
+/** The class of an HTTP status together with an error body. */
 export function classOf(status: number, body: ErrorBody): FailureClass {
   if (status >= 500) return callerFaultClass(body) ?? 'server';
   switch (status) {
@@ -58,14 +54,14 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
       return 'timeout';
     case 429:
       return isTooLarge(body) ? 'too_large' : isQuotaExhausted(body) ? 'quota_exhausted' : 'rate_limited';
-    // Groq's flex tier is full. The caller asked for that tier: nobody else's call has to rest.
+    // Groq: the flex tier is full. The caller asked for that tier, so other calls are not affected.
     case 498:
       return 'too_large';
-    // The upstream lost its own client, which was not us.
+    // A proxy that lost its connection to the client of its own: not our caller, who would have aborted.
     case 499:
       return 'server';
     default:
-      // Redirects aren't followed; a success or an informational status has no place here.
+      // A redirect is not followed, since it would carry the key away.
       return status >= 400 ? 'bad_request' : 'bad_answer';
   }
 }
@@ -88,11 +84,11 @@ function classOfForbidden(body: ErrorBody): FailureClass {
   return isForbiddenKey(body) ? 'unauthorized' : 'bad_request';
 }
 
-/** The detail of a failure that came as an answer. */
+/** The detail of a failure that came as a response. */
 export function toFailureDetail(
   failureClass: FailureClass,
   body: ErrorBody,
-  answer: { status?: number; headers?: ResponseHeaders },
+  answer: { status?: number; headers?: HttpHeaders },
 ): FailureDetail {
   const headers = answer.headers ?? {};
   const status = answer.status;
@@ -104,13 +100,13 @@ export function toFailureDetail(
       safeMessage(fullMessage(body)) || (status === undefined ? 'Error without a message' : `HTTP ${status}`),
     param: safeLabel(body.param),
     type: safeLabel(body.type),
-    retryAfterMs: readRetryAfterHeaders(headers, undefined, body.retryDelayMs),
+    retryAfterMs: readRetryAfter(headers, body.retryDelayMs),
     shouldRetry: readShouldRetry(headers),
     staleSocket: undefined,
   });
 }
 
-/** A router's "Provider returned error" says nothing; what stood behind it does. */
+/** OpenRouter's own message is only "Provider returned error"; the message of the provider behind it has the cause. */
 function fullMessage(body: ErrorBody): string {
   return body.nestedMessage === undefined ? body.message : `${body.message}: ${body.nestedMessage}`;
 }

@@ -1,17 +1,18 @@
+import { isObject } from '../util/is-object';
 import type { FailureClass } from './classes';
 import { classifyAnswer } from './classify-answer';
 import { detailOf, type FailureDetail, RESPONSE_TOO_LARGE, safeLabel, safeMessage } from './detail';
-import type { ResponseHeaders } from './headers';
+import type { HttpHeaders } from './http-answer';
 
 /**
- * What an error thrown by the transport means: told by code and message, through at most three causes. Only plain
- * words are kept: an AxiosError carries the key and the prompt, so no part of it is held on to.
+ * Classifies an error thrown by the transport, by its code and message and those of up to three causes. Only plain
+ * strings are kept: an AxiosError carries the key and the prompt, so no reference to it survives.
  */
 export function classifyError(error: unknown): FailureDetail {
   try {
     return classifyAttachedAnswer(error) ?? classifyThrown(error);
   } catch {
-    // A getter or a proxy that throws.
+    // A getter or a Proxy threw.
     return { class: 'connection', message: 'Unreadable error' };
   }
 }
@@ -24,7 +25,7 @@ interface ErrorLink {
 
 function classifyThrown(error: unknown): FailureDetail {
   const chain = errorChain(error);
-  // The innermost code is the socket's; what wraps it ('fetch failed') knows less.
+  // The innermost code is the socket's and the most specific; a wrapper only says 'fetch failed'.
   const decisive =
     chain.findLast((link) => CODES.has(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
   const { name, code, message } = decisive ?? { name: '', code: '', message: '' };
@@ -39,7 +40,7 @@ function classifyThrown(error: unknown): FailureDetail {
 }
 
 function classOfThrown(name: string, code: string, message: string): FailureClass {
-  // Node: the response had begun, then its socket closed. Axios: the same, seen by its own reader.
+  // Node.js: the socket closed after the response had begun.
   if (code === 'ECONNRESET' && message === 'aborted') return 'bad_answer';
   if (
     code === 'ECONNABORTED' &&
@@ -50,14 +51,14 @@ function classOfThrown(name: string, code: string, message: string): FailureClas
   if (known !== undefined) return known;
   if (/^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|EAI_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/.test(code))
     return 'connection';
-  // The peer doesn't speak HTTP, or its compression is broken.
+  // The response is not HTTP, or its compression is broken.
   if (/^(?:HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/.test(code)) return 'bad_answer';
-  // Node refused what we handed it: a header's character, an argument. No upstream had a part in that.
+  // Node.js rejected the request itself, such as a character in a header. No upstream was involved.
   if (/^ERR_(?:INVALID_|HTTP_INVALID_|UNESCAPED_|HTTP_HEADERS)/.test(code)) return 'bad_request';
   if (/\btimed? ?out\b/i.test(message)) return 'timeout';
   if (/^(?:stream has been aborted|aborted|premature close|terminated)$/i.test(message)) return 'bad_answer';
   if (name === 'SyntaxError') return 'bad_answer';
-  // Our own code stumbled over this request; another endpoint would see it stumble too.
+  // Our own code failed on this request; it would fail for another endpoint too.
   if (code === '' && (name === 'TypeError' || name === 'RangeError') && message !== 'fetch failed')
     return 'bad_request';
   return 'connection';
@@ -116,14 +117,14 @@ const CODES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
   ['UND_ERR_ABORTED', 'aborted'],
 ]);
 
-/** A call ended from our side: by a clock (AbortSignal.timeout() aborts too, but names its reason) or by its caller. */
+/** Ended from our side: by a timer (AbortSignal.timeout() aborts too, but with a TimeoutError) or by the caller. */
 function classOfCancellation(chain: readonly ErrorLink[]): 'timeout' | 'aborted' | undefined {
   if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';
-  const aborted = chain.some(
+  const isAborted = chain.some(
     (link) =>
       link.name === 'AbortError' || link.name === 'CanceledError' || CODES.get(link.code) === 'aborted',
   );
-  return aborted ? 'aborted' : undefined;
+  return isAborted ? 'aborted' : undefined;
 }
 
 const MAX_CHAIN_LENGTH = 4;
@@ -137,7 +138,7 @@ function errorChain(error: unknown): ErrorLink[] {
       break;
     }
     chain.push({ name: textAt(link, 'name'), code: textAt(link, 'code'), message: textAt(link, 'message') });
-    // Happy Eyeballs: every address failed; the first stands for all.
+    // An AggregateError of Happy Eyeballs: every address failed; the first error stands for all.
     const errors: unknown = 'errors' in link ? link.errors : undefined;
     link =
       'cause' in link && link.cause !== undefined
@@ -154,44 +155,41 @@ function textAt(object: object, key: 'name' | 'code' | 'message'): string {
   return typeof value === 'string' ? value.slice(0, 4096) : '';
 }
 
-/** The error carries an answer with a status, as axios's do where `validateStatus` was left on. */
+/** Axios attaches the response to its error where the app's instance sets `validateStatus`. */
 function classifyAttachedAnswer(error: unknown): FailureDetail | undefined {
   const response = objectAt(error, 'response');
-  if (!response || !('status' in response) || typeof response.status !== 'number' || response.status < 300)
-    return undefined;
-  const headers = (objectAt(response, 'headers') ?? {}) as ResponseHeaders;
-  const data: unknown = 'data' in response ? response.data : undefined;
+  const status = response?.status;
+  if (!response || typeof status !== 'number' || status < 300) return undefined;
+  const headers = (objectAt(response, 'headers') ?? {}) as HttpHeaders;
+  const { data } = response;
   return classifyAnswer({
-    status: response.status,
+    status,
     headers,
     body: typeof data === 'string' ? data : jsonOf(data),
   });
 }
 
 function jsonOf(data: unknown): string {
-  // A stream or a buffer has nothing to say here; only plain JSON does.
+  // Only plain JSON can be read here, not a stream or a buffer.
   const prototype: unknown =
     typeof data === 'object' && data !== null ? Object.getPrototypeOf(data) : undefined;
   return prototype === Object.prototype || Array.isArray(data) ? JSON.stringify(data) : '';
 }
 
 /**
- * Whether the socket had served before: node:http marks the request, undici counts the bytes. Whether the reset came
- * at once, and so before the upstream saw the request, only the caller's clock can tell.
+ * Whether the socket had served a request before: node:http marks the request, undici counts the bytes. Whether the
+ * reset came early enough that the upstream never saw the request, only the caller's clock can tell.
  */
 function isReusedSocket(error: unknown, code: string): boolean {
   if (code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'UND_ERR_SOCKET') return false;
   const request = objectAt(error, 'request');
   const current = objectAt(request, '_currentRequest') ?? request;
-  if (current && 'reusedSocket' in current && current.reusedSocket === true) return true;
+  if (current?.reusedSocket === true) return true;
   const socket = objectAt(error, 'socket') ?? objectAt(objectAt(error, 'cause'), 'socket');
-  return Boolean(
-    socket && 'bytesRead' in socket && typeof socket.bytesRead === 'number' && socket.bytesRead > 0,
-  );
+  return typeof socket?.bytesRead === 'number' && socket.bytesRead > 0;
 }
 
-function objectAt(value: unknown, key: string): object | undefined {
-  if (typeof value !== 'object' || value === null || !(key in value)) return undefined;
-  const inner = (value as Record<string, unknown>)[key];
-  return typeof inner === 'object' && inner !== null ? inner : undefined;
+function objectAt(value: unknown, key: string): Record<string, unknown> | undefined {
+  const inner = isObject(value) ? value[key] : undefined;
+  return isObject(inner) ? inner : undefined;
 }

@@ -2,32 +2,35 @@ import { FAILURE_RULES, type FailureClass, type FailureRule } from './classes';
 
 /** What is kept of a failure: a few plain, bounded values. Never the error object, the key or the prompt. */
 export interface FailureDetail {
+  /** What the failure means. */
   class: FailureClass;
-  /** HTTP status of the answer; for an error inside a 200 or a stream, the status it names. */
+  /** HTTP status of the answer; for an error inside a 200 or a stream, the status that the error names. */
   status?: number;
-  /** The upstream's or the socket's own code. */
+  /** The upstream's own error code, or the code of the socket error, such as `ECONNREFUSED`. */
   code?: string;
-  /** The upstream's message, at most 1,000 characters, with what looks like a key taken out. */
+  /** The upstream's message, at most 1,000 characters, with anything that looks like a key redacted. */
   message: string;
+  /** The upstream's `param`: the field of the request that it objects to. */
   param?: string;
+  /** The upstream's error type. */
   type?: string;
-  /** Milliseconds until the upstream wants to hear from us again. */
+  /** How long the upstream asks to be left alone, in milliseconds: from 0 to 24 hours. */
   retryAfterMs?: number;
-  /** The upstream's `x-should-retry`. */
+  /** The upstream's `x-should-retry` header. */
   shouldRetry?: boolean;
   /**
-   * A reset on a keep-alive socket that had served before. Where the reset came at once, the server had closed the idle
-   * socket and never saw the request.
+   * The connection was reset on a keep-alive socket that had served a request before. If the reset came at once, the
+   * server had closed the idle socket and never saw this request.
    */
   staleSocket?: true;
 }
 
-/** `code` of a `bad_answer` larger than the configured bound. A caller can ask for such an answer. */
+/** `code` of a `bad_answer` that exceeds `http.maxResponseBytes`. Callers can provoke it, so it is never counted. */
 export const RESPONSE_TOO_LARGE = 'response_too_large';
 
 /**
- * The rule for one failure: that of its class, with `x-should-retry` obeyed. `false` keeps us from the same endpoint
- * (another is another account, about which it can't speak); `true` allows it with backoff where the class says never.
+ * The rule for one failure: that of its class, adjusted by `x-should-retry`. `false` rules out the same endpoint, but
+ * not others: they are other accounts. `true` allows the same endpoint with backoff where the class says never.
  */
 export function ruleFor(detail: FailureDetail): FailureRule {
   const rule = FAILURE_RULES[detail.class];
@@ -42,10 +45,10 @@ export function ruleFor(detail: FailureDetail): FailureRule {
 }
 
 const MESSAGE_LIMIT = 1000;
-// Enough that a long key in front doesn't use up the message, little enough to stay cheap.
+// Longer than the message, so that a long key at its start doesn't use it up.
 const SCAN_LIMIT = 4096;
 
-// Every quantifier works on one character class that the next token can't match, so each pattern is linear.
+// Each quantifier covers one character class that the token after it can't match, so every pattern runs in linear time.
 const SECRETS: readonly [RegExp, string][] = [
   [/\b(Bearer|Basic)\s+[\w.~+/=*-]{4,}/gi, '$1 [redacted]'],
   [
@@ -59,26 +62,26 @@ const SECRETS: readonly [RegExp, string][] = [
   [/\b(?:[0-9a-f]{32,}|[A-Za-z0-9]{48,})\b/gi, '[redacted]'],
 ];
 
-/** A text fit for logs and errors: one line's worth, bounded, with what looks like a key taken out. */
+/** A text that is safe to log: at most 1,000 characters, with anything that looks like a key redacted. */
 export function safeMessage(text: string): string {
   let safe = text.length > SCAN_LIMIT ? text.slice(0, SCAN_LIMIT) : text;
   for (const [pattern, replacement] of SECRETS) safe = safe.replace(pattern, replacement);
   return clip(safe.trim(), MESSAGE_LIMIT);
 }
 
-/** A short identifier from the wire (code, type, param), bounded and redacted like a message. */
+/** An identifier from the wire (code, type, param): at most 100 characters, redacted like a message. */
 export function safeLabel(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : clip(safeMessage(text), 100);
 }
 
-/** Cuts without leaving half of a surrogate pair. */
+/** Cuts a text without splitting a surrogate pair. */
 function clip(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const last = text.charCodeAt(limit - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
 }
 
-/** Drops the absent fields, so that details compare and print well. */
+/** Drops undefined fields. */
 export function detailOf(
   detail: { [K in keyof FailureDetail]: FailureDetail[K] | undefined },
 ): FailureDetail {

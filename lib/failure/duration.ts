@@ -1,4 +1,4 @@
-/** Longest wait that is believed. Anything above is a timestamp in the wrong field or nonsense. */
+/** The longest plausible wait. Anything above is nonsense, or a timestamp in the wrong field. */
 export const MAX_WAIT_MS = 24 * 3_600_000;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -15,7 +15,7 @@ const DURATION = /^(?:\d{1,12}(?:\.\d{0,12})?(?:ns|us|µs|ms|s|m|h|d)){1,6}$/;
 const DURATION_PART = /(\d{1,12}(?:\.\d{0,12})?)(ns|us|µs|ms|s|m|h|d)/g;
 const DECIMAL = /^\d{1,16}(?:\.\d{0,16})?$/;
 
-/** Milliseconds of `6ms`, `1s`, `7.66s`, `1m2s`, `1h2m3.5s` (Go's and protobuf's notation); undefined for anything else. */
+/** Milliseconds of a duration in Go's or protobuf's notation (`6ms`, `7.66s`, `1h2m3.5s`); undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (text.length > 64 || !DURATION.test(text)) return undefined;
   let total = 0;
@@ -24,7 +24,7 @@ export function parseDuration(text: string): number | undefined {
   return total;
 }
 
-/** A plain decimal without a sign: `12`, `0.5`. Undefined for signs, exponents, hexadecimals, words and nothing. */
+/** A plain decimal such as `12` or `0.5`; undefined for signs, exponents, hexadecimals, words and the empty string. */
 export function parseDecimal(text: string): number | undefined {
   return DECIMAL.test(text) ? Number(text) : undefined;
 }

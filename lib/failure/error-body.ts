@@ -1,39 +1,40 @@
+import { isObject } from '../util/is-object';
 import { parseDuration } from './duration';
 
-/** What an error body says, whatever its shape. Raw text: redact before it leaves this room. */
+/** What an error body says, whatever its shape. Raw text: redact it before it leaves this folder. */
 export interface ErrorBody {
-  /** False for HTML, plain text and JSON that holds no error: nothing there is evidence against a key. */
+  /** False for HTML, plain text and JSON without an error: none of them is evidence against a key. */
   isStructured: boolean;
-  isHtml: boolean;
   message: string;
   code?: string;
   type?: string;
   param?: string;
-  /** Every code-like word, in lower case: code, type, status, inner codes, google.rpc reasons. */
+  /** Everything that looks like a code, in lower case: code, type, status, inner codes, google.rpc reasons. */
   codes: ReadonlySet<string>;
-  /** The HTTP status that the error names itself: OpenRouter's and Google's numeric code. */
+  /** The HTTP status that the error itself names, such as OpenRouter's and Google's numeric code. */
   status?: number;
-  /** google.rpc.QuotaFailure: names of the quotas that ran out, in lower case. */
+  /** google.rpc.QuotaFailure: the quotas that are used up, in lower case. */
   quotaIds: readonly string[];
+  /** google.rpc.RetryInfo: the delay to wait for. */
   retryDelayMs?: number;
-  /** OpenRouter: the input was flagged by moderation. */
+  /** OpenRouter: moderation flagged the input. */
   isFlagged: boolean;
-  /** What a router passed on from the provider behind it. */
+  /** OpenRouter: the message of the provider behind it. */
   nestedMessage?: string;
 }
 
-// A larger body is not an error message; only its start is looked at.
+/** A larger body is not an error message; only its start is read, as text. */
 const PARSE_LIMIT = 1_000_000;
 const TEXT_LIMIT = 4096;
 const MAX_DETAILS = 32;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads an error body, given as text or already parsed. Never throws; linear in the length of the text. */
+/** Reads an error body, as text or parsed. Never throws; takes time linear in the length of the text. */
 export function readErrorBody(body: unknown): ErrorBody {
   const parsed = typeof body === 'string' ? parseJson(body) : body;
-  const root = fieldsOf(Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed);
-  if (root !== undefined) {
+  const root: unknown = Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed;
+  if (isObject(root)) {
     const inner = fieldsOf(root.error) ?? fieldsOf(firstOf(root.errors));
     const read = inner ? fromFields(inner, root) : fromFields(root, root);
     if (read.isStructured) return read;
@@ -41,7 +42,7 @@ export function readErrorBody(body: unknown): ErrorBody {
   return fromText(typeof body === 'string' ? body : '');
 }
 
-/** The parsed JSON of a text, or undefined. */
+/** The value of a JSON text; undefined if it is not JSON or too long for an error. */
 export function parseJson(text: string): unknown {
   if (text.length > PARSE_LIMIT) return undefined;
   try {
@@ -63,7 +64,7 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
     ? (error.details as unknown[]).slice(0, MAX_DETAILS)
     : [error.details];
   const metadata = fieldsOf(error.metadata);
-  for (const word of [
+  for (const value of [
     error.code,
     error.type,
     error.status,
@@ -71,21 +72,20 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
     metadata?.error_type,
     metadata?.limit_source,
   ])
-    addCode(codes, word);
+    addCode(codes, value);
 
   const quotaIds: string[] = [];
   let retryDelayMs: number | undefined;
   for (const detail of details) {
-    const fields = fieldsOf(detail);
-    if (!fields) continue;
-    addCode(codes, fields.reason);
-    addCode(codes, fields.error_code);
-    if (typeof fields.retryDelay === 'string') retryDelayMs ??= parseDuration(fields.retryDelay);
-    if (!Array.isArray(fields.violations)) continue;
-    for (const violation of (fields.violations as unknown[]).slice(0, MAX_DETAILS)) {
+    if (!isObject(detail)) continue;
+    addCode(codes, detail.reason);
+    addCode(codes, detail.error_code);
+    if (typeof detail.retryDelay === 'string') retryDelayMs ??= parseDuration(detail.retryDelay);
+    if (!Array.isArray(detail.violations)) continue;
+    for (const violation of (detail.violations as unknown[]).slice(0, MAX_DETAILS)) {
       const quota = fieldsOf(violation);
       if (typeof quota?.quotaId === 'string') quotaIds.push(quota.quotaId.slice(0, 200).toLowerCase());
-      // A plan without any of this quota: waiting is no use.
+      // The plan has none of this quota, so waiting doesn't help.
       if (quota?.quotaValue === '0') quotaIds.push('zero');
     }
   }
@@ -98,9 +98,8 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   const nestedMessage = nestedMessageOf(metadata?.raw, codes);
   return {
     isStructured: error !== root || message !== '' || codes.size > 0,
-    isHtml: false,
     message,
-    codes: codes,
+    codes,
     quotaIds,
     isFlagged:
       metadata !== undefined &&
@@ -114,14 +113,13 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   };
 }
 
-/** A page or a text says no more than itself. Of a page only the title is kept. */
+/** A plain text or an HTML page, of which only the title is kept. */
 function fromText(text: string): ErrorBody {
   const start = text.slice(0, TEXT_LIMIT);
   const isHtml = looksLikeHtml(start);
   const title = isHtml ? /<title>([^<]{1,200})/i.exec(start)?.[1]?.trim() : undefined;
   return {
     isStructured: false,
-    isHtml: isHtml,
     message: isHtml ? `HTML page${title ? `: ${title}` : ''}` : start.trim(),
     codes: new Set(),
     quotaIds: [],
@@ -139,16 +137,15 @@ function messageOf(fields: Fields): string | undefined {
   return undefined;
 }
 
-/** Validation errors in lists. Their `input` is left out: it is the caller's text. */
+/** The message of a list of validation errors. Their `input` is left out: it is the caller's text. */
 function validationMessage(list: readonly unknown[]): string {
   return list
     .slice(0, 5)
     .map((item) => {
-      const fields = fieldsOf(item);
-      if (!fields) return '';
-      const place = Array.isArray(fields.loc) ? fields.loc.slice(0, 8).map(labelOf).join('.') : '';
-      const text = typeof fields.msg === 'string' ? fields.msg.slice(0, 300) : '';
-      return place && text ? `${place}: ${text}` : text;
+      if (!isObject(item)) return '';
+      const fieldPath = Array.isArray(item.loc) ? item.loc.slice(0, 8).map(labelOf).join('.') : '';
+      const text = typeof item.msg === 'string' ? item.msg.slice(0, 300) : '';
+      return fieldPath && text ? `${fieldPath}: ${text}` : text;
     })
     .filter(Boolean)
     .join('; ');
@@ -160,14 +157,14 @@ function nestedMessageOf(raw: unknown, codes: Set<string>): string | undefined {
   const root = fieldsOf(parseJson(start));
   const error = fieldsOf(root?.error) ?? root;
   if (!error) return start.slice(0, TEXT_LIMIT);
-  // Marked, so that the words of a provider behind the router are never evidence against our own key.
+  // Marked, so that what the provider behind the router says is never evidence against our own key.
   const code = labelOf(error.code) ?? labelOf(error.type);
   if (code !== undefined) codes.add(`nested:${code.toLowerCase()}`);
   return messageOf(error);
 }
 
 function fieldsOf(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 function firstOf(value: unknown): unknown {

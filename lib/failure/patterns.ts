@@ -1,9 +1,9 @@
 import type { ErrorBody } from './error-body';
 
 /*
- * What in an error body tells the classes apart where the status doesn't. Codes come first: the upstream chose them.
- * A message may repeat what the caller wrote, so where it is the only evidence for resting an endpoint, the pattern is
- * anchored at its start, which the upstream wrote. All patterns run on at most 4,096 characters.
+ * What in an error body tells the failure classes apart where the status doesn't. Codes come first: the upstream chose
+ * them. A message may quote the caller, so where it alone decides that an endpoint cools down, its pattern is anchored
+ * at the start of the message, which the upstream wrote. Patterns run on at most 4,096 characters.
  */
 
 const QUOTA_CODES = [
@@ -35,7 +35,7 @@ const KEY_CODES = [
   'unsupported_country_region_territory',
   'ip_not_authorized',
 ];
-/** Said of a key that may not do something, but of a caller's file id as well. */
+/** Used for a key that lacks a permission, but for a file id of the caller as well. */
 const PERMISSION_CODES = [
   'permission_error',
   'permission_denied',
@@ -70,7 +70,7 @@ const POLICY_CODES = [
   'nested:content_filter',
   'nested:content_policy_violation',
 ];
-/** No room for this kind of request alone: a service tier that the caller asked for. */
+/** The service tier that the caller asked for is full; other requests are served. */
 const TIER_CODES = ['capacity_exceeded', 'resource_unavailable'];
 
 const CONTEXT_MESSAGE = new RegExp(
@@ -95,26 +95,26 @@ const BAD_KEY_MESSAGE =
   /^(?:api key not valid|api key expired|your api key was reported as leaked|incorrect api key provided|invalid api key|user location is not supported for the api use|this organization has been disabled|access denied due to|method doesn't allow unregistered callers)/i;
 const MISSING_MODEL_MESSAGE =
   /^(?:model: \S{1,200}$|models\/\S{1,200} is not found for api version|the model `[^`]{1,200}` (?:does not exist|has been de)|project `[^`]{1,200}` does not have access to model|invalid model: |model not exist$|model ["'][^"']{1,200}["'] not found|\S{1,200} is not a valid model id$|no endpoints found for \S{1,200}$)/i;
-/** Things a caller names in a request. A refusal about one of them is about the request, not about the key. */
+/** Things that a request names. A refusal that mentions one is about the request, not about the key. */
 const CALLER_NAMED_RESOURCE =
   /\b(?:files?|images?|urls?|documents?|containers?|skills?|tools?|assistants?|threads?|vector stores?|cached ?contents?|responses?|conversations?|prompts?|tuned ?models?|fine-?tun\w{0,8}|service[ _]tiers?|betas?|features?|parameters?|resource group)\b/i;
 const TOO_LARGE_MESSAGE =
   /^(?:request too large|extra usage is required for long context|the request is larger than)/i;
 const LIMIT_AND_REQUESTED = /\blimit:? ([\d,]{1,20})\b.{0,100}?\brequested:? ([\d,]{1,20})\b/i;
 const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/i;
-// Pre-paid proxies reserve the price of max_tokens; what fails then is the caller's wish, not the account.
+// Prepaid proxies reserve the price of max_tokens, so the request may be too expensive for an account that has credit.
 const PREPAID_CODES = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
 
 function hasAnyCode(body: ErrorBody, codes: readonly string[]): boolean {
-  return codes.some((word) => body.codes.has(word));
+  return codes.some((code) => body.codes.has(code));
 }
 
-/** The context window was exceeded. */
+/** The prompt exceeds the context window. */
 export function isContextWindow(body: ErrorBody): boolean {
   return hasAnyCode(body, CONTEXT_CODES) || messagesOf(body).some((text) => CONTEXT_MESSAGE.test(text));
 }
 
-/** The same, told by a code alone: good enough to excuse a 5xx. */
+/** A caller's fault that the error's code names. Only a code can excuse a 5xx. */
 export function callerFaultClass(body: ErrorBody): 'context_window' | 'content_policy' | undefined {
   return hasAnyCode(body, CONTEXT_CODES)
     ? 'context_window'
@@ -123,7 +123,7 @@ export function callerFaultClass(body: ErrorBody): 'context_window' | 'content_p
       : undefined;
 }
 
-/** A moderated prompt or answer. */
+/** Moderation refused the prompt or the answer. */
 export function isContentPolicy(body: ErrorBody): boolean {
   return (
     body.isFlagged ||
@@ -132,7 +132,7 @@ export function isContentPolicy(body: ErrorBody): boolean {
   );
 }
 
-/** The account's money or long-term quota is spent, whoever asks. */
+/** The account's credit or long-term quota is used up. */
 export function isQuotaExhausted(body: ErrorBody): boolean {
   return (
     hasAnyCode(body, QUOTA_CODES) ||
@@ -141,7 +141,7 @@ export function isQuotaExhausted(body: ErrorBody): boolean {
   );
 }
 
-/** This request alone is more than the endpoint takes; smaller ones would pass. */
+/** This request alone exceeds a limit of the endpoint; smaller ones would pass. */
 export function isTooLarge(body: ErrorBody): boolean {
   if (hasAnyCode(body, TIER_CODES) || TOO_LARGE_MESSAGE.test(body.message)) return true;
   if (hasAnyCode(body, PREPAID_CODES) && !QUOTA_EXHAUSTED_MESSAGE.test(body.message)) return true;
@@ -151,12 +151,12 @@ export function isTooLarge(body: ErrorBody): boolean {
   return limit !== undefined && requested !== undefined && parseAmount(requested) > parseAmount(limit);
 }
 
-/** The key, its account or its place is refused, whatever the request. */
+/** The key, its account or its region is refused, whatever the request. */
 export function isUnauthorized(body: ErrorBody): boolean {
   return hasAnyCode(body, KEY_CODES) || (body.isStructured && BAD_KEY_MESSAGE.test(body.message));
 }
 
-/** A permission code that doesn't speak of something the caller named. */
+/** The key lacks a permission; not a refusal of something that the request names. */
 export function isForbiddenKey(body: ErrorBody): boolean {
   if (isUnauthorized(body)) return true;
   return (
@@ -166,7 +166,7 @@ export function isForbiddenKey(body: ErrorBody): boolean {
   );
 }
 
-/** The endpoint's model or deployment isn't there. */
+/** The endpoint's model or deployment doesn't exist. */
 export function isModelMissing(body: ErrorBody): boolean {
   return hasAnyCode(body, MODEL_CODES) || (body.isStructured && MISSING_MODEL_MESSAGE.test(body.message));
 }
@@ -199,7 +199,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   overloaded_error: 529,
 };
 
-/** The HTTP status that an error object stands for when it comes inside a 200: its own number, else by its words. */
+/** The HTTP status that an error inside a 200 stands for: the number it names, else the one of its code. */
 export function impliedStatus(body: ErrorBody): number | undefined {
   if (body.status !== undefined) return body.status;
   for (const code of body.codes) {

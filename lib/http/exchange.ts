@@ -3,16 +3,15 @@ import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
-import { classifyBadAnswer } from '../failure/classify-bad-answer';
+import { classifyUnreadableAnswer, findAnswerFault } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
-import { classifyStreamError } from '../failure/classify-stream-error';
 import type { FailureDetail } from '../failure/detail';
-import type { Dialect, DialectCall, HttpHeaders } from '../provider/dialect';
+import type { Dialect, DialectCall, HttpAnswer, HttpHeaders } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
-import { usageIn } from '../stream/chunk-facts';
-import { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from '../stream/stream-errors';
+import { StreamFailure } from '../stream/stream-errors';
+import { readUsage } from '../stream/usage';
 import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
 
@@ -74,15 +73,10 @@ export async function exchangeWhole(
     const answer = await exchange.send(call);
     const body = await exchange.readText(answer, options.maxResponseBytes);
     const http = { status: answer.status, headers: answer.headers, body };
-    try {
-      const data = parts.dialect.answer(http);
-      return { data, usage: usageIn(data), reading: exchange.reading };
-    } catch {
-      const kind = call.operation;
-      throw exchange.failure(
-        classifyBadAnswer(http, kind) ?? badAnswerDetail('the answer could not be read'),
-      );
-    }
+    const data = exchange.readAnswer(http);
+    const fault = findAnswerFault(data, call.operation, http.status);
+    if (fault) throw exchange.failure(fault);
+    return { data, usage: readUsage(data), reading: exchange.reading };
   } catch (error) {
     throw exchange.toFailure(error);
   } finally {
@@ -102,8 +96,10 @@ export async function exchangeStream(
     if (!isEventStream(answer.headers)) {
       const body = await exchange.readText(answer, MAX_ERROR_BYTES);
       const http = { status: answer.status, headers: answer.headers, body };
+      const data = exchange.readAnswer(http);
       throw exchange.failure(
-        classifyBadAnswer(http) ?? badAnswerDetail('a whole answer where a stream was asked for'),
+        findAnswerFault(data, 'chat', http.status) ??
+          badAnswerDetail('a whole answer where a stream was asked for'),
       );
     }
     const events = exchange.events(call, answer);
@@ -202,6 +198,14 @@ class Exchange {
     return Buffer.concat(parts).toString('utf8');
   }
 
+  readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
+    try {
+      return this.#parts.dialect.answer(http);
+    } catch {
+      throw this.failure(classifyUnreadableAnswer(http));
+    }
+  }
+
   events(call: Call, answer: TransportAnswer): AsyncIterator<ChatEvent> {
     const body = call.body as ChatBody;
     const { chunks } = this.#parts.dialect;
@@ -260,14 +264,7 @@ class Exchange {
     if (this.#timeoutMessage !== undefined)
       return this.failure({ class: 'timeout', message: this.#timeoutMessage });
     if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller left' });
-    if (error instanceof UpstreamStreamError) {
-      return this.failure(
-        classifyStreamError(error.data, error.event ?? 'error') ?? badAnswerDetail(error.message),
-      );
-    }
-    if (error instanceof TruncatedStreamError || error instanceof EventTooLargeError) {
-      return this.failure(badAnswerDetail(error.message));
-    }
+    if (error instanceof StreamFailure) return this.failure(error.detail);
     return this.failure(classifyError(error));
   }
 

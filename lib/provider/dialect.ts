@@ -1,60 +1,61 @@
 import type { ChatCompletion, ChatCompletionChunk, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { FailureDetail } from '../failure/detail';
+import type { HttpAnswer, HttpHeaders } from '../failure/http-answer';
+import type { SseEvent } from '../stream/sse/sse-frame';
 import type { LimitReading } from './rate-limits/rate-limit-headers';
 
+export type { HttpAnswer, HttpHeaders, SseEvent };
+
+/** A request as a dialect builds it; the method is always POST. */
 export interface HttpRequest {
-  /** Joined to the endpoint's base URL. */
+  /** Appended to the endpoint's base URL. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-export type HttpHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers: HttpHeaders;
-  readonly body: string;
-}
-
-/** One event of a server-sent event stream. */
-export interface SseEvent {
-  readonly event?: string;
-  readonly data: string;
-}
-
-/** What a dialect is told of the call. The body is the caller's and must not be changed in place. */
+/** What a dialect knows of the call. The body is the caller's and must not be modified. */
 export type DialectCall =
   | { readonly operation: 'chat'; readonly body: ChatBody; readonly stream: boolean }
   | { readonly operation: 'embeddings'; readonly body: EmbeddingBody; readonly stream: false };
 
-/** What a dialect is told of the endpoint. */
+/** What a dialect knows of the endpoint. */
 export interface DialectEndpoint {
   readonly name: string;
+  /** The model's name at this provider. */
   readonly model: string;
   readonly baseURL: string;
+  /** The headers configured for this endpoint. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The key, already asked for. */
+  /** The key for this attempt; undefined if the endpoint has none. */
   readonly apiKey: string | undefined;
 }
 
-/** How a provider speaks: the OpenAI-shaped request to its wire, and back. Pure: no sockets, no clocks. */
+/**
+ * Translates between OpenAI's requests and answers and a provider's own. Its functions are pure: no I/O, no clock.
+ * Build one for an OpenAI-like provider by spreading `openaiDialect` and replacing what differs.
+ */
 export interface Dialect {
   readonly name: string;
+  /** What the provider offers. A call of any other operation never goes to its endpoints. */
   readonly operations: readonly Operation[];
+  /** Builds the request of a call. */
   request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**
    * The request that continues an answer from its text so far, for endpoints with `prefill: true`. Absent where the
    * wire has no prefill; undefined where this request can't be continued: several choices, tools, JSON.
    */
   continuation?(body: ChatBody, textSoFar: string, provider: string): ChatBody | undefined;
-  /** Reads a 2xx answer. Throws where the body is not an answer; the thrown message is not shown to callers. */
+  /**
+   * Reads the body of a 2xx into OpenAI's shape. Throws if it can't; the thrown message is not shown to callers. The
+   * balancer then checks that the answer is whole: choices with messages, or vectors.
+   */
   answer(http: HttpAnswer): ChatCompletion | EmbeddingResponse;
-  /** Only for wires that are not OpenAI's: turns the provider's events into OpenAI's chunks. */
+  /** Translates the events of a stream into OpenAI's chunks. Absent where the provider sends OpenAI's chunks itself. */
   readonly chunks?: (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
-  /** Tells the failure of any answer that is not 2xx. */
+  /** Classifies a response that is not a 2xx. `classifyAnswer` knows the errors of most providers. */
   failure(http: HttpAnswer): FailureDetail;
-  /** Reads what the headers tell of the quota. */
+  /** Reads the rate limits from the headers of any response. `readRateLimits` knows those of most providers. */
   limits(headers: HttpHeaders): LimitReading | undefined;
 }

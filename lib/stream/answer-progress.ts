@@ -1,14 +1,14 @@
 import type { ChunkFacts } from './chunk-facts';
 
-/** How far a streamed answer has come. */
+/** Which choices of a streamed answer have appeared and which have ended. */
 export class AnswerProgress {
-  readonly #choices: number;
+  readonly #requested: number;
   readonly #seen = new Set<number>();
   readonly #finished = new Set<number>();
 
-  /** @param requestedChoices how many were asked for: the `n` of the request */
+  /** @param requestedChoices the `n` of the request */
   constructor(requestedChoices: number) {
-    this.#choices = requestedChoices;
+    this.#requested = requestedChoices;
   }
 
   add(facts: ChunkFacts): void {
@@ -16,13 +16,13 @@ export class AnswerProgress {
     for (const index of facts.finishedChoices) this.#finished.add(index);
   }
 
-  /** Every choice that was shown has ended. Enough for an upstream that says itself that it is done. */
+  /** Every choice that has appeared has ended. That suffices for an upstream that says itself that it is done. */
   get isFinished(): boolean {
     return this.#seen.size > 0 && this.#finished.size === this.#seen.size;
   }
 
-  /** Every choice that was asked for has ended. */
+  /** Every choice that was requested has ended. */
   get isComplete(): boolean {
-    return this.isFinished && this.#finished.size >= this.#choices;
+    return this.isFinished && this.#finished.size >= this.#requested;
   }
 }

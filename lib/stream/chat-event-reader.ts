@@ -1,49 +1,48 @@
 import type { ChatCompletionChunk } from '../call/answer';
+import { isObject } from '../util/is-object';
 import { AnswerProgress } from './answer-progress';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
-import { isChunk, isFields, readFacts, usageIn } from './chunk-facts';
+import { isChunk, readFacts } from './chunk-facts';
 import { readDialectEvents } from './dialect-events';
 import { readEventJson } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
 import { FrameReader } from './sse/frame-reader';
-import type { SseEvent, SseFrame } from './sse/sse-decoder';
+import type { SseEvent, SseFrame } from './sse/sse-frame';
 import { TruncatedStreamError } from './stream-errors';
-
-export type { ChatEvent } from './chat-event';
-export { EventTooLargeError, TruncatedStreamError, UpstreamStreamError } from './stream-errors';
+import { readUsage } from './usage';
 
 const GRACE_MS = 1000;
 const SHORT_GRACE_MS = 250;
 
 export interface ReadChatEventsOptions {
-  /** Whether the upstream was asked for usage, and so may send it after the last choice has ended. */
+  /** Whether the upstream was asked for usage, which it may send after the last choice has ended. */
   readonly expectUsage: boolean;
-  /** How many choices were asked for: the `n` of the request. */
+  /** How many choices were requested: `n` of the request. */
   readonly choices: number;
-  /** Whether the caller did not ask for usage: the event that only reports it is then marked as hidden. */
+  /** Whether to mark the event that only reports usage as hidden, because the caller didn't ask for it. */
   readonly hideUsage: boolean;
   /**
-   * How long a complete answer waits for usage, and then for the end of the stream, in milliseconds; at most 250 where
-   * no usage is expected. Default 1000.
+   * How long to wait for usage and for the end of the stream after a complete answer, in milliseconds; at most 250 if no
+   * usage is expected. Default 1000.
    */
   readonly graceMs?: number;
   /** The largest event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
-  /** Called for each event that was skipped because it could not be read. */
+  /** Called for each event that is skipped because it can't be read. */
   onMalformed?(): void;
-  /** Of a dialect whose wire is not OpenAI's. */
+  /** Translates the events, if the dialect's wire format is not OpenAI's. */
   readonly dialectChunks?:
     | ((events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>)
     | undefined;
 }
 
 /**
- * Reads a provider's bytes as the events of an answer. It reads only when asked, and closes the source when the answer
- * ends, fails, or is no longer wanted (`return()`, as `for await` does when left). It has one reader.
+ * Reads a provider's bytes as the events of an answer, for one reader. It reads only when asked, and closes the source
+ * when the answer ends, fails, or is no longer wanted (`return()`, which leaving a `for await` calls).
  *
  * The iteration ends only when the answer is whole. It throws
- * - UpstreamStreamError where the upstream sends an error in place of an event;
- * - TruncatedStreamError where the stream ends before every choice has its `finish_reason`;
+ * - UpstreamStreamError if the upstream sends an error in place of an event;
+ * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`;
  * - EventTooLargeError, and whatever the source throws.
  */
 export function readChatEvents(
@@ -66,14 +65,18 @@ export function readChatEvents(
 type Result = IteratorResult<ChatEvent, undefined>;
 const END: Result = { done: true, value: undefined };
 
-/** Written by hand, not as a generator: an event costs one promise, and return() acts even while a read is pending. */
+type ReaderState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'reading'; readonly result: Promise<Result> }
+  | { readonly kind: 'ended' };
+
+/** Not a generator, so that an event costs only one promise, and return() takes effect even while a read is pending. */
 class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   readonly #frames: FrameReader;
   readonly #progress: AnswerProgress;
   readonly #options: ReadChatEventsOptions;
   readonly #templates = new TemplateCache();
-  #pending: Promise<Result> | undefined;
-  #isEnded = false;
+  #state: ReaderState = { kind: 'idle' };
 
   constructor(frames: FrameReader, progress: AnswerProgress, options: ReadChatEventsOptions) {
     this.#frames = frames;
@@ -86,18 +89,21 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   }
 
   next(): Promise<Result> {
-    if (this.#pending) return this.#pending.then(() => this.next());
+    if (this.#state.kind === 'ended') return Promise.resolve(END);
+    if (this.#state.kind === 'reading') return this.#state.result.then(() => this.next());
     try {
       const ready = this.#take();
       if (ready) return Promise.resolve(ready);
     } catch (error) {
       return this.#fail(error);
     }
-    return (this.#pending = this.#wait());
+    const result = this.#read();
+    this.#state = { kind: 'reading', result };
+    return result;
   }
 
   return(): Promise<Result> {
-    this.#isEnded = true;
+    this.#state = { kind: 'ended' };
     this.#frames.close();
     return Promise.resolve(END);
   }
@@ -106,25 +112,25 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     return this.#fail(error);
   }
 
-  async #wait(): Promise<Result> {
+  async #read(): Promise<Result> {
     try {
       while (await this.#frames.fill()) {
         const ready = this.#take();
-        if (ready) return ready;
+        if (!ready) continue;
+        if (this.#state.kind === 'reading') this.#state = { kind: 'idle' };
+        return ready;
       }
-      if (!this.#isEnded && !this.#progress.isComplete) throw new TruncatedStreamError();
+      if (this.#state.kind !== 'ended' && !this.#progress.isComplete) throw new TruncatedStreamError();
     } catch (error) {
-      if (!this.#isEnded) return await this.#fail(error);
-    } finally {
-      this.#pending = undefined;
+      if (this.#state.kind !== 'ended') return await this.#fail(error);
     }
-    this.#isEnded = true;
+    this.#state = { kind: 'ended' };
     return END;
   }
 
   /** The next event, or the end, of what has arrived. */
   #take(): Result | undefined {
-    while (!this.#isEnded) {
+    while (this.#state.kind !== 'ended') {
       const frame = this.#frames.take();
       if (!frame) return undefined;
       const event = this.#templates.match(frame) ?? this.#parse(frame);
@@ -138,7 +144,7 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     if (data.startsWith('[DONE]')) {
       if (!this.#progress.isFinished)
         throw new TruncatedStreamError('The stream said it was done before the answer was.');
-      this.#isEnded = true;
+      this.#state = { kind: 'ended' };
       this.#frames.release();
       return undefined;
     }
@@ -150,14 +156,14 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     this.#progress.add(facts);
     if (facts.usage) this.#frames.restartGrace();
     else this.#templates.learn(frame, facts);
-    const hidden = this.#options.hideUsage && facts.usage !== undefined && value.choices.length === 0;
-    return new ParsedChatEvent(value, facts, hidden, frame);
+    const isHidden = this.#options.hideUsage && facts.usage !== undefined && value.choices.length === 0;
+    return new ParsedChatEvent(value, facts, isHidden, frame);
   }
 
-  /** Of an event that is no chunk, only usage is of use. */
+  /** An event that is not a chunk may still report usage. */
   #parseUsageOnly(value: unknown): ChatEvent | undefined {
-    const usage = usageIn(value);
-    if (!usage || !isFields(value)) {
+    const usage = readUsage(value);
+    if (!usage || !isObject(value)) {
       this.#options.onMalformed?.();
       return undefined;
     }
@@ -167,9 +173,9 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   }
 
   #fail(error: unknown): Promise<Result> {
-    this.#isEnded = true;
+    this.#state = { kind: 'ended' };
     this.#frames.close();
-    // What the source throws is passed on as it is.
+    // What the source throws is passed on unchanged.
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     return Promise.reject(error);
   }

@@ -4,22 +4,23 @@ import type { RouteReport } from '../route-report';
 import type { ChatEvent } from './chat-event';
 
 /**
- * A streamed answer. It has one reader. Leaving `for await` early closes the upstream; the iteration ends without an
- * error only when the answer is whole.
+ * A streamed chat answer, for one reader. Leaving `for await` early closes the connection to the provider. The
+ * iteration ends without an error only if the answer is whole; otherwise it throws an AiBalancerError, such as
+ * ERR_AI_STREAM_BROKEN.
  */
 export interface ChatStream extends AsyncIterable<ChatCompletionChunk> {
-  /** How the call has been served so far; its figures are final once the iteration has ended. */
+  /** How the call has been served so far. Its usage, cost and times are final once the iteration has ended. */
   readonly route: RouteReport;
-  /** Closes the upstream and ends the iteration with ERR_AI_ABORTED. */
+  /** Closes the connection to the provider and ends the iteration with ERR_AI_ABORTED. */
   abort(): void;
   /**
-   * Called when another endpoint starts the answer anew, before its first chunk: what was shown is to be cleared. Only
-   * with `stream.recovery: 'restart'`, or 'continue' where that was refused.
+   * Adds a callback for when another endpoint starts the answer over, called before its first chunk: discard what was
+   * shown so far. Happens only with `stream.recovery` 'restart', or 'continue' where continuing was not possible.
    */
   onRestart(callback: () => void): this;
 }
 
-/** Iterates the events of a stream, bytes included, in place of its chunks. Across copies of this package. */
+/** Iterates the events of a stream, with their bytes, instead of its chunks. Shared by all copies of this package. */
 export const CHAT_EVENTS = Symbol.for('express-ai-balancer.chat-events');
 
 /** A stream whose events can be passed through as bytes. */
@@ -28,22 +29,26 @@ export interface EventStream extends ChatStream {
 }
 
 export interface ChatStreamParts {
-  /** What had been read when the stream was given out. */
+  /** The events that had been read when the stream was returned. */
   readonly first: readonly ChatEvent[];
-  /** What follows. */
+  /** The events that follow. */
   readonly events: AsyncIterable<ChatEvent>;
   route(): RouteReport;
-  /** Called once, when somebody begins to read. */
+  /** Called once, when reading begins. */
   onOpen?(): void;
-  /** Closes the upstream. Called at most once, and not when the stream has ended by itself. */
+  /** Closes the connection to the provider. Called at most once, and not after the stream has ended by itself. */
   abort(reason?: unknown): void;
 }
+
+type StreamState =
+  | { readonly kind: 'unread' }
+  | { readonly kind: 'reading'; readonly reader: EventIterator }
+  | { readonly kind: 'aborted-unread'; readonly error: AiBalancerError };
 
 export class ChatEventStream implements EventStream {
   readonly #parts: ChatStreamParts;
   readonly #restartCallbacks: (() => void)[] = [];
-  #reader: EventIterator | undefined;
-  #aborted: AiBalancerError | undefined;
+  #state: StreamState = { kind: 'unread' };
 
   constructor(parts: ChatStreamParts) {
     this.#parts = parts;
@@ -54,12 +59,17 @@ export class ChatEventStream implements EventStream {
   }
 
   abort(): void {
-    if (this.#aborted || this.#reader?.isEnded) return;
-    this.#aborted = new AiBalancerError('ERR_AI_ABORTED', 'The stream was aborted by its reader.', {
+    const state = this.#state;
+    if (state.kind === 'aborted-unread') return;
+    const error = new AiBalancerError('ERR_AI_ABORTED', 'The stream was aborted by its reader.', {
       status: 499,
     });
-    if (this.#reader) this.#reader.abort(this.#aborted);
-    else this.#parts.abort(this.#aborted);
+    if (state.kind === 'reading') {
+      state.reader.abort(error);
+      return;
+    }
+    this.#state = { kind: 'aborted-unread', error };
+    this.#parts.abort(error);
   }
 
   onRestart(callback: () => void): this {
@@ -68,20 +78,24 @@ export class ChatEventStream implements EventStream {
   }
 
   /**
-   * For the source of the events: the next event it gives begins the answer anew. Called while the reader waits for
-   * that event, so that the callbacks come after all that was read and before it.
+   * For the source of the events, before an event that starts the answer over. It calls this while the reader waits for
+   * that event, so that the callbacks run after everything that was read and before it.
    */
   notifyRestart(): void {
     for (const callback of this.#restartCallbacks) callback();
   }
 
   [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined> {
-    if (this.#reader)
-      throw new TypeError('This stream is being read or was read already: it has one reader.');
-    this.#reader = new EventIterator(this.#parts);
+    const state = this.#state;
+    if (state.kind === 'reading')
+      throw new TypeError('This stream is being read or has been read already: it has one reader.');
+    const reader = new EventIterator(
+      this.#parts,
+      state.kind === 'aborted-unread' ? { kind: 'aborted', error: state.error } : { kind: 'reading' },
+    );
+    this.#state = { kind: 'reading', reader };
     this.#parts.onOpen?.();
-    if (this.#aborted) this.#reader.abortBeforeRead(this.#aborted);
-    return this.#reader;
+    return reader;
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatCompletionChunk, undefined> {
@@ -92,32 +106,32 @@ export class ChatEventStream implements EventStream {
 type ReadResult = IteratorResult<ChatEvent, undefined>;
 const END = { done: true, value: undefined } as const;
 
-type ReaderState = { name: 'reading' } | { name: 'ended' } | { name: 'stopped'; error: AiBalancerError };
+type IteratorState =
+  | { readonly kind: 'reading' }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'aborted'; readonly error: AiBalancerError };
 
 class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
   readonly #parts: ChatStreamParts;
   readonly #events: AsyncIterator<ChatEvent>;
   #next = 0;
-  #state: ReaderState = { name: 'reading' };
-  /** Rejects the read that is pending: an upstream that does not answer must not hold a reader that has left. */
+  #state: IteratorState;
+  /** Rejects the pending read, so that a silent upstream doesn't hold a reader that has left. */
   #interrupt: ((error: AiBalancerError) => void) | undefined;
 
-  constructor(parts: ChatStreamParts) {
+  constructor(parts: ChatStreamParts, state: IteratorState) {
     this.#parts = parts;
     this.#events = parts.events[Symbol.asyncIterator]();
+    this.#state = state;
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  get isEnded(): boolean {
-    return this.#state.name === 'ended';
-  }
-
   next(): Promise<ReadResult> {
-    if (this.#state.name === 'ended') return Promise.resolve(END);
-    if (this.#state.name === 'stopped') return Promise.reject(this.#state.error);
+    if (this.#state.kind === 'ended') return Promise.resolve(END);
+    if (this.#state.kind === 'aborted') return Promise.reject(this.#state.error);
     const first = this.#parts.first[this.#next];
     if (first) {
       this.#next++;
@@ -134,7 +148,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
         (error: unknown) => {
           this.#interrupt = undefined;
           this.#end();
-          // The errors of the stream are passed on as they are.
+          // The errors of the stream are passed on unchanged.
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
           reject(error);
         },
@@ -142,34 +156,29 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     });
   }
 
-  /** The reader has left. */
+  /** Called when the reader leaves. */
   return(): Promise<ReadResult> {
-    if (this.#state.name === 'reading') {
-      this.#state = { name: 'ended' };
+    if (this.#state.kind === 'reading') {
+      this.#state = { kind: 'ended' };
       this.#close(new AiBalancerError('ERR_AI_ABORTED', 'The reader left the stream.', { status: 499 }));
     }
     return Promise.resolve(END);
   }
 
   abort(error: AiBalancerError): void {
-    if (this.#state.name !== 'reading') return;
-    this.#state = { name: 'stopped', error };
+    if (this.#state.kind !== 'reading') return;
+    this.#state = { kind: 'aborted', error };
     this.#close(error);
     this.#interrupt?.(error);
   }
 
-  /** For a stream that was aborted before it was read. */
-  abortBeforeRead(error: AiBalancerError): void {
-    this.#state = { name: 'stopped', error };
-  }
-
   #end(): void {
-    if (this.#state.name === 'reading') this.#state = { name: 'ended' };
+    if (this.#state.kind === 'reading') this.#state = { kind: 'ended' };
   }
 
   #close(reason: AiBalancerError): void {
     this.#parts.abort(reason);
-    // A generator takes return() only after the read that is pending; what comes of it is of no interest.
+    // A generator handles return() only after the pending read. What comes of that read doesn't matter.
     void this.#events.return?.().catch(() => undefined);
   }
 }

@@ -2,7 +2,7 @@ import type { ChatCompletionChunk, Usage } from '../call/answer';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { readFacts } from './chunk-facts';
 import { type EchoResult, PrefixEcho } from './prefix-echo';
-import { addUsage } from './usage-meter';
+import { addUsage } from './usage';
 
 export interface ContinuedEventsOptions {
   /** The text that the reader has, which the upstream was asked to continue. */

@@ -4,7 +4,7 @@ import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { isChunk, readFacts } from './chunk-facts';
 import { readEventJson } from './event-json';
 import type { FrameReader } from './sse/frame-reader';
-import type { SseEvent } from './sse/sse-decoder';
+import type { SseEvent } from './sse/sse-frame';
 import { TruncatedStreamError } from './stream-errors';
 
 interface DialectEventsOptions {
@@ -13,7 +13,7 @@ interface DialectEventsOptions {
   readonly dialectChunks: (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
 }
 
-/** The events of a wire that is not OpenAI's, as the dialect translates them. They have no bytes to pass through. */
+/** The events of a wire format that is not OpenAI's, translated by the dialect. They have no bytes to pass through. */
 export async function* readDialectEvents(
   frames: FrameReader,
   progress: AnswerProgress,
@@ -25,8 +25,8 @@ export async function* readDialectEvents(
       const facts = readFacts(chunk);
       progress.add(facts);
       if (facts.usage) frames.restartGrace();
-      const hidden = options.hideUsage && facts.usage !== undefined && chunk.choices.length === 0;
-      yield new ParsedChatEvent(chunk, facts, hidden);
+      const isHidden = options.hideUsage && facts.usage !== undefined && chunk.choices.length === 0;
+      yield new ParsedChatEvent(chunk, facts, isHidden);
     }
     if (!progress.isComplete) throw new TruncatedStreamError();
   } finally {
@@ -34,7 +34,7 @@ export async function* readDialectEvents(
   }
 }
 
-/** Only events that are JSON and no error: a dialect needs to know of neither. */
+/** Only events that are JSON and no error, so that a dialect needn't check for either. */
 async function* validEvents(
   frames: FrameReader,
   progress: AnswerProgress,

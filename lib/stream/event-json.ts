@@ -1,11 +1,11 @@
+import { classifyEmbeddedError, holdsError } from '../failure/embedded-error';
 import type { AnswerProgress } from './answer-progress';
-import { isError } from './chunk-facts';
-import type { SseEvent } from './sse/sse-decoder';
+import type { SseEvent } from './sse/sse-frame';
 import { UpstreamStreamError } from './stream-errors';
 
 /**
- * The JSON value of an event, or undefined where there is none to read.
- * @throws UpstreamStreamError where it is an error. Once the answer is complete, nothing can make it less so.
+ * The JSON value of an event, or undefined if it has none.
+ * @throws UpstreamStreamError if the event is an error and the answer is not complete yet
  */
 export function readEventJson(
   event: SseEvent,
@@ -14,15 +14,16 @@ export function readEventJson(
 ): unknown {
   const { data } = event;
   if (data.trim() === '') return undefined;
+  const isErrorEvent = event.event === 'error';
   let value: unknown;
   try {
     value = JSON.parse(data);
   } catch {
-    if (event.event === 'error' && !progress.isComplete) throw new UpstreamStreamError(data, event.event);
+    if (isErrorEvent && !progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(data));
     options.onMalformed?.();
     return undefined;
   }
-  if (!isError(value) && event.event !== 'error') return value ?? undefined;
-  if (!progress.isComplete) throw new UpstreamStreamError(data, event.event);
+  if (!holdsError(value) && !isErrorEvent) return value ?? undefined;
+  if (!progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(value));
   return undefined;
 }

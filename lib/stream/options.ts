@@ -1,7 +1,8 @@
+/** How a stream that breaks off is recovered. */
 export interface StreamOptions {
   /**
-   * What to do when a stream dies after its first content: 'error' ends it with ERR_AI_STREAM_BROKEN, 'restart' asks
-   * another endpoint anew, 'continue' asks another to go on. Default 'error'.
+   * What happens when a stream breaks off after its first content: 'error' ends it with ERR_AI_STREAM_BROKEN, 'restart'
+   * starts the answer over at another endpoint, 'continue' lets another endpoint continue the text. Default 'error'.
    */
   readonly recovery: 'error' | 'restart' | 'continue';
 }

@@ -6,31 +6,31 @@ import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
 import { SseResponse } from './sse/sse-response';
 
 export interface PipeOptions {
-  /** A comment is sent after so long without an event, in milliseconds. Default 15000. */
+  /** After this long without an event a comment is sent, in milliseconds. Default 15000. */
   readonly keepAliveMs?: number;
   /**
-   * How long the headers wait for the call, in milliseconds: until then an error is answered with its own status, as
-   * JSON; after it only an event can tell. Default 20; Infinity waits for the first content.
+   * How long the headers wait for the call, in milliseconds. An error in that time is answered with its own status, as
+   * JSON; a later one can only be sent as an event. Default 20. Infinity waits for the first content.
    */
   readonly headerDelayMs?: number;
-  /** Called when the client leaves before the answer is whole. A stream that has started is aborted as well. */
+  /** Called when the client leaves before the answer is whole. A stream that has started is aborted too. */
   onClose?(): void;
-  /** More headers for the 200. The stream is given if it has started. */
+  /** Additional headers for the 200. `stream` is given if it has started. */
   headers?(stream: ChatStream | undefined): Readonly<Record<string, string>>;
-  /** Default: an AiBalancerError's own body, and nothing of any other error. */
+  /** The body of an error. Default: that of an AiBalancerError; a general message for any other error. */
   toError?(error: unknown): OpenAIErrorBody;
-  /** The status of an error before the headers. Default: the AiBalancerError's, else 500. */
+  /** The status of an error before the headers. Default: that of an AiBalancerError, else 500. */
   toStatus?(error: unknown): number;
-  /** The headers of an error before the headers. Default: Retry-After, where it is known. */
+  /** The headers of a response that is an error. Default: Retry-After, if it is known. */
   toHeaders?(error: unknown): Readonly<Record<string, string>>;
 }
 
 const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
 
 /**
- * Writes a streamed answer to an HTTP response as server-sent events, as OpenAI does. It never rejects: a failure is
- * told to the client, as a status while that is possible, then as an event `data: {"error":...}`. `data: [DONE]` ends
- * a whole answer and no other. A restart is told as the event `restart`.
+ * Writes a streamed answer to an HTTP response as server-sent events, as OpenAI does. It never rejects: the client gets
+ * the error, as a status if the headers have not been sent, else as an event `data: {"error":...}`. `data: [DONE]` ends
+ * a whole answer and nothing else. A restart is sent as an event named `restart`.
  */
 export async function pipeChatStream(
   res: ServerResponse,
@@ -43,7 +43,7 @@ export async function pipeChatStream(
   out.onceClosed(() => {
     if (isSettled) return;
     options.onClose?.();
-    // It may start yet.
+    // It may start later.
     start.then((late) => late.abort()).catch(() => undefined);
   });
 
@@ -67,7 +67,7 @@ export async function pipeChatStream(
 
 async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
-  // Leaving the loop closes the upstream.
+  // Leaving the loop closes the connection to the provider.
   for await (const event of eventsOf(stream)) {
     if (out.isClosed) return;
     if (event.isHidden) continue;
@@ -86,7 +86,7 @@ function sendError(out: SseResponse, error: unknown, options: PipeOptions): void
 
 type PipedEvent = Pick<ChatEvent, 'raw' | 'chunk' | 'isHidden'>;
 
-/** The events of a stream of ours; of any other, its chunks. */
+/** The events of a stream of this package; the chunks of any other. */
 async function* eventsOf(stream: ChatStream): AsyncGenerator<PipedEvent, void> {
   if (CHAT_EVENTS in stream) {
     yield* (stream as EventStream)[CHAT_EVENTS]();

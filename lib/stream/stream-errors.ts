@@ -1,31 +1,32 @@
-/**
- * The upstream reported an error inside a stream that had begun with 200. What it said is kept for the classification
- * of the failure only: it may quote the prompt, so neither JSON nor a log of the error shows it.
- */
-export class UpstreamStreamError extends Error {
-  override readonly name = 'UpstreamStreamError';
-  readonly #data: string;
-  readonly #event: string | undefined;
+import type { FailureDetail } from '../failure/detail';
 
-  constructor(data: string, event?: string) {
-    super('The upstream reported an error inside the stream.');
-    this.#data = data;
-    this.#event = event;
+/** The upstream broke off a stream, or sent something that is not one. */
+export class StreamFailure extends Error {
+  override readonly name: string = 'StreamFailure';
+  readonly #detail: FailureDetail;
+
+  constructor(message: string, detail: FailureDetail = { class: 'bad_answer', message }) {
+    super(message);
+    this.#detail = detail;
   }
 
-  /** The data of the event as it arrived, such as `{"error":{...}}`. */
-  get data(): string {
-    return this.#data;
-  }
-
-  /** The name of the event, where it has one. */
-  get event(): string | undefined {
-    return this.#event;
+  /** Not enumerable: its message may quote the prompt, so neither JSON nor a log of the error shows it. */
+  get detail(): FailureDetail {
+    return this.#detail;
   }
 }
 
-/** The stream ended, in good order or not, before every choice had its `finish_reason`. */
-export class TruncatedStreamError extends Error {
+/** The upstream reported an error inside a stream that had begun with a 200. */
+export class UpstreamStreamError extends StreamFailure {
+  override readonly name = 'UpstreamStreamError';
+
+  constructor(detail: FailureDetail) {
+    super('The upstream reported an error inside the stream.', detail);
+  }
+}
+
+/** The stream ended before every choice had its `finish_reason`. */
+export class TruncatedStreamError extends StreamFailure {
   override readonly name = 'TruncatedStreamError';
 
   constructor(message = 'The stream ended before the answer did.') {
@@ -33,8 +34,8 @@ export class TruncatedStreamError extends Error {
   }
 }
 
-/** One event was larger than the limit; nothing more is read of such a stream. */
-export class EventTooLargeError extends Error {
+/** One event exceeded the size limit. Nothing more is read from such a stream. */
+export class EventTooLargeError extends StreamFailure {
   override readonly name = 'EventTooLargeError';
 
   constructor(readonly maxEventBytes: number) {

@@ -4,7 +4,7 @@ import type { ChatEvent } from './chat-event';
 export interface UsageMeterOptions {
   /** The estimate of the prompt, in tokens. */
   readonly promptTokens: number;
-  /** Counts the tokens of a text. It is called once, with at most 4,096 characters. */
+  /** Estimates the tokens of a text. Called once per estimate, with at most 4,096 characters. */
   estimateTokens(text: string): number;
   /** How much of the text is kept, in UTF-16 code units. Default 4 Mi. */
   readonly maxTextLength?: number;
@@ -12,10 +12,16 @@ export interface UsageMeterOptions {
 
 const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
 const SAMPLE_LENGTH = 4096;
-/** Short strings are joined in lots: a slice of an event would keep the whole chunk it arrived in. */
+/** Pieces are joined in batches: a slice of an event would keep the whole chunk that it arrived in. */
 const JOIN_BATCH_SIZE = 64;
 
-/** Keeps account of one stream: what it used, as reported or else counted, and the text so far. */
+/** What the upstream has reported. A report is final if it came with or after the end of the answer. */
+type ReportState =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'partial'; readonly usage: Usage }
+  | { readonly kind: 'final'; readonly usage: Usage };
+
+/** Tracks what one stream has used, as reported or else estimated, and keeps its text. */
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
   readonly #maxTextLength: number;
@@ -24,10 +30,9 @@ export class UsageMeter {
   #textLength = 0;
   #isTextComplete = true;
   #sample = '';
-  #generated = 0;
-  #reported: Usage | undefined;
-  #isFinished = false;
-  #isReportFinal = false;
+  #generatedLength = 0;
+  #hasFinished = false;
+  #report: ReportState = { kind: 'none' };
 
   constructor(options: UsageMeterOptions) {
     this.#options = options;
@@ -35,88 +40,71 @@ export class UsageMeter {
   }
 
   add(event: ChatEvent): void {
-    this.#isFinished ||= event.hasFinishReason;
-    if (event.usage) {
-      this.#reported = event.usage;
-      this.#isReportFinal = this.#isFinished;
-    }
+    this.#hasFinished ||= event.hasFinishReason;
+    if (event.usage) this.#report = { kind: this.#hasFinished ? 'final' : 'partial', usage: event.usage };
     const { text, generated } = event;
-    this.#generated += generated.length;
+    this.#generatedLength += generated.length;
     if (this.#sample.length < SAMPLE_LENGTH)
       this.#sample += generated.slice(0, SAMPLE_LENGTH - this.#sample.length);
     if (text !== '') this.#keepText(text);
   }
 
-  /** The text of the first choice so far, as far as it is kept. */
+  /** The text of the first choice so far, up to the limit. */
   get text(): string {
-    this.#join();
+    this.#joinPieces();
     return this.#batches.join('');
   }
 
-  /** False once the text has outgrown what is kept. */
+  /** Whether `text` is everything; false once it has exceeded the limit. */
   get isTextComplete(): boolean {
     return this.#isTextComplete;
   }
 
-  /** Whether nothing but text has come, of the first choice, and all of it is kept. */
+  /** Whether nothing but text of the first choice has come, and all of it is kept. */
   get isTextOnly(): boolean {
-    return this.#isTextComplete && this.#textLength === this.#generated;
+    return this.#isTextComplete && this.#textLength === this.#generatedLength;
   }
 
-  /** What the upstream reported last, if anything. */
+  /** What the upstream has reported last. */
   get reported(): Usage | undefined {
-    return this.#reported;
+    return this.#report.kind === 'none' ? undefined : this.#report.usage;
   }
 
-  /**
-   * What the stream has used: the upstream's own figures where it has given them with or after the end of the answer;
-   * else counted from what has arrived.
-   */
+  /** What the stream has used: the upstream's final report, or an estimate from what has arrived. */
   usage(): Usage {
-    if (this.#reported && this.#isReportFinal) return this.#reported;
-    const prompt = this.#reported?.prompt_tokens ?? this.#options.promptTokens;
-    const completion = Math.max(this.#reported?.completion_tokens ?? 0, this.#estimateCompletionTokens());
+    if (this.#report.kind === 'final') return this.#report.usage;
+    const { reported } = this;
+    const prompt = reported?.prompt_tokens ?? this.#options.promptTokens;
+    const completion = Math.max(reported?.completion_tokens ?? 0, this.#estimateCompletionTokens());
     return {
-      ...this.#reported,
+      ...reported,
       prompt_tokens: prompt,
       completion_tokens: completion,
       total_tokens: prompt + completion,
     };
   }
 
-  /** Counted on a sample and scaled: an exact count of megabytes would hold up the event loop. */
+  /** Estimated from a sample and scaled: counting megabytes exactly would block the event loop. */
   #estimateCompletionTokens(): number {
-    if (this.#generated === 0) return 0;
-    return Math.ceil((this.#options.estimateTokens(this.#sample) * this.#generated) / this.#sample.length);
+    if (this.#generatedLength === 0) return 0;
+    const { estimateTokens } = this.#options;
+    return Math.ceil((estimateTokens(this.#sample) * this.#generatedLength) / this.#sample.length);
   }
 
   #keepText(text: string): void {
     const available = this.#maxTextLength - this.#textLength;
     if (text.length > available) this.#isTextComplete = false;
-    // Once something is missing nothing may follow, or the text would have a hole.
+    // Nothing is appended once something is missing, or the text would have a gap.
     if (available <= 0) return;
     const kept = text.slice(0, available);
     this.#textLength += kept.length;
     this.#pieces.push(kept);
-    if (this.#pieces.length >= JOIN_BATCH_SIZE) this.#join();
+    if (this.#pieces.length >= JOIN_BATCH_SIZE) this.#joinPieces();
   }
 
-  #join(): void {
+  #joinPieces(): void {
     if (this.#pieces.length === 0) return;
     this.#batches.push(this.#pieces.join(''));
     this.#pieces = [];
   }
-}
-
-/** What two parts of one answer used together. */
-export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage {
-  const sum = (count: 'prompt_tokens' | 'completion_tokens' | 'total_tokens'): number =>
-    (one?.[count] ?? 0) + (other?.[count] ?? 0);
-  return {
-    ...one,
-    ...other,
-    prompt_tokens: sum('prompt_tokens'),
-    completion_tokens: sum('completion_tokens'),
-    total_tokens: sum('total_tokens'),
-  };
 }

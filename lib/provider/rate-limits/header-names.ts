@@ -1,19 +1,20 @@
+import { BoundedMap } from '../../util/bounded-map';
 import type { WindowSpan } from './window-span';
 
-/** What a window counts. */
+/** What a rate limit counts. */
 export type Unit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens';
 
-/** Where the value of one header belongs. */
+/** What the value of one rate-limit header is. */
 export interface RateLimitHeader {
-  /** Headers of one group make one window. */
+  /** Headers of one group describe one window. */
   readonly group: string;
   readonly part: 'limit' | 'remaining' | 'reset';
   readonly unit: Unit;
-  /** Said by the header's name; otherwise worked out from the figures. */
+  /** The span that the header's name gives; otherwise it is inferred from the values. */
   readonly span: WindowSpan | undefined;
 }
 
-/** The units' names on the wire. */
+/** The units by their names on the wire. */
 export const UNITS: Readonly<Record<string, Unit>> = {
   requests: 'requests',
   req: 'requests',
@@ -24,7 +25,7 @@ export const UNITS: Readonly<Record<string, Unit>> = {
   'output-tokens': 'outputTokens',
 };
 
-/** The group of the IETF draft's older, split fields. */
+/** The group of the separate fields of older IETF drafts. */
 export const SPLIT_GROUP = 'ietf';
 
 // x-ratelimit-limit-requests, x-ratelimit-remaining-tokens-minute, x-ratelimit-limit-req-minute
@@ -35,30 +36,30 @@ const ANTHROPIC =
   /^anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)$/;
 const SPLIT_IETF = /^ratelimit-(limit|remaining|reset)$/;
 
-type HeaderKind = RateLimitHeader | 'date' | 'ratelimit' | 'ratelimit-policy' | undefined;
+type HeaderKind = RateLimitHeader | 'date' | 'ratelimit' | 'ratelimit-policy' | 'other';
 
-// Upstreams send the same few dozen names on every answer. The bound is for one that makes them up.
-const cache = new Map<string, HeaderKind>();
-const MAX_CACHED = 1000;
+const MAX_NAME_LENGTH = 100;
+/** Upstreams send the same few dozen names in every response, so each is parsed once. */
+const kindByName = new BoundedMap<string, HeaderKind>(1000);
 
-/** What a header is for here, in any case of letters; undefined for the many that say nothing of limits. */
-export function headerKindOf(key: string): HeaderKind {
-  const cached = cache.get(key);
-  if (cached !== undefined || cache.has(key)) return cached;
-  const parsed = parseHeaderName(key);
-  if (cache.size < MAX_CACHED && key.length <= 100) cache.set(key, parsed);
-  return parsed;
+/** What a header is for, in any case of letters. */
+export function headerKindOf(name: string): HeaderKind {
+  if (name.length > MAX_NAME_LENGTH) return 'other';
+  let kind = kindByName.get(name);
+  if (kind === undefined) {
+    kind = parseHeaderName(name.toLowerCase());
+    kindByName.set(name, kind);
+  }
+  return kind;
 }
 
-function parseHeaderName(key: string): HeaderKind {
-  if (key.length > 100) return undefined;
-  const name = key.toLowerCase();
+function parseHeaderName(name: string): HeaderKind {
   if (name === 'date' || name === 'ratelimit' || name === 'ratelimit-policy') return name;
   const openai = OPENAI.exec(name);
   if (openai) {
     const [, part, unit, span] = openai;
-    // Hours and months are nobody's quota here.
-    if (span === 'hour' || span === 'month') return undefined;
+    // Only quotas per minute and per day are tracked.
+    if (span === 'hour' || span === 'month') return 'other';
     return rateLimitHeader(
       `openai ${unit ?? ''} ${span ?? ''}`,
       part,
@@ -69,7 +70,7 @@ function parseHeaderName(key: string): HeaderKind {
   const anthropic = ANTHROPIC.exec(name);
   if (anthropic) return rateLimitHeader(`anthropic ${anthropic[1] ?? ''}`, anthropic[2], anthropic[1] ?? '');
   const split = SPLIT_IETF.exec(name);
-  return split ? rateLimitHeader(SPLIT_GROUP, split[1], 'requests') : undefined;
+  return split ? rateLimitHeader(SPLIT_GROUP, split[1], 'requests') : 'other';
 }
 
 function rateLimitHeader(

@@ -1,12 +1,12 @@
-import { headerText } from '../../failure/headers';
+import { headerText } from '../../failure/http-answer';
 
 /*
  * draft-ietf-httpapi-ratelimit-headers. From its eighth version: `RateLimit: "name";r=50;t=30` beside
  * `RateLimit-Policy: "name";q=100;w=60;qu="tokens"`. Its seventh: `RateLimit: limit=100, remaining=50, reset=30`
- * beside `RateLimit-Policy: 100;w=60`. Read leniently: servers mix them.
+ * beside `RateLimit-Policy: 100;w=60`. Parsed leniently, because servers mix the two.
  */
 
-/** One policy's state, as text still. */
+/** The state of one policy; the values are unparsed text. */
 export interface IetfLimit {
   name: string;
   unit: string;
@@ -16,7 +16,7 @@ export interface IetfLimit {
   windowSeconds?: string;
 }
 
-// A list of at most this many members, of the length that headers.ts lets through, is all that is read.
+/** How many members of a list are read. */
 const MAX_MEMBERS = 16;
 
 /** The limits in the `RateLimit` and `RateLimit-Policy` fields. */
@@ -70,7 +70,7 @@ interface Member {
   params: ReadonlyMap<string, string>;
 }
 
-/** A structured-field list of items with parameters (RFC 9651), without its finer points. */
+/** A structured-field list of items with parameters (RFC 9651), simplified. */
 function parseList(header: unknown): Member[] {
   const text = Array.isArray(header) ? header.filter((line) => typeof line === 'string').join(',') : header;
   const whole = headerText(text);

@@ -1,4 +1,4 @@
-import { headerText, type ResponseHeaders } from '../../failure/headers';
+import { type HttpHeaders, headerText } from '../../failure/http-answer';
 import { parseHttpDate } from '../../failure/retry-after';
 import { headerKindOf, type RateLimitHeader, SPLIT_GROUP, UNITS, type Unit } from './header-names';
 import { readCount, readReset } from './header-values';
@@ -7,21 +7,30 @@ import { inferSpan, type WindowReading, type WindowSpan } from './window-span';
 
 export type { WindowReading } from './window-span';
 
-/** What an answer's headers say of the quotas it drew on. Only windows of a minute and of a day are kept. */
+/**
+ * The quotas that a response's headers report, as far as they are plausible. Only windows of a minute and of a day are
+ * kept.
+ */
 export interface LimitReading {
+  /** Requests per minute. */
   requests?: WindowReading;
+  /** Tokens per minute, input and output together. */
   tokens?: WindowReading;
+  /** Input tokens per minute. */
   inputTokens?: WindowReading;
+  /** Output tokens per minute. */
   outputTokens?: WindowReading;
+  /** Requests per day. */
   requestsPerDay?: WindowReading;
+  /** Tokens per day. */
   tokensPerDay?: WindowReading;
 }
 
-/** One window's headers, gathered. All fields are always there: run on each answer, one shape is several times faster. */
+/** The headers of one window. Every field is always set: with one object shape this hot path is several times faster. */
 interface WindowHeaders {
   group: string;
   unit: Unit;
-  /** Said by the header's name or its policy; otherwise worked out from the figures. */
+  /** The span that the header's name or its policy gives; otherwise it is inferred from the values. */
   span: WindowSpan | undefined;
   limit: unknown;
   remaining: unknown;
@@ -29,27 +38,27 @@ interface WindowHeaders {
 }
 
 /**
- * Reads the rate-limit headers of OpenAI (and those who copy it: Groq, Mistral, Cerebras, OpenRouter, proxies), Azure,
- * Anthropic and the IETF draft; undefined where nothing in them can be trusted. Never throws. A figure that is absent,
- * negative, not a number or out of reason is left out. A window is dropped where its reset can't be read, its
- * `remaining` is above its `limit`, or limit and reset agree neither with a minute nor with a day (`spanOf` has the rule).
+ * Reads the rate-limit headers of OpenAI and its imitators (Groq, Mistral, Cerebras, OpenRouter, proxies), Azure,
+ * Anthropic and the IETF draft; undefined where none of them can be trusted. Never throws.
  *
- * @param now epoch milliseconds, for resets that are a time of day
+ * A value that is absent, negative, implausible or not a number is left out. A window is dropped if its reset can't be
+ * read, if its `remaining` is above its `limit`, or if its values fit neither a minute nor a day (`inferSpan` has the
+ * rules). A custom dialect can build its `limits` on it.
+ *
+ * @param now epoch milliseconds, for resets that are given as a time of day
  */
-export function readRateLimits(headers: ResponseHeaders, now = Date.now()): LimitReading | undefined {
+export function readRateLimits(headers: HttpHeaders, now = Date.now()): LimitReading | undefined {
   const windows: WindowHeaders[] = [];
   let ietf: { state?: unknown; policy?: unknown } | undefined;
   let dateHeader: unknown;
   for (const key of Object.keys(headers)) {
     const kind = headerKindOf(key);
-    if (kind === undefined) continue;
+    if (kind === 'other') continue;
     const value = headers[key];
     if (kind === 'date') dateHeader = value;
     else if (kind === 'ratelimit') (ietf ??= {}).state = value;
     else if (kind === 'ratelimit-policy') (ietf ??= {}).policy = value;
-    else {
-      addHeader(windows, kind, value);
-    }
+    else addHeader(windows, kind, value);
   }
   if (windows.length === 0 && !ietf) return undefined;
 
@@ -64,7 +73,7 @@ export function readRateLimits(headers: ResponseHeaders, now = Date.now()): Limi
   return Object.keys(reading).length > 0 ? reading : undefined;
 }
 
-/** Files a value under its window. Sent twice under two spellings, the first counts. */
+/** Adds a value to its window. Of a header sent in two spellings, the first counts. */
 function addHeader(windows: WindowHeaders[], header: RateLimitHeader, value: unknown): void {
   let window = windows.find((other) => other.group === header.group);
   if (!window) {
@@ -83,7 +92,7 @@ function addHeader(windows: WindowHeaders[], header: RateLimitHeader, value: unk
   else window.reset ??= value;
 }
 
-/** The older drafts' split fields: a limit may carry its own policy, `100, 100;w=60`. */
+/** In the separate fields of older drafts, a limit may carry its own policy: `100, 100;w=60`. */
 function applySplitPolicy(window: WindowHeaders, policy: unknown): void {
   const limit = headerText(window.limit)?.split(/[,;]/, 1)[0]?.trim();
   window.limit = limit;
@@ -109,7 +118,7 @@ function readIetf(
   }
 }
 
-/** The draft's quota unit, by default requests; where there is none, a policy named for tokens counts tokens. */
+/** The policy's quota unit; without one, a policy with 'token' in its name counts tokens, any other requests. */
 function unitOf(unit: string, name: string): Unit | undefined {
   const words = (unit === '' ? name : unit).toLowerCase().replaceAll('_', '-');
   if (unit !== '') return Object.hasOwn(UNITS, words) ? UNITS[words] : undefined;
@@ -123,7 +132,7 @@ function spanOfSeconds(text: string | undefined): WindowSpan | 'other' | undefin
   return seconds === 60 ? 'minute' : seconds === 86_400 ? 'day' : 'other';
 }
 
-/** Puts a window into the reading, where its figures can be trusted. */
+/** Adds a window to the reading if its values can be trusted. */
 function addReading(
   reading: LimitReading,
   found: WindowHeaders,
@@ -132,7 +141,7 @@ function addReading(
 ): void {
   const limit = readCount(found.limit);
   const remaining = readCount(found.remaining);
-  // No limit at all, or figures that contradict each other. A limit of 0 would stop the endpoint for good.
+  // Values that contradict each other. A limit of 0 would stop the endpoint for good.
   if (limit === 0 || (limit === undefined && remaining === undefined)) return;
   if (limit !== undefined && remaining !== undefined && remaining > limit) return;
   const reset = readReset(found.reset, now, serverNow);
@@ -143,7 +152,7 @@ function addReading(
   if (remaining !== undefined) window.remaining = remaining;
   if (reset.kind === 'known') window.resetMs = reset.ms;
   const span = found.span ?? inferSpan(window, reset.kind === 'known' && reset.wholeSeconds);
-  // A span that was said still has to bear its reset.
+  // A span that was named must also fit the reset.
   if (span === undefined || (window.resetMs ?? 0) > MAX_RESET_MS[span]) return;
   const key = readingKey(found.unit, span);
   if (key === undefined) return;
@@ -152,7 +161,7 @@ function addReading(
     reading[key] = window;
 }
 
-/** With a second for rounding and travel. */
+/** Includes a second for rounding and network latency. */
 const MAX_RESET_MS: Readonly<Record<WindowSpan, number>> = { minute: 61_000, day: 86_401_000 };
 
 function readingKey(unit: Unit, span: WindowSpan): keyof LimitReading | undefined {

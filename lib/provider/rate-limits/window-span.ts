@@ -1,37 +1,37 @@
-/** One limit as an answer's headers tell it. Every figure is finite and not negative; absent where unknown. */
+/** One rate limit as a response's headers report it. Every value is finite and not negative; absent if unknown. */
 export interface WindowReading {
-  /** Units a window allows. */
+  /** How many units a window allows. */
   limit?: number;
-  /** Units left when the answer was sent. Never above `limit`. */
+  /** How many units were left when the response was sent. Never above `limit`. */
   remaining?: number;
-  /** Milliseconds until the window is full again (continuous refill) or starts anew. */
+  /** Milliseconds until the window is full again (continuous refill) or restarts. */
   resetMs?: number;
 }
 
-/** Which span a reading counts. Only minutes and days are quotas here. */
+/** The length of a window. Other lengths are not tracked. */
 export type WindowSpan = 'minute' | 'day';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** A server's rounding and a second of travel. */
+/** Allows for the server's rounding and for network latency. */
 const SLACK_MS = 1000;
-// Clocks and counters are read a moment apart.
+/** The server reads its clock and its counters at slightly different times. */
 const TOLERANCE = 0.1;
 
 /**
- * The span a reading counts, worked out from its own figures; undefined where they agree with none.
+ * The span of a window, inferred from its own values; undefined where they fit neither span.
  *
- * A bucket with continuous refill that has `used = limit - remaining` units to win back needs used / limit of its
- * span: 30 of 14,400 and a reset of 180 s are a day, 60 of 6,000 and 0.6 s a minute. So:
- * 1. reset within used / limit of a minute (one unit and rounding allowed): minute;
- * 2. reset at used / limit of a day: day; of an hour: none;
- * 3. reset of at most a minute: a minute that starts anew at fixed times;
- * 4. reset above an hour, up to a day: a day that starts anew;
- * 5. anything else agrees with nothing.
- * Without a reset there is nothing to agree with: Azure's per-minute counts come so, and are taken for minutes.
+ * A bucket with continuous refill that has `used = limit - remaining` units to regain needs used / limit of its span:
+ * 30 of 14,400 with a reset of 180 s is a day, 60 of 6,000 with 0.6 s a minute. The rules, in order:
+ * 1. a reset within used / limit of a minute (plus one unit and rounding): a minute;
+ * 2. a reset at used / limit of a day: a day; of an hour: not tracked;
+ * 3. a reset of at most a minute: a fixed window of a minute;
+ * 4. a reset between an hour and a day: a fixed window of a day;
+ * 5. anything else fits nothing.
+ * Without a reset it is a minute: Azure sends its counts per minute that way.
  *
- * @param wholeSeconds the reset was given in whole seconds, so it may be off by one
+ * @param wholeSeconds whether the reset was given in whole seconds, so that it may be off by one
  */
 export function inferSpan(reading: WindowReading, wholeSeconds: boolean): WindowSpan | undefined {
   const { limit, remaining, resetMs } = reading;
@@ -55,7 +55,7 @@ export function inferSpan(reading: WindowReading, wholeSeconds: boolean): Window
     return (Math.min(units, limit ?? 0) / (limit ?? 1)) * windowMs;
   }
 
-  // `remaining` is rounded down: a unit counted as used may be partly refilled already, but the one just taken is not.
+  // `remaining` is rounded down: a unit counted as used may be partly refilled, except for the one just taken.
   function refills(windowMs: number, rounding: number): boolean {
     const used = (limit ?? 0) - (remaining ?? 0);
     const least = span(windowMs, Math.max(1, used - 1)) * (1 - TOLERANCE) - rounding;

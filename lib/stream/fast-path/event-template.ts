@@ -7,7 +7,7 @@ const DELTA = 'choices.0.delta.';
 
 type Placeholder = 'text' | 'generated' | 'padding' | 'digits';
 
-/** What a shape leaves open, by path. Padding is what providers add against the guessing of text from lengths. */
+/** The variable parts of a template, by path. Padding is added by providers to hide the length of the text. */
 const PLACEHOLDERS = new Map<string, Placeholder>([
   ...TEXT_FIELDS.map((name): [string, Placeholder] => [
     DELTA + name,
@@ -19,40 +19,40 @@ const PLACEHOLDERS = new Map<string, Placeholder>([
   ['created', 'digits'],
 ]);
 
-/** Where the open values stand: start and end by turns, one pair for each hole. */
+/** The positions of the variable parts: start and end of each placeholder in turn. */
 export type PlaceholderPositions = readonly number[];
 
 /**
- * The bytes that consecutive events of one stream share. Nearly every event of an answer repeats the one before it but
- * for a few values: the text, padding, the time. An event that equals the shape of a parsed one around these, and whose
- * strings are well-formed JSON, needs no parsing: it is valid, and what it means is known.
+ * The bytes that consecutive events of a stream have in common. Nearly every event repeats the one before it except for
+ * a few values: the text, padding, the time. An event that matches the template of a parsed one, and whose strings are
+ * well-formed JSON, needs no parsing: it is valid, and what it means is known.
  *
- * A shape is made only of events that add to one choice, and neither end it nor report usage or an error.
+ * Templates are made only of events that add to one choice, don't end it and report neither usage nor an error.
  */
 export class EventTemplate {
-  /** One more than there are holes. */
+  /** One more than there are placeholders. */
   readonly #segments: readonly string[];
-  readonly #holes: readonly Placeholder[];
+  readonly #placeholders: readonly Placeholder[];
   readonly #isAlwaysContent: boolean;
-  /** Which holes hold what was generated, and which of them the visible text of the first choice. */
+  /** Which placeholders hold what was generated, and which one the visible text of the first choice. */
   readonly generatedPlaceholders: readonly number[];
   readonly textPlaceholder: number | undefined;
 
   private constructor(
     segments: readonly string[],
     placeholders: readonly Placeholder[],
-    content: boolean,
-    firstChoice: boolean,
+    isAlwaysContent: boolean,
+    isFirstChoice: boolean,
   ) {
     this.#segments = segments.map(flatCopy);
-    this.#holes = placeholders;
-    this.#isAlwaysContent = content;
+    this.#placeholders = placeholders;
+    this.#isAlwaysContent = isAlwaysContent;
     this.generatedPlaceholders = [...placeholders.keys()].filter((i) => isGenerated(placeholders[i]));
     this.textPlaceholder =
-      firstChoice && placeholders.includes('text') ? placeholders.indexOf('text') : undefined;
+      isFirstChoice && placeholders.includes('text') ? placeholders.indexOf('text') : undefined;
   }
 
-  /** The shape of an event, or undefined where it is not one that is sure to be followed by its like. */
+  /** The template of an event, or undefined if no template can be made of it. */
   static of(json: string, facts: ChunkFacts): EventTemplate | undefined {
     if (facts.seenChoices.length !== 1 || facts.finishedChoices.length > 0 || facts.usage) return undefined;
     const spans = jsonSpans(json);
@@ -70,7 +70,7 @@ export class EventTemplate {
     }
     segments.push(json.slice(from));
 
-    // What is left when the holes are empty must be certain to mean nothing by itself, such as the name of a tool.
+    // The fixed part must not hold anything that was generated, such as the name of a tool.
     const emptied: unknown = JSON.parse(
       segments.map((segment, i) => segment + (placeholders[i] === 'digits' ? '0' : '')).join(''),
     );
@@ -80,15 +80,15 @@ export class EventTemplate {
     return new EventTemplate(segments, placeholders, emptiedFacts.hasContent, facts.seenChoices[0] === 0);
   }
 
-  /** The positions of the open values, or undefined where the event is of another shape or not well-formed. */
+  /** The positions of the variable parts, or undefined if the event doesn't match or is not well-formed. */
   match(latin1: string, start: number, end: number): PlaceholderPositions | undefined {
     const segments = this.#segments;
-    const placeholders = this.#holes;
+    const placeholders = this.#placeholders;
     const positions: number[] = [];
     let at = start;
     for (let i = 0; i < segments.length; i++) {
       const segment = segments[i] as string;
-      // A slice and === compare memory; startsWith looks at each character.
+      // A slice with === compares memory; startsWith compares character by character.
       const next = at + segment.length;
       if (latin1.slice(at, next) !== segment) return undefined;
       at = next;
@@ -113,12 +113,12 @@ function isGenerated(placeholder: Placeholder | undefined): boolean {
   return placeholder === 'text' || placeholder === 'generated';
 }
 
-/** A copy in one piece: V8 compares it several times faster than a window on a longer string. */
+/** A flat copy, which V8 compares several times faster than a slice of a longer string. */
 function flatCopy(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-/** The position of the closing quote, or -1 where the characters are not a JSON string (RFC 8259, section 7). */
+/** The position of the closing quote, or -1 if the characters are not a JSON string (RFC 8259, section 7). */
 function endOfString(latin1: string, from: number): number {
   for (let i = from; i < latin1.length; i++) {
     const code = latin1.charCodeAt(i);
@@ -135,7 +135,7 @@ function endOfString(latin1: string, from: number): number {
   return -1;
 }
 
-/** The position after a whole number without a leading zero, or -1. */
+/** The position after an integer without a leading zero, or -1. */
 function endOfDigits(latin1: string, from: number): number {
   let i = from;
   while (isDigit(latin1.charCodeAt(i))) i++;

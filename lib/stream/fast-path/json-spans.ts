@@ -1,4 +1,4 @@
-/** Where the characters of a string (without its quotes) or of a number stand in a JSON text. */
+/** The position of a string (without its quotes) or of a number in a JSON text. */
 export interface JsonSpan {
   readonly start: number;
   readonly end: number;
@@ -12,8 +12,8 @@ const WHITESPACE = /[ \t\r\n]*/y;
 
 /**
  * The spans of a JSON text by path, such as `choices.0.delta.content`. The text must have passed JSON.parse. Undefined
- * where a path would not name one value for certain: a key twice in one object, a key with an escape or a dot; and
- * where it is nested deeper than chunks are.
+ * if a path might not identify one value (a key twice in one object, a key with an escape or a dot), or if the nesting
+ * is deeper than that of chunks.
  */
 export function jsonSpans(text: string): Map<string, JsonSpan> | undefined {
   const walker = new SpanWalker(text);
@@ -70,7 +70,7 @@ class SpanWalker {
     return true;
   }
 
-  /** Steps over the bracket or comma; false at the closing bracket, which is stepped over too. */
+  /** Consumes the opening bracket or comma; false at the closing bracket, which is consumed too. */
   #hasNextItem(closing: string): boolean {
     this.#skip(WHITESPACE);
     if (this.#text[this.#at] === closing) {

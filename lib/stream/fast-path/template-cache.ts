@@ -1,19 +1,19 @@
-import { TemplatedChatEvent } from '../chat-event';
 import type { ChunkFacts } from '../chunk-facts';
-import type { SseFrame } from '../sse/sse-decoder';
+import type { SseFrame } from '../sse/sse-frame';
 import { EventTemplate } from './event-template';
+import { TemplatedChatEvent } from './templated-chat-event';
 
-/** Several choices, or reasoning beside text, take turns. */
+/** Several choices, or reasoning and text, alternate in one stream. */
 const MAX_TEMPLATES = 4;
-/** A stream whose events are never alike is not worth more tries. */
+/** After this many templates that matched nothing, a stream's events are too different to go on trying. */
 const MAX_UNUSED_IN_A_ROW = 16;
 
-/** The shapes of the events of one stream, the latest used first. */
+/** The templates of one stream's events, the most recently used first. */
 export class TemplateCache {
   readonly #templates: EventTemplate[] = [];
   #unusedInARow = 0;
 
-  /** The event, unparsed, if it has a known shape. */
+  /** The event, unparsed, if a template matches it. */
   match(frame: SseFrame): TemplatedChatEvent | undefined {
     if (!frame.isSingleLine) return undefined;
     const { latin1, dataStart, dataEnd } = frame;
@@ -31,7 +31,7 @@ export class TemplateCache {
     return undefined;
   }
 
-  /** Takes the shape of an event that had to be parsed. */
+  /** Makes a template of an event that had to be parsed. */
   learn(frame: SseFrame, facts: ChunkFacts): void {
     if (!frame.isSingleLine || this.#unusedInARow >= MAX_UNUSED_IN_A_ROW) return;
     const template = EventTemplate.of(frame.latin1.slice(frame.dataStart, frame.dataEnd), facts);

@@ -1,18 +1,19 @@
 import { within } from '../../util/timers';
-import { SseDecoder, type SseFrame } from './sse-decoder';
+import { SseDecoder } from './sse-decoder';
+import type { SseFrame } from './sse-frame';
 
 export interface FrameReaderOptions {
-  /** How long to wait in all, in milliseconds, for what may follow a complete answer. */
+  /** How long to wait for what may follow a complete answer, in milliseconds in all. */
   readonly graceMs: number;
-  /** Whether the answer is complete: from then on nothing that happens to the source is a failure. */
+  /** Whether the answer is complete. From then on, nothing that happens to the source is a failure. */
   isComplete(): boolean;
   /** The largest event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
 }
 
 /**
- * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader stops the upstream.
- * It closes the source as soon as nothing more is wanted of it.
+ * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader slows down the upstream.
+ * It closes the source as soon as nothing more is needed from it.
  */
 export class FrameReader {
   readonly #source: AsyncIterable<Uint8Array>;
@@ -37,14 +38,14 @@ export class FrameReader {
     return this.#frames[this.#next++];
   }
 
-  /** Waits for more; false at the end. Call it once `take` has nothing left. */
+  /** Waits for the next chunk; false at the end. Call it once `take` returns undefined. */
   fill(): Promise<boolean> {
     if (this.#state !== 'open') return Promise.resolve(false);
-    const nextIndex = this.#options.isComplete() ? this.#nextInGrace() : this.#chunks.next();
-    return nextIndex.then(this.#onChunk, this.#onError);
+    const next = this.#options.isComplete() ? this.#nextInGrace() : this.#chunks.next();
+    return next.then(this.#onChunk, this.#onError);
   }
 
-  /** Made once: a chunk costs one promise of ours. */
+  /** Created once, so that a chunk costs no closure. */
   readonly #onChunk = (chunk: IteratorResult<Uint8Array> | undefined): boolean => {
     if (this.#state === 'closed') return false;
     if (chunk === undefined) {
@@ -62,29 +63,29 @@ export class FrameReader {
   };
 
   readonly #onError = (error: unknown): boolean => {
-    const expected = this.#state === 'closed' || this.#options.isComplete();
+    const isExpected = this.#state === 'closed' || this.#options.isComplete();
     this.close();
-    if (expected) return false;
+    if (isExpected) return false;
     throw error;
   };
 
-  /** Starts the grace anew, for what may follow an event that came in it. */
+  /** Restarts the grace period after an event that arrived in it. */
   restartGrace(): void {
     this.#graceLeftMs = this.#options.graceMs;
   }
 
-  /** Ends the reading at once and closes the source. */
+  /** Stops reading at once and closes the source. */
   close(): void {
     if (this.#state === 'closed') return;
-    const ended = this.#state === 'ended';
+    const hasEnded = this.#state === 'ended';
     this.#state = 'closed';
     this.#frames = [];
-    if (!ended) this.#closeSource();
+    if (!hasEnded) this.#closeSource();
   }
 
   /**
-   * Ends the reading; the rest of the source is let pass for as long as the grace, so that the connection of a
-   * well-behaved upstream can be used again.
+   * Stops reading; the rest of the source is discarded for the length of the grace period, so that the connection of a
+   * well-behaved upstream can be reused.
    */
   release(): void {
     if (this.#state !== 'open') return;
@@ -104,7 +105,7 @@ export class FrameReader {
     }
   }
 
-  /** Undefined when the grace is used up. Only time spent waiting counts, not the time a slow reader takes. */
+  /** Undefined when the grace period is over. It counts only time spent waiting, not the time a slow reader takes. */
   async #nextInGrace(): Promise<IteratorResult<Uint8Array> | undefined> {
     const startedAt = performance.now();
     const next = this.#chunks.next();
@@ -114,7 +115,7 @@ export class FrameReader {
   }
 
   #closeSource(): void {
-    // A Readable's iterator takes a return() only after the read that is pending, which may be never: destroy it.
+    // The iterator of a Readable handles return() only after the pending read, which may never settle: destroy it.
     const { destroy } = this.#source as { destroy?: () => void };
     if (typeof destroy === 'function') destroy.call(this.#source);
     void this.#chunks.return?.().catch(() => undefined);

@@ -1,92 +1,25 @@
-import { createParser } from 'eventsource-parser';
 import { EventTooLargeError } from '../stream-errors';
-
-/** One event of a server-sent event stream. */
-export interface SseEvent {
-  readonly event?: string;
-  readonly data: string;
-}
+import { parseEvent, SseFrame } from './sse-frame';
 
 const LF = 10;
 const CR = 13;
 const BLANK_LINE = Buffer.from('\n\n');
 const EMPTY = Buffer.alloc(0);
-/** Room for an event of the usual size, so that its second half finds its place. */
+/** Space for an event of the usual size, so that its second half fits in. */
 const MIN_PENDING_BYTES = 1024;
-/** A chunk is joined to what is held before it where that is no more than so many times as long. */
+/** A chunk is appended to the pending bytes and scanned together with them, unless they are this many times as long. */
 const JOIN_FACTOR = 4;
-/** The default limit of one event: some models send whole images in one. */
-export const MAX_EVENT_BYTES = 8 * 1024 * 1024;
+/** The default limit of one event. Some models send a whole image in one. */
+const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
 /**
- * One event with its bytes. An event that is a single `data:` line, nearly all of them are, is a window on the chunk
- * it arrived in: nothing is copied or decoded until it is asked for. Any other was read by eventsource-parser and its
- * bytes are written anew, without comments, ids and retry times.
- */
-export class SseFrame implements SseEvent {
-  readonly event?: string;
-  readonly #data: string | undefined;
-  readonly #start: number;
-  readonly #end: number;
-
-  private constructor(
-    /** The chunk that the frame is in. */
-    readonly bytes: Buffer,
-    /** The same chunk, a character a byte, so that positions in one are positions in the other. */
-    readonly latin1: string,
-    start: number,
-    end: number,
-    /** Where the data begins and ends in the chunk; meaningless unless `single`. */
-    readonly dataStart: number,
-    readonly dataEnd: number,
-    parsed?: SseEvent,
-  ) {
-    this.#start = start;
-    this.#end = end;
-    this.#data = parsed?.data;
-    if (parsed?.event !== undefined) this.event = parsed.event;
-  }
-
-  static ofLine(
-    bytes: Buffer,
-    latin1: string,
-    start: number,
-    end: number,
-    dataStart: number,
-    dataEnd: number,
-  ): SseFrame {
-    return new SseFrame(bytes, latin1, start, end, dataStart, dataEnd);
-  }
-
-  static ofParsed(parsed: SseEvent): SseFrame {
-    const name = parsed.event === undefined ? '' : `event: ${parsed.event}\n`;
-    const bytes = Buffer.from(`${name}data: ${parsed.data.replaceAll('\n', '\ndata: ')}\n\n`);
-    return new SseFrame(bytes, '', 0, bytes.length, 0, 0, parsed);
-  }
-
-  /** True for a single `data:` line whose bytes are in `latin1` from `dataStart` to `dataEnd`. */
-  get isSingleLine(): boolean {
-    return this.#data === undefined;
-  }
-
-  get data(): string {
-    return this.#data ?? this.bytes.toString('utf8', this.dataStart, this.dataEnd);
-  }
-
-  /** The bytes of the event, its blank line included. */
-  get raw(): Uint8Array {
-    return this.bytes.subarray(this.#start, this.#end);
-  }
-}
-
-/**
- * Splits bytes into events by the rules of the HTML standard (server-sent events, "parsing an event stream") as
- * eventsource-parser applies them: chunks may be cut anywhere, lines end with LF, CRLF or CR, a byte order mark at
- * the start is dropped, comments are no events. It works on bytes, so that a character cut in two needs no care.
+ * Splits bytes into events by the rules of the HTML standard (9.2.6, "interpreting an event stream"): chunks may be cut
+ * anywhere, lines end with LF, CRLF or CR, a byte order mark at the start is dropped, comments are ignored. It works on
+ * bytes, so that a character cut in two needs no special care.
  */
 export class SseDecoder {
   readonly #maxEventBytes: number;
-  /** What has arrived of an event whose blank line has not. Its bytes are not scanned again. */
+  /** The bytes of an event whose blank line hasn't arrived yet. They are not scanned again. */
   #pending: Buffer = EMPTY;
   #pendingBytes = 0;
   #isAtLineStart = true;
@@ -99,7 +32,7 @@ export class SseDecoder {
 
   /**
    * The events that this chunk completes.
-   * @throws EventTooLargeError
+   * @throws EventTooLargeError if an event exceeds the limit
    */
   decode(chunk: Uint8Array): SseFrame[] {
     const frames: SseFrame[] = [];
@@ -108,17 +41,17 @@ export class SseDecoder {
       : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (bytes.length === 0) return frames;
     if (this.#isAfterCr && bytes[0] === LF) {
-      // The LF of a CRLF cut in two: its CR has ended the line already. The bytes of the event still need it.
+      // The LF of a CRLF that was cut in two. Its CR has ended the line, but the bytes of the event still need it.
       if (this.#pendingBytes > 0) this.#appendPending(bytes, 0, 1);
       bytes = bytes.subarray(1);
     }
     this.#isAfterCr = chunk[chunk.byteLength - 1] === CR;
 
-    // One copy and one decoding for the event cut in two and all that follow it; pieces of a large one are gathered.
+    // Copies and decodes once for an event that was cut in two and those after it. Pieces of a large one are collected.
     let from = 0;
     if (this.#pendingBytes === this.#pending.length && this.#pendingBytes <= JOIN_FACTOR * bytes.length) {
       from = this.#pendingBytes;
-      bytes = this.#joined(bytes);
+      bytes = this.#withPending(bytes);
     }
     const latin1 = bytes.toString('latin1');
     const hasCr = latin1.includes('\r');
@@ -136,7 +69,7 @@ export class SseDecoder {
     return frames;
   }
 
-  /** The last event, where the stream ended without its blank line. */
+  /** The last event, if the stream ended without its blank line. */
   end(): SseFrame[] {
     const frames: SseFrame[] = [];
     if (this.#pendingBytes > 0) this.#complete(BLANK_LINE, '\n\n', 0, 2, frames);
@@ -148,7 +81,7 @@ export class SseDecoder {
     if (total > this.#maxEventBytes) throw new EventTooLargeError(this.#maxEventBytes);
     if (this.#pendingBytes === 0) this.#pending = bytes.subarray(from, to);
     else if (total > this.#pending.length) {
-      // Doubled, so that an event in a million pieces is not copied a million times.
+      // Doubling keeps the cost linear for an event that arrives in a million pieces.
       const grown = Buffer.allocUnsafe(Math.max(MIN_PENDING_BYTES, total * 2));
       this.#pending.copy(grown, 0, 0, this.#pendingBytes);
       this.#pending = grown;
@@ -158,14 +91,14 @@ export class SseDecoder {
     this.#isAtLineStart = isLineEnd(bytes[to - 1]);
   }
 
-  #joined(bytes: Buffer): Buffer {
+  #withPending(bytes: Buffer): Buffer {
     if (this.#pendingBytes === 0) return bytes;
-    const joinPending = Buffer.allocUnsafe(this.#pendingBytes + bytes.length);
-    this.#pending.copy(joinPending);
-    bytes.copy(joinPending, this.#pendingBytes);
+    const joined = Buffer.allocUnsafe(this.#pendingBytes + bytes.length);
+    this.#pending.copy(joined);
+    bytes.copy(joined, this.#pendingBytes);
     this.#pending = EMPTY;
     this.#pendingBytes = 0;
-    return joinPending;
+    return joined;
   }
 
   #complete(bytes: Buffer, latin1: string, start: number, end: number, frames: SseFrame[]): void {
@@ -218,11 +151,11 @@ function toFrame(bytes: Buffer, latin1: string, start: number, end: number): Sse
       return SseFrame.ofLine(bytes, latin1, start, end, Math.min(dataStart, lineEnd), lineEnd);
     }
   }
-  const parsed = parse(bytes.toString('utf8', start, end));
-  return parsed && SseFrame.ofParsed(parsed);
+  const event = parseEvent(bytes.toString('utf8', start, end));
+  return event && SseFrame.ofEvent(event);
 }
 
-/** Where the line ends, if the event is one line and its blank line; else -1. */
+/** Where the line ends, if the event is a single line followed by its blank line; else -1. */
 function findSingleLineEnd(latin1: string, start: number, end: number): number {
   let lineEnd = end;
   while (lineEnd > start && isLineEnd(latin1.charCodeAt(lineEnd - 1))) lineEnd--;
@@ -232,13 +165,4 @@ function findSingleLineEnd(latin1: string, start: number, end: number): number {
 
 function isLineEnd(code: number | undefined): boolean {
   return code === LF || code === CR;
-}
-
-function parse(text: string): SseEvent | undefined {
-  let parsed: SseEvent | undefined;
-  const parser = createParser({
-    onEvent: ({ event, data }) => (parsed = event === undefined ? { data } : { event, data }),
-  });
-  parser.feed(text.replace(/\r\n?/g, '\n'));
-  return parsed;
 }

@@ -1,42 +1,48 @@
 import type { ServerResponse } from 'node:http';
-import { startTimer } from '../../util/timers';
+import { startTimer, type Timer } from '../../util/timers';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   // no-transform keeps compression() and proxies from holding events back until a block is full.
   'cache-control': 'no-cache, no-transform',
-  // nginx buffers an answer unless it is told not to.
+  // Turns off nginx's buffering for this response.
   'x-accel-buffering': 'no',
 };
 
-/** An HTTP response that events are written to: with back pressure, comments while idle, and no trouble when it closes. */
+type ResponseState =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'streaming'; readonly keepAliveTimer: Timer }
+  | { readonly kind: 'ended' };
+
+/**
+ * Writes server-sent events to an HTTP response, with back pressure and keep-alive comments. Once the client has left,
+ * or somebody else has ended the response, writing does nothing.
+ */
 export class SseResponse {
   readonly #res: ServerResponse;
   readonly #keepAliveMs: number;
+  #state: ResponseState = { kind: 'waiting' };
   #lastWriteAt = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
   #closeCallbacks: (() => void)[] = [];
 
   constructor(res: ServerResponse, keepAliveMs: number) {
     this.#res = res;
     this.#keepAliveMs = keepAliveMs;
-    this.#isClosed = res.destroyed || res.writableEnded;
-    res.on('close', () => this.#onClosed());
-    // Stays for good: a reset after the end would otherwise be an uncaught exception.
-    res.on('error', () => this.#onClosed());
+    res.on('close', () => this.#onClose());
+    // Never removed: a reset after the end would otherwise be an uncaught exception.
+    res.on('error', () => this.#onClose());
   }
 
-  /** The client has left, or the response was ended by someone else. */
+  /** Whether the client has left or the response has ended. */
   get isClosed(): boolean {
-    return this.#isClosed || this.#res.destroyed || this.#res.writableEnded;
+    return this.#state.kind === 'ended' || this.#res.destroyed || this.#res.writableEnded;
   }
 
   get headersSent(): boolean {
     return this.#res.headersSent;
   }
 
-  /** Calls back when the client leaves, at once if it has. */
+  /** Calls back when the client leaves; at once if it has left. */
   onceClosed(callback: () => void): void {
     if (this.isClosed) callback();
     else this.#closeCallbacks.push(callback);
@@ -44,7 +50,7 @@ export class SseResponse {
 
   /** Sends the headers at once, so that the client knows that the answer will come as events. */
   open(headers: Readonly<Record<string, string>>): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.#state.kind === 'streaming') return;
     if (!this.#res.headersSent) {
       this.#res.statusCode = 200;
       this.#res.removeHeader('content-length');
@@ -53,10 +59,10 @@ export class SseResponse {
       this.#res.flushHeaders();
     }
     this.#lastWriteAt = performance.now();
-    this.#keepAlive();
+    this.#startKeepAliveTimer();
   }
 
-  /** Writes; undefined when more may follow at once, else a promise for when the client has caught up or left. */
+  /** Writes. Undefined if more may follow at once, else a promise for when the client has caught up or left. */
   write(data: Uint8Array | string): Promise<void> | undefined {
     if (this.isClosed) return undefined;
     this.#lastWriteAt = performance.now();
@@ -72,12 +78,13 @@ export class SseResponse {
     });
   }
 
+  /** Ends the response. */
   end(data = ''): void {
-    clearTimeout(this.#timer);
+    this.#stopKeepAliveTimer();
     if (!this.isClosed) this.#res.end(data);
   }
 
-  /** Answers with JSON, while the headers have not been sent. */
+  /** Answers with JSON, if no headers have been sent. */
   sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void {
     if (this.isClosed) return;
     this.#res.statusCode = status;
@@ -86,23 +93,27 @@ export class SseResponse {
     this.end(JSON.stringify(body));
   }
 
-  /** One timer that looks when it fires how long the line was idle: an event costs a clock reading, not a timer. */
-  #keepAlive(): void {
-    const idleMs = performance.now() - this.#lastWriteAt;
-    if (idleMs >= this.#keepAliveMs && !this.#res.writableNeedDrain) {
-      this.#lastWriteAt = performance.now();
-      this.#res.write(': keep-alive\n\n');
-    }
+  /** One timer that checks how long the response was idle: a write costs a clock reading, not a timer. */
+  #startKeepAliveTimer(): void {
     const waitMs = Math.max(1, this.#keepAliveMs - (performance.now() - this.#lastWriteAt));
-    this.#timer = startTimer(() => {
-      if (!this.isClosed) this.#keepAlive();
-    }, waitMs);
+    this.#state = { kind: 'streaming', keepAliveTimer: startTimer(() => this.#onKeepAliveTimer(), waitMs) };
   }
 
-  #onClosed(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+  #onKeepAliveTimer(): void {
+    if (this.isClosed) return;
+    const idleMs = performance.now() - this.#lastWriteAt;
+    if (idleMs >= this.#keepAliveMs && !this.#res.writableNeedDrain) void this.write(': keep-alive\n\n');
+    this.#startKeepAliveTimer();
+  }
+
+  #stopKeepAliveTimer(): void {
+    if (this.#state.kind === 'streaming') clearTimeout(this.#state.keepAliveTimer);
+  }
+
+  #onClose(): void {
+    if (this.#state.kind === 'ended') return;
+    this.#stopKeepAliveTimer();
+    this.#state = { kind: 'ended' };
     for (const callback of this.#closeCallbacks.splice(0)) callback();
   }
 }

@@ -1,0 +1,154 @@
+import { type AnswerKind, classifyUnreadableAnswer, findAnswerFault } from '../../lib/failure/check-answer';
+
+const whole = {
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+};
+const vectors = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }] };
+/** As the transport does: a text is parsed first, and described if it can't be. */
+function check(body: unknown, kind: AnswerKind = 'chat') {
+  if (typeof body !== 'string') return findAnswerFault(body, kind, 200);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return classifyUnreadableAnswer({ status: 200, headers: {}, body });
+  }
+  return findAnswerFault(parsed, kind, 200);
+}
+
+describe('a whole answer', () => {
+  it('is accepted', () => {
+    expect(check(whole)).toBeUndefined();
+    expect(check(JSON.stringify(whole))).toBeUndefined();
+    expect(check(vectors, 'embeddings')).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'a refusal',
+      { choices: [{ message: { role: 'assistant', content: null, refusal: 'No.' }, finish_reason: 'stop' }] },
+    ],
+    [
+      'tool calls without text',
+      {
+        choices: [
+          { message: { role: 'assistant', content: null, tool_calls: [{}] }, finish_reason: 'tool_calls' },
+        ],
+      },
+    ],
+    [
+      'an answer cut by its filter',
+      { choices: [{ message: { role: 'assistant', content: '' }, finish_reason: 'content_filter' }] },
+    ],
+    ['an error field that is null', { ...whole, error: null }],
+    ['vectors in base64', undefined],
+  ])('is accepted: %s', (_what, body) => {
+    if (body === undefined) expect(check({ data: [{ embedding: 'AAAA' }] }, 'embeddings')).toBeUndefined();
+    else expect(check(body)).toBeUndefined();
+  });
+
+  it('is accepted with many megabytes of text', () => {
+    const body = JSON.stringify({
+      choices: [{ message: { role: 'assistant', content: 'x'.repeat(3_000_000) } }],
+    });
+    expect(check(body)).toBeUndefined();
+  });
+});
+
+describe('a 200 that is not an answer', () => {
+  it.each([
+    ['an empty body', '', 'empty_body'],
+    ['a blank body', ' \n', 'empty_body'],
+    ['an HTML page', '<!DOCTYPE html><html><body>Sign in</body></html>', 'html_body'],
+    ['JSON that was cut', JSON.stringify(whole).slice(0, -20), 'invalid_json'],
+    ['plain text', 'upstream connect error', 'invalid_json'],
+    ['a JSON string', '"ok"', 'invalid_json'],
+    ['null', null, 'invalid_json'],
+    ['a number', 42, 'invalid_json'],
+    ['no choices', { id: 'x' }, 'no_choices'],
+    ['empty choices', { choices: [] }, 'no_choices'],
+    ['a choice that is null', { choices: [null] }, 'no_choices'],
+    ['a choice without a message', { choices: [{ index: 0, finish_reason: 'stop' }] }, 'no_message'],
+    ['a second choice without a message', { choices: [whole.choices[0], { index: 1 }] }, 'no_message'],
+    ['a list', [whole.choices[0]], 'invalid_json'],
+    ['vectors where a chat answer is due', vectors, 'no_choices'],
+  ])('is a bad_answer: %s', (_what, body, code) => {
+    expect(check(body)).toMatchObject({ class: 'bad_answer', code, status: 200 });
+  });
+
+  it('is a bad_answer: a finish_reason of error', () => {
+    expect(check({ choices: [{ message: { content: 'half' }, finish_reason: 'error' }] })).toMatchObject({
+      class: 'bad_answer',
+      status: 200,
+    });
+  });
+
+  it.each([
+    ['no data', {}],
+    ['empty data', { data: [] }],
+    ['an empty vector', { data: [{ embedding: [] }] }],
+    ['a missing vector among others', { data: [{ embedding: [1] }, { index: 1 }] }],
+    ['an entry that is not a vector', { object: 'list', data: [{ id: 'gpt-4o' }] }],
+    ['choices in place of vectors', whole],
+  ])('is a bad_answer: embeddings with %s', (_what, body) => {
+    expect(check(body, 'embeddings')).toMatchObject({ class: 'bad_answer', code: 'no_embeddings' });
+  });
+});
+
+describe('an error object under a 200', () => {
+  it.each([
+    ['with a message only', { error: { message: 'boom', type: 'server_error' } }, 'bad_answer'],
+    ['as a string', { error: 'boom' }, 'bad_answer'],
+    [
+      'of a provider that is down (OpenRouter)',
+      { error: { code: 502, message: 'Provider returned error' } },
+      'bad_answer',
+    ],
+    [
+      'in an array (Gemini)',
+      [{ error: { code: 503, status: 'UNAVAILABLE', message: 'overloaded' } }],
+      'bad_answer',
+    ],
+    [
+      'inside a choice (OpenRouter)',
+      { choices: [{ error: { code: 502, message: 'x' }, finish_reason: 'error' }] },
+      'bad_answer',
+    ],
+    ['that is a rate limit', { error: { code: 429, message: 'slow down' } }, 'rate_limited'],
+    [
+      'that is a moderated prompt',
+      { error: { code: 403, message: 'flagged', metadata: { reasons: ['violence'] } } },
+      'content_policy',
+    ],
+    [
+      'that is too long a prompt',
+      { error: { message: 'x', code: 'context_length_exceeded' } },
+      'context_window',
+    ],
+    [
+      "that is the caller's fault",
+      { error: { message: 'bad n', type: 'invalid_request_error' } },
+      'bad_request',
+    ],
+    ['that is a spent quota', { error: { message: 'x', code: 'insufficient_quota' } }, 'quota_exhausted'],
+  ])('%s', (_what, body, expected) => {
+    expect(check(body)?.class).toBe(expected);
+    expect(check(JSON.stringify(body))?.class).toBe(expected);
+  });
+
+  it('beside choices is a bad_answer', () => {
+    expect(check({ ...whole, error: { message: 'half way', code: 500 } })).toMatchObject({
+      class: 'bad_answer',
+    });
+  });
+});
+
+// https://ai.google.dev/api/generate-content#PromptFeedback
+it('a prompt that Gemini blocked is content_policy', () => {
+  expect(check({ promptFeedback: { blockReason: 'SAFETY', safetyRatings: [] } })).toMatchObject({
+    class: 'content_policy',
+    code: 'SAFETY',
+  });
+});

@@ -1,0 +1,80 @@
+import { isObject } from '../util/is-object';
+import { detailOf, type FailureDetail } from './detail';
+import { classifyEmbeddedError, holdsError } from './embedded-error';
+import { looksLikeHtml, parseJson } from './error-body';
+import { type HttpAnswer, headerValue } from './http-answer';
+
+/** What an answer must hold. */
+export type AnswerKind = 'chat' | 'embeddings';
+
+/**
+ * Why the parsed body of a 2xx is not a whole answer, or undefined if it is one. The body is in OpenAI's shape: other
+ * dialects have translated it.
+ *
+ * @param status the response's HTTP status
+ */
+export function findAnswerFault(
+  answer: unknown,
+  kind: AnswerKind,
+  status: number,
+): FailureDetail | undefined {
+  if (holdsError(answer)) return toAnswerFault(classifyEmbeddedError(answer), status);
+  if (!isObject(answer)) return badAnswer(status, 'invalid_json', 'The answer is not a JSON object');
+  return kind === 'chat' ? findChatFault(answer, status) : findEmbeddingsFault(answer, status);
+}
+
+/**
+ * Why the body of a 2xx could not be read as an answer: it is empty, HTML, not JSON or cut short, or it is an error in a
+ * shape that the dialect doesn't know.
+ */
+export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer): FailureDetail {
+  if (body.trim() === '') return badAnswer(status, 'empty_body', 'The answer is empty');
+  if (looksLikeHtml(body)) return badAnswer(status, 'html_body', 'The answer is an HTML page');
+  const parsed = parseJson(body);
+  if (holdsError(parsed)) return toAnswerFault(classifyEmbeddedError(parsed), status);
+  const type = headerValue(headers, 'content-type')?.split(';')[0] ?? 'unknown content type';
+  return badAnswer(status, 'invalid_json', `The answer is not complete JSON (${type.slice(0, 60)})`);
+}
+
+/** An upstream's fault inside a 200 is a bad answer; the caller's fault and a limit keep their class. */
+function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
+  const isUpstreamFault =
+    detail.class === 'server' || detail.class === 'timeout' || detail.class === 'connection';
+  return { ...detail, class: isUpstreamFault ? 'bad_answer' : detail.class, status: detail.status ?? status };
+}
+
+function findChatFault(answer: Record<string, unknown>, status: number): FailureDetail | undefined {
+  const { choices } = answer;
+  if (!Array.isArray(choices) || !isObject(choices[0])) {
+    const blocked = blockReason(answer);
+    return blocked === undefined
+      ? badAnswer(status, 'no_choices', 'The answer has no choices')
+      : detailOf({ status, class: 'content_policy', code: blocked, message: 'The prompt was blocked' });
+  }
+  if (!choices.every((choice) => isObject(choice) && isObject(choice.message)))
+    return badAnswer(status, 'no_message', 'The answer has a choice without a message');
+  return undefined;
+}
+
+/** Gemini answers a prompt that it refuses with the reason in place of candidates. */
+function blockReason(answer: Record<string, unknown>): string | undefined {
+  const feedback = answer.promptFeedback;
+  const reason = isObject(feedback) ? feedback.blockReason : undefined;
+  return typeof reason === 'string' ? reason.slice(0, 100) : undefined;
+}
+
+function findEmbeddingsFault(answer: Record<string, unknown>, status: number): FailureDetail | undefined {
+  const { data } = answer;
+  const isComplete = Array.isArray(data) && data.length > 0 && data.every(hasVector);
+  return isComplete ? undefined : badAnswer(status, 'no_embeddings', 'The answer lacks embeddings');
+}
+
+/** With `encoding_format: 'base64'` a vector is a string. */
+function hasVector(entry: unknown): boolean {
+  const vector = isObject(entry) ? entry.embedding : undefined;
+  return (Array.isArray(vector) || typeof vector === 'string') && vector.length > 0;
+}
+
+function badAnswer(status: number, code: string, message: string): FailureDetail {
+  return { class: 'bad_answer', status, code, message };
+}

@@ -1,0 +1,87 @@
+/** One event of a server-sent event stream. */
+export interface SseEvent {
+  /** The event's name; undefined where it has none. */
+  readonly event?: string;
+  /** The values of its `data` lines, joined with line breaks. */
+  readonly data: string;
+}
+
+/**
+ * One event with its bytes. An event that is a single `data:` line, as nearly all are, is a window on the chunk it
+ * arrived in: nothing is copied or decoded until it is read. Any other event is parsed at once, and its bytes are
+ * written again without comments, ids and retry times.
+ */
+export class SseFrame implements SseEvent {
+  readonly event?: string;
+  readonly #data: string | undefined;
+  readonly #start: number;
+  readonly #end: number;
+
+  private constructor(
+    /** The chunk that holds the frame. */
+    readonly bytes: Buffer,
+    /** The same chunk with one character per byte, so that positions in one are positions in the other. */
+    readonly latin1: string,
+    start: number,
+    end: number,
+    /** Where the data begins and ends in the chunk. Meaningless unless `isSingleLine`. */
+    readonly dataStart: number,
+    readonly dataEnd: number,
+    parsed?: SseEvent,
+  ) {
+    this.#start = start;
+    this.#end = end;
+    this.#data = parsed?.data;
+    if (parsed?.event !== undefined) this.event = parsed.event;
+  }
+
+  static ofLine(
+    bytes: Buffer,
+    latin1: string,
+    start: number,
+    end: number,
+    dataStart: number,
+    dataEnd: number,
+  ): SseFrame {
+    return new SseFrame(bytes, latin1, start, end, dataStart, dataEnd);
+  }
+
+  static ofEvent(event: SseEvent): SseFrame {
+    const name = event.event === undefined ? '' : `event: ${event.event}\n`;
+    const bytes = Buffer.from(`${name}data: ${event.data.replaceAll('\n', '\ndata: ')}\n\n`);
+    return new SseFrame(bytes, '', 0, bytes.length, 0, 0, event);
+  }
+
+  /** Whether it is a single `data:` line, whose value is in `latin1` from `dataStart` to `dataEnd`. */
+  get isSingleLine(): boolean {
+    return this.#data === undefined;
+  }
+
+  get data(): string {
+    return this.#data ?? this.bytes.toString('utf8', this.dataStart, this.dataEnd);
+  }
+
+  /** The bytes of the event, with its blank line. */
+  get raw(): Uint8Array {
+    return this.bytes.subarray(this.#start, this.#end);
+  }
+}
+
+/**
+ * Parses the lines of one event, as the HTML standard says (9.2.6, "interpreting an event stream"), without `id` and
+ * `retry`; undefined if it has no `data` line.
+ */
+export function parseEvent(text: string): SseEvent | undefined {
+  const data: string[] = [];
+  let event = '';
+  for (const line of text.split(/\r\n?|\n/)) {
+    const colon = line.indexOf(':');
+    const name = colon === -1 ? line : line.slice(0, colon);
+    if (name !== 'data' && name !== 'event') continue;
+    const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    if (name === 'data') data.push(value);
+    else event = value;
+  }
+  if (data.length === 0) return undefined;
+  return event === '' ? { data: data.join('\n') } : { event, data: data.join('\n') };
+}
