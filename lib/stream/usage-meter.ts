@@ -87,8 +87,8 @@ export class UsageMeter {
   /** Estimated from a sample and scaled: counting megabytes exactly would block the event loop. */
   #estimateCompletionTokens(): number {
     if (this.#generatedLength === 0) return 0;
-    const { estimateTokens } = this.#options;
-    return Math.ceil((estimateTokens(this.#sample) * this.#generatedLength) / this.#sample.length);
+    const sampleTokens = this.#options.estimateTokens(this.#sample);
+    return Math.ceil((sampleTokens * this.#generatedLength) / this.#sample.length);
   }
 
   #keepText(text: string): void {
