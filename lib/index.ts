@@ -34,7 +34,6 @@ export type { HedgeOptions, RetryOptions } from './failover/options';
 export type { FailureClass } from './failure/classes';
 export { classifyAnswer } from './failure/classify-answer';
 export type { FailureDetail } from './failure/detail';
-export type { ResponseHeaders } from './failure/headers';
 export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
