@@ -14,7 +14,7 @@ export const BODY = {
   messages: [{ role: 'user' as const, content: 'Where is my parcel? It should have come on Tuesday.' }],
 };
 
-/** An upstream that answers at once: what is left of a call's time is the balancer's. */
+/** An upstream that answers immediately, so that the remaining time of a call is the balancer's own. */
 export function instantAdapter(headers: Readonly<Record<string, string>> = {}): AxiosAdapter {
   const all = { 'content-type': 'application/json', ...headers };
   return (config) =>

@@ -1,10 +1,11 @@
 /**
- * What the balancer adds to a call while there is room: an axios adapter that answers at once is the floor.
+ * The latency that the balancer adds to a call that finds capacity, over an axios adapter that answers immediately.
  * `npx tsx bench/latency.ts [--quick]`
  */
 import axios from 'axios';
 import { createBalancer } from '../lib/index';
 import { BODY, instantAdapter } from './instant-adapter';
+import { percentile } from './statistics';
 
 const HEADERS = {
   'x-ratelimit-limit-requests': '10000000',
@@ -31,7 +32,7 @@ function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {
   });
 }
 
-/** Microseconds of each of many calls, one after another; the sides take turns, so that all meet the same machine. */
+/** Microseconds per call. The sides take turns, so that load from other processes affects all of them alike. */
 async function compare(sides: Record<string, () => PromiseLike<unknown>>): Promise<Record<string, number[]>> {
   const times = Object.fromEntries(Object.keys(sides).map((name) => [name, [] as number[]]));
   for (let round = -ROUNDS / 10; round < ROUNDS; round++) {
@@ -55,17 +56,13 @@ async function main(): Promise<void> {
     'balancer with quotas': () => withQuota.chat(BODY),
     'balancer with quotas, 50 endpoints': () => fifty.chat(BODY),
   });
-  const at = (values: number[], share: number) =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
-  console.log(
-    `Microseconds of a call with room free, medians of ${ROUNDS} calls in turn; node ${process.version}`,
-  );
+  console.log(`Microseconds per call with free capacity, ${ROUNDS} calls in turn; node ${process.version}`);
   console.table(
     Object.entries(times).map(([side, values]) => ({
       side,
-      p50: at(values, 0.5).toFixed(0),
-      p90: at(values, 0.9).toFixed(0),
-      p99: at(values, 0.99).toFixed(0),
+      p50: percentile(values, 0.5).toFixed(0),
+      p90: percentile(values, 0.9).toFixed(0),
+      p99: percentile(values, 0.99).toFixed(0),
     })),
   );
   await Promise.all([without, withQuota, fifty].map((one) => one.close({ graceMs: 0 })));

@@ -1,6 +1,6 @@
 /**
- * The package against the re-written rules of others, on the real traces and in virtual time, beside a bound for any
- * policy; and what a decision costs. `npm run bench:policy -- --help` says how.
+ * Compares the package with the published rules of other balancers on real traces in virtual time, and with an upper
+ * bound for any policy; also measures the time per routing decision. See `npm run bench:policy -- --help`.
  */
 import { writeFileSync } from 'node:fs';
 import { runJob, serveJobIfChild, UsageError } from '../lib/cli/simulate/child-job';
@@ -9,7 +9,8 @@ import type { DecisionTime } from './policy/decision-time';
 import type { BenchJob } from './policy/job';
 import type { BenchOptions } from './policy/options';
 
-// The job of a child process is one run or the timing of decisions: what it loads must find the clock it is to read.
+// A child process runs one job: a simulation on virtual time, or the timing of decisions on the real clock. The clock
+// must be chosen before any other module is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
   if (job === 'decision-time') {
     const { decisionTime } = await import('./policy/decision-time');
@@ -45,20 +46,20 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   const { details } = await import('./policy/detail');
   const results = await runAll(options, ({ job, figures, tookMs }, done, of) => {
     const { goodput, weighted, byPriority } = figures;
-    const said = [goodput, weighted, byPriority[5]].map((share) => share.toFixed(2)).join(' / ');
+    const shares = [goodput, weighted, byPriority[5]].map((share) => share.toFixed(2)).join(' / ');
     const took = (tookMs / 1000).toFixed(1);
-    console.error(`${done}/${of} ${job.scenario} ${job.policy} seed ${job.seed}: ${said} in ${took} s`);
+    console.error(`${done}/${of} ${job.scenario} ${job.policy} seed ${job.seed}: ${shares} in ${took} s`);
   });
   const bounds = boundsOf(options);
   const decisions = options.decision ? await runJob<DecisionTime[]>('decision-time') : [];
   const command = commandOf(args);
   const traces = hasTraces()
     ? 'Lengths and gaps are those of the Azure traces.'
-    : 'The Azure traces were not there: lengths are drawn from their published percentiles, gaps are Poisson.';
+    : 'The Azure traces were not available: lengths are drawn from their published percentiles, gaps are Poisson.';
   const text = [
     `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error. ${traces}`,
     tables(results, bounds),
-    ...(options.decision ? ['### A decision', decisionTable(decisions)] : []),
+    ...(options.decision ? ['### Time per decision', decisionTable(decisions)] : []),
   ].join('\n\n');
   const json = JSON.stringify(
     { command, results, bounds: Object.fromEntries(bounds), decisions },
@@ -74,7 +75,7 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   }
 }
 
-/** The command that makes the figures again: without where they went. */
+/** The command that reproduces the figures, without its output options. */
 function commandOf(args: readonly string[]): string {
   const kept = args.filter(
     (arg, index) =>

@@ -1,15 +1,16 @@
 /**
- * What the wait queue costs: entering, a drain in which everything is blocked, a drain that starts calls, memory.
- * Run with `tsx bench/queue-drain.ts`; with `node --expose-gc --import tsx` it measures memory too.
+ * The cost of the wait queue: entering, leaving, a drain in which every call is blocked, a drain that starts calls, and
+ * memory. Run with `tsx bench/queue-drain.ts`; with `node --expose-gc --import tsx` it also measures memory.
  */
 import type { Priority } from '../lib/call/context';
 import type { QueuedCall, Resource, StartResult } from '../lib/queue/queued-call';
 import { WaitQueue } from '../lib/queue/wait-queue';
+import { median } from './statistics';
 
 const WAITING = 10_000;
 const RESOURCES = 50;
 const RUNS = 5;
-/** Tokens that each resource has before a drain that starts calls. */
+/** Tokens in each bucket before a drain that starts calls. */
 const FREED = 600;
 
 interface Bucket extends Resource {
@@ -22,15 +23,11 @@ function random(): number {
   return seed / 2 ** 32;
 }
 
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 function fleet(): Bucket[] {
   return Array.from({ length: RESOURCES }, () => ({ tokensPerMs: 10, requestsPerMs: 0.1, level: 0 }));
 }
 
-/** Pool i uses a window of the fleet, so that neighbours overlap; one pool uses all of it. */
+/** Pool i uses a window of the fleet, so that neighbouring pools overlap; one pool uses all of it. */
 function windowOf(all: Bucket[], pools: number, pool: number): Bucket[] {
   if (pools === 1) return all;
   const width = pools === all.length ? 4 : 10;
@@ -68,7 +65,7 @@ function makeCall(resources: Bucket[], poolKey: string, tenant: string): QueuedC
   };
 }
 
-/** Runs the microtasks of a drain and tells how long they took; 25 ms earlier the last drain must have ended. */
+/** Runs a drain and returns how long it took. The previous drain must have ended at least 25 ms before. */
 async function timeDrain(queue: WaitQueue<Bucket>): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 25));
   const start = performance.now();
@@ -129,12 +126,14 @@ async function main(): Promise<void> {
         'leave, us': of('leaveUs').toFixed(2),
         'drain, all blocked, ms': of('blockedMs').toFixed(3),
         'calls started': of('started'),
-        'drain that starts, us a start': of('startUs').toFixed(1),
-        'bytes a call': Number.isNaN(of('bytes')) ? 'needs --expose-gc' : Math.round(of('bytes')),
+        'drain that starts calls, us per start': of('startUs').toFixed(1),
+        'bytes per call': Number.isNaN(of('bytes')) ? 'needs --expose-gc' : Math.round(of('bytes')),
       });
     }
   }
-  console.log(`${WAITING} waiting, ${RESOURCES} resources, medians of ${RUNS} runs; node ${process.version}`);
+  console.log(
+    `${WAITING} waiting calls, ${RESOURCES} resources, medians of ${RUNS} runs; node ${process.version}`,
+  );
   console.table(rows);
 }
 

@@ -1,19 +1,19 @@
 /**
- * Quotas: 500 calls of 900 tokens, 50 at a time, on 30,000 tokens a minute, as an observer at the provider sees them;
- * with another process on the same key; at 2.6 times the capacity; over sockets with a stalling event loop.
- * `npx tsx bench/quota.ts [--quick]`; `--real-time --whole` is the first of them in real time, which takes 15 minutes.
+ * Quotas: 500 calls of 900 tokens, 50 at a time, on 30,000 tokens per minute, measured at the provider; with another
+ * process on the same key; at 2.6 times the capacity; over sockets while the event loop stalls.
+ * `npx tsx bench/quota.ts [--quick]`; `--real-time --whole` runs the first of them in real time, which takes 15 minutes.
  */
 import { spawnSync } from 'node:child_process';
 
 const isQuick = process.argv.includes('--quick');
 const percent = (share: number): string => (share * 100).toFixed(1);
 
-// Loaded late: what comes with the virtual clock must not come with the real one.
+// Modules are loaded late, because some must be loaded on virtual time and others on the real clock.
 async function limits(): Promise<void> {
   const { runVariant } = await import('./quota/virtual');
   const { VARIANTS } = await import('./quota/variants');
   const calls = isQuick ? 150 : 500;
-  console.log(`${calls} calls of 900 real tokens, 50 at a time, 30,000 tokens a minute; virtual time`);
+  console.log(`${calls} calls of 900 real tokens, 50 at a time, 30,000 tokens per minute; virtual time`);
   const rows: Record<string, string | number>[] = [];
   for (const variant of VARIANTS) {
     const result = await runVariant(variant, calls, 50);
@@ -53,7 +53,7 @@ async function overload(): Promise<void> {
 async function realTime(): Promise<void> {
   const { runRealTime } = await import('./quota/real-time');
   const seconds = isQuick ? 12 : 30;
-  console.log(`Over sockets for ${seconds} s, the event loop stalling 400 ms in every 1.1 s`);
+  console.log(`Over sockets for ${seconds} s, the event loop stalling for 400 ms every 1.1 s`);
   const rows: Record<string, string | number>[] = [];
   const real = { prompt: 700, output: 200 };
   for (const bucketSeconds of [10, 60]) {
@@ -80,10 +80,10 @@ async function realTime(): Promise<void> {
   console.table(rows);
 }
 
-/** 500 calls of 900 tokens are 15 minutes of 30,000 tokens a minute. */
+/** 500 calls of 900 tokens take 15 minutes at 30,000 tokens per minute. */
 async function whole(): Promise<void> {
   const { runRealTime } = await import('./quota/real-time');
-  console.log('Over sockets for 15 minutes at 30,000 tokens a minute, stalling 400 ms in every 1.1 s');
+  console.log('Over sockets for 15 minutes at 30,000 tokens per minute, stalling for 400 ms every 1.1 s');
   const { calls, refused, failed, depthNeeded, usedShare } = await runRealTime({
     seconds: 900,
     tpm: 30_000,
@@ -116,7 +116,7 @@ async function main(): Promise<void> {
   }
   await limits();
   await overload();
-  // In a process of its own: this one is on virtual time.
+  // In a child process, because this one is on virtual time.
   spawnSync(process.execPath, [...process.execArgv, __filename, '--real-time', ...process.argv.slice(2)], {
     stdio: 'inherit',
   });

@@ -1,5 +1,5 @@
 /**
- * Every bench of the package but that of the policies, one after another, each in a process of its own.
+ * Runs every bench except bench:policy and bench:soak, one after another, each in a child process.
  * `npm run bench [-- --quick] [-- quota latency ...]`
  */
 import { spawnSync } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
- * Many calls with random faults, callers that leave and reloads, against providers in this process and in virtual
- * time; then what is left behind. `npx tsx --expose-gc bench/soak.ts [--calls 100000] [--seed 1]`
+ * Many calls with random faults, aborting callers and reloads against in-process providers in virtual time; then checks
+ * that nothing leaked. `npx tsx --expose-gc bench/soak.ts [--calls 100000] [--seed 1]`
  */
 import { parseArgs } from 'node:util';
 import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
@@ -8,7 +8,7 @@ import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
 const { values } = parseArgs({
   options: { calls: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
 });
-// What keeps a clock of its own must find the virtual one.
+// Virtual time must be installed before any module that captures a clock is loaded.
 const time = installVirtualTime();
 import('./soak/run')
   .then(({ soak }) => soak(time, { calls: Number(values.calls), seed: Number(values.seed) }))

@@ -1,13 +1,14 @@
 /**
- * What a streamed event costs: passed through as bytes, beside parsed and written anew.
+ * CPU time per streamed event: passed through as bytes, compared with parsed and serialized again.
  *
- * Both sides read the same bytes through an async iterable, know the content, the end and the usage of the answer and
- * keep its text, and give the caller the bytes of every event. `npx tsx bench/stream-events.ts`
+ * Both sides read the same bytes from an async iterable, extract content, finish reason and usage, keep the text, and
+ * return the bytes of every event. `npx tsx bench/stream-events.ts`
  */
 import { createParser } from 'eventsource-parser';
 import type { ChatCompletionChunk } from '../lib/call/answer';
 import { readChatEvents } from '../lib/stream/chat-event-reader';
 import { UsageMeter } from '../lib/stream/usage-meter';
+import { median } from './statistics';
 
 const EVENTS = 400;
 const STREAMS = 25;
@@ -36,7 +37,7 @@ const WIRES: Wire[] = [
     }),
   },
   {
-    name: 'OpenAI, usage asked for, obfuscated',
+    name: 'OpenAI, with usage, obfuscated',
     event: (text, position) => ({
       ...base(1741570283),
       service_tier: 'default',
@@ -76,7 +77,7 @@ const WIRES: Wire[] = [
 ];
 
 type Cut = (typeof CUTS)[number];
-const CUTS = ['an event a chunk', 'cut anywhere', '16 KiB chunks'] as const;
+const CUTS = ['one event per chunk', 'cut anywhere', '16 KiB chunks'] as const;
 
 const WORDS = [' the', ' answer', '\n', ' größer', ' is', ' "quoted"', ' balance', ',', ' 東京', ' and'];
 
@@ -92,7 +93,7 @@ function cut(bytes: Buffer, how: Cut): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end =
-      how === 'an event a chunk'
+      how === 'one event per chunk'
         ? bytes.indexOf('\n\n', at) + 2
         : at + (how === 'cut anywhere' ? 317 : 16384);
     chunks.push(bytes.subarray(at, end));
@@ -148,10 +149,8 @@ async function cpuPerEvent(run: () => Promise<number>): Promise<number> {
   return (used.user + used.system) / (STREAMS * EVENTS);
 }
 
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
 async function main(): Promise<void> {
-  console.log('CPU of one streamed event, in microseconds: median of %d rounds, side by side', ROUNDS);
+  console.log('CPU time per streamed event in microseconds, median of %d rounds', ROUNDS);
   for (const wire of WIRES) {
     const bytes = bytesOf(wire);
     for (const how of CUTS) {

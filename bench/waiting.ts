@@ -1,20 +1,21 @@
 /**
- * What 10,000 waiting calls cost through the whole balancer: memory a call, everything included that is there because
- * it waits, and a drain over 50 endpoints.
- * `node --expose-gc --import tsx bench/waiting.ts`; `--bytes` prints the memory alone, as JSON.
+ * The cost of 10,000 waiting calls in a Balancer: memory per call, including everything that exists because the call
+ * waits, and the time of a drain over 50 endpoints.
+ * `node --expose-gc --import tsx bench/waiting.ts`; `--bytes` prints only the memory, as JSON.
  */
 import axios from 'axios';
 import { type Balancer, createBalancer } from '../lib/index';
+import { percentile } from './statistics';
 
 const WAITING = 10_000;
 const ENDPOINTS = 50;
 const MODELS = 5;
 const isBytes = process.argv.includes('--bytes');
-const BYTES = 'memory, bytes a call';
+const BYTES = 'memory, bytes per call';
 
 interface Scenario {
   readonly stream: boolean;
-  /** A signal and a tenant of its own for each call, in place of one signal and 100 tenants for all. */
+  /** Whether each call has its own signal and tenant; otherwise all share one signal and 100 tenants. */
   readonly own: boolean;
 }
 
@@ -34,12 +35,12 @@ function balancerOf(): Balancer {
     hedge: false,
     timeouts: { totalMs: 3_600_000 },
     logger: { debug() {}, info() {}, warn() {}, error() {} },
-    // Answers never: what is in flight stays there.
+    // Never answers, so calls in flight stay in flight.
     http: { axios: axios.create({ adapter: () => new Promise(() => undefined) }) },
   });
 }
 
-/** Sends the call of that number. */
+/** Returns a function that sends call number `index`. */
 function senderOf(balancer: Balancer, { stream, own }: Scenario, all: AbortSignal) {
   const bodies = Array.from({ length: MODELS }, (_, model) => ({
     model: `model-${model}`,
@@ -47,14 +48,14 @@ function senderOf(balancer: Balancer, { stream, own }: Scenario, all: AbortSigna
     max_tokens: 200,
     ...(stream ? { stream } : {}),
   }));
-  // The app's, whether the call waits or not.
+  // Created here because they belong to the app and must not count as memory of a waiting call.
   const signals = Array.from({ length: 4_000 + WAITING }, () => (own ? new AbortController().signal : all));
   return (index: number): Promise<unknown> =>
     balancer.chat(bodies[index % MODELS]!, {
       signal: signals[index]!,
       priority: ((index % 5) + 1) as 1,
       tenant: `tenant ${own ? index : index % 100}`,
-      // A stream has no deadline of its own, and waits for a minute at most.
+      // Without a timeout, a stream waits in the queue for at most a minute.
       ...(stream ? { timeoutMs: 3_600_000 } : {}),
     });
 }
@@ -74,14 +75,14 @@ async function timeDrains(balancer: Balancer): Promise<number[]> {
     await Promise.resolve();
     drainMs.push(performance.now() - start);
   }
-  return drainMs.sort((a, b) => a - b);
+  return drainMs;
 }
 
 async function run(scenario: Scenario): Promise<Row> {
   const balancer = balancerOf();
   const abort = new AbortController();
   const send = senderOf(balancer, scenario, abort.signal);
-  // Fills the buckets, and opens every part that is opened once.
+  // Empties the buckets and creates everything that is created only once.
   const filling = Array.from({ length: 4_000 }, (_, index) => send(index));
   await new Promise((resolve) => setTimeout(resolve, 500));
   const before = heapUsed();
@@ -96,10 +97,10 @@ async function run(scenario: Scenario): Promise<Row> {
   await Promise.all([balancer.close({ graceMs: 0 }), Promise.allSettled([...filling, ...calls])]);
   return {
     waiting,
-    'entering, us a call': enterUs.toFixed(1),
+    'entering, us per call': enterUs.toFixed(1),
     [BYTES]: 'gc' in globalThis ? Math.round((after - before) / (waiting - size)) : 'needs --expose-gc',
-    'drain, ms, p50': (drainMs[30] ?? Number.NaN).toFixed(2),
-    'drain, ms, p95': (drainMs[57] ?? Number.NaN).toFixed(2),
+    'drain, ms, p50': percentile(drainMs, 0.5).toFixed(2),
+    'drain, ms, p95': percentile(drainMs, 0.95).toFixed(2),
   };
 }
 
@@ -111,7 +112,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(Object.values(rows).map((row) => row[BYTES])));
     process.exit(0);
   }
-  rows['whole, a signal and a tenant each'] = await run({ stream: false, own: true });
+  rows['whole, own signal and tenant each'] = await run({ stream: false, own: true });
   console.log(`calls waiting in the balancer, ${ENDPOINTS} endpoints; node ${process.version}`);
   console.table(rows);
   process.exit(0);

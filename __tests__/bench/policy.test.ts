@@ -16,7 +16,7 @@ async function bench(...args: readonly string[]): Promise<Output> {
   return JSON.parse(out) as Output;
 }
 
-test('the package and the rules of others serve the same calls, and the package keeps its word', async () => {
+test('bench:policy: every policy gets the same calls, and the package draws no 429', async () => {
   const { results, bounds } = await bench(
     '--policies',
     'adaptive,other:round-robin',
@@ -31,18 +31,18 @@ test('the package and the rules of others serve the same calls, and the package 
   expect(ours!.goodput).toBeGreaterThan(theirs!.goodput);
   expect(ours!.usd).toBeLessThan(theirs!.usd);
   expect(ours!.goodput).toBeLessThanOrEqual(bounds.flash50![0]!.goodput + 0.5);
-  // With the token quotas counted nobody has to be told 429.
+  // The package counts tokens, so no call is refused with 429.
   expect(ours!.violations).toBeLessThan(5);
 });
 
-test('a run can be had again to the last call', async () => {
+test('bench:policy: a run is reproducible', async () => {
   const { results } = await bench('--policies', 'adaptive,adaptive', '--scenarios', 'codeburst');
   expect(results).toHaveLength(2);
   expect(results[1]!.digest).toBe(results[0]!.digest);
   expect(results[1]!.figures).toEqual(results[0]!.figures);
 });
 
-test('wrong options are named', async () => {
+test('bench:policy: an invalid option is rejected with its name', async () => {
   expect(await run(BENCH, '--seeds', '0')).toMatchObject({
     code: 2,
     err: expect.stringContaining('--seeds') as string,

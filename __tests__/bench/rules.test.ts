@@ -7,7 +7,7 @@ import { VirtualProvider } from '../../lib/cli/simulate/engine/virtual-provider'
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
-test.each([...RULES.keys()])('%s answers a call where nothing is wrong', async (name) => {
+test.each([...RULES.keys()])('bench:policy: rule %s answers a call when no endpoint fails', async (name) => {
   const plan = planOf('steady', 1, true);
   const providers = plan.providers.map(
     (options, index) => new VirtualProvider({ ...options, errorShare: 0 }, index),
@@ -19,22 +19,25 @@ test.each([...RULES.keys()])('%s answers a call where nothing is wrong', async (
   expect(served.filter(({ ok }) => ok).length).toBeGreaterThan(17);
 });
 
-test.each([...RULES.keys()])('%s gives a call up by its deadline when nobody answers', async (name) => {
-  const plan = planOf('steady', 1, true);
-  const providers = plan.providers.map((options, index) => new VirtualProvider(options, index));
-  for (const provider of providers) provider.addFault({ kind: 'silence' }, 1e9);
-  const policy = RULES.get(name)!(providers);
-  const [call] = plan.calls;
-  const since = performance.now();
-  const end = policy.serve(call!).then(({ ok }) => ({ ok, ms: performance.now() - since }));
-  await jest.advanceTimersByTimeAsync(call!.deadlineMs + 1_000);
-  const { ok, ms } = await end;
-  expect(ok).toBe(false);
-  expect(ms).toBeLessThan(call!.deadlineMs + 50);
-  expect(providers.every(({ ends }) => ends.unfinished === 0)).toBe(true);
-});
+test.each([...RULES.keys()])(
+  'bench:policy: rule %s fails a call by its deadline if no endpoint answers',
+  async (name) => {
+    const plan = planOf('steady', 1, true);
+    const providers = plan.providers.map((options, index) => new VirtualProvider(options, index));
+    for (const provider of providers) provider.addFault({ kind: 'silence' }, 1e9);
+    const policy = RULES.get(name)!(providers);
+    const [call] = plan.calls;
+    const since = performance.now();
+    const end = policy.serve(call!).then(({ ok }) => ({ ok, ms: performance.now() - since }));
+    await jest.advanceTimersByTimeAsync(call!.deadlineMs + 1_000);
+    const { ok, ms } = await end;
+    expect(ok).toBe(false);
+    expect(ms).toBeLessThan(call!.deadlineMs + 50);
+    expect(providers.every(({ ends }) => ends.unfinished === 0)).toBe(true);
+  },
+);
 
-test('a plan is the same for the same seed, and its calls arrive in order within its time', () => {
+test('planOf: plans with the same seed are equal, and calls arrive in order within the duration', () => {
   for (const scenario of SCENARIOS) {
     const plan = planOf(scenario, 4, true);
     expect(planOf(scenario, 4, true)).toEqual(plan);
@@ -44,7 +47,7 @@ test('a plan is the same for the same seed, and its calls arrive in order within
   }
 });
 
-test('the bound is all where all fits, and falls when calls ask for more tokens than the limits admit', () => {
+test('boundOf: the bound is 100 % if every call fits and falls if calls need more tokens than the limits admit', () => {
   expect(boundOf(planOf('steady', 1, true)).goodput).toBe(100);
   const plan = planOf('steady', 1, true);
   const crowded = {
@@ -57,7 +60,7 @@ test('the bound is all where all fits, and falls when calls ask for more tokens 
   expect(priority5).toBeGreaterThan(weighted);
 });
 
-test('a figure is told with its standard error', () => {
+test('table: a metric is shown with its standard error', () => {
   expect(meanAndError([1, 2, 3], 2)).toBe('2.00 ± 0.58');
   expect(meanAndError([1.5], 1)).toBe('1.5');
 });

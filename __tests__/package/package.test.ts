@@ -5,7 +5,7 @@ beforeAll(() => packed.build(), 120_000);
 afterAll(() => packed.remove());
 
 describe('the packed package', () => {
-  it('holds what is needed and nothing else', async () => {
+  it('contains the expected files and no others', async () => {
     const files = await packed.files();
     expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY.md']));
     for (const entry of ['index', 'simulator', 'simulator-child']) {
@@ -15,26 +15,26 @@ describe('the packed package', () => {
     expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY.md', 'package.json']);
   });
 
-  it('is clean for publint', async () => {
+  it('passes publint', async () => {
     expect(await packed.publint()).toContain('All good!');
   }, 60_000);
 
-  it('has types that resolve from everywhere, says attw', async () => {
+  it('passes attw: its types resolve under every module system', async () => {
     const report = await packed.attw();
     expect(report).toContain('No problems found');
   }, 60_000);
 
-  it('has no any and no optional peer in its declarations, and types req.ai', async () => {
+  it('has declarations without any and without optional peers, and types req.ai', async () => {
     for (const file of ['dist/index.d.cts', 'dist/index.d.mts']) {
       const text = (await packed.read(file)).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
       expect(text.match(/.*\bany\b.*/g) ?? []).toEqual([]);
-      // A peer that is optional at run time must not be needed by the compiler.
+      // The compiler must not need a peer that is optional at run time.
       expect(text).not.toMatch(/from "(ioredis|prom-client|@opentelemetry)/);
       expect(text).toMatch(/namespace Express \{\s*interface Request \{\s*ai: RequestAi;/);
     }
   });
 
-  it('bundles tokenx, names it in THIRD-PARTY.md, and needs nothing that it does not declare', async () => {
+  it('bundles tokenx, lists it in THIRD-PARTY.md, and imports only declared dependencies', async () => {
     expect(manifest.dependencies).not.toHaveProperty('tokenx');
     expect(await packed.read('THIRD-PARTY.md')).toMatch(/tokenx[\s\S]*MIT License/);
     const peers = ['express', 'ioredis', 'prom-client', '@opentelemetry/api'];
@@ -50,14 +50,14 @@ describe('the packed package', () => {
   });
 });
 
-describe('a project that has installed it', () => {
-  it('can require it', async () => {
+describe('a project that has installed the package', () => {
+  it('can require it from CommonJS', async () => {
     const project = await packed.consumer('commonjs');
     expect(await project.run('cjs.cjs')).toBe('cjs works');
     expect(await project.run('fleet.cjs')).toBe('fleet works');
   }, 60_000);
 
-  it('can import it, and mix it with the copy that others require', async () => {
+  it('can import it as an ES module and mix it with the CommonJS copy', async () => {
     const project = await packed.consumer('module');
     expect(await project.run('esm.mjs')).toBe('esm works');
     expect(await project.run('fleet.mjs')).toBe('fleet works');

@@ -1,13 +1,13 @@
 import type { BalancerConfig, EndpointConfig, ModelProfile, StrategyName } from '../../lib/index';
 import { fleet } from './scenarios';
 
-/** What a user of that fleet would write: limits, prices and typical latencies, nothing of the laws behind them. */
+/** The configuration that a user of the fleet would write: limits, prices and typical latencies, no internals. */
 export function balancerConfig(strategy: StrategyName | undefined): BalancerConfig {
   const models: Record<string, Partial<ModelProfile>> = {};
   const endpoints: EndpointConfig[] = [];
   for (const endpoint of fleet()) {
     const { model } = endpoint;
-    // A profile is of a model: where its endpoints differ, the second's figures are for the router to learn.
+    // A profile describes a model. If its endpoints differ, the router must learn the latency of the others.
     models[model] ??= {
       latency: {
         firstTokenMs: endpoint.ttftMs,

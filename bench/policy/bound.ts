@@ -4,7 +4,7 @@ import type { WorkCall } from '../../lib/cli/simulate/engine/workload';
 import { allows } from './rules/rule-endpoint';
 import { type FleetEndpoint, fleet, planOf, type ScenarioName } from './scenarios';
 
-/** What no policy could exceed, in per cent of the calls. */
+/** An upper bound for any policy, in percent of the calls. */
 export interface Bound {
   readonly goodput: number;
   readonly weighted: number;
@@ -13,7 +13,7 @@ export interface Bound {
 
 const GRID_S = 5;
 
-/** Of every scenario, one for each seed. */
+/** The bounds of each scenario, one per seed. */
 export function boundsOf(options: {
   readonly scenarios: readonly ScenarioName[];
   readonly seeds: readonly number[];
@@ -28,10 +28,10 @@ export function boundsOf(options: {
 }
 
 /**
- * An upper bound for a clairvoyant policy; it is loose. A call is lost if no endpoint that it may use could answer it in
- * time with typical luck and nobody else there, whenever it were started. Of the rest, those that arrive and are due
- * within one stretch of time must share what the token limits admit in that stretch, at the cheapest charge of any
- * endpoint they may use; the stretch that loses most says how many are lost at least.
+ * A loose upper bound for a policy that knows the future. A call is lost if no allowed endpoint could answer it in time
+ * at typical latency without other load, at any starting time. Of the remaining calls, those that arrive and are due
+ * within one interval share the tokens that the limits admit in it, each at the smallest token count of any allowed
+ * endpoint. The interval that loses most is a lower bound for the loss.
  */
 export function boundOf(plan: RunPlan): Bound {
   const possible = plan.calls.flatMap((call) => {
@@ -58,7 +58,7 @@ interface FeasibleCall {
   readonly tokens: number;
 }
 
-/** The fewest tokens that any endpoint which could answer in time would charge; undefined where none could. */
+/** The smallest number of tokens counted by an endpoint that could answer in time; undefined if none could. */
 function minTokensNeeded(call: WorkCall, faults: readonly ScheduledFault[]): number | undefined {
   let least: number | undefined;
   for (const endpoint of fleet()) {
@@ -71,18 +71,18 @@ function minTokensNeeded(call: WorkCall, faults: readonly ScheduledFault[]): num
 }
 
 function couldAnswer(endpoint: FleetEndpoint, call: WorkCall, faults: readonly ScheduledFault[]): boolean {
-  const atRest =
+  const unloadedMs =
     endpoint.ttftMs +
     call.promptTokens * endpoint.msPerPromptToken +
     call.outputTokens * endpoint.msPerOutputToken;
   const due = call.atMs + call.deadlineMs;
   const own = faults.filter(({ on }) => on === endpoint.name);
-  // The best moment is the arrival, or the end of a fault.
+  // The best starting time is the arrival or the end of a fault.
   const starts = [call.atMs, ...own.map(({ toS }) => toS * 1000)].filter((at) => at >= call.atMs && at < due);
-  return starts.some((at) => at + atRest * factorAt(own, at) <= due);
+  return starts.some((at) => at + unloadedMs * factorAt(own, at) <= due);
 }
 
-/** How much longer a call takes that starts then; Infinity while nothing is answered. */
+/** Factor by which faults slow down a call that starts at `at`; Infinity during an outage. */
 function factorAt(faults: readonly ScheduledFault[], at: number): number {
   let factor = 1;
   for (const { fault, fromS, toS } of faults) {
@@ -114,7 +114,7 @@ function minLoss(
   return most;
 }
 
-/** The value that does not fit, taking the densest first; a part of the last one counts as fitting. */
+/** The value that does not fit (fractional knapsack: highest value per token first). */
 function lossWithin(
   byValue: readonly FeasibleCall[],
   from: number,

@@ -4,11 +4,12 @@ import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
 import { resolveConfig } from '../../lib/config/resolve';
 import type { EndpointConfig, StrategyName } from '../../lib/index';
+import { median } from '../statistics';
 import { balancerConfig } from './balancer-config';
 
 export interface DecisionTime {
   readonly endpoints: number;
-  /** Microseconds: the call's plan (filters, cost) and the pick (room, scores); median of the batches. */
+  /** Medians in microseconds: planning the call (filters, cost) and picking an endpoint (capacity, scores). */
   readonly planUs: number;
   readonly pickUs: number;
 }
@@ -16,7 +17,7 @@ export interface DecisionTime {
 const CALLS = 64;
 const BATCHES = 41;
 
-/** What a decision costs with nobody waiting and every endpoint able to serve every call. On the real clock. */
+/** Time per routing decision with an empty queue, when every endpoint can serve every call. Uses the real clock. */
 export function decisionTime(count: number, strategy: StrategyName | undefined): DecisionTime {
   const config = balancerConfig(strategy);
   const endpoints: EndpointConfig[] = Array.from({ length: count }, (_, index) => {
@@ -36,7 +37,7 @@ export function decisionTime(count: number, strategy: StrategyName | undefined):
   for (let batch = 0; batch < BATCHES; batch++) {
     let planning = 0n;
     const startedAt = process.hrtime.bigint();
-    // As in a balancer: a plan is picked from at once, and the next call makes its own.
+    // As in the balancer, each plan is used for one pick right away.
     for (const call of calls) {
       const start = process.hrtime.bigint();
       const plan = planner.plan(call);
@@ -60,8 +61,4 @@ function sampleCall(index: number): Call {
     expectedOutput: new ExpectedOutput(),
     totalMs: { chat: 60_000, embeddings: 30_000 },
   });
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

@@ -1,7 +1,7 @@
 import type { EndpointFigures, Figures } from '../../lib/cli/simulate/engine/figures';
 import type { BenchResult } from './run-all';
 
-/** Why calls failed, what was wasted, and where: the sums over the seeds of each policy and scenario. */
+/** Why and where calls failed and attempts were wasted: sums over the seeds, per policy and scenario. */
 export function details(results: readonly BenchResult[]): string {
   const groups = new Map<string, BenchResult[]>();
   for (const result of results) {
@@ -14,17 +14,17 @@ export function details(results: readonly BenchResult[]): string {
 function detail(title: string, group: readonly BenchResult[]): string {
   const all = group.map(({ figures }) => figures);
   const lines = [`## ${title}: ${sum(all, ({ calls }) => calls)} calls, ${group.length} seeds`];
-  lines.push(`  took ${(sum(group, ({ tookMs }) => tookMs) / group.length / 1000).toFixed(1)} s a seed`);
-  lines.push('  failed, by priority 1 to 5:');
+  lines.push(`  took ${(sum(group, ({ tookMs }) => tookMs) / group.length / 1000).toFixed(1)} s per seed`);
+  lines.push('  failed calls by priority 1 to 5:');
   for (const [reason, counts] of failures(all)) {
     const whole = counts.reduce((total, count) => total + count, 0);
     lines.push(`    ${reason.padEnd(24)} ${String(whole).padStart(6)}   ${counts.join(' ')}`);
   }
   lines.push(
-    `  their last attempt at: ${formatCounts(tally(all.flatMap(({ lostAt }) => Object.entries(lostAt))))}`,
+    `  endpoint of their last attempt: ${formatCounts(tally(all.flatMap(({ lostAt }) => Object.entries(lostAt))))}`,
   );
   const wasted = tally(all.flatMap(({ wastedBy }) => Object.entries(wastedBy)));
-  lines.push(`  attempts without an answer: ${formatCounts(wasted)}`);
+  lines.push(`  wasted attempts by outcome: ${formatCounts(wasted)}`);
   for (const [name, ends, usd] of byEndpoint(all)) {
     lines.push(`    ${name.padEnd(20)} $${usd.toFixed(2).padStart(7)}  ${formatCounts(ends)}`);
   }

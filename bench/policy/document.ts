@@ -5,7 +5,7 @@ const FILE = resolve(__dirname, '../../docs/performance.md');
 const START = '<!-- bench:policy -->';
 const END = '<!-- /bench:policy -->';
 
-/** Puts the text between the markers of docs/performance.md. */
+/** Replaces the text between the markers in docs/performance.md. */
 export function writeDocument(text: string): void {
   const old = readFileSync(FILE, 'utf8');
   const from = old.indexOf(START);

@@ -1,4 +1,4 @@
-// Loaded on virtual time only, in a process of its own.
+// Loaded only in a child process, after virtual time is installed.
 import { balancerPolicy } from '../../lib/cli/simulate/engine/balancer-policy';
 import { type RunResult, runPlan } from '../../lib/cli/simulate/engine/run';
 import type { VirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
@@ -7,7 +7,7 @@ import { STRATEGIES } from './policies';
 import { RULES } from './rules';
 import { planOf, type ScenarioName } from './scenarios';
 
-/** One run: a policy, a scenario, a seed. */
+/** One run: a policy on a scenario with a seed. */
 export interface BenchJob {
   readonly policy: string;
   readonly scenario: ScenarioName;
@@ -21,7 +21,7 @@ export async function runBenchJob(job: BenchJob, time: VirtualTime): Promise<Run
   const strategy = STRATEGIES.find((name) => name === job.policy);
   return runPlan(time, plan, (providers) => {
     if (rule) return rule(providers);
-    if (!strategy) throw new RangeError(`no policy '${job.policy}'`);
+    if (!strategy) throw new RangeError(`unknown policy '${job.policy}'`);
     const config = balancerConfig(strategy);
     return balancerPolicy({ config, providers, calls: plan.calls, stream: true });
   });

@@ -10,15 +10,15 @@ export interface BenchOptions {
   readonly jobs: number;
   readonly quick: boolean;
   readonly json: boolean;
-  /** Why calls failed and what was wasted, after the table. */
+  /** Whether to print why calls failed and attempts were wasted, after the table. */
   readonly detail: boolean;
-  /** Whether to time decisions. */
+  /** Whether to measure the time per decision. */
   readonly decision: boolean;
-  /** Writes the table into docs/performance.md. */
+  /** Whether to write the table into docs/performance.md. */
   readonly write: boolean;
-  /** A file for all results as JSON. */
+  /** A file to write all results to, as JSON. */
   readonly out: string | undefined;
-  /** Results of an earlier run, for the policies that are not run now. */
+  /** A file with results of an earlier run, used for the policies that are not run now. */
   readonly rest: string | undefined;
 }
 
@@ -27,24 +27,24 @@ const QUICK_SCENARIOS: readonly ScenarioName[] = ['faults', 'flash50'];
 
 export const HELP = `npm run bench:policy -- [options]
 
-The package and the re-written rules of others, on the same calls, in virtual time.
+Compares the package with the rules of other balancers on the same calls, in virtual time.
 
-  --policies LIST    of ${[...POLICIES.keys()].join(', ')} (default: all)
-  --scenarios LIST   of ${SCENARIOS.join(', ')} (default: all)
-  --seeds N          how many seeds (default 10)
-  --first-seed N     the first of them (default 1001)
-  --jobs N           runs at a time, each in a process of its own (default 2)
-  --quick            one seed, scenarios six times as short, and by default only two of them and two policies
-  --detail           why calls failed, what was wasted, and where
-  --no-decision      without timing what a decision costs
-  --json             all results as JSON in place of the table
-  --out FILE         all results as JSON into a file
-  --rest FILE        the policies that are not run now come from the --out of an earlier run on the same seeds: a run
-                     is the same to the last call however often it is made, as long as its rules are
-  --write            puts the table into docs/performance.md
+  --policies LIST    some of ${[...POLICIES.keys()].join(', ')} (default: all)
+  --scenarios LIST   some of ${SCENARIOS.join(', ')} (default: all)
+  --seeds N          number of seeds (default 10)
+  --first-seed N     the first seed (default 1001)
+  --jobs N           number of child processes, each with one run at a time (default 2)
+  --quick            one seed, scenarios six times shorter, and by default two scenarios and two policies
+  --detail           also print why and where calls failed and attempts were wasted
+  --no-decision      do not measure the time per decision
+  --json             print all results as JSON instead of the table
+  --out FILE         write all results to a file, as JSON
+  --rest FILE        take the policies that are not run now from the --out file of an earlier run on the same seeds;
+                     a run is reproducible as long as the policy's code is unchanged
+  --write            write the table into docs/performance.md
 `;
 
-/** Throws a UsageError that names the option. */
+/** Parses the options. Throws a UsageError that names the option. */
 export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
   let values;
   try {
@@ -92,7 +92,7 @@ function count(name: string, given: string | undefined, standard: number): numbe
   if (given === undefined) return standard;
   const value = Number(given);
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new UsageError(`${name}: expected a whole number of at least 1, got '${given}'`);
+    throw new UsageError(`${name}: expected an integer of at least 1, got '${given}'`);
   }
   return value;
 }

@@ -1,4 +1,4 @@
-/** The policies of the bench by the name that --policies takes, with their titles. Loads nothing that reads a clock. */
+/** Titles of the policies by their name on the command line. This module must not load anything that reads the clock. */
 export const POLICIES: ReadonlyMap<string, string> = new Map([
   ['adaptive', '**adaptive**'],
   ['round-robin', 'round-robin'],

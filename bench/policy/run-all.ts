@@ -8,7 +8,7 @@ export interface BenchResult extends RunResult {
   readonly job: BenchJob;
 }
 
-/** Runs every policy on every scenario and seed, so many at a time, and tells of each as it ends. */
+/** Runs every policy on every scenario and seed, `options.jobs` at a time. */
 export async function runAll(
   options: BenchOptions,
   onResult: (result: BenchResult, done: number, of: number) => void,
@@ -34,11 +34,11 @@ export async function runAll(
     stop.abort();
     throw error;
   }
-  return options.rest === undefined ? results : [...results, ...earlier(options, options.rest)];
+  return options.rest === undefined ? results : [...results, ...earlierResults(options, options.rest)];
 }
 
-/** Of an earlier run, what this one asks for and has not run itself. */
-function earlier({ scenarios, seeds, policies, quick }: BenchOptions, file: string): BenchResult[] {
+/** Results of an earlier run for the same scenarios and seeds, without the policies that were run now. */
+function earlierResults({ scenarios, seeds, policies, quick }: BenchOptions, file: string): BenchResult[] {
   const { results } = JSON.parse(readFileSync(file, 'utf8')) as { results: BenchResult[] };
   return results.filter(
     ({ job }) =>

@@ -9,7 +9,7 @@ import { publishedLengths } from '../../lib/cli/simulate/lengths';
 import { type Fault, seededRandom } from '../../lib/simulator/behavior';
 import fleetFile from './fleet.json';
 
-/** One endpoint of the fleet: what a user knows of it, and the laws behind it. */
+/** One endpoint of the fleet: what a user knows about it, and how its simulated provider behaves. */
 export interface FleetEndpoint {
   readonly name: string;
   readonly provider: string;
@@ -41,19 +41,19 @@ interface ScenarioFault {
 interface Scenario {
   readonly trace: 'azure_llm_conv_2023' | 'azure_llm_code_2023';
   readonly seconds: number;
-  /** The trace's own gaps scaled to a mean rate, or a Poisson process of a changing one. */
+  /** The trace's gaps scaled to a mean rate, or a Poisson process with a changing rate. */
   readonly arrivals: { readonly rps: number } | RateShape;
   readonly faults: readonly ScenarioFault[];
 }
 
 /** Times and lengths of real traffic (Azure/AzurePublicDataset, CC-BY 4.0); not part of this repository. */
 const TRACES = resolve(__dirname, '../../../shared/data');
-/** How many times as fast --quick lets time pass: the faults and the flash come that much sooner. */
+/** Factor by which --quick shortens scenarios, their faults and their spikes. */
 const QUICK_FACTOR = 6;
-/** Rows drawn from the published percentiles where the traces are not there. */
+/** Number of rows drawn from the published percentiles if the traces are not available. */
 const DRAWN_ROWS = 20_000;
 
-/** What the calls of all scenarios ask for. */
+/** What the calls of every scenario require. */
 const DISTRIBUTIONS: WorkloadDistributions = {
   qualities: [
     [0.35, 0],
@@ -119,12 +119,12 @@ export function fleet(): readonly FleetEndpoint[] {
   return FLEET;
 }
 
-/** False where lengths and gaps have to be drawn from published figures. */
+/** False if lengths and gaps must be drawn from published percentiles. */
 export function hasTraces(): boolean {
   return existsSync(TRACES);
 }
 
-/** The same calls, faults and luck for every policy with that seed. */
+/** A run. Every policy gets the same calls, faults and random numbers for the same seed. */
 export function planOf(name: ScenarioName, seed: number, quick: boolean): RunPlan {
   const scenario = SCENARIO[name];
   const pace = quick ? QUICK_FACTOR : 1;

@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'p99 s', digits: 1, figure: ({ p99Ms }) => p99Ms / 1000 },
 ];
 
-/** A Markdown table for each scenario: mean and standard error over the seeds. */
+/** One Markdown table per scenario: mean and standard error over the seeds. */
 export function tables(
   results: readonly BenchResult[],
   bounds: ReadonlyMap<ScenarioName, readonly Bound[]>,
@@ -74,7 +74,7 @@ export function decisionTable(times: readonly DecisionTime[]): string {
     .join('\n');
 }
 
-/** `99.75 ± 0.02`; without the error where there is one value. */
+/** `99.75 ± 0.02`; without the error if there is only one value. */
 export function meanAndError(values: readonly number[], digits: number): string {
   if (values.length === 0) return '';
   const mean = values.reduce((total, value) => total + value, 0) / values.length;

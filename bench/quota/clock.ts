@@ -1,4 +1,4 @@
 import { installVirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
 
-/** The clock of this process. Load it before anything that keeps a clock of its own. */
+/** Virtual time of this process. Load this module before any that captures a clock. */
 export const time = installVirtualTime();

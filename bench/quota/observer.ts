@@ -1,4 +1,4 @@
-/** What an outside observer at the provider sees: when calls were admitted, and how many tokens they really took. */
+/** Records at the provider when calls were admitted and how many tokens they really used. */
 export class Observer {
   readonly #admitted: { readonly at: number; readonly tokens: number }[] = [];
 
@@ -15,8 +15,8 @@ export class Observer {
   }
 
   /**
-   * The least depth with which depth + rate * t was kept in every window: a bucket of that rate that never ran dry.
-   * @param perMinute Tokens a minute.
+   * The smallest depth for which no window of any length t held more than depth + rate * t tokens.
+   * @param perMinute Tokens per minute.
    */
   depthNeeded(perMinute: number): number {
     const rate = perMinute / 60_000;
@@ -31,7 +31,7 @@ export class Observer {
     return deepest;
   }
 
-  /** Tokens taken over those that the rate alone gave between the first admission and the last. */
+  /** Tokens used as a share of what the rate allows between the first and the last admission. */
   usedShare(perMinute: number): number {
     const first = this.#admitted[0];
     const last = this.#admitted.at(-1);

@@ -2,18 +2,18 @@ import { time } from './clock';
 
 const TPM = 600_000;
 const ENDPOINTS = 4;
-/** Shares of the priorities 1 to 5. */
+/** Shares of priorities 1 to 5. */
 const SHARES = [0.2, 0.3, 0.3, 0.1, 0.1] as const;
 
 export interface OverloadResult {
   readonly calls: number;
-  /** Of the calls of priorities 1 to 5, the share answered within their deadline. */
+  /** Share of calls answered within their deadline, for priorities 1 to 5. */
   readonly inTime: readonly number[];
   readonly refusedPerMille: number;
   readonly usedShare: number;
 }
 
-/** Calls at so many times what the quotas allow, with lengths and deadlines of chat traffic. */
+/** Calls at `load` times the rate that the quotas allow, with lengths and deadlines of chat traffic. */
 export async function runOverload(
   load: number,
   seconds: number,
@@ -92,7 +92,7 @@ export async function runOverload(
       );
       good[index]!++;
     } catch {
-      // Not in time.
+      // Too late: counts as not answered.
     }
   };
   let dueCalls = 0;
@@ -104,7 +104,7 @@ export async function runOverload(
   const refused = upstreams.reduce((sum, { refused }) => sum + refused, 0);
   const attempts = upstreams.reduce((sum, { attempts }) => sum + attempts, 0);
   const left = balancer.stats().queue.size;
-  if (left > 0) throw new Error(`${left} calls still wait`);
+  if (left > 0) throw new Error(`${left} calls are still waiting`);
   await balancer.close({ graceMs: 0 });
   return {
     calls: seen.reduce((sum, count) => sum + count, 0),

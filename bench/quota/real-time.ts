@@ -5,13 +5,13 @@ import { Observer } from './observer';
 export interface RealTimeOptions {
   readonly seconds: number;
   readonly tpm: number;
-  /** Real tokens of a call. */
+  /** Real tokens per call. */
   readonly real: { readonly prompt: number; readonly output: number };
   readonly maxTokens?: number;
   readonly upstream?: Partial<ModelDescription>;
-  /** Our estimate of the prompt over the real count. */
+  /** Ratio of the estimated to the real number of prompt tokens. Default 1. */
   readonly estimate?: number;
-  /** Length of an event-loop stall, in milliseconds; one comes every 1.1 s. */
+  /** Length of the event loop stalls in milliseconds, one every 1.1 s. Default: none. */
   readonly stallMs?: number;
 }
 
@@ -23,7 +23,7 @@ export interface RealTimeResult {
   readonly failed: number;
 }
 
-/** Calls over sockets to a simulated provider in a process of its own, 50 at a time, with stalls of this event loop. */
+/** Calls over sockets to a simulated provider in a child process, 50 at a time, while this event loop stalls. */
 export async function runRealTime(options: RealTimeOptions): Promise<RealTimeResult> {
   const { seconds, tpm, real, maxTokens, upstream, estimate = 1, stallMs = 0 } = options;
   const fleet = await startFleetProcess({

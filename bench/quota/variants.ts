@@ -1,23 +1,23 @@
 import type { ModelDescription } from '../../lib/simulator/behavior';
 
-/** Tokens a minute of the key in all variants. */
+/** Tokens per minute of the key in all variants. */
 export const TPM = 30_000;
 
-/** One way in which the calls, the endpoint or the provider differ. */
+/** A combination of call, endpoint and provider settings. */
 export interface Variant {
   readonly name: string;
   readonly maxTokens?: number;
-  /** Our estimate of the prompt over the real count. Default 1. */
+  /** Ratio of the estimated to the real number of prompt tokens. Default 1. */
   readonly estimate?: number;
-  /** Real tokens of a call. Default 700 and 200. */
+  /** Real tokens per call. Default 700 and 200. */
   readonly real?: { readonly prompt: number; readonly output: number };
   /** The endpoint's `tokensCharged`. Default 'auto'. */
   readonly tokensCharged?: 'auto' | 'reserved' | 'actual';
-  /** The endpoint's provider; none is the package's default. */
+  /** The endpoint's provider. Default: the package's default. */
   readonly provider?: string;
-  /** The provider's law. Default: 'actual', headers, a bucket of 60 s. */
+  /** The provider's behavior. Default: tokensCharged 'actual', with headers, a bucket of 60 s. */
   readonly upstream?: Partial<ModelDescription>;
-  /** Tokens a minute that another process takes of the same key. Default 0. */
+  /** Tokens per minute that another process uses on the same key. Default 0. */
   readonly externalTpm?: number;
 }
 
@@ -28,15 +28,15 @@ const reserved = { tokensCharged: 'reserved' as const };
 export const VARIANTS: readonly Variant[] = [
   { name: 'plain' },
   { name: 'max_tokens 200', maxTokens: 200 },
-  { name: 'max_tokens 800, charged as used', maxTokens: 800 },
-  { name: 'max_tokens 800, charged as reserved', maxTokens: 800, upstream: reserved },
+  { name: 'max_tokens 800, counted as used', maxTokens: 800 },
+  { name: 'max_tokens 800, counted as reserved', maxTokens: 800, upstream: reserved },
   {
-    name: 'max_tokens 800, reserved, said so',
+    name: 'max_tokens 800, reserved, configured',
     maxTokens: 800,
     upstream: reserved,
     tokensCharged: 'reserved',
   },
-  { name: 'max_tokens 800, as used, said so', maxTokens: 800, tokensCharged: 'actual' },
+  { name: 'max_tokens 800, as used, configured', maxTokens: 800, tokensCharged: 'actual' },
   { name: 'no headers', upstream: noHeaders },
   { name: 'no headers, bucket of 10 s', upstream: { ...noHeaders, ...shallow } },
   { name: 'no headers, 10 s, max_tokens 200', maxTokens: 200, upstream: { ...noHeaders, ...shallow } },

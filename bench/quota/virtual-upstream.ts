@@ -1,4 +1,5 @@
 import type { AxiosAdapter, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import { answerText, errorText } from '../../lib/cli/simulate/engine/wire-text';
 import {
   type ModelDescription,
   ProviderBehavior,
@@ -7,7 +8,7 @@ import {
 } from '../../lib/simulator/behavior';
 import { Observer } from './observer';
 
-/** What a call really takes, told to the simulated upstream in the body's metadata. */
+/** The real usage of a call, passed to the simulated upstream in the body's metadata. */
 export interface RealTokens {
   readonly prompt: number;
   readonly output: number;
@@ -19,10 +20,10 @@ export interface UpstreamOptions {
   readonly seed?: number;
 }
 
-/** The simulator's laws in place of a network: an axios adapter on the timers of a process whose clock is held. */
+/** An axios adapter over ProviderBehavior, for a process on virtual time. */
 export class VirtualUpstream {
   readonly seen = new Observer();
-  /** Calls refused for our own doing: the provider's bucket was empty. */
+  /** The balancer's calls that were refused because the provider's bucket was empty. */
   refused = 0;
   refusedExternal = 0;
   attempts = 0;
@@ -45,16 +46,16 @@ export class VirtualUpstream {
     return this.#exchange(real, body.max_tokens, config);
   };
 
-  /** A call of another process on the same key. */
+  /** Simulates a call of another process on the same key. */
   takeExternally(real: RealTokens, maxTokens?: number): void {
-    const activeCall = this.#arrive(real, maxTokens);
+    const activeCall = this.#admit(real, maxTokens);
     const { plan } = activeCall;
     if (plan.kind !== 'answer') this.refusedExternal++;
     const ms = plan.kind === 'answer' ? plan.totalMs : 0;
     setTimeout(() => this.#behavior.finish(activeCall, performance.now()), ms);
   }
 
-  #arrive({ prompt, output }: RealTokens, maxTokens: number | undefined) {
+  #admit({ prompt, output }: RealTokens, maxTokens: number | undefined) {
     const call = { model: this.#model, promptTokens: prompt, outputTokens: output };
     return this.#behavior.admit(maxTokens === undefined ? call : { ...call, maxTokens }, performance.now());
   }
@@ -64,14 +65,14 @@ export class VirtualUpstream {
     maxTokens: number | undefined,
     config: InternalAxiosRequestConfig,
   ): Promise<AxiosResponse> {
-    const activeCall = this.#arrive(real, maxTokens);
+    const activeCall = this.#admit(real, maxTokens);
     const { plan } = activeCall;
     return new Promise((resolve) => {
       if (plan.kind === 'answer') {
         this.seen.admit(performance.now(), real.prompt + Math.min(real.output, maxTokens ?? Infinity));
         setTimeout(() => {
           this.#behavior.finish(activeCall, performance.now());
-          resolve(answer(config, 200, rateLimitHeaders(plan.limits), chatAnswer(real)));
+          resolve(answer(config, 200, rateLimitHeaders(plan.limits), answerText(this.#model, plan)));
         }, plan.totalMs);
       } else if (plan.kind === 'error') {
         if (plan.status === 429) this.refused++;
@@ -79,36 +80,24 @@ export class VirtualUpstream {
           this.#behavior.finish(activeCall, performance.now());
           const headers = rateLimitHeaders(plan.limits);
           if (plan.retryAfterS !== undefined) headers['retry-after'] = String(plan.retryAfterS);
-          const { message, type, code } = plan;
-          resolve(answer(config, plan.status, headers, { error: { message, type, code } }));
+          resolve(answer(config, plan.status, headers, errorText(plan)));
         }, plan.afterMs);
       }
     });
   }
 }
 
-function chatAnswer({ prompt, output }: RealTokens): object {
-  return {
-    id: 'chatcmpl-1',
-    object: 'chat.completion',
-    created: 1,
-    model: 'gpt-4o',
-    choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
-    usage: { prompt_tokens: prompt, completion_tokens: output, total_tokens: prompt + output },
-  };
-}
-
 function answer(
   config: InternalAxiosRequestConfig,
   status: number,
   headers: Record<string, string>,
-  data: object,
+  data: string,
 ): AxiosResponse {
   return {
     status,
     statusText: '',
     headers: { 'content-type': 'application/json', ...headers },
-    data: JSON.stringify(data),
+    data,
     config,
   };
 }

@@ -8,7 +8,7 @@ export interface VirtualResult {
   readonly failed: number;
   readonly depthNeeded: number;
   readonly usedShare: number;
-  /** 429s a thousand attempts, and how many there were. */
+  /** 429s per 1,000 attempts. */
   readonly refusedPerMille: number;
   readonly refused: number;
   readonly refusedExternal: number;
@@ -16,8 +16,12 @@ export interface VirtualResult {
   readonly errors: Record<string, number>;
 }
 
-/** So many calls, so many at a time, of about 900 real tokens each, in virtual time. */
-export async function runVariant(variant: Variant, calls: number, atATime: number): Promise<VirtualResult> {
+/** Sends `calls` calls of about 900 real tokens, `concurrency` at a time, in virtual time. */
+export async function runVariant(
+  variant: Variant,
+  calls: number,
+  concurrency: number,
+): Promise<VirtualResult> {
   const [{ createBalancer, AiBalancerError }, { VirtualUpstream }, { TPM }, { default: axios }] =
     await Promise.all([
       import('../../lib/index'),
@@ -51,7 +55,7 @@ export async function runVariant(variant: Variant, calls: number, atATime: numbe
   let left = calls;
   let served = 0;
   const errors: Record<string, number> = {};
-  let running = atATime;
+  let running = concurrency;
   const body = {
     model: 'gpt-4o',
     messages: [{ role: 'user' as const, content: 'x' }],
@@ -74,7 +78,7 @@ export async function runVariant(variant: Variant, calls: number, atATime: numbe
   const externalTimer = variant.externalTpm
     ? setInterval(() => upstream.takeExternally(real), (900 / variant.externalTpm) * 60_000)
     : undefined;
-  for (let i = 0; i < atATime; i++) void caller();
+  for (let i = 0; i < concurrency; i++) void caller();
   while (running > 0) await time.advance(1000);
   clearInterval(externalTimer);
   const minutes = (performance.now() - started) / 60_000;

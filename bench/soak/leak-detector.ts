@@ -5,8 +5,8 @@ type SetTimer = (act: Callback, ms?: number, ...args: unknown[]) => unknown;
 type ClearTimer = (timer: unknown) => void;
 
 /**
- * Counts what is left behind, from outside: timers, rejections that nobody handles, and listeners to the callers'
- * signals. Make it before the package is loaded and after the clock has been replaced.
+ * Counts leaked timers, unhandled rejections and listeners on the callers' signals. Create it after virtual time is
+ * installed and before the package is loaded.
  */
 export class LeakDetector {
   readonly unhandled: unknown[] = [];
@@ -23,7 +23,7 @@ export class LeakDetector {
     return this.#timers.size;
   }
 
-  /** A call has ended: nothing of it may listen to its caller's signal any more. */
+  /** Call it when a call has ended: no listener may be left on its caller's signal. */
   callFinished(signal: AbortSignal): void {
     this.listeners += getEventListeners(signal, 'abort').length;
   }

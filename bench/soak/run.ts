@@ -11,15 +11,15 @@ export interface SoakOptions {
   readonly seed: number;
 }
 
-/** Calls a second of virtual time. */
+/** Calls per second of virtual time. */
 const RATE = 50;
 const TICK_MS = 20;
 const ROUNDS = 10;
 const NAMES = ['a', 'b', 'c', 'd'];
-/** A heap that grows by more than this after warming up leaks. */
+/** Heap growth after the warm-up that counts as a leak. */
 const FLAT_BYTES = 3 * 2 ** 20;
 
-/** Prints what is left behind. @returns whether that is nothing. */
+/** Prints what leaked. Resolves to true if nothing did. */
 export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Promise<boolean> {
   const leaks = new LeakDetector();
   const [{ createBalancer, AiBalancerError }, { default: axios }, { Endpoint }] = await Promise.all([
@@ -33,7 +33,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
   const http = { axios: axios.create({ adapter }) };
 
   let taken = 0;
-  // Endpoints that a reload has removed count too.
+  // Also counts endpoints that a reload has removed.
   const endpoints = new Set<{ readonly inFlight: number }>();
   const { acquireSlot } = Endpoint.prototype;
   Endpoint.prototype.acquireSlot = function (...args) {
@@ -62,7 +62,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
     ends[end] = (ends[end] ?? 0) + 1;
     running--;
   };
-  /** @returns whether it left a stream unread. */
+  /** Resolves to true if it left a stream unread. */
   const ask = async (signal: AbortSignal): Promise<boolean> => {
     const options: CallOptions = {
       signal,
@@ -79,7 +79,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
       await balancer.chat({ model: 'm', messages, temperature: random() < 0.5 ? 0 : 1 }, options);
     } else {
       const stream = await balancer.chat({ model: 'm', messages, stream: true }, options);
-      // Some are never read, some are left early.
+      // Some streams are never read, some are abandoned early.
       if (random() < 0.02) return true;
       for await (const _chunk of stream) if (random() < 0.03) break;
     }
@@ -96,7 +96,7 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
       await time.advance(TICK_MS);
       if (started % 500 === 0) await balancer.reload(configOf(++reloads, random, http));
     }
-    // The unread streams end after a minute.
+    // Unread streams end after a minute.
     await time.advance(150_000);
     for (const signal of unread.splice(0)) leaks.callFinished(signal);
     unsettled();
@@ -109,16 +109,16 @@ export async function soak(time: VirtualTime, { calls, seed }: SoakOptions): Pro
   await closed;
   await time.advance(60_000);
 
-  // After the first rounds: code is compiled, and what is bounded by number is full.
+  // The first rounds do not count: code is being compiled and bounded caches fill up.
   const growth = (heaps.at(-1) ?? 0) - Math.min(...heaps.slice(2, 5));
   const left = {
-    'calls without an end': running,
+    'calls that did not settle': running,
     'calls in flight': stats.endpoints.reduce((sum, { inFlight }) => sum + inFlight, 0),
     'calls in the queue': stats.queue.size,
-    'reservations unsettled': unsettled(),
+    'unsettled reservations': unsettled(),
     'upstream requests open': seen.open,
     'unhandled rejections': leaks.unhandled.length,
-    "listeners at callers' signals": leaks.listeners,
+    "listeners on callers' signals": leaks.listeners,
     timers: leaks.timers,
   };
   const figures = {

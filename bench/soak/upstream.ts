@@ -18,7 +18,7 @@ const LIST = JSON.stringify({
 });
 
 type Kind = 'answer' | 'reset' | 'silence' | 'cut' | 'stall' | 'html' | number;
-/** Shares of a hundred; the rest is answered. */
+/** Percentages; the remaining calls are answered. */
 const FAULTS: readonly [Kind, number][] = [
   ['reset', 3],
   ['silence', 0.5],
@@ -31,16 +31,16 @@ const FAULTS: readonly [Kind, number][] = [
   [529, 1],
 ];
 
-/** What the upstreams have seen. */
+/** Counters of all upstreams. */
 export interface UpstreamCounters {
   attempts: number;
   aborted: number;
-  /** Requests that have neither been answered nor cancelled. */
+  /** Requests neither answered nor aborted so far. */
   open: number;
   readonly kinds: Record<string, number>;
 }
 
-/** Providers that fail at random, and all of them for some seconds every minute. */
+/** An axios adapter for providers that fail at random, and all at once for three seconds of every minute. */
 export function faultyUpstream(random: Random): { adapter: AxiosAdapter; seen: UpstreamCounters } {
   const seen: UpstreamCounters = { attempts: 0, aborted: 0, open: 0, kinds: {} };
   const adapter: AxiosAdapter = (config) =>

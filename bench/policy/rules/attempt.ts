@@ -2,7 +2,7 @@ import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-p
 import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
 import type { ErrorPlan } from '../../../lib/simulator/behavior';
 
-/** How one attempt ended, as a client sees it. */
+/** How one attempt ended for the client. */
 export type AttemptOutcome =
   | { readonly kind: 'answered'; readonly ms: number; readonly firstTokenMs: number }
   | {
@@ -14,7 +14,7 @@ export type AttemptOutcome =
   | { readonly kind: 'timeout'; readonly ms: number; readonly firstTokenMs: number | undefined };
 
 export interface AttemptLimits {
-  /** Milliseconds until the client gives the attempt up. */
+  /** Milliseconds after which the client aborts the attempt. */
   readonly timeoutMs: number;
   onFirstToken?(ms: number): void;
 }

@@ -2,7 +2,7 @@ import { least, type Rule } from './rule';
 import type { RuleEndpoint } from './rule-endpoint';
 
 interface State {
-  /** Running mean of the time to first token, in milliseconds. */
+  /** Moving average of the time to first token, in milliseconds. */
   firstTokenMs: number;
   blockedUntil: number;
   failures: number;
@@ -16,9 +16,9 @@ const OPEN_MS = 10_000;
 const FAILURES = 5;
 
 /**
- * After Prequal (Wydrowski et al., NSDI 2024): of five probed endpoints the cold one with the lowest latency, else the
- * hot one with the fewest calls in flight. A 429 rests an endpoint for its Retry-After, five failures in a row for 10 s;
- * two retries elsewhere.
+ * After Prequal (Wydrowski et al., NSDI 2024): of five probed endpoints, the cold one with the lowest latency, otherwise
+ * the hot one with the fewest calls in flight. An endpoint cools down for its Retry-After after a 429 and for 10 s after
+ * five consecutive failures. Two retries at other endpoints.
  */
 export const hotCold: Rule<State> = {
   name: 'Prequal-like, hot/cold',

@@ -10,7 +10,7 @@ import { weightedBreaker } from './weighted-breaker';
 
 type MakePolicy = (providers: readonly VirtualProvider[]) => Policy;
 
-/** The rules of others, by the name that --policies takes. */
+/** The rules of other balancers by their name on the command line. */
 export const RULES: ReadonlyMap<string, MakePolicy> = new Map<string, MakePolicy>([
   ['other:weighted', (providers) => rulePolicy(weightedBreaker, providers)],
   ['other:round-robin', (providers) => rulePolicy(roundRobin(), providers)],

@@ -12,9 +12,9 @@ const BASE_EJECTION_MS = 30_000;
 const MAX_EJECTED = 0.1;
 
 /**
- * Envoy's least request with its defaults: of two at random the one with fewer calls in flight; outlier detection ejects
- * a host after five failures of the 5xx kind in a row, for 30 s times the number of its ejections; retries (two) on 5xx,
- * resets and 429. A 429 ejects nobody.
+ * Envoy's least request with its defaults: of two random hosts, the one with fewer calls in flight. Outlier detection
+ * ejects a host after five consecutive 5xx failures, for 30 s times the number of its ejections, but not for 429s. Two
+ * retries on 5xx, resets and 429.
  */
 export function leastRequest(): Rule<State> {
   const states: State[] = [];

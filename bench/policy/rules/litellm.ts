@@ -3,10 +3,10 @@ import { drawAny, drawByWeight, least, type Rule } from './rule';
 import type { RuleEndpoint } from './rule-endpoint';
 
 /*
- * LiteLLM's router (docs.litellm.ai, "Router - Load Balancing"), three of its strategies. Common to them: two retries,
- * each a new pick; a deployment cools down after a 429 for what its Retry-After says, else 5 s, and for 5 s when more
- * than half of at least five calls of this minute have failed; where all cool down the call fails and is retried after
- * a backoff. No timeout of its own below ten minutes, so the caller's deadline ends a silent attempt.
+ * Three strategies of LiteLLM's router (docs.litellm.ai, "Router - Load Balancing"). Common to all: two retries, each
+ * with a new pick. An endpoint cools down for its Retry-After after a 429 (5 s without one), and for 5 s when more than
+ * half of at least five calls of the current minute have failed. If all endpoints are cooling down, the call fails and
+ * is retried after a backoff. The timeout of ten minutes is longer than any deadline here.
  */
 
 interface Minute {
@@ -20,7 +20,7 @@ interface Minute {
 interface State {
   cooldownUntil: number;
   minute: Minute;
-  /** The last ten: time to first token, since the calls are streamed. */
+  /** The last ten times to the first token (calls are streamed). */
   readonly latencies: number[];
 }
 
@@ -28,26 +28,26 @@ const COOLDOWN_MS = 5_000;
 const FAILURE_SHARE = 0.5;
 const LEAST_CALLS = 5;
 const LATENCIES = 10;
-/** What a timeout adds to the latencies. */
+/** The latency that is recorded for a timeout. */
 const TIMEOUT_PENALTY_MS = 1_000_000;
 
 type PickFrom = (free: readonly RuleEndpoint<State>[], tokens: number) => RuleEndpoint<State> | undefined;
 
-/** A pick weighted by the requests a minute of each deployment. */
+/** A random pick weighted by each endpoint's requests per minute. */
 export const simpleShuffle = rule('LiteLLM simple-shuffle', (free) =>
   drawByWeight(free, ({ endpoint }) => endpoint.rpm),
 );
 
-/** The fewest calls in flight. */
+/** Picks the endpoint with the fewest calls in flight. */
 export const leastBusy = rule('LiteLLM least-busy', (free) => least(free, ({ inFlight }) => inFlight));
 
-/** The lowest mean of the last ten latencies, of those that are below their limits in this minute by its own count. */
+/** Picks the lowest mean of the last ten latencies among endpoints below their limits by the router's own count. */
 export const latencyBased = rule('LiteLLM latency-based', (free, tokens) => {
   const within = free.filter(({ endpoint, state }) => {
     const { requests, tokens: used } = minuteOf(state);
     return requests + 1 <= endpoint.rpm && used + tokens <= endpoint.tpm;
   });
-  // Those without a sample come first, in any order.
+  // Endpoints without a sample come first, in random order.
   const fresh = within.filter(({ state }) => state.latencies.length === 0);
   return fresh.length > 0 ? drawAny(fresh) : least(within, ({ state }) => mean(state.latencies));
 });
@@ -83,7 +83,7 @@ function rule(name: string, pickOne: PickFrom): Rule<State> {
       if (outcome.kind === 'timeout') recordLatency(state, TIMEOUT_PENALTY_MS);
       startCooldown(state, outcome);
     },
-    // With healthy deployments left a retry is sent at once; else with a backoff of 0.5 s doubling.
+    // If a healthy endpoint is left, the retry is immediate; otherwise the backoff starts at 0.5 s and doubles.
     backoffMs: (attempts, outcome) =>
       outcome === undefined ? 500 * 2 ** (attempts - 1) * (0.75 + 0.25 * Math.random()) : 0,
   };

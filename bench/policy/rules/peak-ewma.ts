@@ -1,15 +1,15 @@
 import { drawAny, type Rule } from './rule';
 
 interface State {
-  /** Peak EWMA of the time to the end of the answer, in milliseconds. */
+  /** Peak EWMA of the total latency, in milliseconds. */
   ewmaMs: number;
   measuredAt: number;
   blockedUntil: number;
-  /** Ends of the last minute: time and whether it failed. */
+  /** Outcomes of the last minute. */
   ends: { at: number; failed: boolean }[];
 }
 
-/** Decay and first guess of the gateway's balancer (tower's PeakEwma). */
+/** Decay and initial latency of the gateway's balancer (tower's PeakEwma). */
 const DECAY_MS = 10_000;
 const FIRST_GUESS_MS = 1_000;
 const WINDOW_MS = 60_000;
@@ -17,9 +17,9 @@ const FAILURE_SHARE = 0.1;
 const LEAST_CALLS = 20;
 
 /**
- * The rules of Helicone's gateway: of two at random the one with the lower peak EWMA of latency times calls in flight;
- * an endpoint that answers 429 is out for its Retry-After, one whose error share of a minute is above 10 % until it is
- * below. No retries; where none is left the call fails.
+ * The rules of Helicone's gateway: of two random endpoints, the one with the lower product of peak EWMA latency and
+ * calls in flight. An endpoint is excluded for its Retry-After after a 429, and while more than 10 % of its calls of the
+ * last minute have failed. No retries. If no endpoint is left, the call fails.
  */
 export const peakEwma: Rule<State> = {
   name: 'Helicone P2C PeakEWMA',
@@ -46,7 +46,7 @@ export const peakEwma: Rule<State> = {
     const { ms } = outcome;
     const old = decayed(state, now);
     const keep = Math.exp(-(now - state.measuredAt) / DECAY_MS);
-    // A rise counts at once, a fall decays.
+    // A higher value applies immediately, a lower one decays.
     state.ewmaMs = ms > old ? ms : old * keep + ms * (1 - keep);
     state.measuredAt = now;
   },

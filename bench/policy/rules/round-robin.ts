@@ -1,6 +1,6 @@
 import type { Rule } from './rule';
 
-/** The next in turn of those that the call may use; on a failure the next again, twice. Timeout 30 s. */
+/** Round robin over the allowed endpoints, with two retries at the next ones. Timeout 30 s. */
 export function roundRobin(): Rule<undefined> {
   let turn = 0;
   return {

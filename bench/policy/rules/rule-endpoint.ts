@@ -2,7 +2,7 @@ import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-p
 import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
 import { type FleetEndpoint, fleet } from '../scenarios';
 
-/** An endpoint as the rules of others know it, with what they keep of it. */
+/** An endpoint with the state that a rule keeps for it. */
 export interface RuleEndpoint<State> {
   readonly endpoint: FleetEndpoint;
   readonly provider: VirtualProvider;
@@ -21,7 +21,7 @@ export function ruleEndpointsOf<State>(
   });
 }
 
-/** Whether a call may go there at all: window, quality and the ceiling, the same for every policy. */
+/** Whether context window, quality and price ceiling allow the endpoint for a call. The same for every policy. */
 export function allows(endpoint: FleetEndpoint, call: WorkCall): boolean {
   if (call.promptTokens + call.maxTokens > endpoint.contextWindow) return false;
   if (endpoint.quality < call.minQuality) return false;

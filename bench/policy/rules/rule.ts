@@ -7,45 +7,45 @@ import { type AttemptOutcome, attempt } from './attempt';
 import { allows, type RuleEndpoint, ruleEndpointsOf } from './rule-endpoint';
 
 /**
- * The published rules of a balancer, written anew: how it picks, what it does after a failure, what it keeps. They run
- * on the same providers and calls as the package, and filter endpoints by the same needs.
+ * The published rules of another balancer, reimplemented: how it picks an endpoint, what it does after a failure, what
+ * state it keeps. Runs on the same providers and calls as the package, with the same endpoint filter.
  */
 export interface Rule<State> {
   readonly name: string;
-  /** What is kept of an endpoint. */
+  /** The initial state of an endpoint. */
   state(endpoint: FleetEndpoint): State;
-  /** Attempts of one call, the first included. */
+  /** Maximum number of attempts per call, including the first. */
   readonly maxAttempts: number;
-  /** Milliseconds until an attempt is given up; the call's deadline always is a limit. */
+  /** Timeout of an attempt in milliseconds; the call's deadline applies too. */
   readonly timeoutMs: number;
-  /** The next endpoint; undefined where the rule finds none. */
+  /** The next endpoint; undefined if the rule finds none. */
   pick(
     allowed: readonly RuleEndpoint<State>[],
     tried: readonly RuleEndpoint<State>[],
     call: WorkCall,
   ): RuleEndpoint<State> | undefined;
-  onSent?(target: RuleEndpoint<State>, call: WorkCall): void;
-  onFirstToken?(target: RuleEndpoint<State>, ms: number, call: WorkCall): void;
-  onEnd?(target: RuleEndpoint<State>, outcome: AttemptOutcome, call: WorkCall): void;
-  /** Whether such a failure is tried again. Default: always. */
+  onSent?(endpoint: RuleEndpoint<State>, call: WorkCall): void;
+  onFirstToken?(endpoint: RuleEndpoint<State>, ms: number, call: WorkCall): void;
+  onEnd?(endpoint: RuleEndpoint<State>, outcome: AttemptOutcome, call: WorkCall): void;
+  /** Whether a failure is retried. Default: always. */
   retries?(outcome: AttemptOutcome): boolean;
   /** Milliseconds before the next attempt. Default: none. */
   backoffMs?(attempts: number, outcome: AttemptOutcome | undefined): number;
 }
 
 export function rulePolicy<State>(rule: Rule<State>, providers: readonly VirtualProvider[]): Policy {
-  const targets = ruleEndpointsOf(providers, (endpoint) => rule.state(endpoint));
-  return { serve: (call) => serve(rule, targets, call) };
+  const endpoints = ruleEndpointsOf(providers, (endpoint) => rule.state(endpoint));
+  return { serve: (call) => serve(rule, endpoints, call) };
 }
 
 async function serve<State>(
   rule: Rule<State>,
-  targets: readonly RuleEndpoint<State>[],
+  endpoints: readonly RuleEndpoint<State>[],
   call: WorkCall,
 ): Promise<CallOutcome> {
   const since = performance.now();
   const elapsed = (): number => performance.now() - since;
-  const allowed = targets.filter(({ endpoint }) => allows(endpoint, call));
+  const allowed = endpoints.filter(({ endpoint }) => allows(endpoint, call));
   const tried: RuleEndpoint<State>[] = [];
   let last: AttemptOutcome | undefined;
   let reason = 'no endpoint';
@@ -54,14 +54,14 @@ async function serve<State>(
       await pause(Math.min(rule.backoffMs?.(attempts, last) ?? 0, call.deadlineMs - elapsed()));
     const left = call.deadlineMs - elapsed();
     if (left <= 0) break;
-    const target = allowed.length === 0 ? undefined : rule.pick(allowed, tried, call);
-    if (!target) {
+    const next = allowed.length === 0 ? undefined : rule.pick(allowed, tried, call);
+    if (!next) {
       last = undefined;
       continue;
     }
-    tried.push(target);
+    tried.push(next);
     const startedAt = elapsed();
-    last = await send(rule, target, call, Math.min(left, rule.timeoutMs));
+    last = await send(rule, next, call, Math.min(left, rule.timeoutMs));
     if (last.kind === 'answered')
       return { ok: true, firstTokenMs: startedAt + last.firstTokenMs, totalMs: elapsed() };
     reason = last.kind === 'error' ? `error ${last.status}` : 'timeout';
@@ -73,18 +73,18 @@ async function serve<State>(
 
 async function send<State>(
   rule: Rule<State>,
-  target: RuleEndpoint<State>,
+  to: RuleEndpoint<State>,
   call: WorkCall,
   timeoutMs: number,
 ): Promise<AttemptOutcome> {
-  target.inFlight++;
-  rule.onSent?.(target, call);
-  const outcome = await attempt(target.provider, call, {
+  to.inFlight++;
+  rule.onSent?.(to, call);
+  const outcome = await attempt(to.provider, call, {
     timeoutMs,
-    onFirstToken: (ms) => rule.onFirstToken?.(target, ms, call),
+    onFirstToken: (ms) => rule.onFirstToken?.(to, ms, call),
   });
-  target.inFlight--;
-  rule.onEnd?.(target, outcome, call);
+  to.inFlight--;
+  rule.onEnd?.(to, outcome, call);
   return outcome;
 }
 
@@ -92,7 +92,7 @@ function pause(ms: number): Promise<void> | undefined {
   return ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined;
 }
 
-/** Draws by weight; undefined of nothing. */
+/** A random item by weight; undefined for an empty list. */
 export function drawByWeight<T>(list: readonly T[], weightOf: (item: T) => number): T | undefined {
   let left = Math.random() * list.reduce((total, item) => total + weightOf(item), 0);
   for (const item of list) {
@@ -106,15 +106,15 @@ export function drawAny<T>(list: readonly T[]): T | undefined {
   return list[Math.floor(Math.random() * list.length)];
 }
 
-/** The one with the least figure, the first of equals. */
-export function least<T>(list: readonly T[], figureOf: (item: T) => number): T | undefined {
+/** The item with the lowest value; the first of equal ones. */
+export function least<T>(list: readonly T[], valueOf: (item: T) => number): T | undefined {
   let best: T | undefined;
-  let bestFigure = Infinity;
+  let bestValue = Infinity;
   for (const item of list) {
-    const figure = figureOf(item);
-    if (best === undefined || figure < bestFigure) {
+    const value = valueOf(item);
+    if (best === undefined || value < bestValue) {
       best = item;
-      bestFigure = figure;
+      bestValue = value;
     }
   }
   return best;

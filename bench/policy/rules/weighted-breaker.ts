@@ -9,9 +9,9 @@ const FAILURES = 5;
 const OPEN_MS = 10_000;
 
 /**
- * What most hand-written balancers do: a weighted random pick (by the limit), a breaker that opens after five failures
- * in a row for 10 s, and on a failure the next of a fixed fallback chain, up to five
- * in all. Timeout 30 s.
+ * What most hand-written balancers do: a random pick weighted by the limit, a breaker that opens for 10 s after five
+ * consecutive failures, and after a failure the next endpoint of a fixed fallback chain, up to five attempts. Timeout
+ * 30 s.
  */
 export const weightedBreaker: Rule<State> = {
   name: 'weighted random + breaker + chain',
@@ -21,7 +21,7 @@ export const weightedBreaker: Rule<State> = {
   pick(allowed, tried) {
     const now = performance.now();
     const closed = allowed.filter((target) => target.state.openUntil <= now && !tried.includes(target));
-    // The chain is the order in which the endpoints were written down.
+    // The chain is the order of the endpoints in the configuration.
     return tried.length > 0 ? closed[0] : drawByWeight(closed, ({ endpoint }) => endpoint.rpm);
   },
   onEnd({ state }, outcome) {
@@ -32,7 +32,7 @@ export const weightedBreaker: Rule<State> = {
     state.failures++;
     if (state.failures >= FAILURES) {
       state.openUntil = performance.now() + OPEN_MS;
-      // The first call after the rest is a probe: one failure opens it again.
+      // The first call after the cooldown is a probe: one failure re-opens the breaker.
       state.failures = FAILURES - 1;
     }
   },
