@@ -29,7 +29,7 @@ describe.each([
   ['OpenRouter', openrouter],
   ['a new-api proxy', newApiProxies],
   ['a plain proxy', plainProxies],
-])('from %s', (_provider, answers) => {
+])('classifyAnswer with a response of %s', (_provider, answers) => {
   test.each(answers)('$title ($status) is $class', (documented) => {
     const detail = classifyAnswer({
       status: documented.status,
@@ -44,8 +44,8 @@ describe.each([
 
 const json = (body: unknown) => JSON.stringify(body);
 
-describe('what is kept of an answer', () => {
-  it('keeps code, type and param', () => {
+describe('the detail of a failure', () => {
+  it('has the code, type and param', () => {
     const body = json({
       error: { message: 'no', type: 'invalid_request_error', code: 'invalid_value', param: 'n' },
     });
@@ -59,7 +59,7 @@ describe('what is kept of an answer', () => {
     });
   });
 
-  it('bounds the message without halving a character', () => {
+  it('has a message of at most 1,000 characters, without half a surrogate pair', () => {
     const detail = classifyAnswer({
       status: 400,
       headers: {},
@@ -69,12 +69,12 @@ describe('what is kept of an answer', () => {
     expect(detail.message).toBe('😀'.repeat(500));
   });
 
-  it('keeps the title of a page, not the page', () => {
+  it('has the title of an HTML page, not the page', () => {
     const body = '<html><head><title>502 Bad Gateway</title></head><body>secret prompt</body></html>';
     expect(classifyAnswer({ status: 502, headers: {}, body }).message).toBe('HTML page: 502 Bad Gateway');
   });
 
-  it("leaves out the caller's input that a validation error repeats", () => {
+  it("omits the caller's input that a validation error repeats", () => {
     const body = json({
       detail: [{ loc: ['body', 'messages', 0], msg: 'Input should be a string', input: 'my secret prompt' }],
     });
@@ -98,7 +98,7 @@ describe('what is kept of an answer', () => {
     ['a header', 'api-key: 0123456789abcdef', '0123456789abcdef'],
     ['a token of JSON Web kind', 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJzdWIi'],
     ['a bare Azure key', 'key 0123456789abcdef0123456789abcdef denied', '0123456789abcdef'],
-  ])('takes %s out of the message', (_what, message, secret) => {
+  ])('redacts %s in the message', (_what, message, secret) => {
     for (const body of [json({ error: { message } }), message]) {
       const detail = classifyAnswer({ status: 401, headers: {}, body });
       expect(JSON.stringify(detail)).not.toContain(secret);
@@ -107,15 +107,15 @@ describe('what is kept of an answer', () => {
   });
 });
 
-describe('no caller can bench a key for the others', () => {
-  const benching = (detail: ReturnType<typeof classifyAnswer>) => {
+describe('a request can not take an endpoint away from other callers', () => {
+  const affectsOthers = (detail: ReturnType<typeof classifyAnswer>) => {
     const rule = ruleFor(detail);
     return rule.cooldownScope !== 'none' || rule.countsAgainstEndpoint;
   };
 
   it.each([
     [
-      'a message that begins like ours and is echoed',
+      'an echoed message about a bad key',
       400,
       {
         error: { message: "Invalid value: 'API key not valid. Please pass a valid API key.'", param: 'user' },
@@ -175,7 +175,7 @@ describe('no caller can bench a key for the others', () => {
     ['a filtered prompt relayed as a 500', 500, { error: { message: 'x', code: 'content_filter' } }],
     ['an unknown conflict', 409, { error: { message: 'conflict', code: 'server_error' } }],
   ])('with %s', (_what, status, body) => {
-    expect(benching(classifyAnswer({ status, headers: {}, body: wireText(body) }))).toBe(false);
+    expect(affectsOthers(classifyAnswer({ status, headers: {}, body: wireText(body) }))).toBe(false);
   });
 });
 
@@ -183,7 +183,7 @@ describe('x-should-retry', () => {
   const at = (status: number, value: string) =>
     classifyAnswer({ status, headers: { 'X-Should-Retry': value }, body: '' });
 
-  it('false keeps the call from the same endpoint, not from others', () => {
+  it('false rules out the same endpoint, not others', () => {
     const rule = ruleFor(at(503, 'false'));
     expect(rule).toMatchObject({
       sameEndpoint: 'never',
@@ -192,11 +192,11 @@ describe('x-should-retry', () => {
     });
   });
 
-  it('true allows another try where the class says never', () => {
+  it('true allows the same endpoint with backoff where the class says never', () => {
     expect(ruleFor(at(409, 'true'))).toMatchObject({ sameEndpoint: 'with-backoff', otherEndpoint: 'never' });
   });
 
-  it('anything else is passed over', () => {
+  it('anything else is ignored', () => {
     const detail = at(503, 'maybe');
     expect(detail.shouldRetry).toBeUndefined();
     expect(ruleFor(detail)).toBe(FAILURE_RULES.server);

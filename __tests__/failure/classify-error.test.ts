@@ -11,7 +11,7 @@ function thrown(code: string, message = code, name = 'Error'): Error {
   return Object.assign(error, { code });
 }
 
-describe('an error of the transport, by code and message', () => {
+describe('classifyError by code and message', () => {
   it.each([
     ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:9', 'connection'],
     ['ECONNRESET', 'socket hang up', 'connection'],
@@ -72,13 +72,13 @@ describe('an error of the transport, by code and message', () => {
     ],
     ['a body that does not parse', new SyntaxError('Unexpected end of JSON input'), 'bad_answer'],
     ['every address refused', new AggregateError([thrown('ECONNREFUSED')], ''), 'connection'],
-    ['a word', 'socket hang up', 'connection'],
+    ['a thrown string', 'socket hang up', 'connection'],
     ['nothing', undefined, 'connection'],
   ])('%s', (_what, error, expected) => {
     expect(classifyError(error).class).toBe(expected);
   });
 
-  it('an answer larger than the bound is not held against the endpoint', () => {
+  it('an answer that exceeds maxResponseBytes does not count against the endpoint', () => {
     const detail = classifyError(thrown('ERR_BAD_RESPONSE', 'maxContentLength size of 100 exceeded'));
     expect(ruleFor(detail)).toMatchObject({
       countsAgainstEndpoint: false,
@@ -87,7 +87,7 @@ describe('an error of the transport, by code and message', () => {
     });
   });
 
-  it('survives causes in a circle and getters that throw', () => {
+  it('handles circular causes and getters that throw', () => {
     const circle: Error & { cause?: unknown } = new Error('round');
     circle.cause = circle;
     expect(classifyError(circle).class).toBe('connection');
@@ -100,7 +100,7 @@ describe('an error of the transport, by code and message', () => {
   });
 });
 
-describe('axios over real sockets', () => {
+describe('classifyError with axios over real sockets', () => {
   let server: http.Server;
   let respond: http.RequestListener;
   let base: string;
@@ -152,12 +152,12 @@ describe('axios over real sockets', () => {
       'bad_answer',
     ],
     [
-      'an answer larger than the bound',
+      'an answer larger than maxContentLength',
       (_req, res) => res.end('x'.repeat(5000)),
       { maxContentLength: 100 },
       'bad_answer',
     ],
-    ['a peer that speaks no HTTP', (req) => req.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), {}, 'bad_answer'],
+    ['a peer that does not speak HTTP', (req) => req.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), {}, 'bad_answer'],
     [
       'an answer with a status',
       (_req, res) => res.writeHead(429, { 'retry-after': '3' }).end('{"error":{"message":"slow down"}}'),
@@ -175,11 +175,11 @@ describe('axios over real sockets', () => {
     expect(Object.values(detail).every((value) => typeof value !== 'object')).toBe(true);
   });
 
-  it('a port where nobody listens', async () => {
+  it('a port without a listener is a connection failure', async () => {
     expect(classifyError(await failure({}, 'http://127.0.0.1:1')).class).toBe('connection');
   });
 
-  it('tells a stale keep-alive socket from a fresh one', async () => {
+  it('a reset on a reused keep-alive socket is marked as stale, one on a new socket is not', async () => {
     const sockets: Socket[] = [];
     respond = (req, res) => {
       sockets.push(req.socket);

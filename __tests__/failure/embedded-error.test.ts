@@ -1,6 +1,6 @@
 import { classifyEmbeddedError, holdsError } from '../../lib/failure/embedded-error';
 
-describe('an error inside a stream', () => {
+describe('an error inside a successful response', () => {
   it.each([
     [
       'OpenAI: its servers',
@@ -54,7 +54,7 @@ describe('an error inside a stream', () => {
     ],
     // https://openrouter.ai/docs/api/reference/errors-and-debugging, mid-stream errors
     [
-      'OpenRouter: a provider that went away',
+      'OpenRouter: a provider that disconnected',
       undefined,
       {
         id: 'cmpl-1',
@@ -75,7 +75,7 @@ describe('an error inside a stream', () => {
       'rate_limited',
     ],
     [
-      'OpenRouter: a finish by error alone',
+      'OpenRouter: only a finish_reason of error',
       undefined,
       { choices: [{ delta: {}, finish_reason: 'error' }] },
       'server',
@@ -92,7 +92,7 @@ describe('an error inside a stream', () => {
       { error: { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'x' } },
       'rate_limited',
     ],
-    ['a proxy: a word', undefined, { error: 'upstream closed' }, 'server'],
+    ['a proxy: an error that is a string', undefined, { error: 'upstream closed' }, 'server'],
     ['a proxy: a named event with text', 'error', 'upstream closed', 'server'],
   ])('%s', (_what, event, data, expected) => {
     expect(classifyEmbeddedError(data).class).toBe(expected);
@@ -100,7 +100,7 @@ describe('an error inside a stream', () => {
     if (event === undefined) expect(holdsError(data)).toBe(true);
   });
 
-  it('keeps the status that the error names', () => {
+  it('has the status that the error names', () => {
     expect(classifyEmbeddedError({ error: { code: 502, message: 'gone' } })).toEqual({
       class: 'server',
       status: 502,
@@ -115,7 +115,7 @@ describe('an error inside a stream', () => {
     ['the end', '[DONE]'],
     ['a number', 7],
     ['a broken event', '{"choices":['],
-  ])('is not seen in %s', (_what, data) => {
+  ])('is not detected in %s', (_what, data) => {
     expect(holdsError(data)).toBe(false);
   });
 });

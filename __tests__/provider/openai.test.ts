@@ -21,13 +21,13 @@ function sent(call: DialectCall, at = endpoint): Record<string, unknown> {
 describe('an OpenAI request', () => {
   const body = { model: 'auto', messages: [{ role: 'user', content: 'hi' }], seed: 7, x_custom: { a: [1] } };
 
-  it("carries the caller's body as it is, with the endpoint's model", () => {
+  it("carries the caller's body unchanged but for the endpoint's model", () => {
     expect(sent(chat(body))).toEqual({ ...body, model: 'gpt-4o-2024-08-06' });
     expect(openaiDialect.request(chat(body), endpoint).path).toBe('/chat/completions');
     expect(sent(chat({ messages: body.messages }))).toHaveProperty('model', 'gpt-4o-2024-08-06');
   });
 
-  it("asks a stream for its usage and keeps the caller's other stream options", () => {
+  it("asks for the usage of a stream and keeps the caller's other stream options", () => {
     const call = chat({ ...body, stream: true, stream_options: { include_usage: false, x: 1 } }, true);
     expect(sent(call)).toMatchObject({ stream: true, stream_options: { include_usage: true, x: 1 } });
     expect(sent(chat({ ...body, stream: true, stream_options: null }, true)).stream_options).toEqual({
@@ -42,7 +42,7 @@ describe('an OpenAI request', () => {
     expect(frozen).toEqual({ ...body, stream: true, stream_options: { x: 1 } });
   });
 
-  it("asks for embeddings with all the caller's fields", () => {
+  it("for embeddings carries all the caller's fields", () => {
     const input: EmbeddingBody = {
       model: 'alias',
       input: ['a', 'b'],
@@ -54,7 +54,7 @@ describe('an OpenAI request', () => {
     expect(sent(call)).toEqual({ ...input, model: 'gpt-4o-2024-08-06' });
   });
 
-  it("sends the key as a bearer token and the endpoint's headers, which win", () => {
+  it("sends the key as a bearer token; the endpoint's headers override it", () => {
     const { headers } = openaiDialect.request(chat(body), { ...endpoint, headers: { 'X-Team': 'a' } });
     expect(headers).toEqual({
       'content-type': 'application/json',
@@ -69,7 +69,7 @@ describe('an OpenAI request', () => {
     });
   });
 
-  it('sends no authorization without a key, and a key without the line break of its file', () => {
+  it('sends no authorization without a key, and trims the line break of a key read from a file', () => {
     expect(openaiDialect.request(chat(body), { ...endpoint, apiKey: undefined }).headers).not.toHaveProperty(
       'authorization',
     );
@@ -112,7 +112,7 @@ describe('an OpenAI answer', () => {
 });
 
 describe('an OpenAI failure', () => {
-  it('is told by its class', () => {
+  it('has its class', () => {
     const body = JSON.stringify({
       error: { message: 'Rate limit reached', type: 'requests', code: 'rate_limit_exceeded' },
     });
@@ -123,7 +123,7 @@ describe('an OpenAI failure', () => {
     });
   });
 
-  it('and every answer tells of the quota by its headers', () => {
+  it('reports the rate limits of its headers', () => {
     const reading = openaiDialect.limits({
       'x-ratelimit-limit-requests': '500',
       'x-ratelimit-remaining-requests': '499',

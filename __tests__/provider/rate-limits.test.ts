@@ -18,8 +18,8 @@ function openai(requests: string, tokens: string): Record<string, string> {
   return headers;
 }
 
-describe('OpenAI', () => {
-  it('is read from its six headers', () => {
+describe('rate limits of OpenAI', () => {
+  it('are read from six headers', () => {
     expect(read(openai('10000 9999 6ms', '2000000 1998500 45ms'))).toEqual({
       requests: { limit: 10000, remaining: 9999, resetMs: 6 },
       tokens: { limit: 2000000, remaining: 1998500, resetMs: 45 },
@@ -27,13 +27,13 @@ describe('OpenAI', () => {
   });
 
   // https://platform.openai.com/docs/guides/rate-limits shows a token reset of six minutes: no minute's window.
-  it('loses the window whose reset is no minute, and keeps the other', () => {
+  it('omit a window whose reset fits neither a minute nor a day, and keep the other', () => {
     expect(read(openai('60 59 1s', '150000 149984 6m0s'))).toEqual({
       requests: { limit: 60, remaining: 59, resetMs: 1000 },
     });
   });
 
-  it('of a small plan counts requests a day', () => {
+  it('count requests per day on a small plan', () => {
     expect(read(openai('200 199 7m12s', '40000 39000 1.5s'))).toEqual({
       requestsPerDay: { limit: 200, remaining: 199, resetMs: 432_000 },
       tokens: { limit: 40000, remaining: 39000, resetMs: 1500 },
@@ -55,45 +55,45 @@ describe('OpenAI', () => {
     expect(read(openai(`100 0 ${reset}`, '-'))?.requests?.resetMs).toBe(ms);
   });
 
-  it('a reset of 1h2m3.5s is a day at its own refill', () => {
+  it('with a reset of 1h2m3.5s are a day that refills continuously', () => {
     expect(read(openai('1000 957 1h2m3.5s', '-'))).toEqual({
       requestsPerDay: { limit: 1000, remaining: 957, resetMs: 3_723_500 },
     });
   });
 
-  it('is read whatever the case of the names', () => {
+  it('are read whatever the case of the header names', () => {
     expect(read({ 'X-RateLimit-Limit-Requests': '100', 'X-Ratelimit-Remaining-Requests': '40' })).toEqual({
       requests: { limit: 100, remaining: 40 },
     });
   });
 });
 
-describe('Azure', () => {
+describe('rate limits of Azure', () => {
   // https://learn.microsoft.com/azure/ai-services/openai/how-to/quota
-  it('tells what remains of the minute, without a reset', () => {
+  it('have what remains of the minute, without a reset', () => {
     expect(read(openai('- 119 -', '- 117000 -'))).toEqual({
       requests: { remaining: 119 },
       tokens: { remaining: 117000 },
     });
   });
 
-  it('says -1 for what it does not know', () => {
+  it('treat -1 as unknown', () => {
     expect(read(openai('- -1 -', '- 117000 -'))).toEqual({ tokens: { remaining: 117000 } });
     expect(read(openai('-1 -1 -1', '-1 -1 -1'))).toBeUndefined();
     expect(read(openai('120 119 -1', '-'))).toEqual({ requests: { limit: 120, remaining: 119 } });
   });
 });
 
-describe('Groq', () => {
+describe('rate limits of Groq', () => {
   // https://console.groq.com/docs/rate-limits: requests count a day, tokens a minute.
-  it("files requests under the day, from the documentation's own example", () => {
+  it("count requests per day, as in the documentation's example", () => {
     expect(read(openai('14400 14370 2m59.56s', '18000 17997 7.66s'))).toEqual({
       requestsPerDay: { limit: 14400, remaining: 14370, resetMs: 179_560 },
       tokens: { limit: 18000, remaining: 17997, resetMs: 7660 },
     });
   });
 
-  it('even where the reset of the day is short', () => {
+  it('count requests per day even if the reset is short', () => {
     expect(read(openai('14400 14399 6s', '6000 5841 1.59s'))).toEqual({
       requestsPerDay: { limit: 14400, remaining: 14399, resetMs: 6000 },
       tokens: { limit: 6000, remaining: 5841, resetMs: 1590 },
@@ -104,7 +104,7 @@ describe('Groq', () => {
   });
 });
 
-describe('Anthropic', () => {
+describe('rate limits of Anthropic', () => {
   // https://docs.claude.com/en/api/rate-limits#response-headers
   const limits = (unit: string, limit: string, remaining: string, reset: string) => ({
     [`anthropic-ratelimit-${unit}-limit`]: limit,
@@ -112,7 +112,7 @@ describe('Anthropic', () => {
     [`anthropic-ratelimit-${unit}-reset`]: reset,
   });
 
-  it('is read with its four windows and RFC 3339 resets', () => {
+  it('are read with four windows and RFC 3339 resets', () => {
     expect(
       read({
         ...limits('requests', '50', '49', '2026-01-01T00:00:02Z'),
@@ -128,13 +128,13 @@ describe('Anthropic', () => {
     });
   });
 
-  it('rounds its resets to the second, which makes no day of a minute', () => {
+  it('are a minute although the reset is rounded to the second', () => {
     expect(read(limits('requests', '4000', '3999', '2026-01-01T00:00:01Z'))).toEqual({
       requests: { limit: 4000, remaining: 3999, resetMs: 1000 },
     });
   });
 
-  it("is told against the server's clock, so that ours may be wrong", () => {
+  it("are measured by the server's clock, so that ours may be wrong", () => {
     const headers = {
       date: 'Thu, 01 Jan 2026 09:00:00 GMT',
       ...limits('requests', '50', '25', '2026-01-01T09:00:30Z'),
@@ -143,22 +143,22 @@ describe('Anthropic', () => {
     expect(read({ ...headers, date: 'yesterday' })).not.toHaveProperty('requests');
   });
 
-  it('is not believed with a reset long past or no time at all', () => {
+  it('are dropped with a reset in the past or an unreadable one', () => {
     expect(read(limits('requests', '50', '25', '2025-12-31T23:00:00Z'))).toBeUndefined();
     expect(read(limits('requests', '50', '25', '2026-13-45T99:00:00Z'))).toBeUndefined();
     expect(read(limits('requests', '50', '25', 'soon'))).toBeUndefined();
   });
 });
 
-describe('the IETF draft', () => {
+describe('rate limits of the IETF draft', () => {
   // https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-10.txt
-  it('is read in its structured form', () => {
+  it('are read in the structured form', () => {
     expect(read({ RateLimit: '"default";r=50;t=30', 'RateLimit-Policy': '"default";q=100;w=60' })).toEqual({
       requests: { limit: 100, remaining: 50, resetMs: 30_000 },
     });
   });
 
-  it('with several policies, each with its unit and window', () => {
+  it('are read with several policies, each with its unit and window', () => {
     expect(
       read({
         ratelimit:
@@ -173,7 +173,7 @@ describe('the IETF draft', () => {
     });
   });
 
-  it('keeps the tighter of two windows of one kind', () => {
+  it('keep the tighter of two windows of one kind', () => {
     const policy = '"a";q=100;w=60,"b";q=10;w=60';
     expect(
       read({ ratelimit: '"a";r=50;t=30,"b";r=2;t=30', 'ratelimit-policy': policy })?.requests?.remaining,
@@ -183,14 +183,14 @@ describe('the IETF draft', () => {
     ).toBe(2);
   });
 
-  it('over several lines', () => {
+  it('are read from a header sent twice', () => {
     expect(read({ ratelimit: ['"a";r=5;t=3', '"b-tokens";r=7;t=3'] })).toEqual({
       requests: { remaining: 5, resetMs: 3000 },
       tokens: { remaining: 7, resetMs: 3000 },
     });
   });
 
-  it('is read in its seventh form', () => {
+  it('are read in the form of the seventh draft', () => {
     expect(read({ ratelimit: 'limit=100, remaining=40, reset=30', 'ratelimit-policy': '100;w=60' })).toEqual({
       requests: { limit: 100, remaining: 40, resetMs: 30_000 },
     });
@@ -200,13 +200,13 @@ describe('the IETF draft', () => {
     ['with a policy', { 'ratelimit-limit': '100', 'ratelimit-policy': '100;w=60' }],
     ['with the policy in the limit', { 'ratelimit-limit': '100, 100;w=60' }],
     ['without a policy', { 'ratelimit-limit': '100' }],
-  ])('is read in its split form %s', (_what, headers) => {
+  ])('are read from separate fields %s', (_what, headers) => {
     expect(read({ ...headers, 'ratelimit-remaining': '40', 'ratelimit-reset': '30' })).toEqual({
       requests: { limit: 100, remaining: 40, resetMs: 30_000 },
     });
   });
 
-  it('is left alone where its policy counts an hour', () => {
+  it('are ignored where the policy is per hour', () => {
     expect(
       read({
         'ratelimit-limit': '100',
@@ -218,9 +218,9 @@ describe('the IETF draft', () => {
   });
 });
 
-describe('others', () => {
+describe('rate limits of other providers', () => {
   // https://openrouter.ai/docs/api/reference/limits
-  it("OpenRouter's reset is an epoch in milliseconds", () => {
+  it('OpenRouter: the reset is an epoch in milliseconds', () => {
     expect(
       read({
         'X-RateLimit-Limit': '20',
@@ -241,7 +241,7 @@ describe('others', () => {
     });
   });
 
-  it('a reset may be an epoch in seconds', () => {
+  it('the reset may be an epoch in seconds', () => {
     expect(
       read({
         'x-ratelimit-limit': '20',
@@ -252,7 +252,7 @@ describe('others', () => {
   });
 
   // https://github.com/mistralai/client-ts/issues/169
-  it('Mistral names its windows', () => {
+  it('Mistral: the header names have the window', () => {
     expect(
       read({
         'x-ratelimit-limit-tokens-minute': '5000000',
@@ -267,7 +267,7 @@ describe('others', () => {
   });
 
   // https://inference-docs.cerebras.ai/support/rate-limits
-  it('so does Cerebras, in seconds with decimals', () => {
+  it('Cerebras: the header names have the window, resets are decimal seconds', () => {
     expect(
       read({
         'x-ratelimit-limit-requests-day': '1000000000',
@@ -287,7 +287,7 @@ describe('others', () => {
     });
   });
 
-  it('a proxy with a minute that starts anew', () => {
+  it('a proxy with a fixed window of a minute', () => {
     expect(read(openai('500 499 59', '150000 149000 59'))).toEqual({
       requests: { limit: 500, remaining: 499, resetMs: 59_000 },
       tokens: { limit: 150000, remaining: 149000, resetMs: 59_000 },
@@ -295,7 +295,7 @@ describe('others', () => {
   });
 });
 
-describe('what is not believed', () => {
+describe('rate limits that are ignored', () => {
   it.each([
     '-1',
     '',
@@ -335,7 +335,7 @@ describe('what is not believed', () => {
     expect(read(headers)).toBeUndefined();
   });
 
-  it('a second copy of a header', () => {
+  it('the second copy of a header', () => {
     expect(read({ 'x-ratelimit-remaining-requests': ['5', '900'] })).toEqual({ requests: { remaining: 5 } });
     expect(read({ 'x-ratelimit-remaining-requests': '5', 'X-RateLimit-Remaining-Requests': '900' })).toEqual({
       requests: { remaining: 5 },

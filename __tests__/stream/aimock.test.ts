@@ -5,7 +5,7 @@ import type { ChatCompletionChunk } from '../../lib/call/answer';
 import { TruncatedStreamError } from '../../lib/stream/stream-errors';
 import { cutAt, readAll, Source } from './fixtures/streams';
 
-/** Streams that a mock server by others writes: their idea of the wire, not ours. */
+/** Streams of a mock server that others wrote, so that we don't test our own idea of the format. */
 const mock = new LLMock({ port: 0 });
 const ANSWER = 'The balance is 12 €, due on 1 March. "Quoted", and\na new line: 東京.';
 
@@ -42,7 +42,7 @@ const chunksOf = (bytes: Buffer): ChatCompletionChunk[] =>
     ([, json]) => JSON.parse(json!) as ChatCompletionChunk,
   );
 
-it.each(['text', 'tool'])('reads its streams of %s, cut at every byte', async (kind) => {
+it.each(['text', 'tool'])('streams of aimock (%s) are read the same, cut at every byte', async (kind) => {
   const bytes = await streamed(kind);
   const whole = JSON.stringify(chunksOf(bytes));
   for (let at = 0; at <= bytes.length; at++) {
@@ -55,7 +55,7 @@ it.each(['text', 'tool'])('reads its streams of %s, cut at every byte', async (k
   expect(read.malformed).toBe(0);
 });
 
-it('finds its streams truncated, wherever they end before the finish', async () => {
+it('a stream of aimock that ends before its finish_reason is truncated, wherever it ends', async () => {
   const bytes = await streamed('text');
   // The finish is known once its event is closed by a brace; a cut before that leaves no JSON.
   const finish = bytes.indexOf('\n', bytes.indexOf('"finish_reason":"'));

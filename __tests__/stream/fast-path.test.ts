@@ -4,13 +4,13 @@ import { SseDecoder } from '../../lib/stream/sse/sse-decoder';
 import { chunkText, cutAt, DONE, readAll, Source, USAGE_EVENT } from './fixtures/streams';
 import { WIRE_FORMATS } from './fixtures/wires';
 
-/** What full parsing of each event makes of a stream: the truth that the fast path is held to. */
+/** Parses each event fully: the reference that the fast path must agree with. */
 async function readEachAlone(events: string[]): Promise<unknown> {
   const chunks: unknown[] = [];
   const facts: unknown[] = [];
   let malformed = 0;
   for (const event of events) {
-    // A reader that has seen no event knows no shape, so it parses. The finish keeps it from being cut short.
+    // A reader that has seen no event has no template, so it parses. The finish_reason completes the stream.
     const read = await readAll(new Source([event, chunkText({}, 'stop', 99), DONE]), { choices: 0 });
     const own = read.events.slice(0, -1);
     if (read.events.at(-1)?.chunk.choices[0]?.index !== 99) own.push(...read.events.slice(-1));
@@ -109,7 +109,7 @@ const damaged = fc
     );
   });
 
-it('reads streams of like events as full parsing does, damaged events included', async () => {
+it('the fast path reads any stream as full parsing does, damaged events included', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof({ weight: 3, arbitrary: event }, { weight: 1, arbitrary: damaged }), {
@@ -117,7 +117,7 @@ it('reads streams of like events as full parsing does, damaged events included',
         maxLength: 12,
       }),
       async (events) => {
-        // A damaged event may be an error or a finish by chance; that is not what this is about.
+        // Damage may turn an event into an error or a finish by chance, which is not tested here.
         fc.pre(events.every((text) => !/"(error|finish_reason)":(?!null)/.test(text)));
         expect(await readTogether(events)).toEqual(await readEachAlone(events));
       },
@@ -126,11 +126,11 @@ it('reads streams of like events as full parsing does, damaged events included',
   );
 });
 
-it('finds every single damage to a text that follows an undamaged one', async () => {
+it('the fast path detects every damage to an event that follows an undamaged one', async () => {
   const sound = chunkText({ content: 'a "b" \\ c\u00e9' });
   for (let at = 6; at <= sound.length - 2; at++) {
     for (const byte of ['', '"', '\\', '}', '\u0002', 'z', '0']) {
-      // Put in, or in place of another; but the blank line stays, or there would be no event.
+      // Inserted, or in place of another byte. The blank line stays, or there would be no event.
       for (const rest of [at, Math.min(at + 1, sound.length - 2)]) {
         const events = [sound, sound.slice(0, at) + byte + sound.slice(rest), sound];
         expect(await readTogether(events)).toEqual(await readEachAlone(events));
@@ -139,7 +139,7 @@ it('finds every single damage to a text that follows an undamaged one', async ()
   }
 });
 
-it('knows which of two values of a repeated key counts', async () => {
+it('the fast path agrees with JSON.parse on a repeated key', async () => {
   const dead = chunkText({ content: 'dead' }).replace(
     '"logprobs"',
     '"delta":{"role":"assistant"},"logprobs"',
@@ -147,7 +147,7 @@ it('knows which of two values of a repeated key counts', async () => {
   expect(await readTogether([dead, dead, dead])).toEqual(await readEachAlone([dead, dead, dead]));
 });
 
-it('takes no event for one of a known shape that ends the answer, reports usage or repeats a key', async () => {
+it('the fast path matches no event that ends the answer, reports usage or repeats a key', async () => {
   const repeated = '"content":"one","content":"two"';
   const events = [
     chunkText({ content: 'one' }),
@@ -168,7 +168,7 @@ it('takes no event for one of a known shape that ends the answer, reports usage 
   ]);
 });
 
-it('splits bytes into the events that eventsource-parser finds', () => {
+it('SseDecoder splits bytes into the same events as eventsource-parser', () => {
   const line = fc.oneof(
     fc.constantFrom(
       'data: a',
@@ -204,7 +204,7 @@ it('splits bytes into the events that eventsource-parser finds', () => {
         );
         expect([...frames, ...decoder.end()].map((frame) => [frame.event, frame.data])).toEqual(truth);
 
-        // What is passed through says the same to the next reader.
+        // The bytes that are passed through mean the same to the next reader.
         const again: unknown[] = [];
         const next = createParser({ onEvent: ({ event: name, data }) => again.push([name, data]) });
         for (const frame of frames) next.feed(Buffer.from(frame.raw).toString());
@@ -216,7 +216,7 @@ it('splits bytes into the events that eventsource-parser finds', () => {
   );
 });
 
-it('passes a stream through byte for byte, whichever way its events were read', async () => {
+it('a stream is passed through byte for byte, whether its events were parsed or matched', async () => {
   for (const { text } of WIRE_FORMATS) {
     const plain = text.replace(/^: .*\n\n?/gm, '').replaceAll('\n\ndata: [DONE]\n\n', '\n\n');
     const read = await readAll(

@@ -38,7 +38,7 @@ async function serve(handler: (req: IncomingMessage, res: ServerResponse) => voi
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A client that reads as it likes. */
+/** A client that controls when it reads. */
 async function connect(url: string, headers = {}): Promise<IncomingMessage> {
   const request = get(url, { headers, agent: false });
   request.on('error', () => undefined);
@@ -92,13 +92,13 @@ describe('pipeChatStream', () => {
     expect(body.endsWith(HELLO + FINISH + DONE)).toBe(true);
   });
 
-  it('never tells a client to come back after 0 seconds', async () => {
+  it('never sends Retry-After: 0', async () => {
     const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 0 });
     const { response } = await answer(Promise.reject(error));
     expect(response.headers['retry-after']).toBe('1');
   });
 
-  it('answers an error that comes at once with its own status', async () => {
+  it('answers an early error with its own status', async () => {
     const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 1200 });
     const { response, body } = await answer(Promise.reject(error));
     expect(response.statusCode).toBe(503);
@@ -106,7 +106,7 @@ describe('pipeChatStream', () => {
     expect(JSON.parse(body)).toMatchObject({ error: { code: 'ERR_AI_SATURATED' } });
   });
 
-  it('tells a later error as an event, and nothing of one that is not ours', async () => {
+  it('sends a later error as an event, with a general message for one that is not an AiBalancerError', async () => {
     const late = await answer(failLater(60, BROKEN), { headerDelayMs: 5 });
     expect(late.response.statusCode).toBe(200);
     expect(late.body).toBe(`data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
@@ -114,12 +114,12 @@ describe('pipeChatStream', () => {
     expect(foreign.body).not.toContain('SECRET');
   });
 
-  it('never ends a cut answer as if it were whole', async () => {
+  it('never sends [DONE] after an answer that was cut', async () => {
     const { body } = await answer(Promise.resolve(streamOf(new Source([HELLO, BROKEN]))));
     expect(body).toBe(`${HELLO}data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
   });
 
-  it('tells a restart as an event of its own', async () => {
+  it('sends a restart as an event named restart', async () => {
     async function* events(): AsyncGenerator<ChatEvent> {
       yield* readChatEvents(new Source([HELLO, FINISH]), OPTIONS);
       stream.notifyRestart();
@@ -135,7 +135,7 @@ describe('pipeChatStream', () => {
     expect(body).toBe(`${HELLO}${FINISH}event: restart\ndata: {}\n\n${HELLO}${FINISH}${DONE}`);
   });
 
-  it('is read by the official client: whole as whole, broken as an error', async () => {
+  it('is read by the official OpenAI client: a whole stream as whole, a broken one as an error', async () => {
     const url = await serve((req, res) => {
       const broken = req.headers['x-broken'] === 'yes';
       const source = new Source(broken ? [HELLO, BROKEN] : [HELLO, FINISH, DONE]);
@@ -157,7 +157,7 @@ describe('pipeChatStream', () => {
   });
 });
 
-describe('a client that leaves', () => {
+describe('pipeChatStream to a client that leaves', () => {
   it('aborts the stream within 100 ms, and the pipe resolves', async () => {
     let leftAt = 0;
     let abortedAt = 0;
@@ -178,7 +178,7 @@ describe('a client that leaves', () => {
     expect(source.returned).toBe(1);
   });
 
-  it('stops a call that has not started, and a stream that starts after all', async () => {
+  it('stops a call that has not started, and aborts the stream if it starts later', async () => {
     let closed = 0;
     let aborted = 0;
     const start = later(
@@ -197,7 +197,7 @@ describe('a client that leaves', () => {
     expect(aborted).toBe(1);
   });
 
-  it('finds a response that was closed before', async () => {
+  it('aborts the stream if the response was closed before', async () => {
     let aborted = 0;
     const url = await serve((_, res) => {
       res.destroy();
@@ -208,7 +208,7 @@ describe('a client that leaves', () => {
   });
 });
 
-it('stops reading from the upstream while the client does not read', async () => {
+it('pipeChatStream stops reading from the upstream while the client does not read', async () => {
   const big = chunkText({ content: 'x'.repeat(64 * 1024) });
   const source = new Source([...Array.from({ length: 1000 }, () => big), FINISH, DONE]);
   const url = await serve((_, res) => void pipeChatStream(res, Promise.resolve(streamOf(source))));
@@ -227,7 +227,7 @@ it('stops reading from the upstream while the client does not read', async () =>
 it.each([
   ['Express 5', express5],
   ['Express 4', jest.requireActual<typeof express5>('express4')],
-])('lets events arrive one by one under compression() on %s', async (_, express) => {
+])('pipeChatStream delivers events one by one under compression() on %s', async (_, express) => {
   const app = express();
   app.use(compression({ threshold: 0 }));
   async function* slow(): AsyncGenerator<Uint8Array> {
@@ -249,7 +249,7 @@ it.each([
   expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(100);
 });
 
-it('leaves nothing behind after 1,000 concurrent streams, whole, cut or left', async () => {
+it('pipeChatStream closes every upstream after 1,000 concurrent streams, whole, cut or left', async () => {
   const sources: Source[] = [];
   let piped = 0;
   const url = await serve((req, res) => {
@@ -283,6 +283,7 @@ it('leaves nothing behind after 1,000 concurrent streams, whole, cut or left', a
   expect(piped).toBe(1000);
   const count = (kind: string): number => outcomes.filter((outcome) => outcome === kind).length;
   expect([count('whole'), count('marked'), count('left')]).toEqual([334, 333, 333]);
-  // One that ended by itself needs no closing.
+  // A stream that ended by itself needs no closing.
   expect(sources.filter((source) => source.returned === 1)).toHaveLength(666);
-});
+  // Longer than the default: 1,000 sockets on a busy machine.
+}, 30_000);

@@ -13,8 +13,8 @@ const FINISH = chunkText({}, 'stop');
 const ERROR =
   'data: {"error":{"message":"The server had an error about SECRET","type":"server_error","code":null}}\n\n';
 
-describe('a stream with faults', () => {
-  it('skips and counts events that are not JSON or no chunk', async () => {
+describe('reading a stream with faults', () => {
+  it('skips and counts events that are not JSON or not a chunk', async () => {
     const read = await readAll(
       new Source([
         HELLO,
@@ -32,7 +32,7 @@ describe('a stream with faults', () => {
     expect(read.malformed).toBe(5);
   });
 
-  it('does not take comments, blank lines and empty data for events', async () => {
+  it('does not count comments, blank lines and empty data as events', async () => {
     const read = await readAll(
       new Source([': ping\n\n', '\n\n\n', 'data:\n\n', 'data: \n\n', HELLO, ':\n\n', FINISH, DONE]),
     );
@@ -64,25 +64,25 @@ describe('a stream with faults', () => {
     expect(source.returned).toBe(1);
   });
 
-  it('does not show what the upstream said to logs', async () => {
+  it('keeps what the upstream said out of logs', async () => {
     const { error } = await readAll(new Source([ERROR]));
     const shown = JSON.stringify(error) + inspect(error, { showHidden: true, depth: 9 }) + String(error);
     expect(shown).not.toContain('SECRET');
   });
 
-  it('takes an error that is null for none', async () => {
+  it('ignores an error that is null', async () => {
     const { error } = await readAll(new Source([HELLO.replace('{"id"', '{"error":null,"id"'), FINISH, DONE]));
     expect(error).toBeUndefined();
   });
 
-  it('passes on what the source throws, and closes it', async () => {
+  it('passes on what the source throws and closes it', async () => {
     const reset = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
     const source = new Source([HELLO, reset]);
     expect((await readAll(source)).error).toBe(reset);
     expect(source.returned).toBe(1);
   });
 
-  it('refuses an event that is too large, however small its pieces are', async () => {
+  it('throws for an event that is too large, however small its pieces are', async () => {
     const source = new Source(
       Array.from({ length: 100 }, () => 'data: 89'),
       'hold',
@@ -94,25 +94,25 @@ describe('a stream with faults', () => {
     );
   });
 
-  it('is truncated when it is empty', async () => {
+  it('throws TruncatedStreamError for a stream that is empty or only says [DONE]', async () => {
     expect((await readAll(new Source([]))).error).toBeInstanceOf(TruncatedStreamError);
     expect((await readAll(new Source([DONE]))).error).toBeInstanceOf(TruncatedStreamError);
   });
 });
 
-describe('a stream that is complete', () => {
+describe('reading a stream that is complete', () => {
   it('reads a last event that has no blank line', async () => {
     const read = await readAll(new Source([HELLO, FINISH.trimEnd()]));
     expect(read.error).toBeUndefined();
     expect(read.raw).toBe(HELLO + FINISH);
   });
 
-  it('stays complete when the connection is reset or an error follows', async () => {
+  it('ends without an error when the connection is reset or an error event follows', async () => {
     expect((await readAll(new Source([HELLO, FINISH, new Error('reset')]))).error).toBeUndefined();
     expect((await readAll(new Source([HELLO, FINISH, ERROR]))).error).toBeUndefined();
   });
 
-  it('lets events follow the finish', async () => {
+  it('passes on events after the finish_reason', async () => {
     const late = 'data: {"choices":[{"index":0,"finish_reason":null,"content_filter_offsets":{}}]}\n\n';
     const read = await readAll(new Source([HELLO, FINISH, late, USAGE_EVENT, DONE]));
     expect(read.chunks).toHaveLength(4);
@@ -124,7 +124,7 @@ describe('a stream that is complete', () => {
     expect(read.text).toBe('Hello');
   });
 
-  it('marks the usage that the caller did not ask for as hidden, and no other event', async () => {
+  it('marks as hidden only the usage event that the caller did not ask for', async () => {
     const pieces = [HELLO, FINISH, USAGE_EVENT, DONE];
     const hidden = await readAll(new Source(pieces), { hideUsage: true });
     expect(hidden.events.map((event) => event.isHidden)).toEqual([false, false, true]);
@@ -134,7 +134,7 @@ describe('a stream that is complete', () => {
   });
 });
 
-describe('a connection that is held open', () => {
+describe('a stream whose connection stays open after the answer', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
@@ -158,25 +158,25 @@ describe('a connection that is held open', () => {
     expect(ms).toBeLessThanOrEqual(1001);
   });
 
-  it('ends after the grace where usage never comes, asked for or not', async () => {
+  it('ends after the grace period if usage never comes, whether or not it was asked for', async () => {
     expect(await endAfter([HELLO, FINISH], { expectUsage: true, graceMs: 300 })).toBeCloseTo(300, -1);
     expect(await endAfter([HELLO, FINISH], { expectUsage: false })).toBeCloseTo(250, -1);
   });
 
-  it('ends although comments go on and on', async () => {
-    async function* chatter(): AsyncGenerator<Uint8Array> {
+  it('ends although comments keep coming', async () => {
+    async function* endlessComments(): AsyncGenerator<Uint8Array> {
       yield Buffer.from(HELLO + FINISH);
       for (;;) {
         await new Promise((resolve) => setTimeout(resolve, 100));
         yield Buffer.from(': ping\n\n');
       }
     }
-    const reading = readAll(chatter());
+    const reading = readAll(endlessComments());
     await jest.advanceTimersByTimeAsync(1200);
     expect((await reading).error).toBeUndefined();
   });
 
-  it('ends at once at [DONE], and closes a source that does not', async () => {
+  it('ends at [DONE] at once, and closes a source that stays open', async () => {
     const source = new Source([HELLO, FINISH, DONE], 'hold');
     expect((await readAll(source)).error).toBeUndefined();
     expect(source.returned).toBe(0);
@@ -185,7 +185,7 @@ describe('a connection that is held open', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('does not end before the finish, however long it is silent', async () => {
+  it('does not end before the finish_reason, however long the upstream is silent', async () => {
     let settled = false;
     const events = readChatEvents(new Source([HELLO], 'hold'), OPTIONS);
     await events.next();
@@ -195,7 +195,7 @@ describe('a connection that is held open', () => {
     await events.return?.();
   });
 
-  it('does not count the time that a slow reader takes', async () => {
+  it('does not count the time that a slow reader takes as grace period', async () => {
     const events = readChatEvents(new Source([FINISH, USAGE_EVENT, DONE]), OPTIONS);
     expect((await events.next()).value).toMatchObject({ hasFinishReason: true });
     await jest.advanceTimersByTimeAsync(10_000);
@@ -204,7 +204,7 @@ describe('a connection that is held open', () => {
   });
 });
 
-describe('a reader', () => {
+describe('the reader of a stream', () => {
   it('reads from the source only when it is asked', async () => {
     const source = new Source([HELLO, HELLO + HELLO, FINISH, DONE]);
     const events = readChatEvents(source, OPTIONS);
@@ -232,20 +232,20 @@ describe('a reader', () => {
     expect((await pending).done).toBe(true);
   });
 
-  it('may ask ahead: events come in order', async () => {
+  it('gets events in order when it asks for several at once', async () => {
     const events = readChatEvents(new Source([HELLO, chunkText({ content: '!' }), FINISH, DONE]), OPTIONS);
     const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
     expect(results.map(({ value, done }) => (done ? 'end' : value.text))).toEqual(['Hello', '!', '', 'end']);
   });
 });
 
-describe('a wire that a dialect translates', () => {
+describe('a stream that a dialect translates', () => {
   const dialectChunks = async function* (events: AsyncIterable<{ data: string }>): AsyncGenerator<never> {
     for await (const { data } of events) yield (JSON.parse(data) as { as: never }).as;
   };
   const wire = (text: string): string => `data: {"as":${/data: (.*)/.exec(text)?.[1] ?? ''}}\n\n`;
 
-  it('gives the chunks of the dialect, which have no bytes', async () => {
+  it('yields the chunks of the dialect, which have no raw bytes', async () => {
     const read = await readAll(
       new Source([wire(HELLO), 'data: {broken\n\n', wire(FINISH), wire(USAGE_EVENT)]),
       { dialectChunks, hideUsage: true },
@@ -261,7 +261,7 @@ describe('a wire that a dialect translates', () => {
     ]);
   });
 
-  it('is truncated, fails and is left as any other', async () => {
+  it('throws when truncated or failing, and closes the source when left, like any other stream', async () => {
     expect((await readAll(new Source([wire(HELLO)]), { dialectChunks })).error).toBeInstanceOf(
       TruncatedStreamError,
     );

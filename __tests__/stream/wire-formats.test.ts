@@ -3,7 +3,7 @@ import { TruncatedStreamError } from '../../lib/stream/stream-errors';
 import { chunkText, cutAt, DONE, readAll, Source } from './fixtures/streams';
 import { WIRE_FORMATS } from './fixtures/wires';
 
-/** Every chunk of a wire, read the plain way. */
+/** Every chunk of a stream, parsed line by line. */
 const expected = (text: string): unknown[] =>
   text
     .split('\n')
@@ -13,7 +13,7 @@ const expected = (text: string): unknown[] =>
 describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
   const bytes = Buffer.from(text);
 
-  it('gives the same chunks and bytes however it is cut in two', async () => {
+  it('yields the same chunks and bytes wherever it is cut in two', async () => {
     const whole = JSON.stringify(expected(text));
     for (let at = 0; at <= bytes.length; at++) {
       const read = await readAll(new Source(cutAt(bytes, at)));
@@ -22,7 +22,7 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
     }
   });
 
-  it('gives the same chunks when every byte comes alone, with CRLF or CR, and after a byte order mark', async () => {
+  it('yields the same chunks byte by byte, with CRLF or CR, and after a byte order mark', async () => {
     for (const form of [text, text.replaceAll('\n', '\r\n'), text.replaceAll('\n', '\r'), `\ufeff${text}`]) {
       const whole = Buffer.from(form);
       const read = await readAll(new Source(cutAt(whole, ...Array.from(whole.keys()))));
@@ -32,7 +32,7 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
     }
   });
 
-  it('tells its text, what was generated and its usage', async () => {
+  it('yields its text, everything generated and its usage', async () => {
     const read = await readAll(new Source([bytes]));
     expect(read.text).toBe(answer.content);
     expect(read.generated).toContain(answer.reasoning ?? answer.arguments ?? answer.content);
@@ -50,7 +50,7 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
     );
   });
 
-  it('is an error when it ends before its finish, wherever that is', async () => {
+  it('throws TruncatedStreamError when it ends before its finish_reason, wherever that is', async () => {
     const finish = text.search(/"finish_reason":"/);
     const lastEventStart = text.lastIndexOf('data:', finish);
     const boundaries = [...text.slice(0, lastEventStart + 1).matchAll(/data:/g)].map(({ index }) => index);
@@ -62,13 +62,13 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
     }
   });
 
-  it('is an error when it says it is done before its finish', async () => {
+  it('throws TruncatedStreamError when it says [DONE] before its finish_reason', async () => {
     const cut = text.slice(0, text.lastIndexOf('data:', text.search(/"finish_reason":"/)));
     const { error } = await readAll(new Source([cut, DONE]));
     expect(error).toBeInstanceOf(TruncatedStreamError);
   });
 
-  it('comes to the same with any cuts at once', async () => {
+  it('yields the same chunks with any number of cuts', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 20 }), async (cuts) => {
         const read = await readAll(new Source(cutAt(bytes, ...cuts)));
@@ -79,7 +79,7 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
   });
 });
 
-it('counts neither a role nor an empty delta nor the empty choices of a filter as content', async () => {
+it('a role, an empty delta and the empty choices of a content filter are not content', async () => {
   const { events } = await readAll(
     new Source([
       'data: {"choices":[],"prompt_filter_results":[]}\n\n',
@@ -103,7 +103,7 @@ it('counts neither a role nor an empty delta nor the empty choices of a filter a
   ]);
 });
 
-it('is whole only when every choice that was shown has ended', async () => {
+it('a stream is complete only when every choice that appeared has ended', async () => {
   const half = [chunkText({ content: 'a' }), chunkText({ content: 'b' }, null, 1), chunkText({}, 'stop', 0)];
   expect((await readAll(new Source([...half, DONE]), { choices: 2 })).error).toBeInstanceOf(
     TruncatedStreamError,
