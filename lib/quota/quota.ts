@@ -1,44 +1,24 @@
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
-import { Bucket, type BucketSnapshot } from './bucket';
+import type { BucketSnapshot } from './bucket';
 import { Cooldown, type Refusal } from './cooldown';
-import { type Cost, DIMENSIONS, type Dimension, unitsOf, windowsOf } from './cost';
-import type { DayLimit } from './day-limit';
-import { IN_MEMORY, type Limiter, type LimiterStore, PendingGrant } from './limiter';
+import { type Cost, DIMENSIONS, type Dimension, windowsOf } from './cost';
+import { IN_MEMORY, type LimiterStore, PendingGrant } from './limiter';
+import { DailyLimit, type ExceededLimit, MinuteLimit, type QuotaLimit } from './limits';
 import type { QuotaLimits } from './options';
-
-/** One limit per minute: the bucket that decides and the limiter that keeps its account. */
-interface MinuteLimit {
-  readonly dimension: Dimension;
-  readonly bucket: Bucket;
-  readonly limiter: Limiter;
-}
-
-/** One limit per day. */
-interface NamedDayLimit {
-  readonly dimension: 'requests' | 'tokens';
-  readonly name: string;
-  readonly day: DayLimit;
-}
-
-/** A limit that one call alone exceeds. */
-export interface ExceededLimit {
-  readonly limit: string;
-  readonly units: number;
-  readonly allowed: number;
-}
 
 /** The levels when an attempt was sent. */
 export type QuotaSnapshot = Partial<Record<Dimension, BucketSnapshot>>;
 
 /**
- * The requests and tokens that a key or an account may still take: a bucket for each limit per minute and a count for
- * each limit per day. Synchronous: it answers within microseconds.
+ * The requests and tokens that a key or an account may still take, per minute and per day. Synchronous: it answers within
+ * microseconds.
  */
 export class Quota {
   readonly #store: LimiterStore;
   readonly #cooldown = new Cooldown();
-  #minuteLimits: readonly MinuteLimit[] = [];
-  #dayLimits: readonly NamedDayLimit[] = [];
+  #perMinute: readonly MinuteLimit[] = [];
+  #perDay: readonly DailyLimit[] = [];
+  #limits: readonly QuotaLimit[] = [];
   /** Output tokens reserved by attempts that are still running: some providers charge them only as they are produced. */
   #pendingOutput = 0;
 
@@ -54,31 +34,13 @@ export class Quota {
 
   /** Changes the limits. Levels, debts and cooldowns stay. */
   configure(limits: QuotaLimits, burstSeconds: number): void {
-    const limitOf: Record<Dimension, number | undefined> = {
-      requests: limits.rpm,
-      tokens: limits.tpm,
-      input: limits.inputTpm,
-      output: limits.outputTpm,
-    };
-    const before = this.#minuteLimits;
-    this.#minuteLimits = DIMENSIONS.flatMap((dimension) => {
-      const limit = limitOf[dimension];
-      const existing = before.find((entry) => entry.dimension === dimension);
-      if (limit === undefined) {
-        existing?.limiter.close();
-        return [];
-      }
-      const id = `${this.name}:${dimension}`;
-      if (existing) {
-        existing.bucket.configure({ limit, burstSeconds });
-        this.#store.configure(id, { limit: existing.bucket.limit, burstSeconds });
-        return [existing];
-      }
-      const bucket = new Bucket({ limit, burstSeconds }, (units) => limiter.correct(units));
-      const limiter = this.#store.open(id, bucket, { limit: bucket.limit, burstSeconds });
-      return [{ dimension, bucket, limiter }];
-    });
-    this.#dayLimits = [...this.#dayLimit('requests', limits.rpd), ...this.#dayLimit('tokens', limits.tpd)];
+    const { rpm, tpm, inputTpm, outputTpm, rpd, tpd } = limits;
+    const perMinute = { requests: rpm, tokens: tpm, input: inputTpm, output: outputTpm };
+    this.#perMinute = DIMENSIONS.flatMap((dimension) =>
+      this.#minuteLimit(dimension, perMinute[dimension], burstSeconds),
+    );
+    this.#perDay = [...this.#dailyLimit('requests', rpd), ...this.#dailyLimit('tokens', tpd)];
+    this.#limits = [...this.#perMinute, ...this.#perDay];
   }
 
   /** The end of its latest cooldown, on the clock of performance.now(); 0 before the first. */
@@ -103,36 +65,23 @@ export class Quota {
   /** Milliseconds until the cost fits; Infinity if it never does. */
   waitMs(cost: Cost, now: number): number {
     let waitMs = 0;
-    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
-      const units = unitsOf(dimension, cost);
-      const bucketWaitMs = bucket.waitMs(units, now);
-      const ms = limiter.waitMs ? limiter.waitMs(units, bucketWaitMs, now) : bucketWaitMs;
+    for (const limit of this.#limits) {
+      const ms = limit.waitMs(cost, now);
       if (ms > waitMs) waitMs = ms;
-    }
-    for (const { dimension, day } of this.#dayLimits) {
-      waitMs = Math.max(waitMs, day.waitMs(unitsOf(dimension, cost), now));
     }
     return waitMs;
   }
 
   /** The next call of a queue waits for this cost: limiters in Redis may fetch it ahead of time. */
   prefetch(cost: Cost, now: number): void {
-    for (const { dimension, limiter } of this.#minuteLimits)
-      limiter.prefetch?.(unitsOf(dimension, cost), now);
+    for (const limit of this.#perMinute) limit.prefetch(cost, now);
   }
 
   /** The limit that this cost alone exceeds, if any: such a call can never be served as it is. */
   exceededBy(cost: Cost): ExceededLimit | undefined {
-    for (const { dimension, bucket } of this.#minuteLimits) {
-      const units = unitsOf(dimension, cost);
-      // The lower of the two first, because it is cheaper and most calls are far smaller.
-      if (dimension !== 'requests' && units > bucket.limit && units > bucket.providerLimit) {
-        return { limit: `${dimension} per minute`, units, allowed: Math.round(bucket.providerLimit) };
-      }
-    }
-    for (const { dimension, name, day } of this.#dayLimits) {
-      const units = unitsOf(dimension, cost);
-      if (dimension === 'tokens' && units > day.limit) return { limit: name, units, allowed: day.limit };
+    for (const limit of this.#limits) {
+      const exceeded = limit.exceededBy(cost);
+      if (exceeded) return exceeded;
     }
     return undefined;
   }
@@ -141,30 +90,19 @@ export class Quota {
   take(cost: Cost, now: number): PendingGrant | undefined {
     this.#pendingOutput += cost.output;
     let grant: PendingGrant | undefined;
-    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
-      const units = unitsOf(dimension, cost);
-      bucket.take(units, now);
-      const request = limiter.reserve(units);
-      if (request) (grant ??= new PendingGrant()).add(dimension, request);
-    }
-    for (const { dimension, name, day } of this.#dayLimits) {
-      const request = day.take(unitsOf(dimension, cost), now);
-      if (request) (grant ??= new PendingGrant()).add(name, request);
+    for (const limit of this.#limits) {
+      const request = limit.take(cost, now);
+      if (request) (grant ??= new PendingGrant()).add(limit.name, request);
     }
     return grant;
   }
 
-  /** Takes back what was taken at that time, because it was not granted or nobody waits for it any more. */
+  /** Gives back what was taken at that time, because it was not granted or nothing waits for it any more. */
   undo(cost: Cost, grant: PendingGrant, now: number, takenAt: number): void {
     grant.cancel();
-    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
-      // A limiter that has refused has given the bucket its units back.
-      if (grant.isRefused(dimension)) continue;
-      bucket.put(unitsOf(dimension, cost), now);
-      limiter.refund(unitsOf(dimension, cost));
-    }
-    for (const { dimension, name, day } of this.#dayLimits) {
-      if (!grant.isRefused(name)) day.put(unitsOf(dimension, cost), now, takenAt);
+    for (const limit of this.#limits) {
+      // A limiter that has refused has given its units back itself.
+      if (!grant.isRefused(limit.name)) limit.undo(cost, now, takenAt);
     }
   }
 
@@ -178,42 +116,20 @@ export class Quota {
    * was never admitted.
    */
   adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number): void {
-    for (const { dimension, bucket, limiter } of this.#minuteLimits) {
-      const units = dimension === 'requests' ? requests : unitsOf(dimension, back);
-      if (units === 0) continue;
-      if (units > 0) {
-        bucket.put(units, now);
-        limiter.refund(units);
-      } else {
-        bucket.take(-units, now);
-        limiter.overdraw(-units);
-      }
-    }
-    for (const { dimension, day } of this.#dayLimits) {
-      const units = dimension === 'requests' ? requests : unitsOf(dimension, back);
-      if (units > 0) day.put(units, now, takenAt);
-      else if (units < 0) day.overdraw(-units, now);
-    }
+    for (const limit of this.#limits) limit.adjust(back, requests, now, takenAt);
   }
 
   snapshot(now: number): QuotaSnapshot {
     const snapshot: QuotaSnapshot = {};
-    for (const { dimension, bucket } of this.#minuteLimits) {
-      const hasOutput = dimension === 'tokens' || dimension === 'output';
-      snapshot[dimension] = bucket.snapshot(now, hasOutput ? this.#pendingOutput : 0);
-    }
+    for (const limit of this.#perMinute) snapshot[limit.dimension] = limit.snapshot(now, this.#pendingOutput);
     return snapshot;
   }
 
   /** Corrects the levels from the headers of an answer. @param snapshot Taken when its attempt was sent. */
   correct(snapshot: QuotaSnapshot, reading: LimitReading, now: number): void {
     const windows = windowsOf(reading);
-    for (const { dimension, bucket } of this.#minuteLimits) {
-      const window = windows[dimension];
-      if (window?.limit !== undefined && window.limit > 0) bucket.followLimit(window.limit);
-      const before = snapshot[dimension];
-      if (window?.remaining !== undefined && before) bucket.correct(before, window.remaining, now);
-    }
+    for (const limit of this.#perMinute)
+      limit.correct(snapshot[limit.dimension], windows[limit.dimension], now);
   }
 
   /**
@@ -223,36 +139,30 @@ export class Quota {
   recordRefusal(refusal: Refusal, now: number, attempt?: { snapshot: QuotaSnapshot; cost: Cost }): void {
     this.#cooldown.startAfterRefusal(refusal, now);
     const windows = refusal.reading && windowsOf(refusal.reading);
-    for (const { dimension, bucket } of this.#minuteLimits) {
+    for (const limit of this.#perMinute) {
+      const { dimension } = limit;
       const remaining = windows?.[dimension]?.remaining;
       if (remaining !== undefined) {
-        bucket.recordRefusalWithRemaining(
-          remaining,
-          now,
-          attempt?.snapshot[dimension],
-          attempt && unitsOf(dimension, attempt.cost),
-        );
-      } else if (windows === undefined) {
-        bucket.recordRefusal(now);
-      }
+        const refused = attempt && { snapshot: attempt.snapshot[dimension], cost: attempt.cost };
+        limit.recordRefusalWithRemaining(remaining, now, refused);
+      } else if (windows === undefined) limit.recordRefusal(now);
     }
   }
 
   /** Undefined without a limit; below zero while a debt is paid. */
   requestsLeft(now: number): number | undefined {
-    return minDefined(this.#level('requests', now), this.#dayLeft('requests', now));
+    return this.#left(['requests'], now);
   }
 
   /** Undefined without a limit; below zero while a debt is paid. */
   tokensLeft(now: number): number | undefined {
-    const apart = minDefined(this.#level('input', now), this.#level('output', now));
-    return minDefined(minDefined(this.#level('tokens', now), apart), this.#dayLeft('tokens', now));
+    return this.#left(['tokens', 'input', 'output'], now);
   }
 
   /** 0 to 1: the used share of the scarcest limit per minute. */
   usedShare(now: number): number {
     let used = 0;
-    for (const { bucket } of this.#minuteLimits) used = Math.max(used, 1 - bucket.level(now) / bucket.depth);
+    for (const limit of this.#perMinute) used = Math.max(used, limit.usedShare(now));
     return Math.min(1, used);
   }
 
@@ -262,50 +172,58 @@ export class Quota {
       this.cooldownUntil <= now &&
       this.#pendingOutput === 0 &&
       this.usedShare(now) === 0 &&
-      this.#dayLimits.every(({ day }) => day.left(now) >= day.limit)
+      this.#perDay.every((limit) => limit.isUntouched(now))
     );
   }
 
-  /** The refill in tokens per millisecond; Infinity without a limit. */
+  /** The refill in tokens per millisecond; Infinity without a limit per minute. */
   get tokensPerMs(): number {
     return this.#rate(['tokens', 'input', 'output']);
   }
 
-  /** The refill in requests per millisecond; Infinity without a limit. */
+  /** The refill in requests per millisecond; Infinity without a limit per minute. */
   get requestsPerMs(): number {
     return this.#rate(['requests']);
   }
 
   close(): void {
-    for (const { limiter } of this.#minuteLimits) limiter.close();
-    for (const { day } of this.#dayLimits) day.close();
+    for (const limit of this.#limits) limit.close();
   }
 
-  #dayLimit(dimension: NamedDayLimit['dimension'], limit: number | undefined): NamedDayLimit[] {
-    const existing = this.#dayLimits.find((entry) => entry.dimension === dimension);
+  #minuteLimit(dimension: Dimension, limit: number | undefined, burstSeconds: number): MinuteLimit[] {
+    const existing = this.#perMinute.find((each) => each.dimension === dimension);
     if (limit === undefined) {
-      existing?.day.close();
+      existing?.close();
       return [];
     }
-    const name = `${dimension} per day`;
-    const day = existing?.day ?? this.#store.day(`${this.name}:${name}`, limit);
-    day.limit = limit;
-    return [{ dimension, name, day }];
+    existing?.configure({ limit, burstSeconds });
+    return [existing ?? new MinuteLimit(this.name, dimension, { limit, burstSeconds }, this.#store)];
   }
 
-  #dayLeft(dimension: NamedDayLimit['dimension'], now: number): number | undefined {
-    return this.#dayLimits.find((entry) => entry.dimension === dimension)?.day.left(now);
+  #dailyLimit(dimension: DailyLimit['dimension'], limit: number | undefined): DailyLimit[] {
+    const existing = this.#perDay.find((each) => each.dimension === dimension);
+    if (limit === undefined) {
+      existing?.close();
+      return [];
+    }
+    existing?.configure(limit);
+    return [existing ?? new DailyLimit(this.name, dimension, limit, this.#store)];
   }
 
-  #level(dimension: Dimension, now: number): number | undefined {
-    const entry = this.#minuteLimits.find((limit) => limit.dimension === dimension);
-    return entry === undefined ? undefined : Math.floor(entry.bucket.level(now) + 1e-9);
+  #left(dimensions: readonly Dimension[], now: number): number | undefined {
+    let least: number | undefined;
+    for (const limit of this.#limits) {
+      if (!dimensions.includes(limit.dimension)) continue;
+      const left = limit.left(now);
+      if (least === undefined || left < least) least = left;
+    }
+    return least;
   }
 
   #rate(dimensions: readonly Dimension[]): number {
     let rate = Infinity;
-    for (const { dimension, bucket } of this.#minuteLimits) {
-      if (dimensions.includes(dimension)) rate = Math.min(rate, bucket.rate);
+    for (const limit of this.#perMinute) {
+      if (dimensions.includes(limit.dimension)) rate = Math.min(rate, limit.rate);
     }
     return rate;
   }
@@ -335,9 +253,4 @@ export function exceededBy(quotas: readonly Quota[], cost: Cost): ExceededLimit 
     if (exceeded) return exceeded;
   }
   return undefined;
-}
-
-function minDefined(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined) return b;
-  return b === undefined ? a : Math.min(a, b);
 }
