@@ -28,10 +28,10 @@ class Cluster {
   ) {
     this.accounts = Array.from(
       { length: count },
-      () => new SharedDayLimit(this.day.connect(latencyMs), limit),
+      () => new SharedDayLimit(this.day.connect(latencyMs), limit, () => undefined),
     );
     for (const account of this.accounts) {
-      this.day.listeners.push((hour, sum) => account.told(hour, sum));
+      this.day.listeners.push((hour, sum) => account.onPublishedTotal(hour, sum));
       account.setMembers(count);
       account.setMode('shared');
     }
@@ -174,6 +174,7 @@ describe('a limit a day that processes share', () => {
     const late = new SharedDayLimit(
       cluster.day.connect(() => 1),
       10,
+      () => undefined,
     );
     const hold = late.take(1, performance.now());
     await jest.advanceTimersByTimeAsync(500);

@@ -1,43 +1,36 @@
-import type { DayAnswer, DayLedger, DayQuestion, DayVersion } from '../../lib/cluster/day-limit/day-script';
+import type { DayCounter, DayReply, DayRequest } from '../../lib/cluster/day-limit/day-counter';
 
 const HOUR_MS = 3_600_000;
-/** Redis's clock is not the process's own. */
+/** Redis's clock differs from the process's own. */
 export const REDIS_CLOCK_MS = 1_700_000_123_456;
 
-interface Operation {
-  readonly known: DayVersion | undefined;
-  readonly run: () => DayAnswer;
-}
-
-/** The count of a day as Redis keeps it, on the fake clock: answers take time, and come in the order of the questions. */
+/** The counter that Redis keeps, in memory and on the fake clock. Replies take time and come in the order of requests. */
 export class SimulatedDayLimit {
   isDown = false;
   requestCount = 0;
-  /** Told when another fiftieth of the limit is gone. */
+  /** Called when the total crosses another 1/50 of the limit. */
   readonly listeners: ((hour: number, sum: number) => void)[] = [];
-  #counts = new Map<number, number>();
-  #answers = new Map<number, { nth: number; answer: DayAnswer }>();
-  #version: DayVersion = { born: 'first', changes: 0 };
-  #flushes = 0;
+  #totals = new Map<number, number>();
+  #own = new Map<number, Map<number, number>>();
+  #born = 0;
+  #changes = 0;
   #connections = 0;
 
-  /** What one process has of it. */
-  connect(latencyMs: () => number): DayLedger {
+  /** The counter as one process sees it. */
+  connect(latencyMs: () => number): DayCounter {
     const id = this.#connections++;
     return {
-      ask: (question) =>
-        this.#roundTrip(latencyMs(), { known: question.known, run: () => this.#ask(id, question) }),
-      restore: (known, counts) =>
-        this.#roundTrip(latencyMs(), { known: undefined, run: () => this.#restore(known, counts) }),
+      update: (request) => this.#roundTrip(latencyMs(), () => this.#update(id, request)),
       now: () => performance.now() + REDIS_CLOCK_MS,
     };
   }
 
-  /** Everything in it is lost. */
+  /** Redis loses everything. */
   flush(): void {
-    this.#counts.clear();
-    this.#answers.clear();
-    this.#version = { born: `again ${++this.#flushes}`, changes: 0 };
+    this.#totals.clear();
+    this.#own.clear();
+    this.#born++;
+    this.#changes = 0;
   }
 
   get sum(): number {
@@ -45,90 +38,75 @@ export class SimulatedDayLimit {
   }
 
   at(hour: number): number {
-    return this.#counts.get(hour) ?? 0;
+    return this.#totals.get(hour) ?? 0;
   }
 
   get #hour(): number {
     return Math.floor((performance.now() + REDIS_CLOCK_MS) / HOUR_MS);
   }
 
-  #roundTrip(latencyMs: number, { known, run: done }: Operation): Promise<DayAnswer> {
+  #roundTrip(latencyMs: number, run: () => DayReply): Promise<DayReply> {
     this.requestCount++;
     return new Promise((resolve, reject) => {
-      const fail = (): void => reject(new Error('Redis is away'));
+      const fail = (): void => reject(new Error('Redis is unreachable'));
       setTimeout(() => {
         if (this.isDown) {
           fail();
           return;
         }
-        const { born, changes } = this.#version;
-        const isLost = known !== undefined && (known.born !== born || known.changes > changes);
-        const answer = isLost ? this.#answer({ isLost }) : done();
-        // The answer may be lost on its way too.
-        setTimeout(() => (this.isDown ? fail() : resolve(answer)), latencyMs / 2);
+        const reply = run();
+        // The reply may be lost too.
+        setTimeout(() => (this.isDown ? fail() : resolve(reply)), latencyMs / 2);
       }, latencyMs / 2);
     });
   }
 
-  #answer(more: Partial<DayAnswer> = {}): DayAnswer {
-    const hour = this.#hour;
-    this.#sum(hour);
-    const counts = [...this.#counts];
-    return { version: this.#version, hour, granted: 0, grantedIn: hour, counts, isLost: false, ...more };
-  }
-
-  #ask(id: number, { nth, limit, least, need, extra, members, changes }: DayQuestion): DayAnswer {
-    const before = this.#answers.get(id);
-    if (before?.nth === nth) {
-      const { granted, grantedIn } = before.answer;
-      return this.#answer({ granted, grantedIn });
-    }
+  #update(id: number, { known, limit, least, need, ahead, members, hours }: DayRequest): DayReply {
     const now = this.#hour;
     const sumBefore = this.#sum(now);
-    for (const [hour, units] of changes) this.#add(hour === 0 ? now : hour, units);
+    const born = String(this.#born);
+    const isLost = known !== undefined && (known.born !== born || known.changes > this.#changes);
+    const own = this.#own.get(id) ?? new Map<number, number>();
+    const reported = new Map<number, number>();
+    for (const { hour, used, confirmed, total } of hours) {
+      if (![used, confirmed, total].every(Number.isInteger)) throw new Error('ERR value is not an integer');
+      if (hour < now - 24) continue;
+      if (isLost) {
+        this.#add(hour, Math.max(0, total - this.at(hour)));
+        own.set(hour, confirmed);
+      }
+      reported.set(hour, used);
+    }
+    for (const [hour, units] of own) {
+      if (hour >= now - 24) this.#add(hour, (reported.get(hour) ?? 0) - units);
+    }
+    for (const [hour, units] of reported) if (!own.has(hour)) this.#add(hour, units);
     const left = limit - this.#sum(now);
     let granted = 0;
-    if (left >= need) {
-      granted = need + Math.max(0, Math.min(extra, Math.floor((left - need) / (2 * members))));
-    } else if (left >= least) {
-      granted = left;
-    }
-    if (need + extra === 0) granted = 0;
+    if (left >= need)
+      granted = need + Math.max(0, Math.min(ahead, Math.floor((left - need) / (2 * members))));
+    else if (left >= least) granted = left;
     this.#add(now, granted);
+    if (granted > 0) reported.set(now, (reported.get(now) ?? 0) + granted);
+    this.#own.set(id, reported);
+    this.#changes++;
     const sum = this.#sum(now);
     if (Math.floor((sumBefore * 50) / limit) !== Math.floor((sum * 50) / limit)) {
       setTimeout(() => {
-        if (!this.isDown) for (const told of this.listeners) told(now, sum);
+        if (!this.isDown) for (const listener of this.listeners) listener(now, sum);
       }, 1);
     }
-    const { born } = this.#version;
-    this.#version = { born, changes: this.#version.changes + 1 };
-    const answer = this.#answer({ granted });
-    this.#answers.set(id, { nth, answer });
-    return answer;
-  }
-
-  #restore(known: DayVersion | undefined, counts: DayAnswer['counts']): DayAnswer {
-    for (const [hour, units] of counts) {
-      this.#add(hour, Math.max(0, units - (this.#counts.get(hour) ?? 0)));
-    }
-    const { born, changes } = this.#version;
-    const least = known?.born === born ? known.changes : 0;
-    this.#version = { born, changes: Math.max(changes, least) + 1 };
-    return this.#answer();
+    return { version: { born, changes: this.#changes }, hour: now, granted, totals: [...this.#totals] };
   }
 
   #add(hour: number, units: number): void {
-    if (!Number.isInteger(units)) throw new Error('ERR value is not an integer or out of range');
-    if (hour < this.#hour - 24) return;
-    const count = this.#counts.get(hour) ?? 0;
-    this.#counts.set(hour, Math.max(0, count + units));
+    this.#totals.set(hour, Math.max(0, this.at(hour) + units));
   }
 
   #sum(now: number): number {
     let sum = 0;
-    for (const [hour, units] of this.#counts) {
-      if (hour < now - 24) this.#counts.delete(hour);
+    for (const [hour, units] of this.#totals) {
+      if (hour < now - 24) this.#totals.delete(hour);
       else sum += units;
     }
     return sum;

@@ -1,299 +1,299 @@
 import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
-import { GrantRequest } from '../quota-lease/grant-request';
+import { GrantQueue, type GrantRequest } from '../quota-lease/grant-request';
 import { CLOSED_RETRY_MS, FLUSH_MS } from '../quota-lease/lease-times';
-import { DayPace } from './claim-ahead';
-import { type DayNews, DayTalk } from './day-client';
-import type { DayAnswer, DayLedger } from './day-script';
+import type { DayCounter, DayReply, DayRequest, DayVersion } from './day-counter';
 import { HOUR_MS, HourlyCounts, msUntilFreed } from './hourly-counts';
 
-/** Units in hand that nobody has used for so long go back. */
+/** Claimed units go back if the process has used nothing for this long. */
 const IDLE_MS = 1_000;
-/** After an outage the process lives on its share so much longer, until all have told what they used. */
+/** After an outage a process keeps to its share for this long, until all peers have reported what they used. */
 const REJOIN_MS = 1_000;
-/** Where the day is used up, the count is looked at again after so long, since others may have given back. */
+/** How old the totals may be while the limit is used up: peers may have given units back. */
 const STALE_MS = 1_000;
+/** A process claims ahead what it uses in this time, and at most this share of the limit together with its peers. */
+const AHEAD_MS = 500;
+const MAX_AHEAD_SHARE = 0.01;
+/** The shortest time between two claims for which no call waits. */
+const CLAIM_PAUSE_MS = 50;
 
 /**
- * A limit a day that many processes share. What a process uses it has claimed from the count in Redis before, for the
- * hour in which it uses it; a claim is what the call needs and, where there is plenty, what the process needs in half a
- * second. So all processes together stay within the limit in any 24 hours, but for usage above the estimate.
+ * A limit per day that many processes share. A process claims units in Redis before it uses them, for the hour in which
+ * it uses them, so all processes together stay within the limit in any 24 hours; only usage above a call's estimate comes
+ * on top. In an outage each process uses its share of what was left, and reports it afterwards.
  */
 export class SharedDayLimit {
-  readonly #talk: DayTalk;
-  readonly #onRoom: () => void;
-  readonly #pace = new DayPace();
-  /** The count in Redis as last heard, what this process has in hand included. */
-  readonly #heard = new HourlyCounts();
-  /** Used without asking, or given back where negative; not told. */
-  readonly #changes = new HourlyCounts();
-  #limit: number;
+  limit: number;
+  readonly #counter: DayCounter;
+  readonly #onCapacity: () => void;
+  /** What this process has used. Where it is less than confirmed, the rest is its to use: its credit. */
+  readonly #used = new HourlyCounts();
+  /** What Redis has counted for this process, and for all processes, as of the last reply. */
+  readonly #confirmed = new HourlyCounts();
+  readonly #total = new HourlyCounts();
+  #known: DayVersion | undefined;
   #mode: ClusterMode = 'starting';
   #members = 1;
-  #heardAt = -Infinity;
+  readonly #requests = new GrantQueue();
+  #isUpdating = false;
+  /** Counts outages: a reply to a request of before one is ignored. */
+  #epoch = 0;
   #isClosing = false;
-  /** Claimed and not used, and the hour for which. */
-  #credit = 0;
-  #creditHour = 0;
+  #repliedAt = -Infinity;
   #usedAt = -Infinity;
-  #holds: GrantRequest[] = [];
-  #timer: Timer | undefined;
-  #rejoin: Timer | undefined;
-  #onAnswer: () => void = () => undefined;
-  /** Resolves when the count has been heard, or can't be. */
+  /** What was claimed ahead last, when, and what was used since. */
+  #ahead = 0;
+  #claimedAt = -Infinity;
+  #usedSinceClaim = 0;
+  #flushTimer: Timer | undefined;
+  #rejoinTimer: Timer | undefined;
+  #resolveReady: () => void = () => undefined;
+  /** Resolves when Redis has replied, or is known to be unreachable. */
   readonly ready = new Promise<void>((resolve) => {
-    this.#onAnswer = resolve;
+    this.#resolveReady = resolve;
   });
 
-  /** @param onRoom Told when there is more than there was. */
-  constructor(ledger: DayLedger, limit: number, onRoom: () => void = () => undefined) {
-    this.#talk = new DayTalk(ledger);
-    this.#limit = limit;
-    this.#onRoom = onRoom;
-  }
-
-  get limit(): number {
-    return this.#limit;
-  }
-
-  set limit(limit: number) {
-    this.#limit = limit;
+  /** @param onCapacity Called when more is left than before. */
+  constructor(counter: DayCounter, limit: number, onCapacity: () => void) {
+    this.#counter = counter;
+    this.limit = limit;
+    this.#onCapacity = onCapacity;
   }
 
   left(now: number): number {
-    const nowMs = this.#clock(now);
-    const hour = Math.floor(nowMs / HOUR_MS);
-    this.#expire(hour);
-    const part = Math.floor(this.#share * (this.#whole - this.#heard.sum(hour)));
-    return part - this.#talk.sent.sum(hour) - this.#changes.sum(hour) + this.#credit;
+    const hour = this.#hour(now);
+    const share = Math.floor(this.#share * (this.#wholeLimit - this.#total.sum(hour)));
+    return share + this.#confirmed.sum(hour) - this.#used.sum(hour);
   }
 
   waitMs(units: number, now: number): number {
     if (this.#mode === 'closed') return CLOSED_RETRY_MS;
     const missing = Math.ceil(units) - this.left(now);
     if (missing <= 0) return 0;
-    if (!this.#isLocal && now - this.#heardAt > STALE_MS) void this.#ask();
-    const at = (hour: number): number =>
-      this.#share * this.#heard.at(hour) + this.#talk.sent.at(hour) + this.#changes.at(hour);
-    return msUntilFreed(missing, at, this.#clock(now));
+    if (!this.#isLocal && now - this.#repliedAt > STALE_MS) void this.#update();
+    const unitsOf = (hour: number): number =>
+      this.#share * this.#total.at(hour) + this.#used.at(hour) - this.#confirmed.at(hour);
+    return msUntilFreed(missing, unitsOf, this.#clock(now));
   }
 
+  /** Undefined if the units may be used now; otherwise the call has to wait for the decision. */
   take(units: number, now: number): GrantRequest | undefined {
     const whole = Math.ceil(units);
     const hour = this.#hour(now);
     this.#usedAt = now;
     if (this.#isLocal) {
-      this.#changes.add(hour, whole);
+      this.#used.add(hour, whole);
       return undefined;
     }
-    this.#expire(hour);
-    this.#pace.used(whole);
-    if (this.#holds.length === 0 && this.#credit >= whole) {
-      this.#credit -= whole;
-      if (this.#pace.isDue(this.#credit, now)) void this.#ask();
-      this.#touch();
+    this.#usedSinceClaim += whole;
+    if (this.#requests.isEmpty && this.#credit(hour) >= whole) {
+      this.#used.add(hour, whole);
+      const isLow = this.#credit(hour) < this.#ahead / 2;
+      if (isLow && now - this.#claimedAt >= CLAIM_PAUSE_MS) void this.#update();
+      this.#scheduleFlush();
       return undefined;
     }
-    const hold = new GrantRequest(whole, this.#cancel);
-    this.#holds.push(hold);
-    // All that start in one turn ask together.
-    if (this.#holds.length === 1) queueMicrotask(() => void this.#ask());
-    return hold;
+    // After this turn, so that one request to Redis serves all calls of the turn.
+    if (this.#requests.isEmpty) queueMicrotask(() => void this.#update());
+    return this.#requests.add(whole);
   }
 
+  /** Gives back units that were taken at that time. */
   put(units: number, now: number, takenAt: number): void {
-    const whole = Math.floor(units);
-    const hour = this.#hour(now);
-    this.#expire(hour);
-    const takenIn = this.#hour(takenAt);
-    if (!this.#isLocal && takenIn === hour && this.#creditHour === hour) this.#credit += whole;
-    else this.#changes.add(takenIn, -whole);
-    this.#serve();
-    this.#touch();
+    this.#used.sum(this.#hour(now));
+    this.#used.subtract(this.#hour(takenAt), Math.floor(units));
+    this.#grantRequests();
+    this.#scheduleFlush();
   }
 
+  /** Counts usage above the estimate, for which nothing was taken. */
   overdraw(units: number, now: number): void {
-    this.#changes.add(this.#hour(now), Math.ceil(units));
-    this.#touch();
+    this.#used.add(this.#hour(now), Math.ceil(units));
+    this.#scheduleFlush();
   }
 
   setMembers(members: number): void {
     this.#members = Math.max(1, members);
   }
 
-  /** What another process has told of the count. */
-  told(hour: number, sum: number): void {
-    const present = this.#hour(performance.now());
-    const more = sum - this.#heard.sum(present);
-    if (hour === present && more > 0) this.#heard.add(hour, more);
-  }
-
   setMode(mode: ClusterMode): void {
     if (mode === this.#mode) return;
     const wasLocal = this.#isLocal;
     this.#mode = mode;
-    clearTimeout(this.#rejoin);
-    this.#rejoin = undefined;
+    clearTimeout(this.#rejoinTimer);
+    this.#rejoinTimer = undefined;
     if (mode !== 'shared') {
-      if (!wasLocal) this.#goLocal();
+      if (!wasLocal) this.#startOutage();
       return;
     }
     if (wasLocal) {
-      this.#rejoin = startTimer(() => {
-        this.#rejoin = undefined;
-        this.#touch();
-        this.#onRoom();
+      this.#rejoinTimer = startTimer(() => {
+        this.#rejoinTimer = undefined;
+        this.#scheduleFlush();
+        this.#onCapacity();
       }, REJOIN_MS).unref();
     }
-    void this.#ask();
+    void this.#update();
+  }
+
+  /** A peer has published the total of all processes. */
+  onPublishedTotal(hour: number, sum: number): void {
+    const now = this.#hour(performance.now());
+    const more = sum - this.#total.sum(now);
+    if (hour === now && more > 0) this.#total.add(now, more);
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#rejoin);
+    clearTimeout(this.#flushTimer);
+    clearTimeout(this.#rejoinTimer);
     this.#isClosing = true;
-    this.#giveBack();
-    for (const hold of this.#holds.splice(0)) hold.decide(false);
-    if (!this.#changes.isEmpty) void this.#ask();
-    this.#onAnswer();
+    for (const request of this.#requests.drain()) request.decide(false);
+    if (this.#hasUnreported()) void this.#update();
+    this.#resolveReady();
   }
 
-  get #whole(): number {
-    return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(this.#limit));
+  get #wholeLimit(): number {
+    return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(this.limit));
   }
 
   get #isLocal(): boolean {
-    return (this.#mode !== 'shared' && this.#mode !== 'starting') || this.#rejoin !== undefined;
+    return (this.#mode !== 'shared' && this.#mode !== 'starting') || this.#rejoinTimer !== undefined;
   }
 
-  /** Of what Redis held, this part is the process's own. */
+  /** The part of what is left that this process may use. */
   get #share(): number {
-    const isDivided = this.#isLocal && this.#mode !== 'open';
-    return isDivided ? 1 / this.#members : 1;
-  }
-
-  get #waiting(): number {
-    return this.#holds.reduce((sum, { units }) => sum + units, 0);
+    return this.#isLocal && this.#mode !== 'open' ? 1 / this.#members : 1;
   }
 
   #clock(now: number): number {
-    return this.#talk.now() + now - performance.now();
+    return (this.#counter.now() ?? Date.now()) + now - performance.now();
   }
 
   #hour(now: number): number {
     return Math.floor(this.#clock(now) / HOUR_MS);
   }
 
-  /** What was claimed for an hour is not used in the next: it would leave the count too early. */
-  #expire(hour: number): void {
-    if (this.#credit > 0 && this.#creditHour < hour) this.#giveBack();
+  /** Claimed for that hour and not used. It isn't used in a later hour: it would leave the total too early. */
+  #credit(hour: number): number {
+    return Math.max(0, this.#confirmed.at(hour) - this.#used.at(hour));
   }
 
-  #giveBack(): void {
-    this.#changes.add(this.#creditHour, -this.#credit);
-    this.#credit = 0;
+  /** The credit that is kept, because it is likely to be used soon. */
+  #keptCredit(now: number): number {
+    const isInUse = !this.#requests.isEmpty || now - this.#usedAt < IDLE_MS;
+    return isInUse && !this.#isLocal && !this.#isClosing ? this.#credit(this.#hour(now)) : 0;
   }
 
-  readonly #cancel = (hold: GrantRequest): void => {
-    this.#holds = this.#holds.filter((other) => other !== hold);
-    hold.decide(false);
-  };
-
-  #serve(): void {
-    for (let hold = this.#holds[0]; hold && this.#credit >= hold.units; hold = this.#holds[0]) {
-      this.#credit -= hold.units;
-      this.#holds.shift();
-      hold.decide(true);
-    }
+  #reportedHours(): Set<number> {
+    return new Set([...this.#used.hours(), ...this.#confirmed.hours()]);
   }
 
-  /** Tells what has changed and claims what is waited for: in one step, one at a time. */
-  async #ask(): Promise<void> {
-    if (this.#talk.isAsking || this.#mode !== 'shared') return;
-    const asked = new Set(this.#holds);
-    const before = this.left(performance.now());
-    const isFirst = !this.#talk.hasHeard;
-    const answer = await this.#talk.ask(
-      () => this.#news(),
-      () => this.#heard.entries(),
+  #hasUnreported(): boolean {
+    const now = performance.now();
+    const kept = this.#keptCredit(now);
+    const current = this.#hour(now);
+    return [...this.#reportedHours()].some(
+      (hour) => this.#used.at(hour) + (hour === current ? kept : 0) !== this.#confirmed.at(hour),
     );
-    if (answer === undefined) return;
-    if (answer !== 'lost') {
-      // The process's own hours may have been others.
-      if (isFirst) this.#changes.replace([[answer.hour, this.#changes.total]]);
-      this.#hear(answer);
-      this.#refuse(asked);
-    }
+  }
+
+  #grantRequests(): void {
+    const hour = this.#hour(performance.now());
+    this.#requests.grant((units) => {
+      const isCovered = this.#credit(hour) >= units;
+      if (isCovered) this.#used.add(hour, units);
+      return isCovered;
+    });
+  }
+
+  /** Reports what has changed and claims what is waited for. One request at a time. */
+  async #update(): Promise<void> {
+    if (this.#isUpdating || this.#mode !== 'shared') return;
+    this.#isUpdating = true;
+    const epoch = this.#epoch;
+    const leftBefore = this.left(performance.now());
+    const waiting = this.#requests.snapshot();
+    const request = this.#nextRequest();
+    const reply = await this.#counter.update(request).catch(() => undefined);
+    if (epoch !== this.#epoch) return;
+    this.#isUpdating = false;
+    if (reply) this.#applyReply(request, reply, waiting);
     if (this.#isClosing) {
-      this.#giveBack();
-      if (answer !== 'lost' && !this.#changes.isEmpty) void this.#ask();
+      if (reply && this.#hasUnreported()) void this.#update();
       return;
     }
-    this.#touch();
-    if (this.left(performance.now()) > before) this.#onRoom();
+    if (!this.#requests.isEmpty && reply) void this.#update();
+    this.#scheduleFlush();
+    if (this.left(performance.now()) > leftBefore) this.#onCapacity();
   }
 
-  #news(): DayNews {
+  #nextRequest(): DayRequest {
     const now = performance.now();
-    this.#expire(this.#hour(now));
+    const common = { known: this.#known, limit: this.#wholeLimit, members: this.#members };
+    if (!this.#known) return { ...common, least: 0, need: 0, ahead: 0, hours: [] };
+    const current = this.#hour(now);
+    const kept = this.#keptCredit(now);
     const isClaiming = !this.#isLocal && !this.#isClosing;
-    const isUsed = isClaiming && now - this.#usedAt < IDLE_MS;
     return {
-      limit: this.#whole,
-      least: isClaiming ? Math.max(0, (this.#holds[0]?.units ?? 0) - this.#credit) : 0,
-      need: isClaiming ? Math.max(0, this.#waiting - this.#credit) : 0,
-      extra: this.#pace.extra(isUsed ? this.#whole / 100 / this.#members : 0, this.#credit, now),
-      members: this.#members,
-      changes: this.#changes.drain(),
+      ...common,
+      least: isClaiming ? Math.max(0, this.#requests.first - kept) : 0,
+      need: isClaiming ? Math.max(0, this.#requests.units - kept) : 0,
+      ahead: isClaiming && now - this.#usedAt < IDLE_MS ? this.#unitsAhead(now, kept) : 0,
+      hours: [...this.#reportedHours()].map((hour) => ({
+        hour,
+        used: this.#used.at(hour) + (hour === current ? kept : 0),
+        confirmed: this.#confirmed.at(hour),
+        total: this.#total.at(hour),
+      })),
     };
   }
 
-  #hear({ hour, granted, grantedIn, counts }: DayAnswer): void {
-    this.#heardAt = performance.now();
-    this.#heard.replace(counts);
-    if (granted > 0) {
-      this.#expire(grantedIn);
-      // An answer that comes late may be of an hour that is over.
-      if (grantedIn < this.#creditHour) this.#changes.add(grantedIn, -granted);
-      else {
-        this.#credit += granted;
-        this.#creditHour = grantedIn;
-      }
+  #unitsAhead(now: number, kept: number): number {
+    const elapsedMs = Math.max(CLAIM_PAUSE_MS, now - this.#claimedAt);
+    const most = (this.#wholeLimit * MAX_AHEAD_SHARE) / this.#members;
+    this.#ahead = Math.floor(Math.min(most, (this.#usedSinceClaim / elapsedMs) * AHEAD_MS));
+    this.#usedSinceClaim = 0;
+    this.#claimedAt = now;
+    return Math.max(0, this.#ahead - kept);
+  }
+
+  #applyReply(request: DayRequest, reply: DayReply, waiting: ReadonlySet<GrantRequest>): void {
+    const isFirst = this.#known === undefined;
+    this.#known = reply.version;
+    this.#repliedAt = performance.now();
+    this.#total.replace(reply.totals);
+    this.#resolveReady();
+    if (isFirst) {
+      // Until now the hours were those of this process's clock.
+      this.#used.replace([[reply.hour, this.#used.sum(-Infinity)]]);
+      return;
     }
-    this.#expire(Math.max(hour, this.#hour(this.#heardAt)));
-    this.#onAnswer();
-    this.#serve();
+    this.#confirmed.replace(request.hours.map(({ hour, used }) => [hour, used] as const));
+    this.#confirmed.add(reply.hour, reply.granted);
+    this.#grantRequests();
+    this.#requests.refuse(waiting);
   }
 
-  #refuse(asked: ReadonlySet<GrantRequest>): void {
-    const late = this.#holds.filter((hold) => asked.has(hold));
-    this.#holds = this.#holds.filter((hold) => !asked.has(hold));
-    for (const hold of late) hold.decide(false);
-    if (this.#holds.length > 0) queueMicrotask(() => void this.#ask());
-  }
-
-  #touch(): void {
-    const isDue = this.#credit > 0 || !this.#changes.isEmpty || this.#talk.isOpen || this.#holds.length > 0;
-    if (this.#mode !== 'shared' || this.#isClosing || !isDue) return;
-    this.#timer ??= startTimer(() => {
-      this.#timer = undefined;
-      const isIdle = performance.now() - this.#usedAt >= IDLE_MS;
-      if (this.#holds.length === 0 && (isIdle || this.#isLocal)) this.#giveBack();
-      if (!this.#changes.isEmpty || this.#talk.isOpen || this.#holds.length > 0) void this.#ask();
-      this.#touch();
+  #scheduleFlush(): void {
+    const hasCredit = this.#credit(this.#hour(performance.now())) > 0;
+    if (this.#mode !== 'shared' || this.#isClosing || !(hasCredit || this.#hasUnreported())) return;
+    this.#flushTimer ??= startTimer(() => {
+      this.#flushTimer = undefined;
+      if (this.#hasUnreported()) void this.#update();
+      this.#scheduleFlush();
     }, FLUSH_MS).unref();
   }
 
-  /** Redis is away: what is left is divided among the members last seen, and each goes on with its part. */
-  #goLocal(): void {
-    this.#talk.abandon();
-    this.#onAnswer();
-    this.#giveBack();
+  /** Each process goes on with its share of what was left, and of what was waited for as far as that goes. */
+  #startOutage(): void {
+    this.#epoch++;
+    this.#isUpdating = false;
+    this.#resolveReady();
     const now = performance.now();
-    for (const hold of this.#holds.splice(0)) {
-      const isGranted = this.#mode !== 'closed' && this.left(now) >= hold.units;
-      if (isGranted) this.#changes.add(this.#hour(now), hold.units);
-      hold.decide(isGranted);
+    for (const request of this.#requests.drain()) {
+      const isGranted = this.#mode !== 'closed' && this.left(now) >= request.units;
+      if (isGranted) this.#used.add(this.#hour(now), request.units);
+      request.decide(isGranted);
     }
   }
 }

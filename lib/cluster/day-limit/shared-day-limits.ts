@@ -2,70 +2,72 @@ import { RedisPubSub } from '../health-reports/redis-pubsub';
 import type { ClusterMode } from '../options';
 import { limiterKey } from '../quota-lease/ledger-key';
 import type { RedisLink } from '../redis/redis-link';
-import { redisDayLedger } from './day-script';
+import { redisDayCounter } from './day-counter';
 import { SharedDayLimit } from './shared-day-limit';
 
-/** `<count> <hour> <sum>` */
-const TOLD = /^(\S+) (\d{1,9}) (\d{1,16})$/;
+/** `<totals key> <hour> <sum>` */
+const PUBLISHED_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
 
-/** The limits a day of one process of a cluster. */
+export interface SharedDayLimitsParts {
+  readonly link: RedisLink;
+  readonly prefix: string;
+  /** This process. */
+  readonly id: string;
+  onCapacity(): void;
+}
+
+/** The day limits of this process. */
 export class SharedDayLimits {
-  readonly #link: RedisLink;
-  readonly #prefix: string;
-  readonly #id: string;
-  readonly #onRoom: () => void;
-  readonly #accounts = new Map<string, SharedDayLimit>();
+  readonly #parts: SharedDayLimitsParts;
+  readonly #limits = new Map<string, SharedDayLimit>();
   readonly #channel: string;
-  #opened = 0;
+  #openedCount = 0;
   #mode: ClusterMode = 'starting';
   #members = 1;
 
-  constructor(link: RedisLink, prefix: string, id: string, onRoom: () => void) {
-    this.#link = link;
-    this.#prefix = prefix;
-    this.#id = id;
-    this.#onRoom = onRoom;
-    this.#channel = `${prefix}:{days}`;
+  constructor(parts: SharedDayLimitsParts) {
+    this.#parts = parts;
+    this.#channel = `${parts.prefix}:{days}`;
   }
 
-  /** An account of the limit of that name. One that is open already is closed. */
+  /** Opens the limit of that name. One that is open already is closed. */
   open(name: string, limit: number): SharedDayLimit {
-    if (this.#opened === 0) this.#listen();
-    const count = limiterKey(this.#prefix, name);
-    this.#accounts.get(count)?.close();
-    const member = `${this.#id}-${++this.#opened}`;
-    const ledger = redisDayLedger(this.#link, { count, channel: this.#channel, member });
-    const account = new SharedDayLimit(ledger, limit, this.#onRoom);
-    this.#accounts.set(count, account);
-    account.setMembers(this.#members);
-    account.setMode(this.#mode);
-    return account;
+    const { link, prefix, id, onCapacity } = this.#parts;
+    if (this.#openedCount === 0) this.#subscribe();
+    const key = limiterKey(prefix, name);
+    this.#limits.get(key)?.close();
+    const member = `${id}-${++this.#openedCount}`;
+    const counter = redisDayCounter(link, { totals: key, channel: this.#channel, member });
+    const opened = new SharedDayLimit(counter, limit, onCapacity);
+    this.#limits.set(key, opened);
+    opened.setMembers(this.#members);
+    opened.setMode(this.#mode);
+    return opened;
   }
 
   setMembers(members: number): void {
     this.#members = members;
-    for (const account of this.#accounts.values()) account.setMembers(members);
+    for (const limit of this.#limits.values()) limit.setMembers(members);
   }
 
   setMode(mode: ClusterMode): void {
     this.#mode = mode;
-    for (const account of this.#accounts.values()) account.setMode(mode);
+    for (const limit of this.#limits.values()) limit.setMode(mode);
   }
 
-  /** Resolves when every count has been heard, or can't be. */
   async ready(): Promise<void> {
-    await Promise.all([...this.#accounts.values()].map((account) => account.ready));
+    await Promise.all([...this.#limits.values()].map((limit) => limit.ready));
   }
 
   close(): void {
-    for (const account of this.#accounts.values()) account.close();
-    this.#accounts.clear();
+    for (const limit of this.#limits.values()) limit.close();
+    this.#limits.clear();
   }
 
-  #listen(): void {
-    new RedisPubSub(this.#link, this.#channel, this.#id).subscribe((text) => {
-      const [, count = '', hour, sum] = TOLD.exec(text) ?? [];
-      this.#accounts.get(count)?.told(Number(hour), Number(sum));
+  #subscribe(): void {
+    new RedisPubSub(this.#parts.link, this.#channel, this.#parts.id).subscribe((text) => {
+      const [, key = '', hour, sum] = PUBLISHED_TOTAL.exec(text) ?? [];
+      this.#limits.get(key)?.onPublishedTotal(Number(hour), Number(sum));
     });
   }
 }

@@ -1,5 +1,5 @@
 import { startTimer, type Timer } from '../../util/timers';
-import { GrantRequest } from './grant-request';
+import { GrantQueue, type GrantRequest } from './grant-request';
 import type { LeaseTerms } from './lease-terms';
 import { leaseMs } from './lease-terms';
 import { FLUSH_MS } from './lease-times';
@@ -52,7 +52,7 @@ export class QuotaLease {
   #correction = 0;
   /** Units of the ledger on their way back. */
   #pendingRefund = 0;
-  #requests: GrantRequest[] = [];
+  readonly #requests: GrantQueue;
   #isOpen = false;
   #isUpdating = false;
   /** The ledger's level is not known, or no longer. */
@@ -71,6 +71,7 @@ export class QuotaLease {
   constructor(parts: QuotaLeaseParts, terms: LeaseTerms) {
     this.#parts = parts;
     this.#terms = terms;
+    this.#requests = new GrantQueue((units) => parts.bucket.put(units, performance.now()));
   }
 
   /** @param maximum The most that the ledger holds, in its units. */
@@ -82,7 +83,7 @@ export class QuotaLease {
 
   /** What the ledger holds, as far as we know. */
   limiterLevel(now: number): number {
-    return this.#parts.bucket.level(now) + this.#requestedUnits - this.#unused.units;
+    return this.#parts.bucket.level(now) + this.#requests.units - this.#unused.units;
   }
 
   /** Covers what the view has just given out. Undefined where the lease in hand does: nothing is to be waited for. */
@@ -91,24 +92,22 @@ export class QuotaLease {
     // Whoever is called once in a while would give it back unused.
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
-    if (this.#requests.length === 0 && this.#unused.covers(units)) {
+    if (this.#requests.isEmpty && this.#unused.covers(units)) {
       this.#unused.take(units);
       this.#isLow = isBusy && !this.#unused.covers(units) && this.#pausedUntil <= now;
       // The next call finds it in hand, and doesn't wait for it; nor does this one, which is sent first.
       if (this.#isLow) setImmediate(() => void this.#updateLimiter());
       return undefined;
     }
-    const request = new GrantRequest(units, this.#cancel);
-    this.#requests.push(request);
-    // All that start in one turn ask together.
-    if (this.#requests.length === 1) queueMicrotask(() => void this.#updateLimiter());
-    return request;
+    // After this turn, so that one request to Redis serves all calls of the turn.
+    if (this.#requests.isEmpty) queueMicrotask(() => void this.#updateLimiter());
+    return this.#requests.add(units);
   }
 
   /** @param bucketWaitMs The wait as the view has it. */
   waitMs(units: number, bucketWaitMs: number, now: number): number {
     // The lease in hand is ours, whatever the ledger holds.
-    if (this.#requests.length === 0 && this.#unused.covers(units)) return 0;
+    if (this.#requests.isEmpty && this.#unused.covers(units)) return 0;
     return Math.max(bucketWaitMs, this.#pausedUntil - now);
   }
 
@@ -156,7 +155,7 @@ export class QuotaLease {
       this.#overdraft - this.#correction - this.#parts.units.fromLimiter(this.#pendingRefund);
     this.#unused.clear();
     this.#overdraft = this.#correction = this.#pendingRefund = 0;
-    return { unusedUnits, unreported, requests: this.#requests.splice(0) };
+    return { unusedUnits, unreported, requests: this.#requests.drain() };
   }
 
   /** Gives everything back. */
@@ -168,18 +167,6 @@ export class QuotaLease {
     for (const request of this.suspend().requests) request.decide(false);
   }
 
-  readonly #cancel = (request: GrantRequest): void => {
-    this.#requests = this.#requests.filter((other) => other !== request);
-    request.decide(false);
-    this.#parts.bucket.put(request.units, performance.now());
-  };
-
-  get #requestedUnits(): number {
-    let units = 0;
-    for (const request of this.#requests) units += request.units;
-    return units;
-  }
-
   /** The units of one lease. */
   get #size(): number {
     const { limit, depthMs } = this.#terms;
@@ -187,12 +174,11 @@ export class QuotaLease {
   }
 
   #grantRequests(): void {
-    for (let request = this.#requests[0]; request; request = this.#requests[0]) {
-      if (!this.#unused.covers(request.units)) return;
-      this.#unused.take(request.units);
-      this.#requests.shift();
-      request.decide(true);
-    }
+    this.#requests.grant((units) => {
+      const isCovered = this.#unused.covers(units);
+      if (isCovered) this.#unused.take(units);
+      return isCovered;
+    });
   }
 
   /** Asks for what is waited for, tells what is owed, and gives back what is left over: in one step. */
@@ -227,7 +213,7 @@ export class QuotaLease {
     this.#parts.onReply();
     this.#applyReply(update, units.fromLimiter(left - this.#retakeRefilled(taken, left)));
     this.#scheduleFlush();
-    if (this.#requests.length > 0) void this.#updateLimiter();
+    if (!this.#requests.isEmpty) void this.#updateLimiter();
   }
 
   /**
@@ -250,7 +236,7 @@ export class QuotaLease {
     this.#overdraft = this.#correction = 0;
     this.#pendingRefund -= refund;
     const cost = this.#parts.units.cost(requested);
-    return { requested, cost, overdraft, correction, refund, requests: new Set(this.#requests) };
+    return { requested, cost, overdraft, correction, refund, requests: this.#requests.snapshot() };
   }
 
   /** The holds' units, and a lease on top where the ledger has that much to spare. */
@@ -258,12 +244,12 @@ export class QuotaLease {
     const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
     const ahead = this.#isLow ? this.#size : 0;
     this.#isLow = false;
-    const needed = Math.max(this.#requestedUnits, isPrefetching ? this.#prefetchUnits : ahead);
+    const needed = Math.max(this.#requests.units, isPrefetching ? this.#prefetchUnits : ahead);
     const need = Math.max(0, needed - this.#unused.units);
     if (need === 0) return 0;
     const available = this.limiterLevel(now) - this.#parts.bucket.headroom;
     // Nobody waits for the answer yet: no more than what should be there for this process.
-    if (this.#requests.length === 0) return Math.max(0, Math.min(need, available));
+    if (this.#requests.isEmpty) return Math.max(0, Math.min(need, available));
     return need + Math.max(0, Math.min(this.#size, available - need));
   }
 
@@ -272,7 +258,7 @@ export class QuotaLease {
     const { limiter, units, bucket } = this.#parts;
     const { depth, headroom } = bucket;
     // A call larger than the depth starts on a full bucket, and leaves a debt.
-    const floor = Math.min(headroom, depth - (this.#requests[0]?.units ?? 0));
+    const floor = Math.min(headroom, depth - this.#requests.first);
     const refused = Math.min(requested, Math.max(0, floor - left));
     // A correction says what is left, and never makes a debt; nor more than the bucket holds.
     const tooLow = correction < 0 ? Math.min(-correction, Math.max(0, -(left + refused))) : 0;
@@ -283,22 +269,20 @@ export class QuotaLease {
     this.#unused.add(requested - refused, cost - refusedCost);
     this.#grantRequests();
     const now = performance.now();
-    const refusedRequests = this.#requests.filter((request) => requests.has(request));
-    this.#requests = this.#requests.filter((request) => !requests.has(request));
-    bucket.syncLevel(left + refused + tooLow - tooHigh + this.#unused.units - this.#requestedUnits, now);
+    this.#requests.refuse(requests);
+    bucket.syncLevel(left + refused + tooLow - tooHigh + this.#unused.units - this.#requests.units, now);
     if (left + refused < headroom + this.#size) {
       // The ledger is drained: who asks as soon as something might be there gets it in ever smaller parts. And each
       // asker takes what has come in since the one before: in a fixed order the same one would always be late.
       this.#pausedUntil = now + Math.min(MAX_PAUSE_MS, PAUSE_MS * this.#members) * (0.5 + Math.random());
     }
-    for (const request of refusedRequests) request.decide(false);
     if (requested > refused) this.#parts.onCapacity();
   }
 
   /** Gives back what is in hand beyond a lease, and all of it after a while without use. */
   #flush(): void {
     const now = performance.now();
-    if (this.#isOpen && this.#requests.length === 0) {
+    if (this.#isOpen && this.#requests.isEmpty) {
       const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
       const isIdle = now - this.#usedAt >= IDLE_MS;
       const keptUnits = isPrefetching ? this.#unused.units : isIdle ? 0 : this.#size;
@@ -312,7 +296,7 @@ export class QuotaLease {
   #scheduleFlush(): void {
     if (!this.#isOpen) return;
     const hasUnreported = this.#overdraft > 0 || this.#correction !== 0 || this.#pendingRefund >= 1;
-    if (!hasUnreported && this.#unused.units === 0 && this.#requests.length === 0) return;
+    if (!hasUnreported && this.#unused.units === 0 && this.#requests.isEmpty) return;
     this.#timer ??= startTimer(() => {
       this.#timer = undefined;
       this.#flush();
