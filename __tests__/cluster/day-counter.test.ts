@@ -104,9 +104,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     const one = connect();
     const { hour } = await one.update(request());
     const limit = Number.MAX_SAFE_INTEGER;
-    const { totals } = await one.update(
-      request({ limit, need: 9e14, least: 1, hours: [used(hour, 1e15)] }),
-    );
+    const { totals } = await one.update(request({ limit, need: 9e14, least: 1, hours: [used(hour, 1e15)] }));
     expect(sumOf(totals)).toBe(1.9e15);
   });
 
@@ -141,9 +139,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     );
     expect(reply.granted).toBe(5);
     expect(sumOf(reply.totals)).toBe(45);
-    const { totals } = await one.update(
-      request({ known: first.version, hours: [used(hour, 31, 30, 30)] }),
-    );
+    const { totals } = await one.update(request({ known: first.version, hours: [used(hour, 31, 30, 30)] }));
     expect(sumOf(totals)).toBe(46);
   });
 });

@@ -67,7 +67,12 @@ export class Cluster {
     this.healthChannel = new RedisPubSub(this.#link, `${options.prefix}:{health}`, this.id);
     this.lock = new RedisLock(this.#link, `${options.prefix}:{lock}`, this.id);
     this.store = createSharedStore(this.#link, options.prefix);
-    this.dayLimits = new SharedDayLimits({ link: this.#link, prefix: options.prefix, id: this.id, onCapacity: () => listeners.onCapacity() });
+    this.dayLimits = new SharedDayLimits({
+      link: this.#link,
+      prefix: options.prefix,
+      id: this.id,
+      onCapacity: () => listeners.onCapacity(),
+    });
   }
 
   get mode(): ClusterMode {
