@@ -13,7 +13,7 @@ export interface SharedDayLimitsParts {
   readonly prefix: string;
   /** This process. */
   readonly id: string;
-  onCapacity(): void;
+  readonly onCapacity: () => void;
 }
 
 /** The day limits of this process. */
