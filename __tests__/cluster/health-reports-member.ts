@@ -8,7 +8,7 @@ import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-re
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
-import { UpstreamFailure } from '../../lib/http/exchange';
+import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Transport } from '../../lib/http/transport';
 import { Quota } from '../../lib/quota/quota';
 

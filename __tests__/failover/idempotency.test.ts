@@ -1,7 +1,7 @@
 import express from 'express';
 import { aiBalancer, aiGateway } from 'express-ai-balancer';
 import request from 'supertest';
-import { AnswerStore } from '../../lib/failover/answer-store';
+import { AnswerStore } from '../../lib/failover/sharing/answer-store';
 import { openaiDialect } from '../../lib/provider/openai';
 import { answer, BODY, error, inSequence, Rig, rejection, silence, until } from './upstream';
 
@@ -158,7 +158,7 @@ describe('the store of answers', () => {
     const store = new AnswerStore();
     store.set('k', { print: 'p', data: dataOf(1), route });
     jest.advanceTimersByTime(3_599_999);
-    expect(store.get('k')?.print).toBe('p');
+    expect(store.get('k')?.digest).toBe('p');
     jest.advanceTimersByTime(2);
     expect(store.get('k')).toBeUndefined();
     expect(jest.getTimerCount()).toBe(0);

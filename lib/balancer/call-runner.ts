@@ -10,9 +10,9 @@ import type { ExpectedOutput } from '../call/tokens';
 import { TextMeter } from '../call/tokens-text';
 import type { ResolvedConfig } from '../config/options';
 import { AiBalancerError } from '../errors';
-import { Coalescer, isRepeatable } from '../failover/coalesce';
+import { Coalescer, isRepeatable } from '../failover/sharing/coalesce';
 import type { Executor, StreamResult, StreamStart, WholeResult } from '../failover/executor';
-import { Idempotency } from '../failover/idempotency';
+import { Idempotency } from '../failover/sharing/idempotency';
 import { StreamRecovery } from '../failover/stream/stream-recovery';
 import { StreamSession } from '../failover/stream/stream-session';
 import type { RouteReport } from '../route-report';
@@ -65,8 +65,8 @@ export class CallRunner implements CallSettler {
     this.#parts = parts;
     this.#settings = settings;
     const { executor } = parts;
-    this.#coalescer = new Coalescer((caller) => executor.whole(caller));
-    this.#idempotency = new Idempotency((caller) => executor.whole(caller));
+    this.#coalescer = new Coalescer((caller) => executor.runWhole(caller));
+    this.#idempotency = new Idempotency((caller) => executor.runWhole(caller));
   }
 
   /** For calls that start from now on. */
@@ -160,7 +160,7 @@ export class CallRunner implements CallSettler {
       outcome.reject(this.#fail(running, error));
       return;
     }
-    if (running.call.stream) this.#parts.executor.stream(running);
+    if (running.call.stream) this.#parts.executor.runStream(running);
     else this.#sendWhole(running, options.idempotencyKey);
   }
 
@@ -189,7 +189,7 @@ export class CallRunner implements CallSettler {
     const onEnd = (result: WholeResult): void => running.onEnd(result);
     if (idempotency && key !== undefined) void this.#idempotency.run(key, call).then(onEnd);
     else if (coalesce && isRepeatable(call)) void this.#coalescer.run(call).then(onEnd);
-    else this.#parts.executor.whole(running);
+    else this.#parts.executor.runWhole(running);
   }
 
   #openStream(running: RunningCall, result: StreamResult): ChatStream {

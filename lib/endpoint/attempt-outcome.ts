@@ -1,7 +1,7 @@
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import { CONNECT_TIMEOUT } from '../http/agents';
-import type { UpstreamFailure } from '../http/exchange';
+import type { UpstreamFailure } from '../http/upstream-failure';
 import type { Reservation, Settlement } from '../quota/reservation';
 
 /** What an attempt shows about its endpoint: at most once 'silent', then once one of the others. */

@@ -1,5 +1,6 @@
 import type { BreakerTicket } from '../health/breaker';
-import { type ExchangeOptions, UpstreamFailure } from '../http/exchange';
+import type { ExchangeOptions } from '../http/exchange';
+import { UpstreamFailure } from '../http/upstream-failure';
 
 /** `code` of an attempt that was not sent because another process is probing the endpoint. */
 export const PROBED_ELSEWHERE = 'probed_elsewhere';

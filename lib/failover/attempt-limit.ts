@@ -3,14 +3,14 @@ import type { Endpoint } from '../endpoint/endpoint';
 
 /** A stream's endpoint is left after so many times its expected time to first token, but not before so long. */
 const FIRST_TOKEN_FACTOR = 8;
-const LEAST_FIRST_TOKEN_MS = 8_000;
+const MIN_FIRST_TOKEN_MS = 8_000;
 /** A whole answer's endpoint is left after so many times its expected time, but not before `firstTokenMs`. */
 const WHOLE_FACTOR = 3;
 /** Models that think before they answer. */
 const REASONING_MS = 300_000;
 
 /** An attempt is left while the deadline leaves the other endpoint so many times its predicted time. */
-const LAST_CHANCE_FACTOR = 1.5;
+const ALTERNATIVE_FACTOR = 1.5;
 
 /**
  * How long an attempt may take: for a stream until its first content, else until the whole answer. While another
@@ -22,13 +22,13 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   const now = performance.now();
   const remaining = Math.max(1, remainingMs(call, now));
   const expected = endpoint.predictLatency(call, now);
-  const patient = call.stream
+  const ownLimitMs = call.stream
     ? firstTokenLimitMs(endpoint, expected.firstTokenMs, alternativeMs)
     : wholeLimitMs(call, endpoint, expected.totalMs, alternativeMs);
-  const usual = call.stream ? expected.firstTokenMs : expected.totalMs;
-  const lastChance = remaining - LAST_CHANCE_FACTOR * alternativeMs;
-  const worthTrying = lastChance > LAST_CHANCE_FACTOR * usual ? lastChance : Infinity;
-  return Math.min(remaining, patient, worthTrying);
+  const expectedMs = call.stream ? expected.firstTokenMs : expected.totalMs;
+  const switchByMs = remaining - ALTERNATIVE_FACTOR * alternativeMs;
+  const switchLimitMs = switchByMs > ALTERNATIVE_FACTOR * expectedMs ? switchByMs : Infinity;
+  return Math.min(remaining, ownLimitMs, switchLimitMs);
 }
 
 /**
@@ -44,7 +44,7 @@ export function isTooSlowToFinish(
   alternativeMs: number,
 ): boolean {
   const remaining = remainingMs(call, performance.now());
-  if (remaining === Infinity || LAST_CHANCE_FACTOR * alternativeMs > remaining) return false;
+  if (remaining === Infinity || ALTERNATIVE_FACTOR * alternativeMs > remaining) return false;
   return endpoint.latency.outputMs(call, firstTokenMs) > remaining;
 }
 
@@ -52,7 +52,7 @@ function firstTokenLimitMs({ settings }: Endpoint, expectedMs: number, alternati
   const { timeouts, profile } = settings;
   if (profile.reasoning) return REASONING_MS;
   if (alternativeMs === Infinity) return timeouts.firstTokenMs;
-  return Math.min(timeouts.firstTokenMs, Math.max(LEAST_FIRST_TOKEN_MS, FIRST_TOKEN_FACTOR * expectedMs));
+  return Math.min(timeouts.firstTokenMs, Math.max(MIN_FIRST_TOKEN_MS, FIRST_TOKEN_FACTOR * expectedMs));
 }
 
 function wholeLimitMs(call: Call, { settings }: Endpoint, expectedMs: number, alternativeMs: number): number {
@@ -60,7 +60,7 @@ function wholeLimitMs(call: Call, { settings }: Endpoint, expectedMs: number, al
   const total = call.operation === 'embeddings' ? timeouts.embeddingsMs : timeouts.totalMs;
   if (alternativeMs === Infinity) return total;
   // Of a short total, half is left for another try.
-  const patient =
+  const limitMs =
     call.operation === 'embeddings' ? total / 2 : Math.max(timeouts.firstTokenMs, WHOLE_FACTOR * expectedMs);
-  return Math.min(total, patient);
+  return Math.min(total, limitMs);
 }

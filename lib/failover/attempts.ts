@@ -1,7 +1,8 @@
 import { type Call, remainingMs } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
-import { type StreamedAnswer, UpstreamFailure } from '../http/exchange';
+import type { StreamedAnswer } from '../http/exchange';
+import { UpstreamFailure } from '../http/upstream-failure';
 import { optionsOf, type Plan } from '../routing/plan';
 import { attemptLimitMs } from './attempt-limit';
 import { abortedError, backoffMs, sleep } from './backoff';
@@ -33,21 +34,21 @@ export class Attempts {
 
   /**
    * Every error is an AiBalancerError, or the app's own.
-   * @param given The place for the first attempt, where there is one already.
+   * @param firstSlot The place for the first attempt, where there is one already.
    */
   async run<T>(
     state: CallState,
     send: Send<T>,
-    given?: EndpointSlot,
+    firstSlot?: EndpointSlot,
   ): Promise<{ slot: EndpointSlot; value: T }> {
-    for (let place = given; ; place = undefined) {
-      const free = place ?? (await this.#acquirer.acquire(state));
-      const slot = free.isConfirmed ? free : await this.#acquirer.confirmed(state, free);
+    for (let availableSlot = firstSlot; ; availableSlot = undefined) {
+      const acquired = availableSlot ?? (await this.#acquirer.acquire(state));
+      const slot = acquired.isConfirmed ? acquired : await this.#acquirer.confirmed(state, acquired);
       const first = this.#startFirst(state, slot, send);
-      const ends = await this.#race(state, first, send);
-      const failures = this.#recordFailures(state, ends);
-      const won = ends.find((ended) => ended.ok);
-      if (won) return { slot: won.attempt.slot, value: won.value };
+      const results = await this.#runWithHedge(state, first, send);
+      const failures = this.#recordFailures(state, results);
+      const winner = results.find((result) => result.ok);
+      if (winner) return { slot: winner.attempt.slot, value: winner.value };
       for (const { endpoint, detail } of failures) this.restrictAfter(state, endpoint, detail);
       await this.beforeNext(state);
     }
@@ -77,20 +78,20 @@ export class Attempts {
    * Waits for an attempt, and sends the call a second time where it takes too long to show life: the first answer
    * counts. Ends with the winner, or with the failures of all.
    */
-  async #race<T>(state: CallState, first: RunningAttempt<T>, send: Send<T>): Promise<AttemptResult<T>[]> {
+  async #runWithHedge<T>(state: CallState, first: RunningAttempt<T>, send: Send<T>): Promise<AttemptResult<T>[]> {
     const delayMs = this.#parts.hedge.delayMs(state.call, first.slot.endpoint);
     const ended = delayMs === undefined ? await first.result : await resultWithin(first, delayMs);
     if (ended !== 'late') return [this.#recordSuccess(state, ended)];
     const slot = this.#acquirer.acquireHedge(state, first.slot.endpoint, this.#parts.hedge);
     if (!slot) return [this.#recordSuccess(state, await first.result)];
     const second = this.#start(state, slot, send, true);
-    const early = await Promise.race([first.result, second.result]);
-    const other = early.attempt === first ? second : first;
-    if (!early.ok) return [early, this.#recordSuccess(state, await other.result)];
+    const firstResult = await Promise.race([first.result, second.result]);
+    const other = firstResult.attempt === first ? second : first;
+    if (!firstResult.ok) return [firstResult, this.#recordSuccess(state, await other.result)];
     other.cancel();
-    // The loser's end is only to be written down; the winner doesn't wait for it.
-    void other.result.then((lost) => this.#recordHedgeLoser(state, lost));
-    return [this.#recordSuccess(state, early)];
+    // The winner doesn't wait for the loser to end.
+    void other.result.then((lostResult) => this.#recordHedgeLoser(state, lostResult));
+    return [this.#recordSuccess(state, firstResult)];
   }
 
   /** Writes a success down. */
@@ -108,7 +109,7 @@ export class Attempts {
     const { slot, isHedge } = ended.attempt;
     slot.abort(true);
     recorder.recordHedgeLoser(slot, call.promptTokens, isHedge);
-    // It had answered too, a moment later.
+    // It was answered too, a moment later.
     if (ended.ok) abortIfStream(ended.value);
   }
 
@@ -116,7 +117,7 @@ export class Attempts {
     try {
       return ends.flatMap((ended) => (ended.ok ? [] : [this.#recordFailure(state, ended)]));
     } catch (error) {
-      // The call is over: none of its attempts may keep what it holds.
+      // The call is over: all of its attempts free their slots.
       for (const ended of ends) {
         ended.attempt.slot.abort(true);
         if (ended.ok) abortIfStream(ended.value);
@@ -140,7 +141,7 @@ export class Attempts {
       recorder.recordAborted(slot, call.promptTokens, isHedge);
       throw abortedError();
     }
-    if (isStale(slot, error) && state.staleRetries < STALE_RETRIES) {
+    if (isStaleSocket(slot, error) && state.staleRetries < STALE_RETRIES) {
       state.staleRetries++;
       slot.abort(false);
       return { endpoint, detail: undefined };
@@ -159,7 +160,7 @@ export class Attempts {
     const { call, recorder } = state;
     if (remainingMs(call, performance.now()) <= 0) throw deadlineError(recorder);
     if (recorder.attempts.length >= this.#parts.routes().retry.maxAttempts) {
-      throw allFailedError(recorder, this.#acquirer.soonestMs(state), 'no attempts are left');
+      throw allFailedError(recorder, this.#acquirer.soonestStartMs(state), 'no attempts are left');
     }
     await this.#backOff(state);
   }
@@ -171,21 +172,21 @@ export class Attempts {
     const { otherEndpoint: another } = ruleFor(detail);
     if (another === 'never') throw callerError(detail, recorder);
     if (another === 'larger-window') {
-      state.windowAbove = endpoint.settings.contextWindow;
+      state.contextWindowAbove = endpoint.settings.contextWindow;
       if (isEmpty(this.#replan(state))) throw contextWindowError(detail, recorder);
     }
     if (another === 'content-policy-list') {
       const lists = this.#parts.routes().contentPolicyFallbacks;
       state.models = lists.get(endpoint.settings.model) ?? lists.get('*');
-      if (state.models === undefined || !this.#anyUntried(state)) throw callerError(detail, recorder);
+      if (state.models === undefined || !this.#hasUntried(state)) throw callerError(detail, recorder);
     }
   }
 
-  #anyUntried(state: CallState): boolean {
+  #hasUntried(state: CallState): boolean {
     try {
       return optionsOf(this.#replan(state)).some(({ endpoint: { name } }) => !state.failedAt.has(name));
     } catch {
-      // The filters leave none: the refusal is the answer.
+      // The filters leave no endpoint: the refusal is the answer.
       return false;
     }
   }
@@ -202,10 +203,10 @@ export class Attempts {
   async #backOff(state: CallState): Promise<void> {
     const { call, recorder, failedAt, brokenStreams } = state;
     const routes = this.#parts.routes();
-    const again = [...failedAt].some(
+    const canRetrySame = [...failedAt].some(
       ([name, { detail }]) => !brokenStreams.has(name) && ruleFor(detail).sameEndpoint === 'with-backoff',
     );
-    if (!again) return;
+    if (!canRetrySame) return;
     state.hasBackedOff = false;
     const ms = backoffMs(recorder.attempts.length - 1, routes.retry);
     const now = performance.now();
@@ -219,7 +220,7 @@ export class Attempts {
     const remaining = remainingMs(call, now);
     if (soonest <= ms && soonest < remaining) return;
     if (ms >= remaining) {
-      // What rests longer than the backoff may still come in time.
+      // An endpoint whose cooldown outlasts the backoff may still be in time.
       if (soonest < remaining) return;
       throw allFailedError(recorder, ms, 'no time is left for another try');
     }
@@ -240,18 +241,18 @@ export class Attempts {
   }
 }
 
-/** A stream that has begun, but too late. It says nothing against the endpoint: slowness is not a failure. */
+/** A stream whose first content came too late. It doesn't count against the endpoint: slowness is no failure. */
 export class TooSlowError extends UpstreamFailure {
   constructor() {
-    super({ class: 'timeout', message: 'its first token came too late for the answer to end in time' }, true);
+    super({ class: 'timeout', message: 'its first token came too late for the answer to finish before the deadline' }, true);
   }
 }
 
-function isStale({ startedAt }: EndpointSlot, { detail, isAnswered: answered }: UpstreamFailure): boolean {
+function isStaleSocket({ startedAt }: EndpointSlot, { detail, isAnswered: answered }: UpstreamFailure): boolean {
   return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
 }
 
-/** Milliseconds until it may be asked; Infinity for one that is open or taken out, which is as good as gone. */
+/** Milliseconds until the end of its cooldown; Infinity where its breaker is open or its weight is 0. */
 function cooldownMs(endpoint: Endpoint, now: number): number {
   if (endpoint.weight === 0 || !endpoint.breaker.canEnter) return Infinity;
   return Math.max(0, endpoint.cooldownUntil(now) - now);
@@ -265,7 +266,7 @@ function isEmpty(plan: Plan): boolean {
   return plan.stages.every((stage) => stage.length === 0);
 }
 
-/** What an upstream may have charged for an attempt that led to no answer, by estimate. */
+/** Estimated tokens that the upstream may bill for a failed attempt. */
 function wastedTokens(call: Call, { class: failure }: FailureDetail): number {
   return failure === 'server' || failure === 'timeout' || failure === 'bad_answer' ? call.promptTokens : 0;
 }

@@ -9,8 +9,8 @@ export function backoffMs(
   { baseDelayMs, maxDelayMs }: RetryOptions,
   random = Math.random,
 ): number {
-  const most = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(20, tries));
-  return most * (0.5 + 0.5 * random());
+  const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(20, tries));
+  return ceilingMs * (0.5 + 0.5 * random());
 }
 
 /** Waits, unless the signal aborts: then it throws ERR_AI_ABORTED at once. */

@@ -32,8 +32,8 @@ export function allFailedError(
   const limited = attempts.every((attempt) => attempt.class === 'rate_limited');
   const list = attempts
     .map(({ endpoint, class: failure, status, ms }) => {
-      const told = status === undefined ? '' : ` ${status}`;
-      return `${endpoint} (${failure ?? 'unknown'}${told} after ${ms} ms)`;
+      const statusText = status === undefined ? '' : ` ${status}`;
+      return `${endpoint} (${failure ?? 'unknown'}${statusText} after ${ms} ms)`;
     })
     .join(', ');
   return new AiBalancerError(

@@ -46,7 +46,7 @@ export interface CallState {
   /** Only these endpoints, where it is set: those that can continue a text. */
   readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
   /** Only endpoints with a window larger than this one. */
-  windowAbove: number;
+  contextWindowAbove: number;
   /** Only these models, after a refusal by content policy. */
   models: readonly string[] | undefined;
   /** It has waited long enough to ask an endpoint again that failed it with a server's error. */
@@ -63,7 +63,7 @@ export function newCallState(call: Call): CallState {
     failedAt: new Map(),
     brokenStreams: new Set(),
     accepts: undefined,
-    windowAbove: 0,
+    contextWindowAbove: 0,
     models: undefined,
     hasBackedOff: false,
     plan: undefined,
@@ -75,14 +75,14 @@ export function newCallState(call: Call): CallState {
 /** The call's plan, worked out anew after a reload or when what it may use has changed. */
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
-  const { windowAbove, accepts } = state;
+  const { contextWindowAbove: contextWindowAbove, accepts } = state;
   const plan = routes.planner.plan(state.call, state.models);
   state.generation = routes.generation;
   state.plan = plan;
-  if (windowAbove === 0 && !accepts) return plan;
+  if (contextWindowAbove === 0 && !accepts) return plan;
   const stages = plan.stages.map((stage) =>
     stage.filter(
-      ({ endpoint }) => endpoint.settings.contextWindow > windowAbove && (accepts?.(endpoint) ?? true),
+      ({ endpoint }) => endpoint.settings.contextWindow > contextWindowAbove && (accepts?.(endpoint) ?? true),
     ),
   );
   state.plan = { ...plan, stages };

@@ -66,13 +66,13 @@ export class Executor {
   readonly #acquirer: SlotAcquirer;
   readonly #attempts: Attempts;
 
-  readonly #wholes: AdmissionHandlers<WholeCaller> = {
-    admitted: (caller, state, place) => void this.#wholeEnd(state, place).then((end) => caller.onEnd(end)),
+  readonly #wholeCallbacks: AdmissionHandlers<WholeCaller> = {
+    admitted: (caller, state, place) => void this.#completeWhole(state, place).then((end) => caller.onEnd(end)),
     refused: (caller, { recorder }, error) =>
       caller.onEnd({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
   };
-  readonly #streams: AdmissionHandlers<StreamCaller> = {
-    admitted: (caller, state, place) => void this.#streamEnd(state, place).then((end) => caller.onStart(end)),
+  readonly #streamCallbacks: AdmissionHandlers<StreamCaller> = {
+    admitted: (caller, state, place) => void this.#startStream(state, place).then((end) => caller.onStart(end)),
     refused: (caller, { recorder }, error) =>
       caller.onStart({ ok: false, error: withReport(error, recorder) }),
   };
@@ -84,18 +84,18 @@ export class Executor {
   }
 
   /** Sends a call that is answered whole. Where it must wait, nothing waits with it but its caller. */
-  whole(caller: WholeCaller): void {
-    this.#begin(caller, this.#wholes);
+  runWhole(caller: WholeCaller): void {
+    this.#start(caller, this.#wholeCallbacks);
   }
 
   /** Sends a call that is answered by a stream, likewise. */
-  stream(caller: StreamCaller): void {
-    this.#begin(caller, this.#streams);
+  runStream(caller: StreamCaller): void {
+    this.#start(caller, this.#streamCallbacks);
   }
 
   /** Another attempt for a stream that broke off at an endpoint. It is no new call, and pays nothing into budgets. */
-  async streamAgain(state: CallState, broken: StreamBreak, ask: RequestFor): Promise<StreamResult> {
-    this.#attempts.restrictAfter(state, broken.endpoint, broken.detail);
+  async resumeStream(state: CallState, failure: StreamBreak, ask: RequestFor): Promise<StreamResult> {
+    this.#attempts.restrictAfter(state, failure.endpoint, failure.detail);
     await this.#attempts.beforeNext(state);
     return this.#stream(state, ask);
   }
@@ -105,13 +105,13 @@ export class Executor {
     return this.#acquirer.canStartNow(state);
   }
 
-  #begin<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
+  #start<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
     this.#parts.retryBudget.onCall();
     this.#parts.hedge.onCall();
     this.#acquirer.admit(caller, handlers);
   }
 
-  async #wholeEnd(state: CallState, place: EndpointSlot): Promise<WholeResult> {
+  async #completeWhole(state: CallState, place: EndpointSlot): Promise<WholeResult> {
     const { call, recorder } = state;
     try {
       const send: Send<WholeAnswer> = (slot, options) => slot.sendWhole(call, options);
@@ -125,7 +125,7 @@ export class Executor {
     }
   }
 
-  async #streamEnd(state: CallState, place: EndpointSlot): Promise<StreamStart> {
+  async #startStream(state: CallState, place: EndpointSlot): Promise<StreamStart> {
     const { call, recorder } = state;
     try {
       return { ok: true, result: await this.#stream(state, () => ({ call, continued: false }), place) };

@@ -4,22 +4,22 @@ import { optionsOf, type Plan } from '../routing/plan';
 import type { HedgeOptions } from './options';
 
 /** At the start there is a budget for so many hedges; there is never one for more. */
-const BUDGET = 20;
-const LEAST_DELAY_MS = 600;
+const MAX_BUDGET = 20;
+const MIN_DELAY_MS = 600;
 /** A stream is late after so many times its expected time to first token, a whole answer after so many times its own. */
 const STREAM_FACTOR = 4;
 const WHOLE_FACTOR = 2;
 /** A hedge starts within this share of what the deadline leaves. */
 const DEADLINE_SHARE = 0.3;
 /** A hedge must not take what others will need: the endpoint has at least this share of its quota left. */
-const LEAST_QUOTA_SHARE = 0.25;
+const MIN_QUOTA_SHARE = 0.25;
 /** Where the whole fleet is slower than this, a second attempt would only add load. */
-const SLOW_FLEET = 1.5;
+const SLOW_FLEET_RATIO = 1.5;
 
 /** Decides when a call that waits for its first token may be sent a second time, and where. */
 export class HedgePolicy {
   readonly #options: () => false | HedgeOptions;
-  #budget = BUDGET;
+  #budget = MAX_BUDGET;
 
   /** @param options Asked anew for each call: a reload may change them. */
   constructor(options: () => false | HedgeOptions) {
@@ -29,7 +29,7 @@ export class HedgePolicy {
   /** A call began: it pays its share in. */
   onCall(): void {
     const options = this.#options();
-    if (options) this.#budget = Math.min(BUDGET, this.#budget + options.budgetRatio);
+    if (options) this.#budget = Math.min(MAX_BUDGET, this.#budget + options.budgetRatio);
   }
 
   /** Milliseconds until the call may be hedged; undefined when it may not. */
@@ -39,31 +39,31 @@ export class HedgePolicy {
     if (options.delayMs !== undefined) return options.delayMs;
     const now = performance.now();
     const expected = endpoint.predictLatency(call, now);
-    const usual = call.stream ? expected.firstTokenMs : expected.totalMs;
-    const delay = Math.max(LEAST_DELAY_MS, (call.stream ? STREAM_FACTOR : WHOLE_FACTOR) * usual);
-    const most = DEADLINE_SHARE * remainingMs(call, now);
-    if (delay <= most) return delay;
+    const expectedMs = call.stream ? expected.firstTokenMs : expected.totalMs;
+    const delay = Math.max(MIN_DELAY_MS, (call.stream ? STREAM_FACTOR : WHOLE_FACTOR) * expectedMs);
+    const maxDelayMs = DEADLINE_SHARE * remainingMs(call, now);
+    if (delay <= maxDelayMs) return delay;
     // Earlier than usual would be no hedge but a second call.
-    return most > usual ? most : undefined;
+    return maxDelayMs > expectedMs ? maxDelayMs : undefined;
   }
 
   hasSpareQuota(endpoint: Endpoint): boolean {
-    return 1 - endpoint.usedShare(performance.now()) >= LEAST_QUOTA_SHARE;
+    return 1 - endpoint.usedShare(performance.now()) >= MIN_QUOTA_SHARE;
   }
 
   /** Takes one hedge from the budget, where there is one and the fleet isn't slow. */
   tryTake(plan: Plan): boolean {
-    if (this.#budget < 1 || isSlow(plan)) return false;
+    if (this.#budget < 1 || isFleetSlow(plan)) return false;
     this.#budget--;
     return true;
   }
 }
 
-function isSlow(plan: Plan): boolean {
+function isFleetSlow(plan: Plan): boolean {
   const now = performance.now();
   const slow = optionsOf(plan)
     .map(({ endpoint }) => endpoint.latency.ratio(endpoint.inFlight, now))
     .sort((a, b) => a - b);
   const middle = Math.floor(slow.length / 2);
-  return (slow[middle] ?? 1) > SLOW_FLEET;
+  return (slow[middle] ?? 1) > SLOW_FLEET_RATIO;
 }

@@ -1,6 +1,6 @@
 import type { RetryOptions } from './options';
 
-const MAX = 200;
+const MAX_LEVEL = 200;
 /** "Recent" calls are those of about this long. */
 const MEMORY_MS = 10_000;
 
@@ -12,12 +12,12 @@ const MEMORY_MS = 10_000;
 export class RetryBudget {
   #ratio = 0;
   #perMs = 0;
-  #level = MAX;
+  #level = MAX_LEVEL;
   #at = performance.now();
 
   constructor({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>) {
     this.configure({ budgetRatio, budgetPerSecond });
-    this.#level = Math.min(MAX, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX : 0));
+    this.#level = Math.min(MAX_LEVEL, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX_LEVEL : 0));
   }
 
   /** Changes what comes in; what is there stays. */
@@ -30,7 +30,7 @@ export class RetryBudget {
   /** A call began: it pays its share in. */
   onCall(): void {
     this.#refill();
-    this.#level = Math.min(MAX, this.#level + this.#ratio);
+    this.#level = Math.min(MAX_LEVEL, this.#level + this.#ratio);
   }
 
   get isSpent(): boolean {
@@ -48,7 +48,7 @@ export class RetryBudget {
 
   #refill(): void {
     const now = performance.now();
-    this.#level = Math.min(MAX, this.#level + Math.max(0, now - this.#at) * this.#perMs);
+    this.#level = Math.min(MAX_LEVEL, this.#level + Math.max(0, now - this.#at) * this.#perMs);
     this.#at = now;
   }
 }

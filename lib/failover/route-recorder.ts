@@ -48,9 +48,9 @@ export class RouteRecorder {
 
   /** The attempt that was serving broke off. */
   recordStreamBreak(detail: FailureDetail): void {
-    const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
-    const served = this.attempts[index];
-    if (served) this.attempts[index] = { ...served, class: detail.class };
+    const index = this.attempts.findLastIndex((recordAttempt) => recordAttempt.class === undefined);
+    const recordEndpoint = this.attempts[index];
+    if (recordEndpoint) this.attempts[index] = { ...recordEndpoint, class: detail.class };
   }
 
   /** Tokens that led to no answer: an answer was begun anew. */

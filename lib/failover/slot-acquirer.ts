@@ -14,7 +14,7 @@ import { allFailedError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
 import { WaitPools } from './wait-pools';
-import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitTerms } from './waiting-call';
+import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitOptions } from './waiting-call';
 
 /** Moving to an endpoint that has failed less than this lately costs no retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
@@ -35,7 +35,7 @@ export class SlotAcquirer {
     try {
       slot = this.#acquireNow(state);
       if (slot === undefined) {
-        const newCall = new NewCall(caller, handlers, this.#termsOf(state));
+        const newCall = new NewCall(caller, handlers, this.#waitOptions(state));
         this.#parts.queue.enqueue(newCall, newCall);
         return;
       }
@@ -51,7 +51,7 @@ export class SlotAcquirer {
    * @throws when there is none within the call's deadline, the queue is full, or the caller left.
    */
   async acquire(state: CallState): Promise<EndpointSlot> {
-    return this.#acquireNow(state) ?? (await this.#wait(state));
+    return this.#acquireNow(state) ?? (await this.#waitForSlot(state));
   }
 
   /**
@@ -102,8 +102,8 @@ export class SlotAcquirer {
     return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
   }
 
-  async #wait(state: CallState): Promise<EndpointSlot> {
-    const waiting = new WaitingCall(state, this.#termsOf(state), state);
+  async #waitForSlot(state: CallState): Promise<EndpointSlot> {
+    const waiting = new WaitingCall(state, this.#waitOptions(state), state);
     try {
       return await this.#parts.queue.waitForSlot(waiting);
     } finally {
@@ -111,10 +111,10 @@ export class SlotAcquirer {
     }
   }
 
-  #termsOf(state: CallState): WaitTerms {
+  #waitOptions(state: CallState): WaitOptions {
     const plan = currentPlan(state, this.#parts.routes());
-    const pool = this.#pools.of(plan, state.generation);
-    return { pool, serviceMs: leastOf(plan, performance.now()), tryStart: this.#tryStart };
+    const pool = this.#pools.poolFor(plan, state.generation);
+    return { pool, serviceMs: minPlanServiceMs(plan, performance.now()), tryStart: this.#tryStart };
   }
 
   readonly #tryStart = (state: CallState, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
@@ -140,7 +140,7 @@ export class SlotAcquirer {
   }
 
   /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
-  soonestMs(state: CallState): number | undefined {
+  soonestStartMs(state: CallState): number | undefined {
     const routes = this.#parts.routes();
     const pick = routes.router.pick(currentPlan(state, routes), { now: performance.now(), peek: true });
     if (pick.kind === 'picked') return undefined;
@@ -165,14 +165,14 @@ export class SlotAcquirer {
       routes.router.pick(plan, { ...options, excluded });
     const untried = pick(({ name }) => failedAt.has(name));
     if (failedAt.size === 0 || untried.kind === 'picked') return untried;
-    const again = pick(({ name }) => !mayAskAgain(state, name, state.hasBackedOff));
+    const retry = pick(({ name }) => !canRetry(state, name, state.hasBackedOff));
     const isSooner =
-      again.kind === 'picked'
+      retry.kind === 'picked'
         ? untried.kind !== 'wait' || !this.#parts.retryBudget.isSpent
-        : again.kind === 'wait' && again.waitMs < waitOf(untried);
-    if (isSooner) return again;
+        : retry.kind === 'wait' && retry.waitMs < waitMsOf(untried);
+    if (isSooner) return retry;
     if (untried.kind === 'wait') return untried;
-    return again.kind === 'wait' ? again : pick(({ name }) => !mayAskAgain(state, name, true));
+    return retry.kind === 'wait' ? retry : pick(({ name }) => !canRetry(state, name, true));
   }
 
   #take({ call, recorder, failedAt }: CallState, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
@@ -203,7 +203,7 @@ export class SlotAcquirer {
 }
 
 /** @param hasWaited Long enough for what is asked again with backoff. */
-function mayAskAgain({ failedAt, brokenStreams }: CallState, name: string, hasWaited: boolean): boolean {
+function canRetry({ failedAt, brokenStreams }: CallState, name: string, hasWaited: boolean): boolean {
   if (brokenStreams.has(name)) return false;
   const failed = failedAt.get(name);
   if (failed === undefined) return true;
@@ -211,12 +211,12 @@ function mayAskAgain({ failedAt, brokenStreams }: CallState, name: string, hasWa
   return sameEndpoint === 'after-retry-after' || (sameEndpoint === 'with-backoff' && hasWaited);
 }
 
-function waitOf(pick: RouterPick): number {
+function waitMsOf(pick: RouterPick): number {
   return pick.kind === 'wait' ? pick.waitMs : Infinity;
 }
 
 /** The least that any endpoint of the plan can take. */
-function leastOf(plan: Plan, now: number): number {
+function minPlanServiceMs(plan: Plan, now: number): number {
   const least = Math.min(...optionsOf(plan).map(({ endpoint }) => minServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;
 }

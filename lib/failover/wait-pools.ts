@@ -8,23 +8,23 @@ export interface WaitPool {
 }
 
 /** Beyond so many, those known are forgotten. Calls of one pool still meet: the queue goes by the key. */
-const MOST_POOLS = 1_000;
+const MAX_POOLS = 1_000;
 
 /** One pool for all calls whose plans have the same endpoints, so that thousands that wait share it. */
 export class WaitPools {
-  readonly #known = new Map<string, WaitPool>();
+  readonly #byKey = new Map<string, WaitPool>();
   #generation = -1;
 
   /** @param generation Counts reloads: a pool of an earlier one has other endpoints by the same names. */
-  of(plan: Plan, generation: number): WaitPool {
-    if (generation !== this.#generation || this.#known.size >= MOST_POOLS) this.#known.clear();
+  poolFor(plan: Plan, generation: number): WaitPool {
+    if (generation !== this.#generation || this.#byKey.size >= MAX_POOLS) this.#byKey.clear();
     this.#generation = generation;
     const names = poolKey(plan);
-    const known = this.#known.get(names);
+    const known = this.#byKey.get(names);
     if (known) return known;
     const resources = [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
     const pool = { key: `${generation}|${names}`, resources };
-    this.#known.set(names, pool);
+    this.#byKey.set(names, pool);
     return pool;
   }
 }

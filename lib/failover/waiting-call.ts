@@ -17,7 +17,7 @@ export interface Caller {
 }
 
 /** How a call waits. */
-export interface WaitTerms {
+export interface WaitOptions {
   readonly pool: WaitPool;
   /** The least that an endpoint can take for it, in milliseconds. */
   readonly serviceMs: number;
@@ -36,7 +36,7 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
   readonly #tryStart: TryStart;
   readonly #since = performance.now();
 
-  constructor(caller: C, { pool, serviceMs, tryStart }: WaitTerms, state?: CallState) {
+  constructor(caller: C, { pool, serviceMs, tryStart }: WaitOptions, state?: CallState) {
     super('AI_CALL_WAITING');
     this.caller = caller;
     this.serviceMs = serviceMs;
@@ -113,7 +113,7 @@ export interface AdmissionHandlers<C extends Caller> {
 export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueCallbacks<EndpointSlot> {
   readonly #handlers: AdmissionHandlers<C>;
 
-  constructor(caller: C, handlers: AdmissionHandlers<C>, terms: WaitTerms) {
+  constructor(caller: C, handlers: AdmissionHandlers<C>, terms: WaitOptions) {
     super(caller, terms);
     this.#handlers = handlers;
   }

@@ -14,28 +14,16 @@ import { StreamFailure } from '../stream/stream-errors';
 import { readUsage } from '../stream/usage';
 import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
+import { UpstreamFailure } from './upstream-failure';
 
-/** Of an error's body, this much is read: enough for any message. */
+/** The part of an error body that is read: enough for any message. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
-/** Why an attempt failed. Holds plain, bounded values only: never the key, the prompt or axios's error. */
-export class UpstreamFailure extends Error {
-  override readonly name = 'UpstreamFailure';
-  constructor(
-    readonly detail: FailureDetail,
-    /** Headers had arrived, so the upstream may have charged for it. */
-    readonly isAnswered: boolean,
-    readonly reading?: LimitReading,
-  ) {
-    super(detail.message);
-  }
-}
-
 export interface ExchangeOptions {
-  /** The attempt's own limit, in milliseconds: for a stream until its first content, else until the whole answer. */
+  /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
   readonly limitMs: number;
   readonly maxResponseBytes: number;
-  /** Aborts when the caller leaves or the attempt has lost a hedge. */
+  /** Aborts when the caller leaves or the attempt lost against a hedge. */
   readonly signal: CallSignal;
 }
 
@@ -53,16 +41,16 @@ export interface WholeAnswer {
 }
 
 export interface StreamedAnswer {
-  /** The events read so far: up to the first content. */
+  /** The events up to the first content. */
   readonly first: readonly ChatEvent[];
-  /** The rest. Throws UpstreamFailure. Ending it early closes the upstream's socket. */
+  /** The events after those. Throws UpstreamFailure; ending it early closes the upstream's socket. */
   readonly rest: AsyncGenerator<ChatEvent, void, undefined>;
   readonly reading: LimitReading | undefined;
   /** Closes the upstream's socket at once. */
   abort(): void;
 }
 
-/** Sends a call and reads the whole answer. Throws UpstreamFailure. */
+/** Sends a call and reads the whole answer. @throws UpstreamFailure */
 export async function exchangeWhole(
   parts: ExchangeParts,
   call: Call,
@@ -84,7 +72,7 @@ export async function exchangeWhole(
   }
 }
 
-/** Sends a call and reads its stream up to the first content. Throws UpstreamFailure. */
+/** Sends a call and reads its stream up to the first content. @throws UpstreamFailure */
 export async function exchangeStream(
   parts: ExchangeParts,
   call: Call,
@@ -99,7 +87,7 @@ export async function exchangeStream(
       const data = exchange.readAnswer(http);
       throw exchange.failure(
         findAnswerFault(data, 'chat', http.status) ??
-          badAnswerDetail('a whole answer where a stream was asked for'),
+          badAnswerDetail('a whole answer instead of a stream'),
       );
     }
     const events = exchange.events(call, answer);
@@ -124,14 +112,14 @@ export async function exchangeStream(
   }
 }
 
-/** One request under its limits: whatever happens, it settles, and its socket is closed or drained. */
+/** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
 class Exchange {
   readonly #parts: ExchangeParts;
   readonly #abort = new AbortController();
   readonly #caller: CallSignal;
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
-  /** Rejects the step that is awaited. One at a time: a race against one promise would keep every event of a stream. */
+  /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
   #timeoutMessage: string | undefined;
   #isAnswered = false;
@@ -143,8 +131,8 @@ class Exchange {
     this.#caller = options.signal;
     this.#timer = new ProgressTimeout(() => {
       this.#timeoutMessage = this.#isStreaming
-        ? `nothing within the stall limit of the stream`
-        : `no answer within ${Math.round(options.limitMs)} ms`;
+        ? `the stream stalled: nothing for ${ms(this.#stallMs)} (stallMs)`
+        : `no answer within ${ms(options.limitMs)}`;
       this.#abort.abort();
     });
     this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
@@ -155,7 +143,7 @@ class Exchange {
     this.#timer.start(options.limitMs);
   }
 
-  /** Resolves with a 2xx answer whose body is unread. */
+  /** Resolves with a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
     const resolveKey = await this.#resolveKey();
@@ -174,10 +162,10 @@ class Exchange {
     try {
       return await this.awaitStep(Promise.resolve(apiKey()));
     } catch (error) {
-      // What the app's own function throws may hold anything.
+      // The error of the app's function may contain the key.
       throw this.#abort.signal.aborted
         ? error
-        : this.failure({ class: 'connection', message: 'apiKey() failed' });
+        : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
     }
   }
 
@@ -217,7 +205,7 @@ class Exchange {
     })[Symbol.asyncIterator]();
   }
 
-  /** What follows the first content: the stall limit runs only while the upstream owes us an event. */
+  /** The events after the first content. The stall timeout runs only while the upstream owes an event. */
   async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
     const { stallMs } = this.#parts.settings.timeouts;
     this.#isStreaming = true;
@@ -236,7 +224,7 @@ class Exchange {
     } catch (error) {
       throw this.toFailure(error);
     } finally {
-      // A whole stream's socket is kept for the next call: its reader has seen the end.
+      // The socket of a whole stream was read to its end and serves the next call.
       if (isWhole) this.#release();
       else this.end();
     }
@@ -246,7 +234,7 @@ class Exchange {
     this.#timer.stop();
   }
 
-  /** An adapter that ignores the signal must not hold us. */
+  /** Rejects on abort even where an axios adapter ignores the signal. */
   awaitStep<T>(step: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
@@ -263,12 +251,12 @@ class Exchange {
     if (error instanceof UpstreamFailure) return error;
     if (this.#timeoutMessage !== undefined)
       return this.failure({ class: 'timeout', message: this.#timeoutMessage });
-    if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller left' });
+    if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
     if (error instanceof StreamFailure) return this.failure(error.detail);
     return this.failure(classifyError(error));
   }
 
-  /** Releases everything; a body that is still unread is cut. */
+  /** Releases everything and closes the socket of a body that is still unread. */
   end(): void {
     this.#release();
     this.#abort.abort();
@@ -293,6 +281,6 @@ function dialectCall(call: Call): DialectCall {
 
 function isEventStream(headers: HttpHeaders): boolean {
   const type = headers['content-type'];
-  // An upstream that names no type, or plain text, may still stream; JSON and HTML are whole answers.
+  // An upstream without a content type, or with text/plain, may still stream; JSON and HTML don't.
   return typeof type !== 'string' || !/\b(json|html)\b/i.test(type);
 }

@@ -1,10 +1,8 @@
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 
 /**
- * A limit on the time without progress. `progress()` costs one clock reading; the timer looks at it when it fires.
- *
- * When our own event loop has stalled, the timer fires late and what arrived meanwhile is still unread. So a fired
- * timer lets the loop poll I/O once more before it judges: our own stall fails nobody.
+ * A restartable timeout that never blames the upstream for a stall of our own event loop: a timer that fires late finds
+ * the data that arrived meanwhile still unread, so the loop polls I/O once more before the timeout counts.
  */
 export class ProgressTimeout {
   readonly #onTimeout: () => void;
@@ -16,7 +14,7 @@ export class ProgressTimeout {
     this.#onTimeout = onTimeout;
   }
 
-  /** Starts anew with this limit; Infinity stops it. */
+  /** Starts or restarts it; Infinity stops it. */
   start(limitMs: number): void {
     this.stop();
     if (!Number.isFinite(limitMs)) return;

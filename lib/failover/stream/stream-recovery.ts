@@ -2,7 +2,7 @@ import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
 import type { CallSignal } from '../../call/call-signal';
 import { AiBalancerError } from '../../errors';
-import type { UpstreamFailure } from '../../http/exchange';
+import type { UpstreamFailure } from '../../http/upstream-failure';
 import type { StreamOptions } from '../../stream/options';
 import type { UsageMeter } from '../../stream/usage-meter';
 import type { CallState } from '../call-state';
@@ -61,7 +61,7 @@ export class StreamRecovery {
     if (continued) return continued;
     if (!this.mayRestart) throw broken.failure;
     const restarted: CallState = { ...state, call, plan: undefined, accepts: undefined };
-    return this.#executor.streamAgain(restarted, breakOf(broken), () => ({ call, continued: false }));
+    return this.#executor.resumeStream(restarted, breakOf(broken), () => ({ call, continued: false }));
   }
 
   /** Undefined where no endpoint can continue the answer, and it should start over. */
@@ -84,7 +84,7 @@ export class StreamRecovery {
     };
     if (this.mayRestart && !this.#executor.canStartNow(state)) return undefined;
     try {
-      return await this.#executor.streamAgain(state, breakOf(broken), (endpoint) => {
+      return await this.#executor.resumeStream(state, breakOf(broken), (endpoint) => {
         const continuation = endpoint.continuation(body, text) ?? body;
         return { call: { ...longer, body: shortened(continuation, outputTokens) }, continued: true };
       });

@@ -2,7 +2,7 @@ import type { ChatCompletionChunk, Usage } from '../../call/answer';
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
 import { AiBalancerError } from '../../errors';
-import { UpstreamFailure } from '../../http/exchange';
+import { UpstreamFailure } from '../../http/upstream-failure';
 import type { ChatEvent } from '../../stream/chat-event';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';

@@ -1,12 +1,11 @@
-import type { Call } from '../call/call';
-import { badRequest } from '../errors';
+import type { Call } from '../../call/call';
+import { badRequest } from '../../errors';
 import { AnswerStore } from './answer-store';
-import type { WholeResult } from './executor';
-import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
+import type { WholeResult } from '../executor';
+import { fingerprint, type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
 
 interface RunningKey {
-  readonly print: string;
+  readonly digest: string;
   readonly run: SharedRun;
 }
 
@@ -29,14 +28,14 @@ export class Idempotency {
     if (print === undefined) return sendAndWait(this.#send, call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     const running = this.#running.get(name);
-    if (running?.run.isOpen) return running.print === print ? running.run.join(call) : otherBody();
+    if (running?.run.isOpen) return running.digest === print ? running.run.join(call) : keyReuseFailure();
     const answer = this.#answers.get(name);
     if (answer) {
-      if (answer.print !== print) return otherBody();
+      if (answer.digest !== print) return keyReuseFailure();
       return { ok: true, data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
     }
     const run = new SharedRun(call, this.#send);
-    this.#running.set(name, { print, run });
+    this.#running.set(name, { digest: print, run });
     void run.end.then((end) => {
       if (this.#running.get(name)?.run === run) this.#running.delete(name);
       if (end.ok) this.#answers.set(name, { print, data: end.data, route: end.route });
@@ -45,7 +44,7 @@ export class Idempotency {
   }
 }
 
-function otherBody(): WholeResult {
+function keyReuseFailure(): WholeResult {
   const error = badRequest('idempotencyKey', 'it has been used for a call with another body');
   return { ok: false, error, route: undefined };
 }

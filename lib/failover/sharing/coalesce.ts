@@ -1,9 +1,8 @@
-import type { ChatBody } from '../call/body';
-import type { Call } from '../call/call';
-import { AiBalancerError } from '../errors';
-import type { WholeResult } from './executor';
-import { fingerprint } from './fingerprint';
-import { type SendWhole, SharedRun, sendAndWait } from './shared-run';
+import type { ChatBody } from '../../call/body';
+import type { Call } from '../../call/call';
+import { AiBalancerError } from '../../errors';
+import type { WholeResult } from '../executor';
+import { fingerprint, type SendWhole, SharedRun, sendAndWait } from './shared-run';
 
 /** Sends repeatable calls that are the same, in flight at the same time, once. */
 export class Coalescer {
@@ -16,18 +15,18 @@ export class Coalescer {
 
   /** Never rejects. */
   async run(call: Call): Promise<WholeResult> {
-    const key = identity(call);
+    const key = coalesceKey(call);
     if (key === undefined) return sendAndWait(this.#send, call);
     for (;;) {
-      const run = this.#runOf(key, call);
+      const run = this.#runFor(key, call);
       const end = await run.join(call);
-      if (end.ok || run.isLedBy(call) || !isOver(end.error) || performance.now() >= call.deadlineAt)
+      if (end.ok || run.isLedBy(call) || !isDeadlineError(end.error) || performance.now() >= call.deadlineAt)
         return end;
       // The time of the first was up; this caller came later and has some left.
     }
   }
 
-  #runOf(key: string, call: Call): SharedRun {
+  #runFor(key: string, call: Call): SharedRun {
     const running = this.#running.get(key);
     if (running?.isOpen) return running;
     const run = new SharedRun(call, this.#send);
@@ -45,12 +44,12 @@ export function isRepeatable({ operation, body }: Call): boolean {
 }
 
 /** Calls of one identity ask for the same, on behalf of the same tenant, under the same terms. */
-function identity(call: Call): string | undefined {
+function coalesceKey(call: Call): string | undefined {
   const { requestId: _requestId, session: _session, ...terms } = call.context;
   const { fallbacks, hedge, endpoint, startedAt, deadlineAt } = call;
   return fingerprint(call, [terms, fallbacks, hedge, endpoint, Math.round(deadlineAt - startedAt)]);
 }
 
-function isOver(error: unknown): boolean {
+function isDeadlineError(error: unknown): boolean {
   return AiBalancerError.isInstance(error) && error.code === 'ERR_AI_DEADLINE';
 }

@@ -1,11 +1,12 @@
-import type { Call } from '../call/call';
-import { LinkedAbort } from '../call/linked-abort';
-import type { RouteReport } from '../route-report';
-import { startTimer, type Timer } from '../util/timers';
-import { abortedError } from './backoff';
-import { deadlineError } from './call-errors';
-import type { WholeCaller, WholeResult } from './executor';
-import { RouteRecorder } from './route-recorder';
+import { createHash } from 'node:crypto';
+import type { Call } from '../../call/call';
+import { LinkedAbort } from '../../call/linked-abort';
+import type { RouteReport } from '../../route-report';
+import { startTimer, type Timer } from '../../util/timers';
+import { abortedError } from '../backoff';
+import { deadlineError } from '../call-errors';
+import type { WholeCaller, WholeResult } from '../executor';
+import { RouteRecorder } from '../route-recorder';
 
 /** Sends a whole call. */
 export type SendWhole = (caller: WholeCaller) => void;
@@ -44,26 +45,26 @@ export class SharedRun {
   /** Waits for the end, or until this caller leaves. Never rejects. */
   async join(call: Call): Promise<WholeResult> {
     this.#callers++;
-    const left = await this.#endOrLeave(call);
+    const leaveError = await this.#waitForEnd(call);
     this.#callers--;
-    if (left === undefined) return this.#endFor(call, await this.end);
-    if (this.#callers > 0) return { ok: false, error: left, route: undefined };
+    if (leaveError === undefined) return this.#resultFor(call, await this.end);
+    if (this.#callers > 0) return { ok: false, error: leaveError, route: undefined };
     this.#abort.abort();
     // Cancelled at once: what it had used until then is the last one's to pay.
     const { route } = await this.end;
-    return { ok: false, error: left, route: this.#isBilled ? undefined : route };
+    return { ok: false, error: leaveError, route: this.#isBilled ? undefined : route };
   }
 
   /** The reason why the caller left; undefined when the run has ended. */
-  #endOrLeave(call: Call): Promise<Error | undefined> {
+  #waitForEnd(call: Call): Promise<Error | undefined> {
     const { signal } = call;
     if (signal.aborted) return Promise.resolve(abortedError(signal));
     return new Promise((resolve) => {
       let timer: Timer | undefined;
-      const settle = (left: Error | undefined): void => {
+      const settle = (leaveError: Error | undefined): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', onAbort);
-        resolve(left);
+        resolve(leaveError);
       };
       const onAbort = (): void => settle(abortedError(signal));
       signal.addEventListener('abort', onAbort, { once: true });
@@ -75,7 +76,7 @@ export class SharedRun {
     });
   }
 
-  #endFor(call: Call, end: WholeResult): WholeResult {
+  #resultFor(call: Call, end: WholeResult): WholeResult {
     const isFirst = !this.#isBilled;
     this.#isBilled = true;
     if (!end.ok) return isFirst ? end : { ...end, route: undefined };
@@ -112,4 +113,14 @@ export function sharedReport(
     wastedTokens: 0,
     why: [],
   };
+}
+
+/** A digest of what a call asks for; undefined for a body that no JSON can say. No prompt is kept. */
+export function fingerprint({ operation, body }: Call, more: readonly unknown[] = []): string | undefined {
+  try {
+    const text = JSON.stringify([operation, body, ...more]);
+    return createHash('sha256').update(text).digest('base64');
+  } catch {
+    return undefined;
+  }
 }
