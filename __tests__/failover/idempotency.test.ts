@@ -156,7 +156,7 @@ describe('the store of answers', () => {
   it('forgets after an hour', () => {
     jest.useFakeTimers();
     const store = new AnswerStore();
-    store.set('k', { print: 'p', data: dataOf(1), route });
+    store.set('k', { digest: 'p', data: dataOf(1), route });
     jest.advanceTimersByTime(3_599_999);
     expect(store.get('k')?.digest).toBe('p');
     jest.advanceTimersByTime(2);
@@ -167,14 +167,14 @@ describe('the store of answers', () => {
 
   it('holds 10,000 answers and 32 Mi characters, and forgets the longest unused', () => {
     const store = new AnswerStore();
-    for (let n = 0; n < 10_000; n++) store.set(`${n}`, { print: 'p', data: dataOf(1), route });
+    for (let n = 0; n < 10_000; n++) store.set(`${n}`, { digest: 'p', data: dataOf(1), route });
     expect(store.get('0')).toBeDefined();
-    store.set('one more', { print: 'p', data: dataOf(1), route });
+    store.set('one more', { digest: 'p', data: dataOf(1), route });
     expect([store.get('0'), store.get('1')].map((found) => found !== undefined)).toEqual([true, false]);
-    store.set('large', { print: 'p', data: dataOf(32 * 1024 * 1024 - 100), route });
+    store.set('large', { digest: 'p', data: dataOf(32 * 1024 * 1024 - 100), route });
     expect(store.get('large')).toBeDefined();
     expect(store.get('5000')).toBeUndefined();
-    store.set('too large', { print: 'p', data: dataOf(33 * 1024 * 1024), route });
+    store.set('too large', { digest: 'p', data: dataOf(33 * 1024 * 1024), route });
     expect(store.get('too large')).toBeUndefined();
   });
 });

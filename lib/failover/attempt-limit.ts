@@ -1,22 +1,22 @@
 import { type Call, remainingMs } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 
-/** A stream's endpoint is left after so many times its expected time to first token, but not before so long. */
+/** A stream's attempt ends after this multiple of its expected time to first token, but never before the minimum. */
 const FIRST_TOKEN_FACTOR = 8;
 const MIN_FIRST_TOKEN_MS = 8_000;
-/** A whole answer's endpoint is left after so many times its expected time, but not before `firstTokenMs`. */
+/** A whole answer's attempt ends after this multiple of its expected time, but never before `firstTokenMs`. */
 const WHOLE_FACTOR = 3;
-/** Models that think before they answer. */
+/** Time to first token of models that reason before they answer. */
 const REASONING_MS = 300_000;
 
-/** An attempt is left while the deadline leaves the other endpoint so many times its predicted time. */
+/** An attempt ends while this multiple of another endpoint's predicted time is left before the deadline. */
 const ALTERNATIVE_FACTOR = 1.5;
 
 /**
- * How long an attempt may take: for a stream until its first content, else until the whole answer. While another
- * endpoint could still serve, one that says nothing is left early enough for the other to be tried.
+ * The time limit of an attempt: for a stream until its first content, else until the whole answer. While another
+ * endpoint could still serve, a silent one is given up early enough for the other to be tried.
  *
- * @param alternativeMs The least time another endpoint is predicted to take; Infinity where there is none.
+ * @param alternativeMs The shortest predicted time of another endpoint; Infinity where there is none.
  */
 export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: number): number {
   const now = performance.now();
@@ -32,10 +32,10 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
 }
 
 /**
- * Whether a stream that shows its first content now would miss the deadline, while another endpoint would not: a slow
- * first token comes from an endpoint that is slow to the end.
+ * Whether a stream that shows its first content now would miss the deadline while another endpoint would not: an
+ * endpoint with a slow first token is slow to the end.
  *
- * @param firstTokenMs What the attempt took until now.
+ * @param firstTokenMs The attempt's time to first token.
  */
 export function isTooSlowToFinish(
   call: Call,
@@ -59,7 +59,7 @@ function wholeLimitMs(call: Call, { settings }: Endpoint, expectedMs: number, al
   const { timeouts } = settings;
   const total = call.operation === 'embeddings' ? timeouts.embeddingsMs : timeouts.totalMs;
   if (alternativeMs === Infinity) return total;
-  // Of a short total, half is left for another try.
+  // Half of a short total is kept for another attempt.
   const limitMs =
     call.operation === 'embeddings' ? total / 2 : Math.max(timeouts.firstTokenMs, WHOLE_FACTOR * expectedMs);
   return Math.min(total, limitMs);

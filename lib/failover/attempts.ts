@@ -11,18 +11,18 @@ import { type CallState, currentPlan, type ExecutorParts } from './call-state';
 import { type AttemptResult, RunningAttempt, resultWithin, type Send } from './running-attempt';
 import type { SlotAcquirer } from './slot-acquirer';
 
-/** Failed retries on a stale keep-alive socket that don't count: after these, the endpoint is to blame. */
+/** Retries after a stale keep-alive socket that don't count; further ones count as connection failures. */
 const STALE_RETRIES = 2;
-/** A reused socket that is reset later than this was not stale: the upstream had the request, and died over it. */
+/** A reused socket that is reset later than this was not stale: the upstream had received the request. */
 const STALE_WITHIN_MS = 500;
 
-/** A failure that has been written down; without a detail where it doesn't count. */
+/** A recorded failure; without a detail where it doesn't count. */
 interface RecordedFailure {
   readonly endpoint: Endpoint;
   readonly detail: FailureDetail | undefined;
 }
 
-/** The attempts of one call, one after another or as a hedge, until one is served or nothing is left to try. */
+/** Runs the attempts of a call, in sequence or hedged, until one succeeds or nothing is left to try. */
 export class Attempts {
   readonly #parts: ExecutorParts;
   readonly #acquirer: SlotAcquirer;
@@ -33,8 +33,8 @@ export class Attempts {
   }
 
   /**
-   * Every error is an AiBalancerError, or the app's own.
-   * @param firstSlot The place for the first attempt, where there is one already.
+   * @throws AiBalancerError, or an error of the app's own callbacks.
+   * @param firstSlot The slot of the first attempt, where the call already has one.
    */
   async run<T>(
     state: CallState,
@@ -54,7 +54,7 @@ export class Attempts {
     }
   }
 
-  /** What has been given must not be lost where the call can't start: a reload may have left it no endpoint. */
+  /** Frees the slot where the attempt can't start: a reload may have left the call no endpoint. */
   #startFirst<T>(state: CallState, slot: EndpointSlot, send: Send<T>): RunningAttempt<T> {
     try {
       return this.#start(state, slot, send, false);
@@ -75,8 +75,8 @@ export class Attempts {
   }
 
   /**
-   * Waits for an attempt, and sends the call a second time where it takes too long to show life: the first answer
-   * counts. Ends with the winner, or with the failures of all.
+   * Runs an attempt, and a hedge beside it where it shows no content for too long: the first answer wins. Resolves with
+   * the winner, or with all failures.
    */
   async #runWithHedge<T>(state: CallState, first: RunningAttempt<T>, send: Send<T>): Promise<AttemptResult<T>[]> {
     const delayMs = this.#parts.hedge.delayMs(state.call, first.slot.endpoint);
@@ -94,7 +94,7 @@ export class Attempts {
     return [this.#recordSuccess(state, firstResult)];
   }
 
-  /** Writes a success down. */
+  /** Records a success. */
   #recordSuccess<T>(state: CallState, ended: AttemptResult<T>): AttemptResult<T> {
     if (!ended.ok) return ended;
     const { slot, isHedge } = ended.attempt;
@@ -104,7 +104,7 @@ export class Attempts {
     return ended;
   }
 
-  /** The loser of a race: its tokens are waste, and it says nothing against its endpoint. */
+  /** Records the attempt that lost: its tokens are wasted, and it doesn't count against its endpoint. */
   #recordHedgeLoser<T>({ call, recorder }: CallState, ended: AttemptResult<T>): void {
     const { slot, isHedge } = ended.attempt;
     slot.abort(true);
@@ -126,7 +126,7 @@ export class Attempts {
     }
   }
 
-  /** Writes a failure down. Throws only where the call itself is over. */
+  /** Records a failure. Throws where the call itself is over. */
   #recordFailure<T>(state: CallState, { error, attempt }: AttemptResult<T> & { ok: false }): RecordedFailure {
     const { call, recorder, failedAt } = state;
     const { slot, isHedge } = attempt;
@@ -155,7 +155,7 @@ export class Attempts {
     return { endpoint, detail };
   }
 
-  /** Returns when another attempt may be made; throws when there is no time, no attempt or no endpoint left. */
+  /** Resolves when the next attempt may start; rejects when no time or no attempt is left. */
   async beforeNext(state: CallState): Promise<void> {
     const { call, recorder } = state;
     if (remainingMs(call, performance.now()) <= 0) throw deadlineError(recorder);
@@ -165,7 +165,7 @@ export class Attempts {
     await this.#backOff(state);
   }
 
-  /** Leaves the call only the endpoints that its last failure allows; throws where it allows none. */
+  /** Restricts the call to the endpoints that its last failure allows; throws where there are none. */
   restrictAfter(state: CallState, endpoint: Endpoint, detail: FailureDetail | undefined): void {
     if (!detail) return;
     const { recorder } = state;
@@ -197,8 +197,7 @@ export class Attempts {
   }
 
   /**
-   * Where only endpoints that have failed this call are left, or those left rest for longer, waits before one that has
-   * failed is asked again.
+   * Waits out the backoff of an endpoint that failed this call, unless another endpoint is available sooner.
    */
   async #backOff(state: CallState): Promise<void> {
     const { call, recorder, failedAt, brokenStreams } = state;
@@ -228,7 +227,7 @@ export class Attempts {
     state.hasBackedOff = true;
   }
 
-  /** The least time that another endpoint, untried and healthy, is predicted to take; Infinity without one. */
+  /** The shortest predicted time of another healthy endpoint that has not failed this call; Infinity without one. */
   #alternativeMs(state: CallState, current: Endpoint): number {
     const now = performance.now();
     let least = Infinity;

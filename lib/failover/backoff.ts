@@ -3,7 +3,7 @@ import { AiBalancerError } from '../errors';
 import { startTimer } from '../util/timers';
 import type { RetryOptions } from './options';
 
-/** Milliseconds before the same endpoint again: doubling, with full jitter over its upper half. */
+/** Milliseconds before the same endpoint is asked again: doubling, with equal jitter (half fixed, half random). */
 export function backoffMs(
   tries: number,
   { baseDelayMs, maxDelayMs }: RetryOptions,
@@ -13,7 +13,7 @@ export function backoffMs(
   return ceilingMs * (0.5 + 0.5 * random());
 }
 
-/** Waits, unless the signal aborts: then it throws ERR_AI_ABORTED at once. */
+/** Resolves after `ms`; rejects with ERR_AI_ABORTED as soon as the signal aborts. */
 export async function sleep(ms: number, signal: CallSignal): Promise<void> {
   if (signal.aborted) throw abortedError();
   await new Promise<void>((resolve, reject) => {
@@ -29,11 +29,11 @@ export async function sleep(ms: number, signal: CallSignal): Promise<void> {
   });
 }
 
-/** The error of ours that the signal was aborted with, or that the caller left. */
+/** The AiBalancerError that the signal was aborted with, else that the caller left. */
 export function abortedError(signal?: CallSignal): AiBalancerError {
   const reason: unknown = signal?.reason;
   if (AiBalancerError.isInstance(reason)) return reason;
-  return new AiBalancerError('ERR_AI_ABORTED', 'the caller left before the answer was there', {
+  return new AiBalancerError('ERR_AI_ABORTED', 'the caller aborted the call before it was answered', {
     status: 499,
   });
 }

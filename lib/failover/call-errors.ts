@@ -2,7 +2,7 @@ import { AiBalancerError, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { RouteRecorder } from './route-recorder';
 
-/** The caller's fault comes back as the upstream told it. */
+/** An error of the caller's own, with the upstream's message and status. */
 export function callerError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
   const code = detail.class === 'content_policy' ? 'ERR_AI_CONTENT_POLICY' : 'ERR_AI_BAD_REQUEST';
   return new AiBalancerError(code, detail.message, {
@@ -51,7 +51,7 @@ export function allFailedError(
 export function unavailableError(recorder: RouteRecorder, retryAfterMs: number | undefined): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_UNAVAILABLE',
-    'every endpoint that could serve this is open or resting',
+    'every endpoint that could serve this call is unavailable: breaker open, cooling down or disabled',
     {
       ...routeOf(recorder),
       status: 503,
@@ -62,20 +62,20 @@ export function unavailableError(recorder: RouteRecorder, retryAfterMs: number |
 }
 
 export function deadlineError(recorder: RouteRecorder): AiBalancerError {
-  return new AiBalancerError('ERR_AI_DEADLINE', 'time ran out before the answer was there', {
+  return new AiBalancerError('ERR_AI_DEADLINE', `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`, {
     ...routeOf(recorder),
     status: 504,
     retryable: true,
   });
 }
 
-/** A stream died after its first content and could not be made whole. */
+/** A stream died after its first content and could not be recovered. */
 export function streamBrokenError(
   detail: FailureDetail,
   recorder: RouteRecorder,
   partialText: string,
 ): AiBalancerError {
-  return new AiBalancerError('ERR_AI_STREAM_BROKEN', `the stream broke off: ${detail.message}`, {
+  return new AiBalancerError('ERR_AI_STREAM_BROKEN', `the stream broke off after its first content: ${detail.message}`, {
     ...routeOf(recorder),
     status: 502,
     retryable: true,
@@ -83,7 +83,7 @@ export function streamBrokenError(
   });
 }
 
-/** An error of another part, with the call's way added. */
+/** The error with the call's attempts and route added. */
 export function withRoute(error: AiBalancerError, recorder: RouteRecorder): AiBalancerError {
   return new AiBalancerError(error.code, error.message, {
     ...routeOf(recorder),

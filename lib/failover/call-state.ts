@@ -10,9 +10,9 @@ import type { RetryOptions } from './options';
 import type { RetryBudget } from './retry-budget';
 import { RouteRecorder } from './route-recorder';
 
-/** What changes as a whole when the configuration is reloaded. */
+/** What a reload replaces as a whole. */
 export interface Routes {
-  /** Counts reloads: a plan of an earlier one is worked out anew before it is used. */
+  /** Counts reloads: a plan of an earlier generation is made again before it is used. */
   readonly generation: number;
   readonly planner: Planner;
   readonly router: Router;
@@ -22,7 +22,7 @@ export interface Routes {
 }
 
 export interface ExecutorParts {
-  /** Asked anew whenever it is needed. */
+  /** Read whenever it is needed: a reload may have replaced it. */
   readonly routes: () => Routes;
   readonly queue: WaitQueue<EndpointSlot>;
   readonly retryBudget: RetryBudget;
@@ -35,13 +35,13 @@ export interface EndpointFailure {
   readonly detail: FailureDetail;
 }
 
-/** What one call has been through. */
+/** What is known of a call while it runs. */
 export interface CallState {
   readonly call: Call;
   readonly recorder: RouteRecorder;
-  /** The endpoints that failed it, by name: a reload may have changed the objects. */
+  /** The endpoints that failed the call, by name: a reload may have replaced the objects. */
   readonly failedAt: Map<string, EndpointFailure>;
-  /** Of those, the ones whose stream broke off after its first content: never asked again. */
+  /** Those of them whose stream broke off after its first content: not asked again. */
   readonly brokenStreams: Set<string>;
   /** Only these endpoints, where it is set: those that can continue a text. */
   readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
@@ -49,7 +49,7 @@ export interface CallState {
   contextWindowAbove: number;
   /** Only these models, after a refusal by content policy. */
   models: readonly string[] | undefined;
-  /** It has waited long enough to ask an endpoint again that failed it with a server's error. */
+  /** The backoff before an endpoint that failed with a server error may be asked again is over. */
   hasBackedOff: boolean;
   plan: Plan | undefined;
   generation: number;
@@ -72,7 +72,7 @@ export function newCallState(call: Call): CallState {
   };
 }
 
-/** The call's plan, worked out anew after a reload or when what it may use has changed. */
+/** The call's plan, made again after a reload or when its restrictions have changed. */
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
   const { contextWindowAbove: contextWindowAbove, accepts } = state;

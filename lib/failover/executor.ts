@@ -36,20 +36,20 @@ export interface StreamCaller extends Caller {
   onStart(start: StreamStart): void;
 }
 
-/** A stream that has shown its first content. Its slot is still open: whoever reads the rest ends it. */
+/** A stream that has shown its first content. Its slot is still open: the stream session ends it. */
 export interface StreamResult {
   readonly sent: StreamedAnswer;
   readonly slot: EndpointSlot;
   readonly recorder: RouteRecorder;
   readonly state: CallState;
-  /** It goes on from the text of the stream before it. */
+  /** Whether it continues the text of the stream before it. */
   readonly continued: boolean;
 }
 
-/** What an endpoint is asked: the call itself, or after a stream broke off one that goes on from its text. */
+/** The call to send to an endpoint: the caller's, or the continuation of a stream that broke off. */
 export type RequestFor = (endpoint: Endpoint) => { readonly call: Call; readonly continued: boolean };
 
-/** Where a stream broke off, and why. */
+/** The endpoint that broke a stream off, and why. */
 export interface StreamBreak {
   readonly endpoint: Endpoint;
   readonly detail: FailureDetail;
@@ -60,7 +60,7 @@ interface OpenedStream extends Pick<StreamResult, 'sent' | 'continued'> {
   abort(): void;
 }
 
-/** Runs calls through attempts until one is served or nothing is left to try. Every error is an AiBalancerError. */
+/** Runs calls: acquires slots and makes attempts until one succeeds or nothing is left to try. */
 export class Executor {
   readonly #parts: ExecutorParts;
   readonly #acquirer: SlotAcquirer;
@@ -83,17 +83,17 @@ export class Executor {
     this.#attempts = new Attempts(parts, this.#acquirer);
   }
 
-  /** Sends a call that is answered whole. Where it must wait, nothing waits with it but its caller. */
+  /** Runs a call that is answered whole. No async frame waits with it in the queue. */
   runWhole(caller: WholeCaller): void {
     this.#start(caller, this.#wholeCallbacks);
   }
 
-  /** Sends a call that is answered by a stream, likewise. */
+  /** Runs a streamed call up to its first content. */
   runStream(caller: StreamCaller): void {
     this.#start(caller, this.#streamCallbacks);
   }
 
-  /** Another attempt for a stream that broke off at an endpoint. It is no new call, and pays nothing into budgets. */
+  /** Makes another attempt for a stream that broke off. Budgets don't count it as a new call. */
   async resumeStream(state: CallState, failure: StreamBreak, ask: RequestFor): Promise<StreamResult> {
     this.#attempts.restrictAfter(state, failure.endpoint, failure.detail);
     await this.#attempts.beforeNext(state);
@@ -154,7 +154,7 @@ export class Executor {
   }
 }
 
-/** The error, with the call's way where it doesn't tell. */
+/** The error, with the call's route where it has none. */
 function withReport(error: unknown, recorder: RouteRecorder): unknown {
   return AiBalancerError.isInstance(error) && error.route === undefined ? withRoute(error, recorder) : error;
 }

@@ -3,30 +3,30 @@ import type { Endpoint } from '../endpoint/endpoint';
 import { optionsOf, type Plan } from '../routing/plan';
 import type { HedgeOptions } from './options';
 
-/** At the start there is a budget for so many hedges; there is never one for more. */
+/** The budget at the start, and the most it can hold, in hedges. */
 const MAX_BUDGET = 20;
 const MIN_DELAY_MS = 600;
-/** A stream is late after so many times its expected time to first token, a whole answer after so many times its own. */
+/** A stream is late after this multiple of its expected time to first token, a whole answer after this of its own. */
 const STREAM_FACTOR = 4;
 const WHOLE_FACTOR = 2;
-/** A hedge starts within this share of what the deadline leaves. */
+/** A hedge starts within this share of the time left before the deadline. */
 const DEADLINE_SHARE = 0.3;
-/** A hedge must not take what others will need: the endpoint has at least this share of its quota left. */
+/** A hedge goes only to an endpoint with this share of its quota left: it must not take what other calls need. */
 const MIN_QUOTA_SHARE = 0.25;
-/** Where the whole fleet is slower than this, a second attempt would only add load. */
+/** When the median endpoint is slower than its baseline by this ratio, a second attempt would only add load. */
 const SLOW_FLEET_RATIO = 1.5;
 
-/** Decides when a call that waits for its first token may be sent a second time, and where. */
+/** Decides when a call that waits for its first token may be sent a second time, and where ("The Tail at Scale", 2013). */
 export class HedgePolicy {
   readonly #options: () => false | HedgeOptions;
   #budget = MAX_BUDGET;
 
-  /** @param options Asked anew for each call: a reload may change them. */
+  /** @param options Read for each call: a reload may change them. */
   constructor(options: () => false | HedgeOptions) {
     this.#options = options;
   }
 
-  /** A call began: it pays its share in. */
+  /** Each new call adds its share to the budget. */
   onCall(): void {
     const options = this.#options();
     if (options) this.#budget = Math.min(MAX_BUDGET, this.#budget + options.budgetRatio);
@@ -43,7 +43,7 @@ export class HedgePolicy {
     const delay = Math.max(MIN_DELAY_MS, (call.stream ? STREAM_FACTOR : WHOLE_FACTOR) * expectedMs);
     const maxDelayMs = DEADLINE_SHARE * remainingMs(call, now);
     if (delay <= maxDelayMs) return delay;
-    // Earlier than usual would be no hedge but a second call.
+    // A hedge before the expected time would double every call.
     return maxDelayMs > expectedMs ? maxDelayMs : undefined;
   }
 
@@ -51,7 +51,7 @@ export class HedgePolicy {
     return 1 - endpoint.usedShare(performance.now()) >= MIN_QUOTA_SHARE;
   }
 
-  /** Takes one hedge from the budget, where there is one and the fleet isn't slow. */
+  /** Takes one hedge from the budget; false where it is spent or all endpoints are slow. */
   tryTake(plan: Plan): boolean {
     if (this.#budget < 1 || isFleetSlow(plan)) return false;
     this.#budget--;

@@ -1,9 +1,10 @@
+/** When and how often a failed attempt is followed by another. */
 export interface RetryOptions {
-  /** Attempts of one call. Default 5. */
+  /** Attempts of one call that fail for a reason that counts against an endpoint. Default 5. */
   readonly maxAttempts: number;
   /** Retries after 5xx, timeouts and connection errors, as a share of recent calls. Default 0.2. */
   readonly budgetRatio: number;
-  /** Retries a second besides. Default 10. */
+  /** Retries per second in addition. Default 10. */
   readonly budgetPerSecond: number;
   /** First backoff before the same endpoint again, in milliseconds. Default 250. */
   readonly baseDelayMs: number;
@@ -11,9 +12,13 @@ export interface RetryOptions {
   readonly maxDelayMs: number;
 }
 
+/** When a late call is sent a second time, to another endpoint; the first answer wins. */
 export interface HedgeOptions {
   /** Hedges as a share of recent calls. Default 0.05. */
   readonly budgetRatio: number;
-  /** Wait before the second attempt, in milliseconds. Default: worked out from the endpoint's expected time. */
+  /**
+   * Delay before the second attempt, in milliseconds. Default: 4 times the expected time to first token of a stream, 2
+   * times the expected time of a whole answer, at least 600.
+   */
   readonly delayMs?: number;
 }

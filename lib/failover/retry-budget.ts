@@ -1,13 +1,13 @@
 import type { RetryOptions } from './options';
 
 const MAX_LEVEL = 200;
-/** "Recent" calls are those of about this long. */
+/** The period of the recent calls that `budgetRatio` refers to, at `budgetPerSecond`. */
 const MEMORY_MS = 10_000;
 
 /**
- * What retries may cost, over all calls: a share of recent calls and some a second. Full at the start, so that the
- * first failures of a quiet hour are retried; empty in an outage of everything, so that a dying provider is not
- * trampled.
+ * Limits retries over all calls to a share of recent calls plus a number per second, as Finagle's retry budget does. It
+ * is full at the start, so that the first failures of a quiet hour are retried, and runs empty when every endpoint is
+ * down, so that retries don't multiply the load.
  */
 export class RetryBudget {
   #ratio = 0;
@@ -20,14 +20,14 @@ export class RetryBudget {
     this.#level = Math.min(MAX_LEVEL, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX_LEVEL : 0));
   }
 
-  /** Changes what comes in; what is there stays. */
+  /** Changes the refill; the level stays. */
   configure({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>): void {
     this.#refill();
     this.#ratio = budgetRatio;
     this.#perMs = budgetPerSecond / 1_000;
   }
 
-  /** A call began: it pays its share in. */
+  /** Each new call adds its share. */
   onCall(): void {
     this.#refill();
     this.#level = Math.min(MAX_LEVEL, this.#level + this.#ratio);
@@ -38,7 +38,7 @@ export class RetryBudget {
     return this.#level < 1;
   }
 
-  /** Takes one retry, where there is one. */
+  /** Takes one retry; false where none is left. */
   tryTake(): boolean {
     this.#refill();
     if (this.#level < 1) return false;

@@ -4,12 +4,12 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { AttemptReport, RouteReport, Verdict } from '../route-report';
 
-/** Writes down a call's way while it runs. */
+/** Collects the route report of a call while it runs. */
 export class RouteRecorder {
   readonly #call: Call;
   readonly attempts: AttemptReport[] = [];
   waitMs = 0;
-  /** Why the last pick went as it did; worked out when asked. */
+  /** The verdicts of the last pick; computed when read. */
   why: () => readonly Verdict[] = () => [];
   wastedTokens = 0;
   #firstTokenAt: number | undefined;
@@ -33,27 +33,32 @@ export class RouteRecorder {
     });
   }
 
-  /** A hedge's loser. */
+  /** The time that the call had, in milliseconds. */
+  get deadlineMs(): number {
+    return Math.round(this.#call.deadlineAt - this.#call.startedAt);
+  }
+
+  /** An attempt that lost against its hedge, or a hedge that lost. */
   recordHedgeLoser(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
     this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
     this.wastedTokens += promptTokens;
   }
 
-  /** The caller left while an attempt was under way: its prompt has been sent, and may have been charged. */
+  /** The caller left during an attempt: its prompt was sent and may be billed. */
   recordAborted(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
     this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
     this.recordServedBy(slot.endpoint);
     this.recordEnd({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
   }
 
-  /** The attempt that was serving broke off. */
+  /** The attempt that was serving the stream failed. */
   recordStreamBreak(detail: FailureDetail): void {
     const index = this.attempts.findLastIndex((recordAttempt) => recordAttempt.class === undefined);
     const recordEndpoint = this.attempts[index];
     if (recordEndpoint) this.attempts[index] = { ...recordEndpoint, class: detail.class };
   }
 
-  /** Tokens that led to no answer: an answer was begun anew. */
+  /** Tokens of an answer that was started over. */
   addWastedTokens(tokens: number): void {
     this.wastedTokens += tokens;
   }

@@ -5,18 +5,18 @@ import type { ExchangeOptions } from '../http/exchange';
 import { within } from '../util/timers';
 
 export interface SendOptions extends ExchangeOptions {
-  /** The least time another endpoint is predicted to take; Infinity where there is none. */
+  /** The shortest predicted time of another endpoint; Infinity where there is none. */
   readonly alternativeMs: number;
 }
 
 export type Send<T> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
 
-/** How one attempt ended. */
+/** The result of one attempt. */
 export type AttemptResult<T> =
   | { readonly ok: true; readonly value: T; readonly attempt: RunningAttempt<T> }
   | { readonly ok: false; readonly error: unknown; readonly attempt: RunningAttempt<T> };
 
-/** One attempt under way, that can be cancelled by itself. */
+/** One attempt in flight. Cancelling it leaves the call's other attempt alone. */
 export class RunningAttempt<T> {
   readonly result: Promise<AttemptResult<T>>;
   readonly #abort: LinkedAbort;
@@ -31,7 +31,7 @@ export class RunningAttempt<T> {
     this.result = this.#run(send);
   }
 
-  /** Stops it: it has lost. */
+  /** Aborts it: the other attempt has won. */
   cancel(): void {
     this.#abort.abort();
   }
@@ -45,7 +45,7 @@ export class RunningAttempt<T> {
   }
 }
 
-/** Resolves with the attempt's end, or with 'late' when it takes longer than so many milliseconds. */
+/** The attempt's result, or 'late' after `ms`. */
 export async function resultWithin<T>(
   attempt: RunningAttempt<T>,
   ms: number,

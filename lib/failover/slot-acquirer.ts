@@ -8,18 +8,17 @@ import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
 import { minServiceMs } from '../routing/availability';
 import { optionsOf, type Plan } from '../routing/plan';
-import type { RouterPick as RouterPick } from '../routing/router';
+import type { RouterPick } from '../routing/router';
 import { abortedError } from './backoff';
 import { allFailedError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
-import { WaitPools } from './wait-pools';
-import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitOptions } from './waiting-call';
+import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
 
-/** Moving to an endpoint that has failed less than this lately costs no retry budget. */
+/** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
 
-/** Finds a place for the next attempt of a call: now, or by waiting in the queue. */
+/** Acquires the attempt slot for a call's next attempt: now, or by waiting in the queue. */
 export class SlotAcquirer {
   readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>;
   readonly #pools = new WaitPools();
@@ -28,7 +27,7 @@ export class SlotAcquirer {
     this.#parts = parts;
   }
 
-  /** Lets a call in: at once, or through the queue. */
+  /** Acquires the first slot of a call, now or through the queue, and calls the handlers. */
   admit<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
     const state = newCallState(caller.call);
     let slot: EndpointSlot | undefined;
@@ -47,16 +46,16 @@ export class SlotAcquirer {
   }
 
   /**
-   * A place for the next attempt of a call that has been let in.
-   * @throws when there is none within the call's deadline, the queue is full, or the caller left.
+   * A slot for another attempt.
+   * @throws where none is available before the call's deadline, the queue is full, or the caller left.
    */
   async acquire(state: CallState): Promise<EndpointSlot> {
     return this.#acquireNow(state) ?? (await this.#waitForSlot(state));
   }
 
   /**
-   * A place whose quota stands. Where many processes share it, its ledger may have to be asked, and another process may
-   * have been faster: then the call looks for another place.
+   * A slot whose quota is confirmed. Where processes share a quota, Redis may have to be asked, and another process may
+   * have taken it first: then another slot is acquired.
    * @throws as `acquire()` does.
    */
   async confirmed(state: CallState, given: EndpointSlot): Promise<EndpointSlot> {
@@ -65,7 +64,7 @@ export class SlotAcquirer {
     }
   }
 
-  /** A place for a second attempt of a call whose first is still under way; undefined where there is none to spare. */
+  /** A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare. */
   acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
     const { call, failedAt } = state;
     const routes = this.#parts.routes();
@@ -76,11 +75,11 @@ export class SlotAcquirer {
         endpoint === first || failedAt.has(endpoint.name) || !policy.hasSpareQuota(endpoint),
     });
     if (pick.kind !== 'picked') return undefined;
-    const { endpoint, quotaCost: charge } = pick.option;
+    const { endpoint, quotaCost } = pick.option;
     if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
-    const slot = endpoint.acquireSlot(call, charge, performance.now());
+    const slot = endpoint.acquireSlot(call, quotaCost, performance.now());
     if (slot.isConfirmed) return slot;
-    // A hedge is for speed: it is not waited for.
+    // A hedge is for speed: it doesn't wait for Redis.
     slot.abort(false);
     return undefined;
   }
@@ -95,7 +94,7 @@ export class SlotAcquirer {
     return this.#mustWait(call, pick.option.endpoint) ? undefined : this.#take(state, pick);
   }
 
-  /** Whether one in the queue comes first, although the endpoint has room. */
+  /** Whether a queued call comes first although the endpoint has capacity. */
   #mustWait(call: Call, endpoint: Endpoint): boolean {
     const { priority, tenant = '' } = call.context;
     const weight = density(priority, call.promptTokens, maxOutputOf(call));
@@ -149,8 +148,8 @@ export class SlotAcquirer {
   }
 
   /**
-   * Those that have not failed this call first; where none of them is left, or one that failed it may be asked again
-   * sooner, those that may be asked again.
+   * Endpoints that have not failed this call first; where none is left, or one that failed may be asked again sooner,
+   * those that may be asked again.
    */
   #pick(state: CallState, isHeld?: (quota: Quota) => boolean): RouterPick {
     const { failedAt } = state;
@@ -176,7 +175,7 @@ export class SlotAcquirer {
   }
 
   #take({ call, recorder, failedAt }: CallState, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
-    const { endpoint, quotaCost: charge } = pick.option;
+    const { endpoint, quotaCost } = pick.option;
     const now = performance.now();
     const retry = [...failedAt.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
     const sick = failedAt.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_FAILURE_RATE;
@@ -184,7 +183,7 @@ export class SlotAcquirer {
       throw allFailedError(recorder, undefined, 'the retry budget is spent');
     }
     recorder.why = pick.why;
-    return endpoint.acquireSlot(call, charge, now);
+    return endpoint.acquireSlot(call, quotaCost, now);
   }
 
   #noCapacityError(
@@ -194,7 +193,7 @@ export class SlotAcquirer {
     if (failedAt.size > 0) return allFailedError(recorder, pick.retryAfterMs);
     if (pick.kind === 'down') return unavailableError(recorder, pick.retryAfterMs);
     const ms = Math.max(0, Math.round(latestStartAt(call) - performance.now()));
-    return new AiBalancerError('ERR_AI_SATURATED', `no quota is free within the ${ms} ms that are left`, {
+    return new AiBalancerError('ERR_AI_SATURATED', `no endpoint has quota left for this call within ${ms.toLocaleString('en')} ms, the time left before its deadline`, {
       status: 503,
       retryable: true,
       ...(pick.retryAfterMs === undefined ? {} : { retryAfterMs: pick.retryAfterMs }),
@@ -202,7 +201,7 @@ export class SlotAcquirer {
   }
 }
 
-/** @param hasWaited Long enough for what is asked again with backoff. */
+/** @param hasWaited Whether the backoff is over. */
 function canRetry({ failedAt, brokenStreams }: CallState, name: string, hasWaited: boolean): boolean {
   if (brokenStreams.has(name)) return false;
   const failed = failedAt.get(name);
@@ -215,7 +214,7 @@ function waitMsOf(pick: RouterPick): number {
   return pick.kind === 'wait' ? pick.waitMs : Infinity;
 }
 
-/** The least that any endpoint of the plan can take. */
+/** The shortest time that any endpoint of the plan can take. */
 function minPlanServiceMs(plan: Plan, now: number): number {
   const least = Math.min(...optionsOf(plan).map(({ endpoint }) => minServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;

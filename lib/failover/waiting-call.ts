@@ -5,28 +5,28 @@ import type { Priority } from '../call/context';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import type { QueueCallbacks, QueuedCall, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
+import { optionsOf, type Plan, poolKey } from '../routing/plan';
 import { type CallState, newCallState } from './call-state';
-import type { WaitPool } from './wait-pools';
 
-/** Tries to start a call where it isn't held back. */
+/** Tries to start a call at an endpoint whose quota is not held for others. */
 export type TryStart = (state: CallState, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
 
-/** Who brings a call. */
+/** The owner of a call. */
 export interface Caller {
   readonly call: Call;
 }
 
-/** How a call waits. */
+/** What a call needs for waiting. */
 export interface WaitOptions {
   readonly pool: WaitPool;
-  /** The least that an endpoint can take for it, in milliseconds. */
+  /** The shortest time that an endpoint can take for it, in milliseconds. */
   readonly serviceMs: number;
   readonly tryStart: TryStart;
 }
 
 /**
- * A call in the wait queue. Thousands may wait, so that it holds little: its state, with its plan, is made when it
- * is first tried, because only those at the head of the queue are.
+ * A call in the wait queue. Thousands may wait, so it holds little: its state and plan are made when it is first tried,
+ * and only calls at the head of the queue are.
  */
 export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<EndpointSlot> {
   readonly caller: C;
@@ -49,7 +49,6 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
     return this.caller.call;
   }
 
-  /** What it has been through. */
   get state(): CallState {
     return (this.#state ??= newCallState(this.call));
   }
@@ -94,22 +93,22 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
     return this.#tryStart(this.state, isHeld);
   }
 
-  /** It waits no longer. Gives back what it has been through. */
+  /** Records the time waited. */
   finishWaiting(): CallState {
     this.state.recorder.waitMs += performance.now() - this.#since;
     return this.state;
   }
 }
 
-/** What becomes of calls that have come in; the same for all, so that one that waits has no closures of its own. */
+/** What happens to a call once admitted or refused; shared by all, so that a waiting call has no closures of its own. */
 export interface AdmissionHandlers<C extends Caller> {
-  /** It has its first place. */
+  /** It has its first slot. */
   admitted(caller: C, state: CallState, slot: EndpointSlot): void;
-  /** It gets none. */
+  /** It gets no slot. */
   refused(caller: C, state: CallState, error: unknown): void;
 }
 
-/** A call that waits for its first place. Beside it there is only its caller: no frame of a function that awaits it. */
+/** A call that waits for its first slot. Only its caller waits with it: no async frame does. */
 export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueCallbacks<EndpointSlot> {
   readonly #handlers: AdmissionHandlers<C>;
 
@@ -129,7 +128,35 @@ export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueCa
   }
 }
 
-/** Not in the midst of the queue's work, and in the async context of the caller, not of whoever made room. */
+/** Runs the step after the queue's own work, in the caller's async context instead of that of whoever freed capacity. */
 function continueIn(context: AsyncResource, step: () => void): void {
   context.runInAsyncScope(() => void Promise.resolve().then(step));
+}
+
+/** The wait queue's pool of the calls that may use the same endpoints. */
+export interface WaitPool {
+  readonly key: string;
+  readonly resources: readonly Quota[];
+}
+
+/** Pools remembered; beyond, they are made again. The queue compares keys, so calls of one pool still meet. */
+const MAX_POOLS = 1_000;
+
+/** One pool object for all calls whose plans have the same endpoints, because thousands may wait. */
+export class WaitPools {
+  readonly #byKey = new Map<string, WaitPool>();
+  #generation = -1;
+
+  /** @param generation Counts reloads: after one, the same names may be other endpoints. */
+  poolFor(plan: Plan, generation: number): WaitPool {
+    if (generation !== this.#generation || this.#byKey.size >= MAX_POOLS) this.#byKey.clear();
+    this.#generation = generation;
+    const names = poolKey(plan);
+    const known = this.#byKey.get(names);
+    if (known) return known;
+    const resources = [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
+    const pool = { key: `${generation}|${names}`, resources };
+    this.#byKey.set(names, pool);
+    return pool;
+  }
 }

@@ -2,11 +2,11 @@ import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
-import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { classifyUnreadableAnswer, findAnswerFault } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
-import type { Dialect, DialectCall, HttpAnswer, HttpHeaders } from '../provider/dialect';
+import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer, HttpHeaders } from '../provider/dialect';
+import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
@@ -27,9 +27,15 @@ export interface ExchangeOptions {
   readonly signal: CallSignal;
 }
 
-/** What an attempt goes through. */
+/** Of an endpoint's settings, what an exchange needs. */
+export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
+  /** A function is asked before each attempt. */
+  readonly apiKey: EndpointConfig['apiKey'];
+  readonly timeouts: Pick<Timeouts, 'stallMs'>;
+}
+
 export interface ExchangeParts {
-  readonly settings: EndpointSettings;
+  readonly settings: ExchangeSettings;
   readonly dialect: Dialect;
   readonly transport: Transport;
 }

@@ -1,10 +1,10 @@
 import type { ChatCompletion, EmbeddingResponse } from '../../call/answer';
 import type { RouteReport } from '../../route-report';
 
-/** An answer can be replayed for so long. */
+/** How long an answer can be replayed. */
 const TTL_MS = 3_600_000;
 const MAX_ANSWERS = 10_000;
-/** Characters of all answers together. */
+/** Of all answers together. */
 const MAX_CHARS = 32 * 1024 * 1024;
 
 type Answer = ChatCompletion | EmbeddingResponse;
@@ -19,11 +19,11 @@ interface StoredEntry {
 export interface StoredAnswer {
   readonly digest: string;
   readonly route: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>;
-  /** A copy of the reader's own. */
+  /** A new copy for each reader. */
   read(): Answer;
 }
 
-/** Answers by key: an hour, 10,000 of them and 32 Mi characters at most; the longest unused goes first. No timers. */
+/** Answers by key: for an hour, at most 10,000 and 32 Mi characters; the least recently used is evicted first. */
 export class AnswerStore {
   readonly #answers = new Map<string, StoredEntry>();
   #chars = 0;
@@ -34,19 +34,19 @@ export class AnswerStore {
     this.#delete(key);
     if (performance.now() >= stored.expiresAt) return undefined;
     this.#add(key, stored);
-    const { digest: print, route, text } = stored;
-    return { digest: print, route, read: () => JSON.parse(text) as Answer };
+    const { digest, route, text } = stored;
+    return { digest, route, read: () => JSON.parse(text) as Answer };
   }
 
   set(
     key: string,
-    { print: digest, data, route }: { readonly print: string; readonly data: Answer; readonly route: RouteReport },
+    { digest, data, route }: { readonly digest: string; readonly data: Answer; readonly route: RouteReport },
   ): void {
     this.#delete(key);
     const text = toJson(data);
     if (text === undefined || text.length > MAX_CHARS) return;
     const { endpoint, provider, model } = route;
-    this.#add(key, { digest: digest, text, route: { endpoint, provider, model }, expiresAt: performance.now() + TTL_MS });
+    this.#add(key, { digest, text, route: { endpoint, provider, model }, expiresAt: performance.now() + TTL_MS });
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= MAX_ANSWERS && this.#chars <= MAX_CHARS) break;
       this.#delete(oldest);
@@ -66,7 +66,7 @@ export class AnswerStore {
   }
 }
 
-/** Undefined for what an app's own dialect made and no JSON can say. */
+/** Undefined for an answer of a custom dialect that can't be serialized. */
 function toJson(data: Answer): string | undefined {
   try {
     return JSON.stringify(data);

@@ -4,7 +4,7 @@ import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../executor';
 import { fingerprint, type SendWhole, SharedRun, sendAndWait } from './shared-run';
 
-/** Sends repeatable calls that are the same, in flight at the same time, once. */
+/** Sends identical repeatable calls that are in flight at the same time once. */
 export class Coalescer {
   readonly #send: SendWhole;
   readonly #running = new Map<string, SharedRun>();
@@ -22,7 +22,7 @@ export class Coalescer {
       const end = await run.join(call);
       if (end.ok || run.isLedBy(call) || !isDeadlineError(end.error) || performance.now() >= call.deadlineAt)
         return end;
-      // The time of the first was up; this caller came later and has some left.
+      // The first caller's deadline passed; this one came later and has time left.
     }
   }
 
@@ -38,12 +38,12 @@ export class Coalescer {
   }
 }
 
-/** Whether a second answer would say the same: only such calls are worth joining. */
+/** Whether a second answer would be the same: only such calls are coalesced. */
 export function isRepeatable({ operation, body }: Call): boolean {
   return operation === 'embeddings' || (body as ChatBody).temperature === 0;
 }
 
-/** Calls of one identity ask for the same, on behalf of the same tenant, under the same terms. */
+/** Calls with one key have the same body, tenant, context and options. */
 function coalesceKey(call: Call): string | undefined {
   const { requestId: _requestId, session: _session, ...terms } = call.context;
   const { fallbacks, hedge, endpoint, startedAt, deadlineAt } = call;

@@ -10,8 +10,8 @@ interface RunningKey {
 }
 
 /**
- * Makes a call with a key happen once: while it runs, another with the same key joins it; when it has been answered,
- * the answer is replayed. A failure is forgotten. A key belongs to its tenant.
+ * Runs calls with the same key once: while the first runs, the others join it; afterwards its answer is replayed. A
+ * failure is not kept. Keys are separate for each tenant.
  */
 export class Idempotency {
   readonly #send: SendWhole;
@@ -24,27 +24,27 @@ export class Idempotency {
 
   /** Never rejects. */
   async run(key: string, call: Call): Promise<WholeResult> {
-    const print = fingerprint(call);
-    if (print === undefined) return sendAndWait(this.#send, call);
+    const digest = fingerprint(call);
+    if (digest === undefined) return sendAndWait(this.#send, call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     const running = this.#running.get(name);
-    if (running?.run.isOpen) return running.digest === print ? running.run.join(call) : keyReuseFailure();
+    if (running?.run.isOpen) return running.digest === digest ? running.run.join(call) : keyReuseFailure();
     const answer = this.#answers.get(name);
     if (answer) {
-      if (answer.digest !== print) return keyReuseFailure();
+      if (answer.digest !== digest) return keyReuseFailure();
       return { ok: true, data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
     }
     const run = new SharedRun(call, this.#send);
-    this.#running.set(name, { digest: print, run });
+    this.#running.set(name, { digest, run });
     void run.end.then((end) => {
       if (this.#running.get(name)?.run === run) this.#running.delete(name);
-      if (end.ok) this.#answers.set(name, { print, data: end.data, route: end.route });
+      if (end.ok) this.#answers.set(name, { digest, data: end.data, route: end.route });
     });
     return run.join(call);
   }
 }
 
 function keyReuseFailure(): WholeResult {
-  const error = badRequest('idempotencyKey', 'it has been used for a call with another body');
+  const error = badRequest('idempotencyKey', 'the key was already used for a call with another body');
   return { ok: false, error, route: undefined };
 }

@@ -17,8 +17,8 @@ export function sendAndWait(send: SendWhole, call: Call): Promise<WholeResult> {
 }
 
 /**
- * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call ends
- * when all have left. What it cost is told to one of them, and what it answered to each as a copy of its own.
+ * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call is
+ * aborted when all have left. One caller gets its cost, and each gets a copy of the answer.
  */
 export class SharedRun {
   readonly end: Promise<WholeResult>;
@@ -27,13 +27,13 @@ export class SharedRun {
   #callers = 0;
   #isBilled = false;
 
-  /** @param leader The caller whose need began it; its deadline holds for the upstream call. */
+  /** @param leader The first caller; the upstream call has its deadline. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
     this.end = sendAndWait(send, { ...leader, signal: this.#abort });
   }
 
-  /** Whether it goes on: one that all have left does not. */
+  /** False once all callers have left. */
   get isOpen(): boolean {
     return !this.#abort.aborted;
   }
@@ -42,7 +42,7 @@ export class SharedRun {
     return call === this.#leader;
   }
 
-  /** Waits for the end, or until this caller leaves. Never rejects. */
+  /** Resolves with the result, or when this caller leaves. Never rejects. */
   async join(call: Call): Promise<WholeResult> {
     this.#callers++;
     const leaveError = await this.#waitForEnd(call);
@@ -50,12 +50,12 @@ export class SharedRun {
     if (leaveError === undefined) return this.#resultFor(call, await this.end);
     if (this.#callers > 0) return { ok: false, error: leaveError, route: undefined };
     this.#abort.abort();
-    // Cancelled at once: what it had used until then is the last one's to pay.
+    // The last caller to leave pays for what was used until then.
     const { route } = await this.end;
     return { ok: false, error: leaveError, route: this.#isBilled ? undefined : route };
   }
 
-  /** The reason why the caller left; undefined when the run has ended. */
+  /** Why the caller left; undefined when the run has ended. */
   #waitForEnd(call: Call): Promise<Error | undefined> {
     const { signal } = call;
     if (signal.aborted) return Promise.resolve(abortedError(signal));
@@ -85,7 +85,7 @@ export class SharedRun {
   }
 }
 
-/** An app's own dialect may answer with what can't be copied: then all share it. */
+/** An answer of a custom dialect that can't be cloned is shared. */
 function copyOf<T>(data: T): T {
   try {
     return structuredClone(data);
@@ -94,7 +94,7 @@ function copyOf<T>(data: T): T {
   }
 }
 
-/** The report of a call that was served by another one's answer: it made no attempt and cost nothing. */
+/** The report of a call that was served by another call's answer: no attempts, no cost. */
 export function sharedReport(
   { context, startedAt }: Call,
   { endpoint, provider, model }: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>,
@@ -115,7 +115,7 @@ export function sharedReport(
   };
 }
 
-/** A digest of what a call asks for; undefined for a body that no JSON can say. No prompt is kept. */
+/** A digest of the call's operation and body, so that no prompt is kept; undefined for a body that is not JSON. */
 export function fingerprint({ operation, body }: Call, more: readonly unknown[] = []): string | undefined {
   try {
     const text = JSON.stringify([operation, body, ...more]);
