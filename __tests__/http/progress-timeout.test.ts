@@ -5,7 +5,7 @@ import { answer, chatText, Rig, statsOf } from '../failover/upstream';
 
 const rig = new Rig();
 
-describe('a limit on the time without progress', () => {
+describe('ProgressTimeout', () => {
   beforeEach(() => {
     jest.useFakeTimers({ now: 0 });
   });
@@ -14,46 +14,34 @@ describe('a limit on the time without progress', () => {
     jest.useRealTimers();
   });
 
-  it('strikes once, after that time', async () => {
-    const struck = jest.fn();
-    const timer = new ProgressTimeout(struck);
+  it('fires once, after its limit', async () => {
+    const onTimeout = jest.fn();
+    const timer = new ProgressTimeout(onTimeout);
     timer.start(100);
     await jest.advanceTimersByTimeAsync(99);
-    expect(struck).not.toHaveBeenCalled();
+    expect(onTimeout).not.toHaveBeenCalled();
     await jest.advanceTimersByTimeAsync(2);
-    expect(struck).toHaveBeenCalledTimes(1);
+    expect(onTimeout).toHaveBeenCalledTimes(1);
     await jest.advanceTimersByTimeAsync(1_000);
-    expect(struck).toHaveBeenCalledTimes(1);
+    expect(onTimeout).toHaveBeenCalledTimes(1);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('counts from the last progress', async () => {
-    const struck = jest.fn();
-    const timer = new ProgressTimeout(struck);
-    timer.start(100);
-    await jest.advanceTimersByTimeAsync(80);
-    timer.progress();
-    await jest.advanceTimersByTimeAsync(99);
-    expect(struck).not.toHaveBeenCalled();
-    await jest.advanceTimersByTimeAsync(2);
-    expect(struck).toHaveBeenCalledTimes(1);
-  });
-
-  it('does not strike when stopped, not even between its timer and its judgement', () => {
-    const struck = jest.fn();
-    const timer = new ProgressTimeout(struck);
+  it('does not fire once stopped, not even between its timer and the I/O poll', () => {
+    const onTimeout = jest.fn();
+    const timer = new ProgressTimeout(onTimeout);
     timer.start(100);
     jest.advanceTimersByTime(100);
     timer.stop();
     jest.runAllTimers();
-    expect(struck).not.toHaveBeenCalled();
+    expect(onTimeout).not.toHaveBeenCalled();
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('started anew between its timer and its judgement leaves no timer that nobody can stop', async () => {
+  it('leaves no timer that cannot be stopped when restarted between its timer and the I/O poll', async () => {
     jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
-    const struck = jest.fn();
-    const timer = new ProgressTimeout(struck);
+    const onTimeout = jest.fn();
+    const timer = new ProgressTimeout(onTimeout);
     timer.start(100);
     jest.advanceTimersByTime(100);
     timer.start(1_000);
@@ -61,21 +49,21 @@ describe('a limit on the time without progress', () => {
     expect(jest.getTimerCount()).toBe(1);
     timer.stop();
     expect(jest.getTimerCount()).toBe(0);
-    expect(struck).not.toHaveBeenCalled();
+    expect(onTimeout).not.toHaveBeenCalled();
   });
 
-  it('without an end is no limit', () => {
+  it('sets no timer for an infinite limit', () => {
     const timer = new ProgressTimeout(() => undefined);
     timer.start(Infinity);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('longer than a timer can be does not strike at once', async () => {
-    const struck = jest.fn();
-    const timer = new ProgressTimeout(struck);
+  it('does not fire at once for a limit beyond the range of timers', async () => {
+    const onTimeout = jest.fn();
+    const timer = new ProgressTimeout(onTimeout);
     timer.start(2 ** 40);
     await jest.advanceTimersByTimeAsync(60_000);
-    expect(struck).not.toHaveBeenCalled();
+    expect(onTimeout).not.toHaveBeenCalled();
     timer.stop();
   });
 });

@@ -78,7 +78,11 @@ export class Attempts {
    * Runs an attempt, and a hedge beside it where it shows no content for too long: the first answer wins. Resolves with
    * the winner, or with all failures.
    */
-  async #runWithHedge<T>(state: CallState, first: RunningAttempt<T>, send: Send<T>): Promise<AttemptResult<T>[]> {
+  async #runWithHedge<T>(
+    state: CallState,
+    first: RunningAttempt<T>,
+    send: Send<T>,
+  ): Promise<AttemptResult<T>[]> {
     const delayMs = this.#parts.hedge.delayMs(state.call, first.slot.endpoint);
     const ended = delayMs === undefined ? await first.result : await resultWithin(first, delayMs);
     if (ended !== 'late') return [this.#recordSuccess(state, ended)];
@@ -243,11 +247,20 @@ export class Attempts {
 /** A stream whose first content came too late. It doesn't count against the endpoint: slowness is no failure. */
 export class TooSlowError extends UpstreamFailure {
   constructor() {
-    super({ class: 'timeout', message: 'its first token came too late for the answer to finish before the deadline' }, true);
+    super(
+      {
+        class: 'timeout',
+        message: 'its first token came too late for the answer to finish before the deadline',
+      },
+      true,
+    );
   }
 }
 
-function isStaleSocket({ startedAt }: EndpointSlot, { detail, isAnswered: answered }: UpstreamFailure): boolean {
+function isStaleSocket(
+  { startedAt }: EndpointSlot,
+  { detail, isAnswered: answered }: UpstreamFailure,
+): boolean {
   return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
 }
 

@@ -62,11 +62,15 @@ export function unavailableError(recorder: RouteRecorder, retryAfterMs: number |
 }
 
 export function deadlineError(recorder: RouteRecorder): AiBalancerError {
-  return new AiBalancerError('ERR_AI_DEADLINE', `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`, {
-    ...routeOf(recorder),
-    status: 504,
-    retryable: true,
-  });
+  return new AiBalancerError(
+    'ERR_AI_DEADLINE',
+    `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`,
+    {
+      ...routeOf(recorder),
+      status: 504,
+      retryable: true,
+    },
+  );
 }
 
 /** A stream died after its first content and could not be recovered. */
@@ -75,12 +79,16 @@ export function streamBrokenError(
   recorder: RouteRecorder,
   partialText: string,
 ): AiBalancerError {
-  return new AiBalancerError('ERR_AI_STREAM_BROKEN', `the stream broke off after its first content: ${detail.message}`, {
-    ...routeOf(recorder),
-    status: 502,
-    retryable: true,
-    partialText,
-  });
+  return new AiBalancerError(
+    'ERR_AI_STREAM_BROKEN',
+    `the stream broke off after its first content: ${detail.message}`,
+    {
+      ...routeOf(recorder),
+      status: 502,
+      retryable: true,
+      partialText,
+    },
+  );
 }
 
 /** The error with the call's attempts and route added. */

@@ -67,12 +67,14 @@ export class Executor {
   readonly #attempts: Attempts;
 
   readonly #wholeCallbacks: AdmissionHandlers<WholeCaller> = {
-    admitted: (caller, state, place) => void this.#completeWhole(state, place).then((end) => caller.onEnd(end)),
+    admitted: (caller, state, place) =>
+      void this.#completeWhole(state, place).then((end) => caller.onEnd(end)),
     refused: (caller, { recorder }, error) =>
       caller.onEnd({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
   };
   readonly #streamCallbacks: AdmissionHandlers<StreamCaller> = {
-    admitted: (caller, state, place) => void this.#startStream(state, place).then((end) => caller.onStart(end)),
+    admitted: (caller, state, place) =>
+      void this.#startStream(state, place).then((end) => caller.onStart(end)),
     refused: (caller, { recorder }, error) =>
       caller.onStart({ ok: false, error: withReport(error, recorder) }),
   };

@@ -17,7 +17,10 @@ export class RetryBudget {
 
   constructor({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>) {
     this.configure({ budgetRatio, budgetPerSecond });
-    this.#level = Math.min(MAX_LEVEL, budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX_LEVEL : 0));
+    this.#level = Math.min(
+      MAX_LEVEL,
+      budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX_LEVEL : 0),
+    );
   }
 
   /** Changes the refill; the level stays. */

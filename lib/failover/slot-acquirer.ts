@@ -13,7 +13,14 @@ import { abortedError } from './backoff';
 import { allFailedError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
-import { type AdmissionHandlers, type Caller, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
+import {
+  type AdmissionHandlers,
+  type Caller,
+  NewCall,
+  WaitingCall,
+  type WaitOptions,
+  WaitPools,
+} from './waiting-call';
 
 /** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
@@ -193,11 +200,15 @@ export class SlotAcquirer {
     if (failedAt.size > 0) return allFailedError(recorder, pick.retryAfterMs);
     if (pick.kind === 'down') return unavailableError(recorder, pick.retryAfterMs);
     const ms = Math.max(0, Math.round(latestStartAt(call) - performance.now()));
-    return new AiBalancerError('ERR_AI_SATURATED', `no endpoint has quota left for this call within ${ms.toLocaleString('en')} ms, the time left before its deadline`, {
-      status: 503,
-      retryable: true,
-      ...(pick.retryAfterMs === undefined ? {} : { retryAfterMs: pick.retryAfterMs }),
-    });
+    return new AiBalancerError(
+      'ERR_AI_SATURATED',
+      `no endpoint has quota left for this call within ${ms.toLocaleString('en')} ms, the time left before its deadline`,
+      {
+        status: 503,
+        retryable: true,
+        ...(pick.retryAfterMs === undefined ? {} : { retryAfterMs: pick.retryAfterMs }),
+      },
+    );
   }
 }
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterPendingIO, startTimer } from '../util/timers';
 
-/** Free sockets kept for the next call, an endpoint. */
+/** Idle sockets kept per endpoint. */
 const MAX_FREE_SOCKETS = 256;
 
 type Created = Duplex | null | undefined;
@@ -13,14 +13,14 @@ type CreateConnection = (
   callback?: (error: Error | null, stream: Duplex) => void,
 ) => Created;
 
-/** The agents of one endpoint: keep-alive, never a queue of their own, and a limit on connecting. */
+/** The HTTP agents of one endpoint: keep-alive, no queue of their own, and a connect timeout. */
 export interface Agents {
   readonly httpAgent: HttpAgent;
   readonly httpsAgent: HttpsAgent;
 }
 
 export function createAgents(connectMs: number): Agents {
-  // The quota limits, not the pool: a pool's limit would queue behind the quota's back.
+  // The quota limits concurrency: a limit here would queue calls invisibly.
   const options: AgentOptions = {
     keepAlive: true,
     maxSockets: Infinity,
@@ -45,7 +45,7 @@ function limitConnect(agent: HttpAgent, ready: 'connect' | 'secureConnect', conn
 
 function enforceConnectTimeout(socket: Socket, ready: string, connectMs: number): void {
   const check = (): void => {
-    // A timer that fires late has not seen yet what the sockets have to say: poll I/O once before judging.
+    // If the timer fired late, the connection may be established already: poll I/O once first.
     afterPendingIO(() => {
       if (!isSettled) socket.destroy(connectTimeout(connectMs));
     });
@@ -62,9 +62,11 @@ function enforceConnectTimeout(socket: Socket, ready: string, connectMs: number)
   socket.once('close', settle);
 }
 
-/** Node's own code for a connection that took too long: told as a timeout, and as one that nothing was sent on. */
+/** Node's own code for a connect timeout: classified as 'timeout', with nothing sent. */
 export const CONNECT_TIMEOUT = 'ERR_SOCKET_CONNECTION_TIMEOUT';
 
 function connectTimeout(ms: number): Error {
-  return Object.assign(new Error(`no connection within ${ms} ms`), { code: CONNECT_TIMEOUT });
+  return Object.assign(new Error(`no connection within ${ms.toLocaleString('en')} ms`), {
+    code: CONNECT_TIMEOUT,
+  });
 }

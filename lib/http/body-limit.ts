@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { AxiosError } from 'axios';
 
 /**
- * A body of at most so many bytes. axios's own limit would put a generator around the body of a stream: one that can't
- * be closed while it waits, so that an upstream that holds the connection open would keep it.
+ * A response body with a size limit. axios's own limit wraps a stream in a generator that can't be closed while a read is
+ * pending, so an upstream that holds the connection open would keep it.
  */
 export class LimitedBody implements AsyncIterable<Uint8Array> {
   readonly #body: Readable;
@@ -36,7 +36,7 @@ export class LimitedBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** In axios's words, by which it is told from a broken answer. */
+/** With axios's message, by which classifyError tells it from a broken answer. */
 function tooLarge(maxBytes: number): AxiosError {
   return new AxiosError(`maxContentLength size of ${maxBytes} exceeded`, AxiosError.ERR_BAD_RESPONSE);
 }

@@ -92,8 +92,7 @@ export async function exchangeStream(
       const http = { status: answer.status, headers: answer.headers, body };
       const data = exchange.readAnswer(http);
       throw exchange.failure(
-        findAnswerFault(data, 'chat', http.status) ??
-          badAnswerDetail('a whole answer instead of a stream'),
+        findAnswerFault(data, 'chat', http.status) ?? badAnswerDetail('a whole answer instead of a stream'),
       );
     }
     const events = exchange.events(call, answer);
@@ -137,8 +136,8 @@ class Exchange {
     this.#caller = options.signal;
     this.#timer = new ProgressTimeout(() => {
       this.#timeoutMessage = this.#isStreaming
-        ? `the stream stalled: nothing for ${ms(this.#stallMs)} (stallMs)`
-        : `no answer within ${ms(options.limitMs)}`;
+        ? `the stream stalled: nothing for ${formatMs(parts.settings.timeouts.stallMs)} (stallMs)`
+        : `no answer within ${formatMs(options.limitMs)}`;
       this.#abort.abort();
     });
     this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
@@ -257,7 +256,8 @@ class Exchange {
     if (error instanceof UpstreamFailure) return error;
     if (this.#timeoutMessage !== undefined)
       return this.failure({ class: 'timeout', message: this.#timeoutMessage });
-    if (this.#caller.aborted) return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
+    if (this.#caller.aborted)
+      return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
     if (error instanceof StreamFailure) return this.failure(error.detail);
     return this.failure(classifyError(error));
   }
@@ -272,6 +272,10 @@ class Exchange {
     this.#timer.stop();
     this.#caller.removeEventListener('abort', this.#onCallerAbort);
   }
+}
+
+function formatMs(ms: number): string {
+  return `${Math.round(ms).toLocaleString('en')} ms`;
 }
 
 function badAnswerDetail(message: string): FailureDetail {

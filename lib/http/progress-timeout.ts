@@ -23,11 +23,6 @@ export class ProgressTimeout {
     this.#arm(limitMs);
   }
 
-  /** Something arrived. */
-  progress(): void {
-    this.#since = performance.now();
-  }
-
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -43,7 +38,7 @@ export class ProgressTimeout {
   }
 
   #check(timer: Timer): void {
-    // Stopped or started anew meanwhile: a second timer beside the new one could never be stopped.
+    // Stopped or restarted meanwhile: a second timer beside the new one could never be stopped.
     if (this.#timer !== timer) return;
     const remainingMs = this.#remainingMs();
     if (remainingMs > 0) {

@@ -4,7 +4,7 @@ import type { HttpHeaders, HttpRequest } from '../provider/dialect';
 import { type Agents, createAgents } from './agents';
 import { LimitedBody } from './body-limit';
 
-/** What an upstream answered, its body unread. */
+/** An upstream's response; its body is unread. */
 export interface TransportAnswer {
   readonly status: number;
   readonly headers: HttpHeaders;
@@ -16,7 +16,7 @@ export interface TransportOptions {
   readonly connectMs: number;
   readonly maxResponseBytes: number;
   readonly proxy: AxiosProxyConfig | false;
-  /** The app's own instance: its interceptors, adapter and agents are kept. */
+  /** The app's own instance; its interceptors, adapter and agents are used. */
   readonly axios: AxiosInstance | undefined;
 }
 
@@ -33,8 +33,8 @@ export class Transport {
   }
 
   /**
-   * Resolves when the headers are there. Rejects with axios's own error, which holds the key and the prompt: it must
-   * be classified and dropped.
+   * Resolves when the headers have arrived. Rejects with axios's own error, which contains the key and the prompt: it
+   * must be classified and dropped.
    */
   async send(request: HttpRequest, stream: boolean, signal: AbortSignal): Promise<TransportAnswer> {
     const { maxResponseBytes, proxy, baseURL } = this.#options;
@@ -45,13 +45,13 @@ export class Transport {
       data: request.body,
       signal,
       responseType: 'stream',
-      // The body is already a string, and the answer is read by us.
+      // The body is a string already, and the response is read here.
       transformRequest: [],
       transformResponse: [],
       validateStatus: null,
       // A redirect would carry the key away.
       maxRedirects: 0,
-      // BoundedBody holds the limit.
+      // LimitedBody enforces the limit.
       maxContentLength: -1,
       maxBodyLength: Infinity,
       proxy,
@@ -65,10 +65,10 @@ export class Transport {
     };
   }
 
-  /** Closes the idle sockets; those in use close with their calls. */
+  /** Closes idle sockets; those in use close with their calls. */
   close(): void {
     for (const agent of [this.#agents.httpAgent, this.#agents.httpsAgent]) {
-      // Not agent.destroy(): that also cuts the calls in flight.
+      // Not agent.destroy(), which also closes the sockets of calls in flight.
       agent.maxFreeSockets = 0;
       for (const sockets of Object.values(agent.freeSockets)) {
         for (const socket of [...(sockets ?? [])]) socket.destroy();
@@ -82,7 +82,7 @@ export class Transport {
   }
 }
 
-/** An adapter of the app's may answer with a string or bytes in place of a stream. */
+/** A custom axios adapter may return a string or bytes instead of a stream. */
 function toIterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
   if (data instanceof Readable) return new LimitedBody(data, maxBytes);
   if (typeof data === 'string') return once(Buffer.from(data));

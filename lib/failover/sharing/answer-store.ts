@@ -46,7 +46,12 @@ export class AnswerStore {
     const text = toJson(data);
     if (text === undefined || text.length > MAX_CHARS) return;
     const { endpoint, provider, model } = route;
-    this.#add(key, { digest, text, route: { endpoint, provider, model }, expiresAt: performance.now() + TTL_MS });
+    this.#add(key, {
+      digest,
+      text,
+      route: { endpoint, provider, model },
+      expiresAt: performance.now() + TTL_MS,
+    });
     for (const oldest of this.#answers.keys()) {
       if (this.#answers.size <= MAX_ANSWERS && this.#chars <= MAX_CHARS) break;
       this.#delete(oldest);

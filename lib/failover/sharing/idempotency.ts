@@ -1,7 +1,7 @@
 import type { Call } from '../../call/call';
 import { badRequest } from '../../errors';
-import { AnswerStore } from './answer-store';
 import type { WholeResult } from '../executor';
+import { AnswerStore } from './answer-store';
 import { fingerprint, type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
 
 interface RunningKey {
