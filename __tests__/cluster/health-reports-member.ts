@@ -8,8 +8,8 @@ import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-re
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
-import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Transport } from '../../lib/http/transport';
+import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Quota } from '../../lib/quota/quota';
 
 /** What the provider does with one request: a status after so long, with headers and a body where they matter. */

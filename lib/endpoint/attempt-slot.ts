@@ -3,7 +3,14 @@ import type { Call } from '../call/call';
 import { ruleFor } from '../failure/detail';
 import type { BreakerTicket, Outcome } from '../health/breaker';
 import type { LatencyModel } from '../health/latency-model';
-import { type ExchangeOptions, type ExchangeParts, exchangeStream, exchangeWhole, type StreamedAnswer, type WholeAnswer } from '../http/exchange';
+import {
+  type ExchangeOptions,
+  type ExchangeParts,
+  exchangeStream,
+  exchangeWhole,
+  type StreamedAnswer,
+  type WholeAnswer,
+} from '../http/exchange';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { Reservation, Settlement } from '../quota/reservation';
