@@ -18,10 +18,10 @@ import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
 
-/** Quotas of endpoints and groups that are gone: kept while a return could matter, and no more than so many. */
+/** Most quotas kept of endpoints and groups that a reload has removed. */
 const MAX_RETIRED_QUOTAS = 1_000;
 
-/** What decides whether an endpoint's sockets can stay. */
+/** A transport, and the options that it was created with: it is kept by a reload that does not change them. */
 interface CachedTransport {
   readonly key: string;
   readonly axios: AxiosInstance | undefined;
@@ -29,8 +29,8 @@ interface CachedTransport {
 }
 
 /**
- * The endpoints and quotas of a configuration. A new configuration changes them in place, by name: levels, debts,
- * rests, breakers and latencies stay, and what is in flight ends as it began.
+ * The endpoints and quotas of the configuration. A new configuration updates them in place, by name: quota levels, debts,
+ * cooldowns, breakers and latencies carry over, and calls in flight are not affected.
  */
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
@@ -62,12 +62,12 @@ export class EndpointRegistry {
     const endpoint = this.#endpoints.get(name);
     if (endpoint) return endpoint;
     const names = [...this.#endpoints.keys()].join(', ');
-    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint is named '${name}'; there are ${names}`, {
+    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint is named '${name}'; the endpoints are ${names}`, {
       status: 404,
     });
   }
 
-  /** Learns who has the beginning of this prompt cached. */
+  /** Learns which endpoint has the prefix of this prompt cached. */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);
     if (!usage || key === undefined) return;
@@ -155,7 +155,7 @@ export class EndpointRegistry {
     return quota;
   }
 
-  /** A quota that is full again says nothing; a used one stays, so that leaving and coming back refills no bucket. */
+  /** Drops quotas that are full again. Others stay, so that removing and re-adding an endpoint does not refill its quota. */
   #dropRetiredQuotas(): void {
     const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));
     const now = performance.now();

@@ -8,7 +8,7 @@ import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import { type CallHooks, chainHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
-import { omitUndefined } from '../config/resolve-endpoint';
+import { omitUndefined } from '../util/defaults';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
 import type { Balancer } from './balancer';

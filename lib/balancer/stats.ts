@@ -2,43 +2,50 @@ import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
 import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 
+/** The state of one endpoint. */
 export interface EndpointStats {
   readonly name: string;
   readonly model: string;
-  /** Other names that calls may use for the model; none by default. */
+  /** Other names that calls can use for the model. */
   readonly aliases: readonly string[];
   readonly provider: string;
   readonly state: EndpointState;
+  /** The weight now: as configured, or as set through the endpoint's handle. */
   readonly weight: number;
+  /** Attempts in flight. */
   readonly inFlight: number;
   /** Failed attempts since the last success. */
   readonly failures: number;
-  /** A running average of whole answers' times that keeps 0.7 of the old; undefined before the first. */
+  /** Moving average of the duration of whole answers, which keeps 0.7 of the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
-  /** Undefined without a limit; below zero while a debt is paid. */
+  /** Requests left in the quota; undefined without a limit, negative while a debt is paid. */
   readonly requestsLeft: number | undefined;
+  /** Tokens left in the quota; undefined without a limit, negative while a debt is paid. */
   readonly tokensLeft: number | undefined;
-  /** The end of its rest, as a Unix time in milliseconds; absent when it isn't resting. */
+  /** End of the cooldown, as a Unix time in milliseconds; absent without one. */
   readonly cooldownUntil?: number;
 }
 
+/** A snapshot of a balancer. */
 export interface BalancerStats {
-  /** Endpoints in all. */
+  /** Number of endpoints. */
   readonly total: number;
-  /** Endpoints that would take a call now, as far as breaker, rest and weight go. */
+  /** Endpoints with a closed breaker, no cooldown and a weight above 0. */
   readonly healthy: number;
+  /** Calls since the start: answered, failed, and shed because no quota was free in time. Aborted calls are not counted. */
   readonly calls: { readonly ok: number; readonly failed: number; readonly shed: number };
+  /** Calls that wait, in total and by priority. */
   readonly queue: { readonly size: number; readonly byPriority: Record<Priority, number> };
   readonly endpoints: readonly EndpointStats[];
-  /** With `cluster`: how its quotas are kept now, and how many processes were last seen, this one included. */
+  /** With `cluster`: how quotas are shared now, and the processes last seen, this one included. */
   readonly cluster?: { readonly mode: ClusterMode; readonly members: number };
 }
 
-/** Counts how calls end. An aborted call counts as none of them. */
+/** How calls ended. Aborted calls are not counted. */
 export interface CallCounts {
   ok: number;
   failed: number;
-  /** Refused because no quota was free in time. */
+  /** Refused because no quota was free before the deadline. */
   shed: number;
 }
 

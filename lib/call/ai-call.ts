@@ -1,18 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import type { RouteReport } from '../route-report';
 
+/** What {@link AICall.withRoute} resolves to. */
 export interface AnswerWithRoute<T> {
+  /** The answer. */
   readonly data: T;
+  /** How the call was served. */
   readonly route: RouteReport;
 }
 
-/** A running call: a promise of the answer, with more for those who want it. */
+/** A running call: a promise of the answer that can also tell its route, or pipe itself to a response. */
 export interface AICall<T> extends Promise<T> {
-  /** The answer and how the call was served. */
+  /** Resolves to the answer together with its route report. */
   withRoute(): Promise<AnswerWithRoute<T>>;
   /**
-   * Streams only: sends the answer as server-sent events, headers and keep-alive comments already while waiting for
-   * the first token; an error after the headers is sent as an event. Resolves when the response has ended.
+   * Streams only: sends the answer as server-sent events. Headers and keep-alive comments are sent while the call waits
+   * for its first token; an error after the headers is sent as an event. Never rejects because of the call's own
+   * failure; resolves when the response has ended.
    */
   pipe(res: ServerResponse): Promise<void>;
 }
@@ -52,8 +56,8 @@ export abstract class Outcome<T> {
 }
 
 /**
- * The promise behind `AICall`. It rejects as handled, so that awaiting only `.withRoute()` or `.pipe()` leaves no
- * unhandled rejection; `then()` gives a plain promise.
+ * The promise behind `AICall`. Its rejection counts as handled, so that awaiting only `.withRoute()` or `.pipe()` leaves
+ * no unhandled rejection; `then()` returns a plain promise.
  */
 export class AICallPromise<T> extends Promise<T> implements AICall<T> {
   readonly #outcome: Outcome<T>;

@@ -2,15 +2,18 @@ import type { Usage } from '../route-report';
 
 export type { Usage };
 
+/** Why a model stopped: OpenAI's `finish_reason`. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'function_call';
 
+/** A function call that the model asks for. */
 export interface ToolCall {
   id: string;
   type: 'function';
+  /** `arguments` is JSON text, as the model wrote it. */
   function: { name: string; arguments: string };
 }
 
-/** An OpenAI chat answer. Fields that an upstream adds are kept. */
+/** An OpenAI chat completion. Fields that an upstream adds are kept. */
 export interface ChatCompletion {
   id: string;
   object: 'chat.completion';
@@ -26,7 +29,7 @@ export interface ChatCompletion {
   system_fingerprint?: string;
 }
 
-/** One event of a streamed OpenAI chat answer. */
+/** One event of a streamed OpenAI chat completion. */
 export interface ChatCompletionChunk {
   id: string;
   object: 'chat.completion.chunk';
@@ -51,7 +54,7 @@ export interface ChatCompletionChunk {
   system_fingerprint?: string;
 }
 
-/** An OpenAI embeddings answer. With `encoding_format: 'base64'` an embedding is a string on the wire. */
+/** An OpenAI embeddings response. With `encoding_format: 'base64'` an embedding is a string on the wire. */
 export interface EmbeddingResponse {
   object: 'list';
   model: string;

@@ -1,34 +1,47 @@
-/** The parts of an OpenAI chat message that this package reads; every other field is passed through. */
+/** The fields of an OpenAI chat message that the balancer reads. Every other field is passed through unchanged. */
 export interface ChatMessage {
+  /** 'system', 'developer', 'user', 'assistant' or 'tool'. */
   readonly role: string;
+  /** A string, an array of content parts, or null. */
   readonly content?: unknown;
 }
 
 /**
- * The parts of an OpenAI chat request that this package reads. Unknown fields are passed through as they are,
- * and a body typed by the `openai` package fits.
+ * The fields of an OpenAI chat request that the balancer reads. Every other field is passed through unchanged. A body
+ * typed by the `openai` package is assignable.
  */
 export interface ChatBody {
+  /** At least one message. */
   readonly messages: readonly ChatMessage[];
-  /** A model, an alias, or 'auto' (the same as none): the router chooses among all. */
+  /** A model or an alias. 'auto' or none lets the router choose among all models. */
   readonly model?: string;
+  /** True for a streamed answer. Default false. */
   readonly stream?: boolean | null;
   readonly stream_options?: { readonly include_usage?: boolean } | null;
+  /** Limit of output tokens per choice. Bounds what is reserved from the quota. */
   readonly max_tokens?: number | null;
+  /** As `max_tokens`, over which it has precedence. */
   readonly max_completion_tokens?: number | null;
+  /** Number of choices. Default 1. */
   readonly n?: number | null;
+  /** With 0, equal calls can be coalesced. */
   readonly temperature?: number | null;
+  /** With tools, only endpoints with the capability `tools` can serve the call. */
   readonly tools?: readonly unknown[];
   readonly tool_choice?: unknown;
+  /** With `json_schema`, only endpoints with that capability can serve the call. */
   readonly response_format?: unknown;
 }
 
-/** An OpenAI embeddings request. */
+/** An OpenAI embeddings request. Other fields are passed through unchanged. */
 export interface EmbeddingBody {
+  /** One text, several texts, or token ids. */
   readonly input: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  /** A model or an alias; 'auto' is refused, because vectors of two models can't be compared. */
   readonly model: string;
   readonly dimensions?: number;
   readonly encoding_format?: 'float' | 'base64';
 }
 
+/** What a call asks for. */
 export type Operation = 'chat' | 'embeddings';

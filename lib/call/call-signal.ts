@@ -1,18 +1,19 @@
+/** As an AbortSignal takes it: a function, or an object with `handleEvent`. */
 export type AbortListener = (() => void) | { handleEvent(): void };
 
 /**
- * What this package needs of an AbortSignal; every AbortSignal is one. A call's own is none: that would weigh more
- * than the rest of a call that waits.
+ * The part of AbortSignal that calls need; every AbortSignal is one. A call's own signal is not an AbortSignal, which
+ * would take more memory than everything else of a waiting call.
  */
 export interface CallSignal {
   readonly aborted: boolean;
-  /** What it was aborted with. */
+  /** The reason passed to `abort()`. */
   readonly reason?: unknown;
   addEventListener(type: 'abort', listener: AbortListener, options?: { readonly once: true }): void;
   removeEventListener(type: 'abort', listener: AbortListener): void;
 }
 
-/** Those who listen for an abort: mostly one, who costs nothing but his place. */
+/** The listeners of an abort. There is usually one, which is held without a Set. */
 export class AbortListeners {
   #first: AbortListener | undefined;
   #others: Set<AbortListener> | undefined;
@@ -31,7 +32,7 @@ export class AbortListeners {
     else this.#others?.delete(listener);
   }
 
-  /** Tells all, once; one that leaves meanwhile is not told. */
+  /** Calls and removes every listener. One that is removed meanwhile is not called. */
   notify(): void {
     for (;;) {
       const next = this.#first ?? this.#others?.values().next().value;

@@ -2,46 +2,48 @@ import type { ChatBody, EmbeddingBody, Operation } from './body';
 import type { CallSignal } from './call-signal';
 import type { RequestContext } from './context';
 
-/** One `req.ai.chat()` or `.embeddings()`, with everything that is known before it is sent. */
+/** One `req.ai.chat()` or `.embeddings()`, with everything that is known before its first attempt. */
 export interface Call {
   readonly operation: Operation;
   readonly body: ChatBody | EmbeddingBody;
   readonly stream: boolean;
-  /** The model or alias asked for; undefined lets the router choose among all. */
+  /** The requested model or alias; undefined lets the router choose among all models. */
   readonly model: string | undefined;
   readonly context: RequestContext;
-  /** Estimated. */
+  /** Estimated prompt tokens. */
   readonly promptTokens: number;
-  /** The caller's figure, or what such calls have needed. */
+  /** The caller's estimate, or what similar calls have needed. */
   readonly expectedOutputTokens: number;
-  /** The most it may produce, where the caller says so. */
+  /** The caller's limit on output tokens, over all choices; undefined without one. */
   readonly maxOutputTokens: number | undefined;
-  /** On the clock of performance.now(). */
+  /** Start time, on the clock of performance.now(). */
   readonly startedAt: number;
-  /** The same clock; Infinity for a stream without a deadline. */
+  /** On the same clock; Infinity for a stream without a deadline. */
   readonly deadlineAt: number;
-  /** Aborts when the caller leaves. */
+  /** Aborts when the caller does. */
   readonly signal: CallSignal;
-  /** The models to try after the asked one; undefined for the config's. */
+  /** Models tried after the requested one; undefined for those of the configuration. */
   readonly fallbacks: readonly string[] | undefined;
+  /** False forbids hedging this call. */
   readonly hedge: boolean;
-  /** The one endpoint that may serve it. */
+  /** Name of the only endpoint that may serve the call; undefined for any. */
   readonly endpoint: string | undefined;
 }
 
-/** The most it may produce, as far as anything tells. */
+/** The largest output to expect: the caller's limit, else the estimate. */
 export function maxOutputOf({ maxOutputTokens, expectedOutputTokens }: Call): number {
   return maxOutputTokens ?? expectedOutputTokens;
 }
 
+/** Milliseconds until the deadline; negative after it. */
 export function remainingMs(call: Call, now: number): number {
   return call.deadlineAt - now;
 }
 
-/** How long a stream without a deadline waits for a place: as long as a whole answer may take by default. */
+/** How long a stream without a deadline waits for an attempt slot: the default deadline of a whole answer. */
 const STREAM_WAIT_MS = 60_000;
 
-/** The latest time for an attempt to begin, on the clock of performance.now(). */
+/** The latest time at which an attempt can start, on the clock of performance.now(). */
 export function latestStartAt(call: Call): number {
   return Number.isFinite(call.deadlineAt) ? call.deadlineAt : call.startedAt + STREAM_WAIT_MS;
 }

@@ -38,9 +38,9 @@ const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
 ];
 
 /**
- * Checks the parts of a chat body that the balancer reads; every other field is the upstream's affair.
+ * Checks the fields of a chat body that the balancer reads. All others are left to the upstream.
  *
- * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
  */
 export function checkChatBody(body: unknown): asserts body is ChatBody {
   if (!isObject(body)) throw fieldError('body', 'an OpenAI chat request', body);
@@ -53,14 +53,14 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
 }
 
 /**
- * The same for an embeddings body. The model must be named: vectors of two models don't mix.
+ * Checks an embeddings body likewise. A model is required, because vectors of two models can't be compared.
  *
- * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault. No text of the body is in it.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
  */
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
   if (!isObject(body)) throw fieldError('body', 'an OpenAI embeddings request', body);
   if (!isNonEmptyString(body.model) || body.model === 'auto') {
-    throw fieldError('model', "a model's name, not 'auto': vectors of two models do not mix", body.model);
+    throw fieldError('model', "a model's name, not 'auto': vectors of two models can't be compared", body.model);
   }
   if (!isInput(body.input)) {
     throw fieldError('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);

@@ -13,10 +13,10 @@ import {
   positiveNumber,
 } from './checks';
 import type { CallOptions, RequestContext } from './context';
-import { didYouMean } from './did-you-mean';
+import { didYouMean } from '../util/did-you-mean';
 
 const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
-/** Longer ones are no identifiers, and they are kept while a call lasts, some longer. */
+/** Labels are kept in memory for as long as the call, some longer, so their size is limited. */
 const MAX_LABEL = 512;
 
 const label = createCheck(
@@ -61,9 +61,9 @@ const CONTEXT_FIELDS = Object.entries(CONTEXT);
 const OPTION_FIELDS = Object.entries(OPTIONS);
 
 /**
- * Checks what one call says.
+ * Checks the options of one call.
  *
- * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first option at fault, or an unknown one.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
  */
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
   if (options === undefined) return;
@@ -73,9 +73,9 @@ export function checkCallOptions(options: unknown): asserts options is CallOptio
 }
 
 /**
- * Checks a context, whole or in part, as a middleware or a header gives it.
+ * Checks a whole or partial context that comes from a middleware option or a header.
  *
- * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first field at fault, or an unknown one.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown field.
  */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
   if (!isObject(context)) throw fieldError('context', 'an object', context);
@@ -94,7 +94,7 @@ function checkNames(given: object, known: Readonly<Record<string, Check>>): void
   }
 }
 
-/** By shape: a signal may come from another realm or a polyfill. */
+/** Checked by shape, because a signal may come from another realm or a polyfill. */
 function isAbortSignal(value: unknown): boolean {
   return (
     typeof value === 'object' &&

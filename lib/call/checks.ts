@@ -1,7 +1,7 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 
-/** A check of one value: undefined where it is right, else what was expected. */
+/** Checks one value: returns undefined if it is valid, else a description of what was expected. */
 export type Check = (value: unknown) => string | undefined;
 
 export const positiveNumber = createCheck(
@@ -34,12 +34,12 @@ export function createCheck(expected: string, test: (value: unknown) => boolean)
   return (value) => (test(value) ? undefined : expected);
 }
 
-/** OpenAI's API takes null for an absent value in places. */
+/** Accepts null too, which OpenAI's API treats as absent. */
 export function nullable(check: Check): Check {
   return (value) => (value === null ? undefined : check(value));
 }
 
-/** Applies each check to its field; an undefined value is an absent one. Throws for the first that fails. */
+/** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST for the first invalid field. */
 export function checkFields(
   fields: Readonly<Record<string, unknown>>,
   checks: readonly (readonly [string, Check])[],
@@ -52,7 +52,7 @@ export function checkFields(
   }
 }
 
-/** The error for a field. Texts are not quoted: they may be a prompt. */
+/** The error for an invalid field. Strings are not quoted: they may be part of the prompt. */
 export function fieldError(field: string, expected: string, value: unknown): Error {
   return badRequest(field, `expected ${expected}, got ${describeKind(value)}`);
 }

@@ -1,44 +1,52 @@
+/** What a request is for. The adaptive strategy compares it with the endpoints' `strengths`. */
 export type RequestType = 'chat' | 'embedding' | 'analysis' | 'code';
+/** 1 (lowest) to 5 (highest). */
 export type Priority = 1 | 2 | 3 | 4 | 5;
 
-/** What a call needs. Everything but `requestId`, `type` and `priority` is optional. */
+/** What a request needs of its calls. All fields but `requestId`, `type` and `priority` are optional. */
 export interface RequestContext {
+  /** Identifies the request in reports, events and logs. Default: the request's `x-request-id`, else a UUID. */
   requestId: string;
+  /** Default: classified from the body. */
   type: RequestType;
-  /** 1 to 5; 5 is the most important and weighs 16 times 1. Default 3. */
+  /** Weight in the wait queue: each level counts twice the one below, so 5 weighs 16 times 1. Default 3. */
   priority: Priority;
-  /** The whole answer must be there within so many milliseconds. */
+  /** Deadline of the whole answer, in milliseconds from the start of the call. Default: none beyond the timeouts. */
   maxLatencyMs?: number;
-  /** USD per 1,000 tokens: estimated cost of the call / (prompt + expected output) * 1000. */
+  /**
+   * Highest accepted price, in US dollars per 1,000 tokens: estimated price of the call / (prompt + expected output) *
+   * 1000. An endpoint without a price is excluded. Default: no limit.
+   */
   maxCostPer1k?: number;
-  /** 0 to 1. */
+  /** Lowest accepted `quality` of a model, 0 to 1. Default: no limit. */
   minQuality?: number;
-  /** Prompt and output together. */
+  /** Prompt and output tokens together. Default: estimated from the body. */
   estimatedTokens?: number;
+  /** Output tokens. Default: learned from similar calls, bounded by the body's limit. */
   estimatedOutputTokens?: number;
-  /** Who the call is for: tenants take turns in the queue and can have limits. */
+  /** Whom the call is for. Tenants get fair shares of the wait queue and can have limits. Default: none. */
   tenant?: string;
-  /** Calls of one session prefer the endpoint that has their prefix cached. */
+  /** Calls of one session prefer the endpoint that has their prompt prefix cached. Default: none. */
   session?: string;
-  /** The endpoint must carry each of these. */
+  /** Only endpoints with all of these tags can serve the call. Default: any. */
   tags?: string[];
 }
 
-/** What one call may say, over what the request's context says. */
+/** Options of one call. They override the context of the request. */
 export interface CallOptions extends Partial<RequestContext> {
-  /** Aborts the call: in the queue, in flight, mid-stream. */
+  /** Aborts the call wherever it is: waiting, in flight or streaming. */
   signal?: AbortSignal;
-  /** The call's deadline, in milliseconds from now. */
+  /** Deadline in milliseconds from now. Default: `timeouts.totalMs` or `embeddingsMs`; none for streams. */
   timeoutMs?: number;
-  /** Models tried after the asked one, in order; false for none. Default: the config's. */
+  /** Models tried after the requested one, in order; false for none. Default: those of the configuration. */
   fallbacks?: string[] | false;
-  /** False keeps this call from being hedged. Default: the config's. */
+  /** False forbids hedging this call. Default: as configured. */
   hedge?: boolean;
   /**
-   * Calls of one tenant with the same key and body happen once: a later one joins the first or gets its answer again.
-   * Only with the config's `idempotency`, and only for whole answers.
+   * Calls of one tenant with the same key and body are sent once: a later one joins the first or gets its answer again.
+   * Needs `idempotency: true` in the configuration; whole answers only.
    */
   idempotencyKey?: string;
-  /** The name of the one endpoint that may serve this call. */
+  /** Name of the only endpoint that may serve this call. Default: any. */
   endpoint?: string;
 }

@@ -1,19 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import type { ChatBody, EmbeddingBody, Operation } from './body';
 import type { Call } from './call';
 import type { CallSignal } from './call-signal';
 import type { CallOptions, RequestContext, RequestType } from './context';
-import { newRequestId } from './request-id';
 import { type ExpectedOutput, estimatePromptTokens, outputLimits } from './tokens';
 
+/** What is needed to prepare a call. */
 export interface PrepareParts {
   readonly classify: (body: ChatBody | EmbeddingBody, request: unknown) => RequestType;
   readonly estimateTokens: ((body: ChatBody | EmbeddingBody) => number) | undefined;
   readonly expectedOutput: ExpectedOutput;
-  /** The longest a whole answer may take, in milliseconds. */
+  /** Longest deadline of a whole answer over all endpoints, in milliseconds. */
   readonly totalMs: Readonly<Record<Operation, number>>;
 }
 
-/** What a call may need besides. Copied one by one: contexts of one shape are a quarter of the size. */
+/** Optional fields of a context. Copied in a fixed order: contexts of one hidden class take a quarter of the memory. */
 const OPTIONAL_FIELDS = [
   'maxLatencyMs',
   'maxCostPer1k',
@@ -25,7 +26,7 @@ const OPTIONAL_FIELDS = [
   'tags',
 ] as const satisfies readonly (keyof RequestContext)[];
 
-/** Works out everything that is known of a call before it is sent. The body and the options have been checked. */
+/** Builds a call from a body and options that have been checked. */
 export function prepareCall(
   operation: Operation,
   body: ChatBody | EmbeddingBody,
@@ -87,6 +88,11 @@ function promptTokensOf(
 ): number {
   if (estimatedTokens !== undefined) return Math.max(1, estimatedTokens - (estimatedOutputTokens ?? 0));
   const estimate = (estimateTokens ?? estimatePromptTokens)(body);
-  // An estimate of the app's own that is no number must not poison the quota.
+  // An invalid estimate of the app must not corrupt the quota.
   return Number.isFinite(estimate) && estimate >= 0 ? Math.ceil(estimate) : estimatePromptTokens(body);
+}
+
+/** A UUID as a flat string: Node's is a rope of two dozen strings that takes half a kilobyte for as long as the call. */
+function newRequestId(): string {
+  return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }

@@ -1,8 +1,8 @@
 import { BoundedMap } from '../util/bounded-map';
 
-/** Before anything is learnt. Real chat traffic has a mean of some 200 output tokens and a long tail. */
+/** Used before anything is learned. The mean of real chat traffic is about 200 output tokens, with a long tail. */
 const DEFAULT_OUTPUT_TOKENS = 300;
-/** A mean over all samples at first, over about the last twenty later on. */
+/** The average covers all samples at first, and about the last twenty later. */
 const MIN_GAIN = 0.05;
 const MAX_ENTRIES = 10_000;
 
@@ -12,21 +12,20 @@ interface Estimate {
 }
 
 /**
- * How many output tokens to expect, learnt per model and tenant from the usage of finished calls. A tenant not seen yet
- * gets the model's mean. Bounded: of more than 10,000 pairs the least recently used is forgotten.
+ * Expected output tokens, learned per model and tenant from the usage of finished calls. An unknown tenant gets the
+ * average of the model. Holds at most 10,000 pairs and drops the least recently used.
  */
 export class ExpectedOutput {
-  /** In order of use, the oldest first. */
   readonly #estimates = new BoundedMap<string, Estimate>(MAX_ENTRIES);
 
-  /** Takes the output tokens of one finished call into the running mean. Figures that are no counts are ignored. */
+  /** Adds the output tokens of a finished call to the averages. Invalid counts are ignored. */
   learn(model: string, tenant: string | undefined, outputTokens: number): void {
     if (!Number.isFinite(outputTokens) || outputTokens < 0) return;
     this.#learn(keyOf(model, undefined), outputTokens);
     if (tenant !== undefined) this.#learn(keyOf(model, tenant), outputTokens);
   }
 
-  /** Expected output tokens of a call: a whole number of at least 1, and never above `maxOutput`. */
+  /** Expected output tokens of a call: an integer of at least 1, and never above `maxOutput`. */
   expect(model: string, tenant: string | undefined, maxOutput = Infinity): number {
     const known =
       this.#estimates.touch(keyOf(model, tenant)) ?? this.#estimates.touch(keyOf(model, undefined));
@@ -42,7 +41,7 @@ export class ExpectedOutput {
   }
 }
 
-/** A line break can't be part of a model's name, so no tenant can pass for another model's. */
+/** A model's name can't contain a line break, so no pair can collide with another. */
 function keyOf(model: string, tenant: string | undefined): string {
   return tenant === undefined ? model : `${model}\n${tenant}`;
 }

@@ -1,19 +1,19 @@
 import { isObject } from '../util/is-object';
 import type { TextMeter } from './tokens-text';
 
-/** OpenAI's published figures: 85 for an image in low detail; 85 and four tiles of 170 for a square one in high detail. */
+/** OpenAI's published token counts: 85 in low detail; 85 and four tiles of 170 for a square image in high detail. */
 const IMAGE_LOW = 85;
 const IMAGE_HIGH = 765;
-/** OpenAI counts 10 tokens for a second of sound. */
+/** OpenAI's count for audio input. */
 const AUDIO_TOKENS_PER_SECOND = 10;
-/** Bytes a second: speech of 24 kHz in 16 bits; compressed speech of 32 kbit/s, so that few bytes mean many seconds. */
+/** WAV at 24 kHz and 16 bits. Compressed speech at a low 32 kbit/s, so that the duration is not underestimated. */
 const WAV_BYTES_PER_SECOND = 48_000;
 const COMPRESSED_BYTES_PER_SECOND = 4000;
-/** A page of a document is some 30 kB and some 1,500 tokens. */
+/** A page of a document has about 30 kB and 1,500 tokens. */
 const FILE_BYTES_PER_TOKEN = 20;
 const MIN_FILE_TOKENS = 1500;
 
-/** The tokens of one part of a message's content. Pictures and sound count by what they are, not by their base64. */
+/** Tokens of one part of a message's content. Images and audio are not counted by their base64 text. */
 export function partTokens(part: unknown, meter: TextMeter): number {
   if (typeof part === 'string') return meter.tokens(part);
   if (!isObject(part)) return 0;
@@ -33,17 +33,18 @@ export function partTokens(part: unknown, meter: TextMeter): number {
   }
 }
 
-/** The tokens of a value as JSON: tools, schemas, and whatever has no rule of its own. */
+/** Tokens of a value as JSON: tools, schemas and anything without a rule of its own. */
 export function jsonTokens(value: unknown, meter: TextMeter): number {
   if (value === undefined || value === null) return 0;
   try {
     return textTokens(JSON.stringify(value), meter);
   } catch {
-    // A value that is no JSON (a cycle, a bigint) fails where it is sent, with the right error.
+    // A value that can't be serialized (a cycle, a bigint) fails with a clear error when it is sent.
     return 0;
   }
 }
 
+/** Tokens of a value if it is a string, else 0. */
 export function textTokens(text: unknown, meter: TextMeter): number {
   return typeof text === 'string' ? meter.tokens(text) : 0;
 }

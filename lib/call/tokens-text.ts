@@ -1,25 +1,26 @@
 import { estimateTokenCount } from 'tokenx';
 
-/** Texts up to this many characters are read in whole. */
+/** Texts up to this length are counted completely. */
 const MAX_UNSAMPLED_CHARS = 4096;
-/** Longer ones are sampled in slices spread evenly. */
+/** Longer ones are sampled in evenly spaced slices. */
 const SLICES = 16;
 const SLICE = 512;
-/** After so many characters of one body the rest is told from a few characters of each text. */
+/** After this many characters of one body, the rest is estimated from a few characters of each text. */
 const BODY_BUDGET = 32_768;
 const GLANCE_CHARS = 64;
 
 /**
- * tokenx leaves room below the true count in places; a reservation that is too small is a 429, one that is too large is
- * settled a second later.
+ * tokenx underestimates some texts. A reservation that is too small leads to a 429; one that is too large is settled a
+ * second later.
  */
 const SAFETY = 1.1;
-/** No tokenizer of today makes one token of more characters than this, save for runs of white space. */
+/** Longest token of today's tokenizers, runs of white space aside. */
 const LONGEST_TOKEN = 16;
 
 /*
- * Characters a token where tokenx's own figures are too high, against o200k: letters mixed with digits (keys, hashes,
- * base64), digits (a group of three, and the space before it), capitals, emoji, and scripts it takes for English.
+ * Characters per token, measured with o200k, for texts that tokenx underestimates: letters mixed with digits (keys,
+ * hashes, base64), digits (groups of three and the space before them), capitals, emoji, and scripts that it treats as
+ * English.
  */
 const ASCII_LANGUAGE_CONFIGS = [
   { pattern: /^\d+$/, averageCharsPerToken: 2 },
@@ -35,7 +36,7 @@ const LANGUAGE_CONFIGS = [
   { pattern: /\p{Extended_Pictographic}/u, averageCharsPerToken: 0.6 },
 ];
 
-/** Counts the tokens of the texts of one body, in time that grows with nothing but the number of texts. */
+/** Estimates the tokens of the texts of one body. Its time depends on the number of texts, not on their length. */
 export class TextMeter {
   #budget = BODY_BUDGET;
 
@@ -50,7 +51,7 @@ export class TextMeter {
   }
 }
 
-/** Slices from the start to the end, joined by line breaks so that no two halves of a word become one. */
+/** Slices from start to end, joined by line breaks so that no two parts of words merge. */
 function sample(text: string): string {
   const step = (text.length - SLICE) / (SLICES - 1);
   const slices: string[] = [];
@@ -61,7 +62,7 @@ function sample(text: string): string {
   return slices.join('\n');
 }
 
-/** A token for each 3 ASCII characters and each other one: above the true count in any common language. */
+/** One token per 3 ASCII characters and per other character: above the true count in any common language. */
 function roughTokens(text: string): number {
   const stride = Math.ceil(text.length / GLANCE_CHARS);
   let tokens = 0;

@@ -5,16 +5,16 @@ import { TextMeter } from './tokens-text';
 
 export { ExpectedOutput } from './tokens-expected';
 
-/** What the chat format adds: around each message, around a name, and before the answer. */
+/** Tokens that the chat format adds per message, name, call and tool. */
 const PER_MESSAGE = 4;
 const PER_NAME = 1;
 const PER_CALL = 3;
 const PER_TOOL = 8;
 
 /**
- * The prompt tokens of a body, erring on the safe side for natural languages and code: messages with all their parts,
- * names, tool calls, tools and the answer's schema; or the texts to embed. At least 1, never NaN. Its time is bounded
- * whatever the body: long texts are sampled.
+ * Estimates the prompt tokens of a body: messages with all their parts, names, tool calls, tools and the response schema,
+ * or the texts to embed. Overestimates natural languages and code slightly. At least 1, never NaN. Long texts are
+ * sampled, so the time is bounded for any body.
  */
 export function estimatePromptTokens(body: ChatBody | EmbeddingBody): number {
   const meter = new TextMeter();
@@ -22,10 +22,7 @@ export function estimatePromptTokens(body: ChatBody | EmbeddingBody): number {
   return Number.isFinite(tokens) ? Math.max(1, Math.ceil(tokens)) : 1;
 }
 
-/**
- * The most output tokens a body allows, over all its `n` choices; none where it sets no limit. An embeddings call has
- * no output.
- */
+/** The output tokens that a body allows over all its `n` choices; undefined without a limit, 0 for embeddings. */
 export function outputLimits(body: ChatBody | EmbeddingBody): { maxOutput?: number } {
   if (!('messages' in body)) return { maxOutput: 0 };
   const each = body.max_completion_tokens ?? body.max_tokens;
@@ -59,7 +56,7 @@ function messageTokens(message: unknown, meter: TextMeter): number {
   return tokens;
 }
 
-/** One text, several, one text's token ids, or several texts'. */
+/** Input of an embeddings request: one text or several, as strings or token ids. */
 function inputTokens(input: unknown, meter: TextMeter): number {
   if (typeof input === 'string') return meter.tokens(input);
   if (!Array.isArray(input)) return 0;

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { didYouMean } from '../call/did-you-mean';
+import { didYouMean } from '../util/did-you-mean';
 import { AiBalancerError } from '../errors';
 import { safeMessage } from '../failure/detail';
 
@@ -7,15 +7,15 @@ import { safeMessage } from '../failure/detail';
 export interface Fault {
   readonly path: readonly PropertyKey[];
   readonly expected: string;
-  /** Already safe to show. */
+  /** Without secrets. */
   readonly got: string;
 }
 
-/** A configuration of thousands of endpoints with one common mistake must not fill the log. */
+/** Bounds the message for thousands of endpoints that share one mistake. */
 const MAX_LINES = 200;
 const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|redis|token|secret)$/i;
 
-/** The error that lists every fault, one a line. */
+/** The error that lists every fault, one per line. */
 export function configError(faults: readonly Fault[]): AiBalancerError {
   const lines = faults
     .slice(0, MAX_LINES)
@@ -30,7 +30,7 @@ export function optionsError(name: string, faults: readonly Fault[]): AiBalancer
   return configError(faults.map((fault) => ({ ...fault, path: [name, ...fault.path] })));
 }
 
-/** A fault whose `got` is told from the raw configuration. */
+/** A fault whose `got` describes the value in the raw configuration. */
 export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: string): Fault {
   return { path, expected, got: describeValue(valueAt(raw, path), path) };
 }
@@ -47,7 +47,7 @@ function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly Prope
     return issue.keys.map((key) => unknownOption(raw, [...path, key], key, known));
   }
   if (issue.code === 'invalid_union') {
-    // The branch that got into the value is the one that was meant.
+    // The branch that matched the value's outer type is the one that was meant.
     const meant = issue.errors.find((branch) => branch.some(hasInnerPath));
     if (meant) return meant.flatMap((inner) => issueFaults(raw, inner, path));
   }
@@ -61,7 +61,7 @@ function hasInnerPath(issue: z.core.$ZodIssue): boolean {
 function unknownOption(raw: unknown, path: PropertyKey[], key: string, known: string[]): Fault {
   const near = didYouMean(key, known);
   const hint = near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;
-  // The value of a misspelt apiKey is a key too: only its type is told.
+  // The value may be a key under a misspelled name, so only its type is shown.
   return { path, expected: hint, got: `an unknown option (${kindOf(valueAt(raw, path))})` };
 }
 
@@ -85,7 +85,7 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** A value as a message may show it: short, and never a secret. */
+/** A value as shown in a message: short, and never a secret. */
 function describeValue(value: unknown, path: readonly PropertyKey[]): string {
   if (value === '') return 'an empty string';
   const secret = path.some((part) => SECRET_PATH.test(String(part)));
@@ -104,7 +104,7 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-/** Whatever stands before an @ or after a ? may be a password or a key. */
+/** The parts before an @ and after a ? may hold a password or a key. */
 function withoutCredentials(url: string): string {
   const afterUser = url.includes('@') ? `***@${url.slice(url.lastIndexOf('@') + 1)}` : url;
   const end = afterUser.search(/[?#]/);

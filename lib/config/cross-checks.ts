@@ -1,15 +1,14 @@
-import { didYouMean } from '../call/did-you-mean';
+import { didYouMean } from '../util/did-you-mean';
 import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
 import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
-import { type PartialEndpoint, readPartialEndpoints } from './partial-endpoints';
 
-/** Names that a call uses for something else. */
+/** Model names with a meaning of their own in calls and fallback lists. */
 const RESERVED_MODELS = ['auto', '*'];
 
-/** The faults that lie between options, found in the raw configuration, so that they come with those of the shapes. */
+/** Faults between options. Found in the raw configuration, so that they are reported together with those of single options. */
 export function crossCheckFaults(raw: unknown): Fault[] {
   if (!isObject(raw)) return [];
   const endpoints = readPartialEndpoints(raw);
@@ -44,12 +43,12 @@ function reservedNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fau
   const faults: Fault[] = [];
   for (const { index, model, aliases } of endpoints) {
     if (model !== undefined && RESERVED_MODELS.includes(model)) {
-      faults.push(faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are taken)"));
+      faults.push(faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are reserved)"));
     }
     aliases.forEach((alias, position) => {
       if (!RESERVED_MODELS.includes(alias)) return;
       faults.push(
-        faultAt(raw, ['endpoints', index, 'aliases', position], "an alias ('auto' and '*' are taken)"),
+        faultAt(raw, ['endpoints', index, 'aliases', position], "an alias ('auto' and '*' are reserved)"),
       );
     });
   }
@@ -98,7 +97,7 @@ function providerFaults(raw: Record<string, unknown>, endpoints: readonly Partia
   });
 }
 
-/** A list that names a model nobody serves would be a fallback that silently isn't there. */
+/** A list that names a model without an endpoint would be a fallback that silently never happens. */
 function modelListFaults(
   raw: Record<string, unknown>,
   option: 'fallbacks' | 'contentPolicyFallbacks',
@@ -119,7 +118,7 @@ function modelListFaults(
     list.forEach((target: unknown, position) => {
       if (typeof target !== 'string' || target === '') return;
       const path = [option, model, position];
-      if (target === model) faults.push(faultAt(raw, path, 'another model than the one it stands in for'));
+      if (target === model) faults.push(faultAt(raw, path, 'a model other than the one it is a fallback for'));
       else if (!served.includes(target)) {
         faults.push(
           faultAt(raw, path, `a model or alias that an endpoint has${didYouMeanHint(target, served)}`),
@@ -143,11 +142,11 @@ function unusedGroups(raw: Record<string, unknown>, endpoints: readonly PartialE
     .map((group) => ({
       path: ['quotaGroups', group],
       expected: `the quotaGroup of at least one endpoint${didYouMeanHint(group, used)}`,
-      got: 'a group that no endpoint names',
+      got: 'a group that no endpoint uses',
     }));
 }
 
-/** Pairs whose second may not be below the first, with the defaults filled in. */
+/** Pairs of options of which the second must not be below the first, defaults included. */
 function orderFaults(raw: Record<string, unknown>): Fault[] {
   return [
     ...orderFault(raw, 'retry', 'baseDelayMs', 'maxDelayMs', DEFAULTS.retry),
@@ -173,4 +172,41 @@ function orderFault<K extends string>(
       ? faultAt(raw, path, `at most ${high} (${most})`)
       : faultAt(raw, path, `at least ${low} (${least})`),
   ];
+}
+
+/** What can be read of an endpoint whose configuration may be invalid, so that all faults are reported at once. */
+interface PartialEndpoint {
+  readonly index: number;
+  readonly name: string | undefined;
+  readonly model: string | undefined;
+  readonly provider: string | undefined;
+  readonly baseURL: unknown;
+  readonly quotaGroup: string | undefined;
+  readonly aliases: readonly string[];
+  /** The option is present with the value undefined: an environment variable that is not set. */
+  readonly isApiKeyUndefined: boolean;
+}
+
+function readPartialEndpoints(raw: unknown): PartialEndpoint[] {
+  const endpoints = isObject(raw) && Array.isArray(raw.endpoints) ? (raw.endpoints as unknown[]) : [];
+  return endpoints.map((endpoint, index) => readPartialEndpoint(isObject(endpoint) ? endpoint : {}, index));
+}
+
+function readPartialEndpoint(endpoint: Record<string, unknown>, index: number): PartialEndpoint {
+  return {
+    index,
+    name: nonEmptyString(endpoint.name),
+    model: nonEmptyString(endpoint.model),
+    provider: nonEmptyString(endpoint.provider),
+    baseURL: endpoint.baseURL,
+    quotaGroup: nonEmptyString(endpoint.quotaGroup),
+    aliases: Array.isArray(endpoint.aliases)
+      ? endpoint.aliases.filter((alias) => typeof alias === 'string')
+      : [],
+    isApiKeyUndefined: Object.hasOwn(endpoint, 'apiKey') && endpoint.apiKey === undefined,
+  };
+}
+
+function nonEmptyString(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -31,7 +31,7 @@ interface Defaults {
   readonly http: { readonly proxy: false; readonly maxResponseBytes: number };
 }
 
-/** Every default of the configuration, in one place. Units are in the names. */
+/** Every default of the configuration. Units are in the names. */
 export const DEFAULTS: Defaults = deepFreeze({
   strategy: 'adaptive',
   endpoint: {

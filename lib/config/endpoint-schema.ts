@@ -16,7 +16,7 @@ import {
   validator,
 } from './validators';
 
-/** Sent by the transport itself; a second value would break the message's framing. */
+/** Headers that the transport sends itself. A second value would break the framing of the request. */
 const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'host']);
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -59,7 +59,7 @@ const apiKey = validator<EndpointConfig['apiKey']>(
   (value) =>
     typeof value === 'function' || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())),
 ).refine((value) => typeof value !== 'string' || !looksLikePlaceholder(value), {
-  error: 'the key itself: text is not expanded, so the caller reads it, e.g. process.env.NAME',
+  error: 'the key itself, e.g. process.env.NAME: placeholders are not expanded',
 });
 
 const headers = validator<Record<string, string>>('an object of header names and values', isObject)
@@ -102,12 +102,12 @@ export const endpointSchema = options({
 });
 
 function headerFault(header: string, text: unknown): string | undefined {
-  if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase())) return 'a header that the app may set';
+  if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase())) return 'a valid header name, and none that the transport sets itself';
   if (typeof text === 'string' && HEADER_VALUE.test(text)) return undefined;
   return 'a header value: a string without line breaks';
 }
 
-/** `${NAME}` and `$NAME`: what other tools expand. */
+/** `${NAME}` and `$NAME`, which other tools expand. */
 export function looksLikePlaceholder(text: string): boolean {
   return /^\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)$/.test(text.trim());
 }

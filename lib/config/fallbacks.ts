@@ -4,8 +4,8 @@ import { baseNameOf } from '../models/catalogue';
 type ModelLists = Readonly<Record<string, readonly string[]>>;
 
 /**
- * The catalogue's lists, as far as the models have endpoints here. A name of the catalogue stands for every spelling
- * of that model that an endpoint uses: `openai/gpt-4o-mini` serves where the list says `gpt-4o-mini`.
+ * The catalogue's fallback lists, limited to models that have endpoints. A catalogue name matches every spelling of the
+ * model that an endpoint uses: `openai/gpt-4o-mini` for `gpt-4o-mini`.
  */
 export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<string, readonly string[]> {
   const models = distinct(endpoints.map(({ model }) => model));
@@ -22,7 +22,7 @@ export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<
   return lists;
 }
 
-/** The app's lists, with aliases replaced by the models they stand for. A model's own entry wins over an alias's. */
+/** The configured lists, with aliases replaced by their models. The entry of a model has precedence over that of an alias. */
 export function configuredFallbacks(
   given: ModelLists,
   endpoints: readonly EndpointSettings[],

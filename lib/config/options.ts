@@ -13,7 +13,7 @@ import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
 import type { StreamOptions } from '../stream/options';
 
-/** The part of pino's and console's interface that is used. Messages never hold a key or a prompt. */
+/** The methods of pino and console that the balancer uses. Messages never hold a key or a prompt. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -21,62 +21,75 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** How requests are sent. */
 export interface HttpOptions {
-  /** An axios instance whose interceptors and adapter are kept. Default: a tuned instance for each endpoint. */
+  /** An axios instance whose interceptors and adapter are used. Default: an instance of the balancer's own. */
   axios?: AxiosInstance;
-  /** Default false: the proxy variables of the environment are not read. */
+  /** An HTTP proxy, or false. The proxy variables of the environment are never read. Default false. */
   proxy?: AxiosProxyConfig | false;
-  /** The largest answer accepted, in bytes. Default 64 MiB. */
+  /** Largest accepted answer in bytes. Default 67,108,864 (64 MiB). */
   maxResponseBytes?: number;
 }
 
+/** The configuration of a balancer. Checked as a whole: an invalid or unknown option throws ERR_AI_CONFIG. */
 export interface BalancerConfig {
+  /** Where calls can go. At least one. */
   endpoints: EndpointConfig[];
   /**
-   * Model to the models tried next, in order; '*' for any other. Default: the catalogue's lists, as far as the models
-   * have endpoints here; {} turns them off.
+   * Model to the models tried next, in order; '*' for any other model. Default: the catalogue's lists, limited to
+   * models that have endpoints. `{}` turns fallbacks off.
    */
   fallbacks?: Record<string, string[]>;
-  /** Where a refused prompt may go. Default: nowhere, a refusal is an answer. */
+  /** Model to the models tried after a refusal by content policy. Default: none, a refusal is returned. */
   contentPolicyFallbacks?: Record<string, string[]>;
-  /** Limits over the endpoints' own, by the name of the group. */
+  /** Limits that the endpoints of a `quotaGroup` share, by name. Default: the lowest limits among the endpoints. */
   quotaGroups?: Record<string, QuotaGroupConfig>;
+  /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
   strategy?: StrategyName | Strategy;
+  /** Weights of the adaptive strategy's terms. Default: see {@link ScoreWeights}. */
   scoreWeights?: Partial<ScoreWeights>;
-  /** Replaces the built-in guess of a request's type. */
+  /** Returns the type of a request. Default: a classification by keywords and structure of the body. */
   classify?(body: ChatBody | EmbeddingBody, req?: unknown): RequestType;
-  /** Corrects or adds models of the catalogue. */
+  /** Adds models to the catalogue, or overrides values of its models. Default: the catalogue. */
   models?: Record<string, Partial<ModelProfile>>;
+  /** Timeouts of all endpoints. Default: see {@link Timeouts}. */
   timeouts?: Partial<Timeouts>;
+  /** Attempts, retry budget and backoff. Default: see {@link RetryOptions}. */
   retry?: Partial<RetryOptions>;
+  /** When a breaker opens and how long it stays open. Default: see {@link BreakerOptions}. */
   breaker?: Partial<BreakerOptions>;
-  /** Default: on, within its budget. */
+  /** Second attempts for calls that take unusually long; false turns them off. Default: see {@link HedgeOptions}. */
   hedge?: false | Partial<HedgeOptions>;
+  /** Bounds of the wait queue. Default: see {@link QueueOptions}. */
   queue?: Partial<QueueOptions>;
   /**
-   * Sends calls that are the same, in flight at the same time and of one tenant, once: embeddings, and whole answers
-   * with temperature 0. Default false.
+   * Sends equal calls of one tenant that are in flight at the same time once: embeddings, and whole answers with
+   * temperature 0. Default false.
    */
   coalesce?: boolean;
   /**
-   * A call with an `idempotencyKey`, or a request with the header Idempotency-Key, joins the running call of its tenant
-   * with the same key, or gets its answer again. Whole answers only. Default false.
+   * A call with an `idempotencyKey`, or of a request with the header Idempotency-Key, joins the running call of its
+   * tenant with the same key or gets that call's answer again. Whole answers only. Default false.
    */
   idempotency?: boolean;
+  /** What happens to broken streams. Default: see {@link StreamOptions}. */
   stream?: Partial<StreamOptions>;
-  /** Shares the quotas and the news of breakers with other processes, through Redis. Default: this process alone. */
+  /** Shares quotas and health with other processes through Redis. Default: this process alone. */
   cluster?: ClusterOptions;
+  /** Dialects of further providers, by the name that an endpoint's `provider` uses. Default: the built-in ones. */
   dialects?: Record<string, Dialect>;
-  /** Prompt tokens of a body. Default: an estimate that errs on the safe side. */
+  /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
   estimateTokens?(body: ChatBody | EmbeddingBody): number;
+  /** Receives warnings and state changes. Default: none. */
   logger?: Logger;
+  /** How requests are sent. Default: see {@link HttpOptions}. */
   http?: HttpOptions;
 }
 
-/** The configuration, checked, with every default filled in. */
+/** A checked configuration with every default filled in. */
 export interface ResolvedConfig {
   readonly endpoints: readonly EndpointSettings[];
-  /** Model to models, '*' included, only models that have endpoints here. */
+  /** Model or '*' to models that have endpoints. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
   readonly contentPolicyFallbacks: ReadonlyMap<string, readonly string[]>;
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
@@ -99,6 +112,6 @@ export interface ResolvedConfig {
     readonly proxy: AxiosProxyConfig | false;
     readonly maxResponseBytes: number;
   };
-  /** Models named by endpoints that the catalogue does not know: they work with neutral figures. */
+  /** Models of endpoints that are not in the catalogue. They get neutral values. */
   readonly unknownModels: readonly string[];
 }

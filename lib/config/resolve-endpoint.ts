@@ -2,12 +2,13 @@ import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { defaultBaseURL } from '../provider/dialects';
 import type { QuotaLimits } from '../quota/options';
+import { omitUndefined, withDefaults } from '../util/defaults';
 import { DEFAULTS } from './defaults';
 import type { CheckedConfig } from './schema';
 
 type CheckedEndpoint = CheckedConfig['endpoints'][number];
 
-/** An endpoint with the defaults and the catalogue's figures filled in. */
+/** An endpoint with the defaults and the catalogue's values filled in. */
 export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig): EndpointSettings {
   const { profile } = profileOf(endpoint.model, omitUndefined(config.models));
   const provider = endpoint.provider ?? DEFAULTS.endpoint.provider;
@@ -41,8 +42,8 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
   });
 }
 
-/** The limits that are set; `tpm` as a pair becomes two limits. */
-export function limitsOf(limits: Pick<CheckedEndpoint, 'rpm' | 'tpm' | 'rpd' | 'tpd'>): QuotaLimits {
+/** The limits that are set. A `tpm` pair becomes two limits. */
+function limitsOf(limits: Pick<CheckedEndpoint, 'rpm' | 'tpm' | 'rpd' | 'tpd'>): QuotaLimits {
   const tpm = typeof limits.tpm === 'object' ? limits.tpm : undefined;
   return Object.freeze(
     omitUndefined({
@@ -56,20 +57,29 @@ export function limitsOf(limits: Pick<CheckedEndpoint, 'rpm' | 'tpm' | 'rpd' | '
   );
 }
 
-/** The defaults, with those of the given values that are not undefined. */
-export function withDefaults<T extends object>(
-  defaults: T,
-  given: { [K in keyof T]?: T[K] | undefined } = {},
-): T {
-  return { ...defaults, ...omitUndefined(given) };
+/**
+ * The limits of every quota group in use. A group that is not configured itself has the lowest limits of its endpoints:
+ * they share one account, which has no more than the lowest configured limit.
+ */
+export function resolveQuotaGroups(
+  configured: CheckedConfig['quotaGroups'],
+  endpoints: readonly EndpointSettings[],
+): Map<string, QuotaLimits> {
+  const groups = new Map<string, QuotaLimits>();
+  for (const { quotaGroup, limits } of endpoints) {
+    if (quotaGroup === undefined) continue;
+    const own = configured && Object.hasOwn(configured, quotaGroup) ? configured[quotaGroup] : undefined;
+    groups.set(quotaGroup, own ? limitsOf(own) : lowestLimits(groups.get(quotaGroup) ?? {}, limits));
+  }
+  return groups;
 }
 
-/** The object without the options that are written down as undefined. */
-export function omitUndefined<T extends object>(
-  value: T | undefined,
-): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const defined = Object.entries(value ?? {}).filter(([, part]) => part !== undefined);
-  return Object.fromEntries(defined) as { [K in keyof T]: Exclude<T[K], undefined> };
+function lowestLimits(a: QuotaLimits, b: QuotaLimits): QuotaLimits {
+  const result: Record<string, number> = { ...a };
+  for (const [limit, value] of Object.entries(b) as [string, number][]) {
+    result[limit] = Math.min(result[limit] ?? Infinity, value);
+  }
+  return Object.freeze(result);
 }
 
 function trimTrailingSlashes(url: string): string {

@@ -1,21 +1,21 @@
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
+import { omitUndefined, withDefaults } from '../util/defaults';
 import { configError, schemaFaults } from './config-errors';
 import { crossCheckFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
 import { catalogueFallbacks, configuredFallbacks } from './fallbacks';
 import type { BalancerConfig, ResolvedConfig } from './options';
-import { resolveQuotaGroups } from './quota-groups';
-import { omitUndefined, resolveEndpoint, withDefaults } from './resolve-endpoint';
+import { resolveEndpoint, resolveQuotaGroups } from './resolve-endpoint';
 import { safeLogger } from './safe-logger';
 import { type CheckedConfig, configSchema } from './schema';
 
 /**
- * Checks a configuration and fills in every default and the catalogue's figures. The caller's object is left as it is
- * and not kept: only what is alive (functions, the logger, dialects, a strategy, an axios instance) is taken by reference.
+ * Checks a configuration and fills in every default and the catalogue's values. The caller's object is neither changed
+ * nor kept; only functions, the logger, dialects, a strategy and an axios instance are taken by reference.
  *
- * @throws AiBalancerError ERR_AI_CONFIG that lists every fault, one a line: path, expected, got. Keys are never shown.
+ * @throws ERR_AI_CONFIG that lists every fault, one per line: path, expected, got. Keys are never shown.
  */
 export function resolveConfig(config: BalancerConfig): ResolvedConfig {
   const parsed = configSchema.safeParse(config);

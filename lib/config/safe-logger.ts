@@ -1,6 +1,6 @@
 import type { Logger } from './options';
 
-/** The app's logger for use on the way of a call: one that throws must not fail what it was told about. */
+/** Wraps the app's logger, so that a logger that throws does not fail the call that logs. */
 export function safeLogger(logger: Logger): Logger {
   const safely =
     (level: keyof Logger) =>
@@ -8,7 +8,7 @@ export function safeLogger(logger: Logger): Logger {
       try {
         logger[level](fields, message);
       } catch {
-        // There is nobody left to tell.
+        // There is no other place to report it.
       }
     };
   return { debug: safely('debug'), info: safely('info'), warn: safely('warn'), error: safely('error') };

@@ -3,8 +3,8 @@ import { isObject } from '../util/is-object';
 import { MAX_TIMER_MS } from '../util/timers';
 
 /*
- * The leaves of the schema. Each has one check and one message, which says what was expected: a fault then reads
- * "path: expected ..., got ..." and no value is reported twice.
+ * Validators of single values. Each has one check and one message that says what was expected, so that a fault reads
+ * "path: expected ..., got ..." and every value is reported once.
  */
 
 export function validator<T>(expected: string, test: (value: unknown) => boolean) {
@@ -50,7 +50,7 @@ export const burstSeconds = numberValidator(
   (value) => value > 0 && value <= 3600,
 );
 
-/** A name goes into reports, headers and logs: no line breaks, no length without end. */
+/** Names are written into reports, headers and logs, so they have no line breaks and a limited length. */
 export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
   (value) =>
@@ -69,7 +69,7 @@ export function callable<T>(expected: string) {
   return validator<T>(expected, (value) => typeof value === 'function');
 }
 
-/** An object whose methods are there; kept by reference, because it is alive. */
+/** An object with these methods. It is kept by reference. */
 export function withMethods<T>(expected: string, ...methods: string[]) {
   return validator<T>(
     expected,
@@ -77,7 +77,7 @@ export function withMethods<T>(expected: string, ...methods: string[]) {
   );
 }
 
-/** An object with these options and no others. The message lists them, for a did-you-mean. */
+/** An object with these options and no others. The message lists them, for the "did you mean" hint. */
 export function options<S extends z.core.$ZodLooseShape>(shape: S) {
   return z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(', ') : 'an object'),

@@ -3,7 +3,7 @@ import type { Balancer } from '../balancer/balancer';
 import { requestState } from '../balancer/request-ai';
 import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
-import { omitUndefined } from '../config/resolve-endpoint';
+import { omitUndefined } from '../util/defaults';
 
 /** Defaults for the calls of a request. A call's own options override them. Default: those of the balancer. */
 export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'>;

@@ -1,4 +1,4 @@
-import { didYouMean } from '../../call/did-you-mean';
+import { didYouMean } from '../../util/did-you-mean';
 import { AiBalancerError } from '../../errors';
 import type { EndpointConfig } from '../endpoint-config';
 import { OPENAI_COMPATIBLE } from './providers';

@@ -1,4 +1,4 @@
-/** The known name that a misspelt one most likely stands for; undefined when none is near. */
+/** The known name closest to a misspelled one; undefined if none is similar. */
 export function didYouMean(name: string, known: readonly string[]): string | undefined {
   if (name.length > 64) return undefined;
   const wanted = plain(name);
@@ -14,12 +14,12 @@ export function didYouMean(name: string, known: readonly string[]): string | und
   return best;
 }
 
-/** `base_url`, `baseUrl` and `baseURL` are one name to a reader. */
+/** Ignores case and separators: `base_url`, `baseUrl` and `baseURL` are the same name. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[_\-.\s]/g, '');
 }
 
-/** Edits to get from one to the other, where two letters that changed places are one edit (optimal string alignment). */
+/** Edit distance in which swapping two adjacent letters is one edit (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
