@@ -90,7 +90,7 @@ function expectNothingHappened(): void {
   expect(balancer.stats().endpoints).toEqual(untouched);
 }
 
-describe('a bad body', () => {
+describe('Balancer: an invalid body', () => {
   it.each(BODIES)(
     '%s is refused with the name of the field; nothing is sent or reserved',
     async (_, call, param) => {
@@ -102,14 +102,14 @@ describe('a bad body', () => {
   it.each([
     ['refers to itself', circular],
     ['holds a BigInt', { ...HELLO, seed: 1n }],
-  ])('that %s is the fault of the caller, not of an endpoint', async (_, body) => {
+  ])("that %s is the caller's fault and does not count against the endpoint", async (_, body) => {
     const error = await rejection(chat(body));
     expect(error).toMatchObject({ code: 'ERR_AI_BAD_REQUEST', status: 400 });
     expect(String(error)).not.toContain('parcel');
     expectNothingHappened();
   });
 
-  it('whose own code throws rejects with what it threw, and never throws', async () => {
+  it('whose getters throw rejects the call with that error and never throws', async () => {
     const thrower = new Proxy(HELLO, {
       get: () => {
         throw new Error('a getter of the app');
@@ -119,32 +119,35 @@ describe('a bad body', () => {
     expectNothingHappened();
   });
 
-  it('never shows the text of the body', async () => {
+  it('is never quoted in the error', async () => {
     const error = await rejection(chat({ messages: [{ role: 'user', content: { secret: 'my diary' } }] }));
     expect(JSON.stringify(error) + String(error)).not.toContain('diary');
   });
 });
 
-describe('a bad option', () => {
-  it.each(OPTIONS)('%s is refused by its name; nothing is sent or reserved', async (_, options, param) => {
-    expectBadRequest(await rejection(chat(HELLO, options)), param);
-    expectBadRequest(await rejection(chat({ ...HELLO, stream: true }, options)), param);
-    expectBadRequest(await rejection(embeddings({ model: 'gpt-4o', input: 'a' }, options)), param);
-    expectNothingHappened();
-  });
+describe('Balancer: invalid call options', () => {
+  it.each(OPTIONS)(
+    '%s: the error names the option, and nothing is sent or reserved',
+    async (_, options, param) => {
+      expectBadRequest(await rejection(chat(HELLO, options)), param);
+      expectBadRequest(await rejection(chat({ ...HELLO, stream: true }, options)), param);
+      expectBadRequest(await rejection(embeddings({ model: 'gpt-4o', input: 'a' }, options)), param);
+      expectNothingHappened();
+    },
+  );
 
-  it('says which option was probably meant', async () => {
+  it('suggest the option that was probably meant', async () => {
     expect(((await rejection(chat(HELLO, { prority: 5 }))) as Error).message).toContain("'priority'");
   });
 
-  it('may be undefined: that is no option', async () => {
+  it('may be undefined, which is the same as absent', async () => {
     await chat(HELLO, { priority: undefined, tenant: undefined, signal: undefined });
     expect(provider.stats().answered).toBe(1);
   });
 });
 
-describe('an endpoint that does not exist', () => {
-  it('refuses connections: the call moves on, and the port is never told the key', async () => {
+describe('Balancer: an endpoint whose port is closed', () => {
+  it('refuses the connection, and the call is served by another endpoint without the key being sent', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;

@@ -4,8 +4,8 @@ import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
 const rig = new Rig();
 
-describe('chat()', () => {
-  it('gives the OpenAI answer as it is', async () => {
+describe('Balancer.chat()', () => {
+  it('returns the OpenAI answer unchanged', async () => {
     const provider = await rig.provider({ reply: () => 'On its way.' });
     const answer = await rig.balancer([endpointAt(provider)]).chat(HELLO);
     expect(answer).toMatchObject({
@@ -31,7 +31,7 @@ describe('chat()', () => {
     expect(body).toEqual(before);
   });
 
-  it("lets the router choose where the model is 'auto' or not given", async () => {
+  it("lets the router choose if the model is 'auto' or absent", async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     await balancer.chat({ messages: HELLO.messages });
@@ -39,14 +39,14 @@ describe('chat()', () => {
     expect(provider.requests.map(({ model }) => model)).toEqual(['gpt-4o', 'gpt-4o']);
   });
 
-  it('serves an alias by the model behind it', async () => {
+  it('serves an alias with the model it stands for', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { aliases: ['helpdesk'] })]);
     await balancer.chat({ ...HELLO, model: 'helpdesk' });
     expect(provider.requests[0]?.model).toBe('gpt-4o');
   });
 
-  it('tells how the call was served', async () => {
+  it('reports how the call was served', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'err5xx' });
     const balancer = rig.balancer([
@@ -69,7 +69,7 @@ describe('chat()', () => {
     expect(route.totalMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('serves only by the endpoint that the call names', async () => {
+  it('uses only the endpoint that the call names', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([endpointAt(a, { name: 'a', weight: 1000 }), endpointAt(b, { name: 'b' })]);
     for (let call = 0; call < 5; call += 1) await balancer.chat(HELLO, { endpoint: 'b' });
@@ -78,7 +78,7 @@ describe('chat()', () => {
     expect(error).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404 });
   });
 
-  it('gives a clear 404 for a model that no endpoint has', async () => {
+  it('rejects with a 404 that names the model if no endpoint has it', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const error = await rejection(balancer.chat({ ...HELLO, model: 'gpt-9' }));
     expect(error).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404, param: 'model' });
@@ -86,7 +86,7 @@ describe('chat()', () => {
     expect((error as Error).message).toContain('gpt-4o');
   });
 
-  it('cancels the upstream call when its signal aborts, and gives the place back', async () => {
+  it('cancels the upstream call when its signal aborts, and frees the attempt slot', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -100,7 +100,7 @@ describe('chat()', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it('lets many calls share a signal: all end with it, and nobody warns of a leak', async () => {
+  it('aborts all calls that share a signal, and Node warns of no listener leak', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
@@ -118,7 +118,7 @@ describe('chat()', () => {
     warn.mockRestore();
   });
 
-  it('sends nothing for a signal that has aborted already', async () => {
+  it('sends nothing if its signal is aborted already', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { rpm: 60 })]);
     const before = balancer.stats().endpoints[0]?.requestsLeft;
@@ -129,14 +129,14 @@ describe('chat()', () => {
     expect(balancer.stats().endpoints[0]?.requestsLeft).toBe(before);
   });
 
-  it('ends by its own deadline', async () => {
+  it('rejects at its own deadline', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
     const call = rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 60 });
     expect(await rejection(call)).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
   });
 
-  it("gives a caller's fault back as the upstream told it, without another attempt", async () => {
+  it("returns the upstream's error for the caller's fault, without another attempt", async () => {
     const [first, second] = [await rig.provider(), await rig.provider()];
     const fault = { kind: 'error', status: 400, code: 'weird_param', message: 'top_k is odd' } as const;
     first.fault(fault);
@@ -149,7 +149,7 @@ describe('chat()', () => {
     expect(balancer.stats().healthy).toBe(2);
   });
 
-  it('lists the attempts when every endpoint failed, and never shows a key or a prompt', async () => {
+  it('lists the attempts when every endpoint failed, without a key or a prompt', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     a.fault({ kind: 'unauthorized' });
     b.fault({ kind: 'quota_exhausted' });
@@ -168,7 +168,7 @@ describe('chat()', () => {
     expect(AiBalancerError.isInstance(error)).toBe(true);
   });
 
-  it('answers 429 with the time to come back when all of them were rate limits', async () => {
+  it('rejects with 429 and the retry time if every attempt was rate limited', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
     const error = await rejection(rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 2_000 }));
@@ -178,7 +178,7 @@ describe('chat()', () => {
     expect(retryAfterMs).toBeLessThan(7_701);
   });
 
-  it('asks a key function for each attempt, and moves on where it throws', async () => {
+  it('calls the apiKey function for every attempt, and tries another endpoint if it throws', async () => {
     const [a, b] = [await rig.provider(), await rig.provider({ keys: ['good'] })];
     let asked = 0;
     const balancer = rig.balancer([

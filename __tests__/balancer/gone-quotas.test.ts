@@ -25,8 +25,8 @@ const endpoint = (name: string, more: Partial<EndpointConfig> = {}): EndpointCon
   ...more,
 });
 
-describe('the quota of an endpoint that is gone', () => {
-  it('is as it was when the endpoint comes back: leaving refills no bucket', async () => {
+describe('Balancer: the quota of a removed endpoint', () => {
+  it('keeps its level until the endpoint comes back: removing it refills no bucket', async () => {
     const balancer = createBalancer({ endpoints: [endpoint('a'), endpoint('b')], http });
     for (let n = 0; n < 6; n++) await balancer.chat(BODY, { endpoint: 'a' });
     const left = balancer.stats().endpoints[0]!.requestsLeft!;
@@ -36,7 +36,7 @@ describe('the quota of an endpoint that is gone', () => {
     await balancer.close();
   });
 
-  it('is forgotten once it is full again, the group too, so that names that come and go do not pile up', async () => {
+  it('is dropped once it is full, its group too, so that changing names do not pile up', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     const balancer = createBalancer({ endpoints: [endpoint('start')], http });
     for (let n = 0; n < 20; n++) {
@@ -47,9 +47,9 @@ describe('the quota of an endpoint that is gone', () => {
     closed.mockRestore();
   });
 
-  it('is one of a thousand at most', async () => {
+  it('is kept among at most a thousand', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
-    // Used, and slow to fill again.
+    // Used, and refills slowly.
     const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));
     const balancer = createBalancer({ endpoints: many, http });
     await Promise.all(many.map(({ name }) => balancer.chat(BODY, { endpoint: name })));

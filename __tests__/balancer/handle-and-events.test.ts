@@ -3,8 +3,8 @@ import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
 const rig = new Rig();
 
-describe('endpoint()', () => {
-  it('takes an endpoint out and in again', async () => {
+describe('Balancer.endpoint()', () => {
+  it('disables and enables an endpoint', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([endpointAt(a, { name: 'a' }), endpointAt(b, { name: 'b', tier: 1 })]);
     const handle = balancer.endpoint('a');
@@ -18,7 +18,7 @@ describe('endpoint()', () => {
     expect(a.stats().seen).toBe(1);
   });
 
-  it('ends a rest: the key has been seen to', async () => {
+  it('ends a cooldown with enable()', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     provider.fault({ kind: 'unauthorized', calls: 1 });
@@ -28,7 +28,7 @@ describe('endpoint()', () => {
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
 
-  it('changes the weight; 0 takes it out, and what is no weight is refused', async () => {
+  it('sets the weight, where 0 takes the endpoint out, and rejects an invalid one', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([endpointAt(a, { name: 'a' }), endpointAt(b, { name: 'b' })]);
     balancer.endpoint('a').setWeight(0);
@@ -40,13 +40,13 @@ describe('endpoint()', () => {
     expect(balancer.stats().endpoints[0]?.weight).toBe(0);
   });
 
-  it('knows only endpoints that are there', async () => {
+  it('throws ERR_AI_NO_ENDPOINT for an unknown name', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     expect(() => balancer.endpoint('mian')).toThrow(/'mian'.*main/);
   });
 });
 
-describe('events', () => {
+describe('Balancer events', () => {
   const listen = (balancer: Balancer): [string, unknown][] => {
     const heard: [string, unknown][] = [];
     for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
@@ -55,7 +55,7 @@ describe('events', () => {
     return heard;
   };
 
-  it('tell each attempt and each call, never a key or a prompt', async () => {
+  it('report every attempt and every call, without a key or a prompt', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'unauthorized' });
     const balancer = rig.balancer([
@@ -74,7 +74,7 @@ describe('events', () => {
     expect(JSON.stringify(heard)).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('tell how a breaker changes', async () => {
+  it('report the changes of a breaker', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], {
       retry: { maxAttempts: 1 },
@@ -92,7 +92,7 @@ describe('events', () => {
     expect(heard.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
   });
 
-  it('harm no call when a listener throws, and nothing emits error', async () => {
+  it('do not fail a call if a listener throws, and never include error', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
@@ -109,8 +109,8 @@ describe('events', () => {
   });
 });
 
-describe('a logger', () => {
-  it('hears of what someone must see to, without the key', async () => {
+describe('Balancer: the logger', () => {
+  it('gets a warning for a failure that somebody must fix, without the key', async () => {
     const provider = await rig.provider();
     const said: unknown[] = [];
     const say = (...args: unknown[]) => void said.push(args);
@@ -122,7 +122,7 @@ describe('a logger', () => {
     expect(JSON.stringify(said)).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('that throws harms neither the start nor a call', async () => {
+  it('fails neither the start nor a call if it throws', async () => {
     const fail = () => {
       throw new Error('the disk is full');
     };
@@ -138,7 +138,7 @@ describe('a logger', () => {
 });
 
 describe('createBalancer()', () => {
-  it('throws one error that lists every fault of the configuration', () => {
+  it('throws one ERR_AI_CONFIG that lists every fault', () => {
     const make = () =>
       createBalancer({
         endpoints: [{ name: 'a', model: 'gpt-4o', rpm: -1, weigth: 2 } as never],

@@ -9,7 +9,7 @@ const STREAMS = 1_000;
 const TOKENS = 24;
 const NAMES = ['a', 'b', 'c', 'd'];
 const BODY = { ...HELLO, stream: true, metadata: { simulate_output_tokens: String(TOKENS) } } as const;
-/** Of each endpoint's streams nearly half break off, here and there. */
+/** Nearly half of each endpoint's streams break, at different positions. */
 const FAULTS = [
   { kind: 'cut', afterTokens: 1, share: 0.08 },
   { kind: 'cut', fraction: 0.5, share: 0.12 },
@@ -45,7 +45,7 @@ function balancerOf(recovery: 'error' | 'restart' | 'continue'): Balancer {
   return balancer;
 }
 
-/** Every fourth reader leaves, after more and more chunks, by each of the ways. */
+/** Every fourth reader leaves, each after one chunk more than the last, and each in another way. */
 async function read(balancer: Balancer, nth: number): Promise<End> {
   const leavesAfter = nth % 4 === 3 ? nth % 23 : Infinity;
   const leaving = new AbortController();
@@ -70,7 +70,7 @@ async function read(balancer: Balancer, nth: number): Promise<End> {
   return finished && (stream.route.usage?.completion_tokens ?? 0) >= TOKENS ? 'whole' : 'a lie';
 }
 
-it('ends 1,000 concurrent streams whole or marked and leaves nothing behind', async () => {
+it('Balancer: 1,000 concurrent streams end complete or with an error, and no slot or listener is left', async () => {
   const sockets = (): number =>
     process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length;
   const before = sockets();

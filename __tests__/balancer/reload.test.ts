@@ -4,8 +4,8 @@ import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
 const rig = new Rig();
 
-describe('reload()', () => {
-  it('refuses a bad configuration and keeps the old one', async () => {
+describe('Balancer.reload()', () => {
+  it('rejects an invalid configuration and keeps the old one', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     const endpoints = [{ ...endpointAt(provider), name: 'new', rpm: -1 }];
@@ -14,7 +14,7 @@ describe('reload()', () => {
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
 
-  it('carries levels, failures, latencies, rests and breakers over by name', async () => {
+  it('carries quota levels, failures, latencies, cooldowns and breakers over by name', async () => {
     const [used, resting, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [
       endpointAt(used, { name: 'used', rpm: 600, tpm: 90_000 }),
@@ -42,13 +42,13 @@ describe('reload()', () => {
         failures: old.failures,
         averageLatencyMs: old.averageLatencyMs,
       });
-      // Some milliseconds of refill have passed.
+      // The bucket has refilled for some milliseconds.
       if (old.tokensLeft !== undefined) expect(stats.tokensLeft! - old.tokensLeft).toBeLessThan(200);
     }
     expect(after.map(({ state }) => state)).toEqual(['closed', 'cooldown', 'open']);
   });
 
-  it('takes new endpoints in and old ones out; calls on those finish', async () => {
+  it('adds and removes endpoints; calls at removed ones finish', async () => {
     const [old, young] = [
       await rig.provider({ timeScale: 1, models: { 'gpt-4o': { ttftMs: 150, msPerOutputToken: 0 } } }),
       await rig.provider(),
@@ -78,7 +78,7 @@ describe('reload()', () => {
     expect(balancer.stats().endpoints[0]).toMatchObject({ failures: 0, inFlight: 0 });
   });
 
-  it('takes a new key, weight and limit at once', async () => {
+  it('applies a new key, weight and limit at once', async () => {
     const provider = await rig.provider({ keys: ['k2'] });
     const balancer = rig.balancer([endpointAt(provider, { apiKey: 'k1' })]);
     await balancer.reload({ endpoints: [endpointAt(provider, { apiKey: 'k2', weight: 5, rpm: 60 })] });
@@ -89,7 +89,7 @@ describe('reload()', () => {
     });
   });
 
-  it('takes a new axios instance', async () => {
+  it('applies a new axios instance', async () => {
     const endpoints = [endpointAt(await rig.provider())];
     const balancer = rig.balancer(endpoints);
     await balancer.chat(HELLO);
@@ -104,7 +104,7 @@ describe('reload()', () => {
     expect(seen).toBe(1);
   });
 
-  it('takes new options of retries and of the queue', async () => {
+  it('applies new retry and queue options', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'err5xx' });
     const endpoints = [
@@ -124,7 +124,7 @@ describe('reload()', () => {
     await Promise.all(waiting);
   });
 
-  it('wakes a call that waits: the new configuration has room for it', async () => {
+  it('starts a waiting call if the new configuration has capacity for it', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { rpm: 6, burstSeconds: 10 })]);
     await balancer.chat(HELLO);
@@ -136,7 +136,7 @@ describe('reload()', () => {
     expect((await waiting.withRoute()).route.endpoint).toBe('more');
   });
 
-  it('loses nothing under load', async () => {
+  it('loses no call under load', async () => {
     const slow = { timeScale: 1, models: { 'gpt-4o': { ttftMs: 15, msPerOutputToken: 0 } } };
     const providers = await Promise.all([1, 2, 3].map(() => rig.provider(slow)));
     const pick = (...indices: number[]) =>

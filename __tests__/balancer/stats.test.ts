@@ -2,8 +2,8 @@ import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
 const rig = new Rig();
 
-describe('stats()', () => {
-  it('tells totals, and of each endpoint what it is and how it does', async () => {
+describe('Balancer.stats()', () => {
+  it('returns totals, and the configuration and state of every endpoint', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([
       endpointAt(a, { name: 'a', rpm: 600, tpm: 60_000, weight: 3 }),
@@ -37,7 +37,7 @@ describe('stats()', () => {
     expect(balancer.stats().calls.ok).toBe(1);
   });
 
-  it('can be written as JSON and changes nothing when it is changed', async () => {
+  it('can be serialized as JSON, and is a copy', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider(), { rpm: 60 })]);
     const stats = balancer.stats();
     expect(JSON.parse(JSON.stringify(stats))).toMatchObject({ total: 1, endpoints: [{ name: 'main' }] });
@@ -46,7 +46,7 @@ describe('stats()', () => {
     expect(balancer.stats()).toMatchObject({ calls: { ok: 0 }, queue: { byPriority: { 3: 0 } } });
   });
 
-  it('never shows a key or a prompt', async () => {
+  it('holds no key and no prompt', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([
       endpointAt(provider, { apiKey: 'sk-secret', headers: { 'x-k': 'sk-secret' } }),
@@ -55,7 +55,7 @@ describe('stats()', () => {
     expect(JSON.stringify(balancer.stats())).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('counts failures in a row until a success, and says until when an endpoint rests', async () => {
+  it('counts failures in a row until a success, and shows the end of a cooldown', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], { retry: { maxAttempts: 1 } });
     provider.fault({ kind: 'err5xx', calls: 2 });
@@ -74,7 +74,7 @@ describe('stats()', () => {
     expect(balancer.stats()).toMatchObject({ healthy: 0, calls: { ok: 1, failed: 3 } });
   });
 
-  it('shows an open breaker, and the calls in flight', async () => {
+  it('shows an open breaker and the attempts in flight', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], {
       retry: { maxAttempts: 1 },

@@ -38,11 +38,11 @@ async function textOf(stream: ChatStream): Promise<string> {
   return text;
 }
 
-describe('the connection to a provider', () => {
+describe('Balancer: the connection to a provider', () => {
   it.each<[string, string]>([
     ['ends with [DONE]', FINISH + DONE],
     ['ends without [DONE]', FINISH],
-  ])('is used again after a whole stream that %s', async (_, end) => {
+  ])('is reused after a complete stream that %s', async (_, end) => {
     play = (res) => {
       res.write(says('Hello'));
       setTimeout(() => res.end(end), 5);
@@ -54,13 +54,13 @@ describe('the connection to a provider', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  it('is used again by a call that comes at once, where the end came with [DONE]', async () => {
+  it('is reused by a call that follows at once if the stream ended with [DONE]', async () => {
     play = (res) => res.end(says('Hello') + FINISH + DONE);
     for (let i = 0; i < 5; i++) await textOf(await balancer.chat(STREAM));
     expect(sockets.length).toBeLessThanOrEqual(2);
   });
 
-  it('is closed when a stream was left, and within 100 ms', async () => {
+  it('is closed within 100 ms when the reader leaves a stream', async () => {
     play = (res) => res.write(says('Hello'));
     for await (const _ of await balancer.chat(STREAM)) break;
     const leftAt = performance.now();
@@ -68,7 +68,7 @@ describe('the connection to a provider', () => {
     expect(performance.now() - leftAt).toBeLessThan(100);
   });
 
-  it('is closed after a stream whose end never comes, a second after its finish', async () => {
+  it('is closed one second after finish_reason if the stream does not end', async () => {
     play = (res) => res.write(says('Hello') + FINISH);
     const startedAt = performance.now();
     expect(await textOf(await balancer.chat(STREAM))).toBe('Hello');
@@ -77,7 +77,7 @@ describe('the connection to a provider', () => {
   });
 });
 
-it('reads from the provider only as fast as the reader does', async () => {
+it('Balancer: a stream is read from the provider only as fast as the app reads it', async () => {
   let written = 0;
   const block = says('x'.repeat(16 * 1024));
   play = (res) => {
@@ -97,7 +97,7 @@ it('reads from the provider only as fast as the reader does', async () => {
   await chunks.next();
   await new Promise((resolve) => setTimeout(resolve, 200));
   const held = written;
-  // The kernel's buffers hold some megabytes; sixty-four would be all of it.
+  // The kernel's buffers hold a few megabytes. The whole answer has 64 MB.
   expect(held).toBeLessThan(1_000);
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(written).toBe(held);

@@ -14,8 +14,8 @@ async function textOf(stream: ChatStream): Promise<string> {
   return text;
 }
 
-describe('chat() with stream: true', () => {
-  it('gives the answer chunk by chunk, and the whole of it', async () => {
+describe('Balancer.chat() with stream: true', () => {
+  it('yields every chunk of the answer', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     const balancer = rig.balancer([endpointAt(provider)]);
     const stream = await balancer.chat(STREAM);
@@ -23,7 +23,7 @@ describe('chat() with stream: true', () => {
     expect(balancer.stats().calls).toEqual({ ok: 1, failed: 0, shed: 0 });
   });
 
-  it('knows the usage without having been asked for it, and shows its chunk only to those who asked', async () => {
+  it('knows the usage although the body does not ask for it, and yields the usage chunk only if it does', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     const balancer = rig.balancer([endpointAt(provider)]);
     const quiet = await balancer.chat(STREAM);
@@ -36,7 +36,7 @@ describe('chat() with stream: true', () => {
     expect(usages).toEqual([asked.route.usage]);
   });
 
-  it('tells its route: figures are final when the iteration has ended', async () => {
+  it('has a route whose values are final once the iteration has ended', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     const { data, route } = await rig
       .balancer([endpointAt(provider)])
@@ -49,7 +49,7 @@ describe('chat() with stream: true', () => {
     expect(data.route.totalMs).toBeGreaterThanOrEqual(data.route.firstTokenMs ?? Infinity);
   });
 
-  it('closes the upstream when the reader breaks out', async () => {
+  it('closes the upstream connection when the reader breaks out of the loop', async () => {
     const provider = await rig.provider({
       reply: () => TEXT,
       timeScale: 1,
@@ -63,7 +63,7 @@ describe('chat() with stream: true', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it('moves to another endpoint while nothing has been said', async () => {
+  it('fails over to another endpoint before the first content', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider({ reply: () => TEXT })];
     sick.fault({ kind: 'cut', afterTokens: 0 });
     const balancer = rig.balancer([
@@ -75,7 +75,7 @@ describe('chat() with stream: true', () => {
     expect(stream.route.attempts.map(({ endpoint }) => endpoint)).toEqual(['sick', 'well']);
   });
 
-  it('ends with an error when it breaks off after the first token: never as if it were whole', async () => {
+  it('throws if it breaks after the first token, and never ends as if it were complete', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     provider.fault({ kind: 'cut', afterTokens: 3 });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -87,14 +87,14 @@ describe('chat() with stream: true', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('rejects where no endpoint could begin, with the attempts', async () => {
+  it('rejects with the attempts if no endpoint could start', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'unauthorized' });
     const error = await rejection(rig.balancer([endpointAt(provider)]).chat(STREAM));
     expect(error).toMatchObject({ code: 'ERR_AI_ALL_FAILED', attempts: [{ class: 'unauthorized' }] });
   });
 
-  it('is cancelled by the signal of the call, mid-stream', async () => {
+  it("is aborted by the call's signal while it streams", async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     provider.fault({ kind: 'stall', afterTokens: 3 });
     const leaving = new AbortController();
@@ -108,7 +108,7 @@ describe('chat() with stream: true', () => {
   });
 });
 
-describe('pipe()', () => {
+describe('AICall.pipe()', () => {
   let server: Server;
   let provider: SimulatedProvider;
   let handle: (res: ServerResponse) => void;
@@ -142,7 +142,7 @@ describe('pipe()', () => {
     expect(text).toBe(TEXT);
   });
 
-  it("answers with the error's own status and body while nothing has been sent", async () => {
+  it("answers with the error's status and body if nothing has been sent yet", async () => {
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
     const balancer = rig.balancer([endpointAt(provider)]);
     handle = (res) => void balancer.chat(STREAM, { timeoutMs: 2_000 }).pipe(res);
@@ -154,7 +154,7 @@ describe('pipe()', () => {
     });
   });
 
-  it('cancels the upstream when the client leaves, be it before the first token or after', async () => {
+  it('cancels the upstream call when the client disconnects, before or after the first token', async () => {
     const balancer = rig.balancer([endpointAt(provider)]);
     for (const fault of [{ kind: 'silence' }, { kind: 'stall', afterTokens: 2 }] as const) {
       const on = provider.fault(fault);
@@ -175,7 +175,7 @@ describe('pipe()', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it('is refused for a whole answer, and the answer comes all the same', async () => {
+  it('rejects for a whole answer, which still resolves', async () => {
     const call = rig.balancer([endpointAt(provider)]).chat(HELLO);
     expect(await rejection(call.pipe(new ServerResponse(new IncomingMessage(new Socket()))))).toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
@@ -185,8 +185,8 @@ describe('pipe()', () => {
   });
 });
 
-describe('a stream without a deadline', () => {
-  it('is refused at once where every endpoint rests for longer than anyone would wait', async () => {
+describe('Balancer: a stream without a deadline', () => {
+  it("is rejected at once if every endpoint's cooldown is longer than it would wait", async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'unauthorized', calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)]);

@@ -16,7 +16,7 @@ function faultOf(check: () => void): string {
   return 'no fault';
 }
 
-describe('a chat body', () => {
+describe('checkChatBody', () => {
   it.each([
     { messages },
     { messages, model: 'gpt-4o', max_tokens: 5, stream: true, stream_options: { include_usage: true }, n: 2 },
@@ -30,7 +30,7 @@ describe('a chat body', () => {
     },
     { messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }], temperature: 0 },
     { messages, model: undefined, tools: undefined },
-  ])('is right: %j', (body) => {
+  ])('accepts %j', (body) => {
     expect(faultOf(() => checkChatBody(body))).toBe('no fault');
   });
 
@@ -61,13 +61,13 @@ describe('a chat body', () => {
     ['stream_options', { messages, stream_options: [] }],
     ['tools', { messages, tools: {} }],
     ['response_format', { messages, response_format: 'json' }],
-  ])('has its fault named: %s in %j', (field, body) => {
+  ])('names the invalid field: %s in %j', (field, body) => {
     expect(faultOf(() => checkChatBody(body))).toMatch(
       new RegExp(`^${field.replace(/[[\].]/g, '\\$&')}: expected .+, got .+$`),
     );
   });
 
-  it('is never quoted', () => {
+  it('never quotes the body', () => {
     expect(faultOf(() => checkChatBody({ messages: 'my secret' }))).not.toContain('secret');
     expect(
       faultOf(() => checkChatBody({ messages: [{ role: 'user', content: { text: 'my secret' } }] })),
@@ -75,10 +75,10 @@ describe('a chat body', () => {
   });
 });
 
-describe('an embeddings body', () => {
+describe('checkEmbeddingBody', () => {
   const model = 'text-embedding-3-small';
 
-  it.each(['hi', ['a', 'b'], [1, 2], [[1], [2, 3]]])('takes the input %j', (input) => {
+  it.each(['hi', ['a', 'b'], [1, 2], [[1], [2, 3]]])('accepts the input %j', (input) => {
     expect(faultOf(() => checkEmbeddingBody({ model, input }))).toBe('no fault');
   });
 
@@ -101,7 +101,7 @@ describe('an embeddings body', () => {
   });
 });
 
-describe('the options of a call', () => {
+describe('checkCallOptions', () => {
   it.each([
     undefined,
     {},
@@ -109,7 +109,7 @@ describe('the options of a call', () => {
     { signal: new AbortController().signal, timeoutMs: 1000, fallbacks: false, hedge: false, endpoint: 'a' },
     { fallbacks: ['gpt-4o'], tenant: 't', session: 's', estimatedTokens: 10, estimatedOutputTokens: 0 },
     { priority: undefined, signal: undefined },
-  ])('are right: %j', (options) => {
+  ])('accepts %j', (options) => {
     expect(faultOf(() => checkCallOptions(options))).toBe('no fault');
   });
 
@@ -138,13 +138,13 @@ describe('the options of a call', () => {
     ['fallbacks', [1]],
     ['hedge', 'no'],
     ['endpoint', ''],
-  ])('have their fault named: %s: %j', (option, value) => {
+  ])('names the invalid option: %s: %j', (option, value) => {
     expect(faultOf(() => checkCallOptions({ [option]: value }))).toMatch(
       new RegExp(`^${option}: expected .+, got .+`),
     );
   });
 
-  it('are refused where they are unknown', () => {
+  it('rejects an unknown option', () => {
     expect(faultOf(() => checkCallOptions({ prioritty: 3 }))).toBe(
       "prioritty: unknown option, did you mean 'priority'?",
     );
@@ -156,8 +156,8 @@ describe('the options of a call', () => {
   });
 });
 
-describe('the checks', () => {
-  it('throw nothing but bad requests, whatever comes', () => {
+describe('The checks of bodies and options', () => {
+  it('throw nothing but ERR_AI_BAD_REQUEST for any value', () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
         faultOf(() => checkChatBody(value));

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { ExpectedOutput } from '../../lib/call/tokens';
 
-describe('the expected output', () => {
-  it('is 300 tokens before anything is learnt, and never above the most the caller allows', () => {
+describe('ExpectedOutput', () => {
+  it('expects 300 tokens before anything is learned, and never more than the caller allows', () => {
     const output = new ExpectedOutput();
     expect(output.expect('gpt-4o', undefined)).toBe(300);
     expect(output.expect('gpt-4o', 'anna', 120)).toBe(120);
   });
 
-  it("is learnt per model and tenant; a new tenant gets the model's", () => {
+  it("learns per model and tenant; a new tenant gets the model's average", () => {
     const output = new ExpectedOutput();
     for (let call = 0; call < 50; call++) output.learn('gpt-4o', 'short', 20);
     for (let call = 0; call < 50; call++) output.learn('gpt-4o', 'long', 2000);
@@ -18,14 +18,14 @@ describe('the expected output', () => {
     expect(output.expect('gpt-4o-mini', 'long')).toBe(300);
   });
 
-  it('follows a change', () => {
+  it('follows a change of the output length', () => {
     const output = new ExpectedOutput();
     for (let call = 0; call < 200; call++) output.learn('m', undefined, 100);
     for (let call = 0; call < 60; call++) output.learn('m', undefined, 500);
     expect(output.expect('m', undefined)).toBeGreaterThan(450);
   });
 
-  it('keeps the tenants in use and forgets the others', () => {
+  it('keeps the tenants in use and drops the least recently used', () => {
     const output = new ExpectedOutput();
     output.learn('m', 'kept', 7);
     for (let tenant = 0; tenant < 12_000; tenant++) {
@@ -35,7 +35,7 @@ describe('the expected output', () => {
     expect(output.expect('m', 'kept')).toBe(7);
   });
 
-  it('stays between the least and the most it has seen, whatever comes', () => {
+  it('stays between the smallest and the largest output it has seen', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double(), { maxLength: 50 }),

@@ -5,7 +5,7 @@ function listeners(signal: AbortSignal): number {
   return getEventListeners(signal, 'abort').length;
 }
 
-test('calls that follow one signal share a listener, which goes with the last of them', () => {
+test('LinkedAbort: calls that follow one signal share a listener, which is removed with the last of them', () => {
   const { signal } = new AbortController();
   const calls = Array.from({ length: 20 }, () => new LinkedAbort(signal));
   expect(listeners(signal)).toBe(1);
@@ -18,7 +18,7 @@ test('calls that follow one signal share a listener, which goes with the last of
   expect(listeners(signal)).toBe(1);
 });
 
-test('all that follow a signal abort with it, and none that was released', () => {
+test('LinkedAbort: an abort reaches all that follow the signal, and none that was released', () => {
   const controller = new AbortController();
   const calls = Array.from({ length: 3 }, () => new LinkedAbort(controller.signal));
   calls[1]?.release();
@@ -27,7 +27,7 @@ test('all that follow a signal abort with it, and none that was released', () =>
   expect(new LinkedAbort(controller.signal).aborted).toBe(true);
 });
 
-test('it follows two signals, and the same one twice', () => {
+test('LinkedAbort: it follows two signals, or the same one twice', () => {
   const [one, two] = [new AbortController(), new AbortController()];
   const call = new LinkedAbort(one.signal, two.signal);
   const twice = new LinkedAbort(two.signal, two.signal);
@@ -39,7 +39,7 @@ test('it follows two signals, and the same one twice', () => {
   expect(listeners(one.signal)).toBe(0);
 });
 
-test('an attempt follows its call, without the reason, and can be aborted by itself', () => {
+test('LinkedAbort: an attempt aborts with its call, without the reason, and can be aborted alone', () => {
   const call = new LinkedAbort();
   const [attempt, other, released] = [new LinkedAbort(call), new LinkedAbort(call), new LinkedAbort(call)];
   other.abort();
@@ -52,7 +52,7 @@ test('an attempt follows its call, without the reason, and can be aborted by its
   expect([attempt.aborted, attempt.reason, released.aborted]).toEqual([true, undefined, false]);
 });
 
-test('listeners are told once, in their order, functions and objects; one that left meanwhile is not', () => {
+test('LinkedAbort: listeners are called once and in order, functions and objects, except one removed meanwhile', () => {
   const call = new LinkedAbort();
   const told: string[] = [];
   const last = (): void => void told.push('last');

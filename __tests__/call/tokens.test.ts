@@ -6,7 +6,7 @@ const ask = (content: unknown, extra: object = {}) =>
   estimatePromptTokens({ messages: [{ role: 'user', content }], ...extra });
 const EMPTY = ask('');
 
-/** Texts with their true count in o200k, the encoding of GPT-4o and GPT-4.1. */
+/** Texts with their exact token count in o200k, the encoding of GPT-4o and GPT-4.1. */
 const TRUE_COUNTS: [string, string, number][] = [
   [
     'English',
@@ -41,8 +41,8 @@ const TRUE_COUNTS: [string, string, number][] = [
   ],
 ];
 
-describe('the estimate of prompt tokens', () => {
-  it.each(TRUE_COUNTS)('stays on the safe side for %s without wild excess', (_, text, count) => {
+describe('estimatePromptTokens', () => {
+  it.each(TRUE_COUNTS)('overestimates %s slightly', (_, text, count) => {
     const estimate = ask(text) - EMPTY;
     expect(estimate).toBeGreaterThanOrEqual(count);
     expect(estimate).toBeLessThanOrEqual(count * 1.8);
@@ -57,12 +57,12 @@ describe('the estimate of prompt tokens', () => {
     }
   });
 
-  it('counts keys and hashes for what they cost', () => {
+  it('counts keys and hashes, which have more tokens than words', () => {
     const hash = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
     expect(ask(hash) - EMPTY).toBeGreaterThanOrEqual(35);
   });
 
-  it('counts earlier messages, names, tool calls, tools and the schema of the answer', () => {
+  it('counts earlier messages, names, tool calls, tools and the response schema', () => {
     const text = 'Where is my order?';
     const once = ask(text);
     const twice = estimatePromptTokens({
@@ -84,7 +84,7 @@ describe('the estimate of prompt tokens', () => {
     expect(ask(text, { response_format })).toBeGreaterThan(once + 10);
   });
 
-  it('counts pictures by their detail and sound by its length, not by their base64', () => {
+  it('counts images by detail and audio by duration, not by their base64 text', () => {
     const url = `data:image/png;base64,${'A'.repeat(200_000)}`;
     const image = (detail?: string) => ask([{ type: 'image_url', image_url: { url, detail } }]) - EMPTY;
     expect(image('low')).toBe(85);
@@ -108,7 +108,7 @@ describe('the estimate of prompt tokens', () => {
     expect(estimatePromptTokens({ model, input: [[1, 2, 3], [4]] })).toBe(4);
   });
 
-  it('is a whole number of at least 1 for whatever comes', () => {
+  it('returns an integer of at least 1 for any body', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), fc.anything(), (content, tools, role) => {
         const chat = { messages: [{ role, content }, content], tools, response_format: tools };
@@ -121,7 +121,7 @@ describe('the estimate of prompt tokens', () => {
     );
   });
 
-  it('never falls when text is added, as long as nothing is sampled', () => {
+  it('never decreases when text is added, as long as nothing is sampled', () => {
     fc.assert(
       fc.property(fc.array(fc.lorem(), { maxLength: 5 }), fc.lorem(), (texts, more) => {
         const messages = texts.map((content) => ({ role: 'user', content }));
@@ -157,10 +157,10 @@ describe('the estimate of prompt tokens', () => {
   });
 });
 
-describe('the limit of the output', () => {
+describe('outputLimits', () => {
   const limits = (extra: object) => outputLimits({ messages: [], ...extra });
 
-  it('is what the caller allows for all choices', () => {
+  it('is the limit per choice times the choices', () => {
     expect(limits({})).toEqual({});
     expect(limits({ max_tokens: 100 })).toEqual({ maxOutput: 100 });
     expect(limits({ max_tokens: 100, max_completion_tokens: 50 })).toEqual({ maxOutput: 50 });
@@ -169,7 +169,7 @@ describe('the limit of the output', () => {
     expect(limits({ max_tokens: Number.NaN })).toEqual({});
   });
 
-  it('is nothing for embeddings', () => {
+  it('is 0 for embeddings', () => {
     expect(outputLimits({ model: 'm', input: 'x' })).toEqual({ maxOutput: 0 });
   });
 });

@@ -9,7 +9,7 @@ import { OPENAI_COMPATIBLE } from '../../lib/provider/presets/providers';
 
 const read = (name: string) => readFileSync(join(__dirname, '../../docs', name), 'utf8');
 
-/** The rows of all tables of a document: the first cell's name, and the others' text. */
+/** The rows of all tables of a page: the name in the first cell, and the text of the other cells. */
 function rowsOf(document: string): Map<string, string[]> {
   const rows = document.split('\n').flatMap((line): [string, string[]][] => {
     const [, name, rest] = /^\| `([^`]+)` +\| (.+) \|$/.exec(line) ?? [];
@@ -20,7 +20,7 @@ function rowsOf(document: string): Map<string, string[]> {
   return new Map(rows);
 }
 
-describe('the documents', () => {
+describe('The documentation pages', () => {
   const options = rowsOf(read('configuration.md'));
 
   it('name every option of the configuration and of an endpoint', () => {
@@ -29,7 +29,7 @@ describe('the documents', () => {
     }
   });
 
-  it('state the defaults that hold', () => {
+  it('state the defaults of the code', () => {
     const { timeouts, retry, breaker, hedge, http } = DEFAULTS;
     const figures = Object.entries({
       ...timeouts,
@@ -38,7 +38,7 @@ describe('the documents', () => {
       maxResponseBytes: http.maxResponseBytes,
     });
     for (const [option, value] of figures) {
-      // The hedge's budgetRatio is the second of that name.
+      // hedge.budgetRatio is the second option of that name.
       if (option === 'budgetRatio') continue;
       expect([option, options.get(option)?.[0]]).toEqual([option, `\`${value}\``]);
     }
@@ -52,7 +52,7 @@ describe('the documents', () => {
     );
   });
 
-  it('list the catalogue as it is', () => {
+  it('list the models of the catalogue with their values', () => {
     const rows = rowsOf(read('models.md').split('## The list')[1]?.split('## Fallbacks')[0] ?? '');
     expect([...rows.keys()]).toEqual([...CATALOGUE.keys()]);
     for (const [model, profile] of CATALOGUE) {

@@ -3,22 +3,22 @@ import { resolveConfig } from '../../lib/config/resolve';
 import { AiBalancerError } from '../../lib/errors';
 import type { EndpointConfig } from '../../lib/provider/endpoint-config';
 
-/** One endpoint for each model, named after it. */
+/** One endpoint per model, named after it. */
 export function endpointsOf(...models: string[]): EndpointConfig[] {
   return models.map((model) => ({ name: model, model, apiKey: 'test-key' }));
 }
 
-/** A valid configuration with one thing in it that the types would not let through. */
+/** A valid configuration with additional options that need not match the types. */
 export function configWith(extra: Record<string, unknown>): BalancerConfig {
   return { endpoints: endpointsOf('gpt-4o'), ...extra };
 }
 
-/** One endpoint with options that the types would not let through. */
+/** One endpoint with options that need not match the types. */
 export function endpointWith(extra: Record<string, unknown>): BalancerConfig {
   return { endpoints: [{ ...endpointsOf('gpt-4o')[0], ...extra } as EndpointConfig] };
 }
 
-/** The lines of the error that names the faults; empty where there are none. */
+/** The lines of the ERR_AI_CONFIG for a configuration; empty if it is valid. */
 export function faultsOf(config: unknown): string[] {
   try {
     resolveConfig(config as BalancerConfig);

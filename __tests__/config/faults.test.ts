@@ -2,8 +2,8 @@ import { configWith, endpointWith, faultsOf } from './endpoints-of';
 
 const POSITIVE = 'a finite number above 0';
 
-describe('a faulty configuration', () => {
-  it('tells every fault at once, one a line, with path, expected and got', () => {
+describe('An invalid configuration', () => {
+  it('lists every fault, one per line, with path, expected and got', () => {
     expect(
       faultsOf({
         endpoints: [
@@ -31,7 +31,7 @@ describe('a faulty configuration', () => {
     ['no endpoints', {}, 'endpoints: expected an array of endpoints, got undefined'],
     ['an empty list', { endpoints: [] }, 'endpoints: expected at least one endpoint, got an empty array'],
     ['a number as endpoint', { endpoints: [7] }, 'endpoints[0]: expected an object, got 7'],
-  ])('says so for %s', (_, config, fault) => {
+  ])('names the fault of %s', (_, config, fault) => {
     expect(faultsOf(config)).toEqual([fault]);
   });
 
@@ -71,7 +71,7 @@ describe('a faulty configuration', () => {
     ['apiKey', 12345],
     ['aliases', ['*']],
     ['model', 'auto'],
-  ])('refuses an endpoint with %s: %j', (option, value) => {
+  ])('rejects an endpoint with %s: %j', (option, value) => {
     const faults = faultsOf(endpointWith({ [option]: value }));
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(new RegExp(`^endpoints\\[0\\]\\.${option}\\b.*: expected .+, got .+`));
@@ -104,13 +104,13 @@ describe('a faulty configuration', () => {
     ['http', { maxResponseBytes: 0 }],
     ['fallbacks', { 'gpt-4o': 'gpt-4o-mini' }],
     ['quotaGroups', { g: { rpm: 5 } }],
-  ])('refuses %s: %j', (option, value) => {
+  ])('rejects %s: %j', (option, value) => {
     const faults = faultsOf(configWith({ [option]: value }));
     expect(faults.length).toBeGreaterThan(0);
     for (const fault of faults) expect(fault).toMatch(new RegExp(`^${option}\\b.*: expected .+, got .+`));
   });
 
-  it('names the option that was probably meant', () => {
+  it('suggests the option that was probably meant', () => {
     expect(faultsOf(configWith({ stratgy: 'weighted' }))).toEqual([
       "stratgy: expected a known option (did you mean 'strategy'?), got an unknown option (a string)",
     ]);
@@ -120,7 +120,7 @@ describe('a faulty configuration', () => {
     );
   });
 
-  it('stays of bounded length', () => {
+  it('has an error message of bounded length', () => {
     const endpoints = Array.from({ length: 1000 }, (_, index) => ({
       name: `e${index}`,
       model: 'm',
@@ -132,7 +132,7 @@ describe('a faulty configuration', () => {
   });
 });
 
-describe('a base URL', () => {
+describe('The option baseURL', () => {
   it.each([
     'ftp://host/v1',
     'data:application/json,{}',
@@ -142,14 +142,14 @@ describe('a base URL', () => {
     'https://host/v1?api_key=secret',
     'https://host/v1#part',
     '',
-  ])('is refused when it is %j, and no password is shown', (baseURL) => {
+  ])('is rejected when it is %j, and no password is shown', (baseURL) => {
     const faults = faultsOf(endpointWith({ baseURL }));
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(/^endpoints\[0\]\.baseURL: expected an http or https URL/);
     expect(faults[0]).not.toContain('secret');
   });
 
-  it('is needed where the provider has none of its own', () => {
+  it('is required if the provider has no default', () => {
     const dialect = { name: 'd', operations: ['chat'], request() {}, answer() {}, failure() {}, limits() {} };
     const config = endpointWith({ provider: 'house' });
     expect(faultsOf({ ...config, dialects: { house: dialect } })).toEqual([
@@ -158,14 +158,14 @@ describe('a base URL', () => {
   });
 });
 
-describe('a key', () => {
-  it('that looks like a placeholder is refused, because text is not expanded', () => {
+describe('The option apiKey', () => {
+  it('is rejected if it looks like a placeholder, because placeholders are not expanded', () => {
     for (const apiKey of ['${OPENAI_API_KEY}', '$OPENAI_API_KEY']) {
       expect(faultsOf(endpointWith({ apiKey }))[0]).toMatch(/^endpoints\[0\]\.apiKey: .*process\.env\.NAME/);
     }
   });
 
-  it('that is undefined is a fault where the provider asks for one', () => {
+  it('is a fault if it is undefined and the provider requires a key', () => {
     expect(faultsOf(endpointWith({ apiKey: undefined }))[0]).toMatch(/is the environment variable set\?/);
     expect(faultsOf(endpointWith({ apiKey: undefined, baseURL: 'http://127.0.0.1:8080/v1' }))).toEqual([]);
     expect(faultsOf(endpointWith({ apiKey: undefined, provider: 'ollama' }))).toEqual([]);
@@ -181,21 +181,21 @@ describe('a key', () => {
     { provider: 'sk-secret-12345678' },
     { baseURL: 'https://me:secret-1@h' },
     { apiKey: ['secret-1'] },
-  ])('never appears in a fault: %j', (extra) => {
+  ])('is never shown in a fault: %j', (extra) => {
     const text = faultsOf(endpointWith(extra)).join('\n');
     expect(text).not.toBe('');
     expect(text).not.toContain('secret');
   });
 });
 
-describe('options that must fit together', () => {
-  it('finds a provider without a dialect', () => {
+describe('Options that depend on each other', () => {
+  it('reject a provider without a dialect', () => {
     expect(faultsOf(endpointWith({ provider: 'opnai' }))).toEqual([
       `endpoints[0].provider: expected a provider that has a dialect (did you mean 'openai'?), got "opnai"`,
     ]);
   });
 
-  it("finds an alias that is another model's own name, and lets two models share one", () => {
+  it("reject an alias that is another model's name, and allow two models to share one", () => {
     const shared = { apiKey: 'k', aliases: ['fast'] };
     expect(
       faultsOf({
@@ -217,7 +217,7 @@ describe('options that must fit together', () => {
     ]);
   });
 
-  it('finds a fallback that names a model nobody serves', () => {
+  it('reject a fallback to a model without an endpoint', () => {
     expect(faultsOf(configWith({ fallbacks: { 'gpt-4o': ['gpt-4o-mini'], 'gpt-5': ['gpt-4o'] } }))).toEqual([
       expect.stringMatching(/^fallbacks\["gpt-4o"\]\[0\]: expected a model or alias that an endpoint has/),
       expect.stringMatching(/^fallbacks\["gpt-5"\]: expected the name of a model or alias/),
@@ -226,10 +226,10 @@ describe('options that must fit together', () => {
     expect(faultsOf(configWith({ fallbacks: { 'gpt-4o': ['gpt-4o'] } }))).toHaveLength(1);
   });
 
-  it('finds a quota group that no endpoint names', () => {
+  it('reject a quota group that no endpoint uses', () => {
     const config = { ...endpointWith({ quotaGroup: 'account-a' }), quotaGroups: { acount: { rpm: 5 } } };
     expect(faultsOf(config)).toEqual([
-      "quotaGroups.acount: expected the quotaGroup of at least one endpoint (did you mean 'account-a'?), got a group that no endpoint names",
+      "quotaGroups.acount: expected the quotaGroup of at least one endpoint (did you mean 'account-a'?), got a group that no endpoint uses",
     ]);
   });
 });

@@ -7,8 +7,8 @@ import { endpointsOf } from './endpoints-of';
 
 const FIVE = ['gpt-4.1', 'gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514', 'deepseek-chat'];
 
-describe('the defaults', () => {
-  it('fill in whatever is absent or undefined', () => {
+describe('The defaults of the configuration', () => {
+  it('replace options that are absent or undefined', () => {
     const config = resolveConfig({
       endpoints: endpointsOf('gpt-4o'),
       retry: { maxAttempts: 2, budgetRatio: undefined },
@@ -47,7 +47,7 @@ describe('the defaults', () => {
     });
   });
 
-  it("come from the catalogue for a model's figures, and the endpoint's own figures win", () => {
+  it("come from the catalogue for a model's values, over which the endpoint's have precedence", () => {
     const [listed, own] = resolveConfig({
       endpoints: [
         { name: 'a', model: 'gpt-4o' },
@@ -71,19 +71,19 @@ describe('the defaults', () => {
     expect([...(own?.capabilities ?? [])]).toEqual(['chat']);
   });
 
-  it('cannot be changed', () => {
+  it('are frozen', () => {
     expect(Object.isFrozen(DEFAULTS.retry)).toBe(true);
     const config = resolveConfig({ endpoints: endpointsOf('gpt-4o') });
     expect(Object.isFrozen(config.endpoints[0]?.timeouts)).toBe(true);
   });
 
-  it('switch hedging off when asked', () => {
+  it('do not turn hedging on if it is false', () => {
     expect(resolveConfig({ endpoints: endpointsOf('gpt-4o'), hedge: false }).hedge).toBe(false);
   });
 });
 
-describe('the resolved configuration', () => {
-  it("is a copy: later changes of the caller's object change nothing, and that object stays as it was", () => {
+describe('The resolved configuration', () => {
+  it("is a copy: later changes of the caller's object have no effect, and that object is not changed", () => {
     const given = {
       endpoints: [
         {
@@ -121,7 +121,7 @@ describe('the resolved configuration', () => {
     expect(config.retry.maxAttempts).toBe(3);
   });
 
-  it('keeps what is alive by reference', () => {
+  it('keeps functions and instances by reference', () => {
     const logger = { debug() {}, info() {}, warn: jest.fn(), error() {} };
     const strategy = { name: 'first', pick: () => undefined };
     const http = { axios: axios.create() };
@@ -139,7 +139,7 @@ describe('the resolved configuration', () => {
     expect(config.endpoints[0]?.apiKey).toBe(key);
   });
 
-  it('takes a base URL without its last slashes and a key without the white space around it', () => {
+  it('removes trailing slashes of a base URL and white space around a key', () => {
     const [endpoint] = resolveConfig({
       endpoints: [{ name: 'a', model: 'm', baseURL: 'http://127.0.0.1:9/v1//', apiKey: ' key\n' }],
     }).endpoints;
@@ -147,7 +147,7 @@ describe('the resolved configuration', () => {
     expect(endpoint?.apiKey).toBe('key');
   });
 
-  it("knows the dialect of every OpenAI-compatible provider, and takes the app's own", () => {
+  it("has a dialect for every OpenAI-compatible provider, and the app's own ones", () => {
     const own = { ...openaiDialect, name: 'house' };
     const { dialects } = resolveConfig({
       endpoints: endpointsOf('gpt-4o'),
@@ -160,7 +160,7 @@ describe('the resolved configuration', () => {
     expect(dialects.get('groq')).toBe(own);
   });
 
-  it('tells the models that nobody knows, unless the app describes them', () => {
+  it('lists models that are neither in the catalogue nor in the configuration', () => {
     const endpoints = endpointsOf('gpt-4o', 'house-model', 'house-model-2');
     const config = resolveConfig({ endpoints, models: { 'house-model-2': { quality: 0.9 } } });
     expect(config.unknownModels).toEqual(['house-model']);
@@ -168,8 +168,8 @@ describe('the resolved configuration', () => {
   });
 });
 
-describe('fallbacks', () => {
-  it("are the catalogue's where the app names none", () => {
+describe('The option fallbacks', () => {
+  it("has the catalogue's lists by default", () => {
     const { fallbacks } = resolveConfig({ endpoints: endpointsOf(...FIVE) });
     expect(Object.fromEntries(fallbacks)).toEqual({
       'gpt-4.1': ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514'],
@@ -180,16 +180,16 @@ describe('fallbacks', () => {
     });
   });
 
-  it('of the catalogue name only models that have endpoints, in whatever spelling', () => {
+  it('takes from the catalogue only models that have endpoints, in any spelling', () => {
     const { fallbacks } = resolveConfig({ endpoints: endpointsOf('gpt-4.1', 'openai/gpt-4o-mini') });
     expect(Object.fromEntries(fallbacks)).toEqual({ 'gpt-4.1': ['openai/gpt-4o-mini'] });
   });
 
-  it('are off with {}', () => {
+  it('turns fallbacks off with {}', () => {
     expect(resolveConfig({ endpoints: endpointsOf(...FIVE), fallbacks: {} }).fallbacks.size).toBe(0);
   });
 
-  it("are only the app's where it names some, '*' among them", () => {
+  it("replaces the catalogue's lists, and '*' stands for any other model", () => {
     const { fallbacks } = resolveConfig({
       endpoints: endpointsOf(...FIVE),
       fallbacks: { 'gpt-4o': ['deepseek-chat'], '*': ['gpt-4o-mini'] },
@@ -197,7 +197,7 @@ describe('fallbacks', () => {
     expect(Object.fromEntries(fallbacks)).toEqual({ 'gpt-4o': ['deepseek-chat'], '*': ['gpt-4o-mini'] });
   });
 
-  it('may use aliases, which stand for their models', () => {
+  it('accepts aliases, which stand for their models', () => {
     const { fallbacks } = resolveConfig({
       endpoints: [
         { name: 'a', model: 'gpt-4o', aliases: ['big'] },
@@ -213,7 +213,7 @@ describe('fallbacks', () => {
     });
   });
 
-  it("follow the app's correction of the catalogue", () => {
+  it('uses fallbacks that the option models overrides', () => {
     const { fallbacks } = resolveConfig({
       endpoints: endpointsOf('gpt-4o', 'deepseek-chat'),
       models: { 'gpt-4o': { fallbacks: ['deepseek-chat'] }, 'deepseek-chat': { fallbacks: [] } },
@@ -222,14 +222,14 @@ describe('fallbacks', () => {
   });
 });
 
-describe('quota groups', () => {
+describe('The option quotaGroups', () => {
   const pair = (a: object, b: object) => [
     { name: 'a', model: 'gpt-4o', quotaGroup: 'account', ...a },
     { name: 'b', model: 'gpt-4o-mini', quotaGroup: 'account', ...b },
     { name: 'c', model: 'gpt-4o', rpm: 5 },
   ];
 
-  it("without an entry have the least of their endpoints' limits", () => {
+  it('gives a group without an entry the lowest limits of its endpoints', () => {
     const { quotaGroups } = resolveConfig({
       endpoints: pair({ rpm: 500, tpm: 1000 }, { rpm: 300, tpm: { input: 50, output: 20 }, rpd: 9 }),
     });
@@ -238,7 +238,7 @@ describe('quota groups', () => {
     ]);
   });
 
-  it('with an entry have its limits, and the endpoints keep their own', () => {
+  it('gives a group the limits of its entry, and the endpoints keep theirs', () => {
     const config = resolveConfig({
       endpoints: pair({ rpm: 500 }, { rpm: 300 }),
       quotaGroups: { account: { rpm: 600, tpm: { input: 10, output: 5 } } },

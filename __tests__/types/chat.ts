@@ -112,23 +112,23 @@ export function wrongBodiesAndOptionsAreRefused(): void {
   const messages = [{ role: 'user', content: 'hi' }];
   // @ts-expect-error -- no messages
   ai.chat({ model: 'gpt-4o' });
-  // @ts-expect-error -- a text is no list of messages
+  // @ts-expect-error -- messages is not a string
   ai.chat({ messages: 'hi' });
   // @ts-expect-error -- a message has a role
   ai.chat({ messages: [{ content: 'hi' }] });
-  // @ts-expect-error -- a model is a text
+  // @ts-expect-error -- a model is a string
   ai.chat({ messages, model: 4 });
   // @ts-expect-error -- true or false
   ai.chat({ messages, stream: 'yes' });
   // @ts-expect-error -- a number
   ai.chat({ messages, max_tokens: '100' });
-  // @ts-expect-error -- no body
+  // @ts-expect-error -- a body is required
   ai.chat();
   // @ts-expect-error -- 1 to 5
   ai.chat({ messages }, { priority: 7 });
   // @ts-expect-error -- an unknown option
   ai.chat({ messages }, { prority: 5 });
-  // @ts-expect-error -- a type that is none
+  // @ts-expect-error -- not a request type
   balancer.chat({ messages }, { type: 'poem' });
   // @ts-expect-error -- embeddings name a model
   ai.embeddings({ input: 'a' });

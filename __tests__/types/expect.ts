@@ -1,11 +1,11 @@
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- types are all there is here */
-/** True only where both types are the same: `any` is the same as nothing but itself. */
+/** True only if both types are identical; `any` is identical only to itself. */
 export type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-/** Compiles only for `true`. */
+/** Compiles only with `true`. */
 export function expectType<_T extends true>(): void {
-  // Nothing to do when it runs.
+  // A compile-time check: nothing happens at runtime.
 }
 
-/** True where a type is `any`. */
+/** True if a type is `any`. */
 export type IsAny<T> = 0 extends 1 & T ? true : false;

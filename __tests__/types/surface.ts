@@ -46,9 +46,9 @@ export function aMiddlewareIsARequestHandler(): void {
   });
   // @ts-expect-error -- an unknown option
   smartRouter(balancer, { prority: 5 });
-  // @ts-expect-error -- a header that it does not know
+  // @ts-expect-error -- an unknown header
   smartRouter(balancer, { allowHeaders: ['x-ai-tenant'] });
-  // @ts-expect-error -- no configuration
+  // @ts-expect-error -- a configuration is required
   aiBalancer();
   // @ts-expect-error -- an endpoint has a name
   createBalancer({ endpoints: [{ model: 'gpt-4o' }] });
@@ -78,7 +78,7 @@ export function errorsAreTold(error: unknown): number | undefined {
   return error.code === 'ERR_AI_SATURATED' ? error.retryAfterMs : error.status;
 }
 
-/** The keys of an object that are typed `any`; a string index included. */
+/** The keys of an object type whose type is `any`, a string index included. */
 type AnyKeys<T> = { [K in keyof T]-?: IsAny<T[K]> extends true ? K : never }[keyof T];
 
 export function nothingPublicIsAny(): void {

@@ -12,7 +12,7 @@ function options(): ts.CompilerOptions {
   return ts.parseJsonConfigFileContent(read.config, ts.sys, ROOT).options;
 }
 
-describe('the public types', () => {
+describe('The public types', () => {
   const program = ts.createProgram(FILES, options());
 
   it.each(FILES.map((file) => [file.slice(ROOT.length + 1), file]))(
@@ -27,7 +27,7 @@ describe('the public types', () => {
     },
   );
 
-  it('hold no any: every export of the package, as far as its own declarations go', () => {
+  it("contain no any in the package's own declarations", () => {
     const entry = program.getSourceFile(join(ROOT, 'lib/index.ts'));
     const found: string[] = [];
     const seen = new Set<ts.Node>();
@@ -36,7 +36,7 @@ describe('the public types', () => {
       if (seen.has(node)) return;
       seen.add(node);
       if (node.kind === ts.SyntaxKind.AnyKeyword) found.push(name);
-      // Bodies are no part of the surface.
+      // Function bodies are not part of the public types.
       if (ts.isBlock(node)) return;
       ts.forEachChild(node, (child) => visit(child, name));
     };

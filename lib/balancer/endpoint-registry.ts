@@ -62,9 +62,13 @@ export class EndpointRegistry {
     const endpoint = this.#endpoints.get(name);
     if (endpoint) return endpoint;
     const names = [...this.#endpoints.keys()].join(', ');
-    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint is named '${name}'; the endpoints are ${names}`, {
-      status: 404,
-    });
+    throw new AiBalancerError(
+      'ERR_AI_NO_ENDPOINT',
+      `no endpoint is named '${name}'; the endpoints are ${names}`,
+      {
+        status: 404,
+      },
+    );
   }
 
   /** Learns which endpoint has the prefix of this prompt cached. */

@@ -8,9 +8,9 @@ import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import { type CallHooks, chainHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
-import { omitUndefined } from '../util/defaults';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
+import { omitUndefined } from '../util/defaults';
 import type { Balancer } from './balancer';
 import { INTERNALS } from './internals';
 

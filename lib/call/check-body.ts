@@ -60,7 +60,11 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
   if (!isObject(body)) throw fieldError('body', 'an OpenAI embeddings request', body);
   if (!isNonEmptyString(body.model) || body.model === 'auto') {
-    throw fieldError('model', "a model's name, not 'auto': vectors of two models can't be compared", body.model);
+    throw fieldError(
+      'model',
+      "a model's name, not 'auto': vectors of two models can't be compared",
+      body.model,
+    );
   }
   if (!isInput(body.input)) {
     throw fieldError('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);

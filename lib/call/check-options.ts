@@ -1,4 +1,5 @@
 import { badRequest } from '../errors';
+import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import {
   boolean,
@@ -13,7 +14,6 @@ import {
   positiveNumber,
 } from './checks';
 import type { CallOptions, RequestContext } from './context';
-import { didYouMean } from '../util/did-you-mean';
 
 const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
 /** Labels are kept in memory for as long as the call, some longer, so their size is limited. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { didYouMean } from '../util/did-you-mean';
 import { AiBalancerError } from '../errors';
 import { safeMessage } from '../failure/detail';
+import { didYouMean } from '../util/did-you-mean';
 
 /** One thing wrong with a configuration. */
 export interface Fault {

@@ -1,6 +1,6 @@
-import { didYouMean } from '../util/did-you-mean';
 import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
 import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
+import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
@@ -43,7 +43,9 @@ function reservedNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fau
   const faults: Fault[] = [];
   for (const { index, model, aliases } of endpoints) {
     if (model !== undefined && RESERVED_MODELS.includes(model)) {
-      faults.push(faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are reserved)"));
+      faults.push(
+        faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are reserved)"),
+      );
     }
     aliases.forEach((alias, position) => {
       if (!RESERVED_MODELS.includes(alias)) return;
@@ -118,7 +120,8 @@ function modelListFaults(
     list.forEach((target: unknown, position) => {
       if (typeof target !== 'string' || target === '') return;
       const path = [option, model, position];
-      if (target === model) faults.push(faultAt(raw, path, 'a model other than the one it is a fallback for'));
+      if (target === model)
+        faults.push(faultAt(raw, path, 'a model other than the one it is a fallback for'));
       else if (!served.includes(target)) {
         faults.push(
           faultAt(raw, path, `a model or alias that an endpoint has${didYouMeanHint(target, served)}`),

@@ -102,7 +102,8 @@ export const endpointSchema = options({
 });
 
 function headerFault(header: string, text: unknown): string | undefined {
-  if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase())) return 'a valid header name, and none that the transport sets itself';
+  if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase()))
+    return 'a valid header name, and none that the transport sets itself';
   if (typeof text === 'string' && HEADER_VALUE.test(text)) return undefined;
   return 'a header value: a string without line breaks';
 }
