@@ -1,5 +1,5 @@
-import { didYouMean } from '../../util/did-you-mean';
 import { AiBalancerError } from '../../errors';
+import { didYouMean } from '../../util/did-you-mean';
 import type { EndpointConfig } from '../endpoint-config';
 import { OPENAI_COMPATIBLE } from './providers';
 
