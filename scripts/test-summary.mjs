@@ -1,5 +1,5 @@
-// Prints `N passed, N failed`, and `, N skipped` where tests were left out, from the file that jest --json wrote.
-// A test file that could not run at all counts as one failed test. Exits with 1 unless everything passed.
+// Prints `N passed, N failed`, and `, N skipped` if tests were skipped, from the output file of jest --json.
+// A test file that could not run counts as one failed test. Exits with 1 unless everything passed.
 import { readFileSync } from 'node:fs';
 
 const file = process.argv[2];
@@ -7,7 +7,7 @@ let summary;
 try {
   summary = JSON.parse(readFileSync(file, 'utf8'));
 } catch (error) {
-  console.error(`No summary of the tests: ${error.message}`);
+  console.error(`Cannot read the test summary: ${error.message}`);
   console.log('0 passed, 1 failed');
   process.exit(1);
 }

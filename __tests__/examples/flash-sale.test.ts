@@ -22,8 +22,8 @@ function mean(values: number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-describe('the lengths', () => {
-  it('have the published shape of the trace', () => {
+describe('flash-sale example: lengths', () => {
+  it('publishedLengths has the published percentiles of the trace', () => {
     const draw = publishedLengths(seededRandom(1));
     const drawn = Array.from({ length: 20_000 }, draw);
     for (const [side, published] of [
@@ -37,7 +37,7 @@ describe('the lengths', () => {
     }
   });
 
-  it('come from a trace in the order of its rows, gzipped or not, from a seeded offset', () => {
+  it('traceLengths reads the rows of a plain or gzipped trace in order, from an offset that depends on the seed', () => {
     const folder = mkdtempSync(join(tmpdir(), 'trace-'));
     const csv = 't_ms,prompt_tokens,output_tokens\n0,10,1\n5,20,2\n9,30,3\n';
     const file = join(folder, 'trace.csv');
@@ -53,8 +53,8 @@ describe('the lengths', () => {
   });
 });
 
-describe('the sale', () => {
-  it('goes from the usual rate to fifty times it, holds and falls back', () => {
+describe('flash-sale example: sale', () => {
+  it('rises from the usual rate to fifty times as much, holds, and decays', () => {
     expect(rateAt(SALE, 1)).toBe(SALE.usualRate);
     expect(rateAt(SALE, SALE.opensAt + SALE.risesFor)).toBeCloseTo(50 * SALE.usualRate);
     expect(rateAt(SALE, SALE.endsAt)).toBeLessThan(2 * SALE.usualRate);
@@ -65,12 +65,12 @@ describe('the sale', () => {
     expect(asked.filter((second) => second < SALE.opensAt).length).toBeLessThan(25);
   });
 
-  it('asks the same for the same seed and something else for another', () => {
+  it('questions are equal for equal seeds and differ for different seeds', () => {
     expect(questions(7)).toEqual(questions(7));
     expect(questions(7)).not.toEqual(questions(8));
   });
 
-  it('gives each customer the deadline and max_tokens of the law', () => {
+  it('every customer has the documented deadline and max_tokens', () => {
     for (const { outputTokens, maxTokens, deadlineMs, expectedTokens } of questions(3)) {
       expect(deadlineMs).toBeGreaterThanOrEqual(3000 + 60 * outputTokens);
       expect(deadlineMs).toBeLessThanOrEqual(2 * (3000 + 60 * outputTokens));
@@ -80,7 +80,7 @@ describe('the sale', () => {
     }
   });
 
-  it('fits the quotas of the fleet while one of its keys is down, and is many times what one key can take', () => {
+  it('the peak fits the quotas of the fleet while one key is down, and is many times the quota of one key', () => {
     const charge = mean(questions(1).map(({ promptTokens, maxTokens }) => promptTokens + maxTokens));
     const wanted = 60 * SALE.usualRate * SALE.peakFactor * charge;
     const left = FLEET.filter(({ name }) => name !== SALE.down.provider);
@@ -89,7 +89,7 @@ describe('the sale', () => {
   });
 });
 
-it('lives through a small sale, eight times as fast: the balanced shop answers, the one key does not', async () => {
+it('flash-sale example: in a small sale at eight times the speed, the balanced shop answers and the one-key shop does not', async () => {
   const small = {
     ...ONE_KEY,
     description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
@@ -124,7 +124,7 @@ it('lives through a small sale, eight times as fast: the balanced shop answers, 
   }
 }, 30_000);
 
-it('ends with a table of both shops', () => {
+it('flash-sale example: the table shows the results of both shops', () => {
   const tally = new Tally();
   tally.asked = 4;
   tally.inTime = 2;
@@ -134,7 +134,7 @@ it('ends with a table of both shops', () => {
   expect(text).toMatch(/answered in time +2 \(50\.0 %\)/);
   expect(text).toMatch(/too late +1 /);
   expect(text).toMatch(/p99 +3\.0 s +-/);
-  expect(text).toMatch(/429s drawn +0 +1,234/);
+  expect(text).toMatch(/429s from providers +0 +1,234/);
   expect(text).toMatch(/cost per 1,000 answers +\$250\.00/);
   const line = progressLine({ second: 75, balanced: tally, oneKey: tally, faults: ['a slow'] }, SALE);
   expect(line).toMatch(/^1:15 .*calls\/s \| +4 asked \| in time: balanced +2, one key +2 \| a slow$/);

@@ -1,15 +1,15 @@
 import type { Ticket } from './helpdesk';
 import type { Question } from './sale';
 
-/** How the customers of one shop fared so far. */
+/** What happened to the customers of one shop so far. */
 export class Tally {
   asked = 0;
   inTime = 0;
-  /** Told that it won't work. */
+  /** Customers who got an error. */
   refused = 0;
-  /** Left because the answer took too long. */
+  /** Customers who left because the answer took too long. */
   late = 0;
-  /** Of the answers in time. */
+  /** Latencies of the answers in time. */
   readonly latenciesMs: number[] = [];
   readonly refusals = new Map<string, number>();
 
@@ -22,7 +22,7 @@ export class Tally {
     this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
   }
 
-  /** In time, as a percentage of all that asked. */
+  /** Percentage of customers with an answer in time. */
   get percent(): number {
     return this.asked === 0 ? 100 : (100 * this.inTime) / this.asked;
   }
@@ -33,7 +33,7 @@ export class Tally {
   }
 }
 
-/** Asks one question at a shop; resolves when the customer has an answer or is gone. Times run `speed` times as fast. */
+/** Sends one question to a shop. Resolves when the customer has an answer or has left. Deadlines are divided by `speed`. */
 export async function ask(url: string, question: Question, speed: number, tally: Tally): Promise<void> {
   const timeoutMs = question.deadlineMs / speed;
   const startedAt = performance.now();
@@ -65,7 +65,7 @@ function ticketOf(question: Question, timeoutMs: number): Ticket {
     maxTokens,
     expectedTokens,
     priority,
-    timeoutMs: timeoutMs,
+    timeoutMs,
     metadata: {
       simulate_prompt_tokens: String(promptTokens),
       simulate_output_tokens: String(outputTokens),
@@ -74,9 +74,9 @@ function ticketOf(question: Question, timeoutMs: number): Ticket {
 }
 
 const WORDS =
-  'my order has not come yet and the page says it left your house on monday where is it now'.split(' ');
+  'my order has not come yet and the page says it left your warehouse on monday where is it now'.split(' ');
 
-/** English text of about that many tokens: common short words have one each. */
+/** English text of about `tokens` tokens: common short words have one token each. */
 function textOf(tokens: number): string {
   return Array.from({ length: tokens }, (_, at) => WORDS[at % WORDS.length]).join(' ');
 }

@@ -7,10 +7,10 @@ import { runSale } from './run';
 import { SALE, scaledTo } from './sale';
 
 const USAGE = `npm run demo -- [options]
-  --once           end when the sale is over; else the shop stays open until Ctrl-C
-  --trace FILE     take the lengths from a trace (CSV, gzipped or not: prompt_tokens, output_tokens)
-  --seconds N      how long the sale's day lasts, 20 to 120; default ${SALE.endsAt}
-  --seed N         another day; default 1
+  --once           exit after the sale; otherwise the shop stays open until Ctrl-C
+  --trace FILE     use the lengths of a trace (CSV, optionally gzipped: prompt_tokens, output_tokens)
+  --seconds N      duration of the sale, 20 to 120; default ${SALE.endsAt}
+  --seed N         seed of all random numbers; default 1
   --live           send a few real calls instead (HOLYSHEEP_API_KEY or OPENAI_API_KEY)`;
 
 async function main(): Promise<number> {
@@ -24,14 +24,14 @@ async function main(): Promise<number> {
   const { trace } = flags;
   const sale = scaledTo(SALE, flags.seconds);
   console.log(
-    `A flash sale: ${sale.usualRate} calls a second to the helpdesk, then ${sale.peakFactor} times that.`,
+    `A flash sale: ${sale.usualRate} calls per second to the helpdesk, then ${sale.peakFactor} times as many.`,
   );
   console.log(`One shop balances over ${FLEET.length} simulated keys, the other has one (${ONE_KEY.name}).`);
   console.log(
-    `Both get the same customers. Only the fleet has trouble: ${sale.slow.provider} takes ${sale.slow.factor} times as long,`,
+    `Both get the same customers. Only the fleet has faults: ${sale.slow.provider} becomes ${sale.slow.factor} times slower,`,
   );
   console.log(
-    `${sale.down.provider} dies in the middle. Lengths: ${trace ?? 'the published shape of an Azure trace'}.\n`,
+    `${sale.down.provider} goes down in the middle. Lengths: ${trace ?? 'published percentiles of an Azure trace'}.\n`,
   );
 
   const run = await runSale({
@@ -42,11 +42,11 @@ async function main(): Promise<number> {
   });
   console.log(`\n${table(run.balanced, run.oneKey)}\n`);
   console.log(
-    'In time: within (3 s + 60 ms a token of the answer) times 1 to 2. Percentiles are those of answers in time.',
+    'In time: within (3 s + 60 ms per token of the answer) times 1 to 2. Percentiles are over answers in time.',
   );
 
   if (!flags.once) {
-    console.log(`\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Ctrl-C ends.`);
+    console.log(`\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Press Ctrl-C to exit.`);
     await new Promise((resolve) => process.once('SIGINT', resolve));
   }
   await run.close();
@@ -79,7 +79,7 @@ function readFlags(): Flags | string {
     if (values.help) return USAGE;
     if (!(seconds >= 20 && seconds <= 120))
       return `--seconds: expected 20 to 120, got ${values.seconds}\n${USAGE}`;
-    if (!Number.isInteger(seed)) return `--seed: expected a whole number, got ${values.seed}\n${USAGE}`;
+    if (!Number.isInteger(seed)) return `--seed: expected an integer, got ${values.seed}\n${USAGE}`;
     return { once: values.once, live: values.live, trace: values.trace, seconds, seed };
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n${USAGE}`;

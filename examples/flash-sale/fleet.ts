@@ -1,7 +1,7 @@
 import type { EndpointConfig } from 'express-ai-balancer';
 import type { FleetDescription, ModelDescription } from 'express-ai-balancer/simulator';
 
-/** A provider of the demo: one key on one model. */
+/** A provider of the demo: one key for one model. */
 export interface DemoProvider {
   name: string;
   model: string;
@@ -12,7 +12,7 @@ export interface DemoProvider {
 const RESERVED_TOKENS = { tokensCharged: 'reserved' } as const;
 const ACTUAL_TOKENS = { tokensCharged: 'actual' } as const;
 
-/** Twelve keys of eight kinds: 8,000 requests and 5.4 million tokens a minute together. */
+/** Twelve keys for eight models: 8,000 requests and 5.4 million tokens per minute in total. */
 export const FLEET: readonly DemoProvider[] = [
   ...['openai-4o-k1', 'openai-4o-k2'].map((name) => ({
     name,
@@ -139,13 +139,13 @@ export const FLEET: readonly DemoProvider[] = [
   },
 ];
 
-/** The shop without a balancer has this one. */
+/** The only key of the shop without a balancer. */
 export const ONE_KEY = FLEET[0]!;
 
-/** The key the demo's apps send; a simulated provider takes any. */
+/** The API key that the apps send. Simulated providers accept any key. */
 export const DEMO_KEY = 'demo';
 
-/** `speed` 10 makes everything happen ten times as fast, limits included. */
+/** The simulated providers. `speed` 10 makes everything ten times faster, including limits. */
 export function describeFleet(
   providers: readonly DemoProvider[],
   speed: number,
@@ -169,7 +169,7 @@ export function describeFleet(
   };
 }
 
-/** What the app writes into the balancer's configuration for one of them. */
+/** The balancer's configuration for one provider. */
 export function endpointOf(provider: DemoProvider, baseURL: string, speed: number): EndpointConfig {
   const { name, model, quality, description } = provider;
   return {

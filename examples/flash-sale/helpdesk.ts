@@ -5,28 +5,28 @@ import { aiBalancer, type Balancer, type EndpointConfig } from 'express-ai-balan
 import OpenAI from 'openai';
 import { DEMO_KEY } from './fleet';
 
-/** What a customer's browser posts to /helpdesk. */
+/** The body that a customer's browser posts to /helpdesk. */
 export interface Ticket {
   question: string;
   maxTokens: number;
   expectedTokens: number;
   priority: 1 | 2 | 3 | 4 | 5;
   timeoutMs: number;
-  /** How long the simulated answer is to be; a real shop has no such field. */
+  /** Lengths for the simulator. A real shop has no such field. */
   metadata: Record<string, string>;
 }
 
-/** A shop that is open for customers. */
+/** A running shop. */
 export interface Shop {
   url: string;
   close(): Promise<void>;
 }
 
-const SYSTEM = 'You answer the questions of customers of a web shop, kindly and in a few sentences.';
-// The answer has to get back to the browser too.
+const SYSTEM = 'You answer questions from customers of a web shop. Be friendly and brief.';
+// Time for the answer to reach the browser.
 const RESPONSE_MARGIN_MS = 100;
 
-/** The shop with the balancer. What differs from an app without AI is `app.use(aiBalancer(...))`. */
+/** The shop with the balancer: an Express app with `app.use(aiBalancer(...))`. */
 export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Shop & { balancer: Balancer }> {
   const app = express();
   const ai = aiBalancer({ endpoints });
@@ -59,7 +59,7 @@ export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Sho
   return { ...shop, close, balancer: ai.balancer };
 }
 
-/** The same shop with one key: the official client as it comes, which retries twice and honours Retry-After. */
+/** The same shop with one key and the official client, which retries twice and obeys Retry-After. */
 export async function openOneKeyShop(baseURL: string, model: string): Promise<Shop> {
   const app = express();
   const client = new OpenAI({ baseURL, apiKey: DEMO_KEY });

@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { Random } from 'express-ai-balancer/simulator';
 
-/** How long one conversation turn is, in tokens. */
+/** The lengths of one call, in tokens. */
 export interface Length {
   prompt: number;
   output: number;
 }
 
-/** Gives the length of the next call. */
+/** Returns the lengths of the next call. */
 export type Lengths = () => Length;
 
 type Quantiles = readonly (readonly [share: number, tokens: number])[];
 
 // Measured on the Azure LLM inference trace 2023, conversations: Azure/AzurePublicDataset,
 // AzureLLMInferenceTrace_conv.csv (Patel et al., Splitwise, ISCA'24), CC-BY 4.0. 19,366 calls.
-// Its means are 1154.7 and 211.1 tokens.
+// The means of the trace are 1154.7 and 211.1 tokens.
 const PROMPT: Quantiles = [
   [0, 2],
   [0.01, 29],
@@ -51,12 +51,12 @@ const OUTPUT: Quantiles = [
   [1, 1000],
 ];
 
-/** Lengths with the published shape of the trace, for those who don't have the trace. */
+/** Lengths drawn from the published percentiles of the trace, for use without the trace itself. */
 export function publishedLengths(random: Random): Lengths {
   return () => ({ prompt: at(PROMPT, random()), output: at(OUTPUT, random()) });
 }
 
-/** The rows of a trace in order, from a seeded offset: a CSV, gzipped or not, that has these two columns. */
+/** The rows of a trace in order, from a random offset. The file is CSV, optionally gzipped, with these two columns. */
 export function traceLengths(file: string, random: Random): Lengths {
   const bytes = readFileSync(file);
   const text = (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
@@ -70,7 +70,7 @@ export function traceLengths(file: string, random: Random): Lengths {
     .map((line) => line.split(',').map(Number))
     .map((fields) => ({ prompt: fields[prompt] ?? 0, output: fields[output] ?? 0 }))
     .filter((row) => row.prompt > 0 && row.output > 0);
-  if (rows.length === 0) throw new Error(`${file}: no row has a prompt and an output`);
+  if (rows.length === 0) throw new Error(`${file}: no row has both a prompt and an output length`);
   let next = Math.floor(random() * rows.length);
   return () => rows[next++ % rows.length]!;
 }

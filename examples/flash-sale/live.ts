@@ -6,7 +6,7 @@ const QUESTIONS = [
   'Do you ship to Norway, and how long does it take?',
 ];
 
-/** Sends a few real calls with the key of the environment. Returns the exit code. */
+/** Sends a few real calls with the keys from the environment. Returns the exit code. */
 export async function runLive(): Promise<number> {
   const endpoints = liveEndpoints();
   if (endpoints.length === 0) {
@@ -25,7 +25,7 @@ export async function runLive(): Promise<number> {
       console.log(`  by ${route.endpoint} (${route.model}) in ${Math.round(route.totalMs)} ms${cost}`);
     } catch (error) {
       failed += 1;
-      // The message and the attempts name no key.
+      // Error messages never contain a key.
       console.error(
         `\n${question}\n  ${error instanceof AiBalancerError ? `${error.code}: ${error.message}` : 'failed'}`,
       );

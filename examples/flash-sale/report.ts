@@ -1,17 +1,17 @@
 import type { Outcome, Progress } from './run';
 import { rateAt, type Sale } from './sale';
 
-/** One line: where the day is, and how both shops do. */
-export function progressLine({ second, balanced, oneKey, faults: troubles }: Progress, sale: Sale): string {
+/** One line with the time of day and the results of both shops so far. */
+export function progressLine({ second, balanced, oneKey, faults }: Progress, sale: Sale): string {
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
   const rate =
     second < sale.endsAt ? `${rateAt(sale, second).toFixed(1).padStart(4)} calls/s` : 'last answers';
   const answers = `in time: balanced ${padded(balanced.inTime)}, one key ${padded(oneKey.inTime)}`;
   const line = `${clock}  ${rate.padEnd(12)} | ${padded(balanced.asked)} asked | ${answers}`;
-  return troubles.length === 0 ? line : `${line} | ${troubles.join(', ')}`;
+  return faults.length === 0 ? line : `${line} | ${faults.join(', ')}`;
 }
 
-/** The end of the day, side by side. */
+/** The results of both shops side by side. */
 export function table(balanced: Outcome, oneKey: Outcome): string {
   const rows: [string, (outcome: Outcome) => string][] = [
     ['asked', ({ tally }) => count(tally.asked)],
@@ -21,7 +21,7 @@ export function table(balanced: Outcome, oneKey: Outcome): string {
     ['p50', ({ tally }) => seconds(tally.percentile(0.5))],
     ['p95', ({ tally }) => seconds(tally.percentile(0.95))],
     ['p99', ({ tally }) => seconds(tally.percentile(0.99))],
-    ['429s drawn', ({ rateLimited }) => count(rateLimited)],
+    ['429s from providers', ({ rateLimited }) => count(rateLimited)],
     ['cost', ({ usd }) => `$${usd.toFixed(2)}`],
     [
       'cost per 1,000 answers',

@@ -7,11 +7,11 @@ import { type Question, questionsOf, type Sale } from './sale';
 
 export interface RunOptions {
   sale: Sale;
-  /** Default: the published shape. */
+  /** Default: published percentiles. */
   lengths?: (random: () => number) => Lengths;
-  /** Default: all of the fleet. */
+  /** Providers of the balanced shop. Default: the whole fleet. */
   providers?: readonly DemoProvider[];
-  /** What the shop without a balancer has. Default: the first key of the fleet. */
+  /** Provider of the shop without a balancer. Default: ONE_KEY. */
   oneKey?: DemoProvider;
   /** Default 1: real time. */
   speed?: number;
@@ -25,11 +25,11 @@ export interface Progress {
   second: number;
   balanced: Tally;
   oneKey: Tally;
-  /** What is wrong at the providers of the balanced shop now. */
+  /** Active faults at the providers of the balanced shop. */
   faults: string[];
 }
 
-/** How one shop's day went. */
+/** The results of one shop. */
 export interface Outcome {
   tally: Tally;
   rateLimited: number;
@@ -39,15 +39,15 @@ export interface Outcome {
 export interface SaleRun {
   balanced: Outcome;
   oneKey: Outcome;
-  /** The shop with the balancer, still open. */
+  /** The balanced shop, which stays open until `close()`. */
   shop: Awaited<ReturnType<typeof openBalancedShop>>;
   close(): Promise<void>;
 }
 
-// Late answers are counted by their customers' deadlines; this only bounds how long the demo waits for the last.
+// Every customer leaves at their own deadline; this only limits how long the demo waits for the last of them.
 const LONGEST_WAIT_AFTER_SECONDS = 45;
 
-/** Lives through the sale in both shops at once, each with simulated providers in a process of their own. */
+/** Runs the sale in both shops at once, each with simulated providers in a child process. */
 export async function runSale(options: RunOptions): Promise<SaleRun> {
   const { sale, providers = FLEET, oneKey = ONE_KEY, speed = 1, seed = 1 } = options;
   const random = seededRandom(seed);

@@ -1,17 +1,17 @@
 import { lognormal, type Random } from 'express-ai-balancer/simulator';
 import type { Lengths } from './lengths';
 
-/** The day of the sale. Times are seconds from the start of the demo. */
+/** The schedule of the sale. Times are seconds from the start of the demo. */
 export interface Sale {
-  /** Calls a second before the sale. */
+  /** Calls per second before the sale. */
   usualRate: number;
-  /** How many times that at the peak. */
+  /** Ratio of the peak rate to `usualRate`. */
   peakFactor: number;
   opensAt: number;
   /** Seconds from the usual rate to the peak. */
   risesFor: number;
   holdsFor: number;
-  /** Time constant of the fall. */
+  /** Time constant of the decay. */
   fallsOver: number;
   endsAt: number;
   slow: { provider: string; from: number; to: number; factor: number };
@@ -19,8 +19,8 @@ export interface Sale {
 }
 
 /**
- * At the peak 30 calls a second: nine times what one key of 300,000 tokens a minute can take at some 1,500 tokens a
- * call, and two thirds of what the fleet can take while its largest key is down.
+ * 30 calls per second at the peak, at about 1,500 tokens per call: nine times the limit of a key with 300,000 tokens per
+ * minute, and two thirds of the limits of the fleet while its largest key is down.
  */
 export const SALE: Sale = {
   usualRate: 0.6,
@@ -34,7 +34,7 @@ export const SALE: Sale = {
   down: { provider: 'openai-4o-mini', from: 38, to: 56 },
 };
 
-/** Calls a second at that second. */
+/** Calls per second at `second`. */
 export function rateAt(sale: Sale, second: number): number {
   const { usualRate, peakFactor } = sale;
   const peak = usualRate * peakFactor;
@@ -46,7 +46,7 @@ export function rateAt(sale: Sale, second: number): number {
   return usualRate + (peak - usualRate) * Math.exp(-(second - peakTo) / sale.fallsOver);
 }
 
-/** The same day in fewer or more seconds. */
+/** The same schedule, stretched or compressed to another duration. */
 export function scaledTo(sale: Sale, seconds: number): Sale {
   const factor = seconds / sale.endsAt;
   return {
@@ -60,20 +60,20 @@ export function scaledTo(sale: Sale, seconds: number): Sale {
   };
 }
 
-/** One customer's question, decided beforehand, so that both shops get the very same. */
+/** One customer's question. Drawn in advance, so that both shops get the same questions. */
 export interface Question {
   atMs: number;
   promptTokens: number;
   outputTokens: number;
   maxTokens: number;
-  /** What the app expects of the length: near it, not equal to it. */
+  /** The app's estimate of the length: close to it, but not exact. */
   expectedTokens: number;
   priority: 1 | 2 | 3 | 4 | 5;
-  /** After that the customer is gone. */
+  /** The customer leaves after this time. */
   deadlineMs: number;
 }
 
-/** Poisson arrivals at the sale's rate, by thinning those of a constant peak rate. */
+/** Poisson arrivals at the sale's rate, by thinning arrivals at the constant peak rate. */
 export function questionsOf(sale: Sale, lengths: Lengths, random: Random): Question[] {
   const peak = sale.usualRate * sale.peakFactor;
   const questions: Question[] = [];
