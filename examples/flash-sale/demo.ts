@@ -46,7 +46,9 @@ async function main(): Promise<number> {
   );
 
   if (!flags.once) {
-    console.log(`\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Press Ctrl-C to exit.`);
+    console.log(
+      `\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Press Ctrl-C to exit.`,
+    );
     await new Promise((resolve) => process.once('SIGINT', resolve));
   }
   await run.close();
