@@ -15,8 +15,8 @@ import {
 const rig = new Rig();
 const LIMITED = error(429, {}, { 'retry-after': '30' });
 
-describe('when every endpoint tried has failed', () => {
-  it('one error lists the attempts: endpoint, class, status and time', async () => {
+describe('ERR_AI_ALL_FAILED', () => {
+  it('lists the attempts: endpoint, class, status and time', async () => {
     const { balancer } = await rig.start({ a: reset, b: error(401), c: LIMITED });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({
@@ -37,7 +37,7 @@ describe('when every endpoint tried has failed', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('the status is 429 where all of them were rate limits, with the soonest time', async () => {
+  it('has status 429 where all attempts were rate limited, and the soonest time to retry', async () => {
     const { balancer } = await rig.start({ a: LIMITED, b: error(429, {}, { 'retry-after': '25' }) });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
@@ -46,12 +46,12 @@ describe('when every endpoint tried has failed', () => {
     expect(failed.headers?.['Retry-After']).toMatch(/^2[5-8]$/);
   });
 
-  it('the status is 502 where one of them was not', async () => {
+  it('has status 502 where one attempt failed otherwise', async () => {
     const { balancer } = await rig.start({ a: LIMITED, b: reset });
     await expect(balancer.chat(BODY, { timeoutMs: 5_000 })).rejects.toMatchObject({ status: 502 });
   });
 
-  it('no more than maxAttempts were made', async () => {
+  it('comes after maxAttempts attempts', async () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => [name, error(500)]));
     const { balancer, upstream } = await rig.start(plays, { retry: { maxAttempts: 3 } });
     await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
@@ -59,8 +59,8 @@ describe('when every endpoint tried has failed', () => {
   });
 });
 
-describe('the same endpoint again', () => {
-  it('is asked with backoff, and only when nothing else is left', async () => {
+describe('An endpoint that failed a call', () => {
+  it('is asked again after a backoff, and only when no other is left', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(error(500), error(500), answer('at last')), b: error(401) },
       { retry: { baseDelayMs: 60, maxDelayMs: 1_000 } },
@@ -73,7 +73,7 @@ describe('the same endpoint again', () => {
     expect(third! - again!).toBeGreaterThanOrEqual(118);
   });
 
-  it('is asked with backoff when the others are there but closed off by their breakers', async () => {
+  it('is asked again after a backoff when the breakers of the others are open', async () => {
     const { balancer, upstream } = await rig.start(
       { b: error(500), a: inSequence(answer(), answer(), error(500), answer('at last')) },
       { retry: { baseDelayMs: 100 }, breaker: { consecutiveFailures: 2, resetTimeoutMs: 10_000 } },
@@ -96,14 +96,14 @@ describe('the same endpoint again', () => {
     }
   });
 
-  it('is not asked again where it says that a retry is of no use', async () => {
+  it('is not asked again where it sent x-should-retry: false', async () => {
     const no = error(500, {}, { 'x-should-retry': 'false' });
     const { balancer, upstream } = await rig.start({ a: no });
     await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('is waited for as long as Retry-After says where it is the only one', async () => {
+  it('is asked again when its Retry-After is over where it is the only one', async () => {
     const { balancer, upstream } = await rig.start({
       a: inSequence(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
     });
@@ -115,8 +115,8 @@ describe('the same endpoint again', () => {
   });
 });
 
-describe('resting after a 429', () => {
-  it('ends not before Retry-After, and no call is sent until then', async () => {
+describe('The cooldown after a 429', () => {
+  it('lasts at least as long as Retry-After, and no call is sent before its end', async () => {
     const { balancer, upstream } = await rig.start({ a: LIMITED, b: answer() });
     const before = Date.now();
     await chatText(balancer, false);
@@ -139,14 +139,14 @@ describe('resting after a 429', () => {
     expect(balancer.stats().endpoints.map(({ state }) => state)).toEqual(['cooldown', 'cooldown', 'closed']);
   });
 
-  it('does not grow with the number of calls that the same burst had refused', async () => {
+  it('does not grow with the number of calls refused in one burst', async () => {
     const { balancer } = await rig.start({ a: error(429), b: answer() });
     await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
     const { cooldownUntil } = statsOf(balancer, 'a');
     expect(cooldownUntil! - Date.now()).toBeLessThanOrEqual(1_100);
   });
 
-  it('leaves nothing of the quota where no header says more, and no debt', async () => {
+  it('empties the quota where no header says otherwise, and leaves no debt', async () => {
     const { balancer } = await rig.start(
       { a: LIMITED, b: answer() },
       { each: { a: { rpm: 600, tpm: 60_000 } } },
@@ -159,7 +159,7 @@ describe('resting after a 429', () => {
   });
 
   it.each([400, 401, 402, 404])(
-    'after a refusal with %i the whole reservation comes back',
+    'does not follow a refusal with %i, after which the whole reservation is returned',
     async (status) => {
       const { balancer } = await rig.start({ a: error(status) }, { each: { a: { rpm: 600, tpm: 600_000 } } });
       const before = statsOf(balancer, 'a');
@@ -171,7 +171,7 @@ describe('resting after a 429', () => {
     },
   );
 
-  it('after a bad key lasts minutes, is told, and ends with enable()', async () => {
+  it('after a bad key lasts minutes, is emitted as an event, and ends with enable()', async () => {
     const { balancer, upstream } = await rig.start({ a: inSequence(error(401), answer()), b: answer() });
     const rests: unknown[] = [];
     balancer.on('cooldown', (rest) => rests.push(rest));

@@ -7,8 +7,8 @@ const after =
   (arrival) =>
     setTimeout(() => answer('late')(arrival), ms);
 
-describe('how long an attempt may take', () => {
-  it('is the whole time where no other endpoint could serve', async () => {
+describe('The time limit of an attempt', () => {
+  it('is the configured timeout where no other endpoint could serve', async () => {
     for (const stream of [false, true]) {
       const { balancer } = await rig.start(
         { a: after(150) },
@@ -18,7 +18,7 @@ describe('how long an attempt may take', () => {
     }
   });
 
-  it('is three times the expected for a whole answer where another could', async () => {
+  it('is three times the expected time of a whole answer where another endpoint could serve', async () => {
     const models = { m: { latency: { firstTokenMs: 60, msPerPromptToken: 0, msPerOutputToken: 0 } } };
     const { balancer } = await rig.start(
       { a: silence, b: answer('b') },
@@ -30,7 +30,7 @@ describe('how long an attempt may take', () => {
     expect(route.attempts[0]!.ms).toBeLessThan(400);
   });
 
-  it('is long for a model that thinks before it answers', async () => {
+  it('is 300 s until the first token of a reasoning model', async () => {
     const models = {
       m: { reasoning: true, latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } },
     };
@@ -42,7 +42,7 @@ describe('how long an attempt may take', () => {
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('is no longer than what is left for the call: nothing is sent after its deadline', async () => {
+  it('ends with the deadline of the call: nothing is sent after it', async () => {
     // Too slow for another try to make sense before the deadline.
     const models = { m: { latency: { firstTokenMs: 400, msPerPromptToken: 0, msPerOutputToken: 0 } } };
     const { balancer, upstream } = await rig.start(
@@ -62,7 +62,7 @@ describe('how long an attempt may take', () => {
   });
 });
 
-describe('backoff', () => {
+describe('The backoff before an endpoint is asked again', () => {
   const retry = {
     maxAttempts: 5,
     budgetRatio: 0.2,
@@ -71,14 +71,14 @@ describe('backoff', () => {
     maxDelayMs: 8_000,
   };
 
-  it('doubles up to its bound, with jitter over the upper half', () => {
+  it('doubles up to maxDelayMs, with jitter over the upper half', () => {
     const delays = (random: number) =>
       [0, 1, 2, 3, 4, 5, 6, 1_000].map((n) => backoffMs(n, retry, () => random));
     expect(delays(1)).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
     expect(delays(0)).toEqual([125, 250, 500, 1_000, 2_000, 4_000, 4_000, 4_000]);
   });
 
-  it('leaves no timer when the caller does, and no listener when it is over', async () => {
+  it('leaves no timer when the caller leaves, and no listener when it ends', async () => {
     jest.useFakeTimers();
     const caller = new AbortController();
     const removed = jest.spyOn(caller.signal, 'removeEventListener');

@@ -13,7 +13,7 @@ function recordUsage(): { routes: (RouteReport | undefined)[]; hooks: CallHooks 
 }
 
 describe('The usage reported for a call', () => {
-  it('that is aborted during its attempt is its prompt', async () => {
+  it('aborted during its attempt is its prompt', async () => {
     const { balancer, upstream } = await rig.start({ a: silence }, PRICE);
     const { routes, hooks } = recordUsage();
     const caller = new AbortController();
@@ -28,7 +28,7 @@ describe('The usage reported for a call', () => {
     expect(costUsd).toBeCloseTo(usage!.prompt_tokens / 1e6, 9);
   });
 
-  it('that fails has its attempts and the tokens they wasted', async () => {
+  it('that failed has the attempts and the tokens they wasted', async () => {
     const { balancer } = await rig.start({ a: error(500, {}, { 'x-should-retry': 'false' }) }, PRICE);
     const { routes, hooks } = recordUsage();
     await rejection(balancer[INTERNALS].call('chat', BODY, {}, hooks));
@@ -37,7 +37,7 @@ describe('The usage reported for a call', () => {
     expect(routes[0]!.usage).toBeUndefined();
   });
 
-  it('that several callers share goes to one of them: to the last one if all leave', async () => {
+  it('shared by several callers goes to one of them: to the last one if all leave', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (arrival.nth === 1 ? answer()(arrival) : undefined) },
       { ...PRICE, coalesce: true },

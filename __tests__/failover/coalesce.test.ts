@@ -15,7 +15,7 @@ import {
 const rig = new Rig();
 const COLD = { ...BODY, temperature: 0 };
 
-/** Answers when told to. */
+/** Answers when its promise is resolved. */
 function held(): { play: Responder; release: (play?: Responder) => void } {
   const waiting: UpstreamRequest[] = [];
   return {
@@ -34,8 +34,8 @@ const vectors: Responder = (arrival) =>
     usage: { prompt_tokens: 3, total_tokens: 3 },
   });
 
-describe('calls that are the same, in flight at the same time', () => {
-  it('are sent once; each gets a copy of its own, and only one is told the cost', async () => {
+describe('coalesce: identical calls in flight at the same time', () => {
+  it('are sent once; each caller gets a copy, and only one of them the cost', async () => {
     const { play, release } = held();
     const { balancer, upstream } = await rig.start(
       { a: play },
@@ -67,7 +67,7 @@ describe('calls that are the same, in flight at the same time', () => {
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('are each sent where it is not asked for', async () => {
+  it('are each sent where coalesce is off', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() });
     await Promise.all([1, 2].map(() => balancer.chat(COLD)));
     expect(upstream.count('a')).toBe(2);
@@ -87,13 +87,13 @@ describe('calls that are the same, in flight at the same time', () => {
     ['different bodies', COLD, {}, { ...COLD, seed: 1 }, {}],
     ['warm ones', BODY, {}, BODY, {}],
     ['streams', { ...COLD, stream: true }, {}, { ...COLD, stream: true }, {}],
-  ])('are each sent where they are of %s', async (_what, body, options, otherBody, otherOptions) => {
+  ])('are sent separately: %s', async (_what, body, options, otherBody, otherOptions) => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { coalesce: true });
     await Promise.all([balancer.chat(body, options), balancer.chat(otherBody, otherOptions)]);
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('share a failure too', async () => {
+  it('share a failure', async () => {
     const { play, release } = held();
     const { balancer, upstream } = await rig.start({ a: play }, { coalesce: true });
     const calls = [1, 2].map(() => rejection(balancer.chat(COLD)));
@@ -105,8 +105,8 @@ describe('calls that are the same, in flight at the same time', () => {
   });
 });
 
-describe('a caller that leaves', () => {
-  it('leaves the others their answer, the first one too', async () => {
+describe('coalesce: a caller that leaves', () => {
+  it('does not end the call of the others, not even if it was the first', async () => {
     const { play, release } = held();
     const { balancer, upstream } = await rig.start({ a: play }, { coalesce: true });
     const leaving = new AbortController();
@@ -123,7 +123,7 @@ describe('a caller that leaves', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('as the last one ends the upstream call, and another call begins anew', async () => {
+  it('as the last one aborts the upstream call; a later call is sent again', async () => {
     const { balancer, upstream } = await rig.start({ a: silence }, { coalesce: true });
     const callers = [1, 2].map(() => new AbortController());
     const left = callers.map(({ signal }) => rejection(balancer.chat(COLD, { signal })));
@@ -140,7 +140,7 @@ describe('a caller that leaves', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
   });
 
-  it('by its deadline is told so; one that came later has its own time', async () => {
+  it('at its deadline gets ERR_AI_DEADLINE; one that came later keeps its own deadline', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (arrival.nth === 1 ? undefined : answer('late')(arrival)) },
       { coalesce: true },

@@ -9,8 +9,8 @@ const rig = new Rig();
 const KEY = { idempotencyKey: 'k1' };
 const OTHER = { ...BODY, messages: [{ role: 'user' as const, content: 'something else' }] };
 
-describe('a call with a key', () => {
-  it('is answered once: a later one gets the answer again, as a copy of its own', async () => {
+describe('idempotency: a call with a key', () => {
+  it('is answered once: a later call gets a copy of the answer', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const first = await balancer.chat(BODY, KEY);
     const { data, route } = await balancer.chat(BODY, KEY).withRoute();
@@ -27,7 +27,7 @@ describe('a call with a key', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('joins one that is under way', async () => {
+  it('joins a running call with the same key', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => setTimeout(() => answer()(arrival), 60) },
       { idempotency: true },
@@ -37,7 +37,7 @@ describe('a call with a key', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('leaves by its own deadline and not by the one of the call that it joined', async () => {
+  it('ends at its own deadline, not at that of the call it joined', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => setTimeout(() => answer()(arrival), 300) },
       { idempotency: true },
@@ -49,7 +49,7 @@ describe('a call with a key', () => {
     expect((await patient).object).toBe('chat.completion');
   });
 
-  it('is refused with another body, running or answered', async () => {
+  it('is refused if the body differs, whether the first call runs or was answered', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const running = balancer.chat(BODY, KEY);
     const refused = { code: 'ERR_AI_BAD_REQUEST', status: 400, param: 'idempotencyKey' };
@@ -59,7 +59,7 @@ describe('a call with a key', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('is sent anew after a failure, and after all callers have left', async () => {
+  it('is sent again after a failure, and after all callers have left', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(error(400), silence, answer()) },
       { idempotency: true },
@@ -74,7 +74,7 @@ describe('a call with a key', () => {
     expect(upstream.count('a')).toBe(3);
   });
 
-  it('never meets one of another tenant', async () => {
+  it('is never joined with a call of another tenant', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     await balancer.chat(BODY, { ...KEY, tenant: 'x' });
     await balancer.chat(OTHER, { ...KEY, tenant: 'y' });
@@ -82,14 +82,14 @@ describe('a call with a key', () => {
     expect(upstream.count('a')).toBe(3);
   });
 
-  it('is a call like any other where the config does not ask for it', async () => {
+  it('is an ordinary call where idempotency is off', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() });
     await balancer.chat(BODY, KEY);
     await balancer.chat(OTHER, KEY);
     expect(upstream.count('a')).toBe(2);
   });
 
-  it("is answered where an app's own dialect answers with what can't be copied or kept", async () => {
+  it("is answered where a custom dialect returns an answer that can't be cloned or stored", async () => {
     const own = {
       ...openaiDialect,
       answer: (http: never) => ({ ...openaiDialect.answer(http), size: 1n, tell: () => 1 }),
@@ -103,7 +103,7 @@ describe('a call with a key', () => {
     expect(balancer.stats().calls.ok).toBe(2);
   });
 
-  it('is refused with a key that is none', async () => {
+  it('is refused if the key is not a non-empty string', async () => {
     const { balancer } = await rig.start({ a: answer() });
     expect(await rejection(balancer.chat(BODY, { idempotencyKey: '' }))).toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
@@ -112,8 +112,8 @@ describe('a call with a key', () => {
   });
 });
 
-describe('the header Idempotency-Key', () => {
-  it('makes a request through the gateway happen once', async () => {
+describe('idempotency: the header Idempotency-Key', () => {
+  it('runs a request through the gateway once', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const app = express().use(
       '/v1',
@@ -133,7 +133,7 @@ describe('the header Idempotency-Key', () => {
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('stands for each call of a handler, in their order', async () => {
+  it('applies to each call of a handler, in their order', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const app = express();
     app.use(aiBalancer(balancer));
@@ -149,11 +149,11 @@ describe('the header Idempotency-Key', () => {
   });
 });
 
-describe('the store of answers', () => {
+describe('idempotency: the answer store', () => {
   const route = { endpoint: 'a', provider: 'p', model: 'm' } as never;
   const dataOf = (size: number) => ({ id: 'x'.repeat(size) }) as never;
 
-  it('forgets after an hour', () => {
+  it('forgets an answer after an hour', () => {
     jest.useFakeTimers();
     const store = new AnswerStore();
     store.set('k', { digest: 'p', data: dataOf(1), route });
@@ -165,7 +165,7 @@ describe('the store of answers', () => {
     jest.useRealTimers();
   });
 
-  it('holds 10,000 answers and 32 Mi characters, and forgets the longest unused', () => {
+  it('holds at most 10,000 answers and 32 Mi characters, and evicts the least recently used', () => {
     const store = new AnswerStore();
     for (let n = 0; n < 10_000; n++) store.set(`${n}`, { digest: 'p', data: dataOf(1), route });
     expect(store.get('0')).toBeDefined();

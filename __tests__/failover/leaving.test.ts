@@ -32,8 +32,8 @@ function expectSettled(balancer: Balancer, atMost: { requests: number; tokens: n
   expect(tokensLeft).toBeGreaterThanOrEqual(98_000 - atMost.tokens);
 }
 
-describe('when the caller leaves', () => {
-  it('while the answer is awaited, the upstream sees its socket close and the reservation is settled', async () => {
+describe('A caller that leaves', () => {
+  it('while the answer is awaited closes the upstream socket and settles the reservation', async () => {
     const { balancer, upstream } = await rig.start({ a: silence, b: answer() }, { each: EACH });
     const caller = new AbortController();
     const call = balancer.chat(CALL, { signal: caller.signal });
@@ -47,7 +47,7 @@ describe('when the caller leaves', () => {
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('in the middle of a body, the same', async () => {
+  it('in the middle of a body closes the upstream socket and settles the reservation', async () => {
     const { balancer, upstream } = await rig.start(
       { a: ({ res }) => res.writeHead(200, { 'content-type': 'application/json' }).write('{"choices":') },
       { each: EACH },
@@ -63,7 +63,7 @@ describe('when the caller leaves', () => {
   });
 
   it.each(['signal', 'abort()', 'break'] as const)(
-    'in the middle of a stream, by %s, the same',
+    'in the middle of a stream, by %s, closes the upstream socket and settles the reservation',
     async (how) => {
       const { balancer, upstream } = await rig.start(
         { a: (arrival) => startStream(arrival, 'One') },
@@ -92,7 +92,7 @@ describe('when the caller leaves', () => {
     },
   );
 
-  it('before anyone reads the stream, the same', async () => {
+  it('before the stream is read closes the upstream socket and settles the reservation', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => startStream(arrival, 'One') },
       { each: EACH },
@@ -104,7 +104,7 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
-  it('while it waits for quota, it leaves the queue and has taken nothing', async () => {
+  it('while its call waits for quota leaves the queue and has reserved nothing', async () => {
     const { balancer, upstream } = await rig.start(
       { a: silence },
       { each: { a: { ...LIMITS, maxConcurrent: 1 } } },
@@ -124,7 +124,7 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
-  it('while the call is out twice, both upstreams see their sockets close and both reservations are settled', async () => {
+  it('while a hedge is in flight closes both upstream sockets and settles both reservations', async () => {
     const { balancer, upstream } = await rig.start(
       { a: silence, b: silence },
       { each: { a: LIMITS, b: LIMITS }, hedge: { delayMs: 20, budgetRatio: 1 } },
@@ -139,7 +139,7 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
-  it('while it backs off, nothing more is sent', async () => {
+  it('during a backoff ends it, and nothing more is sent', async () => {
     const { balancer, upstream } = await rig.start(
       { a: error(500) },
       { each: EACH, retry: { baseDelayMs: 300 } },
@@ -155,7 +155,7 @@ describe('when the caller leaves', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('before the call began, nothing is sent', async () => {
+  it('before the call starts has nothing sent', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: EACH });
     await expect(balancer.chat(CALL, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ERR_AI_ABORTED',
@@ -164,7 +164,7 @@ describe('when the caller leaves', () => {
     expectSettled(balancer, { requests: 0, tokens: 0 });
   });
 
-  it('a signal that many calls share has one listener at most', async () => {
+  it('may share its signal among many calls: it gets at most one listener', async () => {
     const { balancer } = await rig.start({ a: answer() });
     const { signal } = new AbortController();
     const added = jest.spyOn(signal, 'addEventListener');
@@ -174,9 +174,9 @@ describe('when the caller leaves', () => {
   });
 });
 
-describe("a deadline of the caller's own", () => {
+describe("The caller's own deadline", () => {
   it.each([false, true])(
-    'never counts against the endpoint, however often it strikes (streamed: %s)',
+    'never counts against the endpoint, however often it is exceeded (streamed: %s)',
     async (stream) => {
       const { balancer } = await rig.start({ a: silence }, { breaker: { consecutiveFailures: 3 } });
       for (let n = 0; n < 4; n++) {
@@ -187,7 +187,7 @@ describe("a deadline of the caller's own", () => {
     },
   );
 
-  it('ends a stream that goes on beyond it, and that counts for nothing either', async () => {
+  it('ends a stream that runs beyond it, which does not count against the endpoint', async () => {
     const { balancer } = await rig.start(
       { a: (arrival) => startStream(arrival, 'One') },
       { breaker: { consecutiveFailures: 1 } },
@@ -198,7 +198,7 @@ describe("a deadline of the caller's own", () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  it('is not the configured time for a whole answer: an endpoint that uses all of that has failed', async () => {
+  it('is not totalMs: an endpoint that exceeds that has failed', async () => {
     const { balancer } = await rig.start(
       { a: silence },
       { timeouts: { totalMs: 60 }, breaker: { consecutiveFailures: 2 } },

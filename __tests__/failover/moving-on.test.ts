@@ -30,12 +30,12 @@ const cutBody: Responder = ({ res }) => {
   setTimeout(() => res.socket?.destroy(), 5);
 };
 
-/** What an endpoint does, the class it stands for, and whether it speaks against the endpoint. */
+/** What an endpoint does, its failure class, and whether it counts against the endpoint. */
 const FAILURES: [what: string, play: Responder, failure: string, counts: boolean][] = [
   ['a 500', error(500), 'server', true],
   ['a 503 page of a proxy', raw(503, '<html>503 Service Unavailable</html>'), 'server', true],
   ['a 529', error(529, { type: 'overloaded_error' }), 'server', true],
-  ['silence', silence, 'timeout', true],
+  ['a silent upstream', silence, 'timeout', true],
   ['a 408', error(408), 'timeout', true],
   ['a reset connection', reset, 'connection', true],
   ['an HTML page with status 200', html, 'bad_answer', true],
@@ -43,10 +43,10 @@ const FAILURES: [what: string, play: Responder, failure: string, counts: boolean
   ['a body cut short', cutBody, 'bad_answer', true],
   ['a redirect', raw(302, '', { location: 'http://127.0.0.1:9/elsewhere' }), 'bad_answer', true],
   ['a 429', error(429, {}, { 'retry-after': '20' }), 'rate_limited', false],
-  ['a spent account', error(429, { code: 'insufficient_quota' }), 'quota_exhausted', false],
+  ['an exhausted account', error(429, { code: 'insufficient_quota' }), 'quota_exhausted', false],
   ['a 402', error(402), 'quota_exhausted', false],
   ['a bad key', error(401, { code: 'invalid_api_key' }), 'unauthorized', false],
-  ['a model that is not there', error(404, { code: 'model_not_found' }), 'model_missing', false],
+  ['a missing model', error(404, { code: 'model_not_found' }), 'model_missing', false],
 ];
 
 const WHOLE_ONLY: typeof FAILURES = [
@@ -56,9 +56,14 @@ const WHOLE_ONLY: typeof FAILURES = [
 ];
 
 const STREAM_ONLY: typeof FAILURES = [
-  ['a stream of nothing', streamed(), 'bad_answer', true],
-  ['a stream done before its answer', streamed('data: [DONE]\n\n'), 'bad_answer', true],
-  ['comments and no token', ({ res }) => res.writeHead(200).write(': ping\n\n'), 'timeout', true],
+  ['an empty stream', streamed(), 'bad_answer', true],
+  ['a stream that is done before its answer', streamed('data: [DONE]\n\n'), 'bad_answer', true],
+  [
+    'a stream of comments without a token',
+    ({ res }) => res.writeHead(200).write(': ping\n\n'),
+    'timeout',
+    true,
+  ],
   [
     'an error event',
     streamed('data: {"error":{"message":"overloaded","type":"server_error"}}\n\n'),
@@ -74,8 +79,8 @@ const STREAM_ONLY: typeof FAILURES = [
 ];
 
 describe.each([
-  ['a whole answer', false, [...FAILURES, ...WHOLE_ONLY]],
-  ['a streamed answer', true, [...FAILURES, ...STREAM_ONLY]],
+  ['A whole answer', false, [...FAILURES, ...WHOLE_ONLY]],
+  ['A streamed answer', true, [...FAILURES, ...STREAM_ONLY]],
 ] as const)('%s', (_, stream, failures) => {
   it.each(failures)('comes from another endpoint after %s', async (_what, play, failure, counts) => {
     const timeouts = { firstTokenMs: 80 };
@@ -106,7 +111,7 @@ describe.each([
     ['a 409', 409, 'Conflict of some kind'],
     ['a 413', 413, 'Entity too big for us'],
     ['a 422', 422, 'Not processable'],
-  ])('is refused at once as the upstream says with %s', async (_what, status, message) => {
+  ])("is refused at once with the upstream's status and message after %s", async (_what, status, message) => {
     const play = error(status, { message, type: 'invalid_request_error', param: 'messages' });
     const { balancer, upstream } = await rig.start({ a: play, b: answer() });
     await expect(chatText(balancer, stream)).rejects.toMatchObject({
@@ -121,7 +126,7 @@ describe.each([
   });
 });
 
-it('never follows a redirect, which would carry the key away', async () => {
+it('A call never follows a redirect, which would carry the key away', async () => {
   const { balancer, upstream } = await rig.start({
     a: (arrival) =>
       arrival.res.writeHead(307, { location: upstream.url('thief') + '/chat/completions' }).end(),
@@ -132,7 +137,7 @@ it('never follows a redirect, which would carry the key away', async () => {
   expect(upstream.count('thief')).toBe(0);
 });
 
-it('never passes an answer on that lacks its end', async () => {
+it('A call never passes on an answer whose end is missing', async () => {
   const { balancer } = await rig.start({
     a: (arrival) => {
       startStream(arrival, 'Half of');

@@ -7,8 +7,8 @@ const REFUSED = error(400, { code: 'content_filter', message: 'the response was 
 describe.each([
   ['whole', false],
   ['streamed', true],
-])('context_length_exceeded (%s)', (_, stream) => {
-  it('tries only endpoints with a larger window, once each', async () => {
+])('A call too long for the context window (%s)', (_, stream) => {
+  it('is sent only to endpoints with a larger window, once each', async () => {
     const { balancer, upstream } = await rig.start(
       { a: TOO_LONG, same: answer(), larger: TOO_LONG, largest: answer('it fits') },
       {
@@ -24,7 +24,7 @@ describe.each([
     expect(upstream.requests.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
   });
 
-  it('is the caller’s where no window is larger, and harms no endpoint', async () => {
+  it('is returned to the caller where no window is larger, and counts against no endpoint', async () => {
     const { balancer, upstream } = await rig.start({ a: TOO_LONG, b: answer() });
     await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',
@@ -40,8 +40,8 @@ describe.each([
 describe.each([
   ['whole', false],
   ['streamed', true],
-])('a refusal by content policy (%s)', (_, stream) => {
-  it('comes back as it is', async () => {
+])('A refusal by content policy (%s)', (_, stream) => {
+  it('is returned unchanged', async () => {
     const { balancer, upstream } = await rig.start({ a: REFUSED, b: answer() });
     await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTENT_POLICY',
@@ -51,7 +51,7 @@ describe.each([
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('moves along contentPolicyFallbacks where the app names some', async () => {
+  it('moves the call to the models of contentPolicyFallbacks where the app has named some', async () => {
     const { balancer, upstream } = await rig.start(
       { a: REFUSED, b: answer(), lenient: answer('well then') },
       { each: { lenient: { model: 'lenient' } }, contentPolicyFallbacks: { m: ['lenient'] } },
@@ -61,7 +61,7 @@ describe.each([
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('comes back as it is where the filters leave none of those', async () => {
+  it('is returned unchanged where the filters leave none of those endpoints', async () => {
     const { balancer } = await rig.start(
       { a: REFUSED, lenient: answer() },
       {
@@ -79,8 +79,8 @@ describe.each([
 describe.each([
   ['whole', false],
   ['streamed', true],
-])('a call larger than the endpoint takes (%s)', (_, stream) => {
-  it('moves on and leaves the endpoint to smaller calls', async () => {
+])('A 429 that says the call alone exceeds the limit (%s)', (_, stream) => {
+  it('moves the call on and leaves the endpoint available for smaller calls', async () => {
     const tooLarge = error(429, {
       message:
         'Request too large for gpt-4o: Limit 30000, Requested 40000. The input or output tokens must be reduced.',

@@ -19,7 +19,7 @@ const ANSWER_MS = 40;
 interface Attempt {
   readonly name: string;
   readonly at: number;
-  /** Others under way at the same endpoint when it arrived. */
+  /** Other requests in flight at the same endpoint when it arrived. */
   readonly beside: number;
 }
 
@@ -48,7 +48,7 @@ function start(fails: (name: string) => boolean, config: BalancerConfig) {
 
 const endpoint = (name: string, more = {}) => ({ name, model: 'm', baseURL: `http://${name}`, ...more });
 
-/** Calls at an even pace; resolves with their ends. */
+/** Calls at an even pace; resolves with their results. */
 async function calls(balancer: ReturnType<typeof start>['balancer'], perSecond: number, seconds: number) {
   const ends: Promise<'ok' | Error>[] = [];
   for (let n = 0; n < perSecond * seconds; n++) {
@@ -63,7 +63,7 @@ async function calls(balancer: ReturnType<typeof start>['balancer'], perSecond: 
   return ends;
 }
 
-describe('at default settings', () => {
+describe('With default settings', () => {
   beforeEach(() => {
     jest.spyOn(Math, 'random').mockImplementation(seededRandom(7));
     jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
@@ -79,7 +79,7 @@ describe('at default settings', () => {
     // Its share of the calls tells too little of a ramp.
     ['as good as another', { input: 1, output: 1 }, 1],
   ])(
-    'a primary (%s) that is down for a minute costs no call, is probed one at a time, and comes back with a ramp',
+    'a primary (%s) that is down for a minute fails no call, is probed one call at a time, and recovers by slow start',
     async (_what, price, rampShare) => {
       let down = false;
       const { balancer, attempts } = start((name) => down && name === 'primary', {
@@ -120,19 +120,19 @@ describe('at default settings', () => {
     },
   );
 
-  it('an outage of everything costs less than a twentieth of an attempt a call', async () => {
+  it('an outage of every endpoint costs less than 0.05 attempts per call', async () => {
     const { balancer, attempts } = start(() => true, {
       endpoints: ['a', 'b', 'c', 'd'].map((name) => endpoint(name)),
     });
     const ends = await calls(balancer, 100, 20);
     await jest.advanceTimersByTimeAsync(70_000);
     expect((await Promise.all(ends)).filter((end) => end === 'ok')).toEqual([]);
-    // The bound is 1.2 a call and 10 a second: the breakers stay far below it.
+    // The bound is 1.2 per call and 10 per second: the breakers stay far below it.
     expect(attempts.length).toBeLessThan(100);
     await balancer.close({ graceMs: 0 });
   });
 
-  it('failures too few for the breakers cost a fifth of an attempt a call, ten a second, and what was saved up', async () => {
+  it('failures too rare to open breakers cost at most 0.2 retries per call, 10 per second and the initial budget', async () => {
     const random = seededRandom(3);
     const { balancer, attempts } = start(() => random() < 0.42, {
       endpoints: ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => endpoint(name)),

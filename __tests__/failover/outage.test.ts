@@ -22,8 +22,8 @@ async function provider(ttftMs: number) {
   return started;
 }
 
-describe('a server that dies abruptly', () => {
-  it.each([false, true])('in the middle of 100 calls loses none (streamed: %s)', async (stream) => {
+describe('A server that dies abruptly', () => {
+  it.each([false, true])('in the middle of 100 calls loses none of them (streamed: %s)', async (stream) => {
     const [dying, spare] = [await provider(40), await provider(5)];
     const { balancer } = await rig.start(
       {},
@@ -48,7 +48,7 @@ describe('a server that dies abruptly', () => {
     expect(statsOf(balancer, 'spare').state).toBe('closed');
   });
 
-  it('is probed one call at a time, and used again when it is back', async () => {
+  it('is probed one call at a time and used again after its recovery', async () => {
     const [dying, spare] = [await provider(1), await provider(1)];
     const { balancer } = await rig.start(
       {},
@@ -80,8 +80,8 @@ describe('a server that dies abruptly', () => {
   });
 });
 
-describe('a breaker', () => {
-  it('is opened by streams that break off, and closed by the first token of one', async () => {
+describe('A breaker', () => {
+  it('is opened by streams that break off and closed by the first token of one', async () => {
     let healthy = false;
     const { balancer, upstream } = await rig.start(
       {
@@ -110,8 +110,8 @@ describe('a breaker', () => {
   it.each([
     ['an abort', undefined],
     ['a 429', error(429, {}, { 'retry-after-ms': '1' })],
-    ["a caller's fault", error(400)],
-  ])('stays open when its probe ends by %s', async (_what, play) => {
+    ['an error of the caller', error(400)],
+  ])('stays open when its probe ends with %s', async (_what, play) => {
     let healing = false;
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (healing ? play?.(arrival) : error(500)(arrival)), b: answer() },
@@ -131,7 +131,7 @@ describe('a breaker', () => {
     expect(statsOf(balancer, 'a').state).toBe('open');
   });
 
-  it('that is open everywhere makes one clear error, with the time of the first probe', async () => {
+  it('open at every endpoint is reported as one error with the time of the first probe', async () => {
     const { balancer } = await rig.start(
       { a: error(500) },
       { breaker: { consecutiveFailures: 1, resetTimeoutMs: 5_000 }, retry: { maxAttempts: 1 } },
@@ -144,8 +144,8 @@ describe('a breaker', () => {
   });
 });
 
-describe('an outage of everything', () => {
-  it('costs at most a fifth more attempts than calls, ten a second, and what had been saved up', async () => {
+describe('An outage of every endpoint', () => {
+  it('costs at most 0.2 retries per call, 10 per second and the initial budget', async () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, error(503)]));
     const { balancer, upstream } = await rig.start(plays, {
       retry: { budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 1, maxDelayMs: 2 },
@@ -167,7 +167,7 @@ describe('an outage of everything', () => {
   });
 });
 
-describe('the retry budget', () => {
+describe('RetryBudget', () => {
   beforeEach(() => {
     jest.useFakeTimers({ now: 0 });
   });
@@ -182,14 +182,14 @@ describe('the retry budget', () => {
     return taken;
   };
 
-  it('is full at the start, and holds 200 at most', () => {
+  it('is full at the start and holds at most 200 retries', () => {
     const budget = new RetryBudget({ budgetRatio: 0.2, budgetPerSecond: 10 });
     for (let n = 0; n < 5_000; n++) budget.onCall();
     jest.advanceTimersByTime(600_000);
     expect(drain(budget)).toBe(200);
   });
 
-  it('grows by its share of the calls and by some a second', () => {
+  it('grows by budgetRatio per call and by budgetPerSecond', () => {
     const budget = new RetryBudget({ budgetRatio: 0.2, budgetPerSecond: 10 });
     drain(budget);
     for (let n = 0; n < 100; n++) budget.onCall();
@@ -198,7 +198,7 @@ describe('the retry budget', () => {
     expect(drain(budget)).toBe(30);
   });
 
-  it('of nothing allows no retry', () => {
+  it('of zero allows no retry', () => {
     const budget = new RetryBudget({ budgetRatio: 0, budgetPerSecond: 0 });
     for (let n = 0; n < 100; n++) budget.onCall();
     jest.advanceTimersByTime(60_000);

@@ -3,8 +3,8 @@ import { answer, chatText, error, Rig, rejection, statsOf, until } from './upstr
 const rig = new Rig();
 const BREAKER = { consecutiveFailures: 10, volumeThreshold: 1_000, resetTimeoutMs: 40 };
 
-describe('an endpoint that has recovered', () => {
-  it.each(['by a probe', 'by enable()'])('%s is not judged by the failures before', async (how) => {
+describe('An endpoint that has recovered', () => {
+  it.each(['by a probe', 'by enable()'])('%s is not judged by its earlier failures', async (how) => {
     let healthy = false;
     const { balancer } = await rig.start(
       { a: (arrival) => (healthy ? answer() : error(500, {}, { 'x-should-retry': 'false' }))(arrival) },

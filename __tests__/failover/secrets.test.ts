@@ -34,14 +34,14 @@ const QUOTES = { message: `Incorrect API key provided: ${KEY}.`, code: 'invalid_
 
 it.each([
   ['a reset connection', reset],
-  ['silence', silence],
+  ['a timeout', silence],
   ['a 500', error(500)],
   ['a 400', error(400)],
   ['an answer that quotes the key', error(401, QUOTES)],
   ['a 400 that quotes the key', error(400, { message: `Bearer ${KEY} is not allowed to do that` })],
   ['a page that quotes the key', raw(200, `<html>${KEY}</html>`)],
   ['a 429', error(429, {}, { 'retry-after': '60' })],
-] as const)('neither key nor prompt is in the error after %s', async (_what, play) => {
+] as const)('No key or prompt is in the error after %s', async (_what, play) => {
   for (const stream of [false, true]) {
     const { balancer } = await rig.start({ a: play }, { timeouts: { totalMs: 60, firstTokenMs: 60 } });
     const told: unknown[] = [];
@@ -58,13 +58,13 @@ it.each([
   }
 });
 
-it('nor after a refused connection, where axios quotes the whole request', async () => {
+it('No key or prompt is in the error after a refused connection, where axios quotes the whole request', async () => {
   const more = [{ name: 'gone', model: 'm', baseURL: 'http://127.0.0.1:1', apiKey: KEY }];
   const { balancer } = await rig.start({}, { more });
   expectNothingOf(await rejection(balancer.chat(BODY)));
 });
 
-it('nor in the report of a call that was served, in its events or in the balancer itself', async () => {
+it('No key or prompt is in the report of a served call, its events or the inspected balancer', async () => {
   const { balancer } = await rig.start({ a: error(500), b: answer() });
   const told: unknown[] = [];
   for (const name of ['call', 'attempt'] as const) balancer.on(name, (event: unknown) => told.push(event));
@@ -76,13 +76,13 @@ it('nor in the report of a call that was served, in its events or in the balance
   expect(JSON.stringify(balancer)).not.toContain(KEY);
 });
 
-it('nor in what apiKey() throws', async () => {
+it('No key or prompt is in the error when apiKey() throws', async () => {
   const apiKey = () => Promise.reject(new Error(`cannot read ${KEY}`));
   const { balancer } = await rig.start({ a: answer() }, { each: { a: { apiKey } } });
   expectNothingOf(await rejection(balancer.chat(BODY)));
 });
 
-it('what had arrived of a broken stream is told to the caller, and kept out of logs', async () => {
+it('The text of a broken stream is on the error for the caller and not enumerable for logs', async () => {
   const { balancer } = await rig.start({
     a: (arrival) => {
       startStream(arrival, 'the user’s own words');

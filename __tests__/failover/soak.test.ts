@@ -21,7 +21,7 @@ const FAULTS: Fault[] = [
 /** What a call may end with here, besides an answer. */
 const ENDS = /^ERR_AI_(ALL_FAILED|BAD_REQUEST|STREAM_BROKEN|DEADLINE|ABORTED|UNAVAILABLE|SATURATED)$/;
 
-it('after 300 calls with every kind of fault and callers that leave, everything is settled', async () => {
+it('Soak: after 300 calls with every kind of fault and callers that leave, every slot and reservation is settled', async () => {
   const unhandled: unknown[] = [];
   const note = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', note);
@@ -90,7 +90,7 @@ it('after 300 calls with every kind of fault and callers that leave, everything 
   expect(unhandled).toEqual([]);
 }, 30_000);
 
-it('a balancer that is closed leaves no socket open', async () => {
+it('Soak: a closed balancer leaves no socket open', async () => {
   const { balancer, upstream } = await rig.start({ a: answer() });
   await Promise.all(Array.from({ length: 5 }, () => balancer.chat(BODY)));
   expect(upstream.sockets.size).toBeGreaterThan(0);
@@ -98,7 +98,7 @@ it('a balancer that is closed leaves no socket open', async () => {
   await until(() => upstream.sockets.size === 0);
 });
 
-it('a long stream is not kept in memory while it runs', async () => {
+it('Soak: a long stream is not retained in memory while it runs', async () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   const { balancer } = await rig.start({

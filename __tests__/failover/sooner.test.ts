@@ -4,8 +4,8 @@ import { answer, BODY, chatText, error, inSequence, Rig, rejection, statsOf, unt
 const rig = new Rig();
 const limited = (ms: number) => error(429, {}, { 'retry-after-ms': `${ms}` });
 
-describe('where the endpoint that is left rests for long', () => {
-  it('one that failed with a server error is asked again after the backoff', async () => {
+describe('While the only other endpoint cools down for long', () => {
+  it('an endpoint that failed with a server error is asked again after the backoff', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(answer(), error(503), answer('again')), b: limited(20_000) },
       { retry: { baseDelayMs: 60 } },
@@ -24,7 +24,7 @@ describe('where the endpoint that is left rests for long', () => {
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
-  it('one whose Retry-After ends sooner is waited for', async () => {
+  it('an endpoint whose Retry-After ends sooner is waited for', async () => {
     const { balancer } = await rig.start({
       a: inSequence(limited(150), answer('sooner')),
       b: limited(20_000),
@@ -34,7 +34,7 @@ describe('where the endpoint that is left rests for long', () => {
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b', 'a']);
   });
 
-  it('and is back before the backoff would end, it is waited for', async () => {
+  it('and is back before the backoff ends, it is waited for', async () => {
     const { balancer } = await rig.start(
       { a: error(503), b: inSequence(limited(300), answer('b')) },
       { retry: { baseDelayMs: 8_000 }, each: { b: { tier: 0 }, a: { tier: 1 } } },
@@ -46,7 +46,7 @@ describe('where the endpoint that is left rests for long', () => {
   });
 });
 
-it('a call that ran out of attempts by 429s alone says when the first of them may be asked again', async () => {
+it('a call that only got 429s reports when the first endpoint may be asked again', async () => {
   const { balancer } = await rig.start(
     { a: limited(20_000), b: limited(9_000) },
     { retry: { maxAttempts: 2 } },
@@ -57,7 +57,7 @@ it('a call that ran out of attempts by 429s alone says when the first of them ma
   expect(failed.retryAfterMs).toBeLessThanOrEqual(9_900);
 });
 
-it('a call that ran out of attempts while another endpoint is free names no time', async () => {
+it('a call that ran out of attempts while another endpoint is available reports no time', async () => {
   const { balancer } = await rig.start({ a: limited(20_000), b: answer() }, { retry: { maxAttempts: 1 } });
   const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
   expect(failed.retryAfterMs).toBeUndefined();

@@ -101,7 +101,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
         { endpoint: 'spare' },
       ]);
       expect(route.endpoint).toBe('spare');
-      // The prompt and six tokens were paid for nothing.
+      // The prompt and six tokens are wasted.
       expect(route.wastedTokens).toBeGreaterThan(route.usage?.prompt_tokens ?? Infinity);
       expect(balancer.stats().calls).toEqual({ ok: 1, failed: 0, shed: 0 });
       await until(() => main.stats().inFlight === 0);
@@ -123,7 +123,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     const stream = await balancer.chat({ ...STREAM, max_tokens: 4_000 });
     await read(stream);
     const [first = 0, second = 0] = left();
-    // A thousand tokens a second come back meanwhile.
+    // 1,000 tokens per second are refilled meanwhile.
     expect(full - first).toBeLessThan(200);
     expect(full - second).toBeLessThanOrEqual(stream.route.usage?.total_tokens ?? 0);
     expect(Math.max(full - first, full - second)).toBeGreaterThan(0);
@@ -264,7 +264,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(messages[1]).not.toHaveProperty('prefix');
     expect(max_tokens).toBeLessThan(495);
     expect(stream.route.attempts).toHaveLength(2);
-    // Both prompts and both parts were paid for, and none in vain.
+    // Both prompts and both parts are billed, and none is wasted.
     expect(stream.route.usage?.prompt_tokens).toBeGreaterThan(20);
     expect(stream.route.wastedTokens).toBe(0);
     expectIdle(balancer, main, spare);

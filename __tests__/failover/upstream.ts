@@ -18,7 +18,7 @@ export interface UpstreamRequest {
 
 export type Responder = (arrival: UpstreamRequest) => void;
 
-/** One HTTP server that plays every endpoint of a test, each under a path of its own. */
+/** One HTTP server for every endpoint of a test, each under its own path. */
 export class Upstream {
   readonly requests: UpstreamRequest[] = [];
   readonly sockets = new Set<Socket>();
@@ -71,7 +71,7 @@ export class Upstream {
 
 export const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 
-/** A sound answer, streamed where it was asked to be. */
+/** A complete answer, streamed if the request says so. */
 export function answer(content = 'Hello', usage: unknown = USAGE): Responder {
   return (arrival) => {
     if (arrival.body['stream'] === true) {
@@ -96,7 +96,7 @@ export function error(status: number, fields: object = {}, headers: Record<strin
   return (arrival) => json(arrival, status, body, headers);
 }
 
-/** A status and a body as they are. */
+/** A response with this status and body. */
 export function raw(status: number, body: string, headers: Record<string, string> = {}): Responder {
   return ({ res }) => res.writeHead(status, headers).end(body);
 }
@@ -104,7 +104,7 @@ export function raw(status: number, body: string, headers: Record<string, string
 export const silence: Responder = () => undefined;
 export const reset: Responder = ({ res }) => res.socket?.destroy();
 
-/** One play after another; the last one stays. */
+/** One responder after another; the last one stays. */
 export function inSequence(...responders: Responder[]): Responder {
   return (arrival) => responders[Math.min(arrival.nth, responders.length) - 1]?.(arrival);
 }
@@ -134,17 +134,17 @@ export function event(data: object): string {
 }
 
 export const KEY = 'sk-test-very-secret-0123456789';
-export const PROMPT = 'the prompt nobody may read';
+export const PROMPT = 'the prompt that must not leak';
 export const BODY = { model: 'm', messages: [{ role: 'user' as const, content: PROMPT }] };
 
 export interface RigConfig extends Partial<Omit<BalancerConfig, 'endpoints'>> {
-  /** More of single endpoints. */
+  /** More options of single endpoints. */
   readonly each?: Readonly<Record<string, Partial<EndpointConfig>>>;
-  /** Endpoints that no play stands for. */
+  /** Endpoints without a responder. */
   readonly more?: EndpointConfig[];
 }
 
-/** A balancer over one upstream, closed after each test. The endpoints are used in the order of the plays. */
+/** A balancer over one upstream, closed after each test. The endpoints are tiers in the order of the responders. */
 export class Rig {
   readonly #open: (() => Promise<void>)[] = [];
 
@@ -177,7 +177,7 @@ export class Rig {
       endpoints: [...endpoints, ...more],
       fallbacks: {},
       hedge: false,
-      // Answers at once, so that limits worked out from the expected time don't count.
+      // Expected to answer at once, so that limits computed from the expected time don't apply.
       models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } } },
       ...config,
     });

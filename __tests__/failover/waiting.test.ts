@@ -21,7 +21,7 @@ const CHUNK = {
 
 const silent: AxiosAdapter = () => new Promise(() => undefined);
 
-/** One endpoint with one place, so that a second call waits. */
+/** One endpoint with maxConcurrent 1, so that a second call waits. */
 function onePlace(adapter: AxiosAdapter, config: Partial<BalancerConfig> = {}): Balancer {
   const balancer = createBalancer({
     endpoints: [
@@ -45,8 +45,8 @@ function tick(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('a call that has waited', () => {
-  it.each([false, true])('goes on in the async context of its caller (stream: %s)', async (stream) => {
+describe('A call that has waited in the queue', () => {
+  it.each([false, true])('continues in the async context of its caller (stream: %s)', async (stream) => {
     const request = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
     const told: (string | undefined)[] = [];
@@ -70,7 +70,7 @@ describe('a call that has waited', () => {
     expect(told).toEqual(['first', 'second', 'third']);
   });
 
-  it('and is refused, tells that in the async context of its caller', async () => {
+  it('and is refused rejects in the async context of its caller', async () => {
     const request = new AsyncLocalStorage<string>();
     const told: (string | undefined)[] = [];
     const balancer = onePlace(silent);
@@ -86,7 +86,7 @@ describe('a call that has waited', () => {
     expect(told.sort()).toEqual(['first', 'second']);
   });
 
-  it('tells how long it has waited', async () => {
+  it('reports how long it waited', async () => {
     const balancer = onePlace(async (config) => {
       await new Promise((resolve) => setTimeout(resolve, 50));
       return { data: JSON.stringify(ANSWER), status: 200, statusText: 'OK', headers: {}, config };
@@ -122,7 +122,7 @@ test('a listener that sends calls while others are turned away disturbs no queue
 });
 
 test('10,000 waiting calls cost at most 2,000 bytes each, whole or streamed', async () => {
-  // In a process of its own: jest's own bookkeeping hangs on to what is made in its workers.
+  // In its own process: jest retains objects that are made in its workers.
   const args = ['--expose-gc', '--import', 'tsx', 'bench/waiting.ts', '--bytes'];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   const bytes = JSON.parse(stdout) as number[];

@@ -68,8 +68,8 @@ describe('ProgressTimeout', () => {
   });
 });
 
-describe('when our own event loop stalls', () => {
-  /** A provider that our stall doesn't stall: it answers 60 ms after each request. */
+describe('A stall of our own event loop', () => {
+  /** A provider in its own thread, which our stall doesn't affect: it answers 60 ms after each request. */
   const PROVIDER = `
     const { createServer } = require('node:http');
     const { parentPort } = require('node:worker_threads');
@@ -89,7 +89,7 @@ describe('when our own event loop stalls', () => {
       }, 60));
     }).listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`;
 
-  it.each([false, true])('no endpoint is blamed for it (streamed: %s)', async (stream) => {
+  it.each([false, true])('counts against no endpoint (streamed: %s)', async (stream) => {
     const worker = new Worker(PROVIDER, { eval: true });
     rig.use(async () => {
       await worker.terminate();
@@ -103,7 +103,7 @@ describe('when our own event loop stalls', () => {
         breaker: { consecutiveFailures: 1 },
       },
     );
-    // The connections stand before the stall begins.
+    // The connections are established before the stall starts.
     await Promise.all(Array.from({ length: 10 }, () => chatText(balancer, stream)));
     const calls = Array.from({ length: 10 }, () =>
       chatText(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),

@@ -20,8 +20,8 @@ import {
 
 const rig = new Rig();
 
-describe('sockets', () => {
-  it('serve one call after another, whole, streamed or refused', async () => {
+describe('HTTP transport: sockets', () => {
+  it('are reused by later calls, after whole, streamed and refused answers alike', async () => {
     const { balancer, upstream } = await rig.start({ a: inSequence(answer(), error(400), answer()) });
     await chatText(balancer, false);
     await pause(5);
@@ -34,7 +34,7 @@ describe('sockets', () => {
     expect(upstream.connections).toBe(1);
   });
 
-  it('are as many as there are calls: nothing queues behind the quota’s back', async () => {
+  it('are opened for every concurrent call: the pool queues none', async () => {
     const { balancer, upstream } = await rig.start({
       a: (arrival) => setTimeout(() => answer()(arrival), 100),
     });
@@ -44,14 +44,14 @@ describe('sockets', () => {
     await Promise.all(calls);
   });
 
-  it('that went stale while idle are replaced without counting, and without a retry being reported', async () => {
+  it('that went stale while idle are replaced, without counting as a failure or an attempt', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer(), b: answer() },
       { each: { a: { rpm: 600, tpm: 600_000 } }, breaker: { consecutiveFailures: 1 } },
     );
     await chatText(balancer, false);
     const [idle] = upstream.sockets;
-    // Gone without a word when the next request comes: what a server's keep-alive timeout does in a race.
+    // Closed when the next request arrives, as a keep-alive timeout does in a race.
     const { req } = upstream.requests[0]!;
     expect(req.socket).toBe(idle);
     idle!.removeAllListeners('data');
@@ -63,7 +63,7 @@ describe('sockets', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
   });
 
-  it('that are reset long after the request was sent count: the upstream died over it', async () => {
+  it('that are reset long after the request was sent count as a failure of the endpoint', async () => {
     const { balancer } = await rig.start({
       a: inSequence(answer(), ({ res }) => setTimeout(() => res.socket?.resetAndDestroy(), 550)),
       b: answer(),
@@ -75,7 +75,7 @@ describe('sockets', () => {
     expect(statsOf(balancer, 'a').failures).toBe(1);
   });
 
-  it('in use live on when a reload moves the endpoint elsewhere, and close with their calls', async () => {
+  it('in use stay open when a reload moves the endpoint to another URL, and close with their calls', async () => {
     const { balancer, upstream, endpoints } = await rig.start({
       a: (arrival) => setTimeout(() => answer('from the old place')(arrival), 60),
       b: answer('from the new place'),
@@ -90,10 +90,10 @@ describe('sockets', () => {
   });
 });
 
-describe('limits of time', () => {
-  it('a connection that does not stand in time is a timeout, moves on, and was never charged', async () => {
+describe('HTTP transport: timeouts', () => {
+  it('a connection that is not established within connectMs is a timeout: the call moves on and no quota is used', async () => {
     const sockets = new Set<Socket>();
-    // Accepts, and never says a word of TLS.
+    // Accepts the connection and never answers the TLS handshake.
     const mute = createServer((socket) => sockets.add(socket));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
     rig.use(async () => {
@@ -125,7 +125,7 @@ describe('limits of time', () => {
     });
   });
 
-  it('a stream that stalls breaks off with what had arrived, and counts', async () => {
+  it('a stream that stalls ends with the text so far, and counts against the endpoint', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => startStream(arrival, 'Half of') },
       { timeouts: { stallMs: 50 } },
@@ -137,7 +137,7 @@ describe('limits of time', () => {
     await until(() => upstream.sockets.size === 0, 100);
   });
 
-  it('a slow reader is no stall of the upstream', async () => {
+  it('a slow reader is not a stall of the upstream', async () => {
     const { balancer } = await rig.start(
       {
         a: (arrival) => {
@@ -158,7 +158,7 @@ describe('limits of time', () => {
     expect(statsOf(balancer, 'a').failures).toBe(0);
   });
 
-  it('a stream that keeps coming may take longer than any of them', async () => {
+  it('a stream that keeps sending content may take longer than every timeout', async () => {
     const { balancer } = await rig.start(
       {
         a: (arrival) => {
@@ -179,8 +179,8 @@ describe('limits of time', () => {
   });
 });
 
-describe('answers', () => {
-  it('larger than the bound are refused, and do not speak against the endpoint', async () => {
+describe('HTTP transport: answers', () => {
+  it('larger than maxResponseBytes are refused, and do not count against the endpoint', async () => {
     const { balancer } = await rig.start(
       { a: answer('x'.repeat(20_000)) },
       { http: { maxResponseBytes: 5_000 }, breaker: { consecutiveFailures: 1 } },
@@ -190,7 +190,7 @@ describe('answers', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', inFlight: 0 });
   });
 
-  it('with an endless error page are read as far as any message goes', async () => {
+  it('with an endless error page are read only as far as a message can reach', async () => {
     const { balancer, upstream } = await rig.start({
       a: ({ res }) => {
         res.writeHead(500);
@@ -210,7 +210,7 @@ describe('answers', () => {
     ['below zero', { prompt_tokens: -1e9, completion_tokens: -1e9, total_tokens: -2e9 }],
     ['that is null', null],
     ['that is text', 'none'],
-  ])('with a usage %s poison no quota', async (_what, usage) => {
+  ])('with a usage %s leave the quota intact', async (_what, usage) => {
     const { balancer } = await rig.start(
       { a: answer('Hello', usage) },
       { each: { a: { rpm: 600, tpm: 600_000 } } },
@@ -223,7 +223,7 @@ describe('answers', () => {
     expect(tokensLeft).toBeLessThanOrEqual(98_000);
   });
 
-  it('are passed on as they are, with fields nobody knows', async () => {
+  it('are passed on unchanged, with unknown fields', async () => {
     const body = {
       id: 'x',
       object: 'chat.completion',
@@ -237,7 +237,7 @@ describe('answers', () => {
     expect(await balancer.chat(BODY)).toEqual(body);
   });
 
-  it('whole where a stream was asked for are not passed on', async () => {
+  it('that are whole where a stream was requested are not passed on', async () => {
     const { balancer } = await rig.start({
       a: raw(200, '{"choices":[]}', { 'content-type': 'application/json' }),
       b: answer('streamed'),
@@ -246,8 +246,8 @@ describe('answers', () => {
   });
 });
 
-describe('keys', () => {
-  it('from a function are asked for before each attempt', async () => {
+describe('HTTP transport: API keys', () => {
+  it('from a function are read before each attempt', async () => {
     let asked = 0;
     const apiKey = () => Promise.resolve(`key-${++asked}`);
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { apiKey } } });
@@ -259,13 +259,13 @@ describe('keys', () => {
     ]);
   });
 
-  it('that cannot be had fail the attempt, not the call', async () => {
+  it('whose function fails make the attempt fail, not the call', async () => {
     const apiKey = () => Promise.reject(new Error('the vault is closed'));
     const { balancer } = await rig.start({ a: answer(), b: answer('from b') }, { each: { a: { apiKey } } });
     expect((await chatText(balancer, false)).text).toBe('from b');
   });
 
-  it('that never come are given up at the limit', async () => {
+  it('whose function never resolves are given up at the time limit', async () => {
     const apiKey = () => new Promise<string>(() => undefined);
     const { balancer } = await rig.start(
       { a: answer(), b: answer('from b') },
