@@ -1,6 +1,6 @@
 import type { AttemptReport, RouteReport } from './route-report';
 
-/** Every error this package throws on purpose, by the part that can be checked in code. */
+/** The codes of all errors that this package throws on purpose. See docs/errors.md. */
 export type AiBalancerErrorCode =
   | 'ERR_AI_CONFIG'
   | 'ERR_AI_NO_ENDPOINT'
@@ -19,20 +19,23 @@ export type AiBalancerErrorCode =
 /** The route of a failed call: a {@link RouteReport} of how far it got. */
 export type RouteSummary = RouteReport;
 
+/** The fields of an {@link AiBalancerError}. */
 export interface AiBalancerErrorOptions {
-  /** The HTTP status to answer with. Default 500. */
+  /** HTTP status to answer with. Default 500. */
   readonly status?: number;
-  /** Whether the same call may succeed later. Default false. */
+  /** Whether the same call can succeed later. Default false. */
   readonly retryable?: boolean;
-  /** The true soonest time at which a retry can succeed, in milliseconds. */
+  /** The soonest time at which a retry can succeed, in milliseconds from now. Default: unknown. */
   readonly retryAfterMs?: number;
+  /** The attempts that were made. Default: none. */
   readonly attempts?: readonly AttemptReport[];
+  /** How far the call got. */
   readonly route?: RouteReport;
-  /** The name of the field at fault, for the OpenAI-shaped body. */
+  /** Name of the invalid field, for the OpenAI-shaped body. */
   readonly param?: string;
-  /** The upstream's own `type`, kept for the OpenAI-shaped body. */
+  /** The upstream's `type`, for the OpenAI-shaped body. */
   readonly type?: string;
-  /** The upstream's own `code`, kept for the OpenAI-shaped body. */
+  /** The upstream's `code`, for the OpenAI-shaped body. */
   readonly upstreamCode?: string;
   /** The part of a streamed answer that had arrived, for ERR_AI_STREAM_BROKEN. */
   readonly partialText?: string;
@@ -41,35 +44,42 @@ export interface AiBalancerErrorOptions {
 const BRAND = Symbol.for('express-ai-balancer.error');
 const DOCS = 'https://www.npmjs.com/package/express-ai-balancer#errors';
 
-/** The body that OpenAI clients understand. */
+/** The error body that OpenAI clients understand. */
 export interface OpenAIErrorBody {
   error: { message: string; type: string; code: string | null; param: string | null };
 }
 
 /**
- * The one error class of this package. `instanceof` fails across the CJS and ESM copies of a package;
- * {@link AiBalancerError.isInstance} does not.
+ * The error class of this package. Use {@link AiBalancerError.isInstance} to recognize it: `instanceof` fails across the
+ * CommonJS and ES module copies of the package.
  */
 export class AiBalancerError extends Error {
   override readonly name = 'AiBalancerError';
   readonly code: AiBalancerErrorCode;
+  /** HTTP status to answer with. */
   readonly status: number;
+  /** Whether the same call can succeed later. */
   readonly retryable: boolean;
+  /**
+   * The soonest time at which an endpoint that can serve such a call can start it, in milliseconds from when the error
+   * was created; undefined if it is unknown.
+   */
   readonly retryAfterMs: number | undefined;
+  /** The attempts that were made; undefined if the call had not started. */
   readonly attempts: readonly AttemptReport[] | undefined;
+  /** Name of the invalid field; undefined if no field is at fault. */
   readonly param: string | undefined;
-  /** Where to read about this error. */
+  /** URL of the documentation of this error. */
   readonly help: string;
-  /** How the call was served until it failed. Not enumerable: logs stay short. */
+  /** How far the call got; undefined if it had not started. Not enumerable, to keep logs short. */
   declare readonly route: RouteReport | undefined;
-  /** What had arrived of a broken stream. Not enumerable: it is the user's content, and logs must not have it. */
+  /** The part of a broken stream that had arrived. Not enumerable: it is user content that must not be logged. */
   declare readonly partialText: string | undefined;
-  /** The upstream's own error type. Not enumerable. */
+  /** The upstream's error type. Not enumerable. */
   declare readonly type: string | undefined;
-  /** The upstream's own error code. Not enumerable. */
+  /** The upstream's error code. Not enumerable. */
   declare readonly upstreamCode: string | undefined;
-
-  /** What Express's own error handler sends along. Not enumerable. */
+  /** `Retry-After`, which Express's error handler sends. Not enumerable. */
   declare readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: AiBalancerErrorCode, message: string, options: AiBalancerErrorOptions = {}) {
@@ -89,7 +99,7 @@ export class AiBalancerError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** True for an error of this package, whichever copy of it made the error. */
+  /** True for an error made by any copy of this package. */
   static isInstance(error: unknown): error is AiBalancerError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
   }
@@ -111,7 +121,7 @@ function defineHidden(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });
 }
 
-/** `Retry-After` in whole seconds, rounded up: never earlier than the true time. */
+/** `Retry-After` in whole seconds, rounded up, so that a client never comes too early. */
 export function retryAfterHeader(ms: number | undefined): Record<string, string> | undefined {
   return ms === undefined || !Number.isFinite(ms)
     ? undefined
@@ -149,7 +159,7 @@ function openAIType(status: number): string {
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
-/** The fault of the caller that names a field: nothing was sent, nothing reserved. */
+/** The error for an invalid field of a body or option. Thrown before anything is sent or reserved. */
 export function badRequest(param: string, message: string): AiBalancerError {
   return new AiBalancerError('ERR_AI_BAD_REQUEST', `${param}: ${message}`, { status: 400, param });
 }
