@@ -13,12 +13,14 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'object-shorthand': 'error',
+      'no-useless-rename': 'error',
     },
   },
   {
     files: ['lib/**/*.ts'],
     rules: {
-      // The clock and the timers are read when they are needed, through the globals, so that a fake clock holds all of them.
+      // The clock and timers are used through the globals at the time of the call, so that a fake clock controls all of them.
       'no-restricted-imports': [
         'error',
         {
@@ -33,6 +35,19 @@ export default tseslint.config(
         },
       ],
       'no-console': 'error',
+    },
+  },
+  {
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/util/**', 'lib/simulator/**', 'lib/cli/**'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval'].map((name) => ({
+          name,
+          message: 'Use startTimer of lib/util, which supports delays above 2^31 ms and does not keep the process alive.',
+        })),
+      ],
     },
   },
   {

@@ -96,7 +96,7 @@ describe('idempotency: a call with a key', () => {
     };
     const { balancer, upstream } = await rig.start(
       { a: answer() },
-      { idempotency: true, each: { a: { provider: 'own' } }, dialects: { own: own } },
+      { idempotency: true, each: { a: { provider: 'own' } }, dialects: { own } },
     );
     for (let n = 0; n < 2; n++) expect((await balancer.chat(BODY, KEY)).object).toBe('chat.completion');
     expect(upstream.count('a')).toBe(2);

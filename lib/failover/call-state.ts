@@ -75,7 +75,7 @@ export function newCallState(call: Call): CallState {
 /** The call's plan, made again after a reload or when its restrictions have changed. */
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
-  const { contextWindowAbove: contextWindowAbove, accepts } = state;
+  const { contextWindowAbove, accepts } = state;
   const plan = routes.planner.plan(state.call, state.models);
   state.generation = routes.generation;
   state.plan = plan;

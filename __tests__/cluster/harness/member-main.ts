@@ -27,7 +27,7 @@ function reportSoon(): void {
 function reportNow(): void {
   clearTimeout(timer);
   timer = undefined;
-  report({ startedCalls: startedCalls, outcomes });
+  report({ startedCalls, outcomes });
   outcomes = [];
 }
 
