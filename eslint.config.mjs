@@ -45,7 +45,7 @@ export default tseslint.config(
         'error',
         ...['setTimeout', 'setInterval'].map((name) => ({
           name,
-          message: 'Use startTimer of lib/util, which supports delays above 2^31 ms and does not keep the process alive.',
+          message: 'Use startTimer of lib/util/timers.ts, which bounds delays that Node cannot represent.',
         })),
       ],
     },
