@@ -3,8 +3,7 @@ import axios from 'axios';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
-import { HealthReports } from '../../lib/cluster/health-reports/health-reports';
-import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-reports/ports';
+import { HealthReports, type HealthReportsParts } from '../../lib/cluster/health-reports/health-reports';
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
@@ -12,7 +11,7 @@ import { Transport } from '../../lib/http/transport';
 import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Quota } from '../../lib/quota/quota';
 
-/** What the provider does with one request: a status after so long, with headers and a body where they matter. */
+/** How the provider answers one request. */
 export interface ProviderAnswer {
   readonly status: number;
   readonly ms: number;
@@ -24,10 +23,10 @@ export type CallOutcome = 'served' | 'refused' | 'not-sent' | 'failed';
 
 const ENDPOINT = 'e';
 export const GROUP = 'group g';
-/** The longest an attempt may last. */
+/** The longest that an attempt may take. */
 const LIMIT_MS = 5_000;
 
-/** One process of a cluster with one endpoint, without router and queue: a call goes where it can, or nowhere. */
+/** One process of a cluster with one endpoint and no router or queue: a call that can't start is refused. */
 export class Member {
   readonly endpoint: Endpoint;
   readonly group = new Quota(GROUP, {}, 10);
@@ -35,13 +34,13 @@ export class Member {
   readonly healthReports: HealthReports | undefined;
   /** Requests that reached the provider. */
   requestCount = 0;
-  /** The call that was let in as a probe, and whether it is at the provider. */
+  /** The call that may probe, and whether it has reached the provider. */
   #probe: { readonly id: string; isSent: boolean } | undefined;
 
-  /** @param play Asked for each request as it arrives. */
+  /** @param answer Called for each request as it arrives. */
   constructor(
-    channel: (PubSubChannel & DistributedLock) | undefined,
-    play: (member: Member) => ProviderAnswer,
+    redis: HealthReportsParts | undefined,
+    answer: (member: Member) => ProviderAnswer,
   ) {
     const config = resolveConfig({
       endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
@@ -51,7 +50,7 @@ export class Member {
             this.requestCount++;
             const { user } = JSON.parse(request.data as string) as { user: string };
             if (this.#probe?.id === user) this.#probe.isSent = true;
-            const { status, ms, headers = {}, error } = play(this);
+            const { status, ms, headers = {}, error } = answer(this);
             await new Promise<void>((resolve, reject) => {
               setTimeout(resolve, ms);
               (request.signal as AbortSignal).addEventListener('abort', () => reject(new Error('aborted')));
@@ -67,9 +66,9 @@ export class Member {
     const { axios: instance, proxy, maxResponseBytes } = config.http;
     const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
     this.healthReports =
-      channel &&
-      new HealthReports(channel, channel, (news, desk) => {
-        applyHealthReport(news, desk, {
+      redis &&
+      new HealthReports(redis, (report) => {
+        applyHealthReport(report, {
           endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
           quota: (name) => [own, this.group].find((quota) => quota.name === name),
         });
@@ -88,14 +87,15 @@ export class Member {
       quotas: [own, this.group],
       listeners: {
         onState: (_endpoint, state) => this.events.push(state),
-        onCooldown: (_endpoint, detail, restMs) => this.events.push(`${detail.class} ${Math.round(restMs)}`),
+        onCooldown: (_endpoint, detail, cooldownMs) =>
+          this.events.push(`${detail.class} ${Math.round(cooldownMs)}`),
         onCapacity: () => undefined,
       },
       healthReports: this.healthReports,
     });
   }
 
-  /** Whether a probe of this member is at the provider, and still counts as one. */
+  /** Whether a probe of this member is at the provider and its breaker is still half-open. */
   get isProbing(): boolean {
     return this.#probe?.isSent === true && this.endpoint.breaker.state === 'half-open';
   }
@@ -109,7 +109,7 @@ export class Member {
     return Math.max(0, this.endpoint.cooldownUntil(now) - now);
   }
 
-  /** @param countsAsFailed A call that has moved on too often already takes an attempt that was not sent for one that failed. */
+  /** @param countsAsFailed Whether an attempt that was not sent is reported as failed. */
   async call(countsAsFailed = false): Promise<CallOutcome> {
     const { endpoint } = this;
     const now = performance.now();
@@ -117,23 +117,23 @@ export class Member {
     const call = createCall();
     const { requestId } = call.context;
     if (endpoint.breaker.state === 'half-open') this.#probe = { id: requestId, isSent: false };
-    const lease = endpoint.acquireSlot(call, { input: 1, output: 1 }, now);
+    const slot = endpoint.acquireSlot(call, { input: 1, output: 1 }, now);
     try {
-      const { usage } = await lease.sendWhole(call, {
+      const { usage } = await slot.sendWhole(call, {
         limitMs: LIMIT_MS,
         maxResponseBytes: 1e6,
         signal: call.signal,
       });
-      lease.succeed(usage);
+      slot.succeed(usage);
       return 'served';
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
       if (error.detail.staleSocket) {
-        if (countsAsFailed) lease.fail(error);
-        else lease.abort(false);
+        if (countsAsFailed) slot.fail(error);
+        else slot.abort(false);
         return 'not-sent';
       }
-      lease.fail(error);
+      slot.fail(error);
       return 'failed';
     } finally {
       if (this.#probe?.id === requestId) this.#probe = undefined;
@@ -141,9 +141,9 @@ export class Member {
   }
 
   async calls(times: number): Promise<CallOutcome[]> {
-    const ends: CallOutcome[] = [];
-    for (let n = 0; n < times; n++) ends.push(await this.call());
-    return ends;
+    const outcomes: CallOutcome[] = [];
+    for (let n = 0; n < times; n++) outcomes.push(await this.call());
+    return outcomes;
   }
 
   close(): void {

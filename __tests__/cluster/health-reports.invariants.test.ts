@@ -4,7 +4,7 @@ import { SimulatedRedis } from './simulated-redis';
 
 const SOUND: ProviderAnswer = { status: 200, ms: 20 };
 
-const PLAYS: Readonly<Record<string, ProviderAnswer>> = {
+const ANSWERS: Readonly<Record<string, ProviderAnswer>> = {
   sound: SOUND,
   slow: { status: 200, ms: 1_500 },
   down: { status: 503, ms: 20 },
@@ -14,8 +14,8 @@ const PLAYS: Readonly<Record<string, ProviderAnswer>> = {
 };
 
 const phase = fc.record({
-  /** What the provider does for each member: some may be cut off from it. */
-  plays: fc.array(fc.constantFrom(...Object.keys(PLAYS)), { minLength: 4, maxLength: 4 }),
+  /** How the provider answers each member: some may be cut off from it. */
+  answers: fc.array(fc.constantFrom(...Object.keys(ANSWERS)), { minLength: 4, maxLength: 4 }),
   ms: fc.integer({ min: 250, max: 6_000 }),
   isRedisUp: fc.boolean(),
 });
@@ -27,15 +27,15 @@ const network = fc.record({
   seed: fc.integer(),
 });
 
-const story = fc.record({
+const scenario = fc.record({
   members: fc.integer({ min: 2, max: 4 }),
   phases: fc.array(phase, { minLength: 1, maxLength: 6 }),
   network,
 });
 
-type Story = typeof story extends fc.Arbitrary<infer T> ? T : never;
+type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 
-/** A random number from 0 to 1 that a seed repeats (mulberry32). */
+/** Pseudo-random numbers from 0 to 1 (mulberry32). */
 function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -46,21 +46,21 @@ function seeded(seed: number): () => number {
   };
 }
 
-async function tell({ members, phases, network }: Story, isRedisSteady: boolean) {
-  const wire = new SimulatedRedis();
+async function run({ members, phases, network }: Scenario, isRedisSteady: boolean) {
+  const redis = new SimulatedRedis();
   const random = seeded(network.seed);
-  wire.delivery = () => {
+  redis.delivery = () => {
     if (random() * 100 < network.lossPercentage) return [];
     return Array.from({ length: network.copies }, () => random() * network.longestDelayMs);
   };
-  let plays: readonly string[] = [];
+  let answers: readonly string[] = [];
   let mostProbes = 0;
   const joined: Member[] = [];
   for (let nth = 0; nth < members; nth++) {
     joined.push(
-      new Member(wire.connect(nth * 3 - 4), () => {
-        mostProbes = Math.max(mostProbes, joined.filter(({ isProbing: probes }) => probes).length);
-        return PLAYS[plays[nth] ?? 'sound'] ?? SOUND;
+      new Member(redis.connect(nth * 3 - 4), () => {
+        mostProbes = Math.max(mostProbes, joined.filter(({ isProbing }) => isProbing).length);
+        return ANSWERS[answers[nth] ?? 'sound'] ?? SOUND;
       }),
     );
   }
@@ -70,20 +70,20 @@ async function tell({ members, phases, network }: Story, isRedisSteady: boolean)
       await jest.advanceTimersByTimeAsync(Math.min(250, ms - at));
     }
   };
-  for (const { plays: now, ms, isRedisUp } of phases) {
-    plays = now;
-    wire.isUp = isRedisSteady || isRedisUp;
+  for (const { answers: next, ms, isRedisUp } of phases) {
+    answers = next;
+    redis.isUp = isRedisSteady || isRedisUp;
     await step(ms);
   }
   const probesInTrouble = mostProbes;
-  plays = [];
-  wire.isUp = true;
-  const rests = () => joined.filter(({ state }) => state !== 'closed').length;
-  for (let seconds = 0; seconds < 120 && rests() > 0; seconds += 5) await step(5_000);
+  answers = [];
+  redis.isUp = true;
+  const notClosed = () => joined.filter(({ state }) => state !== 'closed').length;
+  for (let seconds = 0; seconds < 120 && notClosed() > 0; seconds += 5) await step(5_000);
   const states = joined.map(({ state }) => state);
   for (const member of joined) member.close();
   await jest.advanceTimersByTimeAsync(70_000);
-  return { states, probesInTrouble, left: jest.getTimerCount() };
+  return { states, probesInTrouble, timersLeft: jest.getTimerCount() };
 }
 
 beforeEach(() => {
@@ -94,25 +94,25 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('whatever is lost, late or repeated', () => {
-  it('no two members probe at once while claims can be asked for, and all come back in the end', async () => {
+describe('Health reports: whatever messages are lost, late or repeated,', () => {
+  it('no two processes probe at once while Redis is reachable, and all breakers close in the end', async () => {
     await fc.assert(
-      fc.asyncProperty(story, async (told) => {
-        const { states, probesInTrouble, left } = await tell(told, true);
+      fc.asyncProperty(scenario, async (given) => {
+        const { states, probesInTrouble, timersLeft } = await run(given, true);
         expect(probesInTrouble).toBeLessThanOrEqual(1);
         expect(new Set(states)).toEqual(new Set(['closed']));
-        expect(left).toBe(0);
+        expect(timersLeft).toBe(0);
       }),
       { numRuns: 25 },
     );
   }, 60_000);
 
-  it('all come back in the end although Redis comes and goes', async () => {
+  it('all breakers close in the end although Redis is unreachable at times', async () => {
     await fc.assert(
-      fc.asyncProperty(story, async (told) => {
-        const { states, left } = await tell(told, false);
+      fc.asyncProperty(scenario, async (given) => {
+        const { states, timersLeft } = await run(given, false);
         expect(new Set(states)).toEqual(new Set(['closed']));
-        expect(left).toBe(0);
+        expect(timersLeft).toBe(0);
       }),
       { numRuns: 15 },
     );

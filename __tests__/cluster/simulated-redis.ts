@@ -1,70 +1,74 @@
-import type { DistributedLock, PubSubChannel } from '../../lib/cluster/health-reports/ports';
+import type { HealthReportsParts } from '../../lib/cluster/health-reports/health-reports';
+import type { DistributedLock } from '../../lib/cluster/redis/lock';
 
-/** What becomes of one message on its way to one member: the delays of its copies; none where it is lost. */
+/** The delays after which copies of one message reach one member; none if the message is lost. */
 export type Delivery = () => readonly number[];
 
 const IMMEDIATE: Delivery = () => [1];
 
-/** What a Redis does for news and claims, in memory, on the clock of the test. */
+/** What Redis does for health reports and locks, in memory, on the fake clock. */
 export class SimulatedRedis {
-  readonly sent: string[] = [];
+  readonly published: string[] = [];
   delivery: Delivery = IMMEDIATE;
   isUp = true;
   roundTripMs = 1;
   readonly #listeners: ((text: string) => void)[] = [];
-  readonly #claims = new Map<string, { readonly token: object; readonly until: number }>();
+  readonly #locks = new Map<string, { readonly token: object; readonly until: number }>();
   #members = 0;
 
-  /** @param aheadMs By how much this member's reckoning of Redis's clock is off. */
-  connect(aheadMs = 0): PubSubChannel & DistributedLock {
-    const id = `m${this.#members++}`;
+  /** @param aheadMs The error of this member's estimate of Redis's clock. */
+  connect(aheadMs = 0): HealthReportsParts {
     const held = new Map<string, object>();
     return {
-      id,
+      id: `m${this.#members++}`,
       now: () => (this.isUp ? performance.now() + 1_000_000 + aheadMs : undefined),
-      publish: (text) => {
-        if (this.isUp) this.broadcast(text);
+      channel: {
+        publish: (text) => {
+          if (this.isUp) this.broadcast(text);
+        },
+        subscribe: (onMessage) => void this.#listeners.push(onMessage),
       },
-      subscribe: (onMessage) => void this.#listeners.push(onMessage),
-      acquire: (name, holdMs) => this.#claim(name, holdMs, held),
-      release: (name) => {
-        const token = held.get(name);
-        held.delete(name);
-        setTimeout(() => {
-          if (this.isUp && this.#claims.get(name)?.token === token) this.#claims.delete(name);
-        }, this.roundTripMs / 2);
+      lock: {
+        acquire: (name, ttlMs) => this.#acquire(name, ttlMs, held),
+        release: (name) => {
+          const token = held.get(name);
+          held.delete(name);
+          setTimeout(() => {
+            if (this.isUp && this.#locks.get(name)?.token === token) this.#locks.delete(name);
+          }, this.roundTripMs / 2);
+        },
       },
     };
   }
 
-  /** Brings a text to every member. */
+  /** Delivers a text to every member. */
   broadcast(text: string): void {
-    this.sent.push(text);
+    this.published.push(text);
     for (const listener of this.#listeners) {
       for (const ms of this.delivery()) setTimeout(() => this.isUp && listener(text), ms);
     }
   }
 
-  /** Claims as another process that never gives back. */
-  claimAsOther(name: string, forMs: number): void {
-    this.#claims.set(name, { token: {}, until: performance.now() + forMs });
+  /** Takes a lock as another process that never releases it. */
+  lockAsOther(name: string, forMs: number): void {
+    this.#locks.set(name, { token: {}, until: performance.now() + forMs });
   }
 
-  isClaimed(name: string): boolean {
-    return (this.#claims.get(name)?.until ?? 0) > performance.now();
+  isLocked(name: string): boolean {
+    return (this.#locks.get(name)?.until ?? 0) > performance.now();
   }
 
-  async #claim(
+  async #acquire(
     name: string,
-    holdMs: number,
+    ttlMs: number,
     held: Map<string, object>,
   ): ReturnType<DistributedLock['acquire']> {
     await sleep(this.isUp ? this.roundTripMs / 2 : 50);
     if (!this.isUp) return 'unknown';
-    const isTaken = this.isClaimed(name);
+    const isTaken = this.isLocked(name);
     const token = {};
     if (!isTaken) {
-      this.#claims.set(name, { token, until: performance.now() + holdMs });
+      this.#locks.set(name, { token, until: performance.now() + ttlMs });
       held.set(name, token);
     }
     await sleep(this.roundTripMs / 2);

@@ -1,4 +1,4 @@
-import type { DistributedLock } from '../../lib/cluster/health-reports/ports';
+import type { DistributedLock } from '../../lib/cluster/redis/lock';
 import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
 import { DEFAULTS } from '../../lib/config/defaults';
 import { Breaker, type BreakerTransition } from '../../lib/health/breaker';

@@ -35,7 +35,7 @@ interface CachedTransport {
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
   readonly #limiterStore: LimiterStore;
-  readonly #news: HealthReports | undefined;
+  readonly #healthReports: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #transports = new Map<string, CachedTransport>();
   readonly #affinity = new Affinity();
@@ -45,7 +45,7 @@ export class EndpointRegistry {
   constructor(config: ResolvedConfig, listeners: EndpointListeners, cluster?: Cluster) {
     this.#listeners = listeners;
     this.#limiterStore = cluster ? clusterLimiters(cluster) : IN_MEMORY;
-    this.#news = cluster && this.#createHealthReports(cluster);
+    this.#healthReports = cluster && this.#createHealthReports(cluster);
     this.#routes = this.#apply(config, 0);
   }
 
@@ -90,7 +90,7 @@ export class EndpointRegistry {
   }
 
   close(): void {
-    this.#news?.close();
+    this.#healthReports?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close();
     for (const quota of this.#quotas.values()) quota.close();
   }
@@ -127,16 +127,16 @@ export class EndpointRegistry {
       breaker: config.breaker,
       quotas: this.#quotasFor(settings, config),
       listeners: this.#listeners,
-      healthReports: this.#news,
+      healthReports: this.#healthReports,
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);
     return existing ?? new Endpoint(parts);
   }
 
-  #createHealthReports({ healthChannel: healthReports, lock: claims }: Cluster): HealthReports {
-    return new HealthReports(healthReports, claims, (item, desk) => {
-      applyHealthReport(item, desk, {
+  #createHealthReports({ healthReports }: Cluster): HealthReports {
+    return new HealthReports(healthReports, (report) => {
+      applyHealthReport(report, {
         endpoint: (name) => this.#endpoints.get(name),
         quota: (name) => this.#quotas.get(name),
       });

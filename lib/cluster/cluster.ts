@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { SharedDayLimits } from './day-limit/shared-day-limits';
-import type { DistributedLock, PubSubChannel } from './health-reports/ports';
-import { RedisLock } from './health-reports/redis-lock';
-import { RedisPubSub } from './health-reports/redis-pubsub';
+import type { HealthReportsParts } from './health-reports/health-reports';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { BottleneckReservoir, type ReservoirTerms } from './quota-lease/bottleneck-reservoir';
 import { commonTerms } from './quota-lease/lease-terms';
 import { limiterKey } from './quota-lease/ledger-key';
 import type { LeasedBucket } from './quota-lease/local-view';
 import { SharedQuota } from './quota-lease/shared-quota';
+import { RedisLock } from './redis/lock';
 import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
+import { RedisPubSub } from './redis/pub-sub';
 import { type LinkState, RedisLink } from './redis/redis-link';
 import type { SharedStore } from './redis/shared-store';
 
@@ -33,8 +33,7 @@ type MemberTerms = Record<string, [limit: number, depthMs: number, observedMs: n
 /** The processes that share one Redis: their quotas, their news, and what happens while Redis is away. */
 export class Cluster {
   readonly id = randomBytes(6).toString('base64url');
-  readonly healthChannel: PubSubChannel;
-  readonly lock: DistributedLock;
+  readonly healthReports: HealthReportsParts;
   /** For counts that are no quotas. */
   readonly store: SharedStore;
   /** The limits a day. */
@@ -64,8 +63,12 @@ export class Cluster {
       onState: (state, reason) => this.#handleLinkState(state, reason),
       onHeartbeat: (beat) => this.#handleHeartbeat(beat),
     });
-    this.healthChannel = new RedisPubSub(this.#link, `${options.prefix}:{health}`, this.id);
-    this.lock = new RedisLock(this.#link, `${options.prefix}:{lock}`, this.id);
+    this.healthReports = {
+      id: this.id,
+      channel: new RedisPubSub(this.#link, `${options.prefix}:{health}`),
+      lock: new RedisLock(this.#link, `${options.prefix}:{lock}`),
+      now: () => this.#link.now(),
+    };
     this.store = createSharedStore(this.#link, options.prefix);
     this.dayLimits = new SharedDayLimits({
       link: this.#link,

@@ -1,6 +1,9 @@
-import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
+import type { ReceivedReport } from '../cluster/health-reports/health-reports';
 import type { Quota } from '../quota/quota';
 import type { Endpoint } from './endpoint';
+
+/** A reported cooldown must end this much later than the current one to extend it, in milliseconds. */
+const MIN_EXTENSION_MS = 50;
 
 /** Where a health report finds what it is about. */
 export interface ReportTargets {
@@ -9,31 +12,21 @@ export interface ReportTargets {
 }
 
 /** Applies a peer's health report to the endpoint or quotas it names. Names that are not configured here are ignored. */
-export function applyHealthReport(
-  report: ReceivedReport,
-  reports: HealthReportBus,
-  targets: ReportTargets,
-): void {
-  const { report: item } = report;
-  const reporter = targets.endpoint(item.endpoint)?.healthReporter;
-  if (item.kind !== 'quota') {
-    reporter?.apply(report);
+export function applyHealthReport(received: ReceivedReport, targets: ReportTargets): void {
+  const { report, leftMs } = received;
+  const reporter = targets.endpoint(report.endpoint)?.healthReporter;
+  if (report.kind !== 'quota') {
+    reporter?.apply(received);
     return;
   }
-  if (reporter?.isStale(report)) return;
-  let cooldownMs = 0;
-  for (const name of new Set(item.quotas)) {
-    const quota = targets.quota(name);
-    if (quota) cooldownMs = Math.max(cooldownMs, coolDownQuota(quota, report, reports));
-  }
-  if (cooldownMs > 0) reporter?.notifyQuotaCooldown(cooldownMs);
-}
-
-/** Milliseconds until the new end of its cooldown; 0 if nothing changes. */
-function coolDownQuota(quota: Quota, { from, leftMs }: ReceivedReport, reports: HealthReportBus): number {
+  if (reporter?.isStale(received)) return;
   const now = performance.now();
-  const until = reports.cooldownReports(quota.name).accept(from, leftMs, quota.cooldownUntil);
-  if (until === undefined) return 0;
-  quota.coolDownOnReport(until, now);
-  return until - now;
+  let isExtended = false;
+  for (const name of new Set(report.quotas)) {
+    const quota = targets.quota(name);
+    if (!quota || now + leftMs <= Math.max(now, quota.cooldownUntil) + MIN_EXTENSION_MS) continue;
+    quota.coolDownOnReport(now + leftMs, now);
+    isExtended = true;
+  }
+  if (isExtended) reporter?.notifyQuotaCooldown(leftMs);
 }

@@ -1,6 +1,6 @@
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { HealthReportBus } from '../cluster/health-reports/health-reports';
+import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
 import type { Breaker, BreakerTransition } from '../health/breaker';
 import type { FailureRate } from '../health/failure-rate';
@@ -43,7 +43,7 @@ export interface EndpointParts {
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
   /** Health reports of the cluster, if there is one. Read once, by the constructor. */
-  readonly healthReports?: HealthReportBus | undefined;
+  readonly healthReports?: HealthReports | undefined;
 }
 
 export type EndpointSlot = AttemptSlot<Endpoint>;

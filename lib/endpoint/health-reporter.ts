@@ -1,18 +1,23 @@
-import type { HealthReportBus, ReceivedReport } from '../cluster/health-reports/health-reports';
+import type { HealthReports, ReceivedReport } from '../cluster/health-reports/health-reports';
 import { COOLDOWN_CLASSES, type CooldownClass } from '../cluster/health-reports/message';
-import { PeerBreakerReports } from '../cluster/health-reports/peer-breaker-reports';
-import { PeerCooldownReports } from '../cluster/health-reports/peer-cooldown-reports';
 import type { FailureClass } from '../failure/classes';
 import type { Breaker, BreakerTransition } from '../health/breaker';
 import type { Quota } from '../quota/quota';
 import type { EndpointCooldown } from './endpoint-cooldown';
 
 /** A cooldown that ends at most this much later than the one already reported is not reported, in milliseconds. */
-const MIN_EXTENSION_MS = 100;
+const MIN_PUBLISHED_EXTENSION_MS = 100;
+/** A reported cooldown must end this much later than the current one to extend it, in milliseconds. */
+const MIN_EXTENSION_MS = 50;
+/**
+ * A call that began this shortly before a report and was served outweighs the report, in milliseconds: a process whose
+ * own network fails must not take a sound endpoint from its peers.
+ */
+const RECENTLY_SERVED_MS = 2_000;
 
 export interface HealthReporterParts {
   readonly name: string;
-  readonly reports: HealthReportBus;
+  readonly reports: HealthReports;
   readonly breaker: Breaker;
   readonly cooldown: EndpointCooldown;
   readonly quotas: () => readonly Quota[];
@@ -26,11 +31,9 @@ export interface HealthReporterParts {
  */
 export class HealthReporter {
   readonly #parts: HealthReporterParts;
-  readonly #breakerReports = new PeerBreakerReports();
-  readonly #cooldownReports = new PeerCooldownReports();
   /** The time of the latest change of its breaker that is known, on Redis's clock. */
   #knownAt = -Infinity;
-  /** When the latest served call began, on the clock of performance.now(). */
+  /** When the latest served call began, on the clock of performance.now(); -Infinity if a call has failed since. */
   #lastServedAt = -Infinity;
   #resetAt = -Infinity;
   #reportedQuotaCooldownUntil = 0;
@@ -45,29 +48,23 @@ export class HealthReporter {
     this.#updateKnownAt();
     if (transition.to === 'open') {
       const { openMs, stepMs } = transition;
-      this.#breakerReports.reportOpened();
       reports.publish({ kind: 'opened', endpoint: name, cooldownMs: openMs, stepMs });
     } else {
-      this.#breakerReports.recovered();
       reports.publish({ kind: 'closed', endpoint: name });
     }
   }
 
   recordFailure(): void {
-    this.#breakerReports.recordFailure();
+    this.#lastServedAt = -Infinity;
   }
 
   /** A call that began at `startedAt` was served. */
   recordSuccess(startedAt: number): void {
     if (startedAt > this.#lastServedAt) this.#lastServedAt = startedAt;
-    this.#breakerReports.recordSuccess(startedAt);
-    this.#cooldownReports.served(startedAt);
-    for (const { name } of this.#parts.quotas()) this.#parts.reports.cooldownReports(name).served(startedAt);
   }
 
   /** A failure of our own cools the endpoint down. Other classes concern this process only. */
   reportCooldown(failure: FailureClass, cooldownMs: number): void {
-    this.#cooldownReports.forget();
     const reported = COOLDOWN_CLASSES.find((known) => known === failure);
     if (reported === undefined) return;
     const { name, reports } = this.#parts;
@@ -79,8 +76,7 @@ export class HealthReporter {
     const { name, reports } = this.#parts;
     const quotas = this.#parts.quotas();
     const until = Math.max(...quotas.map(({ cooldownUntil }) => cooldownUntil));
-    for (const quota of quotas) reports.cooldownReports(quota.name).forget();
-    if (until <= this.#reportedQuotaCooldownUntil + MIN_EXTENSION_MS) return;
+    if (until <= this.#reportedQuotaCooldownUntil + MIN_PUBLISHED_EXTENSION_MS) return;
     this.#reportedQuotaCooldownUntil = until;
     reports.publish({
       kind: 'quota',
@@ -92,21 +88,23 @@ export class HealthReporter {
 
   /** The app has enabled the endpoint: earlier reports no longer matter. */
   reset(): void {
-    this.#breakerReports.forget();
-    this.#cooldownReports.forget();
-    for (const { name } of this.#parts.quotas()) this.#parts.reports.cooldownReports(name).forget();
     this.#reportedQuotaCooldownUntil = 0;
     this.#resetAt = performance.now();
     this.#updateKnownAt();
   }
 
   /** Applies a peer's report about this endpoint. */
-  apply(report: ReceivedReport): void {
-    if (this.isStale(report)) return;
-    const { report: item, leftMs } = report;
-    if (item.kind === 'opened') this.#applyOpened(report, leftMs, item.stepMs);
-    else if (item.kind === 'closed') this.#applyClosed(report);
-    else if (item.kind === 'cooldown') this.#applyCooldown(report, item.class);
+  apply(received: ReceivedReport): void {
+    if (this.isStale(received)) return;
+    const { report, at, leftMs } = received;
+    if (report.kind === 'cooldown') {
+      this.#applyCooldown(report.class, leftMs);
+    } else if (at > this.#knownAt) {
+      const { breaker } = this.#parts;
+      const hasChanged =
+        report.kind === 'opened' ? breaker.openOnReport(leftMs, report.stepMs) : breaker.closeOnReport();
+      if (hasChanged) this.#knownAt = at;
+    }
   }
 
   /** A peer's report of a 429 has cooled a quota of this endpoint down. */
@@ -114,32 +112,19 @@ export class HealthReporter {
     this.#parts.onCooldown('rate_limited', cooldownMs);
   }
 
-  /** Whether the endpoint has served a call, or was enabled by the app, since the report. */
-  isStale({ localAt, report: item }: ReceivedReport): boolean {
+  /** Whether what this process knows is newer: a call was served, or the app has enabled the endpoint. */
+  isStale({ localAt, report: { kind } }: ReceivedReport): boolean {
     if (localAt <= this.#resetAt) return true;
-    return item.kind !== 'closed' && localAt < this.#lastServedAt;
+    if (kind === 'closed') return false;
+    return localAt < this.#lastServedAt + (kind === 'quota' ? 0 : RECENTLY_SERVED_MS);
   }
 
-  #applyOpened({ from, at }: ReceivedReport, leftMs: number, stepMs: number): void {
-    if (at <= this.#knownAt || !this.#breakerReports.believesOpening(from)) return;
-    if (!this.#parts.breaker.openOnReport(leftMs, stepMs)) return;
-    this.#knownAt = at;
-    this.#breakerReports.acceptOpening(from);
-  }
-
-  #applyClosed({ from, at }: ReceivedReport): void {
-    if (at <= this.#knownAt || !this.#breakerReports.believesRecovery(from)) return;
-    if (!this.#parts.breaker.closeOnReport()) return;
-    this.#knownAt = at;
-    this.#breakerReports.acceptRecovery(from);
-  }
-
-  #applyCooldown({ from, leftMs }: ReceivedReport, failure: CooldownClass): void {
+  #applyCooldown(failure: CooldownClass, leftMs: number): void {
     const { cooldown, onCooldown } = this.#parts;
-    const until = this.#cooldownReports.accept(from, leftMs, cooldown.ownUntil);
-    if (until === undefined) return;
-    cooldown.extendTo(until);
-    onCooldown(failure, until - performance.now());
+    const now = performance.now();
+    if (now + leftMs <= Math.max(now, cooldown.ownUntil) + MIN_EXTENSION_MS) return;
+    cooldown.extendTo(now + leftMs);
+    onCooldown(failure, leftMs);
   }
 
   #updateKnownAt(): void {

@@ -1,6 +1,6 @@
-import { RedisPubSub } from '../health-reports/redis-pubsub';
 import type { ClusterMode } from '../options';
 import { limiterKey } from '../quota-lease/ledger-key';
+import { RedisPubSub } from '../redis/pub-sub';
 import type { RedisLink } from '../redis/redis-link';
 import { redisDayCounter } from './day-counter';
 import { SharedDayLimit } from './shared-day-limit';
@@ -65,7 +65,7 @@ export class SharedDayLimits {
   }
 
   #subscribe(): void {
-    new RedisPubSub(this.#parts.link, this.#channel, this.#parts.id).subscribe((text) => {
+    new RedisPubSub(this.#parts.link, this.#channel).subscribe((text) => {
       const [, key = '', hour, sum] = PUBLISHED_TOTAL.exec(text) ?? [];
       this.#limits.get(key)?.onPublishedTotal(Number(hour), Number(sum));
     });

@@ -1,112 +1,82 @@
+import type { DistributedLock } from '../redis/lock';
+import type { PubSubChannel } from '../redis/pub-sub';
 import { decodeMessage, encodeMessage, type HealthReport } from './message';
-import { PeerCooldownReports } from './peer-cooldown-reports';
-import type { DistributedLock, PubSubChannel } from './ports';
 import { ProbeLock } from './probe-lock';
-import { RateLimit } from './rate-limit';
 
-/** Older news is no news, in milliseconds. */
+/** Older reports are ignored, in milliseconds. */
 const MAX_AGE_MS = 5_000;
-/** What is stamped later than now is forged, or its sender's reckoning of Redis's clock is off by more than it can be. */
+/** A report from further in the future is ignored: estimates of Redis's clock never differ that much. */
 const MAX_AHEAD_MS = 500;
-/**
- * Reading a message costs 2 to 17 microseconds: 200 a second are at most 0.4 % of a core, whoever sends them. The burst is for
- * an outage of a hundred endpoints that ten processes see at once. What is dropped, each process finds out by itself.
- */
-const RECEIVE_PER_SECOND = 200;
-const RECEIVE_BURST = 1_000;
-/** One process's own part of that. */
-const PUBLISH_PER_SECOND = 50;
-const PUBLISH_BURST = 200;
-const MAX_QUOTAS = 10_000;
+/** A peer's report keeps calls away for at most this long. Then a call of this process finds out for itself. */
+const MAX_COOLDOWN_MS = 60_000;
 
-/** News from another process, in time. */
+/** A report of a peer. */
 export interface ReceivedReport {
   readonly report: HealthReport;
-  readonly from: string;
-  /** When it was told, on Redis's clock. */
+  /** When it was published, on Redis's clock. */
   readonly at: number;
   /** The same on this process's performance.now(). */
   readonly localAt: number;
-  /** What is left of the rest it tells of, in milliseconds; 0 where it tells of none. */
+  /** What is left of its cooldown, in milliseconds, at most a minute; 0 if it reports none. */
   readonly leftMs: number;
 }
 
-/** What an endpoint is told through, and tells through. */
-export interface HealthReportBus {
-  /** Best effort. */
-  publish(report: HealthReport): void;
-  /** Milliseconds on Redis's clock; undefined while unknown. */
-  now(): number | undefined;
-  /** The turn to probe an endpoint. */
-  probeLock(endpoint: string, onDue: () => void): ProbeLock;
-  /** What is believed of the rests of a quota that others tell of. */
-  cooldownReports(quota: string): PeerCooldownReports;
+export interface HealthReportsParts {
+  /** Identifies this process. */
+  readonly id: string;
+  readonly channel: PubSubChannel;
+  readonly lock: DistributedLock;
+  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
+  readonly now: () => number | undefined;
 }
 
-/** What the processes of a cluster tell each other about their endpoints. */
-export class HealthReports implements HealthReportBus {
-  readonly #channel: PubSubChannel;
-  readonly #lock: DistributedLock;
-  readonly #onReport: (report: ReceivedReport, bus: HealthReportBus) => void;
-  readonly #receiveLimit = new RateLimit(RECEIVE_PER_SECOND, RECEIVE_BURST);
-  readonly #publishLimit = new RateLimit(PUBLISH_PER_SECOND, PUBLISH_BURST);
-  readonly #cooldownReportsByQuota = new Map<string, PeerCooldownReports>();
+/** Publishes what this process finds out about its endpoints, and passes on what its peers publish. */
+export class HealthReports {
+  readonly #parts: HealthReportsParts;
+  readonly #onReport: (report: ReceivedReport) => void;
   #isClosed = false;
 
-  /** @param onReport Told of what others tell. Must not throw. */
-  constructor(
-    channel: PubSubChannel,
-    lock: DistributedLock,
-    onReport: (report: ReceivedReport, bus: HealthReportBus) => void,
-  ) {
-    this.#channel = channel;
-    this.#lock = lock;
+  /** @param onReport Must not throw. */
+  constructor(parts: HealthReportsParts, onReport: (report: ReceivedReport) => void) {
+    this.#parts = parts;
     this.#onReport = onReport;
-    channel.subscribe((text) => this.#receive(text));
+    parts.channel.subscribe((text) => this.#receive(text));
   }
 
+  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
   now(): number | undefined {
-    return this.#channel.now();
+    return this.#parts.now();
   }
 
+  /** Best effort: a report that is lost only means that each peer finds out for itself. */
   publish(report: HealthReport): void {
+    const { id, channel } = this.#parts;
     const at = this.now();
-    if (this.#isClosed || at === undefined || !this.#publishLimit.tryTake()) return;
-    const text = encodeMessage({ from: this.#channel.id, at, report });
-    if (text !== undefined) this.#channel.publish(text);
+    if (this.#isClosed || at === undefined) return;
+    const text = encodeMessage({ from: id, at, report });
+    if (text !== undefined) channel.publish(text);
   }
 
+  /** @param onDue Called when a lock that a peer held may be free. */
   probeLock(endpoint: string, onDue: () => void): ProbeLock {
-    return new ProbeLock(endpoint, this.#lock, onDue);
+    return new ProbeLock(endpoint, this.#parts.lock, onDue);
   }
 
-  cooldownReports(quota: string): PeerCooldownReports {
-    const known = this.#cooldownReportsByQuota.get(quota);
-    if (known) return known;
-    // Reloads may bring ever new names: what was believed of old ones doesn't matter.
-    if (this.#cooldownReportsByQuota.size >= MAX_QUOTAS) this.#cooldownReportsByQuota.clear();
-    const reports = new PeerCooldownReports();
-    this.#cooldownReportsByQuota.set(quota, reports);
-    return reports;
-  }
-
-  /** Tells and hears nothing afterwards. */
+  /** Publishes and passes on nothing afterwards. */
   close(): void {
     this.#isClosed = true;
   }
 
   #receive(text: string): void {
-    if (this.#isClosed || !this.#receiveLimit.tryTake()) return;
     const now = this.now();
-    if (now === undefined) return;
+    if (this.#isClosed || now === undefined) return;
     const message = decodeMessage(text);
-    if (!message || message.from === this.#channel.id) return;
-    const { report, from, at } = message;
-    const ageMs = now - at;
-    if (ageMs > MAX_AGE_MS || ageMs < -MAX_AHEAD_MS) return;
-    const age = Math.max(0, ageMs);
-    const leftMs = 'cooldownMs' in report ? report.cooldownMs - age : 0;
+    if (!message || message.from === this.#parts.id) return;
+    const { report, at } = message;
+    if (at < now - MAX_AGE_MS || at > now + MAX_AHEAD_MS) return;
+    const ageMs = Math.max(0, now - at);
+    const leftMs = 'cooldownMs' in report ? Math.min(MAX_COOLDOWN_MS, report.cooldownMs - ageMs) : 0;
     if ('cooldownMs' in report && leftMs <= 0) return;
-    this.#onReport({ report, from, at, localAt: performance.now() - age, leftMs }, this);
+    this.#onReport({ report, at, localAt: performance.now() - ageMs, leftMs });
   }
 }

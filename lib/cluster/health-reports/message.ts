@@ -1,86 +1,59 @@
 import { z } from 'zod';
 
-/** What one process tells the others. Names, kinds and times only: never a key, a prompt or an upstream's words. */
-export type HealthReport =
-  /** Its breaker opened, by its own evidence or a probe of its own that failed. */
-  | {
-      readonly kind: 'opened';
-      readonly endpoint: string;
-      readonly cooldownMs: number;
-      /** The rest before jitter: the next failed probe doubles it. */
-      readonly stepMs: number;
-    }
-  /** A probe of its own has closed its breaker. */
-  | { readonly kind: 'closed'; readonly endpoint: string }
-  /** The endpoint rests until someone has seen to it. */
-  | {
-      readonly kind: 'cooldown';
-      readonly endpoint: string;
-      readonly class: CooldownClass;
-      readonly cooldownMs: number;
-    }
-  /** A 429: everything that shares one of these quotas rests. */
-  | {
-      readonly kind: 'quota';
-      readonly endpoint: string;
-      readonly quotas: readonly string[];
-      readonly cooldownMs: number;
-    };
-
 export const COOLDOWN_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
-/** The failure classes that rest an endpoint. */
+/** The failure classes that cool an endpoint down. */
 export type CooldownClass = (typeof COOLDOWN_CLASSES)[number];
 
-/** An item as it travels. */
+const VERSION = 1;
+/** The longest message that is read, in characters. The longest valid names fit. */
+const MAX_LENGTH = 4096;
+
+const endpoint = z.string().min(1).max(220);
+const cooldownMs = z.number().nonnegative();
+const head = {
+  v: z.literal(VERSION),
+  /** The process that publishes it. */
+  from: z.string().min(1).max(64),
+  /** Milliseconds on Redis's clock. */
+  at: z.number().nonnegative(),
+};
+
+/** Strict: a message with unknown fields is ignored. A later format gets another version number. */
+const schema = z.discriminatedUnion('kind', [
+  /** Its breaker opened, by its own evidence. `stepMs` is `cooldownMs` before jitter, which the next failure doubles. */
+  z.strictObject({ ...head, kind: z.literal('opened'), endpoint, cooldownMs, stepMs: cooldownMs }),
+  /** Its own probe closed its breaker. */
+  z.strictObject({ ...head, kind: z.literal('closed'), endpoint }),
+  /** The endpoint refused one of its calls for a reason that lasts. */
+  z.strictObject({
+    ...head,
+    kind: z.literal('cooldown'),
+    endpoint,
+    class: z.enum(COOLDOWN_CLASSES),
+    cooldownMs,
+  }),
+  /** It got a 429: these quotas cool down. */
+  z.strictObject({ ...head, kind: z.literal('quota'), endpoint, quotas: z.array(endpoint).min(1).max(4), cooldownMs }),
+]);
+
+type WithoutHead<T> = T extends unknown ? Readonly<Omit<T, keyof typeof head>> : never;
+
+/** What a process reports to its peers. Names, kinds and times only: never a key, a prompt or an upstream's message. */
+export type HealthReport = WithoutHead<z.infer<typeof schema>>;
+
 export interface HealthMessage {
   readonly from: string;
-  /** When it was published, on Redis's clock. */
   readonly at: number;
   readonly report: HealthReport;
 }
 
-const VERSION = 1;
-/** The longest message that is read, in characters: the longest names there may be fit. */
-const MAX_LENGTH = 4096;
-const MAX_QUOTAS = 4;
-
-const name = z.string().min(1).max(220);
-const duration = z.number().nonnegative();
-const head = { v: z.literal(VERSION), from: z.string().min(1).max(64), at: z.number().nonnegative() };
-
-/** Strict, so that what only looks like news of ours is none. A later version that tells more has another number. */
-const schema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    ...head,
-    kind: z.literal('opened'),
-    endpoint: name,
-    cooldownMs: duration,
-    stepMs: duration,
-  }),
-  z.strictObject({ ...head, kind: z.literal('closed'), endpoint: name }),
-  z.strictObject({
-    ...head,
-    kind: z.literal('cooldown'),
-    endpoint: name,
-    class: z.enum(COOLDOWN_CLASSES),
-    cooldownMs: duration,
-  }),
-  z.strictObject({
-    ...head,
-    kind: z.literal('quota'),
-    endpoint: name,
-    quotas: z.array(name).min(1).max(MAX_QUOTAS),
-    cooldownMs: duration,
-  }),
-]);
-
-/** Undefined where it would be too long to be read. */
+/** Undefined if the message would be too long to be read. */
 export function encodeMessage({ from, at, report }: HealthMessage): string | undefined {
   const text = JSON.stringify({ v: VERSION, from, at, ...report });
   return text.length <= MAX_LENGTH ? text : undefined;
 }
 
-/** Undefined for everything that is not news of this version. Never throws. */
+/** Undefined for everything that is not a message of this version. Never throws. */
 export function decodeMessage(text: string): HealthMessage | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   let value: unknown;

@@ -1,31 +1,28 @@
 import { startTimer, type Timer } from '../../util/timers';
-import type { DistributedLock } from './ports';
+import type { DistributedLock } from '../redis/lock';
 
-/** A claim lives so much longer than the probe may, for the way to Redis, in milliseconds. */
+/** The lock outlives the probe's own time limit by this, to allow for the round trips to Redis. In milliseconds. */
 const TTL_MARGIN_MS = 1_000;
-/** The longest claim: a process that dies over a probe keeps the others from theirs for no longer. */
+/** A process that dies during a probe keeps the others from probing for at most this long. */
 const MAX_TTL_MS = 30_000;
-/** While another has the turn, this one asks again after so long, then ever later, in milliseconds. */
+/** While a peer holds the lock, this process asks again after these pauses, in milliseconds. */
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 1_000;
 const RETRY_FACTOR = 1.5;
 const JITTER = 0.5;
-/** Others that have the turn for so long without any news are no reason to wait: then this one probes all the same. */
+/** If peers hold the lock for this long without reporting anything, this process probes without it. */
 const MAX_WAIT_MS = 300_000;
 
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'acquiring' }
-  /** The claim is ours. */
   | { readonly kind: 'held' }
-  /** Another has it; until the timer ends, it isn't asked for. */
-  | { readonly kind: 'held-by-peer'; readonly timer: Timer }
-  /** It was another's when we asked, and may be free now. */
-  | { readonly kind: 'due' };
+  /** This process does not ask again until the timer fires. */
+  | { readonly kind: 'held-by-peer'; readonly timer: Timer };
 
 /**
- * One endpoint's turn to be probed, of which the cluster has one at a time. It is taken when a probe is about to be
- * sent, not when one could be: a process without calls would keep it from those that have some.
+ * The right to probe an endpoint, which one process of the cluster has at a time. It is acquired when a probe is about to
+ * be sent, not when one could be: a process without calls would keep it from those that have some.
  */
 export class ProbeLock {
   readonly #name: string;
@@ -33,12 +30,11 @@ export class ProbeLock {
   readonly #onDue: () => void;
   readonly #random: () => number;
   #state: State = { kind: 'idle' };
-  /** A question to which no answer has come. */
   #isRequestPending = false;
   #retryMs = FIRST_RETRY_MS;
   #heldByPeerSince: number | undefined;
 
-  /** @param onDue Another had the turn, and it is worth asking again. */
+  /** @param onDue Called when a lock that a peer held may be free. */
   constructor(
     endpoint: string,
     lock: DistributedLock,
@@ -56,16 +52,12 @@ export class ProbeLock {
     return this.#state.kind === 'held-by-peer';
   }
 
-  get isAcquiring(): boolean {
-    return this.#state.kind === 'acquiring';
-  }
-
   /**
-   * Asks for the turn, for a probe that lasts at most `probeMs`. True when it may be sent: the turn is ours, or nobody
-   * can say whose it is. Never rejects.
+   * Resolves to true if a probe that takes at most `probeMs` may be sent: this process holds the lock, or Redis can't
+   * tell who does. Never rejects.
    */
   async acquire(probeMs: number): Promise<boolean> {
-    // An earlier question may still be granted, and that claim given back: two at once would give back the wrong one.
+    // An earlier request may still be granted and is then released: with two of them the wrong one would be.
     if (this.#isRequestPending) {
       this.#waitForPeer();
       return false;
@@ -77,12 +69,12 @@ export class ProbeLock {
     const answer = await this.#lock.acquire(this.#name, ttlMs).catch(() => 'unknown' as const);
     this.#isRequestPending = false;
     if (this.#state !== acquiring) {
-      // The breaker has moved on meanwhile.
+      // The breaker has changed its state meanwhile.
       if (answer !== 'taken') this.#lock.release(this.#name);
       return false;
     }
     if (answer !== 'taken') {
-      // Where nobody can say whose it is, it may have become ours all the same: it is given back too.
+      // An unknown answer may have been a grant, so it is released as well.
       this.#setState({ kind: 'held' });
       return true;
     }
@@ -96,7 +88,7 @@ export class ProbeLock {
     return false;
   }
 
-  /** The probe is over, or none is due any longer. */
+  /** The probe is over, or is no longer due. */
   release(): void {
     const { kind } = this.#state;
     this.#setState({ kind: 'idle' });
@@ -109,7 +101,7 @@ export class ProbeLock {
     const ms = this.#retryMs * (1 - JITTER * this.#random());
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * RETRY_FACTOR);
     const timer = startTimer(() => {
-      this.#setState({ kind: 'due' });
+      this.#setState({ kind: 'idle' });
       this.#onDue();
     }, ms).unref();
     this.#setState({ kind: 'held-by-peer', timer });

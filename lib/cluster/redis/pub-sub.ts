@@ -1,16 +1,20 @@
-import type { RedisLink } from '../redis/redis-link';
-import type { PubSubChannel } from './ports';
+import type { RedisLink } from './redis-link';
 
-/** News over Redis's PUBLISH and SUBSCRIBE. */
+/** Text messages to all processes of the cluster. Messages may be late, lost or repeated, or come from other software. */
+export interface PubSubChannel {
+  /** Never throws. Does nothing while Redis is unreachable. */
+  publish(text: string): void;
+  /** The listener may also receive this process's own messages. */
+  subscribe(onMessage: (text: string) => void): void;
+}
+
 export class RedisPubSub implements PubSubChannel {
-  readonly id: string;
   readonly #link: RedisLink;
   readonly #channel: string;
 
-  constructor(link: RedisLink, channel: string, id: string) {
+  constructor(link: RedisLink, channel: string) {
     this.#link = link;
     this.#channel = channel;
-    this.id = id;
   }
 
   publish(text: string): void {
@@ -25,13 +29,9 @@ export class RedisPubSub implements PubSubChannel {
       const subscribe = (): void => {
         subscriber.subscribe(this.#channel).catch(() => undefined);
       };
-      // Also after every reconnection: a first try that failed is not made again by the client itself.
+      // After every reconnection too: ioredis does not repeat a subscription that has failed.
       subscriber.on('ready', subscribe);
       if (subscriber.status === 'ready') subscribe();
     });
-  }
-
-  now(): number | undefined {
-    return this.#link.now();
   }
 }
