@@ -158,14 +158,17 @@ describe('Health report messages: a valid message', () => {
     ['an opening', { cooldownMs: 1e300, stepMs: 1e300 }, 'open', 1_000],
     ['a rejected key', { ...COOLDOWN, cooldownMs: 1e300 }, 'cooldown', 60_000],
     ['a 429', { ...QUOTA, cooldownMs: 1e300 }, 'cooldown', 60_000],
-  ])('about %s keeps calls away for a bounded time, however long it says', async (_what, fields, state, mostMs) => {
-    await receive(message(fields));
-    expect(member.state).toBe(state);
-    const { breaker } = member.endpoint;
-    const cooldownMs = Math.max(member.cooldownMs, breaker.msUntilProbe(performance.now()));
-    expect(cooldownMs).toBeGreaterThan(mostMs - 10);
-    expect(cooldownMs).toBeLessThanOrEqual(mostMs);
-  });
+  ])(
+    'about %s keeps calls away for a bounded time, however long it says',
+    async (_what, fields, state, mostMs) => {
+      await receive(message(fields));
+      expect(member.state).toBe(state);
+      const { breaker } = member.endpoint;
+      const cooldownMs = Math.max(member.cooldownMs, breaker.msUntilProbe(performance.now()));
+      expect(cooldownMs).toBeGreaterThan(mostMs - 10);
+      expect(cooldownMs).toBeLessThanOrEqual(mostMs);
+    },
+  );
 
   it('changes nothing when it is repeated, or comes after a newer one', async () => {
     const opened = message({});
@@ -190,16 +193,19 @@ describe('Health report messages: a valid message', () => {
   it.each([
     ['an opening', {}],
     ['a rejected key', COOLDOWN],
-  ])('about %s is ignored for two seconds after a call was served, and then applied', async (_what, fields) => {
-    const call = member.call();
-    await jest.advanceTimersByTimeAsync(10);
-    expect(await call).toBe('served');
-    await receive(message(fields));
-    expect(snapshot()).toEqual(UNCHANGED);
-    await jest.advanceTimersByTimeAsync(2_000);
-    await receive(message(fields));
-    expect(member.state).not.toBe('closed');
-  });
+  ])(
+    'about %s is ignored for two seconds after a call was served, and then applied',
+    async (_what, fields) => {
+      const call = member.call();
+      await jest.advanceTimersByTimeAsync(10);
+      expect(await call).toBe('served');
+      await receive(message(fields));
+      expect(snapshot()).toEqual(UNCHANGED);
+      await jest.advanceTimersByTimeAsync(2_000);
+      await receive(message(fields));
+      expect(member.state).not.toBe('closed');
+    },
+  );
 
   it('is ignored if the app has enabled the endpoint since', async () => {
     const texts = [message({}), message(COOLDOWN), message(QUOTA)];

@@ -38,10 +38,7 @@ export class Member {
   #probe: { readonly id: string; isSent: boolean } | undefined;
 
   /** @param answer Called for each request as it arrives. */
-  constructor(
-    redis: HealthReportsParts | undefined,
-    answer: (member: Member) => ProviderAnswer,
-  ) {
+  constructor(redis: HealthReportsParts | undefined, answer: (member: Member) => ProviderAnswer) {
     const config = resolveConfig({
       endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
       http: {

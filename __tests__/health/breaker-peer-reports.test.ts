@@ -1,5 +1,5 @@
-import type { DistributedLock } from '../../lib/cluster/redis/lock';
 import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
+import type { DistributedLock } from '../../lib/cluster/redis/lock';
 import { DEFAULTS } from '../../lib/config/defaults';
 import { Breaker, type BreakerTransition } from '../../lib/health/breaker';
 

@@ -33,7 +33,13 @@ const schema = z.discriminatedUnion('kind', [
     cooldownMs,
   }),
   /** It got a 429: these quotas cool down. */
-  z.strictObject({ ...head, kind: z.literal('quota'), endpoint, quotas: z.array(endpoint).min(1).max(4), cooldownMs }),
+  z.strictObject({
+    ...head,
+    kind: z.literal('quota'),
+    endpoint,
+    quotas: z.array(endpoint).min(1).max(4),
+    cooldownMs,
+  }),
 ]);
 
 type WithoutHead<T> = T extends unknown ? Readonly<Omit<T, keyof typeof head>> : never;
