@@ -22,12 +22,16 @@ test.each(DOCUMENTS)('every file and folder of the repository that %s names exis
 
 test.each(DOCUMENTS)('every relative link in %s leads to a file', (document) => {
   const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)];
-  const missing = links.map(([, link]) => link!).filter((link) => !existsSync(join(ROOT, document, '..', link)));
+  const missing = links
+    .map(([, link]) => link!)
+    .filter((link) => !existsSync(join(ROOT, document, '..', link)));
   expect(missing).toEqual([]);
 });
 
 test('docs/architecture.md lists every folder of lib', () => {
-  const folders = readdirSync(join(ROOT, 'lib')).filter((name) => statSync(join(ROOT, 'lib', name)).isDirectory());
+  const folders = readdirSync(join(ROOT, 'lib')).filter((name) =>
+    statSync(join(ROOT, 'lib', name)).isDirectory(),
+  );
   const listed = [...read('docs/architecture.md').matchAll(/^\| `(\w+)\/` \|/gm)].map(([, name]) => name);
   expect(listed.sort()).toEqual(folders.sort());
 });
