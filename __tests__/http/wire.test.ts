@@ -7,6 +7,7 @@ import {
   chatText,
   endStream,
   error,
+  event,
   inSequence,
   json,
   pause,
@@ -135,6 +136,38 @@ describe('HTTP transport: timeouts', () => {
     expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
     expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
     await until(() => upstream.sockets.size === 0, 100);
+  });
+
+  it.each([
+    ['empty deltas', event({ choices: [{ index: 0, delta: {}, finish_reason: null }] })],
+    [
+      'role-only deltas',
+      event({ choices: [{ index: 0, delta: { role: 'assistant' }, finish_reason: null }] }),
+    ],
+    ['empty content', event({ choices: [{ index: 0, delta: { content: '' }, finish_reason: null }] })],
+    ['events without choices', event({ choices: [] })],
+    ['comments', ': ping\n\n'],
+  ])('a stream that sends nothing but %s for stallMs has stalled', async (_what, text) => {
+    for (const intervalMs of [0, 10]) {
+      const { balancer, upstream } = await rig.start(
+        {
+          a: (arrival) => {
+            startStream(arrival, 'Half of');
+            const timer = setInterval(
+              () => arrival.res.write(text.repeat(intervalMs === 0 ? 50 : 1)),
+              intervalMs,
+            );
+            arrival.res.once('close', () => clearInterval(timer));
+          },
+        },
+        { timeouts: { stallMs: 100 } },
+      );
+      const failed = (await rejection(chatText(balancer, true))) as AiBalancerError;
+      expect(failed).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', partialText: 'Half of' });
+      expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
+      expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
+      await until(() => upstream.sockets.size === 0, 500);
+    }
   });
 
   it('a slow reader is not a stall of the upstream', async () => {

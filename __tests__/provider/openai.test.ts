@@ -7,6 +7,7 @@ const endpoint: DialectEndpoint = {
   model: 'gpt-4o-2024-08-06',
   baseURL: 'https://api.openai.com/v1',
   headers: {},
+  streamUsage: true,
   apiKey: 'sk-test',
 };
 

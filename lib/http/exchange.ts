@@ -1,44 +1,20 @@
 import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
-import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
-import type { CallSignal } from '../call/call-signal';
-import { classifyUnreadableAnswer, findAnswerFault } from '../failure/check-answer';
-import { classifyError } from '../failure/classify-error';
+import { findAnswerFault } from '../failure/check-answer';
 import type { FailureDetail } from '../failure/detail';
-import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer, HttpHeaders } from '../provider/dialect';
-import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
+import type { HttpHeaders } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
-import { readChatEvents } from '../stream/chat-event-reader';
-import { StreamFailure } from '../stream/stream-errors';
 import { readUsage } from '../stream/usage';
-import { ProgressTimeout } from './progress-timeout';
-import type { Transport, TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
+import {
+  type ExchangeOptions,
+  type ExchangeParts,
+  MAX_ERROR_BYTES,
+  UpstreamRequest,
+} from './upstream-request';
 
-/** The part of an error body that is read: enough for any message. */
-const MAX_ERROR_BYTES = 64 * 1024;
-
-export interface ExchangeOptions {
-  /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
-  readonly limitMs: number;
-  readonly maxResponseBytes: number;
-  /** Aborts when the caller leaves or the attempt lost against a hedge. */
-  readonly signal: CallSignal;
-}
-
-/** Of an endpoint's settings, what an exchange needs. */
-export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
-  /** A function is asked before each attempt. */
-  readonly apiKey: EndpointConfig['apiKey'];
-  readonly timeouts: Pick<Timeouts, 'stallMs'>;
-}
-
-export interface ExchangeParts {
-  readonly settings: ExchangeSettings;
-  readonly dialect: Dialect;
-  readonly transport: Transport;
-}
+export type { ExchangeOptions, ExchangeParts } from './upstream-request';
 
 export interface WholeAnswer {
   readonly data: ChatCompletion | EmbeddingResponse;
@@ -62,231 +38,100 @@ export async function exchangeWhole(
   call: Call,
   options: ExchangeOptions,
 ): Promise<WholeAnswer> {
-  const exchange = new Exchange(parts, options);
+  const request = new UpstreamRequest(parts, options);
   try {
-    const answer = await exchange.send(call);
-    const body = await exchange.readText(answer, options.maxResponseBytes);
+    const answer = await request.send(call);
+    const body = await request.readText(answer, options.maxResponseBytes);
     const http = { status: answer.status, headers: answer.headers, body };
-    const data = exchange.readAnswer(http);
+    const data = request.readAnswer(http);
     const fault = findAnswerFault(data, call.operation, http.status);
-    if (fault) throw exchange.failure(fault);
-    return { data, usage: readUsage(data), reading: exchange.reading };
+    if (fault) throw request.failure(fault);
+    return { data, usage: readUsage(data), reading: request.reading };
   } catch (error) {
-    throw exchange.toFailure(error);
+    throw request.toFailure(error);
   } finally {
-    exchange.end();
+    request.end();
   }
 }
 
-/** Sends a call and reads its stream up to the first content. @throws UpstreamFailure */
+/**
+ * Sends a call and reads its stream up to the first content. Where the server refuses `stream_options`, the call is sent
+ * once more without it, and so are later ones. @throws UpstreamFailure
+ */
 export async function exchangeStream(
   parts: ExchangeParts,
   call: Call,
   options: ExchangeOptions,
 ): Promise<StreamedAnswer> {
-  const exchange = new Exchange(parts, options);
+  const { settings, transport } = parts;
+  const startedAt = performance.now();
+  if (!settings.streamUsage || transport.streamUsage === 'refused')
+    return openStream(parts, call, options, false);
   try {
-    const answer = await exchange.send(call);
+    const answer = await openStream(parts, call, options, true);
+    transport.streamUsage = 'accepted';
+    return answer;
+  } catch (error) {
+    if (transport.streamUsage === 'accepted' || !mayRefuseStreamOptions(error)) throw error;
+    const limitMs = options.limitMs - (performance.now() - startedAt);
+    if (limitMs <= 0 || options.signal.aborted) throw error;
+    const answer = await openStream(parts, call, { ...options, limitMs }, false);
+    transport.streamUsage = 'refused';
+    return answer;
+  }
+}
+
+async function openStream(
+  parts: ExchangeParts,
+  call: Call,
+  options: ExchangeOptions,
+  streamUsage: boolean,
+): Promise<StreamedAnswer> {
+  const request = new UpstreamRequest(parts, options, streamUsage);
+  try {
+    const answer = await request.send(call);
     if (!isEventStream(answer.headers)) {
-      const body = await exchange.readText(answer, MAX_ERROR_BYTES);
+      const body = await request.readText(answer, MAX_ERROR_BYTES);
       const http = { status: answer.status, headers: answer.headers, body };
-      const data = exchange.readAnswer(http);
-      throw exchange.failure(
+      const data = request.readAnswer(http);
+      throw request.failure(
         findAnswerFault(data, 'chat', http.status) ?? badAnswerDetail('a whole answer instead of a stream'),
       );
     }
-    const events = exchange.events(call, answer);
+    const events = request.events(call, answer);
     const first: ChatEvent[] = [];
     for (;;) {
-      const next = await exchange.awaitStep(events.next());
+      const next = await request.awaitStep(events.next());
       if (next.done) break;
       first.push(next.value);
       if (next.value.hasContent || next.value.hasFinishReason) break;
     }
-    exchange.stopTimer();
+    request.stopTimer();
     return {
       first,
-      rest: exchange.rest(call, events),
-      reading: exchange.reading,
-      abort: () => exchange.end(),
+      rest: request.rest(call, events),
+      reading: request.reading,
+      abort: () => request.end(),
     };
   } catch (error) {
-    const failure = exchange.toFailure(error);
-    exchange.end();
+    const failure = request.toFailure(error);
+    request.end();
     throw failure;
   }
 }
 
-/** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
-class Exchange {
-  readonly #parts: ExchangeParts;
-  readonly #abort = new AbortController();
-  readonly #caller: CallSignal;
-  readonly #onCallerAbort = (): void => this.#abort.abort();
-  readonly #timer: ProgressTimeout;
-  /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
-  #interrupt: ((error: Error) => void) | undefined;
-  #timeoutMessage: string | undefined;
-  #isAnswered = false;
-  #isStreaming = false;
-  reading: LimitReading | undefined;
-
-  constructor(parts: ExchangeParts, options: ExchangeOptions) {
-    this.#parts = parts;
-    this.#caller = options.signal;
-    this.#timer = new ProgressTimeout(() => {
-      this.#timeoutMessage = this.#isStreaming
-        ? `the stream stalled: nothing for ${formatMs(parts.settings.timeouts.stallMs)} (stallMs)`
-        : `no answer within ${formatMs(options.limitMs)}`;
-      this.#abort.abort();
-    });
-    this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
-      once: true,
-    });
-    if (this.#caller.aborted) this.#abort.abort();
-    else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
-    this.#timer.start(options.limitMs);
-  }
-
-  /** Resolves with a 2xx response whose body is unread. */
-  async send(call: Call): Promise<TransportAnswer> {
-    const { settings, dialect, transport } = this.#parts;
-    const resolveKey = await this.#resolveKey();
-    const request = dialect.request(dialectCall(call), { ...settings, apiKey: resolveKey });
-    const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
-    this.#isAnswered = true;
-    this.reading = dialect.limits(answer.headers);
-    if (answer.status >= 200 && answer.status < 300) return answer;
-    const body = await this.readText(answer, MAX_ERROR_BYTES);
-    throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
-  }
-
-  async #resolveKey(): Promise<string | undefined> {
-    const { apiKey } = this.#parts.settings;
-    if (typeof apiKey !== 'function') return apiKey;
-    try {
-      return await this.awaitStep(Promise.resolve(apiKey()));
-    } catch (error) {
-      // The error of the app's function may contain the key.
-      throw this.#abort.signal.aborted
-        ? error
-        : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
-    }
-  }
-
-  async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    const iterator = answer.body[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await this.awaitStep(iterator.next());
-      if (next.done) break;
-      parts.push(next.value);
-      size += next.value.byteLength;
-      if (size > maxBytes) {
-        void iterator.return?.();
-        break;
-      }
-    }
-    return Buffer.concat(parts).toString('utf8');
-  }
-
-  readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
-    try {
-      return this.#parts.dialect.answer(http);
-    } catch {
-      throw this.failure(classifyUnreadableAnswer(http));
-    }
-  }
-
-  events(call: Call, answer: TransportAnswer): AsyncIterator<ChatEvent> {
-    const body = call.body as ChatBody;
-    const { chunks } = this.#parts.dialect;
-    return readChatEvents(answer.body, {
-      expectUsage: true,
-      choices: body.n ?? 1,
-      hideUsage: body.stream_options?.include_usage !== true,
-      ...(chunks === undefined ? {} : { dialectChunks: chunks }),
-    })[Symbol.asyncIterator]();
-  }
-
-  /** The events after the first content. The stall timeout runs only while the upstream owes an event. */
-  async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
-    const { stallMs } = this.#parts.settings.timeouts;
-    this.#isStreaming = true;
-    let isWhole = false;
-    try {
-      for (;;) {
-        this.#timer.start(Math.max(1, Math.min(stallMs, call.deadlineAt - performance.now())));
-        const next = await this.awaitStep(events.next());
-        this.#timer.stop();
-        if (next.done) {
-          isWhole = true;
-          return;
-        }
-        yield next.value;
-      }
-    } catch (error) {
-      throw this.toFailure(error);
-    } finally {
-      // The socket of a whole stream was read to its end and serves the next call.
-      if (isWhole) this.#release();
-      else this.end();
-    }
-  }
-
-  stopTimer(): void {
-    this.#timer.stop();
-  }
-
-  /** Rejects on abort even where an axios adapter ignores the signal. */
-  awaitStep<T>(step: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#interrupt = reject;
-      step.then(resolve, reject);
-      if (this.#abort.signal.aborted) reject(new Error('stopped'));
-    });
-  }
-
-  failure(detail: FailureDetail): UpstreamFailure {
-    return new UpstreamFailure(detail, this.#isAnswered, this.reading);
-  }
-
-  toFailure(error: unknown): UpstreamFailure {
-    if (error instanceof UpstreamFailure) return error;
-    if (this.#timeoutMessage !== undefined)
-      return this.failure({ class: 'timeout', message: this.#timeoutMessage });
-    if (this.#caller.aborted)
-      return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
-    if (error instanceof StreamFailure) return this.failure(error.detail);
-    return this.failure(classifyError(error));
-  }
-
-  /** Releases everything and closes the socket of a body that is still unread. */
-  end(): void {
-    this.#release();
-    this.#abort.abort();
-  }
-
-  #release(): void {
-    this.#timer.stop();
-    this.#caller.removeEventListener('abort', this.#onCallerAbort);
-  }
-}
-
-function formatMs(ms: number): string {
-  return `${Math.round(ms).toLocaleString('en')} ms`;
+/** Servers that know no `stream_options` answer 400 or 422 and name the field, or an unknown field in general. */
+function mayRefuseStreamOptions(error: unknown): boolean {
+  if (!(error instanceof UpstreamFailure)) return false;
+  const { status, message, param } = error.detail;
+  if (status !== 400 && status !== 422) return false;
+  return /stream_?options|include_usage|unknown|unrecogni[sz]ed|unexpected|unsupported|not (permitted|supported|allowed)|extra|additional propert/i.test(
+    `${param ?? ''} ${message}`,
+  );
 }
 
 function badAnswerDetail(message: string): FailureDetail {
   return { class: 'bad_answer', message };
-}
-
-function dialectCall(call: Call): DialectCall {
-  if (call.operation === 'chat') {
-    return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
-  }
-  return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
 }
 
 function isEventStream(headers: HttpHeaders): boolean {

@@ -22,6 +22,8 @@ export interface TransportOptions {
 
 /** Sends requests to one endpoint, through axios. */
 export class Transport {
+  /** Whether the server takes `stream_options.include_usage`, as the first streams have shown. */
+  streamUsage: 'unknown' | 'accepted' | 'refused' = 'unknown';
   readonly #options: TransportOptions;
   readonly #agents: Agents;
   readonly #axios: AxiosInstance;

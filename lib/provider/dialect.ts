@@ -30,6 +30,8 @@ export interface DialectEndpoint {
   readonly headers: Readonly<Record<string, string>>;
   /** The key for this attempt; undefined if the endpoint has none. */
   readonly apiKey: string | undefined;
+  /** Whether streams ask for `stream_options.include_usage`. */
+  readonly streamUsage: boolean;
 }
 
 /**

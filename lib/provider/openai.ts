@@ -22,13 +22,17 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   return {
     path: call.operation === 'chat' ? '/chat/completions' : '/embeddings',
     headers: headersFor(call, endpoint),
-    body: JSON.stringify(bodyFor(call, endpoint.model)),
+    body: JSON.stringify(bodyFor(call, endpoint)),
   };
 }
 
-function bodyFor(call: DialectCall, model: string): object {
+function bodyFor(call: DialectCall, { model, streamUsage }: DialectEndpoint): object {
   if (call.operation === 'embeddings') return { ...call.body, model };
   if (!call.stream) return { ...call.body, model };
+  if (!streamUsage) {
+    const { stream_options: _unsupported, ...body } = call.body;
+    return { ...body, model, stream: true };
+  }
   // Without the usage event a stream's reservation could only be settled with an estimate.
   const streamOptions = { ...call.body.stream_options, include_usage: true };
   return { ...call.body, model, stream: true, stream_options: streamOptions };

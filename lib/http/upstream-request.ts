@@ -1,0 +1,233 @@
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatBody, EmbeddingBody } from '../call/body';
+import type { Call } from '../call/call';
+import type { CallSignal } from '../call/call-signal';
+import { classifyUnreadableAnswer } from '../failure/check-answer';
+import { classifyError } from '../failure/classify-error';
+import type { FailureDetail } from '../failure/detail';
+import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer } from '../provider/dialect';
+import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
+import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import type { ChatEvent } from '../stream/chat-event';
+import { readChatEvents } from '../stream/chat-event-reader';
+import { StreamFailure } from '../stream/stream-errors';
+import { ProgressTimeout } from './progress-timeout';
+import type { Transport, TransportAnswer } from './transport';
+import { UpstreamFailure } from './upstream-failure';
+
+/** Events without content that are read after `stallMs` is over: they may have been buffered while our own event loop stalled. */
+const MAX_LATE_EVENTS = 256;
+/** The part of an error body that is read: enough for any message. */
+export const MAX_ERROR_BYTES = 64 * 1024;
+
+export interface ExchangeOptions {
+  /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
+  readonly limitMs: number;
+  readonly maxResponseBytes: number;
+  /** Aborts when the caller leaves or the attempt lost against a hedge. */
+  readonly signal: CallSignal;
+}
+
+/** Of an endpoint's settings, what an exchange needs. */
+export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
+  /** A function is asked before each attempt. */
+  readonly apiKey: EndpointConfig['apiKey'];
+  readonly timeouts: Pick<Timeouts, 'stallMs'>;
+}
+
+export interface ExchangeParts {
+  readonly settings: ExchangeSettings;
+  readonly dialect: Dialect;
+  readonly transport: Transport;
+}
+
+/** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
+export class UpstreamRequest {
+  readonly #parts: ExchangeParts;
+  readonly #abort = new AbortController();
+  readonly #caller: CallSignal;
+  readonly #streamUsage: boolean;
+  readonly #onCallerAbort = (): void => this.#abort.abort();
+  readonly #timer: ProgressTimeout;
+  /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
+  #interrupt: ((error: Error) => void) | undefined;
+  #timeoutMessage: string | undefined;
+  #isAnswered = false;
+  #isStreaming = false;
+  reading: LimitReading | undefined;
+
+  constructor(parts: ExchangeParts, options: ExchangeOptions, streamUsage = false) {
+    this.#parts = parts;
+    this.#streamUsage = streamUsage;
+    this.#caller = options.signal;
+    this.#timer = new ProgressTimeout(() => {
+      this.#timeoutMessage = this.#isStreaming
+        ? this.#stalled().message
+        : `no answer within ${formatMs(options.limitMs)}`;
+      this.#abort.abort();
+    });
+    this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
+      once: true,
+    });
+    if (this.#caller.aborted) this.#abort.abort();
+    else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
+    this.#timer.start(options.limitMs);
+  }
+
+  /** Resolves with a 2xx response whose body is unread. */
+  async send(call: Call): Promise<TransportAnswer> {
+    const { settings, dialect, transport } = this.#parts;
+    const resolveKey = await this.#resolveKey();
+    const request = dialect.request(dialectCall(call), {
+      ...settings,
+      apiKey: resolveKey,
+      streamUsage: this.#streamUsage,
+    });
+    const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
+    this.#isAnswered = true;
+    this.reading = dialect.limits(answer.headers);
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const body = await this.readText(answer, MAX_ERROR_BYTES);
+    throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
+  }
+
+  async #resolveKey(): Promise<string | undefined> {
+    const { apiKey } = this.#parts.settings;
+    if (typeof apiKey !== 'function') return apiKey;
+    try {
+      return await this.awaitStep(Promise.resolve(apiKey()));
+    } catch (error) {
+      // The error of the app's function may contain the key.
+      throw this.#abort.signal.aborted
+        ? error
+        : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
+    }
+  }
+
+  async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    const iterator = answer.body[Symbol.asyncIterator]();
+    for (;;) {
+      const next = await this.awaitStep(iterator.next());
+      if (next.done) break;
+      parts.push(next.value);
+      size += next.value.byteLength;
+      if (size > maxBytes) {
+        void iterator.return?.();
+        break;
+      }
+    }
+    return Buffer.concat(parts).toString('utf8');
+  }
+
+  readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
+    try {
+      return this.#parts.dialect.answer(http);
+    } catch {
+      throw this.failure(classifyUnreadableAnswer(http));
+    }
+  }
+
+  events(call: Call, answer: TransportAnswer): AsyncIterator<ChatEvent> {
+    const body = call.body as ChatBody;
+    const { chunks } = this.#parts.dialect;
+    return readChatEvents(answer.body, {
+      expectUsage: this.#streamUsage,
+      choices: body.n ?? 1,
+      hideUsage: body.stream_options?.include_usage !== true,
+      ...(chunks === undefined ? {} : { dialectChunks: chunks }),
+    })[Symbol.asyncIterator]();
+  }
+
+  /** The events after the first content. The stall timeout runs only while the upstream owes an event. */
+  async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
+    const { stallMs } = this.#parts.settings.timeouts;
+    this.#isStreaming = true;
+    let isWhole = false;
+    // Only content and finish reasons renew it: a stream of empty deltas or pings has stalled as well.
+    let leftMs = stallMs;
+    let lateEvents = 0;
+    try {
+      for (;;) {
+        const since = performance.now();
+        this.#timer.start(Math.max(1, Math.min(leftMs, call.deadlineAt - since)));
+        const next = await this.awaitStep(events.next());
+        this.#timer.stop();
+        if (next.done) {
+          isWhole = true;
+          return;
+        }
+        if (next.value.hasContent || next.value.hasFinishReason) {
+          leftMs = stallMs;
+          lateEvents = 0;
+        } else {
+          leftMs -= performance.now() - since;
+          if (leftMs <= 0 && ++lateEvents > MAX_LATE_EVENTS) throw this.#stalled();
+        }
+        yield next.value;
+      }
+    } catch (error) {
+      throw this.toFailure(error);
+    } finally {
+      // The socket of a whole stream was read to its end and serves the next call.
+      if (isWhole) this.#release();
+      else this.end();
+    }
+  }
+
+  #stalled(): UpstreamFailure {
+    const { stallMs } = this.#parts.settings.timeouts;
+    const message = `the stream stalled: no content for ${formatMs(stallMs)} (stallMs)`;
+    return this.failure({ class: 'timeout', message });
+  }
+
+  stopTimer(): void {
+    this.#timer.stop();
+  }
+
+  /** Rejects on abort even where an axios adapter ignores the signal. */
+  awaitStep<T>(step: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      step.then(resolve, reject);
+      if (this.#abort.signal.aborted) reject(new Error('stopped'));
+    });
+  }
+
+  failure(detail: FailureDetail): UpstreamFailure {
+    return new UpstreamFailure(detail, this.#isAnswered, this.reading);
+  }
+
+  toFailure(error: unknown): UpstreamFailure {
+    if (error instanceof UpstreamFailure) return error;
+    if (this.#timeoutMessage !== undefined)
+      return this.failure({ class: 'timeout', message: this.#timeoutMessage });
+    if (this.#caller.aborted)
+      return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
+    if (error instanceof StreamFailure) return this.failure(error.detail);
+    return this.failure(classifyError(error));
+  }
+
+  /** Releases everything and closes the socket of a body that is still unread. */
+  end(): void {
+    this.#release();
+    this.#abort.abort();
+  }
+
+  #release(): void {
+    this.#timer.stop();
+    this.#caller.removeEventListener('abort', this.#onCallerAbort);
+  }
+}
+
+function formatMs(ms: number): string {
+  return `${Math.round(ms).toLocaleString('en')} ms`;
+}
+
+function dialectCall(call: Call): DialectCall {
+  if (call.operation === 'chat') {
+    return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
+  }
+  return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
+}
