@@ -50,11 +50,11 @@ test('planOf: plans with the same seed are equal, and calls arrive in order with
 test('boundOf: the bound is 100 % if every call fits and falls if calls need more tokens than the limits admit', () => {
   expect(boundOf(planOf('steady', 1, true)).goodput).toBe(100);
   const plan = planOf('steady', 1, true);
-  const crowded = {
+  const overloaded = {
     ...plan,
     calls: plan.calls.map((call) => ({ ...call, promptTokens: 20_000, atMs: 0, deadlineMs: 60_000 })),
   };
-  const { goodput, weighted, priority5 } = boundOf(crowded);
+  const { goodput, weighted, priority5 } = boundOf(overloaded);
   expect(goodput).toBeLessThan(60);
   expect(weighted).toBeGreaterThan(goodput);
   expect(priority5).toBeGreaterThan(weighted);

@@ -22,14 +22,14 @@ function provider(description = {}, group?: GroupLimit): VirtualProvider {
   return new VirtualProvider({ name: 'a', model: 'm', errorShare: 0, description }, 1, group);
 }
 
-function listen(): AttemptEvents & { readonly heard: string[] } {
-  const heard: string[] = [];
+function listen(): AttemptEvents & { readonly events: string[] } {
+  const events: string[] = [];
   return {
-    heard,
-    failed: ({ status }) => heard.push(`failed ${status}`),
-    reset: () => heard.push('reset'),
-    progress: (tokens) => heard.push(`tokens ${tokens}`),
-    finished: () => heard.push('ended'),
+    events,
+    failed: ({ status }) => events.push(`failed ${status}`),
+    reset: () => events.push('reset'),
+    progress: (tokens) => events.push(`tokens ${tokens}`),
+    finished: () => events.push('ended'),
   };
 }
 
@@ -38,9 +38,9 @@ test('VirtualProvider: an answer arrives as a first token, a few chunks and an e
   const events = listen();
   upstream.startAttempt(CALL, events);
   jest.advanceTimersByTime(60_000);
-  expect(events.heard[0]).toBe('tokens 1');
-  expect(events.heard.length).toBe(5);
-  expect(events.heard.at(-1)).toBe('ended');
+  expect(events.events[0]).toBe('tokens 1');
+  expect(events.events.length).toBe(5);
+  expect(events.events.at(-1)).toBe('ended');
   expect(upstream.ends).toMatchObject({ answered: 1, unfinished: 0 });
   expect(upstream.usd).toBeCloseTo((500 + 1000) / 1e6, 9);
 });
@@ -63,12 +63,12 @@ test('VirtualProvider: an aborted attempt calls back no more and is billed for t
   const midway = listen();
   const leave = upstream.startAttempt(CALL, midway);
   jest.advanceTimersByTime(6_000);
-  const heard = midway.heard.length;
+  const events = midway.events.length;
   leave();
   leave();
   jest.advanceTimersByTime(60_000);
-  expect(early.heard).toEqual([]);
-  expect(midway.heard.length).toBe(heard);
+  expect(early.events).toEqual([]);
+  expect(midway.events.length).toBe(events);
   expect(upstream.ends).toMatchObject({ answered: 0, left_early: 1, left_midway: 1, unfinished: 0 });
   expect(upstream.usd).toBeGreaterThan(0);
   expect(upstream.usd).toBeLessThan(1000 / 1e6);
@@ -83,7 +83,7 @@ test('VirtualProvider: a 429 for an exceeded limit is counted separately from on
   const storm = listen();
   upstream.startAttempt(CALL, storm);
   jest.advanceTimersByTime(60_000);
-  expect([over.heard, storm.heard]).toEqual([['failed 429'], ['failed 429']]);
+  expect([over.events, storm.events]).toEqual([['failed 429'], ['failed 429']]);
   expect(upstream.ends).toMatchObject({ over_limit: 1, storm: 1, answered: 1 });
 });
 
@@ -111,11 +111,11 @@ test('VirtualProvider: providers of one group share a limit, which counts tokens
   const refused = listen();
   one.startAttempt(CALL, refused);
   jest.advanceTimersByTime(100);
-  expect(refused.heard).toEqual(['failed 429']);
+  expect(refused.events).toEqual(['failed 429']);
   expect(one.ends.over_limit).toBe(1);
   jest.advanceTimersByTime(900);
   const later = listen();
   other.startAttempt(CALL, later);
   jest.advanceTimersByTime(60_000);
-  expect(later.heard.at(-1)).toBe('ended');
+  expect(later.events.at(-1)).toBe('ended');
 });
