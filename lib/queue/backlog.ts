@@ -1,12 +1,15 @@
 import { DENSITY_BUCKETS } from './value-density';
 
-/** Work that waits. */
+/** Work that waits in the queue. */
 export interface Load {
   tokens: number;
   requests: number;
 }
 
-/** Tokens and requests that wait, by log-density bucket: two Fenwick trees (Fenwick 1994), O(log buckets) to change and to ask. */
+/**
+ * Waiting tokens and requests per log-density bucket, as two Fenwick trees (Fenwick 1994): O(log buckets) to update and
+ * to query.
+ */
 export class Backlog {
   readonly #tokens = new Float64Array(DENSITY_BUCKETS + 1);
   readonly #requests = new Float64Array(DENSITY_BUCKETS + 1);
@@ -19,7 +22,7 @@ export class Backlog {
     this.#change(bucket, -tokens, -1);
   }
 
-  /** What waits in this bucket and in denser ones. */
+  /** The work in this bucket and in all denser ones. */
   ahead(bucket: number): Load {
     let tokens = 0;
     let requests = 0;

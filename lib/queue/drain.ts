@@ -4,24 +4,24 @@ import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
 import { before } from './value-density';
 
-/** Fruitless tries a pool may make beyond its heads, where they hold nothing new. */
+/** Unsuccessful tries per pool beyond the heads of its lanes, when a blocked call holds no further resource. */
 const SPARE_TRIES = 4;
-/** Calls that one drain starts or turns away, at most: a drain never blocks the event loop for long. */
+/** The most calls that one drain starts or sheds, so that a drain never blocks the event loop for long. */
 const MAX_REMOVALS = 512;
 
-/** What becomes of the calls that a drain takes from the queue. */
+/** Receives the calls that a drain removes from the queue. */
 export interface DrainCallbacks<Slot> {
   started(entry: PooledEntry<Slot>, slot: Slot): void;
-  /** Without an error it was told to leave while it tried to start. */
+  /** `error` is undefined when the call was removed while it was trying to start. */
   failed(entry: PooledEntry<Slot>, error: Error | undefined): void;
-  /** Its turn can't come before its last start: the wait is at least that long. */
+  /** The call cannot start before its latest start time. `waitMs` is a lower bound of its wait. */
   tooLate(entry: PooledEntry<Slot>, waitMs: number): void;
 }
 
 /**
- * One pass over the heads of the lanes, the densest first. A blocked call holds the resource it could start on soonest
- * against what is less dense, and against those behind it in its own lane. Tries are bounded by the calls that leave,
- * the resources and nine a pool, however many wait.
+ * One pass over the heads of the lanes, densest first. A blocked call holds the resource on which it could start soonest
+ * against less dense calls and against the calls behind it in its own lane. The number of tries is bounded by the calls
+ * removed, the resources and nine per pool, no matter how many calls wait.
  */
 export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
@@ -39,12 +39,12 @@ export class Drain<Slot> {
     return held;
   };
 
-  constructor(pools: Pools<Slot>, ends: DrainCallbacks<Slot>) {
+  constructor(pools: Pools<Slot>, callbacks: DrainCallbacks<Slot>) {
     this.#pools = pools;
-    this.#callbacks = ends;
+    this.#callbacks = callbacks;
   }
 
-  /** Starts what can start; returns when the next call could, on the scale of `performance.now()`. */
+  /** Starts every call that can start. Returns when the next one could, in `performance.now()` time. */
   run(now: number): number {
     this.#begin();
     for (let lane = this.#lanes.first; lane !== undefined; lane = this.#lanes.first) {
@@ -82,7 +82,7 @@ export class Drain<Slot> {
     this.#skipped.length = 0;
   }
 
-  /** False when the lane has had its say in this drain. */
+  /** Returns false when the lane is done for this drain. */
   #tryHead(lane: Lane<Slot>, now: number): boolean {
     const { pool } = lane;
     const entry = lane.fairness.next;

@@ -2,30 +2,30 @@ import type { HeapItem } from './heap';
 import type { QueueCallbacks, QueuedCall } from './queued-call';
 import { density, densityBucket, MAX_TOKENS, type Ranked, rank } from './value-density';
 
-/** Told when an entry's caller leaves. */
+/** Notified when an entry's caller aborts. */
 export interface EntryOwner<Slot> {
   aborted(entry: Entry<Slot>): void;
 }
 
-/** One waiting call. It is its own abort listener, which saves a closure for each. */
-export class Entry<Slot> implements HeapItem<'inTurn' | 'inCrowd' | 'inDeadlines'>, Ranked {
-  inTurn = -1;
-  inCrowd = -1;
+/** One waiting call. It is its own abort listener, which saves a closure per call. */
+export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDeadlines'>, Ranked {
+  inFairness = -1;
+  inEviction = -1;
   inDeadlines = -1;
   readonly call: QueuedCall<Slot>;
   readonly seq: number;
   readonly rank: number;
   readonly bucket: number;
   readonly tokens: number;
-  /** When the call must start at the latest. */
+  /** The latest time at which the call can start and still meet its deadline. */
   readonly latestStartAt: number;
   readonly callbacks: QueueCallbacks<Slot>;
   readonly #owner: EntryOwner<Slot>;
   state: 'waiting' | 'starting' | 'gone' = 'waiting';
-  /** Why it must leave, when that became known in the middle of its own start. */
+  /** Set when the call has to be removed while it is trying to start. */
   removalError: Error | undefined;
 
-  constructor(call: QueuedCall<Slot>, ends: QueueCallbacks<Slot>, seq: number, owner: EntryOwner<Slot>) {
+  constructor(call: QueuedCall<Slot>, callbacks: QueueCallbacks<Slot>, seq: number, owner: EntryOwner<Slot>) {
     this.call = call;
     this.seq = seq;
     const value = density(call.priority, call.promptTokens, call.outputTokens);
@@ -33,7 +33,7 @@ export class Entry<Slot> implements HeapItem<'inTurn' | 'inCrowd' | 'inDeadlines
     this.bucket = densityBucket(value);
     this.tokens = Math.min(call.promptTokens + call.outputTokens, MAX_TOKENS);
     this.latestStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
-    this.callbacks = ends;
+    this.callbacks = callbacks;
     this.#owner = owner;
   }
 

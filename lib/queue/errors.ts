@@ -1,27 +1,29 @@
 import { AiBalancerError } from '../errors';
 
-/** Refuses a call that no quota can serve in time. The wait is told only where it is known. */
-export function saturatedError(why: string, waitMs: number): AiBalancerError {
-  const known = Number.isFinite(waitMs);
+/** A shed call: no quota can serve it in time. `waitMs` becomes Retry-After when it is finite. */
+export function saturatedError(reason: string, waitMs: number): AiBalancerError {
+  const isKnown = Number.isFinite(waitMs);
   const retryAfterMs = Math.max(1, Math.ceil(waitMs));
   return new AiBalancerError(
     'ERR_AI_SATURATED',
-    known ? `${why}; there is room in ${retryAfterMs} ms` : why,
+    isKnown ? `${reason}; retry after ${retryAfterMs} ms` : reason,
     {
       status: 503,
       retryable: true,
-      ...(known && { retryAfterMs }),
+      ...(isKnown && { retryAfterMs }),
     },
   );
 }
 
 export function queueDeadlineError(): AiBalancerError {
-  return new AiBalancerError('ERR_AI_DEADLINE', 'The deadline passed in the wait queue', {
+  return new AiBalancerError('ERR_AI_DEADLINE', 'deadline exceeded in the wait queue', {
     status: 504,
     retryable: true,
   });
 }
 
 export function queueAbortedError(): AiBalancerError {
-  return new AiBalancerError('ERR_AI_ABORTED', 'The caller left the wait queue', { status: 499 });
+  return new AiBalancerError('ERR_AI_ABORTED', 'the caller aborted the call in the wait queue', {
+    status: 499,
+  });
 }

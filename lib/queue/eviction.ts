@@ -5,16 +5,16 @@ import { before, DENSITY_BUCKETS } from './value-density';
 
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
-  /** The least dense first; of equals the last to come. */
-  readonly calls: IndexedHeap<'inCrowd', PooledEntry<Slot>>;
+  /** Least dense first; among equals, the newest first. */
+  readonly calls: IndexedHeap<'inEviction', PooledEntry<Slot>>;
 }
 
-/** All who wait with one priority, grouped by tenant. */
+/** The waiting calls of one priority, grouped by tenant. */
 class PriorityLevel<Slot> {
   readonly groups = new Map<string, TenantGroup<Slot>>();
   readonly largest = new IndexedHeap<'inLargest', TenantGroup<Slot>>('inLargest', larger);
   readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
-  /** No bucket beyond this one has calls; found exactly only when asked. */
+  /** An upper bound of the fullest bucket; made exact when it is read. */
   #maxBucket = -1;
   size = 0;
 
@@ -24,7 +24,7 @@ class PriorityLevel<Slot> {
     if (bucket > this.#maxBucket) this.#maxBucket = bucket;
   }
 
-  /** The bucket of the least dense call; -1 when nobody waits. */
+  /** The bucket of the least dense call; -1 when no call waits. */
   get leastDenseBucket(): number {
     while (this.#maxBucket >= 0 && !this.#perBucket[this.#maxBucket]) this.#maxBucket -= 1;
     return this.#maxBucket;
@@ -32,9 +32,9 @@ class PriorityLevel<Slot> {
 }
 
 /**
- * Who must leave a full queue. The least dense call tells the priority; within it the tenant with the most calls
- * waiting gives up its least dense one. So a flood of small calls displaces itself, not the few calls of another
- * tenant of that priority.
+ * Chooses the call that is evicted from a full queue: the least dense call determines the priority, and within that
+ * priority the tenant with the most waiting calls loses its least dense one. So a flood of small calls evicts itself and
+ * not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
   readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());
@@ -48,7 +48,7 @@ export class EvictionPolicy<Slot> {
   }
 
   has(entry: PooledEntry<Slot>): boolean {
-    return entry.inCrowd >= 0;
+    return entry.inEviction >= 0;
   }
 
   add(entry: PooledEntry<Slot>): void {
@@ -59,7 +59,7 @@ export class EvictionPolicy<Slot> {
       const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
-        calls: new IndexedHeap<'inCrowd', PooledEntry<Slot>>('inCrowd', lessDense),
+        calls: new IndexedHeap<'inEviction', PooledEntry<Slot>>('inEviction', lessDense),
       };
       newGroup.calls.add(entry);
       level.groups.set(entry.tenant, newGroup);
@@ -83,7 +83,7 @@ export class EvictionPolicy<Slot> {
     }
   }
 
-  /** The one to leave, of those that wait. */
+  /** The call to evict next. */
   get victim(): PooledEntry<Slot> | undefined {
     let chosen: PriorityLevel<Slot> | undefined;
     let bucket = -1;

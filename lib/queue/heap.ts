@@ -1,17 +1,18 @@
-/** What lies in a heap knows its place there, so that it can leave from the middle. -1: not in that heap. */
+/** An item stores its position in the heap, so that it can be removed from the middle. -1: not in the heap. */
 export type HeapItem<PositionField extends string> = Record<PositionField, number>;
 
 /**
  * A binary heap whose items can be removed and moved in O(log n).
- * @typeParam Place The field in which its items know their place: each heap that an item can lie in has one of its own.
+ * @typeParam PositionField The field in which an item stores its position. An item that is in several heaps has one
+ *   field per heap.
  */
 export class IndexedHeap<PositionField extends string, T extends HeapItem<PositionField>> {
   #items: T[] = [];
   readonly #positionField: PositionField;
   readonly #before: (a: T, b: T) => boolean;
 
-  constructor(place: PositionField, before: (a: T, b: T) => boolean) {
-    this.#positionField = place;
+  constructor(positionField: PositionField, before: (a: T, b: T) => boolean) {
+    this.#positionField = positionField;
     this.#before = before;
   }
 
@@ -28,13 +29,13 @@ export class IndexedHeap<PositionField extends string, T extends HeapItem<Positi
   }
 
   add(item: T): void {
-    // Most heaps hold one item, and an array that is pushed to makes room for seventeen.
+    // Most heaps hold one item, and the first push to an array allocates space for 17.
     if (this.#items.length === 0) this.#items = [item];
     else this.#items.push(item);
     this.#siftUp(item, this.#items.length - 1);
   }
 
-  /** False when the item wasn't there. */
+  /** Returns false when the item was not in the heap. */
   remove(item: T): boolean {
     const position: number = item[this.#positionField];
     if (position < 0) return false;
@@ -48,7 +49,7 @@ export class IndexedHeap<PositionField extends string, T extends HeapItem<Positi
     return true;
   }
 
-  /** Puts an item whose rank changed where it belongs. */
+  /** Restores the heap order after the rank of an item has changed. */
   update(item: T): void {
     const position: number = item[this.#positionField];
     if (!this.#siftUp(item, position)) this.#siftDown(item, position);

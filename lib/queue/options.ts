@@ -1,4 +1,4 @@
 export interface QueueOptions {
-  /** Calls that may wait; one more is shed at once. Default 10,000. */
+  /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
   readonly maxSize: number;
 }

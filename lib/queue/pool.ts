@@ -5,11 +5,11 @@ import type { HeapItem } from './heap';
 import type { Resource } from './queued-call';
 import { TenantFairness } from './tenant-fairness';
 
-/** What the queue knows of one resource while calls that can use it wait. */
+/** A resource for which calls are waiting. */
 export interface ContestedResource<Slot> {
   readonly resource: Resource;
   readonly pools: Set<Pool<Slot>>;
-  /** The rank of the blocked call that holds it in this drain; -Infinity when it is free. */
+  /** The rank of the blocked call that holds the resource in the current drain; -Infinity when none does. */
   heldBy: number;
 }
 
@@ -18,22 +18,22 @@ export class PooledEntry<Slot> extends Entry<Slot> {
   pool: Pool<Slot> | undefined;
 }
 
-/** The calls of one priority in one pool. Its head is the call whose tenant's turn it is. */
+/** The calls of one priority in one pool. The head is the next call by tenant fairness. */
 export class Lane<Slot> implements HeapItem<'inDrain'> {
   inDrain = -1;
   readonly pool: Pool<Slot>;
   readonly fairness = new TenantFairness<PooledEntry<Slot>>();
-  /** The rank in the drain that is running, noted when the lane was last placed. */
+  /** The rank in the current drain, updated when the lane is put into the heap. */
   rank = -Infinity;
   seq = 0;
-  /** In this drain, the rank of its blocked call: those behind it in turn go no earlier than it does. */
+  /** The rank of the blocked call in the current drain: calls behind it must not overtake it. */
   maxRank = Infinity;
 
   constructor(pool: Pool<Slot>) {
     this.pool = pool;
   }
 
-  /** Takes the rank of its head; undefined when none is left. */
+  /** Takes over the rank of the head and returns it; undefined when the lane is empty. */
   updateRank(): PooledEntry<Slot> | undefined {
     const head = this.fairness.next;
     if (head !== undefined) {
@@ -51,9 +51,9 @@ export class Pool<Slot> {
   readonly backlog = new Backlog();
   readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   size = 0;
-  /** Until when the last drain found that none of its calls could start; 0 when one did. */
+  /** When the next call could start, according to the last drain; 0 when a call was started. */
   opensAt = 0;
-  /** Fruitless tries that the running drain may still make beyond the heads. */
+  /** Unsuccessful tries left to the current drain beyond the heads. */
   spareTries = 0;
 
   constructor(key: string, resources: readonly ContestedResource<Slot>[]) {
@@ -78,7 +78,7 @@ export class Pool<Slot> {
     this.lane(entry.call.priority).fairness.remove(entry);
   }
 
-  /** Whether calls of this rank or a lower one can start nowhere, because each resource is held against them. */
+  /** Whether every resource is held against calls of this rank. */
   isAllHeld(rank: number): boolean {
     for (const contested of this.resources) if (contested.heldBy < rank) return false;
     return this.resources.length > 0;

@@ -3,7 +3,7 @@ import { type ContestedResource, Pool } from './pool';
 import type { Resource } from './queued-call';
 import { WaitEstimator } from './wait-estimate';
 
-/** The pools that have calls waiting, and the resources they compete for. */
+/** The pools with waiting calls, and the resources for which they compete. */
 export class Pools<Slot> {
   readonly #pools = new Map<string, Pool<Slot>>();
   readonly #contested = new Map<Resource, ContestedResource<Slot>>();
@@ -21,7 +21,7 @@ export class Pools<Slot> {
     return this.#contested.get(resource);
   }
 
-  /** The pool of that key, made when need be. */
+  /** Returns the pool with this key; creates it if necessary. */
   getOrCreate(key: string, resources: readonly Resource[]): Pool<Slot> {
     const known = this.#pools.get(key);
     if (known !== undefined) return known;
@@ -33,7 +33,7 @@ export class Pools<Slot> {
     return pool;
   }
 
-  /** Forgets pools in which nothing waits. Not as each empties: under load it is back in a moment. */
+  /** Removes empty pools. Done in batches, because under load an empty pool is soon used again. */
   sweep(): void {
     for (const pool of this.#pools.values()) {
       if (pool.size) continue;
@@ -45,7 +45,7 @@ export class Pools<Slot> {
     }
   }
 
-  /** Whether the queue's next call on that resource comes before a new one of this rank. */
+  /** Whether a waiting call for this resource comes before a new call of this rank. */
   comesBefore(rank: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);
     if (contested === undefined) return false;

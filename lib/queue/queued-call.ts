@@ -1,11 +1,11 @@
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 
-/** Something calls compete for: a quota. Compared by identity; the queue reads nothing of it but its rates. */
+/** What calls compete for: a quota. Compared by identity; the queue reads only its rates. */
 export interface Resource {
-  /** Refill in tokens a millisecond; Infinity when unlimited. Read anew at least once a second. */
+  /** Refill rate in tokens per millisecond; Infinity when unlimited. Read at least once per second. */
   readonly tokensPerMs: number;
-  /** Refill in requests a millisecond; Infinity when unlimited. */
+  /** Refill rate in requests per millisecond; Infinity when unlimited. */
   readonly requestsPerMs: number;
 }
 
@@ -13,21 +13,21 @@ export type StartResult<Slot> =
   | { readonly kind: 'started'; readonly slot: Slot }
   | {
       readonly kind: 'waiting';
-      /** The resource on which it could start soonest. The call holds it against those behind it. */
+      /** The resource on which the call could start soonest. The call holds it against the calls behind it. */
       readonly on?: Resource;
-      /** Milliseconds until then; Infinity when only `wake()` can tell. */
+      /** Milliseconds until then; Infinity when only an event (`wake()`) can free it. */
       readonly waitMs: number;
     }
-  /** It can't be served in time any more, or not at all. */
+  /** The call can no longer be served in time, or not at all. */
   | { readonly kind: 'hopeless'; readonly error: Error };
 
-/** Told once how a call has left the queue. Called in the midst of the queue's work: it must not call the queue. */
+/** Called once, when the call leaves the queue. Must not call the queue: it may be in the middle of a drain. */
 export interface QueueCallbacks<Slot> {
-  /** The slot is the call's from now on. */
+  /** The call now owns the slot. */
   started(slot: Slot): void;
   /**
-   * With ERR_AI_SATURATED (full, or no quota in time: `retryAfterMs` is the true one), ERR_AI_ABORTED (its signal),
-   * ERR_AI_DEADLINE (the deadline passed), or the error with which the call called itself hopeless.
+   * @param error ERR_AI_SATURATED (queue full, or no quota in time), ERR_AI_ABORTED (the caller aborted), ERR_AI_DEADLINE
+   *   (the deadline passed), or the error of a 'hopeless' start result.
    */
   failed(error: Error): void;
 }
@@ -35,8 +35,8 @@ export interface QueueCallbacks<Slot> {
 /** A call as the wait queue sees it. */
 export interface QueuedCall<Slot> {
   /**
-   * Calls with the same key can use exactly the same resources: they form one pool. A key must not come to mean
-   * other resources while calls wait under it (after a reload, use other keys).
+   * Calls with the same key can use exactly the same resources and form one pool. A key must not stand for other
+   * resources while calls wait under it: after a reload, use new keys.
    */
   readonly poolKey: string;
   readonly resources: readonly Resource[];
@@ -45,14 +45,14 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
-  /** Since when it has waited, on the scale of `performance.now()`; absent for now. It may come back to the queue. */
+  /** When the call began to wait, in `performance.now()` time. Default: now. Set when a call returns to the queue. */
   readonly waitingSince?: number;
-  /** On the scale of `performance.now()`; Infinity for none. */
+  /** In `performance.now()` time; Infinity for none. */
   readonly deadlineAt: number;
-  /** The least the service is predicted to take, in milliseconds: a call is shed when only less is left. */
+  /** A lower bound of the service time in milliseconds: a call with less time left is shed. */
   readonly serviceMs: number;
-  /** The call's own signal: it gets one listener while the call waits. */
+  /** The call's signal; has one listener while the call waits. */
   readonly signal?: CallSignal;
-  /** Tries to start on a resource that isn't held. Synchronous; must not throw. */
+  /** Tries to start on a resource that is not held. Synchronous; must not throw. */
   tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot>;
 }

@@ -1,28 +1,28 @@
 import { type HeapItem, IndexedHeap } from './heap';
 import { before, type Ranked } from './value-density';
 
-/** What the turns of tenants order: calls of one pool and one priority. */
-export interface TenantCall extends HeapItem<'inTurn'>, Ranked {
+/** A call of one pool and one priority, ordered by tenant fairness. */
+export interface TenantCall extends HeapItem<'inFairness'>, Ranked {
   readonly tenant: string;
 }
 
-/** Tenants without waiting calls whose counters are remembered, at most. */
+/** The most tenants without waiting calls whose counters are kept. */
 const MAX_IDLE_COUNTERS = 4096;
 
 interface TenantQueue<C extends TenantCall> extends HeapItem<'inOrder'> {
   readonly tenant: string;
-  readonly calls: IndexedHeap<'inTurn', C>;
-  /** The token counter. */
+  readonly calls: IndexedHeap<'inFairness', C>;
+  /** The virtual token counter. */
   servedTokens: number;
-  /** Calls that wait, those set aside too. */
+  /** Waiting calls, including those set aside. */
   waitingCount: number;
 }
 
 /**
- * Tenants take turns: the one that was served the fewest tokens offers its densest call. The virtual token counter of
- * Sheng et al., "Fairness in Serving Large Language Models" (OSDI 2024): among tenants that keep calls waiting the
- * counters differ by at most one call; one that returns starts at the least counter of those waiting, so that idling
- * saves up nothing.
+ * Tenants take turns: the tenant that was served the fewest tokens offers its densest call. This is the virtual token
+ * counter of Sheng et al., "Fairness in Serving Large Language Models" (OSDI 2024): among tenants with waiting calls the
+ * counters differ by at most one call. A tenant that returns starts at the lowest counter of the waiting tenants, so
+ * that idle time earns no credit.
  */
 export class TenantFairness<C extends TenantCall> {
   readonly #queues = new Map<string, TenantQueue<C>>();
@@ -30,7 +30,7 @@ export class TenantFairness<C extends TenantCall> {
   readonly #idleCounters = new Map<string, number>();
   #sweepAt = 64;
 
-  /** Tenants with calls waiting. */
+  /** The number of tenants with waiting calls. */
   get tenants(): number {
     return this.#queues.size;
   }
@@ -39,77 +39,77 @@ export class TenantFairness<C extends TenantCall> {
     return this.#queues.has(tenant);
   }
 
-  /** The call whose turn it is. */
+  /** The next call. */
   get next(): C | undefined {
     return this.#order.first?.calls.first;
   }
 
   add(call: C): void {
-    const line = this.#queues.get(call.tenant) ?? this.#openQueue(call.tenant);
-    line.waitingCount += 1;
-    this.#enqueue(call, line);
+    const queue = this.#queues.get(call.tenant) ?? this.#openQueue(call.tenant);
+    queue.waitingCount += 1;
+    this.#enqueue(call, queue);
   }
 
-  /** The call is gone for good. */
+  /** Removes a call that has left the queue. */
   remove(call: C): void {
-    const line = this.#queues.get(call.tenant);
-    if (line === undefined) return;
-    line.waitingCount -= 1;
+    const queue = this.#queues.get(call.tenant);
+    if (queue === undefined) return;
+    queue.waitingCount -= 1;
     this.setAside(call);
-    if (line.waitingCount) return;
-    this.#queues.delete(line.tenant);
-    if (this.#queues.size) this.#keepIdleCounter(line);
+    if (queue.waitingCount) return;
+    this.#queues.delete(queue.tenant);
+    if (this.#queues.size) this.#keepIdleCounter(queue);
     else this.#idleCounters.clear();
   }
 
-  /** Passes over a call for a moment: it still waits, but it isn't next. */
+  /** Skips a call for the current drain: it still waits, but it is not next. */
   setAside(call: C): void {
-    const line = this.#queues.get(call.tenant);
-    if (!line?.calls.remove(call)) return;
-    if (line.calls.size) this.#order.update(line);
-    else this.#order.remove(line);
+    const queue = this.#queues.get(call.tenant);
+    if (!queue?.calls.remove(call)) return;
+    if (queue.calls.size) this.#order.update(queue);
+    else this.#order.remove(queue);
   }
 
-  /** Returns a call that was set aside. */
+  /** Puts back a call that was set aside. */
   putBack(call: C): void {
-    const line = this.#queues.get(call.tenant);
-    if (line !== undefined) this.#enqueue(call, line);
+    const queue = this.#queues.get(call.tenant);
+    if (queue !== undefined) this.#enqueue(call, queue);
   }
 
-  /** Counts what a waiting call of the tenant takes: a token of the prompt once, one of the output twice. */
+  /** Adds what a call of the tenant takes: prompt tokens count once, output tokens twice. */
   addServedTokens(tenant: string, promptTokens: number, outputTokens: number): void {
-    const line = this.#queues.get(tenant);
-    if (line === undefined) return;
-    line.servedTokens += Math.max(1, promptTokens + 2 * outputTokens);
-    if (this.#order.has(line)) this.#order.update(line);
+    const queue = this.#queues.get(tenant);
+    if (queue === undefined) return;
+    queue.servedTokens += Math.max(1, promptTokens + 2 * outputTokens);
+    if (this.#order.has(queue)) this.#order.update(queue);
   }
 
-  #enqueue(call: C, line: TenantQueue<C>): void {
-    line.calls.add(call);
-    if (this.#order.has(line)) this.#order.update(line);
-    else this.#order.add(line);
+  #enqueue(call: C, queue: TenantQueue<C>): void {
+    queue.calls.add(call);
+    if (this.#order.has(queue)) this.#order.update(queue);
+    else this.#order.add(queue);
   }
 
   #openQueue(tenant: string): TenantQueue<C> {
     const least = this.#order.first?.servedTokens ?? 0;
     const served = Math.max(this.#idleCounters.get(tenant) ?? 0, least);
     this.#idleCounters.delete(tenant);
-    const line: TenantQueue<C> = {
+    const queue: TenantQueue<C> = {
       tenant,
       servedTokens: served,
       waitingCount: 0,
       inOrder: -1,
-      calls: new IndexedHeap<'inTurn', C>('inTurn', before),
+      calls: new IndexedHeap<'inFairness', C>('inFairness', before),
     };
-    this.#queues.set(tenant, line);
-    return line;
+    this.#queues.set(tenant, queue);
+    return queue;
   }
 
-  /** A counter at or below the least need not be kept: the tenant would start at the least anyway. */
-  #keepIdleCounter({ tenant, servedTokens: served }: TenantQueue<C>): void {
+  /** A counter at or below the lowest need not be kept: a returning tenant starts at the lowest anyway. */
+  #keepIdleCounter({ tenant, servedTokens }: TenantQueue<C>): void {
     const least = this.#order.first?.servedTokens ?? 0;
-    if (served <= least) return;
-    this.#idleCounters.set(tenant, served);
+    if (servedTokens <= least) return;
+    this.#idleCounters.set(tenant, servedTokens);
     if (this.#idleCounters.size < this.#sweepAt) return;
     for (const [name, counter] of this.#idleCounters) if (counter <= least) this.#idleCounters.delete(name);
     for (const name of this.#idleCounters.keys()) {

@@ -2,7 +2,7 @@ import type { Load } from './backlog';
 import type { Pool } from './pool';
 import type { Resource } from './queued-call';
 
-/** How long the sums over rates are kept, in milliseconds: rates follow the providers' headers. */
+/** How long summed rates are cached, in milliseconds. Rates change with the providers' headers. */
 const RATES_TTL_MS = 1000;
 
 interface Rates {
@@ -10,7 +10,7 @@ interface Rates {
   requests: number;
 }
 
-/** A pool that competes for resources of another, and the share of its refill that lies there. */
+/** A pool that competes for the resources of another, with the share of its refill that comes from them. */
 interface CompetingPool<Slot> {
   readonly pool: Pool<Slot>;
   readonly tokens: number;
@@ -24,18 +24,18 @@ interface PoolRates<Slot> {
 }
 
 /**
- * How long the backlog keeps a call from starting: what waits in denser or equally dense calls, over the refill. A
- * rival pool counts by the share of its refill that it draws from the pool's own resources: a fluid model.
+ * Estimates how long the backlog delays a call: the work of denser and equally dense calls, divided by the refill rate.
+ * A competing pool counts with the share of its refill that it draws from the resources of this pool (a fluid model).
  */
 export class WaitEstimator<Slot> {
   #ratesByPool = new WeakMap<Pool<Slot>, PoolRates<Slot>>();
 
-  /** Pools came or went. */
+  /** Call when pools were added or removed. */
   clear(): void {
     this.#ratesByPool = new WeakMap();
   }
 
-  /** Milliseconds until a call of that bucket could start; `own` is what it takes itself. Infinity when never. */
+  /** Milliseconds until a call of this bucket could start; Infinity if never. `own` is the work of the call itself. */
   waitMs(pool: Pool<Slot>, bucket: number, own: Load, now: number): number {
     const { rates, competingPools } = this.#ratesFor(pool, now);
     let { tokens, requests } = own;
@@ -83,20 +83,20 @@ function competingPoolsOf<Slot>(pool: Pool<Slot>): CompetingPool<Slot>[] {
       else common.push(resource);
     }
   }
-  return Array.from(shared, ([rival, common]) => {
-    const all = resourcesOf(rival);
+  return Array.from(shared, ([competing, common]) => {
+    const all = resourcesOf(competing);
     const ofAll = ratesOf(all);
     const here = ratesOf(common);
     const evenly = common.length / all.length;
     return {
-      pool: rival,
+      pool: competing,
       tokens: share(here.tokens, ofAll.tokens, evenly),
       requests: share(here.requests, ofAll.requests, evenly),
     };
   });
 }
 
-/** Without rates that tell (none, or unlimited) the resources share evenly. */
+/** Without usable rates (zero or unlimited), the resources share evenly. */
 function share(here: number, all: number, evenly: number): number {
   return all > 0 && Number.isFinite(all) ? here / all : evenly;
 }

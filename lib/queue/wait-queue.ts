@@ -11,29 +11,24 @@ import { Pools } from './pools';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
 import { rank } from './value-density';
 
-export type { QueueCallbacks as QueueEnds, QueuedCall, Resource, StartResult } from './queued-call';
+export type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 export { density } from './value-density';
 
-/** Drains are at least so many milliseconds apart. */
+/** The least time between two drains, in milliseconds. */
 const DRAIN_GAP_MS = 20;
-/** A drain comes at least so often while calls wait, in milliseconds, should nobody tell of a change. */
+/** The most time between two drains while calls wait, in milliseconds, in case no event wakes the queue. */
 const HEARTBEAT_MS = 1000;
 const ONCE = { once: true } as const;
-/** The ends of a call that only asks. */
+/** For a call that is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
 
-export interface WaitQueueOptions<Slot> extends QueueOptions {
-  /** Told of every call refused with ERR_AI_SATURATED. Must not throw. */
-  onShed?(call: QueuedCall<Slot>, error: AiBalancerError): void;
-}
-
 /**
- * The calls that found no room, in the order in which they may start: value density, tenants taking turns within a
- * priority, first come first served among equals. It knows nothing of endpoints; it asks each call to start. One
- * timer, which keeps the process alive while calls wait; no timer and no listener when none does.
+ * The calls that wait for capacity, in the order in which they may start: by value density, by tenant fairness within a
+ * priority, first come, first served among equals. The queue knows nothing about endpoints; it asks each call to start.
+ * It has one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
  */
 export class WaitQueue<Slot> {
-  readonly #options: WaitQueueOptions<Slot>;
+  readonly #options: QueueOptions;
   readonly #pools = new Pools<Slot>();
   readonly #evictionPolicy = new EvictionPolicy<Slot>();
   readonly #deadlines = new IndexedHeap<'inDeadlines', PooledEntry<Slot>>(
@@ -47,12 +42,12 @@ export class WaitQueue<Slot> {
   #isDrainDue = false;
   #arrivals = 0;
 
-  constructor(options: WaitQueueOptions<Slot>) {
+  constructor(options: QueueOptions) {
     this.#options = options;
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
       failed: (entry, error = queueAbortedError()) => this.#fail(entry, error),
-      tooLate: (entry, waitMs) => this.#shed(entry, 'No quota before the deadline', waitMs),
+      tooLate: (entry, waitMs) => this.#shed(entry, 'no quota before the deadline', waitMs),
     });
   }
 
@@ -65,37 +60,28 @@ export class WaitQueue<Slot> {
     return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
   }
 
-  /** Joins the queue. A call that can't wait is told at once. */
+  /** Adds a call to the queue. A call that cannot wait fails at once. */
   enqueue(call: QueuedCall<Slot>, callbacks: QueueCallbacks<Slot>): void {
     this.#arrivals += 1;
     this.#admit(new PooledEntry<Slot>(call, callbacks, this.#arrivals, this.#owner));
   }
 
-  /** Joins the queue; resolves with the slot, or rejects as {@link QueueCallbacks} tells. */
+  /** Adds a call to the queue. Resolves with its slot, or rejects with the errors of {@link QueueCallbacks}. */
   waitForSlot(call: QueuedCall<Slot>): Promise<Slot> {
     return new Promise((started, failed) => this.enqueue(call, { started, failed }));
   }
 
   /**
-   * Whether a new call of this density must wait although the resource has room, because a queued one comes first.
-   * With `turn` it also waits behind calls of its priority of other tenants, whose turn it may be. O(pools).
+   * Whether a new call of this density must wait although the resource has capacity, because a queued call comes first.
+   * With `fairness` it also waits behind calls of the same priority of other tenants. O(pools).
    */
   mustWait(density: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     return this.#pools.comesBefore(rank(density, performance.now()), resource, fairness);
   }
 
-  /** How long the backlog would keep such a call from starting, in milliseconds; 0 when nothing is ahead. */
-  predictWaitMs(call: QueuedCall<Slot>): number {
-    const entry = new PooledEntry<Slot>(call, NO_CALLBACKS, 0, this.#owner);
-    entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
-    const wait = this.#estimateWaitMs(entry, performance.now(), false);
-    if (!this.size) this.#pools.sweep();
-    return wait;
-  }
-
   /**
-   * The error with which `enter()` would refuse such a call at once; undefined when it could wait or start. Should the
-   * queue be full, whether this call or another would leave is the crowd's rule.
+   * The error with which such a call would be shed at once; undefined when it could wait or start. When the queue is
+   * full, the eviction policy decides whether this call or another one is shed.
    */
   shedError(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
@@ -104,7 +90,7 @@ export class WaitQueue<Slot> {
     const now = performance.now();
     if (now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt) {
       return saturatedError(
-        'The calls ahead leave no quota before the deadline',
+        'the calls ahead leave no quota before the deadline',
         this.#estimateWaitMs(entry, now, true),
       );
     }
@@ -112,11 +98,10 @@ export class WaitQueue<Slot> {
     this.#evictionPolicy.add(entry);
     const isVictim = this.#evictionPolicy.victim === entry;
     this.#evictionPolicy.remove(entry);
-    const full = `The wait queue is full (${this.#options.maxSize} calls)`;
-    return isVictim ? saturatedError(full, this.#estimateWaitMs(entry, now, true)) : undefined;
+    return isVictim ? saturatedError(this.#fullReason(), this.#estimateWaitMs(entry, now, true)) : undefined;
   }
 
-  /** Something changed: a completion, a refill, a breaker. Drains soon, at most every 20 ms. */
+  /** Call when capacity may have changed (completion, refill, breaker). Drains soon, at most every 20 ms. */
   wake(): void {
     if (this.#isDrainDue || !this.size) return;
     const dueAt = this.#drainedAt + DRAIN_GAP_MS;
@@ -125,11 +110,11 @@ export class WaitQueue<Slot> {
       return;
     }
     this.#isDrainDue = true;
-    // In a microtask: many changes of one tick make one drain, and no caller finds its own stack under it.
+    // In a microtask: all changes of one tick cause one drain, and the drain does not run inside the caller.
     void Promise.resolve().then(() => this.#runDrain());
   }
 
-  /** Rejects everything that waits. */
+  /** Rejects every waiting call. */
   rejectAll(error: Error): void {
     for (let entry = this.#evictionPolicy.victim; entry !== undefined; entry = this.#evictionPolicy.victim)
       this.#fail(entry, error);
@@ -155,7 +140,7 @@ export class WaitQueue<Slot> {
       entry.latestStartAt < Infinity &&
       now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt
     ) {
-      this.#shed(entry, 'The calls ahead leave no quota before the deadline');
+      this.#shed(entry, 'the calls ahead leave no quota before the deadline');
       if (!this.size) this.#pools.sweep();
       return;
     }
@@ -164,13 +149,17 @@ export class WaitQueue<Slot> {
     this.wake();
   }
 
-  /** A denser call displaces another: whom, is the crowd's rule. */
+  /** Sheds calls until the queue is within its limit. */
   #evictOverflow(): void {
     while (this.#evictionPolicy.size > this.#options.maxSize) {
       const victim = this.#evictionPolicy.victim;
       if (victim === undefined) return;
-      this.#shed(victim, `The wait queue is full (${this.#options.maxSize} calls)`);
+      this.#shed(victim, this.#fullReason());
     }
+  }
+
+  #fullReason(): string {
+    return `the wait queue is full (${this.#options.maxSize} calls)`;
   }
 
   #add(entry: PooledEntry<Slot>): void {
@@ -203,7 +192,7 @@ export class WaitQueue<Slot> {
     if (entry.state === 'gone') return;
     this.#remove(entry);
     if (entry.state === 'starting') {
-      // It may have taken its slot already: if it has, the slot must reach the caller.
+      // It may already have taken its slot; in that case the slot must reach the caller.
       entry.removalError ??= error;
       return;
     }
@@ -211,21 +200,20 @@ export class WaitQueue<Slot> {
     entry.callbacks.failed(entry.removalError ?? error);
   }
 
-  #shed(entry: PooledEntry<Slot>, why: string, waitMs = 0): void {
+  #shed(entry: PooledEntry<Slot>, reason: string, waitMs = 0): void {
     const now = performance.now();
     const isWaiting = this.#evictionPolicy.has(entry);
     const { opensAt = 0 } = entry.pool ?? {};
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
     const error = saturatedError(
-      why,
+      reason,
       Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting)),
     );
     if (isWaiting) this.#fail(entry, error);
     else entry.callbacks.failed(error);
-    this.#options.onShed?.(entry.call, error);
   }
 
-  /** What waits ahead of it, over the refill. An entry in the queue is itself part of the backlog. */
+  /** The work ahead divided by the refill rate. An entry in the queue is itself part of the backlog. */
   #estimateWaitMs(entry: PooledEntry<Slot>, now: number, withOwn: boolean): number {
     if (entry.pool === undefined) return 0;
     const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };
@@ -245,12 +233,12 @@ export class WaitQueue<Slot> {
     this.#schedule(Math.max(now + DRAIN_GAP_MS, Math.min(nextAt, expiresAt, now + HEARTBEAT_MS)));
   }
 
-  /** Turns away those for which it has become too late. */
+  /** Sheds calls that can no longer start in time. */
   #expire(now: number): void {
     for (let first = this.#deadlines.first; first !== undefined; first = this.#deadlines.first) {
       if (first.latestStartAt >= now) return;
       if (first.call.deadlineAt <= now) this.#fail(first, queueDeadlineError());
-      else this.#shed(first, 'No quota came free before the deadline');
+      else this.#shed(first, 'no quota became free before the deadline');
     }
   }
 
