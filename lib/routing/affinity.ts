@@ -2,14 +2,14 @@ import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { BoundedMap } from '../util/bounded-map';
 
-/** Providers cache prompts from about this length on. */
+/** Providers cache prompts of about this length or more. */
 const MIN_PROMPT_TOKENS = 1_024;
-/** So much of the prompt's beginning tells one from another. */
+/** The characters of the prompt that identify its prefix. */
 const PREFIX_CHARS = 2_048;
-/** How long a provider keeps a prefix that nobody asks for. */
+/** How long a provider keeps an unused prefix. */
 const LIFETIME_MS = 5 * 60_000;
 const MAX_KEYS = 10_000;
-/** Assumed after the first call, which filled the cache but found nothing in it. */
+/** Assumed cached share after the first call, which fills the cache but cannot hit it. */
 const FIRST_SHARE = 0.5;
 
 interface Cached {
@@ -19,19 +19,19 @@ interface Cached {
 }
 
 /**
- * Remembers which endpoint has the beginning of which prompt cached, from the cached tokens that answers report.
- * Bounded; it keeps a hash of the prompt, never the prompt.
+ * Learns which endpoint has the prefix of which prompt cached, from the cached tokens reported in answers. Bounded; stores
+ * a hash of the prompt, never the prompt.
  */
 export class Affinity {
   readonly #byKey = new BoundedMap<string, Map<string, Cached>>(MAX_KEYS);
 
-  /** The share of the prompt that the endpoint is likely to have cached. */
+  /** The share (0 to 1) of the prompt that the endpoint probably has cached. */
   share(key: string, endpoint: string, now: number): number {
     const cached = this.#byKey.get(key)?.get(endpoint);
     return cached === undefined || now - cached.at > LIFETIME_MS ? 0 : cached.share;
   }
 
-  /** @param cachedTokens As the answer reports them; undefined where it doesn't. */
+  /** @param cachedTokens Cached prompt tokens reported in the answer; undefined when it reports none. */
   learn(
     key: string,
     endpoint: string,
@@ -50,7 +50,7 @@ export class Affinity {
   }
 }
 
-/** What a call shares with those that could use the same cached prefix; undefined for short prompts. */
+/** Equal for calls that can use the same cached prefix; undefined for short prompts. */
 export function affinityKey(call: Call): string | undefined {
   if (call.operation !== 'chat') return undefined;
   const { session } = call.context;
@@ -59,7 +59,7 @@ export function affinityKey(call: Call): string | undefined {
   return `prefix ${hashPrefix(call.body as ChatBody)}`;
 }
 
-/** FNV-1a over the beginning of the first messages. A collision costs a wrong guess, nothing more. */
+/** FNV-1a over the prefix of the prompt. A collision only costs a wrong guess. */
 function hashPrefix({ messages }: ChatBody): string {
   let hash = 0x811c9dc5;
   let left = PREFIX_CHARS;

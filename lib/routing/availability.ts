@@ -3,39 +3,43 @@ import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../quota/quota';
 import type { Option, Plan } from './plan';
 
-/** What keeps an endpoint from starting a call now, and for how long as far as is known. */
+/** The reason why an endpoint cannot start a call now, and for how long if that is known. */
 export interface Obstacle {
   readonly removedBy: string;
   /**
-   * What kind of wait it means: 'quota' and 'rest' end at a known time; 'place' when another call ends; 'held' is free,
-   * but for calls that matter more; 'slow' could not answer in time; 'down' is not to be waited for.
+   * 'quota' and 'cooldown' end at a known time; 'concurrency' ends when another call ends; 'held' is free, but reserved
+   * for denser calls in the queue; 'slow' cannot answer before the deadline; 'down' is not worth waiting for.
    */
-  readonly kind: 'quota' | 'rest' | 'place' | 'held' | 'slow' | 'down';
-  /** Milliseconds; Infinity where nobody knows. */
+  readonly kind: 'quota' | 'cooldown' | 'concurrency' | 'held' | 'slow' | 'down';
+  /** Milliseconds; Infinity when unknown. */
   readonly waitMs: number;
 }
 
 export interface AvailabilityOptions {
   readonly now: number;
-  /** Endpoints that this call must not use now. */
+  /** Endpoints that this call must not use. */
   readonly excluded?: (endpoint: Endpoint) => boolean;
-  /** Quotas kept free for calls that matter more. */
+  /** Quotas held for denser calls in the queue. */
   readonly isHeld?: (quota: Quota) => boolean;
 }
 
-const WEIGHT: Obstacle = { removedBy: 'weight: taken out', kind: 'down', waitMs: Infinity };
-const TRIED: Obstacle = { removedBy: 'tried: it failed this call', kind: 'down', waitMs: Infinity };
-const AT_CAPACITY: Obstacle = { removedBy: 'quota: all places are taken', kind: 'place', waitMs: Infinity };
+const WEIGHT: Obstacle = { removedBy: 'weight: the weight is 0', kind: 'down', waitMs: Infinity };
+const TRIED: Obstacle = { removedBy: 'tried: it has failed this call', kind: 'down', waitMs: Infinity };
+const AT_CAPACITY: Obstacle = {
+  removedBy: 'concurrency: maxConcurrent calls are in flight',
+  kind: 'concurrency',
+  waitMs: Infinity,
+};
 const HELD: Obstacle = {
-  removedBy: 'queue: kept for calls that matter more',
+  removedBy: 'queue: held for calls of higher value density',
   kind: 'held',
   waitMs: Infinity,
 };
 
-/** The share of a prediction that is certain enough to refuse a call by. */
+/** The share of a predicted time that is certain enough to rule an endpoint out. */
 const CERTAIN_SHARE = 0.5;
 
-/** The first thing that keeps an endpoint from starting this call now; undefined when nothing does. */
+/** The first obstacle for this call at the endpoint; undefined when the call can start now. */
 export function obstacleOf(
   plan: Plan,
   { endpoint, quotaCost }: Option,
@@ -50,13 +54,13 @@ export function obstacleOf(
   }
   const cooldownUntil = endpoint.cooldownUntil(now);
   if (cooldownUntil > 0)
-    return { removedBy: 'rest: it asked us to wait', kind: 'rest', waitMs: cooldownUntil - now };
+    return { removedBy: 'cooldown: takes no calls yet', kind: 'cooldown', waitMs: cooldownUntil - now };
   if (isTooSlow(plan, endpoint, now)) {
-    return { removedBy: 'deadline: it could not answer in time', kind: 'slow', waitMs: Infinity };
+    return { removedBy: 'deadline: cannot answer in time', kind: 'slow', waitMs: Infinity };
   }
   if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
   const waitMs = endpoint.quotaWaitMs(quotaCost, now);
-  if (waitMs > 0) return { removedBy: 'quota: no room now', kind: 'quota', waitMs };
+  if (waitMs > 0) return { removedBy: 'quota: not enough left now', kind: 'quota', waitMs };
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
@@ -64,7 +68,10 @@ function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
   return call.deadlineAt !== Infinity && minServiceMs(call, endpoint, now) > call.deadlineAt - now;
 }
 
-/** The least that an endpoint can take for a call. 0 until enough has been seen of it: a profile alone refuses nobody. */
+/**
+ * A lower bound of the time an endpoint needs for a call, in milliseconds. 0 until it has been observed often enough: a
+ * profile alone rules out no endpoint.
+ */
 export function minServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
   return latency.hasEvidence ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;

@@ -2,9 +2,9 @@ import type { Affinity } from './affinity';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall } from './strategy';
 
-/** An endpoint is "no busier than others" up to so many times their mean in flight: bounded load. */
+/** An endpoint counts as busy above this multiple of the mean number of calls in flight (bounded load). */
 const LOAD_BOUND = 1.25;
-/** Above this share of its quota, a cached prefix is no reason to go there. */
+/** Above this used share of the quota, a cached prefix no longer attracts calls. */
 const FULL_SHARE = 0.8;
 
 const NO_PROVIDERS: ReadonlySet<string> = new Set();
@@ -24,14 +24,14 @@ export function routedCall({ call }: Plan, now: number, triedProviders = NO_PROV
 export interface CandidateParts {
   readonly plan: Plan;
   readonly affinity: Affinity;
-  /** What the call shares with those that could use the same cached prefix. */
+  /** Equal for calls that can use the same cached prefix. */
   readonly affinityKey: string | undefined;
-  /** The mean of calls in flight over the stage's endpoints. */
+  /** The mean number of calls in flight at the endpoints of the stage. */
   readonly meanInFlight: number;
   readonly now: number;
 }
 
-/** @param waitMs Added to the expected times, for an endpoint that could start only then. */
+/** @param waitMs Added to the expected times, for an endpoint that can start only then. */
 export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
   const { plan, affinity, affinityKey: key, meanInFlight, now } = parts;
   const { settings, inFlight, latency } = endpoint;

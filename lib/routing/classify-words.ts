@@ -1,11 +1,11 @@
 /*
- * The signs that `classify` looks for. Every pattern is linear: no quantifier inside a quantifier. Words of one meaning
- * only: "go", "swift" and "table" are left out, and "code" alone is a coupon's as often as a program's.
+ * The patterns that `classify` looks for. Every pattern runs in linear time: no nested quantifiers. Ambiguous words such
+ * as "go", "swift" and "table" are left out, and "code" alone means a coupon as often as a program.
  */
 
 export const CODE_FENCE = /```|~~~/;
 
-/** Lines that only a program, a shell, a query or a stack trace has. */
+/** Lines that occur only in programs, shell sessions, queries and stack traces. */
 export const CODE_PATTERNS: readonly RegExp[] = [
   /^\s{0,12}(?:def \w{1,60}\(|class \w{1,60}[:({ ]|import \{|from [\w.]{1,60} import |#include ?<|package \w{1,60};|using namespace )/m,
   /\b(?:function \w{1,60}\(|const \w{1,60} ?= |let \w{1,60} ?= |public (?:static|class|void) |console\.log\(|System\.out\.)/,
@@ -19,7 +19,7 @@ export const CODE_PATTERNS: readonly RegExp[] = [
 export const CODE_TOOL =
   /^(?:(?:run|exec|execute|eval)_?(?:code|command|python|shell|bash|sql|query|tests?)|code_interpreter|python|bash|shell|terminal|(?:str_replace|apply_patch|edit_file|write_file|read_file|create_file|grep|glob|git_\w{1,40}))(?:$|_|-)/i;
 
-/** Codes of everyday life, taken out before the words of programming are looked for. */
+/** Everyday uses of "code", removed before the programming words are searched. */
 export const NON_PROGRAMMING_CODES = new RegExp(
   [
     '\\b(?:promo|promotion|promotional|coupon|discount|voucher|gift|gift ?card|referral|invite|zip|postal|post|qr|bar|area|country|',
@@ -37,7 +37,7 @@ const LANGUAGES =
 const CODE_NOUNS =
   '(?:code|codes|function|functions|script|scripts|class|classes|method|methods|program|query|queries|module|component|api|endpoint|test|tests|regex|snippet|decorator|library|package)';
 
-/** Words that speak of programming by themselves, or a programming language beside a thing made in it. */
+/** Programming terms, and programming languages next to something written in them. */
 export const CODE_WORDS = new RegExp(
   [
     '\\b(?:source code|refactor(?:ing)?|debug(?:ging)?|stack ?trace|unit tests?|regex|regular expression|compiler?|compile error|pull request|merge conflict|',
@@ -54,7 +54,7 @@ export const CODE_WORDS = new RegExp(
   'i',
 );
 
-/** A call for a summary, a comparison or a judgement. */
+/** Requests for a summary, a comparison or an assessment. */
 export const ANALYSIS_WORDS = new RegExp(
   [
     '\\b(?:summari[sz]e[sd]?|summari[sz]ing|summary|tl;?dr|compare[sd]?|comparing|comparison|contrast|analy[sz]e[sd]?|analy[sz]ing|analysis|evaluate|evaluation|assess|assessment|',
@@ -66,6 +66,6 @@ export const ANALYSIS_WORDS = new RegExp(
   'i',
 );
 
-/** A system message of an app that is about programming. */
+/** System messages of programming assistants. */
 export const CODING_SYSTEM =
   /\b(?:coding|programming|software (?:engineer|developer)|pair programmer|code (?:assistant|reviewer|generator)|developer assistant|sql (?:expert|assistant))\b|코딩|프로그래밍|编程|編程|程序员|程式設計|プログラミング|コーディング/i;

@@ -10,31 +10,31 @@ import {
   NON_PROGRAMMING_CODES,
 } from './classify-words';
 
-/** Characters read from the front and from the end of the last user message: a request stands at either. */
+/** Characters read from the start and the end of the last user message: the request is at either end. */
 const FRONT = 3000;
 const BACK = 1500;
-/** Characters read of the system message, which often says what the app is for. */
+/** Characters read of the system message, which often states the purpose of the app. */
 const SYSTEM = 500;
-/** Tools looked at. */
+/** The most tools examined. */
 const TOOLS = 64;
-/** A message this long brings a document along. An ideograph or a syllable says as much as three letters. */
+/** Characters from which a message counts as a document. A CJK character carries as much as about three letters. */
 const LONG_DOCUMENT = 6000;
 const LONG_CJK_DOCUMENT = 2500;
-/** Parts of a message, and messages from the end, that are looked at. */
+/** The most parts of a message, and messages from the end, that are examined. */
 const PARTS = 32;
 const MESSAGES = 50;
 
 /**
- * A guess of what a body asks for, from its form and some words in English, Korean, Chinese and Japanese: embeddings;
- * code (fences, code itself, tools of code, words of programming); analysis (long documents, "summarise", "compare" and
- * their kin); else chat. Reads a bounded part of the last user message, so it takes microseconds whatever the body.
+ * Guesses the type of a request from its structure and from words in English, Korean, Chinese and Japanese: embedding;
+ * code (fences, code, coding tools, programming terms); analysis (long documents, "summarise", "compare" and the like);
+ * otherwise chat. Reads a bounded part of the last user message, so it takes microseconds for any body.
  */
 export function classify(body: ChatBody | EmbeddingBody): RequestType {
   if (!('messages' in body)) return 'embedding';
   const { text, length } = lastUserText(body);
   if (CODE_FENCE.test(text) || CODE_PATTERNS.some((pattern) => pattern.test(text))) return 'code';
   if (hasCodeTool(body.tools)) return 'code';
-  // "My coupon code" is no programming.
+  // "My coupon code" is not programming.
   if (CODE_WORDS.test(text.replace(NON_PROGRAMMING_CODES, ' '))) return 'code';
   if (ANALYSIS_WORDS.test(text) || length > documentLength(text)) return 'analysis';
   return CODING_SYSTEM.test(systemText(body)) ? 'code' : 'chat';

@@ -1,25 +1,25 @@
 import type { Call } from '../call/call';
 import { neededCapabilities, type Option, requiredContextTokens } from './plan';
 
-/** Removes endpoints that can't serve a call. Looks at nothing that changes from moment to moment. */
+/** Removes endpoints that cannot serve a call. Independent of the current load and health. */
 export interface Filter {
-  /** Whether the call asks for anything that this filter could miss. */
+  /** Whether the filter is relevant to the call. */
   applies(call: Call): boolean;
   removes(call: Call, option: Option): boolean;
-  /** Says why it did. Asked for only when someone wants to know. */
+  /** Why the endpoint was removed. Evaluated only for reports and errors. */
   reason(call: Call, option: Option): string;
 }
 
 const byName: Filter = {
   applies: (call) => call.endpoint !== undefined,
   removes: (call, { endpoint }) => call.endpoint !== endpoint.name,
-  reason: () => 'endpoint: another was asked for',
+  reason: () => 'endpoint: the call names another endpoint',
 };
 
 const byTags: Filter = {
   applies: ({ context }) => context.tags !== undefined && context.tags.length > 0,
   removes: (call, option) => missingTag(call, option) !== undefined,
-  reason: (call, option) => `tags: not tagged '${missingTag(call, option) ?? ''}'`,
+  reason: (call, option) => `tags: lacks the tag '${missingTag(call, option) ?? ''}'`,
 };
 
 const byQuality: Filter = {
@@ -31,11 +31,11 @@ const byQuality: Filter = {
 
 const byCost: Filter = {
   applies: ({ context }) => context.maxCostPer1k !== undefined,
-  // What costs an unknown amount passes no ceiling.
+  // An endpoint without a price passes no price ceiling.
   removes: (call, option) => costPer1k(call, option) > (call.context.maxCostPer1k ?? Infinity),
   reason: (call, option) =>
     option.costUsd === undefined
-      ? 'cost: no price is known'
+      ? 'cost: the endpoint has no price'
       : `cost: ${costPer1k(call, option).toPrecision(3)} USD per 1,000 tokens is above ${call.context.maxCostPer1k ?? ''}`,
 };
 
@@ -45,21 +45,21 @@ const bySize: Filter = {
   reason: (_call, { endpoint, quotaCost: charge }) => {
     const exceeded = endpoint.exceededBy(charge);
     return exceeded
-      ? `quota: ${exceeded.units} tokens are more than its ${exceeded.allowed} ${exceeded.limit}`
-      : 'quota: larger than its limit';
+      ? `quota: ${exceeded.units} tokens exceed the limit of ${exceeded.allowed} ${exceeded.limit}`
+      : 'quota: larger than the limit';
   },
 };
 
-/** Applied after the others: where no window fits but the estimate may be wrong, the largest is tried. */
+/** Applied after the others: when no window fits but the estimate may be wrong, the largest window is tried. */
 export const WINDOW: Pick<Filter, 'reason'> = {
   reason: (call, { endpoint }) =>
     `context window: ${endpoint.settings.contextWindow} is below ${requiredContextTokens(call)}`,
 };
 
-/** In the order in which they are told. */
+/** In the order in which they are applied and reported. */
 const FILTERS: readonly Filter[] = [byName, byTags, byQuality, byCost, bySize];
 
-/** The filters that a call needs. */
+/** The filters that are relevant to a call. */
 export function filtersFor(call: Call): readonly Filter[] {
   return [byCapability(neededCapabilities(call)), ...FILTERS.filter((filter) => filter.applies(call))];
 }
@@ -73,7 +73,7 @@ function byCapability(needed: readonly string[]): Filter {
   return {
     applies: () => true,
     removes: (_call, option) => missing(option) !== undefined,
-    reason: (_call, option) => `capability: no ${missing(option) ?? ''}`,
+    reason: (_call, option) => `capability: lacks '${missing(option) ?? ''}'`,
   };
 }
 
@@ -81,7 +81,7 @@ function missingTag({ context }: Call, { endpoint }: Option): string | undefined
   return context.tags?.find((tag) => !endpoint.settings.tags.has(tag));
 }
 
-/** USD per 1,000 tokens of the prompt and the expected output. */
+/** USD per 1,000 tokens (prompt and expected output). */
 function costPer1k(call: Call, { costUsd }: Option): number {
   if (costUsd === undefined) return Infinity;
   return (costUsd / (call.promptTokens + call.expectedOutputTokens)) * 1_000;

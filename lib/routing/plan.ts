@@ -2,11 +2,11 @@ import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Cost } from '../quota/cost';
 
-/** An endpoint that may serve a call, as far as can be told before looking at breaker, rest and quota. */
+/** An endpoint that may serve a call, before breaker, cooldown and quota are considered. */
 export interface Option {
   readonly endpoint: Endpoint;
   readonly quotaCost: Cost;
-  /** Estimated, in USD; undefined without a price. */
+  /** Estimated price of the call in USD; undefined when the endpoint has no price. */
   readonly costUsd: number | undefined;
 }
 
@@ -14,19 +14,19 @@ export interface Option {
 export interface RemovedOption {
   readonly option: Option;
   readonly filter: {
-    /** Says why. Asked for only when someone wants to know. */
+    /** Why the endpoint was removed. Evaluated only for reports and errors. */
     reason(call: Call, option: Option): string;
   };
 }
 
-/** Everything about a call's routing that doesn't change while it runs. */
+/** What is fixed about the routing of a call while it runs. */
 export interface Plan {
   readonly call: Call;
-  /** In the order of use: the asked model's tiers, then those of each fallback. */
+  /** In order of preference: the tiers of the requested model, then those of each fallback model. */
   readonly stages: readonly (readonly Option[])[];
-  /** The endpoints that a filter has removed; those of other models are not among them. */
+  /** The endpoints removed by a filter, without those of other models. */
   readonly removed: readonly RemovedOption[];
-  /** Every endpoint there is. */
+  /** All endpoints of the configuration. */
   readonly endpoints: readonly Endpoint[];
 }
 
@@ -39,15 +39,15 @@ export function optionsOf(plan: Plan): readonly Option[] {
   return plan.stages.flat();
 }
 
-/** The share of the estimate that must exceed a window before a call is refused unsent: estimates err upwards. */
+/** A call is refused unsent only when this share of its estimate exceeds a window, because estimates err upwards. */
 export const WINDOW_CERTAINTY = 0.7;
 
-/** The tokens that must fit into a context window, by estimate. */
+/** The estimated tokens that must fit into the context window. */
 export function requiredContextTokens(call: Call): number {
   return call.promptTokens + (call.maxOutputTokens ?? 0);
 }
 
-/** USD, by estimate. */
+/** Estimated price of the call in USD; undefined when the endpoint has no price. */
 export function estimateCost(call: Call, endpoint: Endpoint): number | undefined {
   const { price } = endpoint.settings;
   if (price === undefined) return undefined;

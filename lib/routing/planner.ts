@@ -15,7 +15,7 @@ import {
 /** Endpoints by tier, the earliest first. */
 type Tiers = readonly (readonly Endpoint[])[];
 
-/** Works out, once a call, which endpoints may serve it and in which order. */
+/** Determines once per call which endpoints may serve it, and in which order. */
 export class Planner {
   readonly #endpoints: readonly Endpoint[];
   readonly #fallbacks: ReadonlyMap<string, readonly string[]>;
@@ -36,8 +36,8 @@ export class Planner {
   }
 
   /**
-   * @param models In place of the call's own model and fallbacks.
-   * @throws ERR_AI_NO_ENDPOINT naming the filter that emptied the list; ERR_AI_CONTEXT_WINDOW.
+   * @param models Used instead of the model and fallbacks of the call.
+   * @throws ERR_AI_NO_ENDPOINT that names the filters; ERR_AI_CONTEXT_WINDOW.
    */
   plan(call: Call, models?: readonly string[]): Plan {
     const { plan, error } = this.tryPlan(call, models);
@@ -45,12 +45,12 @@ export class Planner {
     return plan;
   }
 
-  /** The plan, and the error where it leaves nothing to call. */
+  /** The plan, with the error to throw when it has no endpoints. */
   tryPlan(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
     const modelTiers = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#tiersOf(call);
     const filters = filtersFor(call);
-    const charges = estimateQuotaCost(call);
-    // An endpoint can serve two of the models only by an alias; with one rank nothing can come twice.
+    const costEstimate = estimateQuotaCost(call);
+    // An endpoint can serve two of the models only through an alias; with one model there are no duplicates.
     const seen = modelTiers.length > 1 ? new Set<Endpoint>() : undefined;
     const removed: RemovedOption[] = [];
     const stages: Option[][] = [];
@@ -62,7 +62,7 @@ export class Planner {
           seen?.add(endpoint);
           const option = {
             endpoint,
-            quotaCost: endpoint.costOf(charges),
+            quotaCost: endpoint.costOf(costEstimate),
             costUsd: estimateCost(call, endpoint),
           };
           const filter = filters.find((each) => each.removes(call, option));
@@ -79,7 +79,7 @@ export class Planner {
     return { plan, error: largest === undefined ? noEndpointError(plan) : contextWindowError(call, largest) };
   }
 
-  /** The models an app may name. */
+  /** The models and aliases that a call may name. */
   get models(): readonly string[] {
     return [...this.#byModel.keys()];
   }
@@ -91,12 +91,12 @@ export class Planner {
     if (requested === undefined && call.endpoint === undefined) {
       throw new AiBalancerError(
         'ERR_AI_NO_ENDPOINT',
-        `no endpoint serves the model '${printable(model)}'; the models here are ${this.models.join(', ')}`,
+        `no endpoint serves the model '${printable(model)}'; configured models: ${this.models.join(', ')}`,
         { status: 404, param: 'model' },
       );
     }
     const first = requested ?? this.#all;
-    // Vectors of two models don't mix.
+    // Embeddings of different models cannot be mixed.
     const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
     return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
@@ -113,11 +113,11 @@ export class Planner {
 
 interface WindowFit {
   readonly stages: readonly (readonly Option[])[];
-  /** The largest window, where it was the windows that left nothing. */
+  /** The largest context window, when no endpoint fits because of its window. */
   readonly largest: number | undefined;
 }
 
-/** Keeps the endpoints whose window fits; where none does but the estimate may be wrong, the largest. */
+/** Keeps the endpoints whose window fits, or the largest when none fits but the estimate may be wrong. */
 function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: RemovedOption[]): WindowFit {
   const required = requiredContextTokens(call);
   let largest = 0;
@@ -144,7 +144,7 @@ function fitWindow(call: Call, stages: readonly (readonly Option[])[], removed: 
 function contextWindowError(call: Call, largest: number): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_CONTEXT_WINDOW',
-    `the call needs about ${requiredContextTokens(call)} tokens, the largest context window here has ${largest}`,
+    `the call needs about ${requiredContextTokens(call)} tokens; the largest context window is ${largest}`,
     { status: 400, param: 'messages' },
   );
 }
@@ -162,16 +162,16 @@ function byTier(endpoints: readonly Endpoint[]): Tiers {
 
 function noEndpointError({ call, removed }: Plan): AiBalancerError {
   const reasons = removed.map(
-    ({ option, filter }) => `${option.endpoint.name} by ${filter.reason(call, option)}`,
+    ({ option, filter }) => `${option.endpoint.name} (${filter.reason(call, option)})`,
   );
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';
-  return new AiBalancerError('ERR_AI_NO_ENDPOINT', `the filters leave no endpoint for ${model}${detail}`, {
+  return new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint can serve ${model}${detail}`, {
     status: 404,
   });
 }
 
-/** A model's name comes from the caller: bounded, and without anything that breaks a log line. */
+/** The model name comes from the caller: it is cut and cleaned so that it cannot break a log line. */
 function printable(name: string): string {
   return name.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
 }

@@ -7,29 +7,29 @@ import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
 
-/** A fallback model or a later tier is used only when no earlier endpoint can start within this time. */
+/** A fallback model or a later tier is used only when no earlier endpoint can start within this time, in milliseconds. */
 const FALLBACK_DELAY_MS = 250;
-/** Waiting for an endpoint is better than taking a free one when it scores better by more than this. */
+/** Waiting for an endpoint beats using a free one when its score is better by more than this. */
 const MIN_SCORE_GAIN = 0.8;
 
 export interface PickOptions extends AvailabilityOptions {
   readonly triedProviders?: ReadonlySet<string>;
-  /** Only says what it would pick: nobody's turn passes. */
+  /** Only report the choice: the state of the strategy does not change. */
   readonly peek?: boolean;
 }
 
 export type RouterPick = { readonly why: () => readonly Verdict[] } & (
   | { readonly kind: 'picked'; readonly option: Option }
-  /** There is no room now, or waiting is better: on this quota, where one is known, and for so long. */
+  /** No capacity now, or waiting is better: for this quota (if known), for `waitMs`. */
   | {
       readonly kind: 'wait';
       readonly on: Quota | undefined;
       readonly waitMs: number;
       readonly option?: Option;
     }
-  /** No endpoint can serve it before its deadline. */
+  /** No endpoint can serve the call before its deadline. */
   | { readonly kind: 'full'; readonly retryAfterMs: number | undefined }
-  /** Every endpoint is open, excluded or taken out, or rests beyond the deadline. */
+  /** Every endpoint is open, excluded, disabled, or in a cooldown beyond the deadline. */
   | { readonly kind: 'down'; readonly retryAfterMs: number | undefined }
 );
 
@@ -38,7 +38,7 @@ interface Blocked {
   readonly obstacle: Obstacle;
 }
 
-/** Picks an endpoint for a planned call: those with room now, by the strategy, in the order of the stages. */
+/** Picks an endpoint for a planned call: among those with capacity now, by the strategy, stage by stage. */
 export class Router {
   readonly strategy: Strategy;
   readonly affinity: Affinity;
@@ -57,13 +57,13 @@ export class Router {
         const picked = this.#choose(plan, free, blocked, options, trace);
         if (picked) return picked;
       }
-      // A held quota is there for others: it is no reason to keep from a fallback.
+      // A quota held for other calls is no reason to skip a fallback.
       if (trace.soonest !== undefined && trace.soonest.obstacle.waitMs <= FALLBACK_DELAY_MS) break;
     }
     return trace.noneAvailable();
   }
 
-  /** Where the call would go now, and why. Changes nothing. */
+  /** Where the call would go now, and why. Changes no state. */
   explain(plan: Plan, now: number): Explanation {
     const pick = this.pick(plan, { now, peek: true });
     const verdicts = pick.why();
@@ -114,7 +114,7 @@ export class Router {
     if (isScored(this.strategy)) {
       const availableSoon = blocked.filter(
         ({ obstacle: { kind, waitMs } }) =>
-          (kind === 'quota' || kind === 'rest') && waitMs < call.remainingMs,
+          (kind === 'quota' || kind === 'cooldown') && waitMs < call.remainingMs,
       );
       if (availableSoon.length > 0) {
         const waiting = availableSoon.map(({ option, obstacle }) =>
@@ -132,7 +132,7 @@ export class Router {
     return option && { kind: 'picked', option, why: () => trace.why() };
   }
 
-  /** A strategy of the app's own that has no scores is asked as if it picked. */
+  /** A custom strategy without scores is asked to pick. */
   #peek(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
     const scores = this.strategy.explain?.(call, candidates);
     return scores ? leastScored(candidates, scores) : this.strategy.pick(call, candidates);
@@ -155,7 +155,7 @@ function isScored(strategy: Strategy): strategy is ScoredStrategy {
   return 'best' in strategy;
 }
 
-/** What one pick has seen: enough to say why, worked out only when someone asks. */
+/** Records one pick, so that the verdicts can be derived later if they are asked for. */
 class Trace {
   readonly #plan: Plan;
   readonly #strategy: Strategy;
@@ -166,7 +166,7 @@ class Trace {
   #retryAfterMs = Infinity;
   #canWait = false;
   #isFull = false;
-  /** The obstacle that ends first, of those worth waiting for. */
+  /** The obstacle that ends first, among those worth waiting for. */
   soonest: Blocked | undefined;
 
   constructor(plan: Plan, strategy: Strategy, { now }: AvailabilityOptions) {
@@ -180,9 +180,9 @@ class Trace {
       const { kind, waitMs } = entry.obstacle;
       this.#blocked.push(entry);
       if (waitMs < this.#retryAfterMs) this.#retryAfterMs = waitMs;
-      if (kind === 'place' || kind === 'held') this.#canWait = true;
+      if (kind === 'concurrency' || kind === 'held') this.#canWait = true;
       if (kind === 'quota' || kind === 'slow') this.#isFull = true;
-      if (kind !== 'quota' && kind !== 'rest') continue;
+      if (kind !== 'quota' && kind !== 'cooldown') continue;
       if (waitMs < this.#remainingMs && waitMs < (this.soonest?.obstacle.waitMs ?? Infinity))
         this.soonest = entry;
     }
@@ -204,7 +204,7 @@ class Trace {
   }
 
   noneAvailable(): RouterPick {
-    // A strategy that picks none of the candidates lets the call wait.
+    // A strategy that picks no candidate makes the call wait.
     if (this.soonest && !this.#canWait) return this.waitFor(this.soonest);
     const why = (): readonly Verdict[] => this.why();
     if (this.soonest || this.#canWait || this.#candidates.length > 0) {
@@ -236,7 +236,7 @@ class Trace {
     const reported = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {
       if (!reported.has(name))
-        verdicts.push({ endpoint: name, removedBy: 'not looked at: other models come first' });
+        verdicts.push({ endpoint: name, removedBy: 'not considered: other models or tiers come first' });
     }
     return verdicts;
   }

@@ -1,13 +1,13 @@
 import type { RequestContext } from '../call/context';
 
-/** What a strategy may know of the call it picks for. */
+/** The call for which a strategy picks an endpoint. */
 export interface RoutedCall {
   readonly operation: 'chat' | 'embeddings';
   readonly stream: boolean;
   readonly context: Readonly<RequestContext>;
   readonly promptTokens: number;
   readonly expectedOutputTokens: number;
-  /** Milliseconds left until the call's deadline; Infinity where it has none. */
+  /** Milliseconds until the deadline of the call; Infinity without one. */
   readonly remainingMs: number;
   /** Providers that have already failed this call. */
   readonly triedProviders: ReadonlySet<string>;
@@ -18,46 +18,46 @@ export interface Candidate {
   readonly name: string;
   readonly model: string;
   readonly provider: string;
-  /** The app's preference; never 0 here. */
+  /** The configured weight; greater than 0. */
   readonly weight: number;
   readonly quality: number;
   readonly inFlight: number;
-  /** Milliseconds until the whole answer, as predicted for this call. */
+  /** Predicted milliseconds until the whole answer of this call. */
   readonly expectedMs: number;
-  /** The same for the first token. */
+  /** Predicted milliseconds until the first token of this call. */
   readonly expectedFirstTokenMs: number;
-  /** Recent latency in milliseconds, peaks first (Peak EWMA); 0 before the first answer. */
+  /** Recent latency in milliseconds, sensitive to peaks (Peak EWMA); 0 before the first answer. */
   readonly peakMs: number;
-  /** Estimated cost of this call in USD; undefined without a price. */
+  /** Estimated price of this call in USD; undefined when the endpoint has no price. */
   readonly costUsd: number | undefined;
-  /** 0 to 1: the used share of the scarcer quota. */
+  /** Used share of the scarcer quota, 0 to 1. */
   readonly usedShare: number;
-  /** 0 to 1: recent share of hard failures. */
+  /** Recent share of failures that count against the endpoint, 0 to 1. */
   readonly failureShare: number;
-  /** 1 just after a recovery, falling to 0 while the endpoint ramps up. */
+  /** Slow start: 1 just after a recovery, falling to 0 over `breaker.rampMs`. */
   readonly ramp: number;
-  /** 0 to 1: the share of the prompt that the endpoint is likely to have cached, where it isn't busier than others. */
+  /** Share of the prompt that the endpoint probably has cached, 0 to 1; 0 when it is busier than others. */
   readonly cachedShare: number;
 }
 
-/** How a candidate came to its score. */
+/** The score of a candidate with its terms. */
 export interface Score {
   readonly score: number;
   readonly terms: Readonly<Record<string, number>>;
 }
 
-/** Picks one of the candidates. Your own may be given as `strategy`. */
+/** Picks an endpoint among the candidates. Set a custom one as `strategy` in the configuration. */
 export interface Strategy {
   readonly name: string;
-  /** Returning undefined lets the call wait. Must not throw, and must not keep the arguments. */
+  /** Return undefined to make the call wait. Must not keep the arguments. */
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined;
-  /** Scores the candidates without changing anything, for reports; the least wins. Only where there are scores. */
+  /** Optional: scores the candidates for reports, without changing state; the lowest score wins. */
   explain?(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[];
 }
 
-/** A strategy by score: for it, waiting for a better endpoint can be better than taking a free one. */
+/** A strategy with scores, for which waiting for a better endpoint can beat using a free one. */
 export interface ScoredStrategy extends Strategy {
-  /** The least score of the candidates, and who has it. Draws no random numbers. */
+  /** The candidate with the lowest score. Uses no random numbers. */
   best(
     call: RoutedCall,
     candidates: readonly Candidate[],
@@ -72,26 +72,26 @@ export type StrategyName =
   | 'lowest-latency'
   | 'lowest-cost';
 
-/** Weights of the adaptive strategy's score. */
+/** Weights of the terms of the adaptive score; the lowest score wins. docs/routing.md explains each term. */
 export interface ScoreWeights {
-  /** Missing the deadline. Default 4. */
+  /** Probability of missing the deadline. Default 4. */
   readonly deadline: number;
-  /** Default 0.5. */
+  /** Predicted time as a share of the remaining time. Default 0.5. */
   readonly speed: number;
-  /** Default 0.3. */
+  /** Price as a share of the most expensive candidate. Default 0.3. */
   readonly cost: number;
-  /** Default 1. */
+  /** Used share of the scarcer quota, rising exponentially. Default 1. */
   readonly scarcity: number;
-  /** Default 2. */
+  /** Recent failure rate. Default 2. */
   readonly failure: number;
-  /** Default 0.3. */
+  /** Quality of the model; a bonus. Default 0.3. */
   readonly quality: number;
   /** A provider that has already failed this call. Default 0.3. */
   readonly triedProvider: number;
-  /** Just after a recovery. Default 0.5. */
+  /** Slow start after a recovery. Default 0.5. */
   readonly ramp: number;
-  /** The app's weight. Default 0.2. */
+  /** Logarithm of the endpoint's configured weight; a bonus. Default 0.2. */
   readonly weight: number;
-  /** A cached prefix. Default 0.3. */
+  /** Share of the prompt that is probably cached; a bonus. Default 0.3. */
   readonly affinity: number;
 }

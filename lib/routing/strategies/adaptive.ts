@@ -1,17 +1,17 @@
 import type { Candidate, RoutedCall, Score, ScoredStrategy, ScoreWeights } from '../strategy';
 
-/** Predictions miss by about so much, in log space. */
+/** Standard deviation of the prediction error, in log space. */
 const PREDICTION_SIGMA = 0.4;
-/** A call without a deadline is judged as if it had this one. */
+/** The time frame, in milliseconds, by which calls without a deadline are judged. */
 const HORIZON_MS = 60_000;
-/** Ties are broken at random, so that many processes don't all pick the same. */
+/** Random noise that breaks ties, so that many processes do not pick the same endpoint. */
 const NOISE = 0.02;
 const STEEPNESS = 3;
 const MAX_STEEPNESS = Math.exp(STEEPNESS) - 1;
 
 /**
- * The cheapest place that will answer in time: the least sum of what each thing that can go wrong or costs is worth.
- * The terms and their weights were found by measuring on real traces; docs/routing.md explains each.
+ * The default strategy: picks the candidate with the lowest weighted sum of risks and costs, which is the cheapest one
+ * that will answer in time. Terms and weights were found by measurement on real traces; docs/routing.md explains each.
  */
 export class Adaptive implements ScoredStrategy {
   readonly name = 'adaptive';
@@ -57,7 +57,7 @@ export class Adaptive implements ScoredStrategy {
     });
   }
 
-  /** The sum of the terms, without an object for them: it is worked out for every candidate of every call. */
+  /** The sum of the terms without allocating them, because it is computed for every candidate of every call. */
   #score(call: RoutedCall, candidate: Candidate, maxCostUsd: number): number {
     const weights = this.#weights;
     const lateness = candidate.expectedMs / horizon(call);
@@ -104,18 +104,18 @@ function maxCostOf(candidates: readonly Candidate[]): number {
   return maxCostUsd;
 }
 
-/** 0 to 1; what costs an unknown amount counts as the dearest. */
+/** 0 to 1; an endpoint without a price counts as the most expensive. */
 function costShare({ costUsd }: Candidate, maxCostUsd: number): number {
   if (maxCostUsd === 0) return 0;
   return (costUsd ?? maxCostUsd) / maxCostUsd;
 }
 
-/** Rises slowly while there is plenty, steeply towards the end. */
+/** 0 to 1: rises slowly while much quota is left and steeply towards the end. */
 function scarcity(used: number): number {
   return (Math.exp(STEEPNESS * used) - 1) / MAX_STEEPNESS;
 }
 
-/** The probability of missing the deadline, where the time taken is log-normal around the prediction. */
+/** The probability of missing the deadline, with a log-normal service time around the prediction. */
 function missProbability(lateness: number): number {
   return normalCdf(Math.log(lateness) / PREDICTION_SIGMA);
 }

@@ -13,7 +13,7 @@ const BUILT_IN: Readonly<Record<StrategyName, (weights: ScoreWeights) => Strateg
   'lowest-cost': () => new LowestCost(),
 };
 
-/** The strategy of a configuration: one of the built-in ones by its name, or the app's own. */
+/** Creates the configured strategy: a built-in one by name, or the custom one. */
 export function createStrategy(config: {
   readonly strategy: StrategyName | Strategy;
   readonly scoreWeights: ScoreWeights;

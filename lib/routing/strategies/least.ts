@@ -1,6 +1,6 @@
 import type { Candidate, Score, Strategy } from '../strategy';
 
-/** The least by a value, then by a second; of equals, one at random. */
+/** The candidate with the lowest first value, then the lowest second value; ties are broken at random. */
 function least(
   candidates: readonly Candidate[],
   first: (candidate: Candidate) => number,
@@ -19,7 +19,7 @@ function least(
   return best;
 }
 
-/** The fewest calls in flight, for its weight. */
+/** Picks the candidate with the fewest calls in flight relative to its weight. */
 export class LeastBusy implements Strategy {
   readonly name = 'least-busy';
 
@@ -34,7 +34,7 @@ export class LeastBusy implements Strategy {
   }
 }
 
-/** The least estimated cost; of equals, the fastest. What costs an unknown amount comes last. */
+/** Picks the lowest estimated price, then the fastest. Endpoints without a price come last. */
 export class LowestCost implements Strategy {
   readonly name = 'lowest-cost';
 
@@ -50,8 +50,8 @@ export class LowestCost implements Strategy {
 }
 
 /**
- * Of two at random, the one with the less recent latency times calls in flight: Peak EWMA with the power of two
- * choices, which doesn't herd as picking the very least does.
+ * Picks two candidates at random and takes the one with the lower product of recent latency and calls in flight: Peak
+ * EWMA with the power of two choices, which avoids the herd effect of always picking the lowest.
  */
 export class LowestLatency implements Strategy {
   readonly name = 'lowest-latency';
@@ -79,12 +79,12 @@ function busyness({ inFlight, weight }: Candidate): number {
   return (inFlight + 1) / weight;
 }
 
-/** A finite stand-in for an unknown cost: the difference of two infinities is no order. */
+/** An unknown price is a large finite number, because the difference of two infinities is NaN. */
 function cost({ costUsd }: Candidate): number {
   return costUsd ?? Number.MAX_VALUE;
 }
 
-/** Before its first answer an endpoint counts as fast as its profile says. */
+/** Before the first answer of an endpoint, the latency predicted from its profile is used. */
 function load({ peakMs, expectedMs, inFlight, weight }: Candidate): number {
   return ((peakMs || expectedMs) * (inFlight + 1)) / weight;
 }

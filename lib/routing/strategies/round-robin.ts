@@ -1,6 +1,6 @@
 import type { Candidate, Score, Strategy } from '../strategy';
 
-/** The candidate that has waited longest for its turn. */
+/** Picks the candidate that was picked longest ago. */
 export class RoundRobin implements Strategy {
   readonly name = 'round-robin';
   readonly #lastTurn = new Map<string, number>();

@@ -1,8 +1,8 @@
 import type { Candidate, Score, Strategy } from '../strategy';
 
 /**
- * Smooth weighted round robin, as nginx does it: each pick raises every candidate by its weight and lowers the winner
- * by the sum. Shares are exact over a round, and a heavy endpoint's turns are spread, not bunched.
+ * Smooth weighted round robin, as in nginx: each pick raises every candidate by its weight and lowers the winner by the
+ * sum of the weights. Shares are exact over a round, and the turns of a heavy endpoint are spread evenly.
  */
 export class Weighted implements Strategy {
   readonly name = 'weighted';
