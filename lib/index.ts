@@ -69,7 +69,7 @@ export {
   readRateLimits,
   type WindowReading,
 } from './provider/rate-limits/rate-limit-headers';
-export type { QueueOptions } from './queue/options';
+export type { QueueOptions } from './queue/wait-queue';
 export type { QuotaGroupConfig } from './quota/options';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';

@@ -11,7 +11,7 @@ function queueOf(maxSize = 10_000) {
   return new WaitQueue<TestBucket>({ maxSize });
 }
 
-/** Enters calls at once and tells the names in the order in which they start. */
+/** Enqueues all calls at once and returns their names in the order in which they start. */
 async function orderOf(calls: Record<string, CallOverrides>, buckets: TestBucket[]): Promise<string[]> {
   const queue = queueOf();
   const order: string[] = [];
@@ -23,13 +23,13 @@ async function orderOf(calls: Record<string, CallOverrides>, buckets: TestBucket
   return order;
 }
 
-test('density is 2^(priority-1) over the tokens, and small calls count as 200 tokens', () => {
+test('value density is 2^(priority-1) per token, and calls below 200 tokens count as 200', () => {
   expect(density(5, 900, 100)).toBe(16 / 1000);
   expect(density(1, 10, 10)).toBe(1 / 200);
   expect(density(3, Infinity, 0)).toBeGreaterThan(0);
 });
 
-test('the densest call starts first, and equals start in the order they came', async () => {
+test('WaitQueue: the densest call starts first, and equally dense calls start in order of arrival', async () => {
   const order = await orderOf(
     {
       low: { priority: 1 },
@@ -44,7 +44,7 @@ test('the densest call starts first, and equals start in the order they came', a
   expect(order).toEqual(['high', 'small', 'first', 'second', 'large', 'low']);
 });
 
-test('in one pool calls of one tenant start in density order, whatever they are', async () => {
+test('WaitQueue: calls of one pool and tenant start in order of value density, for random sizes and priorities', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -76,7 +76,7 @@ test('in one pool calls of one tenant start in density order, whatever they are'
   );
 });
 
-test('a large blocked call holds its resource against a stream of smaller ones of lower density', async () => {
+test('WaitQueue: a stream of small calls of lower density cannot starve a large call of the same quota', async () => {
   const queue = queueOf();
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
@@ -92,7 +92,7 @@ test('a large blocked call holds its resource against a stream of smaller ones o
   expect(order).toHaveLength(81);
 });
 
-test('a hold bars only one resource: smaller calls pass on the others', async () => {
+test('WaitQueue: a blocked call holds one quota only; smaller calls start on the others', async () => {
   const slow = new TestBucket(1, 10_000, 0);
   const idle = new TestBucket(1, 400, 400);
   const queue = queueOf();
@@ -109,7 +109,7 @@ test('a hold bars only one resource: smaller calls pass on the others', async ()
   expect(order).toEqual(['small on idle', 'large']);
 });
 
-test('a full pool never stalls an idle one', async () => {
+test('WaitQueue: calls that wait for an exhausted quota do not delay calls for an idle one', async () => {
   const queue = queueOf();
   const full = new TestBucket(0.001, 10_000, 0);
   const idle = new TestBucket(100, 100_000);
@@ -124,11 +124,11 @@ test('a full pool never stalls an idle one', async () => {
   queue.rejectAll(new Error('done'));
 });
 
-test('calls that an idle resource can serve pass those of their own pool that it cannot', async () => {
+test('WaitQueue: a call overtakes denser calls of its pool that cannot use the idle quota it can use', async () => {
   const queue = queueOf();
   const full = new TestBucket(0.001, 10_000, 0);
   const idle = new TestBucket(100, 100_000);
-  // Dense calls for which the idle resource is too slow: only the full one will do.
+  // Dense calls for which the endpoint of the idle quota is too slow: they can only use the exhausted quota.
   for (let i = 0; i < 4; i++) {
     const picky = queuedCall([full, idle], {
       priority: 5,
@@ -144,8 +144,8 @@ test('calls that an idle resource can serve pass those of their own pool that it
   queue.rejectAll(new Error('done'));
 });
 
-describe('mustWait', () => {
-  test('a new call waits behind denser and equal calls that could use the resource, and only behind those', () => {
+describe('WaitQueue.mustWait', () => {
+  test('a new call waits behind denser and equally dense calls that could use the quota, and behind no others', () => {
     const queue = queueOf();
     const shared = new TestBucket(1, 1000, 0);
     const other = new TestBucket(1, 1000, 0);
@@ -158,7 +158,7 @@ describe('mustWait', () => {
     expect(queue.mustWait(density(1, 900, 100), shared)).toBe(false);
   });
 
-  test('told whose turn it is, a denser call of another tenant does not jump the line of its priority', () => {
+  test('with tenant fairness, a denser call of another tenant does not overtake waiting calls of its priority', () => {
     const queue = queueOf();
     const bucket = new TestBucket(1, 10_000, 0);
     queue.waitForSlot(queuedCall([bucket], { tenant: 'large', promptTokens: 5000 })).catch(() => undefined);

@@ -10,7 +10,7 @@ afterEach(() => void jest.useRealTimers());
 
 const TRACE = join(__dirname, '../../../shared/data/azure_llm_conv_2023.csv.gz');
 
-/** mulberry32: small, seeded, good enough for a workload. */
+/** The mulberry32 generator, seeded so that a workload is reproducible. */
 function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -23,7 +23,7 @@ function randomFrom(seed: number): () => number {
 
 type Length = readonly [prompt: number, output: number];
 
-/** Lengths as in Azure's conversation trace of 2023; without the file, lognormals of its medians and spread. */
+/** Lengths from the Azure conversation trace of 2023; without the file, log-normal samples with its medians and spread. */
 function lengthsOf(random: () => number): Length[] {
   if (existsSync(TRACE)) {
     const rows = gunzipSync(readFileSync(TRACE)).toString().trim().split('\n').slice(1);
@@ -48,7 +48,7 @@ interface Outcome {
   readonly inTime: boolean;
 }
 
-/** Poisson arrivals at `overload` times what one token bucket refills, each call with the deadline of its length. */
+/** Poisson arrivals at `overload` times the refill rate of one token bucket. Deadlines grow with the length of the output. */
 async function simulate(seed: number, overload: number, seconds: number) {
   const random = randomFrom(seed);
   const lengths = lengthsOf(random);
@@ -93,7 +93,7 @@ function shareInTime(outcomes: readonly Outcome[], priority: Priority): number {
   return calls.filter(({ inTime }) => inTime).length / calls.length;
 }
 
-test('at 2.6 times the capacity priority 5 gets at least 94 % in time, and the quota is used up', async () => {
+test('WaitQueue: at 2.6 times the capacity, at least 94 % of priority 5 calls finish in time and over 95 % of the quota is used', async () => {
   for (const seed of [1, 2, 3]) {
     const { outcomes, left, used } = await simulate(seed, 2.6, 120);
     const shares = ([5, 4, 3, 2, 1] as const).map((priority) => shareInTime(outcomes, priority));
@@ -104,7 +104,7 @@ test('at 2.6 times the capacity priority 5 gets at least 94 % in time, and the q
   }
 }, 60_000);
 
-test('with room for all nobody is turned away', async () => {
+test('WaitQueue: below capacity, every call finishes in time', async () => {
   const { outcomes } = await simulate(4, 0.7, 60);
   expect(outcomes.every(({ inTime }) => inTime)).toBe(true);
 }, 60_000);

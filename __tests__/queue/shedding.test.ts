@@ -11,7 +11,7 @@ function filled(bucket: TestBucket, calls: number, overrides: CallOverrides = {}
   return queue;
 }
 
-test('a call that the backlog would keep beyond its deadline is shed on entering, and the rest is let in', async () => {
+test('WaitQueue: a call that the backlog would delay past its deadline is shed on entry; one with enough time is admitted', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20);
   const start = performance.now();
@@ -27,7 +27,7 @@ test('a call that the backlog would keep beyond its deadline is shed on entering
   queue.rejectAll(new Error('done'));
 });
 
-test('only denser and equally dense calls count as ahead', async () => {
+test('WaitQueue: less dense calls do not count as ahead of a new call', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20, { priority: 2 });
   const end = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() + 1100 })));
@@ -36,20 +36,24 @@ test('only denser and equally dense calls count as ahead', async () => {
   queue.rejectAll(new Error('done'));
 });
 
-test('a backlog that can go elsewhere counts by the share that comes here', () => {
+test('WaitQueue: a backlog that can also use other quotas counts with the share of its refill from the shared quota', () => {
   const here = new TestBucket(1, 10_000, 0);
   const elsewhere = new TestBucket(9, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const wide = () => queuedCall([here, elsewhere], { poolKey: 'wide' });
   for (let i = 0; i < 20; i++) queue.waitForSlot(wide()).catch(() => undefined);
-  const narrow: QueuedCall<TestBucket> = queuedCall([here], { poolKey: 'narrow' });
-  expect(queue.predictWaitMs(wide())).toBeCloseTo(2000);
-  expect(queue.predictWaitMs(narrow)).toBeCloseTo(2000);
-  expect(queue.predictWaitMs({ ...narrow, priority: 5 })).toBe(0);
+  const narrow = (overrides: CallOverrides = {}) => queuedCall([here], { poolKey: 'narrow', ...overrides });
+  const isShed = (call: QueuedCall<TestBucket>, slackMs: number) =>
+    queue.shedError({ ...call, deadlineAt: performance.now() + slackMs }) !== undefined;
+  for (const call of [wide(), narrow()]) {
+    expect(isShed(call, 1990)).toBe(true);
+    expect(isShed(call, 2010)).toBe(false);
+  }
+  expect(isShed(narrow({ priority: 5 }), 1)).toBe(false);
   queue.rejectAll(new Error('done'));
 });
 
-test('a call shed on entering succeeds when it comes back after its Retry-After', async () => {
+test('WaitQueue: a call that was shed on entry succeeds when it is retried after retryAfterMs, and not at half of it', async () => {
   const bucket = new TestBucket(3, 10_000, 0);
   const queue = filled(bucket, 50, { promptTokens: 1700 });
   const again = () =>
@@ -68,7 +72,7 @@ test('a call shed on entering succeeds when it comes back after its Retry-After'
   expect(await retried).toMatchObject({ started: true });
 });
 
-test('a call is shed as soon as it has become too late, not at its deadline', async () => {
+test('WaitQueue: a waiting call is shed as soon as its service time no longer fits before the deadline', async () => {
   const bucket = new TestBucket(1e-6, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();
@@ -85,7 +89,7 @@ test('a call is shed as soon as it has become too late, not at its deadline', as
   expect(at - start).toBeLessThanOrEqual(3021);
 });
 
-test('a head that says its wait is too long is shed at once, with that wait as Retry-After', async () => {
+test('WaitQueue: a call whose own wait exceeds its deadline is shed at once, with that wait as retryAfterMs', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();
@@ -93,7 +97,7 @@ test('a head that says its wait is too long is shed at once, with that wait as R
   expect(end).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 1000 });
 });
 
-test('a deadline that passes while the event loop stalls is told as a deadline', async () => {
+test('WaitQueue: a deadline that passes while the event loop is blocked is reported as ERR_AI_DEADLINE', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 1, { priority: 5, promptTokens: 200 });
   const end = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() + 1500 })));
@@ -108,11 +112,10 @@ test('a deadline that passes while the event loop stalls is told as a deadline',
   queue.rejectAll(new Error('done'));
 });
 
-describe('when the queue is full', () => {
-  test('the least dense call goes, be it the new one or one that waits', async () => {
+describe('WaitQueue at maxSize', () => {
+  test('evicts the least dense call, whether it is new or already waiting', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
-    const shed = jest.fn();
-    const queue = new WaitQueue<TestBucket>({ maxSize: 2, onShed: shed });
+    const queue = new WaitQueue<TestBucket>({ maxSize: 2 });
     const normal = outcomeOf(queue.waitForSlot(queuedCall([bucket])));
     const low = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 1 })));
     const high = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 5 })));
@@ -120,12 +123,11 @@ describe('when the queue is full', () => {
     const lowAgain = await outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 1 })));
     expect(lowAgain).toMatchObject({ code: 'ERR_AI_SATURATED', retryAfterMs: 3000 });
     expect(queue.size).toBe(2);
-    expect(shed).toHaveBeenCalledTimes(2);
     await jest.advanceTimersByTimeAsync(3000);
     expect([(await normal).started, (await high).started]).toEqual([true, true]);
   });
 
-  test('of equals the last to come goes', async () => {
+  test('evicts the newest of equally dense calls', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 3, {}, 3);
     expect(await outcomeOf(queue.waitForSlot(queuedCall([bucket])))).toMatchObject({
@@ -135,7 +137,7 @@ describe('when the queue is full', () => {
     queue.rejectAll(new Error('done'));
   });
 
-  test('a flooding tenant displaces its own calls, not the few larger ones of another tenant', async () => {
+  test('evicts calls of the tenant that floods the queue, not the few larger calls of another tenant', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
     const queue = filled(bucket, 100, { tenant: 'flood', promptTokens: 100 }, 100);
     const victim = outcomeOf(

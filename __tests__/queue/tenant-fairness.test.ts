@@ -5,7 +5,7 @@ import { queuedCall, TestBucket } from './test-bucket';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('tenants of equal priority that keep calls waiting are served alike, to within one call', async () => {
+test('WaitQueue: tenants of equal priority with waiting calls are served the same number of tokens, to within one call', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -46,7 +46,7 @@ test('tenants of equal priority that keep calls waiting are served alike, to wit
   );
 });
 
-test('a flood of small calls does not starve the large calls of another tenant', async () => {
+test('WaitQueue: a flood of small calls does not starve the large calls of another tenant', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
   const bucket = new TestBucket(1, 10_000, 0);
   let large = 0;
@@ -61,12 +61,12 @@ test('a flood of small calls does not starve the large calls of another tenant',
     }
     await jest.advanceTimersByTimeAsync(100);
   }
-  // 60,000 tokens came; half of them are 30,000, and ten calls of 2,100 tokens take 21,000.
+  // The bucket refills 60,000 tokens. The fair share is 30,000, and ten calls of 2,100 tokens take 21,000.
   expect(large).toBe(10);
   queue.rejectAll(new Error('done'));
 });
 
-test('a tenant that returns has saved up nothing, and owes nothing that the others have had since', async () => {
+test('WaitQueue: a tenant that joins later earns no credit for its idle time and gets an equal share from then on', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
   const bucket = new TestBucket(10, 10_000, 0);
   const served = { steady: 0, late: 0 };
@@ -88,7 +88,7 @@ test('a tenant that returns has saved up nothing, and owes nothing that the othe
   queue.rejectAll(new Error('done'));
 });
 
-test('a tenant that leaves the queue between its calls gets no extra turns', async () => {
+test('WaitQueue: a tenant that sends one call after the other gets no more than its fair share', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
   const bucket = new TestBucket(10, 10_000, 0);
   const served: Record<string, number> = {};
@@ -117,7 +117,7 @@ test('a tenant that leaves the queue between its calls gets no extra turns', asy
   expect(share).toBeLessThan(0.3);
 });
 
-test('priorities do not wait for the turns of others: the densest head goes', async () => {
+test('WaitQueue: tenant fairness applies within a priority only; calls of priority 5 start before the turn of another tenant', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];

@@ -1,6 +1,6 @@
 import type { QueuedCall, Resource, StartResult } from '../../lib/queue/queued-call';
 
-/** A token bucket on the (fake) monotonic clock, as a quota would be: refilled continuously, never above its depth. */
+/** A token bucket on the (fake) monotonic clock. It refills continuously up to its depth. */
 export class TestBucket implements Resource {
   readonly tokensPerMs: number;
   readonly requestsPerMs = Infinity;
@@ -22,7 +22,7 @@ export class TestBucket implements Resource {
     return this.#level;
   }
 
-  /** Milliseconds until so many tokens are there; a call larger than the depth starts on a full bucket. */
+  /** Milliseconds until the tokens are available. A call larger than the depth starts on a full bucket. */
   waitMs(tokens: number): number {
     return Math.max(0, Math.min(tokens, this.depth) - this.level) / this.tokensPerMs;
   }
@@ -41,7 +41,7 @@ export class TestBucket implements Resource {
 
 export type CallOverrides = Partial<QueuedCall<TestBucket>> & { onTry?(): void };
 
-/** A call over these buckets that starts on the first that has room, and else waits for the soonest. */
+/** A call that starts on the first bucket with enough tokens and otherwise waits for the one that has them soonest. */
 export function queuedCall(
   buckets: readonly TestBucket[],
   overrides: CallOverrides = {},
@@ -75,7 +75,7 @@ function take(
   return on ? { kind: 'waiting', on, waitMs: on.waitMs(tokens) } : { kind: 'waiting', waitMs: Infinity };
 }
 
-/** How a call ended: its bucket's admission time, or the code of its error. */
+/** How and when a call left the queue. */
 export interface CallOutcome {
   readonly at: number;
   readonly started: boolean;

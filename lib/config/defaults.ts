@@ -2,7 +2,7 @@ import type { ClusterOptions } from '../cluster/options';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
 import type { BreakerOptions } from '../health/options';
 import type { Timeouts } from '../provider/endpoint-config';
-import type { QueueOptions } from '../queue/options';
+import type { QueueOptions } from '../queue/wait-queue';
 import type { ScoreWeights, StrategyName } from '../routing/strategy';
 import type { StreamOptions } from '../stream/options';
 

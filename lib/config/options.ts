@@ -8,7 +8,7 @@ import type { BreakerOptions } from '../health/options';
 import type { ModelProfile } from '../models/profile';
 import type { Dialect } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
-import type { QueueOptions } from '../queue/options';
+import type { QueueOptions } from '../queue/wait-queue';
 import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
 import type { StreamOptions } from '../stream/options';

@@ -2,7 +2,7 @@ import { CHAT_MODELS } from './chat-models';
 import { EMBEDDING_MODELS } from './embedding-models';
 import type { ModelProfile } from './profile';
 
-/** Profiles by base name: without a provider's prefix and without a date. Frozen. */
+/** Frozen profiles by base name (without provider prefix and date). */
 export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
   Object.entries({ ...CHAT_MODELS, ...EMBEDDING_MODELS }).map(([name, profile]) => [
     name,
@@ -10,8 +10,8 @@ export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
   ]),
 );
 
-/** Other spellings of catalogue names, as some providers write them. */
-const SPELLINGS: ReadonlyMap<string, string> = new Map([
+/** Names that some providers use for models of the catalogue. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
   ['gpt-35-turbo', 'gpt-3.5-turbo'],
   ['claude-3.5-haiku', 'claude-3-5-haiku'],
   ['claude-haiku-4.5', 'claude-haiku-4-5'],
@@ -23,12 +23,12 @@ const SPELLINGS: ReadonlyMap<string, string> = new Map([
   ['deepseek-r1', 'deepseek-reasoner'],
 ]);
 
-/** What an unknown model starts with: figures in the middle, and no price, so that no cost ceiling lets it through. */
+/** The profile of an unknown model: middle values, and no price, so that it passes no price ceiling. */
 const NEUTRAL: ModelProfile = freezeProfile({
   latency: { firstTokenMs: 600, msPerPromptToken: 0.06, msPerOutputToken: 15 },
   contextWindow: 128_000,
   quality: 0.75,
-  // Nothing is known, so nothing is ruled out.
+  // All, because a missing capability would rule the model out.
   capabilities: ['chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'],
   strengths: [],
 });
@@ -41,12 +41,12 @@ const NEUTRAL_EMBEDDING: ModelProfile = freezeProfile({
   strengths: ['embedding'],
 });
 
-/** The app's corrections and additions, by model or base name; the exact model's come last and win. */
+/** The app's corrections and additions by model name or base name. An exact name wins over a base name. */
 export type ModelOverrides = Readonly<Record<string, Partial<ModelProfile>>>;
 
 /**
- * What is known of a model. `known` is false where neither the catalogue nor the overrides have it: it then works with
- * neutral figures. Dates (`gpt-4o-2024-08-06`), `-latest` and provider prefixes (`openai/gpt-4o`) are looked through.
+ * The profile of a model. `isKnown` is false when neither the catalogue nor the overrides contain it; then the profile is
+ * neutral. Dates (`gpt-4o-2024-08-06`), `-latest` and provider prefixes (`openai/gpt-4o`) are ignored.
  */
 export function profileOf(
   model: string,
@@ -63,12 +63,12 @@ export function profileOf(
   };
 }
 
-/** The catalogue's name for a model: `openai/gpt-4o-2024-08-06` is `gpt-4o`. An unknown model loses its prefix and date. */
+/** The catalogue name of a model: 'gpt-4o' for 'openai/gpt-4o-2024-08-06'. Unknown models lose their prefix and date too. */
 export function baseNameOf(model: string): string {
   const bare = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
   if (CATALOGUE.has(bare)) return bare;
   const undated = bare.replace(/[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$/, '');
-  return SPELLINGS.get(undated) ?? undated;
+  return ALIASES.get(undated) ?? undated;
 }
 
 function ownValue(overrides: ModelOverrides, name: string): Partial<ModelProfile> | undefined {

@@ -1,15 +1,15 @@
 import type { LatencyProfile, ModelProfile, Price } from './profile';
 
 /*
- * Prices are list prices in USD per million tokens, windows and capabilities as published, from the public model price
- * list that BerriAI/litellm keeps (model_prices_and_context_window.json, MIT), read in two states: 2026-07-24, and
- * 2025-09-05 for the Mistral, Groq, xAI, deepseek-reasoner and claude-3-5-haiku rows. Where a row could be read two
- * ways: claude-sonnet-4 has the window of 200,000 that every account has (1,000,000 needs a beta header); a GPT-5
- * window is the sum of its input and output limits; deepseek-chat and llama-3.3-70b take JSON objects but no JSON
- * schema on their makers' APIs.
+ * Prices are list prices in USD per million tokens. Prices, context windows and capabilities are from the public price
+ * list of BerriAI/litellm (model_prices_and_context_window.json, MIT licence) as of 2026-07-24; the Mistral, Groq, xAI,
+ * deepseek-reasoner and claude-3-5-haiku rows are as of 2025-09-05. Ambiguous rows: claude-sonnet-4 has the context window
+ * of 200,000 tokens that every account has (1,000,000 needs a beta header); the context window of GPT-5 is the sum of its
+ * input and output limits; deepseek-chat and llama-3.3-70b accept JSON objects but no JSON schema on the APIs of DeepSeek
+ * and Groq.
  *
- * Latency and quality are typical figures to start from, not promises: the balancer learns the real latency of each
- * endpoint, and quality is an opinion on one scale, to be corrected with `models` where you know better.
+ * Latency and quality are typical starting values: the balancer learns the latency of each endpoint, and quality is an
+ * opinion that can be corrected with `models`.
  */
 const ALL = ['chat', 'tools', 'vision', 'json_schema', 'streaming'];
 const TEXT = ['chat', 'tools', 'json_schema', 'streaming'];
@@ -21,7 +21,7 @@ const CHAT_ANALYSIS = ['chat', 'analysis'];
 const EVERYTHING = ['chat', 'code', 'analysis'];
 const THINKING = ['code', 'analysis'];
 
-/** Chat models by their name without a date. */
+/** Chat models by base name. */
 export const CHAT_MODELS: Readonly<Record<string, ModelProfile>> = {
   'gpt-4.1': {
     price: usd(2, 8, 0.5),

@@ -1,8 +1,8 @@
 import type { ModelProfile } from './profile';
 
-/*
- * Prices and windows from the same public list as the chat models', in its state of 2025-09-05. Latency is a typical
- * figure; quality only compares embedding models with each other, and a call never moves from one to another.
+/**
+ * Embedding models. Prices and context windows are from the price list named in chat-models.ts, as of 2025-09-05. Latency
+ * values are typical. Quality only compares embedding models with each other: a call never moves from one to another.
  */
 export const EMBEDDING_MODELS: Readonly<Record<string, ModelProfile>> = {
   'text-embedding-3-small': embedding(0.02, 8191, 0.75),

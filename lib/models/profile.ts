@@ -1,3 +1,4 @@
+/** List price of a model. */
 export interface Price {
   /** USD per million prompt tokens. */
   readonly input: number;
@@ -7,27 +8,38 @@ export interface Price {
   readonly cachedInput?: number;
 }
 
+/** Typical latency of a model. The balancer starts from it and then learns the latency of each endpoint. */
 export interface LatencyProfile {
-  /** Typical milliseconds to the first token, without the prompt's share. */
+  /** Milliseconds to the first token for a short prompt. */
   readonly firstTokenMs: number;
+  /** Milliseconds added to the first token per prompt token. */
   readonly msPerPromptToken: number;
+  /** Milliseconds per output token. */
   readonly msPerOutputToken: number;
 }
 
-/** What is known of a model before the first call. */
+/**
+ * What is known about a model before its first call. Set `models` in the configuration to correct or add profiles.
+ * Defaults are those of the catalogue; a model that is not in the catalogue starts with neutral values.
+ */
 export interface ModelProfile {
+  /** Request types that the model is good at: 'chat', 'code', 'analysis', 'embedding'. Default for unknown models: none. */
   readonly strengths: readonly string[];
-  /** Absent where no list price is known. */
+  /** List price. Undefined when unknown: a call with `maxCostPer1k` is never sent to a model without a price. */
   readonly price?: Price;
+  /** Typical latency, from which learning starts. */
   readonly latency: LatencyProfile;
-  /** Tokens: prompt and output together. */
+  /** The most tokens of prompt and output together. Default for unknown models: 128,000 (embeddings: 8,191). */
   readonly contextWindow: number;
-  /** Of 'tools', 'vision', 'json_schema', 'streaming', 'embeddings', 'chat'. */
+  /**
+   * Some of 'chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'. Calls that need another capability are
+   * not sent to the model. Default for unknown models: all.
+   */
   readonly capabilities: readonly string[];
-  /** 0 to 1. */
+  /** Quality on one scale for all models, 0 to 1; compared with `minQuality`. Default for unknown models: 0.75. */
   readonly quality: number;
-  /** Thinks before it answers: the first token may take minutes. */
+  /** Whether the model thinks before it answers, so that the first token may take minutes. Default: false. */
   readonly reasoning?: boolean;
-  /** Models to try when no endpoint of this one can serve. */
+  /** Models that are tried in this order when no endpoint of this model can serve a call. Default: none. */
   readonly fallbacks?: readonly string[];
 }

@@ -12,8 +12,7 @@ const MAX_REMOVALS = 512;
 /** Receives the calls that a drain removes from the queue. */
 export interface DrainCallbacks<Slot> {
   started(entry: PooledEntry<Slot>, slot: Slot): void;
-  /** `error` is undefined when the call was removed while it was trying to start. */
-  failed(entry: PooledEntry<Slot>, error: Error | undefined): void;
+  failed(entry: PooledEntry<Slot>, error: Error): void;
   /** The call cannot start before its latest start time. `waitMs` is a lower bound of its wait. */
   tooLate(entry: PooledEntry<Slot>, waitMs: number): void;
 }
@@ -77,7 +76,7 @@ export class Drain<Slot> {
   #end(): void {
     this.#lanes.clear();
     for (const entry of this.#skipped) {
-      if (entry.state !== 'gone') entry.pool?.lane(entry.call.priority).fairness.putBack(entry);
+      if (!entry.isGone) entry.pool?.lane(entry.call.priority).fairness.putBack(entry);
     }
     this.#skipped.length = 0;
   }
@@ -90,14 +89,16 @@ export class Drain<Slot> {
     const isFirst = lane.maxRank === Infinity;
     if (!isFirst && pool.spareTries <= 0) return false;
 
-    const result = this.#tryEntry(entry, lane.rank);
+    this.#rank = lane.rank;
+    this.#hasMetHeld = false;
+    const result = entry.tryStart(this.#isHeld);
     if (result.kind === 'started') {
       pool.opensAt = 0;
       this.#removals += 1;
       this.#callbacks.started(entry, result.slot);
-    } else if (result.kind === 'hopeless' || entry.hasRemovalError) {
+    } else if (result.kind === 'hopeless') {
       this.#removals += 1;
-      this.#callbacks.failed(entry, result.kind === 'hopeless' ? result.error : undefined);
+      this.#callbacks.failed(entry, result.error);
     } else if (
       !this.#hasMetHeld &&
       Number.isFinite(result.waitMs) &&
@@ -109,15 +110,6 @@ export class Drain<Slot> {
       this.#block(lane, entry, result, isFirst, now);
     }
     return true;
-  }
-
-  #tryEntry(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
-    this.#rank = rank;
-    this.#hasMetHeld = false;
-    entry.state = 'starting';
-    const result = tryStart(entry, this.#isHeld);
-    entry.state = 'waiting';
-    return result;
   }
 
   #block(lane: Lane<Slot>, entry: PooledEntry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
@@ -135,14 +127,3 @@ export class Drain<Slot> {
 }
 
 type Waiting = Extract<StartResult<unknown>, { kind: 'waiting' }>;
-
-function tryStart<Slot>(
-  entry: PooledEntry<Slot>,
-  isHeld: (resource: Resource) => boolean,
-): StartResult<Slot> {
-  try {
-    return entry.call.tryStart(isHeld);
-  } catch (error) {
-    return { kind: 'hopeless', error: error instanceof Error ? error : new Error(String(error)) };
-  }
-}

@@ -5,7 +5,6 @@ import { Drain } from './drain';
 import { queueAbortedError, queueDeadlineError, saturatedError } from './errors';
 import { EvictionPolicy } from './eviction';
 import { IndexedHeap } from './heap';
-import type { QueueOptions } from './options';
 import { PooledEntry } from './pool';
 import { Pools } from './pools';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
@@ -21,6 +20,11 @@ const HEARTBEAT_MS = 1000;
 const ONCE = { once: true } as const;
 /** For a call that is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
+
+export interface QueueOptions {
+  /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
+  readonly maxSize: number;
+}
 
 /**
  * The calls that wait for capacity, in the order in which they may start: by value density, by tenant fairness within a
@@ -46,7 +50,7 @@ export class WaitQueue<Slot> {
     this.#options = options;
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
-      failed: (entry, error = queueAbortedError()) => this.#fail(entry, error),
+      failed: (entry, error) => this.#fail(entry, error),
       tooLate: (entry, waitMs) => this.#shed(entry, 'no quota before the deadline', waitMs),
     });
   }
@@ -128,11 +132,11 @@ export class WaitQueue<Slot> {
     const { call } = entry;
     const now = performance.now();
     if (call.signal?.aborted) {
-      entry.callbacks.failed(queueAbortedError());
+      entry.fail(queueAbortedError());
       return;
     }
     if (call.deadlineAt <= now) {
-      entry.callbacks.failed(queueDeadlineError());
+      entry.fail(queueDeadlineError());
       return;
     }
     entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
@@ -183,21 +187,13 @@ export class WaitQueue<Slot> {
   #start(entry: PooledEntry<Slot>, slot: Slot): void {
     const { tenant, priority, promptTokens, outputTokens } = entry.call;
     entry.pool?.lane(priority).fairness.addServedTokens(tenant, promptTokens, outputTokens);
-    entry.state = 'gone';
     this.#remove(entry);
-    entry.callbacks.started(slot);
+    entry.start(slot);
   }
 
   #fail(entry: PooledEntry<Slot>, error: Error): void {
-    if (entry.state === 'gone') return;
     this.#remove(entry);
-    if (entry.state === 'starting') {
-      // It may already have taken its slot; in that case the slot must reach the caller.
-      entry.removalError ??= error;
-      return;
-    }
-    entry.state = 'gone';
-    entry.callbacks.failed(entry.removalError ?? error);
+    entry.fail(error);
   }
 
   #shed(entry: PooledEntry<Slot>, reason: string, waitMs = 0): void {
@@ -209,8 +205,7 @@ export class WaitQueue<Slot> {
       reason,
       Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting)),
     );
-    if (isWaiting) this.#fail(entry, error);
-    else entry.callbacks.failed(error);
+    this.#fail(entry, error);
   }
 
   /** The work ahead divided by the refill rate. An entry in the queue is itself part of the backlog. */

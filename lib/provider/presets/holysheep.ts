@@ -2,9 +2,10 @@ import type { EndpointConfig } from '../endpoint-config';
 import { createPresetEndpoints, type PresetOptions } from './preset';
 
 /**
- * HolySheep: GPT, Claude and DeepSeek models and embeddings behind one key at https://api.holysheep.ai/v1, by default
- * with 500 requests and 150,000 tokens a minute for each model.
+ * HolySheep: GPT, Claude, DeepSeek and embedding models behind one key at https://api.holysheep.ai/v1. Default limits:
+ * 500 requests and 150,000 tokens per minute for each model.
  *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
  * @example holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY })
  */
 export function holysheep(options: PresetOptions): EndpointConfig[] {

@@ -1,8 +1,4 @@
-export { deepseek } from './deepseek';
-export { groq } from './groq';
 export { holysheep } from './holysheep';
-export { mistral } from './mistral';
-export { ollama } from './ollama';
 export { openai } from './openai';
-export { openrouter } from './openrouter';
+export { deepseek, groq, mistral, ollama, openrouter } from './openai-compatible';
 export type { PresetOptions } from './preset';

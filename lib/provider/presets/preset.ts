@@ -3,7 +3,10 @@ import { didYouMean } from '../../util/did-you-mean';
 import type { EndpointConfig } from '../endpoint-config';
 import { OPENAI_COMPATIBLE } from './providers';
 
-/** What holds for every endpoint that a preset makes. Limits are for each model by itself. */
+/**
+ * Options of a preset. Endpoint options apply to every endpoint that the preset creates; limits apply to each model
+ * separately, unless `quotaGroup` is set.
+ */
 export interface PresetOptions
   extends Pick<
     EndpointConfig,
@@ -22,15 +25,15 @@ export interface PresetOptions
     | 'headers'
     | 'timeouts'
   > {
-  /** The key itself, or a function that is asked before each attempt. */
+  /** The API key, or a function that returns it and is called before each attempt. Required, except for `ollama`. */
   apiKey: NonNullable<EndpointConfig['apiKey']> | undefined;
-  /** The provider's names of the models, one endpoint each. */
+  /** Model names as the provider writes them; one endpoint is created for each. Default: the models of the preset. */
   models?: readonly string[];
-  /** Endpoints are named `<namePrefix>-<model>`; give each key its own. Default: the provider's name. */
+  /** Endpoints are named `<namePrefix>-<model>`, so each key needs its own prefix. Default: the name of the provider. */
   namePrefix?: string;
 }
 
-const SHARED_OPTIONS = [
+const ENDPOINT_OPTIONS = [
   'baseURL',
   'weight',
   'tier',
@@ -47,22 +50,22 @@ const SHARED_OPTIONS = [
   'timeouts',
 ] as const satisfies readonly (keyof PresetOptions)[];
 
-const KNOWN_OPTIONS: readonly string[] = ['apiKey', 'models', 'namePrefix', ...SHARED_OPTIONS];
+const KNOWN_OPTIONS: readonly string[] = ['apiKey', 'models', 'namePrefix', ...ENDPOINT_OPTIONS];
 
-/** What a preset knows of its provider. */
+/** The defaults of a preset. */
 export interface Preset {
   readonly provider: string;
-  /** Absent where the caller must say which. */
+  /** Undefined when the caller must set `models`. */
   readonly models?: readonly string[];
-  /** Endpoint options under the caller's. */
+  /** Endpoint options that the caller can override. */
   readonly defaults?: Partial<EndpointConfig>;
 }
 
 /**
- * One endpoint for each model behind one key.
+ * Creates one endpoint per model, all with the same key.
  *
- * @throws AiBalancerError ERR_AI_CONFIG where the key or the models are missing or an option is unknown. Figures are
- * checked when the balancer is made.
+ * @throws AiBalancerError ERR_AI_CONFIG when the key or the models are missing or an option is unknown. Values of endpoint
+ *   options are validated with the whole configuration.
  */
 export function createPresetEndpoints(
   preset: Preset,
@@ -77,23 +80,23 @@ export function createPresetEndpoints(
   ];
   if (faults.length > 0 || !models) {
     const lines = faults.map((fault) => `  ${preset.provider}().${fault}`);
-    throw new AiBalancerError('ERR_AI_CONFIG', `The preset has wrong options:\n${lines.join('\n')}`);
+    throw new AiBalancerError('ERR_AI_CONFIG', `invalid preset options:\n${lines.join('\n')}`);
   }
-  const shared = pickSharedOptions(given);
+  const endpointOptions = pickEndpointOptions(given);
   const prefix = given.namePrefix ?? preset.provider;
   return models.map((model) => ({
     name: `${prefix}-${model}`,
     model,
     provider: preset.provider,
     ...preset.defaults,
-    ...shared,
+    ...endpointOptions,
     ...(given.apiKey === undefined ? {} : { apiKey: given.apiKey }),
   }));
 }
 
-function pickSharedOptions(given: Partial<PresetOptions>): Partial<EndpointConfig> {
-  const named = SHARED_OPTIONS.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
-  return Object.fromEntries(named) as Partial<EndpointConfig>;
+function pickEndpointOptions(given: Partial<PresetOptions>): Partial<EndpointConfig> {
+  const entries = ENDPOINT_OPTIONS.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
+  return Object.fromEntries(entries) as Partial<EndpointConfig>;
 }
 
 function optionFaults(given: object): string[] {

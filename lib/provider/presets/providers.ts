@@ -1,11 +1,11 @@
 /** A provider that speaks the OpenAI wire format. */
 export interface ProviderInfo {
   readonly baseURL: string;
-  /** False where a server on your own machine asks for none. */
+  /** False for a server on your own machine that takes calls without a key. */
   readonly needsKey: boolean;
 }
 
-/** The providers whose base URL is known and whose dialect is OpenAI's. */
+/** Providers with a known base URL that speak the OpenAI wire format. */
 export const OPENAI_COMPATIBLE: Readonly<Record<string, ProviderInfo>> = {
   openai: { baseURL: 'https://api.openai.com/v1', needsKey: true },
   holysheep: { baseURL: 'https://api.holysheep.ai/v1', needsKey: true },
