@@ -1,6 +1,6 @@
 import { baseNameOf, CATALOGUE, profileOf } from '../../lib/models/catalogue';
 
-describe('the catalogue', () => {
+describe('Model catalogue', () => {
   it.each([
     ['gpt-4.1', 2, 8, 1_047_576, 0.9],
     ['gpt-4o', 2.5, 10, 128_000, 0.88],
@@ -8,10 +8,10 @@ describe('the catalogue', () => {
     ['claude-sonnet-4-20250514', 3, 15, 200_000, 0.92],
     ['deepseek-chat', 0.28, 0.42, 131_072, 0.82],
   ])(
-    'knows %s: price in USD per million, window, quality',
+    'contains %s with its price in USD per million tokens, context window and quality',
     (model, input, output, contextWindow, quality) => {
-      const { profile, isKnown: known } = profileOf(model);
-      expect(known).toBe(true);
+      const { profile, isKnown } = profileOf(model);
+      expect(isKnown).toBe(true);
       expect(profile).toMatchObject({ price: { input, output }, contextWindow, quality });
     },
   );
@@ -22,7 +22,7 @@ describe('the catalogue', () => {
     ['gpt-4o-mini', ['claude-sonnet-4-20250514', 'deepseek-chat']],
     ['claude-sonnet-4-20250514', ['gpt-4o', 'gpt-4o-mini']],
     ['deepseek-chat', ['gpt-4o-mini', 'gpt-4o']],
-  ])('says what stands in for %s', (model, fallbacks) => {
+  ])('lists the fallbacks of %s', (model, fallbacks) => {
     expect(profileOf(model).profile.fallbacks).toEqual(fallbacks);
   });
 
@@ -41,14 +41,14 @@ describe('the catalogue', () => {
     ['gpt-35-turbo', 'gpt-3.5-turbo'],
     ['gpt-4o-audio', 'gpt-4o-audio'],
     ['gpt-4o-2024', 'gpt-4o-2024'],
-  ])('reads %s as %s', (model, base) => {
+  ])('resolves %s to the base name %s', (model, base) => {
     expect(baseNameOf(model)).toBe(base);
     expect(profileOf(model).profile === profileOf(base).profile || !profileOf(base).isKnown).toBe(true);
   });
 
-  it('lets an unknown model work, with neutral figures and without a price', () => {
-    const { profile, isKnown: known } = profileOf('house/llama-9000');
-    expect(known).toBe(false);
+  it('gives an unknown model a neutral profile without a price', () => {
+    const { profile, isKnown } = profileOf('house/llama-9000');
+    expect(isKnown).toBe(false);
     expect(profile.price).toBeUndefined();
     expect(profile.capabilities).toEqual(
       expect.arrayContaining(['chat', 'tools', 'vision', 'json_schema', 'streaming']),
@@ -57,7 +57,7 @@ describe('the catalogue', () => {
     expect(profile.contextWindow).toBeGreaterThan(0);
   });
 
-  it('takes an unknown model for an embedding model where its name says so', () => {
+  it('treats an unknown model as an embedding model when its name contains embed', () => {
     expect(profileOf('nomic-embed-text').profile.capabilities).toEqual(['embeddings']);
     expect(profileOf('text-embedding-3-small').profile).toMatchObject({
       price: { input: 0.02, output: 0 },
@@ -66,14 +66,14 @@ describe('the catalogue', () => {
   });
 
   it.each(['__proto__', 'constructor', 'toString', '', '/', '-latest'])(
-    'does not stumble over %j',
+    'gives the neutral profile for the model name %j',
     (model) => {
       expect(profileOf(model, {}).isKnown).toBe(false);
       expect(profileOf(model, {}).profile.contextWindow).toBe(128_000);
     },
   );
 
-  it('can be corrected and added to', () => {
+  it('can be corrected and extended, an exact name winning over a base name', () => {
     const overrides = { 'gpt-4o': { quality: 0.5, price: undefined }, 'gpt-4o-2024-08-06': { quality: 0.6 } };
     expect(profileOf('gpt-4o', overrides).profile).toMatchObject({
       quality: 0.5,
@@ -83,12 +83,12 @@ describe('the catalogue', () => {
     expect(profileOf('gpt-4o-2024-08-06', overrides).profile.quality).toBe(0.6);
     expect(profileOf('gpt-4o').profile.quality).toBe(0.88);
     expect(profileOf('mine', { mine: { contextWindow: 10 } })).toMatchObject({
-      known: true,
+      isKnown: true,
       profile: { contextWindow: 10, quality: 0.75 },
     });
   });
 
-  it('has sound figures in every entry, and none can be changed', () => {
+  it('has plausible, frozen values in every entry', () => {
     for (const [name, profile] of CATALOGUE) {
       expect(baseNameOf(name)).toBe(name);
       expect(profile.contextWindow).toBeGreaterThan(1000);

@@ -15,7 +15,7 @@ function faultOf(make: () => unknown): string {
 }
 
 describe('holysheep()', () => {
-  it('makes five chat models and an embedding model behind one key, each with 500 RPM and 150,000 TPM', () => {
+  it('creates five chat endpoints and one embedding endpoint with 500 RPM and 150,000 TPM each', () => {
     const endpoints = holysheep({ apiKey });
     expect(endpoints.map(({ model }) => model)).toEqual([
       'gpt-4.1',
@@ -39,7 +39,7 @@ describe('holysheep()', () => {
     expect(resolved.fallbacks.get('gpt-4.1')).toEqual(['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514']);
   });
 
-  it('takes other limits, models and weights, and two keys side by side', () => {
+  it('accepts other limits, models and weights, and a second key under another name prefix', () => {
     const endpoints = [
       ...holysheep({
         apiKey: 'k1',
@@ -59,14 +59,14 @@ describe('holysheep()', () => {
   });
 });
 
-describe('a preset', () => {
+describe('Preset', () => {
   it.each([
     ['openai', openai, 'https://api.openai.com/v1'],
     ['deepseek', deepseek, 'https://api.deepseek.com/v1'],
     ['groq', groq, 'https://api.groq.com/openai/v1'],
     ['mistral', mistral, 'https://api.mistral.ai/v1'],
   ] as const)(
-    '%s() is a valid configuration of known models, with no invented limits',
+    '%s() creates a valid configuration of catalogue models without limits',
     (provider, preset, baseURL) => {
       const config = resolveConfig({ endpoints: preset({ apiKey }) });
       expect(config.unknownModels).toEqual([]);
@@ -76,7 +76,7 @@ describe('a preset', () => {
     },
   );
 
-  it('openrouter() and ollama() serve the models they are told', () => {
+  it('openrouter() and ollama() create an endpoint for each given model', () => {
     const endpoints = [
       ...openrouter({ apiKey, models: ['openai/gpt-4o'] }),
       ...ollama({
@@ -98,12 +98,12 @@ describe('a preset', () => {
     expect(faultOf(() => ollama({} as never))).toContain('ollama().models: expected');
   });
 
-  it.each([undefined, null, '', '  '])('says that the variable may not be set when its key is %j', (key) => {
+  it.each([undefined, null, '', '  '])('reports a missing key and suggests that the environment variable is not set: %j', (key) => {
     const fault = faultOf(() => holysheep({ apiKey: key as never }));
     expect(fault).toMatch(/holysheep\(\)\.apiKey: expected .*got .*is the environment variable set\?/);
   });
 
-  it('tells all its faults at once, and no key among them', () => {
+  it('reports all invalid options at once without printing the key', () => {
     const fault = faultOf(() => openai({ apikey: 'sk-secret', models: [], rmp: 5 } as never));
     expect(fault).toContain("openai().apikey: expected a known option (did you mean 'apiKey'?)");
     expect(fault).toContain("did you mean 'rpm'?");
@@ -113,7 +113,7 @@ describe('a preset', () => {
     expect(faultOf(() => openai(undefined as never))).toContain('openai().apiKey');
   });
 
-  it('leaves wrong figures to the check of the whole configuration', () => {
+  it('leaves invalid values of endpoint options to the validation of the configuration', () => {
     expect(faultOf(() => resolveConfig({ endpoints: groq({ apiKey, rpm: -1 }) }))).toContain(
       'endpoints[0].rpm',
     );

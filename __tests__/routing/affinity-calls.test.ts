@@ -1,7 +1,7 @@
 import axios, { type InternalAxiosRequestConfig } from 'axios';
 import { type Balancer, createBalancer } from '../../lib/balancer/balancer';
 
-/** Two endpoints that cache what they have read, as providers do, and say so. */
+/** Two endpoints that cache prompts and report cached tokens, as providers do. */
 function cachingBalancer(answerMs: () => number = () => 0): {
   balancer: Balancer;
   counts: Record<string, number>;
@@ -47,8 +47,8 @@ const ask = (balancer: Balancer, content: string) =>
     ],
   });
 
-describe('calls that share a long prefix', () => {
-  it('go to the endpoint that has it cached', async () => {
+describe('Prompt-cache affinity: calls that share a long prefix', () => {
+  it('go to the endpoint that has the prefix cached', async () => {
     const { balancer, counts } = cachingBalancer();
     const prompt = 'The terms and conditions of the shop. '.repeat(400);
     for (let n = 0; n < 20; n++) await ask(balancer, prompt);
@@ -56,12 +56,12 @@ describe('calls that share a long prefix', () => {
     await balancer.close();
   });
 
-  it('spread all the same when they come at once: one endpoint is not filled while another is idle', async () => {
+  it('are spread over both endpoints when many are sent at once', async () => {
     let answerMs = 0;
     const { balancer, counts } = cachingBalancer(() => answerMs);
     const prompt = 'The terms and conditions of the shop. '.repeat(400);
     for (let n = 0; n < 5; n++) await ask(balancer, prompt);
-    // Long enough that calls sent together are in flight together.
+    // Long enough for all calls to be in flight together.
     answerMs = 1_000;
     await Promise.all(Array.from({ length: 60 }, () => ask(balancer, prompt)));
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(15);

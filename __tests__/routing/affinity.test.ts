@@ -13,10 +13,10 @@ function call(content: string, differs: Partial<Call> = {}): Call {
   } as Call;
 }
 
-describe('what calls share', () => {
-  it('is a long beginning, whatever follows it', () => {
+describe('affinityKey', () => {
+  it('is equal for calls with the same long system prompt and different questions', () => {
     const system = 'You are the helpdesk of a shop. '.repeat(100);
-    const asked = (question: string) =>
+    const keyFor = (question: string) =>
       affinityKey(
         call('', {
           body: {
@@ -27,27 +27,27 @@ describe('what calls share', () => {
           },
         }),
       );
-    expect(asked('Where is my order?')).toBe(asked('May I return it?'));
-    expect(asked('x')).not.toBe(affinityKey(call('Another shop. '.repeat(200))));
+    expect(keyFor('Where is my order?')).toBe(keyFor('May I return it?'));
+    expect(keyFor('x')).not.toBe(affinityKey(call('Another shop. '.repeat(200))));
   });
 
-  it('is nothing for a short prompt or for embeddings', () => {
+  it('is undefined for a short prompt and for embeddings', () => {
     expect(affinityKey(call('short', { promptTokens: 100 }))).toBeUndefined();
     expect(affinityKey(call('long', { operation: 'embeddings' }))).toBeUndefined();
   });
 
-  it('is the session, where the caller names one', () => {
+  it('is equal for calls of one session, whatever their prompts', () => {
     const context = { requestId: 'r', type: 'chat', priority: 3, session: 's1' } as const;
     expect(affinityKey(call('a', { context, promptTokens: 10 }))).toBe(affinityKey(call('b', { context })));
   });
 
-  it('keeps a hash of the prompt, never the prompt', () => {
+  it('does not contain text of the prompt', () => {
     expect(affinityKey(call('my secret order number is 4711 '.repeat(50)))).not.toContain('4711');
   });
 });
 
-describe('who has it cached', () => {
-  it('is assumed after the first call, and told by the answers after that', () => {
+describe('Affinity.share', () => {
+  it('is 0.5 after the first call and follows the cached tokens of later answers', () => {
     const affinity = new Affinity();
     expect(affinity.share('k', 'a', 0)).toBe(0);
     affinity.learn('k', 'a', 1_000, 0, 0);
@@ -59,13 +59,13 @@ describe('who has it cached', () => {
     expect(affinity.share('k', 'b', 0)).toBe(0);
   });
 
-  it('is nobody where answers tell nothing of cached tokens', () => {
+  it('is 0 for an endpoint whose answers do not report cached tokens', () => {
     const affinity = new Affinity();
     affinity.learn('k', 'a', 1_000, undefined, 0);
     expect(affinity.share('k', 'a', 0)).toBe(0);
   });
 
-  it('is forgotten after five minutes without a call, and bounded', () => {
+  it('expires after five minutes without a call, and at most 10,000 prefixes are kept', () => {
     const affinity = new Affinity();
     affinity.learn('k', 'a', 1_000, 800, 0);
     expect(affinity.share('k', 'a', 4 * MINUTE)).toBeGreaterThan(0);

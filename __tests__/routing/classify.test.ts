@@ -4,8 +4,8 @@ import { classify } from '../../lib/routing/classify';
 const ask = (content: unknown, extra: Partial<ChatBody> = {}) =>
   classify({ messages: [{ role: 'user', content }], ...extra });
 
-describe("the guess of a request's type", () => {
-  it('takes a body with an input for embeddings', () => {
+describe('classify', () => {
+  it('returns embedding for a body with an input', () => {
     expect(classify({ model: 'text-embedding-3-small', input: 'def f(): summarise' })).toBe('embedding');
   });
 
@@ -29,7 +29,7 @@ describe("the guess of a request's type", () => {
     '請幫我除錯這個程式',
     'この関数をリファクタリングしてください',
     'Pythonのコードを書いてください',
-  ])('calls this code: %s', (text) => {
+  ])('returns code for: %s', (text) => {
     expect(ask(text)).toBe('code');
   });
 
@@ -49,7 +49,7 @@ describe("the guess of a request's type", () => {
     'この記事を要約してください',
     '二つのプランを比較してください',
     '売上データを分析して',
-  ])('calls this analysis: %s', (text) => {
+  ])('returns analysis for: %s', (text) => {
     expect(ask(text)).toBe('analysis');
   });
 
@@ -70,23 +70,23 @@ describe("the guess of a request's type", () => {
     'クーポンコードが使えません',
     'QRコードを読み取れません',
     '',
-  ])('calls this chat: %s', (text) => {
+  ])('returns chat for: %s', (text) => {
     expect(ask(text)).toBe('chat');
   });
 
-  it('takes a long document for analysis, whatever its words, and earlier in dense scripts', () => {
+  it('returns analysis for a long document without keywords, at a shorter length in CJK scripts', () => {
     expect(ask('The ship left the harbour at dawn. '.repeat(300))).toBe('analysis');
     expect(ask('배는 새벽에 항구를 떠났다. '.repeat(200))).toBe('analysis');
     expect(ask('The ship left the harbour at dawn. '.repeat(80))).toBe('chat');
   });
 
-  it('finds the request behind a long document as well as before it', () => {
+  it('finds the instruction before and after a long document', () => {
     const document = 'The ship left the harbour at dawn. '.repeat(300);
     expect(ask(`${document}\nWrite a Python script that counts the ships.`)).toBe('code');
     expect(ask(`Refactor:\n${document}`)).toBe('code');
   });
 
-  it('looks at the tools and at what the system message says the app is', () => {
+  it('considers coding tools and the purpose stated in the system message', () => {
     const tool = (name: string) => ({ tools: [{ type: 'function', function: { name } }] });
     expect(ask('go on', tool('run_code'))).toBe('code');
     expect(ask('go on', tool('apply_patch'))).toBe('code');
@@ -96,7 +96,7 @@ describe("the guess of a request's type", () => {
     expect(classify({ messages: [system, { role: 'user', content: 'summarise that' }] })).toBe('analysis');
   });
 
-  it('judges by the last user message, in parts or whole', () => {
+  it('considers the last user message only, as a string or as content parts', () => {
     expect(
       classify({
         messages: [
@@ -114,7 +114,7 @@ describe("the guess of a request's type", () => {
     [[{ role: 'user', content: 7 }]],
     [[{ role: 'user', content: [null, 'x', { text: 5 }] }]],
     [[]],
-  ])('does not stumble over messages like %j', (messages) => {
+  ])('returns chat for malformed messages: %j', (messages) => {
     expect(classify({ messages, tools: [null, { function: null }] } as unknown as ChatBody)).toBe('chat');
   });
 
@@ -131,7 +131,7 @@ describe("the guess of a request's type", () => {
     'write a a ',
     '\n    ',
     'class ',
-  ])('takes at most some milliseconds for a megabyte of %j', (text) => {
+  ])('takes less than 50 ms for a megabyte of %j', (text) => {
     const content = text.repeat(1_000_000 / text.length);
     ask(content);
     const start = performance.now();

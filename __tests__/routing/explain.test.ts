@@ -12,7 +12,7 @@ const endpoint = (name: string, differs: object = {}) => ({
 });
 
 describe('balancer.explain()', () => {
-  it('names every endpoint: with its score and terms, or with the filter that removed it', async () => {
+  it('lists every endpoint with its score and terms or with the filter that removed it', async () => {
     const balancer = createBalancer({
       endpoints: [
         endpoint('good'),
@@ -35,11 +35,11 @@ describe('balancer.explain()', () => {
     expect(by.dear!.removedBy).toMatch(/^cost: /);
     expect(by.plain!.removedBy).toMatch(/^quality: 0\.1 is below 0\.5/);
     expect(by.out!.removedBy).toMatch(/^weight: /);
-    expect(by.other!.removedBy).toMatch(/^not looked at/);
+    expect(by.other!.removedBy).toMatch(/^not considered/);
     await balancer.close();
   });
 
-  it('changes nothing: asked often, it says the same, and no turn passes', async () => {
+  it('changes no state: round-robin does not advance and the statistics stay the same', async () => {
     const balancer = createBalancer({ strategy: 'round-robin', endpoints: [endpoint('a'), endpoint('b')] });
     const before = balancer.stats();
     for (let n = 0; n < 20; n++) {
@@ -49,7 +49,7 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
-  it('tells how long the call would wait where no endpoint has room', async () => {
+  it('reports the wait when no endpoint has quota left', async () => {
     const silent = axios.create({ adapter: () => new Promise<never>(() => undefined) });
     const balancer = createBalancer({
       endpoints: [endpoint('small', { tpm: 6_000 })],
@@ -67,11 +67,11 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
-  it('says so where the filters leave none, and refuses a bad body', async () => {
+  it('reports why no endpoint can serve the call, and throws for an invalid body', async () => {
     const balancer = createBalancer({ endpoints: [endpoint('a', { tags: ['eu'] })] });
     const { pick, verdicts } = balancer.explain({ model: 'gpt-4o', messages: MESSAGES }, { tags: ['us'] });
     expect(pick).toBeUndefined();
-    expect(verdicts).toEqual([{ endpoint: 'a', removedBy: "tags: not tagged 'us'" }]);
+    expect(verdicts).toEqual([{ endpoint: 'a', removedBy: "tags: lacks the tag 'us'" }]);
     expect(() => balancer.explain({ messages: [] })).toThrow(/messages/);
     await balancer.close();
   });

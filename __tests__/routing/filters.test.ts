@@ -8,7 +8,7 @@ async function start(each: Record<string, Partial<EndpointConfig>>) {
   return rig.start(plays, { each });
 }
 
-/** The endpoint that serves, and why the others don't. */
+/** The endpoint that serves the call, and the reasons why the others do not. */
 async function served(
   each: Record<string, Partial<EndpointConfig>>,
   options: CallOptions,
@@ -23,21 +23,21 @@ async function served(
   ];
 }
 
-describe('only endpoints pass that', () => {
-  it('have all tags', async () => {
+describe('Routing filters keep only endpoints that', () => {
+  it('have all tags of the call', async () => {
     expect(
       await served({ us: { tags: ['us'] }, eu: { tags: ['eu', 'gdpr'] } }, { tags: ['eu', 'gdpr'] }),
-    ).toEqual(['eu', { us: "tags: not tagged 'eu'" }]);
+    ).toEqual(['eu', { us: "tags: lacks the tag 'eu'" }]);
   });
 
-  it('are good enough', async () => {
+  it('have at least the minimum quality', async () => {
     expect(await served({ cheap: { quality: 0.5 }, good: { quality: 0.8 } }, { minQuality: 0.8 })).toEqual([
       'good',
       { cheap: 'quality: 0.5 is below 0.8' },
     ]);
   });
 
-  it('cost no more than the ceiling; one without a price passes none', async () => {
+  it('cost at most maxCostPer1k; an endpoint without a price is removed', async () => {
     const each = {
       unknown: {},
       dear: { price: { input: 10, output: 10 } },
@@ -46,12 +46,12 @@ describe('only endpoints pass that', () => {
     const [endpoint, reasons] = await served(each, { maxCostPer1k: 0.002 });
     expect(endpoint).toBe('cheap');
     expect(reasons).toEqual({
-      unknown: 'cost: no price is known',
+      unknown: 'cost: the endpoint has no price',
       dear: 'cost: 0.0100 USD per 1,000 tokens is above 0.002',
     });
   });
 
-  it('cost a mix of prompt and expected output', async () => {
+  it('cost at most maxCostPer1k for the mix of prompt and expected output of the call', async () => {
     const each = { a: { price: { input: 1, output: 9 } }, b: { price: { input: 4, output: 4 } } };
     const tokens = { estimatedTokens: 1_000, maxCostPer1k: 0.0045 };
     expect((await served(each, { ...tokens, estimatedOutputTokens: 100 }))[0]).toBe('a');
@@ -69,7 +69,7 @@ describe('only endpoints pass that', () => {
         ],
       },
     ],
-  ])('can %s, where the call needs it', async (capability, more) => {
+  ])('support %s when the call needs it', async (capability, more) => {
     const all = ['chat', 'streaming', 'tools', 'json_schema', 'vision'];
     const each = {
       plain: { capabilities: all.filter((one) => one !== capability) },
@@ -77,38 +77,38 @@ describe('only endpoints pass that', () => {
     };
     expect(await served(each, {}, { ...BODY, ...more })).toEqual([
       'able',
-      { plain: `capability: no ${capability}` },
+      { plain: `capability: lacks '${capability}'` },
     ]);
     expect((await served(each, {}))[0]).toBe('plain');
   });
 
-  it('have the name that was asked for', async () => {
+  it('have the name given in the endpoint option', async () => {
     expect((await served({ a: {}, b: {} }, { endpoint: 'b' }))[0]).toBe('b');
   });
 });
 
-describe('an error', () => {
+describe('ERR_AI_NO_ENDPOINT', () => {
   it.each<[string, Partial<EndpointConfig>, CallOptions, RegExp]>([
-    ['tags', {}, { tags: ['eu'] }, /a by tags: not tagged 'eu'/],
-    ['quality', { quality: 0.4 }, { minQuality: 0.9 }, /a by quality: 0.4 is below 0.9/],
-    ['cost', {}, { maxCostPer1k: 1 }, /a by cost: no price is known/],
-    ['endpoint', {}, { endpoint: 'b' }, /a by endpoint: another was asked for/],
-    ['capability', { capabilities: ['chat'] }, {}, /a by capability: no tools/],
-  ])('names the filter that left none: %s', async (_what, more, options, told) => {
+    ['tags', {}, { tags: ['eu'] }, /a \(tags: lacks the tag 'eu'\)/],
+    ['quality', { quality: 0.4 }, { minQuality: 0.9 }, /a \(quality: 0.4 is below 0.9\)/],
+    ['cost', {}, { maxCostPer1k: 1 }, /a \(cost: the endpoint has no price\)/],
+    ['endpoint', {}, { endpoint: 'b' }, /a \(endpoint: the call names another endpoint\)/],
+    ['capability', { capabilities: ['chat'] }, {}, /a \(capability: lacks 'tools'\)/],
+  ])('names the filter that removed the last endpoint: %s', async (_filter, more, options, reason) => {
     const { balancer, upstream } = await start({ a: more });
     const body = { ...BODY, ...(more.capabilities ? { tools: [{}] } : {}) };
     const failed = (await rejection(balancer.chat(body, options))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404, retryable: false });
-    expect(failed.message).toMatch(told);
+    expect(failed.message).toMatch(reason);
     expect(upstream.requests).toHaveLength(0);
   });
 });
 
-describe('the context window', () => {
+describe('The context window', () => {
   const windows = { narrow: { contextWindow: 1_000 }, wide: { contextWindow: 10_000 } };
   const call = (tokens: number) => ({ estimatedTokens: tokens + 1, estimatedOutputTokens: 1 });
 
-  it('must hold the prompt and max_tokens', async () => {
+  it('must fit the prompt and max_tokens', async () => {
     expect((await served(windows, call(900)))[0]).toBe('narrow');
     expect(await served(windows, call(900), { ...BODY, max_tokens: 101 })).toEqual([
       'wide',
@@ -116,11 +116,11 @@ describe('the context window', () => {
     ]);
   });
 
-  it('of the largest is tried where only the estimate says that the call is too long', async () => {
+  it('of the largest size is tried when only the full estimate of the call exceeds it', async () => {
     expect((await served(windows, call(14_000)))[0]).toBe('wide');
   });
 
-  it('that seven tenths of the estimate exceed everywhere refuses the call unsent', async () => {
+  it('that even 70 % of the estimate exceeds at every endpoint fails the call without an attempt', async () => {
     const { balancer, upstream } = await start(windows);
     await expect(balancer.chat(BODY, call(14_300))).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',

@@ -35,21 +35,21 @@ async function endpointsFor(
   return upstream.requests.map(({ name }) => name);
 }
 
-describe('a model', () => {
-  it('is served by the endpoints that have it, by name or by alias', async () => {
+describe('Model lookup', () => {
+  it('finds the endpoints of a model by name and by alias', async () => {
     expect(await endpointsFor('claude')).toEqual(['claude']);
     expect(await endpointsFor('clever')).toEqual(['claude']);
     expect(await endpointsFor('best', { failing: ['gpt'] })).toEqual(['gpt']);
     expect(await endpointsFor('gpt', { failing: ['gpt', 'gpt2'] })).toEqual(['gpt', 'gpt2']);
   });
 
-  it("is sent under the endpoint's own name for it", async () => {
+  it('sends the model name of the endpoint, not the alias of the call', async () => {
     const { balancer, upstream } = await rig.start(FOUR, { each: MODELS });
     await balancer.chat({ messages, model: 'clever' });
     expect(upstream.requests[0]!.body['model']).toBe('claude');
   });
 
-  it("left open, or 'auto', may be any", async () => {
+  it("considers every endpoint for a call without a model or with 'auto'", async () => {
     for (const model of [undefined, 'auto']) {
       expect(await endpointsFor(model, { failing: ['gpt', 'gpt2', 'claude'] })).toEqual([
         'gpt',
@@ -60,7 +60,7 @@ describe('a model', () => {
     }
   });
 
-  it('that nobody serves is refused by name, with those there are', async () => {
+  it('fails a call for an unknown model with an error that lists the configured models', async () => {
     const { balancer } = await rig.start(FOUR, { each: MODELS });
     await expect(balancer.chat({ messages, model: 'gpt-9' })).rejects.toMatchObject({
       code: 'ERR_AI_NO_ENDPOINT',
@@ -70,7 +70,7 @@ describe('a model', () => {
     });
   });
 
-  it('of a name that would break a log line is told harmlessly', async () => {
+  it('cuts and cleans the name of an unknown model in the error message', async () => {
     const { balancer } = await rig.start(FOUR, { each: MODELS });
     const failed = (await rejection(
       balancer.chat({ messages, model: `x\n\u001b[31m${'y'.repeat(5_000)}` }),
@@ -80,8 +80,8 @@ describe('a model', () => {
   });
 });
 
-describe('fallbacks', () => {
-  it("come after all endpoints of the model, in the app's order", async () => {
+describe('Fallback models', () => {
+  it('are tried in the configured order after all endpoints of the model', async () => {
     const fallbacks = { gpt: ['local', 'claude'] };
     expect(await endpointsFor('gpt', { fallbacks, failing: ['gpt', 'gpt2', 'local'] })).toEqual([
       'gpt',
@@ -91,7 +91,7 @@ describe('fallbacks', () => {
     ]);
   });
 
-  it("'*' stands for every model without a list of its own", async () => {
+  it("of '*' apply to every model without its own list", async () => {
     const fallbacks = { '*': ['local'], claude: ['gpt'] };
     expect(await endpointsFor('gpt', { fallbacks, failing: ['gpt', 'gpt2'] })).toEqual([
       'gpt',
@@ -101,24 +101,24 @@ describe('fallbacks', () => {
     expect(await endpointsFor('claude', { fallbacks, failing: ['claude'] })).toEqual(['claude', 'gpt']);
   });
 
-  it('hold for an alias too', async () => {
+  it('apply to aliases of a model too', async () => {
     expect(await endpointsFor('clever', { fallbacks: { claude: ['local'] }, failing: ['claude'] })).toEqual([
       'claude',
       'local',
     ]);
   });
 
-  it('in a circle end', async () => {
+  it('that form a cycle are each tried once', async () => {
     const failing = ['gpt', 'gpt2', 'claude'];
-    const once = ['gpt', 'gpt2', 'claude'];
+    const eachOnce = ['gpt', 'gpt2', 'claude'];
     expect(await endpointsFor('gpt', { fallbacks: { gpt: ['claude'], claude: ['gpt'] }, failing })).toEqual(
-      once,
+      eachOnce,
     );
     const options = { fallbacks: ['claude', 'gpt', 'best', 'claude'] };
-    expect(await endpointsFor('gpt', { failing, options })).toEqual(once);
+    expect(await endpointsFor('gpt', { failing, options })).toEqual(eachOnce);
   });
 
-  it('of the call come before those of the configuration; false means none', async () => {
+  it('of the call replace those of the configuration, and false turns them off', async () => {
     const fallbacks = { claude: ['gpt'] };
     const failing = ['claude'];
     expect(
@@ -129,7 +129,7 @@ describe('fallbacks', () => {
     ]);
   });
 
-  it('are none for embeddings: vectors of two models do not mix', async () => {
+  it('are never used for embeddings, whose vectors cannot be mixed across models', async () => {
     const { balancer, upstream } = await rig.start(
       { a: error(500, {}, { 'x-should-retry': 'false' }), b: answer() },
       { each: { a: { model: 'embed-a' }, b: { model: 'embed-b' } }, fallbacks: { 'embed-a': ['embed-b'] } },
@@ -142,7 +142,7 @@ describe('fallbacks', () => {
   });
 });
 
-describe('a later tier or a fallback', () => {
+describe('A later tier', () => {
   const each = (first: object) => ({ first: { ...first, tier: 0 }, second: { tier: 1 } });
   const fast = { models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } } } };
 
@@ -152,8 +152,8 @@ describe('a later tier or a fallback', () => {
     expect(upstream.count('second')).toBe(0);
   });
 
-  it('is used when none of them can within 250 ms', async () => {
-    // A full bucket is one request; the next comes after some 340 ms.
+  it('is used when no earlier endpoint can start within 250 ms', async () => {
+    // The bucket holds one request and refills in about 340 ms.
     const { balancer, upstream } = await rig.start(
       { first: answer(), second: answer() },
       { ...fast, each: each({ rpm: 180, burstSeconds: 0.34 }) },
@@ -165,7 +165,7 @@ describe('a later tier or a fallback', () => {
     expect(upstream.count('first')).toBe(1);
   });
 
-  it('is not used when one of them can within 250 ms: the call waits that long', async () => {
+  it('is not used when an earlier endpoint can start within 250 ms: the call waits for it', async () => {
     const { balancer } = await rig.start(
       { first: answer(), second: answer() },
       { ...fast, each: each({ rpm: 600, burstSeconds: 0.102 }) },
@@ -177,7 +177,7 @@ describe('a later tier or a fallback', () => {
     expect(route.waitMs).toBeLessThan(250);
   });
 
-  it('is used when all places of the earlier are taken by calls that go on', async () => {
+  it('is used when the earlier endpoint has maxConcurrent calls in flight', async () => {
     const { balancer, upstream } = await rig.start(
       { first: silence, second: answer() },
       { each: each({ maxConcurrent: 1 }) },
@@ -192,8 +192,8 @@ describe('a later tier or a fallback', () => {
   });
 });
 
-describe('waiting for quota', () => {
-  it('ends as soon as there is room, without an error', async () => {
+describe('A call that finds no quota left', () => {
+  it('waits and starts as soon as the quota refills', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer() },
       { each: { a: { rpm: 600, burstSeconds: 0.3 } } },
@@ -201,12 +201,12 @@ describe('waiting for quota', () => {
     const calls = await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
     expect(calls.map(({ text }) => text)).toEqual(Array.from({ length: 8 }, () => 'Hello'));
     const times = upstream.requests.map(({ at }) => at);
-    // Two at once, then one in some 102 ms.
+    // Two start at once, then one every 102 ms.
     expect(times[7]! - times[0]!).toBeGreaterThan(400);
     expect(calls.filter(({ route }) => route.waitMs > 0).length).toBeGreaterThanOrEqual(5);
   });
 
-  it('that can not end before the deadline is refused at once, with the true time', async () => {
+  it('is shed at once with retryAfterMs when the quota refills after its deadline', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 6, burstSeconds: 10 } } });
     await chatText(balancer, false);
     const from = performance.now();
@@ -220,12 +220,12 @@ describe('waiting for quota', () => {
     expect(balancer.stats().calls.shed).toBe(1);
   });
 
-  it('is of no use to a call larger than a whole minute: refused at once, and it blocks nobody', async () => {
+  it('fails at once when it exceeds the limit per minute, and does not block later calls', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { tpm: 2_000 } } });
     const large = { ...BODY, messages: [{ role: 'user' as const, content: PROMPT.repeat(600) }] };
     const failed = (await rejection(balancer.chat(large))) as Error;
     expect(failed).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
-    expect(failed.message).toMatch(/quota: \d+ tokens are more than its 2000 tokens per minute/);
+    expect(failed.message).toMatch(/quota: \d+ tokens exceed the limit of 2000 tokens per minute/);
     expect(failed.message).not.toContain(PROMPT);
     expect(upstream.count('a')).toBe(0);
     await chatText(balancer, false);

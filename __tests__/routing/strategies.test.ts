@@ -35,19 +35,19 @@ function candidate(name: string, differs: Partial<Candidate> = {}): Candidate {
 const create = (strategy: StrategyName): Strategy =>
   createStrategy({ strategy, scoreWeights: DEFAULTS.scoreWeights });
 
-/** Whom a strategy picks most often: ties and two random choices are left to chance. */
-function favourite(strategy: Strategy, candidates: readonly Candidate[], call = CALL): string {
+/** The candidate that a strategy picks most often, because ties are broken at random. */
+function favorite(strategy: Strategy, candidates: readonly Candidate[], call = CALL): string {
   const counts = new Map<string, number>();
   for (let n = 0; n < 300; n++) {
-    const name = strategy.pick(call, candidates)?.name ?? 'nobody';
+    const name = strategy.pick(call, candidates)?.name ?? 'none';
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return [...counts].sort((a, b) => b[1] - a[1])[0]![0];
 }
 
-describe('the built-in strategies', () => {
+describe('Built-in strategies', () => {
   it.each(['adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost'] as const)(
-    '%s picks one of the candidates, and of nobody nobody',
+    '%s picks one of the candidates, and undefined when there are none',
     (name) => {
       const strategy = create(name);
       expect(strategy.name).toBe(name);
@@ -57,7 +57,7 @@ describe('the built-in strategies', () => {
     },
   );
 
-  it('round-robin takes turns, also while others come and go', () => {
+  it('round-robin picks the candidate that was picked longest ago, also when the set of candidates changes', () => {
     const strategy = create('round-robin');
     const [a, b, c] = [candidate('a'), candidate('b'), candidate('c')];
     const names = [
@@ -70,12 +70,12 @@ describe('the built-in strategies', () => {
     expect(names).toEqual(['a', 'b', 'c', 'a', 'c']);
   });
 
-  it('least-busy takes the fewest calls in flight for its weight', () => {
+  it('least-busy picks the fewest calls in flight per weight', () => {
     const all = [candidate('a', { inFlight: 3 }), candidate('b', { inFlight: 7, weight: 4 })];
-    expect(favourite(create('least-busy'), all)).toBe('b');
+    expect(favorite(create('least-busy'), all)).toBe('b');
   });
 
-  it('lowest-cost takes the cheapest, of equals the fastest, and the unknown last', () => {
+  it('lowest-cost picks the cheapest, then the fastest, and endpoints without a price last', () => {
     const all = [
       candidate('unknown', { costUsd: undefined, expectedMs: 1 }),
       candidate('dear', { costUsd: 0.02 }),
@@ -85,7 +85,7 @@ describe('the built-in strategies', () => {
     expect(create('lowest-cost').pick(CALL, all)?.name).toBe('fast');
   });
 
-  it('lowest-latency never takes the worst of the pair, and spreads over the rest', () => {
+  it('lowest-latency never picks the slowest and spreads over the others', () => {
     const all = [
       candidate('a', { peakMs: 1_000 }),
       candidate('b', { peakMs: 1_100 }),
@@ -97,43 +97,43 @@ describe('the built-in strategies', () => {
   });
 });
 
-describe("the strategy 'adaptive'", () => {
+describe('Adaptive strategy', () => {
   const adaptive = create('adaptive');
 
-  it.each<[why: string, better: Partial<Candidate>, worse: Partial<Candidate>]>([
-    ['will answer in time', { expectedMs: 5_000, costUsd: 0.02 }, { expectedMs: 19_000, costUsd: 0.01 }],
-    ['is cheaper, where both are in time', { costUsd: 0.001 }, { costUsd: 0.02 }],
+  it.each<[property: string, better: Partial<Candidate>, worse: Partial<Candidate>]>([
+    ['answers before the deadline', { expectedMs: 5_000, costUsd: 0.02 }, { expectedMs: 19_000, costUsd: 0.01 }],
+    ['is cheaper when both answer in time', { costUsd: 0.001 }, { costUsd: 0.02 }],
     ['has more of its quota left', { usedShare: 0.2 }, { usedShare: 0.95 }],
-    ['has not failed lately', { failureShare: 0.003 }, { failureShare: 0.4 }],
-    ['is better', { quality: 0.95 }, { quality: 0.5 }],
-    ['is not just recovering', { ramp: 0 }, { ramp: 1 }],
-    ['the app prefers', { weight: 5 }, { weight: 1 }],
-    ['has the prompt cached', { cachedShare: 0.9 }, { cachedShare: 0 }],
-  ])('takes the one that %s', (_why, better, worse) => {
-    expect(favourite(adaptive, [candidate('worse', worse), candidate('better', better)])).toBe('better');
+    ['has not failed recently', { failureShare: 0.003 }, { failureShare: 0.4 }],
+    ['has the higher quality', { quality: 0.95 }, { quality: 0.5 }],
+    ['has not just recovered', { ramp: 0 }, { ramp: 1 }],
+    ['has the higher weight', { weight: 5 }, { weight: 1 }],
+    ['probably has the prompt cached', { cachedShare: 0.9 }, { cachedShare: 0 }],
+  ])('picks the candidate that %s', (_property, better, worse) => {
+    expect(favorite(adaptive, [candidate('worse', worse), candidate('better', better)])).toBe('better');
   });
 
-  it('keeps from a provider that has failed this call', () => {
+  it('avoids a provider that has already failed this call', () => {
     const all = [candidate('a', { provider: 'tried' }), candidate('b', { provider: 'other' })];
-    expect(favourite(adaptive, all, { ...CALL, triedProviders: new Set(['tried']) })).toBe('b');
+    expect(favorite(adaptive, all, { ...CALL, triedProviders: new Set(['tried']) })).toBe('b');
   });
 
-  it('never lets a cached prefix outweigh a deadline', () => {
+  it('prefers meeting the deadline to a cached prefix', () => {
     const all = [candidate('cached', { cachedShare: 1, expectedMs: 30_000 }), candidate('fast')];
-    expect(favourite(adaptive, all)).toBe('fast');
+    expect(favorite(adaptive, all)).toBe('fast');
   });
 
-  it('says its terms, and their sum is the score', () => {
+  it('explains a score as the sum of its terms', () => {
     const all = [candidate('a', { costUsd: 0.02, weight: 2, ramp: 0.5 }), candidate('b')];
     for (const { score, terms } of adaptive.explain!(CALL, all)) {
       expect(Object.values(terms).reduce((sum, term) => sum + term, 0)).toBeCloseTo(score, 10);
       expect(Object.values(terms).every(Number.isFinite)).toBe(true);
     }
     const [a, b] = adaptive.explain!(CALL, all);
-    expect(a!.score > b!.score ? 'b' : 'a').toBe(favourite(adaptive, all));
+    expect(a!.score > b!.score ? 'b' : 'a').toBe(favorite(adaptive, all));
   });
 
-  it('judges a call without a deadline, and one with none left, without a NaN', () => {
+  it('returns a finite score for calls without a deadline and past their deadline', () => {
     for (const remainingMs of [Infinity, 0, -5]) {
       for (const { score } of adaptive.explain!({ ...CALL, remainingMs }, [candidate('a')])) {
         expect(Number.isFinite(score)).toBe(true);

@@ -6,7 +6,7 @@ import { answer, chatText, Rig } from '../failover/upstream';
 const rig = new Rig();
 const PICKS = 10_000;
 
-/** The strategy looks at names and weights only. */
+/** The strategy reads names and weights only. */
 const candidates = (weights: readonly number[]) =>
   weights.map((weight, n) => ({ name: `e${n}`, weight }) as Candidate);
 
@@ -19,8 +19,8 @@ function sharesOf(strategy: Weighted, all: readonly Candidate[]): number[] {
   return all.map(({ name }) => (counts.get(name) ?? 0) / PICKS);
 }
 
-describe("the strategy 'weighted'", () => {
-  it('gives each endpoint its share of 10,000 picks, within 2 points', () => {
+describe('Weighted strategy', () => {
+  it('gives each endpoint its share of 10,000 picks, to within 2 percentage points', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 0.01, max: 1_000, noNaN: true }), { minLength: 1, maxLength: 12 }),
@@ -35,7 +35,7 @@ describe("the strategy 'weighted'", () => {
     );
   });
 
-  it('keeps the shares of some while others come and go', () => {
+  it('keeps exact shares after the set of candidates has changed', () => {
     const strategy = new Weighted();
     const [a, b, c] = candidates([5, 3, 2]) as [Candidate, Candidate, Candidate];
     for (let n = 0; n < 1_000; n++) strategy.pick(undefined, n % 3 === 0 ? [a, c] : [b, c]);
@@ -45,20 +45,20 @@ describe("the strategy 'weighted'", () => {
     expect(third).toBeCloseTo(0.2, 1);
   });
 
-  it("spreads a heavy endpoint's turns", () => {
+  it('spreads the turns of a heavy endpoint evenly', () => {
     const strategy = new Weighted();
     const all = candidates([4, 1, 1]);
     const names = Array.from({ length: 6 }, () => strategy.pick(undefined, all)?.name);
     expect(names).toEqual(['e0', 'e0', 'e1', 'e0', 'e2', 'e0']);
   });
 
-  it('has nobody to pick of nobody', () => {
+  it('picks undefined when there are no candidates', () => {
     expect(new Weighted().pick(undefined, [])).toBeUndefined();
   });
 });
 
-describe('a weight of 0', () => {
-  it('takes an endpoint out, from the start or while the balancer runs', async () => {
+describe('An endpoint with weight 0', () => {
+  it('gets no calls, whether the weight was configured or set at run time', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer(), b: answer(), never: answer() },
       {
@@ -79,7 +79,7 @@ describe('a weight of 0', () => {
     expect((await chatText(balancer, false)).route.endpoint).toBe('never');
   });
 
-  it('is never picked as a last resort either', async () => {
+  it('gets no calls even when all others have failed', async () => {
     const { balancer, upstream } = await rig.start(
       { a: ({ res }) => res.socket?.destroy(), never: answer() },
       { each: { never: { weight: 0 } } },

@@ -42,8 +42,8 @@ const byCost: Filter = {
 const bySize: Filter = {
   applies: () => true,
   removes: (_call, { endpoint, quotaCost }) => endpoint.exceededBy(quotaCost) !== undefined,
-  reason: (_call, { endpoint, quotaCost: charge }) => {
-    const exceeded = endpoint.exceededBy(charge);
+  reason: (_call, { endpoint, quotaCost }) => {
+    const exceeded = endpoint.exceededBy(quotaCost);
     return exceeded
       ? `quota: ${exceeded.units} tokens exceed the limit of ${exceeded.allowed} ${exceeded.limit}`
       : 'quota: larger than the limit';
