@@ -53,7 +53,7 @@ describe('The documentation pages', () => {
   });
 
   it('list the models of the catalogue with their values', () => {
-    const rows = rowsOf(read('models.md').split('## The list')[1]?.split('## Fallbacks')[0] ?? '');
+    const rows = rowsOf(read('models.md').split('## Catalogue')[1]?.split('## Fallbacks')[0] ?? '');
     expect([...rows.keys()]).toEqual([...CATALOGUE.keys()]);
     for (const [model, profile] of CATALOGUE) {
       const [input, output, cached, window, quality] = rows.get(model) ?? [];
