@@ -98,10 +98,13 @@ describe('Preset', () => {
     expect(faultOf(() => ollama({} as never))).toContain('ollama().models: expected');
   });
 
-  it.each([undefined, null, '', '  '])('reports a missing key and suggests that the environment variable is not set: %j', (key) => {
-    const fault = faultOf(() => holysheep({ apiKey: key as never }));
-    expect(fault).toMatch(/holysheep\(\)\.apiKey: expected .*got .*is the environment variable set\?/);
-  });
+  it.each([undefined, null, '', '  '])(
+    'reports a missing key and suggests that the environment variable is not set: %j',
+    (key) => {
+      const fault = faultOf(() => holysheep({ apiKey: key as never }));
+      expect(fault).toMatch(/holysheep\(\)\.apiKey: expected .*got .*is the environment variable set\?/);
+    },
+  );
 
   it('reports all invalid options at once without printing the key', () => {
     const fault = faultOf(() => openai({ apikey: 'sk-secret', models: [], rmp: 5 } as never));

@@ -101,7 +101,11 @@ describe('Adaptive strategy', () => {
   const adaptive = create('adaptive');
 
   it.each<[property: string, better: Partial<Candidate>, worse: Partial<Candidate>]>([
-    ['answers before the deadline', { expectedMs: 5_000, costUsd: 0.02 }, { expectedMs: 19_000, costUsd: 0.01 }],
+    [
+      'answers before the deadline',
+      { expectedMs: 5_000, costUsd: 0.02 },
+      { expectedMs: 19_000, costUsd: 0.01 },
+    ],
     ['is cheaper when both answer in time', { costUsd: 0.001 }, { costUsd: 0.02 }],
     ['has more of its quota left', { usedShare: 0.2 }, { usedShare: 0.95 }],
     ['has not failed recently', { failureShare: 0.003 }, { failureShare: 0.4 }],

@@ -91,10 +91,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
   }
 }
 
-function tryStart<Slot>(
-  call: QueuedCall<Slot>,
-  isHeld: (resource: Resource) => boolean,
-): StartResult<Slot> {
+function tryStart<Slot>(call: QueuedCall<Slot>, isHeld: (resource: Resource) => boolean): StartResult<Slot> {
   try {
     return call.tryStart(isHeld);
   } catch (error) {
