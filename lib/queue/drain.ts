@@ -89,9 +89,7 @@ export class Drain<Slot> {
     const isFirst = lane.maxRank === Infinity;
     if (!isFirst && pool.spareTries <= 0) return false;
 
-    this.#rank = lane.rank;
-    this.#hasMetHeld = false;
-    const result = entry.tryStart(this.#isHeld);
+    const result = this.#tryEntry(entry, lane.rank);
     if (result.kind === 'started') {
       pool.opensAt = 0;
       this.#removals += 1;
@@ -110,6 +108,12 @@ export class Drain<Slot> {
       this.#block(lane, entry, result, isFirst, now);
     }
     return true;
+  }
+
+  #tryEntry(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
+    this.#rank = rank;
+    this.#hasMetHeld = false;
+    return entry.tryStart(this.#isHeld);
   }
 
   #block(lane: Lane<Slot>, entry: PooledEntry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
