@@ -12,6 +12,7 @@ export type {
   ToolCall,
   Usage,
 } from './call/answer';
+export type { AppContext } from './call/app-context';
 export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
 export type {

@@ -122,6 +122,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       call: (operation, body, options, hooks) => this.#calls.run(operation, body, options, hooks),
       admissionError: (priority, tenant) => this.#admissionError(priority, tenant),
       reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
+      appTimeoutMs: Math.max(...this.#config.endpoints.map(({ timeouts }) => timeouts.totalMs)),
       sharedStore: this.#cluster?.store,
     };
   }

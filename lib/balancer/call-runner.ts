@@ -20,6 +20,7 @@ import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { isObject } from '../util/is-object';
 import { startTimer } from '../util/timers';
+import { admitCall } from './admit-call';
 import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
@@ -155,7 +156,7 @@ export class CallRunner implements CallSettler {
       return;
     }
     try {
-      await hooks.admit?.(running.call);
+      await admitCall(hooks, running.call);
     } catch (error) {
       outcome.reject(this.#fail(running, error));
       return;

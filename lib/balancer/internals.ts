@@ -25,6 +25,8 @@ export interface BalancerInternals {
   admissionError(priority: Priority, tenant: string): AiBalancerError | undefined;
   /** The guard's store stopped answering, or answers again. */
   reportStoreState(guard: string, isDown: boolean, error: unknown): void;
+  /** How long a function of the app may take where there is no call yet, in milliseconds: the longest `totalMs`. */
+  readonly appTimeoutMs: number;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */
   readonly sharedStore: SharedStore | undefined;
 }

@@ -2,9 +2,10 @@
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { type AICall, rejectedCall } from '../call/ai-call';
+import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { Call } from '../call/call';
 import { type CallHooks, chainHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
@@ -57,10 +58,12 @@ export type AiRequest = Request & {
   ai: RequestAi;
 };
 
-/** The hooks of one guard, and what it does before the options of a call are put together. */
+/** The hooks of one guard, and how it finds out whose request it is. */
 export interface RequestGuard extends CallHooks {
-  /** May throw: the call is then rejected with the error. */
+  /** Starts the app's functions, unless they have run already. Sets what they return at once. Never throws. */
   identify(): void;
+  /** Resolves when the context has what the app's functions returned; rejects if one fails. */
+  identified(): Promise<unknown>;
 }
 
 /** Shared by every copy of this package in the process: the middlewares of one request may come from several. */
@@ -165,20 +168,29 @@ export class RequestState {
   }
 
   #call(operation: Operation, body: unknown, options: CallOptions | undefined): AICall<never> {
-    const signal = this.#responseAbort;
-    if (!signal) return rejectedCall(notLiveError());
-    try {
-      for (const guard of this.#guards) guard.identify();
-    } catch (error) {
-      return rejectedCall(error);
-    }
-    const hooks = { ...this.#hooks, request: this.#request, signal };
+    for (const guard of this.#guards) guard.identify();
+    const hooks: CallHooks = {
+      ...this.#hooks,
+      request: this.#request,
+      ...(this.#responseAbort ? { signal: this.#responseAbort } : {}),
+      admit: (call) => this.#admit(call, options?.priority !== undefined),
+    };
     return this.balancer[INTERNALS].call(
       operation,
       body,
       this.#mergeOptions(options),
       hooks,
     ) as AICall<never>;
+  }
+
+  async #admit(call: Call, isPriorityGiven: boolean): Promise<void> {
+    if (!this.#responseAbort) throw notLiveError();
+    for (const guard of this.#guards) await guard.identified();
+    // The call was made before asynchronous functions of the guards had settled.
+    const { tenant, priority } = this.#context;
+    if (tenant !== undefined) call.context.tenant ??= tenant;
+    if (!isPriorityGiven) call.context.priority = priority;
+    await this.#hooks?.admit?.(call);
   }
 
   #mergeOptions(own: CallOptions | undefined): CallOptions {

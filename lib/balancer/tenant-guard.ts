@@ -62,6 +62,7 @@ export class TenantGuard {
       state,
       options: this.#options,
       limits: this.#limits,
+      appTimeoutMs: this.#balancer[INTERNALS].appTimeoutMs,
       admissionError: (priority, tenant) => this.#balancer[INTERNALS].admissionError(priority, tenant),
     });
     this.#guardedRequests.set(state, guarded);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { RouteReport } from '../route-report';
+import { toError } from '../util/app-function';
 
 /** What {@link AICall.withRoute} resolves to. */
 export interface AnswerWithRoute<T> {
@@ -51,7 +52,8 @@ export abstract class Outcome<T> {
   reject(error: unknown): void {
     // Marked as handled only now: the mark takes more memory than the rest of the promise of a waiting call.
     this.#answer?.catch(ignore);
-    this.#reject?.(error);
+    // A function of the app may have thrown anything, and next(undefined) would let the request pass.
+    this.#reject?.(toError(error, 'the call'));
   }
 }
 
@@ -83,20 +85,6 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 
   pipe(res: ServerResponse): Promise<void> {
     return this.#outcome.pipe(res, this);
-  }
-}
-
-/** A call that fails before it starts. */
-export function rejectedCall(error: unknown): AICall<never> {
-  const outcome = new RejectedOutcome();
-  const answer = new AICallPromise(outcome);
-  outcome.reject(error);
-  return answer;
-}
-
-class RejectedOutcome extends Outcome<never> {
-  async pipe(_res: ServerResponse, answer: Promise<never>): Promise<void> {
-    await answer;
   }
 }
 

@@ -25,6 +25,8 @@ const SCHEMA = options({
   ),
   tenant: callable('a function of the request').optional(),
   priority: callable('a function of the request').optional(),
+  skip: callable('a function of the request').optional(),
+  handler: callable('a function of the request, the response, next and the error').optional(),
   redis: withMethods('an ioredis client', 'defineCommand', 'multi').optional(),
   name: validator<string>(
     'a string of 1 to 64 letters, digits, "_", "." or "-"',

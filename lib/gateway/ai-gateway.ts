@@ -1,5 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { INTERNALS } from '../balancer/internals';
 import { type RequestState, requestState } from '../balancer/request-ai';
 import { TenantGuard } from '../balancer/tenant-guard';
 import type { AICall } from '../call/ai-call';
@@ -7,6 +8,7 @@ import type { ChatBody, EmbeddingBody } from '../call/body';
 import { AiBalancerError } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
 import { pipeChatStream } from '../stream/pipe-chat-stream';
+import { toError } from '../util/app-function';
 import { authenticateRequest } from './authenticate';
 import { gatewayErrorHandler, methodNotAllowedError, sendJson, unknownUrlError } from './error-handler';
 import { errorHeaders, routeHeaders } from './headers';
@@ -41,11 +43,13 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
       // OpenAI's clients do not know restarts: they would join the two answers.
       state.forbidRestarts();
       res.setHeader('x-request-id', state.context.requestId);
-      state.overrideContext(await authenticateRequest(req, authenticate));
+      const { appTimeoutMs } = balancer[INTERNALS];
+      state.overrideContext(await authenticateRequest(req, authenticate, appTimeoutMs));
       await handle(state, req, res);
     };
     // Express 4 does not handle a rejected promise.
-    return (req, res, next) => void serve(req, res).catch(next);
+    return (req, res, next) =>
+      void serve(req, res).catch((reason: unknown) => next(toError(reason, 'aiGateway')));
   };
 
   const router = Router();

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { Balancer } from '../balancer/balancer';
-import type { RequestContext } from '../call/context';
+import type { AppContext } from '../call/app-context';
 import { faultAt, optionsError, schemaFaults } from '../config/config-errors';
 import { count, options, validator } from '../config/validators';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
@@ -9,13 +9,14 @@ import type { RateLimitGuardOptions } from '../tenant/guard-options';
  * What `authenticate` returns. `true` admits the request, a string admits it and names its tenant, an object admits it
  * with that part of the context. `false`, undefined, null and an empty string refuse it with 401.
  */
-export type GatewayIdentity = boolean | string | Partial<RequestContext> | null | undefined;
+export type GatewayIdentity = boolean | string | AppContext | null | undefined;
 
 /** Options of `aiGateway()`. */
 export interface AiGatewayOptions {
   /**
    * Decides who may use the gateway; called before the body is read. Required, because every call costs money.
-   * `false` opens the gateway to everyone who can reach it.
+   * `false` opens the gateway to everyone who can reach it. A rejection without an Error is a refusal (401); an Error
+   * goes to the app's error handler; after the balancer's `timeouts.totalMs` the request ends with 504.
    */
   authenticate: ((req: Request) => GatewayIdentity | Promise<GatewayIdentity>) | false;
   /**

@@ -1,8 +1,11 @@
-import type { RequestHandler, Response } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { INTERNALS } from '../balancer/internals';
 import { TenantGuard } from '../balancer/tenant-guard';
-import { type AiBalancerError, retryHeaders } from '../errors';
+import { AiBalancerError, retryHeaders } from '../errors';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
+import { toError } from '../util/app-function';
+import { startTimer } from '../util/timers';
 
 /**
  * Limits requests per tenant before the handler runs and before a body is parsed. Answers 429 `ERR_AI_TENANT_LIMIT` when
@@ -16,19 +19,65 @@ import type { RateLimitGuardOptions } from '../tenant/guard-options';
  */
 export function rateLimitGuard(balancer: Balancer, options: RateLimitGuardOptions = {}): RequestHandler {
   const guard = new TenantGuard(balancer, options);
+  const refuse: typeof sendRefusal = options.handler
+    ? (refusal, req, res, next) =>
+        runRefusalHandler(options, refusal, req, res, next, balancer[INTERNALS].appTimeoutMs)
+    : sendRefusal;
   const handler: RequestHandler = function rateLimitGuardMiddleware(req, res, next) {
-    const check = async (): Promise<AiBalancerError | undefined> => guard.guardRequest(req, res).check();
     // Express 4 does not handle a rejected promise.
-    check().then((refusal) => {
-      if (!refusal) next();
-      else if (res.headersSent) next(refusal);
-      else sendRefusal(res, refusal);
-    }, next);
+    guard
+      .guardRequest(req, res)
+      .check()
+      .then(
+        (refusal) => {
+          if (!refusal) next();
+          else if (res.headersSent) next(refusal);
+          else refuse(refusal, req, res, next);
+        },
+        (reason: unknown) => next(toError(reason, 'rateLimitGuard')),
+      );
   };
   guard.setHandler(handler);
   return handler;
 }
 
-function sendRefusal(res: Response, refusal: AiBalancerError): void {
+function sendRefusal(refusal: AiBalancerError, _req: Request, res: Response, _next: NextFunction): void {
   res.set(retryHeaders(refusal)).status(refusal.status).json(refusal.toBody());
+}
+
+/** A refused request never gets past the guard, whatever the app's handler does: it is answered or ends with an error. */
+function runRefusalHandler(
+  options: RateLimitGuardOptions,
+  refusal: AiBalancerError,
+  req: Request,
+  res: Response,
+  next: NextFunction,
+  timeoutMs: number,
+): void {
+  let isDone = false;
+  const fail = (error: Error): void => {
+    if (isDone) return;
+    isDone = true;
+    clearTimeout(timer);
+    next(error);
+  };
+  const timer = startTimer(() => {
+    if (!res.headersSent) fail(unansweredError(timeoutMs));
+  }, timeoutMs);
+  res.once('close', () => {
+    isDone = true;
+    clearTimeout(timer);
+  });
+  const failWith = (reason?: unknown): void =>
+    fail(reason === undefined ? refusal : toError(reason, 'handler()'));
+  const run = async (): Promise<unknown> => options.handler?.(req, res, failWith, refusal);
+  run().catch((reason: unknown) => fail(toError(reason, 'handler()')));
+}
+
+function unansweredError(timeoutMs: number): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_DEADLINE',
+    `deadline exceeded: the guard's handler() did not answer within ${timeoutMs} ms`,
+    { status: 504 },
+  );
 }

@@ -1,15 +1,21 @@
 import type { Request, RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { INTERNALS } from '../balancer/internals';
 import { requestState } from '../balancer/request-ai';
+import { type AppContext, checkAppContext } from '../call/app-context';
 import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { badRequest } from '../errors';
+import { callApp, toError } from '../util/app-function';
 import { type ContextHeader, checkAllowedHeaders, contextFromHeaders } from './context-headers';
 
 /** A fixed part of the context, and where the rest comes from. */
 export interface SmartRouterOptions extends Partial<RequestContext> {
-  /** Returns part of the context for a request. Overrides the fixed part. Default: nothing. */
-  context?: (req: Request) => Partial<RequestContext> | Promise<Partial<RequestContext>>;
+  /**
+   * Returns part of the context for a request, which overrides the fixed part. A tenant of null or '' is none. Default:
+   * nothing. If it fails or takes longer than the balancer's `timeouts.totalMs`, the request ends with that error.
+   */
+  context?: (req: Request) => AppContext | null | undefined | Promise<AppContext | null | undefined>;
   /**
    * The headers that a client may set: true for all of `x-ai-priority`, `x-ai-type`, `x-ai-max-latency-ms` and
    * `x-ai-max-cost-per-1k`, or an array of their names. They override `context(req)`. Default false, because a client
@@ -32,10 +38,10 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
     throw badRequest('context', 'expected a function of the request');
   }
   const deriveContext = async (req: Request): Promise<void> => {
-    const derived = await context?.(req);
-    if (derived !== undefined) checkContext(derived);
+    const { appTimeoutMs } = balancer[INTERNALS];
+    const derived = context && (await callApp('context()', () => context(req), appTimeoutMs));
     const state = requestState(req, balancer);
-    if (derived !== undefined) state.overrideContext(derived);
+    if (derived !== undefined && derived !== null) state.overrideContext(checkAppContext(derived));
     state.overrideContext(contextFromHeaders(req, allowHeaders));
   };
   return function smartRouterMiddleware(req, _res, next) {
@@ -45,6 +51,9 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
       return;
     }
     // Express 4 does not handle a rejected promise.
-    deriveContext(req).then(() => next(), next);
+    deriveContext(req).then(
+      () => next(),
+      (reason: unknown) => next(toError(reason, 'smartRouter')),
+    );
   };
 }

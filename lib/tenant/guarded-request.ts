@@ -1,10 +1,10 @@
 import type { Request, Response } from 'express';
 import type { Call } from '../call/call';
-import type { CallHooks } from '../call/call-hooks';
 import { checkContext } from '../call/check-options';
 import type { Priority, RequestContext } from '../call/context';
 import { AiBalancerError } from '../errors';
 import type { RouteReport } from '../route-report';
+import { callApp, isThenable } from '../util/app-function';
 import { clientKey } from './client-key';
 import type { RateLimitGuardOptions } from './guard-options';
 import { exceededLimit, type LimitState, type Tenant, type TenantLimits } from './limits';
@@ -27,14 +27,16 @@ export interface GuardedRequestParts {
   readonly req: Request;
   readonly res: Response;
   readonly state: GuardedContext;
-  readonly options: Pick<RateLimitGuardOptions, 'tenant' | 'priority'> & { readonly name: string };
+  readonly options: Pick<RateLimitGuardOptions, 'skip' | 'tenant' | 'priority'> & { readonly name: string };
   readonly limits: TenantLimits;
+  /** How long a function of the app may take, in milliseconds. */
+  readonly appTimeoutMs: number;
   /** The error with which a call of this priority and tenant would be shed now; undefined if it would not. */
   readonly admissionError: (priority: Priority, tenant: string) => AiBalancerError | undefined;
 }
 
-/** What is known of the tenant's name: nothing, or what `tenant(req)` returned. */
-type Identity = { kind: 'unknown' } | { kind: 'asked'; tenantName: Promise<string | undefined> };
+/** Whether the app's functions have been called for the request. The promise rejects if one of them failed. */
+type Identity = { kind: 'unknown' } | { kind: 'asked'; isSkipped: Promise<boolean> };
 
 /** Whether the request has been counted against the limits. */
 type Admission =
@@ -47,7 +49,7 @@ type Admission =
  * One request before one guard: the hooks of its calls. The request is counted once, wherever and however often the
  * guard is mounted.
  */
-export class GuardedRequest implements CallHooks {
+export class GuardedRequest {
   readonly #parts: GuardedRequestParts;
   /** Calls that were admitted and have not been charged. */
   readonly #admittedCalls = new WeakSet<Call>();
@@ -59,27 +61,30 @@ export class GuardedRequest implements CallHooks {
     this.#parts = parts;
   }
 
-  /** Calls the app's `tenant(req)` and `priority(req)`, once. They do not override what the request's context says. */
+  /**
+   * Calls the app's `skip(req)`, `tenant(req)` and `priority(req)`, once, unless they fail. They do not override what
+   * the request's context says.
+   */
   identify(): void {
     if (this.#identity.kind === 'asked') return;
-    const { req, state, options } = this.#parts;
-    const priority = options.priority?.(req);
-    const tenant = options.tenant?.(req);
-    if (priority !== undefined) checkContext({ priority });
-    if (typeof tenant === 'string') this.#setDefaultTenant(tenant);
-    state.setContextDefaults({ priority });
-    const tenantName = Promise.resolve(tenant).then((name) => this.#setDefaultTenant(name));
-    // A call that fails before it awaits the name must not leave an unhandled rejection.
-    tenantName.catch(() => undefined);
-    this.#identity = { kind: 'asked', tenantName };
+    const isSkipped = this.#askApp();
+    this.#identity = { kind: 'asked', isSkipped };
+    isSkipped.catch(() => {
+      this.#identity = { kind: 'unknown' };
+    });
+  }
+
+  /** @returns Whether the guard does not apply to the request. */
+  identified(): Promise<boolean> {
+    this.identify();
+    return this.#identity.kind === 'asked' ? this.#identity.isSkipped : Promise.resolve(false);
   }
 
   /** The error to refuse the request with before its handler runs; undefined if it is admitted. */
   async check(): Promise<AiBalancerError | undefined> {
     if (this.#admission.kind === 'counting') return this.#admission.refusal;
     if (this.#admission.kind === 'admitted') return undefined;
-    this.identify();
-    await this.#tenantName();
+    if (await this.identified()) return undefined;
     const { state, admissionError } = this.#parts;
     const { priority, tenant = '' } = state.context;
     return admissionError(priority, tenant) ?? this.#countRequest(tenant, true);
@@ -87,9 +92,7 @@ export class GuardedRequest implements CallHooks {
 
   /** @throws ERR_AI_TENANT_LIMIT */
   async admit(call: Call): Promise<void> {
-    const tenantName = await this.#tenantName();
-    // The call was made before an asynchronous tenant(req) had resolved.
-    if (tenantName !== undefined) call.context.tenant ??= tenantName;
+    if (await this.identified()) return;
     const refusal = await this.#checkCall(call.context.tenant);
     if (refusal) throw refusal;
     this.#admittedCalls.add(call);
@@ -103,8 +106,20 @@ export class GuardedRequest implements CallHooks {
     this.#parts.limits.recordUsage(this.#tenant, { tokens, dollars: costUsd }).catch(() => undefined);
   }
 
-  async #tenantName(): Promise<string | undefined> {
-    return this.#identity.kind === 'asked' ? this.#identity.tenantName : undefined;
+  /** Runs synchronously unless one of the app's functions returns a promise. */
+  async #askApp(): Promise<boolean> {
+    const { req, state, options, appTimeoutMs } = this.#parts;
+    const skip = callApp('skip()', () => options.skip?.(req), appTimeoutMs);
+    if ((isThenable(skip) ? await skip : skip) === true) return true;
+    const asked = [
+      callApp('tenant()', () => options.tenant?.(req), appTimeoutMs),
+      callApp('priority()', () => options.priority?.(req), appTimeoutMs),
+    ] as const;
+    const [tenant, priority] = isSettled(asked) ? asked : await Promise.all(asked);
+    if (priority !== undefined && priority !== null) checkContext({ priority });
+    state.setContextDefaults({ priority: priority ?? undefined });
+    this.#setTenant(tenant);
+    return false;
   }
 
   async #checkCall(tenant: string | undefined): Promise<AiBalancerError | undefined> {
@@ -154,13 +169,17 @@ export class GuardedRequest implements CallHooks {
     return this.#tenant;
   }
 
-  #setDefaultTenant(name: string | undefined): string | undefined {
-    if (name === undefined) return undefined;
+  /** null and an empty string name no tenant. */
+  #setTenant(name: string | null | undefined): void {
+    if (name === undefined || name === null || name === '') return;
     checkContext({ tenant: name });
     this.#tenant ??= { key: `tenant:${name}`, name };
     this.#parts.state.setContextDefaults({ tenant: name });
-    return name;
   }
+}
+
+function isSettled<A, B>(values: readonly [A | Promise<A>, B | Promise<B>]): values is readonly [A, B] {
+  return !values.some(isThenable);
 }
 
 function tenantLimitError({ name, limit, resetMs }: LimitState): AiBalancerError {

@@ -1,0 +1,79 @@
+import { types } from 'node:util';
+import { AiBalancerError } from '../errors';
+import { isObject } from './is-object';
+import { within } from './timers';
+
+/** What a function of the app threw or rejected with, if that was not an Error. `cause` is the original value. */
+export class NotAnError extends Error {
+  override readonly name = 'NotAnError';
+}
+
+/**
+ * Calls a function that the app supplied. Returns its value, or a promise of it if it is asynchronous.
+ *
+ * @param name Names the function in errors.
+ * @param ms How long a promise may take, in milliseconds.
+ * @throws Always an Error, see {@link toError}. ERR_AI_DEADLINE if the promise does not settle in time.
+ */
+export function callApp<T>(name: string, call: () => T | PromiseLike<T>, ms: number): T | Promise<T> {
+  let result: T | PromiseLike<T>;
+  try {
+    result = call();
+    if (!isThenable(result)) return result;
+  } catch (reason) {
+    throw toError(reason, name);
+  }
+  const settled = settleWithin(name, result, ms);
+  // The caller may fail before it awaits the promise.
+  settled.catch(() => undefined);
+  return settled;
+}
+
+/**
+ * A thrown value as an Error. Express takes `next(undefined)`, `next(0)` and `next('route')` for success, so nothing but
+ * an Error may reach `next`. The status of an object that is not an Error is kept.
+ */
+export function toError(reason: unknown, name: string): Error {
+  if (reason instanceof Error || types.isNativeError(reason) || AiBalancerError.isInstance(reason)) {
+    return reason;
+  }
+  const error = new NotAnError(`${name} failed with ${kindOf(reason)} instead of an Error`, {
+    cause: reason,
+  });
+  if (!isObject(reason)) return error;
+  const { status, expose, message } = reason;
+  return Object.assign(error, {
+    ...(typeof status === 'number' ? { status } : {}),
+    ...(typeof expose === 'boolean' ? { expose } : {}),
+    ...(typeof message === 'string' ? { message } : {}),
+  });
+}
+
+/** Whether a value is a promise, of whatever library. */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as Partial<PromiseLike<T>>).then === 'function';
+}
+
+async function settleWithin<T>(name: string, result: PromiseLike<T>, ms: number): Promise<T> {
+  let settled: { value: T } | undefined;
+  try {
+    settled = await within(
+      Promise.resolve(result).then((value) => ({ value })),
+      ms,
+    );
+  } catch (reason) {
+    throw toError(reason, name);
+  }
+  if (settled) return settled.value;
+  throw new AiBalancerError('ERR_AI_DEADLINE', `deadline exceeded: ${name} did not settle within ${ms} ms`, {
+    status: 504,
+    retryable: true,
+  });
+}
+
+/** Never the text of a string: it may hold a secret. */
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
