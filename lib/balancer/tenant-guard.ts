@@ -25,7 +25,8 @@ export class TenantGuard {
   constructor(balancer: Balancer, options: RateLimitGuardOptions) {
     this.#balancer = balancer;
     this.#options = checkGuardOptions(balancer, options);
-    this.#limits = new TenantLimits(this.#options, createCounters(balancer, this.#options));
+    const { appTimeoutMs } = balancer[INTERNALS];
+    this.#limits = new TenantLimits(this.#options, createCounters(balancer, this.#options), appTimeoutMs);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { callAppSync } from '../util/app-function';
 import type { ChatBody, EmbeddingBody, Operation } from './body';
 import type { Call } from './call';
 import type { CallSignal } from './call-signal';
@@ -72,7 +73,9 @@ function contextOf(
 ): RequestContext {
   const context: RequestContext = {
     requestId: options.requestId ?? newRequestId(),
-    type: options.type ?? (operation === 'embeddings' ? 'embedding' : classify(body, request)),
+    type:
+      options.type ??
+      (operation === 'embeddings' ? 'embedding' : callAppSync('classify()', () => classify(body, request))),
     priority: options.priority ?? 3,
   };
   for (const field of OPTIONAL_FIELDS) {
@@ -87,7 +90,9 @@ function promptTokensOf(
   { estimateTokens }: PrepareParts,
 ): number {
   if (estimatedTokens !== undefined) return Math.max(1, estimatedTokens - (estimatedOutputTokens ?? 0));
-  const estimate = (estimateTokens ?? estimatePromptTokens)(body);
+  const estimate = estimateTokens
+    ? callAppSync('estimateTokens()', () => estimateTokens(body))
+    : estimatePromptTokens(body);
   // An invalid estimate of the app must not corrupt the quota.
   return Number.isFinite(estimate) && estimate >= 0 ? Math.ceil(estimate) : estimatePromptTokens(body);
 }

@@ -77,7 +77,7 @@ function runRefusalHandler(
 function unansweredError(timeoutMs: number): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_DEADLINE',
-    `deadline exceeded: the guard's handler() did not answer within ${timeoutMs} ms`,
+    `deadline exceeded: the guard's handler() did not answer within ${timeoutMs.toLocaleString('en')} ms`,
     { status: 504 },
   );
 }

@@ -1,7 +1,10 @@
+import { callApp } from '../util/app-function';
 import type { Counter, Counters } from './limits-counter';
 
-/** A limit for every tenant alike, or by tenant; undefined for none. The tenant is undefined for a client known by its address alone. */
-export type Limit = number | ((tenant: string | undefined) => number | undefined);
+/** A limit for every tenant, or a function of the tenant, which is undefined for a client without one. undefined: no limit. */
+export type Limit =
+  | number
+  | ((tenant: string | undefined) => number | undefined | Promise<number | undefined>);
 
 /** What one tenant may use. Default: no limits. */
 export interface TenantLimitOptions {
@@ -57,10 +60,13 @@ const METERS: readonly Meter[] = [
  */
 export class TenantLimits {
   readonly #options: TenantLimitOptions;
+  readonly #appTimeoutMs: number;
   readonly #counters = new Map<LimitName, Counter>();
 
-  constructor(options: TenantLimitOptions, counters: Counters) {
+  /** @param appTimeoutMs How long a limit function may take, in milliseconds. */
+  constructor(options: TenantLimitOptions, counters: Counters, appTimeoutMs = Infinity) {
     this.#options = options;
+    this.#appTimeoutMs = appTimeoutMs;
     for (const { name, option, windowSeconds } of METERS) {
       if (options[option] !== undefined) this.#counters.set(name, counters.open(name, windowSeconds));
     }
@@ -95,10 +101,22 @@ export class TenantLimits {
     return states.filter((state) => state !== undefined);
   }
 
+  async #limitOf(option: keyof TenantLimitOptions, tenant: Tenant): Promise<number | undefined> {
+    const limit = this.#options[option];
+    const value =
+      typeof limit === 'function'
+        ? await callApp(`${option}()`, () => limit(tenant.name), this.#appTimeoutMs)
+        : limit;
+    if (value === undefined || (Number.isFinite(value) && value >= 0)) return value;
+    throw new TypeError(
+      `${option}(tenant): expected a finite number of at least 0 or undefined, got ${String(value)}`,
+    );
+  }
+
   async #state(meter: Meter, tenant: Tenant, requests: 0 | 1): Promise<LimitState | undefined> {
     const { name, windowSeconds, unitsPerOne } = meter;
     const counter = this.#counters.get(name);
-    const limit = limitFor(this.#options[meter.option], meter.option, tenant);
+    const limit = await this.#limitOf(meter.option, tenant);
     if (counter === undefined || limit === undefined) return undefined;
     const counts = name === 'requests' && requests > 0;
     const { units, resetMs } = await (counts ? counter.add(tenant.key, 1) : counter.read(tenant.key));
@@ -122,12 +140,4 @@ export function exceededLimit(states: readonly LimitState[]): LimitState | undef
       (worst, state) => (worst && worst.resetMs >= state.resetMs ? worst : state),
       undefined,
     );
-}
-
-function limitFor(limit: Limit | undefined, option: string, tenant: Tenant): number | undefined {
-  const value = typeof limit === 'function' ? limit(tenant.name) : limit;
-  if (value === undefined || (Number.isFinite(value) && value >= 0)) return value;
-  throw new TypeError(
-    `${option}(tenant): expected a finite number of at least 0 or undefined, got ${String(value)}`,
-  );
 }

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { AiBalancerError } from '../errors';
 import { isObject } from './is-object';
-import { within } from './timers';
+import { afterPendingIO, startTimer } from './timers';
 
 /** What a function of the app threw or rejected with, if that was not an Error. `cause` is the original value. */
 export class NotAnError extends Error {
@@ -30,6 +30,23 @@ export function callApp<T>(name: string, call: () => T | PromiseLike<T>, ms: num
 }
 
 /**
+ * Calls a function of the app that must return its value at once.
+ *
+ * @throws Always an Error: see {@link toError}; a TypeError if the function returns a promise.
+ */
+export function callAppSync<T>(name: string, call: () => T): T {
+  let result: T;
+  try {
+    result = call();
+    if (!isThenable(result)) return result;
+    void Promise.resolve(result).catch(() => undefined);
+  } catch (reason) {
+    throw toError(reason, name);
+  }
+  throw new TypeError(`${name} returned a promise: it must be synchronous`);
+}
+
+/**
  * A thrown value as an Error. Express takes `next(undefined)`, `next(0)` and `next('route')` for success, so nothing but
  * an Error may reach `next`. The status of an object that is not an Error is kept.
  */
@@ -55,21 +72,26 @@ export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T
   return typeof (value as Partial<PromiseLike<T>>).then === 'function';
 }
 
-async function settleWithin<T>(name: string, result: PromiseLike<T>, ms: number): Promise<T> {
-  let settled: { value: T } | undefined;
-  try {
-    settled = await within(
-      Promise.resolve(result).then((value) => ({ value })),
-      ms,
-    );
-  } catch (reason) {
-    throw toError(reason, name);
-  }
-  if (settled) return settled.value;
-  throw new AiBalancerError('ERR_AI_DEADLINE', `deadline exceeded: ${name} did not settle within ${ms} ms`, {
-    status: 504,
-    retryable: true,
+function settleWithin<T>(name: string, result: PromiseLike<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = startTimer(() => afterPendingIO(() => reject(unsettledError(name, ms))), ms);
+    // A function that hangs does not keep the process alive.
+    timer.unref();
+    Promise.resolve(result)
+      .finally(() => clearTimeout(timer))
+      .then(resolve, (reason: unknown) => reject(toError(reason, name)));
   });
+}
+
+function unsettledError(name: string, ms: number): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_DEADLINE',
+    `deadline exceeded: ${name} did not settle within ${ms.toLocaleString('en')} ms`,
+    {
+      status: 504,
+      retryable: true,
+    },
+  );
 }
 
 /** Never the text of a string: it may hold a secret. */
