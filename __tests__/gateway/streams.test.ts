@@ -121,7 +121,10 @@ describe('a stream that breaks at the first of two endpoints', () => {
     const parts = { provider: { reply: continueReply, timeScale: 0.1 } };
     const [spare, gateway] = [await rig.open(parts), await rig.open(parts)];
     await gateway.balancer.reload({
-      endpoints: [endpointAt(gateway.provider), endpointAt(spare.provider, { name: 'spare', tier: 1 })],
+      endpoints: [
+        endpointAt(gateway.provider, { prefill: true }),
+        endpointAt(spare.provider, { name: 'spare', tier: 1, prefill: true }),
+      ],
       stream: { recovery },
     });
     gateway.provider.fault({ kind: 'cut', afterTokens: 8 });

@@ -229,6 +229,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     ['an empty string', ''],
     ['undefined', undefined],
   ])('that returns %s as the tenant names no tenant', async (_, tenant) => {
+    balancer = createBalancer({ timeouts: {} });
     const middlewares = [
       rateLimitGuard(balancer, { tenant: () => tenant, rpm: 100 }),
       rateLimitGuard(balancer, { tenant: () => Promise.resolve(tenant), rpm: 100 }),
@@ -254,6 +255,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
   });
 
   it('that resolves to a priority or tenant sets it for calls made before', async () => {
+    balancer = createBalancer({ timeouts: {} });
     const guard = { tenant: () => Promise.resolve('acme'), priority: () => Promise.resolve(5 as const) };
     let contexts: unknown[] = [];
     const { status } = await request(aiBalancer(balancer, { guard }), async (req: Request, res: Response) => {
