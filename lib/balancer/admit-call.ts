@@ -10,8 +10,8 @@ import { startTimer } from '../util/timers';
  *
  * @throws What the hook throws; ERR_AI_DEADLINE; ERR_AI_ABORTED.
  */
-export function admitCall({ admit }: CallHooks, call: Call): Promise<void> {
-  if (admit === undefined) return Promise.resolve();
+export function admitCall(hooks: CallHooks, call: Call): Promise<void> {
+  if (hooks.admit === undefined) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(abortedError(call.signal));
     const timer = startTimer(() => reject(deadlineError()), latestStartAt(call) - performance.now());
@@ -21,7 +21,7 @@ export function admitCall({ admit }: CallHooks, call: Call): Promise<void> {
     };
     call.signal.addEventListener('abort', onAbort);
     if (call.signal.aborted) onAbort();
-    Promise.resolve(admit(call)).finally(settle).then(resolve, reject);
+    Promise.resolve(hooks.admit?.(call)).finally(settle).then(resolve, reject);
   });
 }
 

@@ -70,7 +70,9 @@ function runRefusalHandler(
   });
   const failWith = (reason?: unknown): void =>
     fail(reason === undefined ? refusal : toError(reason, 'handler()'));
-  const run = async (): Promise<unknown> => options.handler?.(req, res, failWith, refusal);
+  const run = async (): Promise<void> => {
+    await options.handler?.(req, res, failWith, refusal);
+  };
   run().catch((reason: unknown) => fail(toError(reason, 'handler()')));
 }
 

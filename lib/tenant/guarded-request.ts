@@ -115,7 +115,7 @@ export class GuardedRequest {
       callApp('tenant()', () => options.tenant?.(req), appTimeoutMs),
       callApp('priority()', () => options.priority?.(req), appTimeoutMs),
     ] as const;
-    const [tenant, priority] = isSettled(asked) ? asked : await Promise.all(asked);
+    const [tenant, priority] = isSettled(asked) ? asked : [await asked[0], await asked[1]];
     if (priority !== undefined && priority !== null) checkContext({ priority });
     state.setContextDefaults({ priority: priority ?? undefined });
     this.#setTenant(tenant);
