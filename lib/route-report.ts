@@ -22,6 +22,7 @@ export type FailureClass =
   | 'quota_exhausted'
   | 'unauthorized'
   | 'model_missing'
+  | 'not_served'
   | 'server'
   | 'timeout'
   | 'connection'

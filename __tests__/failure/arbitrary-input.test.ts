@@ -156,6 +156,11 @@ describe('failure classification of arbitrary input', () => {
     ['bearers', 'Bearer '],
     ['names with colons', 'api-key: '],
     ['hexadecimal', 'f0'],
+    ['models', 'the model a is '],
+    ['prompts and tokens', 'input length tokens exceed '],
+    ['requested amounts', 'requested limit 1 '],
+    ['delays', 'retry after 1 s, '],
+    ['quotes', '\' "` '],
   ])('reads a body of 4 MB of %s in linear time', (_what, piece) => {
     const text = piece.repeat(4_000_000 / piece.length);
     const started = process.cpuUsage();

@@ -10,6 +10,7 @@ describe('the rule of a failure class', () => {
     ['quota_exhausted', 'never', 'at-once', false, 'endpoint', 15 * MINUTE],
     ['unauthorized', 'never', 'at-once', false, 'endpoint', 10 * MINUTE],
     ['model_missing', 'never', 'at-once', false, 'endpoint', 60 * MINUTE],
+    ['not_served', 'never', 'at-once', false, 'none', undefined],
     ['server', 'with-backoff', 'budgeted', true, 'breaker', undefined],
     ['timeout', 'never', 'budgeted', true, 'breaker', undefined],
     ['connection', 'stale-socket', 'budgeted', true, 'breaker', undefined],
@@ -33,7 +34,7 @@ describe('the rule of a failure class', () => {
 
   it('asks for a warning where somebody has to fix the cause', () => {
     const rules = Object.entries(FAILURE_RULES);
-    expect(rules).toHaveLength(13);
+    expect(rules).toHaveLength(14);
     expect(rules.filter(([, rule]) => rule.shouldWarn).map(([name]) => name)).toEqual([
       'quota_exhausted',
       'unauthorized',

@@ -3,7 +3,7 @@ import { readRetryAfter, readShouldRetry } from '../../lib/failure/retry-after';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const read = (headers: Record<string, string | string[] | undefined>) =>
-  readRetryAfter(headers, undefined, NOW);
+  readRetryAfter(headers, undefined, '', NOW);
 const fromAnswer = (headers: Record<string, string>, body: unknown) =>
   classifyAnswer({ status: 429, headers, body: JSON.stringify(body) }).retryAfterMs;
 
@@ -75,5 +75,69 @@ describe('x-should-retry', () => {
     ['', undefined],
   ])('%p reads as %p', (value, expected) => {
     expect(readShouldRetry({ 'x-should-retry': value })).toBe(expected);
+  });
+});
+
+describe('Retry-After as a date', () => {
+  it.each([
+    ['an hour behind ours', 'Wed, 31 Dec 2025 23:00:00 GMT', 'Wed, 31 Dec 2025 23:00:05 GMT', 5000],
+    ['an hour ahead of ours', 'Thu, 01 Jan 2026 01:00:00 GMT', 'Thu, 01 Jan 2026 01:00:05 GMT', 5000],
+    ['broken', 'yesterday', 'Thu, 01 Jan 2026 00:00:05 GMT', 5000],
+  ])("is read against the server's own clock, which is %s", (_what, date, retryAfter, ms) => {
+    expect(read({ date, 'retry-after': retryAfter })).toBe(ms);
+  });
+});
+
+describe('a delay that no Retry-After names', () => {
+  const told = (message: string, headers: Record<string, string> = {}, status = 429) =>
+    classifyAnswer({ status, headers, body: JSON.stringify({ error: { message } }) }).retryAfterMs;
+
+  it("is read from Azure's x-rate-limit-reset headers, in seconds", () => {
+    expect(read({ 'x-rate-limit-reset-tokens': '30' })).toBe(30_000);
+    expect(read({ 'x-rate-limit-reset-tokens': '30', 'x-rate-limit-reset-requests': '2' })).toBe(30_000);
+    expect(read({ 'retry-after': '1', 'x-rate-limit-reset-tokens': '30' })).toBe(1000);
+    for (const broken of ['-1', '', 'soon', '1767225600'])
+      expect(read({ 'x-rate-limit-reset-tokens': broken })).toBeUndefined();
+  });
+
+  it.each([
+    ['Please retry after 26 seconds.', 26_000],
+    [
+      'Requests to this deployment have exceeded the token rate limit. Please retry after 1 second. Please go here',
+      1000,
+    ],
+    [
+      'Rate limit reached. Please try again in 20s. Visit https://platform.openai.com/account/rate-limits',
+      20_000,
+    ],
+    ['Please try again in 6m0.5s.', 360_500],
+    ['Please try again in 850ms.', 850],
+    ['Please retry in 34.074824224s.', 34_074.824224],
+    ['Please wait 20 seconds and try again', 20_000],
+    ['Quota resets in 1 minute and 5 seconds', 65_000],
+    ['You can retry in about 2 minutes', 120_000],
+  ])('is read from the message: %s', (message, ms) => {
+    expect(told(message)).toBeCloseTo(ms, 3);
+    expect(told(message, {}, 503)).toBeCloseTo(ms, 3);
+  });
+
+  it.each([
+    'Please try again later',
+    'Please retry after 2 days',
+    'Please retry after -5 seconds',
+    'Please retry after 9999999 seconds',
+    'You have 26 seconds of audio',
+    'retry after 3 attempts',
+  ])('is not read from: %s', (message) => {
+    expect(told(message)).toBeUndefined();
+  });
+
+  it('is not read from the message of a bad request, which may quote the prompt', () => {
+    expect(told('Please retry after 26 seconds.', {}, 400)).toBeUndefined();
+  });
+
+  it('is left to the reset of a rate-limit window that is used up', () => {
+    const headers = { 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '12s' };
+    expect(told('Please retry after 26 seconds.', headers)).toBeUndefined();
   });
 });

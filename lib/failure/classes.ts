@@ -53,6 +53,8 @@ export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object
   quota_exhausted: createRule('never', 'at-once', 'endpoint', 15 * MINUTE_MS),
   unauthorized: createRule('never', 'at-once', 'endpoint', 10 * MINUTE_MS),
   model_missing: createRule('never', 'at-once', 'endpoint', 60 * MINUTE_MS),
+  // The endpoint counts them: many in a row are a misconfiguration, see EndpointCooldown.
+  not_served: createRule('never', 'at-once', 'none'),
   server: createRule('with-backoff', 'budgeted', 'breaker'),
   timeout: createRule('never', 'budgeted', 'breaker'),
   connection: createRule('stale-socket', 'budgeted', 'breaker'),

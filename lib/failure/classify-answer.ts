@@ -1,17 +1,22 @@
 import type { FailureClass } from './classes';
+import { isContextWindow } from './context-window';
 import { detailOf, type FailureDetail, safeLabel, safeMessage } from './detail';
 import { type ErrorBody, readErrorBody } from './error-body';
 import type { HttpAnswer, HttpHeaders } from './http-answer';
 import {
-  callerFaultClass,
+  findMissingModel,
+  lacksCapability,
+  mentionsRequestPart,
+  namesCallersResource,
+} from './missing-model';
+import {
+  hasPermissionCode,
+  hasPolicyCode,
   isContentPolicy,
-  isContextWindow,
-  isForbiddenKey,
-  isModelMissing,
   isQuotaExhausted,
-  isTooLarge,
   isUnauthorized,
 } from './patterns';
+import { isTooLarge } from './request-too-large';
 import { readRetryAfter, readShouldRetry } from './retry-after';
 
 /**
@@ -25,12 +30,13 @@ export function classifyAnswer(answer: HttpAnswer): FailureDetail {
 
 /** The class of an HTTP status together with an error body. */
 export function classOf(status: number, body: ErrorBody): FailureClass {
-  if (status >= 500) return callerFaultClass(body) ?? 'server';
+  if (status >= 500) return classOfServerError(status, body);
   switch (status) {
     case 400:
-    case 413:
     case 422:
       return classOfBadRequest(body);
+    case 413:
+      return classOfTooLarge(body);
     case 401:
       return 'unauthorized';
     case 402:
@@ -42,12 +48,9 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
     case 403:
       return classOfForbidden(body);
     case 404:
+    case 405:
     case 410:
-      return isContentPolicy(body)
-        ? 'content_policy'
-        : isModelMissing(body)
-          ? 'model_missing'
-          : 'bad_request';
+      return classOfNotFound(body);
     case 407:
       return 'connection';
     case 408:
@@ -66,22 +69,49 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
   }
 }
 
+/** Some servers and proxies report the caller's fault, or what they can't do at all, with a 5xx. */
+function classOfServerError(status: number, body: ErrorBody): FailureClass {
+  if (body.isStructured && isContextWindow(body)) return 'context_window';
+  if (hasPolicyCode(body)) return 'content_policy';
+  return status === 501 || lacksCapability(body) ? 'not_served' : 'server';
+}
+
 function classOfBadRequest(body: ErrorBody): FailureClass {
   if (isContextWindow(body)) return 'context_window';
   if (isContentPolicy(body)) return 'content_policy';
   if (isTooLarge(body)) return 'too_large';
   if (isQuotaExhausted(body)) return 'quota_exhausted';
   if (isUnauthorized(body)) return 'unauthorized';
-  if (isModelMissing(body)) return 'model_missing';
-  return 'bad_request';
+  return classOfMissingModel(body) ?? 'bad_request';
+}
+
+function classOfTooLarge(body: ErrorBody): FailureClass {
+  const failureClass = classOfBadRequest(body);
+  // A page, or no body at all, comes from a proxy in front of the provider: another one may have a higher limit.
+  return failureClass === 'bad_request' && !body.isStructured ? 'not_served' : failureClass;
 }
 
 function classOfForbidden(body: ErrorBody): FailureClass {
   if (isContentPolicy(body)) return 'content_policy';
   if (isTooLarge(body)) return 'too_large';
   if (isQuotaExhausted(body)) return 'quota_exhausted';
-  if (isModelMissing(body)) return 'model_missing';
-  return isForbiddenKey(body) ? 'unauthorized' : 'bad_request';
+  const missing = classOfMissingModel(body);
+  if (missing) return missing;
+  if (isUnauthorized(body)) return 'unauthorized';
+  if (hasPermissionCode(body)) return mentionsRequestPart(body) ? 'bad_request' : 'unauthorized';
+  return namesCallersResource(body) ? 'bad_request' : 'not_served';
+}
+
+function classOfNotFound(body: ErrorBody): FailureClass {
+  if (isContentPolicy(body)) return 'content_policy';
+  if (findMissingModel(body)) return body.isStructured ? 'model_missing' : 'not_served';
+  return namesCallersResource(body) ? 'bad_request' : 'not_served';
+}
+
+/** Only the upstream's own words take the endpoint out for an hour. A mention may be a quotation of the request. */
+function classOfMissingModel(body: ErrorBody): 'model_missing' | 'not_served' | undefined {
+  const evidence = findMissingModel(body);
+  return evidence === undefined ? undefined : evidence === 'mention' ? 'not_served' : 'model_missing';
 }
 
 /** The detail of a failure that came as a response. */
@@ -100,10 +130,15 @@ export function toFailureDetail(
       safeMessage(fullMessage(body)) || (status === undefined ? 'Error without a message' : `HTTP ${status}`),
     param: safeLabel(body.param),
     type: safeLabel(body.type),
-    retryAfterMs: readRetryAfter(headers, body.retryDelayMs),
+    retryAfterMs: readRetryAfter(headers, body.retryDelayMs, mayNameDelay(status) ? body.message : ''),
     shouldRetry: readShouldRetry(headers),
     staleSocket: undefined,
   });
+}
+
+/** A message of any other status is about the request, and may quote a delay. */
+function mayNameDelay(status: number | undefined): boolean {
+  return status === 429 || (status !== undefined && status >= 500);
 }
 
 /** OpenRouter's own message is only "Provider returned error"; the message of the provider behind it has the cause. */

@@ -93,7 +93,8 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   const message = messageOf(error) ?? messageOf(root) ?? '';
   const code = labelOf(error.code) ?? labelOf(error.status) ?? labelOf(error.error_code);
   const type = labelOf(error.type);
-  const param = labelOf(error.param);
+  // LiteLLM writes Python's None as a string.
+  const param = error.param === 'None' ? undefined : labelOf(error.param);
   const status = statusOf(error.code) ?? statusOf(error.status) ?? statusOf(root.statusCode);
   const nestedMessage = nestedMessageOf(metadata?.raw, codes);
   return {
@@ -130,7 +131,10 @@ function fromText(text: string): ErrorBody {
 function messageOf(fields: Fields): string | undefined {
   for (const value of [fields.message, fields.error, fields.detail, fields.msg]) {
     if (typeof value === 'string' && value !== '') return value.slice(0, TEXT_LIMIT);
-    const list = Array.isArray(value) ? (value as unknown[]) : fieldsOf(value)?.detail;
+    const inner = fieldsOf(value);
+    const list = Array.isArray(value)
+      ? (value as unknown[])
+      : (inner?.detail ?? inner?.error ?? inner?.message);
     if (typeof list === 'string' && list !== '') return list.slice(0, TEXT_LIMIT);
     if (Array.isArray(list) && list.length > 0) return validationMessage(list);
   }

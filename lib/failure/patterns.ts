@@ -34,6 +34,8 @@ const KEY_CODES = [
   'consumer_suspended',
   'unsupported_country_region_territory',
   'ip_not_authorized',
+  // LiteLLM: the key is not one that it knows without its database.
+  'no_db_connection',
 ];
 /** Used for a key that lacks a permission, but for a file id of the caller as well. */
 const PERMISSION_CODES = [
@@ -43,20 +45,6 @@ const PERMISSION_CODES = [
   'insufficient_permissions',
   'access_denied',
   'accessdenied',
-];
-const MODEL_CODES = [
-  'model_not_found',
-  'deploymentnotfound',
-  'model_decommissioned',
-  'invalid_model',
-  'err_ai_no_endpoint',
-];
-const CONTEXT_CODES = [
-  'context_length_exceeded',
-  'context_window_exceeded',
-  'exceed_context_size_error',
-  'err_ai_context_window',
-  'nested:context_length_exceeded',
 ];
 const POLICY_CODES = [
   'content_filter',
@@ -70,57 +58,19 @@ const POLICY_CODES = [
   'nested:content_filter',
   'nested:content_policy_violation',
 ];
-/** The service tier that the caller asked for is full; other requests are served. */
-const TIER_CODES = ['capacity_exceeded', 'resource_unavailable'];
-
-const CONTEXT_MESSAGE = new RegExp(
-  [
-    "^(?:this model|this endpoint)'s maximum context length is",
-    '^prompt is too long\\b',
-    '^input is too long\\b',
-    '^input length and `?max_tokens`? exceed context limit',
-    '^the input token count \\(?[\\d,]{0,20}\\)? ?exceeds the maximum number of tokens',
-    '^prompt contains [\\d,]{1,20} tokens.{0,200}maximum context length',
-    '^the (?:request|prompt) exceeds the available context size',
-    'please reduce the length of the messages or completion',
-    'maximum context length (?:is|of) [\\d,]{1,20} tokens',
-  ].join('|'),
-  'i',
-);
 const POLICY_MESSAGE =
-  /^(?:output blocked by content filtering policy|content exists risk|the response was filtered due to the prompt triggering|your request was rejected as a result of our safety system|invalid prompt: your prompt was flagged)/i;
+  /contentpolicyviolation|^(?:output blocked by content filtering policy|content exists risk|the response was filtered due to the prompt triggering|your request was rejected as a result of our safety system|invalid prompt: your prompt was flagged)/i;
 const QUOTA_EXHAUSTED_MESSAGE =
   /^(?:your credit balance is too low|you have reached your specified (?:workspace )?api usage limits|out of call volume quota|insufficient (?:account )?balance|用户额度不足)/i;
 const BAD_KEY_MESSAGE =
-  /^(?:api key not valid|api key expired|your api key was reported as leaked|incorrect api key provided|invalid api key|user location is not supported for the api use|this organization has been disabled|access denied due to|method doesn't allow unregistered callers)/i;
-const MISSING_MODEL_MESSAGE =
-  /^(?:model: \S{1,200}$|models\/\S{1,200} is not found for api version|the model `[^`]{1,200}` (?:does not exist|has been de)|project `[^`]{1,200}` does not have access to model|invalid model: |model not exist$|model ["'][^"']{1,200}["'] not found|\S{1,200} is not a valid model id$|no endpoints found for \S{1,200}$)/i;
-/** Things that a request names. A refusal that mentions one is about the request, not about the key. */
-const CALLER_NAMED_RESOURCE =
-  /\b(?:files?|images?|urls?|documents?|containers?|skills?|tools?|assistants?|threads?|vector stores?|cached ?contents?|responses?|conversations?|prompts?|tuned ?models?|fine-?tun\w{0,8}|service[ _]tiers?|betas?|features?|parameters?|resource group)\b/i;
-const TOO_LARGE_MESSAGE =
-  /^(?:request too large|extra usage is required for long context|the request is larger than)/i;
-const LIMIT_AND_REQUESTED = /\blimit:? ([\d,]{1,20})\b.{0,100}?\brequested:? ([\d,]{1,20})\b/i;
-const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/i;
-// Prepaid proxies reserve the price of max_tokens, so the request may be too expensive for an account that has credit.
-const PREPAID_CODES = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
-
+  /^(?:api key not valid|api key expired|your api key was reported as leaked|(?:incorrect|invalid|missing|unknown|expired|no) (?:api|virtual|proxy)[ _-]?key\b|(?:your |the |this )?(?:api|virtual|proxy)[ _-]?key (?:is |has |was )?(?:not valid|invalid|incorrect|expired|revoked|disabled|missing)|user location is not supported for the api use|this organization has been disabled|access denied due to|method doesn't allow unregistered callers)/i;
 function hasAnyCode(body: ErrorBody, codes: readonly string[]): boolean {
   return codes.some((code) => body.codes.has(code));
 }
 
-/** The prompt exceeds the context window. */
-export function isContextWindow(body: ErrorBody): boolean {
-  return hasAnyCode(body, CONTEXT_CODES) || messagesOf(body).some((text) => CONTEXT_MESSAGE.test(text));
-}
-
-/** A caller's fault that the error's code names. Only a code can excuse a 5xx. */
-export function callerFaultClass(body: ErrorBody): 'context_window' | 'content_policy' | undefined {
-  return hasAnyCode(body, CONTEXT_CODES)
-    ? 'context_window'
-    : hasAnyCode(body, POLICY_CODES)
-      ? 'content_policy'
-      : undefined;
+/** The error's code says that moderation refused the prompt or the answer. */
+export function hasPolicyCode(body: ErrorBody): boolean {
+  return hasAnyCode(body, POLICY_CODES);
 }
 
 /** Moderation refused the prompt or the answer. */
@@ -128,7 +78,7 @@ export function isContentPolicy(body: ErrorBody): boolean {
   return (
     body.isFlagged ||
     hasAnyCode(body, POLICY_CODES) ||
-    messagesOf(body).some((text) => POLICY_MESSAGE.test(text))
+    [body.message, body.nestedMessage ?? ''].some((text) => POLICY_MESSAGE.test(text))
   );
 }
 
@@ -141,34 +91,14 @@ export function isQuotaExhausted(body: ErrorBody): boolean {
   );
 }
 
-/** This request alone exceeds a limit of the endpoint; smaller ones would pass. */
-export function isTooLarge(body: ErrorBody): boolean {
-  if (hasAnyCode(body, TIER_CODES) || TOO_LARGE_MESSAGE.test(body.message)) return true;
-  if (hasAnyCode(body, PREPAID_CODES) && !QUOTA_EXHAUSTED_MESSAGE.test(body.message)) return true;
-  const affordable = AFFORDABLE.exec(body.message)?.[1];
-  if (affordable !== undefined) return parseAmount(affordable) > 0;
-  const [, limit, requested] = LIMIT_AND_REQUESTED.exec(body.message) ?? [];
-  return limit !== undefined && requested !== undefined && parseAmount(requested) > parseAmount(limit);
-}
-
 /** The key, its account or its region is refused, whatever the request. */
 export function isUnauthorized(body: ErrorBody): boolean {
   return hasAnyCode(body, KEY_CODES) || (body.isStructured && BAD_KEY_MESSAGE.test(body.message));
 }
 
-/** The key lacks a permission; not a refusal of something that the request names. */
-export function isForbiddenKey(body: ErrorBody): boolean {
-  if (isUnauthorized(body)) return true;
-  return (
-    hasAnyCode(body, PERMISSION_CODES) &&
-    body.param === undefined &&
-    !CALLER_NAMED_RESOURCE.test(body.message)
-  );
-}
-
-/** The endpoint's model or deployment doesn't exist. */
-export function isModelMissing(body: ErrorBody): boolean {
-  return hasAnyCode(body, MODEL_CODES) || (body.isStructured && MISSING_MODEL_MESSAGE.test(body.message));
+/** The error's code says that the key lacks a permission. A caller's file id gives the same code. */
+export function hasPermissionCode(body: ErrorBody): boolean {
+  return hasAnyCode(body, PERMISSION_CODES);
 }
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
@@ -207,12 +137,4 @@ export function impliedStatus(body: ErrorBody): number | undefined {
     if (status !== undefined) return status;
   }
   return undefined;
-}
-
-function messagesOf(body: ErrorBody): string[] {
-  return body.nestedMessage === undefined ? [body.message] : [body.message, body.nestedMessage];
-}
-
-function parseAmount(text: string): number {
-  return Number(text.replaceAll(',', ''));
 }

@@ -2,25 +2,69 @@ import { MAX_WAIT_MS, parseDecimal, parseDuration } from './duration';
 import { type HttpHeaders, headerValue } from './http-answer';
 
 /**
- * How long the upstream asks to be left alone, in milliseconds, or undefined where it doesn't say.
+ * How long the upstream asks to be left alone, in milliseconds, or undefined where it doesn't say. In this order:
  *
- * `retry-after-ms` comes first, then `retry-after` (seconds, decimals allowed, or an HTTP date: RFC 9110, section
- * 10.2.3), then the delay given in the body. Negative, broken and implausible values (above 24 hours) are ignored. A
- * date in the past means 0.
+ * 1. `retry-after-ms`;
+ * 2. `retry-after`: seconds, decimals allowed, or an HTTP date (RFC 9110, section 10.2.3), which is compared with the
+ *    server's own `date` header, so that our clock may be wrong. A date in the past means 0;
+ * 3. the delay in the body (google.rpc.RetryInfo);
+ * 4. Azure's `x-rate-limit-reset-tokens` and `-requests`, in seconds;
+ * 5. the message, "Please retry after 26 seconds", unless a rate-limit header says which window is used up: its reset
+ *    is more precise.
+ *
+ * Negative, broken and implausible values (above 24 hours) are ignored.
  *
  * @param bodyDelayMs the delay that the error body names
+ * @param message the upstream's error message
  * @param now epoch milliseconds
  */
 export function readRetryAfter(
   headers: HttpHeaders,
   bodyDelayMs?: number,
+  message = '',
   now = Date.now(),
 ): number | undefined {
+  const serverNow = parseHttpDate(headerValue(headers, 'date') ?? '') ?? now;
   return (
     fromMilliseconds(headerValue(headers, 'retry-after-ms')) ??
-    fromRetryAfter(headerValue(headers, 'retry-after'), now) ??
-    plausibleWait(bodyDelayMs)
+    fromRetryAfter(headerValue(headers, 'retry-after'), serverNow) ??
+    plausibleWait(bodyDelayMs) ??
+    fromAzureReset(headers) ??
+    (message === '' || hasUsedUpWindow(headers) ? undefined : fromMessage(message))
   );
+}
+
+function fromAzureReset(headers: HttpHeaders): number | undefined {
+  const waits = ['tokens', 'requests'].flatMap((unit) => {
+    const value = headerValue(headers, `x-rate-limit-reset-${unit}`);
+    return fromRetryAfter(value, 0) ?? [];
+  });
+  const longest = Math.max(0, ...waits);
+  return longest > 0 ? longest : undefined;
+}
+
+function hasUsedUpWindow(headers: HttpHeaders): boolean {
+  return Object.keys(headers).some(
+    (name) =>
+      /^x-ratelimit-remaining|^anthropic-ratelimit-.{1,20}-remaining$/i.test(name) &&
+      headerValue(headers, name.toLowerCase()) === '0',
+  );
+}
+
+const MESSAGE_DELAY =
+  /\b(?:retry|retrying|try again|wait|resets?|available(?: again)?)\b.{0,40}?\b(?:after|in|for|wait|at least)\b (?:about |approximately |at least |another )?((?:\d{1,9}(?:\.\d{1,9})? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?:,? (?:and )?)?){1,4})(?![a-z\d])|\bwait (\d{1,9}(?:\.\d{1,9})? ?(?:s|secs?|seconds?|minutes?))\b/i;
+const MESSAGE_DELAY_PART = /(\d{1,9}(?:\.\d{1,9})?) ?(ms|milli|s|m|h)/gi;
+const DELAY_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, milli: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** "Please retry after 26 seconds", "try again in 1m2.5s", "wait 20 seconds". */
+function fromMessage(message: string): number | undefined {
+  const match = MESSAGE_DELAY.exec(message.slice(0, 1000));
+  const text = match?.[1] ?? match?.[2];
+  if (text === undefined) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(MESSAGE_DELAY_PART))
+    total += Number(amount) * (DELAY_UNIT_MS[(unit ?? '').toLowerCase()] ?? 0);
+  return plausibleWait(total);
 }
 
 function fromMilliseconds(text: string | undefined): number | undefined {

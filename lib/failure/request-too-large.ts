@@ -1,0 +1,48 @@
+import type { ErrorBody } from './error-body';
+import { isQuotaExhausted } from './patterns';
+import { messagesOf } from './wording';
+
+/** The service tier that the caller asked for is full; other requests are served. */
+const TIER_CODES = ['capacity_exceeded', 'resource_unavailable'];
+// Prepaid proxies reserve the price of max_tokens, so the request may be too expensive for an account that has credit.
+const PREPAID_CODES = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
+const SIZE_CODES = [
+  'request_too_large',
+  'payload_too_large',
+  'request_entity_too_large',
+  'tokens_limit_exceeded_by_request',
+];
+
+const TOO_LARGE =
+  /^(?:request (?:body |payload |entity )?(?:is )?too large|extra usage is required for long context|(?:the |your |this )?request (?:is larger than|(?:body |size )?exceeds the maximum))|\b(?:single request|request alone|request itself|request by itself) (?:exceeds|is larger than|is above|is over|would exceed)\b/;
+const AMOUNT = '[~(: ]{0,3}(\\d[\\d,_]{0,20}(?:\\.\\d{1,3})?k?)';
+/** "Limit 7000, Used 0, Requested ~12903", "limit of 7,000 tokens per minute", "limit: 30k". */
+const LIMIT = new RegExp(
+  `\\b(?:limit|maximum|max)(?: (?:of|is|for|per|tokens?|requests?|tpm|rpm|minute|on))* ?\\(?${AMOUNT}`,
+);
+const REQUESTED = new RegExp(
+  `\\brequested(?: (?:tokens?|about|approximately|is|size))*${AMOUNT}|` +
+    `\\b(?:your|this|the) request (?:of|has|contains|needs|requires|uses|with|is|for)?${AMOUNT} (?:input |prompt )?tokens|` +
+    `\\brequest(?:ed)? (?:size|tokens|token count)${AMOUNT}`,
+);
+const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/;
+
+/** This request alone exceeds a limit of the endpoint; smaller ones pass. */
+export function isTooLarge(body: ErrorBody): boolean {
+  const has = (codes: readonly string[]): boolean => codes.some((code) => body.codes.has(code));
+  if (has(TIER_CODES) || has(SIZE_CODES)) return true;
+  if (has(PREPAID_CODES) && !isQuotaExhausted(body)) return true;
+  return messagesOf(body).some((message) => {
+    if (TOO_LARGE.test(message)) return true;
+    const affordable = AFFORDABLE.exec(message)?.[1];
+    if (affordable !== undefined) return parseAmount(affordable) > 0;
+    const requested = REQUESTED.exec(message)?.slice(1).find(Boolean);
+    const limit = LIMIT.exec(message)?.[1];
+    return limit !== undefined && requested !== undefined && parseAmount(requested) > parseAmount(limit);
+  });
+}
+
+function parseAmount(text: string): number {
+  const amount = Number(text.replace(/[,_k]/g, ''));
+  return text.endsWith('k') ? amount * 1000 : amount;
+}

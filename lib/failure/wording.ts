@@ -1,0 +1,30 @@
+import type { ErrorBody } from './error-body';
+
+/*
+ * What the messages of providers have in common, whoever wrote them. Docs/failure-classes.md names the sources.
+ */
+
+/** A quoted text with a space in it is a quotation of the request; an id in quotes is not, nor is a message in JSON. */
+const QUOTED =
+  /(?<=^|[\s:(\[=])(?<!["']: ?)(?:"[^"]{0,1000}"|'[^']{0,1000}'|`[^`]{0,1000}`)(?=$|[\s.,:;)\]])/g;
+const URL = /\bhttps?:\/\/\S{1,500}/g;
+
+/** The error's messages in lower case, without URLs and without what they quote of the request. */
+export function messagesOf(body: ErrorBody): string[] {
+  const messages = body.nestedMessage === undefined ? [body.message] : [body.message, body.nestedMessage];
+  return messages.map((message) =>
+    message
+      .toLowerCase()
+      .replaceAll('’', "'")
+      .replace(URL, ' ')
+      .replace(QUOTED, (quoted) => (/\s/.test(quoted) ? ' ' : quoted)),
+  );
+}
+
+/** What wrappers such as LiteLLM put before a message: names of exceptions, statuses, paths, Python's dicts. */
+const PREFIX =
+  /^(?:(?:[\w.]{0,80}(?:error|exception|invalidparameter)|error code: \d{3}|http \d{3}|[[<]?\d{3}[\]>]?(?: bad request| not found)?|\/[\w/]{1,60}|\w{1,20} api returned)[ :,>\]-]{1,4}|\{'(?:error|message|detail)': ['"]){1,6}/;
+
+export function withoutPrefix(message: string): string {
+  return message.replace(PREFIX, '');
+}
