@@ -10,7 +10,7 @@ describe('the rule of a failure class', () => {
     ['quota_exhausted', 'never', 'at-once', false, 'endpoint', 15 * MINUTE],
     ['unauthorized', 'never', 'at-once', false, 'endpoint', 10 * MINUTE],
     ['model_missing', 'never', 'at-once', false, 'endpoint', 60 * MINUTE],
-    ['not_served', 'never', 'at-once', false, 'none', undefined],
+    ['not_served', 'never', 'at-once', false, 'none', MINUTE],
     ['server', 'with-backoff', 'budgeted', true, 'breaker', undefined],
     ['timeout', 'never', 'budgeted', true, 'breaker', undefined],
     ['connection', 'stale-socket', 'budgeted', true, 'breaker', undefined],

@@ -47,7 +47,9 @@ export class EventReporter {
     if (!shouldWarn) return;
     this.#logger()?.warn(
       event,
-      'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
+      detail.class === 'not_served'
+        ? 'the endpoint serves none of its calls: check its baseURL (is /v1 missing?), its model and its permissions'
+        : 'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
     );
   }
 

@@ -52,7 +52,10 @@ export const tokensPerMinute = z.union([positive, options({ input: positive, out
 const baseURL = validator<string>(
   'an http or https URL without user, password, query or fragment',
   (value) => typeof value === 'string' && isPlainHttpUrl(value),
-);
+).refine((value) => !/\/(?:chat\/completions|completions|embeddings|responses|messages)\/*$/i.test(value), {
+  error:
+    'the base URL alone, such as https://api.example.com/v1: the path of the operation is appended to it',
+});
 
 const apiKey = validator<EndpointConfig['apiKey']>(
   'a key of at least 1 character without white space, or a function that returns one',

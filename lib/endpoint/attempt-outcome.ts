@@ -28,6 +28,7 @@ const NOT_ADMITTED: ReadonlySet<FailureDetail['class']> = new Set<FailureDetail[
   'too_large',
   'quota_exhausted',
   'unauthorized',
+  'not_served',
   'model_missing',
   'bad_request',
   'context_window',

@@ -3,9 +3,14 @@ import type { FailureDetail } from '../failure/detail';
 import { Cooldown, FIRST_COOLDOWN_MS } from '../quota/cooldown';
 import type { Quota } from '../quota/quota';
 
+/** This many calls in a row that the endpoint does not serve at all are a misconfiguration. */
+const MAX_NOT_SERVED = 10;
+
 /** When an endpoint takes calls again: its own cooldown, and those of its quotas. */
 export class EndpointCooldown {
   readonly #own = new Cooldown();
+  /** Calls in a row that ended with not_served, with none served between them. */
+  #notServed = 0;
 
   /** The end of the cooldown of this endpoint alone; 0 before the first. It may be in the past. */
   get ownUntil(): number {
@@ -26,11 +31,25 @@ export class EndpointCooldown {
     return cooldownMs;
   }
 
+  /**
+   * A call ended with not_served. A single one may be due to the request; from the tenth in a row on, each starts a
+   * cooldown. Returns its milliseconds; undefined if there is none.
+   */
+  recordNotServed(detail: FailureDetail, rule: FailureRule, now: number): number | undefined {
+    this.#notServed++;
+    return this.#notServed < MAX_NOT_SERVED ? undefined : this.start(detail, rule, now);
+  }
+
+  recordServed(): void {
+    this.#notServed = 0;
+  }
+
   extendTo(until: number): void {
     this.#own.extendTo(until);
   }
 
   end(quotas: readonly Quota[]): void {
+    this.#notServed = 0;
     this.#own.end();
     for (const quota of quotas) quota.endCooldown();
   }

@@ -250,6 +250,7 @@ export class Endpoint {
     }
     if (outcome.kind === 'served') {
       for (const quota of this.quotas) quota.recordSuccess();
+      this.#cooldown.recordServed();
       this.#health.recordServed(outcome.ms, now);
       this.healthReporter?.recordSuccess(outcome.startedAt);
     } else if (outcome.kind === 'failed') this.#applyFailure(outcome, now);
@@ -270,6 +271,9 @@ export class Endpoint {
       const cooldownMs = this.#cooldown.start(detail, rule, now);
       this.healthReporter?.reportCooldown(detail.class, cooldownMs);
       this.#parts.listeners.onCooldown(this, detail, cooldownMs, rule.shouldWarn);
+    } else if (detail.class === 'not_served') {
+      const cooldownMs = this.#cooldown.recordNotServed(detail, rule, now);
+      if (cooldownMs !== undefined) this.#parts.listeners.onCooldown(this, detail, cooldownMs, true);
     }
   }
 

@@ -21,7 +21,7 @@ export interface FailureRule {
   readonly cooldownScope: 'none' | 'endpoint' | 'quota-group' | 'breaker';
   /**
    * Length of the cooldown in milliseconds. For `rate_limited` it is the last resort, doubled each time, where neither
-   * Retry-After nor a reset header gives one.
+   * Retry-After nor a reset header gives one; for `not_served` it follows the tenth in a row.
    */
   readonly cooldownMs?: number;
   /** Whether the cooldown is reported as a warning: somebody has to fix the cause. */
@@ -53,8 +53,8 @@ export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object
   quota_exhausted: createRule('never', 'at-once', 'endpoint', 15 * MINUTE_MS),
   unauthorized: createRule('never', 'at-once', 'endpoint', 10 * MINUTE_MS),
   model_missing: createRule('never', 'at-once', 'endpoint', 60 * MINUTE_MS),
-  // The endpoint counts them: many in a row are a misconfiguration, see EndpointCooldown.
-  not_served: createRule('never', 'at-once', 'none'),
+  // No cooldown for one; ten in a row are a misconfiguration, see EndpointCooldown.
+  not_served: createRule('never', 'at-once', 'none', MINUTE_MS),
   server: createRule('with-backoff', 'budgeted', 'breaker'),
   timeout: createRule('never', 'budgeted', 'breaker'),
   connection: createRule('stale-socket', 'budgeted', 'breaker'),
