@@ -30,11 +30,12 @@ describe('The documentation pages', () => {
   });
 
   it('state the defaults of the code', () => {
-    const { timeouts, retry, breaker, hedge, http } = DEFAULTS;
+    const { timeouts, retry, breaker, hedge, http, queue } = DEFAULTS;
     const figures = Object.entries({
       ...timeouts,
       ...retry,
       ...breaker,
+      ...queue,
       maxResponseBytes: http.maxResponseBytes,
     });
     for (const [option, value] of figures) {

@@ -16,7 +16,7 @@ import { type AiBalancerError, badRequest } from '../errors';
 import { Executor } from '../failover/executor';
 import { HedgePolicy } from '../failover/hedge';
 import { RetryBudget } from '../failover/retry-budget';
-import { WaitQueue } from '../queue/wait-queue';
+import { type QueueOptions, WaitQueue } from '../queue/wait-queue';
 import type { Explanation } from '../route-report';
 import { classify } from '../routing/classify';
 import type { ChatStream } from '../stream/chat-stream';
@@ -64,10 +64,13 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       },
       this.#cluster,
     );
-    const maxSize = (): number => this.#config.queue.maxSize;
+    const queue = (): QueueOptions => this.#config.queue;
     this.#queue = new WaitQueue<EndpointSlot>({
       get maxSize() {
-        return maxSize();
+        return queue().maxSize;
+      },
+      get maxBytes() {
+        return queue().maxBytes;
       },
     });
     this.#budget = new RetryBudget(this.#config.retry);

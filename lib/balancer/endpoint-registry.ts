@@ -181,16 +181,16 @@ export class EndpointRegistry {
       config.http.maxResponseBytes,
     ]);
     const { axios, proxy, maxResponseBytes } = config.http;
-    const wire = this.#transports.get(settings.name);
-    if (wire?.key === key && wire.axios === axios) return wire.transport;
-    const transportFor = new Transport({
+    const existing = this.#transports.get(settings.name);
+    if (existing?.key === key && existing.axios === axios) return existing.transport;
+    const transport = new Transport({
       baseURL,
       connectMs: timeouts.connectMs,
       axios,
       proxy,
       maxResponseBytes,
     });
-    this.#transports.set(settings.name, { key, axios, transport: transportFor });
-    return transportFor;
+    this.#transports.set(settings.name, { key, axios, transport });
+    return transport;
   }
 }

@@ -62,7 +62,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     rampMs: 5_000,
   },
   hedge: { budgetRatio: 0.05 },
-  queue: { maxSize: 10_000 },
+  queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   coalesce: false,
   idempotency: false,
   stream: { recovery: 'error' },

@@ -94,6 +94,7 @@ export const endpointSchema = options({
   tokensCharged: oneOf('auto', 'reserved', 'actual').optional(),
   price: price.optional(),
   contextWindow: count.optional(),
+  maxOutputTokens: count.optional(),
   capabilities: capabilities.optional(),
   quality: share.optional(),
   strengths: strengths.optional(),

@@ -28,6 +28,7 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     tokensCharged: endpoint.tokensCharged ?? DEFAULTS.endpoint.tokensCharged,
     price: endpoint.price === undefined ? profile.price : Object.freeze(omitUndefined(endpoint.price)),
     contextWindow: endpoint.contextWindow ?? profile.contextWindow,
+    maxOutputTokens: endpoint.maxOutputTokens ?? profile.maxOutputTokens,
     capabilities: new Set(endpoint.capabilities ?? profile.capabilities),
     quality: endpoint.quality ?? profile.quality,
     strengths: Object.freeze(endpoint.strengths ?? [...profile.strengths]),

@@ -115,6 +115,7 @@ export const configSchema = options({
         msPerOutputToken: nonNegative,
       }).optional(),
       contextWindow: count.optional(),
+      maxOutputTokens: count.optional(),
       capabilities: capabilities.optional(),
       quality: share.optional(),
       reasoning: z.boolean({ error: 'true or false' }).optional(),
@@ -146,7 +147,7 @@ export const configSchema = options({
       },
     )
     .optional(),
-  queue: options({ maxSize: countOrZero.optional() }).optional(),
+  queue: options({ maxSize: countOrZero.optional(), maxBytes: countOrZero.optional() }).optional(),
   coalesce: z.boolean({ error: 'true or false' }).optional(),
   idempotency: z.boolean({ error: 'true or false' }).optional(),
   stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),

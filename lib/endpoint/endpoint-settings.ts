@@ -21,6 +21,8 @@ export interface EndpointSettings {
   readonly tokensCharged: 'auto' | 'reserved' | 'actual';
   readonly price: Price | undefined;
   readonly contextWindow: number;
+  /** Undefined if it is not known. */
+  readonly maxOutputTokens: number | undefined;
   readonly capabilities: ReadonlySet<string>;
   readonly quality: number;
   readonly strengths: readonly string[];

@@ -31,6 +31,8 @@ export interface ModelProfile {
   readonly latency: LatencyProfile;
   /** The most tokens of prompt and output together. Default for unknown models: 128,000 (embeddings: 8,191). */
   readonly contextWindow: number;
+  /** Largest output in tokens. Default for unknown models: no limit but the context window. */
+  readonly maxOutputTokens?: number;
   /**
    * Some of 'chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'. Calls that need another capability are
    * not sent to the model. Default for unknown models: all.

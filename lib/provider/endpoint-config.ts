@@ -59,6 +59,8 @@ export interface EndpointConfig {
   price?: Price;
   /** Tokens. Default: the catalogue's. */
   contextWindow?: number;
+  /** Largest output in tokens. Default: the catalogue's. */
+  maxOutputTokens?: number;
   /** Default: the catalogue's. */
   capabilities?: string[];
   /** 0 to 1. Default: the catalogue's. */

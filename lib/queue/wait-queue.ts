@@ -24,6 +24,8 @@ const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed
 export interface QueueOptions {
   /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
   readonly maxSize: number;
+  /** Bytes of the bodies that may wait, as JSON text. Default 268,435,456 (256 MiB). */
+  readonly maxBytes: number;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface QueueOptions {
  * It has one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
  */
 export class WaitQueue<Slot> {
-  readonly #options: QueueOptions;
+  readonly #options: Pick<QueueOptions, 'maxSize'>;
   readonly #pools = new Pools<Slot>();
   readonly #evictionPolicy = new EvictionPolicy<Slot>();
   readonly #deadlines = new IndexedHeap<'inDeadlines', PooledEntry<Slot>>(
@@ -46,7 +48,7 @@ export class WaitQueue<Slot> {
   #isDrainDue = false;
   #arrivals = 0;
 
-  constructor(options: QueueOptions) {
+  constructor(options: Pick<QueueOptions, 'maxSize'> & Partial<QueueOptions>) {
     this.#options = options;
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
