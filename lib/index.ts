@@ -22,6 +22,7 @@ export type {
   RedisConnection,
   RedisOptions,
 } from './cluster/options';
+export type { ContextHeader } from './config/middleware-options';
 export type { BalancerConfig, HttpOptions, Logger } from './config/options';
 export type { EndpointState } from './endpoint/endpoint';
 export {
@@ -39,7 +40,6 @@ export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
-export type { ContextHeader } from './middleware/context-headers';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
 export { rateLimitGuard } from './middleware/rate-limit-guard';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';

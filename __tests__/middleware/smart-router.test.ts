@@ -134,17 +134,3 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(url)).json).toMatchObject({ priority: 2, tenant: 'shop' });
   });
 });
-
-describe('smartRouter()', () => {
-  it.each([
-    ['a priority of 7', { priority: 7 }, /priority/],
-    ['an unknown option', { prority: 2 }, /prority.*'priority'/],
-    ['a context that is not a function', { context: { tenant: 'a' } }, /context/],
-    ['an unknown header', { allowHeaders: ['x-ai-tenant'] }, /allowHeaders.*x-ai-priority/],
-    ['a header in upper case', { allowHeaders: ['X-AI-Priority'] }, /allowHeaders/],
-    ['a string for allowHeaders', { allowHeaders: 'x-ai-priority' }, /allowHeaders/],
-  ])('throws for %s when it is created', async (_, options, message) => {
-    const balancer = rig.balancer([endpointAt(await rig.provider())]);
-    expect(() => smartRouter(balancer, options as SmartRouterOptions)).toThrow(message);
-  });
-});

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { configError } from '../config/config-errors';
-import { type CheckedGuardOptions, checkGuardOptions } from '../config/guard-options';
+import { type CheckedGuardOptions, guardFaults, nameGuard } from '../config/guard-options';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { GuardedRequest } from '../tenant/guarded-request';
 import { TenantLimits } from '../tenant/limits';
@@ -8,6 +8,7 @@ import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
 import { redisAccess } from '../tenant/limits-redis-line';
 import type { Balancer } from './balancer';
+import { checkOptions } from './check-options';
 import { INTERNALS } from './internals';
 import { type RequestState, requestState } from './request-ai';
 
@@ -23,8 +24,9 @@ export class TenantGuard {
 
   /** @throws ERR_AI_CONFIG that lists every fault of the options. */
   constructor(balancer: Balancer, options: RateLimitGuardOptions) {
+    checkOptions('guard', balancer, guardFaults(options));
     this.#balancer = balancer;
-    this.#options = checkGuardOptions(balancer, options);
+    this.#options = nameGuard(balancer, options);
     const { appTimeoutMs } = balancer[INTERNALS];
     this.#limits = new TenantLimits(this.#options, createCounters(balancer, this.#options), appTimeoutMs);
   }

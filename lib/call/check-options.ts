@@ -33,7 +33,8 @@ const fallbacks = createCheck(
   (value) => value === false || nonEmptyStrings(value) === undefined,
 );
 
-const CONTEXT: Readonly<Record<keyof RequestContext, Check>> = {
+/** What each field of a context must be. */
+export const CONTEXT_CHECKS: Readonly<Record<keyof RequestContext, Check>> = {
   requestId: label,
   type,
   priority,
@@ -47,8 +48,9 @@ const CONTEXT: Readonly<Record<keyof RequestContext, Check>> = {
   tags: nonEmptyStrings,
 };
 
-const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
-  ...CONTEXT,
+/** What each option of a call must be. */
+export const OPTION_CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
+  ...CONTEXT_CHECKS,
   signal: createCheck('an AbortSignal', isAbortSignal),
   timeoutMs: positiveNumber,
   fallbacks,
@@ -57,8 +59,8 @@ const OPTIONS: Readonly<Record<keyof CallOptions, Check>> = {
   idempotencyKey: label,
 };
 
-const CONTEXT_FIELDS = Object.entries(CONTEXT);
-const OPTION_FIELDS = Object.entries(OPTIONS);
+const CONTEXT_FIELDS = Object.entries(CONTEXT_CHECKS);
+const OPTION_FIELDS = Object.entries(OPTION_CHECKS);
 
 /**
  * Checks the options of one call.
@@ -68,7 +70,7 @@ const OPTION_FIELDS = Object.entries(OPTIONS);
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
   if (options === undefined) return;
   if (!isObject(options)) throw fieldError('options', 'an object', options);
-  checkNames(options, OPTIONS);
+  checkNames(options, OPTION_CHECKS);
   checkFields(options, OPTION_FIELDS);
 }
 
@@ -79,7 +81,7 @@ export function checkCallOptions(options: unknown): asserts options is CallOptio
  */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
   if (!isObject(context)) throw fieldError('context', 'an object', context);
-  checkNames(context, CONTEXT);
+  checkNames(context, CONTEXT_CHECKS);
   checkFields(context, CONTEXT_FIELDS);
 }
 

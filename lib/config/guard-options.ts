@@ -37,16 +37,18 @@ const SCHEMA = options({
 /** The names of a balancer's guards. */
 const guardNames = new WeakMap<object, Set<string>>();
 
-/**
- * Checks the options and names the guard.
- *
- * @throws ERR_AI_CONFIG that lists every fault: option, expected, got.
- */
-export function checkGuardOptions(balancer: object, given: RateLimitGuardOptions): CheckedGuardOptions {
+/** Everything wrong with the options of a guard. */
+export function guardFaults(given: unknown): Fault[] {
   const parsed = SCHEMA.safeParse(given);
-  if (parsed.error) {
-    throw optionsError('guard', schemaFaults(given, parsed.error.issues).map(redactRedisAddress));
-  }
+  return parsed.error ? schemaFaults(given, parsed.error.issues).map(redactRedisAddress) : [];
+}
+
+/**
+ * Gives a guard its name.
+ *
+ * @throws ERR_AI_CONFIG if another guard of the balancer has it.
+ */
+export function nameGuard(balancer: object, given: RateLimitGuardOptions): CheckedGuardOptions {
   const names = guardNames.get(balancer) ?? new Set<string>();
   guardNames.set(balancer, names);
   if (given.name !== undefined && names.has(given.name)) {

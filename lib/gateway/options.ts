@@ -1,9 +1,11 @@
 import type { Request, RequestHandler } from 'express';
-import { Balancer } from '../balancer/balancer';
+import { checkOptions } from '../balancer/check-options';
 import type { AppContext } from '../call/app-context';
-import { faultAt, optionsError, schemaFaults } from '../config/config-errors';
+import { schemaFaults } from '../config/config-errors';
+import { guardFaults } from '../config/guard-options';
 import { count, options, validator } from '../config/validators';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
+import { isObject } from '../util/is-object';
 
 /**
  * What `authenticate` returns. `true` admits the request, a string admits it and names its tenant, an object admits it
@@ -59,8 +61,10 @@ export function checkGatewayOptions(
 ): Required<Pick<AiGatewayOptions, 'authenticate' | 'maxBodyBytes' | 'headerDelayMs'>> {
   const parsed = SCHEMA.safeParse(given);
   const faults = parsed.error ? schemaFaults(given, parsed.error.issues) : [];
-  if (!Balancer.isInstance(balancer)) faults.unshift(faultAt({ balancer }, ['balancer'], 'a Balancer'));
-  if (faults.length > 0) throw optionsError('gateway', faults);
+  if (isObject(given) && isObject(given.guard)) {
+    faults.push(...guardFaults(given.guard).map((fault) => ({ ...fault, path: ['guard', ...fault.path] })));
+  }
+  checkOptions('gateway', balancer, faults);
   const { authenticate, maxBodyBytes, headerDelayMs } = given;
   return {
     authenticate,

@@ -1,6 +1,8 @@
 import type { RequestHandler } from 'express';
 import { Balancer } from '../balancer/balancer';
 import { TenantGuard } from '../balancer/tenant-guard';
+import { configError } from '../config/config-errors';
+import { aiBalancerFaults } from '../config/middleware-options';
 import type { BalancerConfig } from '../config/options';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { type FailoverExecutorOptions, failoverExecutor } from './failover-executor';
@@ -26,7 +28,7 @@ export interface AiBalancerOptions {
  *
  * @param config A configuration, or a balancer that other middlewares share.
  * @returns The middleware, with the balancer as a property.
- * @throws ERR_AI_CONFIG that lists every fault of the configuration.
+ * @throws ERR_AI_CONFIG that lists every fault of the options, or of the configuration.
  */
 export function aiBalancer(
   config: BalancerConfig | Balancer,
@@ -35,6 +37,8 @@ export function aiBalancer(
   /** The balancer behind `req.ai`. */
   balancer: Balancer;
 } {
+  const faults = aiBalancerFaults(options);
+  if (faults.length > 0) throw configError(faults);
   const balancer = Balancer.isInstance(config) ? config : new Balancer(config);
   const guard = options.guard && TenantGuard.from(balancer, options.guard);
   const route = smartRouter(balancer, options.router);

@@ -1,8 +1,9 @@
 import type { RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { checkOptions } from '../balancer/check-options';
 import { requestState } from '../balancer/request-ai';
-import { checkCallOptions } from '../call/check-options';
 import type { CallOptions } from '../call/context';
+import { executorFaults } from '../config/middleware-options';
 import { omitUndefined } from '../util/defaults';
 
 /** Defaults for the calls of a request. A call's own options override them. Default: those of the balancer. */
@@ -13,9 +14,11 @@ export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks
  * calls of the request are aborted.
  *
  * @example app.use(failoverExecutor(balancer, { timeoutMs: 20_000 }))
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options.
  */
 export function failoverExecutor(balancer: Balancer, options: FailoverExecutorOptions = {}): RequestHandler {
-  checkCallOptions(options);
+  checkOptions('executor', balancer, executorFaults(options));
   const defaults = omitUndefined(options);
   return function failoverExecutorMiddleware(req, res, next) {
     const state = requestState(req, balancer);

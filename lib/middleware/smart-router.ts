@@ -1,13 +1,13 @@
 import type { Request, RequestHandler } from 'express';
 import type { Balancer } from '../balancer/balancer';
+import { checkOptions } from '../balancer/check-options';
 import { INTERNALS } from '../balancer/internals';
 import { requestState } from '../balancer/request-ai';
 import { type AppContext, checkAppContext } from '../call/app-context';
-import { checkContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
-import { badRequest } from '../errors';
+import { type ContextHeader, routerFaults } from '../config/middleware-options';
 import { callApp, toError } from '../util/app-function';
-import { type ContextHeader, checkAllowedHeaders, contextFromHeaders } from './context-headers';
+import { contextFromHeaders } from './context-headers';
 
 /** A fixed part of the context, and where the rest comes from. */
 export interface SmartRouterOptions extends Partial<RequestContext> {
@@ -29,14 +29,12 @@ export interface SmartRouterOptions extends Partial<RequestContext> {
  * `context(req)`, the allowed headers, a call's own options. Mount it again on a route to change the context there.
  *
  * @example app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), handler)
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options.
  */
 export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}): RequestHandler {
+  checkOptions('router', balancer, routerFaults(options));
   const { context, allowHeaders = false, ...fixed } = options;
-  checkContext(fixed);
-  checkAllowedHeaders(allowHeaders);
-  if (context !== undefined && typeof context !== 'function') {
-    throw badRequest('context', 'expected a function of the request');
-  }
   const deriveContext = async (req: Request): Promise<void> => {
     const { appTimeoutMs } = balancer[INTERNALS];
     const derived = context && (await callApp('context()', () => context(req), appTimeoutMs));
