@@ -11,7 +11,7 @@ const BURST_SECONDS = 10;
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
-  // The pauses of a drained ledger are random: the same ones each time.
+  // The random pauses of a drained limiter are the same in each run.
   let seed = 7;
   jest.spyOn(Math, 'random').mockImplementation(() => {
     seed = (seed * 48_271) % 2_147_483_647;
@@ -23,38 +23,38 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** A process: what it may admit, and what it does while it has work. */
+/** One process with its bucket and shared quota. */
 class Process {
   readonly bucket: Bucket;
-  readonly account: SharedQuota;
+  readonly quota: SharedQuota;
   admitted = 0;
   refused = 0;
 
   constructor(
-    ledger: SimulatedLimiter,
+    limiter: SimulatedLimiter,
     members: number,
     latencyMs: () => number,
     readonly onAdmit: (units: number) => void = () => undefined,
   ) {
     this.bucket = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }, (units) =>
-      this.account.correct(units),
+      this.quota.correct(units),
     );
     const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0 };
-    this.account = new SharedQuota(this.bucket, ledger.connect(latencyMs), terms);
-    this.account.configure(terms, members);
+    this.quota = new SharedQuota(this.bucket, limiter.connect(latencyMs), terms, () => undefined);
+    this.quota.configure(terms, members);
   }
 
   waitMs(units: number): number {
     const now = performance.now();
-    return this.account.waitMs(units, this.bucket.waitMs(units, now), now);
+    return this.quota.waitMs(units, this.bucket.waitMs(units, now), now);
   }
 
   /** Whether it was admitted. */
   async tryAdmit(units: number): Promise<boolean> {
     if (this.waitMs(units) > 0) return false;
     this.bucket.take(units, performance.now());
-    const hold = this.account.reserve(units);
-    if (hold && !(await hold.decision)) {
+    const request = this.quota.reserve(units);
+    if (request && !(await request.decision)) {
       this.refused++;
       return false;
     }
@@ -63,13 +63,13 @@ class Process {
     return true;
   }
 
-  /** As many calls as it may, until then. */
+  /** Admits as many calls as it may until then. */
   async work(until: number, units: () => number): Promise<void> {
     while (performance.now() < until) {
       const size = units();
       if (await this.tryAdmit(size)) continue;
-      this.account.prefetch(size, performance.now());
-      // As a queue does: it looks when there may be room, and once in a while.
+      this.quota.prefetch(size, performance.now());
+      // Like a queue: it tries again when there may be quota, and once in a while.
       const wait = Math.min(Math.max(1, this.waitMs(size)), 250);
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
@@ -78,15 +78,15 @@ class Process {
 
 function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
   const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
-  const ledger = new SimulatedLimiter(bucketLimit, limiterDepthMs(BURST_SECONDS * 1_000, count));
-  const processes = Array.from({ length: count }, () => new Process(ledger, count, latencyMs, onAdmit));
+  const limiter = new SimulatedLimiter(bucketLimit, limiterDepthMs(BURST_SECONDS * 1_000, count));
+  const processes = Array.from({ length: count }, () => new Process(limiter, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
-    for (const { account } of processes) account.setMode(mode, performance.now());
+    for (const { quota } of processes) quota.setMode(mode, performance.now());
   };
   const close = (): void => {
-    for (const { account } of processes) account.close();
+    for (const { quota } of processes) quota.close();
   };
-  return { ledger, processes, setMode, close };
+  return { limiter, processes, setMode, close };
 }
 
 async function run<T>(work: Promise<T>, ms: number): Promise<T> {
@@ -94,10 +94,10 @@ async function run<T>(work: Promise<T>, ms: number): Promise<T> {
   return work;
 }
 
-describe('the quota of several processes', () => {
-  it('is kept in every window and used, whatever they ask for', async () => {
+describe('SharedQuota: several processes', () => {
+  it('stay within the limit in every window and use it, whatever the sizes of their calls', async () => {
     const observer = new Observer();
-    const { processes, setMode, ledger, close } = start(4, (units) =>
+    const { processes, setMode, limiter, close } = start(4, (units) =>
       observer.admit(performance.now(), units),
     );
     setMode('shared');
@@ -111,32 +111,32 @@ describe('the quota of several processes', () => {
     expect(observer.depthNeeded(LIMIT)).toBeLessThanOrEqual(depth);
     const total = processes.reduce((sum, { admitted }) => sum + admitted, 0);
     expect(total).toBeGreaterThan(0.9 * (depth + (LIMIT / 60) * 40));
-    // None of them starves.
+    // No process starves.
     for (const { admitted } of processes) expect(admitted).toBeGreaterThan(total / 20);
-    expect(ledger.requestCount).toBeLessThan(4 * (40_000 / 100));
+    expect(limiter.requestCount).toBeLessThan(4 * (40_000 / 100));
   });
 
-  it('lets a process that is alone take nearly all of it in leases, not in single calls', async () => {
-    const { processes, setMode, ledger, close } = start(1);
+  it('cost few requests to Redis: a single process uses nearly the whole limit in leases', async () => {
+    const { processes, setMode, limiter, close } = start(1);
     setMode('shared');
     const [alone] = processes;
     await run(alone?.work(performance.now() + 30_000, () => 2) ?? Promise.resolve(), 32_000);
     close();
     expect(alone?.admitted).toBeGreaterThan(0.95 * (900 + 0.98 * 100 * 30));
-    expect(ledger.requestCount).toBeLessThan((alone?.admitted ?? 0) / 2 / 4);
+    expect(limiter.requestCount).toBeLessThan((alone?.admitted ?? 0) / 2 / 4);
   });
 
-  it('takes what it takes of a bucket that has been full for a while too', async () => {
-    const { processes, setMode, ledger, close } = start(2);
+  it('take the whole cost from a limiter that has been full for a while', async () => {
+    const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     await jest.advanceTimersByTimeAsync(60_000);
-    const full = ledger.level;
+    const full = limiter.level;
     await run(Promise.all([processes[0]?.tryAdmit(500)]), 5);
-    expect(ledger.level).toBeLessThanOrEqual(full - 500 * SCALE);
+    expect(limiter.level).toBeLessThanOrEqual(full - 500 * SCALE);
     close();
   });
 
-  it('gathers what a large call needs although others take small ones', async () => {
+  it('let a large call gather its units although peers send small ones', async () => {
     const { processes, setMode, close } = start(3);
     setMode('shared');
     const until = performance.now() + 60_000;
@@ -147,53 +147,52 @@ describe('the quota of several processes', () => {
     expect(large?.admitted).toBeGreaterThanOrEqual(1_400);
   });
 
-  it('comes back when it is not used', async () => {
-    const { processes, setMode, ledger, close } = start(2);
+  it('return units that are not used', async () => {
+    const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     await run(Promise.all([processes[0]?.tryAdmit(10)]), 100);
-    const before = ledger.level;
+    const before = limiter.level;
     processes[0]?.bucket.put(10, performance.now());
-    processes[0]?.account.refund(10);
+    processes[0]?.quota.refund(10);
     await jest.advanceTimersByTimeAsync(10_000);
     await run(Promise.all([processes[1]?.tryAdmit(1)]), 10);
-    expect(ledger.level).toBeGreaterThan(before);
+    expect(limiter.level).toBeGreaterThan(before);
     close();
   });
 
-  it('is told what was used without asking, and what headers have corrected', async () => {
-    const { processes, setMode, ledger, close } = start(2);
+  it('report usage above the estimate, and corrections by headers, which never make a debt', async () => {
+    const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     const [one, other] = processes;
     await run(Promise.all([one?.tryAdmit(10), other?.tryAdmit(10)]), 100);
     one?.bucket.take(400, performance.now());
-    one?.account.overdraw(400);
+    one?.quota.overdraw(400);
     await jest.advanceTimersByTimeAsync(400);
-    expect(ledger.level / SCALE).toBeLessThan(600);
-    one?.account.correct(-300);
+    expect(limiter.level / SCALE).toBeLessThan(600);
+    one?.quota.correct(-300);
     await jest.advanceTimersByTimeAsync(400);
-    expect(ledger.level / SCALE).toBeLessThan(350);
-    // A correction says what is left, and never makes a debt.
-    one?.account.correct(-5_000);
+    expect(limiter.level / SCALE).toBeLessThan(350);
+    one?.quota.correct(-5_000);
     await jest.advanceTimersByTimeAsync(300);
-    expect(ledger.level / SCALE).toBeGreaterThanOrEqual(-1);
+    expect(limiter.level / SCALE).toBeGreaterThanOrEqual(-1);
     close();
   });
 });
 
-describe('without Redis', () => {
-  it('each process goes on with its share at once, and what it used is told', async () => {
+describe('SharedQuota: while Redis is unreachable', () => {
+  it('each process goes on with its share at once, and reports its usage afterwards', async () => {
     const observer = new Observer();
-    const { processes, setMode, ledger, close } = start(4, (units) =>
+    const { processes, setMode, limiter, close } = start(4, (units) =>
       observer.admit(performance.now(), units),
     );
     setMode('shared');
     const until = performance.now() + 40_000;
     const work = processes.map((process) => process.work(until, () => 10));
     await jest.advanceTimersByTimeAsync(12_000);
-    ledger.isDown = true;
+    limiter.isDown = true;
     setMode('local-share');
     await jest.advanceTimersByTimeAsync(10_000);
-    ledger.isDown = false;
+    limiter.isDown = false;
     setMode('shared');
     await run(Promise.all(work), 22_000);
     close();
@@ -202,11 +201,11 @@ describe('without Redis', () => {
     expect(total).toBeGreaterThan(0.9 * (LIMIT / 60) * 50);
   });
 
-  it("a call that waits for Redis's answer goes on without it", async () => {
-    const { processes, setMode, ledger, close } = start(2);
+  it('a call that waits for Redis goes on at once', async () => {
+    const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     await jest.advanceTimersByTimeAsync(100);
-    ledger.isDown = true;
+    limiter.isDown = true;
     const admitted = processes[0]?.tryAdmit(20);
     await jest.advanceTimersByTimeAsync(0);
     setMode('local-share');
@@ -214,7 +213,7 @@ describe('without Redis', () => {
     close();
   });
 
-  it("'closed' lets nothing start, 'open' gives each the whole limit", async () => {
+  it("with 'closed' no call starts, and with 'open' each process has the whole limit", async () => {
     const { processes, setMode, close } = start(2);
     setMode('closed');
     const [one, other] = processes;
@@ -231,7 +230,7 @@ describe('without Redis', () => {
   });
 });
 
-describe('whatever happens', () => {
+describe('SharedQuota: with random schedules', () => {
   const steps = fc.array(
     fc.record({
       what: fc.constantFrom(
@@ -252,13 +251,13 @@ describe('whatever happens', () => {
     { minLength: 10, maxLength: 60 },
   );
 
-  it('every hold is answered, and no level is above the depth or no number', async () => {
+  it('every request is decided, and no level exceeds the depth', async () => {
     await fc.assert(
-      fc.asyncProperty(steps, fc.integer({ min: 0, max: 60 }), async (story, latency) => {
-        const { processes, setMode, ledger, close } = start(3, undefined, () => latency);
+      fc.asyncProperty(steps, fc.integer({ min: 0, max: 60 }), async (schedule, latency) => {
+        const { processes, setMode, limiter, close } = start(3, undefined, () => latency);
         setMode('shared');
         let waiting = 0;
-        for (const { what, who, units, pauseMs } of story) {
+        for (const { what, who, units, pauseMs } of schedule) {
           const process = processes[who];
           if (!process) continue;
           if (what === 'admit') {
@@ -267,15 +266,15 @@ describe('whatever happens', () => {
           } else if (what === 'return' && process.admitted >= units) {
             process.admitted -= units;
             process.bucket.put(units, performance.now());
-            process.account.refund(units);
+            process.quota.refund(units);
           } else if (what === 'overdraw') {
             process.bucket.take(units, performance.now());
-            process.account.overdraw(units);
+            process.quota.overdraw(units);
           } else if (what === 'correct') {
-            process.account.correct(units - 200);
+            process.quota.correct(units - 200);
           } else if (what === 'outage' || what === 'back') {
-            ledger.isDown = what === 'outage';
-            setMode(ledger.isDown ? 'local-share' : 'shared');
+            limiter.isDown = what === 'outage';
+            setMode(limiter.isDown ? 'local-share' : 'shared');
           }
           await jest.advanceTimersByTimeAsync(pauseMs);
           const now = performance.now();
@@ -284,9 +283,9 @@ describe('whatever happens', () => {
             expect(Number.isFinite(level)).toBe(true);
             expect(level).toBeLessThanOrEqual(bucket.depth + 1e-6);
           }
-          expect(Number.isSafeInteger(ledger.level)).toBe(true);
+          expect(Number.isSafeInteger(limiter.level)).toBe(true);
         }
-        if (ledger.isDown) setMode('local-share');
+        if (limiter.isDown) setMode('local-share');
         await jest.advanceTimersByTimeAsync(10_000);
         expect(waiting).toBe(0);
         close();

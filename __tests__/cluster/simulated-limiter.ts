@@ -1,9 +1,9 @@
-import type { SharedLimiter } from '../../lib/cluster/quota-lease/local-view';
+import type { SharedLimiter } from '../../lib/cluster/quota-lease/ports';
 
-/** Units of the ledger in one of ours. */
+/** Units of the limiter per request or token. */
 export const SCALE = 60_000;
 
-/** A ledger as Redis keeps it, on the fake clock: answers take time, and come in the order of the questions. */
+/** The limiter that Redis keeps, on the fake clock. Replies take time and come in the order of requests. */
 export class SimulatedLimiter {
   isDown = false;
   requestCount = 0;
@@ -12,14 +12,14 @@ export class SimulatedLimiter {
   #maximum: number;
   #at = performance.now();
 
-  /** @param limit Units a minute. */
+  /** @param limit Units per minute. */
   constructor(limit: number, depthMs: number) {
     this.#rate = limit;
     this.#maximum = limit * depthMs;
     this.level = this.#maximum;
   }
 
-  /** What one process has of it. */
+  /** The limiter as one process sees it. */
   connect(latencyMs: () => number): SharedLimiter {
     return {
       take: (units) => this.#respond(latencyMs(), () => this.#take(units)),
@@ -39,7 +39,7 @@ export class SimulatedLimiter {
     return new Promise((resolve, reject) => {
       setTimeout(() => {
         if (this.isDown) {
-          reject(new Error('Redis is away'));
+          reject(new Error('Redis is unreachable'));
           return;
         }
         const result = step();
@@ -50,7 +50,7 @@ export class SimulatedLimiter {
 
   #take(units: number): number {
     if (!Number.isInteger(units)) throw new Error('ERR hash value is not an integer');
-    // In this order, as Bottleneck does it.
+    // In the order of Bottleneck's script.
     this.level -= units;
     this.#refill();
     return this.level;

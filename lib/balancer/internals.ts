@@ -2,7 +2,7 @@ import type { AICall } from '../call/ai-call';
 import type { Operation } from '../call/body';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, Priority } from '../call/context';
-import type { SharedStore } from '../cluster/redis/shared-store';
+import type { SharedStore } from '../cluster/cluster';
 import type { AiBalancerError } from '../errors';
 import type { Answer } from './call-outcome';
 

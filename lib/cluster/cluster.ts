@@ -1,24 +1,36 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { SharedDayLimits } from './day-limit/shared-day-limits';
+import { redisDayCounter } from './day-limit/day-counter';
+import { SharedDayLimit } from './day-limit/shared-day-limit';
 import type { HealthReportsParts } from './health-reports/health-reports';
+import { decodeTerms, encodeTerms, type TermsByLimiter } from './member-terms';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
-import { BottleneckReservoir, type ReservoirTerms } from './quota-lease/bottleneck-reservoir';
+import { BottleneckReservoir } from './quota-lease/bottleneck-reservoir';
 import { commonTerms } from './quota-lease/lease-terms';
-import { limiterKey } from './quota-lease/ledger-key';
-import type { LeasedBucket } from './quota-lease/local-view';
+import type { LeasedBucket } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
+import { limiterKey } from './redis/keys';
 import { RedisLock } from './redis/lock';
 import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
 import { RedisPubSub } from './redis/pub-sub';
+import type { Client } from './redis/redis-client';
 import { type LinkState, RedisLink } from './redis/redis-link';
-import type { SharedStore } from './redis/shared-store';
 
 export interface ClusterListeners {
-  /** Told how quotas are kept from now on, and why it changed. Must not throw. */
+  /** The mode has changed. Must not throw. */
   onMode(mode: ClusterMode, members: number, reason?: string): void;
-  /** Something that was waited for may have become free. */
+  /** Quota that a queued call may be waiting for has become available. */
   onCapacity(): void;
+}
+
+/** The cluster's Redis, for counters other than quotas. */
+export interface SharedStore {
+  /** The first part of every key. */
+  readonly prefix: string;
+  /** 'idle' before Redis has answered or is known to be unreachable, and after closing. */
+  readonly state: 'idle' | 'up' | 'down';
+  /** Rejects at once while Redis is unreachable, and as soon as it becomes so. A late answer makes it unreachable. */
+  run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }
 
 interface OpenQuota {
@@ -27,109 +39,104 @@ interface OpenQuota {
   ownTerms: { readonly limit: number; readonly depthMs: number };
 }
 
-/** The terms of the accounts of one member, as it says them to the others. */
-type MemberTerms = Record<string, [limit: number, depthMs: number, observedMs: number]>;
+/** `<key> <hour> <sum>` */
+const PUBLISHED_DAY_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
 
-/** The processes that share one Redis: their quotas, their news, and what happens while Redis is away. */
+/** The processes that share one Redis, as one of them sees it: their quotas and health reports, and outages of Redis. */
 export class Cluster {
-  readonly id = randomBytes(6).toString('base64url');
+  /** What `HealthReports` needs of the cluster. */
   readonly healthReports: HealthReportsParts;
-  /** For counts that are no quotas. */
   readonly store: SharedStore;
-  /** The limits a day. */
-  readonly dayLimits: SharedDayLimits;
+  readonly #id = randomBytes(6).toString('base64url');
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
   readonly #quotas = new Map<string, OpenQuota>();
+  readonly #dayLimits = new Map<string, SharedDayLimit>();
+  readonly #dayChannel: string;
+  #openedDayLimits = 0;
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
   #members = 1;
   #upSince = -Infinity;
-  #memberTerms: readonly MemberTerms[] = [];
+  #memberTerms: readonly TermsByLimiter[] = [];
   #publishedTerms = '';
   #onReady: (() => void)[] = [];
 
   constructor(options: Required<ClusterOptions>, listeners: ClusterListeners) {
+    const { redis, prefix } = options;
     this.#listeners = listeners;
-    this.#prefix = options.prefix;
+    this.#prefix = prefix;
+    this.#dayChannel = `${prefix}:{days}`;
     this.#onOutage = options.onOutage;
-    this.#link = new RedisLink({
-      redis: options.redis,
-      prefix: options.prefix,
-      id: this.id,
+    const link = new RedisLink({
+      redis,
+      prefix,
+      id: this.#id,
       initialLevels: (id) => this.#quotas.get(id)?.quota.initialLevel(),
-      memberState: () => this.#encodeOwnTerms(),
       onState: (state, reason) => this.#handleLinkState(state, reason),
-      onHeartbeat: (beat) => this.#handleHeartbeat(beat),
+      onHeartbeat: (reply) => this.#handleHeartbeat(reply),
     });
+    this.#link = link;
     this.healthReports = {
-      id: this.id,
-      channel: new RedisPubSub(this.#link, `${options.prefix}:{health}`),
-      lock: new RedisLock(this.#link, `${options.prefix}:{lock}`),
-      now: () => this.#link.now(),
+      id: this.#id,
+      channel: new RedisPubSub(link, `${prefix}:{health}`),
+      lock: new RedisLock(link, `${prefix}:{lock}`),
+      now: () => link.now(),
     };
-    this.store = createSharedStore(this.#link, options.prefix);
-    this.dayLimits = new SharedDayLimits({
-      link: this.#link,
-      prefix: options.prefix,
-      id: this.id,
-      onCapacity: () => listeners.onCapacity(),
-    });
+    this.store = {
+      prefix,
+      get state() {
+        return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
+      },
+      run: (command) => link.runWithTimeout(command),
+    };
   }
 
   get mode(): ClusterMode {
     return this.#mode;
   }
 
-  /** Processes last seen, this one included. */
+  /** The number of processes seen last, this one included. */
   get members(): number {
     return this.#members;
   }
 
-  /** An account for a view. One that is already open under that name is closed. */
+  /** Opens a limit per minute. One that is open under that name is closed. */
   open(name: string, bucket: LeasedBucket, ownTerms: { limit: number; depthMs: number }): SharedQuota {
     const id = limiterKey(this.#prefix, name);
     this.#quotas.get(id)?.quota.close();
     const terms = { ...ownTerms, observedMs: 0 };
-    let reservoirTerms: ReservoirTerms;
-    let reservoir: BottleneckReservoir | undefined;
-    const withReservoir = <T>(command: (shared: BottleneckReservoir) => Promise<T>): Promise<T> =>
-      this.#link.run((connection) => {
-        reservoir ??= new BottleneckReservoir(connection, id, reservoirTerms);
-        return command(reservoir);
-      }, reservoir?.isOpen !== true);
-    const quota = new SharedQuota(
-      bucket,
-      {
-        take: (units) => withReservoir((shared) => shared.take(units)),
-        configure: (next) => {
-          reservoirTerms = next;
-          return withReservoir((shared) => shared.configure(next));
-        },
-        level: () => withReservoir((shared) => shared.level()),
-        close: () => {
-          reservoir?.close();
-          if (this.#quotas.get(id)?.quota === quota) this.#quotas.delete(id);
-        },
-      },
-      terms,
-      () => this.#listeners.onCapacity(),
-    );
+    const reservoir = new BottleneckReservoir(this.#link, id);
+    const quota = new SharedQuota(bucket, reservoir, terms, () => this.#listeners.onCapacity());
     this.#quotas.set(id, { quota, bucket, ownTerms });
     quota.configure(terms, this.#members);
     quota.setMode(this.#mode, performance.now());
-    this.#link.publishMemberState();
+    this.#publishTerms();
     return quota;
   }
 
-  /** The limit of an open account has changed. */
+  /** Changes the limit of an open quota. */
   configure(name: string, ownTerms: { limit: number; depthMs: number }): void {
-    const openQuota = this.#quotas.get(limiterKey(this.#prefix, name));
-    if (!openQuota) return;
-    openQuota.ownTerms = ownTerms;
+    const open = this.#quotas.get(limiterKey(this.#prefix, name));
+    if (!open) return;
+    open.ownTerms = ownTerms;
     this.#applyCommonTerms();
-    this.#link.publishMemberState();
+    this.#publishTerms();
+  }
+
+  /** Opens a limit per day. One that is open under that name is closed. */
+  openDayLimit(name: string, limit: number): SharedDayLimit {
+    if (this.#openedDayLimits === 0) this.#subscribeToDayTotals();
+    const totals = limiterKey(this.#prefix, name);
+    this.#dayLimits.get(totals)?.close();
+    const member = `${this.#id}-${++this.#openedDayLimits}`;
+    const counter = redisDayCounter(this.#link, { totals, channel: this.#dayChannel, member });
+    const dayLimit = new SharedDayLimit(counter, limit, () => this.#listeners.onCapacity());
+    this.#dayLimits.set(totals, dayLimit);
+    dayLimit.setMembers(this.#members);
+    dayLimit.setMode(this.#mode);
+    return dayLimit;
   }
 
   setOnOutage(onOutage: OutageMode): void {
@@ -137,7 +144,7 @@ export class Cluster {
     if (this.#mode !== 'shared' && this.#mode !== 'starting') this.#setMode(onOutage);
   }
 
-  /** Resolves when Redis has answered, or is known to be away. Rejects where it can never answer. */
+  /** Resolves when Redis has answered or is known to be unreachable. @throws ERR_AI_CONFIG if it can never answer. */
   async ready(): Promise<void> {
     await this.#link.opened;
     if (this.#mode !== 'starting') return;
@@ -146,8 +153,9 @@ export class Cluster {
 
   async close(): Promise<void> {
     for (const { quota } of this.#quotas.values()) quota.close();
+    for (const dayLimit of this.#dayLimits.values()) dayLimit.close();
     this.#quotas.clear();
-    this.dayLimits.close();
+    this.#dayLimits.clear();
     for (const resolve of this.#onReady.splice(0)) resolve();
     await this.#link.close();
   }
@@ -156,15 +164,10 @@ export class Cluster {
     if (state === 'connecting') return;
     if (state === 'up') this.#upSince = performance.now();
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
-    const readyResolvers = this.#onReady.splice(0);
-    if (readyResolvers.length > 0)
-      void this.#whenQuotasReady().then(() => readyResolvers.forEach((resolve) => resolve()));
-  }
-
-  /** Every ledger has told its level, or Redis is away again. */
-  async #whenQuotasReady(): Promise<void> {
-    const quotasReady = [...this.#quotas.values()].map(({ quota }) => quota.ready);
-    await Promise.all([...quotasReady, this.dayLimits.ready()]);
+    const onReady = this.#onReady.splice(0);
+    if (onReady.length === 0) return;
+    const limits = [...[...this.#quotas.values()].map(({ quota }) => quota), ...this.#dayLimits.values()];
+    void Promise.all(limits.map(({ ready }) => ready)).then(() => onReady.forEach((resolve) => resolve()));
   }
 
   #setMode(mode: ClusterMode, reason?: string): void {
@@ -172,71 +175,57 @@ export class Cluster {
     this.#mode = mode;
     const now = performance.now();
     for (const { quota } of this.#quotas.values()) quota.setMode(mode, now);
-    this.dayLimits.setMode(mode);
+    for (const dayLimit of this.#dayLimits.values()) dayLimit.setMode(mode);
     this.#listeners.onMode(mode, this.#members, reason);
     this.#listeners.onCapacity();
   }
 
   #handleHeartbeat({ count, states }: HeartbeatReply): void {
-    // A Redis that has lost everything hears of the others within seconds: until then they count as they did.
+    // A Redis that has lost everything sees the peers' heartbeats within seconds. Until then the last number counts.
     const isRecent = this.#mode !== 'shared' || performance.now() - this.#upSince < MEMBER_TIMEOUT_MS;
     const members = isRecent ? Math.max(count, this.#members) : count;
     const hasChanged = states !== undefined || members !== this.#members;
     this.#members = members;
-    this.dayLimits.setMembers(members);
-    if (states) this.#memberTerms = states.map(parseTerms).filter((terms) => terms !== undefined);
-    if (hasChanged || this.#publishedTerms !== this.#encodeOwnTerms()) this.#applyCommonTerms();
+    for (const dayLimit of this.#dayLimits.values()) dayLimit.setMembers(members);
+    if (states) this.#memberTerms = states.map(decodeTerms).filter((terms) => terms !== undefined);
+    // A header may have raised the depth of a bucket.
+    if (this.#encodeOwnTerms() !== this.#publishedTerms) this.#publishTerms();
+    else if (!hasChanged) return;
+    this.#applyCommonTerms();
   }
 
-  /** Every account on the terms that all members can bear. */
+  /** Gives every quota the terms that suit all processes. */
   #applyCommonTerms(): void {
-    this.#publishedTerms = this.#encodeOwnTerms();
     for (const [id, { quota, bucket, ownTerms }] of this.#quotas) {
-      const others = this.#memberTerms.flatMap((stated) => {
-        const terms = stated[id];
-        if (!terms) return [];
-        const [limit, depthMs, observedMs] = terms;
-        return limit > 0 && depthMs > 0 ? [{ limit, depthMs, observedMs }] : [];
-      });
-      const terms = commonTerms([...others, { ...ownTerms, observedMs: bucket.observedDepthMs }]);
+      const peers = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
+      const terms = commonTerms([...peers, { ...ownTerms, observedMs: bucket.observedDepthMs }]);
       quota.configure(terms, this.#members);
     }
   }
 
+  #publishTerms(): void {
+    this.#publishedTerms = this.#encodeOwnTerms();
+    this.#link.publishMemberState(this.#publishedTerms);
+  }
+
   #encodeOwnTerms(): string {
-    const terms: MemberTerms = {};
+    const terms: TermsByLimiter = {};
     for (const [id, { bucket, ownTerms }] of this.#quotas) {
-      terms[id] = [ownTerms.limit, ownTerms.depthMs, Math.round(bucket.observedDepthMs)];
+      terms[id] = { ...ownTerms, observedMs: Math.round(bucket.observedDepthMs) };
     }
-    return JSON.stringify(terms);
+    return encodeTerms(terms);
+  }
+
+  #subscribeToDayTotals(): void {
+    new RedisPubSub(this.#link, this.#dayChannel).subscribe((text) => {
+      const [, key = '', hour, sum] = PUBLISHED_DAY_TOTAL.exec(text) ?? [];
+      this.#dayLimits.get(key)?.onPublishedTotal(Number(hour), Number(sum));
+    });
   }
 }
 
-function createSharedStore(link: RedisLink, prefix: string): SharedStore {
-  return {
-    prefix,
-    get state() {
-      return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
-    },
-    run: (command) => link.runWithTimeout(command),
-  };
-}
-
-/** Whether both mean the same processes. */
+/** Whether two configurations mean the same processes. */
 export function isSameCluster(a: ClusterOptions | undefined, b: ClusterOptions | undefined): boolean {
   if (!a || !b) return a === b;
   return a.prefix === b.prefix && (a.redis === b.redis || isDeepStrictEqual(a.redis, b.redis));
-}
-
-/** What another member has said, which may be of another version, or no member of ours. */
-function parseTerms(text: string): MemberTerms | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null) return undefined;
-    const isTerms = (terms: unknown): boolean =>
-      Array.isArray(terms) && terms.length === 3 && terms.every((part) => Number.isFinite(part) && part >= 0);
-    return Object.values(parsed).every(isTerms) ? (parsed as MemberTerms) : undefined;
-  } catch {
-    return undefined;
-  }
 }

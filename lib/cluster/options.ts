@@ -1,44 +1,52 @@
-/** What goes on while Redis doesn't answer. */
+/** What a process does while Redis is unreachable. See {@link ClusterOptions.onOutage}. */
 export type OutageMode = 'local-share' | 'open' | 'closed';
 
-/** An ioredis `Redis` or `Cluster`. It is duplicated, never used or closed itself. */
+/** An ioredis `Redis` or `Cluster` of the app. It is duplicated, and never used or closed itself. */
 export interface RedisConnection {
   readonly status: string;
   duplicate(...args: never[]): unknown;
 }
 
-/** The usual options of an ioredis client; ioredis knows more, and all of them are passed on. */
+/** The usual options of an ioredis client. All others that ioredis knows are passed on as well. */
 export interface RedisOptions {
+  /** Default 'localhost'. */
   host?: string;
+  /** Default 6379. */
   port?: number;
-  /** A unix socket. */
+  /** Path of a Unix socket, instead of host and port. */
   path?: string;
   username?: string;
   password?: string;
+  /** The number of the database. Default 0. */
   db?: number;
-  /** 4, 6, or 0 for both. */
+  /** The IP version: 4, 6, or 0 for both. */
   family?: number;
+  /** Options of `tls.connect()`. Default: no TLS. */
   tls?: object;
   sentinels?: { host?: string; port?: number }[];
-  /** The master's name, with sentinels. */
+  /** The name of the master, with `sentinels`. */
   name?: string;
   keyPrefix?: string;
   connectionName?: string;
+  /** In milliseconds. The balancer sets its own value. */
   connectTimeout?: number;
 }
 
-/** Many processes, one balancer. */
+/** Options of `cluster`, with which several processes share one quota. */
 export interface ClusterOptions {
-  /** A URL, the options of an ioredis client, or a `Redis` or `Cluster` of the app's, of which duplicates are made. */
+  /** A URL, the options of an ioredis client, or a `Redis` or `Cluster` of the app, which is duplicated. */
   redis: string | RedisOptions | RedisConnection;
-  /** Processes with the same prefix share their quotas. Default 'ai-balancer'. */
+  /** The first part of all keys in Redis. Processes with the same prefix share their quotas. Default 'ai-balancer'. */
   prefix?: string;
   /**
-   * While Redis doesn't answer: 'local-share' (default) goes on with limit / processes last seen, 'open' with the whole
-   * limit for each process, 'closed' lets nothing start until Redis is back.
+   * What a process does while Redis is unreachable. 'local-share': it uses the limit divided by the number of processes
+   * last seen. 'open': it uses the whole limit. 'closed': no call starts. Default 'local-share'.
    */
   onOutage?: OutageMode;
 }
 
-/** How quotas are kept: 'shared' in Redis, or as `onOutage` says; 'starting' until Redis has first answered or failed. */
+/**
+ * How quotas are kept now: 'starting' until Redis has answered or is known to be unreachable, 'shared' in Redis, or as
+ * {@link ClusterOptions.onOutage} says.
+ */
 export type ClusterMode = 'starting' | 'shared' | OutageMode;

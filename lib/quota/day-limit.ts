@@ -1,4 +1,4 @@
-import { HOUR_MS, HourlyCounts, msUntilFreed } from '../cluster/day-limit/hourly-counts';
+import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 
 /** A limit for any 24 hours. */

@@ -71,7 +71,7 @@ export function clusterLimiters(cluster: Cluster): LimiterStore {
   return {
     open: (id, bucket, options) => cluster.open(id, bucket, terms(options)),
     configure: (id, options) => cluster.configure(id, terms(options)),
-    day: (id, limit) => cluster.dayLimits.open(id, limit),
+    day: (id, limit) => cluster.openDayLimit(id, limit),
   };
 }
 

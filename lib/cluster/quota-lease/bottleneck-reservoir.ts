@@ -1,83 +1,78 @@
 import Bottleneck from 'bottleneck';
+import type { Connection } from '../redis/bottleneck-connection';
 import type { Client } from '../redis/redis-client';
+import type { RedisLink } from '../redis/redis-link';
+import type { SharedLimiter } from './ports';
 
-/** Nobody has used the ledger for so long: its keys leave Redis, and the next user finds a full bucket. */
+/** The keys of a limiter that nobody has used for this long leave Redis: the next user finds a full bucket. */
 const KEY_TTL_MS = 300_000;
-/** Bottleneck's own account of who is there. Here nothing depends on it, so it is kept rarely. */
+/** Bottleneck's own list of clients. Nothing here depends on it, so it is updated rarely. */
 const HEARTBEAT_MS = 20_000;
 const CLIENT_TIMEOUT_MS = 60_000;
-/** The refill comes in steps of so many milliseconds, worked out by the script that asks. */
+/** The script that answers a command refills in steps of this many milliseconds. */
 const REFILL_INTERVAL_MS = 50;
 
-/** In units of the ledger, whole numbers. */
-export interface ReservoirTerms {
-  /** Refill a millisecond. */
-  readonly rate: number;
-  readonly maximum: number;
+type Terms = Parameters<SharedLimiter['configure']>[0];
+
+interface OpenLimiter {
+  readonly bottleneck: Bottleneck;
+  readonly ready: Promise<unknown>;
 }
 
-/** One Bottleneck reservoir in Redis. Every method rejects while Redis is away. */
-export class BottleneckReservoir {
-  readonly #connection: Bottleneck.IORedisConnection;
+/** A Bottleneck reservoir in Redis. It is created by the first command. */
+export class BottleneckReservoir implements SharedLimiter {
+  readonly #link: RedisLink;
   readonly #id: string;
-  #terms: ReservoirTerms;
-  #limiter: { readonly bottleneck: Bottleneck; readonly ready: Promise<unknown> } | undefined;
+  #terms: Terms = { rate: 0, maximum: 0 };
+  #limiter: OpenLimiter | undefined;
+  /** Whether its first round trips have been made. */
   #isOpen = false;
 
-  constructor(connection: Bottleneck.IORedisConnection, id: string, terms: ReservoirTerms) {
-    this.#connection = connection;
+  constructor(link: RedisLink, id: string) {
+    this.#link = link;
     this.#id = id;
+  }
+
+  take(units: number): Promise<number> {
+    return this.#run((bottleneck) => bottleneck.incrementReservoir(-units));
+  }
+
+  level(): Promise<number> {
+    return this.#run(async (bottleneck) => (await bottleneck.currentReservoir()) ?? 0);
+  }
+
+  async configure(terms: Terms): Promise<void> {
     this.#terms = terms;
-  }
-
-  /** Whether its first round trips have been made. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  /** Takes `units`, or gives back where they are negative. Gives what is left then, which may be below zero. */
-  async take(units: number): Promise<number> {
-    const limiter = await this.#open();
-    return limiter.incrementReservoir(-units);
-  }
-
-  /** What it holds now. */
-  async level(): Promise<number> {
-    const limiter = await this.#open();
-    return (await limiter.currentReservoir()) ?? 0;
-  }
-
-  /** New terms, for every process. */
-  async configure(terms: ReservoirTerms): Promise<void> {
-    this.#terms = terms;
-    const limiter = await this.#limiter?.ready.then(() => this.#limiter?.bottleneck);
-    // In Redis this is one script; its types say that nothing is to be awaited.
-    await (limiter?.updateSettings(refillSettings(terms)) as unknown as Promise<void> | undefined);
+    // One script in Redis, although its type says that there is nothing to wait for.
+    const update = (bottleneck: Bottleneck) =>
+      bottleneck.updateSettings(refillSettings(terms)) as unknown as Promise<void>;
+    if (this.#limiter) await this.#run(update);
   }
 
   close(): void {
     const limiter = this.#limiter;
     this.#limiter = undefined;
-    // One that never was ready has nothing to leave behind.
     limiter?.ready.then(
       () => limiter.bottleneck.disconnect(false),
       () => undefined,
     );
   }
 
-  async #open(): Promise<Bottleneck> {
-    this.#limiter ??= this.#create();
-    const { bottleneck, ready } = this.#limiter;
-    await ready;
-    this.#isOpen = true;
-    return bottleneck;
+  #run<T>(command: (bottleneck: Bottleneck) => Promise<T>): Promise<T> {
+    return this.#link.run(async (connection) => {
+      this.#limiter ??= this.#create(connection);
+      const { bottleneck, ready } = this.#limiter;
+      await ready;
+      this.#isOpen = true;
+      return command(bottleneck);
+    }, !this.#isOpen);
   }
 
-  #create(): { readonly bottleneck: Bottleneck; readonly ready: Promise<unknown> } {
+  #create(connection: Connection): OpenLimiter {
     const bottleneck = new Bottleneck({
       id: this.#id,
       datastore: 'ioredis',
-      connection: this.#connection,
+      connection,
       clearDatastore: false,
       timeout: KEY_TTL_MS,
       heartbeatInterval: HEARTBEAT_MS,
@@ -87,10 +82,10 @@ export class BottleneckReservoir {
     });
     bottleneck.on('error', () => undefined);
     const ready = bottleneck.ready().then(
-      // It tells of every change; nobody listens, since no job ever waits in it.
+      // Bottleneck publishes every change for jobs that wait in it. Here none does.
       () => (bottleneck.clients().subscriber as Client).unsubscribe(bottleneck.channel()),
       (error: unknown) => {
-        // One whose first steps failed rejects for ever: the next question makes another.
+        // A limiter that failed to start rejects for ever: the next command creates another.
         this.#limiter = undefined;
         this.#isOpen = false;
         throw error;
@@ -100,7 +95,7 @@ export class BottleneckReservoir {
   }
 }
 
-function refillSettings({ rate, maximum }: ReservoirTerms): Bottleneck.ConstructorOptions {
+function refillSettings({ rate, maximum }: Terms): Bottleneck.ConstructorOptions {
   return {
     reservoirIncreaseInterval: REFILL_INTERVAL_MS,
     reservoirIncreaseAmount: Math.round(rate * REFILL_INTERVAL_MS),

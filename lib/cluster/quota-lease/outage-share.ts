@@ -1,58 +1,54 @@
-/** Of a bucket that is divided because Redis is away, at most this share of its depth is handed out. */
+/** Of a bucket that is divided because Redis is unreachable, at most this share of its depth is handed out. */
 const MAX_DIVIDED_SHARE = 0.25;
 
-export interface OutageStart {
-  /** What the ledger holds, as far as is known. */
-  readonly limiterLevel: number;
+export interface OutageShareStart {
+  /** What this process may use at once. */
+  readonly initialLevel: number;
   readonly depth: number;
-  /** The process's part of everything. */
+  /** This process's part of limit and depth. */
   readonly share: number;
-  /** Used before, and not told. */
+  /** Used before and not reported. */
   readonly unreported: number;
   readonly now: number;
 }
 
 /**
- * A process's part of a ledger that can't be asked. What it uses meanwhile is told when Redis is back: as the difference
- * to what its part would then be had nobody used it, since that is what a ledger that survived has done by itself.
+ * A process's part of a limiter that is unreachable. What it uses is reported afterwards, as the difference to what its
+ * part would then hold had nobody used it: that is what a limiter that survived has refilled meanwhile.
  */
 export class OutageShare {
-  readonly share: number;
-  readonly #depth: number;
-  readonly #initialLevel: number;
-  readonly #unreportedBefore: number;
-  readonly #since: number;
+  readonly #start: OutageShareStart;
   #reported = 0;
 
-  constructor({ limiterLevel, depth, share, unreported, now }: OutageStart) {
-    this.share = share;
-    this.#depth = depth;
-    // The others may still reach Redis, or may have taken what we haven't heard of: of a full bucket only a part.
-    this.#initialLevel = Math.min(limiterLevel, MAX_DIVIDED_SHARE * depth) * share;
-    this.#unreportedBefore = unreported;
-    this.#since = now;
+  constructor(start: OutageShareStart) {
+    this.#start = start;
   }
 
-  /** What this process starts with. */
-  get initialLevel(): number {
-    return this.#initialLevel;
+  /** Peers may still reach Redis, or have used units unseen, so of a full bucket only a part is divided. */
+  static initialLevel(limiterLevel: number, depth: number, share: number): number {
+    return Math.min(limiterLevel, MAX_DIVIDED_SHARE * depth) * share;
   }
 
-  /** What a ledger that Redis has lost would hold, had nobody used it. @param rate Its refill, in units a millisecond. */
+  get share(): number {
+    return this.#start.share;
+  }
+
+  /** The level to create the limiter with, if Redis has lost it. @param rate Refill of the limiter, in units per millisecond. */
   undividedLevel(rate: number, now: number): number {
-    return Math.min(this.#depth, this.#unused(rate, now) / this.share);
+    return Math.min(this.#start.depth, this.#unusedLevel(rate, now) / this.share);
   }
 
   /** Units used that Redis doesn't know of. @param level What is left of this process's part. */
   unreported(level: number, rate: number, now: number): number {
-    return this.#unused(rate, now) + this.#unreportedBefore - level - this.#reported;
+    return this.#unusedLevel(rate, now) + this.#start.unreported - level - this.#reported;
   }
 
   markReported(units: number): void {
     this.#reported += units;
   }
 
-  #unused(rate: number, now: number): number {
-    return Math.min(this.#depth * this.share, this.#initialLevel + rate * this.share * (now - this.#since));
+  #unusedLevel(rate: number, now: number): number {
+    const { depth, share, initialLevel, now: since } = this.#start;
+    return Math.min(depth * share, initialLevel + rate * share * (now - since));
   }
 }

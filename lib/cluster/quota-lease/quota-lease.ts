@@ -1,17 +1,15 @@
 import { startTimer, type Timer } from '../../util/timers';
 import { GrantQueue, type GrantRequest } from './grant-request';
-import type { LeaseTerms } from './lease-terms';
-import { leaseMs } from './lease-terms';
-import { FLUSH_MS } from './lease-times';
-import type { LimiterUnits } from './ledger-units';
-import type { LeasedBucket, SharedLimiter } from './local-view';
-import { UnusedLease } from './unused-lease';
+import { LeaseBalance, type Unreported } from './lease-balance';
+import { FLUSH_MS, type LeaseTerms, leaseMs } from './lease-terms';
+import type { LimiterUnits } from './limiter-units';
+import type { LeasedBucket, SharedLimiter } from './ports';
 
-/** A lease that nobody has used for so long goes back. */
+/** A lease that nobody has used for this long is returned. */
 const IDLE_MS = 1_000;
-/** One that is gathered for a call that waits stays so long after the call was last heard of. */
+/** How long units are kept for a waiting call after it was last heard of. */
 const PREFETCH_MS = 2_000;
-/** How long a process leaves a drained ledger alone, in milliseconds: for each member, and at most. */
+/** How long a process leaves a drained limiter alone, in milliseconds: per process, and at most. */
 const PAUSE_MS = 80;
 const MAX_PAUSE_MS = 640;
 
@@ -19,54 +17,45 @@ export interface QuotaLeaseParts {
   readonly bucket: LeasedBucket;
   readonly limiter: SharedLimiter;
   readonly units: LimiterUnits;
-  /** A lease has come in that a call in a queue may have waited for. */
-  onCapacity(): void;
-  /** The ledger has answered. */
-  onReply(): void;
+  /** A lease has come in that a queued call may be waiting for. */
+  readonly onCapacity: () => void;
+  /** The limiter has answered. */
+  readonly onReply: () => void;
 }
 
-/** What a question asks for, in our units; what is given back and the price in the ledger's. */
-interface LimiterUpdate {
+/** A reply belongs to the state object during which its request was sent: after a suspension it comes too late. */
+type State =
+  | { readonly kind: 'suspended' }
+  | { readonly kind: 'idle'; readonly isLevelKnown: boolean }
+  | { readonly kind: 'updating'; readonly isLevelKnown: boolean };
+
+interface LimiterUpdate extends Unreported {
   readonly requested: number;
+  /** Of what is requested, in units of the limiter. */
   readonly cost: number;
-  readonly overdraft: number;
-  readonly correction: number;
-  readonly refund: number;
   readonly requests: ReadonlySet<GrantRequest>;
 }
 
 /**
- * What a process has in hand of a ledger in Redis, and the one question at a time by which it asks for more, tells what
- * it owes, and gives back what it doesn't use. While it is suspended it asks nothing.
+ * The quota that a process has taken ahead from the limiter in Redis. One update at a time asks for more, reports what was
+ * used without a lease, and returns what isn't used. While it is suspended it sends nothing.
  */
 export class QuotaLease {
   readonly #parts: QuotaLeaseParts;
-  /** In hand, and reserved by nobody. */
-  readonly #unused = new UnusedLease();
+  readonly #balance = new LeaseBalance();
+  readonly #requests: GrantQueue;
+  #state: State = { kind: 'suspended' };
   #terms: LeaseTerms;
   #members = 1;
   #maximum = Infinity;
-  /** Used without asking: usage above the estimate. */
-  #overdraft = 0;
-  /** Corrections by headers that the ledger has not been told. */
-  #correction = 0;
-  /** Units of the ledger on their way back. */
-  #pendingRefund = 0;
-  readonly #requests: GrantQueue;
-  #isOpen = false;
-  #isUpdating = false;
-  /** The ledger's level is not known, or no longer. */
-  #isLevelUnknown = true;
-  /** Counts suspensions: an answer from before one is no answer. */
-  #epoch = 0;
   #usedAt = -Infinity;
-  /** The lease doesn't cover another call like the last. */
+  /** The lease doesn't cover another call like the last one. */
   #isLow = false;
-  /** Units that the call at the head of the queue waits for, and when it last said so. */
+  /** Units that the first queued call waits for, and when it last said so. */
   #prefetchUnits = 0;
   #prefetchedAt = -Infinity;
   #pausedUntil = -Infinity;
-  #timer: Timer | undefined;
+  #flushTimer: Timer | undefined;
 
   constructor(parts: QuotaLeaseParts, terms: LeaseTerms) {
     this.#parts = parts;
@@ -74,96 +63,88 @@ export class QuotaLease {
     this.#requests = new GrantQueue((units) => parts.bucket.put(units, performance.now()));
   }
 
-  /** @param maximum The most that the ledger holds, in its units. */
+  /** @param maximum Of the limiter, in its units. */
   configure(terms: LeaseTerms, members: number, maximum: number): void {
     this.#terms = terms;
     this.#members = members;
     this.#maximum = maximum;
   }
 
-  /** What the ledger holds, as far as we know. */
+  /** What the limiter holds, as far as this process knows. */
   limiterLevel(now: number): number {
-    return this.#parts.bucket.level(now) + this.#requests.units - this.#unused.units;
+    return this.#parts.bucket.level(now) + this.#requests.units - this.#balance.unused;
   }
 
-  /** Covers what the view has just given out. Undefined where the lease in hand does: nothing is to be waited for. */
+  /** For units that the bucket has handed out. Undefined if the lease covers them; else the call waits for the decision. */
   reserve(units: number): GrantRequest | undefined {
     const now = performance.now();
-    // Whoever is called once in a while would give it back unused.
+    // A process with few calls would return a lease that is renewed ahead.
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
-    if (this.#requests.isEmpty && this.#unused.covers(units)) {
-      this.#unused.take(units);
-      this.#isLow = isBusy && !this.#unused.covers(units) && this.#pausedUntil <= now;
-      // The next call finds it in hand, and doesn't wait for it; nor does this one, which is sent first.
-      if (this.#isLow) setImmediate(() => void this.#updateLimiter());
+    if (this.#requests.isEmpty && this.#balance.tryUse(units)) {
+      this.#isLow = isBusy && !this.#balance.covers(units) && this.#pausedUntil <= now;
+      // Renewed for the next call, after this one has been sent.
+      if (this.#isLow) setImmediate(() => void this.#update());
       return undefined;
     }
-    // After this turn, so that one request to Redis serves all calls of the turn.
-    if (this.#requests.isEmpty) queueMicrotask(() => void this.#updateLimiter());
+    // After this turn, so that one update serves all calls of the turn.
+    if (this.#requests.isEmpty) queueMicrotask(() => void this.#update());
     return this.#requests.add(units);
   }
 
-  /** @param bucketWaitMs The wait as the view has it. */
+  /** @param bucketWaitMs The wait according to the bucket. */
   waitMs(units: number, bucketWaitMs: number, now: number): number {
-    // The lease in hand is ours, whatever the ledger holds.
-    if (this.#requests.isEmpty && this.#unused.covers(units)) return 0;
+    if (this.#requests.isEmpty && this.#balance.covers(units)) return 0;
     return Math.max(bucketWaitMs, this.#pausedUntil - now);
   }
 
+  /** A queued call waits for these units: they are gathered bit by bit, or smaller calls would always be faster. */
   prefetch(units: number, now: number): void {
     this.#prefetchUnits = Math.min(units, this.#parts.bucket.depth);
     this.#prefetchedAt = now;
-    if (this.#pausedUntil <= now && !this.#unused.covers(this.#prefetchUnits)) void this.#updateLimiter();
+    if (this.#pausedUntil <= now && !this.#balance.covers(this.#prefetchUnits)) void this.#update();
   }
 
   refund(units: number): void {
-    this.#unused.add(units, this.#parts.units.toLimiter(units));
+    this.#balance.add(units, this.#parts.units.toLimiter(units));
     this.#grantRequests();
     this.#scheduleFlush();
   }
 
   overdraw(units: number): void {
-    const covered = Math.min(units, this.#unused.units);
-    this.#unused.take(covered);
-    this.#overdraft += units - covered;
+    this.#balance.overdraw(units);
     this.#scheduleFlush();
   }
 
   correct(units: number): void {
-    this.#correction += units;
+    this.#balance.correct(units);
     this.#scheduleFlush();
   }
 
-  /** Asks from now on, at once for the ledger's level. */
+  /** Starts to send updates. The first asks for the limiter's level. */
   open(): void {
-    this.#isOpen = true;
-    this.#isLevelUnknown = true;
-    void this.#updateLimiter();
+    this.#state = { kind: 'idle', isLevelKnown: false };
+    void this.#update();
   }
 
-  /** Asks nothing any more. Gives what is in hand, what the ledger has not been told, and who waits. */
-  suspend(): {
-    readonly unusedUnits: number;
-    readonly unreported: number;
-    readonly requests: GrantRequest[];
-  } {
-    this.#isOpen = this.#isUpdating = false;
-    this.#epoch++;
-    const unusedUnits = this.#unused.units;
-    const unreported =
-      this.#overdraft - this.#correction - this.#parts.units.fromLimiter(this.#pendingRefund);
-    this.#unused.clear();
-    this.#overdraft = this.#correction = this.#pendingRefund = 0;
-    return { unusedUnits, unreported, requests: this.#requests.drain() };
+  /** Stops sending updates. Returns the unused units, what has not been reported, and the requests that wait. */
+  suspend(): { readonly unused: number; readonly unreported: number; readonly requests: GrantRequest[] } {
+    this.#state = { kind: 'suspended' };
+    const { unused } = this.#balance;
+    const { overdraft, correction, refund } = this.#balance.takeUnreported();
+    this.#balance.clear();
+    const unreported = overdraft - correction - this.#parts.units.fromLimiter(refund);
+    return { unused, unreported, requests: this.#requests.drain() };
   }
 
-  /** Gives everything back. */
+  /** Returns everything to the limiter. */
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const refund = Math.floor(this.#pendingRefund + this.#unused.take(this.#unused.units));
-    if (this.#isOpen && refund > 0) this.#parts.limiter.take(-refund).catch(() => undefined);
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    this.#balance.refundBeyond(0);
+    const { refund } = this.#balance.takeUnreported();
+    if (this.#state.kind !== 'suspended' && refund > 0)
+      this.#parts.limiter.take(-refund).catch(() => undefined);
     for (const request of this.suspend().requests) request.decide(false);
   }
 
@@ -174,131 +155,117 @@ export class QuotaLease {
   }
 
   #grantRequests(): void {
-    this.#requests.grant((units) => {
-      const isCovered = this.#unused.covers(units);
-      if (isCovered) this.#unused.take(units);
-      return isCovered;
-    });
+    this.#requests.grant((units) => this.#balance.tryUse(units));
   }
 
-  /** Asks for what is waited for, tells what is owed, and gives back what is left over: in one step. */
-  async #updateLimiter(): Promise<void> {
-    if (this.#isUpdating || !this.#isOpen) return;
-    const update = this.#nextUpdate();
+  async #update(): Promise<void> {
+    if (this.#state.kind !== 'idle') return;
+    const { isLevelKnown } = this.#state;
+    const update = this.#nextUpdate(isLevelKnown);
     if (!update) return;
-    this.#isUpdating = true;
+    const updating: State = { kind: 'updating', isLevelKnown };
+    this.#state = updating;
     const { limiter, units } = this.#parts;
     const { cost, overdraft, correction, refund } = update;
     const taken = cost + units.toLimiter(overdraft) - units.toLimiter(correction) - refund;
-    const epoch = this.#epoch;
     let left: number;
     try {
       left = await limiter.take(taken);
     } catch {
-      if (epoch !== this.#epoch) return;
-      // Nobody knows whether it was taken. The next flush tries again.
-      this.#overdraft += overdraft;
-      this.#correction += correction;
-      this.#pendingRefund += refund;
-      this.#isUpdating = false;
+      if (this.#state !== updating) return;
+      // It may have been taken or not. The next flush tries again.
+      this.#balance.restore(update);
+      this.#state = { kind: 'idle', isLevelKnown };
       this.#scheduleFlush();
       return;
     }
-    if (epoch !== this.#epoch) {
-      // It came too late to count on: an outage lay between.
+    if (this.#state !== updating) {
       limiter.take(-cost).catch(() => undefined);
       return;
     }
-    this.#isUpdating = this.#isLevelUnknown = false;
+    this.#state = { kind: 'idle', isLevelKnown: true };
     this.#parts.onReply();
-    this.#applyReply(update, units.fromLimiter(left - this.#retakeRefilled(taken, left)));
+    this.#applyReply(update, units.fromLimiter(left - this.#takeRefilled(taken, left)));
     this.#scheduleFlush();
-    if (!this.#requests.isEmpty) void this.#updateLimiter();
+    if (!this.#requests.isEmpty) void this.#update();
   }
 
   /**
-   * Bottleneck takes first and refills then: what is taken of a bucket that has been full for a while comes back at
-   * once, as if it had never been taken. It is taken again, which nobody waits for.
+   * Bottleneck takes first and refills then: what is taken from a bucket that has been full for a while comes back at
+   * once. It is taken again, without waiting. Returns its units.
    */
-  #retakeRefilled(taken: number, left: number): number {
+  #takeRefilled(taken: number, left: number): number {
     const refilled = taken > 0 ? Math.min(taken, Math.max(0, left - (this.#maximum - taken))) : 0;
     if (refilled > 0) this.#parts.limiter.take(refilled).catch(() => undefined);
     return refilled;
   }
 
-  #nextUpdate(): LimiterUpdate | undefined {
+  #nextUpdate(isLevelKnown: boolean): LimiterUpdate | undefined {
     const requested = this.#unitsToRequest(performance.now());
-    const refund = Math.floor(this.#pendingRefund);
-    const overdraft = this.#overdraft;
-    const correction = this.#correction;
-    if (requested === 0 && overdraft === 0 && correction === 0 && refund === 0 && !this.#isLevelUnknown)
-      return undefined;
-    this.#overdraft = this.#correction = 0;
-    this.#pendingRefund -= refund;
+    if (requested === 0 && isLevelKnown && !this.#balance.hasUnreported) return undefined;
     const cost = this.#parts.units.cost(requested);
-    return { requested, cost, overdraft, correction, refund, requests: this.#requests.snapshot() };
+    return { ...this.#balance.takeUnreported(), requested, cost, requests: this.#requests.snapshot() };
   }
 
-  /** The holds' units, and a lease on top where the ledger has that much to spare. */
+  /** The units that are waited for, and a new lease if the limiter has that much to spare. */
   #unitsToRequest(now: number): number {
-    const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
     const ahead = this.#isLow ? this.#size : 0;
     this.#isLow = false;
-    const needed = Math.max(this.#requests.units, isPrefetching ? this.#prefetchUnits : ahead);
-    const need = Math.max(0, needed - this.#unused.units);
+    const needed = Math.max(this.#requests.units, this.#isPrefetching(now) ? this.#prefetchUnits : ahead);
+    const need = Math.max(0, needed - this.#balance.unused);
     if (need === 0) return 0;
     const available = this.limiterLevel(now) - this.#parts.bucket.headroom;
-    // Nobody waits for the answer yet: no more than what should be there for this process.
+    // No call waits for the answer yet, so no more than the limiter should have.
     if (this.#requests.isEmpty) return Math.max(0, Math.min(need, available));
     return need + Math.max(0, Math.min(this.#size, available - need));
   }
 
-  /** @param left What the ledger held after the question. */
+  /** @param left What the limiter held after the update. */
   #applyReply({ requested, cost, correction, requests }: LimiterUpdate, left: number): void {
-    const { limiter, units, bucket } = this.#parts;
+    const { limiter, units, bucket, onCapacity } = this.#parts;
     const { depth, headroom } = bucket;
-    // A call larger than the depth starts on a full bucket, and leaves a debt.
+    // A call larger than the depth starts on a full bucket and leaves a debt.
     const floor = Math.min(headroom, depth - this.#requests.first);
     const refused = Math.min(requested, Math.max(0, floor - left));
-    // A correction says what is left, and never makes a debt; nor more than the bucket holds.
+    // A correction never makes a debt, nor a level above the depth.
     const tooLow = correction < 0 ? Math.min(-correction, Math.max(0, -(left + refused))) : 0;
     const tooHigh = correction > 0 ? Math.min(correction, Math.max(0, left - depth)) : 0;
     const refusedCost = requested > 0 ? Math.floor((cost * refused) / requested) : 0;
     const undo = refusedCost + units.toLimiter(tooLow) - units.toLimiter(tooHigh);
     if (undo !== 0) limiter.take(-undo).catch(() => undefined);
-    this.#unused.add(requested - refused, cost - refusedCost);
+    this.#balance.add(requested - refused, cost - refusedCost);
     this.#grantRequests();
-    const now = performance.now();
     this.#requests.refuse(requests);
-    bucket.syncLevel(left + refused + tooLow - tooHigh + this.#unused.units - this.#requests.units, now);
+    const now = performance.now();
+    const level = left + refused + tooLow - tooHigh;
+    bucket.syncLevel(level + this.#balance.unused - this.#requests.units, now);
     if (left + refused < headroom + this.#size) {
-      // The ledger is drained: who asks as soon as something might be there gets it in ever smaller parts. And each
-      // asker takes what has come in since the one before: in a fixed order the same one would always be late.
+      // A process that asked again at once would get ever smaller parts of a drained limiter. The pause is random, because
+      // each process takes what has come in since the one before: in a fixed order the same one would always be late.
       this.#pausedUntil = now + Math.min(MAX_PAUSE_MS, PAUSE_MS * this.#members) * (0.5 + Math.random());
     }
-    if (requested > refused) this.#parts.onCapacity();
+    if (requested > refused) onCapacity();
   }
 
-  /** Gives back what is in hand beyond a lease, and all of it after a while without use. */
+  #isPrefetching(now: number): boolean {
+    return now - this.#prefetchedAt < PREFETCH_MS;
+  }
+
+  /** Returns unused units beyond one lease, and all of them after a while without use. */
   #flush(): void {
     const now = performance.now();
-    if (this.#isOpen && this.#requests.isEmpty) {
-      const isPrefetching = now - this.#prefetchedAt < PREFETCH_MS;
-      const isIdle = now - this.#usedAt >= IDLE_MS;
-      const keptUnits = isPrefetching ? this.#unused.units : isIdle ? 0 : this.#size;
-      if (this.#unused.units > keptUnits)
-        this.#pendingRefund += this.#unused.take(this.#unused.units - keptUnits);
+    if (this.#state.kind !== 'suspended' && this.#requests.isEmpty && !this.#isPrefetching(now)) {
+      this.#balance.refundBeyond(now - this.#usedAt >= IDLE_MS ? 0 : this.#size);
     }
-    void this.#updateLimiter();
+    void this.#update();
     this.#scheduleFlush();
   }
 
   #scheduleFlush(): void {
-    if (!this.#isOpen) return;
-    const hasUnreported = this.#overdraft > 0 || this.#correction !== 0 || this.#pendingRefund >= 1;
-    if (!hasUnreported && this.#unused.units === 0 && this.#requests.isEmpty) return;
-    this.#timer ??= startTimer(() => {
-      this.#timer = undefined;
+    if (this.#state.kind === 'suspended') return;
+    if (!this.#balance.hasUnreported && this.#balance.unused === 0 && this.#requests.isEmpty) return;
+    this.#flushTimer ??= startTimer(() => {
+      this.#flushTimer = undefined;
       this.#flush();
     }, FLUSH_MS).unref();
   }

@@ -1,46 +1,47 @@
 import { startTimer, type Timer } from '../../util/timers';
-import type { ClusterMode } from '../options';
+import type { ClusterMode, OutageMode } from '../options';
 import type { GrantRequest } from './grant-request';
-import { type LeaseTerms, limiterDepthMs } from './lease-terms';
-import { CLOSED_RETRY_MS, FLUSH_MS } from './lease-times';
-import { LimiterUnits } from './ledger-units';
-import type { LeasedBucket, SharedLimiter } from './local-view';
+import { CLOSED_RETRY_MS, FLUSH_MS, type LeaseTerms, limiterDepthMs } from './lease-terms';
+import { LimiterUnits } from './limiter-units';
 import { OutageShare } from './outage-share';
+import type { LeasedBucket, SharedLimiter } from './ports';
 import { QuotaLease } from './quota-lease';
 
-/** How many times, a flush apart, a process tells what it used without Redis before it asks for more. */
+/** After an outage a process reports its usage this many times, a flush apart, before it asks for more. */
 const REJOIN_STEPS = 4;
 
+type State =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'shared' }
+  /** Redis is unreachable. */
+  | { readonly kind: 'local'; readonly mode: OutageMode }
+  /** Redis is reachable again. The process keeps to its share until all peers have reported their usage. */
+  | { readonly kind: 'rejoining'; timer: Timer; isReporting: boolean }
+  | { readonly kind: 'closed' };
+
 /**
- * One limit of a quota that many processes share. The view answers at once; what it lets through is covered by a lease,
- * taken from the ledger in one step, so that most calls cost no round trip. A call that finds the lease used up waits
- * for the next one. Without Redis each process goes on with its share, as the view has it.
+ * One limit of a quota that many processes share. The bucket answers at once; what it hands out is covered by a lease, so
+ * that most calls cost no round trip. A call that the lease doesn't cover waits for the next one. While Redis is
+ * unreachable each process goes on with its share.
  */
 export class SharedQuota {
   readonly #bucket: LeasedBucket;
   readonly #limiter: SharedLimiter;
   readonly #units: LimiterUnits;
   readonly #lease: QuotaLease;
-  #mode: ClusterMode = 'starting';
+  #state: State = { kind: 'starting' };
   #members = 1;
   #terms: LeaseTerms;
-  /** Without Redis, and until it has been told what was used meanwhile. */
+  /** From the start of an outage until the limiter has answered after it. */
   #outage: OutageShare | undefined;
-  #rejoinTimer: Timer | undefined;
-  #isReporting = false;
   #resolveReady: () => void = () => undefined;
-  /** Resolves when the ledger has told its level, or can't be asked. */
+  /** Resolves when the limiter has answered, or is known to be unreachable. */
   readonly ready = new Promise<void>((resolve) => {
     this.#resolveReady = resolve;
   });
 
-  /** @param onCapacity Told when a lease has come in that a call in a queue may have waited for. */
-  constructor(
-    bucket: LeasedBucket,
-    limiter: SharedLimiter,
-    terms: LeaseTerms,
-    onCapacity: () => void = () => undefined,
-  ) {
+  /** @param onCapacity Called when a lease has come in that a queued call may be waiting for. */
+  constructor(bucket: LeasedBucket, limiter: SharedLimiter, terms: LeaseTerms, onCapacity: () => void) {
     this.#bucket = bucket;
     this.#limiter = limiter;
     this.#terms = terms;
@@ -52,41 +53,40 @@ export class SharedQuota {
     this.#lease = new QuotaLease({ bucket, limiter, units: this.#units, onCapacity, onReply }, terms);
   }
 
-  /** Covers what the view has just given out. Undefined where the lease in hand does: nothing is to be waited for. */
+  /** For units that the bucket has handed out. Undefined if they may be used; else the call waits for the decision. */
   reserve(units: number): GrantRequest | undefined {
     return this.#isLocal ? undefined : this.#lease.reserve(units);
   }
 
   /**
-   * Milliseconds until so many units can be reserved.
-   * @param bucketWaitMs As the view has it.
+   * Milliseconds until the units can be reserved.
+   * @param bucketWaitMs The wait according to the bucket.
    */
   waitMs(units: number, bucketWaitMs: number, now: number): number {
-    if (this.#mode === 'closed') return CLOSED_RETRY_MS;
+    if (this.#state.kind === 'local' && this.#state.mode === 'closed') return CLOSED_RETRY_MS;
     return this.#isLocal ? bucketWaitMs : this.#lease.waitMs(units, bucketWaitMs, now);
   }
 
-  /** A call waits for so many units: they are gathered bit by bit, or those who want less would always be faster. */
+  /** A queued call waits for these units. */
   prefetch(units: number, now: number): void {
     if (!this.#isLocal) this.#lease.prefetch(units, now);
   }
 
-  /** What had been covered is not needed. */
+  /** Reserved units are not needed. */
   refund(units: number): void {
     if (!this.#isLocal) this.#lease.refund(units);
   }
 
-  /** More was used than had been covered. */
+  /** More was used than reserved. */
   overdraw(units: number): void {
     if (!this.#isLocal) this.#lease.overdraw(units);
   }
 
-  /** The provider's own count has corrected the view by so much. */
+  /** The provider's headers have corrected the bucket. */
   correct(units: number): void {
     if (!this.#isLocal) this.#lease.correct(units);
   }
 
-  /** The terms or the number of members have changed. */
   configure(terms: LeaseTerms, members: number): void {
     this.#terms = terms;
     this.#members = Math.max(1, members);
@@ -94,30 +94,32 @@ export class SharedQuota {
     const maximum = Math.round(terms.limit * sharedDepthMs);
     this.#lease.configure(terms, this.#members, maximum);
     this.#bucket.setSharing(sharedDepthMs, this.#members);
-    // Where it fails, Redis is away, and the next beat configures again.
+    // If it fails Redis is unreachable, and the next heartbeat configures again.
     this.#limiter.configure({ rate: terms.limit, maximum }).catch(() => undefined);
   }
 
   setMode(mode: ClusterMode, now: number): void {
-    if (mode === this.#mode) return;
-    const wasLocal = this.#isLocal;
-    this.#mode = mode;
-    clearTimeout(this.#rejoinTimer);
-    this.#rejoinTimer = undefined;
+    if (mode === 'starting' || this.#state.kind === 'closed') return;
     if (mode !== 'shared') {
-      if (!wasLocal) this.#startOutage(now);
-    } else if (wasLocal) {
+      const wasLocal = this.#isLocal;
+      this.#stopRejoining();
+      this.#state = { kind: 'local', mode };
+      if (!wasLocal) this.#startOutage(mode, now);
+    } else if (this.#state.kind === 'local') {
       this.#rejoin(REJOIN_STEPS);
-    } else {
+    } else if (this.#state.kind === 'starting') {
+      this.#state = { kind: 'shared' };
       this.#lease.open();
     }
   }
 
-  /** Units of the ledger to make it with where Redis has lost it, or never had it. */
+  /** The level to create the limiter with if it is not in Redis, in its units. */
   initialLevel(): number {
     const now = performance.now();
-    if (this.#outage) return this.#units.toLimiter(this.#outage.undividedLevel(this.#rate, now));
-    return this.#units.toLimiter(Math.min(this.#bucket.depth, this.#lease.limiterLevel(now)));
+    const level = this.#outage
+      ? this.#outage.undividedLevel(this.#rate, now)
+      : Math.min(this.#bucket.depth, this.#lease.limiterLevel(now));
+    return this.#units.toLimiter(level);
   }
 
   async reservoir(): Promise<number> {
@@ -125,75 +127,78 @@ export class SharedQuota {
   }
 
   close(): void {
-    clearTimeout(this.#rejoinTimer);
-    this.#rejoinTimer = undefined;
+    this.#stopRejoining();
+    this.#state = { kind: 'closed' };
     this.#lease.close();
     this.#resolveReady();
-    this.#mode = 'closed';
     this.#limiter.close();
   }
 
   get #isLocal(): boolean {
-    return (this.#mode !== 'shared' && this.#mode !== 'starting') || this.#rejoinTimer !== undefined;
+    return this.#state.kind !== 'shared' && this.#state.kind !== 'starting';
   }
 
-  /** The ledger's refill, in units a millisecond. */
+  /** The limiter's refill, in units per millisecond. */
   get #rate(): number {
     return (this.#terms.limit * this.#bucket.limitShare) / 60_000;
   }
 
-  /** Redis is away: what it holds is divided among the members, and each goes on with its part. */
-  #startOutage(now: number): void {
+  #startOutage(mode: OutageMode, now: number): void {
     const limiterLevel = this.#lease.limiterLevel(now);
-    const { unusedUnits, unreported, requests } = this.#lease.suspend();
-    const share = this.#mode === 'local-share' ? 1 / this.#members : 1;
-    // What Redis has not been told yet is told with the rest when it is back.
-    this.#outage = new OutageShare({ limiterLevel, depth: this.#bucket.depth, share, unreported, now });
+    const { unused, unreported, requests } = this.#lease.suspend();
+    const share = mode === 'local-share' ? 1 / this.#members : 1;
+    const { depth } = this.#bucket;
+    const initialLevel = OutageShare.initialLevel(limiterLevel, depth, share);
+    this.#outage = new OutageShare({ initialLevel, depth, share, unreported, now });
     const reserved = requests.reduce((sum, { units }) => sum + units, 0);
-    this.#bucket.setShare(share, this.#outage.initialLevel + unusedUnits - reserved, now);
+    this.#bucket.setShare(share, initialLevel + unused - reserved, now);
     this.#resolveReady();
-    // The last come are the first to go where the share doesn't reach for all.
+    // The newest requests are refused first if the share doesn't cover all.
     for (const request of requests.reverse()) {
-      const isGranted = this.#mode !== 'closed' && this.#bucket.level(now) >= 0;
+      const isGranted = mode !== 'closed' && this.#bucket.level(now) >= 0;
       if (!isGranted) this.#bucket.put(request.units, now);
       request.decide(isGranted);
     }
   }
 
-  /**
-   * Redis is back, and hears what was used meanwhile. For a second the process lives on its share still: whoever came
-   * back first would take the shares of those who have not told yet for free.
-   */
+  /** Keeps to the share for a second: the first process to return would get the shares of those that haven't reported yet. */
   #rejoin(steps: number): void {
     const now = performance.now();
     const unreported = this.#outage?.unreported(this.#bucket.level(now), this.#rate, now) ?? 0;
+    const isReporting = this.#state.kind === 'rejoining' && this.#state.isReporting;
     if (steps === 0) {
-      this.#rejoinTimer = undefined;
-      this.#isReporting = false;
-      // From now on the ledger's word counts.
+      this.#state = { kind: 'shared' };
       this.#bucket.setShare(1, this.#bucket.level(now), now);
       this.#lease.correct(-unreported);
       this.#lease.open();
       return;
     }
-    this.#rejoinTimer = startTimer(() => this.#rejoin(steps - 1), FLUSH_MS).unref();
-    if (!this.#isReporting) void this.#reportUsage(unreported);
+    const timer = startTimer(() => this.#rejoin(steps - 1), FLUSH_MS).unref();
+    this.#state = { kind: 'rejoining', timer, isReporting };
+    if (!isReporting) void this.#reportUsage(unreported);
+  }
+
+  #stopRejoining(): void {
+    if (this.#state.kind === 'rejoining') clearTimeout(this.#state.timer);
   }
 
   async #reportUsage(unreported: number): Promise<void> {
     const outage = this.#outage;
-    this.#isReporting = true;
+    const setReporting = (isReporting: boolean): void => {
+      if (this.#state.kind === 'rejoining' && outage === this.#outage) this.#state.isReporting = isReporting;
+    };
+    setReporting(true);
     try {
       const units = this.#units.toLimiter(unreported);
       const left = await this.#limiter.take(units);
       outage?.markReported(unreported);
-      // What is told never makes a debt.
+      // A report never makes a debt.
       const tooLow = Math.min(units, -left);
       if (tooLow > 0) await this.#limiter.take(-tooLow);
     } catch {
-      // Redis is away again: it is told the next time.
+      // Redis is unreachable again. The next report includes these units.
     } finally {
-      if (outage === this.#outage) this.#isReporting = false;
+      setReporting(false);
     }
   }
 }

@@ -1,17 +1,16 @@
 import type { Client } from './redis-client';
 import type { RedisClock } from './redis-clock';
 
-/** A process that has not been heard of for so long is gone, in milliseconds. */
+/** A process without a heartbeat for this long is gone, in milliseconds. */
 export const MEMBER_TIMEOUT_MS = 10_000;
-/** The keys outlive the last member by so long. */
 const KEY_TTL_MS = 60_000;
-const COMMAND = 'aiBalancerBeat';
+const COMMAND = 'aiBalancerHeartbeat';
 
 /**
- * One beat of a member: it is there, and what it says of itself. The version counts changes, so that the others read
- * what was said only then. A number is written out: Lua would shorten it to 1.7e+12.
+ * A heartbeat of one process, with its state if that has changed. `version` counts changes of states, so that the others
+ * read them only then. Numbers are formatted, because Lua would shorten them to 1.7e+12.
  */
-const HEARTBEAT_SCRIPT = `
+const SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - ARGV[2]))
@@ -37,42 +36,36 @@ local is_known = redis.call('HEXISTS', KEYS[2], ARGV[1])
 return { time[1], time[2], redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[2], 'version'), is_known }
 `;
 
-type HeartbeatCommand = (
-  members: string,
-  states: string,
-  id: string,
-  timeoutMs: number,
-  state: string,
-  action: 'stay' | 'leave',
-  keyTtlMs: number,
+type Command = (
+  ...args: (string | number)[]
 ) => Promise<[seconds: string, micros: string, count: number, version: string | null, isKnown: number]>;
 
 export interface HeartbeatReply {
-  /** Processes that are there, this one included. */
+  /** The number of processes, this one included. */
   readonly count: number;
-  /** What every member says, where that has changed. */
+  /** The states of all processes, if one has changed. */
   readonly states?: readonly string[];
 }
 
-/** The processes of a cluster, and what each of them says to all others. */
+/** The processes of a cluster, and a state that each of them publishes to the others. */
 export class Members {
   readonly #client: Client;
-  readonly #keys: readonly [members: string, said: string];
+  readonly #keys: readonly [members: string, states: string];
   readonly #id: string;
   readonly #clock: RedisClock;
   #version: string | undefined;
-  /** What Redis has of us. */
+  /** The state of this process that Redis has. */
   #publishedState: string | undefined;
 
   constructor(client: Client, clock: RedisClock, prefix: string, id: string) {
     this.#client = client;
     this.#clock = clock;
-    this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:terms`];
+    this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:states`];
     this.#id = id;
-    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: HEARTBEAT_SCRIPT });
+    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: SCRIPT });
   }
 
-  /** @param state For all members to read; sent only where it has changed, or Redis has lost it. */
+  /** @param state Not empty. Sent only if it has changed or Redis has lost it. */
   async heartbeat(state: string): Promise<HeartbeatReply> {
     const sentAt = performance.now();
     const hasChanged = state !== this.#publishedState;
@@ -90,10 +83,8 @@ export class Members {
     await this.#run('', 'leave');
   }
 
-  #run(state: string, action: 'stay' | 'leave'): ReturnType<HeartbeatCommand> {
-    const command = (this.#client as unknown as Record<typeof COMMAND, HeartbeatCommand>)[COMMAND].bind(
-      this.#client,
-    );
-    return command(...this.#keys, this.#id, MEMBER_TIMEOUT_MS, state, action, KEY_TTL_MS);
+  #run(state: string, action: 'stay' | 'leave'): ReturnType<Command> {
+    const commands = this.#client as unknown as Record<typeof COMMAND, Command>;
+    return commands[COMMAND](...this.#keys, this.#id, MEMBER_TIMEOUT_MS, state, action, KEY_TTL_MS);
   }
 }

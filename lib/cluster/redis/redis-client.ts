@@ -2,20 +2,19 @@ import type { Cluster, Redis } from 'ioredis';
 import { AiBalancerError } from '../../errors';
 import type { ClusterOptions, RedisConnection } from '../options';
 
-/** A client of our own, to one server or to a Redis Cluster. */
+/** An ioredis client of this package, to one server or to a Redis Cluster. */
 export type Client = Redis | Cluster;
 
-/** The longest pause between two tries to connect, in milliseconds. */
-const MAX_RETRY_MS = 500;
+const MAX_RECONNECT_PAUSE_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A Redis that hangs keeps the process alive for so long after the end, in milliseconds; ioredis would take 2 s. */
+/** How long a Redis that hangs keeps the process alive after closing, in milliseconds. The default of ioredis is 2 s. */
 const DISCONNECT_TIMEOUT_MS = 250;
 
-const retryStrategy = (times: number): number => Math.min(50 * times, MAX_RETRY_MS);
+const retryStrategy = (times: number): number => Math.min(50 * times, MAX_RECONNECT_PAUSE_MS);
 
 /**
- * Of our own, whatever the app's client is set to: a command is sent now or fails now. One that waits in a queue for
- * the connection to come back, or is sent again after it, would be executed when nobody reckons with it any more.
+ * Override the app's own options: a command is sent now or fails now. One that waited for the connection, or was sent
+ * again after a reconnection, would take quota that nobody is waiting for any more.
  */
 const CLIENT_OPTIONS = {
   enableOfflineQueue: false,
@@ -27,10 +26,10 @@ const CLIENT_OPTIONS = {
   lazyConnect: false,
 };
 
-/** @throws ERR_AI_CONFIG where ioredis is not installed. */
+/** @throws ERR_AI_CONFIG if ioredis is not installed. */
 export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   if (isConnection(redis)) return duplicate(redis as Client);
-  const Redis = await redisClass();
+  const Redis = await importRedis();
   return typeof redis === 'string'
     ? new Redis(redis, CLIENT_OPTIONS)
     : new Redis({ ...redis, ...CLIENT_OPTIONS });
@@ -45,21 +44,19 @@ export function isConnection(redis: unknown): redis is RedisConnection {
 }
 
 function duplicate(client: Client): Client {
-  if ('nodes' in client) {
-    return client.duplicate([], {
-      enableOfflineQueue: false,
-      lazyConnect: false,
-      clusterRetryStrategy: retryStrategy,
-      redisOptions: { ...client.options.redisOptions, ...CLIENT_OPTIONS },
-    });
-  }
-  return client.duplicate(CLIENT_OPTIONS);
+  if (!('nodes' in client)) return client.duplicate(CLIENT_OPTIONS);
+  return client.duplicate([], {
+    enableOfflineQueue: false,
+    lazyConnect: false,
+    clusterRetryStrategy: retryStrategy,
+    redisOptions: { ...client.options.redisOptions, ...CLIENT_OPTIONS },
+  });
 }
 
-async function redisClass(): Promise<typeof Redis> {
+async function importRedis(): Promise<typeof Redis> {
   try {
     const ioredis = await import('ioredis');
-    // Of a CommonJS package an ES module sees the default for certain, the names only where they can be told.
+    // An ES module reliably gets the default export of a CommonJS package, its named exports only sometimes.
     return ioredis.default;
   } catch {
     throw new AiBalancerError('ERR_AI_CONFIG', "cluster needs the package 'ioredis': npm install ioredis");

@@ -1,52 +1,52 @@
 import { startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
-import { bottleneckConnection, type InitialLevels } from './bottleneck-connection';
+import { bottleneckConnection, type Connection, type InitialLevels } from './bottleneck-connection';
 import { type HeartbeatReply, Members } from './members';
 import { type Client, connect } from './redis-client';
 import { RedisClock } from './redis-clock';
-import { REDIS_TIMEOUT_MS, RedisTimeout } from './redis-timeout';
+import { answersInTime, REDIS_TIMEOUT_MS } from './redis-timeout';
 
 export type LinkState = 'connecting' | 'up' | 'down';
 
-/** What a member does while all is well, and how soon it looks again for a Redis that is away, in milliseconds. */
 const HEARTBEAT_MS = 2_000;
+/** How often an unreachable Redis is tried again. */
 const DOWN_CHECK_MS = 250;
-/** A Redis that takes connections but answers nothing for so long gets another connection. */
+/** A Redis that accepts connections but doesn't answer for this long gets a new connection. */
 const UNRESPONSIVE_MS = 2_000;
-/** From the start until Redis is taken to be away. */
+/** Without an answer for this long after the start, Redis is unreachable. */
 const STARTUP_TIMEOUT_MS = 1_000;
+/** How long closing waits for a Redis that doesn't answer. */
+const CLOSE_TIMEOUT_MS = 250;
 
 export interface RedisLinkParts {
   readonly redis: ClusterOptions['redis'];
   readonly prefix: string;
+  /** Identifies this process. */
   readonly id: string;
   readonly initialLevels: InitialLevels;
-  /** What this process says to the others. */
-  memberState(): string;
   onState(state: LinkState, reason?: string): void;
-  onHeartbeat(heartbeat: HeartbeatReply): void;
+  onHeartbeat(reply: HeartbeatReply): void;
 }
 
-type Connection = ReturnType<typeof bottleneckConnection>;
-
 /**
- * The line to Redis: whether it answers, and in time. Everything that is asked goes through `ask()`, so that nobody
- * waits for a Redis that is away, and so that every slow answer is noticed.
+ * The connection to Redis, and whether Redis answers in time. All commands go through it, so that none waits for a Redis
+ * that is unreachable, and every slow answer is noticed.
  */
 export class RedisLink {
   readonly #parts: RedisLinkParts;
   readonly #clock = new RedisClock();
-  readonly #timeout = new RedisTimeout(() => this.#markDown('no answer in time'));
   readonly #opened: Promise<Connection>;
+  readonly #startupTimer: Timer;
   #connection: Connection | undefined;
   #members: Members | undefined;
+  #memberState = '{}';
   #state: LinkState = 'connecting';
-  readonly #startupTimer: Timer;
-  #timer: Timer | undefined;
+  #checkTimer: Timer | undefined;
+  /** When the heartbeat was sent that has not been answered. */
   #heartbeatSentAt: number | undefined;
   #isClosed = false;
-  /** Of those who are told when Redis goes away, since a call waits with them. */
-  readonly #pendingRejects = new Set<(error: Error) => void>();
+  /** Reject the commands of `runWithTimeout()` that are under way. */
+  readonly #rejectPending = new Set<(error: Error) => void>();
 
   constructor(parts: RedisLinkParts) {
     this.#parts = parts;
@@ -65,49 +65,50 @@ export class RedisLink {
     return this.#isClosed;
   }
 
-  /** Resolves when there are clients, connected or not. Rejects where there can't be any. */
+  /** Resolves when the clients exist, connected or not. Rejects if they can't be created. */
   get opened(): Promise<unknown> {
     return this.#opened;
   }
 
-  /** Milliseconds on Redis's clock; undefined until it has been heard. */
+  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
   now(): number | undefined {
     return this.#clock.now();
   }
 
   /**
-   * @param isSetup It may take several round trips, and nobody's call waits for it.
-   * @throws at once while Redis is away, else what the question rejects with.
+   * Runs a command on which the quotas depend: if it fails or is late, Redis counts as unreachable.
+   * @param isSetup It may take several round trips, and no call waits for it.
+   * @throws at once while Redis is unreachable.
    */
   async run<T>(command: (connection: Connection) => Promise<T>, isSetup = false): Promise<T> {
-    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
+    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is unreachable');
     try {
       const reply = command(this.#connection);
-      return await (isSetup ? reply : this.#timeout.watch(reply));
+      if (!isSetup) this.#watch(reply);
+      return await reply;
     } catch (error) {
       this.#markDown(reasonOf(error));
       throw error;
     }
   }
 
-  /** Like `ask()`, for what is only better than nothing: that it fails says nothing of the quotas. */
+  /** Runs a command whose failure says nothing about the quotas. @throws at once while Redis is unreachable. */
   async tryRun<T>(command: (client: Client) => Promise<T>): Promise<T> {
-    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is away');
+    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is unreachable');
     return command(this.#connection.client);
   }
 
-  /** Like `tryAsk()`, where a call waits: a late answer is noticed, and nobody waits longer than until then. */
+  /** Like `tryRun()`, but a late answer counts, and rejects as soon as Redis counts as unreachable. */
   runWithTimeout<T>(command: (client: Client) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#pendingRejects.add(reject);
-      this.#timeout
-        .watch(this.tryRun(command))
-        .then(resolve, reject)
-        .finally(() => this.#pendingRejects.delete(reject));
+      this.#rejectPending.add(reject);
+      const reply = this.tryRun(command);
+      this.#watch(reply);
+      reply.then(resolve, reject).finally(() => this.#rejectPending.delete(reject));
     });
   }
 
-  /** Calls as soon as there are clients, connected or not. */
+  /** Calls `use` as soon as the clients exist, connected or not. */
   whenOpen(use: (client: Client, subscriber: Client) => void): void {
     this.#opened.then(
       ({ client, subscriber }) => use(client, subscriber),
@@ -115,8 +116,9 @@ export class RedisLink {
     );
   }
 
-  /** Says now what has changed, where Redis is there. */
-  publishMemberState(): void {
+  /** What this process publishes to its peers, at once if Redis is reachable. */
+  publishMemberState(state: string): void {
+    this.#memberState = state;
     if (this.#state === 'up') void this.#sendHeartbeat();
   }
 
@@ -124,11 +126,15 @@ export class RedisLink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#startupTimer);
-    clearTimeout(this.#timer);
-    this.#timeout.stop();
+    clearTimeout(this.#checkTimer);
     const connection = await this.#opened.catch(() => undefined);
     if (!connection) return;
-    if (this.#state === 'up') await waitBriefly(this.#members?.leave());
+    const waitBriefly = (promise: Promise<unknown>) =>
+      within(
+        promise.catch(() => undefined),
+        CLOSE_TIMEOUT_MS,
+      );
+    if (this.#state === 'up' && this.#members) await waitBriefly(this.#members.leave());
     await waitBriefly(connection.disconnect(false));
   }
 
@@ -145,16 +151,23 @@ export class RedisLink {
     return connection;
   }
 
+  #watch(reply: Promise<unknown>): void {
+    void answersInTime(reply).then((isInTime) => {
+      if (!isInTime) this.#markDown('no answer in time');
+    });
+  }
+
   async #sendHeartbeat(): Promise<void> {
     if (this.#isClosed || !this.#members || this.#heartbeatSentAt !== undefined) return;
     const sentAt = performance.now();
     this.#heartbeatSentAt = sentAt;
     try {
-      const heartbeat = this.#members.heartbeat(this.#parts.memberState());
-      const reply = await (this.#state === 'up' ? this.#timeout.watch(heartbeat) : heartbeat);
+      const heartbeat = this.#members.heartbeat(this.#memberState);
+      if (this.#state === 'up') this.#watch(heartbeat);
+      const reply = await heartbeat;
       this.#heartbeatSentAt = undefined;
       this.#parts.onHeartbeat(reply);
-      // One that answers too late for a call would be away again with the next question.
+      // A Redis that is too slow for calls would be unreachable again with the next command.
       if (this.#state === 'up' || performance.now() - sentAt < REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;
@@ -165,10 +178,10 @@ export class RedisLink {
 
   #markDown(reason: string): void {
     if (this.#isClosed) return;
-    this.#clock.forget();
+    this.#clock.expire();
     this.#setState('down', reason);
-    for (const reject of this.#pendingRejects) reject(new Error(`Redis is away: ${reason}`));
-    this.#pendingRejects.clear();
+    for (const reject of this.#rejectPending) reject(new Error(`Redis is unreachable: ${reason}`));
+    this.#rejectPending.clear();
     this.#scheduleCheck();
   }
 
@@ -179,42 +192,29 @@ export class RedisLink {
   }
 
   #scheduleCheck(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#checkTimer);
     if (this.#isClosed) return;
-    this.#timer = startTimer(
-      () => this.#check(),
-      this.#state === 'up' ? HEARTBEAT_MS : DOWN_CHECK_MS,
-    ).unref();
+    const ms = this.#state === 'up' ? HEARTBEAT_MS : DOWN_CHECK_MS;
+    this.#checkTimer = startTimer(() => this.#check(), ms).unref();
   }
 
   #check(): void {
     const client = this.#connection?.client;
-    if (this.#heartbeatSentAt !== undefined) {
-      if (performance.now() - this.#heartbeatSentAt > UNRESPONSIVE_MS) {
-        this.#heartbeatSentAt = undefined;
-        client?.disconnect(true);
-      }
-      this.#scheduleCheck();
-    } else if (client?.status === 'ready') {
+    if (this.#heartbeatSentAt === undefined && client?.status === 'ready') {
       void this.#sendHeartbeat();
-    } else {
-      this.#scheduleCheck();
+      return;
     }
+    if (this.#heartbeatSentAt !== undefined && performance.now() - this.#heartbeatSentAt > UNRESPONSIVE_MS) {
+      this.#heartbeatSentAt = undefined;
+      client?.disconnect(true);
+    }
+    this.#scheduleCheck();
   }
 }
 
-/** What a log may know: a code, or the first words. Never an address with a password. */
+/** What may be logged of an error: its code, or the first words. Never a URL that may hold a password. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : (/^[A-Z_]+(?= )/.exec(error.message)?.[0] ?? error.name);
-}
-
-/** Closing must not hang on a Redis that doesn't answer. */
-async function waitBriefly(promise: Promise<unknown> | undefined): Promise<void> {
-  if (promise)
-    await within(
-      promise.catch(() => undefined),
-      250,
-    );
 }

@@ -1,4 +1,4 @@
-/** The name of a ledger in Redis. The braces keep all of its keys on one node of a Redis Cluster. */
+/** The key of a limit in Redis. Its braces keep all keys that begin with it on one node of a Redis Cluster. */
 export function limiterKey(prefix: string, name: string): string {
   return `${prefix}:{${encodeURIComponent(name)}}`;
 }

@@ -1,12 +1,9 @@
-import type { LeasedBucket } from './local-view';
+import type { LeasedBucket } from './ports';
 
-/**
- * Units of the ledger in one request or token. Redis counts in whole numbers, and this makes a limit of one a minute a
- * refill of one a millisecond.
- */
+/** Units of the limiter per request or token. Redis counts whole numbers: 1 per minute becomes 1 unit per millisecond. */
 const UNITS_PER_ONE = 60_000;
 
-/** Between a process's units and the ledger's, which are whole, and count in the configured limit. */
+/** Converts between requests or tokens and the limiter's units, which are whole and relate to the configured limit. */
 export class LimiterUnits {
   readonly #bucket: Pick<LeasedBucket, 'limitShare' | 'slowdown'>;
 
@@ -22,7 +19,7 @@ export class LimiterUnits {
     return (units / UNITS_PER_ONE) * this.#bucket.limitShare;
   }
 
-  /** After refusals that no header explains each unit costs more: that is how the rate is lowered for everybody. */
+  /** What units cost. Refusals that no header explains raise the cost, which lowers the rate for all processes. */
   cost(units: number): number {
     return Math.ceil((units * UNITS_PER_ONE) / (this.#bucket.limitShare * this.#bucket.slowdown));
   }

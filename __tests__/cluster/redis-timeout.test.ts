@@ -1,0 +1,37 @@
+import { answersInTime, REDIS_TIMEOUT_MS } from '../../lib/cluster/redis/redis-timeout';
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+describe('Redis timeout:', () => {
+  it.each([
+    ['an answer', after],
+    ['an error', (ms: number) => after(ms).then(() => Promise.reject(new Error('ERR')))],
+  ])('%s within the limit is in time, a later one is not', async (_what, reply) => {
+    const results = Promise.all([
+      answersInTime(reply(REDIS_TIMEOUT_MS - 5)),
+      answersInTime(reply(REDIS_TIMEOUT_MS + 5)),
+      answersInTime(new Promise(() => undefined)),
+    ]);
+    await jest.advanceTimersByTimeAsync(REDIS_TIMEOUT_MS * 2);
+    expect(await results).toEqual([true, false, false]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('an answer that arrived while the event loop was blocked is in time', async () => {
+    let answer: () => void = () => undefined;
+    const isInTime = answersInTime(new Promise<void>((resolve) => (answer = resolve)));
+    const at = performance.now();
+    // The timers fire late, and what has arrived is read after them.
+    jest.spyOn(performance, 'now').mockImplementation(() => at + 400);
+    jest.advanceTimersByTime(REDIS_TIMEOUT_MS);
+    answer();
+    await jest.advanceTimersByTimeAsync(50);
+    expect(await isInTime).toBe(true);
+  });
+});
