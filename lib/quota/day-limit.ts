@@ -1,5 +1,5 @@
-import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
+import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
 
 /** A limit for any 24 hours. */
 export interface DayLimit {

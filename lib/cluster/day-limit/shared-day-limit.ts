@@ -1,9 +1,9 @@
+import { HOUR_MS, HourlyCounts, msUntilFreed } from '../../util/hourly-counts';
 import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
 import { GrantQueue, type GrantRequest } from '../quota-lease/grant-request';
 import { CLOSED_RETRY_MS, FLUSH_MS } from '../quota-lease/lease-terms';
 import type { DayCounter, DayReply, DayRequest, DayVersion } from './day-counter';
-import { HOUR_MS, HourlyCounts, msUntilFreed } from '../../util/hourly-counts';
 
 /** Claimed units go back if the process has used nothing for this long. */
 const IDLE_MS = 1_000;
