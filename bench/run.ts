@@ -11,6 +11,7 @@ const BENCHES = {
   waiting: 'waiting.ts',
   'queue-drain': 'queue-drain.ts',
   'stream-events': 'stream-events.ts',
+  'event-loop': 'event-loop.ts',
   cluster: 'cluster.ts',
 } as const;
 
