@@ -166,6 +166,7 @@ function createCall(): Call {
     classify: () => 'chat',
     estimateTokens: undefined,
     expectedOutput: new ExpectedOutput(),
+    maxOutputTokens: 128_000,
     totalMs: { chat: 60_000, embeddings: 30_000 },
   });
 }

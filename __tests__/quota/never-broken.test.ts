@@ -42,14 +42,23 @@ test('another process uses half of the key: there is no 429 for us, and the othe
   await key.balancer.close();
 });
 
-test('a call larger than the limit per minute is refused at once and delays no other call', async () => {
+test('a call certainly larger than the limit per minute is refused at once and delays no other call', async () => {
   const key = new VirtualKey();
-  const tooLarge = key.chat(31_000);
+  const tooLarge = key.chat(45_000);
   await expect(tooLarge).rejects.toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
   await expect(tooLarge).rejects.toThrow(/tokens per minute/);
   const other = key.chat();
   await jest.advanceTimersByTimeAsync(5_000);
   await expect(other).resolves.toBeDefined();
+  expect(key.upstream.attempts).toBe(1);
+  await key.balancer.close();
+});
+
+test('a call whose estimate is slightly above the limit per minute is sent: estimates err upwards', async () => {
+  const key = new VirtualKey({ sendsRateLimitHeaders: false });
+  const call = key.chat(31_000).catch((error: unknown) => error);
+  await jest.advanceTimersByTimeAsync(5_000);
+  await call;
   expect(key.upstream.attempts).toBe(1);
   await key.balancer.close();
 });

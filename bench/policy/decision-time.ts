@@ -59,6 +59,7 @@ function sampleCall(index: number): Call {
     classify: () => 'chat',
     estimateTokens: undefined,
     expectedOutput: new ExpectedOutput(),
+    maxOutputTokens: 128_000,
     totalMs: { chat: 60_000, embeddings: 30_000 },
   });
 }

@@ -246,6 +246,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         classify: own ?? classify,
         estimateTokens,
         expectedOutput: this.#expectedOutput,
+        maxOutputTokens: Math.max(
+          ...endpoints.map(({ maxOutputTokens = Infinity, contextWindow }) =>
+            Math.min(maxOutputTokens, contextWindow),
+          ),
+        ),
         totalMs: {
           chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
           embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),

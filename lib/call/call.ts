@@ -35,6 +35,11 @@ export function maxOutputOf({ maxOutputTokens, expectedOutputTokens }: Call): nu
   return maxOutputTokens ?? expectedOutputTokens;
 }
 
+/** Whether the expected output is only learnt from other calls: then it must not refuse this one. */
+export function isOutputLearnt({ maxOutputTokens, context }: Call): boolean {
+  return maxOutputTokens === undefined && context.estimatedOutputTokens === undefined;
+}
+
 /** Milliseconds until the deadline; negative after it. */
 export function remainingMs(call: Call, now: number): number {
   return call.deadlineAt - now;

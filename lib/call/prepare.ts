@@ -11,6 +11,8 @@ export interface PrepareParts {
   readonly classify: (body: ChatBody | EmbeddingBody, request: unknown) => RequestType;
   readonly estimateTokens: ((body: ChatBody | EmbeddingBody) => number) | undefined;
   readonly expectedOutput: ExpectedOutput;
+  /** The longest answer that any endpoint can give, in tokens. */
+  readonly maxOutputTokens: number;
   /** Longest deadline of a whole answer over all endpoints, in milliseconds. */
   readonly totalMs: Readonly<Record<Operation, number>>;
 }
@@ -53,7 +55,7 @@ export function prepareCall(
     model,
     context,
     promptTokens,
-    expectedOutputTokens: Math.min(expected, maxOutput ?? Infinity),
+    expectedOutputTokens: Math.min(expected, maxOutput ?? Infinity, parts.maxOutputTokens),
     maxOutputTokens: operation === 'embeddings' ? 0 : maxOutput,
     startedAt,
     deadlineAt: startedAt + limit,

@@ -1,47 +1,65 @@
 import { BoundedMap } from '../util/bounded-map';
 
-/** Used before anything is learned. The mean of real chat traffic is about 200 output tokens, with a long tail. */
-const DEFAULT_OUTPUT_TOKENS = 300;
-/** The average covers all samples at first, and about the last twenty later. */
+/** Expected output tokens before anything is learnt. Real chat traffic has a mean of about 200 output tokens and a long tail. */
+export const FIRST_GUESS = 300;
+/** The least weight of a new sample: the estimate follows about the last twenty. */
 const MIN_GAIN = 0.05;
 const MAX_ENTRIES = 10_000;
 
+/** The variance of the logarithms counts up to this: some lengths vary more, but a few extremes must not count for more. */
+const MAX_VARIANCE = 1.5;
+
+/** The running mean and variance of the logarithms. */
 interface Estimate {
   readonly samples: number;
-  readonly tokens: number;
+  readonly mean: number;
+  readonly variance: number;
 }
 
 /**
- * Expected output tokens, learned per model and tenant from the usage of finished calls. An unknown tenant gets the
- * average of the model. Holds at most 10,000 pairs and drops the least recently used.
+ * Expected output tokens, learnt per model and tenant from the usage of finished calls: the mean of a log-normal
+ * distribution, which one extreme answer changes less than it does an arithmetic mean. A new tenant gets the model's
+ * estimate, in which each tenant counts less with every further call. Of more than 10,000 pairs the least recently used is
+ * forgotten.
  */
 export class ExpectedOutput {
+  /** From the least to the most recently used. */
   readonly #estimates = new BoundedMap<string, Estimate>(MAX_ENTRIES);
 
-  /** Adds the output tokens of a finished call to the averages. Invalid counts are ignored. */
+  /** Learns the output tokens of one finished call. A figure that is not a count is ignored. */
   learn(model: string, tenant: string | undefined, outputTokens: number): void {
     if (!Number.isFinite(outputTokens) || outputTokens < 0) return;
-    this.#learn(keyOf(model, undefined), outputTokens);
-    if (tenant !== undefined) this.#learn(keyOf(model, tenant), outputTokens);
+    const log = Math.log(Math.max(1, outputTokens));
+    const samples = tenant === undefined ? 1 : this.#learn(keyOf(model, tenant), log, 1);
+    this.#learn(keyOf(model, undefined), log, 1 / samples);
   }
 
-  /** Expected output tokens of a call: an integer of at least 1, and never above `maxOutput`. */
+  /** Expected output tokens of a call: a whole number of at least 1, but never above `maxOutput`. */
   expect(model: string, tenant: string | undefined, maxOutput = Infinity): number {
     const known =
       this.#estimates.touch(keyOf(model, tenant)) ?? this.#estimates.touch(keyOf(model, undefined));
-    const expected = Math.max(1, Math.ceil(known?.tokens ?? DEFAULT_OUTPUT_TOKENS));
-    return maxOutput < expected ? maxOutput : expected;
+    if (known === undefined) return Math.min(maxOutput, FIRST_GUESS);
+    const mean = Math.exp(known.mean + Math.min(MAX_VARIANCE, known.variance) / 2);
+    // A whole number stays one in spite of rounding errors.
+    return Math.min(maxOutput, Math.max(1, Math.ceil(mean * (1 - 1e-9))));
   }
 
-  #learn(key: string, outputTokens: number): void {
-    const old = this.#estimates.get(key) ?? { samples: 0, tokens: 0 };
-    const samples = old.samples + 1;
-    const gain = Math.max(MIN_GAIN, 1 / samples);
-    this.#estimates.set(key, { samples, tokens: old.tokens + gain * (outputTokens - old.tokens) });
+  /** @param weight Of this sample, relative to a normal one. Returns the number of samples so far. */
+  #learn(key: string, log: number, weight: number): number {
+    const old = this.#estimates.get(key) ?? { samples: 0, mean: log, variance: 0 };
+    const samples = old.samples + weight;
+    const gain = weight * Math.max(MIN_GAIN, 1 / samples);
+    const difference = log - old.mean;
+    this.#estimates.set(key, {
+      samples,
+      mean: old.mean + gain * difference,
+      variance: (1 - gain) * (old.variance + gain * difference ** 2),
+    });
+    return samples;
   }
 }
 
-/** A model's name can't contain a line break, so no pair can collide with another. */
+/** A line break can't be part of a model's name, so no tenant can pass for another model's. */
 function keyOf(model: string, tenant: string | undefined): string {
   return tenant === undefined ? model : `${model}\n${tenant}`;
 }

@@ -1,3 +1,4 @@
+import type { Call } from '../call/call';
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import { CONNECT_TIMEOUT } from '../http/agents';
@@ -7,7 +8,7 @@ import type { Reservation, Settlement } from '../quota/reservation';
 /** What an attempt shows about its endpoint: at most once 'silent', then once one of the others. */
 export type AttemptOutcome =
   /** Nothing has arrived for too long. The attempt is still running. */
-  | { readonly kind: 'silent' }
+  | { readonly kind: 'silent'; readonly call: Call; readonly counts: boolean }
   | { readonly kind: 'served'; readonly startedAt: number; readonly ms: number }
   | FailedAttempt
   /** The caller left, the attempt lost a hedge, or it was never sent. */
@@ -15,9 +16,12 @@ export type AttemptOutcome =
 
 export interface FailedAttempt {
   readonly kind: 'failed';
+  readonly call: Call;
   readonly failure: UpstreamFailure;
   readonly rule: FailureRule;
-  /** Whether it counts against the endpoint. */
+  /** Whether it is a fault of the endpoint. */
+  readonly isFailure: boolean;
+  /** Whether it counts against the endpoint: only the first failure of a call does. */
   readonly counts: boolean;
   readonly reservation: Reservation;
 }

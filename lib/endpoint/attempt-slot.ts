@@ -1,6 +1,7 @@
 import type { Usage } from '../call/answer';
-import type { Call } from '../call/call';
+import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
+import type { AnswerActivity } from '../health/answer-activity';
 import type { BreakerTicket, Outcome } from '../health/breaker';
 import type { LatencyModel } from '../health/latency-model';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../http/exchange';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import { clipUsage } from '../quota/possible-usage';
 import type { Reservation, Settlement } from '../quota/reservation';
 import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
@@ -20,7 +22,10 @@ import { type AttemptOutcome, settlementOf } from './attempt-outcome';
 import type { EndpointSettings } from './endpoint-settings';
 import { PROBED_ELSEWHERE, sendWhenAllowed } from './send';
 
-/** An attempt without any sign of life for this long, and this multiple of its expected time, counts as failed. */
+/**
+ * An attempt counts as failed if for this long, and for this multiple of its expected time, the endpoint has answered
+ * neither it nor any other.
+ */
 const MIN_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
 
@@ -34,7 +39,10 @@ export interface SlotEndpoint {
   /** Where attempts are sent. A reload changes it. */
   readonly exchange: ExchangeParts;
   readonly latency: LatencyModel;
+  readonly activity: AnswerActivity;
   readonly tokensCharged: TokensCharged;
+  /** Whether a failure of this call has counted against the endpoint already. */
+  hasCounted(call: Call): boolean;
 }
 
 export interface AttemptSlotParts<E extends SlotEndpoint> {
@@ -46,8 +54,6 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   readonly tokensSent: TokensSentSnapshot;
   /** Other calls in flight when this attempt was sent. */
   readonly inFlight: number;
-  /** Expected milliseconds until the first sign of life. */
-  readonly expectedMs: number;
   /** Applies the outcome to the endpoint. */
   readonly apply: (outcome: AttemptOutcome) => void;
 }
@@ -67,15 +73,16 @@ export class AttemptSlot<E extends SlotEndpoint> {
   readonly endpoint: E;
   readonly startedAt: number;
   readonly #parts: AttemptSlotParts<E>;
-  readonly #silenceTimer: Timer;
+  readonly #silenceMs: number;
+  #silenceTimer: Timer;
   #state: State = { kind: 'waiting' };
 
   constructor(parts: AttemptSlotParts<E>, now: number) {
     this.#parts = parts;
     this.endpoint = parts.endpoint;
     this.startedAt = now;
-    const silenceMs = Math.max(MIN_SILENCE_MS, SILENCE_FACTOR * parts.expectedMs);
-    this.#silenceTimer = startTimer(() => this.#checkSilence(), silenceMs).unref();
+    this.#silenceMs = Math.max(MIN_SILENCE_MS, SILENCE_FACTOR * expectedMs(parts, now));
+    this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs);
     parts.endpoint.latency.recordSent(this, parts.call, parts.call.stream, now);
   }
 
@@ -104,14 +111,14 @@ export class AttemptSlot<E extends SlotEndpoint> {
   /** Sends the attempt and reads the whole answer. Throws UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
     return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
-      exchangeWhole(this.endpoint.exchange, call, allowed),
+      exchangeWhole(this.endpoint.exchange, call, { ...allowed, clipUsage: this.#clipUsage }),
     );
   }
 
   /** Sends the attempt and reads its stream up to the first content. Throws UpstreamFailure. */
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
     return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
-      exchangeStream(this.endpoint.exchange, call, allowed),
+      exchangeStream(this.endpoint.exchange, call, { ...allowed, clipUsage: this.#clipUsage }),
     );
   }
 
@@ -122,6 +129,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { endpoint, call, ticket, inFlight } = this.#parts;
     clearTimeout(this.#silenceTimer);
     ticket.started();
+    endpoint.activity.recordStreamStart(now);
     this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };
     endpoint.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }
@@ -146,6 +154,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
       ? { kind: 'used', usage: { input: usage.prompt_tokens, output: usage.completion_tokens } }
       : { kind: 'kept' };
     this.#settle('success', settlement, usage?.completion_tokens ?? cost.output, now);
+    this.endpoint.activity.recordAnswer(now);
     this.#learnLatency(state, usage, now);
     this.#parts.apply({ kind: 'served', startedAt: this.startedAt, ms: now - this.startedAt });
   }
@@ -165,14 +174,16 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const wasSilent = state.kind === 'silent' || (state.kind === 'streaming' && state.wasSilent);
     const isCallersDeadline =
       detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
-    const counts = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
+    const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
+    // One call, retried, is one piece of evidence. A probe is judged by its own end.
+    const counts = isFailure && !this.endpoint.hasCounted(call);
     this.#settle(
-      counts ? 'failure' : 'neutral',
+      counts || (isFailure && this.#parts.ticket.isProbe) ? 'failure' : 'neutral',
       settlementOf(failure, call.promptTokens, output),
       output,
       now,
     );
-    this.#parts.apply({ kind: 'failed', failure, rule, counts, reservation });
+    this.#parts.apply({ kind: 'failed', call, failure, rule, isFailure, counts, reservation });
   }
 
   /** The caller left, or the attempt lost a hedge. @param output Tokens that had arrived before. */
@@ -191,6 +202,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#state = { kind: 'ended' };
     clearTimeout(this.#silenceTimer);
     this.endpoint.latency.finish(this);
+    if (state.kind === 'streaming') this.endpoint.activity.recordStreamEnd(performance.now());
     return state;
   }
 
@@ -220,12 +232,36 @@ export class AttemptSlot<E extends SlotEndpoint> {
     else latency.recordAnswer(this, call.promptTokens, output, now - this.startedAt, inFlight, now);
   }
 
-  #checkSilence(): void {
-    afterPendingIO(() => {
-      if (this.#state.kind !== 'waiting') return;
-      this.#state = { kind: 'silent' };
-      this.#parts.ticket.end('failure');
-      this.#parts.apply({ kind: 'silent' });
-    });
+  readonly #clipUsage = (usage: Usage): Usage => {
+    const { contextWindow, maxOutputTokens } = this.endpoint.settings;
+    return clipUsage(usage, this.#parts.call, { contextWindow, maxOutputTokens });
+  };
+
+  #startSilenceTimer(ms: number): Timer {
+    return startTimer(() => afterPendingIO(() => this.#checkSilence()), ms).unref();
   }
+
+  #checkSilence(): void {
+    if (this.#state.kind !== 'waiting') return;
+    const { endpoint, call, ticket } = this.#parts;
+    const quietMs = endpoint.activity.quietMs(performance.now());
+    if (quietMs < this.#silenceMs) {
+      // The endpoint answers others: it has a queue of its own, or few slots.
+      this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs - quietMs);
+      return;
+    }
+    this.#state = { kind: 'silent' };
+    const counts = !endpoint.hasCounted(call);
+    ticket.end(counts || ticket.isProbe ? 'failure' : 'neutral');
+    this.#parts.apply({ kind: 'silent', call, counts });
+  }
+}
+
+/** Expected milliseconds until the first sign of life. A caller that sets max_tokens may get all of them. */
+function expectedMs<E extends SlotEndpoint>(parts: AttemptSlotParts<E>, now: number): number {
+  const { endpoint, call, inFlight } = parts;
+  const size = { promptTokens: call.promptTokens, expectedOutputTokens: maxOutputOf(call) };
+  return call.stream
+    ? endpoint.latency.firstTokenMs(size, inFlight, now)
+    : endpoint.latency.totalMs(size, inFlight, now);
 }

@@ -1,3 +1,5 @@
+import type { Call } from '../call/call';
+import { AnswerActivity } from '../health/answer-activity';
 import { Breaker, type BreakerTransition, type ProbeLock } from '../health/breaker';
 import { FailureRate } from '../health/failure-rate';
 import { LatencyModel } from '../health/latency-model';
@@ -22,6 +24,9 @@ export class EndpointHealth {
   readonly latency: LatencyModel;
   readonly recentLatency = new RecentLatency();
   readonly failureRate = new FailureRate();
+  readonly activity = new AnswerActivity();
+  /** The calls of which a failure has counted. Their contexts, since a continued stream is another call. */
+  readonly #countedCalls = new WeakSet<Call['context']>();
   #failures = 0;
 
   constructor({ name, profile, breaker, probeLock, onTransition }: EndpointHealthParts) {
@@ -38,6 +43,12 @@ export class EndpointHealth {
     });
   }
 
+  /** Takes new options; what was learnt stays, unless the profile it started from has changed. */
+  configure(breaker: BreakerOptions, profile: LatencyProfile): void {
+    this.breaker.configure(breaker);
+    this.latency.configure(profile);
+  }
+
   /** Failed attempts since the last success. */
   get failures(): number {
     return this.#failures;
@@ -49,10 +60,16 @@ export class EndpointHealth {
     this.failureRate.add(false, now);
   }
 
+  /** Whether a failure of this call has counted already. */
+  hasCounted({ context }: Call): boolean {
+    return this.#countedCalls.has(context);
+  }
+
   /** @param counts Whether the failure counts against the endpoint; its stats show it in any case. */
-  recordFailure(counts: boolean, now: number): void {
+  recordFailure({ context }: Call, counts: boolean, now: number): void {
     this.#failures++;
     if (!counts) return;
+    this.#countedCalls.add(context);
     this.failureRate.add(true, now);
     // Only while closed: a late failure from before an opening must not cut a probe short.
     if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)

@@ -2,6 +2,7 @@ import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
+import type { AnswerActivity } from '../health/answer-activity';
 import type { Breaker, BreakerTransition } from '../health/breaker';
 import type { FailureRate } from '../health/failure-rate';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
@@ -11,8 +12,8 @@ import type { ExchangeParts } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
-import type { ExceededLimit } from '../quota/limits';
-import { exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
+import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
+import { exceededBy, type Quota, usedShare, waitMs, withLearntOutput } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
@@ -110,6 +111,10 @@ export class Endpoint {
     return this.#health.latency;
   }
 
+  get activity(): AnswerActivity {
+    return this.#health.activity;
+  }
+
   get recentLatency(): RecentLatency {
     return this.#health.recentLatency;
   }
@@ -153,7 +158,8 @@ export class Endpoint {
     const old = this.#parts;
     this.#parts = parts;
     if (parts.settings.weight !== old.settings.weight) this.#weight = parts.settings.weight;
-    this.breaker.configure(parts.breaker);
+    this.#health.configure(parts.breaker, parts.settings.profile.latency);
+    this.tokensCharged.configure(parts.settings);
     if (old.transport !== parts.transport) old.transport.close();
   }
 
@@ -188,12 +194,27 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
+  /** Whether a failure of this call has counted against it already: one call counts at most once. */
+  hasCounted(call: Call): boolean {
+    return this.#health.hasCounted(call);
+  }
+
   /** What an attempt of the call takes from the quotas at admission. */
-  costOf({ max, expected }: CostEstimate): Cost {
-    const { mode } = this.tokensCharged;
-    if (mode === 'actual') return expected;
-    // A generous max_tokens must not make a call exceed a limit if the provider charges only real usage.
-    return mode === undefined && this.exceededBy(max) !== undefined ? expected : max;
+  costOf({ max, expected, isOutputLearnt }: CostEstimate): Cost {
+    const { mode, configured } = this.tokensCharged;
+    // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
+    const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(this.quotas, max));
+    const cost = isMax ? max : expected;
+    return isOutputLearnt || !isMax ? withLearntOutput(this.quotas, cost) : cost;
+  }
+
+  /**
+   * The limit that a call exceeds by its certain size alone: it can never be served as it is. Estimated prompts may be
+   * too high, and max_tokens is certain only where the provider is known to charge it.
+   */
+  exceededBy(call: Call): ExceededLimit | undefined {
+    const output = this.tokensCharged.configured === 'reserved' ? (call.maxOutputTokens ?? 0) : 0;
+    return exceededBy(this.quotas, { input: Math.ceil(CERTAIN_SHARE * call.promptTokens), output });
   }
 
   /** Predicted milliseconds to the first token and to the whole answer of a call sent now. */
@@ -211,14 +232,8 @@ export class Endpoint {
     return usedShare(this.quotas, now);
   }
 
-  /** The limit that this cost alone exceeds, if any. */
-  exceededBy(cost: Cost): ExceededLimit | undefined {
-    return exceededBy(this.quotas, cost);
-  }
-
   /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */
   acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
-    const expected = this.predictLatency(call, now);
     const slot = new AttemptSlot<Endpoint>(
       {
         endpoint: this,
@@ -227,7 +242,6 @@ export class Endpoint {
         ticket: this.breaker.enter(),
         tokensSent: this.tokensCharged.recordSent(call, now),
         inFlight: this.#inFlight,
-        expectedMs: call.stream ? expected.firstTokenMs : expected.totalMs,
         apply: (outcome) => this.#apply(outcome),
       },
       now,
@@ -245,7 +259,7 @@ export class Endpoint {
   #apply(outcome: AttemptOutcome): void {
     const now = performance.now();
     if (outcome.kind === 'silent') {
-      this.#recordFailure(true, now);
+      this.#recordFailure(outcome.call, outcome.counts, now);
       return;
     }
     if (outcome.kind === 'served') {
@@ -257,11 +271,12 @@ export class Endpoint {
     this.#release();
   }
 
-  #applyFailure({ failure, rule, counts, reservation }: FailedAttempt, now: number): void {
+  #applyFailure(outcome: FailedAttempt, now: number): void {
+    const { call, failure, rule, isFailure, counts, reservation } = outcome;
     const { detail } = failure;
     const { cooldownScope } = rule;
     const coolsDown = cooldownScope === 'quota-group' || cooldownScope === 'endpoint';
-    if (counts || coolsDown) this.#recordFailure(counts, now);
+    if (isFailure || coolsDown) this.#recordFailure(call, counts, now);
     if (cooldownScope === 'quota-group') {
       const { retryAfterMs } = detail;
       reservation.recordRefusal({ retryAfterMs, reading: failure.reading }, now);
@@ -277,9 +292,9 @@ export class Endpoint {
     }
   }
 
-  #recordFailure(counts: boolean, now: number): void {
+  #recordFailure(call: Call, counts: boolean, now: number): void {
     if (counts) this.healthReporter?.recordFailure();
-    this.#health.recordFailure(counts, now);
+    this.#health.recordFailure(call, counts, now);
   }
 
   #release(): void {

@@ -1,4 +1,4 @@
-import { type Call, latestStartAt, maxOutputOf } from '../call/call';
+import { type Call, isOutputLearnt, latestStartAt, maxOutputOf } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import { ruleFor } from '../failure/detail';
@@ -7,7 +7,7 @@ import { density } from '../queue/value-density';
 import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
 import { minServiceMs } from '../routing/availability';
-import { optionsOf, type Plan } from '../routing/plan';
+import { type Option, optionsOf, type Plan } from '../routing/plan';
 import type { RouterPick } from '../routing/router';
 import { abortedError } from './backoff';
 import { allFailedError, unavailableError } from './call-errors';
@@ -83,7 +83,7 @@ export class SlotAcquirer {
     });
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, quotaCost } = pick.option;
-    if (this.#mustWait(call, endpoint) || !policy.tryTake(plan)) return undefined;
+    if (this.#mustWait(call, pick.option) || !policy.tryTake(plan)) return undefined;
     const slot = endpoint.acquireSlot(call, quotaCost, performance.now());
     if (slot.isConfirmed) return slot;
     // A hedge is for speed: it doesn't wait for Redis.
@@ -98,14 +98,14 @@ export class SlotAcquirer {
     const pick = this.#pick(state);
     if (pick.kind === 'wait') return undefined;
     if (pick.kind !== 'picked') throw this.#noCapacityError(state, pick);
-    return this.#mustWait(call, pick.option.endpoint) ? undefined : this.#take(state, pick);
+    return this.#mustWait(call, pick.option) ? undefined : this.#take(state, pick);
   }
 
   /** Whether a queued call comes first although the endpoint has capacity. */
-  #mustWait(call: Call, endpoint: Endpoint): boolean {
+  #mustWait(call: Call, option: Option): boolean {
     const { priority, tenant = '' } = call.context;
-    const weight = density(priority, call.promptTokens, maxOutputOf(call));
-    return this.#parts.queue.mustWait(weight, endpoint.quota, { priority, tenant });
+    const weight = density(priority, call.promptTokens, queueOutput(call, [option]));
+    return this.#parts.queue.mustWait(weight, option.endpoint.quota, { priority, tenant });
   }
 
   async #waitForSlot(state: CallState): Promise<EndpointSlot> {
@@ -120,7 +120,12 @@ export class SlotAcquirer {
   #waitOptions(state: CallState): WaitOptions {
     const plan = currentPlan(state, this.#parts.routes());
     const pool = this.#pools.poolFor(plan, state.generation);
-    return { pool, serviceMs: minPlanServiceMs(plan, performance.now()), tryStart: this.#tryStart };
+    return {
+      pool,
+      serviceMs: minPlanServiceMs(plan, performance.now()),
+      outputTokens: queueOutput(state.call, optionsOf(plan)),
+      tryStart: this.#tryStart,
+    };
   }
 
   readonly #tryStart = (state: CallState, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
@@ -223,6 +228,13 @@ function canRetry({ failedAt, brokenStreams }: CallState, name: string, hasWaite
 
 function waitMsOf(pick: RouterPick): number {
   return pick.kind === 'wait' ? pick.waitMs : Infinity;
+}
+
+/** The output that a call is queued with. One that is only learnt from other calls is as bounded as its reservation. */
+function queueOutput(call: Call, options: readonly Option[]): number {
+  const output = maxOutputOf(call);
+  if (!isOutputLearnt(call) || options.length === 0) return output;
+  return Math.min(output, Math.max(...options.map(({ quotaCost }) => quotaCost.output)));
 }
 
 /** The shortest time that any endpoint of the plan can take. */

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type Call, latestStartAt, maxOutputOf } from '../call/call';
+import { type Call, latestStartAt } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 import type { EndpointSlot } from '../endpoint/endpoint';
@@ -21,6 +21,8 @@ export interface WaitOptions {
   readonly pool: WaitPool;
   /** The shortest time that an endpoint can take for it, in milliseconds. */
   readonly serviceMs: number;
+  /** The output tokens that it is taken to need. */
+  readonly outputTokens: number;
   readonly tryStart: TryStart;
 }
 
@@ -31,15 +33,17 @@ export interface WaitOptions {
 export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<EndpointSlot> {
   readonly caller: C;
   readonly serviceMs: number;
+  readonly outputTokens: number;
   #state: CallState | undefined;
   readonly #pool: WaitPool;
   readonly #tryStart: TryStart;
   readonly #since = performance.now();
 
-  constructor(caller: C, { pool, serviceMs, tryStart }: WaitOptions, state?: CallState) {
+  constructor(caller: C, { pool, serviceMs, outputTokens, tryStart }: WaitOptions, state?: CallState) {
     super('AI_CALL_WAITING');
     this.caller = caller;
     this.serviceMs = serviceMs;
+    this.outputTokens = outputTokens;
     this.#state = state;
     this.#pool = pool;
     this.#tryStart = tryStart;
@@ -71,10 +75,6 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
 
   get promptTokens(): number {
     return this.call.promptTokens;
-  }
-
-  get outputTokens(): number {
-    return maxOutputOf(this.call);
   }
 
   get waitingSince(): number {

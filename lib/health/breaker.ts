@@ -8,6 +8,8 @@ export type Outcome = 'success' | 'failure' | 'neutral';
 
 /** Lets one attempt through. Its end must be reported exactly once. */
 export interface BreakerTicket {
+  /** Whether the attempt decides if the breaker closes. */
+  readonly isProbe: boolean;
   /**
    * Asks for the cluster's probe lock. Call it before the attempt is sent. Undefined if the attempt may be sent at once,
    * as always without a cluster. Resolves to false if it must not be sent: another process is probing, or has just found
@@ -149,6 +151,7 @@ export class Breaker {
     if (state.kind === 'half-open') state.probe = this.#probeLock ? 'admitted' : 'sent';
     let isEnded = false;
     return {
+      isProbe: state.kind === 'half-open',
       acquireProbeLock: (probeMs) => {
         if (state.kind !== 'half-open' || !this.#probeLock || isEnded) return undefined;
         if (state !== this.#state) return this.#state.kind === 'closed' ? undefined : Promise.resolve(false);

@@ -18,10 +18,24 @@ const MIN_OBSERVATIONS = 5;
 
 /** Predicts how long a call takes on one endpoint: the time without load, times how slow the endpoint is now. */
 export class LatencyModel {
-  readonly #baseline: LatencyBaseline;
+  #profile: LatencyProfile;
+  #baseline: LatencyBaseline;
   readonly #latencyRatio = new LatencyRatio();
 
   constructor(profile: LatencyProfile) {
+    this.#profile = profile;
+    this.#baseline = new LatencyBaseline(profile);
+  }
+
+  /** Starts from another profile; the same one changes nothing. */
+  configure(profile: LatencyProfile): void {
+    const { firstTokenMs, msPerPromptToken, msPerOutputToken } = this.#profile;
+    const isSame =
+      profile.firstTokenMs === firstTokenMs &&
+      profile.msPerPromptToken === msPerPromptToken &&
+      profile.msPerOutputToken === msPerOutputToken;
+    if (isSame) return;
+    this.#profile = profile;
     this.#baseline = new LatencyBaseline(profile);
   }
 

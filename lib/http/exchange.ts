@@ -5,10 +5,10 @@ import type { FailureDetail } from '../failure/detail';
 import type { HttpHeaders } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
-import { readUsage } from '../stream/usage';
+import { clipAnswer, clipEvent } from './clip-usage';
 import { UpstreamFailure } from './upstream-failure';
 import {
-  type ExchangeOptions,
+  type ClippedExchangeOptions,
   type ExchangeParts,
   MAX_ERROR_BYTES,
   UpstreamRequest,
@@ -36,7 +36,7 @@ export interface StreamedAnswer {
 export async function exchangeWhole(
   parts: ExchangeParts,
   call: Call,
-  options: ExchangeOptions,
+  options: ClippedExchangeOptions,
 ): Promise<WholeAnswer> {
   const request = new UpstreamRequest(parts, options);
   try {
@@ -46,7 +46,7 @@ export async function exchangeWhole(
     const data = request.readAnswer(http);
     const fault = findAnswerFault(data, call.operation, http.status);
     if (fault) throw request.failure(fault);
-    return { data, usage: readUsage(data), reading: request.reading };
+    return { ...clipAnswer(data, options.clipUsage), reading: request.reading };
   } catch (error) {
     throw request.toFailure(error);
   } finally {
@@ -61,7 +61,7 @@ export async function exchangeWhole(
 export async function exchangeStream(
   parts: ExchangeParts,
   call: Call,
-  options: ExchangeOptions,
+  options: ClippedExchangeOptions,
 ): Promise<StreamedAnswer> {
   const { settings, transport } = parts;
   const startedAt = performance.now();
@@ -84,7 +84,7 @@ export async function exchangeStream(
 async function openStream(
   parts: ExchangeParts,
   call: Call,
-  options: ExchangeOptions,
+  options: ClippedExchangeOptions,
   streamUsage: boolean,
 ): Promise<StreamedAnswer> {
   const request = new UpstreamRequest(parts, options, streamUsage);
@@ -103,7 +103,7 @@ async function openStream(
     for (;;) {
       const next = await request.awaitStep(events.next());
       if (next.done) break;
-      first.push(next.value);
+      first.push(clipEvent(next.value, options.clipUsage));
       if (next.value.hasContent || next.value.hasFinishReason) break;
     }
     request.stopTimer();

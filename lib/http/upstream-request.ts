@@ -11,6 +11,7 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
+import { type ClipUsage, clipEvent } from './clip-usage';
 import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
@@ -26,6 +27,11 @@ export interface ExchangeOptions {
   readonly maxResponseBytes: number;
   /** Aborts when the caller leaves or the attempt lost against a hedge. */
   readonly signal: CallSignal;
+}
+
+export interface ClippedExchangeOptions extends ExchangeOptions {
+  /** Bounds the usage that the upstream reports. */
+  readonly clipUsage: ClipUsage;
 }
 
 /** Of an endpoint's settings, what an exchange needs. */
@@ -46,6 +52,7 @@ export class UpstreamRequest {
   readonly #parts: ExchangeParts;
   readonly #abort = new AbortController();
   readonly #caller: CallSignal;
+  readonly #clipUsage: ClipUsage;
   readonly #streamUsage: boolean;
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
@@ -56,8 +63,9 @@ export class UpstreamRequest {
   #isStreaming = false;
   reading: LimitReading | undefined;
 
-  constructor(parts: ExchangeParts, options: ExchangeOptions, streamUsage = false) {
+  constructor(parts: ExchangeParts, options: ClippedExchangeOptions, streamUsage = false) {
     this.#parts = parts;
+    this.#clipUsage = options.clipUsage;
     this.#streamUsage = streamUsage;
     this.#caller = options.signal;
     this.#timer = new ProgressTimeout(() => {
@@ -165,7 +173,7 @@ export class UpstreamRequest {
           leftMs -= performance.now() - since;
           if (leftMs <= 0 && ++lateEvents > MAX_LATE_EVENTS) throw this.#stalled();
         }
-        yield next.value;
+        yield clipEvent(next.value, this.#clipUsage);
       }
     } catch (error) {
       throw this.toFailure(error);

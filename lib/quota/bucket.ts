@@ -1,5 +1,6 @@
 import { BucketSharing } from './bucket-sharing';
 import { ExternalUsage } from './external-usage';
+import { StatedLimit } from './stated-limit';
 
 /** The share of a limit that is handed out, because the provider's clock and count differ slightly from ours. */
 const USABLE_SHARE = 0.98;
@@ -44,20 +45,17 @@ export class Bucket {
   #level = 0;
   #at: number;
   #corrections = 0;
-  /** The limit in the provider's headers over the configured limit; at most 1. */
-  #limitShare = 1;
+  readonly #stated = new StatedLimit();
   #slowdown = 1;
   /** Units per millisecond. Cached, because every routing decision reads it. */
   #rate = 0;
   #slowedAt = -Infinity;
-  readonly #externalRate = new ExternalUsage();
+  readonly #externalUsage = new ExternalUsage();
   readonly #sharing = new BucketSharing();
   #observedDepthMs = 0;
   readonly #onCorrected: (units: number) => void;
   /** When the attempt was sent whose headers were taken into account last. */
   #lastSnapshotAt = -Infinity;
-  /** When headers last showed a lower limit: earlier snapshots were on another scale. */
-  #limitLoweredAt = -Infinity;
 
   /** @param onCorrected Called with the units by which headers have shifted the level. */
   constructor(options: BucketOptions, onCorrected: (units: number) => void = () => undefined) {
@@ -73,6 +71,11 @@ export class Bucket {
     this.#setLimit(options);
   }
 
+  /** Units per minute that are configured. */
+  get configuredLimit(): number {
+    return Math.round(this.#limit / USABLE_SHARE);
+  }
+
   /** Units per minute that the provider allows. */
   get providerLimit(): number {
     return this.limit / USABLE_SHARE;
@@ -80,7 +83,7 @@ export class Bucket {
 
   /** Units per minute that are handed out at most: slightly fewer than the provider allows. */
   get limit(): number {
-    return this.#limit * this.#limitShare;
+    return this.#limit * this.#stated.share;
   }
 
   get depth(): number {
@@ -94,7 +97,7 @@ export class Bucket {
 
   /** The limit in the provider's headers over the configured limit; at most 1. */
   get limitShare(): number {
-    return this.#limitShare;
+    return this.#stated.share;
   }
 
   /** The factor by which refusals without headers have lowered the rate; at most 1. */
@@ -104,7 +107,7 @@ export class Bucket {
 
   /** Units to keep in the bucket. */
   get headroom(): number {
-    return Math.max(this.#externalRate.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
+    return Math.max(this.#externalUsage.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
   }
 
   /** The largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
@@ -122,7 +125,12 @@ export class Bucket {
     this.#refill(now);
     const missing = Math.min(units + this.headroom, this.#depth) - this.#level;
     // Less than a billionth of the depth is a rounding error.
-    return missing <= this.#depth * 1e-9 ? 0 : missing / this.#rate;
+    if (missing <= this.#depth * 1e-9) return 0;
+    const ms = missing / this.#rate;
+    const { share } = this.#stated;
+    if (share === 1) return ms;
+    // Once the limit in the headers is forgotten, the bucket refills as configured.
+    return Math.min(ms, this.#stated.msUntilForgotten(now) + ms * share);
   }
 
   /** Takes `units`, leaving a debt if they are more than the level. */
@@ -150,7 +158,7 @@ export class Bucket {
   correct(snapshot: BucketSnapshot, remaining: number, now: number): void {
     this.#refill(now);
     if (snapshot.at < this.#lastSnapshotAt) return;
-    if (snapshot.at <= this.#limitLoweredAt) {
+    if (this.#stated.wasLoweredSince(snapshot.at)) {
       this.recordRefusalWithRemaining(remaining, now);
       return;
     }
@@ -162,7 +170,7 @@ export class Bucket {
         ? deviation
         : Math.max(0, deviation - snapshot.pending - (this.providerLimit - this.limit));
     this.#shift(this.#sharing.ownCorrection(missing < 0 ? missing : missing / 2));
-    this.#learnExternalUsage(snapshot, missing);
+    this.#learnExternalUsage(snapshot, missing, now);
   }
 
   /**
@@ -171,8 +179,8 @@ export class Bucket {
    */
   recordRefusalWithRemaining(remaining: number, now: number, snapshot?: BucketSnapshot, asked = 0): void {
     this.#refill(now);
-    if (snapshot && snapshot.at > this.#limitLoweredAt)
-      this.#learnExternalUsage(snapshot, Math.min(0, this.#deviation(snapshot, remaining - asked)));
+    if (snapshot && !this.#stated.wasLoweredSince(snapshot.at))
+      this.#learnExternalUsage(snapshot, Math.min(0, this.#deviation(snapshot, remaining - asked)), now);
     this.#shift(Math.min(0, remaining - this.#level));
   }
 
@@ -206,9 +214,9 @@ export class Bucket {
 
   /** Follows a limit in the provider's headers if it is lower than the configured one. */
   followLimit(statedLimit: number): void {
-    const before = this.#limitShare;
-    this.#limitShare = Math.min(1, (statedLimit * USABLE_SHARE) / this.#limit);
-    if (this.#limitShare < before) this.#limitLoweredAt = performance.now();
+    const now = performance.now();
+    this.#refill(now);
+    this.#stated.observe((statedLimit * USABLE_SHARE) / this.#limit, now);
     this.#setSlowdown(this.#slowdown);
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
@@ -221,6 +229,13 @@ export class Bucket {
     if (now - this.#slowedAt < SLOWDOWN_EVERY_MS) return;
     this.#setSlowdown(this.#slowdown * SLOWDOWN);
     this.#slowedAt = now;
+  }
+
+  /** What headers have shown counts for a limited time. */
+  #forgetHeaders(now: number): void {
+    const isLimitForgotten = this.#stated.forget(now);
+    if (isLimitForgotten) this.#setDepth();
+    if (this.#externalUsage.forget(now) || isLimitForgotten) this.#setSlowdown(this.#slowdown);
   }
 
   get #limitRate(): number {
@@ -240,16 +255,16 @@ export class Bucket {
     return remaining - snapshot.level - (this.#corrections - snapshot.corrections);
   }
 
-  #learnExternalUsage(snapshot: BucketSnapshot, missing: number): void {
+  #learnExternalUsage(snapshot: BucketSnapshot, missing: number, now: number): void {
     const gapMs = snapshot.at - this.#lastSnapshotAt;
     if (gapMs < 0) return;
     this.#lastSnapshotAt = snapshot.at;
     if (gapMs === Infinity) {
       // The time over which the first deviation came about is unknown.
-      this.#externalRate.start(this.#limitRate);
+      this.#externalUsage.start(this.#limitRate, now);
       return;
     }
-    this.#externalRate.observe(missing, gapMs, this.#limitRate);
+    this.#externalUsage.observe(missing, gapMs, this.#limitRate, now);
     this.#setSlowdown(this.#slowdown);
   }
 
@@ -276,14 +291,15 @@ export class Bucket {
     this.#slowdown = slowdown;
     const rate = this.#limitRate * slowdown * this.#sharing.share;
     // In a cluster the refill in Redis counts, and what others take shows in its level.
-    const externalUsage = Math.min(this.#externalRate.rate, ExternalUsage.MAX_SHARE * rate);
-    this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalUsage);
+    const externalRate = Math.min(this.#externalUsage.rate, ExternalUsage.MAX_SHARE * rate);
+    this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalRate);
   }
 
   #refill(now: number): void {
     const elapsed = now - this.#at;
     // A clock that steps back neither adds nor takes anything.
     if (elapsed <= 0) return;
+    this.#forgetHeaders(now);
     this.#at = now;
     this.#level = Math.min(this.#depth, this.#level + elapsed * this.#rate);
     if (this.#slowdown < 1) this.#setSlowdown(Math.min(1, this.#slowdown + elapsed * RECOVERY_PER_MS));

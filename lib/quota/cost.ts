@@ -1,4 +1,4 @@
-import type { Call } from '../call/call';
+import { type Call, isOutputLearnt } from '../call/call';
 import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
 
 /** Tokens that one attempt takes from a quota. */
@@ -12,6 +12,8 @@ export interface CostEstimate {
   /** With `max_tokens`, if the caller sets it. */
   readonly max: Cost;
   readonly expected: Cost;
+  /** Whether the output of both was learnt from other calls, and not said by the caller. */
+  readonly isOutputLearnt: boolean;
 }
 
 export function estimateQuotaCost(call: Call): CostEstimate {
@@ -20,6 +22,7 @@ export function estimateQuotaCost(call: Call): CostEstimate {
   return {
     max: { input, output: maxOutput },
     expected: { input, output: Math.min(maxOutput, call.expectedOutputTokens) },
+    isOutputLearnt: isOutputLearnt(call),
   };
 }
 

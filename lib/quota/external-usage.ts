@@ -1,6 +1,8 @@
 /** Time constants, in milliseconds: of the rate, and of the headroom, which costs no throughput once it is there. */
 const RATE_MEMORY_MS = 20_000;
 const HEADROOM_MEMORY_MS = 120_000;
+/** The rate is forgotten if headers show nothing for this long, in milliseconds. */
+const FORGET_MS = 60_000;
 /** The headroom covers this multiple of the last deviation. */
 const HEADROOM_FACTOR = 2;
 /** The headroom before anything is known, and the largest, in milliseconds of the limit. */
@@ -17,6 +19,7 @@ export class ExternalUsage {
   static readonly MAX_SHARE = 0.9;
   #rate = 0;
   #headroom = 0;
+  #shownAt = -Infinity;
 
   /** Units per millisecond that others use. */
   get rate(): number {
@@ -29,8 +32,16 @@ export class ExternalUsage {
   }
 
   /** The provider has shown its count for the first time. */
-  start(limitRate: number): void {
+  start(limitRate: number, now: number): void {
+    this.#shownAt = now;
     this.#headroom = FIRST_HEADROOM_MS * limitRate;
+  }
+
+  /** Forgets the rate if headers have shown nothing for a while. Returns whether it has changed. */
+  forget(now: number): boolean {
+    if (this.#rate === 0 || now - this.#shownAt < FORGET_MS) return false;
+    this.#rate = 0;
+    return true;
   }
 
   /**
@@ -38,7 +49,8 @@ export class ExternalUsage {
    * @param gapMs The time over which it came about, since the last count that was taken into account.
    * @param limitRate Units per millisecond that the limit allows.
    */
-  observe(deviation: number, gapMs: number, limitRate: number): void {
+  observe(deviation: number, gapMs: number, limitRate: number, now: number): void {
+    this.#shownAt = now;
     const gain = gapMs > 0 ? (1 - Math.exp(-gapMs / RATE_MEMORY_MS)) / gapMs : 1 / RATE_MEMORY_MS;
     this.#rate = Math.min(ExternalUsage.MAX_SHARE * limitRate, Math.max(0, this.#rate - gain * deviation));
     const needed = Math.min(MAX_HEADROOM_MS * limitRate, Math.max(0, -HEADROOM_FACTOR * deviation));

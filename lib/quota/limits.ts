@@ -5,6 +5,11 @@ import { type Cost, type Dimension, unitsOf } from './cost';
 import type { DayLimit } from './day-limit';
 import type { Limiter, LimiterStore } from './limiter';
 
+/** The share of an estimated prompt that is certain: estimates err upwards. */
+export const CERTAIN_SHARE = 0.7;
+/** A call whose output is only learnt from other calls reserves at most this share of a bucket, or of a day's rest. */
+const MAX_LEARNT_SHARE = 0.5;
+
 /** A limit that one call alone exceeds. */
 export interface ExceededLimit {
   readonly limit: string;
@@ -23,6 +28,8 @@ export interface QuotaLimit {
   waitMs(cost: Cost, now: number): number;
   /** Undefined if a call of this cost can be served at all. */
   exceededBy(cost: Cost): ExceededLimit | undefined;
+  /** The most output tokens that a call may reserve if they are only learnt from others, given its prompt. */
+  maxLearntOutput(input: number, now: number): number;
   /** Takes the cost. Returns a request if it must wait for the answer of Redis. */
   take(cost: Cost, now: number): GrantRequest | undefined;
   /** Gives back what was taken at that time, because it was never granted. */
@@ -90,10 +97,14 @@ export class MinuteLimit implements QuotaLimit {
   exceededBy(cost: Cost): ExceededLimit | undefined {
     if (this.dimension === 'requests') return undefined;
     const units = unitsOf(this.dimension, cost);
-    const { limit, providerLimit } = this.#bucket;
-    // The lower of the two first, because it is cheaper and most calls are far smaller.
-    if (units <= limit || units <= providerLimit) return undefined;
-    return { limit: this.name, units, allowed: Math.round(providerLimit) };
+    // Not the limit in the headers: it may be wrong, and it is forgotten.
+    const allowed = this.#bucket.configuredLimit;
+    return units <= allowed ? undefined : { limit: this.name, units, allowed };
+  }
+
+  maxLearntOutput(input: number): number {
+    if (this.dimension === 'output') return MAX_LEARNT_SHARE * this.#bucket.depth;
+    return this.dimension === 'tokens' ? MAX_LEARNT_SHARE * this.#bucket.depth - input : Infinity;
   }
 
   take(cost: Cost, now: number): GrantRequest | undefined {
@@ -120,9 +131,20 @@ export class MinuteLimit implements QuotaLimit {
     return this.#bucket.snapshot(now, countsOutput ? pendingOutput : 0);
   }
 
-  /** Corrects the level from the headers of an answer. @param snapshot Taken when its attempt was sent. */
-  correct(snapshot: BucketSnapshot | undefined, window: WindowReading | undefined, now: number): void {
-    if (window?.limit !== undefined && window.limit > 0) this.#bucket.followLimit(window.limit);
+  /**
+   * Corrects the level from the headers of an answer.
+   * @param snapshot Taken when its attempt was sent.
+   * @param served What that attempt certainly took: its prompt.
+   */
+  correct(
+    snapshot: BucketSnapshot | undefined,
+    window: WindowReading | undefined,
+    served: Cost,
+    now: number,
+  ): void {
+    // A limit below what was just admitted can't be one per minute.
+    if (window?.limit !== undefined && window.limit >= CERTAIN_SHARE * unitsOf(this.dimension, served))
+      this.#bucket.followLimit(window.limit);
     if (window?.remaining !== undefined && snapshot) this.#bucket.correct(snapshot, window.remaining, now);
   }
 
@@ -186,6 +208,10 @@ export class DailyLimit implements QuotaLimit {
     const units = unitsOf(this.dimension, cost);
     if (this.dimension === 'requests' || units <= this.#day.limit) return undefined;
     return { limit: this.name, units, allowed: this.#day.limit };
+  }
+
+  maxLearntOutput(input: number, now: number): number {
+    return this.dimension === 'tokens' ? MAX_LEARNT_SHARE * this.#day.left(now) - input : Infinity;
   }
 
   take(cost: Cost, now: number): GrantRequest | undefined {

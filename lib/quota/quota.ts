@@ -86,6 +86,13 @@ export class Quota {
     return undefined;
   }
 
+  /** The most output tokens that a call may reserve if they are only learnt from others, given its prompt. */
+  maxLearntOutput(input: number, now: number): number {
+    let most = Infinity;
+    for (const limit of this.#limits) most = Math.min(most, limit.maxLearntOutput(input, now));
+    return most;
+  }
+
   /** Takes the cost. Returns what has to be granted first, if a limiter could not answer by itself. */
   take(cost: Cost, now: number): PendingGrant | undefined {
     this.#pendingOutput += cost.output;
@@ -125,11 +132,15 @@ export class Quota {
     return snapshot;
   }
 
-  /** Corrects the levels from the headers of an answer. @param snapshot Taken when its attempt was sent. */
-  correct(snapshot: QuotaSnapshot, reading: LimitReading, now: number): void {
+  /**
+   * Corrects the levels from the headers of an answer.
+   * @param snapshot Taken when its attempt was sent.
+   * @param served What that attempt certainly took: its prompt.
+   */
+  correct(snapshot: QuotaSnapshot, reading: LimitReading, served: Cost, now: number): void {
     const windows = windowsOf(reading);
     for (const limit of this.#perMinute)
-      limit.correct(snapshot[limit.dimension], windows[limit.dimension], now);
+      limit.correct(snapshot[limit.dimension], windows[limit.dimension], served, now);
   }
 
   /**
@@ -244,6 +255,14 @@ export function usedShare(quotas: readonly Quota[], now: number): number {
   let used = 0;
   for (const quota of quotas) used = Math.max(used, quota.usedShare(now));
   return used;
+}
+
+/** A cost whose output is only learnt from other calls, bounded so that it never keeps a call waiting for a full bucket. */
+export function withLearntOutput(quotas: readonly Quota[], cost: Cost): Cost {
+  const now = performance.now();
+  let most = Infinity;
+  for (const quota of quotas) most = Math.min(most, quota.maxLearntOutput(cost.input, now));
+  return cost.output <= most ? cost : { input: cost.input, output: Math.max(1, Math.floor(most)) };
 }
 
 /** The first limit of the quotas that this cost alone exceeds, if any. */

@@ -88,7 +88,7 @@ export class Reservation {
       this.#state = { ...this.#state, isPromptCorrected: true };
     for (const [index, quota] of this.#quotas.entries()) {
       const snapshot = this.#state.snapshots[index];
-      if (snapshot) quota.correct(snapshot, reading, now);
+      if (snapshot) quota.correct(snapshot, reading, { input: this.cost.input, output: 0 }, now);
     }
   }
 

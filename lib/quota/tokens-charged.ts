@@ -39,8 +39,8 @@ export interface TokensChargedOptions {
  * like a larger charge, so the error is towards 'reserved', the safe side.
  */
 export class TokensCharged {
-  readonly #configured: TokensChargedOptions['tokensCharged'];
-  readonly #provider: string;
+  #configured: TokensChargedOptions['tokensCharged'];
+  #provider: string;
   #mode: TokensChargedMode | undefined;
   #reserved = 0;
   #actual = 0;
@@ -53,6 +53,24 @@ export class TokensCharged {
   constructor({ tokensCharged, provider }: TokensChargedOptions) {
     this.#configured = tokensCharged;
     this.#provider = provider;
+  }
+
+  /** Takes new options. What was learnt of another provider is forgotten. */
+  configure({ tokensCharged, provider }: TokensChargedOptions): void {
+    this.#configured = tokensCharged;
+    if (provider === this.#provider) return;
+    this.#provider = provider;
+    this.#mode = undefined;
+    this.#lastReading = undefined;
+    this.#mostRemaining = 0;
+    this.#pairs = 0;
+    this.#reservedError = 0;
+    this.#actualError = 0;
+  }
+
+  /** What the app says; 'auto' if it leaves it to the headers. */
+  get configured(): TokensChargedOptions['tokensCharged'] {
+    return this.#configured;
   }
 
   /** Undefined while unknown: then the maximum is reserved, and what was not used is given back. */

@@ -1,4 +1,5 @@
-import type { Call } from '../call/call';
+import { type Call, isOutputLearnt } from '../call/call';
+import { FIRST_GUESS } from '../call/tokens-expected';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../quota/quota';
 import type { Option, Plan } from './plan';
@@ -74,5 +75,11 @@ function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
  */
 export function minServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
-  return latency.hasEvidence ? latency.totalMs(call, inFlight, now) * CERTAIN_SHARE : 0;
+  if (!latency.hasEvidence) return 0;
+  // A long answer that is only learnt from other calls refuses nobody.
+  const expectedOutputTokens = isOutputLearnt(call)
+    ? Math.min(call.expectedOutputTokens, FIRST_GUESS)
+    : call.expectedOutputTokens;
+  const { promptTokens } = call;
+  return latency.totalMs({ promptTokens, expectedOutputTokens }, inFlight, now) * CERTAIN_SHARE;
 }

@@ -41,9 +41,9 @@ const byCost: Filter = {
 
 const bySize: Filter = {
   applies: () => true,
-  removes: (_call, { endpoint, quotaCost }) => endpoint.exceededBy(quotaCost) !== undefined,
-  reason: (_call, { endpoint, quotaCost }) => {
-    const exceeded = endpoint.exceededBy(quotaCost);
+  removes: (call, { endpoint }) => endpoint.exceededBy(call) !== undefined,
+  reason: (call, { endpoint }) => {
+    const exceeded = endpoint.exceededBy(call);
     return exceeded
       ? `quota: ${exceeded.units} tokens exceed the limit of ${exceeded.allowed} ${exceeded.limit}`
       : 'quota: larger than the limit';

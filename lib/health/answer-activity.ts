@@ -1,0 +1,24 @@
+/** When an endpoint last answered anything: an attempt is not silent while the endpoint answers others. */
+export class AnswerActivity {
+  #lastAnswerAt = -Infinity;
+  #streams = 0;
+
+  recordAnswer(now: number): void {
+    this.#lastAnswerAt = now;
+  }
+
+  recordStreamStart(now: number): void {
+    this.#streams++;
+    this.#lastAnswerAt = now;
+  }
+
+  recordStreamEnd(now: number): void {
+    this.#streams--;
+    this.#lastAnswerAt = now;
+  }
+
+  /** Milliseconds since the endpoint last answered; 0 while it streams an answer. */
+  quietMs(now: number): number {
+    return this.#streams > 0 ? 0 : Math.max(0, now - this.#lastAnswerAt);
+  }
+}

@@ -1,0 +1,24 @@
+import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
+import type { ChatEvent } from '../stream/chat-event';
+import { readUsage } from '../stream/usage';
+
+/** Bounds reported usage by what the call could have used. Returns the same object if nothing changes. */
+export type ClipUsage = (usage: Usage) => Usage;
+
+type Answer = ChatCompletion | EmbeddingResponse;
+
+/** A whole answer and its usage, clipped in both. */
+export function clipAnswer(data: Answer, clipUsage: ClipUsage): { data: Answer; usage: Usage | undefined } {
+  const reported = readUsage(data);
+  const usage = reported && clipUsage(reported);
+  return usage === reported ? { data, usage } : { data: { ...data, usage } as Answer, usage };
+}
+
+/** A streamed event with its usage clipped. Few events report any. */
+export function clipEvent(event: ChatEvent, clipUsage: ClipUsage): ChatEvent {
+  if (!event.usage) return event;
+  const usage = clipUsage(event.usage);
+  if (usage === event.usage) return event;
+  // Without its bytes: what the caller reads is clipped too.
+  return { ...event, raw: undefined, usage, chunk: { ...event.chunk, usage } };
+}
