@@ -46,7 +46,17 @@ const DOCS = 'https://www.npmjs.com/package/express-ai-balancer#errors';
 
 /** The error body that OpenAI clients understand. */
 export interface OpenAIErrorBody {
-  error: { message: string; type: string; code: string | null; param: string | null };
+  /** The error. */
+  error: {
+    /** What happened. */
+    message: string;
+    /** OpenAI's category, such as `rate_limit_error`. */
+    type: string;
+    /** The upstream's code, or this package's. */
+    code: string | null;
+    /** Name of the invalid field; null if no field is at fault. */
+    param: string | null;
+  };
 }
 
 /**
@@ -54,7 +64,9 @@ export interface OpenAIErrorBody {
  * CommonJS and ES module copies of the package.
  */
 export class AiBalancerError extends Error {
+  /** Always 'AiBalancerError'. */
   override readonly name = 'AiBalancerError';
+  /** What kind of error it is. */
   readonly code: AiBalancerErrorCode;
   /** HTTP status to answer with. */
   readonly status: number;

@@ -5,14 +5,26 @@
 
 /** Token counts in the format of the OpenAI API. */
 export interface Usage {
+  /** Tokens of the prompt. */
   prompt_tokens: number;
+  /** Tokens of the output. */
   completion_tokens: number;
   /** Prompt and completion together. */
   total_tokens: number;
-  /** `cached_tokens`: prompt tokens read from the provider's cache. Part of `prompt_tokens`. */
-  prompt_tokens_details?: { cached_tokens?: number; audio_tokens?: number };
-  /** `reasoning_tokens`: output that is not shown. Part of `completion_tokens`. */
-  completion_tokens_details?: { reasoning_tokens?: number; audio_tokens?: number };
+  /** Parts of `prompt_tokens`. */
+  prompt_tokens_details?: {
+    /** Prompt tokens read from the provider's cache. */
+    cached_tokens?: number;
+    /** Audio in the prompt. */
+    audio_tokens?: number;
+  };
+  /** Parts of `completion_tokens`. */
+  completion_tokens_details?: {
+    /** Reasoning that is not shown. */
+    reasoning_tokens?: number;
+    /** Audio in the answer. */
+    audio_tokens?: number;
+  };
 }
 
 /** What an upstream failure means, and so what may be done next. See docs/failure-classes.md. */
@@ -66,6 +78,7 @@ export interface Verdict {
 
 /** How a call was served, or, on an error, how far it got. */
 export interface RouteReport {
+  /** Id of the call. */
   readonly requestId: string;
   /** Name of the endpoint that served the call, or was serving it when it failed; empty if none did. */
   readonly endpoint: string;

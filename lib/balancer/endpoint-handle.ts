@@ -3,6 +3,7 @@ import { badRequest } from '../errors';
 
 /** What an app can do with one endpoint at runtime. */
 export interface EndpointHandle {
+  /** Name of the endpoint. */
   readonly name: string;
   /** The endpoint's state now. */
   readonly state: EndpointState;

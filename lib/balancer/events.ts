@@ -8,7 +8,9 @@ export interface BalancerEvents {
   /** A call ended, with an answer or with an error. */
   call: [
     {
+      /** Id of the call, as in its route report. */
       readonly requestId: string;
+      /** What was called. */
       readonly operation: 'chat' | 'embeddings';
       /** Duration in milliseconds. */
       readonly ms: number;
@@ -19,8 +21,11 @@ export interface BalancerEvents {
   /** An attempt ended: with an answer, with the first content of a stream, or with a failure. */
   attempt: [
     {
+      /** Id of the call, as in its route report. */
       readonly requestId: string;
+      /** Name of the endpoint. */
       readonly endpoint: string;
+      /** Model of the endpoint. */
       readonly model: string;
       /** Class of the failure; absent on success. */
       readonly class?: FailureClass;
@@ -29,11 +34,41 @@ export interface BalancerEvents {
     },
   ];
   /** A breaker opened, half-opened or closed, or an endpoint was disabled. */
-  breaker: [{ readonly endpoint: string; readonly state: EndpointState }];
+  breaker: [
+    {
+      /** Name of the endpoint. */
+      readonly endpoint: string;
+      /** Its new state. */
+      readonly state: EndpointState;
+    },
+  ];
   /** An endpoint, or every endpoint of its quota group, takes no calls for `cooldownMs` milliseconds. */
-  cooldown: [{ readonly endpoint: string; readonly class: FailureClass; readonly cooldownMs: number }];
-  /** The way quotas are shared changed. `members` is the number of processes last seen. */
-  cluster: [{ readonly mode: ClusterMode; readonly members: number }];
+  cooldown: [
+    {
+      /** Name of the endpoint. */
+      readonly endpoint: string;
+      /** The failure that led to it. */
+      readonly class: FailureClass;
+      /** Length of the cooldown in milliseconds. */
+      readonly cooldownMs: number;
+    },
+  ];
+  /** The way quotas are shared changed. */
+  cluster: [
+    {
+      /** How quotas are shared now. */
+      readonly mode: ClusterMode;
+      /** Number of processes last seen, including this one. */
+      readonly members: number;
+    },
+  ];
   /** The Redis store of a rate limit guard became unavailable (each process then counts on its own) or available again. */
-  store: [{ readonly guard: string; readonly isDown: boolean }];
+  store: [
+    {
+      /** Name of the guard. */
+      readonly guard: string;
+      /** Whether the store is unavailable. */
+      readonly isDown: boolean;
+    },
+  ];
 }

@@ -4,11 +4,15 @@ import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 
 /** The state of one endpoint. */
 export interface EndpointStats {
+  /** Name of the endpoint. */
   readonly name: string;
+  /** Its model. */
   readonly model: string;
   /** Other names that calls can use for the model. */
   readonly aliases: readonly string[];
+  /** Its provider. */
   readonly provider: string;
+  /** Whether it takes calls: state of its breaker, cooling down or disabled. */
   readonly state: EndpointState;
   /** The weight now: as configured, or as set through the endpoint's handle. */
   readonly weight: number;
@@ -33,12 +37,30 @@ export interface BalancerStats {
   /** Endpoints with a closed breaker, no cooldown and a weight above 0. */
   readonly healthy: number;
   /** Calls since the start: answered, failed, and shed because no quota was free in time. Aborted calls are not counted. */
-  readonly calls: { readonly ok: number; readonly failed: number; readonly shed: number };
-  /** Calls that wait, in total and by priority. */
-  readonly queue: { readonly size: number; readonly byPriority: Record<Priority, number> };
+  readonly calls: {
+    /** Calls that were answered. */
+    readonly ok: number;
+    /** Calls that failed. */
+    readonly failed: number;
+    /** Calls that were shed. */
+    readonly shed: number;
+  };
+  /** The wait queue. */
+  readonly queue: {
+    /** Number of waiting calls. */
+    readonly size: number;
+    /** Number of waiting calls of each priority. */
+    readonly byPriority: Record<Priority, number>;
+  };
+  /** The state of each endpoint, in the order of the configuration. */
   readonly endpoints: readonly EndpointStats[];
-  /** With `cluster`: how quotas are shared now, and the processes last seen, this one included. */
-  readonly cluster?: { readonly mode: ClusterMode; readonly members: number };
+  /** Only with the option `cluster`. */
+  readonly cluster?: {
+    /** How quotas are shared now. */
+    readonly mode: ClusterMode;
+    /** Number of processes last seen, including this one. */
+    readonly members: number;
+  };
 }
 
 /** How calls ended. Aborted calls are not counted. */

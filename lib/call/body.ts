@@ -17,7 +17,11 @@ export interface ChatBody {
   readonly model?: string;
   /** True for a streamed answer. Default false. */
   readonly stream?: boolean | null;
-  readonly stream_options?: { readonly include_usage?: boolean } | null;
+  /** Options of a streamed answer. */
+  readonly stream_options?: {
+    /** Whether the stream ends with a chunk that holds the usage. */
+    readonly include_usage?: boolean;
+  } | null;
   /** Limit of output tokens per choice. Bounds what is reserved from the quota. */
   readonly max_tokens?: number | null;
   /** As `max_tokens`, over which it has precedence. */
@@ -28,6 +32,7 @@ export interface ChatBody {
   readonly temperature?: number | null;
   /** With tools, only endpoints with the capability `tools` can serve the call. */
   readonly tools?: readonly unknown[];
+  /** Which tool the model must call. */
   readonly tool_choice?: unknown;
   /** With `json_schema`, only endpoints with that capability can serve the call. */
   readonly response_format?: unknown;
@@ -39,7 +44,9 @@ export interface EmbeddingBody {
   readonly input: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
   /** A model or an alias; 'auto' is refused, because vectors of two models can't be compared. */
   readonly model: string;
+  /** Length of the vectors. Default: the model's. */
   readonly dimensions?: number;
+  /** Format of the vectors. Default 'float'. */
   readonly encoding_format?: 'float' | 'base64';
 }
 

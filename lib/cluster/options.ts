@@ -3,7 +3,9 @@ export type OutageMode = 'local-share' | 'open' | 'closed';
 
 /** An ioredis `Redis` or `Cluster` of the app. It is duplicated, and never used or closed itself. */
 export interface RedisConnection {
+  /** State of the connection, such as 'ready'. */
   readonly status: string;
+  /** Creates a client with the same options. */
   duplicate(...args: never[]): unknown;
 }
 
@@ -15,7 +17,9 @@ export interface RedisOptions {
   port?: number;
   /** Path of a Unix socket, instead of host and port. */
   path?: string;
+  /** User of Redis 6 ACLs. Default: the default user. */
   username?: string;
+  /** Default: none. */
   password?: string;
   /** The number of the database. Default 0. */
   db?: number;
@@ -23,10 +27,18 @@ export interface RedisOptions {
   family?: number;
   /** Options of `tls.connect()`. Default: no TLS. */
   tls?: object;
-  sentinels?: { host?: string; port?: number }[];
+  /** Sentinels to ask for the master, instead of host and port. */
+  sentinels?: {
+    /** Default 'localhost'. */
+    host?: string;
+    /** Default 26379. */
+    port?: number;
+  }[];
   /** The name of the master, with `sentinels`. */
   name?: string;
+  /** Prefix that ioredis adds to every key. Prefer the option `prefix` of `cluster`. */
   keyPrefix?: string;
+  /** Name of the connection in CLIENT LIST. */
   connectionName?: string;
   /** In milliseconds. The balancer sets its own value. */
   connectTimeout?: number;

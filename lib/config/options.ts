@@ -15,9 +15,13 @@ import type { StreamOptions } from '../stream/options';
 
 /** The methods of pino and console that the balancer uses. Messages never hold a key or a prompt. */
 export interface Logger {
+  /** Details, for finding errors. */
   debug(fields: object, message: string): void;
+  /** Changes of state. */
   info(fields: object, message: string): void;
+  /** Something that somebody should look at. */
   warn(fields: object, message: string): void;
+  /** A failure. */
   error(fields: object, message: string): void;
 }
 

@@ -3,8 +3,11 @@ export type HttpHeaders = Readonly<Record<string, string | readonly string[] | u
 
 /** An HTTP response whose body has been read as text. */
 export interface HttpAnswer {
+  /** HTTP status. */
   readonly status: number;
+  /** Response headers. */
   readonly headers: HttpHeaders;
+  /** The body as text. */
   readonly body: string;
 }
 

@@ -11,20 +11,38 @@ export type { HttpAnswer, HttpHeaders, SseEvent };
 export interface HttpRequest {
   /** Appended to the endpoint's base URL. */
   readonly path: string;
+  /** Request headers, including the key. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The body, usually JSON. */
   readonly body: string;
 }
 
 /** What a dialect knows of the call. The body is the caller's and must not be modified. */
 export type DialectCall =
-  | { readonly operation: 'chat'; readonly body: ChatBody; readonly stream: boolean }
-  | { readonly operation: 'embeddings'; readonly body: EmbeddingBody; readonly stream: false };
+  | {
+      /** A chat call. */
+      readonly operation: 'chat';
+      /** The caller's body. */
+      readonly body: ChatBody;
+      /** Whether the answer is streamed. */
+      readonly stream: boolean;
+    }
+  | {
+      /** An embeddings call. */
+      readonly operation: 'embeddings';
+      /** The caller's body. */
+      readonly body: EmbeddingBody;
+      /** Embeddings are not streamed. */
+      readonly stream: false;
+    };
 
 /** What a dialect knows of the endpoint. */
 export interface DialectEndpoint {
+  /** Name of the endpoint. */
   readonly name: string;
   /** The model's name at this provider. */
   readonly model: string;
+  /** Base URL without a trailing slash. */
   readonly baseURL: string;
   /** The headers configured for this endpoint. */
   readonly headers: Readonly<Record<string, string>>;
@@ -39,6 +57,7 @@ export interface DialectEndpoint {
  * Build one for an OpenAI-like provider by spreading `openaiDialect` and replacing what differs.
  */
 export interface Dialect {
+  /** For messages. */
   readonly name: string;
   /** What the provider offers. A call of any other operation never goes to its endpoints. */
   readonly operations: readonly Operation[];

@@ -23,6 +23,7 @@ export interface Timeouts {
 export interface EndpointConfig {
   /** Unique; shown in reports, stats and errors. */
   name: string;
+  /** The model's name at the provider. */
   model: string;
   /** The dialect and the group in failover. Default 'openai'. */
   provider?: string;
@@ -39,7 +40,14 @@ export interface EndpointConfig {
   /** Requests a minute. Default: no limit. */
   rpm?: number;
   /** Tokens a minute, together or input and output apart. Default: no limit. */
-  tpm?: number | { input: number; output: number };
+  tpm?:
+    | number
+    | {
+        /** Prompt tokens per minute. */
+        input: number;
+        /** Output tokens per minute. */
+        output: number;
+      };
   /** Requests a day (any 24 hours). Default: no limit. */
   rpd?: number;
   /** Tokens a day (any 24 hours). Default: no limit. */
@@ -65,7 +73,9 @@ export interface EndpointConfig {
   capabilities?: string[];
   /** 0 to 1. Default: the catalogue's. */
   quality?: number;
+  /** Request types that the model is good at. Default: the catalogue's. */
   strengths?: string[];
+  /** Labels that calls can require with their option `tags`. Default: none. */
   tags?: string[];
   /**
    * Whether streams ask for `stream_options.include_usage`. A server that answers 400 or 422 to it is asked once more
@@ -79,5 +89,6 @@ export interface EndpointConfig {
   prefill?: boolean;
   /** Sent with every attempt. */
   headers?: Record<string, string>;
+  /** Overrides the timeouts of the configuration for this endpoint. */
   timeouts?: Partial<Timeouts>;
 }

@@ -21,6 +21,7 @@ const ONCE = { once: true } as const;
 /** For a call that is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
 
+/** Limits of the wait queue. */
 export interface QueueOptions {
   /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
   readonly maxSize: number;

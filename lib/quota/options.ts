@@ -3,7 +3,14 @@ export interface QuotaGroupConfig {
   /** Requests per minute. Default: no limit. */
   rpm?: number;
   /** Tokens per minute, together or input and output apart. Default: no limit. */
-  tpm?: number | { input: number; output: number };
+  tpm?:
+    | number
+    | {
+        /** Prompt tokens per minute. */
+        input: number;
+        /** Output tokens per minute. */
+        output: number;
+      };
 }
 
 /** Limits per minute and per day. Absent means no limit. */

@@ -2,10 +2,15 @@ import type { RequestContext } from '../call/context';
 
 /** The call for which a strategy picks an endpoint. */
 export interface RoutedCall {
+  /** What is called. */
   readonly operation: 'chat' | 'embeddings';
+  /** Whether the answer is streamed. */
   readonly stream: boolean;
+  /** What the call requires. */
   readonly context: Readonly<RequestContext>;
+  /** Estimated prompt tokens. */
   readonly promptTokens: number;
+  /** Output tokens that are expected. */
   readonly expectedOutputTokens: number;
   /** Milliseconds until the deadline of the call; Infinity without one. */
   readonly remainingMs: number;
@@ -15,12 +20,17 @@ export interface RoutedCall {
 
 /** An endpoint that has passed every filter. */
 export interface Candidate {
+  /** Name of the endpoint. */
   readonly name: string;
+  /** Its model. */
   readonly model: string;
+  /** Its provider. */
   readonly provider: string;
   /** The configured weight; greater than 0. */
   readonly weight: number;
+  /** Quality of the model, 0 to 1. */
   readonly quality: number;
+  /** Attempts in flight. */
   readonly inFlight: number;
   /** Predicted milliseconds until the whole answer of this call. */
   readonly expectedMs: number;
@@ -42,12 +52,15 @@ export interface Candidate {
 
 /** The score of a candidate with its terms. */
 export interface Score {
+  /** The sum of the terms. */
   readonly score: number;
+  /** The weighted terms by name. */
   readonly terms: Readonly<Record<string, number>>;
 }
 
 /** Picks an endpoint among the candidates. Set a custom one as `strategy` in the configuration. */
 export interface Strategy {
+  /** For reports. */
   readonly name: string;
   /** Return undefined to make the call wait. Must not keep the arguments. */
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined;
@@ -64,6 +77,7 @@ export interface ScoredStrategy extends Strategy {
   ): { readonly candidate: Candidate; readonly score: number };
 }
 
+/** The built-in strategies. docs/routing.md describes them. */
 export type StrategyName =
   | 'adaptive'
   | 'weighted'

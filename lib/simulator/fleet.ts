@@ -3,7 +3,10 @@ import { type ProviderOptions, type SimulatedProvider, startProvider } from './s
 /** Several providers. Can be written as JSON, unless a provider has a `reply` function. */
 export interface FleetDescription {
   /** The options of each provider. Names must be unique. */
-  providers: ({ name: string } & ProviderOptions)[];
+  providers: ({
+    /** Unique within the fleet. */
+    name: string;
+  } & ProviderOptions)[];
 }
 
 /** Running providers. */

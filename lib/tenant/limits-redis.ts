@@ -10,8 +10,11 @@ import {
 
 /** What is used of an ioredis client, cluster included. */
 export interface RedisClient {
+  /** State of the connection, such as 'ready'. */
   readonly status: string;
+  /** Defines a command by a Lua script. */
   defineCommand(name: string, definition: { lua: string; numberOfKeys?: number }): void;
+  /** Starts a transaction. */
   multi(): unknown;
 }
 

@@ -21,9 +21,30 @@ export interface LimitWindow {
 
 /** Whether a call fits its limits; if not, which limit refused it and when it would fit. */
 export type Admission =
-  | { admitted: true }
-  | { admitted: false; reason: 'requests' | 'tokens'; limit: number; used: number; retryAfterS: number }
-  | { admitted: false; reason: 'too_large'; limit: number };
+  | {
+      /** The call is admitted. */
+      admitted: true;
+    }
+  | {
+      /** The call is refused. */
+      admitted: false;
+      /** The limit that was exceeded. */
+      reason: 'requests' | 'tokens';
+      /** That limit per minute. */
+      limit: number;
+      /** What is used of the bucket. */
+      used: number;
+      /** Whole seconds after which the call fits. */
+      retryAfterS: number;
+    }
+  | {
+      /** The call is refused. */
+      admitted: false;
+      /** The call alone exceeds the bucket, so it never fits. */
+      reason: 'too_large';
+      /** The smaller of the limit per minute and the depth of the bucket. */
+      limit: number;
+    };
 
 /** The request and token buckets of one key at one model. */
 export class RateLimit {
