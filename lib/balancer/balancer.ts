@@ -104,14 +104,18 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /** Answers an OpenAI chat request: a whole answer, or with `stream: true` an async iterable of chunks. */
-  chat<B extends ChatBody & { /** No stream. */ stream?: false | null }>(
-    body: B,
-    options?: CallOptions,
-  ): AICall<ChatCompletion>;
-  chat<B extends ChatBody & { /** A stream. */ stream: true }>(
-    body: B,
-    options?: CallOptions,
-  ): AICall<ChatStream>;
+  chat<
+    B extends ChatBody & {
+      /** Whether to stream the answer. Default false. */
+      stream?: false | null;
+    },
+  >(body: B, options?: CallOptions): AICall<ChatCompletion>;
+  chat<
+    B extends ChatBody & {
+      /** Whether to stream the answer. */
+      stream: true;
+    },
+  >(body: B, options?: CallOptions): AICall<ChatStream>;
   chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
   chat(body: ChatBody, options?: CallOptions): AICall<ChatCompletion | ChatStream> {
     return this.#calls.run('chat', body, options) as AICall<ChatCompletion | ChatStream>;
