@@ -37,9 +37,23 @@ export interface AiBalancerErrorOptions {
   readonly type?: string;
   /** The upstream's `code`, for the OpenAI-shaped body. */
   readonly upstreamCode?: string;
+  /**
+   * What a client may read: no name of an endpoint, no message of an upstream unless the caller is at fault. Default: a
+   * general sentence for codes whose messages have either, else the message.
+   */
+  readonly publicMessage?: string;
   /** The part of a streamed answer that had arrived, for ERR_AI_STREAM_BROKEN. */
   readonly partialText?: string;
 }
+
+/** What a client may read of the errors whose message names endpoints, repeats an upstream or describes the server. */
+const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
+  ERR_AI_CONFIG: 'The server is not configured correctly.',
+  ERR_AI_NO_ENDPOINT: 'No endpoint can serve this request.',
+  ERR_AI_UNAVAILABLE: 'No endpoint is available at the moment.',
+  ERR_AI_ALL_FAILED: 'Every endpoint that was tried failed.',
+  ERR_AI_STREAM_BROKEN: 'The answer broke off before it was complete.',
+};
 
 const BRAND = Symbol.for('express-ai-balancer.error');
 const DOCS = 'https://www.npmjs.com/package/express-ai-balancer#errors';
@@ -91,6 +105,8 @@ export class AiBalancerError extends Error {
   declare readonly type: string | undefined;
   /** The upstream's error code. Not enumerable. */
   declare readonly upstreamCode: string | undefined;
+  /** What a client may read, see {@link AiBalancerError.toBody}. Not enumerable. */
+  declare readonly publicMessage: string;
   /** `Retry-After`, which Express's error handler sends. Not enumerable. */
   declare readonly headers: Readonly<Record<string, string>> | undefined;
 
@@ -107,6 +123,7 @@ export class AiBalancerError extends Error {
     defineHidden(this, 'partialText', options.partialText);
     defineHidden(this, 'type', options.type);
     defineHidden(this, 'upstreamCode', options.upstreamCode);
+    defineHidden(this, 'publicMessage', options.publicMessage ?? PUBLIC_MESSAGES[code] ?? message);
     defineHidden(this, 'headers', retryAfterHeader(options.retryAfterMs));
     Object.defineProperty(this, BRAND, { value: true });
   }
@@ -116,11 +133,14 @@ export class AiBalancerError extends Error {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
   }
 
-  /** The error as an OpenAI-shaped body. */
+  /**
+   * The error as an OpenAI-shaped body, for the client. It names no endpoint, and contains no message of an upstream
+   * unless the caller is at fault.
+   */
   toBody(): OpenAIErrorBody {
     return {
       error: {
-        message: this.message,
+        message: this.publicMessage,
         type: this.type ?? openAIType(this.status),
         code: this.upstreamCode ?? this.code,
         param: this.param ?? null,

@@ -101,6 +101,7 @@ export function withRoute(error: AiBalancerError, recorder: RouteRecorder): AiBa
     ...(error.param === undefined ? {} : { param: error.param }),
     ...(error.type === undefined ? {} : { type: error.type }),
     ...(error.upstreamCode === undefined ? {} : { upstreamCode: error.upstreamCode }),
+    publicMessage: error.publicMessage,
     ...(error.partialText === undefined ? {} : { partialText: error.partialText }),
   });
 }

@@ -44,7 +44,10 @@ export function ruleFor(detail: FailureDetail): FailureRule {
   return rule;
 }
 
-const MESSAGE_LIMIT = 1000;
+/** Length of a message, in characters. */
+export const MAX_MESSAGE = 1000;
+/** Length of a code, param or type, in characters. */
+export const MAX_LABEL = 100;
 // Longer than the message, so that a long key at its start doesn't use it up.
 const SCAN_LIMIT = 4096;
 
@@ -66,12 +69,12 @@ const SECRETS: readonly [RegExp, string][] = [
 export function safeMessage(text: string): string {
   let safe = text.length > SCAN_LIMIT ? text.slice(0, SCAN_LIMIT) : text;
   for (const [pattern, replacement] of SECRETS) safe = safe.replace(pattern, replacement);
-  return clip(safe.trim(), MESSAGE_LIMIT);
+  return clip(safe.trim(), MAX_MESSAGE);
 }
 
 /** An identifier from the wire (code, type, param): at most 100 characters, redacted like a message. */
 export function safeLabel(text: string | undefined): string | undefined {
-  return text === undefined || text === '' ? undefined : clip(safeMessage(text), 100);
+  return text === undefined || text === '' ? undefined : clip(safeMessage(text), MAX_LABEL);
 }
 
 /** Cuts a text without splitting a surrogate pair. */

@@ -5,6 +5,7 @@ import type { CallSignal } from '../call/call-signal';
 import { classifyUnreadableAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
+import { SecretRedactor } from '../failure/secret-redactor';
 import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
@@ -59,6 +60,8 @@ export class UpstreamRequest {
   /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
   #timeoutMessage: string | undefined;
+  /** The key that was sent. */
+  #key: string | undefined;
   #isAnswered = false;
   #isStreaming = false;
   reading: LimitReading | undefined;
@@ -85,17 +88,17 @@ export class UpstreamRequest {
   /** Resolves with a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    const resolveKey = await this.#resolveKey();
+    this.#key = await this.#resolveKey();
     const request = dialect.request(dialectCall(call), {
       ...settings,
-      apiKey: resolveKey,
+      apiKey: this.#key,
       streamUsage: this.#streamUsage,
     });
     const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
     this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const body = await this.readText(answer, MAX_ERROR_BYTES);
+    const body = this.#redactor().text(await this.readText(answer, MAX_ERROR_BYTES));
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
   }
 
@@ -133,7 +136,12 @@ export class UpstreamRequest {
     try {
       return this.#parts.dialect.answer(http);
     } catch {
-      throw this.failure(classifyUnreadableAnswer(http));
+      throw this.failure(
+        classifyUnreadableAnswer({
+          ...http,
+          body: this.#redactor().text(http.body),
+        }),
+      );
     }
   }
 
@@ -204,7 +212,12 @@ export class UpstreamRequest {
   }
 
   failure(detail: FailureDetail): UpstreamFailure {
-    return new UpstreamFailure(detail, this.#isAnswered, this.reading);
+    return new UpstreamFailure(this.#redactor().detail(detail), this.#isAnswered, this.reading);
+  }
+
+  #redactor(): SecretRedactor {
+    const { settings, transport } = this.#parts;
+    return new SecretRedactor([this.#key, ...Object.values(settings.headers), ...transport.secrets]);
   }
 
   toFailure(error: unknown): UpstreamFailure {

@@ -92,7 +92,11 @@ export class Planner {
       throw new AiBalancerError(
         'ERR_AI_NO_ENDPOINT',
         `no endpoint serves the model '${printable(model)}'; configured models: ${this.models.join(', ')}`,
-        { status: 404, param: 'model' },
+        {
+          status: 404,
+          param: 'model',
+          publicMessage: `no endpoint serves the model '${printable(model)}'`,
+        },
       );
     }
     const first = requested ?? this.#all;
@@ -166,8 +170,10 @@ function noEndpointError({ call, removed }: Plan): AiBalancerError {
   );
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
   const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';
+  const filters = [...new Set(removed.map(({ option, filter }) => filter.reason(call, option)))];
   return new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint can serve ${model}${detail}`, {
     status: 404,
+    publicMessage: `no endpoint can serve ${model}${filters.length > 0 ? `: ${filters.slice(0, 20).join('; ')}` : ''}`,
   });
 }
 
