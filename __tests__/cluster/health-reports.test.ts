@@ -250,12 +250,13 @@ describe('Health reports: cooldowns', () => {
 
 describe('Health reports: a process that fails while the endpoint is sound', () => {
   it.each([
-    ['500s', DOWN],
-    ['401s', BAD_KEY],
+    [2, '500s', DOWN, 20],
+    [4, '500s', DOWN, 20],
+    [3, '401s', BAD_KEY, 61],
   ])(
-    'does not take the endpoint from peers that are being served, if only it gets %s',
-    async (_what, sick) => {
-      const { joined } = cluster(3, (member) => (member === joined[0] ? sick : SOUND));
+    'does not keep it from its peers for long, of %i processes, if only it gets %s',
+    async (size, _what, sick, mostS) => {
+      const { joined } = cluster(size, (member) => (member === joined[0] ? sick : SOUND));
       let refused = 0;
       for (let tick = 0; tick < 1_500; tick++) {
         // The failing process always asks for the probe lock first.
@@ -265,9 +266,27 @@ describe('Health reports: a process that fails while the endpoint is sound', () 
         }
         await pass(200);
       }
-      expect(refused).toBe(0);
+      const lostSeconds = refused / 5 / (size - 1);
+      expect(lostSeconds).toBeGreaterThan(0);
+      expect(lostSeconds).toBeLessThan(mostS);
     },
   );
+});
+
+describe('Health reports: an endpoint that is down for all processes', () => {
+  it('is still probed by each of them, whoever probes first', async () => {
+    const { joined } = cluster(2, () => DOWN);
+    const [a, b] = joined as [Member, Member];
+    await settled(a.calls(5));
+    for (let round = 0; round < 6; round++) {
+      await pass(Math.max(a.endpoint.breaker.msUntilProbe(performance.now()), 0) + 20);
+      await settled(a.call());
+      await pass(300);
+      await settled(b.call());
+      await pass(5);
+    }
+    expect(b.requestCount).toBeGreaterThan(0);
+  });
 });
 
 describe('Health reports: a process without a cluster', () => {

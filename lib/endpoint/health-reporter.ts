@@ -1,5 +1,5 @@
 import type { HealthReports, ReceivedReport } from '../cluster/health-reports/health-reports';
-import { COOLDOWN_CLASSES, type CooldownClass } from '../cluster/health-reports/message';
+import { COOLDOWN_CLASSES, type HealthReport } from '../cluster/health-reports/message';
 import type { FailureClass } from '../failure/classes';
 import type { Breaker, BreakerTransition } from '../health/breaker';
 import type { Quota } from '../quota/quota';
@@ -9,11 +9,10 @@ import type { EndpointCooldown } from './endpoint-cooldown';
 const MIN_PUBLISHED_EXTENSION_MS = 100;
 /** A reported cooldown must end this much later than the current one to extend it, in milliseconds. */
 const MIN_EXTENSION_MS = 50;
-/**
- * A call that began this shortly before a report and was served outweighs the report, in milliseconds: a process whose
- * own network fails must not take a sound endpoint from its peers.
- */
-const RECENTLY_SERVED_MS = 2_000;
+/** This many reported openings in a row are applied. Then a call of this process has to find out for itself. */
+const MAX_OPENINGS_IN_A_ROW = 2;
+/** After a call was served although a peer had reported a failing endpoint, such reports are ignored for this long. */
+const REFUTED_MS = 60_000;
 
 export interface HealthReporterParts {
   readonly name: string;
@@ -33,8 +32,11 @@ export class HealthReporter {
   readonly #parts: HealthReporterParts;
   /** The time of the latest change of its breaker that is known, on Redis's clock. */
   #knownAt = -Infinity;
-  /** When the latest served call began, on the clock of performance.now(); -Infinity if a call has failed since. */
+  /** When the latest served call began, on the clock of performance.now(). */
   #lastServedAt = -Infinity;
+  /** Reports of a failing endpoint that were applied since the last call of this process ended. */
+  #unconfirmedReports = 0;
+  #refutedUntil = -Infinity;
   #resetAt = -Infinity;
   #reportedQuotaCooldownUntil = 0;
 
@@ -55,12 +57,15 @@ export class HealthReporter {
   }
 
   recordFailure(): void {
-    this.#lastServedAt = -Infinity;
+    this.#unconfirmedReports = 0;
+    this.#refutedUntil = -Infinity;
   }
 
   /** A call that began at `startedAt` was served. */
   recordSuccess(startedAt: number): void {
-    if (startedAt > this.#lastServedAt) this.#lastServedAt = startedAt;
+    this.#lastServedAt = Math.max(this.#lastServedAt, startedAt);
+    if (this.#unconfirmedReports > 0) this.#refutedUntil = performance.now() + REFUTED_MS;
+    this.#unconfirmedReports = 0;
   }
 
   /** A failure of our own cools the endpoint down. Other classes concern this process only. */
@@ -89,6 +94,7 @@ export class HealthReporter {
   /** The app has enabled the endpoint: earlier reports no longer matter. */
   reset(): void {
     this.#reportedQuotaCooldownUntil = 0;
+    this.#unconfirmedReports = 0;
     this.#resetAt = performance.now();
     this.#updateKnownAt();
   }
@@ -97,14 +103,18 @@ export class HealthReporter {
   apply(received: ReceivedReport): void {
     if (this.isStale(received)) return;
     const { report, at, leftMs } = received;
-    if (report.kind === 'cooldown') {
-      this.#applyCooldown(report.class, leftMs);
-    } else if (at > this.#knownAt) {
-      const { breaker } = this.#parts;
-      const hasChanged =
-        report.kind === 'opened' ? breaker.openOnReport(leftMs, report.stepMs) : breaker.closeOnReport();
-      if (hasChanged) this.#knownAt = at;
+    if (report.kind === 'closed') {
+      if (at > this.#knownAt && this.#parts.breaker.closeOnReport()) this.#knownAt = at;
+      return;
     }
+    // A process whose own network or key fails must not take a sound endpoint from its peers for long.
+    if (performance.now() < this.#refutedUntil) return;
+    if (
+      report.kind === 'opened'
+        ? this.#applyOpening(at, leftMs, report.stepMs)
+        : this.#applyCooldown(report, leftMs)
+    )
+      this.#unconfirmedReports++;
   }
 
   /** A peer's report of a 429 has cooled a quota of this endpoint down. */
@@ -113,18 +123,25 @@ export class HealthReporter {
   }
 
   /** Whether what this process knows is newer: a call was served, or the app has enabled the endpoint. */
-  isStale({ localAt, report: { kind } }: ReceivedReport): boolean {
-    if (localAt <= this.#resetAt) return true;
-    if (kind === 'closed') return false;
-    return localAt < this.#lastServedAt + (kind === 'quota' ? 0 : RECENTLY_SERVED_MS);
+  isStale({ localAt, report }: ReceivedReport): boolean {
+    return localAt <= this.#resetAt || (report.kind !== 'closed' && localAt < this.#lastServedAt);
   }
 
-  #applyCooldown(failure: CooldownClass, leftMs: number): void {
+  #applyOpening(at: number, leftMs: number, stepMs: number): boolean {
+    if (at <= this.#knownAt || this.#unconfirmedReports >= MAX_OPENINGS_IN_A_ROW) return false;
+    const hasChanged = this.#parts.breaker.openOnReport(leftMs, stepMs);
+    if (hasChanged) this.#knownAt = at;
+    return hasChanged;
+  }
+
+  #applyCooldown(report: HealthReport, leftMs: number): boolean {
     const { cooldown, onCooldown } = this.#parts;
     const now = performance.now();
-    if (now + leftMs <= Math.max(now, cooldown.ownUntil) + MIN_EXTENSION_MS) return;
+    if (report.kind !== 'cooldown' || now + leftMs <= Math.max(now, cooldown.ownUntil) + MIN_EXTENSION_MS)
+      return false;
     cooldown.extendTo(now + leftMs);
-    onCooldown(failure, leftMs);
+    onCooldown(report.class, leftMs);
+    return true;
   }
 
   #updateKnownAt(): void {
