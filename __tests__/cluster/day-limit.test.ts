@@ -10,12 +10,12 @@ beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 interface Use {
-  /** When it was let through. */
+  /** When it was granted. */
   at: number;
   units: number;
 }
 
-/** Processes over one count, and what they let through. */
+/** Processes that share one day limit, and what they were granted. */
 class Cluster {
   readonly day = new SimulatedDayLimit();
   readonly used: Use[] = [];
@@ -37,30 +37,30 @@ class Cluster {
     }
   }
 
-  /** What the process lets through, if it does. */
+  /** Undefined if the process does not grant the units. */
   async call(index: number, units: number): Promise<Use | undefined> {
     const account = this.accounts[index];
     const now = performance.now();
     if (!account || account.waitMs(units, now) > 0) return undefined;
-    const hold: GrantRequest | undefined = account.take(units, now);
-    if (hold && !(await hold.decision)) return undefined;
+    const request: GrantRequest | undefined = account.take(units, now);
+    if (request && !(await request.decision)) return undefined;
     const use = { at: performance.now(), units };
     this.used.push(use);
     return use;
   }
 
-  /** It needed so much less. */
+  /** The call needed this many units less. */
   giveBack(index: number, use: Use, units: number): void {
     use.units -= units;
     this.accounts[index]?.put(units, performance.now(), use.at);
   }
 
-  setAway(isAway: boolean): void {
-    this.day.isDown = isAway;
-    for (const account of this.accounts) account.setMode(isAway ? 'local-share' : 'shared');
+  setDown(isDown: boolean): void {
+    this.day.isDown = isDown;
+    for (const account of this.accounts) account.setMode(isDown ? 'local-share' : 'shared');
   }
 
-  /** The most in any 24 hours. */
+  /** The most units that were used in any 24 hours. */
   get most(): number {
     let [most, sum, first] = [0, 0, 0];
     for (const { at, units } of this.used) {
@@ -88,7 +88,7 @@ const step = fc.record({
   heldMs: fc.integer({ min: 0, max: 5_000 }),
 });
 
-async function play(
+async function runSchedule(
   cluster: Cluster,
   steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
 ) {
@@ -101,13 +101,13 @@ async function play(
   await jest.advanceTimersByTimeAsync(10_000);
 }
 
-describe('a limit a day that processes share', () => {
-  it('holds in any 24 hours, whatever the schedule, and however slow Redis is', async () => {
+describe('SharedDayLimit:', () => {
+  it('the limit holds in any 24 hours, with random schedules and a slow Redis', async () => {
     const schedules = fc.array(step, { minLength: 30, maxLength: 120 });
     await fc.assert(
       fc.asyncProperty(schedules, fc.constantFrom(0.4, 8, 25), async (steps, latencyMs) => {
         const cluster = new Cluster(4, 200, () => latencyMs);
-        await play(cluster, steps);
+        await runSchedule(cluster, steps);
         expect(cluster.most).toBeLessThanOrEqual(200);
         cluster.close();
       }),
@@ -115,7 +115,7 @@ describe('a limit a day that processes share', () => {
     );
   });
 
-  it('is used to the last', async () => {
+  it('the whole limit is used', async () => {
     const cluster = new Cluster(4, 1_000);
     for (let n = 0; n < 3_000; n++) {
       void cluster.call(n % 4, 1);
@@ -125,7 +125,7 @@ describe('a limit a day that processes share', () => {
     cluster.close();
   });
 
-  it('costs a question in twenty calls at 500 calls a second, where there is plenty', async () => {
+  it('at 500 calls per second fewer than one call in twenty needs a request to Redis', async () => {
     const cluster = new Cluster(2, 1_000_000);
     for (let n = 0; n < 2_000; n++) {
       void cluster.call(n % 2, 1);
@@ -136,7 +136,7 @@ describe('a limit a day that processes share', () => {
     cluster.close();
   });
 
-  it('comes back from a process that has claimed more than it uses', async () => {
+  it('units that were claimed ahead and not used go back, and an idle process sends nothing', async () => {
     const cluster = new Cluster(2, 1_000);
     for (let n = 0; n < 500; n++) {
       void cluster.call(0, 1);
@@ -144,13 +144,13 @@ describe('a limit a day that processes share', () => {
     }
     await jest.advanceTimersByTimeAsync(3_000);
     expect(cluster.day.sum).toBe(500);
-    const { requestCount: questions } = cluster.day;
+    const { requestCount } = cluster.day;
     await jest.advanceTimersByTimeAsync(60_000);
-    expect(cluster.day.requestCount).toBe(questions);
+    expect(cluster.day.requestCount).toBe(requestCount);
     cluster.close();
   });
 
-  it('is counted in the hour in which it is used, also by a process that has claimed ahead', async () => {
+  it('units count in the hour in which they are used, even if they were claimed before it', async () => {
     const cluster = new Cluster(2, 100_000);
     const now = performance.now() + REDIS_CLOCK_MS;
     const next = Math.ceil(now / HOUR_MS) * HOUR_MS;
@@ -166,7 +166,7 @@ describe('a limit a day that processes share', () => {
     cluster.close();
   });
 
-  it('is known to a process that starts late, before it lets anything through', async () => {
+  it('a process that starts late knows what was used before it grants anything', async () => {
     const cluster = new Cluster(1, 10);
     for (let n = 0; n < 10; n++) void cluster.call(0, 1);
     await jest.advanceTimersByTimeAsync(10);
@@ -176,20 +176,20 @@ describe('a limit a day that processes share', () => {
       10,
       () => undefined,
     );
-    const hold = late.take(1, performance.now());
+    const request = late.take(1, performance.now());
     await jest.advanceTimersByTimeAsync(500);
-    expect(hold?.state).toBe('waiting');
+    expect(request?.state).toBe('waiting');
     late.setMode('shared');
     await jest.advanceTimersByTimeAsync(5);
     await late.ready;
-    expect(hold?.state).toBe('refused');
+    expect(request?.state).toBe('refused');
     expect(late.left(performance.now())).toBe(0);
     expect(late.waitMs(1, performance.now())).toBeGreaterThan(23 * HOUR_MS);
     late.close();
     cluster.close();
   });
 
-  it('grows at most by a tenth over an outage, in which each has its part of what was left', async () => {
+  it('at most 110 % is used over outages, in which each process has its share of what was left', async () => {
     const times = fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 60, maxLength: 150 }), times, async (steps, outages) => {
@@ -198,12 +198,12 @@ describe('a limit a day that processes share', () => {
         const size = Math.ceil(steps.length / (outages.length + 1));
         for (const [nth, outageMs] of [0, ...outages].entries()) {
           if (outageMs > 0) {
-            cluster.setAway(true);
+            cluster.setDown(true);
             for (let n = 0; n < 200; n++) void cluster.call(n % 4, 20);
             await jest.advanceTimersByTimeAsync(outageMs);
-            cluster.setAway(false);
+            cluster.setDown(false);
           }
-          await play(cluster, steps.slice(nth * size, (nth + 1) * size));
+          await runSchedule(cluster, steps.slice(nth * size, (nth + 1) * size));
         }
         expect(cluster.most).toBeLessThanOrEqual(2_200);
         cluster.close();
@@ -212,24 +212,24 @@ describe('a limit a day that processes share', () => {
     );
   });
 
-  it('hears after an outage what was used in it, once, also where the answer before was lost', async () => {
+  it('usage in an outage is counted once afterwards, even if the reply before it was lost', async () => {
     const cluster = new Cluster(2, 100, () => 10);
     await jest.advanceTimersByTimeAsync(20);
     const calls = [cluster.call(0, 10), cluster.call(1, 10)];
     await jest.advanceTimersByTimeAsync(7);
     expect(cluster.day.sum).toBe(20);
-    cluster.setAway(true);
+    cluster.setDown(true);
     await Promise.all(calls);
     void cluster.call(0, 5);
     await jest.advanceTimersByTimeAsync(5_000);
-    cluster.setAway(false);
+    cluster.setDown(false);
     await jest.advanceTimersByTimeAsync(5_000);
     expect(cluster.used.reduce((sum, { units }) => sum + units, 0)).toBe(25);
     expect(cluster.day.sum).toBe(25);
     cluster.close();
   });
 
-  it('is told anew to a Redis that has lost it', async () => {
+  it('a Redis that has lost the counter gets it back from the processes', async () => {
     const cluster = new Cluster(3, 100);
     for (let n = 0; n < 60; n++) void cluster.call(n % 3, 1);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -241,7 +241,7 @@ describe('a limit a day that processes share', () => {
     cluster.close();
   });
 
-  it('lets nothing start while Redis is away where that is wanted, and all of it for each with "open"', async () => {
+  it('while Redis is unreachable, "closed" grants nothing and "open" grants the whole limit to each process', async () => {
     const cluster = new Cluster(2, 100);
     await jest.advanceTimersByTimeAsync(10);
     const [closed, open] = cluster.accounts;

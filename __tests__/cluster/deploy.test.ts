@@ -12,12 +12,12 @@ afterAll(() => rig.close());
 const LOWER: ObservedLimit = { unit: 'requests', perMinute: 300, burstSeconds: 2 };
 const HIGHER: ObservedLimit = { ...LOWER, perMinute: 900 };
 const LOAD = { perSecond: 25, timeoutMs: 500 };
-/** What the bucket holds from before is used up by then. */
+/** By then the bucket's initial content is used up. */
 const SETTLED_MS = 1_500;
 const PHASE_MS = 3_500;
 
-/** A deploy to a higher limit, then one to the lower again. */
-async function live() {
+/** A deploy that raises the limit, then one that lowers it again. */
+async function deploy() {
   const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
   const start = ({ perMinute: rpm }: ObservedLimit) =>
     rig.member({
@@ -30,42 +30,42 @@ async function live() {
     phases[name] = { from: from + SETTLED_MS, to: from + PHASE_MS };
   };
   const [old, next] = await Promise.all([start(LOWER), start(HIGHER)]);
-  await phase('raised, both', [old, next]);
+  await phase('raised, while both versions run', [old, next]);
   await old.close();
-  await phase('raised, new', [next]);
+  await phase('raised, when only the new version runs', [next]);
   const last = await start(LOWER);
-  await phase('lowered, both', [next, last]);
-  const living = await redis.keys();
+  await phase('lowered, while both versions run', [next, last]);
+  const keysBefore = await redis.keys();
   await Promise.all([next.close(), last.close()]);
   const admissions = await provider.admissions();
   const within = (name: string) => {
     const { from, to } = phases[name]!;
     return { from, to, admissions: admissions.filter(({ at }) => at >= from && at < to) };
   };
-  return { within, living, left: await redis.keys() };
+  return { within, keysBefore, keysAfter: await redis.keys() };
 }
 
-requires('redis-server').describe('a deploy with another limit', () => {
-  let run: Awaited<ReturnType<typeof live>>;
+requires('redis-server').describe('Cluster: a deploy that changes a limit', () => {
+  let run: Awaited<ReturnType<typeof deploy>>;
   beforeAll(async () => {
-    run = await live();
+    run = await deploy();
   });
 
-  it.each(['raised, both', 'lowered, both'])('has the lower one hold: %s', (name) => {
+  it.each(['raised, while both versions run', 'lowered, while both versions run'])('keeps to the lower limit: %s', (name) => {
     const { from, to, admissions } = run.within(name);
     expect(worstExcess(admissions, LOWER)).toBeLessThanOrEqual(0);
     expect(usedShare(admissions, LOWER, from, to)).toBeGreaterThan(0.7);
   });
 
-  it('has a higher one hold when the old processes are gone', () => {
-    const { from, to, admissions } = run.within('raised, new');
+  it('uses the higher limit once the old processes are gone', () => {
+    const { from, to, admissions } = run.within('raised, when only the new version runs');
     expect(worstExcess(admissions, HIGHER)).toBeLessThanOrEqual(0);
     expect(usedShare(admissions, HIGHER, from, to)).toBeGreaterThan(0.7);
   });
 
-  it('leaves nothing in Redis for ever', () => {
-    expect(run.living.length).toBeGreaterThan(0);
-    expect(run.living.filter(({ ttlMs }) => ttlMs === undefined)).toEqual([]);
-    for (const { ttlMs } of run.left) expect(ttlMs).toBeLessThanOrEqual(600_000);
+  it('leaves no key in Redis without an expiry', () => {
+    expect(run.keysBefore.length).toBeGreaterThan(0);
+    expect(run.keysBefore.filter(({ ttlMs }) => ttlMs === undefined)).toEqual([]);
+    for (const { ttlMs } of run.keysAfter) expect(ttlMs).toBeLessThanOrEqual(600_000);
   });
 });

@@ -23,14 +23,14 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   });
 }
 
-/** The numbers of the first line that begins with that name. */
+/** The numbers in the first line that begins with the name. */
 function numbersOf(name: string, out: string): number[] {
   const line = out.split('\n').find((text) => text.trimStart().startsWith(name)) ?? '';
   return [...line.slice(line.indexOf(name) + name.length).matchAll(/\d+(\.\d+)?/g)].map(([n]) => Number(n));
 }
 
-requires('redis-server').describe('the example of many processes', () => {
-  it('loses nobody when Redis dies, and draws no 429', async () => {
+requires('redis-server').describe('Cluster example:', () => {
+  it('every customer is answered while Redis is killed, and no upstream answers 429', async () => {
     const { code, out, err } = await run(['--once', '--seconds', '10']);
     expect(err).toBe('');
     expect(code).toBe(0);
@@ -47,8 +47,8 @@ requires('redis-server').describe('the example of many processes', () => {
   });
 });
 
-describe('the example of many processes', () => {
-  it('says what to do where there is no Redis', async () => {
+describe('Cluster example:', () => {
+  it('without Redis it says how to install or configure one', async () => {
     const { code, out, err } = await run(['--once'], { PATH: '/nonexistent' });
     expect(code).toBe(1);
     expect(out).toBe('');
@@ -56,7 +56,7 @@ describe('the example of many processes', () => {
     expect(err).toMatch(/REDIS_URL=redis:/);
   });
 
-  it('names a wrong option', async () => {
+  it('a wrong option is named with what was expected', async () => {
     const { code, err } = await run(['--seconds', '5']);
     expect(code).toBe(2);
     expect(err).toMatch(/--seconds: expected 10 to 120, got 5/);

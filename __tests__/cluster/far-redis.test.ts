@@ -18,8 +18,8 @@ function balancerOver(proxy: RedisProxy) {
   });
 }
 
-redisTests.describe('a Redis that is too far away', () => {
-  it('is taken to be away, and holds up neither the start nor a call', async () => {
+redisTests.describe('Cluster: a Redis that answers too slowly', () => {
+  it('counts as unreachable, and delays neither the start nor a call', async () => {
     const proxy = await rig.proxy(await rig.redis(), { delayMs: 60 });
     const balancer = balancerOver(proxy);
     await balancer.ready();
@@ -28,7 +28,7 @@ redisTests.describe('a Redis that is too far away', () => {
     await balancer.close();
   });
 
-  it('that answers nothing at the start holds a call no longer than its deadline, or its caller', async () => {
+  it('and does not answer at the start delays a call no longer than its deadline, or until its caller aborts', async () => {
     const proxy = await rig.proxy(await rig.redis());
     proxy.block();
     const balancer = balancerOver(proxy);

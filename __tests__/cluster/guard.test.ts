@@ -14,11 +14,11 @@ requireExclusiveMachine();
 jest.setTimeout(60_000);
 
 const PREFIX = 'sale';
-/** What the machine itself may add to a request under all tests at once, in milliseconds. */
+/** What a busy test machine may add to a request, in milliseconds. */
 const NOISE_MS = 120;
 
 const rig = new ClusterRig();
-let shops: GuardedApp[] = [];
+let apps: GuardedApp[] = [];
 const balancers: Balancer[] = [];
 const closers: (() => void)[] = [];
 afterEach(async () => {
@@ -28,32 +28,32 @@ afterEach(async () => {
 afterAll(() => closeAll());
 
 async function closeAll(): Promise<void> {
-  await Promise.all(shops.splice(0).map((shop) => shop.close()));
+  await Promise.all(apps.splice(0).map((app) => app.close()));
   await rig.close();
 }
 
-async function open(redis: RedisServer): Promise<void> {
+async function startApps(redis: RedisServer): Promise<void> {
   const provider = await rig.provider();
   const config = {
     endpoints: [provider.endpoint({ price: { input: 1_000, output: 1_000 } })],
     cluster: { redis: redis.url, prefix: PREFIX },
   };
-  shops = await Promise.all([0, 0].map(() => GuardedApp.start(config)));
+  apps = await Promise.all([0, 0].map(() => GuardedApp.start(config)));
 }
 
-/** One request after the other, to the shops in turn. */
+/** Sends requests one after another, to the apps in turn. */
 async function visits(tenant: string, count: number): Promise<GuardedResponse[]> {
-  const made: GuardedResponse[] = [];
+  const responses: GuardedResponse[] = [];
   for (let n = 0; n < count; n++) {
-    const visit = await shops[n % shops.length]?.request(tenant);
-    if (visit) made.push(visit);
-    // A call is charged when it has ended, which may be just after its answer.
+    const visit = await apps[n % apps.length]?.request(tenant);
+    if (visit) responses.push(visit);
+    // Usage is recorded when the call ends, which may be just after its answer.
     await pause(10);
   }
-  return made;
+  return responses;
 }
 
-/** A balancer in this process. */
+/** Creates a balancer in this process. */
 function balancerAt(redis: string): Balancer {
   const balancer = createBalancer({
     endpoints: [{ name: 'a', model: 'gpt-4o', baseURL: 'http://127.0.0.1:9' }],
@@ -63,12 +63,12 @@ function balancerAt(redis: string): Balancer {
   return balancer;
 }
 
-const served = (made: readonly GuardedResponse[]): number =>
-  made.filter(({ status }) => status === 200).length;
+const served = (responses: readonly GuardedResponse[]): number =>
+  responses.filter(({ status }) => status === 200).length;
 
 const withRedis = requires('redis-server');
 
-withRedis.describe("a guard in the cluster's Redis", () => {
+withRedis.describe("Guard with the cluster's Redis:", () => {
   describe.each([
     ['one Redis', false],
     ['Redis Cluster', true],
@@ -76,26 +76,26 @@ withRedis.describe("a guard in the cluster's Redis", () => {
     let redis: RedisServer;
     beforeAll(async () => {
       redis = await rig.redis({ clusterMode });
-      await open(redis);
+      await startApps(redis);
     });
     afterAll(() => closeAll());
 
-    it('gives a tenant one limit in all processes', async () => {
+    it('a tenant has one limit in all processes', async () => {
       const tenants = ['rpm=6 a', 'tpm=500 a', 'usdPerDay=0.5 a', 'rpm=6 b'];
-      const made = await Promise.all(tenants.map((tenant) => visits(tenant, 9)));
-      expect(made.map(served)).toEqual([6, 5, 5, 6]);
-      expect(new Set(made.flat().map(({ status }) => status))).toEqual(new Set([200, 429]));
-      expect(made[0]?.[1]?.headers.get('ratelimit')).toMatch('"shop-requests";r=4;');
+      const responses = await Promise.all(tenants.map((tenant) => visits(tenant, 9)));
+      expect(responses.map(served)).toEqual([6, 5, 5, 6]);
+      expect(new Set(responses.flat().map(({ status }) => status))).toEqual(new Set([200, 429]));
+      expect(responses[0]?.[1]?.headers.get('ratelimit')).toMatch('"app-requests";r=4;');
       const keys = await redis.keys(`${PREFIX}:guard:*`);
       expect(keys.map(({ key }) => key)).toEqual(
         expect.arrayContaining([
-          `${PREFIX}:guard:shop:dollars:tenant:usdPerDay=0.5 a`,
-          `${PREFIX}:guard:shop:requests:tenant:rpm=6 a`,
-          `${PREFIX}:guard:shop:tokens:tenant:tpm=500 a`,
+          `${PREFIX}:guard:app:dollars:tenant:usdPerDay=0.5 a`,
+          `${PREFIX}:guard:app:requests:tenant:rpm=6 a`,
+          `${PREFIX}:guard:app:tokens:tenant:tpm=500 a`,
         ]),
       );
       for (const { ttlMs } of keys) expect(ttlMs).toBeGreaterThan(0);
-      expect(shops.flatMap(({ storeEvents: news }) => news)).toEqual([]);
+      expect(apps.flatMap(({ storeEvents }) => storeEvents)).toEqual([]);
     });
 
     if (clusterMode) return;
@@ -104,22 +104,22 @@ withRedis.describe("a guard in the cluster's Redis", () => {
       ['is killed', (redis) => redis.kill9(), (redis) => redis.restart()],
       ['freezes', (redis) => redis.stop(), (redis) => redis.cont()],
     ])(
-      'refuses nobody and keeps nobody waiting while that %s, then counts for all again',
+      'no request is refused or delayed when Redis %s, and the processes share their counts again afterwards',
       async (how, end, begin) => {
-        for (const { storeEvents: news } of shops) news.length = 0;
+        for (const { storeEvents } of apps) storeEvents.length = 0;
         const tenant = `rpm=200 ${how}`;
         await visits(tenant, 10);
         const running = visits(tenant, 60);
         await pause(150);
         await end(redis);
-        const made = await running;
-        expect(served(made)).toBe(60);
-        expect(Math.max(...made.map(({ ms }) => ms))).toBeLessThan(50 + NOISE_MS);
-        expect(shops.map(({ storeEvents: news }) => news)).toEqual([[true], [true]]);
+        const responses = await running;
+        expect(served(responses)).toBe(60);
+        expect(Math.max(...responses.map(({ ms }) => ms))).toBeLessThan(50 + NOISE_MS);
+        expect(apps.map(({ storeEvents }) => storeEvents)).toEqual([[true], [true]]);
         await begin(redis);
         await soon(async () => {
           await visits(tenant, 2);
-          expect(shops.map(({ storeEvents: news }) => news)).toEqual([
+          expect(apps.map(({ storeEvents }) => storeEvents)).toEqual([
             [true, false],
             [true, false],
           ]);
@@ -134,7 +134,7 @@ withRedis.describe("a guard in the cluster's Redis", () => {
     );
   });
 
-  it('leaves it alone where the app gives one of its own', async () => {
+  it('is not used if the app gives the guard a Redis of its own', async () => {
     const [redis, own] = await Promise.all([rig.redis(), rig.redis()]);
     const client = new Redis(own.port, '127.0.0.1');
     closers.push(() => client.disconnect());
@@ -151,9 +151,9 @@ withRedis.describe("a guard in the cluster's Redis", () => {
   });
 });
 
-describe('a guard whose cluster has never seen its Redis', () => {
-  it('counts for itself, first silently, and tells of it once that is known', async () => {
-    const news: unknown[] = [];
+describe('Guard whose cluster has never reached Redis:', () => {
+  it('it counts in memory, and emits "store" once Redis is known to be unreachable', async () => {
+    const events: unknown[] = [];
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     closers.push(
@@ -162,16 +162,16 @@ describe('a guard whose cluster has never seen its Redis', () => {
     );
     await once(silent, 'listening');
     const balancer = balancerAt(`redis://127.0.0.1:${(silent.address() as AddressInfo).port}`);
-    balancer.on('store', (event) => news.push(event));
+    balancer.on('store', (event) => events.push(event));
     const app = express().use(rateLimitGuard(balancer, { rpm: 2 }), (_req, res) => void res.json({}));
     const since = performance.now();
     expect((await request(app).get('/')).status).toBe(200);
     expect(performance.now() - since).toBeLessThan(NOISE_MS);
-    expect(news).toEqual([]);
+    expect(events).toEqual([]);
     await balancer.ready();
     expect((await request(app).get('/')).status).toBe(200);
     expect((await request(app).get('/')).status).toBe(429);
-    expect(news).toEqual([{ guard: 'ai', isDown: true }]);
+    expect(events).toEqual([{ guard: 'ai', isDown: true }]);
   });
 });
 

@@ -1,4 +1,4 @@
-// The main module of a shop's process: an app with a guard at its door. Started by guard-shop.ts only.
+// Entry point of a process that serves an app with a guard. Started by guarded-app.ts only.
 
 import type { AddressInfo } from 'node:net';
 import express from 'express';
@@ -16,14 +16,14 @@ async function open(config: BalancerConfig): Promise<void> {
   balancer.on('store', ({ isDown }) => sendToParent({ isDown }));
   await balancer.ready();
   const app = express();
-  // What a tenant may have stands in its name.
+  // A tenant's limits are in its name.
   const limit = (what: string) => (tenant?: string) => {
     const [, name, value] = /^(\w+)=([\d.]+)/.exec(tenant ?? '') ?? [];
     return name === what ? Number(value) : undefined;
   };
   app.use(
     rateLimitGuard(balancer, {
-      name: 'shop',
+      name: 'app',
       tenant: (req) => req.get(TENANT),
       rpm: limit('rpm'),
       tpm: limit('tpm'),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BalancerConfig } from 'express-ai-balancer';
 import { forkGuarded, killAndWait } from './harness/process-guard';
 
-/** What a shop's process tells: the port of its app, or that the guard's store is down, or answers again. */
+/** What the process sends: the port of its app, or whether the guard's store is down. */
 export type GuardMessage = { readonly port: number } | { readonly isDown: boolean };
 
 export interface GuardedResponse {
@@ -13,8 +13,8 @@ export interface GuardedResponse {
 }
 
 /**
- * A real process with an app whose guard shares its limits through the cluster. A call takes 60 + 40 tokens; a tenant may have
- * what stands in its name: 'rpm=6 Ann', 'tpm=500', 'usdPerDay=0.5'.
+ * A real process with an app whose guard shares its limits through the cluster. A call uses 60 + 40 tokens. A
+ * tenant's limits are in its name: 'rpm=6 Ann', 'tpm=500', 'usdPerDay=0.5'.
  */
 export class GuardedApp {
   /** The 'store' events, in their order. */
@@ -30,7 +30,7 @@ export class GuardedApp {
     const child = forkGuarded(join(__dirname, 'guarded-app-main.ts'));
     const app = new GuardedApp(child);
     await new Promise<void>((resolve, reject) => {
-      child.once('exit', () => reject(new Error("the shop's process has ended")));
+      child.once('exit', () => reject(new Error("the app's process has exited")));
       child.on('message', (message: GuardMessage) => {
         if ('isDown' in message) {
           app.storeEvents.push(message.isDown);

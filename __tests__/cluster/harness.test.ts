@@ -14,10 +14,10 @@ function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) || process.platform !== 'linux';
 }
 
-redisTests.describe('a Redis of a test', () => {
+redisTests.describe('Test harness: RedisServer', () => {
   const value = (redis: RedisServer) => redis.withClient((client) => client.get('a'));
 
-  it('loses its keys or keeps them when it restarts, on the same port', async () => {
+  it('restarts on the same port, with or without its keys', async () => {
     const redis = await rig.redis();
     await redis.withClient((client) => client.set('a', '1', 'EX', 60));
     await redis.restart({ keep: true });
@@ -31,7 +31,7 @@ redisTests.describe('a Redis of a test', () => {
     expect(await value(redis)).toBeNull();
   });
 
-  it('can be frozen, and counts commands', async () => {
+  it('can be stopped and continued, and counts commands', async () => {
     const redis = await rig.redis();
     await redis.resetCounts();
     redis.stop();
@@ -41,14 +41,14 @@ redisTests.describe('a Redis of a test', () => {
     expect((await redis.commandCounts()).get).toBeGreaterThanOrEqual(1);
   });
 
-  it('is a Redis Cluster where it is told', async () => {
+  it('can run as a Redis Cluster', async () => {
     const redis = await rig.redis({ clusterMode: true });
     const both = (one: string, two: string) => redis.withClient((client) => client.mset(one, '1', two, '2'));
     expect(await both('{a}:1', '{a}:2')).toBe('OK');
     await expect(both('a', 'b')).rejects.toThrow(/CROSSSLOT/);
   });
 
-  it('is reached through a proxy that counts round trips, blocks and cuts', async () => {
+  it('can be reached through a proxy that counts round trips and blocks or closes connections', async () => {
     const redis = await rig.redis();
     const proxy = await rig.proxy(redis);
     const client = new Redis(proxy.url, {
@@ -74,28 +74,28 @@ redisTests.describe('a Redis of a test', () => {
   });
 });
 
-describe('members', () => {
+describe('Test harness: members', () => {
   const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 1 };
 
-  it('are processes of their own whose every call is accounted for', async () => {
+  it('are separate processes, and the outcome of every call is reported', async () => {
     const provider = await rig.provider();
     const endpoints = [provider.endpoint({ rpm: 600, burstSeconds: 1 })];
-    const [steady, crowd] = (await rig.members(2, { endpoints })) as [Member, Member];
+    const [steady, concurrent] = (await rig.members(2, { endpoints })) as [Member, Member];
     const [even, many] = await Promise.all([
       steady.load({ perSecond: 20, forMs: 1_500, timeoutMs: 500 }),
-      crowd.load({ callers: 3, forMs: 1_500, tokens: { prompt: 100, output: 7 } }),
+      concurrent.load({ callers: 3, forMs: 1_500, tokens: { prompt: 100, output: 7 } }),
     ]);
     expect(even.length).toBeGreaterThan(25);
     expect(even.some(({ code }) => code === 'ERR_AI_SATURATED')).toBe(true);
     expect(many.every(({ code, attempts }) => code === undefined && attempts === 1)).toBe(true);
     expect(many.some(({ waitMs }) => waitMs > 50)).toBe(true);
-    expect(steady.unfinished + crowd.unfinished).toBe(0);
+    expect(steady.unfinished + concurrent.unfinished).toBe(0);
 
     const admissions = await provider.admissions();
     const answered = (outcomes: typeof even) => outcomes.filter(({ code }) => code === undefined).length;
     expect(admissions).toHaveLength(answered(even) + answered(many));
     expect(taken(admissions, 'tokens')).toBe(100 * answered(even) + 107 * answered(many));
-    // Each for itself they take the limit twice, and that is seen.
+    // Without a cluster they use the limit twice, which the observer must see.
     expect(worstExcess(admissions, LIMIT)).toBeGreaterThan(5);
     expect(worstExcess(admissions, { ...LIMIT, perMinute: 1_200 })).toBeLessThanOrEqual(0);
 
@@ -105,7 +105,7 @@ describe('members', () => {
     expect(uptimeMs).toBeGreaterThan(2_000);
   });
 
-  it('may have a wall clock of their own, which no time they report shows', async () => {
+  it('can have a shifted wall clock, which does not affect the times that they report', async () => {
     const provider = await rig.provider();
     const config = { endpoints: [provider.endpoint()] };
     const member = await rig.member({ config, clockShiftMs: 3_600_000 });
@@ -122,7 +122,7 @@ describe('members', () => {
     const config = { endpoints: [provider.endpoint()] };
     const [killed, stopped, closed] = (await rig.members(3, config)) as [Member, Member, Member];
     const lost = killed.load({ perSecond: 10, forMs: 5_000 });
-    await Promise.all([killed.kill9(), expect(lost).rejects.toThrow(/has ended/)]);
+    await Promise.all([killed.kill9(), expect(lost).rejects.toThrow(/has exited/)]);
     expect(isAlive(killed.pid)).toBe(false);
     stopped.stop();
     const late = stopped.stats();
@@ -135,7 +135,7 @@ describe('members', () => {
       expect([stopped, closed].map(({ pid }) => isAlive(pid))).toEqual([false, false]);
   });
 
-  it("may be workers of Node's cluster module", async () => {
+  it("can be workers of Node's cluster module", async () => {
     const provider = await rig.provider();
     const { members } = await rig.workers(2, { endpoints: [provider.endpoint()] });
     const outcomes = await Promise.all(members.map((member) => member.load({ perSecond: 10, forMs: 500 })));
@@ -145,7 +145,7 @@ describe('members', () => {
     expect(await members[1]!.stats()).toMatchObject({ total: 1 });
   });
 
-  it('say what is wrong with their configuration', async () => {
+  it('report an invalid configuration', async () => {
     await expect(rig.member({ config: { endpoints: [] } })).rejects.toThrow(/endpoints/);
   });
 });

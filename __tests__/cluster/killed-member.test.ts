@@ -10,12 +10,12 @@ const rig = new ClusterRig();
 afterEach(() => rig.close());
 
 const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 2 };
-/** Its share has to be back by then. */
+/** By then its share must be available to the others. */
 const GONE_MS = 15_000;
 const ALONE_MS = 3_000;
 
-requires('redis-server').describe('a process that gets a kill -9', () => {
-  it('leaves its share to the others within 15 s, in Redis and where Redis dies too', async () => {
+requires('redis-server').describe('Cluster: a process that is killed', () => {
+  it('leaves its share to its peers within 15 s, even if Redis is killed afterwards', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
     const config = {
@@ -39,7 +39,7 @@ requires('redis-server').describe('a process that gets a kill -9', () => {
 
     const admissions = await provider.admissions();
     expect(usedShare(admissions, LIMIT, killedAt + 2_000, goneAt)).toBeGreaterThan(0.9);
-    // A share of two would be half.
+    // The share of one of two processes would be half.
     expect(usedShare(admissions, LIMIT, goneAt + 500, goneAt + ALONE_MS)).toBeGreaterThan(0.8);
     expect(worstExcess(admissions, LIMIT, 0.1)).toBeLessThanOrEqual(0);
   });

@@ -12,8 +12,8 @@ afterEach(() => rig.close());
 const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 2 };
 const RUN_MS = 4_000;
 
-requires('redis-server').describe("workers of Node's cluster module", () => {
-  it('share a quota as pods do', async () => {
+requires('redis-server').describe("Cluster: workers of Node's cluster module", () => {
+  it('share a quota like any other processes', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
     const { members } = await rig.workers(3, {

@@ -9,8 +9,8 @@ jest.setTimeout(30_000);
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 
-requires('redis-server').describe('an outage of a provider that one process has seen', () => {
-  it('stops the new calls of the others within a second', async () => {
+requires('redis-server').describe('Cluster: an outage of a provider that one process has seen', () => {
+  it('stops new calls of its peers within a second', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const config = {
       endpoints: [provider.endpoint()],
@@ -19,13 +19,13 @@ requires('redis-server').describe('an outage of a provider that one process has 
       retry: { maxAttempts: 1 },
       cluster: { redis: redis.url },
     };
-    const [seer, other] = (await rig.members(2, config)) as [Member, Member];
-    const well = await other.load({ perSecond: 10, forMs: 300 });
-    expect(well.every(({ code }) => code === undefined)).toBe(true);
+    const [reporter, other] = (await rig.members(2, config)) as [Member, Member];
+    const healthy = await other.load({ perSecond: 10, forMs: 300 });
+    expect(healthy.every(({ code }) => code === undefined)).toBe(true);
 
     await provider.provider.fault({ kind: 'err5xx' });
-    await seer.load({ perSecond: 20, forMs: 1_000, timeoutMs: 1_000 });
-    expect(await stateOf(seer)).toBe('open');
+    await reporter.load({ perSecond: 20, forMs: 1_000, timeoutMs: 1_000 });
+    expect(await stateOf(reporter)).toBe('open');
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const { seen } = await provider.provider.stats();
     expect(await stateOf(other)).toBe('open');
@@ -37,7 +37,7 @@ requires('redis-server').describe('an outage of a provider that one process has 
       member.events.find(
         ({ name, event }) => name === 'breaker' && (event as { state: string }).state === 'open',
       )?.at;
-    expect(openedAt(other)! - openedAt(seer)!).toBeLessThan(1_000);
+    expect(openedAt(other)! - openedAt(reporter)!).toBeLessThan(1_000);
   });
 });
 

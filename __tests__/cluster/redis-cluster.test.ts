@@ -20,14 +20,14 @@ afterAll(() => rig.close());
 
 const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 2 };
 
-requires('redis-server').describe('in Redis Cluster', () => {
+requires('redis-server').describe('Cluster with Redis Cluster:', () => {
   let redis: RedisServer;
   let provider: ProviderProcess;
   beforeAll(async () => {
     [redis, provider] = await Promise.all([rig.redis({ clusterMode: true }), rig.provider()]);
   });
 
-  it('quotas are shared: the keys of each lie in one slot', async () => {
+  it('quotas are shared, and the keys of each are in one slot', async () => {
     const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
     const config = {
       endpoints: [provider.endpoint({ rpm, tpm: 120_000, burstSeconds })],
@@ -43,7 +43,7 @@ requires('redis-server').describe('in Redis Cluster', () => {
     for (const key of keys) expect(key).toMatch(/\{[^{}]+\}/);
   });
 
-  it("an app's own ioredis Cluster may be given, and stays the app's", async () => {
+  it("the app's own ioredis Cluster is duplicated and stays open", async () => {
     const own = new Cluster([{ host: '127.0.0.1', port: redis.port }]);
     const config: BalancerConfig & { cluster: { redis: Cluster; prefix: string } } = {
       endpoints: [provider.endpoint({ rpm: 600 })],
@@ -52,7 +52,7 @@ requires('redis-server').describe('in Redis Cluster', () => {
     const balancer = createBalancer(config);
     try {
       await balancer.ready();
-      // On a busy machine a first answer may come too late to count.
+      // On a busy machine the first answer may come too late.
       await until(() => balancer.stats().cluster?.mode === 'shared');
       await balancer.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
       expect(await redis.keys('b_other:*')).not.toEqual([]);

@@ -19,18 +19,18 @@ afterAll(() => rig.close());
 const BEFORE_MS = 3_000;
 const OUTAGE_MS = 2_000;
 const AFTER_MS = 2_500;
-/** What the machine itself may add to a call under all tests at once, in milliseconds: the bench has the true figures. */
+/** What a busy test machine may add to a call, in milliseconds. The bench measures the real figures. */
 const NOISE_MS = 250;
-/** Far above its load. */
-const ROOMY = 'gpt-4o';
-/** Far below its load. */
+/** Its limit is far above its load. */
+const AMPLE = 'gpt-4o';
+/** Its limit is far below its load. */
 const SCARCE = 'gpt-4o-mini';
 const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 3 };
 
-type Trouble = [name: string, live: (redis: RedisServer) => Promise<unknown>];
-const TROUBLES: Trouble[] = [
+type Outage = [name: string, run: (redis: RedisServer) => Promise<unknown>];
+const OUTAGES: Outage[] = [
   [
-    'a kill -9 and an empty start',
+    'is killed and restarts empty',
     async (redis) => {
       await redis.kill9();
       await pause(OUTAGE_MS);
@@ -38,34 +38,34 @@ const TROUBLES: Trouble[] = [
     },
   ],
   [
-    'a freeze',
+    'hangs for two seconds',
     async (redis) => {
       redis.stop();
       await pause(OUTAGE_MS);
       redis.cont();
     },
   ],
-  ['a restart', (redis) => redis.restart({ keep: true })],
-  ['a flush', (redis) => redis.flush()],
+  ['restarts with its keys', (redis) => redis.restart({ keep: true })],
+  ['loses all keys', (redis) => redis.flush()],
 ];
 
-/** One load over all troubles, and when each began and what comes of it was over. */
-async function live() {
+/** Runs one load over all outages. `phases` are the times of each outage and its consequences. */
+async function runLoad() {
   const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
   const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
   const members = await rig.members(3, {
     endpoints: [
-      provider.endpoint({ model: ROOMY, rpm: 3_000 }),
+      provider.endpoint({ model: AMPLE, rpm: 3_000 }),
       provider.endpoint({ name: 'scarce', model: SCARCE, rpm, burstSeconds }),
     ],
     fallbacks: {},
     cluster: { redis: redis.url },
   });
   const startedAt = Date.now();
-  const forMs = BEFORE_MS + 2 * OUTAGE_MS + TROUBLES.length * AFTER_MS;
+  const forMs = BEFORE_MS + 2 * OUTAGE_MS + OUTAGES.length * AFTER_MS;
   const both = Promise.all([
     Promise.all(
-      members.map((member) => member.load({ model: ROOMY, perSecond: 8, forMs, timeoutMs: 10_000 })),
+      members.map((member) => member.load({ model: AMPLE, perSecond: 8, forMs, timeoutMs: 10_000 })),
     ),
     Promise.all(
       members.map((member) => member.load({ model: SCARCE, perSecond: 15, forMs, timeoutMs: 1_000 })),
@@ -73,31 +73,31 @@ async function live() {
   ]);
   await pause(BEFORE_MS);
   const phases = new Map<string, { from: number; to: number }>();
-  for (const [name, trouble] of TROUBLES) {
+  for (const [name, cause] of OUTAGES) {
     const from = Date.now();
-    await trouble(redis);
+    await cause(redis);
     await pause(AFTER_MS);
     phases.set(name, { from, to: Date.now() });
   }
-  const [roomy, scarce] = await both;
+  const [ample, scarce] = await both;
   const admissions = (await provider.admissions()).filter(({ model }) => model === SCARCE);
-  return { roomy: roomy.flat(), scarce: scarce.flat(), startedAt, phases, admissions, members };
+  return { ample: ample.flat(), scarce: scarce.flat(), startedAt, phases, admissions, members };
 }
 
 const worst = (outcomes: readonly Outcome[]) => Math.max(...outcomes.map(({ ms }) => ms));
 
-requires('redis-server').describe('in the middle of the load', () => {
-  let run: Awaited<ReturnType<typeof live>>;
+requires('redis-server').describe('Cluster under load:', () => {
+  let run: Awaited<ReturnType<typeof runLoad>>;
   beforeAll(async () => {
-    run = await live();
+    run = await runLoad();
   });
 
-  describe.each(TROUBLES)('%s of Redis', (name) => {
-    it('loses no call that has quota and holds none up', () => {
-      const { roomy: outcomes, startedAt, phases } = run;
+  describe.each(OUTAGES)('when Redis %s,', (name) => {
+    it('no call that has quota fails or is delayed', () => {
+      const { ample: outcomes, startedAt, phases } = run;
       const { from, to } = phases.get(name)!;
       const firstAt = Math.min(...[...phases.values()].map(({ from }) => from));
-      // The first calls of a process are slow by themselves.
+      // The first calls of a process are slow anyway.
       const before = outcomes.filter(({ startedAt: at }) => at > startedAt + 1_000 && at < firstAt - 200);
       const since = outcomes.filter(({ startedAt: at }) => at >= from - 200 && at < to - 200);
       expect(since.length).toBeGreaterThan(50);
@@ -105,7 +105,7 @@ requires('redis-server').describe('in the middle of the load', () => {
       expect(worst(since)).toBeLessThan(worst(before) + 50 + NOISE_MS);
     });
 
-    it('lets no more than 110 % of the limit through in any window, all processes together', () => {
+    it('all processes together admit at most 110 % of the limit in any window', () => {
       const { admissions, phases } = run;
       const { from, to } = phases.get(name)!;
       const since = admissions.filter(({ at }) => at < to);
@@ -114,25 +114,25 @@ requires('redis-server').describe('in the middle of the load', () => {
     });
   });
 
-  it('every call ends, and fails for want of quota only', () => {
-    expect(run.members.map(({ unfinished: unended }) => unended)).toEqual([0, 0, 0]);
+  it('every call settles, and fails only if there is no quota', () => {
+    expect(run.members.map(({ unfinished }) => unfinished)).toEqual([0, 0, 0]);
     const codes = new Set(run.scarce.map(({ code }) => code));
     expect(codes).toContain('ERR_AI_SATURATED');
-    // One that got its quota at the last moment is late on a busy machine.
+    // A call that got its quota at the last moment may be late on a busy machine.
     for (const known of [undefined, 'ERR_AI_SATURATED', 'ERR_AI_DEADLINE']) codes.delete(known);
     expect([...codes]).toEqual([]);
   });
 
-  it('each process is on its own for as long as it must be, not again and again', () => {
+  it('each process changes its mode once per outage', () => {
     for (const { events } of run.members) {
       const modes = events
         .filter(({ name }) => name === 'cluster')
         .map(({ event }) => (event as { mode: string }).mode);
       expect(modes.at(-1)).toBe('shared');
-      // A flush is no outage.
+      // Losing the keys is not an outage.
       const outages = modes.filter((mode) => mode === 'local-share').length;
       expect(outages).toBeGreaterThanOrEqual(2);
-      expect(outages).toBeLessThanOrEqual(TROUBLES.length);
+      expect(outages).toBeLessThanOrEqual(OUTAGES.length);
     }
   });
 });

@@ -9,22 +9,22 @@ jest.setTimeout(60_000);
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 
-/** The shallower the bucket, the sooner what is too much shows. */
+/** A small bucket shows an excess soon. */
 const BURST_SECONDS = 3;
 const REQUESTS: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: BURST_SECONDS };
 const TOKENS: ObservedLimit = { unit: 'tokens', perMinute: 60_000, burstSeconds: BURST_SECONDS };
-/** Small calls: each process keeps nearly all of a lease of tokens, and the ledger is full again when the rush begins. */
+/** Small calls: each process keeps most of a lease of tokens, and the limiter is full again when the rush begins. */
 const QUIET = { perSecond: 2, forMs: 1_200, timeoutMs: 1_000, tokens: { prompt: 1, output: 1 } };
 const RUSH_MS = 8_000;
-/** The tokens are used up a little sooner than the requests. */
+/** The tokens are used up slightly before the requests. */
 const RUSH = { perSecond: 25, forMs: RUSH_MS, timeoutMs: 1_000, tokens: { prompt: 66, output: 44 } };
-/** Until then the full buckets of the start are drained. */
+/** By then the initially full buckets are drained. */
 const DRAINED_MS = 2_000;
 
 requires('redis-server').describe(
-  'a quota of four processes, one of them with its clock a minute ahead',
+  'Cluster: the quota of four processes, one of which has its clock a minute ahead,',
   () => {
-    it('is kept in every window when a rush of ten times the load begins, and used', async () => {
+    it('is kept in every window and used when the load rises to ten times the limit', async () => {
       const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
       const limits = { rpm: REQUESTS.perMinute, tpm: TOKENS.perMinute, burstSeconds: BURST_SECONDS };
       const config = { endpoints: [provider.endpoint(limits)], cluster: { redis: redis.url } };
@@ -39,7 +39,7 @@ requires('redis-server').describe(
       for (const limit of [REQUESTS, TOKENS]) expect(worstExcess(admissions, limit)).toBeLessThanOrEqual(0);
       const used = usedShare(admissions, TOKENS, startedAt + DRAINED_MS, startedAt + RUSH_MS);
       expect(used).toBeGreaterThan(0.9);
-      // Nobody is left out, whatever its clock says.
+      // Every process gets its part, whatever its clock says.
       for (const own of outcomes) {
         const answered = own.filter(({ code }) => code === undefined).length;
         expect(answered).toBeGreaterThan(admissions.length / 10);

@@ -1,9 +1,9 @@
-// Imported before anything else of a member: shifts the wall clock that everything in its process reads.
+// The first import of a member: shifts the wall clock that the whole process reads.
 const shiftMs = Number(process.env.CLOCK_SHIFT_MS ?? 0);
 const RealDate = Date;
 const realNow = Date.now.bind(Date);
 
-/** The wall clock of the machine, whatever the process is made to believe. */
+/** The machine's wall clock, without the shift. */
 export function trueNow(): number {
   return realNow();
 }

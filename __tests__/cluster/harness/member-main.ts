@@ -1,13 +1,13 @@
-// The main module of a member: a balancer in a process of its own that obeys its parent. Started by member.ts only.
+// Entry point of a member: a process with a balancer that runs its parent's commands. Started by member.ts only.
 
 import type { EventEmitter } from 'node:events';
 import { AiBalancerError, Balancer } from 'express-ai-balancer';
 import { trueNow } from './machine-clock';
 import type { Load, MemberConfig, NumberedCommand, Outcome, Report } from './messages';
 
-/** Calls are reported in batches: a message each would be most of what the process does. */
+/** Calls are reported in batches: one message per call would use most of the process's CPU. */
 const REPORT_EVERY_MS = 50;
-/** A caller whose call failed pauses: one that is refused at once would spin. */
+/** A caller pauses after a failed call, so that calls that are refused at once don't loop. */
 const PAUSE_MS = 20;
 const EVENTS = ['breaker', 'cooldown', 'store', 'cluster'];
 
@@ -40,7 +40,7 @@ async function start(config: MemberConfig): Promise<void> {
   await made.ready();
 }
 
-/** The simulated provider is told how long prompts are; a real one would count what the balancer estimates. */
+/** The metadata tells the simulated provider how long the prompt is. */
 function withEstimate(config: MemberConfig): MemberConfig {
   const promptTokensOf = (body: object) =>
     Number((body as { metadata?: Record<string, string> }).metadata?.simulate_prompt_tokens ?? 1);
@@ -147,7 +147,7 @@ process.on('message', (question: NumberedCommand) => {
   );
 });
 
-// Ctrl-C goes to the whole group; the parent decides when its members end. Without a parent there is nothing to do.
+// Ctrl-C reaches the whole process group, but the parent decides when its members end.
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
 

@@ -6,13 +6,13 @@ import { forkGuarded, hasEnded } from './process-guard';
 
 export interface MemberOptions {
   readonly config: MemberConfig;
-  /** Its wall clock is ahead of the machine's by that, in milliseconds. Default 0. */
+  /** Milliseconds by which its wall clock is ahead of the machine's. Default 0. */
   readonly clockShiftMs?: number;
   /** Whether to wait for `balancer.ready()`. Default true. */
   readonly ready?: boolean;
 }
 
-/** The line to a process that runs member-main.ts. */
+/** The connection to a process that runs member-main.ts. */
 export interface ProcessChannel {
   readonly pid: number;
   send(message: unknown): void;
@@ -27,14 +27,14 @@ interface PendingRequest {
 }
 
 /**
- * A real process with a balancer over the package's sources. It dies with this process at the latest.
+ * A process with a balancer that runs the package's sources. It ends with this process at the latest.
  *
  * @example
  * const member = await Member.start({ config: { endpoints, cluster: { redis: redis.url } } });
  * const outcomes = await member.load({ perSecond: 20, forMs: 5_000 });
  */
 export class Member {
-  /** Calls that have ended, in that order; reported every 50 ms. */
+  /** Outcomes in the order in which the calls ended; updated every 50 ms. */
   readonly outcomes: Outcome[] = [];
   /** The balancer's events 'breaker', 'cooldown', 'store' and 'cluster'. */
   readonly events: MemberEvent[] = [];
@@ -44,7 +44,7 @@ export class Member {
   #requestCount = 0;
   #hasExited = false;
 
-  /** For those who have a line to a process already; others use `start`. */
+  /** With a connection to a running process. Otherwise use `start`. */
   constructor(channel: ProcessChannel) {
     this.#line = channel;
     channel.onReport((report) => this.#receive(report));
@@ -55,7 +55,7 @@ export class Member {
     });
   }
 
-  /** Resolves when the balancer is ready. Rejects where the configuration is wrong. */
+  /** Resolves when the balancer is ready. Rejects if the configuration is invalid. */
   static async start({ config, clockShiftMs = 0, ready = true }: MemberOptions): Promise<Member> {
     const child = forkGuarded(join(__dirname, 'member-main.ts'), {
       env: { ...process.env, CLOCK_SHIFT_MS: `${clockShiftMs}` },
@@ -65,7 +65,7 @@ export class Member {
     return member;
   }
 
-  /** Makes the process's balancer. */
+  /** Creates the process's balancer. */
   async startBalancer(config: MemberConfig, ready = true): Promise<void> {
     const started = this.#request({ do: 'start', config });
     try {
@@ -81,12 +81,12 @@ export class Member {
     return this.#line.pid;
   }
 
-  /** Calls that have begun and not ended, as of the last report. After a load has ended it must be 0. */
+  /** Calls that had not ended at the last report. 0 after a load has ended. */
   get unfinished(): number {
     return this.#begun - this.outcomes.length;
   }
 
-  /** Plays a load and resolves with the outcome of every call of it, when the last has ended. */
+  /** Runs a load. Resolves to the outcomes of all of its calls when the last one has ended. */
   async load(load: Load): Promise<Outcome[]> {
     const id = this.#requestCount + 1;
     const count = await this.#request({ do: 'load', load });
@@ -107,7 +107,7 @@ export class Member {
     return this.#request({ do: 'reload', config });
   }
 
-  /** Ends it at once: its balancer closes nothing and gives nothing back. */
+  /** Kills it: its balancer closes nothing and returns no quota. */
   async kill9(): Promise<void> {
     if (!this.#hasExited) signal(this.pid, 'SIGKILL');
     await this.#line.ended;
@@ -123,10 +123,10 @@ export class Member {
     signal(this.pid, 'SIGCONT');
   }
 
-  /** Closes the balancer in good order, so that it gives back what it holds, and ends the process. */
+  /** Closes the balancer, which returns its quota, and ends the process. */
   async close(): Promise<void> {
     if (this.#hasExited) return;
-    // A stopped process answers nothing.
+    // A stopped process would not answer.
     signal(this.pid, 'SIGCONT');
     await Promise.race([this.#request({ do: 'close' }).catch(() => undefined), delay(2_000)]);
     await this.kill9();
@@ -171,12 +171,12 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended by itself.
+    // It has exited already.
   }
 }
 
 function exitedError(): Error {
-  return new Error('the process of the member has ended');
+  return new Error('the member's process has exited');
 }
 
 function delay(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { BalancerConfig, BalancerStats } from 'express-ai-balancer';
 
-/** A balancer's configuration as JSON, for a process of its own. */
+/** A balancer's configuration, as it is sent to a member. */
 export type MemberConfig = Pick<BalancerConfig, 'endpoints'> &
   Partial<BalancerConfig> & {
     readonly cluster?: {
@@ -10,11 +10,11 @@ export type MemberConfig = Pick<BalancerConfig, 'endpoints'> &
     };
   };
 
-/** What a member is to do: `perSecond` calls, evenly spaced whatever becomes of them, or `callers` at once, each with one call after another. */
+/** The calls that a member makes: `perSecond`, evenly spaced, or `callers` in parallel, each with one call after another. */
 export type Load = {
-  /** No call starts later. The load ends with the last of its calls. */
+  /** No call starts after this time. The load ends with the last of its calls. */
   readonly forMs: number;
-  /** What a call takes from the quota: exactly these, estimated and real. Default 60 and 40. */
+  /** The tokens of each call, estimated and used. Default 60 and 40. */
   readonly tokens?: { readonly prompt: number; readonly output: number };
   /** Default 'gpt-4o'. */
   readonly model?: string;
@@ -23,31 +23,31 @@ export type Load = {
   readonly priority?: 1 | 2 | 3 | 4 | 5;
 } & ({ readonly perSecond: number } | { readonly callers: number });
 
-/** How one call of a load ended. Times are those of the machine's wall clock, as the provider's. */
+/** How one call of a load ended. Times are on the machine's wall clock, like the provider's. */
 export interface Outcome {
-  /** The number of its load: several may run in one process. */
+  /** The number of its load. Several may run at the same time. */
   readonly load: number;
   readonly startedAt: number;
   /** On the monotonic clock. */
   readonly ms: number;
-  /** Absent: it was answered. */
+  /** The error's code; undefined if the call was answered. */
   readonly code?: string;
   /** In the balancer's queue. */
   readonly waitMs: number;
   readonly attempts: number;
 }
 
-/** An event of the member's balancer, and when it came. */
+/** An event of the member's balancer. */
 export interface MemberEvent {
   readonly name: string;
   readonly at: number;
   readonly event: unknown;
 }
 
-/** What a process has used of the CPU since its start, in milliseconds. */
+/** The CPU time of a process since its start, in milliseconds. */
 export interface CpuTime {
   readonly usedMs: number;
-  /** How long it has lived. */
+  /** Time since its start. */
   readonly uptimeMs: number;
 }
 
@@ -67,11 +67,11 @@ export type Command =
 
 export type NumberedCommand = Command & { readonly id: number };
 
-/** What a member sends: an answer to a question, calls that ended since the last report, or an event. */
+/** What a member sends: a reply to a command, the calls that have ended since the last report, or an event. */
 export type Report =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: string }
   | { readonly startedCalls: number; readonly outcomes: readonly Outcome[] }
   | { readonly seen: MemberEvent }
-  /** It listens. What is sent to a worker of node:cluster before that may be lost. */
+  /** It is listening. Messages that are sent to a worker of node:cluster before that may be lost. */
   | { readonly hello: true };

@@ -1,6 +1,6 @@
 import { Observer } from '../../../bench/quota/observer';
 
-/** A call as the provider saw it arrive. */
+/** A call as it arrived at the provider. */
 export interface Admission {
   /** On the machine's wall clock, in milliseconds. */
   readonly at: number;
@@ -8,7 +8,7 @@ export interface Admission {
   readonly tokens: number;
 }
 
-/** A limit, and in what it counts. */
+/** A limit to check admissions against. */
 export interface ObservedLimit {
   readonly unit: 'requests' | 'tokens';
   readonly perMinute: number;
@@ -20,8 +20,8 @@ const unitsOf = ({ tokens }: Admission, unit: ObservedLimit['unit']): number =>
   unit === 'requests' ? 1 : tokens;
 
 /**
- * By how many units the worst of all windows went beyond (depth + rate * t) * (1 + slack); 0 or less means that it was
- * kept in every window. In one pass: a bucket of that rate that never ran dry.
+ * By how many units the worst window exceeded (depth + rate * t) * (1 + slack). At most 0 if the limit was kept in every
+ * window.
  * @param slack Default 0.01.
  */
 export function worstExcess(admissions: readonly Admission[], limit: ObservedLimit, slack = 0.01): number {
@@ -32,7 +32,7 @@ export function worstExcess(admissions: readonly Admission[], limit: ObservedLim
   return observer.depthNeeded(perMinute * (1 + slack)) - depth * (1 + slack);
 }
 
-/** Units that arrived from `from` until before `to`, on the wall clock. */
+/** Units that arrived from `from` until before `to`, on the machine's wall clock. */
 export function unitsAdmitted(
   admissions: readonly Admission[],
   unit: ObservedLimit['unit'],
@@ -44,7 +44,7 @@ export function unitsAdmitted(
     .reduce((sum, admission) => sum + unitsOf(admission, unit), 0);
 }
 
-/** Units that arrived in that time, over those that the rate alone gave in it. */
+/** Units that arrived in that time, relative to rate * t. */
 export function usedShare(
   admissions: readonly Admission[],
   { unit, perMinute }: ObservedLimit,

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
 /**
- * Keeps the ids that come in on its input, and kills those that are left when the input ends: when the process at the
- * other end is gone, however it went. A handler of ours would not run after a kill -9, nor under jest.
+ * Reads process ids from its input and kills the remaining ones when the input ends, that is when the process at the other
+ * end has exited. An exit handler would not run after a kill -9, nor under jest.
  */
 const GUARD_SCRIPT = `
 trap '' INT TERM HUP
@@ -23,7 +23,7 @@ let guardInput: Writable | undefined;
 
 function startGuard(): Writable {
   if (guardInput) return guardInput;
-  // In a group of its own: Ctrl-C at a terminal is for the tests, not for what tidies up after them.
+  // In its own process group, so that Ctrl-C does not stop the cleanup.
   const child = spawn('sh', ['-c', GUARD_SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   child.unref();
   const input = child.stdin as Writable & { unref?(): void };
@@ -33,12 +33,12 @@ function startGuard(): Writable {
   return input;
 }
 
-/** Holds a process: it dies with this one at the latest. Only for processes that this one's children started. */
+/** Makes a process end with this one at the latest. Only for processes that children of this one have started. */
 export function guardProcess(pid: number): void {
   startGuard().write(`hold ${pid}\n`);
 }
 
-/** To be said when a held process has ended: its id may be another's soon. */
+/** Call it when a guarded process has exited: its id may be reused. */
 export function unguardProcess(pid: number): void {
   startGuard().write(`release ${pid}\n`);
 }
@@ -55,7 +55,7 @@ export function spawnGuarded(program: string, args: readonly string[], options: 
   return guarded(spawn(program, args, options));
 }
 
-/** Starts a TypeScript module in a node process of its own, with an IPC channel. */
+/** Runs a TypeScript module in a separate node process with an IPC channel. */
 export function forkGuarded(file: string, options: ForkOptions = {}): ChildProcess {
   return guarded(fork(file, [], { execArgv: ['--import', 'tsx'], ...options }));
 }
@@ -64,7 +64,7 @@ export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
 }
 
-/** kill -9, which ends a stopped process too; resolves when it has ended. */
+/** Sends SIGKILL, which also ends a stopped process. Resolves when it has exited. */
 export async function killAndWait(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || hasEnded(child)) return;
   const exit = once(child, 'exit');

@@ -7,13 +7,13 @@ import {
 } from 'express-ai-balancer/simulator';
 import type { Admission } from './observer';
 
-/** A provider without limits that answers at once and never fails by itself: what arrives is what we admitted. */
+/** A provider without limits that answers at once and never fails: what arrives is what was admitted. */
 const UNLIMITED: ModelDescription = { ttftMs: 1, msPerOutputToken: 0, msPerPromptToken: 0 };
 
 /** The simulated provider's models. */
 const MODELS = ['gpt-4o', 'gpt-4o-mini'];
 
-/** A simulated provider, with the models 'gpt-4o' and 'gpt-4o-mini', in a process of its own. */
+/** A simulated provider with the models 'gpt-4o' and 'gpt-4o-mini' in a separate process. */
 export class ProviderProcess {
   readonly #fleet: FleetProcess;
   readonly provider: RemoteProvider;
@@ -23,7 +23,7 @@ export class ProviderProcess {
     this.provider = fleet.provider('main');
   }
 
-  /** @param model Limits and latency. Default: no limits, an answer in about a millisecond. */
+  /** @param model Limits and latency. Default: no limits, answers in about a millisecond. */
   static async start(model: ModelDescription = {}): Promise<ProviderProcess> {
     const fleet = await startFleetProcess({
       providers: [
@@ -43,13 +43,13 @@ export class ProviderProcess {
     return this.#fleet.pid;
   }
 
-  /** An endpoint of that provider. It has no limits unless given. */
+  /** An endpoint of the provider. Default: no limits. */
   endpoint(more: Partial<EndpointConfig> = {}): EndpointConfig {
     const { url: baseURL } = this.provider;
     return { name: 'main', model: 'gpt-4o', baseURL, apiKey: 'sk-test', tokensCharged: 'actual', ...more };
   }
 
-  /** Every chat request that has arrived, 429s included, in the order of arrival, with the tokens its member said. */
+  /** All chat requests in the order of arrival, 429s included, with the tokens that the member stated. */
   async admissions(): Promise<Admission[]> {
     const requests = await this.provider.requests();
     return requests.map(({ at, body }) => {

@@ -9,8 +9,8 @@ interface Connection {
 }
 
 /**
- * The way to a Redis, in this process: it counts round trips, puts distance between, and can be blocked or cut, as a
- * network may be while Redis itself is well.
+ * A proxy to Redis in this process. It counts round trips, adds latency, and can block or close connections like a broken
+ * network.
  *
  * A round trip is counted when a client sends something at least 2 ms after what it sent before: commands written
  * together travel together, and an answer takes 2 * `delayMs` to come back, so one that waited for it is told apart.
@@ -29,7 +29,7 @@ export class RedisProxy {
     this.#server = createServer((client) => this.#accept(client));
   }
 
-  /** @param delayMs One way, in milliseconds. Default 3: trips are told apart only well above 1. */
+  /** @param delayMs One way, in milliseconds. Default 3: round trips can be told apart only well above 1. */
   static async start({ port }: { readonly port: number }, { delayMs = 3 } = {}): Promise<RedisProxy> {
     const proxy = new RedisProxy(port, delayMs);
     proxy.#server.listen(0, '127.0.0.1');
@@ -41,23 +41,23 @@ export class RedisProxy {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Round trips of all clients so far, those of the handshake included. */
+  /** Round trips of all clients so far, including handshakes. */
   get trips(): number {
     return this.#trips;
   }
 
-  /** Nothing goes through any more, and nobody is told: a network that swallows packets. New connections hang too. */
+  /** Drops all data without closing a connection, like a network that loses packets. New connections hang too. */
   block(): void {
     this.#blocked = true;
   }
 
-  /** Closes every connection; those that were blocked lose what they sent. New ones go through. */
+  /** Closes all connections, and lets new ones through. */
   unblock(): void {
     this.#blocked = false;
     this.cut();
   }
 
-  /** Closes every connection. */
+  /** Closes all connections. */
   cut(): void {
     for (const { client, server } of this.#connections) {
       client.destroy();

@@ -9,31 +9,31 @@ import { findProgram } from '../../helpers/programs';
 import { hasEnded, killAndWait, spawnGuarded } from './process-guard';
 
 export interface RedisServerOptions {
-  /** A free port unless given: one on which nothing listens yet, to be started there later. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** More arguments for redis-server. */
+  /** Additional arguments of redis-server. */
   readonly args?: readonly string[];
-  /** Redis Cluster of one node that has all slots. Default false. */
+  /** Whether it runs as a Redis Cluster of one node. Default false. */
   readonly clusterMode?: boolean;
 }
 
-/** How often each command ran since the start or the last reset, those that scripts ran included. */
+/** How often each command ran since the start or the last reset, including commands of scripts. */
 export type CommandCounts = Readonly<Record<string, number>>;
 
 export interface KeyInfo {
   readonly key: string;
   readonly type: string;
-  /** Undefined: it never expires. */
+  /** Undefined if it never expires. */
   readonly ttlMs: number | undefined;
 }
 
 const START_TRIES = 5;
 
 /**
- * A real redis-server on a loopback port, with a temporary folder of its own. It keeps nothing on disk unless
- * `restart({ keep: true })` or `save()` asks for it. It dies with this process at the latest.
+ * A redis-server on a loopback port with a temporary folder. It saves nothing to disk unless `restart({ keep: true })` or
+ * `save()` is called. It ends with this process at the latest.
  *
- * Needs the program: start it under `requires('redis-server').describe`.
+ * Needs the program redis-server: use it under `requires('redis-server').describe`.
  */
 export class RedisServer {
   readonly port: number;
@@ -46,7 +46,7 @@ export class RedisServer {
     this.#options = options;
   }
 
-  /** Resolves when it takes commands. */
+  /** Resolves when it accepts commands. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     for (let tries = 1; ; tries++) {
       const server = new RedisServer(options.port ?? (await freePort()), options);
@@ -55,7 +55,7 @@ export class RedisServer {
         return server;
       } catch (error) {
         await server.close();
-        // Someone else may have taken the port meanwhile.
+        // Another process may have taken the port meanwhile.
         if (tries === START_TRIES || options.port !== undefined) throw error;
       }
     }
@@ -69,17 +69,17 @@ export class RedisServer {
     return this.#child?.pid ?? 0;
   }
 
-  /** Ends it at once; what was not saved is lost. */
+  /** Kills it. What was not saved is lost. */
   async kill9(): Promise<void> {
     if (this.#child) await killAndWait(this.#child);
   }
 
-  /** SIGSTOP: connections stay, nothing is answered. */
+  /** Sends SIGSTOP: connections stay open, but nothing is answered. */
   stop(): void {
     this.#child?.kill('SIGSTOP');
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   cont(): void {
     this.#child?.kill('SIGCONT');
   }
@@ -96,7 +96,7 @@ export class RedisServer {
     await this.#launch();
   }
 
-  /** Writes its keys to disk, where a later start finds them. */
+  /** Saves its keys to disk for a later start. */
   async save(): Promise<void> {
     await this.withClient((client) => client.save());
   }
@@ -130,7 +130,7 @@ export class RedisServer {
     });
   }
 
-  /** Asks it something over a connection of its own, which is closed again. Rejects when it is away. */
+  /** Runs a function with a new client, which is closed afterwards. Rejects if Redis is unreachable. */
   async withClient<T>(action: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.port, '127.0.0.1', {
       lazyConnect: true,
@@ -149,7 +149,7 @@ export class RedisServer {
     }
   }
 
-  /** Ends it and removes its folder. Can be called twice. */
+  /** Ends it and removes its folder. May be called again. */
   async close(): Promise<void> {
     await this.kill9();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -174,7 +174,7 @@ export class RedisServer {
     await this.withClient(async (client) => {
       const isWhole = async () => (await client.cluster('INFO')).includes('cluster_state:ok');
       if (!(await isWhole())) {
-        // Refused after a restart, when it has them already.
+        // Fails after a restart, when it has the slots already.
         await client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383').catch(() => undefined);
       }
       for (let tries = 0; !(await isWhole()); tries++) {
@@ -188,7 +188,7 @@ export class RedisServer {
 async function isReady(child: ChildProcess): Promise<void> {
   let log = '';
   await new Promise<void>((resolve, reject) => {
-    const fail = () => reject(new Error(`redis-server ended at its start:\n${log.slice(-1_000)}`));
+    const fail = () => reject(new Error(`redis-server exited at the start:\n${log.slice(-1_000)}`));
     child.once('error', reject);
     child.once('exit', fail);
     child.stdout?.on('data', (text: Buffer) => {
@@ -200,7 +200,7 @@ async function isReady(child: ChildProcess): Promise<void> {
   });
 }
 
-/** A loopback port on which nothing listens now. */
+/** A loopback port on which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

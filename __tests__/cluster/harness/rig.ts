@@ -11,8 +11,8 @@ interface Closeable {
 }
 
 /**
- * The processes of a test file, closed together, also those that started last before a failure. Of use in benches too,
- * so it registers nothing with jest.
+ * The processes of a test file, which are closed together, even those that were still starting when a test failed. Benches
+ * use it too, so it registers nothing with jest.
  *
  * @example
  * const rig = new ClusterRig();
@@ -25,7 +25,7 @@ export class ClusterRig {
     return this.#track(RedisServer.start(options));
   }
 
-  /** The way to a Redis, counted and delayed. Default `delayMs`: 3, one way. */
+  /** A proxy to Redis. Default `delayMs`: 3, one way. */
   proxy(redis: RedisServer, options?: { delayMs?: number }): Promise<RedisProxy> {
     return this.#track(RedisProxy.start(redis, options));
   }
@@ -38,17 +38,17 @@ export class ClusterRig {
     return this.#track(Member.start(options));
   }
 
-  /** So many members of one configuration, started at the same time. */
+  /** Starts members with the same configuration at the same time. */
   members(count: number, config: MemberConfig): Promise<Member[]> {
     return Promise.all(Array.from({ length: count }, () => this.member({ config })));
   }
 
-  /** Members that Node's `cluster` module forks. */
+  /** Starts members as workers of Node's `cluster` module. */
   workers(count: number, config: MemberConfig): Promise<Workers> {
     return this.#track(Workers.start(count, config));
   }
 
-  /** Members first: they give back what they hold. */
+  /** Members first, so that they can return their quota. */
   async close(): Promise<void> {
     const started = await Promise.allSettled(this.#open.splice(0));
     const tracked = started.filter((result) => result.status === 'fulfilled').map(({ value }) => value);

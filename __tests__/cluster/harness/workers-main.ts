@@ -1,4 +1,4 @@
-// The primary of node:cluster, in a process of its own: forks members and passes messages on. Started by workers.ts only.
+// Entry point of a primary of node:cluster: forks members and relays messages. Started by workers.ts only.
 import cluster, { type Worker } from 'node:cluster';
 import { join } from 'node:path';
 import type { Report } from './messages';

@@ -15,7 +15,7 @@ export type FromPrimary = { readonly worker: number } & (
   | { readonly ended: true }
 );
 
-/** Members that Node's own `cluster` module forked, and their primary. */
+/** Members that Node's `cluster` module has forked, and their primary. */
 export class Workers {
   readonly members: readonly Member[];
   readonly #primary: ChildProcess;
@@ -56,7 +56,7 @@ function channelTo(primary: ChildProcess, worker: number): Promise<ProcessChanne
     let pid = 0;
     const ended = new Promise<void>((end) => {
       primary.once('exit', () => {
-        reject(new Error('the primary has ended'));
+        reject(new Error('the primary has exited'));
         end();
       });
       primary.on('message', (message: FromPrimary) => {
