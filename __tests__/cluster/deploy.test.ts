@@ -51,11 +51,14 @@ requires('redis-server').describe('Cluster: a deploy that changes a limit', () =
     run = await deploy();
   });
 
-  it.each(['raised, while both versions run', 'lowered, while both versions run'])('keeps to the lower limit: %s', (name) => {
-    const { from, to, admissions } = run.within(name);
-    expect(worstExcess(admissions, LOWER)).toBeLessThanOrEqual(0);
-    expect(usedShare(admissions, LOWER, from, to)).toBeGreaterThan(0.7);
-  });
+  it.each(['raised, while both versions run', 'lowered, while both versions run'])(
+    'keeps to the lower limit: %s',
+    (name) => {
+      const { from, to, admissions } = run.within(name);
+      expect(worstExcess(admissions, LOWER)).toBeLessThanOrEqual(0);
+      expect(usedShare(admissions, LOWER, from, to)).toBeGreaterThan(0.7);
+    },
+  );
 
   it('uses the higher limit once the old processes are gone', () => {
     const { from, to, admissions } = run.within('raised, when only the new version runs');
