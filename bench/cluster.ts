@@ -1,8 +1,8 @@
 /**
- * Many processes, one Redis: what the cluster adds to a call, what it asks of Redis, whether the limits hold and are
- * used, what an outage of Redis does to calls, what an idle process spends, how soon news arrive. Real processes, a real
- * redis-server on loopback, sockets to a provider in a process of its own.
- * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|news ...]`
+ * Several processes that share one Redis: latency added to a call, round trips to Redis, whether the limits hold and are
+ * used, calls during an outage of Redis, CPU of an idle process, and how soon health reports arrive. With real processes, a
+ * redis-server on loopback and sockets to a provider in a separate process.
+ * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|reports ...]`
  */
 import { findProgram } from '../__tests__/helpers/programs';
 import { healthReports } from './cluster/health-reports';
@@ -18,12 +18,12 @@ const PARTS: Record<string, (isQuick: boolean) => Promise<void>> = {
   limit,
   outage,
   idle,
-  news: healthReports,
+  reports: healthReports,
 };
 
 async function main(): Promise<void> {
   if (findProgram('redis-server') === undefined) {
-    console.log('Left out: redis-server is not installed here.');
+    console.log('Skipped: redis-server is not installed.');
     return;
   }
   const args = process.argv.slice(2);

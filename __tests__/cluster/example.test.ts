@@ -34,7 +34,7 @@ requires('redis-server').describe('Cluster example:', () => {
     const { code, out, err } = await run(['--once', '--seconds', '10']);
     expect(err).toBe('');
     expect(code).toBe(0);
-    expect(out).toMatch(/Redis is dead\n.*\n  worker 1 .* local-share\n/);
+    expect(out).toMatch(/Redis is down\n.*\n  worker 1 .* local-share\n/);
     const last = out.slice(out.lastIndexOf('worker 1'));
     expect(last).toMatch(/worker 4 .* shared\n/);
     const [answered, , failed, refusals, admitted, allowed] = numbersOf('all', last);

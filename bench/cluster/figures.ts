@@ -1,4 +1,4 @@
-/** The value below which that share of all lies. */
+/** The value that `share` of the values, 0 to 1, do not exceed. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -4,12 +4,12 @@ import { pause, percentile } from './figures';
 const PROCESSES = 4;
 const DOWN_MS = 1_200;
 
-/** Time until the others' breakers are open, when one process has seen an outage. */
+/** Time from the opening of one process's breaker to those of its peers. */
 export async function healthReports(isQuick: boolean): Promise<void> {
   const rounds = isQuick ? 4 : 20;
   const rig = new ClusterRig();
   const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
-  // An endpoint a round: whoever tells of an outage that the others' own calls don't bear out is believed less.
+  // One endpoint per round: peers ignore reports about an endpoint that has just served them in spite of one.
   const endpoints = Array.from({ length: rounds }, (_, round) =>
     provider.endpoint({ name: `key-${round}`, aliases: [`model-${round}`] }),
   );
@@ -40,7 +40,7 @@ export async function healthReports(isQuick: boolean): Promise<void> {
   }
   await rig.close();
   console.log(
-    `One of ${PROCESSES} processes sees an outage, ${rounds} rounds: milliseconds until the others' breakers are open`,
+    `One of ${PROCESSES} processes sees an outage, ${rounds} rounds: milliseconds until the breakers of its peers open`,
   );
   console.table([
     {

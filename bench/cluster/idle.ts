@@ -1,7 +1,7 @@
 import { ClusterRig, type Member } from '../../__tests__/cluster/harness';
 import { pause } from './figures';
 
-/** What a process without calls spends: while nobody has any, and while others do 500 a second. */
+/** CPU of a process without calls, while its peers have none and while they make 500 per second. */
 export async function idle(isQuick: boolean): Promise<void> {
   const forMs = isQuick ? 5_000 : 20_000;
   const rig = new ClusterRig();
@@ -10,7 +10,7 @@ export async function idle(isQuick: boolean): Promise<void> {
     endpoints: [provider.endpoint({ rpm: 36_000, tpm: 3_600_000 })],
     cluster: { redis: redis.url },
   })) as [Member, Member, Member];
-  // What comes with the start is over.
+  // The work of the start is done by then.
   await pause(8_000);
   const spent = async (during: () => Promise<unknown>): Promise<string> => {
     const before = await idler.cpu();
@@ -23,9 +23,9 @@ export async function idle(isQuick: boolean): Promise<void> {
     Promise.all(busy.map((member) => member.load({ perSecond: 250, forMs }))),
   );
   await rig.close();
-  console.log('An idle process: % of a core');
+  console.log('CPU of an idle process, in % of a core');
   console.table([
-    { others: 'no calls', '% of a core': quiet },
-    { others: '500 calls a second', '% of a core': traffic },
+    { peers: 'no calls', '% of a core': quiet },
+    { peers: '500 calls per second', '% of a core': traffic },
   ]);
 }

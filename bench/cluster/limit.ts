@@ -4,10 +4,10 @@ import { percent } from './figures';
 const REQUESTS: ObservedLimit = { unit: 'requests', perMinute: 600 };
 const TOKENS: ObservedLimit = { unit: 'tokens', perMinute: 60_000 };
 const DRAINED_MS = 4_000;
-/** Of each process; the last one's clock is a minute ahead. */
+/** Milliseconds by which the clock of each process is ahead. */
 const SHIFTS = [0, 0, 0, 60_000];
 
-/** Four processes on one quota under ten times its load. */
+/** Four processes share a quota under a load of ten times the limit. */
 export async function limit(isQuick: boolean): Promise<void> {
   const runMs = isQuick ? 15_000 : 60_000;
   const rig = new ClusterRig();
@@ -24,7 +24,7 @@ export async function limit(isQuick: boolean): Promise<void> {
   const admissions = await provider.admissions();
   await rig.close();
   console.log(
-    `Four processes on 600 requests and 60,000 tokens a minute, one with its clock 60 s ahead, 100 calls a second for ${runMs / 1_000} s`,
+    `Four processes, 600 requests and 60,000 tokens per minute, one clock 60 s ahead, 100 calls per second for ${runMs / 1_000} s`,
   );
   console.table(
     [REQUESTS, TOKENS].map((each) => {
@@ -40,17 +40,17 @@ export async function limit(isQuick: boolean): Promise<void> {
         'used after 4 s, % of rate * t': percent(
           usedShare(admissions, each, startedAt + DRAINED_MS, startedAt + runMs),
         ),
-        'used in all, % of depth + rate * t': percent(all / (depth + rate * runMs)),
+        'used in total, % of depth + rate * t': percent(all / (depth + rate * runMs)),
       };
     }),
   );
   console.table(
     outcomes.map((own, index) => ({
-      process: `${index + 1}${SHIFTS[index] ? ', a minute ahead' : ''}`,
+      process: `${index + 1}${SHIFTS[index] ? ', clock a minute ahead' : ''}`,
       calls: own.length,
       answered: own.filter(({ code }) => code === undefined).length,
       'in time': percent(own.filter(({ code }) => code === undefined).length / own.length),
-      'failed, not for want of quota': own.filter(
+      'failed for another reason than quota': own.filter(
         ({ code }) => code !== undefined && code !== 'ERR_AI_SATURATED',
       ).length,
     })),

@@ -23,20 +23,20 @@ const REDIS_OUTAGES: RedisOutage[] = [
   ['restart with its keys', (redis) => redis.restart({ keep: true }), () => undefined],
 ];
 
-/** Redis goes away in the middle: calls that have quota, and a limit that is wanted seven times over. */
+/** An outage of Redis under load: calls that have quota, and a limit whose load is seven times as high. */
 export async function outage(isQuick: boolean): Promise<void> {
   const ms = isQuick
-    ? { before: 3_000, away: 2_000, after: 3_000 }
-    : { before: 10_000, away: 8_000, after: 12_000 };
+    ? { before: 3_000, outage: 2_000, after: 3_000 }
+    : { before: 10_000, outage: 8_000, after: 12_000 };
   const rows: Record<string, string | number>[] = [];
-  for (const trouble of REDIS_OUTAGES) rows.push({ trouble: trouble[0], ...(await runOutage(trouble, ms)) });
+  for (const outage of REDIS_OUTAGES) rows.push({ outage: outage[0], ...(await runOutage(outage, ms)) });
   console.log(
-    `Redis goes away for ${ms.away / 1_000} s in the middle of ${(ms.before + ms.away + ms.after) / 1_000} s; four processes. Calls with quota: 40 a second, in milliseconds; a limit of 600 a minute: 72 a second`,
+    `Redis is unreachable for ${ms.outage / 1_000} of ${(ms.before + ms.outage + ms.after) / 1_000} s. Four processes: 40 calls per second with quota (milliseconds), and 72 per second with a limit of 600 per minute`,
   );
   console.table(rows);
 }
 
-async function runOutage([, begin, end]: RedisOutage, ms: { before: number; away: number; after: number }) {
+async function runOutage([, begin, end]: RedisOutage, ms: { before: number; outage: number; after: number }) {
   const rig = new ClusterRig();
   try {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
@@ -49,22 +49,22 @@ async function runOutage([, begin, end]: RedisOutage, ms: { before: number; away
       cluster: { redis: redis.url },
     });
     const startedAt = Date.now();
-    const forMs = ms.before + ms.away + ms.after;
-    const play = (model: string, perSecond: number, timeoutMs: number) =>
+    const forMs = ms.before + ms.outage + ms.after;
+    const runLoad = (model: string, perSecond: number, timeoutMs: number) =>
       Promise.all(members.map((member) => member.load({ model, perSecond, forMs, timeoutMs })));
-    const both = Promise.all([play(UNCONSTRAINED, 10, 10_000), play(CONSTRAINED, 18, 1_000)]);
+    const loads = Promise.all([runLoad(UNCONSTRAINED, 10, 10_000), runLoad(CONSTRAINED, 18, 1_000)]);
     await pause(ms.before);
-    const awayAt = Date.now();
+    const outageAt = Date.now();
     await begin(redis);
-    await pause(awayAt + ms.away - Date.now());
+    await pause(outageAt + ms.outage - Date.now());
     await end(redis);
-    const unconstrained = (await both)[0].flat();
+    const unconstrained = (await loads)[0].flat();
     const admissions = (await provider.admissions()).filter(({ model }) => model === CONSTRAINED);
-    // The first calls of a process are slow by themselves.
+    // The first calls of a process are slow anyway.
     const before = unconstrained.filter(
-      (call) => call.startedAt > startedAt + 1_000 && call.startedAt < awayAt - 200,
+      (call) => call.startedAt > startedAt + 1_000 && call.startedAt < outageAt - 200,
     );
-    const since = unconstrained.filter((call) => call.startedAt >= awayAt - 200);
+    const since = unconstrained.filter((call) => call.startedAt >= outageAt - 200);
     const times = (calls: readonly Outcome[]) => calls.map((call) => call.ms);
     const show = (calls: readonly Outcome[]) =>
       [0.5, 0.99, 1].map((share) => percentile(times(calls), share).toFixed(1)).join(' / ');
@@ -73,7 +73,7 @@ async function runOutage([, begin, end]: RedisOutage, ms: { before: number; away
     const allowed = depth + (LIMIT.perMinute / 60_000) * (endedAt - startedAt);
     return {
       calls: unconstrained.length,
-      lost: unconstrained.filter(({ code }) => code !== undefined).length,
+      failed: unconstrained.filter(({ code }) => code !== undefined).length,
       'p50 / p99 / slowest before': show(before),
       'p50 / p99 / slowest since': show(since),
       'admitted, % of depth + rate * t': percent(taken(admissions, 'requests') / allowed),

@@ -1,6 +1,6 @@
 import { ClusterRig } from '../../__tests__/cluster/harness';
 
-/** What the calls of one process, and of several, ask of Redis. All of it counts, also what a process does by itself. */
+/** Round trips, scripts and commands in Redis per call, including what a process does without calls. */
 export async function roundTrips(isQuick: boolean): Promise<void> {
   const rows: Record<string, string | number>[] = [];
   for (const { processes, perSecond } of [
@@ -12,10 +12,10 @@ export async function roundTrips(isQuick: boolean): Promise<void> {
     { processes: 4, perSecond: 400 },
   ]) {
     const seconds = (isQuick ? 0.4 : 1) * (perSecond < 10 ? 20 : 10);
-    rows.push({ processes, 'calls a second': perSecond, ...(await count(processes, perSecond, seconds)) });
+    rows.push({ processes, 'calls per second': perSecond, ...(await count(processes, perSecond, seconds)) });
   }
   console.log(
-    'Asked of Redis, with a limit on requests and one on tokens, 1.25 times the load (or 60 a minute)',
+    'Traffic to Redis, with limits on requests and tokens of 1.25 times the load (at least 60 per minute)',
   );
   console.table(rows);
 }
@@ -34,18 +34,18 @@ async function count(processes: number, perSecond: number, seconds: number) {
     const before = proxy.trips;
     const load = { perSecond: perSecond / processes, forMs: seconds * 1_000 };
     const outcomes = (await Promise.all(members.map((member) => member.load(load)))).flat();
-    const made = proxy.trips - before;
+    const trips = proxy.trips - before;
     const counts = await redis.commandCounts();
     const scripts = counts.evalsha ?? 0;
     const commands = Object.values(counts).reduce((sum, calls) => sum + calls, 0);
-    const each = (total: number) => (total / outcomes.length).toFixed(3);
+    const perCall = (total: number) => (total / outcomes.length).toFixed(3);
     return {
       calls: outcomes.length,
       failed: outcomes.filter(({ code }) => code !== undefined).length,
-      'round trips a call': each(made),
-      'scripts a call': each(scripts),
-      'commands a call, those in scripts too': each(commands),
-      'round trips a second': (made / seconds).toFixed(1),
+      'round trips per call': perCall(trips),
+      'scripts per call': perCall(scripts),
+      'commands per call, including scripts': perCall(commands),
+      'round trips per second': (trips / seconds).toFixed(1),
     };
   } finally {
     await rig.close();

@@ -8,7 +8,7 @@ import { allowedIn, describeProviders, endpointOf } from './shop';
 import { Workers } from './workers';
 
 const WORKERS = 4;
-/** How often the day is looked at while it lasts. */
+/** Snapshots while the day lasts. */
 const SNAPSHOTS = 9;
 /** How long the demo waits for the last answers. */
 const LAST_ANSWERS_MS = 30_000;
@@ -16,9 +16,9 @@ const LAST_ANSWERS_MS = 30_000;
 export interface DayOptions {
   readonly day: Sale;
   readonly seed: number;
-  /** Undefined: the workers share nothing. */
+  /** Undefined if the workers share nothing. */
   readonly redisUrl: string | undefined;
-  /** Dies and comes back in the middle of the day; undefined: the Redis is somebody's. */
+  /** Is killed and restarted in the middle of the day. Undefined for a Redis that the demo didn't start. */
   readonly ownRedis: DemoRedis | undefined;
   /** Called every few seconds, and at the end. */
   readonly onSnapshot: (moment: Snapshot) => void;
@@ -26,14 +26,14 @@ export interface DayOptions {
 
 export interface DayRun {
   readonly url: string;
-  /** Customers who came while all was well. */
+  /** Customers who came while Redis was up. */
   readonly usual: Tally;
-  /** Customers who came while Redis was dead. */
-  readonly whileDead: Tally;
+  /** Customers who came while Redis was down. */
+  readonly whileDown: Tally;
   close(): Promise<void>;
 }
 
-/** Lives through the day: providers in one process, the shop in four others, the customers in this one. */
+/** Runs the day: the providers in one process, the shop in four others, and the customers in this one. */
 export async function runDay(options: DayOptions): Promise<DayRun> {
   const { redisUrl, seed } = options;
   const fleet = await startFleetProcess(describeProviders(seed));
@@ -44,26 +44,26 @@ export async function runDay(options: DayOptions): Promise<DayRun> {
     await fleet.close();
   };
   try {
-    return { url: workers.url, close, ...(await playDay(options, fleet, workers)) };
+    return { url: workers.url, close, ...(await simulateDay(options, fleet, workers)) };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function playDay(
-  { day, seed, ownRedis, onSnapshot: onMoment }: DayOptions,
+async function simulateDay(
+  { day, seed, ownRedis, onSnapshot }: DayOptions,
   fleet: FleetProcess,
   workers: Workers,
 ) {
   const usual = new Tally();
-  const whileDead = new Tally();
+  const whileDown = new Tally();
   const running: Promise<void>[] = [];
   const timers: NodeJS.Timeout[] = [];
   const startedAt = performance.now();
   const secondNow = () => (performance.now() - startedAt) / 1_000;
-  const at = (second: number, what: () => unknown) => {
-    timers.push(setTimeout(() => void what(), second * 1_000 - (performance.now() - startedAt)));
+  const at = (second: number, action: () => unknown) => {
+    timers.push(setTimeout(() => void action(), second * 1_000 - (performance.now() - startedAt)));
   };
   let isRedisDown = false;
   if (ownRedis) {
@@ -80,24 +80,24 @@ async function playDay(
     const stats = await Promise.all([...fleet.providers.values()].map((provider) => provider.stats()));
     const admitted = stats.reduce((sum, { seen, rateLimited }) => sum + seen - rateLimited, 0);
     const second = secondNow();
-    onMoment({ second, isRedisDown, reports: workers.reports, admitted, allowed: allowedIn(second) });
+    onSnapshot({ second, isRedisDown, reports: workers.reports, admitted, allowed: allowedIn(second) });
   };
   const ticker = setInterval(() => void reportSnapshot(), (day.endsAt * 1_000) / SNAPSHOTS);
 
   const random = seededRandom(seed);
   for (const question of questionsOf(day, publishedLengths(random), random)) {
     at(question.atMs / 1_000, () => {
-      running.push(ask(workers.url, question, 1, isRedisDown ? whileDead : usual));
+      running.push(ask(workers.url, question, 1, isRedisDown ? whileDown : usual));
     });
   }
   await new Promise<void>((resolve) => at(day.endsAt, resolve));
   await Promise.race([Promise.all(running), pause(LAST_ANSWERS_MS)]);
   clearInterval(ticker);
-  // The workers' last reports are under way.
+  // Waits for the last reports of the workers.
   await pause(600);
   await reportSnapshot();
   for (const timer of timers) clearTimeout(timer);
-  return { usual, whileDead };
+  return { usual, whileDown };
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Many processes, one quota: a flash sale at a shop of four workers with two keys between them, and a Redis that dies
- * in the middle of it. `npx tsx examples/cluster/main.ts --once`
+ * Several processes with one quota: a flash sale at a shop with four workers that share two keys. Redis is killed in the
+ * middle of it. `npx tsx examples/cluster/main.ts --once`
  */
 import { parseArgs } from 'node:util';
 import { scaledTo } from '../flash-sale/sale';
@@ -10,16 +10,16 @@ import { endTable, snapshotTable } from './report';
 import { DAY } from './shop';
 
 const USAGE = `npx tsx examples/cluster/main.ts [options]
-  --once        end when the day is over; else the shop stays open until Ctrl-C
-  --alone       without Redis: each worker counts for itself, as if the keys were its own
-  --seconds N   how long the day lasts, 10 to 120; default ${DAY.endsAt}
-  --seed N      another day; default 1
-REDIS_URL names the Redis to use. Without it a redis-server is started, which is killed in the middle of the sale.`;
+  --once        exit when the day is over; otherwise the shop stays open until Ctrl-C
+  --alone       without Redis: each worker uses the keys as if they were its own
+  --seconds N   length of the day, 10 to 120; default ${DAY.endsAt}
+  --seed N      seed of the random customers; default 1
+REDIS_URL is the Redis to use. Without it the demo starts a redis-server and kills it in the middle of the sale.`;
 
-const NO_REDIS = `No redis-server is installed here, and REDIS_URL is not set. One of these helps:
+const NO_REDIS = `redis-server is not installed and REDIS_URL is not set. Try one of these:
   apt-get install redis-server          (or: brew install redis)
   REDIS_URL=redis://localhost:6379 npx tsx examples/cluster/main.ts --once
-  npx tsx examples/cluster/main.ts --once --alone    (what happens without Redis)`;
+  npx tsx examples/cluster/main.ts --once --alone    (shows what happens without Redis)`;
 
 async function main(): Promise<number> {
   const flags = readFlags();
@@ -48,9 +48,9 @@ async function main(): Promise<number> {
     await run.close();
     await own?.close();
   };
-  console.log(`${endTable(run.usual, run.whileDead)}\n`);
+  console.log(`${endTable(run.usual, run.whileDown)}\n`);
   if (!flags.once) {
-    console.log(`The shop stays open at ${run.url}. Ctrl-C ends.`);
+    console.log(`The shop stays open at ${run.url}. Press Ctrl-C to exit.`);
     await new Promise((resolve) => process.once('SIGINT', resolve));
   }
   await closing();
@@ -58,12 +58,12 @@ async function main(): Promise<number> {
 }
 
 function introduction(alone: boolean, isGiven: boolean): string {
-  const sale = `A flash sale at a shop of four workers. Two keys allow 600 requests a minute together; the sale wants ${(
+  const sale = `A flash sale at a shop with four workers. Two keys allow 600 requests per minute together; the sale needs ${(
     DAY.usualRate * DAY.peakFactor * 60
   ).toFixed(0)}.`;
-  if (alone) return `${sale}\nEach worker counts for itself, as if it had the keys alone.\n`;
-  if (isGiven) return `${sale}\nRedis is yours, so it isn't killed: do it yourself when you like.\n`;
-  return `${sale}\nIn the middle of it Redis gets a kill -9, and comes back empty.\n`;
+  if (alone) return `${sale}\nEach worker uses the keys as if they were its own.\n`;
+  if (isGiven) return `${sale}\nRedis is yours, so the demo doesn't kill it. Stop it yourself to see what happens.\n`;
+  return `${sale}\nIn the middle of it Redis is killed, and it restarts empty.\n`;
 }
 
 interface Flags {
@@ -73,7 +73,7 @@ interface Flags {
   readonly seed: number;
 }
 
-/** A text says what is wrong with them. */
+/** Returns a message if the options are invalid. */
 function readFlags(): Flags | string {
   try {
     const { values } = parseArgs({

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A redis-server of the demo's own, which it may kill. */
+/** A redis-server that the demo starts and kills. */
 export class DemoRedis {
   readonly #port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'cluster-demo-'));
@@ -16,7 +16,7 @@ export class DemoRedis {
     process.once('exit', () => this.#child?.kill('SIGKILL'));
   }
 
-  /** Undefined where redis-server isn't installed. */
+  /** Undefined if redis-server is not installed. */
   static async start(): Promise<DemoRedis | undefined> {
     const redis = new DemoRedis(await freePort());
     try {
@@ -33,7 +33,7 @@ export class DemoRedis {
     return `redis://127.0.0.1:${this.#port}`;
   }
 
-  /** kill -9: nothing is saved, nobody is told. */
+  /** Sends SIGKILL: nothing is saved. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -43,7 +43,7 @@ export class DemoRedis {
     await exit;
   }
 
-  /** Starts it on its port, with nothing in it. */
+  /** Starts it empty on the same port. */
   async restart(): Promise<void> {
     const flags = ['--port', `${this.#port}`, '--bind', '127.0.0.1', '--dir', this.#folder];
     const child = spawn('redis-server', [...flags, '--save', '', '--appendonly', 'no'], {

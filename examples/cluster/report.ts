@@ -2,12 +2,12 @@ import type { Tally } from '../flash-sale/customers';
 import { rateAt, type Sale } from '../flash-sale/sale';
 import type { WorkerReport } from './shop';
 
-/** What is known at one moment of the day. */
+/** The state at one moment of the day. */
 export interface Snapshot {
   readonly second: number;
   readonly isRedisDown: boolean;
   readonly reports: readonly WorkerReport[];
-  /** Requests that the providers admitted since the start, and those they may at most. */
+  /** Requests that the providers have admitted since the start, and the most that the limits allow. */
   readonly admitted: number;
   readonly allowed: number;
 }
@@ -15,8 +15,8 @@ export interface Snapshot {
 export function snapshotTable(moment: Snapshot, day: Sale): string {
   const { second, isRedisDown, reports, admitted, allowed } = moment;
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
-  const rate = second < day.endsAt ? `${rateAt(day, second).toFixed(1)} calls a second` : 'the last answers';
-  const head = [clock, rate, ...(isRedisDown ? ['Redis is dead'] : [])].join('  ');
+  const rate = second < day.endsAt ? `${rateAt(day, second).toFixed(1)} calls per second` : 'waiting for the last answers';
+  const head = [clock, rate, ...(isRedisDown ? ['Redis is down'] : [])].join('  ');
   const rows = reports.map((report, at) => row(`worker ${at + 1}`, report));
   const limit = `admitted ${Math.round(admitted)} of at most ${Math.floor(allowed)}`;
   return [head, row(''), ...rows, `${row('all', sumOf(reports))}   ${limit}`].join('\n');
@@ -42,10 +42,10 @@ export function sumOf(reports: readonly WorkerReport[]): WorkerReport {
   };
 }
 
-/** How the customers fared: those who came while all was well, and those who came while Redis was dead. */
-export function endTable(usual: Tally, whileDead: Tally): string {
+/** Compares the customers who came while Redis was up with those who came while it was down. */
+export function endTable(usual: Tally, whileDown: Tally): string {
   const columns: [string, Tally][] = [['customers', usual]];
-  if (whileDead.asked > 0) columns.push(['while Redis was dead', whileDead]);
+  if (whileDown.asked > 0) columns.push(['while Redis was down', whileDown]);
   const line = (name: string, cells: readonly (string | number)[]) =>
     `${name.padEnd(20)}${cells.map((cell) => String(cell).padStart(24)).join('')}`;
   const rows: [string, (tally: Tally) => string | number][] = [

@@ -2,14 +2,14 @@ import type { EndpointConfig } from 'express-ai-balancer';
 import type { FleetDescription } from 'express-ai-balancer/simulator';
 import { SALE, type Sale } from '../flash-sale/sale';
 
-/** Two keys of one model: 600 requests a minute together, whoever sends them. */
+/** Two keys of one model: 600 requests per minute together. */
 const KEYS = ['key-1', 'key-2'];
 const MODEL = 'gpt-4o-mini';
 const LIMITS = { rpm: 300, tpm: 900_000 };
 /** The depth of the buckets, in seconds of the limit. */
 const BURST_SECONDS = 2;
 
-/** Two calls a second, then 11, which is a tenth more than both keys may take; in the middle of it Redis dies. */
+/** Two calls per second, then 11, which is a tenth more than both keys allow. Redis is killed in the middle. */
 export const DAY: Sale = {
   ...SALE,
   usualRate: 2,
@@ -23,8 +23,8 @@ export const DAY: Sale = {
 };
 
 /**
- * The providers, in a process of their own. They refuse what is over their limits, and like some real ones they don't
- * say what is left: from headers the workers would learn of each other a little.
+ * The providers, in a separate process. They answer 429 above their limits and, like some real ones, send no rate limit
+ * headers, from which the workers could learn what their peers use.
  */
 export function describeProviders(seed: number): FleetDescription {
   return {
@@ -46,31 +46,31 @@ export function describeProviders(seed: number): FleetDescription {
   };
 }
 
-/** The same configuration in every worker: the whole limit of each key, not a part of it. */
+/** The same in every worker: the whole limit of each key, not a part of it. */
 export function endpointOf(name: string, baseURL: string): EndpointConfig {
   return { name, model: MODEL, baseURL, apiKey: 'demo', ...LIMITS, burstSeconds: BURST_SECONDS };
 }
 
-/** Requests that both keys together may admit in that many seconds, at most. */
+/** The most requests that both keys together may admit in that many seconds. */
 export function allowedIn(seconds: number): number {
   return KEYS.length * (LIMITS.rpm / 60) * (BURST_SECONDS + seconds);
 }
 
-/** What the primary gives to its workers. */
+/** What the primary passes to its workers. */
 export interface WorkerConfig {
   readonly endpoints: EndpointConfig[];
-  /** Undefined: each worker counts for itself. */
+  /** Undefined if the workers share nothing. */
   readonly redis: string | undefined;
 }
 
-/** What a worker tells the primary, twice a second. */
+/** What a worker reports to the primary, twice per second. */
 export interface WorkerReport {
   readonly answered: number;
   readonly failed: number;
   /** Answered calls that had to wait for quota. */
   readonly waited: number;
-  /** 429s that its attempts drew. */
+  /** 429s that its attempts got. */
   readonly rateLimited: number;
-  /** Where its quotas are kept now: 'shared' in Redis, or what it does while Redis is away. */
+  /** 'shared' in Redis, or what the worker does while Redis is unreachable. */
   readonly quotas: string;
 }

@@ -1,4 +1,4 @@
-// One worker of the shop. Node's cluster module forks it; in a pod or under PM2 the same code would run.
+// One worker of the shop. Node's cluster module forks it; the same code would run in a pod or under PM2.
 import express, { type ErrorRequestHandler } from 'express';
 import { aiBalancer } from 'express-ai-balancer';
 import type { Ticket } from '../flash-sale/helpdesk';
@@ -9,7 +9,7 @@ const { endpoints, redis } = JSON.parse(process.env.SHOP ?? '{}') as WorkerConfi
 const app = express();
 const ai = aiBalancer({
   endpoints,
-  // All that makes four processes one: the quotas are in this Redis.
+  // This is all it takes for four processes to share their quotas.
   ...(redis === undefined ? {} : { cluster: { redis, prefix: 'cluster-demo' } }),
 });
 app.use(express.json({ limit: '1mb' }));
@@ -27,7 +27,7 @@ app.post('/helpdesk', async (req, res) => {
     timeoutMs: patienceMs,
     metadata,
   } = req.body as Ticket;
-  // Without it a customer would stay with one worker, and the workers would be loaded unevenly.
+  // With keep-alive a customer would stay with one worker, and the load would be uneven.
   res.set('connection', 'close');
   const { data, route } = await req.ai
     .chat(
@@ -54,7 +54,7 @@ ai.balancer.on('attempt', (attempt) => {
 });
 
 setInterval(() => {
-  const quotas = ai.balancer.stats().cluster?.mode ?? 'its own';
+  const quotas = ai.balancer.stats().cluster?.mode ?? 'not shared';
   process.send?.({ ...report, quotas } satisfies WorkerReport);
 }, 500).unref();
 
@@ -66,5 +66,5 @@ void ai.balancer.ready().then(() => {
     void ai.balancer.close({ graceMs: 0 }).then(() => process.exit(0));
   });
 });
-// Ctrl-C goes to the whole group; the primary decides when its workers end.
+// Ctrl-C reaches the whole process group, but the primary decides when its workers end.
 process.on('SIGINT', () => undefined);

@@ -20,7 +20,7 @@ export class Workers {
     }
   }
 
-  /** Resolves when all of them listen. */
+  /** Resolves when all workers are listening. */
   static async start(count: number, config: WorkerConfig): Promise<Workers> {
     cluster.setupPrimary({ exec: join(__dirname, 'worker.ts') });
     const workers = Array.from({ length: count }, () => cluster.fork({ SHOP: JSON.stringify(config) }));
@@ -28,7 +28,7 @@ export class Workers {
     return new Workers(workers, ports[0] ?? 0);
   }
 
-  /** The last report of each. */
+  /** The last report of each worker. */
   get reports(): readonly WorkerReport[] {
     return this.#reports;
   }
@@ -50,6 +50,6 @@ export class Workers {
 function listening(worker: Worker): Promise<number> {
   return new Promise((resolve, reject) => {
     worker.once('listening', ({ port }) => resolve(port));
-    worker.once('exit', () => reject(new Error('a worker ended before it listened')));
+    worker.once('exit', () => reject(new Error('a worker exited before it was listening')));
   });
 }

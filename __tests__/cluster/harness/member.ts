@@ -176,7 +176,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 function exitedError(): Error {
-  return new Error('the member's process has exited');
+  return new Error('the process of the member has exited');
 }
 
 function delay(ms: number): Promise<void> {
