@@ -62,7 +62,8 @@ function introduction(alone: boolean, isGiven: boolean): string {
     DAY.usualRate * DAY.peakFactor * 60
   ).toFixed(0)}.`;
   if (alone) return `${sale}\nEach worker uses the keys as if they were its own.\n`;
-  if (isGiven) return `${sale}\nRedis is yours, so the demo doesn't kill it. Stop it yourself to see what happens.\n`;
+  if (isGiven)
+    return `${sale}\nRedis is yours, so the demo doesn't kill it. Stop it yourself to see what happens.\n`;
   return `${sale}\nIn the middle of it Redis is killed, and it restarts empty.\n`;
 }
 

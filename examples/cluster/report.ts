@@ -15,7 +15,10 @@ export interface Snapshot {
 export function snapshotTable(moment: Snapshot, day: Sale): string {
   const { second, isRedisDown, reports, admitted, allowed } = moment;
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
-  const rate = second < day.endsAt ? `${rateAt(day, second).toFixed(1)} calls per second` : 'waiting for the last answers';
+  const rate =
+    second < day.endsAt
+      ? `${rateAt(day, second).toFixed(1)} calls per second`
+      : 'waiting for the last answers';
   const head = [clock, rate, ...(isRedisDown ? ['Redis is down'] : [])].join('  ');
   const rows = reports.map((report, at) => row(`worker ${at + 1}`, report));
   const limit = `admitted ${Math.round(admitted)} of at most ${Math.floor(allowed)}`;
