@@ -13,7 +13,7 @@ import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
 import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
-import { exceededBy, type Quota, usedShare, waitMs, withLearntOutput } from '../quota/quota';
+import { boundOutput, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
@@ -200,12 +200,13 @@ export class Endpoint {
   }
 
   /** What an attempt of the call takes from the quotas at admission. */
-  costOf({ max, expected, isOutputLearnt }: CostEstimate): Cost {
+  costOf({ max, expected, maxShare, expectedShare }: CostEstimate): Cost {
     const { mode, configured } = this.tokensCharged;
     // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
     const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(this.quotas, max));
-    const cost = isMax ? max : expected;
-    return isOutputLearnt || !isMax ? withLearntOutput(this.quotas, cost) : cost;
+    return isMax
+      ? boundOutput(this.quotas, max, maxShare)
+      : boundOutput(this.quotas, expected, expectedShare);
   }
 
   /**

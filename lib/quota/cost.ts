@@ -1,4 +1,4 @@
-import { type Call, isOutputLearnt } from '../call/call';
+import { type Call, maxOutputOf } from '../call/call';
 import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
 
 /** Tokens that one attempt takes from a quota. */
@@ -12,17 +12,26 @@ export interface CostEstimate {
   /** With `max_tokens`, if the caller sets it. */
   readonly max: Cost;
   readonly expected: Cost;
-  /** Whether the output of both was learnt from other calls, and not said by the caller. */
-  readonly isOutputLearnt: boolean;
+  /** The part of a bucket's depth that the output of `max`, and of `expected`, may reserve at most. */
+  readonly maxShare: number;
+  readonly expectedShare: number;
 }
+
+/**
+ * An output that is only learnt from other calls reserves at most this part of a bucket: else long answers of one tenant,
+ * or a wrong figure, would keep the calls of others waiting. The caller's own estimate may reserve a full bucket.
+ */
+const LEARNT_SHARE = 0.25;
 
 export function estimateQuotaCost(call: Call): CostEstimate {
   const input = call.promptTokens;
-  const maxOutput = call.maxOutputTokens ?? call.expectedOutputTokens;
+  const maxOutput = maxOutputOf(call);
+  const expectedShare = call.context.estimatedOutputTokens === undefined ? LEARNT_SHARE : 1;
   return {
     max: { input, output: maxOutput },
     expected: { input, output: Math.min(maxOutput, call.expectedOutputTokens) },
-    isOutputLearnt: isOutputLearnt(call),
+    maxShare: call.maxOutputTokens === undefined ? expectedShare : Infinity,
+    expectedShare,
   };
 }
 

@@ -7,8 +7,6 @@ import type { Limiter, LimiterStore } from './limiter';
 
 /** The share of an estimated prompt that is certain: estimates err upwards. */
 export const CERTAIN_SHARE = 0.7;
-/** A call whose output is only learnt from other calls reserves at most this share of a bucket, or of a day's rest. */
-const MAX_LEARNT_SHARE = 0.5;
 
 /** A limit that one call alone exceeds. */
 export interface ExceededLimit {
@@ -28,8 +26,8 @@ export interface QuotaLimit {
   waitMs(cost: Cost, now: number): number;
   /** Undefined if a call of this cost can be served at all. */
   exceededBy(cost: Cost): ExceededLimit | undefined;
-  /** The most output tokens that a call may reserve if they are only learnt from others, given its prompt. */
-  maxLearntOutput(input: number, now: number): number;
+  /** The output tokens that it can hold at most; Infinity if it counts none. */
+  outputDepth(now: number): number;
   /** Takes the cost. Returns a request if it must wait for the answer of Redis. */
   take(cost: Cost, now: number): GrantRequest | undefined;
   /** Gives back what was taken at that time, because it was never granted. */
@@ -102,9 +100,8 @@ export class MinuteLimit implements QuotaLimit {
     return units <= allowed ? undefined : { limit: this.name, units, allowed };
   }
 
-  maxLearntOutput(input: number): number {
-    if (this.dimension === 'output') return MAX_LEARNT_SHARE * this.#bucket.depth;
-    return this.dimension === 'tokens' ? MAX_LEARNT_SHARE * this.#bucket.depth - input : Infinity;
+  outputDepth(): number {
+    return this.dimension === 'tokens' || this.dimension === 'output' ? this.#bucket.depth : Infinity;
   }
 
   take(cost: Cost, now: number): GrantRequest | undefined {
@@ -142,10 +139,12 @@ export class MinuteLimit implements QuotaLimit {
     served: Cost,
     now: number,
   ): void {
-    // A limit below what was just admitted can't be one per minute.
-    if (window?.limit !== undefined && window.limit >= CERTAIN_SHARE * unitsOf(this.dimension, served))
-      this.#bucket.followLimit(window.limit);
-    if (window?.remaining !== undefined && snapshot) this.#bucket.correct(snapshot, window.remaining, now);
+    if (window === undefined) return;
+    const { limit, remaining } = window;
+    // A limit below what was just admitted can't be one per minute, and says nothing about what is left either.
+    if (limit !== undefined && limit < CERTAIN_SHARE * unitsOf(this.dimension, served)) return;
+    if (limit !== undefined && limit > 0) this.#bucket.followLimit(limit);
+    if (remaining !== undefined && snapshot) this.#bucket.correct(snapshot, remaining, now);
   }
 
   /** A 429 without any headers: nothing is left, and the real limit is lower than the configured one. */
@@ -210,8 +209,8 @@ export class DailyLimit implements QuotaLimit {
     return { limit: this.name, units, allowed: this.#day.limit };
   }
 
-  maxLearntOutput(input: number, now: number): number {
-    return this.dimension === 'tokens' ? MAX_LEARNT_SHARE * this.#day.left(now) - input : Infinity;
+  outputDepth(now: number): number {
+    return this.dimension === 'tokens' ? this.#day.left(now) : Infinity;
   }
 
   take(cost: Cost, now: number): GrantRequest | undefined {

@@ -86,11 +86,11 @@ export class Quota {
     return undefined;
   }
 
-  /** The most output tokens that a call may reserve if they are only learnt from others, given its prompt. */
-  maxLearntOutput(input: number, now: number): number {
-    let most = Infinity;
-    for (const limit of this.#limits) most = Math.min(most, limit.maxLearntOutput(input, now));
-    return most;
+  /** The output tokens that fit into the smallest of its buckets and what is left of its day; Infinity without a limit. */
+  outputDepth(now: number): number {
+    let depth = Infinity;
+    for (const limit of this.#limits) depth = Math.min(depth, limit.outputDepth(now));
+    return depth;
   }
 
   /** Takes the cost. Returns what has to be granted first, if a limiter could not answer by itself. */
@@ -257,12 +257,14 @@ export function usedShare(quotas: readonly Quota[], now: number): number {
   return used;
 }
 
-/** A cost whose output is only learnt from other calls, bounded so that it never keeps a call waiting for a full bucket. */
-export function withLearntOutput(quotas: readonly Quota[], cost: Cost): Cost {
+/** The cost with its output bounded to a share of what the smallest of the quotas can hold. */
+export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number): Cost {
+  if (share === Infinity) return cost;
   const now = performance.now();
-  let most = Infinity;
-  for (const quota of quotas) most = Math.min(most, quota.maxLearntOutput(cost.input, now));
-  return cost.output <= most ? cost : { input: cost.input, output: Math.max(1, Math.floor(most)) };
+  let depth = Infinity;
+  for (const quota of quotas) depth = Math.min(depth, quota.outputDepth(now));
+  if (cost.output <= share * depth) return cost;
+  return { input: cost.input, output: Math.max(1, Math.floor(share * depth)) };
 }
 
 /** The first limit of the quotas that this cost alone exceeds, if any. */
