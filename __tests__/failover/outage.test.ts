@@ -131,13 +131,13 @@ describe('A breaker', () => {
     expect(statsOf(balancer, 'a').state).toBe('open');
   });
 
-  it('open at every endpoint is reported as one error with the time of the first probe', async () => {
+  it('open at every endpoint fails a call whose deadline comes before the first probe, with the time of that probe', async () => {
     const { balancer } = await rig.start(
       { a: error(500) },
       { breaker: { consecutiveFailures: 1, resetTimeoutMs: 5_000 }, retry: { maxAttempts: 1 } },
     );
     await rejection(balancer.chat(BODY));
-    const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
+    const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 2_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_UNAVAILABLE', status: 503, retryable: true });
     expect(failed.retryAfterMs).toBeGreaterThan(3_500);
     expect(failed.retryAfterMs).toBeLessThanOrEqual(5_000);
@@ -149,8 +149,8 @@ describe('An outage of every endpoint', () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, error(503)]));
     const { balancer, upstream } = await rig.start(plays, {
       retry: { budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 1, maxDelayMs: 2 },
-      // Breakers that never open leave the budget alone to hold it.
-      breaker: { consecutiveFailures: 100_000, errorThresholdPercentage: 100 },
+      // Longer than the deadline, so that no call waits for a probe once the failure rate has opened the breakers.
+      breaker: { consecutiveFailures: 100_000, resetTimeoutMs: 300_000, maxResetTimeoutMs: 300_000 },
     });
     const from = performance.now();
     const calls = 2_000;

@@ -1,4 +1,4 @@
-import { type Call, isOutputLearnt } from '../call/call';
+import { type Call, isOutputLearnt, latestStartAt } from '../call/call';
 import { FIRST_GUESS } from '../call/tokens-expected';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../quota/quota';
@@ -8,10 +8,20 @@ import type { Option, Plan } from './plan';
 export interface Obstacle {
   readonly removedBy: string;
   /**
-   * 'quota' and 'cooldown' end at a known time; 'concurrency' ends when another call ends; 'held' is free, but reserved
-   * for denser calls in the queue; 'slow' cannot answer before the deadline; 'down' is not worth waiting for.
+   * 'quota', 'cooldown', 'breaker' and 'slow-start' end at a known time; 'concurrency' ends when another call ends,
+   * 'probe' when the breaker's probe does; 'held' is free, but reserved for denser calls in the queue; 'slow' cannot
+   * answer before the deadline; 'down' is not worth waiting for.
    */
-  readonly kind: 'quota' | 'cooldown' | 'concurrency' | 'held' | 'slow' | 'down';
+  readonly kind:
+    | 'quota'
+    | 'cooldown'
+    | 'breaker'
+    | 'slow-start'
+    | 'concurrency'
+    | 'probe'
+    | 'held'
+    | 'slow'
+    | 'down';
   /** Milliseconds; Infinity when unknown. */
   readonly waitMs: number;
 }
@@ -31,11 +41,21 @@ const AT_CAPACITY: Obstacle = {
   kind: 'concurrency',
   waitMs: Infinity,
 };
+/** The limit grows within milliseconds, so waiting calls try again soon. */
+const SLOW_START: Obstacle = {
+  removedBy: 'slow start: recovered recently',
+  kind: 'slow-start',
+  waitMs: 100,
+};
 const HELD: Obstacle = {
   removedBy: 'queue: held for calls of higher value density',
   kind: 'held',
   waitMs: Infinity,
 };
+
+/** The calls that may run at once just after a recovery, and how often their number doubles over `breaker.rampMs`. */
+const SLOW_START_CALLS = 4;
+const SLOW_START_DOUBLINGS = 8;
 
 /** The share of a predicted time that is certain enough to rule an endpoint out. */
 const CERTAIN_SHARE = 0.5;
@@ -50,9 +70,7 @@ export function obstacleOf(
   if (endpoint.weight === 0) return WEIGHT;
   if (excluded?.(endpoint)) return TRIED;
   const { breaker } = endpoint;
-  if (!breaker.canEnter) {
-    return { removedBy: `breaker: ${breaker.state}`, kind: 'down', waitMs: breaker.msUntilProbe(now) };
-  }
+  if (!breaker.canEnter) return breakerObstacle(plan, endpoint, now);
   const cooldownUntil = endpoint.cooldownUntil(now);
   if (cooldownUntil > 0)
     return { removedBy: 'cooldown: takes no calls yet', kind: 'cooldown', waitMs: cooldownUntil - now };
@@ -60,9 +78,27 @@ export function obstacleOf(
     return { removedBy: 'deadline: cannot answer in time', kind: 'slow', waitMs: Infinity };
   }
   if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
+  if (endpoint.inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
   const waitMs = endpoint.quotaWaitMs(quotaCost, now);
   if (waitMs > 0) return { removedBy: 'quota: not enough left now', kind: 'quota', waitMs };
   return isHeld?.(endpoint.quota) ? HELD : undefined;
+}
+
+/** The most calls in flight during the slow start after a recovery; Infinity after it. */
+function slowStartLimit(ramp: number): number {
+  return ramp === 0 ? Infinity : SLOW_START_CALLS * 2 ** (SLOW_START_DOUBLINGS * (1 - ramp));
+}
+
+/** Worth waiting for if the deadline leaves the call its expected time after the probe. */
+function breakerObstacle({ call }: Plan, endpoint: Endpoint, now: number): Obstacle {
+  const { breaker, latency, inFlight } = endpoint;
+  const removedBy = `breaker: ${breaker.state}`;
+  const waitMs = Math.max(breaker.msUntilProbe(now), endpoint.cooldownUntil(now) - now);
+  const isInTime = now + waitMs + latency.totalMs(call, inFlight, now) <= latestStartAt(call);
+  if (!isInTime) return { removedBy, kind: 'down', waitMs };
+  return breaker.state === 'open'
+    ? { removedBy, kind: 'breaker', waitMs }
+    : { removedBy, kind: 'probe', waitMs: Infinity };
 }
 
 function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {

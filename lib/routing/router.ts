@@ -29,9 +29,12 @@ export type RouterPick = { readonly why: () => readonly Verdict[] } & (
     }
   /** No endpoint can serve the call before its deadline. */
   | { readonly kind: 'full'; readonly retryAfterMs: number | undefined }
-  /** Every endpoint is open, excluded, disabled, or in a cooldown beyond the deadline. */
+  /** Every endpoint is excluded, disabled, or does not recover in time for the call. */
   | { readonly kind: 'down'; readonly retryAfterMs: number | undefined }
 );
+
+/** The kinds of obstacles that end at a known time and are worth waiting for. */
+const TIMED: ReadonlySet<Obstacle['kind']> = new Set(['quota', 'cooldown', 'breaker', 'slow-start']);
 
 interface Blocked {
   readonly option: Option;
@@ -57,8 +60,8 @@ export class Router {
         const picked = this.#choose(plan, free, blocked, options, trace);
         if (picked) return picked;
       }
-      // A quota held for other calls is no reason to skip a fallback.
-      if (trace.soonest !== undefined && trace.soonest.obstacle.waitMs <= FALLBACK_DELAY_MS) break;
+      // Neither a quota held for other calls nor a probe, which may fail, is a reason to skip a fallback.
+      if (trace.quotaWaitMs <= FALLBACK_DELAY_MS) break;
     }
     return trace.noneAvailable();
   }
@@ -155,6 +158,11 @@ function isScored(strategy: Strategy): strategy is ScoredStrategy {
   return 'best' in strategy;
 }
 
+/** The quota to hold against less dense calls. A call that waits for a recovery holds none: others may share it. */
+function quotaWaitedFor({ option, obstacle }: Blocked): Quota | undefined {
+  return obstacle.kind === 'quota' ? option.endpoint.quota : undefined;
+}
+
 /** Records one pick, so that the verdicts can be derived later if they are asked for. */
 class Trace {
   readonly #plan: Plan;
@@ -167,7 +175,9 @@ class Trace {
   #canWait = false;
   #isFull = false;
   /** The obstacle that ends first, among those worth waiting for. */
-  soonest: Blocked | undefined;
+  #soonest: Blocked | undefined;
+  /** The shortest wait for a quota or the end of a cooldown; Infinity without one before the deadline. */
+  quotaWaitMs = Infinity;
 
   constructor(plan: Plan, strategy: Strategy, { now }: AvailabilityOptions) {
     this.#plan = plan;
@@ -180,11 +190,11 @@ class Trace {
       const { kind, waitMs } = entry.obstacle;
       this.#blocked.push(entry);
       if (waitMs < this.#retryAfterMs) this.#retryAfterMs = waitMs;
-      if (kind === 'concurrency' || kind === 'held') this.#canWait = true;
+      if (kind === 'concurrency' || kind === 'probe' || kind === 'held') this.#canWait = true;
       if (kind === 'quota' || kind === 'slow') this.#isFull = true;
-      if (kind !== 'quota' && kind !== 'cooldown') continue;
-      if (waitMs < this.#remainingMs && waitMs < (this.soonest?.obstacle.waitMs ?? Infinity))
-        this.soonest = entry;
+      if (waitMs >= this.#remainingMs || !TIMED.has(kind)) continue;
+      if (waitMs < (this.#soonest?.obstacle.waitMs ?? Infinity)) this.#soonest = entry;
+      if (kind === 'quota' || kind === 'cooldown') this.quotaWaitMs = Math.min(this.quotaWaitMs, waitMs);
     }
   }
 
@@ -196,7 +206,7 @@ class Trace {
   waitFor({ option, obstacle }: Blocked): RouterPick {
     return {
       kind: 'wait',
-      on: option.endpoint.quota,
+      on: quotaWaitedFor({ option, obstacle }),
       waitMs: obstacle.waitMs,
       option,
       why: () => this.why(),
@@ -205,13 +215,13 @@ class Trace {
 
   noneAvailable(): RouterPick {
     // A strategy that picks no candidate makes the call wait.
-    if (this.soonest && !this.#canWait) return this.waitFor(this.soonest);
+    if (this.#soonest && !this.#canWait) return this.waitFor(this.#soonest);
     const why = (): readonly Verdict[] => this.why();
-    if (this.soonest || this.#canWait || this.#candidates.length > 0) {
+    if (this.#soonest || this.#canWait || this.#candidates.length > 0) {
       return {
         kind: 'wait',
-        on: this.soonest?.option.endpoint.quota,
-        waitMs: this.#canWait ? Infinity : (this.soonest?.obstacle.waitMs ?? Infinity),
+        on: this.#soonest && quotaWaitedFor(this.#soonest),
+        waitMs: this.#canWait ? Infinity : (this.#soonest?.obstacle.waitMs ?? Infinity),
         why,
       };
     }
