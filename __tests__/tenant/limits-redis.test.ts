@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Redis } from 'ioredis';
 import { exceededLimit, TenantLimits } from '../../lib/tenant/limits';
 import { redisCounters } from '../../lib/tenant/limits-redis';
-import { redisAccess } from '../../lib/tenant/limits-redis-line';
+import { redisAccess } from '../../lib/tenant/limits-redis-access';
 import { freePort, RedisServer } from '../cluster/harness/redis-server';
 import { requires } from '../helpers/requires';
 
@@ -36,8 +36,8 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
   return new TenantLimits(options, redisCounters({ access: redisAccess(client), prefix: 'test', onOutage }));
 }
 
-redis.describe('limits in Redis', () => {
-  it('are shared by all processes', async () => {
+redis.describe('Tenant limits in Redis:', () => {
+  it('all processes share them', async () => {
     const { port } = await startRedis();
     const [one, two] = [limitsAt(port), limitsAt(port)];
     await one.countRequest(ACME);
@@ -54,7 +54,7 @@ redis.describe('limits in Redis', () => {
     expect(news).toEqual([]);
   });
 
-  it('forget a tenant when its window ends', async () => {
+  it('the keys of a tenant expire with their window', async () => {
     const { port } = await startRedis();
     await limitsAt(port).countRequest(ACME);
     const [client] = clients;
@@ -63,13 +63,13 @@ redis.describe('limits in Redis', () => {
     expect(await client?.ttl(keys[0] ?? '')).toBeGreaterThan(50);
   });
 
-  it('go on in the process while Redis is away, and in Redis when it is back', async () => {
+  it('they are counted in memory while Redis is unreachable, and in Redis again afterwards', async () => {
     const server = await startRedis();
     const limits = limitsAt(server.port);
     await limits.countRequest(ACME);
     await server.kill9();
     await untilStatus((status) => status !== 'ready');
-    // A new window of its own: nobody is refused for an outage, and nobody is let in without limit.
+    // A new window in memory: the outage refuses no request, and admits none without a limit.
     const admitted = [];
     for (let n = 0; n < 5; n++) admitted.push(exceededLimit(await limits.countRequest(ACME)) === undefined);
     expect(admitted).toEqual([true, true, true, false, false]);
@@ -85,15 +85,15 @@ redis.describe('limits in Redis', () => {
   });
 });
 
-describe('a Redis that cannot be used', () => {
-  it('and never was there does not keep anyone out', async () => {
+describe('Tenant limits while Redis cannot be used:', () => {
+  it('a Redis that was never reachable refuses no request', async () => {
     const limits = limitsAt(await freePort());
     await untilStatus((status) => status === 'reconnecting');
     expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
     expect(news).toEqual([true]);
   });
 
-  it('because it accepts and stays silent costs half a second, once', async () => {
+  it('a Redis that accepts connections and never answers delays one request by half a second', async () => {
     const sockets: Socket[] = [];
     const silent: Server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');

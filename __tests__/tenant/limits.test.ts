@@ -16,27 +16,27 @@ async function refusedBy(limits: TenantLimits, tenant = ACME) {
   return exceededLimit(await limits.countRequest(tenant));
 }
 
-describe('limits of a tenant', () => {
-  it('let in as many requests a minute as the limit, and tell when the next may come', async () => {
+describe('TenantLimits:', () => {
+  it('rpm admits that many requests per minute and reports when the window ends', async () => {
     const limits = limitsOf({ rpm: 2 });
     expect(await refusedBy(limits)).toBeUndefined();
     jest.advanceTimersByTime(20_000);
     expect(await limits.countRequest(ACME)).toEqual([
-      { name: 'requests', windowSeconds: 60, limit: 2, remaining: 0, resetMs: 40_000, refuses: false },
+      { name: 'requests', windowSeconds: 60, limit: 2, remaining: 0, resetMs: 40_000, isExceeded: false },
     ]);
     expect(await refusedBy(limits)).toMatchObject({ name: 'requests', remaining: 0, resetMs: 40_000 });
     jest.advanceTimersByTime(40_000);
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('are each tenant’s own', async () => {
+  it('each tenant has its own counts', async () => {
     const limits = limitsOf({ rpm: 1 });
     await limits.countRequest(ACME);
     expect(await refusedBy(limits)).toBeDefined();
     expect(await refusedBy(limits, OTHER)).toBeUndefined();
   });
 
-  it('do not lengthen the wait of those who keep knocking', async () => {
+  it('refused requests do not lengthen the window', async () => {
     const limits = limitsOf({ rpm: 1 });
     for (let second = 0; second < 60; second++) {
       await limits.countRequest(ACME);
@@ -45,10 +45,10 @@ describe('limits of a tenant', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('admit by tokens while any are left, though the last call overdraws them', async () => {
+  it('tpm admits while tokens are left, even if the last call overdraws them', async () => {
     const limits = limitsOf({ tpm: 1_000 });
     await limits.recordUsage(ACME, { tokens: 999, dollars: 0 });
-    expect(await limits.countRequest(ACME)).toMatchObject([{ name: 'tokens', remaining: 1, refuses: false }]);
+    expect(await limits.countRequest(ACME)).toMatchObject([{ name: 'tokens', remaining: 1, isExceeded: false }]);
     await limits.recordUsage(ACME, { tokens: 5_000, dollars: 0 });
     expect(await refusedBy(limits)).toMatchObject({ name: 'tokens', remaining: 0, resetMs: 60_000 });
     expect(exceededLimit(await limits.check(ACME))).toMatchObject({ name: 'tokens' });
@@ -56,7 +56,7 @@ describe('limits of a tenant', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('count dollars over a day, exactly to a billionth', async () => {
+  it('usdPerDay counts dollars over 24 hours, exactly to a billionth', async () => {
     const limits = limitsOf({ usdPerDay: 0.000_003 });
     for (let call = 0; call < 10; call++) {
       expect(await refusedBy(limits)).toBeUndefined();
@@ -67,14 +67,14 @@ describe('limits of a tenant', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('name the refusal that lasts longest', async () => {
+  it('of several exceeded limits the one that lasts longest is reported', async () => {
     const limits = limitsOf({ rpm: 1, usdPerDay: 1 });
     await limits.countRequest(ACME);
     await limits.recordUsage(ACME, { tokens: 0, dollars: 1 });
     expect(await refusedBy(limits)).toMatchObject({ name: 'dollars' });
   });
 
-  it('can differ by tenant, and be none for some', async () => {
+  it('a limit can depend on the tenant, and undefined means none', async () => {
     const rpm = (tenant: string | undefined) => (tenant === 'acme' ? 1 : undefined);
     const limits = limitsOf({ rpm });
     await limits.countRequest(ACME);
@@ -82,26 +82,26 @@ describe('limits of a tenant', () => {
     expect(await limits.countRequest(OTHER)).toEqual([]);
   });
 
-  it('of 0 let nobody in', async () => {
+  it('a limit of 0 admits nothing', async () => {
     expect(await refusedBy(limitsOf({ rpm: () => 0 }))).toMatchObject({ name: 'requests' });
     expect(await refusedBy(limitsOf({ tpm: () => 0 }))).toMatchObject({ name: 'tokens' });
   });
 
-  it('that are no number are told as what they are', async () => {
+  it('a limit that is not a number is an error that names it', async () => {
     await expect(limitsOf({ tpm: () => Number.NaN }).countRequest(ACME)).rejects.toThrow(
       'tpm(tenant): expected a finite number of at least 0 or undefined, got NaN',
     );
     await expect(limitsOf({ rpm: () => -1 }).countRequest(ACME)).rejects.toThrow('rpm(tenant)');
   });
 
-  it('ignore a use that is no count', async () => {
+  it('usage that is not a positive number is ignored', async () => {
     const limits = limitsOf({ tpm: 10, usdPerDay: 1 });
     for (const use of [Number.NaN, -5, Infinity])
       await limits.recordUsage(ACME, { tokens: use, dollars: use });
     expect(await limits.check(ACME)).toMatchObject([{ remaining: 10 }, { remaining: 1 }]);
   });
 
-  it('leave no timer behind when the windows have ended', async () => {
+  it('no timer is left when the windows have ended', async () => {
     const limits = limitsOf({ rpm: 1, tpm: 1, usdPerDay: 1 });
     for (let tenant = 0; tenant < 500; tenant++) {
       const each = { key: `tenant:${tenant}`, name: `${tenant}` };
@@ -113,7 +113,7 @@ describe('limits of a tenant', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('admit exactly the limit in every window, whatever the schedule', async () => {
+  it('exactly the limit is admitted in every window, with random schedules', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 8 }),

@@ -6,7 +6,7 @@ import { GuardedRequest } from '../tenant/guarded-request';
 import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';
 import { redisCounters } from '../tenant/limits-redis';
-import { redisAccess } from '../tenant/limits-redis-line';
+import { redisAccess } from '../tenant/limits-redis-access';
 import type { Balancer } from './balancer';
 import { checkOptions } from './check-options';
 import { INTERNALS } from './internals';

@@ -1,6 +1,6 @@
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 
-/** What has been counted in the window that runs. */
+/** What has been counted in the current window. */
 export interface Count {
   readonly units: number;
   /** Milliseconds until the window ends. */
@@ -18,10 +18,10 @@ export interface Counters {
   open(name: string, windowSeconds: number): Counter;
 }
 
-/** The limiters only count: who is over a limit is told by the limit of that tenant, which may change. */
+/** The limiters only count. Whether a limit is exceeded depends on the tenant's limit, which may change. */
 export const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
-/** In this process. A key is forgotten when its window ends; no timer keeps the process alive. */
+/** Counters in memory. A key is removed when its window ends; no timer keeps the process alive. */
 export function memoryCounters(): Counters {
   return {
     open: (name, windowSeconds) =>
@@ -39,7 +39,7 @@ interface Limiter {
 
 export function createCounter(limiter: Limiter, windowSeconds: number): Counter {
   const count = (result: RateLimiterRes | null): Count => {
-    // A window that has ended may be told of until it is swept.
+    // A window that has ended may be returned until it is removed.
     const isActive = result !== null && result.msBeforeNext > 0;
     return isActive
       ? { units: result.consumedPoints, resetMs: result.msBeforeNext }

@@ -8,7 +8,7 @@ import {
   UNLIMITED,
 } from './limits-counter';
 
-/** What is used of an ioredis client, cluster included. */
+/** The part of an ioredis `Redis` or `Cluster` that limits use. */
 export interface RedisClient {
   /** State of the connection, such as 'ready'. */
   readonly status: string;
@@ -18,27 +18,27 @@ export interface RedisClient {
   multi(): unknown;
 }
 
-/** How long Redis is left alone after a failure, in milliseconds. */
+/** After a failure no command is sent for this long, in milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
 
-/** The way to a Redis. */
+/** Access to a Redis. */
 export interface RedisAccess {
-  /** 'idle': nobody can be asked yet, or any more, and that is no news. 'down': it is known to be away. */
+  /** 'idle' before the connection has been tried and after it was closed; 'down' while Redis is known to be unreachable. */
   readonly state: 'idle' | 'up' | 'down';
-  /** Rejects in good time where Redis doesn't answer. */
+  /** Rejects soon if Redis does not answer. */
   run<T>(command: (client: RedisClient) => Promise<T>): Promise<T>;
 }
 
 export interface RedisCountersOptions {
   readonly access: RedisAccess;
   readonly prefix: string;
-  /** Told when Redis stops answering, and when it answers again. Must not throw. */
+  /** Called when Redis becomes unreachable, and when it answers again. Must not throw. */
   readonly onOutage: (isDown: boolean, error?: unknown) => void;
 }
 
 /**
- * In Redis, for all processes together: one key for each limit of a tenant. While Redis doesn't answer each process
- * counts for itself: an outage of the store is no outage of the shop.
+ * Counters in Redis, which all processes share: one key per limit and tenant. While Redis is unreachable each process
+ * counts in memory, so that an outage of Redis doesn't refuse requests.
  */
 export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions): Counters {
   const local = memoryCounters();
@@ -72,7 +72,7 @@ export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions
   };
 }
 
-/** Knows whether Redis is worth asking, and tells when that changes. */
+/** Runs commands in Redis, or in memory while Redis is unreachable, and reports when that changes. */
 class OutageFallback {
   readonly #access: RedisAccess;
   readonly #onOutage: RedisCountersOptions['onOutage'];
@@ -86,14 +86,14 @@ class OutageFallback {
 
   async run(shared: (client: RedisClient) => Promise<Count>, local: () => Promise<Count>): Promise<Count> {
     const { state } = this.#access;
-    if (state === 'down') this.#setDown(true, new Error('Redis is away'));
+    if (state === 'down') this.#setDown(true, new Error('Redis is unreachable'));
     if (state !== 'up' || performance.now() < this.#pausedUntil) return local();
     try {
       const count = await this.#access.run(shared);
       this.#setDown(false);
       return count;
     } catch (error) {
-      // A line that says itself when it is back can be asked at once then.
+      // Otherwise the access itself reports when Redis is back.
       if (this.#access.state === 'up') this.#pausedUntil = performance.now() + RETRY_PAUSE_MS;
       if (this.#access.state !== 'idle') this.#setDown(true, error);
       return local();

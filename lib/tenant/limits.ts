@@ -6,27 +6,27 @@ export type Limit =
   | number
   | ((tenant: string | undefined) => number | undefined | Promise<number | undefined>);
 
-/** What one tenant may use. Default: no limits. */
+/** Limits of each tenant. Default: none. */
 export interface TenantLimitOptions {
-  /** Requests in a window of a minute. */
+  /** Requests per minute, in fixed windows. */
   rpm?: Limit;
-  /** Tokens, prompt and output, in a window of a minute. */
+  /** Prompt and output tokens per minute, in fixed windows. */
   tpm?: Limit;
-  /** US dollars in a window of 24 hours. Calls on an endpoint without a price cost nothing here. */
+  /** US dollars per 24 hours, in fixed windows. Calls to an endpoint without a price count as free. */
   usdPerDay?: Limit;
 }
 
 export type LimitName = 'requests' | 'tokens' | 'dollars';
 
-/** Whom the limits are for. */
+/** The one whose usage is counted. */
 export interface Tenant {
-  /** Under which it is counted; at most a few hundred characters. */
+  /** The key of its counters, at most a few hundred characters. */
   readonly key: string;
-  /** The app's own name for it; undefined for a client known by its address alone. */
+  /** The app's name for it; undefined for a client known by its address only. */
   readonly name: string | undefined;
 }
 
-/** How one limit of a tenant stands. */
+/** The state of one limit of a tenant. */
 export interface LimitState {
   readonly name: LimitName;
   readonly windowSeconds: number;
@@ -43,7 +43,7 @@ interface Meter {
   readonly name: LimitName;
   readonly option: keyof TenantLimitOptions;
   readonly windowSeconds: number;
-  /** Stores count whole units: dollars are counted in billionths, since a call can cost less than a millionth. */
+  /** Counters count whole units. Dollars are counted in billionths, because a call can cost less than a millionth. */
   readonly unitsPerOne: number;
 }
 
@@ -54,9 +54,8 @@ const METERS: readonly Meter[] = [
 ];
 
 /**
- * The limits of tenants, each in a fixed window that begins with the first use. Requests are counted before they are
- * served; tokens and dollars admit while anything is left and are charged afterwards, so the calls in flight can
- * overdraw them.
+ * The limits of tenants. A window begins with the first use. Requests are counted before they are served. Tokens and dollars
+ * admit a call while anything is left and are counted afterwards, so calls in flight can overdraw them.
  */
 export class TenantLimits {
   readonly #options: TenantLimitOptions;
@@ -72,17 +71,17 @@ export class TenantLimits {
     }
   }
 
-  /** Counts a request and tells how all limits stand. */
+  /** Counts a request. Returns the states of all limits. */
   countRequest(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 1);
   }
 
-  /** How all limits stand. Only tokens and dollars can refuse: the request has come in already. */
+  /** The states of all limits. Only tokens and dollars can be exceeded: the request has been counted already. */
   check(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 0);
   }
 
-  /** Takes what a call has used. */
+  /** Counts what a call has used. */
   async recordUsage(
     tenant: Tenant,
     used: { readonly tokens: number; readonly dollars: number },
@@ -132,7 +131,7 @@ export class TenantLimits {
   }
 }
 
-/** The refusal that lasts longest: until then a retry is in vain. */
+/** The exceeded limit whose window ends last: no retry can succeed before. */
 export function exceededLimit(states: readonly LimitState[]): LimitState | undefined {
   return states
     .filter(({ isExceeded }) => isExceeded)
