@@ -48,7 +48,9 @@ describe('TenantLimits:', () => {
   it('tpm admits while tokens are left, even if the last call overdraws them', async () => {
     const limits = limitsOf({ tpm: 1_000 });
     await limits.recordUsage(ACME, { tokens: 999, dollars: 0 });
-    expect(await limits.countRequest(ACME)).toMatchObject([{ name: 'tokens', remaining: 1, isExceeded: false }]);
+    expect(await limits.countRequest(ACME)).toMatchObject([
+      { name: 'tokens', remaining: 1, isExceeded: false },
+    ]);
     await limits.recordUsage(ACME, { tokens: 5_000, dollars: 0 });
     expect(await refusedBy(limits)).toMatchObject({ name: 'tokens', remaining: 0, resetMs: 60_000 });
     expect(exceededLimit(await limits.check(ACME))).toMatchObject({ name: 'tokens' });
