@@ -74,12 +74,12 @@ describe('an error at the gateway', () => {
   });
 
   it('of a full queue says to the millisecond when to retry, and the OpenAI client’s retry succeeds', async () => {
-    // One call at once, then one every 500 ms.
-    const endpoint = { rpm: 120, burstSeconds: 0.5 };
-    const { url, client } = await rig.open({ endpoint, config: { queue: { maxSize: 1 } } });
+    // One call at once, then one every second.
+    const endpoint = { rpm: 60, burstSeconds: 1 };
+    const { url, client, balancer } = await rig.open({ endpoint, config: { queue: { maxSize: 1 } } });
     expect((await sendChat(url)).status).toBe(200);
     const waiting = client.chat.completions.create(BODY);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await until(() => balancer.stats().queue.size === 1);
     const refused = await sendChat(url);
     expect(refused).toMatchObject({ status: 503, json: { error: { code: 'ERR_AI_SATURATED' } } });
     const ms = Number(refused.headers.get('retry-after-ms'));
