@@ -1,4 +1,6 @@
+import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
+import { isNestedDeeper } from '../util/nesting';
 import type { ChatBody, EmbeddingBody } from './body';
 import {
   array,
@@ -16,6 +18,9 @@ import {
 } from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
+
+/** Levels of objects and arrays in a field of a body. */
+const MAX_NESTING = 512;
 
 const CHAT_FIELDS: readonly (readonly [string, Check])[] = [
   ['model', nonEmptyString],
@@ -50,6 +55,7 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
   }
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
   checkFields(body, CHAT_FIELDS);
+  checkNesting(body);
 }
 
 /**
@@ -70,6 +76,16 @@ export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody
     throw fieldError('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);
   }
   checkFields(body, EMBEDDING_FIELDS);
+  checkNesting(body);
+}
+
+/** A body of any depth can be parsed, but not written again: JSON.stringify is recursive. */
+function checkNesting(body: object): void {
+  for (const [field, value] of Object.entries(body)) {
+    if (isNestedDeeper(value, MAX_NESTING)) {
+      throw badRequest(field.slice(0, 64), `nested deeper than ${MAX_NESTING} levels`);
+    }
+  }
 }
 
 function checkMessage(message: unknown, index: number): void {
