@@ -5,7 +5,7 @@ import { loadConfig } from '../../lib/cli/simulate/config-file';
 import { formatReport, type SimulationReport } from '../../lib/cli/simulate/report';
 import { type ProgramResult, run } from './run';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 const CLI = 'lib/cli/main.ts';
 let folder: string;

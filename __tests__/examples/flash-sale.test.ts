@@ -89,7 +89,7 @@ describe('flash-sale example: sale', () => {
   });
 });
 
-it('flash-sale example: in a small sale at eight times the speed, the balanced shop answers and the one-key shop does not', async () => {
+it('flash-sale example: in a small sale at three times the speed, the balanced shop answers and the one-key shop does not', async () => {
   const small = {
     ...ONE_KEY,
     description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
@@ -102,7 +102,7 @@ it('flash-sale example: in a small sale at eight times the speed, the balanced s
   const seen: Progress[] = [];
   const run = await runSale({
     sale,
-    speed: 8,
+    speed: 3,
     providers: FLEET.filter(({ name }) => /^openai-4o|gemini/.test(name)),
     oneKey: small,
     onProgress: (progress) => seen.push({ ...progress }),
@@ -115,14 +115,14 @@ it('flash-sale example: in a small sale at eight times the speed, the balanced s
     expect(oneKey.tally.percent).toBeLessThan(50);
     expect(oneKey.rateLimited).toBeGreaterThan(50);
     expect(balanced.usd).toBeGreaterThan(0);
-    expect(new Set(seen.flatMap(({ faults: troubles }) => troubles))).toEqual(
+    expect(new Set(seen.flatMap(({ faults }) => faults))).toEqual(
       new Set(['gemini-flash slow', 'openai-4o-k2 down']),
     );
     expect(await (await fetch(`${shop.url}/stats`)).json()).toMatchObject({ total: 4 });
   } finally {
     await run.close();
   }
-}, 30_000);
+}, 120_000);
 
 it('flash-sale example: the table shows the results of both shops', () => {
   const tally = new Tally();
