@@ -27,7 +27,7 @@ describe('An invalid configuration', () => {
 
   it.each([
     ['nothing', undefined, 'config: expected an object, got undefined'],
-    ['a string', 'x', 'config: expected an object, got "x"'],
+    ['a string', 'x', 'config: expected an object, got a string (not shown)'],
     ['no endpoints', {}, 'endpoints: expected an array of endpoints, got undefined'],
     ['an empty list', { endpoints: [] }, 'endpoints: expected at least one endpoint, got an empty array'],
     ['a number as endpoint', { endpoints: [7] }, 'endpoints[0]: expected an object, got 7'],

@@ -17,7 +17,7 @@ const KEYS: [form: string, key: string][] = [
   ['a UUID', 'b7e23ec2-9af2-4e09-8a3d-2f1c6b7a9d55'],
   ['an id and a secret with a dot', 'a1b2c3d4e5f6.XyZ123abc456'],
   ['a JSON web token', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzaG9wIn0.c2lnbmF0dXJl-_x'],
-  ['a passphrase', 'correct-horse-battery-staple'],
+  ['a passphrase', 'quiet-horse-battery-staple'],
   ['a short key', 'hunter2'],
   ['a key with characters that JSON and URLs escape', 'p"a\\s/s+w=rd&%20'],
   ['a key that looks like several keys', 'abcd-sk-1234567890.wxyz'],

@@ -21,6 +21,7 @@ import type { Explanation } from '../route-report';
 import { classify } from '../routing/classify';
 import type { ChatStream } from '../stream/chat-stream';
 import { isObject } from '../util/is-object';
+import { Redactor } from '../util/redactor';
 import { CallRunner, type CallSettings, closedError } from './call-runner';
 import { type EndpointHandle, endpointHandle } from './endpoint-handle';
 import { EndpointRegistry } from './endpoint-registry';
@@ -44,6 +45,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #calls: CallRunner;
   readonly #events: EventReporter;
   readonly #expectedOutput = new ExpectedOutput();
+  readonly #redactor = new Redactor();
   #config: ResolvedConfig;
   #closing: Promise<void> | undefined;
 
@@ -52,7 +54,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     super();
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
-    this.#events = new EventReporter(this, () => this.#config.logger);
+    this.#redactor.configure(this.#config.secrets);
+    this.#events = new EventReporter(this, () => this.#config.logger, this.#redactor);
     this.#cluster = this.#config.cluster && this.#createCluster(this.#config.cluster);
     this.#registry = new EndpointRegistry(
       this.#config,
@@ -62,6 +65,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
           this.#events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
         onCapacity: () => this.#queue.wake(),
       },
+      this.#redactor,
       this.#cluster,
     );
     const queue = (): QueueOptions => this.#config.queue;
@@ -186,6 +190,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       ]);
     }
     this.#config = resolved;
+    this.#redactor.configure(resolved.secrets);
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#budget.configure(resolved.retry);
     this.#registry.configure(resolved);

@@ -17,6 +17,7 @@ import { Affinity, affinityKey } from '../routing/affinity';
 import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
+import { Redactor } from '../util/redactor';
 
 /** Most quotas kept of endpoints and groups that a reload has removed. */
 const MAX_RETIRED_QUOTAS = 1_000;
@@ -34,6 +35,7 @@ interface CachedTransport {
  */
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
+  readonly #redactor: Redactor;
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
@@ -42,8 +44,14 @@ export class EndpointRegistry {
   #endpoints = new Map<string, Endpoint>();
   #routes: Routes;
 
-  constructor(config: ResolvedConfig, listeners: EndpointListeners, cluster?: Cluster) {
+  constructor(
+    config: ResolvedConfig,
+    listeners: EndpointListeners,
+    redactor = new Redactor(),
+    cluster?: Cluster,
+  ) {
     this.#listeners = listeners;
+    this.#redactor = redactor;
     this.#limiterStore = cluster ? clusterLimiters(cluster) : IN_MEMORY;
     this.#healthReports = cluster && this.#createHealthReports(cluster);
     this.#routes = this.#apply(config, 0);
@@ -128,6 +136,7 @@ export class EndpointRegistry {
       quotas: this.#quotasFor(settings, config),
       listeners: this.#listeners,
       healthReports: this.#healthReports,
+      redactor: this.#redactor,
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);

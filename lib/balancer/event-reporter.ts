@@ -5,17 +5,22 @@ import type { Logger } from '../config/options';
 import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import type { Redactor } from '../util/redactor';
 import type { BalancerEvents } from './events';
+
+const MAX_REASON_CHARS = 200;
 
 /** Emits the balancer's events and writes the log lines that go with them. A listener that throws harms no call. */
 export class EventReporter {
   readonly #emitter: EventEmitter<BalancerEvents>;
   readonly #logger: () => Logger | undefined;
+  readonly #redactor: Redactor;
 
   /** @param logger Called for every line, because a reload may replace the logger. */
-  constructor(emitter: EventEmitter<BalancerEvents>, logger: () => Logger | undefined) {
+  constructor(emitter: EventEmitter<BalancerEvents>, logger: () => Logger | undefined, redactor: Redactor) {
     this.#emitter = emitter;
     this.#logger = logger;
+    this.#redactor = redactor;
   }
 
   callEnded(call: Call, error: unknown): void {
@@ -46,7 +51,7 @@ export class EventReporter {
     this.#emit('cooldown', event);
     if (!shouldWarn) return;
     this.#logger()?.warn(
-      event,
+      { ...event, reason: detail.message.slice(0, MAX_REASON_CHARS) },
       detail.class === 'not_served'
         ? 'the endpoint serves none of its calls: check its baseURL (is /v1 missing?), its model and its permissions'
         : 'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
@@ -59,7 +64,7 @@ export class EventReporter {
     if (mode === 'shared') this.#logger()?.info(event, 'quotas are shared through Redis');
     else {
       this.#logger()?.warn(
-        { ...event, reason },
+        { ...event, reason: reason && this.#redactor.redact(reason) },
         'Redis is unavailable: quotas are enforced as onOutage says',
       );
     }
@@ -72,7 +77,8 @@ export class EventReporter {
       this.#logger()?.info(event, 'the Redis store of the rate limit guard is available again');
       return;
     }
-    const reason = error instanceof Error ? error.message.slice(0, 200) : 'unknown';
+    const reason =
+      error instanceof Error ? this.#redactor.redact(error.message).slice(0, MAX_REASON_CHARS) : 'unknown';
     this.#logger()?.warn(
       { ...event, reason },
       'the Redis store of the rate limit guard is unavailable: each process counts on its own',

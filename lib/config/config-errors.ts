@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { AiBalancerError } from '../errors';
 import { safeMessage } from '../failure/detail';
 import { didYouMean } from '../util/did-you-mean';
+import { Redactor } from '../util/redactor';
 
 /** One thing wrong with a configuration. */
 export interface Fault {
@@ -13,13 +14,35 @@ export interface Fault {
 
 /** Bounds the message for thousands of endpoints that share one mistake. */
 const MAX_LINES = 200;
-const SECRET_PATH = /^(?:apikeys?|headers?|auth|authorization|password|redis|token|secret)$/i;
+/** Options whose values can be shown, because none of them is the place of a secret. All other strings are not shown. */
+const SHOWN_OPTIONS = new Set([
+  ...['name', 'model', 'provider', 'baseURL', 'aliases', 'quotaGroup', 'tokensCharged', 'capabilities'],
+  ...[
+    'strengths',
+    'tags',
+    'fallbacks',
+    'contentPolicyFallbacks',
+    'strategy',
+    'prefix',
+    'onOutage',
+    'recovery',
+  ],
+  ...['tenant', 'priority', 'type', 'operations', 'allowHeaders'],
+]);
+const SECRET_OPTION = /^(?:apikeys?|headers?|auth|authorization|password|redis|cluster|proxy|token|secret)$/i;
+/** A number or a boolean written as a string. */
+const SCALAR = /^\s*(?:[-+]?[\d.,_]{1,12}(?:e[-+]?\d+)?%?|true|false|on|off|yes|no|null|undefined|nan)\s*$/i;
 
-/** The error that lists every fault, one per line. */
-export function configError(faults: readonly Fault[]): AiBalancerError {
-  const lines = faults
-    .slice(0, MAX_LINES)
-    .map((fault) => `  ${formatPath(fault.path)}: expected ${fault.expected}, got ${fault.got}`);
+/**
+ * The error that lists every fault, one per line.
+ *
+ * @param redactor Replaces secrets of the configuration wherever else they appear.
+ */
+export function configError(faults: readonly Fault[], redactor = new Redactor()): AiBalancerError {
+  const lines = faults.slice(0, MAX_LINES).map((fault) => {
+    const path = redactor.redact(formatPath(fault.path));
+    return `  ${path}: expected ${fault.expected}, got ${redactor.redact(fault.got)}`;
+  });
   if (faults.length > MAX_LINES) lines.push(`  and ${faults.length - MAX_LINES} more`);
   const title = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
   return new AiBalancerError('ERR_AI_CONFIG', `The configuration has ${title}:\n${lines.join('\n')}`);
@@ -88,11 +111,20 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 /** A value as shown in a message: short, and never a secret. */
 function describeValue(value: unknown, path: readonly PropertyKey[]): string {
   if (value === '') return 'an empty string';
-  const secret = path.some((part) => SECRET_PATH.test(String(part)));
-  if (secret && ['string', 'number', 'bigint'].includes(typeof value)) return `a ${typeof value} (not shown)`;
+  const isSecret = path.some((part) => SECRET_OPTION.test(String(part)));
+  if (isSecret && ['string', 'number', 'bigint'].includes(typeof value))
+    return `a ${typeof value} (not shown)`;
   if (typeof value !== 'string') return kindOf(value);
+  if (!isShown(path) && !SCALAR.test(value)) return 'a string (not shown)';
   const text = safeMessage(path.at(-1) === 'baseURL' ? withoutCredentials(value) : value);
   return text.length > 80 ? `${JSON.stringify(text.slice(0, 80))}...` : JSON.stringify(text);
+}
+
+/** Whether the option itself, or the list or record that the value stands in, is one whose values can be shown. */
+function isShown(path: readonly PropertyKey[]): boolean {
+  const option = path.findLast((part) => typeof part === 'string');
+  const isInList = path.some((part) => part === 'fallbacks' || part === 'contentPolicyFallbacks');
+  return isInList || (typeof option === 'string' && SHOWN_OPTIONS.has(option));
 }
 
 function kindOf(value: unknown): string {

@@ -4,9 +4,12 @@ import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
+import { secretsOf } from './secrets';
 
 /** Model names with a meaning of their own in calls and fallback lists. */
 const RESERVED_MODELS = ['auto', '*'];
+/** A shorter key may be part of a name by chance. */
+const MIN_SECRET_IN_NAME = 16;
 
 /** Faults between options. Found in the raw configuration, so that they are reported together with those of single options. */
 export function crossCheckFaults(raw: unknown): Fault[] {
@@ -21,6 +24,7 @@ export function crossCheckFaults(raw: unknown): Fault[] {
     ...modelListFaults(raw, 'contentPolicyFallbacks', endpoints),
     ...unusedGroups(raw, endpoints),
     ...orderFaults(raw),
+    ...secretsInNames(raw, endpoints),
   ];
 }
 
@@ -147,6 +151,22 @@ function unusedGroups(raw: Record<string, unknown>, endpoints: readonly PartialE
       expected: `the quotaGroup of at least one endpoint${didYouMeanHint(group, used)}`,
       got: 'a group that no endpoint uses',
     }));
+}
+
+/** Names are written into logs, reports and errors. */
+function secretsInNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
+  const secrets = secretsOf(raw).filter(({ length }) => length >= MIN_SECRET_IN_NAME);
+  return endpoints.flatMap(({ index, name }) =>
+    name !== undefined && secrets.some((secret) => name.includes(secret))
+      ? [
+          {
+            path: ['endpoints', index, 'name'],
+            expected: 'a name without a key in it',
+            got: 'a name that holds one',
+          },
+        ]
+      : [],
+  );
 }
 
 /** Pairs of options of which the second must not be below the first, defaults included. */

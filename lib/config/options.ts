@@ -116,6 +116,8 @@ export interface ResolvedConfig {
     readonly proxy: AxiosProxyConfig | false;
     readonly maxResponseBytes: number;
   };
+  /** Keys, header values and credentials: never shown. */
+  readonly secrets: readonly string[];
   /** Models of endpoints that are not in the catalogue. They get neutral values. */
   readonly unknownModels: readonly string[];
 }

@@ -2,6 +2,7 @@ import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
 import { omitUndefined, withDefaults } from '../util/defaults';
+import { Redactor } from '../util/redactor';
 import { configError, schemaFaults } from './config-errors';
 import { crossCheckFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
@@ -10,6 +11,7 @@ import type { BalancerConfig, ResolvedConfig } from './options';
 import { resolveEndpoint, resolveQuotaGroups } from './resolve-endpoint';
 import { safeLogger } from './safe-logger';
 import { type CheckedConfig, configSchema } from './schema';
+import { secretsOf } from './secrets';
 
 /**
  * Checks a configuration and fills in every default and the catalogue's values. The caller's object is neither changed
@@ -23,7 +25,7 @@ export function resolveConfig(config: BalancerConfig): ResolvedConfig {
     ...(parsed.error ? schemaFaults(config, parsed.error.issues) : []),
     ...crossCheckFaults(config),
   ];
-  if (!parsed.success || faults.length > 0) throw configError(faults);
+  if (!parsed.success || faults.length > 0) throw configError(faults, new Redactor(secretsOf(config)));
   return withAllDefaults(parsed.data);
 }
 
@@ -55,6 +57,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
       proxy: config.http?.proxy === undefined ? DEFAULTS.http.proxy : proxyOf(config.http.proxy),
       maxResponseBytes: config.http?.maxResponseBytes ?? DEFAULTS.http.maxResponseBytes,
     }),
+    secrets: Object.freeze(secretsOf(config)),
     unknownModels: Object.freeze(unknownModels(endpoints, config)),
   });
 }

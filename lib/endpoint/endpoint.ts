@@ -16,6 +16,7 @@ import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
 import { boundOutput, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
+import type { Redactor } from '../util/redactor';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
 import { AttemptSlot } from './attempt-slot';
 import { EndpointCooldown } from './endpoint-cooldown';
@@ -43,6 +44,7 @@ export interface EndpointParts {
   /** Its own quota, then its group's if it has one. */
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
+  readonly redactor?: Redactor;
   /** Health reports of the cluster, if there is one. Read once, by the constructor. */
   readonly healthReports?: HealthReports | undefined;
 }

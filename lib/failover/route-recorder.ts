@@ -4,6 +4,9 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { AttemptReport, RouteReport, Verdict } from '../route-report';
 
+/** Of an upstream's message, this much is reported. */
+const MAX_MESSAGE_CHARS = 300;
+
 /** Collects the route report of a call while it runs. */
 export class RouteRecorder {
   readonly #call: Call;
@@ -28,6 +31,7 @@ export class RouteRecorder {
       ...(detail ? { class: detail.class } : {}),
       ...(detail?.status === undefined ? {} : { status: detail.status }),
       ...(detail?.code === undefined ? {} : { code: detail.code }),
+      ...(detail?.message ? { message: detail.message.slice(0, MAX_MESSAGE_CHARS) } : {}),
       ms: Math.round(performance.now() - startedAt),
       ...(hedge ? { hedge } : {}),
     });

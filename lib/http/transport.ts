@@ -67,12 +67,6 @@ export class Transport {
     };
   }
 
-  /** The credentials of the proxy. */
-  get secrets(): readonly string[] {
-    const { proxy } = this.#options;
-    return proxy === false || proxy.auth === undefined ? [] : [proxy.auth.password];
-  }
-
   /** Closes idle sockets; those in use close with their calls. */
   close(): void {
     for (const agent of [this.#agents.httpAgent, this.#agents.httpsAgent]) {

@@ -5,13 +5,13 @@ import type { CallSignal } from '../call/call-signal';
 import { classifyUnreadableAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
-import { SecretRedactor } from '../failure/secret-redactor';
 import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
+import type { Redactor } from '../util/redactor';
 import { type ClipUsage, clipEvent } from './clip-usage';
 import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
@@ -19,6 +19,8 @@ import { UpstreamFailure } from './upstream-failure';
 
 /** Events without content that are read after `stallMs` is over: they may have been buffered while our own event loop stalled. */
 const MAX_LATE_EVENTS = 256;
+/** Printable ASCII without white space. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
 /** The part of an error body that is read: enough for any message. */
 export const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -46,6 +48,8 @@ export interface ExchangeParts {
   readonly settings: ExchangeSettings;
   readonly dialect: Dialect;
   readonly transport: Transport;
+  /** Replaces secrets in what the upstream says. */
+  readonly redactor?: Redactor;
 }
 
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
@@ -60,8 +64,6 @@ export class UpstreamRequest {
   /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
   #timeoutMessage: string | undefined;
-  /** The key that was sent. */
-  #key: string | undefined;
   #isAnswered = false;
   #isStreaming = false;
   reading: LimitReading | undefined;
@@ -88,31 +90,39 @@ export class UpstreamRequest {
   /** Resolves with a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    this.#key = await this.#resolveKey();
+    const key = await this.#resolveKey();
     const request = dialect.request(dialectCall(call), {
       ...settings,
-      apiKey: this.#key,
+      apiKey: key,
       streamUsage: this.#streamUsage,
     });
     const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
     this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const body = this.#redactor().text(await this.readText(answer, MAX_ERROR_BYTES));
+    const text = await this.readText(answer, MAX_ERROR_BYTES);
+    const body = this.#parts.redactor?.redact(text) ?? text;
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
   }
 
   async #resolveKey(): Promise<string | undefined> {
     const { apiKey } = this.#parts.settings;
     if (typeof apiKey !== 'function') return apiKey;
+    let key: unknown;
     try {
-      return await this.awaitStep(Promise.resolve(apiKey()));
+      key = await this.awaitStep(Promise.resolve(apiKey()));
     } catch (error) {
       // The error of the app's function may contain the key.
       throw this.#abort.signal.aborted
         ? error
         : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
     }
+    if (typeof key !== 'string' || !HEADER_SAFE.test(key.trim())) {
+      const got = typeof key === 'string' ? 'a string that is not a key' : typeof key;
+      throw this.failure({ class: 'unauthorized', message: `apiKey() returned ${got} instead of a key` });
+    }
+    this.#parts.redactor?.addResolved(key.trim());
+    return key;
   }
 
   async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
@@ -136,12 +146,7 @@ export class UpstreamRequest {
     try {
       return this.#parts.dialect.answer(http);
     } catch {
-      throw this.failure(
-        classifyUnreadableAnswer({
-          ...http,
-          body: this.#redactor().text(http.body),
-        }),
-      );
+      throw this.failure(classifyUnreadableAnswer(http));
     }
   }
 
@@ -212,12 +217,20 @@ export class UpstreamRequest {
   }
 
   failure(detail: FailureDetail): UpstreamFailure {
-    return new UpstreamFailure(this.#redactor().detail(detail), this.#isAnswered, this.reading);
+    return new UpstreamFailure(this.#redacted(detail), this.#isAnswered, this.reading);
   }
 
-  #redactor(): SecretRedactor {
-    const { settings, transport } = this.#parts;
-    return new SecretRedactor([this.#key, ...Object.values(settings.headers), ...transport.secrets]);
+  #redacted(detail: FailureDetail): FailureDetail {
+    const { redactor } = this.#parts;
+    if (!redactor) return detail;
+    const { message, code, type, param } = detail;
+    return {
+      ...detail,
+      message: redactor.redact(message),
+      ...(code === undefined ? {} : { code: redactor.redact(code) }),
+      ...(type === undefined ? {} : { type: redactor.redact(type) }),
+      ...(param === undefined ? {} : { param: redactor.redact(param) }),
+    };
   }
 
   toFailure(error: unknown): UpstreamFailure {

@@ -1,0 +1,71 @@
+import { isConnection } from '../cluster/redis/redis-client';
+import { isObject } from '../util/is-object';
+
+/** Options of an ioredis client that hold credentials. */
+const REDIS_CREDENTIALS = ['username', 'password', 'sentinelUsername', 'sentinelPassword'];
+/** Ordinary header values, such as a version or a content type, are not replaced in messages. */
+const MIN_HEADER_CHARS = 8;
+
+/**
+ * Every secret of a configuration: keys, header values, and the credentials of proxy and Redis. Reads a raw
+ * configuration, valid or not, so that the error about an invalid one can be redacted too.
+ */
+export function secretsOf(config: unknown): string[] {
+  if (!isObject(config)) return [];
+  const { endpoints, http, cluster } = config;
+  const secrets = Array.isArray(endpoints) ? (endpoints as unknown[]).flatMap(endpointSecrets) : [];
+  if (isObject(http)) secrets.push(...proxySecrets(http.proxy));
+  secrets.push(...redisSecrets(isObject(cluster) ? cluster.redis : cluster));
+  return secrets.filter((secret) => secret !== '');
+}
+
+function endpointSecrets(endpoint: unknown): string[] {
+  if (!isObject(endpoint)) return [];
+  const { apiKey, headers, baseURL } = endpoint;
+  const values = isObject(headers) ? Object.values(headers).flatMap(headerSecrets) : [];
+  return [...texts(apiKey), ...values, ...urlCredentials(baseURL)];
+}
+
+/** A value, and what follows its scheme: `Bearer abc` holds the secret `abc`. */
+function headerSecrets(value: unknown): string[] {
+  return texts(value).flatMap((text) => {
+    const [, credentials] = /^\S+\s+(\S.*)$/.exec(text) ?? [];
+    return [text, credentials ?? ''].filter(({ length }) => length >= MIN_HEADER_CHARS);
+  });
+}
+
+function proxySecrets(proxy: unknown): string[] {
+  if (!isObject(proxy)) return urlCredentials(proxy);
+  const auth = isObject(proxy.auth) ? proxy.auth : {};
+  const credentials = [...texts(auth.username), ...texts(auth.password)];
+  const basic = Buffer.from(credentials.join(':')).toString('base64');
+  return credentials.length === 2 ? [...credentials, basic] : credentials;
+}
+
+function redisSecrets(redis: unknown): string[] {
+  if (typeof redis === 'string') return urlCredentials(redis);
+  const options = isConnection(redis) ? (redis as { options?: unknown }).options : redis;
+  return isObject(options) ? REDIS_CREDENTIALS.flatMap((name) => texts(options[name])) : [];
+}
+
+/** The user and the password of a URL, as they are and without percent encoding. */
+function urlCredentials(url: unknown): string[] {
+  if (typeof url !== 'string') return [];
+  const [, userInfo] = /^[^/]*\/\/([^/]*)@/.exec(url) ?? [];
+  if (userInfo === undefined) return [];
+  const colon = userInfo.indexOf(':');
+  const parts = colon < 0 ? [userInfo] : [userInfo.slice(0, colon), userInfo.slice(colon + 1)];
+  return parts.flatMap((part) => [part, percentDecoded(part)]);
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function texts(value: unknown): string[] {
+  return typeof value === 'string' ? [value, value.trim()] : [];
+}
