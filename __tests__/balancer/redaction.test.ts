@@ -32,7 +32,7 @@ function expectHidden(key: string, ...values: unknown[]): void {
 }
 
 function splitByEscapes(key: string): string {
-  return [...key]
+  return Array.from(key)
     .map((char, at) => (at % 3 === 1 ? `\\u00${char.charCodeAt(0).toString(16)}` : char))
     .join('');
 }

@@ -4,7 +4,9 @@ import { Redactor } from '../../lib/util/redactor';
 const SECRET = 'k3y/with+special=chars&more';
 
 function jsonEscaped(text: string): string {
-  return [...text].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+  return Array.from(text)
+    .map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 describe('Redactor', () => {
