@@ -21,6 +21,10 @@ export class CallOutcome extends Outcome<Answer> {
     this.#isStreamed = isStreamed;
   }
 
+  cancel(): void {
+    this.abort.abort();
+  }
+
   pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {
     if (!this.#isStreamed) return Promise.reject(badRequest('stream', 'pipe() needs stream: true'));
     return pipeChatStream(res, answer as Promise<ChatStream>, { onClose: () => this.abort.abort() });

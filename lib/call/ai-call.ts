@@ -32,6 +32,9 @@ export abstract class Outcome<T> {
   /** Sends the answer to a response. */
   abstract pipe(res: ServerResponse, answer: Promise<T>): Promise<void>;
 
+  /** Ends the call early: nobody will read its answer. */
+  abstract cancel(): void;
+
   /** Connects the promise and the functions that settle it. */
   connect(answer: Promise<T>, resolve: (data: T) => void, reject: (error: unknown) => void): void {
     this.#answer = answer;
@@ -85,6 +88,21 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 
   pipe(res: ServerResponse): Promise<void> {
     return this.#outcome.pipe(res, this);
+  }
+
+  /** `res.json(call)` would send `{}`. Not part of the type: it only says what is wrong. */
+  toJSON(): never {
+    throw new TypeError(
+      'This is a call, not its answer: await it first, as in res.json(await req.ai.chat(body)).',
+    );
+  }
+
+  /** Not part of the type: it only says what is wrong, and ends the call whose answer nobody will read. */
+  [Symbol.asyncIterator](): never {
+    this.#outcome.cancel();
+    throw new TypeError(
+      'This is a call, not its stream: await it first, as in for await (const chunk of await req.ai.chat(body)).',
+    );
   }
 }
 

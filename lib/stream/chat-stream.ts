@@ -101,6 +101,29 @@ export class ChatEventStream implements EventStream {
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatCompletionChunk, undefined> {
     return new ChunkIterator(this[CHAT_EVENTS]());
   }
+
+  /** Not part of the type: it only says what is wrong, and frees the connection that nobody will read. */
+  pipe(): never {
+    this.abort();
+    throw new TypeError(
+      'This stream was awaited: call pipe() on the call itself, as in req.ai.chat({ ...body, stream: true }).pipe(res).',
+    );
+  }
+
+  /** Not part of the type, see {@link ChatEventStream.pipe}. */
+  withRoute(): never {
+    this.abort();
+    throw new TypeError(
+      'This stream was awaited: call withRoute() on the call itself, as in await req.ai.chat(body).withRoute().',
+    );
+  }
+
+  /** `res.json(stream)` would send `{}`. Not part of the type: it only says what is wrong. */
+  toJSON(): never {
+    throw new TypeError(
+      'A stream has no JSON: read it with for await, or send it with req.ai.chat(body).pipe(res).',
+    );
+  }
 }
 
 type ReadResult = IteratorResult<ChatEvent, undefined>;
