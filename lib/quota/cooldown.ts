@@ -3,6 +3,8 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 /** The first cooldown after a failure that names no time, in milliseconds, and the longest. */
 export const FIRST_COOLDOWN_MS = 1_000;
 const MAX_COOLDOWN_MS = 60_000;
+/** A longer time in a header is not believed: after it, one call finds out. In milliseconds. */
+const MAX_STATED_MS = 24 * 3_600_000;
 /** A cooldown after a 429 is longer by up to this share, so that the waiting calls don't all come back at once. */
 const JITTER = 0.1;
 
@@ -33,7 +35,8 @@ export class Cooldown {
     this.#countRefusal(now);
     const backoffMs = Math.min(MAX_COOLDOWN_MS, FIRST_COOLDOWN_MS * 2 ** Math.min(10, this.#refusals - 1));
     const statedMs = retryAfterMs ?? usedUpResetMs(reading);
-    this.extendTo(now + (statedMs ?? backoffMs) * (1 + JITTER * Math.random()));
+    const cooldownMs = Math.min(MAX_STATED_MS, statedMs ?? backoffMs);
+    this.extendTo(now + cooldownMs * (1 + JITTER * Math.random()));
   }
 
   /** After a 429 that a peer reports. The next one of our own that names no time doubles from here. */

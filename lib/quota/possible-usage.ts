@@ -2,6 +2,7 @@ import type { Usage } from '../call/answer';
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { estimatePromptTokens } from '../call/tokens';
+import { isObject } from '../util/is-object';
 
 /** The prompt is at most this multiple of its estimate, and so much more for what a provider adds to it. */
 const PROMPT_FACTOR = 8;
@@ -21,18 +22,33 @@ export interface ModelLimits {
 export function clipUsage(usage: Usage, call: Call, limits: ModelLimits): Usage {
   const prompt = Math.min(usage.prompt_tokens, maxPromptTokens(usage.prompt_tokens, call, limits));
   const completion = Math.min(usage.completion_tokens, maxCompletionTokens(call, limits));
-  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
-  const isPossible = prompt === usage.prompt_tokens && completion === usage.completion_tokens;
-  if (isPossible && cached <= prompt && usage.total_tokens <= prompt + completion) return usage;
+  const total = prompt + completion;
+  const details = clipDetails(usage.prompt_tokens_details, prompt);
+  const isPossible =
+    prompt === usage.prompt_tokens &&
+    completion === usage.completion_tokens &&
+    usage.total_tokens <= total &&
+    details === usage.prompt_tokens_details;
+  if (isPossible) return usage;
+  const { prompt_tokens_details: _reported, ...rest } = usage;
   return {
-    ...usage,
+    ...rest,
     prompt_tokens: prompt,
     completion_tokens: completion,
-    total_tokens: prompt + completion,
-    ...(cached > prompt
-      ? { prompt_tokens_details: { ...usage.prompt_tokens_details, cached_tokens: prompt } }
-      : {}),
+    total_tokens: total,
+    ...(details ? { prompt_tokens_details: details } : {}),
   };
+}
+
+/** Cached tokens are part of the prompt. A figure that is none is dropped. */
+function clipDetails(
+  details: Usage['prompt_tokens_details'],
+  prompt: number,
+): Usage['prompt_tokens_details'] {
+  if (!isObject(details) || details.cached_tokens === undefined) return details;
+  const { cached_tokens: cached, ...rest } = details;
+  if (typeof cached !== 'number' || !(cached >= 0)) return rest;
+  return cached <= prompt ? details : { ...rest, cached_tokens: prompt };
 }
 
 function maxPromptTokens(reported: number, call: Call, { contextWindow }: ModelLimits): number {
