@@ -113,10 +113,10 @@ function start(lies: readonly Lie[]): { balancer: Balancer; told: () => number }
 
 /** Advances the clock until the promise is settled. */
 async function settled<T>(promise: Promise<T>, maxMs: number): Promise<T> {
-  let isSettled = false;
-  const done = promise.finally(() => (isSettled = true));
+  const state = { isSettled: false };
+  const done = promise.finally(() => (state.isSettled = true));
   done.catch(() => undefined);
-  for (let ms = 0; ms < maxMs && !isSettled; ms += 250) await jest.advanceTimersByTimeAsync(250);
+  for (let ms = 0; ms < maxMs && !state.isSettled; ms += 250) await jest.advanceTimersByTimeAsync(250);
   return done;
 }
 
@@ -165,7 +165,7 @@ describe('After 1,000 random lies of one upstream', () => {
               .catch((error: unknown) => error as AiBalancerError);
             if ('route' in result && 'data' in result) expectSaneRoute(result.route);
             else {
-              const { code, retryAfterMs = 0 } = result as AiBalancerError;
+              const { code, retryAfterMs = 0 } = result;
               expect(code).toMatch(/^ERR_AI_(SATURATED|UNAVAILABLE|ALL_FAILED|DEADLINE)$/);
               expect(retryAfterMs).toBeGreaterThanOrEqual(0);
               expect(retryAfterMs).toBeLessThanOrEqual(1.1 * DAY_MS);
