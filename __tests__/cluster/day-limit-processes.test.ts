@@ -51,7 +51,7 @@ requires('redis-server').describe('Day limit of several processes:', () => {
     const keys = (await redis.keys()).filter(({ key }) => key.includes('day'));
     expect(keys.length).toBeGreaterThan(0);
     for (const { key, ttlMs } of keys) {
-      expect(key).toMatch(/^ai-balancer:\{endpoint%20\w+%3A\w+%20per%20day\}/);
+      expect(key).toMatch(/^ai-balancer:\{endpoint%20\w+%20[\w-]{8}%3A\w+%20per%20day\}/);
       expect(ttlMs).toBeGreaterThan(3_500_000);
     }
   });

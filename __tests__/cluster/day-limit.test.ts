@@ -241,6 +241,23 @@ describe('SharedDayLimit:', () => {
     cluster.close();
   });
 
+  it('the whole limit is used, and not more, when Redis restarts empty', async () => {
+    const cluster = new Cluster(3, 240);
+    for (let n = 0; n < 430; n++) {
+      if (n === 95) {
+        cluster.setDown(true);
+        cluster.day.flush();
+      }
+      if (n === 180) cluster.setDown(false);
+      void cluster.call(n % 3, 1);
+      await jest.advanceTimersByTimeAsync(8);
+    }
+    expect(cluster.used.length).toBeGreaterThanOrEqual(238);
+    expect(cluster.used.length).toBeLessThanOrEqual(264);
+    expect(cluster.day.sum).toBe(cluster.used.length);
+    cluster.close();
+  });
+
   it('while Redis is unreachable, "closed" grants nothing and "open" grants the whole limit to each process', async () => {
     const cluster = new Cluster(2, 100);
     await jest.advanceTimersByTimeAsync(10);

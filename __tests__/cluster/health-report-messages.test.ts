@@ -30,7 +30,7 @@ async function receive(...texts: string[]): Promise<void> {
 
 function message(fields: object): string {
   const at = performance.now() + EPOCH;
-  const opened = { kind: 'opened', endpoint: 'e', cooldownMs: 900, stepMs: 1_000 };
+  const opened = { kind: 'opened', endpoint: 'e hash', cooldownMs: 900, stepMs: 1_000 };
   return JSON.stringify({ v: 1, from: 'x', at, ...opened, ...fields });
 }
 
@@ -88,7 +88,7 @@ describe('Health report messages:', () => {
       v: 1,
       from: 'm1',
       kind: 'cooldown',
-      endpoint: 'e',
+      endpoint: 'e hash',
       class: 'unauthorized',
       cooldownMs: 600_000,
     });
@@ -137,8 +137,10 @@ describe('Health report messages: an invalid message is ignored', () => {
     ['of an unknown kind', { kind: 'melted' }],
     ['with a negative cooldown', { cooldownMs: -1 }],
     ['with a cooldown that is not a number', { cooldownMs: '900' }],
-    ['about an endpoint that is not configured here', { endpoint: 'other' }],
-    ['about an endpoint named like a property of every object', { endpoint: '__proto__' }],
+    ['about an endpoint that is not configured here', { endpoint: 'other hash' }],
+    ['about an endpoint of the same name with another account', { endpoint: 'e other' }],
+    ['about an endpoint without an account', { endpoint: 'e' }],
+    ['about an endpoint named like a property of every object', { endpoint: '__proto__ hash' }],
     ['that this process sent itself', { from: 'm0' }],
     ['that is more than five seconds old', { at: EPOCH - 5_100, cooldownMs: 60_000 }],
     ['from the future', { at: EPOCH + 700 }],

@@ -3,7 +3,7 @@ import axios from 'axios';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
-import { HealthReports, type HealthReportsParts } from '../../lib/cluster/health-reports/health-reports';
+import { type HealthReportsLink, HealthReports } from '../../lib/cluster/health-reports/health-reports';
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';
@@ -38,7 +38,7 @@ export class Member {
   #probe: { readonly id: string; isSent: boolean } | undefined;
 
   /** @param answer Called for each request as it arrives. */
-  constructor(redis: HealthReportsParts | undefined, answer: (member: Member) => ProviderAnswer) {
+  constructor(redis: HealthReportsLink | undefined, answer: (member: Member) => ProviderAnswer) {
     const config = resolveConfig({
       endpoints: [{ name: ENDPOINT, model: 'gpt-4o-mini', provider: 'openai', apiKey: 'sk-a-secret-key' }],
       http: {
@@ -64,11 +64,14 @@ export class Member {
     const own = new Quota(`endpoint ${ENDPOINT}`, {}, 10);
     this.healthReports =
       redis &&
-      new HealthReports(redis, (report) => {
-        applyHealthReport(report, {
-          endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
-          quota: (name) => [own, this.group].find((quota) => quota.name === name),
-        });
+      new HealthReports({
+        ...redis,
+        endpointId: (name) => `${name} hash`,
+        onReport: (report) =>
+          applyHealthReport(report, {
+            endpoint: (name) => (name === ENDPOINT ? this.endpoint : undefined),
+            quota: (name) => [own, this.group].find((quota) => quota.name === name),
+          }),
       });
     this.endpoint = new Endpoint({
       settings,

@@ -30,7 +30,7 @@ function message(kind: string, fields: object): string {
     from: 'x',
     at: performance.now() + 1_000_000,
     kind,
-    endpoint: 'e',
+    endpoint: 'e hash',
     ...fields,
   });
 }
@@ -68,7 +68,7 @@ describe('Health reports: an endpoint that is down', () => {
       v: 1,
       from: 'm0',
       kind: 'opened',
-      endpoint: 'e',
+      endpoint: 'e hash',
     });
   });
 
@@ -127,7 +127,7 @@ describe('Health reports: the probe lock', () => {
 
   it('is waited for while a process that has died holds it, and no longer', async () => {
     const { redis, a } = await halfOpen();
-    redis.lockAsOther('probe e', 6_000);
+    redis.lockAsOther('probe e hash', 6_000);
     expect(await settled(a.call())).toBe('not-sent');
     expect(a.endpoint.breaker.canEnter).toBe(false);
     await pass(100);
@@ -140,7 +140,7 @@ describe('Health reports: the probe lock', () => {
 
   it('counts no failure when a peer holds it, even if the call reports one', async () => {
     const { redis, b } = await halfOpen();
-    redis.lockAsOther('probe e', 60_000);
+    redis.lockAsOther('probe e hash', 60_000);
     expect(await settled(b.call(true))).toBe('not-sent');
     expect([b.endpoint.failures, b.endpoint.inFlight, b.state]).toEqual([0, 0, 'half-open']);
     expect(b.endpoint.failureRate.value(performance.now())).toBeLessThan(0.01);
@@ -166,17 +166,17 @@ describe('Health reports: the probe lock', () => {
     expect(await settled(a.call())).toBe('failed');
     await pass(2);
     expect(a.state).toBe('open');
-    expect(redis.isLocked('probe e')).toBe(false);
+    expect(redis.isLocked('probe e hash')).toBe(false);
   });
 
   it('is released by a process that closes', async () => {
     const { redis, a } = await halfOpen(undefined, () => ({ status: 200, ms: 4_000 }));
     void a.call();
     await pass(100);
-    expect(redis.isLocked('probe e')).toBe(true);
+    expect(redis.isLocked('probe e hash')).toBe(true);
     a.close();
     await pass(2);
-    expect(redis.isLocked('probe e')).toBe(false);
+    expect(redis.isLocked('probe e hash')).toBe(false);
     await pass(5_000);
   });
 
@@ -189,7 +189,7 @@ describe('Health reports: the probe lock', () => {
     expect(await settled(outcome)).toBe('not-sent');
     expect([a.requestCount - before, a.state]).toEqual([0, 'open']);
     await pass(100);
-    expect(redis.isLocked('probe e')).toBe(false);
+    expect(redis.isLocked('probe e hash')).toBe(false);
   });
 });
 

@@ -44,6 +44,11 @@ class Process {
     this.quota.configure(terms, members);
   }
 
+  setMembers(members: number): void {
+    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0 };
+    this.quota.configure(terms, members);
+  }
+
   waitMs(units: number): number {
     const now = performance.now();
     return this.quota.waitMs(units, this.bucket.waitMs(units, now), now);
@@ -199,6 +204,36 @@ describe('SharedQuota: while Redis is unreachable', () => {
     const total = processes.reduce((sum, { admitted }) => sum + admitted, 0);
     expect(observer.depthNeeded(LIMIT)).toBeLessThanOrEqual(1.1 * (LIMIT / 60) * BURST_SECONDS);
     expect(total).toBeGreaterThan(0.9 * (LIMIT / 60) * 50);
+  });
+
+  it('its share follows the number of processes, rising and falling, and all usage is reported afterwards', async () => {
+    const { processes, setMode, limiter, close } = start(1);
+    setMode('shared');
+    const [alone] = processes;
+    await run(alone?.work(performance.now() + 12_000, () => 10) ?? Promise.resolve(), 12_500);
+    limiter.isDown = true;
+    setMode('local-share');
+    const admittedIn = async (members: number, ms: number) => {
+      alone?.setMembers(members);
+      const before = alone?.admitted ?? 0;
+      await run(alone?.work(performance.now() + ms, () => 10) ?? Promise.resolve(), ms + 500);
+      return (alone?.admitted ?? 0) - before;
+    };
+    await admittedIn(1, 10_000);
+    const half = await admittedIn(2, 10_000);
+    const fifth = await admittedIn(5, 10_000);
+    const whole = await admittedIn(1, 10_000);
+    const perTenSeconds = (LIMIT / 60) * 10;
+    expect(half / perTenSeconds).toBeGreaterThan(0.4);
+    expect(half / perTenSeconds).toBeLessThan(0.55);
+    expect(fifth / perTenSeconds).toBeLessThan(0.25);
+    expect(whole / perTenSeconds).toBeGreaterThan(0.85);
+    limiter.isDown = false;
+    setMode('shared');
+    await jest.advanceTimersByTimeAsync(300);
+    // It has refilled to about 975 units by itself; the report takes what was used meanwhile.
+    expect(limiter.level / SCALE).toBeLessThan(300);
+    close();
   });
 
   it('a call that waits for Redis goes on at once', async () => {

@@ -1,4 +1,4 @@
-import type { HealthReportsParts } from '../../lib/cluster/health-reports/health-reports';
+import type { HealthReportsLink } from '../../lib/cluster/health-reports/health-reports';
 import type { DistributedLock } from '../../lib/cluster/redis/lock';
 
 /** The delays after which copies of one message reach one member; none if the message is lost. */
@@ -17,7 +17,7 @@ export class SimulatedRedis {
   #members = 0;
 
   /** @param aheadMs The error of this member's estimate of Redis's clock. */
-  connect(aheadMs = 0): HealthReportsParts {
+  connect(aheadMs = 0): HealthReportsLink {
     const held = new Map<string, object>();
     return {
       id: `m${this.#members++}`,

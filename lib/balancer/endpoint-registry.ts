@@ -2,6 +2,7 @@ import type { AxiosInstance } from 'axios';
 import type { Call } from '../call/call';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
+import { accountHash } from '../cluster/redis/keys';
 import { DEFAULTS } from '../config/defaults';
 import type { ResolvedConfig } from '../config/options';
 import { applyHealthReport } from '../endpoint/apply-health-report';
@@ -42,6 +43,8 @@ export class EndpointRegistry {
   readonly #transports = new Map<string, CachedTransport>();
   readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
+  /** The endpoints' ids for health reports, by name. */
+  #reportIds = new Map<string, string>();
   #routes: Routes;
 
   constructor(
@@ -105,6 +108,12 @@ export class EndpointRegistry {
 
   #apply(config: ResolvedConfig, generation: number): Routes {
     const before = this.#endpoints;
+    this.#reportIds = new Map(
+      config.endpoints.map(({ name, baseURL, apiKey, model }) => [
+        name,
+        `${name} ${accountHash(baseURL, apiKey, model)}`,
+      ]),
+    );
     this.#endpoints = new Map(
       config.endpoints.map((settings) => [settings.name, this.#endpoint(settings, config)]),
     );
@@ -144,20 +153,35 @@ export class EndpointRegistry {
   }
 
   #createHealthReports({ healthReports }: Cluster): HealthReports {
-    return new HealthReports(healthReports, (report) => {
-      applyHealthReport(report, {
-        endpoint: (name) => this.#endpoints.get(name),
-        quota: (name) => this.#quotas.get(name),
-      });
+    return new HealthReports({
+      ...healthReports,
+      endpointId: (name) => this.#reportIds.get(name) ?? name,
+      onReport: (report) =>
+        applyHealthReport(report, {
+          endpoint: (name) => this.#endpoints.get(name),
+          quota: (name) => this.#quotas.get(name),
+        }),
     });
   }
 
   #quotasFor(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
-    const own = this.#quota(`endpoint ${settings.name}`, settings.limits, settings.burstSeconds);
-    const { quotaGroup } = settings;
+    const { name, baseURL, apiKey, model, limits, burstSeconds, quotaGroup } = settings;
+    const own = this.#quota(
+      this.#quotaName(`endpoint ${name}`, accountHash(baseURL, apiKey, model)),
+      limits,
+      burstSeconds,
+    );
     if (quotaGroup === undefined) return [own];
-    const limits = config.quotaGroups.get(quotaGroup) ?? {};
-    return [own, this.#quota(`group ${quotaGroup}`, limits, DEFAULTS.endpoint.burstSeconds)];
+    const groupLimits = config.quotaGroups.get(quotaGroup) ?? {};
+    // The group's first endpoint stands for its account, so that a deploy may add others.
+    const first = config.endpoints.find((endpoint) => endpoint.quotaGroup === quotaGroup) ?? settings;
+    const groupName = this.#quotaName(`group ${quotaGroup}`, accountHash(first.baseURL, first.apiKey));
+    return [own, this.#quota(groupName, groupLimits, DEFAULTS.endpoint.burstSeconds)];
+  }
+
+  /** In a cluster a quota is shared by name, and only by processes that use the same account. */
+  #quotaName(name: string, account: string): string {
+    return this.#healthReports ? `${name} ${account}` : name;
   }
 
   #quota(name: string, limits: EndpointSettings['limits'], burstSeconds: number): Quota {

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { redisDayCounter } from './day-limit/day-counter';
 import { SharedDayLimit } from './day-limit/shared-day-limit';
-import type { HealthReportsParts } from './health-reports/health-reports';
+import type { HealthReportsLink } from './health-reports/health-reports';
 import { decodeTerms, encodeTerms, type TermsByLimiter } from './member-terms';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { BottleneckReservoir } from './quota-lease/bottleneck-reservoir';
-import { commonTerms } from './quota-lease/lease-terms';
+import { commonTerms, type LeaseTerms } from './quota-lease/lease-terms';
 import type { LeasedBucket } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
 import { limiterKey } from './redis/keys';
@@ -37,7 +37,17 @@ interface OpenQuota {
   readonly quota: SharedQuota;
   readonly bucket: LeasedBucket;
   ownTerms: { readonly limit: number; readonly depthMs: number };
+  /** Processes that have this limit, this one included. */
+  members: number;
 }
+
+interface OpenDayLimit {
+  readonly dayLimit: SharedDayLimit;
+  members: number;
+}
+
+/** Of a day limit, peers only need to know that a process has it. */
+const DAY_TERMS: LeaseTerms = { limit: 1, depthMs: 1, observedMs: 0 };
 
 /** `<key> <hour> <sum>` */
 const PUBLISHED_DAY_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
@@ -45,20 +55,22 @@ const PUBLISHED_DAY_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
 /** The processes that share one Redis, as one of them sees it: their quotas and health reports, and outages of Redis. */
 export class Cluster {
   /** What `HealthReports` needs of the cluster. */
-  readonly healthReports: HealthReportsParts;
+  readonly healthReports: HealthReportsLink;
   readonly store: SharedStore;
   readonly #id = randomBytes(6).toString('base64url');
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
   readonly #quotas = new Map<string, OpenQuota>();
-  readonly #dayLimits = new Map<string, SharedDayLimit>();
+  readonly #dayLimits = new Map<string, OpenDayLimit>();
   readonly #dayChannel: string;
   #openedDayLimits = 0;
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
   #members = 1;
-  #upSince = -Infinity;
+  /** Redis had lost all processes: until all have sent a heartbeat, the last numbers count. */
+  #incompleteUntil = -Infinity;
+  #isIncomplete = false;
   #memberTerms: readonly TermsByLimiter[] = [];
   #publishedTerms = '';
   #onReady: (() => void)[] = [];
@@ -109,8 +121,10 @@ export class Cluster {
     const terms = { ...ownTerms, observedMs: 0 };
     const reservoir = new BottleneckReservoir(this.#link, id);
     const quota = new SharedQuota(bucket, reservoir, terms, () => this.#listeners.onCapacity());
-    this.#quotas.set(id, { quota, bucket, ownTerms });
-    quota.configure(terms, this.#members);
+    // Until the peers' limits are known, all of them may have this one.
+    const members = this.#members;
+    this.#quotas.set(id, { quota, bucket, ownTerms, members });
+    quota.configure(terms, members);
     quota.setMode(this.#mode, performance.now());
     this.#publishTerms();
     return quota;
@@ -121,7 +135,7 @@ export class Cluster {
     const open = this.#quotas.get(limiterKey(this.#prefix, name));
     if (!open) return;
     open.ownTerms = ownTerms;
-    this.#applyCommonTerms();
+    this.#applyMemberTerms();
     this.#publishTerms();
   }
 
@@ -129,13 +143,14 @@ export class Cluster {
   openDayLimit(name: string, limit: number): SharedDayLimit {
     if (this.#openedDayLimits === 0) this.#subscribeToDayTotals();
     const totals = limiterKey(this.#prefix, name);
-    this.#dayLimits.get(totals)?.close();
+    this.#dayLimits.get(totals)?.dayLimit.close();
     const member = `${this.#id}-${++this.#openedDayLimits}`;
     const counter = redisDayCounter(this.#link, { totals, channel: this.#dayChannel, member });
     const dayLimit = new SharedDayLimit(counter, limit, () => this.#listeners.onCapacity());
-    this.#dayLimits.set(totals, dayLimit);
+    this.#dayLimits.set(totals, { dayLimit, members: this.#members });
     dayLimit.setMembers(this.#members);
     dayLimit.setMode(this.#mode);
+    this.#publishTerms();
     return dayLimit;
   }
 
@@ -153,7 +168,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     for (const { quota } of this.#quotas.values()) quota.close();
-    for (const dayLimit of this.#dayLimits.values()) dayLimit.close();
+    for (const { dayLimit } of this.#dayLimits.values()) dayLimit.close();
     this.#quotas.clear();
     this.#dayLimits.clear();
     for (const resolve of this.#onReady.splice(0)) resolve();
@@ -162,11 +177,10 @@ export class Cluster {
 
   #handleLinkState(state: LinkState, reason: string | undefined): void {
     if (state === 'connecting') return;
-    if (state === 'up') this.#upSince = performance.now();
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
     const onReady = this.#onReady.splice(0);
     if (onReady.length === 0) return;
-    const limits = [...[...this.#quotas.values()].map(({ quota }) => quota), ...this.#dayLimits.values()];
+    const limits = [...[...this.#quotas.values()].map(({ quota }) => quota), ...[...this.#dayLimits.values()].map(({ dayLimit }) => dayLimit)];
     void Promise.all(limits.map(({ ready }) => ready)).then(() => onReady.forEach((resolve) => resolve()));
   }
 
@@ -175,32 +189,40 @@ export class Cluster {
     this.#mode = mode;
     const now = performance.now();
     for (const { quota } of this.#quotas.values()) quota.setMode(mode, now);
-    for (const dayLimit of this.#dayLimits.values()) dayLimit.setMode(mode);
+    for (const { dayLimit } of this.#dayLimits.values()) dayLimit.setMode(mode);
     this.#listeners.onMode(mode, this.#members, reason);
     this.#listeners.onCapacity();
   }
 
-  #handleHeartbeat({ count, states }: HeartbeatReply): void {
-    // A Redis that has lost everything sees the peers' heartbeats within seconds. Until then the last number counts.
-    const isRecent = this.#mode !== 'shared' || performance.now() - this.#upSince < MEMBER_TIMEOUT_MS;
-    const members = isRecent ? Math.max(count, this.#members) : count;
-    const hasChanged = states !== undefined || members !== this.#members;
-    this.#members = members;
-    for (const dayLimit of this.#dayLimits.values()) dayLimit.setMembers(members);
+  #handleHeartbeat({ count, states, wasLost }: HeartbeatReply): void {
+    const now = performance.now();
+    if (wasLost) this.#incompleteUntil = now + MEMBER_TIMEOUT_MS;
+    const wasIncomplete = this.#isIncomplete;
+    this.#isIncomplete = now < this.#incompleteUntil;
+    this.#members = this.#isIncomplete ? Math.max(count, this.#members) : count;
     if (states) this.#memberTerms = states.map(decodeTerms).filter((terms) => terms !== undefined);
-    // A header may have raised the depth of a bucket.
-    if (this.#encodeOwnTerms() !== this.#publishedTerms) this.#publishTerms();
-    else if (!hasChanged) return;
-    this.#applyCommonTerms();
+    const isUnpublished = this.#encodeOwnTerms() !== this.#publishedTerms;
+    if (isUnpublished) this.#publishTerms();
+    if (states || isUnpublished || wasIncomplete !== this.#isIncomplete) this.#applyMemberTerms();
   }
 
-  /** Gives every quota the terms that suit all processes. */
-  #applyCommonTerms(): void {
-    for (const [id, { quota, bucket, ownTerms }] of this.#quotas) {
-      const peers = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
-      const terms = commonTerms([...peers, { ...ownTerms, observedMs: bucket.observedDepthMs }]);
-      quota.configure(terms, this.#members);
+  /** Gives every limit the terms that suit all processes that have it, and their number. */
+  #applyMemberTerms(): void {
+    for (const [id, open] of this.#quotas) {
+      const all = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
+      open.members = this.#countMembers(all.length, open.members);
+      const ownTerms = { ...open.ownTerms, observedMs: open.bucket.observedDepthMs };
+      open.quota.configure(commonTerms([...all, ownTerms]), open.members);
     }
+    for (const [id, open] of this.#dayLimits) {
+      const count = this.#memberTerms.filter((terms) => id in terms).length;
+      open.members = this.#countMembers(count, open.members);
+      open.dayLimit.setMembers(open.members);
+    }
+  }
+
+  #countMembers(count: number, before: number): number {
+    return Math.max(1, count, this.#isIncomplete ? before : 1);
   }
 
   #publishTerms(): void {
@@ -213,13 +235,14 @@ export class Cluster {
     for (const [id, { bucket, ownTerms }] of this.#quotas) {
       terms[id] = { ...ownTerms, observedMs: Math.round(bucket.observedDepthMs) };
     }
+    for (const id of this.#dayLimits.keys()) terms[id] = DAY_TERMS;
     return encodeTerms(terms);
   }
 
   #subscribeToDayTotals(): void {
     new RedisPubSub(this.#link, this.#dayChannel).subscribe((text) => {
       const [, key = '', hour, sum] = PUBLISHED_DAY_TOTAL.exec(text) ?? [];
-      this.#dayLimits.get(key)?.onPublishedTotal(Number(hour), Number(sum));
+      this.#dayLimits.get(key)?.dayLimit.onPublishedTotal(Number(hour), Number(sum));
     });
   }
 }

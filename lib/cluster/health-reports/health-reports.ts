@@ -21,7 +21,8 @@ export interface ReceivedReport {
   readonly leftMs: number;
 }
 
-export interface HealthReportsParts {
+/** What the cluster provides. */
+export interface HealthReportsLink {
   /** Identifies this process. */
   readonly id: string;
   readonly channel: PubSubChannel;
@@ -30,16 +31,20 @@ export interface HealthReportsParts {
   readonly now: () => number | undefined;
 }
 
+export interface HealthReportsParts extends HealthReportsLink {
+  /** The name of an endpoint with its account, as peers know it: an endpoint of another app may have the same name. */
+  readonly endpointId: (name: string) => string;
+  /** Must not throw. */
+  readonly onReport: (report: ReceivedReport) => void;
+}
+
 /** Publishes what this process finds out about its endpoints, and passes on what its peers publish. */
 export class HealthReports {
   readonly #parts: HealthReportsParts;
-  readonly #onReport: (report: ReceivedReport) => void;
   #isClosed = false;
 
-  /** @param onReport Must not throw. */
-  constructor(parts: HealthReportsParts, onReport: (report: ReceivedReport) => void) {
+  constructor(parts: HealthReportsParts) {
     this.#parts = parts;
-    this.#onReport = onReport;
     parts.channel.subscribe((text) => this.#receive(text));
   }
 
@@ -50,16 +55,16 @@ export class HealthReports {
 
   /** Best effort: a report that is lost only means that each peer finds out for itself. */
   publish(report: HealthReport): void {
-    const { id, channel } = this.#parts;
+    const { id, channel, endpointId } = this.#parts;
     const at = this.now();
     if (this.#isClosed || at === undefined) return;
-    const text = encodeMessage({ from: id, at, report });
+    const text = encodeMessage({ from: id, at, report: { ...report, endpoint: endpointId(report.endpoint) } });
     if (text !== undefined) channel.publish(text);
   }
 
   /** @param onDue Called when a lock that a peer held may be free. */
   probeLock(endpoint: string, onDue: () => void): ProbeLock {
-    return new ProbeLock(endpoint, this.#parts.lock, onDue);
+    return new ProbeLock(this.#parts.endpointId(endpoint), this.#parts.lock, onDue);
   }
 
   /** Publishes and passes on nothing afterwards. */
@@ -72,11 +77,14 @@ export class HealthReports {
     if (this.#isClosed || now === undefined) return;
     const message = decodeMessage(text);
     if (!message || message.from === this.#parts.id) return;
-    const { report, at } = message;
+    const { at } = message;
+    const endpoint = message.report.endpoint.replace(/ [^ ]*$/, '');
+    if (this.#parts.endpointId(endpoint) !== message.report.endpoint) return;
+    const report = { ...message.report, endpoint };
     if (at < now - MAX_AGE_MS || at > now + MAX_AHEAD_MS) return;
     const ageMs = Math.max(0, now - at);
     const leftMs = 'cooldownMs' in report ? Math.min(MAX_COOLDOWN_MS, report.cooldownMs - ageMs) : 0;
     if ('cooldownMs' in report && leftMs <= 0) return;
-    this.#onReport({ report, at, localAt: performance.now() - ageMs, leftMs });
+    this.#parts.onReport({ report, at, localAt: performance.now() - ageMs, leftMs });
   }
 }

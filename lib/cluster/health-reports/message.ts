@@ -8,6 +8,7 @@ const VERSION = 1;
 /** The longest message that is read, in characters. The longest valid names fit. */
 const MAX_LENGTH = 4096;
 
+/** Names have at most 200 characters. */
 const endpoint = z.string().min(1).max(220);
 const cooldownMs = z.number().nonnegative();
 const head = {

@@ -96,6 +96,7 @@ export class SharedQuota {
     this.#bucket.setSharing(sharedDepthMs, this.#members);
     // If it fails Redis is unreachable, and the next heartbeat configures again.
     this.#limiter.configure({ rate: terms.limit, maximum }).catch(() => undefined);
+    this.#updateShare(performance.now());
   }
 
   setMode(mode: ClusterMode, now: number): void {
@@ -104,7 +105,8 @@ export class SharedQuota {
       const wasLocal = this.#isLocal;
       this.#stopRejoining();
       this.#state = { kind: 'local', mode };
-      if (!wasLocal) this.#startOutage(mode, now);
+      if (wasLocal) this.#updateShare(now);
+      else this.#startOutage(mode, now);
     } else if (this.#state.kind === 'local') {
       this.#rejoin(REJOIN_STEPS);
     } else if (this.#state.kind === 'starting') {
@@ -120,10 +122,6 @@ export class SharedQuota {
       ? this.#outage.undividedLevel(this.#rate, now)
       : Math.min(this.#bucket.depth, this.#lease.limiterLevel(now));
     return this.#units.toLimiter(level);
-  }
-
-  async reservoir(): Promise<number> {
-    return Math.floor(this.#units.fromLimiter(await this.#limiter.level()));
   }
 
   close(): void {
@@ -146,7 +144,7 @@ export class SharedQuota {
   #startOutage(mode: OutageMode, now: number): void {
     const limiterLevel = this.#lease.limiterLevel(now);
     const { unused, unreported, requests } = this.#lease.suspend();
-    const share = mode === 'local-share' ? 1 / this.#members : 1;
+    const share = this.#shareFor(mode);
     const { depth } = this.#bucket;
     const initialLevel = OutageShare.initialLevel(limiterLevel, depth, share);
     this.#outage = new OutageShare({ initialLevel, depth, share, unreported, now });
@@ -159,6 +157,24 @@ export class SharedQuota {
       if (!isGranted) this.#bucket.put(request.units, now);
       request.decide(isGranted);
     }
+  }
+
+  #shareFor(mode: OutageMode): number {
+    return mode === 'local-share' ? 1 / this.#members : 1;
+  }
+
+  /** The share follows the number of processes. What is left of it is divided again. */
+  #updateShare(now: number): void {
+    const outage = this.#outage;
+    if (this.#state.kind !== 'local' || !outage) return;
+    const share = this.#shareFor(this.#state.mode);
+    if (share === outage.share) return;
+    const level = this.#bucket.level(now);
+    const unreported = outage.unreported(level, this.#rate, now);
+    const initialLevel = level > 0 ? (level * share) / outage.share : level;
+    const depth = this.#bucket.depth / outage.share;
+    this.#outage = new OutageShare({ initialLevel, depth, share, unreported, now });
+    this.#bucket.setShare(share, initialLevel, now);
   }
 
   /** Keeps to the share for a second: the first process to return would get the shares of those that haven't reported yet. */
@@ -190,6 +206,8 @@ export class SharedQuota {
     setReporting(true);
     try {
       const units = this.#units.toLimiter(unreported);
+      // Bottleneck refills after it takes: in a limiter that nobody has used for a while the report would have no effect.
+      await this.#limiter.take(0);
       const left = await this.#limiter.take(units);
       outage?.markReported(unreported);
       // A report never makes a debt.

@@ -45,6 +45,8 @@ export interface HeartbeatReply {
   readonly count: number;
   /** The states of all processes, if one has changed. */
   readonly states?: readonly string[];
+  /** Whether Redis has lost this process's state, and probably those of its peers, since the last heartbeat. */
+  readonly wasLost: boolean;
 }
 
 /** The processes of a cluster, and a state that each of them publishes to the others. */
@@ -66,17 +68,17 @@ export class Members {
   }
 
   /** @param state Not empty. Sent only if it has changed or Redis has lost it. */
-  async heartbeat(state: string): Promise<HeartbeatReply> {
+  async heartbeat(state: string, wasLost = false): Promise<HeartbeatReply> {
     const sentAt = performance.now();
     const hasChanged = state !== this.#publishedState;
     const [seconds, micros, count, version, isKnown] = await this.#run(hasChanged ? state : '', 'stay');
     this.#publishedState = isKnown === 1 ? state : undefined;
-    if (isKnown !== 1) return this.heartbeat(state);
+    if (isKnown !== 1) return this.heartbeat(state, true);
     this.#clock.sample(Number(seconds) * 1_000 + Number(micros) / 1_000, sentAt, performance.now());
-    if (version === this.#version) return { count };
+    if (version === this.#version) return { count, wasLost };
     const { version: _, ...states } = await this.#client.hgetall(this.#keys[1]);
     this.#version = version ?? undefined;
-    return { count, states: Object.values(states) };
+    return { count, states: Object.values(states), wasLost };
   }
 
   async leave(): Promise<void> {
