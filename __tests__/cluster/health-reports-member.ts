@@ -3,7 +3,7 @@ import axios from 'axios';
 import type { Call } from '../../lib/call/call';
 import { prepareCall } from '../../lib/call/prepare';
 import { ExpectedOutput } from '../../lib/call/tokens';
-import { type HealthReportsLink, HealthReports } from '../../lib/cluster/health-reports/health-reports';
+import { HealthReports, type HealthReportsLink } from '../../lib/cluster/health-reports/health-reports';
 import { resolveConfig } from '../../lib/config/resolve';
 import { applyHealthReport } from '../../lib/endpoint/apply-health-report';
 import { Endpoint } from '../../lib/endpoint/endpoint';

@@ -180,7 +180,10 @@ export class Cluster {
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
     const onReady = this.#onReady.splice(0);
     if (onReady.length === 0) return;
-    const limits = [...[...this.#quotas.values()].map(({ quota }) => quota), ...[...this.#dayLimits.values()].map(({ dayLimit }) => dayLimit)];
+    const limits = [
+      ...[...this.#quotas.values()].map(({ quota }) => quota),
+      ...[...this.#dayLimits.values()].map(({ dayLimit }) => dayLimit),
+    ];
     void Promise.all(limits.map(({ ready }) => ready)).then(() => onReady.forEach((resolve) => resolve()));
   }
 

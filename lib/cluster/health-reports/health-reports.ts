@@ -58,7 +58,11 @@ export class HealthReports {
     const { id, channel, endpointId } = this.#parts;
     const at = this.now();
     if (this.#isClosed || at === undefined) return;
-    const text = encodeMessage({ from: id, at, report: { ...report, endpoint: endpointId(report.endpoint) } });
+    const text = encodeMessage({
+      from: id,
+      at,
+      report: { ...report, endpoint: endpointId(report.endpoint) },
+    });
     if (text !== undefined) channel.publish(text);
   }
 
