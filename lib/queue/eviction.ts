@@ -3,10 +3,13 @@ import { type HeapItem, IndexedHeap } from './heap';
 import type { PooledEntry } from './pool';
 import { before, DENSITY_BUCKETS } from './value-density';
 
+/** The heap field of an entry that a policy uses. An entry may be known to several policies. */
+export type EvictionField = 'inEviction' | 'inLargeEviction';
+
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** Least dense first; among equals, the newest first. */
-  readonly calls: IndexedHeap<'inEviction', PooledEntry<Slot>>;
+  readonly calls: IndexedHeap<EvictionField, PooledEntry<Slot>>;
 }
 
 /** The waiting calls of one priority, grouped by tenant. */
@@ -37,7 +40,12 @@ class PriorityLevel<Slot> {
  * not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
+  readonly #field: EvictionField;
   readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());
+
+  constructor(field: EvictionField) {
+    this.#field = field;
+  }
 
   get size(): number {
     return this.#levels.reduce((sum, { size }) => sum + size, 0);
@@ -48,7 +56,7 @@ export class EvictionPolicy<Slot> {
   }
 
   has(entry: PooledEntry<Slot>): boolean {
-    return entry.inEviction >= 0;
+    return entry[this.#field] >= 0;
   }
 
   add(entry: PooledEntry<Slot>): void {
@@ -59,7 +67,7 @@ export class EvictionPolicy<Slot> {
       const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
-        calls: new IndexedHeap<'inEviction', PooledEntry<Slot>>('inEviction', lessDense),
+        calls: new IndexedHeap<EvictionField, PooledEntry<Slot>>(this.#field, lessDense),
       };
       newGroup.calls.add(entry);
       level.groups.set(entry.tenant, newGroup);
