@@ -21,7 +21,7 @@ const STARTING: EntryState = { kind: 'starting' };
 const GONE: EntryState = { kind: 'gone' };
 
 /** One waiting call. It is its own abort listener, which saves a closure per call. */
-export class Entry<Slot> 
+export class Entry<Slot>
   implements HeapItem<'inFairness' | 'inEviction' | 'inLargeEviction' | 'inDeadlines'>, Ranked
 {
   inFairness = -1;

@@ -1,12 +1,12 @@
 import type { Priority } from '../call/context';
 import type { AiBalancerError } from '../errors';
 import { startTimer, type Timer } from '../util/timers';
-import { QueueLimits, type QueueOptions } from './queue-limits';
 import { Drain } from './drain';
 import { queueAbortedError, queueDeadlineError, saturatedError } from './errors';
 import { IndexedHeap } from './heap';
 import { PooledEntry } from './pool';
 import { Pools } from './pools';
+import { QueueLimits, type QueueOptions } from './queue-limits';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
 import { rank } from './value-density';
 
@@ -95,9 +95,7 @@ export class WaitQueue<Slot> {
       );
     }
     const reason = this.#limits.reasonToRefuse(entry);
-    return reason === undefined
-      ? undefined
-      : saturatedError(reason, this.#estimateWaitMs(entry, now, true));
+    return reason === undefined ? undefined : saturatedError(reason, this.#estimateWaitMs(entry, now, true));
   }
 
   /** Call when capacity may have changed (completion, refill, breaker). Drains soon, at most every 20 ms. */
