@@ -132,7 +132,9 @@ describe('Balancer with queue.maxBytes', () => {
     const options = { signal: caller.signal };
     const codes: unknown[] = [];
     const send = (body: typeof BODY | typeof IMAGE_BODY, more = {}) =>
-      balancer.chat(body, { ...options, ...more }).catch((error: unknown) => codes.push((error as { code: string }).code));
+      balancer
+        .chat(body, { ...options, ...more })
+        .catch((error: unknown) => codes.push((error as { code: string }).code));
     const calls = [send(BODY)];
     await until(() => balancer.stats().endpoints[0]!.inFlight === 1);
     for (let n = 0; n < 12; n++) calls.push(send(IMAGE_BODY));
