@@ -26,7 +26,7 @@ describe('The defaults of the configuration', () => {
     expect(config.hedge).toEqual({ budgetRatio: 0.05 });
     expect(config.queue.maxSize).toBe(10_000);
     expect(config.stream.recovery).toBe('error');
-    expect(config.http).toEqual({ axios: undefined, proxy: false, maxResponseBytes: 67_108_864 });
+    expect(config.http).toEqual({ axios: undefined, proxy: false, maxResponseBytes: 33_554_432 });
     expect(config.endpoints[0]).toMatchObject({
       provider: 'openai',
       baseURL: 'https://api.openai.com/v1',

@@ -1,5 +1,9 @@
 import fc from 'fast-check';
-import { type AnswerKind, classifyUnreadableAnswer, findAnswerFault } from '../../lib/failure/check-answer';
+import {
+  classifyUnreadableAnswer,
+  type ExpectedAnswer,
+  findAnswerFault,
+} from '../../lib/failure/check-answer';
 import { FAILURE_RULES } from '../../lib/failure/classes';
 import { classifyAnswer } from '../../lib/failure/classify-answer';
 import { classifyError } from '../../lib/failure/classify-error';
@@ -104,11 +108,16 @@ describe('failure classification of arbitrary input', () => {
 
   it('checks any success without throwing', () => {
     fc.assert(
-      fc.property(body, tree, fc.constantFrom<AnswerKind>('chat', 'embeddings'), (text, parsed, kind) => {
-        expectBounded(classifyUnreadableAnswer({ status: 200, headers: {}, body: text }));
-        const fault = findAnswerFault(parsed, kind, 200);
-        if (fault) expectBounded(fault);
-      }),
+      fc.property(
+        body,
+        tree,
+        fc.constantFrom<ExpectedAnswer>({ kind: 'chat' }, { kind: 'embeddings', inputs: 2 }),
+        (text, parsed, kind) => {
+          expectBounded(classifyUnreadableAnswer({ status: 200, headers: {}, body: text }));
+          const fault = findAnswerFault(parsed, kind, 200);
+          if (fault) expectBounded(fault);
+        },
+      ),
       { numRuns: 500 },
     );
   });

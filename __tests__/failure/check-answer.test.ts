@@ -1,4 +1,8 @@
-import { type AnswerKind, classifyUnreadableAnswer, findAnswerFault } from '../../lib/failure/check-answer';
+import {
+  classifyUnreadableAnswer,
+  type ExpectedAnswer,
+  findAnswerFault,
+} from '../../lib/failure/check-answer';
 
 const whole = {
   id: 'chatcmpl-1',
@@ -7,15 +11,16 @@ const whole = {
 };
 const vectors = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }] };
 /** As the transport does: a text is parsed first, and described if it can't be. */
-function check(body: unknown, kind: AnswerKind = 'chat') {
-  if (typeof body !== 'string') return findAnswerFault(body, kind, 200);
+function check(body: unknown, kind: 'chat' | 'embeddings' = 'chat', inputs = 1) {
+  const expected: ExpectedAnswer = kind === 'chat' ? { kind } : { kind, inputs };
+  if (typeof body !== 'string') return findAnswerFault(body, expected, 200);
   let parsed: unknown;
   try {
     parsed = JSON.parse(body);
   } catch {
     return classifyUnreadableAnswer({ status: 200, headers: {}, body });
   }
-  return findAnswerFault(parsed, kind, 200);
+  return findAnswerFault(parsed, expected, 200);
 }
 
 describe('a whole answer', () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { LLMock } from '@copilotkit/aimock';
 import type { ChatCompletionChunk } from '../../lib/call/answer';
-import { TruncatedStreamError } from '../../lib/stream/stream-errors';
+import { StreamFailure } from '../../lib/stream/stream-errors';
 import { cutAt, readAll, Source } from './fixtures/streams';
 
 /** Streams of a mock server that others wrote, so that we don't test our own idea of the format. */
@@ -55,13 +55,13 @@ it.each(['text', 'tool'])('streams of aimock (%s) are read the same, cut at ever
   expect(read.malformed).toBe(0);
 });
 
-it('a stream of aimock that ends before its finish_reason is truncated, wherever it ends', async () => {
+it('a stream of aimock that ends before its finish_reason fails, wherever it ends', async () => {
   const bytes = await streamed('text');
   // The finish is known once its event is closed by a brace; a cut before that leaves no JSON.
   const finish = bytes.indexOf('\n', bytes.indexOf('"finish_reason":"'));
   for (let end = 0; end < finish; end++) {
     const { error, events } = await readAll(new Source([bytes.subarray(0, end)]));
-    if (!(error instanceof TruncatedStreamError)) throw new Error(`ended at ${end}: ${String(error)}`);
+    if (!(error instanceof StreamFailure)) throw new Error(`ended at ${end}: ${String(error)}`);
     expect(events.some((event) => event.hasFinishReason)).toBe(false);
   }
 });

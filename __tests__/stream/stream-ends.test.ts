@@ -196,7 +196,8 @@ describe('a stream whose connection stays open after the answer', () => {
   });
 
   it('does not count the time that a slow reader takes as grace period', async () => {
-    const events = readChatEvents(new Source([FINISH, USAGE_EVENT, DONE]), OPTIONS);
+    const events = readChatEvents(new Source([HELLO, FINISH, USAGE_EVENT, DONE]), OPTIONS);
+    await events.next();
     expect((await events.next()).value).toMatchObject({ hasFinishReason: true });
     await jest.advanceTimersByTimeAsync(10_000);
     expect((await events.next()).value).toMatchObject({ usage: { total_tokens: 8 } });

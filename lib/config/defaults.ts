@@ -79,7 +79,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     weight: 0.2,
     affinity: 0.3,
   },
-  http: { proxy: false, maxResponseBytes: 64 * 1024 * 1024 },
+  http: { proxy: false, maxResponseBytes: 32 * 1024 * 1024 },
 });
 
 function deepFreeze<T extends object>(value: T): T {

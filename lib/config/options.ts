@@ -31,7 +31,7 @@ export interface HttpOptions {
   axios?: AxiosInstance;
   /** An HTTP proxy, or false. The proxy variables of the environment are never read. Default false. */
   proxy?: AxiosProxyConfig | false;
-  /** Largest accepted answer in bytes. Default 67,108,864 (64 MiB). */
+  /** Largest accepted whole answer in bytes; a stream may have 8 times as many. Default 33,554,432 (32 MiB). */
   maxResponseBytes?: number;
 }
 

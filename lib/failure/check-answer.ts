@@ -4,8 +4,11 @@ import { classifyEmbeddedError, holdsError } from './embedded-error';
 import { looksLikeHtml, parseJson } from './error-body';
 import { type HttpAnswer, headerValue } from './http-answer';
 
-/** What an answer must hold. */
-export type AnswerKind = 'chat' | 'embeddings';
+/** What the answer to a call must hold. */
+export type ExpectedAnswer =
+  /** @param mayBeEmpty with a stop sequence of the caller's, no text at all is an answer */
+  | { readonly kind: 'chat'; readonly mayBeEmpty?: boolean }
+  | { readonly kind: 'embeddings'; readonly inputs: number };
 
 /**
  * Why the parsed body of a 2xx is not a whole answer, or undefined if it is one. The body is in OpenAI's shape: other
@@ -15,12 +18,14 @@ export type AnswerKind = 'chat' | 'embeddings';
  */
 export function findAnswerFault(
   answer: unknown,
-  kind: AnswerKind,
+  expected: ExpectedAnswer,
   status: number,
 ): FailureDetail | undefined {
   if (holdsError(answer)) return toAnswerFault(classifyEmbeddedError(answer), status);
   if (!isObject(answer)) return badAnswer(status, 'invalid_json', 'The answer is not a JSON object');
-  return kind === 'chat' ? findChatFault(answer, status) : findEmbeddingsFault(answer, status);
+  return expected.kind === 'chat'
+    ? findChatFault(answer, expected.mayBeEmpty === true, status)
+    : findEmbeddingsFault(answer, expected.inputs, status);
 }
 
 /**
@@ -36,6 +41,17 @@ export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer):
   return badAnswer(status, 'invalid_json', `The answer is not complete JSON (${type.slice(0, 60)})`);
 }
 
+/**
+ * Whether an answer that ends for this reason must have content. One that was cut by `max_tokens` or by a content filter
+ * may be empty.
+ */
+export function needsContent(finishReason: unknown): boolean {
+  return (
+    typeof finishReason !== 'string' ||
+    /^(?:|stop|eos|eos_token|end_turn|tool_calls|function_call|null)$/i.test(finishReason)
+  );
+}
+
 /** An upstream's fault inside a 200 is a bad answer; the caller's fault and a limit keep their class. */
 function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
   const isUpstreamFault =
@@ -43,7 +59,11 @@ function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
   return { ...detail, class: isUpstreamFault ? 'bad_answer' : detail.class, status: detail.status ?? status };
 }
 
-function findChatFault(answer: Record<string, unknown>, status: number): FailureDetail | undefined {
+function findChatFault(
+  answer: Record<string, unknown>,
+  mayBeEmpty: boolean,
+  status: number,
+): FailureDetail | undefined {
   const { choices } = answer;
   if (!Array.isArray(choices) || !isObject(choices[0])) {
     const blocked = blockReason(answer);
@@ -53,7 +73,32 @@ function findChatFault(answer: Record<string, unknown>, status: number): Failure
   }
   if (!choices.every((choice) => isObject(choice) && isObject(choice.message)))
     return badAnswer(status, 'no_message', 'The answer has a choice without a message');
+  if (!mayBeEmpty && choices.every((choice: Record<string, unknown>) => isEmptyChoice(choice)))
+    return badAnswer(status, 'empty_answer', 'The answer has no content');
   return undefined;
+}
+
+const CONTENT_FIELDS = [
+  'content',
+  'refusal',
+  'tool_calls',
+  'function_call',
+  'audio',
+  'images',
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+];
+
+function isEmptyChoice({ finish_reason, message }: Record<string, unknown>): boolean {
+  return (
+    needsContent(finish_reason) && isObject(message) && CONTENT_FIELDS.every((name) => isEmpty(message[name]))
+  );
+}
+
+function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) ? Object.keys(value).length === 0 : typeof value !== 'string' || value === '';
 }
 
 /** Gemini answers a prompt that it refuses with the reason in place of candidates. */
@@ -63,16 +108,26 @@ function blockReason(answer: Record<string, unknown>): string | undefined {
   return typeof reason === 'string' ? reason.slice(0, 100) : undefined;
 }
 
-function findEmbeddingsFault(answer: Record<string, unknown>, status: number): FailureDetail | undefined {
+function findEmbeddingsFault(
+  answer: Record<string, unknown>,
+  inputs: number,
+  status: number,
+): FailureDetail | undefined {
   const { data } = answer;
-  const isComplete = Array.isArray(data) && data.length > 0 && data.every(hasVector);
-  return isComplete ? undefined : badAnswer(status, 'no_embeddings', 'The answer lacks embeddings');
+  if (!Array.isArray(data) || data.length === 0 || !data.every(hasVector))
+    return badAnswer(status, 'no_embeddings', 'The answer lacks embeddings');
+  if (data.length !== inputs)
+    return badAnswer(status, 'wrong_count', `The answer has ${data.length} embeddings for ${inputs} inputs`);
+  const indices = new Set(data.map((entry: Record<string, unknown>, position) => entry.index ?? position));
+  if (indices.size !== inputs) return badAnswer(status, 'wrong_count', 'The answer has an input twice');
+  return undefined;
 }
 
 /** With `encoding_format: 'base64'` a vector is a string. */
 function hasVector(entry: unknown): boolean {
   const vector = isObject(entry) ? entry.embedding : undefined;
-  return (Array.isArray(vector) || typeof vector === 'string') && vector.length > 0;
+  if (typeof vector === 'string') return vector !== '';
+  return Array.isArray(vector) && vector.length > 0 && vector.every((value) => Number.isFinite(value));
 }
 
 function badAnswer(status: number, code: string, message: string): FailureDetail {

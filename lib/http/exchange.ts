@@ -1,24 +1,25 @@
 import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
+import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
+import { TextMeter } from '../call/tokens-text';
 import { findAnswerFault } from '../failure/check-answer';
-import type { FailureDetail } from '../failure/detail';
-import type { HttpHeaders } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
+import { generatedText } from '../stream/chunk-facts';
+import { completeUsage } from '../stream/usage';
+import { assembleAnswer, looksLikeEventStream, toChatEvents } from '../stream/whole-answer';
 import { clipAnswer, clipEvent } from './clip-usage';
+import { expectedAnswer } from './expected-answer';
+import { PeekedBody } from './peeked-body';
 import { UpstreamFailure } from './upstream-failure';
-import {
-  type ClippedExchangeOptions,
-  type ExchangeParts,
-  MAX_ERROR_BYTES,
-  UpstreamRequest,
-} from './upstream-request';
+import { type ClippedExchangeOptions, type ExchangeParts, UpstreamRequest } from './upstream-request';
 
 export type { ExchangeOptions, ExchangeParts } from './upstream-request';
 
 export interface WholeAnswer {
   readonly data: ChatCompletion | EmbeddingResponse;
-  readonly usage: Usage | undefined;
+  /** As reported, else estimated. */
+  readonly usage: Usage;
   readonly reading: LimitReading | undefined;
 }
 
@@ -43,10 +44,13 @@ export async function exchangeWhole(
     const answer = await request.send(call);
     const body = await request.readText(answer, options.maxResponseBytes);
     const http = { status: answer.status, headers: answer.headers, body };
-    const data = request.readAnswer(http);
-    const fault = findAnswerFault(data, call.operation, http.status);
+    const data =
+      call.operation === 'chat' && looksLikeEventStream(body)
+        ? await assembleAnswer(request.events(call, once(body)))
+        : request.readAnswer(http);
+    const fault = findAnswerFault(data, expectedAnswer(call), http.status);
     if (fault) throw request.failure(fault);
-    return { ...clipAnswer(data, options.clipUsage), reading: request.reading };
+    return { ...clippedAnswer(call, data, options), reading: request.reading };
   } catch (error) {
     throw request.toFailure(error);
   } finally {
@@ -90,15 +94,17 @@ async function openStream(
   const request = new UpstreamRequest(parts, options, streamUsage);
   try {
     const answer = await request.send(call);
-    if (!isEventStream(answer.headers)) {
-      const body = await request.readText(answer, MAX_ERROR_BYTES);
-      const http = { status: answer.status, headers: answer.headers, body };
+    const body = new PeekedBody(answer.body);
+    // The content type is not asked: JSON comes as an event stream and the other way round.
+    if ((await request.awaitStep(body.peek())) !== 'events') {
+      const text = await request.readText({ ...answer, body }, options.maxResponseBytes);
+      const http = { status: answer.status, headers: answer.headers, body: text };
       const data = request.readAnswer(http);
-      throw request.failure(
-        findAnswerFault(data, 'chat', http.status) ?? badAnswerDetail('a whole answer instead of a stream'),
-      );
+      const fault = findAnswerFault(data, expectedAnswer(call), http.status);
+      if (fault) throw request.failure(fault);
+      return streamedWhole(call, request, clipAnswer(data, options.clipUsage).data as ChatCompletion);
     }
-    const events = request.events(call, answer);
+    const events = request.events(call, body);
     const first: ChatEvent[] = [];
     for (;;) {
       const next = await request.awaitStep(events.next());
@@ -130,12 +136,35 @@ function mayRefuseStreamOptions(error: unknown): boolean {
   );
 }
 
-function badAnswerDetail(message: string): FailureDetail {
-  return { class: 'bad_answer', message };
+/** A whole answer where a stream was asked for. */
+function streamedWhole(call: Call, request: UpstreamRequest, data: ChatCompletion): StreamedAnswer {
+  request.end();
+  const hideUsage = (call.body as ChatBody).stream_options?.include_usage !== true;
+  const [content, ...rest] = toChatEvents(data, hideUsage);
+  return {
+    first: content ? [content] : [],
+    rest: eventsOf(rest),
+    reading: request.reading,
+    abort: () => undefined,
+  };
 }
 
-function isEventStream(headers: HttpHeaders): boolean {
-  const type = headers['content-type'];
-  // An upstream without a content type, or with text/plain, may still stream; JSON and HTML don't.
-  return typeof type !== 'string' || !/\b(json|html)\b/i.test(type);
+async function* eventsOf(events: readonly ChatEvent[]): AsyncGenerator<ChatEvent, void, undefined> {
+  for (const event of events) yield await Promise.resolve(event);
+}
+
+/** The answer with its usage: as reported and clipped in both, else estimated. */
+function clippedAnswer(
+  call: Call,
+  answer: ChatCompletion | EmbeddingResponse,
+  options: ClippedExchangeOptions,
+): Pick<WholeAnswer, 'data' | 'usage'> {
+  const { data, usage } = clipAnswer(answer, options.clipUsage);
+  const completionTokens = (): number =>
+    call.operation === 'chat' ? new TextMeter().tokens(generatedText(data)) : 0;
+  return { data, usage: completeUsage(usage, { promptTokens: call.promptTokens, completionTokens }) };
+}
+
+async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield await Promise.resolve(Buffer.from(text));
 }

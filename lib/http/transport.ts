@@ -11,6 +11,9 @@ export interface TransportAnswer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** A stream repeats some 300 bytes per token around its text, and is never held in memory as a whole. */
+const STREAM_FACTOR = 8;
+
 export interface TransportOptions {
   readonly baseURL: string;
   readonly connectMs: number;
@@ -63,7 +66,7 @@ export class Transport {
     return {
       status: answer.status,
       headers: answer.headers as HttpHeaders,
-      body: toIterable(answer.data, maxResponseBytes),
+      body: toIterable(answer.data, stream ? STREAM_FACTOR * maxResponseBytes : maxResponseBytes),
     };
   }
 

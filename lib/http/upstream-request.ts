@@ -13,6 +13,7 @@ import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import type { Redactor } from '../util/redactor';
 import { type ClipUsage, clipEvent } from './clip-usage';
+import { hasStopSequence } from './expected-answer';
 import { ProgressTimeout } from './progress-timeout';
 import type { Transport, TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
@@ -139,7 +140,9 @@ export class UpstreamRequest {
         break;
       }
     }
-    return Buffer.concat(parts).toString('utf8');
+    const text = Buffer.concat(parts).toString('utf8');
+    // JSON.parse rejects a byte order mark.
+    return text.startsWith('\ufeff') ? text.slice(1) : text;
   }
 
   readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
@@ -150,15 +153,16 @@ export class UpstreamRequest {
     }
   }
 
-  events(call: Call, answer: TransportAnswer): AsyncIterator<ChatEvent> {
+  events(call: Call, source: AsyncIterable<Uint8Array>): AsyncIterableIterator<ChatEvent> {
     const body = call.body as ChatBody;
     const { chunks } = this.#parts.dialect;
-    return readChatEvents(answer.body, {
+    return readChatEvents(source, {
       expectUsage: this.#streamUsage,
       choices: body.n ?? 1,
       hideUsage: body.stream_options?.include_usage !== true,
+      mayBeEmpty: hasStopSequence(body),
       ...(chunks === undefined ? {} : { dialectChunks: chunks }),
-    })[Symbol.asyncIterator]();
+    });
   }
 
   /** The events after the first content. The stall timeout runs only while the upstream owes an event. */

@@ -2,9 +2,9 @@ import type { ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
 import { AnswerProgress } from './answer-progress';
 import { type ChatEvent, ParsedChatEvent } from './chat-event';
-import { isChunk, readFacts } from './chunk-facts';
+import { isChunk, readFacts, withDeltas } from './chunk-facts';
 import { readDialectEvents } from './dialect-events';
-import { readEventJson } from './event-json';
+import { readEventJson, skipUnreadable } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
 import { FrameReader } from './sse/frame-reader';
 import type { SseEvent, SseFrame } from './sse/sse-frame';
@@ -28,6 +28,8 @@ export interface ReadChatEventsOptions {
   readonly graceMs?: number;
   /** The largest event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
+  /** Whether an answer without any content is one: with a stop sequence of the caller's. Default false. */
+  readonly mayBeEmpty?: boolean;
   /** Called for each event that is skipped because it can't be read. */
   onMalformed?(): void;
   /** Translates the events, if the dialect's wire format is not OpenAI's. */
@@ -42,14 +44,16 @@ export interface ReadChatEventsOptions {
  *
  * The iteration ends only when the answer is whole. It throws
  * - UpstreamStreamError if the upstream sends an error in place of an event;
- * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`;
+ * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`. After a text, `[DONE]` stands
+ *   for one: an event with `finish_reason: 'stop'` is added;
+ * - StreamFailure if the answer ends without content, or if an event that may hold a part of it can't be read;
  * - EventTooLargeError, and whatever the source throws.
  */
 export function readChatEvents(
   source: AsyncIterable<Uint8Array>,
   options: ReadChatEventsOptions,
 ): AsyncIterableIterator<ChatEvent> {
-  const progress = new AnswerProgress(options.choices);
+  const progress = new AnswerProgress(options.choices, options.mayBeEmpty);
   const graceMs = options.graceMs ?? GRACE_MS;
   const frames = new FrameReader(source, {
     graceMs: options.expectUsage ? graceMs : Math.min(graceMs, SHORT_GRACE_MS),
@@ -77,6 +81,7 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   readonly #options: ReadChatEventsOptions;
   readonly #templates = new TemplateCache();
   #state: ReaderState = { kind: 'idle' };
+  #lastChunk: ChatCompletionChunk | undefined;
 
   constructor(frames: FrameReader, progress: AnswerProgress, options: ReadChatEventsOptions) {
     this.#frames = frames;
@@ -134,37 +139,54 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
       const frame = this.#frames.take();
       if (!frame) return undefined;
       const event = this.#templates.match(frame) ?? this.#parse(frame);
-      if (event) return { done: false, value: event };
+      if (!event) continue;
+      this.#progress.hasContent ||= event.hasContent;
+      return { done: false, value: event };
     }
     return END;
   }
 
   #parse(frame: SseFrame): ChatEvent | undefined {
     const { data } = frame;
-    if (data.startsWith('[DONE]')) {
-      if (!this.#progress.isFinished)
-        throw new TruncatedStreamError('The stream said it was done before the answer was.');
-      this.#state = { kind: 'ended' };
-      this.#frames.release();
-      return undefined;
-    }
+    if (data.startsWith('[DONE]')) return this.#onDone();
     const value = readEventJson(frame, this.#progress, this.#options);
     if (value === undefined) return undefined;
-    if (!isChunk(value)) return this.#parseUsageOnly(value);
+    if (!isChunk(value)) return this.#parseUsageOnly(value, data);
 
-    const facts = readFacts(value);
+    const chunk = withDeltas(value);
+    const facts = readFacts(chunk);
     this.#progress.add(facts);
+    this.#lastChunk = chunk;
     if (facts.usage) this.#frames.restartGrace();
-    else this.#templates.learn(frame, facts);
+    else if (chunk === value) this.#templates.learn(frame, facts);
     const isHidden = this.#options.hideUsage && facts.usage !== undefined && value.choices.length === 0;
-    return new ParsedChatEvent(value, facts, isHidden, frame);
+    return new ParsedChatEvent(chunk, facts, isHidden, chunk === value ? frame : undefined);
+  }
+
+  /** The upstream says that it is done: ends the choices that it has left open. */
+  #onDone(): ChatEvent | undefined {
+    const open = this.#progress.choicesToFinish;
+    if (open === undefined)
+      throw new TruncatedStreamError('The stream said it was done before the answer was.');
+    this.#state = { kind: 'ended' };
+    this.#frames.release();
+    if (open.length === 0 || this.#lastChunk === undefined) return undefined;
+    const { id, created, model } = this.#lastChunk;
+    const chunk: ChatCompletionChunk = {
+      id,
+      object: 'chat.completion.chunk',
+      created,
+      model,
+      choices: open.map((index) => ({ index, delta: {}, finish_reason: 'stop' })),
+    };
+    return new ParsedChatEvent(chunk, readFacts(chunk), false);
   }
 
   /** An event that is not a chunk may still report usage. */
-  #parseUsageOnly(value: unknown): ChatEvent | undefined {
+  #parseUsageOnly(value: unknown, data: string): ChatEvent | undefined {
     const usage = readUsage(value);
     if (!usage || !isObject(value)) {
-      this.#options.onMalformed?.();
+      skipUnreadable(data, this.#progress, this.#options);
       return undefined;
     }
     this.#frames.restartGrace();

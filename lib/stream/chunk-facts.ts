@@ -10,6 +10,9 @@ export interface ChunkFacts {
   readonly seenChoices: readonly number[];
   /** The choices that it ends. */
   readonly finishedChoices: readonly number[];
+  /** Why they ended, in the same order. */
+  readonly finishReasons: readonly string[];
+  readonly hasToolCall: boolean;
   readonly usage: Usage | undefined;
   /** The text that it adds to the first choice. */
   readonly text: string;
@@ -32,21 +35,65 @@ export function isChunk(value: unknown): value is ChatCompletionChunk {
 export function readFacts(chunk: ChatCompletionChunk): ChunkFacts {
   const seenChoices: number[] = [];
   const finishedChoices: number[] = [];
+  const finishReasons: string[] = [];
   let hasContent = false;
+  let hasToolCall = false;
   let text = '';
   let generated = '';
   for (const [position, choice] of (chunk.choices as readonly Fields[]).entries()) {
     const index = typeof choice.index === 'number' ? choice.index : position;
     seenChoices.push(index);
-    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finishedChoices.push(index);
+    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') {
+      finishedChoices.push(index);
+      finishReasons.push(choice.finish_reason);
+    }
     const { delta } = choice;
     if (!isObject(delta)) continue;
     const added = textsOf(delta).join('');
     generated += added;
     hasContent ||= added !== '' || hasOtherContent(delta);
+    hasToolCall ||= Array.isArray(delta.tool_calls) || isObject(delta.function_call);
     if (index === 0 && typeof delta.content === 'string') text += delta.content;
   }
-  return { hasContent, seenChoices, finishedChoices, usage: readUsage(chunk), text, generated };
+  const usage = readUsage(chunk);
+  return { hasContent, seenChoices, finishedChoices, finishReasons, hasToolCall, usage, text, generated };
+}
+
+/** Everything that was generated in the choices of a whole answer. */
+export function generatedText(answer: unknown): string {
+  if (!isObject(answer) || !Array.isArray(answer.choices)) return '';
+  return answer.choices
+    .flatMap((choice) => (isObject(choice) && isObject(choice.message) ? textsOf(choice.message) : []))
+    .join('');
+}
+
+/**
+ * A chunk whose choices have a delta. Some servers send a whole `message` in an event of a stream, or the `text` of the
+ * legacy completions.
+ */
+export function withDeltas(chunk: ChatCompletionChunk): ChatCompletionChunk {
+  const choices = chunk.choices as readonly Fields[];
+  if (choices.every((choice) => isObject(choice.delta) || (!isObject(choice.message) && !choice.text)))
+    return chunk;
+  return {
+    ...chunk,
+    object: 'chat.completion.chunk',
+    choices: choices.map((choice) => {
+      const { message, text, ...rest } = choice;
+      if (isObject(choice.delta)) return choice;
+      return { ...rest, delta: isObject(message) ? toDelta(message) : { content: text } };
+    }) as unknown as ChatCompletionChunk['choices'],
+  };
+}
+
+/** In a delta, tool calls have an index. */
+function toDelta(message: Fields): Fields {
+  if (!Array.isArray(message.tool_calls)) return message;
+  const calls = message.tool_calls as unknown[];
+  return {
+    ...message,
+    tool_calls: calls.map((call, index) => (isObject(call) ? { index, ...call } : call)),
+  };
 }
 
 /** In the order of the wire, so that the fast path, which reads them from the bytes, gives the same. */

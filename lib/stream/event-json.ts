@@ -1,11 +1,13 @@
 import { classifyEmbeddedError, holdsError } from '../failure/embedded-error';
 import type { AnswerProgress } from './answer-progress';
 import type { SseEvent } from './sse/sse-frame';
-import { UpstreamStreamError } from './stream-errors';
+import { StreamFailure, UpstreamStreamError } from './stream-errors';
 
 /**
  * The JSON value of an event, or undefined if it has none.
- * @throws UpstreamStreamError if the event is an error and the answer is not complete yet
+ *
+ * @throws UpstreamStreamError if the event is an error and the answer is not complete yet; StreamFailure if the event
+ *   can't be read and may hold a part of the answer
  */
 export function readEventJson(
   event: SseEvent,
@@ -20,10 +22,40 @@ export function readEventJson(
     value = JSON.parse(data);
   } catch {
     if (isErrorEvent && !progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(data));
-    options.onMalformed?.();
+    skipUnreadable(data, progress, options);
     return undefined;
   }
   if (!holdsError(value) && !isErrorEvent) return value ?? undefined;
   if (!progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(value));
   return undefined;
+}
+
+/**
+ * Skips and counts an event that is not JSON or not a chunk.
+ *
+ * @throws StreamFailure if it may hold a part of the answer, which would be missing
+ */
+export function skipUnreadable(
+  data: string,
+  progress: AnswerProgress,
+  options: { onMalformed?(): void },
+): void {
+  options.onMalformed?.();
+  if (!progress.isComplete && mayHoldContent(data))
+    throw new StreamFailure('An event of the stream could not be read, and may hold a part of the answer.');
+}
+
+const CONTENT_KEY =
+  /"(?:content|refusal|reasoning(?:_content|_details)?|tool_calls?|function_call|arguments|thinking|text|audio|images)\b/g;
+/** The value of such a key if it is certainly nothing. */
+const NO_CONTENT = /"\s*:\s*(?:null|""|\[\s*\]|\{\s*\})\s*(?=[,}\]])/y;
+/** The event was cut in the first key of a delta, which may be any. */
+const CUT_IN_KEY = /"delta"\s*:\s*\{(?:[^{}]*,)?\s*"[a-z_]*$/;
+
+function mayHoldContent(data: string): boolean {
+  for (const match of data.matchAll(CONTENT_KEY)) {
+    NO_CONTENT.lastIndex = match.index + match[0].length;
+    if (!NO_CONTENT.test(data)) return true;
+  }
+  return CUT_IN_KEY.test(data.slice(-200));
 }

@@ -1,5 +1,6 @@
 import type { Usage } from '../call/answer';
 import type { ChatEvent } from './chat-event';
+import { completeUsage } from './usage';
 
 export interface UsageMeterOptions {
   /** The estimate of the prompt, in tokens. */
@@ -72,16 +73,13 @@ export class UsageMeter {
 
   /** What the stream has used: the upstream's final report, or an estimate from what has arrived. */
   usage(): Usage {
-    if (this.#report.kind === 'final') return this.#report.usage;
-    const { reported } = this;
-    const prompt = reported?.prompt_tokens ?? this.#options.promptTokens;
-    const completion = Math.max(reported?.completion_tokens ?? 0, this.#estimateCompletionTokens());
-    return {
-      ...reported,
-      prompt_tokens: prompt,
-      completion_tokens: completion,
-      total_tokens: prompt + completion,
-    };
+    const { promptTokens } = this.#options;
+    const completionTokens = (): number => this.#estimateCompletionTokens();
+    if (this.#report.kind !== 'partial')
+      return completeUsage(this.reported, { promptTokens, completionTokens });
+    const { usage } = this.#report;
+    const completion = Math.max(usage.completion_tokens, completionTokens());
+    return { ...usage, completion_tokens: completion, total_tokens: usage.prompt_tokens + completion };
   }
 
   /** Estimated from a sample and scaled: counting megabytes exactly would block the event loop. */

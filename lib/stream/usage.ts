@@ -1,7 +1,16 @@
 import type { Usage } from '../call/answer';
 import { isObject } from '../util/is-object';
 
-/** The usage that a parsed answer or event reports, wherever the provider puts it. */
+/**
+ * The usage that a parsed answer or event reports, wherever the provider puts it; undefined if there is none, or if it is
+ * nonsense: a count that is negative, not finite or not a number, or zero for both prompt and completion. In the result
+ * every count is a non-negative integer, and the parts are at most the whole:
+ *
+ * - a total above prompt + completion includes reasoning that `completion_tokens` leaves out (xAI, Gemini): the
+ *   difference counts as completion;
+ * - cached tokens are read from `prompt_tokens_details`, DeepSeek's `prompt_cache_hit_tokens` or Moonshot's
+ *   `cached_tokens`.
+ */
 export function readUsage(value: unknown): Usage | undefined {
   if (!isObject(value)) return undefined;
   const groq = value.x_groq;
@@ -10,19 +19,65 @@ export function readUsage(value: unknown): Usage | undefined {
 
 function toUsage(value: unknown): Usage | undefined {
   if (!isObject(value)) return undefined;
-  const prompt = value.prompt_tokens;
-  const completion = value.completion_tokens ?? 0;
-  if (!isCount(prompt) || !isCount(completion)) return undefined;
-  const total = value.total_tokens;
+  const prompt = toCount(value.prompt_tokens);
+  const shown = toCount(value.completion_tokens ?? 0);
+  if (prompt === undefined || shown === undefined || (prompt === 0 && shown === 0)) return undefined;
+  const completion = Math.max(shown, (toCount(value.total_tokens) ?? 0) - prompt);
+  const promptDetails = isObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {};
+  const completionDetails = isObject(value.completion_tokens_details) ? value.completion_tokens_details : {};
+  const cached =
+    toCount(promptDetails.cached_tokens) ??
+    toCount(value.prompt_cache_hit_tokens) ??
+    toCount(value.cached_tokens);
   return {
-    ...(value as unknown as Usage),
+    prompt_tokens: prompt,
     completion_tokens: completion,
-    total_tokens: isCount(total) ? total : prompt + completion,
+    total_tokens: prompt + completion,
+    ...details('prompt_tokens_details', prompt, {
+      cached_tokens: cached,
+      audio_tokens: toCount(promptDetails.audio_tokens),
+    }),
+    ...details('completion_tokens_details', completion, {
+      reasoning_tokens: toCount(completionDetails.reasoning_tokens),
+      audio_tokens: toCount(completionDetails.audio_tokens),
+    }),
   };
 }
 
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+function details(
+  name: string,
+  most: number,
+  counts: Record<string, number | undefined>,
+): Record<string, Record<string, number>> {
+  const known = Object.entries(counts).flatMap(([key, count]) =>
+    count === undefined ? [] : [[key, Math.min(count, most)] as const],
+  );
+  return known.length === 0 ? {} : { [name]: Object.fromEntries(known) };
+}
+
+function toCount(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+    ? Math.min(Math.ceil(value), Number.MAX_SAFE_INTEGER)
+    : undefined;
+}
+
+/**
+ * What was used in all: as reported, with estimates for what is missing. A completion of 0 counts as missing if
+ * something was generated.
+ */
+export function completeUsage(
+  reported: Usage | undefined,
+  estimate: { readonly promptTokens: number; completionTokens(): number },
+): Usage {
+  if (reported && reported.completion_tokens > 0) return reported;
+  const prompt = reported?.prompt_tokens ?? Math.ceil(estimate.promptTokens);
+  const completion = Math.ceil(estimate.completionTokens());
+  return {
+    ...reported,
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+  };
 }
 
 /** The sum of what two parts of one answer used. */

@@ -1,5 +1,5 @@
 import { EventTooLargeError } from '../stream-errors';
-import { parseEvent, SseFrame } from './sse-frame';
+import { parseEvents, SseFrame } from './sse-frame';
 
 const LF = 10;
 const CR = 13;
@@ -116,8 +116,7 @@ export class SseDecoder {
       this.#isFirstEvent = false;
       if (latin1.startsWith('\xef\xbb\xbf', start)) start += 3;
     }
-    const frame = toFrame(bytes, latin1, start, end);
-    if (frame) frames.push(frame);
+    addFrames(bytes, latin1, start, end, frames);
   }
 }
 
@@ -141,18 +140,18 @@ function findBoundary(latin1: string, from: number, isAtLineStart: boolean, hasC
   return -1;
 }
 
-function toFrame(bytes: Buffer, latin1: string, start: number, end: number): SseFrame | undefined {
-  if (end - start <= 2 && isLineEnd(latin1.charCodeAt(start))) return undefined;
+function addFrames(bytes: Buffer, latin1: string, start: number, end: number, frames: SseFrame[]): void {
+  if (end - start <= 2 && isLineEnd(latin1.charCodeAt(start))) return;
 
   if (latin1.startsWith('data:', start)) {
     const lineEnd = findSingleLineEnd(latin1, start, end);
     if (lineEnd !== -1) {
       const dataStart = start + (latin1.charCodeAt(start + 5) === 32 ? 6 : 5);
-      return SseFrame.ofLine(bytes, latin1, start, end, Math.min(dataStart, lineEnd), lineEnd);
+      frames.push(SseFrame.ofLine(bytes, latin1, start, end, Math.min(dataStart, lineEnd), lineEnd));
+      return;
     }
   }
-  const event = parseEvent(bytes.toString('utf8', start, end));
-  return event && SseFrame.ofEvent(event);
+  for (const event of parseEvents(bytes.toString('utf8', start, end))) frames.push(SseFrame.ofEvent(event));
 }
 
 /** Where the line ends, if the event is a single line followed by its blank line; else -1. */

@@ -69,19 +69,35 @@ export class SseFrame implements SseEvent {
 
 /**
  * Parses the lines of one event, as the HTML standard says (9.2.6, "interpreting an event stream"), without `id` and
- * `retry`; undefined if it has no `data` line.
+ * `retry`; empty if it has no `data` line. Some servers end events with a single line break, so that several arrive as
+ * one: if the data is not JSON, and a line of it is a JSON object by itself, each line is an event.
  */
-export function parseEvent(text: string): SseEvent | undefined {
+export function parseEvents(text: string): SseEvent[] {
   const data: string[] = [];
-  let event = '';
+  let name = '';
   for (const line of text.split(/\r\n?|\n/)) {
     const colon = line.indexOf(':');
-    const name = colon === -1 ? line : line.slice(0, colon);
-    if (name !== 'data' && name !== 'event') continue;
+    const field = colon === -1 ? line : line.slice(0, colon);
+    if (field !== 'data' && field !== 'event') continue;
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    if (name === 'data') data.push(value);
-    else event = value;
+    if (field === 'data') data.push(value);
+    else name = value;
   }
-  if (data.length === 0) return undefined;
-  return event === '' ? { data: data.join('\n') } : { event, data: data.join('\n') };
+  if (data.length === 0) return [];
+  const events = data.length > 1 && isEventPerLine(data) ? data : [data.join('\n')];
+  return events.map((data) => (name === '' ? { data } : { event: name, data }));
+}
+
+function isEventPerLine(lines: readonly string[]): boolean {
+  const isObject = (line: string): boolean => line.trimStart().startsWith('{') && isJson(line);
+  return lines.some(isObject) && !isJson(lines.join('\n'));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
