@@ -8,7 +8,8 @@ export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEv
   const { usage, ...rest } = answer;
   const choices = rest.choices.map((choice) => ({
     ...choice,
-    finish_reason: choice.finish_reason ?? 'stop',
+    // Servers leave it out, whatever the type says.
+    finish_reason: (choice as Partial<typeof choice>).finish_reason ?? 'stop',
   }));
   const content = withDeltas({ ...rest, choices } as unknown as ChatCompletionChunk);
   const events: ChatEvent[] = [new ParsedChatEvent(content, readFacts(content), false)];
