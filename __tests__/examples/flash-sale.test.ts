@@ -89,7 +89,7 @@ describe('flash-sale example: sale', () => {
   });
 });
 
-it('flash-sale example: in a small sale at three times the speed, the balanced shop answers and the one-key shop does not', async () => {
+it('flash-sale example: in a small sale at four times the speed, the balanced shop answers and the one-key shop does not', async () => {
   const small = {
     ...ONE_KEY,
     description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
@@ -102,7 +102,7 @@ it('flash-sale example: in a small sale at three times the speed, the balanced s
   const seen: Progress[] = [];
   const run = await runSale({
     sale,
-    speed: 3,
+    speed: 4,
     providers: FLEET.filter(({ name }) => /^openai-4o|gemini/.test(name)),
     oneKey: small,
     onProgress: (progress) => seen.push({ ...progress }),
