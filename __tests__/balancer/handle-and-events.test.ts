@@ -48,11 +48,11 @@ describe('Balancer.endpoint()', () => {
 
 describe('Balancer events', () => {
   const listen = (balancer: Balancer): [string, unknown][] => {
-    const heard: [string, unknown][] = [];
+    const received: [string, unknown][] = [];
     for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
-      balancer.on(name, (event: unknown) => heard.push([name, event]));
+      balancer.on(name, (event: unknown) => received.push([name, event]));
     }
-    return heard;
+    return received;
   };
 
   it('report every attempt and every call, without a key or a prompt', async () => {
@@ -62,16 +62,16 @@ describe('Balancer events', () => {
       endpointAt(sick, { name: 'sick', apiKey: 'sk-secret' }),
       endpointAt(well, { name: 'well', tier: 1 }),
     ]);
-    const heard = listen(balancer);
+    const received = listen(balancer);
     await balancer.chat(HELLO, { requestId: 'r1' });
-    expect(heard).toMatchObject([
+    expect(received).toMatchObject([
       ['cooldown', { endpoint: 'sick', class: 'unauthorized', cooldownMs: 600_000 }],
       ['attempt', { requestId: 'r1', endpoint: 'sick', model: 'gpt-4o', class: 'unauthorized', status: 401 }],
       ['attempt', { requestId: 'r1', endpoint: 'well' }],
       ['call', { requestId: 'r1', operation: 'chat' }],
     ]);
-    expect(heard.at(-1)?.[1]).not.toHaveProperty('code');
-    expect(JSON.stringify(heard)).not.toMatch(/sk-secret|parcel/);
+    expect(received.at(-1)?.[1]).not.toHaveProperty('code');
+    expect(JSON.stringify(received)).not.toMatch(/sk-secret|parcel/);
   });
 
   it('report the changes of a breaker', async () => {
@@ -80,16 +80,16 @@ describe('Balancer events', () => {
       retry: { maxAttempts: 1 },
       breaker: { consecutiveFailures: 1, resetTimeoutMs: 40, maxResetTimeoutMs: 40 },
     });
-    const heard = listen(balancer);
+    const received = listen(balancer);
     provider.fault({ kind: 'err5xx', calls: 1 });
     await rejection(balancer.chat(HELLO));
     await new Promise((resolve) => setTimeout(resolve, 60));
     await balancer.chat(HELLO);
-    const states = heard
+    const states = received
       .filter(([name]) => name === 'breaker')
       .map(([, event]) => (event as { state: string }).state);
     expect(states).toEqual(['open', 'half-open', 'closed']);
-    expect(heard.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
+    expect(received.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
   });
 
   it('do not fail a call if a listener throws, and never include error', async () => {

@@ -15,10 +15,10 @@ describe('Balancer.reload()', () => {
   });
 
   it('carries quota levels, failures, latencies, cooldowns and breakers over by name', async () => {
-    const [used, resting, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
+    const [used, coolingDown, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [
       endpointAt(used, { name: 'used', rpm: 600, tpm: 90_000 }),
-      endpointAt(resting, { name: 'cooldown' }),
+      endpointAt(coolingDown, { name: 'cooldown' }),
       endpointAt(broken, { name: 'broken' }),
     ];
     const config = {
@@ -28,7 +28,7 @@ describe('Balancer.reload()', () => {
     };
     const balancer = rig.balancer(endpoints, config);
     await balancer.chat({ ...HELLO, max_tokens: 4_000 }, { endpoint: 'used' });
-    resting.fault({ kind: 'unauthorized' });
+    coolingDown.fault({ kind: 'unauthorized' });
     broken.fault({ kind: 'err5xx' });
     for (const endpoint of ['cooldown', 'broken']) await rejection(balancer.chat(HELLO, { endpoint }));
     const before = balancer.stats().endpoints;

@@ -54,20 +54,20 @@ test('LinkedAbort: an attempt aborts with its call, without the reason, and can 
 
 test('LinkedAbort: listeners are called once and in order, functions and objects, except one removed meanwhile', () => {
   const call = new LinkedAbort();
-  const told: string[] = [];
-  const last = (): void => void told.push('last');
-  call.addEventListener('abort', () => void told.push('first'));
+  const order: string[] = [];
+  const last = (): void => void order.push('last');
+  call.addEventListener('abort', () => void order.push('first'));
   call.addEventListener('abort', {
     handleEvent: () => {
-      told.push('second');
+      order.push('second');
       call.removeEventListener('abort', last);
     },
   });
   call.addEventListener('abort', last);
-  const gone = (): void => void told.push('gone');
+  const gone = (): void => void order.push('gone');
   call.addEventListener('abort', gone);
   call.removeEventListener('abort', gone);
   call.abort();
   call.abort();
-  expect(told).toEqual(['first', 'second']);
+  expect(order).toEqual(['first', 'second']);
 });

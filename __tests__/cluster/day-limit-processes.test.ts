@@ -69,7 +69,7 @@ requires('redis-server').describe('Day limit of several processes:', () => {
     expect(served(outcomes)).toBeGreaterThanOrEqual(REQUESTS_PER_DAY * 0.97);
     const slowest = Math.max(...outcomes.filter(({ code }) => !code).map(({ ms }) => ms));
     expect(slowest).toBeLessThan(200);
-    // The processes have told Redis what was used.
+    // The processes have reported their usage to Redis.
     const late = await rig.member({ config: configOf(provider, redis) });
     expect(served(await runLoad([late], 300))).toBeLessThanOrEqual(
       Math.max(0, REQUESTS_PER_DAY - served(outcomes)),

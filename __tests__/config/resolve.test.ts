@@ -132,8 +132,8 @@ describe('The resolved configuration', () => {
       strategy,
       http,
     });
-    config.logger?.warn({}, 'told');
-    expect(logger.warn).toHaveBeenCalledWith({}, 'told');
+    config.logger?.warn({}, 'a warning');
+    expect(logger.warn).toHaveBeenCalledWith({}, 'a warning');
     expect(config.strategy).toBe(strategy);
     expect(config.http.axios).toBe(http.axios);
     expect(config.endpoints[0]?.apiKey).toBe(key);

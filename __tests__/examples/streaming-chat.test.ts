@@ -120,7 +120,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await app.balancer.close({ graceMs: 0 });
   }, 20_000);
 
-  it('clears an answer that is begun anew, and says so', async () => {
+  it('clears an answer that restarts at another endpoint, and says so', async () => {
     const goOn = new EventTarget();
     const page = await overHandler(async (_req, res) => {
       events(res).write(`: keep-alive\n\n${says('Your parcel is in Ber')}`);

@@ -173,11 +173,11 @@ describe('The cooldown after a 429', () => {
 
   it('after a bad key lasts minutes, is emitted as an event, and ends with enable()', async () => {
     const { balancer, upstream } = await rig.start({ a: inSequence(error(401), answer()), b: answer() });
-    const rests: unknown[] = [];
-    balancer.on('cooldown', (rest) => rests.push(rest));
+    const cooldowns: unknown[] = [];
+    balancer.on('cooldown', (cooldown) => cooldowns.push(cooldown));
     await chatText(balancer, false);
     await chatText(balancer, false);
-    expect(rests).toEqual([{ endpoint: 'a', class: 'unauthorized', cooldownMs: 600_000 }]);
+    expect(cooldowns).toEqual([{ endpoint: 'a', class: 'unauthorized', cooldownMs: 600_000 }]);
     expect(upstream.count('a')).toBe(1);
     balancer.endpoint('a').enable();
     expect((await chatText(balancer, false)).route.endpoint).toBe('a');

@@ -42,11 +42,11 @@ describe('idempotency: a call with a key', () => {
       { a: (arrival) => setTimeout(() => answer()(arrival), 300) },
       { idempotency: true },
     );
-    const patient = balancer.chat(BODY, KEY);
+    const waiting = balancer.chat(BODY, KEY);
     await until(() => upstream.count('a') === 1);
     const hasty = await rejection(balancer.chat(BODY, { ...KEY, timeoutMs: 40 }));
     expect(hasty).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
-    expect((await patient).object).toBe('chat.completion');
+    expect((await waiting).object).toBe('chat.completion');
   });
 
   it('is refused if the body differs, whether the first call runs or was answered', async () => {

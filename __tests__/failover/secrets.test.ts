@@ -44,17 +44,17 @@ it.each([
 ] as const)('No key or prompt is in the error after %s', async (_what, play) => {
   for (const stream of [false, true]) {
     const { balancer } = await rig.start({ a: play }, { timeouts: { totalMs: 60, firstTokenMs: 60 } });
-    const told: unknown[] = [];
+    const events: unknown[] = [];
     for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const)
-      balancer.on(name, (event: unknown) => told.push(event));
+      balancer.on(name, (event: unknown) => events.push(event));
     const failed = await rejection(chatText(balancer, stream, { timeoutMs: 500 }));
     expect(AiBalancerError.isInstance(failed)).toBe(true);
     expectNothingOf(failed);
     expectNothingOf((failed as AiBalancerError).route);
     expectNothingOf((failed as AiBalancerError).toBody());
     expectNothingOf(balancer.stats());
-    expect(told.length).toBeGreaterThan(0);
-    for (const event of told) expectNothingOf(event);
+    expect(events.length).toBeGreaterThan(0);
+    for (const event of events) expectNothingOf(event);
   }
 });
 
@@ -66,11 +66,11 @@ it('No key or prompt is in the error after a refused connection, where axios quo
 
 it('No key or prompt is in the report of a served call, its events or the inspected balancer', async () => {
   const { balancer } = await rig.start({ a: error(500), b: answer() });
-  const told: unknown[] = [];
-  for (const name of ['call', 'attempt'] as const) balancer.on(name, (event: unknown) => told.push(event));
+  const events: unknown[] = [];
+  for (const name of ['call', 'attempt'] as const) balancer.on(name, (event: unknown) => events.push(event));
   const { route } = await chatText(balancer, false);
   expectNothingOf(route);
-  expectNothingOf(told);
+  expectNothingOf(events);
   expectNothingOf(balancer.stats());
   expect(inspect(balancer, { depth: 20 })).not.toContain(KEY);
   expect(JSON.stringify(balancer)).not.toContain(KEY);

@@ -224,11 +224,11 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     const { main, balancer } = await two('restart');
     main.fault({ kind: 'cut', afterTokens: 6 });
     const text = await piped(balancer);
-    const [old = '', anew = ''] = text.split('event: restart\ndata: {}\n\n');
+    const [old = '', restarted = ''] = text.split('event: restart\ndata: {}\n\n');
     expect(old).toContain('"content":"Your');
     expect(old).not.toContain('"finish_reason":"');
-    expect(anew).toContain('"finish_reason":"stop"');
-    expect(anew.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(restarted).toContain('"finish_reason":"stop"');
+    expect(restarted.endsWith('data: [DONE]\n\n')).toBe(true);
   });
 });
 

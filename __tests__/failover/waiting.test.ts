@@ -49,7 +49,7 @@ describe('A call that has waited in the queue', () => {
   it.each([false, true])('continues in the async context of its caller (stream: %s)', async (stream) => {
     const request = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
-    const told: (string | undefined)[] = [];
+    const contexts: (string | undefined)[] = [];
     const balancer = onePlace(async (config) => {
       seen.push(request.getStore());
       await tick();
@@ -57,7 +57,7 @@ describe('A call that has waited in the queue', () => {
       const type = stream ? 'text/event-stream' : 'application/json';
       return { data, status: 200, statusText: 'OK', headers: { 'content-type': type }, config };
     });
-    balancer.on('call', () => told.push(request.getStore()));
+    balancer.on('call', () => contexts.push(request.getStore()));
     const send = (name: string) =>
       request.run(name, async () => {
         if (!stream) return balancer.chat(BODY);
@@ -67,14 +67,14 @@ describe('A call that has waited in the queue', () => {
       });
     await Promise.all(['first', 'second', 'third'].map(send));
     expect(seen).toEqual(['first', 'second', 'third']);
-    expect(told).toEqual(['first', 'second', 'third']);
+    expect(contexts).toEqual(['first', 'second', 'third']);
   });
 
   it('and is refused rejects in the async context of its caller', async () => {
     const request = new AsyncLocalStorage<string>();
-    const told: (string | undefined)[] = [];
+    const contexts: (string | undefined)[] = [];
     const balancer = onePlace(silent);
-    balancer.on('call', () => told.push(request.getStore()));
+    balancer.on('call', () => contexts.push(request.getStore()));
     const leaving = new AbortController();
     const calls = ['first', 'second'].map((name) =>
       request.run(name, () => balancer.chat(BODY, { signal: leaving.signal })),
@@ -83,7 +83,7 @@ describe('A call that has waited in the queue', () => {
     expect(balancer.stats().queue.size).toBe(1);
     request.run('whoever aborts', () => leaving.abort());
     await Promise.allSettled(calls);
-    expect(told.sort()).toEqual(['first', 'second']);
+    expect(contexts.sort()).toEqual(['first', 'second']);
   });
 
   it('reports how long it waited', async () => {

@@ -89,7 +89,7 @@ describe('Retry-After as a date', () => {
 });
 
 describe('a delay that no Retry-After names', () => {
-  const told = (message: string, headers: Record<string, string> = {}, status = 429) =>
+  const retryAfterOf = (message: string, headers: Record<string, string> = {}, status = 429) =>
     classifyAnswer({ status, headers, body: JSON.stringify({ error: { message } }) }).retryAfterMs;
 
   it("is read from Azure's x-rate-limit-reset headers, in seconds", () => {
@@ -117,8 +117,8 @@ describe('a delay that no Retry-After names', () => {
     ['Quota resets in 1 minute and 5 seconds', 65_000],
     ['You can retry in about 2 minutes', 120_000],
   ])('is read from the message: %s', (message, ms) => {
-    expect(told(message)).toBeCloseTo(ms, 3);
-    expect(told(message, {}, 503)).toBeCloseTo(ms, 3);
+    expect(retryAfterOf(message)).toBeCloseTo(ms, 3);
+    expect(retryAfterOf(message, {}, 503)).toBeCloseTo(ms, 3);
   });
 
   it.each([
@@ -129,15 +129,15 @@ describe('a delay that no Retry-After names', () => {
     'You have 26 seconds of audio',
     'retry after 3 attempts',
   ])('is not read from: %s', (message) => {
-    expect(told(message)).toBeUndefined();
+    expect(retryAfterOf(message)).toBeUndefined();
   });
 
   it('is not read from the message of a bad request, which may quote the prompt', () => {
-    expect(told('Please retry after 26 seconds.', {}, 400)).toBeUndefined();
+    expect(retryAfterOf('Please retry after 26 seconds.', {}, 400)).toBeUndefined();
   });
 
   it('is left to the reset of a rate-limit window that is used up', () => {
     const headers = { 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '12s' };
-    expect(told('Please retry after 26 seconds.', headers)).toBeUndefined();
+    expect(retryAfterOf('Please retry after 26 seconds.', headers)).toBeUndefined();
   });
 });

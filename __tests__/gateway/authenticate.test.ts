@@ -127,7 +127,7 @@ describe('the tenant returned by authenticate()', () => {
     expect((await withKey(client, 'sk-acme').models.list()).data).toHaveLength(2);
   });
 
-  it('is limited by tokens and dollars, whole and streamed, and its client is told not to retry for a day', async () => {
+  it('is limited by tokens and dollars, whole and streamed, and its client gets x-should-retry: false', async () => {
     const { client } = await rig.open({
       gateway: { authenticate: tenantOfKey, guard: { tpm: 1_000_000, usdPerDay: 0.000_001 } },
     });

@@ -131,7 +131,7 @@ describe('a stream that breaks at the first of two endpoints', () => {
     return { ...gateway, spare: spare.provider };
   }
 
-  it('is not restarted at the gateway, because the client could not be told', async () => {
+  it('is not restarted at the gateway, because the client would not notice', async () => {
     const { url, spare } = await openWithCut('restart');
     const { text } = await sendChat(url, { ...BODY, stream: true });
     expect(text).toContain('ERR_AI_STREAM_BROKEN');

@@ -142,9 +142,9 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     expect(limited.status).toBe(429);
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThanOrEqual(20);
     expect(Number(limited.headers.get('retry-after'))).toBeLessThanOrEqual(23);
-    const resting = await post(`${url}/limit`);
-    expect(resting.status).toBe(503);
-    expect(Number(resting.headers.get('retry-after'))).toBeGreaterThanOrEqual(19);
+    const coolingDown = await post(`${url}/limit`);
+    expect(coolingDown.status).toBe(503);
+    expect(Number(coolingDown.headers.get('retry-after'))).toBeGreaterThanOrEqual(19);
   });
 
   it('a request that makes no call is not touched', async () => {

@@ -90,7 +90,7 @@ const bucket = fc.record({
   share: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
-function told(limit: number, remaining: number, resetMs: number): LimitReading | undefined {
+function readingOf(limit: number, remaining: number, resetMs: number): LimitReading | undefined {
   return readRateLimits(
     {
       'x-ratelimit-limit-requests': String(limit),
@@ -105,7 +105,7 @@ it('readRateLimits reads a bucket that refills within a minute as a minute', () 
   fc.assert(
     fc.property(bucket, ({ limit, share }) => {
       const used = 1 + share * (limit - 1);
-      const reading = told(limit, Math.floor(limit - used), (used / limit) * 60_000);
+      const reading = readingOf(limit, Math.floor(limit - used), (used / limit) * 60_000);
       expect(Object.keys(reading ?? {})).toEqual(['requests']);
     }),
     { numRuns: 1000 },
@@ -116,7 +116,7 @@ it('readRateLimits never reads a bucket that refills within a day as a minute', 
   fc.assert(
     fc.property(bucket, ({ limit, share }) => {
       const used = 1 + share * (limit - 1);
-      const reading = told(limit, Math.floor(limit - used), (used / limit) * DAY);
+      const reading = readingOf(limit, Math.floor(limit - used), (used / limit) * DAY);
       expect(Object.keys(reading ?? {})).toEqual(['requestsPerDay']);
     }),
     { numRuns: 1000 },

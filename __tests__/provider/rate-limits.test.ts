@@ -85,7 +85,7 @@ describe('rate limits of Azure', () => {
 });
 
 describe('rate limits of Groq', () => {
-  // https://console.groq.com/docs/rate-limits: requests count a day, tokens a minute.
+  // https://console.groq.com/docs/rate-limits: requests are per day, tokens per minute.
   it("count requests per day, as in the documentation's example", () => {
     expect(read(openai('14400 14370 2m59.56s', '18000 17997 7.66s'))).toEqual({
       requestsPerDay: { limit: 14400, remaining: 14370, resetMs: 179_560 },

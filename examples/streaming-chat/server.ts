@@ -35,7 +35,7 @@ export function page(): Express {
 
 export function helpdesk(endpoints: EndpointConfig[]): Express & { balancer: Balancer } {
   const app = express();
-  // An answer that breaks off is begun anew by another endpoint; the page hears of it and clears what it has shown.
+  // A broken answer restarts at another endpoint; the page gets a restart event and clears its text.
   const ai = aiBalancer({ endpoints, stream: { recovery: 'restart' } });
   app.use(page(), express.json(), ai);
 

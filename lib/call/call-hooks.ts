@@ -8,7 +8,7 @@ export interface CallHooks {
   readonly request?: unknown;
   /** Aborts when the response closes unfinished. */
   readonly signal?: CallSignal;
-  /** False if the caller can't be told that a stream restarts. Default true. */
+  /** False if the caller cannot be notified that a stream restarts. Default true. */
   readonly canRestart?: boolean;
   /** Rejects if the call is not allowed. Runs before anything is reserved. */
   admit?(call: Call): void | Promise<void>;
@@ -16,7 +16,7 @@ export interface CallHooks {
   onUsage?(call: Call, route: RouteReport | undefined): void;
 }
 
-/** The hooks of two guards in a row: a call must pass both, and each is told what the calls it admitted have used. */
+/** The hooks of two guards in a row: a call must pass both, and each gets the usage of the calls it admitted. */
 export function chainHooks(first: CallHooks | undefined, second: CallHooks): CallHooks {
   return {
     async admit(call) {

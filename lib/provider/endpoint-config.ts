@@ -37,9 +37,9 @@ export interface EndpointConfig {
   weight?: number;
   /** A later tier is used only when no earlier endpoint can start within 250 ms. Default 0. */
   tier?: number;
-  /** Requests a minute. Default: no limit. */
+  /** Requests per minute. Default: no limit. */
   rpm?: number;
-  /** Tokens a minute, together or input and output apart. Default: no limit. */
+  /** Tokens per minute, together or input and output apart. Default: no limit. */
   tpm?:
     | number
     | {
@@ -48,9 +48,9 @@ export interface EndpointConfig {
         /** Output tokens per minute. */
         output: number;
       };
-  /** Requests a day (any 24 hours). Default: no limit. */
+  /** Requests per day (any 24 hours). Default: no limit. */
   rpd?: number;
-  /** Tokens a day (any 24 hours). Default: no limit. */
+  /** Tokens per day (any 24 hours). Default: no limit. */
   tpd?: number;
   /** Calls in flight. Default: no limit. */
   maxConcurrent?: number;

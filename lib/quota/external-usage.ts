@@ -21,7 +21,7 @@ export class ExternalUsage {
   #headroom = 0;
   #shownAt = -Infinity;
 
-  /** Units per millisecond that others use. */
+  /** Units per millisecond that other users of the key take. */
   get rate(): number {
     return this.#rate;
   }

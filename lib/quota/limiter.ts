@@ -5,7 +5,7 @@ import { startTimer, type Timer } from '../util/timers';
 import type { Bucket, BucketOptions } from './bucket';
 import { type DayLimit, MemoryDayLimit } from './day-limit';
 
-/** Keeps the account of one bucket, in memory or in Redis. It is told of each change after the bucket has made it. */
+/** Keeps the account of one bucket, in memory or in Redis. It receives each change after the bucket has made it. */
 export interface Limiter {
   /**
    * Milliseconds until so many units can be reserved. Absent if the bucket alone decides.

@@ -13,7 +13,7 @@ interface Connection {
  * network.
  *
  * A round trip is counted when a client sends something at least 2 ms after what it sent before: commands written
- * together travel together, and an answer takes 2 * `delayMs` to come back, so one that waited for it is told apart.
+ * together travel together, and an answer takes 2 * `delayMs` to come back, so one that waited for it can be recognized.
  */
 export class RedisProxy {
   readonly #server: Server;
@@ -29,7 +29,7 @@ export class RedisProxy {
     this.#server = createServer((client) => this.#accept(client));
   }
 
-  /** @param delayMs One way, in milliseconds. Default 3: round trips can be told apart only well above 1. */
+  /** @param delayMs One way, in milliseconds. Default 3: round trips can be recognized only well above 1. */
   static async start({ port }: { readonly port: number }, { delayMs = 3 } = {}): Promise<RedisProxy> {
     const proxy = new RedisProxy(port, delayMs);
     proxy.#server.listen(0, '127.0.0.1');

@@ -78,7 +78,7 @@ async function receive(text, message, signal) {
   try {
     for await (const { event, data } of serverSentEvents(response.body)) {
       if (event === 'restart') {
-        // Another server begins the answer anew: what stands there is no longer part of it.
+        // Another endpoint restarts the answer: the text shown so far is no longer part of it.
         message.restart('The connection broke, so this answer was begun again.');
         say('The connection broke. The answer begins again.');
       } else if (data === '[DONE]') whole = true;

@@ -1,7 +1,7 @@
 /** Smaller differences are rounding errors, not missing units. */
 const EPSILON = 1e-6;
 
-/** What the limiter in Redis has to be told. */
+/** A change that the limiter in Redis must receive. */
 export interface Unreported {
   /** Units used without a lease: usage above the estimate. */
   readonly overdraft: number;
@@ -11,7 +11,7 @@ export interface Unreported {
   readonly refund: number;
 }
 
-/** The unused units of a lease, and what the limiter has not been told yet. */
+/** The unused units of a lease, and the changes that the limiter has not received yet. */
 export class LeaseBalance {
   #unused = 0;
   /** What the unused units cost, in units of the limiter. */
@@ -72,7 +72,7 @@ export class LeaseBalance {
     return unreported;
   }
 
-  /** The limiter may not have been told after all. */
+  /** The limiter may not have received the change. */
   restore({ overdraft, correction, refund }: Unreported): void {
     this.#overdraft += overdraft;
     this.#correction += correction;

@@ -7,7 +7,7 @@ import type { LeasedBucket, SharedLimiter } from './ports';
 
 /** A lease that nobody has used for this long is returned. */
 const IDLE_MS = 1_000;
-/** How long units are kept for a waiting call after it was last heard of. */
+/** How long units are kept for a waiting call after its last request. */
 const PREFETCH_MS = 2_000;
 /** How long a process leaves a drained limiter alone, in milliseconds: per process, and at most. */
 const PAUSE_MS = 80;
