@@ -92,10 +92,24 @@ describe('authenticate() of the gateway', () => {
     expect((await failing(secret)).text).not.toContain('sk-acme');
   });
 
-  it('returning an invalid context answers 500, not 400', async () => {
-    const authenticate = () => ({ priority: 7 as 5 });
-    const { url } = await rig.open({ gateway: { authenticate } });
+  it.each<[string, unknown]>([
+    ['a priority of 7', { priority: 7 }],
+    ['an unknown field', { tennant: 'acme' }],
+    ['an Error', new Error('no such key')],
+    ['an Error with fields', Object.assign(new Error('no such key'), { code: 'E_KEY' })],
+    ['a Map', new Map()],
+    ['a boxed false', Object(false)],
+    ['an array', []],
+    ['a number', 1],
+    ['0', 0],
+    ['NaN', Number.NaN],
+    ['a symbol', Symbol('acme')],
+    ['a function', () => true],
+    ['a tenant that is too long', 'x'.repeat(513)],
+  ])('returning %s, which is no identity, answers 500, not 400', async (_, identity) => {
+    const { url, provider } = await rig.open({ gateway: { authenticate: () => identity as never } });
     expect((await sendChat(url)).status).toBe(500);
+    expect(provider.requests).toHaveLength(0);
   });
 });
 

@@ -64,6 +64,23 @@ describe('a request body at the gateway', () => {
     expect((await sendChat(url, { ...BODY, stream: true })).text).toMatch(/\[DONE\]\n\n$/);
   });
 
+  it.each([
+    ['express.json()', () => express.json({ limit: '1mb' })],
+    ['express.text()', () => express.text({ type: '*/*', limit: '1mb' })],
+    ['express.raw()', () => express.raw({ type: '*/*', limit: '1mb' })],
+  ])('already read by %s is still limited to maxBodyBytes', async (_, parser) => {
+    const { url, provider } = await rig.open({ ...SMALL, before: () => [parser()] });
+    expect((await sendChat(url, LARGE)).status).toBe(413);
+    const packed = await send(`${url}/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+      body: gzipSync(JSON.stringify(LARGE)),
+    });
+    // A parsed body has no size; the limit of its parser holds.
+    expect(packed.status).toBe(_ === 'express.json()' ? 200 : 413);
+    expect(provider.requests).toHaveLength(_ === 'express.json()' ? 1 : 0);
+  });
+
   it('already read as text that is not JSON is refused', async () => {
     const { url } = await rig.open({ before: () => [express.text({ type: '*/*' })] });
     expect((await sendChat(url, '{')).json?.error).toMatchObject({ message: 'body: not valid JSON' });

@@ -65,7 +65,7 @@ describe('the options of a middleware', () => {
       [
         'guard: expected an object, or what rateLimitGuard() returned, got 1',
         'router: expected an object, got an empty array',
-        'executor: expected an object, got "x"',
+        'executor: expected an object, got a string (not shown)',
       ],
     ],
     ['null for the options of aiBalancer()', aiBalancer, null, ['config: expected an object, got null']],

@@ -1,3 +1,4 @@
+import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 import { checkContext } from './check-options';
 import type { RequestContext } from './context';
@@ -14,6 +15,10 @@ export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first invalid field.
  */
 export function checkAppContext(returned: unknown): Partial<RequestContext> {
+  // An Error or a Map that a function returns by mistake has no fields either, and must not pass for an empty context.
+  if (isObject(returned) && !isPlain(returned) && Object.keys(returned).length === 0) {
+    throw badRequest('context', 'expected a plain object');
+  }
   let context = returned;
   if (isObject(returned) && (returned.tenant === null || returned.tenant === '')) {
     const { tenant: _, ...others } = returned;
@@ -21,4 +26,9 @@ export function checkAppContext(returned: unknown): Partial<RequestContext> {
   }
   checkContext(context);
   return context;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -14,19 +14,22 @@ export function bodyReader(maxBytes: number): ReadBody {
     if (req.is('application/json') === false) {
       throw bodyError(415, 'the content type must be application/json');
     }
+    // The app's own parser may accept more.
+    if (Number(req.headers['content-length']) > maxBytes) throw tooLargeError(maxBytes);
     await new Promise<void>((resolve, reject) => {
       void parse(req, res, (error?: unknown) => {
         if (error === undefined) resolve();
         else reject(toBodyError(error, maxBytes));
       });
     });
-    return parseBody(req.body);
+    return parseBody(req.body, maxBytes);
   };
 }
 
 /** The app may have read the body as text or as bytes. */
-function parseBody(body: unknown): unknown {
+function parseBody(body: unknown, maxBytes: number): unknown {
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
+  if (Buffer.byteLength(body) > maxBytes) throw tooLargeError(maxBytes);
   try {
     return JSON.parse(body.toString()) as unknown;
   } catch {
@@ -37,9 +40,13 @@ function parseBody(body: unknown): unknown {
 /** The parser's own message may quote the body. */
 function toBodyError(error: unknown, maxBytes: number): AiBalancerError {
   const { status } = error as { status?: unknown };
-  if (status === 413) return bodyError(413, `larger than ${maxBytes} bytes`);
+  if (status === 413) return tooLargeError(maxBytes);
   if (status === 415) return bodyError(415, 'its character set or encoding is not supported');
   return bodyError(400, 'not valid JSON');
+}
+
+function tooLargeError(maxBytes: number): AiBalancerError {
+  return bodyError(413, `larger than ${maxBytes} bytes`);
 }
 
 function bodyError(status: number, why: string): AiBalancerError {
