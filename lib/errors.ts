@@ -179,8 +179,12 @@ function isRetriedByClients(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
+/** Endpoints that have failed a call and could be asked again sooner than this are failing, not recovering. */
+const SHORTEST_RECOVERY_MS = 1_000;
+
 /** The balancer has retried already. A client's retry helps at a known time, or if it reaches another process. */
 function isWorthRetrying({ code, retryable, retryAfterMs = Infinity }: AiBalancerError): boolean {
+  if (code === 'ERR_AI_ALL_FAILED' && retryAfterMs < SHORTEST_RECOVERY_MS) return false;
   return code === 'ERR_AI_CLOSED' || (retryable && retryAfterMs <= LONGEST_CLIENT_WAIT_MS);
 }
 

@@ -66,7 +66,7 @@ describe('A call counts at most once against an endpoint', () => {
   it('a call that fails five times at the only endpoint does not open its breaker, but five calls do', async () => {
     const { balancer, upstream } = await rig.start(
       { a: error(500) },
-      { retry: { baseDelayMs: 1, budgetPerSecond: 100 } },
+      { retry: { baseDelayMs: 1, maxDelayMs: 2, budgetPerSecond: 100 } },
     );
     await rejection(balancer.chat(BODY));
     expect(upstream.count('a')).toBeGreaterThanOrEqual(4);

@@ -6,7 +6,7 @@ afterEach(() => void jest.useRealTimers());
 
 test('WaitQueue: an older call is served although denser calls keep arriving', async () => {
   const bucket = new TestBucket(1, 1_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 1_000, maxBytes: Infinity });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 1_000 });
   const older = outcomeOf(queue.waitForSlot(queuedCall([bucket], { promptTokens: 700, outputTokens: 300 })));
   const others: Promise<unknown>[] = [];
   // More than the bucket can ever serve.

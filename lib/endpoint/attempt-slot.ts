@@ -159,16 +159,20 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#parts.apply({ kind: 'served', startedAt: this.startedAt, ms: now - this.startedAt });
   }
 
-  /** The attempt has failed. @param output Tokens that had arrived before. */
-  fail(failure: UpstreamFailure, output = 0): void {
+  /**
+   * The attempt has failed. Returns whether that counts against the endpoint.
+   * @param output Tokens that had arrived before.
+   * @param isKnown Whether the same request has counted against the endpoint before.
+   */
+  fail(failure: UpstreamFailure, output = 0, isKnown = false): boolean {
     const { detail } = failure;
     if (detail.code === PROBED_ELSEWHERE) {
       this.abort(false);
-      return;
+      return false;
     }
     const now = performance.now();
     const state = this.#end();
-    if (!state) return;
+    if (!state) return false;
     const { call, reservation } = this.#parts;
     const rule = ruleFor(detail);
     const wasSilent = state.kind === 'silent' || (state.kind === 'streaming' && state.wasSilent);
@@ -176,7 +180,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
       detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
     // One call, retried, is one piece of evidence. A probe is judged by its own end.
-    const counts = isFailure && !this.endpoint.hasCounted(call);
+    const counts = isFailure && !isKnown && !this.endpoint.hasCounted(call);
     this.#settle(
       counts || (isFailure && this.#parts.ticket.isProbe) ? 'failure' : 'neutral',
       settlementOf(failure, call.promptTokens, output),
@@ -184,6 +188,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
       now,
     );
     this.#parts.apply({ kind: 'failed', call, failure, rule, isFailure, counts, reservation });
+    return counts;
   }
 
   /** The caller left, or the attempt lost a hedge. @param output Tokens that had arrived before. */

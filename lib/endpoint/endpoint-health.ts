@@ -18,6 +18,9 @@ export interface EndpointHealthParts {
   readonly onTransition: (transition: BreakerTransition) => void;
 }
 
+/** Failures that are taken back without an answer in between: an endpoint that stops serving counts its failures. */
+const MAX_TAKE_BACKS = 3;
+
 /** How well one endpoint serves: its breaker, its latency and its failures. */
 export class EndpointHealth {
   readonly breaker: Breaker;
@@ -27,6 +30,8 @@ export class EndpointHealth {
   readonly activity = new AnswerActivity();
   /** The calls of which a failure has counted. Their contexts, since a continued stream is another call. */
   readonly #countedCalls = new WeakSet<Call['context']>();
+  /** Failures that may be taken back: each answer served allows one more, up to a bound. */
+  #takeBacks = 0;
   #failures = 0;
 
   constructor({ name, profile, breaker, probeLock, onTransition }: EndpointHealthParts) {
@@ -56,6 +61,7 @@ export class EndpointHealth {
 
   recordServed(ms: number, now: number): void {
     this.#failures = 0;
+    this.#takeBacks = Math.min(MAX_TAKE_BACKS, this.#takeBacks + 1);
     this.recentLatency.add(ms, now);
     this.failureRate.add(false, now);
   }
@@ -74,6 +80,19 @@ export class EndpointHealth {
     // Only while closed: a late failure from before an opening must not cut a probe short.
     if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)
       this.breaker.open();
+  }
+
+  /** Whether it has served calls of late, so that a failure may be the fault of a request. */
+  get canTakeBack(): boolean {
+    return this.#takeBacks >= 1 && this.breaker.state === 'closed';
+  }
+
+  /** Takes back a failure that was the fault of a request. Call it only if `canTakeBack`. */
+  takeBackFailure(now: number): void {
+    this.#takeBacks--;
+    this.#failures = Math.max(0, this.#failures - 1);
+    this.failureRate.takeBackFailure(now);
+    this.breaker.takeBackFailure();
   }
 
   /** Closes the breaker and forgets the failures that opened it. */

@@ -24,6 +24,9 @@ import { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 import { HealthReporter } from './health-reporter';
 
+/** The longest cooldown after a 5xx with Retry-After: one answer can't take an endpoint away for longer. */
+const MAX_SERVER_COOLDOWN_MS = 300_000;
+
 /** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
 export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
 
@@ -196,6 +199,16 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
+  /** Whether it has served calls of late, so that a failure may be the fault of a request. */
+  get canTakeBackFailure(): boolean {
+    return this.#health.canTakeBack;
+  }
+
+  /** Takes back a failure that was the fault of a request. Call it only if `canTakeBackFailure`. */
+  takeBackFailure(): void {
+    this.#health.takeBackFailure(performance.now());
+  }
+
   /** Whether a failure of this call has counted against it already: one call counts at most once. */
   hasCounted(call: Call): boolean {
     return this.#health.hasCounted(call);
@@ -292,6 +305,10 @@ export class Endpoint {
     } else if (detail.class === 'not_served') {
       const cooldownMs = this.#cooldown.recordNotServed(detail, rule, now);
       if (cooldownMs !== undefined) this.#parts.listeners.onCooldown(this, detail, cooldownMs, true);
+    } else if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0) {
+      const cooldownMs = Math.min(detail.retryAfterMs, MAX_SERVER_COOLDOWN_MS);
+      this.#cooldown.extendTo(now + cooldownMs);
+      this.#parts.listeners.onCooldown(this, detail, cooldownMs, false);
     }
   }
 

@@ -3,11 +3,12 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { StreamedAnswer } from '../http/exchange';
 import { UpstreamFailure } from '../http/upstream-failure';
-import { optionsOf, type Plan } from '../routing/plan';
+import { type Option, optionsOf, type Plan } from '../routing/plan';
 import { attemptLimitMs } from './attempt-limit';
-import { abortedError, backoffMs, sleep } from './backoff';
-import { allFailedError, callerError, contextWindowError, deadlineError } from './call-errors';
-import { type CallState, currentPlan, type ExecutorParts } from './call-state';
+import { abortedError } from './backoff';
+import { callerError, contextWindowError, deadlineError } from './call-errors';
+import { addFailure, type CallState, currentPlan, type ExecutorParts } from './call-state';
+import { FailureEvidence } from './evidence';
 import { type AttemptResult, RunningAttempt, resultWithin, type Send } from './running-attempt';
 import type { SlotAcquirer } from './slot-acquirer';
 
@@ -26,6 +27,7 @@ interface RecordedFailure {
 export class Attempts {
   readonly #parts: ExecutorParts;
   readonly #acquirer: SlotAcquirer;
+  readonly #evidence = new FailureEvidence();
 
   constructor(parts: ExecutorParts, acquirer: SlotAcquirer) {
     this.#parts = parts;
@@ -50,7 +52,7 @@ export class Attempts {
       const winner = results.find((result) => result.ok);
       if (winner) return { slot: winner.attempt.slot, value: winner.value };
       for (const { endpoint, detail } of failures) this.restrictAfter(state, endpoint, detail);
-      await this.beforeNext(state);
+      this.checkDeadline(state);
     }
   }
 
@@ -61,6 +63,15 @@ export class Attempts {
     } catch (error) {
       slot.abort(false);
       throw error;
+    }
+  }
+
+  #startHedge<T>(state: CallState, slot: EndpointSlot, send: Send<T>): RunningAttempt<T> | undefined {
+    try {
+      return this.#start(state, slot, send, true);
+    } catch {
+      slot.abort(false);
+      return undefined;
     }
   }
 
@@ -88,7 +99,8 @@ export class Attempts {
     if (ended !== 'late') return [this.#recordSuccess(state, ended)];
     const slot = this.#acquirer.acquireHedge(state, first.slot.endpoint, this.#parts.hedge);
     if (!slot) return [this.#recordSuccess(state, await first.result)];
-    const second = this.#start(state, slot, send, true);
+    const second = this.#startHedge(state, slot, send);
+    if (!second) return [this.#recordSuccess(state, await first.result)];
     const firstResult = await Promise.race([first.result, second.result]);
     const other = firstResult.attempt === first ? second : first;
     if (!firstResult.ok) return [firstResult, this.#recordSuccess(state, await other.result)];
@@ -102,6 +114,7 @@ export class Attempts {
   #recordSuccess<T>(state: CallState, ended: AttemptResult<T>): AttemptResult<T> {
     if (!ended.ok) return ended;
     const { slot, isHedge } = ended.attempt;
+    this.#evidence.recordServed(slot.endpoint, state.call, state.evidence);
     state.recorder.recordServedBy(slot.endpoint);
     state.recorder.recordAttempt(slot.endpoint, slot.startedAt, undefined, isHedge);
     this.#parts.onAttempt(state.call, slot.endpoint, undefined);
@@ -132,7 +145,7 @@ export class Attempts {
 
   /** Records a failure. Throws where the call itself is over. */
   #recordFailure<T>(state: CallState, { error, attempt }: AttemptResult<T> & { ok: false }): RecordedFailure {
-    const { call, recorder, failedAt } = state;
+    const { call, recorder } = state;
     const { slot, isHedge } = attempt;
     const { endpoint } = slot;
     if (!(error instanceof UpstreamFailure)) {
@@ -151,22 +164,17 @@ export class Attempts {
       return { endpoint, detail: undefined };
     }
     if (error instanceof TooSlowError) slot.abort(true);
-    else slot.fail(error);
+    else this.#evidence.fail(slot, error, call, state.evidence);
     recorder.recordAttempt(endpoint, slot.startedAt, detail, isHedge);
     recorder.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
-    failedAt.set(endpoint.name, { provider: endpoint.settings.provider, detail });
+    addFailure(state, endpoint, detail, this.#parts.routes().retry);
     return { endpoint, detail };
   }
 
-  /** Resolves when the next attempt may start; rejects when no time or no attempt is left. */
-  async beforeNext(state: CallState): Promise<void> {
-    const { call, recorder } = state;
+  /** @throws ERR_AI_DEADLINE once the deadline has passed. */
+  checkDeadline({ call, recorder }: CallState): void {
     if (remainingMs(call, performance.now()) <= 0) throw deadlineError(recorder);
-    if (recorder.attempts.length >= this.#parts.routes().retry.maxAttempts) {
-      throw allFailedError(recorder, this.#acquirer.soonestStartMs(state), 'no attempts are left');
-    }
-    await this.#backOff(state);
   }
 
   /** Restricts the call to the endpoints that its last failure allows; throws where there are none. */
@@ -174,7 +182,11 @@ export class Attempts {
     if (!detail) return;
     const { recorder } = state;
     const { otherEndpoint: another } = ruleFor(detail);
-    if (another === 'never') throw callerError(detail, recorder);
+    if (another === 'never') {
+      if (!this.#isFallbackRefusal(state, endpoint, detail)) throw callerError(detail, recorder);
+      state.refusal = detail;
+      return;
+    }
     if (another === 'larger-window') {
       state.contextWindowAbove = endpoint.settings.contextWindow;
       if (isEmpty(this.#replan(state))) throw contextWindowError(detail, recorder);
@@ -186,6 +198,19 @@ export class Attempts {
     }
   }
 
+  /**
+   * Whether a fallback model has refused what the requested model may accept: then only endpoints of the requested one,
+   * which were not available before, may still serve the call.
+   */
+  #isFallbackRefusal(state: CallState, endpoint: Endpoint, detail: FailureDetail): boolean {
+    const { model } = state.call;
+    const { settings } = endpoint;
+    if (detail.class !== 'bad_request' || model === undefined) return false;
+    if (settings.model === model || settings.aliases.includes(model)) return false;
+    state.models = [model];
+    return this.#hasUntried(state);
+  }
+
   #hasUntried(state: CallState): boolean {
     try {
       return optionsOf(this.#replan(state)).some(({ endpoint: { name } }) => !state.failedAt.has(name));
@@ -195,47 +220,25 @@ export class Attempts {
     }
   }
 
+  /** None after a reload that dropped the model: the call in flight finishes without an alternative. */
+  #optionsLeft(state: CallState): readonly Option[] {
+    try {
+      return optionsOf(currentPlan(state, this.#parts.routes()));
+    } catch {
+      return [];
+    }
+  }
+
   #replan(state: CallState): Plan {
     state.plan = undefined;
     return currentPlan(state, this.#parts.routes());
-  }
-
-  /**
-   * Waits out the backoff of an endpoint that failed this call, unless another endpoint is available sooner.
-   */
-  async #backOff(state: CallState): Promise<void> {
-    const { call, recorder, failedAt, brokenStreams } = state;
-    const routes = this.#parts.routes();
-    const canRetrySame = [...failedAt].some(
-      ([name, { detail }]) => !brokenStreams.has(name) && ruleFor(detail).sameEndpoint === 'with-backoff',
-    );
-    if (!canRetrySame) return;
-    state.hasBackedOff = false;
-    const ms = backoffMs(recorder.attempts.length - 1, routes.retry);
-    const now = performance.now();
-    let soonest = Infinity;
-    for (const { endpoint } of optionsOf(currentPlan(state, routes))) {
-      const failed = failedAt.get(endpoint.name);
-      const mayServe = !failed || ruleFor(failed.detail).sameEndpoint === 'after-retry-after';
-      if (mayServe && !brokenStreams.has(endpoint.name))
-        soonest = Math.min(soonest, cooldownMs(endpoint, now));
-    }
-    const remaining = remainingMs(call, now);
-    if (soonest <= ms && soonest < remaining) return;
-    if (ms >= remaining) {
-      // An endpoint whose cooldown outlasts the backoff may still be in time.
-      if (soonest < remaining) return;
-      throw allFailedError(recorder, ms, 'no time is left for another try');
-    }
-    await sleep(ms, call.signal);
-    state.hasBackedOff = true;
   }
 
   /** The shortest predicted time of another healthy endpoint that has not failed this call; Infinity without one. */
   #alternativeMs(state: CallState, current: Endpoint): number {
     const now = performance.now();
     let least = Infinity;
-    for (const { endpoint } of optionsOf(currentPlan(state, this.#parts.routes()))) {
+    for (const { endpoint } of this.#optionsLeft(state)) {
       if (endpoint === current || endpoint.weight === 0 || state.failedAt.has(endpoint.name)) continue;
       if (endpoint.state(now) === 'closed')
         least = Math.min(least, endpoint.predictLatency(state.call, now).totalMs);
@@ -262,12 +265,6 @@ function isStaleSocket(
   { detail, isAnswered: answered }: UpstreamFailure,
 ): boolean {
   return detail.staleSocket === true && !answered && performance.now() - startedAt < STALE_WITHIN_MS;
-}
-
-/** Milliseconds until the end of its cooldown; Infinity where its breaker is open or its weight is 0. */
-function cooldownMs(endpoint: Endpoint, now: number): number {
-  if (endpoint.weight === 0 || !endpoint.breaker.canEnter) return Infinity;
-  return Math.max(0, endpoint.cooldownUntil(now) - now);
 }
 
 function abortIfStream(value: unknown): void {

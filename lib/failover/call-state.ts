@@ -1,13 +1,15 @@
-import type { Call } from '../call/call';
+import { type Call, latestStartAt } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { Plan } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
+import { type CallEvidence, newCallEvidence } from './evidence';
 import type { HedgePolicy } from './hedge';
 import type { RetryOptions } from './options';
 import type { RetryBudget } from './retry-budget';
+import { type EndpointHistory, historyAfter } from './retry-plan';
 import { RouteRecorder } from './route-recorder';
 
 /** What a reload replaces as a whole. */
@@ -30,8 +32,10 @@ export interface ExecutorParts {
   readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
 }
 
-export interface EndpointFailure {
+/** How an endpoint has failed a call. */
+export interface EndpointFailure extends EndpointHistory {
   readonly provider: string;
+  /** Of its latest failure. */
   readonly detail: FailureDetail;
 }
 
@@ -41,16 +45,15 @@ export interface CallState {
   readonly recorder: RouteRecorder;
   /** The endpoints that failed the call, by name: a reload may have replaced the objects. */
   readonly failedAt: Map<string, EndpointFailure>;
-  /** Those of them whose stream broke off after its first content: not asked again. */
-  readonly brokenStreams: Set<string>;
   /** Only these endpoints, where it is set: those that can continue a text. */
   readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
   /** Only endpoints with a window larger than this one. */
   contextWindowAbove: number;
-  /** Only these models, after a refusal by content policy. */
+  /** Only these models: after a refusal by content policy, or by a fallback model. */
   models: readonly string[] | undefined;
-  /** The backoff before an endpoint that failed with a server error may be asked again is over. */
-  hasBackedOff: boolean;
+  /** The error of the caller that a fallback model reported; it stands if the requested model doesn't serve the call. */
+  refusal: FailureDetail | undefined;
+  readonly evidence: CallEvidence;
   plan: Plan | undefined;
   generation: number;
   staleRetries: number;
@@ -61,15 +64,36 @@ export function newCallState(call: Call): CallState {
     call,
     recorder: new RouteRecorder(call),
     failedAt: new Map(),
-    brokenStreams: new Set(),
     accepts: undefined,
     contextWindowAbove: 0,
     models: undefined,
-    hasBackedOff: false,
+    refusal: undefined,
+    evidence: newCallEvidence(),
     plan: undefined,
     generation: -1,
     staleRetries: 0,
   };
+}
+
+/** Adds a failed attempt to the history of the call. */
+export function addFailure(
+  state: CallState,
+  endpoint: Endpoint,
+  detail: FailureDetail,
+  retry: RetryOptions,
+  isBrokenStream = false,
+): void {
+  const { failedAt, call } = state;
+  const { name, settings } = endpoint;
+  const history = historyAfter(failedAt, name, detail, {
+    now: performance.now(),
+    deadlineAt: latestStartAt(call),
+    retry,
+    isBrokenStream,
+  });
+  for (const [other, past] of failedAt) failedAt.set(other, { ...past, ...history.get(other) });
+  const own = history.get(name);
+  if (own) failedAt.set(name, { ...own, provider: settings.provider, detail });
 }
 
 /** The call's plan, made again after a reload or when its restrictions have changed. */

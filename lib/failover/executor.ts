@@ -8,7 +8,7 @@ import type { RouteReport } from '../route-report';
 import { isTooSlowToFinish } from './attempt-limit';
 import { Attempts, TooSlowError } from './attempts';
 import { withRoute } from './call-errors';
-import type { CallState, ExecutorParts } from './call-state';
+import { addFailure, type CallState, type ExecutorParts } from './call-state';
 import type { RouteRecorder } from './route-recorder';
 import type { Send } from './running-attempt';
 import { SlotAcquirer } from './slot-acquirer';
@@ -69,14 +69,13 @@ export class Executor {
   readonly #wholeCallbacks: AdmissionHandlers<WholeCaller> = {
     admitted: (caller, state, place) =>
       void this.#completeWhole(state, place).then((end) => caller.onEnd(end)),
-    refused: (caller, { recorder }, error) =>
-      caller.onEnd({ ok: false, error: withReport(error, recorder), route: recorder.report() }),
+    refused: (caller, state, error) =>
+      caller.onEnd({ ok: false, error: this.#refusal(state, error), route: state.recorder.report() }),
   };
   readonly #streamCallbacks: AdmissionHandlers<StreamCaller> = {
     admitted: (caller, state, place) =>
       void this.#startStream(state, place).then((end) => caller.onStart(end)),
-    refused: (caller, { recorder }, error) =>
-      caller.onStart({ ok: false, error: withReport(error, recorder) }),
+    refused: (caller, state, error) => caller.onStart({ ok: false, error: this.#refusal(state, error) }),
   };
 
   constructor(parts: ExecutorParts) {
@@ -98,13 +97,22 @@ export class Executor {
   /** Makes another attempt for a stream that broke off. Budgets don't count it as a new call. */
   async resumeStream(state: CallState, failure: StreamBreak, ask: RequestFor): Promise<StreamResult> {
     this.#attempts.restrictAfter(state, failure.endpoint, failure.detail);
-    await this.#attempts.beforeNext(state);
+    this.#attempts.checkDeadline(state);
     return this.#stream(state, ask);
+  }
+
+  /** Adds a stream that broke off to the history of its call. */
+  recordBrokenStream(state: CallState, endpoint: Endpoint, detail: FailureDetail): void {
+    addFailure(state, endpoint, detail, this.#parts.routes().retry, true);
   }
 
   /** Whether an endpoint that has not failed this call could start it now. */
   canStartNow(state: CallState): boolean {
     return this.#acquirer.canStartNow(state);
+  }
+
+  #refusal(state: CallState, error: unknown): unknown {
+    return withReport(this.#acquirer.explained(state, error), state.recorder);
   }
 
   #start<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {

@@ -1,18 +1,17 @@
-import { type Call, isOutputLearnt, latestStartAt, maxOutputOf } from '../call/call';
+import { type Call, isOutputLearnt, maxOutputOf } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
-import { ruleFor } from '../failure/detail';
 import type { StartResult } from '../queue/queued-call';
 import { density } from '../queue/value-density';
 import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
 import { minServiceMs } from '../routing/availability';
 import { type Option, optionsOf, type Plan } from '../routing/plan';
-import type { RouterPick } from '../routing/router';
-import { abortedError } from './backoff';
-import { allFailedError, unavailableError } from './call-errors';
+import { abortedError, sleep } from './backoff';
+import { allFailedError, callerError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
+import { NextEndpoint, type NextStep } from './next-endpoint';
 import {
   type AdmissionHandlers,
   type Caller,
@@ -22,16 +21,18 @@ import {
   WaitPools,
 } from './waiting-call';
 
-/** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
-const HEALTHY_FAILURE_RATE = 0.1;
+/** A backoff is slept in parts of at most this, in milliseconds: another endpoint may become available meanwhile. */
+const MAX_BACKOFF_SLEEP_MS = 1_000;
 
 /** Acquires the attempt slot for a call's next attempt: now, or by waiting in the queue. */
 export class SlotAcquirer {
   readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>;
+  readonly #next: NextEndpoint;
   readonly #pools = new WaitPools();
 
   constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>) {
     this.#parts = parts;
+    this.#next = new NextEndpoint(parts);
   }
 
   /** Acquires the first slot of a call, now or through the queue, and calls the handlers. */
@@ -39,7 +40,7 @@ export class SlotAcquirer {
     const state = newCallState(caller.call);
     let slot: EndpointSlot | undefined;
     try {
-      slot = this.#acquireNow(state);
+      slot = this.#startNow(state, this.#nextStep(state));
       if (slot === undefined) {
         const newCall = new NewCall(caller, handlers, this.#waitOptions(state));
         this.#parts.queue.enqueue(newCall, newCall);
@@ -57,7 +58,11 @@ export class SlotAcquirer {
    * @throws where none is available before the call's deadline, the queue is full, or the caller left.
    */
   async acquire(state: CallState): Promise<EndpointSlot> {
-    return this.#acquireNow(state) ?? (await this.#waitForSlot(state));
+    for (;;) {
+      const step = this.#nextStep(state);
+      if (step.kind !== 'back-off') return this.#startNow(state, step) ?? (await this.#waitForSlot(state));
+      await sleep(Math.min(step.ms, MAX_BACKOFF_SLEEP_MS), state.call.signal);
+    }
   }
 
   /**
@@ -71,8 +76,19 @@ export class SlotAcquirer {
     }
   }
 
-  /** A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare. */
+  /**
+   * A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare. Never throws: after a
+   * reload that drops the model, or where a custom strategy throws, the running attempt goes on alone.
+   */
   acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
+    try {
+      return this.#acquireHedge(state, first, policy);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
     const { call, failedAt } = state;
     const routes = this.#parts.routes();
     const plan = currentPlan(state, routes);
@@ -91,14 +107,19 @@ export class SlotAcquirer {
     return undefined;
   }
 
-  /** Undefined where the call must wait. */
-  #acquireNow(state: CallState): EndpointSlot | undefined {
-    const { call } = state;
-    if (call.signal.aborted) throw abortedError();
-    const pick = this.#pick(state);
-    if (pick.kind === 'wait') return undefined;
-    if (pick.kind !== 'picked') throw this.#noCapacityError(state, pick);
-    return this.#mustWait(call, pick.option) ? undefined : this.#take(state, pick);
+  /** @throws where nothing is left to try, or the caller left. */
+  #nextStep(state: CallState): Exclude<NextStep, { kind: 'give-up' }> {
+    const { signal } = state.call;
+    if (signal.aborted) throw abortedError(signal);
+    const step = this.#next.of(state);
+    if (step.kind === 'give-up') throw step.error;
+    return step;
+  }
+
+  /** Undefined where the call must wait in the queue. */
+  #startNow(state: CallState, step: NextStep): EndpointSlot | undefined {
+    if (step.kind !== 'start' || this.#mustWait(state.call, step.pick.option)) return undefined;
+    return this.#take(state, step);
   }
 
   /** Whether a queued call comes first although the endpoint has capacity. */
@@ -112,14 +133,40 @@ export class SlotAcquirer {
     const waiting = new WaitingCall(state, this.#waitOptions(state), state);
     try {
       return await this.#parts.queue.waitForSlot(waiting);
+    } catch (error) {
+      throw this.explained(state, error);
     } finally {
       waiting.finishWaiting();
     }
   }
 
+  /** The error of a call that left the queue, which knows nothing of its failures and of open breakers. */
+  explained(state: CallState, error: unknown): unknown {
+    if (!AiBalancerError.isInstance(error) || error.code !== 'ERR_AI_SATURATED') return error;
+    try {
+      const retryAfterMs = error.retryAfterMs ?? this.#next.soonestStartMs(state);
+      if (state.refusal) return callerError(state.refusal, state.recorder);
+      if (state.failedAt.size > 0) return allFailedError(state.recorder, retryAfterMs, error.message);
+      const plan = currentPlan(state, this.#parts.routes());
+      const isDown = optionsOf(plan).every(
+        ({ endpoint }) => !endpoint.breaker.canEnter || endpoint.weight === 0,
+      );
+      return isDown ? unavailableError(state.recorder, this.#next.soonestStartMs(state)) : error;
+    } catch {
+      return error;
+    }
+  }
+
   #waitOptions(state: CallState): WaitOptions {
     const plan = currentPlan(state, this.#parts.routes());
-    const pool = this.#pools.poolFor(plan, state.generation);
+    // Without the endpoints that this call never asks again: it must not hold up calls for those.
+    const stages = plan.stages.map((stage) =>
+      stage.filter(({ endpoint }) => state.failedAt.get(endpoint.name)?.againAt !== Infinity),
+    );
+    const pool = this.#pools.poolFor(
+      state.failedAt.size === 0 ? plan : { ...plan, stages },
+      state.generation,
+    );
     return {
       pool,
       serviceMs: minPlanServiceMs(plan, performance.now()),
@@ -130,13 +177,13 @@ export class SlotAcquirer {
 
   readonly #tryStart = (state: CallState, isHeld: (quota: Quota) => boolean): StartResult<EndpointSlot> => {
     try {
-      const pick = this.#pick(state, isHeld);
-      if (pick.kind === 'wait') {
-        pick.on?.prefetch(estimateQuotaCost(state.call).max, performance.now());
-        return { kind: 'waiting', on: pick.on, waitMs: pick.waitMs };
-      }
-      if (pick.kind === 'picked') return { kind: 'started', slot: this.#take(state, pick) };
-      return { kind: 'hopeless', error: this.#noCapacityError(state, pick) };
+      const step = this.#next.of(state, isHeld);
+      if (step.kind === 'give-up') return { kind: 'hopeless', error: step.error };
+      if (step.kind === 'start') return { kind: 'started', slot: this.#take(state, step) };
+      if (step.kind === 'back-off') return { kind: 'waiting', waitMs: step.ms };
+      const { on, waitMs } = step;
+      on?.prefetch(estimateQuotaCost(state.call).max, performance.now());
+      return { kind: 'waiting', ...(on === undefined ? {} : { on }), waitMs };
     } catch (error) {
       return { kind: 'hopeless', error: error as Error };
     }
@@ -150,84 +197,12 @@ export class SlotAcquirer {
     return routes.router.pick(currentPlan(state, routes), options).kind === 'picked';
   }
 
-  /** The soonest time at which such a call could start, in milliseconds; undefined where it is now or not known. */
-  soonestStartMs(state: CallState): number | undefined {
-    const routes = this.#parts.routes();
-    const pick = routes.router.pick(currentPlan(state, routes), { now: performance.now(), peek: true });
-    if (pick.kind === 'picked') return undefined;
-    const ms = pick.kind === 'wait' ? pick.waitMs : pick.retryAfterMs;
-    return Number.isFinite(ms) ? ms : undefined;
-  }
-
-  /**
-   * Endpoints that have not failed this call first; where none is left, or one that failed may be asked again sooner,
-   * those that may be asked again.
-   */
-  #pick(state: CallState, isHeld?: (quota: Quota) => boolean): RouterPick {
-    const { failedAt } = state;
-    const routes = this.#parts.routes();
-    const plan = currentPlan(state, routes);
-    const options = {
-      now: performance.now(),
-      triedProviders: new Set([...failedAt.values()].map(({ provider }) => provider)),
-      ...(isHeld ? { isHeld } : {}),
-    };
-    const pick = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
-      routes.router.pick(plan, { ...options, excluded });
-    const untried = pick(({ name }) => failedAt.has(name));
-    if (failedAt.size === 0 || untried.kind === 'picked') return untried;
-    const retry = pick(({ name }) => !canRetry(state, name, state.hasBackedOff));
-    const isSooner =
-      retry.kind === 'picked'
-        ? untried.kind !== 'wait' || !this.#parts.retryBudget.isSpent
-        : retry.kind === 'wait' && retry.waitMs < waitMsOf(untried);
-    if (isSooner) return retry;
-    if (untried.kind === 'wait') return untried;
-    return retry.kind === 'wait' ? retry : pick(({ name }) => !canRetry(state, name, true));
-  }
-
-  #take({ call, recorder, failedAt }: CallState, pick: RouterPick & { kind: 'picked' }): EndpointSlot {
+  #take({ call, recorder }: CallState, { pick, isBudgeted }: NextStep & { kind: 'start' }): EndpointSlot {
     const { endpoint, quotaCost } = pick.option;
-    const now = performance.now();
-    const retry = [...failedAt.values()].some(({ detail }) => ruleFor(detail).otherEndpoint === 'budgeted');
-    const sick = failedAt.has(endpoint.name) || endpoint.failureRate.value(now) >= HEALTHY_FAILURE_RATE;
-    if (retry && sick && !this.#parts.retryBudget.tryTake()) {
-      throw allFailedError(recorder, undefined, 'the retry budget is spent');
-    }
+    if (isBudgeted) this.#parts.retryBudget.tryTake();
     recorder.why = pick.why;
-    return endpoint.acquireSlot(call, quotaCost, now);
+    return endpoint.acquireSlot(call, quotaCost, performance.now());
   }
-
-  #noCapacityError(
-    { call, recorder, failedAt }: CallState,
-    pick: RouterPick & { kind: 'full' | 'down' },
-  ): AiBalancerError {
-    if (failedAt.size > 0) return allFailedError(recorder, pick.retryAfterMs);
-    if (pick.kind === 'down') return unavailableError(recorder, pick.retryAfterMs);
-    const ms = Math.max(0, Math.round(latestStartAt(call) - performance.now()));
-    return new AiBalancerError(
-      'ERR_AI_SATURATED',
-      `no endpoint has quota left for this call within ${ms.toLocaleString('en')} ms, the time left before its deadline`,
-      {
-        status: 503,
-        retryable: true,
-        ...(pick.retryAfterMs === undefined ? {} : { retryAfterMs: pick.retryAfterMs }),
-      },
-    );
-  }
-}
-
-/** @param hasWaited Whether the backoff is over. */
-function canRetry({ failedAt, brokenStreams }: CallState, name: string, hasWaited: boolean): boolean {
-  if (brokenStreams.has(name)) return false;
-  const failed = failedAt.get(name);
-  if (failed === undefined) return true;
-  const { sameEndpoint } = ruleFor(failed.detail);
-  return sameEndpoint === 'after-retry-after' || (sameEndpoint === 'with-backoff' && hasWaited);
-}
-
-function waitMsOf(pick: RouterPick): number {
-  return pick.kind === 'wait' ? pick.waitMs : Infinity;
 }
 
 /** The output that a call is queued with. One that is only learnt from other calls is as bounded as its reservation. */

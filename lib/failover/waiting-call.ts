@@ -3,7 +3,6 @@ import { type Call, latestStartAt } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 import type { EndpointSlot } from '../endpoint/endpoint';
-import { estimateBodyBytes } from '../queue/body-size';
 import type { QueueCallbacks, QueuedCall, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
 import { optionsOf, type Plan, poolKey } from '../routing/plan';
@@ -76,10 +75,6 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
 
   get promptTokens(): number {
     return this.call.promptTokens;
-  }
-
-  get bodyBytes(): number {
-    return estimateBodyBytes(this.call.body);
   }
 
   get waitingSince(): number {

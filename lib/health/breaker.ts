@@ -210,6 +210,15 @@ export class Breaker {
     return true;
   }
 
+  /** Takes back one failure that turned out to be the fault of a request. */
+  takeBackFailure(): void {
+    const state = this.#state;
+    if (state.kind !== 'closed') return;
+    state.consecutiveFailures = Math.max(0, state.consecutiveFailures - 1);
+    // opossum's window can't drop an entry: a success beside it leaves the rate of the others nearly as it was.
+    this.#circuit.report('success');
+  }
+
   /** Closes it now and forgets its failures. */
   close(): void {
     if (this.#state.kind === 'closed') this.#state.consecutiveFailures = 0;

@@ -24,6 +24,12 @@ export class FailureRate {
     this.#at = now;
   }
 
+  /** Takes back the last failure. */
+  takeBackFailure(now: number): void {
+    this.#rate = Math.max(FLOOR, (this.value(now) - GAIN) / (1 - GAIN));
+    this.#at = now;
+  }
+
   /** Forgets everything: after a recovery, earlier failures no longer describe the endpoint. */
   reset(): void {
     this.#rate = FLOOR;

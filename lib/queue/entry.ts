@@ -21,19 +21,15 @@ const STARTING: EntryState = { kind: 'starting' };
 const GONE: EntryState = { kind: 'gone' };
 
 /** One waiting call. It is its own abort listener, which saves a closure per call. */
-export class Entry<Slot>
-  implements HeapItem<'inFairness' | 'inEviction' | 'inLargeEviction' | 'inDeadlines'>, Ranked
-{
+export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDeadlines'>, Ranked {
   inFairness = -1;
   inEviction = -1;
-  inLargeEviction = -1;
   inDeadlines = -1;
   readonly call: QueuedCall<Slot>;
   readonly seq: number;
   readonly rank: number;
   readonly bucket: number;
   readonly tokens: number;
-  readonly bytes: number;
   /** The latest time at which the call can start and still meet its deadline. */
   readonly latestStartAt: number;
   readonly #callbacks: QueueCallbacks<Slot>;
@@ -47,7 +43,6 @@ export class Entry<Slot>
     this.rank = rank(value, call.waitingSince ?? performance.now());
     this.bucket = densityBucket(value);
     this.tokens = Math.min(call.promptTokens + call.outputTokens, MAX_TOKENS);
-    this.bytes = call.bodyBytes ?? 0;
     this.latestStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
     this.#callbacks = callbacks;
     this.#owner = owner;

@@ -3,13 +3,10 @@ import { type HeapItem, IndexedHeap } from './heap';
 import type { PooledEntry } from './pool';
 import { before, DENSITY_BUCKETS } from './value-density';
 
-/** The heap field of an entry that a policy uses. An entry may be known to several policies. */
-export type EvictionField = 'inEviction' | 'inLargeEviction';
-
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** Least dense first; among equals, the newest first. */
-  readonly calls: IndexedHeap<EvictionField, PooledEntry<Slot>>;
+  readonly calls: IndexedHeap<'inEviction', PooledEntry<Slot>>;
 }
 
 /** The waiting calls of one priority, grouped by tenant. */
@@ -40,12 +37,7 @@ class PriorityLevel<Slot> {
  * not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
-  readonly #field: EvictionField;
   readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());
-
-  constructor(field: EvictionField) {
-    this.#field = field;
-  }
 
   get size(): number {
     return this.#levels.reduce((sum, { size }) => sum + size, 0);
@@ -56,7 +48,7 @@ export class EvictionPolicy<Slot> {
   }
 
   has(entry: PooledEntry<Slot>): boolean {
-    return entry[this.#field] >= 0;
+    return entry.inEviction >= 0;
   }
 
   add(entry: PooledEntry<Slot>): void {
@@ -67,7 +59,7 @@ export class EvictionPolicy<Slot> {
       const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
-        calls: new IndexedHeap<EvictionField, PooledEntry<Slot>>(this.#field, lessDense),
+        calls: new IndexedHeap<'inEviction', PooledEntry<Slot>>('inEviction', lessDense),
       };
       newGroup.calls.add(entry);
       level.groups.set(entry.tenant, newGroup);

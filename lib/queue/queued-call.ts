@@ -26,7 +26,7 @@ export interface QueueCallbacks<Slot> {
   /** The call now owns the slot. */
   started(slot: Slot): void;
   /**
-   * @param error ERR_AI_SATURATED (queue full, or no capacity in time), ERR_AI_ABORTED (the caller aborted), ERR_AI_DEADLINE
+   * @param error ERR_AI_SATURATED (queue full, or no quota in time), ERR_AI_ABORTED (the caller aborted), ERR_AI_DEADLINE
    *   (the deadline passed), or the error of a 'hopeless' start result.
    */
   failed(error: Error): void;
@@ -45,8 +45,6 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
-  /** Estimated bytes of the body. Read once, when the call enters the queue. Default 0. */
-  readonly bodyBytes?: number;
   /** When the call began to wait, in `performance.now()` time. Default: now. Set when a call returns to the queue. */
   readonly waitingSince?: number;
   /** In `performance.now()` time; Infinity for none. */

@@ -3,14 +3,13 @@ import type { AiBalancerError } from '../errors';
 import { startTimer, type Timer } from '../util/timers';
 import { Drain } from './drain';
 import { queueAbortedError, queueDeadlineError, saturatedError } from './errors';
+import { EvictionPolicy } from './eviction';
 import { IndexedHeap } from './heap';
 import { PooledEntry } from './pool';
 import { Pools } from './pools';
-import { QueueLimits, type QueueOptions } from './queue-limits';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
 import { rank } from './value-density';
 
-export type { QueueOptions } from './queue-limits';
 export type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 export { density } from './value-density';
 
@@ -23,14 +22,22 @@ const ONCE = { once: true } as const;
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
 
 /** Limits of the wait queue. */
+export interface QueueOptions {
+  /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
+  readonly maxSize: number;
+  /** Bytes of the bodies that may wait, as JSON text. Default 268,435,456 (256 MiB). */
+  readonly maxBytes: number;
+}
+
 /**
  * The calls that wait for capacity, in the order in which they may start: by value density, by tenant fairness within a
  * priority, first come, first served among equals. The queue knows nothing about endpoints; it asks each call to start.
  * It has one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
  */
 export class WaitQueue<Slot> {
+  readonly #options: Pick<QueueOptions, 'maxSize'>;
   readonly #pools = new Pools<Slot>();
-  readonly #limits: QueueLimits<Slot>;
+  readonly #evictionPolicy = new EvictionPolicy<Slot>();
   readonly #deadlines = new IndexedHeap<'inDeadlines', PooledEntry<Slot>>(
     'inDeadlines',
     (a, b) => a.latestStartAt < b.latestStartAt,
@@ -42,8 +49,8 @@ export class WaitQueue<Slot> {
   #isDrainDue = false;
   #arrivals = 0;
 
-  constructor(options: QueueOptions) {
-    this.#limits = new QueueLimits(options);
+  constructor(options: Pick<QueueOptions, 'maxSize'> & Partial<QueueOptions>) {
+    this.#options = options;
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
       failed: (entry, error) => this.#fail(entry, error),
@@ -52,11 +59,11 @@ export class WaitQueue<Slot> {
   }
 
   get size(): number {
-    return this.#limits.size;
+    return this.#evictionPolicy.size;
   }
 
   byPriority(): Record<Priority, number> {
-    const waiting = (priority: Priority): number => this.#limits.sizeOf(priority);
+    const waiting = (priority: Priority) => this.#evictionPolicy.sizeOf(priority);
     return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
   }
 
@@ -94,8 +101,11 @@ export class WaitQueue<Slot> {
         this.#estimateWaitMs(entry, now, true),
       );
     }
-    const reason = this.#limits.reasonToRefuse(entry);
-    return reason === undefined ? undefined : saturatedError(reason, this.#estimateWaitMs(entry, now, true));
+    if (this.size < this.#options.maxSize) return undefined;
+    this.#evictionPolicy.add(entry);
+    const isVictim = this.#evictionPolicy.victim === entry;
+    this.#evictionPolicy.remove(entry);
+    return isVictim ? saturatedError(this.#fullReason(), this.#estimateWaitMs(entry, now, true)) : undefined;
   }
 
   /** Call when capacity may have changed (completion, refill, breaker). Drains soon, at most every 20 ms. */
@@ -113,7 +123,7 @@ export class WaitQueue<Slot> {
 
   /** Rejects every waiting call. */
   rejectAll(error: Error): void {
-    for (let entry = this.#limits.leastDense; entry !== undefined; entry = this.#limits.leastDense)
+    for (let entry = this.#evictionPolicy.victim; entry !== undefined; entry = this.#evictionPolicy.victim)
       this.#fail(entry, error);
   }
 
@@ -137,12 +147,8 @@ export class WaitQueue<Slot> {
       entry.latestStartAt < Infinity &&
       now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt
     ) {
-      this.#refuse(entry, 'the calls ahead leave no quota before the deadline');
-      return;
-    }
-    const reason = this.#limits.reasonToRefuse(entry);
-    if (reason !== undefined) {
-      this.#refuse(entry, reason);
+      this.#shed(entry, 'the calls ahead leave no quota before the deadline');
+      if (!this.size) this.#pools.sweep();
       return;
     }
     this.#add(entry);
@@ -150,29 +156,30 @@ export class WaitQueue<Slot> {
     this.wake();
   }
 
-  /** Sheds a call that has not entered the queue. */
-  #refuse(entry: PooledEntry<Slot>, reason: string): void {
-    this.#shed(entry, reason);
-    if (!this.size) this.#pools.sweep();
+  /** Sheds calls until the queue is within its limit. */
+  #evictOverflow(): void {
+    while (this.#evictionPolicy.size > this.#options.maxSize) {
+      const victim = this.#evictionPolicy.victim;
+      if (victim === undefined) return;
+      this.#shed(victim, this.#fullReason());
+    }
   }
 
-  /** Sheds calls until the queue is within its limits. */
-  #evictOverflow(): void {
-    for (let next = this.#limits.overflow; next !== undefined; next = this.#limits.overflow)
-      this.#shed(next.entry, next.reason);
+  #fullReason(): string {
+    return `the wait queue is full (${this.#options.maxSize} calls)`;
   }
 
   #add(entry: PooledEntry<Slot>): void {
     entry.pool?.add(entry);
-    this.#limits.add(entry);
+    this.#evictionPolicy.add(entry);
     if (entry.latestStartAt < Infinity) this.#deadlines.add(entry);
     entry.call.signal?.addEventListener('abort', entry, ONCE);
   }
 
   #remove(entry: PooledEntry<Slot>): void {
-    if (!this.#limits.has(entry)) return;
+    if (!this.#evictionPolicy.has(entry)) return;
     entry.pool?.remove(entry);
-    this.#limits.remove(entry);
+    this.#evictionPolicy.remove(entry);
     this.#deadlines.remove(entry);
     entry.call.signal?.removeEventListener('abort', entry);
     if (this.size) return;
@@ -194,7 +201,7 @@ export class WaitQueue<Slot> {
 
   #shed(entry: PooledEntry<Slot>, reason: string, waitMs = 0): void {
     const now = performance.now();
-    const isWaiting = this.#limits.has(entry);
+    const isWaiting = this.#evictionPolicy.has(entry);
     const { opensAt = 0 } = entry.pool ?? {};
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
     const error = saturatedError(

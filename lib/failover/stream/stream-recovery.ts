@@ -52,9 +52,7 @@ export class StreamRecovery {
   /** Resolves at the first content of the stream that replaces the broken one. Rejects where there is none. */
   async recover(broken: BrokenStream): Promise<StreamResult> {
     const { state, slot } = broken.result;
-    const { name, settings } = slot.endpoint;
-    state.failedAt.set(name, { provider: settings.provider, detail: broken.failure.detail });
-    state.brokenStreams.add(name);
+    this.#executor.recordBrokenStream(state, slot.endpoint, broken.failure.detail);
     // Without a deadline the search may take as long as a new call's.
     const call = { ...this.#call, startedAt: performance.now(), signal: broken.signal };
     const continued = await this.#continueElsewhere(broken, call);

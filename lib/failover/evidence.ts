@@ -1,0 +1,91 @@
+import type { Call } from '../call/call';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
+import type { FailureClass } from '../failure/classes';
+import type { UpstreamFailure } from '../http/upstream-failure';
+import { BoundedMap } from '../util/bounded-map';
+import { fingerprint } from './sharing/shared-run';
+
+/** Failure classes that a strange request can cause as well as a broken endpoint. */
+const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);
+/** Requests that have failed, of which something is remembered. */
+const MAX_REQUESTS = 10_000;
+/** How long a failed request and the last served one of an endpoint are remembered, in milliseconds. */
+const MEMORY_MS = 60_000;
+
+/** A request that has failed with an ambiguous class and was not served since. */
+interface FailedRequest {
+  /** The endpoints against which it has counted. */
+  readonly endpoints: ReadonlySet<string>;
+  readonly at: number;
+}
+
+/** What a call's failures have shown so far. */
+export interface CallEvidence {
+  /** The request's digest, once it was needed. */
+  digest: string | undefined;
+  /** The failures that have counted against an endpoint and were not taken back. */
+  counted: readonly { readonly endpoint: Endpoint; readonly class: FailureClass }[];
+}
+
+export function newCallEvidence(): CallEvidence {
+  return { digest: undefined, counted: [] };
+}
+
+/**
+ * Decides which failures count against an endpoint, so that a strange request can't take endpoints away from others:
+ * - the same request counts once against an endpoint that serves others, unless another endpoint has served it;
+ * - a call that fails the same way at two endpoints which serve others is itself to blame: both failures are taken back.
+ * An endpoint serves others if its last answer within a minute was to another request, told by the prompt's size: a
+ * digest of every served request would cost more than it tells.
+ */
+export class FailureEvidence {
+  readonly #failed = new BoundedMap<string, FailedRequest>(MAX_REQUESTS);
+  readonly #served = new WeakMap<Endpoint, { readonly at: number; readonly promptTokens: number }>();
+
+  /** Ends the slot of a failed attempt. */
+  fail(slot: EndpointSlot, failure: UpstreamFailure, call: Call, evidence: CallEvidence): void {
+    const { endpoint } = slot;
+    const kind = failure.detail.class;
+    if (!AMBIGUOUS.has(kind)) {
+      slot.fail(failure);
+      return;
+    }
+    evidence.digest ??= fingerprint(call);
+    const { digest } = evidence;
+    const known = digest === undefined ? undefined : this.#recent(digest);
+    const isKnown = known?.endpoints.has(endpoint.name) === true && this.#servesOthers(endpoint, call);
+    const counts = slot.fail(failure, 0, isKnown);
+    if (!counts) return;
+    if (digest !== undefined) {
+      const endpoints = new Set([...(known?.endpoints ?? []), endpoint.name]);
+      this.#failed.set(digest, { endpoints, at: performance.now() });
+    }
+    const same = evidence.counted.filter((other) => other.class === kind && other.endpoint !== endpoint);
+    const all = [...same, { endpoint }];
+    if (same.length === 0 || !all.every((other) => this.#servesOthers(other.endpoint, call))) {
+      evidence.counted = [...evidence.counted, { endpoint, class: kind }];
+      return;
+    }
+    for (const other of all) other.endpoint.takeBackFailure();
+    evidence.counted = evidence.counted.filter((other) => !same.includes(other));
+  }
+
+  /** An endpoint has served a call. If it failed elsewhere before, the request is sound, and its failures count. */
+  recordServed(endpoint: Endpoint, { promptTokens }: Call, { digest }: CallEvidence): void {
+    this.#served.set(endpoint, { at: performance.now(), promptTokens });
+    if (digest !== undefined) this.#failed.delete(digest);
+  }
+
+  #servesOthers(endpoint: Endpoint, { promptTokens }: Call): boolean {
+    const last = this.#served.get(endpoint);
+    if (last === undefined || last.promptTokens === promptTokens) return false;
+    return performance.now() - last.at < MEMORY_MS && endpoint.canTakeBackFailure;
+  }
+
+  #recent(digest: string): FailedRequest | undefined {
+    const known = this.#failed.get(digest);
+    if (known === undefined || performance.now() - known.at < MEMORY_MS) return known;
+    this.#failed.delete(digest);
+    return undefined;
+  }
+}
