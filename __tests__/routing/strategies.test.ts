@@ -28,6 +28,7 @@ function candidate(name: string, differs: Partial<Candidate> = {}): Candidate {
     failureShare: 0.003,
     ramp: 0,
     cachedShare: 0,
+    strengths: [],
     ...differs,
   };
 }
@@ -113,6 +114,7 @@ describe('Adaptive strategy', () => {
     ['has not just recovered', { ramp: 0 }, { ramp: 1 }],
     ['has the higher weight', { weight: 5 }, { weight: 1 }],
     ['probably has the prompt cached', { cachedShare: 0.9 }, { cachedShare: 0 }],
+    ['lists the type of the request as a strength', { strengths: ['chat'] }, { strengths: ['code'] }],
   ])('picks the candidate that %s', (_property, better, worse) => {
     expect(favorite(adaptive, [candidate('worse', worse), candidate('better', better)])).toBe('better');
   });
@@ -127,19 +129,48 @@ describe('Adaptive strategy', () => {
     expect(favorite(adaptive, all)).toBe('fast');
   });
 
+  describe('type bonus', () => {
+    const strong = { strengths: ['code'] };
+    const code = { ...CALL, context: { ...CALL.context, type: 'code' as const } };
+
+    it('decides between endpoints whose prices differ by less than a third of the dearer one', () => {
+      const all = [candidate('strong', { ...strong, costUsd: 0.01 }), candidate('other', { costUsd: 0.008 })];
+      expect(favorite(adaptive, all, code)).toBe('strong');
+      expect(favorite(adaptive, all)).toBe('other');
+    });
+
+    it.each<[string, Partial<Candidate>]>([
+      ['that misses the deadline', { expectedMs: 19_000 }],
+      ['that costs five times as much', { costUsd: 0.05 }],
+      ['that fails often', { failureShare: 0.2 }],
+      ['whose quota is nearly used up', { usedShare: 0.9 }],
+      ['that has just recovered', { ramp: 0.9 }],
+    ])('does not attract calls to an endpoint %s', (_case, drawback) => {
+      const all = [candidate('strong', { ...strong, ...drawback }), candidate('other')];
+      expect(favorite(adaptive, all, code)).toBe('other');
+    });
+
+    it('is 0 for every candidate when no one lists the type', () => {
+      const unknown = { ...CALL, context: { ...CALL.context, type: 'translation' as 'chat' } };
+      const scores = adaptive.explain!(unknown, [candidate('a', strong), candidate('b')])!;
+      expect(scores.map(({ terms }) => terms['type'])).toEqual([0, 0]);
+      expect(scores[0]!.score).toBe(scores[1]!.score);
+    });
+  });
+
   it('explains a score as the sum of its terms', () => {
     const all = [candidate('a', { costUsd: 0.02, weight: 2, ramp: 0.5 }), candidate('b')];
-    for (const { score, terms } of adaptive.explain!(CALL, all)) {
+    for (const { score, terms } of adaptive.explain!(CALL, all)!) {
       expect(Object.values(terms).reduce((sum, term) => sum + term, 0)).toBeCloseTo(score, 10);
       expect(Object.values(terms).every(Number.isFinite)).toBe(true);
     }
-    const [a, b] = adaptive.explain!(CALL, all);
+    const [a, b] = adaptive.explain!(CALL, all)!;
     expect(a!.score > b!.score ? 'b' : 'a').toBe(favorite(adaptive, all));
   });
 
   it('returns a finite score for calls without a deadline and past their deadline', () => {
     for (const remainingMs of [Infinity, 0, -5]) {
-      for (const { score } of adaptive.explain!({ ...CALL, remainingMs }, [candidate('a')])) {
+      for (const { score } of adaptive.explain!({ ...CALL, remainingMs }, [candidate('a')])!) {
         expect(Number.isFinite(score)).toBe(true);
       }
     }

@@ -78,6 +78,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     ramp: 0.5,
     weight: 0.2,
     affinity: 0.3,
+    type: 0.1,
   },
   http: { proxy: false, maxResponseBytes: 32 * 1024 * 1024 },
 });

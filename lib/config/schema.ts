@@ -101,6 +101,7 @@ export const configSchema = options({
     quality: nonNegative.optional(),
     triedProvider: nonNegative.optional(),
     affinity: nonNegative.optional(),
+    type: nonNegative.optional(),
     ramp: nonNegative.optional(),
     weight: nonNegative.optional(),
   }).optional(),

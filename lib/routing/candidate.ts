@@ -45,6 +45,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     provider: settings.provider,
     weight: endpoint.weight,
     quality: settings.quality,
+    strengths: settings.strengths,
     inFlight,
     expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
     expectedMs: waitMs + latency.totalMs(call, inFlight, now),

@@ -30,6 +30,8 @@ export interface Candidate {
   readonly weight: number;
   /** Quality of the model, 0 to 1. */
   readonly quality: number;
+  /** Request types that the model is good at, as configured or from the catalogue. */
+  readonly strengths: readonly string[];
   /** Attempts in flight. */
   readonly inFlight: number;
   /** Predicted milliseconds until the whole answer of this call. */
@@ -58,14 +60,17 @@ export interface Score {
   readonly terms: Readonly<Record<string, number>>;
 }
 
-/** Picks an endpoint among the candidates. Set a custom one as `strategy` in the configuration. */
+/**
+ * Picks an endpoint among the candidates. Set a custom one as `strategy` in the configuration. A call fails with
+ * ERR_AI_CONFIG if `pick` throws, returns a promise, or returns anything but a candidate or undefined.
+ */
 export interface Strategy {
   /** For reports. */
   readonly name: string;
   /** Return undefined to make the call wait. Must not keep the arguments. */
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined;
   /** Optional: scores the candidates for reports, without changing state; the lowest score wins. */
-  explain?(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[];
+  explain?(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] | undefined;
 }
 
 /** A strategy with scores, for which waiting for a better endpoint can beat using a free one. */
@@ -108,4 +113,6 @@ export interface ScoreWeights {
   readonly weight: number;
   /** Share of the prompt that is probably cached; a bonus. Default 0.3. */
   readonly affinity: number;
+  /** Whether the type of the request is among the strengths of the model; a bonus. Default 0.1. */
+  readonly type: number;
 }

@@ -72,6 +72,7 @@ export class Adaptive implements ScoredStrategy {
       weights.affinity * candidate.cachedShare;
     if (candidate.weight !== 1) score -= weights.weight * Math.log(candidate.weight);
     if (call.triedProviders.has(candidate.provider)) score += weights.triedProvider;
+    if (candidate.strengths.includes(call.context.type)) score -= weights.type;
     return score;
   }
 
@@ -89,6 +90,7 @@ export class Adaptive implements ScoredStrategy {
       ramp: weights.ramp * candidate.ramp,
       weight: -weights.weight * Math.log(candidate.weight),
       affinity: -weights.affinity * candidate.cachedShare,
+      type: candidate.strengths.includes(call.context.type) ? -weights.type : 0,
     };
   }
 }

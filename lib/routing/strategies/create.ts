@@ -1,5 +1,6 @@
 import type { ScoreWeights, Strategy, StrategyName } from '../strategy';
 import { Adaptive } from './adaptive';
+import { CustomStrategy } from './custom';
 import { LeastBusy, LowestCost, LowestLatency } from './least';
 import { RoundRobin } from './round-robin';
 import { Weighted } from './weighted';
@@ -19,5 +20,5 @@ export function createStrategy(config: {
   readonly scoreWeights: ScoreWeights;
 }): Strategy {
   const { strategy, scoreWeights } = config;
-  return typeof strategy === 'string' ? BUILT_IN[strategy](scoreWeights) : strategy;
+  return typeof strategy === 'string' ? BUILT_IN[strategy](scoreWeights) : new CustomStrategy(strategy);
 }
