@@ -2,21 +2,34 @@ import fc from 'fast-check';
 import { commonTerms, leaseMs, limiterDepthMs } from '../../lib/cluster/quota-lease/lease-terms';
 
 describe('Lease terms:', () => {
-  it('all leases and the limiter together hold the depth, and no lease exceeds 250 ms of the limit', () => {
-    const depths = fc.integer({ min: 100, max: 60_000 });
+  const numberOfMembers = fc.integer({ min: 1, max: 500 });
+  const depth = fc.integer({ min: 100, max: 60_000 });
+
+  it('all leases and the limiter together hold the depth, and no lease exceeds 250 ms of the limit or two round trips', () => {
     fc.assert(
-      fc.property(depths, fc.integer({ min: 1, max: 500 }), (depthMs, members) => {
-        const lease = leaseMs(depthMs, members);
+      fc.property(depth, numberOfMembers, fc.constantFrom(0, 50, 250), (depthMs, members, distanceMs) => {
+        const terms = { limit: 600, depthMs, observedMs: 0, distanceMs };
+        const lease = leaseMs(terms, members);
         expect(lease).toBeGreaterThan(0);
-        expect(lease).toBeLessThanOrEqual(250);
+        expect(lease).toBeLessThanOrEqual(Math.max(250, 2 * distanceMs));
         expect(members * lease).toBeLessThanOrEqual(0.25 * depthMs + 1e-6);
-        expect(limiterDepthMs(depthMs, members) + members * lease).toBeCloseTo(depthMs, 6);
+        expect(limiterDepthMs(terms, members) + members * lease).toBeCloseTo(depthMs, 6);
       }),
     );
   });
 
+  it('a lease lasts two round trips to a distant Redis, at the fair rate of a process', () => {
+    const terms = { limit: 600, depthMs: 10_000, observedMs: 0, distanceMs: 200 };
+    expect([1, 2, 4].map((members) => leaseMs(terms, members) * members)).toEqual([400, 400, 500]);
+  });
+
   it('processes with different limits share the lowest, and the largest depth that a header has shown', () => {
-    const terms = (limit: number, depthMs: number, observedMs = 0) => ({ limit, depthMs, observedMs });
+    const terms = (limit: number, depthMs: number, observedMs = 0) => ({
+      limit,
+      depthMs,
+      observedMs,
+      distanceMs: 0,
+    });
     expect(commonTerms([terms(600, 10_000), terms(500, 20_000)])).toEqual(terms(500, 10_000));
     expect(commonTerms([terms(600, 10_000), terms(600, 10_000, 61_000)])).toEqual(terms(600, 60_000, 60_000));
   });

@@ -39,13 +39,13 @@ class Process {
     this.bucket = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }, (units) =>
       this.quota.correct(units),
     );
-    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0 };
+    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0, distanceMs: 0 };
     this.quota = new SharedQuota(this.bucket, limiter.connect(latencyMs), terms, () => undefined);
     this.quota.configure(terms, members);
   }
 
   setMembers(members: number): void {
-    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0 };
+    const terms = { limit: this.bucket.limit, depthMs: BURST_SECONDS * 1_000, observedMs: 0, distanceMs: 0 };
     this.quota.configure(terms, members);
   }
 
@@ -83,7 +83,7 @@ class Process {
 
 function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
   const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
-  const limiter = new SimulatedLimiter(bucketLimit, limiterDepthMs(BURST_SECONDS * 1_000, count));
+  const limiter = new SimulatedLimiter(bucketLimit, limiterDepthMs({ limit: LIMIT, depthMs: BURST_SECONDS * 1_000, observedMs: 0, distanceMs: 0 }, count));
   const processes = Array.from({ length: count }, () => new Process(limiter, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
     for (const { quota } of processes) quota.setMode(mode, performance.now());

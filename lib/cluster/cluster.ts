@@ -6,7 +6,7 @@ import type { HealthReportsLink } from './health-reports/health-reports';
 import { decodeTerms, encodeTerms, type TermsByLimiter } from './member-terms';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { BottleneckReservoir } from './quota-lease/bottleneck-reservoir';
-import { commonTerms, type LeaseTerms } from './quota-lease/lease-terms';
+import { commonTerms, distanceOf, type LeaseTerms } from './quota-lease/lease-terms';
 import type { LeasedBucket } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
 import { limiterKey } from './redis/keys';
@@ -47,7 +47,7 @@ interface OpenDayLimit {
 }
 
 /** Of a day limit, peers only need to know that a process has it. */
-const DAY_TERMS: LeaseTerms = { limit: 1, depthMs: 1, observedMs: 0 };
+const DAY_TERMS: LeaseTerms = { limit: 1, depthMs: 1, observedMs: 0, distanceMs: 0 };
 
 /** `<key> <hour> <sum>` */
 const PUBLISHED_DAY_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
@@ -118,7 +118,7 @@ export class Cluster {
   open(name: string, bucket: LeasedBucket, ownTerms: { limit: number; depthMs: number }): SharedQuota {
     const id = limiterKey(this.#prefix, name);
     this.#quotas.get(id)?.quota.close();
-    const terms = { ...ownTerms, observedMs: 0 };
+    const terms = { ...ownTerms, observedMs: 0, distanceMs: distanceOf(this.#link.roundTripMs) };
     const reservoir = new BottleneckReservoir(this.#link, id);
     const quota = new SharedQuota(bucket, reservoir, terms, () => this.#listeners.onCapacity());
     // Until the peers' limits are known, all of them may have this one.
@@ -214,8 +214,7 @@ export class Cluster {
     for (const [id, open] of this.#quotas) {
       const all = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
       open.members = this.#countMembers(all.length, open.members);
-      const ownTerms = { ...open.ownTerms, observedMs: open.bucket.observedDepthMs };
-      open.quota.configure(commonTerms([...all, ownTerms]), open.members);
+      open.quota.configure(commonTerms([...all, this.#termsOf(open)]), open.members);
     }
     for (const [id, open] of this.#dayLimits) {
       const count = this.#memberTerms.filter((terms) => id in terms).length;
@@ -228,6 +227,14 @@ export class Cluster {
     return Math.max(1, count, this.#isIncomplete ? before : 1);
   }
 
+  #termsOf({ bucket, ownTerms }: OpenQuota): LeaseTerms {
+    return {
+      ...ownTerms,
+      observedMs: Math.round(bucket.observedDepthMs),
+      distanceMs: distanceOf(this.#link.roundTripMs),
+    };
+  }
+
   #publishTerms(): void {
     this.#publishedTerms = this.#encodeOwnTerms();
     this.#link.publishMemberState(this.#publishedTerms);
@@ -235,9 +242,7 @@ export class Cluster {
 
   #encodeOwnTerms(): string {
     const terms: TermsByLimiter = {};
-    for (const [id, { bucket, ownTerms }] of this.#quotas) {
-      terms[id] = { ...ownTerms, observedMs: Math.round(bucket.observedDepthMs) };
-    }
+    for (const [id, open] of this.#quotas) terms[id] = this.#termsOf(open);
     for (const id of this.#dayLimits.keys()) terms[id] = DAY_TERMS;
     return encodeTerms(terms);
   }

@@ -5,12 +5,13 @@ import type { LeaseTerms } from './quota-lease/lease-terms';
 export type TermsByLimiter = Record<string, LeaseTerms>;
 
 const positive = z.number().positive();
-const schema = z.record(z.string(), z.tuple([positive, positive, z.number().nonnegative()]));
+const nonnegative = z.number().nonnegative();
+const schema = z.record(z.string(), z.tuple([positive, positive, nonnegative, nonnegative]));
 
 export function encodeTerms(terms: TermsByLimiter): string {
-  const encoded = Object.entries(terms).map(([key, { limit, depthMs, observedMs }]) => [
+  const encoded = Object.entries(terms).map(([key, { limit, depthMs, observedMs, distanceMs }]) => [
     key,
-    [limit, depthMs, observedMs],
+    [limit, depthMs, observedMs, distanceMs],
   ]);
   return JSON.stringify(Object.fromEntries(encoded));
 }
@@ -22,7 +23,10 @@ export function decodeTerms(text: string): TermsByLimiter | undefined {
     if (!parsed.success) return undefined;
     const entries = Object.entries(parsed.data);
     return Object.fromEntries(
-      entries.map(([key, [limit, depthMs, observedMs]]) => [key, { limit, depthMs, observedMs }]),
+      entries.map(([key, [limit, depthMs, observedMs, distanceMs]]) => [
+        key,
+        { limit, depthMs, observedMs, distanceMs },
+      ]),
     );
   } catch {
     return undefined;

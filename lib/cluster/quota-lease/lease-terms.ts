@@ -11,9 +11,19 @@ export interface LeaseTerms {
   readonly depthMs: number;
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
   readonly observedMs: number;
+  /** The round trip to Redis in milliseconds, rounded to {@link DISTANCE_STEP_MS}; 0 for a Redis nearby. */
+  readonly distanceMs: number;
 }
 
-/** The largest lease, in milliseconds of the limit: that of a single process. */
+/** Coarse, so that terms change seldom. */
+const DISTANCE_STEP_MS = 50;
+
+/** A round trip as {@link LeaseTerms} have it. */
+export function distanceOf(roundTripMs: number): number {
+  return Math.round(roundTripMs / DISTANCE_STEP_MS) * DISTANCE_STEP_MS;
+}
+
+/** The largest lease with a Redis nearby, in milliseconds of the limit: that of a single process. */
 const MAX_LEASE_MS = 250;
 /** With many processes leases are smaller, but not so small that every call needs a new one. */
 const MIN_LEASE_MS = 125;
@@ -21,21 +31,24 @@ const MIN_LEASE_MS = 125;
 const MAX_LEASED_SHARE = 0.25;
 const MAX_DEPTH_MS = 60_000;
 
-/** The largest lease of each process, in milliseconds of the limit. */
-export function leaseMs(depthMs: number, members: number): number {
-  const fair = Math.max(MIN_LEASE_MS, MAX_LEASE_MS / members);
-  return Math.min(fair, MAX_LEASE_MS, (MAX_LEASED_SHARE * depthMs) / members);
+/**
+ * The largest lease of each process, in milliseconds of the limit. At its fair rate a process uses it up in no less than
+ * two round trips to Redis, so that the next lease is there in time.
+ */
+export function leaseMs({ depthMs, distanceMs }: LeaseTerms, members: number): number {
+  const fair = Math.max(MIN_LEASE_MS, MAX_LEASE_MS / members, (2 * distanceMs) / members);
+  return Math.min(fair, (MAX_LEASED_SHARE * depthMs) / members);
 }
 
 /**
  * The maximum of the limiter, in milliseconds of the limit. The limiter refills while leases are out, and both together
  * must not exceed the depth.
  */
-export function limiterDepthMs(depthMs: number, members: number): number {
-  return depthMs - members * leaseMs(depthMs, members);
+export function limiterDepthMs(terms: LeaseTerms, members: number): number {
+  return terms.depthMs - members * leaseMs(terms, members);
 }
 
-/** The terms that suit every process: the lowest limit, and the largest depth that a header has shown to any of them. */
+/** The terms that suit every process: the lowest limit, the largest depth that a header has shown, the largest distance. */
 export function commonTerms(all: readonly LeaseTerms[]): LeaseTerms {
   const depthMs = Math.min(...all.map(({ depthMs }) => depthMs));
   const observedMs = Math.min(MAX_DEPTH_MS, Math.max(...all.map(({ observedMs }) => observedMs)));
@@ -43,5 +56,6 @@ export function commonTerms(all: readonly LeaseTerms[]): LeaseTerms {
     limit: Math.min(...all.map(({ limit }) => limit)),
     depthMs: Math.max(depthMs, observedMs),
     observedMs,
+    distanceMs: Math.max(...all.map(({ distanceMs }) => distanceMs)),
   };
 }

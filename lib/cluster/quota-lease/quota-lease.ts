@@ -49,7 +49,7 @@ export class QuotaLease {
   #members = 1;
   #maximum = Infinity;
   #usedAt = -Infinity;
-  /** The lease doesn't cover another call like the last one. */
+  /** The lease has to be renewed: it covers no other call like the last one, or not until the next lease is there. */
   #isLow = false;
   /** Units that the first queued call waits for, and when it last said so. */
   #prefetchUnits = 0;
@@ -82,7 +82,10 @@ export class QuotaLease {
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
     if (this.#requests.isEmpty && this.#balance.tryUse(units)) {
-      this.#isLow = isBusy && !this.#balance.covers(units) && this.#pausedUntil <= now;
+      // What this process uses during a round trip, at its fair rate, has to be there.
+      const inRoundTrip = this.#unitsIn(this.#terms.distanceMs / this.#members);
+      const isLow = !this.#balance.covers(Math.max(units, inRoundTrip));
+      this.#isLow = isBusy && isLow && this.#pausedUntil <= now;
       // Renewed for the next call, after this one has been sent.
       if (this.#isLow) setImmediate(() => void this.#update());
       return undefined;
@@ -150,8 +153,12 @@ export class QuotaLease {
 
   /** The units of one lease. */
   get #size(): number {
-    const { limit, depthMs } = this.#terms;
-    return (leaseMs(depthMs, this.#members) * limit * this.#parts.bucket.limitShare) / 60_000;
+    return this.#unitsIn(leaseMs(this.#terms, this.#members));
+  }
+
+  /** @param ms Milliseconds of the limit. */
+  #unitsIn(ms: number): number {
+    return (ms * this.#terms.limit * this.#parts.bucket.limitShare) / 60_000;
   }
 
   #grantRequests(): void {

@@ -90,7 +90,7 @@ export class SharedQuota {
   configure(terms: LeaseTerms, members: number): void {
     this.#terms = terms;
     this.#members = Math.max(1, members);
-    const sharedDepthMs = limiterDepthMs(terms.depthMs, this.#members);
+    const sharedDepthMs = limiterDepthMs(terms, this.#members);
     const maximum = Math.round(terms.limit * sharedDepthMs);
     this.#lease.configure(terms, this.#members, maximum);
     this.#bucket.setSharing(sharedDepthMs, this.#members);

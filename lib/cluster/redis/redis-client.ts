@@ -26,13 +26,19 @@ const CLIENT_OPTIONS = {
   lazyConnect: false,
 };
 
-/** @throws ERR_AI_CONFIG if ioredis is not installed. */
+/** @throws ERR_AI_CONFIG if ioredis is not installed, or refuses the URL or options. It never contains their values. */
 export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   if (isConnection(redis)) return duplicate(redis as Client);
   const Redis = await importRedis();
-  return typeof redis === 'string'
-    ? new Redis(redis, CLIENT_OPTIONS)
-    : new Redis({ ...redis, ...CLIENT_OPTIONS });
+  try {
+    return typeof redis === 'string'
+      ? new Redis(redis, CLIENT_OPTIONS)
+      : new Redis({ ...redis, ...CLIENT_OPTIONS });
+  } catch {
+    // The error may contain the URL with its password.
+    const expected = typeof redis === 'string' ? 'a URL such as redis://host:6379' : 'options of an ioredis client';
+    throw new AiBalancerError('ERR_AI_CONFIG', `cluster.redis: expected ${expected}; ioredis refused it`);
+  }
 }
 
 export function isConnection(redis: unknown): redis is RedisConnection {

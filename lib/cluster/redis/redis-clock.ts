@@ -20,6 +20,11 @@ export class RedisClock {
     this.#offset = redisMs - (sentAt + receivedAt) / 2;
   }
 
+  /** The shortest recent round trip to Redis, in milliseconds; Infinity before the first sample. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
   /** Whole milliseconds since 1970; undefined before the first sample. */
   now(): number | undefined {
     return this.#offset === undefined ? undefined : Math.floor(performance.now() + this.#offset);

@@ -13,8 +13,8 @@ const HEARTBEAT_MS = 2_000;
 const DOWN_CHECK_MS = 250;
 /** A Redis that accepts connections but doesn't answer for this long gets a new connection. */
 const UNRESPONSIVE_MS = 2_000;
-/** Without an answer for this long after the start, Redis is unreachable. */
-const STARTUP_TIMEOUT_MS = 1_000;
+/** Without an answer for this long after the start, Redis is unreachable. Connecting takes a distant one several round trips. */
+const STARTUP_TIMEOUT_MS = 2_500;
 /** How long closing waits for a Redis that doesn't answer. */
 const CLOSE_TIMEOUT_MS = 250;
 
@@ -61,6 +61,12 @@ export class RedisLink {
     return this.#state;
   }
 
+  /** The shortest recent round trip, in milliseconds; 0 until Redis has answered. */
+  get roundTripMs(): number {
+    const { roundTripMs } = this.#clock;
+    return roundTripMs === Infinity ? 0 : roundTripMs;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -76,7 +82,8 @@ export class RedisLink {
   }
 
   /**
-   * Runs a command on which the quotas depend: if it fails or is late, Redis counts as unreachable.
+   * Runs a command on which the quotas depend: if it fails or is late, Redis counts as unreachable. A key of a wrong type
+   * is a fault of that key alone: see {@link isWrongType}.
    * @param isSetup It may take several round trips, and no call waits for it.
    * @throws at once while Redis is unreachable.
    */
@@ -87,7 +94,7 @@ export class RedisLink {
       if (!isSetup) this.#watch(reply);
       return await reply;
     } catch (error) {
-      this.#markDown(reasonOf(error));
+      if (!isWrongType(error)) this.#markDown(reasonOf(error));
       throw error;
     }
   }
@@ -152,15 +159,14 @@ export class RedisLink {
   }
 
   #watch(reply: Promise<unknown>): void {
-    void answersInTime(reply).then((isInTime) => {
+    void answersInTime(reply, this.roundTripMs).then((isInTime) => {
       if (!isInTime) this.#markDown('no answer in time');
     });
   }
 
   async #sendHeartbeat(): Promise<void> {
     if (this.#isClosed || !this.#members || this.#heartbeatSentAt !== undefined) return;
-    const sentAt = performance.now();
-    this.#heartbeatSentAt = sentAt;
+    this.#heartbeatSentAt = performance.now();
     try {
       const heartbeat = this.#members.heartbeat(this.#memberState);
       if (this.#state === 'up') this.#watch(heartbeat);
@@ -168,7 +174,7 @@ export class RedisLink {
       this.#heartbeatSentAt = undefined;
       this.#parts.onHeartbeat(reply);
       // A Redis that is too slow for calls would be unreachable again with the next command.
-      if (this.#state === 'up' || performance.now() - sentAt < REDIS_TIMEOUT_MS) this.#setState('up');
+      if (this.#state === 'up' || this.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;
       this.#markDown(reasonOf(error));
@@ -210,6 +216,11 @@ export class RedisLink {
     }
     this.#scheduleCheck();
   }
+}
+
+/** Whether other software has written a value of another type to the key of a command. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('WRONGTYPE');
 }
 
 /** What may be logged of an error: its code, or the first words. Never a URL that may hold a password. */
