@@ -11,6 +11,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
   let server: RedisServer;
   let client: Redis;
   const published: string[] = [];
+  const faults: string[] = [];
   const closers: (() => void)[] = [];
   beforeAll(async () => {
     server = await RedisServer.start();
@@ -37,7 +38,8 @@ requires('redis-server').describe('Day counter in Redis:', () => {
       run: (command: (parts: { client: Redis }) => unknown) => command({ client }),
       now: () => 0,
     };
-    return redisDayCounter(link as unknown as RedisLink, { totals: TOTALS, channel: 'totals', member });
+    const parts = { totals: TOTALS, channel: 'totals', member, onFault: () => faults.push(member) };
+    return redisDayCounter(link as unknown as RedisLink, parts);
   }
 
   const request = (more: Partial<DayRequest> = {}): DayRequest => ({
@@ -117,6 +119,12 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     await client.ping();
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(published).toEqual([`${TOTALS} ${hour} 21`]);
+  });
+
+  it('reports a key that holds another type, and rejects', async () => {
+    await client.set(TOTALS, 'other');
+    await expect(connect().update(request())).rejects.toThrow(/WRONGTYPE/);
+    expect(faults).toEqual(['one']);
   });
 
   it.each([

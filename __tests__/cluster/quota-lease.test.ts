@@ -83,7 +83,10 @@ class Process {
 
 function start(count: number, onAdmit?: (units: number) => void, latencyMs = () => 0.4) {
   const bucketLimit = new Bucket({ limit: LIMIT, burstSeconds: BURST_SECONDS }).limit;
-  const limiter = new SimulatedLimiter(bucketLimit, limiterDepthMs({ limit: LIMIT, depthMs: BURST_SECONDS * 1_000, observedMs: 0, distanceMs: 0 }, count));
+  const limiter = new SimulatedLimiter(
+    bucketLimit,
+    limiterDepthMs({ limit: LIMIT, depthMs: BURST_SECONDS * 1_000, observedMs: 0, distanceMs: 0 }, count),
+  );
   const processes = Array.from({ length: count }, () => new Process(limiter, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
     for (const { quota } of processes) quota.setMode(mode, performance.now());

@@ -23,7 +23,6 @@ export class SimulatedLimiter {
   connect(latencyMs: () => number): SharedLimiter {
     return {
       take: (units) => this.#respond(latencyMs(), () => this.#take(units)),
-      level: () => this.#respond(latencyMs(), () => this.#take(0)),
       configure: ({ rate, maximum }) =>
         this.#respond(latencyMs(), () => {
           this.#refill();

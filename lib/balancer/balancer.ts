@@ -230,6 +230,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   #createCluster(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
     return new Cluster(options, {
       onMode: (mode, members, reason) => this.#events.clusterModeChanged(mode, members, reason),
+      onFault: (key) => this.#events.clusterKeyUnusable(key),
       onCapacity: () => this.#queue.wake(),
     });
   }

@@ -70,6 +70,13 @@ export class EventReporter {
     }
   }
 
+  clusterKeyUnusable(key: string): void {
+    this.#logger()?.warn(
+      { key },
+      'a key in Redis has a wrong type: this limit is enforced as onOutage says; delete the key or use another cluster.prefix',
+    );
+  }
+
   storeStateChanged(guard: string, isDown: boolean, error: unknown): void {
     const event = { guard, isDown };
     this.#emit('store', event);

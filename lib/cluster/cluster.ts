@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { BoundedMap } from '../util/bounded-map';
 import { redisDayCounter } from './day-limit/day-counter';
 import { SharedDayLimit } from './day-limit/shared-day-limit';
 import type { HealthReportsLink } from './health-reports/health-reports';
@@ -19,6 +20,8 @@ import { type LinkState, RedisLink } from './redis/redis-link';
 export interface ClusterListeners {
   /** The mode has changed. Must not throw. */
   onMode(mode: ClusterMode, members: number, reason?: string): void;
+  /** A key in Redis has a wrong type, so one limit isn't shared. Called once per limit. Must not throw. */
+  onFault(key: string): void;
   /** Quota that a queued call may be waiting for has become available. */
   onCapacity(): void;
 }
@@ -32,6 +35,10 @@ export interface SharedStore {
   /** Rejects at once while Redis is unreachable, and as soon as it becomes so. A late answer makes it unreachable. */
   run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }
+
+/** How long a limit whose key has a wrong type is not shared before it is tried again. */
+const FAULT_MS = 30_000;
+const MAX_FAULTS = 1_000;
 
 interface OpenQuota {
   readonly quota: SharedQuota;
@@ -64,6 +71,8 @@ export class Cluster {
   readonly #quotas = new Map<string, OpenQuota>();
   readonly #dayLimits = new Map<string, OpenDayLimit>();
   readonly #dayChannel: string;
+  /** When a key of a limit was found to have a wrong type last. */
+  readonly #faults = new BoundedMap<string, number>(MAX_FAULTS);
   #openedDayLimits = 0;
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
@@ -119,13 +128,13 @@ export class Cluster {
     const id = limiterKey(this.#prefix, name);
     this.#quotas.get(id)?.quota.close();
     const terms = { ...ownTerms, observedMs: 0, distanceMs: distanceOf(this.#link.roundTripMs) };
-    const reservoir = new BottleneckReservoir(this.#link, id);
+    const reservoir = new BottleneckReservoir(this.#link, id, () => this.#handleFault(id));
     const quota = new SharedQuota(bucket, reservoir, terms, () => this.#listeners.onCapacity());
     // Until the peers' limits are known, all of them may have this one.
     const members = this.#members;
     this.#quotas.set(id, { quota, bucket, ownTerms, members });
     quota.configure(terms, members);
-    quota.setMode(this.#mode, performance.now());
+    quota.setMode(this.#modeOf(id), performance.now());
     this.#publishTerms();
     return quota;
   }
@@ -145,11 +154,16 @@ export class Cluster {
     const totals = limiterKey(this.#prefix, name);
     this.#dayLimits.get(totals)?.dayLimit.close();
     const member = `${this.#id}-${++this.#openedDayLimits}`;
-    const counter = redisDayCounter(this.#link, { totals, channel: this.#dayChannel, member });
+    const counter = redisDayCounter(this.#link, {
+      totals,
+      channel: this.#dayChannel,
+      member,
+      onFault: () => this.#handleFault(totals),
+    });
     const dayLimit = new SharedDayLimit(counter, limit, () => this.#listeners.onCapacity());
     this.#dayLimits.set(totals, { dayLimit, members: this.#members });
     dayLimit.setMembers(this.#members);
-    dayLimit.setMode(this.#mode);
+    dayLimit.setMode(this.#modeOf(totals));
     this.#publishTerms();
     return dayLimit;
   }
@@ -190,16 +204,33 @@ export class Cluster {
   #setMode(mode: ClusterMode, reason?: string): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
-    const now = performance.now();
-    for (const { quota } of this.#quotas.values()) quota.setMode(mode, now);
-    for (const { dayLimit } of this.#dayLimits.values()) dayLimit.setMode(mode);
+    for (const id of [...this.#quotas.keys(), ...this.#dayLimits.keys()]) this.#applyMode(id);
     this.#listeners.onMode(mode, this.#members, reason);
     this.#listeners.onCapacity();
+  }
+
+  /** That limit is enforced locally for a while. */
+  #handleFault(id: string): void {
+    if (this.#faults.get(id) === undefined) this.#listeners.onFault(id);
+    this.#faults.set(id, performance.now());
+    this.#applyMode(id);
+  }
+
+  #applyMode(id: string): void {
+    const mode = this.#modeOf(id);
+    this.#quotas.get(id)?.quota.setMode(mode, performance.now());
+    this.#dayLimits.get(id)?.dayLimit.setMode(mode);
+  }
+
+  #modeOf(id: string): ClusterMode {
+    const faultAt = this.#faults.get(id) ?? -Infinity;
+    return this.#mode === 'shared' && performance.now() - faultAt < FAULT_MS ? this.#onOutage : this.#mode;
   }
 
   #handleHeartbeat({ count, states, wasLost }: HeartbeatReply): void {
     const now = performance.now();
     if (wasLost) this.#incompleteUntil = now + MEMBER_TIMEOUT_MS;
+    for (const [id] of this.#faults.entries()) this.#applyMode(id);
     const wasIncomplete = this.#isIncomplete;
     this.#isIncomplete = now < this.#incompleteUntil;
     this.#members = this.#isIncomplete ? Math.max(count, this.#members) : count;

@@ -1,5 +1,5 @@
 import type { Client } from '../redis/redis-client';
-import type { RedisLink } from '../redis/redis-link';
+import { isWrongType, type RedisLink } from '../redis/redis-link';
 
 /** Tells whether Redis has lost a counter, or part of it, since a reply. */
 export interface DayVersion {
@@ -148,16 +148,19 @@ type Command = (
   ...args: (string | number)[]
 ) => Promise<[born: string, version: number, hour: number, granted: number, flat: string[]]>;
 
-export interface DayCounterKeys {
+export interface DayCounterParts {
   /** Its braces keep it, and the process's part, on one node of a Redis Cluster. */
   readonly totals: string;
   /** Where changed totals are published, as `<totals> <hour> <sum>`. */
   readonly channel: string;
   /** Names this process's part. */
   readonly member: string;
+  /** A key has a wrong type. */
+  readonly onFault: () => void;
 }
 
-export function redisDayCounter(link: RedisLink, { totals, channel, member }: DayCounterKeys): DayCounter {
+export function redisDayCounter(link: RedisLink, parts: DayCounterParts): DayCounter {
+  const { totals, channel, member, onFault } = parts;
   let isFirst = true;
   return {
     now: () => link.now(),
@@ -167,10 +170,14 @@ export function redisDayCounter(link: RedisLink, { totals, channel, member }: Da
         ...[limit, least, need, ahead, members, KEY_TTL_MS],
         ...hours.flatMap(({ hour, used, confirmed, total }) => [hour, used, confirmed, total]),
       ];
-      const [born, changes, hour, granted, flat] = await link.run(
+      const reply = link.run(
         ({ client }) => commandOf(client)(totals, `${totals}:${member}`, ...args),
         isFirst,
       );
+      const [born, changes, hour, granted, flat] = await reply.catch((error: unknown) => {
+        if (isWrongType(error)) onFault();
+        throw error;
+      });
       isFirst = false;
       const pairs = flat.flatMap((text, at) =>
         at % 2 === 0 ? [[Number(text), Number(flat[at + 1])] as const] : [],

@@ -1,7 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { Connection } from '../redis/bottleneck-connection';
 import type { Client } from '../redis/redis-client';
-import type { RedisLink } from '../redis/redis-link';
+import { isWrongType, type RedisLink } from '../redis/redis-link';
 import type { SharedLimiter } from './ports';
 
 /** The keys of a limiter that nobody has used for this long leave Redis: the next user finds a full bucket. */
@@ -23,22 +23,21 @@ interface OpenLimiter {
 export class BottleneckReservoir implements SharedLimiter {
   readonly #link: RedisLink;
   readonly #id: string;
+  readonly #onFault: () => void;
   #terms: Terms = { rate: 0, maximum: 0 };
   #limiter: OpenLimiter | undefined;
   /** Whether its first round trips have been made. */
   #isOpen = false;
 
-  constructor(link: RedisLink, id: string) {
+  /** @param onFault A key of the limiter has a wrong type. */
+  constructor(link: RedisLink, id: string, onFault: () => void) {
     this.#link = link;
     this.#id = id;
+    this.#onFault = onFault;
   }
 
   take(units: number): Promise<number> {
     return this.#run((bottleneck) => bottleneck.incrementReservoir(-units));
-  }
-
-  level(): Promise<number> {
-    return this.#run(async (bottleneck) => (await bottleneck.currentReservoir()) ?? 0);
   }
 
   async configure(terms: Terms): Promise<void> {
@@ -58,14 +57,20 @@ export class BottleneckReservoir implements SharedLimiter {
     );
   }
 
-  #run<T>(command: (bottleneck: Bottleneck) => Promise<T>): Promise<T> {
-    return this.#link.run(async (connection) => {
+  async #run<T>(command: (bottleneck: Bottleneck) => Promise<T>): Promise<T> {
+    const run = async (connection: Connection): Promise<T> => {
       this.#limiter ??= this.#create(connection);
       const { bottleneck, ready } = this.#limiter;
       await ready;
       this.#isOpen = true;
       return command(bottleneck);
-    }, !this.#isOpen);
+    };
+    try {
+      return await this.#link.run(run, !this.#isOpen);
+    } catch (error) {
+      if (isWrongType(error)) this.#onFault();
+      throw error;
+    }
   }
 
   #create(connection: Connection): OpenLimiter {

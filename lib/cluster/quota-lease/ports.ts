@@ -27,6 +27,5 @@ export interface SharedLimiter {
   take(units: number): Promise<number>;
   /** @param rate Units per millisecond. */
   configure(terms: { readonly rate: number; readonly maximum: number }): Promise<void>;
-  level(): Promise<number>;
   close(): void;
 }

@@ -36,7 +36,8 @@ export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
       : new Redis({ ...redis, ...CLIENT_OPTIONS });
   } catch {
     // The error may contain the URL with its password.
-    const expected = typeof redis === 'string' ? 'a URL such as redis://host:6379' : 'options of an ioredis client';
+    const expected =
+      typeof redis === 'string' ? 'a URL such as redis://host:6379' : 'options of an ioredis client';
     throw new AiBalancerError('ERR_AI_CONFIG', `cluster.redis: expected ${expected}; ioredis refused it`);
   }
 }
