@@ -1,6 +1,15 @@
 import { createBalancer } from '../../lib/index';
 import { requires } from '../helpers/requires';
-import { ClusterRig, type RedisProxy } from './harness';
+import {
+  ClusterRig,
+  type Member,
+  type ObservedLimit,
+  type RedisProxy,
+  usedShare,
+  worstExcess,
+} from './harness';
+
+jest.setTimeout(60_000);
 
 const redisTests = requires('redis-server');
 const rig = new ClusterRig();
@@ -19,8 +28,8 @@ function balancerOver(proxy: RedisProxy) {
 }
 
 redisTests.describe('Cluster: a Redis that answers too slowly', () => {
-  it('counts as unreachable, and delays neither the start nor a call', async () => {
-    const proxy = await rig.proxy(await rig.redis(), { delayMs: 60 });
+  it('counts as unreachable above 250 ms, and no call waits for it', async () => {
+    const proxy = await rig.proxy(await rig.redis(), { delayMs: 180 });
     const balancer = balancerOver(proxy);
     await balancer.ready();
     expect(balancer.stats().cluster).toMatchObject({ mode: 'local-share' });
@@ -47,5 +56,29 @@ redisTests.describe('Cluster: a Redis that answers too slowly', () => {
       requestsLeft: expect.any(Number) as number,
     });
     await balancer.close();
+  });
+});
+
+redisTests.describe('Cluster: a Redis that answers after 200 ms', () => {
+  const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 10 };
+  const RUN_MS = 8_000;
+
+  it('is shared by five processes that start one after another, within the limit', async () => {
+    const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
+    const proxy = await rig.proxy(redis, { delayMs: 100 });
+    const config = { endpoints: [provider.endpoint({ rpm: 600 })], cluster: { redis: proxy.url } };
+    const members: Member[] = [];
+    for (let n = 0; n < 5; n++) members.push(await rig.member({ config }));
+    const startedAt = Date.now();
+    const load = { perSecond: 12, forMs: RUN_MS, timeoutMs: 1_000 };
+    await Promise.all(members.map((member) => member.load(load)));
+    const admissions = await provider.admissions();
+    expect(worstExcess(admissions, LIMIT)).toBeLessThanOrEqual(0);
+    expect(usedShare(admissions, LIMIT, startedAt + 3_000, startedAt + RUN_MS)).toBeGreaterThan(0.7);
+    for (const member of members) {
+      expect((await member.stats()).cluster).toEqual({ mode: 'shared', members: 5 });
+      const modes = member.events.filter(({ name }) => name === 'cluster');
+      expect(modes.map(({ event }) => (event as { mode: string }).mode)).toEqual(['shared']);
+    }
   });
 });

@@ -21,6 +21,8 @@ const OUTAGE_MS = 2_000;
 const AFTER_MS = 2_500;
 /** What a busy test machine may add to a call, in milliseconds. The bench measures the real figures. */
 const NOISE_MS = 250;
+/** How long a call may wait for a Redis that hangs. */
+const REDIS_TIMEOUT_MS = 250;
 /** Its limit is far above its load. */
 const AMPLE = 'gpt-4o';
 /** Its limit is far below its load. */
@@ -102,7 +104,7 @@ requires('redis-server').describe('Cluster under load:', () => {
       const since = outcomes.filter(({ startedAt: at }) => at >= from - 200 && at < to - 200);
       expect(since.length).toBeGreaterThan(50);
       expect(since.filter(({ code }) => code !== undefined)).toEqual([]);
-      expect(worst(since)).toBeLessThan(worst(before) + 50 + NOISE_MS);
+      expect(worst(since)).toBeLessThan(worst(before) + REDIS_TIMEOUT_MS + 50 + NOISE_MS);
     });
 
     it('all processes together admit at most 110 % of the limit in any window', () => {
