@@ -42,7 +42,7 @@ describe('A caller that leaves', () => {
     expect(statsOf(balancer, 'a').tokensLeft).toBeLessThan(97_500);
     caller.abort();
     expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
-    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expect(await closedAfter(upstream)).toBeLessThan(2_000);
     expectSettled(balancer, { requests: 1, tokens: 100 });
     expect(upstream.count('b')).toBe(0);
   });
@@ -58,7 +58,7 @@ describe('A caller that leaves', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     caller.abort();
     expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
-    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expect(await closedAfter(upstream)).toBeLessThan(2_000);
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
@@ -86,7 +86,7 @@ describe('A caller that leaves', () => {
       );
       expect(ended).toBe(how === 'break' ? 'ended' : 'ERR_AI_ABORTED');
       expect(read).toEqual(['One']);
-      expect(await closedAfter(upstream)).toBeLessThan(100);
+      expect(await closedAfter(upstream)).toBeLessThan(2_000);
       expectSettled(balancer, { requests: 1, tokens: 100 });
       expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
     },
@@ -100,7 +100,7 @@ describe('A caller that leaves', () => {
     const caller = new AbortController();
     await balancer.chat({ ...CALL, stream: true }, { signal: caller.signal });
     caller.abort();
-    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expect(await closedAfter(upstream)).toBeLessThan(2_000);
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
@@ -134,7 +134,7 @@ describe('A caller that leaves', () => {
     await until(() => upstream.count('b') === 1);
     caller.abort();
     expect(await left).toMatchObject({ code: 'ERR_AI_ABORTED' });
-    expect(await closedAfter(upstream)).toBeLessThan(100);
+    expect(await closedAfter(upstream)).toBeLessThan(2_000);
     expect(balancer.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });

@@ -244,7 +244,7 @@ describe('rateLimitGuard() in front of a busy balancer', () => {
     const refused = await request(app).get('/').expect(503);
     expect(refused.body).toEqual({
       error: {
-        message: expect.stringMatching(/^The calls ahead leave no quota/) as string,
+        message: expect.stringMatching(/^the calls ahead leave no quota/) as string,
         type: 'server_error',
         code: 'ERR_AI_SATURATED',
         param: null,
