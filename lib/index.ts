@@ -3,7 +3,7 @@ export type { EndpointHandle } from './balancer/endpoint-handle';
 export type { BalancerEvents } from './balancer/events';
 export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';
-export type { AICall, AnswerWithRoute as Served } from './call/ai-call';
+export type { AICall, AnswerWithRoute as Served, PipeOptions } from './call/ai-call';
 export type {
   ChatCompletion,
   ChatCompletionChunk,

@@ -155,6 +155,45 @@ describe('AICall.pipe()', () => {
     });
   });
 
+  it('takes the keep-alive interval, the delay of the headers, headers of its own and a signal', async () => {
+    const balancer = rig.balancer([endpointAt(provider)]);
+    provider.fault({ kind: 'silence' });
+    const leaving = new AbortController();
+    let piped: Promise<void> | undefined;
+    handle = (res) => {
+      const options = {
+        keepAliveMs: 20,
+        headerDelayMs: 0,
+        headers: { 'x-shop': 'a' },
+        signal: leaving.signal,
+      };
+      piped = balancer.chat(STREAM).pipe(res, options);
+    };
+    const answer = await fetch(url());
+    expect(answer.headers.get('x-shop')).toBe('a');
+    const text = answer.text();
+    await until(() => provider.stats().inFlight === 1);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    leaving.abort();
+    expect(await text).toMatch(/^: keep-alive\n\n[^]*ERR_AI_ABORTED/);
+    await piped;
+    await until(() => provider.stats().inFlight === 0);
+  });
+
+  it.each([
+    ['an unknown option', { keepAlive: 5 }, "keepAlive: unknown option, did you mean 'keepAliveMs'?"],
+    ['a negative interval', { keepAliveMs: -1 }, 'keepAliveMs: expected'],
+    ['a header that is not a string', { headers: { a: 1 } }, 'headers: expected'],
+  ])('rejects %s', async (_, options, message) => {
+    const balancer = rig.balancer([endpointAt(provider)]);
+    const call = balancer.chat(STREAM);
+    await expect(call.pipe({} as ServerResponse, options as object)).rejects.toMatchObject({
+      code: 'ERR_AI_BAD_REQUEST',
+      message: expect.stringContaining(message) as string,
+    });
+    (await call).abort();
+  });
+
   it('cancels the upstream call when the client disconnects, before or after the first token', async () => {
     const balancer = rig.balancer([endpointAt(provider)]);
     for (const fault of [{ kind: 'silence' }, { kind: 'stall', afterTokens: 2 }] as const) {

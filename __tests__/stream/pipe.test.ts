@@ -9,7 +9,7 @@ import type { RouteReport } from '../../lib/route-report';
 import type { ChatEvent } from '../../lib/stream/chat-event';
 import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import { ChatEventStream, type ChatStream } from '../../lib/stream/chat-stream';
-import { type PipeOptions, pipeChatStream } from '../../lib/stream/pipe-chat-stream';
+import { pipeChatStream, type StreamPipeOptions } from '../../lib/stream/pipe-chat-stream';
 import { chunkText, DONE, OPTIONS, Source, USAGE_EVENT } from './fixtures/streams';
 
 const HELLO = chunkText({ content: 'Hello' });
@@ -56,7 +56,7 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
 
 async function answer(
   start: Promise<ChatStream>,
-  options?: PipeOptions,
+  options?: StreamPipeOptions,
 ): Promise<{ response: IncomingMessage; body: string }> {
   start.catch(() => undefined);
   const url = await serve((_, res) => void pipeChatStream(res, start, options));

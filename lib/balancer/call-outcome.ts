@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { Outcome } from '../call/ai-call';
+import { Outcome, type PipeOptions } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import { checkPipeOptions } from '../call/check-options';
 import type { LinkedAbort } from '../call/linked-abort';
 import { badRequest } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
@@ -25,8 +26,22 @@ export class CallOutcome extends Outcome<Answer> {
     this.abort.abort();
   }
 
-  pipe(res: ServerResponse, answer: Promise<Answer>): Promise<void> {
-    if (!this.#isStreamed) return Promise.reject(badRequest('stream', 'pipe() needs stream: true'));
-    return pipeChatStream(res, answer as Promise<ChatStream>, { onClose: () => this.abort.abort() });
+  async pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
+    if (!this.#isStreamed) throw badRequest('stream', 'pipe() needs stream: true');
+    checkPipeOptions(options);
+    const { keepAliveMs, headerDelayMs, headers, signal } = options;
+    const abort = (): void => this.cancel();
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await pipeChatStream(res, answer as Promise<ChatStream>, {
+        ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+        ...(headerDelayMs === undefined ? {} : { headerDelayMs }),
+        ...(headers === undefined ? {} : { headers: () => headers }),
+        onClose: abort,
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 }

@@ -10,6 +10,21 @@ export interface AnswerWithRoute<T> {
   readonly route: RouteReport;
 }
 
+/** Options of {@link AICall.pipe}. */
+export interface PipeOptions {
+  /** A comment is sent after this long without an event, in milliseconds, to keep proxies from closing. Default 15,000. */
+  readonly keepAliveMs?: number;
+  /**
+   * How long the headers wait for the call, in milliseconds. An error in that time is answered with its own status, as
+   * JSON; a later one can only be sent as an event. Default 20. `Infinity` waits for the first content.
+   */
+  readonly headerDelayMs?: number;
+  /** Added to the headers of the event stream. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Aborts the call. The client's own disconnect aborts it anyway. */
+  readonly signal?: AbortSignal;
+}
+
 /** A running call: a promise of the answer that can also tell its route, or pipe itself to a response. */
 export interface AICall<T> extends Promise<T> {
   /** Resolves to the answer together with its route report. */
@@ -18,8 +33,9 @@ export interface AICall<T> extends Promise<T> {
    * Streams only: sends the answer as server-sent events. Headers and keep-alive comments are sent while the call waits
    * for its first token; an error after the headers is sent as an event. Never rejects because of the call's own
    * failure; resolves when the response has ended.
+   * @throws ERR_AI_BAD_REQUEST if the call has no `stream: true`, or an option is wrong.
    */
-  pipe(res: ServerResponse): Promise<void>;
+  pipe(res: ServerResponse, options?: PipeOptions): Promise<void>;
 }
 
 /** Settles the promise of a call, and knows how to send its answer to a response. */
@@ -30,7 +46,7 @@ export abstract class Outcome<T> {
   #route: RouteReport | undefined;
 
   /** Sends the answer to a response. */
-  abstract pipe(res: ServerResponse, answer: Promise<T>): Promise<void>;
+  abstract pipe(res: ServerResponse, answer: Promise<T>, options: PipeOptions): Promise<void>;
 
   /** Ends the call early: nobody will read its answer. */
   abstract cancel(): void;
@@ -86,8 +102,8 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
     return served;
   }
 
-  pipe(res: ServerResponse): Promise<void> {
-    return this.#outcome.pipe(res, this);
+  pipe(res: ServerResponse, options: PipeOptions = {}): Promise<void> {
+    return this.#outcome.pipe(res, this, options);
   }
 
   /** `res.json(call)` would send `{}`. Not part of the type: it only says what is wrong. */

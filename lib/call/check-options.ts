@@ -1,6 +1,7 @@
 import { badRequest } from '../errors';
 import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
+import type { PipeOptions } from './ai-call';
 import {
   boolean,
   type Check,
@@ -59,8 +60,22 @@ export const OPTION_CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
   idempotencyKey: label,
 };
 
+const PIPE_CHECKS: Readonly<Record<keyof PipeOptions, Check>> = {
+  keepAliveMs: positiveNumber,
+  headerDelayMs: createCheck(
+    'milliseconds of at least 0, or Infinity',
+    (value) => typeof value === 'number' && value >= 0,
+  ),
+  headers: createCheck(
+    'an object of header values',
+    (value) => isObject(value) && Object.values(value).every((header) => typeof header === 'string'),
+  ),
+  signal: createCheck('an AbortSignal', isAbortSignal),
+};
+
 const CONTEXT_FIELDS = Object.entries(CONTEXT_CHECKS);
 const OPTION_FIELDS = Object.entries(OPTION_CHECKS);
+const PIPE_FIELDS = Object.entries(PIPE_CHECKS);
 
 /**
  * Checks the options of one call.
@@ -83,6 +98,17 @@ export function checkContext(context: unknown): asserts context is Partial<Reque
   if (!isObject(context)) throw fieldError('context', 'an object', context);
   checkNames(context, CONTEXT_CHECKS);
   checkFields(context, CONTEXT_FIELDS);
+}
+
+/**
+ * Checks the options of `pipe()`.
+ *
+ * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
+ */
+export function checkPipeOptions(options: unknown): asserts options is PipeOptions {
+  if (!isObject(options)) throw fieldError('options', 'an object', options);
+  checkNames(options, PIPE_CHECKS);
+  checkFields(options, PIPE_FIELDS);
 }
 
 function checkNames(given: object, known: Readonly<Record<string, Check>>): void {

@@ -5,7 +5,8 @@ import type { ChatEvent } from './chat-event';
 import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
 import { SseResponse } from './sse/sse-response';
 
-export interface PipeOptions {
+/** How a stream is written; {@link AICall.pipe} offers the first two. */
+export interface StreamPipeOptions {
   /** After this long without an event a comment is sent, in milliseconds. Default 15000. */
   readonly keepAliveMs?: number;
   /**
@@ -35,7 +36,7 @@ const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
 export async function pipeChatStream(
   res: ServerResponse,
   start: Promise<ChatStream>,
-  options: PipeOptions = {},
+  options: StreamPipeOptions = {},
 ): Promise<void> {
   const out = new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs);
   const closed = new Promise<'closed'>((resolve) => out.onceClosed(() => resolve('closed')));
@@ -75,7 +76,7 @@ async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> 
   }
 }
 
-function sendError(out: SseResponse, error: unknown, options: PipeOptions): void {
+function sendError(out: SseResponse, error: unknown, options: StreamPipeOptions): void {
   const body = (options.toError ?? errorBody)(error);
   if (out.headersSent) {
     out.end(`data: ${JSON.stringify(body)}\n\n`);
