@@ -187,7 +187,9 @@ describe('AICall.pipe()', () => {
   ])('rejects %s', async (_, options, message) => {
     const balancer = rig.balancer([endpointAt(provider)]);
     const call = balancer.chat(STREAM);
-    await expect(call.pipe({} as ServerResponse, options as object)).rejects.toMatchObject({
+    await expect(
+      call.pipe(new ServerResponse(new IncomingMessage(new Socket())), options as object),
+    ).rejects.toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
       message: expect.stringContaining(message) as string,
     });
