@@ -1,10 +1,18 @@
-import type { FailureRule } from '../failure/classes';
-import type { FailureDetail } from '../failure/detail';
-import { Cooldown, FIRST_COOLDOWN_MS } from '../quota/cooldown';
+import { Cooldown, FIRST_COOLDOWN_MS, MAX_STATED_MS } from '../quota/cooldown';
 import type { Quota } from '../quota/quota';
+import type { FailedAttempt } from './attempt-outcome';
 
 /** This many calls in a row that the endpoint does not serve at all are a misconfiguration. */
 const MAX_NOT_SERVED = 10;
+
+/** The longest cooldown after a 5xx with Retry-After, in milliseconds: one answer can't take an endpoint away for longer. */
+const MAX_SERVER_COOLDOWN_MS = 300_000;
+
+export interface StartedCooldown {
+  readonly scope: 'endpoint' | 'quota-group';
+  readonly cooldownMs: number;
+  readonly shouldWarn: boolean;
+}
 
 /** When an endpoint takes calls again: its own cooldown, and those of its quotas. */
 export class EndpointCooldown {
@@ -24,20 +32,23 @@ export class EndpointCooldown {
     return until > now ? until : 0;
   }
 
-  /** After a failure that concerns this endpoint alone, such as a rejected key. Returns the milliseconds. */
-  start(detail: FailureDetail, rule: FailureRule, now: number): number {
-    const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, detail.retryAfterMs ?? 0);
-    this.#own.extendTo(now + cooldownMs);
-    return cooldownMs;
-  }
-
-  /**
-   * A call ended with not_served. A single one may be due to the request; from the tenth in a row on, each starts a
-   * cooldown. Returns its milliseconds; undefined if there is none.
-   */
-  recordNotServed(detail: FailureDetail, rule: FailureRule, now: number): number | undefined {
-    this.#notServed++;
-    return this.#notServed < MAX_NOT_SERVED ? undefined : this.start(detail, rule, now);
+  /** Starts the cooldown that a failure means; undefined if it means none. */
+  startAfter(attempt: FailedAttempt, quotas: readonly Quota[], now: number): StartedCooldown | undefined {
+    const { failure, rule, reservation } = attempt;
+    const { detail, reading } = failure;
+    if (rule.cooldownScope === 'quota-group') {
+      reservation.recordRefusal({ retryAfterMs: detail.retryAfterMs, reading }, now);
+      return { scope: 'quota-group', cooldownMs: this.until(quotas, now) - now, shouldWarn: false };
+    }
+    // A server that names a time is asked again only then.
+    if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0)
+      return this.#startOwn(Math.min(MAX_SERVER_COOLDOWN_MS, detail.retryAfterMs), now, false);
+    // A single call that is not served may be due to its request.
+    const isNotServed = detail.class === 'not_served' && ++this.#notServed >= MAX_NOT_SERVED;
+    if (rule.cooldownScope !== 'endpoint' && !isNotServed) return undefined;
+    const statedMs = Math.min(MAX_STATED_MS, detail.retryAfterMs ?? 0);
+    const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, statedMs);
+    return this.#startOwn(cooldownMs, now, rule.shouldWarn || isNotServed);
   }
 
   recordServed(): void {
@@ -52,5 +63,10 @@ export class EndpointCooldown {
     this.#notServed = 0;
     this.#own.end();
     for (const quota of quotas) quota.endCooldown();
+  }
+
+  #startOwn(cooldownMs: number, now: number, shouldWarn: boolean): StartedCooldown {
+    this.#own.extendTo(now + cooldownMs);
+    return { scope: 'endpoint', cooldownMs, shouldWarn };
   }
 }

@@ -3,7 +3,7 @@ import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
 import type { AnswerActivity } from '../health/answer-activity';
-import type { Breaker, BreakerTransition } from '../health/breaker';
+import type { Breaker } from '../health/breaker';
 import type { FailureRate } from '../health/failure-rate';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
@@ -12,20 +12,18 @@ import type { ExchangeParts } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
-import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
-import { boundOutput, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
+import type { ExceededLimit } from '../quota/limits';
+import { type Quota, usedShare, waitMs } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { Redactor } from '../util/redactor';
+import { attemptCost, certainlyExceeds } from './attempt-cost';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
 import { AttemptSlot } from './attempt-slot';
 import { EndpointCooldown } from './endpoint-cooldown';
 import { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 import { HealthReporter } from './health-reporter';
-
-/** The longest cooldown after a 5xx with Retry-After: one answer can't take an endpoint away for longer. */
-const MAX_SERVER_COOLDOWN_MS = 300_000;
 
 /** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
 export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
@@ -80,7 +78,10 @@ export class Endpoint {
       profile: settings.profile.latency,
       breaker: parts.breaker,
       probeLock: healthReports?.probeLock(settings.name, () => this.#parts.listeners.onCapacity()),
-      onTransition: (transition) => this.#onTransition(transition),
+      onTransition: (transition) => {
+        this.healthReporter?.reportTransition(transition);
+        this.#stateChanged(transition.to);
+      },
     });
     this.healthReporter =
       healthReports &&
@@ -90,7 +91,7 @@ export class Endpoint {
         breaker: this.breaker,
         cooldown: this.#cooldown,
         quotas: () => this.quotas,
-        // Without a warning: the process that got the answer has logged one.
+        // Without a warning: the peer has logged one.
         onCooldown: (failure, ms) =>
           this.#parts.listeners.onCooldown(this, { class: failure, message: '' }, ms, false),
       });
@@ -214,23 +215,14 @@ export class Endpoint {
     return this.#health.hasCounted(call);
   }
 
-  /** What an attempt of the call takes from the quotas at admission. */
-  costOf({ max, expected, maxShare, expectedShare }: CostEstimate): Cost {
-    const { mode, configured } = this.tokensCharged;
-    // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
-    const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(this.quotas, max));
-    return isMax
-      ? boundOutput(this.quotas, max, maxShare)
-      : boundOutput(this.quotas, expected, expectedShare);
+  /** What an attempt of a call takes from the quotas at admission. */
+  costOf(estimate: CostEstimate): Cost {
+    return attemptCost(estimate, this.quotas, this.tokensCharged);
   }
 
-  /**
-   * The limit that a call exceeds by its certain size alone: it can never be served as it is. Estimated prompts may be
-   * too high, and max_tokens is certain only where the provider is known to charge it.
-   */
+  /** The limit that a call exceeds by its certain size alone, if any: it can never be served as it is. */
   exceededBy(call: Call): ExceededLimit | undefined {
-    const output = this.tokensCharged.configured === 'reserved' ? (call.maxOutputTokens ?? 0) : 0;
-    return exceededBy(this.quotas, { input: Math.ceil(CERTAIN_SHARE * call.promptTokens), output });
+    return certainlyExceeds(call, this.quotas, this.tokensCharged);
   }
 
   /** Predicted milliseconds to the first token and to the whole answer of a call sent now. */
@@ -287,29 +279,16 @@ export class Endpoint {
     this.#release();
   }
 
-  #applyFailure(outcome: FailedAttempt, now: number): void {
-    const { call, failure, rule, isFailure, counts, reservation } = outcome;
-    const { detail } = failure;
-    const { cooldownScope } = rule;
-    const coolsDown = cooldownScope === 'quota-group' || cooldownScope === 'endpoint';
-    if (isFailure || coolsDown) this.#recordFailure(call, counts, now);
-    if (cooldownScope === 'quota-group') {
-      const { retryAfterMs } = detail;
-      reservation.recordRefusal({ retryAfterMs, reading: failure.reading }, now);
-      this.healthReporter?.reportQuotaCooldown(now);
-      this.#parts.listeners.onCooldown(this, detail, this.cooldownUntil(now) - now, false);
-    } else if (cooldownScope === 'endpoint') {
-      const cooldownMs = this.#cooldown.start(detail, rule, now);
-      this.healthReporter?.reportCooldown(detail.class, cooldownMs);
-      this.#parts.listeners.onCooldown(this, detail, cooldownMs, rule.shouldWarn);
-    } else if (detail.class === 'not_served') {
-      const cooldownMs = this.#cooldown.recordNotServed(detail, rule, now);
-      if (cooldownMs !== undefined) this.#parts.listeners.onCooldown(this, detail, cooldownMs, true);
-    } else if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0) {
-      const cooldownMs = Math.min(detail.retryAfterMs, MAX_SERVER_COOLDOWN_MS);
-      this.#cooldown.extendTo(now + cooldownMs);
-      this.#parts.listeners.onCooldown(this, detail, cooldownMs, false);
-    }
+  #applyFailure(attempt: FailedAttempt, now: number): void {
+    const { call, rule, isFailure, counts, failure } = attempt;
+    if (isFailure || rule.cooldownScope === 'quota-group' || rule.cooldownScope === 'endpoint')
+      this.#recordFailure(call, counts, now);
+    const started = this.#cooldown.startAfter(attempt, this.quotas, now);
+    if (!started) return;
+    const { scope, cooldownMs, shouldWarn } = started;
+    if (scope === 'quota-group') this.healthReporter?.reportQuotaCooldown(now);
+    else this.healthReporter?.reportCooldown(failure.detail.class, cooldownMs);
+    this.#parts.listeners.onCooldown(this, failure.detail, cooldownMs, shouldWarn);
   }
 
   #recordFailure(call: Call, counts: boolean, now: number): void {
@@ -321,11 +300,6 @@ export class Endpoint {
     this.#inFlight--;
     if (this.#isRetired && this.#inFlight === 0) this.close();
     this.#parts.listeners.onCapacity();
-  }
-
-  #onTransition(transition: BreakerTransition): void {
-    this.healthReporter?.reportTransition(transition);
-    this.#stateChanged(transition.to);
   }
 
   #stateChanged(state: EndpointState): void {

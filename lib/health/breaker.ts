@@ -255,7 +255,6 @@ export class Breaker {
   async #acquireProbeLock(state: HalfOpenState, lock: ProbeLock, probeMs: number): Promise<boolean> {
     state.probe = 'locking';
     const isOurs = await lock.acquire(probeMs);
-    // If it has closed meanwhile, the attempt is one like any other.
     if (state !== this.#state) return this.#state.kind === 'closed';
     if (isOurs) state.probe = 'sent';
     else this.#abandonProbe(state);
@@ -284,7 +283,7 @@ export class Breaker {
     this.#probeLock?.release();
   }
 
-  /** The window has opened it; every other opening has set the state before. */
+  /** Only the window opens it while the state is closed. */
   #onCircuitOpened(): void {
     const state = this.#state;
     if (state.kind === 'closed') this.#open(state.openMs, state.stepMs, 'observed');

@@ -1,18 +1,15 @@
 import { BucketSharing } from './bucket-sharing';
 import { ExternalUsage } from './external-usage';
+import { Slowdown } from './slowdown';
 import { StatedLimit } from './stated-limit';
 
 /** The share of a limit that is handed out, because the provider's clock and count differ slightly from ours. */
 const USABLE_SHARE = 0.98;
 /**
- * Units kept in the bucket, in milliseconds of the limit. When the event loop stalls, calls that were admitted earlier are
- * sent late and closer to the next ones. Together with the share above this covers stalls of 600 ms.
+ * Units kept in the bucket, in milliseconds of the limit: a stalled event loop sends calls late and closer to the next
+ * ones. Together with the share above this covers stalls of 600 ms.
  */
 const STALL_MARGIN_MS = 400;
-/** A refusal without headers lowers the rate to this share, at most this often, and the rate recovers this fast. */
-const SLOWDOWN = 0.8;
-const SLOWDOWN_EVERY_MS = 2_000;
-const RECOVERY_PER_MS = 0.3 / 60_000;
 
 export interface BucketOptions {
   /** Units per minute. */
@@ -33,7 +30,6 @@ export interface BucketSnapshot {
 
 /**
  * A token bucket with continuous refill on the monotonic clock, without timers.
- *
  * Invariant: the level is never above the depth, so in any window of t milliseconds at most depth + rate * t is
  * admitted. A call larger than the depth, or usage above the estimate, leaves a debt: a level below zero, which the
  * refill pays.
@@ -46,10 +42,9 @@ export class Bucket {
   #at: number;
   #corrections = 0;
   readonly #stated = new StatedLimit();
-  #slowdown = 1;
+  readonly #slowdown = new Slowdown();
   /** Units per millisecond. Cached, because every routing decision reads it. */
   #rate = 0;
-  #slowedAt = -Infinity;
   readonly #externalUsage = new ExternalUsage();
   readonly #sharing = new BucketSharing();
   #observedDepthMs = 0;
@@ -102,7 +97,7 @@ export class Bucket {
 
   /** The factor by which refusals without headers have lowered the rate; at most 1. */
   get slowdown(): number {
-    return this.#slowdown;
+    return this.#slowdown.factor;
   }
 
   /** Units to keep in the bucket. */
@@ -200,14 +195,14 @@ export class Bucket {
     this.#refill(now);
     if (this.#level < this.#depth) this.#sharing.observe(this.#level - level, now, this.#limitRate);
     this.#level = Math.min(this.#depth, level);
-    this.#setSlowdown(this.#slowdown);
+    this.#updateRate();
   }
 
   /** In a cluster: this process owns so large a part of limit and depth from now on; 1 is all of it. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
     this.#sharing.setShare(share);
-    this.#setSlowdown(this.#slowdown);
+    this.#updateRate();
     this.#setDepth();
     this.#level = Math.min(this.#depth, level);
   }
@@ -217,7 +212,7 @@ export class Bucket {
     const now = performance.now();
     this.#refill(now);
     this.#stated.observe((statedLimit * USABLE_SHARE) / this.#limit, now);
-    this.#setSlowdown(this.#slowdown);
+    this.#updateRate();
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
   }
@@ -226,16 +221,15 @@ export class Bucket {
   recordRefusal(now: number): void {
     this.#refill(now);
     this.#shift(Math.min(0, -this.#level));
-    if (now - this.#slowedAt < SLOWDOWN_EVERY_MS) return;
-    this.#setSlowdown(this.#slowdown * SLOWDOWN);
-    this.#slowedAt = now;
+    this.#slowdown.recordRefusal(now);
+    this.#updateRate();
   }
 
   /** What headers have shown counts for a limited time. */
   #forgetHeaders(now: number): void {
     const isLimitForgotten = this.#stated.forget(now);
     if (isLimitForgotten) this.#setDepth();
-    if (this.#externalUsage.forget(now) || isLimitForgotten) this.#setSlowdown(this.#slowdown);
+    if (this.#externalUsage.forget(now) || isLimitForgotten) this.#updateRate();
   }
 
   get #limitRate(): number {
@@ -265,7 +259,7 @@ export class Bucket {
       return;
     }
     this.#externalUsage.observe(missing, gapMs, this.#limitRate, now);
-    this.#setSlowdown(this.#slowdown);
+    this.#updateRate();
   }
 
   #shift(units: number): void {
@@ -279,7 +273,7 @@ export class Bucket {
     this.#limit = limit * USABLE_SHARE;
     this.#burstMs = burstSeconds * 1_000;
     this.#setDepth();
-    this.#setSlowdown(this.#slowdown);
+    this.#updateRate();
   }
 
   #setDepth(): void {
@@ -287,9 +281,8 @@ export class Bucket {
     this.#level = Math.min(this.#level, this.#depth);
   }
 
-  #setSlowdown(slowdown: number): void {
-    this.#slowdown = slowdown;
-    const rate = this.#limitRate * slowdown * this.#sharing.share;
+  #updateRate(): void {
+    const rate = this.#limitRate * this.#slowdown.factor * this.#sharing.share;
     // In a cluster the refill in Redis counts, and what others take shows in its level.
     const externalRate = Math.min(this.#externalUsage.rate, ExternalUsage.MAX_SHARE * rate);
     this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalRate);
@@ -302,6 +295,6 @@ export class Bucket {
     this.#forgetHeaders(now);
     this.#at = now;
     this.#level = Math.min(this.#depth, this.#level + elapsed * this.#rate);
-    if (this.#slowdown < 1) this.#setSlowdown(Math.min(1, this.#slowdown + elapsed * RECOVERY_PER_MS));
+    if (this.#slowdown.recover(elapsed)) this.#updateRate();
   }
 }

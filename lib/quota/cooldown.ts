@@ -4,7 +4,7 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 export const FIRST_COOLDOWN_MS = 1_000;
 const MAX_COOLDOWN_MS = 60_000;
 /** A longer time in a header is not believed: after it, one call finds out. In milliseconds. */
-const MAX_STATED_MS = 24 * 3_600_000;
+export const MAX_STATED_MS = 24 * 3_600_000;
 /** A cooldown after a 429 is longer by up to this share, so that the waiting calls don't all come back at once. */
 const JITTER = 0.1;
 
