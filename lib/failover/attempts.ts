@@ -194,7 +194,8 @@ export class Attempts {
     if (another === 'content-policy-list') {
       const lists = this.#parts.routes().contentPolicyFallbacks;
       state.models = lists.get(endpoint.settings.model) ?? lists.get('*');
-      if (state.models === undefined || !this.#hasUntried(state)) throw callerError(detail, recorder);
+      if (state.models === undefined || !this.#hasOption(state, ({ name }) => !state.failedAt.has(name)))
+        throw callerError(detail, recorder);
     }
   }
 
@@ -208,12 +209,12 @@ export class Attempts {
     if (detail.class !== 'bad_request' || model === undefined) return false;
     if (settings.model === model || settings.aliases.includes(model)) return false;
     state.models = [model];
-    return this.#hasUntried(state);
+    return this.#hasOption(state, ({ name }) => state.failedAt.get(name)?.againAt !== Infinity);
   }
 
-  #hasUntried(state: CallState): boolean {
+  #hasOption(state: CallState, isUsable: (endpoint: Endpoint) => boolean): boolean {
     try {
-      return optionsOf(this.#replan(state)).some(({ endpoint: { name } }) => !state.failedAt.has(name));
+      return optionsOf(this.#replan(state)).some(({ endpoint }) => isUsable(endpoint));
     } catch {
       // The filters leave no endpoint: the refusal is the answer.
       return false;
