@@ -91,10 +91,10 @@ function slowStartLimit(ramp: number): number {
 
 /** Worth waiting for if the deadline leaves the call its expected time after the probe. */
 function breakerObstacle({ call }: Plan, endpoint: Endpoint, now: number): Obstacle {
-  const { breaker, latency, inFlight } = endpoint;
+  const { breaker } = endpoint;
   const removedBy = `breaker: ${breaker.state}`;
   const waitMs = Math.max(breaker.msUntilProbe(now), endpoint.cooldownUntil(now) - now);
-  const isInTime = now + waitMs + latency.totalMs(call, inFlight, now) <= latestStartAt(call);
+  const isInTime = now + waitMs + evidentServiceMs(call, endpoint, now) <= latestStartAt(call);
   if (!isInTime) return { removedBy, kind: 'down', waitMs };
   return breaker.state === 'open'
     ? { removedBy, kind: 'breaker', waitMs }
@@ -105,17 +105,22 @@ function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
   return call.deadlineAt !== Infinity && minServiceMs(call, endpoint, now) > call.deadlineAt - now;
 }
 
-/**
- * A lower bound of the time an endpoint needs for a call, in milliseconds. 0 until it has been observed often enough: a
- * profile alone rules out no endpoint.
- */
+/** A lower bound of the time an endpoint needs for a call, in milliseconds; 0 until it has been observed often enough. */
 export function minServiceMs(call: Call, endpoint: Endpoint, now: number): number {
+  return evidentServiceMs(call, endpoint, now) * CERTAIN_SHARE;
+}
+
+/**
+ * The expected time of a call by what is observed of the endpoint; 0 until that is enough, because a profile alone rules
+ * out no endpoint.
+ */
+function evidentServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
   if (!latency.hasEvidence) return 0;
-  // A long answer that is only learnt from other calls refuses nobody.
+  // A long answer that is only learnt from other calls rules out no endpoint either.
   const expectedOutputTokens = isOutputLearnt(call)
     ? Math.min(call.expectedOutputTokens, FIRST_GUESS)
     : call.expectedOutputTokens;
   const { promptTokens } = call;
-  return latency.totalMs({ promptTokens, expectedOutputTokens }, inFlight, now) * CERTAIN_SHARE;
+  return latency.totalMs({ promptTokens, expectedOutputTokens }, inFlight, now);
 }
