@@ -169,11 +169,12 @@ export class RequestState {
 
   #call(operation: Operation, body: unknown, options: CallOptions | undefined): AICall<never> {
     for (const guard of this.#guards) guard.identify();
+    const isChecked = this.#guards.length > 0 || !this.#responseAbort;
     const hooks: CallHooks = {
       ...this.#hooks,
       request: this.#request,
       ...(this.#responseAbort ? { signal: this.#responseAbort } : {}),
-      admit: (call) => this.#admit(call, options?.priority !== undefined),
+      ...(isChecked ? { admit: (call: Call) => this.#admit(call, options?.priority !== undefined) } : {}),
     };
     return this.balancer[INTERNALS].call(
       operation,
