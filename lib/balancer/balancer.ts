@@ -51,7 +51,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** @throws ERR_AI_CONFIG that lists every fault. */
   constructor(config: BalancerConfig) {
-    super();
+    super({ captureRejections: true });
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
     this.#redactor.configure(this.#config.secrets);
@@ -94,17 +94,17 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       },
       this.#callSettings(),
     );
-    for (const model of this.#config.unknownModels) {
-      this.#config.logger?.warn(
-        { model },
-        'this model is not in the catalogue: neutral values for price, latency and quality are used',
-      );
-    }
+    for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
   }
 
   /** True for a balancer made by any copy of this package. */
   static isInstance(value: unknown): value is Balancer {
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
+  }
+
+  /** @internal An asynchronous listener rejected. Without this, Node would emit 'error'. */
+  override [EventEmitter.captureRejectionSymbol](_error: unknown, event: unknown, ..._args: unknown[]): void {
+    this.#events.listenerFailed(String(event));
   }
 
   /** Answers an OpenAI chat request: a whole answer, or with `stream: true` an async iterable of chunks. */
@@ -163,6 +163,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       calls: { ...this.#calls.counts },
       queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
       endpoints,
+      listenerFailures: this.#events.listenerFailures,
       ...(this.#cluster ? { cluster: { mode: this.#cluster.mode, members: this.#cluster.members } } : {}),
     };
   }

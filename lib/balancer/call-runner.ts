@@ -18,6 +18,7 @@ import { StreamSession } from '../failover/stream/stream-session';
 import type { RouteReport } from '../route-report';
 import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
+import { toError } from '../util/app-function';
 import { isObject } from '../util/is-object';
 import { startTimer } from '../util/timers';
 import { admitCall } from './admit-call';
@@ -152,7 +153,7 @@ export class CallRunner implements CallSettler {
       running = this.#start(outcome, operation, body, options, hooks);
     } catch (error) {
       outcome.abort.release();
-      outcome.reject(error);
+      outcome.reject(toError(error, 'the call'));
       return;
     }
     try {
@@ -221,7 +222,8 @@ export class CallRunner implements CallSettler {
   #fail(running: RunningCall, thrown: unknown, route?: RouteReport): unknown {
     const { reason } = running.outcome.abort;
     const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
-    const error = isClosing ? reason : thrown;
+    // A thrown undefined must not pass for success.
+    const error = isClosing ? reason : toError(thrown, 'a function of the app');
     this.#end(running, route, error);
     return error;
   }

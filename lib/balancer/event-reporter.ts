@@ -5,13 +5,19 @@ import type { Logger } from '../config/options';
 import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import { isThenable } from '../util/app-function';
 import type { Redactor } from '../util/redactor';
 import type { BalancerEvents } from './events';
 
 const MAX_REASON_CHARS = 200;
 
-/** Emits the balancer's events and writes the log lines that go with them. A listener that throws harms no call. */
+/**
+ * Emits the balancer's events and writes the log lines that go with them. A listener or logger that throws or rejects
+ * fails neither a call nor the process: the failure is counted.
+ */
 export class EventReporter {
+  /** Failures of listeners and of the logger. */
+  listenerFailures = 0;
   readonly #emitter: EventEmitter<BalancerEvents>;
   readonly #logger: () => Logger | undefined;
   readonly #redactor: Redactor;
@@ -50,7 +56,8 @@ export class EventReporter {
     const event = { endpoint: endpoint.name, class: detail.class, cooldownMs: Math.round(cooldownMs) };
     this.#emit('cooldown', event);
     if (!shouldWarn) return;
-    this.#logger()?.warn(
+    this.#log(
+      'warn',
       { ...event, reason: detail.message.slice(0, MAX_REASON_CHARS) },
       detail.class === 'not_served'
         ? 'the endpoint serves none of its calls: check its baseURL (is /v1 missing?), its model and its permissions'
@@ -61,9 +68,10 @@ export class EventReporter {
   clusterModeChanged(mode: ClusterMode, members: number, reason: string | undefined): void {
     const event = { mode, members };
     this.#emit('cluster', event);
-    if (mode === 'shared') this.#logger()?.info(event, 'quotas are shared through Redis');
+    if (mode === 'shared') this.#log('info', event, 'quotas are shared through Redis');
     else {
-      this.#logger()?.warn(
+      this.#log(
+        'warn',
         { ...event, reason: reason && this.#redactor.redact(reason) },
         'Redis is unavailable: quotas are enforced as onOutage says',
       );
@@ -81,15 +89,30 @@ export class EventReporter {
     const event = { guard, isDown };
     this.#emit('store', event);
     if (!isDown) {
-      this.#logger()?.info(event, 'the Redis store of the rate limit guard is available again');
+      this.#log('info', event, 'the Redis store of the rate limit guard is available again');
       return;
     }
     const reason =
       error instanceof Error ? this.#redactor.redact(error.message).slice(0, MAX_REASON_CHARS) : 'unknown';
-    this.#logger()?.warn(
+    this.#log(
+      'warn',
       { ...event, reason },
       'the Redis store of the rate limit guard is unavailable: each process counts on its own',
     );
+  }
+
+  unknownModel(model: string): void {
+    this.#log(
+      'warn',
+      { model },
+      'this model is not in the catalogue: neutral values for price, latency and quality are used',
+    );
+  }
+
+  /** A listener of an event threw or rejected. */
+  listenerFailed(event: string): void {
+    this.listenerFailures++;
+    this.#log('error', { event }, 'a listener of this event failed');
   }
 
   #emit<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
@@ -97,7 +120,19 @@ export class EventReporter {
     try {
       (this.#emitter as EventEmitter).emit(name, event);
     } catch {
-      this.#logger()?.error({ event: name }, 'a listener of this event threw');
+      this.listenerFailed(name);
+    }
+  }
+
+  #log(level: keyof Logger, fields: object, message: string): void {
+    const onFailure = (): void => {
+      this.listenerFailures++;
+    };
+    try {
+      const result: unknown = this.#logger()?.[level](fields, message);
+      if (isThenable(result)) Promise.resolve(result).catch(onFailure);
+    } catch {
+      onFailure();
     }
   }
 }

@@ -54,6 +54,8 @@ export interface BalancerStats {
   };
   /** The state of each endpoint, in the order of the configuration. */
   readonly endpoints: readonly EndpointStats[];
+  /** Failures of listeners and of the logger since the start: they threw or rejected. */
+  readonly listenerFailures: number;
   /** Only with the option `cluster`. */
   readonly cluster?: {
     /** How quotas are shared now. */

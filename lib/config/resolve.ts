@@ -9,7 +9,6 @@ import { DEFAULTS } from './defaults';
 import { catalogueFallbacks, configuredFallbacks } from './fallbacks';
 import type { BalancerConfig, ResolvedConfig } from './options';
 import { resolveEndpoint, resolveQuotaGroups } from './resolve-endpoint';
-import { safeLogger } from './safe-logger';
 import { type CheckedConfig, configSchema } from './schema';
 import { secretsOf } from './secrets';
 
@@ -51,7 +50,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...omitUndefined(config.cluster) }),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,
-    logger: config.logger && safeLogger(config.logger),
+    logger: config.logger,
     http: Object.freeze({
       axios: config.http?.axios,
       proxy: config.http?.proxy === undefined ? DEFAULTS.http.proxy : proxyOf(config.http.proxy),

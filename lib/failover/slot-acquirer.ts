@@ -200,7 +200,7 @@ export class SlotAcquirer {
   #take({ call, recorder }: CallState, { pick, isBudgeted }: NextStep & { kind: 'start' }): EndpointSlot {
     const { endpoint, quotaCost } = pick.option;
     if (isBudgeted) this.#parts.retryBudget.tryTake();
-    recorder.why = pick.why;
+    recorder.why = pick.why();
     return endpoint.acquireSlot(call, quotaCost, performance.now());
   }
 }

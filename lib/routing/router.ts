@@ -18,7 +18,10 @@ export interface PickOptions extends AvailabilityOptions {
   readonly peek?: boolean;
 }
 
-export type RouterPick = { readonly why: () => readonly Verdict[] } & (
+/** Computes the verdicts of a pick. It does not hold the call, so that a report which the app keeps holds no body. */
+export type Verdicts = () => readonly Verdict[];
+
+export type RouterPick = { readonly why: () => Verdicts } & (
   | { readonly kind: 'picked'; readonly option: Option }
   /** No capacity now, or waiting is better: for this quota (if known), for `waitMs`. */
   | {
@@ -69,7 +72,7 @@ export class Router {
   /** Where the call would go now, and why. Changes no state. */
   explain(plan: Plan, now: number): Explanation {
     const pick = this.pick(plan, { now, peek: true });
-    const verdicts = pick.why();
+    const verdicts = pick.why()();
     if (pick.kind === 'picked') return { pick: pick.option.endpoint.name, waitMs: 0, verdicts };
     if (pick.kind !== 'wait') return { verdicts };
     return {
@@ -216,7 +219,7 @@ class Trace {
   noneAvailable(): RouterPick {
     // A strategy that picks no candidate makes the call wait.
     if (this.#soonest && !this.#canWait) return this.waitFor(this.#soonest);
-    const why = (): readonly Verdict[] => this.why();
+    const why = (): Verdicts => this.why();
     if (this.#soonest || this.#canWait || this.#candidates.length > 0) {
       return {
         kind: 'wait',
@@ -229,25 +232,49 @@ class Trace {
     return { kind: this.#isFull ? 'full' : 'down', retryAfterMs, why };
   }
 
-  why(): readonly Verdict[] {
-    const verdicts: Verdict[] = [];
-    const scores = this.#call && this.#strategy.explain?.(this.#call, this.#candidates);
-    for (const [index, { name }] of this.#candidates.entries()) {
+  why(): Verdicts {
+    const { call, removed, endpoints } = this.#plan;
+    return verdictsOf({
+      strategy: this.#strategy,
+      call: this.#call,
+      candidates: this.#candidates,
+      blocked: this.#blocked,
+      // The reasons are computed now because they may depend on the body.
+      removed: removed.map(({ option, filter }) => ({
+        endpoint: option.endpoint.name,
+        removedBy: filter.reason(call, option),
+      })),
+      endpoints,
+    });
+  }
+}
+
+interface VerdictParts {
+  readonly strategy: Strategy;
+  readonly call: RoutedCall | undefined;
+  readonly candidates: readonly Candidate[];
+  readonly blocked: readonly Blocked[];
+  readonly removed: readonly Verdict[];
+  readonly endpoints: Plan['endpoints'];
+}
+
+/** A function of its own, so that nothing but the parts is held. */
+function verdictsOf({ strategy, call, candidates, blocked, removed, endpoints }: VerdictParts): Verdicts {
+  return () => {
+    const scores = call && strategy.explain?.(call, candidates);
+    const verdicts: Verdict[] = candidates.map(({ name }, index) => {
       const score = scores?.[index];
-      verdicts.push({ endpoint: name, ...(score ? { score: score.score, terms: { ...score.terms } } : {}) });
-    }
-    for (const { option, obstacle } of this.#blocked) {
+      return { endpoint: name, ...(score ? { score: score.score, terms: { ...score.terms } } : {}) };
+    });
+    for (const { option, obstacle } of blocked) {
       verdicts.push({ endpoint: option.endpoint.name, removedBy: obstacle.removedBy });
     }
-    const { call, removed, endpoints } = this.#plan;
-    for (const { option, filter } of removed) {
-      verdicts.push({ endpoint: option.endpoint.name, removedBy: filter.reason(call, option) });
-    }
+    verdicts.push(...removed);
     const reported = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {
       if (!reported.has(name))
         verdicts.push({ endpoint: name, removedBy: 'not considered: other models or tiers come first' });
     }
     return verdicts;
-  }
+  };
 }
