@@ -61,6 +61,7 @@ describe.each([...FAILURES, ...ASYNC_FAILURES])('A listener or logger that %s', 
       { a: error(401), b: answer() },
       { logger: { debug: log, info: log, warn: log, error: log } },
     );
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- what an app may do
     for (const event of ['call', 'attempt'] as const) balancer.on(event, failing);
     expect((await chatText(balancer, false)).text).toBe('Hello');
     await nextTurn();
