@@ -1,7 +1,6 @@
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
-import type { AnswerActivity } from '../health/answer-activity';
 import type { BreakerTicket, Outcome } from '../health/breaker';
 import type { LatencyModel } from '../health/latency-model';
 import {
@@ -19,6 +18,7 @@ import type { Reservation, Settlement } from '../quota/reservation';
 import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import { type AttemptOutcome, settlementOf } from './attempt-outcome';
+import type { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 import { PROBED_ELSEWHERE, sendWhenAllowed } from './send';
 
@@ -39,10 +39,8 @@ export interface SlotEndpoint {
   /** Where attempts are sent. A reload changes it. */
   readonly exchange: ExchangeParts;
   readonly latency: LatencyModel;
-  readonly activity: AnswerActivity;
+  readonly health: Pick<EndpointHealth, 'activity' | 'hasCounted'>;
   readonly tokensCharged: TokensCharged;
-  /** Whether a failure of this call has counted against the endpoint already. */
-  hasCounted(call: Call): boolean;
 }
 
 export interface AttemptSlotParts<E extends SlotEndpoint> {
@@ -129,7 +127,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { endpoint, call, ticket, inFlight } = this.#parts;
     clearTimeout(this.#silenceTimer);
     ticket.started();
-    endpoint.activity.recordStreamStart(now);
+    endpoint.health.activity.recordStreamStart(now);
     this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };
     endpoint.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }
@@ -154,7 +152,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
       ? { kind: 'used', usage: { input: usage.prompt_tokens, output: usage.completion_tokens } }
       : { kind: 'kept' };
     this.#settle('success', settlement, usage?.completion_tokens ?? cost.output, now);
-    this.endpoint.activity.recordAnswer(now);
+    this.endpoint.health.activity.recordAnswer(now);
     this.#learnLatency(state, usage, now);
     this.#parts.apply({ kind: 'served', startedAt: this.startedAt, ms: now - this.startedAt });
   }
@@ -180,7 +178,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
       detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
     // One call, retried, is one piece of evidence. A probe is judged by its own end.
-    const counts = isFailure && !isKnown && !this.endpoint.hasCounted(call);
+    const counts = isFailure && !isKnown && !this.endpoint.health.hasCounted(call);
     this.#settle(
       counts || (isFailure && this.#parts.ticket.isProbe) ? 'failure' : 'neutral',
       settlementOf(failure, call.promptTokens, output),
@@ -207,7 +205,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#state = { kind: 'ended' };
     clearTimeout(this.#silenceTimer);
     this.endpoint.latency.finish(this);
-    if (state.kind === 'streaming') this.endpoint.activity.recordStreamEnd(performance.now());
+    if (state.kind === 'streaming') this.endpoint.health.activity.recordStreamEnd(performance.now());
     return state;
   }
 
@@ -249,14 +247,14 @@ export class AttemptSlot<E extends SlotEndpoint> {
   #checkSilence(): void {
     if (this.#state.kind !== 'waiting') return;
     const { endpoint, call, ticket } = this.#parts;
-    const quietMs = endpoint.activity.quietMs(performance.now());
+    const quietMs = endpoint.health.activity.quietMs(performance.now());
     if (quietMs < this.#silenceMs) {
       // The endpoint answers others: it has a queue of its own, or few slots.
       this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs - quietMs);
       return;
     }
     this.#state = { kind: 'silent' };
-    const counts = !endpoint.hasCounted(call);
+    const counts = !endpoint.health.hasCounted(call);
     ticket.end(counts || ticket.isProbe ? 'failure' : 'neutral');
     this.#parts.apply({ kind: 'silent', call, counts });
   }

@@ -2,7 +2,6 @@ import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
-import type { AnswerActivity } from '../health/answer-activity';
 import type { Breaker } from '../health/breaker';
 import type { FailureRate } from '../health/failure-rate';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
@@ -57,7 +56,7 @@ export class Endpoint {
   readonly name: string;
   /** Learns what the provider takes from the token quota. */
   readonly tokensCharged: TokensCharged;
-  readonly #health: EndpointHealth;
+  readonly health: EndpointHealth;
   readonly #cooldown = new EndpointCooldown();
   /** With a cluster only. */
   readonly healthReporter: HealthReporter | undefined;
@@ -73,7 +72,7 @@ export class Endpoint {
     this.name = settings.name;
     this.tokensCharged = new TokensCharged(settings);
     this.#weight = settings.weight;
-    this.#health = new EndpointHealth({
+    this.health = new EndpointHealth({
       name: settings.name,
       profile: settings.profile.latency,
       breaker: parts.breaker,
@@ -110,28 +109,24 @@ export class Endpoint {
   }
 
   get breaker(): Breaker {
-    return this.#health.breaker;
+    return this.health.breaker;
   }
 
   get latency(): LatencyModel {
-    return this.#health.latency;
-  }
-
-  get activity(): AnswerActivity {
-    return this.#health.activity;
+    return this.health.latency;
   }
 
   get recentLatency(): RecentLatency {
-    return this.#health.recentLatency;
+    return this.health.recentLatency;
   }
 
   get failureRate(): FailureRate {
-    return this.#health.failureRate;
+    return this.health.failureRate;
   }
 
   /** Failed attempts since the last success. */
   get failures(): number {
-    return this.#health.failures;
+    return this.health.failures;
   }
 
   /** 0 while it is disabled. */
@@ -164,7 +159,7 @@ export class Endpoint {
     const old = this.#parts;
     this.#parts = parts;
     if (parts.settings.weight !== old.settings.weight) this.#weight = parts.settings.weight;
-    this.#health.configure(parts.breaker, parts.settings.profile.latency);
+    this.health.configure(parts.breaker, parts.settings.profile.latency);
     this.tokensCharged.configure(parts.settings);
     if (old.transport !== parts.transport) old.transport.close();
   }
@@ -183,7 +178,7 @@ export class Endpoint {
   enable(): void {
     this.#isDisabled = false;
     this.#cooldown.end(this.quotas);
-    this.#health.reset();
+    this.health.reset();
     this.healthReporter?.reset();
     this.#stateChanged('closed');
   }
@@ -198,21 +193,6 @@ export class Endpoint {
   close(): void {
     this.breaker.shutdown();
     this.#parts.transport.close();
-  }
-
-  /** Whether it has served calls of late, so that a failure may be the fault of a request. */
-  get canTakeBackFailure(): boolean {
-    return this.#health.canTakeBack;
-  }
-
-  /** Takes back a failure that was the fault of a request. Call it only if `canTakeBackFailure`. */
-  takeBackFailure(): void {
-    this.#health.takeBackFailure(performance.now());
-  }
-
-  /** Whether a failure of this call has counted against it already: one call counts at most once. */
-  hasCounted(call: Call): boolean {
-    return this.#health.hasCounted(call);
   }
 
   /** What an attempt of a call takes from the quotas at admission. */
@@ -273,7 +253,7 @@ export class Endpoint {
     if (outcome.kind === 'served') {
       for (const quota of this.quotas) quota.recordSuccess();
       this.#cooldown.recordServed();
-      this.#health.recordServed(outcome.ms, now);
+      this.health.recordServed(outcome.ms, now);
       this.healthReporter?.recordSuccess(outcome.startedAt);
     } else if (outcome.kind === 'failed') this.#applyFailure(outcome, now);
     this.#release();
@@ -293,7 +273,7 @@ export class Endpoint {
 
   #recordFailure(call: Call, counts: boolean, now: number): void {
     if (counts) this.healthReporter?.recordFailure();
-    this.#health.recordFailure(call, counts, now);
+    this.health.recordFailure(call, counts, now);
   }
 
   #release(): void {

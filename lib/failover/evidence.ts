@@ -66,7 +66,7 @@ export class FailureEvidence {
       evidence.counted = [...evidence.counted, { endpoint, class: kind }];
       return;
     }
-    for (const other of all) other.endpoint.takeBackFailure();
+    for (const other of all) other.endpoint.health.takeBackFailure(performance.now());
     evidence.counted = evidence.counted.filter((other) => !same.includes(other));
   }
 
@@ -79,7 +79,7 @@ export class FailureEvidence {
   #servesOthers(endpoint: Endpoint, { promptTokens }: Call): boolean {
     const last = this.#served.get(endpoint);
     if (last === undefined || last.promptTokens === promptTokens) return false;
-    return performance.now() - last.at < MEMORY_MS && endpoint.canTakeBackFailure;
+    return performance.now() - last.at < MEMORY_MS && endpoint.health.canTakeBack;
   }
 
   #recent(digest: string): FailedRequest | undefined {

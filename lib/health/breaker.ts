@@ -1,54 +1,22 @@
+import type {
+  BreakerCause,
+  BreakerState,
+  BreakerTicket,
+  BreakerTransition,
+  Outcome,
+  ProbeLock,
+} from './breaker-types';
 import { Circuit } from './circuit';
 import type { BreakerOptions } from './options';
 
-export type BreakerState = 'closed' | 'open' | 'half-open';
-
-/** How an attempt ended, as the breaker sees it. A neutral end says nothing about the endpoint's health. */
-export type Outcome = 'success' | 'failure' | 'neutral';
-
-/** Lets one attempt through. Its end must be reported exactly once. */
-export interface BreakerTicket {
-  /** Whether the attempt decides if the breaker closes. */
-  readonly isProbe: boolean;
-  /**
-   * Asks for the cluster's probe lock. Call it before the attempt is sent. Undefined if the attempt may be sent at once,
-   * as always without a cluster. Resolves to false if it must not be sent: another process is probing, or has just found
-   * out. Never rejects.
-   * @param probeMs The longest time that the probe may take.
-   */
-  acquireProbeLock(probeMs: number): Promise<boolean> | undefined;
-  /** The answer has begun. It decides a probe, so that a long stream doesn't keep the breaker half-open. */
-  started(): void;
-  /** Only the first call counts: an attempt that failed by its silence is not counted again when it ends. */
-  end(outcome: Outcome): void;
-}
-
-/**
- * Why the breaker opened or closed: 'observed' by attempts of this process; 'inconclusive' because a probe ended without
- * an outcome; 'reported' by a peer; 'manual' by the app.
- */
-export type BreakerCause = 'observed' | 'inconclusive' | 'reported' | 'manual';
-
-export type BreakerTransition =
-  | {
-      readonly to: 'open';
-      readonly cause: BreakerCause;
-      readonly openMs: number;
-      /** `openMs` before jitter: the next failed probe doubles it. */
-      readonly stepMs: number;
-    }
-  | { readonly to: 'half-open' }
-  | { readonly to: 'closed'; readonly cause: BreakerCause };
-
-/** Gives one process of a cluster at a time the right to probe an endpoint. */
-export interface ProbeLock {
-  /** Whether another process is taken to hold it. */
-  readonly isHeldByPeer: boolean;
-  /** Resolves to false if another process holds it. Never rejects. */
-  acquire(probeMs: number): Promise<boolean>;
-  /** Releases it, if this process holds it. */
-  release(): void;
-}
+export type {
+  BreakerCause,
+  BreakerState,
+  BreakerTicket,
+  BreakerTransition,
+  Outcome,
+  ProbeLock,
+} from './breaker-types';
 
 export interface BreakerParts {
   readonly name: string;
