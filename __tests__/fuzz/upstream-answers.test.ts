@@ -29,7 +29,7 @@ const onRejection = (reason: unknown): void => void rejections.push(reason);
 
 beforeAll(async () => {
   process.on('unhandledRejection', onRejection);
-  server = createServer((req, res) => respond(req, res));
+  server = createServer({ keepAliveTimeout: 75_000 }, (req, res) => respond(req, res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterAll(async () => {
