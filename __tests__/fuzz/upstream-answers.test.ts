@@ -144,7 +144,7 @@ async function ask(balancer: Balancer, kind: Kind, options: CallOptions): Promis
     return { ok: true, text, route: data.route };
   } catch (error) {
     if (!AiBalancerError.isInstance(error)) throw error;
-    return { ok: false, error: error as AiBalancerError };
+    return { ok: false, error };
   }
 }
 
