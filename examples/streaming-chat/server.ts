@@ -18,7 +18,7 @@ const SYSTEM = {
   role: 'system',
   content: 'You answer customers of a web shop, kindly and in a few sentences.',
 };
-/** What a visitor may send: their own words and the answers they got. */
+/** What a visitor may send: their own messages and the answers to them. */
 const ROLES = ['user', 'assistant'];
 const MAX_MESSAGES = 20;
 const MAX_CHARACTERS = 4_000;
@@ -45,13 +45,13 @@ export function helpdesk(endpoints: EndpointConfig[]): Express & { balancer: Bal
       res.status(400).json({ error: { message: 'Please write a question.' } });
       return;
     }
-    // A visitor who stops or leaves closes `res`, and that ends the call at the provider.
+    // A visitor who stops or leaves closes `res`, which ends the call at the provider.
     await req.ai.chat({ model: MODEL, messages: [SYSTEM, ...messages], stream: true }).pipe(res);
   });
   return Object.assign(app, { balancer: ai.balancer });
 }
 
-/** The last messages where they are what a page of ours sends. */
+/** The last messages, if they have the form that the page sends. */
 function visitorsMessages(body: unknown): ChatMessage[] | undefined {
   const { messages } = (body ?? {}) as { messages?: unknown };
   if (!Array.isArray(messages) || messages.length === 0) return undefined;
@@ -69,7 +69,7 @@ function isVisitorMessage(message: unknown): message is ChatMessage {
   );
 }
 
-/** Two models behind one key, or the same two of simulated providers. */
+/** Two models behind one key, or two simulated providers. */
 async function endpoints(apiKey = process.env.HOLYSHEEP_API_KEY): Promise<EndpointConfig[]> {
   if (apiKey) return holysheep({ apiKey, models: [MODEL, SPARE] });
   const main = await startProvider({ models: { [MODEL]: { msPerOutputToken: 40 } }, reply });

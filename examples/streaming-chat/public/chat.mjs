@@ -8,9 +8,9 @@ const sendButton = document.getElementById('send');
 const stopButton = document.getElementById('stop');
 const status = document.getElementById('status');
 
-/** What the answers are made from: whole exchanges, and answers that the visitor stopped. */
+/** The conversation that is sent with each question: questions with their answers, stopped answers included. */
 const history = [];
-/** Ends the answer that is being written. */
+/** Stops the answer that is being written. */
 let running;
 
 form.addEventListener('submit', (event) => {
@@ -23,7 +23,7 @@ form.addEventListener('submit', (event) => {
 });
 
 question.addEventListener('keydown', (event) => {
-  // A writer of Japanese ends a word with Enter.
+  // Input methods, such as those for Japanese, end a word with Enter.
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();
@@ -91,7 +91,7 @@ async function receive(text, message, signal) {
   } catch (error) {
     throw signal.aborted ? error : new Error('The answer broke off.');
   }
-  // A connection may end in good order in the middle of an answer.
+  // A connection may end without an error in the middle of an answer.
   if (!whole) throw new Error('The answer broke off.');
 }
 
@@ -125,7 +125,7 @@ function show(role, who) {
   element.className = `message ${role}`;
   const name = add(element, 'p', 'who', who);
   const body = add(element, 'p', 'text');
-  // Screen readers read an answer when it is there, not word by word.
+  // Screen readers read an answer when it is complete, not word by word.
   element.setAttribute('aria-busy', String(role === 'assistant'));
   let note;
   keepInView(() => log.append(element));

@@ -1,12 +1,12 @@
 /**
- * Reads server-sent events from the body of a fetch. EventSource can't: it sends no body and asks again by itself.
+ * Reads server-sent events from the body of a fetch. EventSource can't be used: it sends no body, and reconnects by itself.
  * @param {ReadableStream<Uint8Array>} body
  * @returns {AsyncGenerator<{ event: string, data: string }>}
  */
 export async function* serverSentEvents(body) {
   let text = '';
   for await (const piece of chunksOf(body.pipeThrough(new TextDecoderStream()))) {
-    // A CR at the end of a piece may be the first half of CRLF.
+    // A CR at the end of a chunk may be the first half of a CRLF.
     text = (text + piece).replace(/\r\n/g, '\n').replace(/\r(?!$)/g, '\n');
     let end = text.indexOf('\n\n');
     for (; end >= 0; end = text.indexOf('\n\n')) {
@@ -15,7 +15,7 @@ export async function* serverSentEvents(body) {
       if (event) yield event;
     }
   }
-  // What is not ended by an empty line is half an event, and is dropped.
+  // What no empty line ends is an incomplete event, and is dropped.
 }
 
 /** Safari can't iterate a ReadableStream yet. */
@@ -33,7 +33,7 @@ function parse(block) {
   const data = [];
   for (const line of block.split('\n')) {
     const colon = line.indexOf(':');
-    // A line that begins with a colon is a comment: the server keeps the connection alive with those.
+    // A line that begins with a colon is a comment: the server sends those to keep the connection alive.
     if (colon === 0) continue;
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
