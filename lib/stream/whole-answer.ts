@@ -8,8 +8,8 @@ export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEv
   const { usage, ...rest } = answer;
   const choices = rest.choices.map((choice) => ({
     ...choice,
-    // Servers leave it out, whatever the type says.
-    finish_reason: (choice as Partial<typeof choice>).finish_reason ?? 'stop',
+    // Servers leave it out or empty, whatever the type says.
+    finish_reason: isNonEmptyString(choice.finish_reason) ? choice.finish_reason : 'stop',
   }));
   const content = withDeltas({ ...rest, choices } as unknown as ChatCompletionChunk);
   const events: ChatEvent[] = [new ParsedChatEvent(content, readFacts(content), false)];
@@ -78,6 +78,10 @@ function addToolCalls(message: Message, deltas: readonly unknown[]): void {
     whole.name = textOf(whole.name) + textOf(part.name);
     whole.arguments = textOf(whole.arguments) + textOf(part.arguments);
   }
+}
+
+function isNonEmptyString(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
 }
 
 function textOf(value: unknown): string {
