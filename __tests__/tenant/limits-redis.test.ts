@@ -12,10 +12,10 @@ const redis = requires('redis-server');
 
 const clients: Redis[] = [];
 const servers: RedisServer[] = [];
-let news: boolean[] = [];
+let outages: boolean[] = [];
 
 beforeEach(() => {
-  news = [];
+  outages = [];
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.disconnect();
@@ -32,7 +32,7 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, disconnectTimeout: 50 });
   client.on('error', () => undefined);
   clients.push(client);
-  const onOutage = (isDown: boolean) => void news.push(isDown);
+  const onOutage = (isDown: boolean) => void outages.push(isDown);
   return new TenantLimits(options, redisCounters({ access: redisAccess(client), prefix: 'test', onOutage }));
 }
 
@@ -51,7 +51,7 @@ redis.describe('Tenant limits in Redis:', () => {
     }
     expect(exceededLimit(await one.countRequest(ACME))).toMatchObject({ name: 'requests' });
     expect(await one.check(ACME)).toMatchObject([{ remaining: 0 }, { remaining: 60 }, { remaining: 0.75 }]);
-    expect(news).toEqual([]);
+    expect(outages).toEqual([]);
   });
 
   it('the keys of a tenant expire with their window', async () => {
@@ -73,13 +73,13 @@ redis.describe('Tenant limits in Redis:', () => {
     const admitted = [];
     for (let n = 0; n < 5; n++) admitted.push(exceededLimit(await limits.countRequest(ACME)) === undefined);
     expect(admitted).toEqual([true, true, true, false, false]);
-    expect(news).toEqual([true]);
+    expect(outages).toEqual([true]);
 
     await server.restart();
     await untilStatus((status) => status === 'ready');
     await expectSoon(async () => {
       await limits.check(ACME);
-      expect(news).toEqual([true, false]);
+      expect(outages).toEqual([true, false]);
     });
     expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
   });
@@ -90,7 +90,7 @@ describe('Tenant limits while Redis cannot be used:', () => {
     const limits = limitsAt(await freePort());
     await untilStatus((status) => status === 'reconnecting');
     expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
-    expect(news).toEqual([true]);
+    expect(outages).toEqual([true]);
   });
 
   it('a Redis that accepts connections and never answers delays one request by half a second', async () => {
@@ -102,7 +102,7 @@ describe('Tenant limits while Redis cannot be used:', () => {
     for (let n = 0; n < 3; n++) expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
     expect(exceededLimit(await limits.countRequest(ACME))).toMatchObject({ name: 'requests' });
     expect(performance.now() - since).toBeLessThan(950);
-    expect(news).toEqual([true]);
+    expect(outages).toEqual([true]);
     for (const socket of sockets) socket.destroy();
     silent.close();
   });
