@@ -16,7 +16,7 @@ describe('balancer.explain()', () => {
     const balancer = createBalancer({
       endpoints: [
         endpoint('good'),
-        endpoint('dear', { price: { input: 1_000, output: 1_000 } }),
+        endpoint('expensive', { price: { input: 1_000, output: 1_000 } }),
         endpoint('plain', { quality: 0.1 }),
         endpoint('out', { weight: 0 }),
         endpoint('other', { model: 'gpt-4o-mini' }),
@@ -30,9 +30,9 @@ describe('balancer.explain()', () => {
     expect(pick).toBe('good');
     expect(waitMs).toBe(0);
     const by = Object.fromEntries(verdicts.map((verdict) => [verdict.endpoint, verdict]));
-    expect(Object.keys(by).sort()).toEqual(['dear', 'good', 'other', 'out', 'plain']);
+    expect(Object.keys(by).sort()).toEqual(['expensive', 'good', 'other', 'out', 'plain']);
     expect(by.good!.terms).toMatchObject({ deadline: expect.any(Number) as number });
-    expect(by.dear!.removedBy).toMatch(/^cost: /);
+    expect(by.expensive!.removedBy).toMatch(/^cost: /);
     expect(by.plain!.removedBy).toMatch(/^quality: 0\.1 is below 0\.5/);
     expect(by.out!.removedBy).toMatch(/^weight: /);
     expect(by.other!.removedBy).toMatch(/^not considered/);

@@ -40,14 +40,14 @@ describe('Routing filters keep only endpoints that', () => {
   it('cost at most maxCostPer1k; an endpoint without a price is removed', async () => {
     const each = {
       unknown: {},
-      dear: { price: { input: 10, output: 10 } },
+      expensive: { price: { input: 10, output: 10 } },
       cheap: { price: { input: 1, output: 1 } },
     };
     const [endpoint, reasons] = await served(each, { maxCostPer1k: 0.002 });
     expect(endpoint).toBe('cheap');
     expect(reasons).toEqual({
       unknown: 'cost: the endpoint has no price',
-      dear: 'cost: 0.0100 USD per 1,000 tokens is above 0.002',
+      expensive: 'cost: 0.0100 USD per 1,000 tokens is above 0.002',
     });
   });
 

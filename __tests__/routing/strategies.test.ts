@@ -79,7 +79,7 @@ describe('Built-in strategies', () => {
   it('lowest-cost picks the cheapest, then the fastest, and endpoints without a price last', () => {
     const all = [
       candidate('unknown', { costUsd: undefined, expectedMs: 1 }),
-      candidate('dear', { costUsd: 0.02 }),
+      candidate('expensive', { costUsd: 0.02 }),
       candidate('slow', { expectedMs: 4_000 }),
       candidate('fast', { expectedMs: 2_000 }),
     ];
