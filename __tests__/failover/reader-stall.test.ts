@@ -1,7 +1,11 @@
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import axios from 'axios';
 import { type ChatCompletionChunk, createBalancer } from 'express-ai-balancer';
-import { BODY, event, rejection } from './upstream';
+import { answer, BODY, chatText, event, Rig, rejection, startStream, until } from './upstream';
+
+const rig = new Rig();
 
 const FIRST = event({
   choices: [{ index: 0, delta: { role: 'assistant', content: 'One' }, finish_reason: null }],
@@ -95,5 +99,39 @@ describe('readerStallMs: a stream', () => {
     expect((await reader.next()).done).toBe(true);
     expect(inFlight()).toBe(0);
     await balancer.close({ graceMs: 0 });
+  });
+});
+
+describe('readerStallMs: a client that opens a piped stream and never reads', () => {
+  it('loses its connection, and its slot serves others', async () => {
+    const { balancer } = await rig.start(
+      {
+        a: (arrival) => {
+          if (arrival.body['stream'] !== true) return answer('served')(arrival);
+          const timer = setInterval(() => startStream(arrival, 'x'.repeat(100_000)), 1);
+          arrival.res.once('close', () => clearInterval(timer));
+        },
+      },
+      { each: { a: { maxConcurrent: 1 } }, timeouts: { readerStallMs: 400 } },
+    );
+    let closed = false;
+    const server = createServer((_req, res) => {
+      res.once('close', () => (closed = true));
+      void balancer.chat({ ...BODY, stream: true }).pipe(res);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const client = httpRequest({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
+    client.on('error', () => undefined);
+    client.on('response', (res) => void res.pause());
+    client.end();
+    try {
+      await until(() => balancer.stats().endpoints[0]!.inFlight === 1);
+      expect((await chatText(balancer, false)).text).toBe('served');
+      await until(() => closed, 3_000);
+    } finally {
+      client.destroy();
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });

@@ -202,6 +202,7 @@ export class CallRunner implements CallSettler {
         new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
       recovery: new StreamRecovery(this.#parts.executor, call, recovery, hooks.canRestart ?? true),
       onRestart: () => data.notifyRestart(),
+      onReaderStall: () => data.notifyStalledEnd(),
       onEnd: (error) => {
         const route = result.recorder.report();
         if (error) this.#fail(running, error, route);

@@ -1,6 +1,6 @@
 import { AiBalancerError } from '../errors';
 import type { ChatEvent } from '../stream/chat-event';
-import { CHAT_EVENTS, type ChatStream, type EventStream } from '../stream/chat-stream';
+import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from '../stream/chat-stream';
 
 /**
  * A stream that ends with ERR_AI_STREAM_BROKEN where another endpoint would start the answer again. OpenAI's clients do
@@ -33,6 +33,7 @@ export function withoutRestarts(given: ChatStream): ChatStream {
     abort: () => stream.abort(),
     onRestart: () => wrapped,
     [CHAT_EVENTS]: events,
+    [ON_STALLED_END]: (callback) => stream[ON_STALLED_END]?.(callback),
     async *[Symbol.asyncIterator]() {
       for await (const event of events()) if (!event.isHidden) yield event.chunk;
     },

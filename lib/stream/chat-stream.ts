@@ -23,9 +23,13 @@ export interface ChatStream extends AsyncIterable<ChatCompletionChunk> {
 /** Iterates the events of a stream, with their bytes, instead of its chunks. Shared by all copies of this package. */
 export const CHAT_EVENTS = Symbol.for('express-ai-balancer.chat-events');
 
+/** Registers a callback for a stream that ends while its reader takes nothing. Shared by all copies of this package. */
+export const ON_STALLED_END = Symbol.for('express-ai-balancer.on-stalled-end');
+
 /** A stream whose events can be passed through as bytes. */
 export interface EventStream extends ChatStream {
   [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined>;
+  [ON_STALLED_END]?(callback: () => void): void;
 }
 
 export interface ChatStreamParts {
@@ -48,6 +52,7 @@ type StreamState =
 export class ChatEventStream implements EventStream {
   readonly #parts: ChatStreamParts;
   readonly #restartCallbacks: (() => void)[] = [];
+  readonly #stalledEndCallbacks: (() => void)[] = [];
   #state: StreamState = { kind: 'unread' };
 
   constructor(parts: ChatStreamParts) {
@@ -83,6 +88,15 @@ export class ChatEventStream implements EventStream {
    */
   notifyRestart(): void {
     for (const callback of this.#restartCallbacks) callback();
+  }
+
+  [ON_STALLED_END](callback: () => void): void {
+    this.#stalledEndCallbacks.push(callback);
+  }
+
+  /** Called by the source: the stream has ended because its reader takes nothing, so the reader will not notice. */
+  notifyStalledEnd(): void {
+    for (const callback of this.#stalledEndCallbacks) callback();
   }
 
   [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined> {

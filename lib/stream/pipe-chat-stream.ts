@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
 import { within } from '../util/timers';
 import type { ChatEvent } from './chat-event';
-import { CHAT_EVENTS, type ChatStream, type EventStream } from './chat-stream';
+import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from './chat-stream';
 import { SseResponse } from './sse/sse-response';
 
 /** How a stream is written; {@link AICall.pipe} offers the first two. */
@@ -68,6 +68,7 @@ export async function pipeChatStream(
 
 async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
+  (stream as Partial<EventStream>)[ON_STALLED_END]?.(() => out.destroy());
   // Leaving the loop closes the connection to the provider.
   for await (const event of eventsOf(stream)) {
     if (out.isClosed) return;

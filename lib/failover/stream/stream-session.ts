@@ -18,6 +18,8 @@ export interface StreamSessionParts {
   readonly recovery: StreamRecovery;
   /** The next event starts the answer over. */
   onRestart(): void;
+  /** The stream ends because its reader takes nothing. Called before `onEnd`. */
+  onReaderStall(): void;
   /** The stream has ended; called exactly once. */
   onEnd(error: AiBalancerError | undefined): void;
 }
@@ -62,7 +64,10 @@ export class StreamSession {
     for (const event of result.sent.first) meter.add(event);
     this.#part = { result, meter, shown: meter, events: result.sent.rest, prior: undefined };
     const { readerStallMs } = result.slot.endpoint.settings.timeouts;
-    this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => this.abort(error));
+    this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => {
+      if (this.#state.kind !== 'ended') this.#parts.onReaderStall();
+      this.abort(error);
+    });
     // A consumer that is not reading when the caller leaves would not notice.
     call.signal.addEventListener('abort', this.#onAbort, { once: true });
     if (call.signal.aborted) this.abort();

@@ -78,6 +78,12 @@ export class SseResponse {
     });
   }
 
+  /** Closes the connection of a client that takes nothing. */
+  destroy(): void {
+    this.#stopKeepAliveTimer();
+    this.#res.destroy();
+  }
+
   /** Ends the response. */
   end(data = ''): void {
     this.#stopKeepAliveTimer();
