@@ -53,14 +53,14 @@ describe('FailureRate', () => {
 describe('stats()', () => {
   it('failures counts failed attempts since the last success', async () => {
     const { balancer } = await rig.start({
-      a: inSequence(error(500), error(429, {}, { 'retry-after-ms': '1' }), answer()),
+      a: inSequence(error(500), error(429, {}, { 'retry-after-ms': '200' }), answer()),
       b: answer(),
     });
     await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(1);
     await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(2);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 230));
     await chatText(balancer, false);
     expect(statsOf(balancer, 'a').failures).toBe(0);
     expect(statsOf(balancer, 'a').averageLatencyMs).toBeGreaterThanOrEqual(0);

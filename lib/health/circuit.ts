@@ -35,7 +35,7 @@ export class Circuit {
     this.#breaker.fire(ended).catch(() => undefined);
   }
 
-  /** Opens it for so long from now, whatever its state is. */
+  /** Opens it for `openMs` from now, whatever its state is. */
   open(openMs: number): void {
     // opossum starts its timer only when it changes to open.
     if (this.#breaker.opened) this.#replace();

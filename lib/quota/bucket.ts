@@ -180,7 +180,7 @@ export class Bucket {
   }
 
   /**
-   * In a cluster: so many processes share the bucket.
+   * In a cluster: sets the number of processes that share the bucket.
    * @param depthMs The depth, in milliseconds of the limit.
    */
   setSharing(depthMs: number, members: number): void {
@@ -198,7 +198,7 @@ export class Bucket {
     this.#updateRate();
   }
 
-  /** In a cluster: this process owns so large a part of limit and depth from now on; 1 is all of it. */
+  /** In a cluster: sets the share of limit and depth that this process owns; 1 is all of it. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
     this.#sharing.setShare(share);

@@ -9,7 +9,7 @@ export interface DayLimit {
   left(now: number): number;
   /** Milliseconds until `units` fit; Infinity if they are more than the limit. */
   waitMs(units: number, now: number): number;
-  /** An attempt takes so many units. Returns a request if it must wait for the answer of Redis. */
+  /** An attempt takes units. Returns a request if it must wait for the answer of Redis. */
   take(units: number, now: number): GrantRequest | undefined;
   /** Gives back units that were taken at that time, at most as many as are counted. */
   put(units: number, now: number, takenAt: number): void;

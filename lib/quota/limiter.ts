@@ -8,19 +8,19 @@ import { type DayLimit, MemoryDayLimit } from './day-limit';
 /** Keeps the account of one bucket, in memory or in Redis. It receives each change after the bucket has made it. */
 export interface Limiter {
   /**
-   * Milliseconds until so many units can be reserved. Absent if the bucket alone decides.
+   * Milliseconds until the units can be reserved. Absent if the bucket alone decides.
    * @param bucketWaitMs What the bucket says.
    */
   waitMs?(units: number, bucketWaitMs: number, now: number): number;
-  /** The next call of a queue waits for so many units, and several processes may compete for them. */
+  /** The next call of a queue waits for these units, and several processes may compete for them. */
   prefetch?(units: number, now: number): void;
-  /** An attempt takes so many units. Returns a request if it must wait for the answer of Redis. */
+  /** An attempt takes units. Returns a request if it must wait for the answer of Redis. */
   reserve(units: number): GrantRequest | undefined;
   /** Units that an attempt had taken are not needed. */
   refund(units: number): void;
   /** An attempt used more than it had taken. */
   overdraw(units: number): void;
-  /** Headers have corrected the level by so much. */
+  /** Headers have corrected the level by these units. */
   correct(units: number): void;
   close(): void;
 }

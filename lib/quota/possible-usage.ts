@@ -4,7 +4,7 @@ import type { Call } from '../call/call';
 import { estimatePromptTokens } from '../call/tokens';
 import { isObject } from '../util/is-object';
 
-/** The prompt is at most this multiple of its estimate, and so much more for what a provider adds to it. */
+/** The prompt is at most this multiple of its estimate, plus this margin for what a provider adds to it. */
 const PROMPT_FACTOR = 8;
 const PROMPT_MARGIN = 1_000;
 

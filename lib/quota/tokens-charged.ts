@@ -84,7 +84,7 @@ export class TokensCharged {
     return { at: now, reserved: this.#reserved, actual: this.#actual };
   }
 
-  /** An attempt has produced so many output tokens. */
+  /** An attempt has produced output tokens. */
   recordOutput(outputTokens: number): void {
     this.#actual += outputTokens;
   }
