@@ -60,7 +60,7 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
     // Groq: the flex tier is full. The caller asked for that tier, so other calls are not affected.
     case 498:
       return 'too_large';
-    // A proxy that lost its connection to the client of its own: not our caller, who would have aborted.
+    // nginx: the client closed the connection. It was not our caller, whose abort has a class of its own.
     case 499:
       return 'server';
     default:

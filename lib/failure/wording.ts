@@ -1,7 +1,7 @@
 import type { ErrorBody } from './error-body';
 
 /*
- * What the messages of providers have in common, whoever wrote them. Docs/failure-classes.md names the sources.
+ * What the messages of providers have in common, whoever wrote them. The fixtures of the tests name the sources.
  */
 
 /** A quoted text with a space in it is a quotation of the request; an id in quotes is not, nor is a message in JSON. */

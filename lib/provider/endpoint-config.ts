@@ -29,7 +29,7 @@ export interface EndpointConfig {
   provider?: string;
   /** http or https. Default: the provider's own. */
   baseURL?: string;
-  /** A function is asked before each attempt, so that keys can rotate. */
+  /** The key, or a function that is called before each attempt, so that keys can rotate. */
   apiKey?: string | (() => string | Promise<string>);
   /** Other names under which a call may ask for this model. */
   aliases?: string[];
@@ -56,7 +56,7 @@ export interface EndpointConfig {
   maxConcurrent?: number;
   /** Depth of the buckets, in seconds of the limit; raised to the largest remaining that a header has shown. Default 10. */
   burstSeconds?: number;
-  /** Endpoints of one group share one quota and rest together. Default: a group of its own. */
+  /** Endpoints of one group share one quota and its cooldowns. Default: a group of its own. */
   quotaGroup?: string;
   /**
    * What the provider takes from the token quota at admission: 'reserved' is prompt + max_tokens and is not given
