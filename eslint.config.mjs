@@ -35,6 +35,7 @@ export default tseslint.config(
         },
       ],
       'no-console': 'error',
+      'max-lines': ['error', 300],
     },
   },
   {

@@ -75,7 +75,7 @@ const answerOf = (usage: unknown) => ({
 });
 
 /** Two endpoints of one model: 'liar' answers with the given lies in turn, 'sound' with the truth. */
-function start(lies: readonly Lie[]): { balancer: Balancer; told: () => number } {
+function start(lies: readonly Lie[]): { balancer: Balancer; sentLies: () => number } {
   let next = 0;
   const adapter: AxiosAdapter = async (config) => {
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -108,7 +108,7 @@ function start(lies: readonly Lie[]): { balancer: Balancer; told: () => number }
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
     http: { axios: axios.create({ adapter }) },
   });
-  return { balancer, told: () => next };
+  return { balancer, sentLies: () => next };
 }
 
 /** Advances the clock until the promise is settled. */
@@ -150,7 +150,7 @@ describe('After 1,000 random lies of one upstream', () => {
     const counts: number[] = [];
     await fc.assert(
       fc.asyncProperty(fc.array(lie, { minLength: 20, maxLength: 60 }), async (lies) => {
-        const { balancer, told } = start(lies);
+        const { balancer, sentLies } = start(lies);
         for (let batch = 0; batch < 20; batch++) {
           // Ends cooldowns and closes the breaker, so that later lies arrive as well.
           balancer.endpoint('liar').enable();
@@ -173,7 +173,7 @@ describe('After 1,000 random lies of one upstream', () => {
           });
           await settled(Promise.all(calls), 5_000);
         }
-        counts.push(told());
+        counts.push(sentLies());
         expectSaneStats(balancer);
         const others = Array.from({ length: 20 }, (_, n) =>
           balancer.chat(BODY, { endpoint: 'sound', tenant: `other ${n}` }),

@@ -3,7 +3,7 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureClass } from '../failure/classes';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import { BoundedMap } from '../util/bounded-map';
-import { fingerprint } from './sharing/shared-run';
+import { fingerprint } from './fingerprint';
 
 /** Failure classes that a strange request can cause as well as a broken endpoint. */
 const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);
@@ -35,8 +35,8 @@ export function newCallEvidence(): CallEvidence {
  * Decides which failures count against an endpoint, so that a strange request can't take endpoints away from others:
  * - the same request counts once against an endpoint that serves others, unless another endpoint has served it;
  * - a call that fails the same way at two endpoints which serve others is itself to blame: both failures are taken back.
- * An endpoint serves others if its last answer within a minute was to another request, told by the prompt's size: a
- * digest of every served request would cost more than it tells.
+ * An endpoint serves others if its last answer within a minute was to another request, recognized by the prompt's
+ * size: a digest of every served request would cost more than it is worth.
  */
 export class FailureEvidence {
   readonly #failed = new BoundedMap<string, FailedRequest>(MAX_REQUESTS);

@@ -1,4 +1,4 @@
-/** What a body is, told from its first bytes. */
+/** What a body is, by its first bytes. */
 export type BodyKind = 'events' | 'json' | 'html' | 'empty';
 
 const WHITE_SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);

@@ -2,7 +2,8 @@ import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
 import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../executor';
-import { fingerprint, type SendWhole, SharedRun, sendAndWait } from './shared-run';
+import { fingerprint } from '../fingerprint';
+import { type SendWhole, SharedRun, sendAndWait } from './shared-run';
 
 /** Sends identical repeatable calls that are in flight at the same time once. */
 export class Coalescer {

@@ -1,8 +1,9 @@
 import type { Call } from '../../call/call';
 import { badRequest } from '../../errors';
 import type { WholeResult } from '../executor';
+import { fingerprint } from '../fingerprint';
 import { AnswerStore } from './answer-store';
-import { fingerprint, type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
+import { type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
 
 interface RunningKey {
   readonly digest: string;

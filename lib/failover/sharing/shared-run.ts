@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
 import type { RouteReport } from '../../route-report';
@@ -113,14 +112,4 @@ export function sharedReport(
     wastedTokens: 0,
     why: [],
   };
-}
-
-/** A digest of the call's operation and body, so that no prompt is kept; undefined for a body that is not JSON. */
-export function fingerprint({ operation, body }: Call, more: readonly unknown[] = []): string | undefined {
-  try {
-    const text = JSON.stringify([operation, body, ...more]);
-    return createHash('sha256').update(text).digest('base64');
-  } catch {
-    return undefined;
-  }
 }
