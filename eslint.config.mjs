@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'coverage/**', '__tests__/package/consumers/**', '**/*.mjs', '*.js'] },
+  { ignores: ['dist/**', 'coverage/**', '__tests__/package/consumers/**', '**/*.mjs', '**/*.cjs', '*.js'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -28,15 +28,6 @@ export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefine
   if (ms === Infinity) return promise;
   return new Promise((resolve, reject) => {
     const timer = startTimer(() => afterPendingIO(() => resolve(undefined)), ms);
-    promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
 }
