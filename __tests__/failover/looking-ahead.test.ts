@@ -99,6 +99,36 @@ describe('A server that answers 503', () => {
   });
 });
 
+describe('A 429 with a used-up day', () => {
+  it.each([
+    ['hours away', '7200', 600_000, 660_000],
+    ['five minutes away', '300', 300_000, 330_000],
+  ])(
+    'cools the endpoint down until its reset, but is probed every ten minutes: reset %s',
+    async (_, reset, least, most) => {
+      const { balancer, upstream } = await rig.start({
+        a: error(
+          429,
+          {},
+          {
+            'x-ratelimit-limit-requests-day': '1000',
+            'x-ratelimit-remaining-requests-day': '0',
+            'x-ratelimit-reset-requests-day': reset,
+            'retry-after': '1',
+          },
+        ),
+        b: answer(),
+      });
+      await chatText(balancer, false);
+      const { cooldownUntil } = statsOf(balancer, 'a');
+      expect(cooldownUntil! - Date.now()).toBeGreaterThan(least - 1_000);
+      expect(cooldownUntil! - Date.now()).toBeLessThanOrEqual(most);
+      await chatText(balancer, false);
+      expect(upstream.count('a')).toBe(1);
+    },
+  );
+});
+
 describe('A request that every upstream answers with an error', () => {
   it.each([
     ['a 500', error(500)],

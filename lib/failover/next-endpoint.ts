@@ -11,6 +11,7 @@ import { countFailures, decideNext, type RetryDecision, type RetryOption } from 
 
 /** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
+const NO_PROVIDERS: ReadonlySet<string> = new Set();
 /** How soon a call tries again where the router finds no capacity at an endpoint that the plan takes for ready. */
 const RECHECK_MS = 100;
 
@@ -41,10 +42,14 @@ export class NextEndpoint {
     const { router } = this.#parts.routes();
     const plan = currentPlan(state, this.#parts.routes());
     const now = performance.now();
+    const triedProviders =
+      state.failedAt.size === 0
+        ? NO_PROVIDERS
+        : new Set([...state.failedAt.values()].map(({ provider }) => provider));
     const pickAmong = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
       router.pick(plan, {
         now,
-        triedProviders: new Set([...state.failedAt.values()].map(({ provider }) => provider)),
+        triedProviders,
         excluded,
         ...(isHeld ? { isHeld } : {}),
       });
