@@ -141,6 +141,7 @@ describe('A request that every upstream answers with an error', () => {
       const { balancer } = await rig.start(
         { a: play, b: play, c: play },
         {
+          strategy: 'round-robin',
           retry: { baseDelayMs: 1, maxDelayMs: 2 },
           each: { a: { tier: 0 }, b: { tier: 0 }, c: { tier: 0 } },
         },
