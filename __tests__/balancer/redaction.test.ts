@@ -60,12 +60,16 @@ describe.each(KEYS)('A key %s', (_form, key) => {
       const log = (fields: object, message: string): void => void seen.push(fields, message);
       const { balancer } = await rig.start(
         { a: responder },
-        { each: { a: { apiKey: key } }, logger: { debug: log, info: log, warn: log, error: log } },
+        {
+          each: { a: { apiKey: key } },
+          logger: { debug: log, info: log, warn: log, error: log },
+          retry: { maxAttempts: 1 },
+        },
       );
       for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const) {
         balancer.on(name, (event: unknown) => seen.push(event));
       }
-      const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 1_000 }))) as AiBalancerError;
+      const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 200 }))) as AiBalancerError;
       expect(seen.length).toBeGreaterThan(0);
       expectHidden(key, failed, failed.route, failed.toBody(), balancer.stats(), ...seen);
     }
