@@ -16,7 +16,7 @@ const ANSWER = {
 const CHUNK = {
   ...ANSWER,
   object: 'chat.completion.chunk',
-  choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+  choices: [{ index: 0, delta: { content: 'Hi' }, finish_reason: 'stop' }],
 };
 
 const silent: AxiosAdapter = () => new Promise(() => undefined);
