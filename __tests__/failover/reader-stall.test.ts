@@ -107,7 +107,10 @@ describe('readerStallMs: a client that opens a piped stream and never reads', ()
     const { balancer } = await rig.start(
       {
         a: (arrival) => {
-          if (arrival.body['stream'] !== true) return answer('served')(arrival);
+          if (arrival.body['stream'] !== true) {
+            answer('served')(arrival);
+            return;
+          }
           const timer = setInterval(() => startStream(arrival, 'x'.repeat(100_000)), 1);
           arrival.res.once('close', () => clearInterval(timer));
         },
