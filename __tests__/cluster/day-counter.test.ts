@@ -4,33 +4,26 @@ import type { RedisLink } from '../../lib/cluster/redis/redis-link';
 import { requires } from '../helpers/requires';
 import { RedisServer } from './harness';
 
-const TOTALS = 'shop:{endpoint a:requests per day}';
 const HOUR_MS = 3_600_000;
 
 requires('redis-server').describe('Day counter in Redis:', () => {
   let server: RedisServer;
   let client: Redis;
-  const published: string[] = [];
+  /** Of its own for each case: nothing of an earlier one can be in it. */
+  let totals: string;
+  let cases = 0;
   const faults: string[] = [];
-  const closers: (() => void)[] = [];
   beforeAll(async () => {
     server = await RedisServer.start();
     client = new Redis(server.port, '127.0.0.1', { retryStrategy: () => 20 });
     client.on('error', () => undefined);
-    const subscriber = client.duplicate();
-    subscriber.on('message', (_channel, text) => published.push(text));
-    subscriber.on('error', () => undefined);
-    await subscriber.subscribe('totals');
-    closers.push(() => subscriber.disconnect());
   });
   afterAll(async () => {
     client.disconnect();
-    for (const close of closers) close();
     await server.close();
   });
-  beforeEach(async () => {
-    await client.flushall();
-    published.length = 0;
+  beforeEach(() => {
+    totals = `shop:{endpoint ${++cases}:requests per day}`;
   });
 
   function connect(member = 'one'): DayCounter {
@@ -38,8 +31,28 @@ requires('redis-server').describe('Day counter in Redis:', () => {
       run: (command: (parts: { client: Redis }) => unknown) => command({ client }),
       now: () => 0,
     };
-    const parts = { totals: TOTALS, channel: 'totals', member, onFault: () => faults.push(member) };
+    const parts = { totals, channel: channelOf(totals), member, onFault: () => faults.push(`${member} ${totals}`) };
     return redisDayCounter(link as unknown as RedisLink, parts);
+  }
+
+  /** Returns what reads the channel's messages so far: all that were published before it is called. */
+  async function subscribe(channel: string): Promise<() => Promise<string[]>> {
+    const subscriber = client.duplicate();
+    subscriber.on('error', () => undefined);
+    const messages: string[] = [];
+    const hasEnded = new Promise<void>((resolve) => {
+      subscriber.on('message', (_channel, text) => {
+        if (text === 'end') resolve();
+        else messages.push(text);
+      });
+    });
+    await subscriber.subscribe(channel);
+    return async () => {
+      await client.publish(channel, 'end');
+      await hasEnded;
+      subscriber.disconnect();
+      return messages;
+    };
   }
 
   const request = (more: Partial<DayRequest> = {}): DayRequest => ({
@@ -70,9 +83,9 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     expect(await claim(15, { need: 81, least: 1, ahead: 50 })).toMatchObject({ granted: 82 });
     expect(await claim(97, { need: 8, least: 4 })).toMatchObject({ granted: 0 });
     expect(await claim(97, { need: 8, least: 3 })).toMatchObject({ granted: 3 });
-    const { totals, granted } = await claim(100, { need: 1, least: 1 });
+    const { totals: hours, granted } = await claim(100, { need: 1, least: 1 });
     expect(granted).toBe(0);
-    expect(totals).toEqual([[hour, 100]]);
+    expect(hours).toEqual([[hour, 100]]);
     expect(Math.abs(hour - Date.now() / HOUR_MS)).toBeLessThan(1.1);
   });
 
@@ -90,8 +103,8 @@ requires('redis-server').describe('Day counter in Redis:', () => {
   it('forgets what is older than 24 hours, and never counts below zero', async () => {
     const one = connect();
     const { hour } = await one.update(request());
-    await client.hset(TOTALS, `${hour - 25}`, 50, `${hour - 24}`, 20);
-    await client.hset(`${TOTALS}:one`, `${hour - 25}`, 50, `${hour - 24}`, 50);
+    await client.hset(totals, `${hour - 25}`, 50, `${hour - 24}`, 20);
+    await client.hset(`${totals}:one`, `${hour - 25}`, 50, `${hour - 24}`, 50);
     const hours = [used(hour - 24, 0), used(hour - 25, 9), used(hour, 2)];
     expect((await one.update(request({ hours }))).totals).toEqual(
       expect.arrayContaining([
@@ -99,32 +112,31 @@ requires('redis-server').describe('Day counter in Redis:', () => {
         [hour, 2],
       ]),
     );
-    expect(await client.hexists(TOTALS, `${hour - 25}`)).toBe(0);
+    expect(await client.hexists(totals, `${hour - 25}`)).toBe(0);
   });
 
   it('counts whole numbers of any size', async () => {
     const one = connect();
     const { hour } = await one.update(request());
     const limit = Number.MAX_SAFE_INTEGER;
-    const { totals } = await one.update(request({ limit, need: 9e14, least: 1, hours: [used(hour, 1e15)] }));
-    expect(sumOf(totals)).toBe(1.9e15);
+    const reply = await one.update(request({ limit, need: 9e14, least: 1, hours: [used(hour, 1e15)] }));
+    expect(sumOf(reply.totals)).toBe(1.9e15);
   });
 
   it('publishes the total when another 1/50 of the limit is used', async () => {
+    const published = await subscribe(channelOf(totals));
     const one = connect();
     const { hour } = await one.update(request());
     for (const units of [19, 21, 23]) {
       await one.update(request({ limit: 1_000, hours: [used(hour, units)] }));
     }
-    await client.ping();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(published).toEqual([`${TOTALS} ${hour} 21`]);
+    expect(await published()).toEqual([`${totals} ${hour} 21`]);
   });
 
   it('reports a key that holds another type, and rejects', async () => {
-    await client.set(TOTALS, 'other');
+    await client.set(totals, 'other');
     await expect(connect().update(request())).rejects.toThrow(/WRONGTYPE/);
-    expect(faults).toEqual(['one']);
+    expect(faults).toEqual([`one ${totals}`]);
   });
 
   it.each([
@@ -132,8 +144,8 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     [
       'has restored an older state',
       async () => {
-        await client.hset(TOTALS, 'version', 1);
-        await client.hdel(TOTALS, ...(await client.hkeys(TOTALS)).filter((key) => Number(key) > 0));
+        await client.hset(totals, 'version', 1);
+        await client.hdel(totals, ...(await client.hkeys(totals)).filter((key) => Number(key) > 0));
       },
     ],
   ])('brings back the totals that processes knew when Redis %s', async (_, lose) => {
@@ -147,7 +159,11 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     );
     expect(reply.granted).toBe(5);
     expect(sumOf(reply.totals)).toBe(45);
-    const { totals } = await one.update(request({ known: first.version, hours: [used(hour, 31, 30, 30)] }));
-    expect(sumOf(totals)).toBe(46);
+    const later = await one.update(request({ known: first.version, hours: [used(hour, 31, 30, 30)] }));
+    expect(sumOf(later.totals)).toBe(46);
   });
 });
+
+function channelOf(totals: string): string {
+  return `days of ${totals}`;
+}
