@@ -31,7 +31,12 @@ requires('redis-server').describe('Day counter in Redis:', () => {
       run: (command: (parts: { client: Redis }) => unknown) => command({ client }),
       now: () => 0,
     };
-    const parts = { totals, channel: channelOf(totals), member, onFault: () => faults.push(`${member} ${totals}`) };
+    const parts = {
+      totals,
+      channel: channelOf(totals),
+      member,
+      onFault: () => faults.push(`${member} ${totals}`),
+    };
     return redisDayCounter(link as unknown as RedisLink, parts);
   }
 

@@ -15,7 +15,7 @@ jest.setTimeout(60_000);
 
 const PREFIX = 'sale';
 /** What a busy test machine may add to a request, in milliseconds. */
-const NOISE_MS = 120;
+const NOISE_MS = 400;
 /** How long a request may wait for a Redis that hangs. */
 const REDIS_TIMEOUT_MS = 250;
 
@@ -43,16 +43,38 @@ async function startApps(redis: RedisServer): Promise<void> {
   apps = await Promise.all([0, 0].map(() => GuardedApp.start(config)));
 }
 
-/** Sends requests one after another, to the apps in turn. */
-async function visits(tenant: string, count: number): Promise<GuardedResponse[]> {
+/**
+ * Sends requests one after another, to the apps in turn.
+ * @param afterEach Called with the responses so far.
+ */
+async function visits(
+  tenant: string,
+  count: number,
+  afterEach: (responses: readonly GuardedResponse[]) => Promise<unknown> = () => pause(10),
+): Promise<GuardedResponse[]> {
   const responses: GuardedResponse[] = [];
   for (let n = 0; n < count; n++) {
     const visit = await apps[n % apps.length]?.request(tenant);
     if (visit) responses.push(visit);
-    // Usage is recorded when the call ends, which may be just after its answer.
-    await pause(10);
+    await afterEach(responses);
   }
   return responses;
+}
+
+/** What one call counts: 60 + 40 tokens at $1,000 per million, in billionths of a dollar. */
+const UNITS_PER_CALL = { tokens: 100, dollars: 1e8 };
+
+/** Resolves when Redis has counted the usage of the calls so far: it is recorded when a call ends, just after its answer. */
+async function usageIsCounted(
+  redis: RedisServer,
+  limit: keyof typeof UNITS_PER_CALL,
+  tenant: string,
+  responses: readonly GuardedResponse[],
+): Promise<void> {
+  const key = `${PREFIX}:guard:app:${limit}:tenant:${tenant}`;
+  await redis.withClient((client) =>
+    soon(async () => expect(Number(await client.get(key))).toBe(served(responses) * UNITS_PER_CALL[limit])),
+  );
 }
 
 /** Creates a balancer in this process. */
@@ -83,11 +105,16 @@ withRedis.describe("Guard with the cluster's Redis:", () => {
     afterAll(() => closeAll());
 
     it('a tenant has one limit in all processes', async () => {
-      const tenants = ['rpm=6 a', 'tpm=500 a', 'usdPerDay=0.5 a', 'rpm=6 b'];
-      const responses = await Promise.all(tenants.map((tenant) => visits(tenant, 9)));
+      const [tpm, usd] = ['tpm=500 a', 'usdPerDay=0.5 a'];
+      const responses = await Promise.all([
+        visits('rpm=6 a', 9),
+        visits(tpm, 9, (responses) => usageIsCounted(redis, 'tokens', tpm, responses)),
+        visits(usd, 9, (responses) => usageIsCounted(redis, 'dollars', usd, responses)),
+        visits('rpm=6 b', 9),
+      ]);
       expect(responses.map(served)).toEqual([6, 5, 5, 6]);
       expect(new Set(responses.flat().map(({ status }) => status))).toEqual(new Set([200, 429]));
-      expect(responses[0]?.[1]?.headers.get('ratelimit')).toMatch('"app-requests";r=4;');
+      expect(responses[0][1]?.headers.get('ratelimit')).toMatch('"app-requests";r=4;');
       const keys = await redis.keys(`${PREFIX}:guard:*`);
       expect(keys.map(({ key }) => key)).toEqual(
         expect.arrayContaining([

@@ -1,3 +1,4 @@
+import { until } from '../helpers/async';
 import { requireExclusiveMachine } from '../helpers/exclusive-machine';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member } from './harness';
@@ -26,20 +27,21 @@ requires('redis-server').describe('Cluster: an outage of a provider that one pro
     await provider.provider.fault({ kind: 'err5xx' });
     await reporter.load({ perSecond: 20, forMs: 1_000, timeoutMs: 1_000 });
     expect(await stateOf(reporter)).toBe('open');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await until(() => openedAt(other) !== undefined);
     const { seen } = await provider.provider.stats();
     expect(await stateOf(other)).toBe('open');
     const refused = await other.load({ perSecond: 10, forMs: 500, timeoutMs: 300 });
     expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['ERR_AI_UNAVAILABLE']));
     expect((await provider.provider.stats()).seen).toBe(seen);
 
-    const openedAt = (member: Member) =>
-      member.events.find(
-        ({ name, event }) => name === 'breaker' && (event as { state: string }).state === 'open',
-      )?.at;
     expect(openedAt(other)! - openedAt(reporter)!).toBeLessThan(1_000);
   });
 });
+
+function openedAt({ events }: Member): number | undefined {
+  return events.find(({ name, event }) => name === 'breaker' && (event as { state: string }).state === 'open')
+    ?.at;
+}
 
 async function stateOf(member: Member): Promise<string | undefined> {
   return (await member.stats()).endpoints[0]?.state;
