@@ -13,7 +13,7 @@ const WHOLE_FACTOR = 2;
 const DEADLINE_SHARE = 0.3;
 /** A hedge goes only to an endpoint with this share of its quota left: it must not take what other calls need. */
 const MIN_QUOTA_SHARE = 0.25;
-/** When the median endpoint is slower than its baseline by this ratio, a second attempt would only add load. */
+/** When the median of the other endpoints is slower than its baseline by this ratio, a hedge would only add load. */
 const SLOW_FLEET_RATIO = 1.5;
 
 /** Decides when a call that waits for its first token may be sent a second time, and where ("The Tail at Scale", 2013). */
@@ -51,17 +51,19 @@ export class HedgePolicy {
     return 1 - endpoint.usedShare(performance.now()) >= MIN_QUOTA_SHARE;
   }
 
-  /** Takes one hedge from the budget; false where it is spent or all endpoints are slow. */
-  tryTake(plan: Plan): boolean {
-    if (this.#budget < 1 || isFleetSlow(plan)) return false;
+  /** Takes one hedge from the budget, beside an attempt at `late`; false where it is spent or the others are slow too. */
+  tryTake(plan: Plan, late: Endpoint): boolean {
+    if (this.#budget < 1 || isFleetSlow(plan, late)) return false;
     this.#budget--;
     return true;
   }
 }
 
-function isFleetSlow(plan: Plan): boolean {
+/** Without the late endpoint: its own pending attempt makes it slow, and of two endpoints it would be the median. */
+function isFleetSlow(plan: Plan, late: Endpoint): boolean {
   const now = performance.now();
   const slow = optionsOf(plan)
+    .filter(({ endpoint }) => endpoint !== late)
     .map(({ endpoint }) => endpoint.latency.ratio(endpoint.inFlight, now))
     .sort((a, b) => a - b);
   const middle = Math.floor(slow.length / 2);

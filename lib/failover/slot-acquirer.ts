@@ -99,7 +99,7 @@ export class SlotAcquirer {
     });
     if (pick.kind !== 'picked') return undefined;
     const { endpoint, quotaCost } = pick.option;
-    if (this.#mustWait(call, pick.option) || !policy.tryTake(plan)) return undefined;
+    if (this.#mustWait(call, pick.option) || !policy.tryTake(plan, first)) return undefined;
     const slot = endpoint.acquireSlot(call, quotaCost, performance.now());
     if (slot.isConfirmed) return slot;
     // A hedge is for speed: it doesn't wait for Redis.
