@@ -24,10 +24,10 @@ export class Upstream {
   readonly sockets = new Set<Socket>();
   connections = 0;
   readonly #server = createServer({ keepAliveTimeout: 60_000 }, (req, res) => this.#serve(req, res));
-  readonly #plays: Readonly<Record<string, Responder>>;
+  readonly #plays: Record<string, Responder>;
 
   constructor(responders: Readonly<Record<string, Responder>>) {
-    this.#plays = responders;
+    this.#plays = { ...responders };
     this.#server.on('connection', (socket) => {
       this.connections++;
       this.sockets.add(socket);
@@ -42,6 +42,11 @@ export class Upstream {
 
   url(name: string): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${name}`;
+  }
+
+  /** Answers the requests that arrive from now on. */
+  play(name: string, responder: Responder): void {
+    this.#plays[name] = responder;
   }
 
   count(name: string): number {
