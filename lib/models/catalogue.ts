@@ -1,13 +1,9 @@
-import { CHAT_MODELS } from './chat-models';
-import { EMBEDDING_MODELS } from './embedding-models';
+import { KNOWN_MODELS } from './known-models';
 import type { ModelProfile } from './profile';
 
 /** Frozen profiles by base name (without provider prefix and date). */
 export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
-  Object.entries({ ...CHAT_MODELS, ...EMBEDDING_MODELS }).map(([name, profile]) => [
-    name,
-    freezeProfile(profile),
-  ]),
+  Object.entries(KNOWN_MODELS).map(([name, profile]) => [name, freezeProfile(profile)]),
 );
 
 /** Names that some providers use for models of the catalogue. */
@@ -76,13 +72,10 @@ function ownValue(overrides: ModelOverrides, name: string): Partial<ModelProfile
 }
 
 function mergeProfiles(start: ModelProfile, ...layers: (Partial<ModelProfile> | undefined)[]): ModelProfile {
-  const result: Record<string, unknown> = { ...start };
-  for (const layer of layers) {
-    for (const [key, value] of Object.entries(layer ?? {}) as [string, unknown][]) {
-      if (value !== undefined) result[key] = value;
-    }
-  }
-  return freezeProfile(result as unknown as ModelProfile);
+  const given = layers.flatMap((layer) =>
+    Object.entries(layer ?? {}).filter(([, value]) => value !== undefined),
+  );
+  return freezeProfile({ ...start, ...Object.fromEntries(given) });
 }
 
 function freezeProfile(profile: ModelProfile): ModelProfile {
