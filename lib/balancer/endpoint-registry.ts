@@ -11,7 +11,7 @@ import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { AiBalancerError } from '../errors';
 import type { Routes } from '../failover/call-state';
 import { Transport } from '../http/transport';
-import { clusterLimiters, IN_MEMORY, type LimiterStore } from '../quota/limiter';
+import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
 import type { RouteReport } from '../route-report';
 import { Affinity, affinityKey } from '../routing/affinity';
@@ -55,7 +55,7 @@ export class EndpointRegistry {
   ) {
     this.#listeners = listeners;
     this.#redactor = redactor;
-    this.#limiterStore = cluster ? clusterLimiters(cluster) : IN_MEMORY;
+    this.#limiterStore = cluster ?? IN_MEMORY;
     this.#healthReports = cluster && this.#createHealthReports(cluster);
     this.#routes = this.#apply(config, 0);
   }

@@ -47,7 +47,9 @@ export function unitsOf(dimension: Dimension, cost: Cost): number {
 }
 
 /** What an answer's headers say about each limit per minute. */
-export function windowsOf(reading: LimitReading): Record<Dimension, WindowReading | undefined> {
+export type Windows = Record<Dimension, WindowReading | undefined>;
+
+export function windowsOf(reading: LimitReading): Windows {
   return {
     requests: reading.requests,
     tokens: reading.tokens,

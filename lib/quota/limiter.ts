@@ -1,8 +1,7 @@
 import Bottleneck from 'bottleneck';
-import type { Cluster } from '../cluster/cluster';
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { startTimer, type Timer } from '../util/timers';
-import type { Bucket, BucketOptions } from './bucket';
+import type { Bucket } from './bucket';
 import { type DayLimit, MemoryDayLimit } from './day-limit';
 
 /** Keeps the account of one bucket, in memory or in Redis. It receives each change after the bucket has made it. */
@@ -25,55 +24,27 @@ export interface Limiter {
   close(): void;
 }
 
-/** Where the limiters of a quota are kept. `id` names the quota and the dimension. */
-export interface LimiterStore {
-  open(id: string, bucket: Bucket, options: BucketOptions): Limiter;
-  /** The limit of an open limiter has changed. */
-  configure(id: string, options: BucketOptions): void;
-  /** A limit for any 24 hours. */
-  day(id: string, limit: number): DayLimit;
+/** A limit in units per minute, and how much of it can be saved up, in milliseconds of the limit. */
+interface LimiterTerms {
+  readonly limit: number;
+  readonly depthMs: number;
 }
 
-/** What a reservation of one quota waits for: an answer from Redis for each limit that needs one. */
-export class PendingGrant {
-  readonly #requests = new Map<string, GrantRequest>();
-
-  add(limit: string, request: GrantRequest): void {
-    this.#requests.set(limit, request);
-  }
-
-  /** Resolves once all requests are answered: whether all of them were granted. Never rejects. */
-  async waitUntilGranted(): Promise<boolean> {
-    const answers = await Promise.all([...this.#requests.values()].map(({ decision }) => decision));
-    return answers.every((isGranted) => isGranted);
-  }
-
-  isRefused(limit: string): boolean {
-    return this.#requests.get(limit)?.state === 'refused';
-  }
-
-  /** Stops waiting. Requests without an answer count as refused. */
-  cancel(): void {
-    for (const request of this.#requests.values()) request.cancel();
-  }
+/** Where the limiters of a quota are kept: in this process, or in Redis. `id` names the quota and the dimension. */
+export interface LimiterStore {
+  open(id: string, bucket: Bucket, terms: LimiterTerms): Limiter;
+  /** The limit of an open limiter has changed. */
+  configure(id: string, terms: LimiterTerms): void;
+  /** A limit for any 24 hours. */
+  openDayLimit(id: string, limit: number): DayLimit;
 }
 
 /** In this process. */
 export const IN_MEMORY: LimiterStore = {
   open: (_id, bucket) => new MemoryLimiter(() => bucket.level(performance.now())),
   configure: () => undefined,
-  day: (_id, limit) => new MemoryDayLimit(limit),
+  openDayLimit: (_id, limit) => new MemoryDayLimit(limit),
 };
-
-/** In Redis, shared by all processes of a cluster. */
-export function clusterLimiters(cluster: Cluster): LimiterStore {
-  const terms = ({ limit, burstSeconds }: BucketOptions) => ({ limit, depthMs: burstSeconds * 1_000 });
-  return {
-    open: (id, bucket, options) => cluster.open(id, bucket, terms(options)),
-    configure: (id, options) => cluster.configure(id, terms(options)),
-    day: (id, limit) => cluster.openDayLimit(id, limit),
-  };
-}
 
 /** The reservoir is set to the bucket's level this long after a change, in milliseconds. */
 const SYNC_MS = 250;

@@ -1,13 +1,20 @@
+import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
-import type { BucketSnapshot } from './bucket';
 import { Cooldown, type Refusal } from './cooldown';
-import { type Cost, DIMENSIONS, type Dimension, windowsOf } from './cost';
-import { IN_MEMORY, type LimiterStore, PendingGrant } from './limiter';
-import { DailyLimit, type ExceededLimit, MinuteLimit, type QuotaLimit } from './limits';
+import { type Cost, DIMENSIONS, type Dimension, unitsOf, windowsOf } from './cost';
+import { IN_MEMORY, type LimiterStore } from './limiter';
+import {
+  DailyLimit,
+  type ExceededLimit,
+  MinuteLimit,
+  type QuotaLimit,
+  type QuotaSnapshot,
+  type SentAttempt,
+} from './limits';
 import type { QuotaLimits } from './options';
 
-/** The levels when an attempt was sent. */
-export type QuotaSnapshot = Partial<Record<Dimension, BucketSnapshot>>;
+/** What Redis has still to grant, or has refused, of the limits from which an attempt takes. */
+export type Grants = Map<QuotaLimit, GrantRequest>;
 
 /**
  * The requests and tokens that a key or an account may still take, per minute and per day. Synchronous: it answers within
@@ -36,10 +43,22 @@ export class Quota {
   configure(limits: QuotaLimits, burstSeconds: number): void {
     const { rpm, tpm, inputTpm, outputTpm, rpd, tpd } = limits;
     const perMinute = { requests: rpm, tokens: tpm, input: inputTpm, output: outputTpm };
-    this.#perMinute = DIMENSIONS.flatMap((dimension) =>
-      this.#minuteLimit(dimension, perMinute[dimension], burstSeconds),
-    );
-    this.#perDay = [...this.#dailyLimit('requests', rpd), ...this.#dailyLimit('tokens', tpd)];
+    const perDay = { requests: rpd, tokens: tpd };
+    this.#perMinute = DIMENSIONS.flatMap((dimension) => {
+      const limit = perMinute[dimension];
+      const options = limit === undefined ? undefined : { limit, burstSeconds };
+      const existing = this.#perMinute.find((each) => each.dimension === dimension);
+      return reconfigured(existing, options, (o) => new MinuteLimit(this.name, dimension, o, this.#store));
+    });
+    this.#perDay = (['requests', 'tokens'] as const).flatMap((dimension) => {
+      const existing = this.#perDay.find((each) => each.dimension === dimension);
+      const limit = perDay[dimension];
+      return reconfigured(
+        existing,
+        limit,
+        (units) => new DailyLimit(this.name, dimension, units, this.#store),
+      );
+    });
     this.#limits = [...this.#perMinute, ...this.#perDay];
   }
 
@@ -79,9 +98,9 @@ export class Quota {
 
   /** The limit that this cost alone exceeds, if any: such a call can never be served as it is. */
   exceededBy(cost: Cost): ExceededLimit | undefined {
-    for (const limit of this.#limits) {
-      const exceeded = limit.exceededBy(cost);
-      if (exceeded) return exceeded;
+    for (const { dimension, name, allowed } of this.#limits) {
+      const units = unitsOf(dimension, cost);
+      if (units > allowed) return { limit: name, units, allowed };
     }
     return undefined;
   }
@@ -93,23 +112,12 @@ export class Quota {
     return depth;
   }
 
-  /** Takes the cost. Returns what has to be granted first, if a limiter could not answer by itself. */
-  take(cost: Cost, now: number): PendingGrant | undefined {
+  /** Takes the cost. @param grants Receives the requests of limiters that could not answer by themselves. */
+  take(cost: Cost, now: number, grants?: Grants): void {
     this.#pendingOutput += cost.output;
-    let grant: PendingGrant | undefined;
     for (const limit of this.#limits) {
       const request = limit.take(cost, now);
-      if (request) (grant ??= new PendingGrant()).add(limit.name, request);
-    }
-    return grant;
-  }
-
-  /** Gives back what was taken at that time, because it was not granted or nothing waits for it any more. */
-  undo(cost: Cost, grant: PendingGrant, now: number, takenAt: number): void {
-    grant.cancel();
-    for (const limit of this.#limits) {
-      // A limiter that has refused has given its units back itself.
-      if (!grant.isRefused(limit.name)) limit.undo(cost, now, takenAt);
+      if (request) grants?.set(limit, request);
     }
   }
 
@@ -119,11 +127,17 @@ export class Quota {
   }
 
   /**
-   * Gives tokens back that were taken at that time; a negative amount takes more. Requests come back only if the attempt
-   * was never admitted.
+   * Gives tokens back that were taken at that time; a negative amount takes more.
+   * @param requests Requests to give back: 1 only if the attempt was never admitted.
+   * @param grants A limiter that has refused its request has given its units back itself.
    */
-  adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number): void {
-    for (const limit of this.#limits) limit.adjust(back, requests, now, takenAt);
+  adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number, grants?: Grants): void {
+    for (const limit of this.#limits) {
+      if (grants?.get(limit)?.state === 'refused') continue;
+      const units = limit.dimension === 'requests' ? requests : unitsOf(limit.dimension, back);
+      if (units > 0) limit.put(units, now, takenAt);
+      else if (units < 0) limit.overdraw(-units, now);
+    }
   }
 
   snapshot(now: number): QuotaSnapshot {
@@ -139,25 +153,14 @@ export class Quota {
    */
   correct(snapshot: QuotaSnapshot, reading: LimitReading, served: Cost, now: number): void {
     const windows = windowsOf(reading);
-    for (const limit of this.#perMinute)
-      limit.correct(snapshot[limit.dimension], windows[limit.dimension], served, now);
+    for (const limit of this.#perMinute) limit.correct(snapshot, windows, served, now);
   }
 
-  /**
-   * A 429 of an attempt whose reservation has been returned: it starts a cooldown. Where its headers say how much is
-   * left, that much is left; without any headers nothing is left, and the real limit is lower.
-   */
-  recordRefusal(refusal: Refusal, now: number, attempt?: { snapshot: QuotaSnapshot; cost: Cost }): void {
+  /** A 429 of an attempt whose reservation has been returned: it starts a cooldown and corrects the levels. */
+  recordRefusal(refusal: Refusal, now: number, attempt?: SentAttempt): void {
     this.#cooldown.startAfterRefusal(refusal, now);
     const windows = refusal.reading && windowsOf(refusal.reading);
-    for (const limit of this.#perMinute) {
-      const { dimension } = limit;
-      const remaining = windows?.[dimension]?.remaining;
-      if (remaining !== undefined) {
-        const refused = attempt && { snapshot: attempt.snapshot[dimension], cost: attempt.cost };
-        limit.recordRefusalWithRemaining(remaining, now, refused);
-      } else if (windows === undefined) limit.recordRefusal(now);
-    }
+    for (const limit of this.#perMinute) limit.recordRefusal(windows, now, attempt);
   }
 
   /** Undefined without a limit; below zero while a debt is paid. */
@@ -201,26 +204,6 @@ export class Quota {
     for (const limit of this.#limits) limit.close();
   }
 
-  #minuteLimit(dimension: Dimension, limit: number | undefined, burstSeconds: number): MinuteLimit[] {
-    const existing = this.#perMinute.find((each) => each.dimension === dimension);
-    if (limit === undefined) {
-      existing?.close();
-      return [];
-    }
-    existing?.configure({ limit, burstSeconds });
-    return [existing ?? new MinuteLimit(this.name, dimension, { limit, burstSeconds }, this.#store)];
-  }
-
-  #dailyLimit(dimension: DailyLimit['dimension'], limit: number | undefined): DailyLimit[] {
-    const existing = this.#perDay.find((each) => each.dimension === dimension);
-    if (limit === undefined) {
-      existing?.close();
-      return [];
-    }
-    existing?.configure(limit);
-    return [existing ?? new DailyLimit(this.name, dimension, limit, this.#store)];
-  }
-
   #left(dimensions: readonly Dimension[], now: number): number | undefined {
     let least: number | undefined;
     for (const limit of this.#limits) {
@@ -238,6 +221,17 @@ export class Quota {
     }
     return rate;
   }
+}
+
+/** The limit with new options, or a new one; none if it is no longer configured. */
+function reconfigured<O, L extends { configure(options: O): void; close(): void }>(
+  existing: L | undefined,
+  options: O | undefined,
+  create: (options: O) => L,
+): L[] {
+  if (options === undefined) existing?.close();
+  else existing?.configure(options);
+  return options === undefined ? [] : [existing ?? create(options)];
 }
 
 /** Milliseconds until all quotas have room for the cost; Infinity if they never will. */

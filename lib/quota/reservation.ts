@@ -1,8 +1,8 @@
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { Refusal } from './cooldown';
 import type { Cost } from './cost';
-import type { PendingGrant } from './limiter';
-import type { Quota, QuotaSnapshot } from './quota';
+import type { QuotaSnapshot } from './limits';
+import type { Grants, Quota } from './quota';
 
 /** How a reservation ends. */
 export type Settlement =
@@ -21,7 +21,7 @@ interface Taken {
 
 type State =
   /** Taken here; Redis has still to grant it. */
-  | (Taken & { readonly kind: 'pending'; readonly grants: ReadonlyMap<Quota, PendingGrant> })
+  | (Taken & { readonly kind: 'pending'; readonly grants: Grants })
   | (Taken & {
       readonly kind: 'confirmed';
       /** Headers have shown what the provider took for the prompt, and the levels follow them already. */
@@ -48,11 +48,8 @@ export class Reservation {
   ) {
     this.#quotas = quotas;
     this.#keepsReserved = keepsReserved;
-    const grants = new Map<Quota, PendingGrant>();
-    for (const quota of quotas) {
-      const grant = quota.take(cost, now);
-      if (grant) grants.set(quota, grant);
-    }
+    const grants: Grants = new Map();
+    for (const quota of quotas) quota.take(cost, now, grants);
     const taken = this.#taken(now);
     this.#state =
       grants.size > 0
@@ -72,8 +69,7 @@ export class Reservation {
   async confirm(): Promise<boolean> {
     const state = this.#state;
     if (state.kind !== 'pending') return state.kind === 'confirmed';
-    const grants = [...state.grants.values()];
-    const answers = await Promise.all(grants.map((grant) => grant.waitUntilGranted()));
+    const answers = await Promise.all([...state.grants.values()].map(({ decision }) => decision));
     if (this.#state !== state) return false;
     const now = performance.now();
     const isGranted = answers.every((each) => each);
@@ -106,23 +102,15 @@ export class Reservation {
     const { takenAt, snapshots } = state;
     this.#state = { kind: 'settled', takenAt, snapshots };
     for (const quota of this.#quotas) quota.finishAttempt(this.cost);
-    if (state.kind === 'pending') {
-      this.#undo(state.grants, now, takenAt);
-      return;
-    }
-    if (settlement.kind === 'kept') return;
-    const isReturned = settlement.kind === 'returned';
-    const back = isReturned ? this.cost : this.#unused(settlement.usage, state.isPromptCorrected);
-    for (const quota of this.#quotas) quota.adjust(back, isReturned ? 1 : 0, now, takenAt);
-  }
-
-  /** It was never granted. */
-  #undo(grants: ReadonlyMap<Quota, PendingGrant>, now: number, takenAt: number): void {
-    for (const quota of this.#quotas) {
-      const grant = grants.get(quota);
-      if (grant) quota.undo(this.cost, grant, now, takenAt);
-      else quota.adjust(this.cost, 1, now, takenAt);
-    }
+    const grants = state.kind === 'pending' ? state.grants : undefined;
+    for (const request of grants?.values() ?? []) request.cancel();
+    // What was never granted was never sent.
+    const ended: Settlement = grants ? { kind: 'returned' } : settlement;
+    if (ended.kind === 'kept') return;
+    const isReturned = ended.kind === 'returned';
+    const isPromptCorrected = state.kind === 'confirmed' && state.isPromptCorrected;
+    const back = isReturned ? this.cost : this.#unused(ended.usage, isPromptCorrected);
+    for (const quota of this.#quotas) quota.adjust(back, isReturned ? 1 : 0, now, takenAt, grants);
   }
 
   #unused(usage: Cost, isPromptCorrected: boolean): Cost {

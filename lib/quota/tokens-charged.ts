@@ -1,7 +1,5 @@
 import type { Call } from '../call/call';
 
-export type TokensChargedMode = 'reserved' | 'actual';
-
 /** Providers known to charge prompt + max_tokens at admission, where their headers show a token limit at all. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure']);
 /** Pairs of answers that must be compared before a mode is accepted. */
@@ -24,13 +22,21 @@ export interface TokensSentSnapshot {
   readonly actual: number;
 }
 
-interface RemainingReading extends TokensSentSnapshot {
-  readonly remaining: number;
+type Mode = 'reserved' | 'actual';
+
+interface TokensChargedOptions {
+  readonly tokensCharged: 'auto' | Mode;
+  readonly provider: string;
 }
 
-export interface TokensChargedOptions {
-  readonly tokensCharged: 'auto' | TokensChargedMode;
-  readonly provider: string;
+/** What the headers of one provider have shown. */
+class Evidence {
+  mode: Mode | undefined;
+  lastReading: (TokensSentSnapshot & { readonly remaining: number }) | undefined;
+  mostRemaining = 0;
+  pairs = 0;
+  reservedError = 0;
+  actualError = 0;
 }
 
 /**
@@ -39,43 +45,29 @@ export interface TokensChargedOptions {
  * like a larger charge, so the error is towards 'reserved', the safe side.
  */
 export class TokensCharged {
-  #configured: TokensChargedOptions['tokensCharged'];
-  #provider: string;
-  #mode: TokensChargedMode | undefined;
+  #options: TokensChargedOptions;
+  #evidence = new Evidence();
   #reserved = 0;
   #actual = 0;
-  #lastReading: RemainingReading | undefined;
-  #mostRemaining = 0;
-  #pairs = 0;
-  #reservedError = 0;
-  #actualError = 0;
 
-  constructor({ tokensCharged, provider }: TokensChargedOptions) {
-    this.#configured = tokensCharged;
-    this.#provider = provider;
+  constructor(options: TokensChargedOptions) {
+    this.#options = options;
   }
 
   /** Takes new options. What was learnt of another provider is forgotten. */
-  configure({ tokensCharged, provider }: TokensChargedOptions): void {
-    this.#configured = tokensCharged;
-    if (provider === this.#provider) return;
-    this.#provider = provider;
-    this.#mode = undefined;
-    this.#lastReading = undefined;
-    this.#mostRemaining = 0;
-    this.#pairs = 0;
-    this.#reservedError = 0;
-    this.#actualError = 0;
+  configure(options: TokensChargedOptions): void {
+    if (options.provider !== this.#options.provider) this.#evidence = new Evidence();
+    this.#options = options;
   }
 
   /** What the app says; 'auto' if it leaves it to the headers. */
-  get configured(): TokensChargedOptions['tokensCharged'] {
-    return this.#configured;
+  get configured(): 'auto' | Mode {
+    return this.#options.tokensCharged;
   }
 
   /** Undefined while unknown: then the maximum is reserved, and what was not used is given back. */
-  get mode(): TokensChargedMode | undefined {
-    return this.#configured === 'auto' ? this.#mode : this.#configured;
+  get mode(): Mode | undefined {
+    return this.configured === 'auto' ? this.#evidence.mode : this.configured;
   }
 
   recordSent(call: Call, now: number): TokensSentSnapshot {
@@ -94,21 +86,24 @@ export class TokensCharged {
    * @param limit Tokens per minute, from the same headers.
    */
   observeRemaining(snapshot: TokensSentSnapshot, remaining: number, limit: number | undefined): void {
-    if (this.#configured !== 'auto') return;
-    this.#mode ??= RESERVING_PROVIDERS.has(this.#provider) ? 'reserved' : undefined;
-    this.#mostRemaining = Math.max(this.#mostRemaining, remaining);
-    const before = this.#lastReading;
+    if (this.configured !== 'auto') return;
+    const evidence = this.#evidence;
+    evidence.mode ??= RESERVING_PROVIDERS.has(this.#options.provider) ? 'reserved' : undefined;
+    evidence.mostRemaining = Math.max(evidence.mostRemaining, remaining);
+    const before = evidence.lastReading;
     if (before && snapshot.at <= before.at) return;
-    this.#lastReading = { ...snapshot, remaining };
+    evidence.lastReading = { ...snapshot, remaining };
     if (!before || limit === undefined || snapshot.at - before.at > MAX_GAP_MS) return;
-    if (Math.max(remaining, before.remaining) > NEARLY_FULL * this.#mostRemaining || remaining === 0) return;
+    if (Math.max(remaining, before.remaining) > NEARLY_FULL * evidence.mostRemaining || remaining === 0)
+      return;
     const charged = before.remaining - remaining + (limit / 60_000) * (snapshot.at - before.at);
-    this.#reservedError =
-      KEEP * this.#reservedError + Math.abs(charged - (snapshot.reserved - before.reserved));
-    this.#actualError = KEEP * this.#actualError + Math.abs(charged - (snapshot.actual - before.actual));
-    this.#pairs++;
-    if (this.#pairs < MIN_PAIRS) return;
-    if (this.#reservedError < MARGIN * this.#actualError) this.#mode = 'reserved';
-    else if (this.#actualError < MARGIN * this.#reservedError) this.#mode = 'actual';
+    const reservedError = Math.abs(charged - (snapshot.reserved - before.reserved));
+    const actualError = Math.abs(charged - (snapshot.actual - before.actual));
+    evidence.reservedError = KEEP * evidence.reservedError + reservedError;
+    evidence.actualError = KEEP * evidence.actualError + actualError;
+    evidence.pairs++;
+    if (evidence.pairs < MIN_PAIRS) return;
+    if (evidence.reservedError < MARGIN * evidence.actualError) evidence.mode = 'reserved';
+    else if (evidence.actualError < MARGIN * evidence.reservedError) evidence.mode = 'actual';
   }
 }
