@@ -1,7 +1,8 @@
 import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
 import type { DistributedLock } from '../../lib/cluster/redis/lock';
 import { DEFAULTS } from '../../lib/config/defaults';
-import { Breaker, type BreakerTransition } from '../../lib/health/breaker';
+import { Breaker } from '../../lib/health/breaker';
+import type { BreakerTransition } from '../../lib/health/breaker-types';
 
 const OPTIONS = DEFAULTS.breaker;
 

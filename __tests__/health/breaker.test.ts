@@ -1,5 +1,6 @@
 import { DEFAULTS } from '../../lib/config/defaults';
-import { Breaker, type BreakerTicket } from '../../lib/health/breaker';
+import { Breaker } from '../../lib/health/breaker';
+import type { BreakerTicket } from '../../lib/health/breaker-types';
 
 const OPTIONS = DEFAULTS.breaker;
 /** No jitter: it stays open for the longest time. */

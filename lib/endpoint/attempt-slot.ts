@@ -1,7 +1,7 @@
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
-import type { BreakerTicket, Outcome } from '../health/breaker';
+import type { BreakerTicket, Outcome } from '../health/breaker-types';
 import type { LatencyModel } from '../health/latency-model';
 import {
   type ExchangeOptions,

@@ -1,6 +1,8 @@
 import type { Call } from '../call/call';
+import type { ProbeLock } from '../cluster/health-reports/probe-lock';
 import { AnswerActivity } from '../health/answer-activity';
-import { Breaker, type BreakerTransition, type ProbeLock } from '../health/breaker';
+import { Breaker } from '../health/breaker';
+import type { BreakerTransition } from '../health/breaker-types';
 import { FailureRate } from '../health/failure-rate';
 import { LatencyModel } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';

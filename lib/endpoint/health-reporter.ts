@@ -1,7 +1,8 @@
 import type { HealthReports, ReceivedReport } from '../cluster/health-reports/health-reports';
 import { COOLDOWN_CLASSES, type HealthReport } from '../cluster/health-reports/message';
 import type { FailureClass } from '../failure/classes';
-import type { Breaker, BreakerTransition } from '../health/breaker';
+import type { Breaker } from '../health/breaker';
+import type { BreakerTransition } from '../health/breaker-types';
 import type { Quota } from '../quota/quota';
 import type { EndpointCooldown } from './endpoint-cooldown';
 

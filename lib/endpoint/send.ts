@@ -1,4 +1,4 @@
-import type { BreakerTicket } from '../health/breaker';
+import type { BreakerTicket } from '../health/breaker-types';
 import type { ExchangeOptions } from '../http/exchange';
 import { UpstreamFailure } from '../http/upstream-failure';
 

@@ -36,13 +36,3 @@ export type BreakerTransition =
     }
   | { readonly to: 'half-open' }
   | { readonly to: 'closed'; readonly cause: BreakerCause };
-
-/** Gives one process of a cluster at a time the right to probe an endpoint. */
-export interface ProbeLock {
-  /** Whether another process is taken to hold it. */
-  readonly isHeldByPeer: boolean;
-  /** Resolves to false if another process holds it. Never rejects. */
-  acquire(probeMs: number): Promise<boolean>;
-  /** Releases it, if this process holds it. */
-  release(): void;
-}

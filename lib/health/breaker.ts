@@ -1,22 +1,7 @@
-import type {
-  BreakerCause,
-  BreakerState,
-  BreakerTicket,
-  BreakerTransition,
-  Outcome,
-  ProbeLock,
-} from './breaker-types';
+import type { ProbeLock } from '../cluster/health-reports/probe-lock';
+import type { BreakerCause, BreakerState, BreakerTicket, BreakerTransition, Outcome } from './breaker-types';
 import { Circuit } from './circuit';
 import type { BreakerOptions } from './options';
-
-export type {
-  BreakerCause,
-  BreakerState,
-  BreakerTicket,
-  BreakerTransition,
-  Outcome,
-  ProbeLock,
-} from './breaker-types';
 
 export interface BreakerParts {
   readonly name: string;

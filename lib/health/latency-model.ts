@@ -1,5 +1,4 @@
 import type { LatencyProfile } from '../models/profile';
-import { LatencyBaseline } from './latency-baseline';
 import { LatencyRatio } from './latency-ratio';
 
 /** The size of a call, as far as its latency depends on it. */
@@ -15,16 +14,24 @@ export interface LatencyPrediction {
 
 /** With fewer samples a prediction is not held against an endpoint. */
 const MIN_OBSERVATIONS = 5;
+/** One step towards a sample, in log space. Larger steps would follow the load instead of the endpoint. */
+const STEP = 0.025;
+/** With fewer output tokens the time per token is mostly noise. */
+const MIN_OUTPUT_TOKENS = 8;
 
-/** Predicts how long a call takes on one endpoint: the time without load, times how slow the endpoint is now. */
+/**
+ * Predicts how long a call takes on one endpoint: the time without load, times how slow the endpoint is now. The time
+ * without load starts at the model's profile and follows the median of the samples by small steps. A median, because one
+ * call in a hundred takes many times as long.
+ */
 export class LatencyModel {
   #profile: LatencyProfile;
-  #baseline: LatencyBaseline;
-  readonly #latencyRatio = new LatencyRatio();
+  #baseline: { -readonly [Figure in keyof LatencyProfile]: number };
+  readonly #ratio = new LatencyRatio();
 
   constructor(profile: LatencyProfile) {
     this.#profile = profile;
-    this.#baseline = new LatencyBaseline(profile);
+    this.#baseline = { ...profile };
   }
 
   /** Starts from another profile; the same one changes nothing. */
@@ -36,17 +43,17 @@ export class LatencyModel {
       profile.msPerOutputToken === msPerOutputToken;
     if (isSame) return;
     this.#profile = profile;
-    this.#baseline = new LatencyBaseline(profile);
+    this.#baseline = { ...profile };
   }
 
   /** Whether there are enough samples to hold a prediction against the endpoint. */
   get hasEvidence(): boolean {
-    return this.#latencyRatio.samples >= MIN_OBSERVATIONS;
+    return this.#ratio.samples >= MIN_OBSERVATIONS;
   }
 
   /** How many times slower than without load it answers now. */
   ratio(inFlight: number, now: number): number {
-    return this.#latencyRatio.ratio(inFlight, now);
+    return this.#ratio.ratio(inFlight, now);
   }
 
   predict(size: CallSize, inFlight: number, now: number): LatencyPrediction {
@@ -57,40 +64,43 @@ export class LatencyModel {
   }
 
   firstTokenMs({ promptTokens }: CallSize, inFlight: number, now: number): number {
-    return this.ratio(inFlight, now) * this.#baseline.firstTokenMs(promptTokens);
+    return this.ratio(inFlight, now) * this.#baseFirstTokenMs(promptTokens);
   }
 
   totalMs({ promptTokens, expectedOutputTokens }: CallSize, inFlight: number, now: number): number {
-    return this.ratio(inFlight, now) * this.#baseline.totalMs(promptTokens, expectedOutputTokens);
+    return this.ratio(inFlight, now) * this.#baseTotalMs(promptTokens, expectedOutputTokens);
   }
 
   /** Milliseconds that the output of a call will take, given how long its first token took. */
-  outputMs(size: CallSize, firstTokenMs: number): number {
-    const baselineMs = this.#baseline.firstTokenMs(size.promptTokens);
-    const outputMs = this.#baseline.totalMs(size.promptTokens, size.expectedOutputTokens) - baselineMs;
-    return outputMs * Math.max(1, firstTokenMs / baselineMs);
+  outputMs({ promptTokens, expectedOutputTokens }: CallSize, firstTokenMs: number): number {
+    const baseMs = this.#baseFirstTokenMs(promptTokens);
+    const outputMs = this.#baseTotalMs(promptTokens, expectedOutputTokens) - baseMs;
+    return outputMs * Math.max(1, firstTokenMs / baseMs);
   }
 
   /** An attempt was sent. `attempt` is the key under which its first token or its end is recorded. */
   recordSent(attempt: object, size: CallSize, stream: boolean, now: number): void {
     const { promptTokens, expectedOutputTokens } = size;
-    const expected = stream
-      ? this.#baseline.firstTokenMs(promptTokens)
-      : this.#baseline.totalMs(promptTokens, expectedOutputTokens);
-    this.#latencyRatio.addPending(attempt, expected, now);
+    const expectedMs = stream
+      ? this.#baseFirstTokenMs(promptTokens)
+      : this.#baseTotalMs(promptTokens, expectedOutputTokens);
+    this.#ratio.addPending(attempt, expectedMs, now);
   }
 
   recordFirstToken(attempt: object, promptTokens: number, ms: number, inFlight: number, now: number): void {
-    this.#latencyRatio.removePending(attempt);
-    this.#latencyRatio.observe(ms / this.#baseline.firstTokenMs(promptTokens), inFlight, now);
-    this.#baseline.learnFirstToken(promptTokens, ms);
+    const expectedMs = this.#baseFirstTokenMs(promptTokens);
+    this.#ratio.removePending(attempt);
+    this.#ratio.observe(ms / expectedMs, inFlight, now);
+    this.#scalePrompt(stepTowards(ms, expectedMs));
   }
 
   /** A stream has ended. @param ms From its first token to its last. */
   recordOutput(outputTokens: number, ms: number): void {
-    this.#baseline.learnOutput(outputTokens, ms);
+    if (outputTokens < MIN_OUTPUT_TOKENS) return;
+    this.#baseline.msPerOutputToken *= stepTowards(ms, outputTokens * this.#baseline.msPerOutputToken);
   }
 
+  /** A whole answer shows only the sum of its parts. */
   recordAnswer(
     attempt: object,
     promptTokens: number,
@@ -99,13 +109,34 @@ export class LatencyModel {
     inFlight: number,
     now: number,
   ): void {
-    this.#latencyRatio.removePending(attempt);
-    this.#latencyRatio.observe(ms / this.#baseline.totalMs(promptTokens, outputTokens), inFlight, now);
-    this.#baseline.learnTotal(promptTokens, outputTokens, ms);
+    const expectedMs = this.#baseTotalMs(promptTokens, outputTokens);
+    this.#ratio.removePending(attempt);
+    this.#ratio.observe(ms / expectedMs, inFlight, now);
+    const step = stepTowards(ms, expectedMs);
+    this.#scalePrompt(step);
+    this.#baseline.msPerOutputToken *= step;
   }
 
   /** The attempt has ended, whether or not it was answered. */
   finish(attempt: object): void {
-    this.#latencyRatio.removePending(attempt);
+    this.#ratio.removePending(attempt);
   }
+
+  #baseFirstTokenMs(promptTokens: number): number {
+    return this.#baseline.firstTokenMs + promptTokens * this.#baseline.msPerPromptToken;
+  }
+
+  #baseTotalMs(promptTokens: number, outputTokens: number): number {
+    return this.#baseFirstTokenMs(promptTokens) + outputTokens * this.#baseline.msPerOutputToken;
+  }
+
+  #scalePrompt(step: number): void {
+    this.#baseline.firstTokenMs *= step;
+    this.#baseline.msPerPromptToken *= step;
+  }
+}
+
+function stepTowards(observed: number, expected: number): number {
+  if (!(observed > 0) || !(expected > 0)) return 1;
+  return observed > expected ? Math.exp(STEP) : Math.exp(-STEP);
 }
