@@ -56,7 +56,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect([a.state, b.state, c.state]).toEqual(['open', 'open', 'open']);
     expect([b.events, c.events]).toEqual([['open'], ['open']]);
     expect(await b.call()).toBe('refused');
-    expect(b.endpoint.failures).toBe(0);
+    expect(b.endpoint.health.failures).toBe(0);
   });
 
   it('is reported once: processes do not repeat the reports of others', async () => {
@@ -135,15 +135,15 @@ describe('Health reports: the probe lock', () => {
     expect(await settled(a.call())).toBe('not-sent');
     await pass(6_000);
     expect(await settled(a.call())).toBe('served');
-    expect(a.endpoint.failures).toBe(0);
+    expect(a.endpoint.health.failures).toBe(0);
   });
 
   it('counts no failure when a peer holds it, even if the call reports one', async () => {
     const { redis, b } = await halfOpen();
     redis.lockAsOther('probe e hash', 60_000);
     expect(await settled(b.call(true))).toBe('not-sent');
-    expect([b.endpoint.failures, b.endpoint.inFlight, b.state]).toEqual([0, 0, 'half-open']);
-    expect(b.endpoint.failureRate.value(performance.now())).toBeLessThan(0.01);
+    expect([b.endpoint.health.failures, b.endpoint.inFlight, b.state]).toEqual([0, 0, 'half-open']);
+    expect(b.endpoint.health.failureRate.value(performance.now())).toBeLessThan(0.01);
   });
 
   it('takes its round trip from the time that the probe has', async () => {

@@ -75,7 +75,7 @@ export interface CallCounts {
 
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
-  const { averageMs } = endpoint.recentLatency;
+  const { averageMs } = endpoint.health.recentLatency;
   return {
     name: endpoint.name,
     model: endpoint.settings.model,
@@ -84,7 +84,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     state: endpoint.state(now),
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
-    failures: endpoint.failures,
+    failures: endpoint.health.failures,
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
     requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
     tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),

@@ -2,7 +2,6 @@ import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
 import type { BreakerTicket, Outcome } from '../health/breaker-types';
-import type { LatencyModel } from '../health/latency-model';
 import {
   type ExchangeOptions,
   type ExchangeParts,
@@ -11,7 +10,8 @@ import {
   type StreamedAnswer,
   type WholeAnswer,
 } from '../http/exchange';
-import type { UpstreamFailure } from '../http/upstream-failure';
+import { UpstreamFailure } from '../http/upstream-failure';
+import type { ClippedExchangeOptions } from '../http/upstream-request';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { clipUsage } from '../quota/possible-usage';
 import type { Reservation, Settlement } from '../quota/reservation';
@@ -20,7 +20,6 @@ import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import { type AttemptOutcome, settlementOf } from './attempt-outcome';
 import type { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
-import { PROBED_ELSEWHERE, sendWhenAllowed } from './send';
 
 /**
  * An attempt counts as failed if for this long, and for this multiple of its expected time, the endpoint has answered
@@ -31,6 +30,8 @@ const SILENCE_FACTOR = 8;
 
 /** How long a slot waits for Redis to grant its reservation. Redis answers within milliseconds or is known to be away. */
 const MAX_CONFIRM_MS = 2_000;
+/** `code` of an attempt that was not sent because another process is probing the endpoint. */
+const PROBED_ELSEWHERE = 'probed_elsewhere';
 const ONCE = { once: true } as const;
 
 /** The endpoint, as far as its slots use it. */
@@ -38,8 +39,7 @@ export interface SlotEndpoint {
   readonly settings: EndpointSettings;
   /** Where attempts are sent. A reload changes it. */
   readonly exchange: ExchangeParts;
-  readonly latency: LatencyModel;
-  readonly health: Pick<EndpointHealth, 'activity' | 'hasCounted'>;
+  readonly health: EndpointHealth;
   readonly tokensCharged: TokensCharged;
 }
 
@@ -79,9 +79,16 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#parts = parts;
     this.endpoint = parts.endpoint;
     this.startedAt = now;
-    this.#silenceMs = Math.max(MIN_SILENCE_MS, SILENCE_FACTOR * expectedMs(parts, now));
+    const { call, inFlight } = parts;
+    const { latency } = parts.endpoint.health;
+    // A caller that sets max_tokens may get all of them.
+    const size = { promptTokens: call.promptTokens, expectedOutputTokens: maxOutputOf(call) };
+    const expectedMs = call.stream
+      ? latency.firstTokenMs(size, inFlight, now)
+      : latency.totalMs(size, inFlight, now);
+    this.#silenceMs = Math.max(MIN_SILENCE_MS, SILENCE_FACTOR * expectedMs);
     this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs);
-    parts.endpoint.latency.recordSent(this, parts.call, parts.call.stream, now);
+    latency.recordSent(this, call, call.stream, now);
   }
 
   /** Whether its quota reservation needs no answer from Redis any more. */
@@ -108,16 +115,12 @@ export class AttemptSlot<E extends SlotEndpoint> {
 
   /** Sends the attempt and reads the whole answer. Throws UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
-    return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
-      exchangeWhole(this.endpoint.exchange, call, { ...allowed, clipUsage: this.#clipUsage }),
-    );
+    return this.#sendWhenAllowed(options, (clipped) => exchangeWhole(this.endpoint.exchange, call, clipped));
   }
 
   /** Sends the attempt and reads its stream up to the first content. Throws UpstreamFailure. */
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
-    return sendWhenAllowed(this.#parts.ticket, options, (allowed) =>
-      exchangeStream(this.endpoint.exchange, call, { ...allowed, clipUsage: this.#clipUsage }),
-    );
+    return this.#sendWhenAllowed(options, (clipped) => exchangeStream(this.endpoint.exchange, call, clipped));
   }
 
   /** The first content of a stream has arrived. */
@@ -129,7 +132,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     ticket.started();
     endpoint.health.activity.recordStreamStart(now);
     this.#state = { kind: 'streaming', firstTokenAt: now, wasSilent: this.#state.kind === 'silent' };
-    endpoint.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
+    endpoint.health.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }
 
   /** Learns from the headers of the answer. */
@@ -198,13 +201,38 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.#parts.apply({ kind: 'aborted' });
   }
 
+  /**
+   * A probe is sent only once it has the cluster's probe lock, within the attempt's own time limit. If another process has
+   * the lock, it fails as for a stale socket: nothing was sent, so that the failure says nothing about the endpoint and
+   * the call may go elsewhere at no cost.
+   */
+  async #sendWhenAllowed<T>(
+    options: ExchangeOptions,
+    send: (options: ClippedExchangeOptions) => Promise<T>,
+  ): Promise<T> {
+    const { settings } = this.endpoint;
+    const clip = (usage: Usage): Usage => clipUsage(usage, this.#parts.call, settings);
+    const clipped = { ...options, clipUsage: clip };
+    const lock = this.#parts.ticket.acquireProbeLock(options.limitMs);
+    if (!lock) return send(clipped);
+    const since = performance.now();
+    if (!(await lock)) {
+      const message = 'not sent: another process is probing this endpoint';
+      throw new UpstreamFailure(
+        { class: 'connection', code: PROBED_ELSEWHERE, message, staleSocket: true },
+        false,
+      );
+    }
+    return send({ ...clipped, limitMs: Math.max(1, options.limitMs - (performance.now() - since)) });
+  }
+
   /** The state in which it ended; undefined if it had ended before. */
   #end(): State | undefined {
     const state = this.#state;
     if (state.kind === 'ended') return undefined;
     this.#state = { kind: 'ended' };
     clearTimeout(this.#silenceTimer);
-    this.endpoint.latency.finish(this);
+    this.endpoint.health.latency.finish(this);
     if (state.kind === 'streaming') this.endpoint.health.activity.recordStreamEnd(performance.now());
     return state;
   }
@@ -229,16 +257,11 @@ export class AttemptSlot<E extends SlotEndpoint> {
 
   #learnLatency(state: State, usage: Usage | undefined, now: number): void {
     const { call, inFlight } = this.#parts;
-    const { latency } = this.endpoint;
+    const { latency } = this.endpoint.health;
     const output = usage?.completion_tokens ?? call.expectedOutputTokens;
     if (state.kind === 'streaming') latency.recordOutput(output, now - state.firstTokenAt);
     else latency.recordAnswer(this, call.promptTokens, output, now - this.startedAt, inFlight, now);
   }
-
-  readonly #clipUsage = (usage: Usage): Usage => {
-    const { contextWindow, maxOutputTokens } = this.endpoint.settings;
-    return clipUsage(usage, this.#parts.call, { contextWindow, maxOutputTokens });
-  };
 
   #startSilenceTimer(ms: number): Timer {
     return startTimer(() => afterPendingIO(() => this.#checkSilence()), ms).unref();
@@ -258,13 +281,4 @@ export class AttemptSlot<E extends SlotEndpoint> {
     ticket.end(counts || ticket.isProbe ? 'failure' : 'neutral');
     this.#parts.apply({ kind: 'silent', call, counts });
   }
-}
-
-/** Expected milliseconds until the first sign of life. A caller that sets max_tokens may get all of them. */
-function expectedMs<E extends SlotEndpoint>(parts: AttemptSlotParts<E>, now: number): number {
-  const { endpoint, call, inFlight } = parts;
-  const size = { promptTokens: call.promptTokens, expectedOutputTokens: maxOutputOf(call) };
-  return call.stream
-    ? endpoint.latency.firstTokenMs(size, inFlight, now)
-    : endpoint.latency.totalMs(size, inFlight, now);
 }

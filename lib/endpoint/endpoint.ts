@@ -3,20 +3,17 @@ import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
 import type { Breaker } from '../health/breaker';
-import type { FailureRate } from '../health/failure-rate';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
-import type { RecentLatency } from '../health/recent-latency';
 import type { ExchangeParts } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
-import type { ExceededLimit } from '../quota/limits';
-import { type Quota, usedShare, waitMs } from '../quota/quota';
+import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
+import { boundOutput, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { Redactor } from '../util/redactor';
-import { attemptCost, certainlyExceeds } from './attempt-cost';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
 import { AttemptSlot } from './attempt-slot';
 import { EndpointCooldown } from './endpoint-cooldown';
@@ -116,19 +113,6 @@ export class Endpoint {
     return this.health.latency;
   }
 
-  get recentLatency(): RecentLatency {
-    return this.health.recentLatency;
-  }
-
-  get failureRate(): FailureRate {
-    return this.health.failureRate;
-  }
-
-  /** Failed attempts since the last success. */
-  get failures(): number {
-    return this.health.failures;
-  }
-
   /** 0 while it is disabled. */
   get weight(): number {
     return this.#isDisabled ? 0 : this.#weight;
@@ -196,13 +180,21 @@ export class Endpoint {
   }
 
   /** What an attempt of a call takes from the quotas at admission. */
-  costOf(estimate: CostEstimate): Cost {
-    return attemptCost(estimate, this.quotas, this.tokensCharged);
+  costOf({ max, expected, maxShare, expectedShare }: CostEstimate): Cost {
+    const { quotas } = this;
+    const { mode, configured } = this.tokensCharged;
+    // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
+    const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(quotas, max));
+    return isMax ? boundOutput(quotas, max, maxShare) : boundOutput(quotas, expected, expectedShare);
   }
 
-  /** The limit that a call exceeds by its certain size alone, if any: it can never be served as it is. */
-  exceededBy(call: Call): ExceededLimit | undefined {
-    return certainlyExceeds(call, this.quotas, this.tokensCharged);
+  /**
+   * The limit that a call exceeds by its certain size alone: it can never be served as it is. Estimated prompts may be too
+   * high, and max_tokens is certain only where the provider is known to charge it.
+   */
+  exceededBy({ promptTokens, maxOutputTokens = 0 }: Call): ExceededLimit | undefined {
+    const output = this.tokensCharged.configured === 'reserved' ? maxOutputTokens : 0;
+    return exceededBy(this.quotas, { input: Math.ceil(CERTAIN_SHARE * promptTokens), output });
   }
 
   /** Predicted milliseconds to the first token and to the whole answer of a call sent now. */

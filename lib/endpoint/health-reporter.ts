@@ -138,8 +138,7 @@ export class HealthReporter {
   #applyCooldown(report: HealthReport, leftMs: number): boolean {
     const { cooldown, onCooldown } = this.#parts;
     const now = performance.now();
-    if (report.kind !== 'cooldown' || now + leftMs <= Math.max(now, cooldown.ownUntil) + MIN_EXTENSION_MS)
-      return false;
+    if (report.kind !== 'cooldown' || !isLater(now + leftMs, cooldown.ownUntil, now)) return false;
     cooldown.extendTo(now + leftMs);
     onCooldown(report.class, leftMs);
     return true;
@@ -148,4 +147,35 @@ export class HealthReporter {
   #updateKnownAt(): void {
     this.#knownAt = this.#parts.reports.now() ?? this.#knownAt;
   }
+}
+
+/** Where a health report finds what it is about. */
+interface ReportTargets {
+  endpoint(name: string): { readonly healthReporter: HealthReporter | undefined } | undefined;
+  quota(name: string): Quota | undefined;
+}
+
+/** Applies a peer's health report to the endpoint or quotas it names. Names that are not configured here are ignored. */
+export function applyHealthReport(received: ReceivedReport, targets: ReportTargets): void {
+  const { report, leftMs } = received;
+  const reporter = targets.endpoint(report.endpoint)?.healthReporter;
+  if (report.kind !== 'quota') {
+    reporter?.apply(received);
+    return;
+  }
+  if (reporter?.isStale(received)) return;
+  const now = performance.now();
+  let isExtended = false;
+  for (const name of new Set(report.quotas)) {
+    const quota = targets.quota(name);
+    if (!quota || !isLater(now + leftMs, quota.cooldownUntil, now)) continue;
+    quota.coolDownOnReport(now + leftMs, now);
+    isExtended = true;
+  }
+  if (isExtended) reporter?.notifyQuotaCooldown(leftMs);
+}
+
+/** Whether a reported cooldown extends the current one. */
+function isLater(until: number, currentUntil: number, now: number): boolean {
+  return until > Math.max(now, currentUntil) + MIN_EXTENSION_MS;
 }

@@ -114,7 +114,7 @@ export class NextEndpoint {
       // Just after a recovery its failures are forgotten; while its breaker is not closed, probes are limited anyway.
       isFailing:
         endpoint.breaker.state === 'closed' &&
-        (endpoint.breaker.ramp(now) > 0 || endpoint.failureRate.value(now) >= HEALTHY_FAILURE_RATE),
+        (endpoint.breaker.ramp(now) > 0 || endpoint.health.failureRate.value(now) >= HEALTHY_FAILURE_RATE),
     };
   }
 

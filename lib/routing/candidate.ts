@@ -49,10 +49,10 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     inFlight,
     expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
     expectedMs: waitMs + latency.totalMs(call, inFlight, now),
-    peakMs: endpoint.recentLatency.peakMs,
+    peakMs: endpoint.health.recentLatency.peakMs,
     costUsd,
     usedShare,
-    failureShare: endpoint.failureRate.value(now),
+    failureShare: endpoint.health.failureRate.value(now),
     ramp: endpoint.breaker.ramp(now),
     cachedShare,
   };
