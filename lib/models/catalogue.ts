@@ -72,9 +72,8 @@ function ownValue(overrides: ModelOverrides, name: string): Partial<ModelProfile
 }
 
 function mergeProfiles(start: ModelProfile, ...layers: (Partial<ModelProfile> | undefined)[]): ModelProfile {
-  const given = layers.flatMap((layer) =>
-    Object.entries(layer ?? {}).filter(([, value]) => value !== undefined),
-  );
+  const entries = layers.flatMap((layer): [string, unknown][] => Object.entries(layer ?? {}));
+  const given = entries.filter(([, value]) => value !== undefined);
   return freezeProfile({ ...start, ...Object.fromEntries(given) });
 }
 
