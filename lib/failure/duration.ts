@@ -6,6 +6,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   us: 1e-3,
   µs: 1e-3,
   ms: 1,
+  milli: 1,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
@@ -18,13 +19,17 @@ const DECIMAL = /^\d{1,16}(?:\.\d{0,16})?$/;
 /** Milliseconds of a duration in Go's or protobuf's notation (`6ms`, `7.66s`, `1h2m3.5s`); undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (text.length > 64 || !DURATION.test(text)) return undefined;
+  return sumDurations(text.matchAll(DURATION_PART));
+}
+
+/** Milliseconds of all amounts and units that a pattern found. */
+export function sumDurations(parts: Iterable<RegExpExecArray>): number {
   let total = 0;
-  for (const [, amount, unit] of text.matchAll(DURATION_PART))
-    total += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0);
+  for (const [, amount, unit] of parts) total += Number(amount) * (UNIT_MS[unit?.toLowerCase() ?? ''] ?? 0);
   return total;
 }
 
 /** A plain decimal such as `12` or `0.5`; undefined for signs, exponents, hexadecimals, words and the empty string. */
-export function parseDecimal(text: string): number | undefined {
-  return DECIMAL.test(text) ? Number(text) : undefined;
+export function parseDecimal(text: string | undefined): number | undefined {
+  return text !== undefined && DECIMAL.test(text) ? Number(text) : undefined;
 }

@@ -1,4 +1,4 @@
-import { MAX_WAIT_MS, parseDecimal, parseDuration } from './duration';
+import { MAX_WAIT_MS, parseDecimal, parseDuration, sumDurations } from './duration';
 import { type HttpHeaders, headerValue } from './http-answer';
 
 /**
@@ -26,7 +26,7 @@ export function readRetryAfter(
 ): number | undefined {
   const serverNow = parseHttpDate(headerValue(headers, 'date') ?? '') ?? now;
   return (
-    fromMilliseconds(headerValue(headers, 'retry-after-ms')) ??
+    plausibleWait(parseDecimal(headerValue(headers, 'retry-after-ms'))) ??
     fromRetryAfter(headerValue(headers, 'retry-after'), serverNow) ??
     plausibleWait(bodyDelayMs) ??
     fromAzureReset(headers) ??
@@ -35,12 +35,10 @@ export function readRetryAfter(
 }
 
 function fromAzureReset(headers: HttpHeaders): number | undefined {
-  const waits = ['tokens', 'requests'].flatMap((unit) => {
-    const value = headerValue(headers, `x-rate-limit-reset-${unit}`);
-    return fromRetryAfter(value, 0) ?? [];
-  });
-  const longest = Math.max(0, ...waits);
-  return longest > 0 ? longest : undefined;
+  const [tokens = 0, requests = 0] = ['tokens', 'requests'].map((unit) =>
+    fromRetryAfter(headerValue(headers, `x-rate-limit-reset-${unit}`), 0),
+  );
+  return Math.max(tokens, requests) || undefined;
 }
 
 function hasUsedUpWindow(headers: HttpHeaders): boolean {
@@ -54,31 +52,23 @@ function hasUsedUpWindow(headers: HttpHeaders): boolean {
 const MESSAGE_DELAY =
   /\b(?:retry|retrying|try again|wait|resets?|available(?: again)?)\b.{0,40}?\b(?:after|in|for|wait|at least)\b (?:about |approximately |at least |another )?((?:\d{1,9}(?:\.\d{1,9})? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?:,? (?:and )?)?){1,4})(?![a-z\d])|\bwait (\d{1,9}(?:\.\d{1,9})? ?(?:s|secs?|seconds?|minutes?))\b/i;
 const MESSAGE_DELAY_PART = /(\d{1,9}(?:\.\d{1,9})?) ?(ms|milli|s|m|h)/gi;
-const DELAY_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, milli: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** "Please retry after 26 seconds", "try again in 1m2.5s", "wait 20 seconds". */
 function fromMessage(message: string): number | undefined {
   const match = MESSAGE_DELAY.exec(message.slice(0, 1000));
   const text = match?.[1] ?? match?.[2];
-  if (text === undefined) return undefined;
-  let total = 0;
-  for (const [, amount, unit] of text.matchAll(MESSAGE_DELAY_PART))
-    total += Number(amount) * (DELAY_UNIT_MS[(unit ?? '').toLowerCase()] ?? 0);
-  return plausibleWait(total);
-}
-
-function fromMilliseconds(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : plausibleWait(parseDecimal(text));
+  return text === undefined ? undefined : plausibleWait(sumDurations(text.matchAll(MESSAGE_DELAY_PART)));
 }
 
 function fromRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const seconds = parseDecimal(text);
-  if (seconds !== undefined) return plausibleWait(seconds * 1000);
-  const duration = parseDuration(text);
-  if (duration !== undefined) return plausibleWait(duration);
   const date = parseHttpDate(text);
-  return date === undefined ? undefined : plausibleWait(Math.max(0, date - now));
+  return plausibleWait(
+    seconds !== undefined
+      ? seconds * 1000
+      : (parseDuration(text) ?? (date === undefined ? undefined : Math.max(0, date - now))),
+  );
 }
 
 // Date.parse alone reads '-5' as a year. All three forms of an HTTP date begin with a weekday.
