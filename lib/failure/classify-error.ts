@@ -1,7 +1,7 @@
 import { isObject } from '../util/is-object';
 import type { FailureClass } from './classes';
 import { classifyAnswer } from './classify-answer';
-import { detailOf, type FailureDetail, RESPONSE_TOO_LARGE, safeLabel, safeMessage } from './detail';
+import { type FailureDetail, RESPONSE_TOO_LARGE, safeLabel, safeMessage } from './detail';
 import type { HttpHeaders } from './http-answer';
 
 /**
@@ -27,16 +27,16 @@ function classifyThrown(error: unknown): FailureDetail {
   const chain = errorChain(error);
   // The innermost code is the socket's and the most specific; a wrapper only says 'fetch failed'.
   const decisive =
-    chain.findLast((link) => CODES.has(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
+    chain.findLast((link) => classOfCode(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
   const { name, code, message } = decisive ?? { name: '', code: '', message: '' };
   const failureClass = classOfCancellation(chain) ?? classOfThrown(name, code, message);
   const isTooLarge = failureClass === 'bad_answer' && /^maxContentLength size of /.test(message);
-  return detailOf({
+  return {
     class: failureClass,
     code: isTooLarge ? RESPONSE_TOO_LARGE : safeLabel(code),
     message: safeMessage(message) || safeLabel(code) || 'Unknown error',
     staleSocket: failureClass === 'connection' && isReusedSocket(error, code) ? true : undefined,
-  });
+  };
 }
 
 function classOfThrown(name: string, code: string, message: string): FailureClass {
@@ -47,14 +47,8 @@ function classOfThrown(name: string, code: string, message: string): FailureClas
     /^(?:request aborted|(?:read|write) econnaborted|software caused)/i.test(message)
   )
     return 'connection';
-  const known = CODES.get(code);
+  const known = classOfCode(code);
   if (known !== undefined) return known;
-  if (/^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|EAI_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/.test(code))
-    return 'connection';
-  // The response is not HTTP, or its compression is broken.
-  if (/^(?:HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/.test(code)) return 'bad_answer';
-  // Node.js rejected the request itself, such as a character in a header. No upstream was involved.
-  if (/^ERR_(?:INVALID_|HTTP_INVALID_|UNESCAPED_|HTTP_HEADERS)/.test(code)) return 'bad_request';
   if (/\btimed? ?out\b/i.test(message)) return 'timeout';
   if (/^(?:stream has been aborted|aborted|premature close|terminated)$/i.test(message)) return 'bad_answer';
   if (name === 'SyntaxError') return 'bad_answer';
@@ -64,65 +58,40 @@ function classOfThrown(name: string, code: string, message: string): FailureClas
   return 'connection';
 }
 
-const CODES: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
-  ...(
-    [
-      'ECONNREFUSED',
-      'ECONNRESET',
-      'EPIPE',
-      'EHOSTUNREACH',
-      'EHOSTDOWN',
-      'ENETUNREACH',
-      'ENETDOWN',
-      'ENETRESET',
-      'EADDRNOTAVAIL',
-      'ENOTFOUND',
-      'EAI_AGAIN',
-      'EPROTO',
-      'ENOTCONN',
-      'ERR_NETWORK',
-      'ERR_SOCKET_CLOSED',
-      'ERR_INVALID_URL',
-      'UND_ERR_SOCKET',
-      'UND_ERR_CLOSED',
-      'UND_ERR_DESTROYED',
-    ] as const
-  ).map((code) => [code, 'connection'] as const),
-  ...(
-    [
-      'ETIMEDOUT',
-      'ESOCKETTIMEDOUT',
-      'ECONNABORTED',
-      'ERR_SOCKET_CONNECTION_TIMEOUT',
-      'UND_ERR_CONNECT_TIMEOUT',
-      'UND_ERR_HEADERS_TIMEOUT',
-      'UND_ERR_BODY_TIMEOUT',
-    ] as const
-  ).map((code) => [code, 'timeout'] as const),
-  ...(
-    [
-      'ERR_BAD_RESPONSE',
-      'ERR_STREAM_PREMATURE_CLOSE',
-      'ERR_FR_TOO_MANY_REDIRECTS',
-      'ERR_ENCODING_INVALID_ENCODED_DATA',
-      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-      'UND_ERR_RES_EXCEEDED_MAX_SIZE',
-    ] as const
-  ).map((code) => [code, 'bad_answer'] as const),
-  ['ERR_BAD_REQUEST', 'bad_request'],
-  ['ERR_FR_MAX_BODY_LENGTH_EXCEEDED', 'bad_request'],
-  ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'bad_request'],
-  ['ERR_CANCELED', 'aborted'],
-  ['ABORT_ERR', 'aborted'],
-  ['UND_ERR_ABORTED', 'aborted'],
-]);
+/** What the codes of Node.js, OpenSSL, axios and undici mean. The first pattern that matches counts. */
+const CODES: readonly (readonly [RegExp, FailureClass])[] = [
+  [/^(?:ERR_CANCELED|ABORT_ERR|UND_ERR_ABORTED)$/, 'aborted'],
+  [
+    /^(?:ETIMEDOUT|ESOCKETTIMEDOUT|ECONNABORTED|ERR_SOCKET_CONNECTION_TIMEOUT|UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT)$/,
+    'timeout',
+  ],
+  [
+    /^(?:E[A-Z]+|ERR_NETWORK|ERR_SOCKET_CLOSED|ERR_INVALID_URL|UND_ERR_(?:SOCKET|CLOSED|DESTROYED))$/,
+    'connection',
+  ],
+  [/^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|EAI_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/, 'connection'],
+  // The response is cut short, too large or not HTTP, or its compression is broken.
+  [
+    /^(?:ERR_BAD_RESPONSE|ERR_STREAM_PREMATURE_CLOSE|ERR_FR_TOO_MANY|ERR_ENCODING_INVALID|UND_ERR_RES_|HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/,
+    'bad_answer',
+  ],
+  // The client rejected the request itself, such as a character in a header. No upstream was involved.
+  [
+    /^(?:ERR_BAD_REQUEST|ERR_FR_MAX_BODY|UND_ERR_REQ_|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_|ERR_HTTP_HEADERS)/,
+    'bad_request',
+  ],
+];
+
+function classOfCode(code: string): FailureClass | undefined {
+  return CODES.find(([pattern]) => pattern.test(code))?.[1];
+}
 
 /** Ended from our side: by a timer (AbortSignal.timeout() aborts too, but with a TimeoutError) or by the caller. */
 function classOfCancellation(chain: readonly ErrorLink[]): 'timeout' | 'aborted' | undefined {
   if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';
   const isAborted = chain.some(
     (link) =>
-      link.name === 'AbortError' || link.name === 'CanceledError' || CODES.get(link.code) === 'aborted',
+      link.name === 'AbortError' || link.name === 'CanceledError' || classOfCode(link.code) === 'aborted',
   );
   return isAborted ? 'aborted' : undefined;
 }
