@@ -1,6 +1,6 @@
 import type { FailureClass } from './classes';
 import { isContextWindow } from './context-window';
-import { detailOf, type FailureDetail, safeLabel, safeMessage } from './detail';
+import { type FailureDetail, safeLabel, safeMessage } from './detail';
 import { type ErrorBody, readErrorBody } from './error-body';
 import type { HttpAnswer, HttpHeaders } from './http-answer';
 import {
@@ -10,14 +10,15 @@ import {
   namesCallersResource,
 } from './missing-model';
 import {
-  hasPermissionCode,
-  hasPolicyCode,
   isContentPolicy,
   isQuotaExhausted,
   isUnauthorized,
+  PERMISSION_CODES,
+  POLICY_CODES,
 } from './patterns';
 import { isTooLarge } from './request-too-large';
 import { readRetryAfter, readShouldRetry } from './retry-after';
+import { hasCode } from './wording';
 
 /**
  * Classifies an HTTP response that is not a 2xx, by its status, headers and body. Never throws; takes time linear in the
@@ -72,7 +73,7 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
 /** Some servers and proxies report the caller's fault, or what they can't do at all, with a 5xx. */
 function classOfServerError(status: number, body: ErrorBody): FailureClass {
   if (body.isStructured && isContextWindow(body)) return 'context_window';
-  if (hasPolicyCode(body)) return 'content_policy';
+  if (hasCode(body, POLICY_CODES)) return 'content_policy';
   return status === 501 || lacksCapability(body) ? 'not_served' : 'server';
 }
 
@@ -98,7 +99,7 @@ function classOfForbidden(body: ErrorBody): FailureClass {
   const missing = classOfMissingModel(body);
   if (missing) return missing;
   if (isUnauthorized(body)) return 'unauthorized';
-  if (hasPermissionCode(body)) return mentionsRequestPart(body) ? 'bad_request' : 'unauthorized';
+  if (hasCode(body, PERMISSION_CODES)) return mentionsRequestPart(body) ? 'bad_request' : 'unauthorized';
   return namesCallersResource(body) ? 'bad_request' : 'not_served';
 }
 
@@ -122,7 +123,7 @@ export function toFailureDetail(
 ): FailureDetail {
   const headers = answer.headers ?? {};
   const status = answer.status;
-  return detailOf({
+  return {
     class: failureClass,
     status,
     code: safeLabel(body.code),
@@ -132,8 +133,7 @@ export function toFailureDetail(
     type: safeLabel(body.type),
     retryAfterMs: readRetryAfter(headers, body.retryDelayMs, mayNameDelay(status) ? body.message : ''),
     shouldRetry: readShouldRetry(headers),
-    staleSocket: undefined,
-  });
+  };
 }
 
 /** A message of any other status is about the request, and may quote a delay. */

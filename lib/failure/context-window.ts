@@ -1,14 +1,10 @@
 import type { ErrorBody } from './error-body';
-import { messagesOf } from './wording';
+import { codeTable, hasCode, messagesOf } from './wording';
 
-const CODES = [
-  'context_length_exceeded',
-  'context_window_exceeded',
-  'exceed_context_size_error',
-  'model_max_prompt_tokens_exceeded',
-  'err_ai_context_window',
-  'nested:context_length_exceeded',
-];
+const CODES = codeTable(`
+  context_length_exceeded context_window_exceeded exceed_context_size_error model_max_prompt_tokens_exceeded
+  err_ai_context_window nested:context_length_exceeded
+`);
 
 const TOO_MUCH =
   'exceed|overflow|too (?:long|large|many|big)|maximum|\\bmax\\b|(?:long|larg|great|bigg)er than|(?:more|less|fewer) than|' +
@@ -38,7 +34,7 @@ const RATE_LIMIT = /\bper (?:minute|second|hour|day|month)\b|\btp[md]\b|\brate l
 
 /** The prompt, with the output it leaves room for, exceeds the context window: a larger window may take it. */
 export function isContextWindow(body: ErrorBody): boolean {
-  return CODES.some((code) => body.codes.has(code)) || messagesOf(body).some(saysContextExceeded);
+  return hasCode(body, CODES) || messagesOf(body).some(saysContextExceeded);
 }
 
 function saysContextExceeded(message: string): boolean {

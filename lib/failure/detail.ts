@@ -83,12 +83,3 @@ function clip(text: string, limit: number): string {
   const last = text.charCodeAt(limit - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
 }
-
-/** Drops undefined fields. */
-export function detailOf(
-  detail: { [K in keyof FailureDetail]: FailureDetail[K] | undefined },
-): FailureDetail {
-  return Object.fromEntries(
-    Object.entries(detail).filter(([, value]) => value !== undefined),
-  ) as unknown as FailureDetail;
-}

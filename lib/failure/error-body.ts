@@ -33,7 +33,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Reads an error body, as text or parsed. Never throws; takes time linear in the length of the text. */
 export function readErrorBody(body: unknown): ErrorBody {
   const parsed = typeof body === 'string' ? parseJson(body) : body;
-  const root: unknown = Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed;
+  const root = firstOf(parsed);
   if (isObject(root)) {
     const inner = fieldsOf(root.error) ?? fieldsOf(firstOf(root.errors));
     const read = inner ? fromFields(inner, root) : fromFields(root, root);
@@ -64,15 +64,9 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
     ? (error.details as unknown[]).slice(0, MAX_DETAILS)
     : [error.details];
   const metadata = fieldsOf(error.metadata);
-  for (const value of [
-    error.code,
-    error.type,
-    error.status,
-    inner?.code,
-    metadata?.error_type,
-    metadata?.limit_source,
-  ])
-    addCode(codes, value);
+  const { code, type, status } = error;
+  const named = [code, type, status, inner?.code, metadata?.error_type, metadata?.limit_source];
+  for (const value of named) addCode(codes, value);
 
   const quotaIds: string[] = [];
   let retryDelayMs: number | undefined;
@@ -91,26 +85,21 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   }
 
   const message = messageOf(error) ?? messageOf(root) ?? '';
-  const code = labelOf(error.code) ?? labelOf(error.status) ?? labelOf(error.error_code);
-  const type = labelOf(error.type);
-  // LiteLLM writes Python's None as a string.
-  const param = error.param === 'None' ? undefined : labelOf(error.param);
-  const status = statusOf(error.code) ?? statusOf(error.status) ?? statusOf(root.statusCode);
+  // Before `codes` is counted: it may add one.
   const nestedMessage = nestedMessageOf(metadata?.raw, codes);
   return {
     isStructured: error !== root || message !== '' || codes.size > 0,
     message,
+    code: labelOf(code) ?? labelOf(status) ?? labelOf(error.error_code),
+    type: labelOf(type),
+    // LiteLLM writes Python's None as a string.
+    param: error.param === 'None' ? undefined : labelOf(error.param),
     codes,
+    status: statusOf(code) ?? statusOf(status) ?? statusOf(root.statusCode),
     quotaIds,
-    isFlagged:
-      metadata !== undefined &&
-      (Array.isArray(metadata.reasons) || typeof metadata.flagged_input === 'string'),
-    ...(code === undefined ? {} : { code }),
-    ...(type === undefined ? {} : { type }),
-    ...(param === undefined ? {} : { param }),
-    ...(status === undefined ? {} : { status }),
-    ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
-    ...(nestedMessage === undefined ? {} : { nestedMessage }),
+    retryDelayMs,
+    isFlagged: Array.isArray(metadata?.reasons) || typeof metadata?.flagged_input === 'string',
+    nestedMessage,
   };
 }
 
@@ -171,8 +160,9 @@ function fieldsOf(value: unknown): Fields | undefined {
   return isObject(value) ? value : undefined;
 }
 
-function firstOf(value: unknown): unknown {
-  return Array.isArray(value) ? (value as unknown[])[0] : undefined;
+/** A value, or the first of a list: Gemini sends a list of one error. */
+export function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? (value as unknown[])[0] : value;
 }
 
 function labelOf(value: unknown): string | undefined {

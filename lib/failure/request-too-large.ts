@@ -1,17 +1,14 @@
 import type { ErrorBody } from './error-body';
 import { isQuotaExhausted } from './patterns';
-import { messagesOf } from './wording';
+import { codeTable, hasCode, messagesOf } from './wording';
 
-/** The service tier that the caller asked for is full; other requests are served. */
-const TIER_CODES = ['capacity_exceeded', 'resource_unavailable'];
+/** The request is too large, or the service tier that the caller asked for is full; other requests are served. */
+const CODES = codeTable(`
+  request_too_large payload_too_large request_entity_too_large tokens_limit_exceeded_by_request
+  capacity_exceeded resource_unavailable
+`);
 // Prepaid proxies reserve the price of max_tokens, so the request may be too expensive for an account that has credit.
-const PREPAID_CODES = ['insufficient_user_quota', 'pre_consume_token_quota_failed'];
-const SIZE_CODES = [
-  'request_too_large',
-  'payload_too_large',
-  'request_entity_too_large',
-  'tokens_limit_exceeded_by_request',
-];
+const PREPAID_CODES = codeTable('insufficient_user_quota pre_consume_token_quota_failed');
 
 const TOO_LARGE =
   /^(?:request (?:body |payload |entity )?(?:is )?too large|extra usage is required for long context|(?:the |your |this )?request (?:is larger than|(?:body |size )?exceeds the maximum))|\b(?:single request|request alone|request itself|request by itself) (?:exceeds|is larger than|is above|is over|would exceed)\b/;
@@ -29,9 +26,7 @@ const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/;
 
 /** This request alone exceeds a limit of the endpoint; smaller ones pass. */
 export function isTooLarge(body: ErrorBody): boolean {
-  const has = (codes: readonly string[]): boolean => codes.some((code) => body.codes.has(code));
-  if (has(TIER_CODES) || has(SIZE_CODES)) return true;
-  if (has(PREPAID_CODES) && !isQuotaExhausted(body)) return true;
+  if (hasCode(body, CODES) || (hasCode(body, PREPAID_CODES) && !isQuotaExhausted(body))) return true;
   return messagesOf(body).some((message) => {
     if (TOO_LARGE.test(message)) return true;
     const affordable = AFFORDABLE.exec(message)?.[1];

@@ -9,6 +9,17 @@ const QUOTED =
   /(?<=^|[\s:(\[=])(?<!["']: ?)(?:"[^"]{0,1000}"|'[^']{0,1000}'|`[^`]{0,1000}`)(?=$|[\s.,:;)\]])/g;
 const URL = /\bhttps?:\/\/\S{1,500}/g;
 
+/** A table of codes, from words between white space. */
+export function codeTable(words: string): ReadonlySet<string> {
+  return new Set(words.trim().split(/\s+/));
+}
+
+/** Whether one of the error's codes is in a table. */
+export function hasCode(body: ErrorBody, table: ReadonlySet<string>): boolean {
+  for (const code of body.codes) if (table.has(code)) return true;
+  return false;
+}
+
 /** The error's messages in lower case, without URLs and without what they quote of the request. */
 export function messagesOf(body: ErrorBody): string[] {
   const messages = body.nestedMessage === undefined ? [body.message] : [body.message, body.nestedMessage];
