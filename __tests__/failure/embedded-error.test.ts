@@ -1,4 +1,4 @@
-import { classifyEmbeddedError, holdsError } from '../../lib/failure/embedded-error';
+import { classifyEmbeddedError, holdsError } from '../../lib/failure/check-answer';
 
 describe('an error inside a successful response', () => {
   it.each([

@@ -1,8 +1,9 @@
 import { isObject } from '../util/is-object';
-import { detailOf, type FailureDetail } from './detail';
-import { classifyEmbeddedError, holdsError } from './embedded-error';
-import { looksLikeHtml, parseJson } from './error-body';
+import { classOf, toFailureDetail } from './classify-answer';
+import type { FailureDetail } from './detail';
+import { firstOf, looksLikeHtml, parseJson, readErrorBody } from './error-body';
 import { type HttpAnswer, headerValue } from './http-answer';
+import { impliedStatus } from './patterns';
 
 /** What the answer to a call must hold. */
 export type ExpectedAnswer =
@@ -52,11 +53,63 @@ export function needsContent(finishReason: unknown): boolean {
   );
 }
 
+/** What counts as an answer in a message, or in a delta of a stream. Reasoning has two names: DeepSeek's, and OpenRouter's and Groq's. */
+export const TEXT_FIELDS: readonly string[] = ['content', 'refusal', 'reasoning_content', 'reasoning'];
+const CONTENT_FIELDS = [
+  ...TEXT_FIELDS,
+  ...['tool_calls', 'function_call', 'audio', 'images', 'reasoning_details'],
+];
+
+/** Whether a message or delta brings anything of an answer. */
+export function holdsContent(message: Readonly<Record<string, unknown>>): boolean {
+  return CONTENT_FIELDS.some((name) => {
+    const value = message[name];
+    return typeof value === 'object' && value !== null
+      ? Object.keys(value).length > 0
+      : typeof value === 'string' && value !== '';
+  });
+}
+
+/**
+ * Whether a parsed answer, or a parsed event of a stream, is or holds an error. Recognised are an `error` at the top
+ * (OpenAI, Azure, Anthropic, Gemini, which sends a list of one) or in a choice (OpenRouter), `object: 'error'` (vLLM)
+ * and a `finish_reason` of 'error'.
+ */
+export function holdsError(value: unknown): boolean {
+  const root = firstOf(value);
+  if (!isObject(root)) return false;
+  if (Boolean(root.error) || root.object === 'error') return true;
+  return choicesOf(root).some((choice) => Boolean(choice.error) || choice.finish_reason === 'error');
+}
+
+/**
+ * Classifies an error that came inside a successful response. Where it names the caller's fault or a limit it has that
+ * class, so that a moderated prompt can't open a breaker; otherwise it is the upstream's fault, `server`.
+ *
+ * @param value the parsed body or event, or its text where it is not JSON
+ */
+export function classifyEmbeddedError(value: unknown): FailureDetail {
+  const root = firstOf(value);
+  const inChoice = isObject(root) ? choicesOf(root).find((choice) => Boolean(choice.error)) : undefined;
+  const error = readErrorBody(isObject(root) && !root.error && inChoice ? inChoice : value);
+  const status = impliedStatus(error);
+  return toFailureDetail(classOf(status ?? 500, error), error, status === undefined ? {} : { status });
+}
+
+function choicesOf(root: Record<string, unknown>): Record<string, unknown>[] {
+  return Array.isArray(root.choices) ? root.choices.filter(isObject) : [];
+}
+
 /** An upstream's fault inside a 200 is a bad answer; the caller's fault and a limit keep their class. */
 function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
   const isUpstreamFault =
     detail.class === 'server' || detail.class === 'timeout' || detail.class === 'connection';
   return { ...detail, class: isUpstreamFault ? 'bad_answer' : detail.class, status: detail.status ?? status };
+}
+
+interface Choice {
+  readonly finish_reason?: unknown;
+  readonly message: Record<string, unknown>;
 }
 
 function findChatFault(
@@ -69,36 +122,16 @@ function findChatFault(
     const blocked = blockReason(answer);
     return blocked === undefined
       ? badAnswer(status, 'no_choices', 'The answer has no choices')
-      : detailOf({ status, class: 'content_policy', code: blocked, message: 'The prompt was blocked' });
+      : { status, class: 'content_policy', code: blocked, message: 'The prompt was blocked' };
   }
-  if (!choices.every((choice) => isObject(choice) && isObject(choice.message)))
+  const hasMessage = (choice: unknown): choice is Choice => isObject(choice) && isObject(choice.message);
+  if (!choices.every(hasMessage))
     return badAnswer(status, 'no_message', 'The answer has a choice without a message');
-  if (!mayBeEmpty && choices.every((choice: Record<string, unknown>) => isEmptyChoice(choice)))
-    return badAnswer(status, 'empty_answer', 'The answer has no content');
-  return undefined;
-}
-
-const CONTENT_FIELDS = [
-  'content',
-  'refusal',
-  'tool_calls',
-  'function_call',
-  'audio',
-  'images',
-  'reasoning_content',
-  'reasoning',
-  'reasoning_details',
-];
-
-function isEmptyChoice({ finish_reason, message }: Record<string, unknown>): boolean {
-  return (
-    needsContent(finish_reason) && isObject(message) && CONTENT_FIELDS.every((name) => isEmpty(message[name]))
+  const isEmpty = choices.every(
+    ({ finish_reason, message }) => needsContent(finish_reason) && !holdsContent(message),
   );
-}
-
-function isEmpty(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length === 0;
-  return isObject(value) ? Object.keys(value).length === 0 : typeof value !== 'string' || value === '';
+  if (!mayBeEmpty && isEmpty) return badAnswer(status, 'empty_answer', 'The answer has no content');
+  return undefined;
 }
 
 /** Gemini answers a prompt that it refuses with the reason in place of candidates. */

@@ -1,4 +1,5 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
+import { holdsContent, TEXT_FIELDS } from '../failure/check-answer';
 import { isObject } from '../util/is-object';
 import { readUsage } from './usage';
 
@@ -21,11 +22,6 @@ export interface ChunkFacts {
 }
 
 type Fields = Record<string, unknown>;
-
-/** Parts of a delta that are plain text. Reasoning has two names: DeepSeek's, and OpenRouter's and Groq's. */
-export const TEXT_FIELDS: readonly string[] = ['content', 'refusal', 'reasoning_content', 'reasoning'];
-/** Parts of a delta that are content unless they are empty. */
-const OTHER_CONTENT = ['audio', 'images', 'reasoning_details'] as const;
 
 /** Whether a parsed event has the form of a chunk. */
 export function isChunk(value: unknown): value is ChatCompletionChunk {
@@ -51,7 +47,7 @@ export function readFacts(chunk: ChatCompletionChunk): ChunkFacts {
     if (!isObject(delta)) continue;
     const added = textsOf(delta).join('');
     generated += added;
-    hasContent ||= added !== '' || hasOtherContent(delta);
+    hasContent ||= added !== '' || holdsContent(delta);
     hasToolCall ||= Array.isArray(delta.tool_calls) || isObject(delta.function_call);
     if (index === 0 && typeof delta.content === 'string') text += delta.content;
   }
@@ -111,15 +107,4 @@ function textsOf(delta: Fields): string[] {
 
 function functionTexts(called: unknown): unknown[] {
   return isObject(called) ? [called.name, called.arguments] : [];
-}
-
-function hasOtherContent(delta: Fields): boolean {
-  const { content } = delta;
-  if (Array.isArray(content) && content.length > 0) return true;
-  if (Array.isArray(delta.tool_calls) && delta.tool_calls.length > 0) return true;
-  if (isObject(delta.function_call)) return true;
-  return OTHER_CONTENT.some((name) => {
-    const value = delta[name];
-    return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-  });
 }

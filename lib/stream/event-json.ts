@@ -1,4 +1,4 @@
-import { classifyEmbeddedError, holdsError } from '../failure/embedded-error';
+import { classifyEmbeddedError, holdsError } from '../failure/check-answer';
 import type { AnswerProgress } from './answer-progress';
 import type { SseEvent } from './sse/sse-frame';
 import { StreamFailure, UpstreamStreamError } from './stream-errors';

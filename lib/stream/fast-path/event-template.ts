@@ -1,4 +1,5 @@
-import { type ChunkFacts, isChunk, readFacts, TEXT_FIELDS } from '../chunk-facts';
+import { TEXT_FIELDS } from '../../failure/check-answer';
+import { type ChunkFacts, isChunk, readFacts } from '../chunk-facts';
 import { jsonSpans } from './json-spans';
 
 const QUOTE = 34;
