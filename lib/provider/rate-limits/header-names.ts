@@ -60,25 +60,14 @@ function parseHeaderName(name: string): HeaderKind {
     const [, part, unit, span] = openai;
     // Only quotas per minute and per day are tracked.
     if (span === 'hour' || span === 'month') return 'other';
-    return rateLimitHeader(
-      `openai ${unit ?? ''} ${span ?? ''}`,
-      part,
-      unit ?? 'requests',
-      span as WindowSpan | undefined,
-    );
+    return headerOf(`openai ${unit ?? ''} ${span ?? ''}`, part, unit, span as WindowSpan | undefined);
   }
   const anthropic = ANTHROPIC.exec(name);
-  if (anthropic) return rateLimitHeader(`anthropic ${anthropic[1] ?? ''}`, anthropic[2], anthropic[1] ?? '');
+  if (anthropic) return headerOf(`anthropic ${anthropic[1]}`, anthropic[2], anthropic[1]);
   const split = SPLIT_IETF.exec(name);
-  return split ? rateLimitHeader(SPLIT_GROUP, split[1], 'requests') : 'other';
+  return split ? headerOf(SPLIT_GROUP, split[1]) : 'other';
 }
 
-function rateLimitHeader(
-  group: string,
-  part: string | undefined,
-  unit: string,
-  span?: WindowSpan,
-): RateLimitHeader {
-  const kind = part === 'limit' || part === 'remaining' ? part : 'reset';
-  return { group, part: kind, unit: UNITS[unit] ?? 'requests', span };
+function headerOf(group: string, part?: string, unit = 'requests', span?: WindowSpan): RateLimitHeader {
+  return { group, part: part as RateLimitHeader['part'], unit: UNITS[unit] ?? 'requests', span };
 }

@@ -19,22 +19,24 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(?:[Zz]|[+
 
 /** A count: a plain non-negative decimal. Undefined for `-1`, `null`, words, exponents and implausible numbers. */
 export function readCount(value: unknown): number | undefined {
-  const text = headerText(value);
-  const count = text === undefined ? undefined : parseDecimal(text);
+  const count = parseDecimal(headerText(value));
   return count !== undefined && count <= MAX_COUNT ? count : undefined;
 }
 
 /**
  * Milliseconds until a reset: a duration (`6m0s`, `6ms`), seconds, an RFC 3339 time, or an epoch in seconds or
- * milliseconds. Times are compared with the server's own `date` where there is one, so that its clock may differ from ours.
+ * milliseconds.
+ *
+ * @param clocks what a time is compared with: the server's own `date` first, where there is one, so that its clock may
+ *   differ from ours; then our clock
  */
-export function readReset(value: unknown, now: number, serverNow: number | undefined): Reset {
+export function readReset(value: unknown, clocks: readonly number[]): Reset {
   const text = headerText(value);
   if (text === undefined || text === '-1' || text === 'null' || text === 'undefined') return UNKNOWN;
   const decimal = parseDecimal(text);
   if (decimal !== undefined) {
-    if (decimal >= EPOCH_MILLISECONDS) return resetAt(decimal, now, serverNow, false);
-    if (decimal >= EPOCH_SECONDS) return resetAt(decimal * 1000, now, serverNow, true);
+    if (decimal >= EPOCH_MILLISECONDS) return resetAt(decimal, clocks, false);
+    if (decimal >= EPOCH_SECONDS) return resetAt(decimal * 1000, clocks, true);
     return resetIn(decimal * 1000, !text.includes('.'));
   }
   const duration = parseDuration(text);
@@ -42,17 +44,15 @@ export function readReset(value: unknown, now: number, serverNow: number | undef
   const date = RFC_3339.exec(text);
   if (!date) return UNREADABLE;
   const time = Date.parse(text);
-  return Number.isNaN(time) ? UNREADABLE : resetAt(time, now, serverNow, date[1] === undefined);
+  return Number.isNaN(time) ? UNREADABLE : resetAt(time, clocks, date[1] === undefined);
 }
 
 // The server's date is truncated to the second, so every difference to it may be off by one.
-function resetAt(time: number, now: number, serverNow: number | undefined, wholeSeconds: boolean): Reset {
-  for (const clock of serverNow === undefined ? [now] : [serverNow, now]) {
-    const ms = time - clock;
-    if (ms >= -1000 && ms <= MAX_RESET_MS)
-      return resetIn(Math.max(0, ms), wholeSeconds || clock === serverNow);
-  }
-  return UNREADABLE;
+function resetAt(time: number, clocks: readonly number[], wholeSeconds: boolean): Reset {
+  const index = clocks.findIndex((now) => time - now >= -1000 && time - now <= MAX_RESET_MS);
+  const now = clocks[index];
+  if (now === undefined) return UNREADABLE;
+  return resetIn(Math.max(0, time - now), wholeSeconds || index < clocks.length - 1);
 }
 
 function resetIn(ms: number, wholeSeconds: boolean): Reset {

@@ -10,10 +10,10 @@ import { headerText } from '../../failure/http-answer';
 export interface IetfLimit {
   name: string;
   unit: string;
-  limit?: string;
-  remaining?: string;
-  reset?: string;
-  windowSeconds?: string;
+  limit: string | undefined;
+  remaining: string | undefined;
+  reset: string | undefined;
+  windowSeconds: string | undefined;
 }
 
 /** How many members of a list are read. */
@@ -23,21 +23,33 @@ const MAX_MEMBERS = 16;
 export function parseIetfLimits(rateLimit: unknown, policy: unknown): IetfLimit[] {
   const states = parseList(rateLimit);
   const policies = parseList(policy);
-  if (states.some(({ value }) => /^(?:limit|remaining|reset)=/i.test(value)))
-    return [parseSeventhDraft(states, policies)];
+  if (states.some(({ value }) => /^(?:limit|remaining|reset)=/i.test(value))) {
+    const fields = new Map<string, string>();
+    for (const { value } of states) {
+      const [name = '', text = ''] = value.split('=', 2);
+      fields.set(name.toLowerCase(), text);
+    }
+    const limit = fields.get('limit');
+    const own = policies.find((candidate) => candidate.value === limit) ?? policies[0];
+    return [limitOf('', own, limit, fields.get('remaining'), fields.get('reset'))];
+  }
   return states.map(({ value, params }) => {
     const own =
       policies.find((candidate) => candidate.value === value) ??
       (policies.length === 1 ? policies[0] : undefined);
-    return limitOf({
-      name: value,
-      unit: own?.params.get('qu') ?? '',
-      limit: own?.params.get('q') ?? numeric(own?.value),
-      remaining: params.get('r'),
-      reset: params.get('t'),
-      windowSeconds: own?.params.get('w'),
-    });
+    return limitOf(value, own, own?.params.get('q') ?? own?.value, params.get('r'), params.get('t'));
   });
+}
+
+function limitOf(
+  name: string,
+  policy: Member | undefined,
+  limit: string | undefined,
+  remaining: string | undefined,
+  reset: string | undefined,
+): IetfLimit {
+  const unit = policy?.params.get('qu') ?? '';
+  return { name, unit, limit, remaining, reset, windowSeconds: policy?.params.get('w') };
 }
 
 /** The window in `RateLimit-Policy: 100;w=60` or `RateLimit-Limit: 100, 100;w=60`, for the older, split fields. */
@@ -47,62 +59,29 @@ export function policyWindow(value: unknown, limit: string | undefined): string 
   return own?.params.get('w');
 }
 
-function parseSeventhDraft(states: readonly Member[], policies: readonly Member[]): IetfLimit {
-  const fields = new Map<string, string>();
-  for (const { value } of states) {
-    const [name = '', text = ''] = value.split('=', 2);
-    fields.set(name.toLowerCase(), text);
-  }
-  const limit = fields.get('limit');
-  const own = policies.find((policy) => policy.value === limit) ?? policies[0];
-  return limitOf({
-    name: '',
-    unit: own?.params.get('qu') ?? '',
-    limit,
-    remaining: fields.get('remaining'),
-    reset: fields.get('reset'),
-    windowSeconds: own?.params.get('w'),
-  });
-}
-
 interface Member {
   value: string;
   params: ReadonlyMap<string, string>;
 }
+
+/** What stands between commas, or semicolons, outside of quotes. */
+const LIST_ITEM = /(?:[^",]|"[^"]*"?)+/g;
+const ITEM_PART = /(?:[^";]|"[^"]*"?)+/g;
 
 /** A structured-field list of items with parameters (RFC 9651), simplified. */
 function parseList(header: unknown): Member[] {
   const text = Array.isArray(header) ? header.filter((line) => typeof line === 'string').join(',') : header;
   const whole = headerText(text);
   if (whole === undefined) return [];
-  const members: Member[] = [];
-  for (const item of splitOutsideQuotes(whole, ',')) {
-    const [head = '', ...rest] = splitOutsideQuotes(item, ';');
+  return (whole.match(LIST_ITEM) ?? []).slice(0, MAX_MEMBERS).map((item) => {
+    const [head = '', ...rest] = item.match(ITEM_PART) ?? [];
     const params = new Map<string, string>();
     for (const part of rest.slice(0, MAX_MEMBERS)) {
       const equals = part.indexOf('=');
       if (equals > 0) params.set(part.slice(0, equals).trim().toLowerCase(), unquote(part.slice(equals + 1)));
     }
-    members.push({ value: unquote(head), params });
-    if (members.length === MAX_MEMBERS) break;
-  }
-  return members;
-}
-
-function splitOutsideQuotes(text: string, separator: string): string[] {
-  const parts: string[] = [];
-  let start = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (char === '"') quoted = !quoted;
-    else if (char === separator && !quoted) {
-      parts.push(text.slice(start, i));
-      start = i + 1;
-    }
-  }
-  parts.push(text.slice(start));
-  return parts;
+    return { value: unquote(head), params };
+  });
 }
 
 function unquote(text: string): string {
@@ -110,20 +89,4 @@ function unquote(text: string): string {
   return trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"')
     ? trimmed.slice(1, -1)
     : trimmed;
-}
-
-function numeric(text: string | undefined): string | undefined {
-  return text !== undefined && /^\d{1,15}$/.test(text) ? text : undefined;
-}
-
-function limitOf(fields: { [K in keyof IetfLimit]: IetfLimit[K] | undefined }): IetfLimit {
-  const { name = '', unit = '', limit, remaining, reset, windowSeconds } = fields;
-  return {
-    name,
-    unit,
-    ...(limit === undefined ? {} : { limit }),
-    ...(remaining === undefined ? {} : { remaining }),
-    ...(reset === undefined ? {} : { reset }),
-    ...(windowSeconds === undefined ? {} : { windowSeconds }),
-  };
 }

@@ -27,10 +27,7 @@ export interface LimitReading {
 }
 
 /** The headers of one window. Every field is always set: with one object shape this hot path is several times faster. */
-interface WindowHeaders {
-  group: string;
-  unit: Unit;
-  /** The span that the header's name or its policy gives; otherwise it is inferred from the values. */
+interface WindowHeaders extends Omit<RateLimitHeader, 'part'> {
   span: WindowSpan | undefined;
   limit: unknown;
   remaining: unknown;
@@ -64,31 +61,29 @@ export function readRateLimits(headers: HttpHeaders, now = Date.now()): LimitRea
 
   const date = headerText(dateHeader);
   const serverNow = date === undefined ? undefined : parseHttpDate(date);
+  const clocks = serverNow === undefined ? [now] : [serverNow, now];
   const reading: LimitReading = {};
-  if (ietf?.state !== undefined) readIetf(reading, ietf.state, ietf.policy, now, serverNow);
+  if (ietf?.state !== undefined) readIetf(reading, ietf.state, ietf.policy, clocks);
   for (const window of windows) {
     if (window.group === SPLIT_GROUP) applySplitPolicy(window, ietf?.policy ?? window.limit);
-    addReading(reading, window, now, serverNow);
+    addReading(reading, window, clocks);
   }
   return Object.keys(reading).length > 0 ? reading : undefined;
 }
 
 /** Adds a value to its window. Of a header sent in two spellings, the first counts. */
-function addHeader(windows: WindowHeaders[], header: RateLimitHeader, value: unknown): void {
-  let window = windows.find((other) => other.group === header.group);
+function addHeader(
+  windows: WindowHeaders[],
+  { group, part, unit, span }: RateLimitHeader,
+  value: unknown,
+): void {
+  let window = windows.find((other) => other.group === group);
   if (!window) {
-    window = {
-      group: header.group,
-      unit: header.unit,
-      span: header.span,
-      limit: undefined,
-      remaining: undefined,
-      reset: undefined,
-    };
+    window = { group, unit, span, limit: undefined, remaining: undefined, reset: undefined };
     windows.push(window);
   }
-  if (header.part === 'limit') window.limit ??= value;
-  else if (header.part === 'remaining') window.remaining ??= value;
+  if (part === 'limit') window.limit ??= value;
+  else if (part === 'remaining') window.remaining ??= value;
   else window.reset ??= value;
 }
 
@@ -101,20 +96,12 @@ function applySplitPolicy(window: WindowHeaders, policy: unknown): void {
   else if (span !== undefined) window.span = span;
 }
 
-function readIetf(
-  reading: LimitReading,
-  state: unknown,
-  policy: unknown,
-  now: number,
-  serverNow: number | undefined,
-): void {
-  for (const limit of parseIetfLimits(state, policy)) {
-    const unit = unitOf(limit.unit, limit.name);
-    const span = spanOfSeconds(limit.windowSeconds);
-    if (unit === undefined || span === 'other') continue;
-    const { limit: total, remaining, reset } = limit;
-    const window = { group: limit.name, unit, span, limit: total, remaining, reset };
-    addReading(reading, window, now, serverNow);
+function readIetf(reading: LimitReading, state: unknown, policy: unknown, clocks: readonly number[]): void {
+  for (const { name, unit, windowSeconds, ...values } of parseIetfLimits(state, policy)) {
+    const counted = unitOf(unit, name);
+    const span = spanOfSeconds(windowSeconds);
+    if (counted === undefined || span === 'other') continue;
+    addReading(reading, { group: name, unit: counted, span, ...values }, clocks);
   }
 }
 
@@ -133,18 +120,13 @@ function spanOfSeconds(text: string | undefined): WindowSpan | 'other' | undefin
 }
 
 /** Adds a window to the reading if its values can be trusted. */
-function addReading(
-  reading: LimitReading,
-  found: WindowHeaders,
-  now: number,
-  serverNow: number | undefined,
-): void {
+function addReading(reading: LimitReading, found: WindowHeaders, clocks: readonly number[]): void {
   const limit = readCount(found.limit);
   const remaining = readCount(found.remaining);
   // Values that contradict each other. A limit of 0 would stop the endpoint for good.
   if (limit === 0 || (limit === undefined && remaining === undefined)) return;
   if (limit !== undefined && remaining !== undefined && remaining > limit) return;
-  const reset = readReset(found.reset, now, serverNow);
+  const reset = readReset(found.reset, clocks);
   if (reset.kind === 'unreadable') return;
 
   const window: WindowReading = {};
