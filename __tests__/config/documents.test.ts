@@ -5,7 +5,7 @@ import { endpointSchema } from '../../lib/config/endpoint-schema';
 import { configSchema } from '../../lib/config/schema';
 import { CATALOGUE } from '../../lib/models/catalogue';
 import { holysheep, openai } from '../../lib/provider/presets';
-import { OPENAI_COMPATIBLE } from '../../lib/provider/presets/providers';
+import { OPENAI_COMPATIBLE } from '../../lib/provider/dialects';
 
 const read = (name: string) => readFileSync(join(__dirname, '../../docs', name), 'utf8');
 

@@ -1,5 +1,5 @@
 import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
-import { OPENAI_COMPATIBLE } from '../provider/presets/providers';
+import { OPENAI_COMPATIBLE } from '../provider/dialects';
 import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';

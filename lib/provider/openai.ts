@@ -1,7 +1,7 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatBody } from '../call/body';
 import { classifyAnswer } from '../failure/classify-answer';
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from './dialect';
-import { openaiContinuation } from './openai-continuation';
 import { readRateLimits } from './rate-limits/rate-limit-headers';
 
 /**
@@ -12,7 +12,7 @@ export const openaiDialect: Dialect = {
   name: 'openai',
   operations: ['chat', 'embeddings'],
   request,
-  continuation: openaiContinuation,
+  continuation,
   answer,
   failure: (http) => classifyAnswer(http),
   limits: (headers) => readRateLimits(headers),
@@ -27,8 +27,7 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
 }
 
 function bodyFor(call: DialectCall, { model, streamUsage }: DialectEndpoint): object {
-  if (call.operation === 'embeddings') return { ...call.body, model };
-  if (!call.stream) return { ...call.body, model };
+  if (call.operation === 'embeddings' || !call.stream) return { ...call.body, model };
   if (!streamUsage) {
     const { stream_options: _unsupported, ...body } = call.body;
     return { ...body, model, stream: true };
@@ -58,4 +57,25 @@ function answer({ body }: { readonly body: string }): ChatCompletion | Embedding
     // JSON.parse quotes the body in its message.
     throw new Error('The answer is not JSON.');
   }
+}
+
+/** Providers that continue a last assistant message only where it says `prefix: true`. */
+const NEEDS_PREFIX_FLAG = new Set(['mistral', 'deepseek']);
+
+/**
+ * The text so far as the last assistant message, which an endpoint with prefill continues. Undefined where the two
+ * halves could not be joined reliably: tools, JSON, audio, several choices, or an answer that was itself prefilled.
+ */
+function continuation(body: ChatBody, textSoFar: string, provider: string): ChatBody | undefined {
+  const { messages, n, tools, response_format, functions, modalities } = body as ChatBody &
+    Record<string, unknown>;
+  if ((n ?? 1) !== 1 || isUsed(tools) || isUsed(functions) || isUsed(modalities)) return undefined;
+  if (response_format && (response_format as { type?: unknown }).type !== 'text') return undefined;
+  if (messages.at(-1)?.role === 'assistant') return undefined;
+  const prefix = NEEDS_PREFIX_FLAG.has(provider) ? { prefix: true } : {};
+  return { ...body, messages: [...messages, { role: 'assistant', content: textSoFar, ...prefix }] };
+}
+
+function isUsed(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0 && !(list.length === 1 && list[0] === 'text');
 }

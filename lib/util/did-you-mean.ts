@@ -14,6 +14,12 @@ export function didYouMean(name: string, known: readonly string[]): string | und
   return best;
 }
 
+/** What is expected in place of an unknown option. */
+export function knownOption(name: string, known: readonly string[]): string {
+  const near = didYouMean(name, known);
+  return near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;
+}
+
 /** Ignores case and separators: `base_url`, `baseUrl` and `baseURL` are the same name. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[_\-.\s]/g, '');

@@ -1,4 +1,85 @@
-export { holysheep } from './holysheep';
-export { openai } from './openai';
-export { deepseek, groq, mistral, ollama, openrouter } from './openai-compatible';
-export type { PresetOptions } from './preset';
+import type { EndpointConfig } from '../endpoint-config';
+import { createPresetEndpoints, type PresetOptions } from './preset';
+
+export type { PresetOptions };
+
+/**
+ * HolySheep: GPT, Claude, DeepSeek and embedding models behind one key at https://api.holysheep.ai/v1. Default limits:
+ * 500 requests and 150,000 tokens per minute for each model.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY })
+ */
+export function holysheep(options: PresetOptions): EndpointConfig[] {
+  const chat = ['gpt-4.1', 'gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514', 'deepseek-chat'];
+  const models = [...chat, 'text-embedding-3-small'];
+  const defaults = { baseURL: 'https://api.holysheep.ai/v1', rpm: 500, tpm: 150_000 };
+  return createPresetEndpoints({ provider: 'holysheep', models, defaults }, options);
+}
+
+/**
+ * The OpenAI API. Limits depend on the usage tier of the account: set `rpm` and `tpm`. Without them, the balancer learns
+ * the limits from the rate-limit headers of the first answers. Default models: the GPT-4.1 and GPT-4o models and the
+ * text-embedding-3 models.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example openai({ apiKey: process.env.OPENAI_API_KEY, rpm: 500, tpm: 200_000 })
+ */
+export function openai(options: PresetOptions): EndpointConfig[] {
+  const chat = ['gpt-4.1', 'gpt-4.1-mini', 'gpt-4o', 'gpt-4o-mini'];
+  const models = [...chat, 'text-embedding-3-small', 'text-embedding-3-large'];
+  return createPresetEndpoints({ provider: 'openai', models }, options);
+}
+
+/**
+ * The DeepSeek API. It publishes no fixed limits. Default models: `deepseek-chat`, `deepseek-reasoner`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example deepseek({ apiKey: process.env.DEEPSEEK_API_KEY })
+ */
+export function deepseek(options: PresetOptions): EndpointConfig[] {
+  const models = ['deepseek-chat', 'deepseek-reasoner'];
+  return createPresetEndpoints({ provider: 'deepseek', models }, options);
+}
+
+/**
+ * The Groq API. Limits depend on the account and apply to each model: set `rpm`, `tpm` and `rpd`. Default model:
+ * `llama-3.3-70b-versatile`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example groq({ apiKey: process.env.GROQ_API_KEY, rpm: 30, tpm: 12_000 })
+ */
+export function groq(options: PresetOptions): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'groq', models: ['llama-3.3-70b-versatile'] }, options);
+}
+
+/**
+ * The Mistral API. Limits depend on the workspace: set `rpm` and `tpm`. Default model: `mistral-large-latest`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example mistral({ apiKey: process.env.MISTRAL_API_KEY, tpm: 500_000 })
+ */
+export function mistral(options: PresetOptions): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'mistral', models: ['mistral-large-latest'] }, options);
+}
+
+/**
+ * OpenRouter. `models` is required and uses OpenRouter's model names.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key or `models` is missing or an option is unknown.
+ * @example openrouter({ apiKey: process.env.OPENROUTER_API_KEY, models: ['openai/gpt-4o', 'anthropic/claude-sonnet-4'] })
+ */
+export function openrouter(options: PresetOptions & { models: readonly string[] }): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'openrouter' }, options);
+}
+
+/**
+ * Ollama, by default on this machine (`baseURL` for another). `models` is required: the models you have pulled. No key
+ * is needed, and the price is 0. Set `maxConcurrent` to the number of calls that the machine can run at once.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when `models` is missing or an option is unknown.
+ * @example ollama({ models: ['llama3.3'], maxConcurrent: 4 })
+ */
+export function ollama(options: Partial<PresetOptions> & { models: readonly string[] }): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'ollama', defaults: { price: { input: 0, output: 0 } } }, options);
+}
