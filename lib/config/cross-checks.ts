@@ -1,5 +1,5 @@
-import { BUILT_IN_DIALECTS, defaultBaseURL } from '../provider/dialects';
-import { OPENAI_COMPATIBLE } from '../provider/dialects';
+import { z } from 'zod';
+import { BUILT_IN_DIALECTS, defaultBaseURL, OPENAI_COMPATIBLE } from '../provider/dialects';
 import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
@@ -7,229 +7,174 @@ import { DEFAULTS } from './defaults';
 import { secretsOf } from './secrets';
 
 /** Model names with a meaning of their own in calls and fallback lists. */
-const RESERVED_MODELS = ['auto', '*'];
+const RESERVED_MODELS: readonly unknown[] = ['auto', '*'];
 /** A shorter key may be part of a name by chance. */
 const MIN_SECRET_IN_NAME = 16;
+
+const text = z.string().min(1).optional().catch(undefined);
+/** What can be read of an endpoint whose configuration may be invalid, so that all faults are reported at once. */
+const PARTIAL_ENDPOINT = z.object({
+  name: text,
+  model: text,
+  provider: text,
+  baseURL: z.unknown().optional(),
+  quotaGroup: text,
+  aliases: z.array(z.string().catch('')).catch([]),
+});
+
+interface PartialEndpoint extends z.output<typeof PARTIAL_ENDPOINT> {
+  readonly path: readonly ['endpoints', number];
+  /** An environment variable that is not set: the option is there, with the value undefined. */
+  readonly isApiKeyUndefined: boolean;
+}
+
+/** Adds a fault. `got` is a description of the value at the path unless it is given. */
+type Report = (path: readonly PropertyKey[], expected: string, got?: string) => void;
 
 /** Faults between options. Found in the raw configuration, so that they are reported together with those of single options. */
 export function crossCheckFaults(raw: unknown): Fault[] {
   if (!isObject(raw)) return [];
-  const endpoints = readPartialEndpoints(raw);
-  return [
-    ...duplicateNames(raw, endpoints),
-    ...reservedNames(raw, endpoints),
-    ...aliasCollisions(raw, endpoints),
-    ...providerFaults(raw, endpoints),
-    ...modelListFaults(raw, 'fallbacks', endpoints),
-    ...modelListFaults(raw, 'contentPolicyFallbacks', endpoints),
-    ...unusedGroups(raw, endpoints),
-    ...orderFaults(raw),
-    ...secretsInNames(raw, endpoints),
-  ];
+  const faults: Fault[] = [];
+  const report: Report = (path, expected, got) => {
+    faults.push(got === undefined ? faultAt(raw, path, expected) : { path, expected, got });
+  };
+  const endpoints = Array.isArray(raw.endpoints) ? raw.endpoints.map(readEndpoint) : [];
+  checkNames(endpoints, report);
+  checkReservedModels(endpoints, report);
+  checkAliases(endpoints, report);
+  checkProviders(raw.dialects, endpoints, report);
+  for (const option of ['fallbacks', 'contentPolicyFallbacks'])
+    checkModelLists(option, raw[option], endpoints, report);
+  checkQuotaGroups(raw.quotaGroups, endpoints, report);
+  checkOrder(raw, 'retry', 'baseDelayMs', 'maxDelayMs', DEFAULTS.retry, report);
+  checkOrder(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker, report);
+  checkSecrets(secretsOf(raw), endpoints, report);
+  return faults;
 }
 
-function duplicateNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
+function readEndpoint(value: unknown, index: number): PartialEndpoint {
+  const endpoint = isObject(value) ? value : {};
+  const isApiKeyUndefined = Object.hasOwn(endpoint, 'apiKey') && endpoint.apiKey === undefined;
+  return { ...PARTIAL_ENDPOINT.parse(endpoint), path: ['endpoints', index], isApiKeyUndefined };
+}
+
+function checkNames(endpoints: readonly PartialEndpoint[], report: Report): void {
   const first = new Map<string, number>();
-  const faults: Fault[] = [];
-  for (const { index, name } of endpoints) {
-    if (name === undefined) continue;
+  endpoints.forEach(({ name, path }, index) => {
+    if (name === undefined) return;
     const earlier = first.get(name);
     if (earlier === undefined) first.set(name, index);
-    else
-      faults.push(
-        faultAt(raw, ['endpoints', index, 'name'], `a name that endpoints[${earlier}] does not have`),
-      );
-  }
-  return faults;
-}
-
-function reservedNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
-  const faults: Fault[] = [];
-  for (const { index, model, aliases } of endpoints) {
-    if (model !== undefined && RESERVED_MODELS.includes(model)) {
-      faults.push(
-        faultAt(raw, ['endpoints', index, 'model'], "a model's name ('auto' and '*' are reserved)"),
-      );
-    }
-    aliases.forEach((alias, position) => {
-      if (!RESERVED_MODELS.includes(alias)) return;
-      faults.push(
-        faultAt(raw, ['endpoints', index, 'aliases', position], "an alias ('auto' and '*' are reserved)"),
-      );
-    });
-  }
-  return faults;
-}
-
-function aliasCollisions(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
-  const owners = new Map<string, number>();
-  for (const { index, model } of endpoints) {
-    if (model !== undefined && !owners.has(model)) owners.set(model, index);
-  }
-  return endpoints.flatMap(({ index, model, aliases }) =>
-    aliases.flatMap((alias, position) => {
-      const owner = owners.get(alias);
-      if (owner === undefined || alias === model) return [];
-      const expected = `an alias that is not another model's own name (that of endpoints[${owner}])`;
-      return [faultAt(raw, ['endpoints', index, 'aliases', position], expected)];
-    }),
-  );
-}
-
-function providerFaults(raw: Record<string, unknown>, endpoints: readonly PartialEndpoint[]): Fault[] {
-  const own = isObject(raw.dialects) ? Object.keys(raw.dialects) : [];
-  const known = [...BUILT_IN_DIALECTS.keys(), ...own];
-  return endpoints.flatMap((endpoint) => {
-    const at = ['endpoints', endpoint.index] as const;
-    const provider = endpoint.provider ?? DEFAULTS.endpoint.provider;
-    if (!known.includes(provider)) {
-      const near = didYouMean(provider, known);
-      const hint = near === undefined ? `one of ${known.join(', ')}` : `did you mean '${near}'?`;
-      return [faultAt(raw, [...at, 'provider'], `a provider that has a dialect (${hint})`)];
-    }
-    if (endpoint.baseURL === undefined && defaultBaseURL(provider) === undefined) {
-      return [
-        faultAt(raw, [...at, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`),
-      ];
-    }
-    if (
-      endpoint.baseURL === undefined &&
-      endpoint.isApiKeyUndefined &&
-      OPENAI_COMPATIBLE[provider]?.needsKey
-    ) {
-      return [faultAt(raw, [...at, 'apiKey'], 'a key (is the environment variable set?)')];
-    }
-    return [];
+    else report([...path, 'name'], `a name that endpoints[${earlier}] does not have`);
   });
 }
 
+function checkReservedModels(endpoints: readonly PartialEndpoint[], report: Report): void {
+  const hint = "('auto' and '*' are reserved)";
+  for (const { model, aliases, path } of endpoints) {
+    if (RESERVED_MODELS.includes(model)) report([...path, 'model'], `a model's name ${hint}`);
+    aliases.forEach((alias, position) => {
+      if (RESERVED_MODELS.includes(alias)) report([...path, 'aliases', position], `an alias ${hint}`);
+    });
+  }
+}
+
+function checkAliases(endpoints: readonly PartialEndpoint[], report: Report): void {
+  const owners = new Map<string, number>();
+  endpoints.forEach(({ model }, index) => {
+    if (model !== undefined && !owners.has(model)) owners.set(model, index);
+  });
+  for (const { model, aliases, path } of endpoints) {
+    aliases.forEach((alias, position) => {
+      const owner = owners.get(alias);
+      if (owner === undefined || alias === model) return;
+      const expected = `an alias that is not another model's own name (that of endpoints[${owner}])`;
+      report([...path, 'aliases', position], expected);
+    });
+  }
+}
+
+function checkProviders(dialects: unknown, endpoints: readonly PartialEndpoint[], report: Report): void {
+  const known = [...BUILT_IN_DIALECTS.keys(), ...(isObject(dialects) ? Object.keys(dialects) : [])];
+  for (const { path, provider = DEFAULTS.endpoint.provider, baseURL, isApiKeyUndefined } of endpoints) {
+    if (!known.includes(provider)) {
+      const near = didYouMean(provider, known);
+      const hint = near === undefined ? `one of ${known.join(', ')}` : `did you mean '${near}'?`;
+      report([...path, 'provider'], `a provider that has a dialect (${hint})`);
+    } else if (baseURL !== undefined) continue;
+    else if (defaultBaseURL(provider) === undefined)
+      report([...path, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`);
+    else if (isApiKeyUndefined && OPENAI_COMPATIBLE[provider]?.needsKey)
+      report([...path, 'apiKey'], 'a key (is the environment variable set?)');
+  }
+}
+
 /** A list that names a model without an endpoint would be a fallback that silently never happens. */
-function modelListFaults(
-  raw: Record<string, unknown>,
-  option: 'fallbacks' | 'contentPolicyFallbacks',
+function checkModelLists(
+  option: string,
+  lists: unknown,
   endpoints: readonly PartialEndpoint[],
-): Fault[] {
-  const lists = raw[option];
-  if (!isObject(lists)) return [];
-  const served = [
-    ...new Set(endpoints.flatMap(({ model, aliases }) => (model ? [model, ...aliases] : aliases))),
-  ];
-  const faults: Fault[] = [];
+  report: Report,
+): void {
+  if (!isObject(lists)) return;
+  const names = endpoints.flatMap(({ model, aliases }) => (model ? [model, ...aliases] : aliases));
+  const served = [...new Set(names)];
   for (const [model, list] of Object.entries(lists)) {
     if (model !== '*' && !served.includes(model)) {
-      const expected = `the name of a model or alias that an endpoint has, or '*'${didYouMeanHint(model, served)}`;
-      faults.push({ path: [option, model], expected, got: 'a name that no endpoint has' });
+      const expected = `the name of a model or alias that an endpoint has, or '*'${hintAt(model, served)}`;
+      report([option, model], expected, 'a name that no endpoint has');
     }
     if (!Array.isArray(list)) continue;
     list.forEach((target: unknown, position) => {
       if (typeof target !== 'string' || target === '') return;
       const path = [option, model, position];
-      if (target === model)
-        faults.push(faultAt(raw, path, 'a model other than the one it is a fallback for'));
-      else if (!served.includes(target)) {
-        faults.push(
-          faultAt(raw, path, `a model or alias that an endpoint has${didYouMeanHint(target, served)}`),
-        );
-      }
+      if (target === model) report(path, 'a model other than the one it is a fallback for');
+      else if (!served.includes(target))
+        report(path, `a model or alias that an endpoint has${hintAt(target, served)}`);
     });
   }
-  return faults;
 }
 
-function didYouMeanHint(name: string, known: readonly string[]): string {
+function hintAt(name: string, known: readonly string[]): string {
   const near = didYouMean(name, known);
   return near === undefined ? '' : ` (did you mean '${near}'?)`;
 }
 
-function unusedGroups(raw: Record<string, unknown>, endpoints: readonly PartialEndpoint[]): Fault[] {
-  if (!isObject(raw.quotaGroups)) return [];
+function checkQuotaGroups(groups: unknown, endpoints: readonly PartialEndpoint[], report: Report): void {
   const used = endpoints.flatMap(({ quotaGroup }) => quotaGroup ?? []);
-  return Object.keys(raw.quotaGroups)
-    .filter((group) => !used.includes(group))
-    .map((group) => ({
-      path: ['quotaGroups', group],
-      expected: `the quotaGroup of at least one endpoint${didYouMeanHint(group, used)}`,
-      got: 'a group that no endpoint uses',
-    }));
+  for (const group of isObject(groups) ? Object.keys(groups) : []) {
+    if (used.includes(group)) continue;
+    const expected = `the quotaGroup of at least one endpoint${hintAt(group, used)}`;
+    report(['quotaGroups', group], expected, 'a group that no endpoint uses');
+  }
 }
 
 /** Names are written into logs, reports and errors. */
-function secretsInNames(raw: unknown, endpoints: readonly PartialEndpoint[]): Fault[] {
-  const secrets = secretsOf(raw).filter(({ length }) => length >= MIN_SECRET_IN_NAME);
-  return endpoints.flatMap(({ index, name }) =>
-    name !== undefined && secrets.some((secret) => name.includes(secret))
-      ? [
-          {
-            path: ['endpoints', index, 'name'],
-            expected: 'a name without a key in it',
-            got: 'a name that holds one',
-          },
-        ]
-      : [],
-  );
+function checkSecrets(
+  secrets: readonly string[],
+  endpoints: readonly PartialEndpoint[],
+  report: Report,
+): void {
+  const long = secrets.filter(({ length }) => length >= MIN_SECRET_IN_NAME);
+  for (const { name, path } of endpoints) {
+    if (long.some((secret) => name?.includes(secret)))
+      report([...path, 'name'], 'a name without a key in it', 'a name that holds one');
+  }
 }
 
-/** Pairs of options of which the second must not be below the first, defaults included. */
-function orderFaults(raw: Record<string, unknown>): Fault[] {
-  return [
-    ...orderFault(raw, 'retry', 'baseDelayMs', 'maxDelayMs', DEFAULTS.retry),
-    ...orderFault(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker),
-  ];
-}
-
-function orderFault<K extends string>(
+/** The second option must not be below the first, defaults included. */
+function checkOrder<K extends string>(
   raw: Record<string, unknown>,
   option: string,
   low: K,
   high: K,
   defaults: Readonly<Record<K, number>>,
-): Fault[] {
+  report: Report,
+): void {
   const given = raw[option];
-  if (!isObject(given)) return [];
+  if (!isObject(given)) return;
   const least = given[low] ?? defaults[low];
   const most = given[high] ?? defaults[high];
-  if (typeof least !== 'number' || typeof most !== 'number' || !(least > most)) return [];
-  const path = given[high] === undefined ? [option, low] : [option, high];
-  return [
-    given[high] === undefined
-      ? faultAt(raw, path, `at most ${high} (${most})`)
-      : faultAt(raw, path, `at least ${low} (${least})`),
-  ];
-}
-
-/** What can be read of an endpoint whose configuration may be invalid, so that all faults are reported at once. */
-interface PartialEndpoint {
-  readonly index: number;
-  readonly name: string | undefined;
-  readonly model: string | undefined;
-  readonly provider: string | undefined;
-  readonly baseURL: unknown;
-  readonly quotaGroup: string | undefined;
-  readonly aliases: readonly string[];
-  /** The option is present with the value undefined: an environment variable that is not set. */
-  readonly isApiKeyUndefined: boolean;
-}
-
-function readPartialEndpoints(raw: unknown): PartialEndpoint[] {
-  const endpoints = isObject(raw) && Array.isArray(raw.endpoints) ? (raw.endpoints as unknown[]) : [];
-  return endpoints.map((endpoint, index) => readPartialEndpoint(isObject(endpoint) ? endpoint : {}, index));
-}
-
-function readPartialEndpoint(endpoint: Record<string, unknown>, index: number): PartialEndpoint {
-  return {
-    index,
-    name: nonEmptyString(endpoint.name),
-    model: nonEmptyString(endpoint.model),
-    provider: nonEmptyString(endpoint.provider),
-    baseURL: endpoint.baseURL,
-    quotaGroup: nonEmptyString(endpoint.quotaGroup),
-    aliases: Array.isArray(endpoint.aliases)
-      ? endpoint.aliases.filter((alias) => typeof alias === 'string')
-      : [],
-    isApiKeyUndefined: Object.hasOwn(endpoint, 'apiKey') && endpoint.apiKey === undefined,
-  };
-}
-
-function nonEmptyString(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  if (typeof least !== 'number' || typeof most !== 'number' || !(least > most)) return;
+  if (given[high] === undefined) report([option, low], `at most ${high} (${most})`);
+  else report([option, high], `at least ${low} (${least})`);
 }
