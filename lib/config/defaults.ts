@@ -1,46 +1,18 @@
-import type { ClusterOptions } from '../cluster/options';
-import type { HedgeOptions, RetryOptions } from '../failover/options';
-import type { BreakerOptions } from '../health/options';
-import type { Timeouts } from '../provider/endpoint-config';
-import type { QueueOptions } from '../queue/wait-queue';
-import type { ScoreWeights, StrategyName } from '../routing/strategy';
-import type { StreamOptions } from '../stream/options';
-
-interface Defaults {
-  readonly strategy: StrategyName;
-  readonly endpoint: {
-    readonly provider: string;
-    readonly weight: number;
-    readonly tier: number;
-    readonly maxConcurrent: number;
-    readonly burstSeconds: number;
-    readonly tokensCharged: 'auto';
-    readonly streamUsage: boolean;
-    readonly prefill: boolean;
-  };
-  readonly timeouts: Timeouts;
-  readonly retry: RetryOptions;
-  readonly breaker: BreakerOptions;
-  readonly hedge: HedgeOptions;
-  readonly queue: QueueOptions;
-  readonly coalesce: boolean;
-  readonly idempotency: boolean;
-  readonly stream: StreamOptions;
-  readonly cluster: Required<Pick<ClusterOptions, 'prefix' | 'onOutage'>>;
-  readonly scoreWeights: ScoreWeights;
-  readonly http: { readonly proxy: false; readonly maxResponseBytes: number };
-}
+import type { OutageMode } from '../cluster/options';
+import type { HedgeOptions } from '../failover/options';
+import type { StrategyName } from '../routing/strategy';
+import type { StreamOptions } from '../stream/chat-stream';
 
 /** Every default of the configuration. Units are in the names. */
-export const DEFAULTS: Defaults = deepFreeze({
-  strategy: 'adaptive',
+export const DEFAULTS = deepFreeze({
+  strategy: 'adaptive' as StrategyName,
   endpoint: {
     provider: 'openai',
     weight: 1,
     tier: 0,
     maxConcurrent: Infinity,
     burstSeconds: 10,
-    tokensCharged: 'auto',
+    tokensCharged: 'auto' as const,
     streamUsage: true,
     prefill: false,
   },
@@ -61,12 +33,12 @@ export const DEFAULTS: Defaults = deepFreeze({
     maxResetTimeoutMs: 20_000,
     rampMs: 5_000,
   },
-  hedge: { budgetRatio: 0.05 },
+  hedge: { budgetRatio: 0.05 } as HedgeOptions,
   queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   coalesce: false,
   idempotency: false,
-  stream: { recovery: 'error' },
-  cluster: { prefix: 'ai-balancer', onOutage: 'local-share' },
+  stream: { recovery: 'error' } as StreamOptions,
+  cluster: { prefix: 'ai-balancer', onOutage: 'local-share' as OutageMode },
   scoreWeights: {
     deadline: 4,
     speed: 0.5,
@@ -80,7 +52,7 @@ export const DEFAULTS: Defaults = deepFreeze({
     affinity: 0.3,
     type: 0.1,
   },
-  http: { proxy: false, maxResponseBytes: 32 * 1024 * 1024 },
+  http: { proxy: false as const, maxResponseBytes: 32 * 1024 * 1024 },
 });
 
 function deepFreeze<T extends object>(value: T): T {

@@ -11,7 +11,7 @@ import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QueueOptions } from '../queue/wait-queue';
 import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
-import type { StreamOptions } from '../stream/options';
+import type { StreamOptions } from '../stream/chat-stream';
 
 /** The methods of pino and console that the balancer uses. Messages never hold a key or a prompt. */
 export interface Logger {
