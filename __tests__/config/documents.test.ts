@@ -4,8 +4,8 @@ import { DEFAULTS } from '../../lib/config/defaults';
 import { endpointSchema } from '../../lib/config/endpoint-schema';
 import { configSchema } from '../../lib/config/schema';
 import { CATALOGUE } from '../../lib/models/catalogue';
-import { holysheep, openai } from '../../lib/provider/presets';
 import { OPENAI_COMPATIBLE } from '../../lib/provider/dialects';
+import { holysheep, openai } from '../../lib/provider/presets';
 
 const read = (name: string) => readFileSync(join(__dirname, '../../docs', name), 'utf8');
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  classifyEmbeddedError,
   classifyUnreadableAnswer,
   type ExpectedAnswer,
   findAnswerFault,
@@ -8,7 +9,6 @@ import { FAILURE_RULES } from '../../lib/failure/classes';
 import { classifyAnswer } from '../../lib/failure/classify-answer';
 import { classifyError } from '../../lib/failure/classify-error';
 import type { FailureDetail } from '../../lib/failure/detail';
-import { classifyEmbeddedError } from '../../lib/failure/check-answer';
 
 const headers = fc.dictionary(
   fc.oneof(

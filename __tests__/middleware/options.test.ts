@@ -48,7 +48,6 @@ describe('the options of a middleware', () => {
         executor: { timeout: 1, hedge: 'no' },
       },
       [
-        "gaurd: expected a known option (did you mean 'guard'?), got an unknown option (an object)",
         'guard.tpm: expected a finite number above 0, or a function of the tenant, got -1',
         "guard.rmp: expected a known option (did you mean 'rpm'?), got an unknown option (1)",
         "router.priorty: expected a known option (did you mean 'priority'?), got an unknown option (5)",
@@ -56,6 +55,7 @@ describe('the options of a middleware', () => {
         expect.stringMatching(
           /^executor\.timeout: expected a known option \(did you mean 'timeoutMs'\?\)/,
         ) as string,
+        "gaurd: expected a known option (did you mean 'guard'?), got an unknown option (an object)",
       ],
     ],
     [

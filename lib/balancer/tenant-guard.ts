@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { configError } from '../config/config-errors';
-import { type CheckedGuardOptions, guardFaults, nameGuard } from '../config/guard-options';
+import { type CheckedGuardOptions, guardFaults, nameGuard } from '../config/middleware-options';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { GuardedRequest } from '../tenant/guarded-request';
 import { TenantLimits } from '../tenant/limits';

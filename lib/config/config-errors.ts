@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { AiBalancerError } from '../errors';
 import { safeMessage } from '../failure/detail';
-import { didYouMean } from '../util/did-you-mean';
+import { knownOption } from '../util/did-you-mean';
 import { Redactor } from '../util/redactor';
 
 /** One thing wrong with a configuration. */
@@ -15,20 +15,8 @@ export interface Fault {
 /** Bounds the message for thousands of endpoints that share one mistake. */
 const MAX_LINES = 200;
 /** Options whose values can be shown, because none of them is the place of a secret. All other strings are not shown. */
-const SHOWN_OPTIONS = new Set([
-  ...['name', 'model', 'provider', 'baseURL', 'aliases', 'quotaGroup', 'tokensCharged', 'capabilities'],
-  ...[
-    'strengths',
-    'tags',
-    'fallbacks',
-    'contentPolicyFallbacks',
-    'strategy',
-    'prefix',
-    'onOutage',
-    'recovery',
-  ],
-  ...['tenant', 'priority', 'type', 'operations', 'allowHeaders'],
-]);
+const SHOWN_OPTION =
+  /^(?:name|model|provider|baseURL|aliases|quotaGroup|tokensCharged|capabilities|strengths|tags|fallbacks|contentPolicyFallbacks|strategy|prefix|onOutage|recovery|tenant|priority|type|operations|allowHeaders)$/;
 const SECRET_OPTION = /^(?:apikeys?|headers?|auth|authorization|password|redis|cluster|proxy|token|secret)$/i;
 /** A number or a boolean written as a string. */
 const SCALAR = /^\s*(?:[-+]?[\d.,_]{1,12}(?:e[-+]?\d+)?%?|true|false|on|off|yes|no|null|undefined|nan)\s*$/i;
@@ -58,16 +46,24 @@ export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: st
   return { path, expected, got: describeValue(valueAt(raw, path), path) };
 }
 
-/** zod's issues as faults. */
-export function schemaFaults(raw: unknown, issues: readonly z.core.$ZodIssue[]): Fault[] {
-  return issues.flatMap((issue) => issueFaults(raw, issue, []));
+/** What zod found wrong with a raw value. */
+export function schemaFaults(
+  raw: unknown,
+  { error }: { readonly error?: z.core.$ZodError | undefined },
+): Fault[] {
+  return error?.issues.flatMap((issue) => issueFaults(raw, issue, [])) ?? [];
 }
 
 function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly PropertyKey[]): Fault[] {
   const path = [...base, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.split(', ');
-    return issue.keys.map((key) => unknownOption(raw, [...path, key], key, known));
+    return issue.keys.map((key) => {
+      const at = [...path, key];
+      // The value may be a key under a misspelled name, so only its type is shown.
+      const got = `an unknown option (${kindOf(valueAt(raw, at))})`;
+      return { path: at, expected: knownOption(key, known), got };
+    });
   }
   if (issue.code === 'invalid_union') {
     // The branch that matched the value's outer type is the one that was meant.
@@ -79,13 +75,6 @@ function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly Prope
 
 function hasInnerPath(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys';
-}
-
-function unknownOption(raw: unknown, path: PropertyKey[], key: string, known: string[]): Fault {
-  const near = didYouMean(key, known);
-  const hint = near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;
-  // The value may be a key under a misspelled name, so only its type is shown.
-  return { path, expected: hint, got: `an unknown option (${kindOf(valueAt(raw, path))})` };
 }
 
 /** `endpoints[2].rpm` */
@@ -124,14 +113,13 @@ function describeValue(value: unknown, path: readonly PropertyKey[]): string {
 function isShown(path: readonly PropertyKey[]): boolean {
   const option = path.findLast((part) => typeof part === 'string');
   const isInList = path.some((part) => part === 'fallbacks' || part === 'contentPolicyFallbacks');
-  return isInList || (typeof option === 'string' && SHOWN_OPTIONS.has(option));
+  return isInList || (typeof option === 'string' && SHOWN_OPTION.test(option));
 }
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') {
     return String(value);
   }
-  if (typeof value === 'bigint') return 'a bigint';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

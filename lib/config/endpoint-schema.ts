@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import type { EndpointConfig } from '../provider/endpoint-config';
 import { isObject } from '../util/is-object';
+import { DEFAULTS } from './defaults';
 import {
   burstSeconds,
   count,
   countOrZero,
   duration,
+  flag,
+  listOf,
   name,
   names,
   nonNegative,
   oneOf,
+  optionalEach,
   options,
   positive,
   share,
@@ -27,23 +31,12 @@ export const price = options({
   cachedInput: nonNegative.optional(),
 });
 
-export const capabilities = z.array(
+export const capabilities = listOf(
   oneOf('chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'),
-  { error: 'an array of strings' },
 );
+export const strengths = listOf(oneOf('chat', 'code', 'analysis', 'embedding'));
 
-export const strengths = z.array(oneOf('chat', 'code', 'analysis', 'embedding'), {
-  error: 'an array of strings',
-});
-
-export const timeouts = options({
-  totalMs: duration.optional(),
-  embeddingsMs: duration.optional(),
-  connectMs: duration.optional(),
-  firstTokenMs: duration.optional(),
-  stallMs: duration.optional(),
-  readerStallMs: duration.optional(),
-});
+export const timeouts = optionalEach(DEFAULTS.timeouts, duration);
 
 export const tokensPerMinute = z.union([positive, options({ input: positive, output: positive })], {
   error: 'a finite number above 0, or { input, output }',
@@ -57,11 +50,14 @@ const baseURL = validator<string>(
     'the base URL alone, such as https://api.example.com/v1: the path of the operation is appended to it',
 });
 
+/** `${NAME}` and `$NAME`, which other tools expand. */
+const PLACEHOLDER = /^\s*\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)\s*$/;
+
 const apiKey = validator<EndpointConfig['apiKey']>(
   'a key of at least 1 character without white space, or a function that returns one',
   (value) =>
     typeof value === 'function' || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())),
-).refine((value) => typeof value !== 'string' || !looksLikePlaceholder(value), {
+).refine((value) => typeof value !== 'string' || !PLACEHOLDER.test(value), {
   error: 'the key itself, e.g. process.env.NAME: placeholders are not expanded',
 });
 
@@ -99,8 +95,8 @@ export const endpointSchema = options({
   quality: share.optional(),
   strengths: strengths.optional(),
   tags: names.optional(),
-  streamUsage: z.boolean({ error: 'true or false' }).optional(),
-  prefill: z.boolean({ error: 'true or false' }).optional(),
+  streamUsage: flag.optional(),
+  prefill: flag.optional(),
   headers: headers.optional(),
   timeouts: timeouts.optional(),
 });
@@ -110,11 +106,6 @@ function headerFault(header: string, text: unknown): string | undefined {
     return 'a valid header name, and none that the transport sets itself';
   if (typeof text === 'string' && HEADER_VALUE.test(text)) return undefined;
   return 'a header value: a string without line breaks';
-}
-
-/** `${NAME}` and `$NAME`, which other tools expand. */
-export function looksLikePlaceholder(text: string): boolean {
-  return /^\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)$/.test(text.trim());
 }
 
 function isPlainHttpUrl(text: string): boolean {

@@ -1,81 +1,117 @@
+import { z } from 'zod';
 import { CONTEXT_CHECKS, OPTION_CHECKS } from '../call/check-options';
-import type { Check } from '../call/checks';
-import { isObject } from '../util/is-object';
-import { type Fault, schemaFaults } from './config-errors';
-import { guardFaults } from './guard-options';
-import { callable, options, validator } from './validators';
+import type { RateLimitGuardOptions } from '../tenant/guard-options';
+import type { Limit } from '../tenant/limits';
+import { type Fault, faultAt, optionsError, schemaFaults } from './config-errors';
+import { callable, fromCheck, options, validator, withMethods } from './validators';
 
-/** A header that can set a part of the context. */
-export type ContextHeader = 'x-ai-priority' | 'x-ai-type' | 'x-ai-max-latency-ms' | 'x-ai-max-cost-per-1k';
+export type CheckedGuardOptions = RateLimitGuardOptions & { readonly name: string };
 
-export const CONTEXT_HEADERS: readonly ContextHeader[] = [
+export const CONTEXT_HEADERS = [
   'x-ai-priority',
   'x-ai-type',
   'x-ai-max-latency-ms',
   'x-ai-max-cost-per-1k',
-];
+] as const;
 
-const HEADER_NAMES: readonly unknown[] = CONTEXT_HEADERS;
+/** A header that can set a part of the context. */
+export type ContextHeader = (typeof CONTEXT_HEADERS)[number];
+
+const MAX_USD = 1_000_000;
+const ofRequest = callable('a function of the request').optional();
 
 const ROUTER = options({
-  ...Object.fromEntries(Object.entries(CONTEXT_CHECKS).map(([name, check]) => [name, optional(check)])),
-  context: callable('a function of the request').optional(),
+  ...Object.fromEntries(
+    Object.entries(CONTEXT_CHECKS).map(([name, check]) => [name, fromCheck(check).optional()]),
+  ),
+  context: ofRequest,
   allowHeaders: validator(
     `true, false or an array of ${CONTEXT_HEADERS.join(', ')}`,
     (value) =>
       typeof value === 'boolean' ||
-      (Array.isArray(value) && value.every((name) => HEADER_NAMES.includes(name))),
+      (Array.isArray(value) && value.every((name) => (CONTEXT_HEADERS as readonly unknown[]).includes(name))),
   ).optional(),
 });
 
 const EXECUTOR = options({
-  timeoutMs: optional(OPTION_CHECKS.timeoutMs),
-  fallbacks: optional(OPTION_CHECKS.fallbacks),
-  hedge: optional(OPTION_CHECKS.hedge),
+  timeoutMs: fromCheck(OPTION_CHECKS.timeoutMs).optional(),
+  fallbacks: fromCheck(OPTION_CHECKS.fallbacks).optional(),
+  hedge: fromCheck(OPTION_CHECKS.hedge).optional(),
+});
+
+function limit(expected: string, max = Number.MAX_VALUE) {
+  return validator<Limit>(
+    `a finite number above 0, ${expected}`,
+    (value) => typeof value === 'function' || (typeof value === 'number' && value > 0 && value <= max),
+  ).optional();
+}
+
+const GUARD = options({
+  rpm: limit('or a function of the tenant'),
+  tpm: limit('or a function of the tenant'),
+  usdPerDay: limit(`at most ${MAX_USD}, or a function of the tenant`, MAX_USD),
+  tenant: ofRequest,
+  priority: ofRequest,
+  skip: ofRequest,
+  handler: callable('a function of the request, the response, next and the error').optional(),
+  redis: withMethods('an ioredis client', 'defineCommand', 'multi').optional(),
+  name: validator<string>(
+    'a string of 1 to 64 letters, digits, "_", "." or "-"',
+    (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value),
+  ).optional(),
 });
 
 const BALANCER = options({
-  guard: validator(
-    'an object, or what rateLimitGuard() returned',
-    (value) => isObject(value) || typeof value === 'function',
-  ).optional(),
-  router: validator('an object', isObject).optional(),
-  executor: validator('an object', isObject).optional(),
+  guard: z
+    .union([callable('a function'), GUARD], { error: 'an object, or what rateLimitGuard() returned' })
+    .optional(),
+  router: ROUTER.optional(),
+  executor: EXECUTOR.optional(),
 });
+
+/** Everything wrong with the options of a guard. */
+export function guardFaults(given: unknown): Fault[] {
+  return schemaFaults(given, GUARD.safeParse(given));
+}
 
 /** Everything wrong with the options of `smartRouter()`. */
 export function routerFaults(given: unknown): Fault[] {
-  return faultsOf(ROUTER, given);
+  return schemaFaults(given, ROUTER.safeParse(given));
 }
 
 /** Everything wrong with the options of `failoverExecutor()`. */
 export function executorFaults(given: unknown): Fault[] {
-  return faultsOf(EXECUTOR, given);
+  return schemaFaults(given, EXECUTOR.safeParse(given));
 }
 
 /** Everything wrong with the second argument of `aiBalancer()`. */
 export function aiBalancerFaults(given: unknown): Fault[] {
-  const own = faultsOf(BALANCER, given);
-  if (!isObject(given)) return own;
-  const { guard, router, executor } = given;
-  return [
-    ...own,
-    ...(isObject(guard) ? under('guard', guardFaults(guard)) : []),
-    ...(isObject(router) ? under('router', routerFaults(router)) : []),
-    ...(isObject(executor) ? under('executor', executorFaults(executor)) : []),
-  ];
+  return schemaFaults(given, BALANCER.safeParse(given));
 }
 
-function under(name: string, faults: readonly Fault[]): Fault[] {
-  return faults.map((fault) => ({ ...fault, path: [name, ...fault.path] }));
+/** The names of a balancer's guards. */
+const guardNames = new WeakMap<object, Set<string>>();
+
+/**
+ * Gives a guard its name.
+ *
+ * @throws ERR_AI_CONFIG if another guard of the balancer has it.
+ */
+export function nameGuard(balancer: object, given: RateLimitGuardOptions): CheckedGuardOptions {
+  const names = guardNames.get(balancer) ?? new Set<string>();
+  guardNames.set(balancer, names);
+  if (given.name !== undefined && names.has(given.name)) {
+    throw optionsError('guard', [
+      faultAt(given, ['name'], 'a name that no other guard of this balancer has'),
+    ]);
+  }
+  const name = given.name ?? nextFreeName(names);
+  names.add(name);
+  return { ...given, name };
 }
 
-function faultsOf(schema: ReturnType<typeof options>, given: unknown): Fault[] {
-  const { error } = schema.safeParse(given);
-  return error ? schemaFaults(given, error.issues) : [];
-}
-
-/** A check of a call's option as a validator. An undefined value fails every check, which then says what it expects. */
-function optional(check: Check) {
-  return validator(check(undefined) ?? '', (value) => check(value) === undefined).optional();
+function nextFreeName(names: ReadonlySet<string>): string {
+  let name = 'ai';
+  for (let count = 2; names.has(name); count++) name = `ai-${count}`;
+  return name;
 }

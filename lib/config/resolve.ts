@@ -20,10 +20,7 @@ import { secretsOf } from './secrets';
  */
 export function resolveConfig(config: BalancerConfig): ResolvedConfig {
   const parsed = configSchema.safeParse(config);
-  const faults = [
-    ...(parsed.error ? schemaFaults(config, parsed.error.issues) : []),
-    ...crossCheckFaults(config),
-  ];
+  const faults = [...schemaFaults(config, parsed), ...crossCheckFaults(config)];
   if (!parsed.success || faults.length > 0) throw configError(faults, new Redactor(secretsOf(config)));
   return withAllDefaults(parsed.data);
 }
@@ -53,18 +50,12 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     logger: config.logger,
     http: Object.freeze({
       axios: config.http?.axios,
-      proxy: config.http?.proxy === undefined ? DEFAULTS.http.proxy : proxyOf(config.http.proxy),
+      proxy: config.http?.proxy ? omitUndefined(config.http.proxy) : DEFAULTS.http.proxy,
       maxResponseBytes: config.http?.maxResponseBytes ?? DEFAULTS.http.maxResponseBytes,
     }),
     secrets: Object.freeze(secretsOf(config)),
     unknownModels: Object.freeze(unknownModels(endpoints, config)),
   });
-}
-
-function proxyOf(
-  proxy: NonNullable<NonNullable<CheckedConfig['http']>['proxy']>,
-): ResolvedConfig['http']['proxy'] {
-  return proxy === false ? false : omitUndefined(proxy);
 }
 
 function unknownModels(endpoints: readonly EndpointSettings[], config: CheckedConfig): string[] {

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
 import type { Dialect } from '../provider/dialect';
-import type { Strategy } from '../routing/strategy';
+import type { StrategyName } from '../routing/strategy';
 import { isObject } from '../util/is-object';
+import { DEFAULTS } from './defaults';
 import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
 import type { BalancerConfig, Logger } from './options';
 import {
@@ -13,10 +14,12 @@ import {
   countOrZero,
   duration,
   durationOrZero,
+  flag,
   name,
   names,
   nonNegative,
   oneOf,
+  optionalEach,
   options,
   percentage,
   positive,
@@ -26,18 +29,23 @@ import {
   withMethods,
 } from './validators';
 
-const strategyName = oneOf(
+const STRATEGIES: readonly unknown[] = [
   'adaptive',
   'weighted',
   'round-robin',
   'least-busy',
   'lowest-latency',
   'lowest-cost',
-);
+] satisfies StrategyName[];
 
 const strategy = validator<BalancerConfig['strategy']>(
-  "'adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost', or { name, pick(call, candidates) }",
-  (value) => strategyName.safeParse(value).success || isStrategy(value),
+  `${STRATEGIES.map((name) => `'${name}'`).join(', ')}, or { name, pick(call, candidates) }`,
+  (value) =>
+    STRATEGIES.includes(value) ||
+    (isObject(value) &&
+      typeof value.name === 'string' &&
+      value.name !== '' &&
+      typeof value.pick === 'function'),
 );
 
 const dialect = validator<Dialect>(
@@ -65,6 +73,8 @@ const prefix = validator<string>(
 
 const modelLists = recordOf(names, 'an object of models and the models tried next');
 
+const text = z.string({ error: 'a string' });
+
 const proxy = options({
   host: name,
   port: validator<number>(
@@ -72,11 +82,12 @@ const proxy = options({
     (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536,
   ),
   protocol: name.optional(),
-  auth: options({
-    username: z.string({ error: 'a string' }),
-    password: z.string({ error: 'a string' }),
-  }).optional(),
+  auth: options({ username: text, password: text }).optional(),
 });
+
+function offOr<T extends z.ZodType>(value: T, expected: string) {
+  return z.union([z.literal(false), value], { error: `false or ${expected}` });
+}
 
 export const configSchema = options({
   endpoints: z
@@ -92,19 +103,7 @@ export const configSchema = options({
     'an object of group names and limits',
   ).optional(),
   strategy: strategy.optional(),
-  scoreWeights: options({
-    deadline: nonNegative.optional(),
-    speed: nonNegative.optional(),
-    cost: nonNegative.optional(),
-    scarcity: nonNegative.optional(),
-    failure: nonNegative.optional(),
-    quality: nonNegative.optional(),
-    triedProvider: nonNegative.optional(),
-    affinity: nonNegative.optional(),
-    type: nonNegative.optional(),
-    ramp: nonNegative.optional(),
-    weight: nonNegative.optional(),
-  }).optional(),
+  scoreWeights: optionalEach(DEFAULTS.scoreWeights, nonNegative).optional(),
   classify: callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type').optional(),
   models: recordOf(
     options({
@@ -119,7 +118,7 @@ export const configSchema = options({
       maxOutputTokens: count.optional(),
       capabilities: capabilities.optional(),
       quality: share.optional(),
-      reasoning: z.boolean({ error: 'true or false' }).optional(),
+      reasoning: flag.optional(),
       fallbacks: names.optional(),
     }),
     'an object of models and profiles',
@@ -140,17 +139,13 @@ export const configSchema = options({
     maxResetTimeoutMs: duration.optional(),
     rampMs: durationOrZero.optional(),
   }).optional(),
-  hedge: z
-    .union(
-      [z.literal(false), options({ budgetRatio: share.optional(), delayMs: durationOrZero.optional() })],
-      {
-        error: 'false or { budgetRatio, delayMs }',
-      },
-    )
-    .optional(),
+  hedge: offOr(
+    options({ budgetRatio: share.optional(), delayMs: durationOrZero.optional() }),
+    '{ budgetRatio, delayMs }',
+  ).optional(),
   queue: options({ maxSize: countOrZero.optional(), maxBytes: countOrZero.optional() }).optional(),
-  coalesce: z.boolean({ error: 'true or false' }).optional(),
-  idempotency: z.boolean({ error: 'true or false' }).optional(),
+  coalesce: flag.optional(),
+  idempotency: flag.optional(),
   stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
   cluster: options({
     redis,
@@ -174,17 +169,9 @@ export const configSchema = options({
       (value) =>
         typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
     ).optional(),
-    proxy: z
-      .union([z.literal(false), proxy], { error: 'false or { host, port, protocol, auth }' })
-      .optional(),
+    proxy: offOr(proxy, '{ host, port, protocol, auth }').optional(),
     maxResponseBytes: count.optional(),
   }).optional(),
 });
 
 export type CheckedConfig = z.output<typeof configSchema>;
-
-function isStrategy(value: unknown): value is Strategy {
-  return (
-    isObject(value) && typeof value.name === 'string' && value.name !== '' && typeof value.pick === 'function'
-  );
-}

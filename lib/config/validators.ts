@@ -1,4 +1,12 @@
 import { z } from 'zod';
+import {
+  boolean,
+  type Check,
+  fraction,
+  nonNegativeNumber,
+  positiveInteger,
+  positiveNumber,
+} from '../call/checks';
 import { isObject } from '../util/is-object';
 import { MAX_TIMER_MS } from '../util/timers';
 
@@ -11,6 +19,11 @@ export function validator<T>(expected: string, test: (value: unknown) => boolean
   return z.custom<T>(test, { error: expected });
 }
 
+/** A check of a call's option as a validator. An undefined value fails every check, which then says what it expects. */
+export function fromCheck<T>(check: Check) {
+  return validator<T>(check(undefined) ?? '', (value) => check(value) === undefined);
+}
+
 function numberValidator(expected: string, test: (value: number) => boolean) {
   return validator<number>(
     expected,
@@ -18,16 +31,14 @@ function numberValidator(expected: string, test: (value: number) => boolean) {
   );
 }
 
-export const positive = numberValidator('a finite number above 0', (value) => value > 0);
-export const nonNegative = numberValidator('a finite number of at least 0', (value) => value >= 0);
-export const share = numberValidator('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+export const flag = fromCheck<boolean>(boolean);
+export const positive = fromCheck<number>(positiveNumber);
+export const nonNegative = fromCheck<number>(nonNegativeNumber);
+export const share = fromCheck<number>(fraction);
+export const count = fromCheck<number>(positiveInteger);
 export const percentage = numberValidator(
   'a number above 0, up to 100',
   (value) => value > 0 && value <= 100,
-);
-export const count = numberValidator(
-  'a whole number of at least 1',
-  (value) => Number.isSafeInteger(value) && value >= 1,
 );
 export const countOrZero = numberValidator(
   'a whole number of at least 0',
@@ -54,10 +65,15 @@ export const burstSeconds = numberValidator(
 export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
   (value) =>
-    typeof value === 'string' && value.trim() !== '' && value.length <= 200 && !hasControlCharacter(value),
+    // eslint-disable-next-line no-control-regex
+    typeof value === 'string' && value.trim() !== '' && /^[^\x00-\x1f\x7f]{1,200}$/.test(value),
 );
 
-export const names = z.array(name, { error: 'an array of strings' });
+export const names = listOf(name);
+
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.array(item, { error: 'an array of strings' });
+}
 
 export function oneOf<const T extends string>(...known: T[]) {
   return validator<T>(`one of ${known.map((word) => `'${word}'`).join(', ')}`, (value) =>
@@ -84,14 +100,15 @@ export function options<S extends z.core.$ZodLooseShape>(shape: S) {
   });
 }
 
-export function recordOf<T extends z.ZodType>(value: T, expected: string) {
-  return z.record(z.string(), value, { error: expected });
+/** Options with these names, all optional and checked alike. */
+export function optionalEach<K extends string, V extends z.ZodType>(
+  names: Readonly<Record<K, unknown>>,
+  value: V,
+) {
+  const shape = Object.fromEntries(Object.keys(names).map((name) => [name, value.optional()]));
+  return options(shape as Record<K, z.ZodOptional<V>>);
 }
 
-function hasControlCharacter(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code < 32 || code === 127) return true;
-  }
-  return false;
+export function recordOf<T extends z.ZodType>(value: T, expected: string) {
+  return z.record(z.string(), value, { error: expected });
 }

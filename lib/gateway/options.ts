@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { checkOptions } from '../balancer/check-options';
 import type { AppContext } from '../call/app-context';
 import { schemaFaults } from '../config/config-errors';
-import { guardFaults } from '../config/guard-options';
+import { guardFaults } from '../config/middleware-options';
 import { count, options, validator } from '../config/validators';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { isObject } from '../util/is-object';
@@ -59,8 +59,7 @@ export function checkGatewayOptions(
   balancer: unknown,
   given: AiGatewayOptions,
 ): Required<Pick<AiGatewayOptions, 'authenticate' | 'maxBodyBytes' | 'headerDelayMs'>> {
-  const parsed = SCHEMA.safeParse(given);
-  const faults = parsed.error ? schemaFaults(given, parsed.error.issues) : [];
+  const faults = schemaFaults(given, SCHEMA.safeParse(given));
   if (isObject(given) && isObject(given.guard)) {
     faults.push(...guardFaults(given.guard).map((fault) => ({ ...fault, path: ['guard', ...fault.path] })));
   }

@@ -3,7 +3,7 @@ import type { Call } from '../../call/call';
 import type { CallSignal } from '../../call/call-signal';
 import { AiBalancerError } from '../../errors';
 import type { UpstreamFailure } from '../../http/upstream-failure';
-import type { StreamOptions } from '../../stream/options';
+import type { StreamOptions } from '../../stream/chat-stream';
 import type { UsageMeter } from '../../stream/usage-meter';
 import type { CallState } from '../call-state';
 import type { Executor, StreamResult } from '../executor';
