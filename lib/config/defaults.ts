@@ -1,11 +1,6 @@
-import type { OutageMode } from '../cluster/options';
-import type { HedgeOptions } from '../failover/options';
-import type { StrategyName } from '../routing/strategy';
-import type { StreamOptions } from '../stream/chat-stream';
-
 /** Every default of the configuration. Units are in the names. */
 export const DEFAULTS = deepFreeze({
-  strategy: 'adaptive' as StrategyName,
+  strategy: 'adaptive' as const,
   endpoint: {
     provider: 'openai',
     weight: 1,
@@ -33,12 +28,12 @@ export const DEFAULTS = deepFreeze({
     maxResetTimeoutMs: 20_000,
     rampMs: 5_000,
   },
-  hedge: { budgetRatio: 0.05 } as HedgeOptions,
+  hedge: { budgetRatio: 0.05 },
   queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   coalesce: false,
   idempotency: false,
-  stream: { recovery: 'error' } as StreamOptions,
-  cluster: { prefix: 'ai-balancer', onOutage: 'local-share' as OutageMode },
+  stream: { recovery: 'error' as const },
+  cluster: { prefix: 'ai-balancer', onOutage: 'local-share' as const },
   scoreWeights: {
     deadline: 4,
     speed: 0.5,

@@ -1,6 +1,7 @@
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
+import type { StreamOptions } from '../stream/chat-stream';
 import { omitUndefined, withDefaults } from '../util/defaults';
 import { Redactor } from '../util/redactor';
 import { configError, schemaFaults } from './config-errors';
@@ -43,7 +44,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     queue: Object.freeze(withDefaults(DEFAULTS.queue, config.queue)),
     coalesce: config.coalesce ?? DEFAULTS.coalesce,
     idempotency: config.idempotency ?? DEFAULTS.idempotency,
-    stream: Object.freeze(withDefaults(DEFAULTS.stream, config.stream)),
+    stream: Object.freeze(withDefaults<StreamOptions>(DEFAULTS.stream, config.stream)),
     cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...omitUndefined(config.cluster) }),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
     estimateTokens: config.estimateTokens,

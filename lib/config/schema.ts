@@ -29,19 +29,19 @@ import {
   withMethods,
 } from './validators';
 
-const STRATEGIES: readonly unknown[] = [
+const STRATEGIES = [
   'adaptive',
   'weighted',
   'round-robin',
   'least-busy',
   'lowest-latency',
   'lowest-cost',
-] satisfies StrategyName[];
+] as const satisfies readonly StrategyName[];
 
 const strategy = validator<BalancerConfig['strategy']>(
   `${STRATEGIES.map((name) => `'${name}'`).join(', ')}, or { name, pick(call, candidates) }`,
   (value) =>
-    STRATEGIES.includes(value) ||
+    (STRATEGIES as readonly unknown[]).includes(value) ||
     (isObject(value) &&
       typeof value.name === 'string' &&
       value.name !== '' &&

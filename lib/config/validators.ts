@@ -64,9 +64,7 @@ export const burstSeconds = numberValidator(
 /** Names are written into reports, headers and logs, so they have no line breaks and a limited length. */
 export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
-  (value) =>
-    // eslint-disable-next-line no-control-regex
-    typeof value === 'string' && value.trim() !== '' && /^[^\x00-\x1f\x7f]{1,200}$/.test(value),
+  (value) => typeof value === 'string' && value.trim() !== '' && /^[^\x00-\x1f\x7f]{1,200}$/.test(value),
 );
 
 export const names = listOf(name);
