@@ -1,11 +1,14 @@
 import type { BalancerConfig, EndpointConfig, ModelProfile, StrategyName } from '../../lib/index';
-import { fleet } from './scenarios';
+import type { FleetEndpoint } from './fleets';
 
 /** The configuration that a user of the fleet would write: limits, prices and typical latencies, no internals. */
-export function balancerConfig(strategy: StrategyName | undefined): BalancerConfig {
+export function balancerConfig(
+  fleet: readonly FleetEndpoint[],
+  strategy: StrategyName | undefined,
+): BalancerConfig {
   const models: Record<string, Partial<ModelProfile>> = {};
   const endpoints: EndpointConfig[] = [];
-  for (const endpoint of fleet()) {
+  for (const endpoint of fleet) {
     const { model } = endpoint;
     // A profile describes a model. If its endpoints differ, the router must learn the latency of the others.
     models[model] ??= {

@@ -1,8 +1,9 @@
 import type { RunPlan } from '../../lib/cli/simulate/engine/run';
 import type { ScheduledFault } from '../../lib/cli/simulate/engine/virtual-provider';
 import type { WorkCall } from '../../lib/cli/simulate/engine/workload';
+import type { FleetEndpoint } from './fleets';
 import { allows } from './rules/rule-endpoint';
-import { type FleetEndpoint, fleet, planOf, type ScenarioName } from './scenarios';
+import { fleetOf, planOf, type ScenarioName } from './scenarios';
 
 /** An upper bound for any policy, in percent of the calls. */
 export interface Bound {
@@ -22,7 +23,7 @@ export function boundsOf(options: {
   return new Map(
     options.scenarios.map((scenario) => [
       scenario,
-      options.seeds.map((seed) => boundOf(planOf(scenario, seed, options.quick))),
+      options.seeds.map((seed) => boundOf(planOf(scenario, seed, options.quick), fleetOf(scenario))),
     ]),
   );
 }
@@ -33,9 +34,9 @@ export function boundsOf(options: {
  * within one interval share the tokens that the limits admit in it, each at the smallest token count of any allowed
  * endpoint. The interval that loses most is a lower bound for the loss.
  */
-export function boundOf(plan: RunPlan): Bound {
+export function boundOf(plan: RunPlan, fleet: readonly FleetEndpoint[]): Bound {
   const possible = plan.calls.flatMap((call) => {
-    const tokens = minTokensNeeded(call, plan.faults);
+    const tokens = minTokensNeeded(call, fleet, plan.faults);
     return tokens === undefined ? [] : [{ call, tokens }];
   });
   const share = (valueOf: (call: WorkCall) => number): number => {
@@ -44,7 +45,7 @@ export function boundOf(plan: RunPlan): Bound {
       possible.map(({ call }) => call),
       valueOf,
     );
-    return all === 0 ? 100 : (100 * (kept - minLoss(possible, plan.faults, valueOf))) / all;
+    return all === 0 ? 100 : (100 * (kept - minLoss(possible, fleet, plan.faults, valueOf))) / all;
   };
   return {
     goodput: share(() => 1),
@@ -59,9 +60,13 @@ interface FeasibleCall {
 }
 
 /** The smallest number of tokens counted by an endpoint that could answer in time; undefined if none could. */
-function minTokensNeeded(call: WorkCall, faults: readonly ScheduledFault[]): number | undefined {
+function minTokensNeeded(
+  call: WorkCall,
+  fleet: readonly FleetEndpoint[],
+  faults: readonly ScheduledFault[],
+): number | undefined {
   let least: number | undefined;
-  for (const endpoint of fleet()) {
+  for (const endpoint of fleet) {
     if (!allows(endpoint, call) || !couldAnswer(endpoint, call, faults)) continue;
     const reserved = endpoint.tokensCharged === 'reserved';
     const tokens = call.promptTokens + (reserved ? call.maxTokens : call.outputTokens);
@@ -95,6 +100,7 @@ function factorAt(faults: readonly ScheduledFault[], at: number): number {
 
 function minLoss(
   possible: readonly FeasibleCall[],
+  fleet: readonly FleetEndpoint[],
   faults: readonly ScheduledFault[],
   valueOf: (call: WorkCall) => number,
 ): number {
@@ -107,7 +113,7 @@ function minLoss(
     for (let to = from + GRID_S; to <= last + GRID_S; to += GRID_S) {
       most = Math.max(
         most,
-        lossWithin(byValue, from * 1000, to * 1000, admittedWithin(faults, from, to), valueOf),
+        lossWithin(byValue, from * 1000, to * 1000, admittedWithin(fleet, faults, from, to), valueOf),
       );
     }
   }
@@ -133,9 +139,14 @@ function lossWithin(
   return lost;
 }
 
-function admittedWithin(faults: readonly ScheduledFault[], from: number, to: number): number {
+function admittedWithin(
+  fleet: readonly FleetEndpoint[],
+  faults: readonly ScheduledFault[],
+  from: number,
+  to: number,
+): number {
   let tokens = 0;
-  for (const endpoint of fleet()) {
+  for (const endpoint of fleet) {
     const outages = faults.filter(({ on, fault }) => on === endpoint.name && fault.kind === 'outage');
     const out = outages.reduce(
       (seconds, { fromS, toS }) => seconds + Math.max(0, Math.min(to, toS) - Math.max(from, fromS)),

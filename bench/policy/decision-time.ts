@@ -6,6 +6,7 @@ import { resolveConfig } from '../../lib/config/resolve';
 import type { EndpointConfig, StrategyName } from '../../lib/index';
 import { median } from '../statistics';
 import { balancerConfig } from './balancer-config';
+import { fleetNamed } from './fleets';
 
 export interface DecisionTime {
   readonly endpoints: number;
@@ -19,7 +20,7 @@ const BATCHES = 41;
 
 /** Time per routing decision with an empty queue, when every endpoint can serve every call. Uses the real clock. */
 export function decisionTime(count: number, strategy: StrategyName | undefined): DecisionTime {
-  const config = balancerConfig(strategy);
+  const config = balancerConfig(fleetNamed('standard'), strategy);
   const endpoints: EndpointConfig[] = Array.from({ length: count }, (_, index) => {
     const like = config.endpoints[index % config.endpoints.length]!;
     return { ...like, name: `endpoint-${index}`, provider: 'openai', rpm: 1e6, tpm: 1e9 };

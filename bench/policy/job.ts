@@ -5,7 +5,7 @@ import type { VirtualTime } from '../../lib/cli/simulate/engine/virtual-time';
 import { balancerConfig } from './balancer-config';
 import { STRATEGIES } from './policies';
 import { RULES } from './rules';
-import { planOf, type ScenarioName } from './scenarios';
+import { fleetOf, planOf, type ScenarioName } from './scenarios';
 
 /** One run: a policy on a scenario with a seed. */
 export interface BenchJob {
@@ -17,12 +17,13 @@ export interface BenchJob {
 
 export async function runBenchJob(job: BenchJob, time: VirtualTime): Promise<RunResult> {
   const plan = planOf(job.scenario, job.seed, job.quick);
+  const fleet = fleetOf(job.scenario);
   const rule = RULES.get(job.policy);
   const strategy = STRATEGIES.find((name) => name === job.policy);
   return runPlan(time, plan, (providers) => {
-    if (rule) return rule(providers);
+    if (rule) return rule(fleet, providers);
     if (!strategy) throw new RangeError(`unknown policy '${job.policy}'`);
-    const config = balancerConfig(strategy);
+    const config = balancerConfig(fleet, strategy);
     return balancerPolicy({ config, providers, calls: plan.calls, stream: true });
   });
 }

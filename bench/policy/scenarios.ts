@@ -7,29 +7,7 @@ import type { ScheduledFault } from '../../lib/cli/simulate/engine/virtual-provi
 import { drawCalls, type WorkloadDistributions } from '../../lib/cli/simulate/engine/workload';
 import { publishedLengths } from '../../lib/cli/simulate/lengths';
 import { type Fault, seededRandom } from '../../lib/simulator/behavior';
-import fleetFile from './fleet.json';
-
-/** One endpoint of the fleet: what a user knows about it, and how its simulated provider behaves. */
-export interface FleetEndpoint {
-  readonly name: string;
-  readonly provider: string;
-  readonly model: string;
-  readonly rpm: number;
-  readonly tpm: number;
-  readonly ttftMs: number;
-  readonly msPerOutputToken: number;
-  readonly msPerPromptToken: number;
-  readonly usdPer1MInput: number;
-  readonly usdPer1MOutput: number;
-  readonly quality: number;
-  readonly contextWindow: number;
-  readonly tokensCharged: 'reserved' | 'actual';
-  readonly bucketSeconds: number;
-  readonly sendsRateLimitHeaders: boolean;
-  readonly comfortableInFlight: number;
-}
-
-const FLEET = fleetFile as readonly FleetEndpoint[];
+import { type FleetEndpoint, type FleetName, fleetNamed } from './fleets';
 
 interface ScenarioFault {
   readonly fault: Fault;
@@ -39,7 +17,13 @@ interface ScenarioFault {
 }
 
 interface Scenario {
+  /** Default 'standard'. */
+  readonly fleet?: FleetName;
   readonly trace: 'azure_llm_conv_2023' | 'azure_llm_code_2023';
+  /** Whether lengths are mixed: half of both traces, one call in ten long. Default false. */
+  readonly mixedLengths?: boolean;
+  /** Deadlines are uniform between these, in seconds. Default: by the length of the answer. */
+  readonly deadlineS?: readonly [number, number];
   readonly seconds: number;
   /** The trace's gaps scaled to a mean rate, or a Poisson process with a changing rate. */
   readonly arrivals: { readonly rps: number } | RateShape;
@@ -75,7 +59,18 @@ const SLOW_IN_FLASH: readonly ScenarioFault[] = [
   { fault: { kind: 'err5xx', share: 0.2 }, on: ['azure-4o'], fromS: 65, toS: 170 },
 ];
 
-export const SCENARIOS = ['steady', 'codeburst', 'faults', 'flash50', 'flashOver'] as const;
+export const SCENARIOS = [
+  'steady',
+  'codeburst',
+  'faults',
+  'flash50',
+  'flashOver',
+  'return',
+  'fastWrong',
+  'loadLatency',
+  'fleet500',
+  'mixed',
+] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 
 const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
@@ -111,12 +106,74 @@ const SCENARIO: Readonly<Record<ScenarioName, Scenario>> = {
     arrivals: { baseRps: 3, peakRps: 150, ...FLASH },
     faults: [...SLOW_IN_FLASH, { fault: { kind: 'outage' }, on: ['openai-4o-mini'], fromS: 90, toS: 130 }],
   },
+  // Everything is down for a minute. Callers wait 75 to 150 s.
+  return: {
+    trace: 'azure_llm_conv_2023',
+    seconds: 240,
+    arrivals: { rps: 25 },
+    deadlineS: [75, 150],
+    faults: [
+      { fault: { kind: 'outage' }, on: fleetNamed('standard').map(({ name }) => name), fromS: 80, toS: 140 },
+    ],
+  },
+  // One endpoint answers in no time: 20 % with a 400 that is wrong, 5 % without content.
+  fastWrong: {
+    fleet: 'fastWrong',
+    trace: 'azure_llm_conv_2023',
+    seconds: 300,
+    arrivals: { rps: 25 },
+    faults: [
+      {
+        fault: { kind: 'error', status: 400, share: 0.2, afterMs: 20, message: 'Invalid request' },
+        on: ['gemini-flash'],
+        fromS: 0,
+        toS: 300,
+      },
+      {
+        fault: { kind: 'bad_answer', form: 'empty_choices', share: 0.05 },
+        on: ['gemini-flash'],
+        fromS: 0,
+        toS: 300,
+      },
+    ],
+  },
+  // Eight equal servers without headers, loaded so far that latency depends on how evenly calls are spread.
+  loadLatency: {
+    fleet: 'servers',
+    trace: 'azure_llm_conv_2023',
+    seconds: 300,
+    arrivals: { rps: 28 },
+    faults: [],
+  },
+  // 504 keys.
+  fleet500: {
+    fleet: 'large',
+    trace: 'azure_llm_conv_2023',
+    seconds: 150,
+    arrivals: { baseRps: 4, peakRps: 200, riseAtS: 30, riseS: 5, holdS: 60, decayS: 10 },
+    faults: [
+      {
+        fault: { kind: 'brownout' },
+        on: fleetNamed('large').flatMap(({ name }) => (/^(gemini|deepseek)/.test(name) ? [name] : [])),
+        fromS: 45,
+        toS: 100,
+      },
+    ],
+  },
+  // Short and long calls side by side.
+  mixed: {
+    trace: 'azure_llm_conv_2023',
+    mixedLengths: true,
+    seconds: 300,
+    arrivals: { baseRps: 0.8, peakRps: 30, ...FLASH },
+    faults: SLOW_IN_FLASH,
+  },
 };
 
 const traces = new Map<string, TraceRow[]>();
 
-export function fleet(): readonly FleetEndpoint[] {
-  return FLEET;
+export function fleetOf(name: ScenarioName): readonly FleetEndpoint[] {
+  return fleetNamed(SCENARIO[name].fleet ?? 'standard');
 }
 
 /** False if lengths and gaps must be drawn from published percentiles. */
@@ -128,20 +185,26 @@ export function hasTraces(): boolean {
 export function planOf(name: ScenarioName, seed: number, quick: boolean): RunPlan {
   const scenario = SCENARIO[name];
   const pace = quick ? QUICK_FACTOR : 1;
-  const rows = rowsOf(scenario.trace);
+  const rows = scenario.mixedLengths ? mixedRows() : rowsOf(scenario.trace);
   const random = seededRandom(seed * 65_537 + name.length * 257 + name.charCodeAt(0));
   const offset = Math.floor(random() * rows.length);
   const seconds = scenario.seconds / pace;
   const arrivals = arrivalsOf(scenario, rows, offset, seconds, pace, seed);
   return {
     seed,
-    providers: fleet().map((endpoint) => ({
+    providers: fleetOf(name).map((endpoint) => ({
       name: endpoint.name,
       model: endpoint.model,
       description: descriptionOf(endpoint),
     })),
     faults: scenario.faults.flatMap((fault) => scheduled(fault, pace)),
-    calls: drawCalls(arrivals, rows, offset, DISTRIBUTIONS, seed * 17 + 3),
+    calls: drawCalls(
+      arrivals,
+      rows,
+      offset,
+      scenario.deadlineS ? { ...DISTRIBUTIONS, deadlineS: scenario.deadlineS } : DISTRIBUTIONS,
+      seed * 17 + 3,
+    ),
   };
 }
 
@@ -167,6 +230,18 @@ function rowsOf(name: string): TraceRow[] {
   const rows = hasTraces() ? readTrace(`${TRACES}/${name}.csv.gz`) : publishedLengths(DRAWN_ROWS, 1);
   traces.set(name, rows);
   return rows;
+}
+
+/** Chats and code completions in turn; every tenth call is a long one. */
+function mixedRows(): TraceRow[] {
+  const code = rowsOf('azure_llm_code_2023');
+  return rowsOf('azure_llm_conv_2023').map((row, index) => {
+    if (index % 10 === 9) {
+      return { ...row, promptTokens: row.promptTokens * 8, outputTokens: row.outputTokens * 4 };
+    }
+    const other = code[index % code.length];
+    return index % 2 === 0 && other ? { ...other, atMs: row.atMs } : row;
+  });
 }
 
 function arrivalsOf(

@@ -4,7 +4,7 @@ import type { ErrorPlan } from '../../../lib/simulator/behavior';
 
 /** How one attempt ended for the client. */
 export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly ms: number; readonly firstTokenMs: number }
+  | { readonly kind: 'answered' | 'bad_answer'; readonly ms: number; readonly firstTokenMs: number }
   | {
       readonly kind: 'error';
       readonly ms: number;
@@ -46,7 +46,12 @@ export function attempt(
         firstTokenMs = elapsed();
         limits.onFirstToken?.(firstTokenMs);
       },
-      finished: () => settle({ kind: 'answered', ms: elapsed(), firstTokenMs: firstTokenMs ?? elapsed() }),
+      finished: ({ damage }) =>
+        settle({
+          kind: damage ? 'bad_answer' : 'answered',
+          ms: elapsed(),
+          firstTokenMs: firstTokenMs ?? elapsed(),
+        }),
     });
   });
 }

@@ -1,6 +1,6 @@
 import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
 import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
-import { type FleetEndpoint, fleet } from '../scenarios';
+import type { FleetEndpoint } from '../fleets';
 
 /** An endpoint with the state that a rule keeps for it. */
 export interface RuleEndpoint<State> {
@@ -11,10 +11,11 @@ export interface RuleEndpoint<State> {
 }
 
 export function ruleEndpointsOf<State>(
+  fleet: readonly FleetEndpoint[],
   providers: readonly VirtualProvider[],
   stateOf: (endpoint: FleetEndpoint) => State,
 ): RuleEndpoint<State>[] {
-  return fleet().map((endpoint, index) => {
+  return fleet.map((endpoint, index) => {
     const provider = providers[index];
     if (!provider) throw new RangeError(`no provider for ${endpoint.name}`);
     return { endpoint, provider, inFlight: 0, state: stateOf(endpoint) };

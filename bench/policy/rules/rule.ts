@@ -2,7 +2,7 @@ import type { CallOutcome } from '../../../lib/cli/simulate/engine/figures';
 import type { Policy } from '../../../lib/cli/simulate/engine/run';
 import type { VirtualProvider } from '../../../lib/cli/simulate/engine/virtual-provider';
 import type { WorkCall } from '../../../lib/cli/simulate/engine/workload';
-import type { FleetEndpoint } from '../scenarios';
+import type { FleetEndpoint } from '../fleets';
 import { type AttemptOutcome, attempt } from './attempt';
 import { allows, type RuleEndpoint, ruleEndpointsOf } from './rule-endpoint';
 
@@ -33,8 +33,12 @@ export interface Rule<State> {
   backoffMs?(attempts: number, outcome: AttemptOutcome | undefined): number;
 }
 
-export function rulePolicy<State>(rule: Rule<State>, providers: readonly VirtualProvider[]): Policy {
-  const endpoints = ruleEndpointsOf(providers, (endpoint) => rule.state(endpoint));
+export function rulePolicy<State>(
+  rule: Rule<State>,
+  fleet: readonly FleetEndpoint[],
+  providers: readonly VirtualProvider[],
+): Policy {
+  const endpoints = ruleEndpointsOf(fleet, providers, (endpoint) => rule.state(endpoint));
   return { serve: (call) => serve(rule, endpoints, call) };
 }
 
@@ -62,10 +66,15 @@ async function serve<State>(
     tried.push(next);
     const startedAt = elapsed();
     last = await send(rule, next, call, Math.min(left, rule.timeoutMs));
+    // A malformed answer with status 200 reaches the caller.
+    if (last.kind === 'bad_answer') {
+      return { ok: false, reason: 'bad answer', endpoint: next.endpoint.name, totalMs: elapsed() };
+    }
     if (last.kind === 'answered')
       return { ok: true, firstTokenMs: startedAt + last.firstTokenMs, totalMs: elapsed() };
     reason = last.kind === 'error' ? `error ${last.status}` : 'timeout';
-    if (rule.retries?.(last) === false) break;
+    // A 400 is taken for the caller's fault.
+    if ((last.kind === 'error' && last.status === 400) || rule.retries?.(last) === false) break;
   }
   if (elapsed() >= call.deadlineMs) reason = 'late';
   return { ok: false, reason, endpoint: tried.at(-1)?.endpoint.name, totalMs: elapsed() };

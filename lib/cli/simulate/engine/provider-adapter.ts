@@ -55,6 +55,7 @@ function exchange(
       },
       finished: (plan) => {
         if (streamed) {
+          if (sent === 0) resolve(response(config, 200, headersOf(plan), body, 'text/event-stream'));
           body.push(closingOf(provider.model, sent, plan));
           body.end();
         } else {

@@ -22,6 +22,8 @@ export interface ScheduledFault {
 /** How an attempt ended for the provider. */
 export type AttemptOutcome =
   | 'answered'
+  /** A malformed answer with status 200. */
+  | 'bad_answer'
   /** A 429 because the caller exceeded a limit. */
   | 'over_limit'
   /** A 429 of the storm429 fault. */
@@ -65,6 +67,7 @@ export class VirtualProvider {
   readonly model: string;
   readonly ends: Record<AttemptOutcome, number> = {
     answered: 0,
+    bad_answer: 0,
     over_limit: 0,
     storm: 0,
     error: 0,
@@ -128,7 +131,8 @@ export class VirtualProvider {
         events.reset();
       });
     } else if (plan.kind === 'answer') {
-      attempt.schedule(plan.firstTokenMs, () => attempt.stream(plan, 1, events));
+      if (plan.damage) attempt.schedule(plan.totalMs, () => attempt.finishWith(plan, events));
+      else attempt.schedule(plan.firstTokenMs, () => attempt.stream(plan, 1, events));
     }
     return () => attempt.abandon();
   }
@@ -183,14 +187,17 @@ class Attempt {
     const durationMs = plan.totalMs - plan.firstTokenMs;
     const chunks = Math.max(MIN_CHUNKS, Math.ceil(durationMs / MAX_GAP_MS) - 1);
     if (chunk > chunks) {
-      this.schedule(plan.totalMs, () => {
-        this.finish('answered');
-        events.finished(plan);
-      });
+      this.schedule(plan.totalMs, () => this.finishWith(plan, events));
       return;
     }
     const next = plan.firstTokenMs + (durationMs * chunk) / (chunks + 1);
     this.schedule(next, () => this.stream(plan, chunk + 1, events));
+  }
+
+  /** Ends with the whole answer. A malformed one has no token before. */
+  finishWith(plan: AnswerPlan, events: AttemptEvents): void {
+    this.finish(plan.damage ? 'bad_answer' : 'answered');
+    events.finished(plan);
   }
 
   finish(recordOutcome: AttemptOutcome): void {

@@ -5,12 +5,12 @@ const WORD = 'word ';
 const LONGEST = 20_000;
 const WORDS = WORD.repeat(LONGEST);
 
-/** The body of a whole answer. */
+/** The body of a whole answer; a malformed one has no choices. */
 export function answerText(model: string, plan: AnswerPlan): string {
   const message = { role: 'assistant', content: words(0, plan.outputTokens) };
   return JSON.stringify({
     ...head(model, 'chat.completion'),
-    choices: [{ index: 0, message, finish_reason: plan.finish }],
+    choices: plan.damage ? [] : [{ index: 0, message, finish_reason: plan.finish }],
     usage: usageOf(plan),
   });
 }
@@ -22,9 +22,10 @@ export function chunkOf(model: string, from: number, to: number): string {
   return event({ ...head(model, 'chat.completion.chunk'), choices: [choice] });
 }
 
-/** The end of a stream: the remaining tokens, the finish reason, the usage and `[DONE]`. */
+/** The end of a stream: the remaining tokens, the finish reason, the usage and `[DONE]`. A malformed one has no choices. */
 export function closingOf(model: string, sent: number, plan: AnswerPlan): string {
   const chunk = head(model, 'chat.completion.chunk');
+  if (plan.damage) return `${event({ ...chunk, choices: [] })}data: [DONE]\n\n`;
   const rest = sent < plan.outputTokens ? chunkOf(model, sent, plan.outputTokens) : '';
   const finish = event({ ...chunk, choices: [{ index: 0, delta: {}, finish_reason: plan.finish }] });
   return `${rest}${finish}${event({ ...chunk, choices: [], usage: usageOf(plan) })}data: [DONE]\n\n`;

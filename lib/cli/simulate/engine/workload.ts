@@ -26,6 +26,8 @@ export interface WorkloadDistributions {
   readonly ceilings: readonly (readonly [share: number, usdPer1k: number | undefined])[];
   /** Calls that require at least this quality have no price ceiling. */
   readonly noCeilingFrom: number;
+  /** Deadlines are uniform between these, in seconds. Default: by the length of the answer. */
+  readonly deadlineS?: readonly [number, number];
 }
 
 const PRIORITIES: readonly (readonly [share: number, priority: Priority])[] = [
@@ -61,7 +63,9 @@ function drawCall(
 ): WorkCall {
   const outputTokens = Math.max(1, row.outputTokens);
   const priority = drawByShare(PRIORITIES, random);
-  const deadlineMs = (3000 + 60 * outputTokens) * (1 + random());
+  const shortestMs = law.deadlineS ? 1000 * law.deadlineS[0] : 3000 + 60 * outputTokens;
+  const spread = law.deadlineS ? law.deadlineS[1] / law.deadlineS[0] - 1 : 1;
+  const deadlineMs = shortestMs * (1 + spread * random());
   const maxTokens = Math.ceil(outputTokens * (1.1 + 1.4 * random()));
   const expected = Math.max(1, Math.round(outputTokens * lognormal(random, 0.35)));
   const minQuality = drawByShare(law.qualities, random);
