@@ -4,6 +4,8 @@ module.exports = {
   roots: ['<rootDir>/__tests__'],
   // A busy machine must not fail tests that measure nothing.
   testTimeout: 30_000,
+  // Most tests wait for sockets and timers, so a worker on every core pays.
+  maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],
   globalSetup: '<rootDir>/__tests__/helpers/global-setup.ts',
   transform: {

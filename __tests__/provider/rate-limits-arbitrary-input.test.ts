@@ -147,23 +147,3 @@ it('readRateLimits caches a bounded number of header names', () => {
   for (let i = 0; i < 5000; i++) readRateLimits({ [`x-ratelimit-limit-${i}`]: '1' }, NOW);
   expect(readRateLimits({ 'x-ratelimit-remaining-tokens': '7' }, NOW)).toEqual({ tokens: { remaining: 7 } });
 });
-
-it('readRateLimits takes microseconds per response', () => {
-  const headers: Record<string, string> = {
-    date: 'Thu, 01 Jan 2026 00:00:00 GMT',
-    'x-ratelimit-limit-requests': '10000',
-    'x-ratelimit-remaining-requests': '9990',
-    'x-ratelimit-reset-requests': '60ms',
-    'x-ratelimit-limit-tokens': '2000000',
-    'x-ratelimit-remaining-tokens': '1990000',
-    'x-ratelimit-reset-tokens': '300ms',
-  };
-  for (let i = 0; i < 20; i++) headers[`x-other-header-${i}`] = 'value';
-  const rounds = 20_000;
-  for (let i = 0; i < rounds; i++) readRateLimits(headers, NOW);
-  const started = process.cpuUsage();
-  for (let i = 0; i < rounds; i++) readRateLimits(headers, NOW);
-  const { user, system } = process.cpuUsage(started);
-  // About 3 here; the bound only catches a slip into another order of magnitude on a slow machine.
-  expect((user + system) / rounds).toBeLessThan(30);
-});
