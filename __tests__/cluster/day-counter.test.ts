@@ -60,58 +60,63 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     };
   }
 
-  const request = (more: Partial<DayRequest> = {}): DayRequest => ({
-    known: undefined,
-    limit: 100,
-    least: 0,
-    need: 0,
-    ahead: 0,
-    members: 2,
-    hours: [],
-    ...more,
-  });
-  const used = (hour: number, units: number, confirmed = 0, total = 0) => ({
-    hour,
-    used: units,
-    confirmed,
-    total,
-  });
+  /** Requests of one process, numbered. */
+  function numbered(): (more?: Partial<DayRequest>) => DayRequest {
+    let number = 0;
+    return (more = {}) => ({
+      number: ++number,
+      limit: 100,
+      least: 0,
+      need: 0,
+      ahead: 0,
+      members: 2,
+      hours: [],
+      ...more,
+    });
+  }
   const sumOf = (totals: readonly (readonly [number, number])[]): number =>
     totals.reduce((sum, [, units]) => sum + units, 0);
 
   it('grants what is needed, more if there is plenty, the rest if that is enough for one call, and otherwise nothing', async () => {
-    const one = connect();
+    const [one, request] = [connect(), numbered()];
     const { hour } = await one.update(request());
-    const claim = (units: number, more: Partial<DayRequest>) =>
-      one.update(request({ hours: [used(hour, units)], ...more }));
+    const claim = (change: number, more: Partial<DayRequest>) =>
+      one.update(request({ hours: [[hour, change, 0]], ...more }));
     expect(await claim(0, { need: 10, least: 10, ahead: 5 })).toMatchObject({ granted: 15 });
-    expect(await claim(15, { need: 81, least: 1, ahead: 50 })).toMatchObject({ granted: 82 });
-    expect(await claim(97, { need: 8, least: 4 })).toMatchObject({ granted: 0 });
-    expect(await claim(97, { need: 8, least: 3 })).toMatchObject({ granted: 3 });
-    const { totals: hours, granted } = await claim(100, { need: 1, least: 1 });
+    expect(await claim(0, { need: 81, least: 1, ahead: 50 })).toMatchObject({ granted: 82 });
+    expect(await claim(0, { need: 8, least: 4 })).toMatchObject({ granted: 0 });
+    expect(await claim(0, { need: 8, least: 3 })).toMatchObject({ granted: 3 });
+    const { totals: hours, granted } = await claim(0, { need: 1, least: 1 });
     expect(granted).toBe(0);
     expect(hours).toEqual([[hour, 100]]);
     expect(Math.abs(hour - Date.now() / HOUR_MS)).toBeLessThan(1.1);
   });
 
-  it('counts a process once whose reply was lost: the next report replaces the one before and what was granted', async () => {
-    const [one, two] = [connect('one'), connect('two')];
+  it('counts a request once that is sent again because its reply was lost, and grants it the same', async () => {
+    const [one, two, request] = [connect('one'), connect('two'), numbered()];
     const { hour } = await one.update(request());
-    const claim = request({ need: 10, least: 10, hours: [used(hour, 5)] });
-    await one.update(claim);
-    await one.update(claim);
-    expect(sumOf((await two.update(request())).totals)).toBe(15);
-    await one.update(request({ hours: [used(hour, 7)] }));
-    expect(sumOf((await two.update(request())).totals)).toBe(7);
+    const claim = request({ need: 10, least: 10, hours: [[hour, 5, 0]] });
+    const first = await one.update(claim);
+    expect(await one.update(claim)).toEqual(first);
+    expect(sumOf((await two.update(numbered()())).totals)).toBe(15);
+    await one.update(request({ hours: [[hour, -8, 15]] }));
+    expect(sumOf((await two.update(numbered()({ number: 2 }))).totals)).toBe(7);
   });
 
   it('forgets what is older than 24 hours, and never counts below zero', async () => {
-    const one = connect();
+    const [one, request] = [connect(), numbered()];
     const { hour } = await one.update(request());
     await client.hset(totals, `${hour - 25}`, 50, `${hour - 24}`, 20);
-    await client.hset(`${totals}:one`, `${hour - 25}`, 50, `${hour - 24}`, 50);
-    const hours = [used(hour - 24, 0), used(hour - 25, 9), used(hour, 2)];
-    expect((await one.update(request({ hours }))).totals).toEqual(
+    const reply = await one.update(
+      request({
+        hours: [
+          [hour - 24, -50, 20],
+          [hour - 25, 9, 0],
+          [hour, 2, 0],
+        ],
+      }),
+    );
+    expect(reply.totals).toEqual(
       expect.arrayContaining([
         [hour - 24, 0],
         [hour, 2],
@@ -121,50 +126,52 @@ requires('redis-server').describe('Day counter in Redis:', () => {
   });
 
   it('counts whole numbers of any size', async () => {
-    const one = connect();
+    const [one, request] = [connect(), numbered()];
     const { hour } = await one.update(request());
     const limit = Number.MAX_SAFE_INTEGER;
-    const reply = await one.update(request({ limit, need: 9e14, least: 1, hours: [used(hour, 1e15)] }));
+    const reply = await one.update(request({ limit, need: 9e14, least: 1, hours: [[hour, 1e15, 0]] }));
+    expect(reply.granted).toBe(9e14);
     expect(sumOf(reply.totals)).toBe(1.9e15);
   });
 
   it('publishes the total when another 1/50 of the limit is used', async () => {
     const published = await subscribe(channelOf(totals));
-    const one = connect();
+    const [one, request] = [connect(), numbered()];
     const { hour } = await one.update(request());
-    for (const units of [19, 21, 23]) {
-      await one.update(request({ limit: 1_000, hours: [used(hour, units)] }));
+    for (const change of [19, 2, 2]) {
+      await one.update(request({ limit: 1_000, hours: [[hour, change, 0]] }));
     }
     expect(await published()).toEqual([`${totals} ${hour} 21`]);
   });
 
   it('reports a key that holds another type, and rejects', async () => {
     await client.set(totals, 'other');
-    await expect(connect().update(request())).rejects.toThrow(/WRONGTYPE/);
+    await expect(connect().update(numbered()())).rejects.toThrow(/WRONGTYPE/);
     expect(faults).toEqual([`one ${totals}`]);
   });
 
   it.each([
-    ['has lost everything', () => client.flushall()],
+    ['has lost everything', () => client.del(totals, `${totals}:one`, `${totals}:two`)],
+    ['has lost the totals', () => client.del(totals)],
     [
       'has restored an older state',
-      async () => {
-        await client.hset(totals, 'version', 1);
-        await client.hdel(totals, ...(await client.hkeys(totals)).filter((key) => Number(key) > 0));
+      async (hour: number) => {
+        await client.hset(totals, hour, 3);
+        for (const member of ['one', 'two']) await client.set(`${totals}:${member}`, `1 ${hour} 0`);
       },
     ],
   ])('brings back the totals that processes knew when Redis %s', async (_, lose) => {
     const [one, two] = [connect('one'), connect('two')];
-    const { hour } = await one.update(request());
-    const first = await one.update(request({ need: 30, least: 1 }));
-    const second = await two.update(request({ need: 10, least: 1 }));
-    await lose();
-    const reply = await two.update(
-      request({ known: second.version, need: 5, least: 1, hours: [used(hour, 10, 10, 40)] }),
-    );
+    const [byOne, byTwo] = [numbered(), numbered()];
+    const { hour } = await one.update(byOne());
+    await two.update(byTwo());
+    await one.update(byOne({ need: 30, least: 1 }));
+    await two.update(byTwo({ need: 10, least: 1 }));
+    await lose(hour);
+    const reply = await two.update(byTwo({ need: 5, least: 1, hours: [[hour, 0, 40]] }));
     expect(reply.granted).toBe(5);
     expect(sumOf(reply.totals)).toBe(45);
-    const later = await one.update(request({ known: first.version, hours: [used(hour, 31, 30, 30)] }));
+    const later = await one.update(byOne({ hours: [[hour, 1, 30]] }));
     expect(sumOf(later.totals)).toBe(46);
   });
 });

@@ -11,9 +11,8 @@ export class SimulatedDayLimit {
   /** Called when the total crosses another 1/50 of the limit. */
   readonly listeners: ((hour: number, sum: number) => void)[] = [];
   #totals = new Map<number, number>();
-  #own = new Map<number, Map<number, number>>();
-  #born = 0;
-  #changes = 0;
+  /** The last request of each process, and what it was granted. */
+  readonly #last = new Map<number, { number: number; hour: number; granted: number }>();
   #connections = 0;
 
   /** The counter as one process sees it. */
@@ -28,9 +27,7 @@ export class SimulatedDayLimit {
   /** Redis loses everything. */
   flush(): void {
     this.#totals.clear();
-    this.#own.clear();
-    this.#born++;
-    this.#changes = 0;
+    this.#last.clear();
   }
 
   get sum(): number {
@@ -61,42 +58,32 @@ export class SimulatedDayLimit {
     });
   }
 
-  #update(id: number, { known, limit, least, need, ahead, members, hours }: DayRequest): DayReply {
+  #update(id: number, { number, limit, least, need, ahead, members, hours }: DayRequest): DayReply {
     const now = this.#hour;
     const sumBefore = this.#sum(now);
-    const born = String(this.#born);
-    const isLost = known !== undefined && (known.born !== born || known.changes > this.#changes);
-    const own = this.#own.get(id) ?? new Map<number, number>();
-    const reported = new Map<number, number>();
-    for (const { hour, used, confirmed, total } of hours) {
-      if (![used, confirmed, total].every(Number.isInteger)) throw new Error('ERR value is not an integer');
+    const last = this.#last.get(id);
+    if (last?.number === number) return { ...last, totals: [...this.#totals] };
+    const isLost = number > 1 && last?.number !== number - 1;
+    for (const [hour, change, total] of hours) {
+      if (![change, total].every(Number.isInteger)) throw new Error('ERR value is not an integer');
       if (hour < now - 24) continue;
-      if (isLost) {
-        this.#add(hour, Math.max(0, total - this.at(hour)));
-        own.set(hour, confirmed);
-      }
-      reported.set(hour, used);
+      if (isLost) this.#add(hour, Math.max(0, total - this.at(hour)));
+      this.#add(hour, change);
     }
-    for (const [hour, units] of own) {
-      if (hour >= now - 24) this.#add(hour, (reported.get(hour) ?? 0) - units);
-    }
-    for (const [hour, units] of reported) if (!own.has(hour)) this.#add(hour, units);
     const left = limit - this.#sum(now);
     let granted = 0;
     if (left >= need)
       granted = need + Math.max(0, Math.min(ahead, Math.floor((left - need) / (2 * members))));
     else if (left >= least) granted = left;
     this.#add(now, granted);
-    if (granted > 0) reported.set(now, (reported.get(now) ?? 0) + granted);
-    this.#own.set(id, reported);
-    this.#changes++;
+    this.#last.set(id, { number, hour: now, granted });
     const sum = this.#sum(now);
     if (Math.floor((sumBefore * 50) / limit) !== Math.floor((sum * 50) / limit)) {
       setTimeout(() => {
         if (!this.isDown) for (const listener of this.listeners) listener(now, sum);
       }, 1);
     }
-    return { version: { born, changes: this.#changes }, hour: now, granted, totals: [...this.#totals] };
+    return { hour: now, granted, totals: [...this.#totals] };
   }
 
   #add(hour: number, units: number): void {

@@ -10,6 +10,10 @@ export class HourlyCounts {
   #now = -Infinity;
   #total = 0;
 
+  constructor(entries: Iterable<readonly [hour: number, units: number]> = []) {
+    for (const [hour, units] of entries) this.add(hour, units);
+  }
+
   /** The units of `hour` and the 24 hours before it. Forgets older ones. */
   sum(hour: number): number {
     if (hour > this.#now) {
@@ -42,13 +46,6 @@ export class HourlyCounts {
 
   hours(): IterableIterator<number> {
     return this.#counts.keys();
-  }
-
-  replace(entries: Iterable<readonly [hour: number, units: number]>): void {
-    this.#counts.clear();
-    this.#now = -Infinity;
-    this.#total = 0;
-    for (const [hour, units] of entries) this.add(hour, units);
   }
 }
 

@@ -3,7 +3,7 @@ import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode } from '../options';
 import { GrantQueue, type GrantRequest } from '../quota-lease/grant-request';
 import { CLOSED_RETRY_MS, FLUSH_MS } from '../quota-lease/lease-terms';
-import type { DayCounter, DayReply, DayRequest, DayVersion } from './day-counter';
+import type { DayCounter, DayReply, DayRequest } from './day-counter';
 
 /** Claimed units go back if the process has used nothing for this long. */
 const IDLE_MS = 1_000;
@@ -17,27 +17,36 @@ const MAX_AHEAD_SHARE = 0.01;
 /** The shortest time between two claims for which no call waits. */
 const CLAIM_PAUSE_MS = 50;
 
+/** What Redis has counted as of one reply: for this process, and for all. */
+interface Counted {
+  readonly own: HourlyCounts;
+  readonly total: HourlyCounts;
+}
+
+interface SentRequest extends DayRequest {
+  readonly waiting: ReadonlySet<GrantRequest>;
+}
+
 /**
  * A limit per day that many processes share. A process claims units in Redis before it uses them, for the hour in which
  * it uses them, so all processes together stay within the limit in any 24 hours; only usage above a call's estimate comes
  * on top. In an outage each process uses its share of what was left, and reports it afterwards.
  */
 export class SharedDayLimit {
-  limit: number;
   readonly #counter: DayCounter;
   readonly #onCapacity: () => void;
-  /** What this process has used. Where it is less than confirmed, the rest is its to use: its credit. */
+  /** What this process has used. Where Redis has counted more for it, the rest is its to use: its credit. */
   readonly #used = new HourlyCounts();
-  /** What Redis has counted for this process, and for all processes, as of the last reply. */
-  readonly #confirmed = new HourlyCounts();
-  readonly #total = new HourlyCounts();
-  #known: DayVersion | undefined;
+  #counted: Counted = { own: new HourlyCounts(), total: new HourlyCounts() };
+  /** What was counted before an outage, until all peers have reported: what was left then is divided. */
+  #outage: Counted | undefined;
   #mode: ClusterMode = 'starting';
   #members = 1;
   readonly #requests = new GrantQueue();
+  /** The request that Redis has not answered. */
+  #sent: SentRequest | undefined;
   #isUpdating = false;
-  /** Counts outages: a reply to a request of before one is ignored. */
-  #epoch = 0;
+  #requestCount = 0;
   #isClosing = false;
   #repliedAt = -Infinity;
   #usedAt = -Infinity;
@@ -54,25 +63,31 @@ export class SharedDayLimit {
   });
 
   /** @param onCapacity Called when more is left than before. */
-  constructor(counter: DayCounter, limit: number, onCapacity: () => void) {
+  constructor(
+    counter: DayCounter,
+    public limit: number,
+    onCapacity: () => void,
+  ) {
     this.#counter = counter;
-    this.limit = limit;
     this.#onCapacity = onCapacity;
   }
 
   left(now: number): number {
     const hour = this.#hour(now);
-    const share = Math.floor(this.#share * (this.#wholeLimit - this.#total.sum(hour)));
-    return share + this.#confirmed.sum(hour) - this.#used.sum(hour);
+    const { own, total } = this.#outage ?? this.#counted;
+    return (
+      Math.floor(this.#share * (this.#wholeLimit - total.sum(hour))) + own.sum(hour) - this.#used.sum(hour)
+    );
   }
 
   waitMs(units: number, now: number): number {
     if (this.#mode === 'closed') return CLOSED_RETRY_MS;
     const missing = Math.ceil(units) - this.left(now);
     if (missing <= 0) return 0;
-    if (!this.#isLocal && now - this.#repliedAt > STALE_MS) void this.#update();
+    if (now - this.#repliedAt > STALE_MS && !this.#outage) void this.#update();
+    const { own, total } = this.#outage ?? this.#counted;
     const unitsOf = (hour: number): number =>
-      this.#share * this.#total.at(hour) + this.#used.at(hour) - this.#confirmed.at(hour);
+      this.#share * total.at(hour) + this.#used.at(hour) - own.at(hour);
     return msUntilFreed(missing, unitsOf, this.#clock(now));
   }
 
@@ -81,11 +96,11 @@ export class SharedDayLimit {
     const whole = Math.ceil(units);
     const hour = this.#hour(now);
     this.#usedAt = now;
-    if (this.#isLocal) {
+    this.#usedSinceClaim += whole;
+    if (this.#outage) {
       this.#used.add(hour, whole);
       return undefined;
     }
-    this.#usedSinceClaim += whole;
     if (this.#requests.isEmpty && this.#credit(hour) >= whole) {
       this.#used.add(hour, whole);
       const isLow = this.#credit(hour) < this.#ahead / 2;
@@ -113,34 +128,26 @@ export class SharedDayLimit {
   }
 
   setMembers(members: number): void {
-    this.#members = Math.max(1, members);
+    this.#members = members;
   }
 
   setMode(mode: ClusterMode): void {
     if (mode === this.#mode) return;
-    const wasLocal = this.#isLocal;
     this.#mode = mode;
     clearTimeout(this.#rejoinTimer);
-    this.#rejoinTimer = undefined;
-    if (mode !== 'shared') {
-      if (!wasLocal) this.#startOutage();
-      return;
+    if (mode === 'shared') {
+      if (this.#outage) this.#rejoinTimer = startTimer(() => this.#endOutage(), REJOIN_MS).unref();
+      void this.#update();
+    } else {
+      this.#startOutage();
     }
-    if (wasLocal) {
-      this.#rejoinTimer = startTimer(() => {
-        this.#rejoinTimer = undefined;
-        this.#scheduleFlush();
-        this.#onCapacity();
-      }, REJOIN_MS).unref();
-    }
-    void this.#update();
   }
 
   /** A peer has published the total of all processes. */
   onPublishedTotal(hour: number, sum: number): void {
     const now = this.#hour(performance.now());
-    const more = sum - this.#total.sum(now);
-    if (hour === now && more > 0) this.#total.add(now, more);
+    const { total } = this.#counted;
+    if (hour === now) total.add(now, Math.max(0, sum - total.sum(now)));
   }
 
   close(): void {
@@ -156,13 +163,9 @@ export class SharedDayLimit {
     return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(this.limit));
   }
 
-  get #isLocal(): boolean {
-    return (this.#mode !== 'shared' && this.#mode !== 'starting') || this.#rejoinTimer !== undefined;
-  }
-
   /** The part of what is left that this process may use. */
   get #share(): number {
-    return this.#isLocal && this.#mode !== 'open' ? 1 / this.#members : 1;
+    return this.#outage && this.#mode !== 'open' ? 1 / this.#members : 1;
   }
 
   #clock(now: number): number {
@@ -175,26 +178,23 @@ export class SharedDayLimit {
 
   /** Claimed for that hour and not used. It isn't used in a later hour: it would leave the total too early. */
   #credit(hour: number): number {
-    return Math.max(0, this.#confirmed.at(hour) - this.#used.at(hour));
+    return Math.max(0, this.#counted.own.at(hour) - this.#used.at(hour));
   }
 
-  /** The credit that is kept, because it is likely to be used soon. */
+  /** Whether credit is likely to be used soon, and kept. */
+  #isInUse(now: number): boolean {
+    if (this.#outage || this.#isClosing) return false;
+    return !this.#requests.isEmpty || now - this.#usedAt < IDLE_MS;
+  }
+
   #keptCredit(now: number): number {
-    const isInUse = !this.#requests.isEmpty || now - this.#usedAt < IDLE_MS;
-    return isInUse && !this.#isLocal && !this.#isClosing ? this.#credit(this.#hour(now)) : 0;
-  }
-
-  #reportedHours(): Set<number> {
-    return new Set([...this.#used.hours(), ...this.#confirmed.hours()]);
+    return this.#isInUse(now) ? this.#credit(this.#hour(now)) : 0;
   }
 
   #hasUnreported(): boolean {
     const now = performance.now();
-    const kept = this.#keptCredit(now);
-    const current = this.#hour(now);
-    return [...this.#reportedHours()].some(
-      (hour) => this.#used.at(hour) + (hour === current ? kept : 0) !== this.#confirmed.at(hour),
-    );
+    const hour = this.#hour(now);
+    return this.#used.sum(hour) + this.#keptCredit(now) !== this.#counted.own.sum(hour);
   }
 
   #grantRequests(): void {
@@ -210,41 +210,36 @@ export class SharedDayLimit {
   async #update(): Promise<void> {
     if (this.#isUpdating || this.#mode !== 'shared') return;
     this.#isUpdating = true;
-    const epoch = this.#epoch;
     const leftBefore = this.left(performance.now());
-    const waiting = this.#requests.snapshot();
-    const request = this.#nextRequest();
+    const request = (this.#sent ??= this.#nextRequest());
     const reply = await this.#counter.update(request).catch(() => undefined);
-    if (epoch !== this.#epoch) return;
     this.#isUpdating = false;
-    if (reply) this.#applyReply(request, reply, waiting);
-    if (this.#isClosing) {
-      if (reply && this.#hasUnreported()) void this.#update();
-      return;
+    if (reply) {
+      this.#applyReply(request, reply);
+      if (!this.#requests.isEmpty || (this.#isClosing && this.#hasUnreported())) void this.#update();
     }
-    if (!this.#requests.isEmpty && reply) void this.#update();
     this.#scheduleFlush();
     if (this.left(performance.now()) > leftBefore) this.#onCapacity();
   }
 
-  #nextRequest(): DayRequest {
+  #nextRequest(): SentRequest {
     const now = performance.now();
-    const common = { known: this.#known, limit: this.#wholeLimit, members: this.#members };
-    if (!this.#known) return { ...common, least: 0, need: 0, ahead: 0, hours: [] };
     const current = this.#hour(now);
+    const { own, total } = this.#counted;
     const kept = this.#keptCredit(now);
-    const isClaiming = !this.#isLocal && !this.#isClosing;
+    const hours = new Set([...this.#used.hours(), ...own.hours(), ...total.hours()]);
     return {
-      ...common,
-      least: isClaiming ? Math.max(0, this.#requests.first - kept) : 0,
-      need: isClaiming ? Math.max(0, this.#requests.units - kept) : 0,
-      ahead: isClaiming && now - this.#usedAt < IDLE_MS ? this.#unitsAhead(now, kept) : 0,
-      hours: [...this.#reportedHours()].map((hour) => ({
-        hour,
-        used: this.#used.at(hour) + (hour === current ? kept : 0),
-        confirmed: this.#confirmed.at(hour),
-        total: this.#total.at(hour),
-      })),
+      number: ++this.#requestCount,
+      limit: this.#wholeLimit,
+      least: Math.max(0, this.#requests.first - kept),
+      need: Math.max(0, this.#requests.units - kept),
+      ahead: this.#isInUse(now) ? this.#unitsAhead(now, kept) : 0,
+      members: this.#members,
+      hours: [...hours].map((hour) => {
+        const used = this.#used.at(hour) + (hour === current ? kept : 0);
+        return [hour, used - own.at(hour), total.at(hour)];
+      }),
+      waiting: this.#requests.snapshot(),
     };
   }
 
@@ -257,27 +252,21 @@ export class SharedDayLimit {
     return Math.max(0, this.#ahead - kept);
   }
 
-  #applyReply(request: DayRequest, reply: DayReply, waiting: ReadonlySet<GrantRequest>): void {
-    const isFirst = this.#known === undefined;
-    this.#known = reply.version;
+  #applyReply({ hours, waiting }: SentRequest, { hour, granted, totals }: DayReply): void {
+    const own = new HourlyCounts(hours.map(([hour, change]) => [hour, this.#counted.own.at(hour) + change]));
+    own.add(hour, granted);
+    this.#counted = { own, total: new HourlyCounts(totals) };
+    this.#sent = undefined;
     this.#repliedAt = performance.now();
-    this.#total.replace(reply.totals);
     this.#resolveReady();
-    if (isFirst) {
-      // Until now the hours were those of this process's clock.
-      this.#used.replace([[reply.hour, this.#used.sum(-Infinity)]]);
-      return;
-    }
-    this.#confirmed.replace(request.hours.map(({ hour, used }) => [hour, used] as const));
-    this.#confirmed.add(reply.hour, reply.granted);
     this.#grantRequests();
     this.#requests.refuse(waiting);
   }
 
   #scheduleFlush(): void {
-    const hasCredit = this.#credit(this.#hour(performance.now())) > 0;
-    if (this.#mode !== 'shared' || this.#isClosing || !(hasCredit || this.#hasUnreported())) return;
-    this.#flushTimer ??= startTimer(() => {
+    if (this.#flushTimer || this.#mode !== 'shared' || this.#isClosing) return;
+    if (this.#credit(this.#hour(performance.now())) === 0 && !this.#hasUnreported()) return;
+    this.#flushTimer = startTimer(() => {
       this.#flushTimer = undefined;
       if (this.#hasUnreported()) void this.#update();
       this.#scheduleFlush();
@@ -286,8 +275,7 @@ export class SharedDayLimit {
 
   /** Each process goes on with its share of what was left, and of what was waited for as far as that goes. */
   #startOutage(): void {
-    this.#epoch++;
-    this.#isUpdating = false;
+    this.#outage ??= this.#counted;
     this.#resolveReady();
     const now = performance.now();
     for (const request of this.#requests.drain()) {
@@ -295,5 +283,11 @@ export class SharedDayLimit {
       if (isGranted) this.#used.add(this.#hour(now), request.units);
       request.decide(isGranted);
     }
+  }
+
+  #endOutage(): void {
+    this.#outage = undefined;
+    void this.#update();
+    this.#onCapacity();
   }
 }
