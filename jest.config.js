@@ -1,6 +1,8 @@
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  // Node's, and at the end of every file it counts what is left of its calls.
+  testEnvironment: '<rootDir>/__tests__/helpers/slot-checking-environment.ts',
+  setupFilesAfterEnv: ['<rootDir>/__tests__/helpers/open-slots.ts'],
   roots: ['<rootDir>/__tests__'],
   // A busy machine must not fail tests that measure nothing.
   testTimeout: 30_000,
