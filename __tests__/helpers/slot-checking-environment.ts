@@ -6,8 +6,12 @@ const GRACE_MS = 2_000;
 
 /** Fails a test file that leaves attempts, quota reservations or queued calls behind. See ./open-slots.ts. */
 export default class SlotCheckingEnvironment extends TestEnvironment {
+  /** A test that failed may not have come to its end: what it leaves says nothing. */
+  #hasFailed = false;
+
   async handleTestEvent(event: Circus.Event, state: Circus.State): Promise<void> {
-    if (event.name !== 'run_finish') return;
+    if (event.name === 'test_done') this.#hasFailed ||= event.test.errors.length > 0;
+    if (event.name !== 'run_finish' || this.#hasFailed) return;
     const { openSlots } = this.global as { openSlots?: () => string[] };
     if (openSlots === undefined) return;
     // These are the real timers, whatever the tests have faked.

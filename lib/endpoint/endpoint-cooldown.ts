@@ -43,8 +43,9 @@ export class EndpointCooldown {
     // A server that names a time is asked again only then.
     if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0)
       return this.#startOwn(Math.min(MAX_SERVER_COOLDOWN_MS, detail.retryAfterMs), now, false);
-    // A single call that is not served may be due to its request.
-    const isNotServed = detail.class === 'not_served' && ++this.#notServed >= MAX_NOT_SERVED;
+    // A single call that is not served may be due to its request. One that asks for what is not there surely is.
+    const isNotServed =
+      detail.class === 'not_served' && !detail.lacksCapability && ++this.#notServed >= MAX_NOT_SERVED;
     if (rule.cooldownScope !== 'endpoint' && !isNotServed) return undefined;
     const statedMs = Math.min(MAX_STATED_MS, detail.retryAfterMs ?? 0);
     const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, statedMs);

@@ -126,6 +126,12 @@ export class NextEndpoint {
   ): AiBalancerError {
     const { call, recorder, refusal, failedAt } = state;
     if (refusal) return callerError(refusal, recorder);
+    const lacking = optionsOf(plan).map(({ endpoint }) => failedAt.get(endpoint.name)?.detail);
+    const [first] = lacking;
+    if (first && lacking.every((detail) => detail?.lacksCapability)) {
+      // Without the status and the codes of a server's fault.
+      return callerError({ class: 'bad_request', message: first.message, status: 400 }, recorder);
+    }
     const retryAfterMs = Number.isFinite(retryAt) ? Math.max(1, Math.ceil(retryAt - now)) : undefined;
     if (failedAt.size > 0) return allFailedError(recorder, retryAfterMs, REASONS[reason]);
     const hasQuotaObstacle = optionsOf(plan).some((option) => {

@@ -133,6 +133,7 @@ export function toFailureDetail(
     type: safeLabel(body.type),
     retryAfterMs: readRetryAfter(headers, body.retryDelayMs, mayNameDelay(status) ? body.message : ''),
     shouldRetry: readShouldRetry(headers),
+    lacksCapability: failureClass === 'not_served' && lacksCapability(body) ? true : undefined,
   };
 }
 

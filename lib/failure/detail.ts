@@ -23,6 +23,8 @@ export interface FailureDetail {
    * server had closed the idle socket and never saw this request.
    */
   staleSocket?: true;
+  /** The endpoint can't do what the request asks for, such as reading an image. It is sound for other requests. */
+  lacksCapability?: true;
 }
 
 /** `code` of a `bad_answer` that exceeds `http.maxResponseBytes`. Callers can provoke it, so it is never counted. */
