@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type EchoResult, PrefixEcho } from '../../lib/stream/prefix-echo';
+import { type EchoResult, PrefixEcho } from '../../lib/stream/continued-events';
 
 const ANSWERS = [
   'Thank you for writing to us. Your parcel left our house yesterday evening and is with the carrier now; it should ' +

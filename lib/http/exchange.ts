@@ -5,7 +5,7 @@ import { TextMeter } from '../call/tokens-text';
 import { findAnswerFault } from '../failure/check-answer';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
-import { generatedText } from '../stream/chunk-facts';
+import { generatedText } from '../stream/chat-event';
 import { completeUsage } from '../stream/usage';
 import { assembleAnswer, looksLikeEventStream, toChatEvents } from '../stream/whole-answer';
 import { clipAnswer, clipEvent } from './clip-usage';

@@ -1,5 +1,5 @@
 import { needsContent } from '../failure/check-answer';
-import type { ChunkFacts } from './chunk-facts';
+import type { ParsedChatEvent } from './chat-event';
 import { StreamFailure } from './stream-errors';
 
 /** How far a streamed answer has come: which choices have appeared, which have ended, and whether there is content. */
@@ -23,12 +23,12 @@ export class AnswerProgress {
   }
 
   /** @throws StreamFailure if the answer has ended without any content. */
-  add(facts: ChunkFacts): void {
-    for (const index of facts.seenChoices) this.#seen.add(index);
-    for (const index of facts.finishedChoices) this.#finished.add(index);
-    this.#hasToolCall ||= facts.hasToolCall;
-    this.hasContent ||= facts.hasContent;
-    if (facts.finishReasons.some((reason) => !needsContent(reason))) this.#needsContent = false;
+  add(event: ParsedChatEvent): void {
+    for (const index of event.seenChoices) this.#seen.add(index);
+    for (const index of event.finishedChoices) this.#finished.add(index);
+    this.#hasToolCall ||= event.hasToolCall;
+    this.hasContent ||= event.hasContent;
+    if (event.finishReasons.some((reason) => !needsContent(reason))) this.#needsContent = false;
     if (this.isComplete && this.#isEmpty) throw new StreamFailure('The stream ended without content.');
   }
 

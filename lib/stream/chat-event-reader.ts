@@ -1,8 +1,7 @@
 import type { ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
 import { AnswerProgress } from './answer-progress';
-import { type ChatEvent, ParsedChatEvent } from './chat-event';
-import { isChunk, readFacts, withDeltas } from './chunk-facts';
+import { type ChatEvent, isChunk, ParsedChatEvent, withDeltas } from './chat-event';
 import { readDialectEvents } from './dialect-events';
 import { readEventJson, skipUnreadable } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
@@ -58,7 +57,7 @@ export function readChatEvents(
   const frames = new FrameReader(source, {
     graceMs: options.expectUsage ? graceMs : Math.min(graceMs, SHORT_GRACE_MS),
     isComplete: () => progress.isComplete,
-    ...(options.maxEventBytes === undefined ? {} : { maxEventBytes: options.maxEventBytes }),
+    maxEventBytes: options.maxEventBytes,
   });
   if (options.dialectChunks) {
     return readDialectEvents(frames, progress, { ...options, dialectChunks: options.dialectChunks });
@@ -154,13 +153,13 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     if (!isChunk(value)) return this.#parseUsageOnly(value, data);
 
     const chunk = withDeltas(value);
-    const facts = readFacts(chunk);
-    this.#progress.add(facts);
+    const isUnchanged = chunk === value;
+    const event = new ParsedChatEvent(chunk, this.#options.hideUsage, isUnchanged ? frame : undefined);
+    this.#progress.add(event);
     this.#lastChunk = chunk;
-    if (facts.usage) this.#frames.restartGrace();
-    else if (chunk === value) this.#templates.learn(frame, facts);
-    const isHidden = this.#options.hideUsage && facts.usage !== undefined && value.choices.length === 0;
-    return new ParsedChatEvent(chunk, facts, isHidden, chunk === value ? frame : undefined);
+    if (event.usage) this.#frames.restartGrace();
+    else if (isUnchanged) this.#templates.learn(frame, event);
+    return event;
   }
 
   /** The upstream says that it is done: ends the choices that it has left open. */
@@ -179,19 +178,17 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
       model,
       choices: open.map((index) => ({ index, delta: {}, finish_reason: 'stop' })),
     };
-    return new ParsedChatEvent(chunk, readFacts(chunk), false);
+    return new ParsedChatEvent(chunk, false);
   }
 
   /** An event that is not a chunk may still report usage. */
   #parseUsageOnly(value: unknown, data: string): ChatEvent | undefined {
-    const usage = readUsage(value);
-    if (!usage || !isObject(value)) {
+    if (!isObject(value) || !readUsage(value)) {
       skipUnreadable(data, this.#progress, this.#options);
       return undefined;
     }
     this.#frames.restartGrace();
-    const chunk = { ...value, choices: [] } as unknown as ChatCompletionChunk;
-    return new ParsedChatEvent(chunk, { ...readFacts(chunk), usage }, true);
+    return new ParsedChatEvent({ ...value, choices: [] } as unknown as ChatCompletionChunk, true);
   }
 
   #fail(error: unknown): Promise<Result> {

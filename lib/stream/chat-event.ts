@@ -1,6 +1,8 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
-import type { ChunkFacts } from './chunk-facts';
+import { holdsContent, TEXT_FIELDS } from '../failure/check-answer';
+import { isObject } from '../util/is-object';
 import type { SseFrame } from './sse/sse-frame';
+import { readUsage } from './usage';
 
 /** One event of a streamed answer: its bytes, what the balancer needs to know of it, and its chunk on demand. */
 export interface ChatEvent {
@@ -21,30 +23,126 @@ export interface ChatEvent {
   readonly generated: string;
 }
 
-/** An event that was parsed, or that a dialect made. */
+type Fields = Record<string, unknown>;
+
+/** An event that was parsed, or that a dialect made, with everything that the balancer needs to know of it. */
 export class ParsedChatEvent implements ChatEvent {
   readonly hasContent: boolean;
   readonly hasFinishReason: boolean;
+  readonly hasToolCall: boolean;
+  readonly isHidden: boolean;
   readonly usage: Usage | undefined;
   readonly text: string;
   readonly generated: string;
+  /** The choices that it mentions. */
+  readonly seenChoices: readonly number[];
+  /** The choices that it ends. */
+  readonly finishedChoices: readonly number[];
+  /** Why they ended, in the same order. */
+  readonly finishReasons: readonly string[];
   readonly #frame: SseFrame | undefined;
 
+  /** @param hideUsage whether an event that only reports usage is hidden */
   constructor(
     readonly chunk: ChatCompletionChunk,
-    facts: ChunkFacts,
-    readonly isHidden: boolean,
+    hideUsage: boolean,
     frame?: SseFrame,
   ) {
-    this.hasContent = facts.hasContent;
-    this.hasFinishReason = facts.finishedChoices.length > 0;
-    this.usage = facts.usage;
-    this.text = facts.text;
-    this.generated = facts.generated;
+    const seenChoices: number[] = [];
+    const finishedChoices: number[] = [];
+    const finishReasons: string[] = [];
+    let hasContent = false;
+    let hasToolCall = false;
+    let text = '';
+    let generated = '';
+    for (const [position, choice] of (chunk.choices as readonly Fields[]).entries()) {
+      const index = typeof choice.index === 'number' ? choice.index : position;
+      seenChoices.push(index);
+      if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') {
+        finishedChoices.push(index);
+        finishReasons.push(choice.finish_reason);
+      }
+      const { delta } = choice;
+      if (!isObject(delta)) continue;
+      const added = textsOf(delta).join('');
+      generated += added;
+      hasContent ||= added !== '' || holdsContent(delta);
+      hasToolCall ||= Array.isArray(delta.tool_calls) || isObject(delta.function_call);
+      if (index === 0 && typeof delta.content === 'string') text += delta.content;
+    }
+    this.hasContent = hasContent;
+    this.hasFinishReason = finishedChoices.length > 0;
+    this.hasToolCall = hasToolCall;
+    this.usage = readUsage(chunk);
+    this.isHidden = hideUsage && this.usage !== undefined && chunk.choices.length === 0;
+    this.text = text;
+    this.generated = generated;
+    this.seenChoices = seenChoices;
+    this.finishedChoices = finishedChoices;
+    this.finishReasons = finishReasons;
     this.#frame = frame;
   }
 
   get raw(): Uint8Array | undefined {
     return this.#frame?.raw;
   }
+}
+
+/** Whether a parsed event has the form of a chunk. */
+export function isChunk(value: unknown): value is ChatCompletionChunk {
+  return isObject(value) && Array.isArray(value.choices) && value.choices.every(isObject);
+}
+
+/** Everything that was generated in the choices of a whole answer. */
+export function generatedText(answer: unknown): string {
+  if (!isObject(answer) || !Array.isArray(answer.choices)) return '';
+  return answer.choices
+    .flatMap((choice) => (isObject(choice) && isObject(choice.message) ? textsOf(choice.message) : []))
+    .join('');
+}
+
+/**
+ * A chunk whose choices have a delta. Some servers send a whole `message` in an event of a stream, or the `text` of the
+ * legacy completions.
+ */
+export function withDeltas(chunk: ChatCompletionChunk): ChatCompletionChunk {
+  const choices = chunk.choices as readonly Fields[];
+  if (choices.every((choice) => isObject(choice.delta) || (!isObject(choice.message) && !choice.text)))
+    return chunk;
+  return {
+    ...chunk,
+    object: 'chat.completion.chunk',
+    choices: choices.map((choice) => {
+      const { message, text, ...rest } = choice;
+      if (isObject(choice.delta)) return choice;
+      return { ...rest, delta: isObject(message) ? toDelta(message) : { content: text } };
+    }) as unknown as ChatCompletionChunk['choices'],
+  };
+}
+
+/** In a delta, tool calls have an index. */
+function toDelta(message: Fields): Fields {
+  if (!Array.isArray(message.tool_calls)) return message;
+  const calls = message.tool_calls as unknown[];
+  return {
+    ...message,
+    tool_calls: calls.map((call, index) => (isObject(call) ? { index, ...call } : call)),
+  };
+}
+
+/** In the order of the wire, so that the fast path, which reads them from the bytes, gives the same. */
+function textsOf(delta: Fields): string[] {
+  const texts: unknown[] = [];
+  for (const [name, value] of Object.entries(delta)) {
+    if (TEXT_FIELDS.includes(name)) texts.push(value);
+    else if (name === 'function_call') texts.push(...functionTexts(value));
+    else if (name === 'tool_calls' && Array.isArray(value)) {
+      for (const call of value as unknown[]) if (isObject(call)) texts.push(...functionTexts(call.function));
+    }
+  }
+  return texts.filter((text) => typeof text === 'string');
+}
+
+function functionTexts(called: unknown): unknown[] {
+  return isObject(called) ? [called.name, called.arguments] : [];
 }

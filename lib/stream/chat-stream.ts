@@ -53,19 +53,16 @@ export interface ChatStreamParts {
   abort(reason?: unknown): void;
 }
 
-type StreamState =
-  | { readonly kind: 'unread' }
-  | { readonly kind: 'reading'; readonly reader: EventIterator }
-  | { readonly kind: 'aborted-unread'; readonly error: AiBalancerError };
-
 export class ChatEventStream implements EventStream {
   readonly #parts: ChatStreamParts;
   readonly #restartCallbacks: (() => void)[] = [];
   readonly #stalledEndCallbacks: (() => void)[] = [];
-  #state: StreamState = { kind: 'unread' };
+  readonly #reader: EventIterator;
+  #isRead = false;
 
   constructor(parts: ChatStreamParts) {
     this.#parts = parts;
+    this.#reader = new EventIterator(parts);
   }
 
   get route(): RouteReport {
@@ -73,17 +70,8 @@ export class ChatEventStream implements EventStream {
   }
 
   abort(): void {
-    const state = this.#state;
-    if (state.kind === 'aborted-unread') return;
-    const error = new AiBalancerError('ERR_AI_ABORTED', 'The stream was aborted by its reader.', {
-      status: 499,
-    });
-    if (state.kind === 'reading') {
-      state.reader.abort(error);
-      return;
-    }
-    this.#state = { kind: 'aborted-unread', error };
-    this.#parts.abort(error);
+    const message = 'The stream was aborted by its reader.';
+    this.#reader.abort(new AiBalancerError('ERR_AI_ABORTED', message, { status: 499 }));
   }
 
   onRestart(callback: () => void): this {
@@ -109,16 +97,11 @@ export class ChatEventStream implements EventStream {
   }
 
   [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined> {
-    const state = this.#state;
-    if (state.kind === 'reading')
+    if (this.#isRead)
       throw new TypeError('This stream is being read or has been read already: it has one reader.');
-    const reader = new EventIterator(
-      this.#parts,
-      state.kind === 'aborted-unread' ? { kind: 'aborted', error: state.error } : { kind: 'reading' },
-    );
-    this.#state = { kind: 'reading', reader };
+    this.#isRead = true;
     this.#parts.onOpen?.();
-    return reader;
+    return this.#reader;
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatCompletionChunk, undefined> {
@@ -161,14 +144,13 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
   readonly #parts: ChatStreamParts;
   readonly #events: AsyncIterator<ChatEvent>;
   #next = 0;
-  #state: IteratorState;
+  #state: IteratorState = { kind: 'reading' };
   /** Rejects the pending read, so that a silent upstream doesn't hold a reader that has left. */
   #interrupt: ((error: AiBalancerError) => void) | undefined;
 
-  constructor(parts: ChatStreamParts, state: IteratorState) {
+  constructor(parts: ChatStreamParts) {
     this.#parts = parts;
     this.#events = parts.events[Symbol.asyncIterator]();
-    this.#state = state;
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,7 +1,6 @@
 import type { ChatCompletionChunk } from '../call/answer';
 import type { AnswerProgress } from './answer-progress';
-import { type ChatEvent, ParsedChatEvent } from './chat-event';
-import { isChunk, readFacts } from './chunk-facts';
+import { type ChatEvent, isChunk, ParsedChatEvent } from './chat-event';
 import { readEventJson } from './event-json';
 import type { FrameReader } from './sse/frame-reader';
 import type { SseEvent } from './sse/sse-frame';
@@ -22,11 +21,10 @@ export async function* readDialectEvents(
   try {
     for await (const chunk of options.dialectChunks(validEvents(frames, progress, options))) {
       if (!isChunk(chunk)) continue;
-      const facts = readFacts(chunk);
-      progress.add(facts);
-      if (facts.usage) frames.restartGrace();
-      const isHidden = options.hideUsage && facts.usage !== undefined && chunk.choices.length === 0;
-      yield new ParsedChatEvent(chunk, facts, isHidden);
+      const event = new ParsedChatEvent(chunk, options.hideUsage);
+      progress.add(event);
+      if (event.usage) frames.restartGrace();
+      yield event;
     }
     if (!progress.isComplete) throw new TruncatedStreamError();
   } finally {

@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
 import { within } from '../util/timers';
-import type { ChatEvent } from './chat-event';
 import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from './chat-stream';
 import { SseResponse } from './sse/sse-response';
 
@@ -18,14 +17,14 @@ export interface StreamPipeOptions {
   onClose?(): void;
   /** Additional headers for the 200. `stream` is given if it has started. */
   headers?(stream: ChatStream | undefined): Readonly<Record<string, string>>;
-  /** The body of an error. Default: that of an AiBalancerError; a general message for any other error. */
-  toError?(error: unknown): OpenAIErrorBody;
-  /** The status of an error before the headers. Default: that of an AiBalancerError, else 500. */
-  toStatus?(error: unknown): number;
   /** The headers of a response that is an error. Default: Retry-After, if it is known. */
   toHeaders?(error: unknown): Readonly<Record<string, string>>;
 }
 
+/** The body of an error that is not an AiBalancerError. */
+const FAILED: OpenAIErrorBody = {
+  error: { message: 'The answer failed.', type: 'server_error', code: null, param: null },
+};
 const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
 
 /**
@@ -68,44 +67,23 @@ export async function pipeChatStream(
 
 async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
-  (stream as Partial<EventStream>)[ON_STALLED_END]?.(() => out.destroy());
+  (stream as EventStream)[ON_STALLED_END]?.(() => out.destroy());
   // Leaving the loop closes the connection to the provider.
-  for await (const event of eventsOf(stream)) {
+  for await (const event of (stream as EventStream)[CHAT_EVENTS]()) {
     if (out.isClosed) return;
     if (event.isHidden) continue;
     await out.write(event.raw ?? `data: ${JSON.stringify(event.chunk)}\n\n`);
   }
 }
 
-function sendError(out: SseResponse, error: unknown, options: StreamPipeOptions): void {
-  const body = (options.toError ?? errorBody)(error);
-  if (out.headersSent) {
-    out.end(`data: ${JSON.stringify(body)}\n\n`);
-    return;
-  }
-  out.sendJson((options.toStatus ?? statusOf)(error), (options.toHeaders ?? retryAfter)(error), body);
-}
-
-type PipedEvent = Pick<ChatEvent, 'raw' | 'chunk' | 'isHidden'>;
-
-/** The events of a stream of this package; the chunks of any other. */
-async function* eventsOf(stream: ChatStream): AsyncGenerator<PipedEvent, void> {
-  if (CHAT_EVENTS in stream) {
-    yield* (stream as EventStream)[CHAT_EVENTS]();
-    return;
-  }
-  for await (const chunk of stream) yield { raw: undefined, chunk, isHidden: false };
-}
-
-function errorBody(error: unknown): OpenAIErrorBody {
-  if (AiBalancerError.isInstance(error)) return error.toBody();
-  return { error: { message: 'The answer failed.', type: 'server_error', code: null, param: null } };
-}
-
-function statusOf(error: unknown): number {
-  return AiBalancerError.isInstance(error) ? error.status : 500;
-}
-
-function retryAfter(error: unknown): Record<string, string> {
-  return (AiBalancerError.isInstance(error) && retryAfterHeader(error.retryAfterMs)) || {};
+function sendError(out: SseResponse, error: unknown, { toHeaders }: StreamPipeOptions): void {
+  const known = AiBalancerError.isInstance(error) ? error : undefined;
+  const body = known?.toBody() ?? FAILED;
+  if (out.headersSent) out.end(`data: ${JSON.stringify(body)}\n\n`);
+  else
+    out.sendJson(
+      known?.status ?? 500,
+      toHeaders?.(error) ?? retryAfterHeader(known?.retryAfterMs) ?? {},
+      body,
+    );
 }

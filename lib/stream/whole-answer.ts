@@ -1,7 +1,6 @@
 import type { ChatCompletion, ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
-import { type ChatEvent, ParsedChatEvent } from './chat-event';
-import { readFacts, withDeltas } from './chunk-facts';
+import { type ChatEvent, ParsedChatEvent, withDeltas } from './chat-event';
 
 /** The events of a whole answer that came where a stream was asked for. */
 export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEvent[] {
@@ -12,11 +11,8 @@ export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEv
     finish_reason: isNonEmptyString(choice.finish_reason) ? choice.finish_reason : 'stop',
   }));
   const content = withDeltas({ ...rest, choices } as unknown as ChatCompletionChunk);
-  const events: ChatEvent[] = [new ParsedChatEvent(content, readFacts(content), false)];
-  if (usage) {
-    const report: ChatCompletionChunk = { ...content, choices: [], usage };
-    events.push(new ParsedChatEvent(report, readFacts(report), hideUsage));
-  }
+  const events = [new ParsedChatEvent(content, false)];
+  if (usage) events.push(new ParsedChatEvent({ ...content, choices: [], usage }, hideUsage));
   return events;
 }
 

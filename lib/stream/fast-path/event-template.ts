@@ -1,5 +1,5 @@
 import { TEXT_FIELDS } from '../../failure/check-answer';
-import { type ChunkFacts, isChunk, readFacts } from '../chunk-facts';
+import { isChunk, ParsedChatEvent } from '../chat-event';
 import { jsonSpans } from './json-spans';
 
 const QUOTE = 34;
@@ -54,8 +54,8 @@ export class EventTemplate {
   }
 
   /** The template of an event, or undefined if no template can be made of it. */
-  static of(json: string, facts: ChunkFacts): EventTemplate | undefined {
-    if (facts.seenChoices.length !== 1 || facts.finishedChoices.length > 0 || facts.usage) return undefined;
+  static of(json: string, event: ParsedChatEvent): EventTemplate | undefined {
+    if (event.seenChoices.length !== 1 || event.hasFinishReason || event.usage) return undefined;
     const spans = jsonSpans(json);
     if (!spans) return undefined;
 
@@ -76,9 +76,9 @@ export class EventTemplate {
       segments.map((segment, i) => segment + (placeholders[i] === 'digits' ? '0' : '')).join(''),
     );
     if (!isChunk(emptied)) return undefined;
-    const emptiedFacts = readFacts(emptied);
-    if (emptiedFacts.generated !== '') return undefined;
-    return new EventTemplate(segments, placeholders, emptiedFacts.hasContent, facts.seenChoices[0] === 0);
+    const { generated, hasContent } = new ParsedChatEvent(emptied, false);
+    if (generated !== '') return undefined;
+    return new EventTemplate(segments, placeholders, hasContent, event.seenChoices[0] === 0);
   }
 
   /** The positions of the variable parts, or undefined if the event doesn't match or is not well-formed. */

@@ -1,4 +1,4 @@
-import type { ChunkFacts } from '../chunk-facts';
+import type { ParsedChatEvent } from '../chat-event';
 import type { SseFrame } from '../sse/sse-frame';
 import { EventTemplate } from './event-template';
 import { TemplatedChatEvent } from './templated-chat-event';
@@ -36,10 +36,10 @@ export class TemplateCache {
   }
 
   /** Makes a template of an event that had to be parsed. */
-  learn(frame: SseFrame, facts: ChunkFacts): void {
+  learn(frame: SseFrame, event: ParsedChatEvent): void {
     if (!frame.isSingleLine || this.#unusedInARow >= MAX_UNUSED_IN_A_ROW) return;
     if (frame.dataEnd - frame.dataStart > MAX_TEMPLATE_BYTES) return;
-    const template = EventTemplate.of(frame.latin1.slice(frame.dataStart, frame.dataEnd), facts);
+    const template = EventTemplate.of(frame.latin1.slice(frame.dataStart, frame.dataEnd), event);
     if (!template) return;
     this.#unusedInARow++;
     this.#templates.unshift(template);

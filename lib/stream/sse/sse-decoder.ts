@@ -147,7 +147,7 @@ function addFrames(bytes: Buffer, latin1: string, start: number, end: number, fr
     const lineEnd = findSingleLineEnd(latin1, start, end);
     if (lineEnd !== -1) {
       const dataStart = start + (latin1.charCodeAt(start + 5) === 32 ? 6 : 5);
-      frames.push(SseFrame.ofLine(bytes, latin1, start, end, Math.min(dataStart, lineEnd), lineEnd));
+      frames.push(new SseFrame(bytes, latin1, start, end, Math.min(dataStart, lineEnd), lineEnd));
       return;
     }
   }

@@ -17,7 +17,8 @@ export class SseFrame implements SseEvent {
   readonly #start: number;
   readonly #end: number;
 
-  private constructor(
+  /** An event that is a single line. */
+  constructor(
     /** The chunk that holds the frame. */
     readonly bytes: Buffer,
     /** The same chunk with one character per byte, so that positions in one are positions in the other. */
@@ -33,17 +34,6 @@ export class SseFrame implements SseEvent {
     this.#end = end;
     this.#data = parsed?.data;
     if (parsed?.event !== undefined) this.event = parsed.event;
-  }
-
-  static ofLine(
-    bytes: Buffer,
-    latin1: string,
-    start: number,
-    end: number,
-    dataStart: number,
-    dataEnd: number,
-  ): SseFrame {
-    return new SseFrame(bytes, latin1, start, end, dataStart, dataEnd);
   }
 
   static ofEvent(event: SseEvent): SseFrame {
