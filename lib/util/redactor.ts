@@ -15,13 +15,6 @@ const HTML_ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt:
 /** Start and end of a secret in a text. */
 type Range = [start: number, end: number];
 
-/** A text without escapes, and where in the escaped text each of its characters starts. */
-interface Unescaped {
-  readonly text: string;
-  /** One more than there are characters: the last is the length of the escaped text. */
-  readonly starts: Uint32Array;
-}
-
 /**
  * Replaces the secrets of a configuration in texts that come from elsewhere, such as the error message of an upstream
  * that quotes the key. A secret is found as it is, in upper or lower case, with any of its characters escaped for JSON,
@@ -88,25 +81,25 @@ function findSecret(haystack: string, secret: string, ranges: Range[]): void {
     const end = at + secret.length;
     if (secret.length >= MIN_ANYWHERE_CHARS || isWholeWord(haystack, at, end)) ranges.push([at, end]);
   }
-  findPrefix(haystack, haystack.length, secret, ranges);
+  findPart(haystack, secret, ranges, haystack.length, 'prefix');
   for (let at = haystack.indexOf(REDACTED); at >= 0; at = haystack.indexOf(REDACTED, at + 1)) {
-    findPrefix(haystack, at, secret, ranges);
-    findSuffix(haystack, at + REDACTED.length, secret, ranges);
+    findPart(haystack, secret, ranges, at, 'prefix');
+    findPart(haystack, secret, ranges, at + REDACTED.length, 'suffix');
   }
 }
 
-/** A text that was cut, or in which a part of a secret was replaced, has the beginning of a secret before that place. */
-function findPrefix(haystack: string, end: number, secret: string, ranges: Range[]): void {
-  for (let length = Math.min(secret.length - 1, end); length >= MIN_SECRET_CHARS; length--) {
-    if (!haystack.endsWith(secret.slice(0, length), end)) continue;
-    ranges.push([end - length, end]);
-    return;
-  }
-}
-
-function findSuffix(haystack: string, start: number, secret: string, ranges: Range[]): void {
+/** Where a text was cut, or a part of a secret was replaced, it has the beginning of a secret before or its end after. */
+function findPart(
+  haystack: string,
+  secret: string,
+  ranges: Range[],
+  at: number,
+  part: 'prefix' | 'suffix',
+): void {
   for (let length = secret.length - 1; length >= MIN_SECRET_CHARS; length--) {
-    if (!haystack.startsWith(secret.slice(-length), start)) continue;
+    const start = part === 'prefix' ? at - length : at;
+    const text = part === 'prefix' ? secret.slice(0, length) : secret.slice(-length);
+    if (start < 0 || !haystack.startsWith(text, start)) continue;
     ranges.push([start, start + length]);
     return;
   }
@@ -116,7 +109,8 @@ function isWholeWord(text: string, start: number, end: number): boolean {
   return !/[a-z0-9]/.test(text.charAt(start - 1)) && !/[a-z0-9]/.test(text.charAt(end));
 }
 
-function unescape(text: string): Unescaped {
+/** A text without escapes, and where in the escaped text each of its characters, and its end, starts. */
+function unescape(text: string): { text: string; starts: Uint32Array } {
   const parts: string[] = [];
   const starts = new Uint32Array(text.length + 1);
   let length = 0;
