@@ -12,8 +12,8 @@ export type {
   ToolCall,
   Usage,
 } from './call/answer';
-export type { AppContext } from './call/app-context';
 export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
+export type { AppContext } from './call/check-options';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
 export type {
   ClusterMode,

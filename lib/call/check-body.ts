@@ -5,7 +5,7 @@ import type { ChatBody, EmbeddingBody } from './body';
 import {
   array,
   boolean,
-  type Check,
+  type Checks,
   checkFields,
   createCheck,
   fieldError,
@@ -22,25 +22,24 @@ export { checkCallOptions, checkContext } from './check-options';
 /** Levels of objects and arrays in a field of a body. */
 const MAX_NESTING = 512;
 
-const CHAT_FIELDS: readonly (readonly [string, Check])[] = [
-  ['model', nonEmptyString],
-  ['stream', nullable(boolean)],
-  ['stream_options', nullable(object)],
-  ['max_tokens', nullable(positiveInteger)],
-  ['max_completion_tokens', nullable(positiveInteger)],
-  ['n', nullable(positiveInteger)],
-  ['temperature', nullable(finiteNumber)],
-  ['tools', nullable(array)],
-  ['response_format', nullable(object)],
-];
+const CHAT_FIELDS: Checks = {
+  model: nonEmptyString,
+  stream: nullable(boolean),
+  stream_options: nullable(object),
+  max_tokens: nullable(positiveInteger),
+  max_completion_tokens: nullable(positiveInteger),
+  n: nullable(positiveInteger),
+  temperature: nullable(finiteNumber),
+  tools: nullable(array),
+  response_format: nullable(object),
+};
 
-const EMBEDDING_FIELDS: readonly (readonly [string, Check])[] = [
-  ['dimensions', nullable(positiveInteger)],
-  [
-    'encoding_format',
-    nullable(createCheck("'float' or 'base64'", (value) => value === 'float' || value === 'base64')),
-  ],
-];
+const EMBEDDING_FIELDS: Checks = {
+  dimensions: nullable(positiveInteger),
+  encoding_format: nullable(
+    createCheck("'float' or 'base64'", (value) => value === 'float' || value === 'base64'),
+  ),
+};
 
 /**
  * Checks the fields of a chat body that the balancer reads. All others are left to the upstream.

@@ -1,13 +1,11 @@
 import { badRequest } from '../errors';
-import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import type { PipeOptions } from './ai-call';
 import {
   boolean,
-  type Check,
-  checkFields,
+  type Checks,
+  checkOptions,
   createCheck,
-  fieldError,
   fraction,
   nonEmptyString,
   nonEmptyStrings,
@@ -35,7 +33,7 @@ const fallbacks = createCheck(
 );
 
 /** What each field of a context must be. */
-export const CONTEXT_CHECKS: Readonly<Record<keyof RequestContext, Check>> = {
+export const CONTEXT_CHECKS: Checks<keyof RequestContext> = {
   requestId: label,
   type,
   priority,
@@ -50,7 +48,7 @@ export const CONTEXT_CHECKS: Readonly<Record<keyof RequestContext, Check>> = {
 };
 
 /** What each option of a call must be. */
-export const OPTION_CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
+export const OPTION_CHECKS: Checks<keyof CallOptions> = {
   ...CONTEXT_CHECKS,
   signal: createCheck('an AbortSignal', isAbortSignal),
   timeoutMs: positiveNumber,
@@ -60,7 +58,7 @@ export const OPTION_CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
   idempotencyKey: label,
 };
 
-const PIPE_CHECKS: Readonly<Record<keyof PipeOptions, Check>> = {
+const PIPE_CHECKS: Checks<keyof PipeOptions> = {
   keepAliveMs: positiveNumber,
   headerDelayMs: createCheck(
     'milliseconds of at least 0, or Infinity',
@@ -73,53 +71,53 @@ const PIPE_CHECKS: Readonly<Record<keyof PipeOptions, Check>> = {
   signal: createCheck('an AbortSignal', isAbortSignal),
 };
 
-const CONTEXT_FIELDS = Object.entries(CONTEXT_CHECKS);
-const OPTION_FIELDS = Object.entries(OPTION_CHECKS);
-const PIPE_FIELDS = Object.entries(PIPE_CHECKS);
-
 /**
  * Checks the options of one call.
  *
  * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
  */
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
-  if (options === undefined) return;
-  if (!isObject(options)) throw fieldError('options', 'an object', options);
-  checkNames(options, OPTION_CHECKS);
-  checkFields(options, OPTION_FIELDS);
+  if (options !== undefined) checkOptions('options', options, OPTION_CHECKS);
 }
 
-/**
- * Checks a whole or partial context that comes from a middleware option or a header.
- *
- * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown field.
- */
+/** Likewise a whole or partial context that comes from a middleware option or a header. */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
-  if (!isObject(context)) throw fieldError('context', 'an object', context);
-  checkNames(context, CONTEXT_CHECKS);
-  checkFields(context, CONTEXT_FIELDS);
+  checkOptions('context', context, CONTEXT_CHECKS);
 }
+
+/** Likewise the options of `pipe()`. */
+export function checkPipeOptions(options: unknown): asserts options is PipeOptions {
+  checkOptions('options', options, PIPE_CHECKS);
+}
+
+/** Part of a request's context, as a function of the app returns it. */
+export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
+  /** The tenant of the request: a string of 1 to 512 characters. null and an empty string name none. */
+  tenant?: string | null;
+};
 
 /**
- * Checks the options of `pipe()`.
+ * The context that a function of the app returned, without a tenant that is null or empty.
  *
- * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first invalid field.
  */
-export function checkPipeOptions(options: unknown): asserts options is PipeOptions {
-  if (!isObject(options)) throw fieldError('options', 'an object', options);
-  checkNames(options, PIPE_CHECKS);
-  checkFields(options, PIPE_FIELDS);
+export function checkAppContext(returned: unknown): Partial<RequestContext> {
+  // An Error or a Map that a function returns by mistake has no fields either, and must not pass for an empty context.
+  if (isObject(returned) && !isPlain(returned) && Object.keys(returned).length === 0) {
+    throw badRequest('context', 'expected a plain object');
+  }
+  let context = returned;
+  if (isObject(returned) && (returned.tenant === null || returned.tenant === '')) {
+    const { tenant: _, ...others } = returned;
+    context = others;
+  }
+  checkContext(context);
+  return context;
 }
 
-function checkNames(given: object, known: Readonly<Record<string, Check>>): void {
-  for (const name in given) {
-    if (Object.hasOwn(known, name)) continue;
-    const near = didYouMean(name, Object.keys(known));
-    throw badRequest(
-      name.slice(0, 64),
-      near === undefined ? 'unknown option' : `unknown option, did you mean '${near}'?`,
-    );
-  }
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Checked by shape, because a signal may come from another realm or a polyfill. */

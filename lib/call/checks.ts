@@ -1,4 +1,5 @@
 import { badRequest } from '../errors';
+import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 
 /** Checks one value: returns undefined if it is valid, else a description of what was expected. */
@@ -39,15 +40,15 @@ export function nullable(check: Check): Check {
   return (value) => (value === null ? undefined : check(value));
 }
 
+/** Checks by the name of the field. */
+export type Checks<K extends string = string> = Readonly<Record<K, Check>>;
+
 /** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST for the first invalid field. */
-export function checkFields(
-  fields: Readonly<Record<string, unknown>>,
-  checks: readonly (readonly [string, Check])[],
-): void {
-  for (const [field, check] of checks) {
+export function checkFields(fields: Readonly<Record<string, unknown>>, checks: Checks): void {
+  for (const field in checks) {
     const value = fields[field];
     if (value === undefined) continue;
-    const expected = check(value);
+    const expected = checks[field]?.(value);
     if (expected !== undefined) throw fieldError(field, expected, value);
   }
 }
@@ -55,6 +56,18 @@ export function checkFields(
 /** The error for an invalid field. Strings are not quoted: they may be part of the prompt. */
 export function fieldError(field: string, expected: string, value: unknown): Error {
   return badRequest(field, `expected ${expected}, got ${describeKind(value)}`);
+}
+
+/** As {@link checkFields}, for an object that may have no other fields. */
+export function checkOptions(name: string, given: unknown, checks: Checks): void {
+  if (!isObject(given)) throw fieldError(name, 'an object', given);
+  for (const field in given) {
+    if (Object.hasOwn(checks, field)) continue;
+    const near = didYouMean(field, Object.keys(checks));
+    const hint = near === undefined ? '' : `, did you mean '${near}'?`;
+    throw badRequest(field.slice(0, 64), `unknown option${hint}`);
+  }
+  checkFields(given, checks);
 }
 
 export function isNonEmptyString(value: unknown): value is string {

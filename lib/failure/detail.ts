@@ -47,9 +47,9 @@ export function ruleFor(detail: FailureDetail): FailureRule {
 }
 
 /** Length of a message, in characters. */
-export const MAX_MESSAGE = 1000;
+const MAX_MESSAGE = 1000;
 /** Length of a code, param or type, in characters. */
-export const MAX_LABEL = 100;
+const MAX_LABEL = 100;
 // Longer than the message, so that a long key at its start doesn't use it up.
 const SCAN_LIMIT = 4096;
 

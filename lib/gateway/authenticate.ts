@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { checkAppContext } from '../call/app-context';
+import { checkAppContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { AiBalancerError } from '../errors';
 import { callApp, NotAnError } from '../util/app-function';

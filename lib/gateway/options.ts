@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { checkOptions } from '../balancer/check-options';
-import type { AppContext } from '../call/app-context';
+import type { AppContext } from '../call/check-options';
 import { schemaFaults } from '../config/config-errors';
 import { guardFaults } from '../config/middleware-options';
 import { count, options, validator } from '../config/validators';

@@ -3,7 +3,7 @@ import type { Balancer } from '../balancer/balancer';
 import { checkOptions } from '../balancer/check-options';
 import { INTERNALS } from '../balancer/internals';
 import { requestState } from '../balancer/request-ai';
-import { type AppContext, checkAppContext } from '../call/app-context';
+import { type AppContext, checkAppContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { type ContextHeader, routerFaults } from '../config/middleware-options';
 import { callApp, toError } from '../util/app-function';

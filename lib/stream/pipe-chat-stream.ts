@@ -1,18 +1,11 @@
 import type { ServerResponse } from 'node:http';
+import type { PipeOptions } from '../call/ai-call';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
 import { within } from '../util/timers';
 import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from './chat-stream';
 import { SseResponse } from './sse/sse-response';
 
-/** How a stream is written; {@link AICall.pipe} offers the first two. */
-export interface StreamPipeOptions {
-  /** After this long without an event a comment is sent, in milliseconds. Default 15000. */
-  readonly keepAliveMs?: number;
-  /**
-   * How long the headers wait for the call, in milliseconds. An error in that time is answered with its own status, as
-   * JSON; a later one can only be sent as an event. Default 20. Infinity waits for the first content.
-   */
-  readonly headerDelayMs?: number;
+export interface StreamPipeOptions extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
   /** Called when the client leaves before the answer is whole. A stream that has started is aborted too. */
   onClose?(): void;
   /** Additional headers for the 200. `stream` is given if it has started. */
