@@ -1,6 +1,6 @@
 import type { Usage } from '../call/answer';
 import type { ChatEvent } from './chat-event';
-import { completeUsage } from './usage';
+import { completeUsage, usageOf } from './usage';
 
 export interface UsageMeterOptions {
   /** The estimate of the prompt, in tokens. */
@@ -78,8 +78,7 @@ export class UsageMeter {
     if (this.#report.kind !== 'partial')
       return completeUsage(this.reported, { promptTokens, completionTokens });
     const { usage } = this.#report;
-    const completion = Math.max(usage.completion_tokens, completionTokens());
-    return { ...usage, completion_tokens: completion, total_tokens: usage.prompt_tokens + completion };
+    return usageOf(usage, usage.prompt_tokens, Math.max(usage.completion_tokens, completionTokens()));
   }
 
   /** Estimated from a sample and scaled: counting megabytes exactly would block the event loop. */

@@ -29,10 +29,7 @@ function toUsage(value: unknown): Usage | undefined {
     toCount(promptDetails.cached_tokens) ??
     toCount(value.prompt_cache_hit_tokens) ??
     toCount(value.cached_tokens);
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
+  const parts = {
     ...details('prompt_tokens_details', prompt, {
       cached_tokens: cached,
       audio_tokens: toCount(promptDetails.audio_tokens),
@@ -41,6 +38,17 @@ function toUsage(value: unknown): Usage | undefined {
       reasoning_tokens: toCount(completionDetails.reasoning_tokens),
       audio_tokens: toCount(completionDetails.audio_tokens),
     }),
+  };
+  return usageOf(parts, prompt, completion);
+}
+
+/** Usage with these counts and the details of another. */
+export function usageOf(details: Partial<Usage>, prompt: number, completion: number): Usage {
+  return {
+    ...details,
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
   };
 }
 
@@ -71,24 +79,11 @@ export function completeUsage(
 ): Usage {
   if (reported && reported.completion_tokens > 0) return reported;
   const prompt = reported?.prompt_tokens ?? Math.ceil(estimate.promptTokens);
-  const completion = Math.ceil(estimate.completionTokens());
-  return {
-    ...reported,
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-  };
+  return usageOf(reported ?? {}, prompt, Math.ceil(estimate.completionTokens()));
 }
 
 /** The sum of what two parts of one answer used. */
-export function addUsage(one: Usage | undefined, other: Usage | undefined): Usage {
-  const sum = (count: 'prompt_tokens' | 'completion_tokens' | 'total_tokens'): number =>
-    (one?.[count] ?? 0) + (other?.[count] ?? 0);
-  return {
-    ...one,
-    ...other,
-    prompt_tokens: sum('prompt_tokens'),
-    completion_tokens: sum('completion_tokens'),
-    total_tokens: sum('total_tokens'),
-  };
+export function addUsage(one: Usage, other: Usage | undefined): Usage {
+  const prompt = one.prompt_tokens + (other?.prompt_tokens ?? 0);
+  return usageOf({ ...one, ...other }, prompt, one.completion_tokens + (other?.completion_tokens ?? 0));
 }
