@@ -10,7 +10,6 @@ export interface Call {
   /** The requested model or alias; undefined lets the router choose among all models. */
   readonly model: string | undefined;
   readonly context: RequestContext;
-  /** Estimated prompt tokens. */
   readonly promptTokens: number;
   /** The caller's estimate, or what similar calls have needed. */
   readonly expectedOutputTokens: number;
@@ -20,7 +19,6 @@ export interface Call {
   readonly startedAt: number;
   /** On the same clock; Infinity for a stream without a deadline. */
   readonly deadlineAt: number;
-  /** Aborts when the caller does. */
   readonly signal: CallSignal;
   /** Models tried after the requested one; undefined for those of the configuration. */
   readonly fallbacks: readonly string[] | undefined;

@@ -32,7 +32,6 @@ const fallbacks = createCheck(
   (value) => value === false || nonEmptyStrings(value) === undefined,
 );
 
-/** What each field of a context must be. */
 export const CONTEXT_CHECKS: Checks<keyof RequestContext> = {
   requestId: label,
   type,
@@ -47,7 +46,6 @@ export const CONTEXT_CHECKS: Checks<keyof RequestContext> = {
   tags: nonEmptyStrings,
 };
 
-/** What each option of a call must be. */
 export const OPTION_CHECKS: Checks<keyof CallOptions> = {
   ...CONTEXT_CHECKS,
   signal: createCheck('an AbortSignal', isAbortSignal),

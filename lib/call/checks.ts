@@ -40,7 +40,6 @@ export function nullable(check: Check): Check {
   return (value) => (value === null ? undefined : check(value));
 }
 
-/** Checks by the name of the field. */
 export type Checks<K extends string = string> = Readonly<Record<K, Check>>;
 
 /** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST for the first invalid field. */

@@ -7,7 +7,6 @@ import { CONTEXT_CHECKS } from './check-options';
 import type { CallOptions, RequestContext, RequestType } from './context';
 import { type ExpectedOutput, estimatePromptTokens, outputLimits } from './tokens';
 
-/** What is needed to prepare a call. */
 export interface PrepareParts {
   readonly classify: (body: ChatBody | EmbeddingBody, request: unknown) => RequestType;
   readonly estimateTokens: ((body: ChatBody | EmbeddingBody) => number) | undefined;

@@ -109,7 +109,6 @@ function jsonTokens(value: unknown, meter: TextMeter): number {
   }
 }
 
-/** Tokens of a value if it is a string, else 0. */
 function textTokens(text: unknown, meter: TextMeter): number {
   return typeof text === 'string' ? meter.tokens(text) : 0;
 }

@@ -69,17 +69,14 @@ const BALANCER = options({
   executor: EXECUTOR.optional(),
 });
 
-/** Everything wrong with the options of a guard. */
 export function guardFaults(given: unknown): Fault[] {
   return schemaFaults(given, GUARD.safeParse(given));
 }
 
-/** Everything wrong with the options of `smartRouter()`. */
 export function routerFaults(given: unknown): Fault[] {
   return schemaFaults(given, ROUTER.safeParse(given));
 }
 
-/** Everything wrong with the options of `failoverExecutor()`. */
 export function executorFaults(given: unknown): Fault[] {
   return schemaFaults(given, EXECUTOR.safeParse(given));
 }

@@ -2,7 +2,6 @@ import type { ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
 import { AnswerProgress } from './answer-progress';
 import { type ChatEvent, isChunk, ParsedChatEvent, withDeltas } from './chat-event';
-import { readDialectEvents } from './dialect-events';
 import { readEventJson, skipUnreadable } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
 import { FrameReader } from './sse/frame-reader';
@@ -32,10 +31,10 @@ export interface ReadChatEventsOptions {
   /** Called for each event that is skipped because it can't be read. */
   onMalformed?(): void;
   /** Translates the events, if the dialect's wire format is not OpenAI's. */
-  readonly dialectChunks?:
-    | ((events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>)
-    | undefined;
+  readonly dialectChunks?: DialectChunks;
 }
+
+type DialectChunks = (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
 
 /**
  * Reads a provider's bytes as the events of an answer, for one reader. It reads only when asked, and closes the source
@@ -59,9 +58,7 @@ export function readChatEvents(
     isComplete: () => progress.isComplete,
     maxEventBytes: options.maxEventBytes,
   });
-  if (options.dialectChunks) {
-    return readDialectEvents(frames, progress, { ...options, dialectChunks: options.dialectChunks });
-  }
+  if (options.dialectChunks) return readDialectEvents(frames, progress, options, options.dialectChunks);
   return new ChatEventReader(frames, progress, options);
 }
 
@@ -198,4 +195,43 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     return Promise.reject(error);
   }
+}
+
+/** The events of a wire format that is not OpenAI's, translated by the dialect. They have no bytes to pass through. */
+async function* readDialectEvents(
+  frames: FrameReader,
+  progress: AnswerProgress,
+  options: ReadChatEventsOptions,
+  dialectChunks: DialectChunks,
+): AsyncGenerator<ChatEvent, undefined> {
+  try {
+    for await (const chunk of dialectChunks(validEvents(frames, progress, options))) {
+      if (!isChunk(chunk)) continue;
+      const event = new ParsedChatEvent(chunk, options.hideUsage);
+      progress.add(event);
+      if (event.usage) frames.restartGrace();
+      yield event;
+    }
+    if (!progress.isComplete) throw new TruncatedStreamError();
+  } finally {
+    frames.close();
+  }
+}
+
+/** Only events that are JSON and no error, so that a dialect needn't check for either. */
+async function* validEvents(
+  frames: FrameReader,
+  progress: AnswerProgress,
+  options: ReadChatEventsOptions,
+): AsyncGenerator<SseEvent, void> {
+  do {
+    for (let frame = frames.take(); frame; frame = frames.take()) {
+      if (frame.data.startsWith('[DONE]')) {
+        frames.release();
+        return;
+      }
+      if (readEventJson(frame, progress, options) === undefined) continue;
+      yield frame.event === undefined ? { data: frame.data } : { event: frame.event, data: frame.data };
+    }
+  } while (await frames.fill());
 }

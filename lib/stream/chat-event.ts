@@ -34,9 +34,7 @@ export class ParsedChatEvent implements ChatEvent {
   readonly usage: Usage | undefined;
   readonly text: string;
   readonly generated: string;
-  /** The choices that it mentions. */
   readonly seenChoices: readonly number[];
-  /** The choices that it ends. */
   readonly finishedChoices: readonly number[];
   /** Why they ended, in the same order. */
   readonly finishReasons: readonly string[];
@@ -88,7 +86,6 @@ export class ParsedChatEvent implements ChatEvent {
   }
 }
 
-/** Whether a parsed event has the form of a chunk. */
 export function isChunk(value: unknown): value is ChatCompletionChunk {
   return isObject(value) && Array.isArray(value.choices) && value.choices.every(isObject);
 }

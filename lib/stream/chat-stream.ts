@@ -44,7 +44,6 @@ export interface EventStream extends ChatStream {
 export interface ChatStreamParts {
   /** The events that had been read when the stream was returned. */
   readonly first: readonly ChatEvent[];
-  /** The events that follow. */
   readonly events: AsyncIterable<ChatEvent>;
   route(): RouteReport;
   /** Called once, when reading begins. */
@@ -116,7 +115,6 @@ export class ChatEventStream implements EventStream {
     );
   }
 
-  /** Not part of the type, see {@link ChatEventStream.pipe}. */
   withRoute(): never {
     this.abort();
     throw new TypeError(
@@ -184,7 +182,6 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     });
   }
 
-  /** Called when the reader leaves. */
   return(): Promise<ReadResult> {
     if (this.#state.kind === 'reading') {
       this.#state = { kind: 'ended' };

@@ -3,7 +3,6 @@ import type { ChatEvent } from './chat-event';
 import { completeUsage, usageOf } from './usage';
 
 export interface UsageMeterOptions {
-  /** The estimate of the prompt, in tokens. */
   readonly promptTokens: number;
   /** Estimates the tokens of a text. Called once per estimate, with at most 4,096 characters. */
   estimateTokens(text: string): number;
@@ -66,7 +65,6 @@ export class UsageMeter {
     return this.#isTextComplete && this.#textLength === this.#generatedLength;
   }
 
-  /** What the upstream has reported last. */
   get reported(): Usage | undefined {
     return this.#report.kind === 'none' ? undefined : this.#report.usage;
   }

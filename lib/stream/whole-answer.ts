@@ -16,7 +16,6 @@ export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEv
   return events;
 }
 
-/** Whether a text is a server-sent event stream. */
 export function looksLikeEventStream(text: string): boolean {
   return /^\s{0,100}(?:data|event|id|retry)?:/.test(text.slice(0, 120));
 }

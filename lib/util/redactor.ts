@@ -12,7 +12,6 @@ const ESCAPED =
   /\\u([0-9a-f]{4})|%([0-9a-f]{2})|&#x([0-9a-f]{1,6});|&#(\d{1,7});|\\(["\\/])|&(amp|lt|gt|quot);/gi;
 const HTML_ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"' };
 
-/** Start and end of a secret in a text. */
 type Range = [start: number, end: number];
 
 /**
@@ -29,7 +28,6 @@ export class Redactor {
     this.configure(secrets);
   }
 
-  /** Adds the secrets of a configuration. */
   configure(secrets: Iterable<string>): void {
     for (const secret of secrets) if (isLongEnough(secret)) this.#configured.add(lower(secret));
   }
@@ -133,7 +131,6 @@ function unescape(text: string): { text: string; starts: Uint32Array } {
   return { text: parts.join(''), starts };
 }
 
-/** The character that an escape stands for. */
 function decode([, unicode, percent, htmlHex, htmlDecimal, escaped, entity]: RegExpMatchArray): string {
   if (escaped !== undefined) return escaped;
   if (entity !== undefined) return HTML_ENTITIES[entity.toLowerCase()] ?? '';

@@ -74,7 +74,6 @@ export class FrameReader {
     this.#graceLeftMs = this.#options.graceMs;
   }
 
-  /** Stops reading at once and closes the source. */
   close(): void {
     if (this.#state === 'closed') return;
     const hasEnded = this.#state === 'ended';

@@ -84,7 +84,6 @@ export class SseResponse {
     this.#res.destroy();
   }
 
-  /** Ends the response. */
   end(data = ''): void {
     this.#stopKeepAliveTimer();
     if (!this.isClosed) this.#res.end(data);
