@@ -93,7 +93,7 @@ export function classifyEmbeddedError(value: unknown): FailureDetail {
   const inChoice = isObject(root) ? choicesOf(root).find((choice) => Boolean(choice.error)) : undefined;
   const error = readErrorBody(isObject(root) && !root.error && inChoice ? inChoice : value);
   const status = impliedStatus(error);
-  return toFailureDetail(classOf(status ?? 500, error), error, status === undefined ? {} : { status });
+  return toFailureDetail(classOf(status ?? 500, error), error, { status });
 }
 
 function choicesOf(root: Record<string, unknown>): Record<string, unknown>[] {
@@ -102,8 +102,7 @@ function choicesOf(root: Record<string, unknown>): Record<string, unknown>[] {
 
 /** An upstream's fault inside a 200 is a bad answer; the caller's fault and a limit keep their class. */
 function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
-  const isUpstreamFault =
-    detail.class === 'server' || detail.class === 'timeout' || detail.class === 'connection';
+  const isUpstreamFault = ['server', 'timeout', 'connection'].includes(detail.class);
   return { ...detail, class: isUpstreamFault ? 'bad_answer' : detail.class, status: detail.status ?? status };
 }
 

@@ -69,14 +69,14 @@ async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> 
   }
 }
 
-function sendError(out: SseResponse, error: unknown, { toHeaders }: StreamPipeOptions): void {
+function sendError(out: SseResponse, error: unknown, options: StreamPipeOptions): void {
   const known = AiBalancerError.isInstance(error) ? error : undefined;
   const body = known?.toBody() ?? FAILED;
   if (out.headersSent) out.end(`data: ${JSON.stringify(body)}\n\n`);
   else
     out.sendJson(
       known?.status ?? 500,
-      toHeaders?.(error) ?? retryAfterHeader(known?.retryAfterMs) ?? {},
+      options.toHeaders?.(error) ?? retryAfterHeader(known?.retryAfterMs) ?? {},
       body,
     );
 }
