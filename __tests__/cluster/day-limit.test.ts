@@ -32,7 +32,7 @@ class Cluster {
     );
     for (const account of this.accounts) {
       this.day.listeners.push((hour, sum) => account.onPublishedTotal(hour, sum));
-      account.setMembers(count);
+      account.configure({ limit, depthMs: 1, observedMs: 0, distanceMs: 0 }, count);
       account.setMode('shared');
     }
   }

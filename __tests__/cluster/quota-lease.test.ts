@@ -89,7 +89,7 @@ function start(count: number, onAdmit?: (units: number) => void, latencyMs = () 
   );
   const processes = Array.from({ length: count }, () => new Process(limiter, count, latencyMs, onAdmit));
   const setMode = (mode: ClusterMode): void => {
-    for (const { quota } of processes) quota.setMode(mode, performance.now());
+    for (const { quota } of processes) quota.setMode(mode);
   };
   const close = (): void => {
     for (const { quota } of processes) quota.close();

@@ -4,10 +4,15 @@ import { BoundedMap } from '../util/bounded-map';
 import { redisDayCounter } from './day-limit/day-counter';
 import { SharedDayLimit } from './day-limit/shared-day-limit';
 import type { HealthReportsLink } from './health-reports/health-reports';
-import { decodeTerms, encodeTerms, type TermsByLimiter } from './member-terms';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { BottleneckReservoir } from './quota-lease/bottleneck-reservoir';
-import { commonTerms, distanceOf, type LeaseTerms } from './quota-lease/lease-terms';
+import {
+  commonTerms,
+  decodeTerms,
+  distanceOf,
+  type LeaseTerms,
+  type TermsByLimit,
+} from './quota-lease/lease-terms';
 import type { LeasedBucket } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
 import { limiterKey } from './redis/keys';
@@ -16,6 +21,7 @@ import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
 import { RedisPubSub } from './redis/pub-sub';
 import type { Client } from './redis/redis-client';
 import { type LinkState, RedisLink } from './redis/redis-link';
+import type { SharedLimit } from './shared-limit';
 
 export interface ClusterListeners {
   /** The mode has changed. Must not throw. */
@@ -40,21 +46,16 @@ export interface SharedStore {
 const FAULT_MS = 30_000;
 const MAX_FAULTS = 1_000;
 
-interface OpenQuota {
-  readonly quota: SharedQuota;
-  readonly bucket: LeasedBucket;
-  ownTerms: { readonly limit: number; readonly depthMs: number };
-  /** Processes that have this limit, this one included. */
-  members: number;
-}
+type OwnTerms = Pick<LeaseTerms, 'limit' | 'depthMs'>;
 
-interface OpenDayLimit {
-  readonly dayLimit: SharedDayLimit;
-  members: number;
+interface OpenLimit {
+  readonly limit: SharedLimit;
+  ownTerms: OwnTerms;
+  readonly bucket?: LeasedBucket;
 }
 
 /** Of a day limit, peers only need to know that a process has it. */
-const DAY_TERMS: LeaseTerms = { limit: 1, depthMs: 1, observedMs: 0, distanceMs: 0 };
+const DAY_TERMS: OwnTerms = { limit: 1, depthMs: 1 };
 
 /** `<key> <hour> <sum>` */
 const PUBLISHED_DAY_TOTAL = /^(\S+) (\d{1,9}) (\d{1,16})$/;
@@ -68,8 +69,7 @@ export class Cluster {
   readonly #prefix: string;
   readonly #listeners: ClusterListeners;
   readonly #link: RedisLink;
-  readonly #quotas = new Map<string, OpenQuota>();
-  readonly #dayLimits = new Map<string, OpenDayLimit>();
+  readonly #limits = new Map<string, OpenLimit>();
   readonly #dayChannel: string;
   /** When a key of a limit was found to have a wrong type last. */
   readonly #faults = new BoundedMap<string, number>(MAX_FAULTS);
@@ -80,7 +80,7 @@ export class Cluster {
   /** Redis had lost all processes: until all have sent a heartbeat, the last numbers count. */
   #incompleteUntil = -Infinity;
   #isIncomplete = false;
-  #memberTerms: readonly TermsByLimiter[] = [];
+  #memberTerms: readonly TermsByLimit[] = [];
   #publishedTerms = '';
   #onReady: (() => void)[] = [];
 
@@ -94,7 +94,10 @@ export class Cluster {
       redis,
       prefix,
       id: this.#id,
-      initialLevels: (id) => this.#quotas.get(id)?.quota.initialLevel(),
+      initialLevels: (id) => {
+        const limit = this.#limits.get(id)?.limit;
+        return limit instanceof SharedQuota ? limit.initialLevel() : undefined;
+      },
       onState: (state, reason) => this.#handleLinkState(state, reason),
       onHeartbeat: (reply) => this.#handleHeartbeat(reply),
     });
@@ -124,24 +127,18 @@ export class Cluster {
   }
 
   /** Opens a limit per minute. One that is open under that name is closed. */
-  open(name: string, bucket: LeasedBucket, ownTerms: { limit: number; depthMs: number }): SharedQuota {
+  open(name: string, bucket: LeasedBucket, ownTerms: OwnTerms): SharedQuota {
     const id = limiterKey(this.#prefix, name);
-    this.#quotas.get(id)?.quota.close();
-    const terms = { ...ownTerms, observedMs: 0, distanceMs: distanceOf(this.#link.roundTripMs) };
     const reservoir = new BottleneckReservoir(this.#link, id, () => this.#handleFault(id));
+    const terms = this.#termsOf({ ownTerms, bucket });
     const quota = new SharedQuota(bucket, reservoir, terms, () => this.#listeners.onCapacity());
-    // Until the peers' limits are known, all of them may have this one.
-    const members = this.#members;
-    this.#quotas.set(id, { quota, bucket, ownTerms, members });
-    quota.configure(terms, members);
-    quota.setMode(this.#modeOf(id), performance.now());
-    this.#publishTerms();
+    this.#add(id, { limit: quota, ownTerms, bucket });
     return quota;
   }
 
   /** Changes the limit of an open quota. */
-  configure(name: string, ownTerms: { limit: number; depthMs: number }): void {
-    const open = this.#quotas.get(limiterKey(this.#prefix, name));
+  configure(name: string, ownTerms: OwnTerms): void {
+    const open = this.#limits.get(limiterKey(this.#prefix, name));
     if (!open) return;
     open.ownTerms = ownTerms;
     this.#applyMemberTerms();
@@ -152,19 +149,14 @@ export class Cluster {
   openDayLimit(name: string, limit: number): SharedDayLimit {
     if (this.#openedDayLimits === 0) this.#subscribeToDayTotals();
     const totals = limiterKey(this.#prefix, name);
-    this.#dayLimits.get(totals)?.dayLimit.close();
-    const member = `${this.#id}-${++this.#openedDayLimits}`;
     const counter = redisDayCounter(this.#link, {
       totals,
       channel: this.#dayChannel,
-      member,
+      member: `${this.#id}-${++this.#openedDayLimits}`,
       onFault: () => this.#handleFault(totals),
     });
     const dayLimit = new SharedDayLimit(counter, limit, () => this.#listeners.onCapacity());
-    this.#dayLimits.set(totals, { dayLimit, members: this.#members });
-    dayLimit.setMembers(this.#members);
-    dayLimit.setMode(this.#modeOf(totals));
-    this.#publishTerms();
+    this.#add(totals, { limit: dayLimit, ownTerms: DAY_TERMS });
     return dayLimit;
   }
 
@@ -181,10 +173,8 @@ export class Cluster {
   }
 
   async close(): Promise<void> {
-    for (const { quota } of this.#quotas.values()) quota.close();
-    for (const { dayLimit } of this.#dayLimits.values()) dayLimit.close();
-    this.#quotas.clear();
-    this.#dayLimits.clear();
+    for (const { limit } of this.#limits.values()) limit.close();
+    this.#limits.clear();
     for (const resolve of this.#onReady.splice(0)) resolve();
     await this.#link.close();
   }
@@ -194,17 +184,14 @@ export class Cluster {
     this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
     const onReady = this.#onReady.splice(0);
     if (onReady.length === 0) return;
-    const limits = [
-      ...[...this.#quotas.values()].map(({ quota }) => quota),
-      ...[...this.#dayLimits.values()].map(({ dayLimit }) => dayLimit),
-    ];
-    void Promise.all(limits.map(({ ready }) => ready)).then(() => onReady.forEach((resolve) => resolve()));
+    const ready = Promise.all([...this.#limits.values()].map(({ limit }) => limit.ready));
+    void ready.then(() => onReady.forEach((resolve) => resolve()));
   }
 
   #setMode(mode: ClusterMode, reason?: string): void {
     if (mode === this.#mode) return;
     this.#mode = mode;
-    for (const id of [...this.#quotas.keys(), ...this.#dayLimits.keys()]) this.#applyMode(id);
+    for (const id of this.#limits.keys()) this.#applyMode(id);
     this.#listeners.onMode(mode, this.#members, reason);
     this.#listeners.onCapacity();
   }
@@ -217,9 +204,7 @@ export class Cluster {
   }
 
   #applyMode(id: string): void {
-    const mode = this.#modeOf(id);
-    this.#quotas.get(id)?.quota.setMode(mode, performance.now());
-    this.#dayLimits.get(id)?.dayLimit.setMode(mode);
+    this.#limits.get(id)?.limit.setMode(this.#modeOf(id));
   }
 
   #modeOf(id: string): ClusterMode {
@@ -240,28 +225,28 @@ export class Cluster {
     if (states || isUnpublished || wasIncomplete !== this.#isIncomplete) this.#applyMemberTerms();
   }
 
+  #add(id: string, open: OpenLimit): void {
+    this.#limits.get(id)?.limit.close();
+    this.#limits.set(id, open);
+    // Until the peers' limits are known, all of them may have this one.
+    open.limit.configure(this.#termsOf(open), this.#members);
+    this.#applyMode(id);
+    this.#publishTerms();
+  }
+
   /** Gives every limit the terms that suit all processes that have it, and their number. */
   #applyMemberTerms(): void {
-    for (const [id, open] of this.#quotas) {
+    for (const [id, open] of this.#limits) {
       const all = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
-      open.members = this.#countMembers(all.length, open.members);
-      open.quota.configure(commonTerms([...all, this.#termsOf(open)]), open.members);
-    }
-    for (const [id, open] of this.#dayLimits) {
-      const count = this.#memberTerms.filter((terms) => id in terms).length;
-      open.members = this.#countMembers(count, open.members);
-      open.dayLimit.setMembers(open.members);
+      const members = Math.max(all.length, this.#isIncomplete ? open.limit.members : 1);
+      open.limit.configure(commonTerms([...all, this.#termsOf(open)]), members);
     }
   }
 
-  #countMembers(count: number, before: number): number {
-    return Math.max(1, count, this.#isIncomplete ? before : 1);
-  }
-
-  #termsOf({ bucket, ownTerms }: OpenQuota): LeaseTerms {
+  #termsOf({ ownTerms, bucket }: Pick<OpenLimit, 'ownTerms' | 'bucket'>): LeaseTerms {
     return {
       ...ownTerms,
-      observedMs: Math.round(bucket.observedDepthMs),
+      observedMs: Math.round(bucket?.observedDepthMs ?? 0),
       distanceMs: distanceOf(this.#link.roundTripMs),
     };
   }
@@ -272,16 +257,16 @@ export class Cluster {
   }
 
   #encodeOwnTerms(): string {
-    const terms: TermsByLimiter = {};
-    for (const [id, open] of this.#quotas) terms[id] = this.#termsOf(open);
-    for (const id of this.#dayLimits.keys()) terms[id] = DAY_TERMS;
-    return encodeTerms(terms);
+    return JSON.stringify(
+      Object.fromEntries([...this.#limits].map(([id, open]) => [id, this.#termsOf(open)])),
+    );
   }
 
   #subscribeToDayTotals(): void {
     new RedisPubSub(this.#link, this.#dayChannel).subscribe((text) => {
       const [, key = '', hour, sum] = PUBLISHED_DAY_TOTAL.exec(text) ?? [];
-      this.#dayLimits.get(key)?.dayLimit.onPublishedTotal(Number(hour), Number(sum));
+      const limit = this.#limits.get(key)?.limit;
+      if (limit instanceof SharedDayLimit) limit.onPublishedTotal(Number(hour), Number(sum));
     });
   }
 }

@@ -1,18 +1,15 @@
 import { HOUR_MS, HourlyCounts, msUntilFreed } from '../../util/hourly-counts';
 import { startTimer, type Timer } from '../../util/timers';
-import type { ClusterMode } from '../options';
 import { GrantQueue, type GrantRequest } from '../quota-lease/grant-request';
 import { CLOSED_RETRY_MS, FLUSH_MS } from '../quota-lease/lease-terms';
+import { SharedLimit } from '../shared-limit';
 import type { DayCounter, DayReply, DayRequest } from './day-counter';
 
 /** Claimed units go back if the process has used nothing for this long. */
 const IDLE_MS = 1_000;
-/** After an outage a process keeps to its share for this long, until all peers have reported what they used. */
-const REJOIN_MS = 1_000;
 /** How old the totals may be while the limit is used up: peers may have given units back. */
 const STALE_MS = 1_000;
-/** A process claims ahead what it uses in this time, and at most this share of the limit together with its peers. */
-const AHEAD_MS = 500;
+/** All processes together claim ahead at most this share of the limit. */
 const MAX_AHEAD_SHARE = 0.01;
 /** The shortest time between two claims for which no call waits. */
 const CLAIM_PAUSE_MS = 50;
@@ -32,7 +29,7 @@ interface SentRequest extends DayRequest {
  * it uses them, so all processes together stay within the limit in any 24 hours; only usage above a call's estimate comes
  * on top. In an outage each process uses its share of what was left, and reports it afterwards.
  */
-export class SharedDayLimit {
+export class SharedDayLimit extends SharedLimit {
   readonly #counter: DayCounter;
   readonly #onCapacity: () => void;
   /** What this process has used. Where Redis has counted more for it, the rest is its to use: its credit. */
@@ -40,27 +37,15 @@ export class SharedDayLimit {
   #counted: Counted = { own: new HourlyCounts(), total: new HourlyCounts() };
   /** What was counted before an outage, until all peers have reported: what was left then is divided. */
   #outage: Counted | undefined;
-  #mode: ClusterMode = 'starting';
-  #members = 1;
   readonly #requests = new GrantQueue();
   /** The request that Redis has not answered. */
   #sent: SentRequest | undefined;
   #isUpdating = false;
   #requestCount = 0;
-  #isClosing = false;
   #repliedAt = -Infinity;
   #usedAt = -Infinity;
-  /** What was claimed ahead last, when, and what was used since. */
-  #ahead = 0;
-  #claimedAt = -Infinity;
-  #usedSinceClaim = 0;
+  #isBusy = false;
   #flushTimer: Timer | undefined;
-  #rejoinTimer: Timer | undefined;
-  #resolveReady: () => void = () => undefined;
-  /** Resolves when Redis has replied, or is known to be unreachable. */
-  readonly ready = new Promise<void>((resolve) => {
-    this.#resolveReady = resolve;
-  });
 
   /** @param onCapacity Called when more is left than before. */
   constructor(
@@ -68,6 +53,7 @@ export class SharedDayLimit {
     public limit: number,
     onCapacity: () => void,
   ) {
+    super();
     this.#counter = counter;
     this.#onCapacity = onCapacity;
   }
@@ -76,18 +62,18 @@ export class SharedDayLimit {
     const hour = this.#hour(now);
     const { own, total } = this.#outage ?? this.#counted;
     return (
-      Math.floor(this.#share * (this.#wholeLimit - total.sum(hour))) + own.sum(hour) - this.#used.sum(hour)
+      Math.floor(this.share * (this.#wholeLimit - total.sum(hour))) + own.sum(hour) - this.#used.sum(hour)
     );
   }
 
   waitMs(units: number, now: number): number {
-    if (this.#mode === 'closed') return CLOSED_RETRY_MS;
+    if (this.isBlocked) return CLOSED_RETRY_MS;
     const missing = Math.ceil(units) - this.left(now);
     if (missing <= 0) return 0;
     if (now - this.#repliedAt > STALE_MS && !this.#outage) void this.#update();
     const { own, total } = this.#outage ?? this.#counted;
     const unitsOf = (hour: number): number =>
-      this.#share * total.at(hour) + this.#used.at(hour) - own.at(hour);
+      this.share * total.at(hour) + this.#used.at(hour) - own.at(hour);
     return msUntilFreed(missing, unitsOf, this.#clock(now));
   }
 
@@ -95,16 +81,17 @@ export class SharedDayLimit {
   take(units: number, now: number): GrantRequest | undefined {
     const whole = Math.ceil(units);
     const hour = this.#hour(now);
+    // A process with few calls would return what it has claimed ahead.
+    this.#isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
-    this.#usedSinceClaim += whole;
     if (this.#outage) {
       this.#used.add(hour, whole);
       return undefined;
     }
     if (this.#requests.isEmpty && this.#credit(hour) >= whole) {
       this.#used.add(hour, whole);
-      const isLow = this.#credit(hour) < this.#ahead / 2;
-      if (isLow && now - this.#claimedAt >= CLAIM_PAUSE_MS) void this.#update();
+      const isLow = this.#isBusy && this.#credit(hour) < this.#mostAhead / 2;
+      if (isLow && now - this.#repliedAt >= CLAIM_PAUSE_MS) void this.#update();
       this.#scheduleFlush();
       return undefined;
     }
@@ -127,22 +114,6 @@ export class SharedDayLimit {
     this.#scheduleFlush();
   }
 
-  setMembers(members: number): void {
-    this.#members = members;
-  }
-
-  setMode(mode: ClusterMode): void {
-    if (mode === this.#mode) return;
-    this.#mode = mode;
-    clearTimeout(this.#rejoinTimer);
-    if (mode === 'shared') {
-      if (this.#outage) this.#rejoinTimer = startTimer(() => this.#endOutage(), REJOIN_MS).unref();
-      void this.#update();
-    } else {
-      this.#startOutage();
-    }
-  }
-
   /** A peer has published the total of all processes. */
   onPublishedTotal(hour: number, sum: number): void {
     const now = this.#hour(performance.now());
@@ -150,22 +121,47 @@ export class SharedDayLimit {
     if (hour === now) total.add(now, Math.max(0, sum - total.sum(now)));
   }
 
-  close(): void {
+  override close(): void {
+    super.close();
     clearTimeout(this.#flushTimer);
-    clearTimeout(this.#rejoinTimer);
-    this.#isClosing = true;
     for (const request of this.#requests.drain()) request.decide(false);
     if (this.#hasUnreported()) void this.#update();
-    this.#resolveReady();
+  }
+
+  protected override startSharing(): void {
+    void this.#update();
+  }
+
+  protected override startOutage(): void {
+    this.#outage = this.#counted;
+    const now = performance.now();
+    for (const request of this.#requests.drain()) {
+      const isGranted = !this.isBlocked && this.left(now) >= request.units;
+      if (isGranted) this.#used.add(this.#hour(now), request.units);
+      request.decide(isGranted);
+    }
+  }
+
+  protected override divideAgain(): void {
+    // What is left is always worked out from the present share.
+  }
+
+  protected override reportUsage(): void {
+    void this.#update();
+  }
+
+  protected override endOutage(): void {
+    this.#outage = undefined;
+    void this.#update();
+    this.#onCapacity();
   }
 
   get #wholeLimit(): number {
     return Math.min(Number.MAX_SAFE_INTEGER, Math.floor(this.limit));
   }
 
-  /** The part of what is left that this process may use. */
-  get #share(): number {
-    return this.#outage && this.#mode !== 'open' ? 1 / this.#members : 1;
+  get #mostAhead(): number {
+    return Math.floor((this.#wholeLimit * MAX_AHEAD_SHARE) / this.members);
   }
 
   #clock(now: number): number {
@@ -183,7 +179,7 @@ export class SharedDayLimit {
 
   /** Whether credit is likely to be used soon, and kept. */
   #isInUse(now: number): boolean {
-    if (this.#outage || this.#isClosing) return false;
+    if (this.isLocal) return false;
     return !this.#requests.isEmpty || now - this.#usedAt < IDLE_MS;
   }
 
@@ -208,7 +204,7 @@ export class SharedDayLimit {
 
   /** Reports what has changed and claims what is waited for. One request at a time. */
   async #update(): Promise<void> {
-    if (this.#isUpdating || this.#mode !== 'shared') return;
+    if (this.#isUpdating || !this.isReachable) return;
     this.#isUpdating = true;
     const leftBefore = this.left(performance.now());
     const request = (this.#sent ??= this.#nextRequest());
@@ -216,7 +212,7 @@ export class SharedDayLimit {
     this.#isUpdating = false;
     if (reply) {
       this.#applyReply(request, reply);
-      if (!this.#requests.isEmpty || (this.#isClosing && this.#hasUnreported())) void this.#update();
+      if (!this.#requests.isEmpty || (this.isClosed && this.#hasUnreported())) void this.#update();
     }
     this.#scheduleFlush();
     if (this.left(performance.now()) > leftBefore) this.#onCapacity();
@@ -233,8 +229,8 @@ export class SharedDayLimit {
       limit: this.#wholeLimit,
       least: Math.max(0, this.#requests.first - kept),
       need: Math.max(0, this.#requests.units - kept),
-      ahead: this.#isInUse(now) ? this.#unitsAhead(now, kept) : 0,
-      members: this.#members,
+      ahead: this.#isBusy && this.#isInUse(now) ? Math.max(0, this.#mostAhead - kept) : 0,
+      members: this.members,
       hours: [...hours].map((hour) => {
         const used = this.#used.at(hour) + (hour === current ? kept : 0);
         return [hour, used - own.at(hour), total.at(hour)];
@@ -243,51 +239,24 @@ export class SharedDayLimit {
     };
   }
 
-  #unitsAhead(now: number, kept: number): number {
-    const elapsedMs = Math.max(CLAIM_PAUSE_MS, now - this.#claimedAt);
-    const most = (this.#wholeLimit * MAX_AHEAD_SHARE) / this.#members;
-    this.#ahead = Math.floor(Math.min(most, (this.#usedSinceClaim / elapsedMs) * AHEAD_MS));
-    this.#usedSinceClaim = 0;
-    this.#claimedAt = now;
-    return Math.max(0, this.#ahead - kept);
-  }
-
   #applyReply({ hours, waiting }: SentRequest, { hour, granted, totals }: DayReply): void {
     const own = new HourlyCounts(hours.map(([hour, change]) => [hour, this.#counted.own.at(hour) + change]));
     own.add(hour, granted);
     this.#counted = { own, total: new HourlyCounts(totals) };
     this.#sent = undefined;
     this.#repliedAt = performance.now();
-    this.#resolveReady();
+    this.setReady();
     this.#grantRequests();
     this.#requests.refuse(waiting);
   }
 
   #scheduleFlush(): void {
-    if (this.#flushTimer || this.#mode !== 'shared' || this.#isClosing) return;
+    if (this.#flushTimer || !this.isReachable || this.isClosed) return;
     if (this.#credit(this.#hour(performance.now())) === 0 && !this.#hasUnreported()) return;
     this.#flushTimer = startTimer(() => {
       this.#flushTimer = undefined;
       if (this.#hasUnreported()) void this.#update();
       this.#scheduleFlush();
     }, FLUSH_MS).unref();
-  }
-
-  /** Each process goes on with its share of what was left, and of what was waited for as far as that goes. */
-  #startOutage(): void {
-    this.#outage ??= this.#counted;
-    this.#resolveReady();
-    const now = performance.now();
-    for (const request of this.#requests.drain()) {
-      const isGranted = this.#mode !== 'closed' && this.left(now) >= request.units;
-      if (isGranted) this.#used.add(this.#hour(now), request.units);
-      request.decide(isGranted);
-    }
-  }
-
-  #endOutage(): void {
-    this.#outage = undefined;
-    void this.#update();
-    this.#onCapacity();
   }
 }

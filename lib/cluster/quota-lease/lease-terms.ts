@@ -1,18 +1,36 @@
+import { z } from 'zod';
+
 /** Changes are reported to Redis at most this often, in milliseconds. */
 export const FLUSH_MS = 250;
 /** With `onOutage: 'closed'` a call checks this often whether it may start, in milliseconds. */
 export const CLOSED_RETRY_MS = 1_000;
 
-/** A limit as one process has it, or as all share it. */
-export interface LeaseTerms {
+const schema = z.object({
   /** Units per minute. */
-  readonly limit: number;
+  limit: z.number().positive(),
   /** Milliseconds of the limit. */
-  readonly depthMs: number;
+  depthMs: z.number().positive(),
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
-  readonly observedMs: number;
-  /** The round trip to Redis in milliseconds, rounded to {@link DISTANCE_STEP_MS}; 0 for a Redis nearby. */
-  readonly distanceMs: number;
+  observedMs: z.number().nonnegative(),
+  /** The round trip to Redis in milliseconds, rounded; 0 for a Redis nearby. */
+  distanceMs: z.number().nonnegative(),
+});
+
+/** A limit as one process has it, or as all share it. */
+export type LeaseTerms = Readonly<z.infer<typeof schema>>;
+
+/** The terms of the open limits of one process, by key, which it publishes to its peers as JSON. */
+export type TermsByLimit = Record<string, LeaseTerms>;
+
+const published = z.record(z.string(), schema);
+
+/** Undefined if another version of this package, or other software, has written the text. */
+export function decodeTerms(text: string): TermsByLimit | undefined {
+  try {
+    return published.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Coarse, so that terms change seldom. */
