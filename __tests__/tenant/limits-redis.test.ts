@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { exceededLimit, TenantLimits } from '../../lib/tenant/limits';
-import { redisCounters } from '../../lib/tenant/limits-redis';
-import { redisAccess } from '../../lib/tenant/limits-redis-access';
+import { redisAccess, redisCounters } from '../../lib/tenant/limits-redis';
 import { freePort, RedisServer } from '../cluster/harness/redis-server';
 import { requires } from '../helpers/requires';
 

@@ -9,7 +9,7 @@ beforeEach(() => jest.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => jest.useRealTimers());
 
 function limitsOf(options: TenantLimitOptions): TenantLimits {
-  return new TenantLimits(options, memoryCounters());
+  return new TenantLimits(options, memoryCounters);
 }
 
 async function refusedBy(limits: TenantLimits, tenant = ACME) {

@@ -5,8 +5,7 @@ import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { GuardedRequest } from '../tenant/guarded-request';
 import { TenantLimits } from '../tenant/limits';
 import { type Counters, memoryCounters } from '../tenant/limits-counter';
-import { redisCounters } from '../tenant/limits-redis';
-import { redisAccess } from '../tenant/limits-redis-access';
+import { redisAccess, redisCounters } from '../tenant/limits-redis';
 import type { Balancer } from './balancer';
 import { checkOptions } from './check-options';
 import { INTERNALS } from './internals';
@@ -78,7 +77,7 @@ export class TenantGuard {
 function createCounters(balancer: Balancer, { redis, name }: CheckedGuardOptions): Counters {
   const store = balancer[INTERNALS].sharedStore;
   const line = redis ? redisAccess(redis) : store;
-  if (line === undefined) return memoryCounters();
+  if (line === undefined) return memoryCounters;
   const prefix = redis || !store ? 'ai-balancer' : store.prefix;
   return redisCounters({
     access: line,

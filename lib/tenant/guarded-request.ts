@@ -35,9 +35,6 @@ export interface GuardedRequestParts {
   readonly admissionError: (priority: Priority, tenant: string) => AiBalancerError | undefined;
 }
 
-/** Whether the app's functions have been called for the request. The promise rejects if one of them failed. */
-type Identity = { kind: 'unknown' } | { kind: 'asked'; isSkipped: Promise<boolean> };
-
 /** Whether the request has been counted against the limits. */
 type Admission =
   | { kind: 'uncounted' }
@@ -53,7 +50,8 @@ export class GuardedRequest {
   readonly #parts: GuardedRequestParts;
   /** Calls that were admitted and have not been charged. */
   readonly #admittedCalls = new WeakSet<Call>();
-  #identity: Identity = { kind: 'unknown' };
+  /** Set once the app's functions have been called. Rejects if one of them failed. */
+  #isSkipped: Promise<boolean> | undefined;
   #admission: Admission = { kind: 'uncounted' };
   #tenant: Tenant | undefined;
 
@@ -66,18 +64,18 @@ export class GuardedRequest {
    * the request's context says.
    */
   identify(): void {
-    if (this.#identity.kind === 'asked') return;
-    const isSkipped = this.#askApp();
-    this.#identity = { kind: 'asked', isSkipped };
-    isSkipped.catch(() => {
-      this.#identity = { kind: 'unknown' };
-    });
+    void this.identified().catch(() => undefined);
   }
 
   /** @returns Whether the guard does not apply to the request. */
   identified(): Promise<boolean> {
-    this.identify();
-    return this.#identity.kind === 'asked' ? this.#identity.isSkipped : Promise.resolve(false);
+    if (this.#isSkipped) return this.#isSkipped;
+    const isSkipped = this.#askApp();
+    this.#isSkipped = isSkipped;
+    isSkipped.catch(() => {
+      this.#isSkipped = undefined;
+    });
+    return isSkipped;
   }
 
   /** The error to refuse the request with before its handler runs; undefined if it is admitted. */

@@ -7,46 +7,32 @@ export interface Count {
   readonly resetMs: number;
 }
 
-/** Counts whole units by key in fixed windows. */
-export interface Counter {
-  add(key: string, units: number): Promise<Count>;
-  read(key: string): Promise<Count>;
-}
+/** Counts whole units by key in fixed windows. 0 units only read the count. */
+export type Counter = (key: string, units: number) => Promise<Count>;
 
-/** Where counters are kept. */
-export interface Counters {
-  open(name: string, windowSeconds: number): Counter;
-}
-
-/** The limiters only count. Whether a limit is exceeded depends on the tenant's limit, which may change. */
-export const UNLIMITED = Number.MAX_SAFE_INTEGER;
-
-/** Counters in memory. A key is removed when its window ends; no timer keeps the process alive. */
-export function memoryCounters(): Counters {
-  return {
-    open: (name, windowSeconds) =>
-      createCounter(
-        new RateLimiterMemory({ keyPrefix: name, points: UNLIMITED, duration: windowSeconds }),
-        windowSeconds,
-      ),
-  };
-}
+/** Opens a counter. */
+export type Counters = (name: string, windowSeconds: number) => Counter;
 
 interface Limiter {
   penalty(key: string, points: number): Promise<RateLimiterRes>;
   get(key: string): Promise<RateLimiterRes | null>;
 }
 
+/** The options of a limiter that only counts. Whether a limit is exceeded depends on the tenant's limit, which may change. */
+export function countingOptions(keyPrefix: string, windowSeconds: number) {
+  return { keyPrefix, points: Number.MAX_SAFE_INTEGER, duration: windowSeconds };
+}
+
+/** Counters in memory. A key is removed when its window ends; no timer keeps the process alive. */
+export const memoryCounters: Counters = (name, windowSeconds) =>
+  createCounter(new RateLimiterMemory(countingOptions(name, windowSeconds)), windowSeconds);
+
 export function createCounter(limiter: Limiter, windowSeconds: number): Counter {
-  const count = (result: RateLimiterRes | null): Count => {
+  return async (key, units) => {
+    const result = await (units > 0 ? limiter.penalty(key, units) : limiter.get(key));
     // A window that has ended may be returned until it is removed.
-    const isActive = result !== null && result.msBeforeNext > 0;
-    return isActive
+    return result && result.msBeforeNext > 0
       ? { units: result.consumedPoints, resetMs: result.msBeforeNext }
       : { units: 0, resetMs: windowSeconds * 1_000 };
-  };
-  return {
-    add: async (key, units) => count(await limiter.penalty(key, units)),
-    read: async (key) => count(await limiter.get(key)),
   };
 }

@@ -1,11 +1,14 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible';
+import type { SharedStore } from '../cluster/cluster';
+import type { Client } from '../cluster/redis/redis-client';
+import { within } from '../util/timers';
 import {
   type Count,
   type Counter,
   type Counters,
+  countingOptions,
   createCounter,
   memoryCounters,
-  UNLIMITED,
 } from './limits-counter';
 
 /** The part of an ioredis `Redis` or `Cluster` that limits use. */
@@ -20,13 +23,28 @@ export interface RedisClient {
 
 /** After a failure no command is sent for this long, in milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
+/** A reply of the app's own client that takes longer counts as a failure, in milliseconds. */
+const REPLY_TIMEOUT_MS = 500;
+/** The states of a client that has lost its connection, or never had one. */
+const DISCONNECTED_STATES: readonly string[] = ['reconnecting', 'close', 'end'];
 
-/** Access to a Redis. */
-export interface RedisAccess {
-  /** 'idle' before the connection has been tried and after it was closed; 'down' while Redis is known to be unreachable. */
-  readonly state: 'idle' | 'up' | 'down';
-  /** Rejects soon if Redis does not answer. */
-  run<T>(command: (client: RedisClient) => Promise<T>): Promise<T>;
+/** Access to a Redis, which fails fast. */
+export type RedisAccess = Pick<SharedStore, 'state' | 'run'>;
+
+/** Access with the app's own client, whatever its options are. */
+export function redisAccess(client: RedisClient): RedisAccess {
+  return {
+    // Only the next command shows whether Redis is back.
+    state: 'up',
+    async run(command) {
+      // The client's offline queue would hold the command until the connection is back.
+      if (DISCONNECTED_STATES.includes(client.status)) throw new Error(`the connection is ${client.status}`);
+      const reply = command(client as Client).then((value) => ({ value }));
+      const answer = await within(reply, REPLY_TIMEOUT_MS);
+      if (!answer) throw new Error(`no answer within ${REPLY_TIMEOUT_MS} ms`);
+      return answer.value;
+    },
+  };
 }
 
 export interface RedisCountersOptions {
@@ -41,68 +59,37 @@ export interface RedisCountersOptions {
  * counts in memory, so that an outage of Redis doesn't refuse requests.
  */
 export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions): Counters {
-  const local = memoryCounters();
-  const outage = new OutageFallback(access, onOutage);
-  return {
-    open(name, windowSeconds) {
-      let opened: Counter | undefined;
-      const shared = (client: RedisClient): Counter => {
-        opened ??= createCounter(
-          new RateLimiterRedis({
-            storeClient: client,
-            keyPrefix: `${prefix}:${name}`,
-            points: UNLIMITED,
-            duration: windowSeconds,
-          }),
-          windowSeconds,
-        );
-        return opened;
-      };
-      const own = local.open(name, windowSeconds);
-      const count = (command: (counter: Counter) => Promise<Count>): Promise<Count> =>
-        outage.run(
-          (client) => command(shared(client)),
-          () => command(own),
-        );
-      return {
-        add: (key, units) => count((counter) => counter.add(key, units)),
-        read: (key) => count((counter) => counter.read(key)),
-      };
-    },
+  let isDown = false;
+  let pausedUntil = 0;
+  const setDown = (down: boolean, error?: unknown): void => {
+    if (down === isDown) return;
+    isDown = down;
+    onOutage(down, error);
   };
-}
-
-/** Runs commands in Redis, or in memory while Redis is unreachable, and reports when that changes. */
-class OutageFallback {
-  readonly #access: RedisAccess;
-  readonly #onOutage: RedisCountersOptions['onOutage'];
-  #isDown = false;
-  #pausedUntil = 0;
-
-  constructor(access: RedisAccess, onOutage: RedisCountersOptions['onOutage']) {
-    this.#access = access;
-    this.#onOutage = onOutage;
-  }
-
-  async run(shared: (client: RedisClient) => Promise<Count>, local: () => Promise<Count>): Promise<Count> {
-    const { state } = this.#access;
-    if (state === 'down') this.#setDown(true, new Error('Redis is unreachable'));
-    if (state !== 'up' || performance.now() < this.#pausedUntil) return local();
+  const inRedis = async (count: (client: Client) => Promise<Count>): Promise<Count | undefined> => {
+    const { state } = access;
+    if (state === 'down') setDown(true, new Error('Redis is unreachable'));
+    if (state !== 'up' || performance.now() < pausedUntil) return undefined;
     try {
-      const count = await this.#access.run(shared);
-      this.#setDown(false);
-      return count;
+      const result = await access.run(count);
+      setDown(false);
+      return result;
     } catch (error) {
       // Otherwise the access itself reports when Redis is back.
-      if (this.#access.state === 'up') this.#pausedUntil = performance.now() + RETRY_PAUSE_MS;
-      if (this.#access.state !== 'idle') this.#setDown(true, error);
-      return local();
+      if (access.state === 'up') pausedUntil = performance.now() + RETRY_PAUSE_MS;
+      if (access.state !== 'idle') setDown(true, error);
+      return undefined;
     }
-  }
-
-  #setDown(isDown: boolean, error?: unknown): void {
-    if (isDown === this.#isDown) return;
-    this.#isDown = isDown;
-    this.#onOutage(isDown, error);
-  }
+  };
+  return (name, windowSeconds) => {
+    const local = memoryCounters(name, windowSeconds);
+    let shared: Counter | undefined;
+    const sharedBy = (storeClient: Client): Counter =>
+      (shared ??= createCounter(
+        new RateLimiterRedis({ storeClient, ...countingOptions(`${prefix}:${name}`, windowSeconds) }),
+        windowSeconds,
+      ));
+    return async (key, units) =>
+      (await inRedis((client) => sharedBy(client)(key, units))) ?? local(key, units);
+  };
 }

@@ -67,7 +67,7 @@ export class TenantLimits {
     this.#options = options;
     this.#appTimeoutMs = appTimeoutMs;
     for (const { name, option, windowSeconds } of METERS) {
-      if (options[option] !== undefined) this.#counters.set(name, counters.open(name, windowSeconds));
+      if (options[option] !== undefined) this.#counters.set(name, counters(name, windowSeconds));
     }
   }
 
@@ -90,7 +90,7 @@ export class TenantLimits {
       METERS.map(async ({ name, unitsPerOne }) => {
         if (name === 'requests') return;
         const units = Math.round(used[name] * unitsPerOne);
-        if (units > 0 && Number.isSafeInteger(units)) await this.#counters.get(name)?.add(tenant.key, units);
+        if (units > 0 && Number.isSafeInteger(units)) await this.#counters.get(name)?.(tenant.key, units);
       }),
     );
   }
@@ -118,7 +118,7 @@ export class TenantLimits {
     const limit = await this.#limitOf(meter.option, tenant);
     if (counter === undefined || limit === undefined) return undefined;
     const counts = name === 'requests' && requests > 0;
-    const { units, resetMs } = await (counts ? counter.add(tenant.key, 1) : counter.read(tenant.key));
+    const { units, resetMs } = await counter(tenant.key, counts ? 1 : 0);
     const used = units / unitsPerOne;
     return {
       name,
