@@ -183,8 +183,15 @@ function isRetriedByClients(status: number): boolean {
 const SHORTEST_RECOVERY_MS = 1_000;
 
 /** The balancer has retried already. A client's retry helps at a known time, or if it reaches another process. */
-function isWorthRetrying({ code, retryable, retryAfterMs = Infinity }: AiBalancerError): boolean {
-  if (code === 'ERR_AI_ALL_FAILED' && retryAfterMs < SHORTEST_RECOVERY_MS) return false;
+function isWorthRetrying({
+  code,
+  retryable,
+  attempts = [],
+  retryAfterMs = Infinity,
+}: AiBalancerError): boolean {
+  // An endpoint that has only limited the call recovers, and the next call waits for it.
+  const isLimited = attempts.some((attempt) => attempt.class === 'rate_limited');
+  if (code === 'ERR_AI_ALL_FAILED' && !isLimited && retryAfterMs < SHORTEST_RECOVERY_MS) return false;
   return code === 'ERR_AI_CLOSED' || (retryable && retryAfterMs <= LONGEST_CLIENT_WAIT_MS);
 }
 

@@ -12,6 +12,8 @@ import { countFailures, decideNext, type RetryDecision, type RetryOption } from 
 /** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
 const NO_PROVIDERS: ReadonlySet<string> = new Set();
+/** How soon a call may come again that found every endpoint busy, at least. */
+const MIN_BUSY_MS = 250;
 /** How soon a call tries again where the router finds no capacity at an endpoint that the plan takes for ready. */
 const RECHECK_MS = 100;
 
@@ -85,7 +87,7 @@ export class NextEndpoint {
     const now = performance.now();
     const plan = currentPlan(state, this.#parts.routes());
     const options = optionsOf(plan).map((option) => this.#retryOption(plan, option, now));
-    const soonest = Math.min(...options.map(({ startAt }) => startAt));
+    const soonest = Math.min(...options.map(({ startAt, availableAt = startAt }) => availableAt));
     return Number.isFinite(soonest) ? Math.max(1, soonest - now) : undefined;
   }
 
@@ -106,11 +108,16 @@ export class NextEndpoint {
     const isBusy = obstacle?.kind === 'concurrency' || obstacle?.kind === 'probe';
     const waitMs = isBusy || obstacle === undefined ? 0 : obstacle.waitMs;
     const cooldownMs = Math.max(0, endpoint.cooldownUntil(now) - now);
+    const serviceMs = minServiceMs(plan.call, endpoint, now);
+    const { startedAt, deadlineAt } = plan.call;
+    const isTooLate = obstacle?.kind === 'slow' && serviceMs <= deadlineAt - startedAt;
     return {
       name: endpoint.name,
       startAt: isBusy && cooldownMs === 0 ? Infinity : now + Math.max(waitMs, cooldownMs),
+      ...(isBusy ? { availableAt: now + Math.max(serviceMs, MIN_BUSY_MS, cooldownMs) } : {}),
+      ...(isTooLate ? { availableAt: now + cooldownMs } : {}),
       isBusy: isBusy && cooldownMs === 0,
-      serviceMs: minServiceMs(plan.call, endpoint, now),
+      serviceMs,
       // Just after a recovery its failures are forgotten; while its breaker is not closed, probes are limited anyway.
       isFailing:
         endpoint.breaker.state === 'closed' &&

@@ -25,6 +25,11 @@ export interface RetryOption {
   readonly name: string;
   /** The soonest time at which it can start a call: quota, cooldown, breaker; Infinity for never or unknown. */
   readonly startAt: number;
+  /**
+   * When it could start such a call with a deadline of its own, where `startAt` does not tell: it is busy, or too slow
+   * for what is left of this call's deadline.
+   */
+  readonly availableAt?: number;
   /** Whether it can start a call as soon as another one ends, at an unknown time. */
   readonly isBusy: boolean;
   /** A lower bound of the time that it needs for the call, in milliseconds. */
@@ -190,10 +195,10 @@ function giveUp(
   reason: (RetryDecision & { kind: 'give-up' })['reason'],
 ): RetryDecision {
   let retryAt = Infinity;
-  for (const { name, startAt } of options) {
+  for (const { name, startAt, availableAt = startAt } of options) {
     const past = history.get(name);
     const earliest = past === undefined ? now : Math.min(past.againAt, now + MIN_RETRY_MS);
-    retryAt = Math.min(retryAt, Math.max(startAt, earliest));
+    retryAt = Math.min(retryAt, Math.max(availableAt, earliest));
   }
   return { kind: 'give-up', reason, retryAt };
 }
