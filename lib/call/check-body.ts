@@ -2,42 +2,29 @@ import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 import { isNestedDeeper } from '../util/nesting';
 import type { ChatBody, EmbeddingBody } from './body';
-import {
-  array,
-  boolean,
-  type Checks,
-  checkFields,
-  createCheck,
-  fieldError,
-  finiteNumber,
-  isNonEmptyString,
-  nonEmptyString,
-  nullable,
-  object,
-  positiveInteger,
-} from './checks';
+import * as check from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
 
 /** Levels of objects and arrays in a field of a body. */
 const MAX_NESTING = 512;
 
-const CHAT_FIELDS: Checks = {
-  model: nonEmptyString,
-  stream: nullable(boolean),
-  stream_options: nullable(object),
-  max_tokens: nullable(positiveInteger),
-  max_completion_tokens: nullable(positiveInteger),
-  n: nullable(positiveInteger),
-  temperature: nullable(finiteNumber),
-  tools: nullable(array),
-  response_format: nullable(object),
+const CHAT_FIELDS: check.Checks = {
+  model: check.nonEmptyString,
+  stream: check.nullable(check.boolean),
+  stream_options: check.nullable(check.object),
+  max_tokens: check.nullable(check.positiveInteger),
+  max_completion_tokens: check.nullable(check.positiveInteger),
+  n: check.nullable(check.positiveInteger),
+  temperature: check.nullable(check.finiteNumber),
+  tools: check.nullable(check.array),
+  response_format: check.nullable(check.object),
 };
 
-const EMBEDDING_FIELDS: Checks = {
-  dimensions: nullable(positiveInteger),
-  encoding_format: nullable(
-    createCheck("'float' or 'base64'", (value) => value === 'float' || value === 'base64'),
+const EMBEDDING_FIELDS: check.Checks = {
+  dimensions: check.nullable(check.positiveInteger),
+  encoding_format: check.nullable(
+    check.createCheck("'float' or 'base64'", (value) => value === 'float' || value === 'base64'),
   ),
 };
 
@@ -47,13 +34,13 @@ const EMBEDDING_FIELDS: Checks = {
  * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
  */
 export function checkChatBody(body: unknown): asserts body is ChatBody {
-  if (!isObject(body)) throw fieldError('body', 'an OpenAI chat request', body);
+  if (!isObject(body)) throw check.fieldError('body', 'an OpenAI chat request', body);
   const { messages } = body;
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw fieldError('messages', 'an array with at least one message', messages);
+    throw check.fieldError('messages', 'an array with at least one message', messages);
   }
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
-  checkFields(body, CHAT_FIELDS);
+  check.checkFields(body, CHAT_FIELDS);
   checkNesting(body);
 }
 
@@ -63,18 +50,22 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
  * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
  */
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
-  if (!isObject(body)) throw fieldError('body', 'an OpenAI embeddings request', body);
-  if (!isNonEmptyString(body.model) || body.model === 'auto') {
-    throw fieldError(
+  if (!isObject(body)) throw check.fieldError('body', 'an OpenAI embeddings request', body);
+  if (!check.isNonEmptyString(body.model) || body.model === 'auto') {
+    throw check.fieldError(
       'model',
       "a model's name, not 'auto': vectors of two models can't be compared",
       body.model,
     );
   }
   if (!isInput(body.input)) {
-    throw fieldError('input', 'a text, an array of texts, token ids, or an array of token ids', body.input);
+    throw check.fieldError(
+      'input',
+      'a text, an array of texts, token ids, or an array of token ids',
+      body.input,
+    );
   }
-  checkFields(body, EMBEDDING_FIELDS);
+  check.checkFields(body, EMBEDDING_FIELDS);
   checkNesting(body);
 }
 
@@ -88,18 +79,19 @@ function checkNesting(body: object): void {
 }
 
 function checkMessage(message: unknown, index: number): void {
-  if (!isObject(message)) throw fieldError(`messages[${index}]`, 'an object with a role', message);
-  if (!isNonEmptyString(message.role)) throw fieldError(`messages[${index}].role`, 'a string', message.role);
+  if (!isObject(message)) throw check.fieldError(`messages[${index}]`, 'an object with a role', message);
+  if (!check.isNonEmptyString(message.role))
+    throw check.fieldError(`messages[${index}].role`, 'a string', message.role);
   const { content } = message;
   if (content === undefined || content === null || typeof content === 'string' || Array.isArray(content))
     return;
-  throw fieldError(`messages[${index}].content`, 'a string, an array of parts, or null', content);
+  throw check.fieldError(`messages[${index}].content`, 'a string, an array of parts, or null', content);
 }
 
 function isInput(input: unknown): boolean {
-  if (isNonEmptyString(input)) return true;
+  if (check.isNonEmptyString(input)) return true;
   if (!Array.isArray(input) || input.length === 0) return false;
-  if (typeof input[0] === 'string') return input.every(isNonEmptyString);
+  if (typeof input[0] === 'string') return input.every(check.isNonEmptyString);
   if (Array.isArray(input[0]))
     return input.every((ids) => Array.isArray(ids) && ids.length > 0 && ids.every(isTokenId));
   return input.every(isTokenId);

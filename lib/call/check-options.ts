@@ -1,72 +1,62 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 import type { PipeOptions } from './ai-call';
-import {
-  boolean,
-  type Checks,
-  checkOptions,
-  createCheck,
-  fraction,
-  nonEmptyString,
-  nonEmptyStrings,
-  nonNegativeNumber,
-  positiveNumber,
-} from './checks';
+import * as check from './checks';
 import type { CallOptions, RequestContext } from './context';
 
 const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
 /** Labels are kept in memory for as long as the call, some longer, so their size is limited. */
 const MAX_LABEL = 512;
 
-const label = createCheck(
+const label = check.createCheck(
   `a string of 1 to ${MAX_LABEL} characters`,
   (value) => typeof value === 'string' && value.length > 0 && value.length <= MAX_LABEL,
 );
-const priority = createCheck(
+const priority = check.createCheck(
   'a whole number from 1 to 5',
   (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 5,
 );
-const type = createCheck("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
-const fallbacks = createCheck(
+const type = check.createCheck("'chat', 'embedding', 'analysis' or 'code'", (value) => TYPES.includes(value));
+const fallbacks = check.createCheck(
   'false or an array of model names',
-  (value) => value === false || nonEmptyStrings(value) === undefined,
+  (value) => value === false || check.nonEmptyStrings(value) === undefined,
 );
 
-export const CONTEXT_CHECKS: Checks<keyof RequestContext> = {
+export const CONTEXT_CHECKS: check.Checks<keyof RequestContext> = {
   requestId: label,
   type,
   priority,
-  maxLatencyMs: positiveNumber,
-  maxCostPer1k: nonNegativeNumber,
-  minQuality: fraction,
-  estimatedTokens: nonNegativeNumber,
-  estimatedOutputTokens: nonNegativeNumber,
+  maxLatencyMs: check.positiveNumber,
+  maxCostPer1k: check.nonNegativeNumber,
+  minQuality: check.fraction,
+  estimatedTokens: check.nonNegativeNumber,
+  estimatedOutputTokens: check.nonNegativeNumber,
   tenant: label,
   session: label,
-  tags: nonEmptyStrings,
+  tags: check.nonEmptyStrings,
 };
 
-export const OPTION_CHECKS: Checks<keyof CallOptions> = {
+export const OPTION_CHECKS: check.Checks<keyof CallOptions> = {
   ...CONTEXT_CHECKS,
-  signal: createCheck('an AbortSignal', isAbortSignal),
-  timeoutMs: positiveNumber,
+  signal: check.createCheck('an AbortSignal', isAbortSignal),
+  timeoutMs: check.positiveNumber,
   fallbacks,
-  hedge: boolean,
-  endpoint: nonEmptyString,
+  hedge: check.boolean,
+  endpoint: check.nonEmptyString,
   idempotencyKey: label,
 };
 
-const PIPE_CHECKS: Checks<keyof PipeOptions> = {
-  keepAliveMs: positiveNumber,
-  headerDelayMs: createCheck(
+const PIPE_CHECKS: check.Checks<keyof PipeOptions> = {
+  keepAliveMs: check.positiveNumber,
+  headerDelayMs: check.createCheck(
     'milliseconds of at least 0, or Infinity',
     (value) => typeof value === 'number' && value >= 0,
   ),
-  headers: createCheck(
+  headers: check.createCheck(
     'an object of header values',
     (value) => isObject(value) && Object.values(value).every((header) => typeof header === 'string'),
   ),
-  signal: createCheck('an AbortSignal', isAbortSignal),
+  signal: check.createCheck('an AbortSignal', isAbortSignal),
 };
 
 /**
@@ -75,17 +65,17 @@ const PIPE_CHECKS: Checks<keyof PipeOptions> = {
  * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
  */
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
-  if (options !== undefined) checkOptions('options', options, OPTION_CHECKS);
+  if (options !== undefined) check.checkOptions('options', options, OPTION_CHECKS);
 }
 
 /** Likewise a whole or partial context that comes from a middleware option or a header. */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
-  checkOptions('context', context, CONTEXT_CHECKS);
+  check.checkOptions('context', context, CONTEXT_CHECKS);
 }
 
 /** Likewise the options of `pipe()`. */
 export function checkPipeOptions(options: unknown): asserts options is PipeOptions {
-  checkOptions('options', options, PIPE_CHECKS);
+  check.checkOptions('options', options, PIPE_CHECKS);
 }
 
 /** Part of a request's context, as a function of the app returns it. */

@@ -3,7 +3,7 @@ import { CONTEXT_CHECKS, OPTION_CHECKS } from '../call/check-options';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import type { Limit } from '../tenant/limits';
 import { type Fault, faultAt, optionsError, schemaFaults } from './config-errors';
-import { callable, fromCheck, options, validator, withMethods } from './validators';
+import { callable, fromCheck, partial, validator, withMethods } from './validators';
 
 export type CheckedGuardOptions = RateLimitGuardOptions & { readonly name: string };
 
@@ -18,55 +18,51 @@ export const CONTEXT_HEADERS = [
 export type ContextHeader = (typeof CONTEXT_HEADERS)[number];
 
 const MAX_USD = 1_000_000;
-const ofRequest = callable('a function of the request').optional();
+const ofRequest = callable('a function of the request');
 
-const ROUTER = options({
-  ...Object.fromEntries(
-    Object.entries(CONTEXT_CHECKS).map(([name, check]) => [name, fromCheck(check).optional()]),
-  ),
+const ROUTER = partial({
+  ...Object.fromEntries(Object.entries(CONTEXT_CHECKS).map(([name, check]) => [name, fromCheck(check)])),
   context: ofRequest,
   allowHeaders: validator(
     `true, false or an array of ${CONTEXT_HEADERS.join(', ')}`,
     (value) =>
       typeof value === 'boolean' ||
       (Array.isArray(value) && value.every((name) => (CONTEXT_HEADERS as readonly unknown[]).includes(name))),
-  ).optional(),
+  ),
 });
 
-const EXECUTOR = options({
-  timeoutMs: fromCheck(OPTION_CHECKS.timeoutMs).optional(),
-  fallbacks: fromCheck(OPTION_CHECKS.fallbacks).optional(),
-  hedge: fromCheck(OPTION_CHECKS.hedge).optional(),
+const EXECUTOR = partial({
+  timeoutMs: fromCheck(OPTION_CHECKS.timeoutMs),
+  fallbacks: fromCheck(OPTION_CHECKS.fallbacks),
+  hedge: fromCheck(OPTION_CHECKS.hedge),
 });
 
 function limit(expected: string, max = Number.MAX_VALUE) {
   return validator<Limit>(
     `a finite number above 0, ${expected}`,
     (value) => typeof value === 'function' || (typeof value === 'number' && value > 0 && value <= max),
-  ).optional();
+  );
 }
 
-const GUARD = options({
+const GUARD = partial({
   rpm: limit('or a function of the tenant'),
   tpm: limit('or a function of the tenant'),
   usdPerDay: limit(`at most ${MAX_USD}, or a function of the tenant`, MAX_USD),
   tenant: ofRequest,
   priority: ofRequest,
   skip: ofRequest,
-  handler: callable('a function of the request, the response, next and the error').optional(),
-  redis: withMethods('an ioredis client', 'defineCommand', 'multi').optional(),
+  handler: callable('a function of the request, the response, next and the error'),
+  redis: withMethods('an ioredis client', 'defineCommand', 'multi'),
   name: validator<string>(
     'a string of 1 to 64 letters, digits, "_", "." or "-"',
     (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value),
-  ).optional(),
+  ),
 });
 
-const BALANCER = options({
-  guard: z
-    .union([callable('a function'), GUARD], { error: 'an object, or what rateLimitGuard() returned' })
-    .optional(),
-  router: ROUTER.optional(),
-  executor: EXECUTOR.optional(),
+const BALANCER = partial({
+  guard: z.union([callable('a function'), GUARD], { error: 'an object, or what rateLimitGuard() returned' }),
+  router: ROUTER,
+  executor: EXECUTOR,
 });
 
 export function guardFaults(given: unknown): Fault[] {

@@ -7,27 +7,7 @@ import { isObject } from '../util/is-object';
 import { DEFAULTS } from './defaults';
 import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
 import type { BalancerConfig, Logger } from './options';
-import {
-  attempts,
-  callable,
-  count,
-  countOrZero,
-  duration,
-  durationOrZero,
-  flag,
-  name,
-  names,
-  nonNegative,
-  oneOf,
-  optionalEach,
-  options,
-  percentage,
-  positive,
-  recordOf,
-  share,
-  validator,
-  withMethods,
-} from './validators';
+import * as v from './validators';
 
 const STRATEGIES = [
   'adaptive',
@@ -38,7 +18,7 @@ const STRATEGIES = [
   'lowest-cost',
 ] as const satisfies readonly StrategyName[];
 
-const strategy = validator<BalancerConfig['strategy']>(
+const strategy = v.validator<BalancerConfig['strategy']>(
   `${STRATEGIES.map((name) => `'${name}'`).join(', ')}, or { name, pick(call, candidates) }`,
   (value) =>
     (STRATEGIES as readonly unknown[]).includes(value) ||
@@ -48,7 +28,7 @@ const strategy = validator<BalancerConfig['strategy']>(
       typeof value.pick === 'function'),
 );
 
-const dialect = validator<Dialect>(
+const dialect = v.validator<Dialect>(
   'a Dialect: { name, operations, request, answer, failure, limits, chunks? }',
   (value) =>
     isObject(value) &&
@@ -60,118 +40,112 @@ const dialect = validator<Dialect>(
     (value.chunks === undefined || typeof value.chunks === 'function'),
 );
 
-const redis = validator<ClusterOptions['redis']>(
+const redis = v.validator<ClusterOptions['redis']>(
   'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
   (value) =>
     typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
 );
 
-const prefix = validator<string>(
+const prefix = v.validator<string>(
   'a string of 1 to 64 letters, digits, "_", ".", ":" or "-"',
   (value) => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value),
 );
 
-const modelLists = recordOf(names, 'an object of models and the models tried next');
+const modelLists = v.recordOf(v.names, 'an object of models and the models tried next');
 
 const text = z.string({ error: 'a string' });
 
-const proxy = options({
-  host: name,
-  port: validator<number>(
+const proxy = v.options({
+  host: v.name,
+  port: v.validator<number>(
     'a port',
     (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536,
   ),
-  protocol: name.optional(),
-  auth: options({ username: text, password: text }).optional(),
+  ...v.optional({ protocol: v.name, auth: v.options({ username: text, password: text }) }),
 });
 
 function offOr<T extends z.ZodType>(value: T, expected: string) {
   return z.union([z.literal(false), value], { error: `false or ${expected}` });
 }
 
-export const configSchema = options({
+export const configSchema = v.options({
   endpoints: z
     .array(endpointSchema, { error: 'an array of endpoints' })
     .refine((value) => value.length > 0, { error: 'at least one endpoint' }),
-  fallbacks: modelLists.optional(),
-  contentPolicyFallbacks: modelLists.optional(),
-  quotaGroups: recordOf(
-    options({ rpm: positive.optional(), tpm: tokensPerMinute.optional() }).refine(
-      (group) => group.rpm !== undefined || group.tpm !== undefined,
-      { error: 'rpm, tpm or both' },
+  ...v.optional({
+    fallbacks: modelLists,
+    contentPolicyFallbacks: modelLists,
+    quotaGroups: v.recordOf(
+      v
+        .partial({ rpm: v.positive, tpm: tokensPerMinute })
+        .refine((group) => group.rpm !== undefined || group.tpm !== undefined, { error: 'rpm, tpm or both' }),
+      'an object of group names and limits',
     ),
-    'an object of group names and limits',
-  ).optional(),
-  strategy: strategy.optional(),
-  scoreWeights: optionalEach(DEFAULTS.scoreWeights, nonNegative).optional(),
-  classify: callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type').optional(),
-  models: recordOf(
-    options({
-      strengths: strengths.optional(),
-      price: price.optional(),
-      latency: options({
-        firstTokenMs: nonNegative,
-        msPerPromptToken: nonNegative,
-        msPerOutputToken: nonNegative,
-      }).optional(),
-      contextWindow: count.optional(),
-      maxOutputTokens: count.optional(),
-      capabilities: capabilities.optional(),
-      quality: share.optional(),
-      reasoning: flag.optional(),
-      fallbacks: names.optional(),
+    strategy,
+    scoreWeights: v.partialOf(DEFAULTS.scoreWeights, v.nonNegative),
+    classify: v.callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type'),
+    models: v.recordOf(
+      v.partial({
+        strengths,
+        price,
+        latency: v.options({
+          firstTokenMs: v.nonNegative,
+          msPerPromptToken: v.nonNegative,
+          msPerOutputToken: v.nonNegative,
+        }),
+        contextWindow: v.count,
+        maxOutputTokens: v.count,
+        capabilities,
+        quality: v.share,
+        reasoning: v.flag,
+        fallbacks: v.names,
+      }),
+      'an object of models and profiles',
+    ),
+    timeouts,
+    retry: v.partial({
+      maxAttempts: v.attempts,
+      budgetRatio: v.share,
+      budgetPerSecond: v.nonNegative,
+      baseDelayMs: v.durationOrZero,
+      maxDelayMs: v.durationOrZero,
     }),
-    'an object of models and profiles',
-  ).optional(),
-  timeouts: timeouts.optional(),
-  retry: options({
-    maxAttempts: attempts.optional(),
-    budgetRatio: share.optional(),
-    budgetPerSecond: nonNegative.optional(),
-    baseDelayMs: durationOrZero.optional(),
-    maxDelayMs: durationOrZero.optional(),
-  }).optional(),
-  breaker: options({
-    consecutiveFailures: count.optional(),
-    errorThresholdPercentage: percentage.optional(),
-    volumeThreshold: count.optional(),
-    resetTimeoutMs: duration.optional(),
-    maxResetTimeoutMs: duration.optional(),
-    rampMs: durationOrZero.optional(),
-  }).optional(),
-  hedge: offOr(
-    options({ budgetRatio: share.optional(), delayMs: durationOrZero.optional() }),
-    '{ budgetRatio, delayMs }',
-  ).optional(),
-  queue: options({ maxSize: countOrZero.optional(), maxBytes: countOrZero.optional() }).optional(),
-  coalesce: flag.optional(),
-  idempotency: flag.optional(),
-  stream: options({ recovery: oneOf('error', 'restart', 'continue').optional() }).optional(),
-  cluster: options({
-    redis,
-    prefix: prefix.optional(),
-    onOutage: oneOf('local-share', 'open', 'closed').optional(),
-  }).optional(),
-  dialects: recordOf(dialect, 'an object of provider names and dialects').optional(),
-  estimateTokens: callable<NonNullable<BalancerConfig['estimateTokens']>>(
-    'a function (body) => tokens',
-  ).optional(),
-  logger: withMethods<Logger>(
-    'an object with debug, info, warn and error',
-    'debug',
-    'info',
-    'warn',
-    'error',
-  ).optional(),
-  http: options({
-    axios: validator<NonNullable<BalancerConfig['http']>['axios']>(
-      'an axios instance',
-      (value) =>
-        typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
-    ).optional(),
-    proxy: offOr(proxy, '{ host, port, protocol, auth }').optional(),
-    maxResponseBytes: count.optional(),
-  }).optional(),
+    breaker: v.partial({
+      consecutiveFailures: v.count,
+      errorThresholdPercentage: v.percentage,
+      volumeThreshold: v.count,
+      resetTimeoutMs: v.duration,
+      maxResetTimeoutMs: v.duration,
+      rampMs: v.durationOrZero,
+    }),
+    hedge: offOr(v.partial({ budgetRatio: v.share, delayMs: v.durationOrZero }), '{ budgetRatio, delayMs }'),
+    queue: v.partial({ maxSize: v.countOrZero, maxBytes: v.countOrZero }),
+    coalesce: v.flag,
+    idempotency: v.flag,
+    stream: v.partial({ recovery: v.oneOf('error', 'restart', 'continue') }),
+    cluster: v.options({
+      redis,
+      ...v.optional({ prefix, onOutage: v.oneOf('local-share', 'open', 'closed') }),
+    }),
+    dialects: v.recordOf(dialect, 'an object of provider names and dialects'),
+    estimateTokens: v.callable<NonNullable<BalancerConfig['estimateTokens']>>('a function (body) => tokens'),
+    logger: v.withMethods<Logger>(
+      'an object with debug, info, warn and error',
+      'debug',
+      'info',
+      'warn',
+      'error',
+    ),
+    http: v.partial({
+      axios: v.validator<NonNullable<BalancerConfig['http']>['axios']>(
+        'an axios instance',
+        (value) =>
+          typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
+      ),
+      proxy: offOr(proxy, '{ host, port, protocol, auth }'),
+      maxResponseBytes: v.count,
+    }),
+  }),
 });
 
 export type CheckedConfig = z.output<typeof configSchema>;

@@ -1,12 +1,5 @@
 import { z } from 'zod';
-import {
-  boolean,
-  type Check,
-  fraction,
-  nonNegativeNumber,
-  positiveInteger,
-  positiveNumber,
-} from '../call/checks';
+import * as check from '../call/checks';
 import { isObject } from '../util/is-object';
 import { MAX_TIMER_MS } from '../util/timers';
 
@@ -20,7 +13,7 @@ export function validator<T>(expected: string, test: (value: unknown) => boolean
 }
 
 /** A check of a call's option as a validator. An undefined value fails every check, which then says what it expects. */
-export function fromCheck<T>(check: Check) {
+export function fromCheck<T>(check: check.Check) {
   return validator<T>(check(undefined) ?? '', (value) => check(value) === undefined);
 }
 
@@ -31,11 +24,11 @@ function numberValidator(expected: string, test: (value: number) => boolean) {
   );
 }
 
-export const flag = fromCheck<boolean>(boolean);
-export const positive = fromCheck<number>(positiveNumber);
-export const nonNegative = fromCheck<number>(nonNegativeNumber);
-export const share = fromCheck<number>(fraction);
-export const count = fromCheck<number>(positiveInteger);
+export const flag = fromCheck<boolean>(check.boolean);
+export const positive = fromCheck<number>(check.positiveNumber);
+export const nonNegative = fromCheck<number>(check.nonNegativeNumber);
+export const share = fromCheck<number>(check.fraction);
+export const count = fromCheck<number>(check.positiveInteger);
 export const percentage = numberValidator(
   'a number above 0, up to 100',
   (value) => value > 0 && value <= 100,
@@ -98,13 +91,22 @@ export function options<S extends z.core.$ZodLooseShape>(shape: S) {
   });
 }
 
+export function optional<S extends Record<string, z.ZodType>>(shape: S) {
+  const entries = Object.entries(shape).map(([key, value]) => [key, value.optional()]);
+  return Object.fromEntries(entries) as { [K in keyof S]: z.ZodOptional<S[K]> };
+}
+
+/** Options that are all optional. */
+export function partial<S extends Record<string, z.ZodType>>(shape: S) {
+  return options(optional(shape));
+}
+
 /** Options with these names, all optional and checked alike. */
-export function optionalEach<K extends string, V extends z.ZodType>(
+export function partialOf<K extends string, V extends z.ZodType>(
   names: Readonly<Record<K, unknown>>,
   value: V,
 ) {
-  const shape = Object.fromEntries(Object.keys(names).map((name) => [name, value.optional()]));
-  return options(shape as Record<K, z.ZodOptional<V>>);
+  return partial(Object.fromEntries(Object.keys(names).map((key) => [key, value])) as Record<K, V>);
 }
 
 export function recordOf<T extends z.ZodType>(value: T, expected: string) {
