@@ -151,9 +151,9 @@ describe('estimatePromptTokens', () => {
   it('takes bounded time for very many messages', () => {
     const messages = Array.from({ length: 10_000 }, () => ({ role: 'user', content: TRUE_COUNTS[0]![1] }));
     estimatePromptTokens({ messages });
-    const start = performance.now();
+    const start = process.cpuUsage().user;
     expect(estimatePromptTokens({ messages })).toBeGreaterThan(10_000 * 37);
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(process.cpuUsage().user - start).toBeLessThan(100_000);
   });
 });
 
