@@ -91,7 +91,8 @@ export interface BalancerConfig {
 }
 
 /** A checked configuration with every default filled in. */
-export interface ResolvedConfig {
+export interface ResolvedConfig
+  extends Readonly<Pick<BalancerConfig, 'classify' | 'estimateTokens' | 'logger'>> {
   readonly endpoints: readonly EndpointSettings[];
   /** Model or '*' to models that have endpoints. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
@@ -99,7 +100,6 @@ export interface ResolvedConfig {
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
   readonly strategy: StrategyName | Strategy;
   readonly scoreWeights: ScoreWeights;
-  readonly classify: BalancerConfig['classify'];
   readonly retry: RetryOptions;
   readonly breaker: BreakerOptions;
   readonly hedge: false | HedgeOptions;
@@ -109,8 +109,6 @@ export interface ResolvedConfig {
   readonly stream: StreamOptions;
   readonly cluster: Required<ClusterOptions> | undefined;
   readonly dialects: ReadonlyMap<string, Dialect>;
-  readonly estimateTokens: BalancerConfig['estimateTokens'];
-  readonly logger: Logger | undefined;
   readonly http: {
     readonly axios: AxiosInstance | undefined;
     readonly proxy: AxiosProxyConfig | false;

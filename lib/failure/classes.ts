@@ -42,7 +42,7 @@ function createRule(
     cooldownScope,
     countsAgainstEndpoint: cooldownScope === 'breaker',
     shouldWarn: cooldownScope === 'endpoint',
-    ...(cooldownMs === undefined ? {} : { cooldownMs }),
+    cooldownMs,
   });
 }
 

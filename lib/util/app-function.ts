@@ -54,9 +54,8 @@ export function toError(reason: unknown, name: string): Error {
   if (reason instanceof Error || types.isNativeError(reason) || AiBalancerError.isInstance(reason)) {
     return reason;
   }
-  const error = new NotAnError(`${name} failed with ${kindOf(reason)} instead of an Error`, {
-    cause: reason,
-  });
+  const text = `${name} failed with ${kindOf(reason)} instead of an Error`;
+  const error = new NotAnError(text, { cause: reason });
   if (!isObject(reason)) return error;
   const { status, expose, message } = reason;
   return Object.assign(error, {
@@ -84,14 +83,8 @@ function settleWithin<T>(name: string, result: PromiseLike<T>, ms: number): Prom
 }
 
 function unsettledError(name: string, ms: number): AiBalancerError {
-  return new AiBalancerError(
-    'ERR_AI_DEADLINE',
-    `deadline exceeded: ${name} did not settle within ${ms.toLocaleString('en')} ms`,
-    {
-      status: 504,
-      retryable: true,
-    },
-  );
+  const message = `deadline exceeded: ${name} did not settle within ${ms.toLocaleString('en')} ms`;
+  return new AiBalancerError('ERR_AI_DEADLINE', message, { status: 504, retryable: true });
 }
 
 /** Never the text of a string: it may hold a secret. */
