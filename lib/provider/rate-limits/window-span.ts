@@ -39,26 +39,16 @@ export function inferSpan(reading: WindowReading, wholeSeconds: boolean): Window
   if (limit !== undefined && remaining !== undefined && limit > 0 && remaining < limit) {
     const used = limit - remaining;
     const rounding = wholeSeconds ? SLACK_MS : 1;
-    if (
-      !(wholeSeconds && refills(DAY_MS, 0)) &&
-      resetMs <= span(MINUTE_MS, used + 1) * (1 + TOLERANCE) + rounding
-    ) {
-      return 'minute';
-    }
+    const span = (windowMs: number, units: number): number => (Math.min(units, limit) / limit) * windowMs;
+    // `remaining` is rounded down: a unit counted as used may be partly refilled, except for the one just taken.
+    const refills = (windowMs: number, slack: number): boolean =>
+      resetMs >= span(windowMs, Math.max(1, used - 1)) * (1 - TOLERANCE) - slack &&
+      resetMs <= span(windowMs, used) * (1 + TOLERANCE) + slack;
+    const fitsMinute = resetMs <= span(MINUTE_MS, used + 1) * (1 + TOLERANCE) + rounding;
+    if (fitsMinute && !(wholeSeconds && refills(DAY_MS, 0))) return 'minute';
     if (refills(DAY_MS, rounding)) return 'day';
     if (refills(HOUR_MS, rounding)) return undefined;
   }
   if (resetMs <= MINUTE_MS + SLACK_MS) return 'minute';
   return resetMs > HOUR_MS && resetMs <= DAY_MS + SLACK_MS ? 'day' : undefined;
-
-  function span(windowMs: number, units: number): number {
-    return (Math.min(units, limit ?? 0) / (limit ?? 1)) * windowMs;
-  }
-
-  // `remaining` is rounded down: a unit counted as used may be partly refilled, except for the one just taken.
-  function refills(windowMs: number, rounding: number): boolean {
-    const used = (limit ?? 0) - (remaining ?? 0);
-    const least = span(windowMs, Math.max(1, used - 1)) * (1 - TOLERANCE) - rounding;
-    return (resetMs ?? 0) >= least && (resetMs ?? 0) <= span(windowMs, used) * (1 + TOLERANCE) + rounding;
-  }
 }
