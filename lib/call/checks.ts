@@ -54,7 +54,7 @@ export function checkFields(fields: Readonly<Record<string, unknown>>, checks: C
 
 /** The error for an invalid field. Strings are not quoted: they may be part of the prompt. */
 export function fieldError(field: string, expected: string, value: unknown): Error {
-  return badRequest(field, `expected ${expected}, got ${describeKind(value)}`);
+  return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
 }
 
 /** As {@link checkFields}, for an object that may have no other fields. */
@@ -77,10 +77,11 @@ function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-function describeKind(value: unknown): string {
+/** A value in a message: numbers and booleans as they are, of all others only the kind. */
+export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === '') return 'an empty string';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

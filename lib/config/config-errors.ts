@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { kindOf } from '../call/checks';
 import { AiBalancerError } from '../errors';
 import { safeMessage } from '../failure/detail';
 import { knownOption } from '../util/did-you-mean';
@@ -99,11 +100,10 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 
 /** A value as shown in a message: short, and never a secret. */
 function describeValue(value: unknown, path: readonly PropertyKey[]): string {
-  if (value === '') return 'an empty string';
-  const isSecret = path.some((part) => SECRET_OPTION.test(String(part)));
+  const isSecret = value !== '' && path.some((part) => SECRET_OPTION.test(String(part)));
   if (isSecret && ['string', 'number', 'bigint'].includes(typeof value))
     return `a ${typeof value} (not shown)`;
-  if (typeof value !== 'string') return kindOf(value);
+  if (typeof value !== 'string' || value === '') return kindOf(value);
   if (!isShown(path) && !SCALAR.test(value)) return 'a string (not shown)';
   const text = safeMessage(path.at(-1) === 'baseURL' ? withoutCredentials(value) : value);
   return text.length > 80 ? `${JSON.stringify(text.slice(0, 80))}...` : JSON.stringify(text);
@@ -114,14 +114,6 @@ function isShown(path: readonly PropertyKey[]): boolean {
   const option = path.findLast((part) => typeof part === 'string');
   const isInList = path.some((part) => part === 'fallbacks' || part === 'contentPolicyFallbacks');
   return isInList || (typeof option === 'string' && SHOWN_OPTION.test(option));
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') {
-    return String(value);
-  }
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
 /** The parts before an @ and after a ? may hold a password or a key. */
