@@ -16,9 +16,9 @@ import {
 import type { LeasedBucket } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
 import { limiterKey } from './redis/keys';
-import { RedisLock } from './redis/lock';
+import { redisLock } from './redis/lock';
 import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
-import { RedisPubSub } from './redis/pub-sub';
+import { redisPubSub } from './redis/pub-sub';
 import type { Client } from './redis/redis-client';
 import { type LinkState, RedisLink } from './redis/redis-link';
 import type { SharedLimit } from './shared-limit';
@@ -104,8 +104,8 @@ export class Cluster {
     this.#link = link;
     this.healthReports = {
       id: this.#id,
-      channel: new RedisPubSub(link, `${prefix}:{health}`),
-      lock: new RedisLock(link, `${prefix}:{lock}`),
+      channel: redisPubSub(link, `${prefix}:{health}`),
+      lock: redisLock(link, `${prefix}:{lock}`),
       now: () => link.now(),
     };
     this.store = {
@@ -263,7 +263,7 @@ export class Cluster {
   }
 
   #subscribeToDayTotals(): void {
-    new RedisPubSub(this.#link, this.#dayChannel).subscribe((text) => {
+    redisPubSub(this.#link, this.#dayChannel).subscribe((text) => {
       const [, key = '', hour, sum] = PUBLISHED_DAY_TOTAL.exec(text) ?? [];
       const limit = this.#limits.get(key)?.limit;
       if (limit instanceof SharedDayLimit) limit.onPublishedTotal(Number(hour), Number(sum));

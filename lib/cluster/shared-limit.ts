@@ -95,7 +95,10 @@ export abstract class SharedLimit {
   /** Goes on with this process's share, for the calls that wait for Redis too. */
   protected abstract startOutage(): void;
   /** The share may have changed. */
-  protected abstract divideAgain(): void;
+  protected divideAgain(): void {
+    // Nothing to do where what is left is worked out from the present share.
+  }
+
   /** Tells Redis what has been used in the outage. Called several times. */
   protected abstract reportUsage(): void;
   protected abstract endOutage(): void;

@@ -1,4 +1,4 @@
-import type { Client } from '../redis/redis-client';
+import { redisScript } from '../redis/redis-client';
 import { isWrongType, type RedisLink } from '../redis/redis-link';
 
 /** Hours count from 1970 on Redis's clock. Units are whole. */
@@ -37,7 +37,6 @@ export interface DayCounter {
 const KEY_TTL_MS = 26 * 3_600_000;
 /** The total is published each time it crosses another 1/50 of the limit. */
 const PUBLISHED_STEPS = 50;
-const COMMAND = 'aiBalancerDayLimit';
 
 /**
  * Counts what the process reports, grants a claim and returns the totals, in one step. KEYS[1] has the totals by hour,
@@ -45,7 +44,10 @@ const COMMAND = 'aiBalancerDayLimit';
  * together stay within the limit. Where Redis has lost the counter, or has restored an older one, each process brings back
  * the totals that it knew. Numbers are formatted, because Lua would shorten large ones to 1e+15.
  */
-const SCRIPT = `
+const runScript = redisScript<[hour: number, granted: number, totals: string[]]>(
+  'aiBalancerDayLimit',
+  2,
+  `
 local number, limit, least, need = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local ahead, members, ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local now = math.floor(redis.call('TIME')[1] / 3600)
@@ -94,9 +96,8 @@ if math.floor(sum_before / step) ~= math.floor(sum / step) then
   redis.call('PUBLISH', ARGV[1], string.format('%s %.0f %.0f', KEYS[1], now, sum))
 end
 return { hour, granted, redis.call('HGETALL', KEYS[1]) }
-`;
-
-type Command = (...args: (string | number)[]) => Promise<[hour: number, granted: number, totals: string[]]>;
+`,
+);
 
 export interface DayCounterParts {
   /** Its braces keep it, and the process's own key, on one node of a Redis Cluster. */
@@ -114,7 +115,7 @@ export function redisDayCounter(link: RedisLink, parts: DayCounterParts): DayCou
     now: () => link.now(),
     async update({ number, limit, least, need, ahead, members, hours }) {
       const args = [channel, number, limit, least, need, ahead, members, KEY_TTL_MS, ...hours.flat()];
-      const reply = link.run(({ client }) => commandOf(client)(totals, `${totals}:${member}`, ...args));
+      const reply = link.run(({ client }) => runScript(client, totals, `${totals}:${member}`, ...args));
       const [hour, granted, flat] = await reply.catch((error: unknown) => {
         if (isWrongType(error)) onFault();
         throw error;
@@ -125,10 +126,4 @@ export function redisDayCounter(link: RedisLink, parts: DayCounterParts): DayCou
       return { hour, granted, totals: pairs };
     },
   };
-}
-
-function commandOf(client: Client): Command {
-  const commands = client as unknown as Record<typeof COMMAND, Command | undefined>;
-  if (!commands[COMMAND]) client.defineCommand(COMMAND, { numberOfKeys: 2, lua: SCRIPT });
-  return (commands[COMMAND] as Command).bind(client);
 }

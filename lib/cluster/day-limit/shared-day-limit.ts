@@ -142,10 +142,6 @@ export class SharedDayLimit extends SharedLimit {
     }
   }
 
-  protected override divideAgain(): void {
-    // What is left is always worked out from the present share.
-  }
-
   protected override reportUsage(): void {
     void this.#update();
   }

@@ -29,3 +29,20 @@ export interface SharedLimiter {
   configure(terms: { readonly rate: number; readonly maximum: number }): Promise<void>;
   close(): void;
 }
+
+/** Units of the limiter per request or token. Redis counts whole numbers: 1 per minute becomes 1 unit per millisecond. */
+const UNITS_PER_ONE = 60_000;
+
+/** Requests or tokens in units of the limiter, which are whole and relate to the configured limit. */
+export function toLimiter({ limitShare }: LeasedBucket, units: number): number {
+  return Math.ceil((units * UNITS_PER_ONE) / limitShare);
+}
+
+export function fromLimiter({ limitShare }: LeasedBucket, units: number): number {
+  return (units / UNITS_PER_ONE) * limitShare;
+}
+
+/** What units cost. Refusals that no header explains raise the cost, which lowers the rate for all processes. */
+export function costInLimiter({ limitShare, slowdown }: LeasedBucket, units: number): number {
+  return Math.ceil((units * UNITS_PER_ONE) / (limitShare * slowdown));
+}

@@ -2,8 +2,7 @@ import { startTimer, type Timer } from '../../util/timers';
 import { GrantQueue, type GrantRequest } from './grant-request';
 import { LeaseBalance, type Unreported } from './lease-balance';
 import { FLUSH_MS, type LeaseTerms, leaseMs } from './lease-terms';
-import type { LimiterUnits } from './limiter-units';
-import type { LeasedBucket, SharedLimiter } from './ports';
+import { costInLimiter, fromLimiter, type LeasedBucket, type SharedLimiter, toLimiter } from './ports';
 
 /** A lease that nobody has used for this long is returned. */
 const IDLE_MS = 1_000;
@@ -16,7 +15,6 @@ const MAX_PAUSE_MS = 640;
 export interface QuotaLeaseParts {
   readonly bucket: LeasedBucket;
   readonly limiter: SharedLimiter;
-  readonly units: LimiterUnits;
   /** A lease has come in that a queued call may be waiting for. */
   readonly onCapacity: () => void;
   /** The limiter has answered. */
@@ -109,7 +107,7 @@ export class QuotaLease {
   }
 
   refund(units: number): void {
-    this.#balance.add(units, this.#parts.units.toLimiter(units));
+    this.#balance.add(units, toLimiter(this.#parts.bucket, units));
     this.#grantRequests();
     this.#scheduleFlush();
   }
@@ -136,7 +134,7 @@ export class QuotaLease {
     const { unused } = this.#balance;
     const { overdraft, correction, refund } = this.#balance.takeUnreported();
     this.#balance.clear();
-    const unreported = overdraft - correction - this.#parts.units.fromLimiter(refund);
+    const unreported = overdraft - correction - fromLimiter(this.#parts.bucket, refund);
     return { unused, unreported, requests: this.#requests.drain() };
   }
 
@@ -172,9 +170,9 @@ export class QuotaLease {
     if (!update) return;
     const updating: State = { kind: 'updating', isLevelKnown };
     this.#state = updating;
-    const { limiter, units } = this.#parts;
+    const { limiter, bucket } = this.#parts;
     const { cost, overdraft, correction, refund } = update;
-    const taken = cost + units.toLimiter(overdraft) - units.toLimiter(correction) - refund;
+    const taken = cost + toLimiter(bucket, overdraft) - toLimiter(bucket, correction) - refund;
     let left: number;
     try {
       left = await limiter.take(taken);
@@ -192,7 +190,7 @@ export class QuotaLease {
     }
     this.#state = { kind: 'idle', isLevelKnown: true };
     this.#parts.onReply();
-    this.#applyReply(update, units.fromLimiter(left - this.#takeRefilled(taken, left)));
+    this.#applyReply(update, fromLimiter(bucket, left - this.#takeRefilled(taken, left)));
     this.#scheduleFlush();
     if (!this.#requests.isEmpty) void this.#update();
   }
@@ -210,7 +208,7 @@ export class QuotaLease {
   #nextUpdate(isLevelKnown: boolean): LimiterUpdate | undefined {
     const requested = this.#unitsToRequest(performance.now());
     if (requested === 0 && isLevelKnown && !this.#balance.hasUnreported) return undefined;
-    const cost = this.#parts.units.cost(requested);
+    const cost = costInLimiter(this.#parts.bucket, requested);
     return { ...this.#balance.takeUnreported(), requested, cost, requests: this.#requests.snapshot() };
   }
 
@@ -229,7 +227,7 @@ export class QuotaLease {
 
   /** @param left What the limiter held after the update. */
   #applyReply({ requested, cost, correction, requests }: LimiterUpdate, left: number): void {
-    const { limiter, units, bucket, onCapacity } = this.#parts;
+    const { limiter, bucket, onCapacity } = this.#parts;
     const { depth, headroom } = bucket;
     // A call larger than the depth starts on a full bucket and leaves a debt.
     const floor = Math.min(headroom, depth - this.#requests.first);
@@ -238,7 +236,7 @@ export class QuotaLease {
     const tooLow = correction < 0 ? Math.min(-correction, Math.max(0, -(left + refused))) : 0;
     const tooHigh = correction > 0 ? Math.min(correction, Math.max(0, left - depth)) : 0;
     const refusedCost = requested > 0 ? Math.floor((cost * refused) / requested) : 0;
-    const undo = refusedCost + units.toLimiter(tooLow) - units.toLimiter(tooHigh);
+    const undo = refusedCost + toLimiter(bucket, tooLow) - toLimiter(bucket, tooHigh);
     if (undo !== 0) limiter.take(-undo).catch(() => undefined);
     this.#balance.add(requested - refused, cost - refusedCost);
     this.#grantRequests();

@@ -1,9 +1,8 @@
 import { SharedLimit } from '../shared-limit';
 import type { GrantRequest } from './grant-request';
 import { CLOSED_RETRY_MS, type LeaseTerms, limiterDepthMs } from './lease-terms';
-import { LimiterUnits } from './limiter-units';
 import { OutageShare } from './outage-share';
-import type { LeasedBucket, SharedLimiter } from './ports';
+import { type LeasedBucket, type SharedLimiter, toLimiter } from './ports';
 import { QuotaLease } from './quota-lease';
 
 /**
@@ -14,7 +13,6 @@ import { QuotaLease } from './quota-lease';
 export class SharedQuota extends SharedLimit {
   readonly #bucket: LeasedBucket;
   readonly #limiter: SharedLimiter;
-  readonly #units: LimiterUnits;
   readonly #lease: QuotaLease;
   #terms: LeaseTerms;
   /** From the start of an outage until the limiter has answered after it. */
@@ -28,12 +26,11 @@ export class SharedQuota extends SharedLimit {
     this.#bucket = bucket;
     this.#limiter = limiter;
     this.#terms = terms;
-    this.#units = new LimiterUnits(bucket);
     const onReply = (): void => {
       this.#outage = undefined;
       this.setReady();
     };
-    this.#lease = new QuotaLease({ bucket, limiter, units: this.#units, onCapacity, onReply }, terms);
+    this.#lease = new QuotaLease({ bucket, limiter, onCapacity, onReply }, terms);
   }
 
   /** For units that the bucket has handed out. Undefined if they may be used; else the call waits for the decision. */
@@ -87,7 +84,7 @@ export class SharedQuota extends SharedLimit {
     const level = this.#outage
       ? this.#outage.undividedLevel(this.#rate, now)
       : Math.min(this.#bucket.depth, this.#lease.limiterLevel(now));
-    return this.#units.toLimiter(level);
+    return toLimiter(this.#bucket, level);
   }
 
   override close(): void {
@@ -151,7 +148,7 @@ export class SharedQuota extends SharedLimit {
     this.#reporting = outage;
     const now = performance.now();
     const unreported = outage.unreported(this.#bucket.level(now), this.#rate, now);
-    this.#take(this.#units.toLimiter(unreported))
+    this.#take(toLimiter(this.#bucket, unreported))
       .then(() => outage.markReported(unreported))
       // Redis is unreachable again. The next report includes these units.
       .catch(() => undefined)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { within } from '../../util/timers';
+import { redisScript } from './redis-client';
 import type { RedisLink } from './redis-link';
 import { REDIS_TIMEOUT_MS } from './redis-timeout';
 
@@ -15,34 +16,26 @@ export interface DistributedLock {
 }
 
 /** Deletes the key only if this process holds it: it may have expired and belong to another process. */
-const RELEASE_SCRIPT = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+const runRelease = redisScript<number>(
+  'aiBalancerRelease',
+  1,
+  `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
+);
 
-export class RedisLock implements DistributedLock {
-  readonly #link: RedisLink;
-  readonly #prefix: string;
-  readonly #token = randomBytes(12).toString('base64url');
-
-  constructor(link: RedisLink, prefix: string) {
-    this.#link = link;
-    this.#prefix = prefix;
-  }
-
-  async acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'> {
-    const ms = Math.max(1, Math.ceil(ttlMs));
-    const reply = this.#link
-      .tryRun((client) => client.set(this.#key(name), this.#token, 'PX', ms, 'NX'))
-      .then((value) => (value === 'OK' ? ('granted' as const) : ('taken' as const)));
-    // A lock that is granted later than that is not used, and expires.
-    return (await within(reply, REDIS_TIMEOUT_MS).catch(() => undefined)) ?? 'unknown';
-  }
-
-  release(name: string): void {
-    this.#link
-      .tryRun((client) => client.eval(RELEASE_SCRIPT, 1, this.#key(name), this.#token))
-      .catch(() => undefined);
-  }
-
-  #key(name: string): string {
-    return `${this.#prefix}:${encodeURIComponent(name)}`;
-  }
+export function redisLock(link: RedisLink, prefix: string): DistributedLock {
+  const token = randomBytes(12).toString('base64url');
+  const keyOf = (name: string): string => `${prefix}:${encodeURIComponent(name)}`;
+  return {
+    async acquire(name, ttlMs) {
+      const ms = Math.max(1, Math.ceil(ttlMs));
+      const reply = link
+        .tryRun((client) => client.set(keyOf(name), token, 'PX', ms, 'NX'))
+        .then((value) => (value === 'OK' ? ('granted' as const) : ('taken' as const)));
+      // A lock that is granted later than that is not used, and expires.
+      return (await within(reply, REDIS_TIMEOUT_MS).catch(() => undefined)) ?? 'unknown';
+    },
+    release(name) {
+      link.tryRun((client) => runRelease(client, keyOf(name), token)).catch(() => undefined);
+    },
+  };
 }

@@ -1,16 +1,20 @@
-import type { Client } from './redis-client';
+import { type Client, redisScript } from './redis-client';
 import type { RedisClock } from './redis-clock';
 
 /** A process without a heartbeat for this long is gone, in milliseconds. */
 export const MEMBER_TIMEOUT_MS = 10_000;
 const KEY_TTL_MS = 60_000;
-const COMMAND = 'aiBalancerHeartbeat';
 
 /**
  * A heartbeat of one process, with its state if that has changed. `version` counts changes of states, so that the others
  * read them only then. Numbers are formatted, because Lua would shorten them to 1.7e+12.
  */
-const SCRIPT = `
+const runScript = redisScript<
+  [seconds: string, micros: string, count: number, version: string | null, isKnown: number]
+>(
+  'aiBalancerHeartbeat',
+  2,
+  `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - ARGV[2]))
@@ -34,11 +38,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 local is_known = redis.call('HEXISTS', KEYS[2], ARGV[1])
 return { time[1], time[2], redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[2], 'version'), is_known }
-`;
-
-type Command = (
-  ...args: (string | number)[]
-) => Promise<[seconds: string, micros: string, count: number, version: string | null, isKnown: number]>;
+`,
+);
 
 export interface HeartbeatReply {
   /** The number of processes, this one included. */
@@ -64,7 +65,6 @@ export class Members {
     this.#clock = clock;
     this.#keys = [`${prefix}:{members}`, `${prefix}:{members}:states`];
     this.#id = id;
-    client.defineCommand(COMMAND, { numberOfKeys: 2, lua: SCRIPT });
   }
 
   /** @param state Not empty. Sent only if it has changed or Redis has lost it. */
@@ -85,8 +85,7 @@ export class Members {
     await this.#run('', 'leave');
   }
 
-  #run(state: string, action: 'stay' | 'leave'): ReturnType<Command> {
-    const commands = this.#client as unknown as Record<typeof COMMAND, Command>;
-    return commands[COMMAND](...this.#keys, this.#id, MEMBER_TIMEOUT_MS, state, action, KEY_TTL_MS);
+  #run(state: string, action: 'stay' | 'leave'): ReturnType<typeof runScript> {
+    return runScript(this.#client, ...this.#keys, this.#id, MEMBER_TIMEOUT_MS, state, action, KEY_TTL_MS);
   }
 }

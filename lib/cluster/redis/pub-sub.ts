@@ -8,30 +8,23 @@ export interface PubSubChannel {
   subscribe(onMessage: (text: string) => void): void;
 }
 
-export class RedisPubSub implements PubSubChannel {
-  readonly #link: RedisLink;
-  readonly #channel: string;
-
-  constructor(link: RedisLink, channel: string) {
-    this.#link = link;
-    this.#channel = channel;
-  }
-
-  publish(text: string): void {
-    this.#link.tryRun((client) => client.publish(this.#channel, text)).catch(() => undefined);
-  }
-
-  subscribe(onMessage: (text: string) => void): void {
-    this.#link.whenOpen((_client, subscriber) => {
-      subscriber.on('message', (channel: string, text: string) => {
-        if (channel === this.#channel) onMessage(text);
+export function redisPubSub(link: RedisLink, channel: string): PubSubChannel {
+  return {
+    publish(text) {
+      link.tryRun((client) => client.publish(channel, text)).catch(() => undefined);
+    },
+    subscribe(onMessage) {
+      link.whenOpen((_client, subscriber) => {
+        subscriber.on('message', (from: string, text: string) => {
+          if (from === channel) onMessage(text);
+        });
+        const subscribe = (): void => {
+          subscriber.subscribe(channel).catch(() => undefined);
+        };
+        // After every reconnection too: ioredis does not repeat a subscription that has failed.
+        subscriber.on('ready', subscribe);
+        if (subscriber.status === 'ready') subscribe();
       });
-      const subscribe = (): void => {
-        subscriber.subscribe(this.#channel).catch(() => undefined);
-      };
-      // After every reconnection too: ioredis does not repeat a subscription that has failed.
-      subscriber.on('ready', subscribe);
-      if (subscriber.status === 'ready') subscribe();
-    });
-  }
+    },
+  };
 }

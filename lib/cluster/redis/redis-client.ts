@@ -42,6 +42,15 @@ export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   }
 }
 
+/** A Lua script as a command, which Redis caches. The first arguments are its keys. */
+export function redisScript<Reply>(name: string, numberOfKeys: number, lua: string) {
+  type Command = (...args: (string | number)[]) => Promise<Reply>;
+  return (client: Client, ...args: (string | number)[]): Promise<Reply> => {
+    if (!(name in client)) client.defineCommand(name, { numberOfKeys, lua });
+    return (Reflect.get(client, name) as Command).apply(client, args);
+  };
+}
+
 export function isConnection(redis: unknown): redis is RedisConnection {
   return (
     typeof redis === 'object' &&
