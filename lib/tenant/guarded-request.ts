@@ -109,11 +109,10 @@ export class GuardedRequest {
     const { req, state, options, appTimeoutMs } = this.#parts;
     const skip = callApp('skip()', () => options.skip?.(req), appTimeoutMs);
     if ((isThenable(skip) ? await skip : skip) === true) return true;
-    const asked = [
-      callApp('tenant()', () => options.tenant?.(req), appTimeoutMs),
-      callApp('priority()', () => options.priority?.(req), appTimeoutMs),
-    ] as const;
-    const [tenant, priority] = isSettled(asked) ? asked : [await asked[0], await asked[1]];
+    const tenantAsked = callApp('tenant()', () => options.tenant?.(req), appTimeoutMs);
+    const priorityAsked = callApp('priority()', () => options.priority?.(req), appTimeoutMs);
+    const tenant = isThenable(tenantAsked) ? await tenantAsked : tenantAsked;
+    const priority = isThenable(priorityAsked) ? await priorityAsked : priorityAsked;
     if (priority !== undefined && priority !== null) checkContext({ priority });
     state.setContextDefaults({ priority: priority ?? undefined });
     this.#setTenant(tenant);
@@ -174,10 +173,6 @@ export class GuardedRequest {
     this.#tenant ??= { key: `tenant:${name}`, name };
     this.#parts.state.setContextDefaults({ tenant: name });
   }
-}
-
-function isSettled<A, B>(values: readonly [A | Promise<A>, B | Promise<B>]): values is readonly [A, B] {
-  return !values.some(isThenable);
 }
 
 function tenantLimitError({ name, limit, resetMs }: LimitState): AiBalancerError {

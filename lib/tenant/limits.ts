@@ -96,8 +96,8 @@ export class TenantLimits {
   }
 
   async #states(tenant: Tenant, requests: 0 | 1): Promise<readonly LimitState[]> {
-    const states = await Promise.all(METERS.map((meter) => this.#state(meter, tenant, requests)));
-    return states.filter((state) => state !== undefined);
+    const states = METERS.map((meter) => this.#state(meter, tenant, requests));
+    return (await Promise.all(states)).filter((state) => state !== undefined);
   }
 
   async #limitOf(option: keyof TenantLimitOptions, tenant: Tenant): Promise<number | undefined> {
@@ -133,10 +133,5 @@ export class TenantLimits {
 
 /** The exceeded limit whose window ends last: no retry can succeed before. */
 export function exceededLimit(states: readonly LimitState[]): LimitState | undefined {
-  return states
-    .filter(({ isExceeded }) => isExceeded)
-    .reduce<LimitState | undefined>(
-      (worst, state) => (worst && worst.resetMs >= state.resetMs ? worst : state),
-      undefined,
-    );
+  return states.filter(({ isExceeded }) => isExceeded).sort((a, b) => b.resetMs - a.resetMs)[0];
 }
