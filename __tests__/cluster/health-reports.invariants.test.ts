@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { Member, type ProviderAnswer } from './health-reports-member';
 import { SimulatedRedis } from './simulated-redis';
 
+// Simulated time, which takes a busy machine long.
+jest.setTimeout(120_000);
+
 const SOUND: ProviderAnswer = { status: 200, ms: 20 };
 
 const ANSWERS: Readonly<Record<string, ProviderAnswer>> = {

@@ -34,7 +34,9 @@ requires('redis-server').describe('Cluster with Redis Cluster:', () => {
       cluster: { redis: redis.url },
     };
     const members = await rig.members(2, config);
-    await Promise.all(members.map((member) => member.load({ perSecond: 20, forMs: 3_000, timeoutMs: 500 })));
+    await Promise.all(
+      members.map((member) => member.load({ perSecond: 20, forMs: 3_000, timeoutMs: 2_000 })),
+    );
     const admissions = await provider.admissions();
     expect(worstExcess(admissions, LIMIT)).toBeLessThanOrEqual(0);
     expect(admissions.length).toBeGreaterThan(0.7 * 50);
