@@ -34,24 +34,17 @@ export interface AvailabilityOptions {
   readonly isHeld?: (quota: Quota) => boolean;
 }
 
-const WEIGHT: Obstacle = { removedBy: 'weight: the weight is 0', kind: 'down', waitMs: Infinity };
-const TRIED: Obstacle = { removedBy: 'tried: it has failed this call', kind: 'down', waitMs: Infinity };
-const AT_CAPACITY: Obstacle = {
-  removedBy: 'concurrency: maxConcurrent calls are in flight',
-  kind: 'concurrency',
-  waitMs: Infinity,
-};
+function obstacle(kind: Obstacle['kind'], removedBy: string, waitMs = Infinity): Obstacle {
+  return { removedBy, kind, waitMs };
+}
+
+const WEIGHT = obstacle('down', 'weight: the weight is 0');
+const TRIED = obstacle('down', 'tried: it has failed this call');
+const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
+const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
 /** The limit grows within milliseconds, so waiting calls try again soon. */
-const SLOW_START: Obstacle = {
-  removedBy: 'slow start: recovered recently',
-  kind: 'slow-start',
-  waitMs: 100,
-};
-const HELD: Obstacle = {
-  removedBy: 'queue: held for calls of higher value density',
-  kind: 'held',
-  waitMs: Infinity,
-};
+const SLOW_START = obstacle('slow-start', 'slow start: recovered recently', 100);
+const HELD = obstacle('held', 'queue: held for calls of higher value density');
 
 /** The calls that may run at once just after a recovery, and how often their number doubles over `breaker.rampMs`. */
 const SLOW_START_CALLS = 4;
@@ -72,15 +65,12 @@ export function obstacleOf(
   const { breaker } = endpoint;
   if (!breaker.canEnter) return breakerObstacle(plan, endpoint, now);
   const cooldownUntil = endpoint.cooldownUntil(now);
-  if (cooldownUntil > 0)
-    return { removedBy: 'cooldown: takes no calls yet', kind: 'cooldown', waitMs: cooldownUntil - now };
-  if (isTooSlow(plan, endpoint, now)) {
-    return { removedBy: 'deadline: cannot answer in time', kind: 'slow', waitMs: Infinity };
-  }
+  if (cooldownUntil > 0) return obstacle('cooldown', 'cooldown: takes no calls yet', cooldownUntil - now);
+  if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;
   if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
   if (endpoint.inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
   const waitMs = endpoint.quotaWaitMs(quotaCost, now);
-  if (waitMs > 0) return { removedBy: 'quota: not enough left now', kind: 'quota', waitMs };
+  if (waitMs > 0) return obstacle('quota', 'quota: not enough left now', waitMs);
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
@@ -95,10 +85,8 @@ function breakerObstacle({ call }: Plan, endpoint: Endpoint, now: number): Obsta
   const removedBy = `breaker: ${breaker.state}`;
   const waitMs = Math.max(breaker.msUntilProbe(now), endpoint.cooldownUntil(now) - now);
   const isInTime = now + waitMs + evidentServiceMs(call, endpoint, now) <= latestStartAt(call);
-  if (!isInTime) return { removedBy, kind: 'down', waitMs };
-  return breaker.state === 'open'
-    ? { removedBy, kind: 'breaker', waitMs }
-    : { removedBy, kind: 'probe', waitMs: Infinity };
+  if (!isInTime) return obstacle('down', removedBy, waitMs);
+  return breaker.state === 'open' ? obstacle('breaker', removedBy, waitMs) : obstacle('probe', removedBy);
 }
 
 function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {

@@ -2,35 +2,29 @@ import type { Call } from '../call/call';
 import { neededCapabilities, type Option, requiredContextTokens } from './plan';
 
 /** Removes endpoints that cannot serve a call. Independent of the current load and health. */
-export interface Filter {
-  /** Whether the filter is relevant to the call. */
-  applies(call: Call): boolean;
+interface Filter {
   removes(call: Call, option: Option): boolean;
   /** Why the endpoint was removed. Evaluated only for reports and errors. */
   reason(call: Call, option: Option): string;
 }
 
 const byName: Filter = {
-  applies: (call) => call.endpoint !== undefined,
   removes: (call, { endpoint }) => call.endpoint !== endpoint.name,
   reason: () => 'endpoint: the call names another endpoint',
 };
 
 const byTags: Filter = {
-  applies: ({ context }) => context.tags !== undefined && context.tags.length > 0,
   removes: (call, option) => missingTag(call, option) !== undefined,
   reason: (call, option) => `tags: lacks the tag '${missingTag(call, option) ?? ''}'`,
 };
 
 const byQuality: Filter = {
-  applies: ({ context }) => context.minQuality !== undefined,
   removes: ({ context }, { endpoint }) => endpoint.settings.quality < (context.minQuality ?? 0),
   reason: ({ context }, { endpoint }) =>
     `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
 };
 
 const byCost: Filter = {
-  applies: ({ context }) => context.maxCostPer1k !== undefined,
   // An endpoint without a price passes no price ceiling.
   removes: (call, option) => costPer1k(call, option) > (call.context.maxCostPer1k ?? Infinity),
   reason: (call, option) =>
@@ -40,7 +34,6 @@ const byCost: Filter = {
 };
 
 const bySize: Filter = {
-  applies: () => true,
   removes: (call, { endpoint }) => endpoint.exceededBy(call) !== undefined,
   reason: (call, { endpoint }) => {
     const exceeded = endpoint.exceededBy(call);
@@ -56,12 +49,16 @@ export const WINDOW: Pick<Filter, 'reason'> = {
     `context window: ${endpoint.settings.contextWindow} is below ${requiredContextTokens(call)}`,
 };
 
-/** In the order in which they are applied and reported. */
-const FILTERS: readonly Filter[] = [byName, byTags, byQuality, byCost, bySize];
-
-/** The filters that are relevant to a call. */
+/** The filters that are relevant to a call, in the order in which they are applied and reported. */
 export function filtersFor(call: Call): readonly Filter[] {
-  return [byCapability(neededCapabilities(call)), ...FILTERS.filter((filter) => filter.applies(call))];
+  const { tags, minQuality, maxCostPer1k } = call.context;
+  const filters = [byCapability(neededCapabilities(call))];
+  if (call.endpoint !== undefined) filters.push(byName);
+  if (tags !== undefined && tags.length > 0) filters.push(byTags);
+  if (minQuality !== undefined) filters.push(byQuality);
+  if (maxCostPer1k !== undefined) filters.push(byCost);
+  filters.push(bySize);
+  return filters;
 }
 
 function byCapability(needed: readonly string[]): Filter {
@@ -71,7 +68,6 @@ function byCapability(needed: readonly string[]): Filter {
     return undefined;
   };
   return {
-    applies: () => true,
     removes: (_call, option) => missing(option) !== undefined,
     reason: (_call, option) => `capability: lacks '${missing(option) ?? ''}'`,
   };

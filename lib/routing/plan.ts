@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Cost } from '../quota/cost';
+import { isObject } from '../util/is-object';
 
 /** An endpoint that may serve a call, before breaker, cooldown and quota are considered. */
 export interface Option {
@@ -59,25 +60,18 @@ export function neededCapabilities(call: Call): readonly string[] {
   if (call.operation === 'embeddings') return ['embeddings'];
   const needed = ['chat'];
   if (call.stream) needed.push('streaming');
-  const body = call.body as { tools?: readonly unknown[]; response_format?: unknown; messages?: unknown };
-  if (Array.isArray(body.tools) && body.tools.length > 0) needed.push('tools');
-  if (isJsonSchema(body.response_format)) needed.push('json_schema');
-  if (hasImage(body.messages)) needed.push('vision');
+  const body = call.body as { tools?: unknown; response_format?: unknown; messages?: unknown };
+  const { tools, response_format: format, messages } = body;
+  if (Array.isArray(tools) && tools.length > 0) needed.push('tools');
+  if (isObject(format) && format['type'] === 'json_schema') needed.push('json_schema');
+  if (hasImage(messages)) needed.push('vision');
   return needed;
-}
-
-function isJsonSchema(format: unknown): boolean {
-  return (
-    typeof format === 'object' && format !== null && (format as { type?: unknown }).type === 'json_schema'
-  );
 }
 
 function hasImage(messages: unknown): boolean {
   if (!Array.isArray(messages)) return false;
-  return messages.some((message: { content?: unknown } | null) => {
-    const content = message?.content;
-    return (
-      Array.isArray(content) && content.some((part: { type?: unknown } | null) => part?.type === 'image_url')
-    );
+  return messages.some((message: unknown) => {
+    const content = isObject(message) ? message['content'] : undefined;
+    return Array.isArray(content) && content.some((part) => isObject(part) && part['type'] === 'image_url');
   });
 }

@@ -60,11 +60,8 @@ export class Planner {
         for (const endpoint of tier) {
           if (seen?.has(endpoint)) continue;
           seen?.add(endpoint);
-          const option = {
-            endpoint,
-            quotaCost: endpoint.costOf(costEstimate),
-            costUsd: estimateCost(call, endpoint),
-          };
+          const quotaCost = endpoint.costOf(costEstimate);
+          const option = { endpoint, quotaCost, costUsd: estimateCost(call, endpoint) };
           const filter = filters.find((each) => each.removes(call, option));
           if (filter) removed.push({ option, filter });
           else stage.push(option);
@@ -89,14 +86,11 @@ export class Planner {
     if (model === undefined) return [this.#all];
     const requested = this.#byModel.get(model);
     if (requested === undefined && call.endpoint === undefined) {
+      const publicMessage = `no endpoint serves the model '${printable(model)}'`;
       throw new AiBalancerError(
         'ERR_AI_NO_ENDPOINT',
-        `no endpoint serves the model '${printable(model)}'; configured models: ${this.models.join(', ')}`,
-        {
-          status: 404,
-          param: 'model',
-          publicMessage: `no endpoint serves the model '${printable(model)}'`,
-        },
+        `${publicMessage}; configured models: ${this.models.join(', ')}`,
+        { status: 404, param: 'model', publicMessage },
       );
     }
     const first = requested ?? this.#all;
@@ -165,15 +159,14 @@ function byTier(endpoints: readonly Endpoint[]): Tiers {
 }
 
 function noEndpointError({ call, removed }: Plan): AiBalancerError {
-  const reasons = removed.map(
-    ({ option, filter }) => `${option.endpoint.name} (${filter.reason(call, option)})`,
-  );
+  const causes = removed.map(({ option, filter }) => filter.reason(call, option));
+  const byEndpoint = removed.map(({ option }, index) => `${option.endpoint.name} (${causes[index] ?? ''})`);
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
-  const detail = reasons.length > 0 ? `: ${reasons.slice(0, 20).join('; ')}` : '';
-  const filters = [...new Set(removed.map(({ option, filter }) => filter.reason(call, option)))];
-  return new AiBalancerError('ERR_AI_NO_ENDPOINT', `no endpoint can serve ${model}${detail}`, {
+  const message = (reasons: readonly string[]): string =>
+    `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, 20).join('; ')}`;
+  return new AiBalancerError('ERR_AI_NO_ENDPOINT', message(byEndpoint), {
     status: 404,
-    publicMessage: `no endpoint can serve ${model}${filters.length > 0 ? `: ${filters.slice(0, 20).join('; ')}` : ''}`,
+    publicMessage: message([...new Set(causes)]),
   });
 }
 

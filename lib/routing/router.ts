@@ -57,7 +57,13 @@ export class Router {
   pick(plan: Plan, options: PickOptions): RouterPick {
     const trace = new Trace(plan, this.strategy, options);
     for (const stage of plan.stages) {
-      const { free, blocked } = this.#splitByAvailability(plan, stage, options);
+      const free: Option[] = [];
+      const blocked: Blocked[] = [];
+      for (const option of stage) {
+        const obstacle = obstacleOf(plan, option, options);
+        if (obstacle) blocked.push({ option, obstacle });
+        else free.push(option);
+      }
       trace.addBlocked(blocked);
       if (free.length > 0) {
         const picked = this.#choose(plan, free, blocked, options, trace);
@@ -80,21 +86,6 @@ export class Router {
       ...(Number.isFinite(pick.waitMs) ? { waitMs: Math.ceil(pick.waitMs) } : {}),
       verdicts,
     };
-  }
-
-  #splitByAvailability(
-    plan: Plan,
-    stage: readonly Option[],
-    options: AvailabilityOptions,
-  ): { free: Option[]; blocked: Blocked[] } {
-    const free: Option[] = [];
-    const blocked: Blocked[] = [];
-    for (const option of stage) {
-      const obstacle = obstacleOf(plan, option, options);
-      if (obstacle) blocked.push({ option, obstacle });
-      else free.push(option);
-    }
-    return { free, blocked };
   }
 
   #choose(
@@ -206,60 +197,43 @@ class Trace {
     this.#candidates = candidates;
   }
 
-  waitFor({ option, obstacle }: Blocked): RouterPick {
-    return {
-      kind: 'wait',
-      on: quotaWaitedFor({ option, obstacle }),
-      waitMs: obstacle.waitMs,
-      option,
-      why: () => this.why(),
-    };
+  waitFor(entry: Blocked): RouterPick {
+    const { option, obstacle } = entry;
+    const on = quotaWaitedFor(entry);
+    return { kind: 'wait', on, waitMs: obstacle.waitMs, option, why: () => this.why() };
   }
 
   noneAvailable(): RouterPick {
-    // A strategy that picks no candidate makes the call wait.
-    if (this.#soonest && !this.#canWait) return this.waitFor(this.#soonest);
+    const soonest = this.#soonest;
+    if (soonest && !this.#canWait) return this.waitFor(soonest);
     const why = (): Verdicts => this.why();
-    if (this.#soonest || this.#canWait || this.#candidates.length > 0) {
-      return {
-        kind: 'wait',
-        on: this.#soonest && quotaWaitedFor(this.#soonest),
-        waitMs: this.#canWait ? Infinity : (this.#soonest?.obstacle.waitMs ?? Infinity),
-        why,
-      };
-    }
+    // A strategy that picks no candidate makes the call wait.
+    if (this.#canWait || this.#candidates.length > 0)
+      return { kind: 'wait', on: soonest && quotaWaitedFor(soonest), waitMs: Infinity, why };
     const retryAfterMs = Number.isFinite(this.#retryAfterMs) ? this.#retryAfterMs : undefined;
     return { kind: this.#isFull ? 'full' : 'down', retryAfterMs, why };
   }
 
   why(): Verdicts {
     const { call, removed, endpoints } = this.#plan;
-    return verdictsOf({
-      strategy: this.#strategy,
-      call: this.#call,
-      candidates: this.#candidates,
-      blocked: this.#blocked,
-      // The reasons are computed now because they may depend on the body.
-      removed: removed.map(({ option, filter }) => ({
-        endpoint: option.endpoint.name,
-        removedBy: filter.reason(call, option),
-      })),
-      endpoints,
-    });
+    // The reasons are computed now because they may depend on the body.
+    const byFilter = removed.map(({ option, filter }) => ({
+      endpoint: option.endpoint.name,
+      removedBy: filter.reason(call, option),
+    }));
+    return verdictsOf(this.#strategy, this.#call, this.#candidates, this.#blocked, byFilter, endpoints);
   }
 }
 
-interface VerdictParts {
-  readonly strategy: Strategy;
-  readonly call: RoutedCall | undefined;
-  readonly candidates: readonly Candidate[];
-  readonly blocked: readonly Blocked[];
-  readonly removed: readonly Verdict[];
-  readonly endpoints: Plan['endpoints'];
-}
-
-/** A function of its own, so that nothing but the parts is held. */
-function verdictsOf({ strategy, call, candidates, blocked, removed, endpoints }: VerdictParts): Verdicts {
+/** A function of its own, so that nothing but its arguments is held. */
+function verdictsOf(
+  strategy: Strategy,
+  call: RoutedCall | undefined,
+  candidates: readonly Candidate[],
+  blocked: readonly Blocked[],
+  byFilter: readonly Verdict[],
+  endpoints: Plan['endpoints'],
+): Verdicts {
   return () => {
     const scores = call && strategy.explain?.(call, candidates);
     const verdicts: Verdict[] = candidates.map(({ name }, index) => {
@@ -269,7 +243,7 @@ function verdictsOf({ strategy, call, candidates, blocked, removed, endpoints }:
     for (const { option, obstacle } of blocked) {
       verdicts.push({ endpoint: option.endpoint.name, removedBy: obstacle.removedBy });
     }
-    verdicts.push(...removed);
+    verdicts.push(...byFilter);
     const reported = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {
       if (!reported.has(name))

@@ -16,37 +16,18 @@ const MAX_STEEPNESS = Math.exp(STEEPNESS) - 1;
 export class Adaptive implements ScoredStrategy {
   readonly name = 'adaptive';
   readonly #weights: ScoreWeights;
-  readonly #random: () => number;
 
-  constructor(weights: ScoreWeights, random: () => number = Math.random) {
+  constructor(weights: ScoreWeights) {
     this.#weights = weights;
-    this.#random = random;
   }
 
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
-    const maxCostUsd = maxCostOf(candidates);
-    let best: Candidate | undefined;
-    let least = Infinity;
-    for (const candidate of candidates) {
-      const score = this.#score(call, candidate, maxCostUsd) + NOISE * this.#random();
-      if (score >= least) continue;
-      least = score;
-      best = candidate;
-    }
-    return best;
+    return this.#least(call, candidates, NOISE);
   }
 
   best(call: RoutedCall, candidates: readonly Candidate[]): { candidate: Candidate; score: number } {
-    const maxCostUsd = maxCostOf(candidates);
-    let best = candidates[0] as Candidate;
-    let least = Infinity;
-    for (const candidate of candidates) {
-      const score = this.#score(call, candidate, maxCostUsd);
-      if (score >= least) continue;
-      least = score;
-      best = candidate;
-    }
-    return { candidate: best, score: least };
+    const candidate = this.#least(call, candidates, 0) ?? (candidates[0]);
+    return { candidate, score: this.#score(call, candidate, maxCostOf(candidates)) };
   }
 
   explain(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] {
@@ -55,6 +36,20 @@ export class Adaptive implements ScoredStrategy {
       const terms = this.#terms(call, candidate, maxCostUsd);
       return { score: Object.values(terms).reduce((sum, term) => sum + term, 0), terms };
     });
+  }
+
+  #least(call: RoutedCall, candidates: readonly Candidate[], noise: number): Candidate | undefined {
+    const maxCostUsd = maxCostOf(candidates);
+    let best: Candidate | undefined;
+    let least = Infinity;
+    for (const candidate of candidates) {
+      let score = this.#score(call, candidate, maxCostUsd);
+      if (noise > 0) score += noise * Math.random();
+      if (score >= least) continue;
+      least = score;
+      best = candidate;
+    }
+    return best;
   }
 
   /** The sum of the terms without allocating them, because it is computed for every candidate of every call. */

@@ -1,7 +1,7 @@
 import type { ScoreWeights, Strategy, StrategyName } from '../strategy';
 import { Adaptive } from './adaptive';
 import { CustomStrategy } from './custom';
-import { LeastBusy, LowestCost, LowestLatency } from './least';
+import { LowestLatency, leastBusy, lowestCost } from './least';
 import { RoundRobin } from './round-robin';
 import { Weighted } from './weighted';
 
@@ -9,9 +9,9 @@ const BUILT_IN: Readonly<Record<StrategyName, (weights: ScoreWeights) => Strateg
   adaptive: (weights) => new Adaptive(weights),
   weighted: () => new Weighted(),
   'round-robin': () => new RoundRobin(),
-  'least-busy': () => new LeastBusy(),
+  'least-busy': leastBusy,
   'lowest-latency': () => new LowestLatency(),
-  'lowest-cost': () => new LowestCost(),
+  'lowest-cost': lowestCost,
 };
 
 /** Creates the configured strategy: a built-in one by name, or the custom one. */

@@ -1,87 +1,65 @@
 import type { Candidate, Score, Strategy } from '../strategy';
 
-/** The candidate with the lowest first value, then the lowest second value; ties are broken at random. */
-function least(
-  candidates: readonly Candidate[],
-  first: (candidate: Candidate) => number,
-  second: (candidate: Candidate) => number,
-  random: () => number,
-): Candidate | undefined {
-  let best: Candidate | undefined;
-  let equals = 0;
-  for (const candidate of candidates) {
-    const order =
-      best === undefined ? -1 : first(candidate) - first(best) || second(candidate) - second(best);
-    if (order > 0) continue;
-    equals = order < 0 ? 1 : equals + 1;
-    if (order < 0 || random() * equals < 1) best = candidate;
+type Figure = (candidate: Candidate) => number;
+
+/** Picks the candidate with the lowest figure, then the lowest second figure; ties are broken at random. */
+class Least implements Strategy {
+  constructor(
+    readonly name: string,
+    private readonly term: string,
+    private readonly figure: Figure,
+    private readonly second: Figure = () => 0,
+  ) {}
+
+  pick(_call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
+    const { figure, second } = this;
+    let best: Candidate | undefined;
+    let equals = 0;
+    for (const candidate of candidates) {
+      const order =
+        best === undefined ? -1 : figure(candidate) - figure(best) || second(candidate) - second(best);
+      if (order > 0) continue;
+      equals = order < 0 ? 1 : equals + 1;
+      if (order < 0 || Math.random() * equals < 1) best = candidate;
+    }
+    return best;
   }
-  return best;
+
+  explain(_call: unknown, candidates: readonly Candidate[]): readonly Score[] {
+    return candidates.map((candidate) => {
+      const score = this.figure(candidate);
+      return { score, terms: { [this.term]: score } };
+    });
+  }
 }
 
 /** Picks the candidate with the fewest calls in flight relative to its weight. */
-export class LeastBusy implements Strategy {
-  readonly name = 'least-busy';
-
-  constructor(private readonly random: () => number = Math.random) {}
-
-  pick(_call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
-    return least(candidates, busyness, () => 0, this.random);
-  }
-
-  explain(_call: unknown, candidates: readonly Candidate[]): readonly Score[] {
-    return candidates.map((candidate) => scoreOf('busyness', busyness(candidate)));
-  }
+export function leastBusy(): Strategy {
+  return new Least('least-busy', 'busyness', ({ inFlight, weight }) => (inFlight + 1) / weight);
 }
 
 /** Picks the lowest estimated price, then the fastest. Endpoints without a price come last. */
-export class LowestCost implements Strategy {
-  readonly name = 'lowest-cost';
-
-  constructor(private readonly random: () => number = Math.random) {}
-
-  pick(_call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
-    return least(candidates, cost, ({ expectedMs }) => expectedMs, this.random);
-  }
-
-  explain(_call: unknown, candidates: readonly Candidate[]): readonly Score[] {
-    return candidates.map((candidate) => scoreOf('costUsd', cost(candidate)));
-  }
+export function lowestCost(): Strategy {
+  // An unknown price is a large finite number, because the difference of two infinities is NaN.
+  const cost: Figure = ({ costUsd }) => costUsd ?? Number.MAX_VALUE;
+  return new Least('lowest-cost', 'costUsd', cost, ({ expectedMs }) => expectedMs);
 }
 
 /**
  * Picks two candidates at random and takes the one with the lower product of recent latency and calls in flight: Peak
  * EWMA with the power of two choices, which avoids the herd effect of always picking the lowest.
  */
-export class LowestLatency implements Strategy {
-  readonly name = 'lowest-latency';
+export class LowestLatency extends Least {
+  constructor() {
+    super('lowest-latency', 'load', load);
+  }
 
-  constructor(private readonly random: () => number = Math.random) {}
-
-  pick(_call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
+  override pick(call: unknown, candidates: readonly Candidate[]): Candidate | undefined {
     if (candidates.length < 2) return candidates[0];
-    const a = Math.floor(this.random() * candidates.length);
-    const b = (a + 1 + Math.floor(this.random() * (candidates.length - 1))) % candidates.length;
-    const pair = [candidates[a], candidates[b]].filter((candidate) => candidate !== undefined);
-    return least(pair, load, () => 0, this.random);
+    const a = Math.floor(Math.random() * candidates.length);
+    const b = (a + 1 + Math.floor(Math.random() * (candidates.length - 1))) % candidates.length;
+    return super.pick(call, [candidates[a] as Candidate, candidates[b] as Candidate]);
   }
-
-  explain(_call: unknown, candidates: readonly Candidate[]): readonly Score[] {
-    return candidates.map((candidate) => scoreOf('load', load(candidate)));
-  }
-}
-
-function scoreOf(term: string, score: number): Score {
-  return { score, terms: { [term]: score } };
-}
-
-function busyness({ inFlight, weight }: Candidate): number {
-  return (inFlight + 1) / weight;
-}
-
-/** An unknown price is a large finite number, because the difference of two infinities is NaN. */
-function cost({ costUsd }: Candidate): number {
-  return costUsd ?? Number.MAX_VALUE;
 }
 
 /** Before the first answer of an endpoint, the latency predicted from its profile is used. */
