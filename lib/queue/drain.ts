@@ -1,5 +1,5 @@
 import { IndexedHeap } from './heap';
-import type { Lane, PooledEntry } from './pool';
+import type { Entry, Lane } from './pool';
 import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
 import { before } from './value-density';
@@ -11,10 +11,10 @@ const MAX_REMOVALS = 512;
 
 /** Receives the calls that a drain removes from the queue. */
 export interface DrainCallbacks<Slot> {
-  started(entry: PooledEntry<Slot>, slot: Slot): void;
-  failed(entry: PooledEntry<Slot>, error: Error): void;
+  started(entry: Entry<Slot>, slot: Slot): void;
+  failed(entry: Entry<Slot>, error: Error): void;
   /** The call cannot start before its latest start time. `waitMs` is a lower bound of its wait. */
-  tooLate(entry: PooledEntry<Slot>, waitMs: number): void;
+  tooLate(entry: Entry<Slot>, waitMs: number): void;
 }
 
 /**
@@ -26,7 +26,7 @@ export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
   readonly #callbacks: DrainCallbacks<Slot>;
   readonly #lanes = new IndexedHeap<'inDrain', Lane<Slot>>('inDrain', before);
-  readonly #skipped: PooledEntry<Slot>[] = [];
+  readonly #skipped: Entry<Slot>[] = [];
   #removals = 0;
   #nextAt = Infinity;
   #rank = -Infinity;
@@ -110,13 +110,13 @@ export class Drain<Slot> {
     return true;
   }
 
-  #tryEntry(entry: PooledEntry<Slot>, rank: number): StartResult<Slot> {
+  #tryEntry(entry: Entry<Slot>, rank: number): StartResult<Slot> {
     this.#rank = rank;
     this.#hasMetHeld = false;
     return entry.tryStart(this.#isHeld);
   }
 
-  #block(lane: Lane<Slot>, entry: PooledEntry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
+  #block(lane: Lane<Slot>, entry: Entry<Slot>, result: Waiting, isFirst: boolean, now: number): void {
     const { pool } = lane;
     const opensAt = now + Math.max(0, result.waitMs);
     this.#nextAt = Math.min(this.#nextAt, opensAt);

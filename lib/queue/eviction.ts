@@ -1,12 +1,12 @@
 import type { Priority } from '../call/context';
 import { type HeapItem, IndexedHeap } from './heap';
-import type { PooledEntry } from './pool';
+import type { Entry } from './pool';
 import { before, DENSITY_BUCKETS } from './value-density';
 
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** Least dense first; among equals, the newest first. */
-  readonly calls: IndexedHeap<'inEviction', PooledEntry<Slot>>;
+  readonly calls: IndexedHeap<'inEviction', Entry<Slot>>;
 }
 
 /** The waiting calls of one priority, grouped by tenant. */
@@ -47,11 +47,11 @@ export class EvictionPolicy<Slot> {
     return this.#levelOf(priority).size;
   }
 
-  has(entry: PooledEntry<Slot>): boolean {
+  has(entry: Entry<Slot>): boolean {
     return entry.inEviction >= 0;
   }
 
-  add(entry: PooledEntry<Slot>): void {
+  add(entry: Entry<Slot>): void {
     const level = this.#levelOf(entry.call.priority);
     level.count(entry.bucket, 1);
     const group = level.groups.get(entry.tenant);
@@ -59,7 +59,7 @@ export class EvictionPolicy<Slot> {
       const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
-        calls: new IndexedHeap<'inEviction', PooledEntry<Slot>>('inEviction', lessDense),
+        calls: new IndexedHeap<'inEviction', Entry<Slot>>('inEviction', lessDense),
       };
       newGroup.calls.add(entry);
       level.groups.set(entry.tenant, newGroup);
@@ -70,7 +70,7 @@ export class EvictionPolicy<Slot> {
     }
   }
 
-  remove(entry: PooledEntry<Slot>): void {
+  remove(entry: Entry<Slot>): void {
     const level = this.#levelOf(entry.call.priority);
     const group = level.groups.get(entry.tenant);
     if (!group?.calls.remove(entry)) return;
@@ -84,7 +84,7 @@ export class EvictionPolicy<Slot> {
   }
 
   /** The call to evict next. */
-  get victim(): PooledEntry<Slot> | undefined {
+  get victim(): Entry<Slot> | undefined {
     let chosen: PriorityLevel<Slot> | undefined;
     let bucket = -1;
     for (const level of this.#levels) {
@@ -100,11 +100,11 @@ export class EvictionPolicy<Slot> {
   }
 }
 
-function lessDense<Slot>(a: PooledEntry<Slot>, b: PooledEntry<Slot>): boolean {
+function lessDense<Slot>(a: Entry<Slot>, b: Entry<Slot>): boolean {
   return before(b, a);
 }
 
 function larger<Slot>(a: TenantGroup<Slot>, b: TenantGroup<Slot>): boolean {
   if (a.calls.size !== b.calls.size) return a.calls.size > b.calls.size;
-  return lessDense(a.calls.first as PooledEntry<Slot>, b.calls.first as PooledEntry<Slot>);
+  return lessDense(a.calls.first as Entry<Slot>, b.calls.first as Entry<Slot>);
 }

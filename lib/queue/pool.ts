@@ -1,9 +1,9 @@
 import type { Priority } from '../call/context';
 import { Backlog } from './backlog';
-import { Entry } from './entry';
 import type { HeapItem } from './heap';
-import type { Resource } from './queued-call';
+import type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 import { TenantFairness } from './tenant-fairness';
+import { density, densityBucket, MAX_TOKENS, type Ranked, rank } from './value-density';
 
 /** A resource for which calls are waiting. */
 export interface ContestedResource<Slot> {
@@ -13,16 +13,108 @@ export interface ContestedResource<Slot> {
   heldBy: number;
 }
 
-/** A waiting call with the pool it waits in. */
-export class PooledEntry<Slot> extends Entry<Slot> {
+type EntryState =
+  | { readonly kind: 'waiting' }
+  /** Inside `tryStart`. */
+  | { readonly kind: 'starting' }
+  /** Must be removed with this error, unless the running `tryStart` yields a slot. */
+  | { readonly kind: 'interrupted'; readonly error: Error }
+  /** Its callback has been called. */
+  | { readonly kind: 'gone' };
+
+const WAITING: EntryState = { kind: 'waiting' };
+const STARTING: EntryState = { kind: 'starting' };
+const GONE: EntryState = { kind: 'gone' };
+
+/** One waiting call. It is its own abort listener, which saves a closure per call. */
+export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDeadlines'>, Ranked {
+  inFairness = -1;
+  inEviction = -1;
+  inDeadlines = -1;
+  readonly call: QueuedCall<Slot>;
+  readonly seq: number;
+  readonly rank: number;
+  readonly bucket: number;
+  readonly tokens: number;
+  /** The latest time at which the call can start and still meet its deadline. */
+  readonly latestStartAt: number;
+  /** The pool in which it waits. */
   pool: Pool<Slot> | undefined;
+  readonly #callbacks: QueueCallbacks<Slot>;
+  readonly #onAbort: (entry: Entry<Slot>) => void;
+  #state = WAITING;
+
+  /** @param onAbort Called when the caller aborts. */
+  constructor(
+    call: QueuedCall<Slot>,
+    callbacks: QueueCallbacks<Slot>,
+    seq: number,
+    onAbort: (entry: Entry<Slot>) => void,
+  ) {
+    this.call = call;
+    this.seq = seq;
+    const value = density(call.priority, call.promptTokens, call.outputTokens);
+    this.rank = rank(value, call.waitingSince ?? performance.now());
+    this.bucket = densityBucket(value);
+    this.tokens = Math.min(call.promptTokens + call.outputTokens, MAX_TOKENS);
+    this.latestStartAt = call.deadlineAt - Math.max(0, call.serviceMs);
+    this.#callbacks = callbacks;
+    this.#onAbort = onAbort;
+  }
+
+  get tenant(): string {
+    return this.call.tenant;
+  }
+
+  get isGone(): boolean {
+    return this.#state.kind === 'gone';
+  }
+
+  /** Asks the call to start. A call that was interrupted meanwhile and got no slot is hopeless. */
+  tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot> {
+    this.#state = STARTING;
+    let result: StartResult<Slot>;
+    try {
+      result = this.call.tryStart(isHeld);
+    } catch (error) {
+      result = { kind: 'hopeless', error: error instanceof Error ? error : new Error(String(error)) };
+    }
+    const error = this.#interruption;
+    this.#state = WAITING;
+    // The slot is taken, so it must reach the caller.
+    return error === undefined || result.kind === 'started' ? result : { kind: 'hopeless', error };
+  }
+
+  start(slot: Slot): void {
+    this.#state = GONE;
+    this.#callbacks.started(slot);
+  }
+
+  /** Fails the call; while it tries to start, only once that has failed. */
+  fail(error: Error): void {
+    const { kind } = this.#state;
+    if (kind === 'starting') {
+      this.#state = { kind: 'interrupted', error };
+    } else if (kind === 'waiting') {
+      this.#state = GONE;
+      this.#callbacks.failed(error);
+    }
+  }
+
+  handleEvent(): void {
+    this.#onAbort(this);
+  }
+
+  get #interruption(): Error | undefined {
+    return this.#state.kind === 'interrupted' ? this.#state.error : undefined;
+  }
 }
 
 /** The calls of one priority in one pool. The head is the next call by tenant fairness. */
 export class Lane<Slot> implements HeapItem<'inDrain'> {
   inDrain = -1;
   readonly pool: Pool<Slot>;
-  readonly fairness = new TenantFairness<PooledEntry<Slot>>();
+  readonly fairness = new TenantFairness<Entry<Slot>>();
   /** The rank in the current drain, updated when the lane is put into the heap. */
   rank = -Infinity;
   seq = 0;
@@ -34,7 +126,7 @@ export class Lane<Slot> implements HeapItem<'inDrain'> {
   }
 
   /** Takes over the rank of the head and returns it; undefined when the lane is empty. */
-  updateRank(): PooledEntry<Slot> | undefined {
+  updateRank(): Entry<Slot> | undefined {
     const head = this.fairness.next;
     if (head !== undefined) {
       this.rank = Math.min(head.rank, this.maxRank);
@@ -65,14 +157,14 @@ export class Pool<Slot> {
     return (this.lanes[priority - 1] ??= new Lane(this));
   }
 
-  add(entry: PooledEntry<Slot>): void {
+  add(entry: Entry<Slot>): void {
     entry.pool = this;
     this.size += 1;
     this.backlog.add(entry.bucket, entry.tokens);
     this.lane(entry.call.priority).fairness.add(entry);
   }
 
-  remove(entry: PooledEntry<Slot>): void {
+  remove(entry: Entry<Slot>): void {
     this.size -= 1;
     this.backlog.remove(entry.bucket, entry.tokens);
     this.lane(entry.call.priority).fairness.remove(entry);

@@ -5,21 +5,15 @@ import type { Resource } from './queued-call';
 /** How long summed rates are cached, in milliseconds. Rates change with the providers' headers. */
 const RATES_TTL_MS = 1000;
 
-interface Rates {
-  tokens: number;
-  requests: number;
-}
-
 /** A pool that competes for the resources of another, with the share of its refill that comes from them. */
-interface CompetingPool<Slot> {
+interface CompetingPool<Slot> extends Readonly<Load> {
   readonly pool: Pool<Slot>;
-  readonly tokens: number;
-  readonly requests: number;
 }
 
 interface PoolRates<Slot> {
   readonly at: number;
-  readonly rates: Rates;
+  /** Units per millisecond. */
+  readonly rates: Load;
   readonly competingPools: readonly CompetingPool<Slot>[];
 }
 
@@ -65,7 +59,7 @@ function resourcesOf<Slot>(pool: Pool<Slot>): Resource[] {
   return pool.resources.map(({ resource }) => resource);
 }
 
-function ratesOf(resources: readonly Resource[]): Rates {
+function ratesOf(resources: readonly Resource[]): Load {
   const rates = { tokens: 0, requests: 0 };
   for (const { tokensPerMs, requestsPerMs } of resources) {
     rates.tokens += tokensPerMs;

@@ -5,7 +5,7 @@ import { Drain } from './drain';
 import { queueAbortedError, queueDeadlineError, saturatedError } from './errors';
 import { EvictionPolicy } from './eviction';
 import { IndexedHeap } from './heap';
-import { PooledEntry } from './pool';
+import { Entry } from './pool';
 import { Pools } from './pools';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
 import { rank } from './value-density';
@@ -17,6 +17,7 @@ export { density } from './value-density';
 const DRAIN_GAP_MS = 20;
 /** The most time between two drains while calls wait, in milliseconds, in case no event wakes the queue. */
 const HEARTBEAT_MS = 1000;
+const TOO_MANY_AHEAD = 'the calls ahead leave no quota before the deadline';
 const ONCE = { once: true } as const;
 /** For a call that is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
@@ -38,7 +39,7 @@ export class WaitQueue<Slot> {
   readonly #options: Pick<QueueOptions, 'maxSize'>;
   readonly #pools = new Pools<Slot>();
   readonly #evictionPolicy = new EvictionPolicy<Slot>();
-  readonly #deadlines = new IndexedHeap<'inDeadlines', PooledEntry<Slot>>(
+  readonly #deadlines = new IndexedHeap<'inDeadlines', Entry<Slot>>(
     'inDeadlines',
     (a, b) => a.latestStartAt < b.latestStartAt,
   );
@@ -70,7 +71,26 @@ export class WaitQueue<Slot> {
   /** Adds a call to the queue. A call that cannot wait fails at once. */
   enqueue(call: QueuedCall<Slot>, callbacks: QueueCallbacks<Slot>): void {
     this.#arrivals += 1;
-    this.#admit(new PooledEntry<Slot>(call, callbacks, this.#arrivals, this.#owner));
+    const entry = new Entry<Slot>(call, callbacks, this.#arrivals, this.#onAbort);
+    const now = performance.now();
+    if (call.signal?.aborted) {
+      entry.fail(queueAbortedError());
+      return;
+    }
+    if (call.deadlineAt <= now) {
+      entry.fail(queueDeadlineError());
+      return;
+    }
+    entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
+    if (entry.latestStartAt < Infinity && this.#isTooLate(entry, now)) {
+      this.#shed(entry, TOO_MANY_AHEAD);
+      if (!this.size) this.#pools.sweep();
+      return;
+    }
+    this.#add(entry);
+    while (this.size > this.#options.maxSize && this.#evictionPolicy.victim)
+      this.#shed(this.#evictionPolicy.victim, this.#fullReason());
+    this.wake();
   }
 
   /** Adds a call to the queue. Resolves with its slot, or rejects with the errors of {@link QueueCallbacks}. */
@@ -92,15 +112,11 @@ export class WaitQueue<Slot> {
    */
   shedError(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
-    const entry = new PooledEntry<Slot>(call, NO_CALLBACKS, Infinity, this.#owner);
+    const entry = new Entry<Slot>(call, NO_CALLBACKS, Infinity, this.#onAbort);
     entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
     const now = performance.now();
-    if (now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt) {
-      return saturatedError(
-        'the calls ahead leave no quota before the deadline',
-        this.#estimateWaitMs(entry, now, true),
-      );
-    }
+    if (this.#isTooLate(entry, now))
+      return saturatedError(TOO_MANY_AHEAD, this.#estimateWaitMs(entry, now, true));
     if (this.size < this.#options.maxSize) return undefined;
     this.#evictionPolicy.add(entry);
     const isVictim = this.#evictionPolicy.victim === entry;
@@ -127,56 +143,24 @@ export class WaitQueue<Slot> {
       this.#fail(entry, error);
   }
 
-  readonly #owner = {
-    aborted: (entry: PooledEntry<Slot>): void => this.#fail(entry, queueAbortedError()),
-  };
+  readonly #onAbort = (entry: Entry<Slot>): void => this.#fail(entry, queueAbortedError());
 
-  #admit(entry: PooledEntry<Slot>): void {
-    const { call } = entry;
-    const now = performance.now();
-    if (call.signal?.aborted) {
-      entry.fail(queueAbortedError());
-      return;
-    }
-    if (call.deadlineAt <= now) {
-      entry.fail(queueDeadlineError());
-      return;
-    }
-    entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
-    if (
-      entry.latestStartAt < Infinity &&
-      now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt
-    ) {
-      this.#shed(entry, 'the calls ahead leave no quota before the deadline');
-      if (!this.size) this.#pools.sweep();
-      return;
-    }
-    this.#add(entry);
-    this.#evictOverflow();
-    this.wake();
-  }
-
-  /** Sheds calls until the queue is within its limit. */
-  #evictOverflow(): void {
-    while (this.#evictionPolicy.size > this.#options.maxSize) {
-      const victim = this.#evictionPolicy.victim;
-      if (victim === undefined) return;
-      this.#shed(victim, this.#fullReason());
-    }
+  #isTooLate(entry: Entry<Slot>, now: number): boolean {
+    return now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt;
   }
 
   #fullReason(): string {
     return `the wait queue is full (${this.#options.maxSize} calls)`;
   }
 
-  #add(entry: PooledEntry<Slot>): void {
+  #add(entry: Entry<Slot>): void {
     entry.pool?.add(entry);
     this.#evictionPolicy.add(entry);
     if (entry.latestStartAt < Infinity) this.#deadlines.add(entry);
     entry.call.signal?.addEventListener('abort', entry, ONCE);
   }
 
-  #remove(entry: PooledEntry<Slot>): void {
+  #remove(entry: Entry<Slot>): void {
     if (!this.#evictionPolicy.has(entry)) return;
     entry.pool?.remove(entry);
     this.#evictionPolicy.remove(entry);
@@ -187,32 +171,29 @@ export class WaitQueue<Slot> {
     this.#clearTimer();
   }
 
-  #start(entry: PooledEntry<Slot>, slot: Slot): void {
+  #start(entry: Entry<Slot>, slot: Slot): void {
     const { tenant, priority, promptTokens, outputTokens } = entry.call;
     entry.pool?.lane(priority).fairness.addServedTokens(tenant, promptTokens, outputTokens);
     this.#remove(entry);
     entry.start(slot);
   }
 
-  #fail(entry: PooledEntry<Slot>, error: Error): void {
+  #fail(entry: Entry<Slot>, error: Error): void {
     this.#remove(entry);
     entry.fail(error);
   }
 
-  #shed(entry: PooledEntry<Slot>, reason: string, waitMs = 0): void {
+  #shed(entry: Entry<Slot>, reason: string, waitMs = 0): void {
     const now = performance.now();
     const isWaiting = this.#evictionPolicy.has(entry);
     const { opensAt = 0 } = entry.pool ?? {};
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
-    const error = saturatedError(
-      reason,
-      Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting)),
-    );
-    this.#fail(entry, error);
+    const leastMs = Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting));
+    this.#fail(entry, saturatedError(reason, leastMs));
   }
 
   /** The work ahead divided by the refill rate. An entry in the queue is itself part of the backlog. */
-  #estimateWaitMs(entry: PooledEntry<Slot>, now: number, withOwn: boolean): number {
+  #estimateWaitMs(entry: Entry<Slot>, now: number, withOwn: boolean): number {
     if (entry.pool === undefined) return 0;
     const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };
     return this.#pools.waitEstimator.waitMs(entry.pool, entry.bucket, own, now);

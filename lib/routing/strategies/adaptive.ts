@@ -26,7 +26,7 @@ export class Adaptive implements ScoredStrategy {
   }
 
   best(call: RoutedCall, candidates: readonly Candidate[]): { candidate: Candidate; score: number } {
-    const candidate = this.#least(call, candidates, 0) ?? (candidates[0]);
+    const candidate = (this.#least(call, candidates, 0) ?? candidates[0]) as Candidate;
     return { candidate, score: this.#score(call, candidate, maxCostOf(candidates)) };
   }
 
