@@ -1,8 +1,6 @@
 import type { Call } from '../call/call';
-import type { ProbeLock } from '../cluster/health-reports/probe-lock';
 import { AnswerActivity } from '../health/answer-activity';
-import { Breaker } from '../health/breaker';
-import type { BreakerTransition } from '../health/breaker-types';
+import { Breaker, type BreakerParts } from '../health/breaker';
 import { FailureRate } from '../health/failure-rate';
 import { LatencyModel } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
@@ -11,14 +9,6 @@ import type { LatencyProfile } from '../models/profile';
 
 /** A failure rate above this opens the breaker. */
 const OPENING_FAILURE_RATE = 0.6;
-
-export interface EndpointHealthParts {
-  readonly name: string;
-  readonly profile: LatencyProfile;
-  readonly breaker: BreakerOptions;
-  readonly probeLock: ProbeLock | undefined;
-  readonly onTransition: (transition: BreakerTransition) => void;
-}
 
 /** Failures that are taken back without an answer in between: an endpoint that stops serving counts its failures. */
 const MAX_TAKE_BACKS = 3;
@@ -36,16 +26,14 @@ export class EndpointHealth {
   #takeBacks = 0;
   #failures = 0;
 
-  constructor({ name, profile, breaker, probeLock, onTransition }: EndpointHealthParts) {
+  constructor(profile: LatencyProfile, breaker: BreakerParts) {
     this.latency = new LatencyModel(profile);
     this.breaker = new Breaker({
-      name,
-      options: breaker,
-      probeLock,
+      ...breaker,
       onTransition: (transition) => {
         // The time for which it was open was the answer to the failures: they must not keep the probe away as well.
         if (transition.to !== 'open') this.failureRate.reset();
-        onTransition(transition);
+        breaker.onTransition?.(transition);
       },
     });
   }

@@ -10,7 +10,7 @@ import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
 import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
-import { boundOutput, exceededBy, type Quota, usedShare, waitMs } from '../quota/quota';
+import { boundOutput, exceededBy, type Quota } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { Redactor } from '../util/redactor';
@@ -69,10 +69,9 @@ export class Endpoint {
     this.name = settings.name;
     this.tokensCharged = new TokensCharged(settings);
     this.#weight = settings.weight;
-    this.health = new EndpointHealth({
+    this.health = new EndpointHealth(settings.profile.latency, {
       name: settings.name,
-      profile: settings.profile.latency,
-      breaker: parts.breaker,
+      options: parts.breaker,
       probeLock: healthReports?.probeLock(settings.name, () => this.#parts.listeners.onCapacity()),
       onTransition: (transition) => {
         this.healthReporter?.reportTransition(transition);
@@ -197,19 +196,25 @@ export class Endpoint {
     return exceededBy(this.quotas, { input: Math.ceil(CERTAIN_SHARE * promptTokens), output });
   }
 
-  /** Predicted milliseconds to the first token and to the whole answer of a call sent now. */
   predictLatency(size: CallSize, now: number): LatencyPrediction {
     return this.latency.predict(size, this.#inFlight, now);
   }
 
   /** Milliseconds until all quotas have room for the cost; Infinity if they never will. */
   quotaWaitMs(cost: Cost, now: number): number {
-    return waitMs(this.quotas, cost, now);
+    let longest = 0;
+    for (const quota of this.quotas) {
+      const ms = quota.waitMs(cost, now);
+      if (ms > longest) longest = ms;
+    }
+    return longest;
   }
 
   /** 0 to 1: the used share of the scarcest quota. */
   usedShare(now: number): number {
-    return usedShare(this.quotas, now);
+    let used = 0;
+    for (const quota of this.quotas) used = Math.max(used, quota.usedShare(now));
+    return used;
   }
 
   /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */

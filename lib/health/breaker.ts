@@ -8,6 +8,7 @@ export interface BreakerParts {
   readonly options: BreakerOptions;
   /** Called once for each change of state, after it. */
   readonly onTransition?: (transition: BreakerTransition) => void;
+  /** Between 0 and 1. Default: `Math.random`. */
   readonly random?: () => number;
   /** With a cluster only. */
   readonly probeLock?: ProbeLock | undefined;
@@ -50,26 +51,18 @@ type HalfOpenState = State & { kind: 'half-open' };
  */
 export class Breaker {
   readonly #circuit: Circuit;
-  readonly #onTransition: (transition: BreakerTransition) => void;
-  readonly #random: () => number;
+  readonly #parts: BreakerParts;
   readonly #probeLock: ProbeLock | undefined;
   #options: BreakerOptions;
   #state: State;
 
-  constructor({
-    name,
-    options,
-    onTransition = () => undefined,
-    random = Math.random,
-    probeLock,
-  }: BreakerParts) {
-    this.#options = options;
-    this.#onTransition = onTransition;
-    this.#random = random;
-    this.#probeLock = probeLock;
+  constructor(parts: BreakerParts) {
+    this.#parts = parts;
+    this.#probeLock = parts.probeLock;
+    this.#options = parts.options;
     const closed = this.#closedState(-Infinity);
     this.#state = closed;
-    this.#circuit = new Circuit(name, options, closed.openMs, {
+    this.#circuit = new Circuit(parts.name, parts.options, closed.openMs, {
       onOpen: () => this.#onCircuitOpened(),
       onHalfOpen: () => this.#onCircuitHalfOpen(),
     });
@@ -223,7 +216,7 @@ export class Breaker {
     const isExtension = this.#state.kind === 'open';
     this.#state = { kind: 'open', until: performance.now() + openMs, stepMs };
     this.#circuit.open(openMs);
-    if (!isExtension) this.#onTransition({ to: 'open', cause, openMs, stepMs });
+    if (!isExtension) this.#parts.onTransition?.({ to: 'open', cause, openMs, stepMs });
     // Released after the report of what the probe has shown: the process that gets the lock next knows it.
     this.#probeLock?.release();
   }
@@ -232,7 +225,7 @@ export class Breaker {
     const closed = this.#closedState(performance.now());
     this.#state = closed;
     this.#circuit.reset(this.#options, closed.openMs);
-    this.#onTransition({ to: 'closed', cause });
+    this.#parts.onTransition?.({ to: 'closed', cause });
     this.#probeLock?.release();
   }
 
@@ -247,7 +240,7 @@ export class Breaker {
     if (state.kind !== 'open') return;
     const { stepMs } = state;
     this.#state = { kind: 'half-open', stepMs, openMs: this.#withJitter(stepMs), probe: 'none' };
-    this.#onTransition({ to: 'half-open' });
+    this.#parts.onTransition?.({ to: 'half-open' });
   }
 
   #closedState(since: number): ClosedState {
@@ -257,6 +250,7 @@ export class Breaker {
   }
 
   #withJitter(ms: number): number {
-    return ms * (1 - JITTER * this.#random());
+    const { random = Math.random } = this.#parts;
+    return ms * (1 - JITTER * random());
   }
 }

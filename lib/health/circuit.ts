@@ -4,11 +4,13 @@ import type { BreakerOptions } from './options';
 const WINDOW_MS = 30_000;
 const BUCKETS = 10;
 
-export interface CircuitListeners {
+interface CircuitListeners {
   /** The circuit opened, by its window or by `open()`. */
   onOpen(): void;
   onHalfOpen(): void;
 }
+
+type CircuitOptions = CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number };
 
 /**
  * The opossum breaker behind one `Breaker`: it keeps the window of outcomes and the timer until half-open. Outcomes are
@@ -17,9 +19,9 @@ export interface CircuitListeners {
 export class Circuit {
   readonly #name: string;
   readonly #listeners: CircuitListeners;
-  #breaker: CircuitBreaker<[Promise<unknown>]>;
   /** opossum reads `resetTimeout` from this very object each time it opens. */
-  #options: CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number };
+  #options: CircuitOptions;
+  #breaker: CircuitBreaker<[Promise<unknown>]>;
 
   /** @param openMs How long it stays open if its window opens it, in milliseconds. */
   constructor(name: string, options: BreakerOptions, openMs: number, listeners: CircuitListeners) {
@@ -70,10 +72,7 @@ export class Circuit {
     return breaker;
   }
 
-  #optionsFor(
-    { volumeThreshold, errorThresholdPercentage }: BreakerOptions,
-    openMs: number,
-  ): CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number } {
+  #optionsFor({ volumeThreshold, errorThresholdPercentage }: BreakerOptions, openMs: number): CircuitOptions {
     return {
       name: this.#name,
       timeout: false,

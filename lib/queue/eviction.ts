@@ -83,7 +83,6 @@ export class EvictionPolicy<Slot> {
     }
   }
 
-  /** The call to evict next. */
   get victim(): Entry<Slot> | undefined {
     let chosen: PriorityLevel<Slot> | undefined;
     let bucket = -1;

@@ -21,7 +21,6 @@ export class Pools<Slot> {
     return this.#contested.get(resource);
   }
 
-  /** Returns the pool with this key; creates it if necessary. */
   getOrCreate(key: string, resources: readonly Resource[]): Pool<Slot> {
     const known = this.#pools.get(key);
     if (known !== undefined) return known;

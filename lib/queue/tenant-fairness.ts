@@ -30,7 +30,6 @@ export class TenantFairness<C extends TenantCall> {
   readonly #idleCounters = new Map<string, number>();
   #sweepAt = 64;
 
-  /** The number of tenants with waiting calls. */
   get tenants(): number {
     return this.#queues.size;
   }
@@ -39,7 +38,6 @@ export class TenantFairness<C extends TenantCall> {
     return this.#queues.has(tenant);
   }
 
-  /** The next call. */
   get next(): C | undefined {
     return this.#order.first?.calls.first;
   }
@@ -50,7 +48,6 @@ export class TenantFairness<C extends TenantCall> {
     this.#enqueue(call, queue);
   }
 
-  /** Removes a call that has left the queue. */
   remove(call: C): void {
     const queue = this.#queues.get(call.tenant);
     if (queue === undefined) return;

@@ -137,7 +137,6 @@ export class WaitQueue<Slot> {
     void Promise.resolve().then(() => this.#runDrain());
   }
 
-  /** Rejects every waiting call. */
   rejectAll(error: Error): void {
     for (let entry = this.#evictionPolicy.victim; entry !== undefined; entry = this.#evictionPolicy.victim)
       this.#fail(entry, error);

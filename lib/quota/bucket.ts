@@ -14,7 +14,6 @@ const STALL_MARGIN_MS = 400;
 export interface BucketOptions {
   /** Units per minute. */
   readonly limit: number;
-  /** The depth in seconds of the limit. */
   readonly burstSeconds: number;
 }
 
@@ -66,7 +65,6 @@ export class Bucket {
     this.#setLimit(options);
   }
 
-  /** Units per minute that are configured. */
   get configuredLimit(): number {
     return Math.round(this.#limit / USABLE_SHARE);
   }
@@ -100,7 +98,6 @@ export class Bucket {
     return this.#slowdown.factor;
   }
 
-  /** Units to keep in the bucket. */
   get headroom(): number {
     return Math.max(this.#externalUsage.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
   }
@@ -140,7 +137,6 @@ export class Bucket {
     this.#level = Math.min(this.#depth, this.#level + units);
   }
 
-  /** @param pending Units already taken that the provider may not have charged yet. */
   snapshot(now: number, pending = 0): BucketSnapshot {
     return { at: now, level: this.level(now), corrections: this.#corrections, pending };
   }

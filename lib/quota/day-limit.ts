@@ -5,7 +5,6 @@ import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
 export interface DayLimit {
   /** Units in any 24 hours. May change; what was counted stays. */
   limit: number;
-  /** Units left; below zero after usage above an estimate. */
   left(now: number): number;
   /** Milliseconds until `units` fit; Infinity if they are more than the limit. */
   waitMs(units: number, now: number): number;
@@ -13,7 +12,6 @@ export interface DayLimit {
   take(units: number, now: number): GrantRequest | undefined;
   /** Gives back units that were taken at that time, at most as many as are counted. */
   put(units: number, now: number, takenAt: number): void;
-  /** An attempt used more than it had taken. */
   overdraw(units: number, now: number): void;
   close(): void;
 }

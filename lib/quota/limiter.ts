@@ -35,7 +35,6 @@ export interface LimiterStore {
   open(id: string, bucket: Bucket, terms: LimiterTerms): Limiter;
   /** The limit of an open limiter has changed. */
   configure(id: string, terms: LimiterTerms): void;
-  /** A limit for any 24 hours. */
   openDayLimit(id: string, limit: number): DayLimit;
 }
 

@@ -234,23 +234,6 @@ function reconfigured<O, L extends { configure(options: O): void; close(): void 
   return options === undefined ? [] : [existing ?? create(options)];
 }
 
-/** Milliseconds until all quotas have room for the cost; Infinity if they never will. */
-export function waitMs(quotas: readonly Quota[], cost: Cost, now: number): number {
-  let longest = 0;
-  for (const quota of quotas) {
-    const ms = quota.waitMs(cost, now);
-    if (ms > longest) longest = ms;
-  }
-  return longest;
-}
-
-/** 0 to 1: the used share of the scarcest quota. */
-export function usedShare(quotas: readonly Quota[], now: number): number {
-  let used = 0;
-  for (const quota of quotas) used = Math.max(used, quota.usedShare(now));
-  return used;
-}
-
 /** The cost with its output bounded to a share of what the smallest of the quotas can hold. */
 export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number): Cost {
   if (share === Infinity) return cost;
@@ -261,7 +244,6 @@ export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number)
   return { input: cost.input, output: Math.max(1, Math.floor(share * depth)) };
 }
 
-/** The first limit of the quotas that this cost alone exceeds, if any. */
 export function exceededBy(quotas: readonly Quota[], cost: Cost): ExceededLimit | undefined {
   for (const quota of quotas) {
     const exceeded = quota.exceededBy(cost);

@@ -78,7 +78,6 @@ export class Reservation {
     return isGranted;
   }
 
-  /** Corrects the quotas from the headers of this attempt's answer. */
   correct(reading: LimitReading, now: number): void {
     if (this.#state.kind === 'confirmed' && reading.tokens?.remaining !== undefined)
       this.#state = { ...this.#state, isPromptCorrected: true };
