@@ -1,4 +1,5 @@
-import { backoffMs, sleep } from '../../lib/failover/backoff';
+import { sleep } from '../../lib/failover/leaving';
+import { backoffMs } from '../../lib/failover/retry-plan';
 import { answer, chatText, Rig, silence } from './upstream';
 
 const rig = new Rig();

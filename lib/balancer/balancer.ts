@@ -6,7 +6,6 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { CallOptions, Priority } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
-import { ExpectedOutput } from '../call/tokens';
 import { Cluster, isSameCluster } from '../cluster/cluster';
 import { configError, faultAt } from '../config/config-errors';
 import type { BalancerConfig, ResolvedConfig } from '../config/options';
@@ -18,11 +17,10 @@ import { HedgePolicy } from '../failover/hedge';
 import { RetryBudget } from '../failover/retry-budget';
 import { type QueueOptions, WaitQueue } from '../queue/wait-queue';
 import type { Explanation } from '../route-report';
-import { classify } from '../routing/classify';
 import type { ChatStream } from '../stream/chat-stream';
 import { isObject } from '../util/is-object';
 import { Redactor } from '../util/redactor';
-import { CallRunner, type CallSettings, closedError } from './call-runner';
+import { CallRunner, closedError } from './call-runner';
 import { type EndpointHandle, endpointHandle } from './endpoint-handle';
 import { EndpointRegistry } from './endpoint-registry';
 import { EventReporter } from './event-reporter';
@@ -44,7 +42,6 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #budget: RetryBudget;
   readonly #calls: CallRunner;
   readonly #events: EventReporter;
-  readonly #expectedOutput = new ExpectedOutput();
   readonly #redactor = new Redactor();
   #config: ResolvedConfig;
   #closing: Promise<void> | undefined;
@@ -85,15 +82,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       hedge: new HedgePolicy(() => this.#config.hedge),
       onAttempt: (call, endpoint, detail) => this.#events.attemptEnded(call, endpoint, detail),
     });
-    this.#calls = new CallRunner(
-      {
-        executor,
-        events: this.#events,
-        registry: this.#registry,
-        expectedOutput: this.#expectedOutput,
-      },
-      this.#callSettings(),
-    );
+    this.#calls = new CallRunner({ executor, events: this.#events, registry: this.#registry }, this.#config);
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
   }
 
@@ -136,7 +125,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       call: (operation, body, options, hooks) => this.#calls.run(operation, body, options, hooks),
       admissionError: (priority, tenant) => this.#admissionError(priority, tenant),
       reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
-      appTimeoutMs: Math.max(...this.#config.endpoints.map(({ timeouts }) => timeouts.totalMs)),
+      appTimeoutMs: this.#maxTotalMs,
       sharedStore: this.#cluster?.store,
     };
   }
@@ -195,7 +184,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#budget.configure(resolved.retry);
     this.#registry.configure(resolved);
-    this.#calls.configure(this.#callSettings());
+    this.#calls.configure(resolved);
     this.#queue.wake();
   }
 
@@ -246,31 +235,14 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       tenant,
       promptTokens: this.#calls.meanTokens,
       outputTokens: 0,
-      deadlineAt: performance.now() + this.#callSettings().prepare.totalMs.chat,
+      deadlineAt: performance.now() + this.#maxTotalMs,
       serviceMs: 0,
       tryStart: () => ({ kind: 'waiting', waitMs: Infinity }),
     });
   }
 
-  #callSettings(): CallSettings {
-    const { endpoints, estimateTokens, classify: own } = this.#config;
-    return {
-      config: this.#config,
-      prepare: {
-        classify: own ?? classify,
-        estimateTokens,
-        expectedOutput: this.#expectedOutput,
-        maxOutputTokens: Math.max(
-          ...endpoints.map(({ maxOutputTokens = Infinity, contextWindow }) =>
-            Math.min(maxOutputTokens, contextWindow),
-          ),
-        ),
-        totalMs: {
-          chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
-          embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
-        },
-      },
-    };
+  get #maxTotalMs(): number {
+    return Math.max(...this.#config.endpoints.map(({ timeouts }) => timeouts.totalMs));
   }
 }
 

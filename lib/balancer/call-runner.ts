@@ -6,74 +6,72 @@ import { checkCallOptions, checkChatBody, checkEmbeddingBody } from '../call/che
 import type { CallOptions } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { type PrepareParts, prepareCall } from '../call/prepare';
-import type { ExpectedOutput } from '../call/tokens';
+import { ExpectedOutput } from '../call/tokens';
 import { TextMeter } from '../call/tokens-text';
 import type { ResolvedConfig } from '../config/options';
 import { AiBalancerError } from '../errors';
-import type { Executor, StreamResult, StreamStart, WholeResult } from '../failover/executor';
+import type { CallResult, StreamResult } from '../failover/call-result';
+import type { Executor } from '../failover/executor';
 import { Coalescer, isRepeatable } from '../failover/sharing/coalesce';
 import { Idempotency } from '../failover/sharing/idempotency';
 import { StreamRecovery } from '../failover/stream/stream-recovery';
 import { StreamSession } from '../failover/stream/stream-session';
 import type { RouteReport } from '../route-report';
+import { classify } from '../routing/classify';
 import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { toError } from '../util/app-function';
 import { isObject } from '../util/is-object';
 import { startTimer } from '../util/timers';
-import { admitCall } from './admit-call';
 import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
-import { type CallSettler, RunningCall } from './running-call';
+import { RunningCall } from './running-call';
 import type { CallCounts } from './stats';
 
 /** The smallest weight of a new call in the mean size of calls. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
-
-/** What of the configuration matters to a call; replaced as a whole by a reload. */
-export interface CallSettings {
-  readonly config: Pick<ResolvedConfig, 'coalesce' | 'idempotency' | 'stream'>;
-  readonly prepare: PrepareParts;
-}
 
 export interface CallRunnerParts {
   readonly executor: Executor;
   readonly events: EventReporter;
   /** Learns which endpoint has a prompt cached. */
   readonly registry: EndpointRegistry;
-  /** Learns how long answers are. */
-  readonly expectedOutput: ExpectedOutput;
 }
 
 /**
  * Runs calls from start to end. A call is checked and prepared, admitted by the hooks of its request, and handed to the
- * executor; when the executor has its result, {@link CallRunner.settleWhole} or {@link CallRunner.settleStream} settles
- * it: counted, reported to the hooks and as an event, and its promise resolved or rejected.
+ * executor; when that has a result, the call is settled: counted, reported to the hooks and as an event, and its promise
+ * resolved or rejected.
  */
-export class CallRunner implements CallSettler {
+export class CallRunner {
   readonly counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
   readonly #coalescer: Coalescer;
   readonly #idempotency: Idempotency;
+  /** Learns how long answers are. */
+  readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new Set<RunningCall>();
-  #settings: CallSettings;
+  #config: ResolvedConfig;
+  #prepareParts: PrepareParts;
   #meanTokens = 0;
   #startedCount = 0;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(parts: CallRunnerParts, settings: CallSettings) {
+  constructor(parts: CallRunnerParts, config: ResolvedConfig) {
     this.#parts = parts;
-    this.#settings = settings;
+    this.#config = config;
+    this.#prepareParts = prepareParts(config, this.#expectedOutput);
     const { executor } = parts;
-    this.#coalescer = new Coalescer((caller) => executor.runWhole(caller));
-    this.#idempotency = new Idempotency((caller) => executor.runWhole(caller));
+    this.#coalescer = new Coalescer((call) => executor.runWhole(call));
+    this.#idempotency = new Idempotency((call) => executor.runWhole(call));
   }
 
   /** For calls that start from now on. */
-  configure(settings: CallSettings): void {
-    this.#settings = settings;
+  configure(config: ResolvedConfig): void {
+    this.#config = config;
+    this.#prepareParts = prepareParts(config, this.#expectedOutput);
   }
 
   /** The running mean of the calls' estimated tokens, prompt and output together. */
@@ -98,32 +96,24 @@ export class CallRunner implements CallSettler {
     request?: unknown,
   ): Call {
     checkCall(operation, body, options);
-    return prepareCall(operation, body, options, abort, this.#settings.prepare, request);
+    return prepareCall(operation, body, options, abort, this.#prepareParts, request);
   }
 
-  settleWhole(running: RunningCall, result: WholeResult): void {
+  readonly #settle = (running: RunningCall, result: CallResult): void => {
     const { outcome } = running;
-    if (result.ok) {
+    if (result.kind === 'failed') this.#fail(running, result.error, result.route);
+    else if (result.kind === 'answer') {
       this.#end(running, result.route);
       outcome.resolve(result);
     } else {
-      outcome.reject(this.#fail(running, result.error, result.route));
+      try {
+        const data = this.#openStream(running, result.stream);
+        outcome.resolve({ data, route: data.route });
+      } catch (error) {
+        this.#fail(running, error);
+      }
     }
-  }
-
-  settleStream(running: RunningCall, start: StreamStart): void {
-    const { outcome } = running;
-    if (!start.ok) {
-      outcome.reject(this.#fail(running, start.error));
-      return;
-    }
-    try {
-      const data = this.#openStream(running, start.result);
-      outcome.resolve({ data, route: data.route });
-    } catch (error) {
-      outcome.reject(this.#fail(running, error));
-    }
-  }
+  };
 
   /** Refuses new calls, waits for the running ones, and aborts what is left after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
@@ -153,17 +143,24 @@ export class CallRunner implements CallSettler {
       running = this.#start(outcome, operation, body, options, hooks);
     } catch (error) {
       outcome.abort.release();
-      outcome.reject(toError(error, 'the call'));
+      outcome.reject(error);
       return;
     }
     try {
-      await admitCall(hooks, running.call);
+      await running.admit();
     } catch (error) {
-      outcome.reject(this.#fail(running, error));
+      this.#fail(running, error);
       return;
     }
-    if (running.call.stream) this.#parts.executor.runStream(running);
-    else this.#sendWhole(running, options.idempotencyKey);
+    const { call } = running;
+    const { coalesce, idempotency } = this.#config;
+    const { idempotencyKey } = options;
+    const onEnd = (result: CallResult): void => running.onEnd(result);
+    if (call.stream) this.#parts.executor.run(running);
+    else if (idempotency && idempotencyKey !== undefined)
+      void this.#idempotency.run(idempotencyKey, call).then(onEnd);
+    else if (coalesce && isRepeatable(call)) void this.#coalescer.run(call).then(onEnd);
+    else this.#parts.executor.run(running);
   }
 
   /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
@@ -178,25 +175,17 @@ export class CallRunner implements CallSettler {
     const { abort } = outcome;
     const call = this.prepare(operation, body, options, abort, hooks.request);
     abort.follow(options.signal, hooks.signal);
-    const running = new RunningCall(call, hooks, outcome, this);
+    const running = new RunningCall(call, hooks, outcome, this.#settle);
     this.#running.add(running);
     const gain = Math.max(MIN_CALL_TOKENS_GAIN, 1 / ++this.#startedCount);
     this.#meanTokens += gain * (call.promptTokens + call.expectedOutputTokens - this.#meanTokens);
     return running;
   }
 
-  #sendWhole(running: RunningCall, key: string | undefined): void {
-    const { coalesce, idempotency } = this.#settings.config;
-    const { call } = running;
-    const onEnd = (result: WholeResult): void => running.onEnd(result);
-    if (idempotency && key !== undefined) void this.#idempotency.run(key, call).then(onEnd);
-    else if (coalesce && isRepeatable(call)) void this.#coalescer.run(call).then(onEnd);
-    else this.#parts.executor.runWhole(running);
-  }
-
   #openStream(running: RunningCall, result: StreamResult): ChatStream {
     const { call, hooks } = running;
-    const { recovery } = this.#settings.config.stream;
+    const { recorder } = result.state;
+    const { recovery } = this.#config.stream;
     const session = new StreamSession(call, result, {
       newMeter: ({ promptTokens }) =>
         new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
@@ -204,7 +193,7 @@ export class CallRunner implements CallSettler {
       onRestart: () => data.notifyRestart(),
       onReaderStall: () => data.notifyStalledEnd(),
       onEnd: (error) => {
-        const route = result.recorder.report();
+        const route = recorder.report();
         if (error) this.#fail(running, error, route);
         else this.#end(running, route);
       },
@@ -212,21 +201,21 @@ export class CallRunner implements CallSettler {
     const data: ChatEventStream = new ChatEventStream({
       first: result.sent.first,
       events: session.events(),
-      route: () => result.recorder.report(),
+      route: () => recorder.report(),
       onOpen: () => session.readingStarted(),
       abort: () => session.abort(),
     });
     return data;
   }
 
-  /** @returns The error for the caller: of a call that the closing aborted, ERR_AI_CLOSED. */
-  #fail(running: RunningCall, thrown: unknown, route?: RouteReport): unknown {
+  /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
+  #fail(running: RunningCall, thrown: unknown, route?: RouteReport): void {
     const { reason } = running.outcome.abort;
     const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
     // A thrown undefined must not pass for success.
     const error = isClosing ? reason : toError(thrown, 'a function of the app');
     this.#end(running, route, error);
-    return error;
+    running.outcome.reject(error);
   }
 
   /** Every call that started ends here, once. */
@@ -245,12 +234,30 @@ export class CallRunner implements CallSettler {
   }
 
   #learn(call: Call, route: RouteReport): void {
-    const { expectedOutput, registry } = this.#parts;
     if (call.operation === 'chat' && route.usage) {
-      expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
+      this.#expectedOutput.learn(call.model ?? '', call.context.tenant, route.usage.completion_tokens);
     }
-    registry.learnCached(call, route);
+    this.#parts.registry.learnCached(call, route);
   }
+}
+
+function prepareParts(
+  { endpoints, estimateTokens, classify: own }: ResolvedConfig,
+  expectedOutput: ExpectedOutput,
+): PrepareParts {
+  const outputs = endpoints.map(({ maxOutputTokens = Infinity, contextWindow }) =>
+    Math.min(maxOutputTokens, contextWindow),
+  );
+  return {
+    classify: own ?? classify,
+    estimateTokens,
+    expectedOutput,
+    maxOutputTokens: Math.max(...outputs),
+    totalMs: {
+      chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
+      embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
+    },
+  };
 }
 
 function checkCall(

@@ -1,35 +1,48 @@
-import type { Call } from '../call/call';
+import { type Call, latestStartAt } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
-import type { StreamCaller, StreamStart, WholeCaller, WholeResult } from '../failover/executor';
+import { AiBalancerError } from '../errors';
+import type { Caller, CallResult } from '../failover/call-result';
+import { unlessLeft } from '../failover/leaving';
 import type { CallOutcome } from './call-outcome';
-
-/** Settles calls: the owner of every {@link RunningCall}. */
-export interface CallSettler {
-  settleWhole(running: RunningCall, result: WholeResult): void;
-  settleStream(running: RunningCall, start: StreamStart): void;
-}
 
 /**
  * A call between its start and its end. While it waits in the queue this object is all that waits with it: an async
  * function or a closure per call would multiply the memory of 10,000 waiting calls.
  */
-export class RunningCall implements WholeCaller, StreamCaller {
-  readonly #settler: CallSettler;
+export class RunningCall implements Caller {
+  readonly #settle: (running: RunningCall, result: CallResult) => void;
 
   constructor(
     readonly call: Call,
     readonly hooks: CallHooks,
     readonly outcome: CallOutcome,
-    settler: CallSettler,
+    settle: (running: RunningCall, result: CallResult) => void,
   ) {
-    this.#settler = settler;
+    this.#settle = settle;
   }
 
-  onEnd(result: WholeResult): void {
-    this.#settler.settleWhole(this, result);
+  /**
+   * Runs the `admit` hook. It calls functions of the app, so the call does not wait for it beyond its own deadline or
+   * after its caller has left.
+   *
+   * @throws What the hook throws; ERR_AI_DEADLINE; ERR_AI_ABORTED.
+   */
+  async admit(): Promise<void> {
+    const { call, hooks } = this;
+    if (hooks.admit === undefined) return;
+    const admit = async (): Promise<true> => {
+      await hooks.admit?.(call);
+      return true;
+    };
+    if (await unlessLeft(admit(), latestStartAt(call) - performance.now(), call.signal)) return;
+    throw new AiBalancerError(
+      'ERR_AI_DEADLINE',
+      'deadline exceeded before the call was admitted: check that tenant(), priority() and skip() of the guard settle',
+      { status: 504, retryable: true },
+    );
   }
 
-  onStart(start: StreamStart): void {
-    this.#settler.settleStream(this, start);
+  onEnd(result: CallResult): void {
+    this.#settle(this, result);
   }
 }

@@ -1,25 +1,17 @@
-import { AiBalancerError, type AiBalancerErrorOptions } from '../errors';
+import type { CallSignal } from '../call/call-signal';
+import { AiBalancerError, type AiBalancerErrorCode, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { RouteRecorder } from './route-recorder';
 
 /** An error of the caller's own, with the upstream's message and status. */
 export function callerError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
   const code = detail.class === 'content_policy' ? 'ERR_AI_CONTENT_POLICY' : 'ERR_AI_BAD_REQUEST';
-  return new AiBalancerError(code, detail.message, {
-    ...routeOf(recorder),
-    status: detail.status ?? 400,
-    ...(detail.param === undefined ? {} : { param: detail.param }),
-    ...(detail.type === undefined ? {} : { type: detail.type }),
-    ...(detail.code === undefined ? {} : { upstreamCode: detail.code }),
-  });
+  const { message, status = 400, param, type } = detail;
+  return errorWithRoute(code, message, recorder, { status, param, type, upstreamCode: detail.code });
 }
 
-export function contextWindowError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
-  return new AiBalancerError('ERR_AI_CONTEXT_WINDOW', detail.message, {
-    ...routeOf(recorder),
-    status: 400,
-    param: 'messages',
-  });
+export function contextWindowError({ message }: FailureDetail, recorder: RouteRecorder): AiBalancerError {
+  return errorWithRoute('ERR_AI_CONTEXT_WINDOW', message, recorder, { status: 400, param: 'messages' });
 }
 
 /** Every endpoint tried failed. */
@@ -36,41 +28,24 @@ export function allFailedError(
       return `${endpoint} (${failure ?? 'unknown'}${statusText} after ${ms} ms)`;
     })
     .join(', ');
-  return new AiBalancerError(
-    'ERR_AI_ALL_FAILED',
-    `every endpoint tried failed: ${list}${why ? `; ${why}` : ''}`,
-    {
-      ...routeOf(recorder),
-      status: limited ? 429 : 502,
-      retryable: true,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    },
-  );
+  const message = `every endpoint tried failed: ${list}${why ? `; ${why}` : ''}`;
+  const options = { status: limited ? 429 : 502, retryable: true, retryAfterMs };
+  return errorWithRoute('ERR_AI_ALL_FAILED', message, recorder, options);
 }
 
 export function unavailableError(recorder: RouteRecorder, retryAfterMs: number | undefined): AiBalancerError {
-  return new AiBalancerError(
-    'ERR_AI_UNAVAILABLE',
-    'every endpoint that could serve this call is unavailable: breaker open, cooling down or disabled',
-    {
-      ...routeOf(recorder),
-      status: 503,
-      retryable: true,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    },
-  );
+  const message =
+    'every endpoint that could serve this call is unavailable: breaker open, cooling down or disabled';
+  return errorWithRoute('ERR_AI_UNAVAILABLE', message, recorder, {
+    status: 503,
+    retryable: true,
+    retryAfterMs,
+  });
 }
 
 export function deadlineError(recorder: RouteRecorder): AiBalancerError {
-  return new AiBalancerError(
-    'ERR_AI_DEADLINE',
-    `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`,
-    {
-      ...routeOf(recorder),
-      status: 504,
-      retryable: true,
-    },
-  );
+  const message = `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`;
+  return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true });
 }
 
 /** A stream died after its first content and could not be recovered. */
@@ -79,33 +54,38 @@ export function streamBrokenError(
   recorder: RouteRecorder,
   partialText: string,
 ): AiBalancerError {
-  return new AiBalancerError(
-    'ERR_AI_STREAM_BROKEN',
-    `the stream broke off after its first content: ${detail.message}`,
-    {
-      ...routeOf(recorder),
-      status: 502,
-      retryable: true,
-      partialText,
-    },
-  );
-}
-
-/** The error with the call's attempts and route added. */
-export function withRoute(error: AiBalancerError, recorder: RouteRecorder): AiBalancerError {
-  return new AiBalancerError(error.code, error.message, {
-    ...routeOf(recorder),
-    status: error.status,
-    retryable: error.retryable,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-    ...(error.param === undefined ? {} : { param: error.param }),
-    ...(error.type === undefined ? {} : { type: error.type }),
-    ...(error.upstreamCode === undefined ? {} : { upstreamCode: error.upstreamCode }),
-    publicMessage: error.publicMessage,
-    ...(error.partialText === undefined ? {} : { partialText: error.partialText }),
+  const message = `the stream broke off after its first content: ${detail.message}`;
+  return errorWithRoute('ERR_AI_STREAM_BROKEN', message, recorder, {
+    status: 502,
+    retryable: true,
+    partialText,
   });
 }
 
-function routeOf(recorder: RouteRecorder): AiBalancerErrorOptions {
-  return { attempts: [...recorder.attempts], route: recorder.report() };
+/** The AiBalancerError that the signal was aborted with, else that the caller left. */
+export function abortedError(signal?: CallSignal): AiBalancerError {
+  const reason: unknown = signal?.reason;
+  if (AiBalancerError.isInstance(reason)) return reason;
+  return new AiBalancerError('ERR_AI_ABORTED', 'the caller aborted the call before it was answered', {
+    status: 499,
+  });
+}
+
+/** The error, with the attempts and the route of its call where it has none. */
+export function withRoute(error: unknown, recorder: RouteRecorder): unknown {
+  if (!AiBalancerError.isInstance(error) || error.route !== undefined) return error;
+  const { code, message, status, retryable, retryAfterMs, param } = error;
+  const { type, upstreamCode, publicMessage, partialText } = error;
+  const fields = { status, retryable, retryAfterMs, param, type, upstreamCode, publicMessage, partialText };
+  return errorWithRoute(code, message, recorder, fields);
+}
+
+function errorWithRoute(
+  code: AiBalancerErrorCode,
+  message: string,
+  recorder: RouteRecorder,
+  options: AiBalancerErrorOptions,
+): AiBalancerError {
+  const attempts = [...recorder.attempts];
+  return new AiBalancerError(code, message, { attempts, route: recorder.report(), ...options });
 }

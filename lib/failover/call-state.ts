@@ -1,10 +1,11 @@
 import { type Call, latestStartAt } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
-import type { FailureDetail } from '../failure/detail';
+import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
-import type { Plan } from '../routing/plan';
+import { type Option, optionsOf, type Plan } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
+import { callerError, contextWindowError } from './call-errors';
 import { type CallEvidence, newCallEvidence } from './evidence';
 import type { HedgePolicy } from './hedge';
 import type { RetryOptions } from './options';
@@ -111,4 +112,46 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
   );
   state.plan = { ...plan, stages };
   return state.plan;
+}
+
+/** None where the filters leave no endpoint, or after a reload that dropped the model. */
+export function optionsLeft(state: CallState, routes: Routes): readonly Option[] {
+  try {
+    return optionsOf(currentPlan(state, routes));
+  } catch {
+    return [];
+  }
+}
+
+/** Restricts the call to the endpoints that its last failure allows; throws where there are none. */
+export function restrictAfter(
+  state: CallState,
+  { settings }: Endpoint,
+  detail: FailureDetail,
+  routes: Routes,
+): void {
+  const { recorder, failedAt } = state;
+  const { otherEndpoint } = ruleFor(detail);
+  const hasOption = (isUsable: (option: Option) => boolean): boolean => {
+    state.plan = undefined;
+    return optionsLeft(state, routes).some(isUsable);
+  };
+  if (otherEndpoint === 'larger-window') {
+    state.contextWindowAbove = settings.contextWindow;
+    if (!hasOption(() => true)) throw contextWindowError(detail, recorder);
+  } else if (otherEndpoint === 'content-policy-list') {
+    const lists = routes.contentPolicyFallbacks;
+    state.models = lists.get(settings.model) ?? lists.get('*');
+    const isAllowed = state.models && hasOption(({ endpoint }) => !failedAt.has(endpoint.name));
+    if (!isAllowed) throw callerError(detail, recorder);
+  } else if (otherEndpoint === 'never') {
+    // What a fallback model has refused, the requested model may accept: only its endpoints may still serve the call.
+    const { model } = state.call;
+    const isRequested = model === undefined || settings.model === model || settings.aliases.includes(model);
+    if (detail.class !== 'bad_request' || isRequested) throw callerError(detail, recorder);
+    state.models = [model];
+    if (!hasOption(({ endpoint }) => failedAt.get(endpoint.name)?.againAt !== Infinity))
+      throw callerError(detail, recorder);
+    state.refusal = detail;
+  }
 }

@@ -1,5 +1,7 @@
 import type { RetryOptions } from './options';
 
+type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>;
+
 const MAX_LEVEL = 200;
 /** The period of the recent calls that `budgetRatio` refers to, at `budgetPerSecond`. */
 const MEMORY_MS = 10_000;
@@ -15,16 +17,14 @@ export class RetryBudget {
   #level = MAX_LEVEL;
   #at = performance.now();
 
-  constructor({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>) {
-    this.configure({ budgetRatio, budgetPerSecond });
-    this.#level = Math.min(
-      MAX_LEVEL,
-      budgetPerSecond * (MEMORY_MS / 1_000) + (budgetRatio > 0 ? MAX_LEVEL : 0),
-    );
+  constructor(options: BudgetOptions) {
+    this.configure(options);
+    const fromCalls = options.budgetRatio > 0 ? MAX_LEVEL : 0;
+    this.#level = Math.min(MAX_LEVEL, options.budgetPerSecond * (MEMORY_MS / 1_000) + fromCalls);
   }
 
   /** Changes the refill; the level stays. */
-  configure({ budgetRatio, budgetPerSecond }: Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>): void {
+  configure({ budgetRatio, budgetPerSecond }: BudgetOptions): void {
     this.#refill();
     this.#ratio = budgetRatio;
     this.#perMs = budgetPerSecond / 1_000;
@@ -41,12 +41,9 @@ export class RetryBudget {
     return this.#level < 1;
   }
 
-  /** Takes one retry; false where none is left. */
-  tryTake(): boolean {
-    this.#refill();
-    if (this.#level < 1) return false;
-    this.#level--;
-    return true;
+  /** Takes one retry, where it is not spent. */
+  take(): void {
+    if (!this.isSpent) this.#level--;
   }
 
   #refill(): void {

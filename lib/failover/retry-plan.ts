@@ -1,6 +1,4 @@
-import type { FailureDetail } from '../failure/detail';
-import { ruleFor } from '../failure/detail';
-import { backoffMs } from './backoff';
+import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { RetryOptions } from './options';
 
 /*
@@ -111,6 +109,16 @@ export function historyAfter(
     after.set(other, { ...rest, failures: otherFailures, againAt: otherAgainAt, lastAttemptAt });
   }
   return after;
+}
+
+/** Milliseconds before the same endpoint is asked again: doubling, with equal jitter (half fixed, half random). */
+export function backoffMs(
+  tries: number,
+  { baseDelayMs, maxDelayMs }: RetryOptions,
+  random: () => number,
+): number {
+  const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(20, tries));
+  return ceilingMs * (0.5 + 0.5 * random());
 }
 
 /** The failures of a call that count against an endpoint. */

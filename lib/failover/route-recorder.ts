@@ -14,6 +14,7 @@ export class RouteRecorder {
   waitMs = 0;
   /** The verdicts of the last pick; computed when read. */
   why: () => readonly Verdict[] = () => [];
+  /** Tokens of failed attempts, hedges that lost and answers that were started over. */
   wastedTokens = 0;
   #firstTokenAt: number | undefined;
   #endedAt: number | undefined;
@@ -24,7 +25,7 @@ export class RouteRecorder {
     this.#call = call;
   }
 
-  recordAttempt(endpoint: Endpoint, startedAt: number, detail?: FailureDetail, hedge = false): void {
+  recordAttempt({ endpoint, startedAt }: EndpointSlot, detail?: FailureDetail, hedge = false): void {
     this.attempts.push({
       endpoint: endpoint.name,
       model: endpoint.settings.model,
@@ -43,28 +44,24 @@ export class RouteRecorder {
   }
 
   /** An attempt that lost against its hedge, or a hedge that lost. */
-  recordHedgeLoser(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
-    this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
-    this.wastedTokens += promptTokens;
+  recordHedgeLoser(slot: EndpointSlot, hedge: boolean): void {
+    this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
+    this.wastedTokens += this.#call.promptTokens;
   }
 
   /** The caller left during an attempt: its prompt was sent and may be billed. */
-  recordAborted(slot: EndpointSlot, promptTokens: number, hedge: boolean): void {
-    this.recordAttempt(slot.endpoint, slot.startedAt, { class: 'aborted', message: '' }, hedge);
+  recordAborted(slot: EndpointSlot, hedge: boolean): void {
+    const { promptTokens } = this.#call;
+    this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
     this.recordServedBy(slot.endpoint);
     this.recordEnd({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
   }
 
   /** The attempt that was serving the stream failed. */
   recordStreamBreak(detail: FailureDetail): void {
-    const index = this.attempts.findLastIndex((recordAttempt) => recordAttempt.class === undefined);
-    const recordEndpoint = this.attempts[index];
-    if (recordEndpoint) this.attempts[index] = { ...recordEndpoint, class: detail.class };
-  }
-
-  /** Tokens of an answer that was started over. */
-  addWastedTokens(tokens: number): void {
-    this.wastedTokens += tokens;
+    const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
+    const attempt = this.attempts[index];
+    if (attempt) this.attempts[index] = { ...attempt, class: detail.class };
   }
 
   recordServedBy(endpoint: Endpoint): void {

@@ -7,19 +7,13 @@ import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
 import { minServiceMs } from '../routing/availability';
 import { type Option, optionsOf, type Plan } from '../routing/plan';
-import { abortedError, sleep } from './backoff';
-import { allFailedError, callerError, unavailableError } from './call-errors';
+import { abortedError, allFailedError, callerError, unavailableError } from './call-errors';
+import type { Caller } from './call-result';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
 import type { HedgePolicy } from './hedge';
+import { sleep } from './leaving';
 import { NextEndpoint, type NextStep } from './next-endpoint';
-import {
-  type AdmissionHandlers,
-  type Caller,
-  NewCall,
-  WaitingCall,
-  type WaitOptions,
-  WaitPools,
-} from './waiting-call';
+import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
 
 /** A backoff is slept in parts of at most this, in milliseconds: another endpoint may become available meanwhile. */
 const MAX_BACKOFF_SLEEP_MS = 1_000;
@@ -36,7 +30,7 @@ export class SlotAcquirer {
   }
 
   /** Acquires the first slot of a call, now or through the queue, and calls the handlers. */
-  admit<C extends Caller>(caller: C, handlers: AdmissionHandlers<C>): void {
+  admit(caller: Caller, handlers: AdmissionHandlers): void {
     const state = newCallState(caller.call);
     let slot: EndpointSlot | undefined;
     try {
@@ -54,10 +48,18 @@ export class SlotAcquirer {
   }
 
   /**
-   * A slot for another attempt.
+   * A slot for another attempt, or the given one, with its quota confirmed. Where processes share a quota, Redis may have
+   * to be asked, and another process may have taken it first: then another slot is acquired.
    * @throws where none is available before the call's deadline, the queue is full, or the caller left.
    */
-  async acquire(state: CallState): Promise<EndpointSlot> {
+  async acquire(state: CallState, given?: EndpointSlot): Promise<EndpointSlot> {
+    for (let slot = given; ; slot = undefined) {
+      slot ??= await this.#acquireUnconfirmed(state);
+      if (slot.isConfirmed || (await slot.confirm())) return slot;
+    }
+  }
+
+  async #acquireUnconfirmed(state: CallState): Promise<EndpointSlot> {
     for (;;) {
       const step = this.#nextStep(state);
       if (step.kind !== 'back-off') return this.#startNow(state, step) ?? (await this.#waitForSlot(state));
@@ -66,44 +68,28 @@ export class SlotAcquirer {
   }
 
   /**
-   * A slot whose quota is confirmed. Where processes share a quota, Redis may have to be asked, and another process may
-   * have taken it first: then another slot is acquired.
-   * @throws as `acquire()` does.
-   */
-  async confirmed(state: CallState, given: EndpointSlot): Promise<EndpointSlot> {
-    for (let slot = given; ; slot = await this.acquire(state)) {
-      if (slot.isConfirmed || (await slot.confirm())) return slot;
-    }
-  }
-
-  /**
-   * A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare. Never throws: after a
-   * reload that drops the model, or where a custom strategy throws, the running attempt goes on alone.
+   * A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare, after a reload that
+   * drops the model, and where a custom strategy throws.
    */
   acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
-    try {
-      return this.#acquireHedge(state, first, policy);
-    } catch {
-      return undefined;
-    }
-  }
-
-  #acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
     const { call, failedAt } = state;
-    const routes = this.#parts.routes();
-    const plan = currentPlan(state, routes);
-    const pick = routes.router.pick(plan, {
-      now: performance.now(),
-      excluded: (endpoint) =>
-        endpoint === first || failedAt.has(endpoint.name) || !policy.hasSpareQuota(endpoint),
-    });
-    if (pick.kind !== 'picked') return undefined;
-    const { endpoint, quotaCost } = pick.option;
-    if (this.#mustWait(call, pick.option) || !policy.tryTake(plan, first)) return undefined;
-    const slot = endpoint.acquireSlot(call, quotaCost, performance.now());
-    if (slot.isConfirmed) return slot;
-    // A hedge is for speed: it doesn't wait for Redis.
-    slot.abort(false);
+    try {
+      const routes = this.#parts.routes();
+      const plan = currentPlan(state, routes);
+      const pick = routes.router.pick(plan, {
+        now: performance.now(),
+        excluded: (endpoint) =>
+          endpoint === first || failedAt.has(endpoint.name) || !policy.hasSpareQuota(endpoint),
+      });
+      if (pick.kind !== 'picked') return undefined;
+      if (this.#mustWait(call, pick.option) || !policy.tryTake(plan, first)) return undefined;
+      const slot = pick.option.endpoint.acquireSlot(call, pick.option.quotaCost, performance.now());
+      if (slot.isConfirmed) return slot;
+      // A hedge is for speed: it doesn't wait for Redis.
+      slot.abort(false);
+    } catch {
+      // The running attempt goes on alone.
+    }
     return undefined;
   }
 
@@ -130,7 +116,7 @@ export class SlotAcquirer {
   }
 
   async #waitForSlot(state: CallState): Promise<EndpointSlot> {
-    const waiting = new WaitingCall(state, this.#waitOptions(state), state);
+    const waiting = new WaitingCall(state.call, this.#waitOptions(state), state);
     try {
       return await this.#parts.queue.waitForSlot(waiting);
     } catch (error) {
@@ -199,7 +185,7 @@ export class SlotAcquirer {
 
   #take({ call, recorder }: CallState, { pick, isBudgeted }: NextStep & { kind: 'start' }): EndpointSlot {
     const { endpoint, quotaCost } = pick.option;
-    if (isBudgeted) this.#parts.retryBudget.tryTake();
+    if (isBudgeted) this.#parts.retryBudget.take();
     recorder.why = pick.why();
     return endpoint.acquireSlot(call, quotaCost, performance.now());
   }

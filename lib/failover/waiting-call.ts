@@ -6,15 +6,11 @@ import type { EndpointSlot } from '../endpoint/endpoint';
 import type { QueueCallbacks, QueuedCall, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
 import { optionsOf, type Plan, poolKey } from '../routing/plan';
+import type { Caller } from './call-result';
 import { type CallState, newCallState } from './call-state';
 
 /** Tries to start a call at an endpoint whose quota is not held for others. */
 export type TryStart = (state: CallState, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
-
-/** The owner of a call. */
-export interface Caller {
-  readonly call: Call;
-}
 
 /** What a call needs for waiting. */
 export interface WaitOptions {
@@ -30,8 +26,8 @@ export interface WaitOptions {
  * A call in the wait queue. Thousands may wait, so it holds little: its state and plan are made when it is first tried,
  * and only calls at the head of the queue are.
  */
-export class WaitingCall<C extends Caller> extends AsyncResource implements QueuedCall<EndpointSlot> {
-  readonly caller: C;
+export class WaitingCall extends AsyncResource implements QueuedCall<EndpointSlot> {
+  readonly call: Call;
   readonly serviceMs: number;
   readonly outputTokens: number;
   #state: CallState | undefined;
@@ -39,18 +35,14 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
   readonly #tryStart: TryStart;
   readonly #since = performance.now();
 
-  constructor(caller: C, { pool, serviceMs, outputTokens, tryStart }: WaitOptions, state?: CallState) {
+  constructor(call: Call, { pool, serviceMs, outputTokens, tryStart }: WaitOptions, state?: CallState) {
     super('AI_CALL_WAITING');
-    this.caller = caller;
+    this.call = call;
     this.serviceMs = serviceMs;
     this.outputTokens = outputTokens;
     this.#state = state;
     this.#pool = pool;
     this.#tryStart = tryStart;
-  }
-
-  get call(): Call {
-    return this.caller.call;
   }
 
   get state(): CallState {
@@ -101,36 +93,38 @@ export class WaitingCall<C extends Caller> extends AsyncResource implements Queu
 }
 
 /** What happens to a call once admitted or refused; shared by all, so that a waiting call has no closures of its own. */
-export interface AdmissionHandlers<C extends Caller> {
+export interface AdmissionHandlers {
   /** It has its first slot. */
-  admitted(caller: C, state: CallState, slot: EndpointSlot): void;
+  admitted(caller: Caller, state: CallState, slot: EndpointSlot): void;
   /** It gets no slot. */
-  refused(caller: C, state: CallState, error: unknown): void;
+  refused(caller: Caller, state: CallState, error: unknown): void;
 }
 
 /** A call that waits for its first slot. Only its caller waits with it: no async frame does. */
-export class NewCall<C extends Caller> extends WaitingCall<C> implements QueueCallbacks<EndpointSlot> {
-  readonly #handlers: AdmissionHandlers<C>;
+export class NewCall extends WaitingCall implements QueueCallbacks<EndpointSlot> {
+  readonly #caller: Caller;
+  readonly #handlers: AdmissionHandlers;
 
-  constructor(caller: C, handlers: AdmissionHandlers<C>, terms: WaitOptions) {
-    super(caller, terms);
+  constructor(caller: Caller, handlers: AdmissionHandlers, options: WaitOptions) {
+    super(caller.call, options);
+    this.#caller = caller;
     this.#handlers = handlers;
   }
 
   started(slot: EndpointSlot): void {
     const state = this.finishWaiting();
-    continueIn(this, () => this.#handlers.admitted(this.caller, state, slot));
+    this.#continue(() => this.#handlers.admitted(this.#caller, state, slot));
   }
 
   failed(error: Error): void {
     const state = this.finishWaiting();
-    continueIn(this, () => this.#handlers.refused(this.caller, state, error));
+    this.#continue(() => this.#handlers.refused(this.#caller, state, error));
   }
-}
 
-/** Runs the step after the queue's own work, in the caller's async context instead of that of whoever freed capacity. */
-function continueIn(context: AsyncResource, step: () => void): void {
-  context.runInAsyncScope(() => void Promise.resolve().then(step));
+  /** Runs the step after the queue's own work, in the caller's async context, not that of whoever freed capacity. */
+  #continue(step: () => void): void {
+    this.runInAsyncScope(() => void Promise.resolve().then(step));
+  }
 }
 
 /** The wait queue's pool of the calls that may use the same endpoints. */

@@ -1,9 +1,9 @@
 import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
 import { AiBalancerError } from '../../errors';
-import type { WholeResult } from '../executor';
+import type { WholeResult } from '../call-result';
 import { fingerprint } from '../fingerprint';
-import { type SendWhole, SharedRun, sendAndWait } from './shared-run';
+import { type SendWhole, SharedRun } from './shared-run';
 
 /** Sends identical repeatable calls that are in flight at the same time once. */
 export class Coalescer {
@@ -17,12 +17,12 @@ export class Coalescer {
   /** Never rejects. */
   async run(call: Call): Promise<WholeResult> {
     const key = coalesceKey(call);
-    if (key === undefined) return sendAndWait(this.#send, call);
+    if (key === undefined) return this.#send(call);
     for (;;) {
       const run = this.#runFor(key, call);
       const end = await run.join(call);
-      if (end.ok || run.isLedBy(call) || !isDeadlineError(end.error) || performance.now() >= call.deadlineAt)
-        return end;
+      if (end.kind === 'answer' || run.isLedBy(call)) return end;
+      if (!isDeadlineError(end.error) || performance.now() >= call.deadlineAt) return end;
       // The first caller's deadline passed; this one came later and has time left.
     }
   }

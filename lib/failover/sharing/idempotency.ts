@@ -1,9 +1,9 @@
 import type { Call } from '../../call/call';
 import { badRequest } from '../../errors';
-import type { WholeResult } from '../executor';
+import type { WholeResult } from '../call-result';
 import { fingerprint } from '../fingerprint';
 import { AnswerStore } from './answer-store';
-import { type SendWhole, SharedRun, sendAndWait, sharedReport } from './shared-run';
+import { type SendWhole, SharedRun, sharedReport } from './shared-run';
 
 interface RunningKey {
   readonly digest: string;
@@ -26,20 +26,20 @@ export class Idempotency {
   /** Never rejects. */
   async run(key: string, call: Call): Promise<WholeResult> {
     const digest = fingerprint(call);
-    if (digest === undefined) return sendAndWait(this.#send, call);
+    if (digest === undefined) return this.#send(call);
     const name = JSON.stringify([call.context.tenant ?? null, key]);
     const running = this.#running.get(name);
     if (running?.run.isOpen) return running.digest === digest ? running.run.join(call) : keyReuseFailure();
     const answer = this.#answers.get(name);
     if (answer) {
       if (answer.digest !== digest) return keyReuseFailure();
-      return { ok: true, data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
+      return { kind: 'answer', data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
     }
     const run = new SharedRun(call, this.#send);
     this.#running.set(name, { digest, run });
     void run.end.then((end) => {
       if (this.#running.get(name)?.run === run) this.#running.delete(name);
-      if (end.ok) this.#answers.set(name, { digest, data: end.data, route: end.route });
+      if (end.kind === 'answer') this.#answers.set(name, { digest, data: end.data, route: end.route });
     });
     return run.join(call);
   }
@@ -47,5 +47,5 @@ export class Idempotency {
 
 function keyReuseFailure(): WholeResult {
   const error = badRequest('idempotencyKey', 'the key was already used for a call with another body');
-  return { ok: false, error, route: undefined };
+  return { kind: 'failed', error, route: undefined };
 }

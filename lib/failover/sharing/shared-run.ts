@@ -1,19 +1,13 @@
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
 import type { RouteReport } from '../../route-report';
-import { startTimer, type Timer } from '../../util/timers';
-import { abortedError } from '../backoff';
 import { deadlineError } from '../call-errors';
-import type { WholeCaller, WholeResult } from '../executor';
+import type { WholeResult } from '../call-result';
+import { unlessLeft } from '../leaving';
 import { RouteRecorder } from '../route-recorder';
 
-/** Sends a whole call. */
-export type SendWhole = (caller: WholeCaller) => void;
-
 /** Sends a whole call and waits for its end. Never rejects. */
-export function sendAndWait(send: SendWhole, call: Call): Promise<WholeResult> {
-  return new Promise((resolve) => send({ call, onEnd: resolve }));
-}
+export type SendWhole = (call: Call) => Promise<WholeResult>;
 
 /**
  * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call is
@@ -29,7 +23,7 @@ export class SharedRun {
   /** @param leader The first caller; the upstream call has its deadline. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
-    this.end = sendAndWait(send, { ...leader, signal: this.#abort });
+    this.end = send({ ...leader, signal: this.#abort });
   }
 
   /** False once all callers have left. */
@@ -44,43 +38,37 @@ export class SharedRun {
   /** Resolves with the result, or when this caller leaves. Never rejects. */
   async join(call: Call): Promise<WholeResult> {
     this.#callers++;
-    const leaveError = await this.#waitForEnd(call);
+    const end = await this.#endOrLeave(call);
     this.#callers--;
-    if (leaveError === undefined) return this.#resultFor(call, await this.end);
-    if (this.#callers > 0) return { ok: false, error: leaveError, route: undefined };
-    this.#abort.abort();
-    // The last caller to leave pays for what was used until then.
-    const { route } = await this.end;
-    return { ok: false, error: leaveError, route: this.#isBilled ? undefined : route };
+    if (!(end instanceof Error)) return this.#resultFor(call, end);
+    let route: RouteReport | undefined;
+    if (this.#callers === 0) {
+      this.#abort.abort();
+      // The last caller to leave pays for what was used until then.
+      const used = await this.end;
+      if (!this.#isBilled) route = used.route;
+    }
+    return { kind: 'failed', error: end, route };
   }
 
-  /** Why the caller left; undefined when the run has ended. */
-  #waitForEnd(call: Call): Promise<Error | undefined> {
-    const { signal } = call;
-    if (signal.aborted) return Promise.resolve(abortedError(signal));
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      const settle = (leaveError: Error | undefined): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-        resolve(leaveError);
-      };
-      const onAbort = (): void => settle(abortedError(signal));
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (call.deadlineAt < this.#leader.deadlineAt) {
-        const ms = Math.max(0, call.deadlineAt - performance.now());
-        timer = startTimer(() => settle(deadlineError(new RouteRecorder(call))), ms);
-      }
-      void this.end.then(() => settle(undefined));
-    });
+  /** The result, or why the caller left before it. */
+  async #endOrLeave(call: Call): Promise<WholeResult | Error> {
+    // The run has the leader's deadline itself.
+    const isShorter = call.deadlineAt < this.#leader.deadlineAt;
+    const ms = isShorter ? call.deadlineAt - performance.now() : Infinity;
+    try {
+      return (await unlessLeft(this.end, ms, call.signal)) ?? deadlineError(new RouteRecorder(call));
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   #resultFor(call: Call, end: WholeResult): WholeResult {
     const isFirst = !this.#isBilled;
     this.#isBilled = true;
-    if (!end.ok) return isFirst ? end : { ...end, route: undefined };
+    if (end.kind === 'failed') return isFirst ? end : { ...end, route: undefined };
     const data = copyOf(end.data);
-    return { ok: true, data, route: isFirst ? end.route : sharedReport(call, end.route, 'joined') };
+    return { kind: 'answer', data, route: isFirst ? end.route : sharedReport(call, end.route, 'joined') };
   }
 }
 

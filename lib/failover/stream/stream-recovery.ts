@@ -5,8 +5,9 @@ import { AiBalancerError } from '../../errors';
 import type { UpstreamFailure } from '../../http/upstream-failure';
 import type { StreamOptions } from '../../stream/chat-stream';
 import type { UsageMeter } from '../../stream/usage-meter';
+import type { StreamResult } from '../call-result';
 import type { CallState } from '../call-state';
-import type { Executor, StreamResult } from '../executor';
+import type { Executor } from '../executor';
 
 /** A shorter text is cheap to generate again, and too short to tell an echo of it from a continuation. */
 const MIN_CONTINUED_TEXT = 24;

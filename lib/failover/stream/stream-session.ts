@@ -7,9 +7,8 @@ import type { ChatEvent } from '../../stream/chat-event';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';
 import type { UsageMeter } from '../../stream/usage-meter';
-import { abortedError } from '../backoff';
-import { deadlineError, streamBrokenError } from '../call-errors';
-import type { StreamResult } from '../executor';
+import { abortedError, deadlineError, streamBrokenError } from '../call-errors';
+import type { StreamResult } from '../call-result';
 import { ReaderTimeout } from './reader-timeout';
 import type { StreamRecovery } from './stream-recovery';
 
@@ -132,7 +131,7 @@ export class StreamSession {
     const output = meter.usage().completion_tokens;
     if (error instanceof UnannouncedRestart) result.slot.abort(true, output);
     else result.slot.fail(error, output);
-    result.recorder.recordStreamBreak(error.detail);
+    result.state.recorder.recordStreamBreak(error.detail);
     return error;
   }
 
@@ -140,7 +139,7 @@ export class StreamSession {
   async #recover(failure: UpstreamFailure): Promise<void> {
     const { result, shown } = this.#part;
     if (failure.detail.class === 'timeout' && performance.now() >= this.#call.deadlineAt) {
-      throw this.#end(deadlineError(result.recorder));
+      throw this.#end(deadlineError(result.state.recorder));
     }
     const { recovery } = this.#parts;
     if (recovery.isOff || failure instanceof UnannouncedRestart) throw this.#brokenError(failure);
@@ -193,7 +192,7 @@ export class StreamSession {
 
   /** What the reader has is void. */
   #notifyRestart({ total_tokens }: Usage): void {
-    this.#part.result.recorder.addWastedTokens(total_tokens);
+    this.#part.result.state.recorder.wastedTokens += total_tokens;
     this.#parts.onRestart();
   }
 
@@ -205,7 +204,7 @@ export class StreamSession {
 
   #brokenError({ detail }: UpstreamFailure): AiBalancerError {
     const { result, shown } = this.#part;
-    return this.#end(streamBrokenError(detail, result.recorder, shown.text));
+    return this.#end(streamBrokenError(detail, result.state.recorder, shown.text));
   }
 
   #hasEnded(): boolean {
@@ -220,7 +219,7 @@ export class StreamSession {
   #end<E extends AiBalancerError | undefined>(error: E): E {
     const state = this.#state;
     if (state.kind === 'ended') return error;
-    this.#part.result.recorder.recordEnd(this.#usage());
+    this.#part.result.state.recorder.recordEnd(this.#usage());
     this.#state = { kind: 'ended', error };
     this.#readerTimeout.stop();
     this.#call.signal.removeEventListener('abort', this.#onAbort);
