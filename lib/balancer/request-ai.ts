@@ -1,40 +1,23 @@
-// A type parameter on the body accepts a body typed by another package, with or without an index signature.
-/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { createHash, randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import type { AICall } from '../call/ai-call';
-import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { Call } from '../call/call';
-import { type CallHooks, chainHooks } from '../call/call-hooks';
+import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { AiBalancerError } from '../errors';
-import type { ChatStream } from '../stream/chat-stream';
+import type { RouteReport } from '../route-report';
+import type { GuardedRequest } from '../tenant/guarded-request';
 import { omitUndefined } from '../util/defaults';
 import type { Balancer } from './balancer';
 import { INTERNALS } from './internals';
 
-/** `req.ai`: the balancer for one request. Its calls are aborted when the client disconnects. */
-export interface RequestAi {
-  /** Sends an OpenAI chat request and resolves to the whole answer. Rejects with an `AiBalancerError`; never throws. */
-  chat<
-    B extends ChatBody & {
-      /** Whether to stream the answer. Default false. */
-      stream?: false | null;
-    },
-  >(body: B, options?: CallOptions): AICall<ChatCompletion>;
-  /** Sends an OpenAI chat request and resolves to an async iterable of chunks when the answer begins. */
-  chat<
-    B extends ChatBody & {
-      /** Whether to stream the answer. */
-      stream: true;
-    },
-  >(body: B, options?: CallOptions): AICall<ChatStream>;
-  /** Sends an OpenAI chat request that is streamed if its `stream` is true. */
-  chat<B extends ChatBody>(body: B, options?: CallOptions): AICall<ChatCompletion | ChatStream>;
-  /** Sends an OpenAI embeddings request. Rejects with an `AiBalancerError`; never throws. */
-  embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse>;
+/**
+ * `req.ai`: the balancer for one request. Its calls have the request's context and are aborted when the client
+ * disconnects. They reject with an `AiBalancerError` and never throw.
+ */
+export interface RequestAi extends Pick<Balancer, 'chat' | 'embeddings'> {
   /** What the middlewares know of the request so far. A call's own options override it. */
   readonly context: RequestContext;
   /** The balancer behind the calls. */
@@ -58,14 +41,6 @@ export type AiRequest = Request & {
   ai: RequestAi;
 };
 
-/** The hooks of one guard, and how it finds out whose request it is. */
-export interface RequestGuard extends CallHooks {
-  /** Starts the app's functions, unless they have run already. Sets what they return at once. Never throws. */
-  identify(): void;
-  /** Resolves when the context has what the app's functions returned; rejects if one fails. */
-  identified(): Promise<unknown>;
-}
-
 /** Shared by every copy of this package in the process: the middlewares of one request may come from several. */
 const STATE = Symbol.for('express-ai-balancer.request');
 type RequestWithState = { [STATE]?: RequestState };
@@ -87,12 +62,12 @@ export class RequestState {
   readonly ai: RequestAi;
   readonly #request: Request;
   readonly #idempotencyKeys: Iterator<Pick<CallOptions, 'idempotencyKey'>, never>;
-  readonly #guards: RequestGuard[] = [];
+  readonly #guards: GuardedRequest[] = [];
   #context: RequestContext;
   /** Whether the context's type and priority were given; otherwise they are defaults. */
   #isTypeGiven = false;
   #isPriorityGiven = false;
-  #hooks: CallHooks | undefined;
+  #canRestart = true;
   #defaults: CallOptions = {};
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
   #responseAbort: LinkedAbort | undefined;
@@ -130,14 +105,13 @@ export class RequestState {
   }
 
   /** Every call of the request must pass this guard too. */
-  addGuard(guard: RequestGuard): void {
+  addGuard(guard: GuardedRequest): void {
     this.#guards.push(guard);
-    this.#hooks = { ...this.#hooks, ...chainHooks(this.#hooks, guard) };
   }
 
   /** Streams of this request end with an error where another endpoint would start the answer again. */
   forbidRestarts(): void {
-    this.#hooks = { ...this.#hooks, canRestart: false };
+    this.#canRestart = false;
   }
 
   /** Makes `req.ai` live and ties it to the response: if that closes unfinished, the calls are aborted. */
@@ -171,18 +145,19 @@ export class RequestState {
     for (const guard of this.#guards) guard.identify();
     const isChecked = this.#guards.length > 0 || !this.#responseAbort;
     const hooks: CallHooks = {
-      ...this.#hooks,
       request: this.#request,
-      ...(this.#responseAbort ? { signal: this.#responseAbort } : {}),
-      ...(isChecked ? { admit: (call: Call) => this.#admit(call, options?.priority !== undefined) } : {}),
+      signal: this.#responseAbort,
+      canRestart: this.#canRestart,
+      admit: isChecked ? (call) => this.#admit(call, options?.priority !== undefined) : undefined,
+      onUsage: this.#onUsage,
     };
-    return this.balancer[INTERNALS].call(
-      operation,
-      body,
-      this.#mergeOptions(options),
-      hooks,
-    ) as AICall<never>;
+    const merged = this.#mergeOptions(options);
+    return this.balancer[INTERNALS].call(operation, body, merged, hooks) as AICall<never>;
   }
+
+  readonly #onUsage = (call: Call, route: RouteReport | undefined): void => {
+    for (const guard of this.#guards) guard.onUsage(call, route);
+  };
 
   async #admit(call: Call, isPriorityGiven: boolean): Promise<void> {
     if (!this.#responseAbort) throw notLiveError();
@@ -191,7 +166,7 @@ export class RequestState {
     const { tenant, priority } = this.#context;
     if (tenant !== undefined) call.context.tenant ??= tenant;
     if (!isPriorityGiven) call.context.priority = priority;
-    await this.#hooks?.admit?.(call);
+    for (const guard of this.#guards) await guard.admit(call);
   }
 
   #mergeOptions(own: CallOptions | undefined): CallOptions {

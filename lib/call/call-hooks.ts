@@ -15,17 +15,3 @@ export interface CallHooks {
   /** Receives what every started call has used, once it has ended. The route is undefined if nothing was sent. */
   onUsage?(call: Call, route: RouteReport | undefined): void;
 }
-
-/** The hooks of two guards in a row: a call must pass both, and each gets the usage of the calls it admitted. */
-export function chainHooks(first: CallHooks | undefined, second: CallHooks): CallHooks {
-  return {
-    async admit(call) {
-      await first?.admit?.(call);
-      await second.admit?.(call);
-    },
-    onUsage(call, route) {
-      first?.onUsage?.(call, route);
-      second.onUsage?.(call, route);
-    },
-  };
-}
