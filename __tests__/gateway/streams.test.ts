@@ -1,8 +1,4 @@
-import type { ChatCompletionChunk, ChatStream } from 'express-ai-balancer';
 import { APIError, InternalServerError } from 'openai';
-import { withoutRestarts } from '../../lib/gateway/without-restarts';
-import type { ChatEvent } from '../../lib/stream/chat-event';
-import { CHAT_EVENTS, ChatEventStream } from '../../lib/stream/chat-stream';
 import { endpointAt, rejection, until } from '../helpers/provider';
 import { apiErrorOf, BODY, GatewayRig, sendChat } from './fixtures/gateway';
 
@@ -145,52 +141,5 @@ describe('a stream that breaks at the first of two endpoints', () => {
     const whole = await client.chat.completions.stream({ ...BODY, stream: true }).finalChatCompletion();
     expect(whole.choices[0]?.message.content).toBe(ANSWER);
     expect(whole.choices[0]?.finish_reason).toBe('stop');
-  });
-});
-
-describe('withoutRestarts()', () => {
-  const event = (content: string): ChatEvent =>
-    ({
-      raw: undefined,
-      isHidden: false,
-      chunk: { choices: [{ delta: { content } }] } as ChatCompletionChunk,
-    }) as ChatEvent;
-
-  function restarting(abort: () => void): ChatStream {
-    async function* events() {
-      yield event('It left');
-      await Promise.resolve();
-      inner.notifyRestart();
-      yield event('Your parcel');
-    }
-    const route = { requestId: 'r', attempts: [], waitMs: 0, totalMs: 1 };
-    const inner = new ChatEventStream({
-      first: [],
-      events: events(),
-      route: () => route as unknown as ChatStream['route'],
-      abort,
-    });
-    return withoutRestarts(inner);
-  }
-
-  it('ends a restarted stream with ERR_AI_STREAM_BROKEN, so that no client joins two answers', async () => {
-    for (const how of ['chunks', 'events']) {
-      const abort = jest.fn();
-      const stream = restarting(abort);
-      const onRestart = jest.fn();
-      stream.onRestart(onRestart);
-      const seen: unknown[] = [];
-      const read = async () => {
-        if (how === 'chunks') for await (const chunk of stream) seen.push(chunk.choices[0]?.delta.content);
-        else {
-          const events = (stream as unknown as { [CHAT_EVENTS](): AsyncIterable<ChatEvent> })[CHAT_EVENTS]();
-          for await (const { chunk } of events) seen.push(chunk.choices[0]?.delta.content);
-        }
-      };
-      expect(await rejection(read())).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502 });
-      expect(seen).toEqual(['It left']);
-      expect(abort).toHaveBeenCalledTimes(1);
-      expect(onRestart).not.toHaveBeenCalled();
-    }
   });
 });

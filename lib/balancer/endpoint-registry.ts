@@ -1,4 +1,3 @@
-import type { AxiosInstance } from 'axios';
 import type { Call } from '../call/call';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
@@ -23,13 +22,6 @@ import { Redactor } from '../util/redactor';
 /** Most quotas kept of endpoints and groups that a reload has removed. */
 const MAX_RETIRED_QUOTAS = 1_000;
 
-/** A transport, and the options that it was created with: it is kept by a reload that does not change them. */
-interface CachedTransport {
-  readonly key: string;
-  readonly axios: AxiosInstance | undefined;
-  readonly transport: Transport;
-}
-
 /**
  * The endpoints and quotas of the configuration. A new configuration updates them in place, by name: quota levels, debts,
  * cooldowns, breakers and latencies carry over, and calls in flight are not affected.
@@ -40,7 +32,6 @@ export class EndpointRegistry {
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
-  readonly #transports = new Map<string, CachedTransport>();
   readonly #affinity = new Affinity();
   #endpoints = new Map<string, Endpoint>();
   /** The endpoints' ids for health reports, by name. */
@@ -73,27 +64,16 @@ export class EndpointRegistry {
     const endpoint = this.#endpoints.get(name);
     if (endpoint) return endpoint;
     const names = [...this.#endpoints.keys()].join(', ');
-    throw new AiBalancerError(
-      'ERR_AI_NO_ENDPOINT',
-      `no endpoint is named '${name}'; the endpoints are ${names}`,
-      {
-        status: 404,
-      },
-    );
+    const message = `no endpoint is named '${name}'; the endpoints are ${names}`;
+    throw new AiBalancerError('ERR_AI_NO_ENDPOINT', message, { status: 404 });
   }
 
   /** Learns which endpoint has the prefix of this prompt cached. */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);
     if (!usage || key === undefined) return;
-    const { prompt_tokens, prompt_tokens_details } = usage;
-    this.#affinity.learn(
-      key,
-      endpoint,
-      prompt_tokens,
-      prompt_tokens_details?.cached_tokens,
-      performance.now(),
-    );
+    const cachedTokens = usage.prompt_tokens_details?.cached_tokens;
+    this.#affinity.learn(key, endpoint, usage.prompt_tokens, cachedTokens, performance.now());
   }
 
   configure(config: ResolvedConfig): void {
@@ -118,15 +98,12 @@ export class EndpointRegistry {
       config.endpoints.map((settings) => [settings.name, this.#endpoint(settings, config)]),
     );
     for (const [name, endpoint] of before) {
-      if (this.#endpoints.has(name)) continue;
-      endpoint.retire();
-      this.#transports.delete(name);
+      if (!this.#endpoints.has(name)) endpoint.retire();
     }
     this.#dropRetiredQuotas();
-    const planner = new Planner(this.endpoints, config.fallbacks);
     return {
       generation,
-      planner,
+      planner: new Planner(this.endpoints, config.fallbacks),
       router: new Router(createStrategy(config), this.#affinity),
       retry: config.retry,
       contentPolicyFallbacks: config.contentPolicyFallbacks,
@@ -166,11 +143,8 @@ export class EndpointRegistry {
 
   #quotasFor(settings: EndpointSettings, config: ResolvedConfig): readonly Quota[] {
     const { name, baseURL, apiKey, model, limits, burstSeconds, quotaGroup } = settings;
-    const own = this.#quota(
-      this.#quotaName(`endpoint ${name}`, accountHash(baseURL, apiKey, model)),
-      limits,
-      burstSeconds,
-    );
+    const ownName = this.#quotaName(`endpoint ${name}`, accountHash(baseURL, apiKey, model));
+    const own = this.#quota(ownName, limits, burstSeconds);
     if (quotaGroup === undefined) return [own];
     const groupLimits = config.quotaGroups.get(quotaGroup) ?? {};
     // The group's first endpoint stands for its account, so that a deploy may add others.
@@ -205,25 +179,11 @@ export class EndpointRegistry {
     }
   }
 
-  #transport(settings: EndpointSettings, config: ResolvedConfig): Transport {
-    const { baseURL, timeouts } = settings;
-    const key = JSON.stringify([
-      baseURL,
-      timeouts.connectMs,
-      config.http.proxy,
-      config.http.maxResponseBytes,
-    ]);
-    const { axios, proxy, maxResponseBytes } = config.http;
-    const existing = this.#transports.get(settings.name);
-    if (existing?.key === key && existing.axios === axios) return existing.transport;
-    const transport = new Transport({
-      baseURL,
-      connectMs: timeouts.connectMs,
-      axios,
-      proxy,
-      maxResponseBytes,
-    });
-    this.#transports.set(settings.name, { key, axios, transport });
-    return transport;
+  /** The endpoint's transport, or a new one where its options have changed. */
+  #transport({ name, baseURL, timeouts }: EndpointSettings, { http }: ResolvedConfig): Transport {
+    const { axios, proxy, maxResponseBytes } = http;
+    const options = { baseURL, connectMs: timeouts.connectMs, axios, proxy, maxResponseBytes };
+    const existing = this.#endpoints.get(name)?.exchange.transport;
+    return existing?.hasOptions(options) ? existing : new Transport(options);
   }
 }

@@ -15,7 +15,6 @@ import { errorHeaders, routeHeaders } from './headers';
 import { findModel, listModels } from './models';
 import { type AiGatewayOptions, checkGatewayOptions } from './options';
 import { bodyReader } from './request-body';
-import { withoutRestarts } from './without-restarts';
 
 export type { AiGatewayOptions } from './options';
 
@@ -36,7 +35,7 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
   const readBody = bodyReader(maxBodyBytes);
 
   const withRequest = (handle: GatewayHandler): RequestHandler => {
-    const serve = async (req: Request, res: Response): Promise<void> => {
+    const run = async (req: Request, res: Response): Promise<void> => {
       const state = requestState(req, balancer);
       guard?.guardRequest(req, res);
       state.bindToResponse(res);
@@ -49,40 +48,30 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
     };
     // Express 4 does not handle a rejected promise.
     return (req, res, next) =>
-      void serve(req, res).catch((reason: unknown) => next(toError(reason, 'aiGateway')));
+      void run(req, res).catch((reason: unknown) => next(toError(reason, 'aiGateway')));
   };
 
   const router = Router();
-  router
-    .route('/chat/completions')
-    .post(
-      withRequest(async ({ ai }, req, res) => {
-        const body = (await readBody(req, res)) as ChatBody;
-        const call = ai.chat(body);
-        if ((body as ChatBody | undefined)?.stream === true) {
-          await sendStream(res, call as AICall<ChatStream>, headerDelayMs);
-        } else await sendWhole(res, call);
-      }),
-    )
-    .all(withRequest(methodNotAllowed('POST')));
-  router
-    .route('/embeddings')
-    .post(
-      withRequest(async ({ ai }, req, res) => {
-        await sendWhole(res, ai.embeddings((await readBody(req, res)) as EmbeddingBody));
-      }),
-    )
-    .all(withRequest(methodNotAllowed('POST')));
-  router
-    .route('/models')
-    .get(
-      withRequest((_state, _req, res) => sendJson(res, 200, { object: 'list', data: listModels(balancer) })),
-    )
-    .all(withRequest(methodNotAllowed('GET')));
-  router
-    .route('/models/:id')
-    .get(withRequest((_state, req, res) => sendJson(res, 200, findModel(balancer, String(req.params.id)))))
-    .all(withRequest(methodNotAllowed('GET')));
+  const serve = (path: string, method: 'get' | 'post', handle: GatewayHandler): void => {
+    const refuse = methodNotAllowed(method.toUpperCase());
+    router.route(path)[method](withRequest(handle)).all(withRequest(refuse));
+  };
+  serve('/chat/completions', 'post', async ({ ai }, req, res) => {
+    const body = (await readBody(req, res)) as ChatBody;
+    const call = ai.chat(body);
+    if ((body as ChatBody | undefined)?.stream === true) {
+      await sendStream(res, call as AICall<ChatStream>, headerDelayMs);
+    } else await sendWhole(res, call);
+  });
+  serve('/embeddings', 'post', async ({ ai }, req, res) => {
+    await sendWhole(res, ai.embeddings((await readBody(req, res)) as EmbeddingBody));
+  });
+  serve('/models', 'get', (_state, _req, res) =>
+    sendJson(res, 200, { object: 'list', data: listModels(balancer) }),
+  );
+  serve('/models/:id', 'get', (_state, req, res) =>
+    sendJson(res, 200, findModel(balancer, String(req.params.id))),
+  );
   router.use(
     withRequest((_state, req) => {
       throw unknownUrlError(req);
@@ -106,9 +95,8 @@ async function sendWhole<T>(res: Response, call: AICall<T>): Promise<void> {
 }
 
 async function sendStream(res: Response, call: AICall<ChatStream>, headerDelayMs: number): Promise<void> {
-  const started = call.then(withoutRestarts);
-  if (headerDelayMs === Infinity) await started;
-  await pipeChatStream(res, started, {
+  if (headerDelayMs === Infinity) await call;
+  await pipeChatStream(res, call, {
     headerDelayMs,
     headers: (stream) => (stream ? routeHeaders(stream.route) : {}),
     toHeaders: (error) => (AiBalancerError.isInstance(error) ? errorHeaders(error) : {}),

@@ -5,13 +5,17 @@ import { readUsage } from '../stream/usage';
 /** Bounds reported usage by what the call could have used. Returns the same object if nothing changes. */
 export type ClipUsage = (usage: Usage) => Usage;
 
-type Answer = ChatCompletion | EmbeddingResponse;
-
 /** A whole answer and its usage, clipped in both. */
-export function clipAnswer(data: Answer, clipUsage: ClipUsage): { data: Answer; usage: Usage | undefined } {
+export interface ClippedAnswer {
+  readonly data: ChatCompletion | EmbeddingResponse;
+  /** As reported. */
+  readonly usage: Usage | undefined;
+}
+
+export function clipAnswer(data: ClippedAnswer['data'], clipUsage: ClipUsage): ClippedAnswer {
   const reported = readUsage(data);
   const usage = reported && clipUsage(reported);
-  return usage === reported ? { data, usage } : { data: { ...data, usage } as Answer, usage };
+  return usage === reported ? { data, usage } : { data: { ...data, usage } as ClippedAnswer['data'], usage };
 }
 
 /** A streamed event with its usage clipped. Few events report any. */

@@ -1,18 +1,23 @@
 import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
-import type { ChatBody } from '../call/body';
+import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import { TextMeter } from '../call/tokens-text';
-import { findAnswerFault } from '../failure/check-answer';
+import { type ExpectedAnswer, findAnswerFault } from '../failure/check-answer';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { generatedText } from '../stream/chat-event';
 import { completeUsage } from '../stream/usage';
 import { assembleAnswer, looksLikeEventStream, toChatEvents } from '../stream/whole-answer';
-import { clipAnswer, clipEvent } from './clip-usage';
-import { expectedAnswer } from './expected-answer';
-import { PeekedBody } from './peeked-body';
+import { type ClippedAnswer, clipAnswer, clipEvent } from './clip-usage';
+import { oneChunk } from './response-body';
+import type { TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
-import { type ClippedExchangeOptions, type ExchangeParts, UpstreamRequest } from './upstream-request';
+import {
+  type ClippedExchangeOptions,
+  type ExchangeParts,
+  hasStopSequence,
+  UpstreamRequest,
+} from './upstream-request';
 
 export type { ExchangeOptions, ExchangeParts } from './upstream-request';
 
@@ -42,15 +47,15 @@ export async function exchangeWhole(
   const request = new UpstreamRequest(parts, options);
   try {
     const answer = await request.send(call);
-    const body = await request.readText(answer, options.maxResponseBytes);
-    const http = { status: answer.status, headers: answer.headers, body };
-    const data =
-      call.operation === 'chat' && looksLikeEventStream(body)
-        ? await assembleAnswer(request.events(call, once(body)))
-        : request.readAnswer(http);
-    const fault = findAnswerFault(data, expectedAnswer(call), http.status);
-    if (fault) throw request.failure(fault);
-    return { ...clippedAnswer(call, data, options), reading: request.reading };
+    const { data, usage } = await readWhole(request, call, answer, options);
+    const completionTokens = (): number =>
+      call.operation === 'chat' ? new TextMeter().tokens(generatedText(data)) : 0;
+    const { promptTokens } = call;
+    return {
+      data,
+      usage: completeUsage(usage, { promptTokens, completionTokens }),
+      reading: request.reading,
+    };
   } catch (error) {
     throw request.toFailure(error);
   } finally {
@@ -94,17 +99,11 @@ async function openStream(
   const request = new UpstreamRequest(parts, options, streamUsage);
   try {
     const answer = await request.send(call);
-    const body = new PeekedBody(answer.body);
-    // The content type is not asked: JSON comes as an event stream and the other way round.
-    if ((await request.awaitStep(body.peek())) !== 'events') {
-      const text = await request.readText({ ...answer, body }, options.maxResponseBytes);
-      const http = { status: answer.status, headers: answer.headers, body: text };
-      const data = request.readAnswer(http);
-      const fault = findAnswerFault(data, expectedAnswer(call), http.status);
-      if (fault) throw request.failure(fault);
-      return streamedWhole(call, request, clipAnswer(data, options.clipUsage).data as ChatCompletion);
+    if (!(await request.awaitStep(answer.body.holdsEvents()))) {
+      const { data } = await readWhole(request, call, answer, options);
+      return streamedWhole(call, request, data as ChatCompletion);
     }
-    const events = request.events(call, body);
+    const events = request.events(call, answer.body);
     const first: ChatEvent[] = [];
     for (;;) {
       const next = await request.awaitStep(events.next());
@@ -124,6 +123,32 @@ async function openStream(
     request.end();
     throw failure;
   }
+}
+
+/** Reads a whole answer and its usage, clipped in both. The content type is not asked: SSE comes as JSON too. */
+async function readWhole(
+  request: UpstreamRequest,
+  call: Call,
+  { status, headers, body }: TransportAnswer,
+  { maxResponseBytes, clipUsage }: ClippedExchangeOptions,
+): Promise<ClippedAnswer> {
+  const text = await request.readText(body, maxResponseBytes);
+  const http = { status, headers, body: text };
+  const data =
+    call.operation === 'chat' && looksLikeEventStream(text)
+      ? await assembleAnswer(request.events(call, oneChunk(text)))
+      : request.readAnswer(http);
+  const fault = findAnswerFault(data, expectedAnswer(call), status);
+  if (fault) throw request.failure(fault);
+  return clipAnswer(data, clipUsage);
+}
+
+function expectedAnswer({ operation, body }: Call): ExpectedAnswer {
+  if (operation === 'chat') return { kind: 'chat', mayBeEmpty: hasStopSequence(body as ChatBody) };
+  const { input } = body as EmbeddingBody;
+  // A list of token ids is one input.
+  const inputs = Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1;
+  return { kind: 'embeddings', inputs };
 }
 
 /** Servers that know no `stream_options` answer 400 or 422 and name the field, or an unknown field in general. */
@@ -151,20 +176,4 @@ function streamedWhole(call: Call, request: UpstreamRequest, data: ChatCompletio
 
 async function* eventsOf(events: readonly ChatEvent[]): AsyncGenerator<ChatEvent, void, undefined> {
   for (const event of events) yield await Promise.resolve(event);
-}
-
-/** The answer with its usage: as reported and clipped in both, else estimated. */
-function clippedAnswer(
-  call: Call,
-  answer: ChatCompletion | EmbeddingResponse,
-  options: ClippedExchangeOptions,
-): Pick<WholeAnswer, 'data' | 'usage'> {
-  const { data, usage } = clipAnswer(answer, options.clipUsage);
-  const completionTokens = (): number =>
-    call.operation === 'chat' ? new TextMeter().tokens(generatedText(data)) : 0;
-  return { data, usage: completeUsage(usage, { promptTokens: call.promptTokens, completionTokens }) };
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {
-  yield await Promise.resolve(Buffer.from(text));
 }

@@ -1,14 +1,15 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import axios, { type AxiosInstance, type AxiosProxyConfig, type AxiosRequestConfig } from 'axios';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
 import { type Agents, createAgents } from './agents';
-import { LimitedBody } from './body-limit';
+import { oneChunk, ResponseBody } from './response-body';
 
 /** An upstream's response; its body is unread. */
 export interface TransportAnswer {
   readonly status: number;
   readonly headers: HttpHeaders;
-  readonly body: AsyncIterable<Uint8Array>;
+  readonly body: ResponseBody;
 }
 
 /** A stream repeats some 300 bytes per token around its text, and is never held in memory as a whole. */
@@ -37,6 +38,12 @@ export class Transport {
     this.#axios = options.axios ?? axios.create();
   }
 
+  /** Whether it was created with these options. */
+  hasOptions({ axios: own, ...options }: TransportOptions): boolean {
+    const { axios: ownBefore, ...before } = this.#options;
+    return own === ownBefore && isDeepStrictEqual(options, before);
+  }
+
   /**
    * Resolves when the headers have arrived. Rejects with axios's own error, which contains the key and the prompt: it
    * must be classified and dropped.
@@ -56,17 +63,19 @@ export class Transport {
       validateStatus: null,
       // A redirect would carry the key away.
       maxRedirects: 0,
-      // LimitedBody enforces the limit.
+      // ResponseBody enforces the limit.
       maxContentLength: -1,
       maxBodyLength: Infinity,
       proxy,
       ...this.#agentsOf(),
     };
-    const answer = await this.#axios.request<Readable | string | Uint8Array>(config);
+    const { status, headers, data } = await this.#axios.request<Readable | string | Uint8Array>(config);
+    // A custom axios adapter may return a string or bytes instead of a stream.
+    const chunks = typeof data === 'string' || data instanceof Uint8Array ? oneChunk(data) : data;
     return {
-      status: answer.status,
-      headers: answer.headers as HttpHeaders,
-      body: toIterable(answer.data, stream ? STREAM_FACTOR * maxResponseBytes : maxResponseBytes),
+      status,
+      headers: headers as HttpHeaders,
+      body: new ResponseBody(chunks, stream ? STREAM_FACTOR * maxResponseBytes : maxResponseBytes),
     };
   }
 
@@ -85,15 +94,4 @@ export class Transport {
     const own = this.#options.axios?.defaults;
     return own?.httpAgent || own?.httpsAgent ? {} : this.#agents;
   }
-}
-
-/** A custom axios adapter may return a string or bytes instead of a stream. */
-function toIterable(data: Readable | string | Uint8Array, maxBytes: number): AsyncIterable<Uint8Array> {
-  if (data instanceof Readable) return new LimitedBody(data, maxBytes);
-  if (typeof data === 'string') return once(Buffer.from(data));
-  return data instanceof Uint8Array ? once(data) : (data as AsyncIterable<Uint8Array>);
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield await Promise.resolve(bytes);
 }

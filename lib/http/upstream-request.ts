@@ -13,8 +13,8 @@ import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import type { Redactor } from '../util/redactor';
 import { type ClipUsage, clipEvent } from './clip-usage';
-import { hasStopSequence } from './expected-answer';
 import { ProgressTimeout } from './progress-timeout';
+import type { ResponseBody } from './response-body';
 import type { Transport, TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
 
@@ -91,17 +91,14 @@ export class UpstreamRequest {
   /** Resolves with a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    const key = await this.#resolveKey();
-    const request = dialect.request(dialectCall(call), {
-      ...settings,
-      apiKey: key,
-      streamUsage: this.#streamUsage,
-    });
+    const apiKey = await this.#resolveKey();
+    const endpoint = { ...settings, apiKey, streamUsage: this.#streamUsage };
+    const request = dialect.request(dialectCall(call), endpoint);
     const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
     this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
     if (answer.status >= 200 && answer.status < 300) return answer;
-    const text = await this.readText(answer, MAX_ERROR_BYTES);
+    const text = await this.readText(answer.body, MAX_ERROR_BYTES);
     const body = this.#parts.redactor?.redact(text) ?? text;
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
   }
@@ -126,10 +123,10 @@ export class UpstreamRequest {
     return key;
   }
 
-  async readText(answer: TransportAnswer, maxBytes: number): Promise<string> {
+  async readText(body: ResponseBody, maxBytes: number): Promise<string> {
     const parts: Uint8Array[] = [];
     let size = 0;
-    const iterator = answer.body[Symbol.asyncIterator]();
+    const iterator = body[Symbol.asyncIterator]();
     for (;;) {
       const next = await this.awaitStep(iterator.next());
       if (next.done) break;
@@ -161,7 +158,7 @@ export class UpstreamRequest {
       choices: body.n ?? 1,
       hideUsage: body.stream_options?.include_usage !== true,
       mayBeEmpty: hasStopSequence(body),
-      ...(chunks === undefined ? {} : { dialectChunks: chunks }),
+      dialectChunks: chunks,
     });
   }
 
@@ -228,23 +225,23 @@ export class UpstreamRequest {
     const { redactor } = this.#parts;
     if (!redactor) return detail;
     const { message, code, type, param } = detail;
+    const redact = (text?: string): string | undefined => text && redactor.redact(text);
     return {
       ...detail,
       message: redactor.redact(message),
-      ...(code === undefined ? {} : { code: redactor.redact(code) }),
-      ...(type === undefined ? {} : { type: redactor.redact(type) }),
-      ...(param === undefined ? {} : { param: redactor.redact(param) }),
+      code: redact(code),
+      type: redact(type),
+      param: redact(param),
     };
   }
 
   toFailure(error: unknown): UpstreamFailure {
     if (error instanceof UpstreamFailure) return error;
-    if (this.#timeoutMessage !== undefined)
-      return this.failure({ class: 'timeout', message: this.#timeoutMessage });
+    const message = this.#timeoutMessage;
+    if (message !== undefined) return this.failure({ class: 'timeout', message });
     if (this.#caller.aborted)
       return this.failure({ class: 'aborted', message: 'the caller aborted the call' });
-    if (error instanceof StreamFailure) return this.failure(error.detail);
-    return this.failure(classifyError(error));
+    return this.failure(error instanceof StreamFailure ? error.detail : classifyError(error));
   }
 
   /** Releases everything and closes the socket of a body that is still unread. */
@@ -268,4 +265,10 @@ function dialectCall(call: Call): DialectCall {
     return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
   }
   return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
+}
+
+/** With a stop sequence the model may stop before its first token. */
+export function hasStopSequence(body: ChatBody): boolean {
+  const { stop } = body as { readonly stop?: unknown };
+  return (typeof stop === 'string' && stop !== '') || (Array.isArray(stop) && stop.length > 0);
 }

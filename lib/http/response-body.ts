@@ -1,0 +1,74 @@
+import { AxiosError } from 'axios';
+
+const WHITE_SPACE = [0x20, 0x09, 0x0a, 0x0d];
+/** The bytes of a byte order mark, in any order: no body of ours begins with one of them. */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+const SKIPPED = new Set([...WHITE_SPACE, ...BYTE_ORDER_MARK]);
+/** JSON begins with one of the first two, HTML with the last. */
+const NO_EVENTS = new Set([...'{[<'].map((character) => character.charCodeAt(0)));
+
+/**
+ * A response body with a size limit. axios's own limit wraps a stream in a generator that can't be closed while a read is
+ * pending, so an upstream that holds the connection open would keep it.
+ */
+export class ResponseBody implements AsyncIterable<Uint8Array> {
+  readonly #source: AsyncIterable<Uint8Array>;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #maxBytes: number;
+  #bytesLeft: number;
+  /** Chunks that were read to tell what the body is. */
+  readonly #peeked: IteratorResult<Uint8Array>[] = [];
+
+  constructor(source: AsyncIterable<Uint8Array>, maxBytes: number) {
+    this.#source = source;
+    this.#chunks = source[Symbol.asyncIterator]();
+    this.#maxBytes = maxBytes;
+    this.#bytesLeft = maxBytes;
+  }
+
+  /** Whether it is an event stream, by its first byte that is not white space: not JSON, not HTML, not empty. */
+  async holdsEvents(): Promise<boolean> {
+    for (;;) {
+      const chunk = await this.#next();
+      if (chunk.done) return false;
+      this.#peeked.push(chunk);
+      const first = chunk.value.find((byte) => !SKIPPED.has(byte));
+      if (first !== undefined) return !NO_EVENTS.has(first);
+    }
+  }
+
+  /** Closes the connection at once, even while a read is pending. */
+  destroy(): void {
+    (this.#source as { destroy?(): void }).destroy?.();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: () => {
+        const peeked = this.#peeked.shift();
+        return peeked ? Promise.resolve(peeked) : this.#next();
+      },
+      return: async () => (await this.#chunks.return?.()) ?? { done: true, value: undefined },
+    };
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array>> {
+    return this.#chunks.next().then((result) => {
+      if (result.done) return result;
+      this.#bytesLeft -= result.value.byteLength;
+      if (this.#bytesLeft >= 0) return result;
+      this.destroy();
+      throw tooLarge(this.#maxBytes);
+    });
+  }
+}
+
+/** With axios's message, by which classifyError tells it from a broken answer. */
+function tooLarge(maxBytes: number): AxiosError {
+  return new AxiosError(`maxContentLength size of ${maxBytes} exceeded`, AxiosError.ERR_BAD_RESPONSE);
+}
+
+/** A text or bytes as a stream of one chunk. */
+export async function* oneChunk(data: string | Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield await Promise.resolve(typeof data === 'string' ? Buffer.from(data) : data);
+}
