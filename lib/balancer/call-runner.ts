@@ -27,7 +27,6 @@ import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 import { RunningCall } from './running-call';
-import type { CallCounts } from './stats';
 
 /** The smallest weight of a new call in the mean size of calls. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
@@ -45,7 +44,8 @@ export interface CallRunnerParts {
  * resolved or rejected.
  */
 export class CallRunner {
-  readonly counts: CallCounts = { ok: 0, failed: 0, shed: 0 };
+  /** How calls ended; `shed` are those for which no quota was free in time. Aborted calls are not counted. */
+  readonly counts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
   readonly #coalescer: Coalescer;
   readonly #idempotency: Idempotency;

@@ -56,57 +56,47 @@ export class EventReporter {
     const event = { endpoint: endpoint.name, class: detail.class, cooldownMs: Math.round(cooldownMs) };
     this.#emit('cooldown', event);
     if (!shouldWarn) return;
-    this.#log(
-      'warn',
-      { ...event, reason: detail.message.slice(0, MAX_REASON_CHARS) },
+    const message =
       detail.class === 'not_served'
         ? 'the endpoint serves none of its calls: check its baseURL (is /v1 missing?), its model and its permissions'
-        : 'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled',
-    );
+        : 'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled';
+    this.#log('warn', { ...event, reason: detail.message.slice(0, MAX_REASON_CHARS) }, message);
   }
 
   clusterModeChanged(mode: ClusterMode, members: number, reason: string | undefined): void {
     const event = { mode, members };
     this.#emit('cluster', event);
-    if (mode === 'shared') this.#log('info', event, 'quotas are shared through Redis');
-    else {
-      this.#log(
-        'warn',
-        { ...event, reason: reason && this.#redactor.redact(reason) },
-        'Redis is unavailable: quotas are enforced as onOutage says',
-      );
+    if (mode === 'shared') {
+      this.#log('info', event, 'quotas are shared through Redis');
+      return;
     }
+    const fields = { ...event, reason: reason && this.#redactor.redact(reason) };
+    this.#log('warn', fields, 'Redis is unavailable: quotas are enforced as onOutage says');
   }
 
   clusterKeyUnusable(key: string): void {
-    this.#logger()?.warn(
-      { key },
-      'a key in Redis has a wrong type: this limit is enforced as onOutage says; delete the key or use another cluster.prefix',
-    );
+    const message =
+      'a key in Redis has a wrong type: this limit is enforced as onOutage says; delete the key or use another cluster.prefix';
+    this.#log('warn', { key }, message);
   }
 
   storeStateChanged(guard: string, isDown: boolean, error: unknown): void {
     const event = { guard, isDown };
     this.#emit('store', event);
+    const store = 'the Redis store of the rate limit guard is';
     if (!isDown) {
-      this.#log('info', event, 'the Redis store of the rate limit guard is available again');
+      this.#log('info', event, `${store} available again`);
       return;
     }
-    const reason =
-      error instanceof Error ? this.#redactor.redact(error.message).slice(0, MAX_REASON_CHARS) : 'unknown';
-    this.#log(
-      'warn',
-      { ...event, reason },
-      'the Redis store of the rate limit guard is unavailable: each process counts on its own',
-    );
+    const text = error instanceof Error ? this.#redactor.redact(error.message) : 'unknown';
+    const fields = { ...event, reason: text.slice(0, MAX_REASON_CHARS) };
+    this.#log('warn', fields, `${store} unavailable: each process counts on its own`);
   }
 
   unknownModel(model: string): void {
-    this.#log(
-      'warn',
-      { model },
-      'this model is not in the catalogue: neutral values for price, latency and quality are used',
-    );
+    const message =
+      'this model is not in the catalogue: neutral values for price, latency and quality are used';
+    this.#log('warn', { model }, message);
   }
 
   /** A listener of an event threw or rejected. */

@@ -65,22 +65,15 @@ export interface BalancerStats {
   };
 }
 
-/** How calls ended. Aborted calls are not counted. */
-export interface CallCounts {
-  ok: number;
-  failed: number;
-  /** Refused because no quota was free before the deadline. */
-  shed: number;
-}
-
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
   const { averageMs } = endpoint.health.recentLatency;
+  const { model, aliases, provider } = endpoint.settings;
   return {
     name: endpoint.name,
-    model: endpoint.settings.model,
-    aliases: endpoint.settings.aliases,
-    provider: endpoint.settings.provider,
+    model,
+    aliases,
+    provider,
     state: endpoint.state(now),
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,

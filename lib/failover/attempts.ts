@@ -7,7 +7,14 @@ import { UpstreamFailure } from '../http/upstream-failure';
 import { within } from '../util/timers';
 import { attemptLimitMs } from './attempt-limit';
 import { abortedError, deadlineError } from './call-errors';
-import { addFailure, type CallState, type ExecutorParts, optionsLeft, restrictAfter } from './call-state';
+import {
+  addFailure,
+  type CallState,
+  type EndpointFault,
+  type ExecutorParts,
+  optionsLeft,
+  restrictAfter,
+} from './call-state';
 import { FailureEvidence } from './evidence';
 import type { SlotAcquirer } from './slot-acquirer';
 
@@ -22,12 +29,6 @@ export interface SendOptions extends ExchangeOptions {
 }
 
 export type Send<T> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
-
-/** The endpoint that failed an attempt, and why. */
-export interface EndpointFault {
-  readonly endpoint: Endpoint;
-  readonly detail: FailureDetail;
-}
 
 /** One attempt in flight. Aborting it leaves the call's other attempt alone. */
 interface RunningAttempt<T> {
@@ -167,13 +168,14 @@ export class Attempts {
     recorder.recordAttempt(slot, detail, isHedge);
     recorder.wastedTokens += wastedTokens(call, detail);
     this.#parts.onAttempt(call, endpoint, detail);
-    addFailure(state, endpoint, detail, this.#parts.routes().retry);
-    return [{ endpoint, detail }];
+    const fault = { endpoint, detail };
+    addFailure(state, fault, this.#parts.routes().retry);
+    return [fault];
   }
 
   /** Restricts the call to the endpoints that its failures allow. Throws where there are none or no time is left. */
   restrict(state: CallState, faults: readonly EndpointFault[]): void {
-    for (const { endpoint, detail } of faults) restrictAfter(state, endpoint, detail, this.#parts.routes());
+    for (const fault of faults) restrictAfter(state, fault, this.#parts.routes());
     if (remainingMs(state.call, performance.now()) <= 0) throw deadlineError(state.recorder);
   }
 

@@ -33,6 +33,12 @@ export interface ExecutorParts {
   readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
 }
 
+/** The endpoint that failed an attempt, and why. */
+export interface EndpointFault {
+  readonly endpoint: Endpoint;
+  readonly detail: FailureDetail;
+}
+
 /** How an endpoint has failed a call. */
 export interface EndpointFailure extends EndpointHistory {
   readonly provider: string;
@@ -78,13 +84,11 @@ export function newCallState(call: Call): CallState {
 
 /** Adds a failed attempt to the history of the call. */
 export function addFailure(
-  state: CallState,
-  endpoint: Endpoint,
-  detail: FailureDetail,
+  { failedAt, call }: CallState,
+  { endpoint, detail }: EndpointFault,
   retry: RetryOptions,
   isBrokenStream = false,
 ): void {
-  const { failedAt, call } = state;
   const { name, settings } = endpoint;
   const history = historyAfter(failedAt, name, detail, {
     now: performance.now(),
@@ -124,13 +128,9 @@ export function optionsLeft(state: CallState, routes: Routes): readonly Option[]
 }
 
 /** Restricts the call to the endpoints that its last failure allows; throws where there are none. */
-export function restrictAfter(
-  state: CallState,
-  { settings }: Endpoint,
-  detail: FailureDetail,
-  routes: Routes,
-): void {
+export function restrictAfter(state: CallState, { endpoint, detail }: EndpointFault, routes: Routes): void {
   const { recorder, failedAt } = state;
+  const { settings } = endpoint;
   const { otherEndpoint } = ruleFor(detail);
   const hasOption = (isUsable: (option: Option) => boolean): boolean => {
     state.plan = undefined;
@@ -142,7 +142,7 @@ export function restrictAfter(
   } else if (otherEndpoint === 'content-policy-list') {
     const lists = routes.contentPolicyFallbacks;
     state.models = lists.get(settings.model) ?? lists.get('*');
-    const isAllowed = state.models && hasOption(({ endpoint }) => !failedAt.has(endpoint.name));
+    const isAllowed = state.models && hasOption((option) => !failedAt.has(option.endpoint.name));
     if (!isAllowed) throw callerError(detail, recorder);
   } else if (otherEndpoint === 'never') {
     // What a fallback model has refused, the requested model may accept: only its endpoints may still serve the call.
@@ -150,7 +150,7 @@ export function restrictAfter(
     const isRequested = model === undefined || settings.model === model || settings.aliases.includes(model);
     if (detail.class !== 'bad_request' || isRequested) throw callerError(detail, recorder);
     state.models = [model];
-    if (!hasOption(({ endpoint }) => failedAt.get(endpoint.name)?.againAt !== Infinity))
+    if (!hasOption((option) => failedAt.get(option.endpoint.name)?.againAt !== Infinity))
       throw callerError(detail, recorder);
     state.refusal = detail;
   }

@@ -1,12 +1,11 @@
 import type { Call } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
-import type { FailureDetail } from '../failure/detail';
 import type { WholeAnswer } from '../http/exchange';
 import { isTooSlowToFinish } from './attempt-limit';
-import { Attempts, type EndpointFault, type Send, TooSlowError } from './attempts';
+import { Attempts, type Send, TooSlowError } from './attempts';
 import { withRoute } from './call-errors';
 import type { Caller, CallResult, StreamResult, WholeResult } from './call-result';
-import { addFailure, type CallState, type ExecutorParts } from './call-state';
+import { addFailure, type CallState, type EndpointFault, type ExecutorParts } from './call-state';
 import { SlotAcquirer } from './slot-acquirer';
 import type { AdmissionHandlers } from './waiting-call';
 
@@ -50,8 +49,8 @@ export class Executor {
   }
 
   /** Adds a stream that broke off to the history of its call. */
-  recordBrokenStream(state: CallState, endpoint: Endpoint, detail: FailureDetail): void {
-    addFailure(state, endpoint, detail, this.#parts.routes().retry, true);
+  recordBrokenStream(state: CallState, fault: EndpointFault): void {
+    addFailure(state, fault, this.#parts.routes().retry, true);
   }
 
   /** Whether an endpoint that has not failed this call could start it now. */

@@ -1,4 +1,4 @@
-import { type Call, latestStartAt } from '../call/call';
+import { latestStartAt } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { Quota } from '../quota/quota';
@@ -41,113 +41,109 @@ export class NextEndpoint {
 
   /** @param isHeld For a call in the queue: whether a quota is held for denser calls. */
   of(state: CallState, isHeld?: (quota: Quota) => boolean): NextStep {
-    const { router } = this.#parts.routes();
-    const plan = currentPlan(state, this.#parts.routes());
+    const routes = this.#parts.routes();
+    const plan = currentPlan(state, routes);
     const now = performance.now();
+    const { failedAt } = state;
     const triedProviders =
-      state.failedAt.size === 0
-        ? NO_PROVIDERS
-        : new Set([...state.failedAt.values()].map(({ provider }) => provider));
+      failedAt.size === 0 ? NO_PROVIDERS : new Set([...failedAt.values()].map(({ provider }) => provider));
     const pickAmong = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
-      router.pick(plan, {
-        now,
-        triedProviders,
-        excluded,
-        ...(isHeld ? { isHeld } : {}),
-      });
+      routes.router.pick(plan, { now, triedProviders, excluded, isHeld });
     // Most calls start at once at their first attempt: they need no plan.
-    if (state.failedAt.size === 0) {
+    if (failedAt.size === 0) {
       const pick = pickAmong(() => false);
       if (pick.kind === 'picked') return { kind: 'start', pick, isBudgeted: false };
       if (pick.kind === 'wait') return pick;
     }
-    const options = optionsOf(plan).map((option) => this.#retryOption(plan, option, now));
-    const decision = this.#decide(state, options, now);
+    const options = this.#retryOptions(plan, now);
+    const decision = decideNext({
+      now,
+      deadlineAt: latestStartAt(state.call),
+      options,
+      history: failedAt,
+      maxAttempts: routes.retry.maxAttempts,
+      isBudgetSpent: this.#parts.retryBudget.isSpent,
+    });
     if (decision.kind === 'give-up')
-      return { kind: 'give-up', error: this.#error(state, plan, decision, now) };
+      return { kind: 'give-up', error: giveUpError(state, plan, decision, now) };
     if (decision.kind === 'back-off') return { kind: 'back-off', ms: decision.until - now };
     if (decision.kind === 'wait') return waitFor(plan, decision, now);
+    const hasFailed = (name: string): boolean => (failedAt.get(name)?.failures ?? 0) > 0;
     // Endpoints that are not ready stay in, so that the router may prefer to wait for one of an earlier tier.
-    const isRetry = [...decision.to].some((name) => (state.failedAt.get(name)?.failures ?? 0) > 0);
-    const pick = pickAmong(({ name }) =>
-      isRetry ? !decision.to.has(name) : state.failedAt.has(name) && !decision.to.has(name),
-    );
+    const isRetry = [...decision.to].some(hasFailed);
+    const pick = pickAmong(({ name }) => (isRetry || failedAt.has(name)) && !decision.to.has(name));
     if (pick.kind === 'picked') {
-      const chosen = options.find(({ name }) => name === pick.option.endpoint.name);
-      const hasFailed = (state.failedAt.get(pick.option.endpoint.name)?.failures ?? 0) > 0;
-      const isBudgeted = countFailures(state.failedAt) > 0 && (hasFailed || chosen?.isFailing === true);
+      const { name } = pick.option.endpoint;
+      const isFailing = options.find((option) => option.name === name)?.isFailing === true;
+      const isBudgeted = countFailures(failedAt) > 0 && (hasFailed(name) || isFailing);
       return { kind: 'start', pick, isBudgeted };
     }
-    if (pick.kind === 'wait') return pick;
-    return { kind: 'wait', on: undefined, waitMs: RECHECK_MS };
+    return pick.kind === 'wait' ? pick : { kind: 'wait', on: undefined, waitMs: RECHECK_MS };
   }
 
   /** The soonest time at which such a call could start, in milliseconds from now; undefined if it is not known. */
   soonestStartMs(state: CallState): number | undefined {
     const now = performance.now();
-    const plan = currentPlan(state, this.#parts.routes());
-    const options = optionsOf(plan).map((option) => this.#retryOption(plan, option, now));
+    const options = this.#retryOptions(currentPlan(state, this.#parts.routes()), now);
     const soonest = Math.min(...options.map(({ startAt, availableAt = startAt }) => availableAt));
     return Number.isFinite(soonest) ? Math.max(1, soonest - now) : undefined;
   }
 
-  #decide(state: CallState, options: readonly RetryOption[], now: number): RetryDecision {
-    return decideNext({
-      now,
-      deadlineAt: latestStartAt(state.call),
-      options,
-      history: state.failedAt,
-      maxAttempts: this.#parts.routes().retry.maxAttempts,
-      isBudgetSpent: this.#parts.retryBudget.isSpent,
-    });
+  #retryOptions(plan: Plan, now: number): RetryOption[] {
+    return optionsOf(plan).map((option) => retryOption(plan, option, now));
   }
+}
 
-  #retryOption(plan: Plan, option: Option, now: number): RetryOption {
-    const { endpoint } = option;
-    const obstacle = obstacleOf(plan, option, { now });
-    const isBusy = obstacle?.kind === 'concurrency' || obstacle?.kind === 'probe';
-    const waitMs = isBusy || obstacle === undefined ? 0 : obstacle.waitMs;
-    const cooldownMs = Math.max(0, endpoint.cooldownUntil(now) - now);
-    const serviceMs = minServiceMs(plan.call, endpoint, now);
-    const { startedAt, deadlineAt } = plan.call;
-    const isTooLate = obstacle?.kind === 'slow' && serviceMs <= deadlineAt - startedAt;
-    return {
-      name: endpoint.name,
-      startAt: isBusy && cooldownMs === 0 ? Infinity : now + Math.max(waitMs, cooldownMs),
-      ...(isBusy ? { availableAt: now + Math.max(serviceMs, MIN_BUSY_MS, cooldownMs) } : {}),
-      ...(isTooLate ? { availableAt: now + cooldownMs } : {}),
-      isBusy: isBusy && cooldownMs === 0,
-      serviceMs,
-      // Just after a recovery its failures are forgotten; while its breaker is not closed, probes are limited anyway.
-      isFailing:
-        endpoint.breaker.state === 'closed' &&
-        (endpoint.breaker.ramp(now) > 0 || endpoint.health.failureRate.value(now) >= HEALTHY_FAILURE_RATE),
-    };
-  }
+function retryOption(plan: Plan, option: Option, now: number): RetryOption {
+  const { endpoint } = option;
+  const obstacle = obstacleOf(plan, option, { now });
+  const cooldownMs = Math.max(0, endpoint.cooldownUntil(now) - now);
+  const isOccupied = obstacle?.kind === 'concurrency' || obstacle?.kind === 'probe';
+  const isBusy = isOccupied && cooldownMs === 0;
+  const waitMs = isOccupied || obstacle === undefined ? 0 : obstacle.waitMs;
+  const serviceMs = minServiceMs(plan.call, endpoint, now);
+  const { startedAt, deadlineAt } = plan.call;
+  const isTooLate = obstacle?.kind === 'slow' && serviceMs <= deadlineAt - startedAt;
+  const busyMs = Math.max(serviceMs, MIN_BUSY_MS, cooldownMs);
+  return {
+    name: endpoint.name,
+    startAt: isBusy ? Infinity : now + Math.max(waitMs, cooldownMs),
+    availableAt: isOccupied ? now + busyMs : isTooLate ? now + cooldownMs : undefined,
+    isBusy,
+    serviceMs,
+    // Just after a recovery its failures are forgotten; while its breaker is not closed, probes are limited anyway.
+    isFailing:
+      endpoint.breaker.state === 'closed' &&
+      (endpoint.breaker.ramp(now) > 0 || endpoint.health.failureRate.value(now) >= HEALTHY_FAILURE_RATE),
+  };
+}
 
-  #error(
-    state: CallState,
-    plan: Plan,
-    { reason, retryAt }: RetryDecision & { kind: 'give-up' },
-    now: number,
-  ): AiBalancerError {
-    const { call, recorder, refusal, failedAt } = state;
-    if (refusal) return callerError(refusal, recorder);
-    const lacking = optionsOf(plan).map(({ endpoint }) => failedAt.get(endpoint.name)?.detail);
-    const [first] = lacking;
-    if (first && lacking.every((detail) => detail?.lacksCapability)) {
-      // Without the status and the codes of a server's fault.
-      return callerError({ class: 'bad_request', message: first.message, status: 400 }, recorder);
-    }
-    const retryAfterMs = Number.isFinite(retryAt) ? Math.max(1, Math.ceil(retryAt - now)) : undefined;
-    if (failedAt.size > 0) return allFailedError(recorder, retryAfterMs, REASONS[reason]);
-    const hasQuotaObstacle = optionsOf(plan).some((option) => {
-      const kind = obstacleOf(plan, option, { now })?.kind;
-      return kind === 'quota' || kind === 'slow';
-    });
-    if (!hasQuotaObstacle) return unavailableError(recorder, retryAfterMs);
-    return noQuotaError(call, retryAfterMs, now);
+function giveUpError(
+  { call, recorder, refusal, failedAt }: CallState,
+  plan: Plan,
+  { reason, retryAt }: RetryDecision & { kind: 'give-up' },
+  now: number,
+): AiBalancerError {
+  if (refusal) return callerError(refusal, recorder);
+  const lacking = optionsOf(plan).map(({ endpoint }) => failedAt.get(endpoint.name)?.detail);
+  const [first] = lacking;
+  if (first && lacking.every((detail) => detail?.lacksCapability)) {
+    // Without the status and the codes of a server's fault.
+    return callerError({ class: 'bad_request', message: first.message, status: 400 }, recorder);
   }
+  const retryAfterMs = Number.isFinite(retryAt) ? Math.max(1, Math.ceil(retryAt - now)) : undefined;
+  if (failedAt.size > 0) return allFailedError(recorder, retryAfterMs, REASONS[reason]);
+  const hasQuotaObstacle = optionsOf(plan).some((option) => {
+    const kind = obstacleOf(plan, option, { now })?.kind;
+    return kind === 'quota' || kind === 'slow';
+  });
+  if (!hasQuotaObstacle) return unavailableError(recorder, retryAfterMs);
+  const ms = Math.max(0, Math.round(latestStartAt(call) - now)).toLocaleString('en');
+  return new AiBalancerError(
+    'ERR_AI_SATURATED',
+    `no endpoint has quota for this call within ${ms} ms, the time left before its deadline`,
+    { status: 503, retryable: true, retryAfterMs },
+  );
 }
 
 const REASONS: Record<(RetryDecision & { kind: 'give-up' })['reason'], string | undefined> = {
@@ -163,13 +159,4 @@ function waitFor(plan: Plan, { for: name, until }: RetryDecision & { kind: 'wait
   // Only a call that waits for quota holds it against less dense calls. A group's quota may serve other endpoints.
   const on = kind === 'quota' ? option?.endpoint.quota : undefined;
   return { kind: 'wait', on, waitMs: until - now };
-}
-
-function noQuotaError(call: Call, retryAfterMs: number | undefined, now: number): AiBalancerError {
-  const ms = Math.max(0, Math.round(latestStartAt(call) - now)).toLocaleString('en');
-  return new AiBalancerError(
-    'ERR_AI_SATURATED',
-    `no endpoint has quota for this call within ${ms} ms, the time left before its deadline`,
-    { status: 503, retryable: true, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-  );
 }

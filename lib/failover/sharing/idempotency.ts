@@ -33,7 +33,7 @@ export class Idempotency {
     const answer = this.#answers.get(name);
     if (answer) {
       if (answer.digest !== digest) return keyReuseFailure();
-      return { kind: 'answer', data: answer.read(), route: sharedReport(call, answer.route, 'replayed') };
+      return { kind: 'answer', data: answer.data, route: sharedReport(call, answer.route, 'replayed') };
     }
     const run = new SharedRun(call, this.#send);
     this.#running.set(name, { digest, run });

@@ -5,8 +5,9 @@ import { AiBalancerError } from '../../errors';
 import type { UpstreamFailure } from '../../http/upstream-failure';
 import type { StreamOptions } from '../../stream/chat-stream';
 import type { UsageMeter } from '../../stream/usage-meter';
+import { omitUndefined } from '../../util/defaults';
 import type { StreamResult } from '../call-result';
-import type { CallState } from '../call-state';
+import type { CallState, EndpointFault } from '../call-state';
 import type { Executor } from '../executor';
 
 /** A shorter text is cheap to generate again, and too short to tell an echo of it from a continuation. */
@@ -52,15 +53,15 @@ export class StreamRecovery {
 
   /** Resolves at the first content of the stream that replaces the broken one. Rejects where there is none. */
   async recover(broken: BrokenStream): Promise<StreamResult> {
-    const { state, slot } = broken.result;
-    this.#executor.recordBrokenStream(state, slot.endpoint, broken.failure.detail);
+    const { state } = broken.result;
+    this.#executor.recordBrokenStream(state, faultOf(broken));
     // Without a deadline the search may take as long as a new call's.
     const call = { ...this.#call, startedAt: performance.now(), signal: broken.signal };
     const continued = await this.#continueElsewhere(broken, call);
     if (continued) return continued;
     if (!this.mayRestart) throw broken.failure;
     const restarted: CallState = { ...state, call, plan: undefined, accepts: undefined };
-    return this.#executor.resumeStream(restarted, breakOf(broken), () => ({ call, continued: false }));
+    return this.#executor.resumeStream(restarted, faultOf(broken), () => ({ call, continued: false }));
   }
 
   /** Undefined where no endpoint can continue the answer, and it should start over. */
@@ -70,10 +71,8 @@ export class StreamRecovery {
     const { text } = shown;
     if (text.length < (this.mayRestart ? MIN_CONTINUED_TEXT : 1)) return undefined;
     const body = call.body as ChatBody;
-    const longer = {
-      ...call,
-      promptTokens: call.promptTokens + Math.ceil(text.length / CHARACTERS_PER_TOKEN),
-    };
+    const promptTokens = call.promptTokens + Math.ceil(text.length / CHARACTERS_PER_TOKEN);
+    const longer = { ...call, promptTokens };
     const state: CallState = {
       ...result.state,
       call: longer,
@@ -83,7 +82,7 @@ export class StreamRecovery {
     };
     if (this.mayRestart && !this.#executor.canStartNow(state)) return undefined;
     try {
-      return await this.#executor.resumeStream(state, breakOf(broken), (endpoint) => {
+      return await this.#executor.resumeStream(state, faultOf(broken), (endpoint) => {
         const continuation = endpoint.continuation(body, text) ?? body;
         return { call: { ...longer, body: shortened(continuation, outputTokens) }, continued: true };
       });
@@ -97,20 +96,21 @@ export class StreamRecovery {
   }
 }
 
-function breakOf({ result, failure }: BrokenStream) {
+function faultOf({ result, failure }: BrokenStream): EndpointFault {
   return { endpoint: result.slot.endpoint, detail: failure.detail };
 }
 
 /** The output so far counts against the caller's limit. */
 function shortened(body: ChatBody, outputTokens: number): ChatBody {
-  const left = (limit: number): number => Math.max(1, limit - outputTokens);
+  const left = (limit: unknown): number | undefined =>
+    typeof limit === 'number' ? Math.max(1, limit - outputTokens) : undefined;
   const { max_tokens, max_completion_tokens } = body;
   return {
     ...body,
-    ...(typeof max_tokens === 'number' ? { max_tokens: left(max_tokens) } : {}),
-    ...(typeof max_completion_tokens === 'number'
-      ? { max_completion_tokens: left(max_completion_tokens) }
-      : {}),
+    ...omitUndefined({
+      max_tokens: left(max_tokens),
+      max_completion_tokens: left(max_completion_tokens),
+    }),
   };
 }
 
