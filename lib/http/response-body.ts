@@ -5,7 +5,7 @@ const WHITE_SPACE = [0x20, 0x09, 0x0a, 0x0d];
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const SKIPPED = new Set([...WHITE_SPACE, ...BYTE_ORDER_MARK]);
 /** JSON begins with one of the first two, HTML with the last. */
-const NO_EVENTS = new Set([...'{[<'].map((character) => character.charCodeAt(0)));
+const NO_EVENTS = new Set(['{', '[', '<'].map((character) => character.charCodeAt(0)));
 
 /**
  * A response body with a size limit. axios's own limit wraps a stream in a generator that can't be closed while a read is
