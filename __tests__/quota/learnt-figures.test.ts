@@ -109,6 +109,24 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
     }
   });
 
+  it('audio and reasoning are at most the prompt and the output that they are parts of', async () => {
+    const more = {
+      ...usage(5),
+      prompt_tokens: 1e15 + 1,
+      prompt_tokens_details: { cached_tokens: 0, audio_tokens: 1e308 },
+      completion_tokens: 1e15 + 1,
+      completion_tokens_details: { reasoning_tokens: 1e308 },
+    };
+    const { balancer } = await rig.start({ a: answer('Hello', more) });
+    const { route, data } = await chat(balancer, 't');
+    const { prompt_tokens, completion_tokens } = route.usage!;
+    expect(prompt_tokens).toBeLessThan(1e9);
+    expect(completion_tokens).toBeLessThan(1e9);
+    expect(route.usage?.prompt_tokens_details).toEqual({ cached_tokens: 0, audio_tokens: prompt_tokens });
+    expect(route.usage?.completion_tokens_details).toEqual({ reasoning_tokens: completion_tokens });
+    expect(data.usage).toEqual(route.usage);
+  });
+
   it('cached tokens are at most the prompt', async () => {
     const more = { ...usage(5), prompt_tokens_details: { cached_tokens: 1e9 } };
     const { balancer } = await rig.start(

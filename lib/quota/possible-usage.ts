@@ -23,32 +23,39 @@ export function clipUsage(usage: Usage, call: Call, limits: ModelLimits): Usage 
   const prompt = Math.min(usage.prompt_tokens, maxPromptTokens(usage.prompt_tokens, call, limits));
   const completion = Math.min(usage.completion_tokens, maxCompletionTokens(call, limits));
   const total = prompt + completion;
-  const details = clipDetails(usage.prompt_tokens_details, prompt);
+  const promptDetails = clipDetails(usage.prompt_tokens_details, prompt);
+  const completionDetails = clipDetails(usage.completion_tokens_details, completion);
   const isPossible =
     prompt === usage.prompt_tokens &&
     completion === usage.completion_tokens &&
     usage.total_tokens <= total &&
-    details === usage.prompt_tokens_details;
+    promptDetails === usage.prompt_tokens_details &&
+    completionDetails === usage.completion_tokens_details;
   if (isPossible) return usage;
-  const { prompt_tokens_details: _reported, ...rest } = usage;
+  const { prompt_tokens_details: _prompt, completion_tokens_details: _completion, ...rest } = usage;
   return {
     ...rest,
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: total,
-    ...(details ? { prompt_tokens_details: details } : {}),
+    ...(promptDetails ? { prompt_tokens_details: promptDetails } : {}),
+    ...(completionDetails ? { completion_tokens_details: completionDetails } : {}),
   };
 }
 
-/** Cached tokens are part of the prompt. A figure that is none is dropped. */
-function clipDetails(
-  details: Usage['prompt_tokens_details'],
-  prompt: number,
-): Usage['prompt_tokens_details'] {
-  if (!isObject(details) || details.cached_tokens === undefined) return details;
-  const { cached_tokens: cached, ...rest } = details;
-  if (typeof cached !== 'number' || !(cached >= 0)) return rest;
-  return cached <= prompt ? details : { ...rest, cached_tokens: prompt };
+/** A part is at most the whole. Cached tokens that are no figure are dropped. */
+function clipDetails<D extends object>(details: D | undefined, whole: number): D | undefined {
+  if (!isObject(details)) return details;
+  const parts = Object.entries(details);
+  const isPossible = parts.every(([key, count]) =>
+    typeof count === 'number' ? count >= 0 && count <= whole : key !== 'cached_tokens' || count === undefined,
+  );
+  if (isPossible) return details;
+  const clipped = parts.flatMap(([key, count]) => {
+    if (typeof count !== 'number') return key === 'cached_tokens' ? [] : [[key, count] as const];
+    return count >= 0 ? [[key, Math.min(count, whole)] as const] : [];
+  });
+  return Object.fromEntries(clipped) as D;
 }
 
 function maxPromptTokens(reported: number, call: Call, { contextWindow }: ModelLimits): number {
