@@ -13,11 +13,13 @@ function recordUsage(): { routes: (RouteReport | undefined)[]; hooks: CallHooks 
 }
 
 describe('The usage reported for a call', () => {
-  it('aborted during its attempt is its prompt', async () => {
+  it.each([false, true])('aborted during its attempt is its prompt (streamed: %s)', async (stream) => {
     const { balancer, upstream } = await rig.start({ a: silence }, PRICE);
     const { routes, hooks } = recordUsage();
     const caller = new AbortController();
-    const left = rejection(balancer[INTERNALS].call('chat', BODY, { signal: caller.signal }, hooks));
+    const left = rejection(
+      balancer[INTERNALS].call('chat', { ...BODY, stream }, { signal: caller.signal }, hooks),
+    );
     await until(() => upstream.count('a') === 1);
     caller.abort();
     await left;
