@@ -20,6 +20,8 @@ export default defineConfig([
     format: ['esm', 'cjs'],
     dts: true,
     clean: true,
+    // Beside index.*: aiDashboard() serves them.
+    copy: [{ from: 'lib/dashboard/page/*', to: 'dist/dashboard' }],
   },
   {
     ...shared,

@@ -24,6 +24,12 @@ export type {
 } from './cluster/options';
 export type { ContextHeader } from './config/middleware-options';
 export type { BalancerConfig, HttpOptions, Logger } from './config/options';
+export {
+  type AiDashboardOptions,
+  aiDashboard,
+  type DashboardAccess,
+  type DashboardExtension,
+} from './dashboard/ai-dashboard';
 export type { EndpointState } from './endpoint/endpoint';
 export {
   AiBalancerError,

@@ -230,7 +230,7 @@ export class CallRunner {
     this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
     hooks.onUsage?.(call, route);
-    this.#parts.events.callEnded(call, error);
+    this.#parts.events.callEnded(call, error, route);
   }
 
   #learn(call: Call, route: RouteReport): void {

@@ -5,6 +5,7 @@ import type { Logger } from '../config/options';
 import type { Endpoint, EndpointState } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { FailureDetail } from '../failure/detail';
+import type { RouteReport } from '../route-report';
 import { isThenable } from '../util/app-function';
 import type { Redactor } from '../util/redactor';
 import type { BalancerEvents } from './events';
@@ -29,12 +30,16 @@ export class EventReporter {
     this.#redactor = redactor;
   }
 
-  callEnded(call: Call, error: unknown): void {
+  callEnded(call: Call, error: unknown, ended: RouteReport | undefined): void {
+    const known = AiBalancerError.isInstance(error) ? error : undefined;
+    const route = ended ?? known?.route;
     this.#emit('call', {
       requestId: call.context.requestId,
       operation: call.operation,
+      priority: call.context.priority,
       ms: performance.now() - call.startedAt,
-      ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
+      ...(known ? { code: known.code } : {}),
+      ...(route ? { route } : {}),
     });
   }
 

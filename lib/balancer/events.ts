@@ -1,7 +1,9 @@
+import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
 import type { EndpointState } from '../endpoint/endpoint';
 import type { AiBalancerErrorCode } from '../errors';
 import type { FailureClass } from '../failure/classes';
+import type { RouteReport } from '../route-report';
 
 /** The events of a balancer, by name. No event holds a key or a prompt. */
 export interface BalancerEvents {
@@ -12,10 +14,14 @@ export interface BalancerEvents {
       readonly requestId: string;
       /** What was called. */
       readonly operation: 'chat' | 'embeddings';
+      /** Priority of the call. */
+      readonly priority: Priority;
       /** Duration in milliseconds. */
       readonly ms: number;
       /** Code of the error; absent on success. */
       readonly code?: AiBalancerErrorCode;
+      /** How the call was served, or how far it got; absent if it was refused before its first attempt. */
+      readonly route?: RouteReport;
     },
   ];
   /** An attempt ended: with an answer, with the first content of a stream, or with a failure. */

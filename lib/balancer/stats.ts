@@ -26,6 +26,8 @@ export interface EndpointStats {
   readonly requestsLeft: number | undefined;
   /** Tokens left in the quota; undefined without a limit, negative while a debt is paid. */
   readonly tokensLeft: number | undefined;
+  /** 0 to 1: the used share of its scarcest limit per minute; 0 without one. */
+  readonly usedShare: number;
   /** End of the cooldown, as a Unix time in milliseconds; absent without one. */
   readonly cooldownUntil?: number;
 }
@@ -81,6 +83,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
     requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
     tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
+    usedShare: Math.round(endpoint.usedShare(now) * 1000) / 1000,
     ...(cooldownEnd > 0 ? { cooldownUntil: Math.round(Date.now() + cooldownEnd - now) } : {}),
   };
 }

@@ -1,0 +1,130 @@
+import type { FailureClass } from '../failure/classes';
+import type { AttemptReport } from '../route-report';
+import { BoundedMap } from '../util/bounded-map';
+import { addTo, BUCKET_MS } from './call-history';
+
+/** Rates are counted over this many buckets: the last 30 seconds. */
+const WINDOW_BUCKETS = 6;
+const PER_MINUTE = 60_000 / (WINDOW_BUCKETS * BUCKET_MS);
+/** More than a fleet has: names come from the configuration, and a reload may replace all of them. */
+const MAX_ENDPOINTS = 5_000;
+const MAX_MESSAGE_CHARS = 160;
+
+/** Failures whose message is about the endpoint. The message of another class may quote the prompt. */
+const SHOWN_MESSAGES: ReadonlySet<FailureClass> = new Set([
+  'rate_limited',
+  'quota_exhausted',
+  'unauthorized',
+  'model_missing',
+  'not_served',
+  'timeout',
+  'connection',
+]);
+
+/** The rates of one endpoint over the last 30 seconds. */
+export interface EndpointRates {
+  readonly attemptsPerMinute: number;
+  readonly failuresPerMinute: number;
+  readonly usdPerMinute: number;
+}
+
+/** The last failed attempt at an endpoint. */
+export interface LastFailure {
+  readonly class: FailureClass;
+  readonly status?: number;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+const NO_RATES: EndpointRates = { attemptsPerMinute: 0, failuresPerMinute: 0, usdPerMinute: 0 };
+
+/** What each endpoint did lately. */
+export class EndpointActivity {
+  readonly #endpoints = new BoundedMap<string, Activity>(MAX_ENDPOINTS);
+
+  recordAttempt(endpoint: string, failure: LastFailure | undefined, now: number): void {
+    this.#of(endpoint).recordAttempt(failure, now);
+  }
+
+  /** The report of a failed attempt says more than its event. */
+  recordFailure({ endpoint, class: failureClass, status, code, message }: AttemptReport): void {
+    if (failureClass === undefined || failureClass === 'aborted') return;
+    const isShown = message !== undefined && SHOWN_MESSAGES.has(failureClass);
+    this.#of(endpoint).lastFailure = {
+      class: failureClass,
+      ...(status === undefined ? {} : { status }),
+      ...(code === undefined ? {} : { code }),
+      ...(isShown ? { message: message.slice(0, MAX_MESSAGE_CHARS) } : {}),
+    };
+  }
+
+  recordCost(endpoint: string, usd: number, now: number): void {
+    this.#of(endpoint).recordCost(usd, now);
+  }
+
+  rates(endpoint: string, now: number): EndpointRates {
+    return this.#endpoints.get(endpoint)?.rates(now) ?? NO_RATES;
+  }
+
+  lastFailure(endpoint: string): LastFailure | undefined {
+    return this.#endpoints.get(endpoint)?.lastFailure;
+  }
+
+  #of(endpoint: string): Activity {
+    let activity = this.#endpoints.get(endpoint);
+    if (activity === undefined) {
+      activity = new Activity();
+      this.#endpoints.set(endpoint, activity);
+    }
+    return activity;
+  }
+}
+
+class Activity {
+  lastFailure: LastFailure | undefined;
+  readonly #numbers = new Float64Array(WINDOW_BUCKETS).fill(-1);
+  readonly #attempts = new Uint32Array(WINDOW_BUCKETS);
+  readonly #failures = new Uint32Array(WINDOW_BUCKETS);
+  readonly #usd = new Float64Array(WINDOW_BUCKETS);
+
+  recordAttempt(failure: LastFailure | undefined, now: number): void {
+    const place = this.#placeAt(now);
+    addTo(this.#attempts, place, 1);
+    if (failure === undefined || failure.class === 'aborted') return;
+    addTo(this.#failures, place, 1);
+    // The report of an earlier call may have said more.
+    if (this.lastFailure?.class !== failure.class) this.lastFailure = failure;
+  }
+
+  recordCost(usd: number, now: number): void {
+    addTo(this.#usd, this.#placeAt(now), usd);
+  }
+
+  rates(now: number): EndpointRates {
+    const oldest = Math.floor(now / BUCKET_MS) - WINDOW_BUCKETS;
+    const sum = (values: Uint32Array | Float64Array): number => {
+      let total = 0;
+      for (let place = 0; place < WINDOW_BUCKETS; place++) {
+        if ((this.#numbers[place] ?? -1) > oldest) total += values[place] ?? 0;
+      }
+      return total * PER_MINUTE;
+    };
+    return {
+      attemptsPerMinute: sum(this.#attempts),
+      failuresPerMinute: sum(this.#failures),
+      usdPerMinute: sum(this.#usd),
+    };
+  }
+
+  #placeAt(now: number): number {
+    const number = Math.floor(now / BUCKET_MS);
+    const place = number % WINDOW_BUCKETS;
+    if (this.#numbers[place] !== number) {
+      this.#numbers[place] = number;
+      this.#attempts[place] = 0;
+      this.#failures[place] = 0;
+      this.#usd[place] = 0;
+    }
+    return place;
+  }
+}

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { DashboardSettings } from './options';
+
+/** A file of the page. */
+export interface PageFile {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/** Every file of the page but its HTML, by name. */
+export function readPageFiles(): ReadonlyMap<string, PageFile> {
+  const folder = pageFolder();
+  return new Map(
+    readdirSync(folder).flatMap((name) => {
+      const type = TYPES[extname(name)];
+      return type === undefined ? [] : [[name, { type, body: readFileSync(new URL(name, folder)) }] as const];
+    }),
+  );
+}
+
+/** The HTML of the page. */
+export function readPage({ title, extension }: Pick<DashboardSettings, 'title' | 'extension'>): string {
+  const html = readFileSync(new URL('index.html', pageFolder()), 'utf8');
+  const links = [
+    extension?.style === undefined ? '' : `<link rel="stylesheet" href="${extension.style}">`,
+    extension === undefined ? '' : `<script type="module" src="${extension.script}"></script>`,
+  ];
+  return html.replaceAll('{{title}}', escapeHtml(title)).replace('<!-- extension -->', links.join(''));
+}
+
+/** The files are in `page/` beside this module in the sources, and in `dashboard/` beside the bundle in the package. */
+function pageFolder(): URL {
+  const here = import.meta.url;
+  const folder = new URL(here.endsWith('.ts') ? './page/' : './dashboard/', here);
+  try {
+    readdirSync(folder);
+  } catch {
+    throw new Error(
+      `The files of the dashboard are missing at ${fileURLToPath(folder)}: if your server is bundled, keep express-ai-balancer external to the bundle.`,
+    );
+  }
+  return folder;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,155 @@
+import type { BalancerEvents } from '../balancer/events';
+import type { RouteReport, Verdict } from '../route-report';
+
+type CallEvent = BalancerEvents['call'][0];
+
+/** Calls kept of each outcome. */
+const KEPT = 20;
+/** Verdicts shown of each kind. */
+const MAX_CANDIDATES = 4;
+const MAX_REMOVED = 3;
+const MAX_ATTEMPTS = 12;
+/** A client may choose its request id. */
+const MAX_ID_CHARS = 100;
+const MAX_REASON_CHARS = 160;
+
+/** Whether a call was served by the first endpoint it was sent to, by a later one, or not at all. */
+export type CallOutcome = 'served' | 'rerouted' | 'failed';
+
+/** How one call was served, for the page. */
+export interface CallView {
+  /** Counts the calls of this process. */
+  readonly number: number;
+  /** When it ended, as a Unix time in milliseconds. */
+  readonly at: number;
+  readonly requestId: string;
+  readonly outcome: CallOutcome;
+  readonly code?: string;
+  readonly priority: number;
+  readonly ms: number;
+  readonly waitMs: number;
+  readonly firstTokenMs?: number;
+  readonly endpoint: string;
+  readonly model: string;
+  readonly tokens?: number;
+  readonly costUsd?: number;
+  readonly attempts: readonly {
+    readonly endpoint: string;
+    readonly class?: string;
+    readonly status?: number;
+    readonly ms: number;
+    readonly hedge?: boolean;
+  }[];
+  /** The candidates with the best scores, then some of the endpoints that a filter removed. */
+  readonly why: readonly Verdict[];
+  /** How many endpoints were candidates, and how many were removed. */
+  readonly candidates: number;
+  readonly removed: number;
+}
+
+interface KeptCall {
+  readonly number: number;
+  readonly at: number;
+  readonly outcome: CallOutcome;
+  readonly event: CallEvent;
+  view?: CallView;
+}
+
+/**
+ * The last calls of each outcome. Recording one keeps only its event: verdicts and views are computed when the page asks
+ * for them.
+ */
+export class RecentCalls {
+  readonly #kept: Record<CallOutcome, KeptCall[]> = { served: [], rerouted: [], failed: [] };
+  #number = 0;
+
+  record(event: CallEvent): void {
+    const outcome = outcomeOf(event);
+    const calls = this.#kept[outcome];
+    calls.push({ number: ++this.#number, at: Date.now(), outcome, event });
+    if (calls.length > KEPT) calls.shift();
+  }
+
+  /** The number of the last call. */
+  get last(): number {
+    return this.#number;
+  }
+
+  /** At most `limit` of the latest calls of each outcome after the one with that number, oldest first. */
+  after(number: number, limit = KEPT): CallView[] {
+    return Object.values(this.#kept)
+      .flatMap((calls) => calls.filter((call) => call.number > number).slice(-limit))
+      .sort((a, b) => a.number - b.number)
+      .map((call) => (call.view ??= viewOf(call)));
+  }
+}
+
+function outcomeOf({ code, route }: CallEvent): CallOutcome {
+  if (code !== undefined) return 'failed';
+  return route && route.attempts.some((attempt) => attempt.class !== undefined) ? 'rerouted' : 'served';
+}
+
+function viewOf({ number, at, outcome, event }: KeptCall): CallView {
+  const { route, code, priority, ms, requestId } = event;
+  return {
+    number,
+    at,
+    requestId: requestId.slice(0, MAX_ID_CHARS),
+    outcome,
+    ...(code === undefined ? {} : { code }),
+    priority,
+    ms: Math.round(ms),
+    waitMs: route?.waitMs ?? 0,
+    ...(route?.firstTokenMs === undefined ? {} : { firstTokenMs: route.firstTokenMs }),
+    endpoint: route?.endpoint ?? '',
+    model: route?.model ?? '',
+    ...(route?.usage ? { tokens: route.usage.total_tokens } : {}),
+    ...(route?.costUsd === undefined ? {} : { costUsd: route.costUsd }),
+    attempts: (route?.attempts ?? [])
+      .slice(-MAX_ATTEMPTS)
+      .map(({ endpoint, class: failureClass, status, ms: attemptMs, hedge }) => ({
+        endpoint,
+        ...(failureClass === undefined ? {} : { class: failureClass }),
+        ...(status === undefined ? {} : { status }),
+        ms: attemptMs,
+        ...(hedge ? { hedge } : {}),
+      })),
+    ...explainedBy(route),
+  };
+}
+
+function explainedBy(route: RouteReport | undefined): Pick<CallView, 'why' | 'candidates' | 'removed'> {
+  const verdicts = verdictsOf(route);
+  const candidates = verdicts.filter(({ removedBy }) => removedBy === undefined);
+  const removed = verdicts.filter(({ removedBy }) => removedBy !== undefined);
+  const best = candidates.toSorted((a, b) => (a.score ?? 0) - (b.score ?? 0)).slice(0, MAX_CANDIDATES);
+  return {
+    why: [...best, ...removed.slice(0, MAX_REMOVED)].map(shortened),
+    candidates: candidates.length,
+    removed: removed.length,
+  };
+}
+
+/** A strategy of the app explains its scores: it may throw. */
+function verdictsOf(route: RouteReport | undefined): readonly Verdict[] {
+  try {
+    return route?.why ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function shortened({ endpoint, removedBy, score, terms }: Verdict): Verdict {
+  return {
+    endpoint,
+    ...(removedBy === undefined ? {} : { removedBy: removedBy.slice(0, MAX_REASON_CHARS) }),
+    ...(score === undefined ? {} : { score: rounded(score) }),
+    ...(terms === undefined
+      ? {}
+      : { terms: Object.fromEntries(Object.entries(terms).map(([name, value]) => [name, rounded(value)])) }),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,134 @@
+import type { Balancer } from '../balancer/balancer';
+import type { BalancerStats, EndpointStats } from '../balancer/stats';
+import { BUCKET_MS, BUCKETS, type HistorySlice } from './call-history';
+import type { EndpointRates, LastFailure } from './endpoint-activity';
+import type { Monitor } from './monitor';
+import type { CallView } from './recent-calls';
+
+/** Totals are taken over this many buckets of the history: the last minute. */
+const TOTAL_BUCKETS = 12;
+
+/** One endpoint on the page. */
+export interface EndpointRow extends Omit<EndpointStats, 'aliases'>, EndpointRates {
+  /** 0 to 1: its part of the attempts of all endpoints in the last 30 seconds. */
+  readonly share: number;
+  /** Why it takes no calls; absent while it takes some. */
+  readonly reason?: string;
+}
+
+/** Everything but the endpoints, the history and the calls. */
+export interface Totals extends Pick<BalancerStats, 'total' | 'healthy' | 'calls' | 'queue' | 'cluster'> {
+  /** The server's clock, as a Unix time in milliseconds. */
+  readonly at: number;
+  /** Attempts in flight at all endpoints. */
+  readonly inFlight: number;
+  /** Calls that ended in the last minute. */
+  readonly callsPerMinute: number;
+  /** Calls that failed or were shed in the last minute. */
+  readonly failedPerMinute: number;
+  /** US dollars of the last minute. */
+  readonly usdPerMinute: number;
+  /** The 95th percentile of the durations of the answered calls of the last minute; null without any. */
+  readonly p95Ms: number | null;
+  readonly listenerFailures: number;
+}
+
+/** What `/stats.json` answers and a live view begins with. */
+export interface Status {
+  readonly totals: Totals;
+  readonly endpoints: readonly EndpointRow[];
+  /** The last 15 minutes. */
+  readonly history: HistorySlice & { readonly bucketMs: number };
+  /** The last calls, oldest first. */
+  readonly calls: readonly CallView[];
+}
+
+/** Totals and endpoints as they are now. */
+export function currentState(balancer: Balancer, monitor: Monitor): Pick<Status, 'totals' | 'endpoints'> {
+  const now = performance.now();
+  const stats = balancer.stats();
+  const rates = stats.endpoints.map(({ name }) => monitor.activity.rates(name, now));
+  const attempts = rates.reduce((sum, { attemptsPerMinute }) => sum + attemptsPerMinute, 0);
+  const endpoints = stats.endpoints.map((endpoint, index) =>
+    rowOf(endpoint, rates[index] as EndpointRates, attempts, monitor.activity.lastFailure(endpoint.name)),
+  );
+  const { total, healthy, calls, queue, cluster, listenerFailures } = stats;
+  const minute = monitor.history.slice(TOTAL_BUCKETS, now);
+  const failedPerMinute = sumOf(minute.failed) + sumOf(minute.shed);
+  return {
+    totals: {
+      at: Date.now(),
+      total,
+      healthy,
+      calls,
+      queue,
+      ...(cluster ? { cluster } : {}),
+      inFlight: sumOf(endpoints.map(({ inFlight }) => inFlight)),
+      callsPerMinute: sumOf(minute.ok) + failedPerMinute,
+      failedPerMinute,
+      usdPerMinute: rounded(sumOf(minute.usd), 6),
+      p95Ms: monitor.history.p95Ms(TOTAL_BUCKETS, now),
+      listenerFailures,
+    },
+    endpoints,
+  };
+}
+
+/** The last buckets of the history, up to the one that is filled now. */
+export function recentHistory(monitor: Monitor, buckets = BUCKETS): Status['history'] {
+  return { bucketMs: BUCKET_MS, ...monitor.history.slice(buckets, performance.now()) };
+}
+
+function rowOf(
+  { aliases: _, cooldownUntil, ...endpoint }: EndpointStats,
+  rates: EndpointRates,
+  attempts: number,
+  lastFailure: LastFailure | undefined,
+): EndpointRow {
+  const reason = reasonOf(endpoint, lastFailure);
+  return {
+    ...endpoint,
+    attemptsPerMinute: rates.attemptsPerMinute,
+    failuresPerMinute: rates.failuresPerMinute,
+    usdPerMinute: rounded(rates.usdPerMinute, 6),
+    share: attempts === 0 ? 0 : rounded(rates.attemptsPerMinute / attempts, 4),
+    // To the second: it is computed from two clocks, and a row that only trembles need not be sent again.
+    ...(cooldownUntil === undefined ? {} : { cooldownUntil: Math.round(cooldownUntil / 1000) * 1000 }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+function reasonOf(
+  { state, weight, failures }: Pick<EndpointStats, 'state' | 'weight' | 'failures'>,
+  failure: LastFailure | undefined,
+): string | undefined {
+  switch (state) {
+    case 'disabled':
+      return 'Disabled: it takes no calls until it is enabled.';
+    case 'cooldown':
+      return failure ? describe(failure) : 'Its quota group is cooling down.';
+    case 'open':
+    case 'half-open': {
+      const count = failures > 0 ? `${failures} failed in a row` : 'Too many failures';
+      return failure ? `${count}; last: ${describe(failure)}` : count;
+    }
+    case 'closed':
+      return weight === 0 ? 'Its weight is 0: it takes no calls.' : undefined;
+  }
+}
+
+function describe({ class: failureClass, status, code, message }: LastFailure): string {
+  const details = [status === undefined ? undefined : `HTTP ${status}`, code].filter(
+    (detail) => detail !== undefined,
+  );
+  const head = details.length === 0 ? failureClass : `${failureClass} (${details.join(', ')})`;
+  return message ? `${head}: ${message}` : head;
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+function rounded(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}
