@@ -1,4 +1,4 @@
-import { createBalancer } from '../../lib/index';
+import { type Balancer, createBalancer } from '../../lib/index';
 import { answer, BODY, chatText, error, Rig, raw, rejection, statsOf } from '../failover/upstream';
 
 const WRONG_URL = error(404, { message: 'Unknown request URL: POST /chat/completions' });
@@ -29,7 +29,10 @@ describe('an endpoint that serves none of its calls', () => {
     expect(statsOf(balancer, 'wrong').state).not.toBe('open');
   });
 
-  it('cools down for a minute after ten calls in a row, with a warning that names the likely cause', async () => {
+  const ask = (balancer: Balancer, text: string) =>
+    balancer.chat({ ...BODY, messages: [{ role: 'user', content: text }] });
+
+  it('cools down for a minute after ten different calls in a row, with a warning that names the likely cause', async () => {
     const warnings: string[] = [];
     const logger = {
       debug: () => undefined,
@@ -38,14 +41,23 @@ describe('an endpoint that serves none of its calls', () => {
       warn: (_fields: object, message: string) => warnings.push(message),
     };
     const { balancer, upstream } = await rig.start({ wrong: WRONG_URL, sound: answer() }, { logger });
-    for (let i = 0; i < 9; i++) await chatText(balancer, false);
+    for (let i = 0; i < 9; i++) await ask(balancer, `question ${i}`);
     expect(warnings).toEqual([]);
-    for (let i = 0; i < 4; i++) await chatText(balancer, false);
+    for (let i = 9; i < 13; i++) await ask(balancer, `question ${i}`);
     expect(upstream.count('wrong')).toBe(10);
     expect(warnings).toEqual([expect.stringContaining('is /v1 missing?')]);
     const untilMs = (statsOf(balancer, 'wrong').cooldownUntil ?? 0) - Date.now();
     expect(untilMs).toBeGreaterThan(50_000);
     expect(untilMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('does not cool down for one request that is sent again and again, alone or among nine others', async () => {
+    const { balancer, upstream } = await rig.start({ wrong: WRONG_URL, sound: answer() });
+    for (let i = 0; i < 15; i++) await ask(balancer, 'the same question');
+    for (let i = 0; i < 8; i++) await ask(balancer, `question ${i}`);
+    for (let i = 0; i < 15; i++) await ask(balancer, 'the same question');
+    expect(upstream.count('wrong')).toBe(38);
+    expect(statsOf(balancer, 'wrong').state).toBe('closed');
   });
 
   it('does not cool down while it serves others', async () => {
@@ -54,7 +66,7 @@ describe('an endpoint that serves none of its calls', () => {
       mixed: (arrival) => (++calls % 5 === 0 ? answer() : WRONG_URL)(arrival),
       sound: answer(),
     });
-    for (let i = 0; i < 30; i++) await chatText(balancer, false);
+    for (let i = 0; i < 30; i++) await ask(balancer, `question ${i}`);
     expect(upstream.count('mixed')).toBe(30);
   });
 

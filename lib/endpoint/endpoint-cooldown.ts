@@ -1,8 +1,9 @@
+import { fingerprint } from '../call/fingerprint';
 import { Cooldown, FIRST_COOLDOWN_MS, MAX_STATED_MS } from '../quota/cooldown';
 import type { Quota } from '../quota/quota';
 import type { FailedAttempt } from './attempt-outcome';
 
-/** This many calls in a row that the endpoint does not serve at all are a misconfiguration. */
+/** This many different calls in a row that the endpoint does not serve at all are a misconfiguration. */
 const MAX_NOT_SERVED = 10;
 
 /** The longest cooldown after a 5xx with Retry-After, in milliseconds: one answer can't take an endpoint away for longer. */
@@ -17,8 +18,11 @@ export interface StartedCooldown {
 /** When an endpoint takes calls again: its own cooldown, and those of its quotas. */
 export class EndpointCooldown {
   readonly #own = new Cooldown();
-  /** Calls in a row that ended with not_served, with none served between them. */
-  #notServed = 0;
+  /**
+   * The different calls in a row that ended with not_served, with none served between them: their digests, or their
+   * contexts. A request that is sent again and again may itself be what the endpoint does not serve.
+   */
+  readonly #notServed = new Set<unknown>();
 
   /** The end of the cooldown of this endpoint alone; 0 before the first. It may be in the past. */
   get ownUntil(): number {
@@ -43,9 +47,7 @@ export class EndpointCooldown {
     // A server that names a time is asked again only then.
     if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0)
       return this.#startOwn(Math.min(MAX_SERVER_COOLDOWN_MS, detail.retryAfterMs), now, false);
-    // A single call that is not served may be due to its request. One that asks for what is not there surely is.
-    const isNotServed =
-      detail.class === 'not_served' && !detail.lacksCapability && ++this.#notServed >= MAX_NOT_SERVED;
+    const isNotServed = detail.class === 'not_served' && this.#servesNone(attempt);
     if (rule.cooldownScope !== 'endpoint' && !isNotServed) return undefined;
     const statedMs = Math.min(MAX_STATED_MS, detail.retryAfterMs ?? 0);
     const cooldownMs = Math.max(rule.cooldownMs ?? FIRST_COOLDOWN_MS, statedMs);
@@ -53,7 +55,7 @@ export class EndpointCooldown {
   }
 
   recordServed(): void {
-    this.#notServed = 0;
+    this.#notServed.clear();
   }
 
   extendTo(until: number): void {
@@ -61,9 +63,16 @@ export class EndpointCooldown {
   }
 
   end(quotas: readonly Quota[]): void {
-    this.#notServed = 0;
+    this.#notServed.clear();
     this.#own.end();
     for (const quota of quotas) quota.endCooldown();
+  }
+
+  /** Whether enough different calls were not served. One that asks for what the endpoint lacks says nothing of the others. */
+  #servesNone({ call, failure }: FailedAttempt): boolean {
+    if (failure.detail.lacksCapability) return false;
+    if (this.#notServed.size < MAX_NOT_SERVED) this.#notServed.add(fingerprint(call) ?? call.context);
+    return this.#notServed.size >= MAX_NOT_SERVED;
   }
 
   #startOwn(cooldownMs: number, now: number, shouldWarn: boolean): StartedCooldown {

@@ -3,7 +3,7 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureClass } from '../failure/classes';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import { BoundedMap } from '../util/bounded-map';
-import { fingerprint } from './fingerprint';
+import { fingerprint } from '../call/fingerprint';
 
 /** Failure classes that a strange request can cause as well as a broken endpoint. */
 const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);

@@ -2,7 +2,7 @@ import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
 import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../call-result';
-import { fingerprint } from '../fingerprint';
+import { fingerprint } from '../../call/fingerprint';
 import { type SendWhole, SharedRun } from './shared-run';
 
 /** Sends identical repeatable calls that are in flight at the same time once. */

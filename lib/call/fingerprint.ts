@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Call } from '../call/call';
+import type { Call } from './call';
 
 /** A digest of the call's operation and body, so that no prompt is kept; undefined for a body that is not JSON. */
 export function fingerprint({ operation, body }: Call, more: readonly unknown[] = []): string | undefined {
