@@ -97,8 +97,43 @@ describe('a 200 that is not an answer', () => {
     ['a missing vector among others', { data: [{ embedding: [1] }, { index: 1 }] }],
     ['an entry that is not a vector', { object: 'list', data: [{ id: 'gpt-4o' }] }],
     ['choices in place of vectors', whole],
+    ['a null in a vector', { data: [{ embedding: [0.5, null] }] }],
+    ['NaN in a vector', { data: [{ embedding: [Number.NaN] }] }],
+    ['Infinity in a vector', { data: [{ embedding: [Number.POSITIVE_INFINITY] }] }],
+    ['strings in a vector', { data: [{ embedding: ['0.5'] }] }],
+    ['an empty string', { data: [{ embedding: '' }] }],
+    ['a text that is not base64', { data: [{ embedding: 'not a vector' }] }],
   ])('is a bad_answer: embeddings with %s', (_what, body) => {
     expect(check(body, 'embeddings')).toMatchObject({ class: 'bad_answer', code: 'no_embeddings' });
+  });
+
+  it.each([
+    ['vectors of unequal length', [[1, 2], [1]], 'unequal_embeddings'],
+    ['base64 of unequal length', ['AACAPwAAgD8=', 'AACAPw=='], 'unequal_embeddings'],
+    ['numbers beside base64', [[1], 'AACAPw=='], 'unequal_embeddings'],
+    ['fewer vectors than inputs', [[1]], 'wrong_count'],
+    ['more vectors than inputs', [[1], [2], [3]], 'wrong_count'],
+  ])('is a bad_answer: embeddings with %s', (_what, list, code) => {
+    const data = (list as unknown[]).map((embedding, index) => ({ object: 'embedding', index, embedding }));
+    expect(check({ data }, 'embeddings', 2)).toMatchObject({ class: 'bad_answer', code });
+  });
+
+  it.each([
+    ['an index twice', [0, 0], 'wrong_count'],
+    ['an index beyond the inputs', [0, 2], 'wrong_index'],
+    ['a negative index', [-1, 0], 'wrong_index'],
+    ['an index that is a string', ['0', '1'], 'wrong_index'],
+  ])('is a bad_answer: embeddings with %s', (_what, indices, code) => {
+    const data = (indices as unknown[]).map((index) => ({ index, embedding: [1] }));
+    expect(check({ data }, 'embeddings', 2)).toMatchObject({ class: 'bad_answer', code });
+  });
+
+  it.each([
+    ['in any order', [{ index: 1 }, { index: 0 }]],
+    ['without indices', [{}, {}]],
+  ])('is not: embeddings %s', (_what, entries) => {
+    const data = entries.map((entry) => ({ ...entry, embedding: [1, 2] }));
+    expect(check({ data }, 'embeddings', 2)).toBeUndefined();
   });
 });
 

@@ -150,16 +150,39 @@ function findEmbeddingsFault(
     return badAnswer(status, 'no_embeddings', 'The answer lacks embeddings');
   if (data.length !== inputs)
     return badAnswer(status, 'wrong_count', `The answer has ${data.length} embeddings for ${inputs} inputs`);
-  const indices = new Set(data.map((entry: Record<string, unknown>, position) => entry.index ?? position));
+  const indices = new Set(data.map(({ index }, position) => index ?? position));
   if (indices.size !== inputs) return badAnswer(status, 'wrong_count', 'The answer has an input twice');
+  if ([...indices].some((index) => !isIndex(index, inputs)))
+    return badAnswer(status, 'wrong_index', 'The answer has an embedding for no input');
+  const [first] = data as [Vector];
+  if (!data.every(({ embedding }) => isLike(embedding, first.embedding)))
+    return badAnswer(status, 'unequal_embeddings', 'The embeddings of the answer have unequal lengths');
   return undefined;
 }
 
-/** With `encoding_format: 'base64'` a vector is a string. */
-function hasVector(entry: unknown): boolean {
+/** One embedding. With `encoding_format: 'base64'` it is a string. */
+interface Vector {
+  readonly index?: unknown;
+  readonly embedding: string | readonly number[];
+}
+
+function hasVector(entry: unknown): entry is Vector {
   const vector = isObject(entry) ? entry.embedding : undefined;
-  if (typeof vector === 'string') return vector !== '';
+  if (typeof vector === 'string') return BASE64_START.test(vector.slice(0, BASE64_CHECKED));
   return Array.isArray(vector) && vector.length > 0 && vector.every((value) => Number.isFinite(value));
+}
+
+/** A vector has thousands of characters, and an answer thousands of vectors. */
+const BASE64_CHECKED = 64;
+const BASE64_START = /^[A-Za-z0-9+/_-]+={0,2}$/;
+
+/** Whether two vectors are written alike and have the same length. */
+function isLike(vector: Vector['embedding'], other: Vector['embedding']): boolean {
+  return typeof vector === typeof other && vector.length === other.length;
+}
+
+function isIndex(index: unknown, inputs: number): boolean {
+  return Number.isInteger(index) && (index as number) >= 0 && (index as number) < inputs;
 }
 
 function badAnswer(status: number, code: string, message: string): FailureDetail {
