@@ -9,6 +9,7 @@ import {
   Rig,
   raw,
   rejection,
+  statsOf,
   USAGE,
 } from '../failover/upstream';
 
@@ -117,6 +118,14 @@ describe('embeddings that do not match the inputs', () => {
     ['an empty one', vectors(vector(0), vector(1), vector(2, []))],
     ['an empty base64 string', vectors(vector(0), vector(1), vector(2, ''))],
     ['numbers that are null', vectors(vector(0), vector(1), vector(2, [0.1, null]))],
+    ['vectors of unequal length', vectors(vector(0), vector(1), vector(2, [0.1, 0.2]))],
+    [
+      'base64 of unequal length',
+      vectors(vector(0, 'AACAPw=='), vector(1, 'AACAPw=='), vector(2, 'AACAPwAAgD8=')),
+    ],
+    ['base64 beside numbers', vectors(vector(0), vector(1), vector(2, 'AACAPw=='))],
+    ['a number in quotes', vectors(vector(0), vector(1), vector(2, ['0.1']))],
+    ['an index beyond the inputs', vectors(vector(0), vector(1), vector(3))],
     ['none', vectors()],
     ['an entry that is null', vectors(vector(0), vector(1), null)],
     [
@@ -171,6 +180,19 @@ describe('a stream with an event that can not be read', () => {
   ])('is whole if it can not have held content: %s', async (_what, skipped) => {
     const { balancer } = await rig.start({ one: sse(text('hel'), skipped, text('lo'), FINISH, DONE) });
     expect((await chatText(balancer, true)).text).toBe('hello');
+    expect(statsOf(balancer, 'one').skippedEvents).toBe(1);
+  });
+
+  it('counts its skipped events in the statistics of its endpoint, over calls and a reload', async () => {
+    const skipping = sse(text('hel'), 'data: ping\n\n', 'data: {"id":\n\n', text('lo'), FINISH, DONE);
+    const { balancer, endpoints } = await rig.start({ one: skipping, two: answer() });
+    for (let i = 0; i < 3; i++) await chatText(balancer, true, { endpoint: 'one' });
+    await chatText(balancer, true, { endpoint: 'two' });
+    await balancer.reload({ endpoints });
+    expect(balancer.stats().endpoints).toMatchObject([
+      { name: 'one', skippedEvents: 6 },
+      { name: 'two', skippedEvents: 0 },
+    ]);
   });
 
   it('is restarted at another endpoint if that is configured', async () => {

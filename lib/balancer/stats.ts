@@ -20,6 +20,11 @@ export interface EndpointStats {
   readonly inFlight: number;
   /** Failed attempts since the last success. */
   readonly failures: number;
+  /**
+   * Events of its streams that could not be read and were skipped since the start, because they held no part of an answer.
+   * A number that grows names a proxy or server that garbles streams.
+   */
+  readonly skippedEvents: number;
   /** Moving average of the duration of whole answers, which keeps 0.7 of the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
   /** Requests left in the quota; undefined without a limit, negative while a debt is paid. */
@@ -80,6 +85,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
     failures: endpoint.health.failures,
+    skippedEvents: endpoint.health.skippedEvents,
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
     requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
     tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),

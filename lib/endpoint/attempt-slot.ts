@@ -210,9 +210,12 @@ export class AttemptSlot<E extends SlotEndpoint> {
     options: ExchangeOptions,
     send: (options: ClippedExchangeOptions) => Promise<T>,
   ): Promise<T> {
-    const { settings } = this.endpoint;
-    const clip = (usage: Usage): Usage => clipUsage(usage, this.#parts.call, settings);
-    const clipped = { ...options, clipUsage: clip };
+    const { settings, health } = this.endpoint;
+    const clipped = {
+      ...options,
+      clipUsage: (usage: Usage): Usage => clipUsage(usage, this.#parts.call, settings),
+      onSkippedEvent: () => health.recordSkippedEvent(),
+    };
     const lock = this.#parts.ticket.acquireProbeLock(options.limitMs);
     if (!lock) return send(clipped);
     const since = performance.now();

@@ -25,6 +25,7 @@ export class EndpointHealth {
   /** Failures that may be taken back: each answer served allows one more, up to a bound. */
   #takeBacks = 0;
   #failures = 0;
+  #skippedEvents = 0;
 
   constructor(profile: LatencyProfile, breaker: BreakerParts) {
     this.latency = new LatencyModel(profile);
@@ -47,6 +48,15 @@ export class EndpointHealth {
   /** Failed attempts since the last success. */
   get failures(): number {
     return this.#failures;
+  }
+
+  /** Events of its streams that could not be read and were skipped. */
+  get skippedEvents(): number {
+    return this.#skippedEvents;
+  }
+
+  recordSkippedEvent(): void {
+    this.#skippedEvents++;
   }
 
   recordServed(ms: number, now: number): void {

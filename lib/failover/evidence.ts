@@ -1,9 +1,9 @@
 import type { Call } from '../call/call';
+import { fingerprint } from '../call/fingerprint';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureClass } from '../failure/classes';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import { BoundedMap } from '../util/bounded-map';
-import { fingerprint } from '../call/fingerprint';
 
 /** Failure classes that a strange request can cause as well as a broken endpoint. */
 const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);

@@ -36,6 +36,8 @@ export interface ExchangeOptions {
 export interface ClippedExchangeOptions extends ExchangeOptions {
   /** Bounds the usage that the upstream reports. */
   readonly clipUsage: ClipUsage;
+  /** Called for each event of a stream that is skipped because it can't be read. */
+  readonly onSkippedEvent?: () => void;
 }
 
 /** Of an endpoint's settings, what an exchange needs. */
@@ -59,6 +61,7 @@ export class UpstreamRequest {
   readonly #abort = new AbortController();
   readonly #caller: CallSignal;
   readonly #clipUsage: ClipUsage;
+  readonly #onSkippedEvent: (() => void) | undefined;
   readonly #streamUsage: boolean;
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
@@ -72,6 +75,7 @@ export class UpstreamRequest {
   constructor(parts: ExchangeParts, options: ClippedExchangeOptions, streamUsage = false) {
     this.#parts = parts;
     this.#clipUsage = options.clipUsage;
+    this.#onSkippedEvent = options.onSkippedEvent;
     this.#streamUsage = streamUsage;
     this.#caller = options.signal;
     this.#timer = new ProgressTimeout(() => {
@@ -158,6 +162,7 @@ export class UpstreamRequest {
       choices: body.n ?? 1,
       hideUsage: body.stream_options?.include_usage !== true,
       mayBeEmpty: hasStopSequence(body),
+      onSkippedEvent: this.#onSkippedEvent,
       dialectChunks: chunks,
     });
   }

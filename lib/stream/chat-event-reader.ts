@@ -28,8 +28,8 @@ export interface ReadChatEventsOptions {
   readonly maxEventBytes?: number;
   /** Whether an answer without any content is one: with a stop sequence of the caller's. Default false. */
   readonly mayBeEmpty?: boolean;
-  /** Called for each event that is skipped because it can't be read. */
-  onMalformed?(): void;
+  /** Called for each event that is skipped because it can't be read and holds no part of the answer. */
+  onSkippedEvent?(): void;
   /** Translates the events, if the dialect's wire format is not OpenAI's. */
   readonly dialectChunks?: DialectChunks;
 }

@@ -12,7 +12,7 @@ import { StreamFailure, UpstreamStreamError } from './stream-errors';
 export function readEventJson(
   event: SseEvent,
   progress: AnswerProgress,
-  options: { onMalformed?(): void },
+  options: { onSkippedEvent?(): void },
 ): unknown {
   const { data } = event;
   if (data.trim() === '') return undefined;
@@ -38,11 +38,11 @@ export function readEventJson(
 export function skipUnreadable(
   data: string,
   progress: AnswerProgress,
-  options: { onMalformed?(): void },
+  options: { onSkippedEvent?(): void },
 ): void {
-  options.onMalformed?.();
   if (!progress.isComplete && mayHoldContent(data))
     throw new StreamFailure('An event of the stream could not be read, and may hold a part of the answer.');
+  options.onSkippedEvent?.();
 }
 
 const CONTENT_KEY =

@@ -1,8 +1,8 @@
 import type { ChatBody } from '../../call/body';
 import type { Call } from '../../call/call';
+import { fingerprint } from '../../call/fingerprint';
 import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../call-result';
-import { fingerprint } from '../../call/fingerprint';
 import { type SendWhole, SharedRun } from './shared-run';
 
 /** Sends identical repeatable calls that are in flight at the same time once. */

@@ -1,7 +1,7 @@
 import type { Call } from '../../call/call';
+import { fingerprint } from '../../call/fingerprint';
 import { badRequest } from '../../errors';
 import type { WholeResult } from '../call-result';
-import { fingerprint } from '../../call/fingerprint';
 import { AnswerStore } from './answer-store';
 import { type SendWhole, SharedRun, sharedReport } from './shared-run';
 
