@@ -52,11 +52,21 @@ describe('LatencyModel', () => {
 
   it('the baseline moves by one small step per sample: it follows the median, not the mean', () => {
     const model = new LatencyModel(PROFILE);
-    for (let n = 0; n < 200; n++) model.recordOutput(100, 2_000);
+    for (let n = 0; n < 200; n++) model.recordOutput(100, 2_000, n * 4_000);
     // Long after the ratio is forgotten, the baseline remembers.
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeGreaterThan(2_000);
-    model.recordOutput(100, 1e9);
+    model.recordOutput(100, 1e9, 1e6);
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeLessThan(3_000);
+  });
+
+  it('an endpoint that answers hundreds of calls per minute does not learn its congestion as its baseline', () => {
+    const model = new LatencyModel(PROFILE);
+    let now = 0;
+    for (let n = 0; n < 40; n++) model.recordFirstToken({}, 1_000, 500, 1, (now += 1_000));
+    const before = model.ratio(1, now);
+    // A minute of answers that take ten times as long, ten per second.
+    for (let n = 0; n < 600; n++) model.recordFirstToken({}, 1_000, 5_000, 1, (now += 100));
+    expect(model.ratio(1, now)).toBeGreaterThan(5 * before);
   });
 
   it('the prediction is never NaN, whatever is observed', () => {
@@ -64,7 +74,7 @@ describe('LatencyModel', () => {
     for (const ms of [0, -1, Number.NaN, Infinity, 5]) {
       model.recordFirstToken({}, 0, ms, 0, 0);
       model.recordAnswer({}, 0, 0, ms, 0, 0);
-      model.recordOutput(100, ms);
+      model.recordOutput(100, ms, 0);
     }
     expect(model.predict(SIZE, 3, 10).totalMs).not.toBeNaN();
   });

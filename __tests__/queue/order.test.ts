@@ -23,8 +23,8 @@ async function orderOf(calls: Record<string, CallOverrides>, buckets: TestBucket
   return order;
 }
 
-test('value density is 2^(priority-1) per token, and calls below 200 tokens count as 200', () => {
-  expect(density(5, 900, 100)).toBe(16 / 1000);
+test('value density is 2.5^(priority-1) per token, and calls below 200 tokens count as 200', () => {
+  expect(density(5, 900, 100)).toBe(2.5 ** 4 / 1000);
   expect(density(1, 10, 10)).toBe(1 / 200);
   expect(density(3, Infinity, 0)).toBeGreaterThan(0);
 });
@@ -37,9 +37,9 @@ test('WaitQueue: the densest call starts first, and equally dense calls start in
       second: {},
       high: { priority: 5 },
       small: { promptTokens: 300 },
-      large: { priority: 5, promptTokens: 4000 },
+      large: { priority: 5, promptTokens: 7000 },
     },
-    [new TestBucket(1, 5000, 0)],
+    [new TestBucket(1, 9000, 0)],
   );
   expect(order).toEqual(['high', 'small', 'first', 'second', 'large', 'low']);
 });

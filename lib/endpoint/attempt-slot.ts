@@ -262,7 +262,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { call, inFlight } = this.#parts;
     const { latency } = this.endpoint.health;
     const output = usage?.completion_tokens ?? call.expectedOutputTokens;
-    if (state.kind === 'streaming') latency.recordOutput(output, now - state.firstTokenAt);
+    if (state.kind === 'streaming') latency.recordOutput(output, now - state.firstTokenAt, now);
     else latency.recordAnswer(this, call.promptTokens, output, now - this.startedAt, inFlight, now);
   }
 

@@ -16,6 +16,13 @@ export interface LatencyPrediction {
 const MIN_OBSERVATIONS = 5;
 /** One step towards a sample, in log space. Larger steps would follow the load instead of the endpoint. */
 const STEP = 0.025;
+/** As many first samples count in full, so that a wrong profile is corrected soon. */
+const FULL_STEPS = 40;
+/**
+ * Later a sample counts in full only this long after the one before, in milliseconds. A busy endpoint has hundreds of
+ * samples per minute: with full steps its own congestion would become its baseline within seconds.
+ */
+const FULL_STEP_MS = 4_000;
 /** With fewer output tokens the time per token is mostly noise. */
 const MIN_OUTPUT_TOKENS = 8;
 
@@ -27,6 +34,8 @@ const MIN_OUTPUT_TOKENS = 8;
 export class LatencyModel {
   #profile: LatencyProfile;
   #baseline: { -readonly [Figure in keyof LatencyProfile]: number };
+  readonly #promptPace = new SamplePace();
+  readonly #outputPace = new SamplePace();
   readonly #ratio = new LatencyRatio();
 
   constructor(profile: LatencyProfile) {
@@ -91,13 +100,14 @@ export class LatencyModel {
     const expectedMs = this.#baseFirstTokenMs(promptTokens);
     this.#ratio.removePending(attempt);
     this.#ratio.observe(ms / expectedMs, inFlight, now);
-    this.#scalePrompt(stepTowards(ms, expectedMs));
+    this.#scalePrompt(this.#promptPace.step(ms, expectedMs, now));
   }
 
   /** A stream has ended. @param ms From its first token to its last. */
-  recordOutput(outputTokens: number, ms: number): void {
+  recordOutput(outputTokens: number, ms: number, now: number): void {
     if (outputTokens < MIN_OUTPUT_TOKENS) return;
-    this.#baseline.msPerOutputToken *= stepTowards(ms, outputTokens * this.#baseline.msPerOutputToken);
+    const expectedMs = outputTokens * this.#baseline.msPerOutputToken;
+    this.#baseline.msPerOutputToken *= this.#outputPace.step(ms, expectedMs, now);
   }
 
   /** A whole answer shows only the sum of its parts. */
@@ -112,7 +122,7 @@ export class LatencyModel {
     const expectedMs = this.#baseTotalMs(promptTokens, outputTokens);
     this.#ratio.removePending(attempt);
     this.#ratio.observe(ms / expectedMs, inFlight, now);
-    const step = stepTowards(ms, expectedMs);
+    const step = this.#promptPace.step(ms, expectedMs, now);
     this.#scalePrompt(step);
     this.#baseline.msPerOutputToken *= step;
   }
@@ -136,7 +146,18 @@ export class LatencyModel {
   }
 }
 
-function stepTowards(observed: number, expected: number): number {
-  if (!(observed > 0) || !(expected > 0)) return 1;
-  return observed > expected ? Math.exp(STEP) : Math.exp(-STEP);
+/** How far one sample moves an estimate. */
+class SamplePace {
+  #samples = 0;
+  #lastAt = -Infinity;
+
+  /** The factor by which a sample moves the estimate. */
+  step(observed: number, expected: number, now: number): number {
+    const sinceLastMs = now - this.#lastAt;
+    this.#lastAt = now;
+    if (!(observed > 0) || !(expected > 0)) return 1;
+    this.#samples += 1;
+    const weight = this.#samples <= FULL_STEPS ? 1 : Math.min(1, Math.max(0, sinceLastMs) / FULL_STEP_MS);
+    return Math.exp(observed > expected ? STEP * weight : -STEP * weight);
+  }
 }

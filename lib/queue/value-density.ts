@@ -4,19 +4,24 @@ import type { Priority } from '../call/context';
 const MIN_TOKENS = 200;
 /** More than any model accepts. Keeps sums finite and densities above 0, whatever a caller claims. */
 export const MAX_TOKENS = 1e9;
-const MAX_DENSITY = 2 ** 4 / MIN_TOKENS;
+/**
+ * Each priority is worth this many times the one below. A larger base serves more calls of priority 5 in an overload and
+ * fewer in all.
+ */
+const PRIORITY_BASE = 2.5;
+const MAX_DENSITY = PRIORITY_BASE ** 4 / MIN_TOKENS;
 const STEPS_PER_OCTAVE = 8;
 
 /** Log-density buckets of an eighth of an octave (9 %) each, down to a priority 1 call of 800,000 tokens. */
 export const DENSITY_BUCKETS = 128;
 
 /**
- * The value of a call per unit of quota: 2^(priority-1) / max(200, prompt + output tokens).
+ * The value of a call per unit of quota: 2.5^(priority-1) / max(200, prompt + output tokens).
  * Serving in this order is the greedy solution of the knapsack problem (Dantzig 1957).
  */
 export function density(priority: Priority, promptTokens: number, outputTokens: number): number {
   const tokens = promptTokens + outputTokens;
-  return 2 ** (priority - 1) / (tokens > MIN_TOKENS ? Math.min(tokens, MAX_TOKENS) : MIN_TOKENS);
+  return PRIORITY_BASE ** (priority - 1) / (tokens > MIN_TOKENS ? Math.min(tokens, MAX_TOKENS) : MIN_TOKENS);
 }
 
 /** The bucket of a density; 0 is the densest. */

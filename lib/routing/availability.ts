@@ -51,7 +51,7 @@ const SLOW_START_CALLS = 4;
 const SLOW_START_DOUBLINGS = 8;
 
 /** The share of a predicted time that is certain enough to rule an endpoint out. */
-const CERTAIN_SHARE = 0.5;
+const CERTAIN_SHARE = 0.7;
 
 /** The first obstacle for this call at the endpoint; undefined when the call can start now. */
 export function obstacleOf(
