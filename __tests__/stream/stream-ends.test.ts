@@ -49,7 +49,7 @@ describe('reading a stream with faults', () => {
       'data: {"error":{"code":502,"message":"x"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}\n\n',
       'server',
     ],
-    ["object 'error'", 'data: {"object":"error","message":"x","code":400}\n\n', 'bad_request'],
+    ["object 'error'", 'data: {"object":"error","message":"x","code":503}\n\n', 'server'],
     [
       'an error in a list',
       'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n',
@@ -62,6 +62,25 @@ describe('reading a stream with faults', () => {
     expect((error as UpstreamStreamError).detail.class).toBe(expected);
     expect(events).toHaveLength(1);
     expect(source.returned).toBe(1);
+  });
+
+  it.each([
+    [
+      'the request alone exceeds the limit',
+      'Request too large for m: Limit 7000, Requested 12903',
+      429,
+      'too_large',
+    ],
+    ['the prompt is too long', "This model's maximum context length is 4096 tokens", 400, 'context_window'],
+    ['the request is invalid', 'Invalid request', 400, 'bad_request'],
+  ])('believes that %s before the first content, and not after it', async (_, message, code, expected) => {
+    const event = `data: ${JSON.stringify({ error: { message, code } })}\n\n`;
+    const classOf = async (...events: string[]) => {
+      const { error } = await readAll(new Source(events, 'hold'));
+      return (error as UpstreamStreamError).detail.class;
+    };
+    expect(await classOf(event)).toBe(expected);
+    expect(await classOf(HELLO, event)).toBe('server');
   });
 
   it('keeps what the upstream said out of logs', async () => {

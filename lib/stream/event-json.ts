@@ -1,4 +1,5 @@
 import { classifyEmbeddedError, holdsError } from '../failure/check-answer';
+import type { FailureClass } from '../failure/classes';
 import type { AnswerProgress } from './answer-progress';
 import type { SseEvent } from './sse/sse-frame';
 import { StreamFailure, UpstreamStreamError } from './stream-errors';
@@ -21,13 +22,30 @@ export function readEventJson(
   try {
     value = JSON.parse(data);
   } catch {
-    if (isErrorEvent && !progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(data));
+    if (isErrorEvent && !progress.isComplete) throw embeddedError(data, progress);
     skipUnreadable(data, progress, options);
     return undefined;
   }
   if (!holdsError(value) && !isErrorEvent) return value ?? undefined;
-  if (!progress.isComplete) throw new UpstreamStreamError(classifyEmbeddedError(value));
+  if (!progress.isComplete) throw embeddedError(value, progress);
   return undefined;
+}
+
+/** Classes of a request that is refused as a whole. */
+const REFUSALS: ReadonlySet<FailureClass> = new Set<FailureClass>([
+  'too_large',
+  'context_window',
+  'bad_request',
+  'not_served',
+  'model_missing',
+]);
+
+/** An upstream that has begun to answer has accepted the request, whatever its error says. */
+function embeddedError(value: unknown, progress: AnswerProgress): UpstreamStreamError {
+  const detail = classifyEmbeddedError(value);
+  return new UpstreamStreamError(
+    progress.hasContent && REFUSALS.has(detail.class) ? { ...detail, class: 'server' } : detail,
+  );
 }
 
 /**
