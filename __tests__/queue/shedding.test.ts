@@ -36,6 +36,32 @@ test('WaitQueue: less dense calls do not count as ahead of a new call', async ()
   queue.rejectAll(new Error('done'));
 });
 
+test('WaitQueue: a tenant that waits for little is admitted although another one waits for much, and starts in time', async () => {
+  const bucket = new TestBucket(1, 10_000, 0);
+  const queue = filled(bucket, 100, { tenant: 'greedy' });
+  const call = (tenant: string, slackMs: number) =>
+    queuedCall([bucket], { tenant, deadlineAt: performance.now() + slackMs });
+  expect(await outcomeOf(queue.waitForSlot(call('greedy', 50_000)))).toMatchObject({
+    code: 'ERR_AI_SATURATED',
+  });
+  const modest = [1, 2].map((n) => outcomeOf(queue.waitForSlot(call('modest', n * 2_100))));
+  // Its third call would have to wait for two turns of the other tenant.
+  expect(await outcomeOf(queue.waitForSlot(call('modest', 4_000)))).toMatchObject({
+    code: 'ERR_AI_SATURATED',
+  });
+  await jest.advanceTimersByTimeAsync(4_200);
+  expect(await Promise.all(modest)).toMatchObject([{ started: true }, { started: true }]);
+  queue.rejectAll(new Error('done'));
+});
+
+test('WaitQueue: calls of a higher priority delay every tenant', () => {
+  const bucket = new TestBucket(1, 10_000, 0);
+  const queue = filled(bucket, 100, { tenant: 'greedy', priority: 5 });
+  const low = queuedCall([bucket], { tenant: 'modest', priority: 1, deadlineAt: performance.now() + 50_000 });
+  expect(queue.shedError(low)).toMatchObject({ code: 'ERR_AI_SATURATED' });
+  queue.rejectAll(new Error('done'));
+});
+
 test('WaitQueue: a backlog that can also use other quotas counts with the share of its refill from the shared quota', () => {
   const here = new TestBucket(1, 10_000, 0);
   const elsewhere = new TestBucket(9, 10_000, 0);

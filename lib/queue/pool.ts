@@ -1,5 +1,5 @@
 import type { Priority } from '../call/context';
-import { Backlog } from './backlog';
+import { Backlog, type Load } from './backlog';
 import type { HeapItem } from './heap';
 import type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 import { TenantFairness } from './tenant-fairness';
@@ -66,6 +66,11 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
     return this.call.tenant;
   }
 
+  /** Whether it is in the queue. */
+  get isQueued(): boolean {
+    return this.inEviction >= 0;
+  }
+
   get isGone(): boolean {
     return this.#state.kind === 'gone';
   }
@@ -114,6 +119,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
 export class Lane<Slot> implements HeapItem<'inDrain'> {
   inDrain = -1;
   readonly pool: Pool<Slot>;
+  readonly backlog = new Backlog();
   readonly fairness = new TenantFairness<Entry<Slot>>();
   /** The rank in the current drain, updated when the lane is put into the heap. */
   rank = -Infinity;
@@ -123,6 +129,16 @@ export class Lane<Slot> implements HeapItem<'inDrain'> {
 
   constructor(pool: Pool<Slot>) {
     this.pool = pool;
+  }
+
+  add(entry: Entry<Slot>): void {
+    this.backlog.add(entry.bucket, entry.tokens);
+    this.fairness.add(entry);
+  }
+
+  remove(entry: Entry<Slot>): void {
+    this.backlog.remove(entry.bucket, entry.tokens);
+    this.fairness.remove(entry);
   }
 
   /** Takes over the rank of the head and returns it; undefined when the lane is empty. */
@@ -140,7 +156,6 @@ export class Lane<Slot> implements HeapItem<'inDrain'> {
 export class Pool<Slot> {
   readonly key: string;
   readonly resources: readonly ContestedResource<Slot>[];
-  readonly backlog = new Backlog();
   readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   size = 0;
   /** When the next call could start, according to the last drain; 0 when a call was started. */
@@ -160,14 +175,33 @@ export class Pool<Slot> {
   add(entry: Entry<Slot>): void {
     entry.pool = this;
     this.size += 1;
-    this.backlog.add(entry.bucket, entry.tokens);
-    this.lane(entry.call.priority).fairness.add(entry);
+    this.lane(entry.call.priority).add(entry);
   }
 
   remove(entry: Entry<Slot>): void {
     this.size -= 1;
-    this.backlog.remove(entry.bucket, entry.tokens);
-    this.lane(entry.call.priority).fairness.remove(entry);
+    this.lane(entry.call.priority).remove(entry);
+  }
+
+  /**
+   * The work that comes before this call: that of denser and equally dense calls, but no more of its own priority than
+   * what the tenants' turns let pass in its own pool. The call itself counts only if it waits.
+   */
+  workBefore(entry: Entry<Slot>): Load {
+    const sum = { tokens: 0, requests: 0 };
+    for (const [index, lane] of this.lanes.entries()) {
+      if (lane === undefined) continue;
+      let { tokens, requests } = lane.backlog.ahead(entry.bucket);
+      if (entry.pool === this && index === entry.call.priority - 1) {
+        const own = entry.isQueued ? 0 : 1;
+        const turns = lane.fairness.workOfTurns(entry);
+        tokens = Math.min(tokens, turns.tokens - own * entry.tokens);
+        requests = Math.min(requests, turns.requests - own);
+      }
+      sum.tokens += tokens;
+      sum.requests += requests;
+    }
+    return sum;
   }
 
   /** Whether every resource is held against calls of this rank. */

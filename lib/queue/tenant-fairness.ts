@@ -1,9 +1,13 @@
+import type { Load } from './backlog';
 import { type HeapItem, IndexedHeap } from './heap';
 import { before, type Ranked } from './value-density';
 
 /** A call of one pool and one priority, ordered by tenant fairness. */
 export interface TenantCall extends HeapItem<'inFairness'>, Ranked {
   readonly tenant: string;
+  readonly tokens: number;
+  /** Whether it is in the queue. */
+  readonly isQueued: boolean;
 }
 
 /** The most tenants without waiting calls whose counters are kept. */
@@ -15,7 +19,7 @@ interface TenantQueue<C extends TenantCall> extends HeapItem<'inOrder'> {
   /** The virtual token counter. */
   servedTokens: number;
   /** Waiting calls, including those set aside. */
-  waitingCount: number;
+  readonly waiting: Load;
 }
 
 /**
@@ -38,22 +42,38 @@ export class TenantFairness<C extends TenantCall> {
     return this.#queues.has(tenant);
   }
 
+  /**
+   * The work that comes before the end of a call, if every tenant takes as much meanwhile as the call's own: its tenant's
+   * waiting calls, with this one among them, once per tenant. A tenant that waits for little is served soon, however much
+   * others wait for.
+   */
+  workOfTurns(call: C): Load {
+    const own = this.#queues.get(call.tenant);
+    const tenants = own === undefined ? this.tenants + 1 : this.tenants;
+    return {
+      tokens: tenants * ((own?.waiting.tokens ?? 0) + (call.isQueued ? 0 : call.tokens)),
+      requests: tenants * ((own?.waiting.requests ?? 0) + (call.isQueued ? 0 : 1)),
+    };
+  }
+
   get next(): C | undefined {
     return this.#order.first?.calls.first;
   }
 
   add(call: C): void {
     const queue = this.#queues.get(call.tenant) ?? this.#openQueue(call.tenant);
-    queue.waitingCount += 1;
+    queue.waiting.requests += 1;
+    queue.waiting.tokens += call.tokens;
     this.#enqueue(call, queue);
   }
 
   remove(call: C): void {
     const queue = this.#queues.get(call.tenant);
     if (queue === undefined) return;
-    queue.waitingCount -= 1;
+    queue.waiting.requests -= 1;
+    queue.waiting.tokens -= call.tokens;
     this.setAside(call);
-    if (queue.waitingCount) return;
+    if (queue.waiting.requests) return;
     this.#queues.delete(queue.tenant);
     if (this.#queues.size) this.#keepIdleCounter(queue);
     else this.#idleCounters.clear();
@@ -94,7 +114,7 @@ export class TenantFairness<C extends TenantCall> {
     const queue: TenantQueue<C> = {
       tenant,
       servedTokens: served,
-      waitingCount: 0,
+      waiting: { tokens: 0, requests: 0 },
       inOrder: -1,
       calls: new IndexedHeap<'inFairness', C>('inFairness', before),
     };

@@ -1,5 +1,5 @@
 import type { Load } from './backlog';
-import type { Pool } from './pool';
+import type { Entry, Pool } from './pool';
 import type { Resource } from './queued-call';
 
 /** How long summed rates are cached, in milliseconds. Rates change with the providers' headers. */
@@ -18,7 +18,7 @@ interface PoolRates<Slot> {
 }
 
 /**
- * Estimates how long the backlog delays a call: the work of denser and equally dense calls, divided by the refill rate.
+ * Estimates how long the backlog delays a call: the work that comes before it, divided by the refill rate.
  * A competing pool counts with the share of its refill that it draws from the resources of this pool (a fluid model).
  */
 export class WaitEstimator<Slot> {
@@ -29,13 +29,13 @@ export class WaitEstimator<Slot> {
     this.#ratesByPool = new WeakMap();
   }
 
-  /** Milliseconds until a call of this bucket could start; Infinity if never. `own` is the work of the call itself. */
-  waitMs(pool: Pool<Slot>, bucket: number, own: Load, now: number): number {
+  /** Milliseconds until a call could start; Infinity if never. `own` is the work of the call itself, to be added. */
+  waitMs(pool: Pool<Slot>, entry: Entry<Slot>, own: Load, now: number): number {
     const { rates, competingPools } = this.#ratesFor(pool, now);
     let { tokens, requests } = own;
     for (const competing of competingPools) {
       if (!competing.pool.size) continue;
-      const ahead = competing.pool.backlog.ahead(bucket);
+      const ahead = competing.pool.workBefore(entry);
       tokens += ahead.tokens * competing.tokens;
       requests += ahead.requests * competing.requests;
     }

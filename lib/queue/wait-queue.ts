@@ -195,7 +195,7 @@ export class WaitQueue<Slot> {
   #estimateWaitMs(entry: Entry<Slot>, now: number, withOwn: boolean): number {
     if (entry.pool === undefined) return 0;
     const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };
-    return this.#pools.waitEstimator.waitMs(entry.pool, entry.bucket, own, now);
+    return this.#pools.waitEstimator.waitMs(entry.pool, entry, own, now);
   }
 
   #runDrain(): void {
