@@ -7,6 +7,7 @@ import { HealthReports, type HealthReportsLink } from '../../lib/cluster/health-
 import { resolveConfig } from '../../lib/config/resolve';
 import { Endpoint } from '../../lib/endpoint/endpoint';
 import { applyHealthReport } from '../../lib/endpoint/health-reporter';
+import { RefusalCounts } from '../../lib/health/refusal-share';
 import { Transport } from '../../lib/http/transport';
 import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Quota } from '../../lib/quota/quota';
@@ -92,6 +93,7 @@ export class Member {
         onCapacity: () => undefined,
       },
       healthReports: this.healthReports,
+      refusals: new RefusalCounts(),
     });
   }
 

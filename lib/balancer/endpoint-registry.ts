@@ -9,6 +9,7 @@ import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { applyHealthReport } from '../endpoint/health-reporter';
 import { AiBalancerError } from '../errors';
 import type { Routes } from '../failover/call-state';
+import { RefusalCounts } from '../health/refusal-share';
 import { Transport } from '../http/transport';
 import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
@@ -29,6 +30,7 @@ const MAX_RETIRED_QUOTAS = 1_000;
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
   readonly #redactor: Redactor;
+  readonly #refusals = new RefusalCounts();
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
@@ -123,6 +125,7 @@ export class EndpointRegistry {
       listeners: this.#listeners,
       healthReports: this.#healthReports,
       redactor: this.#redactor,
+      refusals: this.#refusals,
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);

@@ -5,6 +5,7 @@ import { FailureRate } from '../health/failure-rate';
 import { LatencyModel } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
 import { RecentLatency } from '../health/recent-latency';
+import { type RefusalCounts, RefusalShare } from '../health/refusal-share';
 import type { LatencyProfile } from '../models/profile';
 
 /** A failure rate above this opens the breaker. */
@@ -20,6 +21,7 @@ export class EndpointHealth {
   readonly recentLatency = new RecentLatency();
   readonly failureRate = new FailureRate();
   readonly activity = new AnswerActivity();
+  readonly refusals: RefusalShare;
   /** The calls of which a failure has counted. Their contexts, since a continued stream is another call. */
   readonly #countedCalls = new WeakSet<Call['context']>();
   /** Failures that may be taken back: each answer served allows one more, up to a bound. */
@@ -27,7 +29,9 @@ export class EndpointHealth {
   #failures = 0;
   #skippedEvents = 0;
 
-  constructor(profile: LatencyProfile, breaker: BreakerParts) {
+  /** @param refusals Of all endpoints together. */
+  constructor(profile: LatencyProfile, breaker: BreakerParts, refusals: RefusalCounts) {
+    this.refusals = new RefusalShare(refusals);
     this.latency = new LatencyModel(profile);
     this.breaker = new Breaker({
       ...breaker,
@@ -43,6 +47,11 @@ export class EndpointHealth {
   configure(breaker: BreakerOptions, profile: LatencyProfile): void {
     this.breaker.configure(breaker);
     this.latency.configure(profile);
+  }
+
+  /** The share of calls that it fails, for routing: its failures, or its refusals above those of the other endpoints. */
+  failureShare(now: number): number {
+    return Math.max(this.failureRate.value(now), this.refusals.excess(now));
   }
 
   /** Failed attempts since the last success. */
@@ -64,6 +73,7 @@ export class EndpointHealth {
     this.#takeBacks = Math.min(MAX_TAKE_BACKS, this.#takeBacks + 1);
     this.recentLatency.add(ms, now);
     this.failureRate.add(false, now);
+    this.refusals.recordAnswered(now);
   }
 
   /** Whether a failure of this call has counted already. */

@@ -3,8 +3,10 @@ import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
 import type { FailureDetail } from '../failure/detail';
 import type { Breaker } from '../health/breaker';
+import type { BreakerTransition } from '../health/breaker-types';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
+import type { RefusalCounts } from '../health/refusal-share';
 import type { ExchangeParts } from '../http/exchange';
 import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
@@ -42,6 +44,8 @@ export interface EndpointParts {
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
   readonly redactor?: Redactor;
+  /** The refusals of all endpoints together. Read once, by the constructor. */
+  readonly refusals: RefusalCounts;
   /** Health reports of the cluster, if there is one. Read once, by the constructor. */
   readonly healthReports?: HealthReports | undefined;
 }
@@ -69,15 +73,16 @@ export class Endpoint {
     this.name = settings.name;
     this.tokensCharged = new TokensCharged(settings);
     this.#weight = settings.weight;
-    this.health = new EndpointHealth(settings.profile.latency, {
+    const breaker = {
       name: settings.name,
       options: parts.breaker,
       probeLock: healthReports?.probeLock(settings.name, () => this.#parts.listeners.onCapacity()),
-      onTransition: (transition) => {
+      onTransition: (transition: BreakerTransition) => {
         this.healthReporter?.reportTransition(transition);
         this.#stateChanged(transition.to);
       },
-    });
+    };
+    this.health = new EndpointHealth(settings.profile.latency, breaker, parts.refusals);
     this.healthReporter =
       healthReports &&
       new HealthReporter({

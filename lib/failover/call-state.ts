@@ -58,8 +58,8 @@ export interface CallState {
   contextWindowAbove: number;
   /** Only these models: after a refusal by content policy, or by a fallback model. */
   models: readonly string[] | undefined;
-  /** The error of the caller that a fallback model reported; it stands if the requested model doesn't serve the call. */
-  refusal: FailureDetail | undefined;
+  /** The caller's fault, as one endpoint has reported it and another one may not: it stands if no other serves the call. */
+  refusal: (EndpointFault & { readonly isDoubted: boolean }) | undefined;
   readonly evidence: CallEvidence;
   plan: Plan | undefined;
   generation: number;
@@ -139,19 +139,40 @@ export function restrictAfter(state: CallState, { endpoint, detail }: EndpointFa
   if (otherEndpoint === 'larger-window') {
     state.contextWindowAbove = settings.contextWindow;
     if (!hasOption(() => true)) throw contextWindowError(detail, recorder);
-  } else if (otherEndpoint === 'content-policy-list') {
+  } else if (otherEndpoint === 'content-policy-list' || otherEndpoint === 'never') {
     const lists = routes.contentPolicyFallbacks;
-    state.models = lists.get(settings.model) ?? lists.get('*');
-    const isAllowed = state.models && hasOption((option) => !failedAt.has(option.endpoint.name));
-    if (!isAllowed) throw callerError(detail, recorder);
-  } else if (otherEndpoint === 'never') {
-    // What a fallback model has refused, the requested model may accept: only its endpoints may still serve the call.
-    const { model } = state.call;
-    const isRequested = model === undefined || settings.model === model || settings.aliases.includes(model);
-    if (detail.class !== 'bad_request' || isRequested) throw callerError(detail, recorder);
-    state.models = [model];
-    if (!hasOption((option) => failedAt.get(option.endpoint.name)?.againAt !== Infinity))
-      throw callerError(detail, recorder);
-    state.refusal = detail;
+    const list = lists.get(settings.model) ?? lists.get('*');
+    if (otherEndpoint === 'content-policy-list' && list) {
+      state.models = list;
+      if (hasOption((option) => !failedAt.has(option.endpoint.name))) return;
+    } else if (detail.class === 'bad_request' && !isRequested(state.call, endpoint)) {
+      // What a fallback model has refused, the requested model may accept: only its endpoints may still serve the call.
+      state.models = [state.call.model as string];
+      state.refusal = { endpoint, detail, isDoubted: false };
+      if (hasOption((option) => failedAt.get(option.endpoint.name)?.againAt !== Infinity)) return;
+    } else if (isDoubtful(state, endpoint, routes)) {
+      state.refusal = { endpoint, detail, isDoubted: true };
+      return;
+    }
+    throw callerError(detail, recorder);
   }
+}
+
+function isRequested({ model }: Call, { settings }: Endpoint): boolean {
+  return model === undefined || settings.model === model || settings.aliases.includes(model);
+}
+
+/**
+ * Whether another endpoint is asked, once, because the one that refuses this call as the caller's fault refuses far more
+ * calls than the others. Where that one refuses it too, the request is to blame.
+ */
+function isDoubtful(state: CallState, { health }: Endpoint, routes: Routes): boolean {
+  const now = performance.now();
+  if (state.refusal) {
+    if (state.refusal.isDoubted) state.refusal.endpoint.health.refusals.takeBack(now);
+    return false;
+  }
+  if (!optionsLeft(state, routes).some((option) => !state.failedAt.has(option.endpoint.name))) return false;
+  health.refusals.recordRefused(now);
+  return health.refusals.excess(now) > 0;
 }

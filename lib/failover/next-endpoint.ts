@@ -124,7 +124,7 @@ function giveUpError(
   { reason, retryAt }: RetryDecision & { kind: 'give-up' },
   now: number,
 ): AiBalancerError {
-  if (refusal) return callerError(refusal, recorder);
+  if (refusal) return callerError(refusal.detail, recorder);
   const lacking = optionsOf(plan).map(({ endpoint }) => failedAt.get(endpoint.name)?.detail);
   const [first] = lacking;
   if (first && lacking.every((detail) => detail?.lacksCapability)) {

@@ -131,7 +131,7 @@ export class SlotAcquirer {
     if (!AiBalancerError.isInstance(error) || error.code !== 'ERR_AI_SATURATED') return error;
     try {
       const retryAfterMs = error.retryAfterMs ?? this.#next.soonestStartMs(state);
-      if (state.refusal) return callerError(state.refusal, state.recorder);
+      if (state.refusal) return callerError(state.refusal.detail, state.recorder);
       if (state.failedAt.size > 0) return allFailedError(state.recorder, retryAfterMs, error.message);
       const plan = currentPlan(state, this.#parts.routes());
       const isDown = optionsOf(plan).every(

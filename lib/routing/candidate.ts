@@ -52,7 +52,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     peakMs: endpoint.health.recentLatency.peakMs,
     costUsd,
     usedShare,
-    failureShare: endpoint.health.failureRate.value(now),
+    failureShare: endpoint.health.failureShare(now),
     ramp: endpoint.breaker.ramp(now),
     cachedShare,
   };
