@@ -89,7 +89,7 @@ describe('flash-sale example: sale', () => {
   });
 });
 
-it('flash-sale example: in a small sale at four times the speed, the balanced shop answers and the one-key shop does not', async () => {
+it('flash-sale example: in a small sale at four times the speed, the balanced shop answers and the others do not', async () => {
   const small = {
     ...ONE_KEY,
     description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
@@ -108,34 +108,47 @@ it('flash-sale example: in a small sale at four times the speed, the balanced sh
     onProgress: (progress) => seen.push({ ...progress }),
   });
   try {
-    const { balanced, oneKey, shop } = run;
+    const { balanced, roundRobin, oneKey, stage } = run;
     expect(balanced.tally.asked).toBeGreaterThan(100);
     expect(oneKey.tally.asked).toBe(balanced.tally.asked);
     expect(balanced.tally.percent).toBeGreaterThan(90);
     expect(oneKey.tally.percent).toBeLessThan(50);
+    expect(roundRobin.tally.asked).toBe(balanced.tally.asked);
+    expect(roundRobin.tally.percent).toBeLessThan(balanced.tally.percent);
     expect(oneKey.rateLimited).toBeGreaterThan(50);
     expect(balanced.usd).toBeGreaterThan(0);
     expect(new Set(seen.flatMap(({ faults }) => faults))).toEqual(
       new Set(['gemini-flash slow', 'openai-4o-k2 down']),
     );
-    expect(await (await fetch(`${shop.url}/stats`)).json()).toMatchObject({ total: 4 });
+    expect(await (await fetch(`${stage.url}/stats.json`)).json()).toMatchObject({ totals: { total: 4 } });
+    expect(await (await fetch(stage.url)).text()).toContain('<title>Flash sale</title>');
   } finally {
     await run.close();
   }
 }, 120_000);
 
-it('flash-sale example: the table shows the results of both shops', () => {
+it('flash-sale example: the table shows the results of the shops', () => {
   const tally = new Tally();
   tally.asked = 4;
   tally.inTime = 2;
   tally.refuse('503');
   tally.latenciesMs.push(1000, 3000);
-  const text = table({ tally, rateLimited: 0, usd: 0.5 }, { tally: new Tally(), rateLimited: 1234, usd: 0 });
+  const none = new Tally();
+  const text = table({
+    balanced: { tally, rateLimited: 0, usd: 0.5 },
+    roundRobin: { tally: none, rateLimited: 77, usd: 0 },
+    oneKey: { tally: none, rateLimited: 1234, usd: 0 },
+  });
   expect(text).toMatch(/answered in time +2 \(50\.0 %\)/);
   expect(text).toMatch(/too late +1 /);
-  expect(text).toMatch(/p99 +3\.0 s +-/);
-  expect(text).toMatch(/429s from providers +0 +1,234/);
+  expect(text).toMatch(/p99 +3\.0 s +- +-/);
+  expect(text).toMatch(/429s from providers +0 +77 +1,234/);
   expect(text).toMatch(/cost per 1,000 answers +\$250\.00/);
-  const line = progressLine({ second: 75, balanced: tally, oneKey: tally, faults: ['a slow'] }, SALE);
-  expect(line).toMatch(/^1:15 .*calls\/s \| +4 asked \| in time: balanced +2, one key +2 \| a slow$/);
+  const line = progressLine(
+    { second: 75, balanced: tally, roundRobin: none, oneKey: tally, faults: ['a slow'] },
+    SALE,
+  );
+  expect(line).toMatch(
+    /^1:15 .*calls\/s \| +4 asked \| in time: balanced +2, round robin +0, one key +2 \| a slow$/,
+  );
 });

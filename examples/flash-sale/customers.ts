@@ -76,7 +76,15 @@ function ticketOf(question: Question, timeoutMs: number): Ticket {
 const WORDS =
   'my order has not come yet and the page says it left your warehouse on monday where is it now'.split(' ');
 
+/** Texts of every length are the beginnings of this one. */
+let longest = { text: '', ends: [0] };
+
 /** English text of about `tokens` tokens: common short words have one token each. */
 function textOf(tokens: number): string {
-  return Array.from({ length: tokens }, (_, at) => WORDS[at % WORDS.length]).join(' ');
+  if (tokens >= longest.ends.length) {
+    const words = Array.from({ length: 2 * tokens }, (_, at) => WORDS[at % WORDS.length]!);
+    let end = 0;
+    longest = { text: words.join(' '), ends: [0, ...words.map((word) => (end += word.length + 1) - 1)] };
+  }
+  return longest.text.slice(0, longest.ends[tokens]);
 }

@@ -7,7 +7,8 @@ import { runSale } from './run';
 import { SALE, scaledTo } from './sale';
 
 const USAGE = `npm run demo -- [options]
-  --once           exit after the sale; otherwise the shop stays open until Ctrl-C
+  --once           exit after the sale; otherwise the page stays open until Ctrl-C
+  --port N         port of the page, another one if it is in use; default 3000
   --trace FILE     use the lengths of a trace (CSV, optionally gzipped: prompt_tokens, output_tokens)
   --seconds N      duration of the sale, 20 to 120; default ${SALE.endsAt}
   --seed N         seed of all random numbers; default 1
@@ -26,29 +27,31 @@ async function main(): Promise<number> {
   console.log(
     `A flash sale: ${sale.usualRate} calls per second to the helpdesk, then ${sale.peakFactor} times as many.`,
   );
-  console.log(`One shop balances over ${FLEET.length} simulated keys, the other has one (${ONE_KEY.name}).`);
   console.log(
-    `Both get the same customers. Only the fleet has faults: ${sale.slow.provider} becomes ${sale.slow.factor} times slower,`,
+    `Three shops get the same customers: one balances over ${FLEET.length} simulated keys, one uses the same keys in turn,`,
   );
   console.log(
-    `${sale.down.provider} goes down in the middle. Lengths: ${trace ?? 'published percentiles of an Azure trace'}.\n`,
+    `one has a single key (${ONE_KEY.name}) without faults. In the fleet ${sale.slow.provider} becomes ${sale.slow.factor} times slower and`,
+  );
+  console.log(
+    `${sale.down.provider} goes down. Lengths: ${trace ?? 'published percentiles of an Azure trace'}.\n`,
   );
 
   const run = await runSale({
     sale,
     seed: flags.seed,
+    port: flags.port,
+    onOpen: (url) => console.log(`Watch it live, break providers and heal them: ${url}\n`),
     lengths: (random) => (trace === undefined ? publishedLengths(random) : traceLengths(trace, random)),
     onProgress: (progress) => console.log(progressLine(progress, sale)),
   });
-  console.log(`\n${table(run.balanced, run.oneKey)}\n`);
+  console.log(`\n${table(run)}\n`);
   console.log(
     'In time: within (3 s + 60 ms per token of the answer) times 1 to 2. Percentiles are over answers in time.',
   );
 
   if (!flags.once) {
-    console.log(
-      `\nThe balanced shop stays open: ${run.shop.url}/stats shows its endpoints. Press Ctrl-C to exit.`,
-    );
+    console.log(`\nThe page stays open: ${run.stage.url} can start the sale again. Press Ctrl-C to exit.`);
     await new Promise((resolve) => process.once('SIGINT', resolve));
   }
   await run.close();
@@ -61,6 +64,7 @@ interface Flags {
   trace: string | undefined;
   seconds: number;
   seed: number;
+  port: number;
 }
 
 /** A text says what is wrong with them. */
@@ -74,15 +78,19 @@ function readFlags(): Flags | string {
         trace: { type: 'string' },
         seconds: { type: 'string', default: String(SALE.endsAt) },
         seed: { type: 'string', default: '1' },
+        port: { type: 'string', default: '3000' },
       },
     });
     const seconds = Number(values.seconds);
     const seed = Number(values.seed);
+    const port = Number(values.port);
     if (values.help) return USAGE;
     if (!(seconds >= 20 && seconds <= 120))
       return `--seconds: expected 20 to 120, got ${values.seconds}\n${USAGE}`;
     if (!Number.isInteger(seed)) return `--seed: expected an integer, got ${values.seed}\n${USAGE}`;
-    return { once: values.once, live: values.live, trace: values.trace, seconds, seed };
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      return `--port: expected 0 to 65535, got ${values.port}\n${USAGE}`;
+    return { once: values.once, live: values.live, trace: values.trace, seconds, seed, port };
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n${USAGE}`;
   }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express, { type ErrorRequestHandler, type Express } from 'express';
-import { aiBalancer, type Balancer, type EndpointConfig } from 'express-ai-balancer';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { aiBalancer, aiDashboard, type Balancer, type EndpointConfig } from 'express-ai-balancer';
 import OpenAI from 'openai';
 import { DEMO_KEY } from './fleet';
 
@@ -26,10 +26,25 @@ const SYSTEM = 'You answer questions from customers of a web shop. Be friendly a
 // Time for the answer to reach the browser.
 const RESPONSE_MARGIN_MS = 100;
 
-/** The shop with the balancer: an Express app with `app.use(aiBalancer(...))`. */
-export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Shop & { balancer: Balancer }> {
+/** One key of a shop without the balancer. */
+export interface Key {
+  baseURL: string;
+  model: string;
+}
+
+/**
+ * The shop with the balancer: an Express app with `app.use(aiBalancer(...))`, and the live page at `/`.
+ *
+ * @param panel Serves the demo's own part of the page, below /sale.
+ * @param port Any other one is taken if it is in use.
+ */
+export async function openBalancedShop(
+  endpoints: EndpointConfig[],
+  { panel, port }: { panel?: RequestHandler; port?: number | undefined } = {},
+): Promise<Shop & { balancer: Balancer }> {
   const app = express();
   const ai = aiBalancer({ endpoints });
+  if (panel) app.use(panel);
   app.use(express.json({ limit: '1mb' }));
   app.use(ai);
 
@@ -46,12 +61,17 @@ export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Sho
     res.json({ answer: answer.choices[0]?.message.content });
   });
 
-  app.get('/stats', (_req, res) => {
-    res.json(ai.balancer.stats());
-  });
+  app.use(
+    aiDashboard(ai.balancer, {
+      // Everyone may do everything: the demo listens on this machine only.
+      authorize: () => 'control',
+      title: 'Flash sale',
+      ...(panel ? { extension: { script: '/sale/panel.mjs', style: '/sale/panel.css' } } : {}),
+    }),
+  );
   app.use(sendError);
 
-  const shop = await open(app);
+  const shop = await open(app, port);
   const close = async () => {
     await shop.close();
     await ai.balancer.close({ graceMs: 0 });
@@ -60,12 +80,22 @@ export async function openBalancedShop(endpoints: EndpointConfig[]): Promise<Sho
 }
 
 /** The same shop with one key and the official client, which retries twice and obeys Retry-After. */
-export async function openOneKeyShop(baseURL: string, model: string): Promise<Shop> {
+export function openOneKeyShop(key: Key): Promise<Shop> {
+  return openRoundRobinShop([key]);
+}
+
+/** The same shop with several keys, which take turns. Each call stays at its key, with the retries of the official client. */
+export async function openRoundRobinShop(keys: readonly Key[]): Promise<Shop> {
   const app = express();
-  const client = new OpenAI({ baseURL, apiKey: DEMO_KEY });
+  const clients = keys.map(({ baseURL, model }) => ({
+    model,
+    client: new OpenAI({ baseURL, apiKey: DEMO_KEY }),
+  }));
+  let calls = 0;
   app.use(express.json({ limit: '1mb' }));
 
   app.post('/helpdesk', async (req, res) => {
+    const { client, model } = clients[calls++ % clients.length]!;
     const answer = await client.chat.completions.create({ model, ...requestOf(req.body as Ticket) });
     res.json({ answer: answer.choices[0]?.message.content });
   });
@@ -89,10 +119,10 @@ const sendError: ErrorRequestHandler = (error: { status?: number; code?: string 
   res.status(error.status ?? 502).json({ error: error.code ?? 'failed' });
 };
 
-async function open(app: Express): Promise<Shop> {
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(0, '127.0.0.1', () => resolve(listening));
-    listening.once('error', reject);
+async function open(app: Express, wanted = 0): Promise<Shop> {
+  const server = await listen(app, wanted).catch((error: unknown) => {
+    if (wanted !== 0 && (error as { code?: string }).code === 'EADDRINUSE') return listen(app, 0);
+    throw error;
   });
   const { port } = server.address() as AddressInfo;
   const close = () =>
@@ -101,4 +131,11 @@ async function open(app: Express): Promise<Shop> {
       server.closeAllConnections();
     });
   return { url: `http://127.0.0.1:${port}`, close };
+}
+
+function listen(app: Express, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(port, '127.0.0.1');
+    server.once('listening', () => resolve(server)).once('error', reject);
+  });
 }

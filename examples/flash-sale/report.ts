@@ -1,18 +1,19 @@
-import type { Outcome, Progress } from './run';
+import type { Progress } from './run';
 import { rateAt, type Sale } from './sale';
+import type { Outcome, Outcomes } from './stage';
 
-/** One line with the time of day and the results of both shops so far. */
-export function progressLine({ second, balanced, oneKey, faults }: Progress, sale: Sale): string {
+/** One line with the time of day and the results of the shops so far. */
+export function progressLine({ second, balanced, roundRobin, oneKey, faults }: Progress, sale: Sale): string {
   const clock = `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, '0')}`;
   const rate =
     second < sale.endsAt ? `${rateAt(sale, second).toFixed(1).padStart(4)} calls/s` : 'last answers';
-  const answers = `in time: balanced ${padded(balanced.inTime)}, one key ${padded(oneKey.inTime)}`;
+  const answers = `in time: balanced ${padded(balanced.inTime)}, round robin ${padded(roundRobin.inTime)}, one key ${padded(oneKey.inTime)}`;
   const line = `${clock}  ${rate.padEnd(12)} | ${padded(balanced.asked)} asked | ${answers}`;
   return faults.length === 0 ? line : `${line} | ${faults.join(', ')}`;
 }
 
-/** The results of both shops side by side. */
-export function table(balanced: Outcome, oneKey: Outcome): string {
+/** The results of the shops side by side. */
+export function table({ balanced, roundRobin, oneKey }: Outcomes): string {
   const rows: [string, (outcome: Outcome) => string][] = [
     ['asked', ({ tally }) => count(tally.asked)],
     ['answered in time', ({ tally }) => `${count(tally.inTime)} (${tally.percent.toFixed(1)} %)`],
@@ -28,13 +29,13 @@ export function table(balanced: Outcome, oneKey: Outcome): string {
       ({ usd, tally }) => (tally.inTime ? `$${((1000 * usd) / tally.inTime).toFixed(2)}` : '-'),
     ],
   ];
-  const lines = rows.map(([name, cell]) => line(name, cell(balanced), cell(oneKey)));
-  const rule = '-'.repeat(line('', '', '').length);
-  return [line('', 'balanced', 'one key'), rule, ...lines].join('\n');
+  const lines = rows.map(([name, cell]) => line(name, cell(balanced), cell(roundRobin), cell(oneKey)));
+  const rule = '-'.repeat(line('').length);
+  return [line('', 'balanced', 'round robin', 'one key'), rule, ...lines].join('\n');
 }
 
-function line(name: string, first: string, second: string): string {
-  return `${name.padEnd(24)}${first.padStart(18)}${second.padStart(18)}`;
+function line(name: string, ...cells: string[]): string {
+  return name.padEnd(24) + Array.from({ length: 3 }, (_, at) => (cells[at] ?? '').padStart(18)).join('');
 }
 
 function padded(value: number): string {

@@ -1,15 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Balancer } from '../balancer/balancer';
 import { startTimer, type Timer } from '../util/timers';
+import { BUCKET_MS } from './call-history';
 import type { Monitor } from './monitor';
-import { currentState, type EndpointRow, recentHistory, type Status, type Totals } from './status';
+import { currentState, type EndpointRow, recentHistory, type Totals } from './status';
 
 /** The shortest time between two updates. */
 const UPDATE_MS = 500;
 /** New calls shown of each outcome and update. */
 const CALLS_PER_UPDATE = 5;
-/** The bucket that is filled now, and the one before, which may have got its last calls since. */
-const BUCKETS_PER_UPDATE = 2;
 /** A viewer whose connection has been full for this long is dropped. */
 const MAX_STALLED_MS = 15_000;
 /** A connection ends after this time; the browser opens another one, which asks `authorize` again. */
@@ -20,33 +19,39 @@ interface Viewer {
   readonly openedAt: number;
   /** Since when its connection is full; undefined while it takes data. */
   stalledSince: number | undefined;
-  /** Whether it has missed updates, or has received none yet. */
-  needsSnapshot: boolean;
+  /** The last state that it was sent; undefined before the first. */
+  seen: Seen | undefined;
 }
 
-/** What changed since the last update. */
-interface Update {
-  readonly totals: Totals;
-  /** The rows that changed. */
-  readonly endpoints: readonly EndpointRow[];
-  readonly history: Status['history'];
-  readonly calls: Status['calls'];
+/** A state that was sent. */
+interface Seen {
+  /** Counts the states. */
+  readonly version: number;
+  readonly at: number;
+  /** Number of the last call. */
+  readonly call: number;
+}
+
+/** A row as it was last sent, and the version in which it changed. */
+interface SentRow {
+  readonly json: string;
+  readonly version: number;
 }
 
 /**
  * Sends the state to everyone who looks, at most every 500 ms. All viewers share one timer and one serialization: each
- * gets a snapshot first and then only what changed. A viewer that can't keep up misses updates, and gets a snapshot when
- * it can. Nothing runs while nobody looks.
+ * gets a snapshot first and then only what changed. A viewer that can't keep up is skipped, and later gets all that has
+ * changed meanwhile. Nothing runs while nobody looks.
  */
 export class LiveFeed {
   readonly #balancer: Balancer;
   readonly #monitor: Monitor;
   readonly #maxViewers: number;
   readonly #viewers = new Set<Viewer>();
-  /** The rows as last sent, in the order of the configuration. */
-  #rows = new Map<string, string>();
-  #lastCall = 0;
-  #sentAt = -Infinity;
+  /** In the order of the configuration. */
+  #rows = new Map<string, SentRow>();
+  /** The state that was sent last. */
+  #sent: Seen = { version: 0, at: -Infinity, call: 0 };
   #timer: Timer | undefined;
 
   constructor(balancer: Balancer, monitor: Monitor, maxViewers: number) {
@@ -68,7 +73,7 @@ export class LiveFeed {
       'x-accel-buffering': 'no',
     });
     res.write(`retry: 2000\n${eventOf('hello', JSON.stringify(hello))}`);
-    const viewer: Viewer = { res, openedAt: performance.now(), stalledSince: undefined, needsSnapshot: true };
+    const viewer: Viewer = { res, openedAt: performance.now(), stalledSince: undefined, seen: undefined };
     this.#viewers.add(viewer);
     const remove = (): void => this.#remove(viewer);
     res.once('close', remove).once('error', remove);
@@ -92,7 +97,7 @@ export class LiveFeed {
         this.#send();
         this.#schedule();
       },
-      this.#sentAt + UPDATE_MS - performance.now(),
+      this.#sent.at + UPDATE_MS - performance.now(),
     );
     // The page must not keep a process alive that has nothing else to do.
     this.#timer.unref();
@@ -100,29 +105,20 @@ export class LiveFeed {
 
   #send(): void {
     const now = performance.now();
-    this.#sentAt = now;
     const ready = [...this.#viewers].filter((viewer) => this.#isReady(viewer, now));
+    this.#sent = { version: this.#sent.version + 1, at: now, call: this.#monitor.calls.last };
     if (ready.length === 0) return;
-    const state = currentState(this.#balancer, this.#monitor);
-    const { changed, isSameFleet } = this.#compare(state.endpoints);
-    const update: Update = {
-      totals: state.totals,
-      endpoints: changed,
-      history: recentHistory(this.#monitor, BUCKETS_PER_UPDATE),
-      calls: this.#monitor.calls.after(this.#lastCall, CALLS_PER_UPDATE),
-    };
-    this.#lastCall = this.#monitor.calls.last;
-    let updateEvent: string | undefined;
-    let snapshotEvent: string | undefined;
+    const { totals, endpoints } = currentState(this.#balancer, this.#monitor);
+    const isSameFleet = this.#remember(endpoints);
+    // Viewers that are up to date have seen the same version: it is serialized once.
+    const events = new Map<number, string>();
     for (const viewer of ready) {
-      if (viewer.needsSnapshot || !isSameFleet) {
-        snapshotEvent ??= eventOf('snapshot', this.#snapshot(state));
-        viewer.res.write(snapshotEvent);
-        viewer.needsSnapshot = false;
-      } else {
-        updateEvent ??= eventOf('update', JSON.stringify(update));
-        viewer.res.write(updateEvent);
-      }
+      const seen = isSameFleet ? viewer.seen : undefined;
+      const version = seen?.version ?? -1;
+      const event = events.get(version) ?? this.#eventAfter(seen, totals);
+      events.set(version, event);
+      viewer.res.write(event);
+      viewer.seen = this.#sent;
     }
   }
 
@@ -136,31 +132,45 @@ export class LiveFeed {
       res.end();
       return false;
     }
-    viewer.needsSnapshot = true;
     viewer.stalledSince ??= now;
     if (now - viewer.stalledSince >= MAX_STALLED_MS) res.destroy();
     return false;
   }
 
-  /** Remembers the rows, and tells which changed. The fleet is the same if it has the same endpoints in the same order. */
-  #compare(endpoints: readonly EndpointRow[]): { changed: EndpointRow[]; isSameFleet: boolean } {
-    const rows = new Map(endpoints.map((row) => [row.name, JSON.stringify(row)]));
+  /** Returns whether the fleet is the same as before: the same endpoints in the same order. */
+  #remember(endpoints: readonly EndpointRow[]): boolean {
     const before = this.#rows;
-    this.#rows = rows;
     const names = [...before.keys()];
-    const isSameFleet = names.length === rows.size && endpoints.every(({ name }, at) => names[at] === name);
-    return { changed: endpoints.filter(({ name }) => before.get(name) !== rows.get(name)), isSameFleet };
+    const { version } = this.#sent;
+    this.#rows = new Map(
+      endpoints.map((row) => {
+        const json = JSON.stringify(row);
+        const known = before.get(row.name);
+        return [row.name, known?.json === json ? known : { json, version }];
+      }),
+    );
+    return names.length === endpoints.length && endpoints.every(({ name }, at) => names[at] === name);
   }
 
-  /** The whole state. The rows are serialized already. */
-  #snapshot({ totals }: Pick<Status, 'totals'>): string {
+  /** The event with all that has changed since a version, or the whole state. Rows are serialized already. */
+  #eventAfter(seen: Seen | undefined, totals: Totals): string {
+    const rows = [...this.#rows.values()].filter(
+      ({ version }) => seen === undefined || version > seen.version,
+    );
+    const { calls } = this.#monitor;
     const rest = JSON.stringify({
       totals,
-      history: recentHistory(this.#monitor),
-      calls: this.#monitor.calls.after(0),
+      history: recentHistory(this.#monitor, seen && bucketsSince(seen.at, this.#sent.at)),
+      calls: seen ? calls.after(seen.call, CALLS_PER_UPDATE) : calls.after(0),
     });
-    return `${rest.slice(0, -1)},"endpoints":[${[...this.#rows.values()].join(',')}]}`;
+    const json = `${rest.slice(0, -1)},"endpoints":[${rows.map((row) => row.json).join(',')}]}`;
+    return eventOf(seen ? 'update' : 'snapshot', json);
   }
+}
+
+/** The bucket that is filled now, and those that may have got calls since. */
+function bucketsSince(since: number, now: number): number {
+  return Math.ceil((now - since) / BUCKET_MS) + 1;
 }
 
 function eventOf(name: string, json: string): string {
