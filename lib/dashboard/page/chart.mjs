@@ -126,9 +126,15 @@ export class Chart {
     grid(top + HEIGHT.calls, '0');
     const p95TopText = grid(p95Top, '');
     grid(bottom, '0');
-    const caption = svg('text', { x: LEFT, y: p95Top - 9, class: 'caption' });
-    caption.textContent = 'p95 duration';
-    root.append(caption);
+    const seconds = ((this.#columns[0].end - this.#columns[0].start) * this.#shown.bucketMs) / 1_000;
+    for (const [y, label] of [
+      [top + 12, `calls per ${seconds} s`],
+      [p95Top - 9, 'p95 duration'],
+    ]) {
+      const caption = svg('text', { x: LEFT + 4, y });
+      caption.textContent = label;
+      root.append(caption);
+    }
     for (let back = 3; back >= 0; back--) {
       const minutes = (this.#minutes * back) / 3;
       const x = LEFT + plot * (1 - back / 3);

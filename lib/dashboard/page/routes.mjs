@@ -101,7 +101,7 @@ function explanationOf({ why, candidates, removed, endpoint, requestId, firstTok
   const intro =
     total === 0
       ? 'It ended before an endpoint was chosen.'
-      : `The last decision looked at ${total} endpoints: ${candidates} could serve it, ${removed} could not. The lowest score wins.`;
+      : `The last decision looked at ${total} endpoints: ${candidates} could serve it, ${removed} could not. The lowest score wins; nearly equal ones are decided by chance.`;
   const first = firstTokenMs === undefined ? '' : ` First token after ${milliseconds(firstTokenMs)}.`;
   return el(
     'div',
