@@ -47,7 +47,7 @@ describe('Balancer: the quota of a removed endpoint', () => {
     closed.mockRestore();
   });
 
-  it('is kept among at most a thousand', async () => {
+  it('is kept until a thousand quotas of removed endpoints are kept: then the oldest is dropped', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     // Used, and refills slowly.
     const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));

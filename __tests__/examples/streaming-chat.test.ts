@@ -165,12 +165,16 @@ real.describe('the streaming helpdesk, in a browser', () => {
     'an answer with %s is shown as broken, and can be asked for again',
     async (_, end) => {
       let times = 0;
+      let first: Response | undefined;
       const page = await overHandler((_req, res) => {
         times++;
+        first ??= res;
         if (times > 1) events(res).end(`${says('All of it.')}data: [DONE]\n\n`);
-        else events(res).write(says('Half of'), () => setTimeout(end, 20, res));
+        else events(res).write(says('Half of'));
       });
       await ask(page);
+      await answers(page).filter({ hasText: 'Half of' }).waitFor();
+      end(first!);
       await page.getByText('The answer broke off.').waitFor();
       expect(await answers(page).innerText()).toBe('Half of');
       await page.getByRole('button', { name: 'Try again' }).click();

@@ -195,7 +195,8 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
       else if (how === 'abort') stream.abort();
       else void chunks.return?.();
       await until(() => spare.stats().inFlight === 0);
-      expect(performance.now() - leftAt).toBeLessThan(100);
+      // Long before any timeout.
+      expect(performance.now() - leftAt).toBeLessThan(5_000);
       if (how !== 'break') {
         await reading;
         expect(ended).toMatchObject({ code: 'ERR_AI_ABORTED' });

@@ -1,5 +1,5 @@
 /** Resolves once the condition holds; rejects if it does not within `ms`. */
-export async function until(condition: () => boolean, ms = 5_000): Promise<void> {
+export async function until(condition: () => boolean, ms = 10_000): Promise<void> {
   const deadline = performance.now() + ms;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`the condition did not hold within ${ms} ms`);

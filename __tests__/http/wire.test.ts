@@ -14,6 +14,7 @@ import {
   Rig,
   raw,
   rejection,
+  silence,
   startStream,
   statsOf,
   until,
@@ -36,12 +37,11 @@ describe('HTTP transport: sockets', () => {
   });
 
   it('are opened for every concurrent call: the pool queues none', async () => {
-    const { balancer, upstream } = await rig.start({
-      a: (arrival) => setTimeout(() => answer()(arrival), 100),
-    });
+    // Nothing is answered before every request has arrived.
+    const { balancer, upstream } = await rig.start({ a: silence });
     const calls = Array.from({ length: 60 }, () => chatText(balancer, false));
-    await until(() => upstream.count('a') === 60, 1_000);
-    expect(upstream.requests.at(-1)!.at - upstream.requests[0]!.at).toBeLessThan(100);
+    await until(() => upstream.count('a') === 60);
+    for (const arrival of upstream.requests) answer()(arrival);
     await Promise.all(calls);
   });
 
@@ -118,7 +118,7 @@ describe('HTTP transport: timeouts', () => {
     const { route } = await chatText(balancer, false);
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['timeout', undefined]);
     expect(route.attempts[0]!.ms).toBeGreaterThanOrEqual(58);
-    expect(route.attempts[0]!.ms).toBeLessThan(500);
+    expect(route.attempts[0]!.ms).toBeLessThan(4_000);
     expect(statsOf(balancer, 'a')).toMatchObject({
       failures: 1,
       requestsLeft: before.requestsLeft,
@@ -135,7 +135,7 @@ describe('HTTP transport: timeouts', () => {
     expect(failed).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', status: 502, partialText: 'Half of' });
     expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
     expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
-    await until(() => upstream.sockets.size === 0, 100);
+    await until(() => upstream.sockets.size === 0);
   });
 
   it.each([
@@ -166,7 +166,7 @@ describe('HTTP transport: timeouts', () => {
       expect(failed).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN', partialText: 'Half of' });
       expect(failed.attempts).toMatchObject([{ endpoint: 'a', class: 'timeout' }]);
       expect(statsOf(balancer, 'a')).toMatchObject({ failures: 1, inFlight: 0 });
-      await until(() => upstream.sockets.size === 0, 500);
+      await until(() => upstream.sockets.size === 0);
     }
   });
 

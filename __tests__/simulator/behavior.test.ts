@@ -123,7 +123,7 @@ describe('ProviderBehavior: limits', () => {
     expect(behavior.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
   });
 
-  it('counts a refused call as a request only if tokensCharged is reserved', () => {
+  it("a refused call takes one request from the limit with tokensCharged: 'reserved', and none with 'actual'", () => {
     const left = (tokensCharged: 'reserved' | 'actual') => {
       const behavior = behaviorOf({ rpm: 60, tpm: 2000, tokensCharged });
       const big = { ...CALL, promptTokens: 1500 };

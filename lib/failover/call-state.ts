@@ -163,8 +163,8 @@ function isRequested({ model }: Call, { settings }: Endpoint): boolean {
 }
 
 /**
- * Whether another endpoint is asked, once, because the one that refuses this call as the caller's fault refuses far more
- * calls than the others. Where that one refuses it too, the request is to blame.
+ * Whether to ask one other endpoint, because this one refuses far more calls than the others. If the other one refuses the
+ * call too, the request is to blame.
  */
 function isDoubtful(state: CallState, { health }: Endpoint, routes: Routes): boolean {
   const now = performance.now();

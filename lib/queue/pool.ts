@@ -158,7 +158,7 @@ export class Pool<Slot> {
   readonly resources: readonly ContestedResource<Slot>[];
   readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   size = 0;
-  /** When the next call could start, according to the last drain; 0 when a call was started. */
+  /** Time at which the next call could start, as found when the queue was last drained; 0 if a call was started then. */
   opensAt = 0;
   /** Unsuccessful tries left to the current drain beyond the heads. */
   spareTries = 0;

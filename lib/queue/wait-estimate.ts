@@ -5,7 +5,7 @@ import type { Resource } from './queued-call';
 /** How long summed rates are cached, in milliseconds. Rates change with the providers' headers. */
 const RATES_TTL_MS = 1000;
 
-/** A pool that competes for the resources of another, with the share of its refill that comes from them. */
+/** A pool of waiting calls that can use some of the quotas of this pool, and the share of its own refill that they bring. */
 interface CompetingPool<Slot> extends Readonly<Load> {
   readonly pool: Pool<Slot>;
 }
