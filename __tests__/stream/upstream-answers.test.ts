@@ -449,3 +449,78 @@ describe('an answer of many bytes', () => {
     expect((user + system) / 1000).toBeLessThan(300 + 40 * parseMs);
   });
 });
+
+describe('an answer that is nested 100,000 levels deep', () => {
+  const rig = new Rig();
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  const inContent = { message: { role: 'assistant', content: 'DEEP' } };
+
+  it.each([
+    ['in its content', JSON.stringify(completion(inContent)).replace('"DEEP"', deep)],
+    ['beside its choices', JSON.stringify(completion({}, { extra: 'DEEP' })).replace('"DEEP"', deep)],
+    ['as a whole', deep],
+    ['as an error', `{"error":${deep}}`],
+    ['and is not closed', '['.repeat(100_000)],
+  ])('is served by another endpoint: %s', async (_what, body) => {
+    const { balancer } = await rig.start({ bad: raw(200, body, JSON_TYPE), sound: answer('Hello') });
+    for (const stream of [false, true]) {
+      const { text: served, route } = await chatText(balancer, stream);
+      expect(served).toBe('Hello');
+      expect(route.attempts[0]?.class).toBe('bad_answer');
+    }
+  });
+
+  it.each([
+    ['content', `{"choices":[{"index":0,"delta":{"content":${deep}}}]}`],
+    ['tool calls', `{"choices":[{"index":0,"delta":{"tool_calls":${deep}}}]}`],
+    ['no choices', `{"x":${deep}}`],
+  ])(
+    'breaks a stream that has it in an event with %s, and is served by another before',
+    async (_what, data) => {
+      const bad = sse(text('hel'), `data: ${data}\n\n`, FINISH, DONE);
+      const early = sse(`data: ${data}\n\n`, FINISH, DONE);
+      const { balancer } = await rig.start({ bad, early, sound: answer('Hello') });
+      expect(await rejection(chatText(balancer, true, { endpoint: 'bad' }))).toMatchObject({
+        code: 'ERR_AI_STREAM_BROKEN',
+        partialText: 'hel',
+      });
+      expect(await rejection(balancer.chat(BODY, { endpoint: 'bad', timeoutMs: 2000 }))).toMatchObject({
+        attempts: [{ class: 'bad_answer' }],
+      });
+      balancer.endpoint('bad').disable();
+      expect((await chatText(balancer, true)).text).toBe('Hello');
+    },
+  );
+
+  it.each([400, 429, 500])('is an ordinary error with status %i', async (status) => {
+    const { balancer } = await rig.start({
+      bad: raw(
+        status,
+        `{"error":{"message":"x","details":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
+        JSON_TYPE,
+      ),
+    });
+    expect(await rejection(balancer.chat(BODY, { timeoutMs: 500 }))).toMatchObject({
+      name: 'AiBalancerError',
+    });
+  });
+});
+
+describe('a stream of which nothing can be read', () => {
+  const rig = new Rig();
+
+  it.each([
+    ['thousands of events that are not JSON', 'data: {"a":1\n\n'.repeat(3000)],
+    ['an event of 100,000 lines', `${'data: {"a":1\n'.repeat(100_000)}\n`],
+  ])('is broken: %s', async (_what, garbage) => {
+    const { balancer } = await rig.start({ one: sse(text('hel'), garbage, text('lo'), FINISH, DONE) });
+    expect(await rejection(chatText(balancer, true))).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
+  });
+
+  it('stays whole if its answer had ended before', async () => {
+    const deep = `data: ${'['.repeat(1000)}${']'.repeat(1000)}\n\n`;
+    const garbage = deep + 'data: {"a":1\n\n'.repeat(3000);
+    const { balancer } = await rig.start({ one: sse(text('hello'), FINISH, garbage, DONE) });
+    expect((await chatText(balancer, true)).text).toBe('hello');
+  });
+});

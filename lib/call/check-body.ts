@@ -1,13 +1,10 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
-import { isNestedDeeper } from '../util/nesting';
+import { isNestedDeeper, MAX_NESTING } from '../util/nesting';
 import type { ChatBody, EmbeddingBody } from './body';
 import * as check from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
-
-/** Levels of objects and arrays in a field of a body. */
-const MAX_NESTING = 512;
 
 const CHAT_FIELDS: check.Checks = {
   model: check.nonEmptyString,

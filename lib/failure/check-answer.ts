@@ -1,4 +1,5 @@
 import { isObject } from '../util/is-object';
+import { MAX_NESTING } from '../util/nesting';
 import { classOf, toFailureDetail } from './classify-answer';
 import type { FailureDetail } from './detail';
 import { firstOf, looksLikeHtml, parseJson, readErrorBody } from './error-body';
@@ -40,6 +41,11 @@ export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer):
   if (holdsError(parsed)) return toAnswerFault(classifyEmbeddedError(parsed), status);
   const type = headerValue(headers, 'content-type')?.split(';')[0] ?? 'unknown content type';
   return badAnswer(status, 'invalid_json', `The answer is not complete JSON (${type.slice(0, 60)})`);
+}
+
+/** The answer is nested deeper than JSON can be written. */
+export function nestedAnswer(status: number): FailureDetail {
+  return badAnswer(status, 'nested_too_deep', `The answer is nested deeper than ${MAX_NESTING} levels`);
 }
 
 /**

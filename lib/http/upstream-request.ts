@@ -2,7 +2,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
-import { classifyUnreadableAnswer } from '../failure/check-answer';
+import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
 import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer } from '../provider/dialect';
@@ -11,6 +11,7 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
+import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import type { Redactor } from '../util/redactor';
 import { type ClipUsage, clipEvent } from './clip-usage';
 import { ProgressTimeout } from './progress-timeout';
@@ -147,6 +148,8 @@ export class UpstreamRequest {
   }
 
   readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
+    // Before the dialect reads it: neither a dialect nor the app can write it as JSON again.
+    if (isTextNestedDeeper(http.body, MAX_NESTING)) throw this.failure(nestedAnswer(http.status));
     try {
       return this.#parts.dialect.answer(http);
     } catch {

@@ -12,6 +12,8 @@ export class AnswerProgress {
   #needsContent = true;
   /** Whether anything was generated. Also set for events that were not parsed. */
   hasContent = false;
+  /** How many events were not JSON. */
+  unreadable = 0;
 
   /**
    * @param requestedChoices the `n` of the request

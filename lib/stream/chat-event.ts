@@ -62,7 +62,7 @@ export class ParsedChatEvent implements ChatEvent {
       }
       const { delta } = choice;
       if (!isObject(delta)) continue;
-      const added = textsOf(delta).join('');
+      const added = textOf(delta);
       generated += added;
       hasContent ||= added !== '' || holdsContent(delta);
       hasToolCall ||= Array.isArray(delta.tool_calls) || isObject(delta.function_call);
@@ -93,9 +93,10 @@ export function isChunk(value: unknown): value is ChatCompletionChunk {
 /** Everything that was generated in the choices of a whole answer. */
 export function generatedText(answer: unknown): string {
   if (!isObject(answer) || !Array.isArray(answer.choices)) return '';
-  return answer.choices
-    .flatMap((choice) => (isObject(choice) && isObject(choice.message) ? textsOf(choice.message) : []))
-    .join('');
+  let text = '';
+  for (const choice of answer.choices as unknown[])
+    if (isObject(choice) && isObject(choice.message)) text += textOf(choice.message);
+  return text;
 }
 
 /**
@@ -128,18 +129,24 @@ function toDelta(message: Fields): Fields {
 }
 
 /** In the order of the wire, so that the fast path, which reads them from the bytes, gives the same. */
-function textsOf(delta: Fields): string[] {
-  const texts: unknown[] = [];
-  for (const [name, value] of Object.entries(delta)) {
-    if (TEXT_FIELDS.includes(name)) texts.push(value);
-    else if (name === 'function_call') texts.push(...functionTexts(value));
+function textOf(delta: Fields): string {
+  let text = '';
+  // Not Object.entries: an answer may have a hundred thousand choices.
+  for (const name in delta) {
+    const value = delta[name];
+    if (TEXT_FIELDS.includes(name)) text += stringOf(value);
+    else if (name === 'function_call') text += functionText(value);
     else if (name === 'tool_calls' && Array.isArray(value)) {
-      for (const call of value as unknown[]) if (isObject(call)) texts.push(...functionTexts(call.function));
+      for (const call of value as unknown[]) if (isObject(call)) text += functionText(call.function);
     }
   }
-  return texts.filter((text) => typeof text === 'string');
+  return text;
 }
 
-function functionTexts(called: unknown): unknown[] {
-  return isObject(called) ? [called.name, called.arguments] : [];
+function functionText(called: unknown): string {
+  return isObject(called) ? stringOf(called.name) + stringOf(called.arguments) : '';
+}
+
+function stringOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

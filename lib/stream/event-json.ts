@@ -1,14 +1,18 @@
 import { classifyEmbeddedError, holdsError } from '../failure/check-answer';
 import type { FailureClass } from '../failure/classes';
+import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import type { AnswerProgress } from './answer-progress';
 import type { SseEvent } from './sse/sse-frame';
 import { StreamFailure, UpstreamStreamError } from './stream-errors';
+
+/** A failed JSON.parse takes a hundred times as long as one of a small event. No stream has so many of them. */
+const MAX_UNREADABLE = 1000;
 
 /**
  * The JSON value of an event, or undefined if it has none.
  *
  * @throws UpstreamStreamError if the event is an error and the answer is not complete yet; StreamFailure if the event
- *   can't be read and may hold a part of the answer
+ *   can't be read and may hold a part of the answer, is nested too deep, or if too many can't be read
  */
 export function readEventJson(
   event: SseEvent,
@@ -16,15 +20,22 @@ export function readEventJson(
   options: { onSkippedEvent?(): void },
 ): unknown {
   const { data } = event;
-  if (data.trim() === '') return undefined;
+  if (progress.unreadable > MAX_UNREADABLE || data.trim() === '') return undefined;
   const isErrorEvent = event.event === 'error';
   let value: unknown;
   try {
     value = JSON.parse(data);
   } catch {
     if (isErrorEvent && !progress.isComplete) throw embeddedError(data, progress);
+    progress.unreadable++;
+    if (progress.unreadable > MAX_UNREADABLE && !progress.isComplete)
+      throw new StreamFailure(`More than ${MAX_UNREADABLE} events of the stream could not be read.`);
     skipUnreadable(data, progress, options);
     return undefined;
+  }
+  if (isTextNestedDeeper(data, MAX_NESTING)) {
+    if (progress.isComplete) return undefined;
+    throw new StreamFailure(`An event of the stream is nested deeper than ${MAX_NESTING} levels.`);
   }
   if (!holdsError(value) && !isErrorEvent) return value ?? undefined;
   if (!progress.isComplete) throw embeddedError(value, progress);

@@ -51,6 +51,8 @@ export async function assembleAnswer(events: AsyncIterable<ChatEvent>): Promise<
 
 function addDelta(message: Message, delta: Message): void {
   for (const [name, value] of Object.entries(delta)) {
+    // It would set the prototype, whose fields are no part of the answer.
+    if (name === '__proto__') continue;
     if (name === 'tool_calls' && Array.isArray(value)) addToolCalls(message, value);
     else if (typeof value === 'string' && name !== 'role') message[name] = textOf(message[name]) + value;
     else if (value !== null) message[name] = value;

@@ -79,25 +79,40 @@ function findSecret(haystack: string, secret: string, ranges: Range[]): void {
     const end = at + secret.length;
     if (secret.length >= MIN_ANYWHERE_CHARS || isWholeWord(haystack, at, end)) ranges.push([at, end]);
   }
-  findPart(haystack, secret, ranges, haystack.length, 'prefix');
-  for (let at = haystack.indexOf(REDACTED); at >= 0; at = haystack.indexOf(REDACTED, at + 1)) {
-    findPart(haystack, secret, ranges, at, 'prefix');
-    findPart(haystack, secret, ranges, at + REDACTED.length, 'suffix');
+  // Between two marks, and before the end of the text, there may be a part of a secret.
+  let start = 0;
+  for (let at = haystack.indexOf(REDACTED); at >= 0; at = haystack.indexOf(REDACTED, start)) {
+    findPrefix(haystack, secret, ranges, start, at);
+    start = at + REDACTED.length;
+    findSuffix(haystack, secret, ranges, start);
+  }
+  findPrefix(haystack, secret, ranges, start, haystack.length);
+}
+
+/** Where a text was cut, or a part of a secret was replaced, it has the beginning of a secret before `end`. */
+function findPrefix(haystack: string, secret: string, ranges: Range[], after: number, end: number): void {
+  const from = Math.max(after, end - secret.length + 1);
+  if (end - from < MIN_SECRET_CHARS) return;
+  const window = haystack.slice(from, end);
+  const beginning = secret.slice(0, MIN_SECRET_CHARS);
+  for (let at = window.indexOf(beginning); at >= 0; at = window.indexOf(beginning, at + 1)) {
+    if (!secret.startsWith(window.slice(at))) continue;
+    ranges.push([from + at, end]);
+    return;
   }
 }
 
-/** Where a text was cut, or a part of a secret was replaced, it has the beginning of a secret before or its end after. */
-function findPart(
-  haystack: string,
-  secret: string,
-  ranges: Range[],
-  at: number,
-  part: 'prefix' | 'suffix',
-): void {
-  for (let length = secret.length - 1; length >= MIN_SECRET_CHARS; length--) {
-    const start = part === 'prefix' ? at - length : at;
-    const text = part === 'prefix' ? secret.slice(0, length) : secret.slice(-length);
-    if (start < 0 || !haystack.startsWith(text, start)) continue;
+/** Where a part of a secret was replaced, the text has the end of a secret at `start`. */
+function findSuffix(haystack: string, secret: string, ranges: Range[], start: number): void {
+  const window = haystack.slice(start, start + secret.length - 1);
+  const ending = secret.slice(-MIN_SECRET_CHARS);
+  for (
+    let at = window.lastIndexOf(ending);
+    at >= 0;
+    at = at === 0 ? -1 : window.lastIndexOf(ending, at - 1)
+  ) {
+    const length = at + MIN_SECRET_CHARS;
+    if (!secret.endsWith(window.slice(0, length))) continue;
     ranges.push([start, start + length]);
     return;
   }

@@ -1,4 +1,4 @@
-import { within } from '../../util/timers';
+import { afterPendingIO, within } from '../../util/timers';
 import { SseDecoder } from './sse-decoder';
 import type { SseFrame } from './sse-frame';
 
@@ -10,6 +10,9 @@ export interface FrameReaderOptions {
   /** The largest event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
 }
+
+/** After this many bytes the event loop turns once: a fast upstream's next chunk is often there before the last is read. */
+const BYTES_PER_TURN = 128 * 1024;
 
 /**
  * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader slows down the upstream.
@@ -23,6 +26,7 @@ export class FrameReader {
   #frames: SseFrame[] = [];
   #next = 0;
   #graceLeftMs: number;
+  #bytesThisTurn = 0;
   #state: 'open' | 'ended' | 'closed' = 'open';
 
   constructor(source: AsyncIterable<Uint8Array>, options: FrameReaderOptions) {
@@ -41,8 +45,15 @@ export class FrameReader {
   /** Waits for the next chunk; false at the end. Call it once `take` returns undefined. */
   fill(): Promise<boolean> {
     if (this.#state !== 'open') return Promise.resolve(false);
+    if (this.#bytesThisTurn > BYTES_PER_TURN) return this.#fillNextTurn();
     const next = this.#options.isComplete() ? this.#nextInGrace() : this.#chunks.next();
     return next.then(this.#onChunk, this.#onError);
+  }
+
+  async #fillNextTurn(): Promise<boolean> {
+    this.#bytesThisTurn = 0;
+    await new Promise<void>(afterPendingIO);
+    return this.fill();
   }
 
   /** Created once, so that a chunk costs no closure. */
@@ -54,6 +65,7 @@ export class FrameReader {
     }
     this.#next = 0;
     if (!chunk.done) {
+      this.#bytesThisTurn += chunk.value.byteLength;
       this.#frames = this.#decoder.decode(chunk.value);
       return true;
     }

@@ -3,6 +3,7 @@ import { parseEvents, SseFrame } from './sse-frame';
 
 const LF = 10;
 const CR = 13;
+const COLON = 58;
 const BLANK_LINE = Buffer.from('\n\n');
 const EMPTY = Buffer.alloc(0);
 /** Space for an event of the usual size, so that its second half fits in. */
@@ -142,6 +143,8 @@ function findBoundary(latin1: string, from: number, isAtLineStart: boolean, hasC
 
 function addFrames(bytes: Buffer, latin1: string, start: number, end: number, frames: SseFrame[]): void {
   if (end - start <= 2 && isLineEnd(latin1.charCodeAt(start))) return;
+  const isComment = latin1.charCodeAt(start) === COLON;
+  if (isComment && findSingleLineEnd(latin1, start, end) !== -1) return;
 
   if (latin1.startsWith('data:', start)) {
     const lineEnd = findSingleLineEnd(latin1, start, end);

@@ -1,3 +1,5 @@
+import { StreamFailure } from '../stream-errors';
+
 /** One event of a server-sent event stream. */
 export interface SseEvent {
   /** The event's name; undefined where it has none. */
@@ -57,15 +59,25 @@ export class SseFrame implements SseEvent {
   }
 }
 
+/** An answer that came as one event with a line per token has fewer lines. */
+const MAX_LINES = 65_536;
+/** Lines that are tried as JSON: a failed JSON.parse is slow. */
+const MAX_TRIED_LINES = 16;
+
 /**
  * Parses the lines of one event, as the HTML standard says (9.2.6, "interpreting an event stream"), without `id` and
  * `retry`; empty if it has no `data` line. Some servers end events with a single line break, so that several arrive as
  * one: if the data is not JSON, and a line of it is a JSON object by itself, each line is an event.
+ *
+ * @throws StreamFailure if it has too many lines
  */
 export function parseEvents(text: string): SseEvent[] {
   const data: string[] = [];
   let name = '';
-  for (const line of text.split(/\r\n?|\n/)) {
+  const lines = text.split(/\r\n?|\n/, MAX_LINES + 1);
+  if (lines.length > MAX_LINES)
+    throw new StreamFailure(`One event of the stream has more than ${MAX_LINES} lines.`);
+  for (const line of lines) {
     const colon = line.indexOf(':');
     const field = colon === -1 ? line : line.slice(0, colon);
     if (field !== 'data' && field !== 'event') continue;
@@ -79,8 +91,8 @@ export function parseEvents(text: string): SseEvent[] {
 }
 
 function isEventPerLine(lines: readonly string[]): boolean {
-  const isObject = (line: string): boolean => line.trimStart().startsWith('{') && isJson(line);
-  return lines.some(isObject) && !isJson(lines.join('\n'));
+  const objects = lines.filter((line) => line.trimStart().startsWith('{')).slice(0, MAX_TRIED_LINES);
+  return objects.some(isJson) && !isJson(lines.join('\n'));
 }
 
 function isJson(text: string): boolean {
