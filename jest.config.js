@@ -5,7 +5,7 @@ module.exports = {
   setupFilesAfterEnv: ['<rootDir>/__tests__/helpers/open-slots.ts'],
   roots: ['<rootDir>/__tests__'],
   // A busy machine must not fail tests that measure nothing.
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   // Most tests wait for sockets and timers, so a worker on every core pays.
   maxWorkers: '100%',
   testMatch: ['**/*.test.ts'],

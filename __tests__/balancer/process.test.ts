@@ -18,7 +18,7 @@ describe('Balancer in a process of its own', () => {
       'bad',
       'whole.pipe',
     ]);
-  }, 20_000);
+  });
 
   it('lets the process exit after close(), whatever was in flight', async () => {
     const { code, stdout, stderr, ms } = await fixture('close.ts');
@@ -26,5 +26,5 @@ describe('Balancer in a process of its own', () => {
     expect(stdout).toBe('ERR_AI_CLOSED closed');
     expect(code).toBe(0);
     expect(ms).toBeLessThan(8_000);
-  }, 20_000);
+  });
 });

@@ -104,4 +104,4 @@ it('Balancer: a stream is read from the provider only as fast as the app reads i
   let read = 1;
   while (!(await chunks.next()).done) read++;
   expect(read).toBe(4_001);
-}, 20_000);
+});

@@ -1,8 +1,6 @@
 import type { BenchResult } from '../../bench/policy/run-all';
 import { run } from '../cli/run';
 
-jest.setTimeout(120_000);
-
 const BENCH = 'bench/policy.ts';
 
 interface Output {

@@ -6,8 +6,6 @@ import { ClusterRig } from './harness';
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 const balancers: Balancer[] = [];
 afterEach(async () => {

@@ -4,8 +4,6 @@ import { ClusterRig, type Member, type Outcome, type ProviderProcess, type Redis
 
 requireExclusiveMachine();
 
-jest.setTimeout(120_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

@@ -5,8 +5,6 @@ import { requires } from '../helpers/requires';
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const MAIN = join(__dirname, '../../examples/cluster/main.ts');
 
 /** Runs the example to its end. */

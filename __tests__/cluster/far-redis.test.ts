@@ -9,8 +9,6 @@ import {
   worstExcess,
 } from './harness';
 
-jest.setTimeout(60_000);
-
 const redisTests = requires('redis-server');
 const rig = new ClusterRig();
 afterEach(() => rig.close());

@@ -11,8 +11,6 @@ import { ClusterRig, type RedisServer } from './harness';
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const PREFIX = 'sale';
 /** What a busy test machine may add to a request, in milliseconds. */
 const NOISE_MS = 400;

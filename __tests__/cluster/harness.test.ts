@@ -4,8 +4,6 @@ import { Redis } from 'ioredis';
 import { requires } from '../helpers/requires';
 import { ClusterRig, type Member, type ObservedLimit, type RedisServer, taken, worstExcess } from './harness';
 
-jest.setTimeout(30_000);
-
 const redisTests = requires('redis-server');
 const rig = new ClusterRig();
 afterEach(() => rig.close());

@@ -3,7 +3,6 @@ import { Member, type ProviderAnswer } from './health-reports-member';
 import { SimulatedRedis } from './simulated-redis';
 
 // Simulated time, which takes a busy machine long.
-jest.setTimeout(120_000);
 
 const SOUND: ProviderAnswer = { status: 200, ms: 20 };
 
@@ -108,7 +107,7 @@ describe('Health reports: whatever messages are lost, late or repeated,', () => 
       }),
       { numRuns: 25 },
     );
-  }, 60_000);
+  });
 
   it('all breakers close in the end although Redis is unreachable at times', async () => {
     await fc.assert(
@@ -119,5 +118,5 @@ describe('Health reports: whatever messages are lost, late or repeated,', () => 
       }),
       { numRuns: 15 },
     );
-  }, 60_000);
+  });
 });

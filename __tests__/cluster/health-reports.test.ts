@@ -2,7 +2,6 @@ import { Member, type ProviderAnswer } from './health-reports-member';
 import { SimulatedRedis } from './simulated-redis';
 
 // Simulated time, which takes a busy machine long.
-jest.setTimeout(120_000);
 
 const GROUP = 'group g';
 const SOUND: ProviderAnswer = { status: 200, ms: 20 };

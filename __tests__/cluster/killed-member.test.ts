@@ -4,8 +4,6 @@ import { ClusterRig, type Member, type ObservedLimit, usedShare, worstExcess } f
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

@@ -4,8 +4,6 @@ import { ClusterRig, type ObservedLimit, usedShare, worstExcess } from './harnes
 
 requireExclusiveMachine();
 
-jest.setTimeout(30_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

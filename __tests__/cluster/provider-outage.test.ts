@@ -5,8 +5,6 @@ import { ClusterRig, type Member } from './harness';
 
 requireExclusiveMachine();
 
-jest.setTimeout(30_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

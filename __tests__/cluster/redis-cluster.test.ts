@@ -13,8 +13,6 @@ import {
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterAll(() => rig.close());
 

@@ -11,8 +11,6 @@ import {
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterAll(() => rig.close());
 

@@ -4,8 +4,6 @@ import { ClusterRig } from './harness';
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

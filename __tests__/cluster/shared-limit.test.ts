@@ -4,8 +4,6 @@ import { ClusterRig, type Load, type ObservedLimit, usedShare, worstExcess } fro
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 

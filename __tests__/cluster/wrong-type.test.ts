@@ -7,8 +7,6 @@ import { ClusterRig } from './harness';
 
 requireExclusiveMachine();
 
-jest.setTimeout(60_000);
-
 const rig = new ClusterRig();
 afterAll(() => rig.close());
 

@@ -54,7 +54,7 @@ describe('the basic example', () => {
     } finally {
       child.kill('SIGKILL');
     }
-  }, 15_000);
+  });
 
   it('uses the preset when a key is set', async () => {
     const real = await createEndpoints('sk-real');

@@ -125,7 +125,7 @@ it('flash-sale example: in a small sale at four times the speed, the balanced sh
   } finally {
     await run.close();
   }
-}, 120_000);
+});
 
 it('flash-sale example: the table shows the results of the shops', () => {
   const tally = new Tally();

@@ -28,7 +28,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: real.path, headless: true, args: FLAGS });
-  }, 30_000);
+  });
   afterAll(() => browser.close());
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
@@ -94,7 +94,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await until(() => provider.requests.length === 2);
     expectSent(provider.requests[1]?.body, ['system', 'user', 'assistant', 'user']);
     await app.balancer.close({ graceMs: 0 });
-  }, 20_000);
+  });
 
   it('stops an answer: what is there stays, marked, and the provider is left at once', async () => {
     const { provider, app, url } = await overProvider(100);
@@ -118,7 +118,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await page.keyboard.press('Escape');
     await until(() => provider.stats().aborted === 2);
     await app.balancer.close({ graceMs: 0 });
-  }, 20_000);
+  });
 
   it('clears an answer that restarts at another endpoint, and says so', async () => {
     const goOn = new EventTarget();
@@ -135,7 +135,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await status(page, 'The answer is complete.');
     expect(await answers(page).innerText()).toBe('It left our house this morning.');
     await page.getByText('The connection broke, so this answer was begun again.').waitFor();
-  }, 15_000);
+  });
 
   it('clears a real answer that breaks off, and shows the one that another provider begins', async () => {
     const [main, spare] = await Promise.all(
@@ -155,34 +155,30 @@ real.describe('the streaming helpdesk, in a browser', () => {
     expect(await answers(page).allInnerTexts()).toEqual(['It left our house this morning.']);
     await page.getByText('The connection broke, so this answer was begun again.').waitFor();
     await app.balancer.close({ graceMs: 0 });
-  }, 15_000);
+  });
 
   it.each<[string, (res: Response) => unknown]>([
     ['an error in its middle', (res) => res.end('data: {"error":{"message":"internal: shard 7"}}\n\n')],
     ['an end in good order without [DONE]', (res) => res.end()],
     ['a connection that is cut', (res) => res.destroy()],
-  ])(
-    'an answer with %s is shown as broken, and can be asked for again',
-    async (_, end) => {
-      let times = 0;
-      let first: Response | undefined;
-      const page = await overHandler((_req, res) => {
-        times++;
-        first ??= res;
-        if (times > 1) events(res).end(`${says('All of it.')}data: [DONE]\n\n`);
-        else events(res).write(says('Half of'));
-      });
-      await ask(page);
-      await answers(page).filter({ hasText: 'Half of' }).waitFor();
-      end(first!);
-      await page.getByText('The answer broke off.').waitFor();
-      expect(await answers(page).innerText()).toBe('Half of');
-      await page.getByRole('button', { name: 'Try again' }).click();
-      await status(page, 'The answer is complete.');
-      expect(await answers(page).allInnerTexts()).toEqual(['All of it.']);
-    },
-    15_000,
-  );
+  ])('an answer with %s is shown as broken, and can be asked for again', async (_, end) => {
+    let times = 0;
+    let first: Response | undefined;
+    const page = await overHandler((_req, res) => {
+      times++;
+      first ??= res;
+      if (times > 1) events(res).end(`${says('All of it.')}data: [DONE]\n\n`);
+      else events(res).write(says('Half of'));
+    });
+    await ask(page);
+    await answers(page).filter({ hasText: 'Half of' }).waitFor();
+    end(first!);
+    await page.getByText('The answer broke off.').waitFor();
+    expect(await answers(page).innerText()).toBe('Half of');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await status(page, 'The answer is complete.');
+    expect(await answers(page).allInnerTexts()).toEqual(['All of it.']);
+  });
 
   it('tells a full house and when to come back, from the status of the answer', async () => {
     const page = await overHandler((_req, res) => {
@@ -193,7 +189,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
     });
     await ask(page);
     await page.getByText('Very many people are asking right now. Please try again in 12 s.').waitFor();
-  }, 15_000);
+  });
 
   it('shows an answer as text, whatever is in it, and letters cut in two', async () => {
     const nasty = '<img src=x onerror="document.title=1"> ü 🐑';
@@ -209,43 +205,39 @@ real.describe('the streaming helpdesk, in a browser', () => {
     await status(page, 'The answer is complete.');
     expect(await answers(page).innerText()).toBe(nasty);
     expect(await page.title()).toBe('Helpdesk');
-  }, 15_000);
+  });
 
-  it.each(['light', 'dark'] as const)(
-    'can be read in %s',
-    async (colorScheme) => {
-      let times = 0;
-      const page = await overHandler(
-        (_req, res) => {
-          times++;
-          events(res).write(
-            says('It left our house this morning and should be with you tomorrow before noon.'),
-          );
-          if (times === 2) res.write(`event: restart\ndata: {}\n\n${says('It left our house at nine.')}`);
-          res.end(times === 3 ? '' : 'data: [DONE]\n\n');
-        },
-        { colorScheme, viewport: { width: 800, height: 760 } },
-      );
-      for (const [question, end] of [
-        ['Where is my parcel?', 'complete'],
-        ['When did it leave?', 'complete'],
-        ['Can I change the address?', 'failed'],
-      ] as const) {
-        await ask(page, question);
-        await status(page, end);
-        await page.locator('.message.user').filter({ hasText: question }).waitFor();
-      }
-      if (process.env.SCREENSHOTS) {
-        await page.screenshot({ path: `${process.env.SCREENSHOTS}/streaming-chat-${colorScheme}.png` });
-      }
-      const contrasts = await page.evaluate<{ what: string; ratio: number }[]>(CONTRASTS);
-      expect(contrasts.length).toBeGreaterThan(10);
-      expect(contrasts.filter(({ ratio }) => ratio < 4.5)).toEqual([]);
-      const shown = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
-      expect(shown).toBe(colorScheme === 'light' ? 'rgb(245, 244, 240)' : 'rgb(20, 24, 23)');
-    },
-    15_000,
-  );
+  it.each(['light', 'dark'] as const)('can be read in %s', async (colorScheme) => {
+    let times = 0;
+    const page = await overHandler(
+      (_req, res) => {
+        times++;
+        events(res).write(
+          says('It left our house this morning and should be with you tomorrow before noon.'),
+        );
+        if (times === 2) res.write(`event: restart\ndata: {}\n\n${says('It left our house at nine.')}`);
+        res.end(times === 3 ? '' : 'data: [DONE]\n\n');
+      },
+      { colorScheme, viewport: { width: 800, height: 760 } },
+    );
+    for (const [question, end] of [
+      ['Where is my parcel?', 'complete'],
+      ['When did it leave?', 'complete'],
+      ['Can I change the address?', 'failed'],
+    ] as const) {
+      await ask(page, question);
+      await status(page, end);
+      await page.locator('.message.user').filter({ hasText: question }).waitFor();
+    }
+    if (process.env.SCREENSHOTS) {
+      await page.screenshot({ path: `${process.env.SCREENSHOTS}/streaming-chat-${colorScheme}.png` });
+    }
+    const contrasts = await page.evaluate<{ what: string; ratio: number }[]>(CONTRASTS);
+    expect(contrasts.length).toBeGreaterThan(10);
+    expect(contrasts.filter(({ ratio }) => ratio < 4.5)).toEqual([]);
+    const shown = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+    expect(shown).toBe(colorScheme === 'light' ? 'rgb(245, 244, 240)' : 'rgb(20, 24, 23)');
+  });
 
   it('takes only what its own page sends', async () => {
     const { app, url } = await overProvider();

@@ -115,7 +115,7 @@ describe('A breaker', () => {
     let healing = false;
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (healing ? play?.(arrival) : error(500)(arrival)), b: answer() },
-      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 40, maxResetTimeoutMs: 40 } },
+      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 1_000, maxResetTimeoutMs: 1_000 } },
     );
     await chatText(balancer, false);
     healing = true;

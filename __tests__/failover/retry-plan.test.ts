@@ -185,7 +185,7 @@ describe('Retry plan: over 10,000 random histories, a call', () => {
       ),
       { numRuns: 10_000 },
     );
-  }, 60_000);
+  });
 });
 
 function runHistory(

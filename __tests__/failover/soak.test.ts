@@ -88,7 +88,7 @@ it('Soak: after 300 calls with every kind of fault and callers that leave, every
   await new Promise((resolve) => setImmediate(resolve));
   process.off('unhandledRejection', note);
   expect(unhandled).toEqual([]);
-}, 30_000);
+});
 
 it('Soak: a closed balancer leaves no socket open', async () => {
   const { balancer, upstream } = await rig.start({ a: answer() });

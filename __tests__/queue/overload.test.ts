@@ -102,9 +102,9 @@ test('WaitQueue: at 2.6 times the capacity, at least 94 % of priority 5 calls fi
     expect(left).toBe(0);
     expect(used).toBeGreaterThan(0.95);
   }
-}, 60_000);
+});
 
 test('WaitQueue: below capacity, every call finishes in time', async () => {
   const { outcomes } = await simulate(4, 0.7, 60);
   expect(outcomes.every(({ inTime }) => inTime)).toBe(true);
-}, 60_000);
+});

@@ -286,4 +286,4 @@ it('pipeChatStream closes every upstream after 1,000 concurrent streams, whole, 
   // A stream that ended by itself needs no closing.
   expect(sources.filter((source) => source.returned === 1)).toHaveLength(666);
   // Longer than the default: 1,000 sockets on a busy machine.
-}, 30_000);
+});
