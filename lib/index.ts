@@ -30,7 +30,7 @@ export {
   type DashboardAccess,
   type DashboardExtension,
 } from './dashboard/ai-dashboard';
-export type { EndpointState } from './endpoint/endpoint';
+export type { EndpointState } from './endpoint/unavailable-reason';
 export {
   AiBalancerError,
   type AiBalancerErrorCode,

@@ -56,7 +56,7 @@ export interface AttemptReport {
   readonly status?: number;
   /** Error code of the socket or TLS, such as `ECONNREFUSED`, or of the upstream's error body. */
   readonly code?: string;
-  /** The upstream's error message, at most 300 characters. */
+  /** The upstream's error message, at most 300 characters, with every configured secret replaced. */
   readonly message?: string;
   /** Duration in milliseconds. */
   readonly ms: number;
@@ -70,6 +70,8 @@ export interface Verdict {
   readonly endpoint: string;
   /** The filter that removed it; absent for a candidate. */
   readonly removedBy?: string;
+  /** When it takes calls again, as a Unix time in milliseconds; absent for a candidate and if the time is not known. */
+  readonly until?: number;
   /** The strategy's score, if it has one: the lowest wins. */
   readonly score?: number;
   /** The terms that add up to the score. */
@@ -102,6 +104,8 @@ export interface RouteReport {
   readonly costUsd?: number;
   /** Tokens of attempts without an answer, as reported or estimated. */
   readonly wastedTokens: number;
+  /** Price of those tokens in US dollars, as far as their endpoints have prices; absent without any. */
+  readonly wastedUsd?: number;
   /** One verdict per endpoint, from the decision that led to the last attempt. */
   readonly why: readonly Verdict[];
 }

@@ -132,7 +132,7 @@ describe('The resolved configuration', () => {
       strategy,
       http,
     });
-    config.logger?.warn({}, 'a warning');
+    if (config.logger) config.logger.warn({}, 'a warning');
     expect(logger.warn).toHaveBeenCalledWith({}, 'a warning');
     expect(config.strategy).toBe(strategy);
     expect(config.http.axios).toBe(http.axios);

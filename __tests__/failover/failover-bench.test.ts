@@ -167,6 +167,7 @@ interface Answered {
 async function start(primary: Responder, { spare, each, ...config }: ScenarioConfig = {}) {
   const upstream = await new Upstream({ primary, spare: spare || sound() }).listen();
   const balancer = createBalancer({
+    logger: false,
     endpoints: [
       { name: 'primary', model: PRIMARY, baseURL: upstream.url('primary'), apiKey: 'sk-1', ...each },
       { name: 'spare', model: SPARE, baseURL: upstream.url('spare'), apiKey: 'sk-2' },

@@ -18,6 +18,7 @@ afterEach(async () => {
 async function start(responders: Record<string, Responder>, config: Partial<BalancerConfig> = {}) {
   const upstream = await new Upstream(responders).listen();
   const balancer = createBalancer({
+    logger: false,
     endpoints: Object.keys(responders).map((name, tier) => ({
       name,
       tier,

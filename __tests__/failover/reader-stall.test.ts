@@ -16,6 +16,7 @@ const LAST = event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
 function start(timeouts: { readerStallMs?: number } = {}) {
   const bodies: Readable[] = [];
   const balancer = createBalancer({
+    logger: false,
     endpoints: [{ name: 'a', model: 'm', baseURL: 'http://a.test', maxConcurrent: 1 }],
     timeouts: { stallMs: 600_000, ...timeouts },
     http: {

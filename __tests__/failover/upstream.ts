@@ -179,6 +179,7 @@ export class Rig {
       ...each[name],
     }));
     const balancer = new Balancer({
+      logger: false,
       endpoints: [...endpoints, ...more],
       fallbacks: {},
       hedge: false,

@@ -22,6 +22,7 @@ const silent: AxiosAdapter = () => new Promise(() => undefined);
 /** One endpoint with maxConcurrent 1, so that a second call waits. */
 function onePlace(adapter: AxiosAdapter, config: Partial<BalancerConfig> = {}): Balancer {
   const balancer = createBalancer({
+    logger: false,
     endpoints: [
       { name: 'a', model: 'm', apiKey: 'sk-test', baseURL: 'http://upstream.invalid', maxConcurrent: 1 },
     ],

@@ -21,7 +21,7 @@ export class Rig {
   }
 
   balancer(endpoints: EndpointConfig[], config: Partial<BalancerConfig> = {}): Balancer {
-    const balancer = new Balancer({ endpoints, hedge: false, ...config });
+    const balancer = new Balancer({ endpoints, hedge: false, logger: false, ...config });
     this.#balancers.push(balancer);
     return balancer;
   }

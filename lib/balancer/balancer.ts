@@ -61,6 +61,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         onCooldown: (endpoint, detail, cooldownMs, shouldWarn) =>
           this.#events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
         onCapacity: () => this.#queue.wake(),
+        quotaListener: ({ name }) => this.#events.quotaListener(name),
       },
       this.#redactor,
       this.#cluster,
@@ -73,6 +74,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       get maxBytes() {
         return queue().maxBytes;
       },
+      onChange: (change) => this.#events.queueChanged(change),
     });
     this.#budget = new RetryBudget(this.#config.retry);
     const executor = new Executor({
@@ -80,7 +82,9 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       queue: this.#queue,
       retryBudget: this.#budget,
       hedge: new HedgePolicy(() => this.#config.hedge),
-      onAttempt: (call, endpoint, detail) => this.#events.attemptEnded(call, endpoint, detail),
+      onAttempt: (call, endpoint, attempt) => this.#events.attemptEnded(call, endpoint, attempt),
+      onHedge: ({ context }, { late, hedge, won }) =>
+        this.#events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
     });
     this.#calls = new CallRunner({ executor, events: this.#events, registry: this.#registry }, this.#config);
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
@@ -125,6 +129,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       call: (operation, body, options, hooks) => this.#calls.run(operation, body, options, hooks),
       admissionError: (priority, tenant) => this.#admissionError(priority, tenant),
       reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
+      reportPipeFailure: (error) => this.#events.pipeFailed(error),
+      observe: (observer) => {
+        this.#events.observers.add(observer);
+        return () => void this.#events.observers.delete(observer);
+      },
       appTimeoutMs: this.#maxTotalMs,
       sharedStore: this.#cluster?.store,
     };

@@ -1,25 +1,34 @@
 import type { ServerResponse } from 'node:http';
 import { Outcome, type PipeOptions } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { Operation } from '../call/body';
 import { checkPipeOptions } from '../call/check-options';
 import type { LinkedAbort } from '../call/linked-abort';
 import { badRequest } from '../errors';
 import type { ChatStream } from '../stream/chat-stream';
 import { pipeChatStream } from '../stream/pipe-chat-stream';
+import { isObject } from '../util/is-object';
 
 export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 
 /** The outcome of a balancer's call. The app may keep its promise long after the call, so this must not hold the body. */
 export class CallOutcome extends Outcome<Answer> {
   readonly #isStreamed: boolean;
+  readonly #onPipeFailure: (error: unknown) => void;
 
-  /** @param abort Ends the call early. */
+  /**
+   * @param abort Ends the call early.
+   * @param onPipeFailure The app does not see the error of an answer that is piped.
+   */
   constructor(
-    isStreamed: boolean,
+    operation: Operation,
+    body: unknown,
     readonly abort: LinkedAbort,
+    onPipeFailure: (error: unknown) => void,
   ) {
     super();
-    this.#isStreamed = isStreamed;
+    this.#onPipeFailure = onPipeFailure;
+    this.#isStreamed = operation === 'chat' && isStreamed(body);
   }
 
   cancel(): void {
@@ -39,9 +48,19 @@ export class CallOutcome extends Outcome<Answer> {
         ...(headerDelayMs === undefined ? {} : { headerDelayMs }),
         ...(headers === undefined ? {} : { headers: () => headers }),
         onClose: abort,
+        onFailure: this.#onPipeFailure,
       });
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+}
+
+function isStreamed(body: unknown): boolean {
+  try {
+    return isObject(body) && body.stream === true;
+  } catch {
+    // A getter of the app throws: it throws again when the body is checked, and then rejects the call.
+    return false;
   }
 }

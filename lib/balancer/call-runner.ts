@@ -21,7 +21,6 @@ import { classify } from '../routing/classify';
 import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { toError } from '../util/app-function';
-import { isObject } from '../util/is-object';
 import { startTimer } from '../util/timers';
 import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
@@ -81,9 +80,9 @@ export class CallRunner {
 
   /** Starts a call. Never throws: every fault rejects the call. */
   run(operation: Operation, body: unknown, options: CallOptions = {}, hooks: CallHooks = {}): AICall<Answer> {
-    const outcome = new CallOutcome(operation === 'chat' && isStreamed(body), new LinkedAbort());
+    const outcome = new CallOutcome(operation, body, new LinkedAbort(), this.#onPipeFailure);
     const answer = new AICallPromise(outcome);
-    void this.#send(outcome, operation, body, options, hooks);
+    this.#send(outcome, operation, body, options, hooks);
     return answer;
   }
 
@@ -130,14 +129,15 @@ export class CallRunner {
     for (const { outcome } of [...this.#running]) outcome.abort.abort(closedError());
   }
 
-  /** Returns long before the call ends: no async frame waits with a call in the queue. */
-  async #send(
+  readonly #onPipeFailure = (error: unknown): void => this.#parts.events.pipeFailed(error);
+
+  #send(
     outcome: CallOutcome,
     operation: Operation,
     body: unknown,
     options: CallOptions,
     hooks: CallHooks,
-  ): Promise<void> {
+  ): void {
     let running: RunningCall;
     try {
       running = this.#start(outcome, operation, body, options, hooks);
@@ -146,6 +146,13 @@ export class CallRunner {
       outcome.reject(error);
       return;
     }
+    const { events } = this.#parts;
+    if (events.observers.size === 0) void this.#proceed(running, options);
+    else events.callStarted(running.call, () => void this.#proceed(running, options));
+  }
+
+  /** Returns long before the call ends: no async frame waits with a call in the queue. */
+  async #proceed(running: RunningCall, options: CallOptions): Promise<void> {
     try {
       await running.admit();
     } catch (error) {
@@ -190,7 +197,11 @@ export class CallRunner {
       newMeter: ({ promptTokens }) =>
         new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
       recovery: new StreamRecovery(this.#parts.executor, call, recovery, hooks.canRestart ?? true),
-      onRestart: () => data.notifyRestart(),
+      onRestart: (endpoint) => {
+        this.#parts.events.restarted(call, endpoint.name);
+        data.notifyRestart();
+      },
+      onBreak: (endpoint, attempt) => this.#parts.events.attemptEnded(call, endpoint, attempt, true),
       onReaderStall: () => data.notifyStalledEnd(),
       onEnd: (error) => {
         const route = recorder.report();
@@ -230,7 +241,7 @@ export class CallRunner {
     this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
     hooks.onUsage?.(call, route);
-    this.#parts.events.callEnded(call, error, route);
+    this.#parts.events.callEnded(call, route, error);
   }
 
   #learn(call: Call, route: RouteReport): void {
@@ -276,13 +287,4 @@ export function closedError(): AiBalancerError {
 
 function hasCode(error: unknown, code: AiBalancerError['code']): boolean {
   return AiBalancerError.isInstance(error) && error.code === code;
-}
-
-function isStreamed(body: unknown): boolean {
-  try {
-    return isObject(body) && body.stream === true;
-  } catch {
-    // A getter of the app throws: it throws again when the body is checked, and then rejects the call.
-    return false;
-  }
 }

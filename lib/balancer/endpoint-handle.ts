@@ -1,4 +1,5 @@
-import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+import type { Endpoint } from '../endpoint/endpoint';
+import type { EndpointState } from '../endpoint/unavailable-reason';
 import { badRequest } from '../errors';
 
 /** What an app can do with one endpoint at runtime. */
@@ -7,6 +8,11 @@ export interface EndpointHandle {
   readonly name: string;
   /** The endpoint's state now. */
   readonly state: EndpointState;
+  /**
+   * Why it takes no calls, since when, until when and what to do; undefined while it takes calls. It may quote the
+   * upstream: show it to operators, not to customers.
+   */
+  readonly reason: string | undefined;
   /** Stops new calls until `enable()`. Calls in flight finish. */
   disable(): void;
   /** Takes calls again: ends a cooldown and closes the breaker. */
@@ -24,6 +30,9 @@ export function endpointHandle(endpoint: Endpoint): EndpointHandle {
     name: endpoint.name,
     get state() {
       return endpoint.state(performance.now());
+    },
+    get reason() {
+      return endpoint.unavailable.reason(performance.now());
     },
     disable: () => endpoint.disable(),
     enable: () => endpoint.enable(),

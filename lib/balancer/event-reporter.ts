@@ -2,132 +2,245 @@ import type { EventEmitter } from 'node:events';
 import type { Call } from '../call/call';
 import type { ClusterMode } from '../cluster/options';
 import type { Logger } from '../config/options';
-import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+import type { Endpoint } from '../endpoint/endpoint';
+import { describeFailure, type EndpointState } from '../endpoint/unavailable-reason';
 import { AiBalancerError } from '../errors';
+import { reportedFailure } from '../failover/route-recorder';
 import type { FailureDetail } from '../failure/detail';
-import type { RouteReport } from '../route-report';
-import { isThenable } from '../util/app-function';
+import type { OnQuotaCorrected } from '../quota/quota';
+import type { AttemptReport, RouteReport } from '../route-report';
 import type { Redactor } from '../util/redactor';
-import type { BalancerEvents } from './events';
+import type { CallObserver } from './call-observer';
+import { EventLog } from './event-log';
+import type { BalancerEvents, CallEvent, HedgeEvent, QueueEvent } from './events';
+import { cooldownWarning, neverAnsweredWarning } from './warnings';
 
-const MAX_REASON_CHARS = 200;
+const MAX_REASON_CHARS = 300;
 
 /**
- * Emits the balancer's events and writes the log lines that go with them. A listener or logger that throws or rejects
- * fails neither a call nor the process: the failure is counted.
+ * Emits the balancer's events and writes the log lines that go with them. A listener, observer or logger that throws or
+ * rejects fails neither a call nor the process: the failure is counted. Nothing is built that nobody reads.
  */
 export class EventReporter {
   /** Failures of listeners and of the logger. */
   listenerFailures = 0;
+  /** What traces calls from start to end. */
+  readonly observers = new Set<CallObserver>();
   readonly #emitter: EventEmitter<BalancerEvents>;
-  readonly #logger: () => Logger | undefined;
+  readonly #log: EventLog;
   readonly #redactor: Redactor;
 
   /** @param logger Called for every line, because a reload may replace the logger. */
-  constructor(emitter: EventEmitter<BalancerEvents>, logger: () => Logger | undefined, redactor: Redactor) {
+  constructor(
+    emitter: EventEmitter<BalancerEvents>,
+    logger: () => Logger | false | undefined,
+    redactor: Redactor,
+  ) {
     this.#emitter = emitter;
-    this.#logger = logger;
+    this.#log = new EventLog(logger, () => {
+      this.listenerFailures++;
+    });
     this.#redactor = redactor;
   }
 
-  callEnded(call: Call, error: unknown, ended: RouteReport | undefined): void {
-    const known = AiBalancerError.isInstance(error) ? error : undefined;
-    const route = ended ?? known?.route;
-    this.#emit('call', {
-      requestId: call.context.requestId,
-      operation: call.operation,
-      priority: call.context.priority,
-      ms: performance.now() - call.startedAt,
-      ...(known ? { code: known.code } : {}),
-      ...(route ? { route } : {}),
-    });
+  /** Runs `proceed`, which starts the call, once, within the context of every observer. */
+  callStarted(call: Call, proceed: () => void): void {
+    let hasStarted = false;
+    let start = (): void => {
+      if (hasStarted) return;
+      hasStarted = true;
+      proceed();
+    };
+    for (const observer of this.observers) {
+      const inner = start;
+      start = () => {
+        this.#guard('observer', () => observer.started(call, inner));
+        inner();
+      };
+    }
+    start();
   }
 
-  attemptEnded(call: Call, endpoint: Endpoint, detail: FailureDetail | undefined): void {
-    this.#emit('attempt', {
-      requestId: call.context.requestId,
-      endpoint: endpoint.name,
-      model: endpoint.settings.model,
-      ...(detail ? { class: detail.class } : {}),
-      ...(detail?.status === undefined ? {} : { status: detail.status }),
-    });
+  callEnded(call: Call, ended: RouteReport | undefined, error: unknown): void {
+    const isLogged = this.#log.writes('info');
+    if (!isLogged && this.observers.size === 0 && !this.#hasListeners('call')) return;
+    const route = ended ?? (AiBalancerError.isInstance(error) ? error.route : undefined);
+    const event = callEvent(call, route, error);
+    for (const observer of this.observers) this.#guard('observer', () => observer.ended(call, event));
+    this.#emit('call', event);
+    if (!isLogged) return;
+    const { route: _route, ...fields } = event;
+    this.#log.write('info', fields, callLine(event, error));
+  }
+
+  /** @param brokeOff Whether the stream had begun: the attempt has been reported as served before. */
+  attemptEnded(call: Call, endpoint: Endpoint, attempt: AttemptReport, brokeOff = false): void {
+    if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverAnswered(endpoint, attempt);
+    const isLogged = this.#log.writes('debug');
+    if (!isLogged && this.observers.size === 0 && !this.#hasListeners('attempt')) return;
+    const { requestId } = call.context;
+    const { provider } = endpoint.settings;
+    const event = { requestId, provider, ...attempt, ...(brokeOff ? { brokeOff } : {}) } as const;
+    for (const observer of this.observers) this.#guard('observer', () => observer.attempted(call, event));
+    this.#emit('attempt', event);
+    if (!isLogged) return;
+    const end = attempt.class === undefined ? 'served' : describeFailure(attempt);
+    this.#log.write('debug', event, `attempt at endpoint '${endpoint.name}': ${end} after ${attempt.ms} ms`);
+  }
+
+  hedged(event: HedgeEvent): void {
+    this.#emit('hedge', event);
+  }
+
+  restarted(call: Call, endpoint: string): void {
+    this.#emit('restart', { requestId: call.context.requestId, endpoint });
+  }
+
+  queueChanged(event: QueueEvent): void {
+    this.#emit('queue', event);
+  }
+
+  /** Undefined without listeners: comparing the levels costs something. */
+  quotaListener(endpoint: string): OnQuotaCorrected | undefined {
+    if (!this.#hasListeners('quota')) return undefined;
+    return (before, after) => this.#emit('quota', { endpoint, before, after });
   }
 
   breakerChanged(endpoint: Endpoint, state: EndpointState): void {
-    this.#emit('breaker', { endpoint: endpoint.name, state });
+    if (!this.#hasListeners('breaker')) return;
+    const reason = endpoint.unavailable.reason(performance.now());
+    this.#emit('breaker', { endpoint: endpoint.name, state, ...(reason === undefined ? {} : { reason }) });
   }
 
   cooldownStarted(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void {
-    const event = { endpoint: endpoint.name, class: detail.class, cooldownMs: Math.round(cooldownMs) };
+    const { name } = endpoint;
+    const event = { endpoint: name, ...reportedFailure(detail), cooldownMs: Math.round(cooldownMs) };
     this.#emit('cooldown', event);
     if (!shouldWarn) return;
-    const message =
-      detail.class === 'not_served'
-        ? 'the endpoint serves none of its calls: check its baseURL (is /v1 missing?), its model and its permissions'
-        : 'the endpoint takes no calls until the cooldown ends or the cause is fixed and the endpoint is enabled';
-    this.#log('warn', { ...event, reason: detail.message.slice(0, MAX_REASON_CHARS) }, message);
+    const { message: reason, ...fields } = event;
+    this.#log.warn(`${name} ${detail.class}`, { ...fields, reason }, cooldownWarning(endpoint, event));
+  }
+
+  /** An answer that was piped to a response failed: the app's code doesn't see the error. */
+  pipeFailed(error: unknown): void {
+    const code = AiBalancerError.isInstance(error) ? error.code : 'unknown';
+    // The client that left knows, and nobody else is concerned.
+    if (code === 'ERR_AI_ABORTED') return;
+    const why = AiBalancerError.isInstance(error)
+      ? error.message.slice(0, 1_000)
+      : 'a function of the app threw';
+    this.#log.warn(
+      `pipe ${code}`,
+      { code },
+      `an answer that was piped to a response failed: ${code}: ${why}`,
+    );
   }
 
   clusterModeChanged(mode: ClusterMode, members: number, reason: string | undefined): void {
     const event = { mode, members };
     this.#emit('cluster', event);
     if (mode === 'shared') {
-      this.#log('info', event, 'quotas are shared through Redis');
+      this.#log.write('info', event, 'quotas are shared through Redis');
       return;
     }
-    const fields = { ...event, reason: reason && this.#redactor.redact(reason) };
-    this.#log('warn', fields, 'Redis is unavailable: quotas are enforced as onOutage says');
+    const text = reason && this.#redactor.redact(reason).slice(0, MAX_REASON_CHARS);
+    const message = `Redis is unavailable: quotas are enforced as onOutage says (${mode})${text ? `: ${text}` : ''}`;
+    this.#log.warn('redis', { ...event, reason: text }, message);
   }
 
   clusterKeyUnusable(key: string): void {
-    const message =
-      'a key in Redis has a wrong type: this limit is enforced as onOutage says; delete the key or use another cluster.prefix';
-    this.#log('warn', { key }, message);
+    const message = `the key '${key}' in Redis has a wrong type: its limit is enforced as onOutage says; delete the key or use another cluster.prefix`;
+    this.#log.write('warn', { key }, message);
   }
 
   storeStateChanged(guard: string, isDown: boolean, error: unknown): void {
     const event = { guard, isDown };
     this.#emit('store', event);
-    const store = 'the Redis store of the rate limit guard is';
+    const store = `the Redis store of the rate limit guard '${guard}' is`;
     if (!isDown) {
-      this.#log('info', event, `${store} available again`);
+      this.#log.write('info', event, `${store} available again`);
       return;
     }
     const text = error instanceof Error ? this.#redactor.redact(error.message) : 'unknown';
-    const fields = { ...event, reason: text.slice(0, MAX_REASON_CHARS) };
-    this.#log('warn', fields, `${store} unavailable: each process counts on its own`);
+    const reason = text.slice(0, MAX_REASON_CHARS);
+    const message = `${store} unavailable: each process counts on its own: ${reason}`;
+    this.#log.warn(`store ${guard}`, { ...event, reason }, message);
   }
 
   unknownModel(model: string): void {
-    const message =
-      'this model is not in the catalogue: neutral values for price, latency and quality are used';
-    this.#log('warn', { model }, message);
+    const message = `model '${model}' is not in the catalogue: neutral values for price, latency and quality are used; describe it in models`;
+    this.#log.write('warn', { model }, message);
   }
 
   /** A listener of an event threw or rejected. */
   listenerFailed(event: string): void {
     this.listenerFailures++;
-    this.#log('error', { event }, 'a listener of this event failed');
+    this.#log.write('error', { event }, `a listener of the event '${event}' failed`);
+  }
+
+  #warnIfNeverAnswered(endpoint: Endpoint, attempt: AttemptReport): void {
+    const message = neverAnsweredWarning(endpoint, attempt);
+    if (message !== undefined) this.#log.warn(`${endpoint.name} never answered`, attempt, message);
+  }
+
+  #hasListeners(name: keyof BalancerEvents): boolean {
+    return this.#emitter.listenerCount(name) > 0;
   }
 
   #emit<K extends keyof BalancerEvents>(name: K, event: BalancerEvents[K][0]): void {
-    if (this.#emitter.listenerCount(name) === 0) return;
+    if (!this.#hasListeners(name)) return;
+    this.#guard(name, () => (this.#emitter as EventEmitter).emit(name, event));
+  }
+
+  #guard(name: string, run: () => void): void {
     try {
-      (this.#emitter as EventEmitter).emit(name, event);
+      run();
     } catch {
       this.listenerFailed(name);
     }
   }
+}
 
-  #log(level: keyof Logger, fields: object, message: string): void {
-    const onFailure = (): void => {
-      this.listenerFailures++;
-    };
-    try {
-      const result: unknown = this.#logger()?.[level](fields, message);
-      if (isThenable(result)) Promise.resolve(result).catch(onFailure);
-    } catch {
-      onFailure();
-    }
-  }
+function callEvent(
+  { context, operation, stream, model, startedAt }: Call,
+  route: RouteReport | undefined,
+  error: unknown,
+): CallEvent {
+  const { requestId, tenant, type, priority } = context;
+  const usage = route?.usage;
+  return {
+    requestId,
+    operation,
+    stream,
+    endpoint: route?.endpoint ?? '',
+    provider: route?.provider ?? '',
+    model: route?.model ?? '',
+    ...(model === undefined ? {} : { requestedModel: model }),
+    ...(tenant === undefined ? {} : { tenant }),
+    type,
+    priority,
+    ...(usage ? { tokens: { input: usage.prompt_tokens, output: usage.completion_tokens } } : {}),
+    ...(route?.costUsd === undefined ? {} : { costUsd: route.costUsd }),
+    wastedTokens: route?.wastedTokens ?? 0,
+    wastedUsd: route?.wastedUsd ?? 0,
+    waitMs: route?.waitMs ?? 0,
+    ...(route?.firstTokenMs === undefined ? {} : { firstTokenMs: route.firstTokenMs }),
+    ms: Math.round(performance.now() - startedAt),
+    attempts: route?.attempts.length ?? 0,
+    ...(AiBalancerError.isInstance(error) ? { code: error.code } : {}),
+    failed: error !== undefined,
+    ...(route ? { route } : {}),
+  };
+}
+
+function callLine(
+  { requestId, operation, endpoint, model, ms, code, failed }: CallEvent,
+  error: unknown,
+): string {
+  const call = `${operation} ${requestId}`;
+  if (!failed) return `${call} was answered by endpoint '${endpoint}' (${model}) in ${ms} ms`;
+  const why = AiBalancerError.isInstance(error)
+    ? error.message.slice(0, MAX_REASON_CHARS)
+    : 'a function of the app threw';
+  return `${call} failed after ${ms} ms: ${code ?? 'error'}: ${why}`;
 }

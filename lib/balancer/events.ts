@@ -1,80 +1,196 @@
-import type { Priority } from '../call/context';
+import type { Operation } from '../call/body';
+import type { Priority, RequestType } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
-import type { EndpointState } from '../endpoint/endpoint';
+import type { EndpointState } from '../endpoint/unavailable-reason';
 import type { AiBalancerErrorCode } from '../errors';
 import type { FailureClass } from '../failure/classes';
-import type { RouteReport } from '../route-report';
+import type { AttemptReport, RouteReport } from '../route-report';
 
-/** The events of a balancer, by name. No event holds a key or a prompt. */
-export interface BalancerEvents {
-  /** A call ended, with an answer or with an error. */
-  call: [
-    {
-      /** Id of the call, as in its route report. */
-      readonly requestId: string;
-      /** What was called. */
-      readonly operation: 'chat' | 'embeddings';
+/** A call ended, with an answer or with an error. A stream's call ends with its stream. */
+export interface CallEvent {
+  /** Id of the request, as in the route report. Several calls of one request share it. */
+  readonly requestId: string;
+  /** What was called. */
+  readonly operation: Operation;
+  /** Whether the answer was streamed. */
+  readonly stream: boolean;
+  /** Name of the endpoint that served the call, or was serving it when it failed; empty if none did. */
+  readonly endpoint: string;
+  /** Provider of that endpoint; empty without one. */
+  readonly provider: string;
+  /** Model of that endpoint; empty without one. */
+  readonly model: string;
+  /** The model or alias that was asked for; absent if the router could choose. */
+  readonly requestedModel?: string;
+  /** Whom the call was for; absent without a tenant. */
+  readonly tenant?: string;
+  /** What the call was for. */
+  readonly type: RequestType;
+  /** Its priority, 1 to 5. */
+  readonly priority: Priority;
+  /** Tokens of the answer, as reported by the upstream or estimated; absent if nothing was used. */
+  readonly tokens?: {
+    /** Tokens of the prompt. */
+    readonly input: number;
+    /** Tokens of the output. */
+    readonly output: number;
+  };
+  /** US dollars; absent if the endpoint has no price or nothing was used. */
+  readonly costUsd?: number;
+  /** Tokens of attempts without an answer, as reported or estimated. */
+  readonly wastedTokens: number;
+  /** Price of those tokens in US dollars, as far as their endpoints have prices. */
+  readonly wastedUsd: number;
+  /** Milliseconds in the wait queue. */
+  readonly waitMs: number;
+  /** Milliseconds from the call to the first content; streams only. */
+  readonly firstTokenMs?: number;
+  /** Duration in milliseconds. */
+  readonly ms: number;
+  /** Number of attempts. */
+  readonly attempts: number;
+  /** Code of the error; absent on success, and if a function of the app threw an error of its own. */
+  readonly code?: AiBalancerErrorCode;
+  /** Whether the call failed. */
+  readonly failed: boolean;
+  /** How the call was served, or how far it got; absent if it failed before it was admitted. */
+  readonly route?: RouteReport;
+}
+
+/**
+ * An attempt ended: with an answer, with the first content of a stream, or with a failure. An attempt whose stream breaks
+ * after its first content is reported once more, with `brokeOff`.
+ */
+export interface AttemptEvent extends AttemptReport {
+  /** Id of the request, as in the route report. */
+  readonly requestId: string;
+  /** Provider of the endpoint. */
+  readonly provider: string;
+  /** True if the stream had begun: the attempt has been reported as served before. */
+  readonly brokeOff?: true;
+}
+
+/** A breaker opened, half-opened or closed, or an endpoint was disabled. */
+export interface BreakerEvent {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  /** Its new state. */
+  readonly state: EndpointState;
+  /** Why the endpoint takes no calls, in words for an operator; absent if it takes calls. */
+  readonly reason?: string;
+}
+
+/** An endpoint, or every endpoint of its quota group, takes no calls for `cooldownMs` milliseconds. */
+export interface CooldownEvent {
+  /** Name of the endpoint. */
+  readonly endpoint: string;
+  /** The failure that led to it. */
+  readonly class: FailureClass;
+  /** HTTP status of the failure, if an answer arrived. */
+  readonly status?: number;
+  /** Error code of the socket or of the upstream's error body. */
+  readonly code?: string;
+  /** The upstream's message, at most 300 characters, with every configured secret replaced. */
+  readonly message?: string;
+  /** Length of the cooldown in milliseconds. */
+  readonly cooldownMs: number;
+}
+
+/** What is left of an endpoint's quota. */
+export interface QuotaLevels {
+  /** Requests; absent without a limit, negative while a debt is paid. */
+  readonly requests?: number;
+  /** Tokens; absent without a limit, negative while a debt is paid. */
+  readonly tokens?: number;
+}
+
+/** The headers of an answer have corrected what is left of a quota: there is external usage of its key, or its limit is another. */
+export interface QuotaEvent {
+  /** Name of the endpoint that answered. */
+  readonly endpoint: string;
+  /** What was left by the balancer's own count. */
+  readonly before: QuotaLevels;
+  /** What is left by the headers. */
+  readonly after: QuotaLevels;
+}
+
+/** The wait queue grew, or shed a call. */
+export type QueueEvent =
+  | {
+      /** The queue has grown to 1, 10, 100, 1,000, ... calls since it was last empty. */
+      readonly change: 'growing';
+      /** Number of waiting calls. */
+      readonly size: number;
+    }
+  | {
+      /** A call was refused or evicted, because it could not be served in time or the queue was full. */
+      readonly change: 'shed';
+      /** Number of calls that still wait. */
+      readonly size: number;
       /** Priority of the call. */
       readonly priority: Priority;
-      /** Duration in milliseconds. */
-      readonly ms: number;
-      /** Code of the error; absent on success. */
-      readonly code?: AiBalancerErrorCode;
-      /** How the call was served, or how far it got; absent if it was refused before its first attempt. */
-      readonly route?: RouteReport;
-    },
-  ];
-  /** An attempt ended: with an answer, with the first content of a stream, or with a failure. */
-  attempt: [
-    {
-      /** Id of the call, as in its route report. */
-      readonly requestId: string;
-      /** Name of the endpoint. */
-      readonly endpoint: string;
-      /** Model of the endpoint. */
-      readonly model: string;
-      /** Class of the failure; absent on success. */
-      readonly class?: FailureClass;
-      /** HTTP status of the failure, if an answer arrived. */
-      readonly status?: number;
-    },
-  ];
-  /** A breaker opened, half-opened or closed, or an endpoint was disabled. */
-  breaker: [
-    {
-      /** Name of the endpoint. */
-      readonly endpoint: string;
-      /** Its new state. */
-      readonly state: EndpointState;
-    },
-  ];
-  /** An endpoint, or every endpoint of its quota group, takes no calls for `cooldownMs` milliseconds. */
-  cooldown: [
-    {
-      /** Name of the endpoint. */
-      readonly endpoint: string;
-      /** The failure that led to it. */
-      readonly class: FailureClass;
-      /** Length of the cooldown in milliseconds. */
-      readonly cooldownMs: number;
-    },
-  ];
-  /** The way quotas are shared changed. */
-  cluster: [
-    {
-      /** How quotas are shared now. */
-      readonly mode: ClusterMode;
-      /** Number of processes last seen, including this one. */
-      readonly members: number;
-    },
-  ];
-  /** The Redis store of a rate limit guard became unavailable (each process then counts on its own) or available again. */
-  store: [
-    {
-      /** Name of the guard. */
-      readonly guard: string;
-      /** Whether the store is unavailable. */
-      readonly isDown: boolean;
-    },
-  ];
+      /** Its tenant; absent without one. */
+      readonly tenant?: string;
+      /** When such a call could start, in milliseconds from now; absent if it is not known. */
+      readonly retryAfterMs?: number;
+    };
+
+/** A call that took unusually long was sent a second time, and one of the two attempts has won or both have failed. */
+export interface HedgeEvent {
+  /** Id of the request, as in the route report. */
+  readonly requestId: string;
+  /** Name of the endpoint that took too long. */
+  readonly late: string;
+  /** Name of the endpoint of the second attempt. */
+  readonly endpoint: string;
+  /** Whether the second attempt won. */
+  readonly won: boolean;
+}
+
+/** A stream broke off, and another endpoint starts its answer over. */
+export interface RestartEvent {
+  /** Id of the request, as in the route report. */
+  readonly requestId: string;
+  /** Name of the endpoint that starts over. */
+  readonly endpoint: string;
+}
+
+/** The way quotas are shared changed. */
+export interface ClusterEvent {
+  /** How quotas are shared now. */
+  readonly mode: ClusterMode;
+  /** Number of processes last seen, including this one. */
+  readonly members: number;
+}
+
+/** The Redis store of a rate limit guard became unavailable (each process then counts on its own) or available again. */
+export interface StoreEvent {
+  /** Name of the guard. */
+  readonly guard: string;
+  /** Whether the store is unavailable. */
+  readonly isDown: boolean;
+}
+
+/** The events of a balancer, by name. No event holds a key or a prompt. An event without listeners costs nothing. */
+export interface BalancerEvents {
+  /** See {@link CallEvent}. */
+  call: [CallEvent];
+  /** See {@link AttemptEvent}. */
+  attempt: [AttemptEvent];
+  /** See {@link BreakerEvent}. */
+  breaker: [BreakerEvent];
+  /** See {@link CooldownEvent}. */
+  cooldown: [CooldownEvent];
+  /** See {@link QuotaEvent}. */
+  quota: [QuotaEvent];
+  /** See {@link QueueEvent}. */
+  queue: [QueueEvent];
+  /** See {@link HedgeEvent}. */
+  hedge: [HedgeEvent];
+  /** See {@link RestartEvent}. */
+  restart: [RestartEvent];
+  /** See {@link ClusterEvent}. */
+  cluster: [ClusterEvent];
+  /** See {@link StoreEvent}. */
+  store: [StoreEvent];
 }

@@ -4,6 +4,7 @@ import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, Priority } from '../call/context';
 import type { SharedStore } from '../cluster/cluster';
 import type { AiBalancerError } from '../errors';
+import type { CallObserver } from './call-observer';
 import type { Answer } from './call-outcome';
 
 /** Key of {@link BalancerInternals}; registered, so that middlewares and balancers of two copies of the package mix. */
@@ -25,6 +26,10 @@ export interface BalancerInternals {
   admissionError(priority: Priority, tenant: string): AiBalancerError | undefined;
   /** The guard's store stopped answering, or answers again. */
   reportStoreState(guard: string, isDown: boolean, error: unknown): void;
+  /** An answer that was piped to a response failed. */
+  reportPipeFailure(error: unknown): void;
+  /** Follows every call from start to end. Returns the undo. */
+  observe(observer: CallObserver): () => void;
   /** How long a function of the app may take where there is no call yet, in milliseconds: the longest `totalMs`. */
   readonly appTimeoutMs: number;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */

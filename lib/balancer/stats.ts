@@ -1,6 +1,7 @@
 import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
-import type { Endpoint, EndpointState } from '../endpoint/endpoint';
+import type { Endpoint } from '../endpoint/endpoint';
+import type { EndpointState } from '../endpoint/unavailable-reason';
 
 /** The state of one endpoint. */
 export interface EndpointStats {
@@ -14,6 +15,11 @@ export interface EndpointStats {
   readonly provider: string;
   /** Whether it takes calls: state of its breaker, cooling down or disabled. */
   readonly state: EndpointState;
+  /**
+   * Why it takes no calls, since when, until when and what to do; absent while it takes calls. It may quote the upstream:
+   * show it to operators, not to customers.
+   */
+  readonly reason?: string;
   /** The weight now: as configured, or as set through the endpoint's handle. */
   readonly weight: number;
   /** Attempts in flight. */
@@ -75,6 +81,7 @@ export interface BalancerStats {
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
   const { averageMs } = endpoint.health.recentLatency;
+  const reason = endpoint.unavailable.reason(now);
   const { model, aliases, provider } = endpoint.settings;
   return {
     name: endpoint.name,
@@ -82,6 +89,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     aliases,
     provider,
     state: endpoint.state(now),
+    ...(reason === undefined ? {} : { reason }),
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
     failures: endpoint.health.failures,

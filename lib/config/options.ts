@@ -84,8 +84,11 @@ export interface BalancerConfig {
   dialects?: Record<string, Dialect>;
   /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
   estimateTokens?(body: ChatBody | EmbeddingBody): number;
-  /** Receives warnings and state changes. Default: none. */
-  logger?: Logger;
+  /**
+   * Receives a line at warn when somebody has to act, one per call at info and one per attempt at debug. Default: warnings
+   * go to console.warn, the rest nowhere. `false`: nothing is logged.
+   */
+  logger?: Logger | false;
   /** How requests are sent. Default: see {@link HttpOptions}. */
   http?: HttpOptions;
 }

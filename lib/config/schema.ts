@@ -129,12 +129,15 @@ export const configSchema = v.options({
     }),
     dialects: v.recordOf(dialect, 'an object of provider names and dialects'),
     estimateTokens: v.callable<NonNullable<BalancerConfig['estimateTokens']>>('a function (body) => tokens'),
-    logger: v.withMethods<Logger>(
+    logger: offOr(
+      v.withMethods<Logger>(
+        'false or an object with debug, info, warn and error',
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ),
       'an object with debug, info, warn and error',
-      'debug',
-      'info',
-      'warn',
-      'error',
     ),
     http: v.partial({
       axios: v.validator<NonNullable<BalancerConfig['http']>['axios']>(

@@ -14,6 +14,7 @@ import { UpstreamFailure } from '../http/upstream-failure';
 import type { ClippedExchangeOptions } from '../http/upstream-request';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { clipUsage } from '../quota/possible-usage';
+import { leastLeft, type OnQuotaCorrected, type Quota } from '../quota/quota';
 import type { Reservation, Settlement } from '../quota/reservation';
 import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
@@ -41,6 +42,7 @@ export interface SlotEndpoint {
   readonly exchange: ExchangeParts;
   readonly health: EndpointHealth;
   readonly tokensCharged: TokensCharged;
+  readonly quotas: readonly Quota[];
 }
 
 export interface AttemptSlotParts<E extends SlotEndpoint> {
@@ -52,6 +54,8 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   readonly tokensSent: TokensSentSnapshot;
   /** Other calls in flight when this attempt was sent. */
   readonly inFlight: number;
+  /** What is called when headers have corrected the quotas; undefined where nobody wants to know. */
+  readonly quotaListener: () => OnQuotaCorrected | undefined;
   /** Applies the outcome to the endpoint. */
   readonly apply: (outcome: AttemptOutcome) => void;
 }
@@ -142,7 +146,13 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { tokens } = reading;
     if (tokens?.remaining !== undefined)
       this.endpoint.tokensCharged.observeRemaining(tokensSent, tokens.remaining, tokens.limit);
-    reservation.correct(reading, performance.now());
+    const now = performance.now();
+    const listener = this.#parts.quotaListener();
+    const before = listener && leastLeft(this.endpoint.quotas, now);
+    reservation.correct(reading, now);
+    if (!listener || !before) return;
+    const after = leastLeft(this.endpoint.quotas, now);
+    if (after.requests !== before.requests || after.tokens !== before.tokens) listener(before, after);
   }
 
   /** The answer is complete. Without usage, what was reserved counts as used. */

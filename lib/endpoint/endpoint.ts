@@ -12,7 +12,13 @@ import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
 import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
-import { boundOutput, exceededBy, type Quota } from '../quota/quota';
+import {
+  boundOutput,
+  exceededBy,
+  greatestUsedShare,
+  type OnQuotaCorrected,
+  type Quota,
+} from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { Redactor } from '../util/redactor';
@@ -22,15 +28,15 @@ import { EndpointCooldown } from './endpoint-cooldown';
 import { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 import { HealthReporter } from './health-reporter';
-
-/** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
-export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
+import { type EndpointState, UnavailableReason } from './unavailable-reason';
 
 /** Notified of what happens to an endpoint. */
 export interface EndpointListeners {
   onState(endpoint: Endpoint, state: EndpointState): void;
   /** @param shouldWarn Whether somebody has to look at it, for example because the key was rejected. */
   onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void;
+  /** Returns what is called when headers have corrected the quotas; undefined where nobody wants to know. */
+  quotaListener?(endpoint: Endpoint): OnQuotaCorrected | undefined;
   /** A waiting call may be able to start: a slot, quota or the breaker has become free. */
   onCapacity(): void;
 }
@@ -59,6 +65,7 @@ export class Endpoint {
   readonly tokensCharged: TokensCharged;
   readonly health: EndpointHealth;
   readonly #cooldown = new EndpointCooldown();
+  readonly unavailable = new UnavailableReason(this);
   /** With a cluster only. */
   readonly healthReporter: HealthReporter | undefined;
   #parts: EndpointParts;
@@ -79,6 +86,7 @@ export class Endpoint {
       probeLock: healthReports?.probeLock(settings.name, () => this.#parts.listeners.onCapacity()),
       onTransition: (transition: BreakerTransition) => {
         this.healthReporter?.reportTransition(transition);
+        if (transition.to === 'open') this.unavailable.recordOpening();
         this.#stateChanged(transition.to);
       },
     };
@@ -92,8 +100,7 @@ export class Endpoint {
         cooldown: this.#cooldown,
         quotas: () => this.quotas,
         // Without a warning: the peer has logged one.
-        onCooldown: (failure, ms) =>
-          this.#parts.listeners.onCooldown(this, { class: failure, message: '' }, ms, false),
+        onCooldown: (failure, ms) => this.#cooldownStarted({ class: failure, message: '' }, ms, false),
       });
   }
 
@@ -158,6 +165,7 @@ export class Endpoint {
   }
 
   disable(): void {
+    if (!this.#isDisabled) this.unavailable.recordDisabling();
     this.#isDisabled = true;
     this.#parts.listeners.onState(this, 'disabled');
   }
@@ -205,21 +213,9 @@ export class Endpoint {
     return this.latency.predict(size, this.#inFlight, now);
   }
 
-  /** Milliseconds until all quotas have room for the cost; Infinity if they never will. */
-  quotaWaitMs(cost: Cost, now: number): number {
-    let longest = 0;
-    for (const quota of this.quotas) {
-      const ms = quota.waitMs(cost, now);
-      if (ms > longest) longest = ms;
-    }
-    return longest;
-  }
-
   /** 0 to 1: the used share of the scarcest quota. */
   usedShare(now: number): number {
-    let used = 0;
-    for (const quota of this.quotas) used = Math.max(used, quota.usedShare(now));
-    return used;
+    return greatestUsedShare(this.quotas, now);
   }
 
   /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */
@@ -232,6 +228,7 @@ export class Endpoint {
         ticket: this.breaker.enter(),
         tokensSent: this.tokensCharged.recordSent(call, now),
         inFlight: this.#inFlight,
+        quotaListener: () => this.#parts.listeners.quotaListener?.(this),
         apply: (outcome) => this.#apply(outcome),
       },
       now,
@@ -249,12 +246,14 @@ export class Endpoint {
   #apply(outcome: AttemptOutcome): void {
     const now = performance.now();
     if (outcome.kind === 'silent') {
+      this.unavailable.recordFailure({ class: 'timeout', message: 'no answer, and none to other calls' });
       this.#recordFailure(outcome.call, outcome.counts, now);
       return;
     }
     if (outcome.kind === 'served') {
       for (const quota of this.quotas) quota.recordSuccess();
       this.#cooldown.recordServed();
+      this.unavailable.hasServed = true;
       this.health.recordServed(outcome.ms, now);
       this.healthReporter?.recordSuccess(outcome.startedAt);
     } else if (outcome.kind === 'failed') this.#applyFailure(outcome, now);
@@ -265,12 +264,18 @@ export class Endpoint {
     const { call, rule, isFailure, counts, failure } = attempt;
     if (isFailure || rule.cooldownScope === 'quota-group' || rule.cooldownScope === 'endpoint')
       this.#recordFailure(call, counts, now);
+    if (isFailure) this.unavailable.recordFailure(failure.detail);
     const started = this.#cooldown.startAfter(attempt, this.quotas, now);
     if (!started) return;
     const { scope, cooldownMs, shouldWarn } = started;
     if (scope === 'quota-group') this.healthReporter?.reportQuotaCooldown(now);
     else this.healthReporter?.reportCooldown(failure.detail.class, cooldownMs);
-    this.#parts.listeners.onCooldown(this, failure.detail, cooldownMs, shouldWarn);
+    this.#cooldownStarted(failure.detail, cooldownMs, shouldWarn);
+  }
+
+  #cooldownStarted(detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void {
+    this.unavailable.recordCooldown(detail);
+    this.#parts.listeners.onCooldown(this, detail, cooldownMs, shouldWarn);
   }
 
   #recordFailure(call: Call, counts: boolean, now: number): void {

@@ -109,7 +109,14 @@ export class Attempts {
     const second = this.#start(state, hedgeSlot, send, true);
     const firstResult = await Promise.race([first.result, second.result]);
     const other = firstResult.slot === hedgeSlot ? first : second;
-    if (!firstResult.ok) return [firstResult, await other.result];
+    const hedged = (won: boolean): void =>
+      this.#parts.onHedge(state.call, { late: first.slot.endpoint, hedge: hedgeSlot.endpoint, won });
+    if (!firstResult.ok) {
+      const otherResult = await other.result;
+      hedged(otherResult.ok && other === second);
+      return [firstResult, otherResult];
+    }
+    hedged(other === first);
     other.abort.abort();
     // The winner doesn't wait for the loser to end.
     void other.result.then((lostResult) => this.#recordHedgeLoser(state, lostResult));
@@ -119,14 +126,13 @@ export class Attempts {
   #recordSuccess<T>({ call, recorder, evidence }: CallState, { slot, isHedge }: AttemptResult<T>): void {
     this.#evidence.recordServed(slot.endpoint, call, evidence);
     recorder.recordServedBy(slot.endpoint);
-    recorder.recordAttempt(slot, undefined, isHedge);
-    this.#parts.onAttempt(call, slot.endpoint, undefined);
+    this.#parts.onAttempt(call, slot.endpoint, recorder.recordAttempt(slot, undefined, isHedge));
   }
 
   /** Records the attempt that lost: its tokens are wasted, and it doesn't count against its endpoint. */
-  #recordHedgeLoser<T>({ recorder }: CallState, lost: AttemptResult<T>): void {
+  #recordHedgeLoser<T>({ call, recorder }: CallState, lost: AttemptResult<T>): void {
     lost.slot.abort(true);
-    recorder.recordHedgeLoser(lost.slot, lost.isHedge);
+    this.#parts.onAttempt(call, lost.slot.endpoint, recorder.recordHedgeLoser(lost.slot, lost.isHedge));
     // It was answered too, a moment later.
     if (lost.ok) abortIfStream(lost.value);
   }
@@ -155,7 +161,7 @@ export class Attempts {
     const { detail } = error;
     if (detail.class === 'aborted') {
       slot.abort(true);
-      recorder.recordAborted(slot, isHedge);
+      this.#parts.onAttempt(call, endpoint, recorder.recordAborted(slot, isHedge));
       throw abortedError();
     }
     if (isStaleSocket(slot, error) && state.staleRetries < STALE_RETRIES) {
@@ -165,9 +171,8 @@ export class Attempts {
     }
     if (error instanceof TooSlowError) slot.abort(true);
     else this.#evidence.fail(slot, error, call, state.evidence);
-    recorder.recordAttempt(slot, detail, isHedge);
-    recorder.wastedTokens += wastedTokens(call, detail);
-    this.#parts.onAttempt(call, endpoint, detail);
+    recorder.addWaste(endpoint, wastedTokens(call, detail));
+    this.#parts.onAttempt(call, endpoint, recorder.recordAttempt(slot, detail, isHedge));
     const fault = { endpoint, detail };
     addFailure(state, fault, this.#parts.routes().retry);
     return [fault];

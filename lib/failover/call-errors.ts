@@ -1,7 +1,12 @@
 import type { CallSignal } from '../call/call-signal';
+import type { Endpoint } from '../endpoint/endpoint';
+import { describeFailure } from '../endpoint/unavailable-reason';
 import { AiBalancerError, type AiBalancerErrorCode, type AiBalancerErrorOptions } from '../errors';
 import type { FailureDetail } from '../failure/detail';
 import type { RouteRecorder } from './route-recorder';
+
+/** Endpoints or attempts that a message lists at most. */
+const MAX_LISTED = 10;
 
 /** An error of the caller's own, with the upstream's message and status. */
 export function callerError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
@@ -23,19 +28,27 @@ export function allFailedError(
   const { attempts } = recorder;
   const limited = attempts.every((attempt) => attempt.class === 'rate_limited');
   const list = attempts
-    .map(({ endpoint, class: failure, status, ms }) => {
-      const statusText = status === undefined ? '' : ` ${status}`;
-      return `${endpoint} (${failure ?? 'unknown'}${statusText} after ${ms} ms)`;
-    })
-    .join(', ');
-  const message = `every endpoint tried failed: ${list}${why ? `; ${why}` : ''}`;
+    .slice(0, MAX_LISTED)
+    .map((attempt) => `${attempt.endpoint}: ${describeFailure(attempt)} after ${attempt.ms} ms`)
+    .join('; ');
+  const more = attempts.length > MAX_LISTED ? `; and ${attempts.length - MAX_LISTED} more attempts` : '';
+  const message = `every endpoint tried failed: ${list}${more}${why ? `; ${why}` : ''}`;
   const options = { status: limited ? 429 : 502, retryable: true, retryAfterMs };
   return errorWithRoute('ERR_AI_ALL_FAILED', message, recorder, options);
 }
 
-export function unavailableError(recorder: RouteRecorder, retryAfterMs: number | undefined): AiBalancerError {
-  const message =
-    'every endpoint that could serve this call is unavailable: breaker open, cooling down or disabled';
+export function unavailableError(
+  recorder: RouteRecorder,
+  retryAfterMs: number | undefined,
+  endpoints: readonly Endpoint[],
+): AiBalancerError {
+  const now = performance.now();
+  const list = endpoints
+    .slice(0, MAX_LISTED)
+    .map((endpoint) => `${endpoint.name}: ${endpoint.unavailable.reason(now) ?? 'can take calls again'}`)
+    .join('; ');
+  const more = endpoints.length > MAX_LISTED ? `; and ${endpoints.length - MAX_LISTED} more` : '';
+  const message = `every endpoint that could serve this call is unavailable: ${list}${more}`;
   return errorWithRoute('ERR_AI_UNAVAILABLE', message, recorder, {
     status: 503,
     retryable: true,

@@ -2,6 +2,7 @@ import { type Call, latestStartAt } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
+import type { AttemptReport } from '../route-report';
 import { type Option, optionsOf, type Plan } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
@@ -24,13 +25,22 @@ export interface Routes {
   readonly maxResponseBytes: number;
 }
 
+export interface HedgedAttempts {
+  readonly late: Endpoint;
+  readonly hedge: Endpoint;
+  /** Whether the hedge won. */
+  readonly won: boolean;
+}
+
 export interface ExecutorParts {
   /** Read whenever it is needed: a reload may have replaced it. */
   readonly routes: () => Routes;
   readonly queue: WaitQueue<EndpointSlot>;
   readonly retryBudget: RetryBudget;
   readonly hedge: HedgePolicy;
-  readonly onAttempt: (call: Call, endpoint: Endpoint, detail: FailureDetail | undefined) => void;
+  readonly onAttempt: (call: Call, endpoint: Endpoint, attempt: AttemptReport) => void;
+  /** A call was hedged, and one of its two attempts has won or both have failed. */
+  readonly onHedge: (call: Call, hedged: HedgedAttempts) => void;
 }
 
 /** The endpoint that failed an attempt, and why. */

@@ -137,7 +137,12 @@ function giveUpError(
     const kind = obstacleOf(plan, option, { now })?.kind;
     return kind === 'quota' || kind === 'slow';
   });
-  if (!hasQuotaObstacle) return unavailableError(recorder, retryAfterMs);
+  if (!hasQuotaObstacle)
+    return unavailableError(
+      recorder,
+      retryAfterMs,
+      optionsOf(plan).map(({ endpoint }) => endpoint),
+    );
   const ms = Math.max(0, Math.round(latestStartAt(call) - now)).toLocaleString('en');
   return new AiBalancerError(
     'ERR_AI_SATURATED',

@@ -7,6 +7,9 @@ import type { AttemptReport, RouteReport, Verdict } from '../route-report';
 /** Of an upstream's message, this much is reported. */
 const MAX_MESSAGE_CHARS = 300;
 
+export type ReportedFailure = Required<Pick<AttemptReport, 'class'>> &
+  Pick<AttemptReport, 'status' | 'code' | 'message'>;
+
 /** Collects the route report of a call while it runs. */
 export class RouteRecorder {
   readonly #call: Call;
@@ -14,8 +17,8 @@ export class RouteRecorder {
   waitMs = 0;
   /** The verdicts of the last pick; computed when read. */
   why: () => readonly Verdict[] = () => [];
-  /** Tokens of failed attempts, hedges that lost and answers that were started over. */
-  wastedTokens = 0;
+  #wastedTokens = 0;
+  #wastedUsd = 0;
   #firstTokenAt: number | undefined;
   #endedAt: number | undefined;
   #usage: Usage | undefined;
@@ -25,17 +28,23 @@ export class RouteRecorder {
     this.#call = call;
   }
 
-  recordAttempt({ endpoint, startedAt }: EndpointSlot, detail?: FailureDetail, hedge = false): void {
-    this.attempts.push({
+  recordAttempt({ endpoint, startedAt }: EndpointSlot, detail?: FailureDetail, hedge = false): AttemptReport {
+    const attempt: AttemptReport = {
       endpoint: endpoint.name,
       model: endpoint.settings.model,
-      ...(detail ? { class: detail.class } : {}),
-      ...(detail?.status === undefined ? {} : { status: detail.status }),
-      ...(detail?.code === undefined ? {} : { code: detail.code }),
-      ...(detail?.message ? { message: detail.message.slice(0, MAX_MESSAGE_CHARS) } : {}),
+      ...(detail && reportedFailure(detail)),
       ms: Math.round(performance.now() - startedAt),
       ...(hedge ? { hedge } : {}),
-    });
+    };
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  /** Tokens of a failed attempt, of a hedge that lost, or of an answer that was started over. */
+  addWaste({ settings }: Endpoint, input: number, output = 0): void {
+    this.#wastedTokens += input + output;
+    if (settings.price)
+      this.#wastedUsd += (input * settings.price.input + output * settings.price.output) / 1e6;
   }
 
   /** The time that the call had, in milliseconds. */
@@ -44,24 +53,27 @@ export class RouteRecorder {
   }
 
   /** An attempt that lost against its hedge, or a hedge that lost. */
-  recordHedgeLoser(slot: EndpointSlot, hedge: boolean): void {
-    this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
-    this.wastedTokens += this.#call.promptTokens;
+  recordHedgeLoser(slot: EndpointSlot, hedge: boolean): AttemptReport {
+    this.addWaste(slot.endpoint, this.#call.promptTokens);
+    return this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
   }
 
   /** The caller left during an attempt: its prompt was sent and may be billed. */
-  recordAborted(slot: EndpointSlot, hedge: boolean): void {
+  recordAborted(slot: EndpointSlot, hedge: boolean): AttemptReport {
     const { promptTokens } = this.#call;
-    this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
     this.recordServedBy(slot.endpoint);
     this.recordEnd({ prompt_tokens: promptTokens, completion_tokens: 0, total_tokens: promptTokens });
+    return this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
   }
 
   /** The attempt that was serving the stream failed. */
-  recordStreamBreak(detail: FailureDetail): void {
+  recordStreamBreak(detail: FailureDetail): AttemptReport | undefined {
     const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
     const attempt = this.attempts[index];
-    if (attempt) this.attempts[index] = { ...attempt, class: detail.class };
+    if (!attempt) return undefined;
+    const broken = { ...attempt, ...reportedFailure(detail) };
+    this.attempts[index] = broken;
+    return broken;
   }
 
   recordServedBy(endpoint: Endpoint): void {
@@ -95,7 +107,8 @@ export class RouteRecorder {
         : { firstTokenMs: Math.round(this.#firstTokenAt - startedAt) }),
       ...(this.#usage === undefined ? {} : { usage: this.#usage }),
       ...(costUsd === undefined ? {} : { costUsd }),
-      wastedTokens: this.wastedTokens,
+      wastedTokens: this.#wastedTokens,
+      ...(this.#wastedUsd === 0 ? {} : { wastedUsd: this.#wastedUsd }),
       get why() {
         return why();
       },
@@ -110,4 +123,14 @@ export class RouteRecorder {
     const input = (usage.prompt_tokens - cached) * price.input + cached * (price.cachedInput ?? price.input);
     return (input + usage.completion_tokens * price.output) / 1e6;
   }
+}
+
+/** What reports and events show of a failure. */
+export function reportedFailure({ class: failure, status, code, message }: FailureDetail): ReportedFailure {
+  return {
+    class: failure,
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { code }),
+    ...(message === '' ? {} : { message: message.slice(0, MAX_MESSAGE_CHARS) }),
+  };
 }

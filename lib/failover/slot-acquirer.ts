@@ -134,10 +134,9 @@ export class SlotAcquirer {
       if (state.refusal) return callerError(state.refusal.detail, state.recorder);
       if (state.failedAt.size > 0) return allFailedError(state.recorder, retryAfterMs, error.message);
       const plan = currentPlan(state, this.#parts.routes());
-      const isDown = optionsOf(plan).every(
-        ({ endpoint }) => !endpoint.breaker.canEnter || endpoint.weight === 0,
-      );
-      return isDown ? unavailableError(state.recorder, this.#next.soonestStartMs(state)) : error;
+      const endpoints = optionsOf(plan).map(({ endpoint }) => endpoint);
+      const isDown = endpoints.every(({ breaker, weight }) => !breaker.canEnter || weight === 0);
+      return isDown ? unavailableError(state.recorder, this.#next.soonestStartMs(state), endpoints) : error;
     } catch {
       return error;
     }

@@ -60,7 +60,9 @@ export function aiGateway(balancer: Balancer, options: AiGatewayOptions): Router
     const body = (await readBody(req, res)) as ChatBody;
     const call = ai.chat(body);
     if ((body as ChatBody | undefined)?.stream === true) {
-      await sendStream(res, call as AICall<ChatStream>, headerDelayMs);
+      await sendStream(res, call as AICall<ChatStream>, headerDelayMs, (error) =>
+        balancer[INTERNALS].reportPipeFailure(error),
+      );
     } else await sendWhole(res, call);
   });
   serve('/embeddings', 'post', async ({ ai }, req, res) => {
@@ -94,10 +96,16 @@ async function sendWhole<T>(res: Response, call: AICall<T>): Promise<void> {
   sendJson(res, 200, data);
 }
 
-async function sendStream(res: Response, call: AICall<ChatStream>, headerDelayMs: number): Promise<void> {
+async function sendStream(
+  res: Response,
+  call: AICall<ChatStream>,
+  headerDelayMs: number,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
   if (headerDelayMs === Infinity) await call;
   await pipeChatStream(res, call, {
     headerDelayMs,
+    onFailure,
     headers: (stream) => (stream ? routeHeaders(stream.route) : {}),
     toHeaders: (error) => (AiBalancerError.isInstance(error) ? errorHeaders(error) : {}),
   });

@@ -30,13 +30,34 @@ export interface QueueOptions {
   readonly maxBytes: number;
 }
 
+/** What happens to the queue. */
+export type QueueChange =
+  /** It has grown to 1, 10, 100, ... calls since it was last empty. */
+  | { readonly change: 'growing'; readonly size: number }
+  | {
+      readonly change: 'shed';
+      readonly size: number;
+      readonly priority: Priority;
+      readonly tenant?: string;
+      readonly retryAfterMs?: number;
+    };
+
+export interface WaitQueueOptions extends Pick<QueueOptions, 'maxSize'> {
+  readonly maxBytes?: number;
+  onChange?(change: QueueChange): void;
+}
+
+const GROWTH_FACTOR = 10;
+
 /**
  * The calls that wait for capacity, in the order in which they may start: by value density, by tenant fairness within a
  * priority, first come, first served among equals. The queue knows nothing about endpoints; it asks each call to start.
  * It has one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
  */
 export class WaitQueue<Slot> {
-  readonly #options: Pick<QueueOptions, 'maxSize'>;
+  readonly #options: WaitQueueOptions;
+  /** The next size that is reported as growth; back to 1 when the queue is empty. */
+  #nextGrowth = 1;
   readonly #pools = new Pools<Slot>();
   readonly #evictionPolicy = new EvictionPolicy<Slot>();
   readonly #deadlines = new IndexedHeap<'inDeadlines', Entry<Slot>>(
@@ -50,7 +71,7 @@ export class WaitQueue<Slot> {
   #isDrainDue = false;
   #arrivals = 0;
 
-  constructor(options: Pick<QueueOptions, 'maxSize'> & Partial<QueueOptions>) {
+  constructor(options: WaitQueueOptions) {
     this.#options = options;
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
@@ -156,6 +177,7 @@ export class WaitQueue<Slot> {
     entry.pool?.add(entry);
     this.#evictionPolicy.add(entry);
     if (entry.latestStartAt < Infinity) this.#deadlines.add(entry);
+    this.#reportGrowth();
     entry.call.signal?.addEventListener('abort', entry, ONCE);
   }
 
@@ -166,6 +188,7 @@ export class WaitQueue<Slot> {
     this.#deadlines.remove(entry);
     entry.call.signal?.removeEventListener('abort', entry);
     if (this.size) return;
+    this.#nextGrowth = 1;
     this.#pools.sweep();
     this.#clearTimer();
   }
@@ -188,7 +211,24 @@ export class WaitQueue<Slot> {
     const { opensAt = 0 } = entry.pool ?? {};
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
     const leastMs = Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting));
-    this.#fail(entry, saturatedError(reason, leastMs));
+    const error = saturatedError(reason, leastMs);
+    this.#fail(entry, error);
+    const { priority, tenant } = entry.call;
+    const { retryAfterMs } = error;
+    this.#options.onChange?.({
+      change: 'shed',
+      size: this.size,
+      priority,
+      ...(tenant === '' ? {} : { tenant }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+
+  #reportGrowth(): void {
+    const { size } = this;
+    if (size < this.#nextGrowth) return;
+    this.#nextGrowth *= GROWTH_FACTOR;
+    this.#options.onChange?.({ change: 'growing', size });
   }
 
   /** The work ahead divided by the refill rate. An entry in the queue is itself part of the backlog. */

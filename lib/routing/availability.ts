@@ -1,7 +1,7 @@
 import { type Call, isOutputLearnt, latestStartAt } from '../call/call';
 import { FIRST_GUESS } from '../call/tokens-expected';
 import type { Endpoint } from '../endpoint/endpoint';
-import type { Quota } from '../quota/quota';
+import { longestWaitMs, type Quota } from '../quota/quota';
 import type { Option, Plan } from './plan';
 
 /** The reason why an endpoint cannot start a call now, and for how long if that is known. */
@@ -39,7 +39,8 @@ function obstacle(kind: Obstacle['kind'], removedBy: string, waitMs = Infinity):
 }
 
 const WEIGHT = obstacle('down', 'weight: the weight is 0');
-const TRIED = obstacle('down', 'tried: it has failed this call');
+/** The call has failed there. */
+export const TRIED = obstacle('down', 'tried: it has failed this call');
 const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
 /** The limit grows within milliseconds, so waiting calls try again soon. */
@@ -69,7 +70,7 @@ export function obstacleOf(
   if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;
   if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
   if (endpoint.inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
-  const waitMs = endpoint.quotaWaitMs(quotaCost, now);
+  const waitMs = longestWaitMs(endpoint.quotas, quotaCost, now);
   if (waitMs > 0) return obstacle('quota', 'quota: not enough left now', waitMs);
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }

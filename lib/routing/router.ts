@@ -2,7 +2,7 @@ import { latestStartAt } from '../call/call';
 import type { Quota } from '../quota/quota';
 import type { Explanation, Verdict } from '../route-report';
 import { Affinity, affinityKey } from './affinity';
-import { type AvailabilityOptions, type Obstacle, obstacleOf } from './availability';
+import { type AvailabilityOptions, type Obstacle, obstacleOf, TRIED } from './availability';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
@@ -161,6 +161,7 @@ function quotaWaitedFor({ option, obstacle }: Blocked): Quota | undefined {
 class Trace {
   readonly #plan: Plan;
   readonly #strategy: Strategy;
+  readonly #now: number;
   readonly #remainingMs: number;
   readonly #blocked: Blocked[] = [];
   #call: RoutedCall | undefined;
@@ -176,6 +177,7 @@ class Trace {
   constructor(plan: Plan, strategy: Strategy, { now }: AvailabilityOptions) {
     this.#plan = plan;
     this.#strategy = strategy;
+    this.#now = now;
     this.#remainingMs = latestStartAt(plan.call) - now;
   }
 
@@ -221,8 +223,34 @@ class Trace {
       endpoint: option.endpoint.name,
       removedBy: filter.reason(call, option),
     }));
-    return verdictsOf(this.#strategy, this.#call, this.#candidates, this.#blocked, byFilter, endpoints);
+    return verdictsOf(
+      this.#strategy,
+      this.#call,
+      this.#candidates,
+      this.#blocked,
+      byFilter,
+      endpoints,
+      this.#now,
+    );
   }
+}
+
+/** Obstacles that an operator may want to end, and whose cause the endpoint remembers. */
+const EXPLAINED: ReadonlySet<Obstacle['kind']> = new Set(['cooldown', 'breaker', 'probe', 'down']);
+
+/** @param pickedAt When the obstacle was found, on the clock of performance.now(). */
+function verdictOf({ option, obstacle }: Blocked, pickedAt: number): Verdict {
+  const { endpoint } = option;
+  const { kind, removedBy, waitMs } = obstacle;
+  const now = performance.now();
+  const isKnown = Number.isFinite(waitMs) && waitMs > 0 && kind !== 'slow-start';
+  const reason =
+    EXPLAINED.has(kind) && removedBy !== TRIED.removedBy ? endpoint.unavailable.reason(now) : undefined;
+  return {
+    endpoint: endpoint.name,
+    removedBy: reason === undefined ? removedBy : `${removedBy.slice(0, removedBy.indexOf(':'))}: ${reason}`,
+    ...(isKnown ? { until: Math.round(Date.now() - now + pickedAt + waitMs) } : {}),
+  };
 }
 
 /** A function of its own, so that nothing but its arguments is held. */
@@ -233,6 +261,7 @@ function verdictsOf(
   blocked: readonly Blocked[],
   byFilter: readonly Verdict[],
   endpoints: Plan['endpoints'],
+  pickedAt: number,
 ): Verdicts {
   return () => {
     const scores = call && strategy.explain?.(call, candidates);
@@ -240,9 +269,7 @@ function verdictsOf(
       const score = scores?.[index];
       return { endpoint: name, ...(score ? { score: score.score, terms: { ...score.terms } } : {}) };
     });
-    for (const { option, obstacle } of blocked) {
-      verdicts.push({ endpoint: option.endpoint.name, removedBy: obstacle.removedBy });
-    }
+    for (const entry of blocked) verdicts.push(verdictOf(entry, pickedAt));
     verdicts.push(...byFilter);
     const reported = new Set(verdicts.map(({ endpoint }) => endpoint));
     for (const { name } of endpoints) {

@@ -8,6 +8,8 @@ import { SseResponse } from './sse/sse-response';
 export interface StreamPipeOptions extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
   /** Called when the client leaves before the answer is whole. A stream that has started is aborted too. */
   onClose?(): void;
+  /** Called with the error that the client gets. */
+  onFailure?(error: unknown): void;
   /** Additional headers for the 200. `stream` is given if it has started. */
   headers?(stream: ChatStream | undefined): Readonly<Record<string, string>>;
   /** The headers of a response that is an error. Default: Retry-After, if it is known. */
@@ -54,6 +56,7 @@ export async function pipeChatStream(
     out.end('data: [DONE]\n\n');
   } catch (error) {
     isSettled = true;
+    options.onFailure?.(error);
     sendError(out, error, options);
   }
 }

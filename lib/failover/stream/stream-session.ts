@@ -1,8 +1,10 @@
 import type { ChatCompletionChunk, Usage } from '../../call/answer';
 import type { Call } from '../../call/call';
 import { LinkedAbort } from '../../call/linked-abort';
+import type { Endpoint } from '../../endpoint/endpoint';
 import { AiBalancerError } from '../../errors';
 import { UpstreamFailure } from '../../http/upstream-failure';
+import type { AttemptReport } from '../../route-report';
 import type { ChatEvent } from '../../stream/chat-event';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';
@@ -15,8 +17,10 @@ import type { StreamRecovery } from './stream-recovery';
 export interface StreamSessionParts {
   newMeter(call: Call): UsageMeter;
   readonly recovery: StreamRecovery;
-  /** The next event starts the answer over. */
-  onRestart(): void;
+  /** The next event starts the answer over, from this endpoint. */
+  onRestart(endpoint: Endpoint): void;
+  /** The endpoint has broken the stream off. */
+  onBreak(endpoint: Endpoint, attempt: AttemptReport): void;
   /** The stream ends because its reader takes nothing. Called before `onEnd`. */
   onReaderStall(): void;
   /** The stream has ended; called exactly once. */
@@ -131,7 +135,8 @@ export class StreamSession {
     const output = meter.usage().completion_tokens;
     if (error instanceof UnannouncedRestart) result.slot.abort(true, output);
     else result.slot.fail(error, output);
-    result.state.recorder.recordStreamBreak(error.detail);
+    const attempt = result.state.recorder.recordStreamBreak(error.detail);
+    if (attempt) this.#parts.onBreak(result.slot.endpoint, attempt);
     return error;
   }
 
@@ -167,13 +172,14 @@ export class StreamSession {
 
   #restartWith(result: StreamResult): void {
     const used = this.#usage();
+    const { endpoint } = this.#part.result.slot;
     const meter = this.#parts.newMeter(result.state.call);
     this.#part = { result, meter, shown: meter, events: eventsOf(result), prior: undefined };
-    this.#notifyRestart(used);
+    this.#notifyRestart(used, endpoint);
   }
 
   #continueWith(result: StreamResult): void {
-    const { shown, prior } = this.#part;
+    const { shown, prior, result: broken } = this.#part;
     const usage = this.#usage();
     const identity = prior?.identity ?? identityOf(this.#part.result);
     const meter = this.#parts.newMeter(result.state.call);
@@ -184,16 +190,17 @@ export class StreamSession {
       onRestart: () => {
         if (!this.#parts.recovery.mayRestart) throw new UnannouncedRestart();
         this.#part = { ...this.#part, shown: this.#parts.newMeter(this.#call), prior: undefined };
-        this.#notifyRestart(usage);
+        this.#notifyRestart(usage, broken.slot.endpoint);
       },
     });
     this.#part = { result, meter, shown, events, prior: { usage, identity } };
   }
 
-  /** What the reader has is void. */
-  #notifyRestart({ total_tokens }: Usage): void {
-    this.#part.result.state.recorder.wastedTokens += total_tokens;
-    this.#parts.onRestart();
+  /** What the reader has, from this endpoint, is void. */
+  #notifyRestart({ prompt_tokens, completion_tokens }: Usage, endpoint: Endpoint): void {
+    const { state, slot } = this.#part.result;
+    state.recorder.addWaste(endpoint, prompt_tokens, completion_tokens);
+    this.#parts.onRestart(slot.endpoint);
   }
 
   /** What the answer has used, all its parts together. */

@@ -32,6 +32,7 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
   const { config, providers, calls } = options;
   const dialects = config.endpoints.map(({ provider = 'openai' }) => [provider, openaiDialect] as const);
   const balancer = createBalancer({
+    logger: false,
     ...config,
     endpoints: config.endpoints.map((endpoint, index) => ({ ...endpoint, baseURL: virtualURL(index) })),
     // Simulated providers understand OpenAI's format only. The dialect does not affect what is measured.

@@ -1,0 +1,10 @@
+import type { Call } from '../call/call';
+import type { AttemptEvent, CallEvent } from './events';
+
+/** Follows calls from start to end, for traces. Events come only at the end, when the caller's context may be gone. */
+export interface CallObserver {
+  /** A call starts. What `proceed` does, it does in the async context in which it is called. */
+  started(call: Call, proceed: () => void): void;
+  attempted(call: Call, attempt: AttemptEvent): void;
+  ended(call: Call, event: CallEvent): void;
+}

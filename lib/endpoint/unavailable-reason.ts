@@ -1,0 +1,137 @@
+import type { FailureClass } from '../failure/classes';
+import type { FailureDetail } from '../failure/detail';
+import type { Breaker } from '../health/breaker';
+
+/** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
+export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
+
+/** Of an upstream's message, this much is kept, in characters. */
+const MAX_MESSAGE_CHARS = 300;
+
+/** A failure as far as it explains why an endpoint takes no calls. */
+export interface FailureNote extends Pick<FailureDetail, 'class' | 'status' | 'code' | 'message'> {
+  /** Unix time in milliseconds. */
+  readonly at: number;
+}
+
+/** What an operator does about a failure that does not end by itself. */
+const REMEDIES: Partial<Record<FailureClass, string>> = {
+  unauthorized: 'when the key is fixed',
+  quota_exhausted: 'when the account has credit again',
+  model_missing: 'when its model is available to its key',
+  not_served: 'when its baseURL (is /v1 missing?), model and permissions are right',
+};
+
+/** The endpoint, as far as its reason depends on its present state. */
+export interface ExplainedEndpoint {
+  readonly name: string;
+  readonly weight: number;
+  readonly breaker: Pick<Breaker, 'msUntilProbe'>;
+  state(now: number): EndpointState;
+  cooldownUntil(now: number): number;
+}
+
+/** Remembers why an endpoint takes no calls, and says it in words for an operator. Never shown to callers' customers. */
+export class UnavailableReason {
+  /** Whether the endpoint has served a call since the start. */
+  hasServed = false;
+  readonly #endpoint: ExplainedEndpoint;
+  #failure: FailureNote | undefined;
+  #cooldown: FailureNote | undefined;
+  #openedAt = 0;
+  #disabledAt = 0;
+
+  recordFailure(detail: FailureDetail): void {
+    this.#failure = noteOf(detail);
+  }
+
+  recordCooldown(detail: FailureDetail): void {
+    this.#cooldown = noteOf(detail);
+  }
+
+  recordOpening(): void {
+    this.#openedAt = Date.now();
+  }
+
+  recordDisabling(): void {
+    this.#disabledAt = Date.now();
+  }
+
+  constructor(endpoint: ExplainedEndpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  /** Why it takes no calls now, in words for an operator; undefined if it takes calls. */
+  reason(now: number): string | undefined {
+    const endpoint = this.#endpoint;
+    const { name, weight } = endpoint;
+    const state = endpoint.state(now);
+    if (state === 'closed' && weight > 0) return undefined;
+    const enable = `call endpoint('${name}').enable()`;
+    const today = Date.now();
+    const until = today + Math.max(endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
+    switch (state) {
+      case 'disabled':
+        return `disabled by the app since ${clock(this.#disabledAt, today)}; ${enable} to use it again`;
+      case 'cooldown':
+        return this.#cooldownText(enable, until, today);
+      case 'open': {
+        const cause = this.#failure ? ` after ${describeFailure(this.#failure)}` : '';
+        return `breaker open since ${clock(this.#openedAt, today)}${cause}; next probe at ${clock(until, today)}`;
+      }
+      case 'half-open': {
+        const cause = this.#failure ? `; it had opened after ${describeFailure(this.#failure)}` : '';
+        return `breaker half-open: one call at a time probes the endpoint${cause}`;
+      }
+      case 'closed':
+        return `its weight is 0; call endpoint('${name}').setWeight(1) to use it`;
+    }
+  }
+
+  #cooldownText(enable: string, until: number, now: number): string {
+    const note = this.#cooldown;
+    // A 429 at another endpoint of its quota group, or at a peer, cools it down too.
+    if (!note) return `its quota group cools down until ${clock(until, now)}`;
+    const remedy = REMEDIES[note.class];
+    const what = `${note.class} since ${clock(note.at, now)}${inParentheses(note)}`;
+    return `${what}, cooldown until ${clock(until, now)}${remedy ? `; ${enable} ${remedy}` : ''}`;
+  }
+}
+
+function noteOf({ class: failure, status, code, message }: FailureDetail): FailureNote {
+  return {
+    class: failure,
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { code }),
+    message: message.slice(0, MAX_MESSAGE_CHARS),
+    at: Date.now(),
+  };
+}
+
+/** The fields of a failure, as in `connection ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1234`. */
+export interface DescribedFailure {
+  readonly class?: FailureClass;
+  readonly status?: number;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+/** The class of a failure, its status or code, and the upstream's message. For operators only. */
+export function describeFailure(failure: DescribedFailure): string {
+  return `${failure.class ?? 'unknown'}${inParentheses(failure)}`;
+}
+
+function inParentheses({ status, code, message }: DescribedFailure): string {
+  const label = [status, code].filter((part) => part !== undefined).join(' ');
+  const parts = [label, message ?? ''].filter((part) => part !== '');
+  return parts.length === 0 ? '' : ` (${parts.join(': ')})`;
+}
+
+/** The local time of day, with the date where it is another day. */
+function clock(at: number, now: number): string {
+  const date = new Date(at);
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const isToday = Math.abs(at - now) < 86_400_000 && date.getDate() === new Date(now).getDate();
+  return isToday ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+}
