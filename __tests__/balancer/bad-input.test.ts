@@ -119,6 +119,13 @@ describe('Balancer: an invalid body', () => {
     expectNothingHappened();
   });
 
+  it('with several invalid fields is refused with the names of all', async () => {
+    const error = await rejection(chat({ ...HELLO, n: 0, temperature: 'hot', tools: {} }));
+    expectBadRequest(error, 'n');
+    expect((error as Error).message).toMatch(/^n: .*; temperature: .*; tools: /);
+    expectNothingHappened();
+  });
+
   it('is never quoted in the error', async () => {
     const error = await rejection(chat({ messages: [{ role: 'user', content: { secret: 'my diary' } }] }));
     expect(JSON.stringify(error) + String(error)).not.toContain('diary');
@@ -135,6 +142,22 @@ describe('Balancer: invalid call options', () => {
       expectNothingHappened();
     },
   );
+
+  it('are listed all at once, and the first is the param', async () => {
+    const error = await rejection(chat(HELLO, { prority: 5, timeoutMs: -1, tags: 'eu', hedge: 'no' }));
+    expectBadRequest(error, 'prority');
+    expect((error as Error).message).toBe(
+      "prority: unknown option, did you mean 'priority'?; tags: expected an array of strings that are not empty, " +
+        'got a string; timeoutMs: expected a finite number above 0, got -1; hedge: expected true or false, got a string',
+    );
+    expectNothingHappened();
+  });
+
+  it('are listed up to twenty', async () => {
+    const options = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`x${index}`, 1]));
+    const { message } = (await rejection(chat(HELLO, options))) as Error;
+    expect(message).toMatch(/; x19: unknown option; and 980 more$/);
+  });
 
   it('suggest the option that was probably meant', async () => {
     expect(((await rejection(chat(HELLO, { prority: 5 }))) as Error).message).toContain("'priority'");

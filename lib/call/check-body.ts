@@ -28,7 +28,7 @@ const EMBEDDING_FIELDS: check.Checks = {
 /**
  * Checks the fields of a chat body that the balancer reads. All others are left to the upstream.
  *
- * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
 export function checkChatBody(body: unknown): asserts body is ChatBody {
   if (!isObject(body)) throw check.fieldError('body', 'an OpenAI chat request', body);
@@ -44,7 +44,7 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
 /**
  * Checks an embeddings body likewise. A model is required, because vectors of two models can't be compared.
  *
- * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid field and quotes no text of the body.
+ * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
   if (!isObject(body)) throw check.fieldError('body', 'an OpenAI embeddings request', body);

@@ -62,7 +62,7 @@ const PIPE_CHECKS: check.Checks<keyof PipeOptions> = {
 /**
  * Checks the options of one call.
  *
- * @throws ERR_AI_BAD_REQUEST (400) that names the first invalid or unknown option.
+ * @throws ERR_AI_BAD_REQUEST (400) that lists every invalid or unknown option; its `param` is the first.
  */
 export function checkCallOptions(options: unknown): asserts options is CallOptions | undefined {
   if (options !== undefined) check.checkOptions('options', options, OPTION_CHECKS);
@@ -87,7 +87,7 @@ export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
 /**
  * The context that a function of the app returned, without a tenant that is null or empty.
  *
- * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that names the first invalid field.
+ * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that lists every invalid field; its `param` is the first.
  */
 export function checkAppContext(returned: unknown): Partial<RequestContext> {
   // An Error or a Map that a function returns by mistake has no fields either, and must not pass for an empty context.

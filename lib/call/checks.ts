@@ -42,31 +42,59 @@ export function nullable(check: Check): Check {
 
 export type Checks<K extends string = string> = Readonly<Record<K, Check>>;
 
-/** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST for the first invalid field. */
+/** One invalid field and what is wrong with it. */
+interface Fault {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Faults that an error lists. */
+const MAX_LISTED = 20;
+
+/** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST that lists every invalid field. */
 export function checkFields(fields: Readonly<Record<string, unknown>>, checks: Checks): void {
-  for (const field in checks) {
-    const value = fields[field];
-    if (value === undefined) continue;
-    const expected = checks[field]?.(value);
-    if (expected !== undefined) throw fieldError(field, expected, value);
-  }
+  throwFaults(faultsOf(fields, checks));
 }
 
 /** The error for an invalid field. Strings are not quoted: they may be part of the prompt. */
 export function fieldError(field: string, expected: string, value: unknown): Error {
-  return badRequest(field, `expected ${expected}, got ${kindOf(value)}`);
+  return badRequest(field, describe(expected, value));
 }
 
 /** As {@link checkFields}, for an object that may have no other fields. */
 export function checkOptions(name: string, given: unknown, checks: Checks): void {
   if (!isObject(given)) throw fieldError(name, 'an object', given);
+  const faults: Fault[] = [];
   for (const field in given) {
     if (Object.hasOwn(checks, field)) continue;
-    const near = didYouMean(field, Object.keys(checks));
+    const near = faults.length < MAX_LISTED ? didYouMean(field, Object.keys(checks)) : undefined;
     const hint = near === undefined ? '' : `, did you mean '${near}'?`;
-    throw badRequest(field.slice(0, 64), `unknown option${hint}`);
+    faults.push({ field: field.slice(0, 64), message: `unknown option${hint}` });
   }
-  checkFields(given, checks);
+  throwFaults([...faults, ...faultsOf(given, checks)]);
+}
+
+function faultsOf(fields: Readonly<Record<string, unknown>>, checks: Checks): Fault[] {
+  const faults: Fault[] = [];
+  for (const field in checks) {
+    const value = fields[field];
+    const expected = value === undefined ? undefined : checks[field]?.(value);
+    if (expected !== undefined) faults.push({ field, message: describe(expected, value) });
+  }
+  return faults;
+}
+
+/** The error's `param` is the first field. */
+function throwFaults(faults: readonly Fault[]): void {
+  const [first, ...others] = faults;
+  if (!first) return;
+  const listed = others.slice(0, MAX_LISTED - 1).map(({ field, message }) => `; ${field}: ${message}`);
+  const more = others.length > listed.length ? `; and ${others.length - listed.length} more` : '';
+  throw badRequest(first.field, first.message + listed.join('') + more);
+}
+
+function describe(expected: string, value: unknown): string {
+  return `expected ${expected}, got ${kindOf(value)}`;
 }
 
 export function isNonEmptyString(value: unknown): value is string {
