@@ -57,7 +57,7 @@ describe('The documentation pages', () => {
     const rows = rowsOf(read('models.md').split('## Catalogue')[1]?.split('## Fallbacks')[0] ?? '');
     expect([...rows.keys()]).toEqual([...CATALOGUE.keys()]);
     for (const [model, profile] of CATALOGUE) {
-      const [input, output, cached, window, quality] = rows.get(model) ?? [];
+      const [input, output, cached, window, largest, quality] = rows.get(model) ?? [];
       expect([model, Number(input), Number(output)]).toEqual([
         model,
         profile.price?.input,
@@ -65,6 +65,7 @@ describe('The documentation pages', () => {
       ]);
       expect(cached).toBe(String(profile.price?.cachedInput ?? '-'));
       expect(Number(window?.replaceAll(',', ''))).toBe(profile.contextWindow);
+      expect(largest).toBe(profile.maxOutputTokens?.toLocaleString('en') ?? '-');
       expect(Number(quality)).toBe(profile.quality);
     }
     const fallbacks = rowsOf(read('models.md').split('## Fallbacks')[1] ?? '');

@@ -17,6 +17,16 @@ describe('Model catalogue', () => {
   );
 
   it.each([
+    ['gpt-4o', 16_384],
+    ['gpt-4.1-mini', 32_768],
+    ['claude-sonnet-4-20250514', 64_000],
+    ['deepseek-chat', 8192],
+    ['mistral-large', undefined],
+  ])('contains the largest output of %s, where the provider states one', (model, largest) => {
+    expect(profileOf(model).profile.maxOutputTokens).toBe(largest);
+  });
+
+  it.each([
     ['gpt-4.1', ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514']],
     ['gpt-4o', ['gpt-4o-mini', 'claude-sonnet-4-20250514']],
     ['gpt-4o-mini', ['claude-sonnet-4-20250514', 'deepseek-chat']],

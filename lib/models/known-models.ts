@@ -8,6 +8,10 @@ import type { LatencyProfile, ModelProfile, Price } from './profile';
  * the sum of its input and output limits; deepseek-chat and llama-3.3-70b accept JSON objects but no JSON schema on the
  * APIs of DeepSeek and Groq.
  *
+ * The largest outputs are those of the providers' model pages (OpenAI, Anthropic, Google, DeepSeek). Usage beyond them is
+ * a mistake of the upstream. Mistral, xAI and the hosts of Llama state no limit but the context window, nor does DeepSeek
+ * for deepseek-reasoner.
+ *
  * Latency and quality are typical starting values: the balancer learns the latency of each endpoint, and quality is an
  * opinion that can be corrected with `models`. The quality of embedding models only compares them with each other: a call
  * never moves from one to another.
@@ -25,45 +29,82 @@ const THINKING = ['code', 'analysis'];
 /** The models of the catalogue by base name: price, latency, context window, quality, and what else is special. */
 export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
   'gpt-4.1': chat(usd(2, 8, 0.5), ms(550, 0.06, 14), 1_047_576, 0.9, {
+    maxOutputTokens: 32_768,
     fallbacks: ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514'],
   }),
-  'gpt-4.1-mini': chat(usd(0.4, 1.6, 0.1), ms(400, 0.04, 10), 1_047_576, 0.8, { strengths: CHAT_CODE }),
-  'gpt-4.1-nano': chat(usd(0.1, 0.4, 0.025), ms(300, 0.03, 6), 1_047_576, 0.68, { strengths: CHAT }),
+  'gpt-4.1-mini': chat(usd(0.4, 1.6, 0.1), ms(400, 0.04, 10), 1_047_576, 0.8, {
+    maxOutputTokens: 32_768,
+    strengths: CHAT_CODE,
+  }),
+  'gpt-4.1-nano': chat(usd(0.1, 0.4, 0.025), ms(300, 0.03, 6), 1_047_576, 0.68, {
+    maxOutputTokens: 32_768,
+    strengths: CHAT,
+  }),
   'gpt-4o': chat(usd(2.5, 10, 1.25), ms(450, 0.06, 13), 128_000, 0.88, {
+    maxOutputTokens: 16_384,
     fallbacks: ['gpt-4o-mini', 'claude-sonnet-4-20250514'],
   }),
   'gpt-4o-mini': chat(usd(0.15, 0.6, 0.075), ms(350, 0.03, 9), 128_000, 0.74, {
+    maxOutputTokens: 16_384,
     strengths: CHAT,
     fallbacks: ['claude-sonnet-4-20250514', 'deepseek-chat'],
   }),
   'gpt-4-turbo': chat(usd(10, 30), ms(700, 0.08, 25), 128_000, 0.82, {
+    maxOutputTokens: 4096,
     capabilities: ['chat', 'tools', 'vision', 'streaming'],
     strengths: CHAT_ANALYSIS,
   }),
   'gpt-3.5-turbo': chat(usd(0.5, 1.5), ms(400, 0.05, 10), 16_385, 0.6, {
+    maxOutputTokens: 4096,
     capabilities: TOOLS,
     strengths: CHAT,
   }),
-  'gpt-5': chat(usd(1.25, 10, 0.125), ms(8000, 0.06, 12), 400_000, 0.95, { reasoning: true }),
-  'gpt-5-mini': chat(usd(0.25, 2, 0.025), ms(5000, 0.04, 9), 400_000, 0.86, { reasoning: true }),
-  o3: chat(usd(2, 8, 0.5), ms(10_000, 0.06, 14), 200_000, 0.93, { strengths: THINKING, reasoning: true }),
-  'o4-mini': chat(usd(1.1, 4.4, 0.275), ms(6000, 0.05, 10), 200_000, 0.87, {
+  'gpt-5': chat(usd(1.25, 10, 0.125), ms(8000, 0.06, 12), 400_000, 0.95, {
+    maxOutputTokens: 128_000,
+    reasoning: true,
+  }),
+  'gpt-5-mini': chat(usd(0.25, 2, 0.025), ms(5000, 0.04, 9), 400_000, 0.86, {
+    maxOutputTokens: 128_000,
+    reasoning: true,
+  }),
+  o3: chat(usd(2, 8, 0.5), ms(10_000, 0.06, 14), 200_000, 0.93, {
+    maxOutputTokens: 100_000,
     strengths: THINKING,
     reasoning: true,
   }),
-  'claude-opus-4': chat(usd(15, 75, 1.5), ms(1500, 0.1, 25), 200_000, 0.94),
+  'o4-mini': chat(usd(1.1, 4.4, 0.275), ms(6000, 0.05, 10), 200_000, 0.87, {
+    maxOutputTokens: 100_000,
+    strengths: THINKING,
+    reasoning: true,
+  }),
+  'claude-opus-4': chat(usd(15, 75, 1.5), ms(1500, 0.1, 25), 200_000, 0.94, { maxOutputTokens: 32_000 }),
   'claude-sonnet-4': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.92, {
+    maxOutputTokens: 64_000,
     fallbacks: ['gpt-4o', 'gpt-4o-mini'],
   }),
-  'claude-sonnet-4-5': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.94),
-  'claude-haiku-4-5': chat(usd(1, 5, 0.1), ms(500, 0.05, 8), 200_000, 0.86, { strengths: CHAT_CODE }),
-  'claude-3-5-haiku': chat(usd(0.8, 4, 0.08), ms(500, 0.05, 8), 200_000, 0.8, { strengths: CHAT_CODE }),
-  'gemini-2.5-pro': chat(usd(1.25, 10, 0.125), ms(6000, 0.04, 8), 1_048_576, 0.93, { reasoning: true }),
+  'claude-sonnet-4-5': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.94, { maxOutputTokens: 64_000 }),
+  'claude-haiku-4-5': chat(usd(1, 5, 0.1), ms(500, 0.05, 8), 200_000, 0.86, {
+    maxOutputTokens: 64_000,
+    strengths: CHAT_CODE,
+  }),
+  'claude-3-5-haiku': chat(usd(0.8, 4, 0.08), ms(500, 0.05, 8), 200_000, 0.8, {
+    maxOutputTokens: 8192,
+    strengths: CHAT_CODE,
+  }),
+  'gemini-2.5-pro': chat(usd(1.25, 10, 0.125), ms(6000, 0.04, 8), 1_048_576, 0.93, {
+    maxOutputTokens: 65_536,
+    reasoning: true,
+  }),
   'gemini-2.5-flash': chat(usd(0.3, 2.5, 0.03), ms(400, 0.02, 5), 1_048_576, 0.78, {
+    maxOutputTokens: 65_536,
     strengths: CHAT_ANALYSIS,
   }),
-  'gemini-2.0-flash': chat(usd(0.1, 0.4, 0.025), ms(350, 0.02, 5), 1_048_576, 0.74, { strengths: CHAT }),
+  'gemini-2.0-flash': chat(usd(0.1, 0.4, 0.025), ms(350, 0.02, 5), 1_048_576, 0.74, {
+    maxOutputTokens: 8192,
+    strengths: CHAT,
+  }),
   'deepseek-chat': chat(usd(0.28, 0.42, 0.028), ms(1200, 0.08, 30), 131_072, 0.82, {
+    maxOutputTokens: 8192,
     capabilities: TOOLS,
     strengths: CHAT_CODE,
     fallbacks: ['gpt-4o-mini', 'gpt-4o'],
