@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 const BENCHES = {
   latency: 'latency.ts',
+  stats: 'stats.ts',
   quota: 'quota.ts',
   waiting: 'waiting.ts',
   'queue-drain': 'queue-drain.ts',

@@ -1,6 +1,19 @@
 export { Balancer, createBalancer } from './balancer/balancer';
 export type { EndpointHandle } from './balancer/endpoint-handle';
-export type { BalancerEvents } from './balancer/events';
+export type {
+  AttemptEvent,
+  BalancerEvents,
+  BreakerEvent,
+  CallEvent,
+  ClusterEvent,
+  CooldownEvent,
+  HedgeEvent,
+  QueueEvent,
+  QuotaEvent,
+  QuotaLevels,
+  RestartEvent,
+  StoreEvent,
+} from './balancer/events';
 export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';
 export type { AICall, AnswerWithRoute as Served, PipeOptions } from './call/ai-call';
@@ -81,6 +94,7 @@ export type { QuotaGroupConfig } from './quota/options';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream, StreamOptions } from './stream/chat-stream';
+export { type AiMetricsOptions, aiMetrics, type MetricsRegistry } from './telemetry/prometheus';
 export type { RateLimitGuardOptions } from './tenant/guard-options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';
 export type { RedisClient } from './tenant/limits-redis';

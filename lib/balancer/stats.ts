@@ -2,6 +2,7 @@ import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
+import { leastLeft } from '../quota/quota';
 
 /** The state of one endpoint. */
 export interface EndpointStats {
@@ -82,6 +83,7 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
   const { averageMs } = endpoint.health.recentLatency;
   const reason = endpoint.unavailable.reason(now);
+  const left = leastLeft(endpoint.quotas, now);
   const { model, aliases, provider } = endpoint.settings;
   return {
     name: endpoint.name,
@@ -95,8 +97,8 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     failures: endpoint.health.failures,
     skippedEvents: endpoint.health.skippedEvents,
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
-    requestsLeft: minDefined(endpoint.quotas.map((quota) => quota.requestsLeft(now))),
-    tokensLeft: minDefined(endpoint.quotas.map((quota) => quota.tokensLeft(now))),
+    requestsLeft: left.requests,
+    tokensLeft: left.tokens,
     usedShare: Math.round(endpoint.usedShare(now) * 1000) / 1000,
     ...(cooldownEnd > 0 ? { cooldownUntil: Math.round(Date.now() + cooldownEnd - now) } : {}),
   };
@@ -104,9 +106,4 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
 
 export function isHealthy({ state, weight }: EndpointStats): boolean {
   return state === 'closed' && weight > 0;
-}
-
-function minDefined(values: readonly (number | undefined)[]): number | undefined {
-  const known = values.filter((value) => value !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
 }

@@ -40,21 +40,27 @@ export class UnavailableReason {
   #cooldown: FailureNote | undefined;
   #openedAt = 0;
   #disabledAt = 0;
+  /** The latest text, and what it depends on. */
+  #cached: { readonly key: string; readonly text: string } | undefined;
 
   recordFailure(detail: FailureDetail): void {
     this.#failure = noteOf(detail);
+    this.#cached = undefined;
   }
 
   recordCooldown(detail: FailureDetail): void {
     this.#cooldown = noteOf(detail);
+    this.#cached = undefined;
   }
 
   recordOpening(): void {
     this.#openedAt = Date.now();
+    this.#cached = undefined;
   }
 
   recordDisabling(): void {
     this.#disabledAt = Date.now();
+    this.#cached = undefined;
   }
 
   constructor(endpoint: ExplainedEndpoint) {
@@ -67,9 +73,18 @@ export class UnavailableReason {
     const { name, weight } = endpoint;
     const state = endpoint.state(now);
     if (state === 'closed' && weight > 0) return undefined;
-    const enable = `call endpoint('${name}').enable()`;
     const today = Date.now();
-    const until = today + Math.max(endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
+    const waitMs = Math.max(0, endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
+    // stats() asks for all reasons again and again, and local times are slow to format.
+    const end = waitMs === 0 ? '' : Math.round((today + waitMs) / 1_000);
+    const key = `${state} ${end}`;
+    if (this.#cached?.key !== key)
+      this.#cached = { key, text: this.#text(name, state, today, today + waitMs) };
+    return this.#cached.text;
+  }
+
+  #text(name: string, state: EndpointState, today: number, until: number): string {
+    const enable = `call endpoint('${name}').enable()`;
     switch (state) {
       case 'disabled':
         return `disabled by the app since ${clock(this.#disabledAt, today)}; ${enable} to use it again`;

@@ -1,0 +1,239 @@
+// eslint-disable-next-line no-restricted-imports -- the delay of the event loop is measured by nothing else; no clock is read
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { RequestHandler } from 'express';
+import type promClient from 'prom-client';
+import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Balancer } from '../balancer/balancer';
+import { checkOptions } from '../balancer/check-options';
+import type { CallEvent } from '../balancer/events';
+import type { BalancerStats } from '../balancer/stats';
+import { type Fault, faultAt, optionsError } from '../config/config-errors';
+import { isObject } from '../util/is-object';
+import { METRICS, type MetricName, STATE_VALUES } from './metric-names';
+import { requirePeer } from './optional-peer';
+
+/** A registry of prom-client. */
+export interface MetricsRegistry {
+  /** The content type of the text. */
+  readonly contentType: string;
+  /** All metrics of the registry as text. */
+  metrics(): Promise<string>;
+}
+
+/** Options of {@link aiMetrics}. */
+export interface AiMetricsOptions {
+  /** The prom-client registry to register the metrics in. Default: a registry of this balancer's own. */
+  readonly registry?: MetricsRegistry;
+  /**
+   * Maps a call to the label `tenant` of `ai_balancer_calls_total`. At most 100 values are kept; further ones become
+   * 'other'. Default: no such label, because tenants are unbounded.
+   */
+  tenant?(event: CallEvent): string;
+}
+
+/** Values of the label `tenant` that are kept at most. */
+const MAX_TENANTS = 100;
+const MAX_TENANT_CHARS = 100;
+/** Several gauges of one scrape share one snapshot of the balancer, for this long. */
+const SNAPSHOT_MS = 100;
+const NANOSECONDS = 1e9;
+
+type PromClient = typeof promClient;
+
+/**
+ * Answers with the balancer's metrics in the text format of Prometheus. See docs/observability.md for the metrics. Needs
+ * the package prom-client.
+ *
+ * @example app.get('/metrics', aiMetrics(balancer))
+ *
+ * @throws ERR_AI_CONFIG if prom-client is not installed, an option is wrong, or the registry has such metrics already.
+ */
+export function aiMetrics(balancer: Balancer, options: AiMetricsOptions = {}): RequestHandler {
+  checkOptions('metrics', balancer, metricsFaults(options));
+  const client = requirePeer('prom-client', 'metrics') as PromClient;
+  const registry = (options.registry as Registry | undefined) ?? new client.Registry();
+  record(balancer, new MetricSet(client, registry, options.tenant !== undefined), options);
+  return function aiMetricsMiddleware(_req, res, next) {
+    registry.metrics().then((text) => {
+      res.setHeader('content-type', registry.contentType);
+      res.end(text);
+    }, next);
+  };
+}
+
+function metricsFaults(options: unknown): Fault[] {
+  if (!isObject(options)) return [faultAt({ options }, ['options'], 'an object')];
+  const faults: Fault[] = [];
+  const { registry, tenant } = options;
+  if (registry !== undefined && !(isObject(registry) && typeof registry.registerMetric === 'function'))
+    faults.push(faultAt(options, ['registry'], 'a Registry of prom-client'));
+  if (tenant !== undefined && typeof tenant !== 'function')
+    faults.push(faultAt(options, ['tenant'], 'a function (event) => label'));
+  for (const name of Object.keys(options))
+    if (name !== 'registry' && name !== 'tenant') faults.push(faultAt(options, [name], 'registry or tenant'));
+  return faults;
+}
+
+type Labels = Record<string, string | number>;
+
+/** The metrics of one balancer, by name. */
+class MetricSet {
+  readonly #counters = new Map<string, Counter>();
+  readonly #histograms = new Map<string, Histogram>();
+  readonly #gauges = new Map<string, Gauge>();
+
+  constructor(client: PromClient, registry: Registry, hasTenant: boolean) {
+    const registers = [registry];
+    const taken = Object.keys(METRICS).find((name) => registry.getSingleMetric(name) !== undefined);
+    if (taken !== undefined)
+      throw optionsError('metrics', [
+        {
+          path: ['registry'],
+          expected: 'a registry of its own for each balancer',
+          got: `one that has ${taken}`,
+        },
+      ]);
+    for (const [name, metric] of Object.entries(METRICS)) {
+      const { type, help } = metric;
+      const labelNames: string[] = [...metric.labels];
+      if (hasTenant && name === 'ai_balancer_calls_total') labelNames.push('tenant');
+      const options = { name, help, labelNames, registers };
+      if (type === 'counter') this.#counters.set(name, new client.Counter(options));
+      else if (type === 'gauge') this.#gauges.set(name, new client.Gauge(options));
+      else {
+        const buckets = [...metric.buckets];
+        this.#histograms.set(name, new client.Histogram({ ...options, buckets }));
+      }
+    }
+  }
+
+  add(name: MetricName, labels: Labels, value = 1): void {
+    if (value > 0) this.#counters.get(name)?.inc(labels, value);
+  }
+
+  observe(name: MetricName, labels: Labels, value: number): void {
+    this.#histograms.get(name)?.observe(labels, value);
+  }
+
+  set(name: MetricName, labels: Labels, value: number): void {
+    this.#gauges.get(name)?.set(labels, value);
+  }
+
+  /** Before each scrape of a gauge, its values are set again by `collect`. */
+  onCollect(collect: (name: MetricName) => void): void {
+    for (const [name, gauge] of this.#gauges) {
+      (gauge as Gauge & { collect?: () => void }).collect = () => {
+        gauge.reset();
+        collect(name as MetricName);
+      };
+    }
+  }
+}
+
+function record(balancer: Balancer, metrics: MetricSet, options: AiMetricsOptions): void {
+  const tenantLabel = options.tenant && boundedTenant((event) => options.tenant?.(event) ?? '');
+  balancer.on('call', (event) =>
+    recordCall(metrics, event, tenantLabel ? { tenant: tenantLabel(event) } : {}),
+  );
+  balancer.on('attempt', ({ endpoint, model, class: failure }) =>
+    metrics.add('ai_balancer_attempts_total', { endpoint, model, class: failure ?? 'ok' }),
+  );
+  balancer.on('cooldown', ({ endpoint, class: failure }) =>
+    metrics.add('ai_balancer_cooldowns_total', { endpoint, class: failure }),
+  );
+  balancer.on('hedge', ({ won }) =>
+    metrics.add('ai_balancer_hedges_total', { result: won ? 'won' : 'lost' }),
+  );
+  balancer.on('restart', () => metrics.add('ai_balancer_restarts_total', {}));
+  balancer.on('queue', (event) => {
+    if (event.change === 'shed') metrics.add('ai_balancer_shed_total', { priority: event.priority });
+  });
+  const snapshot = cachedSnapshot(balancer);
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  metrics.onCollect((name) => {
+    if (name === 'ai_balancer_event_loop_delay_seconds') setDelay(metrics, delay);
+    else setGauge(metrics, name, snapshot());
+  });
+}
+
+function recordCall(metrics: MetricSet, event: CallEvent, extra: Labels): void {
+  const { operation, type, priority, endpoint, model, stream, tokens } = event;
+  const result = event.failed ? (event.code ?? 'error') : 'ok';
+  metrics.add('ai_balancer_calls_total', { operation, type, priority, model, result, ...extra });
+  if (tokens && endpoint !== '') {
+    metrics.add('ai_balancer_tokens_total', { endpoint, model, direction: 'input' }, tokens.input);
+    metrics.add('ai_balancer_tokens_total', { endpoint, model, direction: 'output' }, tokens.output);
+    metrics.add('ai_balancer_cost_usd_total', { endpoint, model }, event.costUsd ?? 0);
+  }
+  metrics.add('ai_balancer_wasted_tokens_total', { operation }, event.wastedTokens);
+  metrics.add('ai_balancer_wasted_cost_usd_total', { operation }, event.wastedUsd);
+  metrics.observe('ai_balancer_queue_wait_seconds', { priority }, event.waitMs / 1_000);
+  if (event.firstTokenMs !== undefined)
+    metrics.observe('ai_balancer_first_token_seconds', { model }, event.firstTokenMs / 1_000);
+  if (!event.failed)
+    metrics.observe(
+      'ai_balancer_call_duration_seconds',
+      { operation, model, stream: String(stream) },
+      event.ms / 1_000,
+    );
+}
+
+function setGauge(metrics: MetricSet, name: MetricName, stats: BalancerStats): void {
+  if (name === 'ai_balancer_queue_size') {
+    for (const [priority, size] of Object.entries(stats.queue.byPriority))
+      metrics.set(name, { priority }, size);
+    return;
+  }
+  for (const endpoint of stats.endpoints) {
+    const value = endpointValue(name, endpoint);
+    if (value !== undefined) metrics.set(name, { endpoint: endpoint.name, model: endpoint.model }, value);
+  }
+}
+
+function endpointValue(name: MetricName, endpoint: BalancerStats['endpoints'][number]): number | undefined {
+  switch (name) {
+    case 'ai_balancer_endpoint_in_flight':
+      return endpoint.inFlight;
+    case 'ai_balancer_endpoint_state':
+      return STATE_VALUES[endpoint.state];
+    case 'ai_balancer_endpoint_cooldown_seconds':
+      return Math.max(0, (endpoint.cooldownUntil ?? 0) - Date.now()) / 1_000;
+    case 'ai_balancer_endpoint_weight':
+      return endpoint.weight;
+    case 'ai_balancer_endpoint_requests_left':
+      return endpoint.requestsLeft;
+    case 'ai_balancer_endpoint_tokens_left':
+      return endpoint.tokensLeft;
+    default:
+      return undefined;
+  }
+}
+
+function setDelay(metrics: MetricSet, delay: ReturnType<typeof monitorEventLoopDelay>): void {
+  const name = 'ai_balancer_event_loop_delay_seconds';
+  metrics.set(name, { quantile: '0.5' }, delay.percentile(50) / NANOSECONDS);
+  metrics.set(name, { quantile: '0.99' }, delay.percentile(99) / NANOSECONDS);
+  metrics.set(name, { quantile: '1' }, delay.max / NANOSECONDS);
+  delay.reset();
+}
+
+function cachedSnapshot(balancer: Balancer): () => BalancerStats {
+  let cached: { readonly at: number; readonly stats: BalancerStats } | undefined;
+  return () => {
+    const now = performance.now();
+    if (!cached || now - cached.at > SNAPSHOT_MS) cached = { at: now, stats: balancer.stats() };
+    return cached.stats;
+  };
+}
+
+/** A function of the app may return a new value for every call: the number of series must not grow with it. */
+function boundedTenant(tenant: (event: CallEvent) => string): (event: CallEvent) => string {
+  const seen = new Set<string>();
+  return (event) => {
+    const label = tenant(event).slice(0, MAX_TENANT_CHARS);
+    if (!seen.has(label) && seen.size >= MAX_TENANTS) return 'other';
+    seen.add(label);
+    return label;
+  };
+}
