@@ -1,5 +1,5 @@
+import type { AttemptEvent } from '../balancer/events';
 import type { FailureClass } from '../failure/classes';
-import type { AttemptReport } from '../route-report';
 import { BoundedMap } from '../util/bounded-map';
 import { addTo, BUCKET_MS } from './call-history';
 
@@ -42,20 +42,8 @@ const NO_RATES: EndpointRates = { attemptsPerMinute: 0, failuresPerMinute: 0, us
 export class EndpointActivity {
   readonly #endpoints = new BoundedMap<string, Activity>(MAX_ENDPOINTS);
 
-  recordAttempt(endpoint: string, failure: LastFailure | undefined, now: number): void {
-    this.#of(endpoint).recordAttempt(failure, now);
-  }
-
-  /** The report of a failed attempt says more than its event. */
-  recordFailure({ endpoint, class: failureClass, status, code, message }: AttemptReport): void {
-    if (failureClass === undefined || failureClass === 'aborted') return;
-    const isShown = message !== undefined && SHOWN_MESSAGES.has(failureClass);
-    this.#of(endpoint).lastFailure = {
-      class: failureClass,
-      ...(status === undefined ? {} : { status }),
-      ...(code === undefined ? {} : { code }),
-      ...(isShown ? { message: message.slice(0, MAX_MESSAGE_CHARS) } : {}),
-    };
+  recordAttempt(event: AttemptEvent, now: number): void {
+    this.#of(event.endpoint).recordAttempt(event, now);
   }
 
   recordCost(endpoint: string, usd: number, now: number): void {
@@ -87,13 +75,13 @@ class Activity {
   readonly #failures = new Uint32Array(WINDOW_BUCKETS);
   readonly #usd = new Float64Array(WINDOW_BUCKETS);
 
-  recordAttempt(failure: LastFailure | undefined, now: number): void {
+  recordAttempt(event: AttemptEvent, now: number): void {
     const place = this.#placeAt(now);
-    addTo(this.#attempts, place, 1);
-    if (failure === undefined || failure.class === 'aborted') return;
+    // It has been counted when its stream began.
+    if (!event.brokeOff) addTo(this.#attempts, place, 1);
+    if (event.class === undefined || event.class === 'aborted') return;
     addTo(this.#failures, place, 1);
-    // The report of an earlier call may have said more.
-    if (this.lastFailure?.class !== failure.class) this.lastFailure = failure;
+    this.lastFailure = failureOf(event.class, event);
   }
 
   recordCost(usd: number, now: number): void {
@@ -127,4 +115,14 @@ class Activity {
     }
     return place;
   }
+}
+
+function failureOf(failureClass: FailureClass, { status, code, message }: AttemptEvent): LastFailure {
+  const isShown = message !== undefined && SHOWN_MESSAGES.has(failureClass);
+  return {
+    class: failureClass,
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { code }),
+    ...(isShown ? { message: message.slice(0, MAX_MESSAGE_CHARS) } : {}),
+  };
 }

@@ -1,7 +1,5 @@
-import type { BalancerEvents } from '../balancer/events';
+import type { CallEvent } from '../balancer/events';
 import type { RouteReport, Verdict } from '../route-report';
-
-type CallEvent = BalancerEvents['call'][0];
 
 /** Calls kept of each outcome. */
 const KEPT = 20;
@@ -84,8 +82,8 @@ export class RecentCalls {
   }
 }
 
-function outcomeOf({ code, route }: CallEvent): CallOutcome {
-  if (code !== undefined) return 'failed';
+function outcomeOf({ failed, route }: CallEvent): CallOutcome {
+  if (failed) return 'failed';
   return route && route.attempts.some((attempt) => attempt.class !== undefined) ? 'rerouted' : 'served';
 }
 

@@ -9,7 +9,7 @@ import type { CallView } from './recent-calls';
 const TOTAL_BUCKETS = 12;
 
 /** One endpoint on the page. */
-export interface EndpointRow extends Omit<EndpointStats, 'aliases'>, EndpointRates {
+export interface EndpointRow extends Omit<EndpointStats, 'aliases' | 'reason'>, EndpointRates {
   /** 0 to 1: its part of the attempts of all endpoints in the last 30 seconds. */
   readonly share: number;
   /** Why it takes no calls; absent while it takes some. */
@@ -80,7 +80,8 @@ export function recentHistory(monitor: Monitor, buckets = BUCKETS): Status['hist
 }
 
 function rowOf(
-  { aliases: _, cooldownUntil, ...endpoint }: EndpointStats,
+  // The reason of stats() may hold the message of any failure, which may quote a prompt.
+  { aliases: _, reason: __, cooldownUntil, ...endpoint }: EndpointStats,
   rates: EndpointRates,
   attempts: number,
   lastFailure: LastFailure | undefined,
