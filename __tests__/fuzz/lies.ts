@@ -11,39 +11,48 @@ export interface Lie {
   readonly cut: boolean;
 }
 
-const NUMBERS = fc.constantFrom<unknown>(
-  0,
-  1,
-  5,
-  15,
-  -1,
-  -1e9,
-  0.5,
-  1e3,
-  1e6,
-  2e6,
-  1e9,
-  1e15,
-  1e308,
-  null,
-  '7',
-  'many',
-  '',
-  true,
-  {},
-  [],
-  [3],
+const NUMBERS = fc.oneof(
+  fc.constantFrom<unknown>(
+    0,
+    1,
+    5,
+    15,
+    -1,
+    -1e9,
+    0.5,
+    1e3,
+    1e6,
+    2e6,
+    1e9,
+    1e15,
+    1e308,
+    null,
+    '7',
+    'many',
+    '',
+    true,
+    {},
+    [],
+    [3],
+    -0,
+    '1e9',
+    'NaN',
+  ),
+  fc.integer(),
+  fc.double({ noNaN: true }),
 );
 
-const USAGE = fc.oneof(
+/** Usage as an upstream may report it, possible or not. */
+export const USAGE = fc.oneof(
   fc.constantFrom<unknown>(undefined, null, 'none', 7, [], {}),
   fc.record(
     {
       prompt_tokens: NUMBERS,
       completion_tokens: NUMBERS,
       total_tokens: NUMBERS,
+      cached_tokens: NUMBERS,
       prompt_cache_hit_tokens: NUMBERS,
-      prompt_tokens_details: fc.oneof(NUMBERS, fc.record({ cached_tokens: NUMBERS })),
+      prompt_tokens_details: fc.oneof(NUMBERS, fc.record({ cached_tokens: NUMBERS, audio_tokens: NUMBERS })),
       completion_tokens_details: fc.oneof(NUMBERS, fc.record({ reasoning_tokens: NUMBERS })),
     },
     { requiredKeys: [] },
@@ -94,7 +103,8 @@ const COUNTS = fc.constantFrom(
   '0.0001',
 );
 
-const HEADERS = fc.record(
+/** Response headers that the balancer reads. */
+export const HEADERS = fc.record(
   {
     'retry-after': DURATIONS,
     'retry-after-ms': DURATIONS,
@@ -105,6 +115,8 @@ const HEADERS = fc.record(
     'x-ratelimit-remaining-tokens': COUNTS,
     'x-ratelimit-reset-requests': DURATIONS,
     'x-ratelimit-reset-tokens': DURATIONS,
+    'x-rate-limit-reset-tokens': DURATIONS,
+    'anthropic-ratelimit-tokens-reset': DURATIONS,
     'ratelimit-limit': COUNTS,
     'ratelimit-remaining': COUNTS,
     'ratelimit-reset': DURATIONS,
@@ -308,7 +320,8 @@ const FAILED: fc.Arbitrary<Body> = fc
   )
   .map((body) => ({ body, text: undefined, cut: false }));
 
-const ERROR_STATUS = fc.constantFrom(
+/** Every status that has a rule, and some that have none. */
+export const ERROR_STATUS = fc.constantFrom(
   400,
   401,
   402,

@@ -8,7 +8,7 @@ import {
   type RouteReport,
 } from 'express-ai-balancer';
 import fc from 'fast-check';
-import { until } from '../helpers/async';
+import { expectNothingOpen, expectPlausible } from './figures';
 import { INPUTS, LIE, type Lie } from './lies';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -115,7 +115,8 @@ type Outcome =
   | { readonly ok: false; readonly error: AiBalancerError };
 
 type Kind = 'whole' | 'stream' | 'embeddings';
-const KIND = fc.constantFrom<Kind>('whole', 'whole', 'stream', 'stream', 'embeddings');
+const KINDS: readonly Kind[] = ['whole', 'stream', 'whole', 'stream', 'embeddings'];
+const KIND = fc.constantFrom(...KINDS);
 
 async function ask(balancer: Balancer, kind: Kind, options: CallOptions): Promise<Outcome> {
   const body = {
@@ -156,16 +157,13 @@ function isVector(value: unknown): boolean {
 
 /** Every number in a report is finite, not negative, and no larger than the call could have caused. */
 function checkReport(route: RouteReport): void {
-  const { usage, costUsd, wastedTokens, totalMs, waitMs } = route;
-  for (const value of [costUsd ?? 0, wastedTokens, totalMs, waitMs]) {
-    expect(Number.isFinite(value)).toBe(true);
-    expect(value).toBeGreaterThanOrEqual(0);
-  }
+  const { usage, costUsd, wastedTokens } = route;
+  expectPlausible({ ...route, why: undefined }, 'route');
   expect(costUsd ?? 0).toBeLessThanOrEqual((CONTEXT_WINDOW * 10) / 1e6);
   expect(wastedTokens).toBeLessThanOrEqual(route.attempts.length * CONTEXT_WINDOW);
   if (!usage) return;
   const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total } = usage;
-  for (const value of [prompt, completion, total]) expect(Number.isFinite(value) && value >= 0).toBe(true);
+  expect(total).toBe(prompt + completion);
   expect(prompt).toBeLessThanOrEqual(CONTEXT_WINDOW);
   expect(completion).toBeLessThanOrEqual(MAX_TOKENS);
   expect(usage.prompt_tokens_details?.cached_tokens ?? 0).toBeLessThanOrEqual(prompt);
@@ -180,36 +178,30 @@ function checkOutcome(outcome: Outcome, kind: Kind, sent: Lie | undefined): void
     return;
   }
   const { retryAfterMs, attempts = [], message } = outcome.error;
-  if (retryAfterMs !== undefined) {
-    expect(Number.isFinite(retryAfterMs) && retryAfterMs >= 0).toBe(true);
-    expect(retryAfterMs).toBeLessThanOrEqual(MAX_RETRY_AFTER_MS);
-  }
+  expectPlausible({ retryAfterMs, attempts }, 'error');
+  expect(retryAfterMs ?? 0).toBeLessThanOrEqual(MAX_RETRY_AFTER_MS);
   expect(message).not.toMatch(/sk-\w+-0123456789|NaN|parcel/);
-  for (const { ms } of attempts) expect(Number.isFinite(ms) && ms >= 0).toBe(true);
 }
 
 function checkStats(balancer: Balancer): void {
-  for (const { requestsLeft, tokensLeft, averageLatencyMs, cooldownUntil, failures } of balancer.stats()
-    .endpoints) {
-    for (const value of [requestsLeft, tokensLeft, averageLatencyMs, cooldownUntil, failures]) {
-      if (value !== undefined) expect(Number.isFinite(value)).toBe(true);
-    }
+  const stats = balancer.stats();
+  expectPlausible(stats, 'stats');
+  for (const { tokensLeft, cooldownUntil } of stats.endpoints) {
     // A debt is at most what the calls could have used.
     expect(tokensLeft ?? 0).toBeGreaterThanOrEqual(-CONTEXT_WINDOW);
     expect(cooldownUntil ?? 0).toBeLessThanOrEqual(Date.now() + MAX_RETRY_AFTER_MS);
   }
 }
 
-async function checkIdle(balancer: Balancer): Promise<void> {
-  await until(() => balancer.stats().endpoints.every(({ inFlight }) => inFlight === 0));
-  expect(balancer.stats().queue.size).toBe(0);
-}
-
-/** A call of another tenant may fail only for what the answer to the call itself says of the caller. */
+/**
+ * A call of another tenant may fail only for what the answer to the call itself says of the caller: its last attempt was
+ * at the liar, and was answered so. What the liar told others must not refuse it.
+ */
 function checkBystander(outcome: Outcome): void {
   if (outcome.ok) return;
   const { code, message, attempts = [], route } = outcome.error;
-  if (CALLERS_FAULTS.has(attempts.at(-1)?.class ?? '')) return;
+  const last = attempts.at(-1);
+  if (last?.endpoint === 'liar' && CALLERS_FAULTS.has(last.class ?? '')) return;
   throw new Error(`a bystander failed: ${JSON.stringify({ code, message, attempts, why: route?.why })}`);
 }
 
@@ -232,17 +224,17 @@ test('fuzz: whatever one upstream answers, no broken answer succeeds, all figure
       const balancer = createFleet();
       try {
         for (const { lie: answer, kind } of calls) await lieOnce(balancer, answer, kind);
-        await checkIdle(balancer);
+        await expectNothingOpen();
         expect(rejections).toEqual([]);
       } finally {
         await balancer.close({ graceMs: 0 });
       }
     }),
-    { numRuns: 150, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false, endOnFailure: true },
+    { numRuns: 150, interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false, endOnFailure: true },
   );
 });
 
-test('fuzz: after 1,000 random lies of one upstream, a sound endpoint serves every call of another tenant', async () => {
+test('fuzz: after 1,000 random lies of one upstream, a sound endpoint of the same model serves every call of other tenants', async () => {
   const seed = Date.now();
   const samples = fc.sample(fc.record({ lie: LIE, kind: KIND }), { numRuns: 4_000, seed });
   const balancer = createFleet();
@@ -264,10 +256,12 @@ test('fuzz: after 1,000 random lies of one upstream, a sound endpoint serves eve
     checkStats(balancer);
     next = undefined;
     for (let call = 0; call < 100; call += 1) {
-      const outcome = await ask(balancer, call % 2 === 0 ? 'stream' : 'whole', { tenant: 'b' });
-      expect({ seed, ...outcome }).toMatchObject({ ok: true, text: SOUND_TEXT });
+      const kind = KINDS[call % KINDS.length]!;
+      const outcome = await ask(balancer, kind, { tenant: `tenant ${call % 7}` });
+      const text = kind === 'embeddings' ? '' : SOUND_TEXT;
+      expect({ seed, ...outcome }).toMatchObject({ ok: true, text, route: { endpoint: 'sound' } });
     }
-    await checkIdle(balancer);
+    await expectNothingOpen();
   } finally {
     await balancer.close({ graceMs: 0 });
   }

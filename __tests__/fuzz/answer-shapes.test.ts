@@ -1,6 +1,8 @@
 import type { Balancer } from 'express-ai-balancer';
 import fc from 'fast-check';
-import { BODY, Rig, statsOf } from '../failover/upstream';
+import { BODY, Rig } from '../failover/upstream';
+import { expectNothingOpen, expectPlausible } from './figures';
+import { ERROR_STATUS, HEADERS, USAGE } from './lies';
 
 /** What an upstream sends, whatever it is. */
 interface Response {
@@ -9,26 +11,7 @@ interface Response {
   readonly body: string;
 }
 
-const figure = fc.oneof(
-  fc.constantFrom<unknown>(0, 1, 5, 10, -1, 1e9, 1e308, 0.5, -0, null, '10', 'NaN', {}, [], true),
-  fc.integer(),
-  fc.double({ noNaN: true }),
-);
-const usage = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, 7, 'none', []),
-  fc.record(
-    {
-      prompt_tokens: figure,
-      completion_tokens: figure,
-      total_tokens: figure,
-      cached_tokens: figure,
-      prompt_cache_hit_tokens: figure,
-      prompt_tokens_details: fc.oneof(figure, fc.record({ cached_tokens: figure, audio_tokens: figure })),
-      completion_tokens_details: fc.oneof(figure, fc.record({ reasoning_tokens: figure })),
-    },
-    { requiredKeys: [] },
-  ),
-);
+const HEADER_TEXT = fc.stringMatching(/^[ -~]{0,20}$/);
 const part = fc.oneof(
   fc.constantFrom<unknown>('Hello', '', 'x'.repeat(5000), null, undefined, 7, {}, []),
   fc.string(),
@@ -93,7 +76,7 @@ const answer = fc.record(
   {
     id: fc.constantFrom<unknown>('x', 7, null),
     choices: fc.oneof(fc.constant<unknown>(null), fc.array(choice, { maxLength: 3 })),
-    usage,
+    usage: USAGE,
     error,
   },
   { requiredKeys: ['choices'] },
@@ -129,7 +112,7 @@ const sound = fc
   .record({
     content: soundText,
     finish_reason: soundFinish,
-    usage,
+    usage: USAGE,
     isStream: fc.boolean(),
     isDone: fc.boolean(),
   })
@@ -163,60 +146,11 @@ const body = fc
 const response: fc.Arbitrary<Response> = fc.record({
   status: fc.oneof(
     { weight: 5, arbitrary: fc.constant(200) },
-    {
-      weight: 2,
-      arbitrary: fc.constantFrom(
-        201,
-        204,
-        301,
-        400,
-        401,
-        402,
-        403,
-        404,
-        408,
-        413,
-        422,
-        429,
-        500,
-        501,
-        503,
-        529,
-      ),
-    },
+    { weight: 2, arbitrary: fc.oneof(fc.constantFrom(201, 204), ERROR_STATUS) },
   ),
-  headers: fc.dictionary(
-    fc.constantFrom(
-      'content-type',
-      'retry-after',
-      'retry-after-ms',
-      'date',
-      'x-should-retry',
-      'x-ratelimit-limit-requests',
-      'x-ratelimit-remaining-requests',
-      'x-ratelimit-reset-requests',
-      'x-ratelimit-remaining-tokens',
-      'x-rate-limit-reset-tokens',
-      'anthropic-ratelimit-tokens-reset',
-    ),
-    fc.oneof(
-      fc.constantFrom(
-        '0',
-        '1',
-        '-1',
-        '1e9',
-        '999999999999',
-        'NaN',
-        'text/event-stream',
-        'application/json',
-        'text/html',
-        'Thu, 01 Jan 2099 00:00:00 GMT',
-        'soon',
-        '30s',
-      ),
-      fc.stringMatching(/^[ -~]{0,20}$/),
-    ),
-  ),
+  headers: fc
+    .tuple(HEADERS, fc.dictionary(fc.constantFrom('retry-after', 'date', 'content-type'), HEADER_TEXT))
+    .map(([known, arbitrary]) => ({ ...known, ...arbitrary })),
   body,
 });
 
@@ -224,15 +158,6 @@ type Fields = Record<string, unknown>;
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 const mayBeEmpty = (reason: unknown): boolean => reason === 'length' || reason === 'content_filter';
-
-/** Every number in it is finite and not negative, and none is larger than any real call can cause. */
-function expectPlausible(value: unknown, path: string): void {
-  if (typeof value === 'number') {
-    if (!(value >= 0 && value <= 1e15)) throw new Error(`${path} is ${value}`);
-  } else if (isFields(value)) {
-    for (const [key, inner] of Object.entries(value)) expectPlausible(inner, `${path}.${key}`);
-  }
-}
 
 function expectRoute({ usage: used, costUsd, ...route }: { usage?: unknown; costUsd?: number }): void {
   expectPlausible({ ...route, why: undefined }, 'route');
@@ -331,14 +256,13 @@ describe('whatever an upstream answers', () => {
           expectPlausible({ retryAfterMs, attempts }, 'error');
           if (retryAfterMs !== undefined) expect(retryAfterMs).toBeLessThanOrEqual(1.1 * 86_400_000);
         }
-        const stats = statsOf(balancer, 'fuzz');
-        expect(stats.inFlight).toBe(0);
-        expectPlausible(stats, 'stats');
+        await expectNothingOpen();
+        expectPlausible(balancer.stats(), 'stats');
       }),
-      { numRuns: 400 },
+      { numRuns: 400, interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false },
     );
     // Both kinds must occur, or nothing was tested.
-    expect(outcomes.ok).toBeGreaterThan(10);
-    expect(outcomes.failed).toBeGreaterThan(100);
+    expect(outcomes.ok).toBeGreaterThan(5);
+    expect(outcomes.failed).toBeGreaterThan(20);
   });
 });
