@@ -15,6 +15,8 @@ describe('an endpoint that serves none of its calls', () => {
     ['a 404 without a model', error(404, { message: 'No model found: x' })],
     ['a 405', raw(405, 'Method Not Allowed')],
     ['a 410', raw(410, '')],
+    ['a 418 of a firewall', raw(418, 'I am a teapot')],
+    ['a 451', error(451, { message: 'Unavailable For Legal Reasons' })],
     ['a 501', error(501, { message: 'This server does not support embeddings' })],
     ['a 403 of a firewall', raw(403, '<!DOCTYPE html><title>Attention Required!</title>')],
     ['a 413 of a proxy', raw(413, '<html><title>413 Request Entity Too Large</title></html>')],

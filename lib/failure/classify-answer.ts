@@ -29,6 +29,14 @@ export function classifyAnswer(answer: HttpAnswer): FailureDetail {
   return toFailureDetail(classOf(answer.status, body), body, answer);
 }
 
+/**
+ * Statuses that say what is wrong with the request, besides those with a rule. Any other 4xx, such as the 418 or 451 of a
+ * firewall, says nothing that another endpoint would say as well.
+ */
+const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([
+  406, 409, 411, 412, 414, 415, 416, 417, 424, 428, 431,
+]);
+
 /** The class of an HTTP status together with an error body. */
 export function classOf(status: number, body: ErrorBody): FailureClass {
   if (status >= 500) return classOfServerError(status, body);
@@ -66,7 +74,8 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
       return 'server';
     default:
       // A redirect is not followed, since it would carry the key away.
-      return status >= 400 ? 'bad_request' : 'bad_answer';
+      if (status < 400) return 'bad_answer';
+      return ABOUT_THE_REQUEST.has(status) ? 'bad_request' : 'not_served';
   }
 }
 
