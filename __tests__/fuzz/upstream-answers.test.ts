@@ -22,7 +22,8 @@ const MAX_RETRY_AFTER_MS = 25 * 3_600_000;
 const CALLERS_FAULTS = new Set(['bad_request', 'content_policy', 'context_window']);
 
 let server: Server;
-let next: Lie | undefined;
+/** The lie that a request is answered with. */
+let draw: (() => Lie) | undefined;
 let lies = 0;
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -43,7 +44,7 @@ function respond(req: IncomingMessage, res: ServerResponse): void {
   req.setEncoding('utf8').on('data', (data: string) => (text += data));
   req.on('end', () => {
     if (req.url?.startsWith('/sound')) sound(res, JSON.parse(text) as { stream?: boolean; input?: unknown });
-    else if (next) lie(res, next);
+    else if (draw) lie(res, draw());
     else res.writeHead(500).end();
   });
 }
@@ -195,7 +196,7 @@ function checkStats(balancer: Balancer): void {
 
 /**
  * A call of another tenant may fail only for what the answer to the call itself says of the caller: its last attempt was
- * at the liar, and was answered so. What the liar told others must not refuse it.
+ * at the liar, and was answered so. What the liar has reported to others must not refuse it.
  */
 function checkBystander(outcome: Outcome): void {
   if (outcome.ok) return;
@@ -209,7 +210,7 @@ const CALLS = fc.array(fc.record({ lie: LIE, kind: KIND }), { minLength: 1, maxL
 
 /** One call pinned to the liar, and one of another tenant that may go anywhere. */
 async function lieOnce(balancer: Balancer, answer: Lie, kind: Kind): Promise<void> {
-  next = answer;
+  draw = () => answer;
   balancer.endpoint('liar').enable();
   checkOutcome(await ask(balancer, kind, { endpoint: 'liar', tenant: 'a', timeoutMs: 300 }), kind, answer);
   const bystander = await ask(balancer, kind, { tenant: 'b' });
@@ -230,23 +231,22 @@ test('fuzz: whatever one upstream answers, no broken answer succeeds, all figure
         await balancer.close({ graceMs: 0 });
       }
     }),
-    { numRuns: 150, interruptAfterTimeLimit: 5_000, markInterruptAsFailure: false, endOnFailure: true },
+    { numRuns: 150, interruptAfterTimeLimit: 4_000, markInterruptAsFailure: false, endOnFailure: true },
   );
 });
 
 test('fuzz: after 1,000 random lies of one upstream, a sound endpoint of the same model serves every call of other tenants', async () => {
   const seed = Date.now();
-  const samples = fc.sample(fc.record({ lie: LIE, kind: KIND }), { numRuns: 4_000, seed });
+  const drawn = fc.sample(LIE, { numRuns: 1_500, seed });
   const balancer = createFleet();
   lies = 0;
+  draw = () => drawn[lies % drawn.length]!;
   let liar = 'liar';
   try {
-    for (const { lie: answer, kind } of samples) {
-      if (lies >= 1_000) break;
-      next = answer;
+    for (let call = 0; lies < 1_000; call += 1) {
       const before = lies;
       balancer.endpoint(liar).enable();
-      await ask(balancer, kind, { endpoint: liar, tenant: 'a', timeoutMs: 100 });
+      await ask(balancer, KINDS[call % KINDS.length]!, { endpoint: liar, tenant: 'a', timeoutMs: 25 });
       if (lies > before) continue;
       // Headers claim that no quota is left: the upstream goes on under another name and key.
       liar = `liar-${lies}`;
@@ -254,7 +254,7 @@ test('fuzz: after 1,000 random lies of one upstream, a sound endpoint of the sam
     }
     expect(lies).toBeGreaterThanOrEqual(1_000);
     checkStats(balancer);
-    next = undefined;
+    draw = undefined;
     for (let call = 0; call < 100; call += 1) {
       const kind = KINDS[call % KINDS.length]!;
       const outcome = await ask(balancer, kind, { tenant: `tenant ${call % 7}` });
