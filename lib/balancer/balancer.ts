@@ -40,6 +40,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #registry: EndpointRegistry;
   readonly #queue: WaitQueue<EndpointSlot>;
   readonly #budget: RetryBudget;
+  readonly #hedge: HedgePolicy;
+  readonly #executor: Executor;
   readonly #calls: CallRunner;
   readonly #events: EventReporter;
   readonly #redactor = new Redactor();
@@ -77,16 +79,18 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       onChange: (change) => this.#events.queueChanged(change),
     });
     this.#budget = new RetryBudget(this.#config.retry);
-    const executor = new Executor({
+    this.#hedge = new HedgePolicy(() => this.#config.hedge);
+    this.#executor = new Executor({
       routes: () => this.#registry.routes,
       queue: this.#queue,
       retryBudget: this.#budget,
-      hedge: new HedgePolicy(() => this.#config.hedge),
+      hedge: this.#hedge,
       onAttempt: (call, endpoint, attempt) => this.#events.attemptEnded(call, endpoint, attempt),
       onHedge: ({ context }, { late, hedge, won }) =>
         this.#events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
     });
-    this.#calls = new CallRunner({ executor, events: this.#events, registry: this.#registry }, this.#config);
+    const runnerParts = { executor: this.#executor, events: this.#events, registry: this.#registry };
+    this.#calls = new CallRunner(runnerParts, this.#config);
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
   }
 
@@ -148,7 +152,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     const isEmbedding = isObject(body) && 'input' in body && !('messages' in body);
     const call = this.#calls.prepare(isEmbedding ? 'embeddings' : 'chat', body, options, new LinkedAbort());
     const { planner, router } = this.#registry.routes;
-    return router.explain(planner.tryPlan(call).plan, performance.now());
+    const probing = this.#hedge.mayProbe(call) ? 'beside' : 'by-call';
+    return router.explain(planner.tryPlan(call).plan, { now: performance.now(), probing });
   }
 
   /** A snapshot of the balancer's state. */
@@ -192,6 +197,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#redactor.configure(resolved.secrets);
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#budget.configure(resolved.retry);
+    this.#executor.cancelProbes();
     this.#registry.configure(resolved);
     this.#calls.configure(resolved);
     this.#queue.wake();
@@ -221,6 +227,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   async #drain(graceMs: number): Promise<void> {
     await this.#calls.drain(graceMs);
+    this.#executor.cancelProbes();
     this.#queue.rejectAll(closedError());
     this.#registry.close();
     await this.#cluster?.close();

@@ -31,6 +31,19 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   return Math.min(remaining, ownLimitMs, switchLimitMs);
 }
 
+/** A probe has this time at least, in milliseconds, and this multiple of its expected time. */
+const MIN_PROBE_MS = 3_000;
+
+/**
+ * The time limit of a probe beside a served call. Nobody waits for it, and another may follow: one that hangs is given up
+ * before its attempt's own limit, so that it doesn't keep the endpoint away.
+ */
+export function probeLimitMs(call: Call, endpoint: Endpoint, limitMs: number): number {
+  const expected = endpoint.predictLatency(call, performance.now());
+  const lateMs = call.stream ? FIRST_TOKEN_FACTOR * expected.firstTokenMs : WHOLE_FACTOR * expected.totalMs;
+  return Math.min(limitMs, Math.max(MIN_PROBE_MS, lateMs));
+}
+
 /**
  * Whether a stream that shows its first content now would miss the deadline while another endpoint would not: an
  * endpoint with a slow first token is slow to the end.

@@ -2,10 +2,9 @@ import { type Call, remainingMs } from '../call/call';
 import { LinkedAbort } from '../call/linked-abort';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
-import type { ExchangeOptions, StreamedAnswer } from '../http/exchange';
 import { UpstreamFailure } from '../http/upstream-failure';
 import { within } from '../util/timers';
-import { attemptLimitMs } from './attempt-limit';
+import { attemptLimitMs, probeLimitMs } from './attempt-limit';
 import { abortedError, deadlineError } from './call-errors';
 import {
   addFailure,
@@ -16,6 +15,8 @@ import {
   restrictAfter,
 } from './call-state';
 import { FailureEvidence } from './evidence';
+import { Probe } from './probe';
+import type { AttemptResult, FailedResult, GoodResult, RunningAttempt, Send, Sent } from './running-attempt';
 import type { SlotAcquirer } from './slot-acquirer';
 
 /** Retries after a stale keep-alive socket that don't count; further ones count as connection failures. */
@@ -23,31 +24,12 @@ const STALE_RETRIES = 2;
 /** A reused socket that is reset later than this was not stale: the upstream had received the request. */
 const STALE_WITHIN_MS = 500;
 
-export interface SendOptions extends ExchangeOptions {
-  /** The shortest predicted time of another endpoint; Infinity where there is none. */
-  readonly alternativeMs: number;
-}
-
-export type Send<T> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
-
-/** One attempt in flight. Aborting it leaves the call's other attempt alone. */
-interface RunningAttempt<T> {
-  readonly slot: EndpointSlot;
-  readonly abort: LinkedAbort;
-  /** Never rejects. */
-  readonly result: Promise<AttemptResult<T>>;
-}
-
-type AttemptResult<T> = { readonly slot: EndpointSlot; readonly isHedge: boolean } & (
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: unknown }
-);
-
 /** Runs the attempts of a call, in sequence or hedged, until one succeeds or nothing is left to try. */
 export class Attempts {
   readonly #parts: ExecutorParts;
   readonly #acquirer: SlotAcquirer;
   readonly #evidence = new FailureEvidence();
+  readonly #probes = new Set<{ cancel(): void }>();
 
   constructor(parts: ExecutorParts, acquirer: SlotAcquirer) {
     this.#parts = parts;
@@ -58,86 +40,167 @@ export class Attempts {
    * @throws AiBalancerError, or an error of the app's own callbacks.
    * @param firstSlot The slot of the first attempt, where the call already has one.
    */
-  async run<T>(
+  async run<T extends Sent>(
     state: CallState,
     send: Send<T>,
     firstSlot?: EndpointSlot,
   ): Promise<{ slot: EndpointSlot; value: T }> {
-    for (let given = firstSlot; ; given = undefined) {
-      const slot = given?.isConfirmed ? given : await this.#acquirer.acquire(state, given);
-      const results = await this.#runWithHedge(state, this.#start(state, slot, send, false), send);
-      const faults = this.#recordFailures(state, results);
-      const winner = results.find((result) => result.ok);
-      if (winner) {
-        this.#recordSuccess(state, winner);
-        return winner;
+    let probe: Probe<T> | undefined;
+    let winner: GoodResult<T> | undefined;
+    try {
+      for (let given = firstSlot; ; given = undefined) {
+        const slot = given?.isConfirmed ? given : await this.#acquirer.acquire(state, given);
+        const answered = probe?.answered;
+        if (answered) slot.abort(false);
+        const first = answered ? undefined : this.#start(state, slot, send, { isHedge: false });
+        probe ??= this.#startProbe(state, slot.endpoint, send);
+        const results = first
+          ? await this.#runWithHedge(state, first, send, probe)
+          : [answered as GoodResult<T>];
+        const faults = this.#recordFailures(state, results);
+        winner = results.find((result) => result.ok);
+        if (winner) {
+          this.#recordSuccess(state, winner);
+          return winner;
+        }
+        this.restrict(state, faults);
       }
-      this.restrict(state, faults);
+    } finally {
+      probe?.leave(winner);
     }
   }
 
-  #start<T>(state: CallState, slot: EndpointSlot, send: Send<T>, isHedge: boolean): RunningAttempt<T> {
+  /** Ends all probes that go on without their calls, and those of running calls. */
+  cancelProbes(): void {
+    for (const probe of this.#probes) probe.cancel();
+  }
+
+  #start<T extends Sent>(
+    state: CallState,
+    slot: EndpointSlot,
+    send: Send<T>,
+    { isHedge, probeAbort }: { readonly isHedge: boolean; readonly probeAbort?: LinkedAbort },
+  ): RunningAttempt<T> {
     const { call } = state;
     const alternativeMs = this.#alternativeMs(state, slot.endpoint);
-    const limitMs = attemptLimitMs(call, slot.endpoint, alternativeMs);
+    const attemptMs = attemptLimitMs(call, slot.endpoint, alternativeMs);
+    const limitMs = probeAbort ? probeLimitMs(call, slot.endpoint, attemptMs) : attemptMs;
     const { maxResponseBytes } = this.#parts.routes();
-    const abort = new LinkedAbort(call.signal);
+    const abort = probeAbort ?? new LinkedAbort(call.signal);
     const result = send(slot, { limitMs, maxResponseBytes, signal: abort, alternativeMs }).then(
       (value) => ({ ok: true, slot, isHedge, value }) as const,
       (error: unknown) => ({ ok: false, slot, isHedge, error }) as const,
     );
-    return { slot, abort, result };
+    return { slot, isHedge, abort, result };
+  }
+
+  /** Probes an endpoint whose breaker is not closed, beside the first attempt of a call. */
+  #startProbe<T extends Sent>(state: CallState, beside: Endpoint, send: Send<T>): Probe<T> | undefined {
+    if (state.failedAt.size > 0) return undefined;
+    const slot = this.#acquirer.acquireProbe(state, beside);
+    if (!slot) return undefined;
+    const probe = new Probe<T>({
+      slot,
+      signal: state.call.signal,
+      send: (probeAbort) => this.#start(state, slot, send, { isHedge: true, probeAbort }),
+      onFailed: (result, isReported) => this.#recordFailedProbe(state, result, isReported),
+      onLeft: () => this.#recordHedgeLoser(state, slot, true),
+      onEnd: () => this.#probes.delete(probe),
+    });
+    this.#probes.add(probe);
+    return probe;
   }
 
   /**
-   * Runs an attempt, and a hedge beside it where it shows no content for too long: the first answer wins. Resolves with
-   * the winner last, or with all failures.
+   * Runs an attempt, and a hedge beside it where it shows no content for too long: the first answer wins, the probe's
+   * too. Resolves with the winner last, or with all failures.
    */
-  async #runWithHedge<T>(
+  async #runWithHedge<T extends Sent>(
     state: CallState,
     first: RunningAttempt<T>,
     send: Send<T>,
+    probe: Probe<T> | undefined,
   ): Promise<AttemptResult<T>[]> {
-    const { hedge } = this.#parts;
-    const delayMs = hedge.delayMs(state.call, first.slot.endpoint);
-    const ended = delayMs === undefined ? undefined : await within(first.result, delayMs);
-    const hedgeSlot =
-      delayMs === undefined || ended
-        ? undefined
-        : this.#acquirer.acquireHedge(state, first.slot.endpoint, hedge);
-    if (!hedgeSlot) return [ended ?? (await first.result)];
-    const second = this.#start(state, hedgeSlot, send, true);
-    const firstResult = await Promise.race([first.result, second.result]);
-    const other = firstResult.slot === hedgeSlot ? first : second;
-    const hedged = (won: boolean): void =>
-      this.#parts.onHedge(state.call, { late: first.slot.endpoint, hedge: hedgeSlot.endpoint, won });
-    if (!firstResult.ok) {
-      const otherResult = await other.result;
-      hedged(otherResult.ok && other === second);
-      return [firstResult, otherResult];
-    }
-    hedged(other === first);
-    other.abort.abort();
-    // The winner doesn't wait for the loser to end.
-    void other.result.then((lostResult) => this.#recordHedgeLoser(state, lostResult));
-    return [firstResult];
+    const late = first.slot.endpoint;
+    const delayMs = this.#parts.hedge.delayMs(state.call, late);
+    if (delayMs === undefined || (await within(firstResult([first], probe), delayMs)))
+      return this.#race(state, [first], probe);
+    const slot = this.#acquirer.acquireHedge(state, late);
+    if (!slot) return this.#race(state, [first], probe);
+    const hedge = this.#start(state, slot, send, { isHedge: true });
+    const results = await this.#race(state, [first, hedge], probe);
+    const won = results.some((result) => result.ok && result.slot === slot);
+    this.#parts.onHedge(state.call, { late, hedge: slot.endpoint, won });
+    return results;
   }
 
-  #recordSuccess<T>({ call, recorder, evidence }: CallState, { slot, isHedge }: AttemptResult<T>): void {
+  /** Resolves with the first good answer last, and ends the other attempts; or with all failures. */
+  async #race<T extends Sent>(
+    state: CallState,
+    running: readonly RunningAttempt<T>[],
+    probe: Probe<T> | undefined,
+  ): Promise<AttemptResult<T>[]> {
+    const failed: AttemptResult<T>[] = [];
+    for (let left = running; left.length > 0; ) {
+      const result = await firstResult(left, probe);
+      left = left.filter(({ slot }) => slot !== result.slot);
+      if (result.ok) {
+        for (const lost of left) this.#endHedgeLoser(state, lost);
+        return [...failed, result];
+      }
+      failed.push(result);
+    }
+    return failed;
+  }
+
+  #recordSuccess(
+    { call, recorder, evidence }: CallState,
+    { slot, isHedge }: Pick<GoodResult<Sent>, 'slot' | 'isHedge'>,
+  ): void {
     this.#evidence.recordServed(slot.endpoint, call, evidence);
     recorder.recordServedBy(slot.endpoint);
     this.#parts.onAttempt(call, slot.endpoint, recorder.recordAttempt(slot, undefined, isHedge));
   }
 
-  /** Records the attempt that lost: its tokens are wasted, and it doesn't count against its endpoint. */
-  #recordHedgeLoser<T>({ call, recorder }: CallState, lost: AttemptResult<T>): void {
-    lost.slot.abort(true);
-    this.#parts.onAttempt(call, lost.slot.endpoint, recorder.recordHedgeLoser(lost.slot, lost.isHedge));
-    // It was answered too, a moment later.
-    if (lost.ok) abortIfStream(lost.value);
+  /** Ends an attempt that lost: its tokens are wasted, and it doesn't count against its endpoint. */
+  #endHedgeLoser(state: CallState, { slot, isHedge, abort, result }: RunningAttempt<Sent>): void {
+    abort.abort();
+    slot.abort(true);
+    this.#recordHedgeLoser(state, slot, isHedge);
+    void result.then((lost) => {
+      // It was answered too, a moment later.
+      if (lost.ok) abortIfStream(lost.value);
+    });
   }
 
-  #recordFailures<T>(state: CallState, results: readonly AttemptResult<T>[]): EndpointFault[] {
+  #recordHedgeLoser({ call, recorder }: CallState, slot: EndpointSlot, isHedge: boolean): void {
+    this.#parts.onAttempt(call, slot.endpoint, recorder.recordHedgeLoser(slot, isHedge));
+  }
+
+  /** A probe that fails is no failure of its call, which another endpoint serves: it uses up none of its attempts. */
+  #recordFailedProbe(state: CallState, { slot, error, isHedge }: FailedResult, isReported: boolean): void {
+    const { call, recorder } = state;
+    if (
+      !(error instanceof UpstreamFailure) ||
+      error instanceof TooSlowError ||
+      error.detail.class === 'aborted'
+    ) {
+      slot.abort(true);
+      if (!isReported) this.#recordHedgeLoser(state, slot, isHedge);
+      return;
+    }
+    const { detail } = error;
+    if (isStaleSocket(slot, error)) {
+      slot.abort(false);
+      return;
+    }
+    this.#evidence.fail(slot, error, call, state.evidence);
+    if (isReported) return;
+    recorder.addWaste(slot.endpoint, wastedTokens(call, detail));
+    this.#parts.onAttempt(call, slot.endpoint, recorder.recordAttempt(slot, detail, isHedge));
+  }
+
+  #recordFailures<T extends Sent>(state: CallState, results: readonly AttemptResult<T>[]): EndpointFault[] {
     try {
       return results.flatMap((result) => (result.ok ? [] : this.#recordFailure(state, result)));
     } catch (error) {
@@ -151,10 +214,7 @@ export class Attempts {
   }
 
   /** Records a failure; returns none where it doesn't count. Throws where the call itself is over. */
-  #recordFailure<T>(
-    state: CallState,
-    { error, slot, isHedge }: AttemptResult<T> & { ok: false },
-  ): EndpointFault[] {
+  #recordFailure(state: CallState, { error, slot, isHedge }: FailedResult): EndpointFault[] {
     const { call, recorder } = state;
     const { endpoint } = slot;
     if (!(error instanceof UpstreamFailure)) throw error;
@@ -214,8 +274,17 @@ function isStaleSocket({ startedAt }: EndpointSlot, { detail, isAnswered }: Upst
   return detail.staleSocket === true && !isAnswered && performance.now() - startedAt < STALE_WITHIN_MS;
 }
 
-function abortIfStream(value: unknown): void {
-  (value as { readonly sent?: StreamedAnswer }).sent?.abort();
+function abortIfStream(value: Sent): void {
+  if ('sent' in value) value.sent.abort();
+}
+
+/** The result of the attempt that ends first. A good answer of the probe ends them all; its failure ends none. */
+function firstResult<T extends Sent>(
+  running: readonly RunningAttempt<T>[],
+  probe: Probe<T> | undefined,
+): Promise<AttemptResult<T>> {
+  const results = running.map(({ result }) => result);
+  return Promise.race(probe ? [probe.answer, ...results] : results);
 }
 
 /** Estimated tokens that the upstream may bill for a failed attempt. */

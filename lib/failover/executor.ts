@@ -2,10 +2,11 @@ import type { Call } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { WholeAnswer } from '../http/exchange';
 import { isTooSlowToFinish } from './attempt-limit';
-import { Attempts, type Send, TooSlowError } from './attempts';
+import { Attempts, TooSlowError } from './attempts';
 import { withRoute } from './call-errors';
 import type { Caller, CallResult, StreamResult, WholeResult } from './call-result';
 import { addFailure, type CallState, type EndpointFault, type ExecutorParts } from './call-state';
+import type { Send } from './running-attempt';
 import { SlotAcquirer } from './slot-acquirer';
 import type { AdmissionHandlers } from './waiting-call';
 
@@ -56,6 +57,11 @@ export class Executor {
   /** Whether an endpoint that has not failed this call could start it now. */
   canStartNow(state: CallState): boolean {
     return this.#acquirer.canStartNow(state);
+  }
+
+  /** Ends the probes beside calls, also those that go on after their calls have ended. */
+  cancelProbes(): void {
+    this.#attempts.cancelProbes();
   }
 
   async #complete(state: CallState, given: EndpointSlot): Promise<CallResult> {

@@ -16,7 +16,10 @@ const MIN_QUOTA_SHARE = 0.25;
 /** When the median of the other endpoints is slower than its baseline by this ratio, a hedge would only add load. */
 const SLOW_FLEET_RATIO = 1.5;
 
-/** Decides when a call that waits for its first token may be sent a second time, and where ("The Tail at Scale", 2013). */
+/**
+ * Decides when a call that waits for its first token may be sent a second time, and where ("The Tail at Scale", 2013),
+ * and whether it may be sent to an endpoint that is probed beside it. Both take from one budget.
+ */
 export class HedgePolicy {
   readonly #options: () => false | HedgeOptions;
   #budget = MAX_BUDGET;
@@ -45,6 +48,18 @@ export class HedgePolicy {
     if (delay <= maxDelayMs) return delay;
     // A hedge before the expected time would double every call.
     return maxDelayMs > expectedMs ? maxDelayMs : undefined;
+  }
+
+  /** Whether a probe may go out beside this call now: it is sent a second time, as by a hedge. */
+  mayProbe({ hedge, operation }: Call): boolean {
+    const options = this.#options();
+    if (!options || options.budgetRatio === 0) return false;
+    return hedge && operation === 'chat' && this.#budget >= 1;
+  }
+
+  /** Takes one hedge from the budget for a probe. Call it only if `mayProbe`. */
+  takeProbe(): void {
+    this.#budget--;
   }
 
   hasSpareQuota(endpoint: Endpoint): boolean {

@@ -33,9 +33,9 @@ export type NextStep =
 
 /** Works out where a call goes next: the retry plan says which endpoints may serve it, the router picks among them. */
 export class NextEndpoint {
-  readonly #parts: Pick<ExecutorParts, 'routes' | 'retryBudget'>;
+  readonly #parts: Pick<ExecutorParts, 'routes' | 'retryBudget' | 'hedge'>;
 
-  constructor(parts: Pick<ExecutorParts, 'routes' | 'retryBudget'>) {
+  constructor(parts: Pick<ExecutorParts, 'routes' | 'retryBudget' | 'hedge'>) {
     this.#parts = parts;
   }
 
@@ -47,8 +47,9 @@ export class NextEndpoint {
     const { failedAt } = state;
     const triedProviders =
       failedAt.size === 0 ? NO_PROVIDERS : new Set([...failedAt.values()].map(({ provider }) => provider));
+    const probing = this.#parts.hedge.mayProbe(state.call) ? 'beside' : 'by-call';
     const pickAmong = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
-      routes.router.pick(plan, { now, triedProviders, excluded, isHeld });
+      routes.router.pick(plan, { now, triedProviders, excluded, isHeld, probing });
     // Most calls start at once at their first attempt: they need no plan.
     if (failedAt.size === 0) {
       const pick = pickAmong(() => false);
@@ -69,9 +70,13 @@ export class NextEndpoint {
     if (decision.kind === 'back-off') return { kind: 'back-off', ms: decision.until - now };
     if (decision.kind === 'wait') return waitFor(plan, decision, now);
     const hasFailed = (name: string): boolean => (failedAt.get(name)?.failures ?? 0) > 0;
-    // Endpoints that are not ready stay in, so that the router may prefer to wait for one of an earlier tier.
+    // Endpoints that are not ready stay in, so that the router may prefer to wait for one of an earlier tier. One that is
+    // ready and not among those to ask is failing, and the retry budget is spent.
     const isRetry = [...decision.to].some(hasFailed);
-    const pick = pickAmong(({ name }) => (isRetry || failedAt.has(name)) && !decision.to.has(name));
+    const ready = new Set(options.filter(({ startAt }) => startAt <= now).map(({ name }) => name));
+    const pick = pickAmong(
+      ({ name }) => !decision.to.has(name) && (isRetry || failedAt.has(name) || ready.has(name)),
+    );
     if (pick.kind === 'picked') {
       const { name } = pick.option.endpoint;
       const isFailing = options.find((option) => option.name === name)?.isFailing === true;

@@ -5,12 +5,11 @@ import type { StartResult } from '../queue/queued-call';
 import { density } from '../queue/value-density';
 import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
-import { minServiceMs } from '../routing/availability';
+import { minServiceMs, obstacleOf } from '../routing/availability';
 import { type Option, optionsOf, type Plan } from '../routing/plan';
 import { abortedError, allFailedError, callerError, unavailableError } from './call-errors';
 import type { Caller } from './call-result';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
-import type { HedgePolicy } from './hedge';
 import { sleep } from './leaving';
 import { NextEndpoint, type NextStep } from './next-endpoint';
 import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
@@ -20,11 +19,11 @@ const MAX_BACKOFF_SLEEP_MS = 1_000;
 
 /** Acquires the attempt slot for a call's next attempt: now, or by waiting in the queue. */
 export class SlotAcquirer {
-  readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>;
+  readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget' | 'hedge'>;
   readonly #next: NextEndpoint;
   readonly #pools = new WaitPools();
 
-  constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget'>) {
+  constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget' | 'hedge'>) {
     this.#parts = parts;
     this.#next = new NextEndpoint(parts);
   }
@@ -71,8 +70,9 @@ export class SlotAcquirer {
    * A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare, after a reload that
    * drops the model, and where a custom strategy throws.
    */
-  acquireHedge(state: CallState, first: Endpoint, policy: HedgePolicy): EndpointSlot | undefined {
+  acquireHedge(state: CallState, first: Endpoint): EndpointSlot | undefined {
     const { call, failedAt } = state;
+    const policy = this.#parts.hedge;
     try {
       const routes = this.#parts.routes();
       const plan = currentPlan(state, routes);
@@ -89,6 +89,36 @@ export class SlotAcquirer {
       slot.abort(false);
     } catch {
       // The running attempt goes on alone.
+    }
+    return undefined;
+  }
+
+  /**
+   * A slot for a probe beside the first attempt of a call; undefined where no endpoint may be probed. Of a later tier or
+   * a fallback model none is: its answer may come first.
+   */
+  acquireProbe(state: CallState, first: Endpoint): EndpointSlot | undefined {
+    const { call } = state;
+    const policy = this.#parts.hedge;
+    if (!policy.mayProbe(call)) return undefined;
+    try {
+      const plan = currentPlan(state, this.#parts.routes());
+      const now = performance.now();
+      for (const stage of plan.stages) {
+        const option = stage.find(
+          (candidate) =>
+            candidate.endpoint.breaker.canProbeBeside(now) &&
+            obstacleOf(plan, candidate, { now, probing: 'is-probe' }) === undefined,
+        );
+        if (option) {
+          if (this.#mustWait(call, option)) return undefined;
+          policy.takeProbe();
+          return option.endpoint.acquireSlot(call, option.quotaCost, now);
+        }
+        if (stage.some(({ endpoint }) => endpoint === first)) return undefined;
+      }
+    } catch {
+      // The call goes on alone.
     }
     return undefined;
   }

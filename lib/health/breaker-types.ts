@@ -36,3 +36,46 @@ export type BreakerTransition =
     }
   | { readonly to: 'half-open' }
   | { readonly to: 'closed'; readonly cause: BreakerCause };
+
+/**
+ * An attempt belongs to the closed phase during which it began, a probe to the breaker for as long as it is the current
+ * one: otherwise its end says nothing about the endpoint any more.
+ */
+export type BreakerPhase =
+  | ClosedPhase
+  | OpenPhase
+  | HalfOpenPhase
+  | { readonly kind: 'shut-down'; readonly last: BreakerState };
+
+export interface ClosedPhase {
+  readonly kind: 'closed';
+  readonly since: number;
+  /** How long the next opening lasts, with and without jitter. */
+  readonly openMs: number;
+  readonly stepMs: number;
+  consecutiveFailures: number;
+}
+
+interface ProbedPhase {
+  /** The one probe under way. One that began while the breaker was open goes on when it half-opens. */
+  readonly probe: Probe | undefined;
+  /** No probe goes out beside a served call before this time. */
+  readonly besideAt: number;
+}
+
+export interface OpenPhase extends ProbedPhase {
+  readonly kind: 'open';
+  readonly until: number;
+  readonly stepMs: number;
+}
+
+export interface HalfOpenPhase extends ProbedPhase {
+  readonly kind: 'half-open';
+  readonly openMs: number;
+  readonly stepMs: number;
+}
+
+export interface Probe {
+  /** 'admitted' until it asks for the probe lock, 'locking' until it has it. */
+  stage: 'admitted' | 'locking' | 'sent';
+}

@@ -1,5 +1,16 @@
 import type { ProbeLock } from '../cluster/health-reports/probe-lock';
-import type { BreakerCause, BreakerState, BreakerTicket, BreakerTransition, Outcome } from './breaker-types';
+import type {
+  BreakerCause,
+  BreakerPhase,
+  BreakerState,
+  BreakerTicket,
+  BreakerTransition,
+  ClosedPhase,
+  HalfOpenPhase,
+  OpenPhase,
+  Outcome,
+  Probe,
+} from './breaker-types';
 import { Circuit } from './circuit';
 import type { BreakerOptions } from './options';
 
@@ -14,35 +25,16 @@ export interface BreakerParts {
   readonly probeLock?: ProbeLock | undefined;
 }
 
+/**
+ * While it is open, a probe may go out beside a call that another endpoint serves. From the opening, and from one such
+ * probe to the next, at least a random time between these passes, in milliseconds.
+ */
+const MIN_PROBE_GAP_MS = 1_000;
+const MAX_PROBE_GAP_MS = 3_000;
 /** Each opening is shorter by up to this share, so that many processes don't probe at the same moment. */
 const JITTER = 0.25;
 /** A reported opening must end this much later than the current one to extend it, in milliseconds. */
 const MIN_EXTENSION_MS = 50;
-
-/**
- * An attempt belongs to the state object during which it began: once that object is replaced, the attempt says nothing
- * about the endpoint any more.
- */
-type State =
-  | {
-      readonly kind: 'closed';
-      readonly since: number;
-      /** How long the next opening lasts, with and without jitter. */
-      readonly openMs: number;
-      readonly stepMs: number;
-      consecutiveFailures: number;
-    }
-  | { readonly kind: 'open'; readonly until: number; readonly stepMs: number }
-  | {
-      readonly kind: 'half-open';
-      readonly openMs: number;
-      readonly stepMs: number;
-      /** 'admitted' until it asks for the probe lock, 'locking' until it has it. */
-      probe: 'none' | 'admitted' | 'locking' | 'sent';
-    }
-  | { readonly kind: 'shut-down'; readonly last: BreakerState };
-type ClosedState = State & { kind: 'closed' };
-type HalfOpenState = State & { kind: 'half-open' };
 
 /**
  * The breaker of one endpoint: our own rules in front of opossum. An attempt is reported when it ends, not when it
@@ -54,7 +46,7 @@ export class Breaker {
   readonly #parts: BreakerParts;
   readonly #probeLock: ProbeLock | undefined;
   #options: BreakerOptions;
-  #state: State;
+  #state: BreakerPhase;
 
   constructor(parts: BreakerParts) {
     this.#parts = parts;
@@ -76,7 +68,14 @@ export class Breaker {
   get canEnter(): boolean {
     const state = this.#state;
     if (state.kind === 'closed') return true;
-    return state.kind === 'half-open' && state.probe === 'none' && !this.#probeLock?.isHeldByPeer;
+    return state.kind === 'half-open' && !state.probe && !this.#probeLock?.isHeldByPeer;
+  }
+
+  /** Whether a probe may go out now beside a call that another endpoint serves, even before the opening ends. */
+  canProbeBeside(now: number): boolean {
+    const state = this.#state;
+    if (state.kind !== 'open' && state.kind !== 'half-open') return false;
+    return !state.probe && now >= state.besideAt && !this.#probeLock?.isHeldByPeer;
   }
 
   /** Milliseconds until a probe may be sent; 0 unless open. */
@@ -91,30 +90,30 @@ export class Breaker {
     return Math.min(1, Math.max(0, 1 - (now - this.#state.since) / rampMs));
   }
 
-  /** Lets an attempt through. Call it only if `canEnter`. */
+  /** Lets an attempt through. Call it only if `canEnter`, or `canProbeBeside`. */
   enter(): BreakerTicket {
-    let state = this.#state;
-    if (state.kind === 'half-open') state.probe = this.#probeLock ? 'admitted' : 'sent';
+    const probe = this.#startProbe();
+    let began = this.#state;
     let isEnded = false;
     return {
-      isProbe: state.kind === 'half-open',
+      isProbe: probe !== undefined,
       acquireProbeLock: (probeMs) => {
-        if (state.kind !== 'half-open' || !this.#probeLock || isEnded) return undefined;
-        if (state !== this.#state) return this.#state.kind === 'closed' ? undefined : Promise.resolve(false);
-        return this.#acquireProbeLock(state, this.#probeLock, probeMs);
+        if (!probe || !this.#probeLock || isEnded) return undefined;
+        if (!this.#stateOf(probe)) return this.#state.kind === 'closed' ? undefined : Promise.resolve(false);
+        return this.#acquireProbeLock(probe, this.#probeLock, probeMs);
       },
       started: () => {
-        if (state.kind !== 'half-open' || isEnded || state !== this.#state) return;
+        if (isEnded || !this.#stateOf(probe)) return;
         this.#close('observed');
         // From here on it is an attempt like any other.
-        state = this.#state;
+        began = this.#state;
       },
       end: (outcome) => {
         if (isEnded) return;
         isEnded = true;
-        if (state !== this.#state) return;
-        if (state.kind === 'half-open') this.#endProbe(state, outcome);
-        else if (state.kind === 'closed') this.#recordAttempt(state, outcome);
+        const probed = this.#stateOf(probe);
+        if (probed) this.#endProbe(probed, outcome);
+        else if (began === this.#state && began.kind === 'closed') this.#recordAttempt(began, outcome);
       },
     };
   }
@@ -138,7 +137,8 @@ export class Breaker {
    */
   openOnReport(openMs: number, stepMs: number): boolean {
     const state = this.#state;
-    if (state.kind === 'shut-down' || (state.kind === 'half-open' && state.probe === 'sent')) return false;
+    if (state.kind === 'shut-down') return false;
+    if (state.kind !== 'closed' && state.probe?.stage === 'sent') return false;
     const { resetTimeoutMs, maxResetTimeoutMs } = this.#options;
     const isClosed = state.kind === 'closed';
     const maxMs = isClosed ? resetTimeoutMs : Math.min(maxResetTimeoutMs, state.stepMs * 2);
@@ -178,7 +178,7 @@ export class Breaker {
     this.#circuit.shutdown();
   }
 
-  #recordAttempt(state: ClosedState, outcome: Outcome): void {
+  #recordAttempt(state: ClosedPhase, outcome: Outcome): void {
     if (outcome === 'neutral') return;
     this.#circuit.report(outcome);
     if (outcome === 'success') {
@@ -189,32 +189,53 @@ export class Breaker {
     if (state.consecutiveFailures >= this.#options.consecutiveFailures) this.open();
   }
 
-  #endProbe(state: HalfOpenState, outcome: Outcome): void {
-    if (outcome === 'success') this.#close('observed');
-    else if (outcome === 'failure') {
-      const stepMs = Math.min(this.#options.maxResetTimeoutMs, state.stepMs * 2);
-      this.#open(this.#withJitter(stepMs), stepMs, 'observed');
-    } else if (state.probe === 'admitted') this.#abandonProbe(state);
-    else this.#open(this.#withJitter(state.stepMs), state.stepMs, 'inconclusive');
+  #startProbe(): Probe | undefined {
+    const state = this.#state;
+    if (state.kind !== 'open' && state.kind !== 'half-open') return undefined;
+    const probe: Probe = { stage: this.#probeLock ? 'admitted' : 'sent' };
+    this.#state = { ...state, probe, besideAt: this.#nextBesideAt() };
+    return probe;
   }
 
-  async #acquireProbeLock(state: HalfOpenState, lock: ProbeLock, probeMs: number): Promise<boolean> {
-    state.probe = 'locking';
+  /** The state whose probe it is; undefined if it is not the current one any more. */
+  #stateOf(probe: Probe | undefined): OpenPhase | HalfOpenPhase | undefined {
+    const state = this.#state;
+    if (!probe || (state.kind !== 'open' && state.kind !== 'half-open')) return undefined;
+    return state.probe === probe ? state : undefined;
+  }
+
+  #endProbe(state: OpenPhase | HalfOpenPhase, outcome: Outcome): void {
+    if (outcome === 'success') this.#close('observed');
+    else if (state.probe?.stage === 'admitted' && outcome === 'neutral') this.#abandonProbe(state);
+    else if (state.kind === 'open') {
+      // It came before its time, so it neither prolongs the opening nor doubles the next one.
+      this.#abandonProbe(state);
+      this.#probeLock?.release();
+    } else if (outcome === 'failure') {
+      const stepMs = Math.min(this.#options.maxResetTimeoutMs, state.stepMs * 2);
+      this.#open(this.#withJitter(stepMs), stepMs, 'observed');
+    } else this.#open(this.#withJitter(state.stepMs), state.stepMs, 'inconclusive');
+  }
+
+  async #acquireProbeLock(probe: Probe, lock: ProbeLock, probeMs: number): Promise<boolean> {
+    probe.stage = 'locking';
     const isOurs = await lock.acquire(probeMs);
-    if (state !== this.#state) return this.#state.kind === 'closed';
-    if (isOurs) state.probe = 'sent';
+    const state = this.#stateOf(probe);
+    if (!state) return this.#state.kind === 'closed';
+    if (isOurs) probe.stage = 'sent';
     else this.#abandonProbe(state);
     return isOurs;
   }
 
-  /** The probe was not sent, so its end says nothing. The next attempt may become the probe. */
-  #abandonProbe(state: HalfOpenState): void {
-    this.#state = { ...state, probe: 'none' };
+  /** The next attempt may become the probe. */
+  #abandonProbe(state: OpenPhase | HalfOpenPhase): void {
+    this.#state = { ...state, probe: undefined };
   }
 
   #open(openMs: number, stepMs: number, cause: BreakerCause): void {
     const isExtension = this.#state.kind === 'open';
-    this.#state = { kind: 'open', until: performance.now() + openMs, stepMs };
+    const until = performance.now() + openMs;
+    this.#state = { kind: 'open', until, stepMs, probe: undefined, besideAt: this.#nextBesideAt() };
     this.#circuit.open(openMs);
     if (!isExtension) this.#parts.onTransition?.({ to: 'open', cause, openMs, stepMs });
     // Released after the report of what the probe has shown: the process that gets the lock next knows it.
@@ -238,19 +259,27 @@ export class Breaker {
   #onCircuitHalfOpen(): void {
     const state = this.#state;
     if (state.kind !== 'open') return;
-    const { stepMs } = state;
-    this.#state = { kind: 'half-open', stepMs, openMs: this.#withJitter(stepMs), probe: 'none' };
+    const { stepMs, probe, besideAt } = state;
+    this.#state = { kind: 'half-open', stepMs, openMs: this.#withJitter(stepMs), probe, besideAt };
     this.#parts.onTransition?.({ to: 'half-open' });
   }
 
-  #closedState(since: number): ClosedState {
+  #closedState(since: number): ClosedPhase {
     const stepMs = this.#options.resetTimeoutMs;
     const openMs = Math.max(1, this.#withJitter(stepMs));
     return { kind: 'closed', since, openMs, stepMs, consecutiveFailures: 0 };
   }
 
+  #nextBesideAt(): number {
+    const gapMs = MIN_PROBE_GAP_MS + (MAX_PROBE_GAP_MS - MIN_PROBE_GAP_MS) * this.#random();
+    return performance.now() + gapMs;
+  }
+
   #withJitter(ms: number): number {
-    const { random = Math.random } = this.#parts;
-    return ms * (1 - JITTER * random());
+    return ms * (1 - JITTER * this.#random());
+  }
+
+  #random(): number {
+    return (this.#parts.random ?? Math.random)();
   }
 }

@@ -32,6 +32,11 @@ export interface AvailabilityOptions {
   readonly excluded?: (endpoint: Endpoint) => boolean;
   /** Quotas held for denser calls in the queue. */
   readonly isHeld?: (quota: Quota) => boolean;
+  /**
+   * How a half-open endpoint is probed. Default 'by-call': the call itself may be the probe. 'beside': by a probe beside a
+   * call that another endpoint serves. 'is-probe': this is such a probe, and the breaker has been asked.
+   */
+  readonly probing?: 'by-call' | 'beside' | 'is-probe';
 }
 
 function obstacle(kind: Obstacle['kind'], removedBy: string, waitMs = Infinity): Obstacle {
@@ -42,6 +47,8 @@ const WEIGHT = obstacle('down', 'weight: the weight is 0');
 /** The call has failed there. */
 export const TRIED = obstacle('down', 'tried: it has failed this call');
 const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
+/** The router tries it after all where no other endpoint can start the call. */
+export const PROBED_BESIDE = obstacle('probe', 'breaker: half-open, probed beside another call');
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
 /** The limit grows within milliseconds, so waiting calls try again soon. */
 const SLOW_START = obstacle('slow-start', 'slow start: recovered recently', 100);
@@ -60,11 +67,14 @@ export function obstacleOf(
   { endpoint, quotaCost }: Option,
   options: AvailabilityOptions,
 ): Obstacle | undefined {
-  const { now, excluded, isHeld } = options;
+  const { now, excluded, isHeld, probing } = options;
   if (endpoint.weight === 0) return WEIGHT;
   if (excluded?.(endpoint)) return TRIED;
   const { breaker } = endpoint;
-  if (!breaker.canEnter) return breakerObstacle(plan, endpoint, now);
+  if (probing !== 'is-probe') {
+    if (!breaker.canEnter) return breakerObstacle(plan, endpoint, now);
+    if (probing === 'beside' && breaker.state === 'half-open') return PROBED_BESIDE;
+  }
   const cooldownUntil = endpoint.cooldownUntil(now);
   if (cooldownUntil > 0) return obstacle('cooldown', 'cooldown: takes no calls yet', cooldownUntil - now);
   if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;

@@ -2,7 +2,7 @@ import { latestStartAt } from '../call/call';
 import type { Quota } from '../quota/quota';
 import type { Explanation, Verdict } from '../route-report';
 import { Affinity, affinityKey } from './affinity';
-import { type AvailabilityOptions, type Obstacle, obstacleOf, TRIED } from './availability';
+import { type AvailabilityOptions, type Obstacle, obstacleOf, PROBED_BESIDE, TRIED } from './availability';
 import { candidateOf, routedCall } from './candidate';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall, Score, ScoredStrategy, Strategy } from './strategy';
@@ -56,6 +56,13 @@ export class Router {
 
   pick(plan: Plan, options: PickOptions): RouterPick {
     const trace = new Trace(plan, this.strategy, options);
+    const pick = this.#pickByStage(plan, options, trace);
+    // Where nothing else can start it, the call itself is the probe.
+    const hasProbe = pick.kind !== 'picked' && trace.hasProbedBeside;
+    return hasProbe ? this.pick(plan, { ...options, probing: 'by-call' }) : pick;
+  }
+
+  #pickByStage(plan: Plan, options: PickOptions, trace: Trace): RouterPick {
     for (const stage of plan.stages) {
       const free: Option[] = [];
       const blocked: Blocked[] = [];
@@ -76,8 +83,8 @@ export class Router {
   }
 
   /** Where the call would go now, and why. Changes no state. */
-  explain(plan: Plan, now: number): Explanation {
-    const pick = this.pick(plan, { now, peek: true });
+  explain(plan: Plan, options: Pick<PickOptions, 'now' | 'probing'>): Explanation {
+    const pick = this.pick(plan, { ...options, peek: true });
     const verdicts = pick.why()();
     if (pick.kind === 'picked') return { pick: pick.option.endpoint.name, waitMs: 0, verdicts };
     if (pick.kind !== 'wait') return { verdicts };
@@ -169,6 +176,8 @@ class Trace {
   #retryAfterMs = Infinity;
   #canWait = false;
   #isFull = false;
+  /** Whether the call could start as the probe of an endpoint that is to be probed beside another. */
+  hasProbedBeside = false;
   /** The obstacle that ends first, among those worth waiting for. */
   #soonest: Blocked | undefined;
   /** The shortest wait for a quota or the end of a cooldown; Infinity without one before the deadline. */
@@ -185,6 +194,7 @@ class Trace {
     for (const entry of blocked) {
       const { kind, waitMs } = entry.obstacle;
       this.#blocked.push(entry);
+      if (entry.obstacle === PROBED_BESIDE) this.hasProbedBeside = true;
       if (waitMs < this.#retryAfterMs) this.#retryAfterMs = waitMs;
       if (kind === 'concurrency' || kind === 'probe' || kind === 'held') this.#canWait = true;
       if (kind === 'quota' || kind === 'slow') this.#isFull = true;

@@ -1,0 +1,50 @@
+import type { LinkedAbort } from '../call/linked-abort';
+import type { EndpointSlot } from '../endpoint/endpoint';
+import type { ExchangeOptions, WholeAnswer } from '../http/exchange';
+import type { StreamResult } from './call-result';
+
+export interface SendOptions extends ExchangeOptions {
+  /** The shortest predicted time of another endpoint; Infinity where there is none. */
+  readonly alternativeMs: number;
+}
+
+/** A good answer: whole, or a stream that has shown its first content. */
+export type Sent = WholeAnswer | Pick<StreamResult, 'sent' | 'continued'>;
+
+export type Send<T extends Sent> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
+
+/** One attempt in flight. Aborting it leaves the call's other attempts alone. */
+export interface RunningAttempt<T extends Sent> extends AttemptRun {
+  readonly abort: LinkedAbort;
+  /** Never rejects. */
+  readonly result: Promise<AttemptResult<T>>;
+}
+
+export type AttemptResult<T extends Sent> = GoodResult<T> | FailedResult;
+
+interface AttemptRun {
+  readonly slot: EndpointSlot;
+  /** Whether it was sent beside another attempt. */
+  readonly isHedge: boolean;
+}
+
+export interface GoodResult<T extends Sent> extends AttemptRun {
+  readonly ok: true;
+  readonly value: T;
+}
+
+export interface FailedResult extends AttemptRun {
+  readonly ok: false;
+  readonly error: unknown;
+}
+
+/** Ends the slot of a good answer that nobody uses. What a whole answer shows of its endpoint is known, and learnt. */
+export function discardAnswer({ slot, value }: GoodResult<Sent>): void {
+  if ('sent' in value) {
+    slot.abort(true);
+    value.sent.abort();
+    return;
+  }
+  slot.learnLimits(value.reading);
+  slot.succeed(value.usage);
+}
