@@ -247,13 +247,13 @@ describe.each([
     expect(route?.attempts).toHaveLength(2);
     expect(route?.attempts[1]).toMatchObject({ endpoint: 'primary', class: 'aborted', hedge: true });
     expect(route?.wastedTokens).toBeGreaterThan(0);
-    const reported = JSON.stringify(route);
+    const reported = JSON.stringify([route?.attempts, route?.wastedTokens]);
     expect(inFlight(balancer)).toBe(1);
     expect(balancer.endpoint('primary').state).not.toBe('closed');
     await jest.advanceTimersByTimeAsync(900);
     expect(balancer.endpoint('primary').state).toBe('closed');
     expect(inFlight(balancer)).toBe(0);
-    expect(JSON.stringify(route)).toBe(reported);
+    expect(JSON.stringify([route?.attempts, route?.wastedTokens])).toBe(reported);
   });
 
   it('that fails leaves its call to the other endpoint and uses up none of its attempts', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { DEFAULTS } from '../../lib/config/defaults';
 import { Breaker } from '../../lib/health/breaker';
 import type { BreakerTicket } from '../../lib/health/breaker-types';
@@ -310,4 +311,128 @@ it('Breaker: none of its timers keeps the process alive', () => {
   timeout.mockRestore();
   breaker.shutdown();
   jest.useFakeTimers();
+});
+
+describe('Breaker: a probe beside a served call', () => {
+  const now = (): number => performance.now();
+  /** A random number of 0.5: a gap of 2 s. */
+  const HALF = () => 0.5;
+
+  async function opened(options: Partial<typeof OPTIONS> = {}) {
+    const started = start({ resetTimeoutMs: 10_000, ...options }, HALF);
+    await fail(started.breaker, OPTIONS.consecutiveFailures);
+    return started;
+  }
+
+  it('may go out 2 s (1 to 3 s) after the opening and after the previous one, one at a time; no call goes through', async () => {
+    const { breaker } = await opened();
+    await jest.advanceTimersByTimeAsync(1_999);
+    expect(breaker.canProbeBeside(now())).toBe(false);
+    await jest.advanceTimersByTimeAsync(1);
+    expect([breaker.canProbeBeside(now()), breaker.canEnter]).toEqual([true, false]);
+    const ticket = breaker.enter();
+    expect(ticket.isProbe).toBe(true);
+    await jest.advanceTimersByTimeAsync(3_000);
+    expect(breaker.canProbeBeside(now())).toBe(false);
+    ticket.end('failure');
+    expect(breaker.canProbeBeside(now())).toBe(true);
+    breaker.enter().end('neutral');
+    expect(breaker.canProbeBeside(now())).toBe(false);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(breaker.canProbeBeside(now())).toBe(true);
+  });
+
+  it.each(['failure', 'neutral'] as const)(
+    'that ends with a %s before the opening does changes neither its end nor the next opening',
+    async (outcome) => {
+      const { breaker, seen } = await opened();
+      await jest.advanceTimersByTimeAsync(2_000);
+      const left = breaker.msUntilProbe(now());
+      breaker.enter().end(outcome);
+      expect(breaker.state).toBe('open');
+      expect(breaker.msUntilProbe(now())).toBe(left);
+      await jest.advanceTimersByTimeAsync(left);
+      expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
+      breaker.enter().end('failure');
+      expect(seen).toEqual(['open 8750', 'half-open', 'open 17500']);
+    },
+  );
+
+  it.each(['first token', 'success'] as const)('closes the breaker by its %s', async (how) => {
+    const { breaker, seen } = await opened();
+    await jest.advanceTimersByTimeAsync(2_000);
+    const ticket = breaker.enter();
+    if (how === 'first token') ticket.started();
+    else ticket.end('success');
+    expect(seen).toEqual(['open 8750', 'closed']);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
+  });
+
+  it('that is under way when the breaker half-opens stays the only probe and decides it', async () => {
+    const { breaker, seen } = await opened();
+    await jest.advanceTimersByTimeAsync(2_000);
+    const ticket = breaker.enter();
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect([breaker.state, breaker.canEnter, breaker.canProbeBeside(now())]).toEqual([
+      'half-open',
+      false,
+      false,
+    ]);
+    ticket.end('success');
+    expect(seen).toEqual(['open 8750', 'half-open', 'closed']);
+  });
+
+  it('whatever happens: at most one probe is under way, and a probe that ends lets another one follow', () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5_000 }) }),
+      fc.record({
+        do: fc.constantFrom('enter', 'probe', 'started', 'open', 'close', 'report-open', 'report-closed'),
+      }),
+      fc.record({ do: fc.constant('end' as const), as: fc.constantFrom('success', 'failure', 'neutral') }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 60 }),
+        fc.infiniteStream(fc.double({ min: 0, max: 0.99, noNaN: true })),
+        (steps, randoms) => {
+          const { breaker } = start({}, () => randoms.next().value as number);
+          const probes = new Set<BreakerTicket>();
+          const tickets: BreakerTicket[] = [];
+          for (const next of steps) {
+            const before = breaker.state;
+            if (next.do === 'wait') jest.advanceTimersByTime((next as { ms: number }).ms);
+            else if (
+              (next.do === 'enter' && breaker.canEnter) ||
+              (next.do === 'probe' && breaker.canProbeBeside(now()))
+            ) {
+              const ticket = breaker.enter();
+              tickets.push(ticket);
+              if (ticket.isProbe) {
+                // Those of earlier openings don't count any more.
+                expect(probes.size).toBe(0);
+                probes.add(ticket);
+              }
+            } else if (next.do === 'started') tickets.at(-1)?.started();
+            else if (next.do === 'open') breaker.open();
+            else if (next.do === 'close') breaker.close();
+            else if (next.do === 'report-open') breaker.openOnReport(2_000, 2_000);
+            else if (next.do === 'report-closed') breaker.closeOnReport();
+            else if (next.do === 'end') {
+              const ticket = tickets.shift();
+              ticket?.end((next as { as: 'success' }).as);
+              if (ticket) probes.delete(ticket);
+            }
+            if (breaker.state === 'closed' || (before === 'half-open' && breaker.state === 'open'))
+              probes.clear();
+          }
+          for (const ticket of tickets) ticket.end('neutral');
+          jest.advanceTimersByTime(60_000);
+          expect(breaker.canEnter).toBe(true);
+          breaker.shutdown();
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
 });

@@ -40,7 +40,7 @@ export interface CallOptions extends Partial<RequestContext> {
   timeoutMs?: number;
   /** Models tried after the requested one, in order; false for none. Default: those of the configuration. */
   fallbacks?: string[] | false;
-  /** False forbids hedging this call. Default: as configured. */
+  /** False forbids hedging this call and probing beside it. Default: as configured. */
   hedge?: boolean;
   /**
    * Calls of one tenant with the same key and body are sent once: a later one joins the first or gets its answer again.

@@ -62,7 +62,10 @@ export interface BalancerConfig {
   retry?: Partial<RetryOptions>;
   /** When a breaker opens and how long it stays open. Default: see {@link BreakerOptions}. */
   breaker?: Partial<BreakerOptions>;
-  /** Second attempts for calls that take unusually long; false turns them off. Default: see {@link HedgeOptions}. */
+  /**
+   * Second attempts for calls that take unusually long, and probes beside served calls; false turns both off. Default: see
+   * {@link HedgeOptions}.
+   */
   hedge?: false | Partial<HedgeOptions>;
   /** Bounds of the wait queue. Default: see {@link QueueOptions}. */
   queue?: Partial<QueueOptions>;

@@ -12,9 +12,12 @@ export interface RetryOptions {
   readonly maxDelayMs: number;
 }
 
-/** When a late call is sent a second time, to another endpoint; the first answer wins. */
+/**
+ * When a late call is sent a second time, to another endpoint; the first answer wins. Without hedges, no probe goes out
+ * beside a served call either.
+ */
 export interface HedgeOptions {
-  /** Hedges as a share of recent calls. Default 0.05. */
+  /** Hedges, and probes beside served calls, as a share of recent calls; at most 20 at once. 0 turns both off. Default 0.05. */
   readonly budgetRatio: number;
   /**
    * Delay before the second attempt, in milliseconds. Default: 4 times the expected time to first token of a stream, 2

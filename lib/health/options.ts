@@ -6,7 +6,11 @@ export interface BreakerOptions {
   readonly errorThresholdPercentage: number;
   /** Attempts that the window must hold before the percentage counts. Default 10. */
   readonly volumeThreshold: number;
-  /** How long the breaker stays open the first time, in milliseconds; doubles with each failed probe. Default 1,000. */
+  /**
+   * How long the breaker stays open the first time before a call may be the probe, in milliseconds; doubles with each
+   * failed one. Beside calls that other endpoints serve, probes go out every 1 to 3 s, unless `hedge` is off. Default
+   * 1,000.
+   */
   readonly resetTimeoutMs: number;
   /** The longest time that the breaker stays open between probes, in milliseconds. Default 20,000. */
   readonly maxResetTimeoutMs: number;

@@ -176,7 +176,7 @@ class Trace {
   #retryAfterMs = Infinity;
   #canWait = false;
   #isFull = false;
-  /** Whether the call could start as the probe of an endpoint that is to be probed beside another. */
+  /** Whether the call could start as a probe, at an endpoint that is otherwise probed beside a served call. */
   hasProbedBeside = false;
   /** The obstacle that ends first, among those worth waiting for. */
   #soonest: Blocked | undefined;
