@@ -94,6 +94,12 @@ export type { QuotaGroupConfig } from './quota/options';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream, StreamOptions } from './stream/chat-stream';
+export {
+  type InstrumentOptions,
+  instrument,
+  type MeterLike,
+  type TracerLike,
+} from './telemetry/opentelemetry';
 export { type AiMetricsOptions, aiMetrics, type MetricsRegistry } from './telemetry/prometheus';
 export type { RateLimitGuardOptions } from './tenant/guard-options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';

@@ -70,6 +70,12 @@ export class EndpointRegistry {
     throw new AiBalancerError('ERR_AI_NO_ENDPOINT', message, { status: 404 });
   }
 
+  /** Without credentials; undefined if no endpoint has the name. */
+  originOf(name: string): string | undefined {
+    const endpoint = this.#endpoints.get(name);
+    return endpoint && new URL(endpoint.settings.baseURL).origin;
+  }
+
   /** Learns which endpoint has the prefix of this prompt cached. */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);

@@ -1,0 +1,153 @@
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
+import { type Balancer, instrument } from 'express-ai-balancer';
+import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
+
+const rig = new Rig();
+
+beforeAll(() => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+});
+afterAll(() => context.disable());
+
+function telemetry(balancer: Balancer) {
+  const spans = new InMemorySpanExporter();
+  const tracer = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }).getTracer(
+    'test',
+  );
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const meters = new MeterProvider({ readers: [reader] });
+  const stop = instrument(balancer, { tracer, meter: meters.getMeter('test') });
+  return {
+    tracer,
+    stop,
+    spans: () => spans.getFinishedSpans(),
+    metrics: async () => {
+      await reader.forceFlush();
+      const all = exporter
+        .getMetrics()
+        .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((each) => each.metrics));
+      await meters.shutdown();
+      return all;
+    },
+  };
+}
+
+describe('instrument()', () => {
+  it('makes one client span per call, child of the active span, with its attempts as children', async () => {
+    const [sick, well] = [await rig.provider(), await rig.provider()];
+    sick.fault({ kind: 'unauthorized' });
+    const balancer = rig.balancer([
+      endpointAt(sick, { name: 'sick' }),
+      endpointAt(well, { name: 'well', tier: 1, price: { input: 1, output: 1 } }),
+    ]);
+    const { tracer, spans } = telemetry(balancer);
+    const request = tracer.startSpan('POST /ask');
+    const { usage } = await context.with(trace.setSpan(context.active(), request), () =>
+      balancer.chat({ ...HELLO, temperature: 0.5, max_tokens: 50 }, { requestId: 'r1' }),
+    );
+    request.end();
+    const [first, second, call] = spans();
+    expect([first?.name, second?.name, call?.name]).toEqual(['attempt sick', 'attempt well', 'chat gpt-4o']);
+    expect(call?.kind).toBe(SpanKind.CLIENT);
+    expect(call?.parentSpanContext?.spanId).toBe(request.spanContext().spanId);
+    for (const child of [first, second]) {
+      expect(child?.parentSpanContext?.spanId).toBe(call?.spanContext().spanId);
+      expect(child?.spanContext().traceId).toBe(request.spanContext().traceId);
+    }
+    expect(first?.attributes).toMatchObject({
+      'error.type': 'unauthorized',
+      'http.response.status_code': 401,
+    });
+    expect(first?.status.code).toBe(SpanStatusCode.ERROR);
+    expect(call?.attributes).toMatchObject({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'openai',
+      'gen_ai.request.model': 'gpt-4o',
+      'gen_ai.response.model': 'gpt-4o',
+      'gen_ai.request.temperature': 0.5,
+      'gen_ai.request.max_tokens': 50,
+      'gen_ai.usage.input_tokens': usage?.prompt_tokens,
+      'gen_ai.usage.output_tokens': usage?.completion_tokens,
+      'server.address': '127.0.0.1',
+      'server.port': Number(new URL(well.url).port),
+      'ai_balancer.request_id': 'r1',
+      'ai_balancer.endpoint': 'well',
+      'ai_balancer.attempts': 2,
+    });
+    expect(call?.status.code).toBe(SpanStatusCode.UNSET);
+    expect(JSON.stringify(spans().map(({ attributes }) => attributes))).not.toContain('parcel');
+  });
+
+  it('ends the span of a stream with the stream, and that of a failed call with its code', async () => {
+    const provider = await rig.provider();
+    const balancer = rig.balancer([endpointAt(provider)], { retry: { maxAttempts: 1 } });
+    const { spans } = telemetry(balancer);
+    const stream = await balancer.chat({ ...HELLO, stream: true });
+    expect(spans().map(({ name }) => name)).toEqual(['attempt main']);
+    for await (const _chunk of stream);
+    expect(spans()[1]?.attributes).toMatchObject({
+      'gen_ai.request.stream': true,
+      'gen_ai.response.time_to_first_chunk': expect.any(Number) as number,
+    });
+    provider.fault({ kind: 'err5xx' });
+    await rejection(balancer.chat(HELLO));
+    const failed = spans().at(-1);
+    expect(failed?.attributes).toMatchObject({ 'error.type': 'ERR_AI_ALL_FAILED' });
+    expect(failed?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'ERR_AI_ALL_FAILED' });
+  });
+
+  it('measures duration, time to first chunk and tokens by type', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const { metrics } = telemetry(balancer);
+    await balancer.chat(HELLO);
+    for await (const _chunk of await balancer.chat({ ...HELLO, stream: true }));
+    const recorded = await metrics();
+    expect(recorded.map(({ descriptor }) => [descriptor.name, descriptor.unit])).toEqual([
+      ['gen_ai.client.operation.duration', 's'],
+      ['gen_ai.client.operation.time_to_first_chunk', 's'],
+      ['gen_ai.client.token.usage', '{token}'],
+    ]);
+    const types = recorded[2]?.dataPoints.map(({ attributes }) => attributes['gen_ai.token.type']);
+    expect(types).toEqual(['input', 'output']);
+  });
+
+  it('records nothing after its undo', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const { spans, stop } = telemetry(balancer);
+    stop();
+    await balancer.chat(HELLO);
+    expect(spans()).toEqual([]);
+  });
+
+  it('fails no call if the tracer throws', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const fail = (): never => {
+      throw new Error('the exporter is broken');
+    };
+    instrument(balancer, {
+      tracer: { startSpan: fail },
+      meter: { createHistogram: () => ({ record: fail }) },
+    });
+    await balancer.chat(HELLO);
+    expect(balancer.stats()).toMatchObject({ calls: { ok: 1 } });
+    expect(balancer.stats().listenerFailures).toBeGreaterThan(0);
+  });
+
+  it.each([[{ tracer: {} }], [{ meter: 1 }], [{ tracr: 1 }]])('refuses the options %j', async (options) => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    expect(() => instrument(balancer, options as never)).toThrow(/instrument\./);
+  });
+});
