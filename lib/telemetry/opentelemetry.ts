@@ -36,9 +36,11 @@ type Context = otel.Context;
 type Attributes = Record<string, string | number | boolean>;
 
 const NAME = 'express-ai-balancer';
-// The values of the API's enums: its package is loaded only if it is installed.
+// The values of the API's enums, because its package is loaded only if it is installed.
+/* eslint-disable @typescript-eslint/no-unsafe-enum-assignment -- numbers are what the enums are */
 const SPAN_KIND = { internal: 0 as otel.SpanKind, client: 2 as otel.SpanKind };
 const STATUS_ERROR = 2 as otel.SpanStatusCode;
+/* eslint-enable @typescript-eslint/no-unsafe-enum-assignment */
 
 /**
  * Traces and measures calls by OpenTelemetry's conventions for generative AI: one client span per call, with its attempts
