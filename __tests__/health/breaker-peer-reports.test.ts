@@ -219,6 +219,32 @@ describe('Breaker: the probe of a cluster', () => {
     expect([seen, claims]).toEqual([[], ['probe e 2000']]);
   });
 
+  it('beside a served call, while open, it claims the lock too, and releases it after a failure', async () => {
+    const { breaker, seen, claims } = await halfOpen();
+    breaker.enter().end('failure');
+    claims.splice(0);
+    seen.splice(0);
+    await pass(1_000);
+    expect([breaker.state, breaker.canProbeBeside(performance.now())]).toEqual(['open', true]);
+    const ticket = breaker.enter();
+    expect(await ticket.acquireProbeLock(4_000)).toBe(true);
+    expect(breaker.openOnReport(20_000, 20_000)).toBe(false);
+    ticket.end('failure');
+    expect([claims, seen, breaker.state]).toEqual([['probe e 5000', 'release probe e'], [], 'open']);
+  });
+
+  it('beside a served call, while open, it is not sent while a peer has the lock, and none follows before the gap', async () => {
+    const { breaker } = await halfOpen(() => Promise.resolve('taken'));
+    breaker.openOnReport(2_000, 2_000);
+    await pass(1_000);
+    const ticket = breaker.enter();
+    expect(await ticket.acquireProbeLock(1_000)).toBe(false);
+    ticket.end('neutral');
+    expect(breaker.canProbeBeside(performance.now())).toBe(false);
+    await pass(900);
+    expect([breaker.state, breaker.canProbeBeside(performance.now())]).toEqual(['open', false]);
+  });
+
   it('it is sent after five minutes in which the lock was never released', async () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     const since = performance.now();
