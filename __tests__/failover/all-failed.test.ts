@@ -31,7 +31,7 @@ describe('ERR_AI_ALL_FAILED', () => {
     });
     for (const { ms } of failed.attempts ?? []) expect(ms).toBeGreaterThanOrEqual(0);
     expect(failed.message).toMatch(
-      /a \(connection after .*b \(unauthorized 401 after .*c \(rate_limited 429 after/,
+      /a: connection \(ECONNRESET: .*\) after .*b: unauthorized \(401: .*\) after .*c: rate_limited \(429: .*\) after/,
     );
     expect(failed.route).toMatchObject({ attempts: failed.attempts, waitMs: 0 });
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
@@ -178,7 +178,9 @@ describe('The cooldown after a 429', () => {
     balancer.on('cooldown', (cooldown) => cooldowns.push(cooldown));
     await chatText(balancer, false);
     await chatText(balancer, false);
-    expect(cooldowns).toEqual([{ endpoint: 'a', class: 'unauthorized', cooldownMs: 600_000 }]);
+    expect(cooldowns).toEqual([
+      { endpoint: 'a', class: 'unauthorized', status: 401, message: 'status 401', cooldownMs: 600_000 },
+    ]);
     expect(upstream.count('a')).toBe(1);
     balancer.endpoint('a').enable();
     expect((await chatText(balancer, false)).route.endpoint).toBe('a');
