@@ -7,15 +7,15 @@ import { callable, fromCheck, partial, validator, withMethods } from './validato
 
 export type CheckedGuardOptions = RateLimitGuardOptions & { readonly name: string };
 
-export const CONTEXT_HEADERS = [
+export const CONTEXT_HEADERS: readonly ContextHeader[] = [
   'x-ai-priority',
   'x-ai-type',
   'x-ai-max-latency-ms',
   'x-ai-max-cost-per-1k',
-] as const;
+];
 
 /** A header that can set a part of the context. */
-export type ContextHeader = (typeof CONTEXT_HEADERS)[number];
+export type ContextHeader = 'x-ai-priority' | 'x-ai-type' | 'x-ai-max-latency-ms' | 'x-ai-max-cost-per-1k';
 
 const MAX_USD = 1_000_000;
 const ofRequest = callable('a function of the request');
