@@ -1,5 +1,6 @@
 import type { Endpoint } from '../endpoint/endpoint';
 import { type DescribedFailure, describeFailure } from '../endpoint/unavailable-reason';
+import type { AttemptReport } from '../route-report';
 
 /** Failures of an endpoint that has never answered which point to a wrong configuration rather than to an outage. */
 const UNREACHABLE: ReadonlySet<DescribedFailure['class']> = new Set<DescribedFailure['class']>([
@@ -23,11 +24,13 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The log line of a failure at an endpoint that has never answered; undefined if the failure is of another kind. */
-export function neverAnsweredWarning(endpoint: Endpoint, failure: DescribedFailure): string | undefined {
+export function neverAnsweredWarning(endpoint: Endpoint, failure: AttemptReport): string | undefined {
   if (endpoint.unavailable.hasServed || !UNREACHABLE.has(failure.class)) return undefined;
   // A code means that an answer had begun.
   if (failure.class === 'bad_answer' && failure.code !== undefined) return undefined;
-  const { baseURL } = endpoint.settings;
+  const { baseURL, timeouts } = endpoint.settings;
+  // A caller's own short deadline says nothing about the endpoint.
+  if (failure.class === 'timeout' && failure.ms < timeouts.connectMs) return undefined;
   // The origin alone: the rest of a URL may hold credentials.
   const at = URL.canParse(baseURL) ? new URL(baseURL).origin : 'its baseURL';
   return `endpoint '${endpoint.name}' at ${at} has never answered: ${describeFailure(failure)}; ${hintFor(failure)}`;
