@@ -143,9 +143,10 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
   }
 
   #parse(frame: SseFrame): ChatEvent | undefined {
-    const { data } = frame;
+    const source = eventOf(frame);
+    const { data } = source;
     if (data.startsWith('[DONE]')) return this.#onDone();
-    const value = readEventJson(frame, this.#progress, this.#options);
+    const value = readEventJson(source, this.#progress, this.#options);
     if (value === undefined) return undefined;
     if (!isChunk(value)) return this.#parseUsageOnly(value, data);
 
@@ -218,6 +219,11 @@ async function* readDialectEvents(
   }
 }
 
+/** The event of a frame. Each read of `frame.data` decodes its bytes again. */
+function eventOf({ event, data }: SseFrame): SseEvent {
+  return event === undefined ? { data } : { event, data };
+}
+
 /** Only events that are JSON and no error, so that a dialect needn't check for either. */
 async function* validEvents(
   frames: FrameReader,
@@ -226,12 +232,12 @@ async function* validEvents(
 ): AsyncGenerator<SseEvent, void> {
   do {
     for (let frame = frames.take(); frame; frame = frames.take()) {
-      if (frame.data.startsWith('[DONE]')) {
+      const event = eventOf(frame);
+      if (event.data.startsWith('[DONE]')) {
         frames.release();
         return;
       }
-      if (readEventJson(frame, progress, options) === undefined) continue;
-      yield frame.event === undefined ? { data: frame.data } : { event: frame.event, data: frame.data };
+      if (readEventJson(event, progress, options) !== undefined) yield event;
     }
   } while (await frames.fill());
 }
