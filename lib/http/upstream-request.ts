@@ -148,13 +148,16 @@ export class UpstreamRequest {
   }
 
   readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
-    // Before the dialect reads it: neither a dialect nor the app can write it as JSON again.
-    if (isTextNestedDeeper(http.body, MAX_NESTING)) throw this.failure(nestedAnswer(http.status));
+    let answer: ChatCompletion | EmbeddingResponse;
     try {
-      return this.#parts.dialect.answer(http);
+      answer = this.#parts.dialect.answer(http);
     } catch {
+      // Where a dialect has failed at the nesting, too.
       throw this.failure(classifyUnreadableAnswer(http));
     }
+    // The app could not write it as JSON again. The scan takes part of the time of a parse, so it comes last.
+    if (isTextNestedDeeper(http.body, MAX_NESTING)) throw this.failure(nestedAnswer(http.status));
+    return answer;
   }
 
   events(call: Call, source: AsyncIterable<Uint8Array>): AsyncIterableIterator<ChatEvent> {
