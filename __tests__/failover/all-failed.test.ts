@@ -108,11 +108,10 @@ describe('An endpoint that failed a call', () => {
     const { balancer, upstream } = await rig.start({
       a: inSequence(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
     });
-    const { text, route } = await chatText(balancer, false);
+    const { text } = await chatText(balancer, false);
     expect(text).toBe('later');
     const [first, second] = upstream.requests;
     expect(second!.at - first!.at).toBeGreaterThanOrEqual(148);
-    expect(route.waitMs).toBeGreaterThanOrEqual(140);
   });
 });
 

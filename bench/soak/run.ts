@@ -162,6 +162,7 @@ function configOf(n: number, random: Random, http: BalancerConfig['http']): Bala
       ...(name === 'b' || name === 'c' ? { quotaGroup: 'shared' } : {}),
     }));
   return {
+    logger: false,
     endpoints,
     http: http ?? {},
     coalesce: true,
