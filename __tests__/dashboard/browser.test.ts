@@ -1,22 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { FLEET } from '../../examples/flash-sale/fleet';
 import { SALE, scaledTo } from '../../examples/flash-sale/sale';
 import { Stage } from '../../examples/flash-sale/stage';
 import { pause } from '../helpers/async';
+import { launchBrowser } from '../helpers/browser';
 import { endpointAt, HELLO } from '../helpers/provider';
 import { requires } from '../helpers/requires';
 import { DashboardRig } from './fixtures/dashboard';
 
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const WAIT_MS = 15_000;
 
 const real = requires('chromium');
@@ -27,7 +19,7 @@ real.describe('the dashboard in a browser', () => {
   const trouble: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: real.path, headless: true, args: FLAGS });
+    browser = await launchBrowser(real.path);
   }, 60_000);
   afterAll(() => browser.close());
   afterEach(async () => {

@@ -1,20 +1,12 @@
 import { once } from 'node:events';
 import express, { type RequestHandler, type Response } from 'express';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { helpdesk, page as helpdeskPage } from '../../examples/streaming-chat/server';
+import { launchBrowser } from '../helpers/browser';
 import { TestServer } from '../helpers/express';
 import { endpointAt, Rig, until } from '../helpers/provider';
 import { requires } from '../helpers/requires';
 
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const MODELS = { 'gpt-4o-mini': { ttftMs: 100, msPerOutputToken: 20 } };
 const WORDS = 'Your parcel left our house this morning. ';
 
@@ -27,7 +19,7 @@ real.describe('the streaming helpdesk, in a browser', () => {
   const trouble: string[] = [];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: real.path, headless: true, args: FLAGS });
+    browser = await launchBrowser(real.path);
   });
   afterAll(() => browser.close());
   afterEach(async () => {

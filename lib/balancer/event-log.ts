@@ -31,7 +31,7 @@ export class EventLog {
     this.#onFailure = onFailure;
   }
 
-  /** Whether a line of this level may be written: whoever asks first saves the work of building the line. */
+  /** Whether a line of this level may be written. Ask first to save the work of building the line. */
   writes(level: Level): boolean {
     const logger: LeveledLogger | false | undefined = this.#logger();
     if (logger === false) return false;

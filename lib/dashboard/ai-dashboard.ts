@@ -67,7 +67,7 @@ export function aiDashboard(balancer: Balancer, options: AiDashboardOptions): Ro
     '/assets/:name',
     withAccess((req, res) => {
       const file = files.get(String(req.params.name));
-      if (file === undefined) throw new Refusal(404, 'There is no such file.');
+      if (file === undefined) throw new Refusal(404, 'File not found.');
       sendFile(res, file.type, file.body);
     }),
   );

@@ -177,7 +177,7 @@ export class Attempts {
     this.#parts.onAttempt(call, slot.endpoint, recorder.recordHedgeLoser(slot, isHedge));
   }
 
-  /** A probe that fails is no failure of its call, which another endpoint serves: it uses up none of its attempts. */
+  /** A failed probe does not count as a failed attempt of its call, which another endpoint serves. */
   #recordFailedProbe(state: CallState, { slot, error, isHedge }: FailedResult, isReported: boolean): void {
     const { call, recorder } = state;
     if (
