@@ -7,12 +7,12 @@ import { describeFailure, type EndpointState } from '../endpoint/unavailable-rea
 import { AiBalancerError } from '../errors';
 import { reportedFailure } from '../failover/route-recorder';
 import type { FailureDetail } from '../failure/detail';
-import type { OnQuotaCorrected } from '../quota/quota';
+import type { OnQuotaCorrected, QuotaLeft } from '../quota/quota';
 import type { AttemptReport, RouteReport } from '../route-report';
 import type { Redactor } from '../util/redactor';
 import type { CallObserver } from './call-observer';
 import { EventLog } from './event-log';
-import type { BalancerEvents, CallEvent, HedgeEvent, QueueEvent } from './events';
+import type { BalancerEvents, CallEvent, HedgeEvent, QueueEvent, QuotaLevels } from './events';
 import { cooldownWarning, neverAnsweredWarning } from './warnings';
 
 const MAX_REASON_CHARS = 300;
@@ -103,7 +103,7 @@ export class EventReporter {
   /** Undefined without listeners: comparing the levels costs something. */
   quotaListener(endpoint: string): OnQuotaCorrected | undefined {
     if (!this.#hasListeners('quota')) return undefined;
-    return (before, after) => this.#emit('quota', { endpoint, before, after });
+    return (before, after) => this.#emit('quota', { endpoint, before: levels(before), after: levels(after) });
   }
 
   breakerChanged(endpoint: Endpoint, state: EndpointState): void {
@@ -199,6 +199,10 @@ export class EventReporter {
       this.listenerFailed(name);
     }
   }
+}
+
+function levels({ requests, tokens }: QuotaLeft): QuotaLevels {
+  return { ...(requests === undefined ? {} : { requests }), ...(tokens === undefined ? {} : { tokens }) };
 }
 
 function callEvent(

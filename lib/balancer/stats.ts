@@ -79,30 +79,35 @@ export interface BalancerStats {
   };
 }
 
+/** Fields of the literal come first and optional ones later: with spreads in between, V8 builds the object several times slower. */
 export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
-  const cooldownEnd = endpoint.cooldownUntil(now);
-  const { averageMs } = endpoint.health.recentLatency;
-  const reason = endpoint.unavailable.reason(now);
-  const left = leastLeft(endpoint.quotas, now);
-  const { model, aliases, provider } = endpoint.settings;
-  return {
+  const { settings, health, quotas } = endpoint;
+  const { averageMs } = health.recentLatency;
+  const left = leastLeft(quotas, now);
+  const stats: Writable<EndpointStats> = {
     name: endpoint.name,
-    model,
-    aliases,
-    provider,
+    model: settings.model,
+    aliases: settings.aliases,
+    provider: settings.provider,
     state: endpoint.state(now),
-    ...(reason === undefined ? {} : { reason }),
     weight: endpoint.weight,
     inFlight: endpoint.inFlight,
-    failures: endpoint.health.failures,
-    skippedEvents: endpoint.health.skippedEvents,
+    failures: health.failures,
+    skippedEvents: health.skippedEvents,
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
     requestsLeft: left.requests,
     tokensLeft: left.tokens,
     usedShare: Math.round(endpoint.usedShare(now) * 1000) / 1000,
-    ...(cooldownEnd > 0 ? { cooldownUntil: Math.round(Date.now() + cooldownEnd - now) } : {}),
   };
+  if (isHealthy(stats)) return stats;
+  const reason = endpoint.unavailable.reason(now);
+  if (reason !== undefined) stats.reason = reason;
+  const cooldownEnd = endpoint.cooldownUntil(now);
+  if (cooldownEnd > 0) stats.cooldownUntil = Math.round(Date.now() + cooldownEnd - now);
+  return stats;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function isHealthy({ state, weight }: EndpointStats): boolean {
   return state === 'closed' && weight > 0;

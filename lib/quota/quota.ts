@@ -263,9 +263,9 @@ export function greatestUsedShare(quotas: readonly Quota[], now: number): number
 
 /** What all quotas together leave. */
 export interface QuotaLeft {
-  /** Absent without a limit, below zero while a debt is paid. */
-  readonly requests?: number;
-  readonly tokens?: number;
+  /** Undefined without a limit, below zero while a debt is paid. */
+  readonly requests: number | undefined;
+  readonly tokens: number | undefined;
 }
 
 /** Called when the headers of an answer have changed what is left. */
@@ -278,7 +278,7 @@ export function leastLeft(quotas: readonly Quota[], now: number): QuotaLeft {
     requests = least(requests, quota.requestsLeft(now));
     tokens = least(tokens, quota.tokensLeft(now));
   }
-  return { ...(requests === undefined ? {} : { requests }), ...(tokens === undefined ? {} : { tokens }) };
+  return { requests, tokens };
 }
 
 function least(a: number | undefined, b: number | undefined): number | undefined {
