@@ -73,7 +73,7 @@ export type {
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
-export { openaiDialect } from './provider/openai';
+export { openaiDialect } from './provider/openai/openai-dialect';
 export {
   deepseek,
   groq,

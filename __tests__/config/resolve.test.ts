@@ -2,7 +2,7 @@ import axios from 'axios';
 import { DEFAULTS } from '../../lib/config/defaults';
 import type { BalancerConfig } from '../../lib/config/options';
 import { resolveConfig } from '../../lib/config/resolve';
-import { openaiDialect } from '../../lib/provider/openai';
+import { openaiDialect } from '../../lib/provider/openai/openai-dialect';
 import { endpointsOf } from './endpoints-of';
 
 const FIVE = ['gpt-4.1', 'gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514', 'deepseek-chat'];

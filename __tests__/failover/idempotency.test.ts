@@ -2,7 +2,7 @@ import express from 'express';
 import { aiBalancer, aiGateway } from 'express-ai-balancer';
 import request from 'supertest';
 import { AnswerStore } from '../../lib/failover/sharing/answer-store';
-import { openaiDialect } from '../../lib/provider/openai';
+import { openaiDialect } from '../../lib/provider/openai/openai-dialect';
 import { answer, BODY, error, inSequence, Rig, rejection, silence, until } from './upstream';
 
 const rig = new Rig();
@@ -92,7 +92,11 @@ describe('idempotency: a call with a key', () => {
   it("is answered where a custom dialect returns an answer that can't be cloned or stored", async () => {
     const own = {
       ...openaiDialect,
-      answer: (http: never) => ({ ...openaiDialect.answer(http), size: 1n, tell: () => 1 }),
+      answer: (http: never, call: never) => ({
+        ...openaiDialect.answer(http, call),
+        size: 1n,
+        tell: () => 1,
+      }),
     };
     const { balancer, upstream } = await rig.start(
       { a: answer() },

@@ -1,9 +1,11 @@
 import type { ChatBody, EmbeddingBody } from '../../lib/call/body';
 import type { DialectCall, DialectEndpoint } from '../../lib/provider/dialect';
-import { openaiDialect } from '../../lib/provider/openai';
+import { openaiDialect } from '../../lib/provider/openai/openai-dialect';
 
 const endpoint: DialectEndpoint = {
   name: 'e1',
+  provider: 'openai',
+  maxOutputTokens: undefined,
   model: 'gpt-4o-2024-08-06',
   baseURL: 'https://api.openai.com/v1',
   headers: {},
@@ -82,11 +84,14 @@ describe('an OpenAI request', () => {
 
 describe('an OpenAI answer', () => {
   const read = (body: unknown) =>
-    openaiDialect.answer({
-      status: 200,
-      headers: {},
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
+    openaiDialect.answer(
+      {
+        status: 200,
+        headers: {},
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      },
+      chat({ messages: [] }),
+    );
   const choice = { index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'hello' } };
 
   it('is returned unchanged', () => {

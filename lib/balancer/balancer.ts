@@ -60,6 +60,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       this.#config,
       {
         onState: (endpoint, state) => this.#events.breakerChanged(endpoint, state),
+        onDropped: (name, features) => this.#events.featuresDropped(name, features),
         onCooldown: (endpoint, detail, cooldownMs, shouldWarn) =>
           this.#events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
         onCapacity: () => this.#queue.wake(),

@@ -132,6 +132,7 @@ export class EndpointRegistry {
       healthReports: this.#healthReports,
       redactor: this.#redactor,
       refusals: this.#refusals,
+      onDropped: (features: readonly string[]) => this.#listeners.onDropped?.(settings.name, features),
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);

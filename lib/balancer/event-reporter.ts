@@ -167,6 +167,14 @@ export class EventReporter {
     this.#log.warn(`store ${guard}`, { ...event, reason }, message);
   }
 
+  /** A request has left something out of a call. */
+  featuresDropped(endpoint: string, features: readonly string[]): void {
+    for (const feature of features) {
+      const message = `endpoint '${endpoint}' can't do '${feature}': its requests are sent without it (docs/providers.md)`;
+      this.#log.warn(`${endpoint} dropped ${feature}`, { endpoint, feature }, message);
+    }
+  }
+
   unknownModel(model: string): void {
     const message = `model '${model}' is not in the catalogue: neutral values for price, latency and quality are used; describe it in models`;
     this.#log.write('warn', { model }, message);

@@ -8,7 +8,6 @@ import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latenc
 import type { BreakerOptions } from '../health/options';
 import type { RefusalCounts } from '../health/refusal-share';
 import type { ExchangeParts } from '../http/exchange';
-import type { Transport } from '../http/transport';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
 import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
@@ -21,7 +20,6 @@ import {
 } from '../quota/quota';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
-import type { Redactor } from '../util/redactor';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
 import { AttemptSlot } from './attempt-slot';
 import { EndpointCooldown } from './endpoint-cooldown';
@@ -37,19 +35,18 @@ export interface EndpointListeners {
   onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void;
   /** Returns what is called when headers have corrected the quotas; undefined where nobody wants to know. */
   quotaListener?(endpoint: Endpoint): OnQuotaCorrected | undefined;
+  /** A request has left something out of a call that the provider can't do. */
+  onDropped?(name: string, features: readonly string[]): void;
   /** A waiting call may be able to start: a slot, quota or the breaker has become free. */
   onCapacity(): void;
 }
 
-export interface EndpointParts {
+export interface EndpointParts extends ExchangeParts {
   readonly settings: EndpointSettings;
-  readonly dialect: Dialect;
-  readonly transport: Transport;
   readonly breaker: BreakerOptions;
   /** Its own quota, then its group's if it has one. */
   readonly quotas: readonly Quota[];
   readonly listeners: EndpointListeners;
-  readonly redactor?: Redactor;
   /** The refusals of all endpoints together. Read once, by the constructor. */
   readonly refusals: RefusalCounts;
   /** Health reports of the cluster, if there is one. Read once, by the constructor. */
@@ -106,6 +103,10 @@ export class Endpoint {
 
   get settings(): EndpointSettings {
     return this.#parts.settings;
+  }
+
+  get dialect(): Dialect {
+    return this.#parts.dialect;
   }
 
   get exchange(): ExchangeParts {

@@ -72,8 +72,10 @@ export async function exchangeStream(
   call: Call,
   options: ClippedExchangeOptions,
 ): Promise<StreamedAnswer> {
-  const { settings, transport } = parts;
+  const { settings, transport, dialect } = parts;
   const startedAt = performance.now();
+  // Another wire format knows no `stream_options`, and reports usage by itself.
+  if (dialect.chunks) return openStream(parts, call, options, true);
   if (!settings.streamUsage || transport.streamUsage === 'refused')
     return openStream(parts, call, options, false);
   try {
@@ -137,7 +139,7 @@ async function readWhole(
   const data =
     call.operation === 'chat' && looksLikeEventStream(text)
       ? await assembleAnswer(request.events(call, oneChunk(text)))
-      : request.readAnswer(http);
+      : request.readAnswer(http, call);
   const fault = findAnswerFault(data, expectedAnswer(call), status);
   if (fault) throw request.failure(fault);
   return clipAnswer(data, clipUsage);

@@ -1,11 +1,11 @@
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
-import type { ChatBody, EmbeddingBody } from '../call/body';
+import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
-import type { Dialect, DialectCall, DialectEndpoint, HttpAnswer } from '../provider/dialect';
+import { type Dialect, type DialectEndpoint, dialectCall, type HttpAnswer } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { ChatEvent } from '../stream/chat-event';
@@ -54,6 +54,8 @@ export interface ExchangeParts {
   readonly transport: Transport;
   /** Replaces secrets in what the upstream says. */
   readonly redactor?: Redactor;
+  /** Called with what a request has left out of a call, because the provider can't do it. */
+  readonly onDropped?: (features: readonly string[]) => void;
 }
 
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
@@ -99,6 +101,7 @@ export class UpstreamRequest {
     const apiKey = await this.#resolveKey();
     const endpoint = { ...settings, apiKey, streamUsage: this.#streamUsage };
     const request = dialect.request(dialectCall(call), endpoint);
+    if (request.dropped && request.dropped.length > 0) this.#parts.onDropped?.(request.dropped);
     const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
     this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
@@ -147,10 +150,10 @@ export class UpstreamRequest {
     return text.startsWith('\ufeff') ? text.slice(1) : text;
   }
 
-  readAnswer(http: HttpAnswer): ChatCompletion | EmbeddingResponse {
+  readAnswer(http: HttpAnswer, call: Call): ChatCompletion | EmbeddingResponse {
     let answer: ChatCompletion | EmbeddingResponse;
     try {
-      answer = this.#parts.dialect.answer(http);
+      answer = this.#parts.dialect.answer(http, dialectCall(call));
     } catch {
       // Where a dialect has failed at the nesting, too.
       throw this.failure(classifyUnreadableAnswer(http));
@@ -162,14 +165,15 @@ export class UpstreamRequest {
 
   events(call: Call, source: AsyncIterable<Uint8Array>): AsyncIterableIterator<ChatEvent> {
     const body = call.body as ChatBody;
-    const { chunks } = this.#parts.dialect;
+    const { dialect } = this.#parts;
+    const chunks = dialect.chunks?.bind(dialect);
     return readChatEvents(source, {
       expectUsage: this.#streamUsage,
       choices: body.n ?? 1,
       hideUsage: body.stream_options?.include_usage !== true,
       mayBeEmpty: hasStopSequence(body),
       onSkippedEvent: this.#onSkippedEvent,
-      dialectChunks: chunks,
+      dialectChunks: chunks && ((parsed) => chunks(parsed, dialectCall(call))),
     });
   }
 
@@ -269,13 +273,6 @@ export class UpstreamRequest {
 
 function formatMs(ms: number): string {
   return `${Math.round(ms).toLocaleString('en')} ms`;
-}
-
-function dialectCall(call: Call): DialectCall {
-  if (call.operation === 'chat') {
-    return { operation: 'chat', body: call.body as ChatBody, stream: call.stream };
-  }
-  return { operation: 'embeddings', body: call.body as EmbeddingBody, stream: false };
 }
 
 /** With a stop sequence the model may stop before its first token. */

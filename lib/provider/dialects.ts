@@ -1,5 +1,5 @@
 import type { Dialect } from './dialect';
-import { openaiDialect } from './openai';
+import { openaiDialect } from './openai/openai-dialect';
 
 interface ProviderInfo {
   readonly baseURL: string;

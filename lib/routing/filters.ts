@@ -1,4 +1,6 @@
 import type { Call } from '../call/call';
+import { dialectCall } from '../provider/dialect';
+import { callAppSync } from '../util/app-function';
 import { neededCapabilities, type Option, requiredContextTokens } from './plan';
 
 /** Removes endpoints that cannot serve a call. Independent of the current load and health. */
@@ -52,7 +54,7 @@ export const WINDOW: Pick<Filter, 'reason'> = {
 /** The filters that are relevant to a call, in the order in which they are applied and reported. */
 export function filtersFor(call: Call): readonly Filter[] {
   const { tags, minQuality, maxCostPer1k } = call.context;
-  const filters = [byCapability(neededCapabilities(call))];
+  const filters = [byCapability(neededCapabilities(call)), byDialect()];
   if (call.endpoint !== undefined) filters.push(byName);
   if (tags !== undefined && tags.length > 0) filters.push(byTags);
   if (minQuality !== undefined) filters.push(byQuality);
@@ -70,6 +72,29 @@ function byCapability(needed: readonly string[]): Filter {
   return {
     removes: (_call, option) => missing(option) !== undefined,
     reason: (_call, option) => `capability: lacks '${missing(option) ?? ''}'`,
+  };
+}
+
+/** What a dialect can't express depends on the call and the model alone: endpoints of one model are asked once. */
+function byDialect(): Filter {
+  let known: Map<string, string | undefined> | undefined;
+  const unsupported = (call: Call, { endpoint }: Option): string | undefined => {
+    const { dialect, settings } = endpoint;
+    if (!dialect.operations.includes(call.operation)) return call.operation;
+    if (dialect.unsupported === undefined) return undefined;
+    const { provider, model } = settings;
+    const key = `${provider}\n${model}`;
+    known ??= new Map();
+    if (!known.has(key)) {
+      const ask = (): string | undefined => dialect.unsupported?.(dialectCall(call), settings);
+      known.set(key, callAppSync('unsupported() of a dialect', ask));
+    }
+    return known.get(key);
+  };
+  return {
+    removes: (call, option) => unsupported(call, option) !== undefined,
+    reason: (call, option) =>
+      `dialect: ${option.endpoint.settings.provider} does not support '${unsupported(call, option) ?? ''}'`,
   };
 }
 

@@ -5,7 +5,7 @@ import { type ChatEvent, isChunk, ParsedChatEvent, withDeltas } from './chat-eve
 import { readEventJson, skipUnreadable } from './event-json';
 import { TemplateCache } from './fast-path/template-cache';
 import { FrameReader } from './sse/frame-reader';
-import type { SseEvent, SseFrame } from './sse/sse-frame';
+import type { JsonEvent, SseEvent, SseFrame } from './sse/sse-frame';
 import { TruncatedStreamError } from './stream-errors';
 import { readUsage } from './usage';
 
@@ -34,7 +34,7 @@ export interface ReadChatEventsOptions {
   readonly dialectChunks?: DialectChunks;
 }
 
-type DialectChunks = (events: AsyncIterable<SseEvent>) => AsyncIterable<ChatCompletionChunk>;
+type DialectChunks = (events: AsyncIterable<JsonEvent>) => AsyncIterable<ChatCompletionChunk>;
 
 /**
  * Reads a provider's bytes as the events of an answer, for one reader. It reads only when asked, and closes the source
@@ -229,7 +229,7 @@ async function* validEvents(
   frames: FrameReader,
   progress: AnswerProgress,
   options: ReadChatEventsOptions,
-): AsyncGenerator<SseEvent, void> {
+): AsyncGenerator<JsonEvent, void> {
   do {
     for (let frame = frames.take(); frame; frame = frames.take()) {
       const event = eventOf(frame);
@@ -237,7 +237,8 @@ async function* validEvents(
         frames.release();
         return;
       }
-      if (readEventJson(event, progress, options) !== undefined) yield event;
+      const json = readEventJson(event, progress, options);
+      if (json !== undefined) yield { ...event, json };
     }
   } while (await frames.fill());
 }

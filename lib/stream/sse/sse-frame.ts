@@ -8,6 +8,12 @@ export interface SseEvent {
   readonly data: string;
 }
 
+/** An event whose data is JSON. */
+export interface JsonEvent extends SseEvent {
+  /** The parsed data. */
+  readonly json: unknown;
+}
+
 /**
  * One event with its bytes. An event that is a single `data:` line, as nearly all are, is a window on the chunk it
  * arrived in: nothing is copied or decoded until it is read. Any other event is parsed at once, and its bytes are

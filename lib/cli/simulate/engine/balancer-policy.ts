@@ -26,7 +26,7 @@ export interface BalancerPolicy extends Policy {
 export async function balancerPolicy(options: BalancerPolicyOptions): Promise<BalancerPolicy> {
   const [{ createBalancer, AiBalancerError }, { openaiDialect }, { default: axios }] = await Promise.all([
     import('../../../index'),
-    import('../../../provider/openai'),
+    import('../../../provider/openai/openai-dialect'),
     import('axios'),
   ]);
   const { config, providers, calls } = options;

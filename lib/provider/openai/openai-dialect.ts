@@ -1,8 +1,8 @@
-import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
-import type { ChatBody } from '../call/body';
-import { classifyAnswer } from '../failure/classify-answer';
-import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from './dialect';
-import { readRateLimits } from './rate-limits/rate-limit-headers';
+import type { ChatCompletion, EmbeddingResponse } from '../../call/answer';
+import type { ChatBody } from '../../call/body';
+import { classifyAnswer } from '../../failure/classify-answer';
+import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
+import { readRateLimits } from '../rate-limits/rate-limit-headers';
 
 /**
  * The dialect of OpenAI and of every provider that is compatible with it. Requests carry the caller's body unchanged
