@@ -5,6 +5,7 @@ const layout = [
   'dashboard',
   'telemetry',
   'balancer',
+  'api',
   'config',
   'tenant',
   'failover',

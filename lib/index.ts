@@ -56,6 +56,7 @@ export type { FailureClass } from './failure/classes';
 export { classifyAnswer } from './failure/classify-answer';
 export type { FailureDetail } from './failure/detail';
 export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
+export { type CreateFetchOptions, createFetch } from './gateway/create-fetch';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';

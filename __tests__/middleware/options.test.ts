@@ -119,13 +119,14 @@ describe('the options of a middleware', () => {
         'router.tags: expected an array of strings that are not empty, got "eu"',
         'router.context: expected a function of the request, got an object',
         'router.allowHeaders: expected true, false or an array of x-ai-priority, x-ai-type, x-ai-max-latency-ms, ' +
-          'x-ai-max-cost-per-1k, got an array of 1',
+          'x-ai-max-cost-per-1k, x-ai-min-quality, x-ai-session, x-ai-timeout-ms, x-ai-hedge, x-ai-tags, ' +
+          'x-ai-fallbacks, x-ai-tenant, x-ai-endpoint, got an array of 1',
       ],
     ],
     [
       'an unknown header of smartRouter()',
       smartRouter,
-      { allowHeaders: ['x-ai-tenant'] },
+      { allowHeaders: ['x-ai-prompt'] },
       [
         expect.stringContaining(
           'router.allowHeaders: expected true, false or an array of x-ai-priority',

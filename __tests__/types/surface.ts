@@ -47,7 +47,7 @@ export function aMiddlewareIsARequestHandler(): void {
   // @ts-expect-error -- an unknown option
   smartRouter(balancer, { prority: 5 });
   // @ts-expect-error -- an unknown header
-  smartRouter(balancer, { allowHeaders: ['x-ai-tenant'] });
+  smartRouter(balancer, { allowHeaders: ['x-ai-prompt'] });
   // @ts-expect-error -- a configuration is required
   aiBalancer();
   // @ts-expect-error -- an endpoint has a name

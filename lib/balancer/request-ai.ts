@@ -1,5 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Request, Response } from 'express';
+import { createApiFetch } from '../api/api-fetch';
+import type { ApiCalls } from '../api/api-request';
+import { type HeaderOptions, requestIdFrom } from '../api/option-headers';
 import type { AICall } from '../call/ai-call';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { Call } from '../call/call';
@@ -18,6 +21,11 @@ import { INTERNALS } from './internals';
  * disconnects. They reject with an `AiBalancerError` and never throw.
  */
 export interface RequestAi extends Pick<Balancer, 'chat' | 'embeddings'> {
+  /**
+   * A `fetch` for OpenAI clients, served by this request's calls with no hop, such as
+   * `new OpenAI({ baseURL: 'http://balancer/v1', apiKey: 'unused', fetch: req.ai.fetch })`. See `createFetch()`.
+   */
+  readonly fetch: typeof fetch;
   /** What the middlewares know of the request so far. A call's own options override it. */
   readonly context: RequestContext;
   /** The balancer behind the calls. */
@@ -67,15 +75,16 @@ export class RequestState {
   /** Whether the context's type and priority were given; otherwise they are defaults. */
   #isTypeGiven = false;
   #isPriorityGiven = false;
-  #canRestart = true;
   #defaults: CallOptions = {};
+  #headerOptions: CallOptions = {};
+  #fetch: typeof fetch | undefined;
   /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
   #responseAbort: LinkedAbort | undefined;
 
   constructor(request: Request, balancer: Balancer) {
     this.balancer = balancer;
     this.#request = request;
-    this.#context = { requestId: requestIdOf(request), type: 'chat', priority: 3 };
+    this.#context = { requestId: requestIdFrom(request.headers['x-request-id']), type: 'chat', priority: 3 };
     this.#idempotencyKeys = generateIdempotencyKeys(request);
     this.ai = this.#createRequestAi();
   }
@@ -104,14 +113,15 @@ export class RequestState {
     this.#defaults = { ...this.#defaults, ...options };
   }
 
+  /** What the client has said in headers that the app allows: it overrides the defaults, however late they come. */
+  applyHeaders({ context, options }: HeaderOptions): void {
+    this.overrideContext(context);
+    this.#headerOptions = { ...this.#headerOptions, ...options };
+  }
+
   /** Every call of the request must pass this guard too. */
   addGuard(guard: GuardedRequest): void {
     this.#guards.push(guard);
-  }
-
-  /** Streams of this request end with an error where another endpoint would start the answer again. */
-  forbidRestarts(): void {
-    this.#canRestart = false;
   }
 
   /** Makes `req.ai` live and ties it to the response: if that closes unfinished, the calls are aborted. */
@@ -131,9 +141,13 @@ export class RequestState {
 
   #createRequestAi(): RequestAi {
     const context = (): RequestContext => this.#context;
+    const ownFetch = (): typeof fetch => (this.#fetch ??= this.#createFetch());
     return {
       chat: (body: ChatBody, options?: CallOptions) => this.#call('chat', body, options),
       embeddings: (body: EmbeddingBody, options?: CallOptions) => this.#call('embeddings', body, options),
+      get fetch() {
+        return ownFetch();
+      },
       get context() {
         return context();
       },
@@ -141,13 +155,37 @@ export class RequestState {
     };
   }
 
-  #call(operation: Operation, body: unknown, options: CallOptions | undefined): AICall<never> {
+  /** The calls of OpenAI's clients, which do not know restarts: they would join the two answers. */
+  calls(options?: CallOptions): ApiCalls {
+    return {
+      chat: (body) => this.#call('chat', body, options, false),
+      embeddings: (body) => this.#call('embeddings', body, options, false),
+    };
+  }
+
+  #createFetch(): typeof fetch {
+    return createApiFetch({
+      models: this.balancer,
+      onStreamFailure: (error) => this.balancer[INTERNALS].reportPipeFailure(error),
+      calls: (_headers, signal) => ({
+        requestId: this.#context.requestId,
+        ...this.calls(signal && { signal }),
+      }),
+    });
+  }
+
+  #call(
+    operation: Operation,
+    body: unknown,
+    options: CallOptions | undefined,
+    canRestart = true,
+  ): AICall<never> {
     for (const guard of this.#guards) guard.identify();
     const isChecked = this.#guards.length > 0 || !this.#responseAbort;
     const hooks: CallHooks = {
       request: this.#request,
       signal: this.#responseAbort,
-      canRestart: this.#canRestart,
+      canRestart,
       admit: isChecked ? (call) => this.#admit(call, options?.priority !== undefined) : undefined,
       onUsage: this.#onUsage,
     };
@@ -181,6 +219,7 @@ export class RequestState {
       ...(this.#isTypeGiven ? { type } : {}),
       ...this.#idempotencyKeys.next().value,
       ...this.#defaults,
+      ...this.#headerOptions,
       ...omitUndefined(own),
     };
   }
@@ -199,10 +238,4 @@ function notLiveError(): AiBalancerError {
     'ERR_AI_CONFIG',
     'req.ai is not live: mount failoverExecutor(balancer) before this route',
   );
-}
-
-/** The client's request id if it is safe to log, otherwise a new one. */
-function requestIdOf(req: Request): string {
-  const given = req.headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CONTEXT_CHECKS, OPTION_CHECKS } from '../call/check-options';
+import { CONTEXT_CHECKS, checkContext, OPTION_CHECKS } from '../call/check-options';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import type { Limit } from '../tenant/limits';
 import { type Fault, faultAt, optionsError, schemaFaults } from './config-errors';
@@ -7,15 +7,49 @@ import { callable, fromCheck, partial, validator, withMethods } from './validato
 
 export type CheckedGuardOptions = RateLimitGuardOptions & { readonly name: string };
 
-export const CONTEXT_HEADERS: readonly ContextHeader[] = [
+/** A header that can set a part of the context, or an option of the calls. */
+export type ContextHeader =
+  | 'x-ai-priority'
+  | 'x-ai-type'
+  | 'x-ai-max-latency-ms'
+  | 'x-ai-max-cost-per-1k'
+  | 'x-ai-min-quality'
+  | 'x-ai-session'
+  | 'x-ai-timeout-ms'
+  | 'x-ai-hedge'
+  | 'x-ai-tags'
+  | 'x-ai-fallbacks'
+  | 'x-ai-tenant'
+  | 'x-ai-endpoint';
+
+/** The headers that `allowHeaders: true` allows. */
+export const HARMLESS_HEADERS: readonly ContextHeader[] = [
   'x-ai-priority',
   'x-ai-type',
   'x-ai-max-latency-ms',
   'x-ai-max-cost-per-1k',
+  'x-ai-min-quality',
+  'x-ai-session',
+  'x-ai-timeout-ms',
+  'x-ai-hedge',
 ];
 
-/** A header that can set a part of the context. */
-export type ContextHeader = 'x-ai-priority' | 'x-ai-type' | 'x-ai-max-latency-ms' | 'x-ai-max-cost-per-1k';
+/** These could lift a limit that the app has set: another tenant's quota, other regions. Allowed only by name. */
+const CONTEXT_HEADERS: readonly ContextHeader[] = [
+  ...HARMLESS_HEADERS,
+  'x-ai-tags',
+  'x-ai-fallbacks',
+  'x-ai-tenant',
+  'x-ai-endpoint',
+];
+
+/** Which headers a client may set. */
+export const allowedHeaders = validator<boolean | readonly ContextHeader[]>(
+  `true, false or an array of ${CONTEXT_HEADERS.join(', ')}`,
+  (value) =>
+    typeof value === 'boolean' ||
+    (Array.isArray(value) && value.every((name) => (CONTEXT_HEADERS as readonly unknown[]).includes(name))),
+);
 
 const MAX_USD = 1_000_000;
 const ofRequest = callable('a function of the request');
@@ -23,19 +57,33 @@ const ofRequest = callable('a function of the request');
 const ROUTER = partial({
   ...Object.fromEntries(Object.entries(CONTEXT_CHECKS).map(([name, check]) => [name, fromCheck(check)])),
   context: ofRequest,
-  allowHeaders: validator(
-    `true, false or an array of ${CONTEXT_HEADERS.join(', ')}`,
-    (value) =>
-      typeof value === 'boolean' ||
-      (Array.isArray(value) && value.every((name) => (CONTEXT_HEADERS as readonly unknown[]).includes(name))),
-  ),
+  allowHeaders: allowedHeaders,
 });
 
-const EXECUTOR = partial({
+const EXECUTOR_FIELDS = {
   timeoutMs: fromCheck(OPTION_CHECKS.timeoutMs),
   fallbacks: fromCheck(OPTION_CHECKS.fallbacks),
   hedge: fromCheck(OPTION_CHECKS.hedge),
+};
+const EXECUTOR = partial(EXECUTOR_FIELDS);
+
+const FETCH = partial({
+  ...EXECUTOR_FIELDS,
+  context: validator<object>(
+    'a context, or a function that returns one',
+    (value) => typeof value === 'function' || isContext(value),
+  ),
+  allowHeaders: allowedHeaders,
 });
+
+function isContext(value: unknown): boolean {
+  try {
+    checkContext(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function limit(expected: string, max = Number.MAX_VALUE) {
   return validator<Limit>(
@@ -71,6 +119,10 @@ export function guardFaults(given: unknown): Fault[] {
 
 export function routerFaults(given: unknown): Fault[] {
   return schemaFaults(given, ROUTER.safeParse(given));
+}
+
+export function fetchFaults(given: unknown): Fault[] {
+  return schemaFaults(given, FETCH.safeParse(given));
 }
 
 export function executorFaults(given: unknown): Fault[] {

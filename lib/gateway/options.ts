@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { checkOptions } from '../balancer/check-options';
 import type { AppContext } from '../call/check-options';
 import { schemaFaults } from '../config/config-errors';
-import { guardFaults } from '../config/middleware-options';
+import { allowedHeaders, type ContextHeader, guardFaults } from '../config/middleware-options';
 import { count, options, validator } from '../config/validators';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { isObject } from '../util/is-object';
@@ -26,6 +26,11 @@ export interface AiGatewayOptions {
    * It acts when a call is made, after `authenticate`. Default: no guard.
    */
   guard?: RateLimitGuardOptions | RequestHandler;
+  /**
+   * The headers with which a client may set options of its calls, as for `smartRouter()`. What `authenticate` returns
+   * overrides them. Default false.
+   */
+  allowHeaders?: boolean | readonly ContextHeader[];
   /** The largest body that the gateway reads, in bytes after decompression. Default 10,485,760 (10 MiB). */
   maxBodyBytes?: number;
   /**
@@ -36,7 +41,7 @@ export interface AiGatewayOptions {
   headerDelayMs?: number;
 }
 
-const DEFAULTS = Object.freeze({ maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
+const DEFAULTS = Object.freeze({ allowHeaders: false, maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });
 
 const SCHEMA = options({
   authenticate: validator<AiGatewayOptions['authenticate']>(
@@ -47,6 +52,7 @@ const SCHEMA = options({
     'options, or what rateLimitGuard() returned for this balancer',
     (value) => typeof value === 'function' || (typeof value === 'object' && value !== null),
   ).optional(),
+  allowHeaders: allowedHeaders.optional(),
   maxBodyBytes: count.optional(),
   headerDelayMs: validator<number>(
     'milliseconds of at least 0, or Infinity',
@@ -58,15 +64,16 @@ const SCHEMA = options({
 export function checkGatewayOptions(
   balancer: unknown,
   given: AiGatewayOptions,
-): Required<Pick<AiGatewayOptions, 'authenticate' | 'maxBodyBytes' | 'headerDelayMs'>> {
+): Required<Pick<AiGatewayOptions, 'authenticate' | 'allowHeaders' | 'maxBodyBytes' | 'headerDelayMs'>> {
   const faults = schemaFaults(given, SCHEMA.safeParse(given));
   if (isObject(given) && isObject(given.guard)) {
     faults.push(...guardFaults(given.guard).map((fault) => ({ ...fault, path: ['guard', ...fault.path] })));
   }
   checkOptions('gateway', balancer, faults);
-  const { authenticate, maxBodyBytes, headerDelayMs } = given;
+  const { authenticate, allowHeaders, maxBodyBytes, headerDelayMs } = given;
   return {
     authenticate,
+    allowHeaders: allowHeaders ?? DEFAULTS.allowHeaders,
     maxBodyBytes: maxBodyBytes ?? DEFAULTS.maxBodyBytes,
     headerDelayMs: headerDelayMs ?? DEFAULTS.headerDelayMs,
   };

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler } from 'express';
+import { readOptionHeaders } from '../api/option-headers';
 import type { Balancer } from '../balancer/balancer';
 import { checkOptions } from '../balancer/check-options';
 import { INTERNALS } from '../balancer/internals';
@@ -7,7 +8,6 @@ import { type AppContext, checkAppContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { type ContextHeader, routerFaults } from '../config/middleware-options';
 import { callApp, toError } from '../util/app-function';
-import { contextFromHeaders } from './context-headers';
 
 /** A fixed part of the context, and where the rest comes from. */
 export interface SmartRouterOptions extends Partial<RequestContext> {
@@ -17,9 +17,10 @@ export interface SmartRouterOptions extends Partial<RequestContext> {
    */
   context?: (req: Request) => AppContext | null | undefined | Promise<AppContext | null | undefined>;
   /**
-   * The headers that a client may set: true for all of `x-ai-priority`, `x-ai-type`, `x-ai-max-latency-ms` and
-   * `x-ai-max-cost-per-1k`, or an array of their names. They override `context(req)`. Default false, because a client
-   * could otherwise raise its own priority.
+   * The headers that a client may set: an array of their names, or true for `x-ai-priority`, `x-ai-type`,
+   * `x-ai-max-latency-ms`, `x-ai-max-cost-per-1k`, `x-ai-min-quality`, `x-ai-session`, `x-ai-timeout-ms` and
+   * `x-ai-hedge`. Only by name: `x-ai-tenant`, `x-ai-tags`, `x-ai-fallbacks` and `x-ai-endpoint`. They override
+   * `context(req)` and the executor's options. Default false, because a client could otherwise raise its own priority.
    */
   allowHeaders?: boolean | readonly ContextHeader[];
 }
@@ -40,7 +41,7 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
     const derived = context && (await callApp('context()', () => context(req), appTimeoutMs));
     const state = requestState(req, balancer);
     if (derived !== undefined && derived !== null) state.overrideContext(checkAppContext(derived));
-    state.overrideContext(contextFromHeaders(req, allowHeaders));
+    state.applyHeaders(readOptionHeaders((name) => req.headers[name], allowHeaders));
   };
   return function smartRouterMiddleware(req, _res, next) {
     requestState(req, balancer).overrideContext(fixed);

@@ -3,6 +3,7 @@ import type { PipeOptions } from '../call/ai-call';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
 import { within } from '../util/timers';
 import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from './chat-stream';
+import type { EventSink } from './sse/event-sink';
 import { SseResponse } from './sse/sse-response';
 
 export interface StreamPipeOptions extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
@@ -27,12 +28,20 @@ const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
  * the error, as a status if the headers have not been sent, else as an event `data: {"error":...}`. `data: [DONE]` ends
  * a whole answer and nothing else. A restart is sent as an event named `restart`.
  */
-export async function pipeChatStream(
+export function pipeChatStream(
   res: ServerResponse,
   start: Promise<ChatStream>,
   options: StreamPipeOptions = {},
 ): Promise<void> {
-  const out = new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs);
+  return writeChatStream(new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs), start, options);
+}
+
+/** As {@link pipeChatStream}, to any sink. */
+export async function writeChatStream(
+  out: EventSink,
+  start: Promise<ChatStream>,
+  options: Omit<StreamPipeOptions, 'keepAliveMs'> = {},
+): Promise<void> {
   const closed = new Promise<'closed'>((resolve) => out.onceClosed(() => resolve('closed')));
   let isSettled = false;
   out.onceClosed(() => {
@@ -61,7 +70,7 @@ export async function pipeChatStream(
   }
 }
 
-async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> {
+async function writeEvents(out: EventSink, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
   (stream as EventStream)[ON_STALLED_END]?.(() => out.destroy());
   // Leaving the loop closes the connection to the provider.
@@ -72,7 +81,7 @@ async function writeEvents(out: SseResponse, stream: ChatStream): Promise<void> 
   }
 }
 
-function sendError(out: SseResponse, error: unknown, options: StreamPipeOptions): void {
+function sendError(out: EventSink, error: unknown, options: Omit<StreamPipeOptions, 'keepAliveMs'>): void {
   const known = AiBalancerError.isInstance(error) ? error : undefined;
   const body = known?.toBody() ?? FAILED;
   if (out.headersSent) out.end(`data: ${JSON.stringify(body)}\n\n`);

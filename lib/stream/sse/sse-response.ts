@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { startTimer, type Timer } from '../../util/timers';
+import { EVENT_STREAM_HEADERS, type EventSink } from './event-sink';
 
 const HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  // no-transform keeps compression() and proxies from holding events back until a block is full.
-  'cache-control': 'no-cache, no-transform',
+  ...EVENT_STREAM_HEADERS,
   // Turns off nginx's buffering for this response.
   'x-accel-buffering': 'no',
 };
@@ -18,7 +17,7 @@ type ResponseState =
  * Writes server-sent events to an HTTP response, with back pressure and keep-alive comments. Once the client has left,
  * or somebody else has ended the response, writing does nothing.
  */
-export class SseResponse {
+export class SseResponse implements EventSink {
   readonly #res: ServerResponse;
   readonly #keepAliveMs: number;
   #state: ResponseState = { kind: 'waiting' };
@@ -33,7 +32,6 @@ export class SseResponse {
     res.on('error', () => this.#onClose());
   }
 
-  /** Whether the client has left or the response has ended. */
   get isClosed(): boolean {
     return this.#state.kind === 'ended' || this.#res.destroyed || this.#res.writableEnded;
   }
@@ -42,7 +40,6 @@ export class SseResponse {
     return this.#res.headersSent;
   }
 
-  /** Calls back when the client leaves; at once if it has left. */
   onceClosed(callback: () => void): void {
     if (this.isClosed) callback();
     else this.#closeCallbacks.push(callback);
@@ -62,7 +59,6 @@ export class SseResponse {
     this.#startKeepAliveTimer();
   }
 
-  /** Writes. Undefined if more may follow at once, else a promise for when the client has caught up or left. */
   write(data: Uint8Array | string): Promise<void> | undefined {
     if (this.isClosed) return undefined;
     this.#lastWriteAt = performance.now();
@@ -78,7 +74,6 @@ export class SseResponse {
     });
   }
 
-  /** Closes the connection of a client that takes nothing. */
   destroy(): void {
     this.#stopKeepAliveTimer();
     this.#res.destroy();
@@ -89,7 +84,6 @@ export class SseResponse {
     if (!this.isClosed) this.#res.end(data);
   }
 
-  /** Answers with JSON, if no headers have been sent. */
   sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void {
     if (this.isClosed) return;
     this.#res.statusCode = status;

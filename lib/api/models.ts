@@ -1,4 +1,4 @@
-import type { Balancer } from '../balancer/balancer';
+import type { ChatBody } from '../call/body';
 
 /** A model as OpenAI's API lists it. */
 export interface ModelEntry {
@@ -9,10 +9,23 @@ export interface ModelEntry {
   readonly owned_by: string;
 }
 
+/** The balancer, as far as the list of models needs it. */
+export interface ModelSource {
+  stats(): {
+    readonly endpoints: readonly {
+      readonly name: string;
+      readonly model: string;
+      readonly aliases: readonly string[];
+      readonly provider: string;
+    }[];
+  };
+  explain(body: ChatBody): { readonly pick?: string };
+}
+
 /** The endpoints' models and aliases, each once. Endpoint state is ignored, so that the list is stable. */
-export function listModels(balancer: Balancer): readonly ModelEntry[] {
+export function listModels(source: ModelSource): readonly ModelEntry[] {
   const models = new Map<string, ModelEntry>();
-  for (const { model, aliases, provider } of balancer.stats().endpoints) {
+  for (const { model, aliases, provider } of source.stats().endpoints) {
     for (const id of [model, ...aliases]) if (!models.has(id)) models.set(id, modelEntry(id, provider));
   }
   return [...models.values()];
@@ -23,12 +36,12 @@ export function listModels(balancer: Balancer): readonly ModelEntry[] {
  *
  * @throws ERR_AI_NO_ENDPOINT (404)
  */
-export function findModel(balancer: Balancer, id: string): ModelEntry {
-  const listed = listModels(balancer).find((model) => model.id === id);
+export function findModel(source: ModelSource, id: string): ModelEntry {
+  const listed = listModels(source).find((model) => model.id === id);
   if (listed) return listed;
   // Throws if no endpoint serves that name.
-  const { pick } = balancer.explain({ model: id, messages: [{ role: 'user', content: '' }] });
-  const provider = balancer.stats().endpoints.find(({ name }) => name === pick)?.provider;
+  const { pick } = source.explain({ model: id, messages: [{ role: 'user', content: '' }] });
+  const provider = source.stats().endpoints.find(({ name }) => name === pick)?.provider;
   return modelEntry(id, provider ?? 'system');
 }
 

@@ -1,0 +1,30 @@
+import type { AICall } from '../call/ai-call';
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatStream } from '../stream/chat-stream';
+import type { EventSink } from '../stream/sse/event-sink';
+
+/** A request to the OpenAI-compatible API, whichever way it came. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Below the mount point, such as `/chat/completions`. */
+  readonly path: string;
+  /** For messages: the path with the mount point. */
+  readonly fullPath: string;
+  /** @throws ERR_AI_BAD_REQUEST if the body can't be read. */
+  readBody(): Promise<unknown>;
+}
+
+/** What the API's answer is written to. */
+export interface ApiReply {
+  /** Before the answer begins. */
+  setHeader(name: string, value: string): void;
+  sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void;
+  /** For an answer that comes as events. */
+  openEvents(): EventSink;
+}
+
+/** The calls that the API makes, with the context of its request. */
+export interface ApiCalls {
+  chat(body: unknown): AICall<ChatCompletion | ChatStream>;
+  embeddings(body: unknown): AICall<EmbeddingResponse>;
+}

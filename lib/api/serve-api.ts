@@ -1,0 +1,98 @@
+import type { AICall } from '../call/ai-call';
+import type { ChatBody } from '../call/body';
+import { AiBalancerError } from '../errors';
+import type { ChatStream } from '../stream/chat-stream';
+import { writeChatStream } from '../stream/pipe-chat-stream';
+import type { ApiCalls, ApiReply, ApiRequest } from './api-request';
+import { methodNotAllowedError, unknownUrlError } from './errors';
+import { errorHeaders, routeHeaders } from './headers';
+import { findModel, listModels, type ModelSource } from './models';
+
+export interface ApiParts {
+  readonly calls: ApiCalls;
+  readonly models: ModelSource;
+  /** How long the headers of a stream wait for its first content, in milliseconds. */
+  readonly headerDelayMs: number;
+  /** A stream failed: its reader gets the error, the app does not. */
+  readonly onStreamFailure: (error: unknown) => void;
+}
+
+type Serve = (parts: ApiParts, request: ApiRequest, reply: ApiReply, id: string) => void | Promise<void>;
+
+interface Route {
+  readonly pattern: RegExp;
+  readonly method: 'GET' | 'POST';
+  readonly serve: Serve;
+}
+
+/** OpenAI's API below its base URL. */
+const ROUTES: readonly Route[] = [
+  { pattern: /^\/chat\/completions$/i, method: 'POST', serve: serveChat },
+  { pattern: /^\/embeddings$/i, method: 'POST', serve: serveEmbeddings },
+  { pattern: /^\/models$/i, method: 'GET', serve: serveModels },
+  { pattern: /^\/models\/(.+)$/i, method: 'GET', serve: serveModel },
+];
+
+/**
+ * Serves one request of the OpenAI-compatible API: under `aiGateway()` over HTTP, under `createFetch()` in the process.
+ *
+ * @throws Whatever ends the request before its answer begins; a failure in mid-stream is sent as an event.
+ */
+export async function serveApi(parts: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
+  const path = request.path.replace(/(?<=.)\/$/, '');
+  for (const { pattern, method, serve } of ROUTES) {
+    const match = pattern.exec(path);
+    if (!match) continue;
+    if (request.method !== method && !(request.method === 'HEAD' && method === 'GET')) {
+      reply.setHeader('allow', method);
+      throw methodNotAllowedError(request, method);
+    }
+    await serve(parts, request, reply, decode(match[1] ?? ''));
+    return;
+  }
+  throw unknownUrlError(request);
+}
+
+async function serveChat(parts: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
+  const body = await request.readBody();
+  const call = parts.calls.chat(body);
+  if ((body as ChatBody | undefined)?.stream !== true) {
+    await sendWhole(reply, call);
+    return;
+  }
+  const { headerDelayMs, onStreamFailure } = parts;
+  const stream = call as AICall<ChatStream>;
+  if (headerDelayMs === Infinity) await stream;
+  await writeChatStream(reply.openEvents(), stream, {
+    headerDelayMs,
+    onFailure: onStreamFailure,
+    headers: (started) => (started ? routeHeaders(started.route) : {}),
+    toHeaders: (error) => (AiBalancerError.isInstance(error) ? errorHeaders(error) : {}),
+  });
+}
+
+async function serveEmbeddings({ calls }: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
+  await sendWhole(reply, calls.embeddings(await request.readBody()));
+}
+
+function serveModels({ models }: ApiParts, _request: ApiRequest, reply: ApiReply): void {
+  reply.sendJson(200, {}, { object: 'list', data: listModels(models) });
+}
+
+function serveModel({ models }: ApiParts, _request: ApiRequest, reply: ApiReply, id: string): void {
+  reply.sendJson(200, {}, findModel(models, id));
+}
+
+async function sendWhole(reply: ApiReply, call: AICall<unknown>): Promise<void> {
+  const { data, route } = await call.withRoute();
+  reply.sendJson(200, routeHeaders(route), data);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // No model has such a name.
+    return text;
+  }
+}

@@ -1,0 +1,65 @@
+import { type ApiFetchParts, createApiFetch } from '../api/api-fetch';
+import { readOptionHeaders, requestIdFrom } from '../api/option-headers';
+import type { Balancer } from '../balancer/balancer';
+import { checkOptions } from '../balancer/check-options';
+import { INTERNALS } from '../balancer/internals';
+import type { CallHooks } from '../call/call-hooks';
+import { checkContext } from '../call/check-options';
+import type { CallOptions, RequestContext } from '../call/context';
+import { type ContextHeader, fetchFaults } from '../config/middleware-options';
+import { callAppSync } from '../util/app-function';
+import { omitUndefined } from '../util/defaults';
+
+/** Options of `createFetch()`. Those of a call are defaults, which allowed headers override. */
+export interface CreateFetchOptions extends Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'> {
+  /** The context of every call, such as its tenant, or a function that returns one for each call. Default: none. */
+  context?: Partial<RequestContext> | (() => Partial<RequestContext>);
+  /**
+   * The headers with which a client may set options of its calls, as for `smartRouter()`; clients send them with their
+   * option for default headers. They override `context`. Default false.
+   */
+  allowHeaders?: boolean | readonly ContextHeader[];
+}
+
+/** OpenAI's clients do not know restarts: they would join the two answers. */
+const HOOKS: CallHooks = { canRestart: false };
+
+/**
+ * A `fetch` that serves OpenAI's API from the balancer in this process, with no hop: for clients that take one, such as
+ * `openai`, the AI SDK and LangChain.js. Whatever base URL the client has, its path decides. Errors are responses, as
+ * `aiGateway()` sends them over HTTP; an aborted request rejects, and its call ends.
+ *
+ * @example new OpenAI({ baseURL: 'http://balancer/v1', apiKey: 'unused', fetch: createFetch(balancer) })
+ *
+ * @throws ERR_AI_CONFIG that lists every fault of the options.
+ */
+export function createFetch(balancer: Balancer, options: CreateFetchOptions = {}): typeof fetch {
+  checkOptions('createFetch', balancer, fetchFaults(options));
+  const { context: given, allowHeaders = false, ...rest } = options;
+  const defaults = omitUndefined(rest);
+
+  const calls: ApiFetchParts['calls'] = (headers, signal) => {
+    const context = typeof given === 'function' ? callAppSync('context()', given) : given;
+    if (context !== undefined) checkContext(context);
+    const fromHeaders = readOptionHeaders((name) => headers.get(name), allowHeaders);
+    const idempotencyKey = headers.get('idempotency-key') ?? '';
+    const requestId = requestIdFrom(headers.get('x-request-id') ?? context?.requestId);
+    const callOptions: CallOptions = {
+      ...(idempotencyKey === '' ? {} : { idempotencyKey }),
+      ...defaults,
+      ...context,
+      ...fromHeaders.context,
+      ...fromHeaders.options,
+      requestId,
+      ...(signal ? { signal } : {}),
+    };
+    const internals = balancer[INTERNALS];
+    return {
+      requestId,
+      chat: (body) => internals.call('chat', body, callOptions, HOOKS) as never,
+      embeddings: (body) => internals.call('embeddings', body, callOptions, HOOKS) as never,
+    };
+  };
+  const onStreamFailure = (error: unknown): void => balancer[INTERNALS].reportPipeFailure(error);
+  return createApiFetch({ models: balancer, calls, onStreamFailure });
+}
