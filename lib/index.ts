@@ -92,6 +92,7 @@ export {
 } from './provider/rate-limits/rate-limit-headers';
 export type { QueueOptions } from './queue/wait-queue';
 export type { QuotaGroupConfig } from './quota/options';
+export type { QuotaLimiters } from './quota/quota-limiter';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream, StreamOptions } from './stream/chat-stream';

@@ -1,6 +1,5 @@
 import { Bucket } from '../../lib/quota/bucket';
 import { MemoryDayLimit } from '../../lib/quota/day-limit';
-import { MemoryLimiter } from '../../lib/quota/limiter';
 import { Quota } from '../../lib/quota/quota';
 import { Reservation } from '../../lib/quota/reservation';
 
@@ -241,54 +240,5 @@ describe('Quota', () => {
     const beyond = new Reservation([quota], { input: 500, output: 500 }, () => true, now);
     beyond.settle({ kind: 'used', usage: { input: 900, output: 500 } }, now);
     expect(quota.tokensLeft(now)).toBe(3_900);
-  });
-});
-
-describe('MemoryLimiter', () => {
-  /** A bucket with its limiter, as a quota has them. */
-  function start() {
-    const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
-    const limiter = new MemoryLimiter(() => bucket.level(performance.now()));
-    return { bucket, limiter };
-  }
-
-  async function reservoirOf({ bottleneck }: MemoryLimiter): Promise<number | null> {
-    const reading = bottleneck.currentReservoir();
-    await jest.advanceTimersByTimeAsync(5);
-    return reading;
-  }
-
-  it('its reservoir follows the bucket within 250 ms, into debts and out of them', async () => {
-    const { bucket, limiter } = start();
-    expect(await reservoirOf(limiter)).toBe(9_800);
-    bucket.take(12_000, performance.now());
-    limiter.reserve();
-    await jest.advanceTimersByTimeAsync(251);
-    // The refill of 250 ms is 245 units.
-    expect(await reservoirOf(limiter)).toBe(9_800 - 12_000 + 245);
-    bucket.put(12_000, performance.now());
-    limiter.refund();
-    await jest.advanceTimersByTimeAsync(251);
-    expect(await reservoirOf(limiter)).toBe(9_800);
-    limiter.close();
-  });
-
-  it('the reservoir is written in batches, not once per call', async () => {
-    const quota = new Quota('q', { tpm: 60_000 }, 10);
-    for (let n = 0; n < 50; n++) quota.take({ input: 10, output: 0 }, performance.now());
-    expect(jest.getTimerCount()).toBe(1);
-    await jest.advanceTimersByTimeAsync(1_000);
-    expect(jest.getTimerCount()).toBe(0);
-    quota.close();
-  });
-
-  it('no timer is left after close(), even if a call ends later', async () => {
-    const quota = new Quota('q', { rpm: 600, tpm: 60_000 }, 10);
-    const reservation = new Reservation([quota], { input: 10, output: 10 }, () => false, performance.now());
-    quota.close();
-    reservation.settle({ kind: 'returned' }, performance.now());
-    // Bottleneck's disconnect takes one tick.
-    await jest.advanceTimersByTimeAsync(1);
-    expect(jest.getTimerCount()).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
 import { badRequest } from '../errors';
+import type { QuotaLimiters } from '../quota/quota-limiter';
 
 /** What an app can do with one endpoint at runtime. */
 export interface EndpointHandle {
@@ -13,6 +14,13 @@ export interface EndpointHandle {
    * upstream: show it to operators, not to customers.
    */
   readonly reason: string | undefined;
+  /**
+   * Bottleneck limiters of the endpoint's quota, the same objects each time. Other code that uses the same key runs its jobs
+   * through them, `limiters.tokens?.schedule({ weight: 1200 }, job)`, or takes units that it has used,
+   * `limiters.tokens?.incrementReservoir(-1200)`. What it takes counts for the balancer at once, and the other way round.
+   * While calls and jobs wait they take turns, by units.
+   */
+  readonly limiters: QuotaLimiters;
   /** Stops new calls until `enable()`. Calls in flight finish. */
   disable(): void;
   /** Takes calls again: ends a cooldown and closes the breaker. */
@@ -26,7 +34,7 @@ export interface EndpointHandle {
 }
 
 export function endpointHandle(endpoint: Endpoint): EndpointHandle {
-  return {
+  const handle: Omit<EndpointHandle, 'limiters'> = {
     name: endpoint.name,
     get state() {
       return endpoint.state(performance.now());
@@ -43,4 +51,6 @@ export function endpointHandle(endpoint: Endpoint): EndpointHandle {
       endpoint.setWeight(weight);
     },
   };
+  // Not enumerable: a handle can be written as JSON, and Bottleneck's limiters can't.
+  return Object.defineProperty(handle, 'limiters', { get: () => endpoint.limiters.get() }) as EndpointHandle;
 }

@@ -18,6 +18,7 @@ import {
   type OnQuotaCorrected,
   type Quota,
 } from '../quota/quota';
+import { LimiterSet } from '../quota/quota-limiter';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
@@ -63,6 +64,8 @@ export class Endpoint {
   readonly health: EndpointHealth;
   readonly #cooldown = new EndpointCooldown();
   readonly unavailable = new UnavailableReason(this);
+  /** For other code that uses the same key. */
+  readonly limiters = new LimiterSet(this, () => this.#parts.listeners.onCapacity());
   /** With a cluster only. */
   readonly healthReporter: HealthReporter | undefined;
   #parts: EndpointParts;

@@ -2,7 +2,8 @@ import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { Bucket, type BucketOptions, type BucketSnapshot } from './bucket';
 import { type Cost, type Dimension, unitsOf, type Windows } from './cost';
 import type { DayLimit } from './day-limit';
-import type { Limiter, LimiterStore } from './limiter';
+import type { LimiterStore, SharedLimiter } from './limiter';
+import { type Taker, Turns } from './turns';
 
 /** The share of an estimated prompt that is certain: estimates err upwards. */
 export const CERTAIN_SHARE = 0.7;
@@ -23,16 +24,22 @@ export interface QuotaLimit {
   readonly allowed: number;
   /** Units left; below zero while a debt is paid. */
   left(now: number): number;
-  /** Milliseconds until the cost fits; Infinity if it never does. */
-  waitMs(cost: Cost, now: number): number;
+  /** Milliseconds until the units fit; Infinity if they never do. */
+  waitMs(units: number, now: number, taker: Taker): number;
+  /** Those that wait for these units come before others at their turn. */
+  claim(units: number, now: number, taker: Taker): void;
   /** The output tokens that it can hold at most; Infinity if it counts none. */
   outputDepth(now: number): number;
-  /** Takes the cost. Returns a request if it must wait for the answer of Redis. */
-  take(cost: Cost, now: number): GrantRequest | undefined;
+  /** Takes units. Returns a request if it must wait for the answer of Redis. */
+  take(units: number, now: number, taker: Taker): GrantRequest | undefined;
   /** Gives back units that were taken at that time. */
   put(units: number, now: number, takenAt: number): void;
   /** Takes more than an attempt had taken at first. */
   overdraw(units: number, now: number): void;
+  /** Takes units whether they fit or not, or gives them back if negative. Resolves to what is left. */
+  adjust(units: number, now: number): number | Promise<number>;
+  /** No job of other code waits for it any more. */
+  endJobs(): void;
   close(): void;
 }
 
@@ -45,13 +52,16 @@ export interface SentAttempt {
   readonly cost: Cost;
 }
 
-/** A limit per minute: the bucket that decides, and the limiter that keeps its account. */
+/** A limit per minute: the bucket that decides, and in a cluster the limiter in Redis behind it. */
 export class MinuteLimit implements QuotaLimit {
   readonly name: string;
   readonly #id: string;
   readonly #store: LimiterStore;
   readonly #bucket: Bucket;
-  readonly #limiter: Limiter;
+  /** In a cluster only. */
+  readonly #limiter: SharedLimiter | undefined;
+  /** Once jobs of other code have waited for it. */
+  #turns: Turns | undefined;
 
   /** @param quota The name of its quota. */
   constructor(
@@ -63,7 +73,7 @@ export class MinuteLimit implements QuotaLimit {
     this.name = `${dimension} per minute`;
     this.#id = `${quota}:${dimension}`;
     this.#store = store;
-    this.#bucket = new Bucket(options, (units) => this.#limiter.correct(units));
+    this.#bucket = new Bucket(options, (units) => this.#limiter?.correct(units));
     this.#limiter = store.open(this.#id, this.#bucket, this.#terms(options));
   }
 
@@ -92,34 +102,46 @@ export class MinuteLimit implements QuotaLimit {
     return Math.max(0, 1 - this.#bucket.level(now) / this.#bucket.depth);
   }
 
-  waitMs(cost: Cost, now: number): number {
-    const units = unitsOf(this.dimension, cost);
-    const bucketWaitMs = this.#bucket.waitMs(units, now);
-    return this.#limiter.waitMs ? this.#limiter.waitMs(units, bucketWaitMs, now) : bucketWaitMs;
+  waitMs(units: number, now: number, taker: Taker): number {
+    const needed = this.#turns ? units + this.#turns.claimedBefore(taker, now) : units;
+    const bucketWaitMs = this.#bucket.waitMs(needed, now);
+    return this.#limiter ? this.#limiter.waitMs(needed, bucketWaitMs, now) : bucketWaitMs;
   }
 
-  prefetch(cost: Cost, now: number): void {
-    this.#limiter.prefetch?.(unitsOf(this.dimension, cost), now);
+  claim(units: number, now: number, taker: Taker): void {
+    if (taker === 'jobs') this.#turns ??= new Turns();
+    this.#turns?.claim(taker, units, now);
+    this.#limiter?.prefetch(units, now);
+  }
+
+  endJobs(): void {
+    this.#turns?.endClaim('jobs');
   }
 
   outputDepth(): number {
     return this.#countsOutput ? this.#bucket.depth : Infinity;
   }
 
-  take(cost: Cost, now: number): GrantRequest | undefined {
-    const units = unitsOf(this.dimension, cost);
+  take(units: number, now: number, taker: Taker): GrantRequest | undefined {
     this.#bucket.take(units, now);
-    return this.#limiter.reserve(units);
+    this.#turns?.recordTaken(taker, units, now);
+    return this.#limiter?.reserve(units);
   }
 
   put(units: number, now: number): void {
     this.#bucket.put(units, now);
-    this.#limiter.refund(units);
+    this.#limiter?.refund(units);
   }
 
   overdraw(units: number, now: number): void {
     this.#bucket.take(units, now);
-    this.#limiter.overdraw(units);
+    this.#limiter?.overdraw(units);
+  }
+
+  adjust(units: number, now: number): number | Promise<number> {
+    if (units > 0) this.overdraw(units, now);
+    else if (units < 0) this.put(-units, now);
+    return this.left(now);
   }
 
   /** @param pendingOutput Output tokens reserved by attempts that are still running. */
@@ -153,7 +175,7 @@ export class MinuteLimit implements QuotaLimit {
   }
 
   close(): void {
-    this.#limiter.close();
+    this.#limiter?.close();
   }
 
   get #countsOutput(): boolean {
@@ -196,16 +218,24 @@ export class DailyLimit implements QuotaLimit {
     return this.#day.left(now);
   }
 
-  waitMs(cost: Cost, now: number): number {
-    return this.#day.waitMs(unitsOf(this.dimension, cost), now);
+  waitMs(units: number, now: number): number {
+    return this.#day.waitMs(units, now);
+  }
+
+  claim(): void {
+    // There are no turns: what is left of a day is enough for both sides, or for none.
+  }
+
+  endJobs(): void {
+    // None are counted.
   }
 
   outputDepth(now: number): number {
     return this.dimension === 'tokens' ? this.left(now) : Infinity;
   }
 
-  take(cost: Cost, now: number): GrantRequest | undefined {
-    return this.#day.take(unitsOf(this.dimension, cost), now);
+  take(units: number, now: number): GrantRequest | undefined {
+    return this.#day.take(units, now);
   }
 
   put(units: number, now: number, takenAt: number): void {
@@ -214,6 +244,12 @@ export class DailyLimit implements QuotaLimit {
 
   overdraw(units: number, now: number): void {
     this.#day.overdraw(units, now);
+  }
+
+  adjust(units: number, now: number): number | Promise<number> {
+    if (units > 0) this.overdraw(units, now);
+    else if (units < 0) this.put(-units, now, now);
+    return this.left(now);
   }
 
   close(): void {

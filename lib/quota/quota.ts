@@ -85,15 +85,21 @@ export class Quota {
   waitMs(cost: Cost, now: number): number {
     let waitMs = 0;
     for (const limit of this.#limits) {
-      const ms = limit.waitMs(cost, now);
+      const ms = limit.waitMs(unitsOf(limit.dimension, cost), now, 'calls');
       if (ms > waitMs) waitMs = ms;
     }
     return waitMs;
   }
 
-  /** The next call of a queue waits for this cost: limiters in Redis may fetch it ahead of time. */
+  /** The next call of a queue waits for this cost: it gets its turn, and limiters in Redis may fetch it ahead of time. */
   prefetch(cost: Cost, now: number): void {
-    for (const limit of this.#perMinute) limit.prefetch(cost, now);
+    for (const limit of this.#perMinute) limit.claim(unitsOf(limit.dimension, cost), now, 'calls');
+  }
+
+  /** The limits from which other code takes units of one kind. Input and output are tokens too. */
+  limitsOf(dimension: Dimension): readonly QuotaLimit[] {
+    const counts = (own: Dimension) => own === dimension || (own === 'tokens' && dimension !== 'requests');
+    return this.#limits.filter((limit) => counts(limit.dimension));
   }
 
   /** The limit that this cost alone exceeds, if any: such a call can never be served as it is. */
@@ -116,7 +122,7 @@ export class Quota {
   take(cost: Cost, now: number, grants?: Grants): void {
     this.#pendingOutput += cost.output;
     for (const limit of this.#limits) {
-      const request = limit.take(cost, now);
+      const request = limit.take(unitsOf(limit.dimension, cost), now, 'calls');
       if (request) grants?.set(limit, request);
     }
   }
