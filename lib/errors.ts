@@ -90,11 +90,11 @@ export class AiBalancerError extends Error {
    * The soonest time at which an endpoint that can serve such a call can start it, in milliseconds from when the error
    * was created; undefined if it is unknown.
    */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
   /** The attempts that were made; undefined if the call had not started. */
-  readonly attempts: readonly AttemptReport[] | undefined;
+  declare readonly attempts: readonly AttemptReport[] | undefined;
   /** Name of the invalid field; undefined if no field is at fault. */
-  readonly param: string | undefined;
+  declare readonly param: string | undefined;
   /** URL of the documentation of this error. */
   readonly help: string;
   /** How far the call got; undefined if it had not started. Not enumerable, to keep logs short. */
@@ -115,9 +115,10 @@ export class AiBalancerError extends Error {
     this.code = code;
     this.status = options.status ?? 500;
     this.retryable = options.retryable ?? false;
-    this.retryAfterMs = options.retryAfterMs;
-    this.attempts = options.attempts;
-    this.param = options.param;
+    // Fields without a value would only lengthen what is printed of the error.
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (options.attempts !== undefined) this.attempts = options.attempts;
+    if (options.param !== undefined) this.param = options.param;
     this.help = `${DOCS}-${code.toLowerCase().replaceAll('_', '-')}`;
     defineHidden(this, 'route', options.route);
     defineHidden(this, 'partialText', options.partialText);

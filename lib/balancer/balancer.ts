@@ -54,7 +54,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
     this.#redactor.configure(this.#config.secrets);
-    this.#events = new EventReporter(this, () => this.#config.logger, this.#redactor);
+    this.#events = new EventReporter(this, () => this.#config, this.#redactor);
     this.#cluster = this.#config.cluster && this.#createCluster(this.#config.cluster);
     this.#registry = new EndpointRegistry(
       this.#config,
@@ -93,6 +93,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     const runnerParts = { executor: this.#executor, events: this.#events, registry: this.#registry };
     this.#calls = new CallRunner(runnerParts, this.#config);
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
+    for (const endpoint of this.#config.undefinedKeys) this.#events.keyUndefined(endpoint);
   }
 
   /** True for a balancer made by any copy of this package. */

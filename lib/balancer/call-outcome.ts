@@ -14,6 +14,7 @@ export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
 /** The outcome of a balancer's call. The app may keep its promise long after the call, so this must not hold the body. */
 export class CallOutcome extends Outcome<Answer> {
   readonly #isStreamed: boolean;
+  #isPiped = false;
   readonly #onPipeFailure: (error: unknown) => void;
 
   /**
@@ -35,8 +36,20 @@ export class CallOutcome extends Outcome<Answer> {
     this.abort.abort();
   }
 
-  async pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
-    if (!this.#isStreamed) throw badRequest('stream', 'pipe() needs stream: true');
+  pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
+    // Thrown at once: a rejection that nobody awaits would end the process.
+    if (this.#isPiped)
+      throw new TypeError('This call was piped already: call pipe() once, for one response.');
+    this.#isPiped = true;
+    return this.#pipe(res, answer, options);
+  }
+
+  async #pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
+    if (!this.#isStreamed)
+      throw badRequest(
+        'stream',
+        'pipe() needs stream: true, as in req.ai.chat({ ...body, stream: true }).pipe(res)',
+      );
     checkPipeOptions(options);
     const { keepAliveMs, headerDelayMs, headers, signal } = options;
     const abort = (): void => this.cancel();

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Call } from '../call/call';
 import type { ClusterMode } from '../cluster/options';
-import type { Logger } from '../config/options';
+import type { ResolvedConfig } from '../config/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import { describeFailure, type EndpointState } from '../endpoint/unavailable-reason';
 import { AiBalancerError } from '../errors';
@@ -13,9 +13,18 @@ import type { Redactor } from '../util/redactor';
 import type { CallObserver } from './call-observer';
 import { EventLog } from './event-log';
 import type { BalancerEvents, CallEvent, HedgeEvent, QueueEvent, QuotaLevels } from './events';
-import { cooldownWarning, neverAnsweredWarning } from './warnings';
+import { explainUncaught } from './uncaught-error';
+import {
+  cooldownWarning,
+  neverServedWarning,
+  redisWarning,
+  undefinedKeyWarning,
+  unknownModelWarning,
+} from './warnings';
 
 const MAX_REASON_CHARS = 300;
+
+type ReporterConfig = Pick<ResolvedConfig, 'logger' | 'http'>;
 
 /**
  * Emits the balancer's events and writes the log lines that go with them. A listener, observer or logger that throws or
@@ -28,18 +37,19 @@ export class EventReporter {
   readonly observers = new Set<CallObserver>();
   readonly #emitter: EventEmitter<BalancerEvents>;
   readonly #log: EventLog;
+  readonly #config: () => ReporterConfig;
   readonly #redactor: Redactor;
 
-  /** @param logger Called for every line, because a reload may replace the logger. */
-  constructor(
-    emitter: EventEmitter<BalancerEvents>,
-    logger: () => Logger | false | undefined,
-    redactor: Redactor,
-  ) {
+  /** @param config Called for every line, because a reload may replace the logger. */
+  constructor(emitter: EventEmitter<BalancerEvents>, config: () => ReporterConfig, redactor: Redactor) {
     this.#emitter = emitter;
-    this.#log = new EventLog(logger, () => {
-      this.listenerFailures++;
-    });
+    this.#config = config;
+    this.#log = new EventLog(
+      () => config().logger,
+      () => {
+        this.listenerFailures++;
+      },
+    );
     this.#redactor = redactor;
   }
 
@@ -62,6 +72,7 @@ export class EventReporter {
   }
 
   callEnded(call: Call, ended: RouteReport | undefined, error: unknown): void {
+    if (error !== undefined) explainUncaught(error, this.#log);
     const isLogged = this.#log.writes('info');
     if (!isLogged && this.observers.size === 0 && !this.#hasListeners('call')) return;
     const route = ended ?? (AiBalancerError.isInstance(error) ? error.route : undefined);
@@ -75,7 +86,7 @@ export class EventReporter {
 
   /** @param brokeOff Whether the stream had begun: the attempt has been reported as served before. */
   attemptEnded(call: Call, endpoint: Endpoint, attempt: AttemptReport, brokeOff = false): void {
-    if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverAnswered(endpoint, attempt);
+    if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverServed(endpoint, attempt);
     const isLogged = this.#log.writes('debug');
     if (!isLogged && this.observers.size === 0 && !this.#hasListeners('attempt')) return;
     const { requestId } = call.context;
@@ -144,8 +155,7 @@ export class EventReporter {
       return;
     }
     const text = reason && this.#redactor.redact(reason).slice(0, MAX_REASON_CHARS);
-    const message = `Redis is unavailable: quotas are enforced as onOutage says (${mode})${text ? `: ${text}` : ''}`;
-    this.#log.warn('redis', { ...event, reason: text }, message);
+    this.#log.warn('redis', { ...event, reason: text }, redisWarning(mode, text));
   }
 
   clusterKeyUnusable(key: string): void {
@@ -176,8 +186,12 @@ export class EventReporter {
   }
 
   unknownModel(model: string): void {
-    const message = `model '${model}' is not in the catalogue: neutral values for price, latency and quality are used; describe it in models`;
-    this.#log.write('warn', { model }, message);
+    this.#log.write('warn', { model }, unknownModelWarning(model));
+  }
+
+  /** Its option `apiKey` is there and undefined, as with an environment variable that is not set. */
+  keyUndefined(endpoint: string): void {
+    this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
   }
 
   /** A listener of an event threw or rejected. */
@@ -186,9 +200,9 @@ export class EventReporter {
     this.#log.write('error', { event }, `a listener of the event '${event}' failed`);
   }
 
-  #warnIfNeverAnswered(endpoint: Endpoint, attempt: AttemptReport): void {
-    const message = neverAnsweredWarning(endpoint, attempt);
-    if (message !== undefined) this.#log.warn(`${endpoint.name} never answered`, attempt, message);
+  #warnIfNeverServed(endpoint: Endpoint, attempt: AttemptReport): void {
+    const message = neverServedWarning(endpoint, attempt, this.#config().http.proxy);
+    if (message !== undefined) this.#log.warn(`${endpoint.name} never served`, attempt, message);
   }
 
   #hasListeners(name: keyof BalancerEvents): boolean {

@@ -1,13 +1,24 @@
+import type { ResolvedConfig } from '../config/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import { type DescribedFailure, describeFailure } from '../endpoint/unavailable-reason';
+import { CATALOGUE } from '../models/catalogue';
 import type { AttemptReport } from '../route-report';
+import { didYouMean } from '../util/did-you-mean';
 
-/** Failures of an endpoint that has never answered which point to a wrong configuration rather than to an outage. */
-const UNREACHABLE: ReadonlySet<DescribedFailure['class']> = new Set<DescribedFailure['class']>([
+type Proxy = ResolvedConfig['http']['proxy'];
+
+/** Failures of an endpoint that has never served which point to a wrong configuration rather than to an outage. */
+const MISCONFIGURED: ReadonlySet<DescribedFailure['class']> = new Set<DescribedFailure['class']>([
   'connection',
   'timeout',
   'bad_answer',
+  'not_served',
 ]);
+
+/** The 400 of a web server whose TLS port was asked without TLS. */
+const PLAIN_HTTP = /plain http request was sent to https/i;
+
+const USE_HTTPS = 'it expects TLS: write https:// rather than http:// in its baseURL';
 
 /** What is likely wrong, by the error code of the socket or TLS. The first pattern that matches counts. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
@@ -23,30 +34,72 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^(EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/, 'the host is not reachable: check firewall and network'],
 ];
 
-/** The log line of a failure at an endpoint that has never answered; undefined if the failure is of another kind. */
-export function neverAnsweredWarning(endpoint: Endpoint, failure: AttemptReport): string | undefined {
-  if (endpoint.unavailable.hasServed || !UNREACHABLE.has(failure.class)) return undefined;
-  // A code means that an answer had begun.
-  if (failure.class === 'bad_answer' && failure.code !== undefined) return undefined;
+/** The log line of a failure at an endpoint that has never served a call; undefined if the failure is of another kind. */
+export function neverServedWarning(
+  endpoint: Endpoint,
+  failure: AttemptReport,
+  proxy: Proxy,
+): string | undefined {
+  if (endpoint.unavailable.hasServed) return undefined;
+  const isPlainHttp = PLAIN_HTTP.test(failure.message ?? '');
+  if (!isPlainHttp && !MISCONFIGURED.has(failure.class)) return undefined;
   const { baseURL, timeouts } = endpoint.settings;
   // A caller's own short deadline says nothing about the endpoint.
   if (failure.class === 'timeout' && failure.ms < timeouts.connectMs) return undefined;
+  const url = URL.canParse(baseURL) ? new URL(baseURL) : undefined;
   // The origin alone: the rest of a URL may hold credentials.
-  const at = URL.canParse(baseURL) ? new URL(baseURL).origin : 'its baseURL';
-  return `endpoint '${endpoint.name}' at ${at} has never answered: ${describeFailure(failure)}; ${hintFor(failure)}`;
+  const at = url?.origin ?? 'its baseURL';
+  const through = proxy ? `, through the proxy ${proxy.host}:${proxy.port},` : '';
+  const what = failure.status === undefined ? 'has never answered' : 'has not served any call yet';
+  const hint = isPlainHttp ? USE_HTTPS : hintFor(failure, url);
+  const also = proxy ? '; check http.proxy too' : '';
+  return `endpoint '${endpoint.name}' at ${at}${through} ${what}: ${describeFailure(failure)}; ${hint}${also}`;
 }
 
-function hintFor({ class: failure, code = '' }: DescribedFailure): string {
+function hintFor({ class: failure, code = '', status = 0 }: DescribedFailure, url: URL | undefined): string {
   const known = HINTS.find(([pattern]) => pattern.test(code));
   if (known) return known[1];
-  if (failure === 'bad_answer') return 'is its baseURL that of the API (is /v1 missing?), and no web page?';
-  return 'check its baseURL, and http.proxy if this machine needs a proxy (the proxy variables of the environment are not read)';
+  if (status >= 300 && status < 400)
+    return 'it redirects, and a redirect is not followed because it would carry the key away: write the address it redirects to in its baseURL';
+  const version = url?.pathname === '/' ? 'it has no path: is /v1 missing?' : 'is its path right?';
+  if (failure === 'bad_answer') return `that is no answer of an API: check its baseURL (${version})`;
+  if (failure === 'not_served') return `check its baseURL (${version}) and its model`;
+  if (failure === 'timeout')
+    return 'check its baseURL, the network, and http.proxy if this machine needs a proxy (the proxy variables of the environment are not read); a slow model needs longer timeouts';
+  const scheme = url?.protocol === 'http:' ? ' (is it https:// rather than http://?)' : '';
+  return `check its baseURL${scheme}, and http.proxy if this machine needs a proxy (the proxy variables of the environment are not read)`;
 }
 
 /** The log line of a cooldown that does not end by itself. */
 export function cooldownWarning(endpoint: Endpoint, failure: DescribedFailure): string {
   const reason = endpoint.unavailable.reason(performance.now()) ?? describeFailure(failure);
-  if (failure.class !== 'not_served') return `endpoint '${endpoint.name}' takes no calls: ${reason}`;
-  const hint = 'check its baseURL (is /v1 missing?), its model and its permissions';
-  return `endpoint '${endpoint.name}' serves none of its calls, ten in a row: ${hint}; ${reason}`;
+  if (failure.class === 'not_served') {
+    const hint = 'check its baseURL (is /v1 missing?), its model and its permissions';
+    return `endpoint '${endpoint.name}' serves none of its calls, ten in a row: ${hint}; ${reason}`;
+  }
+  const hasNoKey = failure.class === 'unauthorized' && endpoint.settings.apiKey === undefined;
+  const hint = hasNoKey ? '; it has no apiKey: is the environment variable set?' : '';
+  return `endpoint '${endpoint.name}' takes no calls: ${reason}${hint}`;
+}
+
+export function undefinedKeyWarning(endpoint: string): string {
+  return `the apiKey of endpoint '${endpoint}' is undefined: is the environment variable set? Its calls are sent without a key; if it needs none, leave apiKey out`;
+}
+
+export function unknownModelWarning(model: string): string {
+  // Other digits are another version or size, and no misspelling.
+  const alike = [...CATALOGUE.keys()].filter((name) => digitsOf(name) === digitsOf(model));
+  const near = didYouMean(model, alike);
+  const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
+  return `model '${model}' is not in the catalogue${hint}: neutral values for price, latency and quality are used; describe it in models`;
+}
+
+function digitsOf(name: string): string {
+  return name.replace(/\D/g, '');
+}
+
+/** @param reason What the connection's error tells, without credentials. */
+export function redisWarning(mode: string, reason = 'unknown reason'): string {
+  const hint = reason.includes('npm install') ? '' : '; check that it runs and that cluster.redis names it';
+  return `Redis is unavailable: quotas are enforced as onOutage says (${mode}): ${reason}${hint}`;
 }

@@ -25,6 +25,9 @@ export interface PipeOptions {
   readonly signal?: AbortSignal;
 }
 
+const NOT_AWAITED =
+  'This is a call, not its answer: await it first, as in res.json(await req.ai.chat(body)).';
+
 /** A running call: a promise of the answer that can also tell its route, or pipe itself to a response. */
 export interface AICall<T> extends Promise<T> {
   /** Resolves to the answer together with its route report. */
@@ -33,7 +36,7 @@ export interface AICall<T> extends Promise<T> {
    * Streams only: sends the answer as server-sent events. Headers and keep-alive comments are sent while the call waits
    * for its first token; an error after the headers is sent as an event. Never rejects because of the call's own
    * failure; resolves when the response has ended.
-   * @throws ERR_AI_BAD_REQUEST if the call has no `stream: true`, or an option is wrong.
+   * @throws ERR_AI_BAD_REQUEST if the call has no `stream: true`, or an option is wrong; a TypeError if it is piped twice.
    */
   pipe(res: ServerResponse, options?: PipeOptions): Promise<void>;
 }
@@ -108,9 +111,17 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 
   /** `res.json(call)` would send `{}`. Not part of the type: it only says what is wrong. */
   toJSON(): never {
-    throw new TypeError(
-      'This is a call, not its answer: await it first, as in res.json(await req.ai.chat(body)).',
-    );
+    throw new TypeError(NOT_AWAITED);
+  }
+
+  /** Not part of the type: `req.ai.chat(body).choices` would be undefined. */
+  get choices(): never {
+    throw new TypeError(NOT_AWAITED);
+  }
+
+  /** Not part of the type: `req.ai.embeddings(body).data` would be undefined. */
+  get data(): never {
+    throw new TypeError(NOT_AWAITED);
   }
 
   /** Not part of the type: it only says what is wrong, and ends the call whose answer nobody will read. */

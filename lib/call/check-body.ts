@@ -31,10 +31,11 @@ const EMBEDDING_FIELDS: check.Checks = {
  * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
 export function checkChatBody(body: unknown): asserts body is ChatBody {
-  if (!isObject(body)) throw check.fieldError('body', 'an OpenAI chat request', body);
+  if (!isObject(body)) throw notABody('an OpenAI chat request such as { model, messages }', body);
   const { messages } = body;
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw check.fieldError('messages', 'an array with at least one message', messages);
+    const hint = Object.keys(body).length === 0 ? ' (the body is empty)' : '';
+    throw check.fieldError('messages', `an array with at least one message${hint}`, messages);
   }
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
   check.checkFields(body, CHAT_FIELDS);
@@ -47,7 +48,7 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
  * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
 export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody {
-  if (!isObject(body)) throw check.fieldError('body', 'an OpenAI embeddings request', body);
+  if (!isObject(body)) throw notABody('an OpenAI embeddings request such as { model, input }', body);
   if (!check.isNonEmptyString(body.model) || body.model === 'auto') {
     throw check.fieldError(
       'model',
@@ -64,6 +65,12 @@ export function checkEmbeddingBody(body: unknown): asserts body is EmbeddingBody
   }
   check.checkFields(body, EMBEDDING_FIELDS);
   checkNesting(body);
+}
+
+function notABody(expected: string, body: unknown): Error {
+  const hint =
+    ' (if it is req.body: is express.json() mounted before the route, and is the content type JSON?)';
+  return check.fieldError('body', body === undefined ? expected + hint : expected, body);
 }
 
 /** A body of any depth can be parsed, but not written again: JSON.stringify is recursive. */

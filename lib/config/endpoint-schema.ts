@@ -41,12 +41,15 @@ const PLACEHOLDER = /^\s*\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)\s*$/;
 
 const apiKey = v
   .validator<EndpointConfig['apiKey']>(
-    'a key of at least 1 character without white space, or a function that returns one',
+    "a key of at least 1 character without white space or 'Bearer', or a function that returns one",
     (value) =>
       typeof value === 'function' || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value.trim())),
   )
   .refine((value) => typeof value !== 'string' || !PLACEHOLDER.test(value), {
     error: 'the key itself, e.g. process.env.NAME: placeholders are not expanded',
+  })
+  .refine((value) => value !== 'undefined' && value !== 'null', {
+    error: "a key, not the word 'undefined' or 'null' (is the environment variable set?)",
   });
 
 const headers = v
@@ -60,37 +63,42 @@ const headers = v
   })
   .transform((value) => ({ ...value }));
 
-export const endpointSchema = v.options({
-  name: v.name,
-  model: v.name,
-  ...v.optional({
-    provider: v.name,
-    baseURL,
-    apiKey,
-    aliases: v.names,
-    weight: v.nonNegative,
-    tier: v.countOrZero,
-    rpm: v.positive,
-    tpm: tokensPerMinute,
-    rpd: v.positive,
-    tpd: v.positive,
-    maxConcurrent: v.count,
-    burstSeconds: v.burstSeconds,
-    quotaGroup: v.name,
-    tokensCharged: v.oneOf('auto', 'reserved', 'actual'),
-    price,
-    contextWindow: v.count,
-    maxOutputTokens: v.count,
-    capabilities,
-    quality: v.share,
-    strengths,
-    tags: v.names,
-    streamUsage: v.flag,
-    prefill: v.flag,
-    headers,
-    timeouts,
-  }),
-});
+const PRESET_NOT_SPREAD = 'an object; spread the array that a preset returns, as in [...openai({ apiKey })]';
+
+export const endpointSchema = v.options(
+  {
+    name: v.name,
+    model: v.name,
+    ...v.optional({
+      provider: v.name,
+      baseURL,
+      apiKey,
+      aliases: v.names,
+      weight: v.nonNegative,
+      tier: v.countOrZero,
+      rpm: v.positive,
+      tpm: tokensPerMinute,
+      rpd: v.positive,
+      tpd: v.positive,
+      maxConcurrent: v.count,
+      burstSeconds: v.burstSeconds,
+      quotaGroup: v.name,
+      tokensCharged: v.oneOf('auto', 'reserved', 'actual'),
+      price,
+      contextWindow: v.count,
+      maxOutputTokens: v.count,
+      capabilities,
+      quality: v.share,
+      strengths,
+      tags: v.names,
+      streamUsage: v.flag,
+      prefill: v.flag,
+      headers,
+      timeouts,
+    }),
+  },
+  (value) => (Array.isArray(value) ? PRESET_NOT_SPREAD : 'an object'),
+);
 
 function headerFault(header: string, text: unknown): string | undefined {
   if (!HEADER_NAME.test(header) || FRAMING.has(header.toLowerCase()))

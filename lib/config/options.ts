@@ -123,5 +123,6 @@ export interface ResolvedConfig
   /** Keys, header values and credentials: never shown. */
   readonly secrets: readonly string[];
   /** Models of endpoints that are not in the catalogue. They get neutral values. */
+  readonly undefinedKeys: readonly string[];
   readonly unknownModels: readonly string[];
 }

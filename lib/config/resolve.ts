@@ -55,6 +55,11 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
       maxResponseBytes: config.http?.maxResponseBytes ?? DEFAULTS.http.maxResponseBytes,
     }),
     secrets: Object.freeze(secretsOf(config)),
+    undefinedKeys: Object.freeze(
+      endpoints.flatMap(({ name, apiKey }, index) =>
+        apiKey === undefined && Object.hasOwn(config.endpoints[index] ?? {}, 'apiKey') ? name : [],
+      ),
+    ),
     unknownModels: Object.freeze(unknownModels(endpoints, config)),
   });
 }

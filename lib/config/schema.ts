@@ -123,10 +123,10 @@ export const configSchema = v.options({
     coalesce: v.flag,
     idempotency: v.flag,
     stream: v.partial({ recovery: v.oneOf('error', 'restart', 'continue') }),
-    cluster: v.options({
-      redis,
-      ...v.optional({ prefix, onOutage: v.oneOf('local-share', 'open', 'closed') }),
-    }),
+    cluster: v.options(
+      { redis, ...v.optional({ prefix, onOutage: v.oneOf('local-share', 'open', 'closed') }) },
+      "an object such as { redis: 'redis://localhost:6379' }",
+    ),
     dialects: v.recordOf(dialect, 'an object of provider names and dialects'),
     estimateTokens: v.callable<NonNullable<BalancerConfig['estimateTokens']>>('a function (body) => tokens'),
     logger: offOr(
@@ -145,7 +145,10 @@ export const configSchema = v.options({
         (value) =>
           typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
       ),
-      proxy: offOr(proxy, '{ host, port, protocol, auth }'),
+      proxy: offOr(
+        proxy,
+        "an object { host, port, protocol, auth } such as { protocol: 'http', host: '10.0.0.9', port: 3128 }",
+      ),
       maxResponseBytes: v.count,
     }),
   }),

@@ -85,9 +85,15 @@ export function withMethods<T>(expected: string, ...methods: string[]) {
 }
 
 /** An object with these options and no others. The message lists them, for the "did you mean" hint. */
-export function options<S extends z.core.$ZodLooseShape>(shape: S) {
+export function options<S extends z.core.$ZodLooseShape>(
+  shape: S,
+  expected: string | ((value: unknown) => string) = 'an object',
+) {
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(', ') : 'an object'),
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') return Object.keys(shape).join(', ');
+      return typeof expected === 'string' ? expected : expected(issue.input);
+    },
   });
 }
 

@@ -1,9 +1,11 @@
+import { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { Balancer } from '../balancer/balancer';
 import { TenantGuard } from '../balancer/tenant-guard';
 import { configError } from '../config/config-errors';
 import { aiBalancerFaults } from '../config/middleware-options';
 import type { BalancerConfig } from '../config/options';
+import { AiBalancerError } from '../errors';
 import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { type FailoverExecutorOptions, failoverExecutor } from './failover-executor';
 import { type SmartRouterOptions, smartRouter } from './smart-router';
@@ -37,6 +39,7 @@ export function aiBalancer(
   /** The balancer behind `req.ai`. */
   balancer: Balancer;
 } {
+  if ((config as unknown) instanceof IncomingMessage) throw notCalledError();
   const faults = aiBalancerFaults(options);
   if (faults.length > 0) throw configError(faults);
   const balancer = Balancer.isInstance(config) ? config : new Balancer(config);
@@ -51,4 +54,12 @@ export function aiBalancer(
     });
   };
   return Object.assign(handler, { balancer });
+}
+
+/** Express called `aiBalancer` itself as the middleware. */
+function notCalledError(): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_CONFIG',
+    'aiBalancer was mounted without being called: write app.use(aiBalancer({ endpoints: [...] })), not app.use(aiBalancer)',
+  );
 }

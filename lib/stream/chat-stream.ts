@@ -122,6 +122,14 @@ export class ChatEventStream implements EventStream {
     );
   }
 
+  /** Not part of the type: `(await req.ai.chat({ ...body, stream: true })).choices` would be undefined. */
+  get choices(): never {
+    this.abort();
+    throw new TypeError(
+      'This is a stream, not a whole answer: read it with for await, or leave out stream: true.',
+    );
+  }
+
   /** `res.json(stream)` would send `{}`. Not part of the type: it only says what is wrong. */
   toJSON(): never {
     throw new TypeError(

@@ -1,3 +1,5 @@
+import { AiBalancerError } from '../../errors';
+import { isObject } from '../../util/is-object';
 import { startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
 import { bottleneckConnection, type Connection, type InitialLevels } from './bottleneck-connection';
@@ -152,8 +154,15 @@ export class RedisLink {
     if (this.#isClosed) return connection;
     this.#members = new Members(client, this.#clock, this.#parts.prefix, this.#parts.id);
     client.on('ready', () => void this.#sendHeartbeat());
-    client.on('close', () => this.#markDown('the connection is closed'));
-    client.on('end', () => this.#markDown('the connection has ended'));
+    let lastError: string | undefined;
+    client.on('error', (error: unknown) => {
+      lastError = reasonOf(error);
+    });
+    client.on('ready', () => {
+      lastError = undefined;
+    });
+    client.on('close', () => this.#markDown(lastError ?? 'the connection is closed'));
+    client.on('end', () => this.#markDown(lastError ?? 'the connection has ended'));
     if (client.status === 'ready') void this.#sendHeartbeat();
     return connection;
   }
@@ -223,9 +232,13 @@ export function isWrongType(error: unknown): boolean {
   return error instanceof Error && error.message.includes('WRONGTYPE');
 }
 
-/** What may be logged of an error: its code, or the first words. Never a URL that may hold a password. */
+/** What may be logged of an error: its code and the address, or the first words. Never a URL that may hold a password. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' ? code : (/^[A-Z_]+(?= )/.exec(error.message)?.[0] ?? error.name);
+  if (AiBalancerError.isInstance(error)) return error.message;
+  if (!isObject(error)) return 'unknown';
+  const { code, message, name, address, port, hostname } = error;
+  if (typeof code !== 'string') return /^[A-Z_]+(?= )/.exec(String(message))?.[0] ?? String(name);
+  const host = typeof address === 'string' ? address : hostname;
+  if (typeof host !== 'string') return code;
+  return typeof port === 'number' ? `${code} ${host}:${port}` : `${code} ${host}`;
 }
