@@ -1,5 +1,5 @@
 import type { Call } from '../../lib/call/call';
-import { Affinity, affinityKey } from '../../lib/routing/affinity';
+import { Affinity, affinityKey, cachedShare } from '../../lib/routing/affinity';
 
 const MINUTE = 60_000;
 
@@ -46,33 +46,38 @@ describe('affinityKey', () => {
   });
 });
 
-describe('Affinity.share', () => {
+/** The share of a prompt that an endpoint probably has cached. */
+function share(affinity: Affinity, key: string, endpoint: string, now: number): number {
+  return cachedShare(affinity.cachedAt(key)?.get(endpoint), now);
+}
+
+describe('The cached share of a prompt', () => {
   it('is 0.5 after the first call and follows the cached tokens of later answers', () => {
     const affinity = new Affinity();
-    expect(affinity.share('k', 'a', 0)).toBe(0);
+    expect(share(affinity, 'k', 'a', 0)).toBe(0);
     affinity.learn('k', 'a', 1_000, 0, 0);
-    expect(affinity.share('k', 'a', 0)).toBe(0.5);
+    expect(share(affinity, 'k', 'a', 0)).toBe(0.5);
     affinity.learn('k', 'a', 1_000, 900, 0);
-    expect(affinity.share('k', 'a', 0)).toBe(0.9);
+    expect(share(affinity, 'k', 'a', 0)).toBe(0.9);
     affinity.learn('k', 'a', 1_000, 0, 0);
-    expect(affinity.share('k', 'a', 0)).toBe(0);
-    expect(affinity.share('k', 'b', 0)).toBe(0);
+    expect(share(affinity, 'k', 'a', 0)).toBe(0);
+    expect(share(affinity, 'k', 'b', 0)).toBe(0);
   });
 
   it('is 0 for an endpoint whose answers do not report cached tokens', () => {
     const affinity = new Affinity();
     affinity.learn('k', 'a', 1_000, undefined, 0);
-    expect(affinity.share('k', 'a', 0)).toBe(0);
+    expect(share(affinity, 'k', 'a', 0)).toBe(0);
   });
 
   it('expires after five minutes without a call, and at most 10,000 prefixes are kept', () => {
     const affinity = new Affinity();
     affinity.learn('k', 'a', 1_000, 800, 0);
-    expect(affinity.share('k', 'a', 4 * MINUTE)).toBeGreaterThan(0);
-    expect(affinity.share('k', 'a', 6 * MINUTE)).toBe(0);
+    expect(share(affinity, 'k', 'a', 4 * MINUTE)).toBeGreaterThan(0);
+    expect(share(affinity, 'k', 'a', 6 * MINUTE)).toBe(0);
     affinity.learn('old', 'a', 1_000, 800, 0);
     for (let n = 0; n < 10_000; n++) affinity.learn(`k${n}`, 'a', 1_000, 800, 0);
-    expect(affinity.share('old', 'a', 0)).toBe(0);
-    expect(affinity.share('k9999', 'a', 0)).toBe(0.8);
+    expect(share(affinity, 'old', 'a', 0)).toBe(0);
+    expect(share(affinity, 'k9999', 'a', 0)).toBe(0.8);
   });
 });

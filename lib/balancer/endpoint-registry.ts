@@ -18,6 +18,7 @@ import { Affinity, affinityKey } from '../routing/affinity';
 import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
+import { isScored } from '../routing/strategy';
 import { Redactor } from '../util/redactor';
 
 /** Most quotas kept of endpoints and groups that a reload has removed. */
@@ -109,10 +110,12 @@ export class EndpointRegistry {
       if (!this.#endpoints.has(name)) endpoint.retire();
     }
     this.#dropRetiredQuotas();
+    const strategy = createStrategy(config);
+    const affinity = this.#affinity;
     return {
       generation,
-      planner: new Planner(this.endpoints, config.fallbacks),
-      router: new Router(createStrategy(config), this.#affinity),
+      planner: new Planner(this.endpoints, config.fallbacks, isScored(strategy) ? { affinity } : undefined),
+      router: new Router(strategy, affinity),
       retry: config.retry,
       contentPolicyFallbacks: config.contentPolicyFallbacks,
       maxResponseBytes: config.http.maxResponseBytes,

@@ -7,7 +7,7 @@ import { describeFailure, type EndpointState } from '../endpoint/unavailable-rea
 import { AiBalancerError } from '../errors';
 import { reportedFailure } from '../failover/route-recorder';
 import type { FailureDetail } from '../failure/detail';
-import type { OnQuotaCorrected, QuotaLeft } from '../quota/quota';
+import type { OnQuotaCorrected, QuotaLeft } from '../quota/quotas';
 import type { AttemptReport, RouteReport } from '../route-report';
 import type { Redactor } from '../util/redactor';
 import type { CallObserver } from './call-observer';

@@ -2,7 +2,7 @@ import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
-import { leastLeft } from '../quota/quota';
+import { leastLeft } from '../quota/quotas';
 
 /** The state of one endpoint. */
 export interface EndpointStats {

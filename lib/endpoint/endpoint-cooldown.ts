@@ -32,7 +32,7 @@ export class EndpointCooldown {
   /** The end of the latest of its cooldowns, on the clock of performance.now(); 0 if there is none now. */
   until(quotas: readonly Quota[], now: number): number {
     let until = this.#own.until;
-    for (const quota of quotas) until = Math.max(until, quota.cooldownUntil);
+    for (const quota of quotas) if (quota.cooldownUntil > until) until = quota.cooldownUntil;
     return until > now ? until : 0;
   }
 

@@ -10,15 +10,10 @@ import type { RefusalCounts } from '../health/refusal-share';
 import type { ExchangeParts } from '../http/exchange';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
-import { CERTAIN_SHARE, type ExceededLimit } from '../quota/limits';
-import {
-  boundOutput,
-  exceededBy,
-  greatestUsedShare,
-  type OnQuotaCorrected,
-  type Quota,
-} from '../quota/quota';
+import type { ExceededLimit } from '../quota/limits';
+import type { Quota } from '../quota/quota';
 import { LimiterSet } from '../quota/quota-limiter';
+import { boundOutput, exceededBy, greatestUsedShare, type OnQuotaCorrected } from '../quota/quotas';
 import { Reservation } from '../quota/reservation';
 import { TokensCharged } from '../quota/tokens-charged';
 import type { AttemptOutcome, FailedAttempt } from './attempt-outcome';
@@ -196,21 +191,17 @@ export class Endpoint {
   }
 
   /** What an attempt of a call takes from the quotas at admission. */
-  costOf({ max, expected, maxShare, expectedShare }: CostEstimate): Cost {
+  costOf({ max, expected, maxShare, expectedShare, at }: CostEstimate): Cost {
     const { quotas } = this;
     const { mode, configured } = this.tokensCharged;
     // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
     const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(quotas, max));
-    return isMax ? boundOutput(quotas, max, maxShare) : boundOutput(quotas, expected, expectedShare);
+    return isMax ? boundOutput(quotas, max, maxShare, at) : boundOutput(quotas, expected, expectedShare, at);
   }
 
-  /**
-   * The limit that a call exceeds by its certain size alone: it can never be served as it is. Estimated prompts may be too
-   * high, and max_tokens is certain only where the provider is known to charge it.
-   */
-  exceededBy({ promptTokens, maxOutputTokens = 0 }: Call): ExceededLimit | undefined {
-    const output = this.tokensCharged.configured === 'reserved' ? maxOutputTokens : 0;
-    return exceededBy(this.quotas, { input: Math.ceil(CERTAIN_SHARE * promptTokens), output });
+  /** The limit that a call exceeds by its certain size alone: it can never be served as it is. */
+  exceededBy({ certain, certainReserved }: CostEstimate): ExceededLimit | undefined {
+    return exceededBy(this.quotas, this.tokensCharged.configured === 'reserved' ? certainReserved : certain);
   }
 
   predictLatency(size: CallSize, now: number): LatencyPrediction {

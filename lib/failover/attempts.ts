@@ -11,8 +11,8 @@ import {
   type CallState,
   type EndpointFault,
   type ExecutorParts,
-  optionsLeft,
   restrictAfter,
+  shortlistLeft,
 } from './call-state';
 import { FailureEvidence } from './evidence';
 import { Probe } from './probe';
@@ -248,10 +248,11 @@ export class Attempts {
   #alternativeMs(state: CallState, current: Endpoint): number {
     const now = performance.now();
     let least = Infinity;
-    for (const { endpoint } of optionsLeft(state, this.#parts.routes())) {
+    for (const { endpoint } of shortlistLeft(state, this.#parts.routes())) {
       if (endpoint === current || endpoint.weight === 0 || state.failedAt.has(endpoint.name)) continue;
-      if (endpoint.state(now) === 'closed')
-        least = Math.min(least, endpoint.predictLatency(state.call, now).totalMs);
+      if (endpoint.state(now) !== 'closed') continue;
+      const totalMs = endpoint.latency.totalMs(state.call, endpoint.inFlight, now);
+      if (totalMs < least) least = totalMs;
     }
     return least;
   }

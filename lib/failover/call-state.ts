@@ -3,7 +3,7 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { AttemptReport } from '../route-report';
-import { type Option, optionsOf, type Plan } from '../routing/plan';
+import { type Option, optionsOf, type Plan, restrictedPlan, shortlistOf } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
 import { callerError, contextWindowError } from './call-errors';
@@ -119,12 +119,10 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
   state.generation = routes.generation;
   state.plan = plan;
   if (contextWindowAbove === 0 && !accepts) return plan;
-  const stages = plan.stages.map((stage) =>
-    stage.filter(
-      ({ endpoint }) => endpoint.settings.contextWindow > contextWindowAbove && (accepts?.(endpoint) ?? true),
-    ),
+  state.plan = restrictedPlan(
+    plan,
+    (endpoint) => endpoint.settings.contextWindow > contextWindowAbove && (accepts?.(endpoint) ?? true),
   );
-  state.plan = { ...plan, stages };
   return state.plan;
 }
 
@@ -132,6 +130,15 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
 export function optionsLeft(state: CallState, routes: Routes): readonly Option[] {
   try {
     return optionsOf(currentPlan(state, routes));
+  } catch {
+    return [];
+  }
+}
+
+/** The options that a decision considers first, as long as the call may use them. */
+export function shortlistLeft(state: CallState, routes: Routes): readonly Option[] {
+  try {
+    return shortlistOf(currentPlan(state, routes));
   } catch {
     return [];
   }

@@ -1,6 +1,6 @@
 import { type Call, remainingMs } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import { optionsOf, type Plan } from '../routing/plan';
+import { type Plan, shortlistOf } from '../routing/plan';
 import type { HedgeOptions } from './options';
 
 /** The budget at the start, and the most it can hold, in hedges. */
@@ -77,7 +77,7 @@ export class HedgePolicy {
 /** Without the late endpoint: its own pending attempt makes it slow, and of two endpoints it would be the median. */
 function isFleetSlow(plan: Plan, late: Endpoint): boolean {
   const now = performance.now();
-  const slow = optionsOf(plan)
+  const slow = shortlistOf(plan)
     .filter(({ endpoint }) => endpoint !== late)
     .map(({ endpoint }) => endpoint.latency.ratio(endpoint.inFlight, now))
     .sort((a, b) => a - b);

@@ -6,7 +6,7 @@ import { density } from '../queue/value-density';
 import { estimateQuotaCost } from '../quota/cost';
 import type { Quota } from '../quota/quota';
 import { minServiceMs, obstacleOf } from '../routing/availability';
-import { type Option, optionsOf, type Plan } from '../routing/plan';
+import { type Option, optionsOf, type Plan, restrictedPlan } from '../routing/plan';
 import { abortedError, allFailedError, callerError, unavailableError } from './call-errors';
 import type { Caller } from './call-result';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
@@ -175,11 +175,9 @@ export class SlotAcquirer {
   #waitOptions(state: CallState): WaitOptions {
     const plan = currentPlan(state, this.#parts.routes());
     // Without the endpoints that this call never asks again: it must not hold up calls for those.
-    const stages = plan.stages.map((stage) =>
-      stage.filter(({ endpoint }) => state.failedAt.get(endpoint.name)?.againAt !== Infinity),
-    );
+    const isUsable = ({ name }: Endpoint): boolean => state.failedAt.get(name)?.againAt !== Infinity;
     const pool = this.#pools.poolFor(
-      state.failedAt.size === 0 ? plan : { ...plan, stages },
+      state.failedAt.size === 0 ? plan : restrictedPlan(plan, isUsable),
       state.generation,
     );
     return {
@@ -215,7 +213,7 @@ export class SlotAcquirer {
   #take({ call, recorder }: CallState, { pick, isBudgeted }: NextStep & { kind: 'start' }): EndpointSlot {
     const { endpoint, quotaCost } = pick.option;
     if (isBudgeted) this.#parts.retryBudget.take();
-    recorder.why = pick.why();
+    recorder.why = pick.why;
     return endpoint.acquireSlot(call, quotaCost, performance.now());
   }
 }

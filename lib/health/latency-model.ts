@@ -77,7 +77,11 @@ export class LatencyModel {
   }
 
   totalMs({ promptTokens, expectedOutputTokens }: CallSize, inFlight: number, now: number): number {
-    return this.ratio(inFlight, now) * this.#baseTotalMs(promptTokens, expectedOutputTokens);
+    return this.totalMsOf(promptTokens, expectedOutputTokens, inFlight, now);
+  }
+
+  totalMsOf(promptTokens: number, outputTokens: number, inFlight: number, now: number): number {
+    return this.ratio(inFlight, now) * this.#baseTotalMs(promptTokens, outputTokens);
   }
 
   /** Milliseconds that the output of a call will take, given how long its first token took. */

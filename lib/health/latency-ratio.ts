@@ -11,6 +11,8 @@ const MIN_RATIO = 0.3;
 const MAX_RATIO = 20;
 /** How often pending attempts are scanned for overdue ones, in milliseconds. */
 const OVERDUE_SCAN_MS = 50;
+/** A ratio is used again for this long, in milliseconds, unless there is a new sample or another load. */
+const CACHE_MS = 5;
 
 /** An attempt is overdue at this multiple of its usual time. */
 const OVERDUE_THRESHOLD = 1.5;
@@ -76,9 +78,9 @@ export class LatencyRatio {
     this.#ny += inFlight * y;
   }
 
-  /** The ratio to expect for a call sent now, with `inFlight` others. Cached, because routing asks several times at once. */
+  /** The ratio to expect for a call sent now, with `inFlight` others. Cached, because each routing decision reads it. */
   ratio(inFlight: number, now: number): number {
-    if (now !== this.#cachedAt || inFlight !== this.#cachedInFlight) {
+    if (!(now - this.#cachedAt < CACHE_MS && now >= this.#cachedAt) || inFlight !== this.#cachedInFlight) {
       this.#cachedAt = now;
       this.#cachedInFlight = inFlight;
       this.#cachedRatio = this.#ratio(inFlight, now);

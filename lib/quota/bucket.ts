@@ -30,8 +30,7 @@ export interface BucketSnapshot {
 /**
  * A token bucket with continuous refill on the monotonic clock, without timers.
  * Invariant: the level is never above the depth, so in any window of t milliseconds at most depth + rate * t is
- * admitted. A call larger than the depth, or usage above the estimate, leaves a debt: a level below zero, which the
- * refill pays.
+ * admitted. A call larger than the depth, or usage above the estimate, leaves a debt: a level below zero.
  */
 export class Bucket {
   #limit = 0;
@@ -42,8 +41,11 @@ export class Bucket {
   #corrections = 0;
   readonly #stated = new StatedLimit();
   readonly #slowdown = new Slowdown();
-  /** Units per millisecond. Cached, because every routing decision reads it. */
+  /** Units per millisecond. It and the next two are cached, because every routing decision reads them. */
   #rate = 0;
+  #headroom = 0;
+  /** Whether nothing that headers or refusals have shown still fades: the level then rises by the rate alone. */
+  #isSteady = true;
   readonly #externalUsage = new ExternalUsage();
   readonly #sharing = new BucketSharing();
   #observedDepthMs = 0;
@@ -99,7 +101,7 @@ export class Bucket {
   }
 
   get headroom(): number {
-    return Math.max(this.#externalUsage.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
+    return this.#headroom;
   }
 
   /** The largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
@@ -115,7 +117,7 @@ export class Bucket {
   /** Milliseconds until `units` fit; 0 if they fit now. A call larger than the depth starts on a full bucket. */
   waitMs(units: number, now: number): number {
     this.#refill(now);
-    const missing = Math.min(units + this.headroom, this.#depth) - this.#level;
+    const missing = Math.min(units + this.#headroom, this.#depth) - this.#level;
     // Less than a billionth of the depth is a rounding error.
     if (missing <= this.#depth * 1e-9) return 0;
     const ms = missing / this.#rate;
@@ -252,9 +254,7 @@ export class Bucket {
     if (gapMs === Infinity) {
       // The time over which the first deviation came about is unknown.
       this.#externalUsage.start(this.#limitRate, now);
-      return;
-    }
-    this.#externalUsage.observe(missing, gapMs, this.#limitRate, now);
+    } else this.#externalUsage.observe(missing, gapMs, this.#limitRate, now);
     this.#updateRate();
   }
 
@@ -282,15 +282,19 @@ export class Bucket {
     // In a cluster the refill in Redis counts, and what others take shows in its level.
     const externalRate = Math.min(this.#externalUsage.rate, ExternalUsage.MAX_SHARE * rate);
     this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalRate);
+    this.#headroom =
+      Math.max(this.#externalUsage.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
+    this.#isSteady =
+      this.#stated.share === 1 && this.#slowdown.factor === 1 && this.#externalUsage.rate === 0;
   }
 
   #refill(now: number): void {
     const elapsed = now - this.#at;
     // A clock that steps back neither adds nor takes anything.
     if (elapsed <= 0) return;
-    this.#forgetHeaders(now);
+    if (!this.#isSteady) this.#forgetHeaders(now);
     this.#at = now;
     this.#level = Math.min(this.#depth, this.#level + elapsed * this.#rate);
-    if (this.#slowdown.recover(elapsed)) this.#updateRate();
+    if (!this.#isSteady && this.#slowdown.recover(elapsed)) this.#updateRate();
   }
 }

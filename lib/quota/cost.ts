@@ -15,7 +15,18 @@ export interface CostEstimate {
   /** The part of a bucket's depth that the output of `max`, and of `expected`, may reserve at most. */
   readonly maxShare: number;
   readonly expectedShare: number;
+  /**
+   * What the call certainly takes: a part of the estimated prompt, which may be too high. In `certainReserved` the output
+   * is max_tokens too, which is certain only where the provider is known to charge it.
+   */
+  readonly certain: Cost;
+  readonly certainReserved: Cost;
+  /** When it was estimated, on the clock of performance.now(). */
+  readonly at: number;
 }
+
+/** The share of an estimated prompt that is certain: estimates err upwards. */
+export const CERTAIN_SHARE = 0.7;
 
 /**
  * An output that is only learnt from other calls reserves at most this part of a bucket: else long answers of one tenant,
@@ -27,11 +38,15 @@ export function estimateQuotaCost(call: Call): CostEstimate {
   const input = call.promptTokens;
   const maxOutput = maxOutputOf(call);
   const expectedShare = call.context.estimatedOutputTokens === undefined ? LEARNT_SHARE : 1;
+  const certainInput = Math.ceil(CERTAIN_SHARE * input);
   return {
     max: { input, output: maxOutput },
     expected: { input, output: Math.min(maxOutput, call.expectedOutputTokens) },
     maxShare: call.maxOutputTokens === undefined ? expectedShare : Infinity,
     expectedShare,
+    certain: { input: certainInput, output: 0 },
+    certainReserved: { input: certainInput, output: call.maxOutputTokens ?? 0 },
+    at: performance.now(),
   };
 }
 

@@ -1,12 +1,9 @@
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { Bucket, type BucketOptions, type BucketSnapshot } from './bucket';
-import { type Cost, type Dimension, unitsOf, type Windows } from './cost';
+import { CERTAIN_SHARE, type Cost, type Dimension, unitsOf, type Windows } from './cost';
 import type { DayLimit } from './day-limit';
 import type { LimiterStore, SharedLimiter } from './limiter';
 import { type Taker, Turns } from './turns';
-
-/** The share of an estimated prompt that is certain: estimates err upwards. */
-export const CERTAIN_SHARE = 0.7;
 
 /** A limit that one call alone exceeds. */
 export interface ExceededLimit {
@@ -22,6 +19,12 @@ export interface QuotaLimit {
   readonly name: string;
   /** The units that one call may need at most. */
   readonly allowed: number;
+  /** Called after each change of its level, its limit or its claims. */
+  onChange: () => void;
+  /** 0 to 1; 0 for a day. */
+  usedShare(now: number): number;
+  /** The units that fit now, whoever takes them; Infinity if any number does. */
+  room(now: number): number;
   /** Units left; below zero while a debt is paid. */
   left(now: number): number;
   /** Milliseconds until the units fit; Infinity if they never do. */
@@ -62,6 +65,7 @@ export class MinuteLimit implements QuotaLimit {
   readonly #limiter: SharedLimiter | undefined;
   /** Once jobs of other code have waited for it. */
   #turns: Turns | undefined;
+  onChange: () => void = () => undefined;
 
   /** @param quota The name of its quota. */
   constructor(
@@ -97,7 +101,14 @@ export class MinuteLimit implements QuotaLimit {
     return Math.floor(this.#bucket.level(now) + 1e-9);
   }
 
-  /** 0 to 1. */
+  room(now: number): number {
+    // Whether units fit may depend on whose turn it is.
+    if (this.#turns) return 0;
+    const level = this.#bucket.level(now);
+    // A call larger than the depth starts on a full bucket.
+    return level >= this.#bucket.depth ? Infinity : level - this.#bucket.headroom;
+  }
+
   usedShare(now: number): number {
     return Math.max(0, 1 - this.#bucket.level(now) / this.#bucket.depth);
   }
@@ -111,6 +122,7 @@ export class MinuteLimit implements QuotaLimit {
   claim(units: number, now: number, taker: Taker): void {
     if (taker === 'jobs') this.#turns ??= new Turns();
     this.#turns?.claim(taker, units, now);
+    this.onChange();
     this.#limiter?.prefetch(units, now);
   }
 
@@ -124,17 +136,20 @@ export class MinuteLimit implements QuotaLimit {
 
   take(units: number, now: number, taker: Taker): GrantRequest | undefined {
     this.#bucket.take(units, now);
+    this.onChange();
     this.#turns?.recordTaken(taker, units, now);
     return this.#limiter?.reserve(units);
   }
 
   put(units: number, now: number): void {
     this.#bucket.put(units, now);
+    this.onChange();
     this.#limiter?.refund(units);
   }
 
   overdraw(units: number, now: number): void {
     this.#bucket.take(units, now);
+    this.onChange();
     this.#limiter?.overdraw(units);
   }
 
@@ -157,6 +172,7 @@ export class MinuteLimit implements QuotaLimit {
     if (limit !== undefined && limit > 0) this.#bucket.followLimit(limit);
     const snapshot = sent[this.dimension];
     if (remaining !== undefined && snapshot) this.#bucket.correct(snapshot, remaining, now);
+    this.onChange();
   }
 
   /**
@@ -164,6 +180,7 @@ export class MinuteLimit implements QuotaLimit {
    * configured one. @param attempt The refused attempt, whose cost has been given back.
    */
   recordRefusal(windows: Windows | undefined, now: number, attempt: SentAttempt | undefined): void {
+    this.onChange();
     if (windows === undefined) {
       this.#bucket.recordRefusal(now);
       return;
@@ -191,6 +208,7 @@ export class MinuteLimit implements QuotaLimit {
 export class DailyLimit implements QuotaLimit {
   readonly name: string;
   readonly #day: DayLimit;
+  onChange: () => void = () => undefined;
 
   constructor(
     quota: string,
@@ -208,6 +226,14 @@ export class DailyLimit implements QuotaLimit {
 
   get allowed(): number {
     return this.dimension === 'requests' ? Infinity : this.#day.limit;
+  }
+
+  usedShare(): number {
+    return 0;
+  }
+
+  room(now: number): number {
+    return this.left(now);
   }
 
   isUntouched(now: number): boolean {
@@ -235,14 +261,17 @@ export class DailyLimit implements QuotaLimit {
   }
 
   take(units: number, now: number): GrantRequest | undefined {
+    this.onChange();
     return this.#day.take(units, now);
   }
 
   put(units: number, now: number, takenAt: number): void {
+    this.onChange();
     this.#day.put(units, now, takenAt);
   }
 
   overdraw(units: number, now: number): void {
+    this.onChange();
     this.#day.overdraw(units, now);
   }
 

@@ -12,6 +12,7 @@ import {
   type SentAttempt,
 } from './limits';
 import type { QuotaLimits } from './options';
+import { QuotaFigures } from './quota-figures';
 
 /** What Redis has still to grant, or has refused, of the limits from which an attempt takes. */
 export type Grants = Map<QuotaLimit, GrantRequest>;
@@ -26,6 +27,7 @@ export class Quota {
   #perMinute: readonly MinuteLimit[] = [];
   #perDay: readonly DailyLimit[] = [];
   #limits: readonly QuotaLimit[] = [];
+  #figures = new QuotaFigures([], true);
   /** Output tokens reserved by attempts that are still running: some providers charge them only as they are produced. */
   #pendingOutput = 0;
 
@@ -60,6 +62,7 @@ export class Quota {
       );
     });
     this.#limits = [...this.#perMinute, ...this.#perDay];
+    this.#figures = new QuotaFigures(this.#limits, this.#store === IN_MEMORY);
   }
 
   /** The end of its latest cooldown, on the clock of performance.now(); 0 before the first. */
@@ -83,6 +86,7 @@ export class Quota {
 
   /** Milliseconds until the cost fits; Infinity if it never does. */
   waitMs(cost: Cost, now: number): number {
+    if (this.#figures.hasRoom(cost, now)) return 0;
     let waitMs = 0;
     for (const limit of this.#limits) {
       const ms = limit.waitMs(unitsOf(limit.dimension, cost), now, 'calls');
@@ -104,6 +108,7 @@ export class Quota {
 
   /** The limit that this cost alone exceeds, if any: such a call can never be served as it is. */
   exceededBy(cost: Cost): ExceededLimit | undefined {
+    if (this.#figures.allows(cost)) return undefined;
     for (const { dimension, name, allowed } of this.#limits) {
       const units = unitsOf(dimension, cost);
       if (units > allowed) return { limit: name, units, allowed };
@@ -181,9 +186,7 @@ export class Quota {
 
   /** 0 to 1: the used share of the scarcest limit per minute. */
   usedShare(now: number): number {
-    let used = 0;
-    for (const limit of this.#perMinute) used = Math.max(used, limit.usedShare(now));
-    return Math.min(1, used);
+    return this.#figures.usedShare(now);
   }
 
   /** Whether a new quota in its place would allow the same: nothing is used, cooling down, or running. */
@@ -238,63 +241,4 @@ function reconfigured<O, L extends { configure(options: O): void; close(): void 
   if (options === undefined) existing?.close();
   else existing?.configure(options);
   return options === undefined ? [] : [existing ?? create(options)];
-}
-
-/** The cost with its output bounded to a share of what the smallest of the quotas can hold. */
-export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number): Cost {
-  if (share === Infinity) return cost;
-  const now = performance.now();
-  let depth = Infinity;
-  for (const quota of quotas) depth = Math.min(depth, quota.outputDepth(now));
-  if (cost.output <= share * depth) return cost;
-  return { input: cost.input, output: Math.max(1, Math.floor(share * depth)) };
-}
-
-/** Milliseconds until all quotas have room for the cost; Infinity if one never has. */
-export function longestWaitMs(quotas: readonly Quota[], cost: Cost, now: number): number {
-  let longest = 0;
-  for (const quota of quotas) {
-    const ms = quota.waitMs(cost, now);
-    if (ms > longest) longest = ms;
-  }
-  return longest;
-}
-
-/** 0 to 1: the used share of the scarcest quota. */
-export function greatestUsedShare(quotas: readonly Quota[], now: number): number {
-  let used = 0;
-  for (const quota of quotas) used = Math.max(used, quota.usedShare(now));
-  return used;
-}
-
-/** What all quotas together leave. */
-export interface QuotaLeft {
-  /** Undefined without a limit, below zero while a debt is paid. */
-  readonly requests: number | undefined;
-  readonly tokens: number | undefined;
-}
-
-/** Called when the headers of an answer have changed what is left. */
-export type OnQuotaCorrected = (before: QuotaLeft, after: QuotaLeft) => void;
-
-export function leastLeft(quotas: readonly Quota[], now: number): QuotaLeft {
-  let requests: number | undefined;
-  let tokens: number | undefined;
-  for (const quota of quotas) {
-    requests = least(requests, quota.requestsLeft(now));
-    tokens = least(tokens, quota.tokensLeft(now));
-  }
-  return { requests, tokens };
-}
-
-function least(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || (b !== undefined && b < a) ? b : a;
-}
-
-export function exceededBy(quotas: readonly Quota[], cost: Cost): ExceededLimit | undefined {
-  for (const quota of quotas) {
-    const exceeded = quota.exceededBy(cost);
-    if (exceeded) return exceeded;
-  }
-  return undefined;
 }

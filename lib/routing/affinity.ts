@@ -12,7 +12,7 @@ const MAX_KEYS = 10_000;
 /** Assumed cached share after the first call, which fills the cache but cannot hit it. */
 const FIRST_SHARE = 0.5;
 
-interface Cached {
+export interface Cached {
   readonly share: number;
   readonly at: number;
   readonly calls: number;
@@ -25,10 +25,9 @@ interface Cached {
 export class Affinity {
   readonly #byKey = new BoundedMap<string, Map<string, Cached>>(MAX_KEYS);
 
-  /** The share (0 to 1) of the prompt that the endpoint probably has cached. */
-  share(key: string, endpoint: string, now: number): number {
-    const cached = this.#byKey.get(key)?.get(endpoint);
-    return cached === undefined || now - cached.at > LIFETIME_MS ? 0 : cached.share;
+  /** What the endpoints have of this prefix, by name; undefined if nothing is known of it. */
+  cachedAt(key: string | undefined): ReadonlyMap<string, Cached> | undefined {
+    return key === undefined ? undefined : this.#byKey.get(key);
   }
 
   /** @param cachedTokens Cached prompt tokens reported in the answer; undefined when it reports none. */
@@ -48,6 +47,11 @@ export class Affinity {
     endpoints.set(endpoint, { share, at: now, calls });
     this.#byKey.set(key, endpoints);
   }
+}
+
+/** The share (0 to 1) of the prompt that an endpoint probably has cached. */
+export function cachedShare(cached: Cached | undefined, now: number): number {
+  return cached === undefined || now - cached.at > LIFETIME_MS ? 0 : cached.share;
 }
 
 /** Equal for calls that can use the same cached prefix; undefined for short prompts. */

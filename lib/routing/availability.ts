@@ -1,7 +1,8 @@
 import { type Call, isOutputLearnt, latestStartAt } from '../call/call';
 import { FIRST_GUESS } from '../call/tokens-expected';
 import type { Endpoint } from '../endpoint/endpoint';
-import { longestWaitMs, type Quota } from '../quota/quota';
+import type { Quota } from '../quota/quota';
+import { longestWaitMs } from '../quota/quotas';
 import type { Option, Plan } from './plan';
 
 /** The reason why an endpoint cannot start a call now, and for how long if that is known. */
@@ -78,8 +79,10 @@ export function obstacleOf(
   const cooldownUntil = endpoint.cooldownUntil(now);
   if (cooldownUntil > 0) return obstacle('cooldown', 'cooldown: takes no calls yet', cooldownUntil - now);
   if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;
-  if (endpoint.inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
-  if (endpoint.inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
+  const { inFlight } = endpoint;
+  if (inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
+  // Below its least value the limit of a slow start needs no look at the breaker.
+  if (inFlight >= SLOW_START_CALLS && inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
   const waitMs = longestWaitMs(endpoint.quotas, quotaCost, now);
   if (waitMs > 0) return obstacle('quota', 'quota: not enough left now', waitMs);
   return isHeld?.(endpoint.quota) ? HELD : undefined;
@@ -120,6 +123,5 @@ function evidentServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const expectedOutputTokens = isOutputLearnt(call)
     ? Math.min(call.expectedOutputTokens, FIRST_GUESS)
     : call.expectedOutputTokens;
-  const { promptTokens } = call;
-  return latency.totalMs({ promptTokens, expectedOutputTokens }, inFlight, now);
+  return latency.totalMsOf(call.promptTokens, expectedOutputTokens, inFlight, now);
 }

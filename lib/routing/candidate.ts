@@ -1,4 +1,4 @@
-import type { Affinity } from './affinity';
+import { type Cached, cachedShare } from './affinity';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall } from './strategy';
 
@@ -23,9 +23,8 @@ export function routedCall({ call }: Plan, now: number, triedProviders = NO_PROV
 
 export interface CandidateParts {
   readonly plan: Plan;
-  readonly affinity: Affinity;
-  /** Equal for calls that can use the same cached prefix. */
-  readonly affinityKey: string | undefined;
+  /** What the endpoints have of the call's prefix, by name; undefined if nothing is known of it. */
+  readonly cached: ReadonlyMap<string, Cached> | undefined;
   /** The mean number of calls in flight at the endpoints of the stage. */
   readonly meanInFlight: number;
   readonly now: number;
@@ -33,12 +32,11 @@ export interface CandidateParts {
 
 /** @param waitMs Added to the expected times, for an endpoint that can start only then. */
 export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
-  const { plan, affinity, affinityKey: key, meanInFlight, now } = parts;
-  const { settings, inFlight, latency } = endpoint;
+  const { plan, cached, meanInFlight, now } = parts;
+  const { settings, inFlight, latency, health } = endpoint;
   const { call } = plan;
   const usedShare = endpoint.usedShare(now);
   const isBusy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
-  const cachedShare = key === undefined || isBusy ? 0 : affinity.share(key, endpoint.name, now);
   return {
     name: endpoint.name,
     model: settings.model,
@@ -49,11 +47,11 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     inFlight,
     expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
     expectedMs: waitMs + latency.totalMs(call, inFlight, now),
-    peakMs: endpoint.health.recentLatency.peakMs,
+    peakMs: health.recentLatency.peakMs,
     costUsd,
     usedShare,
-    failureShare: endpoint.health.failureShare(now),
-    ramp: endpoint.breaker.ramp(now),
-    cachedShare,
+    failureShare: health.failureShare(now),
+    ramp: health.breaker.ramp(now),
+    cachedShare: cached === undefined || isBusy ? 0 : cachedShare(cached.get(endpoint.name), now),
   };
 }

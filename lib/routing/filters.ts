@@ -1,109 +1,126 @@
 import type { Call } from '../call/call';
-import { dialectCall } from '../provider/dialect';
+import type { Endpoint } from '../endpoint/endpoint';
+import { type Dialect, dialectCall } from '../provider/dialect';
 import { callAppSync } from '../util/app-function';
-import { neededCapabilities, type Option, requiredContextTokens } from './plan';
+import type { CallNeeds } from './needs';
 
-/** Removes endpoints that cannot serve a call. Independent of the current load and health. */
-interface Filter {
-  removes(call: Call, option: Option): boolean;
-  /** Why the endpoint was removed. Evaluated only for reports and errors. */
-  reason(call: Call, option: Option): string;
+/** Tells why a filter has removed an endpoint, for reports and errors. It holds no body. */
+export interface RemovalReason {
+  reason(needs: CallNeeds, endpoint: Endpoint, costUsd: number | undefined): string;
 }
 
+/** Removes endpoints that cannot serve a call. Independent of the current load and health. */
+export interface Filter {
+  /** @param costUsd Estimated price of the call there; undefined when the endpoint has no price. */
+  removes(needs: CallNeeds, endpoint: Endpoint, costUsd: number | undefined): boolean;
+  readonly removal: RemovalReason;
+}
+
+const byCapability: Filter = {
+  removes: (needs, endpoint) => missingCapability(needs, endpoint) !== undefined,
+  removal: {
+    reason: (needs, endpoint) => `capability: lacks '${missingCapability(needs, endpoint) ?? ''}'`,
+  },
+};
+
 const byName: Filter = {
-  removes: (call, { endpoint }) => call.endpoint !== endpoint.name,
-  reason: () => 'endpoint: the call names another endpoint',
+  removes: (needs, endpoint) => needs.endpoint !== endpoint.name,
+  removal: { reason: () => 'endpoint: the call names another endpoint' },
 };
 
 const byTags: Filter = {
-  removes: (call, option) => missingTag(call, option) !== undefined,
-  reason: (call, option) => `tags: lacks the tag '${missingTag(call, option) ?? ''}'`,
+  removes: (needs, endpoint) => missingTag(needs, endpoint) !== undefined,
+  removal: { reason: (needs, endpoint) => `tags: lacks the tag '${missingTag(needs, endpoint) ?? ''}'` },
 };
 
 const byQuality: Filter = {
-  removes: ({ context }, { endpoint }) => endpoint.settings.quality < (context.minQuality ?? 0),
-  reason: ({ context }, { endpoint }) =>
-    `quality: ${endpoint.settings.quality} is below ${context.minQuality ?? 0}`,
+  removes: ({ minQuality }, { settings }) => settings.quality < minQuality,
+  removal: {
+    reason: ({ minQuality }, { settings }) => `quality: ${settings.quality} is below ${minQuality}`,
+  },
 };
 
 const byCost: Filter = {
   // An endpoint without a price passes no price ceiling.
-  removes: (call, option) => costPer1k(call, option) > (call.context.maxCostPer1k ?? Infinity),
-  reason: (call, option) =>
-    option.costUsd === undefined
-      ? 'cost: the endpoint has no price'
-      : `cost: ${costPer1k(call, option).toPrecision(3)} USD per 1,000 tokens is above ${call.context.maxCostPer1k ?? ''}`,
+  removes: (needs, _endpoint, costUsd) => costPer1k(needs, costUsd) > needs.maxCostPer1k,
+  removal: {
+    reason: (needs, _endpoint, costUsd) =>
+      costUsd === undefined
+        ? 'cost: the endpoint has no price'
+        : `cost: ${costPer1k(needs, costUsd).toPrecision(3)} USD per 1,000 tokens is above ${needs.maxCostPer1k}`,
+  },
 };
 
 const bySize: Filter = {
-  removes: (call, { endpoint }) => endpoint.exceededBy(call) !== undefined,
-  reason: (call, { endpoint }) => {
-    const exceeded = endpoint.exceededBy(call);
-    return exceeded
-      ? `quota: ${exceeded.units} tokens exceed the limit of ${exceeded.allowed} ${exceeded.limit}`
-      : 'quota: larger than the limit';
+  removes: ({ quotaCost }, endpoint) => endpoint.exceededBy(quotaCost) !== undefined,
+  removal: {
+    reason: ({ quotaCost }, endpoint) => {
+      const exceeded = endpoint.exceededBy(quotaCost);
+      return exceeded
+        ? `quota: ${exceeded.units} tokens exceed the limit of ${exceeded.allowed} ${exceeded.limit}`
+        : 'quota: larger than the limit';
+    },
   },
 };
 
 /** Applied after the others: when no window fits but the estimate may be wrong, the largest window is tried. */
-export const WINDOW: Pick<Filter, 'reason'> = {
-  reason: (call, { endpoint }) =>
-    `context window: ${endpoint.settings.contextWindow} is below ${requiredContextTokens(call)}`,
+export const WINDOW: RemovalReason = {
+  reason: ({ contextTokens }, { settings }) =>
+    `context window: ${settings.contextWindow} is below ${contextTokens}`,
 };
 
 /** The filters that are relevant to a call, in the order in which they are applied and reported. */
-export function filtersFor(call: Call): readonly Filter[] {
-  const { tags, minQuality, maxCostPer1k } = call.context;
-  const filters = [byCapability(neededCapabilities(call)), byDialect()];
-  if (call.endpoint !== undefined) filters.push(byName);
-  if (tags !== undefined && tags.length > 0) filters.push(byTags);
-  if (minQuality !== undefined) filters.push(byQuality);
-  if (maxCostPer1k !== undefined) filters.push(byCost);
+export function filtersFor(call: Call, needs: CallNeeds): readonly Filter[] {
+  const filters = [byCapability, byDialect(call)];
+  if (needs.endpoint !== undefined) filters.push(byName);
+  if (needs.tags.length > 0) filters.push(byTags);
+  if (needs.minQuality > 0) filters.push(byQuality);
+  if (needs.maxCostPer1k < Infinity) filters.push(byCost);
   filters.push(bySize);
   return filters;
 }
 
-function byCapability(needed: readonly string[]): Filter {
-  const missing = ({ endpoint }: Option): string | undefined => {
-    const { capabilities } = endpoint.settings;
-    for (const capability of needed) if (!capabilities.has(capability)) return capability;
-    return undefined;
-  };
-  return {
-    removes: (_call, option) => missing(option) !== undefined,
-    reason: (_call, option) => `capability: lacks '${missing(option) ?? ''}'`,
-  };
+function byDialect(call: Call): Filter {
+  const removal = new UnsupportedFeatures();
+  return { removes: (_needs, endpoint) => removal.of(call, endpoint) !== undefined, removal };
 }
 
-/** What a dialect can't express depends on the call and the model alone: endpoints of one model are asked once. */
-function byDialect(): Filter {
-  let known: Map<string, string | undefined> | undefined;
-  const unsupported = (call: Call, { endpoint }: Option): string | undefined => {
-    const { dialect, settings } = endpoint;
-    if (!dialect.operations.includes(call.operation)) return call.operation;
-    if (dialect.unsupported === undefined) return undefined;
-    const { provider, model } = settings;
-    const key = `${provider}\n${model}`;
-    known ??= new Map();
-    if (!known.has(key)) {
-      const ask = (): string | undefined => dialect.unsupported?.(dialectCall(call), settings);
-      known.set(key, callAppSync('unsupported() of a dialect', ask));
-    }
-    return known.get(key);
-  };
-  return {
-    removes: (call, option) => unsupported(call, option) !== undefined,
-    reason: (call, option) =>
-      `dialect: ${option.endpoint.settings.provider} does not support '${unsupported(call, option) ?? ''}'`,
-  };
+/** What dialects can't express depends on the call and the model alone: endpoints of one model are asked once. */
+class UnsupportedFeatures implements RemovalReason {
+  readonly #byDialect = new Map<Dialect, Map<string, string | undefined>>();
+
+  /** The first feature of the call that the endpoint's dialect does not support. */
+  of(call: Call, { dialect, settings }: Endpoint): string | undefined {
+    if (dialect.unsupported === undefined && dialect.operations.includes(call.operation)) return undefined;
+    let known = this.#byDialect.get(dialect);
+    if (known === undefined) this.#byDialect.set(dialect, (known = new Map()));
+    const { model } = settings;
+    if (known.has(model)) return known.get(model);
+    const feature = dialect.operations.includes(call.operation)
+      ? callAppSync('unsupported() of a dialect', () => dialect.unsupported?.(dialectCall(call), settings))
+      : call.operation;
+    known.set(model, feature);
+    return feature;
+  }
+
+  reason(_needs: CallNeeds, { dialect, settings }: Endpoint): string {
+    const feature = this.#byDialect.get(dialect)?.get(settings.model) ?? '';
+    return `dialect: ${settings.provider} does not support '${feature}'`;
+  }
 }
 
-function missingTag({ context }: Call, { endpoint }: Option): string | undefined {
-  return context.tags?.find((tag) => !endpoint.settings.tags.has(tag));
+function missingCapability({ capabilities }: CallNeeds, { settings }: Endpoint): string | undefined {
+  const offered = settings.capabilities;
+  for (const capability of capabilities) if (!offered.has(capability)) return capability;
+  return undefined;
+}
+
+function missingTag({ tags }: CallNeeds, { settings }: Endpoint): string | undefined {
+  return tags.find((tag) => !settings.tags.has(tag));
 }
 
 /** USD per 1,000 tokens (prompt and expected output). */
-function costPer1k(call: Call, { costUsd }: Option): number {
+function costPer1k({ promptTokens, expectedOutputTokens }: CallNeeds, costUsd: number | undefined): number {
   if (costUsd === undefined) return Infinity;
-  return (costUsd / (call.promptTokens + call.expectedOutputTokens)) * 1_000;
+  return (costUsd / (promptTokens + expectedOutputTokens)) * 1_000;
 }

@@ -1,7 +1,8 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Cost } from '../quota/cost';
-import { isObject } from '../util/is-object';
+import type { RemovalReason } from './filters';
+import type { CallNeeds } from './needs';
 
 /** An endpoint that may serve a call, before breaker, cooldown and quota are considered. */
 export interface Option {
@@ -12,23 +13,28 @@ export interface Option {
 }
 
 /** An endpoint that a filter has removed. */
-export interface RemovedOption {
-  readonly option: Option;
-  readonly filter: {
-    /** Why the endpoint was removed. Evaluated only for reports and errors. */
-    reason(call: Call, option: Option): string;
-  };
+export interface RemovedOption extends Pick<Option, 'endpoint' | 'costUsd'> {
+  readonly removal: RemovalReason;
 }
 
 /** What is fixed about the routing of a call while it runs. */
 export interface Plan {
   readonly call: Call;
+  readonly needs: CallNeeds;
   /** In order of preference: the tiers of the requested model, then those of each fallback model. */
   readonly stages: readonly (readonly Option[])[];
   /** The endpoints removed by a filter, without those of other models. */
   readonly removed: readonly RemovedOption[];
   /** All endpoints of the configuration. */
   readonly endpoints: readonly Endpoint[];
+  /** In a large fleet: some options of the first stage, which are considered before all the others. */
+  readonly sample: Sample | undefined;
+}
+
+export interface Sample {
+  readonly options: readonly Option[];
+  /** The call goes to this endpoint of the sample: later samples consider it too. */
+  recordPick(endpoint: Endpoint): void;
 }
 
 /** Calls with the same key may use the same endpoints. */
@@ -36,42 +42,31 @@ export function poolKey(plan: Plan): string {
   return plan.stages.map((stage) => stage.map(({ endpoint }) => endpoint.name).join()).join('|');
 }
 
-export function optionsOf(plan: Plan): readonly Option[] {
-  return plan.stages.flat();
+export function optionsOf({ stages }: Plan): readonly Option[] {
+  return stages.length === 1 ? (stages[0] as readonly Option[]) : stages.flat();
+}
+
+/** The options that are considered first: in a large fleet a sample, else all of them. */
+export function shortlistOf(plan: Plan): readonly Option[] {
+  return plan.sample?.options ?? optionsOf(plan);
+}
+
+/** The plan with the usable endpoints only. */
+export function restrictedPlan(plan: Plan, isUsable: (endpoint: Endpoint) => boolean): Plan {
+  const { call, needs, removed, endpoints } = plan;
+  const stages = plan.stages.map((stage) => stage.filter(({ endpoint }) => isUsable(endpoint)));
+  return { call, needs, stages, removed, endpoints, sample: undefined };
 }
 
 /** A call is refused unsent only when this share of its estimate exceeds a window, because estimates err upwards. */
 export const WINDOW_CERTAINTY = 0.7;
 
-/** The estimated tokens that must fit into the context window. */
-export function requiredContextTokens(call: Call): number {
-  return call.promptTokens + (call.maxOutputTokens ?? 0);
-}
-
-/** Estimated price of the call in USD; undefined when the endpoint has no price. */
-export function estimateCost(call: Call, endpoint: Endpoint): number | undefined {
-  const { price } = endpoint.settings;
+/** Estimated price of a call in USD; undefined when the endpoint has no price. */
+export function estimateCost(
+  { promptTokens, expectedOutputTokens }: CallNeeds,
+  { settings }: Endpoint,
+): number | undefined {
+  const { price } = settings;
   if (price === undefined) return undefined;
-  return (call.promptTokens * price.input + call.expectedOutputTokens * price.output) / 1e6;
-}
-
-/** The capabilities that a call needs of a model. */
-export function neededCapabilities(call: Call): readonly string[] {
-  if (call.operation === 'embeddings') return ['embeddings'];
-  const needed = ['chat'];
-  if (call.stream) needed.push('streaming');
-  const body = call.body as { tools?: unknown; response_format?: unknown; messages?: unknown };
-  const { tools, response_format: format, messages } = body;
-  if (Array.isArray(tools) && tools.length > 0) needed.push('tools');
-  if (isObject(format) && format['type'] === 'json_schema') needed.push('json_schema');
-  if (hasImage(messages)) needed.push('vision');
-  return needed;
-}
-
-function hasImage(messages: unknown): boolean {
-  if (!Array.isArray(messages)) return false;
-  return messages.some((message: unknown) => {
-    const content = isObject(message) ? message['content'] : undefined;
-    return Array.isArray(content) && content.some((part) => isObject(part) && part['type'] === 'image_url');
-  });
+  return (promptTokens * price.input + expectedOutputTokens * price.output) / 1e6;
 }

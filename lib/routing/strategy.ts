@@ -82,6 +82,11 @@ export interface ScoredStrategy extends Strategy {
   ): { readonly candidate: Candidate; readonly score: number };
 }
 
+/** Whether the strategy compares candidates by scores, so that a sample of a large fleet serves it as well. */
+export function isScored(strategy: Strategy): strategy is ScoredStrategy {
+  return 'best' in strategy;
+}
+
 /** The built-in strategies. docs/routing.md describes them. */
 export type StrategyName =
   | 'adaptive'

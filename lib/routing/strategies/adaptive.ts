@@ -27,7 +27,7 @@ export class Adaptive implements ScoredStrategy {
 
   best(call: RoutedCall, candidates: readonly Candidate[]): { candidate: Candidate; score: number } {
     const candidate = (this.#least(call, candidates, 0) ?? candidates[0]) as Candidate;
-    return { candidate, score: this.#score(call, candidate, maxCostOf(candidates)) };
+    return { candidate, score: this.#score(call, candidate, maxCostOf(candidates), horizon(call)) };
   }
 
   explain(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] {
@@ -40,10 +40,11 @@ export class Adaptive implements ScoredStrategy {
 
   #least(call: RoutedCall, candidates: readonly Candidate[], noise: number): Candidate | undefined {
     const maxCostUsd = maxCostOf(candidates);
+    const horizonMs = horizon(call);
     let best: Candidate | undefined;
     let least = Infinity;
     for (const candidate of candidates) {
-      let score = this.#score(call, candidate, maxCostUsd);
+      let score = this.#score(call, candidate, maxCostUsd, horizonMs);
       if (noise > 0) score += noise * Math.random();
       if (score >= least) continue;
       least = score;
@@ -53,9 +54,9 @@ export class Adaptive implements ScoredStrategy {
   }
 
   /** The sum of the terms without allocating them, because it is computed for every candidate of every call. */
-  #score(call: RoutedCall, candidate: Candidate, maxCostUsd: number): number {
+  #score(call: RoutedCall, candidate: Candidate, maxCostUsd: number, horizonMs: number): number {
     const weights = this.#weights;
-    const lateness = candidate.expectedMs / horizon(call);
+    const lateness = candidate.expectedMs / horizonMs;
     let score =
       weights.deadline * missProbability(lateness) +
       weights.speed * lateness +
@@ -66,7 +67,8 @@ export class Adaptive implements ScoredStrategy {
       weights.ramp * candidate.ramp -
       weights.affinity * candidate.cachedShare;
     if (candidate.weight !== 1) score -= weights.weight * Math.log(candidate.weight);
-    if (call.triedProviders.has(candidate.provider)) score += weights.triedProvider;
+    if (call.triedProviders.size > 0 && call.triedProviders.has(candidate.provider))
+      score += weights.triedProvider;
     if (candidate.strengths.includes(call.context.type)) score -= weights.type;
     return score;
   }

@@ -1,0 +1,82 @@
+import type { Cost } from './cost';
+import type { QuotaLimit } from './limits';
+
+/** How long figures that only change with time are used again, in milliseconds. */
+const LIFETIME_MS = 5;
+
+/** Where the figures are in the array. */
+const AT = { until: 0, usedShare: 1, room: 2, allowed: 6 } as const;
+const PLACE = { requests: 0, tokens: 1, input: 2, output: 3 } as const;
+
+/**
+ * What routing reads of a quota for every endpoint in every decision, in one flat array. They are found again after each
+ * change, and after a moment, because levels rise.
+ */
+export class QuotaFigures {
+  readonly #limits: readonly QuotaLimit[];
+  readonly #canTell: boolean;
+  readonly #figures = new Float64Array(10).fill(Infinity);
+
+  /** @param canTell False where processes share the limits: then only the limits themselves know what is there. */
+  constructor(limits: readonly QuotaLimit[], canTell: boolean) {
+    this.#limits = limits;
+    this.#canTell = canTell;
+    for (const limit of limits) {
+      limit.onChange = () => this.#forget();
+      this.#lower(AT.allowed, limit, limit.allowed);
+    }
+    this.#forget();
+  }
+
+  /** Whether no limit is lower than what this cost needs. */
+  allows(cost: Cost): boolean {
+    return this.#fits(cost, AT.allowed);
+  }
+
+  /** Whether the cost fits now. False where it may fit all the same. */
+  hasRoom(cost: Cost, now: number): boolean {
+    this.#refresh(now);
+    return this.#fits(cost, AT.room);
+  }
+
+  /** 0 to 1: the used share of the scarcest limit per minute. */
+  usedShare(now: number): number {
+    this.#refresh(now);
+    return this.#figures[AT.usedShare] as number;
+  }
+
+  #forget(): void {
+    this.#figures[AT.until] = -Infinity;
+  }
+
+  #refresh(now: number): void {
+    const figures = this.#figures;
+    const until = figures[AT.until] as number;
+    // A clock that steps back ends them too.
+    if (now < until && now >= until - LIFETIME_MS) return;
+    figures[AT.until] = now + LIFETIME_MS;
+    figures.fill(Infinity, AT.room, AT.room + 4);
+    if (!this.#canTell) figures[AT.room] = 0;
+    let used = 0;
+    for (const limit of this.#limits) {
+      if (this.#canTell) this.#lower(AT.room, limit, limit.room(now));
+      used = Math.max(used, limit.usedShare(now));
+    }
+    figures[AT.usedShare] = Math.min(1, used);
+  }
+
+  #lower(start: number, { dimension }: QuotaLimit, units: number): void {
+    const index = start + PLACE[dimension];
+    if (units < (this.#figures[index] as number)) this.#figures[index] = units;
+  }
+
+  #fits({ input, output }: Cost, start: number): boolean {
+    const figures = this.#figures;
+    return (
+      (figures[start] as number) >= 1 &&
+      input + output <= (figures[start + 1] as number) &&
+      input <= (figures[start + 2] as number) &&
+      output <= (figures[start + 3] as number)
+    );
+  }
+}
