@@ -93,7 +93,7 @@ class UnsupportedFeatures implements RemovalReason {
   of(call: Call, { dialect, settings }: Endpoint): string | undefined {
     if (dialect.unsupported === undefined && dialect.operations.includes(call.operation)) return undefined;
     let known = this.#byDialect.get(dialect);
-    if (known === undefined) this.#byDialect.set(dialect, (known = new Map()));
+    if (known === undefined) this.#byDialect.set(dialect, (known = new Map<string, string | undefined>()));
     const { model } = settings;
     if (known.has(model)) return known.get(model);
     const feature = dialect.operations.includes(call.operation)
