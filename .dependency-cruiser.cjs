@@ -9,6 +9,8 @@ const layout = [
   'config',
   'tenant',
   'failover',
+  'hooks',
+  'cache',
   'queue',
   'routing',
   'endpoint',

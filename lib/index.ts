@@ -16,6 +16,7 @@ export type {
 } from './balancer/events';
 export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';
+export type { CacheOptions, CacheStore } from './cache/options';
 export type { AICall, AnswerWithRoute as Served, PipeOptions } from './call/ai-call';
 export type {
   ChatCompletion,
@@ -59,6 +60,16 @@ export { type AiGatewayOptions, aiGateway } from './gateway/ai-gateway';
 export { type CreateFetchOptions, createFetch } from './gateway/create-fetch';
 export type { GatewayIdentity } from './gateway/options';
 export type { BreakerOptions } from './health/options';
+export type {
+  AfterResult,
+  BeforeResult,
+  HookCall,
+  HookRefusal,
+  HookReturn,
+  Hooks,
+  TextResult,
+  TextWindow,
+} from './hooks/options';
 export { type AiBalancerOptions, aiBalancer } from './middleware/ai-balancer';
 export { type FailoverExecutorOptions, failoverExecutor } from './middleware/failover-executor';
 export { rateLimitGuard } from './middleware/rate-limit-guard';

@@ -88,8 +88,11 @@ export interface RouteReport {
   readonly provider: string;
   /** Model of that endpoint; empty without one. */
   readonly model: string;
-  /** Set if the answer is another call's: one in flight (`joined`) or one with the same Idempotency-Key (`replayed`). */
-  readonly shared?: 'joined' | 'replayed';
+  /**
+   * Set if no endpoint was asked for the answer: it is that of a call in flight (`joined`), of one with the same
+   * Idempotency-Key (`replayed`), from the cache (`cached`, or `stale` in an outage), or from a hook (`hook`).
+   */
+  readonly shared?: 'joined' | 'replayed' | 'cached' | 'stale' | 'hook';
   /** Every attempt, in the order in which they ended. */
   readonly attempts: readonly AttemptReport[];
   /** Milliseconds in the wait queue. */

@@ -4,8 +4,10 @@ import type { RouteReport } from '../route-report';
 type Headers = Record<string, string>;
 
 /** How the call was served. A stream's cost is not known yet when its headers are sent. */
-export function routeHeaders({ endpoint, attempts, costUsd }: RouteReport): Headers {
+export function routeHeaders({ endpoint, attempts, costUsd, shared }: RouteReport): Headers {
   return {
+    ...(shared === 'cached' ? { 'x-ai-cache': 'hit' } : {}),
+    ...(shared === 'stale' ? { 'x-ai-cache': 'stale' } : {}),
     'x-ai-endpoint': encodeHeaderValue(endpoint),
     'x-ai-attempts': String(attempts.length),
     ...(costUsd === undefined ? {} : { 'x-ai-cost-usd': formatUsd(costUsd) }),

@@ -90,7 +90,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       onHedge: ({ context }, { late, hedge, won }) =>
         this.#events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
     });
-    const runnerParts = { executor: this.#executor, events: this.#events, registry: this.#registry };
+    const runnerParts = {
+      executor: this.#executor,
+      events: this.#events,
+      registry: this.#registry,
+      sharedStore: this.#cluster?.store,
+    };
     this.#calls = new CallRunner(runnerParts, this.#config);
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
     for (const endpoint of this.#config.undefinedKeys) this.#events.keyUndefined(endpoint);

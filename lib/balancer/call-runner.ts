@@ -7,24 +7,21 @@ import type { CallOptions } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { type PrepareParts, prepareCall } from '../call/prepare';
 import { ExpectedOutput } from '../call/tokens';
-import { TextMeter } from '../call/tokens-text';
+import type { SharedStore } from '../cluster/cluster';
 import type { ResolvedConfig } from '../config/options';
 import { AiBalancerError } from '../errors';
 import type { CallResult, StreamResult } from '../failover/call-result';
 import type { Executor } from '../failover/executor';
-import { Coalescer, isRepeatable } from '../failover/sharing/coalesce';
-import { Idempotency } from '../failover/sharing/idempotency';
-import { StreamRecovery } from '../failover/stream/stream-recovery';
-import { StreamSession } from '../failover/stream/stream-session';
 import type { RouteReport } from '../route-report';
 import { classify } from '../routing/classify';
-import { ChatEventStream, type ChatStream } from '../stream/chat-stream';
-import { UsageMeter } from '../stream/usage-meter';
+import type { ChatStream } from '../stream/chat-stream';
 import { toError } from '../util/app-function';
 import { startTimer } from '../util/timers';
+import { AnswerSource } from './answer-source';
 import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
+import { localStream, openStream } from './open-stream';
 import { RunningCall } from './running-call';
 
 /** The smallest weight of a new call in the mean size of calls. */
@@ -35,6 +32,8 @@ export interface CallRunnerParts {
   readonly events: EventReporter;
   /** Learns which endpoint has a prompt cached. */
   readonly registry: EndpointRegistry;
+  /** Where a cache in Redis keeps its answers. */
+  readonly sharedStore: SharedStore | undefined;
 }
 
 /**
@@ -46,8 +45,7 @@ export class CallRunner {
   /** How calls ended; `shed` are those for which no quota was free in time. Aborted calls are not counted. */
   readonly counts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
-  readonly #coalescer: Coalescer;
-  readonly #idempotency: Idempotency;
+  readonly #source: AnswerSource;
   /** Learns how long answers are. */
   readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new Set<RunningCall>();
@@ -62,15 +60,16 @@ export class CallRunner {
     this.#parts = parts;
     this.#config = config;
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
-    const { executor } = parts;
-    this.#coalescer = new Coalescer((call) => executor.runWhole(call));
-    this.#idempotency = new Idempotency((call) => executor.runWhole(call));
+    const { executor, events, sharedStore } = parts;
+    const prepareAgain = this.#prepareAgain.bind(this);
+    this.#source = new AnswerSource({ executor, events, sharedStore, prepareAgain }, config);
   }
 
   /** For calls that start from now on. */
   configure(config: ResolvedConfig): void {
     this.#config = config;
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
+    this.#source.configure(config);
   }
 
   /** The running mean of the calls' estimated tokens, prompt and output together. */
@@ -99,11 +98,21 @@ export class CallRunner {
   }
 
   readonly #settle = (running: RunningCall, result: CallResult): void => {
+    if (!this.#source.mustExamine(running, result)) this.#finish(running, result);
+    else void this.#source.examine(running, result).then((examined) => this.#finish(running, examined));
+  };
+
+  #finish(running: RunningCall, result: CallResult): void {
     const { outcome } = running;
     if (result.kind === 'failed') this.#fail(running, result.error, result.route);
     else if (result.kind === 'answer') {
       this.#end(running, result.route);
-      outcome.resolve(result);
+      const { call } = running;
+      if (!call.stream) outcome.resolve(result);
+      else {
+        const data = localStream(call, result, this.#source.guardText(call));
+        outcome.resolve({ data, route: result.route });
+      }
     } else {
       try {
         const data = this.#openStream(running, result.stream);
@@ -112,7 +121,7 @@ export class CallRunner {
         this.#fail(running, error);
       }
     }
-  };
+  }
 
   /** Refuses new calls, waits for the running ones, and aborts what is left after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
@@ -147,27 +156,26 @@ export class CallRunner {
       return;
     }
     const { events } = this.#parts;
-    if (events.observers.size === 0) void this.#proceed(running, options);
-    else events.callStarted(running.call, () => void this.#proceed(running, options));
+    if (events.observers.size === 0) void this.#proceed(running);
+    else events.callStarted(running.call, () => void this.#proceed(running));
   }
 
   /** Returns long before the call ends: no async frame waits with a call in the queue. */
-  async #proceed(running: RunningCall, options: CallOptions): Promise<void> {
+  async #proceed(running: RunningCall): Promise<void> {
     try {
       await running.admit();
+      await this.#source.send(running);
     } catch (error) {
       this.#fail(running, error);
-      return;
     }
-    const { call } = running;
-    const { coalesce, idempotency } = this.#config;
-    const { idempotencyKey } = options;
-    const onEnd = (result: CallResult): void => running.onEnd(result);
-    if (call.stream) this.#parts.executor.run(running);
-    else if (idempotency && idempotencyKey !== undefined)
-      void this.#idempotency.run(idempotencyKey, call).then(onEnd);
-    else if (coalesce && isRepeatable(call)) void this.#coalescer.run(call).then(onEnd);
-    else this.#parts.executor.run(running);
+  }
+
+  /** The call with another body: for the same request, with the same deadline. */
+  #prepareAgain({ call, options, hooks, outcome }: RunningCall, body: unknown): Call {
+    const { operation, context, startedAt, deadlineAt } = call;
+    const again = { ...options, requestId: context.requestId };
+    const prepared = this.prepare(operation, body, again, outcome.abort, hooks.request);
+    return { ...prepared, context, startedAt, deadlineAt };
   }
 
   /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
@@ -182,7 +190,7 @@ export class CallRunner {
     const { abort } = outcome;
     const call = this.prepare(operation, body, options, abort, hooks.request);
     abort.follow(options.signal, hooks.signal);
-    const running = new RunningCall(call, hooks, outcome, this.#settle);
+    const running = new RunningCall(call, options, hooks, outcome, this.#settle);
     this.#running.add(running);
     const gain = Math.max(MIN_CALL_TOKENS_GAIN, 1 / ++this.#startedCount);
     this.#meanTokens += gain * (call.promptTokens + call.expectedOutputTokens - this.#meanTokens);
@@ -190,33 +198,16 @@ export class CallRunner {
   }
 
   #openStream(running: RunningCall, result: StreamResult): ChatStream {
-    const { call, hooks } = running;
-    const { recorder } = result.state;
-    const { recovery } = this.#config.stream;
-    const session = new StreamSession(call, result, {
-      newMeter: ({ promptTokens }) =>
-        new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
-      recovery: new StreamRecovery(this.#parts.executor, call, recovery, hooks.canRestart ?? true),
-      onRestart: (endpoint) => {
-        this.#parts.events.restarted(call, endpoint.name);
-        data.notifyRestart();
-      },
-      onBreak: (endpoint, attempt) => this.#parts.events.attemptEnded(call, endpoint, attempt, true),
-      onReaderStall: () => data.notifyStalledEnd(),
-      onEnd: (error) => {
-        const route = recorder.report();
+    return openStream(running, result, {
+      executor: this.#parts.executor,
+      events: this.#parts.events,
+      recovery: this.#config.stream.recovery,
+      guard: this.#source.guardText(running.call),
+      onEnd: (error, route) => {
         if (error) this.#fail(running, error, route);
         else this.#end(running, route);
       },
     });
-    const data: ChatEventStream = new ChatEventStream({
-      first: result.sent.first,
-      events: session.events(),
-      route: () => recorder.report(),
-      onOpen: () => session.readingStarted(),
-      abort: () => session.abort(),
-    });
-    return data;
   }
 
   /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */

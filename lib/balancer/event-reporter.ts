@@ -163,6 +163,22 @@ export class EventReporter {
     this.#log.write('warn', { key }, message);
   }
 
+  /** A hook failed, and the call goes on without it. */
+  hookFailed(name: string, error: Error): void {
+    const reason = this.#redactor.redact(error.message).slice(0, MAX_REASON_CHARS);
+    this.#log.warn(
+      `hook ${name}`,
+      { hook: name, reason },
+      `${name} failed, and calls go on without it: ${reason}`,
+    );
+  }
+
+  cacheFailed(error: unknown): void {
+    const text = error instanceof Error ? this.#redactor.redact(error.message) : 'unknown';
+    const reason = text.slice(0, MAX_REASON_CHARS);
+    this.#log.warn('cache', { reason }, `the response cache failed, and calls go to endpoints: ${reason}`);
+  }
+
   storeStateChanged(guard: string, isDown: boolean, error: unknown): void {
     const event = { guard, isDown };
     this.#emit('store', event);

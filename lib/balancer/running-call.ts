@@ -1,5 +1,7 @@
+import type { CacheLookup } from '../cache/response-cache';
 import { type Call, latestStartAt } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
+import type { CallOptions } from '../call/context';
 import { AiBalancerError } from '../errors';
 import type { Caller, CallResult } from '../failover/call-result';
 import { unlessLeft } from '../failover/leaving';
@@ -10,10 +12,14 @@ import type { CallOutcome } from './call-outcome';
  * function or a closure per call would multiply the memory of 10,000 waiting calls.
  */
 export class RunningCall implements Caller {
+  /** What the cache has for the call; undefined where it was not asked. */
+  lookup: CacheLookup | undefined = undefined;
   readonly #settle: (running: RunningCall, result: CallResult) => void;
 
   constructor(
-    readonly call: Call,
+    /** Replaced where a hook changes its body, or where the cache has a part of the answer. */
+    public call: Call,
+    readonly options: CallOptions,
     readonly hooks: CallHooks,
     readonly outcome: CallOutcome,
     settle: (running: RunningCall, result: CallResult) => void,

@@ -26,6 +26,8 @@ export interface Call {
   readonly hedge: boolean;
   /** Name of the only endpoint that may serve the call; undefined for any. */
   readonly endpoint: string | undefined;
+  /** Names of endpoints that may not serve the call, because the app has rejected their answers; undefined for none. */
+  readonly excluded: ReadonlySet<string> | undefined;
 }
 
 /** The largest output to expect: the caller's limit, else the estimate. */

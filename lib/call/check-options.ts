@@ -43,6 +43,7 @@ export const OPTION_CHECKS: check.Checks<keyof CallOptions> = {
   fallbacks,
   hedge: check.boolean,
   endpoint: check.nonEmptyString,
+  cache: check.boolean,
   idempotencyKey: label,
 };
 

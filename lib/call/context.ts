@@ -49,4 +49,9 @@ export interface CallOptions extends Partial<RequestContext> {
   idempotencyKey?: string;
   /** Name of the only endpoint that may serve this call. Default: any. */
   endpoint?: string;
+  /**
+   * True: the answer may come from the cache, and is kept there; false: neither. Needs `cache` in the configuration. Default:
+   * true for embeddings, with `temperature: 0` and with a `seed`; else false.
+   */
+  cache?: boolean;
 }

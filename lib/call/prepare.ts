@@ -54,6 +54,7 @@ export function prepareCall(
     fallbacks: options.fallbacks === false ? [] : options.fallbacks,
     hedge: options.hedge ?? true,
     endpoint: options.endpoint,
+    excluded: undefined,
   };
 }
 

@@ -48,6 +48,8 @@ export function crossCheckFaults(raw: unknown): Fault[] {
   checkQuotaGroups(raw.quotaGroups, endpoints, report);
   checkOrder(raw, 'retry', 'baseDelayMs', 'maxDelayMs', DEFAULTS.retry, report);
   checkOrder(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker, report);
+  if (isObject(raw.cache) && raw.cache.redis === true && !isObject(raw.cluster))
+    report(['cache', 'redis'], 'cluster to be configured: the answers are kept in its Redis');
   checkSecrets(secretsOf(raw), endpoints, report);
   return faults;
 }

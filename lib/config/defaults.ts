@@ -32,6 +32,8 @@ export const DEFAULTS = deepFreeze({
   queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   coalesce: false,
   idempotency: false,
+  cache: { ttlMs: 3_600_000, staleIfErrorMs: 0, maxBytes: 64 * 1024 * 1024, redis: false },
+  hooks: { windowChars: 200, timeoutMs: 5_000, onFailure: 'closed' as const },
   stream: { recovery: 'error' as const },
   cluster: { prefix: 'ai-balancer', onOutage: 'local-share' as const },
   scoreWeights: {

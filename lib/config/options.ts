@@ -1,10 +1,12 @@
 import type { AxiosInstance, AxiosProxyConfig } from 'axios';
+import type { CacheOptions, ResolvedCacheOptions } from '../cache/options';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestType } from '../call/context';
 import type { ClusterOptions } from '../cluster/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
 import type { BreakerOptions } from '../health/options';
+import type { Hooks, ResolvedHooks } from '../hooks/options';
 import type { ModelProfile } from '../models/profile';
 import type { Dialect } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
@@ -79,6 +81,10 @@ export interface BalancerConfig {
    * tenant with the same key or gets that call's answer again. Whole answers only. Default false.
    */
   idempotency?: boolean;
+  /** Answers equal calls of a tenant without an endpoint. Default: no cache. See {@link CacheOptions}. */
+  cache?: CacheOptions;
+  /** Functions that see every call and its answer, and may change, refuse or replace it. Default: none. See {@link Hooks}. */
+  hooks?: Hooks | Hooks[];
   /** What happens to broken streams. Default: see {@link StreamOptions}. */
   stream?: Partial<StreamOptions>;
   /** Shares quotas and health with other processes through Redis. Default: this process alone. */
@@ -112,6 +118,8 @@ export interface ResolvedConfig
   readonly queue: QueueOptions;
   readonly coalesce: boolean;
   readonly idempotency: boolean;
+  readonly cache: ResolvedCacheOptions | undefined;
+  readonly hooks: readonly ResolvedHooks[];
   readonly stream: StreamOptions;
   readonly cluster: Required<ClusterOptions> | undefined;
   readonly dialects: ReadonlyMap<string, Dialect>;

@@ -1,4 +1,6 @@
+import type { ResolvedCacheOptions } from '../cache/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
+import type { ResolvedHooks } from '../hooks/options';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
 import type { StreamOptions } from '../stream/chat-stream';
@@ -44,6 +46,8 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     queue: Object.freeze(withDefaults(DEFAULTS.queue, config.queue)),
     coalesce: config.coalesce ?? DEFAULTS.coalesce,
     idempotency: config.idempotency ?? DEFAULTS.idempotency,
+    cache: config.cache && resolveCache(config.cache),
+    hooks: Object.freeze(resolveHooks(config.hooks)),
     stream: Object.freeze(withDefaults<StreamOptions>(DEFAULTS.stream, config.stream)),
     cluster: config.cluster && Object.freeze({ ...DEFAULTS.cluster, ...omitUndefined(config.cluster) }),
     dialects: new Map([...BUILT_IN_DIALECTS, ...Object.entries(config.dialects ?? {})]),
@@ -62,6 +66,18 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     ),
     unknownModels: Object.freeze(unknownModels(endpoints, config)),
   });
+}
+
+function resolveCache({ get, set, ...options }: NonNullable<CheckedConfig['cache']>): ResolvedCacheOptions {
+  const store = get && set && { get, set };
+  return Object.freeze({ ...withDefaults(DEFAULTS.cache, options), store });
+}
+
+function resolveHooks(hooks: CheckedConfig['hooks'] = []): ResolvedHooks[] {
+  const list = Array.isArray(hooks) ? hooks : [hooks];
+  return list.map((each, position) =>
+    Object.freeze({ name: `hooks[${position}]`, ...DEFAULTS.hooks, ...omitUndefined(each) }),
+  );
 }
 
 function unknownModels(endpoints: readonly EndpointSettings[], config: CheckedConfig): string[] {

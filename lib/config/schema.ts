@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { CacheOptions } from '../cache/options';
 import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
+import type { Hooks } from '../hooks/options';
 import type { Dialect } from '../provider/dialect';
 import type { StrategyName } from '../routing/strategy';
 import { isObject } from '../util/is-object';
@@ -68,6 +70,30 @@ function offOr<T extends z.ZodType>(value: T, expected: string) {
   return z.union([z.literal(false), value], { error: `false or ${expected}` });
 }
 
+const hookFunction = 'a function';
+const hooks = v.partial({
+  name: v.name,
+  before: v.callable<NonNullable<Hooks['before']>>(hookFunction),
+  after: v.callable<NonNullable<Hooks['after']>>(hookFunction),
+  text: v.callable<NonNullable<Hooks['text']>>(hookFunction),
+  windowChars: v.count,
+  timeoutMs: v.duration,
+  onFailure: v.oneOf('closed', 'open'),
+});
+
+const cache = v
+  .partial({
+    ttlMs: v.duration,
+    staleIfErrorMs: v.durationOrZero,
+    maxBytes: v.count,
+    redis: v.flag,
+    get: v.callable<NonNullable<CacheOptions['get']>>(hookFunction),
+    set: v.callable<NonNullable<CacheOptions['set']>>(hookFunction),
+  })
+  .refine((value) => (value.get === undefined) === (value.set === undefined), {
+    error: 'both get and set, or neither',
+  });
+
 export const configSchema = v.options({
   endpoints: z
     .array(endpointSchema, { error: 'an array of endpoints' })
@@ -122,6 +148,8 @@ export const configSchema = v.options({
     queue: v.partial({ maxSize: v.countOrZero, maxBytes: v.countOrZero }),
     coalesce: v.flag,
     idempotency: v.flag,
+    cache,
+    hooks: z.union([z.array(hooks), hooks], { error: 'hooks, or an array of hooks' }),
     stream: v.partial({ recovery: v.oneOf('error', 'restart', 'continue') }),
     cluster: v.options(
       { redis, ...v.optional({ prefix, onOutage: v.oneOf('local-share', 'open', 'closed') }) },

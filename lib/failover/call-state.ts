@@ -118,10 +118,14 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
   const plan = routes.planner.plan(state.call, state.models);
   state.generation = routes.generation;
   state.plan = plan;
-  if (contextWindowAbove === 0 && !accepts) return plan;
+  const { excluded } = state.call;
+  if (contextWindowAbove === 0 && !accepts && !excluded) return plan;
   state.plan = restrictedPlan(
     plan,
-    (endpoint) => endpoint.settings.contextWindow > contextWindowAbove && (accepts?.(endpoint) ?? true),
+    (endpoint) =>
+      endpoint.settings.contextWindow > contextWindowAbove &&
+      (accepts?.(endpoint) ?? true) &&
+      !excluded?.has(endpoint.name),
   );
   return state.plan;
 }

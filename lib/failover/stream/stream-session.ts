@@ -24,7 +24,7 @@ export interface StreamSessionParts {
   /** The stream ends because its reader takes nothing. Called before `onEnd`. */
   onReaderStall(): void;
   /** The stream has ended; called exactly once. */
-  onEnd(error: AiBalancerError | undefined): void;
+  onEnd(error: Error | undefined): void;
 }
 
 /** The whole answer of one endpoint, or what one adds to the answer of another. */
@@ -46,7 +46,7 @@ type SessionState =
   | { readonly kind: 'reading' }
   /** The slot is settled; another endpoint is sought. */
   | { readonly kind: 'recovering'; readonly abort: LinkedAbort }
-  | { readonly kind: 'ended'; readonly error: AiBalancerError | undefined };
+  | { readonly kind: 'ended'; readonly error: Error | undefined };
 
 /**
  * A stream from its first content to its end: settles its slots, and ends whole or with an error, never as if a cut
@@ -108,7 +108,7 @@ export class StreamSession {
   }
 
   /** Stops the upstream. What it has produced is settled. */
-  abort(reason?: AiBalancerError): void {
+  abort(reason?: Error): void {
     if (this.#state.kind === 'ended') return;
     const { meter, result } = this.#part;
     // Without effect where the slot is settled already.
@@ -218,12 +218,12 @@ export class StreamSession {
     return this.#state.kind === 'ended';
   }
 
-  #abortError(): AiBalancerError {
+  #abortError(): Error {
     const error = this.#state.kind === 'ended' ? this.#state.error : undefined;
     return error ?? abortedError(this.#call.signal);
   }
 
-  #end<E extends AiBalancerError | undefined>(error: E): E {
+  #end<E extends Error | undefined>(error: E): E {
     const state = this.#state;
     if (state.kind === 'ended') return error;
     this.#part.result.state.recorder.recordEnd(this.#usage());

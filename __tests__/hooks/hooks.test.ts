@@ -1,0 +1,246 @@
+import type { ChatBody, ChatCompletion, Hooks } from 'express-ai-balancer';
+import {
+  answer,
+  BODY,
+  chatText,
+  error,
+  type Responder,
+  Rig,
+  rejection,
+  statsOf,
+  type UpstreamRequest,
+} from '../failover/upstream';
+
+const rig = new Rig();
+
+const textOf = (answered: unknown): string => (answered as ChatCompletion).choices[0]?.message.content ?? '';
+
+/** An answer with another text. */
+const withText = (answered: unknown, text: string): ChatCompletion => {
+  const whole = answered as ChatCompletion;
+  const [choice] = whole.choices;
+  return { ...whole, choices: [{ ...choice!, message: { ...choice!.message, content: text } }] };
+};
+
+const echo: Responder = (arrival: UpstreamRequest) => {
+  const [message] = arrival.body['messages'] as { content: string }[];
+  answer(message!.content)(arrival);
+};
+
+describe('hooks.before', () => {
+  it.each([false, true])('sends another body in place of the call’s (streamed: %s)', async (stream) => {
+    const before: Hooks['before'] = ({ body }) => ({
+      body: { ...body, messages: [{ role: 'user', content: 'redacted' }] } as ChatBody,
+    });
+    const { balancer, upstream } = await rig.start({ a: echo }, { hooks: { before } });
+    expect((await chatText(balancer, stream)).text).toBe('redacted');
+    expect(upstream.requests[0]!.body['messages']).toEqual([{ role: 'user', content: 'redacted' }]);
+  });
+
+  it.each([false, true])('answers in place of an endpoint (streamed: %s)', async (stream) => {
+    const before: Hooks['before'] = () => ({
+      answer: withText(
+        { choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant' } }] },
+        'canned',
+      ),
+    });
+    const { balancer, upstream } = await rig.start({ a: answer() }, { hooks: { before } });
+    const { text, route } = await chatText(balancer, stream);
+    expect(text).toBe('canned');
+    expect(route).toMatchObject({ shared: 'hook', attempts: [], costUsd: 0, endpoint: '' });
+    expect(upstream.requests).toHaveLength(0);
+    expect(balancer.stats().calls.ok).toBe(1);
+  });
+
+  it('refuses the call with its status and message, and nothing is sent', async () => {
+    const { balancer, upstream } = await rig.start(
+      { a: answer() },
+      { hooks: { before: () => ({ refuse: { status: 422, message: 'No card numbers, please.' } }) } },
+    );
+    const refused = await rejection(balancer.chat(BODY));
+    expect(refused).toMatchObject({ code: 'ERR_AI_CONTENT_POLICY', status: 422, retryable: false });
+    expect((refused as { toBody(): unknown }).toBody()).toMatchObject({
+      error: { message: 'No card numbers, please.' },
+    });
+    expect(upstream.requests).toHaveLength(0);
+    expect(statsOf(balancer, 'a').failures).toBe(0);
+  });
+
+  it('runs several hooks in order, each on what the one before has returned', async () => {
+    const append =
+      (word: string): Hooks['before'] =>
+      async ({ body }) => {
+        await Promise.resolve();
+        const [message] = (body as ChatBody).messages;
+        return {
+          body: {
+            ...body,
+            messages: [{ ...message!, content: `${message!.content as string} ${word}` }],
+          } as ChatBody,
+        };
+      };
+    const { balancer } = await rig.start(
+      { a: echo },
+      { hooks: [{ before: append('one') }, { before: append('two') }] },
+    );
+    const body = { model: 'm', messages: [{ role: 'user', content: 'zero' }] };
+    expect(textOf(await balancer.chat(body))).toBe('zero one two');
+  });
+
+  it('keeps the deadline and the id of the call when the body is replaced', async () => {
+    const seen: string[] = [];
+    const { balancer } = await rig.start(
+      { a: answer() },
+      {
+        hooks: {
+          before: ({ requestId, body }) => {
+            seen.push(requestId);
+            return { body };
+          },
+        },
+      },
+    );
+    const { route } = await balancer.chat(BODY, { timeoutMs: 5_000 }).withRoute();
+    expect(seen).toEqual([route.requestId]);
+  });
+});
+
+describe('hooks.after', () => {
+  it('replaces the answer', async () => {
+    const after: Hooks['after'] = (_call, given) => ({
+      answer: withText(given, textOf(given).toUpperCase()),
+    });
+    const { balancer } = await rig.start({ a: answer('quiet') }, { hooks: { after } });
+    expect((await chatText(balancer, false)).text).toBe('QUIET');
+  });
+
+  it('knows which endpoint answered, and what was asked', async () => {
+    const calls: unknown[] = [];
+    const after: Hooks['after'] = (call) => void calls.push(call);
+    const { balancer } = await rig.start({ a: answer() }, { hooks: { after } });
+    await balancer.chat(BODY, { tenant: 't' });
+    expect(calls).toMatchObject([
+      { endpoint: 'a', operation: 'chat', stream: false, rejected: 0, body: BODY, context: { tenant: 't' } },
+    ]);
+  });
+
+  it('refuses the answer; what it has cost is in the route of the error', async () => {
+    const { balancer } = await rig.start(
+      { a: answer() },
+      {
+        hooks: { after: () => ({ refuse: { message: 'Not that.' } }) },
+        each: { a: { price: { input: 1, output: 1 } } },
+      },
+    );
+    const events: unknown[] = [];
+    balancer.on('call', (event) => events.push(event));
+    expect(await rejection(balancer.chat(BODY))).toMatchObject({
+      code: 'ERR_AI_CONTENT_POLICY',
+      status: 400,
+    });
+    expect(events).toMatchObject([{ failed: true, code: 'ERR_AI_CONTENT_POLICY', costUsd: 15e-6 }]);
+  });
+
+  it('asks another endpoint; the rejected answer is wasted, and its endpoint has not failed', async () => {
+    const after: Hooks['after'] = (_call, given) => (textOf(given) === 'bad' ? { retry: {} } : undefined);
+    const { balancer } = await rig.start({ a: answer('bad'), b: answer('good') }, { hooks: { after } });
+    const { text, route } = await chatText(balancer, false);
+    expect(text).toBe('good');
+    expect(route).toMatchObject({ endpoint: 'b', wastedTokens: 15 });
+    expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b']);
+    expect(statsOf(balancer, 'a').failures).toBe(0);
+  });
+
+  it('asks once more with another body, at any endpoint', async () => {
+    const after: Hooks['after'] = ({ rejected }) =>
+      rejected === 0
+        ? { retry: { body: { model: 'm', messages: [{ role: 'user', content: 'repair' }] } } }
+        : undefined;
+    const { balancer, upstream } = await rig.start({ a: echo }, { hooks: { after } });
+    expect((await chatText(balancer, false)).text).toBe('repair');
+    expect(upstream.count('a')).toBe(2);
+  });
+
+  it('fails the call if no other endpoint can answer, or after three more tries', async () => {
+    const after: Hooks['after'] = () => ({ retry: {} });
+    const alone = await rig.start({ a: answer() }, { hooks: { name: 'judge', after } });
+    expect(await rejection(alone.balancer.chat(BODY))).toMatchObject({
+      code: 'ERR_AI_ALL_FAILED',
+      message: expect.stringContaining('rejected by judge') as string,
+    });
+    const five = { a: answer(), b: answer(), c: answer(), d: answer(), e: answer() };
+    const { balancer, upstream } = await rig.start(five, { hooks: { after } });
+    expect(await rejection(balancer.chat(BODY))).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 502 });
+    expect(upstream.requests).toHaveLength(4);
+  });
+});
+
+describe('A hook that throws, rejects, hangs or returns something else', () => {
+  const FAULTS: [string, () => unknown][] = [
+    [
+      'throws',
+      () => {
+        throw new Error('out of order');
+      },
+    ],
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what an app may do
+    ['rejects with undefined', () => Promise.reject(undefined)],
+    ['hangs', () => new Promise(() => undefined)],
+    ['returns a string', () => 'yes'],
+    ['returns two results', () => ({ refuse: { message: 'x' }, answer: {}, text: 'x' })],
+    ['returns a refusal without a message', () => ({ refuse: {} })],
+  ];
+
+  it.each(FAULTS)('ends its own call with an error: %s', async (_what, fault) => {
+    for (const method of ['before', 'after', 'text'] as const) {
+      let isBroken = true;
+      const hooks = { [method]: () => (isBroken ? fault() : undefined), timeoutMs: 50 } as Hooks;
+      const { balancer } = await rig.start({ a: answer() }, { hooks });
+      const isStream = method === 'text';
+      expect(await rejection(chatText(balancer, isStream))).toBeInstanceOf(Error);
+      isBroken = false;
+      expect((await chatText(balancer, isStream)).text).toBe('Hello');
+      expect(balancer.stats().calls).toMatchObject({ ok: 1, failed: 1 });
+      expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
+    }
+  });
+
+  it.each(FAULTS)(
+    'is passed over with onFailure open, and a warning says so once: %s',
+    async (_what, fault) => {
+      for (const method of ['before', 'after', 'text'] as const) {
+        const warn = jest.fn<undefined, [object, string]>();
+        const none = jest.fn();
+        const logger = { debug: none, info: none, warn, error: none };
+        const hooks = {
+          name: 'judge',
+          [method]: fault,
+          timeoutMs: 50,
+          onFailure: 'open',
+        } as unknown as Hooks;
+        const { balancer } = await rig.start({ a: answer() }, { hooks, logger });
+        for (let n = 0; n < 2; n++) expect((await chatText(balancer, method === 'text')).text).toBe('Hello');
+        const lines = warn.mock.calls.map(([, line]) => line).filter((line) => line.includes('judge'));
+        expect(lines).toHaveLength(1);
+        expect(lines[0]).toContain(`${method}() of judge failed, and calls go on without it`);
+      }
+    },
+  );
+
+  it('does not hide a refusal, whatever onFailure says', async () => {
+    const { balancer } = await rig.start(
+      { a: answer() },
+      { hooks: { before: () => ({ refuse: { message: 'no' } }), onFailure: 'open' } },
+    );
+    expect(await rejection(balancer.chat(BODY))).toMatchObject({ code: 'ERR_AI_CONTENT_POLICY' });
+  });
+});
+
+describe('hooks and failing endpoints', () => {
+  it('see only the answer that the caller gets', async () => {
+    const after = jest.fn();
+    const { balancer } = await rig.start({ a: error(500), b: answer() }, { hooks: { after } });
+    await balancer.chat(BODY);
+    expect(after).toHaveBeenCalledTimes(1);
+  });
+});

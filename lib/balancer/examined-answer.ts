@@ -1,0 +1,39 @@
+import { AiBalancerError } from '../errors';
+import type { RouteReport } from '../route-report';
+
+/** The report of a call whose first answer was rejected: that answer's tokens are wasted. */
+export function combinedRoute(rejected: RouteReport, next: RouteReport | undefined): RouteReport {
+  const { usage, costUsd = 0, wastedUsd = 0 } = rejected;
+  if (!next) return rejected;
+  const usd = costUsd + wastedUsd + (next.wastedUsd ?? 0);
+  return {
+    ...next,
+    attempts: [...rejected.attempts, ...next.attempts],
+    waitMs: rejected.waitMs + next.waitMs,
+    wastedTokens: rejected.wastedTokens + (usage?.total_tokens ?? 0) + next.wastedTokens,
+    ...(usd > 0 ? { wastedUsd: usd } : {}),
+  };
+}
+
+/** The report of a stale answer, with what the endpoints have cost before. */
+export function withFailedAttempts(route: RouteReport, failed: RouteReport | undefined): RouteReport {
+  if (!failed) return route;
+  const { attempts, waitMs, wastedTokens, wastedUsd } = failed;
+  return { ...route, attempts, waitMs, wastedTokens, ...(wastedUsd === undefined ? {} : { wastedUsd }) };
+}
+
+/** @param cause Why no other answer was found; absent where the call may not be asked again. */
+export function rejectedError(by: string, route: RouteReport, cause?: unknown): AiBalancerError {
+  const failure = AiBalancerError.isInstance(cause) ? cause : undefined;
+  const why =
+    cause === undefined
+      ? 'too often'
+      : `and asking again failed: ${failure?.message ?? 'a function of the app threw'}`;
+  return new AiBalancerError('ERR_AI_ALL_FAILED', `the answer was rejected by ${by}, ${why}`, {
+    status: 502,
+    retryable: failure?.retryable ?? false,
+    ...(failure?.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+    attempts: route.attempts,
+    route,
+  });
+}

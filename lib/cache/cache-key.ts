@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import type { ChatBody } from '../call/body';
+import type { Call } from '../call/call';
+import { isObject } from '../util/is-object';
+
+/** Fields of a body that change how an answer is sent, not the answer. */
+const DELIVERY_FIELDS = ['stream', 'stream_options'];
+
+/** Whether an equal call may get the same answer: embeddings, temperature 0 or a seed; or as the call's option says. */
+export function isCacheable({ operation, body }: Call, option: boolean | undefined): boolean {
+  if (option !== undefined) return option;
+  const { temperature, seed } = body as ChatBody & { readonly seed?: unknown };
+  return operation === 'embeddings' || temperature === 0 || typeof seed === 'number';
+}
+
+/**
+ * The key of a call's answer; undefined for a body that is not JSON. Equal keys mean the same tenant, the same body, whatever
+ * the order of its fields, and the same limits on which endpoint may answer.
+ */
+export function cacheKey(call: Call): string | undefined {
+  return keyOf(call, omit(call.body, DELIVERY_FIELDS));
+}
+
+/** The key of one input of an embeddings call. */
+export function inputKey(call: Call, input: unknown): string | undefined {
+  return keyOf(call, { ...call.body, input });
+}
+
+function keyOf({ operation, context, fallbacks, endpoint }: Call, body: object): string | undefined {
+  const { tenant, tags, minQuality, maxCostPer1k, type } = context;
+  try {
+    const text = canonical([
+      operation,
+      body,
+      { tenant, tags, minQuality, maxCostPer1k, type },
+      fallbacks,
+      endpoint,
+    ]);
+    return createHash('sha256').update(text).digest('base64url');
+  } catch {
+    return undefined;
+  }
+}
+
+/** JSON with sorted fields. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (!isObject(part) || Array.isArray(part)) return part;
+    const names = Object.keys(part).sort();
+    return Object.fromEntries(names.map((name) => [name, part[name]]));
+  });
+}
+
+function omit(body: object, fields: readonly string[]): object {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !fields.includes(name)));
+}

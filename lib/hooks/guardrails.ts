@@ -1,0 +1,111 @@
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { ChatBody, EmbeddingBody } from '../call/body';
+import type { Call } from '../call/call';
+import { isObject } from '../util/is-object';
+import type { AfterResult, BeforeResult, ResolvedHooks } from './options';
+import { hookCall, type OnHookFailure, runHook } from './run-hook';
+import { TextGuard } from './text-guard';
+
+/** How often `after` may have a call asked again. */
+const MAX_RETRIES = 3;
+
+type WholeAnswer = ChatCompletion | EmbeddingResponse;
+
+/** What the hooks make of a call before it is routed. */
+export interface AllowedCall {
+  readonly call: Call;
+  /** The answer of a hook: nothing is sent. */
+  readonly answer: WholeAnswer | undefined;
+}
+
+/** What the hooks make of an answer. */
+export type CheckedAnswer =
+  | { readonly kind: 'accepted'; readonly answer: WholeAnswer }
+  /** Ask again, with this body or else at another endpoint. */
+  | { readonly kind: 'rejected'; readonly by: string; readonly body: ChatBody | EmbeddingBody | undefined };
+
+/** Runs the app's hooks on calls, answers and streams, in the order of the configuration. */
+export class Guardrails {
+  readonly #before: readonly ResolvedHooks[];
+  readonly #after: readonly ResolvedHooks[];
+  readonly #text: readonly ResolvedHooks[];
+  readonly #onFailure: OnHookFailure;
+
+  constructor(hooks: readonly ResolvedHooks[], onFailure: OnHookFailure) {
+    this.#before = hooks.filter(({ before }) => before !== undefined);
+    this.#after = hooks.filter(({ after }) => after !== undefined);
+    this.#text = hooks.filter(({ text }) => text !== undefined);
+    this.#onFailure = onFailure;
+  }
+
+  get checksCalls(): boolean {
+    return this.#before.length > 0;
+  }
+
+  get checksAnswers(): boolean {
+    return this.#after.length > 0;
+  }
+
+  /** Whether a call may be asked again after so many rejected answers. */
+  mayAskAgain(rejected: number): boolean {
+    return rejected <= MAX_RETRIES;
+  }
+
+  /**
+   * Runs `before`. The first answer ends it.
+   *
+   * @param prepare Prepares the call with another body; what it throws counts as the hook's failure.
+   * @throws The refusal of a hook, and what one threw with `onFailure: 'closed'`.
+   */
+  async allow(call: Call, prepare: (body: ChatBody | EmbeddingBody) => Call): Promise<AllowedCall> {
+    let current = call;
+    for (const hooks of this.#before) {
+      let next: Call | undefined;
+      const run = async (): Promise<BeforeResult | undefined> => {
+        const result = (await hooks.before?.(hookCall(current))) ?? undefined;
+        if (result && 'body' in result) next = withBody(current, result.body, prepare);
+        return result;
+      };
+      const kinds = ['body', 'answer', 'refuse'];
+      const result = await runHook<BeforeResult>(hooks, 'before', run, kinds, this.#onFailure);
+      if (result && 'answer' in result) return { call: current, answer: result.answer };
+      if (result) current = next ?? current;
+    }
+    return { call: current, answer: undefined };
+  }
+
+  /** Runs `after` on a whole answer. The first rejection ends it. @throws As {@link allow} does. */
+  async check(
+    call: Call,
+    answer: WholeAnswer,
+    { endpoint, rejected }: { readonly endpoint: string; readonly rejected: number },
+  ): Promise<CheckedAnswer> {
+    let current = answer;
+    for (const hooks of this.#after) {
+      const run = () => hooks.after?.(hookCall(call, rejected, endpoint), current);
+      const kinds = ['answer', 'refuse', 'retry'];
+      const result = await runHook<AfterResult>(hooks, 'after', run, kinds, this.#onFailure);
+      if (result && 'retry' in result) {
+        const { body } = result.retry;
+        return { kind: 'rejected', by: hooks.name, body };
+      }
+      if (result && 'answer' in result) current = result.answer;
+    }
+    return { kind: 'accepted', answer: current };
+  }
+
+  /** What shows a stream's text to the hooks; undefined where none wants it. */
+  guardText(call: Call): TextGuard | undefined {
+    return this.#text.length > 0 ? new TextGuard(this.#text, call, this.#onFailure) : undefined;
+  }
+}
+
+function withBody(
+  { operation, stream }: Call,
+  body: ChatBody | EmbeddingBody,
+  prepare: (body: ChatBody | EmbeddingBody) => Call,
+): Call {
+  const isStream = operation === 'chat' && isObject(body) && body.stream === true;
+  if (isStream !== stream) throw new TypeError('a hook must not change `stream` of the body');
+  return prepare(body);
+}
