@@ -75,6 +75,7 @@ export { type FailoverExecutorOptions, failoverExecutor } from './middleware/fai
 export { rateLimitGuard } from './middleware/rate-limit-guard';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
 export type { LatencyProfile, ModelProfile, Price } from './models/profile';
+export { anthropicDialect } from './provider/anthropic/anthropic-dialect';
 export type {
   Dialect,
   DialectCall,
@@ -82,11 +83,13 @@ export type {
   HttpAnswer,
   HttpHeaders,
   HttpRequest,
+  JsonEvent,
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
 export { openaiDialect } from './provider/openai/openai-dialect';
 export {
+  anthropic,
   deepseek,
   groq,
   holysheep,
@@ -95,6 +98,8 @@ export {
   openai,
   openrouter,
   type PresetOptions,
+  together,
+  xai,
 } from './provider/presets';
 export {
   type LimitReading,

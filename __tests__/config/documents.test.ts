@@ -4,7 +4,7 @@ import { DEFAULTS } from '../../lib/config/defaults';
 import { endpointSchema } from '../../lib/config/endpoint-schema';
 import { configSchema } from '../../lib/config/schema';
 import { CATALOGUE } from '../../lib/models/catalogue';
-import { OPENAI_COMPATIBLE } from '../../lib/provider/dialects';
+import { PROVIDERS } from '../../lib/provider/dialects';
 import { holysheep, openai } from '../../lib/provider/presets';
 
 const read = (name: string) => readFileSync(join(__dirname, '../../docs', name), 'utf8');
@@ -74,7 +74,7 @@ describe('The documentation pages', () => {
 
   it('list every preset with its base URL and models', () => {
     const presets = rowsOf(read('presets.md'));
-    for (const [provider, { baseURL }] of Object.entries(OPENAI_COMPATIBLE)) {
+    for (const [provider, { baseURL }] of Object.entries(PROVIDERS)) {
       expect(presets.get(provider)?.[0]).toBe(`\`${baseURL}\``);
     }
     for (const endpoint of [...holysheep({ apiKey: 'k' }), ...openai({ apiKey: 'k' })]) {

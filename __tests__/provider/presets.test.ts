@@ -1,6 +1,17 @@
 import { resolveConfig } from '../../lib/config/resolve';
 import { AiBalancerError } from '../../lib/errors';
-import { deepseek, groq, holysheep, mistral, ollama, openai, openrouter } from '../../lib/provider/presets';
+import {
+  anthropic,
+  deepseek,
+  groq,
+  holysheep,
+  mistral,
+  ollama,
+  openai,
+  openrouter,
+  together,
+  xai,
+} from '../../lib/provider/presets';
 
 const apiKey = 'test-key';
 
@@ -65,6 +76,8 @@ describe('Preset', () => {
     ['deepseek', deepseek, 'https://api.deepseek.com/v1'],
     ['groq', groq, 'https://api.groq.com/openai/v1'],
     ['mistral', mistral, 'https://api.mistral.ai/v1'],
+    ['anthropic', anthropic, 'https://api.anthropic.com/v1'],
+    ['xai', xai, 'https://api.x.ai/v1'],
   ] as const)(
     '%s() creates a valid configuration of catalogue models without limits',
     (provider, preset, baseURL) => {
@@ -76,9 +89,10 @@ describe('Preset', () => {
     },
   );
 
-  it('openrouter() and ollama() create an endpoint for each given model', () => {
+  it('openrouter(), together() and ollama() create an endpoint for each given model', () => {
     const endpoints = [
       ...openrouter({ apiKey, models: ['openai/gpt-4o'] }),
+      ...together({ apiKey, models: ['meta-llama/Llama-3.3-70B-Instruct-Turbo'] }),
       ...ollama({
         models: ['llama3.3', 'nomic-embed-text'],
         baseURL: 'http://gpu-box:11434/v1',
@@ -87,6 +101,7 @@ describe('Preset', () => {
     ];
     expect(resolveConfig({ endpoints }).endpoints).toMatchObject([
       { name: 'openrouter-openai/gpt-4o', baseURL: 'https://openrouter.ai/api/v1', price: { input: 2.5 } },
+      { name: 'together-meta-llama/Llama-3.3-70B-Instruct-Turbo', baseURL: 'https://api.together.xyz/v1' },
       {
         model: 'llama3.3',
         baseURL: 'http://gpu-box:11434/v1',

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { readChatEvents } from '../../lib/stream/chat-event-reader';
 import {
   EventTooLargeError,
+  StreamFailure,
   TruncatedStreamError,
   UpstreamStreamError,
 } from '../../lib/stream/stream-errors';
@@ -267,7 +268,7 @@ describe('a stream that a dialect translates', () => {
 
   it('yields the chunks of the dialect, which have no raw bytes', async () => {
     const read = await readAll(
-      new Source([wire(HELLO), 'data: {broken\n\n', wire(FINISH), wire(USAGE_EVENT)]),
+      new Source([wire(HELLO), 'data: broken\n\n', wire(FINISH), wire(USAGE_EVENT)]),
       { dialectChunks, hideUsage: true },
     );
     expect(read.error).toBeUndefined();
@@ -279,6 +280,11 @@ describe('a stream that a dialect translates', () => {
       [undefined, false],
       [undefined, true],
     ]);
+  });
+
+  it('throws when an event is cut short: it may hold a part of the answer', async () => {
+    const source = new Source([wire(HELLO), 'data: {"a\n\n', wire(FINISH)]);
+    expect((await readAll(source, { dialectChunks })).error).toBeInstanceOf(StreamFailure);
   });
 
   it('throws when truncated or failing, and closes the source when left, like any other stream', async () => {

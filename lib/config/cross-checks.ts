@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BUILT_IN_DIALECTS, defaultBaseURL, OPENAI_COMPATIBLE } from '../provider/dialects';
+import { BUILT_IN_DIALECTS, defaultBaseURL, PROVIDERS } from '../provider/dialects';
 import { didYouMean } from '../util/did-you-mean';
 import { isObject } from '../util/is-object';
 import { type Fault, faultAt } from './config-errors';
@@ -105,7 +105,7 @@ function checkProviders(dialects: unknown, endpoints: readonly PartialEndpoint[]
     } else if (baseURL !== undefined) continue;
     else if (defaultBaseURL(provider) === undefined)
       report([...path, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`);
-    else if (isApiKeyUndefined && OPENAI_COMPATIBLE[provider]?.needsKey)
+    else if (isApiKeyUndefined && PROVIDERS[provider]?.needsKey)
       report([...path, 'apiKey'], 'a key (is the environment variable set?)');
   }
 }

@@ -3,7 +3,8 @@ import type { LatencyProfile, ModelProfile, Price } from './profile';
 /*
  * Prices are list prices in USD per million tokens. Prices, context windows and capabilities are from the public price
  * list of BerriAI/litellm (model_prices_and_context_window.json, MIT licence) as of 2026-07-24; the Mistral, Groq, xAI,
- * deepseek-reasoner, claude-3-5-haiku and embedding rows are as of 2025-09-05. Ambiguous rows: claude-sonnet-4 has the
+ * deepseek-reasoner, claude-3-5-haiku and embedding rows are as of 2025-09-05. claude-opus-5 is from Anthropic's pages of
+ * 2026-07. Ambiguous rows: claude-sonnet-4 has the
  * context window of 200,000 tokens that every account has (1,000,000 needs a beta header); the context window of GPT-5 is
  * the sum of its input and output limits; deepseek-chat and llama-3.3-70b accept JSON objects but no JSON schema on the
  * APIs of DeepSeek and Groq.
@@ -83,6 +84,7 @@ export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
     fallbacks: ['gpt-4o', 'gpt-4o-mini'],
   }),
   'claude-sonnet-4-5': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.94, { maxOutputTokens: 64_000 }),
+  'claude-opus-5': chat(usd(5, 25, 0.5), ms(1500, 0.08, 18), 1_000_000, 0.96, { maxOutputTokens: 128_000 }),
   'claude-haiku-4-5': chat(usd(1, 5, 0.1), ms(500, 0.05, 8), 200_000, 0.86, {
     maxOutputTokens: 64_000,
     strengths: CHAT_CODE,
@@ -126,8 +128,13 @@ export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
     capabilities: TOOLS,
     strengths: CHAT_ANALYSIS,
   }),
+  'grok-4': chat(usd(3, 15, 0.75), ms(8000, 0.07, 14), 256_000, 0.91, {
+    strengths: EVERYTHING,
+    reasoning: true,
+  }),
   'text-embedding-3-small': embedding(0.02, 8191, 0.75),
   'text-embedding-3-large': embedding(0.13, 8191, 0.85),
+  'gemini-embedding-001': embedding(0.15, 2048, 0.85),
   'embed-english-v3.0': embedding(0.1, 1024, 0.75),
   'voyage-3': embedding(0.06, 32_000, 0.8),
 };

@@ -8,6 +8,13 @@ import { StreamFailure, UpstreamStreamError } from './stream-errors';
 /** A failed JSON.parse takes a hundred times as long as one of a small event. No stream has so many of them. */
 const MAX_UNREADABLE = 1000;
 
+export interface UnreadableOptions {
+  /** Called for each event that is skipped. */
+  onSkippedEvent?(): void;
+  /** Set where the wire format is not OpenAI's. */
+  readonly dialectChunks?: unknown;
+}
+
 /**
  * The JSON value of an event, or undefined if it has none.
  *
@@ -17,7 +24,7 @@ const MAX_UNREADABLE = 1000;
 export function readEventJson(
   event: SseEvent,
   progress: AnswerProgress,
-  options: { onSkippedEvent?(): void },
+  options: UnreadableOptions,
 ): unknown {
   const { data } = event;
   if (progress.unreadable > MAX_UNREADABLE || data.trim() === '') return undefined;
@@ -64,12 +71,10 @@ function embeddedError(value: unknown, progress: AnswerProgress): UpstreamStream
  *
  * @throws StreamFailure if it may hold a part of the answer, which would be missing
  */
-export function skipUnreadable(
-  data: string,
-  progress: AnswerProgress,
-  options: { onSkippedEvent?(): void },
-): void {
-  if (!progress.isComplete && mayHoldContent(data))
+export function skipUnreadable(data: string, progress: AnswerProgress, options: UnreadableOptions): void {
+  // In another wire format than OpenAI's, each event that is meant as JSON belongs to the answer.
+  const isPart = options.dialectChunks !== undefined && /^\s{0,100}[{[]/.test(data);
+  if (!progress.isComplete && (isPart || mayHoldContent(data)))
     throw new StreamFailure('An event of the stream could not be read, and may hold a part of the answer.');
   options.onSkippedEvent?.();
 }

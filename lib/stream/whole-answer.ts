@@ -55,6 +55,8 @@ function addDelta(message: Message, delta: Message): void {
     if (name === '__proto__') continue;
     if (name === 'tool_calls' && Array.isArray(value)) addToolCalls(message, value);
     else if (typeof value === 'string' && name !== 'role') message[name] = textOf(message[name]) + value;
+    else if (Array.isArray(value) && Array.isArray(message[name]))
+      message[name] = [...(message[name] as unknown[]), ...(value as unknown[])];
     else if (value !== null) message[name] = value;
   }
 }

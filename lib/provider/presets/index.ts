@@ -64,6 +64,38 @@ export function mistral(options: PresetOptions): EndpointConfig[] {
 }
 
 /**
+ * The Anthropic API, in its own format. Limits depend on the usage tier and apply to each model: set `rpm` and
+ * `tpm: { input, output }`. Default models: `claude-opus-5`, `claude-sonnet-4-5`, `claude-haiku-4-5`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example anthropic({ apiKey: process.env.ANTHROPIC_API_KEY, rpm: 50, tpm: { input: 30_000, output: 8_000 } })
+ */
+export function anthropic(options: PresetOptions): EndpointConfig[] {
+  const models = ['claude-opus-5', 'claude-sonnet-4-5', 'claude-haiku-4-5'];
+  return createPresetEndpoints({ provider: 'anthropic', models }, options);
+}
+
+/**
+ * The xAI API. Limits depend on the account: set `rpm` and `tpm`. Default model: `grok-4`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example xai({ apiKey: process.env.XAI_API_KEY })
+ */
+export function xai(options: PresetOptions): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'xai', models: ['grok-4'] }, options);
+}
+
+/**
+ * Together AI. `models` is required and uses Together's model names.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key or `models` is missing or an option is unknown.
+ * @example together({ apiKey: process.env.TOGETHER_API_KEY, models: ['meta-llama/Llama-3.3-70B-Instruct-Turbo'] })
+ */
+export function together(options: PresetOptions & { models: readonly string[] }): EndpointConfig[] {
+  return createPresetEndpoints({ provider: 'together' }, options);
+}
+
+/**
  * OpenRouter. `models` is required and uses OpenRouter's model names.
  *
  * @throws AiBalancerError ERR_AI_CONFIG when the key or `models` is missing or an option is unknown.

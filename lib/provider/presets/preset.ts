@@ -1,7 +1,7 @@
 import { AiBalancerError } from '../../errors';
 import { omitUndefined } from '../../util/defaults';
 import { knownOption } from '../../util/did-you-mean';
-import { OPENAI_COMPATIBLE } from '../dialects';
+import { PROVIDERS } from '../dialects';
 import type { EndpointConfig } from '../endpoint-config';
 
 const ENDPOINT_OPTIONS = [
@@ -84,7 +84,7 @@ function optionFaults(given: object): string[] {
 function keyFaults(provider: string, apiKey: unknown): string[] {
   if (typeof apiKey === 'function' || (typeof apiKey === 'string' && apiKey.trim() !== '')) return [];
   const isMissing = apiKey === undefined || apiKey === null;
-  if (isMissing && OPENAI_COMPATIBLE[provider]?.needsKey !== true) return [];
+  if (isMissing && PROVIDERS[provider]?.needsKey !== true) return [];
   const got = isMissing
     ? String(apiKey)
     : typeof apiKey === 'string'

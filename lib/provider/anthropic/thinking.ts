@@ -1,0 +1,71 @@
+import { isObject } from '../../util/is-object';
+import type { ModelTraits } from './model-traits';
+import type { Effort, Thinking } from './wire';
+
+export interface ThinkingRequest {
+  readonly thinking?: Thinking;
+  readonly effort?: Effort;
+  /** Whether the caller's effort could not be sent. */
+  readonly isDropped?: boolean;
+}
+
+export interface ThinkingOptions {
+  /** The caller's `reasoning_effort`. */
+  readonly effort: unknown;
+  /** The caller's own `thinking`, in Anthropic's form. It is sent as it is. */
+  readonly own: unknown;
+  readonly maxTokens: number;
+  /** Whether the model must call a tool: then it can't think before. */
+  readonly forcesTool: boolean;
+  /** Whether the conversation allows a budget: see `toolLoopHasThinking`. */
+  readonly allowsBudget: boolean;
+}
+
+/** The smallest budget that the API accepts. */
+const MIN_BUDGET = 1024;
+/** The share of max_tokens that a model with a budget may think. */
+const BUDGET_SHARES: Readonly<Record<Effort | 'minimal', number>> = {
+  minimal: 0.1,
+  low: 0.2,
+  medium: 0.5,
+  high: 0.8,
+  xhigh: 0.9,
+  max: 0.95,
+};
+
+/** How `reasoning_effort` is asked of a model. */
+export function toThinking(traits: ModelTraits, options: ThinkingOptions): ThinkingRequest {
+  const { effort, own } = options;
+  if (isObject(own)) return { thinking: own as unknown as Thinking };
+  const canBeOff = traits.thinksByDefault && !traits.alwaysThinks;
+  if (options.forcesTool) {
+    const isDropped = isEffort(effort);
+    return { ...(canBeOff ? { thinking: { type: 'disabled' } } : {}), isDropped };
+  }
+  if (effort === 'none') {
+    if (traits.alwaysThinks) return { effort: 'low' };
+    return canBeOff ? { thinking: { type: 'disabled' } } : {};
+  }
+  if (!isEffort(effort)) return {};
+  if (traits.thinking === 'adaptive') return adaptive(traits, effort);
+  const budget = Math.floor(BUDGET_SHARES[effort] * options.maxTokens);
+  const largest = options.maxTokens - 1;
+  const canThink = traits.thinking === 'budget' && options.allowsBudget && largest >= MIN_BUDGET;
+  if (!canThink) return { isDropped: true };
+  return {
+    thinking: { type: 'enabled', budget_tokens: Math.min(largest, Math.max(MIN_BUDGET, budget)) },
+  };
+}
+
+function adaptive(traits: ModelTraits, effort: Effort | 'minimal'): ThinkingRequest {
+  const asked = effort === 'minimal' ? 'low' : effort;
+  return {
+    effort: asked === 'xhigh' && !traits.xhigh ? 'high' : asked,
+    // From Claude 4.7 the text of the thinking is left out unless it is asked for.
+    thinking: { type: 'adaptive', ...(traits.sampling ? {} : { display: 'summarized' }) },
+  };
+}
+
+function isEffort(effort: unknown): effort is Effort | 'minimal' {
+  return typeof effort === 'string' && Object.hasOwn(BUDGET_SHARES, effort);
+}

@@ -1,0 +1,104 @@
+import type { ChatBody } from '../../call/body';
+import { isObject } from '../../util/is-object';
+import { type Turn, textOf } from '../translation/conversation';
+import type { CacheControl, Tool, ToolChoice } from './wire';
+
+/**
+ * The tool by which a model without structured outputs answers in JSON: it must call it, and its input is the answer. The
+ * caller never sees it.
+ */
+export const JSON_TOOL = 'respond_with_json';
+
+export interface Tools {
+  readonly tools?: Tool[];
+  readonly tool_choice?: ToolChoice;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @param jsonSchema the schema of an answer that is given by calling {@link JSON_TOOL} */
+export function toTools(
+  body: ChatBody,
+  turns: readonly Turn[],
+  jsonSchema: Tool['input_schema'] | undefined,
+): Tools {
+  const own = allowedTools(body.tools, body.tool_choice).map(toTool);
+  if (jsonSchema) {
+    const description = 'Gives the answer to the user. Its input is the whole answer.';
+    const tools = [...own, { name: JSON_TOOL, description, input_schema: jsonSchema }];
+    const { tool_choice: choice } = body;
+    if (own.length === 0 || choice === 'none')
+      return { tools, tool_choice: { type: 'tool', name: JSON_TOOL } };
+    const named = toToolChoice(body);
+    return { tools, tool_choice: named?.type === 'tool' ? named : withParallel(body, { type: 'any' }) };
+  }
+  if (own.length === 0) return pastTools(turns);
+  const choice = toToolChoice(body);
+  return { tools: own, ...(choice ? { tool_choice: choice } : {}) };
+}
+
+/** A conversation that holds calls of tools must describe them, even if none may be called any more. */
+function pastTools(turns: readonly Turn[]): Tools {
+  const names = new Set<string>();
+  for (const { parts } of turns)
+    for (const part of parts) if (part.kind === 'tool-call') names.add(part.name);
+  if (names.size === 0) return {};
+  return {
+    tools: [...names].map((name) => ({ name, input_schema: { type: 'object' } })),
+    tool_choice: { type: 'none' },
+  };
+}
+
+/** Of the tools, those that `tool_choice: { type: 'allowed_tools' }` names. */
+export function allowedTools(tools: unknown, choice: unknown): Record<string, unknown>[] {
+  const list = Array.isArray(tools) ? tools.filter(isObject) : [];
+  if (!isObject(choice) || choice.type !== 'allowed_tools') return list;
+  const { tools: allowed } = isObject(choice.allowed_tools) ? choice.allowed_tools : choice;
+  const names = new Set((Array.isArray(allowed) ? allowed : []).map(functionName));
+  return list.filter((tool) => names.has(functionName(tool)));
+}
+
+export function functionName(tool: unknown): string {
+  const called = isObject(tool) && isObject(tool.function) ? tool.function : tool;
+  return isObject(called) ? textOf(called.name) : '';
+}
+
+function toTool(tool: Fields): Tool {
+  const { name, description, parameters } = isObject(tool.function) ? tool.function : ({} as Fields);
+  const control = tool.cache_control;
+  return {
+    name: textOf(name),
+    ...(typeof description === 'string' ? { description } : {}),
+    input_schema: { ...(isObject(parameters) ? parameters : { properties: {} }), type: 'object' },
+    ...(isObject(control) ? { cache_control: control as unknown as CacheControl } : {}),
+  };
+}
+
+function toToolChoice(body: ChatBody): ToolChoice | undefined {
+  const { tool_choice: choice } = body;
+  const mode = toolMode(choice);
+  if (mode === 'none') return { type: 'none' };
+  if (mode === 'required') return withParallel(body, { type: 'any' });
+  if (isObject(choice) && choice.type === 'function')
+    return withParallel(body, { type: 'tool', name: functionName(choice) });
+  const mayCallOnlyOne = (body as { parallel_tool_calls?: unknown }).parallel_tool_calls === false;
+  return mode === 'auto' || mayCallOnlyOne ? withParallel(body, { type: 'auto' }) : undefined;
+}
+
+/** 'auto', 'required' or 'none', also where it stands within `allowed_tools`. */
+export function toolMode(choice: unknown): string | undefined {
+  if (!isObject(choice)) return typeof choice === 'string' ? choice : undefined;
+  if (choice.type !== 'allowed_tools') return undefined;
+  return textOf((isObject(choice.allowed_tools) ? choice.allowed_tools : choice).mode) || 'auto';
+}
+
+function withParallel(body: ChatBody, choice: Exclude<ToolChoice, { type: 'none' }>): ToolChoice {
+  return (body as { parallel_tool_calls?: unknown }).parallel_tool_calls === false
+    ? { ...choice, disable_parallel_tool_use: true }
+    : choice;
+}
+
+/** Whether the model must call a tool: then it can't think before. */
+export function forcesTool(choice: ToolChoice | undefined): boolean {
+  return choice?.type === 'any' || choice?.type === 'tool';
+}

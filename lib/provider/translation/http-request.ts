@@ -1,0 +1,23 @@
+import type { DialectCall, DialectEndpoint } from '../dialect';
+
+/**
+ * The headers of a request. Names are in lower case, so that a header configured for the endpoint replaces that of the
+ * dialect.
+ *
+ * @param own the dialect's own headers for a key, which is trimmed: a key that was read from a file often ends with a line
+ *   break. Without a key it is '', and headers with that value are left out
+ */
+export function requestHeaders(
+  call: DialectCall,
+  endpoint: DialectEndpoint,
+  own: (key: string) => Readonly<Record<string, string>>,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: call.stream ? 'text/event-stream' : 'application/json',
+  };
+  for (const [name, value] of Object.entries(own(endpoint.apiKey?.trim() ?? '')))
+    if (value !== '') headers[name] = value;
+  for (const [name, value] of Object.entries(endpoint.headers)) headers[name.toLowerCase()] = value;
+  return headers;
+}
