@@ -76,6 +76,7 @@ export { rateLimitGuard } from './middleware/rate-limit-guard';
 export { type SmartRouterOptions, smartRouter } from './middleware/smart-router';
 export type { LatencyProfile, ModelProfile, Price } from './models/profile';
 export { anthropicDialect } from './provider/anthropic/anthropic-dialect';
+export { azureDialect } from './provider/azure/azure-dialect';
 export type {
   Dialect,
   DialectCall,
@@ -87,10 +88,14 @@ export type {
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
+export { geminiDialect } from './provider/gemini/gemini-dialect';
 export { openaiDialect } from './provider/openai/openai-dialect';
 export {
+  type AzureOptions,
   anthropic,
+  azureOpenAI,
   deepseek,
+  gemini,
   groq,
   holysheep,
   mistral,

@@ -75,7 +75,7 @@ describe('The documentation pages', () => {
   it('list every preset with its base URL and models', () => {
     const presets = rowsOf(read('presets.md'));
     for (const [provider, { baseURL }] of Object.entries(PROVIDERS)) {
-      expect(presets.get(provider)?.[0]).toBe(`\`${baseURL}\``);
+      if (baseURL !== undefined) expect(presets.get(provider)?.[0]).toBe(`\`${baseURL}\``);
     }
     for (const endpoint of [...holysheep({ apiKey: 'k' }), ...openai({ apiKey: 'k' })]) {
       expect(presets.get(endpoint.provider ?? '')?.[1]).toContain(`\`${endpoint.model}\``);

@@ -82,6 +82,62 @@ describe('an OpenAI request', () => {
   });
 });
 
+describe('an OpenAI request of a conversation that other providers have begun', () => {
+  const id = 'call_'.padEnd(60, 'x');
+  const cache_control = { type: 'ephemeral' };
+  const messages = [
+    { role: 'user', content: [{ type: 'text', text: 'Hi', cache_control }] },
+    {
+      role: 'assistant',
+      content: null,
+      reasoning_content: 'Hm.',
+      thinking_blocks: [{ type: 'thinking' }],
+      tool_calls: [
+        { id, type: 'function', function: { name: 'f', arguments: '{}' }, extra_content: { google: {} } },
+      ],
+    },
+    { role: 'tool', tool_call_id: id, content: 'r' },
+  ];
+  const tools = [{ type: 'function', function: { name: 'f' }, cache_control }];
+  const idsOf = (body: Record<string, unknown>) => {
+    const [, call, result] = body.messages as { tool_calls?: { id: string }[]; tool_call_id?: string }[];
+    return [call?.tool_calls?.[0]?.id, result?.tool_call_id];
+  };
+
+  it('leaves their fields out, and shortens ids, for an API that refuses them', () => {
+    const body = sent(chat({ messages, tools }));
+    const [callId, resultId] = idsOf(body);
+    expect(callId).toMatch(/^[0-9a-f]{32}$/);
+    expect(resultId).toBe(callId);
+    expect(body).toMatchObject({
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: callId, type: 'function', function: { name: 'f', arguments: '{}' } }],
+        },
+        { role: 'tool', tool_call_id: callId, content: 'r' },
+      ],
+      tools: [{ type: 'function', function: { name: 'f' } }],
+    });
+    expect(JSON.stringify(body)).not.toMatch(/cache_control|thinking_blocks|reasoning_content|extra_content/);
+  });
+
+  it("has ids of nine letters and digits for Mistral's API", () => {
+    const [callId, resultId] = idsOf(
+      sent(chat({ messages }), { ...endpoint, baseURL: 'https://api.mistral.ai/v1' }),
+    );
+    expect(callId).toMatch(/^[a-z0-9]{9}$/);
+    expect(resultId).toBe(callId);
+  });
+
+  it('is unchanged for any other server, which may be the one that added them', () => {
+    const other = { ...endpoint, baseURL: 'https://generativelanguage.googleapis.com/v1beta/openai' };
+    expect(sent(chat({ messages, tools }), other)).toMatchObject({ messages, tools });
+  });
+});
+
 describe('an OpenAI answer', () => {
   const read = (body: unknown) =>
     openaiDialect.answer(

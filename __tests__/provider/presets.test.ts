@@ -2,7 +2,9 @@ import { resolveConfig } from '../../lib/config/resolve';
 import { AiBalancerError } from '../../lib/errors';
 import {
   anthropic,
+  azureOpenAI,
   deepseek,
+  gemini,
   groq,
   holysheep,
   mistral,
@@ -78,6 +80,7 @@ describe('Preset', () => {
     ['mistral', mistral, 'https://api.mistral.ai/v1'],
     ['anthropic', anthropic, 'https://api.anthropic.com/v1'],
     ['xai', xai, 'https://api.x.ai/v1'],
+    ['gemini', gemini, 'https://generativelanguage.googleapis.com/v1beta'],
   ] as const)(
     '%s() creates a valid configuration of catalogue models without limits',
     (provider, preset, baseURL) => {
@@ -111,6 +114,39 @@ describe('Preset', () => {
       { model: 'nomic-embed-text', apiKey: undefined },
     ]);
     expect(faultOf(() => ollama({} as never))).toContain('ollama().models: expected');
+  });
+
+  it('azureOpenAI() creates an endpoint for each deployment, with the profile of its model', () => {
+    const deployments = { 'gpt-4o': 'my-gpt-4o' };
+    const endpoints = [
+      ...azureOpenAI({ resource: 'r', apiKey, deployments, apiVersion: '2024-10-21' }),
+      ...azureOpenAI({
+        baseURL: 'https://x.example.com/openai/v1',
+        apiKey,
+        deployments: ['gpt-4o'],
+        namePrefix: 'v1',
+      }),
+    ];
+    expect(resolveConfig({ endpoints }).endpoints).toMatchObject([
+      {
+        name: 'azure-gpt-4o',
+        provider: 'azure',
+        baseURL: 'https://r.openai.azure.com',
+        deployment: 'my-gpt-4o',
+        apiVersion: '2024-10-21',
+        price: { input: 2.5 },
+      },
+      {
+        name: 'v1-gpt-4o',
+        baseURL: 'https://x.example.com/openai/v1',
+        deployment: 'gpt-4o',
+        apiVersion: undefined,
+      },
+    ]);
+    const fault = faultOf(() => azureOpenAI({} as never));
+    expect(fault).toContain('azureOpenAI().apiKey: expected');
+    expect(fault).toContain("azureOpenAI().resource: expected the resource's name, or a baseURL");
+    expect(fault).toContain('azureOpenAI().deployments: expected at least one deployment');
   });
 
   it.each([undefined, null, '', '  '])(

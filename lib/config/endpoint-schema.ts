@@ -72,6 +72,8 @@ export const endpointSchema = v.options(
     ...v.optional({
       provider: v.name,
       baseURL,
+      deployment: v.name, // terms-ok: Azure's word
+      apiVersion: v.name,
       apiKey,
       aliases: v.names,
       weight: v.nonNegative,

@@ -18,6 +18,8 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     provider,
     baseURL: trimTrailingSlashes(endpoint.baseURL ?? defaultBaseURL(provider) ?? ''),
     apiKey: typeof endpoint.apiKey === 'string' ? endpoint.apiKey.trim() : endpoint.apiKey,
+    deployment: endpoint.deployment, // terms-ok: Azure's word
+    apiVersion: endpoint.apiVersion,
     aliases: Object.freeze(endpoint.aliases ?? []),
     weight: endpoint.weight ?? DEFAULTS.endpoint.weight,
     tier: endpoint.tier ?? DEFAULTS.endpoint.tier,

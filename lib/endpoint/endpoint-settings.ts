@@ -9,6 +9,8 @@ export interface EndpointSettings {
   readonly provider: string;
   /** http or https, without a trailing slash. */
   readonly baseURL: string;
+  readonly deployment: string | undefined; // terms-ok: Azure's word
+  readonly apiVersion: string | undefined;
   readonly apiKey: EndpointConfig['apiKey'];
   readonly aliases: readonly string[];
   readonly weight: number;

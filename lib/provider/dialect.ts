@@ -52,6 +52,10 @@ export interface DialectEndpoint {
   readonly model: string;
   /** The largest output of the model, in tokens; undefined if it is not known. */
   readonly maxOutputTokens: number | undefined;
+  /** Azure's name of the deployment, if it is not that of the model. */
+  readonly deployment?: string | undefined;
+  /** Azure's `api-version`; undefined for the v1 API. */
+  readonly apiVersion?: string | undefined;
   /** Base URL without a trailing slash. */
   readonly baseURL: string;
   /** The headers configured for this endpoint. */

@@ -1,5 +1,7 @@
 import { anthropicDialect } from './anthropic/anthropic-dialect';
+import { azureDialect } from './azure/azure-dialect';
 import type { Dialect } from './dialect';
+import { geminiDialect } from './gemini/gemini-dialect';
 import { openaiDialect } from './openai/openai-dialect';
 
 interface ProviderInfo {
@@ -15,6 +17,12 @@ export const PROVIDERS: Readonly<Record<string, ProviderInfo>> = {
   openai: compatible('https://api.openai.com/v1'),
   holysheep: compatible('https://api.holysheep.ai/v1'),
   anthropic: { baseURL: 'https://api.anthropic.com/v1', needsKey: true, dialect: anthropicDialect },
+  azure: { needsKey: true, dialect: azureDialect },
+  gemini: {
+    baseURL: 'https://generativelanguage.googleapis.com/v1beta',
+    needsKey: true,
+    dialect: geminiDialect,
+  },
   deepseek: compatible('https://api.deepseek.com/v1'),
   groq: compatible('https://api.groq.com/openai/v1'),
   mistral: compatible('https://api.mistral.ai/v1'),

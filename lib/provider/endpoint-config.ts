@@ -29,6 +29,13 @@ export interface EndpointConfig {
   provider?: string;
   /** http or https. Default: the provider's own. */
   baseURL?: string;
+  /** Azure only: name of the deployment. Default: `model`. */
+  deployment?: string;
+  /**
+   * Azure only: `api-version`. With a dated one, such as '2024-10-21', the name of the deployment is in the path. Default:
+   * the v1 API, which needs none.
+   */
+  apiVersion?: string;
   /** The key, or a function that is called before each attempt, so that keys can rotate. */
   apiKey?: string | (() => string | Promise<string>);
   /** Other names under which a call may ask for this model. */

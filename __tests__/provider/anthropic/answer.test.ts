@@ -23,7 +23,7 @@ describe('An answer of the Anthropic dialect', () => {
     expect(whole(TEXT_MESSAGE)).toEqual({
       id: 'msg_01XFDUDYJgAACzvnptvVoYEL',
       object: 'chat.completion',
-      created: expect.any(Number),
+      created: expect.any(Number) as number,
       model: 'claude-sonnet-4-5-20250929',
       choices: [
         {

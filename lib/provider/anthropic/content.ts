@@ -30,9 +30,9 @@ export function toMessages({ turns }: Conversation): RequestMessage[] {
   const end = last?.content.at(-1);
   // A last text of the assistant's that ends with white space is refused.
   if (last?.role === 'assistant' && end?.type === 'text') {
-    const text = (end as TextBlock).text.trimEnd();
+    const text = end.text.trimEnd();
     if (text === '') last.content.pop();
-    else last.content[last.content.length - 1] = { ...end, text } as TextBlock;
+    else last.content[last.content.length - 1] = { ...end, text };
     if (last.content.length === 0) messages.pop();
   }
   return messages;

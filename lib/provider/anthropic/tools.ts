@@ -1,6 +1,7 @@
 import type { ChatBody } from '../../call/body';
 import { isObject } from '../../util/is-object';
 import { type Turn, textOf } from '../translation/conversation';
+import { allowedTools, functionName, toolMode } from '../translation/tool-choice';
 import type { CacheControl, Tool, ToolChoice } from './wire';
 
 /**
@@ -49,20 +50,6 @@ function pastTools(turns: readonly Turn[]): Tools {
   };
 }
 
-/** Of the tools, those that `tool_choice: { type: 'allowed_tools' }` names. */
-export function allowedTools(tools: unknown, choice: unknown): Record<string, unknown>[] {
-  const list = Array.isArray(tools) ? tools.filter(isObject) : [];
-  if (!isObject(choice) || choice.type !== 'allowed_tools') return list;
-  const { tools: allowed } = isObject(choice.allowed_tools) ? choice.allowed_tools : choice;
-  const names = new Set((Array.isArray(allowed) ? allowed : []).map(functionName));
-  return list.filter((tool) => names.has(functionName(tool)));
-}
-
-export function functionName(tool: unknown): string {
-  const called = isObject(tool) && isObject(tool.function) ? tool.function : tool;
-  return isObject(called) ? textOf(called.name) : '';
-}
-
 function toTool(tool: Fields): Tool {
   const { name, description, parameters } = isObject(tool.function) ? tool.function : ({} as Fields);
   const control = tool.cache_control;
@@ -83,13 +70,6 @@ function toToolChoice(body: ChatBody): ToolChoice | undefined {
     return withParallel(body, { type: 'tool', name: functionName(choice) });
   const mayCallOnlyOne = (body as { parallel_tool_calls?: unknown }).parallel_tool_calls === false;
   return mode === 'auto' || mayCallOnlyOne ? withParallel(body, { type: 'auto' }) : undefined;
-}
-
-/** 'auto', 'required' or 'none', also where it stands within `allowed_tools`. */
-export function toolMode(choice: unknown): string | undefined {
-  if (!isObject(choice)) return typeof choice === 'string' ? choice : undefined;
-  if (choice.type !== 'allowed_tools') return undefined;
-  return textOf((isObject(choice.allowed_tools) ? choice.allowed_tools : choice).mode) || 'auto';
 }
 
 function withParallel(body: ChatBody, choice: Exclude<ToolChoice, { type: 'none' }>): ToolChoice {

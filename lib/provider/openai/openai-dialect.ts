@@ -3,10 +3,13 @@ import type { ChatBody } from '../../call/body';
 import { classifyAnswer } from '../../failure/classify-answer';
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
 import { readRateLimits } from '../rate-limits/rate-limit-headers';
+import { requestHeaders } from '../translation/http-request';
+import { portableBody, strictnessOf } from './portable-body';
 
 /**
  * The dialect of OpenAI and of every provider that is compatible with it. Requests carry the caller's body unchanged
- * but for `model`, and for `stream_options.include_usage`, which is set for streams.
+ * but for `model`, and for `stream_options.include_usage`, which is set for streams. For APIs that refuse unknown fields,
+ * those that other providers have added to the conversation are left out.
  */
 export const openaiDialect: Dialect = {
   name: 'openai',
@@ -21,33 +24,23 @@ export const openaiDialect: Dialect = {
 function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   return {
     path: call.operation === 'chat' ? '/chat/completions' : '/embeddings',
-    headers: headersFor(call, endpoint),
+    headers: requestHeaders(call, endpoint, (key) => ({ authorization: key === '' ? '' : `Bearer ${key}` })),
     body: JSON.stringify(bodyFor(call, endpoint)),
   };
 }
 
-function bodyFor(call: DialectCall, { model, streamUsage }: DialectEndpoint): object {
-  if (call.operation === 'embeddings' || !call.stream) return { ...call.body, model };
+function bodyFor(call: DialectCall, { model, streamUsage, baseURL }: DialectEndpoint): object {
+  if (call.operation === 'embeddings') return { ...call.body, model };
+  const strictness = strictnessOf(baseURL);
+  const chat = strictness ? portableBody(call.body, strictness) : call.body;
+  if (!call.stream) return { ...chat, model };
   if (!streamUsage) {
-    const { stream_options: _unsupported, ...body } = call.body;
+    const { stream_options: _unsupported, ...body } = chat;
     return { ...body, model, stream: true };
   }
   // Without the usage event a stream's reservation could only be settled with an estimate.
-  const streamOptions = { ...call.body.stream_options, include_usage: true };
-  return { ...call.body, model, stream: true, stream_options: streamOptions };
-}
-
-/** Header names are in lower case, so that an `Authorization` configured by the app replaces ours. */
-function headersFor(call: DialectCall, endpoint: DialectEndpoint): Record<string, string> {
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    accept: call.stream ? 'text/event-stream' : 'application/json',
-  };
-  // A key that was read from a file often ends with a line break.
-  const key = endpoint.apiKey?.trim();
-  if (key) headers.authorization = `Bearer ${key}`;
-  for (const [name, value] of Object.entries(endpoint.headers)) headers[name.toLowerCase()] = value;
-  return headers;
+  const streamOptions = { ...chat.stream_options, include_usage: true };
+  return { ...chat, model, stream: true, stream_options: streamOptions };
 }
 
 function answer({ body }: { readonly body: string }): ChatCompletion | EmbeddingResponse {

@@ -75,6 +75,64 @@ export function anthropic(options: PresetOptions): EndpointConfig[] {
   return createPresetEndpoints({ provider: 'anthropic', models }, options);
 }
 
+/** Options of {@link azureOpenAI}. */
+export interface AzureOptions extends Omit<PresetOptions, 'models'> {
+  /** Name of the resource: `https://<resource>.openai.azure.com`. Required unless `baseURL` is given. */
+  resource?: string;
+  /** Names of deployments, by model; or a list of models whose deployments have the same names. Required. */
+  deployments: Readonly<Record<string, string>> | readonly string[];
+  /** A dated version of the API, such as '2024-10-21'. Default: the v1 API, which needs none. */
+  apiVersion?: string;
+}
+
+/**
+ * Azure OpenAI: one endpoint for each deployment of a resource. Each has its own quota in Azure: `rpm` and `tpm` apply to
+ * each. A Microsoft Entra token is accepted as the key, best from a function that returns the current one.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key, the resource or the deployments are missing or an option is unknown.
+ * @example azureOpenAI({ resource: 'my-resource', apiKey: process.env.AZURE_OPENAI_API_KEY, deployments: { 'gpt-4o': 'my-gpt-4o' } })
+ */
+export function azureOpenAI(options: AzureOptions): EndpointConfig[] {
+  const { resource, deployments, apiVersion, ...common } =
+    (options as Partial<AzureOptions> | undefined) ?? {};
+  const names = deploymentsByModel(deployments);
+  const baseURL =
+    common.baseURL ?? (resource === undefined ? undefined : `https://${resource}.openai.azure.com`);
+  const ownFaults = [
+    ...(baseURL === undefined ? ["resource: expected the resource's name, or a baseURL, got neither"] : []),
+    ...(names.size > 0 ? [] : ['deployments: expected at least one deployment, got none']),
+  ];
+  // With none, the fault is reported in the words above.
+  const models = names.size > 0 ? [...names.keys()] : ['none'];
+  const preset = { provider: 'azure', name: 'azureOpenAI', models, ownFaults };
+  const endpoints = createPresetEndpoints(preset, {
+    ...common,
+    ...(baseURL === undefined ? {} : { baseURL }),
+  });
+  return endpoints.map((endpoint) => ({
+    ...endpoint,
+    deployment: names.get(endpoint.model) ?? endpoint.model,
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+  }));
+}
+
+function deploymentsByModel(deployments: AzureOptions['deployments'] | undefined): Map<string, string> {
+  const list = Array.isArray(deployments) ? (deployments as readonly string[]) : undefined;
+  return new Map(list ? list.map((name) => [name, name]) : Object.entries(deployments ?? {}));
+}
+
+/**
+ * The Gemini API, in its own format. Limits depend on the usage tier: set `rpm`, `tpm` and `rpd`. Default models:
+ * `gemini-2.5-pro`, `gemini-2.5-flash`, `gemini-embedding-001`.
+ *
+ * @throws AiBalancerError ERR_AI_CONFIG when the key is missing or an option is unknown.
+ * @example gemini({ apiKey: process.env.GEMINI_API_KEY, rpm: 150, tpm: 2_000_000 })
+ */
+export function gemini(options: PresetOptions): EndpointConfig[] {
+  const models = ['gemini-2.5-pro', 'gemini-2.5-flash', 'gemini-embedding-001'];
+  return createPresetEndpoints({ provider: 'gemini', models }, options);
+}
+
 /**
  * The xAI API. Limits depend on the account: set `rpm` and `tpm`. Default model: `grok-4`.
  *

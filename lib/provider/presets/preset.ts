@@ -38,6 +38,10 @@ export interface PresetOptions extends Pick<EndpointConfig, (typeof ENDPOINT_OPT
 /** The defaults of a preset. */
 export interface Preset {
   readonly provider: string;
+  /** The preset's function, for messages. Default: `provider`. */
+  readonly name?: string;
+  /** Faults of options that only this preset has. */
+  readonly ownFaults?: readonly string[];
   /** Undefined when the caller must set `models`. */
   readonly models?: readonly string[];
   /** Endpoint options that the caller can override. */
@@ -57,11 +61,12 @@ export function createPresetEndpoints(
   const { apiKey, models = preset.models, namePrefix = preset.provider, ...given } = options ?? {};
   const faults = [
     ...optionFaults(options ?? {}),
+    ...(preset.ownFaults ?? []),
     ...keyFaults(preset.provider, apiKey),
     ...modelFaults(models),
   ];
   if (faults.length > 0 || !models) {
-    const lines = faults.map((fault) => `  ${preset.provider}().${fault}`);
+    const lines = faults.map((fault) => `  ${preset.name ?? preset.provider}().${fault}`);
     throw new AiBalancerError('ERR_AI_CONFIG', `invalid preset options:\n${lines.join('\n')}`);
   }
   return models.map((model) => ({

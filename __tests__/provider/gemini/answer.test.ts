@@ -1,0 +1,164 @@
+import { isDeepStrictEqual } from 'node:util';
+import fc from 'fast-check';
+import type { ChatCompletion } from '../../../lib/call/answer';
+import { geminiDialect } from '../../../lib/provider/gemini/gemini-dialect';
+import { StreamFailure, TruncatedStreamError } from '../../../lib/stream/stream-errors';
+import { cutAt } from '../../stream/fixtures/streams';
+import { ask } from '../fixtures/conversation';
+import { comparable, readStream } from '../fixtures/read-stream';
+import { BLOCKED_ANSWER, TEXT_ANSWER, TEXT_EVENTS, TOOL_ANSWER, TOOL_EVENTS, toSse } from './fixtures';
+
+const whole = (answer: object) =>
+  geminiDialect.answer({ status: 200, headers: {}, body: JSON.stringify(answer) }, ask()) as ChatCompletion;
+
+describe('An answer of the Gemini dialect', () => {
+  it('is a chat completion: text, thoughts, usage with cached and reasoning tokens', () => {
+    expect(whole(TEXT_ANSWER)).toEqual({
+      id: 'Xl1TaLPMOoGSmtkP0K2ZoQU',
+      object: 'chat.completion',
+      created: expect.any(Number) as number,
+      model: 'gemini-3-pro-preview',
+      choices: [
+        {
+          index: 0,
+          finish_reason: 'stop',
+          logprobs: null,
+          message: {
+            role: 'assistant',
+            content: 'It is sunny in Lyon: 24 °C.',
+            refusal: null,
+            reasoning_content: 'The user asks for the weather.',
+          },
+        },
+      ],
+      usage: {
+        prompt_tokens: 2000,
+        completion_tokens: 90,
+        total_tokens: 2090,
+        prompt_tokens_details: { cached_tokens: 1500 },
+        completion_tokens_details: { reasoning_tokens: 30 },
+      },
+    });
+  });
+
+  it('has tool calls with their thought signature', () => {
+    expect(whole(TOOL_ANSWER).choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: {
+        content: 'I look both up.',
+        tool_calls: [
+          {
+            id: 'a1b2c3d4',
+            type: 'function',
+            function: { name: 'get_weather', arguments: '{"city":"Lyon","unit":"celsius"}' },
+            extra_content: { google: { thought_signature: 'CpcBAdHtim+qVXRkMy4qFKfQ' } },
+          },
+          { id: 'e5f6a7b8', type: 'function', function: { name: 'get_time', arguments: '{}' } },
+        ],
+      },
+    });
+  });
+
+  it('gives an id to a call that has none, another for each', () => {
+    const parts = [{ functionCall: { name: 'f' } }, { functionCall: { name: 'f' } }];
+    const { choices } = whole({ candidates: [{ content: { parts }, finishReason: 'STOP' }] });
+    const ids = choices[0]?.message.tool_calls?.map(({ id }) => id) ?? [];
+    expect(new Set(ids).size).toBe(2);
+    for (const id of ids) expect(id).toMatch(/^call_[0-9a-f]{24}$/);
+  });
+
+  it.each([
+    ['STOP', 'stop'],
+    ['MAX_TOKENS', 'length'],
+    ['SAFETY', 'content_filter'],
+    ['RECITATION', 'content_filter'],
+    ['PROHIBITED_CONTENT', 'content_filter'],
+    ['MALFORMED_FUNCTION_CALL', 'error'],
+    ['A_REASON_TO_COME', 'stop'],
+  ])('that ended for %s has the finish_reason %s', (finishReason, finish_reason) => {
+    const [candidate] = TEXT_ANSWER.candidates;
+    expect(whole({ ...TEXT_ANSWER, candidates: [{ ...candidate, finishReason }] })).toMatchObject({
+      choices: [{ finish_reason }],
+    });
+  });
+
+  it('has a choice for each candidate, and images as data URLs', () => {
+    const image = { inlineData: { mimeType: 'image/png', data: 'AAAA' } };
+    const answer = whole({
+      candidates: [
+        { index: 0, content: { parts: [{ text: 'a' }, image] }, finishReason: 'STOP' },
+        { index: 1, finishReason: 'SAFETY' },
+      ],
+    });
+    expect(answer.choices).toMatchObject([
+      { index: 0, message: { content: 'a', images: [{ image_url: { url: 'data:image/png;base64,AAAA' } }] } },
+      { index: 1, finish_reason: 'content_filter', message: { content: null } },
+    ]);
+  });
+
+  it('that blocks the prompt is left to the failure classes', () => {
+    expect(whole(BLOCKED_ANSWER)).toEqual(BLOCKED_ANSWER);
+  });
+});
+
+describe.each([
+  ['text and thoughts', TEXT_EVENTS, TEXT_ANSWER],
+  ['tool calls', TOOL_EVENTS, TOOL_ANSWER],
+] as const)('A stream of the Gemini dialect with %s', (_what, events, answer) => {
+  const text = toSse(events);
+  const bytes = Buffer.from(text);
+  const expected = comparable(whole(answer));
+
+  it('is the same answer as the whole one, wherever it is cut in two', async () => {
+    for (let at = 0; at <= bytes.length; at++) {
+      const read = comparable(await readStream(geminiDialect, cutAt(bytes, at)));
+      if (!isDeepStrictEqual(read, expected)) expect([at, read]).toEqual([at, expected]);
+    }
+  });
+
+  it('is the same answer with any number of cuts', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 20 }), async (cuts) => {
+        expect(comparable(await readStream(geminiDialect, cutAt(bytes, ...cuts)))).toEqual(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('fails when it ends before its finishReason, wherever that is', async () => {
+    const end = text.lastIndexOf('data: ');
+    for (let at = 0; at < end + 40; at++) {
+      const error: unknown = await readStream(geminiDialect, [bytes.subarray(0, at)]).catch(
+        (e: unknown) => e,
+      );
+      if (!(error instanceof StreamFailure)) throw new Error(`ended at ${at}: ${JSON.stringify(error)}`);
+    }
+  });
+
+  it('fails when one of its events is cut short', async () => {
+    for (const at of events.keys()) {
+      const pieces = events.map((event) => toSse([event]));
+      const read = readStream(geminiDialect, pieces.toSpliced(at, 1, 'data: {"candida\n\n'));
+      await expect(read).rejects.toBeInstanceOf(StreamFailure);
+    }
+  });
+});
+
+describe('A stream of the Gemini dialect', () => {
+  it('that blocks the prompt fails with the class content_policy', async () => {
+    await expect(readStream(geminiDialect, [toSse([BLOCKED_ANSWER])])).rejects.toMatchObject({
+      detail: { class: 'content_policy', code: 'PROHIBITED_CONTENT' },
+    });
+  });
+
+  it('whose model wrote no valid call fails as a bad answer', async () => {
+    const event = { candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' as never, index: 0 }] };
+    await expect(readStream(geminiDialect, [toSse([event])])).rejects.toMatchObject({
+      detail: { class: 'bad_answer' },
+    });
+  });
+
+  it('that is empty is truncated', async () => {
+    await expect(readStream(geminiDialect, [])).rejects.toBeInstanceOf(TruncatedStreamError);
+  });
+});

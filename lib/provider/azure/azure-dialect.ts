@@ -1,0 +1,39 @@
+import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
+import { openaiDialect } from '../openai/openai-dialect';
+import { requestHeaders } from '../translation/http-request';
+
+/**
+ * The dialect of Azure OpenAI: OpenAI's format at Azure's paths, with the key in `api-key`. The base URL is that of the
+ * resource, with or without `/openai/v1`.
+ */
+export const azureDialect: Dialect = { ...openaiDialect, name: 'azure', request };
+
+/** A Microsoft Entra token is a JSON Web Token; a key of the resource is not. */
+const ENTRA_TOKEN = /^eyJ[\w-]+\.[\w-]+\./;
+/** '2024-10-21' or '2025-03-01-preview': the API with a path for each deployment. */
+const DATED = /^\d{4}-\d{2}-\d{2}/;
+
+function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
+  const deployment = endpoint.deployment ?? endpoint.model;
+  const { path, body } = openaiDialect.request(call, { ...endpoint, model: deployment });
+  const headers = requestHeaders(
+    call,
+    endpoint,
+    (key): Record<string, string> =>
+      ENTRA_TOKEN.test(key) ? { authorization: `Bearer ${key}` } : { 'api-key': key },
+  );
+  return { path: azurePath(path, deployment, endpoint), headers, body };
+}
+
+/**
+ * The v1 API needs no version. With a dated one, the deployment is in the path. Source:
+ * https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+ */
+function azurePath(path: string, deployment: string, { baseURL, apiVersion }: DialectEndpoint): string {
+  const query = apiVersion === undefined ? '' : `?api-version=${encodeURIComponent(apiVersion)}`;
+  if (/\/openai\/(?:v1|deployments\/[^/]+)$/.test(baseURL)) return path + query;
+  const root = baseURL.endsWith('/openai') ? '' : '/openai';
+  return apiVersion !== undefined && DATED.test(apiVersion)
+    ? `${root}/deployments/${encodeURIComponent(deployment)}${path}${query}`
+    : `${root}/v1${path}${query}`;
+}

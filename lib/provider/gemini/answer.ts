@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import type { ChatCompletion, FinishReason } from '../../call/answer';
+import { isObject } from '../../util/is-object';
+import { textOf } from '../translation/conversation';
+import {
+  type AnswerChoice,
+  type AnswerHead,
+  type AnswerToolCall,
+  chatCompletion,
+  usageOf,
+} from '../translation/openai-answer';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** An answer of generateContent as an OpenAI chat completion. @throws if it is not one */
+export function toChatCompletion(answer: unknown): ChatCompletion {
+  if (!isObject(answer)) throw new Error('The answer is not an object.');
+  const candidates = candidatesOf(answer);
+  // An error or a refused prompt: the balancer classifies it.
+  if (candidates.length === 0) return answer as unknown as ChatCompletion;
+  const choices = candidates.map((candidate, position) => toChoice(candidate, position));
+  return chatCompletion(headOf(answer), choices, toUsage(answer.usageMetadata));
+}
+
+export function headOf(answer: Fields): AnswerHead {
+  return { id: textOf(answer.responseId) || randomUUID(), model: textOf(answer.modelVersion) };
+}
+
+export function candidatesOf(answer: Fields): Fields[] {
+  return Array.isArray(answer.candidates) ? answer.candidates.filter(isObject) : [];
+}
+
+export function indexOf({ index }: Fields, position: number): number {
+  return typeof index === 'number' ? index : position;
+}
+
+function toChoice(candidate: Fields, position: number): AnswerChoice {
+  let content: string | null = null;
+  let reasoning = '';
+  const calls: AnswerToolCall[] = [];
+  const images: object[] = [];
+  for (const part of partsOf(candidate)) {
+    const read = readPart(part);
+    if (read.kind === 'text') content = (content ?? '') + read.text;
+    else if (read.kind === 'thought') reasoning += read.text;
+    else if (read.kind === 'call') calls.push(read.call);
+    else if (read.kind === 'image') images.push(read.image);
+  }
+  return {
+    index: indexOf(candidate, position),
+    finish_reason: toFinishReason(candidate.finishReason, calls.length > 0),
+    message: {
+      content,
+      ...(calls.length > 0 ? { tool_calls: calls } : {}),
+      ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+      ...(images.length > 0 ? { images } : {}),
+    },
+  };
+}
+
+export function partsOf({ content }: Fields): Fields[] {
+  return isObject(content) && Array.isArray(content.parts) ? content.parts.filter(isObject) : [];
+}
+
+export type AnswerPart =
+  | { readonly kind: 'text' | 'thought'; readonly text: string }
+  | { readonly kind: 'call'; readonly call: AnswerToolCall }
+  | { readonly kind: 'image'; readonly image: object }
+  | { readonly kind: 'other' };
+
+export function readPart(part: Fields): AnswerPart {
+  if (typeof part.text === 'string')
+    return { kind: part.thought === true ? 'thought' : 'text', text: part.text };
+  if (isObject(part.functionCall))
+    return { kind: 'call', call: toToolCall(part.functionCall, part.thoughtSignature) };
+  if (isObject(part.inlineData)) {
+    const { mimeType, data } = part.inlineData;
+    const url = `data:${textOf(mimeType)};base64,${textOf(data)}`;
+    return { kind: 'image', image: { type: 'image_url', image_url: { url } } };
+  }
+  return { kind: 'other' };
+}
+
+/** The signature goes where Google's OpenAI-compatible API has it. A call without an id gets one. */
+function toToolCall({ id, name, args }: Fields, signature: unknown): AnswerToolCall {
+  const call: AnswerToolCall = {
+    id: textOf(id) || `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
+    type: 'function',
+    function: { name: textOf(name), arguments: JSON.stringify(isObject(args) ? args : {}) },
+  };
+  return typeof signature === 'string' && signature !== ''
+    ? { ...call, extra_content: { google: { thought_signature: signature } } }
+    : call;
+}
+
+const FILTERED: ReadonlySet<unknown> = new Set([
+  ...['SAFETY', 'RECITATION', 'BLOCKLIST', 'PROHIBITED_CONTENT', 'SPII', 'LANGUAGE'],
+  ...['IMAGE_SAFETY', 'IMAGE_PROHIBITED_CONTENT', 'IMAGE_RECITATION', 'MODEL_ARMOR'],
+]);
+/** The model has written what is no call of a function: another try may be better. */
+const FAILED: ReadonlySet<unknown> = new Set([
+  ...[
+    'MALFORMED_FUNCTION_CALL',
+    'UNEXPECTED_TOOL_CALL',
+    'TOO_MANY_TOOL_CALLS',
+    'OTHER',
+    'NO_IMAGE',
+    'IMAGE_OTHER',
+  ],
+]);
+
+/** 'error' is no reason of OpenAI's: the balancer takes such an answer for a bad one. */
+export function toFinishReason(reason: unknown, hasCalls: boolean): FinishReason | 'error' {
+  if (FILTERED.has(reason)) return 'content_filter';
+  if (FAILED.has(reason)) return 'error';
+  if (reason === 'MAX_TOKENS') return 'length';
+  return hasCalls ? 'tool_calls' : 'stop';
+}
+
+/** Gemini counts thoughts apart; OpenAI counts them in the completion. */
+export function toUsage(value: unknown): ChatCompletion['usage'] {
+  if (!isObject(value)) return undefined;
+  const count = (name: string): number => (typeof value[name] === 'number' ? value[name] : 0);
+  const prompt = count('promptTokenCount') + count('toolUsePromptTokenCount');
+  const completion = count('candidatesTokenCount') + count('thoughtsTokenCount');
+  if (prompt === 0 && completion === 0) return undefined;
+  const { cachedContentTokenCount: cached, thoughtsTokenCount: reasoning } = value;
+  return usageOf(prompt, completion, { cached: cached as number, reasoning: reasoning as number });
+}

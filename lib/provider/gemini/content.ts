@@ -1,0 +1,69 @@
+import type { Conversation, MediaPart, Part, ToolResultPart } from '../translation/conversation';
+import { mimeTypeOfUrl } from '../translation/media';
+import type { Content, RequestPart } from './wire';
+
+/**
+ * Stands for the signature of a call that another provider, or a client that drops unknown fields, has left without one.
+ * Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+ */
+const NO_SIGNATURE = 'skip_thought_signature_validator';
+
+/** @param needsSignatures whether the first call of each of the model's turns must have a signature */
+export function toContents({ turns }: Conversation, needsSignatures: boolean): Content[] {
+  return turns.map(({ role, parts }) => ({
+    role: role === 'assistant' ? 'model' : 'user',
+    parts: withSignature(parts.flatMap(toParts), needsSignatures),
+  }));
+}
+
+function toParts(part: Part): RequestPart[] {
+  switch (part.kind) {
+    case 'text':
+      return [{ text: part.text }];
+    case 'tool-call': {
+      const { id, name, input, signature } = part;
+      const call = { functionCall: { ...idOf(id), name, args: input } };
+      return [signature === undefined ? call : { ...call, thoughtSignature: signature }];
+    }
+    case 'tool-result':
+      return toolResult(part);
+    case 'thinking':
+      // Another provider's: it has no meaning here.
+      return [];
+    default:
+      return [mediaPart(part)];
+  }
+}
+
+/** Of parallel calls, only the first has a signature. */
+function withSignature(parts: RequestPart[], isNeeded: boolean): RequestPart[] {
+  const first = isNeeded ? parts.findIndex(({ functionCall }) => functionCall !== undefined) : -1;
+  const call = parts[first];
+  if (call && call.thoughtSignature === undefined) parts[first] = { ...call, thoughtSignature: NO_SIGNATURE };
+  return parts;
+}
+
+/** Images of a result stand beside it. */
+function toolResult({ id, name, content }: ToolResultPart): RequestPart[] {
+  const text = content.map((item) => (item.kind === 'text' ? item.text : '')).join('');
+  const media = content.flatMap((item) => (item.kind === 'text' ? [] : [mediaPart(item)]));
+  return [{ functionResponse: { ...idOf(id), name, response: { output: parsed(text) } } }, ...media];
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function idOf(id: string): { readonly id?: string } {
+  return id === '' ? {} : { id };
+}
+
+function mediaPart({ kind, media }: MediaPart): RequestPart {
+  if (media.kind === 'data') return { inlineData: { mimeType: media.mimeType, data: media.base64 } };
+  const otherwise = kind === 'image' ? 'image/jpeg' : 'application/pdf';
+  return { fileData: { mimeType: mimeTypeOfUrl(media.url, otherwise), fileUri: media.url } };
+}

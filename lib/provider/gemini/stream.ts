@@ -1,0 +1,67 @@
+import type { ChatCompletionChunk } from '../../call/answer';
+import { StreamFailure, UpstreamStreamError } from '../../stream/stream-errors';
+import { isObject } from '../../util/is-object';
+import type { JsonEvent } from '../dialect';
+import { ChunkWriter } from '../translation/openai-answer';
+import { candidatesOf, headOf, indexOf, partsOf, readPart, toFinishReason, toUsage } from './answer';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Translates the events of streamGenerateContent into OpenAI's chunks. Calls of functions come whole. */
+export class GeminiStream {
+  #writer: ChunkWriter | undefined;
+  /** Calls of functions so far, by candidate. */
+  readonly #calls = new Map<number, number>();
+  readonly #finished = new Set<number>();
+  #isUsageSent = false;
+
+  async *chunks(events: AsyncIterable<JsonEvent>): AsyncGenerator<ChatCompletionChunk, void> {
+    for await (const { json } of events) if (isObject(json)) yield* this.#read(json);
+  }
+
+  *#read(event: Fields): Generator<ChatCompletionChunk, void> {
+    const candidates = candidatesOf(event);
+    if (candidates.length === 0) checkPrompt(event);
+    const writer = (this.#writer ??= new ChunkWriter(headOf(event)));
+    for (const [position, candidate] of candidates.entries()) {
+      yield* this.#readCandidate(writer, candidate, indexOf(candidate, position));
+    }
+    // Every event reports what was used so far; the one with the last finishReason has it all.
+    const usage = this.#finished.size > 0 && !this.#isUsageSent ? toUsage(event.usageMetadata) : undefined;
+    if (!usage) return;
+    this.#isUsageSent = true;
+    yield writer.usage(usage);
+  }
+
+  *#readCandidate(
+    writer: ChunkWriter,
+    candidate: Fields,
+    index: number,
+  ): Generator<ChatCompletionChunk, void> {
+    for (const part of partsOf(candidate)) {
+      const read = readPart(part);
+      if (read.kind === 'text') yield writer.delta(index, { content: read.text });
+      else if (read.kind === 'thought') yield writer.delta(index, { reasoning_content: read.text });
+      else if (read.kind === 'image') yield writer.delta(index, { images: [read.image] });
+      else if (read.kind === 'call') {
+        const at = this.#calls.get(index) ?? 0;
+        this.#calls.set(index, at + 1);
+        yield writer.delta(index, { tool_calls: [{ index: at, ...read.call }] });
+      }
+    }
+    const { finishReason } = candidate;
+    if (typeof finishReason !== 'string' || finishReason === 'FINISH_REASON_UNSPECIFIED') return;
+    const reason = toFinishReason(finishReason, this.#calls.has(index));
+    if (reason === 'error') throw new StreamFailure(`The model stopped with ${finishReason.slice(0, 64)}.`);
+    this.#finished.add(index);
+    yield writer.finish(index, reason);
+  }
+}
+
+/** A prompt that Gemini refuses has a reason in place of candidates. */
+function checkPrompt({ promptFeedback }: Fields): void {
+  const reason = isObject(promptFeedback) ? promptFeedback.blockReason : undefined;
+  if (typeof reason !== 'string') return;
+  const code = reason.slice(0, 100);
+  throw new UpstreamStreamError({ class: 'content_policy', code, message: 'The prompt was blocked' });
+}
