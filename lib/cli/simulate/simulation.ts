@@ -87,7 +87,8 @@ function resolveOrUsageError(config: BalancerConfig, file: string): ResolvedConf
   }
 }
 
-function planOf(flags: SimulateFlags, { endpoints, quotaGroups }: ResolvedConfig): RunPlan {
+/** The providers, faults and calls of a simulation. */
+export function planOf(flags: SimulateFlags, { endpoints, quotaGroups }: ResolvedConfig): RunPlan {
   const names = endpoints.map(({ name }) => name);
   const groups = [...quotaGroups].flatMap(([name, limits]) => {
     const member = endpoints.find(({ quotaGroup }) => quotaGroup === name);
