@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Priority } from '../../lib/call/context';
 import { density } from '../../lib/queue/value-density';
-import { WaitQueue } from '../../lib/queue/wait-queue';
+import { type Resource, WaitQueue } from '../../lib/queue/wait-queue';
 import { type CallOverrides, queuedCall, TestBucket } from './test-bucket';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -169,4 +169,24 @@ describe('WaitQueue.mustWait', () => {
     expect(queue.mustWait(small, bucket, { priority: 4, tenant: 'flood' })).toBe(false);
     queue.rejectAll(new Error('done'));
   });
+});
+
+test('WaitQueue: while every resource of a pool is closed none of its calls is tried, and the first starts once one opens', async () => {
+  const queue = queueOf();
+  const opensAt = performance.now() + 5_000;
+  let tries = 0;
+  const started: Priority[] = [];
+  const buckets = [new TestBucket(1, 9_000)];
+  for (const priority of [2, 5, 3] as const) {
+    const call = queuedCall(buckets, { priority, onTry: () => tries++ });
+    const closedMs = (_resource: Resource, now: number): number => Math.max(0, opensAt - now);
+    void queue.waitForSlot({ ...call, closedMs }).then(() => started.push(priority));
+  }
+  for (let n = 0; n < 40; n++) {
+    queue.wake();
+    await jest.advanceTimersByTimeAsync(100);
+  }
+  expect(tries).toBe(0);
+  await jest.advanceTimersByTimeAsync(1_100);
+  expect(started).toEqual([5, 3, 2]);
 });

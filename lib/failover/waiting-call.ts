@@ -2,9 +2,10 @@ import { AsyncResource } from 'node:async_hooks';
 import { type Call, latestStartAt } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
-import type { EndpointSlot } from '../endpoint/endpoint';
-import type { QueueCallbacks, QueuedCall, StartResult } from '../queue/queued-call';
+import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
+import type { QueueCallbacks, QueuedCall, Resource, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
+import { closedMs } from '../routing/availability';
 import { optionsOf, type Plan, poolKey } from '../routing/plan';
 import type { Caller } from './call-result';
 import { type CallState, newCallState } from './call-state';
@@ -55,6 +56,10 @@ export class WaitingCall extends AsyncResource implements QueuedCall<EndpointSlo
 
   get resources(): readonly Quota[] {
     return this.#pool.resources;
+  }
+
+  get closedMs(): WaitPool['closedMs'] {
+    return this.#pool.closedMs;
   }
 
   get priority(): Priority {
@@ -131,6 +136,8 @@ export class NewCall extends WaitingCall implements QueueCallbacks<EndpointSlot>
 export interface WaitPool {
   readonly key: string;
   readonly resources: readonly Quota[];
+  /** Milliseconds until an endpoint with this quota may take any call; see {@link QueuedCall}. */
+  readonly closedMs: (quota: Resource, now: number) => number;
 }
 
 /** Pools remembered; beyond, they are made again. The queue compares keys, so calls of one pool still meet. */
@@ -148,8 +155,19 @@ export class WaitPools {
     const names = poolKey(plan);
     const known = this.#byKey.get(names);
     if (known) return known;
-    const resources = [...new Set(optionsOf(plan).map(({ endpoint }) => endpoint.quota))];
-    const pool = { key: `${generation}|${names}`, resources };
+    const byQuota = new Map<Resource, Endpoint[]>();
+    for (const { endpoint } of optionsOf(plan)) {
+      const sharing = byQuota.get(endpoint.quota);
+      if (sharing) sharing.push(endpoint);
+      else byQuota.set(endpoint.quota, [endpoint]);
+    }
+    const closedMsOf = (quota: Resource, now: number): number => {
+      let least = Infinity;
+      for (const endpoint of byQuota.get(quota) ?? []) least = Math.min(least, closedMs(endpoint, now));
+      return least;
+    };
+    const resources = [...byQuota.keys()] as Quota[];
+    const pool = { key: `${generation}|${names}`, resources, closedMs: closedMsOf };
     this.#byKey.set(names, pool);
     return pool;
   }

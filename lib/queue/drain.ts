@@ -45,7 +45,7 @@ export class Drain<Slot> {
 
   /** Starts every call that can start. Returns when the next one could, in `performance.now()` time. */
   run(now: number): number {
-    this.#begin();
+    this.#begin(now);
     for (let lane = this.#lanes.first; lane !== undefined; lane = this.#lanes.first) {
       if (this.#removals >= MAX_REMOVALS) {
         this.#nextAt = now;
@@ -58,13 +58,14 @@ export class Drain<Slot> {
     return this.#nextAt;
   }
 
-  #begin(): void {
+  #begin(now: number): void {
     this.#removals = 0;
     this.#nextAt = Infinity;
     for (const contested of this.#pools.contestedResources()) contested.heldBy = -Infinity;
     for (const pool of this.#pools.values()) {
       pool.spareTries = SPARE_TRIES;
-      pool.opensAt = Infinity;
+      pool.opensAt = pool.size > 0 ? pool.findOpen(now) : Infinity;
+      this.#nextAt = Math.min(this.#nextAt, pool.opensAt);
       for (const lane of pool.lanes) {
         if (lane === undefined) continue;
         lane.maxRank = Infinity;

@@ -162,10 +162,33 @@ export class Pool<Slot> {
   opensAt = 0;
   /** Unsuccessful tries left to the current drain beyond the heads. */
   spareTries = 0;
+  readonly #closedMs: QueuedCall<Slot>['closedMs'];
+  /** The resources on which a call may start, as found at the start of the current drain. */
+  #open: readonly ContestedResource<Slot>[];
 
-  constructor(key: string, resources: readonly ContestedResource<Slot>[]) {
+  /** @param closedMs Of any call of the pool. */
+  constructor(
+    key: string,
+    resources: readonly ContestedResource<Slot>[],
+    closedMs: QueuedCall<Slot>['closedMs'],
+  ) {
     this.key = key;
     this.resources = resources;
+    this.#closedMs = closedMs;
+    this.#open = resources;
+  }
+
+  /** Finds the resources on which a call may start now. Returns when the next one opens. */
+  findOpen(now: number): number {
+    const closedMs = this.#closedMs;
+    if (closedMs === undefined) return Infinity;
+    let nextMs = Infinity;
+    this.#open = this.resources.filter(({ resource }) => {
+      const ms = closedMs(resource, now);
+      if (ms > 0) nextMs = Math.min(nextMs, ms);
+      return ms <= 0;
+    });
+    return now + nextMs;
   }
 
   lane(priority: Priority): Lane<Slot> {
@@ -204,9 +227,9 @@ export class Pool<Slot> {
     return sum;
   }
 
-  /** Whether every resource is held against calls of this rank. */
+  /** Whether every resource is closed, or held against calls of this rank. */
   isAllHeld(rank: number): boolean {
-    for (const contested of this.resources) if (contested.heldBy < rank) return false;
+    for (const contested of this.#open) if (contested.heldBy < rank) return false;
     return this.resources.length > 0;
   }
 }

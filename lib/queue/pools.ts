@@ -1,6 +1,6 @@
 import type { Priority } from '../call/context';
 import { type ContestedResource, Pool } from './pool';
-import type { Resource } from './queued-call';
+import type { QueuedCall, Resource } from './queued-call';
 import { WaitEstimator } from './wait-estimate';
 
 /** The pools with waiting calls, and the resources for which they compete. */
@@ -21,13 +21,15 @@ export class Pools<Slot> {
     return this.#contested.get(resource);
   }
 
-  getOrCreate(key: string, resources: readonly Resource[]): Pool<Slot> {
-    const known = this.#pools.get(key);
+  /** The pool of a call. */
+  getOrCreate(call: QueuedCall<Slot>): Pool<Slot> {
+    const { poolKey, resources, closedMs } = call;
+    const known = this.#pools.get(poolKey);
     if (known !== undefined) return known;
     const contested = resources.map((resource) => this.#getOrAddContested(resource));
-    const pool = new Pool(key, contested);
+    const pool = new Pool(poolKey, contested, closedMs);
     for (const contestedResource of contested) contestedResource.pools.add(pool);
-    this.#pools.set(key, pool);
+    this.#pools.set(poolKey, pool);
     this.waitEstimator.clear();
     return pool;
   }

@@ -102,7 +102,7 @@ export class WaitQueue<Slot> {
       entry.fail(queueDeadlineError());
       return;
     }
-    entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
+    entry.pool = this.#pools.getOrCreate(call);
     if (entry.latestStartAt < Infinity && this.#isTooLate(entry, now)) {
       this.#shed(entry, TOO_MANY_AHEAD);
       if (!this.size) this.#pools.sweep();
@@ -134,7 +134,7 @@ export class WaitQueue<Slot> {
   shedError(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
     const entry = new Entry<Slot>(call, NO_CALLBACKS, Infinity, this.#onAbort);
-    entry.pool = this.#pools.getOrCreate(call.poolKey, call.resources);
+    entry.pool = this.#pools.getOrCreate(call);
     const now = performance.now();
     if (this.#isTooLate(entry, now))
       return saturatedError(TOO_MANY_AHEAD, this.#estimateWaitMs(entry, now, true));

@@ -88,6 +88,21 @@ export function obstacleOf(
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
+/** Milliseconds until the endpoint may take any call at all; 0 if it may now, Infinity if only an event can tell. */
+export function closedMs(endpoint: Endpoint, now: number): number {
+  if (endpoint.weight === 0) return Infinity;
+  const { breaker, inFlight } = endpoint;
+  if (!breaker.canEnter) {
+    const untilProbeMs = breaker.msUntilProbe(now);
+    return untilProbeMs > 0 ? untilProbeMs : Infinity;
+  }
+  const cooldownUntil = endpoint.cooldownUntil(now);
+  if (cooldownUntil > 0) return cooldownUntil - now;
+  if (inFlight >= endpoint.settings.maxConcurrent) return Infinity;
+  const isStarting = inFlight >= SLOW_START_CALLS && inFlight >= slowStartLimit(breaker.ramp(now));
+  return isStarting ? SLOW_START.waitMs : 0;
+}
+
 /** The most calls in flight during the slow start after a recovery; Infinity after it. */
 function slowStartLimit(ramp: number): number {
   return ramp === 0 ? Infinity : SLOW_START_CALLS * 2 ** (SLOW_START_DOUBLINGS * (1 - ramp));
