@@ -8,6 +8,7 @@ import { resolveConfig } from '../../lib/config/resolve';
 import { Endpoint } from '../../lib/endpoint/endpoint';
 import { applyHealthReport } from '../../lib/endpoint/health-reporter';
 import { RefusalCounts } from '../../lib/health/refusal-share';
+import { ConnectionPools } from '../../lib/http/connection/connection-pool';
 import { Transport } from '../../lib/http/transport';
 import { UpstreamFailure } from '../../lib/http/upstream-failure';
 import { Quota } from '../../lib/quota/quota';
@@ -77,13 +78,10 @@ export class Member {
     this.endpoint = new Endpoint({
       settings,
       dialect,
-      transport: new Transport({
-        baseURL: settings.baseURL,
-        connectMs: 1_000,
-        axios: instance,
-        proxy,
-        maxResponseBytes,
-      }),
+      transport: new Transport(
+        { baseURL: settings.baseURL, connectMs: 1_000, axios: instance, proxy, maxResponseBytes },
+        new ConnectionPools(),
+      ),
       breaker: config.breaker,
       quotas: [own, this.group],
       listeners: {

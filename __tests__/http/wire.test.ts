@@ -17,6 +17,7 @@ import {
   silence,
   startStream,
   statsOf,
+  Upstream,
   until,
 } from '../failover/upstream';
 
@@ -79,12 +80,13 @@ describe('HTTP transport: sockets', () => {
   it('in use stay open when a reload moves the endpoint to another URL, and close with their calls', async () => {
     const { balancer, upstream, endpoints } = await rig.start({
       a: (arrival) => setTimeout(() => answer('from the old place')(arrival), 60),
-      b: answer('from the new place'),
     });
+    const other = await new Upstream({ b: answer('from the new place') }).listen();
+    rig.use(() => other.close());
     const stream = chatText(balancer, false);
     await until(() => upstream.count('a') === 1);
     const [a] = endpoints;
-    await balancer.reload({ endpoints: [{ ...a!, baseURL: upstream.url('b') }] });
+    await balancer.reload({ endpoints: [{ ...a!, baseURL: other.url('b') }] });
     expect((await stream).text).toBe('from the old place');
     await until(() => upstream.sockets.size === 0);
     expect((await chatText(balancer, false)).text).toBe('from the new place');

@@ -10,6 +10,7 @@ import { applyHealthReport } from '../endpoint/health-reporter';
 import { AiBalancerError } from '../errors';
 import type { Routes } from '../failover/call-state';
 import { RefusalCounts } from '../health/refusal-share';
+import { ConnectionPools } from '../http/connection/connection-pool';
 import { Transport } from '../http/transport';
 import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
@@ -36,6 +37,7 @@ export class EndpointRegistry {
   readonly #healthReports: HealthReports | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #affinity = new Affinity();
+  readonly #connectionPools = new ConnectionPools();
   #endpoints = new Map<string, Endpoint>();
   /** The endpoints' ids for health reports, by name. */
   #reportIds = new Map<string, string>();
@@ -197,6 +199,6 @@ export class EndpointRegistry {
     const { axios, proxy, maxResponseBytes } = http;
     const options = { baseURL, connectMs: timeouts.connectMs, axios, proxy, maxResponseBytes };
     const existing = this.#endpoints.get(name)?.exchange.transport;
-    return existing?.hasOptions(options) ? existing : new Transport(options);
+    return existing?.hasOptions(options) ? existing : new Transport(options, this.#connectionPools);
   }
 }

@@ -7,6 +7,7 @@ import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
 import type { BreakerOptions } from '../health/options';
 import type { Hooks, ResolvedHooks } from '../hooks/options';
+import type { ProxySetting } from '../http/connection/proxy';
 import type { ModelProfile } from '../models/profile';
 import type { Dialect } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
@@ -29,10 +30,16 @@ export interface Logger {
 
 /** How requests are sent. */
 export interface HttpOptions {
-  /** An axios instance whose interceptors and adapter are used. Default: an instance of the balancer's own. */
+  /**
+   * An axios instance whose interceptors, adapter and agents are used. Where it has no adapter or agent of its own, its
+   * requests use the balancer's connections. Default: an instance of the balancer's own.
+   */
   axios?: AxiosInstance;
-  /** An HTTP proxy, or false. The proxy variables of the environment are never read. Default false. */
-  proxy?: AxiosProxyConfig | false;
+  /**
+   * An HTTP proxy; 'env' for the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, read at start-up; or false for
+   * none. https: endpoints are reached through a tunnel (CONNECT), so that the proxy sees no key. Default false.
+   */
+  proxy?: AxiosProxyConfig | 'env' | false;
   /** Largest accepted whole answer in bytes; a stream may have 8 times as many. Default 33,554,432 (32 MiB). */
   maxResponseBytes?: number;
 }
@@ -125,7 +132,7 @@ export interface ResolvedConfig
   readonly dialects: ReadonlyMap<string, Dialect>;
   readonly http: {
     readonly axios: AxiosInstance | undefined;
-    readonly proxy: AxiosProxyConfig | false;
+    readonly proxy: ProxySetting;
     readonly maxResponseBytes: number;
   };
   /** Keys, header values and credentials: never shown. */

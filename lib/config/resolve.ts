@@ -1,6 +1,7 @@
 import type { ResolvedCacheOptions } from '../cache/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { ResolvedHooks } from '../hooks/options';
+import type { ProxySetting } from '../http/connection/proxy';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
 import type { StreamOptions } from '../stream/chat-stream';
@@ -55,7 +56,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     logger: config.logger,
     http: Object.freeze({
       axios: config.http?.axios,
-      proxy: config.http?.proxy ? omitUndefined(config.http.proxy) : DEFAULTS.http.proxy,
+      proxy: resolveProxy(config.http?.proxy),
       maxResponseBytes: config.http?.maxResponseBytes ?? DEFAULTS.http.maxResponseBytes,
     }),
     secrets: Object.freeze(secretsOf(config)),
@@ -78,6 +79,11 @@ function resolveHooks(hooks: CheckedConfig['hooks'] = []): ResolvedHooks[] {
   return list.map((each, position) =>
     Object.freeze({ name: `hooks[${position}]`, ...DEFAULTS.hooks, ...omitUndefined(each) }),
   );
+}
+
+function resolveProxy(proxy: NonNullable<CheckedConfig['http']>['proxy']): ProxySetting {
+  if (proxy === undefined) return DEFAULTS.http.proxy;
+  return typeof proxy === 'object' ? omitUndefined(proxy) : proxy;
 }
 
 function unknownModels(endpoints: readonly EndpointSettings[], config: CheckedConfig): string[] {

@@ -3,6 +3,7 @@ import type { CacheOptions } from '../cache/options';
 import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
 import type { Hooks } from '../hooks/options';
+import { isProxyAddress, proxiesOfEnvironment } from '../http/connection/proxy';
 import type { Dialect } from '../provider/dialect';
 import type { StrategyName } from '../routing/strategy';
 import { isObject } from '../util/is-object';
@@ -57,7 +58,7 @@ const modelLists = v.recordOf(v.names, 'an object of models and the models tried
 
 const text = z.string({ error: 'a string' });
 
-const proxy = v.options({
+const proxyAddress = v.options({
   host: v.name,
   port: v.validator<number>(
     'a port',
@@ -65,6 +66,15 @@ const proxy = v.options({
   ),
   ...v.optional({ protocol: v.name, auth: v.options({ username: text, password: text }) }),
 });
+
+const proxy = z
+  .union([z.literal(false), z.literal('env'), proxyAddress], {
+    error:
+      "false, 'env' or an object { host, port, protocol, auth } such as { protocol: 'http', host: '10.0.0.9', port: 3128 }",
+  })
+  .refine((value) => value !== 'env' || proxiesOfEnvironment().every(isProxyAddress), {
+    error: "'env' with http:// or https:// URLs in HTTP_PROXY and HTTPS_PROXY",
+  });
 
 function offOr<T extends z.ZodType>(value: T, expected: string) {
   return z.union([z.literal(false), value], { error: `false or ${expected}` });
@@ -173,10 +183,7 @@ export const configSchema = v.options({
         (value) =>
           typeof value === 'function' && typeof (value as { request?: unknown }).request === 'function',
       ),
-      proxy: offOr(
-        proxy,
-        "an object { host, port, protocol, auth } such as { protocol: 'http', host: '10.0.0.9', port: 3128 }",
-      ),
+      proxy,
       maxResponseBytes: v.count,
     }),
   }),

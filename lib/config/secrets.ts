@@ -1,4 +1,5 @@
 import { isConnection } from '../cluster/redis/redis-client';
+import { proxiesOfEnvironment } from '../http/connection/proxy';
 import { isObject } from '../util/is-object';
 
 /** Options of an ioredis client that hold credentials. */
@@ -35,6 +36,7 @@ function headerSecrets(value: unknown): string[] {
 }
 
 function proxySecrets(proxy: unknown): string[] {
+  if (proxy === 'env') return proxiesOfEnvironment().flatMap(proxySecrets);
   if (!isObject(proxy)) return urlCredentials(proxy);
   const auth = isObject(proxy.auth) ? proxy.auth : {};
   const credentials = [...texts(auth.username), ...texts(auth.password)];

@@ -1,7 +1,7 @@
 import type { Call } from '../call/call';
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
-import { CONNECT_TIMEOUT } from '../http/agents';
+import { CONNECT_TIMEOUT } from '../http/connection/wire-errors';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import type { Reservation, Settlement } from '../quota/reservation';
 

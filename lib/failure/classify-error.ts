@@ -72,12 +72,12 @@ const CODES: readonly (readonly [RegExp, FailureClass])[] = [
   [/^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|EAI_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/, 'connection'],
   // The response is cut short, too large or not HTTP, or its compression is broken.
   [
-    /^(?:ERR_BAD_RESPONSE|ERR_STREAM_PREMATURE_CLOSE|ERR_FR_TOO_MANY|ERR_ENCODING_INVALID|UND_ERR_RES_|HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/,
+    /^(?:ERR_BAD_RESPONSE|ERR_STREAM_PREMATURE_CLOSE|ERR_FR_TOO_MANY|ERR_ENCODING_INVALID|UND_ERR_(?:RES_|HEADERS_OVERFLOW)|HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/,
     'bad_answer',
   ],
   // The client rejected the request itself, such as a character in a header. No upstream was involved.
   [
-    /^(?:ERR_BAD_REQUEST|ERR_FR_MAX_BODY|UND_ERR_REQ_|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_|ERR_HTTP_HEADERS)/,
+    /^(?:ERR_BAD_REQUEST|ERR_FR_MAX_BODY|UND_ERR_(?:REQ_|INVALID_ARG|NOT_SUPPORTED)|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_|ERR_HTTP_HEADERS)/,
     'bad_request',
   ],
 ];

@@ -51,15 +51,16 @@ export async function exchangeWhole(
     const completionTokens = (): number =>
       call.operation === 'chat' ? new TextMeter().tokens(generatedText(data)) : 0;
     const { promptTokens } = call;
+    request.release();
     return {
       data,
       usage: completeUsage(usage, { promptTokens, completionTokens }),
       reading: request.reading,
     };
   } catch (error) {
-    throw request.toFailure(error);
-  } finally {
+    const failure = request.toFailure(error);
     request.end();
+    throw failure;
   }
 }
 
@@ -165,7 +166,7 @@ function mayRefuseStreamOptions(error: unknown): boolean {
 
 /** A whole answer where a stream was asked for. */
 function streamedWhole(call: Call, request: UpstreamRequest, data: ChatCompletion): StreamedAnswer {
-  request.end();
+  request.release();
   const hideUsage = (call.body as ChatBody).stream_options?.include_usage !== true;
   const [content, ...rest] = toChatEvents(data, hideUsage);
   return {

@@ -1,4 +1,4 @@
-import { AxiosError } from 'axios';
+import { responseTooLarge } from './connection/wire-errors';
 
 const WHITE_SPACE = [0x20, 0x09, 0x0a, 0x0d];
 /** The bytes of a byte order mark, in any order: no body of ours begins with one of them. */
@@ -58,14 +58,9 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       this.#bytesLeft -= result.value.byteLength;
       if (this.#bytesLeft >= 0) return result;
       this.destroy();
-      throw tooLarge(this.#maxBytes);
+      throw responseTooLarge(this.#maxBytes);
     });
   }
-}
-
-/** With axios's message, by which classifyError tells it from a broken answer. */
-function tooLarge(maxBytes: number): AxiosError {
-  return new AxiosError(`maxContentLength size of ${maxBytes} exceeded`, AxiosError.ERR_BAD_RESPONSE);
 }
 
 /** A text or bytes as a stream of one chunk. */

@@ -1,8 +1,10 @@
-import type { Readable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
-import axios, { type AxiosInstance, type AxiosProxyConfig, type AxiosRequestConfig } from 'axios';
+import axios, { type AxiosInstance, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
+import type { CallSignal } from '../call/call-signal';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
-import { type Agents, createAgents } from './agents';
+import { createAdapter, hasNodeHttpOption, proxyForAxios } from './axios-adapter';
+import type { ConnectionPool, ConnectionPools } from './connection/connection-pool';
+import type { ProxySetting } from './connection/proxy';
 import { oneChunk, ResponseBody } from './response-body';
 
 /** An upstream's response; its body is unread. */
@@ -15,13 +17,42 @@ export interface TransportAnswer {
 /** A stream repeats some 300 bytes per token around its text, and is never held in memory as a whole. */
 const STREAM_FACTOR = 8;
 
+const UNCOMPRESSED = { 'accept-encoding': 'identity' };
+/** What axios uses unless the app has chosen another one. */
+const DEFAULT_ADAPTER = ['xhr', 'http', 'fetch'];
+
+/** What the requests of all endpoints have in common. */
+const REQUEST: AxiosRequestConfig<string> = {
+  method: 'POST',
+  responseType: 'stream',
+  // The body is a string already, and the response is read here.
+  transformRequest: [],
+  transformResponse: [],
+  validateStatus: null,
+  // A redirect would carry the key away.
+  maxRedirects: 0,
+  // ResponseBody enforces the limit.
+  maxContentLength: -1,
+  maxBodyLength: Infinity,
+};
+
 export interface TransportOptions {
   readonly baseURL: string;
   readonly connectMs: number;
   readonly maxResponseBytes: number;
-  readonly proxy: AxiosProxyConfig | false;
+  readonly proxy: ProxySetting;
   /** The app's own instance; its interceptors, adapter and agents are used. */
   readonly axios: AxiosInstance | undefined;
+}
+
+type Send = (request: HttpRequest, stream: boolean, signal: CallSignal) => Promise<AdapterAnswer>;
+
+/** Of an axios response, what is used. */
+interface AdapterAnswer {
+  readonly status: number;
+  readonly headers: unknown;
+  /** A custom axios adapter may return a string or bytes instead of a stream. */
+  readonly data: AsyncIterable<Uint8Array> | string | Uint8Array;
 }
 
 /** Sends requests to one endpoint, through axios. */
@@ -29,13 +60,18 @@ export class Transport {
   /** Whether the server takes `stream_options.include_usage`, as the first streams have shown. */
   streamUsage: 'unknown' | 'accepted' | 'refused' = 'unknown';
   readonly #options: TransportOptions;
-  readonly #agents: Agents;
-  readonly #axios: AxiosInstance;
+  readonly #releasePool: () => void;
+  readonly #send: Send;
 
-  constructor(options: TransportOptions) {
+  constructor(options: TransportOptions, pools: ConnectionPools) {
     this.#options = options;
-    this.#agents = createAgents(options.connectMs);
-    this.#axios = options.axios ?? axios.create();
+    const { baseURL, connectMs, proxy } = options;
+    const user = pools.acquire(new URL(baseURL), { connectMs, proxy });
+    this.#releasePool = () => user.release();
+    const instance = options.axios ?? (isCustomized(axios.defaults) ? axios.create() : undefined);
+    this.#send = instance
+      ? throughInstance(instance, options, user.pool)
+      : throughAdapter(options, user.pool);
   }
 
   /** Whether it was created with these options. */
@@ -48,29 +84,9 @@ export class Transport {
    * Resolves when the headers have arrived. Rejects with axios's own error, which contains the key and the prompt: it
    * must be classified and dropped.
    */
-  async send(request: HttpRequest, stream: boolean, signal: AbortSignal): Promise<TransportAnswer> {
-    const { maxResponseBytes, proxy, baseURL } = this.#options;
-    const config: AxiosRequestConfig<string> = {
-      method: 'POST',
-      url: baseURL + request.path,
-      headers: stream ? { ...request.headers, 'accept-encoding': 'identity' } : { ...request.headers },
-      data: request.body,
-      signal,
-      responseType: 'stream',
-      // The body is a string already, and the response is read here.
-      transformRequest: [],
-      transformResponse: [],
-      validateStatus: null,
-      // A redirect would carry the key away.
-      maxRedirects: 0,
-      // ResponseBody enforces the limit.
-      maxContentLength: -1,
-      maxBodyLength: Infinity,
-      proxy,
-      ...this.#agentsOf(),
-    };
-    const { status, headers, data } = await this.#axios.request<Readable | string | Uint8Array>(config);
-    // A custom axios adapter may return a string or bytes instead of a stream.
+  async send(request: HttpRequest, stream: boolean, signal: CallSignal): Promise<TransportAnswer> {
+    const { status, headers, data } = await this.#send(request, stream, signal);
+    const { maxResponseBytes } = this.#options;
     const chunks = typeof data === 'string' || data instanceof Uint8Array ? oneChunk(data) : data;
     return {
       status,
@@ -79,19 +95,63 @@ export class Transport {
     };
   }
 
-  /** Closes idle sockets; those in use close with their calls. */
+  /** Closes idle connections that no other endpoint uses; those in use close with their calls. */
   close(): void {
-    for (const agent of [this.#agents.httpAgent, this.#agents.httpsAgent]) {
-      // Not agent.destroy(), which also closes the sockets of calls in flight.
-      agent.maxFreeSockets = 0;
-      for (const sockets of Object.values(agent.freeSockets)) {
-        for (const socket of [...(sockets ?? [])]) socket.destroy();
-      }
-    }
+    this.#releasePool();
   }
+}
 
-  #agentsOf(): Partial<Agents> {
-    const own = this.#options.axios?.defaults;
-    return own?.httpAgent || own?.httpsAgent ? {} : this.#agents;
-  }
+/** Without interceptors of the app's nothing can change a request: its config is merged once, here. */
+function throughAdapter({ baseURL, proxy }: TransportOptions, pool: ConnectionPool): Send {
+  const config = axios.mergeConfig(axios.defaults as AxiosRequestConfig<string>, {
+    ...REQUEST,
+    proxy: false,
+  });
+  const { common, post } = config.headers as Record<string, object>;
+  const headers = lowerCased({ ...common, ...post });
+  const adapter = createAdapter({ pool, proxy, asReadable: false });
+  return (request, stream, signal) =>
+    adapter({
+      ...config,
+      url: baseURL + request.path,
+      headers: { ...headers, ...request.headers, ...(stream && UNCOMPRESSED) },
+      data: request.body,
+      signal,
+    } as unknown as InternalAxiosRequestConfig);
+}
+
+/** The app's interceptors may change everything, so axios merges the config for each call. */
+function throughInstance(instance: AxiosInstance, options: TransportOptions, pool: ConnectionPool): Send {
+  const { baseURL, proxy } = options;
+  const adapter = createAdapter({ pool, proxy, asReadable: true });
+  return (request, stream, signal) => {
+    // An adapter of the app's gets a signal that is one.
+    const controller = new AbortController();
+    if (signal.aborted) controller.abort();
+    else signal.addEventListener('abort', () => controller.abort(), { once: true });
+    const config: AxiosRequestConfig<string> = {
+      ...REQUEST,
+      url: baseURL + request.path,
+      headers: { ...request.headers, ...(stream && UNCOMPRESSED) },
+      data: request.body,
+      signal: controller.signal,
+    };
+    // The adapter may be replaced at any time, as mocks do.
+    if (hasOwnAdapter(instance.defaults)) config.proxy = proxyForAxios(proxy);
+    else Object.assign(config, { adapter, proxy: false });
+    return instance.request(config);
+  };
+}
+
+function hasOwnAdapter({ adapter }: Pick<AxiosRequestConfig, 'adapter'>): boolean {
+  return !isDeepStrictEqual(adapter, DEFAULT_ADAPTER);
+}
+
+/** Whether the app has set an adapter, an agent or their like for all of axios. */
+function isCustomized(defaults: typeof axios.defaults): boolean {
+  return hasOwnAdapter(defaults) || hasNodeHttpOption(defaults);
+}
+
+function lowerCased(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

@@ -2,6 +2,7 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
+import { LinkedAbort } from '../call/linked-abort';
 import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
@@ -61,11 +62,12 @@ export interface ExchangeParts {
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
 export class UpstreamRequest {
   readonly #parts: ExchangeParts;
-  readonly #abort = new AbortController();
+  readonly #abort = new LinkedAbort();
   readonly #caller: CallSignal;
   readonly #clipUsage: ClipUsage;
   readonly #onSkippedEvent: (() => void) | undefined;
   readonly #streamUsage: boolean;
+  readonly #onAbort = (): void => this.#interrupt?.(new Error('stopped'));
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
   /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
@@ -87,9 +89,7 @@ export class UpstreamRequest {
         : `no answer within ${formatMs(options.limitMs)}`;
       this.#abort.abort();
     });
-    this.#abort.signal.addEventListener('abort', () => this.#interrupt?.(new Error('stopped')), {
-      once: true,
-    });
+    this.#abort.addEventListener('abort', this.#onAbort);
     if (this.#caller.aborted) this.#abort.abort();
     else this.#caller.addEventListener('abort', this.#onCallerAbort, { once: true });
     this.#timer.start(options.limitMs);
@@ -102,7 +102,7 @@ export class UpstreamRequest {
     const endpoint = { ...settings, apiKey, streamUsage: this.#streamUsage };
     const request = dialect.request(dialectCall(call), endpoint);
     if (request.dropped && request.dropped.length > 0) this.#parts.onDropped?.(request.dropped);
-    const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort.signal));
+    const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort));
     this.#isAnswered = true;
     this.reading = dialect.limits(answer.headers);
     if (answer.status >= 200 && answer.status < 300) return answer;
@@ -119,7 +119,7 @@ export class UpstreamRequest {
       key = await this.awaitStep(Promise.resolve(apiKey()));
     } catch (error) {
       // The error of the app's function may contain the key.
-      throw this.#abort.signal.aborted
+      throw this.#abort.aborted
         ? error
         : this.failure({ class: 'connection', message: "the app's apiKey() function failed" });
     }
@@ -208,7 +208,7 @@ export class UpstreamRequest {
       throw this.toFailure(error);
     } finally {
       // The socket of a whole stream was read to its end and serves the next call.
-      if (isWhole) this.#release();
+      if (isWhole) this.release();
       else this.end();
     }
   }
@@ -228,7 +228,7 @@ export class UpstreamRequest {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
       step.then(resolve, reject);
-      if (this.#abort.signal.aborted) reject(new Error('stopped'));
+      if (this.#abort.aborted) reject(new Error('stopped'));
     });
   }
 
@@ -261,11 +261,12 @@ export class UpstreamRequest {
 
   /** Releases everything and closes the socket of a body that is still unread. */
   end(): void {
-    this.#release();
+    this.release();
     this.#abort.abort();
   }
 
-  #release(): void {
+  /** For a body that was read to its end: its connection serves the next call. */
+  release(): void {
     this.#timer.stop();
     this.#caller.removeEventListener('abort', this.#onCallerAbort);
   }
