@@ -1,11 +1,9 @@
-import type { ResolvedConfig } from '../config/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import { type DescribedFailure, describeFailure } from '../endpoint/unavailable-reason';
+import { type ProxySetting, proxyFor } from '../http/connection/proxy';
 import { CATALOGUE } from '../models/catalogue';
 import type { AttemptReport } from '../route-report';
 import { didYouMean } from '../util/did-you-mean';
-
-type Proxy = ResolvedConfig['http']['proxy'];
 
 /** Failures of an endpoint that has never served which point to a wrong configuration rather than to an outage. */
 const MISCONFIGURED: ReadonlySet<DescribedFailure['class']> = new Set<DescribedFailure['class']>([
@@ -38,7 +36,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 export function neverServedWarning(
   endpoint: Endpoint,
   failure: AttemptReport,
-  proxy: Proxy,
+  proxy: ProxySetting,
 ): string | undefined {
   if (endpoint.unavailable.hasServed) return undefined;
   const isPlainHttp = PLAIN_HTTP.test(failure.message ?? '');
@@ -49,10 +47,11 @@ export function neverServedWarning(
   const url = URL.canParse(baseURL) ? new URL(baseURL) : undefined;
   // The origin alone: the rest of a URL may hold credentials.
   const at = url?.origin ?? 'its baseURL';
-  const through = proxy ? `, through the proxy ${proxy.host}:${proxy.port},` : '';
+  const used = url && proxyFor(url, proxy);
+  const through = used ? `, through the proxy ${used.origin.replace(/^https?:\/\//, '')},` : '';
   const what = failure.status === undefined ? 'has never answered' : 'has not served any call yet';
   const hint = isPlainHttp ? USE_HTTPS : hintFor(failure, url);
-  const also = proxy ? '; check http.proxy too' : '';
+  const also = used ? '; check http.proxy too' : '';
   return `endpoint '${endpoint.name}' at ${at}${through} ${what}: ${describeFailure(failure)}; ${hint}${also}`;
 }
 
@@ -65,9 +64,9 @@ function hintFor({ class: failure, code = '', status = 0 }: DescribedFailure, ur
   if (failure === 'bad_answer') return `that is no answer of an API: check its baseURL (${version})`;
   if (failure === 'not_served') return `check its baseURL (${version}) and its model`;
   if (failure === 'timeout')
-    return 'check its baseURL, the network, and http.proxy if this machine needs a proxy (the proxy variables of the environment are not read); a slow model needs longer timeouts';
+    return 'check its baseURL, the network, and http.proxy if this machine needs a proxy (the proxy variables of the environment are read only with http.proxy "env"); a slow model needs longer timeouts';
   const scheme = url?.protocol === 'http:' ? ' (is it https:// rather than http://?)' : '';
-  return `check its baseURL${scheme}, and http.proxy if this machine needs a proxy (the proxy variables of the environment are not read)`;
+  return `check its baseURL${scheme}, and http.proxy if this machine needs a proxy (the proxy variables of the environment are read only with http.proxy "env")`;
 }
 
 /** The log line of a cooldown that does not end by itself. */
