@@ -1,5 +1,6 @@
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
 import { openaiDialect } from '../openai/openai-dialect';
+import { OPENAI, portableBody } from '../openai/portable-body';
 import { requestHeaders } from '../translation/http-request';
 
 /**
@@ -15,7 +16,8 @@ const DATED = /^\d{4}-\d{2}-\d{2}/;
 
 function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   const deployment = endpoint.deployment ?? endpoint.model;
-  const { path, body } = openaiDialect.request(call, { ...endpoint, model: deployment });
+  const portable = call.operation === 'chat' ? { ...call, body: portableBody(call.body, OPENAI) } : call;
+  const { path, body } = openaiDialect.request(portable, { ...endpoint, model: deployment });
   const headers = requestHeaders(
     call,
     endpoint,

@@ -11,7 +11,8 @@ export interface Strictness {
   readonly idLength: number;
 }
 
-const OPENAI: Strictness = { toolCallId: /^.{1,40}$/s, idLength: 32 };
+/** OpenAI's own API, and Azure's. */
+export const OPENAI: Strictness = { toolCallId: /^.{1,40}$/s, idLength: 32 };
 /** Source: the API's own message, "Tool call id was call_abc but must be a-z, A-Z, 0-9, with a length of 9." */
 const MISTRAL: Strictness = { toolCallId: /^[a-zA-Z0-9]{9}$/, idLength: 9 };
 
