@@ -14,6 +14,7 @@ const layout = [
   'queue',
   'routing',
   'endpoint',
+  'budget',
   'quota',
   'health',
   'http',

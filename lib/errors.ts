@@ -8,6 +8,7 @@ export type AiBalancerErrorCode =
   | 'ERR_AI_BAD_REQUEST'
   | 'ERR_AI_CONTENT_POLICY'
   | 'ERR_AI_TENANT_LIMIT'
+  | 'ERR_AI_BUDGET'
   | 'ERR_AI_SATURATED'
   | 'ERR_AI_UNAVAILABLE'
   | 'ERR_AI_DEADLINE'
@@ -50,6 +51,7 @@ export interface AiBalancerErrorOptions {
 const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
   ERR_AI_CONFIG: 'The server is not configured correctly.',
   ERR_AI_NO_ENDPOINT: 'No endpoint can serve this request.',
+  ERR_AI_BUDGET: 'The budget for AI calls is spent.',
   ERR_AI_UNAVAILABLE: 'No endpoint is available at the moment.',
   ERR_AI_ALL_FAILED: 'Every endpoint that was tried failed.',
   ERR_AI_STREAM_BROKEN: 'The answer broke off before it was complete.',

@@ -16,6 +16,14 @@ export type {
 } from './balancer/events';
 export type { AiRequest, RequestAi } from './balancer/request-ai';
 export type { BalancerStats, EndpointStats } from './balancer/stats';
+export type { BudgetEvent, BudgetScope, BudgetStats } from './budget/budget';
+export type {
+  BudgetOptions,
+  BudgetStore,
+  BudgetWindowOptions,
+  SpendLimitName,
+  SpendLimits,
+} from './budget/options';
 export type { CacheOptions, CacheStore } from './cache/options';
 export type { AICall, AnswerWithRoute as Served, PipeOptions } from './call/ai-call';
 export type {

@@ -31,7 +31,7 @@ const RULES = [
   [
     /\b[Ll]eases?\b|[a-z]Leases?\b/,
     'attempt slot, reservation (a lease is quota taken ahead from Redis)',
-    /cluster|quota|architecture|CONTRIBUTING|CHANGELOG|performance|dependencies|tenant|README/,
+    /cluster|quota|budget|architecture|CONTRIBUTING|CHANGELOG|performance|dependencies|tenant|README/,
   ],
   [
     /\b(requests?|tokens?|calls?|attempts?|units?|times|jobs|events|messages|round trips|scripts|commands|tries|questions|\d[\d,.]*) an? (minute|second|hour|day|millisecond|call)\b/i,

@@ -1,6 +1,7 @@
 // A type parameter on the body accepts bodies typed by other packages, with or without index signatures.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
+import { Budgets } from '../budget/budgets';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
@@ -22,7 +23,7 @@ import { isObject } from '../util/is-object';
 import { Redactor } from '../util/redactor';
 import { CallRunner, closedError } from './call-runner';
 import { type EndpointHandle, endpointHandle } from './endpoint-handle';
-import { EndpointRegistry } from './endpoint-registry';
+import { budgetedConfig, EndpointRegistry } from './endpoint-registry';
 import { EventReporter } from './event-reporter';
 import type { BalancerEvents } from './events';
 import { type BalancerInternals, INTERNALS } from './internals';
@@ -37,9 +38,10 @@ const DEFAULT_GRACE_MS = 30_000;
  */
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cluster: Cluster | undefined;
+  readonly #budgets: Budgets;
   readonly #registry: EndpointRegistry;
   readonly #queue: WaitQueue<EndpointSlot>;
-  readonly #budget: RetryBudget;
+  readonly #retryBudget: RetryBudget;
   readonly #hedge: HedgePolicy;
   readonly #executor: Executor;
   readonly #calls: CallRunner;
@@ -56,6 +58,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#redactor.configure(this.#config.secrets);
     this.#events = new EventReporter(this, () => this.#config, this.#redactor);
     this.#cluster = this.#config.cluster && this.#createCluster(this.#config.cluster);
+    this.#budgets = new Budgets(
+      {
+        cluster: this.#cluster,
+        onOutage: () => this.#config.cluster?.onOutage ?? 'local-share',
+        onEvent: (event) => this.#events.budgetChanged(event),
+        onCapacity: () => this.#queue.wake(),
+      },
+      budgetedConfig(this.#config),
+    );
     this.#registry = new EndpointRegistry(
       this.#config,
       {
@@ -68,6 +79,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       },
       this.#redactor,
       this.#cluster,
+      this.#budgets,
     );
     const queue = (): QueueOptions => this.#config.queue;
     this.#queue = new WaitQueue<EndpointSlot>({
@@ -79,12 +91,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       },
       onChange: (change) => this.#events.queueChanged(change),
     });
-    this.#budget = new RetryBudget(this.#config.retry);
+    this.#retryBudget = new RetryBudget(this.#config.retry);
     this.#hedge = new HedgePolicy(() => this.#config.hedge);
     this.#executor = new Executor({
       routes: () => this.#registry.routes,
       queue: this.#queue,
-      retryBudget: this.#budget,
+      retryBudget: this.#retryBudget,
       hedge: this.#hedge,
       onAttempt: (call, endpoint, attempt) => this.#events.attemptEnded(call, endpoint, attempt),
       onHedge: ({ context }, { late, hedge, won }) =>
@@ -174,6 +186,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       calls: { ...this.#calls.counts },
       queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
       endpoints,
+      budgets: this.#budgets.stats(),
       listenerFailures: this.#events.listenerFailures,
       ...(this.#cluster ? { cluster: { mode: this.#cluster.mode, members: this.#cluster.members } } : {}),
     };
@@ -204,8 +217,9 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#config = resolved;
     this.#redactor.configure(resolved.secrets);
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
-    this.#budget.configure(resolved.retry);
+    this.#retryBudget.configure(resolved.retry);
     this.#executor.cancelProbes();
+    this.#budgets.configure(budgetedConfig(resolved));
     this.#registry.configure(resolved);
     this.#calls.configure(resolved);
     this.#queue.wake();
@@ -238,6 +252,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#executor.cancelProbes();
     this.#queue.rejectAll(closedError());
     this.#registry.close();
+    await this.#budgets.close();
     await this.#cluster?.close();
   }
 

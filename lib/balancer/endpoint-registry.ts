@@ -1,3 +1,4 @@
+import type { BudgetedConfig, Budgets } from '../budget/budgets';
 import type { Call } from '../call/call';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
@@ -35,6 +36,7 @@ export class EndpointRegistry {
   readonly #refusals = new RefusalCounts();
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
+  readonly #budgets: Budgets | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #affinity = new Affinity();
   readonly #connectionPools = new ConnectionPools();
@@ -48,7 +50,9 @@ export class EndpointRegistry {
     listeners: EndpointListeners,
     redactor = new Redactor(),
     cluster?: Cluster,
+    budgets?: Budgets,
   ) {
+    this.#budgets = budgets;
     this.#listeners = listeners;
     this.#redactor = redactor;
     this.#limiterStore = cluster ?? IN_MEMORY;
@@ -133,6 +137,7 @@ export class EndpointRegistry {
       transport: this.#transport(settings, config),
       breaker: config.breaker,
       quotas: this.#quotasFor(settings, config),
+      budgets: this.#budgets?.of(settings.name, settings.quotaGroup),
       listeners: this.#listeners,
       healthReports: this.#healthReports,
       redactor: this.#redactor,
@@ -162,9 +167,7 @@ export class EndpointRegistry {
     const own = this.#quota(ownName, limits, burstSeconds);
     if (quotaGroup === undefined) return [own];
     const groupLimits = config.quotaGroups.get(quotaGroup) ?? {};
-    // The group's first endpoint stands for its account, so that a deploy may add others.
-    const first = config.endpoints.find((endpoint) => endpoint.quotaGroup === quotaGroup) ?? settings;
-    const groupName = this.#quotaName(`group ${quotaGroup}`, accountHash(first.baseURL, first.apiKey));
+    const groupName = this.#quotaName(`group ${quotaGroup}`, groupAccount(quotaGroup, config) ?? '');
     return [own, this.#quota(groupName, groupLimits, DEFAULTS.endpoint.burstSeconds)];
   }
 
@@ -201,4 +204,27 @@ export class EndpointRegistry {
     const existing = this.#endpoints.get(name)?.exchange.transport;
     return existing?.hasOptions(options) ? existing : new Transport(options, this.#connectionPools);
   }
+}
+
+/** The group's first endpoint stands for its account, so that a deploy may add others. */
+function groupAccount(group: string, { endpoints }: ResolvedConfig): string | undefined {
+  const first = endpoints.find(({ quotaGroup }) => quotaGroup === group);
+  return first && accountHash(first.baseURL, first.apiKey);
+}
+
+/** What the configuration limits in US dollars. Accounts tell apart what apps that share a store name alike. */
+export function budgetedConfig(config: ResolvedConfig): BudgetedConfig {
+  return {
+    budgets: config.budgets,
+    endpoints: config.endpoints.map(({ name, baseURL, apiKey, model, spendLimits }) => ({
+      name,
+      sharedName: `${name} ${accountHash(baseURL, apiKey, model)}`,
+      limits: spendLimits,
+    })),
+    groups: [...config.groupBudgets].map(([name, limits]) => ({
+      name,
+      sharedName: `${name} ${groupAccount(name, config) ?? ''}`,
+      limits,
+    })),
+  };
 }

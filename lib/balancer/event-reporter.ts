@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { BudgetEvent } from '../budget/budget';
 import type { Call } from '../call/call';
 import type { ClusterMode } from '../cluster/options';
 import type { ResolvedConfig } from '../config/options';
@@ -105,6 +106,15 @@ export class EventReporter {
 
   restarted(call: Call, endpoint: string): void {
     this.#emit('restart', { requestId: call.context.requestId, endpoint });
+  }
+
+  budgetChanged(event: BudgetEvent): void {
+    this.#emit('budget', event);
+    const { change, scope, name, limit, limitUsd, spentUsd } = event;
+    const whose = scope === 'total' ? 'in all' : `of the ${scope} '${name}'`;
+    const state = change === 'near' ? 'at 80 %' : 'spent';
+    const message = `the budget ${limit} ${whose} is ${state}: $${spentUsd.toFixed(2)} of $${limitUsd}`;
+    this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);
   }
 
   queueChanged(event: QueueEvent): void {

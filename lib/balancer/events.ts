@@ -1,3 +1,4 @@
+import type { BudgetEvent } from '../budget/budget';
 import type { Operation } from '../call/body';
 import type { Priority, RequestType } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
@@ -183,6 +184,8 @@ export interface BalancerEvents {
   cooldown: [CooldownEvent];
   /** See {@link QuotaEvent}. */
   quota: [QuotaEvent];
+  /** See {@link BudgetEvent}. */
+  budget: [BudgetEvent];
   /** See {@link QueueEvent}. */
   queue: [QueueEvent];
   /** See {@link HedgeEvent}. */

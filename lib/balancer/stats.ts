@@ -1,3 +1,4 @@
+import type { BudgetStats } from '../budget/budget';
 import type { Priority } from '../call/context';
 import type { ClusterMode } from '../cluster/options';
 import type { Endpoint } from '../endpoint/endpoint';
@@ -68,6 +69,8 @@ export interface BalancerStats {
   };
   /** The state of each endpoint, in the order of the configuration. */
   readonly endpoints: readonly EndpointStats[];
+  /** Every limit in US dollars: those over everything first, then those of quota groups and endpoints. */
+  readonly budgets: readonly BudgetStats[];
   /** Failures of listeners and of the logger since the start: they threw or rejected. */
   readonly listenerFailures: number;
   /** Only with the option `cluster`. */

@@ -15,6 +15,9 @@ export const price = v.options({
   cachedInput: v.nonNegative.optional(),
 });
 
+/** Limits in US dollars, of anything that has a budget. */
+export const spendLimits = { usdPerHour: v.dollars, usdPerDay: v.dollars, usdPerMonth: v.dollars };
+
 export const capabilities = v.listOf(
   v.oneOf('chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'),
 );
@@ -82,6 +85,7 @@ export const endpointSchema = v.options(
       tpm: tokensPerMinute,
       rpd: v.positive,
       tpd: v.positive,
+      ...spendLimits,
       maxConcurrent: v.count,
       burstSeconds: v.burstSeconds,
       quotaGroup: v.name,

@@ -1,4 +1,5 @@
 import type { AxiosInstance, AxiosProxyConfig } from 'axios';
+import type { BudgetOptions, ResolvedBudgets, SpendLimits } from '../budget/options';
 import type { CacheOptions, ResolvedCacheOptions } from '../cache/options';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestType } from '../call/context';
@@ -57,6 +58,8 @@ export interface BalancerConfig {
   contentPolicyFallbacks?: Record<string, string[]>;
   /** Limits that the endpoints of a `quotaGroup` share, by name. Default: the lowest limits among the endpoints. */
   quotaGroups?: Record<string, QuotaGroupConfig>;
+  /** Limits in US dollars over everything, and how all budgets are kept. Default: no limit; see {@link BudgetOptions}. */
+  budgets?: BudgetOptions;
   /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
   strategy?: StrategyName | Strategy;
   /** Weights of the adaptive strategy's terms. Default: see {@link ScoreWeights}. */
@@ -117,6 +120,9 @@ export interface ResolvedConfig
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
   readonly contentPolicyFallbacks: ReadonlyMap<string, readonly string[]>;
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
+  readonly budgets: ResolvedBudgets;
+  /** Limits of quota groups in US dollars, by name. */
+  readonly groupBudgets: ReadonlyMap<string, SpendLimits>;
   readonly strategy: StrategyName | Strategy;
   readonly scoreWeights: ScoreWeights;
   readonly retry: RetryOptions;

@@ -1,3 +1,4 @@
+import type { SpendLimits } from '../budget/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
 import { defaultBaseURL } from '../provider/dialects';
@@ -24,6 +25,7 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     weight: endpoint.weight ?? DEFAULTS.endpoint.weight,
     tier: endpoint.tier ?? DEFAULTS.endpoint.tier,
     limits: limitsOf(endpoint),
+    spendLimits: spendLimitsOf(endpoint),
     maxConcurrent: endpoint.maxConcurrent ?? DEFAULTS.endpoint.maxConcurrent,
     burstSeconds: endpoint.burstSeconds ?? DEFAULTS.endpoint.burstSeconds,
     quotaGroup: endpoint.quotaGroup,
@@ -43,6 +45,15 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     ),
     profile,
   });
+}
+
+/** The limits in US dollars that are set. */
+export function spendLimitsOf({
+  usdPerHour,
+  usdPerDay,
+  usdPerMonth,
+}: Pick<CheckedEndpoint, keyof SpendLimits>): SpendLimits {
+  return Object.freeze(omitUndefined({ usdPerHour, usdPerDay, usdPerMonth }));
 }
 
 /** The limits that are set. A `tpm` pair becomes two limits. */
@@ -72,7 +83,11 @@ export function resolveQuotaGroups(
   for (const { quotaGroup, limits } of endpoints) {
     if (quotaGroup === undefined) continue;
     const own = configured && Object.hasOwn(configured, quotaGroup) ? configured[quotaGroup] : undefined;
-    groups.set(quotaGroup, own ? limitsOf(own) : lowestLimits(groups.get(quotaGroup) ?? {}, limits));
+    const hasQuota = own?.rpm !== undefined || own?.tpm !== undefined;
+    groups.set(
+      quotaGroup,
+      own && hasQuota ? limitsOf(own) : lowestLimits(groups.get(quotaGroup) ?? {}, limits),
+    );
   }
   return groups;
 }

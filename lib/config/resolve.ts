@@ -1,3 +1,4 @@
+import type { ResolvedBudgets } from '../budget/options';
 import type { ResolvedCacheOptions } from '../cache/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { ResolvedHooks } from '../hooks/options';
@@ -12,7 +13,7 @@ import { crossCheckFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
 import { catalogueFallbacks, configuredFallbacks } from './fallbacks';
 import type { BalancerConfig, ResolvedConfig } from './options';
-import { resolveEndpoint, resolveQuotaGroups } from './resolve-endpoint';
+import { resolveEndpoint, resolveQuotaGroups, spendLimitsOf } from './resolve-endpoint';
 import { type CheckedConfig, configSchema } from './schema';
 import { secretsOf } from './secrets';
 
@@ -38,6 +39,10 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
       : catalogueFallbacks(endpoints),
     contentPolicyFallbacks: configuredFallbacks(config.contentPolicyFallbacks ?? {}, endpoints),
     quotaGroups: resolveQuotaGroups(config.quotaGroups, endpoints),
+    budgets: resolveBudgets(config.budgets),
+    groupBudgets: new Map(
+      Object.entries(config.quotaGroups ?? {}).map(([name, group]) => [name, spendLimitsOf(group)]),
+    ),
     strategy: config.strategy ?? DEFAULTS.strategy,
     scoreWeights: Object.freeze(withDefaults(DEFAULTS.scoreWeights, config.scoreWeights)),
     classify: config.classify,
@@ -84,6 +89,19 @@ function resolveHooks(hooks: CheckedConfig['hooks'] = []): ResolvedHooks[] {
 function resolveProxy(proxy: NonNullable<CheckedConfig['http']>['proxy']): ProxySetting {
   if (proxy === undefined) return DEFAULTS.http.proxy;
   return typeof proxy === 'object' ? omitUndefined(proxy) : proxy;
+}
+
+function resolveBudgets(given: CheckedConfig['budgets'] = {}): ResolvedBudgets {
+  const { timeZone, window, onExceeded, store } = given;
+  return Object.freeze({
+    ...withDefaults<Omit<ResolvedBudgets, 'limits' | 'store'>>(DEFAULTS.budgets, {
+      timeZone,
+      window,
+      onExceeded,
+    }),
+    limits: spendLimitsOf(given),
+    store,
+  });
 }
 
 function unknownModels(endpoints: readonly EndpointSettings[], config: CheckedConfig): string[] {

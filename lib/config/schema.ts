@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { BudgetStore } from '../budget/options';
 import type { CacheOptions } from '../cache/options';
 import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
@@ -8,7 +9,15 @@ import type { Dialect } from '../provider/dialect';
 import type { StrategyName } from '../routing/strategy';
 import { isObject } from '../util/is-object';
 import { DEFAULTS } from './defaults';
-import { capabilities, endpointSchema, price, strengths, timeouts, tokensPerMinute } from './endpoint-schema';
+import {
+  capabilities,
+  endpointSchema,
+  price,
+  spendLimits,
+  strengths,
+  timeouts,
+  tokensPerMinute,
+} from './endpoint-schema';
 import type { BalancerConfig, Logger } from './options';
 import * as v from './validators';
 
@@ -113,10 +122,19 @@ export const configSchema = v.options({
     contentPolicyFallbacks: modelLists,
     quotaGroups: v.recordOf(
       v
-        .partial({ rpm: v.positive, tpm: tokensPerMinute })
-        .refine((group) => group.rpm !== undefined || group.tpm !== undefined, { error: 'rpm, tpm or both' }),
+        .partial({ rpm: v.positive, tpm: tokensPerMinute, ...spendLimits })
+        .refine((group) => Object.values(group as object).some((limit) => limit !== undefined), {
+          error: 'at least one of rpm, tpm, usdPerHour, usdPerDay, usdPerMonth',
+        }),
       'an object of group names and limits',
     ),
+    budgets: v.partial({
+      ...spendLimits,
+      timeZone: v.timeZone,
+      window: v.oneOf('calendar', 'rolling'),
+      onExceeded: v.oneOf('refuse', 'cheapest'),
+      store: v.withMethods<BudgetStore>('an object with update(key, change, ttlMs)', 'update'),
+    }),
     strategy,
     scoreWeights: v.partialOf(DEFAULTS.scoreWeights, v.nonNegative),
     classify: v.callable<NonNullable<BalancerConfig['classify']>>('a function (body, req) => type'),

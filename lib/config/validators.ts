@@ -54,6 +54,15 @@ export const burstSeconds = numberValidator(
   (value) => value > 0 && value <= 3600,
 );
 
+export const dollars = numberValidator(
+  'US dollars above 0, at most 1000000',
+  (value) => value > 0 && value <= 1_000_000,
+);
+export const timeZone = validator<string>(
+  "an IANA time zone such as 'Asia/Seoul'",
+  (value) => typeof value === 'string' && isTimeZone(value),
+);
+
 /** Names are written into reports, headers and logs, so they have no line breaks and a limited length. */
 export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
@@ -64,6 +73,14 @@ export const names = listOf(name);
 
 export function listOf<T extends z.ZodType>(item: T) {
   return z.array(item, { error: 'an array of strings' });
+}
+
+function isTimeZone(timeZone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
 }
 
 export function oneOf<const T extends string>(...known: T[]) {

@@ -1,5 +1,6 @@
 import type { Balancer } from '../balancer/balancer';
 import type { BalancerStats, EndpointStats } from '../balancer/stats';
+import type { BudgetStats } from '../budget/budget';
 import { BUCKET_MS, BUCKETS, type HistorySlice } from './call-history';
 import type { EndpointRates, LastFailure } from './endpoint-activity';
 import type { Monitor } from './monitor';
@@ -7,6 +8,9 @@ import type { CallView } from './recent-calls';
 
 /** Totals are taken over this many buckets of the history: the last minute. */
 const TOTAL_BUCKETS = 12;
+
+/** Budgets that the page shows at most. */
+const MAX_BUDGETS = 20;
 
 /** One endpoint on the page. */
 export interface EndpointRow extends Omit<EndpointStats, 'aliases' | 'reason'>, EndpointRates {
@@ -31,6 +35,8 @@ export interface Totals extends Pick<BalancerStats, 'total' | 'healthy' | 'calls
   /** The 95th percentile of the durations of the answered calls of the last minute; null without any. */
   readonly p95Ms: number | null;
   readonly listenerFailures: number;
+  /** The budgets of which the greatest shares are spent, at most 20; absent without any. */
+  readonly budgets?: readonly BudgetStats[];
 }
 
 /** What `/stats.json` answers and a live view begins with. */
@@ -52,7 +58,7 @@ export function currentState(balancer: Balancer, monitor: Monitor): Pick<Status,
   const endpoints = stats.endpoints.map((endpoint, index) =>
     rowOf(endpoint, rates[index] as EndpointRates, attempts, monitor.activity.lastFailure(endpoint.name)),
   );
-  const { total, healthy, calls, queue, cluster, listenerFailures } = stats;
+  const { total, healthy, calls, queue, cluster, budgets, listenerFailures } = stats;
   const minute = monitor.history.slice(TOTAL_BUCKETS, now);
   const failedPerMinute = sumOf(minute.failed) + sumOf(minute.shed);
   return {
@@ -69,6 +75,7 @@ export function currentState(balancer: Balancer, monitor: Monitor): Pick<Status,
       usdPerMinute: rounded(sumOf(minute.usd), 6),
       p95Ms: monitor.history.p95Ms(TOTAL_BUCKETS, now),
       listenerFailures,
+      ...(budgets.length === 0 ? {} : { budgets: mostSpent(budgets) }),
     },
     endpoints,
   };
@@ -124,6 +131,18 @@ function describe({ class: failureClass, status, code, message }: LastFailure): 
   );
   const head = details.length === 0 ? failureClass : `${failureClass} (${details.join(', ')})`;
   return message ? `${head}: ${message}` : head;
+}
+
+function mostSpent(budgets: readonly BudgetStats[]): BudgetStats[] {
+  const share = ({ spentUsd, limitUsd }: BudgetStats): number => spentUsd / limitUsd;
+  return [...budgets]
+    .sort((a, b) => share(b) - share(a))
+    .slice(0, MAX_BUDGETS)
+    .map((budget) => ({
+      ...budget,
+      spentUsd: rounded(budget.spentUsd, 6),
+      reservedUsd: rounded(budget.reservedUsd, 6),
+    }));
 }
 
 function sumOf(values: readonly number[]): number {

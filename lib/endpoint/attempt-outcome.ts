@@ -1,3 +1,4 @@
+import type { Usage } from '../call/answer';
 import type { Call } from '../call/call';
 import type { FailureRule } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
@@ -37,6 +38,13 @@ const NOT_ADMITTED: ReadonlySet<FailureDetail['class']> = new Set<FailureDetail[
   'bad_request',
   'context_window',
 ]);
+
+/** How the reservation of a served attempt is settled. Without usage, what was reserved counts as used. */
+export function settlementOfUsage(reported: Usage | undefined): Settlement {
+  if (!reported) return { kind: 'kept' };
+  const usage = { input: reported.prompt_tokens, output: reported.completion_tokens };
+  return { kind: 'used', usage, reported };
+}
 
 /** How the reservation of a failed attempt is settled. @param output Tokens that had arrived before it failed. */
 export function settlementOf(failure: UpstreamFailure, input: number, output: number): Settlement {

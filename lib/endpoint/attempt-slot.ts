@@ -1,3 +1,4 @@
+import type { SpendReservation } from '../budget/reservation';
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
@@ -19,7 +20,7 @@ import { leastLeft, type OnQuotaCorrected } from '../quota/quotas';
 import type { Reservation, Settlement } from '../quota/reservation';
 import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
-import { type AttemptOutcome, settlementOf } from './attempt-outcome';
+import { type AttemptOutcome, settlementOf, settlementOfUsage } from './attempt-outcome';
 import type { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 
@@ -50,6 +51,8 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   readonly endpoint: E;
   readonly call: Call;
   readonly reservation: Reservation;
+  /** The money reserved in budgets; undefined without any. */
+  readonly spending: SpendReservation | undefined;
   readonly ticket: BreakerTicket;
   /** What the provider had been asked for when this attempt was sent. */
   readonly tokensSent: TokensSentSnapshot;
@@ -96,26 +99,26 @@ export class AttemptSlot<E extends SlotEndpoint> {
     latency.recordSent(this, call, call.stream, now);
   }
 
-  /** Whether its quota reservation needs no answer from Redis any more. */
+  /** Whether its reservations need no answer from Redis any more. */
   get isConfirmed(): boolean {
-    return this.#parts.reservation.isConfirmed;
+    return this.#parts.reservation.isConfirmed && this.#parts.spending?.isConfirmed !== false;
   }
 
   /**
-   * Waits for Redis to grant the reservation, but not longer than the call itself may wait. False if it is refused: then
+   * Waits for Redis to grant the reservations, but not longer than the call itself may wait. False if it is refused: then
    * the slot has ended and holds nothing.
    */
   async confirm(): Promise<boolean> {
-    const { reservation, call } = this.#parts;
+    const { reservation, spending, call } = this.#parts;
     const cancel = (): void => this.abort(false);
     const timeoutMs = Math.max(0, Math.min(MAX_CONFIRM_MS, call.deadlineAt - performance.now()));
     const timer = startTimer(cancel, timeoutMs).unref();
     call.signal.addEventListener('abort', cancel, ONCE);
-    const isConfirmed = await reservation.confirm();
+    const [isConfirmed, isPaid = true] = await Promise.all([reservation.confirm(), spending?.confirm()]);
     clearTimeout(timer);
     call.signal.removeEventListener('abort', cancel);
-    if (!isConfirmed) cancel();
-    return isConfirmed;
+    if (!isConfirmed || !isPaid) cancel();
+    return isConfirmed && isPaid;
   }
 
   /** Sends the attempt and reads the whole answer. Throws UpstreamFailure. */
@@ -162,9 +165,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const state = this.#end();
     if (!state) return;
     const { cost } = this.#parts.reservation;
-    const settlement: Settlement = usage
-      ? { kind: 'used', usage: { input: usage.prompt_tokens, output: usage.completion_tokens } }
-      : { kind: 'kept' };
+    const settlement = settlementOfUsage(usage);
     this.#settle('success', settlement, usage?.completion_tokens ?? cost.output, now);
     this.endpoint.health.activity.recordAnswer(now);
     this.#learnLatency(state, usage, now);
@@ -254,6 +255,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
   #settle(outcome: Outcome, settlement: Settlement, output: number, now: number): void {
     this.#parts.ticket.end(outcome);
     this.#parts.reservation.settle(settlement, now);
+    this.#parts.spending?.settleAs(settlement);
     this.endpoint.tokensCharged.recordOutput(output);
   }
 

@@ -1,3 +1,4 @@
+import type { SpendLimits } from '../budget/options';
 import type { ModelProfile, Price } from '../models/profile';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QuotaLimits } from '../quota/options';
@@ -16,6 +17,8 @@ export interface EndpointSettings {
   readonly weight: number;
   readonly tier: number;
   readonly limits: QuotaLimits;
+  /** Its limits in US dollars. */
+  readonly spendLimits: SpendLimits;
   readonly maxConcurrent: number;
   readonly burstSeconds: number;
   /** Undefined if it shares its quota with no other endpoint. */

@@ -1,3 +1,4 @@
+import type { EndpointBudgets } from '../budget/endpoint-budgets';
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { HealthReports } from '../cluster/health-reports/health-reports';
@@ -42,6 +43,8 @@ export interface EndpointParts extends ExchangeParts {
   readonly breaker: BreakerOptions;
   /** Its own quota, then its group's if it has one. */
   readonly quotas: readonly Quota[];
+  /** Its budgets in US dollars; undefined without any. */
+  readonly budgets?: EndpointBudgets | undefined;
   readonly listeners: EndpointListeners;
   /** The refusals of all endpoints together. Read once, by the constructor. */
   readonly refusals: RefusalCounts;
@@ -82,7 +85,8 @@ export class Endpoint {
       onTransition: (transition: BreakerTransition) => {
         this.healthReporter?.reportTransition(transition);
         if (transition.to === 'open') this.unavailable.recordOpening();
-        this.#stateChanged(transition.to);
+        this.#parts.listeners.onState(this, transition.to);
+        this.#parts.listeners.onCapacity();
       },
     };
     this.health = new EndpointHealth(settings.profile.latency, breaker, parts.refusals);
@@ -113,6 +117,10 @@ export class Endpoint {
 
   get quotas(): readonly Quota[] {
     return this.#parts.quotas;
+  }
+
+  get budgets(): EndpointBudgets | undefined {
+    return this.#parts.budgets;
   }
 
   get breaker(): Breaker {
@@ -175,7 +183,8 @@ export class Endpoint {
     this.#cooldown.end(this.quotas);
     this.health.reset();
     this.healthReporter?.reset();
-    this.#stateChanged('closed');
+    this.#parts.listeners.onState(this, 'closed');
+    this.#parts.listeners.onCapacity();
   }
 
   /** It is no longer configured: attempts in flight finish, and no new ones start. */
@@ -215,21 +224,20 @@ export class Endpoint {
 
   /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */
   acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
-    const slot = new AttemptSlot<Endpoint>(
+    return new AttemptSlot<Endpoint>(
       {
         endpoint: this,
         call,
+        spending: this.budgets?.reserve(call, this.settings.price),
         reservation: new Reservation(this.quotas, cost, () => this.tokensCharged.mode === 'reserved', now),
         ticket: this.breaker.enter(),
         tokensSent: this.tokensCharged.recordSent(call, now),
-        inFlight: this.#inFlight,
+        inFlight: this.#inFlight++,
         quotaListener: () => this.#parts.listeners.quotaListener?.(this),
         apply: (outcome) => this.#apply(outcome),
       },
       now,
     );
-    this.#inFlight++;
-    return slot;
   }
 
   /** The request that continues an answer from its text so far; undefined if the endpoint can't continue it. */
@@ -281,11 +289,6 @@ export class Endpoint {
   #release(): void {
     this.#inFlight--;
     if (this.#isRetired && this.#inFlight === 0) this.close();
-    this.#parts.listeners.onCapacity();
-  }
-
-  #stateChanged(state: EndpointState): void {
-    this.#parts.listeners.onState(this, state);
     this.#parts.listeners.onCapacity();
   }
 }

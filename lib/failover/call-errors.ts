@@ -56,6 +56,20 @@ export function unavailableError(
   });
 }
 
+/** No endpoint that could serve the call has money left for it. */
+export function budgetError(
+  recorder: RouteRecorder,
+  retryAfterMs: number | undefined,
+  reasons: readonly string[],
+): AiBalancerError {
+  const list = [...new Set(reasons)].slice(0, MAX_LISTED).join('; ');
+  return errorWithRoute('ERR_AI_BUDGET', `no money is left for this call: ${list}`, recorder, {
+    status: 429,
+    retryable: retryAfterMs !== undefined,
+    retryAfterMs,
+  });
+}
+
 export function deadlineError(recorder: RouteRecorder): AiBalancerError {
   const message = `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`;
   return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true });

@@ -5,7 +5,7 @@ import type { Quota } from '../quota/quota';
 import { minServiceMs, obstacleOf } from '../routing/availability';
 import { type Option, optionsOf, type Plan } from '../routing/plan';
 import type { RouterPick } from '../routing/router';
-import { allFailedError, callerError, unavailableError } from './call-errors';
+import { allFailedError, budgetError, callerError, unavailableError } from './call-errors';
 import { type CallState, currentPlan, type ExecutorParts } from './call-state';
 import { countFailures, decideNext, type RetryDecision, type RetryOption } from './retry-plan';
 
@@ -138,10 +138,18 @@ function giveUpError(
   }
   const retryAfterMs = Number.isFinite(retryAt) ? Math.max(1, Math.ceil(retryAt - now)) : undefined;
   if (failedAt.size > 0) return allFailedError(recorder, retryAfterMs, REASONS[reason]);
-  const hasQuotaObstacle = optionsOf(plan).some((option) => {
-    const kind = obstacleOf(plan, option, { now })?.kind;
-    return kind === 'quota' || kind === 'slow';
-  });
+  const obstacles = optionsOf(plan)
+    .filter(({ endpoint }) => endpoint.weight > 0)
+    .map((option) => obstacleOf(plan, option, { now }));
+  if (obstacles.length > 0 && obstacles.every((obstacle) => obstacle?.kind === 'budget'))
+    return budgetError(
+      recorder,
+      retryAfterMs,
+      obstacles.map((obstacle) => obstacle?.removedBy ?? ''),
+    );
+  const hasQuotaObstacle = obstacles.some(
+    (obstacle) => obstacle?.kind === 'quota' || obstacle?.kind === 'slow',
+  );
   if (!hasQuotaObstacle)
     return unavailableError(
       recorder,

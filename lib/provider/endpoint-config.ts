@@ -59,6 +59,12 @@ export interface EndpointConfig {
   rpd?: number;
   /** Tokens per day (any 24 hours). Default: no limit. */
   tpd?: number;
+  /** US dollars per hour. Default: no limit; the option `budgets` says how hours, days and months are counted. */
+  usdPerHour?: number;
+  /** US dollars per day. Default: no limit. */
+  usdPerDay?: number;
+  /** US dollars per month. Default: no limit. */
+  usdPerMonth?: number;
   /** Calls in flight. Default: no limit. */
   maxConcurrent?: number;
   /** Depth of the buckets, in seconds of the limit; raised to the largest remaining that a header has shown. Default 10. */

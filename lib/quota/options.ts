@@ -11,6 +11,12 @@ export interface QuotaGroupConfig {
         /** Output tokens per minute. */
         output: number;
       };
+  /** US dollars per hour. Default: no limit. */
+  usdPerHour?: number;
+  /** US dollars per day. Default: no limit. */
+  usdPerDay?: number;
+  /** US dollars per month. Default: no limit. */
+  usdPerMonth?: number;
 }
 
 /** Limits per minute and per day. Absent means no limit. */

@@ -1,3 +1,4 @@
+import type { Usage } from '../call/answer';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import type { Refusal } from './cooldown';
 import type { Cost } from './cost';
@@ -7,7 +8,12 @@ import type { Grants, Quota } from './quota';
 /** How a reservation ends. */
 export type Settlement =
   /** The real usage is known. */
-  | { readonly kind: 'used'; readonly usage: Cost }
+  | {
+      readonly kind: 'used';
+      readonly usage: Cost;
+      /** As the answer has reported it, for its price. */
+      readonly reported?: Usage;
+    }
   /** Nothing was admitted: a refusal, a failed connection, an attempt that was never sent. */
   | { readonly kind: 'returned' }
   /** Admitted, and the usage will never be known: the provider may have charged all of it. */

@@ -3,14 +3,14 @@ import { FIRST_GUESS } from '../call/tokens-expected';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Quota } from '../quota/quota';
 import { longestWaitMs } from '../quota/quotas';
-import type { Option, Plan } from './plan';
+import { type Option, optionsOf, type Plan } from './plan';
 
 /** The reason why an endpoint cannot start a call now, and for how long if that is known. */
 export interface Obstacle {
   readonly removedBy: string;
   /**
    * 'quota', 'cooldown', 'breaker' and 'slow-start' end at a known time; 'concurrency' ends when another call ends,
-   * 'probe' when the breaker's probe does; 'held' is free, but reserved for denser calls in the queue; 'slow' cannot
+   * 'probe' when the breaker's probe does; 'held' is free, but reserved for denser calls in the queue; 'budget' is spent until a known time; 'slow' cannot
    * answer before the deadline; 'down' is not worth waiting for.
    */
   readonly kind:
@@ -21,6 +21,7 @@ export interface Obstacle {
     | 'concurrency'
     | 'probe'
     | 'held'
+    | 'budget'
     | 'slow'
     | 'down';
   /** Milliseconds; Infinity when unknown. */
@@ -38,6 +39,8 @@ export interface AvailabilityOptions {
    * call that another endpoint serves. 'is-probe': this is such a probe, and the breaker has been asked.
    */
   readonly probing?: 'by-call' | 'beside' | 'is-probe';
+  /** Whether the budgets are left out of account. */
+  readonly ignoresBudgets?: boolean;
 }
 
 function obstacle(kind: Obstacle['kind'], removedBy: string, waitMs = Infinity): Obstacle {
@@ -53,6 +56,8 @@ export const PROBED_BESIDE = obstacle('probe', 'breaker: half-open, probed besid
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
 /** The limit grows within milliseconds, so waiting calls try again soon. */
 const SLOW_START = obstacle('slow-start', 'slow start: recovered recently', 100);
+/** The attempts in flight probably cost less than they have reserved. */
+const BUDGET_RESERVED = obstacle('concurrency', 'budget: calls in flight have reserved what is left');
 const HELD = obstacle('held', 'queue: held for calls of higher value density');
 
 /** The calls that may run at once just after a recovery, and how often their number doubles over `breaker.rampMs`. */
@@ -71,6 +76,10 @@ export function obstacleOf(
   const { now, excluded, isHeld, probing } = options;
   if (endpoint.weight === 0) return WEIGHT;
   if (excluded?.(endpoint)) return TRIED;
+  if (endpoint.budgets && options.ignoresBudgets !== true) {
+    const spent = budgetObstacle(plan, endpoint, options);
+    if (spent) return spent;
+  }
   const { breaker } = endpoint;
   if (probing !== 'is-probe') {
     if (!breaker.canEnter) return breakerObstacle(plan, endpoint, now);
@@ -101,6 +110,33 @@ export function closedMs(endpoint: Endpoint, now: number): number {
   if (inFlight >= endpoint.settings.maxConcurrent) return Infinity;
   const isStarting = inFlight >= SLOW_START_CALLS && inFlight >= slowStartLimit(breaker.ramp(now));
   return isStarting ? SLOW_START.waitMs : 0;
+}
+
+function budgetObstacle(plan: Plan, endpoint: Endpoint, options: AvailabilityOptions): Obstacle | undefined {
+  const found = endpoint.budgets?.obstacle(plan.call, endpoint.settings.price);
+  if (!found || (found.allowsCheapest && isCheapest(plan, endpoint, options))) return undefined;
+  const { room, what, allowsCheapest } = found;
+  if (room.kind === 'reserved') return BUDGET_RESERVED;
+  if (room.kind === 'unconfirmed')
+    return obstacle(
+      'budget',
+      `budget: the store of ${what} is unreachable, and this process's share is spent`,
+      room.waitMs,
+    );
+  const rest = allowsCheapest ? ', and a cheaper endpoint can serve the call' : '';
+  const state = room.waitMs === Infinity ? 'is less than this call may cost' : 'is spent';
+  return obstacle('budget', `budget: ${what} ${state}${rest}`, room.waitMs);
+}
+
+/** Whether no cheaper endpoint could start the call now. */
+function isCheapest(plan: Plan, endpoint: Endpoint, options: AvailabilityOptions): boolean {
+  const priced = optionsOf(plan);
+  const own = priced.find((option) => option.endpoint === endpoint)?.costUsd ?? 0;
+  return !priced.some(
+    (option) =>
+      (option.costUsd ?? 0) < own &&
+      obstacleOf(plan, option, { ...options, ignoresBudgets: true }) === undefined,
+  );
 }
 
 /** The most calls in flight during the slow start after a recovery; Infinity after it. */

@@ -35,7 +35,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
   const { plan, cached, meanInFlight, now } = parts;
   const { settings, inFlight, latency, health } = endpoint;
   const { call } = plan;
-  const usedShare = endpoint.usedShare(now);
+  const usedShare = Math.max(endpoint.usedShare(now), endpoint.budgets?.usedShare() ?? 0);
   const isBusy = usedShare > FULL_SHARE || inFlight > LOAD_BOUND * meanInFlight + 1;
   return {
     name: endpoint.name,

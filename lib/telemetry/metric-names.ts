@@ -94,6 +94,16 @@ export const METRICS = {
     help: 'Tokens left in the quota of an endpoint with a limit.',
     labels: ['endpoint', 'model'],
   },
+  ai_balancer_budget_limit_usd: {
+    type: 'gauge',
+    help: 'Limit of a budget in US dollars.',
+    labels: ['scope', 'name', 'limit'],
+  },
+  ai_balancer_budget_spent_usd: {
+    type: 'gauge',
+    help: 'US dollars spent of a budget in its period.',
+    labels: ['scope', 'name', 'limit'],
+  },
   ai_balancer_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'Delay of the event loop since the last scrape, by quantile: 0.5, 0.99 or 1.',

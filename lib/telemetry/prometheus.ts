@@ -185,6 +185,11 @@ function setGauge(metrics: MetricSet, name: MetricName, stats: BalancerStats): v
       metrics.set(name, { priority }, size);
     return;
   }
+  for (const { scope, name: budget, limit, limitUsd, spentUsd } of stats.budgets) {
+    const labels = { scope, name: budget, limit };
+    if (name === 'ai_balancer_budget_limit_usd') metrics.set(name, labels, limitUsd);
+    else if (name === 'ai_balancer_budget_spent_usd') metrics.set(name, labels, spentUsd);
+  }
   for (const endpoint of stats.endpoints) {
     const value = endpointValue(name, endpoint);
     if (value !== undefined) metrics.set(name, { endpoint: endpoint.name, model: endpoint.model }, value);

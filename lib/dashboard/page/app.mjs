@@ -1,3 +1,4 @@
+import { BudgetList } from './budgets.mjs';
 import { Chart } from './chart.mjs';
 import { connect } from './connection.mjs';
 import { byId, setText } from './dom.mjs';
@@ -8,6 +9,7 @@ import { Summary, stateOf } from './summary.mjs';
 
 const store = new Store();
 const summary = new Summary(store);
+const budgets = new BudgetList(store);
 const chart = new Chart(store);
 const table = new EndpointTable(store);
 const routes = new RouteList(store);
@@ -18,6 +20,7 @@ store.onStateChange = (name, _before, row) => announcements.push(`${name}: ${sta
 
 function render() {
   summary.render();
+  budgets.render();
   chart.render();
   table.render();
   routes.render();

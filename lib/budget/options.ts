@@ -1,0 +1,69 @@
+/** Limits in US dollars. Several hold together. Calls to an endpoint without a price are free and never refused. */
+export interface SpendLimits {
+  /** US dollars per hour. Default: no limit. */
+  usdPerHour?: number;
+  /** US dollars per day. Default: no limit. */
+  usdPerDay?: number;
+  /** US dollars per month; of a rolling window, per 30 days. Default: no limit. */
+  usdPerMonth?: number;
+}
+
+/** How periods of budgets are counted. */
+export interface BudgetWindowOptions {
+  /** The IANA time zone whose hours, days and months count. Default 'UTC'. */
+  timeZone?: string;
+  /**
+   * 'calendar': a budget starts again with each hour, day and month of the time zone. 'rolling': it holds in any hour, any 24
+   * hours and any 30 days, and what was spent comes back in steps of 5 minutes, an hour and a day. Default 'calendar'.
+   */
+  window?: 'calendar' | 'rolling';
+}
+
+/**
+ * Where several processes keep their budgets together, if not in the cluster's Redis: a record of text for each key, such
+ * as a row of a database.
+ */
+export interface BudgetStore {
+  /**
+   * Replaces the record of a key by `change(record)`, in one atomic step: no other change of the record may come between.
+   * `change` is synchronous and may be called again after a conflict; the last call counts. If the promise rejects, or
+   * takes longer than 2 s, the store counts as unreachable and is asked again after a second.
+   *
+   * @param change Receives the record, or undefined if there is none, and returns the new one.
+   * @param ttlMs The record may be deleted when it has not been changed for this long, in milliseconds.
+   */
+  update(key: string, change: (record: string | undefined) => string, ttlMs: number): Promise<void>;
+}
+
+/** Budgets over everything, and how all budgets are kept. */
+export interface BudgetOptions extends SpendLimits, BudgetWindowOptions {
+  /**
+   * What happens when a budget over everything is spent. 'refuse': calls fail with ERR_AI_BUDGET. 'cheapest': they go on,
+   * but only at the cheapest endpoint that can serve them. Default 'refuse'.
+   */
+  onExceeded?: 'refuse' | 'cheapest';
+  /**
+   * Where processes share the budgets. Default: the cluster's Redis if there is a cluster; otherwise each process counts
+   * for itself, in memory.
+   */
+  store?: BudgetStore;
+}
+
+/** The budgets of a configuration with every default filled in. */
+export interface ResolvedBudgets {
+  readonly limits: SpendLimits;
+  readonly timeZone: string;
+  readonly window: 'calendar' | 'rolling';
+  readonly onExceeded: 'refuse' | 'cheapest';
+  readonly store: BudgetStore | undefined;
+}
+
+/** The options that are limits, and their periods. */
+export const PERIODS = { usdPerHour: 'hour', usdPerDay: 'day', usdPerMonth: 'month' } as const;
+
+/** Name of a limit in US dollars. */
+export type SpendLimitName = keyof typeof PERIODS;
+export type Period = (typeof PERIODS)[SpendLimitName];
+
+/** Budgets are counted in billionths of a dollar, because a call can cost less than a millionth. */
+export const UNITS_PER_USD = 1e9;

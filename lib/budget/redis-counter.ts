@@ -1,0 +1,150 @@
+import type { SharedStore } from '../cluster/cluster';
+import { redisScript } from '../cluster/redis/redis-client';
+import {
+  AHEAD_DIVISOR,
+  type BudgetCounter,
+  type BudgetUpdate,
+  MEMBER_MS,
+  PRUNE_MS,
+  QUIET_MS,
+  SHORT_MS,
+} from './counter';
+
+/**
+ * One update of a process, in one step. KEYS[1] has what all have spent, by bucket. KEYS[2] has for each process the number
+ * of its last update (n), its time (a) and bucket (b), its lease (h) and its spending by bucket (s), and for all together
+ * the sum of the leases (H), the number of processes (m) and what was carried over a loss (c). Everything that is granted
+ * was counted before, so all processes together stay within the limit, whether Redis is reachable later or not. Numbers
+ * are formatted, because Lua would shorten large ones to 1e+15.
+ */
+const runScript = redisScript<
+  [granted: number, held: string, totals: string[], members: number, short: number, lost: number]
+>(
+  'aiBalancerBudget',
+  2,
+  `
+local all, each, member = KEYS[1], KEYS[2], ARGV[1]
+local number, limit, bucket, oldest = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local held, least, need, ahead = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local starved, leaving, ttl, carried = ARGV[10] == '1', ARGV[11] == '1', ARGV[12], tonumber(ARGV[13])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function get(field) return tonumber(redis.call('HGET', each, field) or '0') or 0 end
+local function set(field, units) redis.call('HSET', each, field, string.format('%.0f', units)) end
+local function spend(at, units)
+  local total = tonumber(redis.call('HGET', all, at) or '0') or 0
+  redis.call('HSET', all, at, string.format('%.0f', total + units))
+end
+local function drop(id)
+  set('H', math.max(0, get('H') - get('h:' .. id)))
+  redis.call('HDEL', each, 'n:' .. id, 'a:' .. id, 'b:' .. id, 'h:' .. id)
+end
+
+local last = tonumber(redis.call('HGET', each, 'n:' .. member) or '')
+local granted, lost = 0, 0
+if not last and number > 1 and carried < 0 then
+  lost = 1
+elseif not last or last < number then
+  local from = 14
+  if carried >= 0 then
+    for i = 1, carried do
+      local at, units = ARGV[from], tonumber(ARGV[from + 1])
+      local known = get('c:' .. at)
+      if tonumber(at) >= oldest and units > known then
+        set('c:' .. at, units)
+        spend(at, units - known)
+      end
+      from = from + 2
+    end
+    set('q', now + ${QUIET_MS})
+  end
+  for i = from, #ARGV, 2 do
+    local field, units = 's:' .. member .. ':' .. ARGV[i], tonumber(ARGV[i + 1])
+    local known = get(field)
+    if tonumber(ARGV[i]) >= oldest and units > known then
+      set(field, units)
+      spend(ARGV[i], units - known)
+    end
+  end
+  set('H', math.max(0, get('H') - get('h:' .. member)) + held)
+  set('h:' .. member, held)
+  set('n:' .. member, number)
+  set('a:' .. member, now)
+  set('b:' .. member, bucket)
+  if not last or now - get('p') >= ${PRUNE_MS} then
+    local members, fields = 0, redis.call('HGETALL', each)
+    for i = 1, #fields, 2 do
+      local kind, rest = string.match(fields[i], '^(%l):(.+)$')
+      if kind == 'a' and now - fields[i + 1] < ${MEMBER_MS} then members = members + 1 end
+      if kind == 'b' and tonumber(fields[i + 1]) < oldest then drop(rest) end
+      if kind == 'c' and tonumber(rest) < oldest then redis.call('HDEL', each, fields[i]) end
+      if kind == 's' and tonumber(string.match(rest, '(%d+)$')) < oldest then redis.call('HDEL', each, fields[i]) end
+    end
+    set('m', members)
+    set('p', now)
+  end
+  local left = limit - get('H')
+  local flat = redis.call('HGETALL', all)
+  for i = 1, #flat, 2 do
+    if tonumber(flat[i]) < oldest then redis.call('HDEL', all, flat[i]) else left = left - flat[i + 1] end
+  end
+  local members = math.max(1, get('m'))
+  local isShort = now < get('x')
+  if now >= get('q') and not leaving and left > 0 then
+    if left >= need then
+      local most = isShort and 0 or math.floor((left - need) / (${AHEAD_DIVISOR} * members))
+      granted = need + math.max(0, math.min(ahead, most))
+    elseif left >= least then
+      granted = left
+    end
+  end
+  if starved or (least > 0 and granted < least) then set('x', now + ${SHORT_MS}) end
+  if granted > 0 then
+    set('H', get('H') + granted)
+    set('h:' .. member, held + granted)
+  end
+  if leaving then
+    drop(member)
+    for i = from, #ARGV, 2 do redis.call('HDEL', each, 's:' .. member .. ':' .. ARGV[i]) end
+  end
+end
+redis.call('PEXPIRE', all, ttl)
+redis.call('PEXPIRE', each, ttl)
+local short = now < get('x') and 1 or 0
+return { granted, string.format('%.0f', get('H')), redis.call('HGETALL', all), math.max(1, get('m')), short, lost }
+`,
+);
+
+/** @param key Its braces keep both keys of the budget on one node of a Redis Cluster. */
+export function redisCounter(
+  store: SharedStore,
+  key: string,
+  ttlMs: number,
+  now: () => number | undefined,
+): BudgetCounter {
+  return {
+    get state() {
+      return store.state;
+    },
+    now: () => now() ?? Date.now(),
+    async update(update) {
+      const args = argumentsOf(update, ttlMs);
+      const reply = await store.run((client) => runScript(client, key, `${key}:members`, ...args));
+      const [granted, held, flat, members, short, lost] = reply;
+      const spent = flat.flatMap((text, at) =>
+        at % 2 === 0 ? [[Number(text), Number(flat[at + 1])] as const] : [],
+      );
+      return { granted, held: Number(held), spent, members, isShort: short === 1, isLost: lost === 1 };
+    },
+  };
+}
+
+function argumentsOf(update: BudgetUpdate, ttlMs: number): (string | number)[] {
+  const { member, number, limit, bucket, oldest, held, least, need, ahead, carried, spent } = update;
+  return [
+    ...[member, number, limit, bucket, oldest, held, least, need, ahead],
+    ...[update.isStarved ? 1 : 0, update.isLeaving ? 1 : 0, ttlMs, carried?.length ?? -1],
+    ...(carried ?? []).flat(),
+    ...spent.flat(),
+  ];
+}

@@ -1,0 +1,53 @@
+import type { Price } from '../models/profile';
+import type { Settlement } from '../quota/reservation';
+import { unitsOf, unitsOfUsage } from './price';
+import type { Held, SpendLimit } from './spend-limit';
+
+/** The money that one attempt has reserved in its budgets. Settled exactly once: a second settlement changes nothing. */
+export class SpendReservation {
+  readonly #held: readonly (readonly [SpendLimit, Held])[];
+  readonly #onSettled: () => void;
+  #isSettled = false;
+
+  constructor(
+    held: readonly (readonly [SpendLimit, Held])[],
+    /** What is reserved. */
+    readonly units: number,
+    /** The endpoint's price when the attempt was sent. */
+    readonly price: Price,
+    onSettled: () => void,
+  ) {
+    this.#held = held;
+    this.#onSettled = onSettled;
+  }
+
+  /** Whether nothing has to be waited for. With a store, it may have to be asked first. */
+  get isConfirmed(): boolean {
+    return this.#held.every(([, { request }]) => request === undefined || request.state === 'granted');
+  }
+
+  /** Waits until all of it is reserved. False if others were faster: then nothing is. Never rejects. */
+  async confirm(): Promise<boolean> {
+    const requests = this.#held.flatMap(([, { request }]) => request ?? []);
+    const answers = await Promise.all(requests.map(({ decision }) => decision));
+    const isGranted = answers.every((isGrantedHere) => isGrantedHere) && !this.#isSettled;
+    if (!isGranted) this.settle(0);
+    return isGranted;
+  }
+
+  /** Settles as the quota's reservation is settled. */
+  settleAs(settlement: Settlement): void {
+    if (settlement.kind !== 'used') this.settle(settlement.kind === 'kept' ? this.units : 0);
+    else if (settlement.reported) this.settle(unitsOfUsage(settlement.reported, this.price));
+    else this.settle(unitsOf(settlement.usage, this.price));
+  }
+
+  /** `used` units were spent: 0 if the attempt was never admitted. */
+  settle(used: number): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    const spent = Number.isFinite(used) ? Math.max(0, Math.ceil(used)) : this.units;
+    for (const [spendLimit, held] of this.#held) spendLimit.settle(held, spent);
+    this.#onSettled();
+  }
+}

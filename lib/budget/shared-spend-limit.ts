@@ -1,0 +1,292 @@
+import { randomBytes } from 'node:crypto';
+import type { OutageMode } from '../cluster/options';
+import { GrantQueue, type GrantRequest } from '../cluster/quota-lease/grant-request';
+import { startTimer, type Timer } from '../util/timers';
+import { BucketCounts, MinuteRate, msUntilFreed } from './bucket-counts';
+import type { BucketEntries, BudgetCounter, BudgetReply, BudgetUpdate } from './counter';
+import { FREE, type Held, RESERVED, type Room, type SpendLimit } from './spend-limit';
+import type { Window } from './window';
+
+/** Spending is reported within this time, and a process that is short of units asks this often, in milliseconds. */
+const FLUSH_MS = 100;
+/** How often a process reports that it is there, and how often an unreachable store is asked again, in milliseconds. */
+const HEARTBEAT_MS = 1_000;
+const RETRY_MS = 250;
+/** After which time a call may come again that finds the lease of this process spent while the store is unreachable. */
+const OUTAGE_RETRY_MS = 5_000;
+/*
+ * The lease that a process keeps ahead, for an outage and to answer without asking: what it spends in ten minutes, at
+ * least a few calls, and at least a twentieth of its share of the limit. A process that is killed takes its lease with it
+ * until the period ends, so it must not be large.
+ */
+const AHEAD_MINUTES = 10;
+const AHEAD_CALLS = 4;
+const AHEAD_LIMIT_DIVISOR = 20;
+
+export interface SharedSpendLimitParts {
+  readonly counter: BudgetCounter;
+  readonly window: Window;
+  readonly limit: number;
+  /** What the process does while the store is unreachable. Read when needed. */
+  readonly onOutage: () => OutageMode;
+  /** More may be left than before, or what is spent has changed. */
+  readonly onChange: () => void;
+}
+
+/** What the store has answered last. */
+interface Known {
+  /** What others have spent, and the leases that others hold. */
+  readonly othersSpent: BucketCounts;
+  readonly othersHeld: number;
+  readonly totals: BucketEntries;
+  readonly members: number;
+  readonly isShort: boolean;
+}
+
+/**
+ * A limit that many processes share. A process spends only from its lease, which the store has counted before, so all
+ * processes together stay within the limit, whatever becomes of the store: while it is unreachable each process goes on
+ * with its lease. Only what an attempt costs beyond its estimate comes on top.
+ */
+export class SharedSpendLimit implements SpendLimit {
+  limit: number;
+  readonly #parts: SharedSpendLimitParts;
+  readonly #member = randomBytes(6).toString('base64url');
+  readonly #requests = new GrantQueue();
+  /** What this process has spent since the store began to count it. */
+  #own = new BucketCounts();
+  /** Of that, what the store has counted. */
+  #counted = new BucketCounts();
+  /** The lease, of which attempts in flight have reserved a part. */
+  #held = 0;
+  #reserved = 0;
+  #known: Known | undefined;
+  #carried: BucketEntries | undefined;
+  #number = 0;
+  #bucket = -Infinity;
+  #starvedAt = -Infinity;
+  #largest = 0;
+  readonly #rate = new MinuteRate();
+  #isUpdating = false;
+  #isUnreachable = false;
+  #isClosed = false;
+  #timer: { readonly timer: Timer; readonly at: number } | undefined;
+
+  constructor(parts: SharedSpendLimitParts) {
+    this.#parts = parts;
+    this.limit = parts.limit;
+    void this.#update();
+  }
+
+  room(units: number): Room {
+    const now = this.#roll();
+    const isLeased = this.#held - this.#reserved >= units;
+    if (isLeased && this.#requests.isEmpty) return FREE;
+    const spent = this.#spent(now);
+    const missing = spent + units - this.limit;
+    if (missing > 0 && this.#known)
+      return { kind: 'spent', waitMs: msUntilFreed(missing, this.#entries(), this.#parts.window, now) };
+    if (this.#isDown) return this.#outageRoom(units);
+    if (!this.#known) return FREE;
+    const left = this.limit - spent - this.#known.othersHeld - this.#held - this.#requests.units;
+    if (left + this.#held - this.#reserved >= units) return FREE;
+    this.#starvedAt = performance.now();
+    this.#schedule(FLUSH_MS);
+    return RESERVED;
+  }
+
+  take(units: number, isForced = false): Held {
+    const bucket = this.#parts.window.bucketAt(this.#roll());
+    this.#largest = Math.max(units, this.#largest);
+    const isLeased = this.#held - this.#reserved >= units;
+    if (
+      isForced ||
+      (this.#isDown && this.#parts.onOutage() === 'open') ||
+      (isLeased && this.#requests.isEmpty)
+    ) {
+      this.#reserve(units);
+      if (this.#held - this.#reserved < this.#target / 2) this.#schedule(FLUSH_MS);
+      return { units, bucket };
+    }
+    // After this turn, so that one update serves all attempts of the turn.
+    if (this.#requests.isEmpty) queueMicrotask(() => void this.#update());
+    return { units, bucket, request: this.#requests.add(units) };
+  }
+
+  settle({ units, bucket, request }: Held, used: number): void {
+    request?.cancel();
+    if (request && request.state !== 'granted') return;
+    const now = this.#roll();
+    this.#reserved -= units;
+    this.#own.add(bucket, used);
+    // What is spent is no longer held. Beyond the estimate it is taken from the lease as well, as far as that goes.
+    this.#held = Math.max(this.#reserved, this.#held - used);
+    this.#rate.add(used, now);
+    this.#schedule(FLUSH_MS);
+  }
+
+  figures(): { spent: number; reserved: number } {
+    return { spent: this.#spent(this.#roll()), reserved: this.#reserved };
+  }
+
+  /** Gives the lease back. Resolves when the store has answered, or can't. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer?.timer);
+    for (const request of this.#requests.drain()) request.decide(false);
+    await this.#parts.counter.update(this.#nextUpdate()).catch(() => undefined);
+  }
+
+  get #isDown(): boolean {
+    return this.#isUnreachable || this.#parts.counter.state === 'down';
+  }
+
+  get #members(): number {
+    return this.#known?.members ?? 1;
+  }
+
+  get #target(): number {
+    const least = this.limit / (AHEAD_LIMIT_DIVISOR * this.#members);
+    return Math.ceil(Math.max(least, AHEAD_MINUTES * this.#rate.perMinute, AHEAD_CALLS * this.#largest));
+  }
+
+  /** Without the store: from the lease alone, unless the app prefers availability or certainty. */
+  #outageRoom(units: number): Room {
+    const mode = this.#parts.onOutage();
+    if (mode === 'open') return FREE;
+    if (mode === 'closed') return { kind: 'unconfirmed', waitMs: OUTAGE_RETRY_MS };
+    return this.#held >= units ? RESERVED : { kind: 'unconfirmed', waitMs: OUTAGE_RETRY_MS };
+  }
+
+  #reserve(units: number): void {
+    this.#reserved += units;
+    this.#held = Math.max(this.#held, this.#reserved);
+  }
+
+  #spent(now: number): number {
+    const oldest = this.#parts.window.oldestAt(now);
+    return this.#own.sum(oldest) + (this.#known?.othersSpent.sum(oldest) ?? 0);
+  }
+
+  #entries(): BucketEntries {
+    return [...this.#own.entries(), ...(this.#known?.othersSpent.entries() ?? [])];
+  }
+
+  /**
+   * The present time. If a new period has begun while the store is unreachable, the process takes its share of the new
+   * budget: nobody else can lease it.
+   */
+  #roll(): number {
+    const { counter, window } = this.#parts;
+    const now = counter.now();
+    const bucket = window.bucketAt(now);
+    if (bucket <= this.#bucket) return now;
+    const isFirst = this.#bucket === -Infinity;
+    this.#bucket = bucket;
+    this.#largest = 0;
+    if (!isFirst && window.isCalendar && this.#isDown && this.#known)
+      this.#held = Math.max(this.#reserved, Math.floor(this.limit / this.#members));
+    return now;
+  }
+
+  /** Reports, and asks for what attempts wait for. One update at a time. */
+  async #update(): Promise<void> {
+    if (this.#isUpdating || this.#isClosed) return;
+    this.#isUpdating = true;
+    const waiting = this.#requests.snapshot();
+    const update = this.#nextUpdate();
+    const reply = await this.#parts.counter.update(update).catch(() => undefined);
+    this.#isUpdating = false;
+    this.#finishUpdate(update, reply, waiting);
+  }
+
+  #finishUpdate(
+    update: BudgetUpdate,
+    reply: BudgetReply | undefined,
+    waiting: ReadonlySet<GrantRequest>,
+  ): void {
+    if (this.#isClosed) return;
+    if (reply) this.#apply(update, reply, waiting);
+    else this.#failed();
+    const isUrgent = !this.#requests.isEmpty || this.#carried !== undefined;
+    if (reply && isUrgent) void this.#update();
+    this.#schedule(reply ? HEARTBEAT_MS : RETRY_MS);
+    this.#parts.onChange();
+  }
+
+  #nextUpdate(): BudgetUpdate {
+    const now = this.#roll();
+    const { window } = this.#parts;
+    const { isShort = false } = this.#known ?? {};
+    if (isShort || this.#isClosed) this.#held = this.#reserved;
+    const free = this.#held - this.#reserved;
+    const target = this.#target;
+    const oldest = window.oldestAt(now);
+    this.#own.sum(oldest);
+    return {
+      member: this.#member,
+      // Until the first reply it is the first update: later ones are taken for those of a process that was known.
+      number: this.#known ? ++this.#number : (this.#number = 1),
+      limit: this.limit,
+      bucket: this.#bucket,
+      oldest,
+      held: this.#held,
+      spent: this.#own.entries(),
+      least: Math.max(0, this.#requests.first - free),
+      need: Math.max(0, this.#requests.units - free),
+      ahead: isShort || free >= target / 2 ? 0 : target - free,
+      isStarved: performance.now() - this.#starvedAt < 2 * FLUSH_MS,
+      ...(this.#carried ? { carried: this.#carried } : {}),
+      isLeaving: this.#isClosed,
+    };
+  }
+
+  #apply(update: BudgetUpdate, reply: BudgetReply, waiting: ReadonlySet<GrantRequest>): void {
+    this.#isUnreachable = false;
+    if (reply.isLost) {
+      // What was counted is part of what is carried over. Only what came after it is this process's own to report.
+      this.#carried = this.#known?.totals ?? [];
+      for (const [bucket, units] of this.#counted.entries()) this.#own.add(bucket, -units);
+      this.#counted = new BucketCounts();
+      return;
+    }
+    this.#carried = undefined;
+    const { granted, held, spent, members, isShort } = reply;
+    this.#held += granted;
+    this.#counted = new BucketCounts(update.spent);
+    const othersSpent = new BucketCounts(spent);
+    for (const [bucket, units] of update.spent) othersSpent.add(bucket, -units);
+    const othersHeld = Math.max(0, held - update.held - granted);
+    this.#known = { othersSpent, othersHeld, totals: spent, members, isShort };
+    this.#requests.grant((units) => {
+      if (this.#held - this.#reserved < units) return false;
+      this.#reserved += units;
+      return true;
+    });
+    this.#requests.refuse(waiting);
+  }
+
+  /** Before the first connection attempts wait; afterwards the lease decides. */
+  #failed(): void {
+    if (this.#parts.counter.state === 'idle') return;
+    this.#isUnreachable = true;
+    for (const request of this.#requests.drain()) {
+      const isOpen = this.#parts.onOutage() === 'open';
+      const isGranted = isOpen || this.#held - this.#reserved >= request.units;
+      if (isGranted) this.#reserve(request.units);
+      request.decide(isGranted);
+    }
+  }
+
+  /** Runs the next update after that time, or when it was due, whatever is sooner. */
+  #schedule(ms: number): void {
+    const at = performance.now() + ms;
+    if (this.#isClosed || (this.#timer && this.#timer.at <= at)) return;
+    clearTimeout(this.#timer?.timer);
+    const timer = startTimer(() => {
+      this.#timer = undefined;
+      void this.#update();
+    }, ms).unref();
+    this.#timer = { timer, at };
+  }
+}

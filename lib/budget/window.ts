@@ -1,0 +1,125 @@
+import type { BudgetWindowOptions, Period } from './options';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** What a budget counts at a time: the spending of some buckets, each named by its start. Times are Unix milliseconds. */
+export interface Window {
+  /** The bucket in which spending at that time is counted. */
+  bucketAt(ms: number): number;
+  /** The oldest bucket that still counts at that time. */
+  oldestAt(ms: number): number;
+  /** When the spending of a bucket counts no longer. */
+  leavesAt(bucket: number): number;
+  /** Whether the budget starts again with each bucket. */
+  readonly isCalendar: boolean;
+  /** How long spending counts at most, in milliseconds. */
+  readonly spanMs: number;
+}
+
+export function createWindow(period: Period, options: Required<BudgetWindowOptions>): Window {
+  return options.window === 'rolling' ? rollingWindow(period) : new CalendarWindow(period, options.timeZone);
+}
+
+const ROLLING: Record<Period, { readonly bucketMs: number; readonly count: number }> = {
+  hour: { bucketMs: 5 * MINUTE_MS, count: 12 },
+  day: { bucketMs: HOUR_MS, count: 24 },
+  month: { bucketMs: DAY_MS, count: 30 },
+};
+
+/** A bucket leaves when its last moment is a whole period old, so that the budget holds in any such period. */
+function rollingWindow(period: Period): Window {
+  const { bucketMs, count } = ROLLING[period];
+  const bucketAt = (ms: number): number => Math.floor(ms / bucketMs) * bucketMs;
+  return {
+    bucketAt,
+    oldestAt: (ms) => bucketAt(ms) - count * bucketMs,
+    leavesAt: (bucket) => bucket + (count + 1) * bucketMs,
+    isCalendar: false,
+    spanMs: (count + 1) * bucketMs,
+  };
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The hours, days or months of a time zone. Days of 23 and 25 hours and zones with half hours included. */
+class CalendarWindow implements Window {
+  readonly isCalendar = true;
+  readonly spanMs: number;
+  readonly #period: Period;
+  readonly #format: Intl.DateTimeFormat;
+  /** Formatting is slow, and almost all times are in the present period. */
+  #current: Span = { start: 0, end: 0 };
+
+  constructor(period: Period, timeZone: string) {
+    this.#period = period;
+    this.spanMs = period === 'hour' ? HOUR_MS : period === 'day' ? 25 * HOUR_MS : 31 * DAY_MS + HOUR_MS;
+    this.#format = new Intl.DateTimeFormat('en-US', {
+      timeZone,
+      calendar: 'gregory',
+      numberingSystem: 'latn',
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+  }
+
+  bucketAt(ms: number): number {
+    const { start, end } = this.#current;
+    if (ms >= start && ms < end) return start;
+    const span = this.#spanAt(ms);
+    if (ms >= end) this.#current = span;
+    return span.start;
+  }
+
+  oldestAt(ms: number): number {
+    return this.bucketAt(ms);
+  }
+
+  leavesAt(bucket: number): number {
+    return bucket === this.#current.start ? this.#current.end : this.#spanAt(bucket).end;
+  }
+
+  #spanAt(ms: number): Span {
+    const localMs = ms + this.#offsetAt(ms);
+    if (this.#period === 'hour') {
+      const start = ms - (localMs - Math.floor(localMs / HOUR_MS) * HOUR_MS);
+      return { start, end: start + HOUR_MS };
+    }
+    const local = new Date(localMs);
+    const [year, month, day] = [local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate()];
+    return this.#period === 'day'
+      ? {
+          start: this.#instantOf(Date.UTC(year, month, day)),
+          end: this.#instantOf(Date.UTC(year, month, day + 1)),
+        }
+      : {
+          start: this.#instantOf(Date.UTC(year, month, 1)),
+          end: this.#instantOf(Date.UTC(year, month + 1, 1)),
+        };
+  }
+
+  /** The instant at which the zone's clocks show that time, given as if it were UTC; the next one if they skip it. */
+  #instantOf(localMs: number): number {
+    const before = localMs - this.#offsetAt(localMs - DAY_MS);
+    const after = localMs - this.#offsetAt(localMs + DAY_MS);
+    const instants = [before, after].filter((ms) => ms + this.#offsetAt(ms) === localMs);
+    return instants.length > 0 ? Math.min(...instants) : before;
+  }
+
+  /** Milliseconds by which the zone's clocks are ahead of UTC. */
+  #offsetAt(ms: number): number {
+    const parts: Partial<Record<Intl.DateTimeFormatPartTypes, number>> = {};
+    for (const { type, value } of this.#format.formatToParts(ms)) parts[type] = Number(value);
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(ms / 1_000) * 1_000;
+  }
+}
