@@ -8,6 +8,7 @@ import { join } from 'node:path';
 const BENCHES = {
   latency: 'latency.ts',
   stats: 'stats.ts',
+  observability: 'observability.ts',
   quota: 'quota.ts',
   waiting: 'waiting.ts',
   'queue-drain': 'queue-drain.ts',

@@ -55,7 +55,7 @@ describe('instrument()', () => {
     ]);
     const { tracer, spans } = telemetry(balancer);
     const request = tracer.startSpan('POST /ask');
-    const { usage } = await context.with(trace.setSpan(context.active(), request), () =>
+    const { usage, id } = await context.with(trace.setSpan(context.active(), request), () =>
       balancer.chat({ ...HELLO, temperature: 0.5, max_tokens: 50 }, { requestId: 'r1' }),
     );
     request.end();
@@ -77,6 +77,8 @@ describe('instrument()', () => {
       'gen_ai.provider.name': 'openai',
       'gen_ai.request.model': 'gpt-4o',
       'gen_ai.response.model': 'gpt-4o',
+      'gen_ai.response.id': id,
+      'gen_ai.response.finish_reasons': ['length'],
       'gen_ai.request.temperature': 0.5,
       'gen_ai.request.max_tokens': 50,
       'gen_ai.usage.input_tokens': usage?.prompt_tokens,
@@ -97,9 +99,12 @@ describe('instrument()', () => {
     const { spans } = telemetry(balancer);
     const stream = await balancer.chat({ ...HELLO, stream: true });
     expect(spans().map(({ name }) => name)).toEqual(['attempt main']);
-    for await (const _chunk of stream);
+    let id = '';
+    for await (const chunk of stream) id = chunk.id;
     expect(spans()[1]?.attributes).toMatchObject({
       'gen_ai.request.stream': true,
+      'gen_ai.response.id': id,
+      'gen_ai.response.finish_reasons': ['stop'],
       'gen_ai.response.time_to_first_chunk': expect.any(Number) as number,
     });
     provider.fault({ kind: 'err5xx' });
@@ -122,6 +127,22 @@ describe('instrument()', () => {
     ]);
     const types = recorded[2]?.dataPoints.map(({ attributes }) => attributes['gen_ai.token.type']);
     expect(types).toEqual(['input', 'output']);
+  });
+
+  it('makes no span of an attempt whose call is not sampled, and measures it all the same', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const names: string[] = [];
+    const tracer = {
+      startSpan: (name: string) => {
+        names.push(name);
+        return trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '1'.repeat(16), traceFlags: 0 });
+      },
+    };
+    const record = jest.fn();
+    instrument(balancer, { tracer, meter: { createHistogram: () => ({ record }) } });
+    await balancer.chat(HELLO);
+    expect(names).toEqual(['chat gpt-4o']);
+    expect(record).toHaveBeenCalledTimes(3);
   });
 
   it('records nothing after its undo', async () => {

@@ -153,7 +153,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       admissionError: (priority, tenant) => this.#admissionError(priority, tenant),
       reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
       reportPipeFailure: (error) => this.#events.pipeFailed(error),
-      originOf: (endpoint) => this.#registry.originOf(endpoint),
+      baseURLOf: (endpoint) => this.#registry.baseURLOf(endpoint),
       observe: (observer) => {
         this.#events.observers.add(observer);
         return () => void this.#events.observers.delete(observer);

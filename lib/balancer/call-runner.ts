@@ -17,6 +17,7 @@ import { classify } from '../routing/classify';
 import type { ChatStream } from '../stream/chat-stream';
 import { toError } from '../util/app-function';
 import { startTimer } from '../util/timers';
+import { AnswerFacts } from './answer-facts';
 import { AnswerSource } from './answer-source';
 import { type Answer, CallOutcome } from './call-outcome';
 import type { EndpointRegistry } from './endpoint-registry';
@@ -106,7 +107,7 @@ export class CallRunner {
     const { outcome } = running;
     if (result.kind === 'failed') this.#fail(running, result.error, result.route);
     else if (result.kind === 'answer') {
-      this.#end(running, result.route);
+      this.#end(running, result.route, undefined, this.#newFacts()?.add(result.data));
       const { call } = running;
       if (!call.stream) outcome.resolve(result);
       else {
@@ -198,30 +199,32 @@ export class CallRunner {
   }
 
   #openStream(running: RunningCall, result: StreamResult): ChatStream {
+    const facts = this.#newFacts();
     return openStream(running, result, {
       executor: this.#parts.executor,
       events: this.#parts.events,
       recovery: this.#config.stream.recovery,
       guard: this.#source.guardText(running.call),
+      facts,
       onEnd: (error, route) => {
-        if (error) this.#fail(running, error, route);
-        else this.#end(running, route);
+        if (error) this.#fail(running, error, route, facts);
+        else this.#end(running, route, undefined, facts);
       },
     });
   }
 
   /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
-  #fail(running: RunningCall, thrown: unknown, route?: RouteReport): void {
+  #fail(running: RunningCall, thrown: unknown, route?: RouteReport, facts?: AnswerFacts): void {
     const { reason } = running.outcome.abort;
     const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
     // A thrown undefined must not pass for success.
     const error = isClosing ? reason : toError(thrown, 'a function of the app');
-    this.#end(running, route, error);
+    this.#end(running, route, error, facts);
     running.outcome.reject(error);
   }
 
   /** Every call that started ends here, once. */
-  #end(running: RunningCall, route: RouteReport | undefined, error?: unknown): void {
+  #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, facts?: AnswerFacts): void {
     const { call, hooks, outcome } = running;
     if (error === undefined) {
       this.counts.ok++;
@@ -232,7 +235,12 @@ export class CallRunner {
     this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
     hooks.onUsage?.(call, route);
-    this.#parts.events.callEnded(call, route, error);
+    this.#parts.events.callEnded(call, route, error, facts);
+  }
+
+  /** Undefined if nobody wants to know them. */
+  #newFacts(): AnswerFacts | undefined {
+    return this.#parts.events.observers.size > 0 ? new AnswerFacts() : undefined;
   }
 
   #learn(call: Call, route: RouteReport): void {

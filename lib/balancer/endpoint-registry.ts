@@ -78,9 +78,8 @@ export class EndpointRegistry {
   }
 
   /** Without credentials; undefined if no endpoint has the name. */
-  originOf(name: string): string | undefined {
-    const endpoint = this.#endpoints.get(name);
-    return endpoint && new URL(endpoint.settings.baseURL).origin;
+  baseURLOf(name: string): string | undefined {
+    return this.#endpoints.get(name)?.settings.baseURL;
   }
 
   /** Learns which endpoint has the prefix of this prompt cached. */

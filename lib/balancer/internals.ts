@@ -30,8 +30,8 @@ export interface BalancerInternals {
   reportPipeFailure(error: unknown): void;
   /** Follows every call from start to end. Returns the undo. */
   observe(observer: CallObserver): () => void;
-  /** Scheme, host and port of an endpoint's base URL, without credentials; undefined if none has the name. */
-  originOf(endpoint: string): string | undefined;
+  /** The base URL of an endpoint; undefined if none has the name. */
+  baseURLOf(endpoint: string): string | undefined;
   /** How long a function of the app may take where there is no call yet, in milliseconds: the longest `totalMs`. */
   readonly appTimeoutMs: number;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */

@@ -12,6 +12,7 @@ import type { ChatEvent } from '../stream/chat-event';
 import { ChatEventStream, type ChatStream, type StreamOptions } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { assembleAnswer, toChatEvents } from '../stream/whole-answer';
+import type { AnswerFacts } from './answer-facts';
 import type { EventReporter } from './event-reporter';
 import type { RunningCall } from './running-call';
 
@@ -21,6 +22,8 @@ export interface OpenStreamParts {
   readonly recovery: StreamOptions['recovery'];
   /** Shows the text to the app's hooks; undefined where none wants it. */
   readonly guard: TextGuard | undefined;
+  /** Learns what traces tell of the answer; undefined where nothing traces. */
+  readonly facts: AnswerFacts | undefined;
   /** The stream has ended; called exactly once. */
   readonly onEnd: (error: Error | undefined, route: RouteReport) => void;
 }
@@ -29,7 +32,7 @@ export interface OpenStreamParts {
 export function openStream(
   { call, hooks, lookup }: RunningCall,
   result: StreamResult,
-  { executor, events, recovery, guard, onEnd }: OpenStreamParts,
+  { executor, events, recovery, guard, facts, onEnd }: OpenStreamParts,
 ): ChatStream {
   const { recorder } = result.state;
   const copy = lookup && new StreamCopy();
@@ -40,6 +43,7 @@ export function openStream(
     onRestart: (endpoint) => {
       events.restarted(call, endpoint.name);
       copy?.restart();
+      facts?.restart();
       guard?.restart();
       data.notifyRestart();
     },
@@ -53,6 +57,7 @@ export function openStream(
   });
   let rest: AsyncIterable<ChatEvent> = session.events();
   let first = result.sent.first;
+  if (facts) rest = facts.addEvents(first).watch(rest);
   if (copy || guard) {
     rest = joined(first, rest);
     first = [];

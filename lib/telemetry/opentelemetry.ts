@@ -1,4 +1,5 @@
 import type * as otel from '@opentelemetry/api';
+import type { AnswerFacts } from '../balancer/answer-facts';
 import type { Balancer } from '../balancer/balancer';
 import type { CallObserver } from '../balancer/call-observer';
 import { checkOptions } from '../balancer/check-options';
@@ -6,6 +7,7 @@ import type { AttemptEvent, CallEvent } from '../balancer/events';
 import { INTERNALS } from '../balancer/internals';
 import type { Call } from '../call/call';
 import { type Fault, faultAt } from '../config/config-errors';
+import { BoundedMap } from '../util/bounded-map';
 import { isObject } from '../util/is-object';
 import { ATTRIBUTES, BODY_ATTRIBUTES, genAiProvider, HISTOGRAMS } from './genai-names';
 import { loadPeer, requirePeer } from './optional-peer';
@@ -33,7 +35,7 @@ export interface InstrumentOptions {
 type Api = typeof otel;
 type Span = otel.Span;
 type Context = otel.Context;
-type Attributes = Record<string, string | number | boolean>;
+type Attributes = Record<string, string | number | boolean | string[]>;
 
 const NAME = 'express-ai-balancer';
 // The values of the API's enums, because its package is loaded only if it is installed.
@@ -75,9 +77,14 @@ function instrumentFaults(options: unknown): Fault[] {
   return faults;
 }
 
+/** Hosts whose attributes are kept. */
+const MAX_SERVERS = 1_000;
+
 /** The span of a running call, and the context in which its attempts are its children. */
 interface CallSpan {
   readonly span: Span;
+  /** False for a call that is not sampled, or without an SDK: then nothing is computed for it. */
+  readonly isRecording: boolean;
   readonly context: Context | undefined;
 }
 
@@ -85,7 +92,9 @@ class CallTracer implements CallObserver {
   readonly #balancer: Balancer;
   readonly #api: Api | undefined;
   readonly #tracer: otel.Tracer;
-  readonly #histograms: Record<keyof typeof HISTOGRAMS, otel.Histogram>;
+  /** Undefined if nobody has set up metrics. */
+  readonly #histograms: Record<keyof typeof HISTOGRAMS, otel.Histogram> | undefined;
+  readonly #servers = new BoundedMap<string, Attributes>(MAX_SERVERS);
   /** By the context of the call: a continued stream is another call object with the same context. */
   readonly #spans = new WeakMap<Call['context'], CallSpan>();
 
@@ -98,8 +107,11 @@ class CallTracer implements CallObserver {
       const advice = { explicitBucketBoundaries: [...boundaries] };
       return meter.createHistogram(name, { unit, description, advice });
     };
+    const duration = create('gen_ai.client.operation.duration');
+    // Without an SDK, every histogram of the API is the same, which records nothing.
+    if (duration === api?.createNoopMeter().createHistogram('')) return;
     this.#histograms = {
-      'gen_ai.client.operation.duration': create('gen_ai.client.operation.duration'),
+      'gen_ai.client.operation.duration': duration,
       'gen_ai.client.operation.time_to_first_chunk': create('gen_ai.client.operation.time_to_first_chunk'),
       'gen_ai.client.token.usage': create('gen_ai.client.token.usage'),
     };
@@ -112,14 +124,14 @@ class CallTracer implements CallObserver {
       attributes: requestAttributes(call),
     });
     const active = this.#api?.trace.setSpan(this.#api.context.active(), span);
-    this.#spans.set(context, { span, context: active });
+    this.#spans.set(context, { span, context: active, isRecording: span.isRecording() });
     if (this.#api && active) this.#api.context.with(active, proceed);
     else proceed();
   }
 
   attempted({ context }: Call, attempt: AttemptEvent): void {
     const parent = this.#spans.get(context);
-    if (!parent) return;
+    if (!parent?.isRecording) return;
     const { endpoint, model, provider, class: failure, status, code, ms, hedge, brokeOff } = attempt;
     if (brokeOff) {
       parent.span.addEvent('stream broke off', {
@@ -146,7 +158,12 @@ class CallTracer implements CallObserver {
     span.end(new Date(end));
   }
 
-  ended({ context }: Call, event: CallEvent): void {
+  ended({ context }: Call, event: CallEvent, facts?: AnswerFacts): void {
+    const call = this.#spans.get(context);
+    if (!this.#histograms && !call?.isRecording) {
+      call?.span.end();
+      return;
+    }
     const { failed, code, ms, firstTokenMs, tokens } = event;
     const errorType = failed ? (code ?? '_OTHER') : undefined;
     const shared: Attributes = {
@@ -157,7 +174,8 @@ class CallTracer implements CallObserver {
       ...this.#serverOf(event.endpoint),
       ...(errorType === undefined ? {} : { [ATTRIBUTES.errorType]: errorType }),
     };
-    this.#endSpan(context, event, shared);
+    if (call) endSpan(call.span, event, shared, facts);
+    if (!this.#histograms) return;
     this.#histograms['gen_ai.client.operation.duration'].record(ms / 1_000, shared);
     if (firstTokenMs !== undefined)
       this.#histograms['gen_ai.client.operation.time_to_first_chunk'].record(firstTokenMs / 1_000, shared);
@@ -167,40 +185,48 @@ class CallTracer implements CallObserver {
     usage.record(tokens.output, { ...shared, [ATTRIBUTES.tokenType]: 'output' });
   }
 
-  #endSpan(context: Call['context'], event: CallEvent, shared: Attributes): void {
-    const span = this.#spans.get(context)?.span;
-    if (!span) return;
-    const { endpoint, tokens, firstTokenMs, costUsd, code, failed, route } = event;
-    const { prompt_tokens_details: prompt, completion_tokens_details: completion } = route?.usage ?? {};
-    const { cached_tokens: cached } = prompt ?? {};
-    const { reasoning_tokens: reasoning } = completion ?? {};
-    span.setAttributes({
-      ...shared,
-      ...(endpoint === '' ? {} : { [ATTRIBUTES.endpoint]: endpoint }),
-      ...(tokens ? { [ATTRIBUTES.inputTokens]: tokens.input, [ATTRIBUTES.outputTokens]: tokens.output } : {}),
-      ...(cached === undefined ? {} : { [ATTRIBUTES.cachedTokens]: cached }),
-      ...(reasoning === undefined ? {} : { [ATTRIBUTES.reasoningTokens]: reasoning }),
-      ...(firstTokenMs === undefined ? {} : { [ATTRIBUTES.firstChunk]: firstTokenMs / 1_000 }),
-      ...(costUsd === undefined ? {} : { [ATTRIBUTES.costUsd]: costUsd }),
-      [ATTRIBUTES.attempts]: event.attempts,
-      [ATTRIBUTES.waitMs]: event.waitMs,
-      [ATTRIBUTES.wastedTokens]: event.wastedTokens,
-    });
-    // A caller that leaves is not an error.
-    if (failed && code !== 'ERR_AI_ABORTED') span.setStatus({ code: STATUS_ERROR, message: code ?? 'error' });
-    span.end();
-  }
-
   #serverOf(endpoint: string): Attributes {
-    const url = endpoint === '' ? undefined : this.#balancer[INTERNALS].originOf(endpoint);
+    const url = endpoint === '' ? undefined : this.#balancer[INTERNALS].baseURLOf(endpoint);
     if (url === undefined) return {};
-    const { hostname, port, protocol } = new URL(url);
-    const defaultPort = protocol === 'https:' ? 443 : 80;
-    return {
-      [ATTRIBUTES.serverAddress]: hostname,
-      [ATTRIBUTES.serverPort]: port === '' ? defaultPort : Number(port),
-    };
+    const known = this.#servers.get(url);
+    if (known) return known;
+    const server = serverAttributes(url);
+    this.#servers.set(url, server);
+    return server;
   }
+}
+
+function serverAttributes(url: string): Attributes {
+  const { hostname, port, protocol } = new URL(url);
+  const defaultPort = protocol === 'https:' ? 443 : 80;
+  return {
+    [ATTRIBUTES.serverAddress]: hostname,
+    [ATTRIBUTES.serverPort]: port === '' ? defaultPort : Number(port),
+  };
+}
+
+function endSpan(span: Span, event: CallEvent, shared: Attributes, facts: AnswerFacts | undefined): void {
+  const { endpoint, tokens, firstTokenMs, costUsd, code, failed, route } = event;
+  const { prompt_tokens_details: prompt, completion_tokens_details: completion } = route?.usage ?? {};
+  const { cached_tokens: cached } = prompt ?? {};
+  const { reasoning_tokens: reasoning } = completion ?? {};
+  span.setAttributes({
+    ...shared,
+    ...(endpoint === '' ? {} : { [ATTRIBUTES.endpoint]: endpoint }),
+    ...(tokens ? { [ATTRIBUTES.inputTokens]: tokens.input, [ATTRIBUTES.outputTokens]: tokens.output } : {}),
+    ...(cached === undefined ? {} : { [ATTRIBUTES.cachedTokens]: cached }),
+    ...(reasoning === undefined ? {} : { [ATTRIBUTES.reasoningTokens]: reasoning }),
+    ...(facts?.id === undefined ? {} : { [ATTRIBUTES.responseId]: facts.id }),
+    ...(facts?.finishReasons.length ? { [ATTRIBUTES.finishReasons]: facts.finishReasons } : {}),
+    ...(firstTokenMs === undefined ? {} : { [ATTRIBUTES.firstChunk]: firstTokenMs / 1_000 }),
+    ...(costUsd === undefined ? {} : { [ATTRIBUTES.costUsd]: costUsd }),
+    [ATTRIBUTES.attempts]: event.attempts,
+    [ATTRIBUTES.waitMs]: event.waitMs,
+    [ATTRIBUTES.wastedTokens]: event.wastedTokens,
+  });
+  // A caller that leaves is not an error.
+  if (failed && code !== 'ERR_AI_ABORTED') span.setStatus({ code: STATUS_ERROR, message: code ?? 'error' });
+  span.end();
 }
 
 function requestAttributes({ operation, model, stream, body, context }: Call): Attributes {

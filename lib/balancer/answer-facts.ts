@@ -1,0 +1,45 @@
+import type { ChatEvent } from '../stream/chat-event';
+import { isObject } from '../util/is-object';
+
+const MAX_CHARS = 200;
+/** An answer may have any number of choices. */
+const MAX_REASONS = 100;
+
+/** What traces tell of an answer besides its usage. */
+export class AnswerFacts {
+  /** The upstream's id of the answer; undefined if it has none. */
+  id: string | undefined;
+  /** Why its choices ended, in the order in which they did. */
+  finishReasons: string[] = [];
+
+  /** Another endpoint starts the answer over. */
+  restart(): void {
+    this.id = undefined;
+    this.finishReasons = [];
+  }
+
+  /** A whole answer, or a chunk of a streamed one. */
+  add(answer: unknown): this {
+    if (!isObject(answer)) return this;
+    if (typeof answer.id === 'string' && answer.id !== '') this.id ??= answer.id.slice(0, MAX_CHARS);
+    for (const choice of Array.isArray(answer.choices) ? (answer.choices as unknown[]) : []) {
+      if (this.finishReasons.length >= MAX_REASONS) break;
+      if (isObject(choice) && typeof choice.finish_reason === 'string')
+        this.finishReasons.push(choice.finish_reason.slice(0, MAX_CHARS));
+    }
+    return this;
+  }
+
+  /** Parses only the events that may tell something. */
+  addEvents(events: readonly ChatEvent[]): this {
+    for (const event of events) if (this.id === undefined || event.hasFinishReason) this.add(event.chunk);
+    return this;
+  }
+
+  async *watch(events: AsyncIterable<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
+    for await (const event of events) {
+      this.addEvents([event]);
+      yield event;
+    }
+  }
+}
