@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { aiDashboard } from 'express-ai-balancer';
 import { EXPRESS_VERSIONS } from '../helpers/express';
 import { endpointAt, HELLO, until } from '../helpers/provider';
 import { DashboardRig, LiveView } from './fixtures/dashboard';
@@ -234,5 +239,23 @@ describe.each(EXPRESS_VERSIONS)('the live view in Express %s', (_version, create
         expect(answer.headers.get('access-control-allow-origin')).toBeNull();
       }
     }
+  });
+});
+
+describe('balancer.close()', () => {
+  it('ends the live views, so that they do not keep a server from shutting down, and refuses new ones', async () => {
+    const balancer = rig.rig.balancer([endpointAt({ url: 'http://127.0.0.1:9/v1' })]);
+    const app = express().use('/ai', aiDashboard(balancer, { authorize: () => true }));
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/ai`;
+    // As a browser does, fetch keeps its connections alive.
+    const view = (await fetch(`${url}/events`)).body!.getReader();
+    await view.read();
+    await balancer.close();
+    while (!(await view.read()).done);
+    expect((await fetch(`${url}/events`)).status).toBe(503);
+    const shutdown = new Promise((resolve) => server.close(resolve));
+    await expect(shutdown).resolves.toBeUndefined();
   });
 });

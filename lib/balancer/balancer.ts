@@ -48,6 +48,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #events: EventReporter;
   readonly #redactor = new Redactor();
   #config: ResolvedConfig;
+  readonly #closeStarted = new AbortController();
   #closing: Promise<void> | undefined;
 
   /** @throws ERR_AI_CONFIG that lists every fault. */
@@ -158,6 +159,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         this.#events.observers.add(observer);
         return () => void this.#events.observers.delete(observer);
       },
+      closing: this.#closeStarted.signal,
       appTimeoutMs: this.#maxTotalMs,
       sharedStore: this.#cluster?.store,
     };
@@ -236,7 +238,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /**
    * Drains and closes: new calls get ERR_AI_CLOSED; running calls have `graceMs` milliseconds (default 30,000) to
-   * finish and are then aborted. Afterwards nothing of the balancer keeps the process alive.
+   * finish and are then aborted. Live views of the dashboard end at once. Afterwards nothing of the balancer keeps the process alive.
    * @throws ERR_AI_BAD_REQUEST if `graceMs` is not a number of at least 0; Infinity is allowed.
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
@@ -248,6 +250,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   async #drain(graceMs: number): Promise<void> {
+    this.#closeStarted.abort();
     await this.#calls.drain(graceMs);
     this.#executor.cancelProbes();
     this.#queue.rejectAll(closedError());

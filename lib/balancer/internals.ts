@@ -32,6 +32,8 @@ export interface BalancerInternals {
   observe(observer: CallObserver): () => void;
   /** The base URL of an endpoint; undefined if none has the name. */
   baseURLOf(endpoint: string): string | undefined;
+  /** Aborts when the balancer begins to close. */
+  readonly closing: AbortSignal;
   /** How long a function of the app may take where there is no call yet, in milliseconds: the longest `totalMs`. */
   readonly appTimeoutMs: number;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */

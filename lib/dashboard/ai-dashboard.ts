@@ -87,6 +87,7 @@ export function aiDashboard(balancer: Balancer, options: AiDashboardOptions): Ro
     '/events',
     withAccess((req, res, access) => {
       checkReader(req);
+      if (balancer[INTERNALS].closing.aborted) throw new Refusal(503, 'The balancer is closed.');
       if (feed.isFull)
         throw new Refusal(503, `${settings.maxViewers} views are open: close one and try again.`);
       if (req.method === 'HEAD') res.end();

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Balancer } from '../balancer/balancer';
+import { INTERNALS } from '../balancer/internals';
 import { startTimer, type Timer } from '../util/timers';
 import { BUCKET_MS } from './call-history';
 import type { Monitor } from './monitor';
@@ -58,6 +59,8 @@ export class LiveFeed {
     this.#balancer = balancer;
     this.#monitor = monitor;
     this.#maxViewers = maxViewers;
+    // An open view would keep a server from shutting down.
+    balancer[INTERNALS].closing.addEventListener('abort', () => this.#endAll(), { once: true });
   }
 
   get isFull(): boolean {
@@ -71,6 +74,8 @@ export class LiveFeed {
       // A compressing middleware would hold updates back.
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
+      // Kept alive after its end, the connection would delay the shutdown of a server.
+      ...(res.req.httpVersionMajor === 1 ? { connection: 'close' } : {}),
     });
     res.write(`retry: 2000\n${eventOf('hello', JSON.stringify(hello))}`);
     const viewer: Viewer = { res, openedAt: performance.now(), stalledSince: undefined, seen: undefined };
@@ -79,6 +84,14 @@ export class LiveFeed {
     res.once('close', remove).once('error', remove);
     if (res.destroyed) remove();
     else this.#schedule();
+  }
+
+  #endAll(): void {
+    for (const viewer of [...this.#viewers]) {
+      this.#remove(viewer);
+      if (viewer.res.writableNeedDrain) viewer.res.destroy();
+      else viewer.res.end();
+    }
   }
 
   #remove(viewer: Viewer): void {
