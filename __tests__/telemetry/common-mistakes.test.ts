@@ -139,7 +139,7 @@ describe('A mistake in the configuration is named at the start:', () => {
     [
       'a proxy as a URL',
       one({}, { http: { proxy: 'http://user:hunter2@10.0.0.9:3128' } }),
-      "http.proxy: expected false or an object { host, port, protocol, auth } such as { protocol: 'http', host: '10.0.0.9', port: 3128 }, got a string (not shown)",
+      "http.proxy: expected false, 'env' or an object { host, port, protocol, auth } such as { protocol: 'http', host: '10.0.0.9', port: 3128 }, got a string (not shown)",
     ],
     [
       'a cluster as a URL',
