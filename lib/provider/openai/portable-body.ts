@@ -1,4 +1,5 @@
 import type { ChatBody } from '../../call/body';
+import { BoundedMap } from '../../util/bounded-map';
 import { isObject } from '../../util/is-object';
 import { portableId } from '../translation/tool-calls';
 
@@ -25,10 +26,18 @@ const STRICT_HOSTS: readonly (readonly [RegExp, Strictness])[] = [
   [/^api\.mistral\.ai$/, MISTRAL],
 ];
 
+/** By base URL; null where a body can be sent as it is. Parsing a URL for every request would cost more than the rest. */
+const known = new BoundedMap<string, Strictness | null>(1000);
+
 /** Undefined where a body can be sent as it is. */
 export function strictnessOf(baseURL: string): Strictness | undefined {
-  const host = URL.canParse(baseURL) ? new URL(baseURL).hostname : '';
-  return STRICT_HOSTS.find(([pattern]) => pattern.test(host))?.[1];
+  let strictness = known.get(baseURL);
+  if (strictness === undefined) {
+    const host = URL.canParse(baseURL) ? new URL(baseURL).hostname : '';
+    strictness = STRICT_HOSTS.find(([pattern]) => pattern.test(host))?.[1] ?? null;
+    known.set(baseURL, strictness);
+  }
+  return strictness ?? undefined;
 }
 
 /** Fields of a message of the assistant's that Anthropic, Gemini, DeepSeek, OpenRouter or Groq have added. */
@@ -81,6 +90,7 @@ function without(fields: Fields, names: readonly string[]): Fields {
 
 /** Maps the objects of a list; the same list if none of them changes. */
 function mapChanged(list: readonly Fields[], map: (item: Fields) => Fields): readonly Fields[] {
+  if (!Array.isArray(list)) return list;
   const mapped = list.map((item) => (isObject(item) ? map(item) : item));
   return mapped.some((item, index) => item !== list[index]) ? mapped : list;
 }
