@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Logger } from 'express-ai-balancer';
 import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
@@ -14,6 +17,20 @@ function collector(): {
     void lines.push([level, fields as Record<string, unknown>, message]);
   return { lines, logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
 }
+
+/** Sockets need the other clocks. */
+const ALL_BUT_PERFORMANCE = [
+  'Date',
+  'hrtime',
+  'nextTick',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
 
 describe('A failed attempt', () => {
   it('carries the code of the socket and its message in the error, the event and the debug log', async () => {
@@ -44,6 +61,41 @@ describe('A failed attempt', () => {
     });
     const error = (await rejection(balancer.chat(HELLO))) as { toBody(): unknown };
     expect(JSON.stringify(error.toBody())).not.toMatch(/secret-name|ECONNREFUSED|127\.0\.0\.1/);
+  });
+
+  it('of a stream with an error object in its middle is reported a second time, with the message of the error', async () => {
+    const server = createServer((req, res) => {
+      req.resume().on('end', () => {
+        res.writeHead(200, { 'content-type': 'text/event-stream' });
+        const delta = { choices: [{ index: 0, delta: { content: 'Your ' }, finish_reason: null }] };
+        res.write(`data: ${JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', ...delta })}\n\n`);
+        setTimeout(
+          () => res.end('data: {"error":{"message":"The engine is overloaded.","code":"overloaded"}}\n\n'),
+          50,
+        );
+      });
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+      const balancer = rig.balancer([endpointAt({ url })], { retry: { maxAttempts: 1 } });
+      const events: object[] = [];
+      balancer.on('attempt', (event) => events.push(event));
+      const read = async () => {
+        for await (const _chunk of await balancer.chat({ ...HELLO, stream: true }));
+      };
+      await rejection(read());
+      expect(events).toEqual([
+        expect.not.objectContaining({ class: expect.any(String) as string }),
+        expect.objectContaining({
+          brokeOff: true,
+          class: 'server',
+          message: expect.stringContaining('The engine is overloaded.') as string,
+        }),
+      ]);
+    } finally {
+      server.close();
+    }
   });
 
   it('of a stream that broke off is reported a second time, with its class and message', async () => {
@@ -125,6 +177,29 @@ describe('Warnings', () => {
     expect(warnings[0]?.[2]).toMatch(
       /endpoint 'main' at http:\/\/127\.0\.0\.1:9 has never answered: connection \(ECONNREFUSED.*is the port right\?/,
     );
+  });
+
+  it('are written at most once per minute for each endpoint', async () => {
+    jest.useFakeTimers({ doNotFake: [...ALL_BUT_PERFORMANCE] });
+    try {
+      const { lines, logger } = collector();
+      const endpoints = [endpointAt(NOBODY), endpointAt(NOBODY, { name: 'other' })];
+      const balancer = rig.balancer(endpoints, { logger, retry: { maxAttempts: 1 } });
+      const warned = async (endpoint: string): Promise<string[]> => {
+        lines.length = 0;
+        await rejection(balancer.chat(HELLO, { endpoint }));
+        return lines.filter(([level]) => level === 'warn').map(([, , message]) => message);
+      };
+      expect(await warned('main')).toEqual([expect.stringContaining("endpoint 'main'")]);
+      jest.advanceTimersByTime(59_999);
+      expect(await warned('main')).toEqual([]);
+      expect(await warned('other')).toEqual([expect.stringContaining("endpoint 'other'")]);
+      jest.advanceTimersByTime(1);
+      expect(await warned('main')).toEqual([expect.stringContaining("endpoint 'main'")]);
+      expect(await warned('other')).toEqual([]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('are not written about an endpoint that has answered before', async () => {
