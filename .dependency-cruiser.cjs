@@ -21,6 +21,7 @@ const layout = [
   'cluster',
   'provider',
   'models',
+  'responses',
   'stream',
   'call',
   'failure',

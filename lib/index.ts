@@ -93,6 +93,7 @@ export type {
   HttpHeaders,
   HttpRequest,
   JsonEvent,
+  ResponseDialectCall,
   SseEvent,
 } from './provider/dialect';
 export type { EndpointConfig, Timeouts } from './provider/endpoint-config';
@@ -122,6 +123,7 @@ export {
 export type { QueueOptions } from './queue/wait-queue';
 export type { QuotaGroupConfig } from './quota/options';
 export type { QuotaLimiters } from './quota/quota-limiter';
+export type { ResponseStream } from './responses/response-stream';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
 export type { ChatStream, StreamOptions } from './stream/chat-stream';

@@ -1,5 +1,7 @@
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
+import type { AIResponse } from '../call/response';
+import type { ResponseStream } from '../responses/response-stream';
 import type { ChatStream } from '../stream/chat-stream';
 import type { EventSink } from '../stream/sse/event-sink';
 
@@ -27,4 +29,5 @@ export interface ApiReply {
 export interface ApiCalls {
   chat(body: unknown): AICall<ChatCompletion | ChatStream>;
   embeddings(body: unknown): AICall<EmbeddingResponse>;
+  responses(body: unknown): AICall<AIResponse | ResponseStream>;
 }

@@ -1,8 +1,10 @@
 import type { AICall } from '../call/ai-call';
-import type { ChatBody } from '../call/body';
+import type { AIResponse } from '../call/response';
 import { AiBalancerError } from '../errors';
+import { RESPONSE_WIRE, type ResponseStream } from '../responses/response-stream';
 import type { ChatStream } from '../stream/chat-stream';
-import { writeChatStream } from '../stream/pipe-chat-stream';
+import { CHAT_WIRE, type StreamWire, writeStream } from '../stream/pipe-chat-stream';
+import { isObject } from '../util/is-object';
 import type { ApiCalls, ApiReply, ApiRequest } from './api-request';
 import { methodNotAllowedError, unknownUrlError } from './errors';
 import { errorHeaders, routeHeaders } from './headers';
@@ -28,6 +30,7 @@ interface Route {
 /** OpenAI's API below its base URL. */
 const ROUTES: readonly Route[] = [
   { pattern: /^\/chat\/completions$/i, method: 'POST', serve: serveChat },
+  { pattern: /^\/responses$/i, method: 'POST', serve: serveResponses },
   { pattern: /^\/embeddings$/i, method: 'POST', serve: serveEmbeddings },
   { pattern: /^\/models$/i, method: 'GET', serve: serveModels },
   { pattern: /^\/models\/(.+)$/i, method: 'GET', serve: serveModel },
@@ -56,14 +59,34 @@ export async function serveApi(parts: ApiParts, request: ApiRequest, reply: ApiR
 async function serveChat(parts: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
   const body = await request.readBody();
   const call = parts.calls.chat(body);
-  if ((body as ChatBody | undefined)?.stream !== true) {
-    await sendWhole(reply, call);
-    return;
-  }
-  const { headerDelayMs, onStreamFailure } = parts;
-  const stream = call as AICall<ChatStream>;
-  if (headerDelayMs === Infinity) await stream;
-  await writeChatStream(reply.openEvents(), stream, {
+  if (isStreamed(body)) await sendStream(CHAT_WIRE, parts, reply, call as AICall<ChatStream>);
+  else await sendWhole(reply, call);
+}
+
+async function serveResponses(parts: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
+  const body = await request.readBody();
+  const call = parts.calls.responses(body);
+  if (isStreamed(body)) await sendStream(RESPONSE_WIRE, parts, reply, call as AICall<ResponseStream>);
+  else await sendWhole(reply, call, onWire);
+}
+
+/** Clients add it. */
+function onWire({ output_text: _, ...response }: AIResponse): object {
+  return response;
+}
+
+function isStreamed(body: unknown): boolean {
+  return isObject(body) && body.stream === true;
+}
+
+async function sendStream<S extends ChatStream | ResponseStream>(
+  wire: StreamWire<S>,
+  { headerDelayMs, onStreamFailure }: ApiParts,
+  reply: ApiReply,
+  call: AICall<S>,
+): Promise<void> {
+  if (headerDelayMs === Infinity) await call;
+  await writeStream(wire, reply.openEvents(), call, {
     headerDelayMs,
     onFailure: onStreamFailure,
     headers: (started) => (started ? routeHeaders(started.route) : {}),
@@ -83,9 +106,13 @@ function serveModel({ models }: ApiParts, _request: ApiRequest, reply: ApiReply,
   reply.sendJson(200, {}, findModel(models, id));
 }
 
-async function sendWhole(reply: ApiReply, call: AICall<unknown>): Promise<void> {
+async function sendWhole<T>(
+  reply: ApiReply,
+  call: AICall<T>,
+  toBody: (data: never) => unknown = (data) => data,
+): Promise<void> {
   const { data, route } = await call.withRoute();
-  reply.sendJson(200, routeHeaders(route), data);
+  reply.sendJson(200, routeHeaders(route), toBody(data as never));
 }
 
 function decode(text: string): string {

@@ -3,6 +3,7 @@ import { lookUp } from '../cache/cache-lookup';
 import { MemoryStore } from '../cache/memory-store';
 import type { CacheStore } from '../cache/options';
 import { ResponseCache } from '../cache/response-cache';
+import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { SharedStore } from '../cluster/cluster';
@@ -21,6 +22,8 @@ import { redisStore } from './redis-store';
 import type { RunningCall } from './running-call';
 
 type WholeAnswer = Extract<WholeResult, { kind: 'answer' }>;
+/** The answer of a call that is no Responses call, or that is shown to a hook, which must know what it is. */
+type KnownAnswer = ChatCompletion | EmbeddingResponse;
 
 export interface AnswerSourceParts {
   readonly executor: Executor;
@@ -92,11 +95,13 @@ export class AnswerSource {
       return this.#checked(running, { kind: 'answer', data: lookup.stale.data, route });
     }
     if (!lookup || result.route.shared) return this.#checked(running, result);
-    const data = lookup.complete(result.data);
+    // Responses calls are not cached.
+    const data = lookup.complete(result.data as KnownAnswer);
     // A hook may change the answer that it is shown; the cache keeps the endpoint's.
     const shown = this.#guardrails.checksAnswers ? structuredClone(data) : data;
     const checked = await this.#checked(running, { ...result, data: shown });
-    if (checked.kind === 'answer' && checked.route === result.route) lookup.store(result.data, result.route);
+    if (checked.kind === 'answer' && checked.route === result.route)
+      lookup.store(result.data as KnownAnswer, result.route);
     return checked;
   }
 
@@ -136,7 +141,10 @@ export class AnswerSource {
     try {
       for (let rejected = 0; ; ) {
         const { endpoint } = result.route;
-        const checked = await this.#guardrails.check(call, result.data, { endpoint, rejected });
+        const checked = await this.#guardrails.check(call, result.data as KnownAnswer, {
+          endpoint,
+          rejected,
+        });
         if (checked.kind === 'accepted') return { ...result, data: checked.answer };
         rejected++;
         excluded.add(endpoint);

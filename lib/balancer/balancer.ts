@@ -4,9 +4,10 @@ import { EventEmitter } from 'node:events';
 import { Budgets } from '../budget/budgets';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
-import type { ChatBody, EmbeddingBody } from '../call/body';
+import type { ChatBody, EmbeddingBody, ResponseBody } from '../call/body';
 import type { CallOptions, Priority } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
+import type { AIResponse } from '../call/response';
 import { Cluster, isSameCluster } from '../cluster/cluster';
 import { configError, faultAt } from '../config/config-errors';
 import type { BalancerConfig, ResolvedConfig } from '../config/options';
@@ -17,6 +18,7 @@ import { Executor } from '../failover/executor';
 import { HedgePolicy } from '../failover/hedge';
 import { RetryBudget } from '../failover/retry-budget';
 import { type QueueOptions, WaitQueue } from '../queue/wait-queue';
+import type { ResponseStream } from '../responses/response-stream';
 import type { Explanation } from '../route-report';
 import type { ChatStream } from '../stream/chat-stream';
 import { isObject } from '../util/is-object';
@@ -145,6 +147,27 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   /** Answers an OpenAI embeddings request. It never moves to another model: vectors of two models don't mix. */
   embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse> {
     return this.#calls.run('embeddings', body, options) as AICall<EmbeddingResponse>;
+  }
+
+  /**
+   * Answers an OpenAI Responses request: a whole response, or with `stream: true` an async iterable of events. Endpoints
+   * with the capability `responses` get it as it is; for others it is translated to chat completions and back.
+   */
+  responses<
+    B extends ResponseBody & {
+      /** Whether to stream the answer. Default false. */
+      stream?: false | null;
+    },
+  >(body: B, options?: CallOptions): AICall<AIResponse>;
+  responses<
+    B extends ResponseBody & {
+      /** Whether to stream the answer. */
+      stream: true;
+    },
+  >(body: B, options?: CallOptions): AICall<ResponseStream>;
+  responses<B extends ResponseBody>(body: B, options?: CallOptions): AICall<AIResponse | ResponseStream>;
+  responses(body: ResponseBody, options?: CallOptions): AICall<AIResponse | ResponseStream> {
+    return this.#calls.run('responses', body, options) as AICall<AIResponse | ResponseStream>;
   }
 
   /** @internal For the middlewares and the gateway. */

@@ -1,19 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import { Outcome, type PipeOptions } from '../call/ai-call';
-import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
-import type { Operation } from '../call/body';
+import type { ApiOperation } from '../call/body';
 import { checkPipeOptions } from '../call/check-options';
 import type { LinkedAbort } from '../call/linked-abort';
+import type { AnswerData } from '../call/response';
 import { badRequest } from '../errors';
+import { RESPONSE_WIRE, type ResponseStream } from '../responses/response-stream';
 import type { ChatStream } from '../stream/chat-stream';
-import { pipeChatStream } from '../stream/pipe-chat-stream';
+import { CHAT_WIRE, pipeStream, type StreamWire } from '../stream/pipe-chat-stream';
 import { isObject } from '../util/is-object';
 
-export type Answer = ChatCompletion | EmbeddingResponse | ChatStream;
+export type Answer = AnswerData | ChatStream | ResponseStream;
 
 /** The outcome of a balancer's call. The app may keep its promise long after the call, so this must not hold the body. */
 export class CallOutcome extends Outcome<Answer> {
-  readonly #isStreamed: boolean;
+  /** Undefined if the answer is not streamed. */
+  readonly #wire: StreamWire<ChatStream & ResponseStream> | undefined;
   #isPiped = false;
   readonly #onPipeFailure: (error: unknown) => void;
 
@@ -22,14 +24,15 @@ export class CallOutcome extends Outcome<Answer> {
    * @param onPipeFailure The app does not see the error of an answer that is piped.
    */
   constructor(
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     readonly abort: LinkedAbort,
     onPipeFailure: (error: unknown) => void,
   ) {
     super();
     this.#onPipeFailure = onPipeFailure;
-    this.#isStreamed = operation === 'chat' && isStreamed(body);
+    const wire = operation === 'responses' ? RESPONSE_WIRE : CHAT_WIRE;
+    this.#wire = operation !== 'embeddings' && isStreamed(body) ? wire : undefined;
   }
 
   cancel(): void {
@@ -45,7 +48,7 @@ export class CallOutcome extends Outcome<Answer> {
   }
 
   async #pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
-    if (!this.#isStreamed)
+    if (!this.#wire)
       throw badRequest(
         'stream',
         'pipe() needs stream: true, as in req.ai.chat({ ...body, stream: true }).pipe(res)',
@@ -56,7 +59,7 @@ export class CallOutcome extends Outcome<Answer> {
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      await pipeChatStream(res, answer as Promise<ChatStream>, {
+      await pipeStream(this.#wire, res, answer as Promise<ChatStream & ResponseStream>, {
         ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
         ...(headerDelayMs === undefined ? {} : { headerDelayMs }),
         ...(headers === undefined ? {} : { headers: () => headers }),

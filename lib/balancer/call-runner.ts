@@ -1,8 +1,7 @@
 import { type AICall, AICallPromise } from '../call/ai-call';
-import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { ApiOperation, ResponseBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
-import { checkCallOptions, checkChatBody, checkEmbeddingBody } from '../call/check-body';
 import type { CallOptions } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import { type PrepareParts, prepareCall } from '../call/prepare';
@@ -12,6 +11,7 @@ import type { ResolvedConfig } from '../config/options';
 import { AiBalancerError } from '../errors';
 import type { CallResult, StreamResult } from '../failover/call-result';
 import type { Executor } from '../failover/executor';
+import type { ResponseStream } from '../responses/response-stream';
 import type { RouteReport } from '../route-report';
 import { classify } from '../routing/classify';
 import type { ChatStream } from '../stream/chat-stream';
@@ -20,9 +20,11 @@ import { startTimer } from '../util/timers';
 import { AnswerFacts } from './answer-facts';
 import { AnswerSource } from './answer-source';
 import { type Answer, CallOutcome } from './call-outcome';
+import { checkCall } from './check-call';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 import { localStream, openStream } from './open-stream';
+import { changedRequest, ResponseCalls } from './response-calls';
 import { RunningCall } from './running-call';
 
 /** The smallest weight of a new call in the mean size of calls. */
@@ -47,6 +49,7 @@ export class CallRunner {
   readonly counts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
   readonly #source: AnswerSource;
+  readonly #responses: ResponseCalls;
   /** Learns how long answers are. */
   readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new Set<RunningCall>();
@@ -61,6 +64,7 @@ export class CallRunner {
     this.#parts = parts;
     this.#config = config;
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
+    this.#responses = new ResponseCalls(parts.registry, config);
     const { executor, events, sharedStore } = parts;
     const prepareAgain = this.#prepareAgain.bind(this);
     this.#source = new AnswerSource({ executor, events, sharedStore, prepareAgain }, config);
@@ -71,6 +75,7 @@ export class CallRunner {
     this.#config = config;
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
     this.#source.configure(config);
+    this.#responses.configure(config);
   }
 
   /** The running mean of the calls' estimated tokens, prompt and output together. */
@@ -79,7 +84,12 @@ export class CallRunner {
   }
 
   /** Starts a call. Never throws: every fault rejects the call. */
-  run(operation: Operation, body: unknown, options: CallOptions = {}, hooks: CallHooks = {}): AICall<Answer> {
+  run(
+    operation: ApiOperation,
+    body: unknown,
+    options: CallOptions = {},
+    hooks: CallHooks = {},
+  ): AICall<Answer> {
     const outcome = new CallOutcome(operation, body, new LinkedAbort(), this.#onPipeFailure);
     const answer = new AICallPromise(outcome);
     this.#send(outcome, operation, body, options, hooks);
@@ -88,13 +98,17 @@ export class CallRunner {
 
   /** Prepares a call without running it. @throws ERR_AI_BAD_REQUEST that names the field. */
   prepare(
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     options: CallOptions,
     abort: LinkedAbort,
     request?: unknown,
   ): Call {
     checkCall(operation, body, options);
+    if (operation === 'responses') {
+      const { chat, responses } = this.#responses.prepare(body as ResponseBody, options.tenant);
+      return prepareCall('chat', chat, options, abort, this.#prepareParts, request, responses);
+    }
     return prepareCall(operation, body, options, abort, this.#prepareParts, request);
   }
 
@@ -109,11 +123,10 @@ export class CallRunner {
     else if (result.kind === 'answer') {
       this.#end(running, result.route, undefined, this.#newFacts()?.add(result.data));
       const { call } = running;
-      if (!call.stream) outcome.resolve(result);
-      else {
-        const data = localStream(call, result, this.#source.guardText(call));
-        outcome.resolve({ data, route: result.route });
-      }
+      const data = call.stream
+        ? this.#responses.streamOf(call, localStream(call, result, this.#source.guardText(call)))
+        : this.#responses.answerOf(call, result);
+      outcome.resolve({ data, route: result.route });
     } else {
       try {
         const data = this.#openStream(running, result.stream);
@@ -143,7 +156,7 @@ export class CallRunner {
 
   #send(
     outcome: CallOutcome,
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     options: CallOptions,
     hooks: CallHooks,
@@ -176,13 +189,13 @@ export class CallRunner {
     const { operation, context, startedAt, deadlineAt } = call;
     const again = { ...options, requestId: context.requestId };
     const prepared = this.prepare(operation, body, again, outcome.abort, hooks.request);
-    return { ...prepared, context, startedAt, deadlineAt };
+    return { ...prepared, context, startedAt, deadlineAt, responses: changedRequest(call) };
   }
 
   /** @throws ERR_AI_CLOSED; ERR_AI_BAD_REQUEST that names the field. */
   #start(
     outcome: CallOutcome,
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     options: CallOptions,
     hooks: CallHooks,
@@ -198,9 +211,9 @@ export class CallRunner {
     return running;
   }
 
-  #openStream(running: RunningCall, result: StreamResult): ChatStream {
+  #openStream(running: RunningCall, result: StreamResult): ChatStream | ResponseStream {
     const facts = this.#newFacts();
-    return openStream(running, result, {
+    const stream = openStream(running, result, {
       executor: this.#parts.executor,
       events: this.#parts.events,
       recovery: this.#config.stream.recovery,
@@ -211,6 +224,7 @@ export class CallRunner {
         else this.#end(running, route, undefined, facts);
       },
     });
+    return this.#responses.streamOf(running.call, stream);
   }
 
   /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
@@ -268,16 +282,6 @@ function prepareParts(
       embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
     },
   };
-}
-
-function checkCall(
-  operation: Operation,
-  body: unknown,
-  options: CallOptions,
-): asserts body is ChatBody | EmbeddingBody {
-  if (operation === 'chat') checkChatBody(body);
-  else checkEmbeddingBody(body);
-  checkCallOptions(options);
 }
 
 export function closedError(): AiBalancerError {

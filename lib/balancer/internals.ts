@@ -1,5 +1,5 @@
 import type { AICall } from '../call/ai-call';
-import type { Operation } from '../call/body';
+import type { ApiOperation } from '../call/body';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, Priority } from '../call/context';
 import type { SharedStore } from '../cluster/cluster';
@@ -14,7 +14,7 @@ export const INTERNALS = Symbol.for('express-ai-balancer.internals');
 export interface BalancerInternals {
   /** Starts a call with the hooks of its request. */
   call(
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     options: CallOptions | undefined,
     hooks: CallHooks,

@@ -36,10 +36,13 @@ export function openStream(
 ): ChatStream {
   const { recorder } = result.state;
   const copy = lookup && new StreamCopy();
+  // Nothing else can continue what a Responses API has begun, nor can its reader be notified of a restart.
+  const isNative = result.sent.first.some(({ native }) => native);
+  const canRestart = (hooks.canRestart ?? true) && !call.responses;
   const session = new StreamSession(call, result, {
     newMeter: ({ promptTokens }) =>
       new UsageMeter({ promptTokens, estimateTokens: (text) => new TextMeter().tokens(text) }),
-    recovery: new StreamRecovery(executor, call, recovery, hooks.canRestart ?? true),
+    recovery: new StreamRecovery(executor, call, isNative ? 'error' : recovery, canRestart),
     onRestart: (endpoint) => {
       events.restarted(call, endpoint.name);
       copy?.restart();

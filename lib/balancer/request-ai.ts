@@ -4,7 +4,7 @@ import { createApiFetch } from '../api/api-fetch';
 import type { ApiCalls } from '../api/api-request';
 import { type HeaderOptions, requestIdFrom } from '../api/option-headers';
 import type { AICall } from '../call/ai-call';
-import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { ApiOperation, ChatBody, EmbeddingBody, ResponseBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, RequestContext } from '../call/context';
@@ -20,7 +20,7 @@ import { INTERNALS } from './internals';
  * `req.ai`: the balancer for one request. Its calls have the request's context and are aborted when the client
  * disconnects. They reject with an `AiBalancerError` and never throw.
  */
-export interface RequestAi extends Pick<Balancer, 'chat' | 'embeddings'> {
+export interface RequestAi extends Pick<Balancer, 'chat' | 'embeddings' | 'responses'> {
   /**
    * A `fetch` for OpenAI clients, served by this request's calls with no hop, such as
    * `new OpenAI({ baseURL: 'http://balancer/v1', apiKey: 'unused', fetch: req.ai.fetch })`. See `createFetch()`.
@@ -145,6 +145,7 @@ export class RequestState {
     return {
       chat: (body: ChatBody, options?: CallOptions) => this.#call('chat', body, options),
       embeddings: (body: EmbeddingBody, options?: CallOptions) => this.#call('embeddings', body, options),
+      responses: (body: ResponseBody, options?: CallOptions) => this.#call('responses', body, options),
       get fetch() {
         return ownFetch();
       },
@@ -160,6 +161,7 @@ export class RequestState {
     return {
       chat: (body) => this.#call('chat', body, options, false),
       embeddings: (body) => this.#call('embeddings', body, options, false),
+      responses: (body) => this.#call('responses', body, options, false),
     };
   }
 
@@ -175,7 +177,7 @@ export class RequestState {
   }
 
   #call(
-    operation: Operation,
+    operation: ApiOperation,
     body: unknown,
     options: CallOptions | undefined,
     canRestart = true,

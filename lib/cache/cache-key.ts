@@ -7,7 +7,9 @@ import { isObject } from '../util/is-object';
 const DELIVERY_FIELDS = ['stream', 'stream_options'];
 
 /** Whether an equal call may get the same answer: embeddings, temperature 0 or a seed; or as the call's option says. */
-export function isCacheable({ operation, body }: Call, option: boolean | undefined): boolean {
+export function isCacheable({ operation, body, responses }: Call, option: boolean | undefined): boolean {
+  // Endpoints answer it in two formats.
+  if (responses) return false;
   if (option !== undefined) return option;
   const { temperature, seed } = body as ChatBody & { readonly seed?: unknown };
   return operation === 'embeddings' || temperature === 0 || typeof seed === 'number';

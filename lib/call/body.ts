@@ -52,3 +52,44 @@ export interface EmbeddingBody {
 
 /** What a call asks for. */
 export type Operation = 'chat' | 'embeddings';
+
+/** What the API offers: a Responses call is a chat call inside. */
+export type ApiOperation = Operation | 'responses';
+
+/** An item of a Responses request's input: a message, a function call, its output, and many more kinds. */
+export interface ResponseInputItem {
+  /** 'message' if absent. */
+  readonly type?: string | null;
+}
+
+/**
+ * The fields of an OpenAI Responses request that the balancer reads. Every other field is passed through where an
+ * endpoint has the Responses API. A body typed by the `openai` package is assignable.
+ */
+export interface ResponseBody {
+  /** A text, or the items of the conversation so far. */
+  readonly input?: string | readonly ResponseInputItem[];
+  /** A model or an alias. 'auto' or none lets the router choose among all models. */
+  readonly model?: string;
+  /** The system prompt. */
+  readonly instructions?: string | null;
+  /** True for a streamed answer. Default false. */
+  readonly stream?: boolean | null;
+  /** Limit of output tokens, reasoning included. Bounds what is reserved from the quota. */
+  readonly max_output_tokens?: number | null;
+  /** Functions, and tools that the provider runs. The latter need an endpoint with the capability `responses`. */
+  readonly tools?: readonly unknown[];
+  /** Which tool the model must call. */
+  readonly tool_choice?: unknown;
+  /** The format of the text, such as a JSON schema. */
+  readonly text?: unknown;
+  /** Effort and summary of the reasoning. */
+  readonly reasoning?: unknown;
+  /**
+   * Whether the provider keeps the response for `previous_response_id`. True needs an endpoint with the capability
+   * `responses`. Default: the provider's; a translated response is not kept.
+   */
+  readonly store?: boolean | null;
+  /** Continues a response that the provider keeps, at the endpoints of the same account. */
+  readonly previous_response_id?: string | null;
+}

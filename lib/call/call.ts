@@ -1,4 +1,4 @@
-import type { ChatBody, EmbeddingBody, Operation } from './body';
+import type { ChatBody, EmbeddingBody, Operation, ResponseBody } from './body';
 import type { CallSignal } from './call-signal';
 import type { RequestContext } from './context';
 
@@ -6,6 +6,8 @@ import type { RequestContext } from './context';
 export interface Call {
   readonly operation: Operation;
   readonly body: ChatBody | EmbeddingBody;
+  /** Set if the caller made a Responses request. */
+  readonly responses?: ResponseRequest | undefined;
   readonly stream: boolean;
   /** The requested model or alias; undefined lets the router choose among all models. */
   readonly model: string | undefined;
@@ -28,6 +30,20 @@ export interface Call {
   readonly endpoint: string | undefined;
   /** Names of endpoints that may not serve the call, because the app has rejected their answers; undefined for none. */
   readonly excluded: ReadonlySet<string> | undefined;
+}
+
+/** The Responses request behind a chat call: its `body` is the translation. */
+export interface ResponseRequest {
+  /** To send where an upstream has the Responses API. */
+  readonly body: ResponseBody;
+  /** The field that only an upstream with the Responses API understands; undefined if the translation says it all. */
+  readonly nativeOnly: string | undefined;
+  /** The account whose provider keeps what the request refers to; undefined if it refers to nothing, or it is unknown. */
+  readonly keptAt: string | undefined;
+  /** Whether every endpoint gets the translation. */
+  readonly isTranslated: boolean;
+  /** As far as it was known when the call was made: others can't refer to its response. */
+  readonly tenant: string | undefined;
 }
 
 /** The largest output to expect: the caller's limit, else the estimate. */

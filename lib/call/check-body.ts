@@ -1,7 +1,7 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
 import { isNestedDeeper, MAX_NESTING } from '../util/nesting';
-import type { ChatBody, EmbeddingBody } from './body';
+import type { ChatBody, EmbeddingBody, ResponseBody } from './body';
 import * as check from './checks';
 
 export { checkCallOptions, checkContext } from './check-options';
@@ -16,6 +16,19 @@ const CHAT_FIELDS: check.Checks = {
   temperature: check.nullable(check.finiteNumber),
   tools: check.nullable(check.array),
   response_format: check.nullable(check.object),
+};
+
+const RESPONSE_FIELDS: check.Checks = {
+  model: check.nonEmptyString,
+  instructions: check.nullable(check.createCheck('a string', (value) => typeof value === 'string')),
+  stream: check.nullable(check.boolean),
+  max_output_tokens: check.nullable(check.positiveInteger),
+  temperature: check.nullable(check.finiteNumber),
+  tools: check.nullable(check.array),
+  text: check.nullable(check.object),
+  reasoning: check.nullable(check.object),
+  store: check.nullable(check.boolean),
+  previous_response_id: check.nullable(check.nonEmptyString),
 };
 
 const EMBEDDING_FIELDS: check.Checks = {
@@ -40,6 +53,27 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
   for (let index = 0; index < messages.length; index++) checkMessage(messages[index], index);
   check.checkFields(body, CHAT_FIELDS);
   checkNesting(body);
+}
+
+/**
+ * Checks a Responses body likewise.
+ *
+ * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
+ */
+export function checkResponseBody(body: unknown): asserts body is ResponseBody {
+  if (!isObject(body)) throw check.fieldError('body', 'an OpenAI Responses request', body);
+  const { input, previous_response_id, prompt, conversation } = body;
+  // What the provider keeps may be all of the input.
+  const isKept = Boolean(previous_response_id ?? prompt ?? conversation);
+  if (input === undefined || input === null ? !isKept : !isResponseInput(input)) {
+    throw check.fieldError('input', 'a text, or an array of at least one item', input);
+  }
+  check.checkFields(body, RESPONSE_FIELDS);
+  checkNesting(body);
+}
+
+function isResponseInput(input: unknown): boolean {
+  return check.isNonEmptyString(input) || (Array.isArray(input) && input.length > 0 && input.every(isObject));
 }
 
 /**

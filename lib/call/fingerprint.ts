@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Call } from './call';
 
 /** A digest of the call's operation and body, so that no prompt is kept; undefined for a body that is not JSON. */
-export function fingerprint({ operation, body }: Call, more: readonly unknown[] = []): string | undefined {
+export function fingerprint(
+  { operation, body, responses }: Call,
+  more: readonly unknown[] = [],
+): string | undefined {
   try {
-    const text = JSON.stringify([operation, body, ...more]);
+    const text = JSON.stringify([operation, body, responses?.body, ...more]);
     return createHash('sha256').update(text).digest('base64');
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { callAppSync } from '../util/app-function';
 import type { ChatBody, EmbeddingBody, Operation } from './body';
-import type { Call } from './call';
+import type { Call, ResponseRequest } from './call';
 import type { CallSignal } from './call-signal';
 import { CONTEXT_CHECKS } from './check-options';
 import type { CallOptions, RequestContext, RequestType } from './context';
@@ -28,6 +28,7 @@ export function prepareCall(
   signal: CallSignal,
   parts: PrepareParts,
   request?: unknown,
+  responses?: ResponseRequest,
 ): Call {
   const stream = operation === 'chat' && (body as ChatBody).stream === true;
   const context = contextOf(operation, body, options, parts, request);
@@ -42,6 +43,7 @@ export function prepareCall(
   return {
     operation,
     body,
+    responses,
     stream,
     model,
     context,

@@ -19,7 +19,7 @@ export const price = v.options({
 export const spendLimits = { usdPerHour: v.dollars, usdPerDay: v.dollars, usdPerMonth: v.dollars };
 
 export const capabilities = v.listOf(
-  v.oneOf('chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'),
+  v.oneOf('chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings', 'responses'),
 );
 export const strengths = v.listOf(v.oneOf('chat', 'code', 'analysis', 'embedding'));
 

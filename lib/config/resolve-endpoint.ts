@@ -1,7 +1,9 @@
 import type { SpendLimits } from '../budget/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import { profileOf } from '../models/catalogue';
+import type { ModelProfile } from '../models/profile';
 import { defaultBaseURL } from '../provider/dialects';
+import { hasResponsesApi } from '../provider/responses-api';
 import type { QuotaLimits } from '../quota/options';
 import { omitUndefined, withDefaults } from '../util/defaults';
 import { DEFAULTS } from './defaults';
@@ -13,11 +15,12 @@ type CheckedEndpoint = CheckedConfig['endpoints'][number];
 export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig): EndpointSettings {
   const { profile } = profileOf(endpoint.model, omitUndefined(config.models));
   const provider = endpoint.provider ?? DEFAULTS.endpoint.provider;
+  const baseURL = trimTrailingSlashes(endpoint.baseURL ?? defaultBaseURL(provider) ?? '');
   return Object.freeze({
     name: endpoint.name,
     model: endpoint.model,
     provider,
-    baseURL: trimTrailingSlashes(endpoint.baseURL ?? defaultBaseURL(provider) ?? ''),
+    baseURL,
     apiKey: typeof endpoint.apiKey === 'string' ? endpoint.apiKey.trim() : endpoint.apiKey,
     deployment: endpoint.deployment, // terms-ok: Azure's word
     apiVersion: endpoint.apiVersion,
@@ -33,7 +36,7 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
     price: endpoint.price === undefined ? profile.price : Object.freeze(omitUndefined(endpoint.price)),
     contextWindow: endpoint.contextWindow ?? profile.contextWindow,
     maxOutputTokens: endpoint.maxOutputTokens ?? profile.maxOutputTokens,
-    capabilities: new Set(endpoint.capabilities ?? profile.capabilities),
+    capabilities: new Set(endpoint.capabilities ?? defaultCapabilities(profile, provider, baseURL)),
     quality: endpoint.quality ?? profile.quality,
     strengths: Object.freeze(endpoint.strengths ?? [...profile.strengths]),
     tags: new Set(endpoint.tags),
@@ -54,6 +57,15 @@ export function spendLimitsOf({
   usdPerMonth,
 }: Pick<CheckedEndpoint, keyof SpendLimits>): SpendLimits {
   return Object.freeze(omitUndefined({ usdPerHour, usdPerDay, usdPerMonth }));
+}
+
+function defaultCapabilities(
+  { capabilities }: ModelProfile,
+  provider: string,
+  baseURL: string,
+): readonly string[] {
+  const isNative = capabilities.includes('chat') && hasResponsesApi(provider, baseURL);
+  return isNative ? [...capabilities, 'responses'] : capabilities;
 }
 
 /** The limits that are set. A `tpm` pair becomes two limits. */

@@ -1,5 +1,5 @@
-import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { Call } from '../call/call';
+import type { AnswerData } from '../call/response';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import type { StreamedAnswer } from '../http/exchange';
 import type { RouteReport } from '../route-report';
@@ -18,7 +18,7 @@ export type CallResult = WholeResult | { readonly kind: 'stream'; readonly strea
 export type WholeResult =
   | {
       readonly kind: 'answer';
-      readonly data: ChatCompletion | EmbeddingResponse;
+      readonly data: AnswerData;
       readonly route: RouteReport;
     }
   | { readonly kind: 'failed'; readonly error: unknown; readonly route: RouteReport | undefined };

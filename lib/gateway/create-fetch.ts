@@ -58,6 +58,7 @@ export function createFetch(balancer: Balancer, options: CreateFetchOptions = {}
       requestId,
       chat: (body) => internals.call('chat', body, callOptions, HOOKS) as never,
       embeddings: (body) => internals.call('embeddings', body, callOptions, HOOKS) as never,
+      responses: (body) => internals.call('responses', body, callOptions, HOOKS) as never,
     };
   };
   const onStreamFailure = (error: unknown): void => balancer[INTERNALS].reportPipeFailure(error);

@@ -1,4 +1,6 @@
-import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
+import type { Usage } from '../call/answer';
+import type { AnswerData } from '../call/response';
+import { isNativeResponse, responseUsage } from '../responses/native-response';
 import type { ChatEvent } from '../stream/chat-event';
 import { readUsage } from '../stream/usage';
 
@@ -7,14 +9,17 @@ export type ClipUsage = (usage: Usage) => Usage;
 
 /** A whole answer and its usage, clipped in both. */
 export interface ClippedAnswer {
-  readonly data: ChatCompletion | EmbeddingResponse;
+  readonly data: AnswerData;
   /** As reported. */
   readonly usage: Usage | undefined;
 }
 
 export function clipAnswer(data: ClippedAnswer['data'], clipUsage: ClipUsage): ClippedAnswer {
-  const reported = readUsage(data);
+  const isNative = isNativeResponse(data);
+  const reported = isNative ? responseUsage(data) : readUsage(data);
   const usage = reported && clipUsage(reported);
+  // In its own terms, and the caller of a Responses API reads it as it is.
+  if (isNative) return { data, usage };
   return usage === reported ? { data, usage } : { data: { ...data, usage } as ClippedAnswer['data'], usage };
 }
 

@@ -1,9 +1,17 @@
-import type { ChatCompletion, EmbeddingResponse, Usage } from '../call/answer';
+import type { ChatCompletion, Usage } from '../call/answer';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { Call } from '../call/call';
+import type { AnswerData } from '../call/response';
 import { TextMeter } from '../call/tokens-text';
 import { type ExpectedAnswer, findAnswerFault } from '../failure/check-answer';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import {
+  eventsOfResponse,
+  findResponseFault,
+  generatedInResponse,
+  isNativeResponse,
+} from '../responses/native-response';
+import { nativeRequest } from '../responses/native-route';
 import type { ChatEvent } from '../stream/chat-event';
 import { generatedText } from '../stream/chat-event';
 import { completeUsage } from '../stream/usage';
@@ -22,7 +30,7 @@ import {
 export type { ExchangeOptions, ExchangeParts } from './upstream-request';
 
 export interface WholeAnswer {
-  readonly data: ChatCompletion | EmbeddingResponse;
+  readonly data: AnswerData;
   /** As reported, else estimated. */
   readonly usage: Usage;
   readonly reading: LimitReading | undefined;
@@ -49,7 +57,7 @@ export async function exchangeWhole(
     const answer = await request.send(call);
     const { data, usage } = await readWhole(request, call, answer, options);
     const completionTokens = (): number =>
-      call.operation === 'chat' ? new TextMeter().tokens(generatedText(data)) : 0;
+      call.operation === 'chat' ? new TextMeter().tokens(generatedIn(data)) : 0;
     const { promptTokens } = call;
     request.release();
     return {
@@ -76,7 +84,7 @@ export async function exchangeStream(
   const { settings, transport, dialect } = parts;
   const startedAt = performance.now();
   // Another wire format knows no `stream_options`, and reports usage by itself.
-  if (dialect.chunks) return openStream(parts, call, options, true);
+  if (dialect.chunks || nativeRequest(call, parts)) return openStream(parts, call, options, true);
   if (!settings.streamUsage || transport.streamUsage === 'refused')
     return openStream(parts, call, options, false);
   try {
@@ -104,7 +112,7 @@ async function openStream(
     const answer = await request.send(call);
     if (!(await request.awaitStep(answer.body.holdsEvents()))) {
       const { data } = await readWhole(request, call, answer, options);
-      return streamedWhole(call, request, data as ChatCompletion);
+      return streamedWhole(call, request, data);
     }
     const events = request.events(call, answer.body);
     const first: ChatEvent[] = [];
@@ -137,11 +145,14 @@ async function readWhole(
 ): Promise<ClippedAnswer> {
   const text = await request.readText(body, maxResponseBytes);
   const http = { status, headers, body: text };
+  const isNative = request.isNative(call);
   const data =
-    call.operation === 'chat' && looksLikeEventStream(text)
+    call.operation === 'chat' && !isNative && looksLikeEventStream(text)
       ? await assembleAnswer(request.events(call, oneChunk(text)))
       : request.readAnswer(http, call);
-  const fault = findAnswerFault(data, expectedAnswer(call), status);
+  const fault = isNative
+    ? findResponseFault(data, status)
+    : findAnswerFault(data, expectedAnswer(call), status);
   if (fault) throw request.failure(fault);
   return clipAnswer(data, clipUsage);
 }
@@ -165,16 +176,23 @@ function mayRefuseStreamOptions(error: unknown): boolean {
 }
 
 /** A whole answer where a stream was asked for. */
-function streamedWhole(call: Call, request: UpstreamRequest, data: ChatCompletion): StreamedAnswer {
+function streamedWhole(call: Call, request: UpstreamRequest, data: AnswerData): StreamedAnswer {
   request.release();
   const hideUsage = (call.body as ChatBody).stream_options?.include_usage !== true;
-  const [content, ...rest] = toChatEvents(data, hideUsage);
+  const events = isNativeResponse(data)
+    ? eventsOfResponse(data)
+    : toChatEvents(data as ChatCompletion, hideUsage);
+  const [content, ...rest] = events as readonly ChatEvent[];
   return {
     first: content ? [content] : [],
     rest: eventsOf(rest),
     reading: request.reading,
     abort: () => undefined,
   };
+}
+
+function generatedIn(data: AnswerData): string {
+  return isNativeResponse(data) ? generatedInResponse(data) : generatedText(data);
 }
 
 async function* eventsOf(events: readonly ChatEvent[]): AsyncGenerator<ChatEvent, void, undefined> {

@@ -1,14 +1,16 @@
-import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import { LinkedAbort } from '../call/linked-abort';
+import type { AIResponse, AnswerData } from '../call/response';
 import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
 import { type Dialect, type DialectEndpoint, dialectCall, type HttpAnswer } from '../provider/dialect';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import { readNativeEvents } from '../responses/native-event-reader';
+import { nativeRequest } from '../responses/native-route';
 import type { ChatEvent } from '../stream/chat-event';
 import { readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
@@ -47,6 +49,7 @@ export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
   /** A function is asked before each attempt. */
   readonly apiKey: EndpointConfig['apiKey'];
   readonly timeouts: Pick<Timeouts, 'stallMs'>;
+  readonly capabilities: ReadonlySet<string>;
 }
 
 export interface ExchangeParts {
@@ -100,7 +103,10 @@ export class UpstreamRequest {
     const { settings, dialect, transport } = this.#parts;
     const apiKey = await this.#resolveKey();
     const endpoint = { ...settings, apiKey, streamUsage: this.#streamUsage };
-    const request = dialect.request(dialectCall(call), endpoint);
+    const native = nativeRequest(call, this.#parts);
+    const request =
+      (native && dialect.responses?.({ body: native.body, stream: call.stream }, endpoint)) ??
+      dialect.request(dialectCall(call), endpoint);
     if (request.dropped && request.dropped.length > 0) this.#parts.onDropped?.(request.dropped);
     const answer = await this.awaitStep(transport.send(request, call.stream, this.#abort));
     this.#isAnswered = true;
@@ -150,10 +156,17 @@ export class UpstreamRequest {
     return text.startsWith('\ufeff') ? text.slice(1) : text;
   }
 
-  readAnswer(http: HttpAnswer, call: Call): ChatCompletion | EmbeddingResponse {
-    let answer: ChatCompletion | EmbeddingResponse;
+  /** Whether the call is sent as the Responses request that it was. */
+  isNative(call: Call): boolean {
+    return nativeRequest(call, this.#parts) !== undefined;
+  }
+
+  readAnswer(http: HttpAnswer, call: Call): AnswerData {
+    let answer: AnswerData;
     try {
-      answer = this.#parts.dialect.answer(http, dialectCall(call));
+      answer = this.isNative(call)
+        ? (JSON.parse(http.body) as AIResponse)
+        : this.#parts.dialect.answer(http, dialectCall(call));
     } catch {
       // Where a dialect has failed at the nesting, too.
       throw this.failure(classifyUnreadableAnswer(http));
@@ -164,6 +177,7 @@ export class UpstreamRequest {
   }
 
   events(call: Call, source: AsyncIterable<Uint8Array>): AsyncIterableIterator<ChatEvent> {
+    if (this.isNative(call)) return readNativeEvents(source);
     const body = call.body as ChatBody;
     const { dialect } = this.#parts;
     const chunks = dialect.chunks?.bind(dialect);

@@ -34,8 +34,8 @@ export interface ModelProfile {
   /** Largest output in tokens. Default for unknown models: no limit but the context window. */
   readonly maxOutputTokens?: number;
   /**
-   * Some of 'chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'. Calls that need another capability are
-   * not sent to the model. Default for unknown models: all.
+   * Some of 'chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings', 'responses'. Calls that need another
+   * capability are not sent to the model. Default for unknown models: all.
    */
   readonly capabilities: readonly string[];
   /** Quality on one scale for all models, 0 to 1; compared with `minQuality`. Default for unknown models: 0.75. */

@@ -1,5 +1,5 @@
 import type { ChatCompletion, ChatCompletionChunk, EmbeddingResponse } from '../call/answer';
-import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
+import type { ChatBody, EmbeddingBody, Operation, ResponseBody } from '../call/body';
 import type { Call } from '../call/call';
 import type { FailureDetail } from '../failure/detail';
 import type { HttpAnswer, HttpHeaders } from '../failure/http-answer';
@@ -42,6 +42,14 @@ export type DialectCall =
       readonly stream: false;
     };
 
+/** What a dialect knows of a Responses call. The body is the caller's and must not be modified. */
+export interface ResponseDialectCall {
+  /** The caller's body. */
+  readonly body: ResponseBody;
+  /** Whether the answer is streamed. */
+  readonly stream: boolean;
+}
+
 /** What a dialect knows of the endpoint. */
 export interface DialectEndpoint {
   /** Name of the endpoint. */
@@ -82,6 +90,11 @@ export interface Dialect {
   unsupported?(call: DialectCall, endpoint: Pick<DialectEndpoint, 'model'>): string | undefined;
   /** Builds the request of a call. */
   request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest;
+  /**
+   * Builds the request of a Responses call, for endpoints with the capability `responses`. Its answer is passed through.
+   * Absent where the provider has no Responses API: the call is then translated to chat completions.
+   */
+  responses?(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**
    * The request that continues an answer from its text so far, for endpoints with `prefill: true`. Absent where the
    * wire has no prefill; undefined where this request can't be continued: several choices, tools, JSON.

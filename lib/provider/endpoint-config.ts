@@ -82,7 +82,10 @@ export interface EndpointConfig {
   contextWindow?: number;
   /** Largest output in tokens. Default: the catalogue's. */
   maxOutputTokens?: number;
-  /** Default: the catalogue's. */
+  /**
+   * What the endpoint can do. Default: the catalogue's, and `responses` at OpenAI's and Azure's own servers. With
+   * `responses`, Responses calls are sent as they are; without it, they are translated to chat completions.
+   */
   capabilities?: string[];
   /** 0 to 1. Default: the catalogue's. */
   quality?: number;

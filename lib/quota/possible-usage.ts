@@ -59,6 +59,8 @@ function clipDetails<D extends object>(details: D | undefined, whole: number): D
 }
 
 function maxPromptTokens(reported: number, call: Call, { contextWindow }: ModelLimits): number {
+  // What the provider keeps of the conversation is not in the body.
+  if (call.responses?.nativeOnly !== undefined) return contextWindow;
   const bound = (estimate: number): number =>
     Math.min(contextWindow, PROMPT_FACTOR * estimate + PROMPT_MARGIN);
   if (reported <= bound(call.promptTokens)) return reported;

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { type Dialect, dialectCall } from '../provider/dialect';
+import { nativeRequest } from '../responses/native-route';
 import { callAppSync } from '../util/app-function';
 import type { CallNeeds } from './needs';
 
@@ -76,8 +77,17 @@ export function filtersFor(call: Call, needs: CallNeeds): readonly Filter[] {
   if (needs.tags.length > 0) filters.push(byTags);
   if (needs.minQuality > 0) filters.push(byQuality);
   if (needs.maxCostPer1k < Infinity) filters.push(byCost);
+  if (call.responses?.nativeOnly !== undefined) filters.push(byKeptResponse(call));
   filters.push(bySize);
   return filters;
+}
+
+/** What one account keeps, no other knows. */
+function byKeptResponse(call: Call): Filter {
+  return {
+    removes: (_needs, endpoint) => nativeRequest(call, endpoint) === undefined,
+    removal: { reason: () => 'responses: another account keeps what the request refers to' },
+  };
 }
 
 function byDialect(call: Call): Filter {

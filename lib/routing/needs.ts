@@ -48,6 +48,7 @@ function neededCapabilities(call: Call): readonly string[] {
   if (Array.isArray(tools) && tools.length > 0) needed.push('tools');
   if (isObject(format) && format['type'] === 'json_schema') needed.push('json_schema');
   if (hasImage(messages)) needed.push('vision');
+  if (call.responses?.nativeOnly !== undefined) needed.push('responses');
   return needed;
 }
 

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import { AiBalancerError } from '../errors';
+import { AiBalancerError, badRequest } from '../errors';
+import { nativeRequest } from '../responses/native-route';
 import type { Affinity } from './affinity';
 import { type Filter, filtersFor, WINDOW } from './filters';
 import { type CallNeeds, needsOf } from './needs';
@@ -260,6 +261,13 @@ function noEndpointError({ call, needs, removed }: Plan): AiBalancerError {
   const causes = removed.map(({ endpoint, costUsd, removal }) => removal.reason(needs, endpoint, costUsd));
   const byEndpoint = removed.map(({ endpoint }, index) => `${endpoint.name} (${causes[index] ?? ''})`);
   const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
+  const nativeOnly = call.responses?.nativeOnly;
+  if (nativeOnly !== undefined && !removed.some(({ endpoint }) => nativeRequest(call, endpoint))) {
+    return badRequest(
+      nativeOnly,
+      `no endpoint with the Responses API serves ${model}, and this can't be translated to chat completions`,
+    );
+  }
   const message = (reasons: readonly string[]): string =>
     `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, 20).join('; ')}`;
   return new AiBalancerError('ERR_AI_NO_ENDPOINT', message(byEndpoint), {

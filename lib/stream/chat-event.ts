@@ -1,4 +1,5 @@
 import type { ChatCompletionChunk, Usage } from '../call/answer';
+import type { ResponseStreamEvent } from '../call/response';
 import { holdsContent, TEXT_FIELDS } from '../failure/check-answer';
 import { isObject } from '../util/is-object';
 import type { SseFrame } from './sse/sse-frame';
@@ -19,6 +20,8 @@ export interface ChatEvent {
   readonly usage: Usage | undefined;
   /** The text that it adds to the first choice. */
   readonly text: string;
+  /** The event of a Responses API, from an upstream that has it. */
+  readonly native?: ResponseStreamEvent;
   /** Everything that was generated, of every choice: text, reasoning, refusals, names and arguments of tools. */
   readonly generated: string;
 }

@@ -1,18 +1,36 @@
 import type { ServerResponse } from 'node:http';
 import type { PipeOptions } from '../call/ai-call';
 import { AiBalancerError, type OpenAIErrorBody, retryAfterHeader } from '../errors';
+import type { RouteReport } from '../route-report';
 import { within } from '../util/timers';
 import { CHAT_EVENTS, type ChatStream, type EventStream, ON_STALLED_END } from './chat-stream';
 import type { EventSink } from './sse/event-sink';
 import { SseResponse } from './sse/sse-response';
 
-export interface StreamPipeOptions extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
+/** How the events of a stream are written. */
+export interface StreamWire<S> {
+  /** Writes every event. Leaving early must close the connection to the provider. */
+  write(out: EventSink, stream: S): Promise<void>;
+  /** Ends a whole answer and nothing else. */
+  readonly end: string;
+  /** Ends a stream that has failed after its headers. @param stream undefined if it had not started. */
+  failure(body: OpenAIErrorBody, stream: S | undefined): string;
+}
+
+/** A stream that can be written. */
+interface PipedStream {
+  readonly route: RouteReport;
+  abort(): void;
+}
+
+export interface StreamPipeOptions<S extends PipedStream = ChatStream>
+  extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
   /** Called when the client leaves before the answer is whole. A stream that has started is aborted too. */
   onClose?(): void;
   /** Called with the error that the client gets. */
   onFailure?(error: unknown): void;
   /** Additional headers for the 200. `stream` is given if it has started. */
-  headers?(stream: ChatStream | undefined): Readonly<Record<string, string>>;
+  headers?(stream: S | undefined): Readonly<Record<string, string>>;
   /** The headers of a response that is an error. Default: Retry-After, if it is known. */
   toHeaders?(error: unknown): Readonly<Record<string, string>>;
 }
@@ -33,15 +51,28 @@ export function pipeChatStream(
   start: Promise<ChatStream>,
   options: StreamPipeOptions = {},
 ): Promise<void> {
-  return writeChatStream(new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs), start, options);
+  return pipeStream(CHAT_WIRE, res, start, options);
 }
 
-/** As {@link pipeChatStream}, to any sink. */
-export async function writeChatStream(
-  out: EventSink,
-  start: Promise<ChatStream>,
-  options: Omit<StreamPipeOptions, 'keepAliveMs'> = {},
+/** As {@link pipeChatStream}, for any wire format. */
+export function pipeStream<S extends PipedStream>(
+  wire: StreamWire<S>,
+  res: ServerResponse,
+  start: Promise<S>,
+  options: StreamPipeOptions<S> = {},
 ): Promise<void> {
+  const out = new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs);
+  return writeStream(wire, out, start, options);
+}
+
+/** As {@link pipeStream}, to any sink. */
+export async function writeStream<S extends PipedStream>(
+  wire: StreamWire<S>,
+  out: EventSink,
+  start: Promise<S>,
+  options: Omit<StreamPipeOptions<S>, 'keepAliveMs'> = {},
+): Promise<void> {
+  let stream: S | undefined;
   const closed = new Promise<'closed'>((resolve) => out.onceClosed(() => resolve('closed')));
   let isSettled = false;
   out.onceClosed(() => {
@@ -58,17 +89,27 @@ export async function writeChatStream(
     );
     if (early === 'closed') return;
     out.open(options.headers?.(early) ?? {});
-    const stream = early ?? (await Promise.race([start, closed]));
-    if (stream === 'closed') return;
-    await writeEvents(out, stream);
+    const started = early ?? (await Promise.race([start, closed]));
+    if (started === 'closed') return;
+    stream = started;
+    await wire.write(out, stream);
     isSettled = true;
-    out.end('data: [DONE]\n\n');
+    out.end(wire.end);
   } catch (error) {
     isSettled = true;
     options.onFailure?.(error);
-    sendError(out, error, options);
+    const body = AiBalancerError.isInstance(error) ? error.toBody() : FAILED;
+    if (out.headersSent) out.end(wire.failure(body, stream));
+    else sendError(out, error, body, options);
   }
 }
+
+/** OpenAI's chat completions. */
+export const CHAT_WIRE: StreamWire<ChatStream> = {
+  write: writeEvents,
+  end: 'data: [DONE]\n\n',
+  failure: (body) => `data: ${JSON.stringify(body)}\n\n`,
+};
 
 async function writeEvents(out: EventSink, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
@@ -81,14 +122,13 @@ async function writeEvents(out: EventSink, stream: ChatStream): Promise<void> {
   }
 }
 
-function sendError(out: EventSink, error: unknown, options: Omit<StreamPipeOptions, 'keepAliveMs'>): void {
+function sendError(
+  out: EventSink,
+  error: unknown,
+  body: OpenAIErrorBody,
+  { toHeaders }: Pick<StreamPipeOptions, 'toHeaders'>,
+): void {
   const known = AiBalancerError.isInstance(error) ? error : undefined;
-  const body = known?.toBody() ?? FAILED;
-  if (out.headersSent) out.end(`data: ${JSON.stringify(body)}\n\n`);
-  else
-    out.sendJson(
-      known?.status ?? 500,
-      options.toHeaders?.(error) ?? retryAfterHeader(known?.retryAfterMs) ?? {},
-      body,
-    );
+  const headers = toHeaders?.(error) ?? retryAfterHeader(known?.retryAfterMs) ?? {};
+  out.sendJson(known?.status ?? 500, headers, body);
 }

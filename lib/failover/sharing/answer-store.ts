@@ -1,4 +1,4 @@
-import type { ChatCompletion, EmbeddingResponse } from '../../call/answer';
+import type { AnswerData } from '../../call/response';
 import type { RouteReport } from '../../route-report';
 
 /** How long an answer can be replayed. */
@@ -9,7 +9,7 @@ const MAX_CHARS = 32 * 1024 * 1024;
 
 export interface StoredAnswer {
   readonly digest: string;
-  readonly data: ChatCompletion | EmbeddingResponse;
+  readonly data: AnswerData;
   readonly route: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>;
 }
 

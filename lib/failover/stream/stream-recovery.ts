@@ -56,7 +56,13 @@ export class StreamRecovery {
     const { state } = broken.result;
     this.#executor.recordBrokenStream(state, faultOf(broken));
     // Without a deadline the search may take as long as a new call's.
-    const call = { ...this.#call, startedAt: performance.now(), signal: broken.signal };
+    // It continues a text: whoever does gets the chat request.
+    const call = {
+      ...this.#call,
+      startedAt: performance.now(),
+      signal: broken.signal,
+      responses: undefined,
+    };
     const continued = await this.#continueElsewhere(broken, call);
     if (continued) return continued;
     if (!this.mayRestart) throw broken.failure;

@@ -1,4 +1,4 @@
-import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
+import type { Dialect, DialectCall, DialectEndpoint, HttpRequest, ResponseDialectCall } from '../dialect';
 import { openaiDialect } from '../openai/openai-dialect';
 import { OPENAI, portableBody } from '../openai/portable-body';
 import { requestHeaders } from '../translation/http-request';
@@ -7,7 +7,7 @@ import { requestHeaders } from '../translation/http-request';
  * The dialect of Azure OpenAI: OpenAI's format at Azure's paths, with the key in `api-key`. The base URL is that of the
  * resource, with or without `/openai/v1`.
  */
-export const azureDialect: Dialect = { ...openaiDialect, name: 'azure', request };
+export const azureDialect: Dialect = { ...openaiDialect, name: 'azure', request, responses };
 
 /** A Microsoft Entra token is a JSON Web Token; a key of the resource is not. */
 const ENTRA_TOKEN = /^eyJ[\w-]+\.[\w-]+\./;
@@ -18,13 +18,29 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   const deployment = endpoint.deployment ?? endpoint.model;
   const portable = call.operation === 'chat' ? { ...call, body: portableBody(call.body, OPENAI) } : call;
   const { path, body } = openaiDialect.request(portable, { ...endpoint, model: deployment });
-  const headers = requestHeaders(
+  return { path: azurePath(path, deployment, endpoint), headers: headersFor(call, endpoint), body };
+}
+
+/** The Responses API has no path for each deployment: a dated version has one path for all. */
+function responses(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest {
+  const { apiVersion, deployment } = endpoint;
+  const model = deployment ?? endpoint.model;
+  const path = azurePath('/responses', model, endpoint);
+  const isDated = apiVersion !== undefined && DATED.test(apiVersion);
+  return {
+    path: isDated ? path.replace(/\/deployments\/[^/]+(?=\/responses)/, '') : path,
+    headers: headersFor(call, endpoint),
+    body: JSON.stringify({ ...call.body, model }),
+  };
+}
+
+function headersFor(call: Pick<DialectCall, 'stream'>, endpoint: DialectEndpoint): Record<string, string> {
+  return requestHeaders(
     call,
     endpoint,
     (key): Record<string, string> =>
       ENTRA_TOKEN.test(key) ? { authorization: `Bearer ${key}` } : { 'api-key': key },
   );
-  return { path: azurePath(path, deployment, endpoint), headers, body };
 }
 
 /**

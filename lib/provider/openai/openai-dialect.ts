@@ -1,7 +1,7 @@
 import type { ChatCompletion, EmbeddingResponse } from '../../call/answer';
 import type { ChatBody } from '../../call/body';
 import { classifyAnswer } from '../../failure/classify-answer';
-import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
+import type { Dialect, DialectCall, DialectEndpoint, HttpRequest, ResponseDialectCall } from '../dialect';
 import { readRateLimits } from '../rate-limits/rate-limit-headers';
 import { requestHeaders } from '../translation/http-request';
 import { portableBody, strictnessOf } from './portable-body';
@@ -15,6 +15,7 @@ export const openaiDialect: Dialect = {
   name: 'openai',
   operations: ['chat', 'embeddings'],
   request,
+  responses,
   continuation,
   answer,
   failure: (http) => classifyAnswer(http),
@@ -24,9 +25,22 @@ export const openaiDialect: Dialect = {
 function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   return {
     path: call.operation === 'chat' ? '/chat/completions' : '/embeddings',
-    headers: requestHeaders(call, endpoint, (key) => ({ authorization: key === '' ? '' : `Bearer ${key}` })),
+    headers: headersFor(call, endpoint),
     body: JSON.stringify(bodyFor(call, endpoint)),
   };
+}
+
+function responses(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest {
+  const { model } = endpoint;
+  return {
+    path: '/responses',
+    headers: headersFor(call, endpoint),
+    body: JSON.stringify({ ...call.body, model }),
+  };
+}
+
+function headersFor(call: Pick<DialectCall, 'stream'>, endpoint: DialectEndpoint): Record<string, string> {
+  return requestHeaders(call, endpoint, (key) => ({ authorization: key === '' ? '' : `Bearer ${key}` }));
 }
 
 function bodyFor(call: DialectCall, { model, streamUsage, baseURL }: DialectEndpoint): object {

@@ -8,7 +8,7 @@ import type { DialectCall, DialectEndpoint } from '../dialect';
  *   break. Without a key it is '', and headers with that value are left out
  */
 export function requestHeaders(
-  call: DialectCall,
+  call: Pick<DialectCall, 'stream'>,
   endpoint: DialectEndpoint,
   own: (key: string) => Readonly<Record<string, string>>,
 ): Record<string, string> {

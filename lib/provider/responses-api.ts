@@ -1,0 +1,15 @@
+/** Providers whose own servers have the Responses API, by provider name. */
+const HOSTS: Readonly<Record<string, RegExp>> = {
+  openai: /(?:^|\.)api\.openai\.com$/,
+  azure: /\.(?:openai\.azure\.com|services\.ai\.azure\.com|cognitiveservices\.azure\.com)$/,
+};
+
+/** Whether an endpoint has the Responses API unless its configuration says otherwise: other servers rarely do. */
+export function hasResponsesApi(provider: string, baseURL: string): boolean {
+  const hosts = Object.hasOwn(HOSTS, provider) ? HOSTS[provider] : undefined;
+  try {
+    return hosts?.test(new URL(baseURL).hostname) === true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,143 @@
+import type { ChatCompletionChunk, Usage } from '../call/answer';
+import type { AIResponse, ResponseStreamEvent } from '../call/response';
+import { classifyEmbeddedError } from '../failure/check-answer';
+import type { FailureDetail } from '../failure/detail';
+import type { ChatEvent } from '../stream/chat-event';
+import type { SseFrame } from '../stream/sse/sse-frame';
+import { readUsage } from '../stream/usage';
+import { isObject } from '../util/is-object';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Whether an answer came from a Responses API, and is no chat completion. */
+export function isNativeResponse(answer: unknown): answer is AIResponse {
+  return isObject(answer) && answer.object === 'response';
+}
+
+/** The usage that a response reports, in the terms of chat completions. */
+export function responseUsage(response: unknown): Usage | undefined {
+  const usage = isObject(response) ? response.usage : undefined;
+  if (!isObject(usage)) return undefined;
+  const { input_tokens, output_tokens, total_tokens, input_tokens_details, output_tokens_details } = usage;
+  return readUsage({
+    usage: {
+      prompt_tokens: input_tokens,
+      completion_tokens: output_tokens,
+      total_tokens,
+      prompt_tokens_details: input_tokens_details,
+      completion_tokens_details: output_tokens_details,
+    },
+  });
+}
+
+/** Why a response is not an answer; undefined if it is one. */
+export function findResponseFault(answer: unknown, status: number): FailureDetail | undefined {
+  if (!isObject(answer)) return badAnswer(status, 'invalid_json', 'The answer is not a JSON object');
+  if (Boolean(answer.error) || answer.status === 'failed') {
+    const detail = failureOf(answer);
+    return { ...detail, class: detail.class === 'server' ? 'bad_answer' : detail.class, status };
+  }
+  if (!Array.isArray(answer.output) || !answer.output.every(isObject))
+    return badAnswer(status, 'no_output', 'The response has no output');
+  if (answer.output.length === 0 && answer.status === 'completed')
+    return badAnswer(status, 'empty_answer', 'The response has no content');
+  return undefined;
+}
+
+/** Everything that was generated: texts, refusals, reasoning, names and arguments of functions. */
+export function generatedInResponse({ output }: AIResponse): string {
+  return (output as readonly Fields[])
+    .map(({ content, summary, name, arguments: written }) =>
+      [...partsOf(content), ...partsOf(summary)]
+        .map(({ text, refusal }) => stringOf(text) + stringOf(refusal))
+        .concat(stringOf(name), stringOf(written))
+        .join(''),
+    )
+    .join('');
+}
+
+/** Events that come before anything is generated. */
+const OPENING = new Set(['response.created', 'response.queued', 'response.in_progress', 'keepalive', 'ping']);
+const ENDING = new Set(['response.completed', 'response.incomplete']);
+/** An answer that ends with one of these has failed, or was cancelled by somebody else. */
+const FAILING = new Set(['error', 'response.failed', 'response.cancelled']);
+
+/** One event of a native stream, with what the balancer needs to know of it. */
+export class NativeEvent implements ChatEvent {
+  readonly raw: Uint8Array | undefined;
+  readonly chunk: ChatCompletionChunk;
+  readonly hasContent: boolean;
+  readonly hasFinishReason: boolean;
+  readonly isHidden = false;
+  readonly usage: Usage | undefined;
+  readonly text: string;
+  readonly generated: string;
+
+  constructor(
+    readonly native: ResponseStreamEvent,
+    frame?: SseFrame,
+  ) {
+    const { type, delta, response } = native;
+    this.raw = frame?.raw;
+    this.hasFinishReason = ENDING.has(type);
+    this.hasContent = !OPENING.has(type) && !this.hasFinishReason;
+    this.usage = this.hasFinishReason ? responseUsage(response) : undefined;
+    this.generated = typeof delta === 'string' ? delta : '';
+    this.text = type === 'response.output_text.delta' ? this.generated : '';
+    this.chunk = emptyChunk(response);
+  }
+}
+
+/** The failure that an event reports; undefined if it reports none. */
+export function failureInEvent(event: Fields): FailureDetail | undefined {
+  if (!FAILING.has(String(event.type))) return isObject(event.error) ? failureOf(event) : undefined;
+  return failureOf(isObject(event.response) ? event.response : event);
+}
+
+/** The events of a whole response that came where a stream was asked for. */
+export function eventsOfResponse(response: AIResponse): NativeEvent[] {
+  const events: Omit<ResponseStreamEvent, 'sequence_number'>[] = [];
+  const { output_text: _, ...whole } = response;
+  const opened = { ...whole, status: 'in_progress', output: [] };
+  events.push({ type: 'response.created', response: opened });
+  for (const [output_index, item] of response.output.entries()) {
+    events.push({ type: 'response.output_item.added', output_index, item });
+    events.push({ type: 'response.output_item.done', output_index, item });
+  }
+  const type = response.status === 'incomplete' ? 'response.incomplete' : 'response.completed';
+  events.push({ type, response: whole });
+  return events.map(
+    (event, sequence_number) => new NativeEvent({ ...event, sequence_number } as ResponseStreamEvent),
+  );
+}
+
+function failureOf(holder: Fields): FailureDetail {
+  const { error } = holder;
+  return classifyEmbeddedError(
+    isObject(error) ? { error } : { error: { message: 'The response failed', ...holder } },
+  );
+}
+
+/** It identifies the answer, and says nothing of its content. */
+function emptyChunk(response: unknown): ChatCompletionChunk {
+  const { id, created_at, model } = isObject(response) ? response : ({} as Fields);
+  return {
+    id: stringOf(id),
+    object: 'chat.completion.chunk',
+    created: typeof created_at === 'number' ? created_at : 0,
+    model: stringOf(model),
+    choices: [],
+  };
+}
+
+function partsOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function stringOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function badAnswer(status: number, code: string, message: string): FailureDetail {
+  return { class: 'bad_answer', status, code, message };
+}
