@@ -83,11 +83,18 @@ export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
     maxOutputTokens: 64_000,
     fallbacks: ['gpt-4o', 'gpt-4o-mini'],
   }),
-  'claude-sonnet-4-5': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.94, { maxOutputTokens: 64_000 }),
-  'claude-opus-5': chat(usd(5, 25, 0.5), ms(1500, 0.08, 18), 1_000_000, 0.96, { maxOutputTokens: 128_000 }),
+  'claude-sonnet-4-5': chat(usd(3, 15, 0.3), ms(900, 0.08, 15), 200_000, 0.94, {
+    maxOutputTokens: 64_000,
+    fallbacks: ['gpt-4.1', 'gemini-2.5-pro', 'gpt-4o'],
+  }),
+  'claude-opus-5': chat(usd(5, 25, 0.5), ms(1500, 0.08, 18), 1_000_000, 0.96, {
+    maxOutputTokens: 128_000,
+    fallbacks: ['claude-sonnet-4-5', 'gpt-4.1', 'gemini-2.5-pro'],
+  }),
   'claude-haiku-4-5': chat(usd(1, 5, 0.1), ms(500, 0.05, 8), 200_000, 0.86, {
     maxOutputTokens: 64_000,
     strengths: CHAT_CODE,
+    fallbacks: ['gpt-4o-mini', 'gemini-2.5-flash'],
   }),
   'claude-3-5-haiku': chat(usd(0.8, 4, 0.08), ms(500, 0.05, 8), 200_000, 0.8, {
     maxOutputTokens: 8192,
@@ -96,10 +103,12 @@ export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
   'gemini-2.5-pro': chat(usd(1.25, 10, 0.125), ms(6000, 0.04, 8), 1_048_576, 0.93, {
     maxOutputTokens: 65_536,
     reasoning: true,
+    fallbacks: ['gpt-4.1', 'claude-sonnet-4-5'],
   }),
   'gemini-2.5-flash': chat(usd(0.3, 2.5, 0.03), ms(400, 0.02, 5), 1_048_576, 0.78, {
     maxOutputTokens: 65_536,
     strengths: CHAT_ANALYSIS,
+    fallbacks: ['gpt-4o-mini', 'claude-haiku-4-5'],
   }),
   'gemini-2.0-flash': chat(usd(0.1, 0.4, 0.025), ms(350, 0.02, 5), 1_048_576, 0.74, {
     maxOutputTokens: 8192,
