@@ -263,6 +263,30 @@ describe('A request of the Anthropic dialect', () => {
     expect(call.input).toEqual({ arguments: 'no JSON' });
   });
 
+  it('has the results of tools first in their turn, and no text of white space alone', () => {
+    const messages = [
+      {
+        role: 'assistant',
+        content: ' ',
+        tool_calls: [{ id: 'c', function: { name: 'f', arguments: '{}' } }],
+      },
+      { role: 'user', content: 'Wait' },
+      { role: 'tool', tool_call_id: 'c', content: 'r' },
+      { role: 'user', content: '\n' },
+      { role: 'assistant', content: '  ' },
+    ];
+    expect(sent(chat({ messages })).messages).toEqual([
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'c', name: 'f', input: {} }] },
+      {
+        role: 'user',
+        content: [
+          { type: 'tool_result', tool_use_id: 'c', content: 'r' },
+          { type: 'text', text: 'Wait' },
+        ],
+      },
+    ]);
+  });
+
   it('sends thinking blocks back as they came, before the text', () => {
     const thinking_blocks = [
       { type: 'thinking', thinking: 'Hm.', signature: 'c2ln' },

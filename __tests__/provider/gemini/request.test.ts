@@ -131,6 +131,18 @@ describe('A request of the Gemini dialect', () => {
     expect(JSON.stringify(sent(call, FLASH25))).not.toContain('thoughtSignature');
   });
 
+  it("leaves out another provider's thinking", () => {
+    const messages = [
+      { role: 'user', content: 'Hi' },
+      {
+        role: 'assistant',
+        content: null,
+        thinking_blocks: [{ type: 'thinking', thinking: 'x', signature: 'y' }],
+      },
+    ];
+    expect(sent(chat({ messages })).contents).toEqual([{ role: 'user', parts: [{ text: 'Hi' }] }]);
+  });
+
   it('carries images and files by URL, files, audio, and images in the result of a tool', () => {
     const messages = [
       {

@@ -25,7 +25,9 @@ const IMAGES: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/g
 const TOOL_ID = /^[a-zA-Z0-9_-]{1,64}$/;
 
 export function toMessages({ turns }: Conversation): RequestMessage[] {
-  const messages = turns.map(({ role, parts }): RequestMessage => ({ role, content: parts.map(toBlock) }));
+  const messages = turns
+    .map(({ role, parts }): RequestMessage => ({ role, content: inOrder(parts).map(toBlock) }))
+    .filter(({ content }) => content.length > 0);
   const last = messages.at(-1);
   const end = last?.content.at(-1);
   // A last text of the assistant's that ends with white space is refused.
@@ -36,6 +38,17 @@ export function toMessages({ turns }: Conversation): RequestMessage[] {
     if (last.content.length === 0) messages.pop();
   }
   return messages;
+}
+
+/** The results of tools come first in their turn, and texts of white space alone are refused. */
+function inOrder(parts: readonly Part[]): Part[] {
+  const results = parts.filter(({ kind }) => kind === 'tool-result');
+  const others = parts.filter((part) => part.kind !== 'tool-result' && !isBlank(part));
+  return [...results, ...others];
+}
+
+export function isBlank(part: Part): boolean {
+  return part.kind === 'text' && part.text.trim() === '';
 }
 
 function toBlock(part: Part): RequestBlock {

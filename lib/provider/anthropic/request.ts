@@ -3,7 +3,7 @@ import { isObject } from '../../util/is-object';
 import type { DialectCall, DialectEndpoint } from '../dialect';
 import { readConversation } from '../translation/conversation';
 import { droppedFeatures } from '../translation/features';
-import { textBlock, toMessages, toolLoopHasThinking } from './content';
+import { isBlank, textBlock, toMessages, toolLoopHasThinking } from './content';
 import { closedSchema } from './json-schema';
 import { type ModelTraits, modelTraits } from './model-traits';
 import { ANTHROPIC_SUPPORT, OWN_FIELDS } from './support';
@@ -44,7 +44,7 @@ export function toMessagesRequest(call: ChatCall, endpoint: DialectEndpoint): Tr
     ...(thinking.effort ? { effort: thinking.effort } : {}),
     ...(format?.schema ? { format: { type: 'json_schema', schema: format.schema } } : {}),
   };
-  const system = conversation.system.map(textBlock);
+  const system = conversation.system.filter((part) => !isBlank(part)).map(textBlock);
   const request: MessagesRequest = {
     model: endpoint.model,
     max_tokens: maxTokens,

@@ -10,10 +10,14 @@ const NO_SIGNATURE = 'skip_thought_signature_validator';
 
 /** @param needsSignatures whether the first call of each of the model's turns must have a signature */
 export function toContents({ turns }: Conversation, needsSignatures: boolean): Content[] {
-  return turns.map(({ role, parts }) => ({
-    role: role === 'assistant' ? 'model' : 'user',
-    parts: withSignature(parts.flatMap(toParts), needsSignatures),
-  }));
+  return turns
+    .map(
+      ({ role, parts }): Content => ({
+        role: role === 'assistant' ? 'model' : 'user',
+        parts: withSignature(parts.flatMap(toParts), needsSignatures),
+      }),
+    )
+    .filter(({ parts }) => parts.length > 0);
 }
 
 function toParts(part: Part): RequestPart[] {
