@@ -178,6 +178,25 @@ describe('The same conversation with tools, an image and a stream', () => {
   );
 });
 
+describe('A Responses call', () => {
+  const rig = new Rig();
+
+  it.each(PROVIDERS)('is served by %s as well, tools included', async (provider, answers) => {
+    const each = { a: { provider } satisfies Partial<EndpointConfig> };
+    const { balancer } = await rig.start({ a: answers('tools') }, { each });
+    const tool = { type: 'function', name: 'get_weather', parameters: { type: 'object' }, strict: false };
+    const { output } = (await balancer.responses({
+      model: 'm',
+      input: 'Weather and time in Lyon?',
+      tools: [tool],
+    } as never)) as unknown as { output: { type: string; name?: string; arguments?: string }[] };
+    expect(output.filter(({ type }) => type === 'function_call')).toMatchObject([
+      { name: 'get_weather', arguments: '{"city":"Lyon","unit":"celsius"}' },
+      { name: 'get_time', arguments: '{}' },
+    ]);
+  });
+});
+
 describe('A conversation that moves from OpenAI to Anthropic to Gemini and back, at each step because one fails', () => {
   const rig = new Rig();
   const down = error(500);

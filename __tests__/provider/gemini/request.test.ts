@@ -288,6 +288,13 @@ describe('The Gemini dialect refuses by name', () => {
     expect(geminiDialect.unsupported?.(ask(fields), PRO3)).toBe(name);
   });
 
+  it('not parallel_tool_calls: false where tool_choice names the one function to call', () => {
+    const tool_choice = { type: 'function', function: { name: 'get_time' } };
+    const call = ask({ tools: TOOLS, tool_choice, parallel_tool_calls: false });
+    expect(geminiDialect.unsupported?.(call, PRO3)).toBeUndefined();
+    expect(dropped(call)).toEqual([]);
+  });
+
   it('JSON output beside tools before Gemini 3', () => {
     const call = ask({ tools: TOOLS, response_format: { type: 'json_object' } });
     expect(geminiDialect.unsupported?.(call, FLASH25)).toBe('response_format (beside tools)');

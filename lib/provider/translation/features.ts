@@ -32,8 +32,11 @@ export const CHAT_FEATURES = {
   'strict tools': (body: Fields) =>
     firstOf(body.tools, 'tools', (tool) => isObject(tool.function) && tool.function.strict === true),
   tool_choice: given('tool_choice'),
+  // Where one function must be called, there is nothing else to call beside it.
   'parallel_tool_calls: false': (body: Fields) =>
-    body.parallel_tool_calls === false && listOf(body.tools).length > 0 ? 'parallel_tool_calls' : undefined,
+    body.parallel_tool_calls === false && listOf(body.tools).length > 0 && !namesFunction(body.tool_choice)
+      ? 'parallel_tool_calls'
+      : undefined,
   functions: (body: Fields) =>
     given('functions')(body) ??
     given('function_call')(body) ??
@@ -166,6 +169,10 @@ function firstMessage(body: Fields, find: (message: Fields) => string | undefine
 function firstOf(list: unknown, name: string, matches: (item: Fields) => boolean): string | undefined {
   const index = listOf(list).findIndex((item) => isObject(item) && matches(item));
   return index === -1 ? undefined : `${name}[${index}]`;
+}
+
+function namesFunction(choice: unknown): boolean {
+  return isObject(choice) && choice.type === 'function';
 }
 
 function isStoredFile({ file }: Fields): boolean {
