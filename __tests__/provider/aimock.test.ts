@@ -48,6 +48,12 @@ function balancerOf(names: readonly string[], more: Partial<EndpointConfig> = {}
 
 type Message = ChatCompletion['choices'][number]['message'] & { reasoning_content?: string };
 
+interface ToolCallDelta {
+  index: number;
+  id?: string;
+  function?: { name?: string; arguments?: string };
+}
+
 async function ask(
   balancer: Balancer,
   messages: unknown,
@@ -65,13 +71,15 @@ async function ask(
     if (delta?.content) message.content = (message.content ?? '') + delta.content;
     if (delta?.reasoning_content)
       message.reasoning_content = (message.reasoning_content ?? '') + delta.reasoning_content;
-    for (const call of (delta?.tool_calls ?? []) as (NonNullable<Message['tool_calls']>[number] & {
-      index: number;
-    })[]) {
+    for (const call of (delta?.tool_calls ?? []) as ToolCallDelta[]) {
       const calls = (message.tool_calls ??= []);
-      const whole = (calls[call.index] ??= { ...call, function: { name: '', arguments: '' } });
-      whole.function.name += call.function.name ?? '';
-      whole.function.arguments += call.function.arguments ?? '';
+      const whole = (calls[call.index] ??= {
+        id: call.id ?? '',
+        type: 'function',
+        function: { name: '', arguments: '' },
+      });
+      whole.function.name += call.function?.name ?? '';
+      whole.function.arguments += call.function?.arguments ?? '';
     }
   }
   return message;

@@ -19,10 +19,7 @@ const DIALECTS: [string, Dialect, string[]][] = [
 
 /** Mostly of the right shape, sometimes anything: the balancer checks only roles and the fields that it reads itself. */
 const loose = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<unknown> =>
-  fc.oneof(
-    { weight: 6, arbitrary: value as fc.Arbitrary<unknown> },
-    { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
-  );
+  fc.oneof({ weight: 6, arbitrary: value }, { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) });
 
 const url = fc.constantFrom(
   'https://a.example/b.png',

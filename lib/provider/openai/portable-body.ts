@@ -88,9 +88,10 @@ function without(fields: Fields, names: readonly string[]): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 }
 
-/** Maps the objects of a list; the same list if none of them changes. */
+/** Maps the objects of a list; the same list if none of them changes, or if it is none. */
 function mapChanged(list: readonly Fields[], map: (item: Fields) => Fields): readonly Fields[] {
-  if (!Array.isArray(list)) return list;
+  const items: unknown = list;
+  if (!Array.isArray(items)) return list;
   const mapped = list.map((item) => (isObject(item) ? map(item) : item));
   return mapped.some((item, index) => item !== list[index]) ? mapped : list;
 }
