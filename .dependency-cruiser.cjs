@@ -12,6 +12,7 @@ const layout = [
   'hooks',
   'cache',
   'queue',
+  'canary',
   'routing',
   'endpoint',
   'budget',

@@ -1,4 +1,5 @@
 export { Balancer, createBalancer } from './balancer/balancer';
+export type { CanaryHandle } from './balancer/canary-trial';
 export type { EndpointHandle } from './balancer/endpoint-handle';
 export type {
   AttemptEvent,
@@ -37,6 +38,7 @@ export type {
 export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
 export type { AppContext } from './call/check-options';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
+export type { CanaryEvent, CanaryGuard, CanaryOptions, CanaryStats } from './canary/options';
 export type {
   ClusterMode,
   ClusterOptions,

@@ -1,35 +1,38 @@
 // A type parameter on the body accepts bodies typed by other packages, with or without index signatures.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
-import { Budgets } from '../budget/budgets';
+import type { Budgets } from '../budget/budgets';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, ResponseBody } from '../call/body';
-import type { CallOptions, Priority } from '../call/context';
+import type { CallOptions } from '../call/context';
 import { LinkedAbort } from '../call/linked-abort';
 import type { AIResponse } from '../call/response';
-import { Cluster, isSameCluster } from '../cluster/cluster';
+import { type Cluster, isSameCluster } from '../cluster/cluster';
 import { configError, faultAt } from '../config/config-errors';
 import type { BalancerConfig, ResolvedConfig } from '../config/options';
 import { resolveConfig } from '../config/resolve';
 import type { EndpointSlot } from '../endpoint/endpoint';
-import { type AiBalancerError, badRequest } from '../errors';
+import { badRequest } from '../errors';
 import { Executor } from '../failover/executor';
 import { HedgePolicy } from '../failover/hedge';
 import { RetryBudget } from '../failover/retry-budget';
-import { type QueueOptions, WaitQueue } from '../queue/wait-queue';
+import type { WaitQueue } from '../queue/wait-queue';
 import type { ResponseStream } from '../responses/response-stream';
 import type { Explanation } from '../route-report';
 import type { ChatStream } from '../stream/chat-stream';
 import { isObject } from '../util/is-object';
 import { Redactor } from '../util/redactor';
+import { admissionError } from './admission';
 import { CallRunner, closedError } from './call-runner';
+import { type CanaryHandle, CanaryTrial } from './canary-trial';
 import { type EndpointHandle, endpointHandle } from './endpoint-handle';
-import { budgetedConfig, EndpointRegistry } from './endpoint-registry';
+import { EndpointRegistry } from './endpoint-registry';
 import { EventReporter } from './event-reporter';
 import type { BalancerEvents } from './events';
 import { type BalancerInternals, INTERNALS } from './internals';
-import { type BalancerStats, endpointStats, isHealthy } from './stats';
+import { budgetedConfig, createBudgets, createCluster, createQueue } from './parts';
+import { type BalancerStats, balancerStats } from './stats';
 
 const BRAND = Symbol.for('express-ai-balancer.balancer');
 const DEFAULT_GRACE_MS = 30_000;
@@ -41,6 +44,7 @@ const DEFAULT_GRACE_MS = 30_000;
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cluster: Cluster | undefined;
   readonly #budgets: Budgets;
+  readonly #trial: CanaryTrial;
   readonly #registry: EndpointRegistry;
   readonly #queue: WaitQueue<EndpointSlot>;
   readonly #retryBudget: RetryBudget;
@@ -59,17 +63,12 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
     this.#redactor.configure(this.#config.secrets);
-    this.#events = new EventReporter(this, () => this.#config, this.#redactor);
-    this.#cluster = this.#config.cluster && this.#createCluster(this.#config.cluster);
-    this.#budgets = new Budgets(
-      {
-        cluster: this.#cluster,
-        onOutage: () => this.#config.cluster?.onOutage ?? 'local-share',
-        onEvent: (event) => this.#events.budgetChanged(event),
-        onCapacity: () => this.#queue.wake(),
-      },
-      budgetedConfig(this.#config),
-    );
+    const current = (): ResolvedConfig => this.#config;
+    this.#events = new EventReporter(this, current, this.#redactor);
+    const wake = (): void => this.#queue.wake();
+    this.#cluster = createCluster(this.#config, this.#events, wake);
+    this.#budgets = createBudgets(this.#cluster, current, this.#events, wake);
+    this.#trial = new CanaryTrial(this.#events, this.#config);
     this.#registry = new EndpointRegistry(
       this.#config,
       {
@@ -77,23 +76,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         onDropped: (name, features) => this.#events.featuresDropped(name, features),
         onCooldown: (endpoint, detail, cooldownMs, shouldWarn) =>
           this.#events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
-        onCapacity: () => this.#queue.wake(),
+        onCapacity: wake,
         quotaListener: ({ name }) => this.#events.quotaListener(name),
       },
       this.#redactor,
       this.#cluster,
       this.#budgets,
+      () => this.#trial.routing,
     );
-    const queue = (): QueueOptions => this.#config.queue;
-    this.#queue = new WaitQueue<EndpointSlot>({
-      get maxSize() {
-        return queue().maxSize;
-      },
-      get maxBytes() {
-        return queue().maxBytes;
-      },
-      onChange: (change) => this.#events.queueChanged(change),
-    });
+    this.#queue = createQueue(current, this.#events);
     this.#retryBudget = new RetryBudget(this.#config.retry);
     this.#hedge = new HedgePolicy(() => this.#config.hedge);
     this.#executor = new Executor({
@@ -105,13 +96,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       onHedge: ({ context }, { late, hedge, won }) =>
         this.#events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
     });
-    const runnerParts = {
-      executor: this.#executor,
-      events: this.#events,
-      registry: this.#registry,
-      sharedStore: this.#cluster?.store,
-    };
-    this.#calls = new CallRunner(runnerParts, this.#config);
+    const { store: sharedStore } = this.#cluster ?? {};
+    this.#calls = new CallRunner(
+      { executor: this.#executor, events: this.#events, registry: this.#registry, sharedStore },
+      this.#config,
+    );
     for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
     for (const endpoint of this.#config.undefinedKeys) this.#events.keyUndefined(endpoint);
   }
@@ -174,7 +163,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   get [INTERNALS](): BalancerInternals {
     return {
       call: (operation, body, options, hooks) => this.#calls.run(operation, body, options, hooks),
-      admissionError: (priority, tenant) => this.#admissionError(priority, tenant),
+      admissionError: (priority, tenant) => {
+        const { meanTokens } = this.#calls;
+        const call = { priority, tenant, promptTokens: meanTokens, totalMs: this.#maxTotalMs };
+        return admissionError(this.#queue, this.#registry, call);
+      },
       reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
       reportPipeFailure: (error) => this.#events.pipeFailed(error),
       baseURLOf: (endpoint) => this.#registry.baseURLOf(endpoint),
@@ -203,18 +196,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** A snapshot of the balancer's state. */
   stats(): BalancerStats {
-    const now = performance.now();
-    const endpoints = this.#registry.endpoints.map((endpoint) => endpointStats(endpoint, now));
-    return {
-      total: endpoints.length,
-      healthy: endpoints.filter(isHealthy).length,
-      calls: { ...this.#calls.counts },
-      queue: { size: this.#queue.size, byPriority: this.#queue.byPriority() },
-      endpoints,
+    return balancerStats({
+      endpoints: this.#registry.endpoints,
+      calls: this.#calls.counts,
+      queue: this.#queue,
       budgets: this.#budgets.stats(),
+      canary: this.#trial.canary?.stats(),
       listenerFailures: this.#events.listenerFailures,
-      ...(this.#cluster ? { cluster: { mode: this.#cluster.mode, members: this.#cluster.members } } : {}),
-    };
+      cluster: this.#cluster,
+    });
   }
 
   /**
@@ -223,6 +213,21 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    */
   endpoint(name: string): EndpointHandle {
     return endpointHandle(this.#registry.endpoint(name));
+  }
+
+  /** The canary that is tried on a share of the calls; undefined without the option `canary`. */
+  get canary(): CanaryHandle | undefined {
+    return this.#trial.canary;
+  }
+
+  /**
+   * Scores an answer from 0 to 1, the best, for the guard of the canary: once for each of the last 10,000 calls that took
+   * part. Returns whether it was one.
+   * @param requestId As in the call's route report.
+   * @throws ERR_AI_BAD_REQUEST if the value is not a number from 0 to 1.
+   */
+  score(requestId: string, value: number): boolean {
+    return this.#trial.score(requestId, value);
   }
 
   /**
@@ -244,6 +249,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     if (resolved.cluster) this.#cluster?.setOnOutage(resolved.cluster.onOutage);
     this.#retryBudget.configure(resolved.retry);
     this.#executor.cancelProbes();
+    this.#trial.configure(resolved);
     this.#budgets.configure(budgetedConfig(resolved));
     this.#registry.configure(resolved);
     this.#calls.configure(resolved);
@@ -280,30 +286,6 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#registry.close();
     await this.#budgets.close();
     await this.#cluster?.close();
-  }
-
-  #createCluster(options: NonNullable<ResolvedConfig['cluster']>): Cluster {
-    return new Cluster(options, {
-      onMode: (mode, members, reason) => this.#events.clusterModeChanged(mode, members, reason),
-      onFault: (key) => this.#events.clusterKeyUnusable(key),
-      onCapacity: () => this.#queue.wake(),
-    });
-  }
-
-  #admissionError(priority: Priority, tenant: string): AiBalancerError | undefined {
-    if (this.#queue.size === 0) return undefined;
-    const open = this.#registry.endpoints.filter(({ weight }) => weight > 0);
-    return this.#queue.shedError({
-      poolKey: `guard ${this.#registry.routes.generation} ${open.map(({ name }) => name).join(',')}`,
-      resources: [...new Set(open.map(({ quota }) => quota))],
-      priority,
-      tenant,
-      promptTokens: this.#calls.meanTokens,
-      outputTokens: 0,
-      deadlineAt: performance.now() + this.#maxTotalMs,
-      serviceMs: 0,
-      tryStart: () => ({ kind: 'waiting', waitMs: Infinity }),
-    });
   }
 
   get #maxTotalMs(): number {

@@ -1,4 +1,4 @@
-import type { BudgetedConfig, Budgets } from '../budget/budgets';
+import type { Budgets } from '../budget/budgets';
 import type { Call } from '../call/call';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
@@ -17,6 +17,7 @@ import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
 import { Quota } from '../quota/quota';
 import type { RouteReport } from '../route-report';
 import { Affinity, affinityKey } from '../routing/affinity';
+import type { CanaryRouting } from '../routing/plan';
 import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
@@ -37,6 +38,7 @@ export class EndpointRegistry {
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
   readonly #budgets: Budgets | undefined;
+  readonly #canary: (() => CanaryRouting | undefined) | undefined;
   readonly #quotas = new Map<string, Quota>();
   readonly #affinity = new Affinity();
   readonly #connectionPools = new ConnectionPools();
@@ -51,7 +53,9 @@ export class EndpointRegistry {
     redactor = new Redactor(),
     cluster?: Cluster,
     budgets?: Budgets,
+    canary?: () => CanaryRouting | undefined,
   ) {
+    this.#canary = canary;
     this.#budgets = budgets;
     this.#listeners = listeners;
     this.#redactor = redactor;
@@ -119,7 +123,12 @@ export class EndpointRegistry {
     const affinity = this.#affinity;
     return {
       generation,
-      planner: new Planner(this.endpoints, config.fallbacks, isScored(strategy) ? { affinity } : undefined),
+      planner: new Planner(
+        this.endpoints,
+        config.fallbacks,
+        isScored(strategy) ? { affinity } : undefined,
+        this.#canary?.(),
+      ),
       router: new Router(strategy, affinity),
       retry: config.retry,
       contentPolicyFallbacks: config.contentPolicyFallbacks,
@@ -206,24 +215,7 @@ export class EndpointRegistry {
 }
 
 /** The group's first endpoint stands for its account, so that a deploy may add others. */
-function groupAccount(group: string, { endpoints }: ResolvedConfig): string | undefined {
+export function groupAccount(group: string, { endpoints }: ResolvedConfig): string | undefined {
   const first = endpoints.find(({ quotaGroup }) => quotaGroup === group);
   return first && accountHash(first.baseURL, first.apiKey);
-}
-
-/** What the configuration limits in US dollars. Accounts tell apart what apps that share a store name alike. */
-export function budgetedConfig(config: ResolvedConfig): BudgetedConfig {
-  return {
-    budgets: config.budgets,
-    endpoints: config.endpoints.map(({ name, baseURL, apiKey, model, spendLimits }) => ({
-      name,
-      sharedName: `${name} ${accountHash(baseURL, apiKey, model)}`,
-      limits: spendLimits,
-    })),
-    groups: [...config.groupBudgets].map(([name, limits]) => ({
-      name,
-      sharedName: `${name} ${groupAccount(name, config) ?? ''}`,
-      limits,
-    })),
-  };
 }

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { BudgetEvent } from '../budget/budget';
 import type { Call } from '../call/call';
+import type { CanaryEvent } from '../canary/options';
 import type { ClusterMode } from '../cluster/options';
 import type { ResolvedConfig } from '../config/options';
 import type { Endpoint } from '../endpoint/endpoint';
@@ -12,9 +13,10 @@ import type { OnQuotaCorrected, QuotaLeft } from '../quota/quotas';
 import type { AttemptReport, RouteReport } from '../route-report';
 import type { Redactor } from '../util/redactor';
 import type { AnswerFacts } from './answer-facts';
+import { attemptEvent, callEvent, callLine } from './call-event';
 import type { CallObserver } from './call-observer';
 import { EventLog } from './event-log';
-import type { AttemptEvent, BalancerEvents, CallEvent, HedgeEvent, QueueEvent, QuotaLevels } from './events';
+import type { BalancerEvents, HedgeEvent, QueueEvent, QuotaLevels } from './events';
 import { explainUncaught } from './uncaught-error';
 import {
   cooldownWarning,
@@ -114,6 +116,13 @@ export class EventReporter {
     const state = change === 'near' ? 'at 80 %' : 'spent';
     const message = `the budget ${limit} ${whose} is ${state}: $${spentUsd.toFixed(2)} of $${limitUsd}`;
     this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);
+  }
+
+  canaryEnded(event: CanaryEvent): void {
+    this.#emit('canary', event);
+    const { name, state, reason } = event;
+    if (state === 'promoted') this.#log.write('info', event, `the canary '${name}' was promoted: ${reason}`);
+    else this.#log.warn(`canary ${name}`, event, `the canary '${name}' was rolled back: ${reason}`);
   }
 
   queueChanged(event: QueueEvent): void {
@@ -253,72 +262,3 @@ function levels({ requests, tokens }: QuotaLeft): QuotaLevels {
 }
 
 /** Optional fields are added to one literal: with conditional spreads, V8 builds the object several times slower. */
-function callEvent(
-  { context, operation, stream, model, startedAt }: Call,
-  route: RouteReport | undefined,
-  error: unknown,
-): CallEvent {
-  const { requestId, tenant, type, priority } = context;
-  const event: Writable<CallEvent> = {
-    requestId,
-    operation,
-    stream,
-    endpoint: route?.endpoint ?? '',
-    provider: route?.provider ?? '',
-    model: route?.model ?? '',
-    type,
-    priority,
-    wastedTokens: route?.wastedTokens ?? 0,
-    wastedUsd: route?.wastedUsd ?? 0,
-    waitMs: route?.waitMs ?? 0,
-    ms: Math.round(performance.now() - startedAt),
-    attempts: route?.attempts.length ?? 0,
-    failed: error !== undefined,
-  };
-  if (model !== undefined) event.requestedModel = model;
-  if (tenant !== undefined) event.tenant = tenant;
-  if (AiBalancerError.isInstance(error)) event.code = error.code;
-  if (!route) return event;
-  const { usage, costUsd, firstTokenMs } = route;
-  if (usage) event.tokens = { input: usage.prompt_tokens, output: usage.completion_tokens };
-  if (costUsd !== undefined) event.costUsd = costUsd;
-  if (firstTokenMs !== undefined) event.firstTokenMs = firstTokenMs;
-  event.route = route;
-  return event;
-}
-
-function attemptEvent(
-  { context }: Call,
-  { settings }: Endpoint,
-  attempt: AttemptReport,
-  brokeOff: boolean,
-): AttemptEvent {
-  const event: Writable<AttemptEvent> = {
-    endpoint: attempt.endpoint,
-    model: attempt.model,
-    ms: attempt.ms,
-    requestId: context.requestId,
-    provider: settings.provider,
-  };
-  if (attempt.class !== undefined) event.class = attempt.class;
-  if (attempt.status !== undefined) event.status = attempt.status;
-  if (attempt.code !== undefined) event.code = attempt.code;
-  if (attempt.message !== undefined) event.message = attempt.message;
-  if (attempt.hedge !== undefined) event.hedge = attempt.hedge;
-  if (brokeOff) event.brokeOff = true;
-  return event;
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function callLine(
-  { requestId, operation, endpoint, model, ms, code, failed }: CallEvent,
-  error: unknown,
-): string {
-  const call = `${operation} ${requestId}`;
-  if (!failed) return `${call} was answered by endpoint '${endpoint}' (${model}) in ${ms} ms`;
-  const why = AiBalancerError.isInstance(error)
-    ? error.message.slice(0, MAX_REASON_CHARS)
-    : 'a function of the app threw';
-  return `${call} failed after ${ms} ms: ${code ?? 'error'}: ${why}`;
-}

@@ -1,6 +1,7 @@
 import type { BudgetEvent } from '../budget/budget';
 import type { Operation } from '../call/body';
 import type { Priority, RequestType } from '../call/context';
+import type { CanaryEvent } from '../canary/options';
 import type { ClusterMode } from '../cluster/options';
 import type { EndpointState } from '../endpoint/unavailable-reason';
 import type { AiBalancerErrorCode } from '../errors';
@@ -186,6 +187,8 @@ export interface BalancerEvents {
   quota: [QuotaEvent];
   /** See {@link BudgetEvent}. */
   budget: [BudgetEvent];
+  /** See {@link CanaryEvent}. */
+  canary: [CanaryEvent];
   /** See {@link QueueEvent}. */
   queue: [QueueEvent];
   /** See {@link HedgeEvent}. */

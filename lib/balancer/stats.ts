@@ -1,5 +1,6 @@
 import type { BudgetStats } from '../budget/budget';
 import type { Priority } from '../call/context';
+import type { CanaryStats } from '../canary/options';
 import type { ClusterMode } from '../cluster/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
@@ -71,6 +72,8 @@ export interface BalancerStats {
   readonly endpoints: readonly EndpointStats[];
   /** Every limit in US dollars: those over everything first, then those of quota groups and endpoints. */
   readonly budgets: readonly BudgetStats[];
+  /** Only with the option `canary`. */
+  readonly canary?: CanaryStats;
   /** Failures of listeners and of the logger since the start: they threw or rejected. */
   readonly listenerFailures: number;
   /** Only with the option `cluster`. */
@@ -82,8 +85,33 @@ export interface BalancerStats {
   };
 }
 
+/** What the statistics are taken from. */
+export interface StatsParts extends Pick<BalancerStats, 'calls' | 'budgets' | 'listenerFailures'> {
+  readonly endpoints: readonly Endpoint[];
+  readonly queue: { readonly size: number; byPriority(): Record<Priority, number> };
+  readonly canary: CanaryStats | undefined;
+  readonly cluster: NonNullable<BalancerStats['cluster']> | undefined;
+}
+
+export function balancerStats(parts: StatsParts): BalancerStats {
+  const { calls, queue, budgets, canary, listenerFailures, cluster } = parts;
+  const now = performance.now();
+  const endpoints = parts.endpoints.map((endpoint) => endpointStats(endpoint, now));
+  return {
+    total: endpoints.length,
+    healthy: endpoints.filter(isHealthy).length,
+    calls: { ...calls },
+    queue: { size: queue.size, byPriority: queue.byPriority() },
+    endpoints,
+    budgets,
+    ...(canary ? { canary } : {}),
+    listenerFailures,
+    ...(cluster ? { cluster: { mode: cluster.mode, members: cluster.members } } : {}),
+  };
+}
+
 /** Fields of the literal come first and optional ones later: with spreads in between, V8 builds the object several times slower. */
-export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
+function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const { settings, health, quotas } = endpoint;
   const { averageMs } = health.recentLatency;
   const left = leastLeft(quotas, now);
@@ -112,6 +140,6 @@ export function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function isHealthy({ state, weight }: EndpointStats): boolean {
+function isHealthy({ state, weight }: EndpointStats): boolean {
   return state === 'closed' && weight > 0;
 }

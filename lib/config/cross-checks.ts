@@ -50,6 +50,7 @@ export function crossCheckFaults(raw: unknown): Fault[] {
   checkOrder(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker, report);
   if (isObject(raw.cache) && raw.cache.redis === true && !isObject(raw.cluster))
     report(['cache', 'redis'], 'cluster to be configured: the answers are kept in its Redis');
+  checkCanary(raw.canary, endpoints, report);
   checkSecrets(secretsOf(raw), endpoints, report);
   return faults;
 }
@@ -148,6 +149,21 @@ function checkQuotaGroups(groups: unknown, endpoints: readonly PartialEndpoint[]
     const expected = `the quotaGroup of at least one endpoint${hintAt(group, used)}`;
     report(['quotaGroups', group], expected, 'a group that no endpoint uses');
   }
+}
+
+function checkCanary(canary: unknown, endpoints: readonly PartialEndpoint[], report: Report): void {
+  if (!isObject(canary)) return;
+  const { model, endpoint, replaces } = canary;
+  if ((model === undefined) === (endpoint === undefined)) report(['canary'], 'either a model or an endpoint');
+  const models = endpoints.flatMap((each) => each.model ?? []);
+  const served = [...models, ...endpoints.flatMap(({ aliases }) => aliases)];
+  const names = endpoints.flatMap(({ name }) => name ?? []);
+  if (typeof model === 'string' && !models.includes(model))
+    report(['canary', 'model'], `a model that an endpoint has${hintAt(model, models)}`);
+  if (typeof endpoint === 'string' && !names.includes(endpoint))
+    report(['canary', 'endpoint'], `the name of an endpoint${hintAt(endpoint, names)}`);
+  if (typeof replaces === 'string' && (!served.includes(replaces) || replaces === model))
+    report(['canary', 'replaces'], 'another model or alias that an endpoint has');
 }
 
 /** Names are written into logs, reports and errors. */

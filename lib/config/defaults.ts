@@ -31,6 +31,7 @@ export const DEFAULTS = deepFreeze({
   hedge: { budgetRatio: 0.05 },
   queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   budgets: { timeZone: 'UTC', window: 'calendar' as const, onExceeded: 'refuse' as const },
+  canary: { guard: { errors: 1, p95: 1.5, cost: 2, score: 1 } },
   coalesce: false,
   idempotency: false,
   cache: { ttlMs: 3_600_000, staleIfErrorMs: 0, maxBytes: 64 * 1024 * 1024, redis: false },

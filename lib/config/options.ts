@@ -3,6 +3,7 @@ import type { BudgetOptions, ResolvedBudgets, SpendLimits } from '../budget/opti
 import type { CacheOptions, ResolvedCacheOptions } from '../cache/options';
 import type { ChatBody, EmbeddingBody } from '../call/body';
 import type { RequestType } from '../call/context';
+import type { CanaryOptions, ResolvedCanary } from '../canary/options';
 import type { ClusterOptions } from '../cluster/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { HedgeOptions, RetryOptions } from '../failover/options';
@@ -60,6 +61,8 @@ export interface BalancerConfig {
   quotaGroups?: Record<string, QuotaGroupConfig>;
   /** Limits in US dollars over everything, and how all budgets are kept. Default: no limit; see {@link BudgetOptions}. */
   budgets?: BudgetOptions;
+  /** A model or endpoint that is tried on a share of the calls, and rolled back if it is worse. Default: none. */
+  canary?: CanaryOptions;
   /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
   strategy?: StrategyName | Strategy;
   /** Weights of the adaptive strategy's terms. Default: see {@link ScoreWeights}. */
@@ -121,6 +124,7 @@ export interface ResolvedConfig
   readonly contentPolicyFallbacks: ReadonlyMap<string, readonly string[]>;
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
   readonly budgets: ResolvedBudgets;
+  readonly canary: ResolvedCanary | undefined;
   /** Limits of quota groups in US dollars, by name. */
   readonly groupBudgets: ReadonlyMap<string, SpendLimits>;
   readonly strategy: StrategyName | Strategy;

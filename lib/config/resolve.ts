@@ -1,5 +1,6 @@
 import type { ResolvedBudgets } from '../budget/options';
 import type { ResolvedCacheOptions } from '../cache/options';
+import type { ResolvedCanary } from '../canary/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
 import type { ResolvedHooks } from '../hooks/options';
 import type { ProxySetting } from '../http/connection/proxy';
@@ -40,6 +41,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     contentPolicyFallbacks: configuredFallbacks(config.contentPolicyFallbacks ?? {}, endpoints),
     quotaGroups: resolveQuotaGroups(config.quotaGroups, endpoints),
     budgets: resolveBudgets(config.budgets),
+    canary: config.canary && resolveCanary(config.canary),
     groupBudgets: new Map(
       Object.entries(config.quotaGroups ?? {}).map(([name, group]) => [name, spendLimitsOf(group)]),
     ),
@@ -89,6 +91,13 @@ function resolveHooks(hooks: CheckedConfig['hooks'] = []): ResolvedHooks[] {
 function resolveProxy(proxy: NonNullable<CheckedConfig['http']>['proxy']): ProxySetting {
   if (proxy === undefined) return DEFAULTS.http.proxy;
   return typeof proxy === 'object' ? omitUndefined(proxy) : proxy;
+}
+
+function resolveCanary({ guard, ...canary }: NonNullable<CheckedConfig['canary']>): ResolvedCanary {
+  return Object.freeze({
+    ...omitUndefined(canary),
+    guard: withDefaults<ResolvedCanary['guard']>(DEFAULTS.canary.guard, guard),
+  });
 }
 
 function resolveBudgets(given: CheckedConfig['budgets'] = {}): ResolvedBudgets {

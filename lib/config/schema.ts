@@ -113,6 +113,8 @@ const cache = v
     error: 'both get and set, or neither',
   });
 
+const allowed = offOr(v.atLeastOne, 'a number of at least 1');
+
 export const configSchema = v.options({
   endpoints: z
     .array(endpointSchema, { error: 'an array of endpoints' })
@@ -134,6 +136,15 @@ export const configSchema = v.options({
       window: v.oneOf('calendar', 'rolling'),
       onExceeded: v.oneOf('refuse', 'cheapest'),
       store: v.withMethods<BudgetStore>('an object with update(key, change, ttlMs)', 'update'),
+    }),
+    canary: v.options({
+      share: v.fractionUpToHalf,
+      ...v.optional({
+        model: v.name,
+        endpoint: v.name,
+        replaces: v.name,
+        guard: v.partial({ errors: allowed, p95: allowed, cost: allowed, score: allowed }),
+      }),
     }),
     strategy,
     scoreWeights: v.partialOf(DEFAULTS.scoreWeights, v.nonNegative),

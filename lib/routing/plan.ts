@@ -17,6 +17,13 @@ export interface RemovedOption extends Pick<Option, 'endpoint' | 'costUsd'> {
   readonly removal: RemovalReason;
 }
 
+/** A model or endpoint that serves a share of the calls. */
+export interface CanaryRouting {
+  /** Whether a call goes to it first, or not at all; undefined for calls that take no part. */
+  sideOf(call: Call): 'canary' | 'others' | undefined;
+  has(endpoint: { readonly name: string; readonly model: string }): boolean;
+}
+
 /** What is fixed about the routing of a call while it runs. */
 export interface Plan {
   readonly call: Call;

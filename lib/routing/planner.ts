@@ -1,11 +1,11 @@
 import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
-import { AiBalancerError, badRequest } from '../errors';
-import { nativeRequest } from '../responses/native-route';
+import type { AiBalancerError } from '../errors';
 import type { Affinity } from './affinity';
 import { type Filter, filtersFor, WINDOW } from './filters';
 import { type CallNeeds, needsOf } from './needs';
 import {
+  type CanaryRouting,
   estimateCost,
   type Option,
   type Plan,
@@ -13,6 +13,7 @@ import {
   type Sample,
   WINDOW_CERTAINTY,
 } from './plan';
+import { contextWindowError, modelNotServedError, noEndpointError } from './planner-errors';
 import { Sampler } from './sampler';
 
 /** In larger fleets a decision considers a sample first. */
@@ -26,6 +27,12 @@ interface Tier {
 /** The earliest first. */
 type Tiers = readonly Tier[];
 
+interface CanaryTiers {
+  readonly routing: CanaryRouting;
+  readonly tiers: Tiers;
+  readonly endpoints: ReadonlySet<Endpoint>;
+}
+
 /** Determines once per call which endpoints may serve it, and in which order. */
 export class Planner {
   readonly #endpoints: readonly Endpoint[];
@@ -33,13 +40,19 @@ export class Planner {
   readonly #byModel = new Map<string, Tiers>();
   readonly #all: Tiers;
   readonly #sampling: { readonly affinity: Affinity } | undefined;
+  readonly #canary: CanaryTiers | undefined;
+  /** Tiers without the canary's endpoints. */
+  readonly #others = new WeakMap<Tiers, Tiers>();
 
   /** @param sampling Set for a strategy that may choose among a sample. */
   constructor(
     endpoints: readonly Endpoint[],
     fallbacks: ReadonlyMap<string, readonly string[]>,
     sampling?: { readonly affinity: Affinity },
+    canary?: CanaryRouting,
   ) {
+    const tried = endpoints.filter(({ name, settings }) => canary?.has({ name, model: settings.model }));
+    this.#canary = canary && { routing: canary, tiers: byTier(tried), endpoints: new Set(tried) };
     this.#endpoints = endpoints;
     this.#fallbacks = fallbacks;
     this.#sampling = sampling;
@@ -65,7 +78,8 @@ export class Planner {
 
   /** The plan, with the error to throw when it has no endpoints. */
   tryPlan(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
-    const modelTiers = models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#tiersOf(call);
+    const modelTiers =
+      models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#withCanary(call, this.#tiersOf(call));
     const needs = needsOf(call);
     if (this.#sampling) {
       let endpoints = 0;
@@ -115,17 +129,28 @@ export class Planner {
     if (model === undefined) return [this.#all];
     const requested = this.#byModel.get(model);
     if (requested === undefined && call.endpoint === undefined) {
-      const publicMessage = `no endpoint serves the model '${printable(model)}'`;
-      throw new AiBalancerError(
-        'ERR_AI_NO_ENDPOINT',
-        `${publicMessage}; configured models: ${this.models.join(', ')}`,
-        { status: 404, param: 'model', publicMessage },
-      );
+      throw modelNotServedError(model, this.models);
     }
     const first = requested ?? this.#all;
     // Embeddings of different models cannot be mixed.
     const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
     return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
+  }
+
+  /** With the canary first, or without it: only calls that take no part may use its endpoints as any others. */
+  #withCanary(call: Call, modelTiers: readonly Tiers[]): readonly Tiers[] {
+    const side = this.#canary?.routing.sideOf(call);
+    if (!this.#canary || side === undefined) return modelTiers;
+    const others = modelTiers.map((tiers) => this.#withoutCanary(tiers));
+    return side === 'canary' ? [this.#canary.tiers, ...others] : others;
+  }
+
+  #withoutCanary(tiers: Tiers): Tiers {
+    const known = this.#others.get(tiers);
+    const endpoints = known ? [] : tiers.flatMap((tier) => tier.endpoints);
+    const others = known ?? byTier(endpoints.filter((endpoint) => !this.#canary?.endpoints.has(endpoint)));
+    this.#others.set(tiers, others);
+    return others;
   }
 
   #fallbacksOf(model: string, requested: Tiers): readonly string[] {
@@ -236,14 +261,6 @@ function fitWindow(
   return { stages: fitting.filter((stage) => stage.length > 0), removed, largestWindow: largest };
 }
 
-function contextWindowError({ contextTokens }: CallNeeds, largest: number): AiBalancerError {
-  return new AiBalancerError(
-    'ERR_AI_CONTEXT_WINDOW',
-    `the call needs about ${contextTokens} tokens; the largest context window is ${largest}`,
-    { status: 400, param: 'messages' },
-  );
-}
-
 function byTier(endpoints: readonly Endpoint[]): Tiers {
   const tiers = new Map<number, Endpoint[]>();
   for (const endpoint of endpoints) {
@@ -255,28 +272,4 @@ function byTier(endpoints: readonly Endpoint[]): Tiers {
   return [...tiers]
     .sort(([a], [b]) => a - b)
     .map(([, list]) => ({ endpoints: list, sampler: new Sampler(list) }));
-}
-
-function noEndpointError({ call, needs, removed }: Plan): AiBalancerError {
-  const causes = removed.map(({ endpoint, costUsd, removal }) => removal.reason(needs, endpoint, costUsd));
-  const byEndpoint = removed.map(({ endpoint }, index) => `${endpoint.name} (${causes[index] ?? ''})`);
-  const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
-  const nativeOnly = call.responses?.nativeOnly;
-  if (nativeOnly !== undefined && !removed.some(({ endpoint }) => nativeRequest(call, endpoint))) {
-    return badRequest(
-      nativeOnly,
-      `no endpoint with the Responses API serves ${model}, and this can't be translated to chat completions`,
-    );
-  }
-  const message = (reasons: readonly string[]): string =>
-    `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, 20).join('; ')}`;
-  return new AiBalancerError('ERR_AI_NO_ENDPOINT', message(byEndpoint), {
-    status: 404,
-    publicMessage: message([...new Set(causes)]),
-  });
-}
-
-/** The model name comes from the caller: it is cut and cleaned so that it cannot break a log line. */
-function printable(name: string): string {
-  return name.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
 }

@@ -1,0 +1,177 @@
+import type { Call } from '../call/call';
+import type { FailureClass } from '../failure/classes';
+import { BoundedMap } from '../util/bounded-map';
+import { Comparison, type Metric } from './comparison';
+import type { CanaryEvent, CanaryStats, ResolvedCanary } from './options';
+
+/** Calls whose score can still be reported. */
+const MAX_SCORED = 10_000;
+
+const WORSE: Record<Metric, string> = {
+  errors: 'its attempts fail more often than those of the others',
+  p95: 'its slowest attempts take longer than is allowed beside the others',
+  cost: 'its calls cost more than is allowed beside the others',
+  score: 'its answers are scored worse than those of the others',
+};
+
+/** Failures that say nothing about the model or endpoint: the caller's own, and limits, which move on at once. */
+const NO_FAULT: ReadonlySet<FailureClass> = new Set<FailureClass>([
+  'aborted',
+  'bad_request',
+  'content_policy',
+  'context_window',
+  'too_large',
+  'rate_limited',
+]);
+
+export type Side = 'canary' | 'others';
+
+type State =
+  | { readonly kind: 'testing' }
+  | { readonly kind: 'promoted' | 'rolled-back'; readonly reason: string };
+
+/** The endpoint of an attempt or answer. */
+export interface CanaryEndpoint {
+  readonly name: string;
+  readonly model: string;
+}
+
+/** Tries a model or endpoint on a share of the calls, and takes it back if it is worse than the others. */
+export class Canary {
+  readonly #options: ResolvedCanary;
+  readonly #served: ReadonlySet<string> | undefined;
+  readonly #onEvent: (event: CanaryEvent) => void;
+  readonly #comparison: Comparison;
+  readonly #sides = new WeakMap<Call, Side | 'none'>();
+  readonly #attempted = new WeakSet<Call>();
+  readonly #scored = new BoundedMap<string, Side>(MAX_SCORED);
+  readonly #counts = { calls: 0, failures: 0, otherCalls: 0, otherFailures: 0 };
+  #state: State = { kind: 'testing' };
+
+  /** @param served The model and the aliases of a canary that is one endpoint. */
+  constructor(
+    options: ResolvedCanary,
+    served: ReadonlySet<string> | undefined,
+    onEvent: (event: CanaryEvent) => void,
+  ) {
+    this.#options = options;
+    this.#served = served;
+    this.#onEvent = onEvent;
+    this.#comparison = new Comparison(options.guard);
+  }
+
+  get name(): string {
+    return this.#options.model ?? this.#options.endpoint ?? '';
+  }
+
+  /** Where a call goes; undefined if it takes no part. It stays so for the whole call. */
+  sideOf(call: Call): Side | undefined {
+    let side = this.#sides.get(call);
+    if (side === undefined) {
+      side = this.#assign(call);
+      this.#sides.set(call, side);
+    }
+    return side === 'none' ? undefined : side;
+  }
+
+  has({ name, model }: CanaryEndpoint): boolean {
+    return this.#options.model === undefined
+      ? name === this.#options.endpoint
+      : model === this.#options.model;
+  }
+
+  /** An attempt ended. Only the first one of each call is compared: where it failed, all go on at the same endpoints. */
+  attempted(call: Call, isCanary: boolean, failure: FailureClass | undefined, ms: number): void {
+    const side = this.sideOf(call);
+    if (side === undefined || this.#state.kind !== 'testing') return;
+    if ((side === 'canary') !== isCanary || this.#attempted.has(call)) return;
+    if (failure !== undefined && NO_FAULT.has(failure)) return;
+    this.#attempted.add(call);
+    const hasFailed = failure !== undefined;
+    const counts = this.#counts;
+    if (isCanary) counts.calls++;
+    else counts.otherCalls++;
+    if (hasFailed && isCanary) counts.failures++;
+    else if (hasFailed) counts.otherFailures++;
+    this.#comparison.addOutcome(isCanary, hasFailed);
+    if (!hasFailed) this.#comparison.addDuration(isCanary, ms);
+    this.#check();
+  }
+
+  /** A stream that had begun broke off: that counts as one more failure. */
+  brokeOff(call: Call, isCanary: boolean): void {
+    const side = this.sideOf(call);
+    if (side === undefined || (side === 'canary') !== isCanary || this.#state.kind !== 'testing') return;
+    if (isCanary) this.#counts.failures++;
+    else this.#counts.otherFailures++;
+    this.#comparison.addOutcome(isCanary, true);
+    this.#check();
+  }
+
+  /** A call was answered. */
+  answered(call: Call, isCanary: boolean, costUsd: number | undefined): void {
+    const side = this.sideOf(call);
+    if (side === undefined || (side === 'canary') !== isCanary) return;
+    this.#scored.set(call.context.requestId, side);
+    if (this.#state.kind !== 'testing' || costUsd === undefined) return;
+    this.#comparison.addCost(isCanary, costUsd);
+    this.#check();
+  }
+
+  /** The app's score of an answer, 0 to 1. It counts once. Returns whether the call is known. */
+  score(requestId: string, value: number): boolean {
+    const side = this.#scored.get(requestId);
+    if (side === undefined) return false;
+    this.#scored.delete(requestId);
+    if (this.#state.kind === 'testing') {
+      this.#comparison.addScore(side === 'canary', value);
+      this.#check();
+    }
+    return true;
+  }
+
+  promote(): void {
+    this.#end('promoted', 'promoted by the app');
+  }
+
+  rollBack(reason = 'rolled back by the app'): void {
+    this.#end('rolled-back', reason);
+  }
+
+  stats(): CanaryStats {
+    const { kind } = this.#state;
+    const reason = this.#state.kind === 'testing' ? {} : { reason: this.#state.reason };
+    return { name: this.name, state: kind, ...reason, ...this.#counts };
+  }
+
+  #assign(call: Call): Side | 'none' {
+    const { model, replaces, share } = this.#options;
+    const { session, tenant, requestId } = call.context;
+    if (call.endpoint !== undefined || (replaces !== undefined && call.model !== replaces)) return 'none';
+    // A call that names the new model goes there anyway, and embeddings never change their model.
+    if (model !== undefined && (call.model === model || call.operation !== 'chat')) return 'none';
+    if (call.model !== undefined && this.#served?.has(call.model) === false) return 'none';
+    if (this.#state.kind !== 'testing') return this.#state.kind === 'promoted' ? 'canary' : 'others';
+    return hashShare(`${this.name} ${session ?? tenant ?? requestId}`) < share ? 'canary' : 'others';
+  }
+
+  #check(): void {
+    const worse = this.#comparison.worse;
+    if (worse) this.rollBack(WORSE[worse]);
+  }
+
+  #end(kind: 'promoted' | 'rolled-back', reason: string): void {
+    if (this.#state.kind === kind) return;
+    this.#state = { kind, reason };
+    this.#onEvent({ ...this.stats(), reason });
+  }
+}
+
+/** 0 to 1, evenly: FNV-1a with the finalizer of MurmurHash3, because FNV alone mixes the upper bits of short texts badly. */
+function hashShare(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}

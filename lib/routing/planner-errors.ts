@@ -1,0 +1,45 @@
+import { AiBalancerError, badRequest } from '../errors';
+import { nativeRequest } from '../responses/native-route';
+import type { CallNeeds } from './needs';
+import type { Plan } from './plan';
+
+export function modelNotServedError(model: string, models: readonly string[]): AiBalancerError {
+  const publicMessage = `no endpoint serves the model '${printable(model)}'`;
+  return new AiBalancerError(
+    'ERR_AI_NO_ENDPOINT',
+    `${publicMessage}; configured models: ${models.join(', ')}`,
+    { status: 404, param: 'model', publicMessage },
+  );
+}
+
+export function contextWindowError({ contextTokens }: CallNeeds, largest: number): AiBalancerError {
+  return new AiBalancerError(
+    'ERR_AI_CONTEXT_WINDOW',
+    `the call needs about ${contextTokens} tokens; the largest context window is ${largest}`,
+    { status: 400, param: 'messages' },
+  );
+}
+
+export function noEndpointError({ call, needs, removed }: Plan): AiBalancerError {
+  const causes = removed.map(({ endpoint, costUsd, removal }) => removal.reason(needs, endpoint, costUsd));
+  const byEndpoint = removed.map(({ endpoint }, index) => `${endpoint.name} (${causes[index] ?? ''})`);
+  const model = call.model === undefined ? 'the call' : `'${printable(call.model)}'`;
+  const nativeOnly = call.responses?.nativeOnly;
+  if (nativeOnly !== undefined && !removed.some(({ endpoint }) => nativeRequest(call, endpoint))) {
+    return badRequest(
+      nativeOnly,
+      `no endpoint with the Responses API serves ${model}, and this can't be translated to chat completions`,
+    );
+  }
+  const message = (reasons: readonly string[]): string =>
+    `no endpoint can serve ${model}${reasons.length > 0 ? ': ' : ''}${reasons.slice(0, 20).join('; ')}`;
+  return new AiBalancerError('ERR_AI_NO_ENDPOINT', message(byEndpoint), {
+    status: 404,
+    publicMessage: message([...new Set(causes)]),
+  });
+}
+
+/** The model name comes from the caller: it is cut and cleaned so that it cannot break a log line. */
+function printable(name: string): string {
+  return name.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
+}
