@@ -28,6 +28,7 @@ describe('An answer of the Gemini dialect', () => {
             content: 'It is sunny in Lyon: 24 °C.',
             refusal: null,
             reasoning_content: 'The user asks for the weather.',
+            extra_content: { google: { thought_signature: 'CiIBtXG9' } },
           },
         },
       ],

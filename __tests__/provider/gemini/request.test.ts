@@ -120,6 +120,12 @@ describe('A request of the Gemini dialect', () => {
     ]);
   });
 
+  it('keeps the thought signature of a text over turns', () => {
+    const extra_content = { google: { thought_signature: 'c2ln' } };
+    const { contents } = sent(chat({ messages: [{ role: 'assistant', content: 'Hi', extra_content }] }));
+    expect(contents[0]?.parts).toEqual([{ text: 'Hi', thoughtSignature: 'c2ln' }]);
+  });
+
   it('marks the calls of another provider, which have no signature, for models that require one', () => {
     const call = chat({ messages: CONVERSATION });
     const [, withText] = sent(call).contents;

@@ -7,6 +7,7 @@ import {
   type AnswerHead,
   type AnswerToolCall,
   chatCompletion,
+  type ExtraContent,
   usageOf,
 } from '../translation/openai-answer';
 
@@ -39,10 +40,14 @@ function toChoice(candidate: Fields, position: number): AnswerChoice {
   let reasoning = '';
   const calls: AnswerToolCall[] = [];
   const images: object[] = [];
+  let extra: ExtraContent | undefined;
   for (const part of partsOf(candidate)) {
     const read = readPart(part);
-    if (read.kind === 'text') content = (content ?? '') + read.text;
-    else if (read.kind === 'thought') reasoning += read.text;
+    if (read.kind === 'text') {
+      content = (content ?? '') + read.text;
+      extra = read.extra ?? extra;
+    }
+    if (read.kind === 'thought') reasoning += read.text;
     else if (read.kind === 'call') calls.push(read.call);
     else if (read.kind === 'image') images.push(read.image);
   }
@@ -54,6 +59,7 @@ function toChoice(candidate: Fields, position: number): AnswerChoice {
       ...(calls.length > 0 ? { tool_calls: calls } : {}),
       ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
       ...(images.length > 0 ? { images } : {}),
+      ...(extra ? { extra_content: extra } : {}),
     },
   };
 }
@@ -63,14 +69,18 @@ export function partsOf({ content }: Fields): Fields[] {
 }
 
 export type AnswerPart =
-  | { readonly kind: 'text' | 'thought'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: string; readonly extra: ExtraContent | undefined }
+  | { readonly kind: 'thought'; readonly text: string }
   | { readonly kind: 'call'; readonly call: AnswerToolCall }
   | { readonly kind: 'image'; readonly image: object }
   | { readonly kind: 'other' };
 
 export function readPart(part: Fields): AnswerPart {
-  if (typeof part.text === 'string')
-    return { kind: part.thought === true ? 'thought' : 'text', text: part.text };
+  if (typeof part.text === 'string') {
+    return part.thought === true
+      ? { kind: 'thought', text: part.text }
+      : { kind: 'text', text: part.text, extra: extraContent(part.thoughtSignature) };
+  }
   if (isObject(part.functionCall))
     return { kind: 'call', call: toToolCall(part.functionCall, part.thoughtSignature) };
   if (isObject(part.inlineData)) {
@@ -81,16 +91,21 @@ export function readPart(part: Fields): AnswerPart {
   return { kind: 'other' };
 }
 
-/** The signature goes where Google's OpenAI-compatible API has it. A call without an id gets one. */
+/** A call without an id gets one. */
 function toToolCall({ id, name, args }: Fields, signature: unknown): AnswerToolCall {
-  const call: AnswerToolCall = {
+  const extra = extraContent(signature);
+  return {
     id: textOf(id) || `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
     type: 'function',
     function: { name: textOf(name), arguments: JSON.stringify(isObject(args) ? args : {}) },
+    ...(extra ? { extra_content: extra } : {}),
   };
+}
+
+function extraContent(signature: unknown): ExtraContent | undefined {
   return typeof signature === 'string' && signature !== ''
-    ? { ...call, extra_content: { google: { thought_signature: signature } } }
-    : call;
+    ? { google: { thought_signature: signature } }
+    : undefined;
 }
 
 const FILTERED: ReadonlySet<unknown> = new Set([

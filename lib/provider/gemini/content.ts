@@ -23,7 +23,11 @@ export function toContents({ turns }: Conversation, needsSignatures: boolean): C
 function toParts(part: Part): RequestPart[] {
   switch (part.kind) {
     case 'text':
-      return [{ text: part.text }];
+      return [
+        part.signature === undefined
+          ? { text: part.text }
+          : { text: part.text, thoughtSignature: part.signature },
+      ];
     case 'tool-call': {
       const { id, name, input, signature } = part;
       const call = { functionCall: { ...idOf(id), name, args: input } };

@@ -40,8 +40,11 @@ export class GeminiStream {
   ): Generator<ChatCompletionChunk, void> {
     for (const part of partsOf(candidate)) {
       const read = readPart(part);
-      if (read.kind === 'text') yield writer.delta(index, { content: read.text });
-      else if (read.kind === 'thought') yield writer.delta(index, { reasoning_content: read.text });
+      if (read.kind === 'text') {
+        const extra = read.extra ? { extra_content: read.extra } : {};
+        yield writer.delta(index, { content: read.text, ...extra });
+      }
+      if (read.kind === 'thought') yield writer.delta(index, { reasoning_content: read.text });
       else if (read.kind === 'image') yield writer.delta(index, { images: [read.image] });
       else if (read.kind === 'call') {
         const at = this.#calls.get(index) ?? 0;

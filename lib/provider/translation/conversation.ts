@@ -7,6 +7,8 @@ import { parseArguments } from './tool-calls';
 export interface TextPart {
   readonly kind: 'text';
   readonly text: string;
+  /** Gemini's thought signature. */
+  readonly signature?: string;
   readonly cacheControl?: unknown;
 }
 
@@ -92,6 +94,9 @@ function partsOfMessage(message: Fields, toolNames: Map<string, string>): Part[]
   if (message.role !== 'assistant') return contentParts(message);
   const parts: Part[] = thinkingParts(message);
   parts.push(...contentParts(message));
+  const signature = thoughtSignature(message);
+  const last = parts.at(-1);
+  if (signature !== undefined && last?.kind === 'text') parts[parts.length - 1] = { ...last, signature };
   if (textOf(message.refusal) !== '') parts.push({ kind: 'text', text: textOf(message.refusal) });
   for (const call of listOf(message.tool_calls)) {
     const part = toolCallPart(call);

@@ -1,8 +1,12 @@
 import type { ChatCompletion, ChatCompletionChunk, FinishReason, ToolCall } from '../../call/answer';
 
-/** A tool call with what its provider needs back, in the place where OpenAI-compatible APIs have it. */
+/** What Gemini needs back, in the place where Google's OpenAI-compatible API has it. */
+export interface ExtraContent {
+  readonly google: { readonly thought_signature: string };
+}
+
 export interface AnswerToolCall extends ToolCall {
-  readonly extra_content?: { readonly google: { readonly thought_signature: string } };
+  readonly extra_content?: ExtraContent;
 }
 
 /** The message of a translated answer, with the fields that providers and their OpenAI-compatible APIs add. */
@@ -13,6 +17,7 @@ export interface AnswerMessage {
   readonly reasoning_content?: string;
   readonly thinking_blocks?: readonly object[];
   readonly images?: readonly object[];
+  readonly extra_content?: ExtraContent;
 }
 
 export interface AnswerChoice {
@@ -53,7 +58,7 @@ export function chatCompletion(
 
 /** What one chunk adds to the message of a choice. */
 export type Delta = ChatCompletionChunk['choices'][number]['delta'] &
-  Pick<AnswerMessage, 'reasoning_content' | 'thinking_blocks' | 'images'>;
+  Pick<AnswerMessage, 'reasoning_content' | 'thinking_blocks' | 'images' | 'extra_content'>;
 
 /** Makes the chunks of one streamed answer. */
 export class ChunkWriter {
