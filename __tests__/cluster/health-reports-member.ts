@@ -8,6 +8,7 @@ import { resolveConfig } from '../../lib/config/resolve';
 import { Endpoint } from '../../lib/endpoint/endpoint';
 import { applyHealthReport } from '../../lib/endpoint/health-reporter';
 import { RefusalCounts } from '../../lib/health/refusal-share';
+import { SiblingSlowness } from '../../lib/health/sibling-slowness';
 import { ConnectionPools } from '../../lib/http/connection/connection-pool';
 import { Transport } from '../../lib/http/transport';
 import { UpstreamFailure } from '../../lib/http/upstream-failure';
@@ -92,6 +93,7 @@ export class Member {
       },
       healthReports: this.healthReports,
       refusals: new RefusalCounts(),
+      siblings: new SiblingSlowness(),
     });
   }
 

@@ -1,4 +1,5 @@
 import { LatencyModel } from '../../lib/health/latency-model';
+import { SiblingSlowness } from '../../lib/health/sibling-slowness';
 
 const PROFILE = { firstTokenMs: 500, msPerPromptToken: 0, msPerOutputToken: 10 };
 const SIZE = { promptTokens: 1_000, expectedOutputTokens: 100 };
@@ -24,6 +25,29 @@ describe('LatencyModel', () => {
     const slow = model.predict(SIZE, 1, 0).totalMs;
     expect(slow).toBeGreaterThan(2 * 1_500);
     expect(model.predict(SIZE, 1, 60_000).totalMs).toBeLessThan(slow / 1.5);
+  });
+
+  it('an endpoint without samples is taken to be as slow as the other endpoints of its model at its provider', () => {
+    const siblings = new SiblingSlowness();
+    const [used, unused] = [new LatencyModel(PROFILE, siblings), new LatencyModel(PROFILE, siblings)];
+    answered(used, 20, 5_000, 0);
+    expect(unused.ratio(0, 0)).toBeGreaterThan(7);
+    // A prediction is held against an endpoint only on evidence of its own, and ten seconds later it counts less.
+    expect(unused.hasEvidence).toBe(false);
+    expect(unused.ratio(0, 60_000)).toBeLessThan(1.5);
+  });
+
+  it('samples of its own soon outweigh those of the others, and do not count twice', () => {
+    const siblings = new SiblingSlowness();
+    const [slow, fast] = [new LatencyModel(PROFILE, siblings), new LatencyModel(PROFILE, siblings)];
+    answered(slow, 20, 5_000, 0);
+    answered(fast, 20, 500, 0);
+    expect(fast.ratio(1, 0)).toBeLessThan(2);
+    const alone = new LatencyModel(PROFILE);
+    const single = new LatencyModel(PROFILE, new SiblingSlowness());
+    answered(alone, 5, 3_000, 0);
+    answered(single, 5, 3_000, 0);
+    expect(single.ratio(1, 0)).toBeCloseTo(alone.ratio(1, 0), 9);
   });
 
   it('a single outlier hardly changes the prediction', () => {

@@ -22,6 +22,7 @@ function candidate(name: string, differs: Partial<Candidate> = {}): Candidate {
     inFlight: 0,
     expectedMs: 3_000,
     expectedFirstTokenMs: 500,
+    slowness: 1,
     peakMs: 0,
     costUsd: 0.01,
     usedShare: 0.1,

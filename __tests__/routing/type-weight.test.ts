@@ -24,6 +24,7 @@ function fleet(random: () => number): Candidate[] {
     inFlight: 0,
     expectedMs: 2_000 + 4_000 * random(),
     expectedFirstTokenMs: 500,
+    slowness: 1,
     peakMs: 0,
     costUsd: 0.005 + 0.005 * random(),
     usedShare: 0.7 * random(),

@@ -11,6 +11,7 @@ import { applyHealthReport } from '../endpoint/health-reporter';
 import { AiBalancerError } from '../errors';
 import type { Routes } from '../failover/call-state';
 import { RefusalCounts } from '../health/refusal-share';
+import { SiblingSlowness } from '../health/sibling-slowness';
 import { ConnectionPools } from '../http/connection/connection-pool';
 import { Transport } from '../http/transport';
 import { IN_MEMORY, type LimiterStore } from '../quota/limiter';
@@ -22,10 +23,13 @@ import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
 import { isScored } from '../routing/strategy';
+import { BoundedMap } from '../util/bounded-map';
 import { Redactor } from '../util/redactor';
 
 /** Most quotas kept of endpoints and groups that a reload has removed. */
 const MAX_RETIRED_QUOTAS = 1_000;
+/** Most pairs of a provider and a model whose speed is remembered, after many reloads. */
+const MAX_SIBLINGS = 10_000;
 
 /**
  * The endpoints and quotas of the configuration. A new configuration updates them in place, by name: quota levels, debts,
@@ -35,6 +39,8 @@ export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
   readonly #redactor: Redactor;
   readonly #refusals = new RefusalCounts();
+  /** By provider and model. */
+  readonly #siblings = new BoundedMap<string, SiblingSlowness>(MAX_SIBLINGS);
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
   readonly #budgets: Budgets | undefined;
@@ -150,11 +156,21 @@ export class EndpointRegistry {
       healthReports: this.#healthReports,
       redactor: this.#redactor,
       refusals: this.#refusals,
+      siblings: this.#siblingsOf(settings),
       onDropped: (features: readonly string[]) => this.#listeners.onDropped?.(settings.name, features),
     };
     const existing = this.#endpoints.get(settings.name);
     existing?.configure(parts);
     return existing ?? new Endpoint(parts);
+  }
+
+  #siblingsOf({ provider, model }: EndpointSettings): SiblingSlowness {
+    const key = `${provider}\n${model}`;
+    const known = this.#siblings.get(key);
+    if (known) return known;
+    const siblings = new SiblingSlowness();
+    this.#siblings.set(key, siblings);
+    return siblings;
   }
 
   #createHealthReports({ healthReports }: Cluster): HealthReports {

@@ -6,6 +6,7 @@ import { LatencyModel } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
 import { RecentLatency } from '../health/recent-latency';
 import { type RefusalCounts, RefusalShare } from '../health/refusal-share';
+import type { SiblingSlowness } from '../health/sibling-slowness';
 import type { LatencyProfile } from '../models/profile';
 
 /** A failure rate above this opens the breaker. */
@@ -29,10 +30,14 @@ export class EndpointHealth {
   #failures = 0;
   #skippedEvents = 0;
 
-  /** @param refusals Of all endpoints together. */
-  constructor(profile: LatencyProfile, breaker: BreakerParts, refusals: RefusalCounts) {
-    this.refusals = new RefusalShare(refusals);
-    this.latency = new LatencyModel(profile);
+  /** @param shared What it has in common with other endpoints. */
+  constructor(
+    profile: LatencyProfile,
+    breaker: BreakerParts,
+    shared: { readonly refusals: RefusalCounts; readonly siblings: SiblingSlowness },
+  ) {
+    this.refusals = new RefusalShare(shared.refusals);
+    this.latency = new LatencyModel(profile, shared.siblings);
     this.breaker = new Breaker({
       ...breaker,
       onTransition: (transition) => {

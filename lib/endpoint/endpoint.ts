@@ -8,6 +8,7 @@ import type { BreakerTransition } from '../health/breaker-types';
 import type { CallSize, LatencyModel, LatencyPrediction } from '../health/latency-model';
 import type { BreakerOptions } from '../health/options';
 import type { RefusalCounts } from '../health/refusal-share';
+import type { SiblingSlowness } from '../health/sibling-slowness';
 import type { ExchangeParts } from '../http/exchange';
 import type { Dialect } from '../provider/dialect';
 import type { Cost, CostEstimate } from '../quota/cost';
@@ -48,6 +49,8 @@ export interface EndpointParts extends ExchangeParts {
   readonly listeners: EndpointListeners;
   /** The refusals of all endpoints together. Read once, by the constructor. */
   readonly refusals: RefusalCounts;
+  /** How slow the endpoints of its model at its provider are. Read once, by the constructor. */
+  readonly siblings: SiblingSlowness;
   /** Health reports of the cluster, if there is one. Read once, by the constructor. */
   readonly healthReports?: HealthReports | undefined;
 }
@@ -89,7 +92,7 @@ export class Endpoint {
         this.#parts.listeners.onCapacity();
       },
     };
-    this.health = new EndpointHealth(settings.profile.latency, breaker, parts.refusals);
+    this.health = new EndpointHealth(settings.profile.latency, breaker, parts);
     this.healthReporter =
       healthReports &&
       new HealthReporter({

@@ -31,6 +31,15 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   return Math.min(remaining, ownLimitMs, switchLimitMs);
 }
 
+/** What is left of the time of an attempt that no other endpoint can take over, in milliseconds. */
+export function patientLimitMs(call: Call, endpoint: Endpoint, elapsedMs: number): number {
+  const remaining = remainingMs(call, performance.now());
+  const limitMs = call.stream
+    ? firstTokenLimitMs(endpoint, 0, Infinity)
+    : wholeLimitMs(call, endpoint, 0, Infinity);
+  return Math.max(0, Math.min(remaining, limitMs - elapsedMs));
+}
+
 /** A probe has this time at least, in milliseconds, and this multiple of its expected time. */
 const MIN_PROBE_MS = 3_000;
 
@@ -44,21 +53,25 @@ export function probeLimitMs(call: Call, endpoint: Endpoint, limitMs: number): n
   return Math.min(limitMs, Math.max(MIN_PROBE_MS, lateMs));
 }
 
+/** The share of the output's predicted time that is certain: a stream that is under way is not given up for a guess. */
+const CERTAIN_OUTPUT_SHARE = 0.7;
+
 /**
  * Whether a stream that shows its first content now would miss the deadline while another endpoint would not: an
  * endpoint with a slow first token is slow to the end.
  *
  * @param firstTokenMs The attempt's time to first token.
+ * @param readyMs The shortest predicted time of another endpoint that can start the call now. Asked only if it matters.
  */
 export function isTooSlowToFinish(
   call: Call,
   endpoint: Endpoint,
   firstTokenMs: number,
-  alternativeMs: number,
+  readyMs: () => number,
 ): boolean {
   const remaining = remainingMs(call, performance.now());
-  if (remaining === Infinity || ALTERNATIVE_FACTOR * alternativeMs > remaining) return false;
-  return endpoint.latency.outputMs(call, firstTokenMs) > remaining;
+  if (CERTAIN_OUTPUT_SHARE * endpoint.latency.outputMs(call, firstTokenMs) <= remaining) return false;
+  return ALTERNATIVE_FACTOR * readyMs() <= remaining;
 }
 
 function firstTokenLimitMs({ settings }: Endpoint, expectedMs: number, alternativeMs: number): number {

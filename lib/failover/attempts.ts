@@ -4,6 +4,7 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import { UpstreamFailure } from '../http/upstream-failure';
 import { within } from '../util/timers';
+import { Alternative } from './alternative';
 import { attemptLimitMs, probeLimitMs } from './attempt-limit';
 import { abortedError, deadlineError } from './call-errors';
 import {
@@ -12,7 +13,6 @@ import {
   type EndpointFault,
   type ExecutorParts,
   restrictAfter,
-  shortlistLeft,
 } from './call-state';
 import { FailureEvidence } from './evidence';
 import { Probe } from './probe';
@@ -82,12 +82,14 @@ export class Attempts {
     { isHedge, probeAbort }: { readonly isHedge: boolean; readonly probeAbort?: LinkedAbort },
   ): RunningAttempt<T> {
     const { call } = state;
-    const alternativeMs = this.#alternativeMs(state, slot.endpoint);
-    const attemptMs = attemptLimitMs(call, slot.endpoint, alternativeMs);
+    const alternative = new Alternative(state, this.#parts.routes, slot.endpoint);
+    const attemptMs = attemptLimitMs(call, slot.endpoint, alternative.expectedMs());
     const limitMs = probeAbort ? probeLimitMs(call, slot.endpoint, attemptMs) : attemptMs;
+    const extensionMs = probeAbort ? undefined : (): number => alternative.extensionMs();
     const { maxResponseBytes } = this.#parts.routes();
     const abort = probeAbort ?? new LinkedAbort(call.signal);
-    const result = send(slot, { limitMs, maxResponseBytes, signal: abort, alternativeMs }).then(
+    const options = { limitMs, extensionMs, maxResponseBytes, signal: abort, alternative };
+    const result = send(slot, options).then(
       (value) => ({ ok: true, slot, isHedge, value }) as const,
       (error: unknown) => ({ ok: false, slot, isHedge, error }) as const,
     );
@@ -242,19 +244,6 @@ export class Attempts {
   restrict(state: CallState, faults: readonly EndpointFault[]): void {
     for (const fault of faults) restrictAfter(state, fault, this.#parts.routes());
     if (remainingMs(state.call, performance.now()) <= 0) throw deadlineError(state.recorder);
-  }
-
-  /** The shortest predicted time of another healthy endpoint that has not failed this call; Infinity without one. */
-  #alternativeMs(state: CallState, current: Endpoint): number {
-    const now = performance.now();
-    let least = Infinity;
-    for (const { endpoint } of shortlistLeft(state, this.#parts.routes())) {
-      if (endpoint === current || endpoint.weight === 0 || state.failedAt.has(endpoint.name)) continue;
-      if (endpoint.state(now) !== 'closed') continue;
-      const totalMs = endpoint.latency.totalMs(state.call, endpoint.inFlight, now);
-      if (totalMs < least) least = totalMs;
-    }
-    return least;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { AttemptReport } from '../route-report';
-import { type Option, optionsOf, type Plan, restrictedPlan, shortlistOf } from '../routing/plan';
+import { type Option, optionsOf, type Plan, restrictedPlan } from '../routing/plan';
 import type { Planner } from '../routing/planner';
 import type { Router } from '../routing/router';
 import { callerError, contextWindowError } from './call-errors';
@@ -134,15 +134,6 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
 export function optionsLeft(state: CallState, routes: Routes): readonly Option[] {
   try {
     return optionsOf(currentPlan(state, routes));
-  } catch {
-    return [];
-  }
-}
-
-/** The options that a decision considers first, as long as the call may use them. */
-export function shortlistLeft(state: CallState, routes: Routes): readonly Option[] {
-  try {
-    return shortlistOf(currentPlan(state, routes));
   } catch {
     return [];
   }

@@ -89,7 +89,9 @@ export class Executor {
       slot.learnLimits(sent.reading);
       slot.recordFirstToken();
       if (
-        !isTooSlowToFinish(call, slot.endpoint, performance.now() - slot.startedAt, options.alternativeMs)
+        !isTooSlowToFinish(call, slot.endpoint, performance.now() - slot.startedAt, () =>
+          options.alternative.readyMs(),
+        )
       ) {
         return { sent, continued };
       }

@@ -1,11 +1,12 @@
 import type { LinkedAbort } from '../call/linked-abort';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import type { ExchangeOptions, WholeAnswer } from '../http/exchange';
+import type { Alternative } from './alternative';
 import type { StreamResult } from './call-result';
 
 export interface SendOptions extends ExchangeOptions {
-  /** The shortest predicted time of another endpoint; Infinity where there is none. */
-  readonly alternativeMs: number;
+  /** What other endpoints could do for the call. */
+  readonly alternative: Alternative;
 }
 
 /** A good answer: whole, or a stream that has shown its first content. */

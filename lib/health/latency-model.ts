@@ -1,5 +1,6 @@
 import type { LatencyProfile } from '../models/profile';
 import { LatencyRatio } from './latency-ratio';
+import type { SiblingSlowness } from './sibling-slowness';
 
 /** The size of a call, as far as its latency depends on it. */
 export interface CallSize {
@@ -36,9 +37,11 @@ export class LatencyModel {
   #baseline: { -readonly [Figure in keyof LatencyProfile]: number };
   readonly #promptPace = new SamplePace();
   readonly #outputPace = new SamplePace();
-  readonly #ratio = new LatencyRatio();
+  readonly #ratio: LatencyRatio;
 
-  constructor(profile: LatencyProfile) {
+  /** @param siblings The endpoints of the same model at the same provider, this one included. */
+  constructor(profile: LatencyProfile, siblings?: SiblingSlowness) {
+    this.#ratio = new LatencyRatio(siblings);
     this.#profile = profile;
     this.#baseline = { ...profile };
   }

@@ -1,6 +1,8 @@
+import type { SiblingSlowness } from './sibling-slowness';
+
 /** Time constant with which samples lose weight, in milliseconds. */
 const MEMORY_MS = 10_000;
-/** The prior: as many samples with a ratio of 1. */
+/** The prior: as many samples with the ratio of the siblings, which is 1 while nothing is known of them. */
 const PRIOR_WEIGHT = 2;
 /** Damps the slope while the number of calls in flight has hardly varied. */
 const VARIANCE_PRIOR = 9;
@@ -48,6 +50,12 @@ export class LatencyRatio {
   #cachedAt = Number.NaN;
   #cachedInFlight = 0;
   #cachedRatio = 1;
+  readonly #siblings: SiblingSlowness | undefined;
+
+  /** @param siblings The endpoints of the same model at the same provider, this one included. */
+  constructor(siblings?: SiblingSlowness) {
+    this.#siblings = siblings;
+  }
 
   /** How many samples there have been. */
   get samples(): number {
@@ -76,6 +84,7 @@ export class LatencyRatio {
     this.#n += inFlight;
     this.#nn += inFlight * inFlight;
     this.#ny += inFlight * y;
+    this.#siblings?.add(y, now);
   }
 
   /** The ratio to expect for a call sent now, with `inFlight` others. Cached, because each routing decision reads it. */
@@ -92,8 +101,9 @@ export class LatencyRatio {
     this.#scanOverdue(now);
     const keep = Math.exp(-Math.max(0, now - this.#at) / MEMORY_MS);
     const weight = this.#weight * keep;
-    const base =
-      (this.#y * keep + this.#overdueSum + PRIOR_WEIGHT) / (weight + this.#overdueCount + PRIOR_WEIGHT);
+    const sum = this.#y * keep;
+    const prior = PRIOR_WEIGHT * (this.#siblings?.withoutOwn(sum, weight, now) ?? 1);
+    const base = (sum + this.#overdueSum + prior) / (weight + this.#overdueCount + PRIOR_WEIGHT);
     return Math.max(MIN_RATIO, base + this.#loadTerm(inFlight, weight, keep));
   }
 

@@ -32,6 +32,8 @@ export const MAX_ERROR_BYTES = 64 * 1024;
 export interface ExchangeOptions {
   /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
   readonly limitMs: number;
+  /** Asked when the limit is reached: how much longer to wait, in milliseconds; 0 to end the attempt. */
+  readonly extensionMs?: (() => number) | undefined;
   readonly maxResponseBytes: number;
   /** Aborts when the caller leaves or the attempt lost against a hedge. */
   readonly signal: CallSignal;
@@ -86,10 +88,17 @@ export class UpstreamRequest {
     this.#onSkippedEvent = options.onSkippedEvent;
     this.#streamUsage = streamUsage;
     this.#caller = options.signal;
+    let limitMs = options.limitMs;
     this.#timer = new ProgressTimeout(() => {
+      const extensionMs = this.#isStreaming ? 0 : (options.extensionMs?.() ?? 0);
+      if (extensionMs > 0) {
+        limitMs += extensionMs;
+        this.#timer.start(extensionMs);
+        return;
+      }
       this.#timeoutMessage = this.#isStreaming
         ? this.#stalled().message
-        : `no answer within ${formatMs(options.limitMs)}`;
+        : `no answer within ${formatMs(limitMs)}`;
       this.#abort.abort();
     });
     this.#abort.addEventListener('abort', this.#onAbort);

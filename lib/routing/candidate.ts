@@ -47,6 +47,7 @@ export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts
     inFlight,
     expectedFirstTokenMs: waitMs + latency.firstTokenMs(call, inFlight, now),
     expectedMs: waitMs + latency.totalMs(call, inFlight, now),
+    slowness: latency.ratio(inFlight, now),
     peakMs: health.recentLatency.peakMs,
     costUsd,
     usedShare,

@@ -38,6 +38,8 @@ export interface Candidate {
   readonly expectedMs: number;
   /** Predicted milliseconds until the first token of this call. */
   readonly expectedFirstTokenMs: number;
+  /** How many times slower than without load the endpoint answers now; above 1 it is slow. */
+  readonly slowness: number;
   /** Recent latency in milliseconds, sensitive to peaks (Peak EWMA); 0 before the first answer. */
   readonly peakMs: number;
   /** Estimated price of this call in USD; undefined when the endpoint has no price. */

@@ -1,7 +1,8 @@
 import type { Candidate, RoutedCall, Score, ScoredStrategy, ScoreWeights } from '../strategy';
 
-/** Standard deviation of the prediction error, in log space. */
+/** Standard deviation of the prediction error, in log space: of an endpoint at its usual speed, and per e-fold that it is slower. */
 const PREDICTION_SIGMA = 0.4;
+const SLOWNESS_SIGMA = 0.2;
 /** The time frame, in milliseconds, by which calls without a deadline are judged. */
 const HORIZON_MS = 60_000;
 /** Random noise that breaks ties, so that many processes do not pick the same endpoint. */
@@ -58,7 +59,7 @@ export class Adaptive implements ScoredStrategy {
     const weights = this.#weights;
     const lateness = candidate.expectedMs / horizonMs;
     let score =
-      weights.deadline * missProbability(lateness) +
+      weights.deadline * missProbability(lateness, candidate.slowness) +
       weights.speed * lateness +
       weights.cost * costShare(candidate, maxCostUsd) +
       weights.scarcity * scarcity(candidate.usedShare) +
@@ -77,7 +78,7 @@ export class Adaptive implements ScoredStrategy {
     const weights = this.#weights;
     const lateness = candidate.expectedMs / horizon(call);
     return {
-      deadline: weights.deadline * missProbability(lateness),
+      deadline: weights.deadline * missProbability(lateness, candidate.slowness),
       speed: weights.speed * lateness,
       cost: weights.cost * costShare(candidate, maxCostUsd),
       scarcity: weights.scarcity * scarcity(candidate.usedShare),
@@ -115,8 +116,10 @@ function scarcity(used: number): number {
 }
 
 /** The probability of missing the deadline, with a log-normal service time around the prediction. */
-function missProbability(lateness: number): number {
-  return normalCdf(Math.log(lateness) / PREDICTION_SIGMA);
+function missProbability(lateness: number, slowness: number): number {
+  const sigma =
+    slowness > 1 ? Math.hypot(PREDICTION_SIGMA, SLOWNESS_SIGMA * Math.log(slowness)) : PREDICTION_SIGMA;
+  return normalCdf(Math.log(lateness) / sigma);
 }
 
 /** The standard normal distribution function, to 1e-7 (Abramowitz and Stegun, 26.2.17). */

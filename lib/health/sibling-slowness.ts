@@ -1,0 +1,39 @@
+/** Time constant with which samples lose weight, in milliseconds. */
+const MEMORY_MS = 10_000;
+/** As many samples at the usual speed are assumed while nothing is known. */
+const PRIOR_WEIGHT = 2;
+
+/**
+ * How slow the endpoints of one model at one provider are, together: a provider that is slow is slow for all of its keys.
+ * An endpoint without recent samples of its own is taken to be as slow as the others, so that each key of a large fleet
+ * does not have to find it out by itself.
+ */
+export class SiblingSlowness {
+  #weight = 0;
+  #sum = 0;
+  #at = performance.now();
+
+  /** @param ratio Of a sample's time to what is usual. */
+  add(ratio: number, now: number): void {
+    this.#decay(now);
+    this.#weight += 1;
+    this.#sum += ratio;
+  }
+
+  /** The mean ratio of the other endpoints, given the sums of one endpoint's own samples. */
+  withoutOwn(ownSum: number, ownWeight: number, now: number): number {
+    this.#decay(now);
+    const sum = Math.max(0, this.#sum - ownSum);
+    const weight = Math.max(0, this.#weight - ownWeight);
+    return (sum + PRIOR_WEIGHT) / (weight + PRIOR_WEIGHT);
+  }
+
+  #decay(now: number): void {
+    const elapsed = now - this.#at;
+    if (elapsed <= 0) return;
+    const keep = Math.exp(-elapsed / MEMORY_MS);
+    this.#at = now;
+    this.#weight *= keep;
+    this.#sum *= keep;
+  }
+}
