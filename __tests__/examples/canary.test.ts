@@ -1,0 +1,10 @@
+import { tryNewModel } from '../../examples/canary/canary';
+
+describe('the canary example', () => {
+  it('takes back a model that fails, and customers see no failure', async () => {
+    const { event, failed } = await tryNewModel(0.5, 1_000);
+    expect(event).toMatchObject({ name: 'gpt-4.1', state: 'rolled-back' });
+    expect(event?.calls).toBeLessThan(200);
+    expect(failed).toBe(0);
+  });
+});
