@@ -23,11 +23,16 @@ if (!isChildProcess) {
 }
 
 async function main([command, ...args]: readonly string[]): Promise<number> {
+  if (command === 'serve') {
+    const { serve } = await import('./serve/command');
+    return serve(args);
+  }
   const { HELP, simulate } = await import('./simulate/command');
   if (command === 'simulate') return simulate(args);
   if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
-    process.stdout.write(HELP);
+    const { SERVE_HELP } = await import('./serve/help');
+    process.stdout.write(`${HELP}\n${SERVE_HELP}`);
     return command === undefined ? 2 : 0;
   }
-  throw new UsageError(`unknown command '${command}': expected 'simulate' (see --help)`);
+  throw new UsageError(`unknown command '${command}': expected 'simulate' or 'serve' (see --help)`);
 }

@@ -5,6 +5,7 @@ import type { BalancerConfig } from '../../index';
 import { UsageError } from './child-job';
 
 const MODULES = ['.js', '.mjs', '.cjs'];
+const TYPESCRIPT = ['.ts', '.mts', '.cts'];
 
 /** Loads a configuration. Rejects with a UsageError that says what is wrong with the file. */
 export async function loadConfig(file: string): Promise<BalancerConfig> {
@@ -33,16 +34,32 @@ function readJson(file: string, path: string): unknown {
 }
 
 async function importModule(file: string, path: string): Promise<unknown> {
-  if (!MODULES.includes(extname(path))) {
-    throw new UsageError(`${file}: expected a file ending in ${[...MODULES, '.json'].join(', ')}`);
+  const isTypeScript = TYPESCRIPT.includes(extname(path));
+  if (!isTypeScript && !MODULES.includes(extname(path))) {
+    throw new UsageError(
+      `${file}: expected a file ending in ${[...MODULES, ...TYPESCRIPT, '.json'].join(', ')}`,
+    );
   }
   let loaded: Record<string, unknown>;
   try {
-    loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+    const url = pathToFileURL(path).href;
+    loaded = (await (isTypeScript ? importTypeScript(url) : import(url))) as Record<string, unknown>;
   } catch (error) {
     throw unreadableFileError(file, error);
   }
   return findConfig(loaded) ?? loaded;
+}
+
+/** By Node itself, where it can strip types (from 22.18 on); else by tsx, if that is installed. */
+async function importTypeScript(url: string): Promise<unknown> {
+  if ((process.features as { typescript?: unknown }).typescript) return import(url);
+  // Not a literal: a bundler would include it.
+  const name = 'tsx/esm/api';
+  const tsx = (await import(name).catch(() => undefined)) as
+    | { tsImport(url: string, parent: string): Promise<unknown> }
+    | undefined;
+  if (!tsx) throw new Error('TypeScript needs Node 22.18 or the package tsx: npm install tsx');
+  return tsx.tsImport(url, import.meta.url);
 }
 
 /** A CommonJS module is imported as a default export; one compiled from an ES module nests its default export in it. */

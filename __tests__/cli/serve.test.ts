@@ -1,0 +1,169 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import OpenAI, { AuthenticationError } from 'openai';
+import { shareOf } from '../../lib/cli/serve/quota-share';
+import { readSettings } from '../../lib/cli/serve/settings';
+import { Rig, rejection, until } from '../helpers/provider';
+import { run } from './run';
+
+const ROOT = resolve(__dirname, '../..');
+const CLI = 'lib/cli/main.ts';
+const rig = new Rig();
+const children: ChildProcess[] = [];
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'serve-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function jsonConfig(baseURL: string): string {
+  const endpoints = [{ name: 'main', model: 'gpt-4o', baseURL, apiKey: '${UPSTREAM_KEY}', rpm: 6_000 }];
+  const tokens = [{ token: '${SHOP_TOKEN}', tenant: 'shop', priority: 4 }];
+  return JSON.stringify({ endpoints, serve: { tokens, adminToken: 'admin', graceMs: 5_000 } });
+}
+
+async function start(config: string, ...args: readonly string[]) {
+  const env = { ...process.env, UPSTREAM_KEY: 'sk-up', SHOP_TOKEN: 'sk-shop' };
+  const command = ['--import', 'tsx', CLI, 'serve', '--config', config, '--port', '0', ...args];
+  const child = spawn(process.execPath, command, { cwd: ROOT, env });
+  children.push(child);
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  const exited = new Promise<number | null>((done) => child.once('exit', done));
+  void exited.then((code) => (err += ` exit ${code}`));
+  await until(() => out.includes('listening on') || err.includes(' exit '), 60_000);
+  const url = /listening on (\S+)/.exec(out)?.[1];
+  if (url === undefined) throw new Error(err);
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'sk-shop', maxRetries: 0 });
+  return { child, url, client, exited, err: () => err };
+}
+
+const ASK = { model: 'gpt-4o', messages: [{ role: 'user' as const, content: 'Where is it?' }] };
+
+describe('express-ai-balancer serve', () => {
+  it('serves the gateway, the page, metrics and health, and stops on SIGTERM after its calls', async () => {
+    const provider = await rig.provider({ timeScale: 1, reply: () => 'word '.repeat(100) });
+    const { url, client, child, exited } = await start(file('config.json', jsonConfig(provider.url)));
+    expect((await client.chat.completions.create({ ...ASK, max_completion_tokens: 1 })).choices).toHaveLength(
+      1,
+    );
+    expect(await rejection(client.withOptions({ apiKey: 'sk-x' }).models.list())).toBeInstanceOf(
+      AuthenticationError,
+    );
+    const admin = { headers: { authorization: 'Bearer admin' } };
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    expect(await (await fetch(`${url}/metrics`, admin)).text()).toContain('ai_balancer_calls_total');
+    const basic = `Basic ${Buffer.from('me:admin').toString('base64')}`;
+    expect((await fetch(`${url}/dashboard/`, { headers: { authorization: basic } })).status).toBe(200);
+
+    const running = client.chat.completions.create({ ...ASK, stream: true });
+    await running;
+    child.kill('SIGTERM');
+    let text = '';
+    for await (const { choices } of await running) text += choices[0]?.delta.content ?? '';
+    expect(text).toBe('word '.repeat(100));
+    expect(await exited).toBe(0);
+  });
+
+  it('reads a configuration in TypeScript', async () => {
+    const provider = await rig.provider({ reply: () => 'Hi' });
+    const text = `
+      const tokens: { token: string }[] = [{ token: process.env.SHOP_TOKEN as string }];
+      export default {
+        endpoints: [{ name: 'main', model: 'gpt-4o', baseURL: '${provider.url}', apiKey: 'k' }],
+        serve: { tokens },
+      };`;
+    const { client } = await start(file('config.mts', text));
+    expect((await client.chat.completions.create(ASK)).choices[0]?.message.content).toBe('Hi');
+  });
+
+  it('with two workers goes on serving while one of them is killed under load', async () => {
+    const provider = await rig.provider({ reply: () => 'Hi' });
+    const config = file('workers.json', jsonConfig(provider.url));
+    const { client, child, exited, err } = await start(config, '--workers', '2');
+    const workers = () =>
+      execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(child.pid)], { encoding: 'utf8' })
+        .split('\n')
+        .filter((line) => line.includes('main.ts'))
+        .map((line) => Number.parseInt(line, 10));
+    await until(() => workers().length === 2, 30_000);
+    // The client's own retry, which is its default, covers the calls that the killed process had.
+    const retrying = client.withOptions({ maxRetries: 2 });
+    let answered = 0;
+    const loads = Array.from({ length: 4 }, async () => {
+      for (let count = 0; count < 50; count++) {
+        await retrying.chat.completions.create(ASK);
+        answered++;
+      }
+    });
+    await until(() => answered >= 40);
+    const [victim] = workers();
+    process.kill(victim as number, 'SIGKILL');
+    await Promise.all(loads);
+    expect(answered).toBe(200);
+    await until(() => workers().length === 2 && !workers().includes(victim as number), 30_000);
+    expect(err()).toContain('SIGKILL');
+    child.kill('SIGTERM');
+    expect(await exited).toBe(0);
+  });
+
+  it.each([
+    ['no tokens', {}, 'serve.tokens: expected'],
+    ['an unknown option', { serve: { tokens: false, prot: 1 } }, 'serve.prot: unknown option'],
+    [
+      'a variable that is not set',
+      { serve: { tokens: [{ token: '${NOT_SET_HERE}' }] } },
+      'NOT_SET_HERE is not set',
+    ],
+    ['an invalid balancer', { serve: { tokens: false }, retry: 7 }, 'retry'],
+  ])('ends with exit code 2 and says why after %s', async (_, more, message) => {
+    const endpoints = [{ name: 'main', model: 'gpt-4o', apiKey: 'k' }];
+    const path = file('wrong.json', JSON.stringify({ endpoints, ...more }));
+    const { code, err } = await run(CLI, 'serve', '--config', path);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+  });
+});
+
+it('workers without Redis have an even share of every limit', () => {
+  const endpoint = { name: 'a', model: 'm', rpm: 60, tpm: { input: 400, output: 200 }, maxConcurrent: 3 };
+  const config = { endpoints: [endpoint], quotaGroups: { g: { rpm: 10 } } };
+  expect(shareOf(config, 4)).toEqual({
+    endpoints: [{ ...endpoint, rpm: 15, tpm: { input: 100, output: 50 }, maxConcurrent: 1 }],
+    quotaGroups: { g: { rpm: 2.5 } },
+  });
+  const shared = { ...config, cluster: { redis: 'redis://x' } };
+  expect(shareOf(shared, 4)).toBe(shared);
+});
+
+it('the example for Docker is a configuration', async () => {
+  const env = { HOLYSHEEP_API_KEY: 'k', SHOP_TOKEN: 's', ADMIN_TOKEN: 'a', REDIS_URL: 'redis://127.0.0.1:1' };
+  const before = { ...process.env };
+  Object.assign(process.env, env);
+  try {
+    const settings = await readSettings(['--config', join(ROOT, 'examples/docker/gateway.json')]);
+    if (settings === 'help') throw new Error('unexpected');
+    expect(settings.serve).toMatchObject({ adminToken: 'a', tokens: [{ token: 's', tenant: 'shop' }] });
+    const { redis: _redis, ...cluster } = settings.config.cluster as { redis: string };
+    expect(cluster).toEqual({});
+    rig.balancer(settings.config.endpoints);
+  } finally {
+    process.env = before;
+  }
+});

@@ -1,0 +1,46 @@
+import cluster from 'node:cluster';
+import { AiBalancerError } from '../../index';
+import { UsageError } from '../simulate/child-job';
+import { SERVE_HELP } from './help';
+import { shareOf } from './quota-share';
+import { GatewayServer } from './server';
+import { readSettings, type ServeSettings } from './settings';
+import { runWorkers } from './workers';
+
+/** Runs the serve command until a signal stops it. Resolves to the exit code. */
+export async function serve(args: readonly string[]): Promise<number> {
+  const settings = await readSettings(args);
+  if (settings === 'help') {
+    process.stdout.write(SERVE_HELP);
+    return 0;
+  }
+  const { host, workers } = settings;
+  const announce = (port: number): void => {
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    process.stdout.write(`listening on ${url} (API at /v1, page at /dashboard)\n`);
+  };
+  if (workers > 1 && cluster.isPrimary) await runWorkers(workers, announce);
+  else await runServer(settings, cluster.isPrimary ? announce : () => undefined);
+  return 0;
+}
+
+async function runServer(settings: ServeSettings, announce: (port: number) => void): Promise<void> {
+  const config = shareOf(settings.config, settings.workers);
+  let server: GatewayServer;
+  try {
+    server = new GatewayServer({ ...settings, config });
+  } catch (error) {
+    throw AiBalancerError.isInstance(error) ? new UsageError(error.message) : error;
+  }
+  const stopped = new Promise<void>((resolve) => {
+    // A terminal sends SIGINT to workers too: the primary passes on what stops them.
+    if (cluster.isWorker) process.on('SIGINT', () => undefined);
+    else process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+  announce(await server.listen());
+  await stopped;
+  await server.stop();
+  // A worker's channel to the primary would keep it alive.
+  if (cluster.isWorker) process.disconnect();
+}

@@ -1,0 +1,50 @@
+import type { BalancerConfig, EndpointConfig } from '../../index';
+
+/** The limits that processes share. */
+const LIMITS = [
+  ...[
+    'rpm',
+    'tpm',
+    'rpd',
+    'tpd',
+    'maxConcurrent',
+    'usdPerHour',
+    'usdPerDay',
+    'usdPerMonth',
+    'input',
+    'output',
+  ],
+] as const;
+
+/** The configuration of one of several processes that don't share a Redis: each has an even share of every limit. */
+export function shareOf(config: BalancerConfig, workers: number): BalancerConfig {
+  if (workers === 1 || config.cluster) return config;
+  const share = <T extends object>(limits: T): T => divided(limits, workers);
+  const { endpoints, quotaGroups, budgets } = config;
+  return {
+    ...config,
+    endpoints: endpoints.map((endpoint): EndpointConfig => {
+      const { tpm } = endpoint;
+      return { ...share(endpoint), ...(typeof tpm === 'object' ? { tpm: share(tpm) } : {}) };
+    }),
+    ...(quotaGroups
+      ? {
+          quotaGroups: Object.fromEntries(
+            Object.entries(quotaGroups).map(([name, limits]) => [name, share(limits)]),
+          ),
+        }
+      : {}),
+    ...(budgets ? { budgets: share(budgets) } : {}),
+  };
+}
+
+function divided<T extends object>(limits: T, workers: number): T {
+  const shares = LIMITS.flatMap((name) => {
+    const value = (limits as Record<string, unknown>)[name];
+    if (typeof value !== 'number') return [];
+    // A process needs at least one of what can't be divided.
+    const share = name === 'maxConcurrent' ? Math.max(1, Math.floor(value / workers)) : value / workers;
+    return [[name, share] as const];
+  });
+  return { ...limits, ...Object.fromEntries(shares) };
+}
