@@ -27,6 +27,8 @@ export default defineConfig([
     ...shared,
     // By itself: it loads the package late, on virtual time, which would force that order of loading on everybody.
     entry: { cli: 'lib/cli/main.ts' },
+    // Loads a configuration in TypeScript, where the app has installed it.
+    deps: { ...shared.deps, neverBundle: [/^tsx\//] },
     format: ['esm'],
     dts: false,
     clean: false,

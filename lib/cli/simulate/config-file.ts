@@ -53,11 +53,7 @@ async function importModule(file: string, path: string): Promise<unknown> {
 /** By Node itself, where it can strip types (from 22.18 on); else by tsx, if that is installed. */
 async function importTypeScript(url: string): Promise<unknown> {
   if ((process.features as { typescript?: unknown }).typescript) return import(url);
-  // Not a literal: a bundler would include it.
-  const name = 'tsx/esm/api';
-  const tsx = (await import(name).catch(() => undefined)) as
-    | { tsImport(url: string, parent: string): Promise<unknown> }
-    | undefined;
+  const tsx = await import('tsx/esm/api').catch(() => undefined);
   if (!tsx) throw new Error('TypeScript needs Node 22.18 or the package tsx: npm install tsx');
   return tsx.tsImport(url, import.meta.url);
 }
