@@ -73,7 +73,7 @@ requires('redis-server').describe('Day limit of several processes:', () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const members = await rig.members(3, configOf(provider, redis));
     const before = await runLoad(members, 500);
-    // Everybody knows what has been used, to a step of 1/50.
+    // Everybody knows what has been used, with the next heartbeat.
     const left = REQUESTS_PER_DAY - served(before);
     for (const member of members) {
       while (((await member.stats()).endpoints[0]?.requestsLeft ?? NaN) > left + 5) await pause(20);

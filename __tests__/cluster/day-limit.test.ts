@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { SharedDayLimit } from '../../lib/cluster/day-limit/shared-day-limit';
-import type { GrantRequest } from '../../lib/cluster/quota-lease/grant-request';
+import type { ClusterMode } from '../../lib/cluster/options';
+import { SharedQuota } from '../../lib/cluster/quota-lease/shared-quota';
+import { DayBucket } from '../../lib/quota/day-bucket';
 import { REDIS_CLOCK_MS, SimulatedDayLimit } from './simulated-day-limit';
 
 const HOUR_MS = 3_600_000;
@@ -15,34 +16,55 @@ interface Use {
   units: number;
 }
 
+/** One process with its bucket and its part of the limit. */
+class Account {
+  readonly bucket: DayBucket;
+  readonly quota: SharedQuota;
+
+  constructor(day: SimulatedDayLimit, limit: number, latencyMs: () => number, members: number) {
+    this.bucket = new DayBucket(limit, () => performance.now() + REDIS_CLOCK_MS);
+    const terms = { limit: limit / 1_440, depthMs: DAY_MS, observedMs: 0, distanceMs: 0, isDay: true };
+    const counter = day.connect(limit, latencyMs, (totals) => this.bucket.setUsed(totals));
+    this.quota = new SharedQuota(this.bucket, counter, { depthMs: DAY_MS, isDay: true }, () => undefined);
+    this.quota.configure(terms, members);
+  }
+
+  waitMs(units: number): number {
+    const now = performance.now();
+    return this.quota.waitMs(units, this.bucket.waitMs(units, now), now);
+  }
+
+  take(units: number) {
+    this.bucket.take(units, performance.now());
+    return this.quota.reserve(units);
+  }
+
+  put(units: number, takenAt: number): void {
+    this.bucket.put(units, performance.now(), takenAt);
+    this.quota.refund(units, takenAt);
+  }
+}
+
 /** Processes that share one day limit, and what they were granted. */
 class Cluster {
   readonly day = new SimulatedDayLimit();
   readonly used: Use[] = [];
-  readonly accounts: SharedDayLimit[];
+  readonly accounts: Account[];
 
   constructor(
     count: number,
     readonly limit: number,
     latencyMs = () => 0.4,
   ) {
-    this.accounts = Array.from(
-      { length: count },
-      () => new SharedDayLimit(this.day.connect(latencyMs), limit, () => undefined),
-    );
-    for (const account of this.accounts) {
-      this.day.listeners.push((hour, sum) => account.onPublishedTotal(hour, sum));
-      account.configure({ limit, depthMs: 1, observedMs: 0, distanceMs: 0 }, count);
-      account.setMode('shared');
-    }
+    this.accounts = Array.from({ length: count }, () => new Account(this.day, limit, latencyMs, count));
+    this.#setMode('shared');
   }
 
   /** Undefined if the process does not grant the units. */
   async call(index: number, units: number): Promise<Use | undefined> {
     const account = this.accounts[index];
-    const now = performance.now();
-    if (!account || account.waitMs(units, now) > 0) return undefined;
-    const request: GrantRequest | undefined = account.take(units, now);
+    if (!account || account.waitMs(units) > 0) return undefined;
+    const request = account.take(units);
     if (request && !(await request.decision)) return undefined;
     const use = { at: performance.now(), units };
     this.used.push(use);
@@ -52,12 +74,12 @@ class Cluster {
   /** The call needed this many units less. */
   giveBack(index: number, use: Use, units: number): void {
     use.units -= units;
-    this.accounts[index]?.put(units, performance.now(), use.at);
+    this.accounts[index]?.put(units, use.at);
   }
 
   setDown(isDown: boolean): void {
     this.day.isDown = isDown;
-    for (const account of this.accounts) account.setMode(isDown ? 'local-share' : 'shared');
+    this.#setMode(isDown ? 'local-share' : 'shared');
   }
 
   /** The most units that were used in any 24 hours. */
@@ -72,7 +94,16 @@ class Cluster {
   }
 
   close(): void {
-    for (const account of this.accounts) account.close();
+    for (const { quota } of this.accounts) quota.close();
+  }
+
+  /** What `Cluster` does every two seconds. */
+  heartbeat(): void {
+    for (const { quota } of this.accounts) quota.refresh();
+  }
+
+  #setMode(mode: ClusterMode): void {
+    for (const { quota } of this.accounts) quota.setMode(mode);
   }
 }
 
@@ -101,7 +132,7 @@ async function runSchedule(
   await jest.advanceTimersByTimeAsync(10_000);
 }
 
-describe('SharedDayLimit:', () => {
+describe('A limit per day of several processes:', () => {
   it('the limit holds in any 24 hours, with random schedules and a slow Redis', async () => {
     const schedules = fc.array(step, { minLength: 30, maxLength: 120 });
     await fc.assert(
@@ -171,21 +202,17 @@ describe('SharedDayLimit:', () => {
     for (let n = 0; n < 10; n++) void cluster.call(0, 1);
     await jest.advanceTimersByTimeAsync(10);
     expect(cluster.used).toHaveLength(10);
-    const late = new SharedDayLimit(
-      cluster.day.connect(() => 1),
-      10,
-      () => undefined,
-    );
-    const request = late.take(1, performance.now());
+    const late = new Account(cluster.day, 10, () => 1, 1);
+    const request = late.take(1);
     await jest.advanceTimersByTimeAsync(500);
     expect(request?.state).toBe('waiting');
-    late.setMode('shared');
+    late.quota.setMode('shared');
     await jest.advanceTimersByTimeAsync(5);
-    await late.ready;
+    await late.quota.ready;
     expect(request?.state).toBe('refused');
-    expect(late.left(performance.now())).toBe(0);
-    expect(late.waitMs(1, performance.now())).toBeGreaterThan(23 * HOUR_MS);
-    late.close();
+    expect(late.bucket.level(performance.now())).toBe(0);
+    expect(late.waitMs(1)).toBeGreaterThan(23 * HOUR_MS);
+    late.quota.close();
     cluster.close();
   });
 
@@ -233,6 +260,8 @@ describe('SharedDayLimit:', () => {
     const cluster = new Cluster(3, 100);
     for (let n = 0; n < 60; n++) void cluster.call(n % 3, 1);
     await jest.advanceTimersByTimeAsync(2_000);
+    cluster.heartbeat();
+    await jest.advanceTimersByTimeAsync(10);
     cluster.day.flush();
     for (let n = 0; n < 90; n++) void cluster.call(n % 3, 1);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -264,10 +293,10 @@ describe('SharedDayLimit:', () => {
     const cluster = new Cluster(2, 100);
     await jest.advanceTimersByTimeAsync(10);
     const [closed, open] = cluster.accounts;
-    closed?.setMode('closed');
-    open?.setMode('open');
-    expect(closed?.waitMs(1, performance.now())).toBeGreaterThan(0);
-    expect(open?.waitMs(100, performance.now())).toBe(0);
+    closed?.quota.setMode('closed');
+    open?.quota.setMode('open');
+    expect(closed?.waitMs(1)).toBeGreaterThan(0);
+    expect(open?.waitMs(100)).toBe(0);
     cluster.close();
   });
 });

@@ -8,7 +8,7 @@ describe('Lease terms:', () => {
   it('all leases and the limiter together hold the depth, and no lease exceeds 250 ms of the limit or two round trips', () => {
     fc.assert(
       fc.property(depth, numberOfMembers, fc.constantFrom(0, 50, 250), (depthMs, members, distanceMs) => {
-        const terms = { limit: 600, depthMs, observedMs: 0, distanceMs };
+        const terms = { limit: 600, depthMs, observedMs: 0, distanceMs, isDay: false };
         const lease = leaseMs(terms, members);
         expect(lease).toBeGreaterThan(0);
         expect(lease).toBeLessThanOrEqual(Math.max(250, 2 * distanceMs));
@@ -19,7 +19,7 @@ describe('Lease terms:', () => {
   });
 
   it('a lease lasts two round trips to a distant Redis, at the fair rate of a process', () => {
-    const terms = { limit: 600, depthMs: 10_000, observedMs: 0, distanceMs: 200 };
+    const terms = { limit: 600, depthMs: 10_000, observedMs: 0, distanceMs: 200, isDay: false };
     expect([1, 2, 4].map((members) => leaseMs(terms, members) * members)).toEqual([400, 400, 500]);
   });
 
@@ -29,6 +29,7 @@ describe('Lease terms:', () => {
       depthMs,
       observedMs,
       distanceMs: 0,
+      isDay: false,
     });
     expect(commonTerms([terms(600, 10_000), terms(500, 20_000)])).toEqual(terms(500, 10_000));
     expect(commonTerms([terms(600, 10_000), terms(600, 10_000, 61_000)])).toEqual(terms(600, 60_000, 60_000));

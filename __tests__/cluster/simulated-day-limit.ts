@@ -1,26 +1,56 @@
-import type { DayCounter, DayReply, DayRequest } from '../../lib/cluster/day-limit/day-counter';
+import type { Reservoir } from '../../lib/cluster/quota-lease/ports';
 
 const HOUR_MS = 3_600_000;
 /** Redis's clock differs from the process's own. */
 export const REDIS_CLOCK_MS = 1_700_000_123_456;
 
-/** The counter that Redis keeps, in memory and on the fake clock. Replies take time and come in the order of requests. */
+type Hours = readonly (readonly [hour: number, units: number])[];
+
+/** The counter that Redis keeps, in memory and on the fake clock. Replies take time and come in the order of commands. */
 export class SimulatedDayLimit {
   isDown = false;
   requestCount = 0;
-  /** Called when the total crosses another 1/50 of the limit. */
-  readonly listeners: ((hour: number, sum: number) => void)[] = [];
   #totals = new Map<number, number>();
-  /** The last request of each process, and what it was granted. */
-  readonly #last = new Map<number, { number: number; hour: number; granted: number }>();
+  /** The last command of each process that was counted. */
+  readonly #last = new Map<number, number>();
   #connections = 0;
 
   /** The counter as one process sees it. */
-  connect(latencyMs: () => number): DayCounter {
+  connect(limit: number, latencyMs: () => number, onTotals: (totals: Hours) => void): Reservoir {
     const id = this.#connections++;
+    let number = 0;
+    let acknowledged = 0;
+    let known: Hours = [];
+    let unanswered: { number: number; undoneBy: number; hour: number; units: number }[] = [];
     return {
-      update: (request) => this.#roundTrip(latencyMs(), () => this.#update(id, request)),
-      now: () => performance.now() + REDIS_CLOCK_MS,
+      configure: () => Promise.resolve(),
+      close: () => undefined,
+      take: async (units, hour) => {
+        if (!Number.isInteger(units)) throw new Error('ERR value is not an integer');
+        const own = ++number;
+        const undone = unanswered.map((each) => ({ ...each, undoneBy: Math.min(each.undoneBy, own) }));
+        unanswered = [];
+        try {
+          const totals = await this.#roundTrip(latencyMs(), () => {
+            const last = this.#last.get(id) ?? 0;
+            const isLost = acknowledged > 0 && (last < acknowledged || this.#totals.size === 0);
+            for (const each of undone) {
+              if (last >= each.number && last < each.undoneBy) this.#add(each.hour, -each.units);
+            }
+            if (isLost) for (const [at, total] of known) this.#add(at, Math.max(0, total - this.at(at)));
+            this.#add(Math.min(hour, this.#hour), units);
+            this.#last.set(id, own);
+            return [...this.#totals];
+          });
+          acknowledged = Math.max(acknowledged, own);
+          known = totals;
+          onTotals(totals);
+          return limit - totals.reduce((sum, [, total]) => sum + total, 0);
+        } catch (error) {
+          unanswered = [...undone, ...unanswered, { number: own, undoneBy: Infinity, hour, units }];
+          throw error;
+        }
+      },
     };
   }
 
@@ -31,7 +61,9 @@ export class SimulatedDayLimit {
   }
 
   get sum(): number {
-    return this.#sum(this.#hour);
+    let sum = 0;
+    for (const units of this.#totals.values()) sum += units;
+    return sum;
   }
 
   at(hour: number): number {
@@ -42,7 +74,7 @@ export class SimulatedDayLimit {
     return Math.floor((performance.now() + REDIS_CLOCK_MS) / HOUR_MS);
   }
 
-  #roundTrip(latencyMs: number, run: () => DayReply): Promise<DayReply> {
+  #roundTrip<T>(latencyMs: number, run: () => T): Promise<T> {
     this.requestCount++;
     return new Promise((resolve, reject) => {
       const fail = (): void => reject(new Error('Redis is unreachable'));
@@ -51,6 +83,7 @@ export class SimulatedDayLimit {
           fail();
           return;
         }
+        for (const hour of this.#totals.keys()) if (hour < this.#hour - 24) this.#totals.delete(hour);
         const reply = run();
         // The reply may be lost too.
         setTimeout(() => (this.isDown ? fail() : resolve(reply)), latencyMs / 2);
@@ -58,44 +91,7 @@ export class SimulatedDayLimit {
     });
   }
 
-  #update(id: number, { number, limit, least, need, ahead, members, hours }: DayRequest): DayReply {
-    const now = this.#hour;
-    const sumBefore = this.#sum(now);
-    const last = this.#last.get(id);
-    if (last?.number === number) return { ...last, totals: [...this.#totals] };
-    const isLost = number > 1 && last?.number !== number - 1;
-    for (const [hour, change, total] of hours) {
-      if (![change, total].every(Number.isInteger)) throw new Error('ERR value is not an integer');
-      if (hour < now - 24) continue;
-      if (isLost) this.#add(hour, Math.max(0, total - this.at(hour)));
-      this.#add(hour, change);
-    }
-    const left = limit - this.#sum(now);
-    let granted = 0;
-    if (left >= need)
-      granted = need + Math.max(0, Math.min(ahead, Math.floor((left - need) / (2 * members))));
-    else if (left >= least) granted = left;
-    this.#add(now, granted);
-    this.#last.set(id, { number, hour: now, granted });
-    const sum = this.#sum(now);
-    if (Math.floor((sumBefore * 50) / limit) !== Math.floor((sum * 50) / limit)) {
-      setTimeout(() => {
-        if (!this.isDown) for (const listener of this.listeners) listener(now, sum);
-      }, 1);
-    }
-    return { hour: now, granted, totals: [...this.#totals] };
-  }
-
   #add(hour: number, units: number): void {
-    this.#totals.set(hour, Math.max(0, this.at(hour) + units));
-  }
-
-  #sum(now: number): number {
-    let sum = 0;
-    for (const [hour, units] of this.#totals) {
-      if (hour < now - 24) this.#totals.delete(hour);
-      else sum += units;
-    }
-    return sum;
+    if (hour >= this.#hour - 24) this.#totals.set(hour, Math.max(0, this.at(hour) + units));
   }
 }

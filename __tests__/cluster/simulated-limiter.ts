@@ -1,7 +1,4 @@
-import type { SharedLimiter } from '../../lib/cluster/quota-lease/ports';
-
-/** Units of the limiter per request or token. */
-export const SCALE = 60_000;
+import type { Reservoir } from '../../lib/cluster/quota-lease/ports';
 
 /** The limiter that Redis keeps, on the fake clock. Replies take time and come in the order of requests. */
 export class SimulatedLimiter {
@@ -14,19 +11,19 @@ export class SimulatedLimiter {
 
   /** @param limit Units per minute. */
   constructor(limit: number, depthMs: number) {
-    this.#rate = limit;
-    this.#maximum = limit * depthMs;
+    this.#rate = limit / 60_000;
+    this.#maximum = Math.floor((limit * depthMs) / 60_000);
     this.level = this.#maximum;
   }
 
   /** The limiter as one process sees it. */
-  connect(latencyMs: () => number): SharedLimiter {
+  connect(latencyMs: () => number): Reservoir {
     return {
       take: (units) => this.#respond(latencyMs(), () => this.#take(units)),
-      configure: ({ rate, maximum }) =>
+      configure: ({ limit, maximum }) =>
         this.#respond(latencyMs(), () => {
           this.#refill();
-          this.#rate = rate;
+          this.#rate = limit / 60_000;
           this.#maximum = maximum;
         }),
       close: () => undefined,
@@ -49,16 +46,16 @@ export class SimulatedLimiter {
 
   #take(units: number): number {
     if (!Number.isInteger(units)) throw new Error('ERR hash value is not an integer');
-    // In the order of Bottleneck's script.
-    this.level -= units;
     this.#refill();
+    this.level = Math.min(this.level - units, Math.max(this.level, this.#maximum));
     return this.level;
   }
 
+  /** In whole units, as Redis counts. */
   #refill(): void {
     const now = performance.now();
-    const refilled = Math.min(this.#maximum, this.level + (now - this.#at) * this.#rate);
-    this.level = Math.max(this.level, refilled);
-    this.#at = now;
+    const refilled = Math.floor((now - this.#at) * this.#rate);
+    this.level = Math.max(this.level, Math.min(this.#maximum, this.level + refilled));
+    this.#at += refilled / this.#rate;
   }
 }

@@ -1,5 +1,4 @@
-import type { HealthReportsLink } from '../../lib/cluster/health-reports/health-reports';
-import type { DistributedLock } from '../../lib/cluster/redis/lock';
+import type { HealthReportsLink } from '../../lib/cluster/health-reports/health-link';
 
 /** The delays after which copies of one message reach one member; none if the message is lost. */
 export type Delivery = () => readonly number[];
@@ -22,21 +21,17 @@ export class SimulatedRedis {
     return {
       id: `m${this.#members++}`,
       now: () => (this.isUp ? performance.now() + 1_000_000 + aheadMs : undefined),
-      channel: {
-        publish: (text) => {
-          if (this.isUp) this.broadcast(text);
-        },
-        subscribe: (onMessage) => void this.#listeners.push(onMessage),
+      publish: (text) => {
+        if (this.isUp) this.broadcast(text);
       },
-      lock: {
-        acquire: (name, ttlMs) => this.#acquire(name, ttlMs, held),
-        release: (name) => {
-          const token = held.get(name);
-          held.delete(name);
-          setTimeout(() => {
-            if (this.isUp && this.#locks.get(name)?.token === token) this.#locks.delete(name);
-          }, this.roundTripMs / 2);
-        },
+      subscribe: (onMessage) => void this.#listeners.push(onMessage),
+      acquire: (name, ttlMs) => this.#acquire(name, ttlMs, held),
+      release: (name) => {
+        const token = held.get(name);
+        held.delete(name);
+        setTimeout(() => {
+          if (this.isUp && this.#locks.get(name)?.token === token) this.#locks.delete(name);
+        }, this.roundTripMs / 2);
       },
     };
   }
@@ -62,7 +57,7 @@ export class SimulatedRedis {
     name: string,
     ttlMs: number,
     held: Map<string, object>,
-  ): ReturnType<DistributedLock['acquire']> {
+  ): ReturnType<HealthReportsLink['acquire']> {
     await sleep(this.isUp ? this.roundTripMs / 2 : 50);
     if (!this.isUp) return 'unknown';
     const isTaken = this.isLocked(name);

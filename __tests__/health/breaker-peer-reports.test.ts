@@ -1,12 +1,12 @@
+import type { HealthReportsLink } from '../../lib/cluster/health-reports/health-link';
 import { ProbeLock } from '../../lib/cluster/health-reports/probe-lock';
-import type { DistributedLock } from '../../lib/cluster/redis/lock';
 import { DEFAULTS } from '../../lib/config/defaults';
 import { Breaker } from '../../lib/health/breaker';
 import type { BreakerTransition } from '../../lib/health/breaker-types';
 
 const OPTIONS = DEFAULTS.breaker;
 
-type Answer = Awaited<ReturnType<DistributedLock['acquire']>>;
+type Answer = Awaited<ReturnType<HealthReportsLink['acquire']>>;
 
 const breakers: Breaker[] = [];
 

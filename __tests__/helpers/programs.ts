@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 
 /** Programs that some tests need, with the names of their executables. */
 const PROGRAMS = {
-  'redis-server': ['redis-server'],
+  'redis-server': ['redis-server', 'valkey-server'],
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
 } as const;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Cost } from '../../lib/quota/cost';
-import { MemoryDayLimit } from '../../lib/quota/day-limit';
+import { DayBucket } from '../../lib/quota/day-bucket';
 import { Quota } from '../../lib/quota/quota';
 import { Reservation, type Settlement } from '../../lib/quota/reservation';
 
@@ -185,7 +185,7 @@ describe('Quota: under any schedule', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         jest.setSystemTime(0);
-        const window = new MemoryDayLimit(100);
+        const window = new DayBucket(100);
         const start = performance.now();
         let now = start;
         const admitted: { at: number; units: number; back: number; backAt: number }[] = [];

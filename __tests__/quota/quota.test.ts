@@ -1,5 +1,5 @@
 import { Bucket } from '../../lib/quota/bucket';
-import { MemoryDayLimit } from '../../lib/quota/day-limit';
+import { DayBucket } from '../../lib/quota/day-bucket';
 import { Quota } from '../../lib/quota/quota';
 import { Reservation } from '../../lib/quota/reservation';
 
@@ -130,9 +130,9 @@ describe('Bucket', () => {
   });
 });
 
-describe('MemoryDayLimit', () => {
+describe('DayBucket', () => {
   it('a day is any 24 hours', () => {
-    const window = new MemoryDayLimit(10);
+    const window = new DayBucket(10);
     const now = performance.now();
     window.take(10, now);
     expect(window.waitMs(1, now)).toBeGreaterThanOrEqual(24 * HOUR_MS);
@@ -143,29 +143,29 @@ describe('MemoryDayLimit', () => {
 
   it('the limit holds although units come back that were taken in an earlier hour', () => {
     const MINUTE_MS = 60_000;
-    const window = new MemoryDayLimit(200);
+    const window = new DayBucket(200);
     const start = Math.ceil(performance.now() / HOUR_MS) * HOUR_MS;
     const at = (minute: number) => start + minute * MINUTE_MS;
     window.take(100, at(59));
     window.take(100, at(61));
     window.put(100, at(62), at(59));
-    expect(window.left(at(62))).toBe(100);
+    expect(window.level(at(62))).toBe(100);
     // The second hundred is less than a day old.
-    expect(window.left(at(25 * 60))).toBe(100);
-    expect(window.left(at(26 * 60))).toBe(200);
+    expect(window.level(at(25 * 60))).toBe(100);
+    expect(window.level(at(26 * 60))).toBe(200);
   });
 
   it('what was counted stays when the limit changes', () => {
-    const window = new MemoryDayLimit(10);
+    const window = new DayBucket(10);
     window.take(8, performance.now());
     window.limit = 5;
-    expect(window.left(performance.now())).toBe(-3);
+    expect(window.level(performance.now())).toBe(-3);
   });
 
   it('after the process was suspended for days nothing counts any more', () => {
-    const window = new MemoryDayLimit(10);
+    const window = new DayBucket(10);
     window.take(10, performance.now());
-    expect(window.left(performance.now() + 1_000 * HOUR_MS)).toBe(10);
+    expect(window.level(performance.now() + 1_000 * HOUR_MS)).toBe(10);
   });
 });
 

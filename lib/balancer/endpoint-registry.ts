@@ -2,7 +2,6 @@ import type { Budgets } from '../budget/budgets';
 import type { Call } from '../call/call';
 import type { Cluster } from '../cluster/cluster';
 import { HealthReports } from '../cluster/health-reports/health-reports';
-import { accountHash } from '../cluster/redis/keys';
 import { DEFAULTS } from '../config/defaults';
 import type { ResolvedConfig } from '../config/options';
 import { Endpoint, type EndpointListeners } from '../endpoint/endpoint';
@@ -23,6 +22,7 @@ import { Planner } from '../routing/planner';
 import { Router } from '../routing/router';
 import { createStrategy } from '../routing/strategies/create';
 import { isScored } from '../routing/strategy';
+import { accountHash } from '../util/account-hash';
 import { BoundedMap } from '../util/bounded-map';
 import { Redactor } from '../util/redactor';
 

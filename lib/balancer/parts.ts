@@ -1,9 +1,9 @@
 import { type BudgetedConfig, Budgets } from '../budget/budgets';
 import { Cluster } from '../cluster/cluster';
-import { accountHash } from '../cluster/redis/keys';
 import type { ResolvedConfig } from '../config/options';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import { WaitQueue } from '../queue/wait-queue';
+import { accountHash } from '../util/account-hash';
 import { groupAccount } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 

@@ -1,6 +1,5 @@
-import type { Cluster } from '../cluster/cluster';
+import { type Cluster, limiterKey } from '../cluster/cluster';
 import type { OutageMode } from '../cluster/options';
-import { limiterKey } from '../cluster/redis/keys';
 import { Budget, type BudgetEvent, type BudgetLimit, type BudgetScope, type BudgetStats } from './budget';
 import type { BudgetCounter } from './counter';
 import { EndpointBudgets } from './endpoint-budgets';

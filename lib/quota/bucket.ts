@@ -11,6 +11,9 @@ const USABLE_SHARE = 0.98;
  */
 const STALL_MARGIN_MS = 400;
 
+/** The steps in which a refusal's effect on the limit is shared with peers. */
+const SHARED_STEPS = 20;
+
 export interface BucketOptions {
   /** Units per minute. */
   readonly limit: number;
@@ -76,6 +79,11 @@ export class Bucket {
     return this.limit / USABLE_SHARE;
   }
 
+  /** Units per minute that processes of a cluster share, rounded so that it changes seldom. */
+  get sharedLimit(): number {
+    return this.limit * (Math.ceil(this.#slowdown.factor * SHARED_STEPS) / SHARED_STEPS);
+  }
+
   /** Units per minute that are handed out at most: slightly fewer than the provider allows. */
   get limit(): number {
     return this.#limit * this.#stated.share;
@@ -88,16 +96,6 @@ export class Bucket {
   /** The refill, in units per millisecond. */
   get rate(): number {
     return this.#rate;
-  }
-
-  /** The limit in the provider's headers over the configured limit; at most 1. */
-  get limitShare(): number {
-    return this.#stated.share;
-  }
-
-  /** The factor by which refusals without headers have lowered the rate; at most 1. */
-  get slowdown(): number {
-    return this.#slowdown.factor;
   }
 
   get headroom(): number {

@@ -1,6 +1,6 @@
 import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import type { Bucket } from './bucket';
-import { type DayLimit, MemoryDayLimit } from './day-limit';
+import type { DayBucket } from './day-bucket';
 
 /** The limiter in Redis behind one bucket. It receives each change after the bucket has made it. */
 export interface SharedLimiter {
@@ -13,33 +13,35 @@ export interface SharedLimiter {
   prefetch(units: number, now: number): void;
   /** An attempt takes units. Returns a request if it must wait for the answer of Redis. */
   reserve(units: number): GrantRequest | undefined;
-  /** Units that an attempt had taken are not needed. */
-  refund(units: number): void;
+  /** Units that an attempt had taken at that time are not needed. */
+  refund(units: number, takenAt: number): void;
   /** An attempt used more than it had taken. */
   overdraw(units: number): void;
   /** Headers have corrected the level by these units. */
   correct(units: number): void;
+  /**
+   * Other code takes units, whether they fit or not, or gives them back if negative. Resolves to what is left for all
+   * processes, once the bucket has it too; to undefined, with nothing taken, while Redis is unreachable.
+   */
+  adjust(units: number): Promise<number | undefined>;
   close(): void;
 }
 
-/** A limit in units per minute, and how much of it can be saved up, in milliseconds of the limit. */
-interface LimiterTerms {
-  readonly limit: number;
+/** How much of a limit can be saved up, in milliseconds of the limit, and whether it is one per day. */
+export interface LimiterTerms {
   readonly depthMs: number;
+  readonly isDay: boolean;
 }
 
-/** Where the levels of a quota are kept: in this process, or in Redis. `id` names the quota and the dimension. */
+/** Where the levels of a quota are kept: in this process, or in Redis. `id` names the quota and the limit. */
 export interface LimiterStore {
   /** Undefined if the bucket alone decides. */
-  open(id: string, bucket: Bucket, terms: LimiterTerms): SharedLimiter | undefined;
-  /** The limit of an open limiter has changed. */
+  open(id: string, bucket: Bucket | DayBucket, terms: LimiterTerms): SharedLimiter | undefined;
+  /** An open limiter has other terms, or its bucket another limit. */
   configure(id: string, terms: LimiterTerms): void;
-  openDayLimit(id: string, limit: number): DayLimit;
+  /** Milliseconds on the clock by which the hours of a day are counted. Absent for that of performance.now(). */
+  readonly clock?: () => number;
 }
 
 /** In this process. */
-export const IN_MEMORY: LimiterStore = {
-  open: () => undefined,
-  configure: () => undefined,
-  openDayLimit: (_id, limit) => new MemoryDayLimit(limit),
-};
+export const IN_MEMORY: LimiterStore = { open: () => undefined, configure: () => undefined };

@@ -234,8 +234,7 @@ class QuotaLimiter extends Bottleneck {
   }
 
   async #adjust(units: number): Promise<number> {
-    const now = performance.now();
-    const adjusted = this.#limits.map(async (limit) => limit.adjust(units, now));
+    const adjusted = this.#limits.map((limit) => limit.adjust(units));
     return Math.min(Infinity, ...(await Promise.all(adjusted)));
   }
 }

@@ -1,5 +1,4 @@
-import type { DistributedLock } from '../redis/lock';
-import type { PubSubChannel } from '../redis/pub-sub';
+import type { HealthReportsLink } from './health-link';
 import { decodeMessage, encodeMessage, type HealthReport } from './message';
 import { ProbeLock } from './probe-lock';
 
@@ -21,16 +20,6 @@ export interface ReceivedReport {
   readonly leftMs: number;
 }
 
-/** What the cluster provides. */
-export interface HealthReportsLink {
-  /** Identifies this process. */
-  readonly id: string;
-  readonly channel: PubSubChannel;
-  readonly lock: DistributedLock;
-  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
-  readonly now: () => number | undefined;
-}
-
 export interface HealthReportsParts extends HealthReportsLink {
   /** The name of an endpoint with its account, as peers know it: an endpoint of another app may have the same name. */
   readonly endpointId: (name: string) => string;
@@ -45,7 +34,7 @@ export class HealthReports {
 
   constructor(parts: HealthReportsParts) {
     this.#parts = parts;
-    parts.channel.subscribe((text) => this.#receive(text));
+    parts.subscribe((text) => this.#receive(text));
   }
 
   /** Milliseconds on Redis's clock; undefined until Redis has answered. */
@@ -55,7 +44,7 @@ export class HealthReports {
 
   /** Best effort: a report that is lost only means that each peer finds out for itself. */
   publish(report: HealthReport): void {
-    const { id, channel, endpointId } = this.#parts;
+    const { id, endpointId } = this.#parts;
     const at = this.now();
     if (this.#isClosed || at === undefined) return;
     const text = encodeMessage({
@@ -63,12 +52,12 @@ export class HealthReports {
       at,
       report: { ...report, endpoint: endpointId(report.endpoint) },
     });
-    if (text !== undefined) channel.publish(text);
+    if (text !== undefined) this.#parts.publish(text);
   }
 
   /** @param onDue Called when a lock that a peer held may be free. */
   probeLock(endpoint: string, onDue: () => void): ProbeLock {
-    return new ProbeLock(this.#parts.endpointId(endpoint), this.#parts.lock, onDue);
+    return new ProbeLock(this.#parts.endpointId(endpoint), this.#parts, onDue);
   }
 
   /** Publishes and passes on nothing afterwards. */

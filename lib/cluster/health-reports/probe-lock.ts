@@ -1,5 +1,5 @@
 import { startTimer, type Timer } from '../../util/timers';
-import type { DistributedLock } from '../redis/lock';
+import type { HealthReportsLink } from './health-link';
 
 /** The lock outlives the probe's own time limit by this, to allow for the round trips to Redis. In milliseconds. */
 const TTL_MARGIN_MS = 1_000;
@@ -12,6 +12,8 @@ const RETRY_FACTOR = 1.5;
 const JITTER = 0.5;
 /** If peers hold the lock for this long without reporting anything, this process probes without it. */
 const MAX_WAIT_MS = 300_000;
+
+type Lock = Pick<HealthReportsLink, 'acquire' | 'release'>;
 
 type State =
   | { readonly kind: 'idle' }
@@ -26,7 +28,7 @@ type State =
  */
 export class ProbeLock {
   readonly #name: string;
-  readonly #lock: DistributedLock;
+  readonly #lock: Lock;
   readonly #onDue: () => void;
   readonly #random: () => number;
   #state: State = { kind: 'idle' };
@@ -35,12 +37,7 @@ export class ProbeLock {
   #heldByPeerSince: number | undefined;
 
   /** @param onDue Called when a lock that a peer held may be free. */
-  constructor(
-    endpoint: string,
-    lock: DistributedLock,
-    onDue: () => void,
-    random: () => number = Math.random,
-  ) {
+  constructor(endpoint: string, lock: Lock, onDue: () => void, random: () => number = Math.random) {
     this.#name = `probe ${endpoint}`;
     this.#lock = lock;
     this.#onDue = onDue;

@@ -1,39 +1,32 @@
 import Bottleneck from 'bottleneck';
 import type { Connection } from '../redis/bottleneck-connection';
 import type { Client } from '../redis/redis-client';
-import { isWrongType, type RedisLink } from '../redis/redis-link';
-import type { SharedLimiter } from './ports';
+import type { RedisLink } from '../redis/redis-link';
+import type { Reservoir } from './ports';
 
 /** The keys of a limiter that nobody has used for this long leave Redis: the next user finds a full bucket. */
 const KEY_TTL_MS = 300_000;
 /** Bottleneck's own list of clients. Nothing here depends on it, so it is updated rarely. */
 const HEARTBEAT_MS = 20_000;
 const CLIENT_TIMEOUT_MS = 60_000;
-/** The script that answers a command refills in steps of this many milliseconds. */
-const REFILL_INTERVAL_MS = 50;
+/** The script that answers a command refills in steps. They are as long as a whole number of units needs, between these. */
+const MIN_REFILL_MS = 50;
+const MAX_REFILL_MS = 250;
 
-type Terms = Parameters<SharedLimiter['configure']>[0];
+type Terms = Parameters<Reservoir['configure']>[0];
 
-interface OpenLimiter {
-  readonly bottleneck: Bottleneck;
-  readonly ready: Promise<unknown>;
-}
-
-/** A Bottleneck reservoir in Redis. It is created by the first command. */
-export class BottleneckReservoir implements SharedLimiter {
+/** A Bottleneck reservoir in Redis, in whole requests or tokens. It is created by the first command. */
+export class BottleneckReservoir implements Reservoir {
   readonly #link: RedisLink;
   readonly #id: string;
-  readonly #onFault: () => void;
-  #terms: Terms = { rate: 0, maximum: 0 };
-  #limiter: OpenLimiter | undefined;
-  /** Whether its first round trips have been made. */
+  #terms: Terms = { limit: 0, maximum: 0 };
+  /** Resolves when its first round trips have been made. */
+  #limiter: Promise<Bottleneck> | undefined;
   #isOpen = false;
 
-  /** @param onFault A key of the limiter has a wrong type. */
-  constructor(link: RedisLink, id: string, onFault: () => void) {
+  constructor(link: RedisLink, id: string) {
     this.#link = link;
     this.#id = id;
-    this.#onFault = onFault;
   }
 
   take(units: number): Promise<number> {
@@ -49,31 +42,24 @@ export class BottleneckReservoir implements SharedLimiter {
   }
 
   close(): void {
-    const limiter = this.#limiter;
-    this.#limiter = undefined;
-    limiter?.ready.then(
-      () => limiter.bottleneck.disconnect(false),
+    this.#limiter?.then(
+      (bottleneck) => bottleneck.disconnect(false),
       () => undefined,
     );
+    this.#limiter = undefined;
   }
 
-  async #run<T>(command: (bottleneck: Bottleneck) => Promise<T>): Promise<T> {
+  #run<T>(command: (bottleneck: Bottleneck) => Promise<T>): Promise<T> {
     const run = async (connection: Connection): Promise<T> => {
       this.#limiter ??= this.#create(connection);
-      const { bottleneck, ready } = this.#limiter;
-      await ready;
+      const bottleneck = await this.#limiter;
       this.#isOpen = true;
       return command(bottleneck);
     };
-    try {
-      return await this.#link.run(run, !this.#isOpen);
-    } catch (error) {
-      if (isWrongType(error)) this.#onFault();
-      throw error;
-    }
+    return this.#link.run(run, { key: this.#id, isSetup: !this.#isOpen });
   }
 
-  #create(connection: Connection): OpenLimiter {
+  async #create(connection: Connection): Promise<Bottleneck> {
     const bottleneck = new Bottleneck({
       id: this.#id,
       datastore: 'ioredis',
@@ -86,24 +72,32 @@ export class BottleneckReservoir implements SharedLimiter {
       ...refillSettings(this.#terms),
     });
     bottleneck.on('error', () => undefined);
-    const ready = bottleneck.ready().then(
+    try {
+      await bottleneck.ready();
       // Bottleneck publishes every change for jobs that wait in it. Here none does.
-      () => (bottleneck.clients().subscriber as Client).unsubscribe(bottleneck.channel()),
-      (error: unknown) => {
-        // A limiter that failed to start rejects for ever: the next command creates another.
-        this.#limiter = undefined;
-        this.#isOpen = false;
-        throw error;
-      },
-    );
-    return { bottleneck, ready };
+      await (bottleneck.clients().subscriber as Client).unsubscribe(bottleneck.channel());
+      return bottleneck;
+    } catch (error) {
+      // A limiter that failed to start rejects for ever: the next command creates another.
+      this.#limiter = undefined;
+      this.#isOpen = false;
+      throw error;
+    }
   }
 }
 
-function refillSettings({ rate, maximum }: Terms): Bottleneck.ConstructorOptions {
+/** Redis counts whole units: the step is one at which the fewest are lost, and none too many come in. */
+export function refillSettings({ limit, maximum }: Terms): Bottleneck.ConstructorOptions {
+  const perMs = limit / 60_000;
+  let best = { amount: 0, ms: MIN_REFILL_MS };
+  const most = Math.max(1, Math.floor(perMs * MAX_REFILL_MS));
+  for (let amount = Math.max(1, Math.floor(perMs * MIN_REFILL_MS)); amount <= most; amount++) {
+    const ms = Math.max(MIN_REFILL_MS, Math.ceil(amount / perMs - 1e-9));
+    if (amount / ms > best.amount / best.ms) best = { amount, ms };
+  }
   return {
-    reservoirIncreaseInterval: REFILL_INTERVAL_MS,
-    reservoirIncreaseAmount: Math.round(rate * REFILL_INTERVAL_MS),
+    reservoirIncreaseInterval: best.ms,
+    reservoirIncreaseAmount: best.amount,
     reservoirIncreaseMaximum: maximum,
   };
 }

@@ -1,19 +1,17 @@
 /** Units that an attempt has asked Redis for. */
 export class GrantRequest {
   state: 'waiting' | 'granted' | 'refused' = 'waiting';
-  /** Whether the units were granted. Never rejects. */
-  readonly decision: Promise<boolean>;
   #resolve: (isGranted: boolean) => void = () => undefined;
+  /** Whether the units were granted. Never rejects. */
+  readonly decision = new Promise<boolean>((resolve) => {
+    this.#resolve = resolve;
+  });
 
   constructor(
     readonly units: number,
     /** Refuses the request, if it is still waiting: the attempt is not going to be made. */
     readonly cancel: () => void,
-  ) {
-    this.decision = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
+  ) {}
 
   decide(isGranted: boolean): void {
     this.state = isGranted ? 'granted' : 'refused';
@@ -26,7 +24,7 @@ export class GrantQueue {
   #requests: GrantRequest[] = [];
   readonly #onCancel: (units: number) => void;
 
-  constructor(onCancel: (units: number) => void = () => undefined) {
+  constructor(onCancel: (units: number) => void) {
     this.#onCancel = onCancel;
   }
 
@@ -41,15 +39,13 @@ export class GrantQueue {
 
   /** The units of all requests. */
   get units(): number {
-    let units = 0;
-    for (const request of this.#requests) units += request.units;
-    return units;
+    return this.#requests.reduce((sum, { units }) => sum + units, 0);
   }
 
   add(units: number): GrantRequest {
     const request = new GrantRequest(units, () => {
       if (request.state !== 'waiting') return;
-      this.refuse(new Set([request]));
+      this.refuse([request]);
       this.#onCancel(units);
     });
     this.#requests.push(request);
@@ -58,20 +54,17 @@ export class GrantQueue {
 
   /** Grants requests in order, until `tryTake` finds that one is not covered. */
   grant(tryTake: (units: number) => boolean): void {
-    for (let request = this.#requests[0]; request && tryTake(request.units); request = this.#requests[0]) {
-      this.#requests.shift();
-      request.decide(true);
-    }
+    while (this.#requests[0] && tryTake(this.#requests[0].units)) this.#requests.shift()?.decide(true);
   }
 
-  snapshot(): ReadonlySet<GrantRequest> {
-    return new Set(this.#requests);
+  snapshot(): readonly GrantRequest[] {
+    return [...this.#requests];
   }
 
   /** Refuses those of the requests that are still waiting. */
-  refuse(requests: ReadonlySet<GrantRequest>): void {
-    const refused = this.#requests.filter((request) => requests.has(request));
-    this.#requests = this.#requests.filter((request) => !requests.has(request));
+  refuse(requests: readonly GrantRequest[]): void {
+    const refused = new Set(requests.filter(({ state }) => state === 'waiting'));
+    this.#requests = this.#requests.filter((request) => !refused.has(request));
     for (const request of refused) request.decide(false);
   }
 

@@ -14,6 +14,8 @@ const schema = z.object({
   observedMs: z.number().nonnegative(),
   /** The round trip to Redis in milliseconds, rounded; 0 for a Redis nearby. */
   distanceMs: z.number().nonnegative(),
+  /** Whether it is a limit per day. Its depth is the whole limit. */
+  isDay: z.boolean(),
 });
 
 /** A limit as one process has it, or as all share it. */
@@ -48,12 +50,15 @@ const MIN_LEASE_MS = 125;
 /** All leases together hold at most this share of the depth. */
 const MAX_LEASED_SHARE = 0.25;
 const MAX_DEPTH_MS = 60_000;
+/** All processes together take ahead at most this share of a limit per day. */
+const MAX_LEASED_DAY_SHARE = 0.01;
 
 /**
  * The largest lease of each process, in milliseconds of the limit. At its fair rate a process uses it up in no less than
  * two round trips to Redis, so that the next lease is there in time.
  */
-export function leaseMs({ depthMs, distanceMs }: LeaseTerms, members: number): number {
+export function leaseMs({ depthMs, distanceMs, isDay }: LeaseTerms, members: number): number {
+  if (isDay) return (MAX_LEASED_DAY_SHARE * depthMs) / members;
   const fair = Math.max(MIN_LEASE_MS, MAX_LEASE_MS / members, (2 * distanceMs) / members);
   return Math.min(fair, (MAX_LEASED_SHARE * depthMs) / members);
 }
@@ -63,7 +68,7 @@ export function leaseMs({ depthMs, distanceMs }: LeaseTerms, members: number): n
  * must not exceed the depth.
  */
 export function limiterDepthMs(terms: LeaseTerms, members: number): number {
-  return terms.depthMs - members * leaseMs(terms, members);
+  return terms.isDay ? terms.depthMs : terms.depthMs - members * leaseMs(terms, members);
 }
 
 /** The terms that suit every process: the lowest limit, the largest depth that a header has shown, the largest distance. */
@@ -75,5 +80,6 @@ export function commonTerms(all: readonly LeaseTerms[]): LeaseTerms {
     depthMs: Math.max(depthMs, observedMs),
     observedMs,
     distanceMs: Math.max(...all.map(({ distanceMs }) => distanceMs)),
+    isDay: all.some(({ isDay }) => isDay),
   };
 }

@@ -1,17 +1,23 @@
-/** The bucket of one process, as far as its lease needs it: what the shared limiter holds, and the unused lease. */
+/** How much of a limit can be saved up, in milliseconds of the limit, and whether it is one per day. */
+export interface OwnTerms {
+  readonly depthMs: number;
+  readonly isDay: boolean;
+}
+
+/** The bucket of one process, as far as its lease needs it: what the limiter in Redis holds, and the unused lease. */
 export interface LeasedBucket {
   readonly depth: number;
   /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
   readonly observedDepthMs: number;
+  /** Units per minute that the provider is taken to allow now, rounded so that it changes seldom. */
+  readonly sharedLimit: number;
   /** Units at the bottom that are not handed out. */
   readonly headroom: number;
-  /** Units per millisecond that this process can expect. */
-  readonly rate: number;
-  /** The limit that the provider states, relative to the configured one; at most 1. */
-  readonly limitShare: number;
-  /** How far refusals have lowered the rate; at most 1. */
-  readonly slowdown: number;
   level(now: number): number;
+  /** Of a limit per day: the hour in which units that are taken then are counted. */
+  hourAt?(now: number): number;
+  /** Of a limit per day: what all processes together have used. */
+  setUsed?(hours: Iterable<readonly [hour: number, units: number]>): void;
   put(units: number, now: number): void;
   /** Sets the level. The difference is what peers have used. */
   syncLevel(level: number, now: number): void;
@@ -21,28 +27,14 @@ export interface LeasedBucket {
   setSharing(depthMs: number, members: number): void;
 }
 
-/** The limiter in Redis, in whole units of its own. Every method rejects while Redis is unreachable. */
-export interface SharedLimiter {
-  /** Takes units, or returns them if negative. Resolves to what is left, which may be below zero. */
-  take(units: number): Promise<number>;
-  /** @param rate Units per millisecond. */
-  configure(terms: { readonly rate: number; readonly maximum: number }): Promise<void>;
+/** The limiter in Redis, in whole requests or tokens. Every method rejects while Redis is unreachable. */
+export interface Reservoir {
+  /**
+   * Takes units, or returns them if negative, never above the maximum. Resolves to what is left, which may be below zero.
+   * @param hour In which they count, in a limit per day.
+   */
+  take(units: number, hour: number): Promise<number>;
+  /** @param limit Units per minute. */
+  configure(terms: { readonly limit: number; readonly maximum: number }): Promise<void>;
   close(): void;
-}
-
-/** Units of the limiter per request or token. Redis counts whole numbers: 1 per minute becomes 1 unit per millisecond. */
-const UNITS_PER_ONE = 60_000;
-
-/** Requests or tokens in units of the limiter, which are whole and relate to the configured limit. */
-export function toLimiter({ limitShare }: LeasedBucket, units: number): number {
-  return Math.ceil((units * UNITS_PER_ONE) / limitShare);
-}
-
-export function fromLimiter({ limitShare }: LeasedBucket, units: number): number {
-  return (units / UNITS_PER_ONE) * limitShare;
-}
-
-/** What units cost. Refusals that no header explains raise the cost, which lowers the rate for all processes. */
-export function costInLimiter({ limitShare, slowdown }: LeasedBucket, units: number): number {
-  return Math.ceil((units * UNITS_PER_ONE) / (limitShare * slowdown));
 }

@@ -1,41 +1,84 @@
-import { SharedLimit } from '../shared-limit';
+import { startTimer, type Timer } from '../../util/timers';
 import type { GrantRequest } from './grant-request';
-import { CLOSED_RETRY_MS, type LeaseTerms, limiterDepthMs } from './lease-terms';
-import { OutageShare } from './outage-share';
-import { type LeasedBucket, type SharedLimiter, toLimiter } from './ports';
-import { QuotaLease } from './quota-lease';
+import { EPSILON, type LeaseReport } from './lease';
+import { CLOSED_RETRY_MS, FLUSH_MS, type LeaseTerms, leaseMs, limiterDepthMs } from './lease-terms';
+import type { LeasedBucket, OwnTerms, Reservoir } from './ports';
+import { SharedLimit } from './shared-limit';
+
+/** A lease that nobody has used for this long is returned. */
+const IDLE_MS = 1_000;
+/** How long units are kept for a waiting call after its last request. */
+const PREFETCH_MS = 2_000;
+/** How long a process leaves a drained limiter alone, in milliseconds: per process, and at most. */
+const PAUSE_MS = 80;
+const MAX_PAUSE_MS = 640;
+/** How old the level may be while calls wait for long, in milliseconds: peers may have given units back. */
+const STALE_MS = 1_000;
 
 /**
- * One limit of a quota that many processes share. The bucket answers at once; what it hands out is covered by a lease, so
- * that most calls cost no round trip. A call that the lease doesn't cover waits for the next one. While Redis is
- * unreachable each process goes on with its share.
+ * A limit that many processes share, per minute or per day. The bucket answers at once; what it hands out is covered by a lease, so
+ * that most calls cost no round trip. A call that the lease doesn't cover waits for the next one. One update at a time asks
+ * for more, reports what was used without a lease, and returns what isn't used. While Redis is unreachable each process
+ * goes on with its share and reports afterwards.
  */
 export class SharedQuota extends SharedLimit {
-  readonly #bucket: LeasedBucket;
-  readonly #limiter: SharedLimiter;
-  readonly #lease: QuotaLease;
-  #terms: LeaseTerms;
-  /** From the start of an outage until the limiter has answered after it. */
-  #outage: OutageShare | undefined;
-  /** The outage whose usage is being reported. */
-  #reporting: OutageShare | undefined;
+  readonly #reservoir: Reservoir;
+  readonly #onCapacity: () => void;
+  #configured = { limit: 0, maximum: 0 };
+  #isUpdating = false;
+  #isLevelKnown = false;
+  #repliedAt = -Infinity;
+  /** The hour for which the lease was taken. Always 0 for a limit per minute. */
+  #hour = 0;
+  #usedAt = -Infinity;
+  /** The lease has to be renewed: it covers no other call like the last one, or not until the next lease is there. */
+  #isLow = false;
+  /** Units that the first queued call waits for, and when it last said so. */
+  #prefetchUnits = 0;
+  #prefetchedAt = -Infinity;
+  #pausedUntil = -Infinity;
+  #flushTimer: Timer | undefined;
 
   /** @param onCapacity Called when a lease has come in that a queued call may be waiting for. */
-  constructor(bucket: LeasedBucket, limiter: SharedLimiter, terms: LeaseTerms, onCapacity: () => void) {
-    super();
-    this.#bucket = bucket;
-    this.#limiter = limiter;
-    this.#terms = terms;
-    const onReply = (): void => {
-      this.#outage = undefined;
-      this.setReady();
-    };
-    this.#lease = new QuotaLease({ bucket, limiter, onCapacity, onReply }, terms);
+  constructor(bucket: LeasedBucket, reservoir: Reservoir, ownTerms: OwnTerms, onCapacity: () => void) {
+    super(bucket, ownTerms);
+    this.#reservoir = reservoir;
+    this.#onCapacity = onCapacity;
+  }
+
+  override configure(terms: LeaseTerms, members: number): void {
+    super.configure(terms, members);
+    const depthMs = limiterDepthMs(terms, this.members);
+    this.bucket.setSharing(depthMs, this.members);
+    // A limiter that can't hold one unit would never grant any.
+    const maximum = Math.max(1, Math.floor((terms.limit * depthMs) / 60_000 + EPSILON));
+    if (terms.limit === this.#configured.limit && maximum === this.#configured.maximum) return;
+    this.#configured = { limit: terms.limit, maximum };
+    // If it fails Redis is unreachable, and the next heartbeat configures again.
+    this.#reservoir.configure(this.#configured).catch(() => {
+      this.#configured = { limit: 0, maximum: 0 };
+    });
   }
 
   /** For units that the bucket has handed out. Undefined if they may be used; else the call waits for the decision. */
   reserve(units: number): GrantRequest | undefined {
-    return this.isLocal ? undefined : this.#lease.reserve(units);
+    const now = performance.now();
+    this.#turnHour(now);
+    // A process with few calls would return a lease that is renewed ahead.
+    const isBusy = now - this.#usedAt < IDLE_MS;
+    this.#usedAt = now;
+    if (this.requests.isEmpty && this.lease.tryUse(units)) {
+      // What this process uses during a round trip, at its fair rate, has to be there.
+      const inRoundTrip = this.#unitsIn(this.terms.distanceMs / this.members);
+      const isLow = !this.lease.covers(Math.max(units, inRoundTrip));
+      this.#isLow = isBusy && isLow && this.#pausedUntil <= now;
+      // Renewed for the next call, after this one has been sent.
+      if (this.#isLow) setImmediate(() => void this.#update());
+      return undefined;
+    }
+    // After this turn, so that one update serves all calls of the turn.
+    if (this.requests.isEmpty) queueMicrotask(() => void this.#update());
+    return this.requests.add(units);
   }
 
   /**
@@ -44,125 +87,190 @@ export class SharedQuota extends SharedLimit {
    */
   waitMs(units: number, bucketWaitMs: number, now: number): number {
     if (this.isBlocked) return CLOSED_RETRY_MS;
-    return this.isLocal ? bucketWaitMs : this.#lease.waitMs(units, bucketWaitMs, now);
+    if (this.isLocal) return bucketWaitMs;
+    if (this.requests.isEmpty && this.lease.covers(units)) return 0;
+    if (bucketWaitMs > STALE_MS && now - this.#repliedAt > STALE_MS) this.refresh();
+    return Math.max(bucketWaitMs, this.#pausedUntil - now);
   }
 
-  /** A queued call waits for these units. */
+  /** A queued call waits for these units: they are gathered bit by bit, or smaller calls would always be faster. */
   prefetch(units: number, now: number): void {
-    if (!this.isLocal) this.#lease.prefetch(units, now);
+    this.#prefetchUnits = Math.min(units, this.bucket.depth);
+    this.#prefetchedAt = now;
+    if (this.#pausedUntil <= now && !this.lease.covers(this.#prefetchUnits)) void this.#update();
   }
 
-  /** Reserved units are not needed. */
-  refund(units: number): void {
-    if (!this.isLocal) this.#lease.refund(units);
+  /** Units that were reserved at that time are not needed. */
+  refund(units: number, takenAt: number): void {
+    this.#turnHour(performance.now());
+    const hour = this.bucket.hourAt?.(takenAt) ?? 0;
+    if (hour !== this.#hour && !this.isLocal) {
+      this.#reservoir.take(-Math.floor(units), hour).catch(() => undefined);
+      return;
+    }
+    this.lease.add(units);
+    this.#grantRequests();
+    this.#scheduleFlush();
   }
 
   /** More was used than reserved. */
   overdraw(units: number): void {
-    if (!this.isLocal) this.#lease.overdraw(units);
+    this.lease.overdraw(units);
+    this.#scheduleFlush();
   }
 
   /** The provider's headers have corrected the bucket. */
   correct(units: number): void {
-    if (!this.isLocal) this.#lease.correct(units);
+    this.lease.exceed(-units);
+    this.#scheduleFlush();
   }
 
-  override configure(terms: LeaseTerms, members: number): void {
-    super.configure(terms, members);
-    this.#terms = terms;
-    const sharedDepthMs = limiterDepthMs(terms, this.members);
-    const maximum = Math.round(terms.limit * sharedDepthMs);
-    this.#lease.configure(terms, this.members, maximum);
-    this.#bucket.setSharing(sharedDepthMs, this.members);
-    // If it fails Redis is unreachable, and the next heartbeat configures again.
-    this.#limiter.configure({ rate: terms.limit, maximum }).catch(() => undefined);
-  }
-
-  /** The level to create the limiter with if it is not in Redis, in its units. */
-  initialLevel(): number {
-    const now = performance.now();
-    const level = this.#outage
-      ? this.#outage.undividedLevel(this.#rate, now)
-      : Math.min(this.#bucket.depth, this.#lease.limiterLevel(now));
-    return toLimiter(this.#bucket, level);
+  /**
+   * Takes units from the limiter itself, whether they fit or not; gives them back if negative. Resolves to what is left for
+   * all processes; undefined, with nothing taken, while Redis is unreachable.
+   */
+  async adjust(units: number): Promise<number | undefined> {
+    if (this.isLocal) return undefined;
+    const left = await this.#reservoir.take(Math.ceil(units), this.#hour).catch(() => undefined);
+    if (left !== undefined) this.#syncLevel(left);
+    return left;
   }
 
   override close(): void {
+    clearTimeout(this.#flushTimer);
+    this.lease.returnBeyond(0);
+    const { owed } = this.lease.report();
+    if (!this.isLocal && owed < 0) this.#reservoir.take(owed, this.#hour).catch(() => undefined);
     super.close();
-    this.#lease.close();
-    this.#limiter.close();
+    this.#reservoir.close();
   }
 
-  /** The limiter's refill, in units per millisecond. */
-  get #rate(): number {
-    return (this.#terms.limit * this.#bucket.limitShare) / 60_000;
+  override refresh(): void {
+    this.#isLevelKnown = false;
+    void this.#update();
   }
 
-  protected override startSharing(): void {
-    this.#lease.open();
+  protected override report(): void {
+    void this.#update();
   }
 
-  protected override startOutage(): void {
-    const now = performance.now();
-    const limiterLevel = this.#lease.limiterLevel(now);
-    const { unused, unreported, requests } = this.#lease.suspend();
-    const { share } = this;
-    const { depth } = this.#bucket;
-    const initialLevel = OutageShare.initialLevel(limiterLevel, depth, share);
-    this.#outage = new OutageShare({ initialLevel, depth, share, unreported, now });
-    const reserved = requests.reduce((sum, { units }) => sum + units, 0);
-    this.#bucket.setShare(share, initialLevel + unused - reserved, now);
-    // The newest requests are refused first if the share doesn't cover all.
-    for (const request of requests.reverse()) {
-      const isGranted = !this.isBlocked && this.#bucket.level(now) >= 0;
-      if (!isGranted) this.#bucket.put(request.units, now);
-      request.decide(isGranted);
+  /** Units count in the hour in which they are used: what was taken for an earlier one goes back to it. */
+  #turnHour(now: number): void {
+    const hour = this.bucket.hourAt?.(now) ?? 0;
+    if (hour === this.#hour) return;
+    this.lease.returnBeyond(0);
+    const { owed } = this.lease.report();
+    if (owed < 0 && !this.isLocal) {
+      this.#reservoir.take(owed, this.#hour).catch(() => undefined);
+      this.lease.settle({ owed, excess: 0 });
     }
+    this.#hour = hour;
   }
 
-  protected override divideAgain(): void {
-    const { share } = this;
-    const outage = this.#outage;
-    if (!outage || share === outage.share) return;
-    const now = performance.now();
-    const level = this.#bucket.level(now);
-    const unreported = outage.unreported(level, this.#rate, now);
-    const initialLevel = level > 0 ? (level * share) / outage.share : level;
-    const depth = this.#bucket.depth / outage.share;
-    this.#outage = new OutageShare({ initialLevel, depth, share, unreported, now });
-    this.#bucket.setShare(share, initialLevel, now);
+  #syncLevel(limiterLevel: number): void {
+    if (this.isLocal) return;
+    this.bucket.syncLevel(limiterLevel + this.lease.unused - this.requests.units, performance.now());
   }
 
-  protected override endOutage(): void {
-    const now = performance.now();
-    const level = this.#bucket.level(now);
-    const unreported = this.#outage?.unreported(level, this.#rate, now) ?? 0;
-    this.#bucket.setShare(1, level, now);
-    this.#lease.correct(-unreported);
-    this.#lease.open();
+  /** The units of one lease. */
+  get #size(): number {
+    return this.#unitsIn(leaseMs(this.terms, this.members));
   }
 
-  protected override reportUsage(): void {
-    const outage = this.#outage;
-    if (!outage || outage === this.#reporting) return;
-    this.#reporting = outage;
-    const now = performance.now();
-    const unreported = outage.unreported(this.#bucket.level(now), this.#rate, now);
-    this.#take(toLimiter(this.#bucket, unreported))
-      .then(() => outage.markReported(unreported))
-      // Redis is unreachable again. The next report includes these units.
-      .catch(() => undefined)
-      .finally(() => {
-        if (outage === this.#reporting) this.#reporting = undefined;
-      });
+  /** @param ms Milliseconds of the limit. */
+  #unitsIn(ms: number): number {
+    return (ms * this.terms.limit) / 60_000;
   }
 
-  /** Takes what has been used already, which never makes a debt. */
-  async #take(units: number): Promise<void> {
-    // Bottleneck refills after it takes: in a limiter that nobody has used for a while it would have no effect.
-    await this.#limiter.take(0);
-    const left = await this.#limiter.take(units);
-    const tooLow = Math.min(units, -left);
-    if (tooLow > 0) await this.#limiter.take(-tooLow);
+  #grantRequests(): void {
+    this.requests.grant((units) => this.lease.tryUse(units));
   }
+
+  async #update(): Promise<void> {
+    if (this.#isUpdating || !this.isReachable) return;
+    this.#turnHour(performance.now());
+    const report = this.lease.report();
+    const requested = this.isLocal ? 0 : this.#unitsToRequest(performance.now());
+    const hasNews = requested !== 0 || report.owed !== 0 || report.excess !== 0;
+    if (!hasNews && this.#isLevelKnown) return;
+    const hour = this.#hour;
+    const waiting = this.requests.snapshot();
+    this.#isUpdating = true;
+    const reply = this.#reservoir.take(requested + report.owed + report.excess, hour);
+    const left = await reply.catch(() => undefined);
+    this.#isUpdating = false;
+    if (left !== undefined) {
+      this.lease.settle(report);
+      if (hour === this.#hour) this.#applyReply({ ...report, requested, waiting }, left);
+      else this.#reservoir.take(-requested, hour).catch(() => undefined);
+    }
+    // Without a reply it may have been taken or not: the next flush tries again.
+    this.#scheduleFlush();
+    if (left !== undefined && !this.requests.isEmpty) void this.#update();
+  }
+
+  /** The units that are waited for, and a new lease if the limiter has that much to spare. */
+  #unitsToRequest(now: number): number {
+    const renewed = this.#isLow ? this.#size : 0;
+    this.#isLow = false;
+    const needed = Math.max(this.requests.units, this.#isPrefetching(now) ? this.#prefetchUnits : renewed);
+    const need = this.lease.missing(needed);
+    if (need === 0) return 0;
+    const available = Math.floor(this.limiterLevel(now) - this.bucket.headroom);
+    // No call waits for the answer yet, so no more than the limiter should have.
+    if (this.requests.isEmpty) return Math.max(0, Math.min(need, available));
+    return need + Math.max(0, Math.min(Math.floor(this.#size), available - need));
+  }
+
+  /** @param left What the limiter held after the update. */
+  #applyReply(update: Update, left: number): void {
+    const { requested, excess, waiting } = update;
+    const { depth, headroom } = this.bucket;
+    this.#isLevelKnown = true;
+    this.#repliedAt = performance.now();
+    this.resolveReady();
+    // A call larger than the depth starts on a full bucket and leaves a debt.
+    const floor = Math.min(headroom, depth - this.requests.first);
+    const refused = Math.min(requested, Math.max(0, Math.ceil(floor - left - EPSILON)));
+    const level = left + refused;
+    const tooLow = Math.min(Math.max(0, excess), Math.max(0, -level));
+    if (refused + tooLow > 0) this.#reservoir.take(-refused - tooLow, this.#hour).catch(() => undefined);
+    this.lease.add(requested - refused);
+    this.#grantRequests();
+    this.requests.refuse(waiting);
+    if (this.isLocal) return;
+    this.#syncLevel(level + tooLow);
+    if (level < headroom + this.#size) {
+      // A process that asked again at once would get ever smaller parts of a drained limiter. The pause is random, because
+      // each process takes what has come in since the one before: in a fixed order the same one would always be late.
+      const pauseMs = Math.min(MAX_PAUSE_MS, PAUSE_MS * this.members) * (0.5 + Math.random());
+      this.#pausedUntil = performance.now() + pauseMs;
+    }
+    if (requested > refused) this.#onCapacity();
+  }
+
+  #isPrefetching(now: number): boolean {
+    return now - this.#prefetchedAt < PREFETCH_MS;
+  }
+
+  /** Returns unused units beyond one lease, and all of them after a while without use. */
+  #scheduleFlush(): void {
+    if (this.isLocal || this.#flushTimer !== undefined) return;
+    const { owed, excess } = this.lease.report();
+    if (owed === 0 && excess === 0 && this.lease.unused === 0 && this.requests.isEmpty) return;
+    this.#flushTimer = startTimer(() => {
+      this.#flushTimer = undefined;
+      const now = performance.now();
+      if (!this.isLocal && this.requests.isEmpty && !this.#isPrefetching(now))
+        this.lease.returnBeyond(now - this.#usedAt >= IDLE_MS ? 0 : this.#size);
+      void this.#update();
+      this.#scheduleFlush();
+    }, FLUSH_MS).unref();
+  }
+}
+
+/** What an update asked for and reported, and the requests that wait for it. */
+interface Update extends LeaseReport {
+  readonly requested: number;
+  readonly waiting: readonly GrantRequest[];
 }

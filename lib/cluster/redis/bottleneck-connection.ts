@@ -21,12 +21,20 @@ export type InitialLevels = (id: string) => number | undefined;
 
 const REDIS_7_PREFIX = /^ERR (?=UNKNOWN_CLIENT|SETTINGS_KEY_NOT_FOUND)/;
 
+/** Takes before it refills: what is taken from a full reservoir would come back at once. And nothing bounds a refund. */
+const TAKE = "redis.call('hincrby', settings_key, 'reservoir', incr)";
+const CORRECT_TAKE = `
+local before = process_tick(now, false)['reservoir']
+local maximum = tonumber(redis.call('hget', settings_key, 'reservoirIncreaseMaximum')) or before
+redis.call('hset', settings_key, 'reservoir', string.format('%.0f', math.min(before + incr, math.max(before, maximum))))`;
+
 /**
- * Bottleneck's ioredis connection with four corrections to Bottleneck 2.19.5:
+ * Bottleneck's ioredis connection with five corrections to Bottleneck 2.19.5:
  * - Redis 7 and later puts 'ERR ' before the errors of a script. Bottleneck does not recognise them, and a limiter whose
  *   keys or client were lost would never recover.
  * - Bottleneck sends the process's own clock. One that is a minute ahead would fill every bucket.
  * - A limiter whose keys were lost is created again with its first level: a restart of Redis would fill every bucket.
+ * - Its script that takes from a reservoir refills it afterwards, and a refund may exceed the maximum.
  * - Unsubscribing while Redis is unreachable is an unhandled rejection.
  */
 export function bottleneckConnection(
@@ -34,6 +42,14 @@ export function bottleneckConnection(
   clock: RedisClock,
   initialLevels: InitialLevels,
 ): Connection {
+  const defineCommand = client.defineCommand.bind(client);
+  client.defineCommand = (name, definition) => {
+    const { lua } = definition;
+    defineCommand(
+      name,
+      typeof lua === 'string' ? { ...definition, lua: lua.replace(TAKE, CORRECT_TAKE) } : definition,
+    );
+  };
   // With the class given, Bottleneck doesn't require the package, which a bundled app may not have.
   const connection = new Bottleneck.IORedisConnection({ client, Redis: client.constructor }) as Connection;
   const scriptFn = connection.__scriptFn__.bind(connection);

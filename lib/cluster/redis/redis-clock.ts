@@ -7,22 +7,22 @@ const SAMPLE_TTL_MS = 20_000;
  */
 export class RedisClock {
   #offset: number | undefined;
-  #roundTripMs = Infinity;
+  #roundTripMs: number | undefined;
   #sampledAt = -Infinity;
 
   /** @param redisMs Redis's time at some moment between the other two times. */
   sample(redisMs: number, sentAt: number, receivedAt: number): void {
     const roundTripMs = receivedAt - sentAt;
     const isStale = receivedAt - this.#sampledAt > SAMPLE_TTL_MS;
-    if (roundTripMs > this.#roundTripMs && !isStale) return;
+    if (roundTripMs > (this.#roundTripMs ?? Infinity) && !isStale) return;
     this.#roundTripMs = roundTripMs;
     this.#sampledAt = receivedAt;
     this.#offset = redisMs - (sentAt + receivedAt) / 2;
   }
 
-  /** The shortest recent round trip to Redis, in milliseconds; Infinity before the first sample. */
+  /** The shortest recent round trip to Redis, in milliseconds; 0 before the first sample. */
   get roundTripMs(): number {
-    return this.#roundTripMs;
+    return this.#roundTripMs ?? 0;
   }
 
   /** Whole milliseconds since 1970; undefined before the first sample. */

@@ -4,12 +4,15 @@ import { startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
 import { bottleneckConnection, type Connection, type InitialLevels } from './bottleneck-connection';
 import { type HeartbeatReply, Members } from './members';
-import { type Client, connect } from './redis-client';
+import { connect } from './redis-client';
 import { RedisClock } from './redis-clock';
-import { answersInTime, REDIS_TIMEOUT_MS } from './redis-timeout';
 
 export type LinkState = 'connecting' | 'up' | 'down';
 
+/** Redis is unreachable if a round trip takes longer than this: slow is not dead, but no call waits longer for it. */
+const REDIS_TIMEOUT_MS = 250;
+/** A timer that fires this late shows that our own event loop was blocked: Redis then gets a little longer. */
+const STALL_MS = 10;
 const HEARTBEAT_MS = 2_000;
 /** How often an unreachable Redis is tried again. */
 const DOWN_CHECK_MS = 250;
@@ -19,6 +22,9 @@ const UNRESPONSIVE_MS = 2_000;
 const STARTUP_TIMEOUT_MS = 2_500;
 /** How long closing waits for a Redis that doesn't answer. */
 const CLOSE_TIMEOUT_MS = 250;
+/** Errors that say that Redis as a whole can't serve now. All others concern the command and its keys. */
+const UNAVAILABLE =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|OOM|NOAUTH|NOREPLICAS)\b/;
 
 export interface RedisLinkParts {
   readonly redis: ClusterOptions['redis'];
@@ -28,6 +34,8 @@ export interface RedisLinkParts {
   readonly initialLevels: InitialLevels;
   onState(state: LinkState, reason?: string): void;
   onHeartbeat(reply: HeartbeatReply): void;
+  /** Redis refuses the commands for a key, for example because other software has written another type to it. */
+  onFault(key: string): void;
 }
 
 /**
@@ -36,9 +44,10 @@ export interface RedisLinkParts {
  */
 export class RedisLink {
   readonly #parts: RedisLinkParts;
-  readonly #clock = new RedisClock();
-  readonly #opened: Promise<Connection>;
-  readonly #startupTimer: Timer;
+  /** Redis's clock, and the distance to Redis. */
+  readonly clock = new RedisClock();
+  /** Resolves when the clients exist, connected or not. Rejects if they can't be created. */
+  readonly opened: Promise<Connection>;
   #connection: Connection | undefined;
   #members: Members | undefined;
   #memberState = '{}';
@@ -47,86 +56,63 @@ export class RedisLink {
   /** When the heartbeat was sent that has not been answered. */
   #heartbeatSentAt: number | undefined;
   #isClosed = false;
-  /** Reject the commands of `runWithTimeout()` that are under way. */
+  #resolveTried: () => void = () => undefined;
+  /** Resolves when Redis has answered or is known to be unreachable, and on closing. */
+  readonly tried = new Promise<void>((resolve) => {
+    this.#resolveTried = resolve;
+  });
+  /** Reject the commands that are under way. */
   readonly #rejectPending = new Set<(error: Error) => void>();
 
   constructor(parts: RedisLinkParts) {
     this.#parts = parts;
-    this.#startupTimer = startTimer(() => {
-      if (this.#state === 'connecting') this.#markDown('no connection in time');
-    }, STARTUP_TIMEOUT_MS).unref();
-    this.#opened = this.#open();
-    this.#opened.catch((error: unknown) => this.#markDown(reasonOf(error)));
+    this.#checkTimer = startTimer(() => this.#markDown('no connection in time'), STARTUP_TIMEOUT_MS).unref();
+    this.opened = this.#open();
+    this.opened.catch((error: unknown) => this.#markDown(reasonOf(error)));
   }
 
   get state(): LinkState {
     return this.#state;
   }
 
-  /** The shortest recent round trip, in milliseconds; 0 until Redis has answered. */
-  get roundTripMs(): number {
-    const { roundTripMs } = this.#clock;
-    return roundTripMs === Infinity ? 0 : roundTripMs;
-  }
-
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Resolves when the clients exist, connected or not. Rejects if they can't be created. */
-  get opened(): Promise<unknown> {
-    return this.#opened;
-  }
-
-  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
-  now(): number | undefined {
-    return this.#clock.now();
-  }
-
   /**
-   * Runs a command on which the quotas depend: if it fails or is late, Redis counts as unreachable. A key of a wrong type
-   * is a fault of that key alone: see {@link isWrongType}.
-   * @param isSetup It may take several round trips, and no call waits for it.
-   * @throws at once while Redis is unreachable.
+   * Runs a command. A connection that fails or a late answer makes Redis unreachable; an error in the answer is a fault of
+   * the key alone. @throws at once while Redis is unreachable, and as soon as it becomes so.
+   * @param options `isSetup`: it may take several round trips, and no call waits for it.
    */
-  async run<T>(command: (connection: Connection) => Promise<T>, isSetup = false): Promise<T> {
-    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is unreachable');
-    try {
-      const reply = command(this.#connection);
-      if (!isSetup) this.#watch(reply);
-      return await reply;
-    } catch (error) {
-      if (!isWrongType(error)) this.#markDown(reasonOf(error));
-      throw error;
-    }
-  }
-
-  /** Runs a command whose failure says nothing about the quotas. @throws at once while Redis is unreachable. */
-  async tryRun<T>(command: (client: Client) => Promise<T>): Promise<T> {
-    if (!this.#connection || this.#state !== 'up') throw new Error('Redis is unreachable');
-    return command(this.#connection.client);
-  }
-
-  /** Like `tryRun()`, but a late answer counts, and rejects as soon as Redis counts as unreachable. */
-  runWithTimeout<T>(command: (client: Client) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#rejectPending.add(reject);
-      const reply = this.tryRun(command);
-      this.#watch(reply);
-      reply.then(resolve, reject).finally(() => this.#rejectPending.delete(reject));
+  async run<T>(
+    command: (connection: Connection) => Promise<T>,
+    { key, isSetup = false }: { readonly key?: string; readonly isSetup?: boolean } = {},
+  ): Promise<T> {
+    const connection = this.#connection;
+    if (!connection || this.#state !== 'up') throw new Error('Redis is unreachable');
+    let rejectWhenDown: (error: Error) => void = () => undefined;
+    const whenDown = new Promise<never>((_resolve, reject) => {
+      rejectWhenDown = reject;
     });
-  }
-
-  /** Calls `use` as soon as the clients exist, connected or not. */
-  whenOpen(use: (client: Client, subscriber: Client) => void): void {
-    this.#opened.then(
-      ({ client, subscriber }) => use(client, subscriber),
-      () => undefined,
-    );
+    this.#rejectPending.add(rejectWhenDown);
+    try {
+      const reply = command(connection);
+      if (!isSetup) this.#watch(reply);
+      return await Promise.race([reply, whenDown]);
+    } catch (error) {
+      const isAnswer =
+        error instanceof Error && error.name === 'ReplyError' && !UNAVAILABLE.test(error.message);
+      if (!isAnswer) this.#markDown(reasonOf(error));
+      else if (key !== undefined) this.#parts.onFault(key);
+      throw error;
+    } finally {
+      this.#rejectPending.delete(rejectWhenDown);
+    }
   }
 
   /** What this process publishes to its peers, at once if Redis is reachable. */
   publishMemberState(state: string): void {
+    if (state === this.#memberState) return;
     this.#memberState = state;
     if (this.#state === 'up') void this.#sendHeartbeat();
   }
@@ -134,25 +120,20 @@ export class RedisLink {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#startupTimer);
+    this.#resolveTried();
     clearTimeout(this.#checkTimer);
-    const connection = await this.#opened.catch(() => undefined);
-    if (!connection) return;
-    const waitBriefly = (promise: Promise<unknown>) =>
-      within(
-        promise.catch(() => undefined),
-        CLOSE_TIMEOUT_MS,
-      );
-    if (this.#state === 'up' && this.#members) await waitBriefly(this.#members.leave());
-    await waitBriefly(connection.disconnect(false));
+    const connection = await this.opened.catch(() => undefined);
+    const leaving = this.#state === 'up' ? this.#members?.leave() : undefined;
+    await within(Promise.allSettled([leaving]), CLOSE_TIMEOUT_MS);
+    await within(Promise.allSettled([connection?.disconnect(false)]), CLOSE_TIMEOUT_MS);
   }
 
   async #open(): Promise<Connection> {
     const client = await connect(this.#parts.redis);
-    const connection = bottleneckConnection(client, this.#clock, this.#parts.initialLevels);
+    const connection = bottleneckConnection(client, this.clock, this.#parts.initialLevels);
     this.#connection = connection;
     if (this.#isClosed) return connection;
-    this.#members = new Members(client, this.#clock, this.#parts.prefix, this.#parts.id);
+    this.#members = new Members(client, this.clock, this.#parts.prefix, this.#parts.id);
     client.on('ready', () => void this.#sendHeartbeat());
     let lastError: string | undefined;
     client.on('error', (error: unknown) => {
@@ -168,7 +149,7 @@ export class RedisLink {
   }
 
   #watch(reply: Promise<unknown>): void {
-    void answersInTime(reply, this.roundTripMs).then((isInTime) => {
+    void answersInTime(reply, this.clock.roundTripMs).then((isInTime) => {
       if (!isInTime) this.#markDown('no answer in time');
     });
   }
@@ -183,7 +164,7 @@ export class RedisLink {
       this.#heartbeatSentAt = undefined;
       this.#parts.onHeartbeat(reply);
       // A Redis that is too slow for calls would be unreachable again with the next command.
-      if (this.#state === 'up' || this.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
+      if (this.#state === 'up' || this.clock.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;
       this.#markDown(reasonOf(error));
@@ -193,7 +174,7 @@ export class RedisLink {
 
   #markDown(reason: string): void {
     if (this.#isClosed) return;
-    this.#clock.expire();
+    this.clock.expire();
     this.#setState('down', reason);
     for (const reject of this.#rejectPending) reject(new Error(`Redis is unreachable: ${reason}`));
     this.#rejectPending.clear();
@@ -204,6 +185,7 @@ export class RedisLink {
     if (this.#state === state || this.#isClosed) return;
     this.#state = state;
     this.#parts.onState(state, reason);
+    this.#resolveTried();
   }
 
   #scheduleCheck(): void {
@@ -227,9 +209,18 @@ export class RedisLink {
   }
 }
 
-/** Whether other software has written a value of another type to the key of a command. */
-export function isWrongType(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('WRONGTYPE');
+/**
+ * Whether a reply, or an error, comes in time as far as Redis is to blame. Never rejects.
+ * @param roundTripMs To Redis: a script that it has not cached, or a heartbeat, takes more than one.
+ */
+export async function answersInTime(reply: Promise<unknown>, roundTripMs = 0): Promise<boolean> {
+  const settled = Promise.allSettled([reply]);
+  const limitMs = REDIS_TIMEOUT_MS + 2 * Math.min(roundTripMs, REDIS_TIMEOUT_MS);
+  const dueAt = performance.now() + limitMs;
+  if (await within(settled, limitMs)) return true;
+  if (performance.now() - dueAt <= STALL_MS) return false;
+  // The reply may take several turns of the event loop, if it comes in parts.
+  return (await within(settled, STALL_MS)) !== undefined;
 }
 
 /** What may be logged of an error: its code and the address, or the first words. Never a URL that may hold a password. */

@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto';
 
-/** The key of a limit in Redis. Its braces keep all keys that begin with it on one node of a Redis Cluster. */
-export function limiterKey(prefix: string, name: string): string {
-  return `${prefix}:{${encodeURIComponent(name)}}`;
-}
-
 /**
  * Identifies an account at a provider, so that apps with the same prefix and endpoint names share only what is really one
  * account. 48 bits of a hash: an API key can't be recovered from it. A key that is given as a function doesn't count,

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import type { Connection } from '../redis/bottleneck-connection';
+import { redisScript } from '../redis/redis-client';
+import type { RedisLink } from '../redis/redis-link';
+
+/** What health reports need of Redis. */
+export interface HealthReportsLink {
+  /** Identifies this process. */
+  readonly id: string;
+  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
+  readonly now: () => number | undefined;
+  /** To all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
+  publish(text: string): void;
+  /** Messages may be late, lost, repeated, or this process's own, or come from other software. */
+  subscribe(onMessage: (text: string) => void): void;
+  /**
+   * A lock that one process of the cluster holds at a time. 'unknown' if Redis does not answer in time. Never rejects.
+   * @param ttlMs The lock expires after this time, in case its holder dies.
+   */
+  acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'>;
+  /** Does nothing if this process does not hold the lock. */
+  release(name: string): void;
+}
+
+/** Deletes the key only if this process holds it: it may have expired and belong to another process. */
+const runRelease = redisScript<number>(
+  'aiBalancerRelease',
+  1,
+  `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
+);
+
+export function healthReportsLink(link: RedisLink, prefix: string, id: string): HealthReportsLink {
+  const channel = `${prefix}:{health}`;
+  const token = randomBytes(12).toString('base64url');
+  const keyOf = (name: string): string => `${prefix}:{lock}:${encodeURIComponent(name)}`;
+  return {
+    id,
+    now: () => link.clock.now(),
+    publish(text) {
+      link.run(({ client }) => client.publish(channel, text)).catch(() => undefined);
+    },
+    subscribe(onMessage) {
+      const listen = ({ subscriber }: Connection): void => {
+        subscriber.on('message', (from: string, text: string) => {
+          if (from === channel) onMessage(text);
+        });
+        const subscribe = (): void => void subscriber.subscribe(channel).catch(() => undefined);
+        // After every reconnection too: ioredis does not repeat a subscription that has failed.
+        subscriber.on('ready', subscribe);
+        if (subscriber.status === 'ready') subscribe();
+      };
+      link.opened.then(listen, () => undefined);
+    },
+    async acquire(name, ttlMs) {
+      const ms = Math.max(1, Math.ceil(ttlMs));
+      // A lock that is granted although the answer is late is not used, and expires.
+      const reply = link.run(({ client }) => client.set(keyOf(name), token, 'PX', ms, 'NX'));
+      return reply.then(
+        (value) => (value === 'OK' ? 'granted' : 'taken'),
+        () => 'unknown',
+      );
+    },
+    release(name) {
+      link.run(({ client }) => runRelease(client, keyOf(name), token)).catch(() => undefined);
+    },
+  };
+}

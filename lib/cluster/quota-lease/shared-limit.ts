@@ -1,0 +1,210 @@
+import { startTimer, type Timer } from '../../util/timers';
+import type { ClusterMode, OutageMode } from '../options';
+import { GrantQueue } from './grant-request';
+import { Lease } from './lease';
+import { FLUSH_MS, type LeaseTerms } from './lease-terms';
+import type { LeasedBucket, OwnTerms } from './ports';
+
+/** After an outage a process reports its usage this many times, a flush apart, before it asks for more. */
+const REJOIN_STEPS = 4;
+/** Of a limiter that is unreachable at most this share of its depth is divided: peers may still reach it. */
+const MAX_DIVIDED_SHARE = 0.25;
+/** How long a limit whose key Redis refuses is not shared before it is tried again. */
+const FAULT_MS = 30_000;
+
+type State =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'shared' }
+  /** Redis is unreachable. */
+  | { readonly kind: 'local'; readonly mode: OutageMode }
+  /**
+   * Redis is reachable again. The process keeps to its share until all peers have reported their usage: the first one to
+   * return would get the shares of the others.
+   */
+  | { readonly kind: 'rejoining'; readonly timer: Timer }
+  | { readonly kind: 'closed' };
+
+/** What a limit in Redis is while Redis is unreachable: each process goes on with its share, and reports afterwards. */
+export abstract class SharedLimit {
+  protected readonly bucket: LeasedBucket;
+  protected readonly lease = new Lease();
+  /** The calls that wait for Redis. */
+  protected readonly requests = new GrantQueue((units) => this.bucket.put(units, performance.now()));
+  /** Those that suit all processes. */
+  protected terms: LeaseTerms;
+  #ownTerms: OwnTerms;
+  #faultAt = -Infinity;
+  #state: State = { kind: 'starting' };
+  #members = 1;
+  /** This process's part of the bucket. */
+  #share = 1;
+  protected resolveReady: () => void = () => undefined;
+  /** Resolves when Redis has answered, or is known to be unreachable. */
+  readonly ready = new Promise<void>((resolve) => {
+    this.resolveReady = resolve;
+  });
+
+  constructor(bucket: LeasedBucket, ownTerms: OwnTerms) {
+    this.bucket = bucket;
+    this.#ownTerms = ownTerms;
+    this.terms = this.ownTerms(0);
+  }
+
+  get isDay(): boolean {
+    return this.#ownTerms.isDay;
+  }
+
+  /** Whether Redis has ever refused its key. */
+  get isFaulty(): boolean {
+    return this.#faultAt > -Infinity;
+  }
+
+  setOwnTerms(ownTerms: OwnTerms): void {
+    this.#ownTerms = ownTerms;
+  }
+
+  ownTerms(distanceMs: number): LeaseTerms {
+    const { sharedLimit, observedDepthMs } = this.bucket;
+    return { ...this.#ownTerms, limit: sharedLimit, observedMs: Math.round(observedDepthMs), distanceMs };
+  }
+
+  /** The processes that have this limit, this one included. */
+  get members(): number {
+    return this.#members;
+  }
+
+  configure(terms: LeaseTerms, members: number): void {
+    this.terms = terms;
+    this.#members = Math.max(1, members);
+    if (this.#state.kind === 'local') this.#divide();
+  }
+
+  /** Redis refuses its key: it is not shared for a while. */
+  recordFault(onOutage: OutageMode): void {
+    this.#faultAt = performance.now();
+    this.setMode('shared', onOutage);
+  }
+
+  /** @param onOutage The mode in which it is not shared although the others are. */
+  setMode(wanted: ClusterMode, onOutage: OutageMode = 'local-share'): void {
+    const { kind } = this.#state;
+    if (wanted === 'starting' || kind === 'closed') return;
+    const isRefused = performance.now() - this.#faultAt < FAULT_MS;
+    const mode = wanted === 'shared' && isRefused ? onOutage : wanted;
+    if (mode !== 'shared') {
+      const wasLocal = this.isLocal;
+      this.#stopRejoining();
+      this.#state = { kind: 'local', mode };
+      this.resolveReady();
+      if (wasLocal) this.#divide();
+      else this.#startOutage();
+    } else if (kind === 'local') {
+      this.#rejoin(REJOIN_STEPS);
+    } else if (kind === 'starting') {
+      this.#state = { kind: 'shared' };
+      this.refresh();
+    }
+  }
+
+  close(): void {
+    this.#stopRejoining();
+    this.#state = { kind: 'closed' };
+    this.lease.suspend();
+    this.resolveReady();
+    for (const request of this.requests.drain()) request.decide(false);
+  }
+
+  /** The level to create the limiter with if it is not in Redis. */
+  initialLevel(): number {
+    const now = performance.now();
+    if (!this.isLocal) return Math.floor(this.limiterLevel(now));
+    // What this process has used of its share is reported once the limiter is there.
+    return Math.floor((this.bucket.level(now) + this.lease.unreported(this.#missing(now))) / this.#share);
+  }
+
+  /** Reads the level again. */
+  abstract refresh(): void;
+  /** Tells the limiter what has been used. */
+  protected abstract report(): void;
+
+  /** Whether the process uses its share. */
+  protected get isLocal(): boolean {
+    return this.#state.kind !== 'starting' && this.#state.kind !== 'shared';
+  }
+
+  /** Whether Redis may be asked. */
+  protected get isReachable(): boolean {
+    return this.#state.kind === 'shared' || this.#state.kind === 'rejoining';
+  }
+
+  /** Whether calls have to wait for Redis. */
+  protected get isBlocked(): boolean {
+    return this.#state.kind === 'local' && this.#state.mode === 'closed';
+  }
+
+  /** What the limiter holds, as far as this process knows. */
+  protected limiterLevel(now: number): number {
+    return this.bucket.level(now) + this.requests.units - this.lease.unused;
+  }
+
+  /** Goes on with this process's share, for the calls that wait for Redis too. */
+  #startOutage(): void {
+    const now = performance.now();
+    const limiterLevel = this.limiterLevel(now);
+    const { unused } = this.lease;
+    const requests = this.requests.drain();
+    const reserved = requests.reduce((sum, { units }) => sum + units, 0);
+    const divided = this.terms.isDay ? 1 : MAX_DIVIDED_SHARE;
+    this.#share = this.#ownShare;
+    const level = Math.min(limiterLevel, divided * this.bucket.depth) * this.#share;
+    this.bucket.setShare(this.#share, level + unused - reserved, now);
+    this.lease.suspend();
+    // The newest requests are refused first if the share doesn't cover all.
+    for (const request of requests.reverse()) {
+      const isGranted = !this.isBlocked && this.bucket.level(now) >= 0;
+      if (isGranted) this.lease.overdraw(request.units);
+      else this.bucket.put(request.units, now);
+      request.decide(isGranted);
+    }
+  }
+
+  #rejoin(steps: number): void {
+    // A limit per day has not refilled meanwhile: all that was used is missing.
+    if (!this.terms.isDay) this.lease.reportCredit(this.#missing(performance.now()));
+    if (steps > 0) {
+      const timer = startTimer(() => this.#rejoin(steps - 1), FLUSH_MS).unref();
+      this.#state = { kind: 'rejoining', timer };
+      this.report();
+      return;
+    }
+    this.#state = { kind: 'shared' };
+    this.lease.resume();
+    this.#divide();
+    this.refresh();
+  }
+
+  #stopRejoining(): void {
+    if (this.#state.kind === 'rejoining') clearTimeout(this.#state.timer);
+  }
+
+  /** The part of the limit that this process may use. */
+  get #ownShare(): number {
+    if (!this.isLocal) return 1;
+    return this.#state.kind === 'local' && this.#state.mode !== 'local-share' ? 1 : 1 / this.#members;
+  }
+
+  /** Takes another share over: of what is left too, but not when the whole limit is shared again. */
+  #divide(): void {
+    const share = this.#ownShare;
+    if (share === this.#share) return;
+    const now = performance.now();
+    const level = this.bucket.level(now);
+    const isScaled = level > 0 && this.isLocal;
+    this.bucket.setShare(share, isScaled ? (level * share) / this.#share : level, now);
+    this.#share = share;
+  }
+
+  #missing(now: number): number {
+    return this.bucket.depth - this.bucket.level(now);
+  }
+}

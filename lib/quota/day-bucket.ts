@@ -1,0 +1,112 @@
+import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
+
+const MINUTES_PER_DAY = 1_440;
+/** Smaller differences are rounding errors. */
+const EPSILON = 1e-6;
+
+/**
+ * A limit for any 24 hours, as a bucket: what was used comes back when its hour is a day old. In a cluster it is the view
+ * that one process has of the counter in Redis.
+ */
+export class DayBucket {
+  /** Nothing is kept back: the limit is counted exactly. */
+  readonly headroom = 0;
+  readonly observedDepthMs = 0;
+  readonly #clock: (() => number) | undefined;
+  #limit: number;
+  #share = 1;
+  #level: number;
+  #hours = new HourlyCounts();
+  #hour = -Infinity;
+
+  /** @param clock Milliseconds on the clock by which hours are counted. Default: that of performance.now(). */
+  constructor(limit: number, clock?: () => number) {
+    this.#limit = this.#level = limit;
+    this.#clock = clock;
+  }
+
+  /** Units in any 24 hours. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** What was used stays used. */
+  set limit(limit: number) {
+    this.#level += (limit - this.#limit) * this.#share;
+    this.#limit = limit;
+  }
+
+  get depth(): number {
+    return this.#limit * this.#share;
+  }
+
+  get sharedLimit(): number {
+    return this.#limit / MINUTES_PER_DAY;
+  }
+
+  /** The hour in which units that are taken then are counted. */
+  hourAt(now: number): number {
+    return Math.floor(this.#clockAt(now) / HOUR_MS);
+  }
+
+  level(now: number): number {
+    const hour = this.hourAt(now);
+    if (hour > this.#hour) {
+      const before = this.#hours.sum(this.#hour);
+      this.#hour = hour;
+      this.#level += before - this.#hours.sum(hour);
+    }
+    return this.#level;
+  }
+
+  /** Milliseconds until `units` fit; Infinity if they are more than the limit. */
+  waitMs(units: number, now: number): number {
+    const missing = units - this.level(now);
+    if (missing <= EPSILON) return 0;
+    return msUntilFreed(missing - EPSILON, (hour) => this.#hours.at(hour), this.#clockAt(now));
+  }
+
+  take(units: number, now: number): void {
+    this.#level = this.level(now) - units;
+    this.#hours.add(this.#hour, units);
+  }
+
+  /** Gives back units that were taken at that time, at most as many as are counted. */
+  put(units: number, now: number, takenAt = now): void {
+    const level = this.level(now);
+    const hour = this.hourAt(takenAt);
+    const counted = Math.min(units, Math.max(0, this.#hours.at(hour)));
+    this.#hours.subtract(hour, counted);
+    this.#level = level + counted;
+  }
+
+  /** In a cluster: what all processes together have used, by hour. The level is synchronized next. */
+  setUsed(hours: Iterable<readonly [hour: number, units: number]>): void {
+    this.#hours = new HourlyCounts(hours);
+    this.#hours.sum(this.#hour);
+  }
+
+  syncLevel(level: number, now: number): void {
+    this.level(now);
+    this.#level = level;
+  }
+
+  setShare(share: number, level: number, now: number): void {
+    this.level(now);
+    const hours = [...this.#hours.hours()].map((hour): [number, number] => [
+      hour,
+      (this.#hours.at(hour) * share) / this.#share,
+    ]);
+    this.#share = share;
+    this.#level = level;
+    this.setUsed(hours);
+  }
+
+  setSharing(): void {
+    // The depth is the limit, however many processes share it.
+  }
+
+  #clockAt(now: number): number {
+    return this.#clock ? this.#clock() + now - performance.now() : now;
+  }
+}
