@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { OutageMode } from '../cluster/options';
-import { GrantQueue, type GrantRequest } from '../cluster/quota-lease/grant-request';
+import { GrantQueue, type GrantRequest } from '../util/grant-request';
 import { startTimer, type Timer } from '../util/timers';
 import { BucketCounts, MinuteRate, msUntilFreed } from './bucket-counts';
 import type { BucketEntries, BudgetCounter, BudgetReply, BudgetUpdate } from './counter';
@@ -203,7 +203,7 @@ export class SharedSpendLimit implements SpendLimit {
   #finishUpdate(
     update: BudgetUpdate,
     reply: BudgetReply | undefined,
-    waiting: ReadonlySet<GrantRequest>,
+    waiting: readonly GrantRequest[],
   ): void {
     if (this.#isClosed) return;
     if (reply) this.#apply(update, reply, waiting);
@@ -241,7 +241,7 @@ export class SharedSpendLimit implements SpendLimit {
     };
   }
 
-  #apply(update: BudgetUpdate, reply: BudgetReply, waiting: ReadonlySet<GrantRequest>): void {
+  #apply(update: BudgetUpdate, reply: BudgetReply, waiting: readonly GrantRequest[]): void {
     this.#isUnreachable = false;
     if (reply.isLost) {
       // What was counted is part of what is carried over. Only what came after it is this process's own to report.

@@ -1,4 +1,4 @@
-import type { GrantRequest } from '../cluster/quota-lease/grant-request';
+import type { GrantRequest } from '../util/grant-request';
 import { BucketCounts, msUntilFreed } from './bucket-counts';
 import type { Window } from './window';
 

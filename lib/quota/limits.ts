@@ -1,4 +1,4 @@
-import type { GrantRequest } from '../cluster/quota-lease/grant-request';
+import type { GrantRequest } from '../util/grant-request';
 import { Bucket, type BucketOptions, type BucketSnapshot } from './bucket';
 import { CERTAIN_SHARE, type Cost, type Dimension, unitsOf, type Windows } from './cost';
 import { DayBucket } from './day-bucket';

@@ -1,6 +1,6 @@
 import Bottleneck from 'bottleneck';
-import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import { badRequest } from '../errors';
+import type { GrantRequest } from '../util/grant-request';
 import { startTimer, type Timer } from '../util/timers';
 import { DIMENSIONS, type Dimension } from './cost';
 import type { QuotaLimit } from './limits';

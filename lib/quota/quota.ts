@@ -1,5 +1,5 @@
-import type { GrantRequest } from '../cluster/quota-lease/grant-request';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
+import type { GrantRequest } from '../util/grant-request';
 import { Cooldown, type Refusal } from './cooldown';
 import { type Cost, DIMENSIONS, type Dimension, unitsOf, windowsOf } from './cost';
 import { IN_MEMORY, type LimiterStore } from './limiter';

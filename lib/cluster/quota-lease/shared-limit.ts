@@ -1,6 +1,6 @@
+import { GrantQueue } from '../../util/grant-request';
 import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode, OutageMode } from '../options';
-import { GrantQueue } from './grant-request';
 import { Lease } from './lease';
 import { FLUSH_MS, type LeaseTerms } from './lease-terms';
 import type { LeasedBucket, OwnTerms } from './ports';

@@ -1,5 +1,5 @@
+import type { GrantRequest } from '../../util/grant-request';
 import { startTimer, type Timer } from '../../util/timers';
-import type { GrantRequest } from './grant-request';
 import { EPSILON, type LeaseReport } from './lease';
 import { CLOSED_RETRY_MS, FLUSH_MS, type LeaseTerms, leaseMs, limiterDepthMs } from './lease-terms';
 import type { LeasedBucket, OwnTerms, Reservoir } from './ports';

@@ -24,7 +24,7 @@ export class GrantQueue {
   #requests: GrantRequest[] = [];
   readonly #onCancel: (units: number) => void;
 
-  constructor(onCancel: (units: number) => void) {
+  constructor(onCancel: (units: number) => void = () => undefined) {
     this.#onCancel = onCancel;
   }
 
