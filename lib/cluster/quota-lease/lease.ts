@@ -10,7 +10,7 @@ export interface LeaseReport {
 }
 
 /**
- * Quota that a process has taken ahead from a limiter in Redis, and what the limiter has still to be told. While the lease
+ * Quota that a process has taken ahead from a limiter in Redis, and what the limiter does not know yet. While the lease
  * is suspended, because Redis is unreachable, everything is used on credit.
  */
 export class Lease {
@@ -87,7 +87,7 @@ export class Lease {
     this.#owed = 0;
   }
 
-  /** What is to be reported now. It counts until it is settled. */
+  /** What to report now. It counts until it is settled. */
   report(): LeaseReport {
     return { owed: Math.trunc(this.#owed), excess: Math.trunc(this.#excess) };
   }

@@ -13,7 +13,7 @@ requireExclusiveMachine();
 
 const rig = new ClusterRig();
 const redisTests = requires('redis-server');
-const folder = mkdtempSync(join(tmpdir(), 'ai-balancer-deployment-'));
+const folder = mkdtempSync(join(tmpdir(), 'ai-balancer-servers-'));
 const balancers: Balancer[] = [];
 const BODY = { model: 'gpt-4o', messages: [{ role: 'user' as const, content: 'Hello' }] };
 
