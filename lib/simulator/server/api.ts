@@ -11,6 +11,7 @@ import { type Reply, readChatRequest } from './chat-request';
 import { deliverStream, deliverWhole } from './deliver-answer';
 import { embeddingsAnswer, readEmbeddingsRequest } from './embeddings';
 import { apiKeyOf, Exchange, newId } from './exchange';
+import { realTime } from './real-time';
 import { type JsonObject, readJson } from './request-body';
 import { fingerprint, type RequestLog } from './request-log';
 import { BadRequest, sendBadRequest, sendErrorPlan, sendJson } from './wire';
@@ -128,7 +129,7 @@ export class Api {
   }
 
   #admit(call: ArrivingCall, headers: Headers): ActiveCall {
-    const activeCall = this.#options.behavior.admit(call, performance.now());
+    const activeCall = this.#options.behavior.admit(call, realTime.now());
     if ('limits' in activeCall.plan) Object.assign(headers, rateLimitHeaders(activeCall.plan.limits));
     return activeCall;
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Fault } from '../behavior';
 import type { FaultSwitch } from './fault-switch';
+import { realTime } from './real-time';
 import { readJson } from './request-body';
 import { errorBody, sendJson } from './wire';
 
@@ -46,7 +47,7 @@ async function enableFault(req: IncomingMessage, res: ServerResponse, faults: Fa
     const fault = (await readJson(req)) as unknown as Fault;
     if (fault.kind === 'refuse') {
       // The response must be sent before the fault destroys the sockets.
-      res.once('finish', () => setImmediate(() => faults.on(fault)));
+      res.once('finish', () => realTime.setImmediate(() => faults.on(fault)));
       sendJson(res, 202, { fault });
       return;
     }

@@ -1,6 +1,7 @@
 import { type AnswerPlan, type Damage, tokensAt } from '../behavior';
 import { type ChatAnswer, DONE, event } from './chat-answer';
 import type { Exchange } from './exchange';
+import { realTime } from './real-time';
 import { errorBody, sendJson } from './wire';
 
 // Sending several tokens per chunk keeps the number of timers low. Timers of equal length share one list in Node.
@@ -139,5 +140,5 @@ function damagedEnding(damage: Damage, answer: ChatAnswer): string {
 function breakOff(exchange: Exchange, damage: Damage): void {
   if (damage.kind !== 'cut') return;
   // Destroying the socket in the same tick would discard the last write.
-  setTimeout(() => exchange.destroy(), 5);
+  realTime.setTimeout(() => exchange.destroy(), 5);
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ActiveCall, type ProviderBehavior, tokensAt } from '../behavior';
+import { realTime } from './real-time';
 
 /** One HTTP exchange: its timer, its call, and a client that may disconnect at any time. */
 export class Exchange {
@@ -15,28 +16,28 @@ export class Exchange {
     this.#behavior = behavior;
     this.#activeCall = call;
     this.#timeScale = timeScale;
-    this.#arrivedAt = performance.now();
+    this.#arrivedAt = realTime.now();
     res.once('close', () => this.#onClientClose());
     if (res.destroyed) this.#onClientClose();
   }
 
   /** Runs `step` at `simulatedMs` after the call's arrival, immediately if that time has passed. */
   schedule(simulatedMs: number, step: () => void): void {
-    const wait = simulatedMs * this.#timeScale - (performance.now() - this.#arrivedAt);
-    this.#timer = setTimeout(step, Math.max(0, wait));
+    const wait = simulatedMs * this.#timeScale - (realTime.now() - this.#arrivedAt);
+    this.#timer = realTime.setTimeout(step, Math.max(0, wait));
   }
 
   /** Simulated milliseconds since the call's arrival. */
   elapsed(): number {
-    return this.#timeScale === 0 ? Infinity : (performance.now() - this.#arrivedAt) / this.#timeScale;
+    return this.#timeScale === 0 ? Infinity : (realTime.now() - this.#arrivedAt) / this.#timeScale;
   }
 
   recordOutput(tokens: number): void {
-    this.#behavior.recordOutput(this.#activeCall, tokens, performance.now());
+    this.#behavior.recordOutput(this.#activeCall, tokens, realTime.now());
   }
 
   finish(): void {
-    this.#behavior.finish(this.#activeCall, performance.now());
+    this.#behavior.finish(this.#activeCall, realTime.now());
   }
 
   /** Destroys the socket without an answer, or in the middle of it. */
@@ -46,11 +47,11 @@ export class Exchange {
   }
 
   #onClientClose(): void {
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
     const { plan } = this.#activeCall;
     // A completely written answer is already finished; abandon() does nothing then.
     const tokens = plan.kind === 'answer' ? tokensAt(plan, this.elapsed()) : 0;
-    this.#behavior.abandon(this.#activeCall, tokens, performance.now());
+    this.#behavior.abandon(this.#activeCall, tokens, realTime.now());
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ActiveFaults, type Fault, parseFault } from '../behavior';
+import { realTime } from './real-time';
 
 /** A fault that was activated. */
 export interface FaultHandle {
@@ -30,11 +31,14 @@ export class FaultSwitch {
   /** Throws a TypeError that names the field if the fault is invalid. */
   on(given: Fault): FaultHandle {
     const fault = parseFault(given);
-    const { id } = this.#board.add(fault, performance.now());
+    const { id } = this.#board.add(fault, realTime.now());
     if (fault.kind === 'refuse') {
       this.#port.stopListening();
       const { forMs } = fault;
-      this.#refusals.set(id, forMs === undefined ? undefined : setTimeout(() => void this.off(id), forMs));
+      this.#refusals.set(
+        id,
+        forMs === undefined ? undefined : realTime.setTimeout(() => void this.off(id), forMs),
+      );
     }
     const end = async () => {
       await this.off(id);
@@ -46,7 +50,7 @@ export class FaultSwitch {
   async off(id: string): Promise<boolean> {
     const known = this.#board.remove(id);
     if (!this.#refusals.has(id)) return known;
-    clearTimeout(this.#refusals.get(id));
+    realTime.clearTimeout(this.#refusals.get(id));
     this.#refusals.delete(id);
     if (this.#refusals.size === 0) await this.#port.resumeListening();
     return true;
@@ -57,11 +61,11 @@ export class FaultSwitch {
   }
 
   list(): { id: string; fault: Fault }[] {
-    return this.#board.list(performance.now()).map(({ id, fault }) => ({ id, fault }));
+    return this.#board.list(realTime.now()).map(({ id, fault }) => ({ id, fault }));
   }
 
   stop(): void {
-    for (const timer of this.#refusals.values()) clearTimeout(timer);
+    for (const timer of this.#refusals.values()) realTime.clearTimeout(timer);
     this.#refusals.clear();
   }
 }

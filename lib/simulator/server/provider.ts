@@ -11,6 +11,7 @@ import { Api } from './api';
 import type { Reply } from './chat-request';
 import { handleControl, isControl } from './control';
 import { type FaultHandle, FaultSwitch } from './fault-switch';
+import { realTime } from './real-time';
 import { type RecordedRequest, RequestLog } from './request-log';
 
 /** Options of a simulated provider. All except `reply` can be written as JSON. */
@@ -182,7 +183,7 @@ export class SimulatedProvider {
       } catch (error) {
         this.#stopListening();
         if (attempt === RELISTEN_ATTEMPTS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RELISTEN_DELAY_MS));
+        await new Promise((resolve) => realTime.setTimeout(resolve, RELISTEN_DELAY_MS));
       }
     }
   }
