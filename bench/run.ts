@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 const BENCHES = {
+  express: 'express.ts',
   latency: 'latency.ts',
   stats: 'stats.ts',
   observability: 'observability.ts',

@@ -1,0 +1,2 @@
+/** Events of a streamed answer. */
+export const EVENTS = 60;
