@@ -9,18 +9,32 @@ export class ProgressTimeout {
   #timer: Timer | undefined;
   #limitMs = Infinity;
   #since = 0;
+  /** When the timer fires. */
+  #timerAt = 0;
 
   constructor(onTimeout: () => void) {
     this.#onTimeout = onTimeout;
   }
 
-  /** Starts or restarts it; Infinity stops it. */
+  /**
+   * Starts or restarts it; Infinity stops it. A timer that is due earlier stays and finds that time is left, so that a
+   * restart costs one clock reading.
+   */
   start(limitMs: number): void {
-    this.stop();
-    if (!Number.isFinite(limitMs)) return;
+    if (!Number.isFinite(limitMs)) {
+      this.stop();
+      return;
+    }
     this.#limitMs = limitMs;
     this.#since = performance.now();
+    if (this.#timer !== undefined && this.#timerAt <= this.#since + limitMs) return;
+    clearTimeout(this.#timer);
     this.#arm(limitMs);
+  }
+
+  /** Suspends it until the next start, which comes soon: the timer stays. */
+  pause(): void {
+    this.#limitMs = Infinity;
   }
 
   stop(): void {
@@ -31,18 +45,23 @@ export class ProgressTimeout {
 
   #arm(ms: number): void {
     const timer = startTimer(() => {
-      if (this.#remainingMs() > 0) this.#arm(this.#remainingMs());
+      if (this.#remainingMs() > 0) this.#armAgain();
       else afterPendingIO(() => this.#check(timer));
     }, ms);
     this.#timer = timer;
+    this.#timerAt = performance.now() + ms;
+  }
+
+  #armAgain(): void {
+    this.#timer = undefined;
+    if (this.#limitMs !== Infinity) this.#arm(this.#remainingMs());
   }
 
   #check(timer: Timer): void {
     // Stopped or restarted meanwhile: a second timer beside the new one could never be stopped.
     if (this.#timer !== timer) return;
-    const remainingMs = this.#remainingMs();
-    if (remainingMs > 0) {
-      this.#arm(remainingMs);
+    if (this.#remainingMs() > 0) {
+      this.#armAgain();
       return;
     }
     this.stop();

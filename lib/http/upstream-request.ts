@@ -12,7 +12,7 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { readNativeEvents } from '../responses/native-event-reader';
 import { nativeRequest } from '../responses/native-route';
 import type { ChatEvent } from '../stream/chat-event';
-import { readChatEvents } from '../stream/chat-event-reader';
+import { type ChatEvents, readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import type { Redactor } from '../util/redactor';
@@ -185,7 +185,7 @@ export class UpstreamRequest {
     return answer;
   }
 
-  events(call: Call, source: AsyncIterable<Uint8Array>): AsyncIterableIterator<ChatEvent> {
+  events(call: Call, source: AsyncIterable<Uint8Array>): ChatEvents {
     if (this.isNative(call)) return readNativeEvents(source);
     const body = call.body as ChatBody;
     const { dialect } = this.#parts;
@@ -201,7 +201,7 @@ export class UpstreamRequest {
   }
 
   /** The events after the first content. The stall timeout runs only while the upstream owes an event. */
-  async *rest(call: Call, events: AsyncIterator<ChatEvent>): AsyncGenerator<ChatEvent, void, undefined> {
+  async *rest(call: Call, events: ChatEvents): AsyncGenerator<ChatEvent, void, undefined> {
     const { stallMs } = this.#parts.settings.timeouts;
     this.#isStreaming = true;
     let isWhole = false;
@@ -210,10 +210,15 @@ export class UpstreamRequest {
     let lateEvents = 0;
     try {
       for (;;) {
-        const since = performance.now();
-        this.#timer.start(Math.max(1, Math.min(leftMs, call.deadlineAt - since)));
-        const next = await this.awaitStep(events.next());
-        this.#timer.stop();
+        let next = this.#abort.aborted ? undefined : events.take?.();
+        let waitedMs = 0;
+        if (!next) {
+          const since = performance.now();
+          this.#timer.start(Math.max(1, Math.min(leftMs, call.deadlineAt - since)));
+          next = await this.awaitStep(events.next());
+          this.#timer.pause();
+          waitedMs = performance.now() - since;
+        }
         if (next.done) {
           isWhole = true;
           return;
@@ -222,7 +227,7 @@ export class UpstreamRequest {
           leftMs = stallMs;
           lateEvents = 0;
         } else {
-          leftMs -= performance.now() - since;
+          leftMs -= waitedMs;
           if (leftMs <= 0 && ++lateEvents > MAX_LATE_EVENTS) throw this.#stalled();
         }
         yield clipEvent(next.value, this.#clipUsage);

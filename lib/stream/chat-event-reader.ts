@@ -50,7 +50,7 @@ type DialectChunks = (events: AsyncIterable<JsonEvent>) => AsyncIterable<ChatCom
 export function readChatEvents(
   source: AsyncIterable<Uint8Array>,
   options: ReadChatEventsOptions,
-): AsyncIterableIterator<ChatEvent> {
+): ChatEvents {
   const progress = new AnswerProgress(options.choices, options.mayBeEmpty);
   const graceMs = options.graceMs ?? GRACE_MS;
   const frames = new FrameReader(source, {
@@ -63,6 +63,12 @@ export function readChatEvents(
 }
 
 type Result = IteratorResult<ChatEvent, undefined>;
+
+/** The events of an answer. */
+export interface ChatEvents extends AsyncIterableIterator<ChatEvent, undefined> {
+  /** The next event, or the end, if it has arrived already. Throws as the iteration does. */
+  take?(): Result | undefined;
+}
 const END: Result = { done: true, value: undefined };
 
 type ReaderState =
@@ -71,7 +77,7 @@ type ReaderState =
   | { readonly kind: 'ended' };
 
 /** Not a generator, so that an event costs only one promise, and return() takes effect even while a read is pending. */
-class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
+class ChatEventReader implements ChatEvents {
   readonly #frames: FrameReader;
   readonly #progress: AnswerProgress;
   readonly #options: ReadChatEventsOptions;
@@ -101,6 +107,17 @@ class ChatEventReader implements AsyncIterableIterator<ChatEvent, undefined> {
     const result = this.#read();
     this.#state = { kind: 'reading', result };
     return result;
+  }
+
+  take(): Result | undefined {
+    if (this.#state.kind !== 'idle') return undefined;
+    try {
+      return this.#take();
+    } catch (error) {
+      this.#state = { kind: 'ended' };
+      this.#frames.close();
+      throw error;
+    }
   }
 
   return(): Promise<Result> {

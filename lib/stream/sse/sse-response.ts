@@ -8,6 +8,9 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
+/** Beyond this, events are written before the end of the turn, so that back pressure takes effect. */
+const MAX_UNWRITTEN_BYTES = 32 * 1024;
+
 type ResponseState =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'streaming'; readonly keepAliveTimer: Timer }
@@ -23,6 +26,11 @@ export class SseResponse implements EventSink {
   #state: ResponseState = { kind: 'waiting' };
   #lastWriteAt = 0;
   #closeCallbacks: (() => void)[] = [];
+  /** Written together at the end of this turn: events that arrived together cost one write. */
+  #unwritten: (Uint8Array | string)[] = [];
+  #unwrittenBytes = 0;
+  #isFlushScheduled = false;
+  #isCorked = false;
 
   constructor(res: ServerResponse, keepAliveMs: number) {
     this.#res = res;
@@ -53,6 +61,10 @@ export class SseResponse implements EventSink {
       this.#res.removeHeader('content-length');
       for (const [name, value] of Object.entries({ ...headers, ...HEADERS }))
         this.#res.setHeader(name, value);
+      // Together with events that are there already.
+      this.#isCorked = true;
+      this.#res.cork();
+      this.#scheduleFlush();
       this.#res.flushHeaders();
     }
     this.#lastWriteAt = performance.now();
@@ -61,8 +73,11 @@ export class SseResponse implements EventSink {
 
   write(data: Uint8Array | string): Promise<void> | undefined {
     if (this.isClosed) return undefined;
-    this.#lastWriteAt = performance.now();
-    if (this.#res.write(data)) return undefined;
+    this.#unwritten.push(data);
+    this.#unwrittenBytes += data.length;
+    if (this.#unwrittenBytes > MAX_UNWRITTEN_BYTES) this.#flush();
+    else this.#scheduleFlush();
+    if (!this.#res.writableNeedDrain) return undefined;
     return new Promise((resolve) => {
       const done = (): void => {
         this.#res.off('drain', done);
@@ -74,6 +89,36 @@ export class SseResponse implements EventSink {
     });
   }
 
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    // It runs once no promise is left to settle.
+    process.nextTick(this.#onFlush);
+  }
+
+  readonly #onFlush = (): void => {
+    this.#isFlushScheduled = false;
+    if (!this.isClosed) this.#flush();
+    if (this.#isCorked) this.#res.uncork();
+    this.#isCorked = false;
+  };
+
+  #flush(): void {
+    const data = this.#takeUnwritten();
+    if (data === undefined) return;
+    this.#lastWriteAt = performance.now();
+    this.#res.write(data);
+  }
+
+  #takeUnwritten(): Uint8Array | string | undefined {
+    const parts = this.#unwritten;
+    if (parts.length === 0) return undefined;
+    this.#unwritten = [];
+    this.#unwrittenBytes = 0;
+    if (parts.length === 1) return parts[0];
+    return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+  }
+
   destroy(): void {
     this.#stopKeepAliveTimer();
     this.#res.destroy();
@@ -81,7 +126,11 @@ export class SseResponse implements EventSink {
 
   end(data = ''): void {
     this.#stopKeepAliveTimer();
-    if (!this.isClosed) this.#res.end(data);
+    if (this.isClosed) return;
+    // Ending uncorks it too.
+    this.#isCorked = false;
+    if (data !== '') this.#unwritten.push(data);
+    this.#res.end(this.#takeUnwritten());
   }
 
   sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void {
