@@ -11,8 +11,8 @@ import {
   type StreamedAnswer,
   type WholeAnswer,
 } from '../http/exchange';
+import type { ClippedExchangeOptions } from '../http/exchange-options';
 import { UpstreamFailure } from '../http/upstream-failure';
-import type { ClippedExchangeOptions } from '../http/upstream-request';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { clipUsage } from '../quota/possible-usage';
 import type { Quota } from '../quota/quota';

@@ -17,17 +17,13 @@ import { generatedText } from '../stream/chat-event';
 import { completeUsage } from '../stream/usage';
 import { assembleAnswer, looksLikeEventStream, toChatEvents } from '../stream/whole-answer';
 import { type ClippedAnswer, clipAnswer, clipEvent } from './clip-usage';
+import type { ClippedExchangeOptions, ExchangeParts } from './exchange-options';
 import { oneChunk } from './response-body';
 import type { TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
-import {
-  type ClippedExchangeOptions,
-  type ExchangeParts,
-  hasStopSequence,
-  UpstreamRequest,
-} from './upstream-request';
+import { hasStopSequence, UpstreamRequest } from './upstream-request';
 
-export type { ExchangeOptions, ExchangeParts } from './upstream-request';
+export type { ExchangeOptions, ExchangeParts } from './exchange-options';
 
 export interface WholeAnswer {
   readonly data: AnswerData;

@@ -6,8 +6,7 @@ import type { AIResponse, AnswerData } from '../call/response';
 import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
-import { type Dialect, type DialectEndpoint, dialectCall, type HttpAnswer } from '../provider/dialect';
-import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
+import { dialectCall, type HttpAnswer } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { readNativeEvents } from '../responses/native-event-reader';
 import { nativeRequest } from '../responses/native-route';
@@ -15,11 +14,11 @@ import type { ChatEvent } from '../stream/chat-event';
 import { type ChatEvents, readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
-import type { Redactor } from '../util/redactor';
 import { type ClipUsage, clipEvent } from './clip-usage';
+import type { ClippedExchangeOptions, ExchangeParts } from './exchange-options';
 import { ProgressTimeout } from './progress-timeout';
 import type { ResponseBody } from './response-body';
-import type { Transport, TransportAnswer } from './transport';
+import type { TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
 
 /** Events without content that are read after `stallMs` is over: they may have been buffered while our own event loop stalled. */
@@ -28,41 +27,6 @@ const MAX_LATE_EVENTS = 256;
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 /** The part of an error body that is read: enough for any message. */
 export const MAX_ERROR_BYTES = 64 * 1024;
-
-export interface ExchangeOptions {
-  /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
-  readonly limitMs: number;
-  /** Asked when the limit is reached: how much longer to wait, in milliseconds; 0 to end the attempt. */
-  readonly extensionMs?: (() => number) | undefined;
-  readonly maxResponseBytes: number;
-  /** Aborts when the caller leaves or the attempt lost against a hedge. */
-  readonly signal: CallSignal;
-}
-
-export interface ClippedExchangeOptions extends ExchangeOptions {
-  /** Bounds the usage that the upstream reports. */
-  readonly clipUsage: ClipUsage;
-  /** Called for each event of a stream that is skipped because it can't be read. */
-  readonly onSkippedEvent?: () => void;
-}
-
-/** Of an endpoint's settings, what an exchange needs. */
-export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
-  /** A function is asked before each attempt. */
-  readonly apiKey: EndpointConfig['apiKey'];
-  readonly timeouts: Pick<Timeouts, 'stallMs'>;
-  readonly capabilities: ReadonlySet<string>;
-}
-
-export interface ExchangeParts {
-  readonly settings: ExchangeSettings;
-  readonly dialect: Dialect;
-  readonly transport: Transport;
-  /** Replaces secrets in what the upstream says. */
-  readonly redactor?: Redactor;
-  /** Called with what a request has left out of a call, because the provider can't do it. */
-  readonly onDropped?: (features: readonly string[]) => void;
-}
 
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
 export class UpstreamRequest {
