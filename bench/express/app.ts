@@ -13,7 +13,7 @@ async function main([name = '', origin = '']: string[]): Promise<void> {
   if (client.gateway) app.use('/v1', client.gateway);
   else {
     app.post('/v1/chat/completions', express.json(), (req, res) =>
-      req.body.stream === true ? client.streamed(req, res) : client.whole(req, res),
+      (req.body as { stream?: boolean }).stream === true ? client.streamed(req, res) : client.whole(req, res),
     );
   }
   const server = app.listen(0, '127.0.0.1', () => {

@@ -1,9 +1,13 @@
 /** The ways in which an Express app calls a provider that the bench compares. */
 import http from 'node:http';
+import type { ModelMessage } from 'ai';
 import axios from 'axios';
 import type { Request, Response, Router } from 'express';
-import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions';
-import type { BalancerConfig } from '../../lib';
+import type {
+  ChatCompletionCreateParamsNonStreaming,
+  ChatCompletionCreateParamsStreaming,
+} from 'openai/resources/chat/completions';
+import type { BalancerConfig, ChatBody } from '../../lib';
 
 type Handler = (req: Request, res: Response) => void | Promise<void>;
 
@@ -89,9 +93,10 @@ async function openaiSdk(origin: string): Promise<Client> {
   const { default: OpenAI } = await import('openai');
   const client = new OpenAI({ apiKey: KEY, baseURL: origin });
   return {
-    whole: async (req, res) => void res.json(await client.chat.completions.create(req.body)),
+    whole: async (req, res) =>
+      void res.json(await client.chat.completions.create(req.body as ChatCompletionCreateParamsNonStreaming)),
     streamed: async (req, res) => {
-      const body = { ...req.body, stream: true } as ChatCompletionCreateParamsStreaming;
+      const body = { ...(req.body as object), stream: true } as ChatCompletionCreateParamsStreaming;
       const stream = await client.chat.completions.create(body);
       res.writeHead(200, SSE);
       for await (const chunk of stream) res.write(`data: ${JSON.stringify(chunk)}\n\n`);
@@ -106,16 +111,20 @@ async function aiSdk(origin: string): Promise<Client> {
   const model = createOpenAICompatible({ name: 'bench', baseURL: origin, apiKey: KEY })('gpt-4o-mini');
   return {
     whole: async (req, res) => {
-      const { text, usage } = await generateText({ model, messages: req.body.messages });
+      const { text, usage } = await generateText({ model, messages: messagesOf(req) });
       res.json({ text, usage });
     },
     streamed: async (req, res) => {
       res.writeHead(200, SSE);
-      for await (const text of streamText({ model, messages: req.body.messages }).textStream)
+      for await (const text of streamText({ model, messages: messagesOf(req) }).textStream)
         res.write(`data: ${JSON.stringify({ text })}\n\n`);
       res.end('data: [DONE]\n\n');
     },
   };
+}
+
+function messagesOf({ body }: Request): ModelMessage[] {
+  return (body as { messages: ModelMessage[] }).messages;
 }
 
 async function thisPackage(origin: string, more: Partial<BalancerConfig> = {}): Promise<Client> {
@@ -124,9 +133,17 @@ async function thisPackage(origin: string, more: Partial<BalancerConfig> = {}): 
   await balancer.ready();
   const middleware = aiBalancer(balancer);
   return {
-    whole: (req, res) => void middleware(req, res, async () => void res.json(await req.ai.chat(req.body))),
+    whole: (req, res) => {
+      middleware(req, res, () => {
+        req.ai.chat(req.body as ChatBody).then((answer) => res.json(answer), res.destroy.bind(res));
+      });
+    },
     streamed: (req, res) =>
-      void middleware(req, res, () => void req.ai.chat({ ...req.body, stream: true }).pipe(res)),
+      void middleware(
+        req,
+        res,
+        () => void req.ai.chat({ ...(req.body as ChatBody), stream: true }).pipe(res),
+      ),
   };
 }
 

@@ -1,5 +1,5 @@
 import { type AICall, AICallPromise } from '../call/ai-call';
-import type { ApiOperation, ResponseBody } from '../call/body';
+import type { ApiOperation } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions } from '../call/context';
@@ -106,7 +106,7 @@ export class CallRunner {
   ): Call {
     checkCall(operation, body, options);
     if (operation === 'responses') {
-      const { chat, responses } = this.#responses.prepare(body as ResponseBody, options.tenant);
+      const { chat, responses } = this.#responses.prepare(body, options.tenant);
       return prepareCall('chat', chat, options, abort, this.#prepareParts, request, responses);
     }
     return prepareCall(operation, body, options, abort, this.#prepareParts, request);

@@ -44,7 +44,7 @@ export interface QueuedCall<Slot> {
    * Milliseconds until any call may start on one of the resources; 0 if one may now, as far as the pool knows, Infinity if
    * only `wake()` can tell. Calls of a pool whose resources are all closed or held are not tried. Default: never closed.
    */
-  closedMs?(resource: Resource, now: number): number;
+  readonly closedMs?: (resource: Resource, now: number) => number;
   readonly priority: Priority;
   readonly tenant: string;
   readonly promptTokens: number;
