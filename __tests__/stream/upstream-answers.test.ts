@@ -174,6 +174,7 @@ describe('a stream with an event that can not be read', () => {
 
   it.each([
     ['cut before the delta', 'data: {"id":"x","choices":[{"delta":{\n\n'],
+    ['cut before the content', 'data: {"id":"x","choices":[{"delta":{"content": \n\n'],
     ['a delta without content', 'data: {"choices":[{"delta":{"role":"assistant","content":null},"fini\n\n'],
     ['a ping', 'data: ping\n\n'],
     ['an unknown event', 'data: {"type":"ping"}\n\n'],
