@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { FLEET } from '../../examples/flash-sale/fleet';
 import { SALE, scaledTo } from '../../examples/flash-sale/sale';
 import { Stage } from '../../examples/flash-sale/stage';

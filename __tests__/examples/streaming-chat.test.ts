@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import express, { type RequestHandler, type Response } from 'express';
-import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { helpdesk, page as helpdeskPage } from '../../examples/streaming-chat/server';
 import { launchBrowser } from '../helpers/browser';
 import { TestServer } from '../helpers/express';

@@ -81,7 +81,7 @@ export function skipUnreadable(data: string, progress: AnswerProgress, options: 
 
 const CONTENT_KEY =
   /"(?:content|refusal|reasoning(?:_content|_details)?|tool_calls?|function_call|arguments|thinking|text|audio|images)\b/g;
-/** The value of such a key if it is certainly nothing: it is empty, or the event ends before it begins. */
+/** The value of such a key if the event holds nothing of it: it is empty, or the event ends before it begins. */
 const NO_CONTENT = /"\s*:\s*(?:$|(?:null|""|\[\s*\]|\{\s*\})\s*(?=[,}\]]))/y;
 /** The event was cut in the first key of a delta, which may be any. */
 const CUT_IN_KEY = /"delta"\s*:\s*\{(?:[^{}]*,)?\s*"[a-z_]*$/;
