@@ -27,7 +27,7 @@ const endpoint = (name: string, more: Partial<EndpointConfig> = {}): EndpointCon
 
 describe('Balancer: the quota of a removed endpoint', () => {
   it('keeps its level until the endpoint comes back: removing it refills no bucket', async () => {
-    const balancer = createBalancer({ endpoints: [endpoint('a'), endpoint('b')], http });
+    const balancer = createBalancer({ logger: false, endpoints: [endpoint('a'), endpoint('b')], http });
     for (let n = 0; n < 6; n++) await balancer.chat(BODY, { endpoint: 'a' });
     const left = balancer.stats().endpoints[0]!.requestsLeft!;
     await balancer.reload({ endpoints: [endpoint('b')], http });
@@ -38,7 +38,7 @@ describe('Balancer: the quota of a removed endpoint', () => {
 
   it('is dropped once it is full, its group too, so that changing names do not pile up', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
-    const balancer = createBalancer({ endpoints: [endpoint('start')], http });
+    const balancer = createBalancer({ logger: false, endpoints: [endpoint('start')], http });
     for (let n = 0; n < 20; n++) {
       await balancer.reload({ endpoints: [endpoint(`e${n}`, { quotaGroup: `g${n}` })], http });
     }
@@ -51,7 +51,7 @@ describe('Balancer: the quota of a removed endpoint', () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     // Used, and refills slowly.
     const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));
-    const balancer = createBalancer({ endpoints: many, http });
+    const balancer = createBalancer({ logger: false, endpoints: many, http });
     await Promise.all(many.map(({ name }) => balancer.chat(BODY, { endpoint: name })));
     await balancer.reload({ endpoints: [endpoint('other')], http });
     expect(closed).toHaveBeenCalledTimes(10);

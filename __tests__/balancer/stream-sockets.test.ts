@@ -24,7 +24,7 @@ beforeEach(async () => {
   server.on('connection', (socket) => sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  balancer = new Balancer({ endpoints: [endpointAt({ url })], hedge: false });
+  balancer = new Balancer({ logger: false, endpoints: [endpointAt({ url })], hedge: false });
 });
 afterEach(async () => {
   await balancer.close({ graceMs: 0 });

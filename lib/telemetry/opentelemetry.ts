@@ -77,14 +77,13 @@ function instrumentFaults(options: unknown): Fault[] {
   return faults;
 }
 
+const BODY_FIELDS = Object.entries(BODY_ATTRIBUTES);
 /** Hosts whose attributes are kept. */
 const MAX_SERVERS = 1_000;
 
 /** The span of a running call, and the context in which its attempts are its children. */
 interface CallSpan {
   readonly span: Span;
-  /** False for a call that is not sampled, or without an SDK: then nothing is computed for it. */
-  readonly isRecording: boolean;
   readonly context: Context | undefined;
 }
 
@@ -124,14 +123,16 @@ class CallTracer implements CallObserver {
       attributes: requestAttributes(call),
     });
     const active = this.#api?.trace.setSpan(this.#api.context.active(), span);
-    this.#spans.set(context, { span, context: active, isRecording: span.isRecording() });
+    // Nothing is kept or computed for a call that is not sampled, or without an SDK.
+    if (span.isRecording()) this.#spans.set(context, { span, context: active });
+    else span.end();
     if (this.#api && active) this.#api.context.with(active, proceed);
     else proceed();
   }
 
   attempted({ context }: Call, attempt: AttemptEvent): void {
     const parent = this.#spans.get(context);
-    if (!parent?.isRecording) return;
+    if (!parent) return;
     const { endpoint, model, provider, class: failure, status, code, ms, hedge, brokeOff } = attempt;
     if (brokeOff) {
       parent.span.addEvent('stream broke off', {
@@ -160,10 +161,7 @@ class CallTracer implements CallObserver {
 
   ended({ context }: Call, event: CallEvent, facts?: AnswerFacts): void {
     const call = this.#spans.get(context);
-    if (!this.#histograms && !call?.isRecording) {
-      call?.span.end();
-      return;
-    }
+    if (!this.#histograms && !call) return;
     const { failed, code, ms, firstTokenMs, tokens } = event;
     const errorType = failed ? (code ?? '_OTHER') : undefined;
     const shared: Attributes = {
@@ -237,7 +235,7 @@ function requestAttributes({ operation, model, stream, body, context }: Call): A
     ...(stream ? { [ATTRIBUTES.stream]: true } : {}),
   };
   const fields = body as unknown as Record<string, unknown>;
-  for (const [field, attribute] of Object.entries(BODY_ATTRIBUTES)) {
+  for (const [field, attribute] of BODY_FIELDS) {
     const value = fields[field];
     if (typeof value === 'number') attributes[attribute] = value;
   }
