@@ -3,8 +3,9 @@
  * bound for any policy; also measures the time per routing decision. See `npm run bench:policy -- --help`.
  */
 import { writeFileSync } from 'node:fs';
-import { runJob, serveJobIfChild, UsageError } from '../lib/cli/simulate/child-job';
+import { runJob, serveJobIfChild } from '../lib/cli/simulate/child-job';
 import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
+import { UsageError } from '../lib/cli/usage-error';
 import type { DecisionTime } from './policy/decision-time';
 import type { BenchJob } from './policy/job';
 import type { BenchOptions } from './policy/options';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../lib/cli/simulate/config-file';
+import { loadConfig } from '../../lib/cli/config-file';
 import { formatReport, type SimulationReport } from '../../lib/cli/simulate/report';
 import { type ProgramResult, run } from './run';
 
@@ -108,6 +108,20 @@ test('simulate: a config module may wait for a timer while it loads, no apiKey f
   expect(out).not.toContain('sk-not');
 });
 
+test('simulate: a config file for the serve command is taken as it is, and its variables need not be set', async () => {
+  const endpoint = { name: 'a', model: 'gpt-4o', baseURL: '${UNSET_URL}/v1', apiKey: '${UNSET_KEY}' };
+  const config = { endpoints: [endpoint], serve: { tokens: [{ token: '${UNSET_TOKEN}' }] }, cache: {} };
+  const served = await report(
+    '-c',
+    file('serve.json', JSON.stringify(config)),
+    '--seconds',
+    '10',
+    '--rps',
+    '2',
+  );
+  expect(served.figures.goodput).toBeGreaterThan(90);
+});
+
 test('simulate: endpoints of a quota group share its limit, and the additional key has a limit of its own', async () => {
   const endpoints = ['a', 'b', 'c'].map((name) => ({ name, model: 'gpt-4o', quotaGroup: 'account' }));
   const config = { endpoints, quotaGroups: { account: { rpm: 60, tpm: 60_000 } } };
@@ -137,9 +151,9 @@ test('simulate: --trace sets the lengths of calls and the gaps between them', as
 
 test.each([
   ['nowhere.json', 'nowhere.json: no such file'],
-  ['README.md', 'README.md: expected a file ending in .js, .mjs, .cjs, .json'],
+  ['README.md', 'README.md: expected a file ending in .js, .mjs, .cjs, .ts, .mts, .cts, .json'],
   ['package.json', 'package.json: expected a BalancerConfig'],
-  ['__tests__/cli/run.ts', 'expected a file ending in'],
+  ['__tests__/cli/serve.test.ts', 'serve.test.ts: could not be loaded: '],
 ])(
   'simulate: a config file that is missing or holds no BalancerConfig is rejected: %s',
   async (path, message) => {
@@ -166,6 +180,8 @@ test('the command line prints its help on --help and exits with 2 for an unknown
   const help = await run(CLI, '--help');
   expect(help).toMatchObject({ code: 0, err: '' });
   expect(help.out).toContain('--outage NAME@60+120');
-  expect((await simulate('--help')).out).toBe(help.out);
+  expect(help.out).toContain('--workers N');
+  const [ofSimulate, ofServe] = await Promise.all([simulate('--help'), run(CLI, 'serve', '--help')]);
+  expect(help.out).toBe(`${ofSimulate.out}\n${ofServe.out}`);
   expect(await run(CLI, 'simulat')).toMatchObject({ code: 2, out: '' });
 });

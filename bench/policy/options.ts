@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '../../lib/cli/simulate/child-job';
+import { UsageError } from '../../lib/cli/usage-error';
 import { POLICIES } from './policies';
 import { SCENARIOS, type ScenarioName } from './scenarios';
 

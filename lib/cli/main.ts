@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { serveJobIfChild, UsageError } from './simulate/child-job';
+import { serveJobIfChild } from './simulate/child-job';
 import { installVirtualTime } from './simulate/engine/virtual-time';
+import { UsageError } from './usage-error';
 
 // A child process runs one simulation. Virtual time must be installed before any module that reads the clock is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
@@ -27,10 +28,12 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     const { serve } = await import('./serve/command');
     return serve(args);
   }
-  const { HELP, simulate } = await import('./simulate/command');
-  if (command === 'simulate') return simulate(args);
+  if (command === 'simulate') {
+    const { simulate } = await import('./simulate/command');
+    return simulate(args);
+  }
   if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
-    const { SERVE_HELP } = await import('./serve/help');
+    const [{ HELP }, { SERVE_HELP }] = await Promise.all([import('./simulate/help'), import('./serve/help')]);
     process.stdout.write(`${HELP}\n${SERVE_HELP}`);
     return command === undefined ? 2 : 0;
   }

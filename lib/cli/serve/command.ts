@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import { AiBalancerError } from '../../index';
-import { UsageError } from '../simulate/child-job';
+import { UsageError } from '../usage-error';
 import { SERVE_HELP } from './help';
 import { shareOf } from './quota-share';
 import { GatewayServer } from './server';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { BalancerConfig, RateLimitGuardOptions } from '../../index';
-import { UsageError } from '../simulate/child-job';
-import { loadConfig } from '../simulate/config-file';
+import { loadConfig } from '../config-file';
+import { UsageError } from '../usage-error';
 
 /** A client that may use the gateway. */
 export interface ClientToken {

@@ -1,14 +1,10 @@
 import { fork } from 'node:child_process';
+import { UsageError } from '../usage-error';
 
 /** The first argument of a child process that runs one job. */
 const JOB_ARGUMENT = '--serve-one-job';
 
 type Reply<R> = { readonly result: R } | { readonly error: string; readonly usage: boolean };
-
-/** A mistake in the user's input, shown without a stack trace. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 /**
  * Runs a job in a child process, because virtual time can be installed only once per process. The child runs the same

@@ -4,8 +4,6 @@ import { HELP } from './help';
 import { createReport, formatReport } from './report';
 import type { SimulationJob, SimulationResult } from './simulation';
 
-export { HELP };
-
 /** Runs the simulate command. Resolves to the exit code. */
 export async function simulate(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from './child-job';
+import { UsageError } from '../usage-error';
 
 /** A fault of one endpoint, with its start and duration in seconds of the run. */
 export interface FaultFlag {

@@ -3,8 +3,8 @@
 import type { ResolvedConfig } from '../../config/options';
 import { resolveConfig } from '../../config/resolve';
 import { AiBalancerError, type BalancerConfig, type EndpointConfig } from '../../index';
-import { UsageError } from './child-job';
-import { loadConfig } from './config-file';
+import { loadConfig } from '../config-file';
+import { UsageError } from '../usage-error';
 import { balancerPolicy } from './engine/balancer-policy';
 import type { Figures } from './engine/figures';
 import { type RunPlan, runPlan } from './engine/run';
@@ -62,11 +62,24 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas: watch.shortages() };
 }
 
-/** Fetches no key, logs nothing and connects to no Redis. */
+/** Fetches no key, logs nothing and connects to no Redis. `serve` is what the serve command reads of the same file. */
 function withoutNetwork(config: BalancerConfig): BalancerConfig {
-  const { cluster: _cluster, logger: _logger, ...rest } = config as BalancerConfig & { cluster?: unknown };
+  const {
+    cluster: _cluster,
+    logger: _logger,
+    cache: _cache,
+    serve: _serve,
+    ...rest
+  } = config as BalancerConfig & { serve?: unknown };
   if (!Array.isArray(config.endpoints)) return rest;
-  return { ...rest, endpoints: config.endpoints.map((endpoint) => ({ ...endpoint, apiKey: 'simulated' })) };
+  return { ...rest, endpoints: config.endpoints.map(withoutAddress) };
+}
+
+/** A file for the serve command may name variables of the environment, which are not needed here. */
+function withoutAddress(endpoint: EndpointConfig): EndpointConfig {
+  const copy = { ...endpoint, apiKey: 'simulated' };
+  if (String(copy.baseURL).includes('${')) copy.baseURL = 'http://simulated.invalid/v1';
+  return copy;
 }
 
 /** Adds a copy of an endpoint. Another key is another account, so the copy has its own quota. */

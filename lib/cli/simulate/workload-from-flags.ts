@@ -1,5 +1,5 @@
 import { seededRandom } from '../../simulator/behavior';
-import { UsageError } from './child-job';
+import { UsageError } from '../usage-error';
 import { poissonArrivals, type RateShape, traceArrivals } from './engine/arrivals';
 import { readTrace, type TraceRow } from './engine/trace';
 import { drawCalls, type WorkCall, type WorkloadDistributions } from './engine/workload';

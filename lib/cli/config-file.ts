@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { BalancerConfig } from '../../index';
-import { UsageError } from './child-job';
+import type { BalancerConfig } from '../index';
+import { UsageError } from './usage-error';
 
 const MODULES = ['.js', '.mjs', '.cjs'];
 const TYPESCRIPT = ['.ts', '.mts', '.cts'];

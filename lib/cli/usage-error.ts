@@ -1,0 +1,4 @@
+/** A mistake in the user's input, shown without a stack trace. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
