@@ -35,9 +35,25 @@ export type {
   ToolCall,
   Usage,
 } from './call/answer';
-export type { ChatBody, ChatMessage, EmbeddingBody, Operation } from './call/body';
+export type {
+  ChatBody,
+  ChatMessage,
+  EmbeddingBody,
+  Operation,
+  ResponseBody,
+  ResponseInputItem,
+} from './call/body';
 export type { AppContext } from './call/check-options';
 export type { CallOptions, Priority, RequestContext, RequestType } from './call/context';
+export type {
+  AIResponse,
+  ResponseContentPart,
+  ResponseIncompleteDetails,
+  ResponseItemStatus,
+  ResponseOutputItem,
+  ResponseStreamEvent,
+  ResponseUsage,
+} from './call/response';
 export type { CanaryEvent, CanaryGuard, CanaryOptions, CanaryStats } from './canary/options';
 export type {
   ClusterMode,

@@ -58,12 +58,16 @@ export interface ResolvedBudgets {
   readonly store: BudgetStore | undefined;
 }
 
-/** The options that are limits, and their periods. */
-export const PERIODS = { usdPerHour: 'hour', usdPerDay: 'day', usdPerMonth: 'month' } as const;
-
 /** Name of a limit in US dollars. */
-export type SpendLimitName = keyof typeof PERIODS;
-export type Period = (typeof PERIODS)[SpendLimitName];
+export type SpendLimitName = 'usdPerHour' | 'usdPerDay' | 'usdPerMonth';
+export type Period = 'hour' | 'day' | 'month';
+
+/** The options that are limits, and their periods. */
+export const PERIODS: Readonly<Record<SpendLimitName, Period>> = {
+  usdPerHour: 'hour',
+  usdPerDay: 'day',
+  usdPerMonth: 'month',
+};
 
 /** Budgets are counted in billionths of a dollar, because a call can cost less than a millionth. */
 export const UNITS_PER_USD = 1e9;

@@ -7,7 +7,11 @@ export interface CacheStore {
 }
 
 /** The response cache: equal calls of one tenant are answered without an endpoint. */
-export interface CacheOptions extends Partial<CacheStore> {
+export interface CacheOptions {
+  /** Together with `set`: reads from a store of the app's own, see `CacheStore`. Default: the cache in memory. */
+  get?: CacheStore['get'];
+  /** Together with `get`: writes to that store. */
+  set?: CacheStore['set'];
   /** How long an answer is served, in milliseconds. Default 3,600,000 (an hour). */
   ttlMs?: number;
   /**
