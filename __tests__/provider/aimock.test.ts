@@ -1,5 +1,12 @@
 import { LLMock } from '@copilotkit/aimock';
-import { type Balancer, type ChatCompletion, createBalancer, type EndpointConfig } from 'express-ai-balancer';
+import {
+  type Balancer,
+  type BalancerConfig,
+  type ChatCompletion,
+  createBalancer,
+  type EndpointConfig,
+} from 'express-ai-balancer';
+import { until } from '../helpers/async';
 import { CONVERSATION, TOOLS } from './fixtures/conversation';
 
 /*
@@ -34,13 +41,18 @@ const endpoints = (): Record<string, Endpoint> => ({
   gemini: { model: 'gemini-2.5-flash', provider: 'gemini', baseURL: `${mock.url}/v1beta`, apiKey: 'k' },
 });
 
-function balancerOf(names: readonly string[], more: Partial<EndpointConfig> = {}): Balancer {
+function balancerOf(
+  names: readonly string[],
+  config: Partial<BalancerConfig> = {},
+  more: (name: string) => Partial<EndpointConfig> = () => ({}),
+): Balancer {
   const balancer = createBalancer({
     logger: false,
     hedge: false,
-    endpoints: names.map((name) => ({ name, ...(endpoints()[name] as Endpoint), ...more })),
+    endpoints: names.map((name) => ({ name, ...(endpoints()[name] as Endpoint), ...more(name) })),
     retry: { maxAttempts: 50, baseDelayMs: 1, budgetPerSecond: 10_000 },
     breaker: { consecutiveFailures: 1000, volumeThreshold: 100_000 },
+    ...config,
   });
   balancers.push(balancer);
   return balancer;
@@ -83,6 +95,11 @@ async function ask(
     }
   }
   return message;
+}
+
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, at) => permutations(items.toSpliced(at, 1)).map((rest) => [item, ...rest]));
 }
 
 const NAMES = ['openai', 'azure', 'anthropic', 'gemini'];
@@ -138,25 +155,60 @@ describe('aimock as the upstream', () => {
 
   it.each(['openai', 'azure'])('embeds: %s', async (name) => {
     const model = 'text-embedding-3-small';
-    const { data } = await balancerOf([name], { model }).embeddings({ model, input: ['vector', 'vector'] });
+    const { data } = await balancerOf([name], {}, () => ({ model })).embeddings({
+      model,
+      input: ['vector', 'vector'],
+    });
     expect(data.map(({ embedding, index }) => [index, embedding])).toEqual([
       [0, [0.6, 0.8]],
       [1, [0.6, 0.8]],
     ]);
   });
 
-  it.each([false, true])(
-    'serves every call in spite of drops, broken bodies and cut connections (streamed: %s)',
-    async (stream) => {
-      mock.setChaos({ dropRate: 0.2, malformedRate: 0.2, disconnectRate: 0.2 });
+  describe.each([false, true])('that is broken (streamed: %s)', (stream) => {
+    /** What it does to every request that has its header, and the failure class of that. */
+    const FAULTS: readonly (readonly [header: string, failure: string])[] = [
+      ['x-aimock-chaos-drop', 'server'],
+      ['x-aimock-chaos-malformed', 'bad_answer'],
+      ['x-aimock-chaos-disconnect', 'connection'],
+    ];
+
+    it.each(NAMES)('in every way at the others is served by %s, wherever a call begins', async (sound) => {
+      const others = NAMES.filter((name) => name !== sound);
+      for (const broken of permutations(others)) {
+        const faults = new Map(broken.map((name, at) => [name, FAULTS[at] as (typeof FAULTS)[number]]));
+        const balancer = balancerOf(NAMES, { strategy: 'round-robin' }, (name) => {
+          const fault = faults.get(name);
+          return fault ? { headers: { [fault[0]]: '1' } } : {};
+        });
+        const seen = new Set<string>();
+        balancer.on('attempt', ({ endpoint, class: failure }) => {
+          seen.add(`${endpoint} ${failure ?? 'ok'}`);
+        });
+        const calls = NAMES.map(() => ask(balancer, CONVERSATION, stream));
+        for (const { content } of await Promise.all(calls)) expect(content).toBe(TEXT);
+        // Each of them began at another endpoint, so every fault was met.
+        expect([...seen].sort()).toEqual(
+          [`${sound} ok`, ...[...faults].map(([name, [, failure]]) => `${name} ${failure}`)].sort(),
+        );
+        const { calls: counts, endpoints: states } = balancer.stats();
+        expect(counts).toMatchObject({ ok: NAMES.length, failed: 0 });
+        expect(states.every(({ inFlight }) => inFlight === 0)).toBe(true);
+        await balancer.close({ graceMs: 0 });
+      }
+    });
+
+    it('everywhere is asked again until it has recovered', async () => {
+      mock.setChaos({ dropRate: 1 });
       const balancer = balancerOf(NAMES);
-      const calls = Array.from({ length: 24 }, () => ask(balancer, CONVERSATION, stream));
-      for (const { content } of await Promise.all(calls)) expect(content).toBe(TEXT);
-      const { calls: counts, endpoints: states } = balancer.stats();
-      expect(counts).toMatchObject({ ok: 24, failed: 0 });
-      expect(states.every(({ inFlight }) => inFlight === 0)).toBe(true);
-    },
-  );
+      const calls = Promise.all(Array.from({ length: 6 }, () => ask(balancer, CONVERSATION, stream)));
+      // Every call has failed at every endpoint.
+      await until(() => mock.getRequests().length > 6 * NAMES.length);
+      mock.clearChaos();
+      for (const { content } of await calls) expect(content).toBe(TEXT);
+      expect(balancer.stats().calls).toMatchObject({ ok: 6, failed: 0 });
+    });
+  });
 
   it('moves away from rate limits, whose Retry-After it obeys', async () => {
     const balancer = balancerOf(['anthropic', 'gemini']);
