@@ -1,3 +1,5 @@
+import { setImmediate as realImmediate } from 'node:timers';
+import type * as Simulator from 'express-ai-balancer/simulator';
 import { type SimulatedProvider, startProvider } from 'express-ai-balancer/simulator';
 
 let provider: SimulatedProvider;
@@ -7,17 +9,45 @@ afterEach(async () => {
   await provider.close();
 });
 
-it.each([[false], [true]])(
-  "a simulated provider answers under jest's fake timers (stream: %s)",
-  async (stream) => {
+async function expectAnswer(stream: boolean): Promise<void> {
+  const response = await fetch(`${provider.url}/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }], stream }),
+  });
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain(stream ? '[DONE]' : 'chat.completion');
+}
+
+describe.each([[false], [true]])("under jest's fake timers (stream: %s), a simulated provider", (stream) => {
+  it('that was started before them answers', async () => {
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     jest.useFakeTimers();
-    const response = await fetch(`${provider.url}/chat/completions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }], stream }),
+    await expectAnswer(stream);
+  });
+
+  it('that is started while they are installed answers', async () => {
+    jest.useFakeTimers();
+    provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
+    await expectAnswer(stream);
+  });
+
+  it('whose module is loaded while they are installed, as with `enableGlobally`, answers', async () => {
+    jest.useFakeTimers();
+    let simulator: typeof Simulator | undefined;
+    jest.isolateModules(() => {
+      simulator = jest.requireActual<typeof Simulator>('express-ai-balancer/simulator');
     });
-    expect(response.status).toBe(200);
-    expect(await response.text()).toContain(stream ? '[DONE]' : 'chat.completion');
-  },
-);
+    expect(simulator?.startProvider).not.toBe(startProvider);
+    provider = (await simulator?.startProvider({ timeScale: 0.01, errorShare: 0 })) as SimulatedProvider;
+    await expectAnswer(stream);
+  });
+
+  it('ends its faults at their time', async () => {
+    jest.useFakeTimers();
+    provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
+    provider.fault({ kind: 'err5xx', forMs: 20 });
+    while (provider.stats().faults.length > 0) await new Promise((resolve) => realImmediate(resolve));
+    await expectAnswer(stream);
+  });
+});

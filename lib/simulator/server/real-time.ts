@@ -1,10 +1,14 @@
+import { performance } from 'node:perf_hooks';
+import * as timers from 'node:timers';
+
 /**
- * The clock and timers as they were when this module was loaded. Sockets run on real time: on the fake timers of a test
- * that installs them later, an answer would never be sent.
+ * The clock and timers of Node.js as they were when this module was loaded. Sockets run on real time: on the fake timers
+ * of a test, an answer would never be sent. Not the globals: jest's option `enableGlobally` replaces them before any
+ * module is loaded.
  */
 export const realTime = {
-  setTimeout: globalThis.setTimeout,
-  clearTimeout: globalThis.clearTimeout,
-  setImmediate: globalThis.setImmediate,
+  setTimeout: timers.setTimeout,
+  clearTimeout: timers.clearTimeout,
+  setImmediate: timers.setImmediate,
   now: performance.now.bind(performance),
 };
