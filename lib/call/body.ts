@@ -56,10 +56,17 @@ export type Operation = 'chat' | 'embeddings';
 /** What the API offers: a Responses call is a chat call inside. */
 export type ApiOperation = Operation | 'responses';
 
-/** An item of a Responses request's input: a message, a function call, its output, and many more kinds. */
+/**
+ * An item of a Responses request's input: a message, a function call, its output, and many more kinds, each with fields
+ * of its own.
+ */
 export interface ResponseInputItem {
   /** 'message' if absent. */
   readonly type?: string | null;
+  /** Of a message: 'system', 'developer', 'user' or 'assistant'. */
+  readonly role?: string;
+  /** Of a message: a string or an array of content parts. */
+  readonly content?: unknown;
 }
 
 /**

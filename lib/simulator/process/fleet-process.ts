@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Fault } from '../behavior';
 import { type FleetDescription, getByName } from '../fleet';
 import type { ProviderStats } from '../server/provider';
 import type { RecordedRequest } from '../server/request-log';
+import { findChildModule } from './child-module';
 import type { Command, Ports, Reply } from './messages';
 
 /** A provider in another process: like SimulatedProvider, but every method returns a promise. */
@@ -83,19 +83,9 @@ function remoteProvider(link: ChildConnection, provider: string, port: number): 
   };
 }
 
-/**
- * The child's module is in the same folder as this one: child.ts in the sources, which needs the TypeScript loader;
- * simulator-child.cjs or .mjs in the package.
- */
 function forkChild(): ChildProcess {
-  const here = import.meta.url;
-  const extension = here.slice(here.lastIndexOf('.'));
-  const source = extension === '.ts';
-  const file = fileURLToPath(new URL(source ? './child.ts' : `./simulator-child${extension}`, here));
-  return fork(file, [], {
-    execArgv: source ? ['--import', 'tsx'] : [],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const { file, execArgv } = findChildModule();
+  return fork(file, [], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
 
 type WithoutId<T> = T extends { id: number } ? Omit<T, 'id'> : never;

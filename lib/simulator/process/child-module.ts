@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PACKAGE = 'express-ai-balancer';
+
+/**
+ * The module that the child process runs, and Node's options for it: child.ts in the sources, which needs the TypeScript
+ * loader; simulator-child.cjs or .mjs beside this module in the package. In a bundle this module is elsewhere, or its
+ * place is unknown: then that of the installed package.
+ *
+ * @throws Error that says what to do if there is none.
+ */
+export function findChildModule(): { readonly file: string; readonly execArgv: string[] } {
+  const here = ownFile();
+  if (here !== undefined && extname(here) === '.ts')
+    return { file: join(dirname(here), 'child.ts'), execArgv: ['--import', 'tsx'] };
+  const name = `simulator-child${here !== undefined && extname(here) === '.cjs' ? '.cjs' : '.mjs'}`;
+  const beside = here === undefined ? [] : [join(dirname(here), name)];
+  const installed = [here, join(process.cwd(), 'index.js')].flatMap((from) => packageFolder(from) ?? []);
+  const candidates = [...beside, ...installed.map((folder) => join(folder, 'dist', name))];
+  const file = candidates.find((candidate) => existsSync(candidate));
+  if (file !== undefined) return { file, execArgv: [] };
+  throw new Error(
+    `startFleetProcess() runs ${name} of ${PACKAGE} in a child process, and found it neither beside the bundle nor in ` +
+      `node_modules: copy it there from the package's dist folder, leave ${PACKAGE} out of the bundle, or use startFleet()`,
+  );
+}
+
+/** Undefined where a bundler gives a module no place, as esbuild does in CommonJS output. */
+function ownFile(): string | undefined {
+  const url = import.meta.url as string | undefined;
+  return url?.startsWith('file:') ? fileURLToPath(url) : undefined;
+}
+
+function packageFolder(from: string | undefined): string | undefined {
+  if (from === undefined) return undefined;
+  try {
+    return dirname(createRequire(from).resolve(`${PACKAGE}/package.json`));
+  } catch {
+    return undefined;
+  }
+}
