@@ -52,7 +52,10 @@ const DOORS: readonly (readonly [
         const call = req.ai.chat(req.body as typeof BODY).withRoute();
         call.then(
           ({ data, route }) => void res.set('x-ai-endpoint', route.endpoint).json(data),
-          (error: AiBalancerError) => void res.status(error.status).json({ error: { code: error.code } }),
+          (error: unknown) => {
+            const { status, code } = error as AiBalancerError;
+            res.status(status).json({ error: { code } });
+          },
         );
       });
       const url = await site.listen(app);

@@ -24,7 +24,7 @@ const withText = (content: string): ChatCompletion =>
 
 /** The text of a response, whole or streamed; a stream must end with the same text that it has shown. */
 async function textOf(balancer: Balancer, stream: boolean, body: object = ASK): Promise<string> {
-  if (!stream) return ((await balancer.responses({ ...body, stream: false })) as AIResponse).output_text;
+  if (!stream) return (await balancer.responses({ ...body, stream: false })).output_text;
   let text = '';
   let final: AIResponse | undefined;
   for await (const { type, delta, response } of await balancer.responses({ ...body, stream: true })) {

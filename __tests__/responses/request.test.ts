@@ -14,7 +14,7 @@ describe('req.ai.responses()', () => {
     const app = express().set('env', 'test').use(express.json());
     app.use(aiBalancer(balancer, { router: { tenant: 'shop' } }));
     app.post('/ask', smartRouter(balancer, { priority: 5 }), async (req, res) => {
-      const { data, route } = await req.ai.responses({ input: String(req.query.q) }).withRoute();
+      const { data, route } = await req.ai.responses({ input: req.query.q as string }).withRoute();
       res.json({ text: data.output_text, endpoint: route.endpoint, context: req.ai.context });
     });
     app.post('/stream', (req, res) => req.ai.responses({ input: 'Where is it?', stream: true }).pipe(res));

@@ -1,4 +1,4 @@
-/* eslint-disable @typescript-eslint/no-unused-vars -- only compiled */
+/* eslint-disable @typescript-eslint/no-unused-vars, @typescript-eslint/no-floating-promises, @typescript-eslint/no-meaningless-void-operator -- only compiled */
 // Compile-time tests: checked by `tsc --noEmit`, and by jest in types.test.ts. Nothing here runs.
 import type { AICall, AIResponse, Balancer, RequestAi, ResponseStream } from 'express-ai-balancer';
 import type OpenAI from 'openai';

@@ -1,3 +1,4 @@
+/* eslint-disable no-restricted-imports -- these are the clock and timers that must not be faked */
 import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
 
