@@ -145,6 +145,24 @@ describe('instrument()', () => {
     expect(record).toHaveBeenCalledTimes(3);
   });
 
+  it('traces calls from the moment on at which the app registers its tracer provider', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    instrument(balancer);
+    await balancer.chat(HELLO);
+    const exporter = new InMemorySpanExporter();
+    trace.setGlobalTracerProvider(
+      new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
+    );
+    try {
+      await balancer.chat(HELLO);
+      await balancer.chat(HELLO);
+    } finally {
+      trace.disable();
+    }
+    const names = exporter.getFinishedSpans().map(({ name }) => name);
+    expect(names.filter((name) => name === 'chat gpt-4o')).toHaveLength(2);
+  });
+
   it('records nothing after its undo', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const { spans, stop } = telemetry(balancer);

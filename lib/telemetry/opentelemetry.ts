@@ -61,7 +61,19 @@ export function instrument(balancer: Balancer, options: InstrumentOptions = {}):
   const api = load as Api | undefined;
   const tracer = (options.tracer ?? api?.trace.getTracer(NAME)) as otel.Tracer;
   const meter = (options.meter ?? api?.metrics.getMeter(NAME)) as otel.Meter;
-  return balancer[INTERNALS].observe(new CallTracer(balancer, api, tracer, meter));
+  const isTraced = options.tracer || !api ? () => true : hasTracerProvider(api);
+  return balancer[INTERNALS].observe(new CallTracer(balancer, api, tracer, meter, isTraced));
+}
+
+/** Whether an SDK has registered a tracer provider, which may happen after instrument(). Spans without one are no-ops. */
+function hasTracerProvider({ trace }: Api): () => boolean {
+  let found = false;
+  return () => {
+    if (found) return true;
+    const provider = trace.getTracerProvider() as Partial<otel.ProxyTracerProvider>;
+    found = !provider.getDelegateTracer || provider.getDelegateTracer(NAME) !== undefined;
+    return found;
+  };
 }
 
 function instrumentFaults(options: unknown): Fault[] {
@@ -91,16 +103,24 @@ class CallTracer implements CallObserver {
   readonly #balancer: Balancer;
   readonly #api: Api | undefined;
   readonly #tracer: otel.Tracer;
+  readonly #isTraced: () => boolean;
   /** Undefined if nobody has set up metrics. */
   readonly #histograms: Record<keyof typeof HISTOGRAMS, otel.Histogram> | undefined;
   readonly #servers = new BoundedMap<string, Attributes>(MAX_SERVERS);
   /** By the context of the call: a continued stream is another call object with the same context. */
   readonly #spans = new WeakMap<Call['context'], CallSpan>();
 
-  constructor(balancer: Balancer, api: Api | undefined, tracer: otel.Tracer, meter: otel.Meter) {
+  constructor(
+    balancer: Balancer,
+    api: Api | undefined,
+    tracer: otel.Tracer,
+    meter: otel.Meter,
+    isTraced: () => boolean,
+  ) {
     this.#balancer = balancer;
     this.#api = api;
     this.#tracer = tracer;
+    this.#isTraced = isTraced;
     const create = (name: keyof typeof HISTOGRAMS): otel.Histogram => {
       const { unit, description, boundaries } = HISTOGRAMS[name];
       const advice = { explicitBucketBoundaries: [...boundaries] };
@@ -117,6 +137,10 @@ class CallTracer implements CallObserver {
   }
 
   started(call: Call, proceed: () => void): void {
+    if (!this.#isTraced()) {
+      proceed();
+      return;
+    }
     const { operation, model = 'auto', context } = call;
     const span = this.#tracer.startSpan(`${operation} ${model}`, {
       kind: SPAN_KIND.client,
