@@ -3,12 +3,11 @@
  * request, throughput, latency, memory. Every round runs every client once, in turn, on the same two processes.
  * `npm run bench -- express [--quick]`
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { Pool } from 'undici';
 import { CLIENTS } from './express/clients';
 import { EVENTS } from './express/shape';
+import { type Child, start } from './express/start';
 import { median, percentile } from './statistics';
 
 const isQuick = process.argv.includes('--quick');
@@ -35,19 +34,6 @@ interface Measured {
   readonly perSecond: number;
   readonly latencies: readonly number[];
   readonly rssBytes: number;
-}
-
-interface Child {
-  readonly process: ChildProcess;
-  readonly port: number;
-}
-
-async function start(file: string, ...args: string[]): Promise<Child> {
-  const child = fork(join(__dirname, 'express', file), args, {
-    execArgv: ['--expose-gc', '--import', 'tsx'],
-  });
-  const [message] = (await once(child, 'message')) as [{ port: number }];
-  return { process: child, port: message.port };
 }
 
 async function ask({ process: child }: Child, question: string): Promise<Usage> {

@@ -1,10 +1,11 @@
 /**
- * The CPU time of a call by what observes it, over an axios adapter that answers immediately. What nobody looks at should
- * cost at most 3 % more than a balancer without listeners and logger. `npx tsx bench/observability.ts [--quick]`
+ * The CPU time of a call by what observes it, over sockets to a provider in another process that answers at once. What
+ * nobody looks at should cost at most 3 % more than a balancer without listeners and logger.
+ * `npm run bench -- observability [--quick]`
  */
-import axios from 'axios';
 import { aiDashboard, aiMetrics, type Balancer, createBalancer, instrument } from '../lib/index';
-import { BODY, instantAdapter } from './instant-adapter';
+import { start } from './express/start';
+import { BODY } from './instant-adapter';
 import { median } from './statistics';
 
 const isQuick = process.argv.includes('--quick');
@@ -14,38 +15,39 @@ const CALLS = 200;
 const CONCURRENCY = 20;
 const ENDPOINTS = 12;
 
-const adapter = instantAdapter();
-
-function balancer(logger?: false): Balancer {
+function balancer(baseURL: string, logger?: false): Balancer {
   return createBalancer({
     endpoints: Array.from({ length: ENDPOINTS }, (_, index) => ({
       name: `key-${index}`,
       model: 'gpt-4o',
       apiKey: 'sk-test',
-      baseURL: 'http://upstream.invalid/v1',
+      baseURL,
       rpm: 10_000_000,
       tpm: 1_000_000_000,
     })),
     hedge: false,
     ...(logger === undefined ? {} : { logger }),
-    http: { axios: axios.create({ adapter }) },
   });
 }
 
-function observedBy(observe: (balancer: Balancer) => unknown): Balancer {
-  const observed = balancer(false);
+function observedBy(baseURL: string, observe: (balancer: Balancer) => unknown): Balancer {
+  const observed = balancer(baseURL, false);
   observe(observed);
   return observed;
 }
 
-const SIDES: Record<string, Balancer> = {
-  'no listeners, `logger: false`': balancer(false),
-  'the same again': balancer(false),
-  'the default logger': balancer(),
-  'aiDashboard mounted, nobody watching': observedBy((each) => aiDashboard(each, { authorize: false })),
-  'instrument() without an SDK': observedBy((each) => instrument(each)),
-  'aiMetrics attached': observedBy((each) => aiMetrics(each)),
-};
+function sidesOf(url: string): Record<string, Balancer> {
+  return {
+    'no listeners, `logger: false`': balancer(url, false),
+    'the same again': balancer(url, false),
+    'the default logger': balancer(url),
+    'aiDashboard mounted, nobody watching': observedBy(url, (each) =>
+      aiDashboard(each, { authorize: false }),
+    ),
+    'instrument() without an SDK': observedBy(url, (each) => instrument(each)),
+    'aiMetrics attached': observedBy(url, (each) => aiMetrics(each)),
+  };
+}
 
 /** Microseconds of CPU time per call, with the garbage collection. */
 async function measure(side: Balancer): Promise<number> {
@@ -57,7 +59,8 @@ async function measure(side: Balancer): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const sides = Object.entries(SIDES);
+  const upstream = await start('upstream.ts');
+  const sides = Object.entries(sidesOf(`http://127.0.0.1:${upstream.port}/v1`));
   const times = new Map(sides.map(([name]) => [name, [] as number[]]));
   for (let round = 0; round < 10; round++) for (const [, side] of sides) await measure(side);
   for (let round = 0; round < ROUNDS; round++) {
@@ -79,7 +82,8 @@ async function main(): Promise<void> {
     const ratio = median(values.map((value, round) => value / base[round]!));
     console.log(`| ${name} | ${median(values).toFixed(1)} | ${((ratio - 1) * 100).toFixed(1)} % |`);
   }
-  await Promise.all(Object.values(SIDES).map((each) => each.close()));
+  await Promise.all(sides.map(([, side]) => side.close()));
+  upstream.process.kill();
 }
 
 void main().then(() => process.exit(0));
