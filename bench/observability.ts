@@ -3,7 +3,15 @@
  * nobody looks at should cost at most 3 % more than a balancer without listeners and logger.
  * `npm run bench -- observability [--quick]`
  */
-import { aiDashboard, aiMetrics, type Balancer, createBalancer, instrument } from '../lib/index';
+import type { EventEmitter } from 'node:events';
+import {
+  aiDashboard,
+  aiMetrics,
+  type Balancer,
+  type BalancerConfig,
+  createBalancer,
+  instrument,
+} from '../lib/index';
 import { start } from './express/start';
 import { BODY } from './instant-adapter';
 import { median } from './statistics';
@@ -15,8 +23,8 @@ const CALLS = 200;
 const CONCURRENCY = 20;
 const ENDPOINTS = 12;
 
-function balancer(baseURL: string, logger?: false): Balancer {
-  return createBalancer({
+function config(baseURL: string, logger: { logger?: false }): BalancerConfig {
+  return {
     endpoints: Array.from({ length: ENDPOINTS }, (_, index) => ({
       name: `key-${index}`,
       model: 'gpt-4o',
@@ -26,51 +34,80 @@ function balancer(baseURL: string, logger?: false): Balancer {
       tpm: 1_000_000_000,
     })),
     hedge: false,
-    ...(logger === undefined ? {} : { logger }),
-  });
+    ...logger,
+  };
 }
 
-function observedBy(baseURL: string, observe: (balancer: Balancer) => unknown): Balancer {
-  const observed = balancer(baseURL, false);
-  observe(observed);
-  return observed;
+/** Begins to observe, and returns how to end it. */
+type Observe = () => Promise<() => unknown>;
+
+/** Ends by taking off the listeners, which are attached anew each time. */
+function listening(balancer: Balancer, attach: () => unknown): Observe {
+  const events = balancer as unknown as EventEmitter;
+  const listeners = () =>
+    events.eventNames().flatMap((name) => events.rawListeners(name).map((each) => [name, each] as const));
+  const known = new Set(listeners().map(([, each]) => each));
+  attach();
+  const added = listeners().filter(([, each]) => !known.has(each));
+  const end = () => {
+    for (const [name, each] of added) events.off(name, each as () => void);
+  };
+  end();
+  return () => {
+    for (const [name, each] of added) events.on(name, each as () => void);
+    return Promise.resolve(end);
+  };
 }
 
-function sidesOf(url: string): Record<string, Balancer> {
+/** All on one balancer, so that the same compiled code serves every side. */
+function sidesOf(balancer: Balancer, url: string): Record<string, Observe> {
+  const none: Observe = () => Promise.resolve(() => undefined);
   return {
-    'no listeners, `logger: false`': balancer(url, false),
-    'the same again': balancer(url, false),
-    'the default logger': balancer(url),
-    'aiDashboard mounted, nobody watching': observedBy(url, (each) =>
-      aiDashboard(each, { authorize: false }),
+    'no listeners, `logger: false`': none,
+    'the same again': none,
+    'the default logger': async () => {
+      await balancer.reload(config(url, {}));
+      return () => balancer.reload(config(url, { logger: false }));
+    },
+    'aiDashboard mounted, nobody watching': listening(balancer, () =>
+      aiDashboard(balancer, { authorize: false }),
     ),
-    'instrument() without an SDK': observedBy(url, (each) => instrument(each)),
-    'aiMetrics attached': observedBy(url, (each) => aiMetrics(each)),
+    'instrument() without an SDK': () => Promise.resolve(instrument(balancer)),
+    'aiMetrics attached': listening(balancer, () => aiMetrics(balancer)),
   };
 }
 
 /** Microseconds of CPU time per call, with the garbage collection. */
-async function measure(side: Balancer): Promise<number> {
+async function measure(balancer: Balancer, observe: Observe): Promise<number> {
+  const end = await observe();
+  await run(balancer, CONCURRENCY);
   const start = process.cpuUsage();
-  for (let done = 0; done < CALLS; done += CONCURRENCY)
-    await Promise.all(Array.from({ length: CONCURRENCY }, () => side.chat(BODY)));
+  await run(balancer, CALLS);
   const { user, system } = process.cpuUsage(start);
+  await end();
   return (user + system) / CALLS;
+}
+
+async function run(balancer: Balancer, calls: number): Promise<void> {
+  for (let done = 0; done < calls; done += CONCURRENCY)
+    await Promise.all(Array.from({ length: CONCURRENCY }, () => balancer.chat(BODY)));
 }
 
 async function main(): Promise<void> {
   const upstream = await start('upstream.ts');
-  const sides = Object.entries(sidesOf(`http://127.0.0.1:${upstream.port}/v1`));
+  const url = `http://127.0.0.1:${upstream.port}/v1`;
+  const balancer = createBalancer(config(url, { logger: false }));
+  const sides = Object.entries(sidesOf(balancer, url));
   const times = new Map(sides.map(([name]) => [name, [] as number[]]));
-  for (let round = 0; round < 10; round++) for (const [, side] of sides) await measure(side);
+  for (let round = 0; round < 10; round++) for (const [, observe] of sides) await measure(balancer, observe);
   for (let round = 0; round < ROUNDS; round++) {
     // Another side begins each round, so that none always runs after the same one.
     for (let turn = 0; turn < sides.length; turn++) {
-      const [name, side] = sides[(round + turn) % sides.length]!;
-      times.get(name)!.push(await measure(side));
+      const [name, observe] = sides[(round + turn) % sides.length]!;
+      times.get(name)!.push(await measure(balancer, observe));
     }
   }
-  // Two equal balancers, whose distance from their mean is the error of the measurement.
+  // Two equal sides, whose distance from their mean is the error of the measurement.
   const [first, again] = sides.map(([name]) => times.get(name)!) as [number[], number[]];
   const base = first.map((value, round) => (value + again[round]!) / 2);
   console.log(
@@ -82,7 +119,7 @@ async function main(): Promise<void> {
     const ratio = median(values.map((value, round) => value / base[round]!));
     console.log(`| ${name} | ${median(values).toFixed(1)} | ${((ratio - 1) * 100).toFixed(1)} % |`);
   }
-  await Promise.all(sides.map(([, side]) => side.close()));
+  await balancer.close();
   upstream.process.kill();
 }
 

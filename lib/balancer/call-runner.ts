@@ -170,7 +170,7 @@ export class CallRunner {
       return;
     }
     const { events } = this.#parts;
-    if (events.observers.size === 0) void this.#proceed(running);
+    if (!events.isObserved) void this.#proceed(running);
     else events.callStarted(running.call, () => void this.#proceed(running));
   }
 
@@ -254,7 +254,7 @@ export class CallRunner {
 
   /** Undefined if nobody wants to know them. */
   #newFacts(): AnswerFacts | undefined {
-    return this.#parts.events.observers.size > 0 ? new AnswerFacts() : undefined;
+    return this.#parts.events.isObserved ? new AnswerFacts() : undefined;
   }
 
   #learn(call: Call, route: RouteReport): void {

@@ -57,6 +57,12 @@ export class EventReporter {
     this.#redactor = redactor;
   }
 
+  /** Whether an observer would do something with a call. */
+  get isObserved(): boolean {
+    for (const observer of this.observers) if (observer.isActive?.() ?? true) return true;
+    return false;
+  }
+
   /** Runs `proceed`, which starts the call, once, within the context of every observer. */
   callStarted(call: Call, proceed: () => void): void {
     let hasStarted = false;
@@ -78,7 +84,7 @@ export class EventReporter {
   callEnded(call: Call, ended: RouteReport | undefined, error: unknown, facts?: AnswerFacts): void {
     if (error !== undefined) explainUncaught(error, this.#log);
     const isLogged = this.#log.writes('info');
-    if (!isLogged && this.observers.size === 0 && !this.#hasListeners('call')) return;
+    if (!isLogged && !this.isObserved && !this.#hasListeners('call')) return;
     const route = ended ?? (AiBalancerError.isInstance(error) ? error.route : undefined);
     const event = callEvent(call, route, error);
     for (const observer of this.observers) this.#guard('observer', () => observer.ended(call, event, facts));
@@ -92,7 +98,7 @@ export class EventReporter {
   attemptEnded(call: Call, endpoint: Endpoint, attempt: AttemptReport, brokeOff = false): void {
     if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverServed(endpoint, attempt);
     const isLogged = this.#log.writes('debug');
-    if (!isLogged && this.observers.size === 0 && !this.#hasListeners('attempt')) return;
+    if (!isLogged && !this.isObserved && !this.#hasListeners('attempt')) return;
     const event = attemptEvent(call, endpoint, attempt, brokeOff);
     for (const observer of this.observers) this.#guard('observer', () => observer.attempted(call, event));
     this.#emit('attempt', event);

@@ -136,6 +136,10 @@ class CallTracer implements CallObserver {
     };
   }
 
+  isActive(): boolean {
+    return this.#histograms !== undefined || this.#isTraced();
+  }
+
   started(call: Call, proceed: () => void): void {
     if (!this.#isTraced()) {
       proceed();
