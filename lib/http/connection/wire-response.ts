@@ -134,7 +134,8 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
   }
 
   onData(chunk: Uint8Array): void {
-    if (this.#state.kind !== 'receiving') return;
+    // A parser that goes on after a pause may begin with nothing.
+    if (this.#state.kind !== 'receiving' || chunk.byteLength === 0) return;
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.byteLength;
     if (this.#reader && this.#unread.length === 1) void RESOLVED.then(this.#deliver);
