@@ -148,7 +148,7 @@ describe('A limit per day of several processes:', () => {
 
   it('the whole limit is used', async () => {
     const cluster = new Cluster(4, 1_000);
-    for (let n = 0; n < 3_000; n++) {
+    for (let n = 0; n < 6_000; n++) {
       void cluster.call(n % 4, 1);
       await jest.advanceTimersByTimeAsync(1);
     }

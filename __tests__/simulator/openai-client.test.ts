@@ -77,7 +77,7 @@ describe('the openai package against a SimulatedProvider', () => {
   });
 
   it('reads a stream: role, content chunks, finish reason, and usage only if requested', async () => {
-    const client = await start({ timeScale: 0.1 });
+    const client = await start({ timeScale: 1 });
     for (const include_usage of [true, false]) {
       const stream = await client.chat.completions.create(
         { ...BODY, stream: true, stream_options: { include_usage } },

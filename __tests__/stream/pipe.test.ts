@@ -55,11 +55,13 @@ async function bodyOf(response: IncomingMessage): Promise<string> {
 }
 
 async function answer(
-  start: Promise<ChatStream>,
+  start: Promise<ChatStream> | (() => Promise<ChatStream>),
   options?: StreamPipeOptions,
 ): Promise<{ response: IncomingMessage; body: string }> {
-  start.catch(() => undefined);
-  const url = await serve((_, res) => void pipeChatStream(res, start, options));
+  if (start instanceof Promise) start.catch(() => undefined);
+  const url = await serve(
+    (_, res) => void pipeChatStream(res, start instanceof Promise ? start : start(), options),
+  );
   const response = await connect(url);
   return { response, body: await bodyOf(response) };
 }
@@ -86,7 +88,7 @@ describe('pipeChatStream', () => {
   });
 
   it('sends headers and comments while the call waits for its first content', async () => {
-    const start = later(150, streamOf(new Source([HELLO, FINISH, DONE])));
+    const start = () => later(150, streamOf(new Source([HELLO, FINISH, DONE])));
     const { body } = await answer(start, { keepAliveMs: 30, headerDelayMs: 1 });
     expect(body).toMatch(/^(: keep-alive\n\n){2,5}data: /);
     expect(body.endsWith(HELLO + FINISH + DONE)).toBe(true);
@@ -107,10 +109,10 @@ describe('pipeChatStream', () => {
   });
 
   it('sends a later error as an event, with a general message for one that is not an AiBalancerError', async () => {
-    const late = await answer(failLater(60, BROKEN), { headerDelayMs: 5 });
+    const late = await answer(() => failLater(60, BROKEN), { headerDelayMs: 5 });
     expect(late.response.statusCode).toBe(200);
     expect(late.body).toBe(`data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
-    const foreign = await answer(failLater(60, new Error('key SECRET')), { headerDelayMs: 5 });
+    const foreign = await answer(() => failLater(60, new Error('key SECRET')), { headerDelayMs: 5 });
     expect(foreign.body).not.toContain('SECRET');
   });
 
