@@ -70,7 +70,8 @@ function hasTracerProvider({ trace }: Api): () => boolean {
   let found = false;
   return () => {
     if (found) return true;
-    const provider = trace.getTracerProvider() as Partial<otel.ProxyTracerProvider>;
+    // The API's own provider, which passes on to the registered one.
+    const provider: { getDelegateTracer?(name: string): unknown } = trace.getTracerProvider();
     found = !provider.getDelegateTracer || provider.getDelegateTracer(NAME) !== undefined;
     return found;
   };
