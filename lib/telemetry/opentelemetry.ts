@@ -71,7 +71,9 @@ function hasTracerProvider({ trace }: Api): () => boolean {
   return () => {
     if (found) return true;
     // The API's own provider, which passes on to the registered one.
-    const provider: { getDelegateTracer?(name: string): unknown } = trace.getTracerProvider();
+    const provider = trace.getTracerProvider() as otel.TracerProvider & {
+      getDelegateTracer?(name: string): unknown;
+    };
     found = !provider.getDelegateTracer || provider.getDelegateTracer(NAME) !== undefined;
     return found;
   };
