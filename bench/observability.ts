@@ -41,7 +41,7 @@ function config(baseURL: string, logger: { logger?: false }): BalancerConfig {
 /** Begins to observe, and returns how to end it. */
 type Observe = () => Promise<() => unknown>;
 
-/** Ends by taking off the listeners, which are attached anew each time. */
+/** Ends by taking off the listeners, which are attached again each time. */
 function listening(balancer: Balancer, attach: () => unknown): Observe {
   const events = balancer as unknown as EventEmitter;
   const listeners = () =>
