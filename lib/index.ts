@@ -24,6 +24,8 @@ export type {
   BudgetWindowOptions,
   SpendLimitName,
   SpendLimits,
+  TenantBudgetOptions,
+  TenantSpendLimit,
 } from './budget/options';
 export type { CacheOptions, CacheStore } from './cache/options';
 export type { AICall, AnswerWithRoute as Served, PipeOptions } from './call/ai-call';

@@ -1,6 +1,7 @@
 // A type parameter on the body accepts bodies typed by other packages, with or without index signatures.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
+import type { BudgetStats } from '../budget/budget';
 import type { Budgets } from '../budget/budgets';
 import type { AICall } from '../call/ai-call';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
@@ -14,7 +15,7 @@ import type { BalancerConfig, ResolvedConfig } from '../config/options';
 import { resolveConfig } from '../config/resolve';
 import type { EndpointSlot } from '../endpoint/endpoint';
 import { badRequest } from '../errors';
-import { Executor } from '../failover/executor';
+import type { Executor } from '../failover/executor';
 import { HedgePolicy } from '../failover/hedge';
 import { RetryBudget } from '../failover/retry-budget';
 import type { WaitQueue } from '../queue/wait-queue';
@@ -23,15 +24,21 @@ import type { Explanation } from '../route-report';
 import type { ChatStream } from '../stream/chat-stream';
 import { isObject } from '../util/is-object';
 import { Redactor } from '../util/redactor';
-import { admissionError } from './admission';
 import { CallRunner, closedError } from './call-runner';
 import { type CanaryHandle, CanaryTrial } from './canary-trial';
 import { type EndpointHandle, endpointHandle } from './endpoint-handle';
 import { EndpointRegistry } from './endpoint-registry';
 import { EventReporter } from './event-reporter';
 import type { BalancerEvents } from './events';
-import { type BalancerInternals, INTERNALS } from './internals';
-import { budgetedConfig, createBudgets, createCluster, createQueue } from './parts';
+import { type BalancerInternals, balancerInternals, INTERNALS } from './internals';
+import {
+  budgetedConfig,
+  createBudgets,
+  createCluster,
+  createExecutor,
+  createQueue,
+  registryListeners,
+} from './parts';
 import { type BalancerStats, balancerStats } from './stats';
 
 const BRAND = Symbol.for('express-ai-balancer.balancer');
@@ -63,7 +70,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     Object.defineProperty(this, BRAND, { value: true });
     this.#config = resolveConfig(config);
     this.#redactor.configure(this.#config.secrets);
-    const current = (): ResolvedConfig => this.#config;
+    const current = () => this.#config;
     this.#events = new EventReporter(this, current, this.#redactor);
     const wake = (): void => this.#queue.wake();
     this.#cluster = createCluster(this.#config, this.#events, wake);
@@ -71,14 +78,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#trial = new CanaryTrial(this.#events, this.#config);
     this.#registry = new EndpointRegistry(
       this.#config,
-      {
-        onState: (endpoint, state) => this.#events.breakerChanged(endpoint, state),
-        onDropped: (name, features) => this.#events.featuresDropped(name, features),
-        onCooldown: (endpoint, detail, cooldownMs, shouldWarn) =>
-          this.#events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
-        onCapacity: wake,
-        quotaListener: ({ name }) => this.#events.quotaListener(name),
-      },
+      registryListeners(this.#events, wake),
       this.#redactor,
       this.#cluster,
       this.#budgets,
@@ -87,22 +87,23 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#queue = createQueue(current, this.#events);
     this.#retryBudget = new RetryBudget(this.#config.retry);
     this.#hedge = new HedgePolicy(() => this.#config.hedge);
-    this.#executor = new Executor({
+    this.#executor = createExecutor(this.#events, {
       routes: () => this.#registry.routes,
       queue: this.#queue,
       retryBudget: this.#retryBudget,
       hedge: this.#hedge,
-      onAttempt: (call, endpoint, attempt) => this.#events.attemptEnded(call, endpoint, attempt),
-      onHedge: ({ context }, { late, hedge, won }) =>
-        this.#events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
     });
-    const { store: sharedStore } = this.#cluster ?? {};
     this.#calls = new CallRunner(
-      { executor: this.#executor, events: this.#events, registry: this.#registry, sharedStore },
+      {
+        executor: this.#executor,
+        events: this.#events,
+        registry: this.#registry,
+        tenants: this.#budgets.tenants,
+        sharedStore: this.#cluster?.store,
+      },
       this.#config,
     );
-    for (const model of this.#config.unknownModels) this.#events.unknownModel(model);
-    for (const endpoint of this.#config.undefinedKeys) this.#events.keyUndefined(endpoint);
+    this.#events.configured(this.#config);
   }
 
   /** True for a balancer made by any copy of this package. */
@@ -161,24 +162,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /** @internal For the middlewares and the gateway. */
   get [INTERNALS](): BalancerInternals {
-    return {
-      call: (operation, body, options, hooks) => this.#calls.run(operation, body, options, hooks),
-      admissionError: (priority, tenant) => {
-        const { meanTokens } = this.#calls;
-        const call = { priority, tenant, promptTokens: meanTokens, totalMs: this.#maxTotalMs };
-        return admissionError(this.#queue, this.#registry, call);
-      },
-      reportStoreState: (guard, isDown, error) => this.#events.storeStateChanged(guard, isDown, error),
-      reportPipeFailure: (error) => this.#events.pipeFailed(error),
-      baseURLOf: (endpoint) => this.#registry.baseURLOf(endpoint),
-      observe: (observer) => {
-        this.#events.observers.add(observer);
-        return () => void this.#events.observers.delete(observer);
-      },
+    return balancerInternals({
+      calls: this.#calls,
+      events: this.#events,
+      registry: this.#registry,
+      queue: this.#queue,
       closing: this.#closeStarted.signal,
       appTimeoutMs: this.#maxTotalMs,
       sharedStore: this.#cluster?.store,
-    };
+    });
   }
 
   /**
@@ -189,6 +181,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   explain(body: ChatBody | EmbeddingBody, options: CallOptions = {}): Explanation {
     const isEmbedding = isObject(body) && 'input' in body && !('messages' in body);
     const call = this.#calls.prepare(isEmbedding ? 'embeddings' : 'chat', body, options, new LinkedAbort());
+    this.#budgets.tenants.enter(call.context.tenant);
     const { planner, router } = this.#registry.routes;
     const probing = this.#hedge.mayProbe(call) ? 'beside' : 'by-call';
     return router.explain(planner.tryPlan(call).plan, { now: performance.now(), probing });
@@ -205,6 +198,14 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       listenerFailures: this.#events.listenerFailures,
       cluster: this.#cluster,
     });
+  }
+
+  /**
+   * The budgets of one tenant: each limit, what is spent and what is reserved. Empty without `budgets.perTenant`, and for a
+   * tenant that has not called this process lately.
+   */
+  tenantBudgets(tenant: string): BudgetStats[] {
+    return this.#budgets.tenants.stats(tenant);
   }
 
   /**

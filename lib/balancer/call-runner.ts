@@ -1,3 +1,4 @@
+import type { TenantBudgets } from '../budget/tenant-budgets';
 import { type AICall, AICallPromise } from '../call/ai-call';
 import type { ApiOperation } from '../call/body';
 import type { Call } from '../call/call';
@@ -35,6 +36,8 @@ export interface CallRunnerParts {
   readonly events: EventReporter;
   /** Learns which endpoint has a prompt cached. */
   readonly registry: EndpointRegistry;
+  /** Their budgets. */
+  readonly tenants: TenantBudgets;
   /** Where a cache in Redis keeps its answers. */
   readonly sharedStore: SharedStore | undefined;
 }
@@ -178,6 +181,7 @@ export class CallRunner {
   async #proceed(running: RunningCall): Promise<void> {
     try {
       await running.admit();
+      this.#parts.tenants.enter(running.call.context.tenant);
       await this.#source.send(running);
     } catch (error) {
       this.#fail(running, error);

@@ -121,7 +121,14 @@ export class EventReporter {
     const whose = scope === 'total' ? 'in all' : `of the ${scope} '${name}'`;
     const state = change === 'near' ? 'at 80 %' : 'spent';
     const message = `the budget ${limit} ${whose} is ${state}: $${spentUsd.toFixed(2)} of $${limitUsd}`;
-    this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);
+    // Thousands of tenants may reach their budgets every day, as their plans provide for.
+    if (scope === 'tenant') this.#log.write('info', event, message);
+    else this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);
+  }
+
+  tenantForgotten(maxTenants: number): void {
+    const message = `more than ${maxTenants} tenants call: what the one that called longest ago has spent is forgotten; raise budgets.perTenant.maxTenants, or keep budgets in Redis or a store`;
+    this.#log.warn('tenant forgotten', { maxTenants }, message);
   }
 
   canaryEnded(event: CanaryEvent): void {
@@ -225,13 +232,11 @@ export class EventReporter {
     }
   }
 
-  unknownModel(model: string): void {
-    this.#log.write('warn', { model }, unknownModelWarning(model));
-  }
-
-  /** Its option `apiKey` is there and undefined, as with an environment variable that is not set. */
-  keyUndefined(endpoint: string): void {
-    this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
+  /** Warns of what is probably forgotten in a configuration, such as an environment variable that is not set. */
+  configured({ unknownModels, undefinedKeys }: ResolvedConfig): void {
+    for (const model of unknownModels) this.#log.write('warn', { model }, unknownModelWarning(model));
+    for (const endpoint of undefinedKeys)
+      this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
   }
 
   /** A listener of an event threw or rejected. */

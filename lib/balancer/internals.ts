@@ -3,9 +3,15 @@ import type { ApiOperation } from '../call/body';
 import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions, Priority } from '../call/context';
 import type { SharedStore } from '../cluster/cluster';
+import type { EndpointSlot } from '../endpoint/endpoint';
 import type { AiBalancerError } from '../errors';
+import type { WaitQueue } from '../queue/wait-queue';
+import { admissionError } from './admission';
 import type { CallObserver } from './call-observer';
 import type { Answer } from './call-outcome';
+import type { CallRunner } from './call-runner';
+import type { EndpointRegistry } from './endpoint-registry';
+import type { EventReporter } from './event-reporter';
 
 /** Key of {@link BalancerInternals}; registered, so that middlewares and balancers of two copies of the package mix. */
 export const INTERNALS = Symbol.for('express-ai-balancer.internals');
@@ -38,4 +44,33 @@ export interface BalancerInternals {
   readonly appTimeoutMs: number;
   /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */
   readonly sharedStore: SharedStore | undefined;
+}
+
+/** What the internals are made of. */
+export interface InternalsParts extends Pick<BalancerInternals, 'closing' | 'appTimeoutMs' | 'sharedStore'> {
+  readonly calls: CallRunner;
+  readonly events: EventReporter;
+  readonly registry: EndpointRegistry;
+  readonly queue: WaitQueue<EndpointSlot>;
+}
+
+export function balancerInternals(parts: InternalsParts): BalancerInternals {
+  const { calls, events, registry, queue, closing, appTimeoutMs, sharedStore } = parts;
+  return {
+    call: (operation, body, options, hooks) => calls.run(operation, body, options, hooks),
+    admissionError: (priority, tenant) => {
+      const call = { priority, tenant, promptTokens: calls.meanTokens, totalMs: appTimeoutMs };
+      return admissionError(queue, registry, call);
+    },
+    reportStoreState: (guard, isDown, error) => events.storeStateChanged(guard, isDown, error),
+    reportPipeFailure: (error) => events.pipeFailed(error),
+    baseURLOf: (endpoint) => registry.baseURLOf(endpoint),
+    observe: (observer) => {
+      events.observers.add(observer);
+      return () => void events.observers.delete(observer);
+    },
+    closing,
+    appTimeoutMs,
+    sharedStore,
+  };
 }

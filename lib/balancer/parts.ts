@@ -1,7 +1,9 @@
 import { type BudgetedConfig, Budgets } from '../budget/budgets';
 import { Cluster } from '../cluster/cluster';
 import type { ResolvedConfig } from '../config/options';
-import type { EndpointSlot } from '../endpoint/endpoint';
+import type { EndpointListeners, EndpointSlot } from '../endpoint/endpoint';
+import type { ExecutorParts } from '../failover/call-state';
+import { Executor } from '../failover/executor';
 import { WaitQueue } from '../queue/wait-queue';
 import { accountHash } from '../util/account-hash';
 import { groupAccount } from './endpoint-registry';
@@ -48,10 +50,34 @@ export function createBudgets(
       cluster,
       onOutage: () => config().cluster?.onOutage ?? 'local-share',
       onEvent: (event) => events.budgetChanged(event),
+      onForgotten: (maxTenants) => events.tenantForgotten(maxTenants),
       onCapacity: wake,
     },
     budgetedConfig(config()),
   );
+}
+
+export function createExecutor(
+  events: EventReporter,
+  parts: Omit<ExecutorParts, 'onAttempt' | 'onHedge'>,
+): Executor {
+  return new Executor({
+    ...parts,
+    onAttempt: (call, endpoint, attempt) => events.attemptEnded(call, endpoint, attempt),
+    onHedge: ({ context }, { late, hedge, won }) =>
+      events.hedged({ requestId: context.requestId, late: late.name, endpoint: hedge.name, won }),
+  });
+}
+
+export function registryListeners(events: EventReporter, wake: () => void): EndpointListeners {
+  return {
+    onState: (endpoint, state) => events.breakerChanged(endpoint, state),
+    onDropped: (name, features) => events.featuresDropped(name, features),
+    onCooldown: (endpoint, detail, cooldownMs, shouldWarn) =>
+      events.cooldownStarted(endpoint, detail, cooldownMs, shouldWarn),
+    onCapacity: wake,
+    quotaListener: ({ name }) => events.quotaListener(name),
+  };
 }
 
 /** What the configuration limits in US dollars. Accounts tell apart what apps that share a store name alike. */

@@ -4,13 +4,13 @@ import type { Held, Room, SpendLimit } from './spend-limit';
 import { FREE } from './spend-limit';
 
 /** What a budget is for. */
-export type BudgetScope = 'total' | 'group' | 'endpoint';
+export type BudgetScope = 'total' | 'group' | 'endpoint' | 'tenant';
 
 /** One limit of a budget, as statistics show it. */
 export interface BudgetStats {
-  /** What it is for: everything, one quota group or one endpoint. */
+  /** What it is for: everything, one quota group, one endpoint or one tenant. */
   readonly scope: BudgetScope;
-  /** Name of the group or endpoint; empty for the total. */
+  /** Name of the group, endpoint or tenant; empty for the total. */
   readonly name: string;
   /** Which limit: `usdPerHour`, `usdPerDay` or `usdPerMonth`. */
   readonly limit: SpendLimitName;
@@ -43,7 +43,7 @@ export interface Shortage {
   readonly what: string;
 }
 
-/** The limits in US dollars over everything, over a quota group or over an endpoint. */
+/** The limits in US dollars over everything, or over a quota group, an endpoint or a tenant. */
 export class Budget {
   readonly #onEvent: (event: BudgetEvent) => void;
   #limits: readonly BudgetLimit[] = [];
@@ -143,7 +143,8 @@ function waitOf(room: Shortage['room']): number {
 }
 
 function shareOf(spendLimit: SpendLimit): number {
-  return spendLimit.figures().spent / spendLimit.limit;
+  // A tenant's limit may be 0: nothing of it can be spent.
+  return spendLimit.limit > 0 ? spendLimit.figures().spent / spendLimit.limit : 0;
 }
 
 function usd(units: number): number {

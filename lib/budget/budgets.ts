@@ -1,24 +1,9 @@
-import { type Cluster, limiterKey } from '../cluster/cluster';
-import type { OutageMode } from '../cluster/options';
 import { Budget, type BudgetEvent, type BudgetLimit, type BudgetScope, type BudgetStats } from './budget';
-import type { BudgetCounter } from './counter';
-import { EndpointBudgets } from './endpoint-budgets';
-import {
-  PERIODS,
-  type ResolvedBudgets,
-  type SpendLimitName,
-  type SpendLimits,
-  UNITS_PER_USD,
-} from './options';
-import { redisCounter } from './redis-counter';
-import { SharedSpendLimit } from './shared-spend-limit';
-import { MemorySpendLimit, type SpendLimit } from './spend-limit';
-import { storeCounter } from './store-counter';
-import { createWindow } from './window';
-
-/** How long a record is kept beyond its period, in milliseconds. */
-const EXTRA_TTL_MS = 3_600_000;
-const DEFAULT_PREFIX = 'ai-balancer';
+import { EndpointBudgets, type Payer } from './endpoint-budgets';
+import { LIMIT_NAMES, type ResolvedBudgets, type SpendLimits, UNITS_PER_USD } from './options';
+import type { SpendLimit } from './spend-limit';
+import { SpendLimitFactory, type SpendLimitFactoryParts } from './spend-limit-factory';
+import { TenantBudgets } from './tenant-budgets';
 
 /** What is limited in a configuration. Names identify an endpoint or group, among processes that share a store too. */
 export interface BudgetedConfig {
@@ -34,10 +19,10 @@ export interface BudgetedPart {
   readonly limits: SpendLimits;
 }
 
-export interface BudgetsParts {
-  readonly cluster: Cluster | undefined;
-  readonly onOutage: () => OutageMode;
+export interface BudgetsParts extends SpendLimitFactoryParts {
   readonly onEvent: (event: BudgetEvent) => void;
+  /** A tenant that has spent money was forgotten, because there are more tenants than are kept. */
+  readonly onForgotten: (maxTenants: number) => void;
   /** A waiting call may be able to start. */
   readonly onCapacity: () => void;
 }
@@ -52,19 +37,25 @@ interface OpenSpendLimit {
  * long as a limit keeps its name, period, time zone and store.
  */
 export class Budgets {
+  /** Those of tenants. */
+  readonly tenants: TenantBudgets;
   readonly #parts: BudgetsParts;
+  readonly #factory: SpendLimitFactory;
   readonly #budgets = new Map<string, Budget>();
   #spendLimits = new Map<string, OpenSpendLimit>();
   #allowsCheapest = false;
 
   constructor(parts: BudgetsParts, config: BudgetedConfig) {
     this.#parts = parts;
+    this.#factory = new SpendLimitFactory(parts);
+    this.tenants = new TenantBudgets({ ...parts, factory: this.#factory });
     this.configure(config);
   }
 
   configure(config: BudgetedConfig): void {
     const { budgets, endpoints, groups } = config;
     this.#allowsCheapest = budgets.onExceeded === 'cheapest';
+    this.tenants.configure(budgets);
     const before = this.#spendLimits;
     this.#spendLimits = new Map();
     this.#configure('total', { name: '', sharedName: '', limits: budgets.limits }, budgets, before);
@@ -76,14 +67,15 @@ export class Budgets {
     for (const id of this.#budgets.keys()) if (!used.has(id)) this.#budgets.delete(id);
   }
 
-  /** The budgets of one endpoint; undefined without any, so that its calls are not even estimated. */
+  /** The budgets of calls at one endpoint; undefined without any, so that they are not even estimated. */
   of(endpoint: string, group: string | undefined): EndpointBudgets | undefined {
     const own = [`endpoint:${endpoint}`, `group:${group ?? ''}`].flatMap((id) => this.#budgets.get(id) ?? []);
-    const limited = own.filter(({ limits }) => limits.length > 0);
+    const payers: Payer[] = own.map((budget) => ({ budget, allowsCheapest: false }));
     const total = this.#budgets.get('total:');
-    const hasTotal = total !== undefined && total.limits.length > 0;
-    if (limited.length === 0 && !hasTotal) return undefined;
-    return new EndpointBudgets(limited, hasTotal ? total : undefined, this.#allowsCheapest);
+    if (total) payers.push({ budget: total, allowsCheapest: this.#allowsCheapest });
+    const limited = payers.filter(({ budget }) => budget.limits.length > 0);
+    const tenants = this.tenants.isLimited ? this.tenants : undefined;
+    return limited.length === 0 && !tenants ? undefined : new EndpointBudgets(limited, tenants);
   }
 
   stats(): BudgetStats[] {
@@ -92,7 +84,8 @@ export class Budgets {
 
   /** Gives leases back to the store. */
   async close(): Promise<void> {
-    await Promise.all([...this.#spendLimits.values()].map(({ spendLimit }) => spendLimit.close()));
+    const closing = [...this.#spendLimits.values()].map(({ spendLimit }) => spendLimit.close());
+    await Promise.all([...closing, this.tenants.close()]);
   }
 
   #configure(
@@ -104,50 +97,25 @@ export class Budgets {
     const id = `${scope}:${name}`;
     const budget = this.#budgets.get(id) ?? new Budget(scope, name, this.#parts.onEvent);
     this.#budgets.set(id, budget);
-    const names = (Object.keys(PERIODS) as SpendLimitName[]).filter((limit) => limits[limit] !== undefined);
+    const names = LIMIT_NAMES.filter((limit) => limits[limit] !== undefined);
+    const changed = (): void => {
+      budget.check();
+      this.#parts.onCapacity();
+    };
     budget.configure(
       names.map((limit): BudgetLimit => {
         const units = Math.round((limits[limit] ?? 0) * UNITS_PER_USD);
         const key = [scope, sharedName, limit, options.window, options.timeZone].join(' ');
         const known = before.get(key);
         const isKept = known !== undefined && known.store === options.store;
-        const spendLimit = isKept ? known.spendLimit : this.#open(key, limit, units, options, budget);
+        const spendLimit = isKept
+          ? known.spendLimit
+          : this.#factory.open({ key, name: limit, units, keeping: options, onChange: changed });
         if (known && !isKept) void known.spendLimit.close();
         spendLimit.limit = units;
         this.#spendLimits.set(key, { spendLimit, store: options.store });
         return { name: limit, spendLimit };
       }),
     );
-  }
-
-  #open(
-    key: string,
-    limit: SpendLimitName,
-    units: number,
-    options: ResolvedBudgets,
-    budget: Budget,
-  ): SpendLimit {
-    const window = createWindow(PERIODS[limit], options);
-    const counter = this.#counter(key, window.spanMs + EXTRA_TTL_MS, options);
-    if (!counter) return new MemorySpendLimit(window, units);
-    return new SharedSpendLimit({
-      counter,
-      window,
-      limit: units,
-      // A store of the app is none of the cluster's outages.
-      onOutage: options.store ? () => 'local-share' : this.#parts.onOutage,
-      onChange: () => {
-        budget.check();
-        this.#parts.onCapacity();
-      },
-    });
-  }
-
-  #counter(key: string, ttlMs: number, { store }: ResolvedBudgets): BudgetCounter | undefined {
-    const { cluster } = this.#parts;
-    if (store) return storeCounter(store, `${DEFAULT_PREFIX}:budget:${key}`, ttlMs);
-    if (!cluster) return undefined;
-    const { prefix } = cluster.store;
-    return redisCounter(cluster.store, limiterKey(prefix, `budget ${key}`), ttlMs, cluster.healthReports.now);
   }
 }

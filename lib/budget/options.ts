@@ -35,6 +35,32 @@ export interface BudgetStore {
   update(key: string, change: (record: string | undefined) => string, ttlMs: number): Promise<void>;
 }
 
+/**
+ * A limit in US dollars of every tenant, or a synchronous function of the tenant, which is called when a call begins and
+ * returns a number of at least 0, or undefined for no limit.
+ */
+export type TenantSpendLimit = number | ((tenant: string) => number | undefined);
+
+/** Budgets of each tenant, by the `tenant` of the calls. Calls without a tenant are not limited by them. */
+export interface TenantBudgetOptions {
+  /** US dollars per hour of each tenant. Default: no limit. */
+  usdPerHour?: TenantSpendLimit;
+  /** US dollars per day of each tenant. Default: no limit. */
+  usdPerDay?: TenantSpendLimit;
+  /** US dollars per month of each tenant; of a rolling window, per 30 days. Default: no limit. */
+  usdPerMonth?: TenantSpendLimit;
+  /**
+   * What happens when a tenant's budget is spent. 'refuse': the tenant's calls fail with ERR_AI_BUDGET. 'cheapest': they go
+   * on, but only at the cheapest endpoint that can serve them. Default 'refuse'.
+   */
+  onExceeded?: 'refuse' | 'cheapest';
+  /**
+   * The most tenants whose spending is kept in memory. Beyond it the one that called longest ago is forgotten, first those
+   * that have spent nothing. With Redis or a store nothing is lost: it is read again. Default 10,000.
+   */
+  maxTenants?: number;
+}
+
 /** Budgets over everything, and how all budgets are kept. */
 export interface BudgetOptions extends SpendLimits, BudgetWindowOptions {
   /**
@@ -42,6 +68,11 @@ export interface BudgetOptions extends SpendLimits, BudgetWindowOptions {
    * but only at the cheapest endpoint that can serve them. Default 'refuse'.
    */
   onExceeded?: 'refuse' | 'cheapest';
+  /**
+   * Budgets of each tenant, beside that over everything: a call needs money in both. Default: none; see
+   * {@link TenantBudgetOptions}.
+   */
+  perTenant?: TenantBudgetOptions;
   /**
    * Where processes share the budgets. Default: the cluster's Redis if there is a cluster; otherwise each process counts
    * for itself, in memory.
@@ -56,6 +87,14 @@ export interface ResolvedBudgets {
   readonly window: 'calendar' | 'rolling';
   readonly onExceeded: 'refuse' | 'cheapest';
   readonly store: BudgetStore | undefined;
+  readonly perTenant: ResolvedTenantBudgets | undefined;
+}
+
+/** The budgets of tenants with every default filled in. */
+export interface ResolvedTenantBudgets {
+  readonly limits: Readonly<Partial<Record<SpendLimitName, TenantSpendLimit>>>;
+  readonly onExceeded: 'refuse' | 'cheapest';
+  readonly maxTenants: number;
 }
 
 /** Name of a limit in US dollars. */
@@ -68,6 +107,9 @@ export const PERIODS: Readonly<Record<SpendLimitName, Period>> = {
   usdPerDay: 'day',
   usdPerMonth: 'month',
 };
+
+/** The names of the limits, shortest period first. */
+export const LIMIT_NAMES = Object.keys(PERIODS) as SpendLimitName[];
 
 /** Budgets are counted in billionths of a dollar, because a call can cost less than a millionth. */
 export const UNITS_PER_USD = 1e9;

@@ -31,6 +31,8 @@ export interface SharedSpendLimitParts {
   readonly onOutage: () => OutageMode;
   /** More may be left than before, or what is spent has changed. */
   readonly onChange: () => void;
+  /** How often the process reports that it is there, in milliseconds; less than MEMBER_MS. Default 1,000. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 /** What the store has answered last. */
@@ -210,7 +212,7 @@ export class SharedSpendLimit implements SpendLimit {
     else this.#failed();
     const isUrgent = !this.#requests.isEmpty || this.#carried !== undefined;
     if (reply && isUrgent) void this.#update();
-    this.#schedule(reply ? HEARTBEAT_MS : RETRY_MS);
+    this.#schedule(reply ? (this.#parts.heartbeatMs ?? HEARTBEAT_MS) : RETRY_MS);
     this.#parts.onChange();
   }
 

@@ -31,6 +31,7 @@ export const DEFAULTS = deepFreeze({
   hedge: { budgetRatio: 0.05 },
   queue: { maxSize: 10_000, maxBytes: 256 * 1024 * 1024 },
   budgets: { timeZone: 'UTC', window: 'calendar' as const, onExceeded: 'refuse' as const },
+  tenantBudgets: { onExceeded: 'refuse' as const, maxTenants: 10_000 },
   canary: { guard: { errors: 1, p95: 1.5, cost: 2, score: 1 } },
   coalesce: false,
   idempotency: false,

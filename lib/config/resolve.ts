@@ -1,4 +1,4 @@
-import type { ResolvedBudgets } from '../budget/options';
+import type { ResolvedBudgets, ResolvedTenantBudgets, TenantBudgetOptions } from '../budget/options';
 import type { ResolvedCacheOptions } from '../cache/options';
 import type { ResolvedCanary } from '../canary/options';
 import type { EndpointSettings } from '../endpoint/endpoint-settings';
@@ -101,15 +101,30 @@ function resolveCanary({ guard, ...canary }: NonNullable<CheckedConfig['canary']
 }
 
 function resolveBudgets(given: CheckedConfig['budgets'] = {}): ResolvedBudgets {
-  const { timeZone, window, onExceeded, store } = given;
+  const { timeZone, window, onExceeded, store, perTenant } = given;
   return Object.freeze({
-    ...withDefaults<Omit<ResolvedBudgets, 'limits' | 'store'>>(DEFAULTS.budgets, {
+    ...withDefaults<Omit<ResolvedBudgets, 'limits' | 'store' | 'perTenant'>>(DEFAULTS.budgets, {
       timeZone,
       window,
       onExceeded,
     }),
     limits: spendLimitsOf(given),
     store,
+    perTenant: perTenant && resolveTenantBudgets(perTenant),
+  });
+}
+
+function resolveTenantBudgets({
+  onExceeded,
+  maxTenants,
+  ...limits
+}: TenantBudgetOptions): ResolvedTenantBudgets {
+  return Object.freeze({
+    ...withDefaults<Omit<ResolvedTenantBudgets, 'limits'>>(DEFAULTS.tenantBudgets, {
+      onExceeded,
+      maxTenants,
+    }),
+    limits: Object.freeze(omitUndefined(limits)),
   });
 }
 

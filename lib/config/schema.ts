@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BudgetStore } from '../budget/options';
+import type { BudgetStore, TenantSpendLimit } from '../budget/options';
 import type { CacheOptions } from '../cache/options';
 import type { ClusterOptions } from '../cluster/options';
 import { isConnection } from '../cluster/redis/redis-client';
@@ -113,6 +113,12 @@ const cache = v
     error: 'both get and set, or neither',
   });
 
+/** The function's answer is checked at each call. */
+const tenantLimit = v.validator<TenantSpendLimit>(
+  'US dollars above 0, at most 1000000, or a function of the tenant',
+  (value) => typeof value === 'function' || v.dollars.safeParse(value).success,
+);
+
 const allowed = offOr(v.atLeastOne, 'a number of at least 1');
 
 export const configSchema = v.options({
@@ -135,6 +141,17 @@ export const configSchema = v.options({
       timeZone: v.timeZone,
       window: v.oneOf('calendar', 'rolling'),
       onExceeded: v.oneOf('refuse', 'cheapest'),
+      perTenant: v
+        .partial({
+          usdPerHour: tenantLimit,
+          usdPerDay: tenantLimit,
+          usdPerMonth: tenantLimit,
+          onExceeded: v.oneOf('refuse', 'cheapest'),
+          maxTenants: v.count,
+        })
+        .refine((given) => (given.usdPerHour ?? given.usdPerDay ?? given.usdPerMonth) !== undefined, {
+          error: 'at least one of usdPerHour, usdPerDay, usdPerMonth',
+        }),
       store: v.withMethods<BudgetStore>('an object with update(key, change, ttlMs)', 'update'),
     }),
     canary: v.options({

@@ -179,6 +179,7 @@ export class SlotAcquirer {
     const pool = this.#pools.poolFor(
       state.failedAt.size === 0 ? plan : restrictedPlan(plan, isUsable),
       state.generation,
+      isTenantShort(plan) ? plan.call.context.tenant : undefined,
     );
     return {
       pool,
@@ -216,6 +217,13 @@ export class SlotAcquirer {
     recorder.why = pick.why;
     return endpoint.acquireSlot(call, quotaCost, performance.now());
   }
+}
+
+/** Whether the tenant has money for the call at no endpoint. */
+function isTenantShort(plan: Plan): boolean {
+  return optionsOf(plan).every(
+    ({ endpoint }) => endpoint.budgets?.isTenantShort(plan.call, endpoint.settings.price) === true,
+  );
 }
 
 /** The output that a call is queued with. One that is only learnt from other calls is as bounded as its reservation. */

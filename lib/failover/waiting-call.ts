@@ -148,11 +148,15 @@ export class WaitPools {
   readonly #byKey = new Map<string, WaitPool>();
   #generation = -1;
 
-  /** @param generation Counts reloads: after one, the same names may be other endpoints. */
-  poolFor(plan: Plan, generation: number): WaitPool {
+  /**
+   * @param generation Counts reloads: after one, the same names may be other endpoints.
+   * @param tenant Present if the call waits for its tenant's own money. It competes with nobody for the endpoints, and must
+   * not hold up other tenants' calls.
+   */
+  poolFor(plan: Plan, generation: number, tenant?: string): WaitPool {
     if (generation !== this.#generation || this.#byKey.size >= MAX_POOLS) this.#byKey.clear();
     this.#generation = generation;
-    const names = poolKey(plan);
+    const names = tenant === undefined ? poolKey(plan) : `${poolKey(plan)}|tenant ${tenant}`;
     const known = this.#byKey.get(names);
     if (known) return known;
     const byQuota = new Map<Resource, Endpoint[]>();
@@ -166,7 +170,7 @@ export class WaitPools {
       for (const endpoint of byQuota.get(quota) ?? []) least = Math.min(least, closedMs(endpoint, now));
       return least;
     };
-    const resources = [...byQuota.keys()] as Quota[];
+    const resources = tenant === undefined ? ([...byQuota.keys()] as Quota[]) : [];
     const pool = { key: `${generation}|${names}`, resources, closedMs: closedMsOf };
     this.#byKey.set(names, pool);
     return pool;

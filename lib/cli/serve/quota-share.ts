@@ -1,4 +1,4 @@
-import type { BalancerConfig, EndpointConfig } from '../../index';
+import type { BalancerConfig, BudgetOptions, EndpointConfig } from '../../index';
 
 /** The limits that processes share. */
 const LIMITS = [
@@ -15,6 +15,8 @@ const LIMITS = [
     'output',
   ],
 ] as const;
+
+const LIMITS_OF_TENANTS = ['usdPerHour', 'usdPerDay', 'usdPerMonth'] as const;
 
 /** The configuration of one of several processes that don't share a Redis: each has an even share of every limit. */
 export function shareOf(config: BalancerConfig, workers: number): BalancerConfig {
@@ -34,8 +36,24 @@ export function shareOf(config: BalancerConfig, workers: number): BalancerConfig
           ),
         }
       : {}),
-    ...(budgets ? { budgets: share(budgets) } : {}),
+    ...(budgets ? { budgets: budgetsShare(budgets, workers) } : {}),
   };
+}
+
+function budgetsShare(budgets: BudgetOptions, workers: number): BudgetOptions {
+  const { perTenant } = budgets;
+  const share = divided(budgets, workers);
+  if (!perTenant) return share;
+  const functions = LIMITS_OF_TENANTS.flatMap((name) => {
+    const limit = perTenant[name];
+    if (typeof limit !== 'function') return [];
+    const ofTenant = (tenant: string): number | undefined => {
+      const usd = limit(tenant);
+      return usd === undefined ? undefined : usd / workers;
+    };
+    return [[name, ofTenant] as const];
+  });
+  return { ...share, perTenant: { ...divided(perTenant, workers), ...Object.fromEntries(functions) } };
 }
 
 function divided<T extends object>(limits: T, workers: number): T {
