@@ -118,4 +118,21 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect(keys).toHaveLength(2);
     for (const { ttlMs = Infinity } of keys) expect(ttlMs).toBeLessThanOrEqual(2 * 3_600_000 + 300_000);
   });
+
+  it('of each tenant is spent and not overspent by 1,000 calls at once, also when Redis is killed under them', async () => {
+    const redis = await rig.redis();
+    const { config, spentUsd } = await start(redis, { perTenant: { usdPerDay: 0.5 } });
+    const members = await rig.members(4, config);
+    const loads = () =>
+      members.flatMap((member) =>
+        ['acme', 'beta'].map((tenant) => member.load({ ...LOAD, callers: 125, tenant })),
+      );
+    await Promise.all(loads());
+    expect(await spentUsd()).toBeLessThanOrEqual(1 + CALL_USD);
+    expect(await spentUsd()).toBeGreaterThan(0.95);
+    expect(codesOf(members)).toEqual(new Set([undefined, 'ERR_AI_BUDGET']));
+    await redis.kill9();
+    await Promise.all(loads());
+    expect(await spentUsd()).toBeLessThanOrEqual(1 + CALL_USD);
+  });
 });

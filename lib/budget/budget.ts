@@ -137,6 +137,13 @@ export class Budget {
   }
 }
 
+/** A budget that pays for the attempts at an endpoint. */
+export interface Payer {
+  readonly budget: Budget;
+  /** Whether a call for which it has no money left may go on at the cheapest endpoint all the same. */
+  readonly allowsCheapest: boolean;
+}
+
 /** A limit that is only reserved by attempts in flight ends at an unknown time, but soon. */
 function waitOf(room: Shortage['room']): number {
   return room.kind === 'reserved' ? 0 : room.waitMs;

@@ -1,5 +1,12 @@
-import { Budget, type BudgetEvent, type BudgetLimit, type BudgetScope, type BudgetStats } from './budget';
-import { EndpointBudgets, type Payer } from './endpoint-budgets';
+import {
+  Budget,
+  type BudgetEvent,
+  type BudgetLimit,
+  type BudgetScope,
+  type BudgetStats,
+  type Payer,
+} from './budget';
+import { EndpointBudgets } from './endpoint-budgets';
 import { LIMIT_NAMES, type ResolvedBudgets, type SpendLimits, UNITS_PER_USD } from './options';
 import type { SpendLimit } from './spend-limit';
 import { SpendLimitFactory, type SpendLimitFactoryParts } from './spend-limit-factory';

@@ -1,16 +1,9 @@
 import type { Call } from '../call/call';
 import type { Price } from '../models/profile';
-import type { Budget, Shortage } from './budget';
+import type { Payer, Shortage } from './budget';
 import { possibleUnits } from './price';
 import { SpendReservation } from './reservation';
 import type { TenantBudgets } from './tenant-budgets';
-
-/** A budget that pays for the attempts at an endpoint. */
-export interface Payer {
-  readonly budget: Budget;
-  /** Whether a call for which it has no money left may go on at the cheapest endpoint all the same. */
-  readonly allowsCheapest: boolean;
-}
 
 /** What keeps a call from an endpoint. */
 export interface BudgetObstacle extends Shortage {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { callAppSync } from '../util/app-function';
 import { startTimer, type Timer } from '../util/timers';
-import { Budget, type BudgetEvent, type BudgetLimit, type BudgetStats } from './budget';
-import type { Payer } from './endpoint-budgets';
+import { Budget, type BudgetEvent, type BudgetLimit, type BudgetStats, type Payer } from './budget';
 import {
   LIMIT_NAMES,
   type ResolvedBudgets,

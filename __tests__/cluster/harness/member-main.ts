@@ -48,7 +48,7 @@ function withEstimate(config: MemberConfig): MemberConfig {
 }
 
 async function runCall(target: Balancer, load: Load, id: number): Promise<boolean> {
-  const { tokens = { prompt: 60, output: 40 }, model = 'gpt-4o', timeoutMs, priority } = load;
+  const { tokens = { prompt: 60, output: 40 }, model = 'gpt-4o', timeoutMs, priority, tenant } = load;
   const body = {
     model,
     messages: [{ role: 'user' as const, content: 'Where is my parcel?' }],
@@ -59,6 +59,7 @@ async function runCall(target: Balancer, load: Load, id: number): Promise<boolea
     estimatedOutputTokens: tokens.output,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(priority === undefined ? {} : { priority }),
+    ...(tenant === undefined ? {} : { tenant }),
   };
   startedCalls += 1;
   reportSoon();

@@ -21,6 +21,7 @@ export type Load = {
   /** Default: the balancer's. */
   readonly timeoutMs?: number;
   readonly priority?: 1 | 2 | 3 | 4 | 5;
+  readonly tenant?: string;
 } & ({ readonly perSecond: number } | { readonly callers: number });
 
 /** How one call of a load ended. Times are on the machine's wall clock, like the provider's. */
