@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig, type UserConfig } from 'tsdown';
 
 const shared: UserConfig = {
@@ -21,7 +22,7 @@ export default defineConfig([
     dts: true,
     clean: true,
     // Beside index.*: aiDashboard() serves them.
-    copy: [{ from: 'lib/dashboard/page/*', to: 'dist/dashboard' }],
+    copy: ({ outDir }) => [{ from: 'lib/dashboard/page/*', to: join(outDir, 'dashboard') }],
   },
   {
     ...shared,

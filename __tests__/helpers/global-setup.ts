@@ -1,10 +1,22 @@
 import { missingPrograms } from './programs';
+import { HAS_RUNTIMES, missingRuntimes } from './runtimes';
 
-/** Prints one line with the programs whose absence skips tests. In CI a missing program is a failure. */
+/**
+ * Prints a line with what is not installed and why its tests are skipped. In CI a missing program is a failure, and so is
+ * a missing runtime where npm carries it.
+ */
 export default function reportSkippedTests(): void {
-  const missing = missingPrograms();
+  const programs = missingPrograms();
+  report(programs, 'which this machine does not have', true);
+  const reason = HAS_RUNTIMES
+    ? 'which `npm install --prefix scripts/runtimes` installs'
+    : `which npm carries for Linux on x64 only, not for ${process.platform} on ${process.arch}`;
+  report(missingRuntimes(), reason, HAS_RUNTIMES);
+}
+
+function report(missing: readonly string[], reason: string, isRequired: boolean): void {
   if (missing.length === 0) return;
-  const line = `Skipped: tests that need ${missing.join(' and ')}, which this machine does not have.`;
-  if (process.env.CI === 'true') throw new Error(`${line} In CI every test must run.`);
+  const line = `Skipped: tests that need ${missing.join(' and ')}, ${reason}.`;
+  if (isRequired && process.env.CI === 'true') throw new Error(`${line} In CI every test must run.`);
   process.stderr.write(`${line}\n`);
 }

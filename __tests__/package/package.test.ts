@@ -1,4 +1,8 @@
-import { manifest, PackedPackage } from './packed';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { findRuntime } from '../helpers/runtimes';
+import { BUNDLERS } from './bundles';
+import { manifest, OWN_COMPILER, PackedPackage } from './packed';
 
 const packed = new PackedPackage();
 beforeAll(() => packed.build(), 120_000);
@@ -11,7 +15,11 @@ describe('the packed package', () => {
     for (const entry of ['index', 'simulator', 'simulator-child']) {
       for (const extension of ['cjs', 'mjs']) expect(files).toContain(`dist/${entry}.${extension}`);
     }
-    const others = files.filter((name) => !/^dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts)$/.test(name));
+    const isBuilt = (name: string) =>
+      /^dist\/[\w-]+\.(cjs|mjs|d\.cts|d\.mts)$/.test(name) ||
+      /^dist\/dashboard\/[\w-]+\.(mjs|css|html|svg)$/.test(name);
+    const others = files.filter((name) => !isBuilt(name));
+    expect(files).toContain('dist/dashboard/index.html');
     expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY.md', 'package.json']);
   });
 
@@ -42,8 +50,9 @@ describe('the packed package', () => {
     for (const file of (await packed.files()).filter((name) => name.endsWith('.cjs'))) {
       const text = await packed.read(file);
       const wanted = [...text.matchAll(/\brequire\("([^".][^"]*)"\)/g)].map(([, name]) => name ?? '');
+      const packageOf = (name: string) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '';
       const foreign = wanted.filter(
-        (name) => !name.startsWith('node:') && name !== 'url' && !declared.has(name),
+        (name) => !name.startsWith('node:') && name !== 'url' && !declared.has(packageOf(name)),
       );
       expect([file, foreign]).toEqual([file, []]);
     }
@@ -61,11 +70,56 @@ describe('a project that has installed the package', () => {
     const project = await packed.consumer('module');
     expect(await project.run('esm.mjs')).toBe('esm works');
     expect(await project.run('fleet.mjs')).toBe('fleet works');
+    expect(await project.run('runtime.mjs')).toBe('runtime works');
   });
 
-  it.each(['commonjs', 'module'] as const)('can use it from TypeScript that becomes %s', async (type) => {
-    const project = await packed.consumer(type, ['@types/node', '@types/express']);
-    expect(await project.compile('typed.ts', 'node20')).toBe('');
-    expect(await project.node('typed.js')).toBe('typed works');
+  describe.each(['Node.js 22', 'Node.js 24', 'Bun', 'Deno'] as const)('runs under %s:', (name) => {
+    const runtime = findRuntime(name);
+    const test = runtime ? it : it.skip;
+
+    test.each([
+      ['cjs.cjs', 'cjs works'],
+      ['esm.mjs', 'esm works'],
+      ['fleet.mjs', 'fleet works'],
+      ['runtime.mjs', 'runtime works'],
+    ])('%s', async (file, printed) => {
+      const project = await packed.consumer('commonjs');
+      expect(await project.run(file, runtime)).toBe(printed);
+    });
+  });
+
+  // A program has one of the two copies of the declarations: they add `ai` to Express's requests.
+  describe.each([
+    ['TypeScript 5.4', 'module'],
+    ['the TypeScript of this repository', 'module'],
+    ['the TypeScript of this repository', 'commonjs'],
+    ['TypeScript 7', 'module'],
+    ['TypeScript 7', 'commonjs'],
+  ] as const)('compiles with %s', (name, type) => {
+    const compiler = name === 'the TypeScript of this repository' ? OWN_COMPILER : findRuntime(name)?.file;
+    const test = compiler === undefined ? it.skip : it;
+
+    test(`to ${type}, the declarations of the package included`, async () => {
+      const project = await packed.consumer(type, ['@types/node', '@types/express']);
+      expect(await project.compile('typed.ts', compiler ?? '')).toBe('');
+      expect(await project.execute('typed.js')).toBe('typed works');
+    });
+  });
+});
+
+describe('a bundle with the package and its simulator', () => {
+  it.each(BUNDLERS)('made by %s runs', async (_name, bundle) => {
+    const project = await packed.consumer('commonjs');
+    project.copy('bundled.mjs');
+    expect(await project.execute(await bundle(project.folder, 'bundled.mjs'))).toBe('bundle works');
+  });
+
+  it('says what to do where it can not start the process of a fleet: the package is not installed there', async () => {
+    const project = await packed.consumer('commonjs');
+    project.copy('bundled.mjs');
+    const [, esbuild] = BUNDLERS[1]!;
+    const file = await esbuild(project.folder, 'bundled.mjs');
+    rmSync(join(project.folder, 'node_modules'), { recursive: true });
+    expect(await project.execute(file)).toMatch(/not installed where this bundle runs.*startFleet\(\)/);
   });
 });

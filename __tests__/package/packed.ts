@@ -3,10 +3,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { FoundRuntime } from '../helpers/runtimes';
 
 const run = promisify(execFile);
 export const ROOT = join(__dirname, '../..');
 const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
+export const OWN_COMPILER = bin('tsc');
 
 interface Manifest {
   name: string;
@@ -87,37 +89,44 @@ export class PackedPackage {
   }
 }
 
-class Consumer {
+export class Consumer {
   constructor(readonly folder: string) {}
 
   /** Runs a file of `consumers/` here; resolves with what it printed. */
-  async run(file: string): Promise<string> {
-    cpSync(join(__dirname, 'consumers', file), join(this.folder, file));
-    return this.node(file);
+  async run(file: string, runtime?: FoundRuntime): Promise<string> {
+    this.copy(file);
+    return this.execute(file, runtime);
   }
 
-  async node(file: string): Promise<string> {
-    const { stdout, stderr } = await run(process.execPath, [file], { cwd: this.folder, timeout: 20_000 });
-    return (stdout + stderr).trim();
+  /** Copies a file of `consumers/`. */
+  copy(file: string, to = file): void {
+    cpSync(join(__dirname, 'consumers', file), join(this.folder, to));
   }
 
-  /** Compiles a file of `consumers/` as a careful project would, and leaves the JavaScript beside it. */
-  async compile(file: string, module: string): Promise<string> {
-    cpSync(join(__dirname, 'consumers', file), join(this.folder, file));
-    const strict = [
-      '--strict',
-      '--exactOptionalPropertyTypes',
-      '--noUncheckedIndexedAccess',
-      '--target',
-      'es2022',
-    ];
-    const failed = (error: unknown) => (error as { stdout: string }).stdout;
-    return run(
-      bin('tsc'),
-      [...strict, '--module', module, '--types', 'node', '--skipLibCheck', 'false', file],
-      {
-        cwd: this.folder,
-      },
-    ).then(({ stdout }) => stdout, failed);
+  /** Runs a file; resolves with what it printed, on both streams, whether it succeeds or not. */
+  async execute(file: string, runtime?: FoundRuntime): Promise<string> {
+    const { file: program, args } = runtime ?? { file: process.execPath, args: [] };
+    const options = { cwd: this.folder, timeout: 30_000 };
+    const printed = await run(program, [...args, file], options).catch((error: unknown) => error as Printed);
+    return (printed.stdout + printed.stderr).trim();
   }
+
+  /**
+   * Compiles a file of `consumers/` as a careful project would, and leaves the JavaScript beside it. Resolves to what is
+   * wrong.
+   */
+  async compile(file: string, compiler: string): Promise<string> {
+    this.copy(file);
+    const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
+    const more = ['--skipLibCheck', 'false', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];
+    const { stdout } = await run(compiler, [...strict, ...more, file], { cwd: this.folder }).catch(
+      (error: unknown) => error as Printed,
+    );
+    return stdout;
+  }
+}
+
+interface Printed {
+  readonly stdout: string;
+  readonly stderr: string;
 }

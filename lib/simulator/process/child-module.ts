@@ -23,8 +23,8 @@ export function findChildModule(): { readonly file: string; readonly execArgv: s
   const file = candidates.find((candidate) => existsSync(candidate));
   if (file !== undefined) return { file, execArgv: [] };
   throw new Error(
-    `startFleetProcess() runs ${name} of ${PACKAGE} in a child process, and found it neither beside the bundle nor in ` +
-      `node_modules: copy it there from the package's dist folder, leave ${PACKAGE} out of the bundle, or use startFleet()`,
+    `startFleetProcess() runs a module of ${PACKAGE} in a child process, and ${PACKAGE} is not installed where this bundle ` +
+      `runs: install it there, or use startFleet(), which runs the providers in this process`,
   );
 }
 
