@@ -216,11 +216,12 @@ it('pipeChatStream stops reading from the upstream while the client does not rea
   const url = await serve((_, res) => void pipeChatStream(res, Promise.resolve(streamOf(source))));
   const response = await connect(url);
   response.pause();
-  await later(200, undefined);
-  const stoppedAt = source.pulled;
-  expect(stoppedAt).toBeLessThan(300);
-  await later(100, undefined);
-  expect(source.pulled).toBe(stoppedAt);
+  // The buffers of the sockets fill up, and then nothing moves.
+  for (let before = -1; before !== source.pulled; ) {
+    before = source.pulled;
+    await later(200, undefined);
+  }
+  expect(source.pulled).toBeLessThan(300);
   const body = await bodyOf(response);
   expect(body.endsWith(DONE)).toBe(true);
   expect(body.length).toBe(big.length * 1000 + FINISH.length + DONE.length);
