@@ -63,6 +63,7 @@ describe('Health reports: an endpoint that is down', () => {
 
   it('is reported once: processes do not repeat the reports of others', async () => {
     const { redis, joined } = cluster(4, () => DOWN);
+    await pass(150);
     await settled(joined[0]!.calls(5));
     await pass(500);
     expect(redis.published).toHaveLength(1);
@@ -72,6 +73,41 @@ describe('Health reports: an endpoint that is down', () => {
       kind: 'opened',
       endpoint: 'e hash',
     });
+  });
+
+  it('is avoided by a process that starts later: it asks once, and each process answers what it has found out itself', async () => {
+    const { redis, joined } = cluster(3, () => DOWN);
+    await pass(150);
+    await settled(joined[0]!.calls(5));
+    await pass(400);
+    const { joined: started } = cluster(2, () => DOWN, redis);
+    const [late, later] = started as [Member, Member];
+    await pass(110);
+    expect([late.state, later.state]).toEqual(['open', 'open']);
+    expect(late.endpoint.breaker.msUntilProbe(performance.now())).toBeLessThan(
+      joined[0]!.endpoint.breaker.msUntilProbe(performance.now()) + 2,
+    );
+    expect(late.requestCount + later.requestCount).toBe(0);
+    expect(redis.published.map((text) => (JSON.parse(text) as { from: string }).from)).toEqual(['m0', 'm0']);
+    await pass(5_000);
+    expect(redis.published).toHaveLength(2);
+  });
+
+  it('is not avoided by a process that starts after the outage is over or the app has enabled the endpoint', async () => {
+    let answer = DOWN;
+    const { redis, joined } = cluster(2, () => answer);
+    const [a, b] = joined as [Member, Member];
+    await settled(a.calls(5));
+    answer = SOUND;
+    await pass(1_010);
+    expect(await settled(b.call())).toBe('served');
+    answer = BAD_KEY;
+    expect(await settled(a.call())).toBe('failed');
+    expect(a.state).toBe('cooldown');
+    a.endpoint.enable();
+    const { joined: started } = cluster(1, () => SOUND, redis);
+    await pass(110);
+    expect(started[0]!.state).toBe('closed');
   });
 
   it('is probed by one process at a time, and a failed probe doubles the opening of all', async () => {

@@ -7,6 +7,7 @@ const IMMEDIATE: Delivery = () => [1];
 
 /** What Redis does for health reports and locks, in memory, on the fake clock. */
 export class SimulatedRedis {
+  /** The reports, without the questions of processes that start. */
   readonly published: string[] = [];
   delivery: Delivery = IMMEDIATE;
   isUp = true;
@@ -24,7 +25,10 @@ export class SimulatedRedis {
       publish: (text) => {
         if (this.isUp) this.broadcast(text);
       },
-      subscribe: (onMessage) => void this.#listeners.push(onMessage),
+      subscribe: (onMessage, onSubscribed) => {
+        this.#listeners.push(onMessage);
+        setTimeout(onSubscribed, this.roundTripMs);
+      },
       acquire: (name, ttlMs) => this.#acquire(name, ttlMs, held),
       release: (name) => {
         const token = held.get(name);
@@ -38,7 +42,7 @@ export class SimulatedRedis {
 
   /** Delivers a text to every member. */
   broadcast(text: string): void {
-    this.published.push(text);
+    if (!text.includes('"kind":"asked"')) this.published.push(text);
     for (const listener of this.#listeners) {
       for (const ms of this.delivery()) setTimeout(() => this.isUp && listener(text), ms);
     }

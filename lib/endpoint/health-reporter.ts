@@ -27,7 +27,7 @@ export interface HealthReporterParts {
 
 /**
  * What one endpoint reports to the peers of a cluster, and what it applies of their reports. It reports only what its own
- * attempts have shown and never repeats a report, so nothing echoes.
+ * attempts have shown and never passes on a peer's report, so nothing echoes.
  */
 export class HealthReporter {
   readonly #parts: HealthReporterParts;
@@ -97,6 +97,7 @@ export class HealthReporter {
     this.#reportedQuotaCooldownUntil = 0;
     this.#unconfirmedReports = 0;
     this.#resetAt = performance.now();
+    this.#parts.reports.withdraw(this.#parts.name);
     this.#updateKnownAt();
   }
 
@@ -105,7 +106,9 @@ export class HealthReporter {
     if (this.isStale(received)) return;
     const { report, at, leftMs } = received;
     if (report.kind === 'closed') {
-      if (at > this.#knownAt && this.#parts.breaker.closeOnReport()) this.#knownAt = at;
+      if (at <= this.#knownAt || !this.#parts.breaker.closeOnReport()) return;
+      this.#knownAt = at;
+      this.#parts.reports.withdraw(this.#parts.name);
       return;
     }
     // A process whose own network or key fails must not take a sound endpoint from its peers for long.

@@ -11,8 +11,11 @@ export interface HealthReportsLink {
   readonly now: () => number | undefined;
   /** To all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
   publish(text: string): void;
-  /** Messages may be late, lost, repeated, or this process's own, or come from other software. */
-  subscribe(onMessage: (text: string) => void): void;
+  /**
+   * Messages may be late, lost, repeated, or this process's own, or come from other software.
+   * @param onSubscribed Called once, when messages arrive and can be published.
+   */
+  subscribe(onMessage: (text: string) => void, onSubscribed: () => void): void;
   /**
    * A lock that one process of the cluster holds at a time. 'unknown' if Redis does not answer in time. Never rejects.
    * @param ttlMs The lock expires after this time, in case its holder dies.
@@ -39,12 +42,16 @@ export function healthReportsLink(link: RedisLink, prefix: string, id: string): 
     publish(text) {
       link.run(({ client }) => client.publish(channel, text)).catch(() => undefined);
     },
-    subscribe(onMessage) {
+    subscribe(onMessage, onSubscribed) {
+      let onFirst: (() => void) | undefined = () => void link.tried.then(onSubscribed);
       const listen = ({ subscriber }: Connection): void => {
         subscriber.on('message', (from: string, text: string) => {
           if (from === channel) onMessage(text);
         });
-        const subscribe = (): void => void subscriber.subscribe(channel).catch(() => undefined);
+        const subscribe = (): void => {
+          const subscribed = subscriber.subscribe(channel).then(() => onFirst?.());
+          subscribed.then(() => (onFirst = undefined)).catch(() => undefined);
+        };
         // After every reconnection too: ioredis does not repeat a subscription that has failed.
         subscriber.on('ready', subscribe);
         if (subscriber.status === 'ready') subscribe();

@@ -1,5 +1,6 @@
+import { startTimer, type Timer } from '../../util/timers';
 import type { HealthReportsLink } from './health-link';
-import { decodeMessage, encodeMessage, type HealthReport } from './message';
+import { decodeMessage, encodeMessage, type HealthMessage, type HealthReport } from './message';
 import { ProbeLock } from './probe-lock';
 
 /** Older reports are ignored, in milliseconds. */
@@ -8,6 +9,8 @@ const MAX_AGE_MS = 5_000;
 const MAX_AHEAD_MS = 500;
 /** A peer's report keeps calls away for at most this long. Then a call of this process finds out for itself. */
 const MAX_COOLDOWN_MS = 60_000;
+/** Processes that start together are answered together, in milliseconds. */
+const ANSWER_MS = 100;
 
 /** A report of a peer. */
 export interface ReceivedReport {
@@ -27,14 +30,23 @@ export interface HealthReportsParts extends HealthReportsLink {
   readonly onReport: (report: ReceivedReport) => void;
 }
 
-/** Publishes what this process finds out about its endpoints, and passes on what its peers publish. */
+/**
+ * Publishes what this process finds out about its endpoints, and passes on what its peers publish. A process that starts
+ * asks once, so that it needs no failures of its own to learn of an outage.
+ */
 export class HealthReports {
   readonly #parts: HealthReportsParts;
+  /** Own reports of cooldowns, which a process that starts is told as long as they last. */
+  readonly #lasting = new Map<string, { readonly report: HealthReport; readonly until: number }>();
+  #answerTimer: Timer | undefined;
   #isClosed = false;
 
   constructor(parts: HealthReportsParts) {
     this.#parts = parts;
-    parts.subscribe((text) => this.#receive(text));
+    parts.subscribe(
+      (text) => this.#receive(text),
+      () => this.#send({ kind: 'asked' }),
+    );
   }
 
   /** Milliseconds on Redis's clock; undefined until Redis has answered. */
@@ -44,15 +56,17 @@ export class HealthReports {
 
   /** Best effort: a report that is lost only means that each peer finds out for itself. */
   publish(report: HealthReport): void {
-    const { id, endpointId } = this.#parts;
-    const at = this.now();
-    if (this.#isClosed || at === undefined) return;
-    const text = encodeMessage({
-      from: id,
-      at,
-      report: { ...report, endpoint: endpointId(report.endpoint) },
-    });
-    if (text !== undefined) this.#parts.publish(text);
+    if (report.kind === 'closed') this.withdraw(report.endpoint);
+    else {
+      const until = performance.now() + report.cooldownMs;
+      this.#lasting.set(`${report.kind} ${report.endpoint}`, { report, until });
+    }
+    this.#sendReport(report);
+  }
+
+  /** What this process has reported of an endpoint is over. */
+  withdraw(endpoint: string): void {
+    for (const kind of ['opened', 'cooldown', 'quota']) this.#lasting.delete(`${kind} ${endpoint}`);
   }
 
   /** @param onDue Called when a lock that a peer held may be free. */
@@ -63,6 +77,27 @@ export class HealthReports {
   /** Publishes and passes on nothing afterwards. */
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#answerTimer);
+  }
+
+  #sendReport(report: HealthReport): void {
+    this.#send({ ...report, endpoint: this.#parts.endpointId(report.endpoint) });
+  }
+
+  #send(report: HealthMessage['report']): void {
+    const at = this.now();
+    if (this.#isClosed || at === undefined) return;
+    const text = encodeMessage({ from: this.#parts.id, at, report });
+    if (text !== undefined) this.#parts.publish(text);
+  }
+
+  #answer(): void {
+    this.#answerTimer = undefined;
+    const now = performance.now();
+    for (const [key, { report, until }] of this.#lasting) {
+      if (until > now && report.kind !== 'closed') this.#sendReport({ ...report, cooldownMs: until - now });
+      else this.#lasting.delete(key);
+    }
   }
 
   #receive(text: string): void {
@@ -70,6 +105,10 @@ export class HealthReports {
     if (this.#isClosed || now === undefined) return;
     const message = decodeMessage(text);
     if (!message || message.from === this.#parts.id) return;
+    if (message.report.kind === 'asked') {
+      this.#answerTimer ??= startTimer(() => this.#answer(), ANSWER_MS).unref();
+      return;
+    }
     const { at } = message;
     const endpoint = message.report.endpoint.replace(/ [^ ]*$/, '');
     if (this.#parts.endpointId(endpoint) !== message.report.endpoint) return;

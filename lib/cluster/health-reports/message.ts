@@ -21,6 +21,8 @@ const head = {
 
 /** Strict: a message with unknown fields is ignored. A later format gets another version number. */
 const schema = z.discriminatedUnion('kind', [
+  /** It has just started, and asks for the reports that still count. */
+  z.strictObject({ ...head, kind: z.literal('asked') }),
   /** Its breaker opened, by its own evidence. `stepMs` is `cooldownMs` before jitter, which the next failure doubles. */
   z.strictObject({ ...head, kind: z.literal('opened'), endpoint, cooldownMs, stepMs: cooldownMs }),
   /** Its own probe closed its breaker. */
@@ -44,14 +46,15 @@ const schema = z.discriminatedUnion('kind', [
 ]);
 
 type WithoutHead<T> = T extends unknown ? Readonly<Omit<T, keyof typeof head>> : never;
+type Body = WithoutHead<z.infer<typeof schema>>;
 
 /** What a process reports to its peers. Names, kinds and times only: never a key, a prompt or an upstream's message. */
-export type HealthReport = WithoutHead<z.infer<typeof schema>>;
+export type HealthReport = Exclude<Body, { readonly kind: 'asked' }>;
 
 export interface HealthMessage {
   readonly from: string;
   readonly at: number;
-  readonly report: HealthReport;
+  readonly report: Body;
 }
 
 /** Undefined if the message would be too long to be read. */
