@@ -21,7 +21,7 @@ const MAX_BACKOFF_SLEEP_MS = 1_000;
 export class SlotAcquirer {
   readonly #parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget' | 'hedge'>;
   readonly #next: NextEndpoint;
-  readonly #pools = new WaitPools();
+  readonly #pools = new WaitPools(() => this.#parts.routes().generation);
 
   constructor(parts: Pick<ExecutorParts, 'routes' | 'queue' | 'retryBudget' | 'hedge'>) {
     this.#parts = parts;
@@ -178,7 +178,6 @@ export class SlotAcquirer {
     const isUsable = ({ name }: Endpoint): boolean => state.failedAt.get(name)?.againAt !== Infinity;
     const pool = this.#pools.poolFor(
       state.failedAt.size === 0 ? plan : restrictedPlan(plan, isUsable),
-      state.generation,
       isTenantShort(plan) ? plan.call.context.tenant : undefined,
     );
     return {

@@ -146,14 +146,20 @@ const MAX_POOLS = 1_000;
 /** One pool object for all calls whose plans have the same endpoints, because thousands may wait. */
 export class WaitPools {
   readonly #byKey = new Map<string, WaitPool>();
+  readonly #currentGeneration: () => number;
   #generation = -1;
 
+  /** @param currentGeneration Counts reloads: after one, the same names may be other endpoints. */
+  constructor(currentGeneration: () => number) {
+    this.#currentGeneration = currentGeneration;
+  }
+
   /**
-   * @param generation Counts reloads: after one, the same names may be other endpoints.
    * @param tenant Present if the call waits for its tenant's own money. It competes with nobody for the endpoints, and must
    * not hold up other tenants' calls.
    */
-  poolFor(plan: Plan, generation: number, tenant?: string): WaitPool {
+  poolFor(plan: Plan, tenant?: string): WaitPool {
+    const generation = this.#currentGeneration();
     if (generation !== this.#generation || this.#byKey.size >= MAX_POOLS) this.#byKey.clear();
     this.#generation = generation;
     const names = tenant === undefined ? poolKey(plan) : `${poolKey(plan)}|tenant ${tenant}`;
@@ -166,6 +172,8 @@ export class WaitPools {
       else byQuota.set(endpoint.quota, [endpoint]);
     }
     const closedMsOf = (quota: Resource, now: number): number => {
+      // After a reload a call that waited is planned again when it is tried, perhaps for other endpoints.
+      if (generation !== this.#currentGeneration()) return 0;
       let least = Infinity;
       for (const endpoint of byQuota.get(quota) ?? []) least = Math.min(least, closedMs(endpoint, now));
       return least;
