@@ -8,12 +8,6 @@ const packed = new PackedPackage();
 beforeAll(() => packed.build(), 120_000);
 afterAll(() => packed.remove());
 
-/** Of a file of a package too. */
-function packageOf(specifier: string): string {
-  const [first = '', second = ''] = specifier.split('/');
-  return first.startsWith('@') ? `${first}/${second}` : first;
-}
-
 describe('the packed package', () => {
   it('contains the expected files and no others', async () => {
     const files = await packed.files();
