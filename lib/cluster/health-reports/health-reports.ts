@@ -36,7 +36,7 @@ export interface HealthReportsParts extends HealthReportsLink {
  */
 export class HealthReports {
   readonly #parts: HealthReportsParts;
-  /** Own reports of cooldowns, which a process that starts is told as long as they last. */
+  /** Own reports of cooldowns, which a process that starts asks for, as long as they last. */
   readonly #lasting = new Map<string, { readonly report: HealthReport; readonly until: number }>();
   #answerTimer: Timer | undefined;
   #isClosed = false;
