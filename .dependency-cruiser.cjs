@@ -13,6 +13,7 @@ const layout = [
   'cache',
   'queue',
   'canary',
+  'shadow',
   'routing',
   'endpoint',
   'budget',

@@ -146,6 +146,13 @@ export type { QuotaLimiters } from './quota/quota-limiter';
 export type { ResponseStream } from './responses/response-stream';
 export type { AttemptReport, Explanation, RouteReport, Verdict } from './route-report';
 export type { Candidate, RoutedCall, Score, ScoreWeights, Strategy, StrategyName } from './routing/strategy';
+export type {
+  ShadowAnswerer,
+  ShadowEvent,
+  ShadowOptions,
+  ShadowPair,
+  ShadowStats,
+} from './shadow/options';
 export type { ChatStream, StreamOptions } from './stream/chat-stream';
 export {
   type InstrumentOptions,

@@ -98,7 +98,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
         executor: this.#executor,
         events: this.#events,
         registry: this.#registry,
-        tenants: this.#budgets.tenants,
+        queue: this.#queue,
+        budgets: this.#budgets,
         sharedStore: this.#cluster?.store,
       },
       this.#config,
@@ -168,7 +169,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       registry: this.#registry,
       queue: this.#queue,
       closing: this.#closeStarted.signal,
-      appTimeoutMs: this.#maxTotalMs,
+      appTimeoutMs: Math.max(...this.#config.endpoints.map(({ timeouts }) => timeouts.totalMs)),
       sharedStore: this.#cluster?.store,
     });
   }
@@ -195,6 +196,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
       queue: this.#queue,
       budgets: this.#budgets.stats(),
       canary: this.#trial.canary?.stats(),
+      shadow: this.#calls.shadowStats,
       listenerFailures: this.#events.listenerFailures,
       cluster: this.#cluster,
     });
@@ -287,10 +289,6 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     this.#registry.close();
     await this.#budgets.close();
     await this.#cluster?.close();
-  }
-
-  get #maxTotalMs(): number {
-    return Math.max(...this.#config.endpoints.map(({ timeouts }) => timeouts.totalMs));
   }
 }
 

@@ -1,5 +1,5 @@
-import type { TenantBudgets } from '../budget/tenant-budgets';
 import { type AICall, AICallPromise } from '../call/ai-call';
+import type { ChatCompletion } from '../call/answer';
 import type { ApiOperation } from '../call/body';
 import type { Call } from '../call/call';
 import type { CallHooks } from '../call/call-hooks';
@@ -14,7 +14,8 @@ import type { CallResult, StreamResult } from '../failover/call-result';
 import type { Executor } from '../failover/executor';
 import type { ResponseStream } from '../responses/response-stream';
 import type { RouteReport } from '../route-report';
-import { classify } from '../routing/classify';
+import type { ShadowStats } from '../shadow/options';
+import type { Shadow } from '../shadow/shadow';
 import type { ChatStream } from '../stream/chat-stream';
 import { toError } from '../util/app-function';
 import { startTimer } from '../util/timers';
@@ -22,22 +23,18 @@ import { AnswerFacts } from './answer-facts';
 import { AnswerSource } from './answer-source';
 import { type Answer, CallOutcome } from './call-outcome';
 import { checkCall } from './check-call';
-import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 import { localStream, openStream } from './open-stream';
+import { createShadow, prepareParts, type ShadowSources } from './parts';
 import { changedRequest, ResponseCalls } from './response-calls';
 import { RunningCall } from './running-call';
 
 /** The smallest weight of a new call in the mean size of calls. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
 
-export interface CallRunnerParts {
+export interface CallRunnerParts extends ShadowSources {
   readonly executor: Executor;
   readonly events: EventReporter;
-  /** Learns which endpoint has a prompt cached. */
-  readonly registry: EndpointRegistry;
-  /** Their budgets. */
-  readonly tenants: TenantBudgets;
   /** Where a cache in Redis keeps its answers. */
   readonly sharedStore: SharedStore | undefined;
 }
@@ -57,6 +54,7 @@ export class CallRunner {
   readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new Set<RunningCall>();
   #config: ResolvedConfig;
+  #shadow: Shadow | undefined;
   #prepareParts: PrepareParts;
   #meanTokens = 0;
   #startedCount = 0;
@@ -71,6 +69,7 @@ export class CallRunner {
     const { executor, events, sharedStore } = parts;
     const prepareAgain = this.#prepareAgain.bind(this);
     this.#source = new AnswerSource({ executor, events, sharedStore, prepareAgain }, config);
+    this.#shadow = createShadow(config, events, parts);
   }
 
   /** For calls that start from now on. */
@@ -79,6 +78,16 @@ export class CallRunner {
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
     this.#source.configure(config);
     this.#responses.configure(config);
+    if (config.shadow && this.#shadow) this.#shadow.configure(config.shadow, config.http.maxResponseBytes);
+    else {
+      this.#shadow?.close();
+      this.#shadow = createShadow(config, this.#parts.events, this.#parts);
+    }
+  }
+
+  /** What became of copied calls; undefined without the option `shadow`. */
+  get shadowStats(): ShadowStats | undefined {
+    return this.#shadow?.stats();
   }
 
   /** The running mean of the calls' estimated tokens, prompt and output together. */
@@ -130,6 +139,7 @@ export class CallRunner {
         ? this.#responses.streamOf(call, localStream(call, result, this.#source.guardText(call)))
         : this.#responses.answerOf(call, result);
       outcome.resolve({ data, route: result.route });
+      this.#shadow?.copy({ call, answer: result.data as ChatCompletion, route: result.route });
     } else {
       try {
         const data = this.#openStream(running, result.stream);
@@ -143,6 +153,7 @@ export class CallRunner {
   /** Refuses new calls, waits for the running ones, and aborts what is left after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#isClosed = true;
+    this.#shadow?.close();
     if (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = startTimer(resolve, graceMs);
@@ -181,7 +192,7 @@ export class CallRunner {
   async #proceed(running: RunningCall): Promise<void> {
     try {
       await running.admit();
-      this.#parts.tenants.enter(running.call.context.tenant);
+      this.#parts.budgets.tenants.enter(running.call.context.tenant);
       await this.#source.send(running);
     } catch (error) {
       this.#fail(running, error);
@@ -223,12 +234,17 @@ export class CallRunner {
       recovery: this.#config.stream.recovery,
       guard: this.#source.guardText(running.call),
       facts,
+      onAnswer: this.#shadow?.wants(running.call) ? this.#copyStream(running) : undefined,
       onEnd: (error, route) => {
         if (error) this.#fail(running, error, route, facts);
         else this.#end(running, route, undefined, facts);
       },
     });
     return this.#responses.streamOf(running.call, stream);
+  }
+
+  #copyStream({ call }: RunningCall) {
+    return (answer: ChatCompletion, route: RouteReport): void => this.#shadow?.copy({ call, answer, route });
   }
 
   /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
@@ -267,25 +283,6 @@ export class CallRunner {
     }
     this.#parts.registry.learnCached(call, route);
   }
-}
-
-function prepareParts(
-  { endpoints, estimateTokens, classify: own }: ResolvedConfig,
-  expectedOutput: ExpectedOutput,
-): PrepareParts {
-  const outputs = endpoints.map(({ maxOutputTokens = Infinity, contextWindow }) =>
-    Math.min(maxOutputTokens, contextWindow),
-  );
-  return {
-    classify: own ?? classify,
-    estimateTokens,
-    expectedOutput,
-    maxOutputTokens: Math.max(...outputs),
-    totalMs: {
-      chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
-      embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
-    },
-  };
 }
 
 export function closedError(): AiBalancerError {

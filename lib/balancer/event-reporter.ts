@@ -11,6 +11,7 @@ import { reportedFailure } from '../failover/route-recorder';
 import type { FailureDetail } from '../failure/detail';
 import type { OnQuotaCorrected, QuotaLeft } from '../quota/quotas';
 import type { AttemptReport, RouteReport } from '../route-report';
+import type { ShadowEvent } from '../shadow/options';
 import type { Redactor } from '../util/redactor';
 import type { AnswerFacts } from './answer-facts';
 import { attemptEvent, callEvent, callLine } from './call-event';
@@ -136,6 +137,13 @@ export class EventReporter {
     const { name, state, reason } = event;
     if (state === 'promoted') this.#log.write('info', event, `the canary '${name}' was promoted: ${reason}`);
     else this.#log.warn(`canary ${name}`, event, `the canary '${name}' was rolled back: ${reason}`);
+  }
+
+  shadowEnded(event: ShadowEvent): void {
+    this.#emit('shadow', event);
+    const { endpoint, failure, ms } = event;
+    const end = failure === undefined ? 'answered' : `failed (${failure})`;
+    this.#log.write('debug', event, `shadow at endpoint '${endpoint}': ${end} after ${ms} ms`);
   }
 
   queueChanged(event: QueueEvent): void {

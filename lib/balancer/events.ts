@@ -7,6 +7,7 @@ import type { EndpointState } from '../endpoint/unavailable-reason';
 import type { AiBalancerErrorCode } from '../errors';
 import type { FailureClass } from '../failure/classes';
 import type { AttemptReport, RouteReport } from '../route-report';
+import type { ShadowEvent } from '../shadow/options';
 
 /** A call ended, with an answer or with an error. A stream's call ends with its stream. */
 export interface CallEvent {
@@ -189,6 +190,8 @@ export interface BalancerEvents {
   budget: [BudgetEvent];
   /** See {@link CanaryEvent}. */
   canary: [CanaryEvent];
+  /** See {@link ShadowEvent}. */
+  shadow: [ShadowEvent];
   /** See {@link QueueEvent}. */
   queue: [QueueEvent];
   /** See {@link HedgeEvent}. */

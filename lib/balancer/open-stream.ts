@@ -24,6 +24,8 @@ export interface OpenStreamParts {
   readonly guard: TextGuard | undefined;
   /** Learns what traces tell of the answer; undefined where nothing traces. */
   readonly facts: AnswerFacts | undefined;
+  /** Receives what the reader got, put together, if the stream has ended well; undefined where nobody wants it. */
+  readonly onAnswer: ((answer: ChatCompletion, route: RouteReport) => void) | undefined;
   /** The stream has ended; called exactly once. */
   readonly onEnd: (error: Error | undefined, route: RouteReport) => void;
 }
@@ -32,10 +34,11 @@ export interface OpenStreamParts {
 export function openStream(
   { call, hooks, lookup }: RunningCall,
   result: StreamResult,
-  { executor, events, recovery, guard, facts, onEnd }: OpenStreamParts,
+  { executor, events, recovery, guard, facts, onAnswer, onEnd }: OpenStreamParts,
 ): ChatStream {
   const { recorder } = result.state;
   const copy = lookup && new StreamCopy();
+  const shown = onAnswer && new StreamCopy();
   // Nothing else can continue what a Responses API has begun, nor can its reader be notified of a restart.
   const isNative = result.sent.first.some(({ native }) => native);
   const canRestart = (hooks.canRestart ?? true) && !call.responses;
@@ -46,6 +49,7 @@ export function openStream(
     onRestart: (endpoint) => {
       events.restarted(call, endpoint.name);
       copy?.restart();
+      shown?.restart();
       facts?.restart();
       guard?.restart();
       data.notifyRestart();
@@ -56,17 +60,19 @@ export function openStream(
       const route = recorder.report();
       onEnd(error, route);
       if (!error && lookup) void copy?.whole().then((answer) => answer && lookup.store(answer, route));
+      if (!error) void shown?.whole().then((answer) => answer && onAnswer?.(answer, route));
     },
   });
   let rest: AsyncIterable<ChatEvent> = session.events();
   let first = result.sent.first;
   if (facts) rest = facts.addEvents(first).watch(rest);
-  if (copy || guard) {
+  if (copy || guard || shown) {
     rest = joined(first, rest);
     first = [];
   }
   if (copy) rest = copy.events(rest);
   if (guard) rest = guard.events(rest, (error) => session.abort(error));
+  if (shown) rest = shown.events(rest);
   const data: ChatEventStream = new ChatEventStream({
     first,
     events: rest,

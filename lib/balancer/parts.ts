@@ -1,12 +1,17 @@
-import { type BudgetedConfig, Budgets } from '../budget/budgets';
+import { type BudgetedConfig, type BudgetedPart, Budgets } from '../budget/budgets';
+import type { PrepareParts } from '../call/prepare';
+import type { ExpectedOutput } from '../call/tokens';
 import { Cluster } from '../cluster/cluster';
 import type { ResolvedConfig } from '../config/options';
 import type { EndpointListeners, EndpointSlot } from '../endpoint/endpoint';
 import type { ExecutorParts } from '../failover/call-state';
 import { Executor } from '../failover/executor';
 import { WaitQueue } from '../queue/wait-queue';
+import { classify } from '../routing/classify';
+import type { ResolvedShadow } from '../shadow/options';
+import { Shadow } from '../shadow/shadow';
 import { accountHash } from '../util/account-hash';
-import { groupAccount } from './endpoint-registry';
+import { type EndpointRegistry, groupAccount } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 
 /*
@@ -94,5 +99,53 @@ export function budgetedConfig(config: ResolvedConfig): BudgetedConfig {
       sharedName: `${name} ${groupAccount(name, config) ?? ''}`,
       limits,
     })),
+    shadow: config.shadow && shadowBudget(config.shadow),
   };
+}
+
+function shadowBudget({ model, endpoint, limits }: ResolvedShadow): BudgetedPart {
+  const name = model ?? endpoint ?? '';
+  return { name, sharedName: name, limits };
+}
+
+export function prepareParts(
+  { endpoints, estimateTokens, classify: own }: ResolvedConfig,
+  expectedOutput: ExpectedOutput,
+): PrepareParts {
+  const outputs = endpoints.map(({ maxOutputTokens = Infinity, contextWindow }) =>
+    Math.min(maxOutputTokens, contextWindow),
+  );
+  return {
+    classify: own ?? classify,
+    estimateTokens,
+    expectedOutput,
+    maxOutputTokens: Math.max(...outputs),
+    totalMs: {
+      chat: Math.max(...endpoints.map(({ timeouts }) => timeouts.totalMs)),
+      embeddings: Math.max(...endpoints.map(({ timeouts }) => timeouts.embeddingsMs)),
+    },
+  };
+}
+
+/** Undefined without the option `shadow`. */
+export function createShadow(
+  { shadow, http }: ResolvedConfig,
+  events: EventReporter,
+  { queue, budgets, registry }: ShadowSources,
+): Shadow | undefined {
+  if (!shadow) return undefined;
+  return new Shadow(shadow, http.maxResponseBytes, {
+    endpoints: () => registry.endpoints,
+    isWaitedFor: (quota) => queue.isWaitedFor(quota),
+    budget: () => budgets.shadow,
+    onEvent: (event) => events.shadowEnded(event),
+    onCompareFailed: (error) => events.hookFailed('shadow.compare()', error),
+  });
+}
+
+/** What a shadow reads of a balancer. */
+export interface ShadowSources {
+  readonly queue: WaitQueue<EndpointSlot>;
+  readonly budgets: Budgets;
+  readonly registry: EndpointRegistry;
 }

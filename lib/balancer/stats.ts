@@ -5,6 +5,7 @@ import type { ClusterMode } from '../cluster/options';
 import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
 import { leastLeft } from '../quota/quotas';
+import type { ShadowStats } from '../shadow/options';
 
 /** The state of one endpoint. */
 export interface EndpointStats {
@@ -74,6 +75,8 @@ export interface BalancerStats {
   readonly budgets: readonly BudgetStats[];
   /** Only with the option `canary`. */
   readonly canary?: CanaryStats;
+  /** Only with the option `shadow`. Copies are in none of the other figures but that of their budget. */
+  readonly shadow?: ShadowStats;
   /** Failures of listeners and of the logger since the start: they threw or rejected. */
   readonly listenerFailures: number;
   /** Only with the option `cluster`. */
@@ -90,11 +93,12 @@ export interface StatsParts extends Pick<BalancerStats, 'calls' | 'budgets' | 'l
   readonly endpoints: readonly Endpoint[];
   readonly queue: { readonly size: number; byPriority(): Record<Priority, number> };
   readonly canary: CanaryStats | undefined;
+  readonly shadow: ShadowStats | undefined;
   readonly cluster: NonNullable<BalancerStats['cluster']> | undefined;
 }
 
 export function balancerStats(parts: StatsParts): BalancerStats {
-  const { calls, queue, budgets, canary, listenerFailures, cluster } = parts;
+  const { calls, queue, budgets, canary, shadow, listenerFailures, cluster } = parts;
   const now = performance.now();
   const endpoints = parts.endpoints.map((endpoint) => endpointStats(endpoint, now));
   return {
@@ -105,6 +109,7 @@ export function balancerStats(parts: StatsParts): BalancerStats {
     endpoints,
     budgets,
     ...(canary ? { canary } : {}),
+    ...(shadow ? { shadow } : {}),
     listenerFailures,
     ...(cluster ? { cluster: { mode: cluster.mode, members: cluster.members } } : {}),
   };

@@ -4,13 +4,13 @@ import type { Held, Room, SpendLimit } from './spend-limit';
 import { FREE } from './spend-limit';
 
 /** What a budget is for. */
-export type BudgetScope = 'total' | 'group' | 'endpoint' | 'tenant';
+export type BudgetScope = 'total' | 'group' | 'endpoint' | 'tenant' | 'shadow';
 
 /** One limit of a budget, as statistics show it. */
 export interface BudgetStats {
-  /** What it is for: everything, one quota group, one endpoint or one tenant. */
+  /** What it is for: everything, one quota group, one endpoint, one tenant or the copies of a shadow. */
   readonly scope: BudgetScope;
-  /** Name of the group, endpoint or tenant; empty for the total. */
+  /** Name of the group, endpoint, tenant, or of the shadow's model or endpoint; empty for the total. */
   readonly name: string;
   /** Which limit: `usdPerHour`, `usdPerDay` or `usdPerMonth`. */
   readonly limit: SpendLimitName;

@@ -17,6 +17,8 @@ export interface BudgetedConfig {
   readonly budgets: ResolvedBudgets;
   readonly endpoints: readonly BudgetedPart[];
   readonly groups: readonly BudgetedPart[];
+  /** The copies of calls that a shadow gets. */
+  readonly shadow: BudgetedPart | undefined;
 }
 
 export interface BudgetedPart {
@@ -51,6 +53,7 @@ export class Budgets {
   readonly #budgets = new Map<string, Budget>();
   #spendLimits = new Map<string, OpenSpendLimit>();
   #allowsCheapest = false;
+  #shadow: EndpointBudgets | undefined;
 
   constructor(parts: BudgetsParts, config: BudgetedConfig) {
     this.#parts = parts;
@@ -60,7 +63,7 @@ export class Budgets {
   }
 
   configure(config: BudgetedConfig): void {
-    const { budgets, endpoints, groups } = config;
+    const { budgets, endpoints, groups, shadow } = config;
     this.#allowsCheapest = budgets.onExceeded === 'cheapest';
     this.tenants.configure(budgets);
     const before = this.#spendLimits;
@@ -68,9 +71,13 @@ export class Budgets {
     this.#configure('total', { name: '', sharedName: '', limits: budgets.limits }, budgets, before);
     for (const group of groups) this.#configure('group', group, budgets, before);
     for (const endpoint of endpoints) this.#configure('endpoint', endpoint, budgets, before);
+    if (shadow) this.#configure('shadow', shadow, budgets, before);
     for (const [key, { spendLimit }] of before) if (!this.#spendLimits.has(key)) void spendLimit.close();
     const used = new Set(['total:', ...groups.map(({ name }) => `group:${name}`)]);
     for (const { name } of endpoints) used.add(`endpoint:${name}`);
+    if (shadow) used.add(`shadow:${shadow.name}`);
+    const copies = shadow && this.#budgets.get(`shadow:${shadow.name}`);
+    this.#shadow = copies && new EndpointBudgets([{ budget: copies, allowsCheapest: false }], undefined);
     for (const id of this.#budgets.keys()) if (!used.has(id)) this.#budgets.delete(id);
   }
 
@@ -83,6 +90,11 @@ export class Budgets {
     const limited = payers.filter(({ budget }) => budget.limits.length > 0);
     const tenants = this.tenants.isLimited ? this.tenants : undefined;
     return limited.length === 0 && !tenants ? undefined : new EndpointBudgets(limited, tenants);
+  }
+
+  /** What the copies of calls are paid from, which live calls are not; undefined without a shadow. */
+  get shadow(): EndpointBudgets | undefined {
+    return this.#shadow;
   }
 
   stats(): BudgetStats[] {

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call';
 import type { FailureClass } from '../failure/classes';
 import { BoundedMap } from '../util/bounded-map';
+import { hashShare } from '../util/hash-share';
 import { Comparison, type Metric } from './comparison';
 import type { CanaryEvent, CanaryStats, ResolvedCanary } from './options';
 
@@ -165,13 +166,4 @@ export class Canary {
     this.#state = { kind, reason };
     this.#onEvent({ ...this.stats(), reason });
   }
-}
-
-/** 0 to 1, evenly: FNV-1a with the finalizer of MurmurHash3, because FNV alone mixes the upper bits of short texts badly. */
-function hashShare(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

@@ -50,7 +50,7 @@ export function crossCheckFaults(raw: unknown): Fault[] {
   checkOrder(raw, 'breaker', 'resetTimeoutMs', 'maxResetTimeoutMs', DEFAULTS.breaker, report);
   if (isObject(raw.cache) && raw.cache.redis === true && !isObject(raw.cluster))
     report(['cache', 'redis'], 'cluster to be configured: the answers are kept in its Redis');
-  checkCanary(raw.canary, endpoints, report);
+  for (const option of ['canary', 'shadow'] as const) checkTrial(option, raw[option], endpoints, report);
   checkSecrets(secretsOf(raw), endpoints, report);
   return faults;
 }
@@ -151,19 +151,25 @@ function checkQuotaGroups(groups: unknown, endpoints: readonly PartialEndpoint[]
   }
 }
 
-function checkCanary(canary: unknown, endpoints: readonly PartialEndpoint[], report: Report): void {
-  if (!isObject(canary)) return;
-  const { model, endpoint, replaces } = canary;
-  if ((model === undefined) === (endpoint === undefined)) report(['canary'], 'either a model or an endpoint');
+/** A model or endpoint that is tried on a share of the calls, or on copies of them. */
+function checkTrial(
+  option: 'canary' | 'shadow',
+  given: unknown,
+  endpoints: readonly PartialEndpoint[],
+  report: Report,
+): void {
+  if (!isObject(given)) return;
+  const { model, endpoint, replaces } = given;
+  if ((model === undefined) === (endpoint === undefined)) report([option], 'either a model or an endpoint');
   const models = endpoints.flatMap((each) => each.model ?? []);
   const served = [...models, ...endpoints.flatMap(({ aliases }) => aliases)];
   const names = endpoints.flatMap(({ name }) => name ?? []);
   if (typeof model === 'string' && !models.includes(model))
-    report(['canary', 'model'], `a model that an endpoint has${hintAt(model, models)}`);
+    report([option, 'model'], `a model that an endpoint has${hintAt(model, models)}`);
   if (typeof endpoint === 'string' && !names.includes(endpoint))
-    report(['canary', 'endpoint'], `the name of an endpoint${hintAt(endpoint, names)}`);
+    report([option, 'endpoint'], `the name of an endpoint${hintAt(endpoint, names)}`);
   if (typeof replaces === 'string' && (!served.includes(replaces) || replaces === model))
-    report(['canary', 'replaces'], 'another model or alias that an endpoint has');
+    report([option, 'replaces'], 'another model or alias that an endpoint has');
 }
 
 /** Names are written into logs, reports and errors. */

@@ -33,6 +33,7 @@ export const DEFAULTS = deepFreeze({
   budgets: { timeZone: 'UTC', window: 'calendar' as const, onExceeded: 'refuse' as const },
   tenantBudgets: { onExceeded: 'refuse' as const, maxTenants: 10_000 },
   canary: { guard: { errors: 1, p95: 1.5, cost: 2, score: 1 } },
+  shadow: { maxConcurrent: 4, timeoutMs: 60_000, usdPerDay: 1 },
   coalesce: false,
   idempotency: false,
   cache: { ttlMs: 3_600_000, staleIfErrorMs: 0, maxBytes: 64 * 1024 * 1024, redis: false },

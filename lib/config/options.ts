@@ -16,6 +16,7 @@ import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QueueOptions } from '../queue/wait-queue';
 import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
+import type { ResolvedShadow, ShadowOptions } from '../shadow/options';
 import type { StreamOptions } from '../stream/chat-stream';
 
 /** The methods of pino and console that the balancer uses. Messages never hold a key or a prompt. */
@@ -63,6 +64,8 @@ export interface BalancerConfig {
   budgets?: BudgetOptions;
   /** A model or endpoint that is tried on a share of the calls, and rolled back if it is worse. Default: none. */
   canary?: CanaryOptions;
+  /** Copies a share of the calls to a model or endpoint whose answers nobody gets. Default: none; see {@link ShadowOptions}. */
+  shadow?: ShadowOptions;
   /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
   strategy?: StrategyName | Strategy;
   /** Weights of the adaptive strategy's terms. Default: see {@link ScoreWeights}. */
@@ -125,6 +128,7 @@ export interface ResolvedConfig
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
   readonly budgets: ResolvedBudgets;
   readonly canary: ResolvedCanary | undefined;
+  readonly shadow: ResolvedShadow | undefined;
   /** Limits of quota groups in US dollars, by name. */
   readonly groupBudgets: ReadonlyMap<string, SpendLimits>;
   readonly strategy: StrategyName | Strategy;

@@ -6,6 +6,7 @@ import type { ResolvedHooks } from '../hooks/options';
 import type { ProxySetting } from '../http/connection/proxy';
 import { profileOf } from '../models/catalogue';
 import { BUILT_IN_DIALECTS } from '../provider/dialects';
+import type { ResolvedShadow } from '../shadow/options';
 import type { StreamOptions } from '../stream/chat-stream';
 import { omitUndefined, withDefaults } from '../util/defaults';
 import { Redactor } from '../util/redactor';
@@ -42,6 +43,7 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
     quotaGroups: resolveQuotaGroups(config.quotaGroups, endpoints),
     budgets: resolveBudgets(config.budgets),
     canary: config.canary && resolveCanary(config.canary),
+    shadow: config.shadow && resolveShadow(config.shadow),
     groupBudgets: new Map(
       Object.entries(config.quotaGroups ?? {}).map(([name, group]) => [name, spendLimitsOf(group)]),
     ),
@@ -97,6 +99,18 @@ function resolveCanary({ guard, ...canary }: NonNullable<CheckedConfig['canary']
   return Object.freeze({
     ...omitUndefined(canary),
     guard: withDefaults<ResolvedCanary['guard']>(DEFAULTS.canary.guard, guard),
+  });
+}
+
+function resolveShadow(given: NonNullable<CheckedConfig['shadow']>): ResolvedShadow {
+  const { model, endpoint, replaces, share, compare, maxConcurrent, timeoutMs } = given;
+  const { usdPerDay, ...defaults } = DEFAULTS.shadow;
+  const limits = spendLimitsOf(given);
+  return Object.freeze({
+    ...omitUndefined({ model, endpoint, replaces, compare }),
+    ...withDefaults(defaults, { maxConcurrent, timeoutMs }),
+    share,
+    limits: Object.keys(limits).length > 0 ? limits : { usdPerDay },
   });
 }
 

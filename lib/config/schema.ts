@@ -7,6 +7,7 @@ import type { Hooks } from '../hooks/options';
 import { isProxyAddress, proxiesOfEnvironment } from '../http/connection/proxy';
 import type { Dialect } from '../provider/dialect';
 import type { StrategyName } from '../routing/strategy';
+import type { ShadowOptions } from '../shadow/options';
 import { isObject } from '../util/is-object';
 import { DEFAULTS } from './defaults';
 import {
@@ -161,6 +162,18 @@ export const configSchema = v.options({
         endpoint: v.name,
         replaces: v.name,
         guard: v.partial({ errors: allowed, p95: allowed, cost: allowed, score: allowed }),
+      }),
+    }),
+    shadow: v.options({
+      share: v.fractionAboveZero,
+      ...v.optional({
+        model: v.name,
+        endpoint: v.name,
+        replaces: v.name,
+        maxConcurrent: v.count,
+        timeoutMs: v.duration,
+        compare: v.callable<NonNullable<ShadowOptions['compare']>>('a function of a pair of answers'),
+        ...spendLimits,
       }),
     }),
     strategy,

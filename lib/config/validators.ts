@@ -58,6 +58,10 @@ export const fractionUpToHalf = numberValidator(
   'a number above 0, at most 0.5',
   (value) => value > 0 && value <= 0.5,
 );
+export const fractionAboveZero = numberValidator(
+  'a number above 0, at most 1',
+  (value) => value > 0 && value <= 1,
+);
 export const atLeastOne = numberValidator('a number of at least 1', (value) => value >= 1);
 export const dollars = numberValidator(
   'US dollars above 0, at most 1000000',

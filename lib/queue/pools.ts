@@ -46,6 +46,11 @@ export class Pools<Slot> {
     }
   }
 
+  isWaitedFor(resource: Resource): boolean {
+    for (const { size } of this.#contested.get(resource)?.pools ?? []) if (size > 0) return true;
+    return false;
+  }
+
   /** Whether a waiting call for this resource comes before a new call of this rank. */
   comesBefore(rank: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);

@@ -127,6 +127,11 @@ export class WaitQueue<Slot> {
     return this.#pools.comesBefore(rank(density, performance.now()), resource, fairness);
   }
 
+  /** Whether any call waits that could use the resource. O(pools). */
+  isWaitedFor(resource: Resource): boolean {
+    return this.#pools.isWaitedFor(resource);
+  }
+
   /**
    * The error with which such a call would be shed at once; undefined when it could wait or start. When the queue is
    * full, the eviction policy decides whether this call or another one is shed.
