@@ -1,25 +1,29 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import OpenAI, { AuthenticationError } from 'openai';
+import { AuthenticationError } from 'openai';
 import { shareOf } from '../../lib/cli/serve/quota-share';
 import { readSettings } from '../../lib/cli/serve/settings';
+import { RedisServer } from '../cluster/harness/redis-server';
 import { Rig, rejection, until } from '../helpers/provider';
+import { requires } from '../helpers/requires';
 import { run } from './run';
+import { Gateways, type RunningGateway } from './serving';
 
 const ROOT = resolve(__dirname, '../..');
 const CLI = 'lib/cli/main.ts';
 const rig = new Rig();
-const children: ChildProcess[] = [];
+const gateways = new Gateways();
+const redis = requires('redis-server');
+const servers: RedisServer[] = [];
 let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'serve-'));
 });
-afterAll(() => rmSync(folder, { recursive: true }));
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  for (const server of servers) await server.close();
 });
 
 function file(name: string, text: string): string {
@@ -34,30 +38,21 @@ function jsonConfig(baseURL: string): string {
   return JSON.stringify({ endpoints, serve: { tokens, adminToken: 'admin', graceMs: 5_000 } });
 }
 
-async function start(config: string, ...args: readonly string[]) {
-  const env = { ...process.env, UPSTREAM_KEY: 'sk-up', SHOP_TOKEN: 'sk-shop' };
-  const command = ['--import', 'tsx', CLI, 'serve', '--config', config, '--port', '0', ...args];
-  const child = spawn(process.execPath, command, { cwd: ROOT, env });
-  children.push(child);
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-  const exited = new Promise<number | null>((done) => child.once('exit', done));
-  void exited.then((code) => (err += ` exit ${code}`));
-  await until(() => out.includes('listening on') || err.includes(' exit '), 60_000);
-  const url = /listening on (\S+)/.exec(out)?.[1];
-  if (url === undefined) throw new Error(err);
-  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'sk-shop', maxRetries: 0 });
-  return { child, url, client, exited, err: () => err };
+function start(config: string, ...args: readonly string[]): Promise<RunningGateway> {
+  return gateways.start({
+    args: ['--import', 'tsx', CLI, 'serve', '--config', config, '--port', '0', ...args],
+    cwd: ROOT,
+    env: { UPSTREAM_KEY: 'sk-up', SHOP_TOKEN: 'sk-shop' },
+  });
 }
 
+const TEXT = 'It left our house this morning.';
 const ASK = { model: 'gpt-4o', messages: [{ role: 'user' as const, content: 'Where is it?' }] };
 
 describe('express-ai-balancer serve', () => {
   it('serves the gateway, the page, metrics and health, and stops on SIGTERM after its calls', async () => {
     const provider = await rig.provider({ timeScale: 1, reply: () => 'word '.repeat(100) });
-    const { url, client, child, exited } = await start(file('config.json', jsonConfig(provider.url)));
+    const { url, client, stop } = await start(file('config.json', jsonConfig(provider.url)));
     expect((await client.chat.completions.create({ ...ASK, max_completion_tokens: 1 })).choices).toHaveLength(
       1,
     );
@@ -74,7 +69,7 @@ describe('express-ai-balancer serve', () => {
 
     const running = client.chat.completions.create({ ...ASK, stream: true });
     await running;
-    child.kill('SIGTERM');
+    const exited = stop();
     let text = '';
     for await (const { choices } of await running) text += choices[0]?.delta.content ?? '';
     expect(text).toBe('word '.repeat(100));
@@ -91,36 +86,6 @@ describe('express-ai-balancer serve', () => {
       };`;
     const { client } = await start(file('config.mts', text));
     expect((await client.chat.completions.create(ASK)).choices[0]?.message.content).toBe('Hi');
-  });
-
-  it('with two workers goes on serving while one of them is killed under load', async () => {
-    const provider = await rig.provider({ reply: () => 'Hi' });
-    const config = file('workers.json', jsonConfig(provider.url));
-    const { client, child, exited, err } = await start(config, '--workers', '2');
-    const workers = () =>
-      execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(child.pid)], { encoding: 'utf8' })
-        .split('\n')
-        .filter((line) => line.includes('main.ts'))
-        .map((line) => Number.parseInt(line, 10));
-    await until(() => workers().length === 2, 30_000);
-    // The client's own retry, which is its default, covers the calls that the killed process had.
-    const retrying = client.withOptions({ maxRetries: 2 });
-    let answered = 0;
-    const loads = Array.from({ length: 4 }, async () => {
-      for (let count = 0; count < 50; count++) {
-        await retrying.chat.completions.create(ASK);
-        answered++;
-      }
-    });
-    await until(() => answered >= 40);
-    const [victim] = workers();
-    process.kill(victim as number, 'SIGKILL');
-    await Promise.all(loads);
-    expect(answered).toBe(200);
-    await until(() => workers().length === 2 && !workers().includes(victim as number), 30_000);
-    expect(err()).toContain('SIGKILL');
-    child.kill('SIGTERM');
-    expect(await exited).toBe(0);
   });
 
   it.each([
@@ -140,6 +105,68 @@ describe('express-ai-balancer serve', () => {
     expect(code).toBe(2);
   });
 });
+
+function killsAWorker(more: () => Promise<object>): void {
+  it('answers every call, shows no short answer, and starts another worker', async () => {
+    const limit = { rpm: 6_000, bucketSeconds: 2 };
+    const provider = await rig.provider({ timeScale: 0.1, models: { 'gpt-4o': limit }, reply: () => TEXT });
+    const config = { ...(JSON.parse(jsonConfig(provider.url)) as object), ...(await more()) };
+    const gateway = await start(file('workers.json', JSON.stringify(config)), '--workers', '2');
+    await until(() => gateway.workers().length === 2, 30_000);
+    // The client's own retry, which is its default, covers the calls that the killed process had.
+    const retrying = gateway.client.withOptions({ maxRetries: 2 });
+    let answered = 0;
+    const whole = Array.from({ length: 4 }, async () => {
+      for (let count = 0; count < 40; count++) {
+        const { choices } = await retrying.chat.completions.create(ASK);
+        expect(choices[0]?.message.content).toBe(TEXT);
+        answered++;
+      }
+    });
+    const broken: unknown[] = [];
+    const streams = Array.from({ length: 4 }, async () => {
+      for (let count = 0; count < 20; count++) {
+        let text = '';
+        try {
+          for await (const { choices } of await retrying.chat.completions.create({ ...ASK, stream: true }))
+            text += choices[0]?.delta.content ?? '';
+          expect(text).toBe(TEXT);
+        } catch (error) {
+          broken.push(error);
+        }
+      }
+    });
+    await until(() => answered >= 40);
+    const [victim] = gateway.workers();
+    process.kill(victim as number, 'SIGKILL');
+    await Promise.all([...whole, ...streams]);
+    expect(answered).toBe(160);
+    // At most those that the killed process was sending.
+    expect(broken.length).toBeLessThanOrEqual(4);
+    expect(provider.stats().rateLimited).toBe(0);
+    await until(
+      () => gateway.workers().length === 2 && !gateway.workers().includes(victim as number),
+      30_000,
+    );
+    expect(gateway.err()).toContain('SIGKILL');
+    expect(await gateway.stop()).toBe(0);
+  });
+}
+
+describe('express-ai-balancer serve with two workers, one of which is killed under load,', () => {
+  killsAWorker(() => Promise.resolve({}));
+});
+
+redis.describe(
+  'express-ai-balancer serve with two workers and Redis, one of which is killed under load,',
+  () => {
+    killsAWorker(async () => {
+      const server = await RedisServer.start();
+      servers.push(server);
+      return { cluster: { redis: server.url } };
+    });
+  },
+);
 
 it('workers without Redis have an even share of every limit', () => {
   const endpoint = { name: 'a', model: 'm', rpm: 60, tpm: { input: 400, output: 200 }, maxConcurrent: 3 };
