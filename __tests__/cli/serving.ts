@@ -16,7 +16,8 @@ export interface RunningGateway {
 }
 
 export interface ServeCommand {
-  readonly program?: string;
+  /** Default: the Node.js that runs the tests. */
+  readonly program?: string | undefined;
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;

@@ -1,8 +1,14 @@
-import { rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Gateways } from '../cli/serving';
+import { freePort, RedisServer } from '../cluster/harness/redis-server';
+import { Rig, until } from '../helpers/provider';
+import { requires } from '../helpers/requires';
 import { findRuntime } from '../helpers/runtimes';
 import { BUNDLERS } from './bundles';
-import { manifest, OWN_COMPILER, PackedPackage } from './packed';
+import { manifest, OWN_COMPILER, PackedPackage, ROOT } from './packed';
 
 const packed = new PackedPackage();
 beforeAll(() => packed.build(), 120_000);
@@ -121,5 +127,113 @@ describe('a bundle with the package and its simulator', () => {
     const file = await esbuild(project.folder, 'bundled.mjs');
     rmSync(join(project.folder, 'node_modules'), { recursive: true });
     expect(await project.execute(file)).toMatch(/not installed where this bundle runs.*startFleet\(\)/);
+  });
+});
+
+describe('a bundle with the dashboard', () => {
+  it.each(BUNDLERS.filter(([name]) => name.startsWith('esbuild')))(
+    'made by %s says that the files of the page are missing, and what to do',
+    async (_name, bundle) => {
+      const project = await packed.consumer('commonjs');
+      project.copy('dashboard.mjs');
+      expect(await project.execute(await bundle(project.folder, 'dashboard.mjs'))).toMatch(
+        /files of the dashboard are missing.*keep express-ai-balancer external/,
+      );
+    },
+  );
+});
+
+describe('the command of the package', () => {
+  const gateways = new Gateways();
+  const rig = new Rig();
+  const env = { HOLYSHEEP_API_KEY: 'sk-up', SHOP_TOKEN: 'sk-shop', ADMIN_TOKEN: 'sk-admin' };
+  const ask = { model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: 'Hi' }] };
+  const cli = `node_modules/${manifest.name}/dist/cli.mjs`;
+
+  describe.each(['Node.js 22', 'Node.js 24'] as const)('under %s, without tsx,', (name) => {
+    const runtime = findRuntime(name);
+    const test = runtime ? it : it.skip;
+
+    test('serves a configuration in TypeScript', async () => {
+      const { url } = await rig.provider({ models: { 'gpt-4o-mini': {} }, reply: () => 'Hi' });
+      const project = await packed.consumer('commonjs');
+      const config = `
+        import type { BalancerConfig } from '${manifest.name}';
+        const endpoints: BalancerConfig['endpoints'] = [{ name: 'a', model: 'gpt-4o-mini', baseURL: '${url}', apiKey: 'k' }];
+        export default { endpoints, serve: { tokens: false } };`;
+      writeFileSync(join(project.folder, 'gateway.mts'), config);
+      const args = [cli, 'serve', '--config', 'gateway.mts', '--port', '0'];
+      const gateway = await gateways.start({ program: runtime?.file, args, cwd: project.folder, env });
+      const { choices } = await gateway.client.chat.completions.create(ask);
+      expect(choices[0]?.message.content).toBe('Hi');
+      expect(await gateway.stop()).toBe(0);
+    });
+  });
+
+  requires('redis-server').describe('in the image of examples/docker', () => {
+    const example = (file: string) => readFileSync(join(ROOT, 'examples/docker', file), 'utf8');
+    const instruction = (pattern: RegExp) =>
+      JSON.parse(pattern.exec(example('Dockerfile'))?.[1] ?? '') as string[];
+
+    it('serves the gateway, the page and metrics by two workers with Redis, is healthy, and stops in time', async () => {
+      const { url } = await rig.provider({ models: { 'gpt-4o-mini': {} }, reply: () => 'Hi' });
+      const redis = await RedisServer.start();
+      try {
+        const [, installed = ''] = /npm install --omit=dev (.*)$/m.exec(example('Dockerfile')) ?? [];
+        const [own, ...others] = installed.split(' ');
+        expect(own).toBe(manifest.name);
+        const image = await packed.consumer('commonjs', others);
+        const config = JSON.parse(example('gateway.json')) as { endpoints: object[] };
+        config.endpoints = config.endpoints.map((endpoint) => ({ ...endpoint, baseURL: url }));
+        writeFileSync(join(image.folder, 'gateway.json'), JSON.stringify(config));
+
+        const [node, ...args] = instruction(/^CMD (\[.*\])$/m);
+        expect(node).toBe('node');
+        const port = String(await freePort());
+        const gateway = await gateways.start({
+          args,
+          cwd: image.folder,
+          env: { ...env, REDIS_URL: redis.url, PORT: port },
+        });
+        await until(() => gateway.workers().length === 2);
+        expect(new URL(gateway.url).port).toBe(port);
+
+        const { choices } = await gateway.client.chat.completions.create(ask);
+        expect(choices[0]?.message.content).toBe('Hi');
+        expect((await fetch(`${gateway.url}/v1/models`)).status).toBe(401);
+        const admin = { headers: { authorization: `Bearer ${env.ADMIN_TOKEN}` } };
+        expect(await (await fetch(`${gateway.url}/dashboard/`, admin)).text()).toContain('<html');
+        expect((await fetch(`${gateway.url}/dashboard/assets/app.mjs`, admin)).status).toBe(200);
+        expect(await (await fetch(`${gateway.url}/metrics`, admin)).text()).toContain('ai_balancer_');
+        expect((await redis.keys()).length).toBeGreaterThan(0);
+
+        const [, ...check] = instruction(/^HEALTHCHECK [^[]*CMD (\[.*\])$/m);
+        const isHealthy = async () => {
+          const run = check.map((argument) => argument.replace(':3000/', `:${port}/`));
+          return promisify(execFile)(process.execPath, run).then(
+            () => true,
+            () => false,
+          );
+        };
+        expect(await isHealthy()).toBe(true);
+        expect(await gateway.stop()).toBe(0);
+        expect(await isHealthy()).toBe(false);
+      } finally {
+        await redis.close();
+      }
+    });
+
+    it('gets every variable of its configuration from the compose file, and time to stop', () => {
+      const compose = example('compose.yaml');
+      const names = [...example('gateway.json').matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name!);
+      const given = [...compose.matchAll(/^ {6}([A-Z_]+): /gm)].map(([, name]) => name!);
+      expect(given.sort()).toEqual(names.sort());
+      expect(compose).toContain('"3000:3000"');
+      expect(example('Dockerfile')).toContain('EXPOSE 3000');
+      const { serve } = JSON.parse(example('gateway.json')) as { serve: { port?: number; graceMs?: number } };
+      expect(serve.port ?? 3_000).toBe(3_000);
+      const [, seconds] = /stop_grace_period: (\d+)s/.exec(compose) ?? [];
+      expect(Number(seconds) * 1_000).toBeGreaterThan(serve.graceMs ?? 30_000);
+    });
   });
 });

@@ -75,7 +75,7 @@ export class PackedPackage {
     const installed = join(folder, 'node_modules', manifest.name);
     mkdirSync(installed, { recursive: true });
     await run('tar', ['-xzf', this.tarball, '-C', installed, '--strip-components=1']);
-    for (const name of [...Object.keys(manifest.dependencies), 'express', ...others]) {
+    for (const name of new Set([...Object.keys(manifest.dependencies), 'express', ...others])) {
       const link = join(folder, 'node_modules', name);
       mkdirSync(dirname(link), { recursive: true });
       symlinkSync(join(ROOT, 'node_modules', name), link, 'dir');

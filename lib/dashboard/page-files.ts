@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DashboardSettings } from './options';
@@ -38,16 +38,14 @@ export function readPage({ title, extension }: Pick<DashboardSettings, 'title' |
 
 /** The files are in `page/` beside this module in the sources, and in `dashboard/` beside the bundle in the package. */
 function pageFolder(): URL {
-  const here = import.meta.url;
-  const folder = new URL(here.endsWith('.ts') ? './page/' : './dashboard/', here);
-  try {
-    readdirSync(folder);
-  } catch {
-    throw new Error(
-      `The files of the dashboard are missing at ${fileURLToPath(folder)}: if your server is bundled, keep express-ai-balancer external to the bundle.`,
-    );
-  }
-  return folder;
+  // Undefined in a bundle that is CommonJS.
+  const here = import.meta.url as string | undefined;
+  const folder = here && new URL(here.endsWith('.ts') ? './page/' : './dashboard/', here);
+  if (folder && existsSync(folder)) return folder;
+  const place = folder ? ` at ${fileURLToPath(folder)}` : '';
+  throw new Error(
+    `The files of the dashboard are missing${place}: if your server is bundled, keep express-ai-balancer external to the bundle.`,
+  );
 }
 
 function escapeHtml(text: string): string {
