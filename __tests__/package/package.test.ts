@@ -235,5 +235,15 @@ describe('the command of the package', () => {
       const [, seconds] = /stop_grace_period: (\d+)s/.exec(compose) ?? [];
       expect(Number(seconds) * 1_000).toBeGreaterThan(serve.graceMs ?? 30_000);
     });
+
+    it('is started by the systemd unit of docs/serve.md in the same way, with time to stop', () => {
+      const unit = readFileSync(join(ROOT, 'docs/serve.md'), 'utf8');
+      const [, command = ''] = /^ExecStart=\/usr\/bin\/(.*)$/m.exec(unit) ?? [];
+      const cmd = instruction(/^CMD (\[.*\])$/m).filter(
+        (argument) => !['--host', '0.0.0.0'].includes(argument),
+      );
+      expect(command.split(' ')).toEqual(cmd);
+      expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1])).toBeGreaterThan(30);
+    });
   });
 });
