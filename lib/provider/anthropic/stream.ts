@@ -19,6 +19,8 @@ type Block =
 export class AnthropicStream {
   #writer = new ChunkWriter({ id: '', model: '' });
   readonly #blocks = new Map<unknown, Block>();
+  /** Whole blocks of thinking that have not been sent. */
+  #thinking: Fields[] = [];
   #toolCalls = 0;
   #usage: Fields = {};
 
@@ -55,7 +57,10 @@ export class AnthropicStream {
     if (isThinking(block)) {
       this.#blocks.set(index, { kind: 'thinking', start: block, text: '', signature: '' });
       yield* this.#delta(this.#blocks.get(index), { type: 'thinking_delta', thinking: block.thinking });
-    } else if (isJsonAnswer(block)) {
+      return;
+    }
+    yield* this.#sendThinking();
+    if (isJsonAnswer(block)) {
       this.#blocks.set(index, { kind: 'json-answer' });
     } else if (block.type === 'tool_use') {
       const at = this.#toolCalls++;
@@ -98,14 +103,24 @@ export class AnthropicStream {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
     if (block?.kind === 'thinking') {
-      // Whole, as it must be sent back.
       const { start, text, signature } = block;
-      const whole = start.type === 'thinking' ? { type: 'thinking', thinking: text, signature } : start;
-      yield this.#writer.delta(0, { thinking_blocks: [whole] });
+      this.#thinking.push(
+        start.type === 'thinking' ? { type: 'thinking', thinking: text, signature } : start,
+      );
     } else if (block?.kind === 'tool' && !block.hasArguments) {
       // A tool without parameters has no deltas.
       yield* this.#inputDelta(block, JSON.stringify(isObject(block.input) ? block.input : {}));
     }
+  }
+
+  /**
+   * Whole, as they must be sent back, and those that follow each other in one chunk: the stream helper of OpenAI's client
+   * keeps only the last value of a field that it doesn't know.
+   */
+  *#sendThinking(): Generator<ChatCompletionChunk, void> {
+    const blocks = this.#thinking;
+    this.#thinking = [];
+    if (blocks.length > 0) yield this.#writer.delta(0, { thinking_blocks: blocks });
   }
 
   *#finish(event: Fields): Generator<ChatCompletionChunk, void> {
@@ -113,6 +128,7 @@ export class AnthropicStream {
     // Cumulative: each count replaces the one before.
     if (isObject(event.usage)) this.#usage = { ...this.#usage, ...withoutNulls(event.usage) };
     if (typeof stop !== 'string') return;
+    yield* this.#sendThinking();
     const reason = toFinishReason(stop);
     yield this.#writer.finish(0, reason === 'tool_calls' && this.#toolCalls === 0 ? 'stop' : reason);
     const usage = toUsage(this.#usage);
