@@ -53,6 +53,7 @@ export class RedisLink {
   #memberState = '{}';
   #state: LinkState = 'connecting';
   #checkTimer: Timer | undefined;
+  readonly #startupTimer: Timer;
   /** When the heartbeat was sent that has not been answered. */
   #heartbeatSentAt: number | undefined;
   #isClosed = false;
@@ -66,7 +67,9 @@ export class RedisLink {
 
   constructor(parts: RedisLinkParts) {
     this.#parts = parts;
-    this.#checkTimer = startTimer(() => this.#markDown('no connection in time'), STARTUP_TIMEOUT_MS).unref();
+    // A Redis that answers too slowly is not up either.
+    const giveUp = (): void => this.#markDown('no connection, or no answer in time');
+    this.#startupTimer = startTimer(giveUp, STARTUP_TIMEOUT_MS).unref();
     this.opened = this.#open();
     this.opened.catch((error: unknown) => this.#markDown(reasonOf(error)));
   }
@@ -122,6 +125,7 @@ export class RedisLink {
     this.#isClosed = true;
     this.#resolveTried();
     clearTimeout(this.#checkTimer);
+    clearTimeout(this.#startupTimer);
     const connection = await this.opened.catch(() => undefined);
     const leaving = this.#state === 'up' ? this.#members?.leave() : undefined;
     await within(Promise.allSettled([leaving]), CLOSE_TIMEOUT_MS);
@@ -184,6 +188,7 @@ export class RedisLink {
   #setState(state: LinkState, reason?: string): void {
     if (this.#state === state || this.#isClosed) return;
     this.#state = state;
+    clearTimeout(this.#startupTimer);
     this.#parts.onState(state, reason);
     this.#resolveTried();
   }
