@@ -108,9 +108,30 @@ describe.each(DOORS)(
           : client.chat.completions.runTools(body as never);
         expect(await runner.finalContent()).toBe(ANSWER);
         expect(runs()).toBe(6);
-        expectWholeConversations(upstream, 2);
+        expectWholeConversations(upstream, 0);
       },
     );
+
+    it("keeps its meaning, and each provider's own fields: the stream helper of OpenAI's client", async () => {
+      const { balancer, upstream, run } = await start();
+      const client = await doors.openai(door, balancer);
+      const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: QUESTION }];
+      const tools = structuredClone(TOOLS) as unknown as OpenAI.ChatCompletionTool[];
+      for (;;) {
+        const { choices } = await client.chat.completions
+          .stream({ model: 'm', messages, tools })
+          .finalChatCompletion();
+        const message = choices[0]?.message;
+        messages.push(message as OpenAI.ChatCompletionMessageParam);
+        if (!message?.tool_calls) break;
+        for (const { id, function: called } of message.tool_calls)
+          messages.push({ role: 'tool', tool_call_id: id, content: run(called.name) });
+      }
+      expect(messages.at(-1)?.content).toBe(ANSWER);
+      expectWholeConversations(upstream, 2);
+      const signatures = JSON.stringify(bodyOf(upstream, 'gemini')).match(/"thoughtSignature":"[^"]+"/g);
+      expect(signatures).toContain('"thoughtSignature":"CpcBAdHtim+qVXRkMy4qFKfQ"');
+    });
 
     it.each([
       ['chat', 'generateText'],
