@@ -1,8 +1,11 @@
 import { transformSync } from '@swc/core';
 import * as library from 'express-ai-balancer';
 import { type Balancer, createBalancer, type Dialect } from 'express-ai-balancer';
+import { StreamFailure } from '../../lib/stream/stream-errors';
 import { json, type Responder, Rig, rejection } from '../failover/upstream';
 import { codeBlocks } from '../helpers/run-example';
+import { cutAt } from '../stream/fixtures/streams';
+import { comparable, readStream } from './fixtures/read-stream';
 
 // Source of the answers: https://docs.cohere.com/v2/reference/chat and https://docs.cohere.com/v2/docs/streaming
 const USAGE = {
@@ -96,6 +99,19 @@ describe('The dialect of docs/adding-a-provider.md', () => {
     for await (const chunk of data) text += chunk.choices[0]?.delta.content ?? '';
     expect(text).toBe('Hello there');
     expect(data.route.usage?.total_tokens).toBe(74);
+  });
+
+  it('reads a stream the same wherever it is cut, and fails where it ends too soon', async () => {
+    const text = EVENTS.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+    const bytes = Buffer.from(text);
+    const whole = comparable(await readStream(cohere, [bytes]));
+    expect(whole).toMatchObject({ choices: [{ message: { content: 'Hello there' } }] });
+    const end = text.indexOf('"finish_reason"');
+    for (let at = 0; at <= bytes.length; at++) {
+      expect(comparable(await readStream(cohere, cutAt(bytes, at)))).toEqual(whole);
+      if (at < end)
+        await expect(readStream(cohere, [bytes.subarray(0, at)])).rejects.toBeInstanceOf(StreamFailure);
+    }
   });
 
   it('has the failure classes and refuses what it does not translate', async () => {
