@@ -136,7 +136,7 @@ function killsAWorker(more: () => Promise<object>): void {
         }
       }
     });
-    await until(() => answered >= 40);
+    await until(() => answered >= 40, 60_000);
     const [victim] = gateway.workers();
     process.kill(victim as number, 'SIGKILL');
     await Promise.all([...whole, ...streams]);

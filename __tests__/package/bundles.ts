@@ -31,31 +31,28 @@ const esbuild =
     return outfile;
   };
 
-const webpackTo =
-  (format: 'esm' | 'cjs'): Bundler =>
-  async (folder, entry) => {
-    const filename = `webpack.${format === 'esm' ? 'mjs' : 'cjs'}`;
-    const config: Configuration = {
-      mode: 'production',
-      target: 'node20',
-      context: folder,
-      entry: `./${entry}`,
-      devtool: false,
-      // Unused exports and modules are removed all the same; to minify a megabyte takes 20 seconds.
-      optimization: { minimize: false },
-      output: { path: join(folder, 'out'), filename },
-      ...(format === 'esm' ? { experiments: { outputModule: true } } : {}),
-    };
-    if (format === 'esm') Object.assign(config.output ?? {}, { module: true, chunkFormat: 'module' });
-    await new Promise<void>((resolve, reject) => {
-      webpack(config, (error, stats) => {
-        if (error) reject(error);
-        else if (stats?.hasErrors()) reject(new Error(stats.toString({ all: false, errors: true })));
-        else resolve();
-      });
-    });
-    return `out/${filename}`;
+/** As in most servers: CommonJS, in production mode. */
+const webpackToCjs: Bundler = async (folder, entry) => {
+  const filename = 'webpack.cjs';
+  const config: Configuration = {
+    mode: 'production',
+    target: 'node20',
+    context: folder,
+    entry: `./${entry}`,
+    devtool: false,
+    // Unused exports and modules are removed all the same; to minify a megabyte takes 20 seconds.
+    optimization: { minimize: false },
+    output: { path: join(folder, 'out'), filename },
   };
+  await new Promise<void>((resolve, reject) => {
+    webpack(config, (error, stats) => {
+      if (error) reject(error);
+      else if (stats?.hasErrors()) reject(new Error(stats.toString({ all: false, errors: true })));
+      else resolve();
+    });
+  });
+  return `out/${filename}`;
+};
 
 /** Rollup resolves no packages by itself: it bundles this one, and leaves its dependencies to Node. */
 const rollupToEsm: Bundler = async (folder, entry) => {
@@ -82,7 +79,6 @@ const rollupToEsm: Bundler = async (folder, entry) => {
 export const BUNDLERS: readonly (readonly [name: string, bundler: Bundler])[] = [
   ['esbuild as an ES module', esbuild('esm', true)],
   ['esbuild as CommonJS', esbuild('cjs', false)],
-  ['webpack as an ES module', webpackTo('esm')],
-  ['webpack as CommonJS', webpackTo('cjs')],
+  ['webpack', webpackToCjs],
   ['rollup', rollupToEsm],
 ];
