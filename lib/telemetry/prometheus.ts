@@ -9,6 +9,7 @@ import type { CallEvent } from '../balancer/events';
 import type { BalancerStats } from '../balancer/stats';
 import { type Fault, faultAt, optionsError } from '../config/config-errors';
 import { isObject } from '../util/is-object';
+import { CallCounts } from './call-counts';
 import { METRICS, type MetricName, STATE_VALUES } from './metric-names';
 import { requirePeer } from './optional-peer';
 
@@ -119,12 +120,14 @@ class MetricSet {
     this.#gauges.get(name)?.set(labels, value);
   }
 
-  /** Before each scrape of a gauge, its values are set again by `collect`. */
-  onCollect(collect: (name: MetricName) => void): void {
+  /** Before each scrape of a gauge, its values are set again by `setGauge`; before that of a counter, `addCounts` adds. */
+  onCollect(setGauge: (name: MetricName) => void, addCounts: () => void): void {
+    for (const counter of this.#counters.values())
+      (counter as Counter & { collect?: () => void }).collect = addCounts;
     for (const [name, gauge] of this.#gauges) {
       (gauge as Gauge & { collect?: () => void }).collect = () => {
         gauge.reset();
-        collect(name as MetricName);
+        setGauge(name as MetricName);
       };
     }
   }
@@ -132,9 +135,11 @@ class MetricSet {
 
 function record(balancer: Balancer, metrics: MetricSet, options: AiMetricsOptions): void {
   const tenantLabel = options.tenant && boundedTenant((event) => options.tenant?.(event) ?? '');
-  balancer.on('call', (event) =>
-    recordCall(metrics, event, tenantLabel ? { tenant: tenantLabel(event) } : {}),
-  );
+  const counts = new CallCounts((name, labels, value) => metrics.add(name, labels, value));
+  balancer.on('call', (event) => {
+    counts.record(event, tenantLabel?.(event));
+    observeCall(metrics, event);
+  });
   balancer.on('attempt', ({ endpoint, model, class: failure }) =>
     metrics.add('ai_balancer_attempts_total', { endpoint, model, class: failure ?? 'ok' }),
   );
@@ -151,32 +156,23 @@ function record(balancer: Balancer, metrics: MetricSet, options: AiMetricsOption
   const snapshot = cachedSnapshot(balancer);
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  metrics.onCollect((name) => {
-    if (name === 'ai_balancer_event_loop_delay_seconds') setDelay(metrics, delay);
-    else setGauge(metrics, name, snapshot());
-  });
+  metrics.onCollect(
+    (name) => {
+      if (name === 'ai_balancer_event_loop_delay_seconds') setDelay(metrics, delay);
+      else setGauge(metrics, name, snapshot());
+    },
+    () => counts.flush(),
+  );
 }
 
-function recordCall(metrics: MetricSet, event: CallEvent, extra: Labels): void {
-  const { operation, type, priority, endpoint, model, stream, tokens } = event;
-  const result = event.failed ? (event.code ?? 'error') : 'ok';
-  metrics.add('ai_balancer_calls_total', { operation, type, priority, model, result, ...extra });
-  if (tokens && endpoint !== '') {
-    metrics.add('ai_balancer_tokens_total', { endpoint, model, direction: 'input' }, tokens.input);
-    metrics.add('ai_balancer_tokens_total', { endpoint, model, direction: 'output' }, tokens.output);
-    metrics.add('ai_balancer_cost_usd_total', { endpoint, model }, event.costUsd ?? 0);
-  }
-  metrics.add('ai_balancer_wasted_tokens_total', { operation }, event.wastedTokens);
-  metrics.add('ai_balancer_wasted_cost_usd_total', { operation }, event.wastedUsd);
+function observeCall(metrics: MetricSet, event: CallEvent): void {
+  const { operation, priority, model, stream } = event;
   metrics.observe('ai_balancer_queue_wait_seconds', { priority }, event.waitMs / 1_000);
   if (event.firstTokenMs !== undefined)
     metrics.observe('ai_balancer_first_token_seconds', { model }, event.firstTokenMs / 1_000);
-  if (!event.failed)
-    metrics.observe(
-      'ai_balancer_call_duration_seconds',
-      { operation, model, stream: String(stream) },
-      event.ms / 1_000,
-    );
+  if (event.failed) return;
+  const labels = { operation, model, stream: String(stream) };
+  metrics.observe('ai_balancer_call_duration_seconds', labels, event.ms / 1_000);
 }
 
 function setGauge(metrics: MetricSet, name: MetricName, stats: BalancerStats): void {
