@@ -26,6 +26,8 @@ export interface BudgetUpdate {
   readonly isStarved: boolean;
   /** What all had spent by this process's last reply, if the store has lost the budget since. */
   readonly carried?: BucketEntries;
+  /** The number of processes by the last reply; 0 without one. */
+  readonly members: number;
   /** The process ends: its lease goes back. */
   readonly isLeaving: boolean;
 }
@@ -61,8 +63,11 @@ export interface BudgetCounter {
 export const MEMBER_MS = 10_000;
 /** How long all give back what they don't use after one process has been short of it. */
 export const SHORT_MS = 2_000;
-/** After a loss nothing is granted for this long: first all processes report the leases that they still hold. */
-export const QUIET_MS = 3_000;
+/**
+ * After a loss nothing is granted until as many processes as there were before have reported the leases that they still
+ * hold, or for this long.
+ */
+export const QUIET_MS = 10_000;
 /** How often expired buckets and members are removed. */
 export const PRUNE_MS = 5_000;
 /** A lease ahead takes at most this part of what is left, divided by the number of processes. */

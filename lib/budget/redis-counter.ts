@@ -13,7 +13,8 @@ import {
 /**
  * One update of a process, in one step. KEYS[1] has what all have spent, by bucket. KEYS[2] has for each process the number
  * of its last update (n), its time (a) and bucket (b), its lease (h) and its spending by bucket (s), and for all together
- * the sum of the leases (H), the number of processes (m) and what was carried over a loss (c). Everything that is granted
+ * the sum of the leases (H), the number of processes (m), what was carried over a loss (c), how many processes were there
+ * before it (e) and how many have reported since (r). Everything that is granted
  * was counted before, so all processes together stay within the limit, whether Redis is reachable later or not. Numbers
  * are formatted, because Lua would shorten large ones to 1e+15.
  */
@@ -26,7 +27,8 @@ const runScript = redisScript<
 local all, each, member = KEYS[1], KEYS[2], ARGV[1]
 local number, limit, bucket, oldest = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local held, least, need, ahead = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local starved, leaving, ttl, carried = ARGV[10] == '1', ARGV[11] == '1', ARGV[12], tonumber(ARGV[13])
+local starved, leaving, ttl = ARGV[10] == '1', ARGV[11] == '1', ARGV[12]
+local before, carried = tonumber(ARGV[13]), tonumber(ARGV[14])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function get(field) return tonumber(redis.call('HGET', each, field) or '0') or 0 end
@@ -45,7 +47,7 @@ local granted, lost = 0, 0
 if not last and number > 1 and carried < 0 then
   lost = 1
 elseif not last or last < number then
-  local from = 14
+  local from = 15
   if carried >= 0 then
     for i = 1, carried do
       local at, units = ARGV[from], tonumber(ARGV[from + 1])
@@ -56,6 +58,8 @@ elseif not last or last < number then
       end
       from = from + 2
     end
+    if not last then set('r', get('r') + 1) end
+    set('e', math.max(get('e'), before))
     set('q', now + ${QUIET_MS})
   end
   for i = from, #ARGV, 2 do
@@ -90,7 +94,8 @@ elseif not last or last < number then
   end
   local members = math.max(1, get('m'))
   local isShort = now < get('x')
-  if now >= get('q') and not leaving and left > 0 then
+  local isQuiet = now < get('q') and get('r') < get('e')
+  if not isQuiet and not leaving and left > 0 then
     if left >= need then
       local most = isShort and 0 or math.floor((left - need) / (${AHEAD_DIVISOR} * members))
       granted = need + math.max(0, math.min(ahead, most))
@@ -140,10 +145,10 @@ export function redisCounter(
 }
 
 function argumentsOf(update: BudgetUpdate, ttlMs: number): (string | number)[] {
-  const { member, number, limit, bucket, oldest, held, least, need, ahead, carried, spent } = update;
+  const { member, number, limit, bucket, oldest, held, least, need, ahead, members, carried, spent } = update;
   return [
     ...[member, number, limit, bucket, oldest, held, least, need, ahead],
-    ...[update.isStarved ? 1 : 0, update.isLeaving ? 1 : 0, ttlMs, carried?.length ?? -1],
+    ...[update.isStarved ? 1 : 0, update.isLeaving ? 1 : 0, ttlMs, members, carried?.length ?? -1],
     ...(carried ?? []).flat(),
     ...spent.flat(),
   ];

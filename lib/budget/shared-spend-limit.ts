@@ -239,6 +239,7 @@ export class SharedSpendLimit implements SpendLimit {
       ahead: isShort || free >= target / 2 ? 0 : target - free,
       isStarved: performance.now() - this.#starvedAt < 2 * FLUSH_MS,
       ...(this.#carried ? { carried: this.#carried } : {}),
+      members: this.#known?.members ?? 0,
       isLeaving: this.#isClosed,
     };
   }

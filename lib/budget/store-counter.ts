@@ -35,7 +35,10 @@ interface BudgetRecord {
   gone: Units;
   carried: Units;
   shortUntil: number;
+  /** After a loss: until when nothing is granted unless `returned` has reached `expected`, in processes. */
   quietUntil: number;
+  expected: number;
+  returned: number;
 }
 
 /** A budget in a store of the app: the same steps as in Redis, on one record. */
@@ -87,12 +90,15 @@ function applyUpdate(record: BudgetRecord, update: BudgetUpdate, now: number): B
       for (const [bucket, units] of carried)
         record.carried[bucket] = Math.max(record.carried[bucket] ?? 0, units);
       record.quietUntil = now + QUIET_MS;
+      record.expected = Math.max(record.expected, update.members);
+      if (last === undefined) record.returned++;
     }
     const spent = { ...last?.spent };
     for (const [bucket, units] of update.spent) spent[bucket] = Math.max(spent[bucket] ?? 0, units);
     record.members[member] = { number, at: now, bucket: update.bucket, held: update.held, spent };
     prune(record, oldest);
-    granted = now < record.quietUntil || isLeaving ? 0 : grantOf(record, update, now);
+    const isQuiet = now < record.quietUntil && record.returned < record.expected;
+    granted = isQuiet || isLeaving ? 0 : grantOf(record, update, now);
     if (update.isStarved || (update.least > 0 && granted < update.least)) record.shortUntil = now + SHORT_MS;
     record.members[member] = { number, at: now, bucket: update.bucket, held: update.held + granted, spent };
     if (isLeaving) remove(record, member);
@@ -159,7 +165,15 @@ function since(units: Units, oldest: number): Units {
 
 /** A record that is none, because somebody else writes to the key, counts as lost. */
 function parseRecord(text: string | undefined): BudgetRecord {
-  const empty = { members: {}, gone: {}, carried: {}, shortUntil: 0, quietUntil: 0 };
+  const empty = {
+    members: {},
+    gone: {},
+    carried: {},
+    shortUntil: 0,
+    quietUntil: 0,
+    expected: 0,
+    returned: 0,
+  };
   try {
     const value: unknown = JSON.parse(text ?? 'null');
     return isObject(value) && isObject(value.members)
