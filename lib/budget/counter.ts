@@ -24,7 +24,10 @@ export interface BudgetUpdate {
   readonly ahead: number;
   /** Whether calls wait for units that others hold. */
   readonly isStarved: boolean;
-  /** What all had spent by this process's last reply, if the store has lost the budget since. */
+  /**
+   * What all had spent by this process's last reply, if the store has lost the budget since. Empty if there was none, and
+   * the store has been unreachable since the process began.
+   */
   readonly carried?: BucketEntries;
   /** The number of processes by the last reply; 0 without one. */
   readonly members: number;
@@ -53,6 +56,8 @@ export interface BudgetReply {
 export interface BudgetCounter {
   /** 'idle' before the first connection. */
   readonly state: 'idle' | 'up' | 'down';
+  /** Whether it has ever been unreachable: it may have lost everything since. */
+  readonly hasBeenDown: boolean;
   /** One atomic step. Rejects if the store is unreachable. */
   update(update: BudgetUpdate): Promise<BudgetReply>;
   /** Unix milliseconds on a clock that all processes share as far as possible. */
@@ -64,10 +69,11 @@ export const MEMBER_MS = 10_000;
 /** How long all give back what they don't use after one process has been short of it. */
 export const SHORT_MS = 2_000;
 /**
- * After a loss nothing is granted until as many processes as there were before have reported the leases that they still
- * hold, or for this long.
+ * After a loss nothing is granted for QUIET_MS: first all processes report the leases that they still hold. If fewer have
+ * done so than there were before, nothing is granted for MAX_QUIET_MS.
  */
-export const QUIET_MS = 10_000;
+export const QUIET_MS = 3_000;
+export const MAX_QUIET_MS = 10_000;
 /** How often expired buckets and members are removed. */
 export const PRUNE_MS = 5_000;
 /** A lease ahead takes at most this part of what is left, divided by the number of processes. */

@@ -4,6 +4,7 @@ import {
   AHEAD_DIVISOR,
   type BudgetCounter,
   type BudgetUpdate,
+  MAX_QUIET_MS,
   MEMBER_MS,
   PRUNE_MS,
   QUIET_MS,
@@ -13,8 +14,8 @@ import {
 /**
  * One update of a process, in one step. KEYS[1] has what all have spent, by bucket. KEYS[2] has for each process the number
  * of its last update (n), its time (a) and bucket (b), its lease (h) and its spending by bucket (s), and for all together
- * the sum of the leases (H), the number of processes (m), what was carried over a loss (c), how many processes were there
- * before it (e) and how many have reported since (r). Everything that is granted
+ * the sum of the leases (H), the number of processes (m), what was carried over a loss (c), when that was (q), how many processes were there
+ * before it (e, or u if nobody knows) and how many have reported since (r). Everything that is granted
  * was counted before, so all processes together stay within the limit, whether Redis is reachable later or not. Numbers
  * are formatted, because Lua would shorten large ones to 1e+15.
  */
@@ -42,6 +43,7 @@ local function drop(id)
   redis.call('HDEL', each, 'n:' .. id, 'a:' .. id, 'b:' .. id, 'h:' .. id)
 end
 
+local isEmpty = redis.call('EXISTS', each) == 0
 local last = tonumber(redis.call('HGET', each, 'n:' .. member) or '')
 local granted, lost = 0, 0
 if not last and number > 1 and carried < 0 then
@@ -58,9 +60,13 @@ elseif not last or last < number then
       end
       from = from + 2
     end
-    if not last then set('r', get('r') + 1) end
-    set('e', math.max(get('e'), before))
-    set('q', now + ${QUIET_MS})
+    if before > 0 or isEmpty then set('q', now) end
+    if before > 0 then
+      if not last then set('r', get('r') + 1) end
+      set('e', math.max(get('e'), before))
+    elseif isEmpty then
+      set('u', 1)
+    end
   end
   for i = from, #ARGV, 2 do
     local field, units = 's:' .. member .. ':' .. ARGV[i], tonumber(ARGV[i + 1])
@@ -94,7 +100,8 @@ elseif not last or last < number then
   end
   local members = math.max(1, get('m'))
   local isShort = now < get('x')
-  local isQuiet = now < get('q') and get('r') < get('e')
+  local isMissing = get('r') < get('e') or (get('e') == 0 and get('u') == 1)
+  local isQuiet = now < get('q') + (isMissing and ${MAX_QUIET_MS} or ${QUIET_MS})
   if not isQuiet and not leaving and left > 0 then
     if left >= need then
       local most = isShort and 0 or math.floor((left - need) / (${AHEAD_DIVISOR} * members))
@@ -130,6 +137,9 @@ export function redisCounter(
   return {
     get state() {
       return store.state;
+    },
+    get hasBeenDown() {
+      return store.hasBeenDown;
     },
     now: () => now() ?? Date.now(),
     async update(update) {

@@ -225,6 +225,8 @@ export class SharedSpendLimit implements SpendLimit {
     const target = this.#target;
     const oldest = window.oldestAt(now);
     this.#own.sum(oldest);
+    // It may have lost what others have spent and hold.
+    const carried = this.#carried ?? (!this.#known && this.#parts.counter.hasBeenDown ? [] : undefined);
     return {
       member: this.#member,
       // Until the first reply it is the first update: later ones are taken for those of a process that was known.
@@ -238,7 +240,7 @@ export class SharedSpendLimit implements SpendLimit {
       need: Math.max(0, this.#requests.units - free),
       ahead: isShort || free >= target / 2 ? 0 : target - free,
       isStarved: performance.now() - this.#starvedAt < 2 * FLUSH_MS,
-      ...(this.#carried ? { carried: this.#carried } : {}),
+      ...(carried ? { carried } : {}),
       members: this.#known?.members ?? 0,
       isLeaving: this.#isClosed,
     };

@@ -6,6 +6,7 @@ import {
   type BudgetCounter,
   type BudgetReply,
   type BudgetUpdate,
+  MAX_QUIET_MS,
   MEMBER_MS,
   QUIET_MS,
   SHORT_MS,
@@ -35,15 +36,18 @@ interface BudgetRecord {
   gone: Units;
   carried: Units;
   shortUntil: number;
-  /** After a loss: until when nothing is granted unless `returned` has reached `expected`, in processes. */
-  quietUntil: number;
+  /** After a loss: when a process reported last, how many are expected to, and how many have. */
+  carriedAt: number;
   expected: number;
   returned: number;
+  /** Nobody knows how many to expect. */
+  isUnknown: boolean;
 }
 
 /** A budget in a store of the app: the same steps as in Redis, on one record. */
 export function storeCounter(store: BudgetStore, key: string, ttlMs: number): BudgetCounter {
   let state: BudgetCounter['state'] = 'up';
+  let hasBeenDown = false;
   let pausedUntil = -Infinity;
   const run = async (update: BudgetUpdate): Promise<BudgetReply> => {
     let reply: BudgetReply | undefined;
@@ -63,6 +67,9 @@ export function storeCounter(store: BudgetStore, key: string, ttlMs: number): Bu
     get state() {
       return state;
     },
+    get hasBeenDown() {
+      return hasBeenDown;
+    },
     now: () => Date.now(),
     async update(update) {
       if (performance.now() < pausedUntil) throw new Error('the budget store is unreachable');
@@ -72,6 +79,7 @@ export function storeCounter(store: BudgetStore, key: string, ttlMs: number): Bu
         return reply;
       } catch (error) {
         state = 'down';
+        hasBeenDown = true;
         pausedUntil = performance.now() + RETRY_PAUSE_MS;
         throw error;
       }
@@ -89,15 +97,18 @@ function applyUpdate(record: BudgetRecord, update: BudgetUpdate, now: number): B
     if (carried) {
       for (const [bucket, units] of carried)
         record.carried[bucket] = Math.max(record.carried[bucket] ?? 0, units);
-      record.quietUntil = now + QUIET_MS;
+      const isEmpty = Object.keys(record.members).length === 0;
+      if (update.members > 0 || isEmpty) record.carriedAt = now;
+      if (update.members === 0) record.isUnknown ||= isEmpty;
+      else if (last === undefined) record.returned++;
       record.expected = Math.max(record.expected, update.members);
-      if (last === undefined) record.returned++;
     }
     const spent = { ...last?.spent };
     for (const [bucket, units] of update.spent) spent[bucket] = Math.max(spent[bucket] ?? 0, units);
     record.members[member] = { number, at: now, bucket: update.bucket, held: update.held, spent };
     prune(record, oldest);
-    const isQuiet = now < record.quietUntil && record.returned < record.expected;
+    const isMissing = record.returned < record.expected || (record.expected === 0 && record.isUnknown);
+    const isQuiet = now < record.carriedAt + (isMissing ? MAX_QUIET_MS : QUIET_MS);
     granted = isQuiet || isLeaving ? 0 : grantOf(record, update, now);
     if (update.isStarved || (update.least > 0 && granted < update.least)) record.shortUntil = now + SHORT_MS;
     record.members[member] = { number, at: now, bucket: update.bucket, held: update.held + granted, spent };
@@ -170,9 +181,10 @@ function parseRecord(text: string | undefined): BudgetRecord {
     gone: {},
     carried: {},
     shortUntil: 0,
-    quietUntil: 0,
+    carriedAt: 0,
     expected: 0,
     returned: 0,
+    isUnknown: false,
   };
   try {
     const value: unknown = JSON.parse(text ?? 'null');

@@ -26,6 +26,8 @@ export interface SharedStore {
   readonly prefix: string;
   /** 'idle' before Redis has answered or is known to be unreachable, and after closing. */
   readonly state: 'idle' | 'up' | 'down';
+  /** Whether it has ever been unreachable. */
+  readonly hasBeenDown: boolean;
   /** Rejects at once while Redis is unreachable, and as soon as it becomes so. A late answer makes it unreachable. */
   run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }
@@ -68,6 +70,9 @@ export class Cluster {
       prefix,
       get state() {
         return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
+      },
+      get hasBeenDown() {
+        return link.hasBeenDown;
       },
       run: (command) => link.run(({ client }) => command(client)),
     };

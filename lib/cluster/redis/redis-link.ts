@@ -52,6 +52,7 @@ export class RedisLink {
   #members: Members | undefined;
   #memberState = '{}';
   #state: LinkState = 'connecting';
+  #hasBeenDown = false;
   #checkTimer: Timer | undefined;
   readonly #startupTimer: Timer;
   /** When the heartbeat was sent that has not been answered. */
@@ -76,6 +77,10 @@ export class RedisLink {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  get hasBeenDown(): boolean {
+    return this.#hasBeenDown;
   }
 
   get isClosed(): boolean {
@@ -188,6 +193,7 @@ export class RedisLink {
   #setState(state: LinkState, reason?: string): void {
     if (this.#state === state || this.#isClosed) return;
     this.#state = state;
+    this.#hasBeenDown ||= state === 'down';
     clearTimeout(this.#startupTimer);
     this.#parts.onState(state, reason);
     this.#resolveTried();
