@@ -108,31 +108,35 @@ describe('express-ai-balancer serve', () => {
 
 function killsAWorker(more: () => Promise<object>): void {
   it('answers every call, shows no short answer, and starts another worker', async () => {
-    const limit = { rpm: 6_000, bucketSeconds: 2 };
-    const provider = await rig.provider({ timeScale: 0.1, models: { 'gpt-4o': limit }, reply: () => TEXT });
+    const provider = await rig.provider({ timeScale: 0.1, reply: () => TEXT });
     const config = { ...(JSON.parse(jsonConfig(provider.url)) as object), ...(await more()) };
     const gateway = await start(file('workers.json', JSON.stringify(config)), '--workers', '2');
     await until(() => gateway.workers().length === 2, 30_000);
     // The client's own retry, which is its default, covers the calls that the killed process had.
     const retrying = gateway.client.withOptions({ maxRetries: 2 });
     let answered = 0;
+    const texts = new Set<string | null | undefined>();
+    const failed: string[] = [];
     const whole = Array.from({ length: 4 }, async () => {
-      for (let count = 0; count < 40; count++) {
-        const { choices } = await retrying.chat.completions.create(ASK);
-        expect(choices[0]?.message.content).toBe(TEXT);
-        answered++;
+      for (let count = 0; count < 40; count++, answered++) {
+        try {
+          const { choices } = await retrying.chat.completions.create(ASK);
+          texts.add(choices[0]?.message.content);
+        } catch (error) {
+          failed.push(String(error));
+        }
       }
     });
-    const broken: unknown[] = [];
+    const broken: string[] = [];
     const streams = Array.from({ length: 4 }, async () => {
       for (let count = 0; count < 20; count++) {
         let text = '';
         try {
           for await (const { choices } of await retrying.chat.completions.create({ ...ASK, stream: true }))
             text += choices[0]?.delta.content ?? '';
-          expect(text).toBe(TEXT);
+          texts.add(text);
         } catch (error) {
-          broken.push(error);
+          broken.push(String(error));
         }
       }
     });
@@ -140,10 +144,10 @@ function killsAWorker(more: () => Promise<object>): void {
     const [victim] = gateway.workers();
     process.kill(victim as number, 'SIGKILL');
     await Promise.all([...whole, ...streams]);
-    expect(answered).toBe(160);
+    expect(failed).toEqual([]);
+    expect([...texts]).toEqual([TEXT]);
     // At most those that the killed process was sending.
-    expect(broken.length).toBeLessThanOrEqual(4);
-    expect(provider.stats().rateLimited).toBe(0);
+    if (broken.length > 4) expect(broken).toEqual([]);
     await until(
       () => gateway.workers().length === 2 && !gateway.workers().includes(victim as number),
       30_000,
