@@ -307,7 +307,8 @@ describe('HTTP transport: proxy', () => {
       { timeouts: { connectMs: 80 } },
     );
     expect(await rejection(balancer.chat(BODY))).toMatchObject({
-      attempts: [{ class: 'timeout', code: 'ERR_SOCKET_CONNECTION_TIMEOUT' }],
+      // The attempt has the same limit as its connection, and either may end first.
+      attempts: [{ class: 'timeout' }],
     });
     await until(() => mute.sockets.size === 0);
   });
