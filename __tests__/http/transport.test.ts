@@ -300,17 +300,28 @@ describe('HTTP transport: proxy', () => {
   });
 
   it('that does not answer is a timeout after connectMs', async () => {
-    const mute = await use(httpServer(() => undefined));
+    const mute = await use(listen(createServer((socket) => socket.on('data', () => undefined))));
     const balancer = balancerFor(
       'https://127.0.0.1:9',
       { proxy: { host: '127.0.0.1', port: mute.port } },
       { timeouts: { connectMs: 80 } },
     );
     expect(await rejection(balancer.chat(BODY))).toMatchObject({
-      // The attempt has the same limit as its connection, and either may end first.
-      attempts: [{ class: 'timeout' }],
+      attempts: [{ class: 'timeout', code: 'ERR_SOCKET_CONNECTION_TIMEOUT' }],
     });
     await until(() => mute.sockets.size === 0);
+  });
+
+  it('that closes the tunnel at once is a connection failure, and is not tried again and again', async () => {
+    let tunnels = 0;
+    const closing = await use(
+      listen(createServer((socket) => socket.once('data', () => (tunnels++, socket.end())))),
+    );
+    const balancer = balancerFor('https://127.0.0.1:9', { proxy: { host: '127.0.0.1', port: closing.port } });
+    expect(await rejection(balancer.chat(BODY))).toMatchObject({
+      attempts: [{ class: 'connection', code: 'ECONNRESET' }],
+    });
+    expect(tunnels).toBe(1);
   });
 
   describe("from the environment, with proxy: 'env'", () => {

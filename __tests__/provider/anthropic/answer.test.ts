@@ -107,7 +107,7 @@ describe.each([
       fc.asyncProperty(fc.array(fc.nat(crlf.length), { maxLength: 20 }), async (cuts) => {
         expect(comparable(await readStream(anthropicDialect, cutAt(crlf, ...cuts)))).toEqual(expected);
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 

@@ -122,7 +122,7 @@ describe.each([
       fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 20 }), async (cuts) => {
         expect(comparable(await readStream(geminiDialect, cutAt(bytes, ...cuts)))).toEqual(expected);
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 

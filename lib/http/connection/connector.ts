@@ -4,7 +4,7 @@ import connectorOf from 'undici/lib/core/connect.js';
 import Client from 'undici/lib/dispatcher/client.js';
 import { afterPendingIO, startTimer } from '../../util/timers';
 import type { Proxy } from './proxy';
-import { connectTimeout, proxyRefused } from './wire-errors';
+import { connectTimeout, proxyRefused, toSocketError } from './wire-errors';
 
 /** Opens a connection and calls back once. */
 export type Connector = (options: buildConnector.Options, callback: Callback) => PendingConnection;
@@ -71,7 +71,8 @@ function openTunnel(
       },
       onResponseError: (_controller, error) => {
         closeQuietly(client);
-        timeout.settle(error, null);
+        // Undici's own codes would make the client of the request open its connection again and again.
+        timeout.settle(toSocketError(error, false), null);
       },
     },
   );
