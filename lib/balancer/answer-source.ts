@@ -1,6 +1,6 @@
 import { isCacheable } from '../cache/cache-key';
 import { lookUp } from '../cache/cache-lookup';
-import { MemoryStore } from '../cache/memory-store';
+import { createMemoryStore } from '../cache/memory-store';
 import type { CacheStore } from '../cache/options';
 import { ResponseCache } from '../cache/response-cache';
 import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
@@ -44,7 +44,7 @@ export class AnswerSource {
   #config: ResolvedConfig;
   #guardrails: Guardrails;
   #cache: ResponseCache | undefined;
-  #memory: { readonly maxBytes: number; readonly store: MemoryStore } | undefined;
+  #memory: { readonly maxBytes: number; readonly store: CacheStore } | undefined;
 
   constructor(parts: AnswerSourceParts, config: ResolvedConfig) {
     this.#parts = parts;
@@ -178,8 +178,8 @@ export class AnswerSource {
     return isAsked && sharedStore ? redisStore(sharedStore) : undefined;
   }
 
-  #memoryStore(maxBytes: number): MemoryStore {
-    if (this.#memory?.maxBytes !== maxBytes) this.#memory = { maxBytes, store: new MemoryStore(maxBytes) };
+  #memoryStore(maxBytes: number): CacheStore {
+    if (this.#memory?.maxBytes !== maxBytes) this.#memory = { maxBytes, store: createMemoryStore(maxBytes) };
     return this.#memory.store;
   }
 }
