@@ -6,52 +6,15 @@ import type {
   EndpointConfig,
 } from 'express-ai-balancer';
 import type { ProviderOptions, SimulatedProvider } from 'express-ai-balancer/simulator';
+import { fakeDate } from '../helpers/fake-date';
 import { endpointAt, Rig, rejection } from '../helpers/provider';
+import { body, HOUR_MS, many, meteredProvider, NOW, PRICE, refusal } from './fixtures';
 import { MemoryStore } from './memory-store';
 
 const rig = new Rig();
-/** One US dollar for 1,000 tokens, prompt or output. */
-const PRICE = { input: 1_000, output: 1_000 };
-/** Noon. */
-const NOW = Date.parse('2026-11-27T12:00:00Z');
-const HOUR_MS = 3_600_000;
-
 afterEach(() => jest.useRealTimers());
 
-/** Freezes the wall clock, by which budgets count their periods. */
-function setDate(now: number): void {
-  jest.useFakeTimers({
-    now,
-    doNotFake: [
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'setImmediate',
-      'clearImmediate',
-      'setInterval',
-      'clearInterval',
-      'setTimeout',
-      'clearTimeout',
-    ],
-  });
-}
-
-/** A provider that meters what it serves at the price. */
-function provider(price = PRICE, more: ProviderOptions = {}): Promise<SimulatedProvider> {
-  return rig.provider({ models: { 'gpt-4o': { price } }, ...more });
-}
-
-/** A call of 6 prompt tokens and `output` output tokens: with 4 it costs one cent. */
-function body(output = 4, maxOutput = output, more: object = {}) {
-  return {
-    model: 'gpt-4o',
-    messages: [{ role: 'user', content: 'Where is my parcel?' }],
-    max_tokens: maxOutput,
-    metadata: { simulate_prompt_tokens: '6', simulate_output_tokens: `${output}` },
-    ...more,
-  };
-}
+const provider = (price = PRICE, more: ProviderOptions = {}) => meteredProvider(rig, price, more);
 
 function start(endpoints: EndpointConfig[], config: Partial<BalancerConfig>): Balancer {
   return rig.balancer(endpoints, { estimateTokens: () => 6, ...config });
@@ -66,14 +29,6 @@ async function outcomes(calls: PromiseLike<unknown>[]): Promise<{ ok: number; co
   const failed = results.filter((result) => result.status === 'rejected');
   const codes = failed.map(({ reason }) => (reason as AiBalancerError).code);
   return { ok: results.length - failed.length, codes: [...new Set(codes)] };
-}
-
-async function refusal(call: PromiseLike<unknown>): Promise<AiBalancerError> {
-  return (await rejection(call)) as AiBalancerError;
-}
-
-function many<T>(count: number, make: () => T): T[] {
-  return Array.from({ length: count }, make);
 }
 
 describe('A budget over everything', () => {
@@ -134,7 +89,7 @@ describe('A budget over everything', () => {
   });
 
   it('refuses with 429, the time at which the budget starts again, and a message without names for customers', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
       budgets: { usdPerDay: 0.02, timeZone: 'Asia/Seoul' },
@@ -150,22 +105,22 @@ describe('A budget over everything', () => {
       type: 'rate_limit_error',
       code: 'ERR_AI_BUDGET',
     });
-    setDate(NOW + 3 * HOUR_MS);
+    fakeDate(NOW + 3 * HOUR_MS);
     await balancer.chat(body());
   });
 
   it('that is rolling names the time at which enough of it is free again', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
       budgets: { usdPerHour: 0.02, window: 'rolling' },
     });
     await balancer.chat(body());
-    setDate(NOW + HOUR_MS / 2);
+    fakeDate(NOW + HOUR_MS / 2);
     await balancer.chat(body());
     const error = await refusal(balancer.chat(body()));
     expect(error.retryAfterMs).toBe(HOUR_MS / 2 + 300_000);
-    setDate(NOW + HOUR_MS + 300_000);
+    fakeDate(NOW + HOUR_MS + 300_000);
     await balancer.chat(body());
     expect((await refusal(balancer.chat(body()))).code).toBe('ERR_AI_BUDGET');
   });
@@ -229,7 +184,7 @@ describe('A budget over everything', () => {
 
 describe('A budget of an endpoint', () => {
   it('takes the endpoint out when it is spent, says why and until when, and others serve', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const [one, two] = [await provider(), await provider()];
     const balancer = start(
       [
@@ -246,7 +201,7 @@ describe('A budget of an endpoint', () => {
   });
 
   it('refuses with the soonest time at which one of the endpoints comes back', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start(
       [
@@ -294,7 +249,7 @@ describe('A budget of a quota group', () => {
 
 describe("The event 'budget'", () => {
   it('comes once at 80 % and once when the budget is spent, and again in the next period', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerHour: 0.1 } });
     const events: BudgetEvent[] = [];
@@ -305,7 +260,7 @@ describe("The event 'budget'", () => {
       { change: 'reached', scope: 'total', name: '', limit: 'usdPerHour', limitUsd: 0.1 },
     ]);
     expect(events.map(({ spentUsd: spent }) => Math.round(spent * 100))).toEqual([8, 10]);
-    setDate(NOW + HOUR_MS);
+    fakeDate(NOW + HOUR_MS);
     for (let n = 0; n < 8; n++) await balancer.chat(body());
     expect(events.map(({ change }) => change)).toEqual(['near', 'reached', 'near']);
   });

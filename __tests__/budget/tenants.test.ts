@@ -1,6 +1,5 @@
 import express from 'express';
 import type {
-  AiBalancerError,
   Balancer,
   BalancerConfig,
   BudgetEvent,
@@ -8,55 +7,19 @@ import type {
   EndpointConfig,
 } from 'express-ai-balancer';
 import { aiMetrics } from 'express-ai-balancer';
-import type { SimulatedProvider } from 'express-ai-balancer/simulator';
+import type { ProviderOptions } from 'express-ai-balancer/simulator';
 import request from 'supertest';
 import { SpendLimitFactory } from '../../lib/budget/spend-limit-factory';
 import { TenantBudgets } from '../../lib/budget/tenant-budgets';
+import { fakeDate } from '../helpers/fake-date';
 import { endpointAt, Rig, rejection, until } from '../helpers/provider';
+import { body, HOUR_MS, many, meteredProvider, NOW, PRICE, refusal } from './fixtures';
 import { MemoryStore } from './memory-store';
 
 const rig = new Rig();
-/** One US dollar for 1,000 tokens, prompt or output. */
-const PRICE = { input: 1_000, output: 1_000 };
-/** Noon. */
-const NOW = Date.parse('2026-11-27T12:00:00Z');
-const HOUR_MS = 3_600_000;
-
 afterEach(() => jest.useRealTimers());
 
-/** Freezes the wall clock, by which budgets count their periods. */
-function setDate(now: number): void {
-  jest.useFakeTimers({
-    now,
-    doNotFake: [
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'setImmediate',
-      'clearImmediate',
-      'setInterval',
-      'clearInterval',
-      'setTimeout',
-      'clearTimeout',
-    ],
-  });
-}
-
-/** A provider that meters what it serves at the price. */
-function provider(more: object = {}): Promise<SimulatedProvider> {
-  return rig.provider({ models: { 'gpt-4o': { price: PRICE } }, ...more });
-}
-
-/** A call of 6 prompt tokens and `output` output tokens: with 4 it costs one cent. */
-function body(output = 4, maxOutput = output) {
-  return {
-    model: 'gpt-4o',
-    messages: [{ role: 'user', content: 'Where is my parcel?' }],
-    max_tokens: maxOutput,
-    metadata: { simulate_prompt_tokens: '6', simulate_output_tokens: `${output}` },
-  };
-}
+const provider = (more: ProviderOptions = {}) => meteredProvider(rig, PRICE, more);
 
 function start(
   endpoints: EndpointConfig[],
@@ -68,14 +31,6 @@ function start(
 
 async function served(calls: PromiseLike<unknown>[]): Promise<number> {
   return (await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled').length;
-}
-
-async function refusal(call: PromiseLike<unknown>): Promise<AiBalancerError> {
-  return (await rejection(call)) as AiBalancerError;
-}
-
-function many<T>(count: number, make: (n: number) => T): T[] {
-  return Array.from({ length: count }, (_, n) => make(n));
 }
 
 describe('A budget per tenant', () => {
@@ -98,7 +53,7 @@ describe('A budget per tenant', () => {
   });
 
   it('refuses its tenant with the time at which it starts again, and serves others and calls without a tenant', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
       timeZone: 'Asia/Seoul',
@@ -112,12 +67,12 @@ describe('A budget per tenant', () => {
     expect(JSON.stringify(error.toBody())).not.toContain('acme');
     await balancer.chat(body(), { tenant: 'beta' });
     await balancer.chat(body());
-    setDate(NOW + 3 * HOUR_MS);
+    fakeDate(NOW + 3 * HOUR_MS);
     await balancer.chat(body(), { tenant: 'acme' });
   });
 
   it('waits for the longest of the budgets that are spent, its own and that over everything', async () => {
-    setDate(NOW);
+    fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
       usdPerDay: 0.01,

@@ -4,7 +4,7 @@ import type OpenAI from 'openai';
 import { z } from 'zod';
 import { error, Rig, type Upstream } from '../failover/upstream';
 import { TOOLS } from '../provider/fixtures/conversation';
-import { anthropic, gemini, openai } from '../provider/fixtures/responders';
+import { startFourProviders } from '../provider/fixtures/responders';
 import { DOORS, Doors } from '../responses/fixtures/doors';
 
 const rig = new Rig();
@@ -15,21 +15,9 @@ const WEATHER = '{"celsius":24}';
 /** The order in which they serve, each until it fails. */
 const NAMES = ['gpt', 'claude', 'gemini', 'azure'] as const;
 
-/** Every provider but the last asks for both tools, and fails once they have been run. */
+/** Every provider but the last fails once its tools have been run. */
 async function start() {
-  const { balancer, upstream } = await rig.start(
-    { gpt: openai('tools'), claude: anthropic('tools'), gemini: gemini('tools'), azure: openai('text') },
-    {
-      each: {
-        claude: { provider: 'anthropic' },
-        gemini: { provider: 'gemini', model: 'gemini-3-pro-preview' },
-        azure: { provider: 'azure', model: 'gpt-4o' },
-      },
-      fallbacks: { m: ['gemini-3-pro-preview', 'gpt-4o'] },
-      retry: { maxAttempts: 10, baseDelayMs: 1 },
-      breaker: { consecutiveFailures: 100, volumeThreshold: 1000 },
-    },
-  );
+  const { balancer, upstream } = await startFourProviders(rig);
   let runs = 0;
   const run = (name: string): string => {
     if (++runs % TOOLS.length === 0) upstream.play(NAMES[runs / TOOLS.length - 1] as string, error(500));

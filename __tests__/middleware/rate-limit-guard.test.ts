@@ -5,27 +5,11 @@ import express5, { type Express } from 'express';
 import { type Balancer, failoverExecutor, rateLimitGuard, smartRouter } from 'express-ai-balancer';
 import OpenAI, { RateLimitError } from 'openai';
 import request from 'supertest';
+import { fakeDate } from '../helpers/fake-date';
 import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
 
 const rig = new Rig();
 
-const TIMERS = [
-  'hrtime',
-  'nextTick',
-  'performance',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-  'setTimeout',
-  'clearTimeout',
-] as const;
-
-/** Fakes only the date: sockets need real timers. */
-function fakeDate(): void {
-  jest.useFakeTimers({ now: 1_000_000, doNotFake: [...TIMERS] });
-}
 afterEach(() => jest.useRealTimers());
 
 async function createBalancer(): Promise<Balancer> {
@@ -127,7 +111,7 @@ describe('rateLimitGuard() as a middleware', () => {
   });
 
   it('admits requests again when the window has ended', async () => {
-    fakeDate();
+    fakeDate(1_000_000);
     const app = express5();
     app.use(rateLimitGuard(await createBalancer(), { rpm: 1 }));
     app.get('/', (_req, res) => void res.end());

@@ -2,7 +2,7 @@ import type { Balancer, ChatCompletion, EndpointConfig } from 'express-ai-balanc
 import { error, type Responder, Rig } from '../failover/upstream';
 import { TOOL_MESSAGE } from './anthropic/fixtures';
 import { CONVERSATION, TOOLS } from './fixtures/conversation';
-import { anthropic, gemini, type Kind, openai } from './fixtures/responders';
+import { anthropic, gemini, type Kind, openai, startFourProviders } from './fixtures/responders';
 
 const PROVIDERS: [string, (kind: Kind) => Responder][] = [
   ['openai', openai],
@@ -112,19 +112,7 @@ describe('A conversation that moves from OpenAI to Anthropic to Gemini and back,
     }));
 
   it('keeps the meaning of its tool calls', async () => {
-    const { balancer, upstream } = await rig.start(
-      { gpt: openai('tools'), claude: anthropic('tools'), gemini: gemini('tools'), azure: openai('text') },
-      {
-        each: {
-          claude: { provider: 'anthropic' },
-          gemini: { provider: 'gemini', model: 'gemini-3-pro-preview' },
-          azure: { provider: 'azure', model: 'gpt-4o' },
-        },
-        fallbacks: { m: ['gemini-3-pro-preview', 'gpt-4o'] },
-        retry: { maxAttempts: 10, baseDelayMs: 1 },
-        breaker: { consecutiveFailures: 100, volumeThreshold: 1000 },
-      },
-    );
+    const { balancer, upstream } = await startFourProviders(rig);
     const messages: unknown[] = [{ role: 'user', content: 'Weather and time in Lyon?' }];
     const turn = async (): Promise<ChatCompletion['choices'][number]['message']> => {
       const { choices } = await balancer.chat({ model: 'm', messages: messages as never, tools: TOOLS });

@@ -179,7 +179,7 @@ describe('A shadow', () => {
     expect(events).toEqual([]);
   });
 
-  it('stops at its own budget, which is no part of the others', async () => {
+  it('stops at its own budget, which does not count towards the others', async () => {
     const { balancer, copies, events } = await start(
       { usdPerDay: 0.05 },
       { config: { budgets: { usdPerDay: 100 } } },
