@@ -53,7 +53,7 @@ export abstract class QuotaLimit {
   /** 0 to 1; 0 for a day. */
   abstract usedShare(now: number): number;
 
-  /** The units that fit now, whoever takes them; Infinity if any number does. */
+  /** The units that fit now, for any caller; Infinity if any number does. */
   room(now: number): number {
     // Whether units fit may depend on whose turn it is.
     if (this.#turns) return 0;

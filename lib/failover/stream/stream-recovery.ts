@@ -56,7 +56,7 @@ export class StreamRecovery {
     const { state } = broken.result;
     this.#executor.recordBrokenStream(state, faultOf(broken));
     // Without a deadline the search may take as long as a new call's.
-    // It continues a text: whoever does gets the chat request.
+    // An endpoint that continues a text is sent the chat request.
     const call = {
       ...this.#call,
       startedAt: performance.now(),

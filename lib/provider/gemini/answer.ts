@@ -124,7 +124,7 @@ const FAILED: ReadonlySet<unknown> = new Set([
   ],
 ]);
 
-/** 'error' is no reason of OpenAI's: the balancer takes such an answer for a bad one. */
+/** OpenAI's API has no reason 'error': the balancer takes such an answer for a bad one. */
 export function toFinishReason(reason: unknown, hasCalls: boolean): FinishReason | 'error' {
   if (FILTERED.has(reason)) return 'content_filter';
   if (FAILED.has(reason)) return 'error';
