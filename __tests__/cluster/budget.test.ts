@@ -104,7 +104,8 @@ requires('redis-server').describe('A budget that four processes share through Re
     await killed.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 5_000 });
     await killed.kill9();
     await survivor.load({ ...LOAD, callers: 200 });
-    expect(await spentUsd()).toBeGreaterThan(0.5);
+    // It takes half of its share of what is left at most, a quarter of the budget here.
+    expect(await spentUsd()).toBeGreaterThan(0.7);
     expect(await spentUsd()).toBeLessThanOrEqual(1 + CALL_USD);
   });
 

@@ -76,5 +76,8 @@ export const QUIET_MS = 3_000;
 export const MAX_QUIET_MS = 10_000;
 /** How often expired buckets and members are removed. */
 export const PRUNE_MS = 5_000;
-/** A lease ahead takes at most this part of what is left, divided by the number of processes. */
+/**
+ * A process leases ahead until it holds at most this part of what is left and what it holds already, divided by the number
+ * of processes.
+ */
 export const AHEAD_DIVISOR = 2;

@@ -104,7 +104,7 @@ elseif not last or last < number then
   local isQuiet = now < get('q') + (isMissing and ${MAX_QUIET_MS} or ${QUIET_MS})
   if not isQuiet and not leaving and left > 0 then
     if left >= need then
-      local most = isShort and 0 or math.floor((left - need) / (${AHEAD_DIVISOR} * members))
+      local most = isShort and 0 or math.floor((left + held) / (${AHEAD_DIVISOR} * members)) - held - need
       granted = need + math.max(0, math.min(ahead, most))
     elseif left >= least then
       granted = left

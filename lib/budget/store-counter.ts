@@ -126,7 +126,7 @@ function applyUpdate(record: BudgetRecord, update: BudgetUpdate, now: number): B
 
 function grantOf(
   record: BudgetRecord,
-  { limit, least, need, ahead, oldest }: BudgetUpdate,
+  { limit, held, least, need, ahead, oldest }: BudgetUpdate,
   now: number,
 ): number {
   let left = limit - heldByAll(record);
@@ -134,8 +134,8 @@ function grantOf(
   if (left <= 0) return 0;
   if (left < need) return left >= least ? left : 0;
   if (now < record.shortUntil) return need;
-  const most = Math.floor((left - need) / (AHEAD_DIVISOR * Math.max(1, countMembers(record, now))));
-  return need + Math.max(0, Math.min(ahead, most));
+  const share = Math.floor((left + held) / (AHEAD_DIVISOR * Math.max(1, countMembers(record, now))));
+  return need + Math.max(0, Math.min(ahead, share - held - need));
 }
 
 function heldByAll({ members }: BudgetRecord): number {
