@@ -1,5 +1,6 @@
-import type { CallEvent } from '../balancer/events';
-import type { MetricName } from './metric-names';
+import type { AttemptEvent, CallEvent } from '../balancer/events';
+import type { HistogramSeries } from './histogram-metric';
+import type { HistogramName, MetricName } from './metric-names';
 
 /** Combinations of labels that wait for the next scrape at most. */
 const MAX_PENDING = 1_000;
@@ -7,6 +8,7 @@ const MAX_PENDING = 1_000;
 /** The sums of calls with the same labels. */
 interface CallSums extends Pick<CallEvent, 'operation' | 'type' | 'priority' | 'endpoint' | 'model'> {
   readonly result: string;
+  readonly stream: boolean;
   readonly tenant: string | undefined;
   calls: number;
   inputTokens: number;
@@ -14,18 +16,39 @@ interface CallSums extends Pick<CallEvent, 'operation' | 'type' | 'priority' | '
   costUsd: number;
   wastedTokens: number;
   wastedUsd: number;
+  readonly wait: HistogramSeries;
+  readonly firstToken: HistogramSeries;
+  readonly duration: HistogramSeries;
 }
 
-/** Adds to a counter. */
-export type AddToCounter = (name: MetricName, labels: Record<string, string | number>, value: number) => void;
+/** The sum of attempts with the same labels. */
+interface AttemptSum {
+  readonly endpoint: string;
+  readonly model: string;
+  readonly class: string;
+  attempts: number;
+}
+
+type Labels = Record<string, string | number>;
+
+/** Where the sums go. */
+export interface CountedMetrics {
+  /** Adds to a counter. */
+  add(name: MetricName, labels: Labels, value: number): void;
+  series(name: HistogramName, labels: Labels): HistogramSeries;
+}
 
 /** Adds calls up between two scrapes, because a counter of prom-client sorts and joins its labels at every step. */
 export class CallCounts {
-  readonly #add: AddToCounter;
+  readonly #metrics: CountedMetrics;
   readonly #sums = new Map<string, CallSums>();
+  readonly #attempts = new Map<string, AttemptSum>();
+  /** Of each endpoint those that were counted last: most often the next ones have the same labels, and need no key. */
+  readonly #lastSums = new Map<string, CallSums>();
+  readonly #lastAttempts = new Map<string, AttemptSum>();
 
-  constructor(add: AddToCounter) {
-    this.#add = add;
+  constructor(metrics: CountedMetrics) {
+    this.#metrics = metrics;
   }
 
   record(event: CallEvent, tenant: string | undefined): void {
@@ -33,42 +56,96 @@ export class CallCounts {
     sums.calls++;
     sums.wastedTokens += event.wastedTokens;
     sums.wastedUsd += event.wastedUsd;
+    sums.wait.observe(event.waitMs / 1_000);
+    if (event.firstTokenMs !== undefined) sums.firstToken.observe(event.firstTokenMs / 1_000);
+    if (!event.failed) sums.duration.observe(event.ms / 1_000);
     if (!event.tokens || event.endpoint === '') return;
     sums.inputTokens += event.tokens.input;
     sums.outputTokens += event.tokens.output;
     sums.costUsd += event.costUsd ?? 0;
   }
 
+  recordAttempt(event: AttemptEvent): void {
+    const { endpoint, model } = event;
+    const failure = event.class ?? 'ok';
+    const last = this.#lastAttempts.get(endpoint);
+    const sum =
+      last?.class === failure && last.model === model ? last : this.#sumOf(endpoint, model, failure);
+    sum.attempts++;
+  }
+
   /** Adds the sums to the counters. */
   flush(): void {
+    const add = this.#metrics.add.bind(this.#metrics);
+    for (const { attempts, ...labels } of this.#attempts.values())
+      add('ai_balancer_attempts_total', labels, attempts);
+    this.#attempts.clear();
+    this.#lastAttempts.clear();
     for (const sums of this.#sums.values()) {
       const { operation, type, priority, endpoint, model, result, tenant } = sums;
       const extra: Record<string, string> = tenant === undefined ? {} : { tenant };
-      this.#add(
-        'ai_balancer_calls_total',
-        { operation, type, priority, model, result, ...extra },
-        sums.calls,
-      );
-      this.#add('ai_balancer_tokens_total', { endpoint, model, direction: 'input' }, sums.inputTokens);
-      this.#add('ai_balancer_tokens_total', { endpoint, model, direction: 'output' }, sums.outputTokens);
-      this.#add('ai_balancer_cost_usd_total', { endpoint, model }, sums.costUsd);
-      this.#add('ai_balancer_wasted_tokens_total', { operation }, sums.wastedTokens);
-      this.#add('ai_balancer_wasted_cost_usd_total', { operation }, sums.wastedUsd);
+      add('ai_balancer_calls_total', { operation, type, priority, model, result, ...extra }, sums.calls);
+      add('ai_balancer_tokens_total', { endpoint, model, direction: 'input' }, sums.inputTokens);
+      add('ai_balancer_tokens_total', { endpoint, model, direction: 'output' }, sums.outputTokens);
+      add('ai_balancer_cost_usd_total', { endpoint, model }, sums.costUsd);
+      add('ai_balancer_wasted_tokens_total', { operation }, sums.wastedTokens);
+      add('ai_balancer_wasted_cost_usd_total', { operation }, sums.wastedUsd);
     }
     this.#sums.clear();
+    this.#lastSums.clear();
+  }
+
+  #sumOf(endpoint: string, model: string, failure: string): AttemptSum {
+    const key = `${failure} ${endpoint}\n${model}`;
+    let sum = this.#attempts.get(key);
+    if (!sum) {
+      if (this.#attempts.size >= MAX_PENDING) this.flush();
+      sum = { endpoint, model, class: failure, attempts: 0 };
+      this.#attempts.set(key, sum);
+    }
+    this.#lastAttempts.set(endpoint, sum);
+    return sum;
   }
 
   #sumsOf(event: CallEvent, tenant: string | undefined): CallSums {
-    const { operation, type, priority, endpoint, model, failed, code } = event;
-    const result = failed ? (code ?? 'error') : 'ok';
-    const key = `${operation} ${type} ${priority} ${result} ${endpoint}\n${model}\n${tenant}`;
-    const known = this.#sums.get(key);
-    if (known) return known;
-    if (this.#sums.size >= MAX_PENDING) this.flush();
-    const labels = { operation, type, priority, endpoint, model, result, tenant };
-    const none = { calls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0, wastedTokens: 0, wastedUsd: 0 };
-    const sums = { ...labels, ...none };
-    this.#sums.set(key, sums);
+    const result = event.failed ? (event.code ?? 'error') : 'ok';
+    const last = this.#lastSums.get(event.endpoint);
+    if (last && hasLabels(last, event, result, tenant)) return last;
+    const { operation, type, priority, endpoint, model, stream } = event;
+    const key = `${operation} ${type} ${priority} ${result} ${stream} ${endpoint}\n${model}\n${tenant}`;
+    let sums = this.#sums.get(key);
+    if (!sums) {
+      if (this.#sums.size >= MAX_PENDING) this.flush();
+      sums = this.#newSums(event, result, tenant);
+      this.#sums.set(key, sums);
+    }
+    this.#lastSums.set(endpoint, sums);
     return sums;
   }
+
+  #newSums(event: CallEvent, result: string, tenant: string | undefined): CallSums {
+    const { operation, type, priority, endpoint, model, stream } = event;
+    const labels = { operation, type, priority, endpoint, model, stream, result, tenant };
+    const none = { calls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0, wastedTokens: 0, wastedUsd: 0 };
+    const durationLabels = { operation, model, stream: String(stream) };
+    return {
+      ...labels,
+      ...none,
+      wait: this.#metrics.series('ai_balancer_queue_wait_seconds', { priority }),
+      firstToken: this.#metrics.series('ai_balancer_first_token_seconds', { model }),
+      duration: this.#metrics.series('ai_balancer_call_duration_seconds', durationLabels),
+    };
+  }
+}
+
+function hasLabels(sums: CallSums, event: CallEvent, result: string, tenant: string | undefined): boolean {
+  return (
+    sums.result === result &&
+    sums.priority === event.priority &&
+    sums.type === event.type &&
+    sums.stream === event.stream &&
+    sums.operation === event.operation &&
+    sums.model === event.model &&
+    sums.tenant === tenant
+  );
 }

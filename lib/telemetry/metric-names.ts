@@ -113,5 +113,9 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
+export type HistogramName = {
+  [Name in MetricName]: (typeof METRICS)[Name]['type'] extends 'histogram' ? Name : never;
+}[MetricName];
+
 /** The value of ai_balancer_endpoint_state. */
 export const STATE_VALUES = { closed: 0, 'half-open': 1, open: 2, cooldown: 3, disabled: 4 } as const;

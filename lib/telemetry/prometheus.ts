@@ -10,7 +10,8 @@ import type { BalancerStats } from '../balancer/stats';
 import { type Fault, faultAt, optionsError } from '../config/config-errors';
 import { isObject } from '../util/is-object';
 import { CallCounts } from './call-counts';
-import { METRICS, type MetricName, STATE_VALUES } from './metric-names';
+import { HistogramMetric, type HistogramSeries } from './histogram-metric';
+import { type HistogramName, METRICS, type MetricName, STATE_VALUES } from './metric-names';
 import { requirePeer } from './optional-peer';
 
 /** A registry of prom-client. */
@@ -80,10 +81,12 @@ type Labels = Record<string, string | number>;
 /** The metrics of one balancer, by name. */
 class MetricSet {
   readonly #counters = new Map<string, Counter>();
-  readonly #histograms = new Map<string, Histogram>();
+  readonly #histograms = new Map<string, HistogramMetric>();
+  readonly #registry: Registry;
   readonly #gauges = new Map<string, Gauge>();
 
   constructor(client: PromClient, registry: Registry, hasTenant: boolean) {
+    this.#registry = registry;
     const registers = [registry];
     const taken = Object.keys(METRICS).find((name) => registry.getSingleMetric(name) !== undefined);
     if (taken !== undefined)
@@ -101,10 +104,7 @@ class MetricSet {
       const options = { name, help, labelNames, registers };
       if (type === 'counter') this.#counters.set(name, new client.Counter(options));
       else if (type === 'gauge') this.#gauges.set(name, new client.Gauge(options));
-      else {
-        const buckets = [...metric.buckets];
-        this.#histograms.set(name, new client.Histogram({ ...options, buckets }));
-      }
+      else this.#histogram(name as HistogramName);
     }
   }
 
@@ -112,8 +112,8 @@ class MetricSet {
     if (value > 0) this.#counters.get(name)?.inc(labels, value);
   }
 
-  observe(name: MetricName, labels: Labels, value: number): void {
-    this.#histograms.get(name)?.observe(labels, value);
+  series(name: HistogramName, labels: Labels): HistogramSeries {
+    return this.#histogram(name).series(labels);
   }
 
   set(name: MetricName, labels: Labels, value: number): void {
@@ -131,18 +131,23 @@ class MetricSet {
       };
     }
   }
+
+  #histogram(name: HistogramName): HistogramMetric {
+    const known = this.#histograms.get(name);
+    if (known) return known;
+    const { help, labels, buckets } = METRICS[name];
+    const histogram = new HistogramMetric({ name, help, labelNames: labels, buckets });
+    this.#registry.registerMetric(histogram as unknown as Histogram);
+    this.#histograms.set(name, histogram);
+    return histogram;
+  }
 }
 
 function record(balancer: Balancer, metrics: MetricSet, options: AiMetricsOptions): void {
   const tenantLabel = options.tenant && boundedTenant((event) => options.tenant?.(event) ?? '');
-  const counts = new CallCounts((name, labels, value) => metrics.add(name, labels, value));
-  balancer.on('call', (event) => {
-    counts.record(event, tenantLabel?.(event));
-    observeCall(metrics, event);
-  });
-  balancer.on('attempt', ({ endpoint, model, class: failure }) =>
-    metrics.add('ai_balancer_attempts_total', { endpoint, model, class: failure ?? 'ok' }),
-  );
+  const counts = new CallCounts(metrics);
+  balancer.on('call', (event) => counts.record(event, tenantLabel?.(event)));
+  balancer.on('attempt', (event) => counts.recordAttempt(event));
   balancer.on('cooldown', ({ endpoint, class: failure }) =>
     metrics.add('ai_balancer_cooldowns_total', { endpoint, class: failure }),
   );
@@ -163,16 +168,6 @@ function record(balancer: Balancer, metrics: MetricSet, options: AiMetricsOption
     },
     () => counts.flush(),
   );
-}
-
-function observeCall(metrics: MetricSet, event: CallEvent): void {
-  const { operation, priority, model, stream } = event;
-  metrics.observe('ai_balancer_queue_wait_seconds', { priority }, event.waitMs / 1_000);
-  if (event.firstTokenMs !== undefined)
-    metrics.observe('ai_balancer_first_token_seconds', { model }, event.firstTokenMs / 1_000);
-  if (event.failed) return;
-  const labels = { operation, model, stream: String(stream) };
-  metrics.observe('ai_balancer_call_duration_seconds', labels, event.ms / 1_000);
 }
 
 function setGauge(metrics: MetricSet, name: MetricName, stats: BalancerStats): void {
