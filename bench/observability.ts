@@ -1,20 +1,18 @@
 /**
  * The CPU time of a call by what observes it, over sockets to a provider in another process that answers at once. What
  * nobody looks at should cost at most 3 % more than a balancer without listeners and logger.
- * `npm run bench -- observability [--quick]`
+ * Measures the built package, because the loader that compiles TypeScript adds to the cost of every closure.
+ * `npm run build && npm run bench -- observability [--quick]`
  */
 import type { EventEmitter } from 'node:events';
-import {
-  aiDashboard,
-  aiMetrics,
-  type Balancer,
-  type BalancerConfig,
-  createBalancer,
-  instrument,
-} from '../lib/index';
+import { join } from 'node:path';
+import type * as lib from '../lib/index';
+import type { Balancer, BalancerConfig } from '../lib/index';
 import { start } from './express/start';
 import { BODY } from './instant-adapter';
 import { median } from './statistics';
+
+type Package = Pick<typeof lib, 'aiDashboard' | 'aiMetrics' | 'createBalancer' | 'instrument'>;
 
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 60 : 300;
@@ -60,7 +58,8 @@ function listening(balancer: Balancer, attach: () => unknown): Observe {
 }
 
 /** All on one balancer, so that the same compiled code serves every side. */
-function sidesOf(balancer: Balancer, url: string): Record<string, Observe> {
+function sidesOf(built: Package, balancer: Balancer, url: string): Record<string, Observe> {
+  const { aiDashboard, aiMetrics, instrument } = built;
   const none: Observe = () => Promise.resolve(() => undefined);
   return {
     'no listeners, `logger: false`': none,
@@ -93,19 +92,24 @@ async function run(balancer: Balancer, calls: number): Promise<void> {
     await Promise.all(Array.from({ length: CONCURRENCY }, () => balancer.chat(BODY)));
 }
 
+function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, key: Math.random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ value }) => value);
+}
+
 async function main(): Promise<void> {
   const upstream = await start('upstream.ts');
   const url = `http://127.0.0.1:${upstream.port}/v1`;
-  const balancer = createBalancer(config(url, { logger: false }));
-  const sides = Object.entries(sidesOf(balancer, url));
+  const built = (await import(join(__dirname, '../dist/index.mjs'))) as Package;
+  const balancer = built.createBalancer(config(url, { logger: false }));
+  const sides = Object.entries(sidesOf(built, balancer, url));
   const times = new Map(sides.map(([name]) => [name, [] as number[]]));
   for (let round = 0; round < 10; round++) for (const [, observe] of sides) await measure(balancer, observe);
   for (let round = 0; round < ROUNDS; round++) {
-    // Another side begins each round, so that none always runs after the same one.
-    for (let turn = 0; turn < sides.length; turn++) {
-      const [name, observe] = sides[(round + turn) % sides.length]!;
-      times.get(name)!.push(await measure(balancer, observe));
-    }
+    // In another order each round: a side costs more after one that reloads the balancer.
+    for (const [name, observe] of shuffled(sides)) times.get(name)!.push(await measure(balancer, observe));
   }
   // Two equal sides, whose distance from their mean is the error of the measurement.
   const [first, again] = sides.map(([name]) => times.get(name)!) as [number[], number[]];

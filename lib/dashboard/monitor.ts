@@ -36,6 +36,6 @@ export class Monitor {
     if (code === 'ERR_AI_ABORTED') return;
     const outcome = !failed ? 'ok' : code === 'ERR_AI_SATURATED' ? 'shed' : 'failed';
     this.history.record({ outcome, ms, usd }, now);
-    this.calls.record(event);
+    this.calls.record(event, now);
   }
 }

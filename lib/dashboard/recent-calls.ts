@@ -3,6 +3,11 @@ import type { RouteReport, Verdict } from '../route-report';
 
 /** Calls kept of each outcome. */
 const KEPT = 20;
+/**
+ * Calls of each outcome that are recorded per second, after a burst of KEPT. A page can't show more, and what is kept
+ * costs the garbage collector time.
+ */
+const RECORDED_PER_SECOND = 40;
 /** Verdicts shown of each kind. */
 const MAX_CANDIDATES = 4;
 const MAX_REMOVED = 3;
@@ -53,19 +58,44 @@ interface KeptCall {
   view?: CallView;
 }
 
+class KeptCalls {
+  readonly calls: KeptCall[] = [];
+  #tokens = KEPT;
+  #refilledAt = -Infinity;
+
+  /** @param now On the clock of performance.now(). */
+  takes(now: number): boolean {
+    const refill = ((now - this.#refilledAt) / 1_000) * RECORDED_PER_SECOND;
+    if (this.#tokens + refill < 1) return false;
+    this.#tokens = Math.min(KEPT, this.#tokens + refill) - 1;
+    this.#refilledAt = now;
+    return true;
+  }
+
+  add(call: KeptCall): void {
+    this.calls.push(call);
+    if (this.calls.length > KEPT) this.calls.shift();
+  }
+}
+
 /**
- * The last calls of each outcome. Recording one keeps only its event: verdicts and views are computed when the page asks
- * for them.
+ * The last calls of each outcome, some of them where there are many. Recording one keeps only its event: verdicts and
+ * views are computed when the page asks for them.
  */
 export class RecentCalls {
-  readonly #kept: Record<CallOutcome, KeptCall[]> = { served: [], rerouted: [], failed: [] };
+  readonly #kept: Record<CallOutcome, KeptCalls> = {
+    served: new KeptCalls(),
+    rerouted: new KeptCalls(),
+    failed: new KeptCalls(),
+  };
   #number = 0;
 
-  record(event: CallEvent): void {
+  /** @param now On the clock of performance.now(). */
+  record(event: CallEvent, now: number): void {
     const outcome = outcomeOf(event);
-    const calls = this.#kept[outcome];
-    calls.push({ number: ++this.#number, at: Date.now(), outcome, event });
-    if (calls.length > KEPT) calls.shift();
+    const kept = this.#kept[outcome];
+    this.#number++;
+    if (kept.takes(now)) kept.add({ number: this.#number, at: Date.now(), outcome, event });
   }
 
   /** The number of the last call. */
@@ -76,7 +106,7 @@ export class RecentCalls {
   /** At most `limit` of the latest calls of each outcome after the one with that number, oldest first. */
   after(number: number, limit = KEPT): CallView[] {
     return Object.values(this.#kept)
-      .flatMap((calls) => calls.filter((call) => call.number > number).slice(-limit))
+      .flatMap(({ calls }) => calls.filter((call) => call.number > number).slice(-limit))
       .sort((a, b) => a.number - b.number)
       .map((call) => (call.view ??= viewOf(call)));
   }
