@@ -3,6 +3,7 @@ import axios, {
   type AxiosAdapter,
   AxiosError,
   type AxiosProxyConfig,
+  type AxiosRequestConfig,
   type InternalAxiosRequestConfig,
   type RawAxiosResponseHeaders,
 } from 'axios';
@@ -10,7 +11,7 @@ import type { CallSignal } from '../call/call-signal';
 import type { HttpHeaders } from '../provider/dialect';
 import type { ConnectionPool } from './connection/connection-pool';
 import type { ProxySetting } from './connection/proxy';
-import { WireResponse } from './connection/wire-response';
+import { type WireRequest, WireResponse } from './connection/wire-response';
 import { ACCEPT_ENCODING, decompressed } from './decompress';
 
 /** Options of axios that only its own adapter for node:http knows. */
@@ -35,7 +36,7 @@ const NODE_HTTP_OPTIONS = [
 /** As axios's adapter for node:http adds them where the config has no others. */
 const ADDED_HEADERS = { 'user-agent': `axios/${axios.VERSION}`, 'accept-encoding': ACCEPT_ENCODING };
 /** Headers that follow from the body. */
-const BODY_HEADERS = new Set(['content-length', 'transfer-encoding']);
+export const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 
 export interface AdapterOptions {
   readonly pool: ConnectionPool;
@@ -54,34 +55,60 @@ export function createAdapter({ pool, proxy, asReadable }: AdapterOptions): Axio
     if (needsNodeHttp(config)) {
       return axios.getAdapter('http', config)({ ...config, proxy: config.proxy || proxyForAxios(proxy) });
     }
-    const response = new WireResponse(config.signal as CallSignal | undefined);
-    pool.send(
-      {
-        method: config.method?.toUpperCase() ?? 'GET',
-        path: pathOf(config),
-        headers: headersOf(config),
-        body: config.data as string | Uint8Array,
-        idleTimeoutMs: config.timeout ?? 0,
-      },
-      response,
-    );
-    try {
-      await response.opened;
-    } catch (error) {
-      throw toAxiosError(error as Error, config, response);
-    }
-    const { status, statusText, headers } = response;
-    const body = config.decompress === false ? response : decompressed(response, headers);
+    const request = {
+      method: config.method?.toUpperCase() ?? 'GET',
+      path: pathOf(config),
+      headers: headersOf(config.headers),
+      body: config.data as string | Uint8Array,
+      idleTimeoutMs: config.timeout ?? 0,
+    };
+    const isDecompressed = config.decompress !== false;
+    const signal = config.signal as CallSignal | undefined;
+    const { status, statusText, headers, data } = await sendOverPool(pool, request, {
+      signal,
+      isDecompressed,
+      config,
+    });
     return {
       status,
       statusText,
-      headers: (body === response
-        ? headers
-        : without(headers, 'content-encoding')) as RawAxiosResponseHeaders,
-      data: asReadable ? toReadable(body) : body,
+      headers: headers as RawAxiosResponseHeaders,
+      data: asReadable ? toReadable(data) : data,
       config,
       request: undefined,
     };
+  };
+}
+
+export interface PoolSendOptions {
+  readonly signal: CallSignal | undefined;
+  /** Whether a compressed body is decompressed. */
+  readonly isDecompressed: boolean;
+  /** For errors. */
+  readonly config?: InternalAxiosRequestConfig;
+}
+
+/** Sends a request over a connection of the pool. Resolves when the headers have arrived; rejects as axios does. */
+export async function sendOverPool(
+  pool: ConnectionPool,
+  request: WireRequest,
+  { signal, isDecompressed, config }: PoolSendOptions,
+) {
+  const response = new WireResponse(signal);
+  pool.send(request, response);
+  try {
+    await response.opened;
+  } catch (error) {
+    if (signal?.aborted) throw new axios.CanceledError(undefined, config as never);
+    throw toAxiosError(error as Error, config, response);
+  }
+  const { status, statusText, headers } = response;
+  const data = isDecompressed ? decompressed(response, headers) : response;
+  return {
+    status,
+    statusText,
+    headers: data === response ? headers : without(headers, 'content-encoding'),
+    data,
   };
 }
 
@@ -103,21 +130,24 @@ export function proxyForAxios(proxy: ProxySetting): AxiosProxyConfig | false | u
   return proxy === 'env' ? undefined : proxy;
 }
 
-function pathOf(config: InternalAxiosRequestConfig): string {
+/** The path and query of a request. */
+export function pathOf(config: AxiosRequestConfig): string {
   const { url = '' } = config;
   const whole = config.params !== undefined || !/^https?:/i.test(url) ? axios.getUri(config) : url;
   const { pathname, search } = new URL(whole);
   return pathname + search;
 }
 
+type HeaderValues = Readonly<Record<string, string | number | boolean | string[] | null | undefined>>;
+
 /** Of an AxiosHeaders or a plain object. False means that a header is not sent, not even by default. */
-function headersOf({ headers }: InternalAxiosRequestConfig): Record<string, string> {
+export function headersOf(headers: object): Record<string, string> {
   const sent: Record<string, string> = { ...ADDED_HEADERS };
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(headers as HeaderValues)) {
     const key = name.toLowerCase();
     if (value === undefined || value === null || BODY_HEADERS.has(key)) continue;
     if (value === false) Reflect.deleteProperty(sent, key);
-    else sent[key] = Array.isArray(value) ? value.join(', ') : String(value as string | number);
+    else sent[key] = Array.isArray(value) ? value.join(', ') : String(value);
   }
   return sent;
 }
@@ -128,8 +158,11 @@ function without(headers: HttpHeaders, name: string): HttpHeaders {
 }
 
 /** As axios's own adapters reject: with the config, which holds key and prompt, so the error is classified and dropped. */
-function toAxiosError(error: Error, config: InternalAxiosRequestConfig, response: WireResponse): Error {
-  if (config.signal?.aborted) return new axios.CanceledError(undefined, config as never);
+function toAxiosError(
+  error: Error,
+  config: InternalAxiosRequestConfig | undefined,
+  response: WireResponse,
+): Error {
   // As node:http marks a request on a connection that had served another one.
   return AxiosError.from(error, undefined, config, { reusedSocket: response.hasFailedOnReused });
 }

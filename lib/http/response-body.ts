@@ -1,3 +1,4 @@
+import type { CallSignal } from '../call/call-signal';
 import { responseTooLarge } from './connection/wire-errors';
 
 const WHITE_SPACE = [0x20, 0x09, 0x0a, 0x0d];
@@ -37,6 +38,23 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     }
   }
 
+  /**
+   * The body as text. One of more than `maxBytes` is not read further, and neither is any once the signal has aborted: what
+   * has been read is returned.
+   */
+  async text(maxBytes: number, signal: CallSignal): Promise<string> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    while (size <= maxBytes && !signal.aborted) {
+      const next = this.#peeked.shift() ?? (await this.#next());
+      if (next.done) return textOf(parts);
+      parts.push(next.value);
+      size += next.value.byteLength;
+    }
+    void this.#chunks.return?.();
+    return textOf(parts);
+  }
+
   /** Closes the connection at once, even while a read is pending. */
   destroy(): void {
     (this.#source as { destroy?(): void }).destroy?.();
@@ -52,15 +70,25 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     };
   }
 
-  #next(): Promise<IteratorResult<Uint8Array>> {
-    return this.#chunks.next().then((result) => {
-      if (result.done) return result;
-      this.#bytesLeft -= result.value.byteLength;
-      if (this.#bytesLeft >= 0) return result;
-      this.destroy();
-      throw responseTooLarge(this.#maxBytes);
-    });
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    const result = await this.#chunks.next();
+    if (result.done) return result;
+    this.#bytesLeft -= result.value.byteLength;
+    if (this.#bytesLeft >= 0) return result;
+    this.destroy();
+    throw responseTooLarge(this.#maxBytes);
   }
+}
+
+/** Without a byte order mark, which JSON.parse rejects. */
+function textOf(parts: readonly Uint8Array[]): string {
+  const [first] = parts;
+  const bytes =
+    parts.length === 1 && first
+      ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+      : Buffer.concat(parts);
+  const text = bytes.toString('utf8');
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 /** A text or bytes as a stream of one chunk. */

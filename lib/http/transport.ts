@@ -1,8 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import axios, { type AxiosInstance, type AxiosRequestConfig, type InternalAxiosRequestConfig } from 'axios';
+import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import type { CallSignal } from '../call/call-signal';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
-import { createAdapter, hasNodeHttpOption, proxyForAxios } from './axios-adapter';
+import { BoundedMap } from '../util/bounded-map';
+import {
+  BODY_HEADERS,
+  createAdapter,
+  hasNodeHttpOption,
+  headersOf,
+  pathOf,
+  proxyForAxios,
+  sendOverPool,
+} from './axios-adapter';
 import type { ConnectionPool, ConnectionPools } from './connection/connection-pool';
 import type { ProxySetting } from './connection/proxy';
 import { oneChunk, ResponseBody } from './response-body';
@@ -69,9 +78,7 @@ export class Transport {
     const user = pools.acquire(new URL(baseURL), { connectMs, proxy });
     this.#releasePool = () => user.release();
     const instance = options.axios ?? (isCustomized(axios.defaults) ? axios.create() : undefined);
-    this.#send = instance
-      ? throughInstance(instance, options, user.pool)
-      : throughAdapter(options, user.pool);
+    this.#send = instance ? throughInstance(instance, options, user.pool) : throughPool(options, user.pool);
   }
 
   /** Whether it was created with these options. */
@@ -101,23 +108,33 @@ export class Transport {
   }
 }
 
-/** Without interceptors of the app's nothing can change a request: its config is merged once, here. */
-function throughAdapter({ baseURL, proxy }: TransportOptions, pool: ConnectionPool): Send {
-  const config = axios.mergeConfig(axios.defaults as AxiosRequestConfig<string>, {
-    ...REQUEST,
-    proxy: false,
-  });
+/** Paths remembered per endpoint. A dialect may put the model into it. */
+const MAX_PATHS = 16;
+
+/** Without interceptors of the app's nothing can change a request: what requests have in common is worked out once, here. */
+function throughPool({ baseURL }: TransportOptions, pool: ConnectionPool): Send {
+  const config = axios.mergeConfig(axios.defaults as AxiosRequestConfig<string>, REQUEST);
   const { common, post } = config.headers as Record<string, object>;
-  const headers = lowerCased({ ...common, ...post });
-  const adapter = createAdapter({ pool, proxy, asReadable: false });
-  return (request, stream, signal) =>
-    adapter({
-      ...config,
-      url: baseURL + request.path,
-      headers: { ...headers, ...request.headers, ...(stream && UNCOMPRESSED) },
-      data: request.body,
-      signal,
-    } as unknown as InternalAxiosRequestConfig);
+  const defaults = headersOf(lowerCased({ ...common, ...post }));
+  const idleTimeoutMs = config.timeout ?? 0;
+  const isDecompressed = config.decompress !== false;
+  const paths = new BoundedMap<string, string>(MAX_PATHS);
+  return ({ path, headers, body }, stream, signal) => {
+    let wholePath = paths.get(path);
+    if (wholePath === undefined) {
+      wholePath = pathOf({ ...config, url: baseURL + path });
+      paths.set(path, wholePath);
+    }
+    const sent = { ...defaults };
+    for (const name of Object.keys(headers)) {
+      const key = name.toLowerCase();
+      const value = headers[name];
+      if (value !== undefined && !BODY_HEADERS.has(key)) sent[key] = value;
+    }
+    if (stream) sent['accept-encoding'] = 'identity';
+    const request = { method: 'POST', path: wholePath, headers: sent, body, idleTimeoutMs };
+    return sendOverPool(pool, request, { signal, isDecompressed });
+  };
 }
 
 /** The app's interceptors may change everything, so axios merges the config for each call. */
@@ -144,7 +161,7 @@ function throughInstance(instance: AxiosInstance, options: TransportOptions, poo
 }
 
 function hasOwnAdapter({ adapter }: Pick<AxiosRequestConfig, 'adapter'>): boolean {
-  return !isDeepStrictEqual(adapter, DEFAULT_ADAPTER);
+  return typeof adapter === 'function' || !isDeepStrictEqual(adapter, DEFAULT_ADAPTER);
 }
 
 /** Whether the app has set an adapter, an agent or their like for all of axios. */

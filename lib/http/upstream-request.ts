@@ -6,7 +6,7 @@ import type { AIResponse, AnswerData } from '../call/response';
 import { classifyUnreadableAnswer, nestedAnswer } from '../failure/check-answer';
 import { classifyError } from '../failure/classify-error';
 import type { FailureDetail } from '../failure/detail';
-import { dialectCall, type HttpAnswer } from '../provider/dialect';
+import { type DialectEndpoint, dialectCall, type HttpAnswer } from '../provider/dialect';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { readNativeEvents } from '../responses/native-event-reader';
 import { nativeRequest } from '../responses/native-route';
@@ -15,7 +15,7 @@ import { type ChatEvents, readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import { type ClipUsage, clipEvent } from './clip-usage';
-import type { ClippedExchangeOptions, ExchangeParts } from './exchange-options';
+import type { ClippedExchangeOptions, ExchangeParts, ExchangeSettings } from './exchange-options';
 import { ProgressTimeout } from './progress-timeout';
 import type { ResponseBody } from './response-body';
 import type { TransportAnswer } from './transport';
@@ -74,8 +74,11 @@ export class UpstreamRequest {
   /** Resolves with a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
-    const apiKey = await this.#resolveKey();
-    const endpoint = { ...settings, apiKey, streamUsage: this.#streamUsage };
+    const { apiKey } = settings;
+    const endpoint =
+      typeof apiKey === 'function'
+        ? { ...settings, apiKey: await this.#askForKey(apiKey), streamUsage: this.#streamUsage }
+        : dialectEndpoint(settings, apiKey, this.#streamUsage);
     const native = nativeRequest(call, this.#parts);
     const request =
       (native && dialect.responses?.({ body: native.body, stream: call.stream }, endpoint)) ??
@@ -90,9 +93,7 @@ export class UpstreamRequest {
     throw this.failure(dialect.failure({ status: answer.status, headers: answer.headers, body }));
   }
 
-  async #resolveKey(): Promise<string | undefined> {
-    const { apiKey } = this.#parts.settings;
-    if (typeof apiKey !== 'function') return apiKey;
+  async #askForKey(apiKey: () => unknown): Promise<string> {
     let key: unknown;
     try {
       key = await this.awaitStep(Promise.resolve(apiKey()));
@@ -110,23 +111,8 @@ export class UpstreamRequest {
     return key;
   }
 
-  async readText(body: ResponseBody, maxBytes: number): Promise<string> {
-    const parts: Uint8Array[] = [];
-    let size = 0;
-    const iterator = body[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await this.awaitStep(iterator.next());
-      if (next.done) break;
-      parts.push(next.value);
-      size += next.value.byteLength;
-      if (size > maxBytes) {
-        void iterator.return?.();
-        break;
-      }
-    }
-    const text = Buffer.concat(parts).toString('utf8');
-    // JSON.parse rejects a byte order mark.
-    return text.startsWith('\ufeff') ? text.slice(1) : text;
+  readText(body: ResponseBody, maxBytes: number): Promise<string> {
+    return this.awaitStep(body.text(maxBytes, this.#abort));
   }
 
   /** Whether the call is sent as the Responses request that it was. */
@@ -262,6 +248,26 @@ export class UpstreamRequest {
     this.#timer.stop();
     this.#caller.removeEventListener('abort', this.#onCallerAbort);
   }
+}
+
+/** By settings: one for streams that ask for their usage, and one for other requests. */
+const dialectEndpoints = new WeakMap<ExchangeSettings, [DialectEndpoint, DialectEndpoint]>();
+
+/** The endpoint as its dialect knows it, made once: settings have many fields. */
+function dialectEndpoint(
+  settings: ExchangeSettings,
+  apiKey: string | undefined,
+  streamUsage: boolean,
+): DialectEndpoint {
+  let known = dialectEndpoints.get(settings);
+  if (!known) {
+    known = [
+      { ...settings, apiKey, streamUsage: false },
+      { ...settings, apiKey, streamUsage: true },
+    ];
+    dialectEndpoints.set(settings, known);
+  }
+  return known[streamUsage ? 1 : 0];
 }
 
 function formatMs(ms: number): string {
