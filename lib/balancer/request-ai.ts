@@ -12,7 +12,7 @@ import { LinkedAbort } from '../call/linked-abort';
 import { AiBalancerError } from '../errors';
 import type { RouteReport } from '../route-report';
 import type { GuardedRequest } from '../tenant/guarded-request';
-import { omitUndefined } from '../util/defaults';
+import { assignDefined } from '../util/defaults';
 import type { Balancer } from './balancer';
 import { INTERNALS } from './internals';
 
@@ -69,7 +69,9 @@ export class RequestState {
   readonly balancer: Balancer;
   readonly ai: RequestAi;
   readonly #request: Request;
-  readonly #idempotencyKeys: Iterator<Pick<CallOptions, 'idempotencyKey'>, never>;
+  /** Undefined without the request's `idempotency-key`. */
+  readonly #idempotencyKey: string | undefined;
+  #callCount = 0;
   readonly #guards: GuardedRequest[] = [];
   #context: RequestContext;
   /** Whether the context's type and priority were given; otherwise they are defaults. */
@@ -85,8 +87,8 @@ export class RequestState {
     this.balancer = balancer;
     this.#request = request;
     this.#context = { requestId: requestIdFrom(request.headers['x-request-id']), type: 'chat', priority: 3 };
-    this.#idempotencyKeys = generateIdempotencyKeys(request);
-    this.ai = this.#createRequestAi();
+    this.#idempotencyKey = idempotencyKeyOf(request);
+    this.ai = new OwnRequestAi(this, (operation, body, options) => this.#call(operation, body, options));
   }
 
   get context(): RequestContext {
@@ -94,7 +96,9 @@ export class RequestState {
   }
 
   overrideContext(part: Partial<RequestContext>): void {
-    this.#context = { ...this.#context, ...omitUndefined(part) };
+    const context = { ...this.#context };
+    assignDefined(context, part);
+    this.#context = context;
     this.#isTypeGiven ||= part.type !== undefined;
     this.#isPriorityGiven ||= part.priority !== undefined;
   }
@@ -139,21 +143,8 @@ export class RequestState {
     });
   }
 
-  #createRequestAi(): RequestAi {
-    const context = (): RequestContext => this.#context;
-    const ownFetch = (): typeof fetch => (this.#fetch ??= this.#createFetch());
-    return {
-      chat: (body: ChatBody, options?: CallOptions) => this.#call('chat', body, options),
-      embeddings: (body: EmbeddingBody, options?: CallOptions) => this.#call('embeddings', body, options),
-      responses: (body: ResponseBody, options?: CallOptions) => this.#call('responses', body, options),
-      get fetch() {
-        return ownFetch();
-      },
-      get context() {
-        return context();
-      },
-      balancer: this.balancer,
-    };
+  get fetch(): typeof fetch {
+    return (this.#fetch ??= this.#createFetch());
   }
 
   /** The calls of OpenAI's clients, which do not know restarts: they would join the two answers. */
@@ -214,25 +205,59 @@ export class RequestState {
     if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own))) {
       return own;
     }
-    const { type, ...context } = this.#context;
-    return {
-      ...context,
-      // A default type is left to the classifier.
-      ...(this.#isTypeGiven ? { type } : {}),
-      ...this.#idempotencyKeys.next().value,
-      ...this.#defaults,
-      ...this.#headerOptions,
-      ...omitUndefined(own),
-    };
+    const merged: CallOptions = { requestId: this.#context.requestId, priority: this.#context.priority };
+    const { type } = this.#context;
+    assignDefined(merged, this.#context);
+    // A default type is left to the classifier.
+    merged.type = this.#isTypeGiven ? type : undefined;
+    // One key per call: a repeated request gets the same keys in order.
+    const key = this.#idempotencyKey;
+    if (key !== undefined) {
+      const number = ++this.#callCount;
+      merged.idempotencyKey = number === 1 ? key : `${key} ${number}`;
+    }
+    assignDefined(merged, this.#defaults);
+    assignDefined(merged, this.#headerOptions);
+    if (own) assignDefined(merged, own);
+    return merged;
   }
 }
 
-/** One key per call, derived from the request's `idempotency-key`: a repeated request gets the same keys in order. */
-function* generateIdempotencyKeys(req: Request): Generator<Pick<CallOptions, 'idempotencyKey'>, never> {
-  const given = String(req.headers['idempotency-key'] ?? '');
-  const key = given.length > 256 ? createHash('sha256').update(given).digest('hex') : given;
-  for (let index = 1; ; index++)
-    yield key === '' ? {} : { idempotencyKey: index === 1 ? key : `${key} ${index}` };
+/** `req.ai` as a class: with getters in an object literal, the object of each request would have a shape of its own. */
+class OwnRequestAi implements RequestAi {
+  readonly chat: RequestAi['chat'];
+  readonly embeddings: RequestAi['embeddings'];
+  readonly responses: RequestAi['responses'];
+  readonly balancer: Balancer;
+  readonly #state: RequestState;
+
+  constructor(
+    state: RequestState,
+    call: (operation: ApiOperation, body: unknown, options?: CallOptions) => AICall<never>,
+  ) {
+    this.#state = state;
+    this.balancer = state.balancer;
+    // Functions of their own: apps take them off the object.
+    this.chat = (body: ChatBody, options?: CallOptions) => call('chat', body, options);
+    this.embeddings = (body: EmbeddingBody, options?: CallOptions) => call('embeddings', body, options);
+    this.responses = (body: ResponseBody, options?: CallOptions) => call('responses', body, options);
+  }
+
+  get fetch(): typeof fetch {
+    return this.#state.fetch;
+  }
+
+  get context(): RequestContext {
+    return this.#state.context;
+  }
+}
+
+/** From the request's `idempotency-key`. */
+function idempotencyKeyOf(req: Request): string | undefined {
+  const given = req.headers['idempotency-key'];
+  if (given === undefined || given.length === 0) return undefined;
+  const key = String(given);
+  return key.length > 256 ? createHash('sha256').update(key).digest('hex') : key;
 }
 
 function notLiveError(): AiBalancerError {

@@ -71,11 +71,15 @@ export function checkOptions(name: string, given: unknown, checks: Checks): void
     const hint = near === undefined ? '' : `, did you mean '${near}'?`;
     faults.push({ field: field.slice(0, 64), message: `unknown option${hint}` });
   }
-  throwFaults([...faults, ...faultsOf(given, checks)]);
+  throwFaults(faultsOf(given, checks, faults));
 }
 
-function faultsOf(fields: Readonly<Record<string, unknown>>, checks: Checks): Fault[] {
-  const faults: Fault[] = [];
+/** @param faults Those found before; the others are added. */
+function faultsOf(
+  fields: Readonly<Record<string, unknown>>,
+  checks: Checks,
+  faults: Fault[] = [],
+): readonly Fault[] {
   for (const field in checks) {
     const value = fields[field];
     const expected = value === undefined ? undefined : checks[field]?.(value);
@@ -86,8 +90,9 @@ function faultsOf(fields: Readonly<Record<string, unknown>>, checks: Checks): Fa
 
 /** The error's `param` is the first field. */
 function throwFaults(faults: readonly Fault[]): void {
-  const [first, ...others] = faults;
+  const [first] = faults;
   if (!first) return;
+  const others = faults.slice(1);
   const listed = others.slice(0, MAX_LISTED - 1).map(({ field, message }) => `; ${field}: ${message}`);
   const more = others.length > listed.length ? `; and ${others.length - listed.length} more` : '';
   throw badRequest(first.field, first.message + listed.join('') + more);

@@ -1,11 +1,9 @@
-import type { SpendReservation } from '../budget/reservation';
 import type { Usage } from '../call/answer';
 import { type Call, maxOutputOf } from '../call/call';
 import { ruleFor } from '../failure/detail';
-import type { BreakerTicket, Outcome } from '../health/breaker-types';
+import type { Outcome } from '../health/breaker-types';
 import {
   type ExchangeOptions,
-  type ExchangeParts,
   exchangeStream,
   exchangeWhole,
   type StreamedAnswer,
@@ -15,14 +13,11 @@ import type { ClippedExchangeOptions } from '../http/exchange-options';
 import { UpstreamFailure } from '../http/upstream-failure';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { clipUsage } from '../quota/possible-usage';
-import type { Quota } from '../quota/quota';
-import { leastLeft, type OnQuotaCorrected } from '../quota/quotas';
-import type { Reservation, Settlement } from '../quota/reservation';
-import type { TokensCharged, TokensSentSnapshot } from '../quota/tokens-charged';
+import { leastLeft } from '../quota/quotas';
+import type { Settlement } from '../quota/reservation';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
-import { type AttemptOutcome, settlementOf, settlementOfUsage } from './attempt-outcome';
-import type { EndpointHealth } from './endpoint-health';
-import type { EndpointSettings } from './endpoint-settings';
+import { settlementOf, settlementOfUsage } from './attempt-outcome';
+import type { AttemptSlotParts, SlotEndpoint } from './attempt-slot-parts';
 
 /**
  * An attempt counts as failed if for this long, and for this multiple of its expected time, the endpoint has answered
@@ -36,33 +31,6 @@ const MAX_CONFIRM_MS = 2_000;
 /** `code` of an attempt that was not sent because another process is probing the endpoint. */
 const PROBED_ELSEWHERE = 'probed_elsewhere';
 const ONCE = { once: true } as const;
-
-/** The endpoint, as far as its slots use it. */
-export interface SlotEndpoint {
-  readonly settings: EndpointSettings;
-  /** Where attempts are sent. A reload changes it. */
-  readonly exchange: ExchangeParts;
-  readonly health: EndpointHealth;
-  readonly tokensCharged: TokensCharged;
-  readonly quotas: readonly Quota[];
-}
-
-export interface AttemptSlotParts<E extends SlotEndpoint> {
-  readonly endpoint: E;
-  readonly call: Call;
-  readonly reservation: Reservation;
-  /** The money reserved in budgets; undefined without any. */
-  readonly spending: SpendReservation | undefined;
-  readonly ticket: BreakerTicket;
-  /** What the provider had been asked for when this attempt was sent. */
-  readonly tokensSent: TokensSentSnapshot;
-  /** Other calls in flight when this attempt was sent. */
-  readonly inFlight: number;
-  /** What is called when headers have corrected the quotas; undefined where nobody wants to know. */
-  readonly quotaListener: () => OnQuotaCorrected | undefined;
-  /** Applies the outcome to the endpoint. */
-  readonly apply: (outcome: AttemptOutcome) => void;
-}
 
 type State =
   | { readonly kind: 'waiting' }
@@ -218,18 +186,30 @@ export class AttemptSlot<E extends SlotEndpoint> {
    * the lock, it fails as for a stale socket: nothing was sent, so that the failure says nothing about the endpoint and
    * the call may go elsewhere at no cost.
    */
-  async #sendWhenAllowed<T>(
+  #sendWhenAllowed<T>(
     options: ExchangeOptions,
     send: (options: ClippedExchangeOptions) => Promise<T>,
   ): Promise<T> {
     const { settings, health } = this.endpoint;
+    const { call } = this.#parts;
+    const { limitMs, extensionMs, maxResponseBytes, signal } = options;
     const clipped = {
-      ...options,
-      clipUsage: (usage: Usage): Usage => clipUsage(usage, this.#parts.call, settings),
+      limitMs,
+      extensionMs,
+      maxResponseBytes,
+      signal,
+      clipUsage: (usage: Usage): Usage => clipUsage(usage, call, settings),
       onSkippedEvent: () => health.recordSkippedEvent(),
     };
-    const lock = this.#parts.ticket.acquireProbeLock(options.limitMs);
-    if (!lock) return send(clipped);
+    const lock = this.#parts.ticket.acquireProbeLock(limitMs);
+    return lock ? this.#sendProbe(clipped, lock, send) : send(clipped);
+  }
+
+  async #sendProbe<T>(
+    options: ClippedExchangeOptions,
+    lock: Promise<boolean>,
+    send: (options: ClippedExchangeOptions) => Promise<T>,
+  ): Promise<T> {
     const since = performance.now();
     if (!(await lock)) {
       const message = 'not sent: another process is probing this endpoint';
@@ -238,7 +218,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
         false,
       );
     }
-    return send({ ...clipped, limitMs: Math.max(1, options.limitMs - (performance.now() - since)) });
+    return send({ ...options, limitMs: Math.max(1, options.limitMs - (performance.now() - since)) });
   }
 
   /** The state in which it ended; undefined if it had ended before. */

@@ -125,8 +125,9 @@ export class Attempts {
   ): Promise<AttemptResult<T>[]> {
     const late = first.slot.endpoint;
     const delayMs = this.#parts.hedge.delayMs(state.call, late);
-    if (delayMs === undefined || (await within(firstResult([first], probe), delayMs)))
-      return this.#race(state, [first], probe);
+    if (delayMs === undefined) return this.#race(state, [first], probe);
+    const early = await within(firstResult([first], probe), delayMs);
+    if (early) return early.slot === first.slot ? [early] : this.#race(state, [first], probe);
     const slot = this.#acquirer.acquireHedge(state, late);
     if (!slot) return this.#race(state, [first], probe);
     const hedge = this.#start(state, slot, send, { isHedge: true });
@@ -273,6 +274,8 @@ function firstResult<T extends Sent>(
   running: readonly RunningAttempt<T>[],
   probe: Probe<T> | undefined,
 ): Promise<AttemptResult<T>> {
+  const [first] = running;
+  if (first && running.length === 1 && !probe) return first.result;
   const results = running.map(({ result }) => result);
   return Promise.race(probe ? [probe.answer, ...results] : results);
 }

@@ -29,13 +29,12 @@ export class RouteRecorder {
   }
 
   recordAttempt({ endpoint, startedAt }: EndpointSlot, detail?: FailureDetail, hedge = false): AttemptReport {
-    const attempt: AttemptReport = {
-      endpoint: endpoint.name,
-      model: endpoint.settings.model,
-      ...(detail && reportedFailure(detail)),
-      ms: Math.round(performance.now() - startedAt),
-      ...(hedge ? { hedge } : {}),
-    };
+    const { name, settings } = endpoint;
+    const ms = Math.round(performance.now() - startedAt);
+    const attempt: Writable<AttemptReport> = detail
+      ? { endpoint: name, model: settings.model, ...reportedFailure(detail), ms }
+      : { endpoint: name, model: settings.model, ms };
+    if (hedge) attempt.hedge = hedge;
     this.attempts.push(attempt);
     return attempt;
   }
@@ -91,28 +90,25 @@ export class RouteRecorder {
 
   report(): RouteReport {
     const settings = this.#endpoint?.settings;
-    const { startedAt } = this.#call;
-    const costUsd = this.#costUsd();
-    const { why } = this;
-    return {
-      requestId: this.#call.context.requestId,
-      attempts: this.attempts,
-      waitMs: Math.round(this.waitMs),
-      totalMs: Math.round((this.#endedAt ?? performance.now()) - startedAt),
-      endpoint: settings?.name ?? '',
-      provider: settings?.provider ?? '',
-      model: settings?.model ?? '',
-      ...(this.#firstTokenAt === undefined
-        ? {}
-        : { firstTokenMs: Math.round(this.#firstTokenAt - startedAt) }),
-      ...(this.#usage === undefined ? {} : { usage: this.#usage }),
-      ...(costUsd === undefined ? {} : { costUsd }),
-      wastedTokens: this.#wastedTokens,
-      ...(this.#wastedUsd === 0 ? {} : { wastedUsd: this.#wastedUsd }),
-      get why() {
-        return why();
+    const { startedAt, context } = this.#call;
+    return new Report(
+      {
+        requestId: context.requestId,
+        attempts: this.attempts,
+        waitMs: Math.round(this.waitMs),
+        totalMs: Math.round((this.#endedAt ?? performance.now()) - startedAt),
+        endpoint: settings?.name ?? '',
+        provider: settings?.provider ?? '',
+        model: settings?.model ?? '',
+        firstTokenMs:
+          this.#firstTokenAt === undefined ? undefined : Math.round(this.#firstTokenAt - startedAt),
+        usage: this.#usage,
+        costUsd: this.#costUsd(),
+        wastedTokens: this.#wastedTokens,
+        wastedUsd: this.#wastedUsd === 0 ? undefined : this.#wastedUsd,
       },
-    };
+      this.why,
+    );
   }
 
   #costUsd(): number | undefined {
@@ -122,6 +118,57 @@ export class RouteRecorder {
     const cached = Math.min(usage.prompt_tokens, usage.prompt_tokens_details?.cached_tokens ?? 0);
     const input = (usage.prompt_tokens - cached) * price.input + cached * (price.cachedInput ?? price.input);
     return (input + usage.completion_tokens * price.output) / 1e6;
+  }
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Optional = 'firstTokenMs' | 'usage' | 'costUsd' | 'wastedUsd';
+type Reported = Omit<RouteReport, 'why' | 'shared' | Optional> & {
+  readonly [K in Optional]: RouteReport[K] | undefined;
+};
+
+/**
+ * A report whose verdicts are computed when they are read. A getter in an object literal would give each report a shape of
+ * its own, which takes longer than all the rest of the report.
+ */
+class Report {
+  static readonly #WHY: PropertyDescriptor & ThisType<Report> = {
+    get() {
+      return this.#why();
+    },
+    enumerable: true,
+    configurable: true,
+  };
+  declare readonly requestId: string;
+  declare readonly attempts: readonly AttemptReport[];
+  declare readonly waitMs: number;
+  declare readonly totalMs: number;
+  declare readonly endpoint: string;
+  declare readonly provider: string;
+  declare readonly model: string;
+  declare readonly firstTokenMs?: number;
+  declare readonly usage?: Usage;
+  declare readonly costUsd?: number;
+  declare readonly wastedTokens: number;
+  declare readonly wastedUsd?: number;
+  declare readonly why: readonly Verdict[];
+  readonly #why: () => readonly Verdict[];
+
+  constructor(reported: Reported, why: () => readonly Verdict[]) {
+    this.requestId = reported.requestId;
+    this.attempts = reported.attempts;
+    this.waitMs = reported.waitMs;
+    this.totalMs = reported.totalMs;
+    this.endpoint = reported.endpoint;
+    this.provider = reported.provider;
+    this.model = reported.model;
+    if (reported.firstTokenMs !== undefined) this.firstTokenMs = reported.firstTokenMs;
+    if (reported.usage !== undefined) this.usage = reported.usage;
+    if (reported.costUsd !== undefined) this.costUsd = reported.costUsd;
+    this.wastedTokens = reported.wastedTokens;
+    if (reported.wastedUsd !== undefined) this.wastedUsd = reported.wastedUsd;
+    this.#why = why;
+    Object.defineProperty(this, 'why', Report.#WHY);
   }
 }
 

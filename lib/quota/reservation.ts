@@ -56,11 +56,10 @@ export class Reservation {
     this.#keepsReserved = keepsReserved;
     const grants: Grants = new Map();
     for (const quota of quotas) quota.take(cost, now, grants);
-    const taken = this.#taken(now);
     this.#state =
       grants.size > 0
-        ? { kind: 'pending', grants, ...taken }
-        : { kind: 'confirmed', isPromptCorrected: false, ...taken };
+        ? { kind: 'pending', grants, takenAt: now, snapshots: this.#snapshots(now) }
+        : this.#confirmed(now);
   }
 
   /** Whether nothing has to be waited for. In a cluster, Redis may have to be asked first. */
@@ -79,17 +78,19 @@ export class Reservation {
     if (this.#state !== state) return false;
     const now = performance.now();
     const isGranted = answers.every((each) => each);
-    if (isGranted) this.#state = { kind: 'confirmed', isPromptCorrected: false, ...this.#taken(now) };
+    if (isGranted) this.#state = this.#confirmed(now);
     else this.settle({ kind: 'returned' }, now);
     return isGranted;
   }
 
   correct(reading: LimitReading, now: number): void {
-    if (this.#state.kind === 'confirmed' && reading.tokens?.remaining !== undefined)
-      this.#state = { ...this.#state, isPromptCorrected: true };
-    for (const [index, quota] of this.#quotas.entries()) {
-      const snapshot = this.#state.snapshots[index];
-      if (snapshot) quota.correct(snapshot, reading, { input: this.cost.input, output: 0 }, now);
+    const { kind, takenAt, snapshots } = this.#state;
+    if (kind === 'confirmed' && reading.tokens?.remaining !== undefined)
+      this.#state = { kind, isPromptCorrected: true, takenAt, snapshots };
+    const served = { input: this.cost.input, output: 0 };
+    for (let index = 0; index < this.#quotas.length; index++) {
+      const snapshot = snapshots[index];
+      if (snapshot) this.#quotas[index]?.correct(snapshot, reading, served, now);
     }
   }
 
@@ -128,7 +129,16 @@ export class Reservation {
     return { input: 0, output: Math.min(0, input + output) };
   }
 
-  #taken(now: number): Taken {
-    return { takenAt: now, snapshots: this.#quotas.map((quota) => quota.snapshot(now)) };
+  #confirmed(now: number): State {
+    return {
+      kind: 'confirmed',
+      isPromptCorrected: false,
+      takenAt: now,
+      snapshots: this.#snapshots(now),
+    };
+  }
+
+  #snapshots(now: number): QuotaSnapshot[] {
+    return this.#quotas.map((quota) => quota.snapshot(now));
   }
 }

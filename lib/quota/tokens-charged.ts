@@ -92,7 +92,8 @@ export class TokensCharged {
     evidence.mostRemaining = Math.max(evidence.mostRemaining, remaining);
     const before = evidence.lastReading;
     if (before && snapshot.at <= before.at) return;
-    evidence.lastReading = { ...snapshot, remaining };
+    const { at, reserved, actual } = snapshot;
+    evidence.lastReading = { at, reserved, actual, remaining };
     if (!before || limit === undefined || snapshot.at - before.at > MAX_GAP_MS) return;
     if (Math.max(remaining, before.remaining) > NEARLY_FULL * evidence.mostRemaining || remaining === 0)
       return;

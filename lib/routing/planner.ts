@@ -41,6 +41,8 @@ export class Planner {
   readonly #all: Tiers;
   readonly #sampling: { readonly affinity: Affinity } | undefined;
   readonly #canary: CanaryTiers | undefined;
+  /** The fallbacks of the models that these tiers serve. */
+  readonly #fallbacksOfTiers = new WeakMap<Tiers, readonly string[]>();
   /** Tiers without the canary's endpoints. */
   readonly #others = new WeakMap<Tiers, Tiers>();
 
@@ -154,14 +156,16 @@ export class Planner {
   }
 
   #fallbacksOf(model: string, requested: Tiers): readonly string[] {
-    const own = this.#fallbacks.get(model);
-    if (own) return own;
+    const known = this.#fallbacks.get(model) ?? this.#fallbacksOfTiers.get(requested);
+    if (known) return known;
     const ofModels = new Set(
       requested
         .flatMap((tier) => tier.endpoints)
         .flatMap(({ settings }) => this.#fallbacks.get(settings.model) ?? []),
     );
-    return ofModels.size > 0 ? [...ofModels] : (this.#fallbacks.get('*') ?? []);
+    const fallbacks = ofModels.size > 0 ? [...ofModels] : (this.#fallbacks.get('*') ?? []);
+    this.#fallbacksOfTiers.set(requested, fallbacks);
+    return fallbacks;
   }
 }
 

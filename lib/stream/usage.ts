@@ -29,17 +29,18 @@ function toUsage(value: unknown): Usage | undefined {
     toCount(promptDetails.cached_tokens) ??
     toCount(value.prompt_cache_hit_tokens) ??
     toCount(value.cached_tokens);
-  const parts = {
-    ...details('prompt_tokens_details', prompt, {
-      cached_tokens: cached,
-      audio_tokens: toCount(promptDetails.audio_tokens),
-    }),
-    ...details('completion_tokens_details', completion, {
-      reasoning_tokens: toCount(completionDetails.reasoning_tokens),
-      audio_tokens: toCount(completionDetails.audio_tokens),
-    }),
-  };
-  return usageOf(parts, prompt, completion);
+  const ofPrompt = known(prompt, {
+    cached_tokens: cached,
+    audio_tokens: toCount(promptDetails.audio_tokens),
+  });
+  const ofCompletion = known(completion, {
+    reasoning_tokens: toCount(completionDetails.reasoning_tokens),
+    audio_tokens: toCount(completionDetails.audio_tokens),
+  });
+  const details: Partial<Usage> = {};
+  if (ofPrompt) details.prompt_tokens_details = ofPrompt;
+  if (ofCompletion) details.completion_tokens_details = ofCompletion;
+  return usageOf(details, prompt, completion);
 }
 
 /** Usage with these counts and the details of another. */
@@ -52,15 +53,17 @@ export function usageOf(details: Partial<Usage>, prompt: number, completion: num
   };
 }
 
-function details(
-  name: string,
+/** The counts that are known, each at most the whole; undefined if none is. */
+function known(
   most: number,
-  counts: Record<string, number | undefined>,
-): Record<string, Record<string, number>> {
-  const known = Object.entries(counts).flatMap(([key, count]) =>
-    count === undefined ? [] : [[key, Math.min(count, most)] as const],
-  );
-  return known.length === 0 ? {} : { [name]: Object.fromEntries(known) };
+  counts: Readonly<Record<string, number | undefined>>,
+): Record<string, number> | undefined {
+  let found: Record<string, number> | undefined;
+  for (const name of Object.keys(counts)) {
+    const count = counts[name];
+    if (count !== undefined) (found ??= {})[name] = Math.min(count, most);
+  }
+  return found;
 }
 
 function toCount(value: unknown): number | undefined {

@@ -13,3 +13,14 @@ export function omitUndefined<T extends object>(
   const defined = Object.entries(value ?? {}).filter(([, part]) => part !== undefined);
   return Object.fromEntries(defined) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
+
+/** Sets the properties of `given` that are not undefined. Much faster than spreading a copy without the others. */
+export function assignDefined<T extends object>(
+  target: T,
+  given: { [K in keyof T]?: T[K] | undefined },
+): void {
+  for (const key of Object.keys(given) as (keyof T)[]) {
+    const value = given[key];
+    if (value !== undefined) target[key] = value;
+  }
+}

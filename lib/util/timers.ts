@@ -28,6 +28,8 @@ export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefine
   if (ms === Infinity) return promise;
   return new Promise((resolve, reject) => {
     const timer = startTimer(() => afterPendingIO(() => resolve(undefined)), ms);
-    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
+    const stop = (): void => clearTimeout(timer);
+    promise.then(stop, stop);
+    promise.then(resolve, reject);
   });
 }

@@ -16,8 +16,12 @@ export function requestHeaders(
     'content-type': 'application/json',
     accept: call.stream ? 'text/event-stream' : 'application/json',
   };
-  for (const [name, value] of Object.entries(own(endpoint.apiKey?.trim() ?? '')))
-    if (value !== '') headers[name] = value;
-  for (const [name, value] of Object.entries(endpoint.headers)) headers[name.toLowerCase()] = value;
+  const ofDialect = own(endpoint.apiKey?.trim() ?? '');
+  for (const name of Object.keys(ofDialect)) {
+    const value = ofDialect[name];
+    if (value !== undefined && value !== '') headers[name] = value;
+  }
+  for (const name of Object.keys(endpoint.headers))
+    headers[name.toLowerCase()] = endpoint.headers[name] as string;
   return headers;
 }
