@@ -1,5 +1,5 @@
 import type { CacheStore } from '../cache/options';
-import type { SharedStore } from '../cluster/cluster';
+import type { SharedStore } from '../util/redis';
 
 /** Answers in the cluster's Redis, which removes them when they expire. */
 export function redisStore(store: SharedStore): CacheStore {

@@ -1,5 +1,5 @@
-import type { SharedStore } from '../cluster/cluster';
-import { redisScript } from '../cluster/redis/redis-client';
+import type { SharedStore } from '../util/redis';
+import { redisScript } from '../util/redis';
 import {
   AHEAD_DIVISOR,
   type BudgetCounter,

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { SharedStore } from '../util/redis';
 import { type HealthReportsLink, healthReportsLink } from './health-reports/health-link';
 import type { ClusterMode, ClusterOptions, OutageMode } from './options';
 import { BottleneckReservoir } from './quota-lease/bottleneck-reservoir';
 import { DayCounter } from './quota-lease/day-counter';
-import { commonTerms, decodeTerms, distanceOf, type TermsByLimit } from './quota-lease/lease-terms';
+import { commonTerms, decodeTerms, distanceOf, type LeaseTerms } from './quota-lease/lease-terms';
 import type { LeasedBucket, OwnTerms } from './quota-lease/ports';
 import { SharedQuota } from './quota-lease/shared-quota';
 import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
-import type { Client } from './redis/redis-client';
 import { RedisLink } from './redis/redis-link';
 
 export interface ClusterListeners {
@@ -18,18 +18,6 @@ export interface ClusterListeners {
   onFault(key: string): void;
   /** Quota that a queued call may be waiting for has become available. */
   onCapacity(): void;
-}
-
-/** The cluster's Redis, for counters other than quotas. */
-export interface SharedStore {
-  /** The first part of every key. */
-  readonly prefix: string;
-  /** 'idle' before Redis has answered or is known to be unreachable, and after closing. */
-  readonly state: 'idle' | 'up' | 'down';
-  /** Whether it has ever been unreachable. */
-  readonly hasBeenDown: boolean;
-  /** Rejects at once while Redis is unreachable, and as soon as it becomes so. A late answer makes it unreachable. */
-  run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }
 
 /** The processes that share one Redis, as one of them sees it: their quotas and health reports, and outages of Redis. */
@@ -48,19 +36,23 @@ export class Cluster {
   #members = 1;
   /** Redis had lost all processes: until all have sent a heartbeat, the last numbers count. */
   #incompleteUntil = -Infinity;
-  #memberTerms: readonly TermsByLimit[] = [];
+  #memberTerms: readonly Record<string, LeaseTerms>[] = [];
 
   constructor(options: Required<ClusterOptions>, listeners: ClusterListeners) {
     const { redis, prefix } = options;
     this.#listeners = listeners;
     this.#prefix = prefix;
     this.#onOutage = options.onOutage;
+    let hasBeenDown = false;
     const link = new RedisLink({
       redis,
       prefix,
       id: this.#id,
       initialLevels: (id) => this.#limits.get(id)?.initialLevel(),
-      onState: (state, reason) => this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason),
+      onState: (state, reason) => {
+        hasBeenDown ||= state === 'down';
+        this.#setMode(state === 'up' ? 'shared' : this.#onOutage, reason);
+      },
       onHeartbeat: (reply) => this.#handleHeartbeat(reply),
       onFault: (key) => this.#handleFault(key),
     });
@@ -69,10 +61,10 @@ export class Cluster {
     this.store = {
       prefix,
       get state() {
-        return link.isClosed || link.state === 'connecting' ? 'idle' : link.state;
+        return link.state === 'up' || link.state === 'down' ? link.state : 'idle';
       },
       get hasBeenDown() {
-        return link.hasBeenDown;
+        return hasBeenDown;
       },
       run: (command) => link.run(({ client }) => command(client)),
     };
@@ -122,8 +114,8 @@ export class Cluster {
   /** Resolves when Redis has answered or is known to be unreachable. @throws ERR_AI_CONFIG if it can never answer. */
   async ready(): Promise<void> {
     await this.#link.opened;
-    await this.#link.tried;
-    await Promise.all([...this.#limits.values()].map(({ ready }) => ready));
+    await this.#link.tried.promise;
+    await Promise.all([...this.#limits.values()].map(({ ready }) => ready.promise));
   }
 
   async close(): Promise<void> {
@@ -142,26 +134,21 @@ export class Cluster {
 
   /** That limit is enforced locally for a while. */
   #handleFault(id: string): void {
-    const quota = this.#limits.get(id);
-    if (quota?.isFaulty === false) this.#listeners.onFault(id);
-    quota?.recordFault(this.#onOutage);
+    if (this.#limits.get(id)?.recordFault(this.#onOutage)) this.#listeners.onFault(id);
   }
 
   #handleHeartbeat({ count, states, wasLost }: HeartbeatReply): void {
-    if (wasLost) this.#incompleteUntil = performance.now() + MEMBER_TIMEOUT_MS;
-    this.#members = this.#isIncomplete ? Math.max(count, this.#members) : count;
+    const now = performance.now();
+    if (wasLost) this.#incompleteUntil = now + MEMBER_TIMEOUT_MS;
+    this.#members = now < this.#incompleteUntil ? Math.max(count, this.#members) : count;
     if (states) this.#memberTerms = states.map(decodeTerms).filter((terms) => terms !== undefined);
     for (const quota of this.#limits.values()) {
       quota.setMode(this.#mode, this.#onOutage);
       // So that no process goes into an outage with an old idea of what is left of a day.
-      if (quota.isDay) quota.refresh();
+      if (quota.terms.isDay) quota.refresh();
     }
     this.#publishTerms();
     this.#applyMemberTerms();
-  }
-
-  get #isIncomplete(): boolean {
-    return performance.now() < this.#incompleteUntil;
   }
 
   get #distanceMs(): number {
@@ -172,7 +159,7 @@ export class Cluster {
   #applyMemberTerms(): void {
     for (const [id, quota] of this.#limits) {
       const all = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
-      const members = Math.max(all.length, this.#isIncomplete ? quota.members : 1);
+      const members = Math.max(all.length, performance.now() < this.#incompleteUntil ? quota.members : 1);
       quota.configure(commonTerms([...all, quota.ownTerms(this.#distanceMs)]), members);
     }
   }

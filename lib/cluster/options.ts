@@ -40,8 +40,6 @@ export interface RedisOptions {
   keyPrefix?: string;
   /** Name of the connection in CLIENT LIST. */
   connectionName?: string;
-  /** In milliseconds. The balancer sets its own value. */
-  connectTimeout?: number;
 }
 
 /** Options of `cluster`, with which several processes share one quota. */

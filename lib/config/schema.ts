@@ -2,13 +2,13 @@ import { z } from 'zod';
 import type { BudgetStore, TenantSpendLimit } from '../budget/options';
 import type { CacheOptions } from '../cache/options';
 import type { ClusterOptions } from '../cluster/options';
-import { isConnection } from '../cluster/redis/redis-client';
 import type { Hooks } from '../hooks/options';
 import { isProxyAddress, proxiesOfEnvironment } from '../http/connection/proxy';
 import type { Dialect } from '../provider/dialect';
 import type { StrategyName } from '../routing/strategy';
 import type { ShadowOptions } from '../shadow/options';
 import { isObject } from '../util/is-object';
+import { isConnection } from '../util/redis';
 import { DEFAULTS } from './defaults';
 import {
   capabilities,

@@ -1,6 +1,6 @@
-import { isConnection } from '../cluster/redis/redis-client';
 import { proxiesOfEnvironment } from '../http/connection/proxy';
 import { isObject } from '../util/is-object';
+import { isConnection } from '../util/redis';
 
 /** Options of an ioredis client that hold credentials. */
 const REDIS_CREDENTIALS = ['username', 'password', 'sentinelUsername', 'sentinelPassword'];

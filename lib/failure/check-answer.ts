@@ -2,7 +2,7 @@ import { isObject } from '../util/is-object';
 import { MAX_NESTING } from '../util/nesting';
 import { classOf, toFailureDetail } from './classify-answer';
 import type { FailureDetail } from './detail';
-import { firstOf, looksLikeHtml, parseJson, readErrorBody } from './error-body';
+import { firstOf, looksLikeHtml, parseBody, readErrorBody } from './error-body';
 import { type HttpAnswer, headerValue } from './http-answer';
 import { impliedStatus } from './patterns';
 
@@ -37,7 +37,7 @@ export function findAnswerFault(
 export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer): FailureDetail {
   if (body.trim() === '') return badAnswer(status, 'empty_body', 'The answer is empty');
   if (looksLikeHtml(body)) return badAnswer(status, 'html_body', 'The answer is an HTML page');
-  const parsed = parseJson(body);
+  const parsed = parseBody(body);
   if (holdsError(parsed)) return toAnswerFault(classifyEmbeddedError(parsed), status);
   const type = headerValue(headers, 'content-type')?.split(';')[0] ?? 'unknown content type';
   return badAnswer(status, 'invalid_json', `The answer is not complete JSON (${type.slice(0, 60)})`);

@@ -1,4 +1,5 @@
 import { isObject } from '../util/is-object';
+import { parseJson } from '../util/parse-json';
 import { parseDuration } from './duration';
 
 /** What an error body says, whatever its shape. Raw text: redact it before it leaves this folder. */
@@ -32,7 +33,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads an error body, as text or parsed. Never throws; takes time linear in the length of the text. */
 export function readErrorBody(body: unknown): ErrorBody {
-  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  const parsed = typeof body === 'string' ? parseBody(body) : body;
   const root = firstOf(parsed);
   if (isObject(root)) {
     const inner = fieldsOf(root.error) ?? fieldsOf(firstOf(root.errors));
@@ -43,13 +44,8 @@ export function readErrorBody(body: unknown): ErrorBody {
 }
 
 /** The value of a JSON text; undefined if it is not JSON or too long for an error. */
-export function parseJson(text: string): unknown {
-  if (text.length > PARSE_LIMIT) return undefined;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+export function parseBody(text: string): unknown {
+  return text.length > PARSE_LIMIT ? undefined : parseJson(text);
 }
 
 /** Whether a text is an HTML (or XML) page. */
@@ -147,7 +143,7 @@ function validationMessage(list: readonly unknown[]): string {
 function nestedMessageOf(raw: unknown, codes: Set<string>): string | undefined {
   if (typeof raw !== 'string') return undefined;
   const start = raw.length > TEXT_LIMIT * 4 ? raw.slice(0, TEXT_LIMIT) : raw;
-  const root = fieldsOf(parseJson(start));
+  const root = fieldsOf(parseBody(start));
   const error = fieldsOf(root?.error) ?? root;
   if (!error) return start.slice(0, TEXT_LIMIT);
   // Marked, so that what the provider behind the router says is never evidence against our own key.

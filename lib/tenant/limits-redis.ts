@@ -1,6 +1,5 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible';
-import type { SharedStore } from '../cluster/cluster';
-import type { Client } from '../cluster/redis/redis-client';
+import type { Client, SharedStore } from '../util/redis';
 import { within } from '../util/timers';
 import {
   type Count,

@@ -33,3 +33,19 @@ export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefine
     promise.then(resolve, reject);
   });
 }
+
+/**
+ * Whether a promise settles within `ms`. Never rejects. If the timer fires more than `stallMs` late, the event loop was
+ * blocked, and the promise gets `stallMs` more: what has arrived may take several turns to be read.
+ */
+export async function settlesWithin(
+  promise: Promise<unknown>,
+  ms: number,
+  stallMs: number,
+): Promise<boolean> {
+  const settled = Promise.allSettled([promise]);
+  const dueAt = performance.now() + ms;
+  if (await within(settled, ms)) return true;
+  if (performance.now() - dueAt <= stallMs) return false;
+  return (await within(settled, stallMs)) !== undefined;
+}

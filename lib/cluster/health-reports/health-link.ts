@@ -1,29 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { redisScript } from '../../util/redis';
 import type { Connection } from '../redis/bottleneck-connection';
-import { redisScript } from '../redis/redis-client';
 import type { RedisLink } from '../redis/redis-link';
-
-/** What health reports need of Redis. */
-export interface HealthReportsLink {
-  /** Identifies this process. */
-  readonly id: string;
-  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
-  readonly now: () => number | undefined;
-  /** To all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
-  publish(text: string): void;
-  /**
-   * Messages may be late, lost, repeated, or this process's own, or come from other software.
-   * @param onSubscribed Called once, when messages arrive and can be published.
-   */
-  subscribe(onMessage: (text: string) => void, onSubscribed: () => void): void;
-  /**
-   * A lock that one process of the cluster holds at a time. 'unknown' if Redis does not answer in time. Never rejects.
-   * @param ttlMs The lock expires after this time, in case its holder dies.
-   */
-  acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'>;
-  /** Does nothing if this process does not hold the lock. */
-  release(name: string): void;
-}
 
 /** Deletes the key only if this process holds it: it may have expired and belong to another process. */
 const runRelease = redisScript<number>(
@@ -32,18 +10,28 @@ const runRelease = redisScript<number>(
   `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
 );
 
-export function healthReportsLink(link: RedisLink, prefix: string, id: string): HealthReportsLink {
+/** What health reports need of Redis. */
+export type HealthReportsLink = ReturnType<typeof healthReportsLink>;
+
+/** @param id Identifies this process. */
+export function healthReportsLink(link: RedisLink, prefix: string, id: string) {
   const channel = `${prefix}:{health}`;
   const token = randomBytes(12).toString('base64url');
   const keyOf = (name: string): string => `${prefix}:{lock}:${encodeURIComponent(name)}`;
   return {
     id,
-    now: () => link.clock.now(),
-    publish(text) {
+    /** Milliseconds on Redis's clock; undefined until Redis has answered. */
+    now: (): number | undefined => link.clock.now(),
+    /** To all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
+    publish(text: string): void {
       link.run(({ client }) => client.publish(channel, text)).catch(() => undefined);
     },
-    subscribe(onMessage, onSubscribed) {
-      let onFirst: (() => void) | undefined = () => void link.tried.then(onSubscribed);
+    /**
+     * Messages may be late, lost, repeated, or this process's own, or come from other software.
+     * @param onSubscribed Called once, when messages arrive and can be published.
+     */
+    subscribe(onMessage: (text: string) => void, onSubscribed: () => void): void {
+      let onFirst: (() => void) | undefined = () => void link.tried.promise.then(onSubscribed);
       const listen = ({ subscriber }: Connection): void => {
         subscriber.on('message', (from: string, text: string) => {
           if (from === channel) onMessage(text);
@@ -58,7 +46,11 @@ export function healthReportsLink(link: RedisLink, prefix: string, id: string): 
       };
       link.opened.then(listen, () => undefined);
     },
-    async acquire(name, ttlMs) {
+    /**
+     * A lock that one process of the cluster holds at a time. 'unknown' if Redis does not answer in time. Never rejects.
+     * @param ttlMs The lock expires after this time, in case its holder dies.
+     */
+    acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'> {
       const ms = Math.max(1, Math.ceil(ttlMs));
       // A lock that is granted although the answer is late is not used, and expires.
       const reply = link.run(({ client }) => client.set(keyOf(name), token, 'PX', ms, 'NX'));
@@ -67,7 +59,8 @@ export function healthReportsLink(link: RedisLink, prefix: string, id: string): 
         () => 'unknown',
       );
     },
-    release(name) {
+    /** Does nothing if this process does not hold the lock. */
+    release(name: string): void {
       link.run(({ client }) => runRelease(client, keyOf(name), token)).catch(() => undefined);
     },
   };

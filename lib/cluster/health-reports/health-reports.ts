@@ -36,6 +36,8 @@ export interface HealthReportsParts extends HealthReportsLink {
  */
 export class HealthReports {
   readonly #parts: HealthReportsParts;
+  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
+  readonly now: HealthReportsLink['now'];
   /** Own reports of cooldowns, which a process that starts asks for, as long as they last. */
   readonly #lasting = new Map<string, { readonly report: HealthReport; readonly until: number }>();
   #answerTimer: Timer | undefined;
@@ -43,15 +45,11 @@ export class HealthReports {
 
   constructor(parts: HealthReportsParts) {
     this.#parts = parts;
+    this.now = parts.now;
     parts.subscribe(
       (text) => this.#receive(text),
       () => this.#send({ kind: 'asked' }),
     );
-  }
-
-  /** Milliseconds on Redis's clock; undefined until Redis has answered. */
-  now(): number | undefined {
-    return this.#parts.now();
   }
 
   /** Best effort: a report that is lost only means that each peer finds out for itself. */
@@ -61,7 +59,7 @@ export class HealthReports {
       const until = performance.now() + report.cooldownMs;
       this.#lasting.set(`${report.kind} ${report.endpoint}`, { report, until });
     }
-    this.#sendReport(report);
+    this.#send(report);
   }
 
   /** What this process has reported of an endpoint is over. */
@@ -80,13 +78,11 @@ export class HealthReports {
     clearTimeout(this.#answerTimer);
   }
 
-  #sendReport(report: HealthReport): void {
-    this.#send({ ...report, endpoint: this.#parts.endpointId(report.endpoint) });
-  }
-
-  #send(report: HealthMessage['report']): void {
+  #send(body: HealthMessage['report']): void {
     const at = this.now();
     if (this.#isClosed || at === undefined) return;
+    const isReport = body.kind !== 'asked';
+    const report = isReport ? { ...body, endpoint: this.#parts.endpointId(body.endpoint) } : body;
     const text = encodeMessage({ from: this.#parts.id, at, report });
     if (text !== undefined) this.#parts.publish(text);
   }
@@ -95,7 +91,7 @@ export class HealthReports {
     this.#answerTimer = undefined;
     const now = performance.now();
     for (const [key, { report, until }] of this.#lasting) {
-      if (until > now && report.kind !== 'closed') this.#sendReport({ ...report, cooldownMs: until - now });
+      if (until > now && report.kind !== 'closed') this.#send({ ...report, cooldownMs: until - now });
       else this.#lasting.delete(key);
     }
   }

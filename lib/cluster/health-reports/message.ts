@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../util/parse-json';
 
 export const COOLDOWN_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
 /** The failure classes that cool an endpoint down. */
@@ -66,13 +67,7 @@ export function encodeMessage({ from, at, report }: HealthMessage): string | und
 /** Undefined for everything that is not a message of this version. Never throws. */
 export function decodeMessage(text: string): HealthMessage | undefined {
   if (text.length > MAX_LENGTH) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(parseJson(text));
   if (!parsed.success) return undefined;
   const { v: _version, from, at, ...report } = parsed.data;
   return { from, at, report };

@@ -1,6 +1,6 @@
 import Bottleneck from 'bottleneck';
+import type { Client } from '../../util/redis';
 import type { Connection } from '../redis/bottleneck-connection';
-import type { Client } from '../redis/redis-client';
 import type { RedisLink } from '../redis/redis-link';
 import type { Reservoir } from './ports';
 
@@ -42,10 +42,7 @@ export class BottleneckReservoir implements Reservoir {
   }
 
   close(): void {
-    this.#limiter?.then(
-      (bottleneck) => bottleneck.disconnect(false),
-      () => undefined,
-    );
+    this.#limiter?.then((bottleneck) => bottleneck.disconnect(false)).catch(() => undefined);
     this.#limiter = undefined;
   }
 

@@ -1,4 +1,4 @@
-import { redisScript } from '../redis/redis-client';
+import { redisScript } from '../../util/redis';
 import type { RedisLink } from '../redis/redis-link';
 import type { Reservoir } from './ports';
 
@@ -109,9 +109,5 @@ export class DayCounter implements Reservoir {
       this.#unanswered = all.slice(-MAX_UNANSWERED);
       throw error;
     }
-  }
-
-  close(): void {
-    // The connection is closed by the cluster.
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../util/parse-json';
 
 /** Changes are reported to Redis at most this often, in milliseconds. */
 export const FLUSH_MS = 250;
@@ -22,17 +23,11 @@ const schema = z.object({
 export type LeaseTerms = Readonly<z.infer<typeof schema>>;
 
 /** The terms of the open limits of one process, by key, which it publishes to its peers as JSON. */
-export type TermsByLimit = Record<string, LeaseTerms>;
-
 const published = z.record(z.string(), schema);
 
 /** Undefined if another version of this package, or other software, has written the text. */
-export function decodeTerms(text: string): TermsByLimit | undefined {
-  try {
-    return published.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+export function decodeTerms(text: string): Record<string, LeaseTerms> | undefined {
+  return published.safeParse(parseJson(text)).data;
 }
 
 /** Coarse, so that terms change seldom. */
@@ -73,13 +68,10 @@ export function limiterDepthMs(terms: LeaseTerms, members: number): number {
 
 /** The terms that suit every process: the lowest limit, the largest depth that a header has shown, the largest distance. */
 export function commonTerms(all: readonly LeaseTerms[]): LeaseTerms {
-  const depthMs = Math.min(...all.map(({ depthMs }) => depthMs));
-  const observedMs = Math.min(MAX_DEPTH_MS, Math.max(...all.map(({ observedMs }) => observedMs)));
-  return {
-    limit: Math.min(...all.map(({ limit }) => limit)),
-    depthMs: Math.max(depthMs, observedMs),
-    observedMs,
-    distanceMs: Math.max(...all.map(({ distanceMs }) => distanceMs)),
-    isDay: all.some(({ isDay }) => isDay),
-  };
+  const valuesOf = (name: Exclude<keyof LeaseTerms, 'isDay'>): number[] => all.map((terms) => terms[name]);
+  const observedMs = Math.min(MAX_DEPTH_MS, Math.max(...valuesOf('observedMs')));
+  const depthMs = Math.max(observedMs, Math.min(...valuesOf('depthMs')));
+  const limit = Math.min(...valuesOf('limit'));
+  const distanceMs = Math.max(...valuesOf('distanceMs'));
+  return { limit, depthMs, observedMs, distanceMs, isDay: all.some(({ isDay }) => isDay) };
 }

@@ -1,8 +1,7 @@
-/** How much of a limit can be saved up, in milliseconds of the limit, and whether it is one per day. */
-export interface OwnTerms {
-  readonly depthMs: number;
-  readonly isDay: boolean;
-}
+import type { LeaseTerms } from './lease-terms';
+
+/** What the configuration says of a limit. */
+export type OwnTerms = Pick<LeaseTerms, 'depthMs' | 'isDay'>;
 
 /** The bucket of one process, as far as its lease needs it: what the limiter in Redis holds, and the unused lease. */
 export interface LeasedBucket {
@@ -36,5 +35,5 @@ export interface Reservoir {
   take(units: number, hour: number): Promise<number>;
   /** @param limit Units per minute. */
   configure(terms: { readonly limit: number; readonly maximum: number }): Promise<void>;
-  close(): void;
+  close?(): void;
 }

@@ -1,3 +1,4 @@
+import { deferred } from '../../util/deferred';
 import { GrantQueue } from '../../util/grant-request';
 import { startTimer, type Timer } from '../../util/timers';
 import type { ClusterMode, OutageMode } from '../options';
@@ -31,32 +32,20 @@ export abstract class SharedLimit {
   /** The calls that wait for Redis. */
   protected readonly requests = new GrantQueue((units) => this.bucket.put(units, performance.now()));
   /** Those that suit all processes. */
-  protected terms: LeaseTerms;
+  terms: LeaseTerms;
   #ownTerms: OwnTerms;
   #faultAt = -Infinity;
   #state: State = { kind: 'starting' };
   #members = 1;
   /** This process's part of the bucket. */
   #share = 1;
-  protected resolveReady: () => void = () => undefined;
   /** Resolves when Redis has answered, or is known to be unreachable. */
-  readonly ready = new Promise<void>((resolve) => {
-    this.resolveReady = resolve;
-  });
+  readonly ready = deferred();
 
   constructor(bucket: LeasedBucket, ownTerms: OwnTerms) {
     this.bucket = bucket;
     this.#ownTerms = ownTerms;
     this.terms = this.ownTerms(0);
-  }
-
-  get isDay(): boolean {
-    return this.#ownTerms.isDay;
-  }
-
-  /** Whether Redis has ever refused its key. */
-  get isFaulty(): boolean {
-    return this.#faultAt > -Infinity;
   }
 
   setOwnTerms(ownTerms: OwnTerms): void {
@@ -79,10 +68,12 @@ export abstract class SharedLimit {
     if (this.#state.kind === 'local') this.#divide();
   }
 
-  /** Redis refuses its key: it is not shared for a while. */
-  recordFault(onOutage: OutageMode): void {
+  /** Redis refuses its key: it is not shared for a while. Returns whether that is the first time. */
+  recordFault(onOutage: OutageMode): boolean {
+    const isFirst = this.#faultAt === -Infinity;
     this.#faultAt = performance.now();
     this.setMode('shared', onOutage);
+    return isFirst;
   }
 
   /** @param onOutage The mode in which it is not shared although the others are. */
@@ -95,7 +86,7 @@ export abstract class SharedLimit {
       const wasLocal = this.isLocal;
       this.#stopRejoining();
       this.#state = { kind: 'local', mode };
-      this.resolveReady();
+      this.ready.resolve();
       if (wasLocal) this.#divide();
       else this.#startOutage();
     } else if (kind === 'local') {
@@ -110,7 +101,7 @@ export abstract class SharedLimit {
     this.#stopRejoining();
     this.#state = { kind: 'closed' };
     this.lease.suspend();
-    this.resolveReady();
+    this.ready.resolve();
     for (const request of this.requests.drain()) request.decide(false);
   }
 
@@ -119,13 +110,12 @@ export abstract class SharedLimit {
     const now = performance.now();
     if (!this.isLocal) return Math.floor(this.limiterLevel(now));
     // What this process has used of its share is reported once the limiter is there.
-    return Math.floor((this.bucket.level(now) + this.lease.unreported(this.#missing(now))) / this.#share);
+    const level = this.bucket.level(now);
+    return Math.floor((level + this.lease.unreported(this.bucket.depth - level)) / this.#share);
   }
 
-  /** Reads the level again. */
+  /** Tells the limiter what has been used, and reads its level. */
   abstract refresh(): void;
-  /** Tells the limiter what has been used. */
-  protected abstract report(): void;
 
   /** Whether the process uses its share. */
   protected get isLocal(): boolean {
@@ -170,11 +160,12 @@ export abstract class SharedLimit {
 
   #rejoin(steps: number): void {
     // A limit per day has not refilled meanwhile: all that was used is missing.
-    if (!this.terms.isDay) this.lease.reportCredit(this.#missing(performance.now()));
+    const { depth } = this.bucket;
+    if (!this.terms.isDay) this.lease.reportCredit(depth - this.bucket.level(performance.now()));
     if (steps > 0) {
       const timer = startTimer(() => this.#rejoin(steps - 1), FLUSH_MS).unref();
       this.#state = { kind: 'rejoining', timer };
-      this.report();
+      this.refresh();
       return;
     }
     this.#state = { kind: 'shared' };
@@ -202,9 +193,5 @@ export abstract class SharedLimit {
     const isScaled = level > 0 && this.isLocal;
     this.bucket.setShare(share, isScaled ? (level * share) / this.#share : level, now);
     this.#share = share;
-  }
-
-  #missing(now: number): number {
-    return this.bucket.depth - this.bucket.level(now);
   }
 }

@@ -1,6 +1,6 @@
 import type { GrantRequest } from '../../util/grant-request';
 import { startTimer, type Timer } from '../../util/timers';
-import { EPSILON, type LeaseReport } from './lease';
+import { EPSILON } from './lease';
 import { CLOSED_RETRY_MS, FLUSH_MS, type LeaseTerms, leaseMs, limiterDepthMs } from './lease-terms';
 import type { LeasedBucket, OwnTerms, Reservoir } from './ports';
 import { SharedLimit } from './shared-limit';
@@ -33,9 +33,9 @@ export class SharedQuota extends SharedLimit {
   #usedAt = -Infinity;
   /** The lease has to be renewed: it covers no other call like the last one, or not until the next lease is there. */
   #isLow = false;
-  /** Units that the first queued call waits for, and when it last said so. */
+  /** Units that the first queued call waits for, and until when they are kept for it. */
   #prefetchUnits = 0;
-  #prefetchedAt = -Infinity;
+  #prefetchUntil = -Infinity;
   #pausedUntil = -Infinity;
   #flushTimer: Timer | undefined;
 
@@ -96,7 +96,7 @@ export class SharedQuota extends SharedLimit {
   /** A queued call waits for these units: they are gathered bit by bit, or smaller calls would always be faster. */
   prefetch(units: number, now: number): void {
     this.#prefetchUnits = Math.min(units, this.bucket.depth);
-    this.#prefetchedAt = now;
+    this.#prefetchUntil = now + PREFETCH_MS;
     if (this.#pausedUntil <= now && !this.lease.covers(this.#prefetchUnits)) void this.#update();
   }
 
@@ -105,11 +105,11 @@ export class SharedQuota extends SharedLimit {
     this.#turnHour(performance.now());
     const hour = this.bucket.hourAt?.(takenAt) ?? 0;
     if (hour !== this.#hour && !this.isLocal) {
-      this.#reservoir.take(-Math.floor(units), hour).catch(() => undefined);
+      this.#take(-Math.floor(units), hour);
       return;
     }
     this.lease.add(units);
-    this.#grantRequests();
+    this.requests.grant((wanted) => this.lease.tryUse(wanted));
     this.#scheduleFlush();
   }
 
@@ -138,11 +138,9 @@ export class SharedQuota extends SharedLimit {
 
   override close(): void {
     clearTimeout(this.#flushTimer);
-    this.lease.returnBeyond(0);
-    const { owed } = this.lease.report();
-    if (!this.isLocal && owed < 0) this.#reservoir.take(owed, this.#hour).catch(() => undefined);
+    this.#returnLease();
     super.close();
-    this.#reservoir.close();
+    this.#reservoir.close?.();
   }
 
   override refresh(): void {
@@ -150,21 +148,25 @@ export class SharedQuota extends SharedLimit {
     void this.#update();
   }
 
-  protected override report(): void {
-    void this.#update();
-  }
-
   /** Units count in the hour in which they are used: what was taken for an earlier one goes back to it. */
   #turnHour(now: number): void {
     const hour = this.bucket.hourAt?.(now) ?? 0;
     if (hour === this.#hour) return;
+    this.#returnLease();
+    this.#hour = hour;
+  }
+
+  #returnLease(): void {
     this.lease.returnBeyond(0);
     const { owed } = this.lease.report();
-    if (owed < 0 && !this.isLocal) {
-      this.#reservoir.take(owed, this.#hour).catch(() => undefined);
-      this.lease.settle({ owed, excess: 0 });
-    }
-    this.#hour = hour;
+    if (owed >= 0 || this.isLocal) return;
+    this.#take(owed);
+    this.lease.settle({ owed, excess: 0 });
+  }
+
+  /** If Redis is unreachable, nothing is taken, and nothing has to be done. */
+  #take(units: number, hour = this.#hour): void {
+    this.#reservoir.take(units, hour).catch(() => undefined);
   }
 
   #syncLevel(limiterLevel: number): void {
@@ -182,10 +184,6 @@ export class SharedQuota extends SharedLimit {
     return (ms * this.terms.limit) / 60_000;
   }
 
-  #grantRequests(): void {
-    this.requests.grant((units) => this.lease.tryUse(units));
-  }
-
   async #update(): Promise<void> {
     if (this.#isUpdating || !this.isReachable) return;
     this.#turnHour(performance.now());
@@ -201,8 +199,8 @@ export class SharedQuota extends SharedLimit {
     this.#isUpdating = false;
     if (left !== undefined) {
       this.lease.settle(report);
-      if (hour === this.#hour) this.#applyReply({ ...report, requested, waiting }, left);
-      else this.#reservoir.take(-requested, hour).catch(() => undefined);
+      if (hour === this.#hour) this.#applyReply(requested, report.excess, waiting, left);
+      else this.#take(-requested, hour);
     }
     // Without a reply it may have been taken or not: the next flush tries again.
     this.#scheduleFlush();
@@ -213,7 +211,7 @@ export class SharedQuota extends SharedLimit {
   #unitsToRequest(now: number): number {
     const renewed = this.#isLow ? this.#size : 0;
     this.#isLow = false;
-    const needed = Math.max(this.requests.units, this.#isPrefetching(now) ? this.#prefetchUnits : renewed);
+    const needed = Math.max(this.requests.units, now < this.#prefetchUntil ? this.#prefetchUnits : renewed);
     const need = this.lease.missing(needed);
     if (need === 0) return 0;
     const available = Math.floor(this.limiterLevel(now) - this.bucket.headroom);
@@ -222,21 +220,23 @@ export class SharedQuota extends SharedLimit {
     return need + Math.max(0, Math.min(Math.floor(this.#size), available - need));
   }
 
-  /** @param left What the limiter held after the update. */
-  #applyReply(update: Update, left: number): void {
-    const { requested, excess, waiting } = update;
+  /**
+   * @param waiting The requests that the update asked for.
+   * @param left What the limiter held after the update.
+   */
+  #applyReply(requested: number, excess: number, waiting: readonly GrantRequest[], left: number): void {
     const { depth, headroom } = this.bucket;
     this.#isLevelKnown = true;
     this.#repliedAt = performance.now();
-    this.resolveReady();
+    this.ready.resolve();
     // A call larger than the depth starts on a full bucket and leaves a debt.
     const floor = Math.min(headroom, depth - this.requests.first);
     const refused = Math.min(requested, Math.max(0, Math.ceil(floor - left - EPSILON)));
     const level = left + refused;
     const tooLow = Math.min(Math.max(0, excess), Math.max(0, -level));
-    if (refused + tooLow > 0) this.#reservoir.take(-refused - tooLow, this.#hour).catch(() => undefined);
+    if (refused + tooLow > 0) this.#take(-refused - tooLow);
     this.lease.add(requested - refused);
-    this.#grantRequests();
+    this.requests.grant((wanted) => this.lease.tryUse(wanted));
     this.requests.refuse(waiting);
     if (this.isLocal) return;
     this.#syncLevel(level + tooLow);
@@ -249,10 +249,6 @@ export class SharedQuota extends SharedLimit {
     if (requested > refused) this.#onCapacity();
   }
 
-  #isPrefetching(now: number): boolean {
-    return now - this.#prefetchedAt < PREFETCH_MS;
-  }
-
   /** Returns unused units beyond one lease, and all of them after a while without use. */
   #scheduleFlush(): void {
     if (this.isLocal || this.#flushTimer !== undefined) return;
@@ -261,16 +257,10 @@ export class SharedQuota extends SharedLimit {
     this.#flushTimer = startTimer(() => {
       this.#flushTimer = undefined;
       const now = performance.now();
-      if (!this.isLocal && this.requests.isEmpty && !this.#isPrefetching(now))
+      if (!this.isLocal && this.requests.isEmpty && now >= this.#prefetchUntil)
         this.lease.returnBeyond(now - this.#usedAt >= IDLE_MS ? 0 : this.#size);
       void this.#update();
       this.#scheduleFlush();
     }, FLUSH_MS).unref();
   }
-}
-
-/** What an update asked for and reported, and the requests that wait for it. */
-interface Update extends LeaseReport {
-  readonly requested: number;
-  readonly waiting: readonly GrantRequest[];
 }

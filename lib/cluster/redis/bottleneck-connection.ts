@@ -1,5 +1,5 @@
 import Bottleneck from 'bottleneck';
-import type { Client } from './redis-client';
+import type { Client } from '../../util/redis';
 import type { RedisClock } from './redis-clock';
 
 type Callback = (error: Error | null, reply?: unknown) => void;

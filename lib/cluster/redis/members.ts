@@ -1,4 +1,4 @@
-import { type Client, redisScript } from './redis-client';
+import { type Client, redisScript } from '../../util/redis';
 import type { RedisClock } from './redis-clock';
 
 /** A process without a heartbeat for this long is gone, in milliseconds. */

@@ -1,9 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { AiBalancerError } from '../../errors';
-import type { ClusterOptions, RedisConnection } from '../options';
-
-/** An ioredis client of this package, to one server or to a Redis Cluster. */
-export type Client = Redis | Cluster;
+import { type Client, isConnection } from '../../util/redis';
+import type { ClusterOptions } from '../options';
 
 const MAX_RECONNECT_PAUSE_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -40,23 +38,6 @@ export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
       typeof redis === 'string' ? 'a URL such as redis://host:6379' : 'options of an ioredis client';
     throw new AiBalancerError('ERR_AI_CONFIG', `cluster.redis: expected ${expected}; ioredis refused it`);
   }
-}
-
-/** A Lua script as a command, which Redis caches. The first arguments are its keys. */
-export function redisScript<Reply>(name: string, numberOfKeys: number, lua: string) {
-  type Command = (...args: (string | number)[]) => Promise<Reply>;
-  return (client: Client, ...args: (string | number)[]): Promise<Reply> => {
-    if (!(name in client)) client.defineCommand(name, { numberOfKeys, lua });
-    return (Reflect.get(client, name) as Command).apply(client, args);
-  };
-}
-
-export function isConnection(redis: unknown): redis is RedisConnection {
-  return (
-    typeof redis === 'object' &&
-    redis !== null &&
-    typeof (redis as { duplicate?: unknown }).duplicate === 'function'
-  );
 }
 
 function duplicate(client: Client): Client {

@@ -1,13 +1,13 @@
-import { AiBalancerError } from '../../errors';
-import { isObject } from '../../util/is-object';
-import { startTimer, type Timer, within } from '../../util/timers';
+import { deferred } from '../../util/deferred';
+import { redisErrorReason } from '../../util/redis';
+import { settlesWithin, startTimer, type Timer, within } from '../../util/timers';
 import type { ClusterOptions } from '../options';
 import { bottleneckConnection, type Connection, type InitialLevels } from './bottleneck-connection';
 import { type HeartbeatReply, Members } from './members';
 import { connect } from './redis-client';
 import { RedisClock } from './redis-clock';
 
-export type LinkState = 'connecting' | 'up' | 'down';
+export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
 /** Redis is unreachable if a round trip takes longer than this: slow is not dead, but no call waits longer for it. */
 const REDIS_TIMEOUT_MS = 250;
@@ -52,17 +52,12 @@ export class RedisLink {
   #members: Members | undefined;
   #memberState = '{}';
   #state: LinkState = 'connecting';
-  #hasBeenDown = false;
   #checkTimer: Timer | undefined;
   readonly #startupTimer: Timer;
   /** When the heartbeat was sent that has not been answered. */
   #heartbeatSentAt: number | undefined;
-  #isClosed = false;
-  #resolveTried: () => void = () => undefined;
   /** Resolves when Redis has answered or is known to be unreachable, and on closing. */
-  readonly tried = new Promise<void>((resolve) => {
-    this.#resolveTried = resolve;
-  });
+  readonly tried = deferred();
   /** Reject the commands that are under way. */
   readonly #rejectPending = new Set<(error: Error) => void>();
 
@@ -72,19 +67,11 @@ export class RedisLink {
     const giveUp = (): void => this.#markDown('no connection, or no answer in time');
     this.#startupTimer = startTimer(giveUp, STARTUP_TIMEOUT_MS).unref();
     this.opened = this.#open();
-    this.opened.catch((error: unknown) => this.#markDown(reasonOf(error)));
+    this.opened.catch((error: unknown) => this.#markDown(redisErrorReason(error)));
   }
 
   get state(): LinkState {
     return this.#state;
-  }
-
-  get hasBeenDown(): boolean {
-    return this.#hasBeenDown;
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /**
@@ -98,23 +85,20 @@ export class RedisLink {
   ): Promise<T> {
     const connection = this.#connection;
     if (!connection || this.#state !== 'up') throw new Error('Redis is unreachable');
-    let rejectWhenDown: (error: Error) => void = () => undefined;
-    const whenDown = new Promise<never>((_resolve, reject) => {
-      rejectWhenDown = reject;
-    });
-    this.#rejectPending.add(rejectWhenDown);
+    const down = deferred<never>();
+    this.#rejectPending.add(down.reject);
     try {
       const reply = command(connection);
       if (!isSetup) this.#watch(reply);
-      return await Promise.race([reply, whenDown]);
+      return await Promise.race([reply, down.promise]);
     } catch (error) {
       const isAnswer =
         error instanceof Error && error.name === 'ReplyError' && !UNAVAILABLE.test(error.message);
-      if (!isAnswer) this.#markDown(reasonOf(error));
+      if (!isAnswer) this.#markDown(redisErrorReason(error));
       else if (key !== undefined) this.#parts.onFault(key);
       throw error;
     } finally {
-      this.#rejectPending.delete(rejectWhenDown);
+      this.#rejectPending.delete(down.reject);
     }
   }
 
@@ -126,13 +110,14 @@ export class RedisLink {
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#resolveTried();
+    if (this.#state === 'closed') return;
+    const wasUp = this.#state === 'up';
+    this.#state = 'closed';
+    this.tried.resolve();
     clearTimeout(this.#checkTimer);
     clearTimeout(this.#startupTimer);
     const connection = await this.opened.catch(() => undefined);
-    const leaving = this.#state === 'up' ? this.#members?.leave() : undefined;
+    const leaving = wasUp ? this.#members?.leave() : undefined;
     await within(Promise.allSettled([leaving]), CLOSE_TIMEOUT_MS);
     await within(Promise.allSettled([connection?.disconnect(false)]), CLOSE_TIMEOUT_MS);
   }
@@ -141,15 +126,15 @@ export class RedisLink {
     const client = await connect(this.#parts.redis);
     const connection = bottleneckConnection(client, this.clock, this.#parts.initialLevels);
     this.#connection = connection;
-    if (this.#isClosed) return connection;
+    if (this.#state === 'closed') return connection;
     this.#members = new Members(client, this.clock, this.#parts.prefix, this.#parts.id);
-    client.on('ready', () => void this.#sendHeartbeat());
     let lastError: string | undefined;
     client.on('error', (error: unknown) => {
-      lastError = reasonOf(error);
+      lastError = redisErrorReason(error);
     });
     client.on('ready', () => {
       lastError = undefined;
+      void this.#sendHeartbeat();
     });
     client.on('close', () => this.#markDown(lastError ?? 'the connection is closed'));
     client.on('end', () => this.#markDown(lastError ?? 'the connection has ended'));
@@ -164,7 +149,7 @@ export class RedisLink {
   }
 
   async #sendHeartbeat(): Promise<void> {
-    if (this.#isClosed || !this.#members || this.#heartbeatSentAt !== undefined) return;
+    if (this.#state === 'closed' || !this.#members || this.#heartbeatSentAt !== undefined) return;
     this.#heartbeatSentAt = performance.now();
     try {
       const heartbeat = this.#members.heartbeat(this.#memberState);
@@ -176,13 +161,13 @@ export class RedisLink {
       if (this.#state === 'up' || this.clock.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;
-      this.#markDown(reasonOf(error));
+      this.#markDown(redisErrorReason(error));
     }
     this.#scheduleCheck();
   }
 
   #markDown(reason: string): void {
-    if (this.#isClosed) return;
+    if (this.#state === 'closed') return;
     this.clock.expire();
     this.#setState('down', reason);
     for (const reject of this.#rejectPending) reject(new Error(`Redis is unreachable: ${reason}`));
@@ -191,17 +176,16 @@ export class RedisLink {
   }
 
   #setState(state: LinkState, reason?: string): void {
-    if (this.#state === state || this.#isClosed) return;
+    if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
-    this.#hasBeenDown ||= state === 'down';
     clearTimeout(this.#startupTimer);
     this.#parts.onState(state, reason);
-    this.#resolveTried();
+    this.tried.resolve();
   }
 
   #scheduleCheck(): void {
     clearTimeout(this.#checkTimer);
-    if (this.#isClosed) return;
+    if (this.#state === 'closed') return;
     const ms = this.#state === 'up' ? HEARTBEAT_MS : DOWN_CHECK_MS;
     this.#checkTimer = startTimer(() => this.#check(), ms).unref();
   }
@@ -224,23 +208,6 @@ export class RedisLink {
  * Whether a reply, or an error, comes in time as far as Redis is to blame. Never rejects.
  * @param roundTripMs To Redis: a script that it has not cached, or a heartbeat, takes more than one.
  */
-export async function answersInTime(reply: Promise<unknown>, roundTripMs = 0): Promise<boolean> {
-  const settled = Promise.allSettled([reply]);
-  const limitMs = REDIS_TIMEOUT_MS + 2 * Math.min(roundTripMs, REDIS_TIMEOUT_MS);
-  const dueAt = performance.now() + limitMs;
-  if (await within(settled, limitMs)) return true;
-  if (performance.now() - dueAt <= STALL_MS) return false;
-  // The reply may take several turns of the event loop, if it comes in parts.
-  return (await within(settled, STALL_MS)) !== undefined;
-}
-
-/** What may be logged of an error: its code and the address, or the first words. Never a URL that may hold a password. */
-function reasonOf(error: unknown): string {
-  if (AiBalancerError.isInstance(error)) return error.message;
-  if (!isObject(error)) return 'unknown';
-  const { code, message, name, address, port, hostname } = error;
-  if (typeof code !== 'string') return /^[A-Z_]+(?= )/.exec(String(message))?.[0] ?? String(name);
-  const host = typeof address === 'string' ? address : hostname;
-  if (typeof host !== 'string') return code;
-  return typeof port === 'number' ? `${code} ${host}:${port}` : `${code} ${host}`;
+export function answersInTime(reply: Promise<unknown>, roundTripMs = 0): Promise<boolean> {
+  return settlesWithin(reply, REDIS_TIMEOUT_MS + 2 * Math.min(roundTripMs, REDIS_TIMEOUT_MS), STALL_MS);
 }
