@@ -1,10 +1,11 @@
 /**
  * Several processes that share one Redis: latency added to a call, round trips to Redis, whether the limits hold and are
- * used, calls during an outage of Redis, CPU of an idle process, and how soon health reports arrive. With real processes, a
- * redis-server on loopback and sockets to a provider in a separate process.
- * `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|outage|idle|reports ...]`
+ * used, also with a distant Redis, calls during an outage of Redis, CPU of an idle process, and how soon health reports
+ * arrive. With real processes, a redis-server on loopback and sockets to a provider in a separate process.
+ * `npm run bench -- cluster`, or `npx tsx bench/cluster.ts [--quick] [latency|trips|limit|distance|outage|idle|reports ...]`
  */
 import { findProgram } from '../__tests__/helpers/programs';
+import { distance } from './cluster/distance';
 import { healthReports } from './cluster/health-reports';
 import { idle } from './cluster/idle';
 import { latency } from './cluster/latency';
@@ -16,6 +17,7 @@ const PARTS: Record<string, (isQuick: boolean) => Promise<void>> = {
   latency,
   trips: roundTrips,
   limit,
+  distance,
   outage,
   idle,
   reports: healthReports,
