@@ -191,19 +191,25 @@ describe('A hook that throws, rejects, hangs or returns something else', () => {
     ['returns a refusal without a message', () => ({ refuse: {} })],
   ];
 
-  it.each(FAULTS)('ends its own call with an error: %s', async (_what, fault) => {
-    for (const method of ['before', 'after', 'text'] as const) {
-      let isBroken = true;
-      const hooks = { [method]: () => (isBroken ? fault() : undefined), timeoutMs: 50 } as Hooks;
-      const { balancer } = await rig.start({ a: answer() }, { hooks });
-      const isStream = method === 'text';
-      expect(await rejection(chatText(balancer, isStream))).toBeInstanceOf(Error);
-      isBroken = false;
-      expect((await chatText(balancer, isStream)).text).toBe('Hello');
-      expect(balancer.stats().calls).toMatchObject({ ok: 1, failed: 1 });
-      expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
-    }
-  });
+  it.each(FAULTS)(
+    'ends its own call with an error, and no other that runs beside it: %s',
+    async (_what, fault) => {
+      for (const method of ['before', 'after', 'text'] as const) {
+        let runs = 0;
+        const hooks = { [method]: () => (runs++ === 0 ? fault() : undefined), timeoutMs: 50 } as Hooks;
+        const { balancer } = await rig.start({ a: answer() }, { hooks });
+        const isStream = method === 'text';
+        const calls = [1, 2, 3].map(() => chatText(balancer, isStream));
+        const results = await Promise.allSettled(calls);
+        const failed = results.filter((result) => result.status === 'rejected');
+        expect(failed.map(({ reason }) => reason as unknown)).toEqual([expect.any(Error)]);
+        for (const result of results)
+          if (result.status === 'fulfilled') expect(result.value.text).toBe('Hello');
+        expect(balancer.stats().calls).toMatchObject({ ok: 2, failed: 1 });
+        expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
+      }
+    },
+  );
 
   it.each(FAULTS)(
     'is passed over with onFailure open, and a warning says so once: %s',
