@@ -183,6 +183,16 @@ it('workers without Redis have an even share of every limit', () => {
   expect(shareOf(shared, 4)).toBe(shared);
 });
 
+it('workers without Redis have an even share of every budget, those of tenants too', () => {
+  const perTenant = { usdPerDay: 4, usdPerMonth: (tenant: string) => (tenant === 'free' ? 2 : undefined) };
+  const share = shareOf({ endpoints: [], budgets: { usdPerHour: 8, perTenant } }, 4);
+  const { perTenant: ofTenant, ...budgets } = share.budgets ?? {};
+  expect(budgets).toEqual({ usdPerHour: 2 });
+  expect(ofTenant?.usdPerDay).toBe(1);
+  const monthly = ofTenant?.usdPerMonth as (tenant: string) => number | undefined;
+  expect([monthly('free'), monthly('other')]).toEqual([0.5, undefined]);
+});
+
 it('the example for Docker is a configuration', async () => {
   const env = { HOLYSHEEP_API_KEY: 'k', SHOP_TOKEN: 's', ADMIN_TOKEN: 'a', REDIS_URL: 'redis://127.0.0.1:1' };
   const before = { ...process.env };
