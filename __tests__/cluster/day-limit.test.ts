@@ -208,7 +208,7 @@ describe('A limit per day of several processes:', () => {
     expect(request?.state).toBe('waiting');
     late.quota.setMode('shared');
     await jest.advanceTimersByTimeAsync(5);
-    await late.quota.ready;
+    await late.quota.ready.promise;
     expect(request?.state).toBe('refused');
     expect(late.bucket.level(performance.now())).toBe(0);
     expect(late.waitMs(1)).toBeGreaterThan(23 * HOUR_MS);
