@@ -1,4 +1,6 @@
 import type { AxiosAdapter } from 'axios';
+import { ConnectionPool } from '../lib/http/connection/connection-pool';
+import type { Carrier } from '../lib/http/connection/wire-response';
 
 const ANSWER = JSON.stringify({
   id: 'chatcmpl-1',
@@ -19,4 +21,25 @@ export function instantAdapter(headers: Readonly<Record<string, string>> = {}): 
   const all = { 'content-type': 'application/json', ...headers };
   return (config) =>
     Promise.resolve({ status: 200, statusText: '', headers: { ...all }, data: ANSWER, config });
+}
+
+const CARRIER: Carrier = {
+  isReused: false,
+  abort: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+};
+
+/** Makes every connection pool of the process answer immediately: without an axios instance of the app's. */
+export function answerFromPools(headers: Readonly<Record<string, string>> = {}): void {
+  const body = Buffer.from(ANSWER);
+  const all = { 'content-type': 'application/json', ...headers };
+  ConnectionPool.prototype.send = (_request, response) => {
+    response.onSent(CARRIER);
+    queueMicrotask(() => {
+      response.onHeaders(200, { ...all }, 'OK');
+      response.onData(body);
+      response.onEnd();
+    });
+  };
 }

@@ -1,10 +1,11 @@
 /**
- * The latency that the balancer adds to a call that finds capacity, over an axios adapter that answers immediately.
+ * The latency that the balancer adds to a call that finds capacity, over a connection pool or an axios adapter of the app's
+ * that answers immediately.
  * `npx tsx bench/latency.ts [--quick]`
  */
 import axios from 'axios';
 import { createBalancer } from '../lib/index';
-import { BODY, instantAdapter } from './instant-adapter';
+import { answerFromPools, BODY, instantAdapter } from './instant-adapter';
 import { percentile } from './statistics';
 
 const HEADERS = {
@@ -16,9 +17,10 @@ const HEADERS = {
   'x-ratelimit-reset-tokens': '1ms',
 };
 const adapter = instantAdapter(HEADERS);
+answerFromPools(HEADERS);
 const ROUNDS = process.argv.includes('--quick') ? 3_000 : 20_000;
 
-function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {
+function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1, own = true) {
   return createBalancer({
     endpoints: Array.from({ length: endpoints }, (_, index) => ({
       name: `key-${index}`,
@@ -28,7 +30,7 @@ function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1) {
       ...limits,
     })),
     hedge: false,
-    http: { axios: axios.create({ adapter }) },
+    ...(own && { http: { axios: axios.create({ adapter }) } }),
   });
 }
 
@@ -49,11 +51,13 @@ async function main(): Promise<void> {
   const plain = axios.create({ adapter });
   const limits = { rpm: 10_000_000, tpm: 1_000_000_000 };
   const [without, withQuota, fifty] = [balancer({}), balancer(limits), balancer(limits, 50)];
+  const byDefault = balancer(limits, 1, false);
   const times = await compare({
     'axios alone': () =>
       plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) }),
     'balancer without quotas': () => without.chat(BODY),
     'balancer with quotas': () => withQuota.chat(BODY),
+    'balancer with quotas, without an axios instance of its own': () => byDefault.chat(BODY),
     'balancer with quotas, 50 endpoints': () => fifty.chat(BODY),
   });
   console.log(`Microseconds per call with free capacity, ${ROUNDS} calls in turn; node ${process.version}`);
@@ -65,7 +69,7 @@ async function main(): Promise<void> {
       p99: percentile(values, 0.99).toFixed(0),
     })),
   );
-  await Promise.all([without, withQuota, fifty].map((one) => one.close({ graceMs: 0 })));
+  await Promise.all([without, withQuota, fifty, byDefault].map((one) => one.close({ graceMs: 0 })));
 }
 
 void main();
