@@ -161,6 +161,7 @@ export {
   type TracerLike,
 } from './telemetry/opentelemetry';
 export { type AiMetricsOptions, aiMetrics, type MetricsRegistry } from './telemetry/prometheus';
+export { routeLogLine } from './telemetry/route-log';
 export type { RateLimitGuardOptions } from './tenant/guard-options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';
 export type { RedisClient } from './tenant/limits-redis';

@@ -8,6 +8,8 @@ test('simulate: flags that are not given have their defaults', () => {
     outages: [],
     brownouts: [],
     trace: undefined,
+    replay: undefined,
+    without: [],
     seconds: 300,
     seed: 1,
     model: undefined,
@@ -30,6 +32,10 @@ test('simulate: --outage and --brownout can be repeated, and an endpoint name ma
 
 test.each([
   [[], '--config FILE is missing'],
+  [
+    ['--config', 'x', '--replay', 'calls.log', '--rps', '5'],
+    '--rps: the log of --replay says that of each call',
+  ],
   [['--rps', '0'], "--rps: expected a number above 0, got '0'"],
   [['--rps', 'many'], "--rps: expected a number above 0, got 'many'"],
   [['--rps', 'Infinity'], '--rps: expected a number above 0'],

@@ -29,6 +29,8 @@ function ended(balancer: Balancer, event: Partial<CallEvent> = {}): void {
     model: 'gpt-4o',
     type: 'chat',
     priority: 3,
+    startedAt: 0,
+    estimatedTokens: { input: 10, output: 10 },
     wastedTokens: 0,
     wastedUsd: 0,
     waitMs: 0,

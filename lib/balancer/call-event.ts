@@ -7,12 +7,11 @@ import type { AttemptEvent, CallEvent } from './events';
 const MAX_REASON_CHARS = 300;
 
 /** A call's end as listeners and logs get it. */
-export function callEvent(
-  { context, operation, stream, model, startedAt }: Call,
-  route: RouteReport | undefined,
-  error: unknown,
-): CallEvent {
-  const { requestId, tenant, type, priority } = context;
+export function callEvent(call: Call, route: RouteReport | undefined, error: unknown): CallEvent {
+  const { context, operation, stream, model } = call;
+  const { requestId, tenant, type, priority, tags, minQuality, maxCostPer1k } = context;
+  const ms = Math.round(performance.now() - call.startedAt);
+  const deadlineMs = call.deadlineAt - call.startedAt;
   const event: Writable<CallEvent> = {
     requestId,
     operation,
@@ -22,15 +21,22 @@ export function callEvent(
     model: route?.model ?? '',
     type,
     priority,
+    startedAt: Date.now() - ms,
+    estimatedTokens: { input: call.promptTokens, output: call.expectedOutputTokens },
     wastedTokens: route?.wastedTokens ?? 0,
     wastedUsd: route?.wastedUsd ?? 0,
     waitMs: route?.waitMs ?? 0,
-    ms: Math.round(performance.now() - startedAt),
+    ms,
     attempts: route?.attempts.length ?? 0,
     failed: error !== undefined,
   };
   if (model !== undefined) event.requestedModel = model;
   if (tenant !== undefined) event.tenant = tenant;
+  if (call.maxOutputTokens !== undefined) event.maxTokens = call.maxOutputTokens;
+  if (deadlineMs !== Infinity) event.deadlineMs = Math.round(deadlineMs);
+  if (tags && tags.length > 0) event.tags = tags;
+  if (minQuality !== undefined) event.minQuality = minQuality;
+  if (maxCostPer1k !== undefined) event.maxCostPer1k = maxCostPer1k;
   if (AiBalancerError.isInstance(error)) event.code = error.code;
   if (!route) return event;
   const { usage, costUsd, firstTokenMs } = route;

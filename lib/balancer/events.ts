@@ -31,6 +31,25 @@ export interface CallEvent {
   readonly type: RequestType;
   /** Its priority, 1 to 5. */
   readonly priority: Priority;
+  /** When the call began, in Unix milliseconds. */
+  readonly startedAt: number;
+  /** What the call was expected to need when it began. */
+  readonly estimatedTokens: {
+    /** Tokens of the prompt. */
+    readonly input: number;
+    /** Tokens of the output. */
+    readonly output: number;
+  };
+  /** The caller's limit on output tokens, over all choices; absent without one. */
+  readonly maxTokens?: number;
+  /** The time that the call had, in milliseconds; absent for a stream without a deadline. */
+  readonly deadlineMs?: number;
+  /** The tags that an endpoint needed; absent without any. */
+  readonly tags?: readonly string[];
+  /** The least quality of the model; absent without one. */
+  readonly minQuality?: number;
+  /** The highest accepted price in US dollars per 1,000 tokens; absent without one. */
+  readonly maxCostPer1k?: number;
   /** Tokens of the answer, as reported by the upstream or estimated; absent if nothing was used. */
   readonly tokens?: {
     /** Tokens of the prompt. */

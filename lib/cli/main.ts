@@ -5,7 +5,8 @@ import { UsageError } from './usage-error';
 
 // A child process runs one simulation. Virtual time must be installed before any module that reads the clock is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
-  const time = installVirtualTime();
+  const { startAtMs } = job as { readonly startAtMs?: number };
+  const time = installVirtualTime(startAtMs);
   const { runSimulation } = await import('./simulate/simulation');
   return runSimulation(job, time);
 });

@@ -17,6 +17,10 @@ export interface SimulateFlags {
   readonly outages: readonly FaultFlag[];
   readonly brownouts: readonly FaultFlag[];
   readonly trace: string | undefined;
+  /** A route log, whose calls are simulated in place of random ones. */
+  readonly replay: string | undefined;
+  /** Endpoints of the configuration that are left out. */
+  readonly without: readonly string[];
   readonly seconds: number;
   readonly seed: number;
   /** The model of every call; undefined for 'auto'. */
@@ -26,6 +30,8 @@ export interface SimulateFlags {
   readonly json: boolean;
 }
 
+/** What a route log says of each call. */
+const REPLACED_BY_LOG = ['rps', 'spike', 'trace', 'seconds', 'model'] as const;
 const DEFAULT_RPS = 10;
 const DEFAULT_SECONDS = 300;
 
@@ -34,6 +40,8 @@ export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
   const values = read(args);
   if (values.help) return 'help';
   if (values.config === undefined) throw new UsageError('--config FILE is missing (see --help)');
+  const replaced = REPLACED_BY_LOG.find((name) => values.replay !== undefined && values[name] !== undefined);
+  if (replaced) throw new UsageError(`--${replaced}: the log of --replay says that of each call`);
   return {
     config: values.config,
     rps: positive('--rps', values.rps, DEFAULT_RPS),
@@ -41,6 +49,8 @@ export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
     outages: (values.outage ?? []).map((text) => fault('--outage', text)),
     brownouts: (values.brownout ?? []).map((text) => fault('--brownout', text)),
     trace: values.trace,
+    replay: values.replay,
+    without: values.without ?? [],
     seconds: positive('--seconds', values.seconds, DEFAULT_SECONDS),
     seed: seed(values.seed),
     model: values.model,
@@ -61,6 +71,8 @@ function read(args: readonly string[]) {
         outage: { type: 'string', multiple: true },
         brownout: { type: 'string', multiple: true },
         trace: { type: 'string' },
+        replay: { type: 'string' },
+        without: { type: 'string', multiple: true },
         seconds: { type: 'string' },
         seed: { type: 'string' },
         model: { type: 'string' },

@@ -12,6 +12,9 @@ limits, without a network. Five minutes of traffic take a few seconds.
       --brownout NAME@60+120 the endpoint is ten times slower; can be repeated
       --trace FILE           lengths and gaps of your own traffic: CSV, optionally gzipped, with the columns
                              t_ms,prompt_tokens,output_tokens (default: lengths of public chat traffic)
+      --replay FILE          the calls of a route log, at the times, with the models, tenants and lengths that it has:
+                             one JSON line per call, optionally gzipped (see docs/simulate.md)
+      --without NAME         leaves an endpoint of the configuration out; can be repeated
       --model NAME           the model of every call (default: auto)
       --deadline-ms N        the deadline of every call (default: 3 s + 60 ms per token of the answer, times a
                              random factor from 1 to 2)

@@ -60,7 +60,7 @@ function rates({ rps, spike, seconds: duration }: SimulateFlags): string {
   return `${round(baseRps)} per second; from second ${round(riseAtS)}, ${rps} per second (${spike} times as many) for ${round(holdS)} s`;
 }
 
-function priorities({ byPriority }: Figures): string {
+export function priorities({ byPriority }: Figures): string {
   return ([5, 4, 3, 2, 1] as const)
     .map((priority) => `${priority}: ${percent(byPriority[priority])}`)
     .join('  ');
@@ -73,7 +73,7 @@ function failed({ failures }: Figures): string[] {
     : [`failed       ${reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')}`];
 }
 
-function endpointTable({ endpoints }: Figures): string[] {
+export function endpointTable({ endpoints }: Figures): string[] {
   const width = Math.max(8, ...endpoints.map(({ name }) => name.length));
   const row = (cells: readonly (string | number)[]): string =>
     cells
@@ -111,7 +111,7 @@ function quotas({ firstExhausted, oneMoreKey, figures }: SimulationReport): stri
   return lines;
 }
 
-function rateLimited({ endpoints }: Figures): number {
+export function rateLimited({ endpoints }: Figures): number {
   return endpoints.reduce((total, { ends }) => total + ends.over_limit + ends.storm, 0);
 }
 
@@ -119,15 +119,15 @@ function attempts({ endpoints }: Figures): number {
   return endpoints.reduce((total, endpoint) => total + endpoint.attempts, 0);
 }
 
-function percent(value: number): string {
+export function percent(value: number): string {
   return `${value.toFixed(1)} %`;
 }
 
 /** Latencies are NaN if nothing was answered. */
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
 }
 
-function round(value: number): string {
+export function round(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

@@ -10,13 +10,17 @@ import type { Figures } from './engine/figures';
 import { type RunPlan, runPlan } from './engine/run';
 import type { ScheduledFault } from './engine/virtual-provider';
 import type { VirtualTime } from './engine/virtual-time';
+import type { WorkCall } from './engine/workload';
 import type { FaultFlag, SimulateFlags } from './flags';
 import { type QuotaShortage, QuotaWatch } from './quota-watch';
+import { readReplay } from './replay';
 import { groupLimitsOf, upstreamOf } from './upstreams';
 import { workloadOf } from './workload-from-flags';
 
 export interface SimulationJob {
   readonly flags: SimulateFlags;
+  /** The date at the start of the run, in Unix milliseconds. Default: that of virtual time. */
+  readonly startAtMs?: number;
   /** An endpoint to add a copy of, with a key and quota of its own. */
   readonly extraKeyFor?: string;
 }
@@ -34,9 +38,12 @@ const CONFIG_LOAD_TIMEOUT_MS = 30_000;
 export async function runSimulation(job: unknown, time: VirtualTime): Promise<SimulationResult> {
   const { flags, extraKeyFor } = job as SimulationJob;
   const loaded = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config));
-  const config = withoutNetwork(extraKeyFor === undefined ? loaded : withExtraKey(loaded, extraKeyFor));
+  const changed = withoutEndpoints(loaded, flags.without);
+  const config = withoutNetwork(extraKeyFor === undefined ? changed : withExtraKey(changed, extraKeyFor));
   const resolved = resolveOrUsageError(config, flags.config);
-  const plan = planOf(flags, resolved);
+  const replay = flags.replay === undefined ? undefined : readReplay(flags.replay, flags.deadlineMs);
+  const { seconds } = replay ?? flags;
+  const plan = planOf(flags, resolved, replay?.calls);
   const watch = new QuotaWatch();
   const { figures, digest } = await runPlan(time, plan, async (providers) => {
     const policy = await balancerPolicy({
@@ -49,7 +56,7 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
     const since = performance.now();
     const timer = setInterval(() => {
       const elapsed = performance.now() - since;
-      if (elapsed <= flags.seconds * 1000) watch.sample(policy.stats(), elapsed / 1000);
+      if (elapsed <= seconds * 1000) watch.sample(policy.stats(), elapsed / 1000);
     }, SAMPLE_INTERVAL_MS);
     return {
       serve: (call) => policy.serve(call),
@@ -62,15 +69,21 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas: watch.shortages() };
 }
 
-/** Fetches no key, logs nothing and connects to no Redis. `serve` is what the serve command reads of the same file. */
+/** Fetches no key, logs nothing, runs no hook and connects to no Redis and no store. `serve` is what the serve command reads of the same file. */
 function withoutNetwork(config: BalancerConfig): BalancerConfig {
   const {
     cluster: _cluster,
     logger: _logger,
     cache: _cache,
+    hooks: _hooks,
+    shadow: _shadow,
     serve: _serve,
     ...rest
   } = config as BalancerConfig & { serve?: unknown };
+  if (rest.budgets) {
+    const { store: _store, ...budgets } = rest.budgets;
+    rest.budgets = budgets;
+  }
   if (!Array.isArray(config.endpoints)) return rest;
   return { ...rest, endpoints: config.endpoints.map(withoutAddress) };
 }
@@ -80,6 +93,30 @@ function withoutAddress(endpoint: EndpointConfig): EndpointConfig {
   const copy = { ...endpoint, apiKey: 'simulated' };
   if (String(copy.baseURL).includes('${')) copy.baseURL = 'http://simulated.invalid/v1';
   return copy;
+}
+
+/** Leaves out endpoints by name, and what says something of them alone. */
+function withoutEndpoints(config: BalancerConfig, without: readonly string[]): BalancerConfig {
+  if (without.length === 0 || !Array.isArray(config.endpoints)) return config;
+  const names = config.endpoints.map(({ name }) => name);
+  const unknown = without.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--without: no endpoint is named '${unknown}'; known endpoints: ${names.join(', ')}`,
+    );
+  const endpoints = config.endpoints.filter(({ name }) => !without.includes(name));
+  if (endpoints.length === 0) throw new UsageError('--without: it leaves no endpoint');
+  const { quotaGroups, canary, ...rest } = config;
+  const groups = Object.entries(quotaGroups ?? {}).filter(([group]) =>
+    endpoints.some(({ quotaGroup }) => quotaGroup === group),
+  );
+  const isTried = endpoints.some(({ name, model }) => name === canary?.endpoint || model === canary?.model);
+  return {
+    ...rest,
+    endpoints,
+    ...(groups.length > 0 ? { quotaGroups: Object.fromEntries(groups) } : {}),
+    ...(canary && isTried ? { canary } : {}),
+  };
 }
 
 /** Adds a copy of an endpoint. Another key is another account, so the copy has its own quota. */
@@ -101,7 +138,11 @@ function resolveOrUsageError(config: BalancerConfig, file: string): ResolvedConf
 }
 
 /** The providers, faults and calls of a simulation. */
-export function planOf(flags: SimulateFlags, { endpoints, quotaGroups }: ResolvedConfig): RunPlan {
+export function planOf(
+  flags: SimulateFlags,
+  { endpoints, quotaGroups }: ResolvedConfig,
+  replayed?: readonly WorkCall[],
+): RunPlan {
   const names = endpoints.map(({ name }) => name);
   const groups = [...quotaGroups].flatMap(([name, limits]) => {
     const member = endpoints.find(({ quotaGroup }) => quotaGroup === name);
@@ -115,7 +156,7 @@ export function planOf(flags: SimulateFlags, { endpoints, quotaGroups }: Resolve
       ...flags.outages.map((flag) => faultOf('--outage', flag, 'outage', names)),
       ...flags.brownouts.map((flag) => faultOf('--brownout', flag, 'brownout', names)),
     ],
-    calls: workloadOf(flags),
+    calls: replayed ?? workloadOf(flags),
   };
 }
 

@@ -53,21 +53,26 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
   };
 
   const answer = async (call: WorkCall, since: number): Promise<number | undefined> => {
+    const { logged } = call;
+    const model = logged ? logged.model : options.model;
     const body = {
       messages: [{ role: 'user', content: 'simulated' }],
-      max_tokens: call.maxTokens,
+      ...(logged?.hasMaxTokens === false ? {} : { max_tokens: call.maxTokens }),
       metadata: { [CALL_FIELD]: String(call.index) },
-      ...(options.model === undefined ? {} : { model: options.model }),
+      ...(model === undefined ? {} : { model }),
     };
     const callOptions = {
       priority: call.priority,
-      maxLatencyMs: call.deadlineMs,
+      ...(logged?.hasDeadline === false ? {} : { maxLatencyMs: call.deadlineMs }),
+      ...(logged?.tenant === undefined ? {} : { tenant: logged.tenant }),
+      ...(logged?.type === undefined ? {} : { type: logged.type }),
+      ...(logged?.tags === undefined ? {} : { tags: [...logged.tags] }),
       minQuality: call.minQuality,
       estimatedTokens: call.promptTokens + call.expectedOutputTokens,
       estimatedOutputTokens: call.expectedOutputTokens,
       ...(call.maxUsdPer1k === undefined ? {} : { maxCostPer1k: call.maxUsdPer1k }),
     };
-    if (!options.stream) {
+    if (!(logged?.stream ?? options.stream)) {
       await balancer.chat({ ...body, stream: false }, callOptions);
       return undefined;
     }

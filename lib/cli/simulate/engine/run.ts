@@ -49,7 +49,7 @@ export async function runPlan(
   );
   scheduleFaults(plan.faults, providers);
   scheduleCalls(plan.calls, (call) => void serve(policy, call, ends));
-  const until = Math.max(0, ...plan.calls.map(({ atMs, deadlineMs }) => atMs + deadlineMs));
+  const until = plan.calls.reduce((last, { atMs, deadlineMs }) => Math.max(last, atMs + deadlineMs), 0);
   await time.advance(until + SETTLE_MS);
   const closed = policy.close?.();
   // Closing may wait for timers, which only fire as virtual time advances.

@@ -14,11 +14,13 @@ export interface VirtualTime {
  * Replaces the clock and the timers of the whole process. Call it once, before loading any module that captures a clock
  * or a timer: this package, Bottleneck, opossum and axios. Promises, nextTick and setImmediate stay real, so that
  * everything that one timer triggers has happened before the next timer fires.
+ *
+ * @param startAtMs The date at the start, in Unix milliseconds.
  */
-export function installVirtualTime(): VirtualTime {
+export function installVirtualTime(startAtMs = START): VirtualTime {
   const real = process.hrtime.bigint.bind(process.hrtime);
   const clock = install({
-    now: START,
+    now: startAtMs,
     // Intervals never end, so the number of timers cannot bound a run; advance() does.
     loopLimit: Infinity,
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance', 'hrtime'],

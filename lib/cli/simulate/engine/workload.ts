@@ -18,6 +18,21 @@ export interface WorkCall {
   readonly minQuality: number;
   /** Price ceiling in USD per 1,000 tokens; undefined for none. */
   readonly maxUsdPer1k: number | undefined;
+  /** What is known of a call that has really been made; absent for a drawn one. */
+  readonly logged?: LoggedNeeds;
+}
+
+/** What a route log tells of a call beyond its lengths. */
+export interface LoggedNeeds {
+  readonly stream: boolean;
+  readonly model: string | undefined;
+  readonly tenant: string | undefined;
+  readonly type: 'chat' | 'embedding' | 'analysis' | 'code' | undefined;
+  readonly tags: readonly string[] | undefined;
+  /** Whether the caller had set a limit on its output. */
+  readonly hasMaxTokens: boolean;
+  /** Whether the call had a deadline. */
+  readonly hasDeadline: boolean;
 }
 
 /** What is drawn at random for each call. */
