@@ -82,6 +82,7 @@ function exhausted(quotas: readonly QuotaShortage[]): string {
   return `Exhausted first: ${quota} per minute of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`;
 }
 
+/** Cents do not tell small amounts apart. */
 function dollars(usd: number): string {
-  return `$${usd.toFixed(2)}`;
+  return `$${usd.toFixed(usd > 0 && usd < 0.1 ? 4 : 2)}`;
 }
