@@ -112,8 +112,7 @@ it('flash-sale example: in a small sale at twice the speed, the balanced shop an
     const { balanced, roundRobin, oneKey, stage } = run;
     expect(balanced.tally.asked).toBeGreaterThan(100);
     expect(oneKey.tally.asked).toBe(balanced.tally.asked);
-    // A busy machine makes some answers late, for the three shops alike.
-    expect(balanced.tally.percent).toBeGreaterThan(80);
+    expect(balanced.tally.percent).toBeGreaterThan(90);
     expect(oneKey.tally.percent).toBeLessThan(50);
     expect(roundRobin.tally.asked).toBe(balanced.tally.asked);
     expect(roundRobin.tally.percent).toBeLessThan(balanced.tally.percent);
