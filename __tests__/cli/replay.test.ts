@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformSync } from '@swc/core';
 import { type CallEvent, routeLogLine } from 'express-ai-balancer';
@@ -7,6 +6,7 @@ import { readReplay } from '../../lib/cli/simulate/replay';
 import { formatReplayReport, type ReplayReport } from '../../lib/cli/simulate/replay-report';
 import { endpointAt, Rig } from '../helpers/provider';
 import { run } from './run';
+import { temporaryFiles } from './temporary-files';
 
 jest.setTimeout(120_000);
 
@@ -14,18 +14,8 @@ const rig = new Rig();
 const CLI = 'lib/cli/main.ts';
 const NINE = Date.UTC(2026, 10, 27, 9);
 const section = /^## Replay a log$([\s\S]*?)^## /m.exec(readFileSync('docs/simulate.md', 'utf8'))![1]!;
-let folder: string;
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'replay-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, text: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const file = temporaryFiles('replay-');
 
 function line(more: Partial<CallEvent> = {}): string {
   return routeLogLine({
@@ -124,7 +114,7 @@ describe('The log of a replay', () => {
   });
 
   it('is refused if it is not there or has no chat', () => {
-    const none = join(folder, 'none.log');
+    const none = join(__dirname, 'none.log');
     expect(() => readReplay(none, undefined)).toThrow(`--replay: no such file: ${none}`);
     expect(() => readReplay(file('empty.log', '\n'), undefined)).toThrow('has no calls');
     expect(() => readReplay(file('vectors.log', line({ operation: 'embeddings' })), undefined)).toThrow(

@@ -1,25 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { loadConfig } from '../../lib/cli/config-file';
 import { formatReport, type SimulationReport } from '../../lib/cli/simulate/report';
 import { type ProgramResult, run } from './run';
+import { temporaryFiles } from './temporary-files';
 
 jest.setTimeout(300_000);
 
 const CLI = 'lib/cli/main.ts';
-let folder: string;
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'simulate-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function file(name: string, text: string): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const file = temporaryFiles('simulate-');
 
 function simulate(...args: readonly string[]): Promise<ProgramResult> {
   return run(CLI, 'simulate', ...args);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'express-ai-balancer';
+import { fakeOnly } from '../helpers/fake-date';
 import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
 const rig = new Rig();
@@ -17,20 +18,6 @@ function collector(): {
     void lines.push([level, fields as Record<string, unknown>, message]);
   return { lines, logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } };
 }
-
-/** Sockets need the other clocks. */
-const ALL_BUT_PERFORMANCE = [
-  'Date',
-  'hrtime',
-  'nextTick',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-  'setTimeout',
-  'clearTimeout',
-] as const;
 
 describe('A failed attempt', () => {
   it('carries the code of the socket and its message in the error, the event and the debug log', async () => {
@@ -180,7 +167,7 @@ describe('Warnings', () => {
   });
 
   it('are written at most once per minute for each endpoint', async () => {
-    jest.useFakeTimers({ doNotFake: [...ALL_BUT_PERFORMANCE] });
+    fakeOnly('performance');
     try {
       const { lines, logger } = collector();
       const endpoints = [endpointAt(NOBODY), endpointAt(NOBODY, { name: 'other' })];

@@ -2,6 +2,7 @@ import type { Call } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 import { AiBalancerError } from '../errors';
 import type { AttemptReport, RouteReport } from '../route-report';
+import type { Writable } from '../util/writable';
 import type { AttemptEvent, CallEvent } from './events';
 
 const MAX_REASON_CHARS = 300;
@@ -69,8 +70,6 @@ export function attemptEvent(
   if (brokeOff) event.brokeOff = true;
   return event;
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function callLine(
   { requestId, operation, endpoint, model, ms, code, failed }: CallEvent,

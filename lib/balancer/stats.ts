@@ -6,6 +6,7 @@ import type { Endpoint } from '../endpoint/endpoint';
 import type { EndpointState } from '../endpoint/unavailable-reason';
 import { leastLeft } from '../quota/quotas';
 import type { ShadowStats } from '../shadow/options';
+import type { Writable } from '../util/writable';
 
 /** The state of one endpoint. */
 export interface EndpointStats {
@@ -142,8 +143,6 @@ function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   if (cooldownEnd > 0) stats.cooldownUntil = Math.round(Date.now() + cooldownEnd - now);
   return stats;
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 function isHealthy({ state, weight }: EndpointStats): boolean {
   return state === 'closed' && weight > 0;

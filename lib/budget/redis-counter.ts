@@ -1,5 +1,4 @@
-import type { SharedStore } from '../util/redis';
-import { redisScript } from '../util/redis';
+import { numberPairs, redisScript, type SharedStore } from '../util/redis';
 import {
   AHEAD_DIVISOR,
   type BudgetCounter,
@@ -146,9 +145,7 @@ export function redisCounter(
       const args = argumentsOf(update, ttlMs);
       const reply = await store.run((client) => runScript(client, key, `${key}:members`, ...args));
       const [granted, held, flat, members, short, lost] = reply;
-      const spent = flat.flatMap((text, at) =>
-        at % 2 === 0 ? [[Number(text), Number(flat[at + 1])] as const] : [],
-      );
+      const spent = numberPairs(flat);
       return { granted, held: Number(held), spent, members, isShort: short === 1, isLost: lost === 1 };
     },
   };

@@ -3,6 +3,7 @@ import type { Call } from '../call/call';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
 import type { FailureDetail } from '../failure/detail';
 import type { AttemptReport, RouteReport, Verdict } from '../route-report';
+import type { Writable } from '../util/writable';
 
 /** Of an upstream's message, this much is reported. */
 const MAX_MESSAGE_CHARS = 300;
@@ -121,7 +122,6 @@ export class RouteRecorder {
   }
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Optional = 'firstTokenMs' | 'usage' | 'costUsd' | 'wastedUsd';
 type Reported = Omit<RouteReport, 'why' | 'shared' | Optional> & {
   readonly [K in Optional]: RouteReport[K] | undefined;

@@ -1,11 +1,11 @@
+import { deferred } from './deferred';
+
 /** Units that an attempt has asked Redis for. */
 export class GrantRequest {
   state: 'waiting' | 'granted' | 'refused' = 'waiting';
-  #resolve: (isGranted: boolean) => void = () => undefined;
+  readonly #decision = deferred<boolean>();
   /** Whether the units were granted. Never rejects. */
-  readonly decision = new Promise<boolean>((resolve) => {
-    this.#resolve = resolve;
-  });
+  readonly decision = this.#decision.promise;
 
   constructor(
     readonly units: number,
@@ -15,7 +15,7 @@ export class GrantRequest {
 
   decide(isGranted: boolean): void {
     this.state = isGranted ? 'granted' : 'refused';
-    this.#resolve(isGranted);
+    this.#decision.resolve(isGranted);
   }
 }
 

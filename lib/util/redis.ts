@@ -47,3 +47,8 @@ export function redisErrorReason(error: unknown): string {
   if (typeof host !== 'string') return code;
   return typeof port === 'number' ? `${code} ${host}:${port}` : `${code} ${host}`;
 }
+
+/** The fields and values of a hash of numbers, which Redis lists one after the other. */
+export function numberPairs(flat: readonly string[]): (readonly [field: number, value: number])[] {
+  return flat.flatMap((field, at) => (at % 2 === 0 ? [[Number(field), Number(flat[at + 1])] as const] : []));
+}

@@ -69,7 +69,10 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas: watch.shortages() };
 }
 
-/** Fetches no key, logs nothing, runs no hook and connects to no Redis and no store. `serve` is what the serve command reads of the same file. */
+/**
+ * Fetches no key, logs nothing, runs no hook and connects to no Redis and no store. `serve` is what the serve command reads
+ * of the same file.
+ */
 function withoutNetwork(config: BalancerConfig): BalancerConfig {
   const {
     cluster: _cluster,

@@ -1,4 +1,4 @@
-import { redisScript } from '../../util/redis';
+import { numberPairs, redisScript } from '../../util/redis';
 import type { RedisLink } from '../redis/redis-link';
 import type { Reservoir } from './ports';
 
@@ -99,9 +99,7 @@ export class DayCounter implements Reservoir {
         { key: this.#keys[0] },
       );
       this.#acknowledged = Math.max(this.#acknowledged, number);
-      this.#totals = flat.flatMap((text, at) =>
-        at % 2 === 0 ? [[Number(text), Number(flat[at + 1])] as const] : [],
-      );
+      this.#totals = numberPairs(flat);
       this.#onTotals(this.#totals);
       return Number(left);
     } catch (error) {
