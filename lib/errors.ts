@@ -58,7 +58,8 @@ const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
 };
 
 const BRAND = Symbol.for('express-ai-balancer.error');
-const DOCS = 'https://www.npmjs.com/package/express-ai-balancer#errors';
+/** Each code has a section of this page. */
+const DOCS = 'https://github.com/express-ai-balancer/express-ai-balancer/blob/main/docs/troubleshooting.md';
 
 /** The error body that OpenAI clients understand. */
 export interface OpenAIErrorBody {
@@ -121,7 +122,7 @@ export class AiBalancerError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
     if (options.attempts !== undefined) this.attempts = options.attempts;
     if (options.param !== undefined) this.param = options.param;
-    this.help = `${DOCS}-${code.toLowerCase().replaceAll('_', '-')}`;
+    this.help = `${DOCS}#${code.toLowerCase()}`;
     defineHidden(this, 'route', options.route);
     defineHidden(this, 'partialText', options.partialText);
     defineHidden(this, 'type', options.type);

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { typedBlocks } from '../docs/typed-blocks';
 
 const ROOT = join(__dirname, '../..');
 const FILES = readdirSync(__dirname)
@@ -9,21 +10,38 @@ const FILES = readdirSync(__dirname)
 
 function options(): ts.CompilerOptions {
   const read = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile.bind(ts.sys));
-  return ts.parseJsonConfigFileContent(read.config, ts.sys, ROOT).options;
+  const { options } = ts.parseJsonConfigFileContent(read.config, ts.sys, ROOT);
+  // A piece of code in a document may declare what it only shows.
+  return { ...options, noUnusedLocals: false, noUnusedParameters: false };
 }
 
-describe('The public types', () => {
-  const program = ts.createProgram(FILES, options());
+const BLOCKS = typedBlocks();
 
+/** One program for the types and for the documents: most of its time goes into what both import. */
+function createProgram(): ts.Program {
+  const sources = new Map(BLOCKS.map(({ file, source }) => [file, source]));
+  const host = ts.createCompilerHost(options());
+  const { readFile, fileExists } = host;
+  host.readFile = (name) => sources.get(name) ?? readFile.call(host, name);
+  host.fileExists = (name) => sources.has(name) || fileExists.call(host, name);
+  return ts.createProgram([...FILES, ...sources.keys()], options(), host);
+}
+
+function faultsOf(program: ts.Program, file: string): string[] {
+  const source = program.getSourceFile(file);
+  return ts.getPreEmitDiagnostics(program, source).map(({ messageText, start }) => {
+    const line = source && start !== undefined ? source.getLineAndCharacterOfPosition(start).line + 1 : 0;
+    return `${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+  });
+}
+
+const program = createProgram();
+
+describe('The public types', () => {
   it.each(FILES.map((file) => [file.slice(ROOT.length + 1), file]))(
     '%s compiles, and what is wrong does not',
     (_, file) => {
-      const source = program.getSourceFile(file);
-      const faults = ts.getPreEmitDiagnostics(program, source).map(({ messageText, start }) => {
-        const line = source && start !== undefined ? source.getLineAndCharacterOfPosition(start).line + 1 : 0;
-        return `${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-      });
-      expect(faults).toEqual([]);
+      expect(faultsOf(program, file)).toEqual([]);
     },
   );
 
@@ -53,4 +71,13 @@ describe('The public types', () => {
     }
     expect(found).toEqual([]);
   });
+});
+
+describe('The TypeScript of', () => {
+  it.each(BLOCKS.map(({ document, line, file }) => [`${document}:${line}`, file]))(
+    '%s compiles',
+    (_, file) => {
+      expect(faultsOf(program, file)).toEqual([]);
+    },
+  );
 });

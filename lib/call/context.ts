@@ -9,7 +9,7 @@ export interface RequestContext {
   requestId: string;
   /** Default: classified from the body. */
   type: RequestType;
-  /** Weight in the wait queue: each level counts twice the one below, so 5 weighs 16 times 1. Default 3. */
+  /** Weight in the wait queue: each level counts 2.5 times the one below, so 5 weighs 39 times 1. Default 3. */
   priority: Priority;
   /** Deadline of the whole answer, in milliseconds from the start of the call. Default: none beyond the timeouts. */
   maxLatencyMs?: number;

@@ -1,0 +1,99 @@
+/** The recipes of the documentation, run as they are written. */
+import { EventEmitter, once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import timers from 'node:timers/promises';
+import { transformSync } from '@swc/core';
+import express from 'express';
+import * as library from 'express-ai-balancer';
+import * as simulator from 'express-ai-balancer/simulator';
+import { post } from '../helpers/express';
+import { Rig } from '../helpers/provider';
+import { codeBlocks } from './documents';
+
+/** The block of the document that has this text. */
+function blockWith(document: string, text: string): string {
+  const found = codeBlocks(document).find(({ code }) => code.includes(text));
+  if (!found) throw new Error(`${document} has no code with ${text}`);
+  return found.code;
+}
+
+/** Runs a module of the documentation; it gets these modules in place of those that it imports. */
+function runModule(
+  code: string,
+  modules: Record<string, unknown>,
+  process?: unknown,
+): Record<string, unknown> {
+  const { code: script } = transformSync(code, {
+    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    module: { type: 'commonjs' },
+  });
+  const exports = {};
+  const load = (name: string): unknown => modules[name] ?? jest.requireActual(name);
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is from our own documents
+  const run = new Function('require', 'exports', 'process', script) as (...args: unknown[]) => void;
+  run(load, exports, process);
+  return exports;
+}
+
+const own = { 'express-ai-balancer': library, 'express-ai-balancer/simulator': simulator };
+
+describe('The jest test of docs/testing.md', () => {
+  const app = runModule(blockWith('docs/testing.md', '// app.ts'), own);
+  runModule(blockWith('docs/testing.md', 'supertest'), { ...own, './app': app });
+});
+
+describe('The node:test test of docs/testing.md', () => {
+  runModule(blockWith('docs/testing.md', 'node:test'), { ...own, 'node:test': { test } });
+});
+
+describe('The shutdown of docs/production.md', () => {
+  const rig = new Rig();
+  afterEach(() => rig.close());
+
+  it('finishes a running call, says that it stops, and refuses new connections', async () => {
+    const provider = await rig.provider({
+      models: { 'gpt-4o-mini': { ttftMs: 300 } },
+      reply: () => 'On its way.',
+    });
+    const { process, url, closed } = await start(provider.url);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+
+    const running = post(`${url}/helpdesk`, {}, { question: 'Where is my parcel?' });
+    while (provider.stats().inFlight === 0) await timers.setTimeout(5);
+    process.emit('SIGTERM');
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect(await running).toMatchObject({ status: 200 });
+
+    await closed;
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed');
+  });
+
+  /** The app of the recipe on a free port. Its five seconds for the load balancer take a tenth of a second. */
+  async function start(baseURL: string) {
+    const process = Object.assign(new EventEmitter(), { env: {} });
+    let server: Server | undefined;
+    const framework = () => {
+      const app = express();
+      const listen = () => (server = createServer(app).listen(0, '127.0.0.1'));
+      return Object.assign(app, { listen });
+    };
+    const modules = {
+      express: Object.assign(framework, { json: express.json }),
+      'express-ai-balancer': {
+        ...library,
+        holysheep: () => library.holysheep({ apiKey: 'test', baseURL, models: ['gpt-4o-mini'] }),
+      },
+      'node:timers/promises': {
+        setTimeout: (ms: number) => timers.setTimeout(ms === 5_000 ? 100 : ms, undefined, { ref: false }),
+      },
+    };
+    runModule(blockWith('docs/production.md', 'SIGTERM'), modules, process);
+    if (!server) throw new Error('the recipe did not call listen()');
+    await once(server, 'listening');
+    const closed = once(server, 'close');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return { process, url, closed };
+  }
+});
