@@ -1,7 +1,7 @@
 /**
  * Calls through an Express 5 app, with this package and with what is used without one: CPU time of the app's process per
  * request, throughput, latency, memory. Every round runs every client once, in turn, on the same two processes.
- * `npm run bench -- express [--quick]`
+ * `npm run build && npm run bench -- express [--quick] [--clients='node:http;this package']`
  */
 import { once } from 'node:events';
 import { Pool } from 'undici';
@@ -13,6 +13,11 @@ import { median, percentile } from './statistics';
 const isQuick = process.argv.includes('--quick');
 const ROUNDS = isQuick ? 3 : 7;
 const CONNECTIONS = 32;
+/** The clients to measure, separated by semicolons, because names contain commas. */
+const chosen = process.argv
+  .find((argument) => argument.startsWith('--clients='))
+  ?.slice('--clients='.length)
+  .split(';');
 const LOADS = [
   { name: 'whole answers', calls: isQuick ? 600 : 2_000, streamed: false, paced: false },
   { name: `streams of ${EVENTS} events at once`, calls: isQuick ? 200 : 600, streamed: true, paced: false },
@@ -85,7 +90,11 @@ async function measure(app: Child, load: (typeof LOADS)[number]): Promise<Measur
 
 async function main(): Promise<void> {
   const upstream = await start('upstream.ts');
-  const names = Object.keys(CLIENTS).filter((name) => !name.endsWith('Redis') || process.env['BENCH_REDIS']);
+  const names = Object.keys(CLIENTS).filter(
+    (name) =>
+      (!name.endsWith('Redis') || process.env['BENCH_REDIS']) &&
+      (chosen === undefined || chosen.includes(name)),
+  );
   const apps = new Map<string, Child>();
   for (const name of names) apps.set(name, await start('app.ts', name, `http://127.0.0.1:${upstream.port}`));
   for (const load of LOADS) {

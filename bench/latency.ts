@@ -1,7 +1,7 @@
 /**
  * The latency that the balancer adds to a call that finds capacity, over a connection pool or an axios adapter of the app's
  * that answers immediately.
- * `npx tsx bench/latency.ts [--quick]`
+ * `npm run bench -- latency [--quick]`
  */
 import axios from 'axios';
 import { createBalancer } from '../lib/index';

@@ -1,6 +1,6 @@
 /**
  * The time of `balancer.stats()` with 500 endpoints in every state. It should stay below 1 ms.
- * `npx tsx bench/stats.ts [--quick]`
+ * `npm run bench -- stats [--quick]`
  */
 import axios, { type AxiosAdapter, AxiosError } from 'axios';
 import { type Balancer, createBalancer } from '../lib/index';

@@ -48,9 +48,13 @@ describe('the packed package', () => {
     }
   });
 
-  it('bundles tokenx, lists it in THIRD-PARTY.md, and imports only declared dependencies', async () => {
-    expect(manifest.dependencies).not.toHaveProperty('tokenx');
-    expect(await packed.read('THIRD-PARTY.md')).toMatch(/tokenx[\s\S]*MIT License/);
+  it('bundles tokenx and zod, lists them in THIRD-PARTY.md, and imports only declared dependencies', async () => {
+    for (const bundled of ['tokenx', 'zod']) {
+      expect(manifest.dependencies).not.toHaveProperty(bundled);
+      expect(await packed.read('THIRD-PARTY.md')).toMatch(
+        new RegExp(`## ${bundled} \\d[\\s\\S]*MIT License`),
+      );
+    }
     const peers = ['express', 'ioredis', 'prom-client', '@opentelemetry/api'];
     const declared = new Set([...Object.keys(manifest.dependencies), ...peers]);
     for (const file of (await packed.files()).filter((name) => name.endsWith('.cjs'))) {
