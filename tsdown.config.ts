@@ -31,8 +31,13 @@ export default defineConfig([
     ...shared,
     // By itself: it loads the package late, on virtual time, which would force that order of loading on everybody.
     entry: { cli: 'lib/cli/main.ts' },
-    // Loads a configuration in TypeScript, where the app has installed it.
-    deps: { ...shared.deps, neverBundle: [/^tsx\//] },
+    deps: {
+      // `migrate` alone reads YAML, once: a dependency would be installed by everybody.
+      alwaysBundle: [...BUNDLED, 'yaml'],
+      onlyBundle: [...BUNDLED, 'yaml'],
+      // Loads a configuration in TypeScript, where the app has installed it.
+      neverBundle: [/^tsx\//],
+    },
     format: ['esm'],
     dts: false,
     clean: false,

@@ -11,8 +11,20 @@ export interface ProgramResult {
 
 /** Runs a program of this project as a child process. */
 export function run(program: string, ...args: readonly string[]): Promise<ProgramResult> {
+  return runWith({}, program, ...args);
+}
+
+/** The same, with further variables of the environment. */
+export function runWith(
+  env: Readonly<Record<string, string>>,
+  program: string,
+  ...args: readonly string[]
+): Promise<ProgramResult> {
   return new Promise((done, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], { cwd: ROOT });
+    const child = spawn(process.execPath, ['--import', 'tsx', program, ...args], {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+    });
     let out = '';
     let err = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Gateways } from '../cli/serving';
@@ -48,24 +48,58 @@ describe('the packed package', () => {
     }
   });
 
-  it('bundles tokenx and zod, lists them in THIRD-PARTY.md, and imports only declared dependencies', async () => {
-    for (const bundled of ['tokenx', 'zod']) {
-      expect(manifest.dependencies).not.toHaveProperty(bundled);
-      expect(await packed.read('THIRD-PARTY.md')).toMatch(
-        new RegExp(`## ${bundled} \\d[\\s\\S]*MIT License`),
-      );
+  it('bundles tokenx, zod and yaml, lists them in THIRD-PARTY.md, and imports only declared dependencies', async () => {
+    for (const name of ['tokenx', 'zod', 'yaml']) {
+      expect(manifest.dependencies).not.toHaveProperty(name);
+      const { version } = JSON.parse(
+        readFileSync(join(ROOT, `node_modules/${name}/package.json`), 'utf8'),
+      ) as { version: string };
+      expect(await packed.read('THIRD-PARTY.md')).toContain(`## ${name} ${version}\n`);
     }
     const peers = ['express', 'ioredis', 'prom-client', '@opentelemetry/api'];
     const declared = new Set([...Object.keys(manifest.dependencies), ...peers]);
-    for (const file of (await packed.files()).filter((name) => name.endsWith('.cjs'))) {
+    for (const file of (await packed.files()).filter((name) => /\.[cm]js$/.test(name))) {
       const text = await packed.read(file);
-      const wanted = [...text.matchAll(/\brequire\("([^".][^"]*)"\)/g)].map(([, name]) => name ?? '');
+      const imports = file.endsWith('.cjs')
+        ? /\brequire\("([^".][^"]*)"\)/g
+        : /^(?:import|export) .*from "([^".][^"]*)";$/gm;
+      const wanted = [...text.matchAll(imports)].map(([, name]) => name ?? '');
       const packageOf = (name: string) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '';
       const foreign = wanted.filter(
         (name) => !name.startsWith('node:') && name !== 'url' && !declared.has(packageOf(name)),
       );
       expect([file, foreign]).toEqual([file, []]);
     }
+  });
+});
+
+describe('README.md in the packed package', () => {
+  const [, repository = ''] = /^git\+(https:\/\/github\.com\/.+)\.git$/.exec(manifest.repository.url) ?? [];
+  const LINK = /(?:\]\(|(?:src|href)=")([^)"\s]+)/g;
+
+  it('has the repository that the homepage and the bug tracker are of', () => {
+    expect(manifest).toMatchObject({
+      homepage: `${repository}#readme`,
+      bugs: { url: `${repository}/issues` },
+    });
+  });
+
+  it('has absolute links to the pages and pictures of its version, each of which is in the repository', async () => {
+    const links = [...(await packed.read('README.md')).matchAll(LINK)].map(([, link]) => link!);
+    expect(links.filter((link) => !/^(?:https?:|#)/.test(link))).toEqual([]);
+    const pages = `${repository}/blob/v${manifest.version}/`;
+    const pictures = `${repository.replace('github.com', 'raw.githubusercontent.com')}/v${manifest.version}/`;
+    const paths = links.flatMap((link) =>
+      [pages, pictures].flatMap((start) => (link.startsWith(start) ? link.slice(start.length) : [])),
+    );
+    expect(paths.length).toBeGreaterThan(30);
+    expect(links).toContain(`${pictures}docs/images/dashboard.png`);
+    for (const path of paths)
+      expect([path, existsSync(join(ROOT, path.split('#')[0]!))]).toEqual([path, true]);
+  });
+
+  it('is unchanged in the repository after npm pack', () => {
+    expect(packed.readSource('README.md')).toBe(readFileSync(join(ROOT, 'README.md'), 'utf8'));
   });
 });
 
@@ -146,6 +180,21 @@ describe('a bundle with the dashboard', () => {
 });
 
 describe('the command of the package', () => {
+  it('migrates a configuration, which it then loads, without tsx', async () => {
+    const project = await packed.consumer('module');
+    const list =
+      'model_list: [{ model_name: fast, litellm_params: { model: groq/llama-3.3-70b-versatile, rpm: 30 } }]';
+    writeFileSync(join(project.folder, 'config.yaml'), list);
+    const command = join(project.folder, 'node_modules', manifest.name, 'dist/cli.mjs');
+    const cli = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [command, ...args], { cwd: project.folder });
+    const { stderr } = await cli('migrate', 'config.yaml', '--out', 'ai.config.mjs');
+    expect(stderr).toContain('config.yaml: a configuration of LiteLLM: 1 endpoint, 1 model');
+    const { stdout } = await cli('simulate', '-c', 'ai.config.mjs', '--seconds', '5', '--rps', '1');
+    expect(stdout).toMatch(/^fast +\d+/m);
+    expect((await cli('--version')).stdout).toBe(`${manifest.version}\n`);
+  });
+
   const gateways = new Gateways();
   const rig = new Rig();
   const env = { HOLYSHEEP_API_KEY: 'sk-up', SHOP_TOKEN: 'sk-shop', ADMIN_TOKEN: 'sk-admin' };

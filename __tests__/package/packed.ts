@@ -12,35 +12,54 @@ export const OWN_COMPILER = bin('tsc');
 
 interface Manifest {
   name: string;
+  version: string;
   files: string[];
+  repository: { url: string };
+  homepage: string;
+  bugs: { url: string };
   dependencies: Record<string, string>;
 }
 
 export const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
 
-/** The package as it would be published: built and packed in a folder of its own, so that no other build is disturbed. */
+/** What `npm pack` needs of the repository. */
+const SOURCES = [
+  'lib',
+  'scripts',
+  'package.json',
+  'tsconfig.json',
+  'tsdown.config.ts',
+  'README.md',
+  'LICENSE',
+];
+
+/** The package as `npm pack` makes it of a clean clone, in a folder of its own, so that no other build is disturbed. */
 export class PackedPackage {
   readonly #folder = mkdtempSync(join(tmpdir(), 'ai-balancer-'));
-  readonly #stage = join(this.#folder, 'stage');
+  readonly #clone = join(this.#folder, 'clone');
   readonly tarball = join(this.#folder, 'package.tgz');
 
   async build(): Promise<void> {
-    mkdirSync(this.#stage);
-    const outDir = join(this.#stage, 'dist');
-    await run(bin('tsdown'), ['--out-dir', outDir, '--log-level', 'error'], { cwd: ROOT });
-    for (const file of [
-      'package.json',
-      'README.md',
-      'LICENSE',
-      ...manifest.files.filter((name) => name !== 'dist'),
-    ]) {
-      cpSync(join(ROOT, file), join(this.#stage, file));
-    }
+    mkdirSync(this.#clone);
+    for (const file of [...SOURCES, ...manifest.files.filter((name) => name !== 'dist')])
+      cpSync(join(ROOT, file), join(this.#clone, file), {
+        recursive: true,
+        filter: (path) => !path.includes('node_modules'),
+      });
+    symlinkSync(join(ROOT, 'node_modules'), join(this.#clone, 'node_modules'), 'dir');
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', this.#folder], {
-      cwd: this.#stage,
+      cwd: this.#clone,
+      maxBuffer: 64 << 20,
     });
-    const [packed] = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>);
+    // The scripts that npm runs print to the same stream.
+    const list = stdout.slice(stdout.search(/^[[{]$/m), stdout.search(/^[\]}]$/m) + 1);
+    const [packed] = Object.values(JSON.parse(list) as Record<string, { filename: string }>);
     cpSync(join(this.#folder, packed?.filename ?? ''), this.tarball);
+  }
+
+  /** A file of the clone, after packing. */
+  readSource(file: string): string {
+    return readFileSync(join(this.#clone, file), 'utf8');
   }
 
   async publint(): Promise<string> {

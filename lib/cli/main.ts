@@ -1,7 +1,11 @@
 #!/usr/bin/env node
+import { version } from '../../package.json';
+import { didYouMean } from '../util/did-you-mean';
 import { serveJobIfChild } from './simulate/child-job';
 import { installVirtualTime } from './simulate/engine/virtual-time';
 import { UsageError } from './usage-error';
+
+const COMMANDS = ['simulate', 'serve', 'migrate'];
 
 // A child process runs one simulation. Virtual time must be installed before any module that reads the clock is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
@@ -25,18 +29,37 @@ if (!isChildProcess) {
 }
 
 async function main([command, ...args]: readonly string[]): Promise<number> {
-  if (command === 'serve') {
-    const { serve } = await import('./serve/command');
-    return serve(args);
+  switch (command) {
+    case 'serve':
+      return (await import('./serve/command')).serve(args);
+    case 'simulate':
+      return (await import('./simulate/command')).simulate(args);
+    case 'migrate':
+      return (await import('./migrate/command')).migrate(args);
+    case '--version':
+    case '-v':
+      process.stdout.write(`${version}\n`);
+      return 0;
+    case 'help':
+    case '--help':
+    case '-h':
+    case undefined:
+      process.stdout.write(await help());
+      return command === undefined ? 2 : 0;
+    default: {
+      const near = didYouMean(command, COMMANDS);
+      throw new UsageError(
+        `unknown command '${command}': ${near === undefined ? `expected ${COMMANDS.join(', ')}` : `did you mean '${near}'?`} (see --help)`,
+      );
+    }
   }
-  if (command === 'simulate') {
-    const { simulate } = await import('./simulate/command');
-    return simulate(args);
-  }
-  if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
-    const [{ HELP }, { SERVE_HELP }] = await Promise.all([import('./simulate/help'), import('./serve/help')]);
-    process.stdout.write(`${HELP}\n${SERVE_HELP}`);
-    return command === undefined ? 2 : 0;
-  }
-  throw new UsageError(`unknown command '${command}': expected 'simulate' or 'serve' (see --help)`);
+}
+
+async function help(): Promise<string> {
+  const [{ HELP }, { SERVE_HELP }, { MIGRATE_HELP }] = await Promise.all([
+    import('./simulate/help'),
+    import('./serve/help'),
+    import('./migrate/help'),
+  ]);
+  return `express-ai-balancer ${version}: simulate, serve, migrate\n\n${[HELP, SERVE_HELP, MIGRATE_HELP].join('\n')}`;
 }

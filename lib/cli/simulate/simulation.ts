@@ -91,10 +91,12 @@ function withoutNetwork(config: BalancerConfig): BalancerConfig {
   return { ...rest, endpoints: config.endpoints.map(withoutAddress) };
 }
 
-/** A file for the serve command may name variables of the environment, which are not needed here. */
+/** Variables of the environment are not needed here: an address of one that is not set, or that the serve command expands. */
 function withoutAddress(endpoint: EndpointConfig): EndpointConfig {
   const copy = { ...endpoint, apiKey: 'simulated' };
-  if (String(copy.baseURL).includes('${')) copy.baseURL = 'http://simulated.invalid/v1';
+  const isUnset = Object.hasOwn(endpoint, 'baseURL') && (copy.baseURL === undefined || copy.baseURL === '');
+  if (isUnset || String(copy.baseURL).includes('${')) copy.baseURL = 'http://simulated.invalid/v1';
+  if (copy.headers) copy.headers = {};
   return copy;
 }
 

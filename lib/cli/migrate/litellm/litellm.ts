@@ -1,0 +1,107 @@
+import type { Migration } from '../migration';
+import { Section } from '../section';
+import { type GroupMember, readModelList } from './endpoints';
+import { Fallbacks, readFallbacks } from './fallbacks';
+import { addAliases, assignNames, noteSharedModels } from './names';
+import { leaveOutRest, type Settings, writeOptions } from './settings';
+
+/** `os.environ/NAME` */
+export function litellmVariable(text: string): string | undefined {
+  return /^os\.environ\/(\S+)$/.exec(text.trim())?.[1];
+}
+
+/** Reads the configuration of a LiteLLM proxy. */
+export function readLitellm(value: unknown, migration: Migration): void {
+  const root = new Section(value, '', migration);
+  const settings: Settings = {
+    router: root.section('router_settings'),
+    litellm: root.section('litellm_settings'),
+    general: root.section('general_settings'),
+  };
+  const groups = readModelList(root, migration);
+  for (const members of groups.values()) setTiers(members);
+  const { names, extras } = assignNames(groups, migration);
+  const aliases = settings.router?.section('model_group_alias');
+  for (const alias of aliases?.names ?? []) {
+    const entry = aliases?.raw(alias);
+    const group = typeof entry === 'string' ? entry : (entry as { model?: unknown } | undefined)?.model;
+    if (aliases && typeof group === 'string') addAliases(alias, group, aliases.at(alias), groups, migration);
+  }
+  if (settings.router ?? settings.litellm ?? settings.general) writeOptions(settings);
+  else migration.options.strategy = 'weighted';
+  if (migration.options.strategy === 'weighted') for (const members of groups.values()) setWeights(members);
+  setMaxConcurrent(settings, migration);
+
+  const fallbacks = new Fallbacks(groups, names, extras, migration);
+  for (const list of bothLists(settings, 'fallbacks')) fallbacks.add(list);
+  for (const section of [settings.router, settings.litellm]) {
+    const standard = section?.texts('default_fallbacks') ?? [];
+    if (section && standard.length > 0)
+      fallbacks.add({ path: section.at('default_fallbacks'), group: '*', targets: standard });
+  }
+  for (const list of bothLists(settings, 'context_window_fallbacks')) {
+    fallbacks.add(list);
+    migration.changed(
+      list.path,
+      'joined with the other fallbacks: a call that is too long goes to larger windows only',
+    );
+  }
+  migration.options.fallbacks = fallbacks.lists;
+  const refused = new Fallbacks(groups, names, new Map(), migration);
+  for (const list of bothLists(settings, 'content_policy_fallbacks')) refused.add(list);
+  if (Object.keys(refused.lists).length > 0) migration.options.contentPolicyFallbacks = refused.lists;
+  noteSharedModels(groups, migration);
+
+  readMasterKey(settings, migration);
+  const environment = root.section('environment_variables');
+  for (const name of environment?.names ?? [])
+    migration.changed(`environment_variables.${name}`, 'set it in the environment of the process');
+  root.leaveOut('include', 'migrate each included file as well');
+  leaveOutRest(settings);
+  root.leaveOutRest();
+}
+
+/** The router's lists have precedence over those of the library. */
+function bothLists({ router, litellm }: Settings, name: string): ReturnType<typeof readFallbacks> {
+  const ofRouter = readFallbacks(router, name);
+  const ofLibrary = readFallbacks(litellm, name);
+  return ofRouter.length > 0 ? ofRouter : ofLibrary;
+}
+
+/** `order`: the lowest is tried first, endpoints without one last. */
+function setTiers(members: readonly GroupMember[]): void {
+  const orders = [...new Set(members.flatMap(({ order }) => order ?? []))].sort((a, b) => a - b);
+  for (const { endpoint, order } of members)
+    endpoint.tier = order === undefined ? orders.length : orders.indexOf(order);
+}
+
+/** Without weights, simple-shuffle picks in proportion to rpm, or else to tpm. */
+function setWeights(members: readonly GroupMember[]): void {
+  if (members.some(({ endpoint }) => endpoint.settings.weight !== undefined)) return;
+  for (const tier of new Set(members.map(({ endpoint }) => endpoint.tier))) {
+    const settings = members
+      .filter(({ endpoint }) => endpoint.tier === tier)
+      .map(({ endpoint }) => endpoint.settings);
+    const limit = ['rpm', 'tpm'].find((name) => settings.every((each) => typeof each[name] === 'number'));
+    const isUneven = limit !== undefined && new Set(settings.map((each) => each[limit])).size > 1;
+    if (isUneven) for (const each of settings) each.weight = each[limit];
+  }
+}
+
+/** `general_settings.max_parallel_requests` is the default of every endpoint. */
+function setMaxConcurrent({ general }: Settings, migration: Migration): void {
+  const standard = general?.number('max_parallel_requests');
+  if (standard === undefined) return;
+  for (const { settings } of migration.endpoints) settings.maxConcurrent ??= standard;
+}
+
+function readMasterKey({ general }: Settings, migration: Migration): void {
+  const key = general?.text('master_key');
+  if (!general || key === undefined) return;
+  const path = general.at('master_key');
+  migration.token = migration.secret(key, path, 'GATEWAY_TOKEN');
+  migration.changed(
+    path,
+    'the token of clients: --serve writes it, or authenticate of aiGateway checks it (docs/gateway.md)',
+  );
+}

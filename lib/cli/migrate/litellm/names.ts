@@ -1,0 +1,91 @@
+import type { Migration } from '../migration';
+import type { Groups } from './endpoints';
+
+/** By what name calls ask for a group: its `model_name`, unless that is the name of another model here. */
+export type CallNames = Map<string, string>;
+
+/** What a group's models serve only after its name's own model can't. */
+export type Extras = Map<string, string[]>;
+
+/**
+ * Gives endpoints the names that calls ask for. Here an endpoint is asked for by its model or an alias, and an alias can
+ * not be another model's name.
+ */
+export function assignNames(groups: Groups, migration: Migration): { names: CallNames; extras: Extras } {
+  const names: CallNames = new Map();
+  const extras: Extras = new Map();
+  for (const members of groups.values()) alignAzureModels(members.map(({ endpoint }) => endpoint));
+  const models = new Set(migration.endpoints.map(({ model }) => model));
+  for (const [group, members] of groups) {
+    const endpoints = members.map(({ endpoint }) => endpoint);
+    const others = endpoints.filter(({ model }) => model !== group);
+    if (!models.has(group)) for (const { aliases } of endpoints) aliases.add(group);
+    names.set(group, group);
+    if (others.length === 0 || !models.has(group)) continue;
+    if (others.length < endpoints.length) {
+      const next = [...new Set(others.map(({ model }) => model))];
+      extras.set(group, next);
+      migration.changed(
+        others[0]?.path ?? '',
+        `'${group}' is a model's own name, so ${next.join(', ')} can not share it: they are its fallbacks, used when no endpoint of '${group}' can serve a call`,
+      );
+    } else {
+      const name = freeName(group, models, groups);
+      for (const { aliases } of endpoints) aliases.add(name);
+      names.set(group, name);
+      migration.changed(
+        others[0]?.path ?? '',
+        `'${group}' is the name of another model in this file: calls ask for '${name}' instead`,
+      );
+    }
+  }
+  return { names, extras };
+}
+
+function freeName(group: string, models: ReadonlySet<string>, groups: Groups): string {
+  let name = `${group}-group`;
+  while (models.has(name) || groups.has(name)) name += '-';
+  return name;
+}
+
+type Endpoints = readonly { model: string; settings: Record<string, unknown> }[];
+
+/** An Azure endpoint may name any model, so it takes the name that the others of its group have. */
+function alignAzureModels(endpoints: Endpoints): void {
+  const other = endpoints.find(({ settings }) => settings.provider !== 'azure');
+  if (!other) return;
+  for (const endpoint of endpoints) {
+    if (endpoint.settings.provider !== 'azure' || !other.model.startsWith(endpoint.model)) continue;
+    endpoint.settings.deployment ??= endpoint.model;
+    endpoint.model = other.model;
+    if (endpoint.settings.deployment === endpoint.model) delete endpoint.settings.deployment;
+  }
+}
+
+/** A call that names a model reaches all its endpoints, those of other groups too. */
+export function noteSharedModels(groups: Groups, migration: Migration): void {
+  for (const [group, members] of groups) {
+    for (const { endpoint } of members) {
+      if (endpoint.model === group || !groups.has(endpoint.model) || endpoint.tier > 0) continue;
+      migration.changed(
+        endpoint.path,
+        `calls for '${endpoint.model}' reach this endpoint too, because it is its model: set tier to use it later`,
+      );
+    }
+  }
+}
+
+/** Adds `router_settings.model_group_alias`. */
+export function addAliases(
+  alias: string,
+  group: string,
+  path: string,
+  groups: Groups,
+  migration: Migration,
+): void {
+  const members = groups.get(group);
+  if (!members) migration.leftOut(path, `no endpoint is left for '${group}'`);
+  else if (groups.has(alias) || migration.endpoints.some(({ model }) => model === alias))
+    migration.leftOut(path, `'${alias}' is the name of another model or group`);
+  else for (const { endpoint } of members) endpoint.aliases.add(alias);
+}

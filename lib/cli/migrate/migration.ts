@@ -1,0 +1,93 @@
+import { UsageError } from '../usage-error';
+import { type DraftEndpoint, type Value, Variable, type VariableUse } from './value';
+
+/** Something that the reader of the written configuration must know. */
+export interface Note {
+  readonly kind: 'changed' | 'left out';
+  /** In the source, such as `router_settings.num_retries`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A shorter secret may be part of another word by chance. */
+const MIN_REDACTED = 6;
+/** Placeholders that people write for servers without keys. */
+const NO_SECRET = /^(?:none|null|dummy|fake|anything|empty|ollama|not-?needed)$/i;
+
+/** What a source becomes: endpoints, options, variables and notes. It never shows a secret that the source holds. */
+export class Migration {
+  readonly endpoints: DraftEndpoint[] = [];
+  readonly options: Record<string, Value | undefined> = {};
+  readonly notes: Note[] = [];
+  /** The token of clients, if the source has one. */
+  token: Variable | undefined;
+  /** Variables of the environment; with the place where the source has the value itself, if it has. */
+  readonly variables = new Map<string, string | undefined>();
+  readonly #secrets = new Map<string, string>();
+  readonly #endpointNames = new Set<string>();
+
+  /**
+   * @param file For messages.
+   * @param models Models that `--model` names.
+   * @param variableIn The variable of the environment that a text of the source refers to.
+   */
+  constructor(
+    readonly file: string,
+    readonly models: readonly string[],
+    readonly variableIn: (text: string) => string | undefined,
+  ) {}
+
+  changed(path: string, text: string): void {
+    this.#note('changed', path, text);
+  }
+
+  leftOut(path: string, text: string): void {
+    this.#note('left out', path, text);
+  }
+
+  #note(kind: Note['kind'], path: string, text: string): void {
+    if (!this.notes.some((note) => note.kind === kind && note.path === path && note.text === text))
+      this.notes.push({ kind, path, text });
+  }
+
+  variable(name: string, use: VariableUse = 'optional'): Variable {
+    if (!this.variables.has(name)) this.variables.set(name, undefined);
+    return new Variable(name, use);
+  }
+
+  /** A text that may be secret: the variable it refers to, or a new one for what the source has written out. */
+  secret(text: string, path: string, name: string, use: VariableUse = 'optional'): Variable {
+    const referred = this.variableIn(text);
+    if (referred !== undefined) return this.variable(referred, use);
+    const known = this.#secrets.get(text);
+    if (known !== undefined) return new Variable(known, use);
+    let free = name;
+    for (let count = 2; this.variables.has(free); count++) free = `${name}_${String(count)}`;
+    this.#secrets.set(text, free);
+    this.variables.set(free, path);
+    return new Variable(free, use);
+  }
+
+  /** A free name for an endpoint. */
+  endpointName(wanted: string, isAlone: boolean): string {
+    let name = isAlone ? wanted : `${wanted}-1`;
+    for (let count = 2; this.#endpointNames.has(name); count++) name = `${wanted}-${String(count)}`;
+    this.#endpointNames.add(name);
+    return name;
+  }
+
+  /** Replaces secrets that the source has in other places as well. */
+  redact(text: string): string {
+    let safe = text;
+    for (const secret of this.#secrets.keys()) {
+      if (secret.length < MIN_REDACTED || NO_SECRET.test(secret)) continue;
+      safe = safe.replaceAll(secret, '[secret]').replaceAll(JSON.stringify(secret).slice(1, -1), '[secret]');
+    }
+    return safe;
+  }
+
+  /** @param got A description, or a value that is no text. */
+  fault(path: string, expected: string, got: string): UsageError {
+    return new UsageError(this.redact(`${this.file}: ${path}: expected ${expected}, got ${got}`));
+  }
+}

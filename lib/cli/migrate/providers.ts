@@ -1,0 +1,124 @@
+import { defaultBaseURL } from '../../provider/dialects';
+import type { Migration } from './migration';
+import type { Section } from './section';
+import type { Value } from './value';
+
+/** Providers of other tools by name, without separators: what they are called here. */
+const SAME: Readonly<Record<string, string>> = {
+  openai: 'openai',
+  azure: 'azure',
+  azureopenai: 'azure',
+  anthropic: 'anthropic',
+  gemini: 'gemini',
+  google: 'gemini',
+  deepseek: 'deepseek',
+  groq: 'groq',
+  mistral: 'mistral',
+  mistralai: 'mistral',
+  openrouter: 'openrouter',
+  together: 'together',
+  togetherai: 'together',
+  xai: 'xai',
+  ollama: 'ollama',
+  ollamachat: 'ollama',
+  holysheep: 'holysheep',
+};
+
+/** Providers that speak OpenAI's format: they need only a base URL. */
+const COMPATIBLE: Readonly<Record<string, string>> = {
+  cerebras: 'https://api.cerebras.ai/v1',
+  deepinfra: 'https://api.deepinfra.com/v1/openai',
+  fireworks: 'https://api.fireworks.ai/inference/v1',
+  fireworksai: 'https://api.fireworks.ai/inference/v1',
+  moonshot: 'https://api.moonshot.ai/v1',
+  nvidianim: 'https://integrate.api.nvidia.com/v1',
+  perplexity: 'https://api.perplexity.ai',
+  perplexityai: 'https://api.perplexity.ai',
+  sambanova: 'https://api.sambanova.ai/v1',
+};
+
+/** Servers of OpenAI's format at an address of one's own. */
+const SELF_HOSTED = new Set([
+  'customopenai',
+  'hostedvllm',
+  'litellmproxy',
+  'llamafile',
+  'lmstudio',
+  'openailike',
+  'sgl',
+  'vllm',
+  'xinference',
+]);
+
+/** Where a provider of another tool is reached here. */
+export interface ProviderHere {
+  /** Undefined where it is the default, 'openai'. */
+  readonly provider?: string;
+  /** Undefined where it is the provider's own. */
+  readonly baseURL?: string;
+  /** The name of the variable for a key that the source has written out. */
+  readonly keyVariable: string;
+}
+
+/** Undefined for a provider whose format no dialect speaks. */
+export function providerHere(name: string, hasAddress: boolean): ProviderHere | undefined {
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const keyVariable = `${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_API_KEY`;
+  const same = Object.hasOwn(SAME, plain) ? SAME[plain] : undefined;
+  if (same !== undefined) return same === 'openai' ? { keyVariable } : { provider: same, keyVariable };
+  const baseURL = Object.hasOwn(COMPATIBLE, plain) ? COMPATIBLE[plain] : undefined;
+  if (baseURL !== undefined) return { baseURL, keyVariable };
+  return SELF_HOSTED.has(plain) && hasAddress ? { keyVariable } : undefined;
+}
+
+export const NO_DIALECT =
+  'its format is not spoken here: give it the address of an OpenAI-compatible API, or write a dialect (docs/adding-a-provider.md)';
+
+/** The base URL of an endpoint: the one that the source has, with the path that is expected here. */
+export function baseUrlOf(
+  section: Section,
+  field: string,
+  { provider, baseURL, keyVariable }: ProviderHere,
+  addsVersion: (provider: string) => boolean,
+): Value | undefined {
+  const { migration } = section;
+  const given = section.text(field);
+  if (given === undefined || given === '') return baseURL;
+  const path = section.at(field);
+  const needsVersion = addsVersion(provider ?? 'openai');
+  const version = new URL(defaultBaseURL(provider ?? 'openai') ?? 'http://x').pathname.replace(/^\/$/, '');
+  const variable = migration.variableIn(given);
+  if (variable !== undefined || !isPlainUrl(given)) {
+    if (needsVersion)
+      migration.changed(path, `the variable must hold the base URL with '${version}' at its end`);
+    return migration.secret(given, path, keyVariable.replace(/_API_KEY$/, '_BASE_URL'), 'required');
+  }
+  const url = given.replace(/\/+$/, '');
+  return needsVersion && new URL(url).pathname === '/' ? url + version : url;
+}
+
+/** A URL without user, password and query, which would be secrets. */
+function isPlainUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { username, password, search, hash } = new URL(text);
+  return username + password + search + hash === '';
+}
+
+const SECRET_HEADER = /auth|key|token|secret|cookie|password|credential/i;
+
+/** Headers; what may be a secret becomes a variable. */
+export function headersOf(section: Section, field: string, migration: Migration): Value | undefined {
+  const headers = section.section(field);
+  if (!headers) return undefined;
+  return Object.fromEntries(
+    headers.names.map((name): [string, Value] => {
+      const text = headers.text(name) ?? '';
+      const isSecret =
+        SECRET_HEADER.test(name) ||
+        /^(?:bearer |basic |sk-)|\S{20,}/i.test(text) ||
+        migration.variableIn(text);
+      const variable = `${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_HEADER`;
+      return [name, isSecret ? migration.secret(text, headers.at(name), variable, 'required') : text];
+    }),
+  );
+}

@@ -1,0 +1,35 @@
+import type { Migration, Note } from './migration';
+
+/** What standard error says: what is needed in the environment, what means something else here, and what was left out. */
+export function formatNotes(migration: Migration, tool: string): string {
+  const { endpoints, variables, notes, file } = migration;
+  const models = new Set(endpoints.map(({ model }) => model)).size;
+  const lines = [
+    `${file}: a configuration of ${tool}: ${count(endpoints.length, 'endpoint')}, ${count(models, 'model')}`,
+  ];
+  if (variables.size > 0) lines.push('', 'Set in the environment:', ...variableLines(variables));
+  for (const [kind, title] of [
+    ['changed', 'Different here:'],
+    ['left out', 'Left out:'],
+  ] as const) {
+    const chosen = notes.filter((note) => note.kind === kind);
+    if (chosen.length > 0) lines.push('', title, ...chosen.map(noteLine));
+  }
+  lines.push('', 'docs/migrate.md explains the differences.');
+  return migration.redact(`${lines.join('\n')}\n`);
+}
+
+function variableLines(variables: Migration['variables']): string[] {
+  const width = Math.max(...[...variables.keys()].map(({ length }) => length));
+  return [...variables].map(([name, path]) =>
+    path === undefined ? `  ${name}` : `  ${name.padEnd(width)}  the value that is written out at ${path}`,
+  );
+}
+
+function noteLine({ path, text }: Note): string {
+  return text === '' ? `  ${path}` : `  ${path}: ${text}`;
+}
+
+function count(number: number, name: string): string {
+  return `${String(number)} ${name}${number === 1 ? '' : 's'}`;
+}

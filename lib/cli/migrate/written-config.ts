@@ -1,0 +1,83 @@
+import { resolveConfig } from '../../config/resolve';
+import { AiBalancerError, type BalancerConfig } from '../../index';
+import { UsageError } from '../usage-error';
+import type { Migration } from './migration';
+import { type DraftEndpoint, type Value, Variable } from './value';
+
+type Fields = Readonly<Record<string, Value | undefined>>;
+
+/** The configuration that is written. @throws UsageError with its first fault */
+export function configOf(migration: Migration): Fields {
+  const { endpoints, options, file } = migration;
+  if (endpoints.length === 0)
+    throw new UsageError(`${file}: no endpoint can be written${reasonOf(migration)}`);
+  dropEqualWeights(endpoints);
+  if (options.strategy === 'weighted' && endpoints.length === 1) options.strategy = undefined;
+  const config = { endpoints: endpoints.map(fieldsOf), ...options };
+  try {
+    resolveConfig(withValues(config) as BalancerConfig);
+  } catch (error) {
+    if (!AiBalancerError.isInstance(error)) throw error;
+    const [, fault] = error.message.split('\n');
+    throw new UsageError(
+      migration.redact(`${file}: gives an invalid configuration: ${placeOf(fault ?? '', endpoints)}`),
+    );
+  }
+  return config;
+}
+
+function reasonOf({ notes }: Migration): string {
+  const [first] = notes.filter(({ kind }) => kind === 'left out');
+  return first ? `: ${first.path}: ${first.text}` : '';
+}
+
+/** A path of the written configuration, and where it comes from. */
+function placeOf(fault: string, endpoints: readonly DraftEndpoint[]): string {
+  const index = /^ *endpoints\[(\d+)\]/.exec(fault)?.[1];
+  const endpoint = index === undefined ? undefined : endpoints[Number(index)];
+  return endpoint ? `${fault.trim()} (from ${endpoint.path})` : fault.trim();
+}
+
+/** Weights say something only where they differ among endpoints that a call may choose from. */
+function dropEqualWeights(endpoints: readonly DraftEndpoint[]): void {
+  const weights = new Map<string, Set<Value>>();
+  const namesOf = ({ model, aliases }: DraftEndpoint): string[] => [model, ...aliases];
+  for (const endpoint of endpoints)
+    for (const name of namesOf(endpoint))
+      weights.set(name, (weights.get(name) ?? new Set()).add(endpoint.settings.weight ?? 1));
+  for (const endpoint of endpoints) {
+    const isEqual = namesOf(endpoint).every((name) => weights.get(name)?.size === 1);
+    if (isEqual && endpoint.settings.weight !== 0) delete endpoint.settings.weight;
+  }
+}
+
+function fieldsOf({ name, model, aliases, tier, settings }: DraftEndpoint): Fields {
+  const { provider, baseURL, apiKey, weight, ...rest } = settings;
+  return {
+    name,
+    model,
+    aliases: aliases.size > 0 ? [...aliases] : undefined,
+    provider,
+    baseURL,
+    apiKey,
+    weight,
+    tier: tier > 0 ? tier : undefined,
+    ...rest,
+  };
+}
+
+/** The configuration as it would be if every variable were set. */
+function withValues(value: Value | undefined, name = ''): unknown {
+  if (value instanceof Variable) {
+    if (value.use === 'number') return 1;
+    if (name === 'baseURL') return 'http://variable.invalid/v1';
+    return name === 'redis' ? 'redis://variable.invalid' : 'variable';
+  }
+  if (Array.isArray(value)) return value.map((each: Value) => withValues(each));
+  if (typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined)
+      .map(([key, each]) => [key, withValues(each as Value, key)]),
+  );
+}
