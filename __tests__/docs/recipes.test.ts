@@ -53,27 +53,31 @@ describe('The shutdown of docs/production.md', () => {
 
   it('finishes a running call, says that it stops, and refuses new connections', async () => {
     const provider = await rig.provider({
-      models: { 'gpt-4o-mini': { ttftMs: 300 } },
+      models: { 'gpt-4o-mini': {} },
+      timeScale: 1,
       reply: () => 'On its way.',
     });
-    const { process, url, closed } = await start(provider.url);
+    const { process, url, closed, endWait } = await start(provider.url);
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
 
     const running = post(`${url}/helpdesk`, {}, { question: 'Where is my parcel?' });
-    while (provider.stats().inFlight === 0) await timers.setTimeout(5);
+    while (provider.stats().seen === 0) await timers.setTimeout(5);
     process.emit('SIGTERM');
     expect((await fetch(`${url}/readyz`)).status).toBe(503);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    endWait();
     expect(await running).toMatchObject({ status: 200 });
 
     await closed;
     await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed');
   });
 
-  /** The app of the recipe on a free port. Its five seconds for the load balancer take a tenth of a second. */
+  /** The app of the recipe on a free port. `endWait` ends its five seconds for the load balancer. */
   async function start(baseURL: string) {
     const process = Object.assign(new EventEmitter(), { env: {} });
     let server: Server | undefined;
+    let endWait = (): void => undefined;
+    const noticed = new Promise<void>((resolve) => (endWait = resolve));
     const framework = () => {
       const app = express();
       const listen = () => (server = createServer(app).listen(0, '127.0.0.1'));
@@ -86,7 +90,8 @@ describe('The shutdown of docs/production.md', () => {
         holysheep: () => library.holysheep({ apiKey: 'test', baseURL, models: ['gpt-4o-mini'] }),
       },
       'node:timers/promises': {
-        setTimeout: (ms: number) => timers.setTimeout(ms === 5_000 ? 100 : ms, undefined, { ref: false }),
+        setTimeout: (ms: number) =>
+          ms === 5_000 ? noticed : timers.setTimeout(ms, undefined, { ref: false }),
       },
     };
     runModule(blockWith('docs/production.md', 'SIGTERM'), modules, process);
@@ -94,6 +99,6 @@ describe('The shutdown of docs/production.md', () => {
     await once(server, 'listening');
     const closed = once(server, 'close');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return { process, url, closed };
+    return { process, url, closed, endWait };
   }
 });

@@ -139,7 +139,7 @@ interface Shown {
 describe.each(EXPRESS_VERSIONS)(
   'The handler of docs/getting-started.md, on Express %s',
   (_version, framework) => {
-    const code = snippets('docs/getting-started.md', 'One key', 'ts').find((each) =>
+    const code = snippets('docs/getting-started.md', 'Express 4 and 5', 'ts').find((each) =>
       each.includes('catchErrors'),
     );
 
