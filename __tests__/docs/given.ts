@@ -10,7 +10,6 @@ import type {
   EndpointConfig,
 } from 'express-ai-balancer';
 
-export { createHash } from 'node:crypto';
 export { default as OpenAI } from 'openai';
 export { default as request } from 'supertest';
 export type { NextFunction, Request, RequestHandler, Response };

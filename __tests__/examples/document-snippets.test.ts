@@ -27,9 +27,10 @@ function snippets(document: string, heading: string, language: string): string[]
 function runOn(app: Express, code: string): void {
   const { code: script } = transformSync(code, {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    module: { type: 'commonjs' },
   });
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is from our own documents
-  (new Function('app', script) as (app: Express) => void)(app);
+  (new Function('app', 'exports', script) as (app: Express, exports: object) => void)(app, {});
 }
 
 const chromium = requires('chromium');
