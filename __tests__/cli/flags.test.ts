@@ -14,6 +14,7 @@ test('simulate: flags that are not given have their defaults', () => {
     seed: 1,
     model: undefined,
     deadlineMs: undefined,
+    target: undefined,
     json: false,
   });
 });
@@ -47,6 +48,9 @@ test.each([
   [['--outage', 'main@60+0'], '--outage: expected NAME@START+LENGTH'],
   [['--brownout', '@60+1'], '--brownout: expected NAME@START+LENGTH'],
   [['--deadline-ms', '-5'], '--deadline-ms'],
+  [['--target', '0'], '--target: expected a goodput in percent above 0, at most 100'],
+  [['--target', 'all'], '--target: expected a goodput in percent'],
+  [['--replay', 'x', '--target', '99'], '--target: not with --replay'],
   [['--tracee', 'x'], "'--tracee'"],
   [['stray'], 'stray'],
 ])('simulate: an invalid flag is rejected with its name and what was expected: %j', (args, message) => {

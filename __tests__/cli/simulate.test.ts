@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { loadConfig } from '../../lib/cli/config-file';
 import { formatReport, type SimulationReport } from '../../lib/cli/simulate/report';
 import { type ProgramResult, run } from './run';
@@ -77,6 +78,38 @@ test('simulate: --outage and --brownout affect only the endpoints they name', as
   expect(main!.ends.error + main!.ends.left_early).toBeGreaterThan(0);
   expect(spare!.ends.answered).toBeGreaterThan(0);
   expect(hit.figures.firstTokenP50Ms).toBeGreaterThan(2_000);
+});
+
+test('simulate: presets need no key in the environment, limits per day are kept, and unknown models are named', async () => {
+  const config = file(
+    'shop.ts',
+    `import { openai } from '${resolve('lib/index.ts')}';
+     const limits = { rpd: 40, models: ['gpt-4o'] };
+     export default { endpoints: openai({ apiKey: process.env.NO_SUCH_API_KEY, ...limits }) };`,
+  );
+  const load = ['-c', config, '--seconds', '30', '--rps', '3'];
+  const [{ figures, firstExhausted }, unknown] = await Promise.all([
+    report(...load),
+    simulate(...load, '--model', 'gpt-40'),
+  ]);
+  expect(figures.endpoints[0]!.attempts).toBe(40);
+  expect(firstExhausted).toMatchObject({ endpoint: 'openai-gpt-4o', quota: 'requests', per: 'day' });
+  const message = "--model: no endpoint serves 'gpt-40': did you mean 'gpt-4o'?; known models: gpt-4o\n";
+  expect(unknown).toEqual({ code: 2, out: '', err: message });
+});
+
+test('simulate: --target finds the smallest number of keys of the account that runs out', async () => {
+  const endpoints = [{ name: 'main', model: 'gpt-4o', quotaGroup: 'account' }];
+  const config = { endpoints, quotaGroups: { account: { tpm: 60_000 } } };
+  const args = ['-c', file('one.json', JSON.stringify(config)), '--rps', '2', '--seconds', '40'];
+  const { target, figures } = await report(...args, '--target', '95');
+  expect(figures.goodput).toBeLessThan(95);
+  expect(target).toMatchObject({ targetPercent: 95, isReached: true, stoppedBy: null });
+  const count = target!.keys.main!;
+  expect(count).toBeGreaterThan(1);
+  const fewer = target!.tried.filter(({ keys }) => (keys.main ?? 0) < count - 1);
+  expect(fewer.every(({ goodput }) => goodput < 95)).toBe(true);
+  expect(fewer.map(({ keys }) => keys.main ?? 0)).toContain(count - 2);
 });
 
 test('simulate: a config module may wait for a timer while it loads, no apiKey function is called and no key is printed', async () => {
@@ -162,6 +195,8 @@ test('simulate: an invalid configuration is rejected with its faults, and an unk
   expect(wrong.err).toMatch(/wrong\.json: .*\n.*endpoints\[0\]\.rpm/);
   const unknown = await simulate('-c', file('two.json', TWO_KEYS), '--outage', 'nobody@1+1');
   expect(unknown.err.trim()).toBe("--outage: no endpoint is named 'nobody'; known endpoints: main, spare");
+  const near = await simulate('-c', file('two.json', TWO_KEYS), '--brownout', 'spore@1+1');
+  expect(near.err).toContain("no endpoint is named 'spore': did you mean 'spare'?");
 });
 
 test('the command line prints its help on --help and exits with 2 for an unknown command', async () => {

@@ -4,13 +4,20 @@ import { UsageError } from '../usage-error';
 /** The first argument of a child process that runs one job. */
 const JOB_ARGUMENT = '--serve-one-job';
 
-type Reply<R> = { readonly result: R } | { readonly error: string; readonly usage: boolean };
+type Reply<R> =
+  | { readonly progress: number }
+  | { readonly result: R }
+  | { readonly error: string; readonly usage: boolean };
 
 /**
  * Runs a job in a child process, because virtual time can be installed only once per process. The child runs the same
  * program. Rejects with the job's error.
  */
-export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
+export function runJob<R>(
+  job: unknown,
+  signal?: AbortSignal,
+  onProgress: (share: number) => void = () => undefined,
+): Promise<R> {
   const program = process.argv[1];
   if (program === undefined)
     throw new Error('cannot start a child process: the path of the program is unknown');
@@ -21,7 +28,11 @@ export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
       ...(signal ? { signal } : {}),
     });
     let replied = false;
-    child.once('message', (reply: Reply<R>) => {
+    child.on('message', (reply: Reply<R>) => {
+      if ('progress' in reply) {
+        onProgress(reply.progress);
+        return;
+      }
       replied = true;
       if ('result' in reply) resolve(reply.result);
       else reject(reply.usage ? new UsageError(reply.error) : new Error(reply.error));
@@ -34,6 +45,11 @@ export function runJob<R>(job: unknown, signal?: AbortSignal): Promise<R> {
     });
     child.send({ job });
   });
+}
+
+/** Reports from a child process what share of the job is done. */
+export function reportProgress(share: number): void {
+  process.send?.({ progress: share } satisfies Reply<never>);
 }
 
 /** Returns true in a process that `runJob` started. Then `serve` is called with the job and the process exits after it. */

@@ -1,10 +1,13 @@
 import { runJob } from './child-job';
 import { parseFlags, type SimulateFlags } from './flags';
 import { HELP } from './help';
+import type { ExtraKeys } from './more-keys';
+import { Progress } from './progress';
 import { readReplay } from './replay';
 import { createReplayReport, formatReplayReport } from './replay-report';
 import { createReport, formatReport } from './report';
 import type { SimulationJob, SimulationResult } from './simulation';
+import { findKeys } from './target';
 
 /** Runs the simulate command. Resolves to the exit code. */
 export async function simulate(args: readonly string[]): Promise<number> {
@@ -14,12 +17,17 @@ export async function simulate(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (flags.replay !== undefined) return replay(flags, flags.replay);
-  const run = await runJob<SimulationResult>({ flags } satisfies SimulationJob);
+  const progress = new Progress();
+  const simulateWith = (extraKeys: ExtraKeys): Promise<SimulationResult> =>
+    runJob({ flags, extraKeys } satisfies SimulationJob, undefined, progress.start()).finally(() =>
+      progress.end(),
+    ) as Promise<SimulationResult>;
+  const run = await simulateWith({});
   const [first] = run.quotas;
-  const withExtraKey = first
-    ? await runJob<SimulationResult>({ flags, extraKeyFor: first.endpoint } satisfies SimulationJob)
-    : undefined;
-  const report = createReport(flags, run, withExtraKey);
+  const { target } = flags;
+  const found = target === undefined ? undefined : await findKeys(target, run, simulateWith);
+  const withExtraKey = first && !found ? await simulateWith({ [first.account]: 1 }) : undefined;
+  const report = createReport(flags, run, withExtraKey, found);
   process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));
   return 0;
 }
@@ -28,14 +36,12 @@ export async function simulate(args: readonly string[]): Promise<number> {
 async function replay(flags: SimulateFlags, file: string): Promise<number> {
   const { calls: _calls, ...log } = readReplay(file, flags.deadlineMs);
   const { startAtMs } = log;
-  const run = await runJob<SimulationResult>({ flags, startAtMs } satisfies SimulationJob);
+  const progress = new Progress();
+  const runWith = (job: SimulationJob): Promise<SimulationResult> =>
+    runJob<SimulationResult>(job, undefined, progress.start()).finally(() => progress.end());
+  const run = await runWith({ flags, startAtMs });
   const all =
-    flags.without.length === 0
-      ? undefined
-      : await runJob<SimulationResult>({
-          flags: { ...flags, without: [] },
-          startAtMs,
-        } satisfies SimulationJob);
+    flags.without.length === 0 ? undefined : await runWith({ flags: { ...flags, without: [] }, startAtMs });
   const report = createReplayReport(flags, log, run, all);
   process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReplayReport(report));
   return 0;

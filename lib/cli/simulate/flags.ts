@@ -27,6 +27,8 @@ export interface SimulateFlags {
   readonly model: string | undefined;
   /** The deadline of every call; undefined to derive it from the length of the answer. */
   readonly deadlineMs: number | undefined;
+  /** The goodput in percent for which the number of keys is searched. */
+  readonly target: number | undefined;
   readonly json: boolean;
 }
 
@@ -42,6 +44,8 @@ export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
   if (values.config === undefined) throw new UsageError('--config FILE is missing (see --help)');
   const replaced = REPLACED_BY_LOG.find((name) => values.replay !== undefined && values[name] !== undefined);
   if (replaced) throw new UsageError(`--${replaced}: the log of --replay says that of each call`);
+  if (values.replay !== undefined && values.target !== undefined)
+    throw new UsageError('--target: not with --replay, use --without to compare numbers of keys');
   return {
     config: values.config,
     rps: positive('--rps', values.rps, DEFAULT_RPS),
@@ -56,6 +60,7 @@ export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
     model: values.model,
     deadlineMs:
       values['deadline-ms'] === undefined ? undefined : positive('--deadline-ms', values['deadline-ms'], 0),
+    target: values.target === undefined ? undefined : target(values.target),
     json: values.json ?? false,
   };
 }
@@ -77,6 +82,7 @@ function read(args: readonly string[]) {
         seed: { type: 'string' },
         model: { type: 'string' },
         'deadline-ms': { type: 'string' },
+        target: { type: 'string' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -98,6 +104,14 @@ function seed(given: string | undefined): number {
   const value = Number(given);
   if (/^\d+$/.test(given) && Number.isSafeInteger(value)) return value;
   throw new UsageError(`--seed: expected an integer of at least 0, got '${given}'`);
+}
+
+function target(given: string): number {
+  const value = Number(/^(\d+(?:\.\d+)?) ?%?$/.exec(given)?.[1] ?? NaN);
+  if (value > 0 && value <= 100) return value;
+  throw new UsageError(
+    `--target: expected a goodput in percent above 0, at most 100, like 99, got '${given}'`,
+  );
 }
 
 function spike(given: string | undefined): number {

@@ -3,7 +3,8 @@ export const HELP = `express-ai-balancer simulate --config FILE [options]
 Simulates traffic against your configuration in virtual time: the real balancer over simulated providers with your
 limits, without a network. Five minutes of traffic take a few seconds.
 
-  -c, --config FILE          .js, .mjs, .cjs or .json that exports a BalancerConfig (default export, or 'config')
+  -c, --config FILE          exports a BalancerConfig (default export, or 'config'): .js, .mjs, .cjs or .json; .ts, .mts
+                             or .cts with Node 22.18 or the package tsx. Keys need not be set
       --rps N                calls per second (default 10); with --spike, at the peak
       --spike 50x            a flash sale: starts at a 50th of --rps, rises to --rps within 5 s after 20 % of the
                              run, stays there for 30 % of the run, then decays
@@ -20,7 +21,8 @@ limits, without a network. Five minutes of traffic take a few seconds.
                              random factor from 1 to 2)
       --seconds N            duration of the traffic (default 300)
       --seed N               seed of all random numbers (default 1)
-      --json                 print all metrics as JSON
+      --target 99            how many keys a goodput of 99 % takes: adds keys where quotas run out first
+      --json                 print all metrics as JSON, in milliseconds, percent and US dollars
   -h, --help                 show this help
 
 Reports goodput, latency, cost, 429s, which quota is exhausted first, and what one more key there would change.

@@ -4,6 +4,7 @@ import type { BalancerStats } from '../../index';
 export interface QuotaShortage {
   readonly endpoint: string;
   readonly quota: 'requests' | 'tokens';
+  readonly per: 'minute' | 'day';
   /** Second of the run in which it was first exhausted. */
   readonly firstAtS: number;
   /** The share of the run in which it was exhausted, 0 to 1. */
@@ -19,14 +20,29 @@ interface QuotaSamples {
   maxLevel: number;
   exhaustedSamples: number;
   firstAtS: number | undefined;
+  /** Whether something was left again later. What a day allows does not come back within a run. */
+  recovered: boolean;
+  isDayUsed: boolean;
+}
+
+/** What is needed of an endpoint's limits. */
+interface Limited {
+  readonly name: string;
+  readonly limits: { readonly rpd?: number; readonly tpd?: number };
 }
 
 /** Samples the quotas of a run. */
 export class QuotaWatch {
   readonly #seen = new Map<string, QuotaSamples & Pick<QuotaShortage, 'endpoint' | 'quota'>>();
+  readonly #perDay: ReadonlyMap<string, Limited['limits']>;
   #sampleCount = 0;
 
-  sample(stats: BalancerStats, second: number): void {
+  constructor(endpoints: readonly Limited[] = []) {
+    this.#perDay = new Map(endpoints.map(({ name, limits }) => [name, limits]));
+  }
+
+  /** @param sent The attempts that an endpoint has got so far. */
+  sample(stats: BalancerStats, second: number, sent: (endpoint: string) => number = () => 0): void {
     this.#sampleCount++;
     const waiting = stats.queue.size > 0;
     for (const { name, requestsLeft, tokensLeft } of stats.endpoints) {
@@ -35,18 +51,27 @@ export class QuotaWatch {
       const quota = requests < tokens ? 'requests' : 'tokens';
       const least = Math.min(requests, tokens);
       if (least < EMPTY_BELOW || (waiting && least < SCARCE_BELOW))
-        this.#recordExhausted(name, quota, second);
+        this.#recordExhausted(name, quota, second, sent(name));
+      for (const [each, left] of [
+        ['requests', requests],
+        ['tokens', tokens],
+      ] as const) {
+        const seen = this.#seen.get(`${each} ${name}`);
+        if (seen?.firstAtS !== undefined && left >= EMPTY_BELOW) seen.recovered = true;
+      }
     }
   }
 
   /** The quotas that were exhausted at some time, in the order in which they first were. */
   shortages(): QuotaShortage[] {
     return [...this.#seen.values()]
-      .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples }) =>
-        firstAtS === undefined
-          ? []
-          : [{ endpoint, quota, firstAtS, share: exhaustedSamples / this.#sampleCount }],
-      )
+      .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples, isDayUsed, recovered }) => {
+        if (firstAtS === undefined) return [];
+        const isDay =
+          quota === 'requests' ? isDayUsed : !recovered && this.#perDay.get(endpoint)?.tpd !== undefined;
+        const per = isDay ? ('day' as const) : ('minute' as const);
+        return [{ endpoint, quota, per, firstAtS, share: exhaustedSamples / this.#sampleCount }];
+      })
       .sort((a, b) => a.firstAtS - b.firstAtS || b.share - a.share);
   }
 
@@ -60,16 +85,21 @@ export class QuotaWatch {
       maxLevel: 0,
       exhaustedSamples: 0,
       firstAtS: undefined,
+      recovered: false,
+      isDayUsed: false,
     };
     this.#seen.set(key, samples);
     samples.maxLevel = Math.max(samples.maxLevel, left, 1);
     return left / samples.maxLevel;
   }
 
-  #recordExhausted(endpoint: string, quota: QuotaShortage['quota'], second: number): void {
+  #recordExhausted(endpoint: string, quota: QuotaShortage['quota'], second: number, sent: number): void {
     const seen = this.#seen.get(`${quota} ${endpoint}`);
     if (!seen) return;
     seen.exhaustedSamples++;
-    seen.firstAtS ??= second;
+    if (seen.firstAtS !== undefined) return;
+    seen.firstAtS = second;
+    // Attempts that still run are sent, and some reservations are returned.
+    seen.isDayUsed = sent >= 0.9 * (this.#perDay.get(endpoint)?.rpd ?? Infinity);
   }
 }

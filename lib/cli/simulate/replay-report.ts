@@ -78,8 +78,8 @@ function failures(name: string, counts: Readonly<Record<string, number>>): strin
 function exhausted(quotas: readonly QuotaShortage[]): string {
   const [first] = quotas;
   if (!first) return 'No quota was exhausted.';
-  const { quota, endpoint, firstAtS, share } = first;
-  return `Exhausted first: ${quota} per minute of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`;
+  const { quota, per, endpoint, firstAtS, share } = first;
+  return `Exhausted first: ${quota} per ${per} of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`;
 }
 
 /** Cents do not tell small amounts apart. */

@@ -2,6 +2,7 @@ import type { Figures } from './engine/figures';
 import type { SimulateFlags } from './flags';
 import type { QuotaShortage } from './quota-watch';
 import type { SimulationResult } from './simulation';
+import { formatTarget, type TargetReport } from './target';
 import { shapeOf } from './workload-from-flags';
 
 /** The output of --json. Shares are in percent, times in milliseconds, money in USD. */
@@ -16,12 +17,15 @@ export interface SimulationReport {
   readonly exhaustedQuotas: readonly QuotaShortage[];
   /** The same run with one more key for the endpoint of `firstExhausted`; null if no quota was exhausted. */
   readonly oneMoreKey: { readonly endpoint: string; readonly figures: Figures } | null;
+  /** The answer to --target; null without it. */
+  readonly target: TargetReport | null;
 }
 
 export function createReport(
   flags: SimulateFlags,
   run: SimulationResult,
   more: SimulationResult | undefined,
+  target?: TargetReport,
 ): SimulationReport {
   const [first] = run.quotas;
   return {
@@ -32,6 +36,7 @@ export function createReport(
     firstExhausted: first ?? null,
     exhaustedQuotas: run.quotas,
     oneMoreKey: first && more ? { endpoint: first.endpoint, figures: more.figures } : null,
+    target: target ?? null,
   };
 }
 
@@ -51,6 +56,7 @@ export function formatReport(report: SimulationReport): string {
     ...endpointTable(figures),
     '',
     ...quotas(report),
+    ...(report.target ? formatTarget(report.target) : []),
   ].join('\n')}\n`;
 }
 
@@ -95,11 +101,12 @@ export function endpointTable({ endpoints }: Figures): string[] {
   ];
 }
 
-function quotas({ firstExhausted, oneMoreKey, figures }: SimulationReport): string[] {
+function quotas({ firstExhausted, oneMoreKey, figures, target }: SimulationReport): string[] {
+  if (!firstExhausted && target) return [];
   if (!firstExhausted) return ['No quota was exhausted: one more key would change nothing.'];
-  const { endpoint, quota, firstAtS, share } = firstExhausted;
+  const { endpoint, quota, per, firstAtS, share } = firstExhausted;
   const lines = [
-    `Exhausted first: ${quota} per minute of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`,
+    `Exhausted first: ${quota} per ${per} of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`,
   ];
   if (oneMoreKey) {
     const more = oneMoreKey.figures;

@@ -3,8 +3,10 @@
 import type { ResolvedConfig } from '../../config/options';
 import { resolveConfig } from '../../config/resolve';
 import { AiBalancerError, type BalancerConfig, type EndpointConfig } from '../../index';
+import { didYouMean } from '../../util/did-you-mean';
 import { loadConfig } from '../config-file';
 import { UsageError } from '../usage-error';
+import { reportProgress } from './child-job';
 import { balancerPolicy } from './engine/balancer-policy';
 import type { Figures } from './engine/figures';
 import { type RunPlan, runPlan } from './engine/run';
@@ -12,6 +14,8 @@ import type { ScheduledFault } from './engine/virtual-provider';
 import type { VirtualTime } from './engine/virtual-time';
 import type { WorkCall } from './engine/workload';
 import type { FaultFlag, SimulateFlags } from './flags';
+import { fillInKeys } from './missing-keys';
+import { accountOf, type ExtraKeys, withExtraKeys } from './more-keys';
 import { type QuotaShortage, QuotaWatch } from './quota-watch';
 import { readReplay } from './replay';
 import { groupLimitsOf, upstreamOf } from './upstreams';
@@ -21,31 +25,40 @@ export interface SimulationJob {
   readonly flags: SimulateFlags;
   /** The date at the start of the run, in Unix milliseconds. Default: that of virtual time. */
   readonly startAtMs?: number;
-  /** An endpoint to add a copy of, with a key and quota of its own. */
-  readonly extraKeyFor?: string;
+  /** Keys to add to those of the configuration. */
+  readonly extraKeys?: ExtraKeys;
 }
 
 export interface SimulationResult {
   readonly figures: Figures;
   readonly digest: string;
   /** The quotas that were exhausted, in the order in which they first were. */
-  readonly quotas: readonly QuotaShortage[];
+  readonly quotas: readonly (QuotaShortage & {
+    /** The first endpoint of the account that the quota is of: a further key is one for all of its endpoints. */
+    readonly account: string;
+  })[];
 }
 
 const SAMPLE_INTERVAL_MS = 500;
 const CONFIG_LOAD_TIMEOUT_MS = 30_000;
 
 export async function runSimulation(job: unknown, time: VirtualTime): Promise<SimulationResult> {
-  const { flags, extraKeyFor } = job as SimulationJob;
-  const loaded = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config));
+  const { flags, extraKeys = {} } = job as SimulationJob;
+  const restore = fillInKeys();
+  const loaded = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config)).finally(restore);
   const changed = withoutEndpoints(loaded, flags.without);
-  const config = withoutNetwork(extraKeyFor === undefined ? changed : withExtraKey(changed, extraKeyFor));
-  const resolved = resolveOrUsageError(config, flags.config);
+  const own = withoutNetwork(changed);
+  // Faults are reported as of the configuration, without copies.
+  checkModel(flags.model, resolveOrUsageError(own, flags.config));
+  const config = withExtraKeys(own, extraKeys);
+  const resolved = resolveConfig(config);
   const replay = flags.replay === undefined ? undefined : readReplay(flags.replay, flags.deadlineMs);
   const { seconds } = replay ?? flags;
   const plan = planOf(flags, resolved, replay?.calls);
-  const watch = new QuotaWatch();
+  const watch = new QuotaWatch(resolved.endpoints);
   const { figures, digest } = await runPlan(time, plan, async (providers) => {
+    const sent = (name: string): number =>
+      providers.find((provider) => provider.name === name)?.attempts ?? 0;
     const policy = await balancerPolicy({
       config,
       providers,
@@ -56,7 +69,9 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
     const since = performance.now();
     const timer = setInterval(() => {
       const elapsed = performance.now() - since;
-      if (elapsed <= seconds * 1000) watch.sample(policy.stats(), elapsed / 1000);
+      if (elapsed > seconds * 1000) return;
+      watch.sample(policy.stats(), elapsed / 1000, sent);
+      reportProgress(elapsed / (seconds * 1000));
     }, SAMPLE_INTERVAL_MS);
     return {
       serve: (call) => policy.serve(call),
@@ -66,7 +81,10 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
       },
     };
   });
-  return { figures, digest, quotas: watch.shortages() };
+  const quotas = watch
+    .shortages()
+    .map((shortage) => ({ ...shortage, account: accountOf(own, shortage.endpoint) }));
+  return { figures, digest, quotas };
 }
 
 /**
@@ -107,7 +125,7 @@ function withoutEndpoints(config: BalancerConfig, without: readonly string[]): B
   const unknown = without.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new UsageError(
-      `--without: no endpoint is named '${unknown}'; known endpoints: ${names.join(', ')}`,
+      `--without: no endpoint is named '${unknown}'${nearest(unknown, names, 'endpoints')}`,
     );
   const endpoints = config.endpoints.filter(({ name }) => !without.includes(name));
   if (endpoints.length === 0) throw new UsageError('--without: it leaves no endpoint');
@@ -124,13 +142,16 @@ function withoutEndpoints(config: BalancerConfig, without: readonly string[]): B
   };
 }
 
-/** Adds a copy of an endpoint. Another key is another account, so the copy has its own quota. */
-function withExtraKey(config: BalancerConfig, name: string): BalancerConfig {
-  const original = config.endpoints.find((endpoint) => endpoint.name === name);
-  if (!original) throw new Error(`no endpoint '${name}' to copy`);
-  const { quotaGroup: _quotaGroup, ...copy } = original;
-  const endpoint: EndpointConfig = { ...copy, name: `${name} (one more key)` };
-  return { ...config, endpoints: [...config.endpoints, endpoint] };
+/** `--model`: 'auto', a model or an alias. */
+function checkModel(model: string | undefined, { endpoints }: ResolvedConfig): void {
+  const known = [...new Set(endpoints.flatMap((endpoint) => [endpoint.model, ...endpoint.aliases]))];
+  if (model === undefined || model === 'auto' || known.includes(model)) return;
+  throw new UsageError(`--model: no endpoint serves '${model}'${nearest(model, known, 'models')}`);
+}
+
+function nearest(name: string, known: readonly string[], kind: string): string {
+  const near = didYouMean(name, known);
+  return `${near === undefined ? '' : `: did you mean '${near}'?`}; known ${kind}: ${known.join(', ')}`;
 }
 
 function resolveOrUsageError(config: BalancerConfig, file: string): ResolvedConfig {
@@ -172,7 +193,9 @@ function faultOf(
   names: readonly string[],
 ): ScheduledFault {
   if (!names.includes(endpoint)) {
-    throw new UsageError(`${flag}: no endpoint is named '${endpoint}'; known endpoints: ${names.join(', ')}`);
+    throw new UsageError(
+      `${flag}: no endpoint is named '${endpoint}'${nearest(endpoint, names, 'endpoints')}`,
+    );
   }
   return { on: endpoint, fault: { kind }, fromS, toS: fromS + forS };
 }

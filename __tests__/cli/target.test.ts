@@ -1,0 +1,67 @@
+import { Progress } from '../../lib/cli/simulate/progress';
+import type { SimulationResult } from '../../lib/cli/simulate/simulation';
+import { findKeys, formatTarget } from '../../lib/cli/simulate/target';
+
+/** A run whose goodput is `goodput`, with `account` as the quota that runs out first. */
+function result(goodput: number, account?: string): SimulationResult {
+  const figures = { goodput, byPriority: { 5: 100 }, p95Ms: 1000, usd: 1, failures: { ERR_AI_SATURATED: 3 } };
+  return { figures, quotas: account === undefined ? [] : [{ account }] } as unknown as SimulationResult;
+}
+
+/** As much goodput as the scarcer of two accounts allows: `a` needs 6 keys, `b` needs 3. */
+function run({ a = 0, b = 0 }: Readonly<Record<string, number>>): SimulationResult {
+  const [shareOfA, shareOfB] = [Math.min(1, (a + 1) / 6), Math.min(1, (b + 1) / 3)];
+  return result(100 * Math.min(shareOfA, shareOfB), shareOfA < shareOfB ? 'a' : 'b');
+}
+
+describe('simulate --target', () => {
+  it('finds the smallest number of keys of every account that runs out, and runs nothing twice', async () => {
+    const runs: string[] = [];
+    const found = await findKeys(99, run({}), (keys) => {
+      runs.push(JSON.stringify(keys));
+      return Promise.resolve(run(keys));
+    });
+    expect(found).toMatchObject({ keys: { a: 6, b: 3 }, isReached: true, stoppedBy: null });
+    expect(new Set(runs).size).toBe(runs.length);
+    expect(formatTarget(found).join('\n')).toMatch(
+      /^Keys for 99 % goodput: 6 of a and 3 of b: goodput 100\.0 %, .*\nTried: the keys of the configuration 16\.7 %, /,
+    );
+  });
+
+  it('needs no further run if the keys of the configuration are enough', async () => {
+    const found = await findKeys(90, result(95, 'a'), () => Promise.reject(new Error('a run')));
+    expect(formatTarget(found)[0]).toMatch(
+      /^Keys for 90 % goodput: the keys of the configuration: goodput 95\.0 %/,
+    );
+  });
+
+  it('stops where no quota is exhausted, and after 64 keys, and says so', async () => {
+    const none = await findKeys(99, result(50), () => Promise.resolve(result(50)));
+    expect(none).toMatchObject({ isReached: false, tried: [expect.anything()] });
+    expect(formatTarget(none)[0]).toMatch(
+      /is not reached with the keys of the configuration, because of another reason than quotas.*failed: 3 ERR_AI_SATURATED/,
+    );
+    const never = await findKeys(99, result(50, 'a'), () => Promise.resolve(result(50, 'a')));
+    expect(never).toMatchObject({ keys: { a: 64 }, isReached: false, stoppedBy: 'the maximum of 64 keys' });
+  });
+});
+
+describe('the progress of a simulation', () => {
+  it('is shown on a terminal, and cleared before the report', () => {
+    const write = jest.fn<boolean, [string]>(() => true);
+    const progress = new Progress({ isTTY: true, write });
+    progress.start()(0.5);
+    progress.start();
+    progress.end();
+    const shown = write.mock.calls.map(([text]) => text.replace('\r\x1b[K', ''));
+    expect(shown).toEqual(['run 1: 0 % simulated', 'run 1: 50 % simulated', 'run 2: 0 % simulated', '']);
+  });
+
+  it('is not written to a file or a pipe', () => {
+    const write = jest.fn<boolean, [string]>(() => true);
+    const progress = new Progress({ isTTY: false, write });
+    progress.start()(0.5);
+    progress.end();
+    expect(write).not.toHaveBeenCalled();
+  });
+});
