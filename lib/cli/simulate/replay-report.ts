@@ -2,8 +2,9 @@ import type { Figures } from './engine/figures';
 import type { SimulateFlags } from './flags';
 import type { QuotaShortage } from './quota-watch';
 import type { LoggedFigures, Replay } from './replay';
-import { endpointTable, percent, priorities, rateLimited, round, seconds } from './report';
+import { endpointTable, priorities, rateLimited } from './report';
 import type { SimulationResult } from './simulation';
+import { percent, round, seconds } from './units';
 
 /** The output of --replay with --json. Shares are in percent, times in milliseconds, money in USD. */
 export interface ReplayReport {

@@ -3,6 +3,7 @@ import type { SimulateFlags } from './flags';
 import type { QuotaShortage } from './quota-watch';
 import type { SimulationResult } from './simulation';
 import { formatTarget, type TargetReport } from './target';
+import { percent, round, seconds } from './units';
 import { shapeOf } from './workload-from-flags';
 
 /** The output of --json. Shares are in percent, times in milliseconds, money in USD. */
@@ -124,17 +125,4 @@ export function rateLimited({ endpoints }: Figures): number {
 
 function attempts({ endpoints }: Figures): number {
   return endpoints.reduce((total, endpoint) => total + endpoint.attempts, 0);
-}
-
-export function percent(value: number): string {
-  return `${value.toFixed(1)} %`;
-}
-
-/** Latencies are NaN if nothing was answered. */
-export function seconds(ms: number): string {
-  return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
-}
-
-export function round(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }

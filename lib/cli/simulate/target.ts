@@ -1,6 +1,6 @@
 import type { ExtraKeys } from './more-keys';
-import { percent, seconds } from './report';
 import type { SimulationResult } from './simulation';
+import { percent, seconds } from './units';
 
 /** A run with some keys. */
 interface Trial {
