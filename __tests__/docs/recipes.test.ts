@@ -18,28 +18,52 @@ function blockWith(document: string, text: string): string {
   return found.code;
 }
 
+type Run = (require: (name: string) => unknown, exports: object, process?: unknown) => unknown;
+
+const AsyncFunction = (async () => await Promise.resolve()).constructor as FunctionConstructor;
+
 /** Runs a module of the documentation; it gets these modules in place of those that it imports. */
 function runModule(
   code: string,
   modules: Record<string, unknown>,
-  process?: unknown,
-): Record<string, unknown> {
+  { process, awaits = false }: { process?: unknown; awaits?: boolean } = {},
+): { exports: Record<string, unknown>; result: unknown } {
   const { code: script } = transformSync(code, {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
     module: { type: 'commonjs' },
   });
   const exports = {};
   const load = (name: string): unknown => modules[name] ?? jest.requireActual(name);
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is from our own documents
-  const run = new Function('require', 'exports', 'process', script) as (...args: unknown[]) => void;
-  run(load, exports, process);
-  return exports;
+  const make = awaits ? AsyncFunction : Function;
+  const run = make('require', 'exports', 'process', script) as Run;
+  return { exports, result: run(load, exports, process) };
+}
+
+/** An express whose app listens on a free port. */
+function freePortExpress() {
+  const servers: Server[] = [];
+  const framework = () => {
+    const app = express();
+    const listen = () => {
+      const server = createServer(app).listen(0, '127.0.0.1');
+      servers.push(server);
+      return server;
+    };
+    return Object.assign(app, { listen });
+  };
+  const listening = async () => {
+    const [server] = servers;
+    if (!server) throw new Error('the recipe did not call listen()');
+    if (!server.listening) await once(server, 'listening');
+    return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  };
+  return { express: Object.assign(framework, { json: express.json }), listening };
 }
 
 const own = { 'express-ai-balancer': library, 'express-ai-balancer/simulator': simulator };
 
 describe('The jest test of docs/testing.md', () => {
-  const app = runModule(blockWith('docs/testing.md', '// app.ts'), own);
+  const { exports: app } = runModule(blockWith('docs/testing.md', '// app.ts'), own);
   runModule(blockWith('docs/testing.md', 'supertest'), { ...own, './app': app });
 });
 
@@ -75,16 +99,11 @@ describe('The shutdown of docs/production.md', () => {
   /** The app of the recipe on a free port. `endWait` ends its five seconds for the load balancer. */
   async function start(baseURL: string) {
     const process = Object.assign(new EventEmitter(), { env: {} });
-    let server: Server | undefined;
+    const { express, listening } = freePortExpress();
     let endWait = (): void => undefined;
     const noticed = new Promise<void>((resolve) => (endWait = resolve));
-    const framework = () => {
-      const app = express();
-      const listen = () => (server = createServer(app).listen(0, '127.0.0.1'));
-      return Object.assign(app, { listen });
-    };
     const modules = {
-      express: Object.assign(framework, { json: express.json }),
+      express,
       'express-ai-balancer': {
         ...library,
         holysheep: () => library.holysheep({ apiKey: 'test', baseURL, models: ['gpt-4o-mini'] }),
@@ -94,11 +113,31 @@ describe('The shutdown of docs/production.md', () => {
           ms === 5_000 ? noticed : timers.setTimeout(ms, undefined, { ref: false }),
       },
     };
-    runModule(blockWith('docs/production.md', 'SIGTERM'), modules, process);
-    if (!server) throw new Error('the recipe did not call listen()');
-    await once(server, 'listening');
-    const closed = once(server, 'close');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return { process, url, closed, endWait };
+    runModule(blockWith('docs/production.md', 'SIGTERM'), modules, { process });
+    const { server, url } = await listening();
+    return { process, url, closed: once(server, 'close'), endWait };
   }
+});
+
+describe('The app without a key of docs/getting-started.md', () => {
+  it('answers', async () => {
+    const { express, listening } = freePortExpress();
+    const providers: simulator.SimulatedProvider[] = [];
+    const startProvider = async (options: simulator.ProviderOptions) => {
+      const provider = await simulator.startProvider({ ...options, timeScale: 0 });
+      providers.push(provider);
+      return provider;
+    };
+    const modules = { ...own, express, 'express-ai-balancer/simulator': { startProvider } };
+    const code = blockWith('docs/getting-started.md', 'startProvider');
+    await runModule(code, modules, { awaits: true }).result;
+    const { server, url } = await listening();
+    expect(await post(`${url}/helpdesk`, {}, { question: 'Where is my parcel?' })).toMatchObject({
+      status: 200,
+      json: { answer: expect.stringMatching(/\w+ \w+/) as string },
+    });
+    server.close();
+    server.closeAllConnections();
+    await Promise.all(providers.map((provider) => provider.close()));
+  });
 });

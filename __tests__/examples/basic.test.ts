@@ -68,7 +68,8 @@ describe('the basic example', () => {
 describe('README.md and docs/getting-started.md', () => {
   const apps = ['README.md', 'docs/getting-started.md'].flatMap((document) =>
     codeBlocks(document)
-      .filter((code) => code.includes('app.listen('))
+      // The app with a simulated provider is run in __tests__/docs/recipes.test.ts.
+      .filter((code) => code.includes('app.listen(') && !code.includes('startProvider'))
       .map((code, index): [string, string] => [`${document}, app ${index + 1}`, code]),
   );
 
