@@ -1,12 +1,12 @@
 /**
  * The latency that the balancer adds to a call that finds capacity, over a connection pool or an axios adapter of the app's
- * that answers immediately.
+ * that answers immediately; and how many calls a core can make per second.
  * `npm run bench -- latency [--quick]`
  */
 import axios from 'axios';
 import { createBalancer } from '../lib/index';
 import { answerFromPools, BODY, instantAdapter } from './instant-adapter';
-import { percentile } from './statistics';
+import { median, percentile } from './statistics';
 
 const HEADERS = {
   'x-ratelimit-limit-requests': '10000000',
@@ -19,6 +19,8 @@ const HEADERS = {
 const adapter = instantAdapter(HEADERS);
 answerFromPools(HEADERS);
 const ROUNDS = process.argv.includes('--quick') ? 3_000 : 20_000;
+const THROUGHPUT_ROUNDS = 9;
+const IN_FLIGHT = 20;
 
 function balancer(limits: { rpm?: number; tpm?: number }, endpoints = 1, own = true) {
   return createBalancer({
@@ -47,6 +49,34 @@ async function compare(sides: Record<string, () => PromiseLike<unknown>>): Promi
   return times;
 }
 
+/** CPU time per call with 20 calls in flight, in turns, and the calls per second that one core can make. */
+async function throughput(sides: Record<string, () => PromiseLike<unknown>>): Promise<void> {
+  const times = new Map(Object.keys(sides).map((name) => [name, [] as number[]]));
+  for (let round = -1; round < THROUGHPUT_ROUNDS; round++) {
+    for (const [name, call] of Object.entries(sides)) {
+      let left = ROUNDS;
+      const caller = async (): Promise<void> => {
+        while (left-- > 0) await call();
+      };
+      const before = process.cpuUsage();
+      await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
+      const { user, system } = process.cpuUsage(before);
+      if (round >= 0) times.get(name)?.push((user + system) / ROUNDS);
+    }
+  }
+  console.log(
+    `CPU time per call, ${IN_FLIGHT} in flight, ${THROUGHPUT_ROUNDS} rounds of ${ROUNDS} calls in turn`,
+  );
+  console.table(
+    [...times].map(([side, values]) => ({
+      side,
+      'least, us': Math.min(...values).toFixed(1),
+      'median, us': median(values).toFixed(1),
+      'calls per second': (1e6 / median(values)).toFixed(0),
+    })),
+  );
+}
+
 async function main(): Promise<void> {
   const plain = axios.create({ adapter });
   const limits = { rpm: 10_000_000, tpm: 1_000_000_000 };
@@ -69,6 +99,11 @@ async function main(): Promise<void> {
       p99: percentile(values, 0.99).toFixed(0),
     })),
   );
+  await throughput({
+    'axios alone': () =>
+      plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) }),
+    'balancer with quotas': () => byDefault.chat(BODY),
+  });
   await Promise.all([without, withQuota, fifty, byDefault].map((one) => one.close({ graceMs: 0 })));
 }
 

@@ -4,7 +4,6 @@ import type { CallSignal } from '../call/call-signal';
 import type { HttpHeaders, HttpRequest } from '../provider/dialect';
 import { BoundedMap } from '../util/bounded-map';
 import {
-  BODY_HEADERS,
   createAdapter,
   hasNodeHttpOption,
   headersOf,
@@ -15,6 +14,7 @@ import {
 import type { ConnectionPool, ConnectionPools } from './connection/connection-pool';
 import type { ProxySetting } from './connection/proxy';
 import { oneChunk, ResponseBody } from './response-body';
+import { SentHeaders } from './sent-headers';
 
 /** An upstream's response; its body is unread. */
 export interface TransportAnswer {
@@ -119,19 +119,15 @@ function throughPool({ baseURL }: TransportOptions, pool: ConnectionPool): Send 
   const idleTimeoutMs = config.timeout ?? 0;
   const isDecompressed = config.decompress !== false;
   const paths = new BoundedMap<string, string>(MAX_PATHS);
+  const wholeHeaders = new SentHeaders(defaults);
+  const streamHeaders = new SentHeaders(defaults, UNCOMPRESSED);
   return ({ path, headers, body }, stream, signal) => {
     let wholePath = paths.get(path);
     if (wholePath === undefined) {
       wholePath = pathOf({ ...config, url: baseURL + path });
       paths.set(path, wholePath);
     }
-    const sent = { ...defaults };
-    for (const name of Object.keys(headers)) {
-      const key = name.toLowerCase();
-      const value = headers[name];
-      if (value !== undefined && !BODY_HEADERS.has(key)) sent[key] = value;
-    }
-    if (stream) sent['accept-encoding'] = 'identity';
+    const sent = (stream ? streamHeaders : wholeHeaders).of(headers);
     const request = { method: 'POST', path: wholePath, headers: sent, body, idleTimeoutMs };
     return sendOverPool(pool, request, { signal, isDecompressed });
   };
