@@ -29,7 +29,9 @@ function faultOf(command: string): string | undefined {
     return words[1] === undefined || words[1].startsWith('-') || HELP.includes(`'${words[1]}'`)
       ? undefined
       : `no command ${words[1]}`;
-  if (words[0] === 'tsx') return existsSync(join(ROOT, words[1] ?? '')) ? undefined : `no file ${words[1]}`;
+  // A file without a folder is the reader's own.
+  if (words[0] === 'tsx' && words[1]?.includes('/'))
+    return existsSync(join(ROOT, words[1] ?? '')) ? undefined : `no file ${words[1]}`;
   return undefined;
 }
 

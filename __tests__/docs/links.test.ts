@@ -50,7 +50,7 @@ describe.each(['README.md', 'README.ko.md'])('%s', (readme) => {
   });
 
   it('has no figure of a benchmark that docs/performance.md has not', () => {
-    const figures = prose(readme).match(/\$\d+\.\d{2}|\d+\.\d{2} %/g) ?? [];
+    const figures = prose(readme).match(/\$\d+\.\d{2}|\d+\.\d{2} ?%/g) ?? [];
     expect(figures.length).toBeGreaterThan(3);
     const known = read('docs/performance.md');
     expect(figures.filter((figure) => !known.includes(figure.replace(/[$ %]/g, '')))).toEqual([]);
