@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSync } from '@swc/core';
+import { parse as parseYaml } from 'yaml';
 import { type CodeBlock, codeBlocks, DOCUMENTS, ROOT, read } from './documents';
 
 function blocksIn(...languages: string[]): [name: string, block: CodeBlock][] {
@@ -31,7 +32,7 @@ function faultOf(command: string): string | undefined {
       : `no command ${words[1]}`;
   // A file without a folder is the reader's own.
   if (words[0] === 'tsx' && words[1]?.includes('/'))
-    return existsSync(join(ROOT, words[1] ?? '')) ? undefined : `no file ${words[1]}`;
+    return existsSync(join(ROOT, words[1])) ? undefined : `no file ${words[1]}`;
   return undefined;
 }
 
@@ -55,6 +56,10 @@ test.each(DOCUMENTS)('the commands in the text of %s exist', (document) => {
 
 test.each(blocksIn('json'))('%s is JSON', (_, { code }) => {
   expect(() => void JSON.parse(code)).not.toThrow();
+});
+
+test.each(blocksIn('yaml'))('%s is YAML', (_, { code }) => {
+  expect(parseYaml(code)).toBeDefined();
 });
 
 test.each(blocksIn('js'))('%s is JavaScript', (_, { code }) => {
