@@ -138,7 +138,7 @@ export class RequestState {
       return;
     }
     // The request's own 'close' fires for every request; only an unfinished response means that the client left.
-    res.once('close', () => {
+    res.on('close', () => {
       if (!res.writableFinished) abort.abort();
     });
   }

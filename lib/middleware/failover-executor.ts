@@ -20,9 +20,10 @@ export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks
 export function failoverExecutor(balancer: Balancer, options: FailoverExecutorOptions = {}): RequestHandler {
   checkOptions('executor', balancer, executorFaults(options));
   const defaults = omitUndefined(options);
+  const hasDefaults = Object.keys(defaults).length > 0;
   return function failoverExecutorMiddleware(req, res, next) {
     const state = requestState(req, balancer);
-    state.addDefaults(defaults);
+    if (hasDefaults) state.addDefaults(defaults);
     state.bindToResponse(res);
     next();
   };

@@ -43,8 +43,10 @@ export function smartRouter(balancer: Balancer, options: SmartRouterOptions = {}
     if (derived !== undefined && derived !== null) state.overrideContext(checkAppContext(derived));
     state.applyHeaders(readOptionHeaders((name) => req.headers[name], allowHeaders));
   };
+  const isFixed = Object.keys(fixed).length > 0;
   return function smartRouterMiddleware(req, _res, next) {
-    requestState(req, balancer).overrideContext(fixed);
+    const state = requestState(req, balancer);
+    if (isFixed) state.overrideContext(fixed);
     if (!context && allowHeaders === false) {
       next();
       return;
