@@ -1,5 +1,6 @@
-// `npm pack` runs it: README.md has relative links, which lead nowhere outside of the repository. The packed copy has the
-// addresses of its own version on GitHub, from package.json's repository; afterwards README.md is as it was.
+// `npm pack` runs it: README.md and its translation have relative links, which lead nowhere outside of the repository. The
+// packed copies have the addresses of their own version on GitHub, from package.json's repository; afterwards they are as
+// they were.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const PICTURE = /\.(?:png|svg|gif|jpe?g|webp)$/;
@@ -17,4 +18,4 @@ const change = {
   relative: (text) => text.replaceAll(PAGES, '').replaceAll(PICTURES, ''),
 }[process.argv[2]];
 if (!change) throw new Error('expected an argument: absolute or relative');
-writeFileSync('README.md', change(readFileSync('README.md', 'utf8')));
+for (const file of ['README.md', 'README.ko.md']) writeFileSync(file, change(readFileSync(file, 'utf8')));

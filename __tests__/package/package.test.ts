@@ -26,7 +26,15 @@ describe('the packed package', () => {
       /^dist\/dashboard\/[\w-]+\.(mjs|css|html|svg)$/.test(name);
     const others = files.filter((name) => !isBuilt(name));
     expect(files).toContain('dist/dashboard/index.html');
-    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY.md', 'package.json']);
+    const documents = [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.ko.md',
+      'README.md',
+      'THIRD-PARTY.md',
+      'package.json',
+    ];
+    expect(others.sort()).toEqual(documents);
   });
 
   it('passes publint', async () => {
@@ -73,7 +81,7 @@ describe('the packed package', () => {
   });
 });
 
-describe('README.md in the packed package', () => {
+describe.each(['README.md', 'README.ko.md'])('%s in the packed package', (readme) => {
   const [, repository = ''] = /^git\+(https:\/\/github\.com\/.+)\.git$/.exec(manifest.repository.url) ?? [];
   const LINK = /(?:\]\(|(?:src|href)=")([^)"\s]+)/g;
 
@@ -85,7 +93,7 @@ describe('README.md in the packed package', () => {
   });
 
   it('has absolute links to the pages and pictures of its version, each of which is in the repository', async () => {
-    const links = [...(await packed.read('README.md')).matchAll(LINK)].map(([, link]) => link!);
+    const links = [...(await packed.read(readme)).matchAll(LINK)].map(([, link]) => link!);
     expect(links.filter((link) => !/^(?:https?:|#)/.test(link))).toEqual([]);
     const pages = `${repository}/blob/v${manifest.version}/`;
     const pictures = `${repository.replace('github.com', 'raw.githubusercontent.com')}/v${manifest.version}/`;
@@ -99,7 +107,7 @@ describe('README.md in the packed package', () => {
   });
 
   it('is unchanged in the repository after npm pack', () => {
-    expect(packed.readSource('README.md')).toBe(readFileSync(join(ROOT, 'README.md'), 'utf8'));
+    expect(packed.readSource(readme)).toBe(readFileSync(join(ROOT, readme), 'utf8'));
   });
 });
 
@@ -135,6 +143,7 @@ describe('a project that has installed the package', () => {
   describe.each([
     ['TypeScript 5.4', 'module'],
     ['the TypeScript of this repository', 'commonjs'],
+    ['the TypeScript of this repository', 'module'],
     ['TypeScript 7', 'module'],
     ['TypeScript 7', 'commonjs'],
   ] as const)('compiles with %s', (name, type) => {

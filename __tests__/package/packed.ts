@@ -30,6 +30,7 @@ const SOURCES = [
   'tsconfig.json',
   'tsdown.config.ts',
   'README.md',
+  'README.ko.md',
   'LICENSE',
 ];
 
