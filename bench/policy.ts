@@ -1,22 +1,16 @@
 /**
  * Compares the package with the published rules of other balancers on real traces in virtual time, and with an upper
- * bound for any policy; also measures the time per routing decision. See `npm run bench:policy -- --help`.
+ * bound for any policy. See `npm run bench:policy -- --help`.
  */
 import { writeFileSync } from 'node:fs';
-import { runJob, serveJobIfChild } from '../lib/cli/simulate/child-job';
+import { serveJobIfChild } from '../lib/cli/simulate/child-job';
 import { installVirtualTime } from '../lib/cli/simulate/engine/virtual-time';
 import { UsageError } from '../lib/cli/usage-error';
-import type { DecisionTime } from './policy/decision-time';
 import type { BenchJob } from './policy/job';
 import type { BenchOptions } from './policy/options';
 
-// A child process runs one job: a simulation on virtual time, or the timing of decisions on the real clock. The clock
-// must be chosen before any other module is loaded.
+// A child process runs one job: a simulation on virtual time, which must be installed before any other module is loaded.
 const isChildProcess = serveJobIfChild(async (job) => {
-  if (job === 'decision-time') {
-    const { decisionTime } = await import('./policy/decision-time');
-    return [12, 50, 500].map((endpoints) => decisionTime(endpoints, 'adaptive'));
-  }
   const time = installVirtualTime();
   const { runBenchJob: serveBenchJob } = await import('./policy/job');
   return serveBenchJob(job as BenchJob, time);
@@ -42,7 +36,7 @@ async function main(args: readonly string[]): Promise<void> {
 async function bench(options: BenchOptions, args: readonly string[]): Promise<void> {
   const { runAll } = await import('./policy/run-all');
   const { boundsOf } = await import('./policy/bound');
-  const { decisionTable, tables } = await import('./policy/table');
+  const { tables } = await import('./policy/table');
   const { hasTraces } = await import('./policy/scenarios');
   const { details } = await import('./policy/detail');
   const results = await runAll(options, ({ job, figures, tookMs }, done, of) => {
@@ -52,7 +46,6 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
     console.error(`${done}/${of} ${job.scenario} ${job.policy} seed ${job.seed}: ${shares} in ${took} s`);
   });
   const bounds = boundsOf(options);
-  const decisions = options.decision ? await runJob<DecisionTime[]>('decision-time') : [];
   const command = commandOf(args);
   const traces = hasTraces()
     ? 'Lengths and gaps are those of the Azure traces.'
@@ -60,13 +53,8 @@ async function bench(options: BenchOptions, args: readonly string[]): Promise<vo
   const text = [
     `Made by \`${command}\`: seeds ${options.seeds[0]} to ${options.seeds.at(-1)}, mean ± standard error. ${traces}`,
     tables(results, bounds),
-    ...(options.decision ? ['### Time per decision', decisionTable(decisions)] : []),
   ].join('\n\n');
-  const json = JSON.stringify(
-    { command, results, bounds: Object.fromEntries(bounds), decisions },
-    undefined,
-    1,
-  );
+  const json = JSON.stringify({ command, results, bounds: Object.fromEntries(bounds) }, undefined, 1);
   console.log(options.json ? json : text);
   if (options.detail && !options.json) console.log(`\n${details(results)}`);
   if (options.out !== undefined) writeFileSync(options.out, json);

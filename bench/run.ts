@@ -10,6 +10,7 @@ const BENCHES = {
   express: 'express.ts',
   'start-up': 'start-up.ts',
   latency: 'latency.ts',
+  decisions: 'decisions.ts',
   stats: 'stats.ts',
   observability: 'observability.ts',
   quota: 'quota.ts',
@@ -21,7 +22,7 @@ const BENCHES = {
 } as const;
 
 /** They run compiled, because they measure single calls in their own process. */
-const COMPILED: ReadonlySet<string> = new Set(['latency', 'stats']);
+const COMPILED: ReadonlySet<string> = new Set(['latency', 'decisions', 'stats']);
 
 const args = process.argv.slice(2);
 const options = args.filter((arg) => arg.startsWith('--'));

@@ -9,7 +9,7 @@ interface Output {
 }
 
 async function bench(...args: readonly string[]): Promise<Output> {
-  const { code, out } = await run(BENCH, '--quick', '--json', '--no-decision', ...args);
+  const { code, out } = await run(BENCH, '--quick', '--json', ...args);
   expect(code).toBe(0);
   return JSON.parse(out) as Output;
 }

@@ -12,8 +12,6 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Whether to print why calls failed and attempts were wasted, after the table. */
   readonly detail: boolean;
-  /** Whether to measure the time per decision. */
-  readonly decision: boolean;
   /** Whether to write the table into docs/performance.md. */
   readonly write: boolean;
   /** A file to write all results to, as JSON. */
@@ -36,7 +34,6 @@ Compares the package with the rules of other balancers on the same calls, in vir
   --jobs N           number of child processes, each with one run at a time (default 2)
   --quick            one seed, scenarios six times shorter, and by default two scenarios and two policies
   --detail           also print why and where calls failed and attempts were wasted
-  --no-decision      do not measure the time per decision
   --json             print all results as JSON instead of the table
   --out FILE         write all results to a file, as JSON
   --rest FILE        take the policies that are not run now from the --out file of an earlier run on the same seeds;
@@ -58,7 +55,6 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
         jobs: { type: 'string' },
         quick: { type: 'boolean' },
         detail: { type: 'boolean' },
-        'no-decision': { type: 'boolean' },
         json: { type: 'boolean' },
         out: { type: 'string' },
         rest: { type: 'string' },
@@ -80,7 +76,6 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
     jobs: count('--jobs', values.jobs, 2),
     quick,
     detail: values.detail ?? false,
-    decision: !(values['no-decision'] ?? false),
     json: values.json ?? false,
     write: values.write ?? false,
     out: values.out,

@@ -1,6 +1,5 @@
 import type { Figures } from '../../lib/cli/simulate/engine/figures';
 import type { Bound } from './bound';
-import type { DecisionTime } from './decision-time';
 import { POLICIES } from './policies';
 import type { BenchResult } from './run-all';
 import type { ScenarioName } from './scenarios';
@@ -62,15 +61,6 @@ function table(results: readonly BenchResult[], bounds: readonly Bound[]): strin
     ...(bounds.length > 0 ? [bound] : []),
   ]
     .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
-}
-
-export function decisionTable(times: readonly DecisionTime[]): string {
-  const rows = times.map(({ endpoints, planUs, pickUs }) =>
-    [endpoints, ...[planUs, pickUs, planUs + pickUs].map((us) => us.toFixed(1))].join(' | '),
-  );
-  return ['endpoints | filters, µs | pick, µs | together, µs', '---: | ---: | ---: | ---:', ...rows]
-    .map((row) => `| ${row} |`)
     .join('\n');
 }
 
