@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url';
+
+/** The folders whose decisions cost money or calls where they are wrong. */
+const FOLDERS = ['quota', 'queue', 'failure', 'health', 'failover'];
+const RUNNER = 'node_modules/@stryker-mutator/jest-runner/dist/src/index.js';
+
+/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
+export default {
+  mutate: FOLDERS.map((folder) => `lib/${folder}/**/*.ts`),
+  testRunner: 'jest',
+  plugins: [fileURLToPath(new URL(RUNNER, import.meta.url))],
+  jest: { configFile: 'scripts/mutation/jest.config.js' },
+  coverageAnalysis: 'perTest',
+  // Messages are checked where they matter; a mutant of every word of them says nothing.
+  mutator: { excludedMutations: ['StringLiteral'] },
+  ignoreStatic: true,
+  reporters: ['clear-text', 'json'],
+  jsonReporter: { fileName: 'coverage/mutation.json' },
+  tempDirName: 'coverage/mutation',
+  thresholds: { break: 85 },
+};
