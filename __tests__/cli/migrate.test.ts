@@ -291,6 +291,34 @@ describe('express-ai-balancer migrate', () => {
     });
   });
 
+  it('gives a key that is written out a name that no other key has', () => {
+    const entry = (key: string, more = '') =>
+      `  - { model_name: a, litellm_params: { model: openai/gpt-4o, api_key: ${key}${more} } }\n`;
+    const keys = ['sk-one-secret', 'os.environ/OPENAI_API_KEY', 'sk-two-secret', 'sk-one-secret'];
+    const text = `model_list:\n${keys.map((key) => entry(key)).join('')}`;
+    const { out } = runMigrate(file('keys.yaml', text));
+    expect([...out.matchAll(/apiKey: process\.env\.(\w+)/g)].map(([, name]) => name)).toEqual([
+      'OPENAI_API_KEY_2',
+      'OPENAI_API_KEY',
+      'OPENAI_API_KEY_3',
+      'OPENAI_API_KEY_2',
+    ]);
+    const address = entry('os.environ/K', ", api_base: 'https://user:a-url-secret@llm.example.com/v1'");
+    const withAddress = runMigrate(file('address.yaml', `model_list:\n${address}`));
+    expect(withAddress.out).toContain("baseURL: process.env.OPENAI_BASE_URL ?? ''");
+    expect(withAddress.out + withAddress.notes).not.toContain('url-secret');
+    const targets = ['one', 'two'].map((slug) => ({
+      virtual_key: `openai-${slug}`,
+      override_params: { model: 'gpt-4o' },
+    }));
+    const vault = runMigrate(
+      file('vault.json', JSON.stringify({ strategy: { mode: 'loadbalance' }, targets })),
+    );
+    expect(vault.notes).toContain(
+      "targets[1].virtual_key: its key is in Portkey's vault: set OPENAI_API_KEY_2",
+    );
+  });
+
   describe('rejects with one line and exit code 2', () => {
     const one = (params: string) => `model_list: [{ model_name: a, litellm_params: ${params} }]`;
 

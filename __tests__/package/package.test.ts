@@ -143,7 +143,6 @@ describe('a project that has installed the package', () => {
   describe.each([
     ['TypeScript 5.4', 'module'],
     ['the TypeScript of this repository', 'commonjs'],
-    ['the TypeScript of this repository', 'module'],
     ['TypeScript 7', 'module'],
     ['TypeScript 7', 'commonjs'],
   ] as const)('compiles with %s', (name, type) => {
@@ -155,6 +154,12 @@ describe('a project that has installed the package', () => {
       expect(await project.compile('typed.ts', compiler ?? '')).toBe('');
       expect(await project.execute('typed.js')).toBe('typed works');
     });
+  });
+
+  it('compiles with the TypeScript of this repository to an ES module', async () => {
+    const project = await packed.consumer('module', ['@types/node', '@types/express']);
+    expect(await project.compile('typed.ts', OWN_COMPILER, true)).toBe('');
+    expect(await project.execute('typed.js')).toBe('typed works');
   });
 });
 
@@ -202,6 +207,13 @@ describe('the command of the package', () => {
     const { stdout } = await cli('simulate', '-c', 'ai.config.mjs', '--seconds', '5', '--rps', '1');
     expect(stdout).toMatch(/^fast +\d+/m);
     expect((await cli('--version')).stdout).toBe(`${manifest.version}\n`);
+    if ((process.features as { typescript?: unknown }).typescript) return;
+    await cli('migrate', 'config.yaml', '--out', 'ai.config.ts');
+    await expect(cli('simulate', '-c', 'ai.config.ts')).rejects.toMatchObject({
+      code: 2,
+      stderr:
+        'ai.config.ts: could not be loaded: TypeScript needs Node 22.18 or the package tsx: npm install tsx\n',
+    });
   });
 
   const gateways = new Gateways();

@@ -68,7 +68,7 @@ export function migrate(args: readonly string[]): number {
     throw new UsageError(
       `${file}: expected the configuration of LiteLLM (model_list), Portkey (strategy and targets) or Bifrost (providers)`,
     );
-  const migration = new Migration(file, flags.models, tool.variableIn);
+  const migration = new Migration(file, flags.models, tool.variableIn, variablesIn(source, tool));
   tool.read(source, migration);
   const config = configOf(migration);
   if (!flags.serve && migration.token) migration.variables.delete(migration.token.name);
@@ -86,6 +86,16 @@ export function migrate(args: readonly string[]): number {
   if (out !== undefined)
     process.stderr.write(`Written to ${out}. Try it: npx express-ai-balancer simulate --config ${out}\n`);
   return 0;
+}
+
+/** Every variable of the environment that the source refers to. */
+function variablesIn(value: unknown, tool: Tool, found = new Set<string>()): ReadonlySet<string> {
+  if (typeof value === 'string') {
+    const name = tool.variableIn(value);
+    if (name !== undefined) found.add(name);
+  } else if (typeof value === 'object' && value !== null)
+    for (const each of Object.values(value)) variablesIn(each, tool, found);
+  return found;
 }
 
 function variableComments({ variables }: Migration): string[] {

@@ -24,17 +24,21 @@ export class Migration {
   /** Variables of the environment; with the place where the source has the value itself, if it has. */
   readonly variables = new Map<string, string | undefined>();
   readonly #secrets = new Map<string, string>();
+  /** Keys that stand elsewhere, by what the source calls them. */
+  readonly #elsewhere = new Map<string, string>();
   readonly #endpointNames = new Set<string>();
 
   /**
    * @param file For messages.
    * @param models Models that `--model` names.
    * @param variableIn The variable of the environment that a text of the source refers to.
+   * @param referred All variables that the source refers to: a new one must not have the name of one of them.
    */
   constructor(
     readonly file: string,
     readonly models: readonly string[],
     readonly variableIn: (text: string) => string | undefined,
+    readonly referred: ReadonlySet<string> = new Set(),
   ) {}
 
   changed(path: string, text: string): void {
@@ -61,11 +65,24 @@ export class Migration {
     if (referred !== undefined) return this.variable(referred, use);
     const known = this.#secrets.get(text);
     if (known !== undefined) return new Variable(known, use);
-    let free = name;
-    for (let count = 2; this.variables.has(free); count++) free = `${name}_${String(count)}`;
+    const free = this.#freeName(name);
     this.#secrets.set(text, free);
     this.variables.set(free, path);
     return new Variable(free, use);
+  }
+
+  /** The variable for a key that the source only names. */
+  keyOf(id: string, name: string): Variable {
+    const known = this.#elsewhere.get(id) ?? this.#freeName(name);
+    this.#elsewhere.set(id, known);
+    return this.variable(known);
+  }
+
+  #freeName(name: string): string {
+    let free = name;
+    for (let count = 2; this.variables.has(free) || this.referred.has(free); count++)
+      free = `${name}_${String(count)}`;
+    return free;
   }
 
   /** A free name for an endpoint. */

@@ -118,11 +118,11 @@ function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migr
   }
   const key = section.text('api_key');
   const apiKey =
-    key !== undefined
-      ? migration.secret(key, section.at('api_key'), here.keyVariable)
-      : migration.variable(here.keyVariable);
+    key === undefined
+      ? migration.keyOf(vault === undefined ? provider : (section.text(vault) ?? ''), here.keyVariable)
+      : migration.secret(key, section.at('api_key'), here.keyVariable);
   if (key === undefined && vault !== undefined)
-    migration.changed(section.at(vault), `its key is in Portkey's vault: set ${here.keyVariable}`);
+    migration.changed(section.at(vault), `its key is in Portkey's vault: set ${apiKey.name}`);
   const override = section.section('override_params');
   const resource = section.text('resource_name');
   const named = section.text('deployment_id');
