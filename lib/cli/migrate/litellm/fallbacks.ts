@@ -76,8 +76,14 @@ export class Fallbacks {
     const name = this.#names.get(target);
     const [member] = this.#membersOf(target);
     if (name !== undefined || !member) return name;
+    // Another model's name can not be an alias: then all endpoints of its model are meant.
+    if (this.#isModel(target)) return member.endpoint.model;
     member.endpoint.aliases.add(target);
     return target;
+  }
+
+  #isModel(name: string): boolean {
+    return this.#migration.endpoints.some(({ model }) => model === name);
   }
 
   #isSameModel(group: string, target: string): boolean {
@@ -93,7 +99,8 @@ export class Fallbacks {
     for (const { endpoint } of this.#membersOf(target)) {
       if (own.includes(endpoint)) continue;
       endpoint.tier = Math.max(endpoint.tier, tier);
-      if (endpoint.model !== name) endpoint.aliases.add(name);
+      // Else its model is a fallback of that model already.
+      if (!this.#isModel(name)) endpoint.aliases.add(name);
     }
     this.#migration.changed(
       path,
