@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { BalancerConfig } from 'express-ai-balancer';
+import { MIGRATE_HELP } from '../../lib/cli/migrate/help';
+import { SERVE_HELP } from '../../lib/cli/serve/help';
+import { HELP as SIMULATE_HELP } from '../../lib/cli/simulate/help';
 import { BIFROST, LITELLM, type Migrated, PORTKEY, runMigrate, SECRETS } from './migrate';
 import { run, runWith } from './run';
 import { temporaryFiles } from './temporary-files';
@@ -106,7 +109,8 @@ describe('express-ai-balancer migrate', () => {
       const { endpoints: _, ...options } = shown.litellm!.config;
       expect(options).toEqual({
         strategy: 'weighted',
-        retry: { maxAttempts: 3 },
+        // Two of cheap, two of gpt-4o, then claude.
+        retry: { maxAttempts: 5 },
         timeouts: { totalMs: 30_000 },
         breaker: { consecutiveFailures: 4, resetTimeoutMs: 30_000, maxResetTimeoutMs: 30_000 },
         cluster: { redis: { port: 6379 } },
@@ -130,7 +134,11 @@ describe('express-ai-balancer migrate', () => {
         'a configuration of LiteLLM: 7 endpoints, 6 models',
         /^ {2}OPENAI_API_KEY$/m,
         /^ {2}AZURE_API_KEY +the value that is written out at model_list\[1\]\.litellm_params\.api_key$/m,
-        /Different here:[^]*router_settings\.num_retries: retry\.maxAttempts: 3 counts all attempts/,
+        /Check these first:[^]*router_settings\.num_retries: retry\.maxAttempts: 5 counts .*'cheap' needs 5 to reach the end of its fallbacks \(gpt-4o, claude\)[^]*Different here:/,
+        'no limit on: claude, cheap-1, cheap-2, local, embed; ',
+        'it stays open about 30 s each time',
+        /^ {2}GATEWAY_TOKEN +the value that is written out at general_settings\.master_key$/m,
+        /Try it: npx express-ai-balancer simulate --config \S+litellm\.ts --model gpt-4o$/m,
         /Left out:[^]*model_list\[4\]\.litellm_params\.temperature: defaults of a call/,
         'model_list[4].litellm_params.some_new_option: has no counterpart',
         "model_list[6]: 'bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0': its format is not spoken here",
@@ -273,6 +281,17 @@ describe('express-ai-balancer migrate', () => {
       expect(notes).toContain("'gpt-4o-spare' is the same model: a later tier of 'gpt-4o'");
     });
 
+    it('another group of the same model, which is no fallback, gets a later tier', () => {
+      const { out, notes } = migrateList(
+        group('gpt-4o', 'openai/gpt-4o'),
+        group('eu', 'azure/gpt-4o', ", api_base: 'https://eu.example.com'"),
+      );
+      expect(out).toMatch(/name: 'eu',[^}]* tier: 1,/);
+      expect(notes).toMatch(
+        /Check these first:[^]*model_list\[1\]: calls for 'gpt-4o' reach this endpoint too, .*: it has tier 1/,
+      );
+    });
+
     it('a pattern becomes an endpoint for each --model that it matches', () => {
       const source = file('any.yaml', `model_list:\n${group('anthropic/*', 'anthropic/*')}`);
       expect(() => runMigrate(source)).toThrow(
@@ -317,6 +336,31 @@ describe('express-ai-balancer migrate', () => {
     expect(vault.notes).toContain(
       "targets[1].virtual_key: its key is in Portkey's vault: set OPENAI_API_KEY_2",
     );
+  });
+
+  it.each([
+    ['num_retries: 1', 'a fallback after three endpoints is reached', 4],
+    ['num_retries: 3', 'the last group has as many attempts as there', 4],
+    ['num_retries: 9', 'fewer endpoints than retries', 10],
+    ['timeout: 5', 'no number of retries, and the default is enough', undefined],
+  ])('writes enough attempts for the longest chain of fallbacks with %s: %s', (setting, _name, expected) => {
+    const entry = (name: string, model: string, key: number) =>
+      `  - { model_name: ${name}, litellm_params: { model: ${model}, api_key: os.environ/K${String(key)} } }\n`;
+    const list = [1, 2, 3].map((key) => entry('gpt-4o', 'openai/gpt-4o', key)).join('');
+    const text = `model_list:\n${list}${entry('claude', 'anthropic/claude-sonnet-4-5', 4)}router_settings: { ${setting}, fallbacks: [{ gpt-4o: [claude] }] }\n`;
+    const { out } = runMigrate(file('attempts.yaml', text));
+    const written = /maxAttempts: (\d+)/.exec(out)?.[1];
+    expect(written === undefined ? undefined : Number(written)).toBe(expected);
+  });
+
+  it('points to documents of its version by their address, because they are not in the package', () => {
+    const { notes } = runMigrate(file('again.yaml', LITELLM));
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    const pages = `https://github.com/express-ai-balancer/express-ai-balancer/blob/v${version}/docs/`;
+    expect(notes).toContain(`${pages}migrate.md explains the differences.`);
+    expect(notes.replaceAll(pages, '')).not.toContain('docs/');
+    for (const help of [MIGRATE_HELP, SERVE_HELP, SIMULATE_HELP])
+      expect(help.replaceAll(pages, '')).not.toContain('docs/');
   });
 
   describe('rejects with one line and exit code 2', () => {

@@ -1,4 +1,5 @@
 import { isObject } from '../../util/is-object';
+import { writeAttempts } from './call-chains';
 import type { Migration } from './migration';
 import { baseUrlOf, headersOf, NO_DIALECT, type ProviderHere, providerHere } from './providers';
 import { Section } from './section';
@@ -42,7 +43,8 @@ export function readBifrost(value: unknown, migration: Migration): void {
   addPrefixedAliases(migration);
   options.strategy = endpoints.some(({ settings }) => settings.weight !== undefined) ? 'weighted' : undefined;
   options.fallbacks = {};
-  migration.changed(
+  writeAttempts(migration);
+  migration.checkFirst(
     'providers',
     "fallbacks stand in the body of a request there: set fallbacks here (model to models), or the call's option; `fallbacks: {}` turns them off",
   );
@@ -81,16 +83,8 @@ function networkOf(
     network.plainNumber('retry_backoff_initial') ?? network.plainNumber('retry_backoff_initial_ms');
   const longest = network.plainNumber('retry_backoff_max') ?? network.plainNumber('retry_backoff_max_ms');
   if (retries !== undefined) {
-    const known = migration.options.retry as { maxAttempts?: number } | undefined;
-    migration.options.retry = {
-      maxAttempts: Math.max(known?.maxAttempts ?? 0, retries + 1),
-      baseDelayMs: backoff,
-      maxDelayMs: longest,
-    };
-    migration.changed(
-      network.at('max_retries'),
-      'retry holds for all providers, and maxAttempts counts all attempts of a call; moves after 401, 402 and 429 do not count',
-    );
+    migration.addRetries(network.at('max_retries'), retries);
+    migration.options.retry = { baseDelayMs: backoff, maxDelayMs: longest };
   }
   const settings = {
     baseURL: baseUrlOf(network, 'base_url', here, (provider) => provider !== 'azure'),

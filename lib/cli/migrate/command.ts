@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { isObject } from '../../util/is-object';
 import { UsageError } from '../usage-error';
 import { bifrostVariable, readBifrost } from './bifrost';
+import { noteUnlimited } from './call-chains';
 import { MIGRATE_HELP } from './help';
 import { litellmVariable, readLitellm } from './litellm/litellm';
 import { Migration } from './migration';
@@ -71,7 +72,7 @@ export function migrate(args: readonly string[]): number {
   const migration = new Migration(file, flags.models, tool.variableIn, variablesIn(source, tool));
   tool.read(source, migration);
   const config = configOf(migration);
-  if (!flags.serve && migration.token) migration.variables.delete(migration.token.name);
+  noteUnlimited(migration);
   const serve = flags.serve
     ? { tokens: [{ token: migration.token ?? migration.variable('GATEWAY_TOKEN'), tenant: 'app' }] }
     : undefined;
@@ -84,8 +85,19 @@ export function migrate(args: readonly string[]): number {
   else write(out, text, force);
   process.stderr.write(formatNotes(migration, tool.name));
   if (out !== undefined)
-    process.stderr.write(`Written to ${out}. Try it: npx express-ai-balancer simulate --config ${out}\n`);
+    process.stderr.write(
+      `Written to ${out}. Try it: npx express-ai-balancer simulate --config ${out} --model ${shellWord(modelOf(migration))}\n`,
+    );
   return 0;
+}
+
+/** A model that calls of clients ask for. */
+function modelOf({ askedModel, endpoints }: Migration): string {
+  return askedModel ?? endpoints[0]?.model ?? 'auto';
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Every variable of the environment that the source refers to. */

@@ -1,4 +1,6 @@
-export const MIGRATE_HELP = `express-ai-balancer migrate FILE [options]
+import { withDocUrls } from '../doc-urls';
+
+export const MIGRATE_HELP = withDocUrls(`express-ai-balancer migrate FILE [options]
 
 Writes a configuration from that of another tool: the config.yaml of a LiteLLM proxy, a config of Portkey's gateway (JSON),
 or the config.json of Bifrost. What is in the file decides which it is. Standard error says which environment variables are
@@ -12,4 +14,4 @@ needed, what means something else here, and what was left out. Keys are never wr
   -h, --help           show this help
 
 docs/migrate.md lists which option becomes which.
-`;
+`);

@@ -1,9 +1,11 @@
+import { withDocUrls } from '../doc-urls';
 import { UsageError } from '../usage-error';
 import { type DraftEndpoint, type Value, Variable, type VariableUse } from './value';
 
 /** Something that the reader of the written configuration must know. */
 export interface Note {
-  readonly kind: 'changed' | 'left out';
+  /** 'check first' changes who is billed, or whether a call succeeds. */
+  readonly kind: 'check first' | 'changed' | 'left out';
   /** In the source, such as `router_settings.num_retries`. */
   readonly path: string;
   readonly text: string;
@@ -19,6 +21,10 @@ export class Migration {
   readonly endpoints: DraftEndpoint[] = [];
   readonly options: Record<string, Value | undefined> = {};
   readonly notes: Note[] = [];
+  /** The largest number of retries that the source has, and where. */
+  retries: { readonly path: string; readonly count: number } | undefined;
+  /** What calls of clients ask for, such as the first group of the source. Default: the first endpoint's model. */
+  askedModel: string | undefined;
   /** The token of clients, if the source has one. */
   token: Variable | undefined;
   /** Variables of the environment; with the place where the source has the value itself, if it has. */
@@ -41,6 +47,11 @@ export class Migration {
     readonly referred: ReadonlySet<string> = new Set(),
   ) {}
 
+  /** Notes what changes who is billed, or whether a call succeeds. */
+  checkFirst(path: string, text: string): void {
+    this.#note('check first', path, text);
+  }
+
   changed(path: string, text: string): void {
     this.#note('changed', path, text);
   }
@@ -49,7 +60,13 @@ export class Migration {
     this.#note('left out', path, text);
   }
 
-  #note(kind: Note['kind'], path: string, text: string): void {
+  /** The largest number of retries holds for all calls. */
+  addRetries(path: string, count: number): void {
+    if (!this.retries || count > this.retries.count) this.retries = { path, count };
+  }
+
+  #note(kind: Note['kind'], path: string, message: string): void {
+    const text = withDocUrls(message);
     if (!this.notes.some((note) => note.kind === kind && note.path === path && note.text === text))
       this.notes.push({ kind, path, text });
   }

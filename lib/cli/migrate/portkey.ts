@@ -1,3 +1,4 @@
+import { writeAttempts } from './call-chains';
 import type { Migration } from './migration';
 import { baseUrlOf, NO_DIALECT, providerHere } from './providers';
 import { Section } from './section';
@@ -31,6 +32,7 @@ export function readPortkey(value: unknown, migration: Migration): void {
   const isWeighted = endpoints.some(({ settings }) => settings.weight !== undefined);
   options.strategy = isWeighted ? 'weighted' : undefined;
   options.fallbacks = fallbacksOf(endpoints, migration);
+  writeAttempts(migration);
 }
 
 /** A target, or a strategy over further targets. Returns the highest tier in it. */
@@ -84,12 +86,7 @@ function readOptions(section: Section, migration: Migration): void {
   const retry = section.section('retry');
   const attempts = retry?.plainNumber('attempts');
   if (retry && attempts !== undefined) {
-    const known = (options.retry as { maxAttempts?: number } | undefined)?.maxAttempts ?? 0;
-    options.retry = { maxAttempts: Math.max(known, attempts + 1) };
-    migration.changed(
-      retry.at('attempts'),
-      `retry.maxAttempts counts all attempts of a call at all endpoints; Retry-After is obeyed`,
-    );
+    migration.addRetries(retry.at('attempts'), attempts);
   }
   readStatusCodes(retry, migration);
   retry?.raw('use_retry_after_header');
@@ -122,7 +119,7 @@ function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migr
       ? migration.keyOf(vault === undefined ? provider : (section.text(vault) ?? ''), here.keyVariable)
       : migration.secret(key, section.at('api_key'), here.keyVariable);
   if (key === undefined && vault !== undefined)
-    migration.changed(section.at(vault), `its key is in Portkey's vault: set ${apiKey.name}`);
+    migration.checkFirst(section.at(vault), `its key is in Portkey's vault: set ${apiKey.name}`);
   const override = section.section('override_params');
   const resource = section.text('resource_name');
   const named = section.text('deployment_id');
@@ -186,7 +183,7 @@ function fallbacksOf(endpoints: readonly DraftEndpoint[], migration: Migration):
       .map(([model]) => model);
   const start = [...first].filter(([, tier]) => tier === Math.min(...first.values())).map(([model]) => model);
   if (start.length > 1)
-    migration.changed(
+    migration.checkFirst(
       'targets',
       `the targets have different models: calls name one of ${start.join(', ')}, or 'auto' for any of them`,
     );

@@ -90,7 +90,7 @@ export function baseUrlOf(
   const variable = migration.variableIn(given);
   if (variable !== undefined || !isPlainUrl(given)) {
     if (needsVersion)
-      migration.changed(path, `the variable must hold the base URL with '${version}' at its end`);
+      migration.checkFirst(path, `the variable must hold the base URL with '${version}' at its end`);
     return migration.secret(given, path, keyVariable.replace(/_API_KEY$/, '_BASE_URL'), 'required');
   }
   const url = given.replace(/\/+$/, '');

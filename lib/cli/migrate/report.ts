@@ -1,3 +1,4 @@
+import { withDocUrls } from '../doc-urls';
 import type { Migration, Note } from './migration';
 
 /** What standard error says: what is needed in the environment, what means something else here, and what was left out. */
@@ -9,13 +10,14 @@ export function formatNotes(migration: Migration, tool: string): string {
   ];
   if (variables.size > 0) lines.push('', 'Set in the environment:', ...variableLines(variables));
   for (const [kind, title] of [
+    ['check first', 'Check these first:'],
     ['changed', 'Different here:'],
     ['left out', 'Left out:'],
   ] as const) {
     const chosen = notes.filter((note) => note.kind === kind);
     if (chosen.length > 0) lines.push('', title, ...chosen.map(noteLine));
   }
-  lines.push('', 'docs/migrate.md explains the differences.');
+  lines.push('', withDocUrls('docs/migrate.md explains the differences.'));
   return migration.redact(`${lines.join('\n')}\n`);
 }
 

@@ -1,7 +1,9 @@
-export const HELP = `express-ai-balancer simulate --config FILE [options]
+import { withDocUrls } from '../doc-urls';
+
+export const HELP = withDocUrls(`express-ai-balancer simulate --config FILE [options]
 
 Simulates traffic against your configuration in virtual time: the real balancer over simulated providers with your
-limits, without a network. Five minutes of traffic take a few seconds.
+limits, without a network. Five minutes of traffic take ten to thirty seconds.
 
   -c, --config FILE          exports a BalancerConfig (default export, or 'config'): .js, .mjs, .cjs or .json; .ts, .mts
                              or .cts with Node 22.18 or the package tsx. Keys need not be set
@@ -14,9 +16,10 @@ limits, without a network. Five minutes of traffic take a few seconds.
       --trace FILE           lengths and gaps of your own traffic: CSV, optionally gzipped, with the columns
                              t_ms,prompt_tokens,output_tokens (default: lengths of public chat traffic)
       --replay FILE          the calls of a route log, at the times, with the models, tenants and lengths that it has:
-                             one JSON line per call, optionally gzipped (see docs/simulate.md)
+                             one JSON line per call, optionally gzipped:
+                             docs/simulate.md
       --without NAME         leaves an endpoint of the configuration out; can be repeated
-      --model NAME           the model of every call (default: auto)
+      --model NAME           the model of every call (default: auto, which is any model of the file)
       --deadline-ms N        the deadline of every call (default: 3 s + 60 ms per token of the answer, times a
                              random factor from 1 to 2)
       --seconds N            duration of the traffic (default 300)
@@ -26,4 +29,4 @@ limits, without a network. Five minutes of traffic take a few seconds.
   -h, --help                 show this help
 
 Reports goodput, latency, cost, 429s, which quota is exhausted first, and what one more key there would change.
-`;
+`);

@@ -1,8 +1,10 @@
+import { profileOf } from '../../../models/catalogue';
+import { writeAttempts } from '../call-chains';
 import type { Migration } from '../migration';
 import { Section } from '../section';
-import { type GroupMember, readModelList } from './endpoints';
+import { type GroupMember, type Groups, readModelList } from './endpoints';
 import { Fallbacks, readFallbacks } from './fallbacks';
-import { addAliases, assignNames, noteSharedModels } from './names';
+import { addAliases, assignNames, type CallNames, separateSharedModels } from './names';
 import { leaveOutRest, type Settings, writeOptions } from './settings';
 
 /** `os.environ/NAME` */
@@ -50,7 +52,9 @@ export function readLitellm(value: unknown, migration: Migration): void {
   const refused = new Fallbacks(groups, names, new Map(), migration);
   for (const list of bothLists(settings, 'content_policy_fallbacks')) refused.add(list);
   if (Object.keys(refused.lists).length > 0) migration.options.contentPolicyFallbacks = refused.lists;
-  noteSharedModels(groups, migration);
+  separateSharedModels(groups, migration);
+  writeAttempts(migration);
+  migration.askedModel = firstChatGroup(groups, names);
 
   readMasterKey(settings, migration);
   const environment = root.section('environment_variables');
@@ -59,6 +63,17 @@ export function readLitellm(value: unknown, migration: Migration): void {
   root.leaveOut('include', 'migrate each included file as well');
   leaveOutRest(settings);
   root.leaveOutRest();
+}
+
+/** What calls for the first group that is not of embeddings ask for. */
+function firstChatGroup(groups: Groups, names: CallNames): string | undefined {
+  const [group] = [...groups].find(([, members]) => members.some(isChat)) ?? [];
+  return group === undefined ? undefined : names.get(group);
+}
+
+function isChat({ endpoint }: GroupMember): boolean {
+  const own = endpoint.settings.capabilities as readonly string[] | undefined;
+  return (own ?? profileOf(endpoint.model).profile.capabilities).includes('chat');
 }
 
 /** The router's lists have precedence over those of the library. */

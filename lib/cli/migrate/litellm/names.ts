@@ -25,7 +25,7 @@ export function assignNames(groups: Groups, migration: Migration): { names: Call
     if (others.length < endpoints.length) {
       const next = [...new Set(others.map(({ model }) => model))];
       extras.set(group, next);
-      migration.changed(
+      migration.checkFirst(
         others[0]?.path ?? '',
         `'${group}' is a model's own name, so ${next.join(', ')} can not share it: they are its fallbacks, used when no endpoint of '${group}' can serve a call`,
       );
@@ -33,7 +33,7 @@ export function assignNames(groups: Groups, migration: Migration): { names: Call
       const name = freeName(group, models, groups);
       for (const { aliases } of endpoints) aliases.add(name);
       names.set(group, name);
-      migration.changed(
+      migration.checkFirst(
         others[0]?.path ?? '',
         `'${group}' is the name of another model in this file: calls ask for '${name}' instead`,
       );
@@ -62,16 +62,28 @@ function alignAzureModels(endpoints: Endpoints): void {
   }
 }
 
-/** A call that names a model reaches all its endpoints, those of other groups too. */
-export function noteSharedModels(groups: Groups, migration: Migration): void {
+/**
+ * A call that names a model reaches all its endpoints, those of other groups too. Where a group has only such endpoints,
+ * they get a later tier, so that the calls go to the endpoints of their own group, as there.
+ */
+export function separateSharedModels(groups: Groups, migration: Migration): void {
   for (const [group, members] of groups) {
-    for (const { endpoint } of members) {
-      if (endpoint.model === group || !groups.has(endpoint.model) || endpoint.tier > 0) continue;
-      migration.changed(
+    const shared = members.filter(
+      ({ endpoint }) => endpoint.model !== group && groups.has(endpoint.model) && endpoint.tier === 0,
+    );
+    const [model, ...others] = new Set(members.map(({ endpoint }) => endpoint.model));
+    const own = groups.get(model ?? '')?.filter((member) => member.endpoint.model === model) ?? [];
+    const isSeparate = others.length === 0 && own.length > 0 && own.every((each) => !members.includes(each));
+    const shift = isSeparate ? Math.max(...own.map(({ endpoint }) => endpoint.tier)) + 1 : 0;
+    for (const { endpoint } of shared) {
+      migration.checkFirst(
         endpoint.path,
-        `calls for '${endpoint.model}' reach this endpoint too, because it is its model: set tier to use it later`,
+        isSeparate
+          ? `calls for '${endpoint.model}' reach this endpoint too, because it is its model: it has tier ${String(shift)}, so only when no endpoint of '${endpoint.model}' can start within 250 ms`
+          : `calls for '${endpoint.model}' reach this endpoint too, because it is its model: set tier to use it later`,
       );
     }
+    if (shared.length > 0) for (const { endpoint } of members) endpoint.tier += shift;
   }
 }
 

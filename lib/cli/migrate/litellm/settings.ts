@@ -84,11 +84,7 @@ export function writeOptions({ router, litellm, general }: Settings): void {
   const retries = first('num_retries');
   if (retries) {
     const [section, name, count] = retries;
-    options.retry = { maxAttempts: count + 1 };
-    migration.changed(
-      section.at(name),
-      `retry.maxAttempts: ${String(count + 1)} counts all attempts of a call, fallbacks included; moves after 401, 402 and 429 do not count`,
-    );
+    migration.addRetries(section.at(name), count);
   }
   const timeout = first('timeout', 'request_timeout');
   const stream = first('stream_timeout');
@@ -131,15 +127,17 @@ type Found = [Section, string, number] | undefined;
 function breakerOf(fails: Found, cooldown: Found): Value | undefined {
   const [section, name] = fails ?? cooldown ?? [];
   if (!section || name === undefined) return undefined;
+  const resetMs = cooldown === undefined ? undefined : Math.max(1, Math.round(cooldown[2] * 1000));
+  const openFor = resetMs === undefined ? 'longer each time' : `about ${String(resetMs / 1000)} s each time`;
   section.migration.changed(
     section.at(name),
-    'the breaker opens after failures in a row, or above 50 % of failures; it stays open longer each time; a 429 is a cooldown of its own',
+    `the breaker opens after failures in a row, or above 50 % of failures; it stays open ${openFor}; a 429 is a cooldown of its own`,
   );
-  const resetMs = cooldown === undefined ? undefined : Math.max(1, Math.round(cooldown[2] * 1000));
   return {
     consecutiveFailures: fails === undefined ? undefined : Math.max(1, fails[2] + 1),
     resetTimeoutMs: resetMs,
-    maxResetTimeoutMs: resetMs !== undefined && resetMs > 20_000 ? resetMs : undefined,
+    // As long after every failed probe, as there.
+    maxResetTimeoutMs: resetMs,
   };
 }
 

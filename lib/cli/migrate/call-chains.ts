@@ -1,0 +1,73 @@
+import { DEFAULTS } from '../../config/defaults';
+import type { Migration } from './migration';
+import type { DraftEndpoint } from './value';
+
+/** The most that the configuration allows. */
+const MAX_ATTEMPTS = 100;
+
+interface Chain {
+  /** What a call asks for, then its fallbacks. */
+  readonly names: readonly string[];
+  /** Attempts that a call needs before it has tried them all. */
+  readonly attempts: number;
+}
+
+/**
+ * Writes `retry.maxAttempts`. Other tools count retries per group of endpoints or per target, and this package the
+ * failed attempts of a whole call: a call with fewer attempts than endpoints would never reach its fallbacks.
+ */
+export function writeAttempts(migration: Migration): void {
+  const { endpoints, options, retries } = migration;
+  const lists = (options.fallbacks ?? {}) as Readonly<Record<string, readonly string[]>>;
+  const asked = new Set(endpoints.flatMap(({ model, aliases }) => [model, ...aliases]));
+  const chains = [...asked].flatMap((name) => {
+    const next = lists[name] ?? lists['*'] ?? [];
+    return next.length === 0 ? [] : [chainOf([name, ...next], endpoints, retries?.count)];
+  });
+  const [longest] = chains.sort((a, b) => b.attempts - a.attempts);
+  const given = retries ? retries.count + 1 : DEFAULTS.retry.maxAttempts;
+  const maxAttempts = Math.max(given, Math.min(longest?.attempts ?? 0, MAX_ATTEMPTS));
+  if (!retries && maxAttempts === given) return;
+  options.retry = { ...(options.retry as object | undefined), maxAttempts };
+  const reason =
+    longest && longest.attempts > given
+      ? `, and '${longest.names[0] ?? ''}' needs ${String(longest.attempts)} to reach the end of its fallbacks (${longest.names.slice(1).join(', ')})`
+      : '';
+  migration.checkFirst(
+    retries?.path ?? 'fallbacks',
+    `retry.maxAttempts: ${String(maxAttempts)} counts the failed attempts of a whole call, fallbacks included${reason}; moves after 401, 402 and 429 do not count`,
+  );
+}
+
+/** Every endpoint before the last group may fail a call once; in the last, there are as many attempts as there were. */
+function chainOf(
+  names: readonly string[],
+  endpoints: readonly DraftEndpoint[],
+  retries: number | undefined,
+): Chain {
+  const seen = new Set<DraftEndpoint>();
+  const counts = names.map((name) => {
+    const members = endpoints.filter(
+      (endpoint) => !seen.has(endpoint) && (endpoint.model === name || endpoint.aliases.has(name)),
+    );
+    for (const member of members) seen.add(member);
+    return members.length;
+  });
+  const last = counts.pop() ?? 0;
+  return {
+    names,
+    attempts: counts.reduce((sum, count) => sum + count, 0) + Math.min(last, (retries ?? last) + 1),
+  };
+}
+
+/** Endpoints without rpm and tpm never make a call wait, neither here nor in a simulation. */
+export function noteUnlimited(migration: Migration): void {
+  const names = migration.endpoints
+    .filter(({ settings }) => settings.rpm === undefined && settings.tpm === undefined)
+    .map(({ name }) => name);
+  if (names.length > 0)
+    migration.checkFirst(
+      'no limit on',
+      `${names.join(', ')}; without rpm and tpm no call waits for quota: set those of your account`,
+    );
+}
