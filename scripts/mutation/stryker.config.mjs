@@ -9,7 +9,7 @@ export default {
   mutate: FOLDERS.map((folder) => `lib/${folder}/**/*.ts`),
   testRunner: 'jest',
   plugins: [fileURLToPath(new URL(RUNNER, import.meta.url))],
-  jest: { configFile: 'scripts/mutation/jest.config.js' },
+  jest: { configFile: 'scripts/mutation/jest.config.cjs' },
   coverageAnalysis: 'perTest',
   // Messages are checked where they matter; a mutant of every word of them says nothing.
   mutator: { excludedMutations: ['StringLiteral'] },
