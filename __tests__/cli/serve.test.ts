@@ -90,6 +90,11 @@ describe('express-ai-balancer serve', () => {
 
   it.each([
     ['no tokens', {}, 'serve.tokens: expected'],
+    [
+      'a token that is empty',
+      { serve: { tokens: [{ token: 'a' }, { token: '' }] } },
+      'serve.tokens[1].token: expected a text that is not empty: is the environment variable set?',
+    ],
     ['an unknown option', { serve: { tokens: false, prot: 1 } }, 'serve.prot: unknown option'],
     [
       'a variable that is not set',

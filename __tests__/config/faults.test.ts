@@ -158,6 +158,15 @@ describe('The option baseURL', () => {
   });
 });
 
+describe('The option cluster.redis', () => {
+  it('is rejected if its host is undefined, which ioredis would take for this machine', () => {
+    const { host, ...others } = { host: undefined, port: 6379 };
+    const faults = (redis: object) => faultsOf({ ...endpointWith({}), cluster: { redis } });
+    expect(faults({ host, ...others })[0]).toMatch(/^cluster\.redis: .*is the environment variable set\?/);
+    expect(faults(others)).toEqual([]);
+  });
+});
+
 describe('The option apiKey', () => {
   it('is rejected if it looks like a placeholder, because placeholders are not expanded', () => {
     for (const apiKey of ['${OPENAI_API_KEY}', '$OPENAI_API_KEY']) {
@@ -169,6 +178,9 @@ describe('The option apiKey', () => {
     expect(faultsOf(endpointWith({ apiKey: undefined }))[0]).toMatch(/is the environment variable set\?/);
     expect(faultsOf(endpointWith({ apiKey: undefined, baseURL: 'http://127.0.0.1:8080/v1' }))).toEqual([]);
     expect(faultsOf(endpointWith({ apiKey: undefined, provider: 'ollama' }))).toEqual([]);
+    // Nothing else speaks its format, so an address alone does not stand for a server without keys.
+    const azure = { apiKey: undefined, provider: 'azure', baseURL: 'https://shop.openai.azure.com' };
+    expect(faultsOf(endpointWith(azure))[0]).toMatch(/is the environment variable set\?/);
   });
 
   it.each([

@@ -67,8 +67,17 @@ describe('The jest test of docs/testing.md', () => {
   runModule(blockWith('docs/testing.md', 'supertest'), { ...own, './app': app });
 });
 
+type NodeTest = (context: { after: (release: () => unknown) => void }) => Promise<void>;
+
 describe('The node:test test of docs/testing.md', () => {
-  runModule(blockWith('docs/testing.md', 'node:test'), { ...own, 'node:test': { test } });
+  const releases: (() => unknown)[] = [];
+  const nodeTest = (name: string, run: NodeTest): void =>
+    test(name, () => run({ after: (release) => releases.push(release) }));
+  afterEach(async () => {
+    for (const release of releases) await release();
+    expect(releases).toHaveLength(1);
+  });
+  runModule(blockWith('docs/testing.md', 'node:test'), { ...own, 'node:test': { test: nodeTest } });
 });
 
 describe('The shutdown of docs/production.md', () => {

@@ -103,10 +103,13 @@ function checkProviders(dialects: unknown, endpoints: readonly PartialEndpoint[]
       const near = didYouMean(provider, known);
       const hint = near === undefined ? `one of ${known.join(', ')}` : `did you mean '${near}'?`;
       report([...path, 'provider'], `a provider that has a dialect (${hint})`);
-    } else if (baseURL !== undefined) continue;
-    else if (defaultBaseURL(provider) === undefined)
+      continue;
+    }
+    const hasOwnURL = defaultBaseURL(provider) !== undefined;
+    if (baseURL === undefined && !hasOwnURL)
       report([...path, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`);
-    else if (isApiKeyUndefined && PROVIDERS[provider]?.needsKey)
+    // Another server in place of the provider's may need no key.
+    else if ((baseURL === undefined || !hasOwnURL) && isApiKeyUndefined && PROVIDERS[provider]?.needsKey)
       report([...path, 'apiKey'], 'a key (is the environment variable set?)');
   }
 }

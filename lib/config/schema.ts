@@ -53,11 +53,16 @@ const dialect = v.validator<Dialect>(
     (value.chunks === undefined || typeof value.chunks === 'function'),
 );
 
-const redis = v.validator<ClusterOptions['redis']>(
-  'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
-  (value) =>
-    typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
-);
+const redis = v
+  .validator<ClusterOptions['redis']>(
+    'a redis:// or rediss:// URL, the options of an ioredis client, or an ioredis Redis or Cluster',
+    (value) =>
+      typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
+  )
+  // ioredis would take it for 127.0.0.1.
+  .refine((value) => !(isObject(value) && 'host' in value && value.host === undefined), {
+    error: 'options whose host is not undefined (is the environment variable set?)',
+  });
 
 const prefix = v.validator<string>(
   'a string of 1 to 64 letters, digits, "_", ".", ":" or "-"',

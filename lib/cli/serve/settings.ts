@@ -104,12 +104,21 @@ function checkServe(given: unknown, file: string): ServeOptions {
   if (unknown !== undefined)
     throw new UsageError(`${file}: serve.${unknown}: unknown option, expected one of ${FIELDS.join(', ')}`);
   const { tokens } = serve ?? {};
-  const isToken = (entry: unknown): boolean =>
-    typeof (entry as Partial<ClientToken> | null)?.token === 'string' && (entry as ClientToken).token !== '';
-  if (tokens !== false && !(Array.isArray(tokens) && tokens.length > 0 && tokens.every(isToken))) {
+  if (tokens !== false && !(Array.isArray(tokens) && tokens.length > 0)) {
     throw new UsageError(
       `${file}: serve.tokens: expected an array of { token, tenant?, priority? }, or false for a gateway that is open to everyone`,
     );
   }
+  const invalid = tokens === false ? -1 : tokens.findIndex((entry: unknown) => !isToken(entry));
+  if (invalid >= 0) {
+    throw new UsageError(
+      `${file}: serve.tokens[${invalid}].token: expected a text that is not empty: is the environment variable set?`,
+    );
+  }
   return serve as ServeOptions;
+}
+
+function isToken(entry: unknown): entry is ClientToken {
+  const { token } = (entry ?? {}) as Partial<ClientToken>;
+  return typeof token === 'string' && token !== '';
 }
