@@ -39,7 +39,7 @@ test('simulate: with more traffic than quota, the report names the quota exhaust
   expect(sale.oneMoreKey!.figures.goodput).toBeGreaterThan(sale.figures.goodput + 5);
   const text = formatReport(sale);
   for (const words of [
-    /calls in 60 s, 0\.6 per second; from second 12, 12 per second \(20 times as many\)/,
+    /^model auto: gpt-4o\n\d+ calls in 60 s, 0\.6 per second; from second 12, 12 per second \(20 times as many\)/,
     /goodput +\d+\.\d %/,
     /p50 .* p95 .* p99 /,
     /cost +\$\d/,
@@ -64,9 +64,16 @@ test('simulate: runs with the same seed are identical, runs with another seed di
 });
 
 test('simulate: if no quota is exhausted, the report says that one more key would change nothing', async () => {
-  const config = file('free.json', '{"endpoints":[{"name":"a","model":"gpt-4o"}]}');
+  const config = file(
+    'free.json',
+    '{"endpoints":[{"name":"a","model":"gpt-4o"},{"name":"b","model":"claude-sonnet-4-5"}]}',
+  );
   const { out } = await simulate('--config', config, '--seconds', '10', '--rps', '2');
   expect(out).toContain('one more key would change nothing');
+  expect(out).toMatch(/^no limit on: a, b \(neither rpm nor tpm\)$/m);
+  expect(out).toMatch(
+    /^model auto: any of gpt-4o, claude-sonnet-4-5; calls of your clients name one: --model gpt-4o\n/,
+  );
 });
 
 test('simulate: --outage and --brownout affect only the endpoints they name', async () => {
@@ -102,7 +109,13 @@ test('simulate: --target finds the smallest number of keys of the account that r
   const endpoints = [{ name: 'main', model: 'gpt-4o', quotaGroup: 'account' }];
   const config = { endpoints, quotaGroups: { account: { tpm: 60_000 } } };
   const args = ['-c', file('one.json', JSON.stringify(config)), '--rps', '2', '--seconds', '40'];
-  const { target, figures } = await report(...args, '--target', '95');
+  const { code, out, err } = await simulate(...args, '--target', '95', '--json');
+  expect(code).toBe(0);
+  const { target, figures } = JSON.parse(out) as SimulationReport;
+  const lines = err.trim().split('\n');
+  expect(lines).toHaveLength(target!.tried.length);
+  expect(lines[0]).toMatch(/^run 1: the keys of the configuration: goodput \d+\.\d %$/);
+  expect(lines[1]).toMatch(/^run 2: 2 keys in place of 1 for main \(\+1\): goodput \d+\.\d %$/);
   expect(figures.goodput).toBeLessThan(95);
   expect(target).toMatchObject({ targetPercent: 95, isReached: true, stoppedBy: null });
   const count = target!.keys.main!;
@@ -195,8 +208,13 @@ test('simulate: an invalid configuration is rejected with its faults, and an unk
   expect(wrong.err).toMatch(/wrong\.json: .*\n.*endpoints\[0\]\.rpm/);
   const unknown = await simulate('-c', file('two.json', TWO_KEYS), '--outage', 'nobody@1+1');
   expect(unknown.err.trim()).toBe("--outage: no endpoint is named 'nobody'; known endpoints: main, spare");
-  const near = await simulate('-c', file('two.json', TWO_KEYS), '--brownout', 'spore@1+1');
-  expect(near.err).toContain("no endpoint is named 'spore': did you mean 'spare'?");
+  for (const [flag, name] of [
+    ['--brownout', 'spore'],
+    ['--outage', 'spa'],
+  ] as const) {
+    const near = await simulate('-c', file('two.json', TWO_KEYS), flag, `${name}@1+1`);
+    expect(near.err).toContain(`${flag}: no endpoint is named '${name}': did you mean 'spare'?`);
+  }
 });
 
 test('the command line prints its help on --help and exits with 2 for an unknown command', async () => {

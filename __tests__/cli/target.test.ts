@@ -5,7 +5,11 @@ import { findKeys, formatTarget } from '../../lib/cli/simulate/target';
 /** A run whose goodput is `goodput`, with `account` as the quota that runs out first. */
 function result(goodput: number, account?: string): SimulationResult {
   const figures = { goodput, byPriority: { 5: 100 }, p95Ms: 1000, usd: 1, failures: { ERR_AI_SATURATED: 3 } };
-  return { figures, quotas: account === undefined ? [] : [{ account }] } as unknown as SimulationResult;
+  return {
+    figures,
+    accounts: 3,
+    quotas: account === undefined ? [] : [{ account }],
+  } as unknown as SimulationResult;
 }
 
 /** As much goodput as the scarcer of two accounts allows: `a` needs 6 keys, `b` needs 3. */
@@ -24,14 +28,24 @@ describe('simulate --target', () => {
     expect(found).toMatchObject({ keys: { a: 6, b: 3 }, isReached: true, stoppedBy: null });
     expect(new Set(runs).size).toBe(runs.length);
     expect(formatTarget(found).join('\n')).toMatch(
-      /^Keys for 99 % goodput: 6 of a and 3 of b: goodput 100\.0 %, .*\nTried: the keys of the configuration 16\.7 %, /,
+      /^Keys for 99 % goodput: 6 keys in place of 1 for a \(\+5\) and 3 keys in place of 1 for b \(\+2\); the others unchanged: goodput 100\.0 %, .*\nTried: the keys of the configuration 16\.7 %, /,
     );
   });
 
   it('needs no further run if the keys of the configuration are enough', async () => {
     const found = await findKeys(90, result(95, 'a'), () => Promise.reject(new Error('a run')));
     expect(formatTarget(found)[0]).toMatch(
-      /^Keys for 90 % goodput: the keys of the configuration: goodput 95\.0 %/,
+      /^Your keys are enough: 95\.0 % goodput \(90 % asked for\), priority 5 100\.0 %/,
+    );
+  });
+
+  it('says why a run with more keys may have given less', async () => {
+    const goodputs = [50, 90, 80, 100];
+    const found = await findKeys(99, result(50, 'a'), ({ a = 0 }) =>
+      Promise.resolve(result(goodputs[Math.log2(a + 1)] ?? 100, 'a')),
+    );
+    expect(formatTarget(found).at(-1)).toMatch(
+      /^4 of a gave less than 2 of a: .* drawn at random; .*--seed 2/,
     );
   });
 
@@ -57,11 +71,13 @@ describe('the progress of a simulation', () => {
     expect(shown).toEqual(['run 1: 0 % simulated', 'run 1: 50 % simulated', 'run 2: 0 % simulated', '']);
   });
 
-  it('is not written to a file or a pipe', () => {
+  it('is not written to a file or a pipe, which get a line for each run only', () => {
     const write = jest.fn<boolean, [string]>(() => true);
     const progress = new Progress({ isTTY: false, write });
     progress.start()(0.5);
     progress.end();
     expect(write).not.toHaveBeenCalled();
+    progress.line('2 keys in place of 1 for a (+1): goodput 91.0 %');
+    expect(write.mock.calls).toEqual([['run 1: 2 keys in place of 1 for a (+1): goodput 91.0 %\n']]);
   });
 });

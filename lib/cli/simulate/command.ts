@@ -7,7 +7,7 @@ import { readReplay } from './replay';
 import { createReplayReport, formatReplayReport } from './replay-report';
 import { createReport, formatReport } from './report';
 import type { SimulationJob, SimulationResult } from './simulation';
-import { findKeys } from './target';
+import { describeTrial, findKeys } from './target';
 
 /** Runs the simulate command. Resolves to the exit code. */
 export async function simulate(args: readonly string[]): Promise<number> {
@@ -18,10 +18,15 @@ export async function simulate(args: readonly string[]): Promise<number> {
   }
   if (flags.replay !== undefined) return replay(flags, flags.replay);
   const progress = new Progress();
-  const simulateWith = (extraKeys: ExtraKeys): Promise<SimulationResult> =>
-    runJob({ flags, extraKeys } satisfies SimulationJob, undefined, progress.start()).finally(() =>
+  const simulateWith = async (extraKeys: ExtraKeys): Promise<SimulationResult> => {
+    const job = { flags, extraKeys } satisfies SimulationJob;
+    const result = await runJob<SimulationResult>(job, undefined, progress.start()).finally(() =>
       progress.end(),
-    ) as Promise<SimulationResult>;
+    );
+    // A search takes minutes, and a log of a CI job has no terminal.
+    if (flags.target !== undefined) progress.line(describeTrial(extraKeys, result));
+    return result;
+  };
   const run = await simulateWith({});
   const [first] = run.quotas;
   const { target } = flags;

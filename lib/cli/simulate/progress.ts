@@ -1,4 +1,4 @@
-/** Shows on a terminal how far the runs are. Writes nothing anywhere else. */
+/** Shows on a terminal how far the runs are. Anywhere else it writes only what `line` gets. */
 export class Progress {
   readonly #stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'>;
   #runs = 0;
@@ -16,6 +16,12 @@ export class Progress {
     };
     show(0);
     return show;
+  }
+
+  /** Writes a line for the run that has ended, on a terminal and elsewhere. */
+  line(text: string): void {
+    this.end();
+    this.#stream.write(`run ${String(this.#runs)}: ${text}\n`);
   }
 
   /** Clears the line, for what is printed next. */

@@ -2,7 +2,7 @@ import type { Figures } from './engine/figures';
 import type { SimulateFlags } from './flags';
 import type { QuotaShortage } from './quota-watch';
 import type { LoggedFigures, Replay } from './replay';
-import { endpointTable, priorities, rateLimited } from './report';
+import { endpointTable, noLimits, priorities, rateLimited } from './report';
 import type { SimulationResult } from './simulation';
 import { percent, round, seconds } from './units';
 
@@ -20,6 +20,8 @@ export interface ReplayReport {
   readonly withAll: Figures | null;
   readonly digest: string;
   readonly exhaustedQuotas: readonly QuotaShortage[];
+  /** Endpoints without rpm and tpm, which never make a call wait for quota. */
+  readonly unlimited: readonly string[];
 }
 
 export function createReplayReport(
@@ -38,12 +40,13 @@ export function createReplayReport(
     withAll: all?.figures ?? null,
     digest: run.digest,
     exhaustedQuotas: run.quotas,
+    unlimited: run.unlimited,
   };
 }
 
 /** The report as text: a column for what was logged and one for each run. */
 export function formatReplayReport(report: ReplayReport): string {
-  const { figures, logged, withAll, flags, leftOut, exhaustedQuotas } = report;
+  const { figures, logged, withAll, flags, leftOut, exhaustedQuotas, unlimited } = report;
   const runs = withAll ? [withAll, figures] : [figures];
   const without = `without ${flags.without.length}`;
   const names = ['logged', ...(withAll ? ['simulated', without] : ['simulated'])];
@@ -66,6 +69,7 @@ export function formatReplayReport(report: ReplayReport): string {
     '',
     ...endpointTable(figures),
     '',
+    ...noLimits(unlimited),
     exhausted(exhaustedQuotas),
   ].join('\n')}\n`;
 }

@@ -10,6 +10,10 @@ import { shapeOf } from './workload-from-flags';
 export interface SimulationReport {
   readonly flags: SimulateFlags;
   readonly figures: Figures;
+  /** The models that 'auto' chooses from. */
+  readonly models: readonly string[];
+  /** Endpoints without rpm and tpm, which never make a call wait for quota. */
+  readonly unlimited: readonly string[];
   /** Number of attempts answered with 429. */
   readonly rateLimited: number;
   readonly digest: string;
@@ -32,6 +36,8 @@ export function createReport(
   return {
     flags,
     figures: run.figures,
+    models: run.models,
+    unlimited: run.unlimited,
     rateLimited: rateLimited(run.figures),
     digest: run.digest,
     firstExhausted: first ?? null,
@@ -45,6 +51,7 @@ export function createReport(
 export function formatReport(report: SimulationReport): string {
   const { figures, flags } = report;
   return `${[
+    asked(report),
     `${figures.calls} calls in ${flags.seconds} s, ${rates(flags)}`,
     '',
     `goodput      ${percent(figures.goodput)} completely answered within their deadline`,
@@ -56,9 +63,23 @@ export function formatReport(report: SimulationReport): string {
     '',
     ...endpointTable(figures),
     '',
+    ...noLimits(report.unlimited),
     ...quotas(report),
     ...(report.target ? formatTarget(report.target) : []),
   ].join('\n')}\n`;
+}
+
+/** What the calls ask for: clients that name a model reach fewer endpoints than 'auto'. */
+function asked({ flags: { model = 'auto' }, models }: SimulationReport): string {
+  if (model !== 'auto') return `model ${model}`;
+  const [first = ''] = models;
+  return models.length === 1
+    ? `model auto: ${first}`
+    : `model auto: any of ${models.join(', ')}; calls of your clients name one: --model ${first}`;
+}
+
+export function noLimits(unlimited: readonly string[]): string[] {
+  return unlimited.length === 0 ? [] : [`no limit on: ${unlimited.join(', ')} (neither rpm nor tpm)`];
 }
 
 function rates({ rps, spike, seconds: duration }: SimulateFlags): string {

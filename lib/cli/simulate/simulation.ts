@@ -3,6 +3,7 @@
 import type { ResolvedConfig } from '../../config/options';
 import { resolveConfig } from '../../config/resolve';
 import { AiBalancerError, type BalancerConfig, type EndpointConfig } from '../../index';
+import type { QuotaLimits } from '../../quota/options';
 import { didYouMean } from '../../util/did-you-mean';
 import { loadConfig } from '../config-file';
 import { UsageError } from '../usage-error';
@@ -37,6 +38,12 @@ export interface SimulationResult {
     /** The first endpoint of the account that the quota is of: a further key is one for all of its endpoints. */
     readonly account: string;
   })[];
+  /** The models that a chat may ask for: those that 'auto' chooses from. */
+  readonly models: readonly string[];
+  /** Endpoints of the configuration without rpm and tpm, of their own or of their quota group. */
+  readonly unlimited: readonly string[];
+  /** The number of accounts in the configuration. */
+  readonly accounts: number;
 }
 
 const SAMPLE_INTERVAL_MS = 500;
@@ -49,7 +56,8 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   const changed = withoutEndpoints(loaded, flags.without);
   const own = withoutNetwork(changed);
   // Faults are reported as of the configuration, without copies.
-  checkModel(flags.model, resolveOrUsageError(own, flags.config));
+  const configured = resolveOrUsageError(own, flags.config);
+  checkModel(flags.model, configured);
   const config = withExtraKeys(own, extraKeys);
   const resolved = resolveConfig(config);
   const replay = flags.replay === undefined ? undefined : readReplay(flags.replay, flags.deadlineMs);
@@ -84,7 +92,24 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   const quotas = watch
     .shortages()
     .map((shortage) => ({ ...shortage, account: accountOf(own, shortage.endpoint) }));
-  return { figures, digest, quotas };
+  return { figures, digest, quotas, ...describe(configured, own) };
+}
+
+/** What the report says of the configuration. */
+function describe(
+  { endpoints, quotaGroups }: ResolvedConfig,
+  own: BalancerConfig,
+): Pick<SimulationResult, 'models' | 'unlimited' | 'accounts'> {
+  const isLimited = ({ rpm, tpm, inputTpm, outputTpm }: QuotaLimits): boolean =>
+    (rpm ?? tpm ?? inputTpm ?? outputTpm) !== undefined;
+  const chats = endpoints.filter(({ capabilities }) => capabilities.has('chat'));
+  return {
+    models: [...new Set(chats.map(({ model }) => model))],
+    unlimited: endpoints
+      .filter(({ limits, quotaGroup }) => !isLimited({ ...quotaGroups.get(quotaGroup ?? ''), ...limits }))
+      .map(({ name }) => name),
+    accounts: new Set(endpoints.map(({ name }) => accountOf(own, name))).size,
+  };
 }
 
 /**
@@ -150,7 +175,7 @@ function checkModel(model: string | undefined, { endpoints }: ResolvedConfig): v
 }
 
 function nearest(name: string, known: readonly string[], kind: string): string {
-  const near = didYouMean(name, known);
+  const near = didYouMean(name, known) ?? known.find((each) => each.includes(name));
   return `${near === undefined ? '' : `: did you mean '${near}'?`}; known ${kind}: ${known.join(', ')}`;
 }
 

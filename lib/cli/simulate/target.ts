@@ -26,6 +26,8 @@ export interface TargetReport {
 
 const MAX_RUNS = 24;
 const MAX_KEYS = 64;
+/** The report shows one decimal. */
+const NOISE_PERCENT = 0.05;
 
 /**
  * Finds how many keys a goodput takes: the keys of the account whose quota runs out first are doubled until the target is
@@ -74,6 +76,11 @@ export async function findKeys(
   return { targetPercent, keys: totals(keys), isReached: isReached(result), stoppedBy, tried, result };
 }
 
+/** What a run with further keys has shown. */
+export function describeTrial(keys: ExtraKeys, { figures }: SimulationResult): string {
+  return `${describeKeys(totals(keys))}: goodput ${percent(figures.goodput)}`;
+}
+
 function totals(keys: ExtraKeys): Record<string, number> {
   return Object.fromEntries(Object.entries(keys).map(([account, extra]) => [account, extra + 1]));
 }
@@ -88,25 +95,63 @@ export function formatTarget({
   result,
 }: TargetReport): string[] {
   const { figures } = result;
-  const outcome = `goodput ${percent(figures.goodput)}, priority 5 ${percent(figures.byPriority[5])}, p95 ${seconds(figures.p95Ms)}, $${figures.usd.toFixed(2)} per 1,000 good answers`;
-  const counts = describeKeys(keys);
-  const runs = tried
-    .map((trial) => `${describeKeys(totals(trial.keys))} ${percent(trial.goodput)}`)
-    .join(', ');
+  const details = `priority 5 ${percent(figures.byPriority[5])}, p95 ${seconds(figures.p95Ms)}, $${figures.usd.toFixed(2)} per 1,000 good answers`;
+  const outcome = `goodput ${percent(figures.goodput)}, ${details}`;
+  const added = Object.values(keys).filter((count) => count > 1).length;
+  const others = added > 0 && result.accounts > added ? '; the others unchanged' : '';
+  const counts = `${describeKeys(keys)}${others}`;
+  const runs = tried.map((trial) => `${shortKeys(totals(trial.keys))} ${percent(trial.goodput)}`).join(', ');
   const failures = Object.entries(figures.failures)
     .map(([reason, count]) => `${String(count)} ${reason}`)
     .join(', ');
+  if (isReached && added === 0)
+    return [
+      `Your keys are enough: ${percent(figures.goodput)} goodput (${String(targetPercent)} % asked for), ${details}.`,
+    ];
   return [
     isReached
       ? `Keys for ${String(targetPercent)} % goodput: ${counts}: ${outcome}.`
       : `${String(targetPercent)} % goodput is not reached with ${counts}, because of ${stoppedBy ?? ''}: ${outcome}; failed: ${failures}.`,
     `Tried: ${runs}.`,
+    ...lessWithMore(tried),
   ];
 }
 
-function describeKeys(keys: Readonly<Record<string, number>>): string {
+/** More keys may give less, because a run is one draw of many. */
+function lessWithMore(tried: readonly Trial[]): string[] {
+  for (const fewer of tried) {
+    const more = tried.find(
+      (trial) => trial.goodput < fewer.goodput - NOISE_PERCENT && hasMore(trial.keys, fewer.keys),
+    );
+    if (more)
+      return [
+        `${shortKeys(totals(more.keys))} gave less than ${shortKeys(totals(fewer.keys))}: calls arrive at the same times in each run, but which endpoint serves a call is partly drawn at random; compare with --seed 2.`,
+      ];
+  }
+  return [];
+}
+
+function hasMore(more: ExtraKeys, fewer: ExtraKeys): boolean {
+  const accounts = Object.keys({ ...more, ...fewer });
+  return accounts.every((account) => (more[account] ?? 0) >= (fewer[account] ?? 0));
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+function describeKeys(keys: Counts): string {
+  return joinKeys(
+    keys,
+    (account, count) => `${String(count)} keys in place of 1 for ${account} (+${String(count - 1)})`,
+  );
+}
+
+function shortKeys(keys: Counts): string {
+  return joinKeys(keys, (account, count) => `${String(count)} of ${account}`);
+}
+
+function joinKeys(keys: Counts, describe: (account: string, count: number) => string): string {
   const counts = Object.entries(keys).filter(([, count]) => count > 1);
   return counts.length === 0
     ? 'the keys of the configuration'
-    : counts.map(([account, count]) => `${String(count)} of ${account}`).join(' and ');
+    : counts.map(([account, count]) => describe(account, count)).join(' and ');
 }
