@@ -93,7 +93,7 @@ describe('simulate --replay', () => {
     expect(unknown).toEqual({
       code: 2,
       out: '',
-      err: "--without: no endpoint is named 'key-9'; known endpoints: key-1, key-2, key-3, key-4\n",
+      err: "--without: no endpoint is named 'key-9': did you mean 'key-1'?; known endpoints: key-1, key-2, key-3, key-4\n",
     });
     expect(all).toEqual({ code: 2, out: '', err: '--without: it leaves no endpoint\n' });
   });
