@@ -81,6 +81,23 @@ describe('the packed package', () => {
   });
 });
 
+describe('package.json in the packed package', () => {
+  it('has nothing that npm runs or warns of when the tarball is installed', async () => {
+    const own = JSON.parse(packed.readSource('package.json')) as Record<string, unknown>;
+    const { scripts, ...fields } = JSON.parse(await packed.read('package.json')) as {
+      scripts: Record<string, string>;
+    };
+    for (const name of ['preinstall', 'install', 'postinstall', 'prepare'])
+      expect(scripts).not.toHaveProperty(name);
+    const { scripts: _, devDependencies: _dev, allowScripts: _allowed, ...published } = own;
+    expect(fields).toEqual(published);
+  });
+
+  it('is unchanged in the repository after npm pack', () => {
+    expect(packed.readSource('package.json')).toBe(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  });
+});
+
 describe.each(['README.md', 'README.ko.md'])('%s in the packed package', (readme) => {
   const [, repository = ''] = /^git\+(https:\/\/github\.com\/.+)\.git$/.exec(manifest.repository.url) ?? [];
   const LINK = /(?:\]\(|(?:src|href)=")([^)"\s]+)/g;

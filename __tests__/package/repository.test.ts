@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, parseDocument } from 'yaml';
 
@@ -39,4 +41,32 @@ test('every dependency with an install script is denied or allowed by name, so t
     .map(([path]) => path.replace(/^.*node_modules\//, ''));
   const { allowScripts } = JSON.parse(read('package.json')) as { allowScripts: Record<string, boolean> };
   expect(Object.keys(allowScripts).sort()).toEqual([...new Set(withScripts)].sort());
+});
+
+test('npm pack leaves prepare, allowScripts and devDependencies out of package.json, and restores it, even after an interrupted one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
+  try {
+    const file = join(folder, 'package.json');
+    const own = read('package.json');
+    writeFileSync(file, own);
+    const change = (argument: string) =>
+      execFileSync(process.execPath, [join(ROOT, 'scripts/packed-manifest.mjs'), argument], { cwd: folder });
+    change('reduce');
+    change('reduce');
+    const {
+      scripts,
+      devDependencies: _dev,
+      allowScripts: _allowed,
+      ...fields
+    } = JSON.parse(own) as {
+      scripts: Record<string, string>;
+    } & Record<string, unknown>;
+    const { prepare: _prepare, ...others } = scripts;
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ ...fields, scripts: others });
+    change('restore');
+    expect(readFileSync(file, 'utf8')).toBe(own);
+    expect(readdirSync(folder)).toEqual(['package.json']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
