@@ -22,6 +22,8 @@ async function streamed(content: string): Promise<Buffer> {
   const sent = request(`${mock.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: 'Bearer x' },
+    // A test may take longer than the server keeps an idle connection.
+    agent: false,
   });
   sent.end(
     JSON.stringify({
