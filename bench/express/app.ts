@@ -3,9 +3,6 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { CLIENTS } from './clients';
 
-// The AI SDK warns of every system message.
-Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
-
 async function main([name = '', origin = '']: string[]): Promise<void> {
   const client = await CLIENTS[name]?.(origin);
   if (!client) throw new TypeError(`no client is named '${name}'`);

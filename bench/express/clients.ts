@@ -109,14 +109,15 @@ async function aiSdk(origin: string): Promise<Client> {
   const { generateText, streamText } = await import('ai');
   const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
   const model = createOpenAICompatible({ name: 'bench', baseURL: origin, apiKey: KEY })('gpt-4o-mini');
+  const ask = (req: Request) => ({ model, messages: messagesOf(req), allowSystemInMessages: true });
   return {
     whole: async (req, res) => {
-      const { text, usage } = await generateText({ model, messages: messagesOf(req) });
+      const { text, usage } = await generateText(ask(req));
       res.json({ text, usage });
     },
     streamed: async (req, res) => {
       res.writeHead(200, SSE);
-      for await (const text of streamText({ model, messages: messagesOf(req) }).textStream)
+      for await (const text of streamText(ask(req)).textStream)
         res.write(`data: ${JSON.stringify({ text })}\n\n`);
       res.end('data: [DONE]\n\n');
     },
