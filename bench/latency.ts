@@ -79,12 +79,13 @@ async function throughput(sides: Record<string, () => PromiseLike<unknown>>): Pr
 
 async function main(): Promise<void> {
   const plain = axios.create({ adapter });
+  const axiosAlone = () =>
+    plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) });
   const limits = { rpm: 10_000_000, tpm: 1_000_000_000 };
   const [without, withQuota, fifty] = [balancer({}), balancer(limits), balancer(limits, 50)];
   const byDefault = balancer(limits, 1, false);
   const times = await compare({
-    'axios alone': () =>
-      plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) }),
+    'axios alone': axiosAlone,
     'balancer without quotas': () => without.chat(BODY),
     'balancer with quotas': () => withQuota.chat(BODY),
     'balancer with quotas, without an axios instance of its own': () => byDefault.chat(BODY),
@@ -100,8 +101,7 @@ async function main(): Promise<void> {
     })),
   );
   await throughput({
-    'axios alone': () =>
-      plain.request({ method: 'POST', url: 'http://upstream.invalid/v1', data: JSON.stringify(BODY) }),
+    'axios alone': axiosAlone,
     'balancer with quotas': () => byDefault.chat(BODY),
   });
   await Promise.all([without, withQuota, fifty, byDefault].map((one) => one.close({ graceMs: 0 })));

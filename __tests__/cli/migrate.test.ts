@@ -281,7 +281,7 @@ describe('express-ai-balancer migrate', () => {
       expect(notes).toContain("'gpt-4o-spare' is the same model: a later tier of 'gpt-4o'");
     });
 
-    it('another group of the same model, which is no fallback, gets a later tier', () => {
+    it('another group of the same model, which is not a fallback, gets a later tier', () => {
       const { out, notes } = migrateList(
         group('gpt-4o', 'openai/gpt-4o'),
         group('eu', 'azure/gpt-4o', ", api_base: 'https://eu.example.com'"),
@@ -386,7 +386,7 @@ describe('express-ai-balancer migrate', () => {
       ],
       ['parameters of the wrong kind', one('[]'), /litellm_params: expected an object, got a list/],
       [
-        'a limit that is no number',
+        'a limit that is not a number',
         one('{ model: openai/x, rpm: sk-live-secret }'),
         /rpm: expected a number, got a text/,
       ],

@@ -50,7 +50,12 @@ export function codeBlocks(document: string): CodeBlock[] {
   return blocks;
 }
 
-/** The document without its code blocks, in which a `#` is no heading. */
+/** The code of the TypeScript blocks of a document. */
+export function typescriptBlocks(document: string): string[] {
+  return codeBlocks(document).flatMap(({ language, code }) => (language === 'ts' ? [code] : []));
+}
+
+/** The document without its code blocks, in which a `#` is not a heading. */
 export function prose(document: string): string {
   return read(document).replace(/^( *)```[\s\S]*?^\1```$/gm, '');
 }

@@ -1,13 +1,11 @@
 /** The recipes of the documentation, run as they are written. */
 import { EventEmitter, once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import timers from 'node:timers/promises';
 import { transformSync } from '@swc/core';
-import express from 'express';
 import * as library from 'express-ai-balancer';
 import * as simulator from 'express-ai-balancer/simulator';
 import { post } from '../helpers/express';
+import { freePortExpress } from '../helpers/free-port-express';
 import { Rig } from '../helpers/provider';
 import { codeBlocks } from './documents';
 
@@ -37,27 +35,6 @@ function runModule(
   const make = awaits ? AsyncFunction : Function;
   const run = make('require', 'exports', 'process', script) as Run;
   return { exports, result: run(load, exports, process) };
-}
-
-/** An express whose app listens on a free port. */
-function freePortExpress() {
-  const servers: Server[] = [];
-  const framework = () => {
-    const app = express();
-    const listen = () => {
-      const server = createServer(app).listen(0, '127.0.0.1');
-      servers.push(server);
-      return server;
-    };
-    return Object.assign(app, { listen });
-  };
-  const listening = async () => {
-    const [server] = servers;
-    if (!server) throw new Error('the recipe did not call listen()');
-    if (!server.listening) await once(server, 'listening');
-    return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-  };
-  return { express: Object.assign(framework, { json: express.json }), listening };
 }
 
 const own = { 'express-ai-balancer': library, 'express-ai-balancer/simulator': simulator };

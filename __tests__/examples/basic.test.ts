@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { holysheep } from 'express-ai-balancer';
 import { createEndpoints, createHelpdesk } from '../../examples/basic/helpdesk';
+import { typescriptBlocks } from '../docs/documents';
 import { post, TestServer } from '../helpers/express';
 import { Rig } from '../helpers/provider';
-import { codeBlocks, runExample } from '../helpers/run-example';
+import { runExample } from '../helpers/run-example';
 
 const ROOT = join(__dirname, '../..');
 const rig = new Rig();
@@ -67,7 +68,7 @@ describe('the basic example', () => {
 
 describe('README.md and docs/getting-started.md', () => {
   const apps = ['README.md', 'docs/getting-started.md'].flatMap((document) =>
-    codeBlocks(document)
+    typescriptBlocks(document)
       // The app with a simulated provider is run in __tests__/docs/recipes.test.ts.
       .filter((code) => code.includes('app.listen(') && !code.includes('startProvider'))
       .map((code, index): [string, string] => [`${document}, app ${index + 1}`, code]),

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI, { AuthenticationError } from 'openai';
+import { typescriptBlocks } from '../docs/documents';
 import { Rig } from '../helpers/provider';
-import { codeBlocks, runExample } from '../helpers/run-example';
+import { runExample } from '../helpers/run-example';
 import { apiErrorOf } from './fixtures/gateway';
 
 const rig = new Rig();
@@ -10,7 +11,7 @@ const rig = new Rig();
 describe('docs/gateway.md', () => {
   it('contains an app and a client that work together as written', async () => {
     const provider = await rig.provider({ models: { 'gpt-4o-mini': {} }, reply: () => 'On its way.' });
-    const [app, client] = codeBlocks('docs/gateway.md');
+    const [app, client] = typescriptBlocks('docs/gateway.md');
     const running = await runExample(app!, provider.url);
     const apiKey = /apiKey: '(.+)'/.exec(client!)?.[1];
     const openai = new OpenAI({ baseURL: `${running.url}/v1`, apiKey, maxRetries: 0 });

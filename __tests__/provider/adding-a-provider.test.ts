@@ -2,8 +2,8 @@ import { transformSync } from '@swc/core';
 import * as library from 'express-ai-balancer';
 import { type Balancer, createBalancer, type Dialect } from 'express-ai-balancer';
 import { StreamFailure } from '../../lib/stream/stream-errors';
+import { typescriptBlocks } from '../docs/documents';
 import { json, type Responder, Rig, rejection } from '../failover/upstream';
-import { codeBlocks } from '../helpers/run-example';
 import { cutAt } from '../stream/fixtures/streams';
 import { comparable, readStream } from './fixtures/read-stream';
 
@@ -31,7 +31,8 @@ const EVENTS = [
   { type: 'message-end', delta: { finish_reason: 'COMPLETE', usage: USAGE } },
 ];
 
-const code = codeBlocks('docs/adding-a-provider.md').find((block) => block.includes('operations')) ?? '';
+const code =
+  typescriptBlocks('docs/adding-a-provider.md').find((block) => block.includes('operations')) ?? '';
 
 /** The dialect of the page, run unchanged; only its balancer gets the address of the test's upstream. */
 function run(): Dialect {

@@ -132,7 +132,7 @@ function readKey(
         provider: here.provider,
         baseURL,
         deployment: isAzure && actual !== model ? actual : undefined, // terms-ok: Azure's word
-        apiVersion: version === undefined ? undefined : textOrVariable(version, migration),
+        apiVersion: version === undefined ? undefined : migration.textOrVariable(version),
         apiKey,
         weight,
       },
@@ -173,11 +173,6 @@ function addPrefixedAliases({ endpoints }: Migration): void {
     if (!models.has(name) && endpoint.path.startsWith(`providers.${name.split('/')[0] ?? ''}.`))
       endpoint.aliases.add(name);
   }
-}
-
-function textOrVariable(text: string, migration: Migration): Value {
-  const variable = migration.variableIn(text);
-  return variable === undefined ? text : migration.variable(variable);
 }
 
 /** A value may also be written as an object with the name of a variable. */

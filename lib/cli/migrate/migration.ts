@@ -76,6 +76,12 @@ export class Migration {
     return new Variable(name, use);
   }
 
+  /** A text that is not secret: the variable it refers to, or the text itself. */
+  textOrVariable(text: string): string | Variable {
+    const name = this.variableIn(text);
+    return name === undefined ? text : this.variable(name);
+  }
+
   /** A text that may be secret: the variable it refers to, or a new one for what the source has written out. */
   secret(text: string, path: string, name: string, use: VariableUse = 'optional'): Variable {
     const referred = this.variableIn(text);
@@ -120,7 +126,7 @@ export class Migration {
     return safe;
   }
 
-  /** @param got A description, or a value that is no text. */
+  /** @param got A description, or a value that is not a text. */
   fault(path: string, expected: string, got: string): UsageError {
     return new UsageError(this.redact(`${this.file}: ${path}: expected ${expected}, got ${got}`));
   }

@@ -11,6 +11,7 @@ interface Place {
   readonly timeoutMs: number | undefined;
 }
 
+const CONDITIONS = 'calls choose: give endpoints tags, and calls the option tags (docs/routing.md)';
 const HOOKS = 'guardrails are hooks (docs/hooks.md)';
 const REASONS: Readonly<Record<string, string>> = {
   before_request_hooks: HOOKS,
@@ -57,14 +58,7 @@ function readTarget(section: Section, place: Place, depth: number, migration: Mi
     last = Math.max(last, readTarget(target, { ...inner, tier, weight }, depth + 1, migration));
   }
   if (mode === 'conditional') {
-    strategy?.leaveOut(
-      'conditions',
-      'calls choose: give endpoints tags, and calls the option tags (docs/routing.md)',
-    );
-    strategy?.leaveOut(
-      'default',
-      'calls choose: give endpoints tags, and calls the option tags (docs/routing.md)',
-    );
+    for (const name of ['conditions', 'default']) strategy?.leaveOut(name, CONDITIONS);
   }
   strategy?.leaveOutRest();
   section.leaveOutRest(REASONS);

@@ -63,12 +63,17 @@ export interface ProviderHere {
 /** Undefined for a provider whose format no dialect speaks. */
 export function providerHere(name: string, hasAddress: boolean): ProviderHere | undefined {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const keyVariable = `${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_API_KEY`;
+  const keyVariable = `${variableName(name)}_API_KEY`;
   const same = Object.hasOwn(SAME, plain) ? SAME[plain] : undefined;
   if (same !== undefined) return same === 'openai' ? { keyVariable } : { provider: same, keyVariable };
   const baseURL = Object.hasOwn(COMPATIBLE, plain) ? COMPATIBLE[plain] : undefined;
   if (baseURL !== undefined) return { baseURL, keyVariable };
   return SELF_HOSTED.has(plain) && hasAddress ? { keyVariable } : undefined;
+}
+
+/** As variables of the environment are written. */
+function variableName(text: string): string {
+  return text.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
 }
 
 export const NO_DIALECT =
@@ -117,7 +122,7 @@ export function headersOf(section: Section, field: string, migration: Migration)
         SECRET_HEADER.test(name) ||
         /^(?:bearer |basic |sk-)|\S{20,}/i.test(text) ||
         migration.variableIn(text);
-      const variable = `${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}_HEADER`;
+      const variable = `${variableName(name)}_HEADER`;
       return [name, isSecret ? migration.secret(text, headers.at(name), variable, 'required') : text];
     }),
   );

@@ -45,11 +45,12 @@ export async function findKeys(
   const known = new Map([[describeKeys({}), first]]);
   const attempt = async (next: ExtraKeys): Promise<SimulationResult> => {
     const name = describeKeys(totals(next));
-    const found = known.get(name) ?? (await run(next));
-    if (known.has(name)) return found;
-    known.set(name, found);
-    tried.push({ keys: next, goodput: found.figures.goodput });
-    return found;
+    const found = known.get(name);
+    if (found) return found;
+    const outcome = await run(next);
+    known.set(name, outcome);
+    tried.push({ keys: next, goodput: outcome.figures.goodput });
+    return outcome;
   };
   let stoppedBy: TargetReport['stoppedBy'] = null;
   while (!isReached(result) && stoppedBy === null) {

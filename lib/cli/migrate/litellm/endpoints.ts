@@ -161,8 +161,7 @@ function keyOf(params: Section, { keyVariable }: ProviderHere, migration: Migrat
 
 function textOrVariable(params: Section, name: string, migration: Migration): Value | undefined {
   const text = params.text(name);
-  const variable = text === undefined ? undefined : migration.variableIn(text);
-  return variable === undefined ? text : migration.variable(variable);
+  return text === undefined ? undefined : migration.textOrVariable(text);
 }
 
 /** Limits stand in litellm_params, or beside it. */

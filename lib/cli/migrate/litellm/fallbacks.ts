@@ -91,7 +91,7 @@ export class Fallbacks {
     return this.#membersOf(target).every(({ endpoint }) => models.has(endpoint.model));
   }
 
-  /** Other endpoints of the same model are no fallback here, but a later tier. */
+  /** Other endpoints of the same model are not a fallback here but a later tier. */
   #useLater(group: string, target: string, path: string): void {
     const own = this.#membersOf(group).map(({ endpoint }) => endpoint);
     const tier = Math.max(...own.map((endpoint) => endpoint.tier)) + 1;

@@ -1,6 +1,5 @@
 import type { Section } from '../section';
-import type { Variable } from '../value';
-import { type Value } from '../value';
+import type { Value, Variable } from '../value';
 import { budgetOf } from './endpoints';
 
 const STRATEGIES: Readonly<Record<string, readonly [strategy: string, difference: string | undefined]>> = {
@@ -182,13 +181,12 @@ function redisOf(section: Section, prefix: string): Value | undefined {
   const db = section.number(`${prefix}db`);
   if (url !== undefined) return migration.secret(url, section.at(`${prefix}url`), 'REDIS_URL', 'required');
   if (host === undefined) return undefined;
-  const variable = migration.variableIn(host);
   const secret = (text: string | undefined, name: string): Variable | undefined =>
     text === undefined || text === ''
       ? undefined
       : migration.secret(text, section.at(prefix + name), `REDIS_${name.toUpperCase()}`);
   return {
-    host: variable === undefined ? host : migration.variable(variable),
+    host: migration.textOrVariable(host),
     port: port ?? undefined,
     username: secret(username, 'username'),
     password: secret(password, 'password'),
