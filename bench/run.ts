@@ -9,6 +9,7 @@ import { compile } from './compile';
 const BENCHES = {
   express: 'express.ts',
   'start-up': 'start-up.ts',
+  'open-streams': 'open-streams.ts',
   latency: 'latency.ts',
   decisions: 'decisions.ts',
   stats: 'stats.ts',
