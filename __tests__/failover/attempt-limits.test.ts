@@ -1,4 +1,4 @@
-import { sleep } from '../../lib/failover/leaving';
+import { sleep } from '../../lib/failover/until-aborted';
 import { backoffMs } from '../../lib/failover/retry-plan';
 import { answer, chatText, Rig, silence } from './upstream';
 

@@ -4,7 +4,7 @@ import type { CallHooks } from '../call/call-hooks';
 import type { CallOptions } from '../call/context';
 import { AiBalancerError } from '../errors';
 import type { Caller, CallResult } from '../failover/call-result';
-import { unlessLeft } from '../failover/leaving';
+import { untilAborted } from '../failover/until-aborted';
 import type { CallOutcome } from './call-outcome';
 
 /**
@@ -40,7 +40,7 @@ export class RunningCall implements Caller {
       await hooks.admit?.(call);
       return true;
     };
-    if (await unlessLeft(admit(), latestStartAt(call) - performance.now(), call.signal)) return;
+    if (await untilAborted(admit(), latestStartAt(call) - performance.now(), call.signal)) return;
     throw new AiBalancerError(
       'ERR_AI_DEADLINE',
       'deadline exceeded before the call was admitted: check that tenant(), priority() and skip() of the guard settle',

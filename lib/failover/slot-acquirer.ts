@@ -10,8 +10,8 @@ import { type Option, optionsOf, type Plan, restrictedPlan } from '../routing/pl
 import { abortedError, allFailedError, callerError, unavailableError } from './call-errors';
 import type { Caller } from './call-result';
 import { type CallState, currentPlan, type ExecutorParts, newCallState } from './call-state';
-import { sleep } from './leaving';
 import { NextEndpoint, type NextStep } from './next-endpoint';
+import { sleep } from './until-aborted';
 import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
 
 /** A backoff is slept in parts of at most this, in milliseconds: another endpoint may become available meanwhile. */

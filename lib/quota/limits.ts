@@ -2,8 +2,8 @@ import type { GrantRequest } from '../util/grant-request';
 import { Bucket, type BucketOptions, type BucketSnapshot } from './bucket';
 import { CERTAIN_SHARE, type Cost, type Dimension, unitsOf, type Windows } from './cost';
 import { DayBucket } from './day-bucket';
+import { JobFairness, type Taker } from './job-fairness';
 import type { LimiterStore, LimiterTerms, SharedLimiter } from './limiter';
-import { type Taker, Turns } from './turns';
 
 /** A limit that one call alone exceeds. */
 export interface ExceededLimit {
@@ -34,7 +34,7 @@ export abstract class QuotaLimit {
   readonly #bucket: LimitBucket;
   readonly #limiter: SharedLimiter | undefined;
   /** Once jobs of other code have waited for it. */
-  #turns: Turns | undefined;
+  #fairness: JobFairness | undefined;
 
   constructor(
     dimension: Dimension,
@@ -56,7 +56,7 @@ export abstract class QuotaLimit {
   /** The units that fit now, for any caller; Infinity if any number does. */
   room(now: number): number {
     // Whether units fit may depend on whose turn it is.
-    if (this.#turns) return 0;
+    if (this.#fairness) return 0;
     const level = this.#bucket.level(now);
     // A call larger than the depth starts on a full bucket.
     return level >= this.#bucket.depth ? Infinity : level - this.#bucket.headroom;
@@ -70,29 +70,29 @@ export abstract class QuotaLimit {
 
   /** Milliseconds until the units fit; Infinity if they never do. */
   waitMs(units: number, now: number, taker: Taker): number {
-    const needed = this.#turns ? units + this.#turns.claimedBefore(taker, now) : units;
+    const needed = this.#fairness ? units + this.#fairness.claimedBefore(taker, now) : units;
     const bucketWaitMs = this.#bucket.waitMs(needed, now);
     return this.#limiter ? this.#limiter.waitMs(needed, bucketWaitMs, now) : bucketWaitMs;
   }
 
   /** Those that wait for these units come before others at their turn, and a limiter in Redis may fetch the units. */
   claim(units: number, now: number, taker: Taker): void {
-    if (taker === 'jobs') this.#turns ??= new Turns();
-    this.#turns?.claim(taker, units, now);
+    if (taker === 'jobs') this.#fairness ??= new JobFairness();
+    this.#fairness?.claim(taker, units, now);
     this.onChange();
     this.#limiter?.prefetch(units, now);
   }
 
   /** No job of other code waits for it any more. */
   endJobs(): void {
-    this.#turns?.endClaim('jobs');
+    this.#fairness?.endClaim('jobs');
   }
 
   /** Takes units. Returns a request if it must wait for the answer of Redis. */
   take(units: number, now: number, taker: Taker): GrantRequest | undefined {
     this.#bucket.take(units, now);
     this.onChange();
-    this.#turns?.recordTaken(taker, units, now);
+    this.#fairness?.recordTaken(taker, units, now);
     return this.#limiter?.reserve(units);
   }
 

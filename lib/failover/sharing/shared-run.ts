@@ -3,8 +3,8 @@ import { LinkedAbort } from '../../call/linked-abort';
 import type { RouteReport } from '../../route-report';
 import { deadlineError } from '../call-errors';
 import type { WholeResult } from '../call-result';
-import { unlessLeft } from '../leaving';
 import { RouteRecorder } from '../route-recorder';
+import { untilAborted } from '../until-aborted';
 
 /** Sends a whole call and waits for its end. Never rejects. */
 export type SendWhole = (call: Call) => Promise<WholeResult>;
@@ -57,7 +57,7 @@ export class SharedRun {
     const isShorter = call.deadlineAt < this.#leader.deadlineAt;
     const ms = isShorter ? call.deadlineAt - performance.now() : Infinity;
     try {
-      return (await unlessLeft(this.end, ms, call.signal)) ?? deadlineError(new RouteRecorder(call));
+      return (await untilAborted(this.end, ms, call.signal)) ?? deadlineError(new RouteRecorder(call));
     } catch (error) {
       return error as Error;
     }

@@ -15,7 +15,7 @@ const NO_CLAIM: Claim = { units: 0, until: -Infinity };
  * Who goes first while calls and jobs wait for the same limit: those that have taken fewer units since both began to wait.
  * Otherwise the side with the smaller units would take everything, because they fit first.
  */
-export class Turns {
+export class JobFairness {
   readonly #claims: Record<Taker, Claim> = { calls: NO_CLAIM, jobs: NO_CLAIM };
   /** Units that jobs have taken more than calls while both waited. */
   #lead = 0;
