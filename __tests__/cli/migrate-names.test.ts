@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { litellmVariable, readLitellm } from '../../lib/cli/migrate/litellm/litellm';
 import { Migration } from '../../lib/cli/migrate/migration';
-import { configOf } from '../../lib/cli/migrate/written-config';
+import { configOf } from '../../lib/cli/migrate/output-config';
 
 // Few names, so that groups, models, aliases and fallbacks meet in every way.
 const GROUPS = ['gpt-4o', 'gpt-4o-mini', 'fast', 'spare'];

@@ -1,5 +1,5 @@
-import { sleep } from '../../lib/failover/until-aborted';
 import { backoffMs } from '../../lib/failover/retry-plan';
+import { sleep } from '../../lib/failover/until-aborted';
 import { answer, chatText, Rig, silence } from './upstream';
 
 const rig = new Rig();

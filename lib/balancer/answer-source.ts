@@ -17,8 +17,8 @@ import { Guardrails } from '../hooks/guardrails';
 import type { TextGuard } from '../hooks/text-guard';
 import type { SharedStore } from '../util/redis';
 import type { EventReporter } from './event-reporter';
-import { combinedRoute, rejectedError, withFailedAttempts } from './examined-answer';
 import { redisStore } from './redis-store';
+import { combinedRoute, rejectedError, withFailedAttempts } from './rejected-answer';
 import type { RunningCall } from './running-call';
 
 type WholeAnswer = Extract<WholeResult, { kind: 'answer' }>;

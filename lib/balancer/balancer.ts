@@ -26,11 +26,6 @@ import { isObject } from '../util/is-object';
 import { Redactor } from '../util/redactor';
 import { CallRunner, closedError } from './call-runner';
 import { type CanaryHandle, CanaryTrial } from './canary-trial';
-import { type EndpointHandle, endpointHandle } from './endpoint-handle';
-import { EndpointRegistry } from './endpoint-registry';
-import { EventReporter } from './event-reporter';
-import type { BalancerEvents } from './events';
-import { type BalancerInternals, balancerInternals, INTERNALS } from './internals';
 import {
   budgetedConfig,
   createBudgets,
@@ -38,7 +33,12 @@ import {
   createExecutor,
   createQueue,
   registryListeners,
-} from './parts';
+} from './components';
+import { type EndpointHandle, endpointHandle } from './endpoint-handle';
+import { EndpointRegistry } from './endpoint-registry';
+import { EventReporter } from './event-reporter';
+import type { BalancerEvents } from './events';
+import { type BalancerInternals, balancerInternals, INTERNALS } from './internals';
 import { type BalancerStats, balancerStats } from './stats';
 
 const BRAND = Symbol.for('express-ai-balancer.balancer');

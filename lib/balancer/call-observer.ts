@@ -1,6 +1,6 @@
 import type { Call } from '../call/call';
-import type { AnswerFacts } from './answer-facts';
 import type { AttemptEvent, CallEvent } from './events';
+import type { TracedAnswer } from './traced-answer';
 
 /** Follows calls from start to end, for traces. Events come only at the end, when the caller's context may be gone. */
 export interface CallObserver {
@@ -9,6 +9,6 @@ export interface CallObserver {
   /** A call starts. What `proceed` does, it does in the async context in which it is called. */
   started(call: Call, proceed: () => void): void;
   attempted(call: Call, attempt: AttemptEvent): void;
-  /** @param facts Absent if nothing was answered. */
-  ended(call: Call, event: CallEvent, facts?: AnswerFacts): void;
+  /** @param traced Absent if nothing was answered. */
+  ended(call: Call, event: CallEvent, traced?: TracedAnswer): void;
 }

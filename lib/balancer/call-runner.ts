@@ -19,15 +19,15 @@ import type { ChatStream } from '../stream/chat-stream';
 import { toError } from '../util/app-function';
 import type { SharedStore } from '../util/redis';
 import { startTimer } from '../util/timers';
-import { AnswerFacts } from './answer-facts';
 import { AnswerSource } from './answer-source';
 import { type Answer, CallOutcome } from './call-outcome';
 import { checkCall } from './check-call';
+import { createShadow, prepareParts, type ShadowSources } from './components';
 import type { EventReporter } from './event-reporter';
 import { localStream, openStream } from './open-stream';
-import { createShadow, prepareParts, type ShadowSources } from './parts';
 import { changedRequest, ResponseCalls } from './response-calls';
 import { RunningCall } from './running-call';
+import { TracedAnswer } from './traced-answer';
 
 /** The smallest weight of a new call in the mean size of calls. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
@@ -133,7 +133,7 @@ export class CallRunner {
     const { outcome } = running;
     if (result.kind === 'failed') this.#fail(running, result.error, result.route);
     else if (result.kind === 'answer') {
-      this.#end(running, result.route, undefined, this.#newFacts()?.add(result.data));
+      this.#end(running, result.route, undefined, this.#newTrace()?.add(result.data));
       const { call } = running;
       const data = call.stream
         ? this.#responses.streamOf(call, localStream(call, result, this.#source.guardText(call)))
@@ -227,17 +227,17 @@ export class CallRunner {
   }
 
   #openStream(running: RunningCall, result: StreamResult): ChatStream | ResponseStream {
-    const facts = this.#newFacts();
+    const traced = this.#newTrace();
     const stream = openStream(running, result, {
       executor: this.#parts.executor,
       events: this.#parts.events,
       recovery: this.#config.stream.recovery,
       guard: this.#source.guardText(running.call),
-      facts,
+      traced,
       onAnswer: this.#shadow?.wants(running.call) ? this.#copyStream(running) : undefined,
       onEnd: (error, route) => {
-        if (error) this.#fail(running, error, route, facts);
-        else this.#end(running, route, undefined, facts);
+        if (error) this.#fail(running, error, route, traced);
+        else this.#end(running, route, undefined, traced);
       },
     });
     return this.#responses.streamOf(running.call, stream);
@@ -248,17 +248,17 @@ export class CallRunner {
   }
 
   /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
-  #fail(running: RunningCall, thrown: unknown, route?: RouteReport, facts?: AnswerFacts): void {
+  #fail(running: RunningCall, thrown: unknown, route?: RouteReport, traced?: TracedAnswer): void {
     const { reason } = running.outcome.abort;
     const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
     // A thrown undefined must not pass for success.
     const error = isClosing ? reason : toError(thrown, 'a function of the app');
-    this.#end(running, route, error, facts);
+    this.#end(running, route, error, traced);
     running.outcome.reject(error);
   }
 
   /** Every call that started ends here, once. */
-  #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, facts?: AnswerFacts): void {
+  #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, traced?: TracedAnswer): void {
     const { call, hooks, outcome } = running;
     if (error === undefined) {
       this.counts.ok++;
@@ -269,12 +269,12 @@ export class CallRunner {
     this.#running.delete(running);
     if (this.#running.size === 0) this.#onIdle?.();
     hooks.onUsage?.(call, route);
-    this.#parts.events.callEnded(call, route, error, facts);
+    this.#parts.events.callEnded(call, route, error, traced);
   }
 
   /** Undefined if nobody wants to know them. */
-  #newFacts(): AnswerFacts | undefined {
-    return this.#parts.events.isObserved ? new AnswerFacts() : undefined;
+  #newTrace(): TracedAnswer | undefined {
+    return this.#parts.events.isObserved ? new TracedAnswer() : undefined;
   }
 
   #learn(call: Call, route: RouteReport): void {

@@ -13,11 +13,11 @@ import type { OnQuotaCorrected, QuotaLeft } from '../quota/quotas';
 import type { AttemptReport, RouteReport } from '../route-report';
 import type { ShadowEvent } from '../shadow/options';
 import type { Redactor } from '../util/redactor';
-import type { AnswerFacts } from './answer-facts';
 import { attemptEvent, callEvent, callLine } from './call-event';
 import type { CallObserver } from './call-observer';
 import { EventLog } from './event-log';
 import type { BalancerEvents, HedgeEvent, QueueEvent, QuotaLevels } from './events';
+import type { TracedAnswer } from './traced-answer';
 import { explainUncaught } from './uncaught-error';
 import {
   cooldownWarning,
@@ -82,13 +82,13 @@ export class EventReporter {
     start();
   }
 
-  callEnded(call: Call, ended: RouteReport | undefined, error: unknown, facts?: AnswerFacts): void {
+  callEnded(call: Call, ended: RouteReport | undefined, error: unknown, traced?: TracedAnswer): void {
     if (error !== undefined) explainUncaught(error, this.#log);
     const isLogged = this.#log.writes('info');
     if (!isLogged && !this.isObserved && !this.#hasListeners('call')) return;
     const route = ended ?? (AiBalancerError.isInstance(error) ? error.route : undefined);
     const event = callEvent(call, route, error);
-    for (const observer of this.observers) this.#guard('observer', () => observer.ended(call, event, facts));
+    for (const observer of this.observers) this.#guard('observer', () => observer.ended(call, event, traced));
     this.#emit('call', event);
     if (!isLogged) return;
     const { route: _route, ...fields } = event;

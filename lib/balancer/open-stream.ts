@@ -12,9 +12,9 @@ import type { ChatEvent } from '../stream/chat-event';
 import { ChatEventStream, type ChatStream, type StreamOptions } from '../stream/chat-stream';
 import { UsageMeter } from '../stream/usage-meter';
 import { assembleAnswer, toChatEvents } from '../stream/whole-answer';
-import type { AnswerFacts } from './answer-facts';
 import type { EventReporter } from './event-reporter';
 import type { RunningCall } from './running-call';
+import type { TracedAnswer } from './traced-answer';
 
 export interface OpenStreamParts {
   readonly executor: Executor;
@@ -23,7 +23,7 @@ export interface OpenStreamParts {
   /** Shows the text to the app's hooks; undefined where none wants it. */
   readonly guard: TextGuard | undefined;
   /** Learns what traces tell of the answer; undefined where nothing traces. */
-  readonly facts: AnswerFacts | undefined;
+  readonly traced: TracedAnswer | undefined;
   /** Receives what the reader got, put together, if the stream has ended well; undefined where nobody wants it. */
   readonly onAnswer: ((answer: ChatCompletion, route: RouteReport) => void) | undefined;
   /** The stream has ended; called exactly once. */
@@ -34,7 +34,7 @@ export interface OpenStreamParts {
 export function openStream(
   { call, hooks, lookup }: RunningCall,
   result: StreamResult,
-  { executor, events, recovery, guard, facts, onAnswer, onEnd }: OpenStreamParts,
+  { executor, events, recovery, guard, traced, onAnswer, onEnd }: OpenStreamParts,
 ): ChatStream {
   const { recorder } = result.state;
   const copy = lookup && new StreamCopy();
@@ -50,7 +50,7 @@ export function openStream(
       events.restarted(call, endpoint.name);
       copy?.restart();
       shown?.restart();
-      facts?.restart();
+      traced?.restart();
       guard?.restart();
       data.notifyRestart();
     },
@@ -65,7 +65,7 @@ export function openStream(
   });
   let rest: AsyncIterable<ChatEvent> = session.events();
   let first = result.sent.first;
-  if (facts) rest = facts.addEvents(first).watch(rest);
+  if (traced) rest = traced.addEvents(first).watch(rest);
   if (copy || guard || shown) {
     rest = joined(first, rest);
     first = [];

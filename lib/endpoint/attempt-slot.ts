@@ -12,9 +12,9 @@ import {
 import type { ClippedExchangeOptions } from '../http/exchange-options';
 import { UpstreamFailure } from '../http/upstream-failure';
 import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
-import { clipUsage } from '../quota/possible-usage';
 import { leastLeft } from '../quota/quotas';
 import type { Settlement } from '../quota/reservation';
+import { clipUsage } from '../quota/usage-bound';
 import { afterPendingIO, startTimer, type Timer } from '../util/timers';
 import { settlementOf, settlementOfUsage } from './attempt-outcome';
 import type { AttemptSlotParts, SlotEndpoint } from './attempt-slot-parts';

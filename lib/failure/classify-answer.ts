@@ -3,6 +3,7 @@ import { isContextWindow } from './context-window';
 import { type FailureDetail, safeLabel, safeMessage } from './detail';
 import { type ErrorBody, readErrorBody } from './error-body';
 import type { HttpAnswer, HttpHeaders } from './http-answer';
+import { hasCode } from './message-text';
 import {
   findMissingModel,
   lacksCapability,
@@ -18,7 +19,6 @@ import {
 } from './patterns';
 import { isTooLarge } from './request-too-large';
 import { readRetryAfter, readShouldRetry } from './retry-after';
-import { hasCode } from './wording';
 
 /**
  * Classifies an HTTP response that is not a 2xx, by its status, headers and body. Never throws; takes time linear in the

@@ -1,5 +1,5 @@
 import type { ErrorBody } from './error-body';
-import { codeTable, hasCode, messagesOf } from './wording';
+import { codeTable, hasCode, messagesOf } from './message-text';
 
 const CODES = codeTable(`
   context_length_exceeded context_window_exceeded exceed_context_size_error model_max_prompt_tokens_exceeded

@@ -1,5 +1,5 @@
 import type { ErrorBody } from './error-body';
-import { messagesOf, withoutPrefix } from './wording';
+import { messagesOf, withoutPrefix } from './message-text';
 
 const CODE =
   /^(?:err_ai_no_endpoint|deployment_?not_?found|(?:invalid|unknown|unsupported|no_such|nonexistent)_?model(?:_?(?:name|id|error))?|(?:the_?)?model_?(?:is_?)?(?:not_?(?:found|available|supported|exists?|allowed|ready|accessible)|unavailable|unsupported|deprecated|decommissioned|retired|unknown|invalid|access_?denied)(?:_?error)?)$/;

@@ -1,5 +1,5 @@
 import type { ErrorBody } from './error-body';
-import { codeTable, hasCode } from './wording';
+import { codeTable, hasCode } from './message-text';
 
 /*
  * What in an error body tells the failure classes apart where the status doesn't. Codes come first: the upstream chose

@@ -1,6 +1,6 @@
 import type { ErrorBody } from './error-body';
+import { codeTable, hasCode, messagesOf } from './message-text';
 import { isQuotaExhausted } from './patterns';
-import { codeTable, hasCode, messagesOf } from './wording';
 
 /** The request is too large, or the service tier that the caller asked for is full; other requests are served. */
 const CODES = codeTable(`

@@ -1,7 +1,7 @@
 import { BucketSharing } from './bucket-sharing';
 import { ExternalUsage } from './external-usage';
+import { ReportedLimit } from './reported-limit';
 import { Slowdown } from './slowdown';
-import { StatedLimit } from './stated-limit';
 
 /** The share of a limit that is handed out, because the provider's clock and count differ slightly from ours. */
 const USABLE_SHARE = 0.98;
@@ -42,7 +42,7 @@ export class Bucket {
   #level = 0;
   #at: number;
   #corrections = 0;
-  readonly #stated = new StatedLimit();
+  readonly #reported = new ReportedLimit();
   readonly #slowdown = new Slowdown();
   /** Units per millisecond. It and the next two are cached, because every routing decision reads them. */
   #rate = 0;
@@ -86,7 +86,7 @@ export class Bucket {
 
   /** Units per minute that are handed out at most: slightly fewer than the provider allows. */
   get limit(): number {
-    return this.#limit * this.#stated.share;
+    return this.#limit * this.#reported.share;
   }
 
   get depth(): number {
@@ -119,10 +119,10 @@ export class Bucket {
     // Less than a billionth of the depth is a rounding error.
     if (missing <= this.#depth * 1e-9) return 0;
     const ms = missing / this.#rate;
-    const { share } = this.#stated;
+    const { share } = this.#reported;
     if (share === 1) return ms;
     // Once the limit in the headers is forgotten, the bucket refills as configured.
-    return Math.min(ms, this.#stated.msUntilForgotten(now) + ms * share);
+    return Math.min(ms, this.#reported.msUntilForgotten(now) + ms * share);
   }
 
   /** Takes `units`, leaving a debt if they are more than the level. */
@@ -149,7 +149,7 @@ export class Bucket {
   correct(snapshot: BucketSnapshot, remaining: number, now: number): void {
     this.#refill(now);
     if (snapshot.at < this.#lastSnapshotAt) return;
-    if (this.#stated.wasLoweredSince(snapshot.at)) {
+    if (this.#reported.wasLoweredSince(snapshot.at)) {
       this.recordRefusalWithRemaining(remaining, now);
       return;
     }
@@ -170,7 +170,7 @@ export class Bucket {
    */
   recordRefusalWithRemaining(remaining: number, now: number, snapshot?: BucketSnapshot, asked = 0): void {
     this.#refill(now);
-    if (snapshot && !this.#stated.wasLoweredSince(snapshot.at))
+    if (snapshot && !this.#reported.wasLoweredSince(snapshot.at))
       this.#learnExternalUsage(snapshot, Math.min(0, this.#deviation(snapshot, remaining - asked)), now);
     this.#shift(Math.min(0, remaining - this.#level));
   }
@@ -204,10 +204,10 @@ export class Bucket {
   }
 
   /** Follows a limit in the provider's headers if it is lower than the configured one. */
-  followLimit(statedLimit: number): void {
+  followLimit(reportedLimit: number): void {
     const now = performance.now();
     this.#refill(now);
-    this.#stated.observe((statedLimit * USABLE_SHARE) / this.#limit, now);
+    this.#reported.observe((reportedLimit * USABLE_SHARE) / this.#limit, now);
     this.#updateRate();
     this.#depth = Math.min(this.#depth, Math.max(this.limit, (this.limit / 60_000) * this.#burstMs));
     this.#level = Math.min(this.#level, this.#depth);
@@ -223,7 +223,7 @@ export class Bucket {
 
   /** What headers have shown counts for a limited time. */
   #forgetHeaders(now: number): void {
-    const isLimitForgotten = this.#stated.forget(now);
+    const isLimitForgotten = this.#reported.forget(now);
     if (isLimitForgotten) this.#setDepth();
     if (this.#externalUsage.forget(now) || isLimitForgotten) this.#updateRate();
   }
@@ -283,7 +283,7 @@ export class Bucket {
     this.#headroom =
       Math.max(this.#externalUsage.headroom, STALL_MARGIN_MS * this.#limitRate) * this.#sharing.share;
     this.#isSteady =
-      this.#stated.share === 1 && this.#slowdown.factor === 1 && this.#externalUsage.rate === 0;
+      this.#reported.share === 1 && this.#slowdown.factor === 1 && this.#externalUsage.rate === 0;
   }
 
   #refill(now: number): void {

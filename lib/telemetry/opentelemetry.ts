@@ -1,10 +1,10 @@
 import type * as otel from '@opentelemetry/api';
-import type { AnswerFacts } from '../balancer/answer-facts';
 import type { Balancer } from '../balancer/balancer';
 import type { CallObserver } from '../balancer/call-observer';
 import { checkOptions } from '../balancer/check-options';
 import type { AttemptEvent, CallEvent } from '../balancer/events';
 import { INTERNALS } from '../balancer/internals';
+import type { TracedAnswer } from '../balancer/traced-answer';
 import type { Call } from '../call/call';
 import { type Fault, faultAt } from '../config/config-errors';
 import { BoundedMap } from '../util/bounded-map';
@@ -190,7 +190,7 @@ class CallTracer implements CallObserver {
     span.end(new Date(end));
   }
 
-  ended({ context }: Call, event: CallEvent, facts?: AnswerFacts): void {
+  ended({ context }: Call, event: CallEvent, facts?: TracedAnswer): void {
     const call = this.#spans.get(context);
     if (!this.#histograms && !call) return;
     const { failed, code, ms, firstTokenMs, tokens } = event;
@@ -234,7 +234,7 @@ function serverAttributes(url: string): Attributes {
   };
 }
 
-function endSpan(span: Span, event: CallEvent, shared: Attributes, facts: AnswerFacts | undefined): void {
+function endSpan(span: Span, event: CallEvent, shared: Attributes, facts: TracedAnswer | undefined): void {
   const { endpoint, tokens, firstTokenMs, costUsd, code, failed, route } = event;
   const { prompt_tokens_details: prompt, completion_tokens_details: completion } = route?.usage ?? {};
   const { cached_tokens: cached } = prompt ?? {};

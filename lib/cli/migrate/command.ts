@@ -8,11 +8,11 @@ import { noteUnlimited } from './call-chains';
 import { MIGRATE_HELP } from './help';
 import { litellmVariable, readLitellm } from './litellm/litellm';
 import { Migration } from './migration';
+import { configOf } from './output-config';
 import { readPortkey } from './portkey';
 import { type Language, printConfig } from './print-config';
 import { formatNotes } from './report';
 import { readSource } from './source';
-import { configOf } from './written-config';
 
 interface Tool {
   readonly name: string;

@@ -6,7 +6,7 @@ const MAX_CHARS = 200;
 const MAX_REASONS = 100;
 
 /** What traces tell of an answer besides its usage. */
-export class AnswerFacts {
+export class TracedAnswer {
   /** The upstream's id of the answer; undefined if it has none. */
   id: string | undefined;
   /** Why its choices ended, in the order in which they did. */

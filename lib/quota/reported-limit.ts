@@ -5,7 +5,7 @@ const MEMORY_MS = 45_000;
  * A limit in the provider's headers that is lower than the configured one. It may be wrong, so it is forgotten after a
  * while: the next call then shows whether it still applies.
  */
-export class StatedLimit {
+export class ReportedLimit {
   #share = 1;
   #shownAt = -Infinity;
   #loweredAt = -Infinity;
