@@ -1,4 +1,4 @@
-/** Opens as many streams as it is told, takes the first event of each, waits for the second, and reports its memory. */
+/** Opens as many streams as are asked for, takes the first event of each, waits for the second, and reports its memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 type Open = () => Promise<AsyncIterable<unknown>>;
