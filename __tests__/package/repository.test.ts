@@ -43,29 +43,34 @@ test('every dependency with an install script is denied or allowed by name, so t
   expect(Object.keys(allowScripts).sort()).toEqual([...new Set(withScripts)].sort());
 });
 
-test('npm pack leaves prepare, allowScripts and devDependencies out of package.json, and restores it, even after an interrupted one', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'manifest-'));
+test('npm pack reduces package.json, makes links of README absolute and restores them, even after an interrupted one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'packed-files-'));
   try {
-    const file = join(folder, 'package.json');
-    const own = read('package.json');
-    writeFileSync(file, own);
-    const change = (argument: string) =>
-      execFileSync(process.execPath, [join(ROOT, 'scripts/packed-manifest.mjs'), argument], { cwd: folder });
-    change('reduce');
-    change('reduce');
+    const files = ['README.ko.md', 'README.md', 'package.json'];
+    for (const file of files) writeFileSync(join(folder, file), read(file));
+    const textOf = (file: string) => readFileSync(join(folder, file), 'utf8');
+    const run = (argument: string) =>
+      execFileSync(process.execPath, [join(ROOT, 'scripts/packed-files.mjs'), argument], { cwd: folder });
+    run('change');
+    run('change');
     const {
       scripts,
       devDependencies: _dev,
       allowScripts: _allowed,
       ...fields
-    } = JSON.parse(own) as {
+    } = JSON.parse(read('package.json')) as {
       scripts: Record<string, string>;
     } & Record<string, unknown>;
     const { prepare: _prepare, ...others } = scripts;
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ ...fields, scripts: others });
-    change('restore');
-    expect(readFileSync(file, 'utf8')).toBe(own);
-    expect(readdirSync(folder)).toEqual(['package.json']);
+    expect(JSON.parse(textOf('package.json'))).toEqual({ ...fields, scripts: others });
+    expect(textOf('README.md')).toContain(`/blob/v${String(fields.version)}/docs/getting-started.md)`);
+    // Edited after an interrupted pack: the edit is the original.
+    writeFileSync(join(folder, 'README.md'), '[cache](docs/cache.md)');
+    run('change');
+    run('restore');
+    for (const file of ['README.ko.md', 'package.json']) expect(textOf(file)).toBe(read(file));
+    expect(textOf('README.md')).toBe('[cache](docs/cache.md)');
+    expect(readdirSync(folder).sort()).toEqual(files);
   } finally {
     rmSync(folder, { recursive: true });
   }
