@@ -11,15 +11,18 @@ afterEach(() => void jest.useRealTimers());
 const TRACE = join(__dirname, '../../../shared/data/azure_llm_conv_2023.csv.gz');
 const TENANTS = 20;
 const CALLS = 12_000;
-/** Demand over capacity. */
+/** Demand divided by capacity. */
 const OVERLOAD = 2;
-/** The first tenant sends half of the calls, as many as the other 19 together. */
+/** Share of the calls that the first tenant sends: as many as the other 19 together. */
 const GREEDY_SHARE = 0.5;
 const TOKENS_PER_MS = 20;
 
 type Row = readonly [atMs: number, promptTokens: number, outputTokens: number];
 
-/** Consecutive calls of the Azure conversation trace of 2023; without the file, Poisson arrivals of like lengths. */
+/**
+ * Consecutive calls of the Azure conversation trace of 2023; if the file is missing, Poisson arrivals of similar
+ * lengths.
+ */
 function rowsOf(random: () => number): Row[] {
   if (existsSync(TRACE)) {
     const rows = gunzipSync(readFileSync(TRACE)).toString().trim().split('\n').slice(1);
@@ -34,7 +37,10 @@ function rowsOf(random: () => number): Row[] {
   ]);
 }
 
-/** What tenants ask for and get. A tenant is entitled to an equal share of what is served while it has calls waiting. */
+/**
+ * What each tenant was served and was entitled to: an equal share of everything that was served while it had calls
+ * waiting.
+ */
 class Shares {
   readonly #waiting = Array.from({ length: TENANTS }, () => 0);
   readonly served = this.#waiting.map(() => 0);
@@ -44,7 +50,7 @@ class Shares {
     this.#waiting[tenant]! += change;
   }
 
-  /** @param cost As the queue counts it: prompt tokens once, output tokens twice. */
+  /** @param cost Tokens as the queue counts them: prompt tokens once, output tokens twice. */
   serve(tenant: number, cost: number): void {
     const asking = this.#waiting.flatMap((calls, index) => (calls > 0 || index === tenant ? [index] : []));
     for (const index of asking) this.entitled[index]! += cost / asking.length;
@@ -93,14 +99,14 @@ async function serve(seed: number) {
 }
 
 test.each([1, 2])(
-  'WaitQueue: while one tenant asks for the whole capacity, 19 others get at least 90 % of an equal share (seed %i)',
+  'WaitQueue: while one tenant demands the whole capacity, 19 others get at least 90 % of an equal share (seed %i)',
   async (seed) => {
     const { shares, usedShare } = await serve(seed);
-    // Nobody is refused while there is capacity.
+    // No call is refused while there is capacity.
     expect(usedShare).toBeGreaterThan(0.95);
     const [greedy, ...others] = shares;
     expect(Math.min(...others)).toBeGreaterThanOrEqual(0.9);
-    // Tenants that come and go are served first when they return.
+    // The greedy tenant gets less than its share, because tenants that come and go are served first when they return.
     expect(greedy).toBeGreaterThan(0.7);
   },
 );

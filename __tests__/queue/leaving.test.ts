@@ -36,7 +36,7 @@ test('WaitQueue: a call whose caller aborts leaves the queue at once and keeps n
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test('WaitQueue: a call that is already aborted, or whose deadline has passed, is rejected without waiting', async () => {
+test('WaitQueue: a call that is already aborted or past its deadline is rejected without waiting', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const aborted = outcomeOf(queue.waitForSlot(queuedCall([bucket], { signal: AbortSignal.abort() })));
@@ -54,7 +54,7 @@ test('WaitQueue: a started call keeps no abort listener and no timer', async () 
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test('WaitQueue: a slot that a call takes while its signal aborts reaches the caller; without a slot the call is rejected as aborted', async () => {
+test('WaitQueue: if the signal aborts during tryStart, a slot that was taken reaches the caller; without a slot the call is rejected as aborted', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const { signal, abort } = abortable();
@@ -108,7 +108,7 @@ test('WaitQueue: a call that is hopeless, or whose tryStart throws, is rejected 
   expect(third).toEqual({ status: 'fulfilled', value: bucket });
 });
 
-test('WaitQueue: wake drains the queue within the same tick, but at most every 20 ms', async () => {
+test('WaitQueue: wake() drains the queue within the same tick, but at most every 20 ms', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1e-6, 10_000, 0);
   const tries: number[] = [];
@@ -127,7 +127,7 @@ test('WaitQueue: wake drains the queue within the same tick, but at most every 2
   await expect(slot).resolves.toBe(bucket);
 });
 
-test('WaitQueue: a waiting call starts when its quota refills, without a wake and with a single timer', async () => {
+test('WaitQueue: a waiting call starts when its quota has refilled, without wake() and with a single timer', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const bucket = new TestBucket(1, 10_000, 0);
   const start = performance.now();

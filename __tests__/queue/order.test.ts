@@ -44,7 +44,7 @@ test('WaitQueue: the densest call starts first, and equally dense calls start in
   expect(order).toEqual(['high', 'small', 'first', 'second', 'large', 'low']);
 });
 
-test('WaitQueue: calls of one pool and tenant start in order of value density, for random sizes and priorities', async () => {
+test('WaitQueue: random calls of one pool and tenant start in order of value density', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -92,7 +92,7 @@ test('WaitQueue: a stream of small calls of lower density cannot starve a large 
   expect(order).toHaveLength(81);
 });
 
-test('WaitQueue: a blocked call holds one quota only; smaller calls start on the others', async () => {
+test('WaitQueue: a blocked call holds only one quota, and smaller calls start on the others', async () => {
   const slow = new TestBucket(1, 10_000, 0);
   const idle = new TestBucket(1, 400, 400);
   const queue = queueOf();
@@ -109,7 +109,7 @@ test('WaitQueue: a blocked call holds one quota only; smaller calls start on the
   expect(order).toEqual(['small on idle', 'large']);
 });
 
-test('WaitQueue: calls that wait for an exhausted quota do not delay calls for an idle one', async () => {
+test('WaitQueue: calls that wait for an exhausted quota do not delay calls for an idle quota', async () => {
   const queue = queueOf();
   const full = new TestBucket(0.001, 10_000, 0);
   const idle = new TestBucket(100, 100_000);
@@ -124,7 +124,7 @@ test('WaitQueue: calls that wait for an exhausted quota do not delay calls for a
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: a call overtakes denser calls of its pool that cannot use the idle quota it can use', async () => {
+test('WaitQueue: a call that can use an idle quota overtakes denser calls of its pool that cannot', async () => {
   const queue = queueOf();
   const full = new TestBucket(0.001, 10_000, 0);
   const idle = new TestBucket(100, 100_000);
@@ -145,7 +145,7 @@ test('WaitQueue: a call overtakes denser calls of its pool that cannot use the i
 });
 
 describe('WaitQueue.mustWait', () => {
-  test('a new call waits behind denser and equally dense calls that could use the quota, and behind no others', () => {
+  test('a new call waits only behind denser and equally dense calls that could use the quota', () => {
     const queue = queueOf();
     const shared = new TestBucket(1, 1000, 0);
     const other = new TestBucket(1, 1000, 0);
@@ -171,7 +171,7 @@ describe('WaitQueue.mustWait', () => {
   });
 });
 
-test('WaitQueue: while every resource of a pool is closed none of its calls is tried, and the first starts once one opens', async () => {
+test('WaitQueue: no call of a pool is tried while all its resources are closed, and the calls start once one opens', async () => {
   const queue = queueOf();
   const opensAt = performance.now() + 5_000;
   let tries = 0;

@@ -23,7 +23,10 @@ function randomFrom(seed: number): () => number {
 
 type Length = readonly [prompt: number, output: number];
 
-/** Lengths from the Azure conversation trace of 2023; without the file, log-normal samples with its medians and spread. */
+/**
+ * Lengths from the Azure conversation trace of 2023; if the file is missing, log-normal samples with its medians and
+ * spread.
+ */
 function lengthsOf(random: () => number): Length[] {
   if (existsSync(TRACE)) {
     const rows = gunzipSync(readFileSync(TRACE)).toString().trim().split('\n').slice(1);

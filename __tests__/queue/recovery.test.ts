@@ -2,7 +2,7 @@ import { answer, BODY, error, Rig, rejection, statsOf, until } from '../failover
 
 const rig = new Rig();
 
-/** One endpoint whose breaker has just opened, and which is healthy again. */
+/** Starts one endpoint whose breaker has just opened, but which is healthy again. */
 async function startBroken(breaker: object, quota: object = {}) {
   let isDown = true;
   const { balancer, upstream } = await rig.start(
@@ -19,7 +19,7 @@ async function startBroken(breaker: object, quota: object = {}) {
   return { balancer, upstream };
 }
 
-describe('While the breaker of the only endpoint is open', () => {
+describe('While the breaker of the only endpoint is open,', () => {
   it('calls wait in the queue for the probe and are served after it', async () => {
     const { balancer, upstream } = await startBroken({ resetTimeoutMs: 300 });
     const calls = Array.from({ length: 5 }, () => balancer.chat(BODY).withRoute());
@@ -41,7 +41,7 @@ describe('While the breaker of the only endpoint is open', () => {
     expect(order[0]).toBe(5);
   });
 
-  it('explain reports the time until the probe', async () => {
+  it('explain() reports the time until the probe', async () => {
     const { balancer } = await startBroken({ resetTimeoutMs: 5_000 });
     const { pick, waitMs } = balancer.explain(BODY);
     expect(pick).toBe('a');
@@ -49,7 +49,7 @@ describe('While the breaker of the only endpoint is open', () => {
     expect(waitMs).toBeLessThanOrEqual(5_000);
   });
 
-  it('a call whose deadline leaves no time after the probe fails at once with the time of the probe', async () => {
+  it('a call that cannot meet its deadline after the probe fails at once, with the time until the probe as retryAfterMs', async () => {
     const { balancer } = await startBroken({ resetTimeoutMs: 5_000 });
     const from = performance.now();
     const failed = await rejection(balancer.chat(BODY, { timeoutMs: 3_000 }));
@@ -59,7 +59,7 @@ describe('While the breaker of the only endpoint is open', () => {
   });
 });
 
-it('After a recovery, the backlog enters by slow start: a few calls at once, doubling over rampMs', async () => {
+it('After a recovery, waiting calls start in a slow start: a few at first, then more and more over rampMs', async () => {
   const held: (() => void)[] = [];
   let isDown = true;
   const { balancer, upstream } = await rig.start(

@@ -11,7 +11,7 @@ function filled(bucket: TestBucket, calls: number, overrides: CallOverrides = {}
   return queue;
 }
 
-test('WaitQueue: a call that the backlog would delay past its deadline is shed on entry; one with enough time is admitted', async () => {
+test('WaitQueue: a call that the backlog would delay past its deadline is shed on entry, and a call with enough time is admitted', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20);
   const start = performance.now();
@@ -27,7 +27,7 @@ test('WaitQueue: a call that the backlog would delay past its deadline is shed o
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: less dense calls do not count as ahead of a new call', async () => {
+test('WaitQueue: less dense calls do not count towards the estimated wait of a new call', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 20, { priority: 2 });
   const end = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() + 1100 })));
@@ -36,7 +36,7 @@ test('WaitQueue: less dense calls do not count as ahead of a new call', async ()
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: a tenant that waits for little is admitted although another one waits for much, and starts in time', async () => {
+test('WaitQueue: a tenant with few calls is admitted and starts in time although many calls of another tenant wait', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 100, { tenant: 'greedy' });
   const call = (tenant: string, slackMs: number) =>
@@ -45,7 +45,7 @@ test('WaitQueue: a tenant that waits for little is admitted although another one
     code: 'ERR_AI_SATURATED',
   });
   const modest = [1, 2].map((n) => outcomeOf(queue.waitForSlot(call('modest', n * 2_100))));
-  // Its third call would have to wait for two turns of the other tenant.
+  // Its third call would start only after two further turns of the other tenant.
   expect(await outcomeOf(queue.waitForSlot(call('modest', 4_000)))).toMatchObject({
     code: 'ERR_AI_SATURATED',
   });
@@ -54,7 +54,7 @@ test('WaitQueue: a tenant that waits for little is admitted although another one
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: calls of a higher priority delay every tenant', () => {
+test('WaitQueue: waiting calls of a higher priority count towards the estimated wait of every tenant', () => {
   const bucket = new TestBucket(1, 10_000, 0);
   const queue = filled(bucket, 100, { tenant: 'greedy', priority: 5 });
   const low = queuedCall([bucket], { tenant: 'modest', priority: 1, deadlineAt: performance.now() + 50_000 });
@@ -62,7 +62,7 @@ test('WaitQueue: calls of a higher priority delay every tenant', () => {
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: a backlog that can also use other quotas counts with the share of its refill from the shared quota', () => {
+test('WaitQueue: a backlog that can also use other quotas counts in proportion to the refill it gets from the shared quota', () => {
   const here = new TestBucket(1, 10_000, 0);
   const elsewhere = new TestBucket(9, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
@@ -79,7 +79,7 @@ test('WaitQueue: a backlog that can also use other quotas counts with the share 
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: a call that was shed on entry succeeds when it is retried after retryAfterMs, and not at half of it', async () => {
+test('WaitQueue: a call that was shed on entry succeeds when retried after retryAfterMs, but not after half of it', async () => {
   const bucket = new TestBucket(3, 10_000, 0);
   const queue = filled(bucket, 50, { promptTokens: 1700 });
   const again = () =>
@@ -98,7 +98,7 @@ test('WaitQueue: a call that was shed on entry succeeds when it is retried after
   expect(await retried).toMatchObject({ started: true });
 });
 
-test('WaitQueue: a waiting call is shed as soon as its service time no longer fits before the deadline', async () => {
+test('WaitQueue: a waiting call is shed as soon as the time left before its deadline is less than its service time', async () => {
   const bucket = new TestBucket(1e-6, 10_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
   const start = performance.now();

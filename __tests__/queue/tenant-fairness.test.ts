@@ -5,7 +5,7 @@ import { queuedCall, TestBucket } from './test-bucket';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('WaitQueue: tenants of equal priority with waiting calls are served the same number of tokens, to within one call', async () => {
+test('WaitQueue: tenants with waiting calls of equal priority are served the same number of tokens, to within one call', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(
@@ -88,7 +88,7 @@ test('WaitQueue: a tenant that joins later earns no credit for its idle time and
   queue.rejectAll(new Error('done'));
 });
 
-test('WaitQueue: a tenant that sends one call after the other gets no more than its fair share', async () => {
+test('WaitQueue: a tenant that sends one call at a time gets its fair share and no more', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
   const bucket = new TestBucket(10, 10_000, 0);
   const served: Record<string, number> = {};
@@ -117,7 +117,7 @@ test('WaitQueue: a tenant that sends one call after the other gets no more than 
   expect(share).toBeLessThan(0.3);
 });
 
-test('WaitQueue: tenant fairness applies within a priority only; calls of priority 5 start before the turn of another tenant', async () => {
+test('WaitQueue: tenant fairness applies only within a priority, so calls of priority 5 start before other tenants get their turn', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];

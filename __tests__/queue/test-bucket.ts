@@ -22,7 +22,7 @@ export class TestBucket implements Resource {
     return this.#level;
   }
 
-  /** Milliseconds until the tokens are available. A call larger than the depth starts on a full bucket. */
+  /** Milliseconds until the tokens are available. A call larger than the depth can start once the bucket is full. */
   waitMs(tokens: number): number {
     return Math.max(0, Math.min(tokens, this.depth) - this.level) / this.tokensPerMs;
   }

@@ -9,7 +9,7 @@ const usage = (completion: number, prompt = 10) => ({
   total_tokens: prompt + completion,
 });
 
-/** A sound answer with the given headers. */
+/** Responds with a valid answer and the given headers. */
 const withHeaders =
   (headers: Record<string, string>): Responder =>
   (arrival) => {
@@ -20,8 +20,8 @@ const withHeaders =
 const chat = (balancer: Balancer, tenant: string, options = {}, body = {}) =>
   balancer.chat({ ...BODY, ...body }, { tenant, ...options }).withRoute();
 
-describe('Expected output: long answers of one tenant', () => {
-  it('calls of other tenants are sent although the answer was longer than the limit per minute', async () => {
+describe('Expected output learnt from long answers to one tenant', () => {
+  it('does not keep other tenants from being served, even if an answer exceeded the limit per minute', async () => {
     const { balancer } = await rig.start(
       { a: inSequence(answer('Hello', usage(13_000)), answer()), b: answer() },
       { each: { a: { tpm: 12_000 }, b: { tpm: 12_000 } } },
@@ -34,7 +34,7 @@ describe('Expected output: long answers of one tenant', () => {
     ).not.toContainEqual(expect.stringMatching(/exceed/));
   });
 
-  it('after 100 answers of the largest size an endpoint with quota serves the others at once', async () => {
+  it('does not delay calls of other tenants at an endpoint with free quota, even after 100 huge answers', async () => {
     const { balancer } = await rig.start(
       { a: answer('Hello', usage(100_000)), b: answer() },
       { each: { b: { tpm: 12_000 } } },
@@ -48,7 +48,7 @@ describe('Expected output: long answers of one tenant', () => {
     expect(performance.now() - before).toBeLessThan(1_000);
   });
 
-  it('a deadline refuses no call because of the answers of others', async () => {
+  it('does not refuse a call of another tenant because of its deadline', async () => {
     const { balancer } = await rig.start(
       { a: answer('Hello', usage(100_000)) },
       { models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 1 } } } },
@@ -58,13 +58,13 @@ describe('Expected output: long answers of one tenant', () => {
   });
 });
 
-describe('Usage in an answer: clipped at what the call could have used', () => {
+describe('Usage reported in an answer', () => {
   it.each([
-    ['max_tokens of the call', { max_tokens: 50 }, {}, 50],
-    ['max_tokens of each of its choices', { max_tokens: 50, n: 2 }, {}, 100],
-    ['maxOutputTokens of the endpoint', {}, { maxOutputTokens: 400 }, 400],
+    ['the max_tokens of the call', { max_tokens: 50 }, {}, 50],
+    ['max_tokens times the number of choices', { max_tokens: 50, n: 2 }, {}, 100],
+    ["the endpoint's maxOutputTokens", {}, { maxOutputTokens: 400 }, 400],
     ['the context window', {}, { contextWindow: 2_000 }, 2_000],
-  ])('output tokens, by %s', async (_bound, body, endpoint, most) => {
+  ])('is capped for output tokens at %s', async (_bound, body, endpoint, most) => {
     const { balancer } = await rig.start(
       { a: answer('Hello', usage(1e9)) },
       { each: { a: { tpm: 60_000, price: { input: 1, output: 1 }, ...endpoint } } },
@@ -84,7 +84,7 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
     expect(statsOf(balancer, 'a').tokensLeft).toBeGreaterThanOrEqual(9_800 - 2 * (most + 10) - 1);
   });
 
-  it('prompt tokens, by a multiple of the estimate; the caller’s own estimate lowers no bound', async () => {
+  it('is capped for prompt tokens at a multiple of the estimate, which the caller’s own estimate cannot lower', async () => {
     const { balancer } = await rig.start({
       a: answer('Hello', usage(5, 1e9)),
       b: answer('Hi', usage(5, 3_000)),
@@ -96,7 +96,7 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
     expect(route.usage?.prompt_tokens).toBe(3_000);
   });
 
-  it('an answer of 1e9 tokens at one endpoint leaves the other one usable, also after a reload', async () => {
+  it('of 1e9 tokens at one endpoint leaves the other endpoint usable, also after a reload', async () => {
     const { balancer, endpoints } = await rig.start(
       { a: answer('Hello', usage(1e9)), b: answer() },
       { each: { a: { tpm: 12_000 }, b: { tpm: 12_000 } } },
@@ -109,7 +109,7 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
     }
   });
 
-  it('audio and reasoning are at most the prompt and the output that they are parts of', async () => {
+  it('is capped for audio and reasoning tokens at the prompt and the output that they are part of', async () => {
     const more = {
       ...usage(5),
       prompt_tokens: 1e15 + 1,
@@ -127,7 +127,7 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
     expect(data.usage).toEqual(route.usage);
   });
 
-  it('cached tokens are at most the prompt', async () => {
+  it('is capped for cached tokens at the prompt', async () => {
     const more = { ...usage(5), prompt_tokens_details: { cached_tokens: 1e9 } };
     const { balancer } = await rig.start(
       { a: answer('Hello', more) },
@@ -140,7 +140,7 @@ describe('Usage in an answer: clipped at what the call could have used', () => {
 });
 
 describe('Limits in headers', () => {
-  it('a token limit below what was just served is ignored', async () => {
+  it('are ignored if a token limit is lower than what was just served', async () => {
     const { balancer } = await rig.start(
       {
         a: withHeaders({
@@ -154,7 +154,7 @@ describe('Limits in headers', () => {
     for (const tenant of ['one', 'two', 'three']) await expect(chat(balancer, tenant)).resolves.toBeDefined();
   });
 
-  it('a low but possible limit delays calls for a minute at most, and refuses none for its size', async () => {
+  it('delay calls by at most a minute and refuse none for its size if the limit is low but possible', async () => {
     const { balancer } = await rig.start(
       {
         a: withHeaders({
@@ -165,7 +165,7 @@ describe('Limits in headers', () => {
       },
       { each: { a: { tpm: 12_000 } } },
     );
-    // The second call starts on a full bucket, although it is larger, and leaves a debt.
+    // The second call is larger than the bucket, so it starts once that is full and leaves a debt.
     for (const tenant of ['one', 'two']) await chat(balancer, tenant);
     const error = await rejection(balancer.chat(BODY, { timeoutMs: 300 }));
     expect(error).toMatchObject({ code: 'ERR_AI_SATURATED' });
@@ -174,7 +174,7 @@ describe('Limits in headers', () => {
 });
 
 describe("A caller's own estimate", () => {
-  it('estimatedOutputTokens of 2e8 overflows no timer, opens no breaker and takes the endpoint from nobody', async () => {
+  it('of 2e8 output tokens overflows no timer, opens no breaker and leaves the endpoint available to others', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { tpm: 600_000 } } });
     for (let n = 0; n < 6; n++) await chat(balancer, 'wild', { estimatedOutputTokens: 2e8 });
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
@@ -183,7 +183,7 @@ describe("A caller's own estimate", () => {
 });
 
 describe('reload()', () => {
-  it('takes over another tokensCharged', async () => {
+  it('applies a changed tokensCharged', async () => {
     const { balancer, endpoints } = await rig.start(
       { a: answer() },
       { each: { a: { tpm: 60_000, tokensCharged: 'actual' } } },
@@ -198,7 +198,7 @@ describe('reload()', () => {
     expect(statsOf(balancer, 'a').tokensLeft).toBeLessThan(6_000);
   });
 
-  it("takes over another latency of a model's profile", async () => {
+  it('applies a changed latency in a model profile', async () => {
     const { balancer, endpoints } = await rig.start(
       { a: answer(), b: answer() },
       { each: { a: { tier: 0 }, b: { tier: 0, model: 'n' } }, strategy: 'lowest-latency' },
@@ -220,7 +220,7 @@ describe('reload()', () => {
     }
   });
 
-  it('takes over another provider', async () => {
+  it('applies a changed provider', async () => {
     const { balancer, endpoints } = await rig.start({ a: answer() });
     expect((await chat(balancer, 't')).route.provider).toBe('openai');
     await balancer.reload({

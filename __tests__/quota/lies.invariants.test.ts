@@ -10,7 +10,7 @@ const RPM = 600;
 const DAY_MS = 24 * 3_600_000;
 const BODY = { model: 'm', messages: [{ role: 'user' as const, content: 'Hello' }] };
 
-/** A figure that an upstream may report, possible or not. */
+/** Any figure that an upstream may report, whether it is plausible or not. */
 const figure = fc.oneof(
   fc.nat(1_000),
   fc.double(),
@@ -74,7 +74,7 @@ const answerOf = (usage: unknown) => ({
   usage,
 });
 
-/** Two endpoints of one model: 'liar' answers with the given lies in turn, 'sound' with the truth. */
+/** Two endpoints of one model: 'liar' reports the given lies in turn, 'sound' reports correct figures. */
 function start(lies: readonly Lie[]): { balancer: Balancer; sentLies: () => number } {
   let next = 0;
   const adapter: AxiosAdapter = async (config) => {
@@ -98,7 +98,7 @@ function start(lies: readonly Lie[]): { balancer: Balancer; sentLies: () => numb
       model: 'm',
       apiKey: 'sk-test',
       baseURL: `http://${name}.invalid/v1`,
-      // Wide limits for the liar: a narrow one would keep most of its lies away.
+      // High limits for the liar: low ones would keep most of its lies from being delivered.
       rpm: name === 'liar' ? 100 * RPM : RPM,
       tpm: name === 'liar' ? 100 * TPM : TPM,
       price: { input: 1, output: 1 },
@@ -133,7 +133,7 @@ function expectSaneStats(balancer: Balancer): void {
   }
 }
 
-/** What a call may report of itself: finite, not negative, and possible. */
+/** Expects the figures of a route report to be finite, not negative, and plausible. */
 function expectSaneRoute({ usage, costUsd = 0 }: { usage?: unknown; costUsd?: number }): void {
   expect(costUsd).toBeGreaterThanOrEqual(0);
   expect(costUsd).toBeLessThanOrEqual((16_000 + 2_000) / 1e6);
@@ -145,14 +145,14 @@ function expectSaneRoute({ usage, costUsd = 0 }: { usage?: unknown; costUsd?: nu
   }
 }
 
-describe('After 1,000 random lies of one upstream', () => {
-  it('a sound endpoint of the same model serves every call of other tenants, and no figure is impossible', async () => {
+describe('After 1,000 random false figures from one upstream', () => {
+  it('another endpoint of the same model serves all calls of other tenants, and every reported figure is plausible', async () => {
     const counts: number[] = [];
     await fc.assert(
       fc.asyncProperty(fc.array(lie, { minLength: 20, maxLength: 60 }), async (lies) => {
         const { balancer, sentLies } = start(lies);
         for (let batch = 0; batch < 20; batch++) {
-          // Ends cooldowns and closes the breaker, so that later lies arrive as well.
+          // Ends cooldowns and closes the breaker, so that later lies are delivered as well.
           balancer.endpoint('liar').enable();
           await jest.advanceTimersByTimeAsync(60_000);
           const calls = Array.from({ length: 50 }, async (_, n) => {
@@ -188,7 +188,7 @@ describe('After 1,000 random lies of one upstream', () => {
       }),
       { numRuns: 3 },
     );
-    // Refused calls deliver no lie.
+    // A refused call delivers no lie, so some are missing.
     for (const count of counts) expect(count).toBeGreaterThan(200);
   });
 });

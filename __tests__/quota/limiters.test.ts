@@ -2,7 +2,7 @@ import Bottleneck from 'bottleneck';
 import type { EndpointHandle } from 'express-ai-balancer';
 import { TPM, useFakeClock, VirtualKey } from './virtual-key';
 
-/** A provider that admits exactly what the configuration says, and tells nothing of it. */
+/** A provider that admits exactly the configured limits and sends no rate limit headers. */
 const STRICT = { bucketSeconds: 10, sendsRateLimitHeaders: false, tokensCharged: 'reserved' as const };
 const CALL = { prompt: 700, output: 200 };
 const TOKENS = CALL.prompt + CALL.output;
@@ -18,7 +18,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   return promise;
 }
 
-describe('balancer.endpoint(name).limiters: on the fake clock', () => {
+describe('Bottleneck limiters of balancer.endpoint(name).limiters', () => {
   useFakeClock();
 
   const start = (endpoint = {}, provider = {}) => {
@@ -27,7 +27,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     return { key, handle, tokens: tokensOf(handle), left: () => key.balancer.stats().endpoints[0]! };
   };
 
-  it('are Bottleneck limiters of the limits per minute, the same objects each time, also after a reload', async () => {
+  it('exist for each limit per minute and stay the same objects, also after a reload', async () => {
     const { key, handle, tokens } = start();
     expect(tokens).toBeInstanceOf(Bottleneck);
     expect(Object.keys(handle.limiters)).toEqual(['requests', 'tokens']);
@@ -36,13 +36,13 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('are absent without a limit, and count input and output apart where the limits do', async () => {
+  it('are absent without a limit, and count input and output separately if the limits do', async () => {
     const key = new VirtualKey({}, { tpm: { input: 1_000, output: 100 } });
     expect(Object.keys(key.balancer.endpoint('main').limiters)).toEqual(['input', 'output']);
     await key.balancer.close();
   });
 
-  it('show what the balancer has left, and what it uses', async () => {
+  it('show what the balancer has left and what it uses', async () => {
     const { key, tokens, left } = start();
     const full = await tokens.currentReservoir();
     expect(full).toBe(left().tokensLeft);
@@ -57,7 +57,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('take from the balancer with incrementReservoir(), so that its calls wait and say for how long', async () => {
+  it('take quota from the balancer with incrementReservoir(), so that its calls wait and report for how long', async () => {
     const { key, tokens, left } = start();
     const before = left().tokensLeft!;
     expect(await tokens.incrementReservoir(-3_000)).toBe(before - 3_000);
@@ -73,30 +73,30 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('never hold more than the depth, whatever is given back', async () => {
+  it('never hold more than the depth, whatever is returned to them', async () => {
     const { key, tokens, left } = start();
     const full = left().tokensLeft;
     expect(await tokens.incrementReservoir(50_000)).toBe(full);
     await key.balancer.close();
   });
 
-  it('run a job that has to wait as soon as the bucket has refilled, even one larger than the bucket', async () => {
+  it('run a waiting job as soon as the bucket has refilled, even a job larger than the bucket', async () => {
     const { key, tokens } = start();
     await tokens.incrementReservoir(-4_500);
     const startedAt = performance.now();
     const job = tokens.schedule({ weight: 1_200 }, () => Promise.resolve(performance.now() - startedAt));
     await jest.advanceTimersByTimeAsync(5_000);
     const waitedMs = await job;
-    // 400 of 4,900 are left, 490 come in per second, and 400 ms of the limit stay in the bucket.
+    // 400 of 4,900 tokens are left, 490 are refilled per second, and 400 ms of the limit stay in the bucket.
     expect(waitedMs).toBeGreaterThan(2_000);
     expect(waitedMs).toBeLessThan(2_300);
     const large = tokens.schedule({ weight: 6_000 }, () => tokens.currentReservoir());
-    // A debt, which the refill pays.
+    // The job leaves a debt, which the refill pays off.
     expect(await within(large, 30_000)).toBeLessThan(0);
     await key.balancer.close();
   });
 
-  it('give back what a job was granted that then left the queue', async () => {
+  it('return the units granted to a job that then left the queue', async () => {
     const { key, tokens, left } = start();
     const full = left().tokensLeft;
     await tokens.incrementReservoir(-full!);
@@ -111,7 +111,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('order jobs by their priority', async () => {
+  it('run jobs in the order of their priority', async () => {
     const { key, tokens } = start();
     await tokens.incrementReservoir(-4_900);
     const order: string[] = [];
@@ -125,7 +125,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('wait while a 429 cools the quota down', async () => {
+  it('start no job while a 429 cools the quota down', async () => {
     const { key, tokens, left } = start();
     key.upstream.takeExternally({ prompt: 4_990, output: 10 }, 10);
     const call = key.chat(700, 200, 200);
@@ -139,7 +139,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('can not be detached from the quota', async () => {
+  it('cannot be detached from the quota', async () => {
     const { key, tokens } = start();
     expect(() => tokens.updateSettings({ reservoir: 1_000_000 })).toThrow(/reservoir: .*rpm or tpm/);
     tokens.removeAllListeners();
@@ -152,7 +152,7 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
     await key.balancer.close();
   });
 
-  it('leave no timer behind when nobody waits', async () => {
+  it('leave no timer running when no job waits', async () => {
     const { key, tokens } = start();
     const timers = jest.getTimerCount();
     await within(
@@ -166,10 +166,10 @@ describe('balancer.endpoint(name).limiters: on the fake clock', () => {
 
   it.each([
     ['as large as the calls', TOKENS, 1],
-    ['three times as large', 3 * TOKENS, 1 / 3],
-    ['a tenth', TOKENS / 10, 10],
+    ['three times as large as the calls', 3 * TOKENS, 1 / 3],
+    ['a tenth as large as the calls', TOKENS / 10, 10],
   ])(
-    'share a strict provider without a 429 while both sides are at their limit, with jobs %s',
+    'share the quota evenly between calls and jobs without a 429 while both saturate it, with jobs %s',
     async (_size, weight) => {
       const { key, tokens } = start({ rpm: 6_000 }, { rpm: 6_000 });
       let jobTokens = 0;

@@ -2,7 +2,7 @@ import { TPM, useFakeClock, VirtualKey } from './virtual-key';
 
 useFakeClock();
 
-describe('150 calls of 900 tokens, 50 at a time, at a key with 30,000 tokens per minute', () => {
+describe('150 calls of 900 tokens, 50 at a time, with a key of 30,000 tokens per minute', () => {
   test.each([
     ['the provider has a bucket of one minute and sends headers', {}, undefined, TPM],
     ['the provider has a bucket of 10 s and sends headers', { bucketSeconds: 10 }, undefined, TPM / 6],
@@ -19,7 +19,7 @@ describe('150 calls of 900 tokens, 50 at a time, at a key with 30,000 tokens per
       800,
       TPM,
     ],
-  ] as const)('all are served without a 429: %s', async (_name, description, maxTokens, depth) => {
+  ] as const)('are all served without a 429 when %s', async (_name, description, maxTokens, depth) => {
     const key = new VirtualKey(description);
     const { upstream, balancer } = key;
     expect(await key.serve(150, maxTokens)).toBe(150);
@@ -31,7 +31,7 @@ describe('150 calls of 900 tokens, 50 at a time, at a key with 30,000 tokens per
   });
 });
 
-test('another process uses half of the key: there is no 429 for us, and the other half is used', async () => {
+test('the balancer gets no 429 while another process uses half of the key, and uses the other half', async () => {
   const key = new VirtualKey();
   const others = setInterval(() => key.upstream.takeExternally({ prompt: 700, output: 200 }), 3_600);
   expect(await key.serve(300)).toBe(300);
@@ -42,7 +42,7 @@ test('another process uses half of the key: there is no 429 for us, and the othe
   await key.balancer.close();
 });
 
-test('a call certainly larger than the limit per minute is refused at once and delays no other call', async () => {
+test('a call that certainly exceeds the limit per minute is refused at once and delays no other call', async () => {
   const key = new VirtualKey();
   const tooLarge = key.chat(45_000);
   await expect(tooLarge).rejects.toMatchObject({ code: 'ERR_AI_NO_ENDPOINT' });
@@ -54,7 +54,7 @@ test('a call certainly larger than the limit per minute is refused at once and d
   await key.balancer.close();
 });
 
-test('a call whose estimate is slightly above the limit per minute is sent: estimates err upwards', async () => {
+test('a call whose estimate slightly exceeds the limit per minute is sent, as estimates tend to be too high', async () => {
   const key = new VirtualKey({ sendsRateLimitHeaders: false });
   const call = key.chat(31_000).catch((error: unknown) => error);
   await jest.advanceTimersByTimeAsync(5_000);
@@ -63,7 +63,7 @@ test('a call whose estimate is slightly above the limit per minute is sent: esti
   await key.balancer.close();
 });
 
-test('a call larger than the depth starts on a full bucket, and the next call waits until its debt is paid', async () => {
+test('a call larger than the depth starts once the bucket is full, and the next call waits until its debt is paid off', async () => {
   const key = new VirtualKey({ sendsRateLimitHeaders: false });
   const large = key.chat(9_000, 100, 100);
   await jest.advanceTimersByTimeAsync(5_000);

@@ -6,7 +6,7 @@ import { Reservation, type Settlement } from '../../lib/quota/reservation';
 
 const LIMITS = { rpm: 120, tpm: 12_000 };
 const BURST = 10;
-/** 98 % of the limit is handed out. */
+/** The depth holds BURST seconds of 98 % of the limit: that share is handed out. */
 const DEPTH = { requests: (120 * 0.98 * BURST) / 60, tokens: (12_000 * 0.98 * BURST) / 60 };
 const RATE = { requests: (120 * 0.98) / 60_000, tokens: (12_000 * 0.98) / 60_000 };
 const ROUNDING = 1e-6;
@@ -40,14 +40,14 @@ const correcting = fc.record({
 });
 const refusing = fc.constant({ do: 'refuse' as const });
 
-/** Units admitted at a time; below zero if they came back. */
+/** Units admitted at one moment; negative if they were returned. */
 interface Booking {
   readonly at: number;
   readonly requests: number;
   readonly tokens: number;
 }
 
-/** Plays a schedule as the balancer would: only what fits is taken. */
+/** Executes the steps of a schedule as the balancer would: takes a cost only if it fits. */
 class Schedule {
   readonly quota = new Quota('test', LIMITS, BURST);
   readonly open: Reservation[] = [];
@@ -77,7 +77,7 @@ class Schedule {
     const [reservation] = this.open.splice(which % Math.max(1, this.open.length), 1);
     if (!reservation) return;
     const before = { requests: this.quota.requestsLeft(now), tokens: this.quota.tokensLeft(now) };
-    // At most what was reserved: usage above the estimate is a debt, not an admission.
+    // Capped at what was reserved: usage above the estimate is a debt, not an admission.
     const usage = {
       input: Math.min(input, reservation.cost.input),
       output: Math.min(output, reservation.cost.output),
@@ -100,8 +100,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('Quota: under any schedule', () => {
-  it('at most depth + rate * t is admitted in any window of t, net of what came back', () => {
+describe('Quota under a random schedule', () => {
+  it('admits at most depth + rate * t in any window of length t, net of returned units', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof({ weight: 3, arbitrary: taking }, waiting, settling), { maxLength: 80 }),
@@ -116,7 +116,7 @@ describe('Quota: under any schedule', () => {
     );
   });
 
-  it('levels are never NaN and never above the depth, whatever headers and refusals say', () => {
+  it('has levels that are never NaN and never above the depth, whatever headers and refusals report', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(taking, waiting, settling, correcting, refusing), { maxLength: 60 }),
@@ -127,7 +127,7 @@ describe('Quota: under any schedule', () => {
             schedule.play(step);
             const now = performance.now();
             for (const left of [quota.requestsLeft(now), quota.tokensLeft(now)]) expect(left).not.toBeNaN();
-            // A header may raise the depth to a whole minute's limit, never beyond.
+            // A header may raise the depth to one minute of the limit, but never beyond.
             expect(quota.requestsLeft(now)).toBeLessThanOrEqual(120);
             expect(quota.tokensLeft(now)).toBeLessThanOrEqual(12_000);
             expect(quota.waitMs({ input: 1, output: 1 }, now)).toBeGreaterThanOrEqual(0);
@@ -140,7 +140,7 @@ describe('Quota: under any schedule', () => {
     );
   });
 
-  it('a reservation is settled once: a second settlement changes nothing', () => {
+  it('settles each reservation once: a second settlement changes nothing', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(taking, settling, waiting), { maxLength: 40 }),
@@ -161,7 +161,7 @@ describe('Quota: under any schedule', () => {
     );
   });
 
-  it('reservations that are all returned leave the bucket full', () => {
+  it('has a full bucket after all reservations were returned', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(taking, waiting), { maxLength: 40 }), (steps) => {
         const schedule = new Schedule();
@@ -174,7 +174,7 @@ describe('Quota: under any schedule', () => {
     );
   });
 
-  it('a limit per day holds in any 24 hours', () => {
+  it('never exceeds a limit per day in any 24 hours', () => {
     const DAY_MS = 24 * 3_600_000;
     const step = fc.record({
       afterMs: fc.oneof(fc.integer({ min: 0, max: 120_000 }), fc.integer({ min: 0, max: 5 * 3_600_000 })),
@@ -212,7 +212,7 @@ describe('Quota: under any schedule', () => {
   });
 });
 
-/** Checks every window between two bookings. A call larger than the depth leaves a debt beyond it. */
+/** Checks every window between two bookings. A call larger than the depth may exceed it by its own size. */
 function expectBounded(bookings: readonly Booking[], unit: 'requests' | 'tokens'): void {
   for (let first = 0; first < bookings.length; first++) {
     let net = 0;

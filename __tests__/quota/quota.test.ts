@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 describe('Bucket', () => {
-  it('it hands out 98 % of the limit and holds burstSeconds of it', () => {
+  it('hands out 98 % of the limit and holds burstSeconds of it', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     expect(bucket.depth).toBeCloseTo(9_800);
     expect(bucket.level(performance.now())).toBeCloseTo(9_800);
@@ -22,7 +22,7 @@ describe('Bucket', () => {
     expect(bucket.providerLimit).toBeCloseTo(60_000);
   });
 
-  it('a call larger than the depth starts only on a full bucket and leaves a debt, which the refill pays', () => {
+  it('admits a call larger than the depth only when full, which leaves a debt that the refill pays off', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.take(1, now);
@@ -38,7 +38,7 @@ describe('Bucket', () => {
     expect(bucket.waitMs(20_000, performance.now())).toBeGreaterThan(9_000);
   });
 
-  it('a bucket smaller than one call still serves calls at the rate of its limit', () => {
+  it('smaller than one call still admits calls at the rate of its limit', () => {
     const bucket = new Bucket({ limit: 3, burstSeconds: 10 });
     const sent: number[] = [];
     const start = performance.now();
@@ -54,7 +54,7 @@ describe('Bucket', () => {
     expect(sent[1]! - sent[0]!).toBeGreaterThan(20_000);
   });
 
-  it('a clock that steps back changes no level', () => {
+  it('keeps its level when the clock jumps back', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.take(5_000, now);
@@ -63,7 +63,7 @@ describe('Bucket', () => {
     expect(bucket.level(now + 1_000)).toBeCloseTo(5_780);
   });
 
-  it('level and debt stay when the limit changes, so that a reload refills nothing', () => {
+  it('keeps its level and debt when the limit changes, so that a reload refills nothing', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.take(19_600, now);
@@ -74,7 +74,7 @@ describe('Bucket', () => {
     expect(bucket.level(performance.now())).toBeCloseTo(980);
   });
 
-  it('a deviation that many answers in flight show is corrected once', () => {
+  it('corrects a deviation once, even if the headers of many concurrent attempts show it', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     const snapshots = Array.from({ length: 10 }, () => {
@@ -82,12 +82,12 @@ describe('Bucket', () => {
       return bucket.snapshot(now);
     });
     const before = bucket.level(now);
-    // Another process had taken 500 before any of ours.
+    // Another process had taken 500 tokens before any of our attempts.
     for (const snapshot of snapshots) bucket.correct(snapshot, snapshot.level - 500, now);
     expect(bucket.level(now)).toBeCloseTo(before - 500);
   });
 
-  it('a header that shows more than the level raises it by half of the difference, less the 2 % never handed out', () => {
+  it('raises its level by half of the surplus that a header shows, less the 2 % that are never handed out', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.take(4_000, now);
@@ -95,7 +95,7 @@ describe('Bucket', () => {
     expect(bucket.level(now)).toBeCloseTo(5_800 + (2_000 - 1_200) / 2);
   });
 
-  it('a header that shows more than the depth deepens the bucket, to one minute of the limit at most', () => {
+  it('gets deeper if a header shows more than its depth, up to one minute of the limit', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const now = performance.now();
     bucket.correct(bucket.snapshot(now), 30_000, now);
@@ -104,7 +104,7 @@ describe('Bucket', () => {
     expect(bucket.depth).toBeCloseTo(58_800);
   });
 
-  it('a refusal without headers slows it to 0.8, at most once in 2 s, and it recovers by 0.3 per minute', () => {
+  it('slows its refill to 80 % on a refusal without headers, at most every 2 s, and recovers by 0.3 per minute', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     const full = bucket.rate;
     for (let n = 0; n < 5; n++) bucket.recordRefusal(performance.now());
@@ -121,7 +121,7 @@ describe('Bucket', () => {
     expect(bucket.rate).toBe(full);
   });
 
-  it('a lower limit in the headers is followed, a higher one is not', () => {
+  it('follows a lower limit in headers, but not a higher one', () => {
     const bucket = new Bucket({ limit: 60_000, burstSeconds: 10 });
     bucket.followLimit(30_000);
     expect(bucket.rate).toBeCloseTo(0.49);
@@ -131,7 +131,7 @@ describe('Bucket', () => {
 });
 
 describe('DayBucket', () => {
-  it('a day is any 24 hours', () => {
+  it('limits units over any 24 hours', () => {
     const window = new DayBucket(10);
     const now = performance.now();
     window.take(10, now);
@@ -141,7 +141,7 @@ describe('DayBucket', () => {
     expect(window.waitMs(11, now)).toBe(Infinity);
   });
 
-  it('the limit holds although units come back that were taken in an earlier hour', () => {
+  it('keeps the limit when units are returned that were taken in an earlier hour', () => {
     const MINUTE_MS = 60_000;
     const window = new DayBucket(200);
     const start = Math.ceil(performance.now() / HOUR_MS) * HOUR_MS;
@@ -150,19 +150,19 @@ describe('DayBucket', () => {
     window.take(100, at(61));
     window.put(100, at(62), at(59));
     expect(window.level(at(62))).toBe(100);
-    // The second hundred is less than a day old.
+    // The second hundred units are less than a day old.
     expect(window.level(at(25 * 60))).toBe(100);
     expect(window.level(at(26 * 60))).toBe(200);
   });
 
-  it('what was counted stays when the limit changes', () => {
+  it('keeps what was used when the limit changes', () => {
     const window = new DayBucket(10);
     window.take(8, performance.now());
     window.limit = 5;
     expect(window.level(performance.now())).toBe(-3);
   });
 
-  it('after the process was suspended for days nothing counts any more', () => {
+  it('is full again after the process was suspended for days', () => {
     const window = new DayBucket(10);
     window.take(10, performance.now());
     expect(window.level(performance.now() + 1_000 * HOUR_MS)).toBe(10);
@@ -172,7 +172,7 @@ describe('DayBucket', () => {
 describe('Quota', () => {
   const cost = { input: 300, output: 200 };
 
-  it('the wait is that of its scarcest limit', () => {
+  it('waits for the scarcest of its limits', () => {
     const quota = new Quota('q', { rpm: 6, tpm: 60_000 }, 10);
     const now = performance.now();
     expect(quota.waitMs(cost, now)).toBe(0);
@@ -183,7 +183,7 @@ describe('Quota', () => {
     expect(quota.tokensPerMs).toBeCloseTo(0.98);
   });
 
-  it('input and output tokens can be limited apart', () => {
+  it('can limit input and output tokens separately', () => {
     const quota = new Quota('q', { inputTpm: 60_000, outputTpm: 6_000 }, 10);
     const now = performance.now();
     quota.take({ input: 9_000, output: 100 }, now);
@@ -193,7 +193,7 @@ describe('Quota', () => {
     expect(quota.waitMs({ input: 10, output: 900 }, now)).toBeGreaterThan(0);
   });
 
-  it('without limits nothing waits and nothing is reported as left', () => {
+  it('never waits and reports nothing as left without limits', () => {
     const quota = new Quota('q', {}, 10);
     const now = performance.now();
     for (let n = 0; n < 100; n++) quota.take({ input: 1e9, output: 1e9 }, now);
@@ -202,7 +202,7 @@ describe('Quota', () => {
     expect(quota.tokensPerMs).toBe(Infinity);
   });
 
-  it('a call exceeds a limit only if it is larger than a whole minute of it, not than the depth', () => {
+  it('reports a call as exceeding a limit if it is larger than one minute of the limit, not just than the depth', () => {
     const quota = new Quota('q', { tpm: 30_000, tpd: 100_000 }, 10);
     expect(quota.exceededBy({ input: 29_000, output: 1_000 })).toBeUndefined();
     expect(quota.exceededBy({ input: 29_000, output: 1_001 })).toEqual({
@@ -212,7 +212,7 @@ describe('Quota', () => {
     });
   });
 
-  it('requests and tokens per day are counted beside those per minute', () => {
+  it('limits requests and tokens per day', () => {
     const quota = new Quota('q', { rpd: 2, tpd: 1_000 }, 10);
     const now = performance.now();
     const first = new Reservation([quota], cost, () => false, now);
@@ -223,7 +223,7 @@ describe('Quota', () => {
     expect([quota.requestsLeft(now), quota.tokensLeft(now)]).toEqual([1, 500]);
   });
 
-  it('usage above the reservation leaves a debt', () => {
+  it('has a debt after usage above the reservation', () => {
     const quota = new Quota('q', { tpm: 60_000 }, 10);
     const now = performance.now();
     const reservation = new Reservation([quota], { input: 5_000, output: 4_000 }, () => false, now);
@@ -231,7 +231,7 @@ describe('Quota', () => {
     expect(quota.tokensLeft(now)).toBe(-1_200);
   });
 
-  it('nothing comes back if the provider keeps what was reserved', () => {
+  it('gets nothing back if the provider charges what was reserved', () => {
     const quota = new Quota('q', { tpm: 60_000 }, 10);
     const now = performance.now();
     const reserved = new Reservation([quota], { input: 500, output: 4_000 }, () => true, now);

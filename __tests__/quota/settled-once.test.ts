@@ -49,7 +49,7 @@ const FAILURES: Record<string, AxiosAdapter> = {
 };
 
 test.each(Object.entries(FAILURES))(
-  'after %s no slot and no reservation is left, and the bucket is full again',
+  'after %s, no slot and no reservation is held, and the bucket is full again',
   async (_name, fail) => {
     const balancer = balancerOf(fail);
     const leaving = new AbortController();

@@ -4,13 +4,13 @@ import { TokensCharged } from '../../lib/quota/tokens-charged';
 
 const LIMIT = 60_000;
 const RATE = LIMIT / 60_000;
-/** Fast enough to empty the bucket: a full one shows nothing. */
+/** Short enough that the calls drain the bucket, as a full bucket reveals nothing. */
 const STEP_MS = 200;
 
 const call = (prompt: number, most: number): Call =>
   ({ promptTokens: prompt, maxOutputTokens: most, expectedOutputTokens: most / 2 }) as Call;
 
-/** Plays a provider's bucket, and what TokensCharged learns from its headers. */
+/** Simulates a provider's bucket and feeds its headers to TokensCharged. */
 function learn(
   truth: 'reserved' | 'actual',
   provider: string,
@@ -38,7 +38,7 @@ const sizes = fc.array(fc.tuple(fc.integer({ min: 150, max: 300 }), fc.integer({
 
 describe('TokensCharged', () => {
   it.each(['openai', 'anthropic'])(
-    'what the provider charges is learnt from its headers, for %s too',
+    'learns from headers what the provider charges, for %s too',
     (provider) => {
       fc.assert(
         fc.property(sizes, fc.constantFrom('reserved', 'actual'), (all, truth) => {
@@ -49,12 +49,12 @@ describe('TokensCharged', () => {
     },
   );
 
-  it('the mode is unknown until headers have shown token limits', () => {
+  it('has no mode until headers have shown token limits', () => {
     expect(new TokensCharged({ tokensCharged: 'auto', provider: 'openai' }).mode).toBeUndefined();
     expect(learn('reserved', 'anthropic', [[100, 500]]).mode).toBeUndefined();
   });
 
-  it('a configured mode is never changed by headers', () => {
+  it('never changes a configured mode', () => {
     const tokensCharged = new TokensCharged({ tokensCharged: 'actual', provider: 'openai' });
     tokensCharged.observeRemaining(tokensCharged.recordSent(call(100, 500), 0), 1_000, LIMIT);
     expect(tokensCharged.mode).toBe('actual');

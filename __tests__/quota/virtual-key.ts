@@ -5,7 +5,7 @@ import { VirtualUpstream } from '../../bench/quota/virtual-upstream';
 
 export const TPM = 30_000;
 
-/** One key on the fake clock: a balancer, and the simulated provider behind its adapter. */
+/** A balancer with one key on a fake clock; the simulated provider is its axios adapter. */
 export class VirtualKey {
   readonly upstream: VirtualUpstream;
   readonly balancer: Balancer;
@@ -44,7 +44,7 @@ export class VirtualKey {
     });
   }
 
-  /** Makes so many calls, 50 at a time. Resolves with how many were served. */
+  /** Makes the given number of calls, 50 at a time. Resolves to the number of calls that were served. */
   async serve(calls: number, maxTokens?: number): Promise<number> {
     let left = calls;
     let served = 0;
@@ -64,7 +64,7 @@ export class VirtualKey {
   }
 }
 
-/** Fakes timers but not promises: what a timer starts has happened before the next timer is due. */
+/** Fakes timers but not promises, so that the work a timer starts is done before the next timer fires. */
 export function useFakeClock(): void {
   beforeEach(() => void jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
   afterEach(() => void jest.useRealTimers());

@@ -4,12 +4,12 @@ import { outcomeOf, queuedCall, TestBucket } from '../queue/test-bucket';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test('WaitQueue: an older call is served although denser calls keep arriving', async () => {
+test('WaitQueue serves an older call although calls of higher value density keep arriving', async () => {
   const bucket = new TestBucket(1, 1_000, 0);
   const queue = new WaitQueue<TestBucket>({ maxSize: 1_000 });
   const older = outcomeOf(queue.waitForSlot(queuedCall([bucket], { promptTokens: 700, outputTokens: 300 })));
   const others: Promise<unknown>[] = [];
-  // More than the bucket can ever serve.
+  // The calls need more than the bucket can ever serve.
   for (let second = 0; second < 60; second++) {
     for (let n = 0; n < 2; n++) {
       others.push(

@@ -1,6 +1,6 @@
 import { DENSITY_BUCKETS } from './value-density';
 
-/** Work that waits in the queue. */
+/** Tokens and requests that wait in the queue. */
 export interface Load {
   tokens: number;
   requests: number;
@@ -22,7 +22,7 @@ export class Backlog {
     this.#change(bucket, -tokens, -1);
   }
 
-  /** The work in this bucket and in all denser ones. */
+  /** Waiting tokens and requests in this density bucket and all denser ones. */
   ahead(bucket: number): Load {
     let tokens = 0;
     let requests = 0;

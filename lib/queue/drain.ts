@@ -4,23 +4,24 @@ import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
 import { before } from './value-density';
 
-/** Unsuccessful tries per pool beyond the heads of its lanes, when a blocked call holds no further resource. */
+/** Unsuccessful tries allowed per drain and pool, beyond the first head of each lane, that hold no further resource. */
 const SPARE_TRIES = 4;
-/** The most calls that one drain starts or sheds, so that a drain never blocks the event loop for long. */
+/** Most calls that one drain starts or sheds, so that it never blocks the event loop for long. */
 const MAX_REMOVALS = 512;
 
 /** Receives the calls that a drain removes from the queue. */
 export interface DrainCallbacks<Slot> {
   started(entry: Entry<Slot>, slot: Slot): void;
   failed(entry: Entry<Slot>, error: Error): void;
-  /** The call cannot start before its latest start time. `waitMs` is a lower bound of its wait. */
+  /** The call cannot start before its latest start time. `waitMs` is a lower bound on its wait. */
   tooLate(entry: Entry<Slot>, waitMs: number): void;
 }
 
 /**
- * One pass over the heads of the lanes, densest first. A blocked call holds the resource on which it could start soonest
- * against less dense calls and against the calls behind it in its own lane. The number of tries is bounded by the calls
- * removed, the resources and nine per pool, no matter how many calls wait.
+ * One pass over the heads of the lanes, in descending order of rank. A blocked call holds the resource on which it
+ * could start soonest: calls of lower rank and calls behind it in its own lane can't take that resource. The number of
+ * tries is bounded by the number of removed calls, plus the number of resources, plus nine per pool, no matter how many
+ * calls wait.
  */
 export class Drain<Slot> {
   readonly #pools: Pools<Slot>;
@@ -43,7 +44,10 @@ export class Drain<Slot> {
     this.#callbacks = callbacks;
   }
 
-  /** Starts every call that can start. Returns when the next one could, in `performance.now()` time. */
+  /**
+   * Starts every call that can start. Returns the earliest time at which another call could start, on the clock of
+   * performance.now().
+   */
   run(now: number): number {
     this.#begin(now);
     for (let lane = this.#lanes.first; lane !== undefined; lane = this.#lanes.first) {

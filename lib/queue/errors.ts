@@ -1,6 +1,6 @@
 import { AiBalancerError } from '../errors';
 
-/** A shed call: no quota can serve it in time. `waitMs` becomes Retry-After when it is finite. */
+/** The error for a shed call, which no quota can serve in time. `waitMs` becomes Retry-After if it is finite. */
 export function saturatedError(reason: string, waitMs: number): AiBalancerError {
   const isKnown = Number.isFinite(waitMs);
   const retryAfterMs = Math.max(1, Math.ceil(waitMs));

@@ -14,7 +14,7 @@ class PriorityLevel<Slot> {
   readonly groups = new Map<string, TenantGroup<Slot>>();
   readonly largest = new IndexedHeap<'inLargest', TenantGroup<Slot>>('inLargest', larger);
   readonly #perBucket = new Int32Array(DENSITY_BUCKETS);
-  /** An upper bound of the fullest bucket; made exact when it is read. */
+  /** Upper bound on the index of the least dense occupied bucket; lowered to the exact value when read. */
   #maxBucket = -1;
   size = 0;
 
@@ -24,7 +24,7 @@ class PriorityLevel<Slot> {
     if (bucket > this.#maxBucket) this.#maxBucket = bucket;
   }
 
-  /** The bucket of the least dense call; -1 when no call waits. */
+  /** Density bucket of the least dense call; -1 if no call waits. */
   get leastDenseBucket(): number {
     while (this.#maxBucket >= 0 && !this.#perBucket[this.#maxBucket]) this.#maxBucket -= 1;
     return this.#maxBucket;
@@ -33,8 +33,8 @@ class PriorityLevel<Slot> {
 
 /**
  * Chooses the call that is evicted from a full queue: the least dense call determines the priority, and within that
- * priority the tenant with the most waiting calls loses its least dense one. So a flood of small calls evicts itself and
- * not the few calls of another tenant.
+ * priority the tenant with the most waiting calls loses its least dense one. So a tenant that floods the queue with
+ * small calls loses its own calls, not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
   readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());

@@ -1,4 +1,4 @@
-/** An item stores its position in the heap, so that it can be removed from the middle. -1: not in the heap. */
+/** An item stores its position in the heap, so that it can be removed from the middle; -1 if it is not in the heap. */
 export type HeapItem<PositionField extends string> = Record<PositionField, number>;
 
 /**

@@ -9,7 +9,7 @@ import { density, densityBucket, MAX_TOKENS, type Ranked, rank } from './value-d
 export interface ContestedResource<Slot> {
   readonly resource: Resource;
   readonly pools: Set<Pool<Slot>>;
-  /** The rank of the blocked call that holds the resource in the current drain; -Infinity when none does. */
+  /** Rank of the blocked call that holds the resource in the current drain; -Infinity if none does. */
   heldBy: number;
 }
 
@@ -17,9 +17,9 @@ type EntryState =
   | { readonly kind: 'waiting' }
   /** Inside `tryStart`. */
   | { readonly kind: 'starting' }
-  /** Must be removed with this error, unless the running `tryStart` yields a slot. */
+  /** Fails with this error unless the running `tryStart` returns a slot. */
   | { readonly kind: 'interrupted'; readonly error: Error }
-  /** Its callback has been called. */
+  /** One of its callbacks has been called. */
   | { readonly kind: 'gone' };
 
 const WAITING: EntryState = { kind: 'waiting' };
@@ -36,9 +36,9 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
   readonly rank: number;
   readonly bucket: number;
   readonly tokens: number;
-  /** The latest time at which the call can start and still meet its deadline. */
+  /** Latest time at which the call can start and still meet its deadline. */
   readonly latestStartAt: number;
-  /** The pool in which it waits. */
+  /** The pool in which the call waits. */
   pool: Pool<Slot> | undefined;
   readonly #callbacks: QueueCallbacks<Slot>;
   readonly #onAbort: (entry: Entry<Slot>) => void;
@@ -66,7 +66,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
     return this.call.tenant;
   }
 
-  /** Whether it is in the queue. */
+  /** Whether the entry is in the queue. */
   get isQueued(): boolean {
     return this.inEviction >= 0;
   }
@@ -75,7 +75,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
     return this.#state.kind === 'gone';
   }
 
-  /** Asks the call to start. A call that was interrupted meanwhile and got no slot is hopeless. */
+  /** Tries to start the call. A call that was interrupted meanwhile and got no slot becomes 'hopeless'. */
   tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot> {
     this.#state = STARTING;
     let result: StartResult<Slot>;
@@ -86,7 +86,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
     }
     const error = this.#interruption;
     this.#state = WAITING;
-    // The slot is taken, so it must reach the caller.
+    // A slot that was taken must reach the caller, even if the call was interrupted.
     return error === undefined || result.kind === 'started' ? result : { kind: 'hopeless', error };
   }
 
@@ -95,7 +95,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
     this.#callbacks.started(slot);
   }
 
-  /** Fails the call; while it tries to start, only once that has failed. */
+  /** Fails the call. During `tryStart`, the call fails only if that returns no slot. */
   fail(error: Error): void {
     const { kind } = this.#state;
     if (kind === 'starting') {
@@ -115,16 +115,16 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
   }
 }
 
-/** The calls of one priority in one pool. The head is the next call by tenant fairness. */
+/** The calls of one priority in one pool. Tenant fairness determines which call is the head. */
 export class Lane<Slot> implements HeapItem<'inDrain'> {
   inDrain = -1;
   readonly pool: Pool<Slot>;
   readonly backlog = new Backlog();
   readonly fairness = new TenantFairness<Entry<Slot>>();
-  /** The rank in the current drain, updated when the lane is put into the heap. */
+  /** The lane's rank in the current drain, set by `updateRank` before the lane enters the heap. */
   rank = -Infinity;
   seq = 0;
-  /** The rank of the blocked call in the current drain: calls behind it must not overtake it. */
+  /** Rank of the call that was blocked in the current drain: the calls behind it must not overtake it. */
   maxRank = Infinity;
 
   constructor(pool: Pool<Slot>) {
@@ -141,7 +141,7 @@ export class Lane<Slot> implements HeapItem<'inDrain'> {
     this.fairness.remove(entry);
   }
 
-  /** Takes over the rank of the head and returns it; undefined when the lane is empty. */
+  /** Sets the lane's rank to that of its head and returns the head; undefined if the lane is empty. */
   updateRank(): Entry<Slot> | undefined {
     const head = this.fairness.next;
     if (head !== undefined) {
@@ -158,15 +158,15 @@ export class Pool<Slot> {
   readonly resources: readonly ContestedResource<Slot>[];
   readonly lanes: (Lane<Slot> | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   size = 0;
-  /** Time at which the next call could start, as found when the queue was last drained; 0 if a call was started then. */
+  /** Time at which the next call could start, as of the last drain; 0 if that drain started a call. */
   opensAt = 0;
-  /** Unsuccessful tries left to the current drain beyond the heads. */
+  /** Unsuccessful tries left in the current drain, beyond the first head of each lane. */
   spareTries = 0;
   readonly #closedMs: QueuedCall<Slot>['closedMs'];
-  /** The resources on which a call may start, as found at the start of the current drain. */
+  /** Resources on which a call may start, as of the start of the current drain. */
   #open: readonly ContestedResource<Slot>[];
 
-  /** @param closedMs Of any call of the pool. */
+  /** @param closedMs `closedMs` of any call of the pool. */
   constructor(
     key: string,
     resources: readonly ContestedResource<Slot>[],
@@ -178,7 +178,7 @@ export class Pool<Slot> {
     this.#open = resources;
   }
 
-  /** Finds the resources on which a call may start now. Returns when the next one opens. */
+  /** Finds the resources on which a call may start now. Returns the time at which the next closed one opens. */
   findOpen(now: number): number {
     const closedMs = this.#closedMs;
     if (closedMs === undefined) return Infinity;
@@ -207,8 +207,9 @@ export class Pool<Slot> {
   }
 
   /**
-   * The work that comes before this call: that of denser and equally dense calls, but no more of its own priority than
-   * what the tenants' turns let pass in its own pool. The call itself counts only if it waits.
+   * Tokens and requests that come before this call: those of denser and equally dense calls. In its own pool and
+   * priority, they are capped at what tenant fairness lets pass before it. The call itself counts only if it is in the
+   * queue.
    */
   workBefore(entry: Entry<Slot>): Load {
     const sum = { tokens: 0, requests: 0 };
@@ -227,7 +228,7 @@ export class Pool<Slot> {
     return sum;
   }
 
-  /** Whether every resource is closed, or held against calls of this rank. */
+  /** Whether every resource is closed or held against calls of this rank. */
   isAllHeld(rank: number): boolean {
     for (const contested of this.#open) if (contested.heldBy < rank) return false;
     return this.resources.length > 0;

@@ -21,7 +21,7 @@ export class Pools<Slot> {
     return this.#contested.get(resource);
   }
 
-  /** The pool of a call. */
+  /** Returns the pool of a call. */
   getOrCreate(call: QueuedCall<Slot>): Pool<Slot> {
     const { poolKey, resources, closedMs } = call;
     const known = this.#pools.get(poolKey);
@@ -34,7 +34,10 @@ export class Pools<Slot> {
     return pool;
   }
 
-  /** Removes empty pools. Done in batches, because under load an empty pool is soon used again. */
+  /**
+   * Removes empty pools. Called after a drain rather than per call, because under load an empty pool is soon used
+   * again.
+   */
   sweep(): void {
     for (const pool of this.#pools.values()) {
       if (pool.size) continue;

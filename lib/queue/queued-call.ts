@@ -1,7 +1,7 @@
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 
-/** What calls compete for: a quota. Compared by identity; the queue reads only its rates. */
+/** What calls compete for: a quota. Resources are compared by identity; the queue reads only their rates. */
 export interface Resource {
   /** Refill rate in tokens per millisecond; Infinity when unlimited. Read at least once per second. */
   readonly tokensPerMs: number;
@@ -13,12 +13,12 @@ export type StartResult<Slot> =
   | { readonly kind: 'started'; readonly slot: Slot }
   | {
       readonly kind: 'waiting';
-      /** The resource on which the call could start soonest. The call holds it against the calls behind it. */
+      /** The resource on which the call could start soonest. The call holds it against calls behind it. */
       readonly on?: Resource;
-      /** Milliseconds until then; Infinity when only an event (`wake()`) can free it. */
+      /** Milliseconds until the call could start there; Infinity if only an event (`wake()`) can free capacity. */
       readonly waitMs: number;
     }
-  /** The call can no longer be served in time, or not at all. */
+  /** The call can't be served in time or at all. */
   | { readonly kind: 'hopeless'; readonly error: Error };
 
 /** Called once, when the call leaves the queue. Must not call the queue: it may be in the middle of a drain. */
@@ -32,17 +32,18 @@ export interface QueueCallbacks<Slot> {
   failed(error: Error): void;
 }
 
-/** A call as the wait queue sees it. */
+/** What the wait queue knows of a call. */
 export interface QueuedCall<Slot> {
   /**
-   * Calls with the same key can use exactly the same resources and form one pool. A key must not stand for other
-   * resources while calls wait under it: after a reload, use new keys.
+   * Calls with the same key can use exactly the same resources and form one pool. While calls wait under a key, its
+   * resources must not change: use new keys after a reload.
    */
   readonly poolKey: string;
   readonly resources: readonly Resource[];
   /**
-   * Milliseconds until any call may start on one of the resources; 0 if one may now, as far as the pool knows, Infinity if
-   * only `wake()` can tell. Calls of a pool whose resources are all closed or held are not tried. Default: never closed.
+   * Milliseconds until any call of the pool may start on the given resource; 0 if one may now, as far as the pool
+   * knows; Infinity if only `wake()` announces it. Calls of a pool whose resources are all closed or held are not
+   * tried. Default: never closed.
    */
   readonly closedMs?: (resource: Resource, now: number) => number;
   readonly priority: Priority;
@@ -50,13 +51,16 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
-  /** When the call began to wait, in `performance.now()` time. Default: now. Set when a call returns to the queue. */
+  /**
+   * When the call began to wait, on the clock of performance.now(). Set for a call that returns to the queue. Default:
+   * now.
+   */
   readonly waitingSince?: number;
-  /** In `performance.now()` time; Infinity for none. */
+  /** Deadline on the clock of performance.now(); Infinity for none. */
   readonly deadlineAt: number;
-  /** A lower bound of the service time in milliseconds: a call with less time left is shed. */
+  /** Lower bound on the service time in milliseconds: a call with less time left before its deadline is shed. */
   readonly serviceMs: number;
-  /** The call's signal; has one listener while the call waits. */
+  /** Aborts the call. The queue adds one listener while the call waits. */
   readonly signal?: CallSignal;
   /** Tries to start on a resource that is not held. Synchronous; must not throw. */
   tryStart(isHeld: (resource: Resource) => boolean): StartResult<Slot>;

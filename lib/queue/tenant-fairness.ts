@@ -2,31 +2,31 @@ import type { Load } from './backlog';
 import { type HeapItem, IndexedHeap } from './heap';
 import { before, type Ranked } from './value-density';
 
-/** A call of one pool and one priority, ordered by tenant fairness. */
+/** A waiting call of one pool and one priority, to which tenant fairness applies. */
 export interface TenantCall extends HeapItem<'inFairness'>, Ranked {
   readonly tenant: string;
   readonly tokens: number;
-  /** Whether it is in the queue. */
+  /** Whether the call is in the queue. */
   readonly isQueued: boolean;
 }
 
-/** The most tenants without waiting calls whose counters are kept. */
+/** Most tenants without waiting calls whose counters are kept. */
 const MAX_IDLE_COUNTERS = 4096;
 
 interface TenantQueue<C extends TenantCall> extends HeapItem<'inOrder'> {
   readonly tenant: string;
   readonly calls: IndexedHeap<'inFairness', C>;
-  /** The virtual token counter. */
+  /** The tenant's virtual token counter. */
   servedTokens: number;
-  /** Waiting calls, including those set aside. */
+  /** Tokens and requests of the tenant's waiting calls, including calls set aside. */
   readonly waiting: Load;
 }
 
 /**
- * Tenants take turns: the tenant that was served the fewest tokens offers its densest call. This is the virtual token
- * counter of Sheng et al., "Fairness in Serving Large Language Models" (OSDI 2024): among tenants with waiting calls the
- * counters differ by at most one call. A tenant that returns starts at the lowest counter of the waiting tenants, so
- * that idle time earns no credit.
+ * Lets tenants take turns: the next call is the densest one of the tenant that has been served the fewest tokens. This
+ * is the virtual token counter of Sheng et al., "Fairness in Serving Large Language Models" (OSDI 2024): among tenants
+ * with waiting calls the counters differ by at most one call. A tenant that returns starts at the lowest counter of the
+ * waiting tenants, so that idle time earns no credit.
  */
 export class TenantFairness<C extends TenantCall> {
   readonly #queues = new Map<string, TenantQueue<C>>();
@@ -43,9 +43,9 @@ export class TenantFairness<C extends TenantCall> {
   }
 
   /**
-   * The work that comes before the end of a call, if every tenant takes as much meanwhile as the call's own: its tenant's
-   * waiting calls, with this one among them, once per tenant. A tenant that waits for little is served soon, however much
-   * others wait for.
+   * Tokens and requests that are served until this call is, itself included, if all tenants get an equal share: the
+   * waiting calls of its tenant, including this one, times the number of tenants. So a tenant with little waiting is
+   * served soon, however much waits for other tenants.
    */
   workOfTurns(call: C): Load {
     const own = this.#queues.get(call.tenant);
@@ -79,7 +79,7 @@ export class TenantFairness<C extends TenantCall> {
     else this.#idleCounters.clear();
   }
 
-  /** Skips a call for the current drain: it still waits, but it is not next. */
+  /** Skips a call for the rest of the current drain: it stays in the queue, but is no longer `next`. */
   setAside(call: C): void {
     const queue = this.#queues.get(call.tenant);
     if (!queue?.calls.remove(call)) return;
@@ -93,7 +93,7 @@ export class TenantFairness<C extends TenantCall> {
     if (queue !== undefined) this.#enqueue(call, queue);
   }
 
-  /** Adds what a call of the tenant takes: prompt tokens count once, output tokens twice. */
+  /** Counts a started call for its tenant: prompt tokens once, output tokens twice. */
   addServedTokens(tenant: string, promptTokens: number, outputTokens: number): void {
     const queue = this.#queues.get(tenant);
     if (queue === undefined) return;
@@ -122,7 +122,10 @@ export class TenantFairness<C extends TenantCall> {
     return queue;
   }
 
-  /** A counter at or below the lowest need not be kept: a returning tenant starts at the lowest anyway. */
+  /**
+   * Keeps the counter of a tenant without waiting calls, unless it is at or below the lowest: a returning tenant starts
+   * at the lowest anyway.
+   */
   #keepIdleCounter({ tenant, servedTokens }: TenantQueue<C>): void {
     const least = this.#order.first?.servedTokens ?? 0;
     if (servedTokens <= least) return;

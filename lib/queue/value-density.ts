@@ -1,18 +1,24 @@
 import type { Priority } from '../call/context';
 
-/** Smaller calls count as this size, because even the smallest call takes one request from the quota. */
+/** Minimum size of a call in tokens: even the smallest call takes one request from the quota. */
 const MIN_TOKENS = 200;
-/** More than any model accepts. Keeps sums finite and densities above 0, whatever a caller claims. */
+/**
+ * Maximum size of a call in tokens, more than any model accepts. Keeps sums finite and densities above 0, whatever size
+ * a caller states.
+ */
 export const MAX_TOKENS = 1e9;
 /**
- * Each priority is worth this many times the one below. A larger base serves more calls of priority 5 in an overload and
- * fewer in all.
+ * Each priority is worth this many times the one below. With a larger base, more calls of priority 5 are served in an
+ * overload, but fewer calls in total.
  */
 const PRIORITY_BASE = 2.5;
 const MAX_DENSITY = PRIORITY_BASE ** 4 / MIN_TOKENS;
 const STEPS_PER_OCTAVE = 8;
 
-/** Log-density buckets of an eighth of an octave (9 %) each, down to a priority 1 call of 800,000 tokens. */
+/**
+ * Number of logarithmic density buckets of an eighth of an octave (9 %) each. The last one starts at a priority 1 call
+ * of about 300,000 tokens.
+ */
 export const DENSITY_BUCKETS = 128;
 
 /**
@@ -30,14 +36,14 @@ export function densityBucket(value: number): number {
   return step > 0 ? Math.min(step, DENSITY_BUCKETS - 1) : 0;
 }
 
-/** After this time in milliseconds a waiting call comes before a new call of twice its density. */
+/** After waiting this long, in milliseconds, a call ranks equal to a new call of twice its density. */
 const OCTAVE_MS = 60_000;
 
 /**
- * The rank of a call in the queue; higher goes first. By density alone, a stream of slightly denser calls could keep a
- * call waiting forever, and even equal calls differ slightly, because their expected output is learnt. A rank never
+ * The rank of a call in the queue; a higher rank goes first. By density alone, a stream of slightly denser calls could
+ * keep a call waiting forever; even equal calls differ slightly, because their expected output is learnt. A rank never
  * changes, because all waiting calls age alike.
- * @param enteredAt In `performance.now()` time.
+ * @param enteredAt When the call began to wait, on the clock of performance.now().
  */
 export function rank(value: number, enteredAt: number): number {
   return Math.log2(value) - enteredAt / OCTAVE_MS;
@@ -49,7 +55,7 @@ export interface Ranked {
   readonly seq: number;
 }
 
-/** The order of the queue: by rank, then first come, first served. */
+/** Whether `a` comes before `b` in the queue: by rank, then in order of arrival. */
 export function before(a: Ranked, b: Ranked): boolean {
   return a.rank > b.rank || (a.rank === b.rank && a.seq < b.seq);
 }

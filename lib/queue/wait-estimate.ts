@@ -5,31 +5,34 @@ import type { Resource } from './queued-call';
 /** How long summed rates are cached, in milliseconds. Rates change with the providers' headers. */
 const RATES_TTL_MS = 1000;
 
-/** A pool of waiting calls that can use some of the quotas of this pool, and the share of its own refill that they bring. */
+/**
+ * A pool of waiting calls that can use some of this pool's resources. `tokens` and `requests` are the shares (0 to 1)
+ * of its refill that come from these resources.
+ */
 interface CompetingPool<Slot> extends Readonly<Load> {
   readonly pool: Pool<Slot>;
 }
 
 interface PoolRates<Slot> {
   readonly at: number;
-  /** Units per millisecond. */
+  /** Refill of the pool's resources, in units per millisecond. */
   readonly rates: Load;
   readonly competingPools: readonly CompetingPool<Slot>[];
 }
 
 /**
- * Estimates how long the backlog delays a call: the work that comes before it, divided by the refill rate.
- * A competing pool counts with the share of its refill that it draws from the resources of this pool (a fluid model).
+ * Estimates how long the backlog delays a call: the work that comes before it, divided by the refill rate. Only the
+ * share of a competing pool's work is counted that it draws from this pool's resources (a fluid model).
  */
 export class WaitEstimator<Slot> {
   #ratesByPool = new WeakMap<Pool<Slot>, PoolRates<Slot>>();
 
-  /** Call when pools were added or removed. */
+  /** Drops cached rates. Call it when pools were added or removed. */
   clear(): void {
     this.#ratesByPool = new WeakMap();
   }
 
-  /** Milliseconds until a call could start; Infinity if never. `own` is the work of the call itself, to be added. */
+  /** Milliseconds until a call could start; Infinity if never. `own` is the work of the call itself, which is added. */
   waitMs(pool: Pool<Slot>, entry: Entry<Slot>, own: Load, now: number): number {
     const { rates, competingPools } = this.#ratesFor(pool, now);
     let { tokens, requests } = own;
@@ -90,7 +93,7 @@ function competingPoolsOf<Slot>(pool: Pool<Slot>): CompetingPool<Slot>[] {
   });
 }
 
-/** Without usable rates (zero or unlimited), the resources share evenly. */
+/** The share of `here` in `all`. If the rates are zero or unlimited, each resource counts equally. */
 function share(here: number, all: number, evenly: number): number {
   return all > 0 && Number.isFinite(all) ? here / all : evenly;
 }

@@ -13,26 +13,26 @@ import { rank } from './value-density';
 export type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 export { density } from './value-density';
 
-/** The least time between two drains, in milliseconds. */
+/** Minimum time between two drains, in milliseconds. */
 const DRAIN_GAP_MS = 20;
-/** The most time between two drains while calls wait, in milliseconds, in case no event wakes the queue. */
+/** Maximum time between two drains while calls wait, in milliseconds, in case no event wakes the queue. */
 const HEARTBEAT_MS = 1000;
 const TOO_MANY_AHEAD = 'the calls ahead leave no quota before the deadline';
 const ONCE = { once: true } as const;
-/** For a call that is only estimated. */
+/** For a call whose wait is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
 
 /** Limits of the wait queue. */
 export interface QueueOptions {
-  /** The most calls that may wait; when it is exceeded, the least dense call is shed. Default 10,000. */
+  /** Maximum number of waiting calls; when it is exceeded, the least dense call is shed. Default 10,000. */
   readonly maxSize: number;
-  /** Bytes of the bodies that may wait, as JSON text. Default 268,435,456 (256 MiB). */
+  /** Maximum total size of the waiting request bodies, in bytes of JSON text. Default 268,435,456 (256 MiB). */
   readonly maxBytes: number;
 }
 
-/** What happens to the queue. */
+/** A change of the queue that is reported to `onChange`. */
 export type QueueChange =
-  /** It has grown to 1, 10, 100, ... calls since it was last empty. */
+  /** The queue has grown to 1, 10, 100, ... calls since it was last empty. */
   | { readonly change: 'growing'; readonly size: number }
   | {
       readonly change: 'shed';
@@ -50,13 +50,13 @@ export interface WaitQueueOptions extends Pick<QueueOptions, 'maxSize'> {
 const GROWTH_FACTOR = 10;
 
 /**
- * The calls that wait for capacity, in the order in which they may start: by value density, by tenant fairness within a
- * priority, first come, first served among equals. The queue knows nothing about endpoints; it asks each call to start.
- * It has one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
+ * The calls that wait for capacity, in the order in which they may start: by value density, increased by waiting time,
+ * with tenant fairness within a priority. The queue knows nothing about endpoints; it asks each call to start. It has
+ * one timer, which keeps the process alive while calls wait, and no timer or listener when none waits.
  */
 export class WaitQueue<Slot> {
   readonly #options: WaitQueueOptions;
-  /** The next size that is reported as growth; back to 1 when the queue is empty. */
+  /** Next size that is reported as growth; reset to 1 when the queue is empty. */
   #nextGrowth = 1;
   readonly #pools = new Pools<Slot>();
   readonly #evictionPolicy = new EvictionPolicy<Slot>();
@@ -89,7 +89,7 @@ export class WaitQueue<Slot> {
     return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
   }
 
-  /** Adds a call to the queue. A call that cannot wait fails at once. */
+  /** Adds a call to the queue. A call that cannot be served in time fails at once. */
   enqueue(call: QueuedCall<Slot>, callbacks: QueueCallbacks<Slot>): void {
     this.#arrivals += 1;
     const entry = new Entry<Slot>(call, callbacks, this.#arrivals, this.#onAbort);
@@ -114,14 +114,14 @@ export class WaitQueue<Slot> {
     this.wake();
   }
 
-  /** Adds a call to the queue. Resolves with its slot, or rejects with the errors of {@link QueueCallbacks}. */
+  /** Adds a call to the queue. Resolves to its slot, or rejects with the errors of {@link QueueCallbacks}. */
   waitForSlot(call: QueuedCall<Slot>): Promise<Slot> {
     return new Promise((started, failed) => this.enqueue(call, { started, failed }));
   }
 
   /**
    * Whether a new call of this density must wait although the resource has capacity, because a queued call comes first.
-   * With `fairness` it also waits behind calls of the same priority of other tenants. O(pools).
+   * With `fairness` it also waits behind calls of the same priority from other tenants. O(pools).
    */
   mustWait(density: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     return this.#pools.comesBefore(rank(density, performance.now()), resource, fairness);
@@ -133,8 +133,8 @@ export class WaitQueue<Slot> {
   }
 
   /**
-   * The error with which such a call would be shed at once; undefined when it could wait or start. When the queue is
-   * full, the eviction policy decides whether this call or another one is shed.
+   * The error with which this call would be shed at once; undefined if it could wait or start. When the queue is full,
+   * the eviction policy decides whether this call or another one would be shed.
    */
   shedError(call: QueuedCall<Slot>): AiBalancerError | undefined {
     if (!this.size) return undefined;
@@ -159,7 +159,7 @@ export class WaitQueue<Slot> {
       return;
     }
     this.#isDrainDue = true;
-    // In a microtask: all changes of one tick cause one drain, and the drain does not run inside the caller.
+    // In a microtask, so that all changes of one tick cause one drain, and it does not run inside the caller.
     void Promise.resolve().then(() => this.#runDrain());
   }
 
@@ -236,7 +236,10 @@ export class WaitQueue<Slot> {
     this.#options.onChange?.({ change: 'growing', size });
   }
 
-  /** The work ahead divided by the refill rate. An entry in the queue is itself part of the backlog. */
+  /**
+   * Estimated wait of a call: the work ahead divided by the refill rate.
+   * @param withOwn Whether to add the entry's own work. It is already part of the backlog if the entry is in the queue.
+   */
   #estimateWaitMs(entry: Entry<Slot>, now: number, withOwn: boolean): number {
     if (entry.pool === undefined) return 0;
     const own = withOwn ? { tokens: entry.tokens, requests: 1 } : { tokens: 0, requests: 0 };

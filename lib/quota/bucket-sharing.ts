@@ -1,15 +1,18 @@
-/** Units that peers may have taken without this process knowing, in milliseconds of the limit. */
+/** Units that peers may have taken unnoticed by this process, in milliseconds of the limit. */
 const PEER_UNCERTAINTY_MS = 500;
-/** Time constant of the peers' usage, in milliseconds: processes come and go within seconds. */
+/**
+ * Time constant of the estimate of the peers' usage, in milliseconds. It is short because processes come and go within
+ * seconds.
+ */
 const PEER_USAGE_MEMORY_MS = 2_000;
-/** Peers are never taken to use more than this share of a limit. */
+/** Cap on the estimated usage by peers, as a share of the limit. */
 const MAX_PEER_SHARE = 0.9;
 
-/** How one bucket of a cluster shares its limit with the other processes. Without a cluster there are none. */
+/** How one bucket shares its limit with the other processes of a cluster. Without a cluster there are no members. */
 export class BucketSharing {
   #members = 0;
   #share = 1;
-  /** Units per millisecond that peers take, as the levels in Redis show. */
+  /** Units per millisecond that peers take, learnt from the levels in Redis. */
   #peerUsage = 0;
   #observedAt = -Infinity;
 
@@ -18,7 +21,7 @@ export class BucketSharing {
     return this.#members > 0;
   }
 
-  /** This process's own part of limit and depth: 1 while the limiter in Redis decides. */
+  /** This process's share (0 to 1) of limit and depth; 1 while Redis is reachable and its limiter decides. */
   get share(): number {
     return this.#share;
   }
@@ -33,7 +36,7 @@ export class BucketSharing {
     this.#observedAt = -Infinity;
   }
 
-  /** @param taken Units that Redis has fewer than this process expected; below zero if it has more. */
+  /** @param taken By how many units the level in Redis is below what this process expected; negative if it is above. */
   observe(taken: number, now: number, limitRate: number): void {
     const gapMs = Math.max(1, now - this.#observedAt);
     this.#observedAt = now;
@@ -42,9 +45,9 @@ export class BucketSharing {
     this.#peerUsage = Math.min(MAX_PEER_SHARE * limitRate, Math.max(0, this.#peerUsage + gain * taken));
   }
 
-  /** Units per millisecond that peers take of a rate. */
+  /** Units per millisecond of `rate` that peers are expected to take. */
   peerRate(rate: number): number {
-    // Never more than their fair share: a process that expected less for itself would ask for less, and lose the rest.
+    // Capped at the peers' fair share: a process that expected less for itself would ask for less and lose the rest.
     return Math.min(this.#peerUsage, (1 - 1 / this.#members) * rate);
   }
 
@@ -54,7 +57,7 @@ export class BucketSharing {
     return Math.sign(deviation) * Math.max(0, Math.abs(deviation) - PEER_UNCERTAINTY_MS * limitRate);
   }
 
-  /** All processes see the same headers, so each corrects its part of the deviation. */
+  /** This process's part of a correction: all processes see the same headers, and each corrects an equal part. */
   ownCorrection(units: number): number {
     return units / Math.max(1, this.#members);
   }

@@ -3,15 +3,20 @@ import { ExternalUsage } from './external-usage';
 import { ReportedLimit } from './reported-limit';
 import { Slowdown } from './slowdown';
 
-/** The share of a limit that is handed out, because the provider's clock and count differ slightly from ours. */
+/**
+ * Share of a limit that is handed out. The rest allows for differences between the provider's clock and count and ours.
+ */
 const USABLE_SHARE = 0.98;
 /**
- * Units kept in the bucket, in milliseconds of the limit: a stalled event loop sends calls late and closer to the next
- * ones. Together with the share above this covers stalls of 600 ms.
+ * Reserve kept in the bucket, in milliseconds of the limit: after a stall of the event loop, calls go out late and
+ * closer to the next ones. Together with the 2 % above it covers stalls of up to 600 ms.
  */
 const STALL_MARGIN_MS = 400;
 
-/** The steps in which a refusal's effect on the limit is shared with peers. */
+/**
+ * The slowdown factor is rounded up to a multiple of 1 / SHARED_STEPS before peers see it, so that the shared limit
+ * changes seldom.
+ */
 const SHARED_STEPS = 20;
 
 export interface BucketOptions {
@@ -20,11 +25,11 @@ export interface BucketOptions {
   readonly burstSeconds: number;
 }
 
-/** The state of a bucket when an attempt was sent, to be compared with the headers of its answer. */
+/** The state of a bucket when an attempt was sent, for comparison with the rate limit headers of its response. */
 export interface BucketSnapshot {
   readonly at: number;
   readonly level: number;
-  /** The sum of all corrections until then. */
+  /** Sum of all corrections made before this snapshot. */
   readonly corrections: number;
   /** Units already taken that the provider may not have charged yet: output that is still to come. */
   readonly pending: number;
@@ -44,19 +49,19 @@ export class Bucket {
   #corrections = 0;
   readonly #reported = new ReportedLimit();
   readonly #slowdown = new Slowdown();
-  /** Units per millisecond. It and the next two are cached, because every routing decision reads them. */
+  /** Units per millisecond. Cached, as are the next two fields, because every routing decision reads them. */
   #rate = 0;
   #headroom = 0;
-  /** Whether nothing that headers or refusals have shown still fades: the level then rises by the rate alone. */
+  /** True if no external usage, reported limit or slowdown is in effect, so the level rises at a constant rate. */
   #isSteady = true;
   readonly #externalUsage = new ExternalUsage();
   readonly #sharing = new BucketSharing();
   #observedDepthMs = 0;
   readonly #onCorrected: (units: number) => void;
-  /** When the attempt was sent whose headers were taken into account last. */
+  /** When the attempt was sent whose headers were applied last. */
   #lastSnapshotAt = -Infinity;
 
-  /** @param onCorrected Called with the units by which headers have shifted the level. */
+  /** @param onCorrected Called with the units (negative: fewer) by which response headers have changed the level. */
   constructor(options: BucketOptions, onCorrected: (units: number) => void = () => undefined) {
     this.#onCorrected = onCorrected;
     this.#at = performance.now();
@@ -64,7 +69,7 @@ export class Bucket {
     this.#level = this.#depth;
   }
 
-  /** Changes the limit. Level and debt stay, so that a reload never refills a bucket. */
+  /** Changes the limit. Keeps level and debt, so that a reload never refills a bucket. */
   configure(options: BucketOptions): void {
     this.#refill(performance.now());
     this.#setLimit(options);
@@ -74,17 +79,23 @@ export class Bucket {
     return Math.round(this.#limit / USABLE_SHARE);
   }
 
-  /** Units per minute that the provider allows. */
+  /**
+   * Units per minute that the provider allows, as far as known: the configured limit, or a lower one reported in
+   * headers.
+   */
   get providerLimit(): number {
     return this.limit / USABLE_SHARE;
   }
 
-  /** Units per minute that processes of a cluster share, rounded so that it changes seldom. */
+  /**
+   * Units per minute that the processes of a cluster share, including the slowdown after refusals. The factor is
+   * rounded up so that the figure changes seldom.
+   */
   get sharedLimit(): number {
     return this.limit * (Math.ceil(this.#slowdown.factor * SHARED_STEPS) / SHARED_STEPS);
   }
 
-  /** Units per minute that are handed out at most: slightly fewer than the provider allows. */
+  /** Most units handed out per minute: slightly fewer than the provider allows. */
   get limit(): number {
     return this.#limit * this.#reported.share;
   }
@@ -102,7 +113,7 @@ export class Bucket {
     return this.#headroom;
   }
 
-  /** The largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
+  /** Largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
   get observedDepthMs(): number {
     return this.#observedDepthMs;
   }
@@ -112,26 +123,29 @@ export class Bucket {
     return this.#level;
   }
 
-  /** Milliseconds until `units` fit; 0 if they fit now. A call larger than the depth starts on a full bucket. */
+  /**
+   * Milliseconds until `units` can be taken; 0 if they can now. A call larger than the depth can start once the bucket
+   * is full.
+   */
   waitMs(units: number, now: number): number {
     this.#refill(now);
     const missing = Math.min(units + this.#headroom, this.#depth) - this.#level;
-    // Less than a billionth of the depth is a rounding error.
+    // Anything below a billionth of the depth is a rounding error.
     if (missing <= this.#depth * 1e-9) return 0;
     const ms = missing / this.#rate;
     const { share } = this.#reported;
     if (share === 1) return ms;
-    // Once the limit in the headers is forgotten, the bucket refills as configured.
+    // Once the limit reported in headers expires, the bucket refills at the configured rate.
     return Math.min(ms, this.#reported.msUntilForgotten(now) + ms * share);
   }
 
-  /** Takes `units`, leaving a debt if they are more than the level. */
+  /** Takes `units`; a level below zero is a debt. */
   take(units: number, now: number): void {
     this.#refill(now);
     this.#level -= units;
   }
 
-  /** Gives `units` back, never above the depth. */
+  /** Returns `units` to the bucket; the level never exceeds the depth. */
   put(units: number, now: number): void {
     this.#refill(now);
     this.#level = Math.min(this.#depth, this.#level + units);
@@ -142,9 +156,10 @@ export class Bucket {
   }
 
   /**
-   * Corrects the level from the `remaining` that a header shows for the moment of the snapshot. Corrections since then are
-   * not applied twice, and an attempt sent before the last one taken into account is ignored. A lower level is taken over
-   * whole; a higher one by half, and without what the provider may not have charged yet.
+   * Corrects the level from the `remaining` in the response headers of the attempt that `snapshot` belongs to.
+   * Corrections made since the snapshot are not applied again; headers of an attempt sent before the one applied last
+   * are ignored. A lower level is adopted in full. A higher one is adopted by half, after subtracting what the provider
+   * may not have charged yet.
    */
   correct(snapshot: BucketSnapshot, remaining: number, now: number): void {
     this.#refill(now);
@@ -155,7 +170,7 @@ export class Bucket {
     }
     this.#raiseDepth(remaining);
     const deviation = this.#sharing.withoutPeerUsage(this.#deviation(snapshot, remaining), this.#limitRate);
-    // The share of the limit that is never handed out stays in the provider's bucket.
+    // The share of the limit that is never handed out stays in the provider's bucket and must not be added to ours.
     const missing =
       deviation < 0
         ? deviation
@@ -165,8 +180,8 @@ export class Bucket {
   }
 
   /**
-   * A refusal whose headers show what is left: the level becomes that, unless it is lower already.
-   * @param asked Units that the refused attempt had taken at the snapshot. They have been given back since.
+   * Handles a refusal whose headers show what is left: lowers the level to that, but never raises it.
+   * @param asked Units that the refused attempt had taken before the snapshot. They have been returned since.
    */
   recordRefusalWithRemaining(remaining: number, now: number, snapshot?: BucketSnapshot, asked = 0): void {
     this.#refill(now);
@@ -176,7 +191,7 @@ export class Bucket {
   }
 
   /**
-   * In a cluster: sets the number of processes that share the bucket.
+   * In a cluster: sets the depth and the number of processes that share the bucket.
    * @param depthMs The depth, in milliseconds of the limit.
    */
   setSharing(depthMs: number, members: number): void {
@@ -186,7 +201,7 @@ export class Bucket {
     this.#setDepth();
   }
 
-  /** In a cluster: sets the level to that in Redis. The difference is what other processes took. */
+  /** In a cluster: sets the level to the one in Redis. The difference is learnt as usage by peers. */
   syncLevel(level: number, now: number): void {
     this.#refill(now);
     if (this.#level < this.#depth) this.#sharing.observe(this.#level - level, now, this.#limitRate);
@@ -194,7 +209,7 @@ export class Bucket {
     this.#updateRate();
   }
 
-  /** In a cluster: sets the share of limit and depth that this process owns; 1 is all of it. */
+  /** In a cluster: sets the share (0 to 1) of limit and depth that this process owns, and the level. */
   setShare(share: number, level: number, now: number): void {
     this.#refill(now);
     this.#sharing.setShare(share);
@@ -213,7 +228,10 @@ export class Bucket {
     this.#level = Math.min(this.#level, this.#depth);
   }
 
-  /** A refusal without headers: nothing is left, and the real limit is lower than the configured one. */
+  /**
+   * Handles a refusal without headers: lowers the level to zero and slows the refill, as the real limit must be lower
+   * than the configured one.
+   */
   recordRefusal(now: number): void {
     this.#refill(now);
     this.#shift(Math.min(0, -this.#level));
@@ -221,7 +239,7 @@ export class Bucket {
     this.#updateRate();
   }
 
-  /** What headers have shown counts for a limited time. */
+  /** Drops what headers have shown once it has expired. */
   #forgetHeaders(now: number): void {
     const isLimitForgotten = this.#reported.forget(now);
     if (isLimitForgotten) this.#setDepth();
@@ -232,15 +250,15 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
-  /** The provider shows more than our depth: its bucket is deeper. */
+  /** Deepens the bucket if the provider shows more units left than our depth, so its bucket must be deeper. */
   #raiseDepth(remaining: number): void {
     if (remaining <= this.#depth / this.#sharing.share) return;
     this.#observedDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
-    // In a cluster the depth is shared, and all processes raise it together.
+    // In a cluster all processes raise the shared depth together.
     if (!this.#sharing.isShared) this.#depth = Math.min(remaining, this.limit);
   }
 
-  /** What was left minus the level at the snapshot, without what has been corrected since. */
+  /** `remaining` minus the level at the snapshot, without the corrections made since. */
   #deviation(snapshot: BucketSnapshot, remaining: number): number {
     return remaining - snapshot.level - (this.#corrections - snapshot.corrections);
   }
@@ -277,7 +295,7 @@ export class Bucket {
 
   #updateRate(): void {
     const rate = this.#limitRate * this.#slowdown.factor * this.#sharing.share;
-    // In a cluster the refill in Redis counts, and what others take shows in its level.
+    // In a cluster Redis does the refill, and the level in Redis already reflects external usage.
     const externalRate = Math.min(this.#externalUsage.rate, ExternalUsage.MAX_SHARE * rate);
     this.#rate = rate - (this.#sharing.isShared ? this.#sharing.peerRate(rate) : externalRate);
     this.#headroom =
@@ -288,7 +306,7 @@ export class Bucket {
 
   #refill(now: number): void {
     const elapsed = now - this.#at;
-    // A clock that steps back neither adds nor takes anything.
+    // A clock that jumps back changes nothing.
     if (elapsed <= 0) return;
     if (!this.#isSteady) this.#forgetHeaders(now);
     this.#at = now;

@@ -1,16 +1,21 @@
 import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
 
-/** The first cooldown after a failure that names no time, in milliseconds, and the longest. */
+/** First cooldown after a failure that states no time, and the longest, in milliseconds. */
 export const FIRST_COOLDOWN_MS = 1_000;
 const MAX_COOLDOWN_MS = 60_000;
-/** A longer time in a header is not believed: after it, one call finds out. In milliseconds. */
+/** Longest cooldown accepted from a header, in milliseconds. After that, a call tests the endpoint again. */
 export const MAX_STATED_MS = 24 * 3_600_000;
-/** A used-up day is probed this often, in milliseconds: its reset header may be wrong, or the limit may be raised. */
+/**
+ * Longest cooldown after a used-up day, in milliseconds. Then a call tests it, because the reset header may be wrong or
+ * the limit may have been raised.
+ */
 const DAY_PROBE_MS = 600_000;
-/** A cooldown after a 429 is longer by up to this share, so that the waiting calls don't all come back at once. */
+/**
+ * A cooldown after a 429 is extended by a random share of up to this, so that waiting calls don't all return at once.
+ */
 const JITTER = 0.1;
 
-/** A 429, as far as a cooldown and a quota depend on it. */
+/** The parts of a 429 response on which cooldown and quota depend. */
 export interface Refusal {
   readonly retryAfterMs?: number | undefined;
   readonly reading?: LimitReading | undefined;
@@ -19,7 +24,7 @@ export interface Refusal {
 /** Keeps calls away from an endpoint or a quota until a given time on the clock of performance.now(). */
 export class Cooldown {
   #until = 0;
-  /** Refusals in a row that named no time, for the doubling. */
+  /** Refusals since the last success, each after the previous cooldown had ended. Determines the doubling. */
   #refusals = 0;
 
   /** The end of the latest cooldown; 0 before the first. It may be in the past. */
@@ -27,14 +32,15 @@ export class Cooldown {
     return this.#until;
   }
 
-  /** A cooldown that ends earlier than the current one changes nothing. */
+  /** Extends the cooldown to `until`. Does nothing if the current one ends later. */
   extendTo(until: number): void {
     this.#until = Math.max(this.#until, until);
   }
 
   /**
-   * After a 429: for its Retry-After, else until its reset header, else for a time that doubles. A used-up day lasts until
-   * its reset, with a call every ten minutes that finds out.
+   * Starts a cooldown after a 429: for its Retry-After, else until the reset time in its headers, else for a time that
+   * doubles with each refusal. While a daily limit is used up, the cooldown lasts until its reset, but at most ten
+   * minutes at a time.
    */
   startAfterRefusal({ retryAfterMs, reading }: Refusal, now: number): void {
     this.#countRefusal(now);
@@ -46,13 +52,13 @@ export class Cooldown {
     this.extendTo(now + cooldownMs * (1 + JITTER * Math.random()));
   }
 
-  /** After a 429 that a peer reports. The next one of our own that names no time doubles from here. */
+  /** Starts a cooldown after a 429 that a peer has reported. It counts as a refusal for the doubling. */
   startAfterReport(until: number, now: number): void {
     this.#countRefusal(now);
     this.extendTo(until);
   }
 
-  /** A call was served: the next cooldown starts from the first step again. */
+  /** Records a served call: the next cooldown is the shortest again. */
   recordSuccess(): void {
     this.#refusals = 0;
   }
@@ -61,13 +67,13 @@ export class Cooldown {
     this.#until = 0;
   }
 
-  /** Several answers of one burst are one refusal: only one after a cooldown doubles the next. */
+  /** Counts a refusal, unless a cooldown is running: the 429s of one burst count once. */
   #countRefusal(now: number): void {
     if (this.#until <= now) this.#refusals++;
   }
 }
 
-/** Milliseconds until the windows that are used up reset; undefined if the headers name none. */
+/** Milliseconds until all used-up windows have reset; undefined if the headers state none. */
 function usedUpResetMs(windows: readonly (WindowReading | undefined)[]): number | undefined {
   const resets = windows.flatMap((window) => (window?.remaining === 0 ? [window.resetMs ?? 0] : []));
   const longest = Math.max(0, ...resets);

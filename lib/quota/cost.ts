@@ -9,28 +9,32 @@ export interface Cost {
 
 /** What a call may cost. Computed once per call, because many endpoints share it. */
 export interface CostEstimate {
-  /** With `max_tokens`, if the caller sets it. */
+  /** The cost if the output reaches its limit: `max_tokens` if the caller sets it. */
   readonly max: Cost;
   readonly expected: Cost;
-  /** The part of a bucket's depth that the output of `max`, and of `expected`, may reserve at most. */
+  /**
+   * Share of a bucket's depth that the output of `max` (`maxShare`) or `expected` (`expectedShare`) may reserve at
+   * most.
+   */
   readonly maxShare: number;
   readonly expectedShare: number;
   /**
-   * What the call certainly takes: a part of the estimated prompt, which may be too high. In `certainReserved` the output
-   * is max_tokens too, which is certain only where the provider is known to charge it.
+   * What the call takes at least: a share of the estimated prompt, as the estimate may be too high. `certainReserved`
+   * adds max_tokens as output, which is certain only where the provider is known to charge it at admission.
    */
   readonly certain: Cost;
   readonly certainReserved: Cost;
-  /** When it was estimated, on the clock of performance.now(). */
+  /** When the estimate was made, on the clock of performance.now(). */
   readonly at: number;
 }
 
-/** The share of an estimated prompt that is certain: estimates err upwards. */
+/** Share of an estimated prompt that the call certainly takes, as estimates tend to be too high. */
 export const CERTAIN_SHARE = 0.7;
 
 /**
- * An output that is only learnt from other calls reserves at most this part of a bucket: else long answers of one tenant,
- * or a wrong figure, would keep the calls of others waiting. The caller's own estimate may reserve a full bucket.
+ * Share of a bucket that the expected output may reserve at most if it is learnt from other calls. Otherwise long
+ * answers to one tenant, or a wrong figure, would keep the calls of others waiting. The caller's own estimate may
+ * reserve a full bucket.
  */
 const LEARNT_SHARE = 0.25;
 
@@ -50,7 +54,7 @@ export function estimateQuotaCost(call: Call): CostEstimate {
   };
 }
 
-/** What a limit per minute counts: requests, all tokens, or input and output tokens apart. */
+/** What a limit counts: requests, all tokens, or input and output tokens separately. */
 export type Dimension = 'requests' | 'tokens' | 'input' | 'output';
 export const DIMENSIONS: readonly Dimension[] = ['requests', 'tokens', 'input', 'output'];
 
@@ -61,7 +65,7 @@ export function unitsOf(dimension: Dimension, cost: Cost): number {
   return cost[dimension];
 }
 
-/** What an answer's headers say about each limit per minute. */
+/** What response headers say about each limit per minute. */
 export type Windows = Record<Dimension, WindowReading | undefined>;
 
 export function windowsOf(reading: LimitReading): Windows {

@@ -1,15 +1,15 @@
 import { HOUR_MS, HourlyCounts, msUntilFreed } from '../util/hourly-counts';
 
 const MINUTES_PER_DAY = 1_440;
-/** Smaller differences are rounding errors. */
+/** Smaller differences in units are rounding errors. */
 const EPSILON = 1e-6;
 
 /**
- * A limit for any 24 hours, as a bucket: what was used comes back when its hour is a day old. In a cluster it is the view
- * that one process has of the counter in Redis.
+ * A limit over any 24 hours, as a bucket. Units come back 24 hours after the end of the hour in which they were taken.
+ * In a cluster this is one process's view of the counter in Redis.
  */
 export class DayBucket {
-  /** Nothing is kept back: the limit is counted exactly. */
+  /** No reserve: the provider's limit is counted exactly. */
   readonly headroom = 0;
   readonly observedDepthMs = 0;
   readonly #clock: (() => number) | undefined;
@@ -19,18 +19,18 @@ export class DayBucket {
   #hours = new HourlyCounts();
   #hour = -Infinity;
 
-  /** @param clock Milliseconds on the clock by which hours are counted. Default: that of performance.now(). */
+  /** @param clock Returns the time in milliseconds by which hours are counted. Default: performance.now(). */
   constructor(limit: number, clock?: () => number) {
     this.#limit = this.#level = limit;
     this.#clock = clock;
   }
 
-  /** Units in any 24 hours. */
+  /** Units allowed in any 24 hours. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** What was used stays used. */
+  /** Changes the limit and keeps what was used. */
   set limit(limit: number) {
     this.#level += (limit - this.#limit) * this.#share;
     this.#limit = limit;
@@ -44,7 +44,7 @@ export class DayBucket {
     return this.#limit / MINUTES_PER_DAY;
   }
 
-  /** The hour in which units that are taken then are counted. */
+  /** The number of the hour under which units taken at `now` are counted. */
   hourAt(now: number): number {
     return Math.floor(this.#clockAt(now) / HOUR_MS);
   }
@@ -59,7 +59,7 @@ export class DayBucket {
     return this.#level;
   }
 
-  /** Milliseconds until `units` fit; Infinity if they are more than the limit. */
+  /** Milliseconds until `units` can be taken; Infinity if they exceed the limit. */
   waitMs(units: number, now: number): number {
     const missing = units - this.level(now);
     if (missing <= EPSILON) return 0;
@@ -71,7 +71,7 @@ export class DayBucket {
     this.#hours.add(this.#hour, units);
   }
 
-  /** Gives back units that were taken at that time, at most as many as are counted. */
+  /** Returns units that were taken at `takenAt`, at most as many as are counted for that hour. */
   put(units: number, now: number, takenAt = now): void {
     const level = this.level(now);
     const hour = this.hourAt(takenAt);
@@ -80,7 +80,7 @@ export class DayBucket {
     this.#level = level + counted;
   }
 
-  /** In a cluster: what all processes together have used, by hour. The level is synchronized next. */
+  /** In a cluster: sets what all processes together have used, by hour. Call `syncLevel` next. */
   setUsed(hours: Iterable<readonly [hour: number, units: number]>): void {
     this.#hours = new HourlyCounts(hours);
     this.#hours.sum(this.#hour);

@@ -1,21 +1,25 @@
-/** Time constants, in milliseconds: of the rate, and of the headroom, which costs no throughput once it is there. */
+/**
+ * Time constants, in milliseconds, of the rate and of the headroom. The headroom may last longer: once it is in the
+ * bucket, it costs no throughput.
+ */
 const RATE_MEMORY_MS = 20_000;
 const HEADROOM_MEMORY_MS = 120_000;
-/** The rate is forgotten if headers show nothing for this long, in milliseconds. */
+/** The rate expires after this time without headers, in milliseconds. */
 const FORGET_MS = 60_000;
-/** The headroom covers this multiple of the last deviation. */
+/** The headroom is at least this multiple of the last deviation. */
 const HEADROOM_FACTOR = 2;
-/** The headroom before anything is known, and the largest, in milliseconds of the limit. */
+/** Headroom before any deviation has been observed, and its maximum, in milliseconds of the limit. */
 const FIRST_HEADROOM_MS = 2_000;
 const MAX_HEADROOM_MS = 6_000;
 
 /**
- * What headers show to be used by others: another process on the same key, or a provider that counts differently. Its
- * steady part becomes a rate, which slows the refill; its uneven part a headroom, which stays in the bucket so that the
- * next deviation doesn't cause a 429. Both fade while the headers agree with the bucket, so a key of our own loses nothing.
+ * Usage by others, learnt from headers: another process on the same key, or a provider that counts differently. The
+ * steady part becomes a rate, which slows the refill. The uneven part becomes a headroom, which stays in the bucket so
+ * that the next deviation doesn't cause a 429. Both decay while the headers agree with the bucket, so a key that nobody
+ * else uses loses nothing.
  */
 export class ExternalUsage {
-  /** Others are never taken to use more than this share of a limit, so that calls still go out and headers come back. */
+  /** Cap on the estimated external usage, as a share of the limit, so that calls still go out and bring new headers. */
   static readonly MAX_SHARE = 0.9;
   #rate = 0;
   #headroom = 0;
@@ -31,13 +35,13 @@ export class ExternalUsage {
     return this.#headroom;
   }
 
-  /** The provider has shown its count for the first time. */
+  /** Starts with the default headroom when the provider's count is known for the first time. */
   start(limitRate: number, now: number): void {
     this.#shownAt = now;
     this.#headroom = FIRST_HEADROOM_MS * limitRate;
   }
 
-  /** Forgets the rate if headers have shown nothing for a while. Returns whether it has changed. */
+  /** Resets the rate after a time without headers. Returns whether it has changed. */
   forget(now: number): boolean {
     if (this.#rate === 0 || now - this.#shownAt < FORGET_MS) return false;
     this.#rate = 0;
@@ -45,8 +49,8 @@ export class ExternalUsage {
   }
 
   /**
-   * @param deviation The provider's count minus ours: below zero if others have used some.
-   * @param gapMs The time over which it came about, since the last count that was taken into account.
+   * @param deviation Units left according to the provider minus ours: negative if others have used some.
+   * @param gapMs Time over which it built up: since the last count that was applied.
    * @param limitRate Units per millisecond that the limit allows.
    */
   observe(deviation: number, gapMs: number, limitRate: number, now: number): void {

@@ -1,7 +1,7 @@
-/** A claim counts for this long after it was made last, in milliseconds. The wait queue repeats it every second. */
+/** How long a claim is valid, in milliseconds. The wait queue renews it every second. */
 const CLAIM_MS = 2_000;
 
-/** Who takes from a limit: calls of the balancer, or jobs of other code. */
+/** The two kinds of takers of a limit: calls of the balancer, and Bottleneck jobs of other code. */
 export type Taker = 'calls' | 'jobs';
 
 interface Claim {
@@ -12,20 +12,20 @@ interface Claim {
 const NO_CLAIM: Claim = { units: 0, until: -Infinity };
 
 /**
- * Who goes first while calls and jobs wait for the same limit: those that have taken fewer units since both began to wait.
- * Otherwise the side with the smaller units would take everything, because they fit first.
+ * Decides who goes first while calls and jobs wait for the same limit: the kind that has taken fewer units since both
+ * began to wait. Otherwise the kind that needs fewer units at a time would take everything, as its units fit first.
  */
 export class JobFairness {
   readonly #claims: Record<Taker, Claim> = { calls: NO_CLAIM, jobs: NO_CLAIM };
-  /** Units that jobs have taken more than calls while both waited. */
+  /** Units that jobs have taken minus units that calls have taken, while both waited. */
   #lead = 0;
 
-  /** The first of those that wait needs these units. */
+  /** Registers that the first waiting call or job needs `units`. */
   claim(taker: Taker, units: number, now: number): void {
     this.#claims[taker] = { units, until: now + CLAIM_MS };
   }
 
-  /** None waits any more. */
+  /** Removes the claim: no call or job of this kind waits any more. */
   endClaim(taker: Taker): void {
     this.#claims[taker] = NO_CLAIM;
   }
@@ -35,7 +35,7 @@ export class JobFairness {
     this.#lead = areBothWaiting ? this.#lead + (taker === 'jobs' ? units : -units) : 0;
   }
 
-  /** The units that the other side takes first; 0 if it is this side's turn. */
+  /** Units claimed by the other kind if it goes first; 0 if it is the turn of `taker`. */
   claimedBefore(taker: Taker, now: number): number {
     const other = taker === 'jobs' ? 'calls' : 'jobs';
     if (!this.#isWaiting(other, now)) return 0;

@@ -2,32 +2,32 @@ import type { GrantRequest } from '../util/grant-request';
 import type { Bucket } from './bucket';
 import type { DayBucket } from './day-bucket';
 
-/** The limiter in Redis behind one bucket. It receives each change after the bucket has made it. */
+/** The limiter in Redis behind one bucket. It is notified of each change after the bucket has made it. */
 export interface SharedLimiter {
   /**
-   * Milliseconds until the units can be reserved.
-   * @param bucketWaitMs What the bucket says.
+   * Milliseconds until `units` can be reserved.
+   * @param bucketWaitMs The wait according to the bucket.
    */
   waitMs(units: number, bucketWaitMs: number, now: number): number;
-  /** The next call of a queue waits for these units, and several processes may compete for them. */
+  /** Fetches units ahead for the next queued call, as several processes may compete for them. */
   prefetch(units: number, now: number): void;
-  /** An attempt takes units. Returns a request if it must wait for the answer of Redis. */
+  /** Takes units for an attempt. Returns a request if the attempt must wait until Redis has decided. */
   reserve(units: number): GrantRequest | undefined;
-  /** Units that an attempt had taken at that time are not needed. */
+  /** Returns unused units that an attempt took at `takenAt`. */
   refund(units: number, takenAt: number): void;
-  /** An attempt used more than it had taken. */
+  /** Takes further units for an attempt that used more than it had reserved. */
   overdraw(units: number): void;
-  /** Headers have corrected the level by these units. */
+  /** Applies a correction of the level from response headers, in units. */
   correct(units: number): void;
   /**
-   * Other code takes units, whether they fit or not, or gives them back if negative. Resolves to what is left for all
-   * processes, once the bucket has it too; to undefined, with nothing taken, while Redis is unreachable.
+   * Takes units for other code, whether they fit or not; negative units are returned. Resolves to what is left for all
+   * processes, once the bucket has it too. Resolves to undefined, with nothing taken, while Redis is unreachable.
    */
   adjust(units: number): Promise<number | undefined>;
   close(): void;
 }
 
-/** How much of a limit can be saved up, in milliseconds of the limit, and whether it is one per day. */
+/** Depth of a limiter, in milliseconds of the limit, and whether its limit is per day. */
 export interface LimiterTerms {
   readonly depthMs: number;
   readonly isDay: boolean;
@@ -35,13 +35,13 @@ export interface LimiterTerms {
 
 /** Where the levels of a quota are kept: in this process, or in Redis. `id` names the quota and the limit. */
 export interface LimiterStore {
-  /** Undefined if the bucket alone decides. */
+  /** Returns undefined if the bucket alone decides. */
   open(id: string, bucket: Bucket | DayBucket, terms: LimiterTerms): SharedLimiter | undefined;
-  /** An open limiter has other terms, or its bucket another limit. */
+  /** Updates the terms of an open limiter, or applies the changed limit of its bucket. */
   configure(id: string, terms: LimiterTerms): void;
-  /** Milliseconds on the clock by which the hours of a day are counted. Absent for that of performance.now(). */
+  /** Returns the time in milliseconds by which the hours of daily limits are counted. Default: performance.now(). */
   readonly clock?: () => number;
 }
 
-/** In this process. */
+/** Keeps all levels in this process. */
 export const IN_MEMORY: LimiterStore = { open: () => undefined, configure: () => undefined };

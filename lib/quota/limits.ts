@@ -12,7 +12,7 @@ export interface ExceededLimit {
   readonly allowed: number;
 }
 
-/** What a bucket and its limiter have in common, per minute and per day. */
+/** What the buckets of limits per minute and per day have in common. */
 interface LimitBucket {
   readonly depth: number;
   readonly headroom: number;
@@ -22,18 +22,20 @@ interface LimitBucket {
   put(units: number, now: number, takenAt: number): void;
 }
 
-/** One limit of a quota, for example its tokens per minute: the bucket that decides, and in a cluster the limiter in Redis. */
+/**
+ * One limit of a quota, for example tokens per minute: the bucket that decides and, in a cluster, the limiter in Redis.
+ */
 export abstract class QuotaLimit {
   /** Such as 'tokens per minute'. */
   readonly name: string;
   readonly dimension: Dimension;
-  /** The units that one call may need at most. */
+  /** Largest number of units that one call may need. */
   abstract readonly allowed: number;
-  /** Called after each change of its level, its limit or its claims. */
+  /** Called after each change of the level, limit or claims. */
   onChange: () => void = () => undefined;
   readonly #bucket: LimitBucket;
   readonly #limiter: SharedLimiter | undefined;
-  /** Once jobs of other code have waited for it. */
+  /** Set once a job of other code has waited for this limit. */
   #fairness: JobFairness | undefined;
 
   constructor(
@@ -48,34 +50,39 @@ export abstract class QuotaLimit {
     this.#limiter = limiter;
   }
 
-  /** The output tokens that it can hold at most; Infinity if it counts none. */
+  /** Most output tokens that its bucket can hold; Infinity if the limit doesn't count output. */
   abstract outputDepth(now: number): number;
-  /** 0 to 1; 0 for a day. */
+  /** Used share of the bucket, 0 to 1; always 0 for a limit per day. */
   abstract usedShare(now: number): number;
 
-  /** The units that fit now, for any caller; Infinity if any number does. */
+  /**
+   * Units that certainly fit now, for calls and jobs alike; Infinity if the bucket is full, so that any number fits.
+   */
   room(now: number): number {
-    // Whether units fit may depend on whose turn it is.
+    // With fairness, whether units fit depends on whose turn it is.
     if (this.#fairness) return 0;
     const level = this.#bucket.level(now);
-    // A call larger than the depth starts on a full bucket.
+    // A full bucket admits a call of any size.
     return level >= this.#bucket.depth ? Infinity : level - this.#bucket.headroom;
   }
 
-  /** Units left; below zero while a debt is paid. */
+  /** Units left; negative while a debt is being paid off. */
   left(now: number): number {
-    // A level that lacks a rounding error counts as whole.
+    // Compensates for rounding errors just below a whole unit.
     return Math.floor(this.#bucket.level(now) + 1e-9);
   }
 
-  /** Milliseconds until the units fit; Infinity if they never do. */
+  /** Milliseconds until `units` can be taken; Infinity if they never can. */
   waitMs(units: number, now: number, taker: Taker): number {
     const needed = this.#fairness ? units + this.#fairness.claimedBefore(taker, now) : units;
     const bucketWaitMs = this.#bucket.waitMs(needed, now);
     return this.#limiter ? this.#limiter.waitMs(needed, bucketWaitMs, now) : bucketWaitMs;
   }
 
-  /** Those that wait for these units come before others at their turn, and a limiter in Redis may fetch the units. */
+  /**
+   * Claims units for the first waiting call or job, so that it gets its turn. A limiter in Redis may fetch the units
+   * ahead of time.
+   */
   claim(units: number, now: number, taker: Taker): void {
     if (taker === 'jobs') this.#fairness ??= new JobFairness();
     this.#fairness?.claim(taker, units, now);
@@ -83,12 +90,12 @@ export abstract class QuotaLimit {
     this.#limiter?.prefetch(units, now);
   }
 
-  /** No job of other code waits for it any more. */
+  /** Ends the claim of jobs of other code: none waits for this limit any more. */
   endJobs(): void {
     this.#fairness?.endClaim('jobs');
   }
 
-  /** Takes units. Returns a request if it must wait for the answer of Redis. */
+  /** Takes units. Returns a request if the caller must wait until Redis has decided. */
   take(units: number, now: number, taker: Taker): GrantRequest | undefined {
     this.#bucket.take(units, now);
     this.onChange();
@@ -96,21 +103,21 @@ export abstract class QuotaLimit {
     return this.#limiter?.reserve(units);
   }
 
-  /** Gives back units that were taken at that time. */
+  /** Returns units that were taken at `takenAt`. */
   put(units: number, now: number, takenAt: number): void {
     this.#bucket.put(units, now, takenAt);
     this.onChange();
     this.#limiter?.refund(units, takenAt);
   }
 
-  /** Takes more than an attempt had taken at first. */
+  /** Takes further units for an attempt that used more than it had reserved. */
   overdraw(units: number, now: number): void {
     this.#bucket.take(units, now);
     this.onChange();
     this.#limiter?.overdraw(units);
   }
 
-  /** Takes units whether they fit or not, or gives them back if negative. Resolves to what is left. */
+  /** Takes units whether they fit or not; negative units are returned. Resolves to what is left. */
   async adjust(units: number): Promise<number> {
     const left = await this.#limiter?.adjust(units);
     const now = performance.now();
@@ -125,10 +132,10 @@ export abstract class QuotaLimit {
   }
 }
 
-/** The levels when an attempt was sent. */
+/** The bucket levels when an attempt was sent. */
 export type QuotaSnapshot = Partial<Record<Dimension, BucketSnapshot>>;
 
-/** What an attempt had taken when it was sent, and the levels then. */
+/** What an attempt had taken when it was sent, and the bucket levels at that time. */
 export interface SentAttempt {
   readonly snapshot: QuotaSnapshot;
   readonly cost: Cost;
@@ -140,7 +147,7 @@ export class MinuteLimit extends QuotaLimit {
   readonly #store: LimiterStore;
   readonly #bucket: Bucket;
 
-  /** @param quota The name of its quota. */
+  /** @param quota Name of the quota that the limit belongs to. */
   constructor(quota: string, dimension: Dimension, options: BucketOptions, store: LimiterStore) {
     const id = `${quota}:${dimension}`;
     const opened: { limiter?: SharedLimiter | undefined } = {};
@@ -157,7 +164,10 @@ export class MinuteLimit extends QuotaLimit {
     this.#store.configure(this.#id, termsOf(options));
   }
 
-  /** Not the limit in the headers: it may be wrong, and it is forgotten. A single request is never too large. */
+  /**
+   * The configured limit, as one reported in headers may be wrong and expires. Infinity for requests: one request is
+   * never too large.
+   */
   get allowed(): number {
     return this.dimension === 'requests' ? Infinity : this.#bucket.configuredLimit;
   }
@@ -180,10 +190,13 @@ export class MinuteLimit extends QuotaLimit {
     return this.#bucket.snapshot(now, this.#countsOutput ? pendingOutput : 0);
   }
 
-  /** Corrects the level from the headers of an answer. @param served What its attempt certainly took: the prompt. */
+  /**
+   * Corrects the level from response headers.
+   * @param served What the attempt certainly took: its prompt.
+   */
   correct(sent: QuotaSnapshot, windows: Windows, served: Cost, now: number): void {
     const { limit, remaining } = windows[this.dimension] ?? {};
-    // A limit below what was just admitted can't be one per minute, and says nothing about what is left either.
+    // A limit below what was just admitted can't be one per minute, so its remaining units can't be trusted either.
     if (limit !== undefined && limit < CERTAIN_SHARE * unitsOf(this.dimension, served)) return;
     if (limit !== undefined && limit > 0) this.#bucket.followLimit(limit);
     const snapshot = sent[this.dimension];
@@ -192,8 +205,9 @@ export class MinuteLimit extends QuotaLimit {
   }
 
   /**
-   * A 429. What its headers show is left; without any headers nothing is left, and the real limit is lower than the
-   * configured one. @param attempt The refused attempt, whose cost has been given back.
+   * Handles a 429. Lowers the level to what its headers show; without any headers, lowers it to zero and slows the
+   * refill.
+   * @param attempt The refused attempt, whose cost has been returned.
    */
   recordRefusal(windows: Windows | undefined, now: number, attempt: SentAttempt | undefined): void {
     this.onChange();
@@ -218,7 +232,7 @@ function termsOf({ burstSeconds }: BucketOptions): LimiterTerms {
 
 const DAY_TERMS: LimiterTerms = { depthMs: 24 * 3_600_000, isDay: true };
 
-/** A limit for any 24 hours, of requests or of all tokens. */
+/** A limit over any 24 hours, of requests or of all tokens. */
 export class DailyLimit extends QuotaLimit {
   readonly #id: string;
   readonly #store: LimiterStore;

@@ -1,23 +1,25 @@
 import type { Cost } from './cost';
 import type { QuotaLimit } from './limits';
 
-/** How long figures that only change with time are used again, in milliseconds. */
+/** How long figures are cached if nothing but time changes them, in milliseconds. */
 const LIFETIME_MS = 5;
 
-/** Where the figures are in the array. */
+/** Indexes in the array: AT of each figure, or of the first in a group of four; PLACE of a dimension within a group. */
 const AT = { until: 0, usedShare: 1, room: 2, allowed: 6 } as const;
 const PLACE = { requests: 0, tokens: 1, input: 2, output: 3 } as const;
 
 /**
- * What routing reads of a quota for every endpoint in every decision, in one flat array. They are found again after each
- * change, and after a moment, because levels rise.
+ * The figures of a quota that routing reads for every endpoint in every decision, in one flat array. They are computed
+ * again after each change, and after a few milliseconds, because levels rise.
  */
 export class QuotaFigures {
   readonly #limits: readonly QuotaLimit[];
   readonly #canTell: boolean;
   readonly #figures = new Float64Array(10).fill(Infinity);
 
-  /** @param canTell False where processes share the limits: then only the limits themselves know what is there. */
+  /**
+   * @param canTell False where processes share the limits: then only the limits themselves know whether a cost fits.
+   */
   constructor(limits: readonly QuotaLimit[], canTell: boolean) {
     this.#limits = limits;
     this.#canTell = canTell;
@@ -28,18 +30,18 @@ export class QuotaFigures {
     this.#forget();
   }
 
-  /** Whether no limit is lower than what this cost needs. */
+  /** Whether this cost alone exceeds no limit. */
   allows(cost: Cost): boolean {
     return this.#fits(cost, AT.allowed);
   }
 
-  /** Whether the cost fits now. False where it may fit all the same. */
+  /** True if the cost certainly fits now. False is not conclusive: the cost may fit all the same. */
   hasRoom(cost: Cost, now: number): boolean {
     this.#refresh(now);
     return this.#fits(cost, AT.room);
   }
 
-  /** 0 to 1: the used share of the scarcest limit per minute. */
+  /** Used share of the scarcest limit per minute, 0 to 1. */
   usedShare(now: number): number {
     this.#refresh(now);
     return this.#figures[AT.usedShare] as number;
@@ -52,7 +54,7 @@ export class QuotaFigures {
   #refresh(now: number): void {
     const figures = this.#figures;
     const until = figures[AT.until] as number;
-    // A clock that steps back ends them too.
+    // A clock that jumps back also invalidates the figures.
     if (now < until && now >= until - LIFETIME_MS) return;
     figures[AT.until] = now + LIFETIME_MS;
     figures.fill(Infinity, AT.room, AT.room + 4);

@@ -6,7 +6,7 @@ import { DIMENSIONS, type Dimension } from './cost';
 import type { QuotaLimit } from './limits';
 import type { Quota } from './quota';
 
-/** The first waiting job is tried again at least this often, in milliseconds. */
+/** The first waiting job is retried at least this often, in milliseconds. */
 const RETRY_MS = 250;
 /** Settings of Bottleneck that would detach the reservoir from the quota. */
 const RESERVOIR_SETTINGS = /^reservoir/;
@@ -26,13 +26,13 @@ export interface QuotaLimiters {
   readonly output?: Bottleneck;
 }
 
-/** Creates the limiters of an endpoint when they are asked for, so that a key without other users pays nothing. */
+/** Creates the limiters of an endpoint on first use, so that a key used only by the balancer has no overhead. */
 export class LimiterSet {
   readonly #endpoint: LimitedEndpoint;
   readonly #onCapacity: () => void;
   readonly #limiters = new Map<Dimension, QuotaLimiter>();
 
-  /** @param onCapacity Units have come back that a queued call may be waiting for. */
+  /** @param onCapacity Called when units have come back that a queued call may be waiting for. */
   constructor(endpoint: LimitedEndpoint, onCapacity: () => void) {
     this.#endpoint = endpoint;
     this.#onCapacity = onCapacity;
@@ -58,7 +58,7 @@ export class LimiterSet {
 
 interface LimitedEndpoint {
   readonly name: string;
-  /** A reload may change them. */
+  /** The quotas may change on reload. */
   readonly quotas: readonly Quota[];
 }
 
@@ -66,15 +66,15 @@ type JobOptions = Bottleneck.EventInfo['options'];
 
 type State =
   | { readonly kind: 'idle' }
-  /** The units of the first job don't fit yet. */
+  /** The units of the first job don't fit yet; the timer retries. */
   | { readonly kind: 'waiting'; readonly timer: Timer }
-  /** They are being taken. */
+  /** The units of the first job are being taken. */
   | { readonly kind: 'taking' };
 
 /**
- * A Bottleneck limiter whose reservoir is a limit of the quota. Its jobs take from the quota as calls of the balancer do:
- * the first waiting job gets its units as soon as they fit and it is its turn. Bottleneck's own reservoir holds only what
- * the quota has given to the first job, so nothing is spent twice, and nothing runs while no job waits.
+ * A Bottleneck limiter whose reservoir is a limit of the quota. Its jobs take from the quota as calls of the balancer
+ * do: the first waiting job gets its units as soon as they fit and it is its turn. Bottleneck's own reservoir holds
+ * only what the quota has granted to the first job, so nothing is spent twice and no timer runs while no job waits.
  */
 class QuotaLimiter extends Bottleneck {
   readonly #dimension: Dimension;
@@ -83,7 +83,7 @@ class QuotaLimiter extends Bottleneck {
   /** The waiting jobs by priority, 0 to 9, each in the order of arrival. */
   readonly #jobs = Array.from({ length: 10 }, () => new Map<string, number>());
   #state: State = { kind: 'idle' };
-  /** Units that have been taken from the quota and that no job has used yet. */
+  /** Units taken from the quota that no job has used yet. */
   #granted = 0;
   #grantedAt = 0;
 
@@ -100,13 +100,13 @@ class QuotaLimiter extends Bottleneck {
     };
   }
 
-  /** What is left of the limit; null if it is no longer configured. Below zero while a debt is paid. */
+  /** Resolves to the units left, negative while a debt is being paid off; null if the limit is no longer configured. */
   override async currentReservoir(): Promise<number | null> {
     const left = await this.#adjust(0);
     return left === Infinity ? null : left;
   }
 
-  /** Gives units to the limit, or takes them if negative, whether they fit or not. Resolves to what is left. */
+  /** Adds units to the limit, or takes them if negative, whether they fit or not. Resolves to the units left. */
   override async incrementReservoir(units: number): Promise<number> {
     if (!Number.isFinite(units)) throw badRequest('incrementBy', `expected a finite number, got ${units}`);
     const left = await this.#adjust(-units);
@@ -119,7 +119,7 @@ class QuotaLimiter extends Bottleneck {
     return this.empty() && this.#waitMs(weight, performance.now()) === 0 && super.check(0);
   }
 
-  /** @throws ERR_AI_BAD_REQUEST for settings of the reservoir, which is the quota's. */
+  /** @throws ERR_AI_BAD_REQUEST for reservoir settings, because the quota controls the reservoir. */
   override updateSettings(options: Bottleneck.ConstructorOptions = {}): Bottleneck {
     const setting = Object.keys(options).find((name) => RESERVOIR_SETTINGS.test(name));
     if (setting !== undefined)
@@ -136,7 +136,10 @@ class QuotaLimiter extends Bottleneck {
     return undefined;
   }
 
-  /** Bottleneck tells of its jobs by events only. @param name Only the listener of that event. */
+  /**
+   * Listens to Bottleneck's events, the only way to follow its jobs.
+   * @param name Registers only the listener of this event; all listeners if undefined.
+   */
   #listen(name?: string): void {
     const listenTo = (event: 'queued' | 'scheduled' | 'dropped', listener: (options: JobOptions) => void) => {
       if (name !== undefined && name !== event) return;
@@ -146,12 +149,12 @@ class QuotaLimiter extends Bottleneck {
       this.#jobs[priority]?.set(id, weight);
       this.#serveFirst();
     });
-    // Also before each retry of a job, which takes nothing.
+    // Also emitted before each retry of a job, which takes no further units.
     listenTo('scheduled', (options) => this.#removeJob(options, options.weight));
     listenTo('dropped', (options) => this.#removeJob(options, 0));
   }
 
-  /** @param used Units that it takes along. */
+  /** @param used Granted units that the job uses. */
   #removeJob({ id, priority }: JobOptions, used: number): void {
     if (!this.#jobs[priority]?.delete(id)) return;
     this.#granted -= used;
@@ -170,7 +173,7 @@ class QuotaLimiter extends Bottleneck {
       return;
     }
     const missing = weight - this.#granted;
-    // Bottleneck starts it, or the weight is not a number and it never starts.
+    // Bottleneck starts the job; or its weight is NaN, and it never starts.
     if (!(missing > 0)) return;
     const now = performance.now();
     const limits = this.#limits;
@@ -182,7 +185,7 @@ class QuotaLimiter extends Bottleneck {
     } else this.#retryIn(Math.min(RETRY_MS, waitMs));
   }
 
-  /** The timer keeps the process alive, as a job does that runs. */
+  /** The timer keeps the process alive, as a running job does. */
   #retryIn(ms: number): void {
     const timer = startTimer(() => {
       this.#state = { kind: 'idle' };
@@ -198,7 +201,7 @@ class QuotaLimiter extends Bottleneck {
     ]);
     const decisions = await Promise.all(requests.flatMap(([, request]) => request?.decision ?? []));
     if (decisions.includes(false)) {
-      // A limit that has refused its request has given its units back itself.
+      // A limit that refused its request has already returned its own units.
       for (const [limit, request] of requests)
         if (request?.state !== 'refused') limit.put(units, performance.now(), now);
       this.#retryIn(RETRY_MS);
@@ -211,7 +214,7 @@ class QuotaLimiter extends Bottleneck {
     this.#serveFirst();
   }
 
-  /** No job waits any more: what none has used goes back. */
+  /** Returns granted units that no job has used, once no job waits any more. */
   #finish(): void {
     for (const limit of this.#limits) limit.endJobs();
     const unused = this.#granted;

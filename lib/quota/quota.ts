@@ -14,12 +14,12 @@ import {
 import type { QuotaLimits } from './options';
 import { QuotaFigures } from './quota-figures';
 
-/** What Redis has still to grant, or has refused, of the limits from which an attempt takes. */
+/** Requests to Redis for the units of an attempt, by limit: still waiting, granted or refused. */
 export type Grants = Map<QuotaLimit, GrantRequest>;
 
 /**
- * The requests and tokens that a key or an account may still take, per minute and per day. Synchronous: it answers within
- * microseconds.
+ * The requests and tokens that a key or an account may still take, per minute and per day. Synchronous, and decides
+ * within microseconds.
  */
 export class Quota {
   readonly #store: LimiterStore;
@@ -28,7 +28,7 @@ export class Quota {
   #perDay: readonly DailyLimit[] = [];
   #limits: readonly QuotaLimit[] = [];
   #figures = new QuotaFigures([], true);
-  /** Output tokens reserved by attempts that are still running: some providers charge them only as they are produced. */
+  /** Output tokens reserved by running attempts; some providers charge them only as they are produced. */
   #pendingOutput = 0;
 
   constructor(
@@ -41,7 +41,7 @@ export class Quota {
     this.configure(limits, burstSeconds);
   }
 
-  /** Changes the limits. Levels, debts and cooldowns stay. */
+  /** Changes the limits. Keeps levels, debts and cooldowns. */
   configure(limits: QuotaLimits, burstSeconds: number): void {
     const { rpm, tpm, inputTpm, outputTpm, rpd, tpd } = limits;
     const perMinute = { requests: rpm, tokens: tpm, input: inputTpm, output: outputTpm };
@@ -65,12 +65,12 @@ export class Quota {
     this.#figures = new QuotaFigures(this.#limits, this.#store === IN_MEMORY);
   }
 
-  /** The end of its latest cooldown, on the clock of performance.now(); 0 before the first. */
+  /** End of the latest cooldown, on the clock of performance.now(); 0 before the first. */
   get cooldownUntil(): number {
     return this.#cooldown.until;
   }
 
-  /** A peer reports a 429: no call goes out until then. */
+  /** Starts a cooldown until `until` after a peer has reported a 429. */
   coolDownOnReport(until: number, now: number): void {
     this.#cooldown.startAfterReport(until, now);
   }
@@ -79,12 +79,12 @@ export class Quota {
     this.#cooldown.end();
   }
 
-  /** A call that took from this quota was served. */
+  /** Records that a call that took from this quota was served. */
   recordSuccess(): void {
     this.#cooldown.recordSuccess();
   }
 
-  /** Milliseconds until the cost fits; Infinity if it never does. */
+  /** Milliseconds until the cost can be taken; Infinity if it never can. */
   waitMs(cost: Cost, now: number): number {
     if (this.#figures.hasRoom(cost, now)) return 0;
     let waitMs = 0;
@@ -95,12 +95,17 @@ export class Quota {
     return waitMs;
   }
 
-  /** The next call of a queue waits for this cost: it gets its turn, and limiters in Redis may fetch it ahead of time. */
+  /**
+   * Claims the cost for the next queued call, so that it gets its turn. Limiters in Redis may fetch it ahead of time.
+   */
   prefetch(cost: Cost, now: number): void {
     for (const limit of this.#perMinute) limit.claim(unitsOf(limit.dimension, cost), now, 'calls');
   }
 
-  /** The limits from which other code takes units of one kind. Input and output are tokens too. */
+  /**
+   * The limits from which other code takes units of one dimension. Input and output also count towards a limit on all
+   * tokens.
+   */
   limitsOf(dimension: Dimension): readonly QuotaLimit[] {
     const counts = (own: Dimension) => own === dimension || (own === 'tokens' && dimension !== 'requests');
     return this.#limits.filter((limit) => counts(limit.dimension));
@@ -116,14 +121,20 @@ export class Quota {
     return undefined;
   }
 
-  /** The output tokens that fit into the smallest of its buckets and what is left of its day; Infinity without a limit. */
+  /**
+   * The output tokens that the smallest of its buckets can hold, or that are left of a daily limit if fewer; Infinity
+   * without a limit.
+   */
   outputDepth(now: number): number {
     let depth = Infinity;
     for (const limit of this.#limits) depth = Math.min(depth, limit.outputDepth(now));
     return depth;
   }
 
-  /** Takes the cost. @param grants Receives the requests of limiters that could not answer by themselves. */
+  /**
+   * Takes the cost.
+   * @param grants Receives the requests of limiters that must ask Redis first.
+   */
   take(cost: Cost, now: number, grants?: Grants): void {
     this.#pendingOutput += cost.output;
     for (const limit of this.#limits) {
@@ -132,15 +143,15 @@ export class Quota {
     }
   }
 
-  /** An attempt has ended: none of its output is still to come. */
+  /** Records the end of an attempt: none of its output is pending any more. */
   finishAttempt(cost: Cost): void {
     this.#pendingOutput = Math.max(0, this.#pendingOutput - cost.output);
   }
 
   /**
-   * Gives tokens back that were taken at that time; a negative amount takes more.
-   * @param requests Requests to give back: 1 only if the attempt was never admitted.
-   * @param grants A limiter that has refused its request has given its units back itself.
+   * Returns tokens that were taken at `takenAt`; a negative amount takes more.
+   * @param requests Requests to return: 1 only if the attempt was never admitted.
+   * @param grants The attempt's requests to Redis. A limiter that refused its request has already returned its units.
    */
   adjust(back: Cost, requests: 0 | 1, now: number, takenAt: number, grants?: Grants): void {
     for (const limit of this.#limits) {
@@ -158,16 +169,16 @@ export class Quota {
   }
 
   /**
-   * Corrects the levels from the headers of an answer.
-   * @param snapshot Taken when its attempt was sent.
-   * @param served What that attempt certainly took: its prompt.
+   * Corrects the levels from response headers.
+   * @param snapshot The levels when the attempt was sent.
+   * @param served What the attempt certainly took: its prompt.
    */
   correct(snapshot: QuotaSnapshot, reading: LimitReading, served: Cost, now: number): void {
     const windows = windowsOf(reading);
     for (const limit of this.#perMinute) limit.correct(snapshot, windows, served, now);
   }
 
-  /** A 429 of an attempt whose reservation has been returned: it starts a cooldown and corrects the levels. */
+  /** Handles a 429 after the attempt's reservation has been returned: starts a cooldown and corrects the levels. */
   recordRefusal(refusal: Refusal, now: number, attempt?: SentAttempt): void {
     this.#cooldown.startAfterRefusal(refusal, now);
     const windows = refusal.reading && windowsOf(refusal.reading);
@@ -184,12 +195,15 @@ export class Quota {
     return this.#left(['tokens', 'input', 'output'], now);
   }
 
-  /** 0 to 1: the used share of the scarcest limit per minute. */
+  /** Used share of the scarcest limit per minute, 0 to 1. */
   usedShare(now: number): number {
     return this.#figures.usedShare(now);
   }
 
-  /** Whether a new quota in its place would allow the same: nothing is used, cooling down, or running. */
+  /**
+   * Whether the quota is in its initial state: nothing is used, cooling down, or running. It can then be replaced by a
+   * new one.
+   */
   isUntouched(now: number): boolean {
     return (
       this.cooldownUntil <= now &&
@@ -232,7 +246,7 @@ export class Quota {
   }
 }
 
-/** The limit with new options, or a new one; none if it is no longer configured. */
+/** Returns the existing limit with new options, or a new limit; an empty array if it is no longer configured. */
 function reconfigured<O, L extends { configure(options: O): void; close(): void }>(
   existing: L | undefined,
   options: O | undefined,

@@ -2,9 +2,9 @@ import type { Cost } from './cost';
 import type { ExceededLimit } from './limits';
 import type { Quota } from './quota';
 
-/* The quotas that one endpoint takes from, together. */
+/* Functions over all quotas that one endpoint takes from. */
 
-/** The cost with its output bounded to a share of what the smallest of the quotas can hold. */
+/** Returns the cost with its output capped at a share of what the smallest of the quotas can hold. */
 export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number, now: number): Cost {
   if (share === Infinity) return cost;
   let depth = Infinity;
@@ -13,7 +13,7 @@ export function boundOutput(quotas: readonly Quota[], cost: Cost, share: number,
   return { input: cost.input, output: Math.max(1, Math.floor(share * depth)) };
 }
 
-/** Milliseconds until all quotas have room for the cost; Infinity if one never has. */
+/** Milliseconds until all quotas have room for the cost; Infinity if one never will. */
 export function longestWaitMs(quotas: readonly Quota[], cost: Cost, now: number): number {
   let longest = 0;
   for (const quota of quotas) {
@@ -23,7 +23,7 @@ export function longestWaitMs(quotas: readonly Quota[], cost: Cost, now: number)
   return longest;
 }
 
-/** 0 to 1: the used share of the scarcest quota. */
+/** Used share of the scarcest quota, 0 to 1. */
 export function greatestUsedShare(quotas: readonly Quota[], now: number): number {
   let used = 0;
   for (const quota of quotas) {
@@ -33,14 +33,14 @@ export function greatestUsedShare(quotas: readonly Quota[], now: number): number
   return used;
 }
 
-/** What all quotas together leave. */
+/** What is left when all quotas are considered together. */
 export interface QuotaLeft {
-  /** Undefined without a limit, below zero while a debt is paid. */
+  /** Undefined without a limit; negative while a debt is being paid off. */
   readonly requests: number | undefined;
   readonly tokens: number | undefined;
 }
 
-/** Called when the headers of an answer have changed what is left. */
+/** Called when response headers have changed what is left. */
 export type OnQuotaCorrected = (before: QuotaLeft, after: QuotaLeft) => void;
 
 export function leastLeft(quotas: readonly Quota[], now: number): QuotaLeft {

@@ -11,40 +11,40 @@ export type Settlement =
   | {
       readonly kind: 'used';
       readonly usage: Cost;
-      /** As the answer has reported it, for its price. */
+      /** Usage as the answer reported it, from which the price is computed. */
       readonly reported?: Usage;
     }
-  /** Nothing was admitted: a refusal, a failed connection, an attempt that was never sent. */
+  /** Nothing was admitted: the attempt was refused, failed to connect or was never sent. */
   | { readonly kind: 'returned' }
-  /** Admitted, and the usage will never be known: the provider may have charged all of it. */
+  /** The attempt was admitted, and its usage will never be known: the provider may have charged all of it. */
   | { readonly kind: 'kept' };
 
 interface Taken {
   readonly takenAt: number;
-  /** The levels just after the reservation, in the order of the quotas. */
+  /** Bucket levels just after the reservation, in the order of the quotas. */
   readonly snapshots: readonly QuotaSnapshot[];
 }
 
 type State =
-  /** Taken here; Redis has still to grant it. */
+  /** Taken in this process; Redis still has to grant it. */
   | (Taken & { readonly kind: 'pending'; readonly grants: Grants })
   | (Taken & {
       readonly kind: 'confirmed';
-      /** Headers have shown what the provider took for the prompt, and the levels follow them already. */
+      /** Whether headers have shown what the provider charged for the prompt, so that the levels already reflect it. */
       readonly isPromptCorrected: boolean;
     })
   | (Taken & { readonly kind: 'settled' });
 
-/** What one attempt took from its quotas. Settled exactly once: a second settlement changes nothing. */
+/** What one attempt took from its quotas. It is settled once: a second settlement changes nothing. */
 export class Reservation {
   readonly #quotas: readonly Quota[];
   readonly #keepsReserved: () => boolean;
   #state: State;
 
   /**
-   * Takes the cost from every quota. The caller has made sure that it fits.
-   * @param keepsReserved Whether the provider charges the prompt and max_tokens at admission and refunds nothing. Asked
-   *   at the end, when the provider's answer may have shown it.
+   * Takes the cost from every quota. The caller must have made sure that it fits.
+   * @param keepsReserved Returns whether the provider charges the prompt and max_tokens at admission and refunds
+   *   nothing. Called at settlement, when response headers may have shown it.
    */
   constructor(
     quotas: readonly Quota[],
@@ -62,14 +62,14 @@ export class Reservation {
         : this.#confirmed(now);
   }
 
-  /** Whether nothing has to be waited for. In a cluster, Redis may have to be asked first. */
+  /** False while Redis still has to grant the units, which can happen only in a cluster. */
   get isConfirmed(): boolean {
     return this.#state.kind !== 'pending';
   }
 
   /**
-   * Waits until it is granted. False if other processes were faster, or if it was settled meanwhile: then nothing is
-   * taken. Never rejects.
+   * Waits until the reservation is granted. Resolves to false, with nothing taken, if Redis refused it because other
+   * processes were faster, or if it was settled meanwhile. Never rejects.
    */
   async confirm(): Promise<boolean> {
     const state = this.#state;
@@ -94,7 +94,7 @@ export class Reservation {
     }
   }
 
-  /** Cools the quotas down after a 429. Call it once the reservation is settled. */
+  /** Starts a cooldown of the quotas after a 429. Call it once the reservation is settled. */
   recordRefusal(refusal: Refusal, now: number): void {
     for (const [index, quota] of this.#quotas.entries()) {
       const snapshot = this.#state.snapshots[index];
@@ -110,7 +110,7 @@ export class Reservation {
     for (const quota of this.#quotas) quota.finishAttempt(this.cost);
     const grants = state.kind === 'pending' ? state.grants : undefined;
     for (const request of grants?.values() ?? []) request.cancel();
-    // What was never granted was never sent.
+    // An attempt whose reservation was never granted was never sent.
     const ended: Settlement = grants ? { kind: 'returned' } : settlement;
     if (ended.kind === 'kept') return;
     const isReturned = ended.kind === 'returned';
@@ -121,11 +121,11 @@ export class Reservation {
 
   #unused(usage: Cost, isPromptCorrected: boolean): Cost {
     const unused = this.cost.input - usage.input;
-    // What the headers have given back already is not given back again.
+    // What corrections from headers have already returned is not returned again.
     const input = isPromptCorrected ? Math.min(0, unused) : unused;
     const output = this.cost.output - usage.output;
     if (!this.#keepsReserved()) return { input, output };
-    // What was reserved is spent. Only usage beyond it is charged as well.
+    // The provider charges what was reserved, so nothing comes back. Usage beyond it is charged in addition.
     return { input: 0, output: Math.min(0, input + output) };
   }
 

@@ -1,14 +1,19 @@
-/** A refusal lowers the factor to this share, at most this often, and it recovers this fast. */
+/**
+ * A refusal multiplies the factor by SHARE, at most once per INTERVAL_MS. The factor then recovers by RECOVERY_PER_MS.
+ */
 const SHARE = 0.8;
 const INTERVAL_MS = 2_000;
 const RECOVERY_PER_MS = 0.3 / 60_000;
 
-/** The factor by which refusals without headers lower the refill of a bucket: the real limit is lower than configured. */
+/**
+ * A factor on the refill of a bucket, lowered by refusals without headers: the real limit must be lower than the
+ * configured one.
+ */
 export class Slowdown {
   #factor = 1;
   #slowedAt = -Infinity;
 
-  /** At most 1. */
+  /** Factor on the refill rate, at most 1. */
   get factor(): number {
     return this.#factor;
   }

@@ -1,24 +1,30 @@
 import type { Call } from '../call/call';
 
-/** Providers known to charge prompt + max_tokens at admission, where their headers show a token limit at all. */
+/** Providers known to charge prompt + max_tokens at admission, if their headers show a token limit at all. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure']);
-/** Pairs of answers that must be compared before a mode is accepted. */
+/** Pairs of consecutive responses that must be compared before a mode is accepted. */
 const MIN_PAIRS = 10;
-/** The weight that each new pair leaves to the older ones. */
+/** Factor by which each new pair reduces the weight of older ones. */
 const KEEP = 0.95;
-/** The error of one mode must be below this share of the other's. */
+/** A mode is accepted if its error is below this share of the other mode's error. */
 const MARGIN = 0.7;
-/** Between attempts further apart, other users of the key explain more than our own calls. */
+/**
+ * Pairs of attempts further apart than this, in milliseconds, are ignored: other users of the key explain more of the
+ * difference than our own calls.
+ */
 const MAX_GAP_MS = 10_000;
-/** A provider's bucket above this share of the most it has shown may have been full in between. */
+/**
+ * Pairs are ignored if the remaining tokens exceed this share of the most ever shown: the bucket may have been full in
+ * between.
+ */
 const NEARLY_FULL = 0.95;
 
-/** Tokens that this process had asked the provider for when an attempt was sent. */
+/** Running totals of tokens that this process had sent to the provider when an attempt was sent. */
 export interface TokensSentSnapshot {
   readonly at: number;
-  /** Tokens charged so far if the provider keeps what max_tokens reserves. */
+  /** Tokens charged so far if the provider charges prompt + max_tokens and refunds nothing. */
   readonly reserved: number;
-  /** Tokens charged so far if it charges only what is used. */
+  /** Tokens charged so far if the provider charges only what is used. */
   readonly actual: number;
 }
 
@@ -29,7 +35,7 @@ interface TokensChargedOptions {
   readonly provider: string;
 }
 
-/** What the headers of one provider have shown. */
+/** What has been learnt from the headers of one provider. */
 class Evidence {
   mode: Mode | undefined;
   lastReading: (TokensSentSnapshot & { readonly remaining: number }) | undefined;
@@ -40,9 +46,9 @@ class Evidence {
 }
 
 /**
- * Learns from headers what a provider takes from its token quota. Between two answers the remaining tokens fall by what
- * was charged and rise by the refill; the mode that explains the fall better is accepted. Usage by other processes looks
- * like a larger charge, so the error is towards 'reserved', the safe side.
+ * Learns from headers what a provider charges against its token limit. Between two responses the remaining tokens fall
+ * by what was charged and rise by the refill; the mode that explains the fall better is accepted. Usage by other
+ * processes looks like a larger charge, so errors lean towards 'reserved', the safe side.
  */
 export class TokensCharged {
   #options: TokensChargedOptions;
@@ -54,18 +60,18 @@ export class TokensCharged {
     this.#options = options;
   }
 
-  /** Takes new options. What was learnt of another provider is forgotten. */
+  /** Applies new options. Forgets what was learnt if the provider has changed. */
   configure(options: TokensChargedOptions): void {
     if (options.provider !== this.#options.provider) this.#evidence = new Evidence();
     this.#options = options;
   }
 
-  /** What the app says; 'auto' if it leaves it to the headers. */
+  /** The configured mode; 'auto' if it is learnt from headers. */
   get configured(): 'auto' | Mode {
     return this.#options.tokensCharged;
   }
 
-  /** Undefined while unknown: then the maximum is reserved, and what was not used is given back. */
+  /** Undefined while unknown: then the maximum is reserved, and what was not used is returned. */
   get mode(): Mode | undefined {
     return this.configured === 'auto' ? this.#evidence.mode : this.configured;
   }
@@ -76,13 +82,13 @@ export class TokensCharged {
     return { at: now, reserved: this.#reserved, actual: this.#actual };
   }
 
-  /** An attempt has produced output tokens. */
+  /** Records output tokens that an attempt has produced. */
   recordOutput(outputTokens: number): void {
     this.#actual += outputTokens;
   }
 
   /**
-   * @param remaining Tokens left, from the headers of the attempt's answer.
+   * @param remaining Tokens left, from the response headers of the attempt.
    * @param limit Tokens per minute, from the same headers.
    */
   observeRemaining(snapshot: TokensSentSnapshot, remaining: number, limit: number | undefined): void {

@@ -4,20 +4,22 @@ import type { Call } from '../call/call';
 import { estimatePromptTokens } from '../call/tokens';
 import { isObject } from '../util/is-object';
 
-/** The prompt is at most this multiple of its estimate, plus this margin for what a provider adds to it. */
+/**
+ * Upper bound of reported prompt tokens: PROMPT_FACTOR times the estimate plus PROMPT_MARGIN for what a provider adds.
+ */
 const PROMPT_FACTOR = 8;
 const PROMPT_MARGIN = 1_000;
 
-/** The limits of a model that bound what one call can use. */
+/** Limits of a model that bound the usage of one call. */
 export interface ModelLimits {
   readonly contextWindow: number;
-  /** Output tokens of one choice. */
+  /** Most output tokens per choice. */
   readonly maxOutputTokens?: number | undefined;
 }
 
 /**
- * Clips reported usage at what the call could have used, so that no figure in an answer can put a quota into debt, fill a
- * budget or spoil what is learnt for other calls. Returns the same object if nothing is above its bound.
+ * Caps reported usage at what the call could have used, so that no figure in an answer can put a quota into debt, use
+ * up a budget or distort what is learnt for other calls. Returns the same object if every figure is within its bound.
  */
 export function clipUsage(usage: Usage, call: Call, limits: ModelLimits): Usage {
   const prompt = Math.min(usage.prompt_tokens, maxPromptTokens(usage.prompt_tokens, call, limits));
@@ -43,7 +45,7 @@ export function clipUsage(usage: Usage, call: Call, limits: ModelLimits): Usage 
   };
 }
 
-/** A part is at most the whole. Cached tokens that are no figure are dropped. */
+/** Caps each part at the whole. Drops a `cached_tokens` that is not a number. */
 function clipDetails<D extends object>(details: D | undefined, whole: number): D | undefined {
   if (!isObject(details)) return details;
   const parts = Object.entries(details);
@@ -59,12 +61,12 @@ function clipDetails<D extends object>(details: D | undefined, whole: number): D
 }
 
 function maxPromptTokens(reported: number, call: Call, { contextWindow }: ModelLimits): number {
-  // What the provider keeps of the conversation is not in the body.
+  // The body lacks the part of the conversation that the provider stores.
   if (call.responses?.nativeOnly !== undefined) return contextWindow;
   const bound = (estimate: number): number =>
     Math.min(contextWindow, PROMPT_FACTOR * estimate + PROMPT_MARGIN);
   if (reported <= bound(call.promptTokens)) return reported;
-  // The estimate may be the caller's own, and too low on purpose.
+  // The estimate may be the caller's own and deliberately too low.
   return bound(Math.max(call.promptTokens, estimatePromptTokens(call.body)));
 }
 
