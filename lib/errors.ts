@@ -22,7 +22,7 @@ export type RouteSummary = RouteReport;
 
 /** The fields of an {@link AiBalancerError}. */
 export interface AiBalancerErrorOptions {
-  /** HTTP status to answer with. Default 500. */
+  /** HTTP status for the response. Default 500. */
   readonly status?: number;
   /** Whether the same call can succeed later. Default false. */
   readonly retryable?: boolean;
@@ -39,15 +39,15 @@ export interface AiBalancerErrorOptions {
   /** The upstream's `code`, for the OpenAI-shaped body. */
   readonly upstreamCode?: string;
   /**
-   * What a client may read: no name of an endpoint, no message of an upstream unless the caller is at fault. Default: a
-   * general sentence for codes whose messages have either, else the message.
+   * Message that a client may read: it contains no endpoint name, and no upstream message unless the caller is at
+   * fault. Default: a general sentence for codes whose messages contain either, otherwise the message.
    */
   readonly publicMessage?: string;
   /** The part of a streamed answer that had arrived, for ERR_AI_STREAM_BROKEN. */
   readonly partialText?: string;
 }
 
-/** What a client may read of the errors whose message names endpoints, repeats an upstream or describes the server. */
+/** Public messages of the errors whose own message names endpoints, quotes an upstream or describes the server. */
 const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
   ERR_AI_CONFIG: 'The server is not configured correctly.',
   ERR_AI_NO_ENDPOINT: 'No endpoint can serve this request.',
@@ -85,7 +85,7 @@ export class AiBalancerError extends Error {
   override readonly name = 'AiBalancerError';
   /** What kind of error it is. */
   readonly code: AiBalancerErrorCode;
-  /** HTTP status to answer with. */
+  /** HTTP status for the response. */
   readonly status: number;
   /** Whether the same call can succeed later. */
   readonly retryable: boolean;
@@ -102,15 +102,17 @@ export class AiBalancerError extends Error {
   readonly help: string;
   /** How far the call got; undefined if it had not started. Not enumerable, to keep logs short. */
   declare readonly route: RouteReport | undefined;
-  /** The part of a broken stream that had arrived. Not enumerable: it is user content that must not be logged. */
+  /**
+   * The part of a broken stream that had arrived. Not enumerable, because it is user content that must not be logged.
+   */
   declare readonly partialText: string | undefined;
   /** The upstream's error type. Not enumerable. */
   declare readonly type: string | undefined;
   /** The upstream's error code. Not enumerable. */
   declare readonly upstreamCode: string | undefined;
-  /** What a client may read, see {@link AiBalancerError.toBody}. Not enumerable. */
+  /** Message that a client may read, see {@link AiBalancerError.toBody}. Not enumerable. */
   declare readonly publicMessage: string;
-  /** `Retry-After`, which Express's error handler sends. Not enumerable. */
+  /** The header `Retry-After`, which Express's error handler sends. Not enumerable. */
   declare readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: AiBalancerErrorCode, message: string, options: AiBalancerErrorOptions = {}) {
@@ -118,7 +120,7 @@ export class AiBalancerError extends Error {
     this.code = code;
     this.status = options.status ?? 500;
     this.retryable = options.retryable ?? false;
-    // Fields without a value would only lengthen what is printed of the error.
+    // Fields without a value are left out, to keep the printed error short.
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
     if (options.attempts !== undefined) this.attempts = options.attempts;
     if (options.param !== undefined) this.param = options.param;
@@ -138,7 +140,7 @@ export class AiBalancerError extends Error {
   }
 
   /**
-   * The error as an OpenAI-shaped body, for the client. It names no endpoint, and contains no message of an upstream
+   * Returns the error as an OpenAI-shaped body for the client. It names no endpoint, and contains no upstream message
    * unless the caller is at fault.
    */
   toBody(): OpenAIErrorBody {
@@ -157,17 +159,20 @@ function defineHidden(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });
 }
 
-/** `Retry-After` in whole seconds, rounded up, so that a client never comes too early. */
+/** Returns `Retry-After` in whole seconds, rounded up, so that a client never retries too early. */
 export function retryAfterHeader(ms: number | undefined): Record<string, string> | undefined {
   return ms === undefined || !Number.isFinite(ms)
     ? undefined
     : { 'Retry-After': String(Math.max(1, Math.ceil(ms / 1_000))) };
 }
 
-/** OpenAI's clients ignore a longer wait and retry at once. */
+/** Longest wait that OpenAI's clients obey, in milliseconds. They ignore a longer one and retry immediately. */
 const LONGEST_CLIENT_WAIT_MS = 60_000;
 
-/** The headers that tell OpenAI's clients when to retry, and `x-should-retry: false` if a retry would only add load. */
+/**
+ * Returns headers that tell OpenAI's clients when to retry, or not to (`x-should-retry: false`) if it would only add
+ * load.
+ */
 export function retryHeaders(error: AiBalancerError): Record<string, string> {
   const { status, retryAfterMs } = error;
   const isKnown = retryAfterMs !== undefined && Number.isFinite(retryAfterMs);
@@ -183,17 +188,20 @@ function isRetriedByClients(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** Endpoints that have failed a call and could be asked again sooner than this are failing, not recovering. */
+/** With a shorter `retryAfterMs`, endpoints that have failed a call are failing rather than recovering. */
 const SHORTEST_RECOVERY_MS = 1_000;
 
-/** The balancer has retried already. A client's retry helps at a known time, or if it reaches another process. */
+/**
+ * Whether a client's retry helps. The balancer has retried already, so it only does at a known time or in another
+ * process.
+ */
 function isWorthRetrying({
   code,
   retryable,
   attempts = [],
   retryAfterMs = Infinity,
 }: AiBalancerError): boolean {
-  // An endpoint that has only limited the call recovers, and the next call waits for it.
+  // An endpoint that was only rate limited recovers, and a client's next call can wait for it.
   const isLimited = attempts.some((attempt) => attempt.class === 'rate_limited');
   if (code === 'ERR_AI_ALL_FAILED' && !isLimited && retryAfterMs < SHORTEST_RECOVERY_MS) return false;
   return code === 'ERR_AI_CLOSED' || (retryable && retryAfterMs <= LONGEST_CLIENT_WAIT_MS);

@@ -1,6 +1,6 @@
 /*
- * The report of how a call was served, and the plain types it is made of. Types only, at the bottom of the layout, so
- * that errors can carry the same report as answers.
+ * The report of how a call was served, and the types that it consists of. This module contains only types and imports
+ * nothing, so that errors can carry the same report as answers.
  */
 
 /** Token counts in the format of the OpenAI API. */
@@ -15,19 +15,19 @@ export interface Usage {
   prompt_tokens_details?: {
     /** Prompt tokens read from the provider's cache. */
     cached_tokens?: number;
-    /** Audio in the prompt. */
+    /** Audio tokens in the prompt. */
     audio_tokens?: number;
   };
   /** Parts of `completion_tokens`. */
   completion_tokens_details?: {
-    /** Reasoning that is not shown. */
+    /** Tokens of hidden reasoning. */
     reasoning_tokens?: number;
-    /** Audio in the answer. */
+    /** Audio tokens in the answer. */
     audio_tokens?: number;
   };
 }
 
-/** What an upstream failure means, and so what may be done next. See docs/failure-classes.md. */
+/** The meaning of an upstream failure, which determines what may be done next. See docs/failure-classes.md. */
 export type FailureClass =
   | 'rate_limited'
   | 'too_large'
@@ -50,7 +50,7 @@ export interface AttemptReport {
   readonly endpoint: string;
   /** Model of the endpoint. */
   readonly model: string;
-  /** Absent on success. */
+  /** Failure class; absent on success. */
   readonly class?: FailureClass;
   /** HTTP status of the upstream, if an answer arrived. */
   readonly status?: number;
@@ -70,9 +70,9 @@ export interface Verdict {
   readonly endpoint: string;
   /** The filter that removed it; absent for a candidate. */
   readonly removedBy?: string;
-  /** When it takes calls again, as a Unix time in milliseconds; absent for a candidate and if the time is not known. */
+  /** When the endpoint takes calls again, as a Unix time in milliseconds; absent for a candidate and if unknown. */
   readonly until?: number;
-  /** The strategy's score, if it has one: the lowest wins. */
+  /** The strategy's score, of which the lowest wins; absent if the strategy has none. */
   readonly score?: number;
   /** The terms that add up to the score. */
   readonly terms?: Record<string, number>;
@@ -89,23 +89,24 @@ export interface RouteReport {
   /** Model of that endpoint; empty without one. */
   readonly model: string;
   /**
-   * Set if no endpoint was asked for the answer: it is that of a call in flight (`joined`), of one with the same
-   * Idempotency-Key (`replayed`), from the cache (`cached`, or `stale` in an outage), or from a hook (`hook`).
+   * Set if the call was not sent to an endpoint: its answer is that of an equal call in flight (`joined`) or of a call
+   * with the same Idempotency-Key (`replayed`), from the cache (`cached`, or `stale` in an outage), or from a hook
+   * (`hook`).
    */
   readonly shared?: 'joined' | 'replayed' | 'cached' | 'stale' | 'hook';
   /** Every attempt, in the order in which they ended. */
   readonly attempts: readonly AttemptReport[];
   /** Milliseconds in the wait queue. */
   readonly waitMs: number;
-  /** Milliseconds from the call to the first content of a stream. */
+  /** Milliseconds from the start of the call to the first content of a stream. */
   readonly firstTokenMs?: number;
-  /** Milliseconds from the call to its end, or until now. */
+  /** Milliseconds from the start of the call to its end, or until now while it runs. */
   readonly totalMs: number;
   /** Tokens of the answer, as reported by the upstream or estimated. */
   readonly usage?: Usage;
-  /** US dollars; absent if the endpoint has no price. */
+  /** Price of the answer in US dollars; absent if the endpoint has no price. */
   readonly costUsd?: number;
-  /** Tokens of attempts without an answer, as reported or estimated. */
+  /** Tokens used by attempts whose answer was not returned, as reported or estimated. */
   readonly wastedTokens: number;
   /** Price of those tokens in US dollars, as far as their endpoints have prices; absent without any. */
   readonly wastedUsd?: number;

@@ -7,7 +7,7 @@ import { errorHeaders } from './headers';
 import type { ModelSource } from './models';
 import { serveApi } from './serve-api';
 
-/** The calls of one fetch. */
+/** Makes the calls of one fetch. */
 export interface FetchCalls extends ApiCalls {
   readonly requestId: string;
 }
@@ -19,12 +19,12 @@ export interface ApiFetchParts {
   readonly onStreamFailure: (error: unknown) => void;
 }
 
-/** The API's own paths at the end of a URL, whatever base URL the client was given. */
+/** Matches the path of an API route at the end of a URL, after any base URL. */
 const API_PATH = /^(.*?)(\/(?:chat\/completions|embeddings|responses|models(?:\/.+)?)\/?)$/i;
 
 /**
- * A `fetch` whose requests are served by the API in this process. Errors are responses as over HTTP; only an aborted
- * request rejects.
+ * Creates a `fetch` whose requests are served by the API in this process. It resolves to error responses as over HTTP,
+ * and rejects only if the request is aborted.
  */
 export function createApiFetch(parts: ApiFetchParts): typeof fetch {
   return function aiFetch(input, init) {
@@ -45,7 +45,7 @@ async function run(
   const onAbort = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const reply = new FetchReply(signal, (response) => {
-    // Some clients log it.
+    // Some clients log the URL.
     Object.defineProperty(response, 'url', { value: request.url });
     resolve(response);
   });
@@ -63,7 +63,10 @@ async function run(
   }
 }
 
-/** Not the signal of the Request: undici lets go of the link between the two when the Request is collected. */
+/**
+ * Returns the caller's signal. That of a Request built from it would not do, because undici drops the link between the
+ * two signals when the Request is garbage-collected.
+ */
 function signalOf(input: unknown, init: RequestInit | undefined): AbortSignal | undefined {
   if (init?.signal !== undefined) return init.signal ?? undefined;
   return input instanceof Request ? input.signal : undefined;

@@ -5,23 +5,23 @@ import type { ResponseStream } from '../responses/response-stream';
 import type { ChatStream } from '../stream/chat-stream';
 import type { EventSink } from '../stream/sse/event-sink';
 
-/** A request to the OpenAI-compatible API, whichever way it came. */
+/** A request to the OpenAI-compatible API, over HTTP or from a `fetch` in this process. */
 export interface ApiRequest {
   readonly method: string;
-  /** Below the mount point, such as `/chat/completions`. */
+  /** The path below the mount point, such as `/chat/completions`. */
   readonly path: string;
-  /** For messages: the path with the mount point. */
+  /** The path including the mount point, for messages. */
   readonly fullPath: string;
   /** @throws ERR_AI_BAD_REQUEST if the body can't be read. */
   readBody(): Promise<unknown>;
 }
 
-/** What the API's answer is written to. */
+/** Receives the API's answer. */
 export interface ApiReply {
-  /** Before the answer begins. */
+  /** Sets a response header. Must be called before the answer begins. */
   setHeader(name: string, value: string): void;
   sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void;
-  /** For an answer that comes as events. */
+  /** Begins an answer of server-sent events. */
   openEvents(): EventSink;
 }
 

@@ -1,7 +1,7 @@
 import { AiBalancerError } from '../errors';
 import type { ApiRequest } from './api-request';
 
-/** The error to send to the client; undefined if only the app should see it. */
+/** Returns the error to send to the client; undefined if only the app should see the error. */
 export function toClientError(error: unknown): AiBalancerError | undefined {
   if (AiBalancerError.isInstance(error)) return error;
   const { status, expose, message } = (error ?? {}) as {
@@ -30,7 +30,7 @@ export function methodNotAllowedError({ method, fullPath }: ApiRequest, allowed:
   );
 }
 
-/** The client chooses the path: its length must be bounded. */
+/** Bounds the length of a path in messages, since the client chooses it. */
 function truncate(path: string): string {
   return path.slice(0, 150);
 }

@@ -1,6 +1,6 @@
 import { EVENT_STREAM_HEADERS, type EventSink } from '../stream/sse/event-sink';
 
-/** What the reader of a response may be behind before the upstream has to wait, in bytes. */
+/** How far the reader of a response may fall behind before reading from the upstream pauses, in bytes. */
 const BUFFERED_BYTES = 16 * 1_024;
 
 type State =
@@ -18,7 +18,7 @@ export class FetchEvents implements EventSink {
   #state: State = { kind: 'waiting' };
   #onDrain: (() => void) | undefined;
 
-  /** @param respond Takes the response once its status is decided. */
+  /** @param respond Receives the response once its status is known. */
   constructor(headers: Headers, signal: AbortSignal | undefined, respond: (response: Response) => void) {
     this.#headers = headers;
     this.#respond = respond;
@@ -86,7 +86,7 @@ export class FetchEvents implements EventSink {
     this.#break(new TypeError('terminated'));
   }
 
-  /** As the body of a fetch whose connection has ended. */
+  /** Makes the body fail, like that of a fetch whose connection has broken. */
   #break(reason: unknown): void {
     if (this.#state.kind === 'streaming') this.#state.controller.error(reason);
     this.#close();

@@ -3,7 +3,7 @@ import type { RouteReport } from '../route-report';
 
 type Headers = Record<string, string>;
 
-/** How the call was served. A stream's cost is not known yet when its headers are sent. */
+/** Returns headers that say how the call was served. The cost of a stream is not known when its headers are sent. */
 export function routeHeaders({ endpoint, attempts, costUsd, shared }: RouteReport): Headers {
   return {
     ...(shared === 'cached' ? { 'x-ai-cache': 'hit' } : {}),
@@ -20,17 +20,17 @@ export function errorHeaders(error: AiBalancerError): Headers {
     ...(attempts ? { 'x-ai-attempts': String(attempts.length) } : {}),
     ...retryHeaders(error),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-    // The client's next attempt must reach another process.
+    // Makes the client reconnect, so that its next attempt can reach another process.
     ...(code === 'ERR_AI_CLOSED' ? { connection: 'close' } : {}),
   };
 }
 
-/** An endpoint's name may contain characters that a header cannot. */
+/** Percent-encodes a name that contains characters which a header cannot. */
 function encodeHeaderValue(text: string): string {
   return /^[\x21-\x7e]+$/.test(text) ? text : encodeURIComponent(text);
 }
 
-/** Without an exponent, to a billionth of a dollar. */
+/** Formats US dollars with up to nine decimals and without an exponent. */
 function formatUsd(usd: number): string {
   return usd.toFixed(9).replace(/\.?0+$/, '');
 }

@@ -4,12 +4,12 @@ import type { ChatBody } from '../call/body';
 export interface ModelEntry {
   readonly id: string;
   readonly object: 'model';
-  /** Unknown; OpenAI's type requires a number. */
+  /** The time of creation is unknown, but OpenAI's type requires a number. */
   readonly created: 0;
   readonly owned_by: string;
 }
 
-/** The balancer, as far as the list of models needs it. */
+/** The part of the balancer that the list of models needs. */
 export interface ModelSource {
   stats(): {
     readonly endpoints: readonly {
@@ -22,7 +22,7 @@ export interface ModelSource {
   explain(body: ChatBody): { readonly pick?: string };
 }
 
-/** The endpoints' models and aliases, each once. Endpoint state is ignored, so that the list is stable. */
+/** Lists the endpoints' models and aliases, each once. Ignores the endpoints' state, so that the list is stable. */
 export function listModels(source: ModelSource): readonly ModelEntry[] {
   const models = new Map<string, ModelEntry>();
   for (const { model, aliases, provider } of source.stats().endpoints) {

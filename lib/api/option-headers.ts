@@ -3,14 +3,14 @@ import { CONTEXT_CHECKS, checkCallOptions } from '../call/check-options';
 import type { CallOptions, RequestContext } from '../call/context';
 import { type ContextHeader, HARMLESS_HEADERS } from '../config/middleware-options';
 
-/** What the headers of a request say of its calls. */
+/** The context and the call options that the headers of a request set for its calls. */
 export interface HeaderOptions {
   readonly context: Partial<RequestContext>;
   readonly options: Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge' | 'endpoint'>;
 }
 
 const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
-/** Anything else stays text, and the check refuses it. */
+/** Returns text other than 'true' and 'false' unchanged, which the later check then refuses. */
 const parseFlag = (text: string): boolean | string =>
   /^(?:true|false)$/.test(text) ? text === 'true' : text;
 const parseList = (text: string): string[] => text.split(',').map((name) => name.trim());
@@ -35,7 +35,7 @@ const PARSERS: Readonly<
 /**
  * Reads the call options from the headers that the app allows.
  *
- * @param header Returns the value of a header, by its name in lower case.
+ * @param header Returns the value of the header with this lower-case name.
  * @throws ERR_AI_BAD_REQUEST for an invalid value, such as a priority of 7 or a negative limit.
  */
 export function readOptionHeaders(
@@ -57,7 +57,7 @@ export function readOptionHeaders(
   };
 }
 
-/** The client's request id if it is safe to log, otherwise a new one. */
+/** Returns the client's request id if it is safe to log, otherwise a new one. */
 export function requestIdFrom(given: unknown): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }

@@ -13,9 +13,9 @@ import { findModel, listModels, type ModelSource } from './models';
 export interface ApiParts {
   readonly calls: ApiCalls;
   readonly models: ModelSource;
-  /** How long the headers of a stream wait for its first content, in milliseconds. */
+  /** How long the headers of a stream are delayed to wait for its first content, in milliseconds. */
   readonly headerDelayMs: number;
-  /** A stream failed: its reader gets the error, the app does not. */
+  /** Receives the error of a stream that failed, which otherwise only its reader gets. */
   readonly onStreamFailure: (error: unknown) => void;
 }
 
@@ -27,7 +27,7 @@ interface Route {
   readonly serve: Serve;
 }
 
-/** OpenAI's API below its base URL. */
+/** The routes of OpenAI's API, relative to its base URL. */
 const ROUTES: readonly Route[] = [
   { pattern: /^\/chat\/completions$/i, method: 'POST', serve: serveChat },
   { pattern: /^\/responses$/i, method: 'POST', serve: serveResponses },
@@ -37,9 +37,9 @@ const ROUTES: readonly Route[] = [
 ];
 
 /**
- * Serves one request of the OpenAI-compatible API: under `aiGateway()` over HTTP, under `createFetch()` in the process.
+ * Serves one request to the OpenAI-compatible API, for `aiGateway()` over HTTP and for `createFetch()` in this process.
  *
- * @throws Whatever ends the request before its answer begins; a failure in mid-stream is sent as an event.
+ * @throws Any error that occurs before the answer begins. A later failure is sent as an event of the stream.
  */
 export async function serveApi(parts: ApiParts, request: ApiRequest, reply: ApiReply): Promise<void> {
   const path = request.path.replace(/(?<=.)\/$/, '');
@@ -70,7 +70,7 @@ async function serveResponses(parts: ApiParts, request: ApiRequest, reply: ApiRe
   else await sendWhole(reply, call, onWire);
 }
 
-/** Clients add it. */
+/** Removes `output_text`, which is not part of the wire format: clients add it themselves. */
 function onWire({ output_text: _, ...response }: AIResponse): object {
   return response;
 }
@@ -119,7 +119,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // No model has such a name.
+    // Text that can't be decoded is returned as it is; no model has such a name.
     return text;
   }
 }

@@ -4,16 +4,16 @@ import type { AiBalancerError } from '../errors';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { EndpointRegistry } from './endpoint-registry';
 
-/** A call that has not come yet, as a guard expects it. */
+/** The properties that a guard assumes of a call that the request has not made yet. */
 export interface ExpectedCall {
   readonly priority: Priority;
   readonly tenant: string;
   readonly promptTokens: number;
-  /** Its deadline, in milliseconds from now. */
+  /** The call's deadline, in milliseconds from now. */
   readonly totalMs: number;
 }
 
-/** The error with which the wait queue would refuse such a call now; undefined if it would not. */
+/** Returns the error with which the wait queue would refuse such a call now; undefined if the queue would accept it. */
 export function admissionError(
   queue: WaitQueue<EndpointSlot>,
   registry: EndpointRegistry,

@@ -22,20 +22,20 @@ import { combinedRoute, rejectedError, withFailedAttempts } from './rejected-ans
 import type { RunningCall } from './running-call';
 
 type WholeAnswer = Extract<WholeResult, { kind: 'answer' }>;
-/** The answer of a call that is no Responses call, or that is shown to a hook, which must know what it is. */
+/** An answer that is cached or passed to hooks. Responses calls are not cached; with hooks they become chat calls. */
 type KnownAnswer = ChatCompletion | EmbeddingResponse;
 
 export interface AnswerSourceParts {
   readonly executor: Executor;
   readonly events: Pick<EventReporter, 'hookFailed' | 'cacheFailed'>;
   readonly sharedStore: SharedStore | undefined;
-  /** Prepares the call with another body, for the same request and deadline. @throws ERR_AI_BAD_REQUEST */
+  /** Prepares the call again with another body; request and deadline stay the same. @throws ERR_AI_BAD_REQUEST */
   prepareAgain(running: RunningCall, body: ChatBody | EmbeddingBody): Call;
 }
 
 /**
- * Where the answer of a call comes from: a hook, the cache, an equal call, or an endpoint. Whole answers pass the hooks
- * on their way back.
+ * Gets the answer of a call from a hook, the cache, an equal call in flight, or an endpoint. Runs the `after` hooks on
+ * whole answers before the caller gets them.
  */
 export class AnswerSource {
   readonly #parts: AnswerSourceParts;
@@ -56,14 +56,18 @@ export class AnswerSource {
     this.#cache = this.#createCache();
   }
 
-  /** For calls that start from now on. What the cache has stays. */
+  /** Applies a new configuration to calls that start from now on. Cached answers are kept. */
   configure(config: ResolvedConfig): void {
     this.#config = config;
     this.#guardrails = this.#createGuardrails();
     this.#cache = this.#createCache();
   }
 
-  /** Resolves when the call is on its way: its result goes to the call. @throws where a hook ends it. */
+  /**
+   * Resolves once the call has been dispatched or answered; its result is passed to `running.onEnd()`.
+   *
+   * @throws What a `before` hook refuses or throws.
+   */
   async send(running: RunningCall): Promise<void> {
     if (this.#guardrails.checksCalls && (await this.#isAnsweredByHook(running))) return;
     if (this.#cache && isCacheable(running.call, running.options.cache)) {
@@ -79,14 +83,14 @@ export class AnswerSource {
     this.#dispatch(running);
   }
 
-  /** Whether a result must be examined before the caller gets it. */
+  /** Whether {@link examine} must process a result before the caller gets it. */
   mustExamine({ call, lookup }: RunningCall, result: CallResult): result is WholeResult {
     if (result.kind === 'stream') return false;
     if (result.kind === 'failed') return lookup?.stale !== undefined && isOutage(result.error);
     return lookup !== undefined || (this.#guardrails.checksAnswers && !call.stream);
   }
 
-  /** The result after the hooks and the cache. Never rejects. */
+  /** Resolves to the result as the hooks and the cache have changed it. Never rejects. */
   async examine(running: RunningCall, result: WholeResult): Promise<WholeResult> {
     const { call, lookup } = running;
     if (result.kind === 'failed') {
@@ -97,7 +101,7 @@ export class AnswerSource {
     if (!lookup || result.route.shared) return this.#checked(running, result);
     // Responses calls are not cached.
     const data = lookup.complete(result.data as KnownAnswer);
-    // A hook may change the answer that it is shown; the cache keeps the endpoint's.
+    // A hook may mutate the answer that it gets; the cache must store the endpoint's unchanged.
     const shown = this.#guardrails.checksAnswers ? structuredClone(data) : data;
     const checked = await this.#checked(running, { ...result, data: shown });
     if (checked.kind === 'answer' && checked.route === result.route)
@@ -105,7 +109,7 @@ export class AnswerSource {
     return checked;
   }
 
-  /** What shows the text of a call's stream to the hooks; undefined where none wants it. */
+  /** Returns the guard that runs the `text` hooks on a call's stream; undefined if there are no such hooks. */
   guardText(call: Call): TextGuard | undefined {
     return this.#guardrails.guardText(call);
   }
@@ -132,7 +136,7 @@ export class AnswerSource {
     return true;
   }
 
-  /** Runs the `after` hooks, and asks again where one rejects the answer. Never rejects. */
+  /** Runs the `after` hooks; where one rejects the answer, sends the call again. Never rejects. */
   async #checked(running: RunningCall, first: WholeAnswer): Promise<WholeResult> {
     if (!this.#guardrails.checksAnswers || running.call.stream || first.route.shared === 'hook') return first;
     let call = running.call;

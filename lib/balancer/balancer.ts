@@ -1,4 +1,4 @@
-// A type parameter on the body accepts bodies typed by other packages, with or without index signatures.
+// The body is a type parameter so that bodies typed by other packages fit, with or without index signatures.
 /* eslint-disable @typescript-eslint/no-unnecessary-type-parameters */
 import { EventEmitter } from 'node:events';
 import type { BudgetStats } from '../budget/budget';
@@ -46,7 +46,7 @@ const DEFAULT_GRACE_MS = 30_000;
 
 /**
  * Balances AI calls over endpoints. Emits the events of {@link BalancerEvents}; never emits 'error', and a listener
- * that throws harms no call.
+ * that throws does not affect any call.
  */
 export class Balancer extends EventEmitter<BalancerEvents> {
   readonly #cluster: Cluster | undefined;
@@ -135,7 +135,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
     return this.#calls.run('chat', body, options) as AICall<ChatCompletion | ChatStream>;
   }
 
-  /** Answers an OpenAI embeddings request. It never moves to another model: vectors of two models don't mix. */
+  /** Answers an OpenAI embeddings request. It never falls back to another model: vectors of two models don't mix. */
   embeddings<B extends EmbeddingBody>(body: B, options?: CallOptions): AICall<EmbeddingResponse> {
     return this.#calls.run('embeddings', body, options) as AICall<EmbeddingResponse>;
   }
@@ -175,7 +175,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /**
-   * Tells where a call would go now, and why: every endpoint with the filter that removed it, or its score and the
+   * Returns where a call would go now, and why: every endpoint with the filter that removed it, or its score and the
    * score's terms. Sends and reserves nothing.
    * @throws ERR_AI_BAD_REQUEST; ERR_AI_NO_ENDPOINT if no endpoint serves the model.
    */
@@ -203,15 +203,15 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /**
-   * The budgets of one tenant: each limit, what is spent and what is reserved. Empty without `budgets.perTenant`, and for a
-   * tenant that has not called this process lately.
+   * Returns the budgets of one tenant: each limit, what is spent and what is reserved. Empty without
+   * `budgets.perTenant`, and for a tenant without recent calls in this process.
    */
   tenantBudgets(tenant: string): BudgetStats[] {
     return this.#budgets.tenants.stats(tenant);
   }
 
   /**
-   * One endpoint by name, to read its state or to take it out and back in.
+   * Returns a handle for one endpoint, to read its state, disable or enable it, and set its weight.
    * @throws ERR_AI_NO_ENDPOINT
    */
   endpoint(name: string): EndpointHandle {
@@ -224,9 +224,11 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /**
-   * Scores an answer from 0 to 1, the best, for the guard of the canary: once for each of the last 10,000 calls that took
-   * part. Returns whether it was one.
-   * @param requestId As in the call's route report.
+   * Reports the app's score of an answer to the canary's guard. Each of the last 10,000 answered calls that take part
+   * in the canary can be scored once.
+   * @param requestId `requestId` of the call's route report.
+   * @param value From 0, the worst, to 1, the best.
+   * @returns Whether the score was accepted; false for a call that takes no part or has been scored before.
    * @throws ERR_AI_BAD_REQUEST if the value is not a number from 0 to 1.
    */
   score(requestId: string, value: number): boolean {
@@ -236,7 +238,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   /**
    * Replaces the configuration. Calls in flight finish; quota levels, debts, cooldowns, breakers and latencies carry
    * over by name. The cluster connection stays: of `cluster`, only `onOutage` may change.
-   * @throws ERR_AI_CONFIG, and nothing has changed; ERR_AI_CLOSED.
+   * @throws ERR_AI_CONFIG, with the old configuration still in effect; ERR_AI_CLOSED.
    */
   // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, not a throw
   async reload(config: BalancerConfig): Promise<void> {
@@ -260,8 +262,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   }
 
   /**
-   * Resolves when calls can be served: at once without a cluster; with one, when Redis has answered or is known to be
-   * unavailable, since each process then goes on as `onOutage` says.
+   * Resolves when calls can be served: immediately without a cluster; otherwise when Redis has answered or is known to
+   * be unavailable, in which case each process follows `onOutage`.
    * @throws ERR_AI_CONFIG if the cluster's Redis can't be used at all because ioredis is not installed.
    */
   async ready(): Promise<void> {
@@ -270,7 +272,8 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /**
    * Drains and closes: new calls get ERR_AI_CLOSED; running calls have `graceMs` milliseconds (default 30,000) to
-   * finish and are then aborted. Live views of the dashboard end at once. Afterwards nothing of the balancer keeps the process alive.
+   * finish and are then aborted. The dashboard's live views end immediately. Afterwards the balancer holds nothing open
+   * that keeps the process alive.
    * @throws ERR_AI_BAD_REQUEST if `graceMs` is not a number of at least 0; Infinity is allowed.
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {

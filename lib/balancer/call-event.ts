@@ -7,7 +7,7 @@ import type { AttemptEvent, CallEvent } from './events';
 
 const MAX_REASON_CHARS = 300;
 
-/** A call's end as listeners and logs get it. */
+/** Builds the event for the end of a call, for listeners and logs. */
 export function callEvent(call: Call, route: RouteReport | undefined, error: unknown): CallEvent {
   const { context, operation, stream, model } = call;
   const { requestId, tenant, type, priority, tags, minQuality, maxCostPer1k } = context;
@@ -48,7 +48,7 @@ export function callEvent(call: Call, route: RouteReport | undefined, error: unk
   return event;
 }
 
-/** An attempt's end as listeners and logs get it. */
+/** Builds the event for the end of an attempt, for listeners and logs. */
 export function attemptEvent(
   { context }: Call,
   { settings }: Endpoint,

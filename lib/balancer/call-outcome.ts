@@ -12,16 +12,16 @@ import { isObject } from '../util/is-object';
 
 export type Answer = AnswerData | ChatStream | ResponseStream;
 
-/** The outcome of a balancer's call. The app may keep its promise long after the call, so this must not hold the body. */
+/** The outcome of a call. The app may keep the call's promise for long, so the outcome must not reference the body. */
 export class CallOutcome extends Outcome<Answer> {
-  /** Undefined if the answer is not streamed. */
+  /** The format in which `pipe()` writes a stream; undefined if the answer is not streamed. */
   readonly #wire: StreamWire<ChatStream & ResponseStream> | undefined;
   #isPiped = false;
   readonly #onPipeFailure: (error: unknown) => void;
 
   /**
    * @param abort Ends the call early.
-   * @param onPipeFailure The app does not see the error of an answer that is piped.
+   * @param onPipeFailure Receives the error of a piped answer, which the app's code does not see.
    */
   constructor(
     operation: ApiOperation,
@@ -40,7 +40,7 @@ export class CallOutcome extends Outcome<Answer> {
   }
 
   pipe(res: ServerResponse, answer: Promise<Answer>, options: PipeOptions): Promise<void> {
-    // Thrown at once: a rejection that nobody awaits would end the process.
+    // Thrown synchronously: a rejection that nobody awaits would end the process.
     if (this.#isPiped)
       throw new TypeError('This call was piped already: call pipe() once, for one response.');
     this.#isPiped = true;
@@ -76,7 +76,7 @@ function isStreamed(body: unknown): boolean {
   try {
     return isObject(body) && body.stream === true;
   } catch {
-    // A getter of the app throws: it throws again when the body is checked, and then rejects the call.
+    // A getter of the app's body threw. It throws again when the body is checked, which then rejects the call.
     return false;
   }
 }

@@ -29,28 +29,28 @@ import { changedRequest, ResponseCalls } from './response-calls';
 import { RunningCall } from './running-call';
 import { TracedAnswer } from './traced-answer';
 
-/** The smallest weight of a new call in the mean size of calls. */
+/** The smallest weight of a new call in the running mean of the calls' tokens. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
 
 export interface CallRunnerParts extends ShadowSources {
   readonly executor: Executor;
   readonly events: EventReporter;
-  /** Where a cache in Redis keeps its answers. */
+  /** The store of a response cache in Redis. Undefined without a cluster. */
   readonly sharedStore: SharedStore | undefined;
 }
 
 /**
- * Runs calls from start to end. A call is checked and prepared, admitted by the hooks of its request, and handed to the
- * executor; when that has a result, the call is settled: counted, reported to the hooks and as an event, and its promise
- * resolved or rejected.
+ * Runs calls from start to end. A call is checked and prepared, admitted by the hooks of its request, and passed to the
+ * answer source. When the result is there, the call is counted, reported to the hooks and as an event, and its promise
+ * is resolved or rejected.
  */
 export class CallRunner {
-  /** How calls ended; `shed` are those for which no quota was free in time. Aborted calls are not counted. */
+  /** Number of ended calls by result; `shed` are those for which no quota was free in time. Aborts are not counted. */
   readonly counts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
   readonly #source: AnswerSource;
   readonly #responses: ResponseCalls;
-  /** Learns how long answers are. */
+  /** Learns how many output tokens calls use. */
   readonly #expectedOutput = new ExpectedOutput();
   readonly #running = new Set<RunningCall>();
   #config: ResolvedConfig;
@@ -72,7 +72,7 @@ export class CallRunner {
     this.#shadow = createShadow(config, events, parts);
   }
 
-  /** For calls that start from now on. */
+  /** Applies a new configuration to calls that start from now on. */
   configure(config: ResolvedConfig): void {
     this.#config = config;
     this.#prepareParts = prepareParts(config, this.#expectedOutput);
@@ -85,7 +85,7 @@ export class CallRunner {
     }
   }
 
-  /** What became of copied calls; undefined without the option `shadow`. */
+  /** The results of the shadow copies; undefined without the option `shadow`. */
   get shadowStats(): ShadowStats | undefined {
     return this.#shadow?.stats();
   }
@@ -150,7 +150,7 @@ export class CallRunner {
     }
   }
 
-  /** Refuses new calls, waits for the running ones, and aborts what is left after `graceMs`. */
+  /** Refuses new calls, waits up to `graceMs` milliseconds for running ones, and aborts those that are left. */
   async drain(graceMs: number): Promise<void> {
     this.#isClosed = true;
     this.#shadow?.close();
@@ -188,7 +188,7 @@ export class CallRunner {
     else events.callStarted(running.call, () => void this.#proceed(running));
   }
 
-  /** Returns long before the call ends: no async frame waits with a call in the queue. */
+  /** Resolves once the call is dispatched, so that no suspended async function is held in memory for a queued call. */
   async #proceed(running: RunningCall): Promise<void> {
     try {
       await running.admit();
@@ -199,7 +199,7 @@ export class CallRunner {
     }
   }
 
-  /** The call with another body: for the same request, with the same deadline. */
+  /** Returns the call with another body, for the same request and with the same deadline. */
   #prepareAgain({ call, options, hooks, outcome }: RunningCall, body: unknown): Call {
     const { operation, context, startedAt, deadlineAt } = call;
     const again = { ...options, requestId: context.requestId };
@@ -247,17 +247,20 @@ export class CallRunner {
     return (answer: ChatCompletion, route: RouteReport): void => this.#shadow?.copy({ call, answer, route });
   }
 
-  /** Rejects the call, unless its stream has begun. One that the closing has aborted gets ERR_AI_CLOSED. */
+  /**
+   * Ends the call as failed and rejects its promise, unless that has resolved to a stream. A call aborted because the
+   * balancer closes fails with ERR_AI_CLOSED.
+   */
   #fail(running: RunningCall, thrown: unknown, route?: RouteReport, traced?: TracedAnswer): void {
     const { reason } = running.outcome.abort;
     const isClosing = hasCode(thrown, 'ERR_AI_ABORTED') && hasCode(reason, 'ERR_AI_CLOSED');
-    // A thrown undefined must not pass for success.
+    // A function of the app may throw undefined, which must not count as success.
     const error = isClosing ? reason : toError(thrown, 'a function of the app');
     this.#end(running, route, error, traced);
     running.outcome.reject(error);
   }
 
-  /** Every call that started ends here, once. */
+  /** Called exactly once for every call that started. */
   #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, traced?: TracedAnswer): void {
     const { call, hooks, outcome } = running;
     if (error === undefined) {
@@ -272,7 +275,7 @@ export class CallRunner {
     this.#parts.events.callEnded(call, route, error, traced);
   }
 
-  /** Undefined if nobody wants to know them. */
+  /** Returns undefined while no observer is active. */
   #newTrace(): TracedAnswer | undefined {
     return this.#parts.events.isObserved ? new TracedAnswer() : undefined;
   }

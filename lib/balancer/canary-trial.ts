@@ -9,22 +9,22 @@ import type { CallObserver } from './call-observer';
 import type { EventReporter } from './event-reporter';
 import type { AttemptEvent, CallEvent } from './events';
 
-/** What an app can do with its canary. */
+/** Lets an app read the state of its canary and end the trial. */
 export interface CanaryHandle {
-  /** Where it stands. */
+  /** Returns the state and the counts of the trial. */
   stats(): CanaryStats;
-  /** Sends all calls that take part to it from now on, without further tests. Until a reload with other options. */
+  /** Ends the trial and sends all calls that take part to the canary, until a reload with other canary options. */
   promote(): void;
   /**
-   * Sends none to it from now on.
-   * @param reason For the event. Default 'rolled back by the app'.
+   * Ends the trial and sends no calls of the trial to the canary, until a reload with other canary options.
+   * @param reason Reason in the event and in the statistics. Default 'rolled back by the app'.
    */
   rollBack(reason?: string): void;
 }
 
 type CanaryConfig = Pick<ResolvedConfig, 'canary' | 'endpoints'>;
 
-/** The canary of the configuration, which learns from the ends of attempts and calls. */
+/** Holds the configured canary and passes it the results of attempts and calls. */
 export class CanaryTrial implements CallObserver {
   readonly #events: EventReporter;
   #canary: Canary | undefined;
@@ -43,7 +43,7 @@ export class CanaryTrial implements CallObserver {
     return this.#canary;
   }
 
-  /** With the same options, what has been learnt and decided stays. */
+  /** Starts a new trial if the canary options have changed; otherwise the current trial goes on. */
   configure({ canary, endpoints }: CanaryConfig): void {
     if (isDeepStrictEqual(canary, this.#options)) return;
     this.#options = canary;
@@ -54,7 +54,10 @@ export class CanaryTrial implements CallObserver {
     if (canary) this.#events.observers.add(this);
   }
 
-  /** @throws ERR_AI_BAD_REQUEST if the value is not a number from 0 to 1. */
+  /**
+   * @returns Whether the score was accepted.
+   * @throws ERR_AI_BAD_REQUEST if the value is not a number from 0 to 1.
+   */
   score(requestId: string, value: number): boolean {
     if (!(value >= 0 && value <= 1)) throw badRequest('value', `expected a number from 0 to 1, got ${value}`);
     return this.#canary?.score(requestId, value) ?? false;

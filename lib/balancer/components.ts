@@ -15,8 +15,8 @@ import { type EndpointRegistry, groupAccount } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 
 /*
- * How a balancer makes its parts from its configuration. `config` is read whenever it is needed: a reload may have replaced
- * it. `wake` lets waiting calls try again.
+ * Functions that create the components of a balancer from its configuration. A `config` function is called each time it
+ * is needed, because a reload may have replaced the configuration. `wake` makes waiting calls try again.
  */
 
 export function createCluster(
@@ -85,7 +85,10 @@ export function registryListeners(events: EventReporter, wake: () => void): Endp
   };
 }
 
-/** What the configuration limits in US dollars. Accounts tell apart what apps that share a store name alike. */
+/**
+ * Returns what the configuration limits in US dollars. `sharedName` contains a hash of the account, because two apps
+ * that share a Redis may use the same name for different accounts.
+ */
 export function budgetedConfig(config: ResolvedConfig): BudgetedConfig {
   return {
     budgets: config.budgets,
@@ -127,7 +130,7 @@ export function prepareParts(
   };
 }
 
-/** Undefined without the option `shadow`. */
+/** Returns undefined without the option `shadow`. */
 export function createShadow(
   { shadow, http }: ResolvedConfig,
   events: EventReporter,
@@ -143,7 +146,7 @@ export function createShadow(
   });
 }
 
-/** What a shadow reads of a balancer. */
+/** The components that a shadow reads. */
 export interface ShadowSources {
   readonly queue: WaitQueue<EndpointSlot>;
   readonly budgets: Budgets;

@@ -3,7 +3,7 @@ import type { EndpointState } from '../endpoint/unavailable-reason';
 import { badRequest } from '../errors';
 import type { QuotaLimiters } from '../quota/quota-limiter';
 
-/** What an app can do with one endpoint at runtime. */
+/** Lets an app read and control one endpoint at runtime. */
 export interface EndpointHandle {
   /** Name of the endpoint. */
   readonly name: string;
@@ -16,9 +16,9 @@ export interface EndpointHandle {
   readonly reason: string | undefined;
   /**
    * Bottleneck limiters of the endpoint's quota, the same objects each time. Other code that uses the same key runs its jobs
-   * through them, `limiters.tokens?.schedule({ weight: 1200 }, job)`, or takes units that it has used,
-   * `limiters.tokens?.incrementReservoir(-1200)`. What it takes counts for the balancer at once, and the other way round.
-   * While calls and jobs wait they take turns, by units.
+   * through them, `limiters.tokens?.schedule({ weight: 1200 }, job)`, or reports units that it has used,
+   * `limiters.tokens?.incrementReservoir(-1200)`. What either side takes counts for the other immediately. While both
+   * calls and jobs wait, they take turns, measured in units.
    */
   readonly limiters: QuotaLimiters;
   /** Stops new calls until `enable()`. Calls in flight finish. */
@@ -51,6 +51,6 @@ export function endpointHandle(endpoint: Endpoint): EndpointHandle {
       endpoint.setWeight(weight);
     },
   };
-  // Not enumerable: a handle can be written as JSON, and Bottleneck's limiters can't.
+  // Not enumerable, so that a handle can be serialized as JSON; Bottleneck's limiters can't be.
   return Object.defineProperty(handle, 'limiters', { get: () => endpoint.limiters.get() }) as EndpointHandle;
 }

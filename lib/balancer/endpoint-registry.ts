@@ -26,14 +26,14 @@ import { accountHash } from '../util/account-hash';
 import { BoundedMap } from '../util/bounded-map';
 import { Redactor } from '../util/redactor';
 
-/** Most quotas kept of endpoints and groups that a reload has removed. */
+/** Maximum number of quotas that are kept after a reload has removed their endpoint or quota group. */
 const MAX_RETIRED_QUOTAS = 1_000;
-/** Most pairs of a provider and a model whose speed is remembered, after many reloads. */
+/** Maximum number of provider and model pairs whose slowness is remembered. Only many reloads can reach it. */
 const MAX_SIBLINGS = 10_000;
 
 /**
- * The endpoints and quotas of the configuration. A new configuration updates them in place, by name: quota levels, debts,
- * cooldowns, breakers and latencies carry over, and calls in flight are not affected.
+ * Holds the endpoints and quotas of the configuration. A new configuration updates them in place, by name: quota
+ * levels, debts, cooldowns, breakers and latencies carry over, and calls in flight are not affected.
  */
 export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
@@ -87,12 +87,12 @@ export class EndpointRegistry {
     throw new AiBalancerError('ERR_AI_NO_ENDPOINT', message, { status: 404 });
   }
 
-  /** Without credentials; undefined if no endpoint has the name. */
+  /** Returns the base URL of an endpoint, without credentials; undefined if no endpoint has that name. */
   baseURLOf(name: string): string | undefined {
     return this.#endpoints.get(name)?.settings.baseURL;
   }
 
-  /** Learns which endpoint has the prefix of this prompt cached. */
+  /** Records which endpoint has the prefix of this call's prompt in its cache. */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);
     if (!usage || key === undefined) return;
@@ -195,7 +195,7 @@ export class EndpointRegistry {
     return [own, this.#quota(groupName, groupLimits, DEFAULTS.endpoint.burstSeconds)];
   }
 
-  /** In a cluster a quota is shared by name, and only by processes that use the same account. */
+  /** In a cluster, processes share quotas by name. The name contains the account, so that only its users share them. */
   #quotaName(name: string, account: string): string {
     return this.#healthReports ? `${name} ${account}` : name;
   }
@@ -208,7 +208,9 @@ export class EndpointRegistry {
     return quota;
   }
 
-  /** Drops quotas that are full again. Others stay, so that removing and re-adding an endpoint does not refill its quota. */
+  /**
+   * Drops unused quotas that are full. Others stay, so that removing and re-adding an endpoint does not refill them.
+   */
   #dropRetiredQuotas(): void {
     const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));
     const now = performance.now();
@@ -221,7 +223,7 @@ export class EndpointRegistry {
     }
   }
 
-  /** The endpoint's transport, or a new one where its options have changed. */
+  /** Returns the endpoint's current transport, or a new one if the transport's options have changed. */
   #transport({ name, baseURL, timeouts }: EndpointSettings, { http }: ResolvedConfig): Transport {
     const { axios, proxy, maxResponseBytes } = http;
     const options = { baseURL, connectMs: timeouts.connectMs, axios, proxy, maxResponseBytes };
@@ -230,7 +232,7 @@ export class EndpointRegistry {
   }
 }
 
-/** The group's first endpoint stands for its account, so that a deploy may add others. */
+/** Returns the account hash of the group's first endpoint, which stays the same when a deploy appends endpoints. */
 export function groupAccount(group: string, { endpoints }: ResolvedConfig): string | undefined {
   const first = endpoints.find(({ quotaGroup }) => quotaGroup === group);
   return first && accountHash(first.baseURL, first.apiKey);

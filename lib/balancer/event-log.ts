@@ -2,36 +2,36 @@ import type { Logger } from '../config/options';
 import { isThenable } from '../util/app-function';
 import { BoundedMap } from '../util/bounded-map';
 
-/** A warning about one endpoint and cause is written at most this often, in milliseconds. */
+/** Minimum interval between two warnings with the same key, in milliseconds. */
 const WARNING_INTERVAL_MS = 60_000;
-/** Endpoints and causes whose latest warning is remembered. */
+/** Maximum number of keys whose latest warning is remembered. */
 const MAX_WARNINGS = 10_000;
 
 type Level = keyof Logger;
 
 type LogFunction = (this: Logger, fields: object, message: string) => unknown;
 
-/** pino and winston tell whether a line of a level would be written. */
+/** A logger such as pino or winston, which can say whether it would write a line of a level. */
 interface LeveledLogger extends Logger {
   isLevelEnabled?(level: string): unknown;
 }
 
 /**
  * Writes log lines to the app's logger; without one, warnings and errors to console.warn. A logger that throws or rejects
- * fails neither a call nor the process: `onFailure` counts it.
+ * affects neither calls nor the process; its failure is passed to `onFailure`.
  */
 export class EventLog {
   readonly #logger: () => Logger | false | undefined;
   readonly #onFailure: () => void;
   readonly #warnedAt = new BoundedMap<string, number>(MAX_WARNINGS);
 
-  /** @param logger Read for every line, because a reload may replace the logger. */
+  /** @param logger Called for every line, because a reload may replace the logger. */
   constructor(logger: () => Logger | false | undefined, onFailure: () => void) {
     this.#logger = logger;
     this.#onFailure = onFailure;
   }
 
-  /** Whether a line of this level may be written. Ask first to save the work of building the line. */
+  /** Whether a line of this level would be written. Check it before building an expensive line. */
   writes(level: Level): boolean {
     const logger: LeveledLogger | false | undefined = this.#logger();
     if (logger === false) return false;

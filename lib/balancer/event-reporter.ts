@@ -33,12 +33,12 @@ type ReporterConfig = Pick<ResolvedConfig, 'logger' | 'http'>;
 
 /**
  * Emits the balancer's events and writes the log lines that go with them. A listener, observer or logger that throws or
- * rejects fails neither a call nor the process: the failure is counted. Nothing is built that nobody reads.
+ * rejects affects neither calls nor the process; its failure is counted. An event is only built if something reads it.
  */
 export class EventReporter {
-  /** Failures of listeners and of the logger. */
+  /** Number of times that a listener, an observer or the logger threw or rejected. */
   listenerFailures = 0;
-  /** What traces calls from start to end. */
+  /** The observers, which follow calls from start to end. */
   readonly observers = new Set<CallObserver>();
   readonly #emitter: EventEmitter<BalancerEvents>;
   readonly #log: EventLog;
@@ -58,13 +58,13 @@ export class EventReporter {
     this.#redactor = redactor;
   }
 
-  /** Whether an observer would do something with a call. */
+  /** Whether any observer is active. */
   get isObserved(): boolean {
     for (const observer of this.observers) if (observer.isActive?.() ?? true) return true;
     return false;
   }
 
-  /** Runs `proceed`, which starts the call, once, within the context of every observer. */
+  /** Calls `proceed`, which starts the call, exactly once, within the async contexts of all observers. */
   callStarted(call: Call, proceed: () => void): void {
     let hasStarted = false;
     let start = (): void => {
@@ -95,7 +95,7 @@ export class EventReporter {
     this.#log.write('info', fields, callLine(event, error));
   }
 
-  /** @param brokeOff Whether the stream had begun: the attempt has been reported as served before. */
+  /** @param brokeOff Whether a stream broke off that had begun, so that the attempt was reported as served before. */
   attemptEnded(call: Call, endpoint: Endpoint, attempt: AttemptReport, brokeOff = false): void {
     if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverServed(endpoint, attempt);
     const isLogged = this.#log.writes('debug');
@@ -122,7 +122,7 @@ export class EventReporter {
     const whose = scope === 'total' ? 'in all' : `of the ${scope} '${name}'`;
     const state = change === 'near' ? 'at 80 %' : 'spent';
     const message = `the budget ${limit} ${whose} is ${state}: $${spentUsd.toFixed(2)} of $${limitUsd}`;
-    // Thousands of tenants may reach their budgets every day, as their plans provide for.
+    // Not a warning: in normal operation, thousands of tenants may reach their budgets every day.
     if (scope === 'tenant') this.#log.write('info', event, message);
     else this.#log.warn(`budget ${change} ${scope} ${name} ${limit}`, event, message);
   }
@@ -150,7 +150,7 @@ export class EventReporter {
     this.#emit('queue', event);
   }
 
-  /** Undefined without listeners: comparing the levels costs something. */
+  /** Returns undefined if the event has no listeners, so that the levels are not compared in vain. */
   quotaListener(endpoint: string): OnQuotaCorrected | undefined {
     if (!this.#hasListeners('quota')) return undefined;
     return (before, after) => this.#emit('quota', { endpoint, before: levels(before), after: levels(after) });
@@ -171,10 +171,10 @@ export class EventReporter {
     this.#log.warn(`${name} ${detail.class}`, { ...fields, reason }, cooldownWarning(endpoint, event));
   }
 
-  /** An answer that was piped to a response failed: the app's code doesn't see the error. */
+  /** Logs the failure of an answer that was piped to a response, because the app's code doesn't see the error. */
   pipeFailed(error: unknown): void {
     const code = AiBalancerError.isInstance(error) ? error.code : 'unknown';
-    // The client that left knows, and nobody else is concerned.
+    // Not logged: the client has disconnected, which is no fault of anybody.
     if (code === 'ERR_AI_ABORTED') return;
     const why = AiBalancerError.isInstance(error)
       ? error.message.slice(0, 1_000)
@@ -202,7 +202,7 @@ export class EventReporter {
     this.#log.write('warn', { key }, message);
   }
 
-  /** A hook failed, and the call goes on without it. */
+  /** Warns that a hook failed and that the call goes on without it. */
   hookFailed(name: string, error: Error): void {
     const reason = this.#redactor.redact(error.message).slice(0, MAX_REASON_CHARS);
     this.#log.warn(
@@ -232,7 +232,7 @@ export class EventReporter {
     this.#log.warn(`store ${guard}`, { ...event, reason }, message);
   }
 
-  /** A request has left something out of a call. */
+  /** Warns that requests to an endpoint leave out features of the call that the provider doesn't support. */
   featuresDropped(endpoint: string, features: readonly string[]): void {
     for (const feature of features) {
       const message = `endpoint '${endpoint}' can't do '${feature}': its requests are sent without it (docs/providers.md)`;
@@ -240,14 +240,14 @@ export class EventReporter {
     }
   }
 
-  /** Warns of what is probably forgotten in a configuration, such as an environment variable that is not set. */
+  /** Warns of probable mistakes in a valid configuration, such as an environment variable that is not set. */
   configured({ unknownModels, undefinedKeys }: ResolvedConfig): void {
     for (const model of unknownModels) this.#log.write('warn', { model }, unknownModelWarning(model));
     for (const endpoint of undefinedKeys)
       this.#log.write('warn', { endpoint }, undefinedKeyWarning(endpoint));
   }
 
-  /** A listener of an event threw or rejected. */
+  /** Counts and logs that a listener of an event threw or rejected. */
   listenerFailed(event: string): void {
     this.listenerFailures++;
     this.#log.write('error', { event }, `a listener of the event '${event}' failed`);
@@ -279,5 +279,3 @@ export class EventReporter {
 function levels({ requests, tokens }: QuotaLeft): QuotaLevels {
   return { ...(requests === undefined ? {} : { requests }), ...(tokens === undefined ? {} : { tokens }) };
 }
-
-/** Optional fields are added to one literal: with conditional spreads, V8 builds the object several times slower. */

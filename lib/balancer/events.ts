@@ -13,7 +13,7 @@ import type { ShadowEvent } from '../shadow/options';
 export interface CallEvent {
   /** Id of the request, as in the route report. Several calls of one request share it. */
   readonly requestId: string;
-  /** What was called. */
+  /** The API operation of the call. */
   readonly operation: Operation;
   /** Whether the answer was streamed. */
   readonly stream: boolean;
@@ -25,28 +25,28 @@ export interface CallEvent {
   readonly model: string;
   /** The model or alias that was asked for; absent if the router could choose. */
   readonly requestedModel?: string;
-  /** Whom the call was for; absent without a tenant. */
+  /** The tenant of the call; absent without one. */
   readonly tenant?: string;
-  /** What the call was for. */
+  /** The request type of the call, such as 'chat' or 'code'. */
   readonly type: RequestType;
   /** Its priority, 1 to 5. */
   readonly priority: Priority;
   /** When the call began, in Unix milliseconds. */
   readonly startedAt: number;
-  /** What the call was expected to need when it began. */
+  /** The tokens that the call was estimated to need when it began. */
   readonly estimatedTokens: {
     /** Tokens of the prompt. */
     readonly input: number;
     /** Tokens of the output. */
     readonly output: number;
   };
-  /** The caller's limit on output tokens, over all choices; absent without one. */
+  /** The caller's limit on output tokens, for all choices together; absent without one. */
   readonly maxTokens?: number;
-  /** The time that the call had, in milliseconds; absent for a stream without a deadline. */
+  /** Milliseconds from the call's start to its deadline; absent for a stream without a deadline. */
   readonly deadlineMs?: number;
-  /** The tags that an endpoint needed; absent without any. */
+  /** The tags that an endpoint must have; absent without any. */
   readonly tags?: readonly string[];
-  /** The least quality of the model; absent without one. */
+  /** The lowest accepted quality of the model; absent without one. */
   readonly minQuality?: number;
   /** The highest accepted price in US dollars per 1,000 tokens; absent without one. */
   readonly maxCostPer1k?: number;
@@ -57,9 +57,9 @@ export interface CallEvent {
     /** Tokens of the output. */
     readonly output: number;
   };
-  /** US dollars; absent if the endpoint has no price or nothing was used. */
+  /** Price of the answer in US dollars; absent if the endpoint has no price or nothing was used. */
   readonly costUsd?: number;
-  /** Tokens of attempts without an answer, as reported or estimated. */
+  /** Tokens used by attempts whose answer was not returned, as reported or estimated. */
   readonly wastedTokens: number;
   /** Price of those tokens in US dollars, as far as their endpoints have prices. */
   readonly wastedUsd: number;
@@ -88,7 +88,7 @@ export interface AttemptEvent extends AttemptReport {
   readonly requestId: string;
   /** Provider of the endpoint. */
   readonly provider: string;
-  /** True if the stream had begun: the attempt has been reported as served before. */
+  /** True if a stream broke off that had begun, so that the attempt was reported as served before. */
   readonly brokeOff?: true;
 }
 
@@ -106,7 +106,7 @@ export interface BreakerEvent {
 export interface CooldownEvent {
   /** Name of the endpoint. */
   readonly endpoint: string;
-  /** The failure that led to it. */
+  /** Class of the failure that led to the cooldown. */
   readonly class: FailureClass;
   /** HTTP status of the failure, if an answer arrived. */
   readonly status?: number;
@@ -126,20 +126,23 @@ export interface QuotaLevels {
   readonly tokens?: number;
 }
 
-/** The headers of an answer have corrected what is left of a quota: there is external usage of its key, or its limit is another. */
+/**
+ * The rate limit headers of an answer have corrected what is left of a quota, because of external usage of its key or
+ * because the real limit differs from the configured one.
+ */
 export interface QuotaEvent {
   /** Name of the endpoint that answered. */
   readonly endpoint: string;
-  /** What was left by the balancer's own count. */
+  /** What was left according to the balancer's own count. */
   readonly before: QuotaLevels;
-  /** What is left by the headers. */
+  /** What is left according to the headers. */
   readonly after: QuotaLevels;
 }
 
 /** The wait queue grew, or shed a call. */
 export type QueueEvent =
   | {
-      /** The queue has grown to 1, 10, 100, 1,000, ... calls since it was last empty. */
+      /** The queue has reached 1, 10, 100, 1,000, ... calls for the first time since it was last empty. */
       readonly change: 'growing';
       /** Number of waiting calls. */
       readonly size: number;
@@ -147,7 +150,7 @@ export type QueueEvent =
   | {
       /** A call was refused or evicted, because it could not be served in time or the queue was full. */
       readonly change: 'shed';
-      /** Number of calls that still wait. */
+      /** Number of calls that are still waiting. */
       readonly size: number;
       /** Priority of the call. */
       readonly priority: Priority;
@@ -157,7 +160,9 @@ export type QueueEvent =
       readonly retryAfterMs?: number;
     };
 
-/** A call that took unusually long was sent a second time, and one of the two attempts has won or both have failed. */
+/**
+ * A hedge has ended: a slow call was sent to a second endpoint, and one of the attempts has won or both have failed.
+ */
 export interface HedgeEvent {
   /** Id of the request, as in the route report. */
   readonly requestId: string;
@@ -169,17 +174,17 @@ export interface HedgeEvent {
   readonly won: boolean;
 }
 
-/** A stream broke off, and another endpoint starts its answer over. */
+/** A stream broke off, and another endpoint starts the answer again from the beginning. */
 export interface RestartEvent {
   /** Id of the request, as in the route report. */
   readonly requestId: string;
-  /** Name of the endpoint that starts over. */
+  /** Name of the endpoint that starts the answer again. */
   readonly endpoint: string;
 }
 
-/** The way quotas are shared changed. */
+/** The way in which processes share quotas changed. */
 export interface ClusterEvent {
-  /** How quotas are shared now. */
+  /** How processes share quotas now. */
   readonly mode: ClusterMode;
   /** Number of processes last seen, including this one. */
   readonly members: number;
@@ -193,7 +198,7 @@ export interface StoreEvent {
   readonly isDown: boolean;
 }
 
-/** The events of a balancer, by name. No event holds a key or a prompt. An event without listeners costs nothing. */
+/** The events of a balancer, by name. No event contains a key or a prompt. An event without listeners is not built. */
 export interface BalancerEvents {
   /** See {@link CallEvent}. */
   call: [CallEvent];

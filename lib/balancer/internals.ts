@@ -13,7 +13,9 @@ import type { CallRunner } from './call-runner';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { EventReporter } from './event-reporter';
 
-/** Key of {@link BalancerInternals}; registered, so that middlewares and balancers of two copies of the package mix. */
+/**
+ * Key of {@link BalancerInternals}. Registered, so that middlewares work with balancers of another copy of the package.
+ */
 export const INTERNALS = Symbol.for('express-ai-balancer.internals');
 
 /** What the middlewares and the gateway use of a balancer beyond its public API. */
@@ -26,27 +28,29 @@ export interface BalancerInternals {
     hooks: CallHooks,
   ): AICall<Answer>;
   /**
-   * The error that a call of average size with this priority and the default deadline would be refused with now;
-   * undefined if it could start or wait.
+   * Returns the error with which a call of average size and this priority would be refused now, if its deadline were
+   * `appTimeoutMs` away; undefined if it could start or wait.
    */
   admissionError(priority: Priority, tenant: string): AiBalancerError | undefined;
-  /** The guard's store stopped answering, or answers again. */
+  /** Reports that a guard's Redis store became unavailable or available again. */
   reportStoreState(guard: string, isDown: boolean, error: unknown): void;
-  /** An answer that was piped to a response failed. */
+  /** Reports the failure of an answer that was piped to a response. */
   reportPipeFailure(error: unknown): void;
-  /** Follows every call from start to end. Returns the undo. */
+  /** Adds an observer, which follows every call from start to end. Returns the function that removes it. */
   observe(observer: CallObserver): () => void;
-  /** The base URL of an endpoint; undefined if none has the name. */
+  /** Returns the base URL of an endpoint; undefined if none has that name. */
   baseURLOf(endpoint: string): string | undefined;
   /** Aborts when the balancer begins to close. */
   readonly closing: AbortSignal;
-  /** How long a function of the app may take where there is no call yet, in milliseconds: the longest `totalMs`. */
+  /**
+   * Timeout of the app's functions that run before there is a call, in milliseconds: the longest `timeouts.totalMs`.
+   */
   readonly appTimeoutMs: number;
-  /** Where a guard without a Redis of its own counts: the cluster's Redis. Undefined without a cluster. */
+  /** The cluster's Redis, in which a guard without its own Redis counts. Undefined without a cluster. */
   readonly sharedStore: SharedStore | undefined;
 }
 
-/** What the internals are made of. */
+/** The components that {@link balancerInternals} uses. */
 export interface InternalsParts extends Pick<BalancerInternals, 'closing' | 'appTimeoutMs' | 'sharedStore'> {
   readonly calls: CallRunner;
   readonly events: EventReporter;

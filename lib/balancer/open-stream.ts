@@ -20,17 +20,17 @@ export interface OpenStreamParts {
   readonly executor: Executor;
   readonly events: EventReporter;
   readonly recovery: StreamOptions['recovery'];
-  /** Shows the text to the app's hooks; undefined where none wants it. */
+  /** Runs the app's `text` hooks on the stream; undefined if there are none. */
   readonly guard: TextGuard | undefined;
-  /** Learns what traces tell of the answer; undefined where nothing traces. */
+  /** Collects the fields of the answer that traces record; undefined while no observer is active. */
   readonly traced: TracedAnswer | undefined;
-  /** Receives what the reader got, put together, if the stream has ended well; undefined where nobody wants it. */
+  /** Receives the whole answer, as the reader got it, after the stream has completed; undefined if nothing needs it. */
   readonly onAnswer: ((answer: ChatCompletion, route: RouteReport) => void) | undefined;
-  /** The stream has ended; called exactly once. */
+  /** Called exactly once, when the stream ends. */
   readonly onEnd: (error: Error | undefined, route: RouteReport) => void;
 }
 
-/** The caller's stream over a stream that has shown its first content. */
+/** Creates the caller's stream from an upstream stream whose first content has arrived. */
 export function openStream(
   { call, hooks, lookup }: RunningCall,
   result: StreamResult,
@@ -39,7 +39,8 @@ export function openStream(
   const { recorder } = result.state;
   const copy = lookup && new StreamCopy();
   const shown = onAnswer && new StreamCopy();
-  // Nothing else can continue what a Responses API has begun, nor can its reader be notified of a restart.
+  // No other endpoint can continue a native Responses stream, and a reader of Responses events can't be notified of a
+  // restart.
   const isNative = result.sent.first.some(({ native }) => native);
   const canRestart = (hooks.canRestart ?? true) && !call.responses;
   const session = new StreamSession(call, result, {
@@ -83,7 +84,7 @@ export function openStream(
   return data;
 }
 
-/** A whole answer, of the cache or a hook, as the stream that the caller has asked for. */
+/** Turns a whole answer from the cache or a hook into the stream that the caller has requested. */
 export function localStream(
   { body }: Call,
   { data, route }: Extract<WholeResult, { kind: 'answer' }>,
@@ -107,10 +108,10 @@ async function* joined(
   yield* rest;
 }
 
-/** Longer answers are not kept, in characters. */
+/** Longer answers are not copied, in characters. */
 const MAX_COPY_CHARS = 1024 * 1024;
 
-/** The events of a stream while it is read, for the cache. */
+/** Copies the events of a stream while it is read, to assemble the whole answer for the cache or the shadow. */
 class StreamCopy {
   #events: ChatEvent[] = [];
   #chars = 0;
@@ -128,7 +129,7 @@ class StreamCopy {
     this.#chars = 0;
   }
 
-  /** The whole answer; undefined if it was too long. */
+  /** Resolves to the whole answer; undefined if it is too long. */
   async whole(): Promise<ChatCompletion | undefined> {
     return this.#chars <= MAX_COPY_CHARS ? assembleAnswer(joined(this.#events)) : undefined;
   }

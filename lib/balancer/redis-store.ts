@@ -1,7 +1,7 @@
 import type { CacheStore } from '../cache/options';
 import type { SharedStore } from '../util/redis';
 
-/** Answers in the cluster's Redis, which removes them when they expire. */
+/** Creates a cache store in the cluster's Redis, which deletes answers when they expire. */
 export function redisStore(store: SharedStore): CacheStore {
   const keyOf = (key: string): string => `${store.prefix}:cache:${key}`;
   return {

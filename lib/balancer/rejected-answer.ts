@@ -1,7 +1,7 @@
 import { AiBalancerError } from '../errors';
 import type { RouteReport } from '../route-report';
 
-/** The report of a call whose first answer was rejected: that answer's tokens are wasted. */
+/** Returns the route report of a call whose first answer a hook has rejected. The tokens of that answer are wasted. */
 export function combinedRoute(rejected: RouteReport, next: RouteReport | undefined): RouteReport {
   const { usage, costUsd = 0, wastedUsd = 0 } = rejected;
   if (!next) return rejected;
@@ -15,14 +15,14 @@ export function combinedRoute(rejected: RouteReport, next: RouteReport | undefin
   };
 }
 
-/** The report of a stale answer, with what the endpoints have cost before. */
+/** Returns the route report of a stale answer with the attempts, wait and wasted tokens of the failed call added. */
 export function withFailedAttempts(route: RouteReport, failed: RouteReport | undefined): RouteReport {
   if (!failed) return route;
   const { attempts, waitMs, wastedTokens, wastedUsd } = failed;
   return { ...route, attempts, waitMs, wastedTokens, ...(wastedUsd === undefined ? {} : { wastedUsd }) };
 }
 
-/** @param cause Why no other answer was found; absent where the call may not be asked again. */
+/** @param cause The error of the next try; absent if the call may not be tried again. */
 export function rejectedError(by: string, route: RouteReport, cause?: unknown): AiBalancerError {
   const failure = AiBalancerError.isInstance(cause) ? cause : undefined;
   const why =

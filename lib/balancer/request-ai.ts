@@ -18,15 +18,15 @@ import { INTERNALS } from './internals';
 
 /**
  * `req.ai`: the balancer for one request. Its calls have the request's context and are aborted when the client
- * disconnects. They reject with an `AiBalancerError` and never throw.
+ * disconnects. They never throw synchronously; a failed call rejects with an `AiBalancerError`.
  */
 export interface RequestAi extends Pick<Balancer, 'chat' | 'embeddings' | 'responses'> {
   /**
-   * A `fetch` for OpenAI clients, served by this request's calls with no hop, such as
+   * A `fetch` for OpenAI clients that serves their requests as calls of this request, without a network hop, such as
    * `new OpenAI({ baseURL: 'http://balancer/v1', apiKey: 'unused', fetch: req.ai.fetch })`. See `createFetch()`.
    */
   readonly fetch: typeof fetch;
-  /** What the middlewares know of the request so far. A call's own options override it. */
+  /** The context that the middlewares have set for the request so far. A call's own options override it. */
   readonly context: RequestContext;
   /** The balancer behind the calls. */
   readonly balancer: Balancer;
@@ -53,7 +53,7 @@ export type AiRequest = Request & {
 const STATE = Symbol.for('express-ai-balancer.request');
 type RequestWithState = { [STATE]?: RequestState };
 
-/** The state of a request, created by the first middleware that asks. Another balancer replaces it. */
+/** Returns the state of a request for this balancer. Creates it the first time, replacing that of another balancer. */
 export function requestState(req: Request, balancer: Balancer): RequestState {
   const holder = req as Request & RequestWithState;
   const existing = holder[STATE];
@@ -64,17 +64,17 @@ export function requestState(req: Request, balancer: Balancer): RequestState {
   return state;
 }
 
-/** What the middlewares of one request work out together, and the calls made with it. */
+/** The context, default options and guards that the middlewares set for one request, and the calls made with them. */
 export class RequestState {
   readonly balancer: Balancer;
   readonly ai: RequestAi;
   readonly #request: Request;
-  /** Undefined without the request's `idempotency-key`. */
+  /** The request's `idempotency-key` header; undefined without one. */
   readonly #idempotencyKey: string | undefined;
   #callCount = 0;
   readonly #guards: GuardedRequest[] = [];
   #context: RequestContext;
-  /** Whether the context's type and priority were given; otherwise they are defaults. */
+  /** Whether the context's type was set, rather than a default; `#isPriorityGiven` likewise. */
   #isTypeGiven = false;
   #isPriorityGiven = false;
   #defaults: CallOptions = {};
@@ -103,7 +103,7 @@ export class RequestState {
     this.#isPriorityGiven ||= part.priority !== undefined;
   }
 
-  /** Fills in what the context does not say yet. */
+  /** Sets the tenant and the priority, unless the context has them already. */
   setContextDefaults({ tenant, priority }: Pick<Partial<RequestContext>, 'tenant' | 'priority'>): void {
     this.#context = {
       ...(tenant === undefined ? {} : { tenant }),
@@ -117,18 +117,18 @@ export class RequestState {
     this.#defaults = { ...this.#defaults, ...options };
   }
 
-  /** What the client has said in headers that the app allows: it overrides the defaults, however late they come. */
+  /** Applies options from the client's allowed headers. They override the defaults, even defaults added later. */
   applyHeaders({ context, options }: HeaderOptions): void {
     this.overrideContext(context);
     this.#headerOptions = { ...this.#headerOptions, ...options };
   }
 
-  /** Every call of the request must pass this guard too. */
+  /** Adds a guard that must admit every call of the request. */
   addGuard(guard: GuardedRequest): void {
     this.#guards.push(guard);
   }
 
-  /** Makes `req.ai` live and ties it to the response: if that closes unfinished, the calls are aborted. */
+  /** Makes `req.ai` live and ties it to the response: if that closes before it is finished, the calls are aborted. */
   bindToResponse(res: Response): void {
     if (this.#responseAbort) return;
     const abort = new LinkedAbort();
@@ -137,7 +137,7 @@ export class RequestState {
       abort.abort();
       return;
     }
-    // The request's own 'close' fires for every request; only an unfinished response means that the client left.
+    // The request's 'close' event fires for every request. Only an unfinished response means that the client left.
     res.on('close', () => {
       if (!res.writableFinished) abort.abort();
     });
@@ -147,7 +147,7 @@ export class RequestState {
     return (this.#fetch ??= this.#createFetch());
   }
 
-  /** The calls of OpenAI's clients, which do not know restarts: they would join the two answers. */
+  /** Calls for OpenAI's clients, without restarts of streams: these clients would append the new answer to the old. */
   calls(options?: CallOptions): ApiCalls {
     return {
       chat: (body) => this.#call('chat', body, options, false),
@@ -193,7 +193,7 @@ export class RequestState {
   async #admit(call: Call, isPriorityGiven: boolean): Promise<void> {
     if (!this.#responseAbort) throw notLiveError();
     for (const guard of this.#guards) await guard.identified();
-    // The call was made before asynchronous functions of the guards had settled.
+    // The call was created before the guards' asynchronous functions had settled, so it may lack their results.
     const { tenant, priority } = this.#context;
     if (tenant !== undefined) call.context.tenant ??= tenant;
     if (!isPriorityGiven) call.context.priority = priority;
@@ -201,16 +201,16 @@ export class RequestState {
   }
 
   #mergeOptions(own: CallOptions | undefined): CallOptions {
-    // Options that cannot be merged are passed on, so that the call refuses them by name.
+    // Invalid options are passed on unmerged, so that the call rejects with an error that names them.
     if (own !== undefined && (typeof own !== 'object' || (own as unknown) === null || Array.isArray(own))) {
       return own;
     }
     const merged: CallOptions = { requestId: this.#context.requestId, priority: this.#context.priority };
     const { type } = this.#context;
     assignDefined(merged, this.#context);
-    // A default type is left to the classifier.
+    // If no type was set, the classifier determines it.
     merged.type = this.#isTypeGiven ? type : undefined;
-    // One key per call: a repeated request gets the same keys in order.
+    // Each call gets its own key; a repeated request gets the same keys in the same order.
     const key = this.#idempotencyKey;
     if (key !== undefined) {
       const number = ++this.#callCount;
@@ -223,7 +223,7 @@ export class RequestState {
   }
 }
 
-/** `req.ai` as a class: with getters in an object literal, the object of each request would have a shape of its own. */
+/** A class, because V8 would give an object literal with getters a new hidden class for every request. */
 class OwnRequestAi implements RequestAi {
   readonly chat: RequestAi['chat'];
   readonly embeddings: RequestAi['embeddings'];
@@ -237,7 +237,7 @@ class OwnRequestAi implements RequestAi {
   ) {
     this.#state = state;
     this.balancer = state.balancer;
-    // Functions of their own: apps take them off the object.
+    // Own function properties, so that apps can destructure them from `req.ai`.
     this.chat = (body: ChatBody, options?: CallOptions) => call('chat', body, options);
     this.embeddings = (body: EmbeddingBody, options?: CallOptions) => call('embeddings', body, options);
     this.responses = (body: ResponseBody, options?: CallOptions) => call('responses', body, options);
@@ -252,7 +252,7 @@ class OwnRequestAi implements RequestAi {
   }
 }
 
-/** From the request's `idempotency-key`. */
+/** Reads the request's `idempotency-key` header; a long key is replaced by its hash. */
 function idempotencyKeyOf(req: Request): string | undefined {
   const given = req.headers['idempotency-key'];
   if (given === undefined || given.length === 0) return undefined;

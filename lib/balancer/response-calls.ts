@@ -13,12 +13,12 @@ import { ResponseEventStream, type ResponseStream } from '../responses/response-
 import type { ChatStream, EventStream } from '../stream/chat-stream';
 import type { EndpointRegistry } from './endpoint-registry';
 
-/** What Responses calls have beyond chat calls: their translation, and what later ones may refer to. */
+/** Translates Responses calls to and from chat calls, and keeps the responses that later calls may refer to. */
 export class ResponseCalls {
   readonly #kept = new KeptItems();
   readonly #registry: EndpointRegistry;
 
-  /** Hooks read and change chat requests: with hooks, whatever can be translated is. */
+  /** With hooks, every call that can be translated is, because hooks read and change chat requests. */
   #hasHooks = false;
 
   constructor(registry: EndpointRegistry, config: Pick<ResolvedConfig, 'hooks'>) {
@@ -37,12 +37,12 @@ export class ResponseCalls {
     return { chat, responses: { ...responses, isTranslated } };
   }
 
-  /** The answer of a call in the terms of its operation. */
+  /** Returns the answer in the format of the call's operation. */
   answerOf({ responses }: Call, { data, route }: AnswerWithRoute<AnswerData>): AnswerData {
     return responses ? this.#answer(responses, data, route.endpoint) : data;
   }
 
-  /** Likewise a stream that has begun. */
+  /** Returns a stream in the format of the call's operation. */
   streamOf(call: Call, stream: ChatStream): ChatStream | ResponseStream {
     return call.responses ? this.#stream(call.responses, stream) : stream;
   }
@@ -66,7 +66,7 @@ export class ResponseCalls {
     this.#kept.keep(response, isStored ? this.#accountOf(endpoint) : undefined, request);
   }
 
-  /** Undefined if a reload has removed the endpoint. */
+  /** Returns undefined if a reload has removed the endpoint. */
   #accountOf(name: string): string | undefined {
     const endpoint = this.#registry.endpoints.find(({ settings }) => settings.name === name);
     return endpoint && accountOf(endpoint.settings);
@@ -74,9 +74,10 @@ export class ResponseCalls {
 }
 
 /**
- * The request of a call whose chat request a hook has changed: the change is sent only in a translation.
+ * Returns the request of a call whose chat request a hook has changed. It must be sent translated, because the original
+ * Responses body lacks the change.
  *
- * @throws ERR_AI_BAD_REQUEST if there is none.
+ * @throws ERR_AI_BAD_REQUEST if the request can't be translated.
  */
 export function changedRequest({ responses }: Call): ResponseRequest | undefined {
   if (responses?.nativeOnly === undefined) return responses && { ...responses, isTranslated: true };
@@ -86,7 +87,7 @@ export function changedRequest({ responses }: Call): ResponseRequest | undefined
   );
 }
 
-/** For readers in the process, as OpenAI's client adds it. */
+/** Adds `output_text`, as OpenAI's client does, for readers in this process. */
 function withOutputText(response: AIResponse): AIResponse {
   if (typeof (response as Partial<AIResponse>).output_text === 'string') return response;
   const texts = response.output.flatMap((item) => (item.type === 'message' ? item.content : []));

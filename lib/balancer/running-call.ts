@@ -8,16 +8,16 @@ import { untilAborted } from '../failover/until-aborted';
 import type { CallOutcome } from './call-outcome';
 
 /**
- * A call between its start and its end. While it waits in the queue this object is all that waits with it: an async
- * function or a closure per call would multiply the memory of 10,000 waiting calls.
+ * A call between its start and its end. While the call waits in the queue, this object is all that it keeps in memory:
+ * with an async function or a closure per call, 10,000 waiting calls would need several times as much.
  */
 export class RunningCall implements Caller {
-  /** What the cache has for the call; undefined where it was not asked. */
+  /** The result of the cache lookup; undefined if the cache was not consulted. */
   lookup: CacheLookup | undefined = undefined;
   readonly #settle: (running: RunningCall, result: CallResult) => void;
 
   constructor(
-    /** Replaced where a hook changes its body, or where the cache has a part of the answer. */
+    /** Replaced when a hook changes the body, or when the cache has a part of the answer. */
     public call: Call,
     readonly options: CallOptions,
     readonly hooks: CallHooks,
@@ -28,8 +28,8 @@ export class RunningCall implements Caller {
   }
 
   /**
-   * Runs the `admit` hook. It calls functions of the app, so the call does not wait for it beyond its own deadline or
-   * after its caller has left.
+   * Runs the `admit` hook. The hook calls functions of the app, so the wait for it ends at the call's deadline or when
+   * the caller aborts.
    *
    * @throws What the hook throws; ERR_AI_DEADLINE; ERR_AI_ABORTED.
    */

@@ -18,31 +18,31 @@ export interface EndpointStats {
   readonly aliases: readonly string[];
   /** Its provider. */
   readonly provider: string;
-  /** Whether it takes calls: state of its breaker, cooling down or disabled. */
+  /** Whether it takes calls: the state of its breaker, or cooling down, or disabled. */
   readonly state: EndpointState;
   /**
    * Why it takes no calls, since when, until when and what to do; absent while it takes calls. It may quote the upstream:
    * show it to operators, not to customers.
    */
   readonly reason?: string;
-  /** The weight now: as configured, or as set through the endpoint's handle. */
+  /** The current weight, as configured or as set through the endpoint's handle. */
   readonly weight: number;
   /** Attempts in flight. */
   readonly inFlight: number;
   /** Failed attempts since the last success. */
   readonly failures: number;
   /**
-   * Events of its streams that could not be read and were skipped since the start, because they held no part of an answer.
-   * A number that grows names a proxy or server that garbles streams.
+   * Number of unreadable events in its streams that were skipped since the start, because they contained no part of an
+   * answer. If it grows, a proxy or the server garbles streams.
    */
   readonly skippedEvents: number;
-  /** Moving average of the duration of whole answers, which keeps 0.7 of the old value; undefined before the first. */
+  /** Moving average of the duration of whole answers, with weight 0.7 for the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
   /** Requests left in the quota; undefined without a limit, negative while a debt is paid. */
   readonly requestsLeft: number | undefined;
   /** Tokens left in the quota; undefined without a limit, negative while a debt is paid. */
   readonly tokensLeft: number | undefined;
-  /** 0 to 1: the used share of its scarcest limit per minute; 0 without one. */
+  /** Used share of its most used limit per minute, 0 to 1; 0 without such limits. */
   readonly usedShare: number;
   /** End of the cooldown, as a Unix time in milliseconds; absent without one. */
   readonly cooldownUntil?: number;
@@ -54,13 +54,13 @@ export interface BalancerStats {
   readonly total: number;
   /** Endpoints with a closed breaker, no cooldown and a weight above 0. */
   readonly healthy: number;
-  /** Calls since the start: answered, failed, and shed because no quota was free in time. Aborted calls are not counted. */
+  /** Calls that ended since the start, by result. Aborted calls are not counted. */
   readonly calls: {
     /** Calls that were answered. */
     readonly ok: number;
     /** Calls that failed. */
     readonly failed: number;
-    /** Calls that were shed. */
+    /** Calls that were shed, because no quota was free in time. */
     readonly shed: number;
   };
   /** The wait queue. */
@@ -72,24 +72,24 @@ export interface BalancerStats {
   };
   /** The state of each endpoint, in the order of the configuration. */
   readonly endpoints: readonly EndpointStats[];
-  /** Every limit in US dollars: those over everything first, then those of quota groups and endpoints. */
+  /** Every budget: first the overall ones, then those of quota groups and endpoints. */
   readonly budgets: readonly BudgetStats[];
-  /** Only with the option `canary`. */
+  /** State of the canary; absent without the option `canary`. */
   readonly canary?: CanaryStats;
-  /** Only with the option `shadow`. Copies are in none of the other figures but that of their budget. */
+  /** Counts of the shadow copies, which no other figure except their budget includes; absent without `shadow`. */
   readonly shadow?: ShadowStats;
-  /** Failures of listeners and of the logger since the start: they threw or rejected. */
+  /** Number of times since the start that a listener or the logger threw or rejected. */
   readonly listenerFailures: number;
-  /** Only with the option `cluster`. */
+  /** State of the cluster; absent without the option `cluster`. */
   readonly cluster?: {
-    /** How quotas are shared now. */
+    /** How processes share quotas now. */
     readonly mode: ClusterMode;
     /** Number of processes last seen, including this one. */
     readonly members: number;
   };
 }
 
-/** What the statistics are taken from. */
+/** The sources of the statistics. */
 export interface StatsParts extends Pick<BalancerStats, 'calls' | 'budgets' | 'listenerFailures'> {
   readonly endpoints: readonly Endpoint[];
   readonly queue: { readonly size: number; byPriority(): Record<Priority, number> };
@@ -116,7 +116,7 @@ export function balancerStats(parts: StatsParts): BalancerStats {
   };
 }
 
-/** Fields of the literal come first and optional ones later: with spreads in between, V8 builds the object several times slower. */
+/** Adds optional fields after the literal: with conditional spreads, V8 builds the object several times slower. */
 function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const { settings, health, quotas } = endpoint;
   const { averageMs } = health.recentLatency;

@@ -11,10 +11,10 @@ import { checkOptions } from './check-options';
 import { INTERNALS } from './internals';
 import { type RequestState, requestState } from './request-ai';
 
-/** The guards behind the handlers that rateLimitGuard() returned. */
+/** The guards by the handlers that rateLimitGuard() has returned for them. */
 const guards = new WeakMap<RequestHandler, TenantGuard>();
 
-/** Per-tenant limits over one balancer, for requests of Express. */
+/** Enforces limits per tenant on the calls that Express requests make to one balancer. */
 export class TenantGuard {
   readonly #balancer: Balancer;
   readonly #options: CheckedGuardOptions;
@@ -31,7 +31,8 @@ export class TenantGuard {
   }
 
   /**
-   * The guard of a middleware option: a new one, or the one that rateLimitGuard() has made for this balancer.
+   * Returns the guard for a middleware's option `guard`: a new one for options, or that of a handler which
+   * rateLimitGuard() has returned for this balancer.
    *
    * @throws ERR_AI_CONFIG
    */
@@ -53,7 +54,7 @@ export class TenantGuard {
     guards.set(handler, this);
   }
 
-  /** Puts the calls of a request under this guard, once: they are counted and may be refused. */
+  /** Makes this guard count the calls of a request and refuse those over a limit. Adds it to a request only once. */
   guardRequest(req: Request, res: Response): GuardedRequest {
     const state = requestState(req, this.#balancer);
     const known = this.#guardedRequests.get(state);
@@ -73,7 +74,7 @@ export class TenantGuard {
   }
 }
 
-/** The guard's own Redis, else the cluster's, else this process alone. */
+/** Returns counters in the guard's own Redis, else in the cluster's, else in this process. */
 function createCounters(balancer: Balancer, { redis, name }: CheckedGuardOptions): Counters {
   const store = balancer[INTERNALS].sharedStore;
   const line = redis ? redisAccess(redis) : store;

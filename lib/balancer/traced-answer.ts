@@ -2,23 +2,23 @@ import type { ChatEvent } from '../stream/chat-event';
 import { isObject } from '../util/is-object';
 
 const MAX_CHARS = 200;
-/** An answer may have any number of choices. */
+/** Maximum number of finish reasons that are kept, since an answer may have any number of choices. */
 const MAX_REASONS = 100;
 
-/** What traces tell of an answer besides its usage. */
+/** The fields of an answer that traces record besides its usage. */
 export class TracedAnswer {
   /** The upstream's id of the answer; undefined if it has none. */
   id: string | undefined;
-  /** Why its choices ended, in the order in which they did. */
+  /** The finish reasons of its choices, in the order in which the choices ended. */
   finishReasons: string[] = [];
 
-  /** Another endpoint starts the answer over. */
+  /** Clears the fields, because another endpoint starts the answer again. */
   restart(): void {
     this.id = undefined;
     this.finishReasons = [];
   }
 
-  /** A whole answer, or a chunk of a streamed one. */
+  /** Reads a whole answer, or a chunk of a streamed one. */
   add(answer: unknown): this {
     if (!isObject(answer)) return this;
     if (typeof answer.id === 'string' && answer.id !== '') this.id ??= answer.id.slice(0, MAX_CHARS);
@@ -30,7 +30,7 @@ export class TracedAnswer {
     return this;
   }
 
-  /** Parses only the events that may tell something. */
+  /** Reads a stream's events. Parses only those that may contain the id or a finish reason. */
   addEvents(events: readonly ChatEvent[]): this {
     for (const event of events) if (this.id === undefined || event.hasFinishReason) this.add(event.chunk);
     return this;

@@ -1,14 +1,14 @@
 import { AiBalancerError } from '../errors';
 import type { EventLog } from './event-log';
 
-/** The logs of the calls that failed, so that the balancer's own logger is used. */
+/** The log to use for each error of a call: that of the call's balancer. */
 const logs = new WeakMap<object, EventLog>();
 let isListening = false;
 
 /**
- * If nobody catches the error of a call, Node.js ends the process: then one line of the log says how to prevent it. On
- * Express 4 every `async` handler without a `catch` does it. The listener only watches: it changes nothing of what
- * Node.js does.
+ * Logs how to prevent the crash when nobody catches the error of a call and Node.js ends the process. On Express 4 this
+ * happens in every `async` handler without a `catch`. The listener is a monitor only: it does not change what Node.js
+ * does.
  */
 export function explainUncaught(error: unknown, log: EventLog): void {
   if (!AiBalancerError.isInstance(error)) return;

@@ -5,7 +5,9 @@ import { CATALOGUE } from '../models/catalogue';
 import type { AttemptReport } from '../route-report';
 import { didYouMean } from '../util/did-you-mean';
 
-/** Failures of an endpoint that has never served which point to a wrong configuration rather than to an outage. */
+/**
+ * Failure classes that indicate a wrong configuration rather than an outage if the endpoint has never served a call.
+ */
 const MISCONFIGURED: ReadonlySet<DescribedFailure['class']> = new Set<DescribedFailure['class']>([
   'connection',
   'timeout',
@@ -13,12 +15,12 @@ const MISCONFIGURED: ReadonlySet<DescribedFailure['class']> = new Set<DescribedF
   'not_served',
 ]);
 
-/** The 400 of a web server whose TLS port was asked without TLS. */
+/** Matches the 400 response of a web server that received a plain HTTP request on its TLS port. */
 const PLAIN_HTTP = /plain http request was sent to https/i;
 
 const USE_HTTPS = 'it expects TLS: write https:// rather than http:// in its baseURL';
 
-/** What is likely wrong, by the error code of the socket or TLS. The first pattern that matches counts. */
+/** The probable mistake, by error code of the socket or TLS. The first pattern that matches is used. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^ECONNREFUSED$/, 'nothing accepts connections there: is the server running, and is the port right?'],
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host name does not resolve: check its spelling and the DNS'],
@@ -32,7 +34,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^(EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/, 'the host is not reachable: check firewall and network'],
 ];
 
-/** The log line of a failure at an endpoint that has never served a call; undefined if the failure is of another kind. */
+/**
+ * Returns the warning for a failure at an endpoint that has never served a call; undefined if the endpoint has served a
+ * call or the failure does not indicate a wrong configuration.
+ */
 export function neverServedWarning(
   endpoint: Endpoint,
   failure: AttemptReport,
@@ -42,10 +47,10 @@ export function neverServedWarning(
   const isPlainHttp = PLAIN_HTTP.test(failure.message ?? '');
   if (!isPlainHttp && !MISCONFIGURED.has(failure.class)) return undefined;
   const { baseURL, timeouts } = endpoint.settings;
-  // A caller's own short deadline says nothing about the endpoint.
+  // If the deadline was shorter than the connect timeout, the timeout says nothing about the endpoint.
   if (failure.class === 'timeout' && failure.ms < timeouts.connectMs) return undefined;
   const url = URL.canParse(baseURL) ? new URL(baseURL) : undefined;
-  // The origin alone: the rest of a URL may hold credentials.
+  // Only the origin, because the rest of a URL may contain credentials.
   const at = url?.origin ?? 'its baseURL';
   const used = url && proxyFor(url, proxy);
   const through = used ? `, through the proxy ${used.origin.replace(/^https?:\/\//, '')},` : '';
@@ -69,7 +74,7 @@ function hintFor({ class: failure, code = '', status = 0 }: DescribedFailure, ur
   return `check its baseURL${scheme}, and http.proxy if this machine needs a proxy (the proxy variables of the environment are read only with http.proxy "env")`;
 }
 
-/** The log line of a cooldown that does not end by itself. */
+/** Returns the warning for a cooldown whose cause somebody must fix. */
 export function cooldownWarning(endpoint: Endpoint, failure: DescribedFailure): string {
   const reason = endpoint.unavailable.reason(performance.now()) ?? describeFailure(failure);
   if (failure.class === 'not_served') {
@@ -86,7 +91,7 @@ export function undefinedKeyWarning(endpoint: string): string {
 }
 
 export function unknownModelWarning(model: string): string {
-  // Other digits are another version or size, and no misspelling.
+  // Different digits mean another version or size rather than a misspelling.
   const alike = [...CATALOGUE.keys()].filter((name) => digitsOf(name) === digitsOf(model));
   const near = didYouMean(model, alike);
   const hint = near === undefined ? '' : ` (did you mean '${near}'?)`;
@@ -97,7 +102,7 @@ function digitsOf(name: string): string {
   return name.replace(/\D/g, '');
 }
 
-/** @param reason What the connection's error tells, without credentials. */
+/** @param reason The message of the connection's error, without credentials. */
 export function redisWarning(mode: string, reason = 'unknown reason'): string {
   const hint = reason.includes('npm install') ? '' : '; check that it runs and that cluster.redis names it';
   return `Redis is unavailable: quotas are enforced as onOutage says (${mode}): ${reason}${hint}`;

@@ -5,7 +5,7 @@ import { hashShare } from '../util/hash-share';
 import { Comparison, type Metric } from './comparison';
 import type { CanaryEvent, CanaryStats, ResolvedCanary } from './options';
 
-/** Calls whose score can still be reported. */
+/** Maximum number of answered calls whose score the app can still report. */
 const MAX_SCORED = 10_000;
 
 const WORSE: Record<Metric, string> = {
@@ -15,7 +15,7 @@ const WORSE: Record<Metric, string> = {
   score: 'its answers are scored worse than those of the others',
 };
 
-/** Failures that say nothing about the model or endpoint: the caller's own, and limits, which move on at once. */
+/** Failure classes that don't count, because they are the caller's fault or a limit was reached. */
 const NO_FAULT: ReadonlySet<FailureClass> = new Set<FailureClass>([
   'aborted',
   'bad_request',
@@ -31,13 +31,13 @@ type State =
   | { readonly kind: 'testing' }
   | { readonly kind: 'promoted' | 'rolled-back'; readonly reason: string };
 
-/** The endpoint of an attempt or answer. */
+/** Identifies the endpoint of an attempt or answer. */
 export interface CanaryEndpoint {
   readonly name: string;
   readonly model: string;
 }
 
-/** Tries a model or endpoint on a share of the calls, and takes it back if it is worse than the others. */
+/** Tries a model or endpoint on a share of the calls, and rolls it back if it is worse than the others. */
 export class Canary {
   readonly #options: ResolvedCanary;
   readonly #served: ReadonlySet<string> | undefined;
@@ -49,7 +49,7 @@ export class Canary {
   readonly #counts = { calls: 0, failures: 0, otherCalls: 0, otherFailures: 0 };
   #state: State = { kind: 'testing' };
 
-  /** @param served The model and the aliases of a canary that is one endpoint. */
+  /** @param served The model and aliases of the canary endpoint; undefined if the canary is a model. */
   constructor(
     options: ResolvedCanary,
     served: ReadonlySet<string> | undefined,
@@ -65,7 +65,7 @@ export class Canary {
     return this.#options.model ?? this.#options.endpoint ?? '';
   }
 
-  /** Where a call goes; undefined if it takes no part. It stays so for the whole call. */
+  /** Returns which side a call belongs to, the same for the whole call; undefined if the call takes no part. */
   sideOf(call: Call): Side | undefined {
     let side = this.#sides.get(call);
     if (side === undefined) {
@@ -81,7 +81,9 @@ export class Canary {
       : model === this.#options.model;
   }
 
-  /** An attempt ended. Only the first one of each call is compared: where it failed, all go on at the same endpoints. */
+  /**
+   * Counts an ended attempt. Only the first of each call is compared, since later ones may go to the same endpoints.
+   */
   attempted(call: Call, isCanary: boolean, failure: FailureClass | undefined, ms: number): void {
     const side = this.sideOf(call);
     if (side === undefined || this.#state.kind !== 'testing') return;
@@ -99,7 +101,7 @@ export class Canary {
     this.#check();
   }
 
-  /** A stream that had begun broke off: that counts as one more failure. */
+  /** Counts an additional failure for a stream that broke off after it had begun. */
   brokeOff(call: Call, isCanary: boolean): void {
     const side = this.sideOf(call);
     if (side === undefined || (side === 'canary') !== isCanary || this.#state.kind !== 'testing') return;
@@ -109,7 +111,7 @@ export class Canary {
     this.#check();
   }
 
-  /** A call was answered. */
+  /** Records an answered call: its cost is compared, and the app can score it. */
   answered(call: Call, isCanary: boolean, costUsd: number | undefined): void {
     const side = this.sideOf(call);
     if (side === undefined || (side === 'canary') !== isCanary) return;
@@ -119,7 +121,7 @@ export class Canary {
     this.#check();
   }
 
-  /** The app's score of an answer, 0 to 1. It counts once. Returns whether the call is known. */
+  /** Records the app's score of an answer, from 0 to 1, once per call. Returns false if the call is unknown. */
   score(requestId: string, value: number): boolean {
     const side = this.#scored.get(requestId);
     if (side === undefined) return false;
@@ -149,7 +151,7 @@ export class Canary {
     const { model, replaces, share } = this.#options;
     const { session, tenant, requestId } = call.context;
     if (call.endpoint !== undefined || (replaces !== undefined && call.model !== replaces)) return 'none';
-    // A call that names the new model goes there anyway, and embeddings never change their model.
+    // A call that names the new model gets it in any case, and embeddings never change their model.
     if (model !== undefined && (call.model === model || call.operation !== 'chat')) return 'none';
     if (call.model !== undefined && this.#served?.has(call.model) === false) return 'none';
     if (this.#state.kind !== 'testing') return this.#state.kind === 'promoted' ? 'canary' : 'others';

@@ -1,20 +1,25 @@
 import type { ResolvedCanary } from './options';
 import { SequentialTest } from './sequential-test';
 
-/** The greatest probability of a false rejection of each test: together 5 %. Failures must be found soonest. */
+/**
+ * Maximum probability of a false rejection of each test, 5 % in total. Failures have the largest share, so that they
+ * are detected first.
+ */
 const ALPHA = { errors: 0.04, p95: 0.005, cost: 0.0025, score: 0.0025 } as const;
-/** Durations of the others that are kept to find their 95th percentile, and how many must be known. */
+/** Number of the others' latest durations that their 95th percentile is computed from. */
 const MAX_DURATIONS = 500;
+/** Number of the others' durations that must be known before the first comparison. */
 const MIN_DURATIONS = 60;
-/** The percentile is found again after this many. */
+/** Number of new durations after which the percentile is computed again. */
 const DURATIONS_PER_STEP = 20;
-/** A cost counts up to this multiple of the others' mean. */
+/** Cap on the cost of a call, as a multiple of the others' mean cost. */
 const MAX_COST_RATIO = 5;
+/** Number of the others' costs that must be known before the first comparison. */
 const MIN_COSTS = 20;
 
 export type Metric = keyof typeof ALPHA;
 
-/** Compares the canary's calls with the others' by failures, durations, cost and score. */
+/** Compares the canary's calls with the other calls by failures, durations, cost and score. */
 export class Comparison {
   readonly #guard: ResolvedCanary['guard'];
   readonly #tests: Record<Metric, SequentialTest>;
@@ -33,7 +38,7 @@ export class Comparison {
     };
   }
 
-  /** The first metric in which the canary is worse than allowed, beyond doubt. */
+  /** The first metric in which the canary is significantly worse than the guard allows; undefined if there is none. */
   get worse(): Metric | undefined {
     return (Object.keys(ALPHA) as Metric[]).find(
       (metric) => this.#guard[metric] !== false && this.#tests[metric].isRejected,
@@ -44,7 +49,10 @@ export class Comparison {
     this.#add('errors', isCanary, hasFailed ? 1 : 0);
   }
 
-  /** A duration counts by whether it is above the 95th percentile of the others, for the canary times what is allowed. */
+  /**
+   * Counts whether a duration exceeds the others' 95th percentile. For the canary, the limit is that percentile times
+   * the factor that the guard allows.
+   */
   addDuration(isCanary: boolean, ms: number): void {
     const { p95: factor } = this.#guard;
     if (factor === false) return;
@@ -67,12 +75,12 @@ export class Comparison {
     if (!isCanary) this.#costs = { count: count + 1, sum: sum + usd };
   }
 
-  /** @param score 0 to 1. */
+  /** @param score From 0 to 1, the best. */
   addScore(isCanary: boolean, score: number): void {
     this.#add('score', isCanary, 1 - score);
   }
 
-  /** A multiple that is allowed makes the canary's observations smaller by it. */
+  /** Adds an observation. Those of the canary are divided by the factor that the guard allows. */
   #add(metric: Metric, isCanary: boolean, value: number): void {
     const factor = this.#guard[metric];
     if (factor === false) return;

@@ -1,4 +1,6 @@
-/** The alternatives that are tested at once, as multiples of the others' mean, and their weights, which add up to 1. */
+/**
+ * The alternatives that are tested together: the tested group's mean as a multiple of the others', and their weights.
+ */
 const ALTERNATIVES: readonly (readonly [ratio: number, weight: number])[] = [
   [1.5, 0.05],
   [2.2, 0.3],
@@ -6,7 +8,7 @@ const ALTERNATIVES: readonly (readonly [ratio: number, weight: number])[] = [
   [5, 0.1],
   [10, 0.05],
 ];
-/** Observations of the others that only tell what is normal. */
+/** Number of the others' first observations that only serve to estimate their mean. */
 const WARM_UP = 20;
 const MIN_MEAN = 1e-4;
 const MAX_MEAN = 0.95;
@@ -17,41 +19,42 @@ interface Sample {
 }
 
 /**
- * Whether the mean of one group is above that of another, tested after every observation: the chance to ever reject wrongly
- * is at most `alpha`, however often and however long it is asked. Observations are from 0 to 1: failures are 0 or 1, and a
- * quantity is scaled. A block of one or more observations of each group multiplies, for each alternative, an e-value: its
- * likelihood over that of one common mean. The evidence is their weighted mean, so it stays below 1 / alpha with
- * probability 1 - alpha while the mean is not above (Ville's inequality).
+ * Tests after every observation whether the mean of one group is above that of another. The probability of ever
+ * rejecting wrongly is at most `alpha`, however often the result is read. Observations are from 0 to 1: a failure is 0
+ * or 1, a quantity is scaled. For each alternative there is an e-value, the likelihood of the alternative over that of
+ * one common mean; each block of at least one observation of each group multiplies it. The evidence is the weighted
+ * mean of the e-values. While the mean is not above, it stays below 1 / alpha with probability 1 - alpha (Ville's
+ * inequality).
  *
- * Turner, Ly and Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional stopping", 2024
- * (arXiv:2106.02693). For values between 0 and 1 it holds as for 0 and 1, since the likelihood ratio is convex in them. The
- * alternatives follow the observations of earlier blocks, which the paper allows. It is one-sided, because a lower mean
- * makes the ratio smaller in expectation.
+ * Source: Turner, Ly and Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional
+ * stopping", 2024 (arXiv:2106.02693). The bound for observations of 0 and 1 also holds for values in between, since the
+ * likelihood ratio is convex in them. The alternatives depend on the observations of earlier blocks, which the paper
+ * allows. The test is one-sided, because a lower mean makes the ratio smaller in expectation.
  */
 export class SequentialTest {
   readonly #threshold: number;
   readonly #logs = ALTERNATIVES.map(() => 0);
-  /** The others before the present block. */
+  /** The others' observations before the current block. */
   readonly #before: Sample = { count: 0, sum: 0 };
   #others: Sample = { count: 0, sum: 0 };
   #own: Sample = { count: 0, sum: 0 };
 
-  /** @param alpha The greatest probability of a false rejection. */
+  /** @param alpha Maximum probability of a false rejection. */
   constructor(alpha: number) {
     this.#threshold = 1 / alpha;
   }
 
-  /** Whether the mean is above the others' beyond doubt. */
+  /** Whether the tested group's mean is significantly above the others'. */
   get isRejected(): boolean {
     return this.evidence >= this.#threshold;
   }
 
-  /** How much more likely the observations are if the mean is above: 1 at first. */
+  /** How much more likely the observations are if the tested group's mean is above the others'. Starts at 1. */
   get evidence(): number {
     return ALTERNATIVES.reduce((sum, [, weight], at) => sum + weight * Math.exp(this.#logs[at] ?? 0), 0);
   }
 
-  /** An observation of the others. */
+  /** Adds an observation of the others. */
   addOther(value: number): void {
     if (this.#before.count < WARM_UP) {
       this.#before.count++;
@@ -63,7 +66,7 @@ export class SequentialTest {
     if (this.#own.count > 0) this.#endBlock();
   }
 
-  /** An observation of the group that is tested. */
+  /** Adds an observation of the tested group. Ignored until the others have had {@link WARM_UP} observations. */
   add(value: number): void {
     if (this.#before.count < WARM_UP) return;
     this.#own.count++;
@@ -83,7 +86,9 @@ export class SequentialTest {
   }
 }
 
-/** The logarithm of the likelihood of two means over that of one mean for both, their weighted average. */
+/**
+ * Returns the logarithm of the ratio between the likelihood of two separate means and that of their weighted average.
+ */
 function logRatio(own: Sample, others: Sample, ownMean: number, othersMean: number): number {
   const common = (own.count * ownMean + others.count * othersMean) / (own.count + others.count);
   return logLikelihood(own, ownMean, common) + logLikelihood(others, othersMean, common);

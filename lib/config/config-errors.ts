@@ -9,23 +9,23 @@ import { Redactor } from '../util/redactor';
 export interface Fault {
   readonly path: readonly PropertyKey[];
   readonly expected: string;
-  /** Without secrets. */
+  /** Description of the given value, without secrets. */
   readonly got: string;
 }
 
-/** Bounds the message for thousands of endpoints that share one mistake. */
+/** Maximum number of faults in the message, in case thousands of endpoints have the same mistake. */
 const MAX_LINES = 200;
-/** Options whose values can be shown, because none of them is the place of a secret. All other strings are not shown. */
+/** Options whose string values are shown in messages, because they don't hold secrets. Other strings are not shown. */
 const SHOWN_OPTION =
   /^(?:name|model|provider|baseURL|aliases|quotaGroup|tokensCharged|capabilities|strengths|tags|fallbacks|contentPolicyFallbacks|strategy|prefix|onOutage|recovery|tenant|priority|type|operations|allowHeaders)$/;
 const SECRET_OPTION = /^(?:apikeys?|headers?|auth|authorization|password|redis|cluster|proxy|token|secret)$/i;
-/** A number or a boolean written as a string. */
+/** Matches a number, a boolean or the like that was written as a string. */
 const SCALAR = /^\s*(?:[-+]?[\d.,_]{1,12}(?:e[-+]?\d+)?%?|true|false|on|off|yes|no|null|undefined|nan)\s*$/i;
 
 /**
- * The error that lists every fault, one per line.
+ * Creates the error that lists the faults, one per line.
  *
- * @param redactor Replaces secrets of the configuration wherever else they appear.
+ * @param redactor Replaces secrets of the configuration that appear anywhere else in the message.
  */
 export function configError(faults: readonly Fault[], redactor = new Redactor()): AiBalancerError {
   const lines = faults.slice(0, MAX_LINES).map((fault) => {
@@ -37,17 +37,17 @@ export function configError(faults: readonly Fault[], redactor = new Redactor())
   return new AiBalancerError('ERR_AI_CONFIG', `The configuration has ${title}:\n${lines.join('\n')}`);
 }
 
-/** The error for the options of a middleware: every path begins with the middleware's name. */
+/** Creates the error for the options of a middleware. Every path begins with the middleware's name. */
 export function optionsError(name: string, faults: readonly Fault[]): AiBalancerError {
   return configError(faults.map((fault) => ({ ...fault, path: [name, ...fault.path] })));
 }
 
-/** A fault whose `got` describes the value in the raw configuration. */
+/** Creates a fault whose `got` describes the value at this path of the raw configuration. */
 export function faultAt(raw: unknown, path: readonly PropertyKey[], expected: string): Fault {
   return { path, expected, got: describeValue(valueAt(raw, path), path) };
 }
 
-/** What zod found wrong with a raw value. */
+/** Converts the issues that zod found in a raw value to faults. */
 export function schemaFaults(
   raw: unknown,
   { error }: { readonly error?: z.core.$ZodError | undefined },
@@ -67,7 +67,7 @@ function issueFaults(raw: unknown, issue: z.core.$ZodIssue, base: readonly Prope
     });
   }
   if (issue.code === 'invalid_union') {
-    // The branch that matched the value's outer type is the one that was meant.
+    // A branch with an issue inside the value matched the value's outer type, so it is the one that was meant.
     const meant = issue.errors.find((branch) => branch.some(hasInnerPath));
     if (meant) return meant.flatMap((inner) => issueFaults(raw, inner, path));
   }
@@ -78,7 +78,7 @@ function hasInnerPath(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys';
 }
 
-/** `endpoints[2].rpm` */
+/** Formats a path, such as `endpoints[2].rpm`. */
 function formatPath(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path) {
@@ -98,7 +98,7 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** A value as shown in a message: short, and never a secret. */
+/** Describes a value for a message: short, and without secrets. */
 function describeValue(value: unknown, path: readonly PropertyKey[]): string {
   const isSecret = value !== '' && path.some((part) => SECRET_OPTION.test(String(part)));
   if (isSecret && ['string', 'number', 'bigint'].includes(typeof value))
@@ -109,14 +109,14 @@ function describeValue(value: unknown, path: readonly PropertyKey[]): string {
   return text.length > 80 ? `${JSON.stringify(text.slice(0, 80))}...` : JSON.stringify(text);
 }
 
-/** Whether the option itself, or the list or record that the value stands in, is one whose values can be shown. */
+/** Whether the value at this path may be shown, judged by its option or by the list or record that contains it. */
 function isShown(path: readonly PropertyKey[]): boolean {
   const option = path.findLast((part) => typeof part === 'string');
   const isInList = path.some((part) => part === 'fallbacks' || part === 'contentPolicyFallbacks');
   return isInList || (typeof option === 'string' && SHOWN_OPTION.test(option));
 }
 
-/** The parts before an @ and after a ? may hold a password or a key. */
+/** Masks the parts of a URL before `@` and after `?` or `#`, which may contain a password or a key. */
 function withoutCredentials(url: string): string {
   const afterUser = url.includes('@') ? `***@${url.slice(url.lastIndexOf('@') + 1)}` : url;
   const end = afterUser.search(/[?#]/);

@@ -6,13 +6,13 @@ import { type Fault, faultAt } from './config-errors';
 import { DEFAULTS } from './defaults';
 import { secretsOf } from './secrets';
 
-/** Model names with a meaning of their own in calls and fallback lists. */
+/** Names that have a special meaning in calls or fallback lists, so that no model can use them. */
 const RESERVED_MODELS: readonly unknown[] = ['auto', '*'];
-/** A shorter key may be part of a name by chance. */
+/** Minimum length of a secret that is searched for in names. A shorter one may be part of a name by chance. */
 const MIN_SECRET_IN_NAME = 16;
 
 const text = z.string().min(1).optional().catch(undefined);
-/** What can be read of an endpoint whose configuration may be invalid, so that all faults are reported at once. */
+/** Reads an endpoint whose other options may be invalid, so that all faults are reported together. */
 const PARTIAL_ENDPOINT = z.object({
   name: text,
   model: text,
@@ -24,14 +24,17 @@ const PARTIAL_ENDPOINT = z.object({
 
 interface PartialEndpoint extends z.output<typeof PARTIAL_ENDPOINT> {
   readonly path: readonly ['endpoints', number];
-  /** An environment variable that is not set: the option is there, with the value undefined. */
+  /** Whether `apiKey` is present with the value undefined, as with an environment variable that is not set. */
   readonly isApiKeyUndefined: boolean;
 }
 
-/** Adds a fault. `got` is a description of the value at the path unless it is given. */
+/** Adds a fault. `got` defaults to a description of the value at the path. */
 type Report = (path: readonly PropertyKey[], expected: string, got?: string) => void;
 
-/** Faults between options. Found in the raw configuration, so that they are reported together with those of single options. */
+/**
+ * Finds faults between options. Reads the raw configuration, so that these faults are reported together with those of
+ * single options.
+ */
 export function crossCheckFaults(raw: unknown): Fault[] {
   if (!isObject(raw)) return [];
   const faults: Fault[] = [];
@@ -108,13 +111,13 @@ function checkProviders(dialects: unknown, endpoints: readonly PartialEndpoint[]
     const hasOwnURL = defaultBaseURL(provider) !== undefined;
     if (baseURL === undefined && !hasOwnURL)
       report([...path, 'baseURL'], `a URL, since the provider '${provider}' has none of its own`);
-    // Another server in place of the provider's may need no key.
+    // With a configured base URL, the server may be another than the provider's and need no key.
     else if ((baseURL === undefined || !hasOwnURL) && isApiKeyUndefined && PROVIDERS[provider]?.needsKey)
       report([...path, 'apiKey'], 'a key (is the environment variable set?)');
   }
 }
 
-/** A list that names a model without an endpoint would be a fallback that silently never happens. */
+/** Reports fallback lists that name a model without an endpoint: such a fallback would silently never happen. */
 function checkModelLists(
   option: string,
   lists: unknown,
@@ -154,7 +157,7 @@ function checkQuotaGroups(groups: unknown, endpoints: readonly PartialEndpoint[]
   }
 }
 
-/** A model or endpoint that is tried on a share of the calls, or on copies of them. */
+/** Checks that the model or endpoint of a canary or shadow exists, and the model or alias that it replaces. */
 function checkTrial(
   option: 'canary' | 'shadow',
   given: unknown,
@@ -175,7 +178,7 @@ function checkTrial(
     report([option, 'replaces'], 'another model or alias that an endpoint has');
 }
 
-/** Names are written into logs, reports and errors. */
+/** Reports endpoint names that contain a secret, since names are written to logs, reports and errors. */
 function checkSecrets(
   secrets: readonly string[],
   endpoints: readonly PartialEndpoint[],
@@ -188,7 +191,7 @@ function checkSecrets(
   }
 }
 
-/** The second option must not be below the first, defaults included. */
+/** Checks that the option `high` is not below the option `low`, with defaults filled in. */
 function checkOrder<K extends string>(
   raw: Record<string, unknown>,
   option: string,

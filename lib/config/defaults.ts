@@ -1,4 +1,4 @@
-/** Every default of the configuration. Units are in the names. */
+/** All defaults of the configuration. The names contain the units. */
 export const DEFAULTS = deepFreeze({
   strategy: 'adaptive' as const,
   endpoint: {

@@ -4,7 +4,7 @@ import { isObject } from '../util/is-object';
 import { DEFAULTS } from './defaults';
 import * as v from './validators';
 
-/** Headers that the transport sends itself. A second value would break the framing of the request. */
+/** Headers that the transport sets itself. A configured value would break the framing of the request. */
 const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'host']);
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -15,7 +15,7 @@ export const price = v.options({
   cachedInput: v.nonNegative.optional(),
 });
 
-/** Limits in US dollars, of anything that has a budget. */
+/** Limits in US dollars, shared by everything that has a budget. */
 export const spendLimits = { usdPerHour: v.dollars, usdPerDay: v.dollars, usdPerMonth: v.dollars };
 
 export const capabilities = v.listOf(
@@ -39,7 +39,7 @@ const baseURL = v
       'the base URL alone, such as https://api.example.com/v1: the path of the operation is appended to it',
   });
 
-/** `${NAME}` and `$NAME`, which other tools expand. */
+/** Matches `${NAME}` and `$NAME`, which other tools replace by an environment variable. */
 const PLACEHOLDER = /^\s*\$(?:\{[^}]*\}|[A-Z_][A-Z0-9_]*)\s*$/;
 
 const apiKey = v

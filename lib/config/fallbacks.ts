@@ -4,8 +4,8 @@ import { baseNameOf } from '../models/catalogue';
 type ModelLists = Readonly<Record<string, readonly string[]>>;
 
 /**
- * The catalogue's fallback lists, limited to models that have endpoints. A catalogue name matches every spelling of the
- * model that an endpoint uses: `openai/gpt-4o-mini` for `gpt-4o-mini`.
+ * Returns the catalogue's fallback lists, limited to models that have endpoints. A catalogue name matches every
+ * spelling of the model, such as `openai/gpt-4o-mini` for `gpt-4o-mini`.
  */
 export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<string, readonly string[]> {
   const models = distinct(endpoints.map(({ model }) => model));
@@ -22,7 +22,9 @@ export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<
   return lists;
 }
 
-/** The configured lists, with aliases replaced by their models. The entry of a model has precedence over that of an alias. */
+/**
+ * Returns the configured lists with aliases replaced by their models. A model's entry takes precedence over an alias's.
+ */
 export function configuredFallbacks(
   given: ModelLists,
   endpoints: readonly EndpointSettings[],

@@ -7,7 +7,7 @@ import { callable, fromCheck, partial, validator, withMethods } from './validato
 
 export type CheckedGuardOptions = RateLimitGuardOptions & { readonly name: string };
 
-/** A header that can set a part of the context, or an option of the calls. */
+/** A request header that can set a field of the context or an option of the calls. */
 export type ContextHeader =
   | 'x-ai-priority'
   | 'x-ai-type'
@@ -34,7 +34,10 @@ export const HARMLESS_HEADERS: readonly ContextHeader[] = [
   'x-ai-hedge',
 ];
 
-/** These could lift a limit that the app has set: another tenant's quota, other regions. Allowed only by name. */
+/**
+ * All headers. Those that are not harmless must be allowed by name, because they could bypass a limit that the app has
+ * set, for example by using another tenant's quota or another region.
+ */
 const CONTEXT_HEADERS: readonly ContextHeader[] = [
   ...HARMLESS_HEADERS,
   'x-ai-tags',
@@ -43,7 +46,7 @@ const CONTEXT_HEADERS: readonly ContextHeader[] = [
   'x-ai-endpoint',
 ];
 
-/** Which headers a client may set. */
+/** Validates which headers a client may set. */
 export const allowedHeaders = validator<boolean | readonly ContextHeader[]>(
   `true, false or an array of ${CONTEXT_HEADERS.join(', ')}`,
   (value) =>
@@ -129,7 +132,7 @@ export function executorFaults(given: unknown): Fault[] {
   return schemaFaults(given, EXECUTOR.safeParse(given));
 }
 
-/** Everything wrong with the second argument of `aiBalancer()`. */
+/** Returns all faults of the second argument of `aiBalancer()`. */
 export function aiBalancerFaults(given: unknown): Fault[] {
   return schemaFaults(given, BALANCER.safeParse(given));
 }
@@ -138,9 +141,9 @@ export function aiBalancerFaults(given: unknown): Fault[] {
 const guardNames = new WeakMap<object, Set<string>>();
 
 /**
- * Gives a guard its name.
+ * Returns the options with the guard's name: the given one, or a default that is unique for the balancer.
  *
- * @throws ERR_AI_CONFIG if another guard of the balancer has it.
+ * @throws ERR_AI_CONFIG if another guard of the balancer has the given name.
  */
 export function nameGuard(balancer: object, given: RateLimitGuardOptions): CheckedGuardOptions {
   const names = guardNames.get(balancer) ?? new Set<string>();

@@ -19,15 +19,15 @@ import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
 import type { ResolvedShadow, ShadowOptions } from '../shadow/options';
 import type { StreamOptions } from '../stream/chat-stream';
 
-/** The methods of pino and console that the balancer uses. Messages never hold a key or a prompt. */
+/** The methods of pino and console that the balancer uses. Messages never contain a key or a prompt. */
 export interface Logger {
-  /** Details, for finding errors. */
+  /** Writes details for troubleshooting. */
   debug(fields: object, message: string): void;
-  /** Changes of state. */
+  /** Writes changes of state. */
   info(fields: object, message: string): void;
-  /** Something that somebody should look at. */
+  /** Writes something that somebody should look at. */
   warn(fields: object, message: string): void;
-  /** A failure. */
+  /** Writes a failure. */
   error(fields: object, message: string): void;
 }
 
@@ -58,13 +58,13 @@ export interface BalancerConfig {
   fallbacks?: Record<string, string[]>;
   /** Model to the models tried after a refusal by content policy. Default: none, a refusal is returned. */
   contentPolicyFallbacks?: Record<string, string[]>;
-  /** Limits that the endpoints of a `quotaGroup` share, by name. Default: the lowest limits among the endpoints. */
+  /** Limits that the endpoints of a `quotaGroup` share, by group name. Default: the lowest limits of its endpoints. */
   quotaGroups?: Record<string, QuotaGroupConfig>;
-  /** Limits in US dollars over everything, and how all budgets are kept. Default: no limit; see {@link BudgetOptions}. */
+  /** Overall limits in US dollars, and settings of all budgets. Default: no limit; see {@link BudgetOptions}. */
   budgets?: BudgetOptions;
   /** A model or endpoint that is tried on a share of the calls, and rolled back if it is worse. Default: none. */
   canary?: CanaryOptions;
-  /** Copies a share of the calls to a model or endpoint whose answers nobody gets. Default: none; see {@link ShadowOptions}. */
+  /** Sends copies of a share of the calls to a model or endpoint, and discards its answers. Default: none. */
   shadow?: ShadowOptions;
   /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
   strategy?: StrategyName | Strategy;
@@ -88,8 +88,8 @@ export interface BalancerConfig {
   /** Bounds of the wait queue. Default: see {@link QueueOptions}. */
   queue?: Partial<QueueOptions>;
   /**
-   * Sends equal calls of one tenant that are in flight at the same time once: embeddings, and whole answers with
-   * temperature 0. Default false.
+   * Sends equal calls of one tenant that are in flight at the same time only once. Applies to embeddings, and to chat
+   * calls with temperature 0 that are not streamed. Default false.
    */
   coalesce?: boolean;
   /**
@@ -97,7 +97,7 @@ export interface BalancerConfig {
    * tenant with the same key or gets that call's answer again. Whole answers only. Default false.
    */
   idempotency?: boolean;
-  /** Answers equal calls of a tenant without an endpoint. Default: no cache. See {@link CacheOptions}. */
+  /** Answers repeated calls of a tenant from a cache. Default: no cache. See {@link CacheOptions}. */
   cache?: CacheOptions;
   /** Functions that see every call and its answer, and may change, refuse or replace it. Default: none. See {@link Hooks}. */
   hooks?: Hooks | Hooks[];
@@ -110,8 +110,8 @@ export interface BalancerConfig {
   /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
   estimateTokens?(body: ChatBody | EmbeddingBody): number;
   /**
-   * Receives a line at warn when somebody has to act, one per call at info and one per attempt at debug. Default: warnings
-   * go to console.warn, the rest nowhere. `false`: nothing is logged.
+   * Receives a line at level warn when somebody has to act, one per call at info and one per attempt at debug. Default:
+   * warnings and errors go to console.warn, everything else is dropped. `false`: nothing is logged.
    */
   logger?: Logger | false;
   /** How requests are sent. Default: see {@link HttpOptions}. */
@@ -122,7 +122,7 @@ export interface BalancerConfig {
 export interface ResolvedConfig
   extends Readonly<Pick<BalancerConfig, 'classify' | 'estimateTokens' | 'logger'>> {
   readonly endpoints: readonly EndpointSettings[];
-  /** Model or '*' to models that have endpoints. */
+  /** Model or '*' to its fallback models, all of which have endpoints. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
   readonly contentPolicyFallbacks: ReadonlyMap<string, readonly string[]>;
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;
@@ -149,9 +149,10 @@ export interface ResolvedConfig
     readonly proxy: ProxySetting;
     readonly maxResponseBytes: number;
   };
-  /** Keys, header values and credentials: never shown. */
+  /** Keys, header values and credentials, which are never shown. */
   readonly secrets: readonly string[];
-  /** Models of endpoints that are not in the catalogue. They get neutral values. */
+  /** Names of endpoints whose `apiKey` is given but undefined. */
   readonly undefinedKeys: readonly string[];
+  /** Models of endpoints that are not in the catalogue, so that neutral values are used for them. */
   readonly unknownModels: readonly string[];
 }

@@ -11,7 +11,7 @@ import type { CheckedConfig } from './schema';
 
 type CheckedEndpoint = CheckedConfig['endpoints'][number];
 
-/** An endpoint with the defaults and the catalogue's values filled in. */
+/** Returns an endpoint's settings with the defaults and the catalogue's values filled in. */
 export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig): EndpointSettings {
   const { profile } = profileOf(endpoint.model, omitUndefined(config.models));
   const provider = endpoint.provider ?? DEFAULTS.endpoint.provider;
@@ -50,7 +50,7 @@ export function resolveEndpoint(endpoint: CheckedEndpoint, config: CheckedConfig
   });
 }
 
-/** The limits in US dollars that are set. */
+/** Returns the limits in US dollars that are set. */
 export function spendLimitsOf({
   usdPerHour,
   usdPerDay,
@@ -68,7 +68,7 @@ function defaultCapabilities(
   return isNative ? [...capabilities, 'responses'] : capabilities;
 }
 
-/** The limits that are set. A `tpm` pair becomes two limits. */
+/** Returns the quota limits that are set. `tpm` with separate input and output becomes two limits. */
 function limitsOf(limits: Pick<CheckedEndpoint, 'rpm' | 'tpm' | 'rpd' | 'tpd'>): QuotaLimits {
   const tpm = typeof limits.tpm === 'object' ? limits.tpm : undefined;
   return Object.freeze(
@@ -84,8 +84,8 @@ function limitsOf(limits: Pick<CheckedEndpoint, 'rpm' | 'tpm' | 'rpd' | 'tpd'>):
 }
 
 /**
- * The limits of every quota group in use. A group that is not configured itself has the lowest limits of its endpoints:
- * they share one account, which has no more than the lowest configured limit.
+ * Returns the limits of every quota group in use. A group without a configuration gets the lowest limits of its
+ * endpoints, because they share one account.
  */
 export function resolveQuotaGroups(
   configured: CheckedConfig['quotaGroups'],

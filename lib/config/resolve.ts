@@ -20,10 +20,10 @@ import { type CheckedConfig, configSchema } from './schema';
 import { secretsOf } from './secrets';
 
 /**
- * Checks a configuration and fills in every default and the catalogue's values. The caller's object is neither changed
- * nor kept; only functions, the logger, dialects, a strategy and an axios instance are taken by reference.
+ * Checks a configuration and fills in all defaults and the catalogue's values. The caller's object is neither changed
+ * nor kept; only functions, the logger, dialects, a strategy and an axios instance are kept by reference.
  *
- * @throws ERR_AI_CONFIG that lists every fault, one per line: path, expected, got. Keys are never shown.
+ * @throws ERR_AI_CONFIG that lists every fault on its own line: path, expected, got. Keys are never shown.
  */
 export function resolveConfig(config: BalancerConfig): ResolvedConfig {
   const parsed = configSchema.safeParse(config);

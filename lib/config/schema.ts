@@ -59,7 +59,7 @@ const redis = v
     (value) =>
       typeof value === 'string' ? /^rediss?:\/\/./.test(value) : isObject(value) || isConnection(value),
   )
-  // ioredis would take it for 127.0.0.1.
+  // ioredis would connect to 127.0.0.1 instead.
   .refine((value) => !(isObject(value) && 'host' in value && value.host === undefined), {
     error: 'options whose host is not undefined (is the environment variable set?)',
   });
@@ -119,7 +119,7 @@ const cache = v
     error: 'both get and set, or neither',
   });
 
-/** The function's answer is checked at each call. */
+/** A number, or a function of the tenant whose result is checked at each call. */
 const tenantLimit = v.validator<TenantSpendLimit>(
   'US dollars above 0, at most 1000000, or a function of the tenant',
   (value) => typeof value === 'function' || v.dollars.safeParse(value).success,

@@ -4,12 +4,12 @@ import { isConnection } from '../util/redis';
 
 /** Options of an ioredis client that hold credentials. */
 const REDIS_CREDENTIALS = ['username', 'password', 'sentinelUsername', 'sentinelPassword'];
-/** Ordinary header values, such as a version or a content type, are not replaced in messages. */
+/** Minimum length of a header value that counts as a secret. Shorter ones may be ordinary words in a message. */
 const MIN_HEADER_CHARS = 8;
 
 /**
- * Every secret of a configuration: keys, header values, and the credentials of proxy and Redis. Reads a raw
- * configuration, valid or not, so that the error about an invalid one can be redacted too.
+ * Returns all secrets of a configuration: keys, header values, and the credentials of proxy and Redis. The
+ * configuration may be invalid, so that the error about it can be redacted too.
  */
 export function secretsOf(config: unknown): string[] {
   if (!isObject(config)) return [];
@@ -27,7 +27,7 @@ function endpointSecrets(endpoint: unknown): string[] {
   return [...texts(apiKey), ...values, ...urlCredentials(baseURL)];
 }
 
-/** A value, and what follows its scheme: `Bearer abc` holds the secret `abc`. */
+/** Returns a header value, and the part after its scheme: `Bearer abc` contains the secret `abc`. */
 function headerSecrets(value: unknown): string[] {
   return texts(value).flatMap((text) => {
     const [, credentials] = /^\S+\s+(\S.*)$/.exec(text) ?? [];
@@ -50,7 +50,7 @@ function redisSecrets(redis: unknown): string[] {
   return isObject(options) ? REDIS_CREDENTIALS.flatMap((name) => texts(options[name])) : [];
 }
 
-/** The user and the password of a URL, as they are and without percent encoding. */
+/** Returns the user and the password of a URL, both as written and percent-decoded. */
 function urlCredentials(url: unknown): string[] {
   if (typeof url !== 'string') return [];
   const [, userInfo] = /^[^/]*\/\/([^/]*)@/.exec(url) ?? [];

@@ -4,15 +4,15 @@ import { isObject } from '../util/is-object';
 import { MAX_TIMER_MS } from '../util/timers';
 
 /*
- * Validators of single values. Each has one check and one message that says what was expected, so that a fault reads
- * "path: expected ..., got ..." and every value is reported once.
+ * Validators of single values. Each has one check and one message that says what is expected, so that a fault reads
+ * "path: expected ..., got ..." and no value is reported twice.
  */
 
 export function validator<T>(expected: string, test: (value: unknown) => boolean) {
   return z.custom<T>(test, { error: expected });
 }
 
-/** A check of a call's option as a validator. An undefined value fails every check, which then says what it expects. */
+/** Makes a validator of a call option's check. Its message is that for undefined, which fails every check. */
 export function fromCheck<T>(check: check.Check) {
   return validator<T>(check(undefined) ?? '', (value) => check(value) === undefined);
 }
@@ -72,7 +72,7 @@ export const timeZone = validator<string>(
   (value) => typeof value === 'string' && isTimeZone(value),
 );
 
-/** Names are written into reports, headers and logs, so they have no line breaks and a limited length. */
+/** A name. Names are written to reports, headers and logs, so they have a limited length and no control characters. */
 export const name = validator<string>(
   'a string of 1 to 200 characters without line breaks',
   (value) => typeof value === 'string' && value.trim() !== '' && /^[^\x00-\x1f\x7f]{1,200}$/.test(value),
@@ -102,7 +102,7 @@ export function callable<T>(expected: string) {
   return validator<T>(expected, (value) => typeof value === 'function');
 }
 
-/** An object with these methods. It is kept by reference. */
+/** An object with these methods. It is kept by reference rather than copied. */
 export function withMethods<T>(expected: string, ...methods: string[]) {
   return validator<T>(
     expected,
@@ -110,7 +110,7 @@ export function withMethods<T>(expected: string, ...methods: string[]) {
   );
 }
 
-/** An object with these options and no others. The message lists them, for the "did you mean" hint. */
+/** An object with these options and no others. An unknown option gets a "did you mean" hint. */
 export function options<S extends z.core.$ZodLooseShape>(
   shape: S,
   expected: string | ((value: unknown) => string) = 'an object',
@@ -128,12 +128,12 @@ export function optional<S extends Record<string, z.ZodType>>(shape: S) {
   return Object.fromEntries(entries) as { [K in keyof S]: z.ZodOptional<S[K]> };
 }
 
-/** Options that are all optional. */
+/** An object with these options, all of which may be left out. */
 export function partial<S extends Record<string, z.ZodType>>(shape: S) {
   return options(optional(shape));
 }
 
-/** Options with these names, all optional and checked alike. */
+/** An object with options of these names, all optional and with the same validator. */
 export function partialOf<K extends string, V extends z.ZodType>(
   names: Readonly<Record<K, unknown>>,
   value: V,

@@ -16,12 +16,12 @@ import { bodyReader, type ReadBody } from './request-body';
 
 export type { AiGatewayOptions } from './options';
 
-/** A comment is sent after this long without an event. */
+/** Interval without an event after which a keep-alive comment is sent, in milliseconds. */
 const KEEP_ALIVE_MS = 15_000;
 
 /**
- * An OpenAI-compatible API over the balancer: chat completions (whole and streamed), embeddings and models. It parses
- * bodies itself where the app has not. When a client disconnects, its call is aborted at the provider.
+ * Serves an OpenAI-compatible API over the balancer: chat completions, responses, embeddings and models. It parses
+ * bodies itself if the app has not. When a client disconnects, its call is aborted at the provider.
  *
  * @example app.use('/v1', aiGateway(balancer, { authenticate: (req) => tenants.get(req.get('authorization') ?? '') }))
  *
@@ -68,7 +68,7 @@ function apiReply(res: Response): ApiReply {
   };
 }
 
-/** Answers errors as OpenAI does. Errors thrown by the app's own functions go on to the app's error handler. */
+/** Sends errors in OpenAI's format. Errors thrown by the app's own functions are passed to the app's error handler. */
 const gatewayErrorHandler: ErrorRequestHandler = (error: unknown, _req, res, next) => {
   const clientError = toClientError(error);
   if (!clientError || res.headersSent) next(error);

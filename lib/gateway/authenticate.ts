@@ -8,10 +8,11 @@ import type { AiGatewayOptions, GatewayIdentity } from './options';
 /**
  * Calls the app's `authenticate`.
  *
- * @param timeoutMs How long it may take, in milliseconds.
- * @returns The part of the request's context that it gives.
- * @throws 401 if it refuses, or fails with something that is not an Error; the Error that it throws; ERR_AI_DEADLINE; a
- * TypeError if it returns an invalid context, such as a priority of 7, which is the app's fault and not the client's.
+ * @param timeoutMs How long `authenticate` may take, in milliseconds.
+ * @returns The part of the request's context that `authenticate` has returned.
+ * @throws An error with status 401 if `authenticate` refuses, or rejects with something that is not an Error; the Error
+ * that it throws; ERR_AI_DEADLINE; a TypeError if it returns an invalid context, such as a priority of 7, which is the
+ * app's fault and not the client's.
  */
 export async function authenticateRequest(
   req: Request,
@@ -23,11 +24,11 @@ export async function authenticateRequest(
   try {
     identity = await callApp('authenticate()', () => authenticate(req), timeoutMs);
   } catch (error) {
-    // Promise.reject() is how some libraries say no.
+    // Some libraries refuse a user with a bare Promise.reject().
     throw error instanceof NotAnError && !('status' in error) ? unauthorizedError() : error;
   }
   if (identity === true) return {};
-  // Anything that is not a clear yes is a no: a lookup that finds nobody returns undefined.
+  // Undefined, null and '' refuse too: a lookup that finds no user returns undefined.
   if (identity === undefined || identity === null || identity === false || identity === '')
     throw unauthorizedError();
   try {

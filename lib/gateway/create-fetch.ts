@@ -10,24 +10,25 @@ import { type ContextHeader, fetchFaults } from '../config/middleware-options';
 import { callAppSync } from '../util/app-function';
 import { omitUndefined } from '../util/defaults';
 
-/** Options of `createFetch()`. Those of a call are defaults, which allowed headers override. */
+/** Options of `createFetch()`. The call options are defaults, which allowed headers override. */
 export interface CreateFetchOptions extends Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'> {
   /** The context of every call, such as its tenant, or a function that returns one for each call. Default: none. */
   context?: Partial<RequestContext> | (() => Partial<RequestContext>);
   /**
-   * The headers with which a client may set options of its calls, as for `smartRouter()`; clients send them with their
-   * option for default headers. They override `context`. Default false.
+   * The headers with which a client may set options of its calls, as for `smartRouter()`. Clients have an option for
+   * default headers to send. They override `context`. Default false.
    */
   allowHeaders?: boolean | readonly ContextHeader[];
 }
 
-/** OpenAI's clients do not know restarts: they would join the two answers. */
+/** Streams are not restarted, because OpenAI's clients would append the new answer to the old one. */
 const HOOKS: CallHooks = { canRestart: false };
 
 /**
- * A `fetch` that serves OpenAI's API from the balancer in this process, with no hop: for clients that take one, such as
- * `openai`, the AI SDK and LangChain.js. Whatever base URL the client has, its path decides. Errors are responses, as
- * `aiGateway()` sends them over HTTP; an aborted request rejects, and its call ends.
+ * Creates a `fetch` that serves OpenAI's API from the balancer in this process, without a network hop, for clients that
+ * accept a custom fetch, such as `openai`, the AI SDK and LangChain.js. Only the end of the URL's path matters; the
+ * base URL is ignored. Errors are responses as `aiGateway()` sends them; aborting a request rejects it and aborts its
+ * call.
  *
  * @example new OpenAI({ baseURL: 'http://balancer/v1', apiKey: 'unused', fetch: createFetch(balancer) })
  *

@@ -8,8 +8,8 @@ import type { RateLimitGuardOptions } from '../tenant/guard-options';
 import { isObject } from '../util/is-object';
 
 /**
- * What `authenticate` returns. `true` admits the request, a string admits it and names its tenant, an object admits it
- * with that part of the context. `false`, undefined, null and an empty string refuse it with 401.
+ * The result of `authenticate`. `true` admits the request, a string admits it and names its tenant, an object admits it
+ * and sets these fields of its context. `false`, undefined, null and an empty string refuse it with status 401.
  */
 export type GatewayIdentity = boolean | string | AppContext | null | undefined;
 
@@ -17,26 +17,27 @@ export type GatewayIdentity = boolean | string | AppContext | null | undefined;
 export interface AiGatewayOptions {
   /**
    * Decides who may use the gateway; called before the body is read. Required, because every call costs money.
-   * `false` opens the gateway to everyone who can reach it. A rejection without an Error is a refusal (401); an Error
-   * goes to the app's error handler; after the balancer's `timeouts.totalMs` the request ends with 504.
+   * `false` opens the gateway to everyone who can reach it. Rejecting with something that is not an Error refuses the
+   * request (401); an Error is passed to the app's error handler; after the balancer's `timeouts.totalMs` the request
+   * ends with 504.
    */
   authenticate: ((req: Request) => GatewayIdentity | Promise<GatewayIdentity>) | false;
   /**
    * Limits for the tenants that `authenticate` names, or the guard that `rateLimitGuard()` returned for this balancer.
-   * It acts when a call is made, after `authenticate`. Default: no guard.
+   * Applied when a call is made, after `authenticate`. Default: no guard.
    */
   guard?: RateLimitGuardOptions | RequestHandler;
   /**
-   * The headers with which a client may set options of its calls, as for `smartRouter()`. What `authenticate` returns
+   * The headers with which a client may set options of its calls, as for `smartRouter()`. The result of `authenticate`
    * overrides them. Default false.
    */
   allowHeaders?: boolean | readonly ContextHeader[];
   /** The largest body that the gateway reads, in bytes after decompression. Default 10,485,760 (10 MiB). */
   maxBodyBytes?: number;
   /**
-   * How long the headers of a stream wait for its first content, in milliseconds. A failure before they are sent has its
-   * own HTTP status; a later one is sent as an event. Default Infinity. Set it below the idle timeout of a proxy in
-   * front of the app.
+   * How long the headers of a stream are delayed to wait for its first content, in milliseconds. A failure before the
+   * headers are sent gets its own HTTP status; a later one is sent as an event. Default Infinity. Set it below the idle
+   * timeout of a proxy in front of the app.
    */
   headerDelayMs?: number;
 }

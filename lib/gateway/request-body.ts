@@ -1,12 +1,12 @@
 import { json, type Request, type RequestHandler, type Response } from 'express';
 import { AiBalancerError, badRequest } from '../errors';
 
-/** Resolves to the parsed body. Rejects with ERR_AI_BAD_REQUEST: 400, 413 or 415. */
+/** Resolves to the parsed body. Rejects with ERR_AI_BAD_REQUEST and status 400, 413 or 415. */
 export type ReadBody = (req: Request, res: Response) => Promise<unknown>;
 
 /**
- * Reads JSON bodies of up to `maxBytes`, unless the app has read them already. The content type must say JSON: another
- * site's page then cannot send a request on behalf of its visitor without a CORS preflight.
+ * Returns a function that reads JSON bodies of up to `maxBytes`, unless the app has read them already. The content type
+ * must be JSON, so that another site's page cannot send a request on behalf of its visitor without a CORS preflight.
  */
 export function bodyReader(maxBytes: number): ReadBody {
   const parse: RequestHandler = json({ limit: maxBytes });
@@ -14,7 +14,7 @@ export function bodyReader(maxBytes: number): ReadBody {
     if (req.is('application/json') === false) {
       throw bodyError(415, 'the content type must be application/json');
     }
-    // The app's own parser may accept more.
+    // Checked here too, because the app's own parser may accept larger bodies.
     if (Number(req.headers['content-length']) > maxBytes) throw tooLargeError(maxBytes);
     await new Promise<void>((resolve, reject) => {
       void parse(req, res, (error?: unknown) => {
@@ -26,7 +26,7 @@ export function bodyReader(maxBytes: number): ReadBody {
   };
 }
 
-/** The app may have read the body as text or as bytes. */
+/** Parses a body that the app has read as text or bytes; returns one that is parsed already. */
 function parseBody(body: unknown, maxBytes: number): unknown {
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) return body;
   if (Buffer.byteLength(body) > maxBytes) throw tooLargeError(maxBytes);
@@ -37,7 +37,7 @@ function parseBody(body: unknown, maxBytes: number): unknown {
   }
 }
 
-/** The parser's own message may quote the body. */
+/** Replaces the parser's error, whose message may quote the body. */
 function toBodyError(error: unknown, maxBytes: number): AiBalancerError {
   const { status } = error as { status?: unknown };
   if (status === 413) return tooLargeError(maxBytes);

@@ -6,22 +6,22 @@ import type { AfterResult, BeforeResult, ResolvedHooks } from './options';
 import { hookCall, type OnHookFailure, runHook } from './run-hook';
 import { TextGuard } from './text-guard';
 
-/** How often `after` may have a call asked again. */
+/** How many times `after` hooks may have one call sent again. */
 const MAX_RETRIES = 3;
 
 type WholeAnswer = ChatCompletion | EmbeddingResponse;
 
-/** What the hooks make of a call before it is routed. */
+/** The result of the `before` hooks. */
 export interface AllowedCall {
   readonly call: Call;
-  /** The answer of a hook: nothing is sent. */
+  /** An answer that a hook has returned, so that nothing is sent; undefined if the call goes on. */
   readonly answer: WholeAnswer | undefined;
 }
 
-/** What the hooks make of an answer. */
+/** The result of the `after` hooks. */
 export type CheckedAnswer =
   | { readonly kind: 'accepted'; readonly answer: WholeAnswer }
-  /** Ask again, with this body or else at another endpoint. */
+  /** The call must be sent again: with this body, or with the same body to another endpoint. */
   | { readonly kind: 'rejected'; readonly by: string; readonly body: ChatBody | EmbeddingBody | undefined };
 
 /** Runs the app's hooks on calls, answers and streams, in the order of the configuration. */
@@ -46,16 +46,16 @@ export class Guardrails {
     return this.#after.length > 0;
   }
 
-  /** Whether a call may be asked again after so many rejected answers. */
+  /** Whether a call may be sent again after this number of rejected answers. */
   mayAskAgain(rejected: number): boolean {
     return rejected <= MAX_RETRIES;
   }
 
   /**
-   * Runs `before`. The first answer ends it.
+   * Runs the `before` hooks. Stops at the first that returns an answer.
    *
-   * @param prepare Prepares the call with another body; what it throws counts as the hook's failure.
-   * @throws The refusal of a hook, and what one threw with `onFailure: 'closed'`.
+   * @param prepare Prepares the call with another body. If it throws, the hook counts as failed.
+   * @throws The refusal of a hook; what a hook with `onFailure: 'closed'` has thrown.
    */
   async allow(call: Call, prepare: (body: ChatBody | EmbeddingBody) => Call): Promise<AllowedCall> {
     let current = call;
@@ -74,7 +74,7 @@ export class Guardrails {
     return { call: current, answer: undefined };
   }
 
-  /** Runs `after` on a whole answer. The first rejection ends it. @throws As {@link allow} does. */
+  /** Runs the `after` hooks on a whole answer. Stops at the first that rejects it. @throws As {@link allow} does. */
   async check(
     call: Call,
     answer: WholeAnswer,
@@ -94,7 +94,7 @@ export class Guardrails {
     return { kind: 'accepted', answer: current };
   }
 
-  /** What shows a stream's text to the hooks; undefined where none wants it. */
+  /** Returns the guard that runs the `text` hooks on a stream; undefined if there are no such hooks. */
   guardText(call: Call): TextGuard | undefined {
     return this.#text.length > 0 ? new TextGuard(this.#text, call, this.#onFailure) : undefined;
   }

@@ -2,42 +2,42 @@ import type { ChatCompletion, EmbeddingResponse } from '../call/answer';
 import type { ChatBody, EmbeddingBody, Operation } from '../call/body';
 import type { RequestContext } from '../call/context';
 
-/** What a hook knows of a call. */
+/** What a hook gets to know about a call. */
 export interface HookCall {
   /** Id of the call, the same in all hooks of one call. */
   readonly requestId: string;
-  /** What the call asks for. */
+  /** The API operation of the call. */
   readonly operation: Operation;
-  /** The request body, as the hooks before this one have left it. Return a new one rather than change it. */
+  /** The request body, as changed by the hooks before this one. To change it, return a new body; don't mutate it. */
   readonly body: ChatBody | EmbeddingBody;
   /** Whether the answer is streamed. */
   readonly stream: boolean;
-  /** Type, priority, tenant and the other needs of the call. */
+  /** Type, priority, tenant and the other fields of the call's context. */
   readonly context: Readonly<RequestContext>;
-  /** Name of the endpoint that answered; absent in `before` and where no endpoint did. */
+  /** Name of the endpoint that answered; absent in `before` and `text`, and if no endpoint did. */
   readonly endpoint?: string;
-  /** How many answers to this call `after` has rejected so far. */
+  /** Number of answers to this call that `after` hooks have rejected so far. */
   readonly rejected: number;
-  /** For the app's own use: what one hook of a call puts here, the later ones of the same call find. */
+  /** Shared by all hooks of one call, to pass data from one to the next. */
   readonly state: Record<string, unknown>;
 }
 
 /** Refuses a call. The caller gets ERR_AI_CONTENT_POLICY with this status and message. */
 export interface HookRefusal {
-  /** What the caller may read. */
+  /** The error message that the caller gets. */
   readonly message: string;
   /** HTTP status, 400 to 599. Default 400. */
   readonly status?: number;
 }
 
-/** What `before` may return; nothing lets the call go on as it is. */
+/** What `before` may return. If it returns nothing, the call goes on unchanged. */
 export type BeforeResult =
   | {
       /** Sent in place of the body. `stream` must stay as it is. */
       readonly body: ChatBody | EmbeddingBody;
     }
   | {
-      /** Given to the caller; nothing is sent. A streamed call gets it as a stream. */
+      /** Returned to the caller, as a stream if the call is streamed; nothing is sent. */
       readonly answer: ChatCompletion | EmbeddingResponse;
     }
   | {
@@ -45,10 +45,10 @@ export type BeforeResult =
       readonly refuse: HookRefusal;
     };
 
-/** What `after` may return; nothing accepts the answer. */
+/** What `after` may return. If it returns nothing, the answer is accepted. */
 export type AfterResult =
   | {
-      /** Given to the caller in place of the answer. */
+      /** Returned to the caller in place of the answer. */
       readonly answer: ChatCompletion | EmbeddingResponse;
     }
   | {
@@ -57,31 +57,33 @@ export type AfterResult =
     }
   | {
       /**
-       * Rejects the answer and asks once more: with another body, or else at another endpoint. A call is asked again at most
-       * three times; then it fails with ERR_AI_ALL_FAILED.
+       * Rejects the answer and sends the call again, with another body or to another endpoint. A call is sent again at
+       * most three times; then it fails with ERR_AI_ALL_FAILED.
        */
       readonly retry: {
-        /** Sent in place of the body, to any endpoint. Default: the same body, to an endpoint that was not rejected. */
+        /**
+         * Sent in place of the body, to any endpoint. Default: the same body, to an endpoint without rejected answers.
+         */
         readonly body?: ChatBody | EmbeddingBody;
       };
     };
 
-/** A part of a streamed answer's text, before the caller has it. */
+/** A part of a streamed answer's text that the caller has not received yet. */
 export interface TextWindow {
-  /** The text since the window before, with what that one has held back. */
+  /** The text since the previous window, after the characters that were held back from that one. */
   readonly text: string;
-  /** Position of the choice that it belongs to; 0 unless the request sets `n`. */
+  /** Index of the choice that the text belongs to; 0 unless the request sets `n`. */
   readonly choice: number;
-  /** Whether the text of the choice ends here. */
+  /** Whether the text of the choice ends with this window. */
   readonly isLast: boolean;
 }
 
-/** What `text` may return; nothing sends the window as it is. */
+/** What `text` may return. If it returns nothing, the window is sent unchanged. */
 export type TextResult =
   | {
       /** Sent in place of the window's text. */
       readonly text: string;
-      /** So many characters at the end of `text` are not sent yet: the next window begins with them. Default 0. */
+      /** Number of characters at the end of `text` to hold back: the next window begins with them. Default 0. */
       readonly hold?: number;
     }
   | {
@@ -91,35 +93,35 @@ export type TextResult =
 
 // A function without a return statement returns void.
 /* eslint-disable @typescript-eslint/no-invalid-void-type */
-/** What a hook's function may return: a result, nothing, or a promise of either. */
+/** The return type of a hook's function: a result, nothing, or a promise of either. */
 export type HookReturn<R> = R | undefined | void | Promise<R | undefined | void>;
 /* eslint-enable @typescript-eslint/no-invalid-void-type */
 
 /**
- * Functions of the app that see every call and its answer. Each may be asynchronous. Several hooks run in the order of the
- * configuration, each on what the one before has returned.
+ * Functions of the app that get every call and its answer, and may change, refuse or replace them. Each may be
+ * asynchronous. Several hooks run in the order of the configuration, each on the result of the one before.
  */
 export interface Hooks {
-  /** Names the hooks in errors and logs. Default: their position, such as `hooks[0]`. */
+  /** Name of the hooks in errors and logs. Default: their position, such as `hooks[0]`. */
   name?: string;
   /** Runs before the call is routed. */
   before?(call: HookCall): HookReturn<BeforeResult>;
-  /** Runs on every whole answer; also on a cached one. */
+  /** Runs on every whole answer, including cached ones. */
   after?(call: HookCall, answer: ChatCompletion | EmbeddingResponse): HookReturn<AfterResult>;
-  /** Runs on the text of every streamed answer, window by window. Tool calls and reasoning pass it. */
+  /** Runs on the text of every streamed answer, window by window. It does not get tool calls and reasoning. */
   text?(call: HookCall, window: TextWindow): HookReturn<TextResult>;
-  /** Characters of a window of `text`; the caller gets nothing of it earlier. Default 200. */
+  /** Number of characters that are buffered before `text` gets them as one window. Default 200. */
   windowChars?: number;
   /** How long each function may take, in milliseconds. Default 5,000. */
   timeoutMs?: number;
   /**
-   * What happens if a function throws, rejects, returns something else or takes too long: 'closed' ends the call with an
-   * error, 'open' goes on without it and logs a warning. Default 'closed'.
+   * What happens if a function throws, rejects, returns an invalid result or takes too long: 'closed' ends the call
+   * with an error, 'open' goes on without the function and logs a warning. Default 'closed'.
    */
   onFailure?: 'closed' | 'open';
 }
 
-/** Hooks with every default filled in. */
+/** Hooks with all defaults filled in. */
 export type ResolvedHooks = Readonly<
   Hooks & Required<Pick<Hooks, 'name' | 'windowChars' | 'timeoutMs' | 'onFailure'>>
 >;

@@ -4,18 +4,18 @@ import { callApp, toError } from '../util/app-function';
 import { isObject } from '../util/is-object';
 import type { HookCall, HookRefusal, HookReturn, ResolvedHooks } from './options';
 
-/** Reports that a hook has failed and the call goes on without it. */
+/** Called when a hook has failed and the call goes on without it. */
 export type OnHookFailure = (name: string, error: Error) => void;
 
-/** What a hook asks for: it ends the call, whatever `onFailure` says. */
+/** The refusal of a call by a hook. It ends the call even with `onFailure: 'open'`. */
 export class HookRefusalError extends AiBalancerError {}
 
 /**
- * Runs a function of a hook and checks what it returns. Undefined where it returned nothing, or failed with `onFailure:
- * 'open'`.
+ * Runs a function of a hook and returns its checked result. Returns undefined if the function returned nothing, or if
+ * it failed with `onFailure: 'open'`.
  *
- * @param kinds The fields of which its result must have exactly one.
- * @throws The refusal; or, with `onFailure: 'closed'`, what the function threw.
+ * @param kinds The fields of which the result must have exactly one.
+ * @throws The hook's refusal; with `onFailure: 'closed'` also what the function has thrown.
  */
 export async function runHook<R extends object>(
   hooks: ResolvedHooks,
@@ -49,10 +49,10 @@ function refusalError(name: string, refusal: unknown): HookRefusalError {
   return new HookRefusalError('ERR_AI_CONTENT_POLICY', message, { status, publicMessage: message });
 }
 
-/** What the hooks of a call share, by the context that all of its bodies have in common. */
+/** The `state` object of each call. Keyed by the context, which stays the same when a hook changes the body. */
 const STATES = new WeakMap<Call['context'], Record<string, unknown>>();
 
-/** The call as hooks see it. */
+/** Returns the view of the call that hooks get. */
 export function hookCall(call: Call, rejected = 0, endpoint = ''): HookCall {
   const { operation, body, stream, context } = call;
   const state = STATES.get(context) ?? {};

@@ -4,7 +4,7 @@ import { type ChatEvent, ParsedChatEvent } from '../stream/chat-event';
 import type { ResolvedHooks, TextResult, TextWindow } from './options';
 import { hookCall, type OnHookFailure, runHook } from './run-hook';
 
-/** Shows the text of a stream to hooks, window by window, before its reader has it. Each hook sees what the one before has returned. */
+/** Runs `text` hooks on a stream, window by window. Each hook gets the text that the one before it has returned. */
 export class TextGuard {
   readonly #stages: readonly TextStage[];
 
@@ -13,25 +13,25 @@ export class TextGuard {
   }
 
   /**
-   * The events that the hooks let pass.
+   * Yields the events of the source, with their text as the hooks have returned it.
    *
-   * @param onStop Receives what a hook refuses or throws, before the source is left.
-   * @throws What a hook refuses or throws.
+   * @param onStop Receives the error of a hook that refuses or throws, before iteration of the source stops.
+   * @throws The error of a hook that refuses or throws.
    */
   events(source: AsyncIterable<ChatEvent>, onStop: (error: Error) => void): AsyncIterable<ChatEvent> {
     return this.#stages.reduce((events, stage) => stage.events(events, onStop), source);
   }
 
-  /** The answer starts over: what is held back of it is void. */
+  /** Discards the held-back text, because another endpoint starts the answer again. */
   restart(): void {
     for (const stage of this.#stages) stage.restart();
   }
 }
 
-/** The text of a choice that its hook has not let pass yet. */
+/** The text of one choice that has not been sent yet. */
 interface HeldText {
   text: string;
-  /** The part of it that the window before has held back. */
+  /** The part of the text that the hook held back from the previous window. */
   carried: string;
   hasEnded: boolean;
 }
@@ -81,7 +81,7 @@ class TextStage {
     }
   }
 
-  /** The events up to now, with the text that the hook lets pass. */
+  /** Runs the hook on the buffered text and returns the buffered events with the text to send. */
   async #release(isEnd: boolean, onStop: (error: Error) => void): Promise<ChatEvent[]> {
     let events = this.#events;
     this.#events = [];
@@ -127,12 +127,15 @@ function isTextResult({ text, hold = 0 }: { readonly text: string; readonly hold
 
 type Choice = Partial<ChatCompletionChunk['choices'][number]> & { readonly index: number };
 
-/** Upstreams may leave out the index and the delta. */
+/** Returns the choices of a chunk with their index filled in, since upstreams may leave out the index and the delta. */
 function choicesOf({ choices }: ChatCompletionChunk): Choice[] {
   return (choices as Partial<Choice>[]).map((choice, position) => ({ index: position, ...choice }));
 }
 
-/** The events with this text in place of what they add to the choice: in the first event that adds any, or else in one before them. */
+/**
+ * Replaces the text that the events add to the choice. The new text is put into the first event that adds text, or, if
+ * none does, into an additional event before the others.
+ */
 function withText(events: readonly ChatEvent[], choice: number, text: string): ChatEvent[] {
   let left = text;
   const rewritten = events.map((event) => {

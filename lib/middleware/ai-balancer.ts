@@ -14,15 +14,15 @@ import { type SmartRouterOptions, smartRouter } from './smart-router';
 export interface AiBalancerOptions {
   /** Limits per tenant, or the guard that `rateLimitGuard()` returned for this balancer. Default: no guard. */
   guard?: RateLimitGuardOptions | RequestHandler;
-  /** The context of every request. Default: type and priority by `smartRouter`'s defaults. */
+  /** The context of every request. Default: the defaults of `smartRouter()`. */
   router?: SmartRouterOptions;
-  /** Defaults for the calls. Default: those of the balancer. */
+  /** Default options for the calls. Default: those of the balancer. */
   executor?: FailoverExecutorOptions;
 }
 
 /**
- * Adds `req.ai`: rate-limit guard, smart router and failover executor over one balancer. The guard acts at the first
- * `req.ai` call, so a page that never calls AI is never counted or refused.
+ * Adds `req.ai`: combines rate limit guard, smart router and failover executor over one balancer. The guard acts at the
+ * first `req.ai` call, so that a request which makes no AI call is neither counted nor refused.
  *
  * @example
  * app.use(aiBalancer({ endpoints: holysheep({ apiKey: process.env.HOLYSHEEP_API_KEY }) }))
@@ -56,7 +56,7 @@ export function aiBalancer(
   return Object.assign(handler, { balancer });
 }
 
-/** Express called `aiBalancer` itself as the middleware. */
+/** The error for an app that mounts `aiBalancer` itself, which Express then calls as the middleware. */
 function notCalledError(): AiBalancerError {
   return new AiBalancerError(
     'ERR_AI_CONFIG',

@@ -6,7 +6,7 @@ import type { CallOptions } from '../call/context';
 import { executorFaults } from '../config/middleware-options';
 import { omitUndefined } from '../util/defaults';
 
-/** Defaults for the calls of a request. A call's own options override them. Default: those of the balancer. */
+/** Default options for the calls of a request; a call's own options override them. Default: those of the balancer. */
 export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'>;
 
 /**

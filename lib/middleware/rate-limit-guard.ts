@@ -10,11 +10,12 @@ import { startTimer } from '../util/timers';
 /**
  * Limits requests per tenant before the handler runs and before a body is parsed. Answers 429 `ERR_AI_TENANT_LIMIT` when
  * the tenant is over a limit, and 503 `ERR_AI_SATURATED` when a call of the request's priority could not start in time.
- * Requests are counted here; tokens and dollars are counted when a call ends, so calls in flight can overdraw them.
+ * Requests are counted here. Tokens and dollars are counted when a call ends, so calls in flight can exceed those
+ * limits.
  *
  * @example app.use('/ai', rateLimitGuard(balancer, { tenant: (req) => req.user?.id, rpm: 60, usdPerDay: 5 }))
  *
- * @param options Default: no limits, so that only saturation refuses a request.
+ * @param options Default: no limits, so that requests are refused only when the balancer is saturated.
  * @throws ERR_AI_CONFIG that lists every fault of the options.
  */
 export function rateLimitGuard(balancer: Balancer, options: RateLimitGuardOptions = {}): RequestHandler {
@@ -45,7 +46,7 @@ function sendRefusal(refusal: AiBalancerError, _req: Request, res: Response, _ne
   res.set(retryHeaders(refusal)).status(refusal.status).json(refusal.toBody());
 }
 
-/** A refused request never gets past the guard, whatever the app's handler does: it is answered or ends with an error. */
+/** Runs the app's handler. Whatever it does, the request ends here, with a response or an error. */
 function runRefusalHandler(
   options: RateLimitGuardOptions,
   refusal: AiBalancerError,

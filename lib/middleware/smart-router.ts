@@ -9,11 +9,12 @@ import type { RequestContext } from '../call/context';
 import { type ContextHeader, routerFaults } from '../config/middleware-options';
 import { callApp, toError } from '../util/app-function';
 
-/** A fixed part of the context, and where the rest comes from. */
+/** Fixed fields of the context, and the sources of the others. */
 export interface SmartRouterOptions extends Partial<RequestContext> {
   /**
-   * Returns part of the context for a request, which overrides the fixed part. A tenant of null or '' is none. Default:
-   * nothing. If it fails or takes longer than the balancer's `timeouts.totalMs`, the request ends with that error.
+   * Returns fields of the context for a request, which override the fixed ones. A tenant of null or '' counts as none.
+   * If the function fails or takes longer than the balancer's `timeouts.totalMs`, the request ends with that error.
+   * Default: no function.
    */
   context?: (req: Request) => AppContext | null | undefined | Promise<AppContext | null | undefined>;
   /**
@@ -26,8 +27,9 @@ export interface SmartRouterOptions extends Partial<RequestContext> {
 }
 
 /**
- * Sets the context of the request's calls, `req.ai.context`. The later source overrides the earlier: the options,
- * `context(req)`, the allowed headers, a call's own options. Mount it again on a route to change the context there.
+ * Sets the context of the request's calls, `req.ai.context`. Each of these sources overrides those before it: the
+ * options, `context(req)`, the allowed headers, a call's own options. Mount it again on a route to change the context
+ * there.
  *
  * @example app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), handler)
  *

@@ -5,30 +5,30 @@ import type { RequestContext } from '../call/context';
 import type { FailureClass } from '../failure/classes';
 
 /**
- * A model or endpoint that gets copies of a share of the chat calls. Its answers are thrown away once `compare` has seen
- * them. Name one of `model` and `endpoint`.
+ * A model or endpoint that gets copies of a share of the chat calls. Its answers are discarded after `compare` has
+ * received them. Set either `model` or `endpoint`.
  */
 export interface ShadowOptions extends SpendLimits {
   /** The model whose endpoints get the copies. */
   model?: string;
   /** Name of the endpoint that gets the copies. With weight 0 it serves no calls of its own. */
   endpoint?: string;
-  /** The model or alias whose calls are copied. Default: all chat calls that another endpoint or model has answered. */
+  /** The model or alias whose calls are copied. Default: all chat calls that were not answered by the shadow itself. */
   replaces?: string;
-  /** The share of the calls that are copied, above 0 and at most 1. */
+  /** Share of the calls that are copied, above 0 and at most 1. */
   share: number;
-  /** The most copies that run at a time, their `compare` included. Others are skipped. Default 4. */
+  /** Maximum number of concurrent copies, including their `compare`. Further copies are skipped. Default 4. */
   maxConcurrent?: number;
   /** How long a copy, and then `compare`, may take, in milliseconds. Default 60,000. */
   timeoutMs?: number;
   /**
-   * Sees both answers, or the failure of the copy. May be asynchronous. If it fails, a warning is logged. Default: none; the
-   * event 'shadow' has the figures.
+   * Receives both answers, or the failure of the copy. May be asynchronous. If it fails, a warning is logged. Default:
+   * none; durations and costs are also in the event 'shadow'.
    */
   compare?(pair: ShadowPair): unknown;
 }
 
-/** The options with every default filled in. */
+/** The options with all defaults filled in. */
 export interface ResolvedShadow
   extends Readonly<Pick<ShadowOptions, 'model' | 'endpoint' | 'replaces' | 'share' | 'compare'>> {
   readonly maxConcurrent: number;
@@ -36,30 +36,30 @@ export interface ResolvedShadow
   readonly limits: Readonly<SpendLimits>;
 }
 
-/** Who answered, and what it took. */
+/** The endpoint that answered, and the duration and cost of the answer. */
 export interface ShadowAnswerer {
   /** Name of the endpoint. */
   readonly endpoint: string;
   /** Its model. */
   readonly model: string;
-  /** Milliseconds of the whole answer. Of the live call: from its start, waiting and failed attempts included. */
+  /** Milliseconds until the whole answer. For the live call this includes its wait and its failed attempts. */
   readonly ms: number;
-  /** US dollars; absent where the endpoint has no price. */
+  /** Price in US dollars; absent if the endpoint has no price. */
   readonly costUsd?: number;
 }
 
-/** A call's own answer and that of its copy. */
+/** The answer to a call and the answer to its copy. */
 export interface ShadowPair {
   /** The call that was copied. */
   readonly call: {
-    /** As in its route report. */
+    /** Id of the call, as in its route report. */
     readonly requestId: string;
-    /** The body that was sent, as the hooks have left it. */
+    /** The body that was sent, as changed by the hooks. */
     readonly body: ChatBody;
-    /** Type, priority, tenant and the other needs of the call. */
+    /** Type, priority, tenant and the other fields of the call's context. */
     readonly context: Readonly<RequestContext>;
   };
-  /** What the caller got. A stream is put together. */
+  /** What the caller got. A stream is assembled to a whole answer. */
   readonly live: ShadowAnswerer & {
     /** The whole answer. */
     readonly answer: ChatCompletion;
@@ -80,31 +80,31 @@ export interface ShadowPair {
   };
 }
 
-/** A copy of a call has ended. It holds no prompt and no answer. */
+/** A copy of a call has ended. The event contains no prompt and no answer. */
 export interface ShadowEvent {
   /** Id of the call that was copied. */
   readonly requestId: string;
-  /** The endpoint of the copy. */
+  /** Name of the endpoint that got the copy. */
   readonly endpoint: string;
   /** Its model. */
   readonly model: string;
-  /** Why it failed; absent if it was answered. */
+  /** Failure class of the copy; absent if it was answered. */
   readonly failure?: FailureClass;
   /** Milliseconds that the copy took. */
   readonly ms: number;
-  /** US dollars of the copy; absent where the endpoint has no price. */
+  /** Price of the copy in US dollars; absent if the endpoint has no price. */
   readonly costUsd?: number;
   /** Milliseconds of the call that was copied, from its start to the whole answer. */
   readonly liveMs: number;
-  /** US dollars of the call that was copied; absent where its endpoint has no price. */
+  /** Price of the call that was copied, in US dollars; absent if its endpoint has no price. */
   readonly liveCostUsd?: number;
 }
 
-/** What became of the copies. */
+/** Number of copies by result. */
 export interface ShadowStats {
   /** Name of the model or endpoint. */
   readonly name: string;
-  /** Copies that run now. */
+  /** Copies that are running now. */
   readonly running: number;
   /** Copies that were answered. */
   readonly answered: number;
@@ -114,7 +114,9 @@ export interface ShadowStats {
   readonly skipped: {
     /** `maxConcurrent` copies were running. */
     readonly concurrency: number;
-    /** The endpoint was unavailable or busy, live calls needed its quota, or it can't serve such a call. */
+    /**
+     * No endpoint had capacity to spare: unavailable, busy, quota needed by live calls, or unable to serve the call.
+     */
     readonly capacity: number;
     /** The shadow's budget was spent. */
     readonly budget: number;

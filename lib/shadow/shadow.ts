@@ -18,14 +18,14 @@ import { hashShare } from '../util/hash-share';
 import type { ResolvedShadow, ShadowEvent, ShadowPair, ShadowStats } from './options';
 import { type SpareEndpoint, spareEndpoint } from './spare-capacity';
 
-/** How long an endpoint that has failed a copy gets no other, in milliseconds, unless it says itself how long. */
+/** How long an endpoint gets no copies after a failed one, in milliseconds, unless it sends its own Retry-After. */
 const PAUSE_MS = 10_000;
 
 export interface ShadowParts {
   readonly endpoints: () => readonly Endpoint[];
-  /** Whether a live call waits for the quota. */
+  /** Whether a live call is waiting for the quota. */
   readonly isWaitedFor: (quota: Quota) => boolean;
-  /** What pays for the copies. */
+  /** The budget of the copies. */
   readonly budget: () => EndpointBudgets | undefined;
   readonly onEvent: (event: ShadowEvent) => void;
   readonly onCompareFailed: (error: Error) => void;
@@ -46,9 +46,9 @@ interface Copied {
 }
 
 /**
- * Sends copies of a share of the answered calls to another model or endpoint. A copy begins when its call has been answered,
- * and passes the breaker, the health, the statistics and the wait queue by: it leaves no trace in what live calls are routed
- * and limited by, but the quota that it has really used.
+ * Sends copies of a share of the answered calls to another model or endpoint. A copy starts after its call has been
+ * answered, and bypasses breaker, health, statistics and wait queue: its only effect on live calls is the quota that it
+ * uses.
  */
 export class Shadow {
   readonly #parts: ShadowParts;
@@ -71,7 +71,7 @@ export class Shadow {
     this.#maxResponseBytes = maxResponseBytes;
   }
 
-  /** Whether a call is of the share that is copied. */
+  /** Whether a call belongs to the share that is copied. */
   wants(call: Call): boolean {
     const { share, replaces } = this.#options;
     if (this.#isClosed || call.operation !== 'chat' || call.responses) return false;
@@ -79,7 +79,7 @@ export class Shadow {
     return hashShare(`shadow ${call.context.requestId}`) < share;
   }
 
-  /** A call that is wanted has been answered. Never throws and never rejects. */
+  /** Starts a copy of an answered call, if it belongs to the share and there is capacity to spare. Never throws. */
   copy(live: LiveAnswer): void {
     if (!this.wants(live.call) || live.route.shared || this.#isOwn(live.route)) return;
     const abort = new LinkedAbort();
@@ -103,7 +103,7 @@ export class Shadow {
     };
   }
 
-  /** Ends the copies that run. */
+  /** Aborts the running copies. */
   close(): void {
     this.#isClosed = true;
     for (const abort of [...this.#running.keys()]) abort.abort();
@@ -115,7 +115,7 @@ export class Shadow {
       : model === this.#options.model;
   }
 
-  /** Always a whole answer, which is easier to compare. */
+  /** Returns the copied call. It always requests a whole answer, which is easier to compare than a stream. */
   #copyOf(call: Call, signal: LinkedAbort): Call {
     const { stream: _stream, stream_options: _options, ...body } = call.body as ChatBody;
     const now = performance.now();
@@ -177,7 +177,7 @@ export class Shadow {
     await callApp('shadow.compare()', () => compare(pair), timeoutMs);
   }
 
-  /** Undefined where other processes have taken the quota or the money first: then nothing was sent. */
+  /** Resolves to undefined, with nothing sent, if other processes have taken the quota or the budget meanwhile. */
   async #send(copy: Call, { endpoint, cost }: SpareEndpoint): Promise<Copied | undefined> {
     const { settings, quotas, tokensCharged } = endpoint;
     const startedAt = performance.now();

@@ -7,18 +7,18 @@ import { filtersFor } from '../routing/filters';
 import { needsOf } from '../routing/needs';
 import { WINDOW_CERTAINTY } from '../routing/plan';
 
-/** The share of quotas and of concurrent calls up to which copies may use an endpoint. The rest is for live calls. */
+/** Copies use an endpoint only while less than this share of its quotas and of its concurrent calls is in use. */
 const SPARE_SHARE = 0.5;
 
-/** An endpoint that can take a copy of a call without a live call noticing. */
+/** An endpoint that can serve a copy of a call without slowing down live calls. */
 export interface SpareEndpoint {
   readonly endpoint: Endpoint;
   readonly cost: Cost;
 }
 
 /**
- * The first endpoint that can serve the call, is healthy, and has quota to spare for which no live call waits.
- * @param running Copies that are running at an endpoint.
+ * Returns the first endpoint that can serve the call, is healthy, and has spare quota for which no live call waits.
+ * @param running Returns the number of copies that are running at an endpoint.
  */
 export function spareEndpoint(
   call: Call,
@@ -26,7 +26,7 @@ export function spareEndpoint(
   isWaitedFor: (quota: Quota) => boolean,
   running: (endpoint: string) => number,
 ): SpareEndpoint | undefined {
-  // What the caller accepts to pay or expects of the answer says nothing about the copy. Where its data may go does.
+  // The caller's limits on price and quality don't apply to the copy. Its restrictions on where data may go do.
   const needs = { ...needsOf(call), minQuality: 0, maxCostPer1k: Infinity };
   const estimate = estimateQuotaCost(call);
   const filters = filtersFor(call, needs);
