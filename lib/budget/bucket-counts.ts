@@ -1,6 +1,6 @@
 import type { Window } from './window';
 
-/** Units by bucket of a window. */
+/** Numbers of units by bucket of a window. */
 export class BucketCounts {
   readonly #units = new Map<number, number>();
 
@@ -16,7 +16,7 @@ export class BucketCounts {
     return this.#units.get(bucket) ?? 0;
   }
 
-  /** The units of the buckets from `oldest` on. Forgets older ones. */
+  /** The sum of the buckets from `oldest` on. Forgets older buckets. */
   sum(oldest: number): number {
     let sum = 0;
     for (const [bucket, units] of this.#units) {
@@ -33,7 +33,7 @@ export class BucketCounts {
 
 const MINUTE_MS = 60_000;
 
-/** What is spent in a minute: the greater of the present minute's units and those of the one before. */
+/** The rate of spending: the greater of the units spent in the present minute so far and in the minute before. */
 export class MinuteRate {
   #minute = 0;
   #units = 0;
@@ -54,7 +54,7 @@ export class MinuteRate {
   }
 }
 
-/** Milliseconds until `missing` units count no longer; Infinity if they never leave. */
+/** Milliseconds until `missing` of the spent units no longer count; Infinity if fewer are spent. */
 export function msUntilFreed(
   missing: number,
   spent: readonly (readonly [bucket: number, units: number])[],

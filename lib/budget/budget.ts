@@ -3,16 +3,19 @@ import { UNITS_PER_USD } from './options';
 import type { Held, Room, SpendLimit } from './spend-limit';
 import { FREE } from './spend-limit';
 
-/** What a budget is for. */
+/** What a budget covers. */
 export type BudgetScope = 'total' | 'group' | 'endpoint' | 'tenant' | 'shadow';
 
-/** One limit of a budget, as statistics show it. */
+/** One limit of a budget, as reported in statistics. */
 export interface BudgetStats {
-  /** What it is for: everything, one quota group, one endpoint, one tenant or the copies of a shadow. */
+  /**
+   * What the budget covers: all calls ('total'), one quota group, one endpoint, one tenant, or the copies that a shadow
+   * gets.
+   */
   readonly scope: BudgetScope;
   /** Name of the group, endpoint, tenant, or of the shadow's model or endpoint; empty for the total. */
   readonly name: string;
-  /** Which limit: `usdPerHour`, `usdPerDay` or `usdPerMonth`. */
+  /** Name of the limit: `usdPerHour`, `usdPerDay` or `usdPerMonth`. */
   readonly limit: SpendLimitName;
   /** The limit in US dollars. */
   readonly limitUsd: number;
@@ -22,13 +25,13 @@ export interface BudgetStats {
   readonly reservedUsd: number;
 }
 
-/** A budget has reached 80 % of a limit, or all of it. */
+/** Event: a budget has reached 80 % of a limit, or all of it. */
 export interface BudgetEvent extends Omit<BudgetStats, 'reservedUsd'> {
   /** 'near' at 80 % of the limit; 'reached' when it is spent, or what is left is too little for a call. */
   readonly change: 'near' | 'reached';
 }
 
-/** The share of a limit from which on it is near. */
+/** The spent share of a limit from which on it counts as near. */
 const NEAR_SHARE = 0.8;
 
 export interface BudgetLimit {
@@ -39,15 +42,15 @@ export interface BudgetLimit {
 /** Why a budget has no room. */
 export interface Shortage {
   readonly room: Exclude<Room, { readonly kind: 'free' }>;
-  /** Such as `usdPerDay of $5 for group 'eu'`. */
+  /** Description of the limit, such as `usdPerDay of $5 for group 'eu'`. */
   readonly what: string;
 }
 
-/** The limits in US dollars over everything, or over a quota group, an endpoint or a tenant. */
+/** The limits in US dollars of all calls, or of those of a quota group, an endpoint, a tenant or a shadow. */
 export class Budget {
   readonly #onEvent: (event: BudgetEvent) => void;
   #limits: readonly BudgetLimit[] = [];
-  /** How far each limit was last time. */
+  /** The level last reported for each limit: 0 for none, 1 for near, 2 for reached. */
   readonly #levels = new Map<SpendLimitName, 0 | 1 | 2>();
 
   constructor(
@@ -66,7 +69,7 @@ export class Budget {
     this.#limits = limits;
   }
 
-  /** The limit that keeps an amount away longest; undefined if there is room. */
+  /** The limit that refuses an amount for the longest time; undefined if there is room in all of them. */
   shortage(units: number): Shortage | undefined {
     let worst: { readonly limit: BudgetLimit; readonly room: Shortage['room'] } | undefined;
     for (const limit of this.#limits) {
@@ -82,7 +85,7 @@ export class Budget {
     return this.#limits.map(({ spendLimit }) => [spendLimit, spendLimit.take(units, isForced)] as const);
   }
 
-  /** 0 to 1: the used share of its scarcest limit. */
+  /** The used share of the scarcest limit, from 0 to 1. */
   usedShare(): number {
     let used = 0;
     for (const { spendLimit } of this.#limits) {
@@ -92,7 +95,7 @@ export class Budget {
     return Math.min(1, used);
   }
 
-  /** What is spent may have changed. */
+  /** Reports the limits that are newly near or reached. Called when the spending may have changed. */
   check(): void {
     for (const limit of this.#limits) {
       const share = shareOf(limit.spendLimit);
@@ -140,17 +143,20 @@ export class Budget {
 /** A budget that pays for the attempts at an endpoint. */
 export interface Payer {
   readonly budget: Budget;
-  /** Whether a call for which it has no money left may go on at the cheapest endpoint all the same. */
+  /** Whether calls may continue at the cheapest endpoint when the budget is spent. */
   readonly allowsCheapest: boolean;
 }
 
-/** A limit that is only reserved by attempts in flight ends at an unknown time, but soon. */
+/**
+ * The wait for room in milliseconds. 0 if attempts in flight have reserved what is left: they end soon, at an unknown
+ * time.
+ */
 function waitOf(room: Shortage['room']): number {
   return room.kind === 'reserved' ? 0 : room.waitMs;
 }
 
 function shareOf(spendLimit: SpendLimit): number {
-  // A tenant's limit may be 0: nothing of it can be spent.
+  // A tenant's limit may be 0, of which nothing can be spent.
   return spendLimit.limit > 0 ? spendLimit.figures().spent / spendLimit.limit : 0;
 }
 

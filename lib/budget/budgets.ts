@@ -12,7 +12,10 @@ import type { SpendLimit } from './spend-limit';
 import { SpendLimitFactory, type SpendLimitFactoryParts } from './spend-limit-factory';
 import { TenantBudgets } from './tenant-budgets';
 
-/** What is limited in a configuration. Names identify an endpoint or group, among processes that share a store too. */
+/**
+ * The limits of a configuration. The names of endpoints and groups also identify them among processes that share a
+ * store.
+ */
 export interface BudgetedConfig {
   readonly budgets: ResolvedBudgets;
   readonly endpoints: readonly BudgetedPart[];
@@ -23,16 +26,16 @@ export interface BudgetedConfig {
 
 export interface BudgetedPart {
   readonly name: string;
-  /** The name among processes that share a store: with a hash of its account. */
+  /** The name among processes that share a store, which contains a hash of the account. */
   readonly sharedName: string;
   readonly limits: SpendLimits;
 }
 
 export interface BudgetsParts extends SpendLimitFactoryParts {
   readonly onEvent: (event: BudgetEvent) => void;
-  /** A tenant that has spent money was forgotten, because there are more tenants than are kept. */
+  /** Called when a tenant that has spent money was forgotten, because there are more tenants than are kept. */
   readonly onForgotten: (maxTenants: number) => void;
-  /** A waiting call may be able to start. */
+  /** Called when a waiting call may be able to start. */
   readonly onCapacity: () => void;
 }
 
@@ -42,11 +45,11 @@ interface OpenSpendLimit {
 }
 
 /**
- * All budgets of a configuration. A new configuration updates them in place: what is spent and reserved carries over, as
+ * All budgets of a configuration. A new configuration updates them in place: spent and reserved amounts carry over as
  * long as a limit keeps its name, period, time zone and store.
  */
 export class Budgets {
-  /** Those of tenants. */
+  /** The budgets of tenants. */
   readonly tenants: TenantBudgets;
   readonly #parts: BudgetsParts;
   readonly #factory: SpendLimitFactory;
@@ -81,7 +84,7 @@ export class Budgets {
     for (const id of this.#budgets.keys()) if (!used.has(id)) this.#budgets.delete(id);
   }
 
-  /** The budgets of calls at one endpoint; undefined without any, so that they are not even estimated. */
+  /** The budgets of calls at one endpoint; undefined if there are none, so that costs need not be estimated. */
   of(endpoint: string, group: string | undefined): EndpointBudgets | undefined {
     const own = [`endpoint:${endpoint}`, `group:${group ?? ''}`].flatMap((id) => this.#budgets.get(id) ?? []);
     const payers: Payer[] = own.map((budget) => ({ budget, allowsCheapest: false }));
@@ -92,7 +95,7 @@ export class Budgets {
     return limited.length === 0 && !tenants ? undefined : new EndpointBudgets(limited, tenants);
   }
 
-  /** What the copies of calls are paid from, which live calls are not; undefined without a shadow. */
+  /** The budgets of the copies that a shadow gets, which live calls don't use; undefined without a shadow. */
   get shadow(): EndpointBudgets | undefined {
     return this.#shadow;
   }
@@ -101,7 +104,7 @@ export class Budgets {
     return [...this.#budgets.values()].flatMap((budget) => budget.stats());
   }
 
-  /** Gives leases back to the store. */
+  /** Returns leases to the store. */
   async close(): Promise<void> {
     const closing = [...this.#spendLimits.values()].map(({ spendLimit }) => spendLimit.close());
     await Promise.all([...closing, this.tenants.close()]);

@@ -5,16 +5,13 @@ import { possibleUnits } from './price';
 import { SpendReservation } from './reservation';
 import type { TenantBudgets } from './tenant-budgets';
 
-/** What keeps a call from an endpoint. */
+/** The reason why a call can't be paid at an endpoint. */
 export interface BudgetObstacle extends Shortage {
-  /** Whether the call may go on at the cheapest endpoint all the same. */
+  /** Whether the call may continue at the cheapest endpoint. */
   readonly allowsCheapest: boolean;
 }
 
-/**
- * The budgets from which the attempts at one endpoint are paid: its own, its group's, the one over everything and those of
- * tenants.
- */
+/** The budgets that pay for the attempts at one endpoint: its own, its group's, the total and those of tenants. */
 export class EndpointBudgets {
   readonly #payers: readonly Payer[];
   readonly #tenants: TenantBudgets | undefined;
@@ -24,7 +21,7 @@ export class EndpointBudgets {
     this.#tenants = tenants;
   }
 
-  /** Why a call can't be paid; undefined if it can. An endpoint without a price costs nothing. */
+  /** The reason why a call can't be paid; undefined if it can. An endpoint without a price costs nothing. */
   obstacle(call: Call, price: Price | undefined): BudgetObstacle | undefined {
     const units = possibleUnits(call, price);
     if (units === 0) return undefined;
@@ -34,14 +31,17 @@ export class EndpointBudgets {
     return tenant ? worse(worst, shortageOf(tenant, units)) : worst;
   }
 
-  /** Whether the call's tenant has no money for it, whatever others leave. */
+  /** Whether the budget of the call's tenant doesn't cover the call, whatever the other budgets have left. */
   isTenantShort(call: Call, price: Price | undefined): boolean {
     const tenant = this.#tenantOf(call);
     const units = tenant ? possibleUnits(call, price) : 0;
     return units > 0 && tenant?.budget.shortage(units) !== undefined;
   }
 
-  /** Reserves what the call may cost. Call it only if there is no obstacle, or one that allows the cheapest. */
+  /**
+   * Reserves the cost that the call may have. Call it only if there is no obstacle, or one that allows the cheapest
+   * endpoint.
+   */
   reserve(call: Call, price: Price | undefined): SpendReservation | undefined {
     const units = possibleUnits(call, price);
     if (units === 0 || !price) return undefined;
@@ -56,7 +56,10 @@ export class EndpointBudgets {
     });
   }
 
-  /** 0 to 1: the used share of the scarcest budget of its own or its group's. The others are the same for all. */
+  /**
+   * The used share of the scarcest budget of the endpoint or its group, from 0 to 1. The other budgets are the same for
+   * all endpoints.
+   */
   usedShare(): number {
     let used = 0;
     for (const { budget } of this.#payers)
@@ -74,7 +77,7 @@ function shortageOf({ budget, allowsCheapest }: Payer, units: number): BudgetObs
   return shortage && { ...shortage, allowsCheapest: allowsCheapest && shortage.room.kind === 'spent' };
 }
 
-/** The one that lasts longer. One that allows the cheapest endpoint ends at once, unless another keeps the call away too. */
+/** The obstacle that lasts longer. One that allows the cheapest endpoint counts less than any other. */
 function worse(a: BudgetObstacle | undefined, b: BudgetObstacle | undefined): BudgetObstacle | undefined {
   if (!a || !b) return a ?? b;
   if (a.allowsCheapest !== b.allowsCheapest) return a.allowsCheapest ? b : a;

@@ -1,36 +1,37 @@
-/** Limits in US dollars. Several hold together. Calls to an endpoint without a price are free and never refused. */
+/** Limits in US dollars, which can be combined. Calls to an endpoint without a price are free and never refused. */
 export interface SpendLimits {
   /** US dollars per hour. Default: no limit. */
   usdPerHour?: number;
   /** US dollars per day. Default: no limit. */
   usdPerDay?: number;
-  /** US dollars per month; of a rolling window, per 30 days. Default: no limit. */
+  /** US dollars per month, or per 30 days with a rolling window. Default: no limit. */
   usdPerMonth?: number;
 }
 
-/** How periods of budgets are counted. */
+/** How the periods of budgets are counted. */
 export interface BudgetWindowOptions {
-  /** The IANA time zone whose hours, days and months count. Default 'UTC'. */
+  /** The IANA time zone of the hours, days and months. Default 'UTC'. */
   timeZone?: string;
   /**
-   * 'calendar': a budget starts again with each hour, day and month of the time zone. 'rolling': it holds in any hour, any 24
-   * hours and any 30 days, and what was spent comes back in steps of 5 minutes, an hour and a day. Default 'calendar'.
+   * 'calendar': a budget starts again with each hour, day and month of the time zone. 'rolling': a budget applies to
+   * any hour, any 24 hours and any 30 days, and spent money becomes available again in steps of 5 minutes, an hour and
+   * a day. Default 'calendar'.
    */
   window?: 'calendar' | 'rolling';
 }
 
 /**
- * Where several processes keep their budgets together, if not in the cluster's Redis: a record of text for each key, such
- * as a row of a database.
+ * A store in which several processes share their budgets, instead of the cluster's Redis: a text record for each key,
+ * such as a row of a database.
  */
 export interface BudgetStore {
   /**
-   * Replaces the record of a key by `change(record)`, in one atomic step: no other change of the record may come between.
-   * `change` is synchronous and may be called again after a conflict; the last call counts. If the promise rejects, or
-   * takes longer than 2 s, the store counts as unreachable and is asked again after a second.
+   * Replaces the record of a key by `change(record)`, in one atomic step: no other change of the record may come
+   * between. `change` is synchronous and may be called again after a conflict; the last call counts. If the promise
+   * rejects, or takes longer than 2 s, the store counts as unreachable and is tried again after a second.
    *
    * @param change Receives the record, or undefined if there is none, and returns the new one.
-   * @param ttlMs The record may be deleted when it has not been changed for this long, in milliseconds.
+   * @param ttlMs How long the record must be kept after its last change, in milliseconds. Then it may be deleted.
    */
   update(key: string, change: (record: string | undefined) => string, ttlMs: number): Promise<void>;
 }
@@ -47,35 +48,36 @@ export interface TenantBudgetOptions {
   usdPerHour?: TenantSpendLimit;
   /** US dollars per day of each tenant. Default: no limit. */
   usdPerDay?: TenantSpendLimit;
-  /** US dollars per month of each tenant; of a rolling window, per 30 days. Default: no limit. */
+  /** US dollars per month of each tenant, or per 30 days with a rolling window. Default: no limit. */
   usdPerMonth?: TenantSpendLimit;
   /**
-   * What happens when a tenant's budget is spent. 'refuse': the tenant's calls fail with ERR_AI_BUDGET. 'cheapest': they go
-   * on, but only at the cheapest endpoint that can serve them. Default 'refuse'.
+   * What happens when a tenant's budget is spent. 'refuse': the tenant's calls fail with ERR_AI_BUDGET. 'cheapest':
+   * they continue, but only at the cheapest endpoint that can serve them. Default 'refuse'.
    */
   onExceeded?: 'refuse' | 'cheapest';
   /**
-   * The most tenants whose spending is kept in memory. Beyond it the one that called longest ago is forgotten, first those
-   * that have spent nothing. With Redis or a store nothing is lost: it is read again. Default 10,000.
+   * Maximum number of tenants whose spending is kept in memory. Beyond it the tenant that called longest ago is
+   * forgotten, preferably one that has spent nothing. With Redis or a store nothing is lost: the spending is read
+   * again. Default 10,000.
    */
   maxTenants?: number;
 }
 
-/** Budgets over everything, and how all budgets are kept. */
+/** Budgets over all calls, and how all budgets are kept. */
 export interface BudgetOptions extends SpendLimits, BudgetWindowOptions {
   /**
-   * What happens when a budget over everything is spent. 'refuse': calls fail with ERR_AI_BUDGET. 'cheapest': they go on,
-   * but only at the cheapest endpoint that can serve them. Default 'refuse'.
+   * What happens when a budget over all calls is spent. 'refuse': calls fail with ERR_AI_BUDGET. 'cheapest': they
+   * continue, but only at the cheapest endpoint that can serve them. Default 'refuse'.
    */
   onExceeded?: 'refuse' | 'cheapest';
   /**
-   * Budgets of each tenant, beside that over everything: a call needs money in both. Default: none; see
-   * {@link TenantBudgetOptions}.
+   * Budgets of each tenant, in addition to those over all calls: a call needs money in both. Default: none; see {@link
+   * TenantBudgetOptions}.
    */
   perTenant?: TenantBudgetOptions;
   /**
-   * Where processes share the budgets. Default: the cluster's Redis if there is a cluster; otherwise each process counts
-   * for itself, in memory.
+   * The store through which processes share the budgets. Default: the cluster's Redis if there is a cluster; otherwise
+   * each process counts by itself, in memory.
    */
   store?: BudgetStore;
 }

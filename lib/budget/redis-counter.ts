@@ -11,12 +11,13 @@ import {
 } from './counter';
 
 /**
- * One update of a process, in one step. KEYS[1] has what all have spent, by bucket. KEYS[2] has for each process the number
- * of its last update (n), its time (a) and bucket (b), its lease (h) and its spending by bucket (s), and for all together
- * the sum of the leases (H), the number of processes (m), what was carried over a loss (c), when that was (q), how many processes were there
- * before it (e, or u if nobody knows) and how many have reported since (r). Everything that is granted
- * was counted before, so all processes together stay within the limit, whether Redis is reachable later or not. Numbers
- * are formatted, because Lua would shorten large ones to 1e+15.
+ * Applies one update of a process, in one step. KEYS[1] contains what all processes have spent, by bucket. KEYS[2]
+ * contains for each process the number of its last update (n), its time (a) and bucket (b), its lease (h) and its
+ * spending by bucket (s), and for all processes together the sum of the leases (H), the number of processes (m), what
+ * was carried over a loss (c), the time of that (q), how many processes there were before the loss (e, or u if that is
+ * unknown) and how many have reported since (r). Everything that is granted is counted before, so all processes
+ * together stay within the limit, whether Redis is reachable later or not. Numbers are formatted, because Lua would
+ * shorten large ones to 1e+15.
  */
 const runScript = redisScript<
   [granted: number, held: string, totals: string[], members: number, short: number, lost: number]
@@ -126,7 +127,7 @@ return { granted, string.format('%.0f', get('H')), redis.call('HGETALL', all), m
 `,
 );
 
-/** @param key Its braces keep both keys of the budget on one node of a Redis Cluster. */
+/** @param key Key of the budget. Its braces keep both keys of the budget on one node of a Redis Cluster. */
 export function redisCounter(
   store: SharedStore,
   key: string,

@@ -11,7 +11,7 @@ export class SpendReservation {
 
   constructor(
     held: readonly (readonly [SpendLimit, Held])[],
-    /** What is reserved. */
+    /** The reserved units. */
     readonly units: number,
     /** The endpoint's price when the attempt was sent. */
     readonly price: Price,
@@ -21,12 +21,15 @@ export class SpendReservation {
     this.#onSettled = onSettled;
   }
 
-  /** Whether nothing has to be waited for. With a store, it may have to be asked first. */
+  /** Whether the reservation is complete. A shared store may have to confirm it first. */
   get isConfirmed(): boolean {
     return this.#held.every(([, { request }]) => request === undefined || request.state === 'granted');
   }
 
-  /** Waits until all of it is reserved. False if others were faster: then nothing is. Never rejects. */
+  /**
+   * Waits until everything is reserved. Resolves to false, with nothing reserved, if other attempts have taken the
+   * money. Never rejects.
+   */
   async confirm(): Promise<boolean> {
     const requests = this.#held.flatMap(([, { request }]) => request ?? []);
     const answers = await Promise.all(requests.map(({ decision }) => decision));
@@ -35,14 +38,14 @@ export class SpendReservation {
     return isGranted;
   }
 
-  /** Settles as the quota's reservation is settled. */
+  /** Settles in the same way as the quota's reservation. */
   settleAs(settlement: Settlement): void {
     if (settlement.kind !== 'used') this.settle(settlement.kind === 'kept' ? this.units : 0);
     else if (settlement.reported) this.settle(unitsOfUsage(settlement.reported, this.price));
     else this.settle(unitsOf(settlement.usage, this.price));
   }
 
-  /** `used` units were spent: 0 if the attempt was never admitted. */
+  /** Settles the reservation. @param used Units that were spent; 0 if the attempt was never admitted. */
   settle(used: number): void {
     if (this.#isSettled) return;
     this.#isSettled = true;

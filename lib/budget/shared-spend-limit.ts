@@ -7,17 +7,25 @@ import type { BucketEntries, BudgetCounter, BudgetReply, BudgetUpdate } from './
 import { FREE, type Held, RESERVED, type Room, type SpendLimit } from './spend-limit';
 import type { Window } from './window';
 
-/** Spending is reported within this time, and a process that is short of units asks this often, in milliseconds. */
+/**
+ * Maximum delay of a report of spending, and how often a process that is short of units asks for more, in milliseconds.
+ */
 const FLUSH_MS = 100;
-/** How often a process reports that it is there, and how often an unreachable store is asked again, in milliseconds. */
+/**
+ * Intervals in milliseconds: of the reports that a process sends without calls, and of the retries while the store is
+ * unreachable.
+ */
 const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 250;
-/** After which time a call may come again that finds the lease of this process spent while the store is unreachable. */
+/**
+ * How long a call waits before it is tried again, in milliseconds, if the store is unreachable and this process's lease
+ * is spent.
+ */
 const OUTAGE_RETRY_MS = 5_000;
 /*
- * The lease that a process keeps ahead, for an outage and to answer without asking: what it spends in ten minutes, at
- * least a few calls, and at least a twentieth of its share of the limit. A process that is killed takes its lease with it
- * until the period ends, so it must not be large.
+ * The size of the lease that a process keeps ahead, to answer at once and to continue during an outage: what it spends
+ * in ten minutes, at least a few calls, and at least a twentieth of its share of the limit. The lease of a process that
+ * is killed is lost until the period ends, so it must not be large.
  */
 const AHEAD_MINUTES = 10;
 const AHEAD_CALLS = 4;
@@ -27,17 +35,17 @@ export interface SharedSpendLimitParts {
   readonly counter: BudgetCounter;
   readonly window: Window;
   readonly limit: number;
-  /** What the process does while the store is unreachable. Read when needed. */
+  /** Returns what the process does while the store is unreachable. */
   readonly onOutage: () => OutageMode;
-  /** More may be left than before, or what is spent has changed. */
+  /** Called when more may be left than before, or the spending has changed. */
   readonly onChange: () => void;
-  /** How often the process reports that it is there, in milliseconds; less than MEMBER_MS. Default 1,000. */
+  /** How often the process sends a report without calls, in milliseconds; less than MEMBER_MS. Default 1,000. */
   readonly heartbeatMs?: number | undefined;
 }
 
-/** What the store has answered last. */
+/** The state by the store's last reply. */
 interface Known {
-  /** What others have spent, and the leases that others hold. */
+  /** What other processes have spent, by bucket, and the units that they hold as leases. */
   readonly othersSpent: BucketCounts;
   readonly othersHeld: number;
   readonly totals: BucketEntries;
@@ -46,20 +54,20 @@ interface Known {
 }
 
 /**
- * A limit that many processes share. A process spends only from its lease, which the store has counted before, so all
- * processes together stay within the limit, whatever becomes of the store: while it is unreachable each process goes on
- * with its lease. Only what an attempt costs beyond its estimate comes on top.
+ * A limit that many processes share. A process spends only from its lease, which the store has already counted, so all
+ * processes together stay within the limit even if the store fails: while it is unreachable, each process continues
+ * with its lease. Only costs beyond an attempt's estimate can exceed the limit.
  */
 export class SharedSpendLimit implements SpendLimit {
   limit: number;
   readonly #parts: SharedSpendLimitParts;
   readonly #member = randomBytes(6).toString('base64url');
   readonly #requests = new GrantQueue();
-  /** What this process has spent since the store began to count it. */
+  /** Units that this process has spent since the store began to count it. */
   #own = new BucketCounts();
-  /** Of that, what the store has counted. */
+  /** The part of these units that the store has counted. */
   #counted = new BucketCounts();
-  /** The lease, of which attempts in flight have reserved a part. */
+  /** Units of the lease, including those that attempts in flight have reserved. */
   #held = 0;
   #reserved = 0;
   #known: Known | undefined;
@@ -110,7 +118,7 @@ export class SharedSpendLimit implements SpendLimit {
       if (this.#held - this.#reserved < this.#target / 2) this.#schedule(FLUSH_MS);
       return { units, bucket };
     }
-    // After this turn, so that one update serves all attempts of the turn.
+    // Runs after this turn of the event loop, so that one update serves all attempts of the turn.
     if (this.#requests.isEmpty) queueMicrotask(() => void this.#update());
     return { units, bucket, request: this.#requests.add(units) };
   }
@@ -121,7 +129,7 @@ export class SharedSpendLimit implements SpendLimit {
     const now = this.#roll();
     this.#reserved -= units;
     this.#own.add(bucket, used);
-    // What is spent is no longer held. Beyond the estimate it is taken from the lease as well, as far as that goes.
+    // Spent units leave the lease. Costs beyond the estimate are also taken from it, as far as it goes.
     this.#held = Math.max(this.#reserved, this.#held - used);
     this.#rate.add(used, now);
     this.#schedule(FLUSH_MS);
@@ -131,7 +139,7 @@ export class SharedSpendLimit implements SpendLimit {
     return { spent: this.#spent(this.#roll()), reserved: this.#reserved };
   }
 
-  /** Gives the lease back. Resolves when the store has answered, or can't. */
+  /** Returns the lease. Resolves when the store has answered or has failed. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer?.timer);
@@ -152,7 +160,7 @@ export class SharedSpendLimit implements SpendLimit {
     return Math.ceil(Math.max(least, AHEAD_MINUTES * this.#rate.perMinute, AHEAD_CALLS * this.#largest));
   }
 
-  /** Without the store: from the lease alone, unless the app prefers availability or certainty. */
+  /** Room while the store is unreachable: that of the lease alone, unless `onOutage` is 'open' or 'closed'. */
   #outageRoom(units: number): Room {
     const mode = this.#parts.onOutage();
     if (mode === 'open') return FREE;
@@ -175,8 +183,8 @@ export class SharedSpendLimit implements SpendLimit {
   }
 
   /**
-   * The present time. If a new period has begun while the store is unreachable, the process takes its share of the new
-   * budget: nobody else can lease it.
+   * Returns the current time, and changes to a new period when it begins. If that happens while the store is
+   * unreachable, the process takes its share of the new budget, because no process can lease it.
    */
   #roll(): number {
     const { counter, window } = this.#parts;
@@ -191,7 +199,7 @@ export class SharedSpendLimit implements SpendLimit {
     return now;
   }
 
-  /** Reports, and asks for what attempts wait for. One update at a time. */
+  /** Reports spending and requests the units that attempts wait for. Only one update runs at a time. */
   async #update(): Promise<void> {
     if (this.#isUpdating || this.#isClosed) return;
     this.#isUpdating = true;
@@ -225,11 +233,11 @@ export class SharedSpendLimit implements SpendLimit {
     const target = this.#target;
     const oldest = window.oldestAt(now);
     this.#own.sum(oldest);
-    // It may have lost what others have spent and hold.
+    // The store may have lost what other processes have spent and hold.
     const carried = this.#carried ?? (!this.#known && this.#parts.counter.hasBeenDown ? [] : undefined);
     return {
       member: this.#member,
-      // Until the first reply it is the first update: later ones are taken for those of a process that was known.
+      // Every update until the first reply is number 1: a higher number would mean a process that the store has known.
       number: this.#known ? ++this.#number : (this.#number = 1),
       limit: this.limit,
       bucket: this.#bucket,
@@ -249,7 +257,7 @@ export class SharedSpendLimit implements SpendLimit {
   #apply(update: BudgetUpdate, reply: BudgetReply, waiting: readonly GrantRequest[]): void {
     this.#isUnreachable = false;
     if (reply.isLost) {
-      // What was counted is part of what is carried over. Only what came after it is this process's own to report.
+      // What the store had counted is part of what is carried over. This process reports only what it has spent since.
       this.#carried = this.#known?.totals ?? [];
       for (const [bucket, units] of this.#counted.entries()) this.#own.add(bucket, -units);
       this.#counted = new BucketCounts();
@@ -271,7 +279,7 @@ export class SharedSpendLimit implements SpendLimit {
     this.#requests.refuse(waiting);
   }
 
-  /** Before the first connection attempts wait; afterwards the lease decides. */
+  /** Handles a failed update. Attempts go on waiting before the first connection; afterwards the lease decides. */
   #failed(): void {
     if (this.#parts.counter.state === 'idle') return;
     this.#isUnreachable = true;
@@ -283,7 +291,7 @@ export class SharedSpendLimit implements SpendLimit {
     }
   }
 
-  /** Runs the next update after that time, or when it was due, whatever is sooner. */
+  /** Runs the next update after `ms` milliseconds, or earlier if one is already scheduled. */
   #schedule(ms: number): void {
     const at = performance.now() + ms;
     if (this.#isClosed || (this.#timer && this.#timer.at <= at)) return;

@@ -12,7 +12,7 @@ import { createWindow, type Window } from './window';
 const EXTRA_TTL_MS = 3_600_000;
 const DEFAULT_PREFIX = 'ai-balancer';
 
-/** How budgets are kept. */
+/** The settings that determine where and how spending is counted. */
 export type BudgetKeeping = Pick<ResolvedBudgets, 'timeZone' | 'window' | 'store'>;
 
 export interface SpendLimitFactoryParts {
@@ -21,28 +21,28 @@ export interface SpendLimitFactoryParts {
 }
 
 export interface NewSpendLimit {
-  /** Names the account where processes share it. */
+  /** Identifies the limit among the processes that share it. */
   readonly key: string;
   readonly name: SpendLimitName;
   readonly units: number;
   readonly keeping: BudgetKeeping;
-  /** More may be left than before, or what is spent has changed. */
+  /** Called when more may be left than before, or the spending has changed. */
   readonly onChange: () => void;
-  /** How often a process without calls reports that it is there, in milliseconds. */
+  /** How often a process sends a report without calls, in milliseconds. */
   readonly heartbeatMs?: number;
 }
 
-/** Opens accounts in memory, in the cluster's Redis or in a store of the app. */
+/** Creates spend limits in memory, in the cluster's Redis or in a store of the application. */
 export class SpendLimitFactory {
   readonly #parts: SpendLimitFactoryParts;
-  /** A calendar's formatter is large, and thousands of tenants have the same. */
+  /** Shared windows by period and options: a calendar's formatter is large, and thousands of tenants use the same. */
   readonly #windows = new Map<string, Window>();
 
   constructor(parts: SpendLimitFactoryParts) {
     this.#parts = parts;
   }
 
-  /** Whether processes share what is kept like this. */
+  /** Whether processes share the spending that is kept with these settings. */
   isShared({ store }: BudgetKeeping): boolean {
     return store !== undefined || this.#parts.cluster !== undefined;
   }
@@ -55,7 +55,7 @@ export class SpendLimitFactory {
       counter,
       window,
       limit: units,
-      // A store of the app is none of the cluster's outages.
+      // The cluster's outage mode doesn't apply to a store of the application.
       onOutage: keeping.store ? () => 'local-share' : this.#parts.onOutage,
       onChange,
       heartbeatMs,

@@ -5,11 +5,14 @@ import type { Window } from './window';
 /** Whether an amount can be reserved now. */
 export type Room =
   | { readonly kind: 'free' }
-  /** Attempts in flight have reserved what is left. They probably need less, and give the rest back when they end. */
+  /** Attempts in flight have reserved the rest. They probably need less, and return the difference when they end. */
   | { readonly kind: 'reserved' }
-  /** It is spent. @param waitMs Until enough of it counts no longer; Infinity if the amount is more than the limit. */
+  /**
+   * The limit is spent. `waitMs` is the time until enough of it no longer counts; Infinity if the amount exceeds the
+   * limit.
+   */
   | { readonly kind: 'spent'; readonly waitMs: number }
-  /** The store can't be asked, and what this process may spend without it is spent. */
+  /** The store is unreachable, and this process has spent what it may spend without it. */
   | { readonly kind: 'unconfirmed'; readonly waitMs: number };
 
 export const FREE: Room = { kind: 'free' };
@@ -18,30 +21,32 @@ export const RESERVED: Room = { kind: 'reserved' };
 /** What one attempt has reserved from one limit. */
 export interface Held {
   readonly units: number;
-  /** The bucket in which it is counted, whenever it ends. */
+  /** The bucket in which the units are counted, whenever the attempt ends. */
   readonly bucket: number;
-  /** Present if the attempt must wait for the store's answer. */
+  /** The request that the store must grant first; undefined if the units are already reserved. */
   readonly request?: GrantRequest;
 }
 
-/** The account of one limit: what is spent and what is reserved. Units are whole. */
+/** Spent and reserved units of one limit. Units are whole numbers. */
 export interface SpendLimit {
-  /** Units per period. May change; what was counted stays. */
+  /** Units per period. May change: counted units stay. */
   limit: number;
   room(units: number): Room;
   /**
    * Reserves an amount for which there is room.
-   * @param isForced Whether it is reserved although the limit does not allow it.
+   * @param isForced Whether the amount is reserved even if the limit does not allow it.
    */
   take(units: number, isForced?: boolean): Held;
-  /** Ends a reservation: `used` units are spent, the rest comes back. */
+  /** Ends a reservation: `used` units are spent, and the rest is available again. */
   settle(held: Held, used: number): void;
-  /** What is spent, by all processes as far as it is known, and what attempts of this process have reserved. */
+  /**
+   * The units that all processes have spent, as far as is known, and those that attempts of this process have reserved.
+   */
   figures(): { readonly spent: number; readonly reserved: number };
   close(): Promise<void>;
 }
 
-/** In this process. */
+/** A limit that this process counts by itself, in memory. */
 export class MemorySpendLimit implements SpendLimit {
   readonly #window: Window;
   readonly #spent = new BucketCounts();

@@ -13,15 +13,15 @@ import {
 } from './counter';
 import type { BudgetStore } from './options';
 
-/** A store that takes longer is unreachable, in milliseconds. */
+/** How long a store may take before it counts as unreachable, in milliseconds. */
 const STORE_TIMEOUT_MS = 2_000;
-/** How long an unreachable store is not asked, in milliseconds. */
+/** How long an unreachable store is left alone, in milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
 
 type Units = Record<string, number>;
 
 interface MemberRecord {
-  /** Number, time and bucket of its last update. */
+  /** Number, time and bucket of the process's last update. */
   readonly number: number;
   readonly at: number;
   readonly bucket: number;
@@ -29,22 +29,22 @@ interface MemberRecord {
   readonly spent: Units;
 }
 
-/** What a store keeps of one budget, as JSON. */
+/** The record of one budget in the store, as JSON. */
 interface BudgetRecord {
   members: Record<string, MemberRecord>;
-  /** What members have spent that are gone, and what was carried over a loss, by bucket. */
+  /** What processes that have left had spent, and what was carried over a loss, by bucket. */
   gone: Units;
   carried: Units;
   shortUntil: number;
-  /** After a loss: when a process reported last, how many are expected to, and how many have. */
+  /** After a loss: when a process last reported, how many processes are expected to report, and how many have. */
   carriedAt: number;
   expected: number;
   returned: number;
-  /** Nobody knows how many to expect. */
+  /** Whether the number of processes to expect is unknown. */
   isUnknown: boolean;
 }
 
-/** A budget in a store of the app: the same steps as in Redis, on one record. */
+/** A budget in a store of the application. The steps are the same as in Redis, on one record. */
 export function storeCounter(store: BudgetStore, key: string, ttlMs: number): BudgetCounter {
   let state: BudgetCounter['state'] = 'up';
   let hasBeenDown = false;
@@ -87,7 +87,7 @@ export function storeCounter(store: BudgetStore, key: string, ttlMs: number): Bu
   };
 }
 
-/** Changes the record. The caller stores it. */
+/** Applies an update to the record, which the caller then stores. */
 function applyUpdate(record: BudgetRecord, update: BudgetUpdate, now: number): BudgetReply {
   const { member, number, oldest, carried, isLeaving } = update;
   const last = record.members[member];
@@ -154,7 +154,10 @@ function totals({ members, gone, carried }: BudgetRecord): BucketEntries {
   return [...sums];
 }
 
-/** Removes what no longer counts. A member that ended without leaving keeps its lease until then. */
+/**
+ * Removes expired buckets and processes. A process that ended without leaving keeps its lease until its bucket has
+ * expired.
+ */
 function prune(record: BudgetRecord, oldest: number): void {
   record.gone = since(record.gone, oldest);
   record.carried = since(record.carried, oldest);
@@ -174,7 +177,7 @@ function since(units: Units, oldest: number): Units {
   return Object.fromEntries(Object.entries(units).filter(([bucket]) => Number(bucket) >= oldest));
 }
 
-/** A record that is none, because somebody else writes to the key, counts as lost. */
+/** Parses a record. A text that is not a record, because other software writes to the key, counts as lost. */
 function parseRecord(text: string | undefined): BudgetRecord {
   const empty = {
     members: {},

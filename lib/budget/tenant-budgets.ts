@@ -12,28 +12,31 @@ import {
 import type { SpendLimit } from './spend-limit';
 import type { BudgetKeeping, SpendLimitFactory } from './spend-limit-factory';
 
-/** Where processes share budgets: how long a tenant without calls keeps its lease, in milliseconds. */
+/** How long a tenant without calls keeps its lease of a shared budget, in milliseconds. */
 const IDLE_MS = 60_000;
-/** How often the process of such a tenant reports that it is there: there may be thousands of them. */
+/**
+ * How often a process reports a tenant without calls, in milliseconds. The interval is long because there may be
+ * thousands of tenants.
+ */
 const HEARTBEAT_MS = 5_000;
-/** How many of the tenants that called longest ago are looked at to find one that can be forgotten without loss. */
+/** How many tenants, from the one that called longest ago, are searched for one that can be forgotten without loss. */
 const EVICTION_TRIES = 16;
 
 export interface TenantBudgetsParts {
   readonly factory: SpendLimitFactory;
   readonly onEvent: (event: BudgetEvent) => void;
-  /** A waiting call may be able to start. */
+  /** Called when a waiting call may be able to start. */
   readonly onCapacity: () => void;
-  /** A tenant that has spent money was forgotten, because there are more tenants than are kept. */
+  /** Called when a tenant that has spent money was forgotten, because there are more tenants than are kept. */
   readonly onForgotten: (maxTenants: number) => void;
 }
 
 interface Tenant extends Payer {
   allowsCheapest: boolean;
-  /** False once its accounts are closed: they are opened again when they are needed. */
+  /** False once the tenant's limits are closed. They are opened again when they are needed. */
   isOpen: boolean;
   readonly open: Map<SpendLimitName, SpendLimit>;
-  /** On the clock of performance.now(). */
+  /** When the tenant last called, on performance.now(). */
   usedAt: number;
 }
 
@@ -43,13 +46,13 @@ interface Settings {
 }
 
 /**
- * The budgets of tenants, opened at a tenant's first call. A bounded number is kept. Where processes share budgets, the lease
- * of a tenant that has not called for a minute goes back.
+ * The budgets of tenants, which are opened at a tenant's first call and limited in number. The lease of a shared budget
+ * is returned when its tenant has not called for a minute.
  */
 export class TenantBudgets {
   readonly #parts: TenantBudgetsParts;
   #settings: Settings | undefined;
-  /** From the one that called longest ago to the latest. */
+  /** The tenants, from the one that called longest ago to the latest. */
   readonly #tenants = new Map<string, Tenant>();
   #sweep: Timer | undefined;
 
@@ -57,12 +60,15 @@ export class TenantBudgets {
     this.#parts = parts;
   }
 
-  /** Whether tenants have budgets at all. */
+  /** Whether the configuration has budgets for tenants. */
   get isLimited(): boolean {
     return this.#settings !== undefined;
   }
 
-  /** Limits change with the next call of a tenant; what is spent carries over if it is kept in the same way. */
+  /**
+   * Applies a configuration. Limits change with the next call of a tenant; what is spent carries over if it is kept in
+   * the same way.
+   */
   configure({ perTenant, timeZone, window, store }: ResolvedBudgets): void {
     const before = this.#settings;
     const keeping = { timeZone, window, store };
@@ -76,7 +82,7 @@ export class TenantBudgets {
   }
 
   /**
-   * A call of the tenant begins: asks the app for its limits.
+   * Called when a call of the tenant begins. Reads the tenant's limits from the application.
    * @throws what a limit's function throws; a TypeError for a limit that is not a number of at least 0.
    */
   enter(tenant: string | undefined): void {
@@ -99,19 +105,19 @@ export class TenantBudgets {
   /** The budget of a tenant whose call has begun. */
   of(tenant: string): Payer | undefined {
     const known = this.#tenants.get(tenant);
-    // A call that has waited long finds its tenant's accounts closed.
+    // After a long wait of the call, its tenant's limits may be closed.
     if (!known?.isOpen) this.enter(tenant);
     const entry = known ?? this.#tenants.get(tenant);
     if (entry) entry.usedAt = performance.now();
     return entry;
   }
 
-  /** Empty for a tenant that has not called lately. */
+  /** The limits of a tenant and their use. Empty for a tenant that has not called recently. */
   stats(tenant: string): BudgetStats[] {
     return this.#tenants.get(tenant)?.budget.stats() ?? [];
   }
 
-  /** Gives all leases back. */
+  /** Closes all limits, which returns their leases. */
   async close(): Promise<void> {
     clearTimeout(this.#sweep);
     this.#sweep = undefined;
@@ -159,7 +165,7 @@ export class TenantBudgets {
     if (open.size > 0 && factory.isShared(keeping)) this.#startSweep();
   }
 
-  /** Forgets one tenant: of those that called longest ago, one that has spent nothing if there is one. */
+  /** Forgets one of the tenants that called longest ago, preferably one that has spent nothing. */
   #evict(maxTenants: number): void {
     let victim: [name: string, tenant: Tenant] | undefined;
     let tries = 0;
@@ -171,7 +177,8 @@ export class TenantBudgets {
       victim = entry;
       break;
     }
-    // Attempts in flight keep their tenants: their number is bounded, and so is that of the tenants beyond the limit.
+    // Tenants with attempts in flight are kept. The number of attempts is bounded, and so is that of the tenants beyond
+    // the limit.
     if (!victim) return;
     const [name, tenant] = victim;
     const isLost = figuresOf(tenant).spent > 0 && !this.#isShared;
@@ -188,7 +195,7 @@ export class TenantBudgets {
     this.#sweep ??= startTimer(() => this.#closeIdle(), IDLE_MS / 2).unref();
   }
 
-  /** What was reported stays known: the tenant's event of 80 % does not come twice. */
+  /** Closes the limits of tenants without recent calls. Reported levels are kept, so that an event is not repeated. */
   #closeIdle(): void {
     this.#sweep = undefined;
     const oldest = performance.now() - IDLE_MS;
@@ -235,7 +242,7 @@ function limitOf(
   );
 }
 
-/** Keys of a store hold no name of a tenant: it may be a person's. */
+/** Keys of a store contain no tenant's name, because it may be a person's. */
 function hash(tenant: string): string {
   return createHash('sha256').update(tenant).digest('base64url').slice(0, 22);
 }

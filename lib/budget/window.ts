@@ -4,17 +4,20 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** What a budget counts at a time: the spending of some buckets, each named by its start. Times are Unix milliseconds. */
+/**
+ * The time window of a budget: the buckets whose spending it counts, each named by its start. Times are in Unix
+ * milliseconds.
+ */
 export interface Window {
-  /** The bucket in which spending at that time is counted. */
+  /** The bucket of spending at that time. */
   bucketAt(ms: number): number;
   /** The oldest bucket that still counts at that time. */
   oldestAt(ms: number): number;
-  /** When the spending of a bucket counts no longer. */
+  /** The time at which the spending of a bucket no longer counts. */
   leavesAt(bucket: number): number;
-  /** Whether the budget starts again with each bucket. */
+  /** Whether the budget starts again with each bucket. False for a rolling window. */
   readonly isCalendar: boolean;
-  /** How long spending counts at most, in milliseconds. */
+  /** The longest time for which spending counts, in milliseconds. */
   readonly spanMs: number;
 }
 
@@ -28,7 +31,10 @@ const ROLLING: Record<Period, { readonly bucketMs: number; readonly count: numbe
   month: { bucketMs: DAY_MS, count: 30 },
 };
 
-/** A bucket leaves when its last moment is a whole period old, so that the budget holds in any such period. */
+/**
+ * A rolling window. A bucket leaves it when its last moment is a whole period old, so that the budget holds in any such
+ * period.
+ */
 function rollingWindow(period: Period): Window {
   const { bucketMs, count } = ROLLING[period];
   const bucketAt = (ms: number): number => Math.floor(ms / bucketMs) * bucketMs;
@@ -46,13 +52,13 @@ interface Span {
   readonly end: number;
 }
 
-/** The hours, days or months of a time zone. Days of 23 and 25 hours and zones with half hours included. */
+/** The hours, days or months of a time zone, which may have days of 23 or 25 hours and offsets of half an hour. */
 class CalendarWindow implements Window {
   readonly isCalendar = true;
   readonly spanMs: number;
   readonly #period: Period;
   readonly #format: Intl.DateTimeFormat;
-  /** Formatting is slow, and almost all times are in the present period. */
+  /** The current period. It is remembered because formatting is slow and almost all times fall into it. */
   #current: Span = { start: 0, end: 0 };
 
   constructor(period: Period, timeZone: string) {
@@ -107,7 +113,10 @@ class CalendarWindow implements Window {
         };
   }
 
-  /** The instant at which the zone's clocks show that time, given as if it were UTC; the next one if they skip it. */
+  /**
+   * The instant at which the zone's clocks show the local time `localMs`, which is given as if it were UTC; the
+   * following instant if the clocks skip that time.
+   */
   #instantOf(localMs: number): number {
     const before = localMs - this.#offsetAt(localMs - DAY_MS);
     const after = localMs - this.#offsetAt(localMs + DAY_MS);

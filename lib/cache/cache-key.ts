@@ -3,12 +3,17 @@ import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { isObject } from '../util/is-object';
 
-/** Fields of a body that change how an answer is sent, not the answer. */
+/** Fields that change how an answer is delivered, but not the answer itself. */
 const DELIVERY_FIELDS = ['stream', 'stream_options'];
 
-/** Whether an equal call may get the same answer: embeddings, temperature 0 or a seed; or as the call's option says. */
+/**
+ * Whether the answer to this call may be stored and served to equal calls. By default: embeddings, and chat calls with
+ * temperature 0 or a seed.
+ *
+ * @param option the call's own `cache` option, which overrides that
+ */
 export function isCacheable({ operation, body, responses }: Call, option: boolean | undefined): boolean {
-  // Endpoints answer it in two formats.
+  // Endpoints answer a Responses call in two formats.
   if (responses) return false;
   if (option !== undefined) return option;
   const { temperature, seed } = body as ChatBody & { readonly seed?: unknown };
@@ -16,14 +21,14 @@ export function isCacheable({ operation, body, responses }: Call, option: boolea
 }
 
 /**
- * The key of a call's answer; undefined for a body that is not JSON. Equal keys mean the same tenant, the same body, whatever
- * the order of its fields, and the same limits on which endpoint may answer.
+ * The cache key of a call; undefined for a body that is not JSON. Equal keys mean the same tenant, the same body in any
+ * order of its fields, and the same restrictions on which endpoint may answer.
  */
 export function cacheKey(call: Call): string | undefined {
   return keyOf(call, omit(call.body, DELIVERY_FIELDS));
 }
 
-/** The key of one input of an embeddings call. */
+/** The cache key of one input of an embeddings call. */
 export function inputKey(call: Call, input: unknown): string | undefined {
   return keyOf(call, { ...call.body, input });
 }

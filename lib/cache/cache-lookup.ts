@@ -3,7 +3,7 @@ import type { Call } from '../call/call';
 import { EmbeddingBatch } from './embedding-batch';
 import type { CacheLookup, ResponseCache } from './response-cache';
 
-/** Looks a call up. Never rejects. */
+/** Looks up the answer to a call. Never rejects. */
 export async function lookUp(cache: ResponseCache, call: Call): Promise<CacheLookup> {
   if (call.operation === 'embeddings') return EmbeddingBatch.lookUp(cache, call);
   const found = await cache.find(call);

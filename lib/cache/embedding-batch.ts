@@ -5,7 +5,9 @@ import type { CachedAnswer, CacheHit, CacheLookup, ResponseCache, StoredVector }
 
 type Found = CachedAnswer<StoredVector> | undefined;
 
-/** An embeddings call whose inputs are looked up one by one: only those that are not stored are sent. */
+/**
+ * An embeddings call whose inputs are looked up one by one. Only those without a fresh vector in the cache are sent.
+ */
 export class EmbeddingBatch implements CacheLookup {
   readonly hit: CacheHit | undefined;
   readonly stale: CacheHit | undefined;
@@ -50,7 +52,9 @@ export class EmbeddingBatch implements CacheLookup {
       this.#cache.storeVector(this.#call, this.#inputs[index], { embedding, model: answer.model }, route);
   }
 
-  /** The vectors of an answer to what was missing, with the positions of their inputs. */
+  /**
+   * The vectors that an endpoint has returned for the missing inputs, with the positions of these inputs in the call.
+   */
   #received(answer: CacheHit['data']): [number, StoredVector['embedding']][] {
     const sorted = [...(answer as EmbeddingResponse).data].sort((a, b) => a.index - b.index);
     return this.#missing.flatMap((index, position) => {
@@ -60,12 +64,12 @@ export class EmbeddingBatch implements CacheLookup {
   }
 }
 
-/** A text or the tokens of one text count as one input. */
+/** The inputs of a call. A single text, or the tokens of one, is one input. */
 function inputsOf({ input }: EmbeddingBody): readonly unknown[] {
   return Array.isArray(input) && typeof input[0] !== 'number' ? (input as readonly unknown[]) : [input];
 }
 
-/** Undefined if a vector is missing. */
+/** The answer made of stored vectors; undefined if one is missing. */
 function wholeAnswer(found: readonly Found[]): CacheHit | undefined {
   const vectors = found.filter((vector) => vector !== undefined);
   const first = vectors[0];

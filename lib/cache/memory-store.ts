@@ -1,12 +1,12 @@
 import { ExpiringCache } from '../util/expiring-cache';
 import type { CacheStore } from './options';
 
-/** Bytes that a key and its entry take beside the value, roughly. */
+/** Approximate size of a key and its entry without the value, in bytes. */
 const ENTRY_BYTES = 200;
 
-/** Answers in memory: each until it expires, together at most `maxBytes`. */
+/** Stores answers in memory until they expire, at most `maxBytes` bytes in total. */
 export function createMemoryStore(maxBytes: number): CacheStore {
-  // A string takes one byte per character in memory, or two if one of them needs it.
+  // A string takes one byte of memory per character, or two if any of its characters needs two.
   const sizeOf = (value: string): number => ENTRY_BYTES + 2 * value.length;
   return new ExpiringCache<string>({ maxSize: maxBytes, sizeOf });
 }

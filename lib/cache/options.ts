@@ -1,27 +1,27 @@
-/** A store of the app's own. A call that it fails, or that takes longer than 250 ms, goes to an endpoint. */
+/** A store provided by the application. If it fails or takes longer than 250 ms, the call is sent to an endpoint. */
 export interface CacheStore {
-  /** The value of a key, or undefined or null. */
+  /** Returns the value of a key; undefined or null if there is none. */
   get(key: string): string | null | undefined | Promise<string | null | undefined>;
-  /** Keeps a value for `ttlMs` milliseconds. */
+  /** Stores a value for `ttlMs` milliseconds. */
   set(key: string, value: string, ttlMs: number): unknown;
 }
 
-/** The response cache: equal calls of one tenant are answered without an endpoint. */
+/** Options of the response cache, which answers equal calls of one tenant without an endpoint. */
 export interface CacheOptions {
-  /** Together with `set`: reads from a store of the app's own, see `CacheStore`. Default: the cache in memory. */
+  /** Reads from the application's own store, see `CacheStore`. Requires `set`. Default: a cache in memory. */
   get?: CacheStore['get'];
-  /** Together with `get`: writes to that store. */
+  /** Writes to the application's own store. Requires `get`. */
   set?: CacheStore['set'];
   /** How long an answer is served, in milliseconds. Default 3,600,000 (an hour). */
   ttlMs?: number;
   /**
-   * How much longer it is served, in milliseconds, if no endpoint can answer: in an outage, or without quota before the
-   * deadline. Default 0.
+   * How much longer an answer is served, in milliseconds, to calls that no endpoint can answer, in an outage or for
+   * lack of quota before the deadline. Default 0.
    */
   staleIfErrorMs?: number;
   /** Size of the cache in memory, in bytes; the least recently used answer is evicted first. Default 67,108,864 (64 MiB). */
   maxBytes?: number;
-  /** True keeps the answers in the cluster's Redis rather than in memory. Needs `cluster`. Default false. */
+  /** Whether answers are stored in the cluster's Redis instead of in memory. Needs `cluster`. Default false. */
   redis?: boolean;
 }
 
@@ -31,6 +31,6 @@ export interface ResolvedCacheOptions {
   readonly staleIfErrorMs: number;
   readonly maxBytes: number;
   readonly redis: boolean;
-  /** The app's own store, if it has one. */
+  /** The application's own store; undefined if it has none. */
   readonly store: CacheStore | undefined;
 }

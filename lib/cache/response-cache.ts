@@ -7,9 +7,9 @@ import { isObject } from '../util/is-object';
 import { cacheKey, inputKey } from './cache-key';
 import type { CacheStore, ResolvedCacheOptions } from './options';
 
-/** A store that takes longer than this counts as failed, in milliseconds. */
+/** How long the store may take before the operation counts as failed, in milliseconds. */
 const STORE_TIMEOUT_MS = 250;
-/** A larger answer is not stored: writing it would hold up other calls. */
+/** Longest value that is stored, in characters: writing a longer one would hold up other calls. */
 const MAX_VALUE_CHARS = 4 * 1024 * 1024;
 
 type Served = Pick<RouteReport, 'endpoint' | 'provider' | 'model'>;
@@ -23,7 +23,7 @@ interface StoredAnswer<T> {
 }
 
 export interface CachedAnswer<T> extends StoredAnswer<T> {
-  /** False if it may only be served where no endpoint can answer. */
+  /** Whether the answer is younger than `ttlMs`. An older one is served only if no endpoint can answer. */
   readonly isFresh: boolean;
 }
 
@@ -38,21 +38,24 @@ export interface CacheHit {
   readonly route: Pick<RouteReport, 'endpoint' | 'provider' | 'model'>;
 }
 
-/** What the cache has for a call, and what becomes of the answer that the call gets elsewhere. */
+/** What the cache has for a call, and what to do with the answer that an endpoint gives. */
 export interface CacheLookup {
-  /** The answer: nothing needs to be sent. */
+  /** A fresh answer, with which nothing needs to be sent. */
   readonly hit: CacheHit | undefined;
-  /** An answer that has expired, for a call that no endpoint can answer. */
+  /** An answer that may have expired, for a call that no endpoint can answer. */
   readonly stale: CacheHit | undefined;
-  /** What is left to send, where the cache has a part of the answer. */
+  /** The request for the missing part, if the cache has a part of the answer; otherwise undefined. */
   readonly rest: EmbeddingBody | undefined;
-  /** Adds the part that the cache has. */
+  /** Adds the part that the cache has to the answer of an endpoint. */
   complete(answer: CacheHit['data']): CacheHit['data'];
-  /** Keeps an answer to what was sent, as an endpoint gave it. */
+  /** Stores the answer of an endpoint, before `complete` has added to it. */
   store(answer: CacheHit['data'], route: CacheHit['route']): void;
 }
 
-/** Stores whole answers of endpoints and finds them again. A store that fails costs no call more than its time limit. */
+/**
+ * Stores complete answers of endpoints and finds them again. If the store fails, a call is delayed by at most the
+ * store's time limit.
+ */
 export class ResponseCache {
   readonly #store: CacheStore;
   readonly #options: ResolvedCacheOptions;
@@ -64,17 +67,17 @@ export class ResponseCache {
     this.#onFailure = onFailure;
   }
 
-  /** The answer to an equal call of the same tenant. */
+  /** Finds the stored answer to an equal call of the same tenant. */
   async find(call: Call): Promise<CachedAnswer<ChatCompletion> | undefined> {
     return this.#read<ChatCompletion>(cacheKey(call));
   }
 
-  /** Keeps an answer, unless it is a refusal or was cut short. */
+  /** Stores an answer, unless it is a refusal or incomplete. */
   store(call: Call, data: ChatCompletion, route: Served): void {
     if (isWorthKeeping(data)) this.#write(cacheKey(call), data, route);
   }
 
-  /** The vectors of the inputs, in their order; undefined for each that is not stored. */
+  /** Finds the vectors of the inputs, in their order; undefined for each that is not stored. */
   async findVectors(
     call: Call,
     inputs: readonly unknown[],
@@ -118,7 +121,7 @@ export class ResponseCache {
   }
 }
 
-/** Answers that ended by themselves. */
+/** Finish reasons of complete answers. */
 const ENDED: readonly unknown[] = ['stop', 'tool_calls', 'function_call'];
 
 function isWorthKeeping({ choices }: ChatCompletion): boolean {

@@ -12,17 +12,22 @@ import { type HeartbeatReply, MEMBER_TIMEOUT_MS } from './redis/members';
 import { RedisLink } from './redis/redis-link';
 
 export interface ClusterListeners {
-  /** The mode has changed. Must not throw. */
+  /** Called when the mode has changed. Must not throw. */
   onMode(mode: ClusterMode, members: number, reason?: string): void;
-  /** Redis refuses the commands for a key, so one limit isn't shared. Called once per limit. Must not throw. */
+  /**
+   * Called once per limit when Redis refuses the commands for its key, so that this limit isn't shared. Must not throw.
+   */
   onFault(key: string): void;
-  /** Quota that a queued call may be waiting for has become available. */
+  /** Called when quota that a queued call may be waiting for has become available. */
   onCapacity(): void;
 }
 
-/** The processes that share one Redis, as one of them sees it: their quotas and health reports, and outages of Redis. */
+/**
+ * The processes that share one Redis, as this process sees them: their shared quotas, their health reports, and outages
+ * of Redis.
+ */
 export class Cluster {
-  /** What `HealthReports` needs of the cluster. */
+  /** The access to Redis that `HealthReports` needs. */
   readonly healthReports: HealthReportsLink;
   readonly store: SharedStore;
   readonly #id = randomBytes(6).toString('base64url');
@@ -34,7 +39,10 @@ export class Cluster {
   #onOutage: OutageMode;
   #mode: ClusterMode = 'starting';
   #members = 1;
-  /** Redis had lost all processes: until all have sent a heartbeat, the last numbers count. */
+  /**
+   * Redis has lost the list of processes. Until this time, when all have sent a heartbeat again, the numbers from
+   * before the loss are lower bounds.
+   */
   #incompleteUntil = -Infinity;
   #memberTerms: readonly Record<string, LeaseTerms>[] = [];
 
@@ -74,15 +82,18 @@ export class Cluster {
     return this.#mode;
   }
 
-  /** The number of processes seen last, this one included. */
+  /** The number of processes last seen, including this one. */
   get members(): number {
     return this.#members;
   }
 
-  /** Redis's clock, by which the hours of limits per day are counted. */
+  /**
+   * The time of Redis's clock in epoch milliseconds, by which the hours of limits per day are counted. The process's
+   * own clock until Redis has answered.
+   */
   readonly clock = (): number => this.#link.clock.now() ?? Date.now();
 
-  /** Opens a limit. One that is open under that name is closed. */
+  /** Opens a limit. A limit that is already open under that name is closed. */
   open(name: string, bucket: LeasedBucket, ownTerms: OwnTerms): SharedQuota {
     const id = limiterKey(this.#prefix, name);
     const member = `${this.#id}-${++this.#openedLimits}`;
@@ -92,14 +103,14 @@ export class Cluster {
     const quota = new SharedQuota(bucket, reservoir, ownTerms, () => this.#listeners.onCapacity());
     this.#limits.get(id)?.close();
     this.#limits.set(id, quota);
-    // Until the peers' limits are known, all of them may have this one.
+    // Until the peers' limits are known, every peer is assumed to have this one.
     quota.configure(quota.ownTerms(this.#distanceMs), this.#members);
     quota.setMode(this.#mode, this.#onOutage);
     this.#publishTerms();
     return quota;
   }
 
-  /** Changes the terms of an open limit. */
+  /** Changes this process's terms of an open limit. */
   configure(name: string, ownTerms: OwnTerms): void {
     this.#limits.get(limiterKey(this.#prefix, name))?.setOwnTerms(ownTerms);
     this.#applyMemberTerms();
@@ -111,7 +122,10 @@ export class Cluster {
     if (this.#mode !== 'shared' && this.#mode !== 'starting') this.#setMode(onOutage);
   }
 
-  /** Resolves when Redis has answered or is known to be unreachable. @throws ERR_AI_CONFIG if it can never answer. */
+  /**
+   * Resolves when Redis has answered or is known to be unreachable. @throws ERR_AI_CONFIG if the client can't be
+   * created.
+   */
   async ready(): Promise<void> {
     await this.#link.opened;
     await this.#link.tried.promise;
@@ -132,7 +146,7 @@ export class Cluster {
     this.#listeners.onCapacity();
   }
 
-  /** That limit is enforced locally for a while. */
+  /** Enforces the limit locally for a while. */
   #handleFault(id: string): void {
     if (this.#limits.get(id)?.recordFault(this.#onOutage)) this.#listeners.onFault(id);
   }
@@ -144,7 +158,7 @@ export class Cluster {
     if (states) this.#memberTerms = states.map(decodeTerms).filter((terms) => terms !== undefined);
     for (const quota of this.#limits.values()) {
       quota.setMode(this.#mode, this.#onOutage);
-      // So that no process goes into an outage with an old idea of what is left of a day.
+      // So that a process that loses Redis knows what was recently left of a limit per day.
       if (quota.terms.isDay) quota.refresh();
     }
     this.#publishTerms();
@@ -155,7 +169,7 @@ export class Cluster {
     return distanceOf(this.#link.clock.roundTripMs);
   }
 
-  /** Gives every limit the terms that suit all processes that have it, and their number. */
+  /** Gives every limit its common terms, and the number of processes that have it. */
   #applyMemberTerms(): void {
     for (const [id, quota] of this.#limits) {
       const all = this.#memberTerms.flatMap((terms) => terms[id] ?? []);
@@ -170,7 +184,7 @@ export class Cluster {
   }
 }
 
-/** Whether two configurations mean the same processes. */
+/** Whether two configurations describe the same cluster. */
 export function isSameCluster(a: ClusterOptions | undefined, b: ClusterOptions | undefined): boolean {
   if (!a || !b) return a === b;
   return a.prefix === b.prefix && (a.redis === b.redis || isDeepStrictEqual(a.redis, b.redis));

@@ -1,7 +1,7 @@
 /** What a process does while Redis is unreachable. See {@link ClusterOptions.onOutage}. */
 export type OutageMode = 'local-share' | 'open' | 'closed';
 
-/** An ioredis `Redis` or `Cluster` of the app. It is duplicated, and never used or closed itself. */
+/** An ioredis `Redis` or `Cluster` of the application. The balancer duplicates it, and never uses or closes it. */
 export interface RedisConnection {
   /** State of the connection, such as 'ready'. */
   readonly status: string;
@@ -9,7 +9,7 @@ export interface RedisConnection {
   duplicate(...args: never[]): unknown;
 }
 
-/** The usual options of an ioredis client. All others that ioredis knows are passed on as well. */
+/** The usual options of an ioredis client. All other ioredis options are passed on as well. */
 export interface RedisOptions {
   /** Default 'localhost'. */
   host?: string;
@@ -44,7 +44,7 @@ export interface RedisOptions {
 
 /** Options of `cluster`, with which several processes share one quota. */
 export interface ClusterOptions {
-  /** A URL, the options of an ioredis client, or a `Redis` or `Cluster` of the app, which is duplicated. */
+  /** A URL, the options of an ioredis client, or a `Redis` or `Cluster` of the application, which is duplicated. */
   redis: string | RedisOptions | RedisConnection;
   /** The first part of all keys in Redis. Processes with the same prefix share their quotas. Default 'ai-balancer'. */
   prefix?: string;
@@ -56,7 +56,7 @@ export interface ClusterOptions {
 }
 
 /**
- * How quotas are kept now: 'starting' until Redis has answered or is known to be unreachable, 'shared' in Redis, or as
- * {@link ClusterOptions.onOutage} says.
+ * How quotas are kept at the moment: 'starting' until Redis has answered or is known to be unreachable, 'shared' in
+ * Redis, or in the mode of {@link ClusterOptions.onOutage}.
  */
 export type ClusterMode = 'starting' | 'shared' | OutageMode;

@@ -17,13 +17,13 @@ export interface HttpRequest {
   /** The body, usually JSON. */
   readonly body: string;
   /**
-   * What the call asks for and the provider can't do, where leaving it out does no harm: `seed`, for example. The balancer
-   * warns of each once per minute and endpoint.
+   * Features that the call uses and the provider lacks, left out because the answer is as good without them: `seed`,
+   * for example. The balancer warns about each at most once per minute and endpoint.
    */
   readonly dropped?: readonly string[];
 }
 
-/** What a dialect knows of the call. The body is the caller's and must not be modified. */
+/** The part of a chat or embeddings call that a dialect gets. The body is the caller's and must not be modified. */
 export type DialectCall =
   | {
       /** A chat call. */
@@ -42,7 +42,7 @@ export type DialectCall =
       readonly stream: false;
     };
 
-/** What a dialect knows of a Responses call. The body is the caller's and must not be modified. */
+/** The part of a Responses call that a dialect gets. The body is the caller's and must not be modified. */
 export interface ResponseDialectCall {
   /** The caller's body. */
   readonly body: ResponseBody;
@@ -50,11 +50,11 @@ export interface ResponseDialectCall {
   readonly stream: boolean;
 }
 
-/** What a dialect knows of the endpoint. */
+/** The part of an endpoint that a dialect gets. */
 export interface DialectEndpoint {
   /** Name of the endpoint. */
   readonly name: string;
-  /** The provider, as the endpoint's `provider` names it. */
+  /** The endpoint's `provider`. */
   readonly provider: string;
   /** The model's name at this provider. */
   readonly model: string;
@@ -79,13 +79,13 @@ export interface DialectEndpoint {
  * Build one for an OpenAI-like provider by spreading `openaiDialect` and replacing what differs.
  */
 export interface Dialect {
-  /** For messages. */
+  /** Name of the dialect. */
   readonly name: string;
-  /** What the provider offers. A call of any other operation never goes to its endpoints. */
+  /** Operations that the provider offers. Calls of any other operation are never sent to its endpoints. */
   readonly operations: readonly Operation[];
   /**
-   * Names the first thing in a call that the provider can't do and that must not be left out: `n`, for example. The call
-   * is never sent to its endpoints. Undefined if there is none.
+   * Returns the first feature of a call that the provider lacks and that can't be left out, such as `n`; undefined if
+   * there is none. Such a call is never sent to this endpoint.
    */
   unsupported?(call: DialectCall, endpoint: Pick<DialectEndpoint, 'model'>): string | undefined;
   /** Builds the request of a call. */
@@ -96,18 +96,18 @@ export interface Dialect {
    */
   responses?(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest;
   /**
-   * The request that continues an answer from its text so far, for endpoints with `prefill: true`. Absent where the
-   * wire has no prefill; undefined where this request can't be continued: several choices, tools, JSON.
+   * Builds the request that continues an answer from its text so far, for endpoints with `prefill: true`. Absent if the
+   * provider's API has no prefill; returns undefined if this request can't be continued (several choices, tools, JSON).
    */
   continuation?(body: ChatBody, textSoFar: string, provider: string): ChatBody | undefined;
   /**
-   * Reads the body of a 2xx into OpenAI's shape. Throws if it can't; the thrown message is not shown to callers. The
-   * balancer then checks that the answer is whole: choices with messages, or vectors.
+   * Converts the body of a 2xx response to OpenAI's format. Throws if it can't; callers never see the thrown message.
+   * The balancer then checks that the answer is complete: choices with messages, or vectors.
    */
   answer(http: HttpAnswer, call: DialectCall): ChatCompletion | EmbeddingResponse;
   /**
-   * Translates the events of a stream into OpenAI's chunks. Absent where the provider sends OpenAI's chunks itself. Every
-   * event is JSON and no error: the balancer has checked that.
+   * Translates the events of a stream into OpenAI's chunks. Absent where the provider sends OpenAI's chunks itself. The
+   * balancer has already checked that every event is JSON and not an error.
    */
   chunks?(events: AsyncIterable<JsonEvent>, call: DialectCall): AsyncIterable<ChatCompletionChunk>;
   /** Classifies a response that is not a 2xx. `classifyAnswer` knows the errors of most providers. */
@@ -116,7 +116,7 @@ export interface Dialect {
   limits(headers: HttpHeaders): LimitReading | undefined;
 }
 
-/** What a dialect learns of a call. */
+/** The part of a call that a dialect gets. */
 export function dialectCall({
   operation,
   body,

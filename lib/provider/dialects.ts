@@ -5,9 +5,9 @@ import { geminiDialect } from './gemini/gemini-dialect';
 import { openaiDialect } from './openai/openai-dialect';
 
 interface ProviderInfo {
-  /** Undefined where every account has its own. */
+  /** Default base URL; undefined if every account has its own. */
   readonly baseURL?: string;
-  /** False for a server on your own machine that takes calls without a key. */
+  /** Whether calls need a key. False for a local server such as Ollama's. */
   readonly needsKey: boolean;
   readonly dialect: Dialect;
 }

@@ -1,12 +1,12 @@
 import type { Price } from '../models/profile';
 
-/** Limits in milliseconds, each its own timer. */
+/** Time limits in milliseconds, each with a timer of its own. */
 export interface Timeouts {
-  /** A whole chat answer, from the attempt's start. Default 60,000. */
+  /** For a chat answer that is not streamed, from the start of the attempt. Default 60,000. */
   readonly totalMs: number;
-  /** A whole embeddings answer. Default 30,000. */
+  /** For an embeddings answer, from the start of the attempt. Default 30,000. */
   readonly embeddingsMs: number;
-  /** Until the connection stands, TLS included. Default 5,000. */
+  /** Until the connection is established, TLS included. Default 5,000. */
   readonly connectMs: number;
   /** Until the first content of a stream. Default 30,000. */
   readonly firstTokenMs: number;
@@ -19,13 +19,15 @@ export interface Timeouts {
   readonly readerStallMs: number;
 }
 
-/** One place a call can go: provider, base URL, key and model, with its limits, price and weight. */
+/** An endpoint that calls can be sent to: provider, base URL, key and model, with limits, price and weight. */
 export interface EndpointConfig {
   /** Unique; shown in reports, stats and errors. */
   name: string;
   /** The model's name at the provider. */
   model: string;
-  /** The dialect and the group in failover. Default 'openai'. */
+  /**
+   * Selects the dialect. Failover prefers endpoints of a provider that has not failed the call yet. Default 'openai'.
+   */
   provider?: string;
   /** http or https. Default: the provider's own. */
   baseURL?: string;
@@ -40,13 +42,13 @@ export interface EndpointConfig {
   apiKey?: string | (() => string | Promise<string>);
   /** Other names under which a call may ask for this model. */
   aliases?: string[];
-  /** The app's preference among equals; 0 takes it out. Default 1. */
+  /** Relative preference among otherwise equal endpoints; 0 takes the endpoint out of rotation. Default 1. */
   weight?: number;
   /** A later tier is used only when no earlier endpoint can start within 250 ms. Default 0. */
   tier?: number;
   /** Requests per minute. Default: no limit. */
   rpm?: number;
-  /** Tokens per minute, together or input and output apart. Default: no limit. */
+  /** Tokens per minute, as one limit or separately for input and output. Default: no limit. */
   tpm?:
     | number
     | {
@@ -65,11 +67,14 @@ export interface EndpointConfig {
   usdPerDay?: number;
   /** US dollars per month. Default: no limit. */
   usdPerMonth?: number;
-  /** Calls in flight. Default: no limit. */
+  /** Maximum number of calls in flight. Default: no limit. */
   maxConcurrent?: number;
-  /** Depth of the buckets, in seconds of the limit; raised to the largest remaining that a header has shown. Default 10. */
+  /**
+   * Bucket depth, as the number of seconds' worth of the limit. Raised to the largest `remaining` that a rate-limit
+   * header has reported. Default 10.
+   */
   burstSeconds?: number;
-  /** Endpoints of one group share one quota and its cooldowns. Default: a group of its own. */
+  /** Name of a quota group: its endpoints share one quota and its cooldowns. Default: a group of its own. */
   quotaGroup?: string;
   /**
    * What the provider takes from the token quota at admission: 'reserved' is prompt + max_tokens and is not given
@@ -78,7 +83,7 @@ export interface EndpointConfig {
   tokensCharged?: 'auto' | 'reserved' | 'actual';
   /** USD per million tokens. Default: the catalogue's. */
   price?: Price;
-  /** Tokens. Default: the catalogue's. */
+  /** Context window in tokens. Default: the catalogue's. */
   contextWindow?: number;
   /** Largest output in tokens. Default: the catalogue's. */
   maxOutputTokens?: number;
@@ -87,15 +92,15 @@ export interface EndpointConfig {
    * `responses`, Responses calls are sent as they are; without it, they are translated to chat completions.
    */
   capabilities?: string[];
-  /** 0 to 1. Default: the catalogue's. */
+  /** Quality of the model, from 0 to 1. Default: the catalogue's. */
   quality?: number;
   /** Request types that the model is good at. Default: the catalogue's. */
   strengths?: string[];
   /** Labels that calls can require with their option `tags`. Default: none. */
   tags?: string[];
   /**
-   * Whether streams ask for `stream_options.include_usage`. A server that answers 400 or 422 to it is asked once more
-   * without it, and is not asked for it again. Default true.
+   * Whether streams request `stream_options.include_usage`. If a server answers that with 400 or 422, the request is
+   * sent once more without it, and later streams leave it out. Default true.
    */
   streamUsage?: boolean;
   /**
@@ -103,7 +108,7 @@ export interface EndpointConfig {
    * `prefix` of Mistral and DeepSeek. Only such endpoints serve `stream.recovery: 'continue'`. Default false.
    */
   prefill?: boolean;
-  /** Sent with every attempt. */
+  /** HTTP headers sent with every attempt. */
   headers?: Record<string, string>;
   /** Overrides the timeouts of the configuration for this endpoint. */
   timeouts?: Partial<Timeouts>;

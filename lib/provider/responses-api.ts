@@ -1,10 +1,13 @@
-/** Providers whose own servers have the Responses API, by provider name. */
+/** Hosts of the providers' own servers that have the Responses API, by provider name. */
 const HOSTS: Readonly<Record<string, RegExp>> = {
   openai: /(?:^|\.)api\.openai\.com$/,
   azure: /\.(?:openai\.azure\.com|services\.ai\.azure\.com|cognitiveservices\.azure\.com)$/,
 };
 
-/** Whether an endpoint has the Responses API unless its configuration says otherwise: other servers rarely do. */
+/**
+ * Whether an endpoint has the Responses API by default: true for OpenAI's and Azure's own servers, because others
+ * rarely have it.
+ */
 export function hasResponsesApi(provider: string, baseURL: string): boolean {
   const hosts = Object.hasOwn(HOSTS, provider) ? HOSTS[provider] : undefined;
   try {

@@ -4,14 +4,17 @@ import { isObject } from '../util/is-object';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What can't be said in a chat request: the field of the Responses request that only the Responses API understands. */
+/**
+ * Thrown if a Responses request can't be translated to a chat request. Names the field that only the Responses API
+ * understands.
+ */
 export class NativeOnly extends Error {
   constructor(readonly field: string) {
     super(field);
   }
 }
 
-/** Roles of messages. Not every compatible server knows 'developer'. */
+/** Chat roles by the role of an item. Not every compatible server knows 'developer'. */
 const ROLES: Readonly<Record<string, string>> = {
   user: 'user',
   assistant: 'assistant',
@@ -19,7 +22,7 @@ const ROLES: Readonly<Record<string, string>> = {
   developer: 'system',
 };
 
-/** The chat messages of the items of a conversation. */
+/** Converts the items of a conversation to chat messages. */
 export function toMessages(items: readonly unknown[]): ChatMessage[] {
   const messages: ChatMessage[] = [];
   for (const [index, item] of items.entries()) addItem(messages, item as Fields, `input[${index}]`);
@@ -42,7 +45,7 @@ function addItem(messages: ChatMessage[], item: Fields, path: string): void {
       } as ChatMessage);
       return;
     case 'reasoning':
-      // Chat requests have no place for it, and the models do not need it.
+      // Chat requests have no field for reasoning, and the models don't need it.
       return;
     default:
       throw new NativeOnly(`${path}.type`);
@@ -77,7 +80,10 @@ function assistantMessage(content: unknown, path: string): ChatMessage {
   return { role: 'assistant', content: text, ...(refusal === '' ? {} : { refusal }) };
 }
 
-/** Parallel calls, and the text before them, are one message. */
+/**
+ * Adds a function call to the preceding assistant message, so that parallel calls and the text before them form one
+ * message.
+ */
 function addFunctionCall(messages: ChatMessage[], item: Fields, path: string): void {
   const call = {
     id: textField(item, 'call_id', path),

@@ -6,9 +6,9 @@ import { isObject } from '../util/is-object';
 import { isOwnId } from './ids';
 import { inputItems, toChat } from './to-chat';
 
-/** What is known of a response or an item of one. */
+/** What is known of a response, or of an item of one. */
 interface Kept {
-  /** The account whose provider keeps it; undefined if only this process does. */
+  /** The account under which the provider stores it (see `accountOf`); undefined if only this process does. */
   readonly account: string | undefined;
   /** The item as JSON; undefined for a response, and for an item that was too large. */
   readonly text: string | undefined;
@@ -21,15 +21,19 @@ const MAX_CHARS = 32 * 2 ** 20;
 const MAX_ITEM_CHARS = 2 ** 20;
 
 /**
- * Remembers which account keeps a response, and the items of responses: clients such as the AI SDK refer to an item by
- * its id instead of sending it again, and an upstream without the Responses API knows no ids. Bounded in entries, size
- * and time; ids are random, so nobody can guess another's.
+ * Remembers the account under which a response is stored, and the items of responses. Clients such as the AI SDK refer
+ * to an item by its id instead of sending it again, and an upstream without the Responses API knows no ids. Entries are
+ * limited in number, size and age. Ids are random, so nobody can guess another's.
  */
 export class KeptItems {
   readonly #entries = new Map<string, Kept>();
   #chars = 0;
 
-  /** @param account Undefined for a translated response. */
+  /**
+   * Remembers a response and its items.
+   *
+   * @param account Undefined for a translated response, which no provider stores.
+   */
   keep(response: AIResponse, account: string | undefined, { tenant }: ResponseRequest): void {
     if (account !== undefined)
       this.#set(keyOf(response.id, tenant), { account, text: undefined, at: Date.now() });
@@ -42,9 +46,9 @@ export class KeptItems {
   }
 
   /**
-   * Prepares a Responses request: its translation, and what must be known to send it as it is.
+   * Prepares a Responses request: its translation to a chat request, and the data needed to send it to a Responses API.
    *
-   * @throws ERR_AI_BAD_REQUEST for an item that no API understands, or a response that nobody keeps.
+   * @throws ERR_AI_BAD_REQUEST for an item that no API understands, or a previous response that is not stored anywhere.
    */
   prepare(body: ResponseBody, tenant: string | undefined): { chat: ChatBody; responses: ResponseRequest } {
     const previous = body.previous_response_id ?? undefined;
@@ -98,7 +102,10 @@ export class KeptItems {
   }
 }
 
-/** An upstream refuses ids that it has not given itself, and reasoning that it does not keep. */
+/**
+ * Removes the balancer's own ids, and reasoning items that have one: an upstream refuses ids that it has not issued,
+ * and reasoning that it does not store.
+ */
 function withoutOwnId(item: unknown): unknown[] {
   if (!isObject(item) || !isOwnId(item.id)) return [item];
   if (item.type === 'reasoning') return [];

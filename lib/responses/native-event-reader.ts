@@ -6,13 +6,16 @@ import { isObject } from '../util/is-object';
 import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import { failureInEvent, NativeEvent } from './native-response';
 
-/** How long the end of the connection is waited for after the last event, in milliseconds. */
+/** How long to wait for the end of the connection after the last event, in milliseconds. */
 const GRACE_MS = 250;
-/** Classes of a request that is refused as a whole: an upstream that has begun to answer has accepted it. */
+/**
+ * Failure classes that mean that the upstream refused the request. An upstream that has begun to answer has accepted
+ * it, so they can't be right any more.
+ */
 const REFUSALS = new Set(['too_large', 'context_window', 'bad_request', 'not_served', 'model_missing']);
 
 /**
- * Reads the stream of a Responses API. It ends only after `response.completed` or `response.incomplete`.
+ * Reads the stream of a Responses API. Returns only after `response.completed` or `response.incomplete`.
  *
  * @throws UpstreamStreamError for an event that reports a failure; TruncatedStreamError if the stream ends early;
  *   StreamFailure for an event that is not JSON, which may hold a part of the answer.
@@ -47,7 +50,7 @@ export async function* readNativeEvents(
   }
 }
 
-/** Undefined for what is no event: a comment, `[DONE]`. */
+/** Parses the data of a frame. Undefined if it is not an event, such as a comment or `[DONE]`. */
 function parse(data: string): ResponseStreamEvent | undefined {
   if (data.trim() === '' || data.startsWith('[DONE]')) return undefined;
   let value: unknown;

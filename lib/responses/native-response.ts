@@ -9,12 +9,12 @@ import { isObject } from '../util/is-object';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Whether an answer came from a Responses API, and is no chat completion. */
+/** Whether an answer is a response of the Responses API rather than a chat completion. */
 export function isNativeResponse(answer: unknown): answer is AIResponse {
   return isObject(answer) && answer.object === 'response';
 }
 
-/** The usage that a response reports, in the terms of chat completions. */
+/** The usage that a response reports, in the format of chat completions. */
 export function responseUsage(response: unknown): Usage | undefined {
   const usage = isObject(response) ? response.usage : undefined;
   if (!isObject(usage)) return undefined;
@@ -30,7 +30,7 @@ export function responseUsage(response: unknown): Usage | undefined {
   });
 }
 
-/** Why a response is not an answer; undefined if it is one. */
+/** The fault because of which a response is not a usable answer; undefined if it is one. */
 export function findResponseFault(answer: unknown, status: number): FailureDetail | undefined {
   if (!isObject(answer)) return badAnswer(status, 'invalid_json', 'The answer is not a JSON object');
   if (Boolean(answer.error) || answer.status === 'failed') {
@@ -44,7 +44,7 @@ export function findResponseFault(answer: unknown, status: number): FailureDetai
   return undefined;
 }
 
-/** Everything that was generated: texts, refusals, reasoning, names and arguments of functions. */
+/** All generated text: texts, refusals, reasoning, names and arguments of functions. */
 export function generatedInResponse({ output }: AIResponse): string {
   return (output as readonly Fields[])
     .map(({ content, summary, name, arguments: written }) =>
@@ -56,13 +56,13 @@ export function generatedInResponse({ output }: AIResponse): string {
     .join('');
 }
 
-/** Events that come before anything is generated. */
+/** Types of the events that precede any generated content. */
 const OPENING = new Set(['response.created', 'response.queued', 'response.in_progress', 'keepalive', 'ping']);
 const ENDING = new Set(['response.completed', 'response.incomplete']);
-/** An answer that ends with one of these has failed, or was cancelled by somebody else. */
+/** Types of the events with which an answer fails or is cancelled by somebody else. */
 const FAILING = new Set(['error', 'response.failed', 'response.cancelled']);
 
-/** One event of a native stream, with what the balancer needs to know of it. */
+/** One event of a native stream, with the data that the balancer needs. */
 export class NativeEvent implements ChatEvent {
   readonly raw: Uint8Array | undefined;
   readonly chunk: ChatCompletionChunk;
@@ -94,7 +94,7 @@ export function failureInEvent(event: Fields): FailureDetail | undefined {
   return failureOf(isObject(event.response) ? event.response : event);
 }
 
-/** The events of a whole response that came where a stream was asked for. */
+/** Makes stream events of a whole response, which an upstream has sent although a stream was requested. */
 export function eventsOfResponse(response: AIResponse): NativeEvent[] {
   const events: Omit<ResponseStreamEvent, 'sequence_number'>[] = [];
   const { output_text: _, ...whole } = response;
@@ -118,7 +118,7 @@ function failureOf(holder: Fields): FailureDetail {
   );
 }
 
-/** It identifies the answer, and says nothing of its content. */
+/** A chunk with the id and the model of the answer, and none of its content. */
 function emptyChunk(response: unknown): ChatCompletionChunk {
   const { id, created_at, model } = isObject(response) ? response : ({} as Fields);
   return {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Call, ResponseRequest } from '../call/call';
 
-/** Of an endpoint, what decides how a Responses call is sent to it. */
+/** The properties of an endpoint that decide how a Responses call is sent to it. */
 export interface ResponseEndpoint {
   readonly settings: {
     readonly name: string;
@@ -16,8 +16,8 @@ export interface ResponseEndpoint {
 }
 
 /**
- * The Responses request, if the endpoint gets it as it is; undefined if it gets the translation. What another account
- * keeps, an endpoint can't refer to: it gets the translation too.
+ * Returns the Responses request if the endpoint gets it untranslated; otherwise undefined. An endpoint gets the
+ * translation, too, if the request refers to something that is stored under another account.
  */
 export function nativeRequest(
   { responses }: Call,
@@ -31,12 +31,14 @@ export function nativeRequest(
 
 const accounts = new WeakMap<object, string>();
 
-/** Equal for endpoints that share what a provider keeps: those with one base URL and key. */
+/**
+ * Identifies the account under which a provider stores responses: equal for endpoints with the same base URL and key.
+ */
 export function accountOf(settings: ResponseEndpoint['settings']): string {
   const known = accounts.get(settings);
   if (known !== undefined) return known;
   const { name, baseURL, apiKey } = settings;
-  // A key that a function returns may change.
+  // A key that a function returns may change, so the endpoint's name stands for it.
   const text = JSON.stringify([baseURL, typeof apiKey === 'string' ? apiKey : { name }]);
   const account = createHash('sha256').update(text).digest('base64');
   accounts.set(settings, account);

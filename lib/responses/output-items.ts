@@ -1,20 +1,20 @@
 import type { ResponseContentPart, ResponseOutputItem, ResponseStreamEvent } from '../call/response';
 import { newId } from './ids';
 
-/** An event before it has its place in the stream. */
+/** An event without its sequence number. */
 export type UnnumberedEvent = Omit<ResponseStreamEvent, 'sequence_number'> & { readonly type: string };
 
 type Emit = (event: UnnumberedEvent) => void;
 
-/** An item of the output while it is written. */
+/** An output item that is being written. */
 export interface OpenItem {
   readonly kind: string;
   readonly item: ResponseOutputItem;
-  /** @param status 'incomplete' if the answer was cut. */
+  /** Ends the item. @param status 'incomplete' if the answer was cut short. */
   close(status: 'completed' | 'incomplete'): void;
 }
 
-/** The text or the refusal of a message, which are parts of one item. */
+/** A message. Its text and its refusal are parts of one item. */
 export class OpenMessage implements OpenItem {
   readonly kind = 'message';
   readonly item: ResponseOutputItem & { type: 'message' };
@@ -77,7 +77,7 @@ export class OpenMessage implements OpenItem {
   }
 }
 
-/** Clients require the field on the wire. */
+/** Clients require the field `logprobs` of a text part. */
 function logprobs(type: ResponseContentPart['type']): { logprobs?: never[] } {
   return type === 'output_text' ? { logprobs: [] } : {};
 }
@@ -117,7 +117,7 @@ export class OpenReasoning implements OpenItem {
   }
 }
 
-/** A call of a function of the caller's. */
+/** A call of one of the caller's functions. */
 export class OpenFunctionCall implements OpenItem {
   readonly kind = 'function_call';
   readonly item: ResponseOutputItem & { type: 'function_call' };

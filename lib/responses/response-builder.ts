@@ -14,17 +14,20 @@ import {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Builds a response from the chunks of a chat answer, together with the events that OpenAI sends for it, in their order.
- * Of several choices it takes the first: a Responses request can't ask for more.
+ * Builds a response from the chunks of a chat answer, together with the events that OpenAI would send for it, in their
+ * order. Only the first choice is used: a Responses request can't ask for more.
  */
 export class ResponseBuilder {
   readonly response: AIResponse;
   #events: ResponseStreamEvent[] = [];
   #sequence = 0;
   #isStarted = false;
-  /** The message or the reasoning that is written now. */
+  /** The message or the reasoning that is being written. */
   #open: OpenMessage | OpenReasoning | undefined;
-  /** By their index in the chat answer. They stay open to the end: their pieces may come in any order. */
+  /**
+   * Function calls by their index in the chat answer. They stay open until the end, because their pieces may come in
+   * any order.
+   */
   readonly #calls = new Map<number, OpenFunctionCall>();
   #finish: string | undefined;
 
@@ -33,17 +36,17 @@ export class ResponseBuilder {
     this.response = newResponse(request, createdAt);
   }
 
-  /** The number of the next event. */
+  /** Sequence number of the next event. */
   get nextSequence(): number {
     return this.#sequence;
   }
 
-  /** The events of one chunk. */
+  /** Adds a chunk and returns its events. */
   add(chunk: ChatCompletionChunk): ResponseStreamEvent[] {
     if (typeof chunk.model === 'string' && chunk.model !== '') this.response.model = chunk.model;
     this.#start();
     if (chunk.usage) this.response.usage = toResponseUsage(chunk.usage);
-    // Servers leave out what the type requires.
+    // Some servers leave out fields that the type requires.
     for (const choice of chunk.choices as Partial<ChatCompletionChunk['choices'][number]>[]) {
       if ((choice.index ?? 0) !== 0) continue;
       this.#addDelta(choice.delta ?? {});
@@ -52,7 +55,7 @@ export class ResponseBuilder {
     return this.#take();
   }
 
-  /** The last events of a whole answer. @param usage What was used, if no chunk has reported it. */
+  /** Ends a complete answer and returns its last events. @param usage The usage, if no chunk has reported it. */
   end(usage?: Usage): ResponseStreamEvent[] {
     this.#start();
     const reason = INCOMPLETE[this.#finish ?? ''];
@@ -65,7 +68,7 @@ export class ResponseBuilder {
     return this.#take();
   }
 
-  /** The last events of an answer that broke off: what has come of it, and why it has ended. */
+  /** Ends an answer that has failed and returns its last events, which contain the response so far and the error. */
   fail(message: string): ResponseStreamEvent[] {
     this.#start();
     this.response.status = 'failed';
@@ -116,7 +119,9 @@ export class ResponseBuilder {
     return this.#replaceOpen(new OpenReasoning(this.#nextIndex(), this.#emit));
   }
 
-  /** Closes what is open first: its last events come before those of the next item. */
+  /**
+   * The index of the next item. Closes the open item first, because its last events come before those of the next one.
+   */
   #nextIndex(): number {
     this.#closeOpen('completed');
     return this.response.output.length;
@@ -151,7 +156,7 @@ export class ResponseBuilder {
   }
 }
 
-/** The response of a whole chat answer. */
+/** Converts a whole chat answer to a response. */
 export function toResponse(request: ResponseBody, answer: ChatCompletion): AIResponse {
   const builder = new ResponseBuilder(request, answer.created);
   const { message, finish_reason } = answer.choices[0] as ChatCompletion['choices'][number];
@@ -183,7 +188,7 @@ function outputText(output: AIResponse['output']): string {
     .join('');
 }
 
-/** The wire has no `output_text`: clients add it. */
+/** A copy to send, without `output_text`, which clients add themselves. */
 function wireCopy({ output_text: _, ...response }: AIResponse): object {
   return { ...response, output: structuredClone(response.output) };
 }
@@ -199,7 +204,7 @@ function toResponseUsage(usage: Usage): ResponseUsage {
   };
 }
 
-/** With the request's own settings, as OpenAI repeats them. */
+/** A response that has just begun, with the request's settings, as OpenAI repeats them. */
 function newResponse(request: ResponseBody, createdAt = Math.floor(Date.now() / 1_000)): AIResponse {
   const fields = request as Fields;
   const reasoning = isObject(request.reasoning) ? request.reasoning : {};

@@ -9,8 +9,8 @@ import { isObject } from '../util/is-object';
 import { ResponseBuilder } from './response-builder';
 
 /**
- * A streamed response, for one reader. Leaving `for await` early closes the connection to the provider. The iteration
- * ends without an error only if the response is whole; otherwise it throws an AiBalancerError, such as
+ * A streamed response that can be read once. Leaving `for await` early closes the connection to the provider. The
+ * iteration ends without an error only if the response is complete; otherwise it throws an AiBalancerError, such as
  * ERR_AI_STREAM_BROKEN.
  */
 export interface ResponseStream extends AsyncIterable<ResponseStreamEvent> {
@@ -20,13 +20,16 @@ export interface ResponseStream extends AsyncIterable<ResponseStreamEvent> {
   abort(): void;
 }
 
-/** What is written for an event: its own bytes if an upstream has sent it as it is. */
+/** An event, and its original bytes if it comes from an upstream unchanged. */
 interface WireEvent {
   readonly event: ResponseStreamEvent;
   readonly raw: Uint8Array | undefined;
 }
 
-/** What writes a stream, for whatever copy of this package does. */
+/**
+ * Key of a stream's `ResponseWriter`. A registered symbol, because the stream may come from another copy of this
+ * package.
+ */
 const WRITER = Symbol.for('express-ai-balancer.response-writer');
 
 interface ResponseWriter {
@@ -35,16 +38,16 @@ interface ResponseWriter {
   onStalledEnd(callback: () => void): void;
 }
 
-/** The events of a Responses API as they are, or those made from a chat stream. */
+/** A stream of the events of a Responses API, passed on unchanged, or of events made from a chat stream. */
 export class ResponseEventStream implements ResponseStream, ResponseWriter {
   readonly #stream: EventStream;
   readonly #builder: ResponseBuilder;
   readonly #onWhole: (response: AIResponse, isNative: boolean) => void;
   #lastSequence = -1;
-  /** What an upstream's own events have shown of the response. */
+  /** The latest state of the response in the upstream's own events; undefined if there have been none. */
   #native: object | undefined;
 
-  /** @param onWhole Called with the whole response. */
+  /** @param onWhole Called with the complete response. */
   constructor(
     stream: EventStream,
     request: ResponseBody,
@@ -91,7 +94,10 @@ export class ResponseEventStream implements ResponseStream, ResponseWriter {
     yield* this.#numbered(last);
   }
 
-  /** The last events of a stream that has failed. Clients look for the failure in either. */
+  /**
+   * The last events of a stream that has failed: `response.failed` and `error`. Some clients look for one, some for the
+   * other.
+   */
   failureEvents(error: OpenAIErrorBody['error']): ResponseStreamEvent[] {
     const { message, code, param } = error;
     const failed = this.#native ? [this.#nativeFailure(this.#native, message)] : this.#builder.fail(message);
@@ -117,7 +123,10 @@ export class ResponseEventStream implements ResponseStream, ResponseWriter {
     return { type: 'response.failed', sequence_number, response: { ...response, status: 'failed', error } };
   }
 
-  /** Not part of the type: it only says what is wrong, and frees the connection that nobody will read. */
+  /**
+   * Not part of the type. Throws an error that names the mistake, and closes the connection, because nobody will read
+   * the stream.
+   */
   pipe(): never {
     this.abort();
     throw new TypeError(
@@ -132,7 +141,7 @@ export class ResponseEventStream implements ResponseStream, ResponseWriter {
     );
   }
 
-  /** `res.json(stream)` would send `{}`. Not part of the type: it only says what is wrong. */
+  /** Not part of the type. Throws an error that names the mistake: `res.json(stream)` would send `{}`. */
   toJSON(): never {
     throw new TypeError(
       'A stream has no JSON: read it with for await, or send it with req.ai.responses(body).pipe(res).',
@@ -140,7 +149,7 @@ export class ResponseEventStream implements ResponseStream, ResponseWriter {
   }
 }
 
-/** As OpenAI's Responses API writes events. It has no `[DONE]`. */
+/** Writes events as OpenAI's Responses API does, which sends no `[DONE]`. */
 export const RESPONSE_WIRE: StreamWire<ResponseStream> = {
   end: '',
   async write(out: EventSink, stream: ResponseStream): Promise<void> {

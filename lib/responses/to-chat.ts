@@ -5,11 +5,14 @@ import { NativeOnly, toMessages } from './input-items';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A Responses request as a chat request. */
+/** A Responses request translated to a chat request. */
 export interface ChatTranslation {
-  /** What it says of the call, as far as a chat request can: enough to estimate and route it, if not to send it. */
+  /**
+   * The chat request, as far as the Responses request can be expressed. It is always good enough for estimates and
+   * routing.
+   */
   readonly body: ChatBody;
-  /** The field that a chat request has no place for; undefined if `body` may be sent in place of the request. */
+  /** The first field that a chat request can't express; undefined if `body` may be sent in place of the request. */
   readonly nativeOnly: string | undefined;
 }
 
@@ -17,10 +20,10 @@ export interface ChatTranslation {
 const NATIVE_FIELDS = ['previous_response_id', 'conversation', 'prompt', 'background', 'store'] as const;
 
 /**
- * Translates a Responses request. What makes no difference to the answer, or only to how it is shown, is dropped:
+ * Translates a Responses request. Fields that don't change the answer, or only its presentation, are dropped:
  * `include`, `truncation`, `verbosity`, reasoning summaries.
  *
- * @param items The input with every reference replaced; a reference that is left makes the request native only.
+ * @param items The input with every known item reference replaced. A reference that is left can't be translated.
  * @throws ERR_AI_BAD_REQUEST for an item that no API understands.
  */
 export function toChat(request: ResponseBody, items: readonly unknown[]): ChatTranslation {
@@ -57,7 +60,7 @@ export function toChat(request: ResponseBody, items: readonly unknown[]): ChatTr
   return { body: body as ChatBody, nativeOnly };
 }
 
-/** The items of an input, which may be a text. */
+/** The items of an input, which may also be a text. */
 export function inputItems(input: ResponseBody['input']): readonly unknown[] {
   if (typeof input === 'string') return [{ type: 'message', role: 'user', content: input }];
   return input ?? [];
@@ -73,7 +76,7 @@ function instructionMessages(instructions: string | null | undefined): ChatMessa
     : [];
 }
 
-/** For the estimate of a request that is not translated. */
+/** Messages for the token estimate of a request that can't be translated. */
 function roughMessages(items: readonly unknown[]): ChatMessage[] {
   const text = JSON.stringify(items);
   return [{ role: 'user', content: text }];
@@ -125,7 +128,10 @@ function toResponseFormat(text: unknown): unknown {
   return { type: 'json_schema', json_schema: named };
 }
 
-/** Reasoning models do not know `max_tokens`; servers of other models may know nothing else. */
+/**
+ * The effort, and the output limit under the name that the model knows: reasoning models don't know `max_tokens`, and
+ * servers of other models may know nothing else.
+ */
 function toReasoning({ reasoning, max_output_tokens: limit }: ResponseBody): Fields {
   const effort = isObject(reasoning) ? orUndefined(reasoning.effort) : undefined;
   const name = effort === undefined ? 'max_tokens' : 'max_completion_tokens';

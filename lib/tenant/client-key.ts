@@ -4,8 +4,8 @@ import type { Request } from 'express';
 const MAX_ADDRESS = 64;
 
 /**
- * The client's address as a key for limits. An IPv6 client commonly owns a whole /56, so only the first 56 bits are
- * used. Follows Express's 'trust proxy'.
+ * The key of a client's limits, from its address. An IPv6 client commonly owns a whole /56 network, so only the first
+ * 56 bits are used. Follows Express's 'trust proxy'.
  */
 export function clientKey(req: Request): string {
   const address = (req.ip ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');

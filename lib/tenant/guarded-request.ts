@@ -16,10 +16,10 @@ const UNIT: Record<LimitState['name'], string> = {
   dollars: 'US dollars per day',
 };
 
-/** The context of the request that a guard looks at. */
+/** The context of the guarded request. */
 export interface GuardedContext {
   readonly context: RequestContext;
-  /** Fills in what the request's context does not say yet. */
+  /** Sets the fields that the request's context doesn't have yet. */
   setContextDefaults(part: Pick<Partial<RequestContext>, 'tenant' | 'priority'>): void;
 }
 
@@ -29,28 +29,31 @@ export interface GuardedRequestParts {
   readonly state: GuardedContext;
   readonly options: Pick<RateLimitGuardOptions, 'skip' | 'tenant' | 'priority'> & { readonly name: string };
   readonly limits: TenantLimits;
-  /** How long a function of the app may take, in milliseconds. */
+  /** How long a function of the application may take, in milliseconds. */
   readonly appTimeoutMs: number;
-  /** The error with which a call of this priority and tenant would be shed now; undefined if it would not. */
+  /**
+   * Returns the error with which a call of this priority and tenant would be shed now; undefined if it would be
+   * accepted.
+   */
   readonly admissionError: (priority: Priority, tenant: string) => AiBalancerError | undefined;
 }
 
-/** Whether the request has been counted against the limits. */
+/** Whether the request has been counted against the limits of its tenant. */
 type Admission =
   | { kind: 'uncounted' }
   | { kind: 'counting'; refusal: Promise<AiBalancerError | undefined> }
-  /** With fresh levels the next call is not checked again: the middleware has just read them. */
+  /** If the middleware has just read the levels (`hasFreshLevels`), the next call doesn't read them again. */
   | { kind: 'admitted'; hasFreshLevels: boolean };
 
 /**
- * One request before one guard: the hooks of its calls. The request is counted once, wherever and however often the
- * guard is mounted.
+ * One request at one guard, which provides the hooks of the request's calls. The request is counted once, however often
+ * the guard is mounted.
  */
 export class GuardedRequest {
   readonly #parts: GuardedRequestParts;
-  /** Calls that were admitted and have not been charged. */
+  /** Admitted calls whose usage has not been recorded yet. */
   readonly #admittedCalls = new WeakSet<Call>();
-  /** Set once the app's functions have been called. Rejects if one of them failed. */
+  /** Result of the application's functions, once they have been called. Rejects if one of them fails. */
   #isSkipped: Promise<boolean> | undefined;
   #admission: Admission = { kind: 'uncounted' };
   #tenant: Tenant | undefined;
@@ -60,14 +63,14 @@ export class GuardedRequest {
   }
 
   /**
-   * Calls the app's `skip(req)`, `tenant(req)` and `priority(req)`, once, unless they fail. They do not override what
-   * the request's context says.
+   * Calls the application's `skip(req)`, `tenant(req)` and `priority(req)` once, or again after a failure. Their
+   * results do not override the request's context.
    */
   identify(): void {
     void this.identified().catch(() => undefined);
   }
 
-  /** @returns Whether the guard does not apply to the request. */
+  /** Resolves to true if the guard does not apply to the request. */
   identified(): Promise<boolean> {
     if (this.#isSkipped) return this.#isSkipped;
     const isSkipped = this.#askApp();
@@ -78,7 +81,7 @@ export class GuardedRequest {
     return isSkipped;
   }
 
-  /** The error to refuse the request with before its handler runs; undefined if it is admitted. */
+  /** Resolves to the error with which the request is refused before its handler runs; undefined if it is admitted. */
   async check(): Promise<AiBalancerError | undefined> {
     if (this.#admission.kind === 'counting') return this.#admission.refusal;
     if (this.#admission.kind === 'admitted') return undefined;
@@ -100,11 +103,11 @@ export class GuardedRequest {
     if (!this.#admittedCalls.delete(call) || this.#tenant === undefined) return;
     const { usage, costUsd = 0 } = route ?? {};
     const tokens = (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0);
-    // The call has ended, and the store has reported its outage already.
+    // Ignored: the call has ended, and the store has reported its outage already.
     this.#parts.limits.recordUsage(this.#tenant, { tokens, dollars: costUsd }).catch(() => undefined);
   }
 
-  /** Runs synchronously unless one of the app's functions returns a promise. */
+  /** Calls the application's functions. Runs synchronously unless one of them returns a promise. */
   async #askApp(): Promise<boolean> {
     const { req, state, options, appTimeoutMs } = this.#parts;
     const skip = callApp('skip()', () => options.skip?.(req), appTimeoutMs);
@@ -132,7 +135,7 @@ export class GuardedRequest {
     return this.#refusal(await this.#parts.limits.check(this.#resolveTenant(tenant)));
   }
 
-  /** A request that is refused, or whose limits could not be read, counts again when it is checked again. */
+  /** Counts the request. If it is refused, or its limits can't be read, the next check counts it again. */
   async #countRequest(
     tenant: string | undefined,
     hasFreshLevels: boolean,
@@ -158,7 +161,10 @@ export class GuardedRequest {
     return refusing && tenantLimitError(refusing);
   }
 
-  /** `tenant(req)`, else the call's or request's tenant, else the address. The first answer holds for the request. */
+  /**
+   * The tenant from `tenant(req)`, otherwise that of the call or the request's context, otherwise the client's address.
+   * The first result holds for the whole request.
+   */
   #resolveTenant(tenant: string | undefined): Tenant {
     this.#tenant ??= tenant
       ? { key: `tenant:${tenant}`, name: tenant }
@@ -166,7 +172,7 @@ export class GuardedRequest {
     return this.#tenant;
   }
 
-  /** null and an empty string name no tenant. */
+  /** Stores the result of `tenant(req)`. null and an empty string name no tenant. */
   #setTenant(name: string | null | undefined): void {
     if (name === undefined || name === null || name === '') return;
     checkContext({ tenant: name });

@@ -1,16 +1,16 @@
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 
-/** What has been counted in the current window. */
+/** The count of the current window. */
 export interface Count {
   readonly units: number;
   /** Milliseconds until the window ends. */
   readonly resetMs: number;
 }
 
-/** Counts whole units by key in fixed windows. 0 units only read the count. */
+/** Adds whole units to the count of a key, in fixed windows. With 0 units it only reads the count. */
 export type Counter = (key: string, units: number) => Promise<Count>;
 
-/** Opens a counter. */
+/** Creates a counter. */
 export type Counters = (name: string, windowSeconds: number) => Counter;
 
 interface Limiter {
@@ -18,7 +18,7 @@ interface Limiter {
   get(key: string): Promise<RateLimiterRes | null>;
 }
 
-/** The options of a limiter that only counts. Whether a limit is exceeded depends on the tenant's limit, which may change. */
+/** Options of a limiter that only counts: which count exceeds a limit depends on the tenant, and may change. */
 export function countingOptions(keyPrefix: string, windowSeconds: number) {
   return { keyPrefix, points: Number.MAX_SAFE_INTEGER, duration: windowSeconds };
 }
@@ -30,7 +30,7 @@ export const memoryCounters: Counters = (name, windowSeconds) =>
 export function createCounter(limiter: Limiter, windowSeconds: number): Counter {
   return async (key, units) => {
     const result = await (units > 0 ? limiter.penalty(key, units) : limiter.get(key));
-    // A window that has ended may be returned until it is removed.
+    // The limiter may return a window that has ended until it removes it.
     return result && result.msBeforeNext > 0
       ? { units: result.consumedPoints, resetMs: result.msBeforeNext }
       : { units: 0, resetMs: windowSeconds * 1_000 };

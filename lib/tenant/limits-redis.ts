@@ -10,7 +10,7 @@ import {
   memoryCounters,
 } from './limits-counter';
 
-/** The part of an ioredis `Redis` or `Cluster` that limits use. */
+/** The members of an ioredis `Redis` or `Cluster` that limits use. */
 export interface RedisClient {
   /** State of the connection, such as 'ready'. */
   readonly status: string;
@@ -20,20 +20,20 @@ export interface RedisClient {
   multi(): unknown;
 }
 
-/** After a failure no command is sent for this long, in milliseconds. */
+/** How long no command is sent after a failure, in milliseconds. */
 const RETRY_PAUSE_MS = 1_000;
-/** A reply of the app's own client that takes longer counts as a failure, in milliseconds. */
+/** How long a reply of the application's own client may take before it counts as a failure, in milliseconds. */
 const REPLY_TIMEOUT_MS = 500;
 /** The states of a client that has lost its connection, or never had one. */
 const DISCONNECTED_STATES: readonly string[] = ['reconnecting', 'close', 'end'];
 
-/** Access to a Redis, which fails fast. */
+/** Access to a Redis that fails fast when it is unreachable. */
 export type RedisAccess = Pick<SharedStore, 'state' | 'run'>;
 
-/** Access with the app's own client, whatever its options are. */
+/** Access through the application's own client, which fails fast whatever the client's options are. */
 export function redisAccess(client: RedisClient): RedisAccess {
   return {
-    // Only the next command shows whether Redis is back.
+    // The state is unknown: only the next command shows whether Redis is available.
     state: 'up',
     async run(command) {
       // The client's offline queue would hold the command until the connection is back.
@@ -49,13 +49,13 @@ export function redisAccess(client: RedisClient): RedisAccess {
 export interface RedisCountersOptions {
   readonly access: RedisAccess;
   readonly prefix: string;
-  /** Called when Redis becomes unreachable, and when it answers again. Must not throw. */
+  /** Called when Redis becomes unreachable, and when it responds again. Must not throw. */
   readonly onOutage: (isDown: boolean, error?: unknown) => void;
 }
 
 /**
- * Counters in Redis, which all processes share: one key per limit and tenant. While Redis is unreachable each process
- * counts in memory, so that an outage of Redis doesn't refuse requests.
+ * Counters in Redis that all processes share, with one key per limit and tenant. While Redis is unreachable, each
+ * process counts in memory, so that no requests are refused because of the outage.
  */
 export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions): Counters {
   let isDown = false;
@@ -74,7 +74,7 @@ export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions
       setDown(false);
       return result;
     } catch (error) {
-      // Otherwise the access itself reports when Redis is back.
+      // Otherwise `access.state` shows when Redis is back.
       if (access.state === 'up') pausedUntil = performance.now() + RETRY_PAUSE_MS;
       if (access.state !== 'idle') setDown(true, error);
       return undefined;

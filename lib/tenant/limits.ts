@@ -1,12 +1,15 @@
 import { callApp } from '../util/app-function';
 import type { Counter, Counters } from './limits-counter';
 
-/** A limit for every tenant, or a function of the tenant, which is undefined for a client without one. undefined: no limit. */
+/**
+ * A limit for every tenant, or a function that returns the limit of a tenant. The function gets undefined for a client
+ * without a tenant, and returns undefined for no limit.
+ */
 export type Limit =
   | number
   | ((tenant: string | undefined) => number | undefined | Promise<number | undefined>);
 
-/** Limits of each tenant. Default: none. */
+/** Limits that apply to each tenant separately. Default: none. */
 export interface TenantLimitOptions {
   /** Requests per minute, in fixed windows. */
   rpm?: Limit;
@@ -18,11 +21,11 @@ export interface TenantLimitOptions {
 
 export type LimitName = 'requests' | 'tokens' | 'dollars';
 
-/** The one whose usage is counted. */
+/** The tenant or client whose usage is counted. */
 export interface Tenant {
-  /** The key of its counters, at most a few hundred characters. */
+  /** Key of its counters, at most a few hundred characters. */
   readonly key: string;
-  /** The app's name for it; undefined for a client known by its address only. */
+  /** The application's name for the tenant; undefined for a client that is known only by its address. */
   readonly name: string | undefined;
 }
 
@@ -32,7 +35,7 @@ export interface LimitState {
   readonly windowSeconds: number;
   /** In requests, tokens or dollars. */
   readonly limit: number;
-  /** 0 when it is used up. */
+  /** The part of the limit that is left, in the same unit; 0 if it is used up. */
   readonly remaining: number;
   /** Milliseconds until the window ends. */
   readonly resetMs: number;
@@ -43,7 +46,10 @@ interface Meter {
   readonly name: LimitName;
   readonly option: keyof TenantLimitOptions;
   readonly windowSeconds: number;
-  /** Counters count whole units. Dollars are counted in billionths, because a call can cost less than a millionth. */
+  /**
+   * Counter units per request, token or dollar. Counters count whole units, so dollars are counted in billionths,
+   * because a call can cost less than a millionth.
+   */
   readonly unitsPerOne: number;
 }
 
@@ -54,8 +60,9 @@ const METERS: readonly Meter[] = [
 ];
 
 /**
- * The limits of tenants. A window begins with the first use. Requests are counted before they are served. Tokens and dollars
- * admit a call while anything is left and are counted afterwards, so calls in flight can overdraw them.
+ * The limits of tenants. A window begins with the first use. Requests are counted before they are served. A call is
+ * admitted while any tokens and dollars are left, and its usage is counted afterwards, so calls in flight can exceed
+ * these limits.
  */
 export class TenantLimits {
   readonly #options: TenantLimitOptions;
@@ -71,17 +78,20 @@ export class TenantLimits {
     }
   }
 
-  /** Counts a request. Returns the states of all limits. */
+  /** Counts a request. Resolves to the states of all limits. */
   countRequest(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 1);
   }
 
-  /** The states of all limits. Only tokens and dollars can be exceeded: the request has been counted already. */
+  /**
+   * Resolves to the states of all limits. Only tokens and dollars can be exceeded: the request has been counted
+   * already.
+   */
   check(tenant: Tenant): Promise<readonly LimitState[]> {
     return this.#states(tenant, 0);
   }
 
-  /** Counts what a call has used. */
+  /** Counts the usage of a call. */
   async recordUsage(
     tenant: Tenant,
     used: { readonly tokens: number; readonly dollars: number },
@@ -131,7 +141,9 @@ export class TenantLimits {
   }
 }
 
-/** The exceeded limit whose window ends last: no retry can succeed before. */
+/**
+ * The exceeded limit whose window ends last, because no retry can succeed before then; undefined if none is exceeded.
+ */
 export function exceededLimit(states: readonly LimitState[]): LimitState | undefined {
   return states.filter(({ isExceeded }) => isExceeded).sort((a, b) => b.resetMs - a.resetMs)[0];
 }

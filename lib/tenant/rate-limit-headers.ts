@@ -4,7 +4,10 @@ import type { LimitName, LimitState } from './limits';
 /** The largest integer of a structured field (RFC 9651, 3.3.1). */
 const MAX_INTEGER = 999_999_999_999_999;
 
-/** The unit in which each limit is reported, and how many of it make one. Structured integers: dollars are in millionths. */
+/**
+ * The unit in which each limit is reported, and how many of it make one request, token or dollar. Dollars are reported
+ * in millionths, because the fields hold integers.
+ */
 const UNITS: Record<LimitName, { unit: string; scale: number }> = {
   requests: { unit: 'requests', scale: 1 },
   tokens: { unit: 'tokens', scale: 1 },
@@ -12,8 +15,8 @@ const UNITS: Record<LimitName, { unit: string; scale: number }> = {
 };
 
 /**
- * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11). No partition key is sent: it would
- * reveal which clients share a limit.
+ * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11). No partition key is sent, because
+ * it would reveal which clients share a limit.
  */
 export function setRateLimitHeaders(res: Response, guard: string, states: readonly LimitState[]): void {
   if (res.headersSent || states.length === 0) return;

@@ -3,14 +3,14 @@ import { redisScript } from '../../util/redis';
 import type { Connection } from '../redis/bottleneck-connection';
 import type { RedisLink } from '../redis/redis-link';
 
-/** Deletes the key only if this process holds it: it may have expired and belong to another process. */
+/** Deletes a lock's key only if this process holds the lock: it may have expired and belong to another process. */
 const runRelease = redisScript<number>(
   'aiBalancerRelease',
   1,
   `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
 );
 
-/** What health reports need of Redis. */
+/** The access to Redis that health reports need. */
 export type HealthReportsLink = ReturnType<typeof healthReportsLink>;
 
 /** @param id Identifies this process. */
@@ -20,15 +20,16 @@ export function healthReportsLink(link: RedisLink, prefix: string, id: string) {
   const keyOf = (name: string): string => `${prefix}:{lock}:${encodeURIComponent(name)}`;
   return {
     id,
-    /** Milliseconds on Redis's clock; undefined until Redis has answered. */
+    /** The time of Redis's clock in milliseconds; undefined until Redis has answered. */
     now: (): number | undefined => link.clock.now(),
-    /** To all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
+    /** Publishes a message to all processes of the cluster. Never throws. Does nothing while Redis is unreachable. */
     publish(text: string): void {
       link.run(({ client }) => client.publish(channel, text)).catch(() => undefined);
     },
     /**
-     * Messages may be late, lost, repeated, or this process's own, or come from other software.
-     * @param onSubscribed Called once, when messages arrive and can be published.
+     * Subscribes to the messages of all processes. Messages may be late, lost, repeated, this process's own, or from
+     * other software.
+     * @param onSubscribed Called once, when messages can be received and published.
      */
     subscribe(onMessage: (text: string) => void, onSubscribed: () => void): void {
       let onFirst: (() => void) | undefined = () => void link.tried.promise.then(onSubscribed);
@@ -40,26 +41,27 @@ export function healthReportsLink(link: RedisLink, prefix: string, id: string) {
           const subscribed = subscriber.subscribe(channel).then(() => onFirst?.());
           subscribed.then(() => (onFirst = undefined)).catch(() => undefined);
         };
-        // After every reconnection too: ioredis does not repeat a subscription that has failed.
+        // Also after every reconnection: ioredis does not repeat a subscription that has failed.
         subscriber.on('ready', subscribe);
         if (subscriber.status === 'ready') subscribe();
       };
       link.opened.then(listen, () => undefined);
     },
     /**
-     * A lock that one process of the cluster holds at a time. 'unknown' if Redis does not answer in time. Never rejects.
-     * @param ttlMs The lock expires after this time, in case its holder dies.
+     * Acquires a lock that one process of the cluster can hold at a time. 'unknown' if Redis does not answer in time.
+     * Never rejects.
+     * @param ttlMs The time after which the lock expires, in case its holder dies.
      */
     acquire(name: string, ttlMs: number): Promise<'granted' | 'taken' | 'unknown'> {
       const ms = Math.max(1, Math.ceil(ttlMs));
-      // A lock that is granted although the answer is late is not used, and expires.
+      // If the lock is granted but the reply is late, it is not used, and expires.
       const reply = link.run(({ client }) => client.set(keyOf(name), token, 'PX', ms, 'NX'));
       return reply.then(
         (value) => (value === 'OK' ? 'granted' : 'taken'),
         () => 'unknown',
       );
     },
-    /** Does nothing if this process does not hold the lock. */
+    /** Releases a lock. Does nothing if this process does not hold it. */
     release(name: string): void {
       link.run(({ client }) => runRelease(client, keyOf(name), token)).catch(() => undefined);
     },

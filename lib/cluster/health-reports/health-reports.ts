@@ -3,13 +3,22 @@ import type { HealthReportsLink } from './health-link';
 import { decodeMessage, encodeMessage, type HealthMessage, type HealthReport } from './message';
 import { ProbeLock } from './probe-lock';
 
-/** Older reports are ignored, in milliseconds. */
+/** Maximum age of a report, in milliseconds. Older ones are ignored. */
 const MAX_AGE_MS = 5_000;
-/** A report from further in the future is ignored: estimates of Redis's clock never differ that much. */
+/**
+ * How far in the future the time of a report may be, in milliseconds. Estimates of Redis's clock never differ that
+ * much, so others are ignored.
+ */
 const MAX_AHEAD_MS = 500;
-/** A peer's report keeps calls away for at most this long. Then a call of this process finds out for itself. */
+/**
+ * How long a peer's report can keep an endpoint out of rotation, in milliseconds. After that this process tries it with
+ * a call of its own.
+ */
 const MAX_COOLDOWN_MS = 60_000;
-/** Processes that start together are answered together, in milliseconds. */
+/**
+ * How long a request for reports waits before it is answered, in milliseconds, so that one answer serves all processes
+ * that start together.
+ */
 const ANSWER_MS = 100;
 
 /** A report of a peer. */
@@ -17,28 +26,31 @@ export interface ReceivedReport {
   readonly report: HealthReport;
   /** When it was published, on Redis's clock. */
   readonly at: number;
-  /** The same on this process's performance.now(). */
+  /** The same time on this process's performance.now(). */
   readonly localAt: number;
-  /** What is left of its cooldown, in milliseconds, at most a minute; 0 if it reports none. */
+  /** The rest of the reported cooldown in milliseconds, at most a minute; 0 if the report contains none. */
   readonly leftMs: number;
 }
 
 export interface HealthReportsParts extends HealthReportsLink {
-  /** The name of an endpoint with its account, as peers know it: an endpoint of another app may have the same name. */
+  /**
+   * Returns an endpoint's name together with its account, as peers know it. An endpoint of another application may have
+   * the same name.
+   */
   readonly endpointId: (name: string) => string;
   /** Must not throw. */
   readonly onReport: (report: ReceivedReport) => void;
 }
 
 /**
- * Publishes what this process finds out about its endpoints, and passes on what its peers publish. A process that starts
- * asks once, so that it needs no failures of its own to learn of an outage.
+ * Publishes what this process finds out about its endpoints, and passes on the reports of its peers. A process that
+ * starts asks its peers once for current reports, so that it learns of an outage without failures of its own.
  */
 export class HealthReports {
   readonly #parts: HealthReportsParts;
   /** Milliseconds on Redis's clock; undefined until Redis has answered. */
   readonly now: HealthReportsLink['now'];
-  /** Own reports of cooldowns, which a process that starts asks for, as long as they last. */
+  /** This process's own reports of cooldowns that have not ended. Processes that start ask for them. */
   readonly #lasting = new Map<string, { readonly report: HealthReport; readonly until: number }>();
   #answerTimer: Timer | undefined;
   #isClosed = false;
@@ -52,7 +64,7 @@ export class HealthReports {
     );
   }
 
-  /** Best effort: a report that is lost only means that each peer finds out for itself. */
+  /** Publishes a report. If it is lost, each peer finds out for itself. */
   publish(report: HealthReport): void {
     if (report.kind === 'closed') this.withdraw(report.endpoint);
     else {
@@ -62,7 +74,7 @@ export class HealthReports {
     this.#send(report);
   }
 
-  /** What this process has reported of an endpoint is over. */
+  /** Withdraws this process's reports on an endpoint, so that they are no longer sent to processes that start. */
   withdraw(endpoint: string): void {
     for (const kind of ['opened', 'cooldown', 'quota']) this.#lasting.delete(`${kind} ${endpoint}`);
   }
@@ -72,7 +84,7 @@ export class HealthReports {
     return new ProbeLock(this.#parts.endpointId(endpoint), this.#parts, onDue);
   }
 
-  /** Publishes and passes on nothing afterwards. */
+  /** Stops publishing reports and passing them on. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#answerTimer);

@@ -2,33 +2,39 @@ import { z } from 'zod';
 import { parseJson } from '../../util/parse-json';
 
 export const COOLDOWN_CLASSES = ['quota_exhausted', 'unauthorized', 'model_missing'] as const;
-/** The failure classes that cool an endpoint down. */
+/** Failure classes that start a cooldown of the endpoint. */
 export type CooldownClass = (typeof COOLDOWN_CLASSES)[number];
 
 const VERSION = 1;
-/** The longest message that is read, in characters. The longest valid names fit. */
+/** Maximum length of a message, in characters. A message with the longest valid names fits. */
 const MAX_LENGTH = 4096;
 
-/** Names have at most 200 characters. */
+/** Name and account of an endpoint. Names have at most 200 characters. */
 const endpoint = z.string().min(1).max(220);
 const cooldownMs = z.number().nonnegative();
 const head = {
   v: z.literal(VERSION),
-  /** The process that publishes it. */
+  /** Id of the process that publishes the message. */
   from: z.string().min(1).max(64),
-  /** Milliseconds on Redis's clock. */
+  /** Time of publication on Redis's clock, in milliseconds. */
   at: z.number().nonnegative(),
 };
 
-/** Strict: a message with unknown fields is ignored. A later format gets another version number. */
+/**
+ * Schema of a message. It is strict: a message with unknown fields is ignored. A later format gets another version
+ * number.
+ */
 const schema = z.discriminatedUnion('kind', [
-  /** It has just started, and asks for the reports that still count. */
+  /** The process has just started, and asks for the reports that are still valid. */
   z.strictObject({ ...head, kind: z.literal('asked') }),
-  /** Its breaker opened, by its own evidence. `stepMs` is `cooldownMs` before jitter, which the next failure doubles. */
+  /**
+   * The endpoint's breaker in the process opened because of the process's own calls. `stepMs` is `cooldownMs` before
+   * jitter, which the next failure doubles.
+   */
   z.strictObject({ ...head, kind: z.literal('opened'), endpoint, cooldownMs, stepMs: cooldownMs }),
-  /** Its own probe closed its breaker. */
+  /** A probe of the process closed its breaker of the endpoint. */
   z.strictObject({ ...head, kind: z.literal('closed'), endpoint }),
-  /** The endpoint refused one of its calls for a reason that lasts. */
+  /** The endpoint refused a call of the process for a lasting reason. */
   z.strictObject({
     ...head,
     kind: z.literal('cooldown'),
@@ -36,7 +42,7 @@ const schema = z.discriminatedUnion('kind', [
     class: z.enum(COOLDOWN_CLASSES),
     cooldownMs,
   }),
-  /** It got a 429: these quotas cool down. */
+  /** A call of the process got a 429, so these quotas cool down. */
   z.strictObject({
     ...head,
     kind: z.literal('quota'),
@@ -58,13 +64,13 @@ export interface HealthMessage {
   readonly report: Body;
 }
 
-/** Undefined if the message would be too long to be read. */
+/** Encodes a message. Undefined if it would be longer than the maximum. */
 export function encodeMessage({ from, at, report }: HealthMessage): string | undefined {
   const text = JSON.stringify({ v: VERSION, from, at, ...report });
   return text.length <= MAX_LENGTH ? text : undefined;
 }
 
-/** Undefined for everything that is not a message of this version. Never throws. */
+/** Decodes a message. Undefined if the text is not a message of this version. Never throws. */
 export function decodeMessage(text: string): HealthMessage | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const parsed = schema.safeParse(parseJson(text));

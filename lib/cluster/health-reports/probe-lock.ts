@@ -1,16 +1,24 @@
 import { startTimer, type Timer } from '../../util/timers';
 import type { HealthReportsLink } from './health-link';
 
-/** The lock outlives the probe's own time limit by this, to allow for the round trips to Redis. In milliseconds. */
+/**
+ * How much longer than the probe's own time limit the lock lasts, in milliseconds, to allow for the round trips to
+ * Redis.
+ */
 const TTL_MARGIN_MS = 1_000;
-/** A process that dies during a probe keeps the others from probing for at most this long. */
+/**
+ * Longest lifetime of the lock, in milliseconds: a process that dies during a probe keeps the others from probing for
+ * at most this long.
+ */
 const MAX_TTL_MS = 30_000;
-/** While a peer holds the lock, this process asks again after these pauses, in milliseconds. */
+/** Pauses after which this process asks again for a lock that a peer holds, in milliseconds. */
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 1_000;
 const RETRY_FACTOR = 1.5;
 const JITTER = 0.5;
-/** If peers hold the lock for this long without reporting anything, this process probes without it. */
+/**
+ * If peers hold the lock for this long, in milliseconds, without reporting anything, this process probes without it.
+ */
 const MAX_WAIT_MS = 300_000;
 
 type Lock = Pick<HealthReportsLink, 'acquire' | 'release'>;
@@ -19,12 +27,12 @@ type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'acquiring' }
   | { readonly kind: 'held' }
-  /** This process does not ask again until the timer fires. */
+  /** This process does not ask for the lock again until the timer fires. */
   | { readonly kind: 'held-by-peer'; readonly timer: Timer };
 
 /**
- * The right to probe an endpoint, which one process of the cluster has at a time. It is acquired when a probe is about to
- * be sent, not when one could be: a process without calls would keep it from those that have some.
+ * The right to probe an endpoint, which one process of the cluster has at a time. A process acquires it only when it is
+ * about to send a probe: otherwise a process without calls would keep it from processes that have some.
  */
 export class ProbeLock {
   readonly #name: string;
@@ -44,7 +52,7 @@ export class ProbeLock {
     this.#random = random;
   }
 
-  /** Whether another process is taken to be probing. */
+  /** Whether another process is assumed to be probing the endpoint. */
   get isHeldByPeer(): boolean {
     return this.#state.kind === 'held-by-peer';
   }
@@ -54,7 +62,8 @@ export class ProbeLock {
    * tell who does. Never rejects.
    */
   async acquire(probeMs: number): Promise<boolean> {
-    // An earlier request may still be granted and is then released: with two of them the wrong one would be.
+    // An earlier request may still be granted and is then released. A second request in the meantime would make that
+    // release the wrong lock.
     if (this.#isRequestPending) {
       this.#waitForPeer();
       return false;
@@ -66,12 +75,12 @@ export class ProbeLock {
     const answer = await this.#lock.acquire(this.#name, ttlMs).catch(() => 'unknown' as const);
     this.#isRequestPending = false;
     if (this.#state !== acquiring) {
-      // The breaker has changed its state meanwhile.
+      // The breaker has changed its state in the meantime.
       if (answer !== 'taken') this.#lock.release(this.#name);
       return false;
     }
     if (answer !== 'taken') {
-      // An unknown answer may have been a grant, so it is released as well.
+      // An unknown answer may have been a grant, so the lock is treated as held, and is released later.
       this.#setState({ kind: 'held' });
       return true;
     }
@@ -85,7 +94,7 @@ export class ProbeLock {
     return false;
   }
 
-  /** The probe is over, or is no longer due. */
+  /** Releases the lock, because the probe has ended or is no longer due. */
   release(): void {
     const { kind } = this.#state;
     this.#setState({ kind: 'idle' });

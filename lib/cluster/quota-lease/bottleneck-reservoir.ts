@@ -4,23 +4,31 @@ import type { Connection } from '../redis/bottleneck-connection';
 import type { RedisLink } from '../redis/redis-link';
 import type { Reservoir } from './ports';
 
-/** The keys of a limiter that nobody has used for this long leave Redis: the next user finds a full bucket. */
+/**
+ * Lifetime of the keys of an unused limiter in Redis, in milliseconds. After that the next user finds a full bucket.
+ */
 const KEY_TTL_MS = 300_000;
-/** Bottleneck's own list of clients. Nothing here depends on it, so it is updated rarely. */
+/**
+ * Intervals of Bottleneck's own list of clients, in milliseconds. Nothing here depends on that list, so it is updated
+ * rarely.
+ */
 const HEARTBEAT_MS = 20_000;
 const CLIENT_TIMEOUT_MS = 60_000;
-/** The script that answers a command refills in steps. They are as long as a whole number of units needs, between these. */
+/**
+ * Range of the refill interval, in milliseconds. Each script that takes units first refills the reservoir in steps of
+ * that length, which is chosen so that a step is a whole number of units.
+ */
 const MIN_REFILL_MS = 50;
 const MAX_REFILL_MS = 250;
 
 type Terms = Parameters<Reservoir['configure']>[0];
 
-/** A Bottleneck reservoir in Redis, in whole requests or tokens. It is created by the first command. */
+/** A Bottleneck reservoir in Redis that counts whole requests or tokens. The first command creates it. */
 export class BottleneckReservoir implements Reservoir {
   readonly #link: RedisLink;
   readonly #id: string;
   #terms: Terms = { limit: 0, maximum: 0 };
-  /** Resolves when its first round trips have been made. */
+  /** Resolves when the limiter has been set up in Redis. */
   #limiter: Promise<Bottleneck> | undefined;
   #isOpen = false;
 
@@ -35,7 +43,7 @@ export class BottleneckReservoir implements Reservoir {
 
   async configure(terms: Terms): Promise<void> {
     this.#terms = terms;
-    // One script in Redis, although its type says that there is nothing to wait for.
+    // Runs one script in Redis, although its type says that there is nothing to wait for.
     const update = (bottleneck: Bottleneck) =>
       bottleneck.updateSettings(refillSettings(terms)) as unknown as Promise<void>;
     if (this.#limiter) await this.#run(update);
@@ -71,11 +79,11 @@ export class BottleneckReservoir implements Reservoir {
     bottleneck.on('error', () => undefined);
     try {
       await bottleneck.ready();
-      // Bottleneck publishes every change for jobs that wait in it. Here none does.
+      // Bottleneck publishes every change to jobs that are queued in a limiter. No jobs are queued here.
       await (bottleneck.clients().subscriber as Client).unsubscribe(bottleneck.channel());
       return bottleneck;
     } catch (error) {
-      // A limiter that failed to start rejects for ever: the next command creates another.
+      // A limiter that failed to start rejects every command, so the next command creates another one.
       this.#limiter = undefined;
       this.#isOpen = false;
       throw error;
@@ -83,7 +91,10 @@ export class BottleneckReservoir implements Reservoir {
   }
 }
 
-/** Redis counts whole units: the step is one at which the fewest are lost, and none too many come in. */
+/**
+ * Bottleneck's settings for a refill of `limit` units per minute. Redis counts whole units, so a refill step is chosen
+ * whose rate comes closest to the limit without exceeding it.
+ */
 export function refillSettings({ limit, maximum }: Terms): Bottleneck.ConstructorOptions {
   const perMs = limit / 60_000;
   let best = { amount: 0, ms: MIN_REFILL_MS };

@@ -4,16 +4,16 @@ import type { Reservoir } from './ports';
 
 type Hours = readonly (readonly [hour: number, units: number])[];
 
-/** An hour counts for up to 25 hours. */
+/** Lifetime of the keys in milliseconds. The units of an hour count for up to 25 hours. */
 const KEY_TTL_MS = 26 * 3_600_000;
-/** The most commands without a reply that are remembered. */
+/** Maximum number of commands without a reply that are remembered. */
 const MAX_UNANSWERED = 100;
 
 /**
- * Counts units in an hour and returns what is left of the limit and the totals by hour, in one step. KEYS[1] has the totals,
- * KEYS[2] the number of the process's last command. A command without a reply is undone if it was counted, because the
- * process counts its units again. Where Redis has lost the counter, or has restored an older one, each process brings back
- * the totals that it knew. Numbers are formatted, because Lua would shorten large ones to 1e+15.
+ * Counts units in an hour and returns what is left of the limit, and the totals by hour, in one step. KEYS[1] contains
+ * the totals, KEYS[2] the number of the process's last command. A command without a reply is undone if it was counted,
+ * because the process counts its units again. If Redis has lost the counter or has restored an older one, each process
+ * restores the totals that it knew. Numbers are formatted, because Lua would shorten large ones to 1e+15.
  */
 const runScript = redisScript<[left: string, totals: string[]]>(
   'aiBalancerDayCounter',
@@ -59,7 +59,7 @@ return { string.format('%.0f', limit - sum), redis.call('HGETALL', KEYS[1]) }
 `,
 );
 
-/** The units of a limit per day that all processes have used, or have taken ahead, by hour of Redis's clock. */
+/** Counter of a limit per day: the units that all processes have used or leased, by hour of Redis's clock. */
 export class DayCounter implements Reservoir {
   readonly #link: RedisLink;
   readonly #keys: readonly [totals: string, member: string];
@@ -68,12 +68,15 @@ export class DayCounter implements Reservoir {
   #number = 0;
   #acknowledged = 0;
   #totals: Hours = [];
-  /** Number, number of the first command that undoes it, hour, units. */
+  /**
+   * Commands without a reply: the command's number, the number of the first later command that undoes it, the hour, the
+   * units.
+   */
   #unanswered: readonly (readonly [number, number, number, number])[] = [];
 
   /**
-   * @param key Its braces keep it, and the process's own key, on one node of a Redis Cluster.
-   * @param onTotals Called with each reply, before it resolves.
+   * @param key Key of the totals. Its braces keep it and the process's own key on one node of a Redis Cluster.
+   * @param onTotals Called with the totals of each reply, before `take` resolves.
    */
   constructor(link: RedisLink, key: string, member: string, onTotals: (totals: Hours) => void) {
     this.#link = link;

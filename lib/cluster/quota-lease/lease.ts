@@ -1,17 +1,20 @@
-/** Smaller differences are rounding errors, not missing units. */
+/** Tolerance, in units: smaller differences are rounding errors. */
 export const EPSILON = 1e-6;
 
-/** What an update tells the limiter in Redis, in whole units. */
+/** What an update reports to the limiter in Redis, in whole units. */
 export interface LeaseReport {
-  /** Units used that the limiter doesn't know of; below zero if some go back to it. */
+  /** Used units that the limiter doesn't know of; negative if units go back to it. */
   readonly owed: number;
-  /** Units that the limiter has too many, as headers or an outage have shown. Taking them never makes a debt. */
+  /**
+   * Units that the limiter has too many, as headers or an outage have shown. Taking them never makes its level
+   * negative.
+   */
   readonly excess: number;
 }
 
 /**
- * Quota that a process has taken ahead from a limiter in Redis, and what the limiter does not know yet. While the lease
- * is suspended, because Redis is unreachable, everything is used on credit.
+ * Quota that a process has taken ahead from a limiter in Redis, and the usage that the limiter does not know yet. While
+ * the lease is suspended, because Redis is unreachable, all units are used on credit.
  */
 export class Lease {
   #unused = 0;
@@ -27,32 +30,32 @@ export class Lease {
     return this.#isSuspended || this.#unused + EPSILON >= units;
   }
 
-  /** Uses units, if the lease covers them. */
+  /** Takes `units` from the lease; returns false if fewer are left. */
   tryUse(units: number): boolean {
     const isCovered = this.covers(units);
     if (isCovered) this.overdraw(this.#isSuspended ? units : Math.min(units, this.#unused));
     return isCovered;
   }
 
-  /** Uses units whether it covers them or not. */
+  /** Takes `units` from the lease. Units that it doesn't cover are owed to the limiter. */
   overdraw(units: number): void {
     const covered = Math.min(units, this.#unused);
     this.#unused -= covered;
     this.#owed += units - covered;
   }
 
-  /** The whole units that are missing until it covers these. */
+  /** The number of whole units that the lease lacks to cover `units`. */
   missing(units: number): number {
     return Math.ceil(Math.max(0, units - this.#unused - EPSILON));
   }
 
-  /** Units have come from the limiter, or were not needed. */
+  /** Adds units that the limiter has granted, or that were reserved and not used. */
   add(units: number): void {
     if (this.#isSuspended) this.#owed -= units;
     else this.#unused += units;
   }
 
-  /** The limiter has these units too many; too few if negative. */
+  /** Records that the limiter has these units too many, or too few if negative. */
   exceed(units: number): void {
     if (this.#isSuspended) this.#owed += units;
     else this.#excess += units;
@@ -64,7 +67,7 @@ export class Lease {
     this.#owed -= unused;
   }
 
-  /** Unused units have been paid for. */
+  /** Suspends the lease. Unused units, which the limiter has already counted, are credited. */
   suspend(): void {
     this.returnBeyond(0);
     this.#isSuspended = true;
@@ -75,7 +78,8 @@ export class Lease {
   }
 
   /**
-   * What was used on credit, as far as the limiter still has it: it has refilled meanwhile.
+   * The units used on credit that the limiter still has to take. It has refilled in the meantime, so that is at most
+   * what is missing in this process's share.
    * @param missing Units that are missing in this process's share.
    */
   unreported(missing: number): number {
@@ -87,7 +91,7 @@ export class Lease {
     this.#owed = 0;
   }
 
-  /** What to report now. It counts until it is settled. */
+  /** The next report to the limiter. It stays due until it is settled. */
   report(): LeaseReport {
     return { owed: Math.trunc(this.#owed), excess: Math.trunc(this.#excess) };
   }

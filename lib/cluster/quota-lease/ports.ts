@@ -1,36 +1,39 @@
 import type { LeaseTerms } from './lease-terms';
 
-/** What the configuration says of a limit. */
+/** The terms of a limit that follow from the configuration. */
 export type OwnTerms = Pick<LeaseTerms, 'depthMs' | 'isDay'>;
 
-/** The bucket of one process, as far as its lease needs it: what the limiter in Redis holds, and the unused lease. */
+/**
+ * The bucket of one process, as its lease uses it. Its level is what the limiter in Redis holds plus the unused lease.
+ */
 export interface LeasedBucket {
   readonly depth: number;
-  /** The largest depth that a header has shown, in milliseconds of the limit; 0 without one. */
+  /** The largest bucket depth that a header has shown, in milliseconds of the limit; 0 if none has. */
   readonly observedDepthMs: number;
-  /** Units per minute that the provider is taken to allow now, rounded so that it changes seldom. */
+  /** Units per minute that the provider is assumed to allow now, rounded so that the number rarely changes. */
   readonly sharedLimit: number;
-  /** Units at the bottom that are not handed out. */
+  /** Units at the bottom of the bucket that are not granted to calls. */
   readonly headroom: number;
   level(now: number): number;
-  /** Of a limit per day: the hour in which units that are taken then are counted. */
+  /** For a limit per day: the hour in which units taken at time `now` are counted. */
   hourAt?(now: number): number;
-  /** Of a limit per day: what all processes together have used. */
+  /** For a limit per day: sets the units that all processes together have used, by hour. */
   setUsed?(hours: Iterable<readonly [hour: number, units: number]>): void;
   put(units: number, now: number): void;
-  /** Sets the level. The difference is what peers have used. */
+  /** Sets the level. The difference from the old level is what peers have used. */
   syncLevel(level: number, now: number): void;
-  /** Sets the part of limit and depth that is this process's own; 1 for all of it. */
+  /** Sets the share of the limit and the depth that this process may use; 1 for all of it. */
   setShare(share: number, level: number, now: number): void;
-  /** Sets the depth, in milliseconds of the limit, and how many processes share it. */
+  /** Sets the bucket depth, in milliseconds of the limit, and the number of processes that share it. */
   setSharing(depthMs: number, members: number): void;
 }
 
 /** The limiter in Redis, in whole requests or tokens. Every method rejects while Redis is unreachable. */
 export interface Reservoir {
   /**
-   * Takes units, or returns them if negative, never above the maximum. Resolves to what is left, which may be below zero.
-   * @param hour In which they count, in a limit per day.
+   * Takes units, or returns them if negative, never above the maximum. Resolves to the level afterwards, which may be
+   * negative.
+   * @param hour The hour in which the units of a limit per day are counted.
    */
   take(units: number, hour: number): Promise<number>;
   /** @param limit Units per minute. */

@@ -6,11 +6,11 @@ import { Lease } from './lease';
 import { FLUSH_MS, type LeaseTerms } from './lease-terms';
 import type { LeasedBucket, OwnTerms } from './ports';
 
-/** After an outage a process reports its usage this many times, a flush apart, before it asks for more. */
+/** How many times a process reports its usage after an outage, a flush apart, before it leases quota again. */
 const REJOIN_STEPS = 4;
-/** Of a limiter that is unreachable at most this share of its depth is divided: peers may still reach it. */
+/** Share of the depth of an unreachable limiter that the processes divide at most: peers may still reach it. */
 const MAX_DIVIDED_SHARE = 0.25;
-/** How long a limit whose key Redis refuses is not shared before it is tried again. */
+/** How long a limit whose key Redis refuses is not shared, in milliseconds, before Redis is tried again. */
 const FAULT_MS = 30_000;
 
 type State =
@@ -19,27 +19,29 @@ type State =
   /** Redis is unreachable. */
   | { readonly kind: 'local'; readonly mode: OutageMode }
   /**
-   * Redis is reachable again. The process keeps to its share until all peers have reported their usage: the first one to
-   * return would get the shares of the others.
+   * Redis is reachable again. The process keeps to its share until all peers have reported their usage; otherwise the
+   * first process to return would get the shares of the others.
    */
   | { readonly kind: 'rejoining'; readonly timer: Timer }
   | { readonly kind: 'closed' };
 
-/** What a limit in Redis is while Redis is unreachable: each process goes on with its share, and reports afterwards. */
+/**
+ * A limit in Redis during an outage of Redis: each process continues with its share, and reports its usage afterwards.
+ */
 export abstract class SharedLimit {
   protected readonly bucket: LeasedBucket;
   protected readonly lease = new Lease();
-  /** The calls that wait for Redis. */
+  /** Requests of calls that wait for Redis. */
   protected readonly requests = new GrantQueue((units) => this.bucket.put(units, performance.now()));
-  /** Those that suit all processes. */
+  /** The terms that all processes share. */
   terms: LeaseTerms;
   #ownTerms: OwnTerms;
   #faultAt = -Infinity;
   #state: State = { kind: 'starting' };
   #members = 1;
-  /** This process's part of the bucket. */
+  /** The share of the bucket that this process may use, from 0 to 1. */
   #share = 1;
-  /** Resolves when Redis has answered, or is known to be unreachable. */
+  /** Resolves when Redis has answered or is known to be unreachable. */
   readonly ready = deferred();
 
   constructor(bucket: LeasedBucket, ownTerms: OwnTerms) {
@@ -57,7 +59,7 @@ export abstract class SharedLimit {
     return { ...this.#ownTerms, limit: sharedLimit, observedMs: Math.round(observedDepthMs), distanceMs };
   }
 
-  /** The processes that have this limit, this one included. */
+  /** The number of processes that have this limit, including this one. */
   get members(): number {
     return this.#members;
   }
@@ -68,7 +70,10 @@ export abstract class SharedLimit {
     if (this.#state.kind === 'local') this.#divide();
   }
 
-  /** Redis refuses its key: it is not shared for a while. Returns whether that is the first time. */
+  /**
+   * Records that Redis refuses the limit's key, so that the limit is not shared for a while. Returns whether that is
+   * the first time.
+   */
   recordFault(onOutage: OutageMode): boolean {
     const isFirst = this.#faultAt === -Infinity;
     this.#faultAt = performance.now();
@@ -76,7 +81,7 @@ export abstract class SharedLimit {
     return isFirst;
   }
 
-  /** @param onOutage The mode in which it is not shared although the others are. */
+  /** @param onOutage The mode of this limit while Redis refuses its key. */
   setMode(wanted: ClusterMode, onOutage: OutageMode = 'local-share'): void {
     const { kind } = this.#state;
     if (wanted === 'starting' || kind === 'closed') return;
@@ -105,24 +110,24 @@ export abstract class SharedLimit {
     for (const request of this.requests.drain()) request.decide(false);
   }
 
-  /** The level to create the limiter with if it is not in Redis. */
+  /** The level with which the limiter is created if it is not in Redis. */
   initialLevel(): number {
     const now = performance.now();
     if (!this.isLocal) return Math.floor(this.limiterLevel(now));
-    // What this process has used of its share is reported once the limiter is there.
+    // The usage of this process's share is reported once the limiter exists.
     const level = this.bucket.level(now);
     return Math.floor((level + this.lease.unreported(this.bucket.depth - level)) / this.#share);
   }
 
-  /** Tells the limiter what has been used, and reads its level. */
+  /** Reports the usage to the limiter and reads its level. */
   abstract refresh(): void;
 
-  /** Whether the process uses its share. */
+  /** Whether the process keeps to its share. */
   protected get isLocal(): boolean {
     return this.#state.kind !== 'starting' && this.#state.kind !== 'shared';
   }
 
-  /** Whether Redis may be asked. */
+  /** Whether commands may be sent to Redis. */
   protected get isReachable(): boolean {
     return this.#state.kind === 'shared' || this.#state.kind === 'rejoining';
   }
@@ -132,12 +137,12 @@ export abstract class SharedLimit {
     return this.#state.kind === 'local' && this.#state.mode === 'closed';
   }
 
-  /** What the limiter holds, as far as this process knows. */
+  /** The level of the limiter, as far as this process knows. */
   protected limiterLevel(now: number): number {
     return this.bucket.level(now) + this.requests.units - this.lease.unused;
   }
 
-  /** Goes on with this process's share, for the calls that wait for Redis too. */
+  /** Continues with this process's share, which also decides the requests that were waiting for Redis. */
   #startOutage(): void {
     const now = performance.now();
     const limiterLevel = this.limiterLevel(now);
@@ -149,7 +154,7 @@ export abstract class SharedLimit {
     const level = Math.min(limiterLevel, divided * this.bucket.depth) * this.#share;
     this.bucket.setShare(this.#share, level + unused - reserved, now);
     this.lease.suspend();
-    // The newest requests are refused first if the share doesn't cover all.
+    // The newest requests are refused first if the share doesn't cover all of them.
     for (const request of requests.reverse()) {
       const isGranted = !this.isBlocked && this.bucket.level(now) >= 0;
       if (isGranted) this.lease.overdraw(request.units);
@@ -159,7 +164,7 @@ export abstract class SharedLimit {
   }
 
   #rejoin(steps: number): void {
-    // A limit per day has not refilled meanwhile: all that was used is missing.
+    // A limit per day has not refilled in the meantime, so all used units are reported.
     const { depth } = this.bucket;
     if (!this.terms.isDay) this.lease.reportCredit(depth - this.bucket.level(performance.now()));
     if (steps > 0) {
@@ -178,13 +183,15 @@ export abstract class SharedLimit {
     if (this.#state.kind === 'rejoining') clearTimeout(this.#state.timer);
   }
 
-  /** The part of the limit that this process may use. */
+  /** The share of the limit that this process may use, from 0 to 1. */
   get #ownShare(): number {
     if (!this.isLocal) return 1;
     return this.#state.kind === 'local' && this.#state.mode !== 'local-share' ? 1 : 1 / this.#members;
   }
 
-  /** Takes another share over: of what is left too, but not when the whole limit is shared again. */
+  /**
+   * Applies a changed share to the limit, and to what is left in the bucket, unless the whole limit is shared again.
+   */
   #divide(): void {
     const share = this.#ownShare;
     if (share === this.#share) return;

@@ -5,21 +5,21 @@ import { CLOSED_RETRY_MS, FLUSH_MS, type LeaseTerms, leaseMs, limiterDepthMs } f
 import type { LeasedBucket, OwnTerms, Reservoir } from './ports';
 import { SharedLimit } from './shared-limit';
 
-/** A lease that nobody has used for this long is returned. */
+/** How long a lease may be unused before it is returned, in milliseconds. */
 const IDLE_MS = 1_000;
-/** How long units are kept for a waiting call after its last request. */
+/** How long units are kept for a waiting call after its last request, in milliseconds. */
 const PREFETCH_MS = 2_000;
-/** How long a process leaves a drained limiter alone, in milliseconds: per process, and at most. */
+/** Pause before a process asks a drained limiter again, in milliseconds: per process of the cluster, and at most. */
 const PAUSE_MS = 80;
 const MAX_PAUSE_MS = 640;
-/** How old the level may be while calls wait for long, in milliseconds: peers may have given units back. */
+/** How old the known level may be while a call has a long wait, in milliseconds: peers may have returned units. */
 const STALE_MS = 1_000;
 
 /**
- * A limit that many processes share, per minute or per day. The bucket answers at once; what it hands out is covered by a lease, so
- * that most calls cost no round trip. A call that the lease doesn't cover waits for the next one. One update at a time asks
- * for more, reports what was used without a lease, and returns what isn't used. While Redis is unreachable each process
- * goes on with its share and reports afterwards.
+ * A limit per minute or per day that many processes share. The bucket answers at once; the units that it grants are
+ * covered by a lease, so that most calls need no round trip. A call that the lease doesn't cover waits for the next
+ * one. Updates run one at a time: each leases units, reports usage that no lease covered, and returns units that aren't
+ * needed. While Redis is unreachable, each process continues with its share and reports its usage afterwards.
  */
 export class SharedQuota extends SharedLimit {
   readonly #reservoir: Reservoir;
@@ -31,15 +31,18 @@ export class SharedQuota extends SharedLimit {
   /** The hour for which the lease was taken. Always 0 for a limit per minute. */
   #hour = 0;
   #usedAt = -Infinity;
-  /** The lease has to be renewed: it covers no other call like the last one, or not until the next lease is there. */
+  /**
+   * Whether the lease has to be renewed, because it doesn't cover another call like the last one, or the calls until
+   * the next lease arrives.
+   */
   #isLow = false;
-  /** Units that the first queued call waits for, and until when they are kept for it. */
+  /** Units that the first queued call waits for, and the time until which they are kept for it. */
   #prefetchUnits = 0;
   #prefetchUntil = -Infinity;
   #pausedUntil = -Infinity;
   #flushTimer: Timer | undefined;
 
-  /** @param onCapacity Called when a lease has come in that a queued call may be waiting for. */
+  /** @param onCapacity Called when a lease has arrived that a queued call may be waiting for. */
   constructor(bucket: LeasedBucket, reservoir: Reservoir, ownTerms: OwnTerms, onCapacity: () => void) {
     super(bucket, ownTerms);
     this.#reservoir = reservoir;
@@ -54,36 +57,39 @@ export class SharedQuota extends SharedLimit {
     const maximum = Math.max(1, Math.floor((terms.limit * depthMs) / 60_000 + EPSILON));
     if (terms.limit === this.#configured.limit && maximum === this.#configured.maximum) return;
     this.#configured = { limit: terms.limit, maximum };
-    // If it fails Redis is unreachable, and the next heartbeat configures again.
+    // If this fails, Redis is unreachable, and the next heartbeat configures again.
     this.#reservoir.configure(this.#configured).catch(() => {
       this.#configured = { limit: 0, maximum: 0 };
     });
   }
 
-  /** For units that the bucket has handed out. Undefined if they may be used; else the call waits for the decision. */
+  /**
+   * Reserves units that the bucket has granted. Returns undefined if they may be used at once; otherwise a request,
+   * whose decision the call waits for.
+   */
   reserve(units: number): GrantRequest | undefined {
     const now = performance.now();
     this.#turnHour(now);
-    // A process with few calls would return a lease that is renewed ahead.
+    // A process with few calls would only return a lease that was renewed in advance.
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
     if (this.requests.isEmpty && this.lease.tryUse(units)) {
-      // What this process uses during a round trip, at its fair rate, has to be there.
+      // The lease must also cover what this process uses during a round trip at its fair rate.
       const inRoundTrip = this.#unitsIn(this.terms.distanceMs / this.members);
       const isLow = !this.lease.covers(Math.max(units, inRoundTrip));
       this.#isLow = isBusy && isLow && this.#pausedUntil <= now;
-      // Renewed for the next call, after this one has been sent.
+      // Renews the lease for the next call, after this call has been sent.
       if (this.#isLow) setImmediate(() => void this.#update());
       return undefined;
     }
-    // After this turn, so that one update serves all calls of the turn.
+    // Runs after this turn of the event loop, so that one update serves all calls of the turn.
     if (this.requests.isEmpty) queueMicrotask(() => void this.#update());
     return this.requests.add(units);
   }
 
   /**
    * Milliseconds until the units can be reserved.
-   * @param bucketWaitMs The wait according to the bucket.
+   * @param bucketWaitMs The wait that the bucket predicts, in milliseconds.
    */
   waitMs(units: number, bucketWaitMs: number, now: number): number {
     if (this.isBlocked) return CLOSED_RETRY_MS;
@@ -93,14 +99,14 @@ export class SharedQuota extends SharedLimit {
     return Math.max(bucketWaitMs, this.#pausedUntil - now);
   }
 
-  /** A queued call waits for these units: they are gathered bit by bit, or smaller calls would always be faster. */
+  /** Gathers these units step by step for a queued call. Otherwise smaller calls would always overtake it. */
   prefetch(units: number, now: number): void {
     this.#prefetchUnits = Math.min(units, this.bucket.depth);
     this.#prefetchUntil = now + PREFETCH_MS;
     if (this.#pausedUntil <= now && !this.lease.covers(this.#prefetchUnits)) void this.#update();
   }
 
-  /** Units that were reserved at that time are not needed. */
+  /** Returns units that were reserved at time `takenAt` and are not needed. */
   refund(units: number, takenAt: number): void {
     this.#turnHour(performance.now());
     const hour = this.bucket.hourAt?.(takenAt) ?? 0;
@@ -113,21 +119,21 @@ export class SharedQuota extends SharedLimit {
     this.#scheduleFlush();
   }
 
-  /** More was used than reserved. */
+  /** Takes units that were used beyond a reservation. */
   overdraw(units: number): void {
     this.lease.overdraw(units);
     this.#scheduleFlush();
   }
 
-  /** The provider's headers have corrected the bucket. */
+  /** Applies a correction of the bucket by the provider's headers, in units. */
   correct(units: number): void {
     this.lease.exceed(-units);
     this.#scheduleFlush();
   }
 
   /**
-   * Takes units from the limiter itself, whether they fit or not; gives them back if negative. Resolves to what is left for
-   * all processes; undefined, with nothing taken, while Redis is unreachable.
+   * Takes units directly from the limiter, even if it holds fewer; gives them back if negative. Resolves to what is
+   * left for all processes; undefined, with nothing taken, while Redis is unreachable.
    */
   async adjust(units: number): Promise<number | undefined> {
     if (this.isLocal) return undefined;
@@ -148,7 +154,10 @@ export class SharedQuota extends SharedLimit {
     void this.#update();
   }
 
-  /** Units count in the hour in which they are used: what was taken for an earlier one goes back to it. */
+  /**
+   * Changes to the current hour. Units count in the hour in which they are used, so units leased for an earlier hour
+   * are returned to it.
+   */
   #turnHour(now: number): void {
     const hour = this.bucket.hourAt?.(now) ?? 0;
     if (hour === this.#hour) return;
@@ -164,7 +173,10 @@ export class SharedQuota extends SharedLimit {
     this.lease.settle({ owed, excess: 0 });
   }
 
-  /** If Redis is unreachable, nothing is taken, and nothing has to be done. */
+  /**
+   * Takes units without waiting for the reply. If Redis is unreachable, nothing is taken, and nothing else has to be
+   * done.
+   */
   #take(units: number, hour = this.#hour): void {
     this.#reservoir.take(units, hour).catch(() => undefined);
   }
@@ -202,12 +214,12 @@ export class SharedQuota extends SharedLimit {
       if (hour === this.#hour) this.#applyReply(requested, report.excess, waiting, left);
       else this.#take(-requested, hour);
     }
-    // Without a reply it may have been taken or not: the next flush tries again.
+    // Without a reply, the units may or may not have been taken: the next flush tries again.
     this.#scheduleFlush();
     if (left !== undefined && !this.requests.isEmpty) void this.#update();
   }
 
-  /** The units that are waited for, and a new lease if the limiter has that much to spare. */
+  /** The units to request: those that calls wait for, and a new lease if the limiter has that much to spare. */
   #unitsToRequest(now: number): number {
     const renewed = this.#isLow ? this.#size : 0;
     this.#isLow = false;
@@ -215,14 +227,14 @@ export class SharedQuota extends SharedLimit {
     const need = this.lease.missing(needed);
     if (need === 0) return 0;
     const available = Math.floor(this.limiterLevel(now) - this.bucket.headroom);
-    // No call waits for the answer yet, so no more than the limiter should have.
+    // No call waits for the reply yet, so it requests no more than the limiter should hold.
     if (this.requests.isEmpty) return Math.max(0, Math.min(need, available));
     return need + Math.max(0, Math.min(Math.floor(this.#size), available - need));
   }
 
   /**
-   * @param waiting The requests that the update asked for.
-   * @param left What the limiter held after the update.
+   * @param waiting The requests for which the update was sent.
+   * @param left The level of the limiter after the update.
    */
   #applyReply(requested: number, excess: number, waiting: readonly GrantRequest[], left: number): void {
     const { depth, headroom } = this.bucket;
@@ -241,15 +253,19 @@ export class SharedQuota extends SharedLimit {
     if (this.isLocal) return;
     this.#syncLevel(level + tooLow);
     if (level < headroom + this.#size) {
-      // A process that asked again at once would get ever smaller parts of a drained limiter. The pause is random, because
-      // each process takes what has come in since the one before: in a fixed order the same one would always be late.
+      // A process that asked again at once would get ever smaller parts of a drained limiter. The pause is random,
+      // because each process takes what has been refilled since the previous one asked: in a fixed order the same
+      // process would always come last.
       const pauseMs = Math.min(MAX_PAUSE_MS, PAUSE_MS * this.members) * (0.5 + Math.random());
       this.#pausedUntil = performance.now() + pauseMs;
     }
     if (requested > refused) this.#onCapacity();
   }
 
-  /** Returns unused units beyond one lease, and all of them after a while without use. */
+  /**
+   * Schedules a flush, which reports usage and returns unused units: those beyond one lease, or all of them after a
+   * while without use.
+   */
   #scheduleFlush(): void {
     if (this.isLocal || this.#flushTimer !== undefined) return;
     const { owed, excess } = this.lease.report();

@@ -5,7 +5,7 @@ import type { RedisClock } from './redis-clock';
 type Callback = (error: Error | null, reply?: unknown) => void;
 type ScriptFn = (...args: unknown[]) => unknown;
 
-/** The part of Bottleneck's connection through which all of its scripts run. */
+/** The members of Bottleneck's connection through which all of its scripts run. */
 interface ScriptRunner {
   __scriptFn__(name: string): ScriptFn;
   client: Client;
@@ -16,12 +16,18 @@ interface ScriptRunner {
 
 export type Connection = Bottleneck.IORedisConnection & ScriptRunner;
 
-/** The level, in the limiter's units, with which to create a limiter whose keys are not in Redis; undefined for a full one. */
+/**
+ * Returns the level, in the limiter's units, with which a limiter is created whose keys are not in Redis; undefined for
+ * a full one.
+ */
 export type InitialLevels = (id: string) => number | undefined;
 
 const REDIS_7_PREFIX = /^ERR (?=UNKNOWN_CLIENT|SETTINGS_KEY_NOT_FOUND)/;
 
-/** Takes before it refills: what is taken from a full reservoir would come back at once. And nothing bounds a refund. */
+/**
+ * Bottleneck's command takes units before it refills, so what is taken from a full reservoir comes back at once, and it
+ * doesn't limit refunds.
+ */
 const TAKE = "redis.call('hincrby', settings_key, 'reservoir', incr)";
 const CORRECT_TAKE = `
 local before = process_tick(now, false)['reservoir']
@@ -29,13 +35,14 @@ local maximum = tonumber(redis.call('hget', settings_key, 'reservoirIncreaseMaxi
 redis.call('hset', settings_key, 'reservoir', string.format('%.0f', math.min(before + incr, math.max(before, maximum))))`;
 
 /**
- * Bottleneck's ioredis connection with five corrections to Bottleneck 2.19.5:
- * - Redis 7 and later puts 'ERR ' before the errors of a script. Bottleneck does not recognise them, and a limiter whose
- *   keys or client were lost would never recover.
+ * Bottleneck's ioredis connection with corrections of five faults of Bottleneck 2.19.5:
+ * - Redis 7 and later puts 'ERR ' before the errors of a script. Bottleneck does not recognize them, so a limiter whose
+ * keys or client were lost would never recover.
  * - Bottleneck sends the process's own clock. One that is a minute ahead would fill every bucket.
- * - A limiter whose keys were lost is created again with its first level: a restart of Redis would fill every bucket.
- * - Its script that takes from a reservoir refills it afterwards, and a refund may exceed the maximum.
- * - Unsubscribing while Redis is unreachable is an unhandled rejection.
+ * - A limiter whose keys were lost is created again with its first level, so a restart of Redis would fill every
+ * bucket.
+ * - The script that takes from a reservoir refills it afterwards, and a refund may exceed the maximum.
+ * - Unsubscribing while Redis is unreachable causes an unhandled rejection.
  */
 export function bottleneckConnection(
   client: Client,
@@ -50,7 +57,7 @@ export function bottleneckConnection(
       typeof lua === 'string' ? { ...definition, lua: lua.replace(TAKE, CORRECT_TAKE) } : definition,
     );
   };
-  // With the class given, Bottleneck doesn't require the package, which a bundled app may not have.
+  // If it gets the class, Bottleneck doesn't require the package, which a bundled application may not have.
   const connection = new Bottleneck.IORedisConnection({ client, Redis: client.constructor }) as Connection;
   const scriptFn = connection.__scriptFn__.bind(connection);
   connection.__scriptFn__ = (name) => {

@@ -1,13 +1,13 @@
 import { type Client, redisScript } from '../../util/redis';
 import type { RedisClock } from './redis-clock';
 
-/** A process without a heartbeat for this long is gone, in milliseconds. */
+/** A process that has sent no heartbeat for this long counts as gone, in milliseconds. */
 export const MEMBER_TIMEOUT_MS = 10_000;
 const KEY_TTL_MS = 60_000;
 
 /**
- * A heartbeat of one process, with its state if that has changed. `version` counts changes of states, so that the others
- * read them only then. Numbers are formatted, because Lua would shorten them to 1.7e+12.
+ * A heartbeat of one process, with the process's state if that has changed. `version` counts changes of states, so that
+ * the processes read the states only after a change. Numbers are formatted, because Lua would shorten them to 1.7e+12.
  */
 const runScript = redisScript<
   [seconds: string, micros: string, count: number, version: string | null, isKnown: number]
@@ -42,9 +42,9 @@ return { time[1], time[2], redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS
 );
 
 export interface HeartbeatReply {
-  /** The number of processes, this one included. */
+  /** The number of processes, including this one. */
   readonly count: number;
-  /** The states of all processes, if one has changed. */
+  /** The states of all processes; undefined if none has changed. */
   readonly states?: readonly string[];
   /** Whether Redis has lost this process's state, and probably those of its peers, since the last heartbeat. */
   readonly wasLost: boolean;
@@ -57,7 +57,7 @@ export class Members {
   readonly #id: string;
   readonly #clock: RedisClock;
   #version: string | undefined;
-  /** The state of this process that Redis has. */
+  /** The state of this process that is stored in Redis. */
   #publishedState: string | undefined;
 
   constructor(client: Client, clock: RedisClock, prefix: string, id: string) {
@@ -67,7 +67,7 @@ export class Members {
     this.#id = id;
   }
 
-  /** @param state Not empty. Sent only if it has changed or Redis has lost it. */
+  /** @param state The state of this process; not empty. It is sent only if it has changed or Redis has lost it. */
   async heartbeat(state: string, wasLost = false): Promise<HeartbeatReply> {
     const sentAt = performance.now();
     const hasChanged = state !== this.#publishedState;

@@ -5,14 +5,17 @@ import type { ClusterOptions } from '../options';
 
 const MAX_RECONNECT_PAUSE_MS = 500;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** How long a Redis that hangs keeps the process alive after closing, in milliseconds. The default of ioredis is 2 s. */
+/**
+ * How long a Redis that doesn't respond keeps the process alive after closing, in milliseconds. The default of ioredis
+ * is 2 s.
+ */
 const DISCONNECT_TIMEOUT_MS = 250;
 
 const retryStrategy = (times: number): number => Math.min(50 * times, MAX_RECONNECT_PAUSE_MS);
 
 /**
- * Override the app's own options: a command is sent now or fails now. One that waited for the connection, or was sent
- * again after a reconnection, would take quota that nobody is waiting for any more.
+ * Options that override the application's own, so that a command is sent or fails at once. A command that waited for
+ * the connection, or was sent again after a reconnection, would take quota for a call that no longer waits.
  */
 const CLIENT_OPTIONS = {
   enableOfflineQueue: false,
@@ -24,7 +27,10 @@ const CLIENT_OPTIONS = {
   lazyConnect: false,
 };
 
-/** @throws ERR_AI_CONFIG if ioredis is not installed, or refuses the URL or options. It never contains their values. */
+/**
+ * Creates the client. @throws ERR_AI_CONFIG if ioredis is not installed, or refuses the URL or options. The error never
+ * contains their values.
+ */
 export async function connect(redis: ClusterOptions['redis']): Promise<Client> {
   if (isConnection(redis)) return duplicate(redis as Client);
   const Redis = await importRedis();
@@ -53,7 +59,7 @@ function duplicate(client: Client): Client {
 async function importRedis(): Promise<typeof Redis> {
   try {
     const ioredis = await import('ioredis');
-    // An ES module reliably gets the default export of a CommonJS package, its named exports only sometimes.
+    // In an ES module only the default export of a CommonJS package is reliable; its named exports may be missing.
     return ioredis.default;
   } catch {
     throw new AiBalancerError('ERR_AI_CONFIG', "cluster needs the package 'ioredis': npm install ioredis");

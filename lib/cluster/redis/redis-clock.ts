@@ -1,4 +1,4 @@
-/** A slower sample may replace a faster one that is older than this, in milliseconds: clocks drift. */
+/** Age at which a slower sample replaces a faster one, in milliseconds: clocks drift. */
 const SAMPLE_TTL_MS = 20_000;
 
 /**
@@ -10,7 +10,12 @@ export class RedisClock {
   #roundTripMs: number | undefined;
   #sampledAt = -Infinity;
 
-  /** @param redisMs Redis's time at some moment between the other two times. */
+  /**
+   * Adds a sample.
+   * @param redisMs Redis's time at some moment between the two other times, in epoch milliseconds.
+   * @param sentAt When the command was sent, on performance.now().
+   * @param receivedAt When its reply came, on performance.now().
+   */
   sample(redisMs: number, sentAt: number, receivedAt: number): void {
     const roundTripMs = receivedAt - sentAt;
     const isStale = receivedAt - this.#sampledAt > SAMPLE_TTL_MS;
@@ -25,12 +30,12 @@ export class RedisClock {
     return this.#roundTripMs ?? 0;
   }
 
-  /** Whole milliseconds since 1970; undefined before the first sample. */
+  /** The time of Redis's clock in whole epoch milliseconds; undefined before the first sample. */
   now(): number | undefined {
     return this.#offset === undefined ? undefined : Math.floor(performance.now() + this.#offset);
   }
 
-  /** The next sample counts, however slow: another server with its own clock may answer it. */
+  /** Makes the next sample count, however slow it is: it may come from another server with its own clock. */
   expire(): void {
     this.#sampledAt = -Infinity;
   }

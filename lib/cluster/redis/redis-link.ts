@@ -9,20 +9,29 @@ import { RedisClock } from './redis-clock';
 
 export type LinkState = 'connecting' | 'up' | 'down' | 'closed';
 
-/** Redis is unreachable if a round trip takes longer than this: slow is not dead, but no call waits longer for it. */
+/** Time limit of a round trip, in milliseconds. Redis counts as unreachable beyond it, because no call waits longer. */
 const REDIS_TIMEOUT_MS = 250;
-/** A timer that fires this late shows that our own event loop was blocked: Redis then gets a little longer. */
+/**
+ * If a timer fires this late, in milliseconds, this process's event loop was blocked, and Redis gets a little more
+ * time.
+ */
 const STALL_MS = 10;
 const HEARTBEAT_MS = 2_000;
-/** How often an unreachable Redis is tried again. */
+/** How often an unreachable Redis is tried again, in milliseconds. */
 const DOWN_CHECK_MS = 250;
-/** A Redis that accepts connections but doesn't answer for this long gets a new connection. */
+/** How long Redis may leave a heartbeat unanswered before the client reconnects, in milliseconds. */
 const UNRESPONSIVE_MS = 2_000;
-/** Without an answer for this long after the start, Redis is unreachable. Connecting takes a distant one several round trips. */
+/**
+ * How long Redis may take to answer after the start before it counts as unreachable, in milliseconds. Connecting to a
+ * distant one takes several round trips.
+ */
 const STARTUP_TIMEOUT_MS = 2_500;
-/** How long closing waits for a Redis that doesn't answer. */
+/** How long closing waits for a Redis that doesn't answer, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 250;
-/** Errors that say that Redis as a whole can't serve now. All others concern the command and its keys. */
+/**
+ * Errors with which Redis reports that it can't serve any command now. All other errors concern the command and its
+ * keys.
+ */
 const UNAVAILABLE =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|OOM|NOAUTH|NOREPLICAS)\b/;
 
@@ -34,17 +43,20 @@ export interface RedisLinkParts {
   readonly initialLevels: InitialLevels;
   onState(state: LinkState, reason?: string): void;
   onHeartbeat(reply: HeartbeatReply): void;
-  /** Redis refuses the commands for a key, for example because other software has written another type to it. */
+  /**
+   * Called when Redis refuses the commands for a key, for example because other software has written another type to
+   * it.
+   */
   onFault(key: string): void;
 }
 
 /**
- * The connection to Redis, and whether Redis answers in time. All commands go through it, so that none waits for a Redis
- * that is unreachable, and every slow answer is noticed.
+ * The connection to Redis, which knows whether Redis answers in time. All commands go through it, so that no command
+ * waits for an unreachable Redis, and every slow reply is noticed.
  */
 export class RedisLink {
   readonly #parts: RedisLinkParts;
-  /** Redis's clock, and the distance to Redis. */
+  /** Redis's clock, and the round trip time to Redis. */
   readonly clock = new RedisClock();
   /** Resolves when the clients exist, connected or not. Rejects if they can't be created. */
   readonly opened: Promise<Connection>;
@@ -54,16 +66,16 @@ export class RedisLink {
   #state: LinkState = 'connecting';
   #checkTimer: Timer | undefined;
   readonly #startupTimer: Timer;
-  /** When the heartbeat was sent that has not been answered. */
+  /** When the pending heartbeat was sent, on performance.now(); undefined if none is pending. */
   #heartbeatSentAt: number | undefined;
   /** Resolves when Redis has answered or is known to be unreachable, and on closing. */
   readonly tried = deferred();
-  /** Reject the commands that are under way. */
+  /** Functions that reject the pending commands. */
   readonly #rejectPending = new Set<(error: Error) => void>();
 
   constructor(parts: RedisLinkParts) {
     this.#parts = parts;
-    // A Redis that answers too slowly is not up either.
+    // A Redis that answers too slowly is not up, either.
     const giveUp = (): void => this.#markDown('no connection, or no answer in time');
     this.#startupTimer = startTimer(giveUp, STARTUP_TIMEOUT_MS).unref();
     this.opened = this.#open();
@@ -75,9 +87,10 @@ export class RedisLink {
   }
 
   /**
-   * Runs a command. A connection that fails or a late answer makes Redis unreachable; an error in the answer is a fault of
-   * the key alone. @throws at once while Redis is unreachable, and as soon as it becomes so.
-   * @param options `isSetup`: it may take several round trips, and no call waits for it.
+   * Runs a command. A failed connection or a late reply makes Redis unreachable; an error in the reply is a fault of
+   * the key alone.
+   * @throws at once while Redis is unreachable, and as soon as it becomes unreachable.
+   * @param options `isSetup`: the command may take several round trips, and no call waits for it.
    */
   async run<T>(
     command: (connection: Connection) => Promise<T>,
@@ -102,7 +115,7 @@ export class RedisLink {
     }
   }
 
-  /** What this process publishes to its peers, at once if Redis is reachable. */
+  /** Sets the state that this process publishes to its peers. It is sent at once if Redis is reachable. */
   publishMemberState(state: string): void {
     if (state === this.#memberState) return;
     this.#memberState = state;
@@ -157,7 +170,7 @@ export class RedisLink {
       const reply = await heartbeat;
       this.#heartbeatSentAt = undefined;
       this.#parts.onHeartbeat(reply);
-      // A Redis that is too slow for calls would be unreachable again with the next command.
+      // A Redis that is too slow for calls would become unreachable again with the next command.
       if (this.#state === 'up' || this.clock.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;
@@ -205,8 +218,9 @@ export class RedisLink {
 }
 
 /**
- * Whether a reply, or an error, comes in time as far as Redis is to blame. Never rejects.
- * @param roundTripMs To Redis: a script that it has not cached, or a heartbeat, takes more than one.
+ * Whether a reply or an error comes in time, not counting delays in this process. Never rejects.
+ * @param roundTripMs The round trip time to Redis, in milliseconds: a script that Redis has not cached, or a heartbeat,
+ *   takes more than one round trip.
  */
 export function answersInTime(reply: Promise<unknown>, roundTripMs = 0): Promise<boolean> {
   return settlesWithin(reply, REDIS_TIMEOUT_MS + 2 * Math.min(roundTripMs, REDIS_TIMEOUT_MS), STALL_MS);

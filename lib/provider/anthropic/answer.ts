@@ -7,10 +7,10 @@ import type { StopReason, WireUsage } from './wire';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An answer of the Messages API as an OpenAI chat completion. @throws if it is not one */
+/** Converts an answer of the Messages API to an OpenAI chat completion. @throws if the answer is not an object */
 export function toChatCompletion(message: unknown): ChatCompletion {
   if (!isObject(message)) throw new Error('The answer is not an object.');
-  // An error in a 200: the balancer classifies it.
+  // No message, perhaps an error in a 200: returned as it is, for the balancer to classify.
   if (!Array.isArray(message.content)) return message as unknown as ChatCompletion;
   const blocks = message.content.filter(isObject);
   const texts = blocks.filter(({ type }) => type === 'text').map(({ text }) => textOf(text));
@@ -18,7 +18,7 @@ export function toChatCompletion(message: unknown): ChatCompletion {
   const calls = blocks.filter((block) => block.type === 'tool_use' && !isJsonAnswer(block)).map(toToolCall);
   const thinking = blocks.filter(isThinking);
   const reasoning = thinking.map((block) => textOf(block.thinking)).join('');
-  // Where a tool gives the answer, the text beside it is talk about it.
+  // When the answer is the input of the JSON tool, text blocks only comment on it and are left out.
   const content = answers.length > 0 ? answers[0] : texts.length > 0 ? texts.join('') : null;
   const reason = toFinishReason(message.stop_reason);
   return chatCompletion(
@@ -71,7 +71,7 @@ export function toFinishReason(reason: unknown): FinishReason {
     : 'stop';
 }
 
-/** Anthropic counts cached input apart; OpenAI counts it in the prompt. */
+/** Converts usage. Anthropic counts cached input separately; OpenAI includes it in the prompt tokens. */
 export function toUsage(value: unknown): ChatCompletion['usage'] {
   if (!isObject(value)) return undefined;
   const usage = value as WireUsage;

@@ -11,19 +11,20 @@ import { toMessagesRequest } from './request';
 import { AnthropicStream } from './stream';
 import { ANTHROPIC_SUPPORT } from './support';
 
-/** The version of the API whose format this is. */
+/** Value of the `anthropic-version` header: the API version whose format this dialect uses. */
 const API_VERSION = '2023-06-01';
 
 /**
- * The dialect of Anthropic's Messages API. docs/providers.md lists what it can express. Thinking comes as
- * `reasoning_content`, and as `thinking_blocks` that a caller sends back with the message.
+ * The dialect of Anthropic's Messages API. docs/providers.md lists the features that it supports. Thinking is returned
+ * as `reasoning_content`, and as `thinking_blocks` that a caller sends back with the message.
  */
 export const anthropicDialect: Dialect = {
   name: 'anthropic',
   operations: ['chat'],
   unsupported,
   request,
-  // The text so far as the last message of the assistant's, which models before Claude 4.6 continue.
+  // Sends the text so far as a final assistant message, which models before Claude 4.6 continue. The API refuses such a
+  // message if it ends with white space.
   continuation: (body, textSoFar, provider) =>
     /\s$/.test(textSoFar) ? undefined : openaiDialect.continuation?.(body, textSoFar, provider),
   answer: ({ body }) => toChatCompletion(JSON.parse(body)),
@@ -35,7 +36,7 @@ export const anthropicDialect: Dialect = {
 function unsupported(call: DialectCall, { model }: { readonly model: string }): string | undefined {
   if (call.operation !== 'chat') return call.operation;
   const format = CHAT_FEATURES['response_format: json_object']({ ...call.body });
-  // It needs a tool that must be called, before which no model can think.
+  // json_object needs a forced tool call, and models can't think before one.
   if (format !== undefined && modelTraits(model).alwaysThinks) return 'response_format (json_object)';
   return refusedFeature(call, ANTHROPIC_SUPPORT) ?? unsupportedMedia(call.body.messages);
 }

@@ -30,7 +30,7 @@ export function toMessages({ turns }: Conversation): RequestMessage[] {
     .filter(({ content }) => content.length > 0);
   const last = messages.at(-1);
   const end = last?.content.at(-1);
-  // A last text of the assistant's that ends with white space is refused.
+  // The API refuses a final assistant text that ends with white space.
   if (last?.role === 'assistant' && end?.type === 'text') {
     const text = end.text.trimEnd();
     if (text === '') last.content.pop();
@@ -40,7 +40,7 @@ export function toMessages({ turns }: Conversation): RequestMessage[] {
   return messages;
 }
 
-/** The results of tools come first in their turn, and texts of white space alone are refused. */
+/** Moves tool results to the start of their turn and removes blank texts: the API requires both. */
 function inOrder(parts: readonly Part[]): Part[] {
   const results = parts.filter(({ kind }) => kind === 'tool-result');
   const others = parts.filter((part) => part.kind !== 'tool-result' && !isBlank(part));
@@ -117,7 +117,10 @@ function cacheControl({ cacheControl: control }: { readonly cacheControl?: unkno
   return control === undefined ? {} : { cache_control: control as CacheControl };
 }
 
-/** Whether the trailing turns of a tool loop all begin with a thinking block, as a budget for thinking requires. */
+/**
+ * Whether every assistant turn of the tool loop at the end of the conversation begins with a thinking block. The API
+ * requires it for a request with a thinking budget.
+ */
 export function toolLoopHasThinking(turns: readonly Turn[]): boolean {
   for (const { role, parts } of [...turns].reverse()) {
     if (role === 'user' && !parts.some(({ kind }) => kind === 'tool-result')) return true;
@@ -126,7 +129,10 @@ export function toolLoopHasThinking(turns: readonly Turn[]): boolean {
   return true;
 }
 
-/** Where a body holds an image or a file of a type that Claude doesn't read. */
+/**
+ * Path and MIME type of the first image or file that Claude can't read, such as `messages[0].content[1] (image/bmp)`;
+ * undefined if there is none.
+ */
 export function unsupportedMedia(messages: readonly unknown[]): string | undefined {
   for (const [at, message] of messages.entries()) {
     const content = isObject(message) && Array.isArray(message.content) ? (message.content as unknown[]) : [];

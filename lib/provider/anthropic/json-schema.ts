@@ -1,6 +1,6 @@
 import { isObject } from '../../util/is-object';
 
-/** Keywords that structured outputs refuse. The model reads them in the description instead. */
+/** Keywords that structured outputs refuse. They are moved to the description, where the model can read them. */
 const CONSTRAINTS = [
   ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength'],
   ...['maxItems', 'uniqueItems', 'minProperties', 'maxProperties', 'pattern'],
@@ -9,8 +9,9 @@ const MAPS = ['properties', '$defs', 'definitions'];
 const LISTS = ['anyOf', 'allOf', 'oneOf'];
 
 /**
- * A schema in the subset of Anthropic's structured outputs, which want every object closed; undefined where an object is
- * open on purpose. Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+ * Converts a schema to the subset that Anthropic's structured outputs accept, in which every object has
+ * `additionalProperties: false`. Returns undefined if that is impossible, for example because the schema allows
+ * additional properties. Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
  */
 export function closedSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
   const closed: Record<string, unknown> = {};

@@ -11,7 +11,7 @@ import { toThinking } from './thinking';
 import { forcesTool, toTools } from './tools';
 import type { MessagesRequest, OutputConfig, Tool } from './wire';
 
-/** `max_tokens` of a call without one, for a model whose largest output is not known. */
+/** Default of `max_tokens`, for a model whose largest output is unknown. */
 const DEFAULT_MAX_TOKENS = 8192;
 
 export interface TranslatedRequest {
@@ -22,7 +22,7 @@ export interface TranslatedRequest {
 type ChatCall = Extract<DialectCall, { operation: 'chat' }>;
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The request of the Messages API for an OpenAI chat body. */
+/** Converts an OpenAI chat body to a request of the Messages API. */
 export function toMessagesRequest(call: ChatCall, endpoint: DialectEndpoint): TranslatedRequest {
   const { body, stream } = call;
   const fields = body as unknown as Fields;
@@ -61,16 +61,16 @@ export function toMessagesRequest(call: ChatCall, endpoint: DialectEndpoint): Tr
   return { body: request, dropped: [...dropped] };
 }
 
-/** The API requires a limit, and refuses one above the model's largest output. */
+/** The API requires `max_tokens` and refuses a value above the model's largest output. */
 function maxTokensOf(body: ChatBody, { maxOutputTokens }: DialectEndpoint): number {
   const asked = body.max_completion_tokens ?? body.max_tokens ?? maxOutputTokens ?? DEFAULT_MAX_TOKENS;
   return Math.min(asked, maxOutputTokens ?? Infinity);
 }
 
 interface JsonFormat {
-  /** For the model's own structured outputs. */
+  /** Schema for the model's structured outputs. */
   readonly schema?: Record<string, unknown>;
-  /** For the tool by which other models answer. */
+  /** Input schema of the JSON tool, which is used where structured outputs can't be. */
   readonly toolSchema?: Tool['input_schema'];
 }
 
@@ -86,7 +86,10 @@ function jsonFormat(format: unknown, traits: ModelTraits): JsonFormat | undefine
 
 type Sampling = Pick<MessagesRequest, 'temperature' | 'top_p' | 'top_k'>;
 
-/** A temperature goes to 1 at most; newer models accept one of the two, or none; a budget for thinking excludes them. */
+/**
+ * The sampling parameters that the model accepts: a temperature of at most 1; from Claude 4.1 only one of `temperature`
+ * and `top_p`; from 4.7, or with a thinking budget, none.
+ */
 function samplingOf(
   { temperature, top_p: topP, top_k: topK }: Fields,
   traits: ModelTraits,
@@ -100,7 +103,7 @@ function samplingOf(
     if (typeof value !== 'number') continue;
     const isExcluded = name === 'top_p' && sampling.temperature !== undefined && !traits.bothSamplings;
     if (!traits.sampling || hasBudget || isExcluded) {
-      // The default of both is 1, so nothing is lost with it.
+      // 1 is the default of `temperature` and `top_p`: leaving it out changes nothing.
       if (name === 'top_k' || value !== 1) dropped.add(name);
       continue;
     }
@@ -110,7 +113,7 @@ function samplingOf(
   return sampling;
 }
 
-/** A sequence of white space alone is refused. */
+/** Leaves out stop sequences that consist of white space only: the API refuses them. */
 function stopSequences(stop: unknown, dropped: Set<string>): Pick<MessagesRequest, 'stop_sequences'> {
   const list = (Array.isArray(stop) ? stop : [stop]).filter(
     (text): text is string => typeof text === 'string',

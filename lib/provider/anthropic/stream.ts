@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A content block that is being streamed. */
 type Block =
   | { readonly kind: 'text' | 'other' }
-  /** The answer as the input of a tool: its JSON is the text of the answer. */
+  /** A call of the JSON tool: the JSON of its input is the text of the answer. */
   | { readonly kind: 'json-answer' }
   | { readonly kind: 'thinking'; readonly start: Fields; text: string; signature: string }
   | { readonly kind: 'tool'; readonly index: number; readonly input: unknown; hasArguments: boolean };
@@ -19,7 +19,7 @@ type Block =
 export class AnthropicStream {
   #writer = new ChunkWriter({ id: '', model: '' });
   readonly #blocks = new Map<unknown, Block>();
-  /** Whole blocks of thinking that have not been sent. */
+  /** Complete thinking blocks that have not been sent yet. */
   #thinking: Fields[] = [];
   #toolCalls = 0;
   #usage: Fields = {};
@@ -108,14 +108,14 @@ export class AnthropicStream {
         start.type === 'thinking' ? { type: 'thinking', thinking: text, signature } : start,
       );
     } else if (block?.kind === 'tool' && !block.hasArguments) {
-      // A tool without parameters has no deltas.
+      // A call of a tool without parameters has no deltas.
       yield* this.#inputDelta(block, JSON.stringify(isObject(block.input) ? block.input : {}));
     }
   }
 
   /**
-   * Whole, as they must be sent back, and those that follow each other in one chunk: the stream helper of OpenAI's client
-   * keeps only the last value of a field that it doesn't know.
+   * Sends thinking blocks whole, because the API wants them back unchanged, and consecutive ones in a single chunk: the
+   * stream helper of OpenAI's client keeps only the last value of a field that it doesn't know.
    */
   *#sendThinking(): Generator<ChatCompletionChunk, void> {
     const blocks = this.#thinking;
@@ -125,7 +125,7 @@ export class AnthropicStream {
 
   *#finish(event: Fields): Generator<ChatCompletionChunk, void> {
     const { stop_reason: stop } = isObject(event.delta) ? event.delta : ({} as Fields);
-    // Cumulative: each count replaces the one before.
+    // Usage is cumulative: each count replaces the previous one.
     if (isObject(event.usage)) this.#usage = { ...this.#usage, ...withoutNulls(event.usage) };
     if (typeof stop !== 'string') return;
     yield* this.#sendThinking();

@@ -42,5 +42,5 @@ export const ANTHROPIC_SUPPORT: FeatureSupport = {
   },
 };
 
-/** Fields of Anthropic's own that a body may hold. */
+/** Anthropic's own fields that a chat body may contain. */
 export const OWN_FIELDS: readonly string[] = ['thinking', 'top_k'];

@@ -5,25 +5,25 @@ import type { Effort, Thinking } from './wire';
 export interface ThinkingRequest {
   readonly thinking?: Thinking;
   readonly effort?: Effort;
-  /** Whether the caller's effort could not be sent. */
+  /** Whether the request can't express the caller's `reasoning_effort`, which is left out. */
   readonly isDropped?: boolean;
 }
 
 export interface ThinkingOptions {
   /** The caller's `reasoning_effort`. */
   readonly effort: unknown;
-  /** The caller's own `thinking`, in Anthropic's form. It is sent as it is. */
+  /** The caller's own `thinking` field, in Anthropic's format. It is sent unchanged. */
   readonly own: unknown;
   readonly maxTokens: number;
-  /** Whether the model must call a tool: then it can't think before. */
+  /** Whether the model is forced to call a tool. It can't think before a forced call. */
   readonly forcesTool: boolean;
-  /** Whether the conversation allows a budget: see `toolLoopHasThinking`. */
+  /** Whether the conversation allows a thinking budget: see `toolLoopHasThinking`. */
   readonly allowsBudget: boolean;
 }
 
-/** The smallest budget that the API accepts. */
+/** The smallest thinking budget that the API accepts, in tokens. */
 const MIN_BUDGET = 1024;
-/** The share of max_tokens that a model with a budget may think. */
+/** The thinking budget of each `reasoning_effort`, as a share of `max_tokens`. */
 const BUDGET_SHARES: Readonly<Record<Effort | 'minimal', number>> = {
   minimal: 0.1,
   low: 0.2,
@@ -33,7 +33,7 @@ const BUDGET_SHARES: Readonly<Record<Effort | 'minimal', number>> = {
   max: 0.95,
 };
 
-/** How `reasoning_effort` is asked of a model. */
+/** Converts `reasoning_effort` to the fields with which this model is asked to think. */
 export function toThinking(traits: ModelTraits, options: ThinkingOptions): ThinkingRequest {
   const { effort, own } = options;
   if (isObject(own)) return { thinking: own as unknown as Thinking };

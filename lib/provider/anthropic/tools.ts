@@ -5,8 +5,8 @@ import { allowedTools, functionName, toolMode } from '../translation/tool-choice
 import type { CacheControl, Tool, ToolChoice } from './wire';
 
 /**
- * The tool by which a model without structured outputs answers in JSON: it must call it, and its input is the answer. The
- * caller never sees it.
+ * A tool through which a model answers in JSON where structured outputs can't be used: the model must call a tool, and
+ * the input of this one is the answer. The caller never sees the call.
  */
 export const JSON_TOOL = 'respond_with_json';
 
@@ -17,7 +17,7 @@ export interface Tools {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @param jsonSchema the schema of an answer that is given by calling {@link JSON_TOOL} */
+/** @param jsonSchema the input schema of {@link JSON_TOOL}; undefined if the answer is not given through it */
 export function toTools(
   body: ChatBody,
   turns: readonly Turn[],
@@ -38,7 +38,10 @@ export function toTools(
   return { tools: own, ...(choice ? { tool_choice: choice } : {}) };
 }
 
-/** A conversation that holds calls of tools must describe them, even if none may be called any more. */
+/**
+ * Definitions of the tools that the conversation has called. The API requires them even if the model may no longer call
+ * any.
+ */
 function pastTools(turns: readonly Turn[]): Tools {
   const names = new Set<string>();
   for (const { parts } of turns)
@@ -78,7 +81,7 @@ function withParallel(body: ChatBody, choice: Exclude<ToolChoice, { type: 'none'
     : choice;
 }
 
-/** Whether the model must call a tool: then it can't think before. */
+/** Whether the model is forced to call a tool. It can't think before a forced call. */
 export function forcesTool(choice: ToolChoice | undefined): boolean {
   return choice?.type === 'any' || choice?.type === 'tool';
 }

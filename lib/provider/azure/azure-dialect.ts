@@ -11,7 +11,7 @@ export const azureDialect: Dialect = { ...openaiDialect, name: 'azure', request,
 
 /** A Microsoft Entra token is a JSON Web Token; a key of the resource is not. */
 const ENTRA_TOKEN = /^eyJ[\w-]+\.[\w-]+\./;
-/** '2024-10-21' or '2025-03-01-preview': the API with a path for each deployment. */
+/** A dated version, such as '2024-10-21' or '2025-03-01-preview', whose paths contain the name of the deployment. */
 const DATED = /^\d{4}-\d{2}-\d{2}/;
 
 function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
@@ -21,7 +21,7 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   return { path: azurePath(path, deployment, endpoint), headers: headersFor(call, endpoint), body };
 }
 
-/** The Responses API has no path for each deployment: a dated version has one path for all. */
+/** Even with a dated version, the path of the Responses API doesn't contain the deployment. */
 function responses(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest {
   const { apiVersion, deployment } = endpoint;
   const model = deployment ?? endpoint.model;
@@ -44,7 +44,7 @@ function headersFor(call: Pick<DialectCall, 'stream'>, endpoint: DialectEndpoint
 }
 
 /**
- * The v1 API needs no version. With a dated one, the deployment is in the path. Source:
+ * The path below the base URL. A dated version has the deployment in the path; the v1 API needs no version. Source:
  * https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
  */
 function azurePath(path: string, deployment: string, { baseURL, apiVersion }: DialectEndpoint): string {

@@ -13,11 +13,11 @@ import {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An answer of generateContent as an OpenAI chat completion. @throws if it is not one */
+/** Converts an answer of generateContent to an OpenAI chat completion. @throws if the answer is not an object */
 export function toChatCompletion(answer: unknown): ChatCompletion {
   if (!isObject(answer)) throw new Error('The answer is not an object.');
   const candidates = candidatesOf(answer);
-  // An error or a refused prompt: the balancer classifies it.
+  // An error or a refused prompt: returned as it is, for the balancer to classify.
   if (candidates.length === 0) return answer as unknown as ChatCompletion;
   const choices = candidates.map((candidate, position) => toChoice(candidate, position));
   return chatCompletion(headOf(answer), choices, toUsage(answer.usageMetadata));
@@ -91,7 +91,7 @@ export function readPart(part: Fields): AnswerPart {
   return { kind: 'other' };
 }
 
-/** A call without an id gets one. */
+/** Converts a function call. A call without an id gets a random one. */
 function toToolCall({ id, name, args }: Fields, signature: unknown): AnswerToolCall {
   const extra = extraContent(signature);
   return {
@@ -112,7 +112,7 @@ const FILTERED: ReadonlySet<unknown> = new Set([
   ...['SAFETY', 'RECITATION', 'BLOCKLIST', 'PROHIBITED_CONTENT', 'SPII', 'LANGUAGE'],
   ...['IMAGE_SAFETY', 'IMAGE_PROHIBITED_CONTENT', 'IMAGE_RECITATION', 'MODEL_ARMOR'],
 ]);
-/** The model has written what is no call of a function: another try may be better. */
+/** Reasons after which another attempt may succeed, such as a malformed function call. */
 const FAILED: ReadonlySet<unknown> = new Set([
   ...[
     'MALFORMED_FUNCTION_CALL',
@@ -124,7 +124,7 @@ const FAILED: ReadonlySet<unknown> = new Set([
   ],
 ]);
 
-/** OpenAI's API has no reason 'error': the balancer takes such an answer for a bad one. */
+/** 'error' is not a reason of OpenAI's API: the balancer classifies such an answer as `bad_answer`. */
 export function toFinishReason(reason: unknown, hasCalls: boolean): FinishReason | 'error' {
   if (FILTERED.has(reason)) return 'content_filter';
   if (FAILED.has(reason)) return 'error';
@@ -132,7 +132,7 @@ export function toFinishReason(reason: unknown, hasCalls: boolean): FinishReason
   return hasCalls ? 'tool_calls' : 'stop';
 }
 
-/** Gemini counts thoughts apart; OpenAI counts them in the completion. */
+/** Converts usage. Gemini counts thinking tokens separately; OpenAI includes them in the completion tokens. */
 export function toUsage(value: unknown): ChatCompletion['usage'] {
   if (!isObject(value)) return undefined;
   const count = (name: string): number => (typeof value[name] === 'number' ? value[name] : 0);

@@ -3,12 +3,12 @@ import { mimeTypeOfUrl } from '../translation/media';
 import type { Content, RequestPart } from './wire';
 
 /**
- * Stands for the signature of a call that another provider, or a client that drops unknown fields, has left without one.
- * Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
+ * Placeholder for the thought signature of a function call that has none, because it comes from another provider or
+ * from a client that drops unknown fields. Source: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
  */
 const NO_SIGNATURE = 'skip_thought_signature_validator';
 
-/** @param needsSignatures whether the first call of each of the model's turns must have a signature */
+/** @param needsSignatures whether the first function call of each model turn must have a thought signature */
 export function toContents({ turns }: Conversation, needsSignatures: boolean): Content[] {
   return turns
     .map(
@@ -36,14 +36,17 @@ function toParts(part: Part): RequestPart[] {
     case 'tool-result':
       return toolResult(part);
     case 'thinking':
-      // Another provider's: it has no meaning here.
+      // Thinking blocks of another provider mean nothing to Gemini.
       return [];
     default:
       return [mediaPart(part)];
   }
 }
 
-/** Of parallel calls, only the first has a signature. */
+/**
+ * Gives the first function call of a turn the placeholder, if it needs a signature. Of parallel calls, only the first
+ * has one.
+ */
 function withSignature(parts: RequestPart[], isNeeded: boolean): RequestPart[] {
   const first = isNeeded ? parts.findIndex(({ functionCall }) => functionCall !== undefined) : -1;
   const call = parts[first];
@@ -51,7 +54,7 @@ function withSignature(parts: RequestPart[], isNeeded: boolean): RequestPart[] {
   return parts;
 }
 
-/** Images of a result stand beside it. */
+/** Converts a tool result. Its images and files become parts after the function response. */
 function toolResult({ id, name, content }: ToolResultPart): RequestPart[] {
   const text = content.map((item) => (item.kind === 'text' ? item.text : '')).join('');
   const media = content.flatMap((item) => (item.kind === 'text' ? [] : [mediaPart(item)]));

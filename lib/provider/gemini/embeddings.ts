@@ -3,7 +3,7 @@ import type { EmbeddingBody } from '../../call/body';
 import { isObject } from '../../util/is-object';
 import type { EmbedContentRequest } from './wire';
 
-/** The requests of batchEmbedContents for an OpenAI embeddings body. */
+/** Converts an OpenAI embeddings body to the requests of batchEmbedContents. */
 export function toEmbedRequests(
   { input, dimensions }: EmbeddingBody,
   resource: string,
@@ -16,10 +16,13 @@ export function toEmbedRequests(
   }));
 }
 
-/** An answer of batchEmbedContents as an OpenAI answer. Shortened vectors get length 1 again, as OpenAI's have. */
+/**
+ * Converts an answer of batchEmbedContents to an OpenAI answer. Shortened vectors are normalized to length 1, as
+ * OpenAI's are.
+ */
 export function toEmbeddingResponse(answer: unknown, body: EmbeddingBody, model: string): EmbeddingResponse {
   if (!isObject(answer)) throw new Error('The answer is not an object.');
-  // An error: the balancer classifies it.
+  // An error: returned as it is, for the balancer to classify.
   if (!Array.isArray(answer.embeddings)) return answer as unknown as EmbeddingResponse;
   const tokens = isObject(answer.usageMetadata) ? answer.usageMetadata.promptTokenCount : undefined;
   const prompt = typeof tokens === 'number' ? tokens : 0;

@@ -11,9 +11,9 @@ import { GeminiStream } from './stream';
 import { GEMINI_SUPPORT } from './support';
 
 /**
- * The dialect of the Gemini API: generateContent, and batchEmbedContents for embeddings. docs/providers.md lists what it can
- * express. The signatures of thoughts come as `extra_content.google.thought_signature` of a tool call, as in Google's
- * OpenAI-compatible API; a caller sends them back with the call.
+ * The dialect of the Gemini API: generateContent, and batchEmbedContents for embeddings. docs/providers.md lists the
+ * features that it supports. A thought signature is returned as `extra_content.google.thought_signature` of a tool
+ * call, as in Google's OpenAI-compatible API; a caller sends it back with the call.
  */
 export const geminiDialect: Dialect = {
   name: 'gemini',
@@ -52,7 +52,7 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
   return { path: `/${resource}:${method}`, headers, body: JSON.stringify(body), dropped };
 }
 
-/** 'models/gemini-2.5-pro' for its name; 'tunedModels/x' is a resource already. */
+/** Resource name of a model: 'models/gemini-2.5-pro' for 'gemini-2.5-pro'. 'tunedModels/x' is one already. */
 function resourceOf(model: string): string {
   const name = model.includes('/') ? model : `models/${model}`;
   return name.split('/').map(encodeURIComponent).join('/');

@@ -1,19 +1,19 @@
 /** What the Gemini API accepts for a model. */
 export interface ModelTraits {
-  /** How it thinks: not at all (before Gemini 2.5), with a budget of tokens (2.5), or at a level (from 3). */
+  /** How the model thinks: not at all (before Gemini 2.5), within a budget of tokens (2.5), or at a level (from 3). */
   readonly thinking: 'none' | 'budget' | 'level';
-  /** Whether its thinking can't be turned off: the Pro models. */
+  /** Whether thinking can't be disabled: the Pro models. */
   readonly alwaysThinks: boolean;
-  /** Whether a call of a function must come back with a thought signature (from Gemini 3). */
+  /** Whether a function call must be sent back with its thought signature (from Gemini 3). */
   readonly needsSignatures: boolean;
-  /** Whether functions and JSON output go together (from Gemini 3). */
+  /** Whether tools and JSON output can be combined (from Gemini 3). */
   readonly jsonWithTools: boolean;
 }
 
 /**
- * Sources: https://ai.google.dev/gemini-api/docs/thinking, https://ai.google.dev/gemini-api/docs/thought-signatures and
- * https://ai.google.dev/gemini-api/docs/structured-output. A name without a version, such as 'gemini-flash-latest', is the
- * newest.
+ * Traits by the version in the model's name. A name without a version, such as 'gemini-flash-latest', is treated as the
+ * newest. Sources: https://ai.google.dev/gemini-api/docs/thinking,
+ * https://ai.google.dev/gemini-api/docs/thought-signatures and https://ai.google.dev/gemini-api/docs/structured-output
  */
 export function modelTraits(model: string): ModelTraits {
   const match = /gemini-(\d{1,2})(?:\.(\d{1,2}))?/i.exec(model);

@@ -22,7 +22,7 @@ export interface TranslatedRequest {
 type ChatCall = Extract<DialectCall, { operation: 'chat' }>;
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The request of generateContent for an OpenAI chat body. */
+/** Converts an OpenAI chat body to a request of generateContent. */
 export function toGenerateContent(
   call: ChatCall,
   { model, maxOutputTokens }: DialectEndpoint,
@@ -120,7 +120,10 @@ function toDeclaration(tool: Fields): FunctionDeclaration {
   };
 }
 
-/** Budgets in tokens, as Google's OpenAI-compatible API has them: https://ai.google.dev/gemini-api/docs/openai#thinking */
+/**
+ * Thinking budgets in tokens by `reasoning_effort`, as in Google's OpenAI-compatible API:
+ * https://ai.google.dev/gemini-api/docs/openai#thinking
+ */
 const BUDGETS: Readonly<Record<string, number>> = {
   minimal: 1024,
   low: 1024,
@@ -129,10 +132,10 @@ const BUDGETS: Readonly<Record<string, number>> = {
   xhigh: 24_576,
   max: 24_576,
 };
-/** The smallest budget of a model whose thinking can't be turned off. */
+/** The smallest thinking budget, in tokens, of a model whose thinking can't be disabled. */
 const MIN_BUDGET = 128;
 
-/** How `reasoning_effort` is asked of a model; 'dropped' if it can't think. */
+/** Converts `reasoning_effort` to a thinking configuration; 'dropped' if the model can't think. */
 function thinkingConfig(fields: Fields, traits: ModelTraits): ThinkingConfig | 'dropped' | undefined {
   const own = googleFields(fields).thinking_config;
   if (isObject(own)) return ownThinking(own);
@@ -156,7 +159,7 @@ function thinkingConfig(fields: Fields, traits: ModelTraits): ThinkingConfig | '
   return { thinkingLevel: level, ...(isOff ? {} : { includeThoughts: true }) };
 }
 
-/** Google's own fields, where its OpenAI-compatible API has them. */
+/** Google's own fields, at `extra_body.google` as in its OpenAI-compatible API. */
 function googleFields({ extra_body: extra }: Fields): Fields {
   const google = isObject(extra) ? extra.google : undefined;
   return isObject(google) ? google : {};

@@ -7,10 +7,10 @@ import { candidatesOf, headOf, indexOf, partsOf, readPart, toFinishReason, toUsa
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Translates the events of streamGenerateContent into OpenAI's chunks. Calls of functions come whole. */
+/** Translates the events of streamGenerateContent into OpenAI's chunks. A function call comes whole, in one event. */
 export class GeminiStream {
   #writer: ChunkWriter | undefined;
-  /** Calls of functions so far, by candidate. */
+  /** Number of function calls so far, by candidate index. */
   readonly #calls = new Map<number, number>();
   readonly #finished = new Set<number>();
   #isUsageSent = false;
@@ -26,7 +26,7 @@ export class GeminiStream {
     for (const [position, candidate] of candidates.entries()) {
       yield* this.#readCandidate(writer, candidate, indexOf(candidate, position));
     }
-    // Every event reports what was used so far; the one with the last finishReason has it all.
+    // Every event reports the usage so far. It is sent once, when a candidate has finished.
     const usage = this.#finished.size > 0 && !this.#isUsageSent ? toUsage(event.usageMetadata) : undefined;
     if (!usage) return;
     this.#isUsageSent = true;
@@ -61,7 +61,7 @@ export class GeminiStream {
   }
 }
 
-/** A prompt that Gemini refuses has a reason in place of candidates. */
+/** Throws if Gemini has refused the prompt: the event then has a block reason in place of candidates. */
 function checkPrompt({ promptFeedback }: Fields): void {
   const reason = isObject(promptFeedback) ? promptFeedback.blockReason : undefined;
   if (typeof reason !== 'string') return;

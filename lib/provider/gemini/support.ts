@@ -47,5 +47,5 @@ export const GEMINI_SUPPORT: FeatureSupport = {
   },
 };
 
-/** Fields of Google's own that a body may hold. */
+/** Google's own fields that a chat body may contain. */
 export const OWN_FIELDS: readonly string[] = ['extra_body', 'top_k'];

@@ -7,9 +7,9 @@ import { requestHeaders } from '../translation/http-request';
 import { portableBody, strictnessOf } from './portable-body';
 
 /**
- * The dialect of OpenAI and of every provider that is compatible with it. Requests carry the caller's body unchanged
- * but for `model`, and for `stream_options.include_usage`, which is set for streams. For APIs that refuse unknown fields,
- * those that other providers have added to the conversation are left out.
+ * The dialect of OpenAI and of every compatible provider. Requests carry the caller's body unchanged except for `model`
+ * and, in streams, `stream_options.include_usage`. For APIs that refuse unknown fields, the fields that other providers
+ * have added to the conversation are removed.
  */
 export const openaiDialect: Dialect = {
   name: 'openai',
@@ -61,17 +61,18 @@ function answer({ body }: { readonly body: string }): ChatCompletion | Embedding
   try {
     return JSON.parse(body) as ChatCompletion | EmbeddingResponse;
   } catch {
-    // JSON.parse quotes the body in its message.
+    // The error of JSON.parse quotes the body.
     throw new Error('The answer is not JSON.');
   }
 }
 
-/** Providers that continue a last assistant message only where it says `prefix: true`. */
+/** Providers that continue a final assistant message only if it says `prefix: true`. */
 const NEEDS_PREFIX_FLAG = new Set(['mistral', 'deepseek']);
 
 /**
- * The text so far as the last assistant message, which an endpoint with prefill continues. Undefined where the two
- * halves could not be joined reliably: tools, JSON, audio, several choices, or an answer that was itself prefilled.
+ * Adds the text so far as a final assistant message, which an endpoint with prefill continues. Returns undefined if the
+ * two halves can't be joined reliably: tools, JSON, audio, several choices, or a conversation that already ends with an
+ * assistant message.
  */
 function continuation(body: ChatBody, textSoFar: string, provider: string): ChatBody | undefined {
   const { messages, n, tools, response_format, functions, modalities } = body as ChatBody &

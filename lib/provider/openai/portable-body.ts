@@ -5,9 +5,9 @@ import { portableId } from '../translation/tool-calls';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What an API accepts beside OpenAI's own fields. */
+/** What an API that refuses unknown fields accepts as the id of a tool call. */
 export interface Strictness {
-  /** The ids of tool calls that it accepts, and the length of those made to fit. */
+  /** Pattern of the ids that it accepts, and the length of an id derived to fit. */
   readonly toolCallId: RegExp;
   readonly idLength: number;
 }
@@ -18,18 +18,21 @@ export const OPENAI: Strictness = { toolCallId: /^.{1,40}$/s, idLength: 32 };
 const MISTRAL: Strictness = { toolCallId: /^[a-zA-Z0-9]{9}$/, idLength: 9 };
 
 /**
- * APIs that refuse fields that they don't know, by host. A conversation that another provider has begun has some. Other
- * servers get the body as it is: they ignore such fields, or are the ones that made them.
+ * APIs that refuse unknown fields, by host. A conversation that another provider has begun contains such fields. Other
+ * servers get the body unchanged: they ignore these fields, or have added them themselves.
  */
 const STRICT_HOSTS: readonly (readonly [RegExp, Strictness])[] = [
   [/^api\.openai\.com$|\.openai\.azure\.com$|\.services\.ai\.azure\.com$|^api\.groq\.com$/, OPENAI],
   [/^api\.mistral\.ai$/, MISTRAL],
 ];
 
-/** By base URL; null where a body can be sent as it is. Parsing a URL for every request would cost more than the rest. */
+/**
+ * Strictness by base URL; null if a body can be sent unchanged. Parsing the URL for every request would cost more than
+ * the rest of the translation.
+ */
 const known = new BoundedMap<string, Strictness | null>(1000);
 
-/** Undefined where a body can be sent as it is. */
+/** The strictness of the API at a base URL; undefined if a body can be sent unchanged. */
 export function strictnessOf(baseURL: string): Strictness | undefined {
   let strictness = known.get(baseURL);
   if (strictness === undefined) {
@@ -40,13 +43,16 @@ export function strictnessOf(baseURL: string): Strictness | undefined {
   return strictness ?? undefined;
 }
 
-/** Fields of a message of the assistant's that Anthropic, Gemini, DeepSeek, OpenRouter or Groq have added. */
+/** Message fields that Anthropic, Gemini, DeepSeek, OpenRouter or Groq have added. */
 const FOREIGN_FIELDS = [
   ...['reasoning_content', 'reasoning', 'reasoning_details', 'thinking_blocks'],
   ...['extra_content', 'images', 'cache_control'],
 ];
 
-/** The body without the fields of other providers, and with ids of tool calls that fit. The same object if it has none. */
+/**
+ * Removes other providers' fields from a body and replaces tool call ids that don't fit. Returns the same object if
+ * nothing changes.
+ */
 export function portableBody(body: ChatBody, strictness: Strictness): ChatBody {
   const messages = mapChanged(body.messages as unknown as readonly Fields[], (message) =>
     portableMessage(message, strictness),
@@ -88,7 +94,7 @@ function without(fields: Fields, names: readonly string[]): Fields {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 }
 
-/** Maps the objects of a list; the same list if none of them changes, or if it is none. */
+/** Maps the objects of a list. Returns the same list if none of them changes, or if it is not an array. */
 function mapChanged(list: readonly Fields[], map: (item: Fields) => Fields): readonly Fields[] {
   const items: unknown = list;
   if (!Array.isArray(items)) return list;

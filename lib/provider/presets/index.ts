@@ -102,7 +102,7 @@ export function azureOpenAI(options: AzureOptions): EndpointConfig[] {
     ...(baseURL === undefined ? ["resource: expected the resource's name, or a baseURL, got neither"] : []),
     ...(names.size > 0 ? [] : ['deployments: expected at least one deployment, got none']),
   ];
-  // With none, the fault is reported in the words above.
+  // Without a deployment, 'none' prevents a second fault about missing models.
   const models = names.size > 0 ? [...names.keys()] : ['none'];
   const preset = { provider: 'azure', name: 'azureOpenAI', models, ownFaults };
   const endpoints = createPresetEndpoints(preset, {

@@ -38,11 +38,11 @@ export interface PresetOptions extends Pick<EndpointConfig, (typeof ENDPOINT_OPT
 /** The defaults of a preset. */
 export interface Preset {
   readonly provider: string;
-  /** The preset's function, for messages. Default: `provider`. */
+  /** Name of the preset's function, for error messages. Default: `provider`. */
   readonly name?: string;
   /** Faults of options that only this preset has. */
   readonly ownFaults?: readonly string[];
-  /** Undefined when the caller must set `models`. */
+  /** Default models; undefined if the caller must set `models`. */
   readonly models?: readonly string[];
   /** Endpoint options that the caller can override. */
   readonly defaults?: Partial<EndpointConfig>;

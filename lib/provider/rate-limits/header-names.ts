@@ -4,17 +4,17 @@ import type { WindowSpan } from './window-span';
 /** What a rate limit counts. */
 export type Unit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens';
 
-/** What the value of one rate-limit header is. */
+/** What one rate-limit header reports. */
 export interface RateLimitHeader {
   /** Headers of one group describe one window. */
   readonly group: string;
   readonly part: 'limit' | 'remaining' | 'reset';
   readonly unit: Unit;
-  /** The span that the header's name gives; otherwise it is inferred from the values. */
+  /** The span that the header's name states; undefined if it must be inferred from the values. */
   readonly span: WindowSpan | undefined;
 }
 
-/** The units by their names on the wire. */
+/** Units by their names in headers. */
 export const UNITS: Readonly<Record<string, Unit>> = {
   requests: 'requests',
   req: 'requests',
@@ -25,7 +25,7 @@ export const UNITS: Readonly<Record<string, Unit>> = {
   'output-tokens': 'outputTokens',
 };
 
-/** The group of the separate fields of older IETF drafts. */
+/** Group of the separate `RateLimit-Limit`, `-Remaining` and `-Reset` fields of older IETF drafts. */
 export const SPLIT_GROUP = 'ietf';
 
 // x-ratelimit-limit-requests, x-ratelimit-remaining-tokens-minute, x-ratelimit-limit-req-minute
@@ -42,7 +42,7 @@ const MAX_NAME_LENGTH = 100;
 /** Upstreams send the same few dozen names in every response, so each is parsed once. */
 const kindByName = new BoundedMap<string, HeaderKind>(1000);
 
-/** What a header is for, in any case of letters. */
+/** What a header reports, by its name in any letter case. */
 export function headerKindOf(name: string): HeaderKind {
   if (name.length > MAX_NAME_LENGTH) return 'other';
   let kind = kindByName.get(name);

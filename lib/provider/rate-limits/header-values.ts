@@ -24,11 +24,11 @@ export function readCount(value: unknown): number | undefined {
 }
 
 /**
- * Milliseconds until a reset: a duration (`6m0s`, `6ms`), seconds, an RFC 3339 time, or an epoch in seconds or
- * milliseconds.
+ * Reads a reset as milliseconds from now: a duration (`6m0s`, `6ms`), seconds, an RFC 3339 time, or an epoch in seconds
+ * or milliseconds.
  *
- * @param clocks what a time is compared with: the server's own `date` first, where there is one, so that its clock may
- *   differ from ours; then our clock
+ * @param clocks the clocks, in epoch milliseconds, that an absolute time is compared with: first the server's own
+ *   `date`, if there is one, because its clock may differ from ours; then our clock
  */
 export function readReset(value: unknown, clocks: readonly number[]): Reset {
   const text = headerText(value);
@@ -47,7 +47,7 @@ export function readReset(value: unknown, clocks: readonly number[]): Reset {
   return Number.isNaN(time) ? UNREADABLE : resetAt(time, clocks, date[1] === undefined);
 }
 
-// The server's date is truncated to the second, so every difference to it may be off by one.
+// The server's date is truncated to the second, so every difference from it may be off by a second.
 function resetAt(time: number, clocks: readonly number[], wholeSeconds: boolean): Reset {
   const index = clocks.findIndex((now) => time - now >= -1000 && time - now <= MAX_RESET_MS);
   const now = clocks[index];

@@ -1,9 +1,9 @@
 import { headerText } from '../../failure/http-answer';
 
 /*
- * draft-ietf-httpapi-ratelimit-headers. From its eighth version: `RateLimit: "name";r=50;t=30` beside
- * `RateLimit-Policy: "name";q=100;w=60;qu="tokens"`. Its seventh: `RateLimit: limit=100, remaining=50, reset=30`
- * beside `RateLimit-Policy: 100;w=60`. Parsed leniently, because servers mix the two.
+ * Formats of draft-ietf-httpapi-ratelimit-headers. From version 08: `RateLimit: "name";r=50;t=30` with
+ * `RateLimit-Policy: "name";q=100;w=60;qu="tokens"`. Version 07: `RateLimit: limit=100, remaining=50, reset=30` with
+ * `RateLimit-Policy: 100;w=60`. Parsed leniently, because servers mix the two.
  */
 
 /** The state of one policy; the values are unparsed text. */
@@ -16,7 +16,7 @@ export interface IetfLimit {
   windowSeconds: string | undefined;
 }
 
-/** How many members of a list are read. */
+/** Maximum number of list members, and of parameters of each, that are read. */
 const MAX_MEMBERS = 16;
 
 /** The limits in the `RateLimit` and `RateLimit-Policy` fields. */
@@ -52,7 +52,10 @@ function limitOf(
   return { name, unit, limit, remaining, reset, windowSeconds: policy?.params.get('w') };
 }
 
-/** The window in `RateLimit-Policy: 100;w=60` or `RateLimit-Limit: 100, 100;w=60`, for the older, split fields. */
+/**
+ * The window, in seconds, of `RateLimit-Policy: 100;w=60` or `RateLimit-Limit: 100, 100;w=60`, for the separate fields
+ * of older drafts.
+ */
 export function policyWindow(value: unknown, limit: string | undefined): string | undefined {
   const policies = parseList(value).filter(({ params }) => params.has('w'));
   const own = policies.find((policy) => (policy.params.get('q') ?? policy.value) === limit) ?? policies[0];
@@ -64,7 +67,7 @@ interface Member {
   params: ReadonlyMap<string, string>;
 }
 
-/** What stands between commas, or semicolons, outside of quotes. */
+/** Match the text between commas (`LIST_ITEM`) or semicolons (`ITEM_PART`) that are not inside quotes. */
 const LIST_ITEM = /(?:[^",]|"[^"]*"?)+/g;
 const ITEM_PART = /(?:[^";]|"[^"]*"?)+/g;
 

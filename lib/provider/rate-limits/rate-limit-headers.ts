@@ -36,13 +36,13 @@ interface WindowHeaders extends Omit<RateLimitHeader, 'part'> {
 
 /**
  * Reads the rate-limit headers of OpenAI and its imitators (Groq, Mistral, Cerebras, OpenRouter, proxies), Azure,
- * Anthropic and the IETF draft; undefined where none of them can be trusted. Never throws.
+ * Anthropic and the IETF draft. Returns undefined if none of them can be trusted. Never throws.
  *
  * A value that is absent, negative, implausible or not a number is left out. A window is dropped if its reset can't be
  * read, if its `remaining` is above its `limit`, or if its values fit neither a minute nor a day (`inferSpan` has the
- * rules). A custom dialect can build its `limits` on it.
+ * rules). The `limits` of a custom dialect can build on it.
  *
- * @param now epoch milliseconds, for resets that are given as a time of day
+ * @param now the current time in epoch milliseconds, for resets that are given as an absolute time
  */
 export function readRateLimits(headers: HttpHeaders, now = Date.now()): LimitReading | undefined {
   const windows: WindowHeaders[] = [];
@@ -71,7 +71,7 @@ export function readRateLimits(headers: HttpHeaders, now = Date.now()): LimitRea
   return Object.keys(reading).length > 0 ? reading : undefined;
 }
 
-/** Adds a value to its window. Of a header sent in two spellings, the first counts. */
+/** Adds a value to its window. If a header is sent in two spellings, the first counts. */
 function addHeader(
   windows: WindowHeaders[],
   { group, part, unit, span }: RateLimitHeader,
@@ -87,7 +87,7 @@ function addHeader(
   else window.reset ??= value;
 }
 
-/** In the separate fields of older drafts, a limit may carry its own policy: `100, 100;w=60`. */
+/** Reads the window of the separate fields of older drafts, whose limit may carry its own policy: `100, 100;w=60`. */
 function applySplitPolicy(window: WindowHeaders, policy: unknown): void {
   const limit = headerText(window.limit)?.split(/[,;]/, 1)[0]?.trim();
   window.limit = limit;
@@ -123,7 +123,7 @@ function spanOfSeconds(text: string | undefined): WindowSpan | 'other' | undefin
 function addReading(reading: LimitReading, found: WindowHeaders, clocks: readonly number[]): void {
   const limit = readCount(found.limit);
   const remaining = readCount(found.remaining);
-  // Values that contradict each other. A limit of 0 would stop the endpoint for good.
+  // Ignores values that contradict each other, and a limit of 0, which would stop the endpoint for good.
   if (limit === 0 || (limit === undefined && remaining === undefined)) return;
   if (limit !== undefined && remaining !== undefined && remaining > limit) return;
   const reset = readReset(found.reset, clocks);
@@ -134,7 +134,7 @@ function addReading(reading: LimitReading, found: WindowHeaders, clocks: readonl
   if (remaining !== undefined) window.remaining = remaining;
   if (reset.kind === 'known') window.resetMs = reset.ms;
   const span = found.span ?? inferSpan(window, reset.kind === 'known' && reset.wholeSeconds);
-  // A span that was named must also fit the reset.
+  // A span that the header states must also fit the reset.
   if (span === undefined || (window.resetMs ?? 0) > MAX_RESET_MS[span]) return;
   const key = readingKey(found.unit, span);
   if (key === undefined) return;
@@ -143,7 +143,7 @@ function addReading(reading: LimitReading, found: WindowHeaders, clocks: readonl
     reading[key] = window;
 }
 
-/** Includes a second for rounding and network latency. */
+/** The longest plausible reset of a window, with a second for rounding and network latency. */
 const MAX_RESET_MS: Readonly<Record<WindowSpan, number>> = { minute: 61_000, day: 86_401_000 };
 
 function readingKey(unit: Unit, span: WindowSpan): keyof LimitReading | undefined {

@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** Allows for the server's rounding and for network latency. */
 const SLACK_MS = 1000;
-/** The server reads its clock and its counters at slightly different times. */
+/** Relative tolerance: the server reads its clock and its counters at slightly different times. */
 const TOLERANCE = 0.1;
 
 /**

@@ -39,7 +39,7 @@ export interface ToolResultPart {
   readonly cacheControl?: unknown;
 }
 
-/** What a model has thought, as its own provider wrote it: Anthropic's thinking blocks. */
+/** A model's thinking in its provider's own format: an Anthropic thinking block. */
 export interface ThinkingPart {
   readonly kind: 'thinking';
   readonly block: Readonly<Record<string, unknown>>;
@@ -52,7 +52,7 @@ export interface Turn {
   readonly parts: Part[];
 }
 
-/** A conversation in turns: system messages apart, and consecutive messages of one side in one turn. */
+/** A conversation in turns: system messages are separate, and consecutive messages of one side form one turn. */
 export interface Conversation {
   readonly system: TextPart[];
   readonly turns: Turn[];
@@ -61,8 +61,8 @@ export interface Conversation {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads OpenAI's messages. System and developer messages stand before everything else, wherever they came: other
- * providers have one system prompt. The results of tools are part of the user's turn. Empty texts are left out.
+ * Reads OpenAI's messages. System and developer messages are collected in `system`, wherever they occur, because other
+ * providers have one system prompt. Tool results are part of the user's turn. Empty texts are left out.
  */
 export function readConversation(messages: readonly ChatMessage[]): Conversation {
   const system: TextPart[] = [];
@@ -79,7 +79,7 @@ export function readConversation(messages: readonly ChatMessage[]): Conversation
     if (last?.role === role) last.parts.push(...parts);
     else if (parts.length > 0) turns.push({ role, parts });
   }
-  // OpenAI answers system messages alone; other providers need something to answer.
+  // OpenAI answers a conversation of system messages only; other providers require a user turn.
   if (turns.length === 0 && system.length > 0) turns.push({ role: 'user', parts: system.splice(0) });
   return { system, turns };
 }
@@ -123,7 +123,9 @@ function toolCallPart(call: Fields): ToolCallPart {
   };
 }
 
-/** Where Gemini's OpenAI-compatible API has the signature of a thought: `extra_content.google.thought_signature`. */
+/**
+ * Gemini's thought signature, from where its OpenAI-compatible API puts it: `extra_content.google.thought_signature`.
+ */
 function thoughtSignature({ extra_content: extra }: Fields): string | undefined {
   const google = isObject(extra) ? extra.google : undefined;
   const signature = isObject(google) ? google.thought_signature : undefined;
@@ -136,7 +138,7 @@ function contentParts(message: Fields): (TextPart | MediaPart)[] {
     typeof content === 'string' ? [{ type: 'text', text: content }] : Array.isArray(content) ? content : [];
   const parts = list.filter(isObject).flatMap((part) => contentPart(part) ?? []);
   const last = parts.at(-1);
-  // A cache_control of the whole message ends at its last part.
+  // A `cache_control` of the message applies to its last part.
   if (last && last.cacheControl === undefined) parts[parts.length - 1] = { ...last, ...cacheOf(message) };
   return parts;
 }

@@ -4,12 +4,12 @@ import { imageUrl, textOf } from './conversation';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Names the first place of a body where a feature is used; undefined if it is not. */
+/** Returns the path in a body to the first use of a feature; undefined if it is not used. */
 type Find = (body: Fields) => string | undefined;
 
 /**
- * What a call can ask for beyond plain messages, by the name in docs/providers.md, with how to find it in a body. Fields of
- * a chat body that no feature names are known to OpenAI's format alone.
+ * Features that a chat call can use beyond plain messages: the name in docs/providers.md, and how to find the feature
+ * in a body. Dialects other than OpenAI's drop fields that belong to no feature.
  */
 export const CHAT_FEATURES = {
   'images (URL)': inParts((part) => part.type === 'image_url' && !isDataUrl(imageUrl(part))),
@@ -32,7 +32,7 @@ export const CHAT_FEATURES = {
   'strict tools': (body: Fields) =>
     firstOf(body.tools, 'tools', (tool) => isObject(tool.function) && tool.function.strict === true),
   tool_choice: given('tool_choice'),
-  // Where one function must be called, there is nothing else to call beside it.
+  // A call that forces one function can't call others in parallel.
   'parallel_tool_calls: false': (body: Fields) =>
     body.parallel_tool_calls === false && listOf(body.tools).length > 0 && !namesFunction(body.tool_choice)
       ? 'parallel_tool_calls'
@@ -71,7 +71,7 @@ export const CHAT_FEATURES = {
     given('prompt_cache_key')(body) ?? given('prompt_cache_retention')(body),
 } satisfies Record<string, Find>;
 
-/** What an embeddings call can ask for. */
+/** Features that an embeddings call can use. */
 export const EMBEDDING_FEATURES = {
   dimensions: given('dimensions'),
   'encoding_format: base64': given('encoding_format', (value) => value === 'base64'),
@@ -94,7 +94,7 @@ export interface FeatureSupport {
   readonly embeddings?: Readonly<Record<EmbeddingFeature, Support>>;
 }
 
-/** The first refused feature that a call uses: its place in the body. */
+/** Path in the body to the first use of a feature that the dialect refuses; undefined if there is none. */
 export function refusedFeature(call: DialectCall, support: FeatureSupport): string | undefined {
   const body = call.body as unknown as Fields;
   for (const [feature, find] of featuresOf(call)) {
@@ -105,7 +105,10 @@ export function refusedFeature(call: DialectCall, support: FeatureSupport): stri
   return undefined;
 }
 
-/** The features that a call uses and a dialect drops, and the fields of its body that OpenAI's format doesn't have. */
+/**
+ * Names of the features that the call uses and the dialect drops, and of body fields that neither OpenAI's format nor
+ * `ownFields` contains.
+ */
 export function droppedFeatures(
   call: DialectCall,
   support: FeatureSupport,

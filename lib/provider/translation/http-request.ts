@@ -4,8 +4,8 @@ import type { DialectCall, DialectEndpoint } from '../dialect';
  * The headers of a request. Names are in lower case, so that a header configured for the endpoint replaces that of the
  * dialect.
  *
- * @param own the dialect's own headers for a key, which is trimmed: a key that was read from a file often ends with a line
- *   break. Without a key it is '', and headers with that value are left out
+ * @param own returns the dialect's own headers for a key; headers whose value is '' are left out. The key is trimmed,
+ *   because a key that was read from a file often ends with a line break, and is '' if the endpoint has none
  */
 export function requestHeaders(
   call: Pick<DialectCall, 'stream'>,

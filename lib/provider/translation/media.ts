@@ -3,7 +3,10 @@ export type Media =
   | { readonly kind: 'data'; readonly mimeType: string; readonly base64: string }
   | { readonly kind: 'url'; readonly url: string };
 
-/** Of a `data:` URL, the content; of any other, the URL. Linear, because an image has millions of characters. */
+/**
+ * Returns the content of a `data:` URL, or any other URL as it is. Takes linear time, because an image has millions of
+ * characters.
+ */
 export function readMedia(url: string): Media {
   const comma = url.slice(0, 5).toLowerCase() === 'data:' ? url.indexOf(',') : -1;
   if (comma === -1) return { kind: 'url', url };
@@ -45,7 +48,7 @@ const BY_EXTENSION: Readonly<Record<string, string>> = {
   mp4: 'video/mp4',
 };
 
-/** The MIME type that the path of a URL suggests. */
+/** The MIME type that the path of a URL suggests; `otherwise` if it has no known extension. */
 export function mimeTypeOfUrl(url: string, otherwise: string): string {
   const path = URL.canParse(url) ? new URL(url).pathname : '';
   const extension = /\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? '';

@@ -1,6 +1,6 @@
 import type { ChatCompletion, ChatCompletionChunk, FinishReason, ToolCall } from '../../call/answer';
 
-/** What Gemini needs back, in the place where Google's OpenAI-compatible API has it. */
+/** Data that Gemini needs back from the caller, in the field that Google's OpenAI-compatible API uses for it. */
 export interface ExtraContent {
   readonly google: { readonly thought_signature: string };
 }
@@ -63,7 +63,7 @@ export type Delta = ChatCompletionChunk['choices'][number]['delta'] &
 /** Makes the chunks of one streamed answer. */
 export class ChunkWriter {
   readonly #created = unixTime();
-  /** The first chunk of a choice names its role. */
+  /** Choices that have begun. Only the first chunk of a choice contains its role. */
   readonly #begun = new Set<number>();
 
   constructor(readonly head: AnswerHead) {}
@@ -94,7 +94,7 @@ function unixTime(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** A part of a usage; undefined where the provider doesn't say. */
+/** A number of tokens; null or undefined if the provider doesn't report it. */
 export type TokenCount = number | null | undefined;
 
 /** Usage in OpenAI's format: `prompt_tokens` includes cached ones, `completion_tokens` includes reasoning. */

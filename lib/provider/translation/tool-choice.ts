@@ -1,7 +1,7 @@
 import { isObject } from '../../util/is-object';
 import { textOf } from './conversation';
 
-/** Of the tools, those that `tool_choice: { type: 'allowed_tools' }` names. */
+/** The tools that `tool_choice: { type: 'allowed_tools' }` names; all tools with any other `tool_choice`. */
 export function allowedTools(tools: unknown, choice: unknown): Record<string, unknown>[] {
   const list = Array.isArray(tools) ? tools.filter(isObject) : [];
   if (!isObject(choice) || choice.type !== 'allowed_tools') return list;
@@ -15,7 +15,9 @@ export function functionName(tool: unknown): string {
   return isObject(called) ? textOf(called.name) : '';
 }
 
-/** 'auto', 'required' or 'none', also where it stands within `allowed_tools`. */
+/**
+ * The mode of a `tool_choice` ('auto', 'required' or 'none'), also inside `allowed_tools`; undefined if it has none.
+ */
 export function toolMode(choice: unknown): string | undefined {
   if (!isObject(choice)) return typeof choice === 'string' ? choice : undefined;
   if (choice.type !== 'allowed_tools') return undefined;

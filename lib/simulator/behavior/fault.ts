@@ -22,7 +22,7 @@ export const BAD_ANSWERS: readonly BadAnswer[] = [
   'no_finish',
 ];
 
-/** A fault of a provider. It lasts until it is ended, or as its scope says. */
+/** A fault of a provider. It lasts until it is ended, or until the limits of its scope are reached. */
 export type Fault = FaultScope &
   (
     | OutageFault
@@ -113,7 +113,7 @@ export interface DownFault {
 
 /** Where an answer breaks off. */
 export interface BreakPoint {
-  /** Number of answer tokens sent before the break. Default: as `fraction` says. */
+  /** Number of answer tokens sent before the break. Default: determined by `fraction`. */
   afterTokens?: number;
   /** Part of the answer sent before the break, 0 to 1. Default 0.5. */
   fraction?: number;

@@ -1,6 +1,6 @@
 import type { LimitReading, LimitWindow } from './rate-limit';
 
-/** A reading of the limits as OpenAI's x-ratelimit-* headers; an empty object without a reading. */
+/** Converts the state of the limits to OpenAI's x-ratelimit-* headers; returns an empty object without one. */
 export function rateLimitHeaders(reading: LimitReading | undefined): Record<string, string> {
   const headers: Record<string, string> = {};
   if (reading?.requests) addWindow(headers, 'requests', reading.requests);

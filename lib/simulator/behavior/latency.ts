@@ -6,7 +6,7 @@ const PACE_SPREAD = 0.15;
 const STRAGGLER_SHARE = 0.01;
 const STRAGGLER_FACTOR = 6;
 
-/** How much slower a model is with `inFlight` other calls in flight: 1 when unloaded, at most 6. */
+/** The factor by which a model is slower with `inFlight` other calls in flight: 1 when unloaded, at most 6. */
 export function slowdown(profile: ModelProfile, inFlight: number): number {
   const beyond = (inFlight + 1) / profile.comfortableInFlight - 1;
   return 1 + 0.5 * Math.max(0, Math.min(10, beyond));

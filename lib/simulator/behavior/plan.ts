@@ -5,7 +5,7 @@ import type { LimitReading } from './rate-limit';
 export interface ArrivingCall {
   /** The model it asks for. */
   model: string;
-  /** Limits are kept per key. Default: one shared key. */
+  /** The API key, or what stands for it. Limits are kept per key. Default: one shared key. */
   key?: string;
   /** Length of the prompt, in tokens. */
   promptTokens: number;
@@ -53,7 +53,7 @@ export interface BreakOff {
 export interface MalformedAnswer {
   /** Selects this damage. */
   kind: 'bad_answer';
-  /** In what way it is malformed. */
+  /** The form of the malformed answer. */
   form: BadAnswer;
 }
 

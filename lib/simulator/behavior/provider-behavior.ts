@@ -29,7 +29,10 @@ export interface ProviderCounters {
   serverErrors: number;
   /** Answers with any other error status. */
   otherErrors: number;
-  /** Answers that were cut, stalled or malformed, and calls that were reset. */
+  /**
+   * Answers that were cut or malformed, and calls that were reset. A stalled answer counts as aborted once its client
+   * disconnects.
+   */
   damaged: number;
   /** Calls that the client abandoned before they ended. */
   aborted: number;

@@ -13,7 +13,7 @@ export interface LimitReading {
 export interface LimitWindow {
   /** The limit per minute. */
   limit: number;
-  /** What is left now. */
+  /** Requests or tokens that are left now. */
   remaining: number;
   /** Milliseconds until the bucket is full again. */
   resetMs: number;
@@ -32,7 +32,7 @@ export type Admission =
       reason: 'requests' | 'tokens';
       /** That limit per minute. */
       limit: number;
-      /** What is used of the bucket. */
+      /** Requests or tokens that are missing from the bucket. */
       used: number;
       /** Whole seconds after which the call fits. */
       retryAfterS: number;
@@ -86,7 +86,8 @@ export class RateLimit {
   #refuse(reason: 'requests' | 'tokens' | 'too_large', tokens: number, now: number): Admission {
     if (this.#refusalsBurnRequests) this.#requests.takeAvailable(1, now);
     if (reason === 'too_large') {
-      // A shallow bucket refuses less than the limit per minute, and the message must name what was exceeded.
+      // A shallow bucket refuses calls below the limit per minute, and the message must name the limit that was
+      // exceeded.
       return {
         admitted: false,
         reason,

@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 const PACKAGE = 'express-ai-balancer';
 
 /**
- * The module that the child process runs, and Node's options for it: child.ts in the sources, which needs the TypeScript
- * loader; simulator-child.cjs or .mjs beside this module in the package. In a bundle this module is elsewhere, or its
- * place is unknown: then that of the installed package.
+ * Finds the module that the child process runs, and Node's options for it: in the sources child.ts, which needs the
+ * TypeScript loader; in the package simulator-child.cjs or .mjs next to this module. If this module is part of a
+ * bundle, it uses the module of the installed package instead.
  *
- * @throws Error that says what to do if there is none.
+ * @throws Error that says what to do if the package is not installed.
  */
 export function findChildModule(): { readonly file: string; readonly execArgv: string[] } {
   const here = ownFile();
@@ -28,7 +28,7 @@ export function findChildModule(): { readonly file: string; readonly execArgv: s
   );
 }
 
-/** Undefined where a bundler gives a module no place, as esbuild does in CommonJS output. */
+/** Path of this module; undefined if a bundler provides none, as esbuild does in CommonJS output. */
 function ownFile(): string | undefined {
   const url = import.meta.url as string | undefined;
   return url?.startsWith('file:') ? fileURLToPath(url) : undefined;

@@ -21,7 +21,7 @@ export interface ApiOptions {
   log: RequestLog;
   random: Random;
   timeScale: number;
-  /** Accepted keys; undefined accepts any key, or none. */
+  /** Accepted API keys; undefined accepts any key, or none. */
   keys: ReadonlySet<string> | undefined;
   recordBodies: boolean;
   reply: Reply | undefined;

@@ -12,7 +12,7 @@ export interface ChatRequest {
   includeUsage: boolean;
   promptTokens: number;
   maxTokens?: number;
-  /** Length of the answer without a bound by max_tokens. */
+  /** Length of the answer in tokens if max_tokens doesn't cut it off. */
   outputTokens: number;
   content: Content;
 }
@@ -31,7 +31,7 @@ const MEDIAN_OUTPUT = 129;
 const OUTPUT_SPREAD = 0.76;
 const MAX_OUTPUT = 1000;
 
-/** Throws a BadRequest with OpenAI's error messages. */
+/** Parses a chat request. Throws a BadRequest with OpenAI's error message if it is invalid. */
 export function readChatRequest(
   body: JsonObject,
   headers: IncomingHttpHeaders,
@@ -76,8 +76,8 @@ export function missingParameter(param: string): BadRequest {
 }
 
 /**
- * The length requested by a header (`x-simulate-output-tokens`) or, for clients behind a proxy that drops headers, by
- * `metadata: { simulate_output_tokens: '120' }` in the body.
+ * The length in tokens that a request specifies in a header (`x-simulate-output-tokens`) or, for clients behind a proxy
+ * that drops headers, in the body (`metadata: { simulate_output_tokens: '120' }`); undefined if it specifies none.
  */
 export function requestedTokens(
   what: 'prompt' | 'output',

@@ -11,7 +11,10 @@ export function isControl(path: string): boolean {
   return path === BASE || path.startsWith(`${BASE}/`);
 }
 
-/** `POST /_simulator/faults`, `GET` and `DELETE /_simulator/faults[/id]`, `GET /_simulator/stats`. */
+/**
+ * Serves the control API: `POST` and `GET /_simulator/faults`, `DELETE /_simulator/faults[/id]`, `GET
+ * /_simulator/stats`.
+ */
 export async function handleControl(
   req: IncomingMessage,
   res: ServerResponse,

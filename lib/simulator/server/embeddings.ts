@@ -16,7 +16,7 @@ export interface EmbeddingsRequest {
 const DIMENSIONS = 1536;
 const MAX_INPUTS = 2048;
 
-/** Throws a BadRequest. */
+/** Parses an embeddings request. Throws a BadRequest if it is invalid. */
 export function readEmbeddingsRequest(body: JsonObject, headers: IncomingHttpHeaders): EmbeddingsRequest {
   const model = readModel(body);
   const { inputs, tokens } = readInput(body.input);

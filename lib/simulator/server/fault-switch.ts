@@ -11,7 +11,7 @@ export interface FaultHandle {
   end(): Promise<void>;
 }
 
-/** What the `refuse` fault needs of the server. */
+/** The functions of the server that the `refuse` fault uses. */
 export interface ListeningPort {
   stopListening(): void;
   resumeListening(): Promise<void>;
@@ -28,7 +28,7 @@ export class FaultSwitch {
     this.#port = port;
   }
 
-  /** Throws a TypeError that names the field if the fault is invalid. */
+  /** Activates a fault. Throws a TypeError that names the field if the fault is invalid. */
   on(given: Fault): FaultHandle {
     const fault = parseFault(given);
     const { id } = this.#board.add(fault, realTime.now());
@@ -46,7 +46,7 @@ export class FaultSwitch {
     return { id, fault, end };
   }
 
-  /** Resolves to false if no fault with that id is active. */
+  /** Ends a fault. Resolves to false if no fault with that id is active. */
   async off(id: string): Promise<boolean> {
     const known = this.#board.remove(id);
     if (!this.#refusals.has(id)) return known;

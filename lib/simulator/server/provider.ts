@@ -16,7 +16,7 @@ import { type RecordedRequest, RequestLog } from './request-log';
 
 /** Options of a simulated provider. All except `reply` can be written as JSON. */
 export interface ProviderOptions {
-  /** A label for people. Default 'simulated'. */
+  /** Name of the provider. Default 'simulated'. */
   name?: string;
   /** Port on 127.0.0.1. Default 0: any free port. */
   port?: number;
@@ -28,7 +28,7 @@ export interface ProviderOptions {
   errorShare?: number;
   /** Multiplies latencies, but not limits and Retry-After. 0 answers at once. Default 1. */
   timeScale?: number;
-  /** Seed for lengths, latencies and faults. Default 1. */
+  /** Seed of the random lengths, latencies and faults. Default 1. */
   seed?: number;
   /** Number of requests that `requests` keeps. Default 1000. */
   recordRequests?: number;
@@ -119,7 +119,7 @@ export class SimulatedProvider {
     return this.#behavior.models;
   }
 
-  /** The last requests, oldest first; as many as `recordRequests` says. */
+  /** The last `recordRequests` requests, oldest first. */
   get requests(): RecordedRequest[] {
     return this.#log.list();
   }
@@ -174,7 +174,10 @@ export class SimulatedProvider {
     this.#port = (server.address() as AddressInfo).port;
   }
 
-  /** The first attempt can fail: an outgoing connection may have taken the port while it was closed. */
+  /**
+   * Listens on the same port again. Retries, because an outgoing connection may have taken the port while it was
+   * closed.
+   */
   async #resumeListening(): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {

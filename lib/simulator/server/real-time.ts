@@ -3,9 +3,9 @@ import { performance } from 'node:perf_hooks';
 import * as timers from 'node:timers';
 
 /**
- * The clock and timers of Node.js as they were when this module was loaded. Sockets run on real time: on the fake timers
- * of a test, an answer would never be sent. Not the globals: jest's option `enableGlobally` replaces them before any
- * module is loaded.
+ * The clock and timers of Node.js as they were when this module was loaded. Sockets run on real time: with a test's
+ * fake timers, an answer would never be sent. They are imported instead of taken from the globals, because jest's
+ * option `enableGlobally` replaces the globals before any module is loaded.
  */
 export const realTime = {
   setTimeout: timers.setTimeout,

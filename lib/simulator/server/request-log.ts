@@ -13,7 +13,7 @@ export interface RecordedRequest {
   model?: string;
   /** Whether the body asked for a stream. */
   stream?: boolean;
-  /** The headers; those that hold secrets as the first 12 hex digits of their SHA-256. */
+  /** The headers. A value that is a secret is replaced by `sha256:` and the first 12 hex digits of its SHA-256. */
   headers: IncomingHttpHeaders;
   /** The body, if `recordBodies` is set. */
   body?: unknown;

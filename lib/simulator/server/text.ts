@@ -10,7 +10,10 @@ const LOOP = WORDS.map((word) => ` ${word}`);
 const LOOPED = LOOP.join('');
 const STARTS = LOOP.reduce<number[]>((starts, word) => [...starts, (starts.at(-1) ?? 0) + word.length], [0]);
 
-/** The text of tokens `from` (inclusive) to `to` (exclusive): one fixed word each, so chunks join to the whole text. */
+/**
+ * The text of tokens `from` (inclusive) to `to` (exclusive). Each token is one fixed word, so the chunks of an answer
+ * join to its whole text.
+ */
 export function textOf(from: number, to: number): string {
   let text = '';
   for (let at = from; at < to; ) {
