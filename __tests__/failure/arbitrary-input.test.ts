@@ -29,7 +29,7 @@ const headers = fc.dictionary(
     fc.constant(undefined),
   ),
 );
-// JSON with the keys that are read, holding anything.
+// Keys that the classification reads, for JSON in which they have arbitrary values.
 const keys = fc.constantFrom(
   'error',
   'errors',
@@ -106,7 +106,7 @@ describe('failure classification of arbitrary input', () => {
     );
   });
 
-  it('checks any success without throwing', () => {
+  it('checks the body of any successful response without throwing', () => {
     fc.assert(
       fc.property(
         body,
@@ -159,18 +159,18 @@ describe('failure classification of arbitrary input', () => {
     ['commas', ','],
     ['dots', '.'],
     ['open brackets', '['],
-    ['tags', '<title>'],
+    ['HTML tags', '<title>'],
     ['the start of a pattern', 'Limit 1 '],
-    ['keys', 'sk-a '],
-    ['bearers', 'Bearer '],
-    ['names with colons', 'api-key: '],
-    ['hexadecimal', 'f0'],
-    ['models', 'the model a is '],
+    ['API keys', 'sk-a '],
+    ['bearer tokens', 'Bearer '],
+    ['header names with colons', 'api-key: '],
+    ['hexadecimal digits', 'f0'],
+    ['model names', 'the model a is '],
     ['prompts and tokens', 'input length tokens exceed '],
     ['requested amounts', 'requested limit 1 '],
     ['delays', 'retry after 1 s, '],
     ['quotes', '\' "` '],
-  ])('reads a body of 4 MB of %s in linear time', (_what, piece) => {
+  ])('reads a 4 MB body of %s in linear time', (_what, piece) => {
     const text = piece.repeat(4_000_000 / piece.length);
     const started = process.cpuUsage();
     for (const body of [
@@ -185,7 +185,7 @@ describe('failure classification of arbitrary input', () => {
     expect((user + system) / 1000).toBeLessThan(1500);
   });
 
-  it('classifies a body nested 100,000 deep without throwing', () => {
+  it('classifies a body nested 100,000 levels deep without throwing', () => {
     for (const text of [
       '['.repeat(100_000) + ']'.repeat(100_000),
       '{"error":'.repeat(100_000) + '1' + '}'.repeat(100_000),

@@ -10,7 +10,7 @@ const whole = {
   choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
 };
 const vectors = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [0.1, 0.2] }] };
-/** As the transport does: a text is parsed first, and described if it can't be. */
+/** Checks a body as the transport does: a text is parsed first, and classified as unreadable if it can't be parsed. */
 function check(body: unknown, kind: 'chat' | 'embeddings' = 'chat', inputs = 1) {
   const expected: ExpectedAnswer = kind === 'chat' ? { kind } : { kind, inputs };
   if (typeof body !== 'string') return findAnswerFault(body, expected, 200);
@@ -23,7 +23,7 @@ function check(body: unknown, kind: 'chat' | 'embeddings' = 'chat', inputs = 1) 
   return findAnswerFault(parsed, expected, 200);
 }
 
-describe('a whole answer', () => {
+describe('a complete answer', () => {
   it('is accepted', () => {
     expect(check(whole)).toBeUndefined();
     expect(check(JSON.stringify(whole))).toBeUndefined();
@@ -44,7 +44,7 @@ describe('a whole answer', () => {
       },
     ],
     [
-      'an answer cut by its filter',
+      'an answer cut off by a content filter',
       { choices: [{ message: { role: 'assistant', content: '' }, finish_reason: 'content_filter' }] },
     ],
     ['an error field that is null', { ...whole, error: null }],
@@ -67,7 +67,7 @@ describe('a 200 that is not an answer', () => {
     ['an empty body', '', 'empty_body'],
     ['a blank body', ' \n', 'empty_body'],
     ['an HTML page', '<!DOCTYPE html><html><body>Sign in</body></html>', 'html_body'],
-    ['JSON that was cut', JSON.stringify(whole).slice(0, -20), 'invalid_json'],
+    ['truncated JSON', JSON.stringify(whole).slice(0, -20), 'invalid_json'],
     ['plain text', 'upstream connect error', 'invalid_json'],
     ['a JSON string', '"ok"', 'invalid_json'],
     ['null', null, 'invalid_json'],
@@ -77,8 +77,8 @@ describe('a 200 that is not an answer', () => {
     ['a choice that is null', { choices: [null] }, 'no_choices'],
     ['a choice without a message', { choices: [{ index: 0, finish_reason: 'stop' }] }, 'no_message'],
     ['a second choice without a message', { choices: [whole.choices[0], { index: 1 }] }, 'no_message'],
-    ['a list', [whole.choices[0]], 'invalid_json'],
-    ['vectors where a chat answer is due', vectors, 'no_choices'],
+    ['an array', [whole.choices[0]], 'invalid_json'],
+    ['embeddings in place of a chat answer', vectors, 'no_choices'],
   ])('is a bad_answer: %s', (_what, body, code) => {
     expect(check(body)).toMatchObject({ class: 'bad_answer', code, status: 200 });
   });
@@ -110,7 +110,7 @@ describe('a 200 that is not an answer', () => {
   it.each([
     ['vectors of unequal length', [[1, 2], [1]], 'unequal_embeddings'],
     ['base64 of unequal length', ['AACAPwAAgD8=', 'AACAPw=='], 'unequal_embeddings'],
-    ['numbers beside base64', [[1], 'AACAPw=='], 'unequal_embeddings'],
+    ['both numbers and base64', [[1], 'AACAPw=='], 'unequal_embeddings'],
     ['fewer vectors than inputs', [[1]], 'wrong_count'],
     ['more vectors than inputs', [[1], [2], [3]], 'wrong_count'],
   ])('is a bad_answer: embeddings with %s', (_what, list, code) => {
@@ -119,7 +119,7 @@ describe('a 200 that is not an answer', () => {
   });
 
   it.each([
-    ['an index twice', [0, 0], 'wrong_count'],
+    ['a repeated index', [0, 0], 'wrong_count'],
     ['an index beyond the inputs', [0, 2], 'wrong_index'],
     ['a negative index', [-1, 0], 'wrong_index'],
     ['an index that is a string', ['0', '1'], 'wrong_index'],
@@ -131,13 +131,13 @@ describe('a 200 that is not an answer', () => {
   it.each([
     ['in any order', [{ index: 1 }, { index: 0 }]],
     ['without indices', [{}, {}]],
-  ])('is not: embeddings %s', (_what, entries) => {
+  ])('is not a bad_answer: embeddings %s', (_what, entries) => {
     const data = entries.map((entry) => ({ ...entry, embedding: [1, 2] }));
     expect(check({ data }, 'embeddings', 2)).toBeUndefined();
   });
 });
 
-describe('an error object under a 200', () => {
+describe('an error object in a 200 response', () => {
   it.each([
     ['with a message only', { error: { message: 'boom', type: 'server_error' } }, 'bad_answer'],
     ['as a string', { error: 'boom' }, 'bad_answer'],
@@ -156,29 +156,29 @@ describe('an error object under a 200', () => {
       { choices: [{ error: { code: 502, message: 'x' }, finish_reason: 'error' }] },
       'bad_answer',
     ],
-    ['that is a rate limit', { error: { code: 429, message: 'slow down' } }, 'rate_limited'],
+    ['about a rate limit', { error: { code: 429, message: 'slow down' } }, 'rate_limited'],
     [
-      'that is a moderated prompt',
+      'about a moderated prompt',
       { error: { code: 403, message: 'flagged', metadata: { reasons: ['violence'] } } },
       'content_policy',
     ],
     [
-      'that is too long a prompt',
+      'about a prompt that is too long',
       { error: { message: 'x', code: 'context_length_exceeded' } },
       'context_window',
     ],
     [
-      "that is the caller's fault",
+      "about the caller's fault",
       { error: { message: 'bad n', type: 'invalid_request_error' } },
       'bad_request',
     ],
-    ['that is a spent quota', { error: { message: 'x', code: 'insufficient_quota' } }, 'quota_exhausted'],
-  ])('%s', (_what, body, expected) => {
+    ['about a used-up quota', { error: { message: 'x', code: 'insufficient_quota' } }, 'quota_exhausted'],
+  ])('is classified by its content: %s', (_what, body, expected) => {
     expect(check(body)?.class).toBe(expected);
     expect(check(JSON.stringify(body))?.class).toBe(expected);
   });
 
-  it('beside choices is a bad_answer', () => {
+  it('is a bad_answer if there are choices as well', () => {
     expect(check({ ...whole, error: { message: 'half way', code: 500 } })).toMatchObject({
       class: 'bad_answer',
     });
@@ -186,7 +186,7 @@ describe('an error object under a 200', () => {
 });
 
 // https://ai.google.dev/api/generate-content#PromptFeedback
-it('a prompt that Gemini blocked is content_policy', () => {
+it('a prompt that Gemini blocked is classified as content_policy', () => {
   expect(check({ promptFeedback: { blockReason: 'SAFETY', safetyRatings: [] } })).toMatchObject({
     class: 'content_policy',
     code: 'SAFETY',

@@ -32,7 +32,7 @@ describe('the rule of a failure class', () => {
     },
   );
 
-  it('asks for a warning where somebody has to fix the cause', () => {
+  it('asks for a warning if somebody has to fix the cause', () => {
     const rules = Object.entries(FAILURE_RULES);
     expect(rules).toHaveLength(14);
     expect(rules.filter(([, rule]) => rule.shouldWarn).map(([name]) => name)).toEqual([
@@ -47,7 +47,7 @@ describe('the rule of a failure class', () => {
     expect(Object.values(FAILURE_RULES).every((rule) => Object.isFrozen(rule))).toBe(true);
   });
 
-  it('never retries a call whose caller has left, whatever x-should-retry says', () => {
+  it('never allows a retry after the caller has aborted, whatever x-should-retry says', () => {
     expect(ruleFor({ class: 'aborted', message: '', shouldRetry: true })).toBe(FAILURE_RULES.aborted);
   });
 });

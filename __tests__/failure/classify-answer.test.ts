@@ -59,7 +59,7 @@ describe('the detail of a failure', () => {
     });
   });
 
-  it('has a message of at most 1,000 characters, without half a surrogate pair', () => {
+  it('has a message of at most 1,000 characters that splits no surrogate pair', () => {
     const detail = classifyAnswer({
       status: 400,
       headers: {},
@@ -69,12 +69,12 @@ describe('the detail of a failure', () => {
     expect(detail.message).toBe('😀'.repeat(500));
   });
 
-  it('has the title of an HTML page, not the page', () => {
+  it('has only the title of an HTML page as its message', () => {
     const body = '<html><head><title>502 Bad Gateway</title></head><body>secret prompt</body></html>';
     expect(classifyAnswer({ status: 502, headers: {}, body }).message).toBe('HTML page: 502 Bad Gateway');
   });
 
-  it("omits the caller's input that a validation error repeats", () => {
+  it("omits the caller's input that a validation error quotes", () => {
     const body = json({
       detail: [{ loc: ['body', 'messages', 0], msg: 'Input should be a string', input: 'my secret prompt' }],
     });
@@ -95,8 +95,8 @@ describe('the detail of a failure', () => {
     ['a Google key', 'bad key AIzaSyD-1234567890abcdef', '1234567890'],
     ['a bearer token', 'Header was: Bearer abc.def-ghi_jkl', 'abc.def'],
     ['a key in a URL', 'GET https://x.test/v1?alt=sse&key=abcdef123456&x=1', 'abcdef123456'],
-    ['a header', 'api-key: 0123456789abcdef', '0123456789abcdef'],
-    ['a token of JSON Web kind', 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJzdWIi'],
+    ['a key in a header', 'api-key: 0123456789abcdef', '0123456789abcdef'],
+    ['a JSON Web Token', 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJzdWIi'],
     ['a bare Azure key', 'key 0123456789abcdef0123456789abcdef denied', '0123456789abcdef'],
   ])('redacts %s in the message', (_what, message, secret) => {
     for (const body of [json({ error: { message } }), message]) {
@@ -107,7 +107,7 @@ describe('the detail of a failure', () => {
   });
 });
 
-describe('a request can not take an endpoint away from other callers', () => {
+describe('a request cannot make an endpoint unavailable to other callers', () => {
   const affectsOthers = (detail: ReturnType<typeof classifyAnswer>) => {
     const rule = ruleFor(detail);
     return rule.cooldownScope !== 'none' || rule.countsAgainstEndpoint;
@@ -115,18 +115,22 @@ describe('a request can not take an endpoint away from other callers', () => {
 
   it.each([
     [
-      'an echoed message about a bad key',
+      'an echo of a message about a bad key',
       400,
       {
         error: { message: "Invalid value: 'API key not valid. Please pass a valid API key.'", param: 'user' },
       },
     ],
     [
-      'an echoed credit message',
+      'an echo of a message about used-up credit',
       400,
       { error: { message: "Unknown tool 'Your credit balance is too low'", type: 'invalid_request_error' } },
     ],
-    ['an echoed missing model', 400, { error: { message: "Invalid 'user': The model `x` does not exist" } }],
+    [
+      'an echo of a message about a missing model',
+      400,
+      { error: { message: "Invalid 'user': The model `x` does not exist" } },
+    ],
     ['a plain text that says the key is bad', 400, 'API key not valid. Please pass a valid API key.'],
     ['a page that says the key is bad', 403, '<html><title>API key not valid</title></html>'],
     ['a bare 403', 403, { error: { message: 'Forbidden' } }],
@@ -162,7 +166,7 @@ describe('a request can not take an endpoint away from other callers', () => {
       { error: { message: 'Resource unavailable', code: 'resource_unavailable' } },
     ],
     [
-      'a provider behind a router that doubts its own key',
+      'an invalid key error from a provider behind a router',
       400,
       {
         error: {
@@ -174,7 +178,7 @@ describe('a request can not take an endpoint away from other callers', () => {
     ],
     ['a filtered prompt relayed as a 500', 500, { error: { message: 'x', code: 'content_filter' } }],
     ['an unknown conflict', 409, { error: { message: 'conflict', code: 'server_error' } }],
-  ])('with %s', (_what, status, body) => {
+  ])('when it provokes %s', (_what, status, body) => {
     expect(affectsOthers(classifyAnswer({ status, headers: {}, body: wireText(body) }))).toBe(false);
   });
 });
@@ -183,7 +187,7 @@ describe('x-should-retry', () => {
   const at = (status: number, value: string) =>
     classifyAnswer({ status, headers: { 'X-Should-Retry': value }, body: '' });
 
-  it('false rules out the same endpoint, not others', () => {
+  it('set to false rules out the same endpoint, but not others', () => {
     const rule = ruleFor(at(503, 'false'));
     expect(rule).toMatchObject({
       sameEndpoint: 'never',
@@ -192,11 +196,11 @@ describe('x-should-retry', () => {
     });
   });
 
-  it('true allows the same endpoint with backoff where the class says never', () => {
+  it('set to true allows the same endpoint with backoff if the class says never', () => {
     expect(ruleFor(at(409, 'true'))).toMatchObject({ sameEndpoint: 'with-backoff', otherEndpoint: 'never' });
   });
 
-  it('anything else is ignored', () => {
+  it('is ignored with any other value', () => {
     const detail = at(503, 'maybe');
     expect(detail.shouldRetry).toBeUndefined();
     expect(ruleFor(detail)).toBe(FAILURE_RULES.server);

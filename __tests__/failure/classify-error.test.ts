@@ -54,31 +54,31 @@ describe('classifyError by code and message', () => {
       'timeout',
     ],
     [
-      'an abort whose reason was time',
+      'an abort caused by a timeout',
       Object.assign(thrown('ABORT_ERR', 'aborted', 'AbortError'), {
         cause: new DOMException('x', 'TimeoutError'),
       }),
       'timeout',
     ],
     [
-      'fetch failed, with its cause',
+      'a failed fetch() by its cause',
       Object.assign(new TypeError('fetch failed'), { cause: thrown('ECONNREFUSED') }),
       'connection',
     ],
     [
-      'a fault in our own code over this request',
+      'a fault of our own code with this request',
       new TypeError('Do not know how to serialize a BigInt'),
       'bad_request',
     ],
     ['a body that does not parse', new SyntaxError('Unexpected end of JSON input'), 'bad_answer'],
-    ['every address refused', new AggregateError([thrown('ECONNREFUSED')], ''), 'connection'],
+    ['an error for each of all addresses', new AggregateError([thrown('ECONNREFUSED')], ''), 'connection'],
     ['a thrown string', 'socket hang up', 'connection'],
-    ['nothing', undefined, 'connection'],
-  ])('%s', (_what, error, expected) => {
+    ['undefined', undefined, 'connection'],
+  ])('classifies %s', (_what, error, expected) => {
     expect(classifyError(error).class).toBe(expected);
   });
 
-  it('an answer that exceeds maxResponseBytes does not count against the endpoint', () => {
+  it('does not count an answer that exceeds maxResponseBytes against the endpoint', () => {
     const detail = classifyError(thrown('ERR_BAD_RESPONSE', 'maxContentLength size of 100 exceeded'));
     expect(ruleFor(detail)).toMatchObject({
       countsAgainstEndpoint: false,
@@ -140,9 +140,9 @@ describe('classifyError with axios over real sockets', () => {
 
   it.each<[string, http.RequestListener, object, string]>([
     ['a reset before the headers', (req) => req.socket.destroy(), {}, 'connection'],
-    ['silence', () => undefined, { timeout: 50 }, 'timeout'],
+    ['a server that never responds', () => undefined, { timeout: 50 }, 'timeout'],
     [
-      'a body cut short',
+      'a truncated body',
       (_req, res) => {
         res.writeHead(200, { 'content-length': '1000' });
         res.write('{"choices":[');
@@ -159,13 +159,13 @@ describe('classifyError with axios over real sockets', () => {
     ],
     ['a peer that does not speak HTTP', (req) => req.socket.end('SSH-2.0-OpenSSH_9.2\r\n'), {}, 'bad_answer'],
     [
-      'an answer with a status',
+      'an error response',
       (_req, res) => res.writeHead(429, { 'retry-after': '3' }).end('{"error":{"message":"slow down"}}'),
       {},
       'rate_limited',
     ],
-    ['the caller leaving', () => undefined, { signal: AbortSignal.abort() }, 'aborted'],
-  ])('%s', async (_what, listener, options, expected) => {
+    ['an abort by the caller', () => undefined, { signal: AbortSignal.abort() }, 'aborted'],
+  ])('classifies %s and keeps no secret', async (_what, listener, options, expected) => {
     respond = listener;
     const detail = classifyError(await failure(options));
     expect(detail.class).toBe(expected);
@@ -175,11 +175,11 @@ describe('classifyError with axios over real sockets', () => {
     expect(Object.values(detail).every((value) => typeof value !== 'object')).toBe(true);
   });
 
-  it('a port without a listener is a connection failure', async () => {
+  it('classifies a port without a listener as a connection failure', async () => {
     expect(classifyError(await failure({}, 'http://127.0.0.1:1')).class).toBe('connection');
   });
 
-  it('a reset on a reused keep-alive socket is marked as stale, one on a new socket is not', async () => {
+  it('marks a reset on a reused keep-alive socket as stale, but not one on a new socket', async () => {
     const sockets: Socket[] = [];
     respond = (req, res) => {
       sockets.push(req.socket);

@@ -3,7 +3,7 @@ import { classifyEmbeddedError, holdsError } from '../../lib/failure/check-answe
 describe('an error inside a successful response', () => {
   it.each([
     [
-      'OpenAI: its servers',
+      'OpenAI: a server error',
       undefined,
       { error: { message: 'The server had an error', type: 'server_error', param: null, code: null } },
       'server',
@@ -15,7 +15,7 @@ describe('an error inside a successful response', () => {
       'rate_limited',
     ],
     [
-      'Azure: the filter',
+      'Azure: a content filter',
       undefined,
       {
         error: {
@@ -87,20 +87,20 @@ describe('an error inside a successful response', () => {
       'server',
     ],
     [
-      'Gemini: exhausted',
+      'Gemini: an exhausted resource',
       undefined,
       { error: { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'x' } },
       'rate_limited',
     ],
     ['a proxy: an error that is a string', undefined, { error: 'upstream closed' }, 'server'],
     ['a proxy: a named event with text', 'error', 'upstream closed', 'server'],
-  ])('%s', (_what, event, data, expected) => {
+  ])('is classified for %s', (_what, event, data, expected) => {
     expect(classifyEmbeddedError(data).class).toBe(expected);
-    // An event named `error` is one whatever its data is.
+    // An event named `error` is an error, whatever its data.
     if (event === undefined) expect(holdsError(data)).toBe(true);
   });
 
-  it('has the status that the error names', () => {
+  it('has the status that the error states', () => {
     expect(classifyEmbeddedError({ error: { code: 502, message: 'gone' } })).toEqual({
       class: 'server',
       status: 502,
@@ -112,7 +112,7 @@ describe('an error inside a successful response', () => {
   it.each([
     ['an ordinary chunk', { choices: [{ delta: { content: 'error' }, finish_reason: null }] }],
     ['a chunk with a null error', { error: null, choices: [] }],
-    ['the end', '[DONE]'],
+    ['the end of the stream', '[DONE]'],
     ['a number', 7],
     ['a broken event', '{"choices":['],
   ])('is not detected in %s', (_what, data) => {

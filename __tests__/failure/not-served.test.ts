@@ -21,10 +21,10 @@ describe('an endpoint that serves none of its calls', () => {
     ['a 403 of a firewall', raw(403, '<!DOCTYPE html><title>Attention Required!</title>')],
     ['a 413 of a proxy', raw(413, '<html><title>413 Request Entity Too Large</title></html>')],
     [
-      'a 400 for a model it may not use',
+      'a 400 for a model that it may not use',
       error(400, { message: 'Model x is not available for your organization' }),
     ],
-  ])('does not fail the call, which another endpoint serves: %s', async (_what, wrong) => {
+  ])('does not fail the call, which another endpoint serves instead: %s', async (_what, wrong) => {
     const { balancer, upstream } = await rig.start({ wrong, sound: answer() });
     for (const stream of [false, true]) expect((await chatText(balancer, stream)).text).toBe('Hello');
     expect(upstream.count('sound')).toBe(2);
@@ -34,7 +34,7 @@ describe('an endpoint that serves none of its calls', () => {
   const ask = (balancer: Balancer, text: string) =>
     balancer.chat({ ...BODY, messages: [{ role: 'user', content: text }] });
 
-  it('cools down for a minute after ten different calls in a row, with a warning that names the likely cause', async () => {
+  it('cools down for a minute after ten different consecutive calls, with a warning that names the likely cause', async () => {
     const warnings: string[] = [];
     const logger = {
       debug: () => undefined,
@@ -54,7 +54,7 @@ describe('an endpoint that serves none of its calls', () => {
     expect(untilMs).toBeLessThanOrEqual(60_000);
   });
 
-  it('does not cool down for one request that is sent again and again, alone or among nine others', async () => {
+  it('does not cool down because of one request that is sent repeatedly, alone or among eight others', async () => {
     const { balancer, upstream } = await rig.start({ wrong: WRONG_URL, sound: answer() });
     for (let i = 0; i < 15; i++) await ask(balancer, 'the same question');
     for (let i = 0; i < 8; i++) await ask(balancer, `question ${i}`);
@@ -63,7 +63,7 @@ describe('an endpoint that serves none of its calls', () => {
     expect(statsOf(balancer, 'wrong').state).toBe('closed');
   });
 
-  it('does not cool down while it serves others', async () => {
+  it('does not cool down while it serves other calls', async () => {
     let calls = 0;
     const { balancer, upstream } = await rig.start({
       mixed: (arrival) => (++calls % 5 === 0 ? answer() : WRONG_URL)(arrival),
@@ -73,7 +73,7 @@ describe('an endpoint that serves none of its calls', () => {
     expect(upstream.count('mixed')).toBe(30);
   });
 
-  it('fails the call if there is no other, without opening its breaker', async () => {
+  it('fails the call if there is no other endpoint, without opening its breaker', async () => {
     const { balancer } = await rig.start({ wrong: WRONG_URL });
     for (let i = 0; i < 6; i++)
       expect(await rejection(balancer.chat(BODY))).toMatchObject({ attempts: [{ class: 'not_served' }] });
@@ -81,7 +81,7 @@ describe('an endpoint that serves none of its calls', () => {
   });
 
   it.each(['/v1/chat/completions', '/v1/chat/completions/', '/v1/embeddings'])(
-    'is a configuration fault if its baseURL ends in %s',
+    'causes a configuration error if its baseURL ends in %s',
     (path) => {
       const endpoints = [{ name: 'one', model: 'm', baseURL: `https://api.example.com${path}`, apiKey: 'k' }];
       expect(() => createBalancer({ endpoints })).toThrow(/endpoints\[0\]\.baseURL.*base URL alone/s);

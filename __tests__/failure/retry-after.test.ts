@@ -12,16 +12,16 @@ describe('Retry-After', () => {
     ['whole seconds', { 'retry-after': '7' }, 7000],
     ['decimal seconds', { 'retry-after': '0.25' }, 250],
     ['zero', { 'retry-after': '0' }, 0],
-    ['spaces around', { 'retry-after': ' 3 ' }, 3000],
-    ['capital letters', { 'Retry-After': '3' }, 3000],
+    ['a number with spaces around it', { 'retry-after': ' 3 ' }, 3000],
+    ['a header name in capital letters', { 'Retry-After': '3' }, 3000],
     ['an HTTP date', { 'retry-after': 'Thu, 01 Jan 2026 00:01:30 GMT' }, 90_000],
     ['a date that has passed', { 'retry-after': 'Wed, 31 Dec 2025 23:59:00 GMT' }, 0],
     ['the obsolete form of a date', { 'retry-after': 'Thursday, 01-Jan-26 00:00:05 GMT' }, 5000],
     ['a duration', { 'retry-after': '1m2s' }, 62_000],
-    ['sent twice, the first', { 'retry-after': ['2', '9'] }, 2000],
-    ['milliseconds before seconds', { 'retry-after-ms': '642', 'retry-after': '1' }, 642],
-    ['seconds where the milliseconds are broken', { 'retry-after-ms': 'soon', 'retry-after': '1' }, 1000],
-    ['seconds where the milliseconds are negative', { 'retry-after-ms': '-5', 'retry-after': '1' }, 1000],
+    ['the first of two values', { 'retry-after': ['2', '9'] }, 2000],
+    ['retry-after-ms in preference to retry-after', { 'retry-after-ms': '642', 'retry-after': '1' }, 642],
+    ['retry-after if retry-after-ms is broken', { 'retry-after-ms': 'soon', 'retry-after': '1' }, 1000],
+    ['retry-after if retry-after-ms is negative', { 'retry-after-ms': '-5', 'retry-after': '1' }, 1000],
   ])('reads %s', (_what, headers, ms) => {
     expect(read(headers)).toBe(ms);
   });
@@ -57,7 +57,7 @@ describe('Retry-After', () => {
     for (const form of [body, [body]]) expect(fromAnswer({}, form)).toBe(34_000);
   });
 
-  it('prefers the header to the body', () => {
+  it('prefers the header to the delay in the body', () => {
     const body = { error: { code: 429, details: [{ retryDelay: '34s' }] } };
     expect(fromAnswer({ 'retry-after': '5' }, body)).toBe(5000);
   });
@@ -73,7 +73,7 @@ describe('x-should-retry', () => {
     ['FALSE', false],
     ['yes', undefined],
     ['', undefined],
-  ])('%p reads as %p', (value, expected) => {
+  ])('%p is read as %p', (value, expected) => {
     expect(readShouldRetry({ 'x-should-retry': value })).toBe(expected);
   });
 });
@@ -83,12 +83,12 @@ describe('Retry-After as a date', () => {
     ['an hour behind ours', 'Wed, 31 Dec 2025 23:00:00 GMT', 'Wed, 31 Dec 2025 23:00:05 GMT', 5000],
     ['an hour ahead of ours', 'Thu, 01 Jan 2026 01:00:00 GMT', 'Thu, 01 Jan 2026 01:00:05 GMT', 5000],
     ['broken', 'yesterday', 'Thu, 01 Jan 2026 00:00:05 GMT', 5000],
-  ])("is read against the server's own clock, which is %s", (_what, date, retryAfter, ms) => {
+  ])("is compared with the server's own clock, whose date header is %s", (_what, date, retryAfter, ms) => {
     expect(read({ date, 'retry-after': retryAfter })).toBe(ms);
   });
 });
 
-describe('a delay that no Retry-After names', () => {
+describe('a delay without a Retry-After header', () => {
   const retryAfterOf = (message: string, headers: Record<string, string> = {}, status = 429) =>
     classifyAnswer({ status, headers, body: JSON.stringify({ error: { message } }) }).retryAfterMs;
 
@@ -136,7 +136,7 @@ describe('a delay that no Retry-After names', () => {
     expect(retryAfterOf('Please retry after 26 seconds.', {}, 400)).toBeUndefined();
   });
 
-  it('is left to the reset of a rate-limit window that is used up', () => {
+  it('is not read from the message if a used-up rate limit window has a reset time', () => {
     const headers = { 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '12s' };
     expect(retryAfterOf('Please retry after 26 seconds.', headers)).toBeUndefined();
   });

@@ -10,11 +10,11 @@ type Answer = Awaited<ReturnType<HealthReportsLink['acquire']>>;
 
 const breakers: Breaker[] = [];
 
-/** A breaker whose claims of the probe lock get the given answers. */
+/** Starts a breaker whose claims of the probe lock are answered by `answer`. */
 function start(answer: () => Promise<Answer> = () => Promise.resolve('granted')) {
   const seen: string[] = [];
   const claims: string[] = [];
-  /** Claims and closings in the order in which they came. */
+  /** Claims, releases and closings in the order in which they occurred. */
   const order: string[] = [];
   const claim = (text: string): void => void (claims.push(text), order.push(text));
   const probeLock = new ProbeLock(
@@ -60,8 +60,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('Breaker: a peer reports an opening', () => {
-  it('it opens for the remaining time', async () => {
+describe('Breaker after a peer has reported an opening', () => {
+  it('opens for the remaining time', async () => {
     const { breaker, seen } = start();
     fail(breaker, 2);
     expect(breaker.openOnReport(600, 1_000)).toBe(true);
@@ -71,13 +71,13 @@ describe('Breaker: a peer reports an opening', () => {
     expect(seen).toEqual(['open 600 of 1000, reported', 'half-open']);
   });
 
-  it('the first reported opening lasts resetTimeoutMs at most, whatever the report says', () => {
+  it('opens for at most resetTimeoutMs the first time, whatever the report says', () => {
     const { breaker, seen } = start();
     breaker.openOnReport(20_000, 20_000);
     expect(seen).toEqual(['open 1000 of 1000, reported']);
   });
 
-  it('it follows the doubling of its peers one step at a time', async () => {
+  it('follows the doubled open times of its peers one step at a time', async () => {
     const { breaker, seen } = start();
     for (const ms of [1_000, 2_000, 4_000, 20_000, 20_000, 20_000, 20_000]) {
       expect(breaker.openOnReport(ms, ms)).toBe(true);
@@ -88,7 +88,7 @@ describe('Breaker: a peer reports an opening', () => {
     );
   });
 
-  it('a failed probe of its own doubles the reported time', async () => {
+  it('doubles the reported time after a failed probe of its own', async () => {
     const { breaker, seen } = start();
     breaker.openOnReport(1_000, 1_000);
     await pass(1_000);
@@ -98,7 +98,7 @@ describe('Breaker: a peer reports an opening', () => {
     expect(seen.at(-1)).toBe('open 4000 of 4000, observed');
   });
 
-  it('a report extends an opening without a second notification', async () => {
+  it('extends a running opening without a second notification', async () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
     await pass(900);
@@ -112,7 +112,7 @@ describe('Breaker: a peer reports an opening', () => {
     expect(seen.at(-1)).toBe('open 4000 of 4000, observed');
   });
 
-  it('a report changes nothing while its own probe is on its way', async () => {
+  it('changes nothing while its own probe is running', async () => {
     const { breaker, seen } = start();
     fail(breaker, 5);
     await pass(1_000);
@@ -123,7 +123,7 @@ describe('Breaker: a peer reports an opening', () => {
     expect(seen.at(-1)).toBe('closed, observed');
   });
 
-  it('attempts that began before the report change nothing when they end', () => {
+  it('ignores the ends of attempts that began before the report', () => {
     const { breaker } = start();
     const early = breaker.enter();
     breaker.openOnReport(1_000, 1_000);
@@ -134,8 +134,8 @@ describe('Breaker: a peer reports an opening', () => {
   });
 });
 
-describe('Breaker: a peer reports a recovery', () => {
-  it('it closes, and the next opening lasts resetTimeoutMs again', () => {
+describe('Breaker after a recovery was reported', () => {
+  it('closes if a peer reports it, and opens for resetTimeoutMs the next time', () => {
     const { breaker, seen } = start();
     expect(breaker.closeOnReport()).toBe(false);
     fail(breaker, 5);
@@ -145,7 +145,7 @@ describe('Breaker: a peer reports a recovery', () => {
     expect(seen).toEqual(['open 1000 of 1000, observed', 'closed, reported', 'open 1000 of 1000, observed']);
   });
 
-  it('a manual close is notified as such, and the next opening is an observed one', () => {
+  it('notifies a manual close as such, and the next opening as observed', () => {
     const { breaker, seen } = start();
     breaker.close();
     fail(breaker, 5);
@@ -155,7 +155,7 @@ describe('Breaker: a peer reports a recovery', () => {
   });
 });
 
-describe('Breaker: the probe of a cluster', () => {
+describe('The probe of a breaker in a cluster', () => {
   async function halfOpen(answer?: () => Promise<Answer>) {
     const started = start(answer);
     fail(started.breaker, 5);
@@ -164,7 +164,7 @@ describe('Breaker: the probe of a cluster', () => {
     return started;
   }
 
-  it('it claims the probe lock for its own time limit, and releases it after its end was reported', async () => {
+  it('claims the probe lock for its own time limit, and releases it after its outcome was reported', async () => {
     const { breaker, claims, order } = await halfOpen();
     const ticket = breaker.enter();
     expect(await ticket.acquireProbeLock(4_000)).toBe(true);
@@ -175,13 +175,13 @@ describe('Breaker: the probe of a cluster', () => {
     expect(claims).toEqual([]);
   });
 
-  it('it claims the lock for 30 s at most, so that a process that dies delays its peers no longer', async () => {
+  it('claims the lock for at most 30 s, so that a process that dies does not delay its peers for longer', async () => {
     const { breaker, claims } = await halfOpen();
     await breaker.enter().acquireProbeLock(300_000);
     expect(claims).toEqual(['probe e 30000']);
   });
 
-  it('it is sent if Redis is away or the claim fails', async () => {
+  it('is sent if Redis is unreachable or the claim fails', async () => {
     for (const answer of [
       () => Promise.resolve('unknown' as const),
       () => Promise.reject(new Error('gone')),
@@ -194,7 +194,7 @@ describe('Breaker: the probe of a cluster', () => {
     }
   });
 
-  it('without the lock it is not sent, changes nothing, and the next claim follows after a growing delay', async () => {
+  it('is not sent without the lock, changes nothing, and the next claim follows after a growing delay', async () => {
     const { breaker, seen, claims } = await halfOpen(() => Promise.resolve('taken'));
     const waits: number[] = [];
     for (let n = 0; n < 8; n++) {
@@ -211,7 +211,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect(claims.filter((claim) => claim.startsWith('release'))).toEqual([]);
   });
 
-  it('a probe that ends before it claims the lock was not sent, and the next one may go at once', async () => {
+  it('counts as not sent if it ends before it claims the lock, and the next probe may be sent at once', async () => {
     const { breaker, seen, claims } = await halfOpen();
     breaker.enter().end('neutral');
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', true]);
@@ -219,7 +219,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect([seen, claims]).toEqual([[], ['probe e 2000']]);
   });
 
-  it('beside a served call, while open, it claims the lock too, and releases it after a failure', async () => {
+  it('claims the lock also when sent alongside a served call while open, and releases it after a failure', async () => {
     const { breaker, seen, claims } = await halfOpen();
     breaker.enter().end('failure');
     claims.splice(0);
@@ -233,7 +233,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect([claims, seen, breaker.state]).toEqual([['probe e 5000', 'release probe e'], [], 'open']);
   });
 
-  it('beside a served call, while open, it is not sent while a peer has the lock, and none follows before the gap', async () => {
+  it('is not sent alongside a served call while a peer has the lock, and none follows before the gap has passed', async () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     breaker.openOnReport(2_000, 2_000);
     await pass(1_000);
@@ -245,7 +245,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect([breaker.state, breaker.canProbeBeside(performance.now())]).toEqual(['open', false]);
   });
 
-  it('it is sent after five minutes in which the lock was never released', async () => {
+  it('is sent after five minutes in which the lock was never released', async () => {
     const { breaker } = await halfOpen(() => Promise.resolve('taken'));
     const since = performance.now();
     for (;;) {
@@ -256,7 +256,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect(performance.now() - since).toBeLessThan(302_000);
   });
 
-  it('it is not sent if a peer reports an opening while it waits for the lock, and a late lock is released', async () => {
+  it('is not sent if a peer reports an opening while it waits for the lock, and releases a lock granted late', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker, claims } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
     const lock = breaker.enter().acquireProbeLock(1_000);
@@ -267,7 +267,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect(claims).toEqual(['probe e 2000', 'release probe e']);
   });
 
-  it('it is sent like any other attempt if a peer reports a recovery while it waits for the lock', async () => {
+  it('is sent like any other attempt if a peer reports a recovery while it waits for the lock', async () => {
     let grant: (answer: Answer) => void = () => undefined;
     const { breaker } = await halfOpen(() => new Promise((resolve) => (grant = resolve)));
     const lock = breaker.enter().acquireProbeLock(1_000);
@@ -276,7 +276,7 @@ describe('Breaker: the probe of a cluster', () => {
     expect(await lock).toBe(true);
   });
 
-  it('no lock is claimed while the breaker is closed, or without a cluster', async () => {
+  it('claims no lock while the breaker is closed or without a cluster', async () => {
     const { breaker, claims } = start();
     expect(breaker.enter().acquireProbeLock(1_000)).toBeUndefined();
     const alone = new Breaker({ name: 'e', options: OPTIONS });

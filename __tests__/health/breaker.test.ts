@@ -4,7 +4,7 @@ import { Breaker } from '../../lib/health/breaker';
 import type { BreakerTicket } from '../../lib/health/breaker-types';
 
 const OPTIONS = DEFAULTS.breaker;
-/** No jitter: it stays open for the longest time. */
+/** No jitter: each opening lasts its full time. */
 const NO_JITTER = () => 0;
 
 const breakers: Breaker[] = [];
@@ -22,7 +22,7 @@ function start(options: Partial<typeof OPTIONS> = {}, random: () => number = NO_
   return { breaker, seen };
 }
 
-/** Attempts that end at once. */
+/** Makes attempts that end at once with the given outcomes. */
 async function end(breaker: Breaker, ...outcomes: ('success' | 'failure' | 'neutral')[]): Promise<void> {
   for (const outcome of outcomes) {
     breaker.enter().end(outcome);
@@ -33,7 +33,7 @@ async function end(breaker: Breaker, ...outcomes: ('success' | 'failure' | 'neut
 const fail = (breaker: Breaker, times: number) =>
   end(breaker, ...Array.from({ length: times }, () => 'failure' as const));
 
-/** Opens it and waits until a probe may be sent. */
+/** Opens the breaker and waits until it is half-open. */
 async function halfOpen(breaker: Breaker): Promise<void> {
   await fail(breaker, OPTIONS.consecutiveFailures);
   await jest.advanceTimersByTimeAsync(OPTIONS.resetTimeoutMs);
@@ -55,8 +55,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('Breaker: while closed', () => {
-  it('it opens at the fifth consecutive failure, synchronously', async () => {
+describe('Breaker while closed', () => {
+  it('opens synchronously at the fifth consecutive failure', async () => {
     const { breaker } = start();
     await fail(breaker, 4);
     expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
@@ -64,7 +64,7 @@ describe('Breaker: while closed', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['open', false]);
   });
 
-  it('a success restarts the count of consecutive failures; a neutral end neither restarts nor increases it', async () => {
+  it('resets its count of consecutive failures on a success, but leaves it unchanged on a neutral end', async () => {
     const { breaker } = start();
     await end(breaker, 'failure', 'failure', 'failure', 'failure', 'neutral', 'neutral', 'success');
     await end(breaker, 'failure', 'failure', 'failure', 'neutral', 'failure');
@@ -73,7 +73,7 @@ describe('Breaker: while closed', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('it opens when half of the attempts in 30 s have failed, but not with fewer than ten attempts', async () => {
+  it('opens when half of the attempts within 30 s have failed, but not with fewer than ten attempts', async () => {
     const { breaker } = start();
     const turns = Array.from({ length: 4 }, () => ['success', 'failure'] as const).flat();
     await end(breaker, ...turns, 'failure');
@@ -82,7 +82,7 @@ describe('Breaker: while closed', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('failures older than 30 s no longer count towards the failure rate', async () => {
+  it('ignores failures older than 30 s in its failure rate', async () => {
     const { breaker } = start();
     await fail(breaker, 4);
     await end(breaker, 'success');
@@ -92,7 +92,7 @@ describe('Breaker: while closed', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('calls in flight do not lower the failure rate', async () => {
+  it('does not count calls in flight in its failure rate', async () => {
     const { breaker } = start({ consecutiveFailures: 100 });
     for (let n = 0; n < 30; n++) breaker.enter();
     await fail(breaker, 10);
@@ -100,8 +100,8 @@ describe('Breaker: while closed', () => {
   });
 });
 
-describe('Breaker: while open', () => {
-  it('it lets nothing through until its time is over, and reports the remaining time', async () => {
+describe('Breaker while open', () => {
+  it('admits no attempt until its time is over, and reports the remaining time', async () => {
     const { breaker, seen } = start();
     await fail(breaker, 5);
     expect(breaker.msUntilProbe(performance.now())).toBeCloseTo(1_000);
@@ -113,7 +113,7 @@ describe('Breaker: while open', () => {
     expect(seen).toEqual(['open 1000', 'half-open']);
   });
 
-  it('each failed probe doubles the time that it stays open, up to maxResetTimeoutMs', async () => {
+  it('doubles its open time with each failed probe, up to maxResetTimeoutMs', async () => {
     const { breaker, seen } = start();
     await fail(breaker, 5);
     for (const openMs of [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000]) {
@@ -132,7 +132,7 @@ describe('Breaker: while open', () => {
     ]);
   });
 
-  it('jitter shortens the time by a quarter at most', async () => {
+  it('shortens its open time by jitter of at most a quarter', async () => {
     const { breaker, seen } = start({}, () => 0.999_999);
     await fail(breaker, 5);
     await jest.advanceTimersByTimeAsync(751);
@@ -140,7 +140,7 @@ describe('Breaker: while open', () => {
     expect(seen).toEqual(['open 750', 'half-open', 'open 1500']);
   });
 
-  it('attempts that began before it opened change nothing when they end', async () => {
+  it('ignores the ends of attempts that began before it opened', async () => {
     const { breaker, seen } = start();
     const early = Array.from({ length: 12 }, () => breaker.enter());
     await fail(breaker, 5);
@@ -151,7 +151,7 @@ describe('Breaker: while open', () => {
     expect(seen).toEqual(['open 1000']);
   });
 
-  it('after a recovery the next opening lasts resetTimeoutMs again', async () => {
+  it('opens for resetTimeoutMs again after a recovery', async () => {
     const { breaker, seen } = start();
     await halfOpen(breaker);
     await probe(breaker, 'failure');
@@ -162,8 +162,8 @@ describe('Breaker: while open', () => {
   });
 });
 
-describe('Breaker: while half-open', () => {
-  it('exactly one probe at a time goes through', async () => {
+describe('Breaker while half-open', () => {
+  it('admits exactly one probe at a time', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
@@ -172,7 +172,7 @@ describe('Breaker: while half-open', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
   });
 
-  it('a success of an attempt from before the opening does not close it', async () => {
+  it('is not closed by the success of an attempt that began before it opened', async () => {
     const { breaker } = start();
     const late = breaker.enter();
     await halfOpen(breaker);
@@ -182,7 +182,7 @@ describe('Breaker: while half-open', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
-  it('a probe that ends neutrally opens it again for the same time', async () => {
+  it('opens again for the same time after a probe with a neutral end', async () => {
     const { breaker, seen } = start();
     await halfOpen(breaker);
     await probe(breaker, 'failure');
@@ -199,7 +199,7 @@ describe('Breaker: while half-open', () => {
     ]);
   });
 
-  it('the first token of its probe closes it; a failure later in that stream counts like any other', async () => {
+  it('is closed by the first token of its probe, and a later failure of that stream counts like any other', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
@@ -210,7 +210,7 @@ describe('Breaker: while half-open', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('a first token of an attempt from before the opening does not close it', async () => {
+  it('is not closed by the first token of an attempt that began before it opened', async () => {
     const { breaker } = start();
     const late = breaker.enter();
     await halfOpen(breaker);
@@ -219,7 +219,7 @@ describe('Breaker: while half-open', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
-  it('only the first end of its probe counts', async () => {
+  it('counts only the first reported end of its probe', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
@@ -228,7 +228,7 @@ describe('Breaker: while half-open', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('a hung probe does not block it after it was opened again, and its late end admits no second probe', async () => {
+  it('is not blocked by a hung probe after reopening, and the late end of that probe admits no second one', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const lost: BreakerTicket = breaker.enter();
@@ -240,7 +240,7 @@ describe('Breaker: while half-open', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['half-open', false]);
   });
 
-  it('a hung probe does not block it after close(), and its late failure changes nothing', async () => {
+  it('is not blocked by a hung probe after close(), and the late failure of that probe changes nothing', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const lost = breaker.enter();
@@ -250,8 +250,8 @@ describe('Breaker: while half-open', () => {
   });
 });
 
-describe('Breaker: after a recovery', () => {
-  it('failures of the outage no longer count towards the failure rate', async () => {
+describe('Breaker after a recovery', () => {
+  it('ignores failures of the outage in its failure rate', async () => {
     const { breaker } = start({ consecutiveFailures: 20 });
     await fail(breaker, 10);
     expect(breaker.state).toBe('open');
@@ -261,7 +261,7 @@ describe('Breaker: after a recovery', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('the slow-start ramp falls from 1 to 0 over rampMs', async () => {
+  it('has a slow-start ramp that falls from 1 to 0 over rampMs', async () => {
     const { breaker } = start();
     expect(breaker.ramp(performance.now())).toBe(0);
     await halfOpen(breaker);
@@ -273,7 +273,7 @@ describe('Breaker: after a recovery', () => {
     expect(breaker.ramp(performance.now())).toBe(0);
   });
 
-  it('there is no ramp if rampMs is 0', async () => {
+  it('has no slow-start ramp if rampMs is 0', async () => {
     const { breaker } = start({ rampMs: 0 });
     await halfOpen(breaker);
     await probe(breaker, 'success');
@@ -281,8 +281,8 @@ describe('Breaker: after a recovery', () => {
   });
 });
 
-describe('Breaker: after shutdown()', () => {
-  it('it lets nothing through, whatever ends later, and leaves no timer behind', async () => {
+describe('Breaker after shutdown()', () => {
+  it('admits no attempt, whatever ends later, and leaves no timer running', async () => {
     const { breaker } = start();
     await halfOpen(breaker);
     const ticket = breaker.enter();
@@ -296,7 +296,7 @@ describe('Breaker: after shutdown()', () => {
   });
 });
 
-it('Breaker: none of its timers keeps the process alive', () => {
+it('Breaker has no timer that keeps the process alive', () => {
   jest.useRealTimers();
   const interval = jest.spyOn(globalThis, 'setInterval');
   const timeout = jest.spyOn(globalThis, 'setTimeout');
@@ -313,9 +313,9 @@ it('Breaker: none of its timers keeps the process alive', () => {
   jest.useFakeTimers();
 });
 
-describe('Breaker: a probe beside a served call', () => {
+describe('A probe that a breaker admits alongside a call served by another endpoint', () => {
   const now = (): number => performance.now();
-  /** A random number of 0.5: a gap of 2 s. */
+  /** A random number of 0.5, so the gap between probes is 2 s. */
   const HALF = () => 0.5;
 
   async function opened(options: Partial<typeof OPTIONS> = {}) {
@@ -324,7 +324,7 @@ describe('Breaker: a probe beside a served call', () => {
     return started;
   }
 
-  it('may go out 2 s (1 to 3 s) after the opening and after the previous one, one at a time; no call goes through', async () => {
+  it('is allowed 2 s (1 to 3 s) after the opening and after the previous probe, one at a time, while calls stay blocked', async () => {
     const { breaker } = await opened();
     await jest.advanceTimersByTimeAsync(1_999);
     expect(breaker.canProbeBeside(now())).toBe(false);
@@ -343,7 +343,7 @@ describe('Breaker: a probe beside a served call', () => {
   });
 
   it.each(['failure', 'neutral'] as const)(
-    'that ends with a %s before the opening does changes neither its end nor the next opening',
+    'changes neither the end of the opening nor the next one when it ends with a %s during the opening',
     async (outcome) => {
       const { breaker, seen } = await opened();
       await jest.advanceTimersByTimeAsync(2_000);
@@ -358,7 +358,7 @@ describe('Breaker: a probe beside a served call', () => {
     },
   );
 
-  it.each(['first token', 'success'] as const)('closes the breaker by its %s', async (how) => {
+  it.each(['first token', 'success'] as const)('closes the breaker with its %s', async (how) => {
     const { breaker, seen } = await opened();
     await jest.advanceTimersByTimeAsync(2_000);
     const ticket = breaker.enter();
@@ -369,7 +369,7 @@ describe('Breaker: a probe beside a served call', () => {
     expect([breaker.state, breaker.canEnter]).toEqual(['closed', true]);
   });
 
-  it('that is under way when the breaker half-opens stays the only probe and decides it', async () => {
+  it('stays the only probe and decides the outcome if it is running when the breaker becomes half-open', async () => {
     const { breaker, seen } = await opened();
     await jest.advanceTimersByTimeAsync(2_000);
     const ticket = breaker.enter();
@@ -383,7 +383,7 @@ describe('Breaker: a probe beside a served call', () => {
     expect(seen).toEqual(['open 8750', 'half-open', 'closed']);
   });
 
-  it('whatever happens: at most one probe is under way, and a probe that ends lets another one follow', () => {
+  it('is never concurrent with another probe, and another one can follow when it ends, in random sequences', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5_000 }) }),
       fc.record({
@@ -409,7 +409,7 @@ describe('Breaker: a probe beside a served call', () => {
               const ticket = breaker.enter();
               tickets.push(ticket);
               if (ticket.isProbe) {
-                // Those of earlier openings don't count any more.
+                // Probes of earlier openings were removed and don't count.
                 expect(probes.size).toBe(0);
                 probes.add(ticket);
               }

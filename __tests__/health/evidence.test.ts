@@ -2,7 +2,7 @@ import { answer, BODY, chatText, error, type Responder, Rig, rejection, statsOf 
 
 const rig = new Rig();
 
-/** Answers one request after another, each after `ms`: a local server with one slot. */
+/** Answers one request at a time, each after `ms` milliseconds, like a local server with one slot. */
 function oneAtATime(ms: number): Responder {
   let last = Promise.resolve();
   return (arrival) => {
@@ -10,15 +10,15 @@ function oneAtATime(ms: number): Responder {
   };
 }
 
-describe('An endpoint that answers others is not silent', () => {
-  it('20 calls at a server with one slot, one answer per 250 ms: all are served, and the breaker stays closed', async () => {
+describe('An endpoint that answers other calls does not count as silent', () => {
+  it('so 20 calls to a server with one slot and one answer per 250 ms are all served with a closed breaker', async () => {
     const { balancer } = await rig.start({ a: oneAtATime(250) });
     const served = await Promise.all(Array.from({ length: 20 }, () => balancer.chat(BODY)));
     expect(served).toHaveLength(20);
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  it('calls that wait behind a stream of five seconds do not count against the server', async () => {
+  it('so calls that wait behind a stream of five seconds do not count against the server', async () => {
     const { balancer } = await rig.start({
       a: (arrival) => {
         const write = (content: string) =>
@@ -45,8 +45,8 @@ describe('An endpoint that answers others is not silent', () => {
   });
 });
 
-describe('max_tokens counts in what is expected of an answer', () => {
-  it('six calls of 4 s with max_tokens 2000 after 24 short ones: none counts as silent', async () => {
+describe('The expected duration of an answer takes max_tokens into account', () => {
+  it('so six calls of 4 s with max_tokens of 2000 do not count as silent after 24 short calls', async () => {
     const { balancer } = await rig.start(
       {
         a: (arrival) => {
@@ -63,7 +63,7 @@ describe('max_tokens counts in what is expected of an answer', () => {
 });
 
 describe('A call counts at most once against an endpoint', () => {
-  it('a call that fails five times at the only endpoint does not open its breaker, but five calls do', async () => {
+  it('so a call that fails five times at the only endpoint does not open its breaker, but five calls do', async () => {
     const { balancer, upstream } = await rig.start(
       { a: error(500) },
       { retry: { baseDelayMs: 1, maxDelayMs: 2, budgetPerSecond: 100 } },

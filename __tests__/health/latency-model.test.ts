@@ -12,13 +12,13 @@ describe('LatencyModel', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  it("it predicts the model's profile before the first sample, without evidence", () => {
+  it("predicts the model's profile before the first sample and has no evidence", () => {
     const model = new LatencyModel(PROFILE);
     expect(model.predict(SIZE, 0, 0)).toEqual({ firstTokenMs: 500, totalMs: 1_500 });
     expect(model.hasEvidence).toBe(false);
   });
 
-  it('it follows slow first tokens at once and forgets them within a minute', () => {
+  it('follows slow first tokens at once and forgets them within a minute', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 20, 2_000, 0);
     expect(model.hasEvidence).toBe(true);
@@ -27,17 +27,18 @@ describe('LatencyModel', () => {
     expect(model.predict(SIZE, 1, 60_000).totalMs).toBeLessThan(slow / 1.5);
   });
 
-  it('an endpoint without samples is taken to be as slow as the other endpoints of its model at its provider', () => {
+  it('assumes that an endpoint without samples is as slow as the other endpoints of its model at its provider', () => {
     const siblings = new SiblingSlowness();
     const [used, unused] = [new LatencyModel(PROFILE, siblings), new LatencyModel(PROFILE, siblings)];
     answered(used, 20, 5_000, 0);
     expect(unused.ratio(0, 0)).toBeGreaterThan(7);
-    // A prediction is held against an endpoint only on evidence of its own, and ten seconds later it counts less.
+    // A prediction is held against an endpoint only if that has samples of its own. A minute later the siblings'
+    // samples hardly count.
     expect(unused.hasEvidence).toBe(false);
     expect(unused.ratio(0, 60_000)).toBeLessThan(1.5);
   });
 
-  it('samples of its own soon outweigh those of the others, and do not count twice', () => {
+  it('weights the samples of an endpoint more than those of its siblings, and does not count them twice', () => {
     const siblings = new SiblingSlowness();
     const [slow, fast] = [new LatencyModel(PROFILE, siblings), new LatencyModel(PROFILE, siblings)];
     answered(slow, 20, 5_000, 0);
@@ -50,14 +51,14 @@ describe('LatencyModel', () => {
     expect(single.ratio(1, 0)).toBeCloseTo(alone.ratio(1, 0), 9);
   });
 
-  it('a single outlier hardly changes the prediction', () => {
+  it('hardly changes its prediction because of a single outlier', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 30, 500, 0);
     answered(model, 1, 6 * 500, 0);
     expect(model.predict(SIZE, 1, 0).totalMs).toBeLessThan(1.4 * 1_500);
   });
 
-  it('overdue attempts raise the prediction before they end', () => {
+  it('raises its prediction for overdue attempts before they end', () => {
     const model = new LatencyModel(PROFILE);
     answered(model, 10, 500, 0);
     const silent = [{}, {}, {}, {}];
@@ -68,32 +69,32 @@ describe('LatencyModel', () => {
     expect(model.ratio(4, 4_100)).toBeLessThan(1.5);
   });
 
-  it('the prediction rises with the calls in flight once samples show that it does', () => {
+  it('raises its prediction with the calls in flight once samples have shown such a dependency', () => {
     const model = new LatencyModel(PROFILE);
     for (let n = 1; n <= 40; n++) model.recordFirstToken({}, 1_000, 500 * (1 + n / 10), n, 0);
     expect(model.ratio(40, 1)).toBeGreaterThan(1.3 * model.ratio(5, 2));
   });
 
-  it('the baseline moves by one small step per sample: it follows the median, not the mean', () => {
+  it('moves its baseline by one small step per sample, so that it follows the median, not the mean', () => {
     const model = new LatencyModel(PROFILE);
     for (let n = 0; n < 200; n++) model.recordOutput(100, 2_000, n * 4_000);
-    // Long after the ratio is forgotten, the baseline remembers.
+    // The baseline persists long after the ratio has decayed.
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeGreaterThan(2_000);
     model.recordOutput(100, 1e9, 1e6);
     expect(model.predict(SIZE, 0, 1e6).totalMs).toBeLessThan(3_000);
   });
 
-  it('an endpoint that answers hundreds of calls per minute does not learn its congestion as its baseline', () => {
+  it('does not learn congestion as the baseline of an endpoint that answers hundreds of calls per minute', () => {
     const model = new LatencyModel(PROFILE);
     let now = 0;
     for (let n = 0; n < 40; n++) model.recordFirstToken({}, 1_000, 500, 1, (now += 1_000));
     const before = model.ratio(1, now);
-    // A minute of answers that take ten times as long, ten per second.
+    // One minute of answers, ten per second, that take ten times as long.
     for (let n = 0; n < 600; n++) model.recordFirstToken({}, 1_000, 5_000, 1, (now += 100));
     expect(model.ratio(1, now)).toBeGreaterThan(5 * before);
   });
 
-  it('the prediction is never NaN, whatever is observed', () => {
+  it('never predicts NaN, whatever is observed', () => {
     const model = new LatencyModel({ firstTokenMs: 0, msPerPromptToken: 0, msPerOutputToken: 0 });
     for (const ms of [0, -1, Number.NaN, Infinity, 5]) {
       model.recordFirstToken({}, 0, ms, 0, 0);

@@ -5,7 +5,7 @@ import { answer, chatText, error, inSequence, Rig, statsOf } from '../failover/u
 const rig = new Rig();
 
 describe('RecentLatency', () => {
-  it('the average keeps 0.7 of the old value', () => {
+  it('keeps an average in which the old value has a weight of 0.7', () => {
     const latency = new RecentLatency();
     expect(latency.averageMs).toBeUndefined();
     latency.add(100, 0);
@@ -15,7 +15,7 @@ describe('RecentLatency', () => {
     expect(latency.averageMs).toBeCloseTo(130);
   });
 
-  it('the peak follows a slower answer at once and a faster one gradually', () => {
+  it('has a peak that follows a slower answer at once and a faster one gradually', () => {
     const now = performance.now();
     const latency = new RecentLatency();
     latency.add(100, now);
@@ -35,7 +35,7 @@ describe('FailureRate', () => {
     jest.useRealTimers();
   });
 
-  it('it starts near zero, rises with failures and decays with time', () => {
+  it('starts near zero, rises with failures and decays with time', () => {
     const rate = new FailureRate();
     const now = performance.now();
     expect(rate.value(now)).toBeCloseTo(0.003);
@@ -51,7 +51,7 @@ describe('FailureRate', () => {
 });
 
 describe('stats()', () => {
-  it('failures counts failed attempts since the last success', async () => {
+  it('reports as failures the failed attempts since the last success', async () => {
     const { balancer } = await rig.start({
       a: inSequence(error(500), error(429, {}, { 'retry-after-ms': '200' }), answer()),
       b: answer(),
@@ -67,7 +67,7 @@ describe('stats()', () => {
     expect(balancer.stats()).toMatchObject({ total: 2, healthy: 2, calls: { ok: 3, failed: 0, shed: 0 } });
   });
 
-  it('requestsLeft, tokensLeft and inFlight show what a running call has reserved', async () => {
+  it('shows in requestsLeft, tokensLeft and inFlight what a running call has reserved', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 600, tpm: 60_000 } } });
     expect(statsOf(balancer, 'a')).toMatchObject({ requestsLeft: 98, tokensLeft: 9_800, inFlight: 0 });
     const call = balancer.chat({

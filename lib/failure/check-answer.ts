@@ -6,17 +6,16 @@ import { firstOf, looksLikeHtml, parseBody, readErrorBody } from './error-body';
 import { type HttpAnswer, headerValue } from './http-answer';
 import { impliedStatus } from './patterns';
 
-/** What the answer to a call must hold. */
+/** What the answer to a call must contain. */
 export type ExpectedAnswer =
-  /** @param mayBeEmpty with a stop sequence of the caller's, no text at all is an answer */
+  /** @param mayBeEmpty Whether an empty text is a valid answer, as with a stop sequence set by the caller. */
   | { readonly kind: 'chat'; readonly mayBeEmpty?: boolean }
   | { readonly kind: 'embeddings'; readonly inputs: number };
 
 /**
- * Why the parsed body of a 2xx is not a whole answer, or undefined if it is one. The body is in OpenAI's shape: other
- * dialects have translated it.
- *
- * @param status the response's HTTP status
+ * Returns why the parsed body of a 2xx response is not a complete answer, or undefined if it is one. The body is in
+ * OpenAI's format: other dialects have already translated it.
+ * @param status HTTP status of the response.
  */
 export function findAnswerFault(
   answer: unknown,
@@ -31,8 +30,8 @@ export function findAnswerFault(
 }
 
 /**
- * Why the body of a 2xx could not be read as an answer: it is empty, HTML, not JSON or cut short, or it is an error in a
- * shape that the dialect doesn't know.
+ * Returns why the body of a 2xx response could not be read as an answer: it is empty, HTML, not JSON or truncated, or
+ * it is an error in a format that the dialect doesn't know.
  */
 export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer): FailureDetail {
   if (body.trim() === '') return badAnswer(status, 'empty_body', 'The answer is empty');
@@ -43,14 +42,14 @@ export function classifyUnreadableAnswer({ status, headers, body }: HttpAnswer):
   return badAnswer(status, 'invalid_json', `The answer is not complete JSON (${type.slice(0, 60)})`);
 }
 
-/** The answer is nested deeper than JSON can be written. */
+/** The failure for an answer that is nested too deeply to be written as JSON. */
 export function nestedAnswer(status: number): FailureDetail {
   return badAnswer(status, 'nested_too_deep', `The answer is nested deeper than ${MAX_NESTING} levels`);
 }
 
 /**
- * Whether an answer that ends for this reason must have content. One that was cut by `max_tokens` or by a content filter
- * may be empty.
+ * Whether an answer with this finish reason must have content. One that was cut off by `max_tokens` or by a content
+ * filter may be empty.
  */
 export function needsContent(finishReason: unknown): boolean {
   return (
@@ -59,14 +58,17 @@ export function needsContent(finishReason: unknown): boolean {
   );
 }
 
-/** What counts as an answer in a message, or in a delta of a stream. Reasoning has two names: DeepSeek's, and OpenRouter's and Groq's. */
+/**
+ * Text fields of a message, or of a stream's delta, that count as content. Reasoning has two names: DeepSeek's, and
+ * that of OpenRouter and Groq.
+ */
 export const TEXT_FIELDS: readonly string[] = ['content', 'refusal', 'reasoning_content', 'reasoning'];
 const CONTENT_FIELDS = [
   ...TEXT_FIELDS,
   ...['tool_calls', 'function_call', 'audio', 'images', 'reasoning_details'],
 ];
 
-/** Whether a message or delta brings anything of an answer. */
+/** Whether a message or delta has any content. */
 export function holdsContent(message: Readonly<Record<string, unknown>>): boolean {
   return CONTENT_FIELDS.some((name) => {
     const value = message[name];
@@ -77,9 +79,9 @@ export function holdsContent(message: Readonly<Record<string, unknown>>): boolea
 }
 
 /**
- * Whether a parsed answer, or a parsed event of a stream, is or holds an error. Recognised are an `error` at the top
- * (OpenAI, Azure, Anthropic, Gemini, which sends a list of one) or in a choice (OpenRouter), `object: 'error'` (vLLM)
- * and a `finish_reason` of 'error'.
+ * Whether a parsed answer, or a parsed event of a stream, is or contains an error: an `error` at the top level (OpenAI,
+ * Azure, Anthropic, and Gemini, which sends an array of one) or in a choice (OpenRouter), `object: 'error'` (vLLM), or
+ * a `finish_reason` of 'error'.
  */
 export function holdsError(value: unknown): boolean {
   const root = firstOf(value);
@@ -89,10 +91,9 @@ export function holdsError(value: unknown): boolean {
 }
 
 /**
- * Classifies an error that came inside a successful response. Where it names the caller's fault or a limit it has that
- * class, so that a moderated prompt can't open a breaker; otherwise it is the upstream's fault, `server`.
- *
- * @param value the parsed body or event, or its text where it is not JSON
+ * Classifies an error that came inside a successful response. If it states a fault of the caller or a limit, it gets
+ * that class, so that a moderated prompt can't open a breaker. Otherwise it is the upstream's fault, `server`.
+ * @param value The parsed body or event, or its text if it is not JSON.
  */
 export function classifyEmbeddedError(value: unknown): FailureDetail {
   const root = firstOf(value);
@@ -106,7 +107,7 @@ function choicesOf(root: Record<string, unknown>): Record<string, unknown>[] {
   return Array.isArray(root.choices) ? root.choices.filter(isObject) : [];
 }
 
-/** An upstream's fault inside a 200 is a bad answer; the caller's fault and a limit keep their class. */
+/** Turns a fault of the upstream inside a 200 into `bad_answer`. A caller's fault or a limit keeps its class. */
 function toAnswerFault(detail: FailureDetail, status: number): FailureDetail {
   const isUpstreamFault = ['server', 'timeout', 'connection'].includes(detail.class);
   return { ...detail, class: isUpstreamFault ? 'bad_answer' : detail.class, status: detail.status ?? status };
@@ -139,7 +140,7 @@ function findChatFault(
   return undefined;
 }
 
-/** Gemini answers a prompt that it refuses with the reason in place of candidates. */
+/** The reason for which Gemini blocked a prompt. It sends this in place of candidates. */
 function blockReason(answer: Record<string, unknown>): string | undefined {
   const feedback = answer.promptFeedback;
   const reason = isObject(feedback) ? feedback.blockReason : undefined;
@@ -166,7 +167,7 @@ function findEmbeddingsFault(
   return undefined;
 }
 
-/** One embedding. With `encoding_format: 'base64'` it is a string. */
+/** One embedding; a string with `encoding_format: 'base64'`. */
 interface Vector {
   readonly index?: unknown;
   readonly embedding: string | readonly number[];
@@ -178,11 +179,14 @@ function hasVector(entry: unknown): entry is Vector {
   return Array.isArray(vector) && vector.length > 0 && vector.every((value) => Number.isFinite(value));
 }
 
-/** A vector has thousands of characters, and an answer thousands of vectors. */
+/**
+ * Number of leading characters that are checked: a vector has thousands of characters, and an answer may have thousands
+ * of vectors.
+ */
 const BASE64_CHECKED = 64;
 const BASE64_START = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
-/** Whether two vectors are written alike and have the same length. */
+/** Whether two vectors have the same encoding and the same length. */
 function isLike(vector: Vector['embedding'], other: Vector['embedding']): boolean {
   return typeof vector === typeof other && vector.length === other.length;
 }

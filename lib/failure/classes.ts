@@ -5,26 +5,30 @@ export type { FailureClass };
 /** How a failure class is handled. */
 export interface FailureRule {
   /**
-   * Whether the same call may try the same endpoint again: never; after the wait the upstream asked for, or with
-   * backoff (both only when no other endpoint can serve and the deadline allows it); or at once, where a reused socket
-   * had gone stale.
+   * Whether the same call may try the same endpoint again: never; after the wait that the upstream asked for, or with
+   * backoff (both only if no other endpoint can serve it and the deadline allows); or at once, if a reused socket had
+   * gone stale.
    */
   readonly sameEndpoint: 'never' | 'after-retry-after' | 'with-backoff' | 'stale-socket';
   /**
    * Whether another endpoint is tried: at once, without drawing on the retry budget; within the retry budget; only one
-   * with a larger context window; only along `contentPolicyFallbacks`; or never, because it would fail there too.
+   * with a larger context window; only one in `contentPolicyFallbacks`; or never, because the call would fail there
+   * too.
    */
   readonly otherEndpoint: 'at-once' | 'budgeted' | 'larger-window' | 'content-policy-list' | 'never';
   /** Whether the breaker counts it. Failures that a caller can provoke at will are never counted. */
   readonly countsAgainstEndpoint: boolean;
-  /** What takes no new calls for a while: nothing, the endpoint, its whole quota group, or what the breaker decides. */
+  /**
+   * What gets no new calls during the cooldown: nothing, the endpoint, its whole quota group, or as the breaker
+   * decides.
+   */
   readonly cooldownScope: 'none' | 'endpoint' | 'quota-group' | 'breaker';
   /**
-   * Length of the cooldown in milliseconds. For `rate_limited` it is the last resort, doubled each time, where neither
-   * Retry-After nor a reset header gives one; for `not_served` it follows the tenth in a row.
+   * Length of the cooldown in milliseconds. For `rate_limited` it is used only if neither Retry-After nor a reset
+   * header states one, and is doubled each time. For `not_served` it starts after the tenth consecutive failure.
    */
   readonly cooldownMs?: number;
-  /** Whether the cooldown is reported as a warning: somebody has to fix the cause. */
+  /** Whether the cooldown is logged as a warning, because somebody has to fix the cause. */
   readonly shouldWarn: boolean;
 }
 
@@ -53,7 +57,7 @@ export const FAILURE_RULES: Readonly<Record<FailureClass, FailureRule>> = Object
   quota_exhausted: createRule('never', 'at-once', 'endpoint', 15 * MINUTE_MS),
   unauthorized: createRule('never', 'at-once', 'endpoint', 10 * MINUTE_MS),
   model_missing: createRule('never', 'at-once', 'endpoint', 60 * MINUTE_MS),
-  // No cooldown for one; ten in a row are a misconfiguration, see EndpointCooldown.
+  // One failure causes no cooldown; ten consecutive ones suggest a misconfiguration, see EndpointCooldown.
   not_served: createRule('never', 'at-once', 'none', MINUTE_MS),
   server: createRule('with-backoff', 'budgeted', 'breaker'),
   timeout: createRule('never', 'budgeted', 'breaker'),

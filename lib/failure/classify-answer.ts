@@ -21,8 +21,8 @@ import { isTooLarge } from './request-too-large';
 import { readRetryAfter, readShouldRetry } from './retry-after';
 
 /**
- * Classifies an HTTP response that is not a 2xx, by its status, headers and body. Never throws; takes time linear in the
- * length of the body. A custom dialect can build its `failure` on it.
+ * Classifies an HTTP response that is not a 2xx by its status, headers and body. Never throws; takes time linear in the
+ * length of the body. Custom dialects can use it for their `failure`.
  */
 export function classifyAnswer(answer: HttpAnswer): FailureDetail {
   const body = readErrorBody(answer.body);
@@ -30,14 +30,14 @@ export function classifyAnswer(answer: HttpAnswer): FailureDetail {
 }
 
 /**
- * Statuses that say what is wrong with the request, besides those with a rule. Any other 4xx, such as the 418 or 451 of a
- * firewall, says nothing that another endpoint would say as well.
+ * Statuses that describe a fault of the request, in addition to those handled in classOf(). Any other 4xx, such as the
+ * 418 or 451 of a firewall, does not mean that another endpoint would fail as well.
  */
 const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([
   406, 409, 411, 412, 414, 415, 416, 417, 424, 428, 431,
 ]);
 
-/** The class of an HTTP status together with an error body. */
+/** Returns the failure class for an HTTP status and an error body. */
 export function classOf(status: number, body: ErrorBody): FailureClass {
   if (status >= 500) return classOfServerError(status, body);
   switch (status) {
@@ -66,20 +66,21 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
       return 'timeout';
     case 429:
       return isTooLarge(body) ? 'too_large' : isQuotaExhausted(body) ? 'quota_exhausted' : 'rate_limited';
-    // Groq: the flex tier is full. The caller asked for that tier, so other calls are not affected.
+    // Groq: the flex tier is full. The caller chose that tier, so other calls are not affected.
     case 498:
       return 'too_large';
-    // nginx: the client closed the connection. It was not our caller, whose abort has a class of its own.
+    // nginx: the client closed the connection. This client was a proxy, as an abort by our caller has a class of its
+    // own.
     case 499:
       return 'server';
     default:
-      // A redirect is not followed, since it would carry the key away.
+      // Redirects are not followed, since they would send the key to another server.
       if (status < 400) return 'bad_answer';
       return ABOUT_THE_REQUEST.has(status) ? 'bad_request' : 'not_served';
   }
 }
 
-/** Some servers and proxies report the caller's fault, or what they can't do at all, with a 5xx. */
+/** Some servers and proxies respond with a 5xx to a fault of the caller or an unsupported operation. */
 function classOfServerError(status: number, body: ErrorBody): FailureClass {
   if (body.isStructured && isContextWindow(body)) return 'context_window';
   if (hasCode(body, POLICY_CODES)) return 'content_policy';
@@ -97,7 +98,8 @@ function classOfBadRequest(body: ErrorBody): FailureClass {
 
 function classOfTooLarge(body: ErrorBody): FailureClass {
   const failureClass = classOfBadRequest(body);
-  // A page, or no body at all, comes from a proxy in front of the provider: another one may have a higher limit.
+  // An HTML page or an empty body comes from a proxy in front of the provider: another endpoint may have a higher
+  // limit.
   return failureClass === 'bad_request' && !body.isStructured ? 'not_served' : failureClass;
 }
 
@@ -118,13 +120,16 @@ function classOfNotFound(body: ErrorBody): FailureClass {
   return namesCallersResource(body) ? 'bad_request' : 'not_served';
 }
 
-/** Only the upstream's own words take the endpoint out for an hour. A mention may be a quotation of the request. */
+/**
+ * Returns the class for a missing model, if the error says so. Only the upstream's own statement starts a cooldown of
+ * an hour, as a mere mention may be a quotation of the request.
+ */
 function classOfMissingModel(body: ErrorBody): 'model_missing' | 'not_served' | undefined {
   const evidence = findMissingModel(body);
   return evidence === undefined ? undefined : evidence === 'mention' ? 'not_served' : 'model_missing';
 }
 
-/** The detail of a failure that came as a response. */
+/** Builds the detail of a failure that came as a response. */
 export function toFailureDetail(
   failureClass: FailureClass,
   body: ErrorBody,
@@ -146,12 +151,17 @@ export function toFailureDetail(
   };
 }
 
-/** A message of any other status is about the request, and may quote a delay. */
+/**
+ * Whether a delay in the message is trusted. With any other status the message is about the request and may quote it.
+ */
 function mayNameDelay(status: number | undefined): boolean {
   return status === 429 || (status !== undefined && status >= 500);
 }
 
-/** OpenRouter's own message is only "Provider returned error"; the message of the provider behind it has the cause. */
+/**
+ * The message, with the nested one appended: OpenRouter's own is only "Provider returned error", and the nested one of
+ * the provider behind it states the cause.
+ */
 function fullMessage(body: ErrorBody): string {
   return body.nestedMessage === undefined ? body.message : `${body.message}: ${body.nestedMessage}`;
 }

@@ -5,8 +5,8 @@ import { type FailureDetail, RESPONSE_TOO_LARGE, safeLabel, safeMessage } from '
 import type { HttpHeaders } from './http-answer';
 
 /**
- * Classifies an error thrown by the transport, by its code and message and those of up to three causes. Only plain
- * strings are kept: an AxiosError carries the key and the prompt, so no reference to it survives.
+ * Classifies an error thrown by the transport by its code and message and those of up to three causes. The result holds
+ * only plain values: an AxiosError refers to the key and the prompt, so no reference to it is kept.
  */
 export function classifyError(error: unknown): FailureDetail {
   try {
@@ -25,7 +25,7 @@ interface ErrorLink {
 
 function classifyThrown(error: unknown): FailureDetail {
   const chain = errorChain(error);
-  // The innermost code is the socket's and the most specific; a wrapper only says 'fetch failed'.
+  // The innermost code is that of the socket and the most specific; a wrapper only says 'fetch failed'.
   const decisive =
     chain.findLast((link) => classOfCode(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
   const { name, code, message } = decisive ?? { name: '', code: '', message: '' };
@@ -40,7 +40,7 @@ function classifyThrown(error: unknown): FailureDetail {
 }
 
 function classOfThrown(name: string, code: string, message: string): FailureClass {
-  // Node.js: the socket closed after the response had begun.
+  // Node.js: the socket was closed after the response had begun.
   if (code === 'ECONNRESET' && message === 'aborted') return 'bad_answer';
   if (
     code === 'ECONNABORTED' &&
@@ -52,13 +52,13 @@ function classOfThrown(name: string, code: string, message: string): FailureClas
   if (/\btimed? ?out\b/i.test(message)) return 'timeout';
   if (/^(?:stream has been aborted|aborted|premature close|terminated)$/i.test(message)) return 'bad_answer';
   if (name === 'SyntaxError') return 'bad_answer';
-  // Our own code failed on this request; it would fail for another endpoint too.
+  // Our own code failed on this request and would fail for another endpoint too.
   if (code === '' && (name === 'TypeError' || name === 'RangeError') && message !== 'fetch failed')
     return 'bad_request';
   return 'connection';
 }
 
-/** What the codes of Node.js, OpenSSL, axios and undici mean. The first pattern that matches counts. */
+/** Failure classes of the error codes of Node.js, OpenSSL, axios and undici. The first matching pattern counts. */
 const CODES: readonly (readonly [RegExp, FailureClass])[] = [
   [/^(?:ERR_CANCELED|ABORT_ERR|UND_ERR_ABORTED)$/, 'aborted'],
   [
@@ -70,12 +70,13 @@ const CODES: readonly (readonly [RegExp, FailureClass])[] = [
     'connection',
   ],
   [/^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|EAI_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/, 'connection'],
-  // The response is cut short, too large or not HTTP, or its compression is broken.
+  // The response is truncated, too large or not HTTP, or its compression is broken.
   [
     /^(?:ERR_BAD_RESPONSE|ERR_STREAM_PREMATURE_CLOSE|ERR_FR_TOO_MANY|ERR_ENCODING_INVALID|UND_ERR_(?:RES_|HEADERS_OVERFLOW)|HPE_|Z_|ERR__ERROR_FORMAT|ERR_BROTLI)/,
     'bad_answer',
   ],
-  // The client rejected the request itself, such as a character in a header. No upstream was involved.
+  // The HTTP client rejected the request itself, for example because of a character in a header. No upstream was
+  // involved.
   [
     /^(?:ERR_BAD_REQUEST|ERR_FR_MAX_BODY|UND_ERR_(?:REQ_|INVALID_ARG|NOT_SUPPORTED)|ERR_INVALID_|ERR_HTTP_INVALID_|ERR_UNESCAPED_|ERR_HTTP_HEADERS)/,
     'bad_request',
@@ -86,7 +87,10 @@ function classOfCode(code: string): FailureClass | undefined {
   return CODES.find(([pattern]) => pattern.test(code))?.[1];
 }
 
-/** Ended from our side: by a timer (AbortSignal.timeout() aborts too, but with a TimeoutError) or by the caller. */
+/**
+ * Returns how the request was ended from our side, if it was: by a timer (AbortSignal.timeout() also aborts, but with a
+ * TimeoutError) or by the caller.
+ */
 function classOfCancellation(chain: readonly ErrorLink[]): 'timeout' | 'aborted' | undefined {
   if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';
   const isAborted = chain.some(
@@ -107,7 +111,7 @@ function errorChain(error: unknown): ErrorLink[] {
       break;
     }
     chain.push({ name: textAt(link, 'name'), code: textAt(link, 'code'), message: textAt(link, 'message') });
-    // An AggregateError of Happy Eyeballs: every address failed; the first error stands for all.
+    // An AggregateError from Happy Eyeballs: every address failed; its first error stands for all.
     const errors: unknown = 'errors' in link ? link.errors : undefined;
     link =
       'cause' in link && link.cause !== undefined
@@ -124,7 +128,7 @@ function textAt(object: object, key: 'name' | 'code' | 'message'): string {
   return typeof value === 'string' ? value.slice(0, 4096) : '';
 }
 
-/** Axios attaches the response to its error where the app's instance sets `validateStatus`. */
+/** Classifies the response that axios attaches to its error if the application's instance sets `validateStatus`. */
 function classifyAttachedAnswer(error: unknown): FailureDetail | undefined {
   const response = objectAt(error, 'response');
   const status = response?.status;
@@ -139,7 +143,7 @@ function classifyAttachedAnswer(error: unknown): FailureDetail | undefined {
 }
 
 function jsonOf(data: unknown): string {
-  // Only plain JSON can be read here, not a stream or a buffer.
+  // Only plain JSON values can be converted, not a stream or a buffer.
   const prototype: unknown =
     typeof data === 'object' && data !== null ? Object.getPrototypeOf(data) : undefined;
   return prototype === Object.prototype || Array.isArray(data) ? JSON.stringify(data) : '';
@@ -147,7 +151,7 @@ function jsonOf(data: unknown): string {
 
 /**
  * Whether the socket had served a request before: node:http marks the request, undici counts the bytes. Whether the
- * reset came early enough that the upstream never saw the request, only the caller's clock can tell.
+ * upstream saw this request before the reset can only be judged by the caller, from the elapsed time.
  */
 function isReusedSocket(error: unknown, code: string): boolean {
   if (code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'UND_ERR_SOCKET') return false;

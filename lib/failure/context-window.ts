@@ -27,12 +27,15 @@ const TOKENS_OF_INPUT =
 const OTHER =
   /context ?window ?exceeded|\bmodel token limit\b|\btokens? (?:count |limit )?exceeds? .{0,40}?\bmodel|\bcontext the overflows\b|\bfits? (?:in|into|within) (?:the )?(?:model(?:'s)? )?context\b|length of the messages or completion|(?:输入|上下文|提示词|prompt).{0,20}?(?:超长|过长|超过|超出)/;
 
-/** A limit on something else than the length of the prompt. */
+/** A limit on something other than the length of the prompt. */
 const OTHER_LIMIT =
   /\b(?:images?|audio|videos?|files?|documents?|pages?|pdfs?|bytes|[kmg]i?b|pixels?|tools?|functions?|schemas?|names?|descriptions?|items|arrays?|elements|entries|stop|keys?|values?|properties|seconds|minutes)\b/;
 const RATE_LIMIT = /\bper (?:minute|second|hour|day|month)\b|\btp[md]\b|\brate limit|\bquota\b/;
 
-/** The prompt, with the output it leaves room for, exceeds the context window: a larger window may take it. */
+/**
+ * Whether the error says that the prompt plus the requested output exceeds the context window. A model with a larger
+ * window may accept it.
+ */
 export function isContextWindow(body: ErrorBody): boolean {
   return hasCode(body, CODES) || messagesOf(body).some(saysContextExceeded);
 }

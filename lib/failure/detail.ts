@@ -4,7 +4,7 @@ import { FAILURE_RULES, type FailureClass, type FailureRule } from './classes';
 export interface FailureDetail {
   /** What the failure means. */
   class: FailureClass;
-  /** HTTP status of the answer; for an error inside a 200 or a stream, the status that the error names. */
+  /** HTTP status of the response; for an error inside a 200 or a stream, the status that the error states. */
   status?: number;
   /** The upstream's own error code, or the code of the socket error, such as `ECONNREFUSED`. */
   code?: string;
@@ -14,25 +14,29 @@ export interface FailureDetail {
   param?: string;
   /** The upstream's error type. */
   type?: string;
-  /** How long the upstream asks to be left alone, in milliseconds: from 0 to 24 hours. */
+  /** How long the upstream asks us to wait before the next request, in milliseconds: from 0 to 24 hours. */
   retryAfterMs?: number;
   /** The upstream's `x-should-retry` header. */
   shouldRetry?: boolean;
   /**
    * The connection was reset on a keep-alive socket that had served a request before. If the reset came at once, the
-   * server had closed the idle socket and never saw this request.
+   * server had closed the idle socket and never received this request.
    */
   staleSocket?: true;
-  /** The endpoint can't do what the request asks for, such as reading an image. It is sound for other requests. */
+  /** The endpoint lacks a capability that the request needs, such as image input. It is healthy for other requests. */
   lacksCapability?: true;
 }
 
-/** `code` of a `bad_answer` that exceeds `http.maxResponseBytes`. Callers can provoke it, so it is never counted. */
+/**
+ * `code` of a `bad_answer` that exceeds `http.maxResponseBytes`. Callers can provoke it, so it never counts against the
+ * endpoint.
+ */
 export const RESPONSE_TOO_LARGE = 'response_too_large';
 
 /**
- * The rule for one failure: that of its class, adjusted by `x-should-retry`. `false` rules out the same endpoint, but
- * not others: they are other accounts. `true` allows the same endpoint with backoff where the class says never.
+ * Returns the rule for one failure: that of its class, adjusted by `x-should-retry`. `false` rules out the same
+ * endpoint, but not others, which are other accounts. `true` allows the same endpoint with backoff if the class says
+ * never.
  */
 export function ruleFor(detail: FailureDetail): FailureRule {
   const rule = FAILURE_RULES[detail.class];
@@ -46,11 +50,12 @@ export function ruleFor(detail: FailureDetail): FailureRule {
   return rule;
 }
 
-/** Length of a message, in characters. */
+/** Maximum length of a message, in characters. */
 const MAX_MESSAGE = 1000;
-/** Length of a code, param or type, in characters. */
+/** Maximum length of a code, param or type, in characters. */
 const MAX_LABEL = 100;
-// Longer than the message, so that a long key at its start doesn't use it up.
+// Characters of a text that are scanned for secrets. More than MAX_MESSAGE, because redacting a long key makes the text
+// shorter.
 const SCAN_LIMIT = 4096;
 
 // Each quantifier covers one character class that the token after it can't match, so every pattern runs in linear time.
@@ -67,19 +72,21 @@ const SECRETS: readonly [RegExp, string][] = [
   [/\b(?:[0-9a-f]{32,}|[A-Za-z0-9]{48,})\b/gi, '[redacted]'],
 ];
 
-/** A text that is safe to log: at most 1,000 characters, with anything that looks like a key redacted. */
+/** Makes a text safe to log: at most 1,000 characters, with anything that looks like a key redacted. */
 export function safeMessage(text: string): string {
   let safe = text.length > SCAN_LIMIT ? text.slice(0, SCAN_LIMIT) : text;
   for (const [pattern, replacement] of SECRETS) safe = safe.replace(pattern, replacement);
   return clip(safe.trim(), MAX_MESSAGE);
 }
 
-/** An identifier from the wire (code, type, param): at most 100 characters, redacted like a message. */
+/**
+ * Makes an identifier from a response (code, type, param) safe to log: at most 100 characters, redacted like a message.
+ */
 export function safeLabel(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : clip(safeMessage(text), MAX_LABEL);
 }
 
-/** Cuts a text without splitting a surrogate pair. */
+/** Truncates a text without splitting a surrogate pair. */
 function clip(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const last = text.charCodeAt(limit - 1);

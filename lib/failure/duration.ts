@@ -1,4 +1,4 @@
-/** The longest plausible wait. Anything above is nonsense, or a timestamp in the wrong field. */
+/** The longest plausible wait, in milliseconds. A larger value is an error or a timestamp in the wrong field. */
 export const MAX_WAIT_MS = 24 * 3_600_000;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -16,20 +16,26 @@ const DURATION = /^(?:\d{1,12}(?:\.\d{0,12})?(?:ns|us|µs|ms|s|m|h|d)){1,6}$/;
 const DURATION_PART = /(\d{1,12}(?:\.\d{0,12})?)(ns|us|µs|ms|s|m|h|d)/g;
 const DECIMAL = /^\d{1,16}(?:\.\d{0,16})?$/;
 
-/** Milliseconds of a duration in Go's or protobuf's notation (`6ms`, `7.66s`, `1h2m3.5s`); undefined for anything else. */
+/**
+ * Parses a duration in the notation of Go or protobuf (`6ms`, `7.66s`, `1h2m3.5s`) to milliseconds; undefined for
+ * anything else.
+ */
 export function parseDuration(text: string): number | undefined {
   if (text.length > 64 || !DURATION.test(text)) return undefined;
   return sumDurations(text.matchAll(DURATION_PART));
 }
 
-/** Milliseconds of all amounts and units that a pattern found. */
+/** Total milliseconds of all pairs of amount and unit that a pattern has matched. */
 export function sumDurations(parts: Iterable<RegExpExecArray>): number {
   let total = 0;
   for (const [, amount, unit] of parts) total += Number(amount) * (UNIT_MS[unit?.toLowerCase() ?? ''] ?? 0);
   return total;
 }
 
-/** A plain decimal such as `12` or `0.5`; undefined for signs, exponents, hexadecimals, words and the empty string. */
+/**
+ * Parses a plain decimal such as `12` or `0.5`; undefined for signs, exponents, hexadecimals, words and the empty
+ * string.
+ */
 export function parseDecimal(text: string | undefined): number | undefined {
   return text !== undefined && DECIMAL.test(text) ? Number(text) : undefined;
 }

@@ -2,36 +2,38 @@ import { isObject } from '../util/is-object';
 import { parseJson } from '../util/parse-json';
 import { parseDuration } from './duration';
 
-/** What an error body says, whatever its shape. Raw text: redact it before it leaves this folder. */
+/** What an error body says, whatever its format. The texts are raw: redact them before they leave this folder. */
 export interface ErrorBody {
-  /** False for HTML, plain text and JSON without an error: none of them is evidence against a key. */
+  /** False for HTML, plain text and JSON without an error. These are no evidence against a key. */
   isStructured: boolean;
   message: string;
   code?: string;
   type?: string;
   param?: string;
-  /** Everything that looks like a code, in lower case: code, type, status, inner codes, google.rpc reasons. */
+  /** All values that look like a code, in lower case: code, type, status, inner codes, google.rpc reasons. */
   codes: ReadonlySet<string>;
-  /** The HTTP status that the error itself names, such as OpenRouter's and Google's numeric code. */
+  /** The HTTP status that the error itself states, such as the numeric code of OpenRouter and Google. */
   status?: number;
-  /** google.rpc.QuotaFailure: the quotas that are used up, in lower case. */
+  /** google.rpc.QuotaFailure: names of the quotas that are used up, in lower case. */
   quotaIds: readonly string[];
-  /** google.rpc.RetryInfo: the delay to wait for. */
+  /** google.rpc.RetryInfo: how long to wait, in milliseconds. */
   retryDelayMs?: number;
   /** OpenRouter: moderation flagged the input. */
   isFlagged: boolean;
-  /** OpenRouter: the message of the provider behind it. */
+  /** OpenRouter: the message of the provider behind the router. */
   nestedMessage?: string;
 }
 
-/** A larger body is not an error message; only its start is read, as text. */
+/** Characters up to which a body is parsed as JSON. Of a longer one, only the start is read as text. */
 const PARSE_LIMIT = 1_000_000;
 const TEXT_LIMIT = 4096;
 const MAX_DETAILS = 32;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads an error body, as text or parsed. Never throws; takes time linear in the length of the text. */
+/**
+ * Reads an error body, given as text or as a parsed value. Never throws; takes time linear in the length of the text.
+ */
 export function readErrorBody(body: unknown): ErrorBody {
   const parsed = typeof body === 'string' ? parseBody(body) : body;
   const root = firstOf(parsed);
@@ -43,7 +45,7 @@ export function readErrorBody(body: unknown): ErrorBody {
   return fromText(typeof body === 'string' ? body : '');
 }
 
-/** The value of a JSON text; undefined if it is not JSON or too long for an error. */
+/** Parses a JSON text; undefined if it is not JSON or too long for an error. */
 export function parseBody(text: string): unknown {
   return text.length > PARSE_LIMIT ? undefined : parseJson(text);
 }
@@ -75,20 +77,20 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
     for (const violation of (detail.violations as unknown[]).slice(0, MAX_DETAILS)) {
       const quota = fieldsOf(violation);
       if (typeof quota?.quotaId === 'string') quotaIds.push(quota.quotaId.slice(0, 200).toLowerCase());
-      // The plan has none of this quota, so waiting doesn't help.
+      // The plan includes none of this quota, so waiting doesn't help.
       if (quota?.quotaValue === '0') quotaIds.push('zero');
     }
   }
 
   const message = messageOf(error) ?? messageOf(root) ?? '';
-  // Before `codes` is counted: it may add one.
+  // Must come before `codes.size` is read, as it may add a code.
   const nestedMessage = nestedMessageOf(metadata?.raw, codes);
   return {
     isStructured: error !== root || message !== '' || codes.size > 0,
     message,
     code: labelOf(code) ?? labelOf(status) ?? labelOf(error.error_code),
     type: labelOf(type),
-    // LiteLLM writes Python's None as a string.
+    // LiteLLM sends Python's None as a string.
     param: error.param === 'None' ? undefined : labelOf(error.param),
     codes,
     status: statusOf(code) ?? statusOf(status) ?? statusOf(root.statusCode),
@@ -99,7 +101,7 @@ function fromFields(error: Fields, root: Fields): ErrorBody {
   };
 }
 
-/** A plain text or an HTML page, of which only the title is kept. */
+/** Reads a plain text, or an HTML page, of which only the title is kept. */
 function fromText(text: string): ErrorBody {
   const start = text.slice(0, TEXT_LIMIT);
   const isHtml = looksLikeHtml(start);
@@ -126,7 +128,7 @@ function messageOf(fields: Fields): string | undefined {
   return undefined;
 }
 
-/** The message of a list of validation errors. Their `input` is left out: it is the caller's text. */
+/** The message for a list of validation errors. Their `input` is left out, as it is the caller's text. */
 function validationMessage(list: readonly unknown[]): string {
   return list
     .slice(0, 5)
@@ -146,7 +148,7 @@ function nestedMessageOf(raw: unknown, codes: Set<string>): string | undefined {
   const root = fieldsOf(parseBody(start));
   const error = fieldsOf(root?.error) ?? root;
   if (!error) return start.slice(0, TEXT_LIMIT);
-  // Marked, so that what the provider behind the router says is never evidence against our own key.
+  // Prefixed, so that what the provider behind the router says is never evidence against our own key.
   const code = labelOf(error.code) ?? labelOf(error.type);
   if (code !== undefined) codes.add(`nested:${code.toLowerCase()}`);
   return messageOf(error);
@@ -156,7 +158,7 @@ function fieldsOf(value: unknown): Fields | undefined {
   return isObject(value) ? value : undefined;
 }
 
-/** A value, or the first of a list: Gemini sends a list of one error. */
+/** Returns the value itself, or the first element of an array: Gemini sends an array of one error. */
 export function firstOf(value: unknown): unknown {
   return Array.isArray(value) ? (value as unknown[])[0] : value;
 }

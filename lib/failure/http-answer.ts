@@ -1,4 +1,4 @@
-/** Response headers as Node.js gives them. Names in lower case are found directly, others by a search. */
+/** Response headers as Node.js provides them. Names in lower case are looked up directly, others by a search. */
 export type HttpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** An HTTP response whose body has been read as text. */
@@ -11,7 +11,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** No header read by this package is longer; a longer one is ignored. */
+/** Maximum length of a header value, longer than any that this package needs. Longer values are ignored. */
 const MAX_VALUE_LENGTH = 2048;
 
 /** The first value of a header, trimmed; undefined if it is absent, empty or oversized. `name` is in lower case. */

@@ -1,26 +1,27 @@
 import type { ErrorBody } from './error-body';
 
-/*
- * What the messages of providers have in common, whoever wrote them. The fixtures of the tests name the sources.
- */
+/* Helpers for error messages of all providers. The test fixtures name the sources of the messages. */
 
-/** A quoted text with a space in it is a quotation of the request; an id in quotes is not, nor is a message in JSON. */
+/**
+ * Quoted text in a message. With a space in it, it is taken for a quotation of the request; an id in quotes is not, nor
+ * is a message in JSON.
+ */
 const QUOTED =
   /(?<=^|[\s:(\[=])(?<!["']: ?)(?:"[^"]{0,1000}"|'[^']{0,1000}'|`[^`]{0,1000}`)(?=$|[\s.,:;)\]])/g;
 const URL = /\bhttps?:\/\/\S{1,500}/g;
 
-/** A table of codes, from words between white space. */
+/** Builds a table of codes from words separated by white space. */
 export function codeTable(words: string): ReadonlySet<string> {
   return new Set(words.trim().split(/\s+/));
 }
 
-/** Whether one of the error's codes is in a table. */
+/** Whether one of the error's codes is in the table. */
 export function hasCode(body: ErrorBody, table: ReadonlySet<string>): boolean {
   for (const code of body.codes) if (table.has(code)) return true;
   return false;
 }
 
-/** The error's messages in lower case, without URLs and without what they quote of the request. */
+/** The error's messages in lower case, without URLs and without quotations of the request. */
 export function messagesOf(body: ErrorBody): string[] {
   const messages = body.nestedMessage === undefined ? [body.message] : [body.message, body.nestedMessage];
   return messages.map((message) =>
@@ -32,7 +33,7 @@ export function messagesOf(body: ErrorBody): string[] {
   );
 }
 
-/** What wrappers such as LiteLLM put before a message: names of exceptions, statuses, paths, Python's dicts. */
+/** What wrappers such as LiteLLM put in front of a message: names of exceptions, statuses, paths, Python dicts. */
 const PREFIX =
   /^(?:(?:[\w.]{0,80}(?:error|exception|invalidparameter)|error code: \d{3}|http \d{3}|[[<]?\d{3}[\]>]?(?: bad request| not found)?|\/[\w/]{1,60}|\w{1,20} api returned)[ :,>\]-]{1,4}|\{'(?:error|message|detail)': ['"]){1,6}/;
 

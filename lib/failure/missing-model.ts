@@ -8,7 +8,7 @@ const MODEL = '(?:model|deployment|engine)';
 const ID = '(?:[`\'"“(\\[]{0,2}[\\w./:@+~-]{1,200}[`\'"”)\\]]{0,2} )?';
 const GONE =
   'not (?:be )?(?:found|exist|exists|available|valid|known|recogni[sz]ed|supported|allowed|permitted|enabled|loaded|deployed|accessible|installed|served|hosted|ready|active)|unknown|unavailable|unsupported|unrecogni[sz]ed|inaccessible|invalid|deprecated|decommissioned|retired|removed|discontinued|sunset|shut ?down|disabled|no longer|end of life|end-of-life';
-/** What can follow such a verdict when it is about a parameter of the request, not about the model. */
+/** Excludes matches followed by words that show that a parameter of the request is meant, not the model. */
 const ABOUT_REQUEST =
   '(?! (?:with|when|while|if|together|in combination|alongside|in (?:batch|streaming|stream|json)|for (?:streaming|stream|this (?:parameter|feature|request|operation|option|type)|use with)))';
 
@@ -30,12 +30,12 @@ const PATTERNS = [
   '模型.{0,40}(?:不存在|未找到|已下线|无权|不可用)',
 ].map((pattern) => new RegExp(pattern));
 
-/** A message that is only the model's name, as Anthropic's 404 has it. */
+/** A message that is only the model's name, as in Anthropic's 404. */
 const ONLY_MODEL = /^model: ?\S{1,200}$/;
 const ANCHORED =
   /^(?:(?:sorry|the|this|your|you|requested|specified|given|project|organi[sz]ation|account|team|plan|api|key|is|are|do|does|did|has|have|currently|`[^`]{1,200}`)[ ,]{0,2}){0,6}$/;
 
-/** Things that a request names. A refusal that mentions one is about the request, not about the endpoint. */
+/** Things that a request can name. A refusal that mentions one of them is about the request, not about the endpoint. */
 const CALLER_NAMED =
   /\b(?:files?|images?|vision|audio|documents?|containers?|skills?|tools?|functions?|assistants?|threads?|vector stores?|cached ?contents?|conversations?|prompts?|tuned ?models?|fine-?tun\w{0,8}|service[ _]tiers?|betas?|features?|parameters?|temperature|top_p|logprobs|penalty|reasoning|thinking|response[ _]format|json|schemas?|streaming|roles?|messages?|max_\w+|resource group)\b/;
 const REQUEST_PART = new RegExp(`${CALLER_NAMED.source}|\\b(?:urls?|responses?)\\b`);
@@ -43,8 +43,9 @@ const CALLERS_RESOURCE_GONE =
   /\b(?:no such|unknown|invalid) (?:file|image|document|container|skill|assistant|thread|vector store|conversation|prompt|response)\b|\b(?:files?|images?|documents?|containers?|skills?|assistants?|threads?|vector stores?|cached ?contents?|conversations?|prompts?|previous responses?|tuned ?models?|(?:image|file|document) urls?)\b.{0,120}?\b(?:not found|not exist|no such|expired|cannot|can't|could not|not (?:be )?(?:fetched|accessed|downloaded)|denied|not allowed|may not)/;
 
 /**
- * How surely the error says that the endpoint doesn't have its model, for which the caller never asked by this name:
- * 'code' or 'message' if the upstream's own words say so, 'mention' if the message says it somewhere.
+ * How certain it is that the error reports a missing model. The caller did not choose this model name; it is in the
+ * endpoint's configuration. 'code' or 'message' if the upstream itself states it, 'mention' if the message only
+ * contains it somewhere.
  */
 export function findMissingModel(body: ErrorBody): 'code' | 'message' | 'mention' | undefined {
   for (const code of body.codes) if (CODE.test(code)) return 'code';
@@ -61,12 +62,12 @@ export function findMissingModel(body: ErrorBody): 'code' | 'message' | 'mention
   return undefined;
 }
 
-/** A refusal that mentions a part of the request is about that part, not about the key. */
+/** Whether the refusal mentions a part of the request, and is therefore about that part, not about the key. */
 export function mentionsRequestPart(body: ErrorBody): boolean {
   return body.param !== undefined || messagesOf(body).some((message) => REQUEST_PART.test(message));
 }
 
-/** The error is about a thing that the request names: a file, an image, a conversation. */
+/** Whether the error is about something that the request names: a file, an image, a conversation. */
 export function namesCallersResource(body: ErrorBody): boolean {
   if (body.param !== undefined && !/(?:^|\.)model$/.test(body.param)) return true;
   return messagesOf(body).some((message) => CALLERS_RESOURCE_GONE.test(message));
@@ -75,7 +76,10 @@ export function namesCallersResource(body: ErrorBody): boolean {
 const CAPABILITY =
   /\b(?:images?|vision|audio|video|embeddings?|pooling|multimodal|tools?|function calling|completions?|chat)\b[^.]{0,40}?\b(?:not supported|unsupported|not implemented|not enabled)\b|\b(?:does not|doesn't|not) support (?:\w{1,20} ){0,2}?(?:images?|vision|audio|video|embeddings?|pooling|multimodal|tools?|function calling|completions?|chat)\b/;
 
-/** The server lacks what the request needs, such as image input. llama.cpp says so with a 500. */
+/**
+ * Whether the error says that the server lacks a capability that the request needs, such as image input. llama.cpp
+ * reports this with a 500.
+ */
 export function lacksCapability(body: ErrorBody): boolean {
   return body.isStructured && messagesOf(body).some((message) => CAPABILITY.test(message));
 }

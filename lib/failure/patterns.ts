@@ -2,16 +2,16 @@ import type { ErrorBody } from './error-body';
 import { codeTable, hasCode } from './message-text';
 
 /*
- * What in an error body tells the failure classes apart where the status doesn't. Codes come first: the upstream chose
- * them. A message may quote the caller, so where it alone decides that an endpoint cools down, its pattern is anchored
- * at the start of the message, which the upstream wrote. Patterns run on at most 4,096 characters.
+ * Codes and messages in an error body that determine the failure class if the status doesn't. Codes come first, as the
+ * upstream chose them. A message may quote the caller; so if the message alone puts an endpoint into cooldown, its
+ * pattern is anchored at the start, which the upstream wrote. Patterns run on at most 4,096 characters.
  */
 
 const QUOTA_CODES = codeTable(`
   insufficient_quota billing_hard_limit_reached billing_not_active billing_error
   enforced_spend_limit_reached insufficient_balance
 `);
-/** `no_db_connection` is LiteLLM's: the key is not one that it knows without its database. */
+/** `no_db_connection` is LiteLLM's: it doesn't recognise the key without its database. */
 const KEY_CODES = codeTable(`
   invalid_api_key incorrect_api_key invalid_authentication authentication_error unauthenticated
   account_deactivated account_suspended access_terminated organization_restricted api_key_invalid
@@ -19,11 +19,11 @@ const KEY_CODES = codeTable(`
   billing_disabled consumer_invalid consumer_suspended unsupported_country_region_territory
   ip_not_authorized no_db_connection
 `);
-/** The key lacks a permission. A caller's file id gives the same code. */
+/** Codes for a missing permission of the key. The id of a caller's file can cause the same code. */
 export const PERMISSION_CODES = codeTable(`
   permission_error permission_denied permissiondenied insufficient_permissions access_denied accessdenied
 `);
-/** Moderation refused the prompt or the answer. */
+/** Codes for a prompt or an answer that moderation refused. */
 export const POLICY_CODES = codeTable(`
   content_filter content_policy_violation responsibleaipolicyviolation invalid_prompt moderation_blocked
   sensitive_words_detected data_inspection_failed err_ai_content_policy nested:content_filter
@@ -36,7 +36,7 @@ const QUOTA_EXHAUSTED_MESSAGE =
 const BAD_KEY_MESSAGE =
   /^(?:api key not valid|api key expired|your api key was reported as leaked|(?:incorrect|invalid|missing|unknown|expired|no) (?:api|virtual|proxy)[ _-]?key\b|(?:your |the |this )?(?:api|virtual|proxy)[ _-]?key (?:is |has |was )?(?:not valid|invalid|incorrect|expired|revoked|disabled|missing)|user location is not supported for the api use|this organization has been disabled|access denied due to|method doesn't allow unregistered callers)/i;
 
-/** Moderation refused the prompt or the answer. */
+/** Whether moderation refused the prompt or the answer. */
 export function isContentPolicy(body: ErrorBody): boolean {
   return (
     body.isFlagged ||
@@ -45,7 +45,7 @@ export function isContentPolicy(body: ErrorBody): boolean {
   );
 }
 
-/** The account's credit or long-term quota is used up. */
+/** Whether the account's credit or long-term quota is used up. */
 export function isQuotaExhausted(body: ErrorBody): boolean {
   return (
     hasCode(body, QUOTA_CODES) ||
@@ -54,7 +54,7 @@ export function isQuotaExhausted(body: ErrorBody): boolean {
   );
 }
 
-/** The key, its account or its region is refused, whatever the request. */
+/** Whether the key, its account or its region is refused, whatever the request. */
 export function isUnauthorized(body: ErrorBody): boolean {
   return hasCode(body, KEY_CODES) || (body.isStructured && BAD_KEY_MESSAGE.test(body.message));
 }
@@ -75,7 +75,7 @@ const STATUS_BY_CODE = new Map(
   }).flatMap(([status, codes]) => codes.split(' ').map((code) => [code, Number(status)] as const)),
 );
 
-/** The HTTP status that an error inside a 200 stands for: the number it names, else the one of its code. */
+/** The HTTP status that an error inside a 200 stands for: the one it states, else the one of its code. */
 export function impliedStatus(body: ErrorBody): number | undefined {
   if (body.status !== undefined) return body.status;
   for (const code of body.codes) {

@@ -2,12 +2,15 @@ import type { ErrorBody } from './error-body';
 import { codeTable, hasCode, messagesOf } from './message-text';
 import { isQuotaExhausted } from './patterns';
 
-/** The request is too large, or the service tier that the caller asked for is full; other requests are served. */
+/**
+ * Codes for a request that is too large, or whose service tier, chosen by the caller, is full. Other requests are
+ * served.
+ */
 const CODES = codeTable(`
   request_too_large payload_too_large request_entity_too_large tokens_limit_exceeded_by_request
   capacity_exceeded resource_unavailable
 `);
-// Prepaid proxies reserve the price of max_tokens, so the request may be too expensive for an account that has credit.
+// Prepaid proxies reserve the price of max_tokens, so a request may be too expensive although the account has credit.
 const PREPAID_CODES = codeTable('insufficient_user_quota pre_consume_token_quota_failed');
 
 const TOO_LARGE =
@@ -24,7 +27,7 @@ const REQUESTED = new RegExp(
 );
 const AFFORDABLE = /fewer max_tokens\b.{0,200}?can only afford (-?[\d,]{1,20})/;
 
-/** This request alone exceeds a limit of the endpoint; smaller ones pass. */
+/** Whether this request alone exceeds a limit of the endpoint, so that smaller ones would pass. */
 export function isTooLarge(body: ErrorBody): boolean {
   if (hasCode(body, CODES) || (hasCode(body, PREPAID_CODES) && !isQuotaExhausted(body))) return true;
   return messagesOf(body).some((message) => {

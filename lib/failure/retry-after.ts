@@ -2,21 +2,21 @@ import { MAX_WAIT_MS, parseDecimal, parseDuration, sumDurations } from './durati
 import { type HttpHeaders, headerValue } from './http-answer';
 
 /**
- * How long the upstream asks to be left alone, in milliseconds, or undefined where it doesn't say. In this order:
+ * How long the upstream asks us to wait, in milliseconds; undefined if it doesn't say. The sources, in this order:
  *
  * 1. `retry-after-ms`;
- * 2. `retry-after`: seconds, decimals allowed, or an HTTP date (RFC 9110, section 10.2.3), which is compared with the
- *    server's own `date` header, so that our clock may be wrong. A date in the past means 0;
+ * 2. `retry-after`: seconds, decimals allowed, or an HTTP date (RFC 9110, section 10.2.3). A date is compared with the
+ *    server's own `date` header, so that an error of our clock doesn't matter. A date in the past means 0;
  * 3. the delay in the body (google.rpc.RetryInfo);
  * 4. Azure's `x-rate-limit-reset-tokens` and `-requests`, in seconds;
- * 5. the message, "Please retry after 26 seconds", unless a rate-limit header says which window is used up: its reset
- *    is more precise.
+ * 5. the message, such as "Please retry after 26 seconds", unless a rate-limit header says which window is used up: the
+ *    reset time of that window is more precise.
  *
  * Negative, broken and implausible values (above 24 hours) are ignored.
  *
- * @param bodyDelayMs the delay that the error body names
- * @param message the upstream's error message
- * @param now epoch milliseconds
+ * @param bodyDelayMs The delay that the error body states.
+ * @param message The upstream's error message.
+ * @param now Epoch milliseconds.
  */
 export function readRetryAfter(
   headers: HttpHeaders,
@@ -53,7 +53,7 @@ const MESSAGE_DELAY =
   /\b(?:retry|retrying|try again|wait|resets?|available(?: again)?)\b.{0,40}?\b(?:after|in|for|wait|at least)\b (?:about |approximately |at least |another )?((?:\d{1,9}(?:\.\d{1,9})? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?:,? (?:and )?)?){1,4})(?![a-z\d])|\bwait (\d{1,9}(?:\.\d{1,9})? ?(?:s|secs?|seconds?|minutes?))\b/i;
 const MESSAGE_DELAY_PART = /(\d{1,9}(?:\.\d{1,9})?) ?(ms|milli|s|m|h)/gi;
 
-/** "Please retry after 26 seconds", "try again in 1m2.5s", "wait 20 seconds". */
+/** Reads a delay from a message: "Please retry after 26 seconds", "try again in 1m2.5s", "wait 20 seconds". */
 function fromMessage(message: string): number | undefined {
   const match = MESSAGE_DELAY.exec(message.slice(0, 1000));
   const text = match?.[1] ?? match?.[2];
@@ -71,10 +71,10 @@ function fromRetryAfter(text: string | undefined, now: number): number | undefin
   );
 }
 
-// Date.parse alone reads '-5' as a year. All three forms of an HTTP date begin with a weekday.
+// Date.parse alone would read '-5' as a year. All three forms of an HTTP date begin with a weekday.
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? /;
 
-/** Epoch milliseconds of an HTTP date; undefined for anything else. */
+/** Parses an HTTP date to epoch milliseconds; undefined for anything else. */
 export function parseHttpDate(text: string): number | undefined {
   if (text.length > 40 || !HTTP_DATE.test(text)) return undefined;
   const date = Date.parse(text);

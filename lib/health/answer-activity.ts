@@ -1,4 +1,7 @@
-/** When an endpoint last answered anything: an attempt is not silent while the endpoint answers others. */
+/**
+ * Tracks when an endpoint last answered any attempt. An attempt without a response doesn't count as silent while the
+ * endpoint answers others.
+ */
 export class AnswerActivity {
   #lastAnswerAt = -Infinity;
   #streams = 0;

@@ -3,26 +3,32 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 /** How an attempt ended, as the breaker sees it. A neutral end says nothing about the endpoint's health. */
 export type Outcome = 'success' | 'failure' | 'neutral';
 
-/** Lets one attempt through. Its end must be reported exactly once. */
+/** Admits one attempt. Its end must be reported exactly once. */
 export interface BreakerTicket {
-  /** Whether the attempt decides if the breaker closes. */
+  /** Whether the attempt is a probe, whose outcome decides if the breaker closes. */
   readonly isProbe: boolean;
   /**
-   * Asks for the cluster's probe lock. Call it before the attempt is sent. Undefined if the attempt may be sent at once,
-   * as always without a cluster. Resolves to false if it must not be sent: another process is probing, or has just found
-   * out. Never rejects.
+   * Acquires the cluster's probe lock. Call it before the attempt is sent. Returns undefined if the attempt may be sent
+   * at once; without a cluster that is always so. Resolves to false if it must not be sent, because another process is
+   * probing or has just finished a probe. Never rejects.
    * @param probeMs The longest time that the probe may take.
    */
   acquireProbeLock(probeMs: number): Promise<boolean> | undefined;
-  /** The answer has begun. It decides a probe, so that a long stream doesn't keep the breaker half-open. */
+  /**
+   * Reports that the response has begun. This already closes the breaker after a probe, so that a long stream doesn't
+   * keep it half-open.
+   */
   started(): void;
-  /** Only the first call counts: an attempt that failed by its silence is not counted again when it ends. */
+  /**
+   * Reports the end of the attempt. Only the first call counts: an attempt already reported as failed because it was
+   * silent is not counted again when it ends.
+   */
   end(outcome: Outcome): void;
 }
 
 /**
- * Why the breaker opened or closed: 'observed' by attempts of this process; 'inconclusive' because a probe ended without
- * an outcome; 'reported' by a peer; 'manual' by the app.
+ * Why the breaker opened or closed: 'observed': attempts of this process; 'inconclusive': a probe ended without an
+ * outcome; 'reported': a peer's health report; 'manual': a request of the application.
  */
 export type BreakerCause = 'observed' | 'inconclusive' | 'reported' | 'manual';
 
@@ -31,15 +37,15 @@ export type BreakerTransition =
       readonly to: 'open';
       readonly cause: BreakerCause;
       readonly openMs: number;
-      /** `openMs` before jitter: the next failed probe doubles it. */
+      /** `openMs` before jitter; doubled by the next failed probe. */
       readonly stepMs: number;
     }
   | { readonly to: 'half-open' }
   | { readonly to: 'closed'; readonly cause: BreakerCause };
 
 /**
- * An attempt belongs to the closed phase during which it began, a probe to the breaker for as long as it is the current
- * one: otherwise its end says nothing about the endpoint any more.
+ * The phases of a breaker. The end of an attempt counts only during the closed phase in which it began, and that of a
+ * probe only while it is the current probe. Otherwise it says nothing about the endpoint any more.
  */
 export type BreakerPhase =
   | ClosedPhase
@@ -50,16 +56,16 @@ export type BreakerPhase =
 export interface ClosedPhase {
   readonly kind: 'closed';
   readonly since: number;
-  /** How long the next opening lasts, with and without jitter. */
+  /** How long the next opening lasts, in milliseconds: `openMs` with jitter, `stepMs` without. */
   readonly openMs: number;
   readonly stepMs: number;
   consecutiveFailures: number;
 }
 
 interface ProbedPhase {
-  /** The one probe under way. One that began while the breaker was open goes on when it half-opens. */
+  /** The one running probe. A probe that began while the breaker was open continues when it becomes half-open. */
   readonly probe: Probe | undefined;
-  /** No probe goes out beside a served call before this time. */
+  /** Earliest time at which a probe may be sent alongside a call that another endpoint serves. */
   readonly besideAt: number;
 }
 
@@ -76,6 +82,6 @@ export interface HalfOpenPhase extends ProbedPhase {
 }
 
 export interface Probe {
-  /** 'admitted' until it asks for the probe lock, 'locking' until it has it. */
+  /** 'admitted' until the probe lock is requested, 'locking' until it is granted, then 'sent'. */
   stage: 'admitted' | 'locking' | 'sent';
 }

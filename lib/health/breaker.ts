@@ -17,29 +17,29 @@ import type { BreakerOptions } from './options';
 export interface BreakerParts {
   readonly name: string;
   readonly options: BreakerOptions;
-  /** Called once for each change of state, after it. */
+  /** Called once after each change of state. */
   readonly onTransition?: (transition: BreakerTransition) => void;
-  /** Between 0 and 1. Default: `Math.random`. */
+  /** Returns a number from 0 to 1. Default: `Math.random`. */
   readonly random?: () => number;
-  /** With a cluster only. */
+  /** The cluster's probe lock; undefined without a cluster. */
   readonly probeLock?: ProbeLock | undefined;
 }
 
 /**
- * While it is open, a probe may go out beside a call that another endpoint serves. From the opening, and from one such
- * probe to the next, at least a random time between these passes, in milliseconds.
+ * While the breaker is open, a probe may be sent alongside a call that another endpoint serves. The time since the
+ * opening or the previous such probe must exceed a gap drawn uniformly from this range, in milliseconds.
  */
 const MIN_PROBE_GAP_MS = 1_000;
 const MAX_PROBE_GAP_MS = 3_000;
-/** Each opening is shorter by up to this share, so that many processes don't probe at the same moment. */
+/** Each opening is shortened by a random share of up to this, so that many processes don't probe at the same moment. */
 const JITTER = 0.25;
-/** A reported opening must end this much later than the current one to extend it, in milliseconds. */
+/** A reported opening extends the current one only if it ends later by more than this, in milliseconds. */
 const MIN_EXTENSION_MS = 50;
 
 /**
- * The breaker of one endpoint: our own rules in front of opossum. An attempt is reported when it ends, not when it
+ * The breaker of one endpoint: additional rules on top of opossum. An attempt is reported when it ends, not when it
  * starts: with opossum's own `fire()` around the attempt, calls in flight would dilute the failure rate, a hung probe
- * would keep the breaker half-open for ever, and a neutral or late end would close it.
+ * would keep the breaker half-open forever, and a neutral or late end would close it.
  */
 export class Breaker {
   readonly #circuit: Circuit;
@@ -64,33 +64,33 @@ export class Breaker {
     return this.#state.kind === 'shut-down' ? this.#state.last : this.#state.kind;
   }
 
-  /** Whether an attempt may go through now. While half-open, one probe at a time may, in the whole cluster. */
+  /** Whether an attempt may be sent now. While half-open, only one probe at a time may be sent in the whole cluster. */
   get canEnter(): boolean {
     const state = this.#state;
     if (state.kind === 'closed') return true;
     return state.kind === 'half-open' && !state.probe && !this.#probeLock?.isHeldByPeer;
   }
 
-  /** Whether a probe may go out now beside a call that another endpoint serves, even before the opening ends. */
+  /** Whether a probe may be sent now alongside a call that another endpoint serves, even before the opening ends. */
   canProbeBeside(now: number): boolean {
     const state = this.#state;
     if (state.kind !== 'open' && state.kind !== 'half-open') return false;
     return !state.probe && now >= state.besideAt && !this.#probeLock?.isHeldByPeer;
   }
 
-  /** Milliseconds until a probe may be sent; 0 unless open. */
+  /** Milliseconds until the breaker becomes half-open and a call may be the probe; 0 unless open. */
   msUntilProbe(now: number): number {
     return this.#state.kind === 'open' ? Math.max(0, this.#state.until - now) : 0;
   }
 
-  /** Slow start: 1 just after a recovery, falling to 0 over `rampMs`. */
+  /** State of the slow start: 1 just after a recovery, falling to 0 over `rampMs`. */
   ramp(now: number): number {
     const { rampMs } = this.#options;
     if (this.#state.kind !== 'closed' || rampMs === 0) return 0;
     return Math.min(1, Math.max(0, 1 - (now - this.#state.since) / rampMs));
   }
 
-  /** Lets an attempt through. Call it only if `canEnter`, or `canProbeBeside`. */
+  /** Admits an attempt. Call it only if `canEnter` or `canProbeBeside` is true. */
   enter(): BreakerTicket {
     const probe = this.#startProbe();
     let began = this.#state;
@@ -105,7 +105,7 @@ export class Breaker {
       started: () => {
         if (isEnded || !this.#stateOf(probe)) return;
         this.#close('observed');
-        // From here on it is an attempt like any other.
+        // From now on it counts like any other attempt.
         began = this.#state;
       },
       end: (outcome) => {
@@ -118,12 +118,12 @@ export class Breaker {
     };
   }
 
-  /** Takes new options and keeps its state. The window's thresholds change when it closes next. */
+  /** Applies new options and keeps the state. The thresholds of the window change the next time the breaker closes. */
   configure(options: BreakerOptions): void {
     this.#options = options;
   }
 
-  /** Opens it now: attempts of this process have shown enough. */
+  /** Opens the breaker now, on the evidence of attempts of this process. */
   open(): void {
     const state = this.#state;
     if (state.kind === 'closed' || state.kind === 'half-open')
@@ -131,9 +131,9 @@ export class Breaker {
   }
 
   /**
-   * Opens it because a peer reports so, or keeps it open for longer. It opens for at most as long as it would by itself:
-   * without evidence of its own it doesn't start with the longest time.
-   * @returns False if nothing changes: its own probe is on its way, or it is open for as long already.
+   * Opens the breaker, or keeps it open for longer, because of a peer's report. The opening lasts at most as long as
+   * the next one of its own would: without evidence of its own it doesn't start with the maximum.
+   * @returns False if nothing changes, because its own probe has been sent or it is already open for as long.
    */
   openOnReport(openMs: number, stepMs: number): boolean {
     const state = this.#state;
@@ -149,29 +149,32 @@ export class Breaker {
     return true;
   }
 
-  /** Closes it because a peer reports so. @returns False if it is closed already. */
+  /**
+   * Closes the breaker because of a peer's report.
+   * @returns False if it is already closed.
+   */
   closeOnReport(): boolean {
     if (this.#state.kind === 'closed' || this.#state.kind === 'shut-down') return false;
     this.#close('reported');
     return true;
   }
 
-  /** Takes back one failure that turned out to be the fault of a request. */
+  /** Takes back one failure that turned out to be the fault of the request. */
   takeBackFailure(): void {
     const state = this.#state;
     if (state.kind !== 'closed') return;
     state.consecutiveFailures = Math.max(0, state.consecutiveFailures - 1);
-    // opossum's window can't drop an entry: a success beside it leaves the rate of the others nearly as it was.
+    // opossum's window can't drop an entry. A success next to it leaves the failure rate nearly as it was before.
     this.#circuit.report('success');
   }
 
-  /** Closes it now and forgets its failures. */
+  /** Closes the breaker now and forgets its failures. */
   close(): void {
     if (this.#state.kind === 'closed') this.#state.consecutiveFailures = 0;
     else if (this.#state.kind !== 'shut-down') this.#close('manual');
   }
 
-  /** Stops its timers. It lets nothing through afterwards. */
+  /** Stops its timers. No attempt is admitted afterwards. */
   shutdown(): void {
     this.#state = { kind: 'shut-down', last: this.state };
     this.#probeLock?.release();
@@ -197,7 +200,7 @@ export class Breaker {
     return probe;
   }
 
-  /** The state whose probe it is; undefined if it is not the current one any more. */
+  /** The state to which the probe belongs; undefined if it is no longer the current probe. */
   #stateOf(probe: Probe | undefined): OpenPhase | HalfOpenPhase | undefined {
     const state = this.#state;
     if (!probe || (state.kind !== 'open' && state.kind !== 'half-open')) return undefined;
@@ -208,7 +211,7 @@ export class Breaker {
     if (outcome === 'success') this.#close('observed');
     else if (state.probe?.stage === 'admitted' && outcome === 'neutral') this.#abandonProbe(state);
     else if (state.kind === 'open') {
-      // It came before its time, so it neither prolongs the opening nor doubles the next one.
+      // The probe was sent before the opening ended, so it neither extends this opening nor doubles the next one.
       this.#abandonProbe(state);
       this.#probeLock?.release();
     } else if (outcome === 'failure') {
@@ -227,7 +230,7 @@ export class Breaker {
     return isOurs;
   }
 
-  /** The next attempt may become the probe. */
+  /** Gives up the current probe, so that the next attempt can become the probe. */
   #abandonProbe(state: OpenPhase | HalfOpenPhase): void {
     this.#state = { ...state, probe: undefined };
   }
@@ -238,7 +241,8 @@ export class Breaker {
     this.#state = { kind: 'open', until, stepMs, probe: undefined, besideAt: this.#nextBesideAt() };
     this.#circuit.open(openMs);
     if (!isExtension) this.#parts.onTransition?.({ to: 'open', cause, openMs, stepMs });
-    // Released after the report of what the probe has shown: the process that gets the lock next knows it.
+    // Released after the transition was reported, so that the process that gets the lock next already knows the
+    // outcome.
     this.#probeLock?.release();
   }
 
@@ -250,7 +254,7 @@ export class Breaker {
     this.#probeLock?.release();
   }
 
-  /** Only the window opens it while the state is closed. */
+  /** Handles an opening of the circuit. While the state is closed, only its window can have caused it. */
   #onCircuitOpened(): void {
     const state = this.#state;
     if (state.kind === 'closed') this.#open(state.openMs, state.stepMs, 'observed');

@@ -5,7 +5,7 @@ const WINDOW_MS = 30_000;
 const BUCKETS = 10;
 
 interface CircuitListeners {
-  /** The circuit opened, by its window or by `open()`. */
+  /** Called when the circuit has opened, either because of its window or by `open()`. */
   onOpen(): void;
   onHalfOpen(): void;
 }
@@ -13,8 +13,8 @@ interface CircuitListeners {
 type CircuitOptions = CircuitBreaker.Options<[Promise<unknown>]> & { resetTimeout: number };
 
 /**
- * The opossum breaker behind one `Breaker`: it keeps the window of outcomes and the timer until half-open. Outcomes are
- * reported when attempts end, never by wrapping the attempt itself.
+ * The opossum breaker behind one `Breaker`: it holds the window of outcomes and the timer until half-open. Outcomes are
+ * reported when attempts end; the attempts themselves are not wrapped.
  */
 export class Circuit {
   readonly #name: string;
@@ -23,7 +23,7 @@ export class Circuit {
   #options: CircuitOptions;
   #breaker: CircuitBreaker<[Promise<unknown>]>;
 
-  /** @param openMs How long it stays open if its window opens it, in milliseconds. */
+  /** @param openMs How long the circuit stays open, in milliseconds, if its window opens it. */
   constructor(name: string, options: BreakerOptions, openMs: number, listeners: CircuitListeners) {
     this.#name = name;
     this.#listeners = listeners;
@@ -37,7 +37,7 @@ export class Circuit {
     this.#breaker.fire(ended).catch(() => undefined);
   }
 
-  /** Opens it for `openMs` from now, whatever its state is. */
+  /** Opens the circuit for `openMs` milliseconds from now, whatever its state. */
   open(openMs: number): void {
     // opossum starts its timer only when it changes to open.
     if (this.#breaker.opened) this.#replace();
@@ -46,8 +46,8 @@ export class Circuit {
   }
 
   /**
-   * Closes it with an empty window. opossum keeps its window when it closes, so the first failure after a recovery would
-   * be judged by the outage.
+   * Closes the circuit with an empty window. opossum keeps its window when it closes, so failures of the outage would
+   * still count after the recovery.
    */
   reset(options: BreakerOptions, openMs: number): void {
     this.#options = this.#optionsFor(options, openMs);

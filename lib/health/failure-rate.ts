@@ -1,12 +1,18 @@
 /** The weight of one attempt in the running average. */
 const GAIN = 0.12;
-/** The rate while nothing is known. */
+/** The rate while nothing is known, and its lower bound. */
 const FLOOR = 0.003;
 const DECAY_MS = 10_000;
-/** Older failures are ignored. Otherwise routing would avoid an endpoint for a tiny rate long after it recovered. */
+/**
+ * Age from which failures are ignored, in milliseconds. Otherwise routing would avoid an endpoint for a tiny rate long
+ * after it recovered.
+ */
 const FORGET_MS = 20_000;
 
-/** The recent share of failed attempts, 0 to 1: a running average that decays to a floor without new attempts. */
+/**
+ * The recent share of failed attempts, 0 to 1: a running average that decays to a floor while there are no new
+ * attempts.
+ */
 export class FailureRate {
   #rate = FLOOR;
   #at = performance.now();
@@ -24,13 +30,13 @@ export class FailureRate {
     this.#at = now;
   }
 
-  /** Takes back the last failure. */
+  /** Reverses the effect of the last failure. */
   takeBackFailure(now: number): void {
     this.#rate = Math.max(FLOOR, (this.value(now) - GAIN) / (1 - GAIN));
     this.#at = now;
   }
 
-  /** Forgets everything: after a recovery, earlier failures no longer describe the endpoint. */
+  /** Resets the rate to its floor: after a recovery, earlier failures no longer describe the endpoint. */
   reset(): void {
     this.#rate = FLOOR;
   }

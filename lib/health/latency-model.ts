@@ -2,7 +2,7 @@ import type { LatencyProfile } from '../models/profile';
 import { LatencyRatio } from './latency-ratio';
 import type { SiblingSlowness } from './sibling-slowness';
 
-/** The size of a call, as far as its latency depends on it. */
+/** The size of a call, on which its latency depends. */
 export interface CallSize {
   readonly promptTokens: number;
   readonly expectedOutputTokens: number;
@@ -13,24 +13,25 @@ export interface LatencyPrediction {
   readonly totalMs: number;
 }
 
-/** With fewer samples a prediction is not held against an endpoint. */
+/** Samples needed before a prediction is held against an endpoint. */
 const MIN_OBSERVATIONS = 5;
-/** One step towards a sample, in log space. Larger steps would follow the load instead of the endpoint. */
+/** Step towards a sample, in log space. Larger steps would follow the load instead of the endpoint's baseline. */
 const STEP = 0.025;
-/** As many first samples count in full, so that a wrong profile is corrected soon. */
+/** Number of first samples that count in full, so that a wrong profile is corrected soon. */
 const FULL_STEPS = 40;
 /**
- * Later a sample counts in full only this long after the one before, in milliseconds. A busy endpoint has hundreds of
- * samples per minute: with full steps its own congestion would become its baseline within seconds.
+ * After the first samples, a sample counts in full only if this much time has passed since the previous one, in
+ * milliseconds. A busy endpoint has hundreds of samples per minute: with full steps its congestion would become its
+ * baseline within seconds.
  */
 const FULL_STEP_MS = 4_000;
-/** With fewer output tokens the time per token is mostly noise. */
+/** Output tokens from which the time per token is learnt: with fewer it is mostly noise. */
 const MIN_OUTPUT_TOKENS = 8;
 
 /**
- * Predicts how long a call takes on one endpoint: the time without load, times how slow the endpoint is now. The time
- * without load starts at the model's profile and follows the median of the samples by small steps. A median, because one
- * call in a hundred takes many times as long.
+ * Predicts how long a call takes at one endpoint: the time without load, multiplied by how slow the endpoint is now.
+ * The time without load starts with the model's profile and follows the median of the samples in small steps. The
+ * median is used because one call in a hundred takes many times as long.
  */
 export class LatencyModel {
   #profile: LatencyProfile;
@@ -46,7 +47,7 @@ export class LatencyModel {
     this.#baseline = { ...profile };
   }
 
-  /** Starts from another profile; the same one changes nothing. */
+  /** Starts again from a new profile. Does nothing if it equals the current one. */
   configure(profile: LatencyProfile): void {
     const { firstTokenMs, msPerPromptToken, msPerOutputToken } = this.#profile;
     const isSame =
@@ -63,7 +64,7 @@ export class LatencyModel {
     return this.#ratio.samples >= MIN_OBSERVATIONS;
   }
 
-  /** How many times slower than without load it answers now. */
+  /** How many times slower than without load the endpoint answers now. */
   ratio(inFlight: number, now: number): number {
     return this.#ratio.ratio(inFlight, now);
   }
@@ -87,14 +88,14 @@ export class LatencyModel {
     return this.ratio(inFlight, now) * this.#baseTotalMs(promptTokens, outputTokens);
   }
 
-  /** Milliseconds that the output of a call will take, given how long its first token took. */
+  /** Expected milliseconds from the first to the last token of a call, given how long its first token took. */
   outputMs({ promptTokens, expectedOutputTokens }: CallSize, firstTokenMs: number): number {
     const baseMs = this.#baseFirstTokenMs(promptTokens);
     const outputMs = this.#baseTotalMs(promptTokens, expectedOutputTokens) - baseMs;
     return outputMs * Math.max(1, firstTokenMs / baseMs);
   }
 
-  /** An attempt was sent. `attempt` is the key under which its first token or its end is recorded. */
+  /** Records that an attempt was sent. `attempt` is the key under which its first token or its end is recorded. */
   recordSent(attempt: object, size: CallSize, stream: boolean, now: number): void {
     const { promptTokens, expectedOutputTokens } = size;
     const expectedMs = stream
@@ -110,14 +111,17 @@ export class LatencyModel {
     this.#scalePrompt(this.#promptPace.step(ms, expectedMs, now));
   }
 
-  /** A stream has ended. @param ms From its first token to its last. */
+  /**
+   * Records the end of a stream.
+   * @param ms Milliseconds from its first token to its last.
+   */
   recordOutput(outputTokens: number, ms: number, now: number): void {
     if (outputTokens < MIN_OUTPUT_TOKENS) return;
     const expectedMs = outputTokens * this.#baseline.msPerOutputToken;
     this.#baseline.msPerOutputToken *= this.#outputPace.step(ms, expectedMs, now);
   }
 
-  /** A whole answer shows only the sum of its parts. */
+  /** Records an answer that was not streamed, which shows only the total of prompt and output time. */
   recordAnswer(
     attempt: object,
     promptTokens: number,
@@ -134,7 +138,7 @@ export class LatencyModel {
     this.#baseline.msPerOutputToken *= step;
   }
 
-  /** The attempt has ended, whether or not it was answered. */
+  /** Records the end of an attempt, whether or not it was answered. */
   finish(attempt: object): void {
     this.#ratio.removePending(attempt);
   }
@@ -153,12 +157,12 @@ export class LatencyModel {
   }
 }
 
-/** How far one sample moves an estimate. */
+/** Determines how far one sample moves an estimate. */
 class SamplePace {
   #samples = 0;
   #lastAt = -Infinity;
 
-  /** The factor by which a sample moves the estimate. */
+  /** Returns the factor by which a sample changes the estimate. */
   step(observed: number, expected: number, now: number): number {
     const sinceLastMs = now - this.#lastAt;
     this.#lastAt = now;

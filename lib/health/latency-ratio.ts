@@ -2,38 +2,38 @@ import type { SiblingSlowness } from './sibling-slowness';
 
 /** Time constant with which samples lose weight, in milliseconds. */
 const MEMORY_MS = 10_000;
-/** The prior: as many samples with the ratio of the siblings, which is 1 while nothing is known of them. */
+/** Weight of the prior, in samples. Its ratio is that of the sibling endpoints, or 1 while nothing is known of them. */
 const PRIOR_WEIGHT = 2;
-/** Damps the slope while the number of calls in flight has hardly varied. */
+/** Added to the variance of the calls in flight, to damp the slope while their number has hardly varied. */
 const VARIANCE_PRIOR = 9;
-/** How much the load may add to the ratio, or subtract from it, at most. */
+/** Upper and lower bound of what the load adds to the ratio. */
 const MAX_LOAD_TERM = 8;
 const MIN_LOAD_TERM = -0.5;
 const MIN_RATIO = 0.3;
 const MAX_RATIO = 20;
 /** How often pending attempts are scanned for overdue ones, in milliseconds. */
 const OVERDUE_SCAN_MS = 50;
-/** A ratio is used again for this long, in milliseconds, unless there is a new sample or another load. */
+/** How long a ratio is cached, in milliseconds, unless there is a new sample or another number of calls in flight. */
 const CACHE_MS = 5;
 
-/** An attempt is overdue at this multiple of its usual time. */
+/** An attempt is overdue once its age exceeds this multiple of its usual time. */
 const OVERDUE_THRESHOLD = 1.5;
-/** An overdue attempt is expected to take this multiple of its age in the end. */
+/** Expected total time of an overdue attempt, as a multiple of its current age. */
 const OVERDUE_EXTRAPOLATION = 1.5;
-/** An overdue attempt is newer evidence than completed ones: it counts as this many samples. */
+/** Weight of an overdue attempt, in samples: it is newer evidence than completed attempts. */
 const OVERDUE_WEIGHT = 3;
 
-/** An attempt without a first token, or an answer, so far. */
+/** An attempt that has not yet received its first token or, if it isn't streamed, its answer. */
 interface Pending {
   readonly since: number;
   readonly expectedMs: number;
 }
 
 /**
- * How many times slower than its baseline an endpoint answers now, as a function of the calls in flight: a linear
- * regression over exponentially decayed samples, each the ratio y of observed to expected time with the number n of calls
- * in flight. Overdue attempts count before they end, because a slowdown that is learnt only from completed calls is
- * learnt one service time too late.
+ * How many times slower than its baseline an endpoint answers now, as a function of the number of calls in flight: a
+ * linear regression over exponentially decayed samples, each with the ratio y of observed to expected time and the
+ * number n of calls in flight. Overdue attempts count before they end: a slowdown that is learnt only from completed
+ * calls is learnt one service time too late.
  */
 export class LatencyRatio {
   #at = performance.now();
@@ -57,17 +57,20 @@ export class LatencyRatio {
     this.#siblings = siblings;
   }
 
-  /** How many samples there have been. */
+  /** Total number of samples. */
   get samples(): number {
     return this.#samples;
   }
 
-  /** An attempt was sent. @param expectedMs Until its first token, or until its whole answer if it isn't streamed. */
+  /**
+   * Records that an attempt was sent.
+   * @param expectedMs Expected milliseconds until its first token, or until its whole answer if it isn't streamed.
+   */
   addPending(attempt: object, expectedMs: number, now: number): void {
     this.#pending.set(attempt, { since: now, expectedMs: Math.max(1, expectedMs) });
   }
 
-  /** The attempt has begun to answer, or has ended. */
+  /** Records that the attempt has received its first token or has ended. */
   removePending(attempt: object): void {
     this.#pending.delete(attempt);
   }
@@ -76,7 +79,7 @@ export class LatencyRatio {
     if (!Number.isFinite(ratio) || ratio <= 0) return;
     this.#cachedAt = Number.NaN;
     this.#decay(now);
-    // One call in a hundred takes many times as long. Alone it must not look like a slow endpoint.
+    // One call in a hundred takes many times as long; a single one must not make the endpoint look slow.
     const y = Math.min(ratio, MAX_RATIO);
     this.#samples++;
     this.#weight += 1;
@@ -87,7 +90,10 @@ export class LatencyRatio {
     this.#siblings?.add(y, now);
   }
 
-  /** The ratio to expect for a call sent now, with `inFlight` others. Cached, because each routing decision reads it. */
+  /**
+   * The expected ratio for a call sent now, while `inFlight` others are running. Cached, because every routing decision
+   * reads it.
+   */
   ratio(inFlight: number, now: number): number {
     if (!(now - this.#cachedAt < CACHE_MS && now >= this.#cachedAt) || inFlight !== this.#cachedInFlight) {
       this.#cachedAt = now;

@@ -8,8 +8,8 @@ export interface BreakerOptions {
   readonly volumeThreshold: number;
   /**
    * How long the breaker stays open the first time before a call may be the probe, in milliseconds; doubles with each
-   * failed one. Beside calls that other endpoints serve, probes go out every 1 to 3 s, unless `hedge` is off. Default
-   * 1,000.
+   * failed probe. Unless `hedge` is off, probes are also sent every 1 to 3 s alongside calls that other endpoints
+   * serve. Default 1,000.
    */
   readonly resetTimeoutMs: number;
   /** The longest time that the breaker stays open between probes, in milliseconds. Default 20,000. */

@@ -1,20 +1,23 @@
-/** The share of the old average that a new sample keeps. */
+/** Weight of the old average when a new sample is added. */
 const KEEP = 0.7;
-/** Time constant with which a peak is forgotten, in milliseconds. */
+/** Time constant with which a peak decays, in milliseconds. */
 const PEAK_DECAY_MS = 10_000;
 
-/** How long an endpoint's answers took lately, in milliseconds from sending to the end of the answer. */
+/** How long an endpoint's recent answers took, in milliseconds from sending the request to the end of the answer. */
 export class RecentLatency {
   #averageMs: number | undefined;
   #peakMs = 0;
   #at = performance.now();
 
-  /** A running average, for stats: each sample keeps 0.7 of the old. Undefined before the first. */
+  /** Running average for stats, in which the old average has a weight of 0.7. Undefined before the first sample. */
   get averageMs(): number | undefined {
     return this.#averageMs;
   }
 
-  /** Peak EWMA, as in Finagle's load balancer: a slower answer counts at once, a faster one only gradually. 0 before the first. */
+  /**
+   * Peak EWMA, as in Finagle's load balancer: it follows a slower answer at once, a faster one gradually. 0 before the
+   * first sample.
+   */
   get peakMs(): number {
     return this.#peakMs;
   }

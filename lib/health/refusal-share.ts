@@ -1,14 +1,17 @@
 /** Time constant with which refusals and answers lose weight, in milliseconds. */
 const MEMORY_MS = 60_000;
-/** With fewer recent refusals an endpoint is not compared with the others. */
+/** Recent refusals needed before an endpoint is compared with the others. */
 const MIN_REFUSALS = 3;
-/** The others are taken for refusing at least this share, and for having answered as many calls as this. */
+/**
+ * Minimum assumed for the others' share of refusals (MIN_SHARE), and answered calls added to theirs as a prior
+ * (MIN_OTHERS).
+ */
 const MIN_SHARE = 0.01;
 const MIN_OTHERS = 10;
-/** Refusals stand out from this multiple of the share of the others. */
+/** An endpoint's refusals stand out above this multiple of the others' share. */
 const STANDS_OUT = 2;
 
-/** Recent calls that were refused as the caller's fault (bad_request, content_policy), and those that were answered. */
+/** Decayed counts of recent calls that were refused as the caller's fault (bad_request, content_policy) or answered. */
 export class RefusalCounts {
   refused = 0;
   answered = 0;
@@ -30,13 +33,13 @@ export class RefusalCounts {
 
 /**
  * Compares the share of calls that an endpoint refuses with that of the others. A refusal is the caller's fault, unless
- * one endpoint refuses far more than the others: then its refusals are wrong.
+ * one endpoint refuses far more than the others: then its refusals are probably wrong.
  */
 export class RefusalShare {
   readonly #own = new RefusalCounts();
   readonly #all: RefusalCounts;
 
-  /** @param all The counts of all endpoints together, this one's included. */
+  /** @param all Counts of all endpoints together, including this one. */
   constructor(all: RefusalCounts) {
     this.#all = all;
   }
@@ -46,19 +49,24 @@ export class RefusalShare {
     this.#all.add(0, 1, now);
   }
 
-  /** Only for a call that another endpoint may serve as well, so that a caller can't choose whom it speaks against. */
+  /**
+   * Records a refusal. Call it only for a call that another endpoint could serve as well, so that a caller can't choose
+   * against which endpoint its refusals count.
+   */
   recordRefused(now: number): void {
     this.#own.add(1, 0, now);
     this.#all.add(1, 0, now);
   }
 
-  /** Another endpoint has refused the call as well. */
+  /** Takes back a refusal, because another endpoint has refused the call as well. */
   takeBack(now: number): void {
     this.#own.add(-1, 0, now);
     this.#all.add(-1, 0, now);
   }
 
-  /** The share of refusals above twice that of the other endpoints, 0 to 1; 0 where it does not stand out. */
+  /**
+   * By how much its share of refusals exceeds twice that of the other endpoints, 0 to 1; 0 if it does not stand out.
+   */
   excess(now: number): number {
     if (this.#own.refused < MIN_REFUSALS) return 0;
     this.#own.decay(now);
