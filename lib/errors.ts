@@ -34,9 +34,9 @@ export interface AiBalancerErrorOptions {
   readonly route?: RouteReport;
   /** Name of the invalid field, for the OpenAI-shaped body. */
   readonly param?: string;
-  /** The upstream's `type`, for the OpenAI-shaped body. */
+  /** The upstream's error `type`, for the OpenAI-shaped body. */
   readonly type?: string;
-  /** The upstream's `code`, for the OpenAI-shaped body. */
+  /** The upstream's error `code`, for the OpenAI-shaped body. */
   readonly upstreamCode?: string;
   /**
    * Message that a client may read: it contains no endpoint name, and no upstream message unless the caller is at
@@ -58,7 +58,7 @@ const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
 };
 
 const BRAND = Symbol.for('express-ai-balancer.error');
-/** Each code has a section of this page. */
+/** The page that has a section for each code. */
 const DOCS = 'https://github.com/express-ai-balancer/express-ai-balancer/blob/main/docs/troubleshooting.md';
 
 /** The error body that OpenAI clients understand. */
@@ -77,8 +77,8 @@ export interface OpenAIErrorBody {
 }
 
 /**
- * The error class of this package. Use {@link AiBalancerError.isInstance} to recognize it: `instanceof` fails across the
- * CommonJS and ES module copies of the package.
+ * The error class of this package. Use {@link AiBalancerError.isInstance} to recognize it: `instanceof` fails across
+ * the CommonJS and ES module copies of the package.
  */
 export class AiBalancerError extends Error {
   /** Always 'AiBalancerError'. */

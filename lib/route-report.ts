@@ -80,7 +80,7 @@ export interface Verdict {
 
 /** How a call was served, or, on an error, how far it got. */
 export interface RouteReport {
-  /** Id of the call. */
+  /** Id of the request. */
   readonly requestId: string;
   /** Name of the endpoint that served the call, or was serving it when it failed; empty if none did. */
   readonly endpoint: string;

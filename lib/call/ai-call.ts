@@ -12,7 +12,10 @@ export interface AnswerWithRoute<T> {
 
 /** Options of {@link AICall.pipe}. */
 export interface PipeOptions {
-  /** A comment is sent after this long without an event, in milliseconds, to keep proxies from closing. Default 15,000. */
+  /**
+   * A comment is sent after this long without an event, in milliseconds, so that proxies don't close the connection.
+   * Default 15,000.
+   */
   readonly keepAliveMs?: number;
   /**
    * How long the headers wait for the call, in milliseconds. An error in that time is answered with its own status, as
@@ -36,7 +39,8 @@ export interface AICall<T> extends Promise<T> {
    * Streams only: sends the answer as server-sent events. Headers and keep-alive comments are sent while the call waits
    * for its first token; an error after the headers is sent as an event. Never rejects because of the call's own
    * failure; resolves when the response has ended.
-   * @throws ERR_AI_BAD_REQUEST if the call has no `stream: true`, or an option is wrong; a TypeError if it is piped twice.
+   * @throws ERR_AI_BAD_REQUEST if the call has no `stream: true`, or an option is wrong; a TypeError if it is piped
+   *   twice.
    */
   pipe(res: ServerResponse, options?: PipeOptions): Promise<void>;
 }
@@ -80,8 +84,8 @@ export abstract class Outcome<T> {
 }
 
 /**
- * The promise behind `AICall`. Its rejection counts as handled, so that awaiting only `.withRoute()` or `.pipe()` leaves
- * no unhandled rejection; `then()` returns a plain promise.
+ * The promise behind `AICall`. Its rejection counts as handled, so that awaiting only `.withRoute()` or `.pipe()`
+ * leaves no unhandled rejection; `then()` returns a plain promise.
  */
 export class AICallPromise<T> extends Promise<T> implements AICall<T> {
   readonly #outcome: Outcome<T>;
@@ -109,22 +113,22 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
     return this.#outcome.pipe(res, this, options);
   }
 
-  /** `res.json(call)` would send `{}`. Not part of the type: it only says what is wrong. */
+  /** Throws an error, because `res.json(call)` would send `{}`. Not part of the type. */
   toJSON(): never {
     throw new TypeError(NOT_AWAITED);
   }
 
-  /** Not part of the type: `req.ai.chat(body).choices` would be undefined. */
+  /** Throws an error, because `req.ai.chat(body).choices` would be undefined. Not part of the type. */
   get choices(): never {
     throw new TypeError(NOT_AWAITED);
   }
 
-  /** Not part of the type: `req.ai.embeddings(body).data` would be undefined. */
+  /** Throws an error, because `req.ai.embeddings(body).data` would be undefined. Not part of the type. */
   get data(): never {
     throw new TypeError(NOT_AWAITED);
   }
 
-  /** Not part of the type: it only says what is wrong, and ends the call whose answer nobody will read. */
+  /** Throws an error that says what is wrong, and ends the call whose answer nobody will read. Not part of the type. */
   [Symbol.asyncIterator](): never {
     this.#outcome.cancel();
     throw new TypeError(
@@ -134,5 +138,5 @@ export class AICallPromise<T> extends Promise<T> implements AICall<T> {
 }
 
 function ignore(): void {
-  // The app awaits another promise of this call, or wants none.
+  // The app handles the rejection of another promise of this call, or of none.
 }

@@ -52,7 +52,7 @@ export interface ChatCompletion {
   }[];
   /** Token counts, if the provider reports them. */
   usage?: Usage;
-  /** The provider's configuration, as far as it identifies it. */
+  /** Fingerprint of the provider's configuration, if the provider sends one. */
   system_fingerprint?: string;
 }
 
@@ -100,7 +100,7 @@ export interface ChatCompletionChunk {
   }[];
   /** Token counts, in the last chunk if `stream_options.include_usage` is set. */
   usage?: Usage | null;
-  /** The provider's configuration, as far as it identifies it. */
+  /** Fingerprint of the provider's configuration, if the provider sends one. */
   system_fingerprint?: string;
 }
 

@@ -24,11 +24,11 @@ export interface ChatBody {
   } | null;
   /** Limit of output tokens per choice. Bounds what is reserved from the quota. */
   readonly max_tokens?: number | null;
-  /** As `max_tokens`, over which it has precedence. */
+  /** Like `max_tokens`, and takes precedence over it. */
   readonly max_completion_tokens?: number | null;
   /** Number of choices. Default 1. */
   readonly n?: number | null;
-  /** With 0, equal calls can be coalesced. */
+  /** With 0, identical calls can be coalesced. */
   readonly temperature?: number | null;
   /** With tools, only endpoints with the capability `tools` can serve the call. */
   readonly tools?: readonly unknown[];
@@ -50,10 +50,10 @@ export interface EmbeddingBody {
   readonly encoding_format?: 'float' | 'base64';
 }
 
-/** What a call asks for. */
+/** The kind of a call. */
 export type Operation = 'chat' | 'embeddings';
 
-/** What the API offers: a Responses call is a chat call inside. */
+/** The kinds of calls that the API offers. A Responses call is handled as a chat call. */
 export type ApiOperation = Operation | 'responses';
 
 /**
@@ -63,15 +63,15 @@ export type ApiOperation = Operation | 'responses';
 export interface ResponseInputItem {
   /** 'message' if absent. */
   readonly type?: string | null;
-  /** Of a message: 'system', 'developer', 'user' or 'assistant'. */
+  /** Role of a message: 'system', 'developer', 'user' or 'assistant'. */
   readonly role?: string;
-  /** Of a message: a string or an array of content parts. */
+  /** Content of a message: a string or an array of content parts. */
   readonly content?: unknown;
 }
 
 /**
- * The fields of an OpenAI Responses request that the balancer reads. Every other field is passed through where an
- * endpoint has the Responses API. A body typed by the `openai` package is assignable.
+ * The fields of an OpenAI Responses request that the balancer reads. Every other field is passed through to an endpoint
+ * that has the Responses API. A body typed by the `openai` package is assignable.
  */
 export interface ResponseBody {
   /** A text, or the items of the conversation so far. */

@@ -2,7 +2,7 @@ import type { RouteReport } from '../route-report';
 import type { Call } from './call';
 import type { CallSignal } from './call-signal';
 
-/** What a request adds to each of its calls. */
+/** What an HTTP request adds to each of its calls. */
 export interface CallHooks {
   /** Express's request, passed to the app's `classify`. */
   readonly request?: unknown;
@@ -12,6 +12,9 @@ export interface CallHooks {
   readonly canRestart?: boolean;
   /** Rejects if the call is not allowed. Runs before anything is reserved. */
   admit?(call: Call): void | Promise<void>;
-  /** Receives what every started call has used, once it has ended. The route is undefined if nothing was sent. */
+  /**
+   * Called for every started call when it has ended. The route shows what the call has used; it is undefined if nothing
+   * was sent.
+   */
   onUsage?(call: Call, route: RouteReport | undefined): void;
 }

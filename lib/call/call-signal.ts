@@ -1,4 +1,4 @@
-/** As an AbortSignal takes it: a function, or an object with `handleEvent`. */
+/** A listener as AbortSignal accepts it: a function, or an object with `handleEvent`. */
 export type AbortListener = (() => void) | { handleEvent(): void };
 
 /**

@@ -19,7 +19,7 @@ export interface Call {
   readonly maxOutputTokens: number | undefined;
   /** Start time, on the clock of performance.now(). */
   readonly startedAt: number;
-  /** On the same clock; Infinity for a stream without a deadline. */
+  /** The deadline, on the same clock; Infinity for a stream without one. */
   readonly deadlineAt: number;
   readonly signal: CallSignal;
   /** Models tried after the requested one; undefined for those of the configuration. */
@@ -32,26 +32,29 @@ export interface Call {
   readonly excluded: ReadonlySet<string> | undefined;
 }
 
-/** The Responses request behind a chat call: its `body` is the translation. */
+/** The Responses request behind a chat call. The call's `body` is its translation. */
 export interface ResponseRequest {
-  /** To send where an upstream has the Responses API. */
+  /** Sent to an upstream that has the Responses API. */
   readonly body: ResponseBody;
   /** The field that only an upstream with the Responses API understands; undefined if the translation says it all. */
   readonly nativeOnly: string | undefined;
-  /** The account whose provider keeps what the request refers to; undefined if it refers to nothing, or it is unknown. */
+  /**
+   * The account at which the provider keeps what the request refers to; undefined if it refers to nothing or the
+   * account is unknown.
+   */
   readonly keptAt: string | undefined;
   /** Whether every endpoint gets the translation. */
   readonly isTranslated: boolean;
-  /** As far as it was known when the call was made: others can't refer to its response. */
+  /** The call's tenant, if it was known when the call was made. Other tenants can't refer to the response. */
   readonly tenant: string | undefined;
 }
 
-/** The largest output to expect: the caller's limit, else the estimate. */
+/** The largest output to expect, in tokens: the caller's limit, else the estimate. */
 export function maxOutputOf({ maxOutputTokens, expectedOutputTokens }: Call): number {
   return maxOutputTokens ?? expectedOutputTokens;
 }
 
-/** Whether the expected output is only learnt from other calls: then it must not refuse this one. */
+/** Whether the expected output is only learnt from other calls, so that it must not be a reason to refuse this one. */
 export function isOutputLearnt({ maxOutputTokens, context }: Call): boolean {
   return maxOutputTokens === undefined && context.estimatedOutputTokens === undefined;
 }

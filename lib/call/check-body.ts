@@ -56,14 +56,14 @@ export function checkChatBody(body: unknown): asserts body is ChatBody {
 }
 
 /**
- * Checks a Responses body likewise.
+ * Checks the fields of a Responses body that the balancer reads.
  *
  * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
 export function checkResponseBody(body: unknown): asserts body is ResponseBody {
   if (!isObject(body)) throw check.fieldError('body', 'an OpenAI Responses request', body);
   const { input, previous_response_id, prompt, conversation } = body;
-  // What the provider keeps may be all of the input.
+  // What the provider keeps can take the place of the input.
   const isKept = Boolean(previous_response_id ?? prompt ?? conversation);
   if (input === undefined || input === null ? !isKept : !isResponseInput(input)) {
     throw check.fieldError('input', 'a text, or an array of at least one item', input);
@@ -77,7 +77,8 @@ function isResponseInput(input: unknown): boolean {
 }
 
 /**
- * Checks an embeddings body likewise. A model is required, because vectors of two models can't be compared.
+ * Checks the fields of an embeddings body that the balancer reads. A model is required, because vectors of two models
+ * can't be compared.
  *
  * @throws ERR_AI_BAD_REQUEST (400) that names the invalid fields and quotes no text of the body.
  */
@@ -107,7 +108,10 @@ function notABody(expected: string, body: unknown): Error {
   return check.fieldError('body', body === undefined ? expected + hint : expected, body);
 }
 
-/** A body of any depth can be parsed, but not written again: JSON.stringify is recursive. */
+/**
+ * Rejects a body that is nested too deeply. JSON.parse accepts any depth, but JSON.stringify is recursive and would
+ * fail.
+ */
 function checkNesting(body: object): void {
   for (const [field, value] of Object.entries(body)) {
     if (isNestedDeeper(value, MAX_NESTING)) {

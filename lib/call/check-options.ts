@@ -5,7 +5,7 @@ import * as check from './checks';
 import type { CallOptions, RequestContext } from './context';
 
 const TYPES: readonly unknown[] = ['chat', 'embedding', 'analysis', 'code'];
-/** Labels are kept in memory for as long as the call, some longer, so their size is limited. */
+/** Maximum length of a label. Labels are kept in memory for as long as the call, and some for longer. */
 const MAX_LABEL = 512;
 
 const label = check.createCheck(
@@ -69,24 +69,27 @@ export function checkCallOptions(options: unknown): asserts options is CallOptio
   if (options !== undefined) check.checkOptions('options', options, OPTION_CHECKS);
 }
 
-/** Likewise a whole or partial context that comes from a middleware option or a header. */
+/**
+ * Checks a whole or partial context that comes from a middleware option or a header. Throws as {@link checkCallOptions}
+ * does.
+ */
 export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
   check.checkOptions('context', context, CONTEXT_CHECKS);
 }
 
-/** Likewise the options of `pipe()`. */
+/** Checks the options of `pipe()`. Throws as {@link checkCallOptions} does. */
 export function checkPipeOptions(options: unknown): asserts options is PipeOptions {
   check.checkOptions('options', options, PIPE_CHECKS);
 }
 
 /** Part of a request's context, as a function of the app returns it. */
 export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
-  /** The tenant of the request: a string of 1 to 512 characters. null and an empty string name none. */
+  /** The tenant of the request: a string of 1 to 512 characters. null and an empty string mean no tenant. */
   tenant?: string | null;
 };
 
 /**
- * The context that a function of the app returned, without a tenant that is null or empty.
+ * Checks the context that a function of the app returned, and removes a tenant that is null or empty.
  *
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that lists every invalid field; its `param` is the first.
  */

@@ -48,7 +48,7 @@ interface Fault {
   readonly message: string;
 }
 
-/** Faults that an error lists. */
+/** The most faults that an error lists. */
 const MAX_LISTED = 20;
 
 /** Applies each check to its field, if present. @throws ERR_AI_BAD_REQUEST that lists every invalid field. */
@@ -61,7 +61,7 @@ export function fieldError(field: string, expected: string, value: unknown): Err
   return badRequest(field, describe(expected, value));
 }
 
-/** As {@link checkFields}, for an object that may have no other fields. */
+/** Like {@link checkFields}, for an object that may have no other fields. */
 export function checkOptions(name: string, given: unknown, checks: Checks): void {
   if (!isObject(given)) throw fieldError(name, 'an object', given);
   const faults: Fault[] = [];
@@ -74,7 +74,10 @@ export function checkOptions(name: string, given: unknown, checks: Checks): void
   throwFaults(faultsOf(given, checks, faults));
 }
 
-/** @param faults Those found before; the others are added. */
+/**
+ * Returns the faults of all fields.
+ * @param faults The faults found before, to which the others are added.
+ */
 function faultsOf(
   fields: Readonly<Record<string, unknown>>,
   checks: Checks,
@@ -88,7 +91,7 @@ function faultsOf(
   return faults;
 }
 
-/** The error's `param` is the first field. */
+/** Throws one error that lists all faults, if there are any. Its `param` is the first field. */
 function throwFaults(faults: readonly Fault[]): void {
   const [first] = faults;
   if (!first) return;
@@ -110,7 +113,7 @@ function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** A value in a message: numbers and booleans as they are, of all others only the kind. */
+/** Describes a value in an error message: a number or boolean by itself, any other value only by its kind. */
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

@@ -1,6 +1,6 @@
 /** What a request is for. The adaptive strategy compares it with the endpoints' `strengths`. */
 export type RequestType = 'chat' | 'embedding' | 'analysis' | 'code';
-/** 1 (lowest) to 5 (highest). */
+/** The priority of a call: 1 (lowest) to 5 (highest). */
 export type Priority = 1 | 2 | 3 | 4 | 5;
 
 /** What a request needs of its calls. All fields but `requestId`, `type` and `priority` are optional. */
@@ -24,7 +24,7 @@ export interface RequestContext {
   estimatedTokens?: number;
   /** Output tokens. Default: learned from similar calls, bounded by the body's limit. */
   estimatedOutputTokens?: number;
-  /** Whom the call is for. Tenants get fair shares of the wait queue and can have limits. Default: none. */
+  /** The tenant that the call is for. Tenants get fair shares of the wait queue and can have limits. Default: none. */
   tenant?: string;
   /** Calls of one session prefer the endpoint that has their prompt prefix cached. Default: none. */
   session?: string;
@@ -50,8 +50,8 @@ export interface CallOptions extends Partial<RequestContext> {
   /** Name of the only endpoint that may serve this call. Default: any. */
   endpoint?: string;
   /**
-   * True: the answer may come from the cache, and is kept there; false: neither. Needs `cache` in the configuration. Default:
-   * true for embeddings, with `temperature: 0` and with a `seed`; else false.
+   * True: the answer may come from the cache, and is kept there; false: neither. Needs `cache` in the configuration.
+   * Default: true for embeddings, with `temperature: 0` and with a `seed`; else false.
    */
   cache?: boolean;
 }

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Call } from './call';
 
-/** A digest of the call's operation and body, so that no prompt is kept; undefined for a body that is not JSON. */
+/**
+ * A digest of the call's operation and body, which is kept instead of the prompt; undefined for a body that is not
+ * JSON.
+ * @param more Further values that the digest depends on.
+ */
 export function fingerprint(
   { operation, body, responses }: Call,
   more: readonly unknown[] = [],

@@ -12,7 +12,7 @@ export class LinkedAbort extends AbortListeners implements CallSignal {
     this.follow(followed, alsoFollowed);
   }
 
-  /** Aborts when the signals do. For an abort that was constructed without any. */
+  /** Starts to follow the signals: aborts when one of them does. For an abort that was constructed without any. */
   follow(followed: CallSignal | undefined, alsoFollowed?: CallSignal): void {
     this.#followed = followed;
     this.#alsoFollowed = alsoFollowed;

@@ -17,7 +17,9 @@ export interface PrepareParts {
   readonly totalMs: Readonly<Record<Operation, number>>;
 }
 
-/** Copied in a fixed order: contexts of one hidden class take a quarter of the memory. */
+/**
+ * The fields of a context, which are copied in this order: contexts of one hidden class take a quarter of the memory.
+ */
 const CONTEXT_FIELDS = Object.keys(CONTEXT_CHECKS) as (keyof RequestContext)[];
 
 /** Builds a call from a body and options that have been checked. */
@@ -94,7 +96,9 @@ function promptTokensOf(
   return Number.isFinite(estimate) && estimate >= 0 ? Math.ceil(estimate) : estimatePromptTokens(body);
 }
 
-/** A UUID as a flat string: Node's is a rope of two dozen strings that takes half a kilobyte for as long as the call. */
+/**
+ * A UUID as a flat string: Node's is a rope of two dozen strings that takes half a kilobyte for as long as the call.
+ */
 function newRequestId(): string {
   return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }

@@ -6,7 +6,7 @@ export interface ResponseIncompleteDetails {
   reason?: 'max_output_tokens' | 'content_filter';
 }
 
-/** A text, or why there is none. */
+/** A text or a refusal. */
 export type ResponseContentPart =
   | {
       /** A text. */
@@ -23,7 +23,7 @@ export type ResponseContentPart =
       refusal: string;
     };
 
-/** Whether an item is whole. */
+/** Whether an item is complete. */
 export type ResponseItemStatus = 'in_progress' | 'completed' | 'incomplete';
 
 /** An item of a response's output. Tools that the provider runs add other kinds, which are passed through. */
@@ -35,7 +35,7 @@ export type ResponseOutputItem =
       id: string;
       /** Always 'assistant'. */
       role: 'assistant';
-      /** Whether the message is whole. */
+      /** Whether the message is complete. */
       status: ResponseItemStatus;
       /** The parts of the message. */
       content: ResponseContentPart[];
@@ -51,7 +51,7 @@ export type ResponseOutputItem =
       name: string;
       /** Arguments as JSON text, as the model wrote it. */
       arguments: string;
-      /** Whether the call is whole. */
+      /** Whether the function call is complete. */
       status: ResponseItemStatus;
     }
   | {
@@ -86,7 +86,7 @@ export interface ResponseUsage {
     /** Spent on reasoning. */
     reasoning_tokens: number;
   };
-  /** Both together. */
+  /** Input and output tokens together. */
   total_tokens: number;
 }
 
@@ -98,7 +98,7 @@ export interface AIResponse {
   object: 'response';
   /** Unix time in seconds. */
   created_at: number;
-  /** How far the response is. */
+  /** The state of the response. */
   status?: 'completed' | 'failed' | 'in_progress' | 'cancelled' | 'queued' | 'incomplete';
   /** Why the response failed; null if it did not. */
   error: {
@@ -133,13 +133,13 @@ export interface AIResponse {
   usage?: ResponseUsage;
 }
 
-/** One event of a streamed response: its `type` and `sequence_number`, and what belongs to that type. */
+/** One event of a streamed response: its `type`, its `sequence_number` and the fields of that type. */
 export interface ResponseStreamEvent {
   /** The kind of the event, such as 'response.output_text.delta'. */
   type: string;
   /** Position of the event in the stream. */
   sequence_number: number;
-  /** What belongs to the kind. */
+  /** The fields of that type of event. */
   [field: string]: unknown;
 }
 

@@ -1,15 +1,21 @@
 import { BoundedMap } from '../util/bounded-map';
 
-/** Expected output tokens before anything is learnt. Real chat traffic has a mean of about 200 output tokens and a long tail. */
+/**
+ * Expected output tokens before anything is learnt. Real chat traffic has a mean of about 200 output tokens and a long
+ * tail.
+ */
 export const FIRST_GUESS = 300;
-/** The least weight of a new sample: the estimate follows about the last twenty. */
+/** The least weight of a new sample, so that the estimate follows about the last twenty samples. */
 const MIN_GAIN = 0.05;
 const MAX_ENTRIES = 10_000;
 
-/** The variance of the logarithms counts up to this: some lengths vary more, but a few extremes must not count for more. */
+/**
+ * Cap on the variance of the logarithms: the lengths of some calls vary more, but a few outliers must not dominate the
+ * estimate.
+ */
 const MAX_VARIANCE = 1.5;
 
-/** The running mean and variance of the logarithms. */
+/** The running mean and variance of the logarithms of output lengths. */
 interface Estimate {
   readonly samples: number;
   readonly mean: number;
@@ -19,8 +25,8 @@ interface Estimate {
 /**
  * Expected output tokens, learnt per model and tenant from the usage of finished calls: the mean of a log-normal
  * distribution, which one extreme answer changes less than it does an arithmetic mean. A new tenant gets the model's
- * estimate, in which each tenant counts less with every further call. Of more than 10,000 pairs the least recently used is
- * forgotten.
+ * estimate, in which each tenant counts less with every further call. At most 10,000 pairs are kept; the least recently
+ * used is dropped first.
  */
 export class ExpectedOutput {
   /** From the least to the most recently used. */
@@ -40,11 +46,14 @@ export class ExpectedOutput {
       this.#estimates.touch(keyOf(model, tenant)) ?? this.#estimates.touch(keyOf(model, undefined));
     if (known === undefined) return Math.min(maxOutput, FIRST_GUESS);
     const mean = Math.exp(known.mean + Math.min(MAX_VARIANCE, known.variance) / 2);
-    // A whole number stays one in spite of rounding errors.
+    // The factor keeps rounding errors from raising a whole number to the next one.
     return Math.min(maxOutput, Math.max(1, Math.ceil(mean * (1 - 1e-9))));
   }
 
-  /** @param weight Of this sample, relative to a normal one. Returns the number of samples so far. */
+  /**
+   * Adds a sample. Returns the number of samples so far.
+   * @param weight Weight of the sample, relative to a normal one.
+   */
   #learn(key: string, log: number, weight: number): number {
     const old = this.#estimates.get(key) ?? { samples: 0, mean: log, variance: 0 };
     const samples = old.samples + weight;

@@ -1,8 +1,8 @@
 import { estimateTokenCount } from 'tokenx';
 
-/** Texts up to this length are counted completely. */
+/** Texts of up to this many characters are counted completely. */
 const MAX_UNSAMPLED_CHARS = 4096;
-/** Longer ones are sampled in evenly spaced slices. */
+/** Longer texts are sampled in this many evenly spaced slices of this length. */
 const SLICES = 16;
 const SLICE = 512;
 /** After this many characters of one body, the rest is estimated from a few characters of each text. */
@@ -10,11 +10,11 @@ const BODY_BUDGET = 32_768;
 const GLANCE_CHARS = 64;
 
 /**
- * tokenx underestimates some texts. A reservation that is too small leads to a 429; one that is too large is settled a
- * second later.
+ * Factor on the estimate, because tokenx underestimates some texts. A reservation that is too small leads to a 429; one
+ * that is too large is settled a second later.
  */
 const SAFETY = 1.1;
-/** Longest token of today's tokenizers, runs of white space aside. */
+/** Length of the longest token of today's tokenizers, in characters, apart from runs of white space. */
 const LONGEST_TOKEN = 16;
 
 /*

@@ -22,9 +22,9 @@ const FILE_BYTES_PER_TOKEN = 20;
 const MIN_FILE_TOKENS = 1500;
 
 /**
- * Estimates the prompt tokens of a body: messages with all their parts, names, tool calls, tools and the response schema,
- * or the texts to embed. Overestimates natural languages and code slightly. At least 1, never NaN. Long texts are
- * sampled, so the time is bounded for any body.
+ * Estimates the prompt tokens of a body: messages with all their parts, names, tool calls, tools and the response
+ * schema, or the texts to embed. Overestimates natural languages and code slightly. At least 1, never NaN. Long texts
+ * are sampled, so the time is bounded for any body.
  */
 export function estimatePromptTokens(body: ChatBody | EmbeddingBody): number {
   const meter = new TextMeter();

@@ -5,10 +5,10 @@ import { shortlistOf } from '../routing/plan';
 import { patientLimitMs } from './attempt-limit';
 import { type CallState, currentPlan, type Routes } from './call-state';
 
-/** While no other endpoint could serve, a late attempt is looked at again after this time, in milliseconds. */
+/** How often a late attempt is checked again while no other endpoint could serve its call, in milliseconds. */
 const RECHECK_MS = 1_000;
 
-/** What other endpoints could do for a call, as seen from a running attempt at one of them. */
+/** Predicts whether another endpoint could serve a call that has a running attempt at one endpoint. */
 export class Alternative {
   readonly #state: CallState;
   readonly #routes: () => Routes;
@@ -21,20 +21,24 @@ export class Alternative {
     this.#current = current;
   }
 
-  /** The shortest predicted time of another healthy endpoint that has not failed the call; Infinity without one. */
+  /**
+   * Shortest predicted time, in milliseconds, in which another healthy endpoint that has not failed the call would
+   * answer it; Infinity if there is none.
+   */
   expectedMs(): number {
     return this.#leastMs(false);
   }
 
-  /** The same, of those that can start the call now and end it in time. */
+  /** Like {@link expectedMs}, but only for endpoints that can start the call now and answer before its deadline. */
   readyMs(): number {
     const ms = this.#leastMs(true);
     return ms <= remainingMs(this.#state.call, performance.now()) ? ms : Infinity;
   }
 
   /**
-   * How much longer an attempt is waited for that has reached its limit, in milliseconds: 0 where another endpoint can
-   * serve the call. What seemed possible when it was sent may not be so any more.
+   * How much longer to wait for an attempt that has reached its time limit, in milliseconds; 0 if another endpoint can
+   * serve the call now. Checked again at that time, because an endpoint that could serve the call when the attempt was
+   * sent may no longer be able to.
    */
   extensionMs(): number {
     if (this.readyMs() < Infinity) return 0;
@@ -58,7 +62,7 @@ export class Alternative {
         if (totalMs < least) least = totalMs;
       }
     } catch {
-      // A reload has dropped the model: there is none.
+      // A reload has removed the model, so no other endpoint can serve the call.
     }
     return least;
   }

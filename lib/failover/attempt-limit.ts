@@ -1,20 +1,25 @@
 import { type Call, remainingMs } from '../call/call';
 import type { Endpoint } from '../endpoint/endpoint';
 
-/** A stream's attempt ends after this multiple of its expected time to first token, but never before the minimum. */
+/**
+ * A stream's attempt is ended after this multiple of its expected time to first token, but not before
+ * `MIN_FIRST_TOKEN_MS`.
+ */
 const FIRST_TOKEN_FACTOR = 8;
 const MIN_FIRST_TOKEN_MS = 8_000;
-/** A whole answer's attempt ends after this multiple of its expected time, but never before `firstTokenMs`. */
+/**
+ * A whole answer's attempt is ended after this multiple of its expected time, but not before `timeouts.firstTokenMs`.
+ */
 const WHOLE_FACTOR = 3;
-/** Time to first token of models that reason before they answer. */
+/** Limit on the time to first token of models that reason before they answer, in milliseconds. */
 const REASONING_MS = 300_000;
 
-/** An attempt ends while this multiple of another endpoint's predicted time is left before the deadline. */
+/** An attempt is ended early enough to leave this multiple of another endpoint's predicted time before the deadline. */
 const ALTERNATIVE_FACTOR = 1.5;
 
 /**
- * The time limit of an attempt: for a stream until its first content, else until the whole answer. While another
- * endpoint could still serve, a silent one is given up early enough for the other to be tried.
+ * The time limit of an attempt, in milliseconds: for a stream until its first content, else until the whole answer. If
+ * another endpoint could still serve the call, a silent attempt is ended early enough to try that one.
  *
  * @param alternativeMs The shortest predicted time of another endpoint; Infinity where there is none.
  */
@@ -31,7 +36,7 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   return Math.min(remaining, ownLimitMs, switchLimitMs);
 }
 
-/** What is left of the time of an attempt that no other endpoint can take over, in milliseconds. */
+/** Time left for an attempt that has run for `elapsedMs` and that no other endpoint can take over, in milliseconds. */
 export function patientLimitMs(call: Call, endpoint: Endpoint, elapsedMs: number): number {
   const remaining = remainingMs(call, performance.now());
   const limitMs = call.stream
@@ -40,12 +45,12 @@ export function patientLimitMs(call: Call, endpoint: Endpoint, elapsedMs: number
   return Math.max(0, Math.min(remaining, limitMs - elapsedMs));
 }
 
-/** A probe has this time at least, in milliseconds, and this multiple of its expected time. */
+/** The shortest time limit of a probe, in milliseconds. */
 const MIN_PROBE_MS = 3_000;
 
 /**
- * The time limit of a probe beside a served call. Nobody waits for it, and another may follow: one that hangs is given up
- * before its attempt's own limit, so that it doesn't keep the endpoint away.
+ * The time limit of a probe that runs beside a served call, in milliseconds. It is shorter than the attempt's own
+ * `limitMs`, because nobody waits for the probe and one that hangs would delay the next probe of its endpoint.
  */
 export function probeLimitMs(call: Call, endpoint: Endpoint, limitMs: number): number {
   const expected = endpoint.predictLatency(call, performance.now());
@@ -53,15 +58,19 @@ export function probeLimitMs(call: Call, endpoint: Endpoint, limitMs: number): n
   return Math.min(limitMs, Math.max(MIN_PROBE_MS, lateMs));
 }
 
-/** The share of the output's predicted time that is certain: a stream that is under way is not given up for a guess. */
+/**
+ * The share of the predicted output time that a stream is assumed to need at least, so that a running stream isn't
+ * ended because of an uncertain prediction.
+ */
 const CERTAIN_OUTPUT_SHARE = 0.7;
 
 /**
- * Whether a stream that shows its first content now would miss the deadline while another endpoint would not: an
- * endpoint with a slow first token is slow to the end.
+ * Whether a stream whose first content has just arrived would miss the deadline although another endpoint could still
+ * meet it: an endpoint with a slow first token is assumed to be slow to the end.
  *
  * @param firstTokenMs The attempt's time to first token.
- * @param readyMs The shortest predicted time of another endpoint that can start the call now. Asked only if it matters.
+ * @param readyMs The shortest predicted time of another endpoint that can start the call now. Called only if this
+ *   stream would miss the deadline.
  */
 export function isTooSlowToFinish(
   call: Call,
@@ -85,7 +94,7 @@ function wholeLimitMs(call: Call, { settings }: Endpoint, expectedMs: number, al
   const { timeouts } = settings;
   const total = call.operation === 'embeddings' ? timeouts.embeddingsMs : timeouts.totalMs;
   if (alternativeMs === Infinity) return total;
-  // Half of a short total is kept for another attempt.
+  // Half of the short total time of embeddings is kept for another attempt.
   const limitMs =
     call.operation === 'embeddings' ? total / 2 : Math.max(timeouts.firstTokenMs, WHOLE_FACTOR * expectedMs);
   return Math.min(total, limitMs);

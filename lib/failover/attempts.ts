@@ -19,9 +19,15 @@ import { Probe } from './probe';
 import type { AttemptResult, FailedResult, GoodResult, RunningAttempt, Send, Sent } from './running-attempt';
 import type { SlotAcquirer } from './slot-acquirer';
 
-/** Retries after a stale keep-alive socket that don't count; further ones count as connection failures. */
+/**
+ * The most retries of a call after a stale keep-alive socket that don't count as failures. Further resets count as
+ * connection failures.
+ */
 const STALE_RETRIES = 2;
-/** A reused socket that is reset later than this was not stale: the upstream had received the request. */
+/**
+ * A reused socket that is reset later than this, in milliseconds after the attempt started, was not stale: the upstream
+ * had received the request.
+ */
 const STALE_WITHIN_MS = 500;
 
 /** Runs the attempts of a call, in sequence or hedged, until one succeeds or nothing is left to try. */
@@ -37,8 +43,8 @@ export class Attempts {
   }
 
   /**
-   * @throws AiBalancerError, or an error of the app's own callbacks.
-   * @param firstSlot The slot of the first attempt, where the call already has one.
+   * @throws AiBalancerError, or the error of one of the app's callbacks.
+   * @param firstSlot The slot of the first attempt, if the call already has one.
    */
   async run<T extends Sent>(
     state: CallState,
@@ -70,7 +76,7 @@ export class Attempts {
     }
   }
 
-  /** Ends all probes that go on without their calls, and those of running calls. */
+  /** Aborts all probes, also those that outlive the call that started them. */
   cancelProbes(): void {
     for (const probe of this.#probes) probe.cancel();
   }
@@ -96,7 +102,10 @@ export class Attempts {
     return { slot, isHedge, abort, result };
   }
 
-  /** Probes an endpoint whose breaker is not closed, beside the first attempt of a call. */
+  /**
+   * Starts a probe of an endpoint whose breaker is not closed, beside the first attempt of a call. Undefined if the
+   * call has failed before or no endpoint may be probed.
+   */
   #startProbe<T extends Sent>(state: CallState, beside: Endpoint, send: Send<T>): Probe<T> | undefined {
     if (state.failedAt.size > 0) return undefined;
     const slot = this.#acquirer.acquireProbe(state, beside);
@@ -114,8 +123,8 @@ export class Attempts {
   }
 
   /**
-   * Runs an attempt, and a hedge beside it where it shows no content for too long: the first answer wins, the probe's
-   * too. Resolves with the winner last, or with all failures.
+   * Runs an attempt, and a hedge beside it if no content arrives for too long. The first good answer wins, also the
+   * probe's. Resolves to the results with the winner last, or to all failures.
    */
   async #runWithHedge<T extends Sent>(
     state: CallState,
@@ -137,7 +146,9 @@ export class Attempts {
     return results;
   }
 
-  /** Resolves with the first good answer last, and ends the other attempts; or with all failures. */
+  /**
+   * Resolves to the results with the first good answer last and aborts the other attempts, or resolves to all failures.
+   */
   async #race<T extends Sent>(
     state: CallState,
     running: readonly RunningAttempt<T>[],
@@ -165,13 +176,13 @@ export class Attempts {
     this.#parts.onAttempt(call, slot.endpoint, recorder.recordAttempt(slot, undefined, isHedge));
   }
 
-  /** Ends an attempt that lost: its tokens are wasted, and it doesn't count against its endpoint. */
+  /** Aborts an attempt that lost. Its tokens count as wasted, but it doesn't count against its endpoint. */
   #endHedgeLoser(state: CallState, { slot, isHedge, abort, result }: RunningAttempt<Sent>): void {
     abort.abort();
     slot.abort(true);
     this.#recordHedgeLoser(state, slot, isHedge);
     void result.then((lost) => {
-      // It was answered too, a moment later.
+      // Its answer may have arrived before the abort took effect.
       if (lost.ok) abortIfStream(lost.value);
     });
   }
@@ -216,7 +227,10 @@ export class Attempts {
     }
   }
 
-  /** Records a failure; returns none where it doesn't count. Throws where the call itself is over. */
+  /**
+   * Records a failed attempt and returns its fault, or nothing if the failure doesn't count. Throws if the call itself
+   * is over.
+   */
   #recordFailure(state: CallState, { error, slot, isHedge }: FailedResult): EndpointFault[] {
     const { call, recorder } = state;
     const { endpoint } = slot;
@@ -241,14 +255,17 @@ export class Attempts {
     return [fault];
   }
 
-  /** Restricts the call to the endpoints that its failures allow. Throws where there are none or no time is left. */
+  /** Restricts the call to the endpoints that its failures allow. Throws if none is left or the deadline has passed. */
   restrict(state: CallState, faults: readonly EndpointFault[]): void {
     for (const fault of faults) restrictAfter(state, fault, this.#parts.routes());
     if (remainingMs(state.call, performance.now()) <= 0) throw deadlineError(state.recorder);
   }
 }
 
-/** A stream whose first content came too late. It doesn't count against the endpoint: slowness is no failure. */
+/**
+ * The first content of a stream came too late for the answer to finish in time. It doesn't count against the endpoint,
+ * which is slow but works.
+ */
 export class TooSlowError extends UpstreamFailure {
   constructor() {
     super(
@@ -269,7 +286,10 @@ function abortIfStream(value: Sent): void {
   if ('sent' in value) value.sent.abort();
 }
 
-/** The result of the attempt that ends first. A good answer of the probe ends them all; its failure ends none. */
+/**
+ * Resolves to the result of the first attempt that ends, or to the probe's good answer if that comes first. A failed
+ * probe is ignored.
+ */
 function firstResult<T extends Sent>(
   running: readonly RunningAttempt<T>[],
   probe: Probe<T> | undefined,

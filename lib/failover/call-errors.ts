@@ -5,10 +5,10 @@ import { AiBalancerError, type AiBalancerErrorCode, type AiBalancerErrorOptions 
 import type { FailureDetail } from '../failure/detail';
 import type { RouteRecorder } from './route-recorder';
 
-/** Endpoints or attempts that a message lists at most. */
+/** The most endpoints or attempts that an error message lists. */
 const MAX_LISTED = 10;
 
-/** An error of the caller's own, with the upstream's message and status. */
+/** The error for a fault of the caller, such as a bad request, with the upstream's message and status. */
 export function callerError(detail: FailureDetail, recorder: RouteRecorder): AiBalancerError {
   const code = detail.class === 'content_policy' ? 'ERR_AI_CONTENT_POLICY' : 'ERR_AI_BAD_REQUEST';
   const { message, status = 400, param, type } = detail;
@@ -19,7 +19,7 @@ export function contextWindowError({ message }: FailureDetail, recorder: RouteRe
   return errorWithRoute('ERR_AI_CONTEXT_WINDOW', message, recorder, { status: 400, param: 'messages' });
 }
 
-/** Every endpoint tried failed. */
+/** The error when every endpoint tried has failed: status 429 if all were rate limited, else 502. */
 export function allFailedError(
   recorder: RouteRecorder,
   retryAfterMs: number | undefined,
@@ -56,7 +56,7 @@ export function unavailableError(
   });
 }
 
-/** No endpoint that could serve the call has money left for it. */
+/** The error when the budgets of all endpoints that could serve the call are spent. */
 export function budgetError(
   recorder: RouteRecorder,
   retryAfterMs: number | undefined,
@@ -75,7 +75,7 @@ export function deadlineError(recorder: RouteRecorder): AiBalancerError {
   return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true });
 }
 
-/** A stream died after its first content and could not be recovered. */
+/** The error when a stream broke off after its first content and could not be recovered. */
 export function streamBrokenError(
   detail: FailureDetail,
   recorder: RouteRecorder,
@@ -89,7 +89,7 @@ export function streamBrokenError(
   });
 }
 
-/** The AiBalancerError that the signal was aborted with, else that the caller left. */
+/** The AiBalancerError that the signal was aborted with; if there is none, an ERR_AI_ABORTED. */
 export function abortedError(signal?: CallSignal): AiBalancerError {
   const reason: unknown = signal?.reason;
   if (AiBalancerError.isInstance(reason)) return reason;
@@ -98,7 +98,9 @@ export function abortedError(signal?: CallSignal): AiBalancerError {
   });
 }
 
-/** The error, with the attempts and the route of its call where it has none. */
+/**
+ * Adds the attempts and the route of the call to an AiBalancerError that has no route. Returns other errors unchanged.
+ */
 export function withRoute(error: unknown, recorder: RouteRecorder): unknown {
   if (!AiBalancerError.isInstance(error) || error.route !== undefined) return error;
   const { code, message, status, retryable, retryAfterMs, param } = error;

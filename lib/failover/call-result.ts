@@ -5,14 +5,17 @@ import type { StreamedAnswer } from '../http/exchange';
 import type { RouteReport } from '../route-report';
 import type { CallState } from './call-state';
 
-/** The owner of a call. */
+/** A call and the listener that receives its result. */
 export interface Caller {
   readonly call: Call;
   /** Called exactly once. */
   onEnd(result: CallResult): void;
 }
 
-/** How a call ended, or that its stream has begun. A failed call has a route too: what it used must be paid for. */
+/**
+ * How a call ended, or the stream that it has started. A failed call has a route too, because what its attempts used
+ * must be paid for.
+ */
 export type CallResult = WholeResult | { readonly kind: 'stream'; readonly stream: StreamResult };
 
 export type WholeResult =
@@ -23,11 +26,11 @@ export type WholeResult =
     }
   | { readonly kind: 'failed'; readonly error: unknown; readonly route: RouteReport | undefined };
 
-/** A stream that has shown its first content. Its slot is still open: the stream session ends it. */
+/** A stream whose first content has arrived. Its slot is still open; the stream session settles it. */
 export interface StreamResult {
   readonly sent: StreamedAnswer;
   readonly slot: EndpointSlot;
   readonly state: CallState;
-  /** Whether it continues the text of the stream before it. */
+  /** Whether it continues the text of a stream that broke off. */
   readonly continued: boolean;
 }

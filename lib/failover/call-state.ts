@@ -14,9 +14,9 @@ import type { RetryBudget } from './retry-budget';
 import { type EndpointHistory, historyAfter } from './retry-plan';
 import { RouteRecorder } from './route-recorder';
 
-/** What a reload replaces as a whole. */
+/** How calls are routed and retried. A reload replaces the whole object. */
 export interface Routes {
-  /** Counts reloads: a plan of an earlier generation is made again before it is used. */
+  /** Increases with every reload. A plan of an earlier generation is replaced before it is used. */
   readonly generation: number;
   readonly planner: Planner;
   readonly router: Router;
@@ -33,13 +33,13 @@ export interface HedgedAttempts {
 }
 
 export interface ExecutorParts {
-  /** Read whenever it is needed: a reload may have replaced it. */
+  /** Called whenever the routes are needed, because a reload may have replaced them. */
   readonly routes: () => Routes;
   readonly queue: WaitQueue<EndpointSlot>;
   readonly retryBudget: RetryBudget;
   readonly hedge: HedgePolicy;
   readonly onAttempt: (call: Call, endpoint: Endpoint, attempt: AttemptReport) => void;
-  /** A call was hedged, and one of its two attempts has won or both have failed. */
+  /** Called when a hedged call has a winner or all its attempts have failed. */
   readonly onHedge: (call: Call, hedged: HedgedAttempts) => void;
 }
 
@@ -52,7 +52,7 @@ export interface EndpointFault {
 /** How an endpoint has failed a call. */
 export interface EndpointFailure extends EndpointHistory {
   readonly provider: string;
-  /** Of its latest failure. */
+  /** Detail of its latest failure. */
   readonly detail: FailureDetail;
 }
 
@@ -60,15 +60,21 @@ export interface EndpointFailure extends EndpointHistory {
 export interface CallState {
   readonly call: Call;
   readonly recorder: RouteRecorder;
-  /** The endpoints that failed the call, by name: a reload may have replaced the objects. */
+  /** The endpoints that failed the call, by name, because a reload may replace the endpoint objects. */
   readonly failedAt: Map<string, EndpointFailure>;
-  /** Only these endpoints, where it is set: those that can continue a text. */
+  /** If set, only endpoints for which it returns true may serve the call: those that can continue its text. */
   readonly accepts: ((endpoint: Endpoint) => boolean) | undefined;
-  /** Only endpoints with a window larger than this one. */
+  /** Only endpoints with a context window larger than this, in tokens, may serve the call. */
   contextWindowAbove: number;
-  /** Only these models: after a refusal by content policy, or by a fallback model. */
+  /**
+   * If set, only these models may serve the call. Set after a content policy refusal, and when a fallback model has
+   * refused the request.
+   */
   models: readonly string[] | undefined;
-  /** The caller's fault, as one endpoint has reported it and another one may not: it stands if no other serves the call. */
+  /**
+   * A fault of the caller that one endpoint has reported and another may not report. It becomes the call's error if no
+   * other endpoint serves the call.
+   */
   refusal: (EndpointFault & { readonly isDoubted: boolean }) | undefined;
   readonly evidence: CallEvidence;
   plan: Plan | undefined;
@@ -130,7 +136,7 @@ export function currentPlan(state: CallState, routes: Routes): Plan {
   return state.plan;
 }
 
-/** None where the filters leave no endpoint, or after a reload that dropped the model. */
+/** The endpoints that may still serve the call. Empty if the filters leave none or a reload has removed the model. */
 export function optionsLeft(state: CallState, routes: Routes): readonly Option[] {
   try {
     return optionsOf(currentPlan(state, routes));
@@ -139,7 +145,7 @@ export function optionsLeft(state: CallState, routes: Routes): readonly Option[]
   }
 }
 
-/** Restricts the call to the endpoints that its last failure allows; throws where there are none. */
+/** Restricts the call to the endpoints that its last failure allows. Throws the call's error if there are none. */
 export function restrictAfter(state: CallState, { endpoint, detail }: EndpointFault, routes: Routes): void {
   const { recorder, failedAt } = state;
   const { settings } = endpoint;
@@ -158,7 +164,8 @@ export function restrictAfter(state: CallState, { endpoint, detail }: EndpointFa
       state.models = list;
       if (hasOption((option) => !failedAt.has(option.endpoint.name))) return;
     } else if (detail.class === 'bad_request' && !isRequested(state.call, endpoint)) {
-      // What a fallback model has refused, the requested model may accept: only its endpoints may still serve the call.
+      // The requested model may accept what a fallback model has refused, so only its endpoints may still serve the
+      // call.
       state.models = [state.call.model as string];
       state.refusal = { endpoint, detail, isDoubted: false };
       if (hasOption((option) => failedAt.get(option.endpoint.name)?.againAt !== Infinity)) return;
@@ -175,8 +182,8 @@ function isRequested({ model }: Call, { settings }: Endpoint): boolean {
 }
 
 /**
- * Whether to ask one other endpoint, because this one refuses far more calls than the others. If the other one refuses the
- * call too, the request is to blame.
+ * Whether to try one other endpoint, because this one refuses far more calls than the others. If the other one refuses
+ * the call too, the request is to blame.
  */
 function isDoubtful(state: CallState, { health }: Endpoint, routes: Routes): boolean {
   const now = performance.now();

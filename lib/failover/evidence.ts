@@ -7,21 +7,21 @@ import { BoundedMap } from '../util/bounded-map';
 
 /** Failure classes that a strange request can cause as well as a broken endpoint. */
 const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);
-/** Requests that have failed, of which something is remembered. */
+/** The most failed requests that are remembered. */
 const MAX_REQUESTS = 10_000;
-/** How long a failed request and the last served one of an endpoint are remembered, in milliseconds. */
+/** How long a failed request, and the last request that an endpoint served, are remembered, in milliseconds. */
 const MEMORY_MS = 60_000;
 
-/** A request that has failed with an ambiguous class and was not served since. */
+/** A request that has failed with an ambiguous class and that no endpoint has served since. */
 interface FailedRequest {
-  /** The endpoints against which it has counted. */
+  /** Names of the endpoints against which its failures have counted. */
   readonly endpoints: ReadonlySet<string>;
   readonly at: number;
 }
 
-/** What a call's failures have shown so far. */
+/** Which of a call's failures count against endpoints. */
 export interface CallEvidence {
-  /** The request's digest, once it was needed. */
+  /** Digest of the request, computed when it is first needed. */
   digest: string | undefined;
   /** The failures that have counted against an endpoint and were not taken back. */
   counted: readonly { readonly endpoint: Endpoint; readonly class: FailureClass }[];
@@ -33,16 +33,17 @@ export function newCallEvidence(): CallEvidence {
 
 /**
  * Decides which failures count against an endpoint, so that a strange request can't take endpoints away from others:
- * - the same request counts once against an endpoint that serves others, unless another endpoint has served it;
- * - a call that fails the same way at two endpoints which serve others is itself to blame: both failures are taken back.
- * An endpoint serves others if its last answer within a minute was to another request, recognized by the prompt's
- * size: a digest of every served request would cost more than it is worth.
+ * - failures of the same request count once against an endpoint that serves other requests, until an endpoint serves
+ *   it;
+ * - a call that fails the same way at two endpoints that serve other requests is itself to blame: both failures are
+ *   taken back. An endpoint counts as serving other requests if the last request that it served, less than a minute
+ *   ago, had a prompt of another size. Comparing sizes avoids computing a digest of every served request.
  */
 export class FailureEvidence {
   readonly #failed = new BoundedMap<string, FailedRequest>(MAX_REQUESTS);
   readonly #served = new WeakMap<Endpoint, { readonly at: number; readonly promptTokens: number }>();
 
-  /** Ends the slot of a failed attempt. */
+  /** Settles the slot of a failed attempt and decides whether the failure counts against the endpoint. */
   fail(slot: EndpointSlot, failure: UpstreamFailure, call: Call, evidence: CallEvidence): void {
     const { endpoint } = slot;
     const kind = failure.detail.class;
@@ -70,7 +71,10 @@ export class FailureEvidence {
     evidence.counted = evidence.counted.filter((other) => !same.includes(other));
   }
 
-  /** An endpoint has served a call. If it failed elsewhere before, the request is sound, and its failures count. */
+  /**
+   * Records that an endpoint has served a call. This shows that the request is valid, so that further failures of it
+   * count.
+   */
   recordServed(endpoint: Endpoint, { promptTokens }: Call, { digest }: CallEvidence): void {
     this.#served.set(endpoint, { at: performance.now(), promptTokens });
     if (digest !== undefined) this.#failed.delete(digest);

@@ -10,7 +10,7 @@ import type { Send } from './running-attempt';
 import { SlotAcquirer } from './slot-acquirer';
 import type { AdmissionHandlers } from './waiting-call';
 
-/** The call to send to an endpoint: the caller's, or the continuation of a stream that broke off. */
+/** Returns the call to send to an endpoint: the caller's, or the continuation of a stream that broke off. */
 export type RequestFor = (endpoint: Endpoint) => { readonly call: Call; readonly continued: boolean };
 
 /** Runs calls: acquires slots and makes attempts until one succeeds or nothing is left to try. */
@@ -31,19 +31,24 @@ export class Executor {
     this.#attempts = new Attempts(parts, this.#acquirer);
   }
 
-  /** Runs a call to its whole answer or to the first content of its stream. No async frame waits with it in the queue. */
+  /**
+   * Runs a call to its whole answer or to the first content of its stream. Not async, so that a call in the wait queue
+   * holds no suspended function.
+   */
   run(caller: Caller): void {
     this.#parts.retryBudget.onCall();
     this.#parts.hedge.onCall();
     this.#acquirer.admit(caller, this.#handlers);
   }
 
-  /** Runs a call that is answered whole. Never rejects. */
+  /** Runs a call that is not streamed. Never rejects. */
   runWhole(call: Call): Promise<WholeResult> {
     return new Promise((resolve) => this.run({ call, onEnd: (result) => resolve(result as WholeResult) }));
   }
 
-  /** Makes another attempt for a stream that broke off. Budgets don't count it as a new call. */
+  /**
+   * Makes another attempt for a stream that broke off. It doesn't count as a new call in the retry and hedge budgets.
+   */
   async resumeStream(state: CallState, fault: EndpointFault, ask: RequestFor): Promise<StreamResult> {
     this.#attempts.restrict(state, [fault]);
     return this.#stream(state, ask);
@@ -59,7 +64,7 @@ export class Executor {
     return this.#acquirer.canStartNow(state);
   }
 
-  /** Ends the probes beside calls, also those that go on after their calls have ended. */
+  /** Aborts all probes, also those that outlive the call that started them. */
   cancelProbes(): void {
     this.#attempts.cancelProbes();
   }

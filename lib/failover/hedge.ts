@@ -3,22 +3,31 @@ import type { Endpoint } from '../endpoint/endpoint';
 import { type Plan, shortlistOf } from '../routing/plan';
 import type { HedgeOptions } from './options';
 
-/** The budget at the start, and the most it can hold, in hedges. */
+/** The initial and maximum level of the budget, in hedges. */
 const MAX_BUDGET = 20;
 const MIN_DELAY_MS = 600;
-/** A stream is late after this multiple of its expected time to first token, a whole answer after this of its own. */
+/**
+ * A stream is late after `STREAM_FACTOR` times its expected time to first token, a whole answer after `WHOLE_FACTOR`
+ * times its expected time.
+ */
 const STREAM_FACTOR = 4;
 const WHOLE_FACTOR = 2;
-/** A hedge starts within this share of the time left before the deadline. */
+/** A hedge starts at the latest after this share of the time left before the deadline. */
 const DEADLINE_SHARE = 0.3;
-/** A hedge goes only to an endpoint with this share of its quota left: it must not take what other calls need. */
+/**
+ * A hedge is sent only to an endpoint with at least this share of its quota left, so that it doesn't take what other
+ * calls need.
+ */
 const MIN_QUOTA_SHARE = 0.25;
-/** When the median of the other endpoints is slower than its baseline by this ratio, a hedge would only add load. */
+/**
+ * If the median latency of the other endpoints exceeds their baseline by this factor, calls are not hedged: it would
+ * only add load.
+ */
 const SLOW_FLEET_RATIO = 1.5;
 
 /**
- * Decides when a call that waits for its first token may be sent a second time, and where ("The Tail at Scale", 2013),
- * and whether it may be sent to an endpoint that is probed beside it. Both take from one budget.
+ * Decides when and where a late call may be sent a second time ("The Tail at Scale", 2013), and whether a call may also
+ * be sent to another endpoint as a probe. Hedges and probes share one budget.
  */
 export class HedgePolicy {
   readonly #options: () => false | HedgeOptions;
@@ -29,13 +38,13 @@ export class HedgePolicy {
     this.#options = options;
   }
 
-  /** Each new call adds its share to the budget. */
+  /** Adds the share of a new call to the budget. */
   onCall(): void {
     const options = this.#options();
     if (options) this.#budget = Math.min(MAX_BUDGET, this.#budget + options.budgetRatio);
   }
 
-  /** Milliseconds until the call may be hedged; undefined when it may not. */
+  /** Milliseconds until the call may be hedged; undefined if it may not be hedged. */
   delayMs(call: Call, endpoint: Endpoint): number | undefined {
     const options = this.#options();
     if (!options || options.budgetRatio === 0 || !call.hedge || call.operation !== 'chat') return undefined;
@@ -50,7 +59,7 @@ export class HedgePolicy {
     return maxDelayMs > expectedMs ? maxDelayMs : undefined;
   }
 
-  /** Whether a probe may go out beside this call now: it is sent a second time, as by a hedge. */
+  /** Whether a probe may be sent beside this call now. Like a hedge, it is a second request for the same call. */
   mayProbe({ hedge, operation }: Call): boolean {
     const options = this.#options();
     if (!options || options.budgetRatio === 0) return false;
@@ -66,7 +75,10 @@ export class HedgePolicy {
     return 1 - endpoint.usedShare(performance.now()) >= MIN_QUOTA_SHARE;
   }
 
-  /** Takes one hedge from the budget, beside an attempt at `late`; false where it is spent or the others are slow too. */
+  /**
+   * Takes one hedge from the budget for a call whose attempt at `late` is late. Returns false if the budget is spent or
+   * the other endpoints are slow too.
+   */
   tryTake(plan: Plan, late: Endpoint): boolean {
     if (this.#budget < 1 || isFleetSlow(plan, late)) return false;
     this.#budget--;
@@ -74,7 +86,10 @@ export class HedgePolicy {
   }
 }
 
-/** Without the late endpoint: its own pending attempt makes it slow, and of two endpoints it would be the median. */
+/**
+ * Whether the endpoints other than `late` are slow. `late` is left out: its pending attempt makes it look slow, and
+ * with two endpoints it would be the median.
+ */
 function isFleetSlow(plan: Plan, late: Endpoint): boolean {
   const now = performance.now();
   const slow = shortlistOf(plan)

@@ -9,12 +9,15 @@ import { allFailedError, budgetError, callerError, unavailableError } from './ca
 import { type CallState, currentPlan, type ExecutorParts } from './call-state';
 import { countFailures, decideNext, type RetryDecision, type RetryOption } from './retry-plan';
 
-/** Moving to an endpoint with a lower recent failure rate than this takes nothing from the retry budget. */
+/** An attempt at an endpoint whose recent failure rate is below this takes nothing from the retry budget. */
 const HEALTHY_FAILURE_RATE = 0.1;
 const NO_PROVIDERS: ReadonlySet<string> = new Set();
-/** How soon a call may come again that found every endpoint busy, at least. */
+/** The shortest time until a busy endpoint is assumed to be available again, in milliseconds. */
 const MIN_BUSY_MS = 250;
-/** How soon a call tries again where the router finds no capacity at an endpoint that the plan takes for ready. */
+/**
+ * How soon a call tries again if the retry plan has an endpoint ready but the router finds no capacity there, in
+ * milliseconds.
+ */
 const RECHECK_MS = 100;
 
 /** What a call does next. */
@@ -25,9 +28,12 @@ export type NextStep =
       /** Whether the attempt takes one retry from the budget. */
       readonly isBudgeted: boolean;
     }
-  /** Wait, for the refill of this quota where it is known, and for `waitMs`; Infinity if only an event can tell. */
+  /**
+   * Wait for `waitMs`, until the quota `on` is refilled if the call lacks quota. Infinity if only an event can end the
+   * wait.
+   */
   | { readonly kind: 'wait'; readonly on: Quota | undefined; readonly waitMs: number }
-  /** Wait for the call's own backoff, outside the queue: it must not hold up calls that could start. */
+  /** Wait for the call's own backoff, outside the queue, where it would hold up calls that could start. */
   | { readonly kind: 'back-off'; readonly ms: number }
   | { readonly kind: 'give-up'; readonly error: AiBalancerError };
 
@@ -39,7 +45,7 @@ export class NextEndpoint {
     this.#parts = parts;
   }
 
-  /** @param isHeld For a call in the queue: whether a quota is held for denser calls. */
+  /** @param isHeld Whether a quota is held for calls of higher value density. Set for a call in the queue. */
   of(state: CallState, isHeld?: (quota: Quota) => boolean): NextStep {
     const routes = this.#parts.routes();
     const plan = currentPlan(state, routes);
@@ -50,7 +56,7 @@ export class NextEndpoint {
     const probing = this.#parts.hedge.mayProbe(state.call) ? 'beside' : 'by-call';
     const pickAmong = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
       routes.router.pick(plan, { now, triedProviders, excluded, isHeld, probing });
-    // Most calls start at once at their first attempt: they need no plan.
+    // Most calls can start their first attempt at once and need no retry plan.
     if (failedAt.size === 0) {
       const pick = pickAmong(() => false);
       if (pick.kind === 'picked') return { kind: 'start', pick, isBudgeted: false };
@@ -70,8 +76,8 @@ export class NextEndpoint {
     if (decision.kind === 'back-off') return { kind: 'back-off', ms: decision.until - now };
     if (decision.kind === 'wait') return waitFor(plan, decision, now);
     const hasFailed = (name: string): boolean => (failedAt.get(name)?.failures ?? 0) > 0;
-    // Endpoints that are not ready stay in, so that the router may prefer to wait for one of an earlier tier. One that is
-    // ready and not among those to ask is failing, and the retry budget is spent.
+    // Endpoints that are not ready remain candidates, so that the router can prefer to wait for one of an earlier tier.
+    // An endpoint that is ready but not in `decision.to` is failing, and the retry budget is spent.
     const isRetry = [...decision.to].some(hasFailed);
     const ready = new Set(options.filter(({ startAt }) => startAt <= now).map(({ name }) => name));
     const pick = pickAmong(
@@ -116,7 +122,8 @@ function retryOption(plan: Plan, option: Option, now: number): RetryOption {
     availableAt: isOccupied ? now + busyMs : isTooLate ? now + cooldownMs : undefined,
     isBusy,
     serviceMs,
-    // Just after a recovery its failures are forgotten; while its breaker is not closed, probes are limited anyway.
+    // A recovery resets the failure rate, so an endpoint in slow start counts as failing as well. While its breaker is
+    // not closed, probes are limited anyway.
     isFailing:
       endpoint.breaker.state === 'closed' &&
       (endpoint.breaker.ramp(now) > 0 || endpoint.health.failureRate.value(now) >= HEALTHY_FAILURE_RATE),
@@ -133,7 +140,7 @@ function giveUpError(
   const lacking = optionsOf(plan).map(({ endpoint }) => failedAt.get(endpoint.name)?.detail);
   const [first] = lacking;
   if (first && lacking.every((detail) => detail?.lacksCapability)) {
-    // Without the status and the codes of a server's fault.
+    // The caller gets a 400 without the status and codes of the upstream's error, which may be those of a server fault.
     return callerError({ class: 'bad_request', message: first.message, status: 400 }, recorder);
   }
   const retryAfterMs = Number.isFinite(retryAt) ? Math.max(1, Math.ceil(retryAt - now)) : undefined;
@@ -174,7 +181,8 @@ const REASONS: Record<(RetryDecision & { kind: 'give-up' })['reason'], string | 
 function waitFor(plan: Plan, { for: name, until }: RetryDecision & { kind: 'wait' }, now: number): NextStep {
   const option = optionsOf(plan).find(({ endpoint }) => endpoint.name === name);
   const kind = option && obstacleOf(plan, option, { now })?.kind;
-  // Only a call that waits for quota holds it against less dense calls. A group's quota may serve other endpoints.
+  // Only a call that waits for quota may hold that quota against calls of lower value density. Any other call must not,
+  // because other endpoints may share the quota as a group.
   const on = kind === 'quota' ? option?.endpoint.quota : undefined;
   return { kind: 'wait', on, waitMs: until - now };
 }

@@ -12,32 +12,36 @@ import {
 
 export interface ProbeParts<T extends Sent> {
   readonly slot: EndpointSlot;
-  /** Of the call: when its caller leaves, the probe ends too. */
+  /** The call's signal: the probe is aborted when the caller leaves. */
   readonly signal: CallSignal;
   readonly send: (abort: LinkedAbort) => RunningAttempt<T>;
-  /** It failed. @param isReported Whether the call's report has it already, because the call went on without it. */
+  /**
+   * Called when the probe has failed.
+   * @param isReported Whether the call's report already contains the probe, because the call went on without it.
+   */
   readonly onFailed: (result: FailedResult, isReported: boolean) => void;
-  /** The call goes on without it: its tokens are wasted. */
+  /** Called when the call goes on without the probe, whose tokens are then wasted. */
   readonly onLeft: () => void;
-  /** It has ended without being used by its call. */
+  /** Called when the probe's own result is known, or it turns out that the probe can't be sent. */
   readonly onEnd: () => void;
 }
 
 type State<T extends Sent> =
-  /** Its call takes its answer if that comes first. */
+  /** Running; its call uses its answer if that comes first. */
   | { readonly kind: 'beside' }
-  /** Its call goes on without it. */
+  /** Running, although its call has its result. */
   | { readonly kind: 'alone' }
-  /** Its answer waits for the call. */
+  /** Has a good answer that the call has not used yet. */
   | { readonly kind: 'answered'; readonly result: GoodResult<T> }
   | { readonly kind: 'ended' };
 
 /**
- * A probe beside an attempt of a call that another endpoint serves. The call uses its answer if that comes first, and
- * never waits for it: once the call goes on without it, the probe runs by itself until its result is known.
+ * A probe that runs beside an attempt of the same call at another endpoint. The call uses the probe's answer if that
+ * comes first, and never waits for it: once the call has its result, the probe goes on alone until its own result is
+ * known.
  */
 export class Probe<T extends Sent> {
-  /** Resolves with a good answer that comes while its call may use it. Never rejects. */
+  /** Resolves to a good answer that arrives while the call can use it, and else stays pending. Never rejects. */
   readonly answer: Promise<GoodResult<T>>;
   readonly #parts: ProbeParts<T>;
   readonly #abort: LinkedAbort;
@@ -49,12 +53,15 @@ export class Probe<T extends Sent> {
     this.answer = new Promise((resolve) => void this.#run(resolve));
   }
 
-  /** Its good answer, for as long as its call may use it. */
+  /** The probe's good answer, as long as the call can use it. */
   get answered(): GoodResult<T> | undefined {
     return this.#state.kind === 'answered' ? this.#state.result : undefined;
   }
 
-  /** The call has its result. If that is the probe's answer, the call ends the slot; else the probe goes on alone. */
+  /**
+   * Called when the call has its result. If `used` is the probe's answer, the call settles the slot. Otherwise a
+   * running probe goes on alone, and an unused answer is discarded.
+   */
   leave(used?: AttemptResult<T>): void {
     const state = this.#state;
     if (state.kind === 'beside') {
@@ -70,7 +77,7 @@ export class Probe<T extends Sent> {
     }
   }
 
-  /** Ends it without a result. An answer that is there already is left to its call. */
+  /** Aborts a running probe. An answer that has already arrived stays available to the call. */
   cancel(): void {
     const { kind } = this.#state;
     if (kind === 'beside' || kind === 'alone') this.#abort.abort();
@@ -83,7 +90,7 @@ export class Probe<T extends Sent> {
     this.#state = isAnswer ? { kind: 'answered', result } : { kind: 'ended' };
     this.#parts.onEnd();
     if (isAnswer) {
-      // The caller may still leave.
+      // The abort stays linked, because the caller may still leave.
       resolve(result);
       return;
     }
@@ -92,10 +99,10 @@ export class Probe<T extends Sent> {
     else if (result) this.#parts.onFailed(result, isReported);
   }
 
-  /** Undefined where it was not sent: its slot holds nothing then. */
+  /** Sends the probe and resolves to its result; undefined if it was not sent, in which case its slot holds nothing. */
   async #result(): Promise<AttemptResult<T> | undefined> {
     const { slot, send } = this.#parts;
-    // Nobody waits for it, so Redis may be asked for its quota.
+    // Nobody waits for the probe, so it can wait until Redis has confirmed its quota.
     if (!slot.isConfirmed && !(await slot.confirm())) return undefined;
     if (!this.#abort.aborted) return send(this.#abort).result;
     slot.abort(false);

@@ -3,7 +3,7 @@ import type { RetryOptions } from './options';
 type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>;
 
 const MAX_LEVEL = 200;
-/** The period of the recent calls that `budgetRatio` refers to, at `budgetPerSecond`. */
+/** The budget starts with `budgetPerSecond` for this period, in milliseconds. */
 const MEMORY_MS = 10_000;
 
 /**
@@ -30,7 +30,7 @@ export class RetryBudget {
     this.#perMs = budgetPerSecond / 1_000;
   }
 
-  /** Each new call adds its share. */
+  /** Adds the share of a new call to the budget. */
   onCall(): void {
     this.#refill();
     this.#level = Math.min(MAX_LEVEL, this.#level + this.#ratio);
@@ -41,7 +41,7 @@ export class RetryBudget {
     return this.#level < 1;
   }
 
-  /** Takes one retry, where it is not spent. */
+  /** Takes one retry from the budget, unless it is spent. */
   take(): void {
     if (!this.isSpent) this.#level--;
   }

@@ -2,19 +2,19 @@ import { type FailureDetail, ruleFor } from '../failure/detail';
 import type { RetryOptions } from './options';
 
 /*
- * What a call does next after its attempts so far. Pure: no clock, no endpoint, no queue. All times are on the clock of
- * performance.now().
+ * Decides what a call does next after its attempts so far. Pure functions without a clock, endpoints or the queue. All
+ * times are on the clock of performance.now().
  */
 
-/** What one endpoint has done to one call. */
+/** How the attempts of one call at one endpoint have failed. */
 export interface EndpointHistory {
   /** Attempts that failed for a reason that counts against the endpoint. */
   readonly failures: number;
   /** Attempts that the endpoint refused without fault of its own, such as a 429. */
   readonly refusals: number;
-  /** The soonest time at which this call may ask it again; Infinity for never. */
+  /** The soonest time at which this call may be sent to it again; Infinity for never. */
   readonly againAt: number;
-  /** The time from which this call may spend its last attempt there. */
+  /** The time from which on this call may make its last attempt there. */
   readonly lastAttemptAt: number;
 }
 
@@ -24,8 +24,8 @@ export interface RetryOption {
   /** The soonest time at which it can start a call: quota, cooldown, breaker; Infinity for never or unknown. */
   readonly startAt: number;
   /**
-   * When it could start such a call with a deadline of its own, where `startAt` does not tell: it is busy, or too slow
-   * for what is left of this call's deadline.
+   * When it could start a new call of the same kind. Set if `startAt` doesn't say so, because the endpoint is busy or
+   * too slow for the time that this call has left.
    */
   readonly availableAt?: number;
   /** Whether it can start a call as soon as another one ends, at an unknown time. */
@@ -50,7 +50,7 @@ export interface RetrySituation {
 export type RetryDecision =
   /** Send to one of these endpoints now. */
   | { readonly kind: 'send'; readonly to: ReadonlySet<string> }
-  /** Wait for this endpoint until that time; Infinity if only an event can tell. */
+  /** Wait for the endpoint `for` until the time `until`; Infinity if only an event can end the wait. */
   | { readonly kind: 'wait'; readonly for: string; readonly until: number }
   /** The endpoint is available, but the call has to let its own backoff pass first. */
   | { readonly kind: 'back-off'; readonly for: string; readonly until: number }
@@ -61,11 +61,16 @@ export type RetryDecision =
       readonly retryAt: number;
     };
 
-/** From this many failures on, a call's last attempt waits for `maxDelayMs`: it is the last chance of a recovery. */
+/**
+ * From this many failures on, a call waits `maxDelayMs` before its last attempt, to give an endpoint time to recover.
+ */
 const PATIENT_AFTER = 3;
-/** The last attempt starts within this share of the time left. */
+/** The wait before the last attempt takes at most this share of the time left. */
 const LAST_ATTEMPT_SHARE = 0.5;
-/** An endpoint that has failed a call is not recommended for an immediate retry. */
+/**
+ * A caller is advised to retry at an endpoint that has failed its call after this time, in milliseconds, or earlier if
+ * the call's own backoff ends earlier.
+ */
 const MIN_RETRY_MS = 250;
 
 /** The history of a call after another failed attempt, by endpoint name. */
@@ -75,7 +80,7 @@ export function historyAfter(
   detail: FailureDetail,
   situation: Pick<RetrySituation, 'now' | 'deadlineAt'> & {
     readonly retry: RetryOptions;
-    /** Whether a stream had shown content: its endpoint is not asked again. */
+    /** Whether a stream broke off after its first content: its endpoint is not tried again. */
     readonly isBrokenStream?: boolean;
     readonly random?: () => number;
   },
@@ -92,7 +97,8 @@ export function historyAfter(
     sameEndpoint === 'never' ||
     sameEndpoint === 'stale-socket' ||
     refusals >= retry.maxAttempts;
-  // A first refusal names the time itself. Further ones back off, or a Retry-After of 0 would make a loop.
+  // After a first refusal only its Retry-After counts. Further ones also back off, because a Retry-After of 0 would
+  // cause a tight loop.
   const refusalMs = refusals < 2 ? 0 : backoffMs(refusals - 2, retry, random);
   const ownUntil = countsAgainstEndpoint ? backoffUntil : now + refusalMs;
   const againAt = isFinal ? Infinity : Math.max(ownUntil, now + (detail.retryAfterMs ?? 0));
@@ -101,7 +107,8 @@ export function historyAfter(
   const after = new Map(before);
   after.set(name, { failures, refusals, againAt, lastAttemptAt: Math.max(againAt, patientUntil) });
   if (!countsAgainstEndpoint) return after;
-  // The backoff is the call's, from its last failure on, at every endpoint that has failed it.
+  // The backoff belongs to the call: it starts with the last failure and applies to every endpoint that has failed the
+  // call.
   for (const [other, { failures: otherFailures, ...rest }] of before) {
     if (other === name || otherFailures === 0) continue;
     const otherAgainAt = Math.max(rest.againAt, backoffUntil);
@@ -111,7 +118,10 @@ export function historyAfter(
   return after;
 }
 
-/** Milliseconds before the same endpoint is asked again: doubling, with equal jitter (half fixed, half random). */
+/**
+ * Milliseconds before the same endpoint is tried again. They double with each try, with equal jitter (half fixed, half
+ * random).
+ */
 export function backoffMs(
   tries: number,
   { baseDelayMs, maxDelayMs }: RetryOptions,
@@ -121,7 +131,7 @@ export function backoffMs(
   return ceilingMs * (0.5 + 0.5 * random());
 }
 
-/** The failures of a call that count against an endpoint. */
+/** The number of a call's failures that count against an endpoint. */
 export function countFailures(history: ReadonlyMap<string, EndpointHistory>): number {
   let failures = 0;
   for (const endpoint of history.values()) failures += endpoint.failures;
@@ -137,9 +147,9 @@ interface Candidate {
 }
 
 /**
- * Decides what a call does next. Endpoints that have not failed it come first, those that are only limited among them,
- * and while one of them can still start in time, the last attempt is kept for it. An endpoint that has failed the call is
- * asked again after its backoff. A spent retry budget stops attempts at failing endpoints, and nothing else.
+ * Decides what a call does next. Endpoints that have not failed it come first, including those that have only limited
+ * it. While one of these can still start in time, the last attempt is kept for it. An endpoint that has failed the call
+ * is tried again after its backoff. A spent retry budget only stops attempts at failing endpoints.
  */
 export function decideNext(situation: RetrySituation): RetryDecision {
   const { now, deadlineAt, history, maxAttempts, isBudgetSpent } = situation;
@@ -173,7 +183,7 @@ export function decideNext(situation: RetrySituation): RetryDecision {
   }
   const ready = healthy.filter(({ startAt }) => startAt <= now);
   if (ready.length > 0) return send(ready);
-  // The last attempt belongs to an endpoint that has not failed the call.
+  // The last attempt is kept for an endpoint that has not failed the call.
   const usable = healthy.length > 0 && attemptsLeft === 1 ? [] : failed;
   const again = usable.filter(({ startAt }) => startAt <= now);
   if (again.length > 0) return send(again);
@@ -189,7 +199,7 @@ function send(candidates: readonly Candidate[]): RetryDecision {
   return { kind: 'send', to: new Set(candidates.map(({ name }) => name)) };
 }
 
-/** The one that starts first; a busy one, whose time is unknown, only if there is no other. */
+/** The candidate that can start first. A busy one, whose time is unknown, is chosen only if there is no other. */
 function soonestOf(candidates: readonly Candidate[]): Candidate | undefined {
   let soonest: Candidate | undefined;
   for (const candidate of candidates) {

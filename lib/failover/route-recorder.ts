@@ -5,7 +5,7 @@ import type { FailureDetail } from '../failure/detail';
 import type { AttemptReport, RouteReport, Verdict } from '../route-report';
 import type { Writable } from '../util/writable';
 
-/** Of an upstream's message, this much is reported. */
+/** Maximum length of an upstream's message in a report, in characters. */
 const MAX_MESSAGE_CHARS = 300;
 
 export type ReportedFailure = Required<Pick<AttemptReport, 'class'>> &
@@ -16,7 +16,7 @@ export class RouteRecorder {
   readonly #call: Call;
   readonly attempts: AttemptReport[] = [];
   waitMs = 0;
-  /** The verdicts of the last pick; computed when read. */
+  /** Returns the verdicts of the router's last pick, computed when it is called. */
   why: () => readonly Verdict[] = () => [];
   #wastedTokens = 0;
   #wastedUsd = 0;
@@ -40,25 +40,27 @@ export class RouteRecorder {
     return attempt;
   }
 
-  /** Tokens of a failed attempt, of a hedge that lost, or of an answer that was started over. */
+  /** Adds the tokens of a failed attempt, of a hedge that lost, or of an answer that was started over. */
   addWaste({ settings }: Endpoint, input: number, output = 0): void {
     this.#wastedTokens += input + output;
     if (settings.price)
       this.#wastedUsd += (input * settings.price.input + output * settings.price.output) / 1e6;
   }
 
-  /** The time that the call had, in milliseconds. */
+  /** The time between the call's start and its deadline, in milliseconds. */
   get deadlineMs(): number {
     return Math.round(this.#call.deadlineAt - this.#call.startedAt);
   }
 
-  /** An attempt that lost against its hedge, or a hedge that lost. */
+  /** Records an attempt that lost to its hedge, or a hedge that lost. */
   recordHedgeLoser(slot: EndpointSlot, hedge: boolean): AttemptReport {
     this.addWaste(slot.endpoint, this.#call.promptTokens);
     return this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
   }
 
-  /** The caller left during an attempt: its prompt was sent and may be billed. */
+  /**
+   * Records that the caller left during an attempt. Its prompt counts as used, because it was sent and may be billed.
+   */
   recordAborted(slot: EndpointSlot, hedge: boolean): AttemptReport {
     const { promptTokens } = this.#call;
     this.recordServedBy(slot.endpoint);
@@ -66,7 +68,7 @@ export class RouteRecorder {
     return this.recordAttempt(slot, { class: 'aborted', message: '' }, hedge);
   }
 
-  /** The attempt that was serving the stream failed. */
+  /** Records that the attempt that was serving the stream failed. Returns the new report of that attempt. */
   recordStreamBreak(detail: FailureDetail): AttemptReport | undefined {
     const index = this.attempts.findLastIndex((attempt) => attempt.class === undefined);
     const attempt = this.attempts[index];
@@ -128,8 +130,8 @@ type Reported = Omit<RouteReport, 'why' | 'shared' | Optional> & {
 };
 
 /**
- * A report whose verdicts are computed when they are read. A getter in an object literal would give each report a shape of
- * its own, which takes longer than all the rest of the report.
+ * A report whose verdicts are computed when they are read. A getter in an object literal would give each report a
+ * hidden class of its own, which takes longer than the rest of the report.
  */
 class Report {
   static readonly #WHY: PropertyDescriptor & ThisType<Report> = {
@@ -172,7 +174,7 @@ class Report {
   }
 }
 
-/** What reports and events show of a failure. */
+/** The part of a failure that reports and events show. */
 export function reportedFailure({ class: failure, status, code, message }: FailureDetail): ReportedFailure {
   return {
     class: failure,

@@ -5,16 +5,16 @@ import type { Alternative } from './alternative';
 import type { StreamResult } from './call-result';
 
 export interface SendOptions extends ExchangeOptions {
-  /** What other endpoints could do for the call. */
+  /** Predicts whether another endpoint could serve the call. */
   readonly alternative: Alternative;
 }
 
-/** A good answer: whole, or a stream that has shown its first content. */
+/** A good answer: a whole one, or a stream whose first content has arrived. */
 export type Sent = WholeAnswer | Pick<StreamResult, 'sent' | 'continued'>;
 
 export type Send<T extends Sent> = (slot: EndpointSlot, options: SendOptions) => Promise<T>;
 
-/** One attempt in flight. Aborting it leaves the call's other attempts alone. */
+/** One attempt in flight. Aborting it doesn't affect the call's other attempts. */
 export interface RunningAttempt<T extends Sent> extends AttemptRun {
   readonly abort: LinkedAbort;
   /** Never rejects. */
@@ -39,7 +39,10 @@ export interface FailedResult extends AttemptRun {
   readonly error: unknown;
 }
 
-/** Ends the slot of a good answer that nobody uses. What a whole answer shows of its endpoint is known, and learnt. */
+/**
+ * Settles the slot of a good answer that nobody uses. A whole answer still counts as a success of its endpoint; a
+ * stream is aborted.
+ */
 export function discardAnswer({ slot, value }: GoodResult<Sent>): void {
   if ('sent' in value) {
     slot.abort(true);

@@ -14,7 +14,7 @@ import { NextEndpoint, type NextStep } from './next-endpoint';
 import { sleep } from './until-aborted';
 import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
 
-/** A backoff is slept in parts of at most this, in milliseconds: another endpoint may become available meanwhile. */
+/** The longest single sleep of a backoff, in milliseconds: another endpoint may become available in the meantime. */
 const MAX_BACKOFF_SLEEP_MS = 1_000;
 
 /** Acquires the attempt slot for a call's next attempt: now, or by waiting in the queue. */
@@ -47,9 +47,9 @@ export class SlotAcquirer {
   }
 
   /**
-   * A slot for another attempt, or the given one, with its quota confirmed. Where processes share a quota, Redis may have
-   * to be asked, and another process may have taken it first: then another slot is acquired.
-   * @throws where none is available before the call's deadline, the queue is full, or the caller left.
+   * Resolves to a slot for another attempt, or to `given`, once its quota is confirmed. If processes share a quota,
+   * Redis may have to confirm it. If another process has taken the quota first, another slot is acquired.
+   * @throws if no slot is available before the call's deadline, the queue is full, or the caller left.
    */
   async acquire(state: CallState, given?: EndpointSlot): Promise<EndpointSlot> {
     for (let slot = given; ; slot = undefined) {
@@ -67,8 +67,8 @@ export class SlotAcquirer {
   }
 
   /**
-   * A slot for a hedge beside a running attempt; undefined where no endpoint has capacity to spare, after a reload that
-   * drops the model, and where a custom strategy throws.
+   * Acquires a slot for a hedge beside a running attempt. Undefined if no endpoint has capacity to spare, a reload has
+   * removed the model, or a custom strategy throws.
    */
   acquireHedge(state: CallState, first: Endpoint): EndpointSlot | undefined {
     const { call, failedAt } = state;
@@ -94,8 +94,8 @@ export class SlotAcquirer {
   }
 
   /**
-   * A slot for a probe beside the first attempt of a call; undefined where no endpoint may be probed. Of a later tier or
-   * a fallback model none is: its answer may come first.
+   * Acquires a slot for a probe beside the first attempt of a call; undefined if no endpoint may be probed. Endpoints
+   * of a later tier or fallback model than the first attempt's are not probed, because a probe's answer may be used.
    */
   acquireProbe(state: CallState, first: Endpoint): EndpointSlot | undefined {
     const { call } = state;
@@ -118,12 +118,12 @@ export class SlotAcquirer {
         if (stage.some(({ endpoint }) => endpoint === first)) return undefined;
       }
     } catch {
-      // The call goes on alone.
+      // The call goes on without a probe.
     }
     return undefined;
   }
 
-  /** @throws where nothing is left to try, or the caller left. */
+  /** @throws if nothing is left to try, or the caller left. */
   #nextStep(state: CallState): Exclude<NextStep, { kind: 'give-up' }> {
     const { signal } = state.call;
     if (signal.aborted) throw abortedError(signal);
@@ -132,13 +132,13 @@ export class SlotAcquirer {
     return step;
   }
 
-  /** Undefined where the call must wait in the queue. */
+  /** Takes a slot if the call can start now; undefined if it must wait in the queue. */
   #startNow(state: CallState, step: NextStep): EndpointSlot | undefined {
     if (step.kind !== 'start' || this.#mustWait(state.call, step.pick.option)) return undefined;
     return this.#take(state, step);
   }
 
-  /** Whether a queued call comes first although the endpoint has capacity. */
+  /** Whether the call must let queued calls go first, although the endpoint has capacity. */
   #mustWait(call: Call, option: Option): boolean {
     const { priority, tenant = '' } = call.context;
     const weight = density(priority, call.promptTokens, queueOutput(call, [option]));
@@ -156,7 +156,10 @@ export class SlotAcquirer {
     }
   }
 
-  /** The error of a call that left the queue, which knows nothing of its failures and of open breakers. */
+  /**
+   * Replaces the queue's ERR_AI_SATURATED with a more specific error: the queue doesn't know of the call's failures or
+   * of open breakers. Returns other errors unchanged.
+   */
   explained(state: CallState, error: unknown): unknown {
     if (!AiBalancerError.isInstance(error) || error.code !== 'ERR_AI_SATURATED') return error;
     try {
@@ -174,7 +177,8 @@ export class SlotAcquirer {
 
   #waitOptions(state: CallState): WaitOptions {
     const plan = currentPlan(state, this.#parts.routes());
-    // Without the endpoints that this call never asks again: it must not hold up calls for those.
+    // Endpoints that this call will not try again are left out, so that it doesn't hold up the calls that wait for
+    // them.
     const isUsable = ({ name }: Endpoint): boolean => state.failedAt.get(name)?.againAt !== Infinity;
     const pool = this.#pools.poolFor(
       state.failedAt.size === 0 ? plan : restrictedPlan(plan, isUsable),
@@ -218,21 +222,24 @@ export class SlotAcquirer {
   }
 }
 
-/** Whether the tenant has money for the call at no endpoint. */
+/** Whether the tenant's budget is too low for the call at every endpoint. */
 function isTenantShort(plan: Plan): boolean {
   return optionsOf(plan).every(
     ({ endpoint }) => endpoint.budgets?.isTenantShort(plan.call, endpoint.settings.price) === true,
   );
 }
 
-/** The output that a call is queued with. One that is only learnt from other calls is as bounded as its reservation. */
+/**
+ * The output tokens that the wait queue assumes for a call. If they are only learnt from other calls, they are at most
+ * what the call would reserve.
+ */
 function queueOutput(call: Call, options: readonly Option[]): number {
   const output = maxOutputOf(call);
   if (!isOutputLearnt(call) || options.length === 0) return output;
   return Math.min(output, Math.max(...options.map(({ quotaCost }) => quotaCost.output)));
 }
 
-/** The shortest time that any endpoint of the plan can take. */
+/** The shortest time in which an endpoint of the plan could serve the call, in milliseconds; 0 if there is none. */
 function minPlanServiceMs(plan: Plan, now: number): number {
   const least = Math.min(...optionsOf(plan).map(({ endpoint }) => minServiceMs(plan.call, endpoint, now)));
   return Number.isFinite(least) ? least : 0;

@@ -3,8 +3,8 @@ import { startTimer, type Timer } from '../util/timers';
 import { abortedError } from './call-errors';
 
 /**
- * The promise's value, or undefined if it takes longer than `ms`; Infinity sets no limit. Rejects as the promise does,
- * and with ERR_AI_ABORTED as soon as the signal aborts.
+ * Resolves to the promise's value, or to undefined if it takes longer than `ms`; Infinity sets no limit. Rejects as the
+ * promise does, and with ERR_AI_ABORTED as soon as the signal aborts.
  */
 export async function untilAborted<T>(
   promise: Promise<T>,

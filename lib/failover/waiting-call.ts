@@ -10,22 +10,22 @@ import { optionsOf, type Plan, poolKey } from '../routing/plan';
 import type { Caller } from './call-result';
 import { type CallState, newCallState } from './call-state';
 
-/** Tries to start a call at an endpoint whose quota is not held for others. */
+/** Tries to start a call at an endpoint whose quota is not held for other calls. */
 export type TryStart = (state: CallState, isHeld: (quota: Quota) => boolean) => StartResult<EndpointSlot>;
 
-/** What a call needs for waiting. */
+/** What the wait queue needs to know of a call. */
 export interface WaitOptions {
   readonly pool: WaitPool;
-  /** The shortest time that an endpoint can take for it, in milliseconds. */
+  /** The shortest time in which an endpoint could serve it, in milliseconds. */
   readonly serviceMs: number;
-  /** The output tokens that it is taken to need. */
+  /** The output tokens that it is assumed to need. */
   readonly outputTokens: number;
   readonly tryStart: TryStart;
 }
 
 /**
- * A call in the wait queue. Thousands may wait, so it holds little: its state and plan are made when it is first tried,
- * and only calls at the head of the queue are.
+ * A call in the wait queue. Thousands may wait, so it holds little: its state and plan are created when it is first
+ * tried, and only calls at the head of the queue are tried.
  */
 export class WaitingCall extends AsyncResource implements QueuedCall<EndpointSlot> {
   readonly call: Call;
@@ -90,22 +90,25 @@ export class WaitingCall extends AsyncResource implements QueuedCall<EndpointSlo
     return this.#tryStart(this.state, isHeld);
   }
 
-  /** Records the time waited. */
+  /** Adds the time waited to the route report, and returns the call's state. */
   finishWaiting(): CallState {
     this.state.recorder.waitMs += performance.now() - this.#since;
     return this.state;
   }
 }
 
-/** What happens to a call once admitted or refused; shared by all, so that a waiting call has no closures of its own. */
+/**
+ * Handles a call once it is admitted or refused. All calls share one object, so that a waiting call has no closures of
+ * its own.
+ */
 export interface AdmissionHandlers {
-  /** It has its first slot. */
+  /** Called when the call has its first slot. */
   admitted(caller: Caller, state: CallState, slot: EndpointSlot): void;
-  /** It gets no slot. */
+  /** Called when the call gets no slot. */
   refused(caller: Caller, state: CallState, error: unknown): void;
 }
 
-/** A call that waits for its first slot. Only its caller waits with it: no async frame does. */
+/** A call that waits for its first slot. It notifies handlers, so that no suspended async function is kept for it. */
 export class NewCall extends WaitingCall implements QueueCallbacks<EndpointSlot> {
   readonly #caller: Caller;
   readonly #handlers: AdmissionHandlers;
@@ -126,13 +129,16 @@ export class NewCall extends WaitingCall implements QueueCallbacks<EndpointSlot>
     this.#continue(() => this.#handlers.refused(this.#caller, state, error));
   }
 
-  /** Runs the step after the queue's own work, in the caller's async context, not that of whoever freed capacity. */
+  /**
+   * Runs the step after the queue's own work, in the caller's async context rather than that of the call that freed
+   * capacity.
+   */
   #continue(step: () => void): void {
     this.runInAsyncScope(() => void Promise.resolve().then(step));
   }
 }
 
-/** The wait queue's pool of the calls that may use the same endpoints. */
+/** The wait queue's pool for calls that may use the same endpoints. */
 export interface WaitPool {
   readonly key: string;
   readonly resources: readonly Quota[];
@@ -140,23 +146,29 @@ export interface WaitPool {
   readonly closedMs: (quota: Resource, now: number) => number;
 }
 
-/** Pools remembered; beyond, they are made again. The queue compares keys, so calls of one pool still meet. */
+/**
+ * The most pool objects that are kept; beyond that, all are dropped and created again. Calls still share a pool,
+ * because the queue compares keys.
+ */
 const MAX_POOLS = 1_000;
 
-/** One pool object for all calls whose plans have the same endpoints, because thousands may wait. */
+/** Keeps one pool object for all calls whose plans have the same endpoints, because thousands may wait. */
 export class WaitPools {
   readonly #byKey = new Map<string, WaitPool>();
   readonly #currentGeneration: () => number;
   #generation = -1;
 
-  /** @param currentGeneration Counts reloads: after one, the same names may be other endpoints. */
+  /**
+   * @param currentGeneration Returns the number of the current configuration. After a reload the same names may stand
+   *   for other endpoints.
+   */
   constructor(currentGeneration: () => number) {
     this.#currentGeneration = currentGeneration;
   }
 
   /**
-   * @param tenant Present if the call waits for its tenant's own money. It competes with nobody for the endpoints, and must
-   * not hold up other tenants' calls.
+   * @param tenant Set if the call waits for its own tenant's budget. Such a call doesn't compete for the endpoints and
+   *   must not hold up other tenants' calls.
    */
   poolFor(plan: Plan, tenant?: string): WaitPool {
     const generation = this.#currentGeneration();
@@ -172,7 +184,7 @@ export class WaitPools {
       else byQuota.set(endpoint.quota, [endpoint]);
     }
     const closedMsOf = (quota: Resource, now: number): number => {
-      // After a reload a call that waited is planned again when it is tried, perhaps for other endpoints.
+      // After a reload a waiting call gets a new plan when it is tried, perhaps with other endpoints.
       if (generation !== this.#currentGeneration()) return 0;
       let least = Infinity;
       for (const endpoint of byQuota.get(quota) ?? []) least = Math.min(least, closedMs(endpoint, now));

@@ -33,22 +33,22 @@ const NODE_HTTP_OPTIONS = [
   'beforeRedirect',
 ] as const;
 
-/** As axios's adapter for node:http adds them where the config has no others. */
+/** Headers that are added if the config has none of that name, as axios's adapter for node:http does. */
 const ADDED_HEADERS = { 'user-agent': `axios/${axios.VERSION}`, 'accept-encoding': ACCEPT_ENCODING };
-/** Headers that follow from the body. */
+/** Headers that the body determines, so that they are not copied from the config. */
 export const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 
 export interface AdapterOptions {
   readonly pool: ConnectionPool;
-  /** For axios's own adapter; the pool has its proxy already. */
+  /** For axios's own adapter. The pool applies the setting itself. */
   readonly proxy: ProxySetting;
-  /** Whether interceptors may see the response: then its body is a Readable, as with axios's own adapters. */
+  /** Whether the response's body is a Readable, as with axios's own adapters. Needed if interceptors may see it. */
   readonly asReadable: boolean;
 }
 
 /**
  * The axios adapter of endpoints: requests go over connections of undici and node:http2. A config with options that
- * only axios's adapter for node:http knows, such as an agent, is sent by that one.
+ * only axios's adapter for node:http knows, such as an agent, is sent by that adapter.
  */
 export function createAdapter({ pool, proxy, asReadable }: AdapterOptions): AxiosAdapter {
   return async (config) => {
@@ -84,7 +84,7 @@ export interface PoolSendOptions {
   readonly signal: CallSignal | undefined;
   /** Whether a compressed body is decompressed. */
   readonly isDecompressed: boolean;
-  /** For errors. */
+  /** The axios config that errors hold. */
   readonly config?: InternalAxiosRequestConfig;
 }
 
@@ -125,7 +125,7 @@ export function hasNodeHttpOption(config: object): boolean {
   return NODE_HTTP_OPTIONS.some((name) => Boolean((config as Readonly<Record<string, unknown>>)[name]));
 }
 
-/** The setting as axios takes it: undefined makes it read the environment. */
+/** The setting in axios's form: undefined makes axios read the environment. */
 export function proxyForAxios(proxy: ProxySetting): AxiosProxyConfig | false | undefined {
   return proxy === 'env' ? undefined : proxy;
 }
@@ -140,7 +140,10 @@ export function pathOf(config: AxiosRequestConfig): string {
 
 type HeaderValues = Readonly<Record<string, string | number | boolean | string[] | null | undefined>>;
 
-/** Of an AxiosHeaders or a plain object. False means that a header is not sent, not even by default. */
+/**
+ * The headers to send, from an AxiosHeaders or a plain object. A header that is false is not sent, not even with its
+ * default value.
+ */
 export function headersOf(headers: object): Record<string, string> {
   const sent: Record<string, string> = { ...ADDED_HEADERS };
   for (const [name, value] of Object.entries(headers as HeaderValues)) {
@@ -157,13 +160,16 @@ function without(headers: HttpHeaders, name: string): HttpHeaders {
   return rest;
 }
 
-/** As axios's own adapters reject: with the config, which holds key and prompt, so the error is classified and dropped. */
+/**
+ * The error with which axios's own adapters would reject. It holds the config with the key and the prompt, so it must
+ * be classified and dropped.
+ */
 function toAxiosError(
   error: Error,
   config: InternalAxiosRequestConfig | undefined,
   response: WireResponse,
 ): Error {
-  // As node:http marks a request on a connection that had served another one.
+  // node:http marks a request on a reused connection in the same way.
   return AxiosError.from(error, undefined, config, { reusedSocket: response.hasFailedOnReused });
 }
 

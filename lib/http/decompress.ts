@@ -4,16 +4,16 @@ import type { HttpHeaders } from '../provider/dialect';
 
 type Body = AsyncIterable<Uint8Array>;
 
-/** The encodings that are asked for. */
+/** The value of the accept-encoding header: the encodings that `decompressed` supports. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br';
 
-/** A compressed answer may end without its trailer, and its parts are passed on as they arrive. */
+/** Options for a compressed answer that may end without its trailer, and whose parts are passed on as they arrive. */
 const ZLIB = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 const BROTLI = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH };
-/** The low bits of the first byte of a zlib header: the method, deflate. */
+/** The low four bits of the first byte of a zlib header: the compression method, here deflate. */
 const ZLIB_METHOD = 8;
 
-/** The body without its compression, if the headers say that it has one. Other encodings are left as they are. */
+/** The decompressed body, if the headers name a supported encoding; otherwise the body as it is. */
 export function decompressed(body: Body, headers: HttpHeaders): Body {
   const encoding = headers['content-encoding'];
   switch (typeof encoding === 'string' ? encoding.trim().toLowerCase() : undefined) {
@@ -30,12 +30,14 @@ export function decompressed(body: Body, headers: HttpHeaders): Body {
 }
 
 function through(body: Body, decoder: Transform): Readable {
-  // Ending either closes both.
+  // pipeline() closes both streams when either one ends early.
   pipeline(Readable.from(body, { objectMode: false }), decoder, () => undefined);
   return decoder;
 }
 
-/** Deflate comes with a zlib header, as the standard says, or without: the first byte tells. */
+/**
+ * Decodes deflate, which comes with a zlib header, as the standard says, or without one: the first byte shows which.
+ */
 class Deflated implements AsyncIterable<Uint8Array> {
   readonly #body: Body;
   #decoded: Readable | undefined;

@@ -8,23 +8,23 @@ import type { Transport } from './transport';
 export interface ExchangeOptions {
   /** The time limit of the attempt, in milliseconds: for a stream until its first content, else the whole answer. */
   readonly limitMs: number;
-  /** Asked when the limit is reached: how much longer to wait, in milliseconds; 0 to end the attempt. */
+  /** Called when the limit is reached. Returns how much longer to wait, in milliseconds; 0 ends the attempt. */
   readonly extensionMs?: (() => number) | undefined;
   readonly maxResponseBytes: number;
-  /** Aborts when the caller leaves or the attempt lost against a hedge. */
+  /** Aborts when the caller leaves or the attempt loses to a hedge. */
   readonly signal: CallSignal;
 }
 
 export interface ClippedExchangeOptions extends ExchangeOptions {
-  /** Bounds the usage that the upstream reports. */
+  /** Limits the usage that the upstream reports to what the call could have used. */
   readonly clipUsage: ClipUsage;
   /** Called for each event of a stream that is skipped because it can't be read. */
   readonly onSkippedEvent?: () => void;
 }
 
-/** Of an endpoint's settings, what an exchange needs. */
+/** The part of an endpoint's settings that an exchange needs. */
 export interface ExchangeSettings extends Omit<DialectEndpoint, 'apiKey'> {
-  /** A function is asked before each attempt. */
+  /** If it is a function, it is called before each attempt. */
   readonly apiKey: EndpointConfig['apiKey'];
   readonly timeouts: Pick<Timeouts, 'stallMs'>;
   readonly capabilities: ReadonlySet<string>;
@@ -34,8 +34,8 @@ export interface ExchangeParts {
   readonly settings: ExchangeSettings;
   readonly dialect: Dialect;
   readonly transport: Transport;
-  /** Replaces secrets in what the upstream says. */
+  /** Replaces secrets in texts from the upstream. */
   readonly redactor?: Redactor;
-  /** Called with what a request has left out of a call, because the provider can't do it. */
+  /** Called with the features of a call that its request leaves out, because the provider doesn't support them. */
   readonly onDropped?: (features: readonly string[]) => void;
 }

@@ -35,7 +35,7 @@ export interface WholeAnswer {
 export interface StreamedAnswer {
   /** The events up to the first content. */
   readonly first: readonly ChatEvent[];
-  /** The events after those. Throws UpstreamFailure; ending it early closes the upstream's socket. */
+  /** The events after those. Throws UpstreamFailure; leaving it early closes the upstream's socket. */
   readonly rest: AsyncGenerator<ChatEvent, void, undefined>;
   readonly reading: LimitReading | undefined;
   /** Closes the upstream's socket at once. */
@@ -69,8 +69,8 @@ export async function exchangeWhole(
 }
 
 /**
- * Sends a call and reads its stream up to the first content. Where the server refuses `stream_options`, the call is sent
- * once more without it, and so are later ones. @throws UpstreamFailure
+ * Sends a call and reads its stream up to the first content. If the server refuses `stream_options`, the call is sent
+ * once more without it, and so are later calls. @throws UpstreamFailure
  */
 export async function exchangeStream(
   parts: ExchangeParts,
@@ -79,7 +79,7 @@ export async function exchangeStream(
 ): Promise<StreamedAnswer> {
   const { settings, transport, dialect } = parts;
   const startedAt = performance.now();
-  // Another wire format knows no `stream_options`, and reports usage by itself.
+  // Other wire formats have no `stream_options` and always report usage.
   if (dialect.chunks || nativeRequest(call, parts)) return openStream(parts, call, options, true);
   if (!settings.streamUsage || transport.streamUsage === 'refused')
     return openStream(parts, call, options, false);
@@ -132,7 +132,10 @@ async function openStream(
   }
 }
 
-/** Reads a whole answer and its usage, clipped in both. The content type is not asked: SSE comes as JSON too. */
+/**
+ * Reads a whole answer and clips its usage. The content type is ignored, because some servers send an event stream as
+ * JSON.
+ */
 async function readWhole(
   request: UpstreamRequest,
   call: Call,
@@ -161,7 +164,10 @@ function expectedAnswer({ operation, body }: Call): ExpectedAnswer {
   return { kind: 'embeddings', inputs };
 }
 
-/** Servers that know no `stream_options` answer 400 or 422 and name the field, or an unknown field in general. */
+/**
+ * Whether an error may mean that the server doesn't know `stream_options`. Such servers answer 400 or 422 and name the
+ * field, or an unknown field in general.
+ */
 function mayRefuseStreamOptions(error: unknown): boolean {
   if (!(error instanceof UpstreamFailure)) return false;
   const { status, message, param } = error.detail;
@@ -171,7 +177,7 @@ function mayRefuseStreamOptions(error: unknown): boolean {
   );
 }
 
-/** A whole answer where a stream was asked for. */
+/** The streamed form of a whole answer that was sent in place of a stream. */
 function streamedWhole(call: Call, request: UpstreamRequest, data: AnswerData): StreamedAnswer {
   request.release();
   const hideUsage = (call.body as ChatBody).stream_options?.include_usage !== true;

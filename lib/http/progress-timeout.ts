@@ -17,8 +17,8 @@ export class ProgressTimeout {
   }
 
   /**
-   * Starts or restarts it; Infinity stops it. A timer that is due earlier stays and finds that time is left, so that a
-   * restart costs one clock reading.
+   * Starts or restarts the timeout; Infinity stops it. A timer that is due earlier is kept and set again when it fires,
+   * so that a restart costs one clock reading.
    */
   start(limitMs: number): void {
     if (!Number.isFinite(limitMs)) {
@@ -32,7 +32,7 @@ export class ProgressTimeout {
     this.#arm(limitMs);
   }
 
-  /** Suspends it until the next start, which comes soon: the timer stays. */
+  /** Suspends the timeout until the next start, which is expected soon: the timer keeps running. */
   pause(): void {
     this.#limitMs = Infinity;
   }
@@ -58,7 +58,7 @@ export class ProgressTimeout {
   }
 
   #check(timer: Timer): void {
-    // Stopped or restarted meanwhile: a second timer beside the new one could never be stopped.
+    // Stopped or restarted in the meantime. A second timer beside the new one could never be stopped.
     if (this.#timer !== timer) return;
     if (this.#remainingMs() > 0) {
       this.#armAgain();

@@ -2,22 +2,26 @@ import type { CallSignal } from '../call/call-signal';
 import { responseTooLarge } from './connection/wire-errors';
 
 const WHITE_SPACE = [0x20, 0x09, 0x0a, 0x0d];
-/** The bytes of a byte order mark, in any order: no body of ours begins with one of them. */
+/**
+ * The bytes of a UTF-8 byte order mark. They are skipped in any order, because no valid body begins with one of them.
+ */
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 const SKIPPED = new Set([...WHITE_SPACE, ...BYTE_ORDER_MARK]);
-/** JSON begins with one of the first two, HTML with the last. */
+/**
+ * First characters of a body that is not an event stream: JSON begins with one of the first two, HTML with the last.
+ */
 const NO_EVENTS = new Set(['{', '[', '<'].map((character) => character.charCodeAt(0)));
 
 /**
- * A response body with a size limit. axios's own limit wraps a stream in a generator that can't be closed while a read is
- * pending, so an upstream that holds the connection open would keep it.
+ * A response body with a size limit. axios's own limit wraps a stream in a generator that can't be closed while a read
+ * is pending, so an upstream that holds the connection open would keep it.
  */
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #maxBytes: number;
   #bytesLeft: number;
-  /** Chunks that were read to tell what the body is. */
+  /** Chunks that were read to find out what the body is. */
   readonly #peeked: IteratorResult<Uint8Array>[] = [];
 
   constructor(source: AsyncIterable<Uint8Array>, maxBytes: number) {
@@ -27,7 +31,10 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     this.#bytesLeft = maxBytes;
   }
 
-  /** Whether it is an event stream, by its first byte that is not white space: not JSON, not HTML, not empty. */
+  /**
+   * Whether the body is an event stream, judged by its first byte that is not white space: not JSON, not HTML, not
+   * empty.
+   */
   async holdsEvents(): Promise<boolean> {
     for (;;) {
       const chunk = await this.#next();
@@ -38,10 +45,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /**
-   * The body as text. One of more than `maxBytes` is not read further, and neither is any once the signal has aborted: what
-   * has been read is returned.
-   */
+  /** The body as text. Reading stops after `maxBytes`, or when the signal aborts; the text read so far is returned. */
   async text(maxBytes: number, signal: CallSignal): Promise<string> {
     const parts: Uint8Array[] = [];
     let size = 0;
@@ -80,7 +84,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** Without a byte order mark, which JSON.parse rejects. */
+/** Decodes a body without its byte order mark, which JSON.parse rejects. */
 function textOf(parts: readonly Uint8Array[]): string {
   const [first] = parts;
   const bytes =

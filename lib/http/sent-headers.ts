@@ -2,22 +2,22 @@ import { BODY_HEADERS } from './axios-adapter';
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** The headers of an endpoint's requests as they are sent. They rarely change, so the last result is used again. */
+/** The headers of an endpoint's requests as they are sent. They rarely change, so the last result is reused. */
 export class SentHeaders {
   readonly #defaults: Readonly<Record<string, string>>;
   readonly #always: Readonly<Record<string, string>>;
   #names: readonly string[] = [];
-  /** Not the headers themselves: a dialect of the app's may change the object it has returned. */
+  /** Copied values, because a dialect of the app may change the object that it has returned. */
   #values: readonly (string | undefined)[] = [];
   #sent: Readonly<Record<string, string>> | undefined;
 
-  /** @param always Headers that no others replace. */
+  /** @param always Headers that take precedence over all others. */
   constructor(defaults: Readonly<Record<string, string>>, always: Readonly<Record<string, string>> = {}) {
     this.#defaults = defaults;
     this.#always = always;
   }
 
-  /** With names in lower case, and without those that follow from the body. */
+  /** The headers to send, with names in lower case and without those that the body determines. */
   of(headers: Headers): Readonly<Record<string, string>> {
     const names = Object.keys(headers);
     if (this.#sent === undefined || !this.#isLast(names, headers)) {

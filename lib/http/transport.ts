@@ -23,11 +23,14 @@ export interface TransportAnswer {
   readonly body: ResponseBody;
 }
 
-/** A stream repeats some 300 bytes per token around its text, and is never held in memory as a whole. */
+/**
+ * How many times `maxResponseBytes` a stream may have: it repeats some 300 bytes around the text of each token, and is
+ * never held in memory as a whole.
+ */
 const STREAM_FACTOR = 8;
 
 const UNCOMPRESSED = { 'accept-encoding': 'identity' };
-/** What axios uses unless the app has chosen another one. */
+/** axios's adapter setting, unless the app has changed it. */
 const DEFAULT_ADAPTER = ['xhr', 'http', 'fetch'];
 
 /** What the requests of all endpoints have in common. */
@@ -38,7 +41,7 @@ const REQUEST: AxiosRequestConfig<string> = {
   transformRequest: [],
   transformResponse: [],
   validateStatus: null,
-  // A redirect would carry the key away.
+  // A redirect would send the key to another server.
   maxRedirects: 0,
   // ResponseBody enforces the limit.
   maxContentLength: -1,
@@ -56,7 +59,7 @@ export interface TransportOptions {
 
 type Send = (request: HttpRequest, stream: boolean, signal: CallSignal) => Promise<AdapterAnswer>;
 
-/** Of an axios response, what is used. */
+/** The part of an axios response that is used. */
 interface AdapterAnswer {
   readonly status: number;
   readonly headers: unknown;
@@ -66,7 +69,7 @@ interface AdapterAnswer {
 
 /** Sends requests to one endpoint, through axios. */
 export class Transport {
-  /** Whether the server takes `stream_options.include_usage`, as the first streams have shown. */
+  /** Whether the server accepts `stream_options.include_usage`, learnt from the first streams. */
   streamUsage: 'unknown' | 'accepted' | 'refused' = 'unknown';
   readonly #options: TransportOptions;
   readonly #releasePool: () => void;
@@ -108,10 +111,13 @@ export class Transport {
   }
 }
 
-/** Paths remembered per endpoint. A dialect may put the model into it. */
+/** The most paths that are remembered per endpoint. A dialect may put the model into the path. */
 const MAX_PATHS = 16;
 
-/** Without interceptors of the app's nothing can change a request: what requests have in common is worked out once, here. */
+/**
+ * Sends requests over the pool directly. Nothing can change them without the app's interceptors, so what they have in
+ * common is worked out once, here.
+ */
 function throughPool({ baseURL }: TransportOptions, pool: ConnectionPool): Send {
   const config = axios.mergeConfig(axios.defaults as AxiosRequestConfig<string>, REQUEST);
   const { common, post } = config.headers as Record<string, object>;
@@ -133,12 +139,15 @@ function throughPool({ baseURL }: TransportOptions, pool: ConnectionPool): Send 
   };
 }
 
-/** The app's interceptors may change everything, so axios merges the config for each call. */
+/**
+ * Sends requests through an axios instance of the app. Its interceptors may change everything, so axios merges the
+ * config for each call.
+ */
 function throughInstance(instance: AxiosInstance, options: TransportOptions, pool: ConnectionPool): Send {
   const { baseURL, proxy } = options;
   const adapter = createAdapter({ pool, proxy, asReadable: true });
   return (request, stream, signal) => {
-    // An adapter of the app's gets a signal that is one.
+    // An adapter of the app needs a real AbortSignal.
     const controller = new AbortController();
     if (signal.aborted) controller.abort();
     else signal.addEventListener('abort', () => controller.abort(), { once: true });
@@ -160,7 +169,7 @@ function hasOwnAdapter({ adapter }: Pick<AxiosRequestConfig, 'adapter'>): boolea
   return typeof adapter === 'function' || !isDeepStrictEqual(adapter, DEFAULT_ADAPTER);
 }
 
-/** Whether the app has set an adapter, an agent or their like for all of axios. */
+/** Whether the app has set an adapter, an agent or a similar option in axios's global defaults. */
 function isCustomized(defaults: typeof axios.defaults): boolean {
   return hasOwnAdapter(defaults) || hasNodeHttpOption(defaults);
 }

@@ -21,11 +21,14 @@ import type { ResponseBody } from './response-body';
 import type { TransportAnswer } from './transport';
 import { UpstreamFailure } from './upstream-failure';
 
-/** Events without content that are read after `stallMs` is over: they may have been buffered while our own event loop stalled. */
+/**
+ * The most events without content that are still read after `stallMs` is over: they may have been buffered while our
+ * own event loop stalled.
+ */
 const MAX_LATE_EVENTS = 256;
 /** Printable ASCII without white space. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
-/** The part of an error body that is read: enough for any message. */
+/** How much of an error body is read, in bytes: enough for any message. */
 export const MAX_ERROR_BYTES = 64 * 1024;
 
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
@@ -39,7 +42,7 @@ export class UpstreamRequest {
   readonly #onAbort = (): void => this.#interrupt?.(new Error('stopped'));
   readonly #onCallerAbort = (): void => this.#abort.abort();
   readonly #timer: ProgressTimeout;
-  /** Rejects the pending step. Not Promise.race against one abort promise: that would retain every event of a stream. */
+  /** Rejects the pending step. A Promise.race against one abort promise would retain every event of a stream. */
   #interrupt: ((error: Error) => void) | undefined;
   #timeoutMessage: string | undefined;
   #isAnswered = false;
@@ -71,7 +74,7 @@ export class UpstreamRequest {
     this.#timer.start(options.limitMs);
   }
 
-  /** Resolves with a 2xx response whose body is unread. */
+  /** Resolves to a 2xx response whose body is unread. */
   async send(call: Call): Promise<TransportAnswer> {
     const { settings, dialect, transport } = this.#parts;
     const { apiKey } = settings;
@@ -115,7 +118,7 @@ export class UpstreamRequest {
     return this.awaitStep(body.text(maxBytes, this.#abort));
   }
 
-  /** Whether the call is sent as the Responses request that it was. */
+  /** Whether the call is sent as a Responses request, without translation to a chat request. */
   isNative(call: Call): boolean {
     return nativeRequest(call, this.#parts) !== undefined;
   }
@@ -127,10 +130,11 @@ export class UpstreamRequest {
         ? (JSON.parse(http.body) as AIResponse)
         : this.#parts.dialect.answer(http, dialectCall(call));
     } catch {
-      // Where a dialect has failed at the nesting, too.
+      // Also reached if a dialect has failed because of deep nesting.
       throw this.failure(classifyUnreadableAnswer(http));
     }
-    // The app could not write it as JSON again. The scan takes part of the time of a parse, so it comes last.
+    // The app could not serialize such an answer again. The check comes last, because the scan takes a part of the time
+    // of a parse.
     if (isTextNestedDeeper(http.body, MAX_NESTING)) throw this.failure(nestedAnswer(http.status));
     return answer;
   }
@@ -150,12 +154,12 @@ export class UpstreamRequest {
     });
   }
 
-  /** The events after the first content. The stall timeout runs only while the upstream owes an event. */
+  /** The events after the first content. The stall timeout runs only while waiting for the upstream. */
   async *rest(call: Call, events: ChatEvents): AsyncGenerator<ChatEvent, void, undefined> {
     const { stallMs } = this.#parts.settings.timeouts;
     this.#isStreaming = true;
     let isWhole = false;
-    // Only content and finish reasons renew it: a stream of empty deltas or pings has stalled as well.
+    // Only content and finish reasons reset it: a stream of empty deltas or pings has stalled too.
     let leftMs = stallMs;
     let lateEvents = 0;
     try {
@@ -185,7 +189,7 @@ export class UpstreamRequest {
     } catch (error) {
       throw this.toFailure(error);
     } finally {
-      // The socket of a whole stream was read to its end and serves the next call.
+      // The socket of a complete stream was read to its end and serves the next call.
       if (isWhole) this.release();
       else this.end();
     }
@@ -201,7 +205,7 @@ export class UpstreamRequest {
     this.#timer.stop();
   }
 
-  /** Rejects on abort even where an axios adapter ignores the signal. */
+  /** Resolves to the result of a step. Rejects on abort even if an axios adapter ignores the signal. */
   awaitStep<T>(step: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
@@ -243,17 +247,17 @@ export class UpstreamRequest {
     this.#abort.abort();
   }
 
-  /** For a body that was read to its end: its connection serves the next call. */
+  /** Releases everything, for a body that was read to its end: its connection serves the next call. */
   release(): void {
     this.#timer.stop();
     this.#caller.removeEventListener('abort', this.#onCallerAbort);
   }
 }
 
-/** By settings: one for streams that ask for their usage, and one for other requests. */
+/** Two endpoint objects per settings: one for requests that don't ask for streamed usage, one for those that do. */
 const dialectEndpoints = new WeakMap<ExchangeSettings, [DialectEndpoint, DialectEndpoint]>();
 
-/** The endpoint as its dialect knows it, made once: settings have many fields. */
+/** The endpoint as its dialect knows it. Created once, because settings have many fields to copy. */
 function dialectEndpoint(
   settings: ExchangeSettings,
   apiKey: string | undefined,
@@ -274,7 +278,7 @@ function formatMs(ms: number): string {
   return `${Math.round(ms).toLocaleString('en')} ms`;
 }
 
-/** With a stop sequence the model may stop before its first token. */
+/** Whether the request has a stop sequence, with which the model may stop before its first token. */
 export function hasStopSequence(body: ChatBody): boolean {
   const { stop } = body as { readonly stop?: unknown };
   return (typeof stop === 'string' && stop !== '') || (Array.isArray(stop) && stop.length > 0);

@@ -2,7 +2,10 @@ import { needsContent } from '../failure/check-answer';
 import type { ParsedChatEvent } from './chat-event';
 import { StreamFailure } from './stream-errors';
 
-/** How far a streamed answer has come: which choices have appeared, which have ended, and whether there is content. */
+/**
+ * Tracks how far a streamed answer has come: which choices have appeared, which have ended, and whether there is
+ * content.
+ */
 export class AnswerProgress {
   readonly #requested: number;
   readonly #mayBeEmpty: boolean;
@@ -10,14 +13,14 @@ export class AnswerProgress {
   readonly #finished = new Set<number>();
   #hasToolCall = false;
   #needsContent = true;
-  /** Whether anything was generated. Also set for events that were not parsed. */
+  /** Whether any content has arrived. Also set by the event reader, for events that are not parsed. */
   hasContent = false;
   /** How many events were not JSON. */
   unreadable = 0;
 
   /**
    * @param requestedChoices the `n` of the request
-   * @param mayBeEmpty whether an answer without any content is one: with a stop sequence of the caller's
+   * @param mayBeEmpty whether an answer without any content is valid, because the request has a stop sequence
    */
   constructor(requestedChoices: number, mayBeEmpty = false) {
     this.#requested = requestedChoices;
@@ -34,12 +37,15 @@ export class AnswerProgress {
     if (this.isComplete && this.#isEmpty) throw new StreamFailure('The stream ended without content.');
   }
 
-  /** Every choice that has appeared has ended. That suffices for an upstream that says itself that it is done. */
+  /**
+   * Whether every choice that has appeared has ended. That suffices if the upstream itself says that the stream is
+   * done.
+   */
   get isFinished(): boolean {
     return this.#seen.size > 0 && this.#finished.size === this.#seen.size;
   }
 
-  /** Every choice that was requested has ended. */
+  /** Whether every choice that was requested has ended. */
   get isComplete(): boolean {
     return this.isFinished && this.#finished.size >= this.#requested;
   }
@@ -49,9 +55,9 @@ export class AnswerProgress {
   }
 
   /**
-   * The choices that an upstream has left without a `finish_reason` when it says that it is done; undefined if the answer
-   * is not whole. Some servers never send a finish_reason, so a text is whole then. The arguments of a tool may not be,
-   * nor a choice whose siblings have one.
+   * The choices that still lack a `finish_reason` when the upstream says that the stream is done; undefined if the
+   * answer is not complete. Some servers never send a finish_reason, so a text alone counts as complete without one. A
+   * tool call doesn't, because its arguments may be cut off; nor does a choice if another choice has a finish_reason.
    */
   get choicesToFinish(): readonly number[] | undefined {
     if (this.isFinished) return this.#isEmpty ? undefined : [];

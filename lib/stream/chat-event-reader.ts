@@ -20,13 +20,13 @@ export interface ReadChatEventsOptions {
   /** Whether to mark the event that only reports usage as hidden, because the caller didn't ask for it. */
   readonly hideUsage: boolean;
   /**
-   * How long to wait for usage and for the end of the stream after a complete answer, in milliseconds; at most 250 if no
-   * usage is expected. Default 1000.
+   * How long to wait for usage and for the end of the stream after a complete answer, in milliseconds; at most 250 if
+   * no usage is expected. Default 1000.
    */
   readonly graceMs?: number;
-  /** The largest event, in bytes. Default 8 MiB. */
+  /** Size limit of one event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
-  /** Whether an answer without any content is one: with a stop sequence of the caller's. Default false. */
+  /** Whether an answer without any content is valid, because the request has a stop sequence. Default false. */
   readonly mayBeEmpty?: boolean;
   /** Called for each event that is skipped because it can't be read and holds no part of the answer. */
   onSkippedEvent?(): void;
@@ -40,10 +40,10 @@ type DialectChunks = (events: AsyncIterable<JsonEvent>) => AsyncIterable<ChatCom
  * Reads a provider's bytes as the events of an answer, for one reader. It reads only when asked, and closes the source
  * when the answer ends, fails, or is no longer wanted (`return()`, which leaving a `for await` calls).
  *
- * The iteration ends only when the answer is whole. It throws
+ * The iteration ends only when the answer is complete. It throws
  * - UpstreamStreamError if the upstream sends an error in place of an event;
- * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`. After a text, `[DONE]` stands
- *   for one: an event with `finish_reason: 'stop'` is added;
+ * - TruncatedStreamError if the stream ends before every choice has its `finish_reason`. For a text, `[DONE]` counts as
+ *   one: an event with `finish_reason: 'stop'` is added;
  * - StreamFailure if the answer ends without content, or if an event that may hold a part of it can't be read;
  * - EventTooLargeError, and whatever the source throws.
  */
@@ -66,7 +66,7 @@ type Result = IteratorResult<ChatEvent, undefined>;
 
 /** The events of an answer. */
 export interface ChatEvents extends AsyncIterableIterator<ChatEvent, undefined> {
-  /** The next event, or the end, if it has arrived already. Throws as the iteration does. */
+  /** Returns the next event, or the end, if it has already arrived; else undefined. Throws as the iteration does. */
   take?(): Result | undefined;
 }
 const END: Result = { done: true, value: undefined };
@@ -146,7 +146,7 @@ class ChatEventReader implements ChatEvents {
     return END;
   }
 
-  /** The next event, or the end, of what has arrived. */
+  /** The next event in the bytes that have arrived, or the end; undefined if more bytes are needed. */
   #take(): Result | undefined {
     while (this.#state.kind !== 'ended') {
       const frame = this.#frames.take();
@@ -177,7 +177,7 @@ class ChatEventReader implements ChatEvents {
     return event;
   }
 
-  /** The upstream says that it is done: ends the choices that it has left open. */
+  /** Called for `[DONE]`. Returns an event that ends the choices without a finish_reason, if there are any. */
   #onDone(): ChatEvent | undefined {
     const open = this.#progress.choicesToFinish;
     if (open === undefined)
@@ -236,12 +236,12 @@ async function* readDialectEvents(
   }
 }
 
-/** The event of a frame. Each read of `frame.data` decodes its bytes again. */
+/** Converts a frame to an event that holds its decoded data: each read of `frame.data` decodes the bytes again. */
 function eventOf({ event, data }: SseFrame): SseEvent {
   return event === undefined ? { data } : { event, data };
 }
 
-/** Only events that are JSON and no error, so that a dialect needn't check for either. */
+/** The events that are JSON and not errors, so that a dialect needn't check for either. */
 async function* validEvents(
   frames: FrameReader,
   progress: AnswerProgress,

@@ -5,30 +5,32 @@ import { isObject } from '../util/is-object';
 import type { SseFrame } from './sse/sse-frame';
 import { readUsage } from './usage';
 
-/** One event of a streamed answer: its bytes, what the balancer needs to know of it, and its chunk on demand. */
+/** One event of a streamed answer: its bytes, what the balancer needs to know about it, and its chunk on demand. */
 export interface ChatEvent {
-  /** The bytes to pass through unchanged, with the blank line; undefined where the wire format is not OpenAI's. */
+  /**
+   * The bytes to pass through unchanged, with the blank line at the end; undefined if the wire format is not OpenAI's.
+   */
   readonly raw: Uint8Array | undefined;
   /** Parsed when first read, if it was not parsed before. */
   readonly chunk: ChatCompletionChunk;
-  /** Whether it brings part of the answer: text, a piece of a tool call, a refusal, reasoning. A role is not content. */
+  /** Whether it adds to the answer: text, a piece of a tool call, a refusal, reasoning. A role is not content. */
   readonly hasContent: boolean;
   /** Whether it ends a choice. */
   readonly hasFinishReason: boolean;
-  /** Whether it is kept from the caller: usage that only the balancer asked for. */
+  /** Whether it is withheld from the caller, because it only reports usage that the caller did not ask for. */
   readonly isHidden: boolean;
   readonly usage: Usage | undefined;
   /** The text that it adds to the first choice. */
   readonly text: string;
-  /** The event of a Responses API, from an upstream that has it. */
+  /** The original event, if the upstream answers through the Responses API. */
   readonly native?: ResponseStreamEvent;
-  /** Everything that was generated, of every choice: text, reasoning, refusals, names and arguments of tools. */
+  /** Everything that it adds to any choice: text, reasoning, refusals, names and arguments of tools. */
   readonly generated: string;
 }
 
 type Fields = Record<string, unknown>;
 
-/** An event that was parsed, or that a dialect made, with everything that the balancer needs to know of it. */
+/** An event that was parsed, or that a dialect made, with everything that the balancer needs to know about it. */
 export class ParsedChatEvent implements ChatEvent {
   readonly hasContent: boolean;
   readonly hasFinishReason: boolean;
@@ -39,7 +41,7 @@ export class ParsedChatEvent implements ChatEvent {
   readonly generated: string;
   readonly seenChoices: readonly number[];
   readonly finishedChoices: readonly number[];
-  /** Why they ended, in the same order. */
+  /** Why the finished choices ended, in the same order. */
   readonly finishReasons: readonly string[];
   readonly #frame: SseFrame | undefined;
 
@@ -103,8 +105,8 @@ export function generatedText(answer: unknown): string {
 }
 
 /**
- * A chunk whose choices have a delta. Some servers send a whole `message` in an event of a stream, or the `text` of the
- * legacy completions.
+ * The chunk with a delta in each choice. Some servers send a whole `message` in a stream event instead, or the `text`
+ * of the legacy completions API.
  */
 export function withDeltas(chunk: ChatCompletionChunk): ChatCompletionChunk {
   const choices = chunk.choices as readonly Fields[];
@@ -121,7 +123,7 @@ export function withDeltas(chunk: ChatCompletionChunk): ChatCompletionChunk {
   };
 }
 
-/** In a delta, tool calls have an index. */
+/** Converts a message to a delta, in which tool calls have an index. */
 function toDelta(message: Fields): Fields {
   if (!Array.isArray(message.tool_calls)) return message;
   const calls = message.tool_calls as unknown[];
@@ -131,10 +133,13 @@ function toDelta(message: Fields): Fields {
   };
 }
 
-/** In the order of the wire, so that the fast path, which reads them from the bytes, gives the same. */
+/**
+ * Everything that a delta or message holds of generated text, in the order of the wire, so that the fast path, which
+ * reads it from the bytes, returns the same.
+ */
 function textOf(delta: Fields): string {
   let text = '';
-  // Not Object.entries: an answer may have a hundred thousand choices.
+  // Object.entries would create arrays for each choice, and an answer may have a hundred thousand choices.
   for (const name in delta) {
     const value = delta[name];
     if (TEXT_FIELDS.includes(name)) text += stringOf(value);

@@ -5,7 +5,7 @@ import type { ChatEvent } from './chat-event';
 
 /**
  * A streamed chat answer, for one reader. Leaving `for await` early closes the connection to the provider. The
- * iteration ends without an error only if the answer is whole; otherwise it throws an AiBalancerError, such as
+ * iteration ends without an error only if the answer is complete; otherwise it throws an AiBalancerError, such as
  * ERR_AI_STREAM_BROKEN.
  */
 export interface ChatStream extends AsyncIterable<ChatCompletionChunk> {
@@ -14,8 +14,9 @@ export interface ChatStream extends AsyncIterable<ChatCompletionChunk> {
   /** Closes the connection to the provider and ends the iteration with ERR_AI_ABORTED. */
   abort(): void;
   /**
-   * Adds a callback for when another endpoint starts the answer over, called before its first chunk: discard what was
-   * shown so far. Happens only with `stream.recovery` 'restart', or 'continue' where continuing was not possible.
+   * Adds a callback for when another endpoint starts the answer over. It is called before the first new chunk, and
+   * should discard what was shown so far. Happens only with `stream.recovery` 'restart', or 'continue' if continuing
+   * was not possible.
    */
   onRestart(callback: () => void): this;
 }
@@ -29,10 +30,16 @@ export interface StreamOptions {
   readonly recovery: 'error' | 'restart' | 'continue';
 }
 
-/** Iterates the events of a stream, with their bytes, instead of its chunks. Shared by all copies of this package. */
+/**
+ * Key of the method that iterates the events of a stream, with their bytes, instead of its chunks. All copies of this
+ * package share it.
+ */
 export const CHAT_EVENTS = Symbol.for('express-ai-balancer.chat-events');
 
-/** Registers a callback for a stream that ends while its reader takes nothing. Shared by all copies of this package. */
+/**
+ * Key of the method that registers a callback for a stream that ends because its reader takes nothing. All copies of
+ * this package share it.
+ */
 export const ON_STALLED_END = Symbol.for('express-ai-balancer.on-stalled-end');
 
 /** A stream whose events can be passed through as bytes. */
@@ -42,7 +49,7 @@ export interface EventStream extends ChatStream {
 }
 
 export interface ChatStreamParts {
-  /** The events that had been read when the stream was returned. */
+  /** The events that were read before the stream was returned. */
   readonly first: readonly ChatEvent[];
   readonly events: AsyncIterable<ChatEvent>;
   route(): RouteReport;
@@ -79,8 +86,8 @@ export class ChatEventStream implements EventStream {
   }
 
   /**
-   * For the source of the events, before an event that starts the answer over. It calls this while the reader waits for
-   * that event, so that the callbacks run after everything that was read and before it.
+   * Called by the source of the events before an event that starts the answer over, while the reader waits for that
+   * event. So the callbacks run after the reader has received all earlier events.
    */
   notifyRestart(): void {
     for (const callback of this.#restartCallbacks) callback();
@@ -90,7 +97,9 @@ export class ChatEventStream implements EventStream {
     this.#stalledEndCallbacks.push(callback);
   }
 
-  /** Called by the source: the stream has ended because its reader takes nothing, so the reader will not notice. */
+  /**
+   * Called by the source when the stream has ended because its reader takes nothing, and so will not notice the end.
+   */
   notifyStalledEnd(): void {
     for (const callback of this.#stalledEndCallbacks) callback();
   }
@@ -107,7 +116,7 @@ export class ChatEventStream implements EventStream {
     return new ChunkIterator(this[CHAT_EVENTS]());
   }
 
-  /** Not part of the type: it only says what is wrong, and frees the connection that nobody will read. */
+  /** Throws an error that says what is wrong, and closes the connection that nobody will read. Not part of the type. */
   pipe(): never {
     this.abort();
     throw new TypeError(
@@ -130,7 +139,7 @@ export class ChatEventStream implements EventStream {
     );
   }
 
-  /** `res.json(stream)` would send `{}`. Not part of the type: it only says what is wrong. */
+  /** Throws an error, because `res.json(stream)` would send `{}`. Not part of the type. */
   toJSON(): never {
     throw new TypeError(
       'A stream has no JSON: read it with for await, or send it with req.ai.chat(body).pipe(res).',
@@ -211,7 +220,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
 
   #close(reason: AiBalancerError): void {
     this.#parts.abort(reason);
-    // A generator handles return() only after the pending read. What comes of that read doesn't matter.
+    // A generator handles return() only after the pending read. The result of that read doesn't matter.
     void this.#events.return?.().catch(() => undefined);
   }
 }

@@ -3,13 +3,13 @@ import { type ChatEvent, ParsedChatEvent } from './chat-event';
 import { addUsage } from './usage';
 
 export interface ContinuedEventsOptions {
-  /** The text that the reader has, which the upstream was asked to continue. */
+  /** The text that the reader has received and that the upstream was asked to continue. */
   readonly text: string;
-  /** The id, time and model of the reader's answer. */
+  /** The id, time and model of the answer that the reader receives. */
   readonly identity: Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
-  /** What the earlier parts of the answer have used. */
+  /** The usage of the earlier parts of the answer. */
   readonly priorUsage: Usage;
-  /** Called where the upstream answers from the beginning instead: its events follow unchanged. May throw. */
+  /** Called if the upstream starts the answer over instead: its events then follow unchanged. May throw. */
   onRestart(): void;
 }
 
@@ -59,7 +59,9 @@ function* flushBuffered(
   }
 }
 
-/** The event with this text; undefined where nothing is left of it. */
+/**
+ * The event with `text` as its content, under the first answer's identity. Undefined if nothing would be left of it.
+ */
 function rewriteEvent(
   { chunk, isHidden, usage }: ChatEvent,
   text: string,
@@ -78,19 +80,22 @@ function rewriteEvent(
   return next.hasContent || next.hasFinishReason || next.usage ? next : undefined;
 }
 
-/** A beginning of this many characters in common with the text is no coincidence: the upstream started over. */
+/**
+ * If at least this many first characters are the same as in the text, this is no coincidence: the upstream has started
+ * over.
+ */
 const RESTART_MATCH = 24;
 
 /** How a continuation relates to the text it was asked to continue. */
 export type EchoResult =
   /** It continues the text after repeating this many characters of its beginning: 0, or the whole text. */
   | { readonly kind: 'continued'; readonly echoed: number }
-  /** It answers from the beginning again. */
+  /** It starts the answer over. */
   | { readonly kind: 'restarted' };
 
 /**
- * Tells whether a continuation that arrives in pieces first repeats the text it continues. llama-server echoes the whole
- * prefix, of any length, in its first delta; vLLM, Mistral and DeepSeek echo nothing.
+ * Detects whether a continuation that arrives in pieces first repeats the text it continues. llama-server echoes the
+ * whole prefix, of any length, in its first delta; vLLM, Mistral and DeepSeek echo nothing.
  */
 export class PrefixEcho {
   readonly #prefix: string;
@@ -104,7 +109,7 @@ export class PrefixEcho {
     this.#trimmedLength = prefix.trimEnd().length;
   }
 
-  /** Takes the next piece; undefined while everything so far repeats the prefix. */
+  /** Adds the next piece of text. Returns undefined while everything so far repeats the prefix. */
   add(piece: string): EchoResult | undefined {
     this.#text += piece;
     const most = Math.min(this.#text.length, this.#prefix.length);
@@ -113,7 +118,7 @@ export class PrefixEcho {
     return isDecided ? this.end() : undefined;
   }
 
-  /** The result when no more text comes. */
+  /** The result if no more text follows. */
   end(): EchoResult {
     if (this.#matched > 0 && this.#matched >= this.#trimmedLength)
       return { kind: 'continued', echoed: this.#matched };

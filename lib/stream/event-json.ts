@@ -5,13 +5,16 @@ import type { AnswerProgress } from './answer-progress';
 import type { SseEvent } from './sse/sse-frame';
 import { StreamFailure, UpstreamStreamError } from './stream-errors';
 
-/** A failed JSON.parse takes a hundred times as long as one of a small event. No stream has so many of them. */
+/**
+ * Limit on the events of one stream that are not JSON. A failed JSON.parse takes a hundred times as long as parsing a
+ * small event.
+ */
 const MAX_UNREADABLE = 1000;
 
 export interface UnreadableOptions {
   /** Called for each event that is skipped. */
   onSkippedEvent?(): void;
-  /** Set where the wire format is not OpenAI's. */
+  /** Set if the wire format is not OpenAI's. */
   readonly dialectChunks?: unknown;
 }
 
@@ -19,7 +22,7 @@ export interface UnreadableOptions {
  * The JSON value of an event, or undefined if it has none.
  *
  * @throws UpstreamStreamError if the event is an error and the answer is not complete yet; StreamFailure if the event
- *   can't be read and may hold a part of the answer, is nested too deep, or if too many can't be read
+ *   can't be read and may hold a part of the answer, is nested too deeply, or if too many events can't be read
  */
 export function readEventJson(
   event: SseEvent,
@@ -49,7 +52,7 @@ export function readEventJson(
   return undefined;
 }
 
-/** Classes of a request that is refused as a whole. */
+/** Failure classes with which an upstream refuses a request. */
 const REFUSALS: ReadonlySet<FailureClass> = new Set<FailureClass>([
   'too_large',
   'context_window',
@@ -58,7 +61,10 @@ const REFUSALS: ReadonlySet<FailureClass> = new Set<FailureClass>([
   'model_missing',
 ]);
 
-/** An upstream that has begun to answer has accepted the request, whatever its error says. */
+/**
+ * The error of an error event. An upstream that has begun to answer has accepted the request, so a refusal is then
+ * classified as a server fault.
+ */
 function embeddedError(value: unknown, progress: AnswerProgress): UpstreamStreamError {
   const detail = classifyEmbeddedError(value);
   return new UpstreamStreamError(
@@ -69,7 +75,7 @@ function embeddedError(value: unknown, progress: AnswerProgress): UpstreamStream
 /**
  * Skips and counts an event that is not JSON or not a chunk.
  *
- * @throws StreamFailure if it may hold a part of the answer, which would be missing
+ * @throws StreamFailure if the event may hold a part of the answer
  */
 export function skipUnreadable(data: string, progress: AnswerProgress, options: UnreadableOptions): void {
   // In another wire format than OpenAI's, each event that is meant as JSON belongs to the answer.
@@ -81,9 +87,11 @@ export function skipUnreadable(data: string, progress: AnswerProgress, options: 
 
 const CONTENT_KEY =
   /"(?:content|refusal|reasoning(?:_content|_details)?|tool_calls?|function_call|arguments|thinking|text|audio|images)\b/g;
-/** The value of such a key if the event holds nothing of it: it is empty, or the event ends before it begins. */
+/**
+ * Matches the rest of such a key and its value if it holds no content: the value is empty, or the event ends before it.
+ */
 const NO_CONTENT = /"\s*:\s*(?:$|(?:null|""|\[\s*\]|\{\s*\})\s*(?=[,}\]]))/y;
-/** The event was cut in the first key of a delta, which may be any. */
+/** Matches an event that was cut off within a key of a delta, which may have been a key of content. */
 const CUT_IN_KEY = /"delta"\s*:\s*\{(?:[^{}]*,)?\s*"[a-z_]*$/;
 
 function mayHoldContent(data: string): boolean {

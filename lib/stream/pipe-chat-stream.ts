@@ -11,9 +11,12 @@ import { SseResponse } from './sse/sse-response';
 export interface StreamWire<S> {
   /** Writes every event. Leaving early must close the connection to the provider. */
   write(out: EventSink, stream: S): Promise<void>;
-  /** Ends a whole answer and nothing else. */
+  /** Written at the end of a complete answer, and only then. */
   readonly end: string;
-  /** Ends a stream that has failed after its headers. @param stream undefined if it had not started. */
+  /**
+   * The event that ends a stream which failed after its headers were sent.
+   * @param stream Undefined if it had not started.
+   */
   failure(body: OpenAIErrorBody, stream: S | undefined): string;
 }
 
@@ -25,13 +28,13 @@ interface PipedStream {
 
 export interface StreamPipeOptions<S extends PipedStream = ChatStream>
   extends Pick<PipeOptions, 'keepAliveMs' | 'headerDelayMs'> {
-  /** Called when the client leaves before the answer is whole. A stream that has started is aborted too. */
+  /** Called when the client leaves before the answer is complete. A stream that has started is aborted too. */
   onClose?(): void;
   /** Called with the error that the client gets. */
   onFailure?(error: unknown): void;
-  /** Additional headers for the 200. `stream` is given if it has started. */
+  /** Returns additional headers for a 200 response. `stream` is undefined if it has not started yet. */
   headers?(stream: S | undefined): Readonly<Record<string, string>>;
-  /** The headers of a response that is an error. Default: Retry-After, if it is known. */
+  /** Returns the headers of an error response. Default: Retry-After, if it is known. */
   toHeaders?(error: unknown): Readonly<Record<string, string>>;
 }
 
@@ -44,7 +47,7 @@ const DEFAULTS = { keepAliveMs: 15_000, headerDelayMs: 20 } as const;
 /**
  * Writes a streamed answer to an HTTP response as server-sent events, as OpenAI does. It never rejects: the client gets
  * the error, as a status if the headers have not been sent, else as an event `data: {"error":...}`. `data: [DONE]` ends
- * a whole answer and nothing else. A restart is sent as an event named `restart`.
+ * a complete answer and nothing else. A restart is sent as an event named `restart`.
  */
 export function pipeChatStream(
   res: ServerResponse,
@@ -54,7 +57,7 @@ export function pipeChatStream(
   return pipeStream(CHAT_WIRE, res, start, options);
 }
 
-/** As {@link pipeChatStream}, for any wire format. */
+/** Like {@link pipeChatStream}, for any wire format. */
 export function pipeStream<S extends PipedStream>(
   wire: StreamWire<S>,
   res: ServerResponse,
@@ -65,7 +68,7 @@ export function pipeStream<S extends PipedStream>(
   return writeStream(wire, out, start, options);
 }
 
-/** As {@link pipeStream}, to any sink. */
+/** Like {@link pipeStream}, to any sink. */
 export async function writeStream<S extends PipedStream>(
   wire: StreamWire<S>,
   out: EventSink,
@@ -78,7 +81,7 @@ export async function writeStream<S extends PipedStream>(
   out.onceClosed(() => {
     if (isSettled) return;
     options.onClose?.();
-    // It may start later.
+    // The stream may still start later.
     start.then((late) => late.abort()).catch(() => undefined);
   });
 
@@ -104,7 +107,7 @@ export async function writeStream<S extends PipedStream>(
   }
 }
 
-/** OpenAI's chat completions. */
+/** The wire format of OpenAI's chat completions. */
 export const CHAT_WIRE: StreamWire<ChatStream> = {
   write: writeEvents,
   end: 'data: [DONE]\n\n',

@@ -12,16 +12,18 @@ export interface UsageMeterOptions {
 
 const MAX_TEXT_LENGTH = 4 * 1024 * 1024;
 const SAMPLE_LENGTH = 4096;
-/** Pieces are joined in batches: a slice of an event would keep the whole chunk that it arrived in. */
+/**
+ * Pieces of text are joined in batches of this size: a slice of an event would keep the whole chunk that it arrived in.
+ */
 const JOIN_BATCH_SIZE = 64;
 
-/** What the upstream has reported. A report is final if it came with or after the end of the answer. */
+/** The usage that the upstream has reported. A report is final if it came with or after the end of the answer. */
 type ReportState =
   | { readonly kind: 'none' }
   | { readonly kind: 'partial'; readonly usage: Usage }
   | { readonly kind: 'final'; readonly usage: Usage };
 
-/** Tracks what one stream has used, as reported or else estimated, and keeps its text. */
+/** Measures what one stream has used, as reported or else estimated, and keeps its text. */
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
   readonly #maxTextLength: number;
@@ -60,7 +62,7 @@ export class UsageMeter {
     return this.#isTextComplete;
   }
 
-  /** Whether nothing but text of the first choice has come, and all of it is kept. */
+  /** Whether nothing but text of the first choice has arrived, and all of it is kept. */
   get isTextOnly(): boolean {
     return this.#isTextComplete && this.#textLength === this.#generatedLength;
   }

@@ -2,9 +2,9 @@ import type { Usage } from '../call/answer';
 import { isObject } from '../util/is-object';
 
 /**
- * The usage that a parsed answer or event reports, wherever the provider puts it; undefined if there is none, or if it is
- * nonsense: a count that is negative, not finite or not a number, or zero for both prompt and completion. In the result
- * every count is a non-negative integer, and the parts are at most the whole:
+ * The usage that a parsed answer or event reports, wherever the provider puts it; undefined if there is none, or if it
+ * is nonsense: a count that is negative, not finite or not a number, or zero for both prompt and completion. In the
+ * result every count is a non-negative integer, and no part exceeds its whole:
  *
  * - a total above prompt + completion includes reasoning that `completion_tokens` leaves out (xAI, Gemini): the
  *   difference counts as completion;
@@ -43,7 +43,7 @@ function toUsage(value: unknown): Usage | undefined {
   return usageOf(details, prompt, completion);
 }
 
-/** Usage with these counts and the details of another. */
+/** Usage with these counts and the details of `details`. */
 export function usageOf(details: Partial<Usage>, prompt: number, completion: number): Usage {
   return {
     ...details,
@@ -53,7 +53,7 @@ export function usageOf(details: Partial<Usage>, prompt: number, completion: num
   };
 }
 
-/** The counts that are known, each at most the whole; undefined if none is. */
+/** The counts that are known, each limited to `most`; undefined if none is known. */
 function known(
   most: number,
   counts: Readonly<Record<string, number | undefined>>,
@@ -73,8 +73,8 @@ function toCount(value: unknown): number | undefined {
 }
 
 /**
- * What was used in all: as reported, with estimates for what is missing. A completion of 0 counts as missing if
- * something was generated.
+ * The whole usage: as reported, with estimates for what is missing. A completion of 0 counts as missing if something
+ * was generated.
  */
 export function completeUsage(
   reported: Usage | undefined,
@@ -85,7 +85,7 @@ export function completeUsage(
   return usageOf(reported ?? {}, prompt, Math.ceil(estimate.completionTokens()));
 }
 
-/** The sum of what two parts of one answer used. */
+/** The usage of two parts of one answer together. */
 export function addUsage(one: Usage, other: Usage | undefined): Usage {
   const prompt = one.prompt_tokens + (other?.prompt_tokens ?? 0);
   return usageOf({ ...one, ...other }, prompt, one.completion_tokens + (other?.completion_tokens ?? 0));

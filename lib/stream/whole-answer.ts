@@ -2,12 +2,12 @@ import type { ChatCompletion, ChatCompletionChunk } from '../call/answer';
 import { isObject } from '../util/is-object';
 import { type ChatEvent, ParsedChatEvent, withDeltas } from './chat-event';
 
-/** The events of a whole answer that came where a stream was asked for. */
+/** Converts a whole answer that was sent in place of a stream to events. */
 export function toChatEvents(answer: ChatCompletion, hideUsage: boolean): ChatEvent[] {
   const { usage, ...rest } = answer;
   const choices = rest.choices.map((choice) => ({
     ...choice,
-    // Servers leave it out or empty, whatever the type says.
+    // Some servers leave it out or empty, contrary to the type.
     finish_reason: isNonEmptyString(choice.finish_reason) ? choice.finish_reason : 'stop',
   }));
   const content = withDeltas({ ...rest, choices } as unknown as ChatCompletionChunk);
@@ -22,7 +22,7 @@ export function looksLikeEventStream(text: string): boolean {
 
 type Message = Record<string, unknown>;
 
-/** The whole answer of a stream that came where none was asked for. */
+/** Assembles a whole answer from a stream that was sent although none was requested. */
 export async function assembleAnswer(events: AsyncIterable<ChatEvent>): Promise<ChatCompletion> {
   let head: ChatCompletionChunk | undefined;
   let usage: ChatCompletionChunk['usage'];
@@ -51,7 +51,7 @@ export async function assembleAnswer(events: AsyncIterable<ChatEvent>): Promise<
 
 function addDelta(message: Message, delta: Message): void {
   for (const [name, value] of Object.entries(delta)) {
-    // It would set the prototype, whose fields are no part of the answer.
+    // Assigning this key would set the prototype, whose fields are not part of the answer.
     if (name === '__proto__') continue;
     if (name === 'tool_calls' && Array.isArray(value)) addToolCalls(message, value);
     else if (typeof value === 'string' && name !== 'role') message[name] = textOf(message[name]) + value;

@@ -47,8 +47,8 @@ export function callAppSync<T>(name: string, call: () => T): T {
 }
 
 /**
- * A thrown value as an Error. Express takes `next(undefined)`, `next(0)` and `next('route')` for success, so nothing but
- * an Error may reach `next`. The status of an object that is not an Error is kept.
+ * Converts a thrown value to an Error. Express takes `next(undefined)`, `next(0)` and `next('route')` for success, so
+ * nothing but an Error may reach `next`. The status of an object that is not an Error is kept.
  */
 export function toError(reason: unknown, name: string): Error {
   if (reason instanceof Error || types.isNativeError(reason) || AiBalancerError.isInstance(reason)) {
@@ -65,7 +65,7 @@ export function toError(reason: unknown, name: string): Error {
   });
 }
 
-/** Whether a value is a promise, of whatever library. */
+/** Whether a value is a promise of any library. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   return typeof (value as Partial<PromiseLike<T>>).then === 'function';
@@ -87,7 +87,7 @@ function unsettledError(name: string, ms: number): AiBalancerError {
   return new AiBalancerError('ERR_AI_DEADLINE', message, { status: 504, retryable: true });
 }
 
-/** Never the text of a string: it may hold a secret. */
+/** The kind of a value. Never the text of a string, which may hold a secret. */
 function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;

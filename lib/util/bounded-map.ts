@@ -11,7 +11,7 @@ export class BoundedMap<K, V> {
     return this.#entries.size;
   }
 
-  /** Does not count as use. */
+  /** Gets a value without making its entry the most recently used. */
   get(key: K): V | undefined {
     return this.#entries.get(key);
   }
@@ -35,7 +35,7 @@ export class BoundedMap<K, V> {
     return this.#entries.delete(key);
   }
 
-  /** From the least to the most recently used. */
+  /** All entries, from the least to the most recently used. */
   entries(): IterableIterator<[K, V]> {
     return this.#entries.entries();
   }

@@ -1,11 +1,11 @@
-/** A promise that others settle. */
+/** A promise with the functions that settle it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** `Promise.withResolvers()`, which Node has from version 22 on. */
+/** As `Promise.withResolvers()`, which Node has only from version 22 on. */
 export function deferred<T = void>(): Deferred<T> {
   let resolve: Deferred<T>['resolve'] = () => undefined;
   let reject: Deferred<T>['reject'] = () => undefined;

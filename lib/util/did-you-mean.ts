@@ -14,7 +14,7 @@ export function didYouMean(name: string, known: readonly string[]): string | und
   return best;
 }
 
-/** What is expected in place of an unknown option. */
+/** Describes what was expected in place of an unknown option, for an error message. */
 export function knownOption(name: string, known: readonly string[]): string {
   const near = didYouMean(name, known);
   return near === undefined ? `one of ${known.join(', ')}` : `a known option (did you mean '${near}'?)`;

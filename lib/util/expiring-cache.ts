@@ -1,5 +1,5 @@
 export interface ExpiringCacheOptions<V> {
-  /** Of all values together, in the unit of `sizeOf`. */
+  /** Limit on the size of all values together, in the unit of `sizeOf`. */
   readonly maxSize: number;
   /** Default: no limit. */
   readonly maxEntries?: number;
@@ -12,7 +12,7 @@ interface Entry<V> {
   readonly expiresAt: number;
 }
 
-/** Values that are kept until they expire. Where they become too many or too large, the least recently used goes first. */
+/** Keeps values until they expire. If they become too many or too large, the least recently used is evicted first. */
 export class ExpiringCache<V> {
   readonly #entries = new Map<string, Entry<V>>();
   readonly #options: ExpiringCacheOptions<V>;
@@ -31,7 +31,10 @@ export class ExpiringCache<V> {
     return entry.value;
   }
 
-  /** A value that is larger than the whole cache is not kept, and the one before it is gone. */
+  /**
+   * Stores a value. One that is larger than the whole cache is not kept, but still removes the earlier value of its
+   * key.
+   */
   set(key: string, value: V, ttlMs: number): void {
     this.delete(key);
     const { maxSize, maxEntries = Infinity, sizeOf } = this.#options;

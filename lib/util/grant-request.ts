@@ -9,7 +9,7 @@ export class GrantRequest {
 
   constructor(
     readonly units: number,
-    /** Refuses the request, if it is still waiting: the attempt is not going to be made. */
+    /** Refuses the request, if it is still waiting, because the attempt will not be made. */
     readonly cancel: () => void,
   ) {}
 
@@ -52,7 +52,7 @@ export class GrantQueue {
     return request;
   }
 
-  /** Grants requests in order, until `tryTake` finds that one is not covered. */
+  /** Grants requests in order, until `tryTake` returns false for one. */
   grant(tryTake: (units: number) => boolean): void {
     while (this.#requests[0] && tryTake(this.#requests[0].units)) this.#requests.shift()?.decide(true);
   }
@@ -68,7 +68,7 @@ export class GrantQueue {
     for (const request of refused) request.decide(false);
   }
 
-  /** Removes all requests, for the caller to decide. */
+  /** Removes and returns all requests, which the caller then decides. */
   drain(): GrantRequest[] {
     return this.#requests.splice(0);
   }

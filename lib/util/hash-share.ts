@@ -1,4 +1,7 @@
-/** 0 to 1, evenly: FNV-1a with the finalizer of MurmurHash3, because FNV alone mixes the upper bits of short texts badly. */
+/**
+ * Hashes a text to an evenly distributed number of at least 0 and below 1, by FNV-1a with the finalizer of MurmurHash3,
+ * because FNV alone mixes the upper bits of short texts badly.
+ */
 export function hashShare(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

@@ -2,8 +2,8 @@ export const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
 /**
- * Units by hour of the last 24 hours. An hour's units leave together, when its last minute is a day old, so that a limit
- * on their sum holds in every window of 24 hours, whenever the provider's own day begins.
+ * Units by hour of the last 24 hours. The units of an hour are dropped together, when its last minute is a day old, so
+ * that a limit on their sum holds in every window of 24 hours, whenever the provider's own day begins.
  */
 export class HourlyCounts {
   readonly #counts = new Map<number, number>();
@@ -50,8 +50,8 @@ export class HourlyCounts {
 }
 
 /**
- * Milliseconds until `missing` units have left; Infinity if they never will.
- * @param unitsOf The units that leave with an hour.
+ * Milliseconds until `missing` units are dropped; Infinity if there are not that many.
+ * @param unitsOf Returns the units that are dropped with an hour.
  */
 export function msUntilFreed(missing: number, unitsOf: (hour: number) => number, nowMs: number): number {
   const now = Math.floor(nowMs / HOUR_MS);

@@ -1,12 +1,16 @@
-/** Levels of objects and arrays that a request or an answer may have. JSON.stringify is recursive; no API has that many. */
+/**
+ * The most levels of objects and arrays that a request or an answer may have. JSON.stringify is recursive, and no API
+ * needs that many.
+ */
 export const MAX_NESTING = 512;
 
-/** The objects of a level are searched for shared ones when there are this many. */
+/** A level is searched for objects that occur more than once when it has this many. */
 const MIN_SHARED = 10_000;
 
 /**
- * Whether a value holds objects or arrays nested deeper than `maxDepth`; a cycle is. Not recursive: the depth is the
- * caller's. Objects that are shared are visited once in a level, so that they don't multiply from level to level.
+ * Whether a value holds objects or arrays nested deeper than `maxDepth`. A cycle is deeper than any limit. Not
+ * recursive, because the caller determines the depth. Objects that occur more than once in a level are visited once, so
+ * that they don't multiply from level to level.
  */
 export function isNestedDeeper(value: unknown, maxDepth: number): boolean {
   let level: object[] = [];
@@ -25,7 +29,8 @@ function objectsIn(level: readonly object[]): object[] {
     if (Array.isArray(item)) for (const value of item as unknown[]) addObject(inner, value);
     else for (const key in item) addObject(inner, (item as Record<string, unknown>)[key]);
     if (areDistinct || inner.length < MIN_SHARED) continue;
-    // By a sample: the millions of a level of parsed JSON are all different, and a set of them is slow.
+    // Judged by a sample: the millions of objects in a level of parsed JSON are all distinct, and a Set of them is
+    // slow.
     areDistinct = unique(inner.slice(0, MIN_SHARED)).length > MIN_SHARED / 2;
     if (!areDistinct) inner = unique(inner);
   }
@@ -42,7 +47,7 @@ function unique(objects: readonly object[]): object[] {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** `[` and `]`, which `{` and `}` are with this bit. */
+/** `[` and `]`. With `BRACE_BIT` set they become `{` and `}`. */
 const OPENING = 0x5b;
 const CLOSING = 0x5d;
 const BRACE_BIT = 0x20;

@@ -5,7 +5,7 @@ const REDACTED = '[redacted]';
 const MIN_SECRET_CHARS = 4;
 /** Secrets below this length are replaced only as whole words, for the same reason. */
 const MIN_ANYWHERE_CHARS = 8;
-/** Keys that functions returned lately. */
+/** The most keys returned by functions of the app that are remembered. */
 const MAX_RESOLVED_SECRETS = 1_000;
 /** One escaped character of JSON, a URL or HTML. */
 const ESCAPED =
@@ -79,7 +79,7 @@ function findSecret(haystack: string, secret: string, ranges: Range[]): void {
     const end = at + secret.length;
     if (secret.length >= MIN_ANYWHERE_CHARS || isWholeWord(haystack, at, end)) ranges.push([at, end]);
   }
-  // Between two marks, and before the end of the text, there may be a part of a secret.
+  // A part of a secret may stand beside a mark, or before the end of the text.
   let start = 0;
   for (let at = haystack.indexOf(REDACTED); at >= 0; at = haystack.indexOf(REDACTED, start)) {
     findPrefix(haystack, secret, ranges, start, at);
@@ -89,7 +89,10 @@ function findSecret(haystack: string, secret: string, ranges: Range[]): void {
   findPrefix(haystack, secret, ranges, start, haystack.length);
 }
 
-/** Where a text was cut, or a part of a secret was replaced, it has the beginning of a secret before `end`. */
+/**
+ * Finds the beginning of a secret that ends at `end`, where the text was cut off or a part of the secret is already
+ * replaced.
+ */
 function findPrefix(haystack: string, secret: string, ranges: Range[], after: number, end: number): void {
   const from = Math.max(after, end - secret.length + 1);
   if (end - from < MIN_SECRET_CHARS) return;
@@ -102,7 +105,7 @@ function findPrefix(haystack: string, secret: string, ranges: Range[], after: nu
   }
 }
 
-/** Where a part of a secret was replaced, the text has the end of a secret at `start`. */
+/** Finds the end of a secret that begins at `start`, where a part of the secret is already replaced. */
 function findSuffix(haystack: string, secret: string, ranges: Range[], start: number): void {
   const window = haystack.slice(start, start + secret.length - 1);
   const ending = secret.slice(-MIN_SECRET_CHARS);
@@ -122,7 +125,9 @@ function isWholeWord(text: string, start: number, end: number): boolean {
   return !/[a-z0-9]/.test(text.charAt(start - 1)) && !/[a-z0-9]/.test(text.charAt(end));
 }
 
-/** A text without escapes, and where in the escaped text each of its characters, and its end, starts. */
+/**
+ * A text without escapes, and the position in the escaped text at which each of its characters, and its end, starts.
+ */
 function unescape(text: string): { text: string; starts: Uint32Array } {
   const parts: string[] = [];
   const starts = new Uint32Array(text.length + 1);

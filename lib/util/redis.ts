@@ -13,7 +13,10 @@ export interface SharedStore {
   readonly state: 'idle' | 'up' | 'down';
   /** Whether it has ever been unreachable. */
   readonly hasBeenDown: boolean;
-  /** Rejects at once while Redis is unreachable, and as soon as it becomes so. A late answer makes it unreachable. */
+  /**
+   * Runs a command. Rejects at once if Redis is unreachable, and as soon as it becomes unreachable. A late reply makes
+   * it so.
+   */
   run<T>(command: (client: Client) => Promise<T>): Promise<T>;
 }
 
@@ -26,7 +29,7 @@ export function redisScript<Reply>(name: string, numberOfKeys: number, lua: stri
   };
 }
 
-/** Whether it is a client of the app, rather than options for one. */
+/** Whether `redis` is a client of the app, rather than options for one. */
 export function isConnection(
   redis: unknown,
 ): redis is { readonly status: string; duplicate(...args: never[]): unknown } {
@@ -37,7 +40,10 @@ export function isConnection(
   );
 }
 
-/** What may be logged of an error: its code and the address, or the first words. Never a URL that may hold a password. */
+/**
+ * The part of an error that may be logged: its code and address, or the code at the start of its message. Never a URL,
+ * which may hold a password.
+ */
 export function redisErrorReason(error: unknown): string {
   if (AiBalancerError.isInstance(error)) return error.message;
   if (!isObject(error)) return 'unknown';

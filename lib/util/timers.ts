@@ -21,8 +21,8 @@ export function afterPendingIO(callback: () => void): void {
 }
 
 /**
- * The promise's value, or undefined if it takes longer than `ms`. Rejects as the promise does. Data that arrived while
- * the event loop was blocked is not late.
+ * Resolves to the promise's value, or to undefined if it takes longer than `ms`. Rejects as the promise does. Data that
+ * arrived while the event loop was blocked is not late.
  */
 export function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   if (ms === Infinity) return promise;

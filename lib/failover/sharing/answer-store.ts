@@ -2,10 +2,10 @@ import type { AnswerData } from '../../call/response';
 import type { RouteReport } from '../../route-report';
 import { ExpiringCache } from '../../util/expiring-cache';
 
-/** How long an answer can be replayed. */
+/** How long an answer can be replayed, in milliseconds. */
 const TTL_MS = 3_600_000;
 const MAX_ANSWERS = 10_000;
-/** Of all answers together. */
+/** Limit on the length of all answers together, in characters. */
 const MAX_CHARS = 32 * 1024 * 1024;
 
 export interface StoredAnswer {
@@ -19,7 +19,10 @@ interface KeptAnswer extends Omit<StoredAnswer, 'data'> {
   readonly text: string;
 }
 
-/** Answers by key: for an hour, at most 10,000 and 32 Mi characters; the least recently used is evicted first. */
+/**
+ * Keeps answers by key for an hour: at most 10,000 answers and 32 Mi characters. The least recently used is evicted
+ * first.
+ */
 export class AnswerStore {
   readonly #answers = new ExpiringCache<KeptAnswer>({
     maxSize: MAX_CHARS,
@@ -34,7 +37,7 @@ export class AnswerStore {
     return { digest, route, data: JSON.parse(text) as StoredAnswer['data'] };
   }
 
-  /** An answer that can't be kept leaves none. */
+  /** Stores an answer. If it can't be serialized, an earlier answer under the key is removed. */
   set(key: string, { digest, data, route: { endpoint, provider, model } }: StoredAnswer): void {
     const text = toJson(data);
     if (text === undefined) this.#answers.delete(key);

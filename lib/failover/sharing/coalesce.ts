@@ -5,7 +5,7 @@ import { AiBalancerError } from '../../errors';
 import type { WholeResult } from '../call-result';
 import { type SendWhole, SharedRun } from './shared-run';
 
-/** Sends identical repeatable calls that are in flight at the same time once. */
+/** Coalesces identical repeatable calls that run at the same time, so that only one is sent. */
 export class Coalescer {
   readonly #send: SendWhole;
   readonly #running = new Map<string, SharedRun>();
@@ -23,7 +23,7 @@ export class Coalescer {
       const end = await run.join(call);
       if (end.kind === 'answer' || run.isLedBy(call)) return end;
       if (!isDeadlineError(end.error) || performance.now() >= call.deadlineAt) return end;
-      // The first caller's deadline passed; this one came later and has time left.
+      // The first caller's deadline has passed, but this caller came later and has time left.
     }
   }
 
@@ -44,7 +44,7 @@ export function isRepeatable({ operation, body }: Call): boolean {
   return operation === 'embeddings' || (body as ChatBody).temperature === 0;
 }
 
-/** Calls with one key have the same body, tenant, context and options. */
+/** Calls with the same key have the same body, tenant, context and options. Undefined if the body is not JSON. */
 function coalesceKey(call: Call): string | undefined {
   const { requestId: _requestId, session: _session, ...terms } = call.context;
   const { fallbacks, hedge, endpoint, startedAt, deadlineAt } = call;

@@ -6,12 +6,12 @@ import type { WholeResult } from '../call-result';
 import { RouteRecorder } from '../route-recorder';
 import { untilAborted } from '../until-aborted';
 
-/** Sends a whole call and waits for its end. Never rejects. */
+/** Sends a call that is not streamed and resolves to its result. Never rejects. */
 export type SendWhole = (call: Call) => Promise<WholeResult>;
 
 /**
  * One upstream call that several callers wait for. Each may leave by its own signal or deadline; the upstream call is
- * aborted when all have left. One caller gets its cost, and each gets a copy of the answer.
+ * aborted when all have left. Its cost is charged to one caller, and each caller gets a copy of the answer.
  */
 export class SharedRun {
   readonly end: Promise<WholeResult>;
@@ -20,7 +20,7 @@ export class SharedRun {
   #callers = 0;
   #isBilled = false;
 
-  /** @param leader The first caller; the upstream call has its deadline. */
+  /** @param leader The first caller's call, whose deadline the upstream call has. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
     this.end = send({ ...leader, signal: this.#abort });
@@ -35,7 +35,7 @@ export class SharedRun {
     return call === this.#leader;
   }
 
-  /** Resolves with the result, or when this caller leaves. Never rejects. */
+  /** Resolves to the result, or to a failure as soon as this caller leaves. Never rejects. */
   async join(call: Call): Promise<WholeResult> {
     this.#callers++;
     const end = await this.#endOrLeave(call);
@@ -51,9 +51,9 @@ export class SharedRun {
     return { kind: 'failed', error: end, route };
   }
 
-  /** The result, or why the caller left before it. */
+  /** Resolves to the result, or to the error with which the caller leaves before it. */
   async #endOrLeave(call: Call): Promise<WholeResult | Error> {
-    // The run has the leader's deadline itself.
+    // The upstream call itself ends at the leader's deadline.
     const isShorter = call.deadlineAt < this.#leader.deadlineAt;
     const ms = isShorter ? call.deadlineAt - performance.now() : Infinity;
     try {
@@ -72,7 +72,7 @@ export class SharedRun {
   }
 }
 
-/** An answer of a custom dialect that can't be cloned is shared. */
+/** A copy of an answer. An answer of a custom dialect that can't be cloned is returned itself. */
 function copyOf<T>(data: T): T {
   try {
     return structuredClone(data);

@@ -2,13 +2,14 @@ import { AiBalancerError } from '../../errors';
 import { startTimer, type Timer } from '../../util/timers';
 
 /**
- * Ends a stream whose reader takes nothing for too long: it would hold an attempt slot for as long as it stays. It runs
- * from the start, until somebody reads. One timer serves the whole stream, so that an event costs one clock reading.
+ * Ends a stream whose reader takes no event for too long, because the stream holds an attempt slot. Before the reader
+ * starts to read, the time runs from the beginning. One timer serves the whole stream, so that an event costs one clock
+ * reading.
  */
 export class ReaderTimeout {
   readonly #limitMs: number;
   readonly #onTimeout: (error: AiBalancerError) => void;
-  /** Since when an event has waited for the reader; undefined while the upstream owes one. */
+  /** Since when an event has waited for the reader; undefined while the reader waits for the upstream. */
   #waitingSince: number | undefined;
   #timer: Timer | undefined;
 
@@ -18,13 +19,13 @@ export class ReaderTimeout {
     this.start();
   }
 
-  /** An event waits for the reader. */
+  /** Called when an event waits for the reader. */
   start(): void {
     this.#waitingSince = performance.now();
     if (this.#timer === undefined) this.#arm(this.#limitMs);
   }
 
-  /** The reader has asked for the next event. The timer stays and finds nothing waiting. */
+  /** Called when the reader has asked for the next event. The timer keeps running and finds no event waiting. */
   pause(): void {
     this.#waitingSince = undefined;
   }

@@ -10,18 +10,23 @@ import type { StreamResult } from '../call-result';
 import type { CallState, EndpointFault } from '../call-state';
 import type { Executor } from '../executor';
 
-/** A shorter text is cheap to generate again, and too short to tell an echo of it from a continuation. */
+/**
+ * The shortest text that is continued rather than started over, in characters. A shorter one is cheap to generate
+ * again, and too short to tell an echo of it from a continuation.
+ */
 const MIN_CONTINUED_TEXT = 24;
 /** Estimate: characters per token. */
 const CHARACTERS_PER_TOKEN = 4;
-/** Refusals of the request to continue: they say nothing of how the endpoint would answer the call itself. */
+/**
+ * Failure classes of a refused request to continue. They don't show how the endpoint would answer the original call.
+ */
 const REFUSALS = new Set(['bad_request', 'context_window', 'content_policy']);
 
 /** A stream that broke off after its first content. */
 export interface BrokenStream {
   readonly result: StreamResult;
   readonly failure: UpstreamFailure;
-  /** What the reader has of the answer. */
+  /** What the reader has received of the answer. */
   readonly shown: UsageMeter;
   /** Output tokens of the answer so far. */
   readonly outputTokens: number;
@@ -31,7 +36,7 @@ export interface BrokenStream {
 
 /**
  * Finds another endpoint for a stream that broke off, within the attempts, the retry budget and the deadline of its
- * call. The endpoint that broke it is not asked again.
+ * call. The endpoint that broke it off is not tried again.
  */
 export class StreamRecovery {
   readonly #executor: Executor;
@@ -51,12 +56,14 @@ export class StreamRecovery {
     return !this.#mayContinue && !this.mayRestart;
   }
 
-  /** Resolves at the first content of the stream that replaces the broken one. Rejects where there is none. */
+  /**
+   * Resolves to the stream that replaces the broken one, once its first content has arrived. Rejects if there is none.
+   */
   async recover(broken: BrokenStream): Promise<StreamResult> {
     const { state } = broken.result;
     this.#executor.recordBrokenStream(state, faultOf(broken));
-    // Without a deadline the search may take as long as a new call's.
-    // An endpoint that continues a text is sent the chat request.
+    // A call without a deadline gets a new start time, so that the search may take as long as a new call's. `responses`
+    // is removed because an endpoint that continues a text is sent the chat request.
     const call = {
       ...this.#call,
       startedAt: performance.now(),
@@ -70,7 +77,7 @@ export class StreamRecovery {
     return this.#executor.resumeStream(restarted, faultOf(broken), () => ({ call, continued: false }));
   }
 
-  /** Undefined where no endpoint can continue the answer, and it should start over. */
+  /** Lets another endpoint continue the answer. Undefined if none can and the answer should start over. */
   async #continueElsewhere(broken: BrokenStream, call: Call): Promise<StreamResult | undefined> {
     const { shown, result, outputTokens } = broken;
     if (!this.#mayContinue || !shown.isTextOnly) return undefined;
@@ -106,7 +113,7 @@ function faultOf({ result, failure }: BrokenStream): EndpointFault {
   return { endpoint: result.slot.endpoint, detail: failure.detail };
 }
 
-/** The output so far counts against the caller's limit. */
+/** Lowers the caller's output limits by the tokens generated so far. */
 function shortened(body: ChatBody, outputTokens: number): ChatBody {
   const left = (limit: unknown): number | undefined =>
     typeof limit === 'number' ? Math.max(1, limit - outputTokens) : undefined;

@@ -17,25 +17,25 @@ import type { StreamRecovery } from './stream-recovery';
 export interface StreamSessionParts {
   newMeter(call: Call): UsageMeter;
   readonly recovery: StreamRecovery;
-  /** The next event starts the answer over, from this endpoint. */
+  /** Called before the event with which this endpoint starts the answer over. */
   onRestart(endpoint: Endpoint): void;
-  /** The endpoint has broken the stream off. */
+  /** Called when the endpoint has broken off the stream. */
   onBreak(endpoint: Endpoint, attempt: AttemptReport): void;
-  /** The stream ends because its reader takes nothing. Called before `onEnd`. */
+  /** Called before `onEnd` when the stream ends because its reader takes nothing. */
   onReaderStall(): void;
-  /** The stream has ended; called exactly once. */
+  /** Called exactly once, when the stream has ended. */
   onEnd(error: Error | undefined): void;
 }
 
-/** The whole answer of one endpoint, or what one adds to the answer of another. */
+/** The whole answer of one endpoint, or the part that one endpoint adds to the answer of another. */
 interface AnswerPart {
   readonly result: StreamResult;
   readonly events: AsyncIterable<ChatEvent>;
-  /** What this endpoint has used. */
+  /** Measures what this endpoint has used. */
   readonly meter: UsageMeter;
-  /** What the reader has of the answer: the meter itself where the answer has one part. */
+  /** Measures what the reader has received of the answer: `meter` itself if the answer has one part. */
   readonly shown: UsageMeter;
-  /** What earlier parts of the same answer have used, and the identity of its chunks. */
+  /** The usage of the earlier parts of the same answer, and the identity of its chunks. */
   readonly prior: { readonly usage: Usage; readonly identity: AnswerIdentity } | undefined;
 }
 
@@ -44,13 +44,13 @@ type AnswerIdentity = Pick<ChatCompletionChunk, 'id' | 'created' | 'model'>;
 type SessionState =
   /** The slot of the current part is open. */
   | { readonly kind: 'reading' }
-  /** The slot is settled; another endpoint is sought. */
+  /** The slot is settled, and recovery looks for another endpoint. */
   | { readonly kind: 'recovering'; readonly abort: LinkedAbort }
   | { readonly kind: 'ended'; readonly error: Error | undefined };
 
 /**
- * A stream from its first content to its end: settles its slots, and ends whole or with an error, never as if a cut
- * answer were complete. Where an endpoint breaks it off, recovery may find another.
+ * Runs a stream from its first content to its end and settles its slots. The stream ends complete or with an error, so
+ * that a truncated answer never looks complete. If an endpoint breaks it off, recovery may find another.
  */
 export class StreamSession {
   readonly #call: Call;
@@ -71,12 +71,12 @@ export class StreamSession {
       if (this.#state.kind !== 'ended') this.#parts.onReaderStall();
       this.abort(error);
     });
-    // A consumer that is not reading when the caller leaves would not notice.
+    // Without this listener, a consumer that is not reading when the caller leaves would not notice.
     call.signal.addEventListener('abort', this.#onAbort, { once: true });
     if (call.signal.aborted) this.abort();
   }
 
-  /** Somebody has started to read. */
+  /** Called when the consumer starts to read. */
   readingStarted(): void {
     if (this.#state.kind !== 'ended') this.#readerTimeout.start();
   }
@@ -107,11 +107,11 @@ export class StreamSession {
     }
   }
 
-  /** Stops the upstream. What it has produced is settled. */
+  /** Stops the upstream and settles the slot with the output so far. */
   abort(reason?: Error): void {
     if (this.#state.kind === 'ended') return;
     const { meter, result } = this.#part;
-    // Without effect where the slot is settled already.
+    // Has no effect if the slot is already settled.
     result.slot.abort(true, meter.usage().completion_tokens);
     this.#end(reason ?? abortedError(this.#call.signal));
     result.sent.abort();
@@ -123,13 +123,13 @@ export class StreamSession {
     this.#end(undefined);
   }
 
-  /** Settles the slot of a part that failed. Throws where the reader or the caller ended it, not the upstream. */
+  /** Settles the slot of a part that failed. Throws if the reader or the caller ended it, not the upstream. */
   #settleFailure(error: unknown): UpstreamFailure {
     if (this.#state.kind === 'ended' || this.#call.signal.aborted) {
       this.abort();
       throw AiBalancerError.isInstance(error) ? error : this.#abortError();
     }
-    // A restart listener of the app threw.
+    // Thrown by a restart listener of the app.
     if (!(error instanceof UpstreamFailure)) throw error;
     const { result, meter } = this.#part;
     const output = meter.usage().completion_tokens;
@@ -196,14 +196,14 @@ export class StreamSession {
     this.#part = { result, meter, shown, events, prior: { usage, identity } };
   }
 
-  /** What the reader has, from this endpoint, is void. */
+  /** Records what the reader has received from this endpoint as wasted, and notifies the reader of the restart. */
   #notifyRestart({ prompt_tokens, completion_tokens }: Usage, endpoint: Endpoint): void {
     const { state, slot } = this.#part.result;
     state.recorder.addWaste(endpoint, prompt_tokens, completion_tokens);
     this.#parts.onRestart(slot.endpoint);
   }
 
-  /** What the answer has used, all its parts together. */
+  /** The usage of all parts of the answer together. */
   #usage(): Usage {
     const { meter, prior } = this.#part;
     return prior ? addUsage(prior.usage, meter.usage()) : meter.usage();
@@ -236,7 +236,10 @@ export class StreamSession {
   }
 }
 
-/** Asked to continue, the endpoint started over, and the reader can't be notified: not the endpoint's fault. */
+/**
+ * An endpoint that was asked to continue an answer started it over, and the reader can't be notified. This is not the
+ * endpoint's fault.
+ */
 class UnannouncedRestart extends UpstreamFailure {
   constructor() {
     super({ class: 'bad_answer', message: 'it started the answer over instead of continuing it' }, true);
@@ -255,7 +258,10 @@ async function* metered(result: StreamResult, meter: UsageMeter): AsyncGenerator
   }
 }
 
-/** Of the last event: Azure's first chunk, with the content filter's results, has no id. */
+/**
+ * The identity of an answer's chunks, from the last of its first events, because Azure's first chunk, with the content
+ * filter's results, has no id.
+ */
 function identityOf({ sent }: StreamResult): AnswerIdentity {
   const { id, created, model } = (sent.first.at(-1) as ChatEvent).chunk;
   return { id, created, model };

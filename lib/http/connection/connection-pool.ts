@@ -5,10 +5,10 @@ import { Http2Connection } from './http2-connection';
 import { type Proxy, type ProxySetting, proxyFor } from './proxy';
 import type { WireRequest, WireResponse } from './wire-response';
 
-/** Idle HTTP/1 connections that are kept. */
+/** The most idle HTTP/1 connections that are kept. */
 const MAX_IDLE = 1_024;
 
-/** Says that the server has chosen HTTP/2. */
+/** Fails an HTTP/1 connection whose server has chosen HTTP/2. */
 const SWITCH_TO_HTTP2 = new Error('the server speaks HTTP/2');
 
 export interface PoolOptions {
@@ -22,7 +22,10 @@ export interface PoolOptions {
  */
 export class ConnectionPool {
   readonly #origin: URL;
-  /** A proxy that takes plain HTTP requests for other servers. To https: origins it is a tunnel of the connector's. */
+  /**
+   * The proxy to which plain HTTP requests are sent. To https: origins, the connector opens a tunnel through the proxy
+   * instead.
+   */
   readonly #forwarder: Proxy | undefined;
   readonly #connect: Connector;
   readonly #idle: Http1Connection[] = [];
@@ -53,12 +56,12 @@ export class ConnectionPool {
       http2.send(request, response);
       return;
     }
-    // The connection that was used last: the others may go idle and close.
+    // Takes the connection that was used last, so that the others can go idle and close.
     const connection = this.#idle.pop() ?? this.#newConnection();
     connection.send(this.#forwarder ? this.#forwarded(request, this.#forwarder) : request, response);
   }
 
-  /** Closes idle connections; those in use close with their requests. */
+  /** Closes idle connections; those in use close when their requests end. */
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#idle.splice(0)) connection.close();
@@ -81,7 +84,7 @@ export class ConnectionPool {
     });
   }
 
-  /** Calls that start at once connect at once: of connections with room for all, one stays. */
+  /** Calls that start at the same time each open a connection. Only the first is kept if it has room for all. */
   #addHttp2(socket: Socket): void {
     if (this.#http2WithRoom()) {
       socket.destroy();
@@ -105,11 +108,14 @@ export class ConnectionPool {
   }
 }
 
-/** The pools of a balancer, one for each origin and way to connect. Endpoints at the same origin share their connections. */
+/**
+ * The pools of a balancer, one for each origin and set of options. Endpoints at the same origin share their
+ * connections.
+ */
 export class ConnectionPools {
   readonly #pools = new Map<string, { readonly pool: ConnectionPool; users: number }>();
 
-  /** @returns The pool, and the function that gives it back. */
+  /** @returns The pool, and a function that releases it. */
   acquire(origin: URL, options: PoolOptions): { readonly pool: ConnectionPool; release(): void } {
     const key = JSON.stringify([origin.origin, options]);
     const entry = this.#pools.get(key) ?? {

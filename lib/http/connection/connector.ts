@@ -12,18 +12,18 @@ type Callback = buildConnector.Callback;
 
 /** A connection that is being opened. */
 export interface PendingConnection {
-  /** Gives it up. Without effect once it has been opened or has failed. */
+  /** Stops connecting and calls back with the error. Has no effect once the connection is open or has failed. */
   cancel(error: Error): void;
 }
 
-/** What can be destroyed to end an attempt to connect. */
+/** A socket or client that is destroyed to stop connecting. */
 interface Destroyable {
   destroy(error: Error): unknown;
 }
 
 /**
- * Opens TCP and TLS connections, directly or through a tunnel of the proxy, each within `connectMs`. TLS offers HTTP/1.1
- * and HTTP/2; a certificate is checked against Node's authorities and NODE_EXTRA_CA_CERTS.
+ * Opens TCP and TLS connections, directly or through a tunnel of the proxy, each within `connectMs`. TLS offers
+ * HTTP/1.1 and HTTP/2; certificates are checked against Node's authorities and NODE_EXTRA_CA_CERTS.
  */
 export function createConnector(connectMs: number, proxy: Proxy | undefined): Connector {
   const connect = withoutTimeout();
@@ -35,7 +35,7 @@ export function createConnector(connectMs: number, proxy: Proxy | undefined): Co
   };
 }
 
-/** As undici's connectors do, although their type doesn't say so. */
+/** undici's connectors return the socket, although their type doesn't say so. */
 type Connect = (...args: Parameters<buildConnector.connector>) => Socket;
 
 function withoutTimeout(): Connect {
@@ -71,14 +71,14 @@ function openTunnel(
       },
       onResponseError: (_controller, error) => {
         closeQuietly(client);
-        // Undici's own codes would make the client of the request open its connection again and again.
+        // With undici's own codes, the client that sends the request would open its connection again and again.
         timeout.settle(toSocketError(error, false), null);
       },
     },
   );
 }
 
-/** It may have been destroyed by the timeout already. */
+/** Closes a client, which the timeout may have destroyed already. */
 function closeQuietly(client: InstanceType<typeof Client>): void {
   client.close().catch(() => undefined);
 }
@@ -103,7 +103,7 @@ class ConnectTimeout implements PendingConnection {
     }, connectMs);
   }
 
-  /** What the timeout ends. */
+  /** Sets what is destroyed on a timeout or when the connection is cancelled. */
   watch(connecting: Destroyable): void {
     this.#connecting = connecting;
   }

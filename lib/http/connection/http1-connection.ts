@@ -5,9 +5,12 @@ import type { HttpHeaders } from '../../provider/dialect';
 import type { Connector, PendingConnection } from './connector';
 import type { Carrier, WireRequest, WireResponse } from './wire-response';
 
-/** Idle connections close after this time, before the load balancers of common providers close them (60 s and more). */
+/**
+ * Idle connections close after this time, in milliseconds, before the load balancers of common providers close them (60
+ * s and more).
+ */
 const IDLE_MS = 55_000;
-/** How long before the end of a time that the server has announced an idle connection closes. */
+/** If the server announces a keep-alive timeout, idle connections close this many milliseconds before it. */
 const IDLE_MARGIN_MS = 1_000;
 
 export interface Http1Listeners {
@@ -25,7 +28,10 @@ interface Exchange {
   readonly response: WireResponse;
 }
 
-/** An HTTP/1.1 connection, which carries one request at a time: undici's client, with itself as its handler. */
+/**
+ * An HTTP/1.1 connection, which carries one request at a time. It wraps undici's client and is the handler of its
+ * requests.
+ */
 export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
   readonly #client: InstanceType<typeof Client>;
   readonly #listeners: Http1Listeners;
@@ -50,7 +56,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
       this.#isReused = false;
     });
     this.#client.on('disconnect', () => {
-      // While a request waits, undici opens the connection again.
+      // If a request waits, undici opens the connection again.
       if (!this.#exchange) this.close();
     });
   }
@@ -69,7 +75,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
     if (!response.isOver) this.#client.dispatch(options, this);
   }
 
-  /** Closes it once its request has ended. */
+  /** Closes the connection once its request has ended. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -82,7 +88,7 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
       this.#controller.abort(error);
       return;
     }
-    // It has not been written: the connection is being opened, or opened again.
+    // The request has not been written yet: the connection is being opened, or opened again.
     this.#pending?.cancel(error);
     this.#destroy();
   }
@@ -129,10 +135,10 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
     this.#destroy();
   }
 
-  /** Not client.close(), which opens a connection again for a request that has been aborted. */
+  /** Destroys the client: client.close() would open a connection again for a request that has been aborted. */
   #destroy(): void {
     this.#isClosed = true;
-    // Not within undici's callback, which still uses the client.
+    // Deferred, because undici's callback still uses the client.
     void Promise.resolve().then(() => this.#client.destroy());
     this.#listeners.onClosed(this);
   }
@@ -148,8 +154,8 @@ export class Http1Connection implements Carrier, Dispatcher.DispatchHandler {
 let isPrepared = false;
 
 /**
- * Compiles undici's HTTP parser, which it otherwise does when the first connection opens: tens of milliseconds in which
- * the event loop stands still while calls are on their way.
+ * Compiles undici's HTTP parser, which it otherwise does when the first connection opens: that would block the event
+ * loop for tens of milliseconds while calls are in flight.
  */
 export function prepareParser(): void {
   if (isPrepared) return;

@@ -8,13 +8,19 @@ import {
 import type { Socket } from 'node:net';
 import type { Carrier, WireRequest, WireResponse } from './wire-response';
 
-/** Most concurrent requests of one connection, where the server allows more: what breaks a connection breaks them all. */
+/**
+ * The most concurrent requests on one connection, even if the server allows more, because a broken connection fails all
+ * of them.
+ */
 const MAX_STREAMS = 128;
-/** Idle connections close after this time. */
+/** Idle connections close after this time, in milliseconds. */
 const IDLE_MS = 55_000;
-/** A connection on which nothing arrives for this long before a request is given up takes no more requests. */
+/**
+ * If nothing has arrived on a connection for this long when a request is given up, it takes no more requests. In
+ * milliseconds.
+ */
 const SILENT_MS = 5_000;
-/** Of the response body, what the server may send before it is read. */
+/** How many unread bytes of a response body the server may send. */
 const WINDOW_BYTES = 256 * 1024;
 /** Headers that HTTP/2 does not have. */
 const NOT_IN_HTTP2 = new Set([
@@ -27,8 +33,9 @@ const NOT_IN_HTTP2 = new Set([
 ]);
 
 /**
- * An HTTP/2 connection, which carries many requests at a time. Not undici's: that one breaks off every response in flight
- * when the server announces, with GOAWAY, that the connection takes no new requests, as servers do each time they restart.
+ * An HTTP/2 connection, which carries many requests at a time. undici's own HTTP/2 is not used, because it breaks off
+ * every response in flight when the server announces with GOAWAY that the connection takes no new requests, as servers
+ * do each time they restart.
  */
 export class Http2Connection {
   readonly #session: ClientHttp2Session;
@@ -106,14 +113,14 @@ export class Http2Connection {
     this.#heardAt = performance.now();
   }
 
-  /** @param startedAt When the request was sent, if it was given up before its headers arrived. */
+  /** @param startedAt When the request was sent, if it ended before its headers arrived; else undefined. */
   recordEnd(startedAt: number | undefined): void {
     if (--this.#inFlight === 0) this.#session.unref();
     if (startedAt === undefined) {
       this.#hasServed = true;
       return;
     }
-    // Perhaps the connection is dead: unlike over HTTP/1, giving a request up doesn't close it.
+    // The connection may be dead: unlike with HTTP/1, giving up a request doesn't close it.
     const now = performance.now();
     if (now - Math.max(startedAt, this.#heardAt) >= SILENT_MS) this.close();
   }
@@ -184,7 +191,8 @@ class Http2Exchange implements Carrier {
       this.#response.onEnd();
       return;
     }
-    // Refused unprocessed, as requests are that cross the announcement of the connection's end.
+    // The server has refused the request without processing it, as it does with requests that cross its GOAWAY. Such a
+    // request fails as on a reused connection.
     this.isReused ||= rstCode === constants.NGHTTP2_REFUSED_STREAM || !this.#connection.hasRoom;
     const message = `the HTTP/2 stream was closed with code ${rstCode}`;
     this.#response.onError(

@@ -1,13 +1,13 @@
 import type { AxiosProxyConfig } from 'axios';
 
-/** Where requests go instead of to the provider: an HTTP proxy. */
+/** An HTTP proxy through which requests are sent. */
 export interface Proxy {
   readonly origin: string;
   /** The value of Proxy-Authorization. */
   readonly authorization: string | undefined;
 }
 
-/** `http.proxy` of the configuration: a proxy, the variables of the environment, or none. */
+/** `http.proxy` of the configuration: a proxy, 'env' for the one that the environment names, or false for none. */
 export type ProxySetting = AxiosProxyConfig | 'env' | false;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,7 +27,7 @@ export function proxyFor(url: URL, setting: ProxySetting, env: Environment = pro
   };
 }
 
-/** The proxies that the environment names, as they are written there. */
+/** The values of the environment's proxy variables, unparsed. */
 export function proxiesOfEnvironment(env: Environment = process.env): string[] {
   return ['http_proxy', 'https_proxy'].flatMap((name) => readVariable(env, name) ?? []);
 }
@@ -46,12 +46,15 @@ function proxyOfEnvironment(url: URL, env: Environment): string | undefined {
   return address === undefined || isExcluded(url, readVariable(env, 'no_proxy') ?? '') ? undefined : address;
 }
 
-/** As curl does: the name in lower case comes first. */
+/** Reads an environment variable. As in curl, the name in lower case comes first. */
 function readVariable(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || env[name.toUpperCase()]?.trim() || undefined;
 }
 
-/** NO_PROXY: hosts, domains with or without a leading dot or `*.`, each perhaps with a port; `*` for every host. */
+/**
+ * Whether NO_PROXY excludes a URL. It lists hosts and domains, with or without a leading dot or `*.`, each with an
+ * optional port; `*` stands for every host.
+ */
 function isExcluded({ hostname, port, protocol }: URL, list: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
   const hostPort = port || (protocol === 'https:' ? '443' : '80');

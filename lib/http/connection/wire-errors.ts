@@ -1,6 +1,6 @@
-/** Node's own code for a connect timeout: classified as 'timeout', with nothing sent. */
+/** Node's own code for a connect timeout. It is classified as 'timeout' with nothing sent. */
 export const CONNECT_TIMEOUT = 'ERR_SOCKET_CONNECTION_TIMEOUT';
-/** A proxy that refuses the tunnel to the provider: classified as 'connection', with nothing sent. */
+/** Code for a proxy that refuses the tunnel to the provider. It is classified as 'connection' with nothing sent. */
 const PROXY_REFUSED = 'EPROXY';
 
 export function connectTimeout(ms: number): Error {
@@ -11,22 +11,22 @@ export function proxyRefused(status: number): Error {
   return withCode(`the proxy refused the connection with status ${status}`, PROXY_REFUSED);
 }
 
-/** The caller aborted the request. With axios's code, by which it is classified. */
+/** The error of a request that the caller has aborted. It has axios's code, by which it is classified. */
 export function canceled(): Error {
   return withCode('canceled', 'ERR_CANCELED');
 }
 
-/** With axios's message, by which classifyError() recognizes it. */
+/** The error of a response above the size limit. It has axios's message, by which classifyError() recognizes it. */
 export function responseTooLarge(maxBytes: number): Error {
   return withCode(`maxContentLength size of ${maxBytes} exceeded`, 'ERR_BAD_RESPONSE');
 }
 
-/** A connection that the other side has closed, or an HTTP/2 stream or session that it has reset. */
+/** Codes of a connection that the other side has closed, or of an HTTP/2 stream or session that it has reset. */
 const CLOSED = /^(?:ECONNRESET|EPIPE|UND_ERR_(?:SOCKET|INFO|CLOSED|DESTROYED)|ERR_HTTP2_\w+)$/;
 
 /**
- * The error of a connection as node:http reports it, so that it is classified alike over HTTP/1 and HTTP/2. Undici's own
- * codes don't tell whether the response had begun.
+ * The error of a connection as node:http reports it, so that it is classified alike over HTTP/1 and HTTP/2. Undici's
+ * own codes don't tell whether the response had begun.
  */
 export function toSocketError(error: Error, hasHeaders: boolean): Error {
   const code = 'code' in error ? String(error.code) : '';

@@ -8,7 +8,7 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 /** A request as it is sent. */
 export interface WireRequest {
   readonly method: string;
-  /** With the query. */
+  /** Path and query of the URL. */
   readonly path: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ export interface WireRequest {
 export interface Carrier {
   /** Whether the connection has served a request before, so that it may have gone stale. */
   readonly isReused: boolean;
-  /** Ends the request. Nothing is reported after that. */
+  /** Ends the request with this error. */
   abort(error: Error): void;
   pause(): void;
   resume(): void;
@@ -106,7 +106,7 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
     if (!this.isOver) this.handleEvent();
   }
 
-  /** The signal has aborted. */
+  /** Called when the signal aborts. */
   handleEvent(): void {
     const error = canceled();
     const carrier = this.#carrier;
@@ -114,7 +114,7 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
     carrier?.abort(error);
   }
 
-  // For the connection.
+  // The connection calls these methods.
 
   onSent(carrier: Carrier): void {
     const state = this.#state;
@@ -134,7 +134,7 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
   }
 
   onData(chunk: Uint8Array): void {
-    // A parser that goes on after a pause may begin with nothing.
+    // A parser that resumes after a pause may first deliver an empty chunk.
     if (this.#state.kind !== 'receiving' || chunk.byteLength === 0) return;
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.byteLength;
@@ -180,7 +180,7 @@ export class WireResponse implements AsyncIterableIterator<Uint8Array, undefined
     return { done: false, value };
   }
 
-  /** What arrived before the failure is still delivered. */
+  /** Fails the response. What arrived before the failure is still delivered. */
   #fail(error: Error): void {
     if (this.isOver) return;
     this.#settle({ kind: 'failed', error });

@@ -26,16 +26,19 @@ export type PlaceholderPositions = readonly number[];
 /**
  * The bytes that consecutive events of a stream have in common. Nearly every event repeats the one before it except for
  * a few values: the text, padding, the time. An event that matches the template of a parsed one, and whose strings are
- * well-formed JSON, needs no parsing: it is valid, and what it means is known.
+ * well-formed JSON, needs no parsing: it is valid, and its meaning is known.
  *
  * Templates are made only of events that add to one choice, don't end it and report neither usage nor an error.
  */
 export class EventTemplate {
-  /** One more than there are placeholders. */
+  /** The fixed parts around the placeholders: one more than there are placeholders. */
   readonly #segments: readonly string[];
   readonly #placeholders: readonly Placeholder[];
   readonly #isAlwaysContent: boolean;
-  /** Which placeholders hold what was generated, and which one the visible text of the first choice. */
+  /**
+   * Indexes of the placeholders that hold generated text. `textPlaceholder` is the one with the visible text of the
+   * first choice.
+   */
   readonly generatedPlaceholders: readonly number[];
   readonly textPlaceholder: number | undefined;
 

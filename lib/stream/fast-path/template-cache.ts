@@ -3,12 +3,17 @@ import type { SseFrame } from '../sse/sse-frame';
 import { EventTemplate } from './event-template';
 import { TemplatedChatEvent } from './templated-chat-event';
 
-/** Several choices, or reasoning and text, alternate in one stream. */
+/** The most templates of one stream: several choices, or reasoning and text, may alternate in it. */
 const MAX_TEMPLATES = 4;
-/** After this many templates that matched nothing, a stream's events are too different to go on trying. */
+/**
+ * After this many consecutive templates that matched nothing, no more are made: the stream's events are too different.
+ */
 const MAX_UNUSED_IN_A_ROW = 16;
 
-/** A longer event is rare, and one with many values would cost more as a template than JSON.parse takes. */
+/**
+ * Size limit of an event for a template, in bytes. Longer events are rare, and to match one with many values would take
+ * longer than JSON.parse.
+ */
 const MAX_TEMPLATE_BYTES = 4096;
 
 /** The templates of one stream's events, the most recently used first. */
@@ -16,7 +21,7 @@ export class TemplateCache {
   readonly #templates: EventTemplate[] = [];
   #unusedInARow = 0;
 
-  /** The event, unparsed, if a template matches it. */
+  /** The event without parsing, if a template matches it. */
   match(frame: SseFrame): TemplatedChatEvent | undefined {
     if (!frame.isSingleLine) return undefined;
     const { latin1, dataStart, dataEnd } = frame;

@@ -52,7 +52,7 @@ export class TemplatedChatEvent implements ChatEvent {
   }
 }
 
-/** V8 copies shorter slices; a longer slice would keep the whole chunk in memory. */
+/** V8 copies slices shorter than this; a longer slice would keep the whole chunk in memory. */
 const MIN_WINDOW = 13;
 const PLAIN = /^[ -[\]-~]*$/;
 

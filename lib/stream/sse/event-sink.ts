@@ -8,13 +8,16 @@ export const EVENT_STREAM_HEADERS = {
 export interface EventSink {
   /** Whether the reader has left or the response has ended. Writing then does nothing. */
   readonly isClosed: boolean;
-  /** Whether the status is decided: an error can then only be sent as an event. */
+  /** Whether the status has been sent, so that an error can only be sent as an event. */
   readonly headersSent: boolean;
   /** Calls back when the reader leaves; at once if it has left. */
   onceClosed(callback: () => void): void;
   /** Sends the status 200 and the headers at once. */
   open(headers: Readonly<Record<string, string>>): void;
-  /** Writes. Undefined if more may follow at once, else a promise for when the reader has caught up or left. */
+  /**
+   * Writes data. Returns undefined if more can be written at once, else a promise that resolves when the reader has
+   * caught up or left.
+   */
   write(data: Uint8Array | string): Promise<void> | undefined;
   /** Ends the response after `data`. */
   end(data?: string): void;

@@ -3,20 +3,23 @@ import { SseDecoder } from './sse-decoder';
 import type { SseFrame } from './sse-frame';
 
 export interface FrameReaderOptions {
-  /** How long to wait for what may follow a complete answer, in milliseconds in all. */
+  /** Total time to wait for what may follow a complete answer, in milliseconds. */
   readonly graceMs: number;
   /** Whether the answer is complete. From then on, nothing that happens to the source is a failure. */
   isComplete(): boolean;
-  /** The largest event, in bytes. Default 8 MiB. */
+  /** Size limit of one event, in bytes. Default 8 MiB. */
   readonly maxEventBytes?: number;
 }
 
-/** After this many bytes the event loop turns once: a fast upstream's next chunk is often there before the last is read. */
+/**
+ * After reading this many bytes, the event loop gets a turn: the next chunk of a fast upstream is often there before
+ * the last one is read, so that other work would never run.
+ */
 const BYTES_PER_TURN = 128 * 1024;
 
 /**
- * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader slows down the upstream.
- * It closes the source as soon as nothing more is needed from it.
+ * Reads a byte stream as events, one chunk at a time and only when asked, so that a slow reader slows down the
+ * upstream. It closes the source as soon as nothing more is needed from it.
  */
 export class FrameReader {
   readonly #source: AsyncIterable<Uint8Array>;
@@ -56,7 +59,7 @@ export class FrameReader {
     return this.fill();
   }
 
-  /** Created once, so that a chunk costs no closure. */
+  /** A field, so that no closure is created for each chunk. */
   readonly #onChunk = (chunk: IteratorResult<Uint8Array> | undefined): boolean => {
     if (this.#state === 'closed') return false;
     if (chunk === undefined) {
@@ -116,7 +119,10 @@ export class FrameReader {
     }
   }
 
-  /** Undefined when the grace period is over. It counts only time spent waiting, not the time a slow reader takes. */
+  /**
+   * The next chunk; undefined when the grace period is over. Only the time spent waiting counts, not the time that a
+   * slow reader takes.
+   */
   async #nextInGrace(): Promise<IteratorResult<Uint8Array> | undefined> {
     const startedAt = performance.now();
     const next = this.#chunks.next();

@@ -6,11 +6,14 @@ const CR = 13;
 const COLON = 58;
 const BLANK_LINE = Buffer.from('\n\n');
 const EMPTY = Buffer.alloc(0);
-/** Space for an event of the usual size, so that its second half fits in. */
+/** The smallest buffer for an event that arrives in pieces: large enough for an event of the usual size. */
 const MIN_PENDING_BYTES = 1024;
-/** A chunk is appended to the pending bytes and scanned together with them, unless they are this many times as long. */
+/**
+ * A chunk is joined to the pending bytes and scanned together with them, unless these are more than this many times as
+ * long.
+ */
 const JOIN_FACTOR = 4;
-/** The default limit of one event. Some models send a whole image in one. */
+/** The default size limit of one event, in bytes. Some models send a whole image in one. */
 const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -48,7 +51,8 @@ export class SseDecoder {
     }
     this.#isAfterCr = chunk[chunk.byteLength - 1] === CR;
 
-    // Copies and decodes once for an event that was cut in two and those after it. Pieces of a large one are collected.
+    // An event that was cut in two is copied and decoded once, together with those after it. The pieces of a large
+    // event are only collected.
     let from = 0;
     if (this.#pendingBytes === this.#pending.length && this.#pendingBytes <= JOIN_FACTOR * bytes.length) {
       from = this.#pendingBytes;

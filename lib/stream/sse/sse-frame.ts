@@ -2,7 +2,7 @@ import { StreamFailure } from '../stream-errors';
 
 /** One event of a server-sent event stream. */
 export interface SseEvent {
-  /** The event's name; undefined where it has none. */
+  /** The event's name; undefined if it has none. */
   readonly event?: string;
   /** The values of its `data` lines, joined with line breaks. */
   readonly data: string;
@@ -25,7 +25,7 @@ export class SseFrame implements SseEvent {
   readonly #start: number;
   readonly #end: number;
 
-  /** An event that is a single line. */
+  /** For an event that is a single line, unless `parsed` is given. */
   constructor(
     /** The chunk that holds the frame. */
     readonly bytes: Buffer,
@@ -65,9 +65,9 @@ export class SseFrame implements SseEvent {
   }
 }
 
-/** An answer that came as one event with a line per token has fewer lines. */
+/** Limit on the lines of one event. Even an answer that is sent as one event with a line per token has fewer. */
 const MAX_LINES = 65_536;
-/** Lines that are tried as JSON: a failed JSON.parse is slow. */
+/** The most lines of an event that are tried as JSON, because a failed JSON.parse is slow. */
 const MAX_TRIED_LINES = 16;
 
 /**

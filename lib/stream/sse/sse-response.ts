@@ -8,7 +8,9 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
-/** Beyond this, events are written before the end of the turn, so that back pressure takes effect. */
+/**
+ * If more bytes than this are waiting, they are written before the end of the turn, so that back pressure takes effect.
+ */
 const MAX_UNWRITTEN_BYTES = 32 * 1024;
 
 type ResponseState =
@@ -18,7 +20,7 @@ type ResponseState =
 
 /**
  * Writes server-sent events to an HTTP response, with back pressure and keep-alive comments. Once the client has left,
- * or somebody else has ended the response, writing does nothing.
+ * or other code has ended the response, writing does nothing.
  */
 export class SseResponse implements EventSink {
   readonly #res: ServerResponse;
@@ -26,7 +28,7 @@ export class SseResponse implements EventSink {
   #state: ResponseState = { kind: 'waiting' };
   #lastWriteAt = 0;
   #closeCallbacks: (() => void)[] = [];
-  /** Written together at the end of this turn: events that arrived together cost one write. */
+  /** Data to write at the end of this turn of the event loop: events that arrived together cost one write. */
   #unwritten: (Uint8Array | string)[] = [];
   #unwrittenBytes = 0;
   #isFlushScheduled = false;
@@ -61,7 +63,7 @@ export class SseResponse implements EventSink {
       this.#res.removeHeader('content-length');
       for (const [name, value] of Object.entries({ ...headers, ...HEADERS }))
         this.#res.setHeader(name, value);
-      // Together with events that are there already.
+      // Corked, so that the headers are sent together with events that have already arrived.
       this.#isCorked = true;
       this.#res.cork();
       this.#scheduleFlush();
@@ -92,7 +94,7 @@ export class SseResponse implements EventSink {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    // It runs once no promise is left to settle.
+    // Runs after all promises that are settling, so after the events that arrived together have been written.
     process.nextTick(this.#onFlush);
   }
 
@@ -127,7 +129,7 @@ export class SseResponse implements EventSink {
   end(data = ''): void {
     this.#stopKeepAliveTimer();
     if (this.isClosed) return;
-    // Ending uncorks it too.
+    // end() uncorks the response too.
     this.#isCorked = false;
     if (data !== '') this.#unwritten.push(data);
     this.#res.end(this.#takeUnwritten());
