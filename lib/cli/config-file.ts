@@ -7,7 +7,7 @@ import { UsageError } from './usage-error';
 const MODULES = ['.js', '.mjs', '.cjs'];
 const TYPESCRIPT = ['.ts', '.mts', '.cts'];
 
-/** Loads a configuration. Rejects with a UsageError that says what is wrong with the file. */
+/** Loads a configuration file. Rejects with a UsageError that says what is wrong with the file. */
 export async function loadConfig(file: string): Promise<BalancerConfig> {
   const path = resolve(file);
   const value = extname(path) === '.json' ? readJson(file, path) : await importModule(file, path);
@@ -50,7 +50,10 @@ async function importModule(file: string, path: string): Promise<unknown> {
   return findConfig(loaded) ?? loaded;
 }
 
-/** By Node itself, where it can strip types (from 22.18 on); else by tsx, if that is installed. */
+/**
+ * Imports a TypeScript module with Node itself if it can strip types (22.18 and later), otherwise with tsx if
+ * installed.
+ */
 async function importTypeScript(url: string): Promise<unknown> {
   if ((process.features as { typescript?: unknown }).typescript) return import(url);
   const tsx = await import('tsx/esm/api').catch(() => undefined);
@@ -58,7 +61,10 @@ async function importTypeScript(url: string): Promise<unknown> {
   return tsx.tsImport(url, import.meta.url);
 }
 
-/** A CommonJS module is imported as a default export; one compiled from an ES module nests its default export in it. */
+/**
+ * Finds the configuration among the exports. A CommonJS module is imported as the default export; if it was compiled
+ * from an ES module, its own default export is nested in that.
+ */
 function findConfig(loaded: Record<string, unknown>): unknown {
   for (const value of [loaded.default, loaded.config]) {
     if (typeof value !== 'object' || value === null) continue;

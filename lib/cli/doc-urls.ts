@@ -1,9 +1,9 @@
 import { homepage, version } from '../../package.json';
 
-/** The documents are not in the package: their pages of this version are in its repository. */
+/** URL of this version's documents in the repository, because the package does not contain them. */
 const PAGES = `${homepage.replace(/#.*$/, '')}/blob/v${version}/`;
 
-/** Replaces paths such as `docs/guard.md` with addresses. */
+/** Replaces paths such as `docs/guard.md` with their URLs. */
 export function withDocUrls(text: string): string {
   return text.replace(/(?<![\w/])docs\/[a-z-]+\.md/g, (path) => PAGES + path);
 }

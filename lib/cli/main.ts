@@ -7,7 +7,7 @@ import { UsageError } from './usage-error';
 
 const COMMANDS = ['simulate', 'serve', 'migrate'];
 
-// A child process runs one simulation. Virtual time must be installed before any module that reads the clock is loaded.
+// In a child process, runs one simulation. Virtual time must be installed before any module that reads the clock loads.
 const isChildProcess = serveJobIfChild(async (job) => {
   const { startAtMs } = job as { readonly startAtMs?: number };
   const time = installVirtualTime(startAtMs);

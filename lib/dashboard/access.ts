@@ -4,13 +4,13 @@ import { callApp, NotAnError } from '../util/app-function';
 import type { AiDashboardOptions, DashboardAccess } from './options';
 import { Refusal } from './refusal';
 
-/** The header that the page sends with a control request. A form of another site can't send it. */
+/** The header that the page sends with a control request. Another site's form can't send it. */
 export const CONTROL_HEADER = 'x-ai-dashboard';
 
 /**
- * Asks the app's `authorize` what a request may do.
+ * Calls the app's `authorize` and returns what the request may do.
  *
- * @param timeoutMs How long it may take, in milliseconds.
+ * @param timeoutMs How long `authorize` may take, in milliseconds.
  * @throws A refusal with 403 or 504; the Error that `authorize` throws.
  */
 export async function accessOf(
@@ -23,7 +23,7 @@ export async function accessOf(
   try {
     access = await callApp('authorize()', () => authorize(req), timeoutMs);
   } catch (error) {
-    // Promise.reject() is how some libraries say no.
+    // Some libraries refuse a user with a bare Promise.reject().
     if (error instanceof NotAnError) throw forbidden();
     if (AiBalancerError.isInstance(error) && error.code === 'ERR_AI_DEADLINE') {
       throw new Refusal(504, 'The decision about access took too long.');
@@ -32,12 +32,12 @@ export async function accessOf(
   }
   if (access === true || access === 'control') return 'control';
   if (access === 'view') return 'view';
-  // Anything that is not a clear yes is a no.
+  // Every other value refuses access.
   throw forbidden();
 }
 
 /**
- * Refuses data to the pages of other sites: a permissive CORS middleware of the app must not open it to them.
+ * Refuses data to pages of other sites, even if a permissive CORS middleware of the app would allow it.
  *
  * @throws A refusal with 403.
  */
@@ -48,8 +48,9 @@ export function checkReader(req: Request): void {
 }
 
 /**
- * Refuses a control request that another site's page may have caused. The browser says itself where a request comes from
- * (Sec-Fetch-Site; over plain HTTP only Origin), and the header needs a CORS preflight, which this router never grants.
+ * Refuses a control request that another site's page may have caused. The browser states the origin of a request in
+ * Sec-Fetch-Site (over plain HTTP only in Origin), and the header needs a CORS preflight, which this router never
+ * grants.
  *
  * @throws A refusal with 403.
  */

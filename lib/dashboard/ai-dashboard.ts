@@ -13,7 +13,7 @@ import { currentState, recentHistory, type Status } from './status';
 
 export type { AiDashboardOptions, DashboardAccess, DashboardExtension } from './options';
 
-/** Everything comes from the own origin; nothing is inline, nothing is framed. */
+/** Security headers: everything is loaded from the same origin, inline code and framing are not allowed. */
 const HEADERS = Object.entries({
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -27,10 +27,10 @@ const HEADERS = Object.entries({
 type Handler = (req: Request, res: Response, access: 'view' | 'control') => void | Promise<void>;
 
 /**
- * A live page of the balancer: endpoints with state and reason, traffic, quota levels, the queue, the last 15 minutes and
- * the last routes; with controls to disable, enable and reweigh endpoints where `authorize` allows it. Shows no key and
- * no prompt. Serves `/` (the page), `/stats.json`, `/events` (SSE), `/control` (POST) and `/assets` below its mount point;
- * other paths go on to the next handler.
+ * Serves a live page of the balancer: endpoints with state and reason, traffic, quota levels, the queue, the last 15
+ * minutes and the latest routes. It has controls to disable and enable endpoints and to set their weights, if
+ * `authorize` allows it. Shows no key and no prompt. Serves `/` (the page), `/stats.json`, `/events` (SSE), `/control`
+ * (POST) and `/assets` below its mount point; requests for other paths are passed to the next handler.
  *
  * @example app.use('/ai', aiDashboard(balancer, { authorize: (req) => (req.user?.isAdmin ? 'control' : false) }))
  *
@@ -107,7 +107,10 @@ export function aiDashboard(balancer: Balancer, options: AiDashboardOptions): Ro
   return router;
 }
 
-/** The page's links are relative, so that it works behind a proxy that changes the path: its URL must end in a slash. */
+/**
+ * Returns the redirect target for a URL without a trailing slash; undefined if it has one. The page needs the slash,
+ * because its links are relative, so that it works behind a proxy that changes the path.
+ */
 function missingSlash({ originalUrl }: Request): string | undefined {
   const [path = ''] = originalUrl.split('?');
   if (path.endsWith('/')) return undefined;
@@ -116,7 +119,7 @@ function missingSlash({ originalUrl }: Request): string | undefined {
 
 function sendFile(res: Response, type: string, body: string | Buffer): void {
   res.setHeader('content-type', type);
-  // Express answers 304 if the ETag still fits.
+  // The browser must revalidate; Express responds with 304 if the ETag matches.
   res.setHeader('cache-control', 'private, no-cache');
   res.send(body);
 }

@@ -1,18 +1,20 @@
-/** Width of a bucket of the history. */
+/** Width of a bucket of the history, in milliseconds. */
 export const BUCKET_MS = 5_000;
-/** The history covers the last 15 minutes. */
+/** Number of buckets: 15 minutes. */
 export const BUCKETS = 180;
 
-/** Durations are counted in bins whose bounds grow by this factor, so a percentile is exact to 10 %. */
+/**
+ * Ratio between the bounds of neighbouring bins in which durations are counted, so that percentiles are exact to 10 %.
+ */
 const BIN_FACTOR = 1.1;
 const LOG_BIN_FACTOR = Math.log(BIN_FACTOR);
-/** The last bin begins at about 25 minutes. */
+/** Number of bins. The last one begins at about 25 minutes. */
 const BINS = 150;
 const P95 = 0.95;
 
-/** What happened in a number of consecutive buckets, oldest first. */
+/** The counts of consecutive buckets, oldest first. */
 export interface HistorySlice {
-  /** Number of the first bucket: its start divided by the width of a bucket. */
+  /** Number of the first bucket: its start time divided by the width of a bucket. */
   readonly first: number;
   /** Answered calls. */
   readonly ok: readonly number[];
@@ -22,11 +24,11 @@ export interface HistorySlice {
   readonly shed: readonly number[];
   /** The 95th percentile of the durations of answered calls in milliseconds; null without any. */
   readonly p95Ms: readonly (number | null)[];
-  /** US dollars. */
+  /** US dollars that the calls cost. */
   readonly usd: readonly number[];
 }
 
-/** How one call ended. */
+/** A call that has ended. */
 export interface EndedCall {
   readonly outcome: 'ok' | 'failed' | 'shed';
   readonly ms: number;
@@ -34,11 +36,11 @@ export interface EndedCall {
 }
 
 /**
- * Counts of calls over the last 15 minutes, in buckets of 5 seconds. Its size is fixed (about 120 kB), and a call costs
- * two increments, so that it is kept whether or not anyone looks.
+ * Counts calls over the last 15 minutes, in buckets of 5 seconds. Its size is fixed (about 120 kB) and recording a call
+ * takes only a few additions, so it always runs, even without viewers.
  */
 export class CallHistory {
-  /** The number of the bucket that each place holds. */
+  /** Number of the bucket that is stored at each place of the arrays. */
   readonly #numbers = new Float64Array(BUCKETS).fill(-1);
   readonly #counts = {
     ok: new Uint32Array(BUCKETS),
@@ -56,7 +58,7 @@ export class CallHistory {
     if (outcome === 'ok') addTo(this.#durations, place * BINS + binOf(ms), 1);
   }
 
-  /** The last `count` buckets, up to the one that is filled now. */
+  /** Returns the last `count` buckets, up to the current one. */
   slice(count: number, now: number): HistorySlice {
     const last = bucketAt(now);
     const first = last - Math.min(count, BUCKETS) + 1;
@@ -73,13 +75,15 @@ export class CallHistory {
     };
   }
 
-  /** The 95th percentile over the last `count` buckets together; null without an answered call. */
+  /**
+   * Returns the 95th percentile of durations in the last `count` buckets, in milliseconds; null without answered calls.
+   */
   p95Ms(count: number, now: number): number | null {
     const last = bucketAt(now);
     return this.#percentile(Array.from({ length: count }, (_, back) => this.#held(last - back)));
   }
 
-  /** The place of a bucket, emptied if it still holds an older one. */
+  /** Returns the place at which a bucket is stored. Clears the place if it still contains an older bucket. */
   #placeOf(number: number): number {
     const place = number % BUCKETS;
     if (this.#numbers[place] === number) return place;
@@ -90,7 +94,7 @@ export class CallHistory {
     return place;
   }
 
-  /** The place of a bucket; -1 if nothing was recorded in it. */
+  /** Returns the place of a bucket; -1 if nothing was recorded in the bucket. */
   #held(number: number): number {
     const place = number >= 0 ? number % BUCKETS : -1;
     return this.#numbers[place] === number ? place : -1;

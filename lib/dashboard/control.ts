@@ -6,14 +6,14 @@ import { Refusal } from './refusal';
 
 const MAX_BODY_BYTES = 4_096;
 
-/** What the page asks for. */
+/** A command that the page sends. */
 type Command =
   | { readonly endpoint: string; readonly action: 'disable' | 'enable' }
   | { readonly endpoint: string; readonly action: 'weight'; readonly weight: number };
 
 const parseJson: RequestHandler = json({ limit: MAX_BODY_BYTES });
 
-/** Carries out the command in the body of a request. @throws A refusal; ERR_AI_NO_ENDPOINT. */
+/** Executes the command in the body of a request. @throws A refusal; ERR_AI_NO_ENDPOINT. */
 export async function control(balancer: Balancer, req: Request, res: Response): Promise<EndpointHandle> {
   const command = toCommand(await readBody(req, res));
   const handle = balancer.endpoint(command.endpoint);
@@ -22,7 +22,7 @@ export async function control(balancer: Balancer, req: Request, res: Response): 
   return handle;
 }
 
-/** A form or a script of another site can't send this content type without a CORS preflight. */
+/** Reads a JSON body. Another site's form or script can't send this content type without a CORS preflight. */
 async function readBody(req: Request, res: Response): Promise<unknown> {
   if (!req.is('application/json')) throw new Refusal(415, 'The content type must be application/json.');
   await new Promise<void>((resolve, reject) => {
@@ -34,7 +34,7 @@ async function readBody(req: Request, res: Response): Promise<unknown> {
   return req.body as unknown;
 }
 
-/** The parser's own message may quote the body. */
+/** Replaces the parser's error, whose message may quote the body. */
 function bodyRefusal(error: unknown): Refusal {
   return (error as { status?: unknown }).status === 413
     ? new Refusal(413, `The body is larger than ${MAX_BODY_BYTES} bytes.`)

@@ -3,14 +3,14 @@ import type { FailureClass } from '../failure/classes';
 import { BoundedMap } from '../util/bounded-map';
 import { addTo, BUCKET_MS } from './call-history';
 
-/** Rates are counted over this many buckets: the last 30 seconds. */
+/** Number of buckets over which rates are computed: 30 seconds. */
 const WINDOW_BUCKETS = 6;
 const PER_MINUTE = 60_000 / (WINDOW_BUCKETS * BUCKET_MS);
-/** More than a fleet has: names come from the configuration, and a reload may replace all of them. */
+/** Maximum number of endpoints that are remembered. Only reloads that replace endpoints can reach it. */
 const MAX_ENDPOINTS = 5_000;
 const MAX_MESSAGE_CHARS = 160;
 
-/** Failures whose message is about the endpoint. The message of another class may quote the prompt. */
+/** Failure classes whose message is shown. Messages of the other classes may quote the prompt. */
 const SHOWN_MESSAGES: ReadonlySet<FailureClass> = new Set([
   'rate_limited',
   'quota_exhausted',
@@ -38,7 +38,7 @@ export interface LastFailure {
 
 const NO_RATES: EndpointRates = { attemptsPerMinute: 0, failuresPerMinute: 0, usdPerMinute: 0 };
 
-/** What each endpoint did lately. */
+/** The rates and the last failure of each endpoint. */
 export class EndpointActivity {
   readonly #endpoints = new BoundedMap<string, Activity>(MAX_ENDPOINTS);
 
@@ -77,7 +77,7 @@ class Activity {
 
   recordAttempt(event: AttemptEvent, now: number): void {
     const place = this.#placeAt(now);
-    // It has been counted when its stream began.
+    // An attempt whose stream broke off was counted when the stream began.
     if (!event.brokeOff) addTo(this.#attempts, place, 1);
     if (event.class === undefined || event.class === 'aborted') return;
     addTo(this.#failures, place, 1);

@@ -6,30 +6,33 @@ import { BUCKET_MS } from './call-history';
 import type { Monitor } from './monitor';
 import { currentState, type EndpointRow, recentHistory, type Totals } from './status';
 
-/** The shortest time between two updates. */
+/** Minimum interval between two updates, in milliseconds. */
 const UPDATE_MS = 500;
-/** New calls shown of each outcome and update. */
+/** Maximum number of new calls of each outcome per update. */
 const CALLS_PER_UPDATE = 5;
-/** A viewer whose connection has been full for this long is dropped. */
+/** A viewer whose connection has taken no data for this long is dropped, in milliseconds. */
 const MAX_STALLED_MS = 15_000;
-/** A connection ends after this time; the browser opens another one, which asks `authorize` again. */
+/**
+ * A connection ends after this time, in milliseconds. The browser opens a new one, for which `authorize` is called
+ * again.
+ */
 const MAX_CONNECTION_MS = 300_000;
 
 interface Viewer {
   readonly res: ServerResponse;
   readonly openedAt: number;
-  /** Since when its connection is full; undefined while it takes data. */
+  /** Time since which its connection takes no data; undefined while it does. */
   stalledSince: number | undefined;
-  /** The last state that it was sent; undefined before the first. */
+  /** The last state that was sent to it; undefined before the first. */
   seen: Seen | undefined;
 }
 
-/** A state that was sent. */
+/** Identifies a state that was sent. */
 interface Seen {
-  /** Counts the states. */
+  /** Sequence number of the state. */
   readonly version: number;
   readonly at: number;
-  /** Number of the last call. */
+  /** Sequence number of the last call in the state. */
   readonly call: number;
 }
 
@@ -40,16 +43,16 @@ interface SentRow {
 }
 
 /**
- * Sends the state to everyone who looks, at most every 500 ms. All viewers share one timer and one serialization: each
- * gets a snapshot first and then only what changed. A viewer that can't keep up is skipped, and later gets all that has
- * changed meanwhile. Nothing runs while nobody looks.
+ * Sends the state to all viewers, at most every 500 ms. Each viewer gets a snapshot first and then only changes. The
+ * viewers share one timer and one serialization. A viewer that can't keep up is skipped, and later gets everything that
+ * has changed meanwhile. Without viewers, nothing runs.
  */
 export class LiveFeed {
   readonly #balancer: Balancer;
   readonly #monitor: Monitor;
   readonly #maxViewers: number;
   readonly #viewers = new Set<Viewer>();
-  /** In the order of the configuration. */
+  /** Rows of the endpoints by name, in the order of the configuration. */
   #rows = new Map<string, SentRow>();
   /** The state that was sent last. */
   #sent: Seen = { version: 0, at: -Infinity, call: 0 };
@@ -59,7 +62,7 @@ export class LiveFeed {
     this.#balancer = balancer;
     this.#monitor = monitor;
     this.#maxViewers = maxViewers;
-    // An open view would keep a server from shutting down.
+    // An open connection would prevent the server from shutting down.
     balancer[INTERNALS].closing.addEventListener('abort', () => this.#endAll(), { once: true });
   }
 
@@ -67,14 +70,17 @@ export class LiveFeed {
     return this.#viewers.size >= this.#maxViewers;
   }
 
-  /** Sends events on a response until it closes. @param hello Sent first, to this viewer only. */
+  /**
+   * Adds a viewer, which gets events on this response until it closes. @param hello The first event, for this viewer
+   * only.
+   */
   add(res: ServerResponse, hello: object): void {
     res.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
-      // A compressing middleware would hold updates back.
+      // Prevents compression, whose buffering would delay updates.
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
-      // Kept alive after its end, the connection would delay the shutdown of a server.
+      // Closes the connection after the response: kept alive, it would delay the shutdown of the server.
       ...(res.req.httpVersionMajor === 1 ? { connection: 'close' } : {}),
     });
     res.write(`retry: 2000\n${eventOf('hello', JSON.stringify(hello))}`);
@@ -112,7 +118,7 @@ export class LiveFeed {
       },
       this.#sent.at + UPDATE_MS - performance.now(),
     );
-    // The page must not keep a process alive that has nothing else to do.
+    // An open page must not keep the process alive.
     this.#timer.unref();
   }
 
@@ -123,7 +129,7 @@ export class LiveFeed {
     if (ready.length === 0) return;
     const { totals, endpoints } = currentState(this.#balancer, this.#monitor);
     const isSameFleet = this.#remember(endpoints);
-    // Viewers that are up to date have seen the same version: it is serialized once.
+    // Viewers that have seen the same version share one serialized event.
     const events = new Map<number, string>();
     for (const viewer of ready) {
       const seen = isSameFleet ? viewer.seen : undefined;
@@ -135,7 +141,7 @@ export class LiveFeed {
     }
   }
 
-  /** Ends a connection that is too old or too slow. A viewer that is not ready misses this update. */
+  /** Whether a viewer can take this update. Ends connections that are too old or too slow. */
   #isReady(viewer: Viewer, now: number): boolean {
     const { res } = viewer;
     if (!res.writableNeedDrain) {
@@ -150,7 +156,7 @@ export class LiveFeed {
     return false;
   }
 
-  /** Returns whether the fleet is the same as before: the same endpoints in the same order. */
+  /** Stores the rows. Returns whether there are the same endpoints in the same order as before. */
   #remember(endpoints: readonly EndpointRow[]): boolean {
     const before = this.#rows;
     const names = [...before.keys()];
@@ -165,7 +171,7 @@ export class LiveFeed {
     return names.length === endpoints.length && endpoints.every(({ name }, at) => names[at] === name);
   }
 
-  /** The event with all that has changed since a version, or the whole state. Rows are serialized already. */
+  /** Returns the event with everything that has changed since a state, or, without one, the whole current state. */
   #eventAfter(seen: Seen | undefined, totals: Totals): string {
     const rows = [...this.#rows.values()].filter(
       ({ version }) => seen === undefined || version > seen.version,
@@ -181,7 +187,7 @@ export class LiveFeed {
   }
 }
 
-/** The bucket that is filled now, and those that may have got calls since. */
+/** Returns the number of history buckets that may have changed since a time, including the current one. */
 function bucketsSince(since: number, now: number): number {
   return Math.ceil((now - since) / BUCKET_MS) + 1;
 }

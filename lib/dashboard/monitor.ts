@@ -6,13 +6,13 @@ import { RecentCalls } from './recent-calls';
 
 const MONITORS = new WeakMap<Balancer, Monitor>();
 
-/** What a dashboard remembers of its balancer: listens to the balancer's events from its creation on. */
+/** Records what dashboards show of a balancer. It listens to the balancer's events from its creation on. */
 export class Monitor {
   readonly history = new CallHistory();
   readonly activity = new EndpointActivity();
   readonly calls = new RecentCalls();
 
-  /** The monitor of a balancer: one, however many dashboards it has. */
+  /** Returns the monitor of a balancer, which all of its dashboards share. */
   static of(balancer: Balancer): Monitor {
     let monitor = MONITORS.get(balancer);
     if (monitor === undefined) {
@@ -32,7 +32,7 @@ export class Monitor {
     const now = performance.now();
     const usd = route?.costUsd ?? 0;
     if (route && usd > 0) this.activity.recordCost(route.endpoint, usd, now);
-    // The caller left: the page counts it no more than stats() does.
+    // Aborted calls are not counted, just as in stats().
     if (code === 'ERR_AI_ABORTED') return;
     const outcome = !failed ? 'ok' : code === 'ERR_AI_SATURATED' ? 'shed' : 'failed';
     this.history.record({ outcome, ms, usd }, now);

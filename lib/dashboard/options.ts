@@ -4,16 +4,16 @@ import { schemaFaults } from '../config/config-errors';
 import { count, options, validator } from '../config/validators';
 
 /**
- * What `authorize` returns. `'view'` admits the request to look; `'control'` and `true` also let it disable, enable and
- * reweigh endpoints. `false`, undefined, null and anything else refuse it with 403.
+ * The result of `authorize`. `'view'` allows read access; `'control'` and `true` also allow disabling, enabling and
+ * setting weights of endpoints. `false`, undefined, null and any other value refuse the request with 403.
  */
 export type DashboardAccess = boolean | 'view' | 'control' | null | undefined;
 
 /** A script and a style sheet of the app that the page loads as well. */
 export interface DashboardExtension {
   /**
-   * Path of a module script on the same origin, such as `/shop.mjs`. It finds an empty `<section id="extension">` on the
-   * page, and the state in the `detail` of the document's `ai-dashboard` events.
+   * Path of a module script on the same origin, such as `/shop.mjs`. The page contains an empty `<section
+   * id="extension">` for it, and dispatches `ai-dashboard` events on the document with the state in their `detail`.
    */
   script: string;
   /** Path of a style sheet on the same origin. Default: none. */
@@ -24,20 +24,21 @@ export interface DashboardExtension {
 export interface AiDashboardOptions {
   /**
    * Decides who may use the page; called for every request, and again every five minutes while a page is open. Required,
-   * because the page shows what your providers are asked and can take endpoints out. `false` lets everyone who can reach
-   * the page look, and nobody control. A rejection without an Error is a refusal (403); an Error goes to the app's error
-   * handler; after the balancer's `timeouts.totalMs` the request ends with 504.
+   * because the page shows the traffic to your providers and can disable endpoints. `false` gives read access to
+   * everyone who can reach the page, and control to nobody. Rejecting with something that is not an Error refuses the
+   * request (403); an Error is passed to the app's error handler; after the balancer's `timeouts.totalMs` the request
+   * ends with 504.
    */
   authorize: ((req: Request) => DashboardAccess | Promise<DashboardAccess>) | false;
   /** Title of the page. Default 'AI balancer'. */
   title?: string;
-  /** Live views at the same time; another one is refused with 503. Default 50. */
+  /** Maximum number of concurrent live views; further ones are refused with 503. Default 50. */
   maxViewers?: number;
-  /** Adds a section of the app to the page. Default: none. */
+  /** A section that the app adds to the page. Default: none. */
   extension?: DashboardExtension;
 }
 
-/** The options with their defaults. */
+/** The options with all defaults filled in. */
 export type DashboardSettings = Required<Omit<AiDashboardOptions, 'extension'>> &
   Pick<AiDashboardOptions, 'extension'>;
 

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DashboardSettings } from './options';
 
-/** A file of the page. */
+/** A file that the page loads. */
 export interface PageFile {
   readonly type: string;
   readonly body: Buffer;
@@ -15,7 +15,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** Every file of the page but its HTML, by name. */
+/** Reads all files of the page except its HTML, by name. */
 export function readPageFiles(): ReadonlyMap<string, PageFile> {
   const folder = pageFolder();
   return new Map(
@@ -26,7 +26,7 @@ export function readPageFiles(): ReadonlyMap<string, PageFile> {
   );
 }
 
-/** The HTML of the page. */
+/** Returns the HTML of the page. */
 export function readPage({ title, extension }: Pick<DashboardSettings, 'title' | 'extension'>): string {
   const html = readFileSync(new URL('index.html', pageFolder()), 'utf8');
   const links = [
@@ -36,9 +36,12 @@ export function readPage({ title, extension }: Pick<DashboardSettings, 'title' |
   return html.replaceAll('{{title}}', escapeHtml(title)).replace('<!-- extension -->', links.join(''));
 }
 
-/** The files are in `page/` beside this module in the sources, and in `dashboard/` beside the bundle in the package. */
+/**
+ * Returns the folder of the files: `page/` next to this module in the sources, `dashboard/` next to the package's
+ * bundle.
+ */
 function pageFolder(): URL {
-  // Undefined in a bundle that is CommonJS.
+  // Undefined in the CommonJS bundle.
   const here = import.meta.url as string | undefined;
   const folder = here && new URL(here.endsWith('.ts') ? './page/' : './dashboard/', here);
   if (folder && existsSync(folder)) return folder;

@@ -1,18 +1,18 @@
 import type { CallEvent } from '../balancer/events';
 import type { RouteReport, Verdict } from '../route-report';
 
-/** Calls kept of each outcome. */
+/** Number of calls that are kept of each outcome. */
 const KEPT = 20;
 /**
- * Calls of each outcome that are recorded per second, after a burst of KEPT. A page can't show more, and what is kept
- * costs the garbage collector time.
+ * Maximum number of calls of each outcome that are recorded per second, after a burst of KEPT. The page can't show
+ * more, and every recorded call costs the garbage collector time.
  */
 const RECORDED_PER_SECOND = 40;
-/** Verdicts shown of each kind. */
+/** Maximum number of verdicts that are shown: of candidates, and of endpoints that a filter removed. */
 const MAX_CANDIDATES = 4;
 const MAX_REMOVED = 3;
 const MAX_ATTEMPTS = 12;
-/** A client may choose its request id. */
+/** Maximum length of a request id, since a client can choose it. */
 const MAX_ID_CHARS = 100;
 const MAX_REASON_CHARS = 160;
 
@@ -21,7 +21,7 @@ export type CallOutcome = 'served' | 'rerouted' | 'failed';
 
 /** How one call was served, for the page. */
 export interface CallView {
-  /** Counts the calls of this process. */
+  /** Sequence number of the call in this process. */
   readonly number: number;
   /** When it ended, as a Unix time in milliseconds. */
   readonly at: number;
@@ -45,7 +45,7 @@ export interface CallView {
   }[];
   /** The candidates with the best scores, then some of the endpoints that a filter removed. */
   readonly why: readonly Verdict[];
-  /** How many endpoints were candidates, and how many were removed. */
+  /** Number of endpoints that were candidates; `removed` is the number that a filter removed. */
   readonly candidates: number;
   readonly removed: number;
 }
@@ -63,7 +63,7 @@ class KeptCalls {
   #tokens = KEPT;
   #refilledAt = -Infinity;
 
-  /** @param now On the clock of performance.now(). */
+  /** Whether another call may be recorded now. @param now Time of performance.now(). */
   takes(now: number): boolean {
     const refill = ((now - this.#refilledAt) / 1_000) * RECORDED_PER_SECOND;
     if (this.#tokens + refill < 1) return false;
@@ -79,8 +79,8 @@ class KeptCalls {
 }
 
 /**
- * The last calls of each outcome, some of them where there are many. Recording one keeps only its event: verdicts and
- * views are computed when the page asks for them.
+ * Keeps the latest calls of each outcome, or a sample of them at high rates. Recording a call keeps only its event;
+ * verdicts and views are computed when the page requests them.
  */
 export class RecentCalls {
   readonly #kept: Record<CallOutcome, KeptCalls> = {
@@ -90,7 +90,7 @@ export class RecentCalls {
   };
   #number = 0;
 
-  /** @param now On the clock of performance.now(). */
+  /** @param now Time of performance.now(). */
   record(event: CallEvent, now: number): void {
     const outcome = outcomeOf(event);
     const kept = this.#kept[outcome];
@@ -98,12 +98,12 @@ export class RecentCalls {
     if (kept.takes(now)) kept.add({ number: this.#number, at: Date.now(), outcome, event });
   }
 
-  /** The number of the last call. */
+  /** Sequence number of the last call. */
   get last(): number {
     return this.#number;
   }
 
-  /** At most `limit` of the latest calls of each outcome after the one with that number, oldest first. */
+  /** Returns the latest calls after that sequence number, at most `limit` of each outcome, oldest first. */
   after(number: number, limit = KEPT): CallView[] {
     return Object.values(this.#kept)
       .flatMap(({ calls }) => calls.filter((call) => call.number > number).slice(-limit))
@@ -158,7 +158,7 @@ function explainedBy(route: RouteReport | undefined): Pick<CallView, 'why' | 'ca
   };
 }
 
-/** A strategy of the app explains its scores: it may throw. */
+/** Returns the verdicts of a call; none if computing them throws, which a strategy of the app may do. */
 function verdictsOf(route: RouteReport | undefined): readonly Verdict[] {
   try {
     return route?.why ?? [];

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Response } from 'express';
 import { AiBalancerError } from '../errors';
 
-/** A request that the dashboard answers with an error. The message is for the person who looks at the page. */
+/** A refused request, which gets a response with this status. The message is shown to the user of the page. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 
@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Answers refusals. Errors thrown by the app's own functions go on to the app's error handler. */
+/** Sends the response for a refusal. Errors thrown by the app's own functions are passed to the app's error handler. */
 export const refusalHandler: ErrorRequestHandler = (error: unknown, _req, res, next) => {
   const isOwn = error instanceof Refusal || AiBalancerError.isInstance(error);
   if (!isOwn || res.headersSent) {

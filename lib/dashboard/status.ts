@@ -6,21 +6,21 @@ import type { EndpointRates, LastFailure } from './endpoint-activity';
 import type { Monitor } from './monitor';
 import type { CallView } from './recent-calls';
 
-/** Totals are taken over this many buckets of the history: the last minute. */
+/** Number of buckets of the history over which totals are computed: one minute. */
 const TOTAL_BUCKETS = 12;
 
-/** Budgets that the page shows at most. */
+/** Maximum number of budgets that the page shows. */
 const MAX_BUDGETS = 20;
 
 /** One endpoint on the page. */
 export interface EndpointRow extends Omit<EndpointStats, 'aliases' | 'reason'>, EndpointRates {
-  /** 0 to 1: its part of the attempts of all endpoints in the last 30 seconds. */
+  /** Its share of all attempts in the last 30 seconds, 0 to 1. */
   readonly share: number;
   /** Why it takes no calls; absent while it takes some. */
   readonly reason?: string;
 }
 
-/** Everything but the endpoints, the history and the calls. */
+/** The figures of the whole balancer. */
 export interface Totals extends Pick<BalancerStats, 'total' | 'healthy' | 'calls' | 'queue' | 'cluster'> {
   /** The server's clock, as a Unix time in milliseconds. */
   readonly at: number;
@@ -30,26 +30,26 @@ export interface Totals extends Pick<BalancerStats, 'total' | 'healthy' | 'calls
   readonly callsPerMinute: number;
   /** Calls that failed or were shed in the last minute. */
   readonly failedPerMinute: number;
-  /** US dollars of the last minute. */
+  /** US dollars spent in the last minute. */
   readonly usdPerMinute: number;
-  /** The 95th percentile of the durations of the answered calls of the last minute; null without any. */
+  /** 95th percentile of the durations of calls answered in the last minute; null without any. */
   readonly p95Ms: number | null;
   readonly listenerFailures: number;
-  /** The budgets of which the greatest shares are spent, at most 20; absent without any. */
+  /** The budgets with the largest spent shares, at most 20; absent without budgets. */
   readonly budgets?: readonly BudgetStats[];
 }
 
-/** What `/stats.json` answers and a live view begins with. */
+/** The state that `/stats.json` returns and that a live view begins with. */
 export interface Status {
   readonly totals: Totals;
   readonly endpoints: readonly EndpointRow[];
   /** The last 15 minutes. */
   readonly history: HistorySlice & { readonly bucketMs: number };
-  /** The last calls, oldest first. */
+  /** The latest calls, oldest first. */
   readonly calls: readonly CallView[];
 }
 
-/** Totals and endpoints as they are now. */
+/** Returns the current totals and endpoints. */
 export function currentState(balancer: Balancer, monitor: Monitor): Pick<Status, 'totals' | 'endpoints'> {
   const now = performance.now();
   const stats = balancer.stats();
@@ -81,13 +81,13 @@ export function currentState(balancer: Balancer, monitor: Monitor): Pick<Status,
   };
 }
 
-/** The last buckets of the history, up to the one that is filled now. */
+/** Returns the last buckets of the history, up to the current one. */
 export function recentHistory(monitor: Monitor, buckets = BUCKETS): Status['history'] {
   return { bucketMs: BUCKET_MS, ...monitor.history.slice(buckets, performance.now()) };
 }
 
 function rowOf(
-  // The reason of stats() may hold the message of any failure, which may quote a prompt.
+  // The reason in stats() is dropped, because it may contain the message of any failure, which may quote a prompt.
   { aliases: _, reason: __, cooldownUntil, ...endpoint }: EndpointStats,
   rates: EndpointRates,
   attempts: number,
@@ -100,7 +100,7 @@ function rowOf(
     failuresPerMinute: rates.failuresPerMinute,
     usdPerMinute: rounded(rates.usdPerMinute, 6),
     share: attempts === 0 ? 0 : rounded(rates.attemptsPerMinute / attempts, 4),
-    // To the second: it is computed from two clocks, and a row that only trembles need not be sent again.
+    // Rounded to seconds: it is computed from two clocks, and their jitter must not cause the row to be sent again.
     ...(cooldownUntil === undefined ? {} : { cooldownUntil: Math.round(cooldownUntil / 1000) * 1000 }),
     ...(reason === undefined ? {} : { reason }),
   };

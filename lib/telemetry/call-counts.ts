@@ -2,10 +2,10 @@ import type { AttemptEvent, CallEvent } from '../balancer/events';
 import type { HistogramSeries } from './histogram-metric';
 import type { HistogramName, MetricName } from './metric-names';
 
-/** Combinations of labels that wait for the next scrape at most. */
+/** Maximum number of label combinations that are held back until the next scrape. */
 const MAX_PENDING = 1_000;
 
-/** The sums of calls with the same labels. */
+/** Totals of all calls with the same labels. */
 interface CallSums extends Pick<CallEvent, 'operation' | 'type' | 'priority' | 'endpoint' | 'model'> {
   readonly result: string;
   readonly stream: boolean;
@@ -21,7 +21,7 @@ interface CallSums extends Pick<CallEvent, 'operation' | 'type' | 'priority' | '
   readonly duration: HistogramSeries;
 }
 
-/** The sum of attempts with the same labels. */
+/** Number of attempts with the same labels. */
 interface AttemptSum {
   readonly endpoint: string;
   readonly model: string;
@@ -31,19 +31,19 @@ interface AttemptSum {
 
 type Labels = Record<string, string | number>;
 
-/** Where the sums go. */
+/** The metrics that the totals are written to. */
 export interface CountedMetrics {
   /** Adds to a counter. */
   add(name: MetricName, labels: Labels, value: number): void;
   series(name: HistogramName, labels: Labels): HistogramSeries;
 }
 
-/** Adds calls up between two scrapes, because a counter of prom-client sorts and joins its labels at every step. */
+/** Sums up calls between two scrapes, because a prom-client counter sorts and joins its labels at every increment. */
 export class CallCounts {
   readonly #metrics: CountedMetrics;
   readonly #sums = new Map<string, CallSums>();
   readonly #attempts = new Map<string, AttemptSum>();
-  /** Of each endpoint those that were counted last: most often the next ones have the same labels, and need no key. */
+  /** The totals used last, by endpoint. The next call mostly has the same labels, so that no key has to be built. */
   readonly #lastSums = new Map<string, CallSums>();
   readonly #lastAttempts = new Map<string, AttemptSum>();
 
@@ -74,7 +74,7 @@ export class CallCounts {
     sum.attempts++;
   }
 
-  /** Adds the sums to the counters. */
+  /** Adds the totals to the counters and clears them. */
   flush(): void {
     const add = this.#metrics.add.bind(this.#metrics);
     for (const { attempts, ...labels } of this.#attempts.values())

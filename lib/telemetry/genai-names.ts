@@ -1,6 +1,7 @@
 /**
  * Names of OpenTelemetry's semantic conventions for generative AI (repository open-telemetry/semantic-conventions-genai,
- * status Development), and this package's own attributes. In one place, because the conventions still change.
+ * status Development), and this package's own attributes. They are all in one file because the conventions still
+ * change.
  */
 export const ATTRIBUTES = {
   operation: 'gen_ai.operation.name',
@@ -30,7 +31,7 @@ export const ATTRIBUTES = {
   errorCode: 'ai_balancer.error_code',
 } as const;
 
-/** Fields of a request's body and their attributes. */
+/** The attribute of each recorded field of a request's body. */
 export const BODY_ATTRIBUTES: Readonly<Record<string, string>> = {
   max_tokens: 'gen_ai.request.max_tokens',
   max_completion_tokens: 'gen_ai.request.max_tokens',
@@ -43,7 +44,7 @@ export const BODY_ATTRIBUTES: Readonly<Record<string, string>> = {
   dimensions: 'gen_ai.embeddings.dimension.count',
 };
 
-/** The conventions' names of providers that this package names otherwise. */
+/** The conventions' names of providers for which this package uses another name. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   azure: 'azure.ai.openai',
   azureOpenAI: 'azure.ai.openai',
@@ -56,7 +57,7 @@ export function genAiProvider(provider: string): string {
   return PROVIDERS[provider] ?? provider;
 }
 
-/** Histograms with the bucket boundaries that the conventions advise. */
+/** Histograms with the bucket boundaries that the conventions recommend. */
 export const HISTOGRAMS = {
   'gen_ai.client.operation.duration': {
     unit: 's',

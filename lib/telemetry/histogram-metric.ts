@@ -2,10 +2,10 @@ import type { MetricObject } from 'prom-client';
 
 type Labels = Record<string, string | number>;
 
-/** The observations with the same labels. */
+/** All observations with the same labels. */
 export class HistogramSeries {
   readonly #bounds: readonly number[];
-  /** Observations of each bucket alone, not of those below it; the last is beyond all bounds. */
+  /** Number of observations in each bucket, not cumulative. The last bucket is for those above all bounds. */
   readonly counts: number[];
   sum = 0;
 
@@ -36,15 +36,15 @@ interface HistogramOptions {
 }
 
 /**
- * A histogram for a registry of prom-client, whose own sorts, joins and looks up the labels at every observation. Here
- * the series of a set of labels is looked up once, and kept by who observes.
+ * A histogram for a prom-client registry. prom-client's own sorts, joins and looks up the labels at every observation;
+ * here the caller looks up the series of a set of labels once and keeps it.
  */
 export class HistogramMetric {
   readonly type = 'histogram';
   readonly aggregator = 'sum';
   readonly help: string;
   readonly labelNames: readonly string[];
-  /** The registry may change it to the name that OpenMetrics asks for. */
+  /** Not readonly: the registry may change it to the name that OpenMetrics requires. */
   name: string;
   readonly #buckets: readonly number[];
   readonly #series = new Map<string, { readonly labels: Labels; readonly series: HistogramSeries }>();
@@ -56,7 +56,7 @@ export class HistogramMetric {
     this.#buckets = buckets;
   }
 
-  /** The same series for the same labels. */
+  /** Returns the series of these labels, always the same object for equal labels. */
   series(labels: Labels): HistogramSeries {
     const key = JSON.stringify(this.labelNames.map((label) => labels[label]));
     const known = this.#series.get(key);
@@ -66,14 +66,14 @@ export class HistogramMetric {
     return series;
   }
 
-  /** The registry calls it at each scrape. */
+  /** Called by the registry at each scrape. */
   get(): Promise<Pick<MetricObject, 'name' | 'help' | 'aggregator'>> {
     const { name, help, type, aggregator } = this;
     const values = [...this.#series.values()].flatMap((each) => this.#valuesOf(each));
     return Promise.resolve({ name, help, type, aggregator, values });
   }
 
-  /** What callers keep stays in use. */
+  /** Sets all series to zero. Callers can go on using the series that they keep. */
   reset(): void {
     for (const { series } of this.#series.values()) series.reset();
   }

@@ -1,6 +1,6 @@
 /**
- * The Prometheus metrics: type, help and labels. Labels are bounded: names and models of the configuration, and fixed
- * sets of words. `tenant` exists only if the app maps it.
+ * The Prometheus metrics: type, help and labels. The values of the labels are bounded: they are names and models of the
+ * configuration, or come from fixed lists. The label `tenant` exists only if the app maps calls to it.
  */
 export const METRICS = {
   ai_balancer_calls_total: {
@@ -117,5 +117,5 @@ export type HistogramName = {
   [Name in MetricName]: (typeof METRICS)[Name]['type'] extends 'histogram' ? Name : never;
 }[MetricName];
 
-/** The value of ai_balancer_endpoint_state. */
+/** The values of ai_balancer_endpoint_state. */
 export const STATE_VALUES = { closed: 0, 'half-open': 1, open: 2, cooldown: 3, disabled: 4 } as const;

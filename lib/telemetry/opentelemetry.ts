@@ -26,9 +26,9 @@ export interface MeterLike {
 
 /** Options of {@link instrument}. */
 export interface InstrumentOptions {
-  /** Default: the global tracer 'express-ai-balancer'. */
+  /** The tracer that starts the spans. Default: the global tracer 'express-ai-balancer'. */
   readonly tracer?: TracerLike;
-  /** Default: the global meter 'express-ai-balancer'. */
+  /** The meter that creates the histograms. Default: the global meter 'express-ai-balancer'. */
   readonly meter?: MeterLike;
 }
 
@@ -38,21 +38,22 @@ type Context = otel.Context;
 type Attributes = Record<string, string | number | boolean | string[]>;
 
 const NAME = 'express-ai-balancer';
-// The values of the API's enums, because its package is loaded only if it is installed.
+// Copies of the API's enum values, because its package is loaded only if it is installed.
 /* eslint-disable @typescript-eslint/no-unsafe-enum-assignment -- numbers are what the enums are */
 const SPAN_KIND = { internal: 0 as otel.SpanKind, client: 2 as otel.SpanKind };
 const STATUS_ERROR = 2 as otel.SpanStatusCode;
 /* eslint-enable @typescript-eslint/no-unsafe-enum-assignment */
 
 /**
- * Traces and measures calls by OpenTelemetry's conventions for generative AI: one client span per call, with its attempts
- * as children. The span is active while its call runs, so spans of HTTP clients become its children. No prompt and no
- * answer is recorded. See docs/observability.md. Needs the package @opentelemetry/api, and an SDK to have an effect.
+ * Traces and measures calls according to OpenTelemetry's conventions for generative AI: one client span per call, with
+ * its attempts as children. The span is active while its call runs, so that spans of HTTP clients become its children.
+ * Prompts and answers are not recorded. See docs/observability.md. Needs the package @opentelemetry/api, and an SDK to
+ * have an effect.
  *
  * @example const stop = instrument(balancer)
  *
- * @returns The undo: calls that start afterwards are not traced.
- * @throws ERR_AI_CONFIG if @opentelemetry/api is needed and not installed, or an option is wrong.
+ * @returns A function that stops the instrumentation: calls that start afterwards are not traced.
+ * @throws ERR_AI_CONFIG if @opentelemetry/api is needed and not installed, or an option is invalid.
  */
 export function instrument(balancer: Balancer, options: InstrumentOptions = {}): () => void {
   checkOptions('instrument', balancer, instrumentFaults(options));
@@ -65,12 +66,15 @@ export function instrument(balancer: Balancer, options: InstrumentOptions = {}):
   return balancer[INTERNALS].observe(new CallTracer(balancer, api, tracer, meter, isTraced));
 }
 
-/** Whether an SDK has registered a tracer provider, which may happen after instrument(). Spans without one are no-ops. */
+/**
+ * Returns a function that says whether an SDK has registered a tracer provider, which may happen after instrument().
+ * Without one, spans are no-ops.
+ */
 function hasTracerProvider({ trace }: Api): () => boolean {
   let found = false;
   return () => {
     if (found) return true;
-    // The API's own provider, which passes on to the registered one.
+    // This is the API's proxy, which delegates to the registered provider.
     const provider = trace.getTracerProvider() as otel.TracerProvider & {
       getDelegateTracer?(name: string): unknown;
     };
@@ -93,7 +97,7 @@ function instrumentFaults(options: unknown): Fault[] {
 }
 
 const BODY_FIELDS = Object.entries(BODY_ATTRIBUTES);
-/** Hosts whose attributes are kept. */
+/** Maximum number of hosts whose attributes are cached. */
 const MAX_SERVERS = 1_000;
 
 /** The span of a running call, and the context in which its attempts are its children. */
@@ -107,10 +111,10 @@ class CallTracer implements CallObserver {
   readonly #api: Api | undefined;
   readonly #tracer: otel.Tracer;
   readonly #isTraced: () => boolean;
-  /** Undefined if nobody has set up metrics. */
+  /** Undefined if no SDK for metrics was set up. */
   readonly #histograms: Record<keyof typeof HISTOGRAMS, otel.Histogram> | undefined;
   readonly #servers = new BoundedMap<string, Attributes>(MAX_SERVERS);
-  /** By the context of the call: a continued stream is another call object with the same context. */
+  /** Spans by the context of their call, since a continued stream is another call object with the same context. */
   readonly #spans = new WeakMap<Call['context'], CallSpan>();
 
   constructor(
@@ -130,7 +134,7 @@ class CallTracer implements CallObserver {
       return meter.createHistogram(name, { unit, description, advice });
     };
     const duration = create('gen_ai.client.operation.duration');
-    // Without an SDK, every histogram of the API is the same, which records nothing.
+    // Without an SDK, the API returns the same no-op histogram each time.
     if (duration === api?.createNoopMeter().createHistogram('')) return;
     this.#histograms = {
       'gen_ai.client.operation.duration': duration,
@@ -154,7 +158,7 @@ class CallTracer implements CallObserver {
       attributes: requestAttributes(call),
     });
     const active = this.#api?.trace.setSpan(this.#api.context.active(), span);
-    // Nothing is kept or computed for a call that is not sampled, or without an SDK.
+    // Spans that are not recorded, because they are not sampled or there is no SDK, are ended immediately.
     if (span.isRecording()) this.#spans.set(context, { span, context: active });
     else span.end();
     if (this.#api && active) this.#api.context.with(active, proceed);
@@ -253,7 +257,7 @@ function endSpan(span: Span, event: CallEvent, shared: Attributes, facts: Traced
     [ATTRIBUTES.waitMs]: event.waitMs,
     [ATTRIBUTES.wastedTokens]: event.wastedTokens,
   });
-  // A caller that leaves is not an error.
+  // A call that its caller has aborted is not an error.
   if (failed && code !== 'ERR_AI_ABORTED') span.setStatus({ code: STATUS_ERROR, message: code ?? 'error' });
   span.end();
 }

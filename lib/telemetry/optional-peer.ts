@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { configError } from '../config/config-errors';
 
-/** An optional peer dependency; undefined if it is not installed. */
+/** Loads an optional peer dependency. Returns undefined if it is not installed. */
 export function loadPeer(name: string): unknown {
   try {
     return createRequire(import.meta.url)(name);
@@ -10,7 +10,7 @@ export function loadPeer(name: string): unknown {
   }
 }
 
-/** @throws ERR_AI_CONFIG that names the package to install. */
+/** Loads a peer dependency. @throws ERR_AI_CONFIG that names the package to install if it is missing. */
 export function requirePeer(name: string, user: string): unknown {
   const peer = loadPeer(name);
   if (peer !== undefined) return peer;

@@ -28,27 +28,28 @@ export interface AiMetricsOptions {
   readonly registry?: MetricsRegistry;
   /**
    * Maps a call to the label `tenant` of `ai_balancer_calls_total`. At most 100 values are kept; further ones become
-   * 'other'. Default: no such label, because tenants are unbounded.
+   * 'other'. Default: no such label, because the number of tenants is unbounded.
    */
   tenant?(event: CallEvent): string;
 }
 
-/** Values of the label `tenant` that are kept at most. */
+/** Maximum number of values of the label `tenant`. */
 const MAX_TENANTS = 100;
 const MAX_TENANT_CHARS = 100;
-/** Several gauges of one scrape share one snapshot of the balancer, for this long. */
+/** How long a snapshot of the balancer is reused, in milliseconds, so that all gauges of a scrape share one. */
 const SNAPSHOT_MS = 100;
 const NANOSECONDS = 1e9;
 
 type PromClient = typeof promClient;
 
 /**
- * Answers with the balancer's metrics in the text format of Prometheus. See docs/observability.md for the metrics. Needs
- * the package prom-client.
+ * Serves the balancer's metrics in the text format of Prometheus. See docs/observability.md for the metrics. Needs the
+ * package prom-client.
  *
  * @example app.get('/metrics', aiMetrics(balancer))
  *
- * @throws ERR_AI_CONFIG if prom-client is not installed, an option is wrong, or the registry has such metrics already.
+ * @throws ERR_AI_CONFIG if prom-client is not installed, an option is invalid, or the registry has these metrics
+ * already.
  */
 export function aiMetrics(balancer: Balancer, options: AiMetricsOptions = {}): RequestHandler {
   checkOptions('metrics', balancer, metricsFaults(options));
@@ -120,7 +121,9 @@ class MetricSet {
     this.#gauges.get(name)?.set(labels, value);
   }
 
-  /** Before each scrape of a gauge, its values are set again by `setGauge`; before that of a counter, `addCounts` adds. */
+  /**
+   * Sets what runs at each scrape: `setGauge`, which sets a gauge's values again, and `addCounts`, once per counter.
+   */
   onCollect(setGauge: (name: MetricName) => void, addCounts: () => void): void {
     for (const counter of this.#counters.values())
       (counter as Counter & { collect?: () => void }).collect = addCounts;
@@ -223,7 +226,7 @@ function cachedSnapshot(balancer: Balancer): () => BalancerStats {
   };
 }
 
-/** A function of the app may return a new value for every call: the number of series must not grow with it. */
+/** Bounds the values of the label `tenant`, because the app's function may return a new value for every call. */
 function boundedTenant(tenant: (event: CallEvent) => string): (event: CallEvent) => string {
   const seen = new Set<string>();
   return (event) => {

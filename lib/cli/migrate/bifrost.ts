@@ -26,12 +26,12 @@ const NETWORK: Readonly<Record<string, string>> = {
   insecure_skip_verify: 'certificates are always checked (docs/configuration.md)',
 };
 
-/** `env.NAME` */
+/** Returns the environment variable that a text of the form `env.NAME` refers to. */
 export function bifrostVariable(text: string): string | undefined {
   return /^env\.(\S+)$/.exec(text.trim())?.[1];
 }
 
-/** Reads the config.json of Bifrost. */
+/** Converts Bifrost's config.json. */
 export function readBifrost(value: unknown, migration: Migration): void {
   const root = new Section(plainVariables(value), '', migration);
   const providers = root.section('providers');
@@ -71,7 +71,7 @@ function readProvider(name: string, section: Section, migration: Migration): voi
   });
 }
 
-/** What all keys of a provider share. */
+/** Reads the settings that all keys of a provider share. */
 function networkOf(
   network: Section,
   here: ProviderHere,
@@ -143,7 +143,9 @@ function readKey(
   azure?.leaveOutRest({}, 'give the endpoint an apiKey function that returns a Microsoft Entra token');
 }
 
-/** The models of a key. One that serves every model serves those that `--model provider/name` names. */
+/**
+ * Returns the models of a key. For a key that serves every model, they are those given with `--model provider/name`.
+ */
 function modelsOf(
   provider: string,
   key: Section,
@@ -164,7 +166,7 @@ function modelsOf(
   return asked;
 }
 
-/** Calls name `openai/gpt-4o` there; here that is an alias. */
+/** Adds aliases such as `openai/gpt-4o`, because calls to Bifrost name models like that. */
 function addPrefixedAliases({ endpoints }: Migration): void {
   const models = new Set(endpoints.map(({ model }) => model));
   for (const endpoint of endpoints) {
@@ -175,7 +177,7 @@ function addPrefixedAliases({ endpoints }: Migration): void {
   }
 }
 
-/** A value may also be written as an object with the name of a variable. */
+/** Converts values that are written as an object with the name of a variable. */
 function plainVariables(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plainVariables);
   if (!isObject(value)) return value;

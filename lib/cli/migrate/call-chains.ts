@@ -2,19 +2,20 @@ import { DEFAULTS } from '../../config/defaults';
 import type { Migration } from './migration';
 import type { DraftEndpoint } from './value';
 
-/** The most that the configuration allows. */
+/** Largest `retry.maxAttempts` that the configuration allows. */
 const MAX_ATTEMPTS = 100;
 
 interface Chain {
-  /** What a call asks for, then its fallbacks. */
+  /** The requested model, then its fallbacks. */
   readonly names: readonly string[];
-  /** Attempts that a call needs before it has tried them all. */
+  /** Number of attempts that a call needs to try all of them. */
   readonly attempts: number;
 }
 
 /**
- * Writes `retry.maxAttempts`. Other tools count retries per group of endpoints or per target, and this package the
- * failed attempts of a whole call: a call with fewer attempts than endpoints would never reach its fallbacks.
+ * Writes `retry.maxAttempts`. Other tools count retries per group of endpoints or per target, but this package counts
+ * the failed attempts of a whole call, so that a call with fewer attempts than endpoints would not reach all its
+ * fallbacks.
  */
 export function writeAttempts(migration: Migration): void {
   const { endpoints, options, retries } = migration;
@@ -39,7 +40,7 @@ export function writeAttempts(migration: Migration): void {
   );
 }
 
-/** Every endpoint before the last group may fail a call once; in the last, there are as many attempts as there were. */
+/** Counts one attempt for each endpoint before the last group, and for the last group as many as in the source. */
 function chainOf(
   names: readonly string[],
   endpoints: readonly DraftEndpoint[],
@@ -60,7 +61,7 @@ function chainOf(
   };
 }
 
-/** Endpoints without rpm and tpm never make a call wait, neither here nor in a simulation. */
+/** Adds a note for endpoints without rpm and tpm, which never make a call wait, not even in a simulation. */
 export function noteUnlimited(migration: Migration): void {
   const names = migration.endpoints
     .filter(({ settings }) => settings.rpm === undefined && settings.tpm === undefined)

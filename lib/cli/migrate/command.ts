@@ -91,7 +91,7 @@ export function migrate(args: readonly string[]): number {
   return 0;
 }
 
-/** A model that calls of clients ask for. */
+/** Returns the model for the simulate command that the output suggests. */
 function modelOf({ askedModel, endpoints }: Migration): string {
   return askedModel ?? endpoints[0]?.model ?? 'auto';
 }
@@ -100,7 +100,7 @@ function shellWord(text: string): string {
   return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Every variable of the environment that the source refers to. */
+/** Finds all environment variables that the source refers to. */
 function variablesIn(value: unknown, tool: Tool, found = new Set<string>()): ReadonlySet<string> {
   if (typeof value === 'string') {
     const name = tool.variableIn(value);

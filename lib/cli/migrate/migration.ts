@@ -2,43 +2,43 @@ import { withDocUrls } from '../doc-urls';
 import { UsageError } from '../usage-error';
 import { type DraftEndpoint, type Value, Variable, type VariableUse } from './value';
 
-/** Something that the reader of the written configuration must know. */
+/** A note for the user of the written configuration. */
 export interface Note {
-  /** 'check first' changes who is billed, or whether a call succeeds. */
+  /** 'check first' is for changes that affect who is billed or whether a call succeeds. */
   readonly kind: 'check first' | 'changed' | 'left out';
-  /** In the source, such as `router_settings.num_retries`. */
+  /** Path in the source, such as `router_settings.num_retries`. */
   readonly path: string;
   readonly text: string;
 }
 
-/** A shorter secret may be part of another word by chance. */
+/** Minimum length of a secret that is redacted in texts. A shorter one may be part of another word by chance. */
 const MIN_REDACTED = 6;
-/** Placeholders that people write for servers without keys. */
+/** Matches placeholders that are commonly used as keys of servers that need none. */
 const NO_SECRET = /^(?:none|null|dummy|fake|anything|empty|ollama|not-?needed)$/i;
 
-/** What a source becomes: endpoints, options, variables and notes. It never shows a secret that the source holds. */
+/** The result of converting a source: endpoints, options, variables and notes. It never shows the source's secrets. */
 export class Migration {
   readonly endpoints: DraftEndpoint[] = [];
   readonly options: Record<string, Value | undefined> = {};
   readonly notes: Note[] = [];
-  /** The largest number of retries that the source has, and where. */
+  /** The largest number of retries in the source, and its path. */
   retries: { readonly path: string; readonly count: number } | undefined;
-  /** What calls of clients ask for, such as the first group of the source. Default: the first endpoint's model. */
+  /** The model for the simulate command that the output suggests. Default: the first endpoint's model. */
   askedModel: string | undefined;
-  /** The token of clients, if the source has one. */
+  /** The token that clients send, if the source has one. */
   token: Variable | undefined;
-  /** Variables of the environment; with the place where the source has the value itself, if it has. */
+  /** Environment variables, with the path at which the source contains the value itself, if it does. */
   readonly variables = new Map<string, string | undefined>();
   readonly #secrets = new Map<string, string>();
-  /** Keys that stand elsewhere, by what the source calls them. */
+  /** Variables for keys that the source only names, by the source's name. */
   readonly #elsewhere = new Map<string, string>();
   readonly #endpointNames = new Set<string>();
 
   /**
-   * @param file For messages.
-   * @param models Models that `--model` names.
-   * @param variableIn The variable of the environment that a text of the source refers to.
-   * @param referred All variables that the source refers to: a new one must not have the name of one of them.
+   * @param file Name of the source file, for messages.
+   * @param models The models given with `--model`.
+   * @param variableIn Returns the environment variable that a text of the source refers to.
+   * @param referred All variables that the source refers to. New variables must not have the same names.
    */
   constructor(
     readonly file: string,
@@ -47,7 +47,7 @@ export class Migration {
     readonly referred: ReadonlySet<string> = new Set(),
   ) {}
 
-  /** Notes what changes who is billed, or whether a call succeeds. */
+  /** Adds a note about a change that affects who is billed or whether a call succeeds. */
   checkFirst(path: string, text: string): void {
     this.#note('check first', path, text);
   }
@@ -60,7 +60,7 @@ export class Migration {
     this.#note('left out', path, text);
   }
 
-  /** The largest number of retries holds for all calls. */
+  /** Records a number of retries. The largest one is used for all calls. */
   addRetries(path: string, count: number): void {
     if (!this.retries || count > this.retries.count) this.retries = { path, count };
   }
@@ -76,13 +76,13 @@ export class Migration {
     return new Variable(name, use);
   }
 
-  /** A text that is not secret: the variable it refers to, or the text itself. */
+  /** Returns the variable that a text refers to, or else the text itself. For texts that are not secret. */
   textOrVariable(text: string): string | Variable {
     const name = this.variableIn(text);
     return name === undefined ? text : this.variable(name);
   }
 
-  /** A text that may be secret: the variable it refers to, or a new one for what the source has written out. */
+  /** Returns the variable that a text refers to, or else a new one in its place. For texts that may be secret. */
   secret(text: string, path: string, name: string, use: VariableUse = 'optional'): Variable {
     const referred = this.variableIn(text);
     if (referred !== undefined) return this.variable(referred, use);
@@ -94,7 +94,7 @@ export class Migration {
     return new Variable(free, use);
   }
 
-  /** The variable for a key that the source only names. */
+  /** Returns the variable for a key that the source only names. */
   keyOf(id: string, name: string): Variable {
     const known = this.#elsewhere.get(id) ?? this.#freeName(name);
     this.#elsewhere.set(id, known);
@@ -108,7 +108,7 @@ export class Migration {
     return free;
   }
 
-  /** A free name for an endpoint. */
+  /** Returns an unused name for an endpoint. */
   endpointName(wanted: string, isAlone: boolean): string {
     let name = isAlone ? wanted : `${wanted}-1`;
     for (let count = 2; this.#endpointNames.has(name); count++) name = `${wanted}-${String(count)}`;
@@ -116,7 +116,7 @@ export class Migration {
     return name;
   }
 
-  /** Replaces secrets that the source has in other places as well. */
+  /** Replaces secrets of the source wherever they appear in a text. */
   redact(text: string): string {
     let safe = text;
     for (const secret of this.#secrets.keys()) {
@@ -126,7 +126,7 @@ export class Migration {
     return safe;
   }
 
-  /** @param got A description, or a value that is not a text. */
+  /** Creates the error for an invalid value. @param got A description of the value, which must not show text. */
   fault(path: string, expected: string, got: string): UsageError {
     return new UsageError(this.redact(`${this.file}: ${path}: expected ${expected}, got ${got}`));
   }

@@ -6,7 +6,7 @@ import { type DraftEndpoint, type Value, Variable } from './value';
 
 type Fields = Readonly<Record<string, Value | undefined>>;
 
-/** The configuration that is written. @throws UsageError with its first fault */
+/** Returns the configuration to write. @throws UsageError with its first fault */
 export function configOf(migration: Migration): Fields {
   const { endpoints, options, file } = migration;
   if (endpoints.length === 0)
@@ -31,14 +31,14 @@ function reasonOf({ notes }: Migration): string {
   return first ? `: ${first.path}: ${first.text}` : '';
 }
 
-/** A path of the written configuration, and where it comes from. */
+/** Adds the path in the source to a fault of the written configuration. */
 function placeOf(fault: string, endpoints: readonly DraftEndpoint[]): string {
   const index = /^ *endpoints\[(\d+)\]/.exec(fault)?.[1];
   const endpoint = index === undefined ? undefined : endpoints[Number(index)];
   return endpoint ? `${fault.trim()} (from ${endpoint.path})` : fault.trim();
 }
 
-/** Weights say something only where they differ among endpoints that a call may choose from. */
+/** Drops weights that have no effect, because all endpoints that a call can choose from have the same. */
 function dropEqualWeights(endpoints: readonly DraftEndpoint[]): void {
   const weights = new Map<string, Set<Value>>();
   const namesOf = ({ model, aliases }: DraftEndpoint): string[] => [model, ...aliases];
@@ -66,7 +66,7 @@ function fieldsOf({ name, model, aliases, tier, settings }: DraftEndpoint): Fiel
   };
 }
 
-/** The configuration as it would be if every variable were set. */
+/** Returns the configuration with example values in place of the variables. */
 function withValues(value: Value | undefined, name = ''): unknown {
   if (value instanceof Variable) {
     if (value.use === 'number') return 1;

@@ -7,7 +7,7 @@ import type { DraftEndpoint, Value } from './value';
 interface Place {
   readonly tier: number;
   readonly weight: number | undefined;
-  /** Retries and timeouts of the targets above, which hold unless a target has its own. */
+  /** The timeout of the enclosing target, which applies unless a target has its own. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
   strict_open_ai_compliance: 'answers always have the form of OpenAI',
 };
 
-/** Reads a config of Portkey's gateway. */
+/** Converts a config of Portkey's gateway. */
 export function readPortkey(value: unknown, migration: Migration): void {
   const root = new Section(snakeCase(value), '', migration);
   readTarget(root, { tier: 0, weight: undefined, timeoutMs: undefined }, 0, migration);
@@ -36,7 +36,7 @@ export function readPortkey(value: unknown, migration: Migration): void {
   writeAttempts(migration);
 }
 
-/** A target, or a strategy over further targets. Returns the highest tier in it. */
+/** Reads a target, or a strategy over further targets. Returns the highest tier in it. */
 function readTarget(section: Section, place: Place, depth: number, migration: Migration): number {
   if (depth > 32) throw migration.fault(section.path, 'targets at most 32 deep', 'more');
   readOptions(section, migration);
@@ -74,7 +74,7 @@ function readStatusCodes(section: Section | undefined, migration: Migration): vo
   );
 }
 
-/** Options of the whole balancer, wherever in the tree they stand. */
+/** Reads the options that here apply to the whole balancer, at any target of the tree. */
 function readOptions(section: Section, migration: Migration): void {
   const { options } = migration;
   const retry = section.section('retry');
@@ -95,7 +95,7 @@ function readOptions(section: Section, migration: Migration): void {
   cache?.leaveOutRest();
 }
 
-/** Returns false if the target is left out. */
+/** Adds an endpoint for a target. Returns false if the target is left out. */
 function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migration: Migration): boolean {
   const { provider, vault } = providerOf(section);
   const here = provider === undefined ? undefined : providerHere(provider, section.has('custom_host'));
@@ -151,7 +151,7 @@ function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migr
   return true;
 }
 
-/** `provider`, or the slug of a key in Portkey's vault if a provider is part of it. */
+/** Returns the provider of a target, and the slug of its key if that is in Portkey's vault. */
 function providerOf(section: Section): { provider: string | undefined; vault?: string } {
   const provider = section.text('provider');
   const virtual = section.text('virtual_key');
@@ -165,7 +165,10 @@ function providerOf(section: Section): { provider: string | undefined; vault?: s
   return { provider: known, vault: provider === undefined ? 'virtual_key' : 'provider' };
 }
 
-/** Models of later tiers are fallbacks of those before. Tiers hold among endpoints of one model, so they begin at 0 there. */
+/**
+ * Returns fallback lists: models of later tiers are fallbacks of those before. Lowers the tiers so that those of each
+ * model begin at 0, because a tier only applies among endpoints of the same model.
+ */
 function fallbacksOf(endpoints: readonly DraftEndpoint[], migration: Migration): Value {
   const first = new Map<string, number>();
   for (const { model, tier } of endpoints) first.set(model, Math.min(first.get(model) ?? Infinity, tier));
@@ -186,7 +189,7 @@ function fallbacksOf(endpoints: readonly DraftEndpoint[], migration: Migration):
   );
 }
 
-/** Names of fields as in JSON configs; the library's camelCase is accepted too. */
+/** Converts the names of fields to those of JSON configs, because the library's camelCase is accepted too. */
 function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase);
   if (typeof value !== 'object' || value === null) return value;

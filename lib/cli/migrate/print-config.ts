@@ -4,7 +4,7 @@ const WIDTH = 100;
 
 export type Language = 'typescript' | 'javascript';
 
-/** The program text of a configuration. */
+/** Returns a configuration as JavaScript source. */
 export function printConfig(
   config: Readonly<Record<string, Value | undefined>>,
   {
@@ -72,7 +72,7 @@ function key(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quote(name);
 }
 
-/** 1_000_000, as people write it. */
+/** Formats a number as in source code, such as 1_000_000. */
 function number(value: number): string {
   const text = String(value);
   return /^\d{5,}$/.test(text) ? text.replace(/\B(?=(?:\d{3})+$)/g, '_') : text;

@@ -3,7 +3,7 @@ import type { Migration } from './migration';
 import type { Section } from './section';
 import type { Value } from './value';
 
-/** Providers of other tools by name, without separators: what they are called here. */
+/** This package's names of providers, by other tools' names without separators. */
 const SAME: Readonly<Record<string, string>> = {
   openai: 'openai',
   azure: 'azure',
@@ -24,7 +24,7 @@ const SAME: Readonly<Record<string, string>> = {
   holysheep: 'holysheep',
 };
 
-/** Providers that speak OpenAI's format: they need only a base URL. */
+/** Base URLs of providers that use OpenAI's format, which need nothing else. */
 const COMPATIBLE: Readonly<Record<string, string>> = {
   cerebras: 'https://api.cerebras.ai/v1',
   deepinfra: 'https://api.deepinfra.com/v1/openai',
@@ -37,7 +37,7 @@ const COMPATIBLE: Readonly<Record<string, string>> = {
   sambanova: 'https://api.sambanova.ai/v1',
 };
 
-/** Servers of OpenAI's format at an address of one's own. */
+/** Servers with OpenAI's format that users host themselves. */
 const SELF_HOSTED = new Set([
   'customopenai',
   'hostedvllm',
@@ -50,17 +50,17 @@ const SELF_HOSTED = new Set([
   'xinference',
 ]);
 
-/** Where a provider of another tool is reached here. */
+/** How an endpoint of another tool's provider is configured here. */
 export interface ProviderHere {
-  /** Undefined where it is the default, 'openai'. */
+  /** The option `provider`; undefined for the default, 'openai'. */
   readonly provider?: string;
-  /** Undefined where it is the provider's own. */
+  /** The option `baseURL`; undefined for the provider's own. */
   readonly baseURL?: string;
-  /** The name of the variable for a key that the source has written out. */
+  /** Name of the environment variable for a key that the source contains itself. */
   readonly keyVariable: string;
 }
 
-/** Undefined for a provider whose format no dialect speaks. */
+/** Returns how to configure a provider; undefined if there is no dialect for its format. */
 export function providerHere(name: string, hasAddress: boolean): ProviderHere | undefined {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   const keyVariable = `${variableName(name)}_API_KEY`;
@@ -71,7 +71,7 @@ export function providerHere(name: string, hasAddress: boolean): ProviderHere | 
   return SELF_HOSTED.has(plain) && hasAddress ? { keyVariable } : undefined;
 }
 
-/** As variables of the environment are written. */
+/** Converts a text to the style of environment variables. */
 function variableName(text: string): string {
   return text.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
 }
@@ -79,7 +79,7 @@ function variableName(text: string): string {
 export const NO_DIALECT =
   'its format is not spoken here: give it the address of an OpenAI-compatible API, or write a dialect (docs/adding-a-provider.md)';
 
-/** The base URL of an endpoint: the one that the source has, with the path that is expected here. */
+/** Returns the base URL of an endpoint: that of the source, with the path that is expected here. */
 export function baseUrlOf(
   section: Section,
   field: string,
@@ -102,7 +102,7 @@ export function baseUrlOf(
   return needsVersion && new URL(url).pathname === '/' ? url + version : url;
 }
 
-/** A URL without user, password and query, which would be secrets. */
+/** Whether a URL has no user, password, query and fragment, which may be secret. */
 function isPlainUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { username, password, search, hash } = new URL(text);
@@ -111,7 +111,7 @@ function isPlainUrl(text: string): boolean {
 
 const SECRET_HEADER = /auth|key|token|secret|cookie|password|credential/i;
 
-/** Headers; what may be a secret becomes a variable. */
+/** Reads headers. Values that may be secret become environment variables. */
 export function headersOf(section: Section, field: string, migration: Migration): Value | undefined {
   const headers = section.section(field);
   if (!headers) return undefined;

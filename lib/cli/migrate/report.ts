@@ -1,7 +1,7 @@
 import { withDocUrls } from '../doc-urls';
 import type { Migration, Note } from './migration';
 
-/** What standard error says: what is needed in the environment, what means something else here, and what was left out. */
+/** Formats the notes for standard error: required variables, settings with another meaning here, and omitted ones. */
 export function formatNotes(migration: Migration, tool: string): string {
   const { endpoints, variables, notes, file } = migration;
   const models = new Set(endpoints.map(({ model }) => model)).size;

@@ -2,7 +2,7 @@ import { isObject } from '../../util/is-object';
 import type { Migration } from './migration';
 import { Variable } from './value';
 
-/** An object of the source. It knows which of its fields nobody has read, so that none is lost without a note. */
+/** An object of the source. It tracks which fields have not been read, so that none is lost without a note. */
 export class Section {
   readonly #fields: Record<string, unknown>;
   readonly #unread: Set<string>;
@@ -30,13 +30,13 @@ export class Section {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
 
-  /** The value of a field; undefined for null too, which is a field without a value in YAML. */
+  /** Reads a field. Returns undefined also for null, which in YAML is a field without a value. */
   raw(name: string): unknown {
     this.#unread.delete(name);
     return Object.hasOwn(this.#fields, name) ? (this.#fields[name] ?? undefined) : undefined;
   }
 
-  /** A text, numbers included. */
+  /** Reads a text; converts numbers and booleans to text. */
   text(name: string): string | undefined {
     const value = this.raw(name);
     if (value === undefined || typeof value === 'string') return value;
@@ -44,7 +44,7 @@ export class Section {
     throw this.#fault(name, 'a text', value);
   }
 
-  /** A number, or the variable that holds it. */
+  /** Reads a number, or the environment variable that contains it. */
   number(name: string): number | Variable | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
@@ -55,7 +55,7 @@ export class Section {
     throw this.#fault(name, 'a number', value);
   }
 
-  /** A number that is written out; with a note if it is a variable, with which nothing can be worked out here. */
+  /** Reads a literal number. Adds a note for a variable, whose value is not known here. */
   plainNumber(name: string): number | undefined {
     const value = this.number(name);
     if (!(value instanceof Variable)) return value;
@@ -98,12 +98,12 @@ export class Section {
     );
   }
 
-  /** Notes why a field is left out, if it is there. */
+  /** Adds a note why a field is left out, if the source has it. */
   leaveOut(name: string, reason: string): void {
     if (this.raw(name) !== undefined) this.migration.leftOut(this.at(name), reason);
   }
 
-  /** Notes every field that nobody has read. Their values may be secret, and are not shown. */
+  /** Adds a note for every field that has not been read. Does not show the values, which may be secret. */
   leaveOutRest(reasons: Readonly<Record<string, string>> = {}, standard = 'has no counterpart'): void {
     for (const name of [...this.#unread])
       this.leaveOut(name, (Object.hasOwn(reasons, name) ? reasons[name] : undefined) ?? standard);
@@ -114,7 +114,7 @@ export class Section {
   }
 }
 
-/** A description of a value, without a text, which may be secret. */
+/** Describes the kind of a value. Does not show text, which may be secret. */
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';

@@ -4,10 +4,10 @@ import { UsageError } from '../usage-error';
 
 const MAX_BYTES = 4 << 20;
 
-/** Reads a YAML or JSON file. Messages never quote the file, which may hold keys. @throws UsageError */
+/** Reads a YAML or JSON file. Messages never quote the file, which may contain keys. @throws UsageError */
 export function readSource(file: string): unknown {
   const lines = new LineCounter();
-  // Python's YAML is version 1.1, of which JSON is a part, and takes the last of two equal keys.
+  // As in Python's YAML: version 1.1, which includes JSON, and the last of two equal keys is used.
   const document = parseDocument(readText(file), {
     version: '1.1',
     uniqueKeys: false,

@@ -1,14 +1,14 @@
-/** How a variable of the environment is used in the written configuration. */
+/** How the written configuration uses an environment variable. */
 export type VariableUse = 'optional' | 'required' | 'number';
 
-/** A variable of the environment in the place of a value. */
+/** An environment variable in place of a value. */
 export class Variable {
   constructor(
     readonly name: string,
     readonly use: VariableUse = 'optional',
   ) {}
 
-  /** As an expression of JavaScript. */
+  /** The variable as a JavaScript expression. */
   get code(): string {
     const read = /^[A-Za-z_]\w*$/.test(this.name)
       ? `process.env.${this.name}`
@@ -27,9 +27,9 @@ export type Value =
   | readonly Value[]
   | { readonly [name: string]: Value | undefined };
 
-/** What calls ask for, where, and under which limits: an endpoint of the written configuration. */
+/** An endpoint of the written configuration. */
 export interface DraftEndpoint {
-  /** Its place in the source, for notes. */
+  /** Path in the source, for notes. */
   readonly path: string;
   readonly name: string;
   model: string;

@@ -33,7 +33,7 @@ async function runServer(settings: ServeSettings, announce: (port: number) => vo
     throw AiBalancerError.isInstance(error) ? new UsageError(error.message) : error;
   }
   const stopped = new Promise<void>((resolve) => {
-    // A terminal sends SIGINT to workers too: the primary passes on what stops them.
+    // A terminal sends SIGINT to workers too. They ignore it, because the primary stops them.
     if (cluster.isWorker) process.on('SIGINT', () => undefined);
     else process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
@@ -41,6 +41,6 @@ async function runServer(settings: ServeSettings, announce: (port: number) => vo
   announce(await server.listen());
   await stopped;
   await server.stop();
-  // A worker's channel to the primary would keep it alive.
+  // The channel to the primary would keep the worker alive.
   if (cluster.isWorker) process.disconnect();
 }

@@ -1,6 +1,6 @@
 import type { BalancerConfig, BudgetOptions, EndpointConfig } from '../../index';
 
-/** The limits that processes share. */
+/** The limits that are divided among the processes. */
 const LIMITS = [
   ...[
     'rpm',
@@ -18,7 +18,7 @@ const LIMITS = [
 
 const LIMITS_OF_TENANTS = ['usdPerHour', 'usdPerDay', 'usdPerMonth'] as const;
 
-/** The configuration of one of several processes that don't share a Redis: each has an even share of every limit. */
+/** Returns the configuration of each process. Without a shared Redis, it contains an equal share of every limit. */
 export function shareOf(config: BalancerConfig, workers: number): BalancerConfig {
   if (workers === 1 || config.cluster) return config;
   const share = <T extends object>(limits: T): T => divided(limits, workers);
@@ -60,7 +60,7 @@ function divided<T extends object>(limits: T, workers: number): T {
   const shares = LIMITS.flatMap((name) => {
     const value = (limits as Record<string, unknown>)[name];
     if (typeof value !== 'number') return [];
-    // A process needs at least one of what can't be divided.
+    // Concurrency is a whole number, and each process needs at least 1.
     const share = name === 'maxConcurrent' ? Math.max(1, Math.floor(value / workers)) : value / workers;
     return [[name, share] as const];
   });

@@ -6,7 +6,7 @@ import type { ServeOptions, ServeSettings } from './settings';
 
 const DEFAULT_GRACE_MS = 30_000;
 
-/** One process of the gateway. */
+/** The HTTP server of one gateway process. */
 export class GatewayServer {
   readonly #settings: ServeSettings;
   readonly #balancer: Balancer;
@@ -20,7 +20,7 @@ export class GatewayServer {
     this.#server = createServer(this.#createApp());
   }
 
-  /** Resolves to the port. */
+  /** Starts the server. Resolves to its port. */
   async listen(): Promise<number> {
     const { port, host } = this.#settings;
     await this.#balancer.ready();
@@ -31,7 +31,7 @@ export class GatewayServer {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** Running calls have time to finish; new connections are refused. */
+  /** Stops the server: refuses new connections, and gives running calls time to finish. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
@@ -47,7 +47,7 @@ export class GatewayServer {
     const { serve } = this.#settings;
     const app = express().disable('x-powered-by');
     app.use((_req, res, next) => {
-      // Clients that keep their connection would hold the process.
+      // Kept-alive connections of clients would delay the end of the process.
       if (this.#isStopping) res.set('connection', 'close');
       next();
     });
@@ -75,7 +75,7 @@ function gatewayOptions({ tokens, guard, allowHeaders }: ServeOptions) {
   };
 }
 
-/** Undefined if prom-client is not installed. */
+/** Returns the metrics handler; undefined if prom-client is not installed. */
 function metricsOf(balancer: Balancer): RequestHandler | undefined {
   try {
     return aiMetrics(balancer);
@@ -85,7 +85,9 @@ function metricsOf(balancer: Balancer): RequestHandler | undefined {
   }
 }
 
-/** A bearer token, or as the password that a browser asks for. Without one, only requests from this machine. */
+/**
+ * Admits requests with the token, as a bearer token or a basic password. Without a token, only those from this machine.
+ */
 function requireAdmin(token: string | undefined): RequestHandler {
   return (req, res, next) => {
     const isAllowed =
@@ -99,7 +101,9 @@ function requireAdmin(token: string | undefined): RequestHandler {
   };
 }
 
-/** A proxy on this machine passes on requests of others. */
+/**
+ * Whether a request comes from this machine. A forwarded one does not count, since its client may be another machine.
+ */
 function isLocal(req: Request): boolean {
   const isForwarded = 'x-forwarded-for' in req.headers || 'forwarded' in req.headers;
   return !isForwarded && /^(?:::1|(?:::ffff:)?127\.)/.test(req.socket.remoteAddress ?? '');
@@ -119,7 +123,7 @@ function isEqual(given: string, expected: string): boolean {
   return timingSafeEqual(Buffer.from(digest(given)), Buffer.from(digest(expected)));
 }
 
-/** The time of a comparison tells nothing of a token. */
+/** Hashes a token, so that the duration of a comparison reveals nothing about it. */
 function digest(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }

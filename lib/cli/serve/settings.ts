@@ -10,13 +10,13 @@ export interface ClientToken {
   readonly priority?: 1 | 2 | 3 | 4 | 5;
 }
 
-/** `serve` in the configuration file. */
+/** The option `serve` of the configuration file. */
 export interface ServeOptions {
   readonly port?: number;
   readonly host?: string;
-  /** Who may use the gateway; false for everyone who can reach it. */
+  /** Tokens of the clients that may use the gateway; false admits everyone who can reach it. */
   readonly tokens: readonly ClientToken[] | false;
-  /** The token for the page and the metrics; without it only this machine may see them. */
+  /** The token for the dashboard and the metrics. Without it they are served only to this machine. */
   readonly adminToken?: string;
   /** Limits per tenant. */
   readonly guard?: RateLimitGuardOptions;
@@ -32,7 +32,7 @@ export interface ServeSettings {
   readonly workers: number;
 }
 
-/** Reads flags, file and environment. @throws UsageError */
+/** Reads the settings from flags, configuration file and environment. @throws UsageError */
 export async function readSettings(args: readonly string[]): Promise<ServeSettings | 'help'> {
   const flags = readFlags(args);
   if (flags.help) return 'help';

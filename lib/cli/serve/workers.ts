@@ -1,12 +1,12 @@
 import cluster, { type Worker } from 'node:cluster';
 
-/** A worker that ends sooner than this after its start is started again only after a while. */
+/** If a worker ends sooner than this after its start, the next one is started after {@link RESTART_DELAY_MS}. */
 const SHORT_LIFE_MS = 5_000;
 const RESTART_DELAY_MS = 1_000;
 
 /**
- * Runs worker processes, and starts another one for each that ends by itself. Resolves after a signal to stop, once all
- * have ended; rejects if the first workers end before they listen, which a wrong configuration does.
+ * Runs worker processes, and starts a new one for each that ends by itself. Resolves after a signal to stop, once all
+ * workers have ended. Rejects if a worker ends before the first one listens, as with a wrong configuration.
  */
 export function runWorkers(count: number, onListening: (port: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { UsageError } from '../usage-error';
 
-/** The first argument of a child process that runs one job. */
+/** First command-line argument of a child process that runs one job. */
 const JOB_ARGUMENT = '--serve-one-job';
 
 type Reply<R> =
@@ -47,12 +47,12 @@ export function runJob<R>(
   });
 }
 
-/** Reports from a child process what share of the job is done. */
+/** Reports the completed share of the job, 0 to 1, from the child process. */
 export function reportProgress(share: number): void {
   process.send?.({ progress: share } satisfies Reply<never>);
 }
 
-/** Returns true in a process that `runJob` started. Then `serve` is called with the job and the process exits after it. */
+/** Returns whether `runJob` started this process. If so, calls `serve` with the job and exits when it has settled. */
 export function serveJobIfChild(serve: (job: unknown) => Promise<unknown>): boolean {
   if (process.argv[2] !== JOB_ARGUMENT || !process.send) return false;
   process.once('message', ({ job }: { job: unknown }) => {

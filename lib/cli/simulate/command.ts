@@ -23,7 +23,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
     const result = await runJob<SimulationResult>(job, undefined, progress.start()).finally(() =>
       progress.end(),
     );
-    // A search takes minutes, and a log of a CI job has no terminal.
+    // A search takes minutes, so that each run gets a line, also in a CI log without a terminal.
     if (flags.target !== undefined) progress.line(describeTrial(extraKeys, result));
     return result;
   };
@@ -37,7 +37,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Beside the run itself, one with all endpoints shows what leaving some out changes. */
+/** Runs the calls of a route log; with --without also with all endpoints, to show what leaving some out changes. */
 async function replay(flags: SimulateFlags, file: string): Promise<number> {
   const { calls: _calls, ...log } = readReplay(file, flags.deadlineMs);
   const { startAtMs } = log;

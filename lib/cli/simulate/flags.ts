@@ -17,9 +17,9 @@ export interface SimulateFlags {
   readonly outages: readonly FaultFlag[];
   readonly brownouts: readonly FaultFlag[];
   readonly trace: string | undefined;
-  /** A route log, whose calls are simulated in place of random ones. */
+  /** Path of a route log whose calls are simulated in place of random ones. */
   readonly replay: string | undefined;
-  /** Endpoints of the configuration that are left out. */
+  /** Names of endpoints that are left out. */
   readonly without: readonly string[];
   readonly seconds: number;
   readonly seed: number;
@@ -27,17 +27,17 @@ export interface SimulateFlags {
   readonly model: string | undefined;
   /** The deadline of every call; undefined to derive it from the length of the answer. */
   readonly deadlineMs: number | undefined;
-  /** The goodput in percent for which the number of keys is searched. */
+  /** The goodput in percent for which to find the number of keys. */
   readonly target: number | undefined;
   readonly json: boolean;
 }
 
-/** What a route log says of each call. */
+/** Flags that can't be combined with a route log, because the log determines these values. */
 const REPLACED_BY_LOG = ['rps', 'spike', 'trace', 'seconds', 'model'] as const;
 const DEFAULT_RPS = 10;
 const DEFAULT_SECONDS = 300;
 
-/** Parses the flags. Throws a UsageError with the flag, what was expected and what was given. */
+/** Parses the flags. @throws UsageError with the flag, what was expected and what was given. */
 export function parseFlags(args: readonly string[]): SimulateFlags | 'help' {
   const values = read(args);
   if (values.help) return 'help';
@@ -121,7 +121,7 @@ function spike(given: string | undefined): number {
   throw new UsageError(`--spike: expected a factor of at least 1, like 50x, got '${given}'`);
 }
 
-/** NAME@60+120: from second 60, for 120 seconds. The name may contain @, so the last one separates. */
+/** Parses NAME@60+120: from second 60, for 120 seconds. The name may contain @, so the last one is the separator. */
 function fault(name: string, given: string): FaultFlag {
   const [, endpoint, from, lasts] = /^(.+)@(\d+(?:\.\d+)?)\+(\d+(?:\.\d+)?)$/.exec(given) ?? [];
   if (endpoint !== undefined && Number(lasts) > 0) {

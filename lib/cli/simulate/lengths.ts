@@ -43,7 +43,7 @@ const OUTPUT: Quantiles = [
   [1, 1000],
 ];
 
-/** Rows with the lengths of public chat traffic, used without a trace. */
+/** Draws rows with the lengths of public chat traffic, for simulations without a trace. */
 export function publishedLengths(count: number, seed: number): TraceRow[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => ({

@@ -1,9 +1,9 @@
-/** Names of variables that hold a key. */
+/** Matches the names of environment variables that hold a key. */
 const KEY = /KEY|TOKEN|SECRET|PASSWORD/i;
 
 /**
- * Gives every variable of the environment that is not set, and whose name is that of a key, a value: a configuration is
- * simulated without keys, and presets demand one. Returns the undo.
+ * Gives a value to every unset environment variable with the name of a key, because configurations are simulated
+ * without keys but presets require one. Returns a function that restores the environment.
  */
 export function fillInKeys(): () => void {
   const environment = process.env;

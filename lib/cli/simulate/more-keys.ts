@@ -1,9 +1,12 @@
 import type { BalancerConfig, EndpointConfig } from '../../index';
 
-/** How many keys are added to those of the configuration, by the endpoint that stands for an account. */
+/** Number of keys to add for each account, by the name of the account's first endpoint. */
 export type ExtraKeys = Readonly<Record<string, number>>;
 
-/** The first endpoint of an account: of its quota group, or itself. Copies of keys belong to their original. */
+/**
+ * Returns the account of an endpoint: the first endpoint of its quota group, or itself. A copy has that of its
+ * original.
+ */
 export function accountOf({ endpoints }: Pick<BalancerConfig, 'endpoints'>, name: string): string {
   const original = name.replace(/ \(key \d+\)$/, '');
   const group = endpoints.find((endpoint) => endpoint.name === original)?.quotaGroup;
@@ -11,7 +14,7 @@ export function accountOf({ endpoints }: Pick<BalancerConfig, 'endpoints'>, name
   return endpoints.find(({ quotaGroup }) => quotaGroup === group)?.name ?? original;
 }
 
-/** Adds keys. Each is another account: it has a quota of its own, for every endpoint of the account it is a copy of. */
+/** Adds keys. Each is an account of its own, with copies of all endpoints and quotas of the original account. */
 export function withExtraKeys(config: BalancerConfig, extra: ExtraKeys): BalancerConfig {
   const endpoints = [...config.endpoints];
   const quotaGroups = { ...config.quotaGroups };

@@ -1,4 +1,6 @@
-/** Shows on a terminal how far the runs are. Anywhere else it writes only what `line` gets. */
+/**
+ * Shows the progress of the runs on a terminal. If the output is not a terminal, it only writes the lines of `line()`.
+ */
 export class Progress {
   readonly #stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'>;
   #runs = 0;
@@ -7,7 +9,7 @@ export class Progress {
     this.#stream = stream;
   }
 
-  /** A run begins. Returns what to call with the simulated share of it, 0 to 1. */
+  /** Begins a run. Returns the function to call with the simulated share of the run, 0 to 1. */
   start(): (share: number) => void {
     const run = ++this.#runs;
     const show = (share: number): void => {
@@ -18,13 +20,13 @@ export class Progress {
     return show;
   }
 
-  /** Writes a line for the run that has ended, on a terminal and elsewhere. */
+  /** Writes a line for the run that has ended, whether or not the output is a terminal. */
   line(text: string): void {
     this.end();
     this.#stream.write(`run ${String(this.#runs)}: ${text}\n`);
   }
 
-  /** Clears the line, for what is printed next. */
+  /** Clears the progress line before other output. */
   end(): void {
     if (this.#stream.isTTY) this.#stream.write('\r\x1b[K');
   }

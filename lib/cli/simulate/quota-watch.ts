@@ -11,27 +11,27 @@ export interface QuotaShortage {
   readonly share: number;
 }
 
-/** A quota with less than this share of its bucket left is exhausted. */
+/** A quota counts as exhausted while less than this share of its highest level is left. */
 const EMPTY_BELOW = 0.05;
-/** While calls wait in the queue, the scarcer quota of an endpoint counts as exhausted below this share. */
+/** While calls wait in the queue, the scarcer quota of an endpoint counts as exhausted already below this share. */
 const SCARCE_BELOW = 0.5;
 
 interface QuotaSamples {
   maxLevel: number;
   exhaustedSamples: number;
   firstAtS: number | undefined;
-  /** Whether something was left again later. What a day allows does not come back within a run. */
+  /** Whether the quota was available again later. A limit per day does not recover within a run. */
   recovered: boolean;
   isDayUsed: boolean;
 }
 
-/** What is needed of an endpoint's limits. */
+/** The limits of an endpoint that matter here. */
 interface Limited {
   readonly name: string;
   readonly limits: { readonly rpd?: number; readonly tpd?: number };
 }
 
-/** Samples the quotas of a run. */
+/** Samples the quotas during a run, to find those that are exhausted. */
 export class QuotaWatch {
   readonly #seen = new Map<string, QuotaSamples & Pick<QuotaShortage, 'endpoint' | 'quota'>>();
   readonly #perDay: ReadonlyMap<string, Limited['limits']>;
@@ -41,7 +41,7 @@ export class QuotaWatch {
     this.#perDay = new Map(endpoints.map(({ name, limits }) => [name, limits]));
   }
 
-  /** @param sent The attempts that an endpoint has got so far. */
+  /** @param sent Returns the number of attempts that were sent to an endpoint so far. */
   sample(stats: BalancerStats, second: number, sent: (endpoint: string) => number = () => 0): void {
     this.#sampleCount++;
     const waiting = stats.queue.size > 0;
@@ -62,7 +62,7 @@ export class QuotaWatch {
     }
   }
 
-  /** The quotas that were exhausted at some time, in the order in which they first were. */
+  /** Returns the quotas that were exhausted at some time, in the order in which they first ran out. */
   shortages(): QuotaShortage[] {
     return [...this.#seen.values()]
       .flatMap(({ endpoint, quota, firstAtS, exhaustedSamples, isDayUsed, recovered }) => {
@@ -75,7 +75,7 @@ export class QuotaWatch {
       .sort((a, b) => a.firstAtS - b.firstAtS || b.share - a.share);
   }
 
-  /** What is left, as a share of the highest level seen so far. */
+  /** Returns the remaining share of a quota, relative to the highest level seen so far. */
   #fractionLeft(endpoint: string, quota: QuotaShortage['quota'], left: number | undefined): number {
     if (left === undefined) return 1;
     const key = `${quota} ${endpoint}`;
@@ -99,7 +99,7 @@ export class QuotaWatch {
     seen.exhaustedSamples++;
     if (seen.firstAtS !== undefined) return;
     seen.firstAtS = second;
-    // Attempts that still run are sent, and some reservations are returned.
+    // Not all of the limit, because running attempts are not counted exactly.
     seen.isDayUsed = sent >= 0.9 * (this.#perDay.get(endpoint)?.rpd ?? Infinity);
   }
 }

@@ -12,11 +12,11 @@ export interface ReplayReport {
   /** When the first call of the log began, as an ISO date. */
   readonly startedAt: string;
   readonly seconds: number;
-  /** Calls of the log that can't be simulated: all but chats. */
+  /** Number of calls in the log that can't be simulated, because they are not chats. */
   readonly leftOut: number;
   readonly logged: LoggedFigures;
   readonly figures: Figures;
-  /** The same calls with all endpoints of the configuration; null without --without. */
+  /** Figures of the same calls with all endpoints of the configuration; null without --without. */
   readonly withAll: Figures | null;
   readonly digest: string;
   readonly exhaustedQuotas: readonly QuotaShortage[];
@@ -44,7 +44,7 @@ export function createReplayReport(
   };
 }
 
-/** The report as text: a column for what was logged and one for each run. */
+/** Formats the report as text: a column for the logged figures and one for each run. */
 export function formatReplayReport(report: ReplayReport): string {
   const { figures, logged, withAll, flags, leftOut, exhaustedQuotas, unlimited } = report;
   const runs = withAll ? [withAll, figures] : [figures];
@@ -87,7 +87,7 @@ function exhausted(quotas: readonly QuotaShortage[]): string {
   return `Exhausted first: ${quota} per ${per} of ${endpoint}, at second ${round(firstAtS)} and ${percent(100 * share)} of the time.`;
 }
 
-/** Cents do not tell small amounts apart. */
+/** Formats US dollars; small amounts get four decimals, because cents would not distinguish them. */
 function dollars(usd: number): string {
   return `$${usd.toFixed(usd > 0 && usd < 0.1 ? 4 : 2)}`;
 }

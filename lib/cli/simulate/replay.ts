@@ -5,16 +5,16 @@ import { UsageError } from '../usage-error';
 import { percentile } from './engine/figures';
 import type { Priority, WorkCall } from './engine/workload';
 
-/** A stream without a deadline counts as late after this time, in milliseconds. */
+/** Time after which a stream without a deadline counts as late, in milliseconds. */
 const NO_DEADLINE_MS = 300_000;
-/** More calls would take minutes and gigabytes of memory. */
+/** Maximum number of calls. More would take minutes and gigabytes of memory. */
 const MAX_CALLS = 500_000;
 const MAX_BYTES = 1024 * 1024 * 1024;
 
-/** What was logged of the calls that are replayed. */
+/** The logged figures of the replayed calls. */
 export interface LoggedFigures {
   readonly calls: number;
-  /** Percent. */
+  /** Share of calls that were answered, in percent. */
   readonly answered: number;
   readonly usdTotal: number;
   readonly p50Ms: number;
@@ -27,10 +27,10 @@ export interface Replay {
   readonly calls: readonly WorkCall[];
   /** When the first call began, in Unix milliseconds. */
   readonly startAtMs: number;
-  /** From the first to the last call. */
+  /** Seconds from the first to the last call. */
   readonly seconds: number;
   readonly logged: LoggedFigures;
-  /** Calls that can't be simulated. */
+  /** Number of calls that can't be simulated. */
   readonly leftOut: number;
 }
 
@@ -43,9 +43,9 @@ interface LoggedCall {
 
 /**
  * Reads a route log: one JSON object per line, as `routeLogLine()` or a logger such as pino writes it. Objects without an
- * `operation`, other messages of such a logger, are skipped.
+ * `operation` are skipped, because they are other messages of the logger.
  *
- * @throws UsageError that names the file, and the line where one is wrong.
+ * @throws UsageError that names the file, and the line if one is invalid.
  */
 export function readReplay(file: string, deadlineMs: number | undefined): Replay {
   const logged = linesOf(file).flatMap((text, at) => callOf(text, `--replay: ${file}, line ${at + 1}`));
@@ -58,7 +58,7 @@ export function readReplay(file: string, deadlineMs: number | undefined): Replay
       `--replay: ${file} has ${logged.length} calls, more than the maximum of ${MAX_CALLS}`,
     );
   logged.sort((a, b) => a.startedAt - b.startedAt);
-  // Simulated providers answer chats only.
+  // Simulated providers can only answer chats.
   const chats = logged.filter(({ line }) => line['operation'] === 'chat');
   const [first] = chats;
   if (!first) throw new UsageError(`--replay: ${file} has no chats, and only chats are simulated`);
@@ -87,7 +87,7 @@ function linesOf(file: string): string[] {
   }
 }
 
-/** None for an empty line and for another message. */
+/** Parses a line. Returns an empty array for an empty line and for other messages of the logger. */
 function callOf(text: string, where: string): LoggedCall[] {
   if (text.trim() === '') return [];
   let line: unknown;

@@ -14,15 +14,15 @@ export interface SimulationReport {
   readonly models: readonly string[];
   /** Endpoints without rpm and tpm, which never make a call wait for quota. */
   readonly unlimited: readonly string[];
-  /** Number of attempts answered with 429. */
+  /** Number of attempts that got a 429. */
   readonly rateLimited: number;
   readonly digest: string;
   /** The quota that was exhausted first; null if none was. */
   readonly firstExhausted: QuotaShortage | null;
   readonly exhaustedQuotas: readonly QuotaShortage[];
-  /** The same run with one more key for the endpoint of `firstExhausted`; null if no quota was exhausted. */
+  /** Figures of the same run with one more key for the endpoint of `firstExhausted`; null if no quota was exhausted. */
   readonly oneMoreKey: { readonly endpoint: string; readonly figures: Figures } | null;
-  /** The answer to --target; null without it. */
+  /** The result of --target; null without it. */
   readonly target: TargetReport | null;
 }
 
@@ -47,7 +47,7 @@ export function createReport(
   };
 }
 
-/** The report as text. */
+/** Formats the report as text. */
 export function formatReport(report: SimulationReport): string {
   const { figures, flags } = report;
   return `${[
@@ -69,7 +69,7 @@ export function formatReport(report: SimulationReport): string {
   ].join('\n')}\n`;
 }
 
-/** What the calls ask for: clients that name a model reach fewer endpoints than 'auto'. */
+/** Describes the model that the calls request, since calls that name a model reach fewer endpoints than 'auto'. */
 function asked({ flags: { model = 'auto' }, models }: SimulationReport): string {
   if (model !== 'auto') return `model ${model}`;
   const [first = ''] = models;

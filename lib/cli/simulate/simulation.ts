@@ -24,23 +24,23 @@ import { workloadOf } from './workload-from-flags';
 
 export interface SimulationJob {
   readonly flags: SimulateFlags;
-  /** The date at the start of the run, in Unix milliseconds. Default: that of virtual time. */
+  /** The date at the start of the run, in Unix milliseconds. Default: the fixed start of virtual time. */
   readonly startAtMs?: number;
-  /** Keys to add to those of the configuration. */
+  /** Number of keys to add to those of the configuration. Default: none. */
   readonly extraKeys?: ExtraKeys;
 }
 
 export interface SimulationResult {
   readonly figures: Figures;
   readonly digest: string;
-  /** The quotas that were exhausted, in the order in which they first were. */
+  /** The quotas that were exhausted, in the order in which they first ran out. */
   readonly quotas: readonly (QuotaShortage & {
-    /** The first endpoint of the account that the quota is of: a further key is one for all of its endpoints. */
+    /** Name of the first endpoint of the account that has the quota. An additional key is for all its endpoints. */
     readonly account: string;
   })[];
-  /** The models that a chat may ask for: those that 'auto' chooses from. */
+  /** The models that can serve chats, from which 'auto' chooses. */
   readonly models: readonly string[];
-  /** Endpoints of the configuration without rpm and tpm, of their own or of their quota group. */
+  /** Names of endpoints without rpm and tpm, either of their own or of their quota group. */
   readonly unlimited: readonly string[];
   /** The number of accounts in the configuration. */
   readonly accounts: number;
@@ -55,7 +55,7 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   const loaded = await awaitInVirtualTime(time, flags.config, loadConfig(flags.config)).finally(restore);
   const changed = withoutEndpoints(loaded, flags.without);
   const own = withoutNetwork(changed);
-  // Faults are reported as of the configuration, without copies.
+  // Checked before copies for extra keys are added, so that faults have the paths of the user's configuration.
   const configured = resolveOrUsageError(own, flags.config);
   checkModel(flags.model, configured);
   const config = withExtraKeys(own, extraKeys);
@@ -95,7 +95,7 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas, ...describe(configured, own) };
 }
 
-/** What the report says of the configuration. */
+/** Returns what the report says about the configuration. */
 function describe(
   { endpoints, quotaGroups }: ResolvedConfig,
   own: BalancerConfig,
@@ -113,8 +113,8 @@ function describe(
 }
 
 /**
- * Fetches no key, logs nothing, runs no hook and connects to no Redis and no store. `serve` is what the serve command reads
- * of the same file.
+ * Returns the configuration without keys, logger, cache, hooks, shadow, Redis and stores, so that a simulation has no
+ * effects outside the process. Also drops `serve`, the options of the serve command in the same file.
  */
 function withoutNetwork(config: BalancerConfig): BalancerConfig {
   const {
@@ -134,7 +134,10 @@ function withoutNetwork(config: BalancerConfig): BalancerConfig {
   return { ...rest, endpoints: config.endpoints.map(withoutAddress) };
 }
 
-/** Variables of the environment are not needed here: an address of one that is not set, or that the serve command expands. */
+/**
+ * Replaces the key and the headers of an endpoint, and a base URL that is unset or contains `${...}`, because a
+ * simulation must not need environment variables.
+ */
 function withoutAddress(endpoint: EndpointConfig): EndpointConfig {
   const copy = { ...endpoint, apiKey: 'simulated' };
   const isUnset = Object.hasOwn(endpoint, 'baseURL') && (copy.baseURL === undefined || copy.baseURL === '');
@@ -143,7 +146,7 @@ function withoutAddress(endpoint: EndpointConfig): EndpointConfig {
   return copy;
 }
 
-/** Leaves out endpoints by name, and what says something of them alone. */
+/** Removes endpoints by name, and the options that refer only to them. */
 function withoutEndpoints(config: BalancerConfig, without: readonly string[]): BalancerConfig {
   if (without.length === 0 || !Array.isArray(config.endpoints)) return config;
   const names = config.endpoints.map(({ name }) => name);
@@ -167,7 +170,7 @@ function withoutEndpoints(config: BalancerConfig, without: readonly string[]): B
   };
 }
 
-/** `--model`: 'auto', a model or an alias. */
+/** Checks `--model`, which must be 'auto', a model or an alias. */
 function checkModel(model: string | undefined, { endpoints }: ResolvedConfig): void {
   const known = [...new Set(endpoints.flatMap((endpoint) => [endpoint.model, ...endpoint.aliases]))];
   if (model === undefined || model === 'auto' || known.includes(model)) return;
@@ -188,7 +191,7 @@ function resolveOrUsageError(config: BalancerConfig, file: string): ResolvedConf
   }
 }
 
-/** The providers, faults and calls of a simulation. */
+/** Returns the providers, faults and calls of a simulation. */
 export function planOf(
   flags: SimulateFlags,
   { endpoints, quotaGroups }: ResolvedConfig,

@@ -2,16 +2,16 @@ import type { ExtraKeys } from './more-keys';
 import type { SimulationResult } from './simulation';
 import { percent, seconds } from './units';
 
-/** A run with some keys. */
+/** The result of a run with additional keys. */
 interface Trial {
   readonly keys: ExtraKeys;
   readonly goodput: number;
 }
 
-/** The answer to --target. */
+/** The result of --target. */
 export interface TargetReport {
   readonly targetPercent: number;
-  /** The keys of each account that ran out, those of the configuration included. */
+  /** Number of keys of each account that ran out, including those of the configuration. */
   readonly keys: Readonly<Record<string, number>>;
   readonly isReached: boolean;
   /** Why more keys were not tried; null if the target is reached. */
@@ -26,12 +26,12 @@ export interface TargetReport {
 
 const MAX_RUNS = 24;
 const MAX_KEYS = 64;
-/** The report shows one decimal. */
+/** Smaller differences in goodput are ignored, because the report shows one decimal. */
 const NOISE_PERCENT = 0.05;
 
 /**
- * Finds how many keys a goodput takes: the keys of the account whose quota runs out first are doubled until the target is
- * reached, and then each number is lowered as far as it holds.
+ * Finds the number of keys that a goodput needs. Doubles the keys of the account whose quota runs out first until the
+ * target is reached, and then lowers each number as far as the target is still reached.
  */
 export async function findKeys(
   targetPercent: number,
@@ -77,7 +77,7 @@ export async function findKeys(
   return { targetPercent, keys: totals(keys), isReached: isReached(result), stoppedBy, tried, result };
 }
 
-/** What a run with further keys has shown. */
+/** Describes the result of a run with additional keys. */
 export function describeTrial(keys: ExtraKeys, { figures }: SimulationResult): string {
   return `${describeKeys(totals(keys))}: goodput ${percent(figures.goodput)}`;
 }
@@ -86,7 +86,7 @@ function totals(keys: ExtraKeys): Record<string, number> {
   return Object.fromEntries(Object.entries(keys).map(([account, extra]) => [account, extra + 1]));
 }
 
-/** The answer as lines of text. */
+/** Formats the result as lines of text. */
 export function formatTarget({
   targetPercent,
   keys,
@@ -118,7 +118,7 @@ export function formatTarget({
   ];
 }
 
-/** More keys may give less, because a run is one draw of many. */
+/** Explains runs in which more keys gave a lower goodput, which happens because a run is random. */
 function lessWithMore(tried: readonly Trial[]): string[] {
   for (const fewer of tried) {
     const more = tried.find(

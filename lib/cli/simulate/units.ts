@@ -2,7 +2,7 @@ export function percent(value: number): string {
   return `${value.toFixed(1)} %`;
 }
 
-/** Latencies are NaN if nothing was answered. */
+/** Formats a latency; '-' for NaN, which it is if no call was answered. */
 export function seconds(ms: number): string {
   return Number.isNaN(ms) ? '-' : `${(ms / 1000).toFixed(1)} s`;
 }

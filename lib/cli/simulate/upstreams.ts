@@ -4,7 +4,7 @@ import type { ModelDescription } from '../../simulator/behavior';
 import type { GroupLimits } from './engine/group-limit';
 import type { ProviderOptions } from './engine/virtual-provider';
 
-/** Providers that take prompt + max_tokens from the quota at admission. The others count actual usage. */
+/** Providers that charge prompt + max_tokens to the quota at admission. The others charge actual usage. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure', 'groq']);
 /** Providers that send no x-ratelimit-* headers. */
 const PROVIDERS_WITHOUT_LIMIT_HEADERS = new Set(['google', 'gemini', 'deepseek', 'ollama', 'openrouter']);
@@ -14,7 +14,7 @@ const TYPICAL_CALL = { tokens: 1500, prompt: 1000, output: 210 };
 const HEADROOM = 1.45;
 const MIN_COMFORTABLE_IN_FLIGHT = 4;
 
-/** The simulated provider of an endpoint, from its configuration and the model catalogue. */
+/** Returns the simulated provider of an endpoint, based on its configuration and the model catalogue. */
 export function upstreamOf(settings: EndpointSettings): ProviderOptions {
   const { limits, provider, profile, price, contextWindow, burstSeconds } = settings;
   const tpm = totalTpm(limits);
@@ -39,7 +39,7 @@ export function upstreamOf(settings: EndpointSettings): ProviderOptions {
   };
 }
 
-/** The limits of a quota group, in addition to those of its endpoints. */
+/** Returns the limits of a quota group, which apply in addition to those of its endpoints. */
 export function groupLimitsOf(settings: EndpointSettings, limits: QuotaLimits): GroupLimits {
   const tpm = totalTpm(limits);
   return {
@@ -55,7 +55,10 @@ function resolveTokensCharged({ tokensCharged, provider }: EndpointSettings): 'r
   return RESERVING_PROVIDERS.has(provider) ? 'reserved' : 'actual';
 }
 
-/** Number of typical calls in flight that the limits allow, plus headroom: providers size their capacity by the limits they sell. */
+/**
+ * Estimates how many concurrent calls the provider serves without slowing down: as many typical calls as the limits
+ * allow, plus headroom, because providers size their capacity by the limits that they sell.
+ */
 function estimateComfortableInFlight({
   rpm,
   tpm,
@@ -72,7 +75,7 @@ function estimateComfortableInFlight({
   return Math.max(MIN_COMFORTABLE_IN_FLIGHT, (HEADROOM * perSecond * ms) / 1000);
 }
 
-/** The simulator has a single token limit, so separate input and output limits are added up. */
+/** Returns one token limit, the sum of separate input and output limits, because the simulator has only one. */
 function totalTpm({ tpm, inputTpm, outputTpm }: QuotaLimits): number | undefined {
   if (tpm !== undefined) return tpm;
   return inputTpm === undefined || outputTpm === undefined ? undefined : inputTpm + outputTpm;

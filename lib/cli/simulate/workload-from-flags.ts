@@ -6,14 +6,14 @@ import { drawCalls, type WorkCall, type WorkloadDistributions } from './engine/w
 import type { SimulateFlags } from './flags';
 import { publishedLengths } from './lengths';
 
-/** No requirements beyond the model that the user asks for. */
+/** Calls without requirements on quality or price. */
 const DISTRIBUTIONS: WorkloadDistributions = {
   qualities: [[1, 0]],
   ceilings: [[1, undefined]],
   noCeilingFrom: 2,
 };
 const RISE_S = 5;
-/** More calls would take minutes and gigabytes of memory. */
+/** Maximum number of calls. More would take minutes and gigabytes of memory. */
 const MAX_CALLS = 500_000;
 
 export function workloadOf(flags: SimulateFlags): WorkCall[] {
@@ -33,7 +33,7 @@ export function workloadOf(flags: SimulateFlags): WorkCall[] {
   return deadlineMs === undefined ? calls : calls.map((call) => ({ ...call, deadlineMs }));
 }
 
-/** The rate over time: constant, or a base rate with a spike. */
+/** Returns the rate of calls over time: constant, or a base rate with a spike. */
 export function shapeOf({
   rps,
   spike,

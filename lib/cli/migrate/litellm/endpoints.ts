@@ -4,12 +4,12 @@ import { baseUrlOf, headersOf, NO_DIALECT, type ProviderHere, providerHere } fro
 import type { Section } from '../section';
 import type { DraftEndpoint, Value, Variable } from '../value';
 
-/** The endpoints of one `model_name`, by which calls ask for them. */
+/** The endpoints of each `model_name`, the name by which calls request them. */
 export type Groups = Map<string, GroupMember[]>;
 
 export interface GroupMember {
   readonly endpoint: DraftEndpoint;
-  /** What `model_info.id` calls it. */
+  /** The endpoint's `model_info.id`. */
   readonly id: string | undefined;
   readonly order: number | undefined;
 }
@@ -53,7 +53,7 @@ export function readModelList(root: Section, migration: Migration): Groups {
   return groups;
 }
 
-/** What calls ask for, and the model for it: several where an entry matches a pattern, and `--model` names models. */
+/** Returns pairs of the name that calls use and its model. A pattern gives one pair for each matching `--model`. */
 function expandWildcard(group: string, params: Section, migration: Migration): (readonly [string, string])[] {
   const model = params.text('model');
   if (model === undefined) throw migration.fault(params.at('model'), "'provider/model'", 'nothing');
@@ -134,7 +134,7 @@ function readEntry(
   return { endpoint, id, order };
 }
 
-/** `azure/my-gpt4` names a provider and a model; without a provider, LiteLLM knows it by the model's name. */
+/** Splits `azure/my-gpt4` into provider and model. Without a provider, LiteLLM derives it from the model's name. */
 function providerAndModel(params: Section, model: string): readonly [provider: string, model: string] {
   const custom = params.text('custom_llm_provider');
   if (custom !== undefined)
@@ -146,7 +146,10 @@ function providerAndModel(params: Section, model: string): readonly [provider: s
   return [known ?? (params.has('api_base') ? 'openai' : 'unknown'), model];
 }
 
-/** Azure's deployments have any name: the model is what the catalogue knows. */
+/**
+ * Returns the model of an Azure endpoint. The name of a deployment is arbitrary, so a name in the catalogue is
+ * preferred.
+ */
 function azureModel(base: string | undefined, deployment: string, group: string): string {
   if (base !== undefined) return base;
   return [deployment, group].find((name) => profileOf(name).isKnown) ?? deployment;
@@ -164,7 +167,7 @@ function textOrVariable(params: Section, name: string, migration: Migration): Va
   return text === undefined ? undefined : migration.textOrVariable(text);
 }
 
-/** Limits stand in litellm_params, or beside it. */
+/** Reads limits, which may be in litellm_params or next to it. */
 function limitsOf(params: Section, entry: Section): Record<string, Value | undefined> {
   const input = params.number('itpm');
   const output = params.number('otpm');
@@ -183,7 +186,7 @@ const BUDGETS: Readonly<Record<string, string>> = {
   '24h': 'usdPerDay',
 };
 
-/** `max_budget` for a `budget_duration`. */
+/** Reads `max_budget` with its `budget_duration`. */
 export function budgetOf(section: Section): Record<string, Value | undefined> {
   const usd = section.number('max_budget');
   const duration = section.text('budget_duration');
@@ -195,7 +198,7 @@ export function budgetOf(section: Section): Record<string, Value | undefined> {
   return {};
 }
 
-/** US dollars per million tokens. */
+/** Converts prices to US dollars per million tokens. */
 function priceOf(section: Section): Value | undefined {
   const [input, output, cached] = [
     'input_cost_per_token',

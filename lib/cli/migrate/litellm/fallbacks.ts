@@ -4,7 +4,7 @@ import type { Section } from '../section';
 import type { GroupMember, Groups } from './endpoints';
 import type { CallNames, Extras } from './names';
 
-/** A list of `fallbacks` with its place in the source. */
+/** An entry of `fallbacks`, with its path in the source. */
 interface FallbackList {
   readonly path: string;
   readonly group: string;
@@ -31,7 +31,7 @@ export function readFallbacks(section: Section | undefined, name: string): reado
   });
 }
 
-/** Fallback lists by the names that calls use here. */
+/** Builds fallback lists with the names that calls use here. */
 export class Fallbacks {
   readonly #groups: Groups;
   readonly #names: CallNames;
@@ -71,12 +71,12 @@ export class Fallbacks {
     return [...this.#groups.values()].flat().filter(({ id }) => id === target);
   }
 
-  /** A group, or one endpoint by its id, which becomes an alias. */
+  /** Returns the name for a group, or for one endpoint given by its id, which becomes its alias. */
   #nameOf(target: string): string | undefined {
     const name = this.#names.get(target);
     const [member] = this.#membersOf(target);
     if (name !== undefined || !member) return name;
-    // Another model's name can not be an alias: then all endpoints of its model are meant.
+    // An id that is also the name of a model can't be an alias, so that the name of the endpoint's model is used.
     if (this.#isModel(target)) return member.endpoint.model;
     member.endpoint.aliases.add(target);
     return target;
@@ -91,7 +91,7 @@ export class Fallbacks {
     return this.#membersOf(target).every(({ endpoint }) => models.has(endpoint.model));
   }
 
-  /** Other endpoints of the same model are not a fallback here but a later tier. */
+  /** Puts the target's endpoints into a later tier. Endpoints of the same model can't be fallbacks here. */
   #useLater(group: string, target: string, path: string): void {
     const own = this.#membersOf(group).map(({ endpoint }) => endpoint);
     const tier = Math.max(...own.map((endpoint) => endpoint.tier)) + 1;
@@ -99,7 +99,7 @@ export class Fallbacks {
     for (const { endpoint } of this.#membersOf(target)) {
       if (own.includes(endpoint)) continue;
       endpoint.tier = Math.max(endpoint.tier, tier);
-      // Else its model is a fallback of that model already.
+      // A model's name can't be an alias; endpoints of that model are reached by the name anyway.
       if (!this.#isModel(name)) endpoint.aliases.add(name);
     }
     this.#migration.changed(

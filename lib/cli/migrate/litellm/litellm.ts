@@ -7,12 +7,12 @@ import { Fallbacks, readFallbacks } from './fallbacks';
 import { addAliases, assignNames, type CallNames, separateSharedModels } from './names';
 import { leaveOutRest, type Settings, writeOptions } from './settings';
 
-/** `os.environ/NAME` */
+/** Returns the environment variable that a text of the form `os.environ/NAME` refers to. */
 export function litellmVariable(text: string): string | undefined {
   return /^os\.environ\/(\S+)$/.exec(text.trim())?.[1];
 }
 
-/** Reads the configuration of a LiteLLM proxy. */
+/** Converts the configuration of a LiteLLM proxy. */
 export function readLitellm(value: unknown, migration: Migration): void {
   const root = new Section(value, '', migration);
   const settings: Settings = {
@@ -65,7 +65,7 @@ export function readLitellm(value: unknown, migration: Migration): void {
   root.leaveOutRest();
 }
 
-/** What calls for the first group that is not of embeddings ask for. */
+/** Returns the name by which calls request the first group with chat endpoints. */
 function firstChatGroup(groups: Groups, names: CallNames): string | undefined {
   const [group] = [...groups].find(([, members]) => members.some(isChat)) ?? [];
   return group === undefined ? undefined : names.get(group);
@@ -76,21 +76,21 @@ function isChat({ endpoint }: GroupMember): boolean {
   return (own ?? profileOf(endpoint.model).profile.capabilities).includes('chat');
 }
 
-/** The router's lists have precedence over those of the library. */
+/** Reads fallback lists. Those of the router take precedence over those of the library. */
 function bothLists({ router, litellm }: Settings, name: string): ReturnType<typeof readFallbacks> {
   const ofRouter = readFallbacks(router, name);
   const ofLibrary = readFallbacks(litellm, name);
   return ofRouter.length > 0 ? ofRouter : ofLibrary;
 }
 
-/** `order`: the lowest is tried first, endpoints without one last. */
+/** Sets tiers by `order`: the lowest is tried first, endpoints without one last. */
 function setTiers(members: readonly GroupMember[]): void {
   const orders = [...new Set(members.flatMap(({ order }) => order ?? []))].sort((a, b) => a - b);
   for (const { endpoint, order } of members)
     endpoint.tier = order === undefined ? orders.length : orders.indexOf(order);
 }
 
-/** Without weights, simple-shuffle picks in proportion to rpm, or else to tpm. */
+/** Sets weights as LiteLLM's simple-shuffle does without them: in proportion to rpm, or else to tpm. */
 function setWeights(members: readonly GroupMember[]): void {
   if (members.some(({ endpoint }) => endpoint.settings.weight !== undefined)) return;
   for (const tier of new Set(members.map(({ endpoint }) => endpoint.tier))) {
@@ -103,7 +103,7 @@ function setWeights(members: readonly GroupMember[]): void {
   }
 }
 
-/** `general_settings.max_parallel_requests` is the default of every endpoint. */
+/** Applies `general_settings.max_parallel_requests`, the default for every endpoint. */
 function setMaxConcurrent({ general }: Settings, migration: Migration): void {
   const standard = general?.number('max_parallel_requests');
   if (standard === undefined) return;

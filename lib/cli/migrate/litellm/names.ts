@@ -1,15 +1,15 @@
 import type { Migration } from '../migration';
 import type { Groups } from './endpoints';
 
-/** By what name calls ask for a group: its `model_name`, unless that is the name of another model here. */
+/** The name by which calls request a group: its `model_name`, unless that is the name of another model here. */
 export type CallNames = Map<string, string>;
 
-/** What a group's models serve only after its name's own model can't. */
+/** The other models of a group whose name is itself a model. They become fallbacks of that model. */
 export type Extras = Map<string, string[]>;
 
 /**
- * Gives endpoints the names that calls ask for. Here an endpoint is asked for by its model or an alias, and an alias can
- * not be another model's name.
+ * Gives endpoints the names that calls use. Here calls request an endpoint by its model or an alias, and an alias can't
+ * be the name of another model.
  */
 export function assignNames(groups: Groups, migration: Migration): { names: CallNames; extras: Extras } {
   const names: CallNames = new Map();
@@ -50,7 +50,7 @@ function freeName(group: string, models: ReadonlySet<string>, groups: Groups): s
 
 type Endpoints = readonly { model: string; settings: Record<string, unknown> }[];
 
-/** An Azure endpoint may name any model, so it takes the name that the others of its group have. */
+/** Gives Azure endpoints the model name of the others of their group, since the name of a deployment is arbitrary. */
 function alignAzureModels(endpoints: Endpoints): void {
   const other = endpoints.find(({ settings }) => settings.provider !== 'azure');
   if (!other) return;
@@ -63,8 +63,8 @@ function alignAzureModels(endpoints: Endpoints): void {
 }
 
 /**
- * A call that names a model reaches all its endpoints, those of other groups too. Where a group has only such endpoints,
- * they get a later tier, so that the calls go to the endpoints of their own group, as there.
+ * A call that names a model reaches all endpoints of the model, including those of other groups. If a group consists
+ * only of such endpoints, they get a later tier, so that calls go to the endpoints of the named group, as in LiteLLM.
  */
 export function separateSharedModels(groups: Groups, migration: Migration): void {
   for (const [group, members] of groups) {

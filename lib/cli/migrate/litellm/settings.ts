@@ -58,14 +58,14 @@ const GENERAL: Readonly<Record<string, string>> = {
   custom_auth: 'authenticate of aiGateway, or your own middleware (docs/gateway.md)',
 };
 
-/** The sections of a LiteLLM configuration. The router's settings have precedence, as there. */
+/** The sections of a LiteLLM configuration. As in LiteLLM, the router's settings take precedence. */
 export interface Settings {
   readonly router: Section | undefined;
   readonly litellm: Section | undefined;
   readonly general: Section | undefined;
 }
 
-/** Writes the options that are not of one endpoint. */
+/** Writes the options that don't belong to a single endpoint. */
 export function writeOptions({ router, litellm, general }: Settings): void {
   const { migration } = (router ?? litellm ?? general) as Section;
   const { options } = migration;
@@ -98,7 +98,7 @@ export function writeOptions({ router, litellm, general }: Settings): void {
   writeRedisAndCache(router, litellm);
 }
 
-/** After everything else has read what it needs. */
+/** Adds notes for fields that have not been read. Must be called after all others have been. */
 export function leaveOutRest({ router, litellm, general }: Settings): void {
   router?.leaveOutRest(ROUTER);
   litellm?.leaveOutRest(LITELLM);
@@ -135,7 +135,7 @@ function breakerOf(fails: Found, cooldown: Found): Value | undefined {
   return {
     consecutiveFailures: fails === undefined ? undefined : Math.max(1, fails[2] + 1),
     resetTimeoutMs: resetMs,
-    // As long after every failed probe, as there.
+    // Does not grow after failed probes, as in LiteLLM.
     maxResetTimeoutMs: resetMs,
   };
 }
@@ -170,7 +170,7 @@ function writeRedisAndCache(router: Section | undefined, litellm: Section | unde
   params?.leaveOutRest();
 }
 
-/** A connection from `host`, `port`, `password` or `url` with a prefix. A password never stands in the result. */
+/** Reads a connection from `host`, `port`, `password` or `url` with a prefix. The result never contains a password. */
 function redisOf(section: Section, prefix: string): Value | undefined {
   const { migration } = section;
   const url = section.text(`${prefix}url`);

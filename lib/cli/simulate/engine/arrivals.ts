@@ -21,7 +21,7 @@ export function rateAt(shape: RateShape, second: number): number {
   return baseRps + (peakRps - baseRps) * Math.exp(-(second - risen - holdS) / decayS);
 }
 
-/** Arrival times of a Poisson process with that rate, in milliseconds. Thinning: Lewis and Shedler, 1979. */
+/** Draws arrival times of a Poisson process with that rate, in milliseconds, by thinning (Lewis and Shedler, 1979). */
 export function poissonArrivals(shape: RateShape, seconds: number, seed: number): number[] {
   const random = seededRandom(seed);
   const maxRate = Math.max(shape.baseRps, shape.peakRps);
@@ -36,7 +36,7 @@ function gap(random: Random, rate: number): number {
   return -Math.log(1 - random()) / rate;
 }
 
-/** Arrival times in milliseconds: the trace's gaps from row `offset` on, scaled to a mean rate of `rps`. */
+/** Returns arrival times in milliseconds with the trace's gaps from row `offset` on, scaled to a mean rate of `rps`. */
 export function traceArrivals(
   rows: readonly TraceRow[],
   offset: number,
@@ -53,7 +53,7 @@ export function traceArrivals(
     arrivals.push(at);
     const here = rows[(offset + step) % rows.length]?.atMs ?? 0;
     const next = rows[(offset + step + 1) % rows.length]?.atMs ?? 0;
-    // There is no gap between the last row and the first, so the mean gap is used.
+    // At the wrap-around from the last row to the first there is no gap to take, so the mean gap is used.
     at += (next >= here ? next - here : meanGap) * scale;
   }
   return arrivals;

@@ -9,7 +9,7 @@ export interface BalancerPolicyOptions {
   readonly config: BalancerConfig;
   readonly providers: readonly VirtualProvider[];
   readonly calls: readonly WorkCall[];
-  /** Whether calls are streamed; only then are times to the first token known. */
+  /** Whether calls are streamed. The time to the first token is known only then. */
   readonly stream: boolean;
   /** The model of every call. Default 'auto'. */
   readonly model?: string;
@@ -20,8 +20,8 @@ export interface BalancerPolicy extends Policy {
 }
 
 /**
- * Serves calls with a real Balancer over simulated providers: endpoint i of the config reaches provider i. Call it only
- * on virtual time, because it loads modules that read the clock.
+ * Creates a policy that serves calls with a real Balancer over simulated providers: endpoint i of the configuration
+ * reaches provider i. Call it only in virtual time, because it loads modules that read the clock.
  */
 export async function balancerPolicy(options: BalancerPolicyOptions): Promise<BalancerPolicy> {
   const [{ createBalancer, AiBalancerError }, { openaiDialect }, { default: axios }] = await Promise.all([
@@ -35,7 +35,7 @@ export async function balancerPolicy(options: BalancerPolicyOptions): Promise<Ba
     logger: false,
     ...config,
     endpoints: config.endpoints.map((endpoint, index) => ({ ...endpoint, baseURL: virtualURL(index) })),
-    // Simulated providers understand OpenAI's format only. The dialect does not affect what is measured.
+    // Simulated providers understand only OpenAI's format. The dialect does not affect the measured figures.
     dialects: Object.fromEntries(dialects),
     http: { axios: axios.create({ adapter: providerAdapter(providers, calls) }) },
   });

@@ -1,4 +1,4 @@
-/** A response body: the provider pushes chunks, one reader iterates over them. */
+/** A streamed response body. The provider pushes chunks, and one reader iterates over them. */
 export class ChunkStream implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #chunks: Uint8Array[] = [];
   #ended = false;

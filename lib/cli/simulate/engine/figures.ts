@@ -9,7 +9,7 @@ export interface CallOutcome {
   /** The endpoint of the last attempt; undefined if the call was never sent. */
   readonly endpoint?: string | undefined;
   readonly firstTokenMs?: number | undefined;
-  /** From arrival to the end of the answer or the failure. */
+  /** Milliseconds from arrival to the end of the answer or the failure. */
   readonly totalMs: number;
 }
 
@@ -140,7 +140,7 @@ function sorted(values: readonly (number | undefined)[]): number[] {
   return values.filter((value) => value !== undefined).sort((a, b) => a - b);
 }
 
-/** Nearest-rank percentile; NaN for an empty array. */
+/** Returns the nearest-rank percentile of sorted values; NaN for an empty array. */
 export function percentile(ascending: readonly number[], part: number): number {
   const rank = Math.max(0, Math.ceil(part * ascending.length) - 1);
   return ascending[rank] ?? Number.NaN;

@@ -8,7 +8,7 @@ export interface GroupLimits {
   readonly bucketSeconds: number;
 }
 
-/** The limit of an account, shared by several endpoints on top of each endpoint's own limits. */
+/** The limit of an account that several endpoints share, in addition to each endpoint's own limits. */
 export class GroupLimit {
   readonly #limit: RateLimit;
   readonly #isReserving: boolean;
@@ -18,7 +18,7 @@ export class GroupLimit {
     this.#isReserving = limits.tokensCharged === 'reserved';
   }
 
-  /** Admits a call, or returns the error it is refused with. */
+  /** Admits a call and returns undefined, or returns the error with which the call is refused. */
   admit(call: WorkCall, now: number): ErrorPlan | undefined {
     const wanted = call.promptTokens + (this.#isReserving ? call.maxTokens : 0);
     const admission = this.#limit.admit(wanted, now);
@@ -35,7 +35,7 @@ export class GroupLimit {
     };
   }
 
-  /** Charges generated output unless it was reserved at admission. */
+  /** Charges generated output tokens, unless they were reserved at admission. */
   recordOutput(tokens: number, now: number): void {
     if (!this.#isReserving) this.#limit.consume(tokens, now);
   }

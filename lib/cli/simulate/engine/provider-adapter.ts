@@ -6,7 +6,7 @@ import type { VirtualProvider } from './virtual-provider';
 import { answerText, chunkOf, closingOf, errorText } from './wire-text';
 import type { WorkCall } from './workload';
 
-/** The base URL of a simulated provider. It is never resolved, because the adapter answers every request. */
+/** Returns the base URL of a simulated provider. It is never resolved, because the adapter answers every request. */
 export function virtualURL(index: number): string {
   return `http://endpoint-${index}.invalid/v1`;
 }
@@ -14,7 +14,7 @@ export function virtualURL(index: number): string {
 /** The field of a request's `metadata` that holds the index of the call in the workload. */
 export const CALL_FIELD = 'simulated_call';
 
-/** An axios adapter that hands each request to the simulated provider whose URL it names. */
+/** Creates an axios adapter that passes each request to the simulated provider with its URL. */
 export function providerAdapter(
   providers: readonly VirtualProvider[],
   calls: readonly WorkCall[],

@@ -16,25 +16,25 @@ export interface RunPlan {
   readonly calls: readonly WorkCall[];
 }
 
-/** Serves the calls of a run: the balancer, or another load balancing rule to compare it with. */
+/** Serves the calls of a run. A policy is the balancer, or another load balancing rule to compare it with. */
 export interface Policy {
-  /** Settles by the call's deadline or shortly after. A rejection counts as a failure with the error's message. */
+  /** Must settle by the call's deadline or shortly after. A rejection counts as a failure with the error's message. */
   serve(call: WorkCall): Promise<CallOutcome>;
   close?(): Promise<void> | void;
 }
 
 export interface RunResult {
   readonly figures: Figures;
-  /** A hash of every call's outcome and every provider's counters: equal for equal plans and policies. */
+  /** Hash of every call's outcome and every provider's counters. It is equal for equal plans and policies. */
   readonly digest: string;
-  /** Milliseconds of real time. */
+  /** Duration of the run in milliseconds of real time. */
   readonly tookMs: number;
 }
 
-/** Time after the last deadline for calls to settle. */
+/** Time that calls have to settle after the last deadline, in milliseconds. */
 const SETTLE_MS = 1000;
 
-/** Runs a plan in virtual time. One run per process, because it replaces the clock and Math.random. */
+/** Runs a plan in virtual time. Only one run per process is possible, because it replaces the clock and Math.random. */
 export async function runPlan(
   time: VirtualTime,
   plan: RunPlan,

@@ -13,7 +13,8 @@ const COLUMNS = ['t_ms', 'prompt_tokens', 'output_tokens'] as const;
 
 /**
  * Reads a trace: CSV, optionally gzipped, with the columns t_ms, prompt_tokens and output_tokens, sorted by time.
- * Throws an Error that names the file and the line.
+ *
+ * @throws An Error that names the file and the line.
  */
 export function readTrace(file: string): TraceRow[] {
   const raw = readFileSync(file);

@@ -19,7 +19,7 @@ export interface ScheduledFault {
   readonly toS: number;
 }
 
-/** How an attempt ended for the provider. */
+/** How an attempt ended from the provider's point of view. */
 export type AttemptOutcome =
   | 'answered'
   /** A malformed answer with status 200. */
@@ -45,9 +45,9 @@ export interface AttemptEvents {
   finished(plan: AnswerPlan): void;
 }
 
-/** Chunks of an answer after the first token. Few of them keep a simulation fast. */
+/** Minimum number of chunks of an answer after the first token. Small, to keep a simulation fast. */
 const MIN_CHUNKS = 3;
-/** Longest gap between two chunks: a real stream, however slow, does not stall between two tokens. */
+/** Maximum gap between two chunks, in milliseconds. A real stream, however slow, does not stall between two tokens. */
 const MAX_GAP_MS = 4_000;
 
 /** A simulated provider of a run. */
@@ -61,7 +61,7 @@ export interface ProviderOptions {
   readonly group?: string;
 }
 
-/** The provider behind one endpoint: ProviderBehavior, carried out on the timers of the (virtual) process. */
+/** The simulated provider behind one endpoint. It runs the plans of ProviderBehavior on timers, in virtual time. */
 export class VirtualProvider {
   readonly name: string;
   readonly model: string;
@@ -102,7 +102,7 @@ export class VirtualProvider {
     this.#behavior.faults.add({ ...fault, forMs }, performance.now());
   }
 
-  /** Starts an attempt. The returned function aborts it; after the end of the attempt it does nothing. */
+  /** Starts an attempt. Returns a function that aborts it, and does nothing once the attempt has ended. */
   startAttempt(call: WorkCall, events: AttemptEvents): () => void {
     const startedAt = performance.now();
     this.attempts++;
@@ -169,7 +169,7 @@ class Attempt {
     this.#startedAt = startedAt;
   }
 
-  /** Runs `step` at `afterMs` after the attempt's start, unless the attempt has ended by then. */
+  /** Runs `step` at `ms` milliseconds after the attempt's start, unless the attempt has ended by then. */
   schedule(ms: number, step: () => void): void {
     const left = this.#startedAt + ms - performance.now();
     this.#timer = setTimeout(() => {
@@ -194,7 +194,7 @@ class Attempt {
     this.schedule(next, () => this.stream(plan, chunk + 1, events));
   }
 
-  /** Ends with the whole answer. A malformed one has no token before. */
+  /** Ends the attempt with the whole answer, which is malformed if the plan says so. */
   finishWith(plan: AnswerPlan, events: AttemptEvents): void {
     this.finish(plan.damage ? 'bad_answer' : 'answered');
     events.finished(plan);
@@ -221,7 +221,7 @@ class Attempt {
   }
 }
 
-/** Only refusals for an exceeded limit name a limit in their message. */
+/** Returns why a call got a 429. Only a refusal for an exceeded limit names the limit in its message. */
 function kindOf429(plan: ErrorPlan): AttemptOutcome {
   return /\bLimit \d/.test(plan.message) ? 'over_limit' : 'storm';
 }

@@ -21,7 +21,7 @@ export function installVirtualTime(startAtMs = START): VirtualTime {
   const real = process.hrtime.bigint.bind(process.hrtime);
   const clock = install({
     now: startAtMs,
-    // Intervals never end, so the number of timers cannot bound a run; advance() does.
+    // Intervals never end, so the number of timers can't bound a run; it is bounded by advance().
     loopLimit: Infinity,
     toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance', 'hrtime'],
   });

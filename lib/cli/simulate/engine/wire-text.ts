@@ -1,11 +1,11 @@
 import type { AnswerPlan, ErrorPlan } from '../../../simulator/behavior';
 
-/** About one token per word, so that an estimate of the tokens is close to the true number. */
+/** A word of about one token, so that estimates of the number of tokens are close to the true number. */
 const WORD = 'word ';
 const LONGEST = 20_000;
 const WORDS = WORD.repeat(LONGEST);
 
-/** The body of a whole answer; a malformed one has no choices. */
+/** Returns the body of a whole answer. A malformed one has no choices. */
 export function answerText(model: string, plan: AnswerPlan): string {
   const message = { role: 'assistant', content: words(0, plan.outputTokens) };
   return JSON.stringify({
@@ -15,14 +15,14 @@ export function answerText(model: string, plan: AnswerPlan): string {
   });
 }
 
-/** The event with tokens `from` (inclusive) to `to` (exclusive). */
+/** Returns the stream event with the tokens from `from` (inclusive) to `to` (exclusive). */
 export function chunkOf(model: string, from: number, to: number): string {
   const role = from === 0 ? { role: 'assistant' } : {};
   const choice = { index: 0, delta: { ...role, content: words(from, to) }, finish_reason: null };
   return event({ ...head(model, 'chat.completion.chunk'), choices: [choice] });
 }
 
-/** The end of a stream: the remaining tokens, the finish reason, the usage and `[DONE]`. A malformed one has no choices. */
+/** Returns the end of a stream: remaining tokens, finish reason, usage and `[DONE]`. A malformed one has no choices. */
 export function closingOf(model: string, sent: number, plan: AnswerPlan): string {
   const chunk = head(model, 'chat.completion.chunk');
   if (plan.damage) return `${event({ ...chunk, choices: [] })}data: [DONE]\n\n`;

@@ -11,37 +11,39 @@ export interface WorkCall {
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;
-  /** The length the caller expects, which may differ from `outputTokens`. */
+  /** The output length that the caller expects, which may differ from `outputTokens`. */
   readonly expectedOutputTokens: number;
   readonly priority: Priority;
   readonly deadlineMs: number;
   readonly minQuality: number;
   /** Price ceiling in USD per 1,000 tokens; undefined for none. */
   readonly maxUsdPer1k: number | undefined;
-  /** What is known of a call that has really been made; absent for a drawn one. */
+  /** Further properties of a logged call; absent for a call that was drawn at random. */
   readonly logged?: LoggedNeeds;
 }
 
-/** What a route log tells of a call beyond its lengths. */
+/** The properties of a call in a route log other than its lengths. */
 export interface LoggedNeeds {
   readonly stream: boolean;
   readonly model: string | undefined;
   readonly tenant: string | undefined;
   readonly type: 'chat' | 'embedding' | 'analysis' | 'code' | undefined;
   readonly tags: readonly string[] | undefined;
-  /** Whether the caller had set a limit on its output. */
+  /** Whether the caller had limited the output tokens. */
   readonly hasMaxTokens: boolean;
   /** Whether the call had a deadline. */
   readonly hasDeadline: boolean;
 }
 
-/** What is drawn at random for each call. */
+/** The distributions from which properties of each call are drawn. */
 export interface WorkloadDistributions {
   readonly qualities: readonly (readonly [share: number, minQuality: number])[];
   readonly ceilings: readonly (readonly [share: number, usdPer1k: number | undefined])[];
   /** Calls that require at least this quality have no price ceiling. */
   readonly noCeilingFrom: number;
-  /** Deadlines are uniform between these, in seconds. Default: by the length of the answer. */
+  /**
+   * Range in seconds from which deadlines are drawn uniformly. Default: a range that grows with the answer's length.
+   */
   readonly deadlineS?: readonly [number, number];
 }
 
@@ -99,7 +101,7 @@ function drawCall(
   };
 }
 
-/** Draws by share. The last option also gets what the shares leave of 1. */
+/** Draws a value by the shares. If they add up to less than 1, the last value gets the rest. */
 function drawByShare<T>(shares: readonly (readonly [share: number, value: T])[], random: Random): T {
   let left = random();
   for (const [share, value] of shares) {
