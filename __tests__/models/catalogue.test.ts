@@ -8,7 +8,7 @@ describe('Model catalogue', () => {
     ['claude-sonnet-4-20250514', 3, 15, 200_000, 0.92],
     ['deepseek-chat', 0.28, 0.42, 131_072, 0.82],
   ])(
-    'contains %s with its price in USD per million tokens, context window and quality',
+    'contains %s with price %d + %d USD per million tokens, context window %d and quality %d',
     (model, input, output, contextWindow, quality) => {
       const { profile, isKnown } = profileOf(model);
       expect(isKnown).toBe(true);
@@ -22,7 +22,7 @@ describe('Model catalogue', () => {
     ['claude-sonnet-4-20250514', 64_000],
     ['deepseek-chat', 8192],
     ['mistral-large', undefined],
-  ])('contains the largest output of %s, where the provider states one', (model, largest) => {
+  ])('contains the largest output of %s (%s)', (model, largest) => {
     expect(profileOf(model).profile.maxOutputTokens).toBe(largest);
   });
 
@@ -56,7 +56,7 @@ describe('Model catalogue', () => {
     expect(profileOf(model).profile === profileOf(base).profile || !profileOf(base).isKnown).toBe(true);
   });
 
-  it('gives an unknown model a neutral profile without a price', () => {
+  it('contains no profile for an unknown model, which gets a neutral one without a price', () => {
     const { profile, isKnown } = profileOf('house/llama-9000');
     expect(isKnown).toBe(false);
     expect(profile.price).toBeUndefined();
@@ -67,7 +67,7 @@ describe('Model catalogue', () => {
     expect(profile.contextWindow).toBeGreaterThan(0);
   });
 
-  it('treats an unknown model as an embedding model when its name contains embed', () => {
+  it('treats an unknown model as an embedding model if its name contains embed', () => {
     expect(profileOf('nomic-embed-text').profile.capabilities).toEqual(['embeddings']);
     expect(profileOf('text-embedding-3-small').profile).toMatchObject({
       price: { input: 0.02, output: 0 },
@@ -76,14 +76,14 @@ describe('Model catalogue', () => {
   });
 
   it.each(['__proto__', 'constructor', 'toString', '', '/', '-latest'])(
-    'gives the neutral profile for the model name %j',
+    'returns the neutral profile for the model name %j',
     (model) => {
       expect(profileOf(model, {}).isKnown).toBe(false);
       expect(profileOf(model, {}).profile.contextWindow).toBe(128_000);
     },
   );
 
-  it('can be corrected and extended, an exact name winning over a base name', () => {
+  it('can be corrected and extended, where an exact name takes precedence over a base name', () => {
     const overrides = { 'gpt-4o': { quality: 0.5, price: undefined }, 'gpt-4o-2024-08-06': { quality: 0.6 } };
     expect(profileOf('gpt-4o', overrides).profile).toMatchObject({
       quality: 0.5,

@@ -47,7 +47,7 @@ const ask = (balancer: Balancer, content: string) =>
     ],
   });
 
-describe('Prompt-cache affinity: calls that share a long prefix', () => {
+describe('Calls that share a long prompt prefix', () => {
   it('go to the endpoint that has the prefix cached', async () => {
     const { balancer, counts } = cachingBalancer();
     const prompt = 'The terms and conditions of the shop. '.repeat(400);
@@ -61,7 +61,7 @@ describe('Prompt-cache affinity: calls that share a long prefix', () => {
     const { balancer, counts } = cachingBalancer(() => answerMs);
     const prompt = 'The terms and conditions of the shop. '.repeat(400);
     for (let n = 0; n < 5; n++) await ask(balancer, prompt);
-    // Long enough for all calls to be in flight together.
+    // Long enough for all calls to be in flight at the same time.
     answerMs = 1_000;
     await Promise.all(Array.from({ length: 60 }, () => ask(balancer, prompt)));
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(15);

@@ -46,7 +46,7 @@ describe('affinityKey', () => {
   });
 });
 
-/** The share of a prompt that an endpoint probably has cached. */
+/** Returns the share of a prompt that an endpoint probably has cached. */
 function share(affinity: Affinity, key: string, endpoint: string, now: number): number {
   return cachedShare(affinity.cachedAt(key)?.get(endpoint), now);
 }
@@ -70,7 +70,7 @@ describe('The cached share of a prompt', () => {
     expect(share(affinity, 'k', 'a', 0)).toBe(0);
   });
 
-  it('expires after five minutes without a call, and at most 10,000 prefixes are kept', () => {
+  it('expires after five minutes without a call, and is kept for at most 10,000 prefixes', () => {
     const affinity = new Affinity();
     affinity.learn('k', 'a', 1_000, 800, 0);
     expect(share(affinity, 'k', 'a', 4 * MINUTE)).toBeGreaterThan(0);

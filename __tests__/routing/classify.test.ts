@@ -74,13 +74,13 @@ describe('classify', () => {
     expect(ask(text)).toBe('chat');
   });
 
-  it('returns analysis for a long document without keywords, at a shorter length in CJK scripts', () => {
+  it('returns analysis for a long document without keywords, from a shorter length in CJK scripts', () => {
     expect(ask('The ship left the harbour at dawn. '.repeat(300))).toBe('analysis');
     expect(ask('배는 새벽에 항구를 떠났다. '.repeat(200))).toBe('analysis');
     expect(ask('The ship left the harbour at dawn. '.repeat(80))).toBe('chat');
   });
 
-  it('finds the instruction before and after a long document', () => {
+  it('finds the instruction before or after a long document', () => {
     const document = 'The ship left the harbour at dawn. '.repeat(300);
     expect(ask(`${document}\nWrite a Python script that counts the ships.`)).toBe('code');
     expect(ask(`Refactor:\n${document}`)).toBe('code');
@@ -96,7 +96,7 @@ describe('classify', () => {
     expect(classify({ messages: [system, { role: 'user', content: 'summarise that' }] })).toBe('analysis');
   });
 
-  it('considers the last user message only, as a string or as content parts', () => {
+  it('considers only the last user message, as a string or as content parts', () => {
     expect(
       classify({
         messages: [

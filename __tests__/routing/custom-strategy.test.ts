@@ -33,7 +33,7 @@ describe('A custom strategy', () => {
       /pick\(\) threw an error \(undefined\)/,
     ],
     [
-      'returns a candidate it made itself',
+      'returns a candidate that it has created itself',
       () => ({ name: 'a' }),
       /returned something other than one of the candidates/,
     ],
@@ -41,7 +41,7 @@ describe('A custom strategy', () => {
     ['returns a promise', () => Promise.resolve(undefined), /returned a promise, but must be synchronous/],
     ['returns a rejected promise', () => Promise.reject(new Error('x')), /returned a promise/],
   ])(
-    'that %s fails the call with an error that names it, and nothing is sent or reserved',
+    'whose pick() %s fails the call with an error that names it, and nothing is sent or reserved',
     async (_case, pick, reason) => {
       const { balancer, upstream } = await start({ pick: pick as Strategy['pick'] });
       for (const stream of [false, true]) {
@@ -55,7 +55,7 @@ describe('A custom strategy', () => {
     },
   );
 
-  it('that throws while a call waits in the queue fails that call and leaves the queue empty', async () => {
+  it('whose pick() throws while a call waits in the queue fails that call and leaves the queue empty', async () => {
     let isBroken = false;
     const held: (() => void)[] = [];
     const { balancer } = await rig.start(
@@ -100,7 +100,7 @@ describe('A custom strategy', () => {
         { score: 1, terms: {} },
       ],
     ],
-  ])('whose explain %s still serves calls, without scores in the report', async (_case, explain) => {
+  ])('whose explain() %s still serves calls, without scores in the report', async (_case, explain) => {
     const { balancer } = await start({
       pick: (_call, candidates) => candidates[0],
       explain: explain as NonNullable<Strategy['explain']>,

@@ -12,7 +12,7 @@ const endpoint = (name: string, differs: object = {}) => ({
 });
 
 describe('balancer.explain()', () => {
-  it('lists every endpoint with its score and terms or with the filter that removed it', async () => {
+  it('lists every endpoint, with its score and terms or with the filter that removed it', async () => {
     const balancer = createBalancer({
       endpoints: [
         endpoint('good'),
@@ -49,7 +49,7 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
-  it('reports the wait when no endpoint has quota left', async () => {
+  it('reports the wait if no endpoint has quota left', async () => {
     const silent = axios.create({ adapter: () => new Promise<never>(() => undefined) });
     const balancer = createBalancer({
       endpoints: [endpoint('small', { tpm: 6_000 })],
@@ -67,7 +67,7 @@ describe('balancer.explain()', () => {
     await balancer.close();
   });
 
-  it('reports why no endpoint can serve the call, and throws for an invalid body', async () => {
+  it('reports why no endpoint can serve a call, and throws for an invalid body', async () => {
     const balancer = createBalancer({ endpoints: [endpoint('a', { tags: ['eu'] })] });
     const { pick, verdicts } = balancer.explain({ model: 'gpt-4o', messages: MESSAGES }, { tags: ['us'] });
     expect(pick).toBeUndefined();

@@ -8,7 +8,7 @@ async function start(each: Record<string, Partial<EndpointConfig>>) {
   return rig.start(plays, { each });
 }
 
-/** The endpoint that serves the call, and the reasons why the others do not. */
+/** Returns the endpoint that serves the call, and the reasons why the others do not. */
 async function served(
   each: Record<string, Partial<EndpointConfig>>,
   options: CallOptions,
@@ -37,7 +37,7 @@ describe('Routing filters keep only endpoints that', () => {
     ]);
   });
 
-  it('cost at most maxCostPer1k; an endpoint without a price is removed', async () => {
+  it('have a price of at most maxCostPer1k, so that an endpoint without a price is removed', async () => {
     const each = {
       unknown: {},
       expensive: { price: { input: 10, output: 10 } },
@@ -51,7 +51,7 @@ describe('Routing filters keep only endpoints that', () => {
     });
   });
 
-  it('cost at most maxCostPer1k for the mix of prompt and expected output of the call', async () => {
+  it('have a price of at most maxCostPer1k for the mix of prompt and expected output of the call', async () => {
     const each = { a: { price: { input: 1, output: 9 } }, b: { price: { input: 4, output: 4 } } };
     const tokens = { estimatedTokens: 1_000, maxCostPer1k: 0.0045 };
     expect((await served(each, { ...tokens, estimatedOutputTokens: 100 }))[0]).toBe('a');
@@ -104,11 +104,11 @@ describe('ERR_AI_NO_ENDPOINT', () => {
   });
 });
 
-describe('The context window', () => {
+describe('A context window', () => {
   const windows = { narrow: { contextWindow: 1_000 }, wide: { contextWindow: 10_000 } };
   const call = (tokens: number) => ({ estimatedTokens: tokens + 1, estimatedOutputTokens: 1 });
 
-  it('must fit the prompt and max_tokens', async () => {
+  it('must be large enough for the prompt plus max_tokens', async () => {
     expect((await served(windows, call(900)))[0]).toBe('narrow');
     expect(await served(windows, call(900), { ...BODY, max_tokens: 101 })).toEqual([
       'wide',
@@ -116,11 +116,11 @@ describe('The context window', () => {
     ]);
   });
 
-  it('of the largest size is tried when only the full estimate of the call exceeds it', async () => {
+  it('of the largest size is tried if the estimate of the call exceeds it but 70 % of the estimate does not', async () => {
     expect((await served(windows, call(14_000)))[0]).toBe('wide');
   });
 
-  it('that even 70 % of the estimate exceeds at every endpoint fails the call without an attempt', async () => {
+  it('that is smaller than 70 % of the estimate at every endpoint fails the call without an attempt', async () => {
     const { balancer, upstream } = await start(windows);
     await expect(balancer.chat(BODY, call(14_300))).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',

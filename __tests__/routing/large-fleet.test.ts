@@ -5,7 +5,7 @@ import type { EndpointConfig } from '../../lib/index';
 const SIZE = 300;
 const MESSAGES = [{ role: 'user' as const, content: 'hi' }];
 
-/** Counts the calls by endpoint; every endpoint answers at once. */
+/** Creates a balancer over a large fleet whose endpoints answer at once, and counts the calls by endpoint. */
 function largeFleet(differs: (index: number) => Partial<EndpointConfig>): {
   balancer: Balancer;
   counts: Map<string, number>;
@@ -40,7 +40,7 @@ async function askTimes(balancer: Balancer, times: number, options = {}): Promis
   for (let n = 0; n < times; n++) await balancer.chat({ model: 'gpt-4o', messages: MESSAGES }, options);
 }
 
-describe('In a fleet of 300 endpoints, of which a decision considers a sample', () => {
+describe('In a fleet of 300 endpoints, of which each decision considers a sample,', () => {
   it('a call starts at once at the only endpoint that can start it', async () => {
     const { balancer, counts } = largeFleet((index) => (index === 217 ? {} : { weight: 0 }));
     await askTimes(balancer, 20);
@@ -73,10 +73,10 @@ describe('In a fleet of 300 endpoints, of which a decision considers a sample', 
     await balancer.close();
   });
 
-  it('an endpoint that the app prefers by its weight gets most calls, as in a small fleet', async () => {
+  it('an endpoint with a high configured weight gets most calls, as in a small fleet', async () => {
     const { balancer, counts } = largeFleet((index) => (index === 42 ? { weight: 100 } : {}));
     await askTimes(balancer, 200);
-    // Until it is drawn for the first time, others serve.
+    // Other endpoints serve until it is drawn for the first time.
     expect(counts.get('e42') ?? 0).toBeGreaterThan(100);
     await balancer.close();
   });
@@ -89,7 +89,7 @@ describe('In a fleet of 300 endpoints, of which a decision considers a sample', 
     await balancer.close();
   });
 
-  it('the report of a call lists every endpoint: those of the sample with scores', async () => {
+  it('the report of a call lists every endpoint, and those of the sample with scores', async () => {
     const { balancer } = largeFleet(() => ({}));
     const { route } = await balancer.chat({ model: 'gpt-4o', messages: MESSAGES }).withRoute();
     expect(route.why).toHaveLength(SIZE);

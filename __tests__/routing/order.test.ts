@@ -70,7 +70,7 @@ describe('Model lookup', () => {
     });
   });
 
-  it('cuts and cleans the name of an unknown model in the error message', async () => {
+  it('truncates and cleans the name of an unknown model in the error message', async () => {
     const { balancer } = await rig.start(FOUR, { each: MODELS });
     const failed = (await rejection(
       balancer.chat({ messages, model: `x\n\u001b[31m${'y'.repeat(5_000)}` }),
@@ -101,7 +101,7 @@ describe('Fallback models', () => {
     expect(await endpointsFor('claude', { fallbacks, failing: ['claude'] })).toEqual(['claude', 'gpt']);
   });
 
-  it('apply to aliases of a model too', async () => {
+  it('also apply to aliases of a model', async () => {
     expect(await endpointsFor('clever', { fallbacks: { claude: ['local'] }, failing: ['claude'] })).toEqual([
       'claude',
       'local',
@@ -146,13 +146,13 @@ describe('A later tier', () => {
   const each = (first: object) => ({ first: { ...first, tier: 0 }, second: { tier: 1 } });
   const fast = { models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 0 } } } };
 
-  it('is not used while an earlier endpoint can start', async () => {
+  it('is not used while an earlier endpoint can start the call', async () => {
     const { balancer, upstream } = await rig.start({ first: answer(), second: answer() }, { each: each({}) });
     await Promise.all(Array.from({ length: 20 }, () => chatText(balancer, false)));
     expect(upstream.count('second')).toBe(0);
   });
 
-  it('is used when no earlier endpoint can start within 250 ms', async () => {
+  it('is used if no earlier endpoint can start the call within 250 ms', async () => {
     // The bucket holds one request and refills in about 340 ms.
     const { balancer, upstream } = await rig.start(
       { first: answer(), second: answer() },
@@ -165,7 +165,7 @@ describe('A later tier', () => {
     expect(upstream.count('first')).toBe(1);
   });
 
-  it('is not used when an earlier endpoint can start within 250 ms: the call waits for it', async () => {
+  it('is not used if an earlier endpoint can start the call within 250 ms, for which the call waits', async () => {
     const { balancer } = await rig.start(
       { first: answer(), second: answer() },
       { ...fast, each: each({ rpm: 600, burstSeconds: 0.102 }) },
@@ -177,7 +177,7 @@ describe('A later tier', () => {
     expect(route.waitMs).toBeLessThan(250);
   });
 
-  it('is used when the earlier endpoint has maxConcurrent calls in flight', async () => {
+  it('is used if the earlier endpoint has maxConcurrent calls in flight', async () => {
     const { balancer, upstream } = await rig.start(
       { first: silence, second: answer() },
       { each: each({ maxConcurrent: 1 }) },
@@ -201,12 +201,12 @@ describe('A call that finds no quota left', () => {
     const calls = await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
     expect(calls.map(({ text }) => text)).toEqual(Array.from({ length: 8 }, () => 'Hello'));
     const times = upstream.requests.map(({ at }) => at);
-    // Two start at once, then one every 102 ms.
+    // Two calls start at once, then one every 102 ms.
     expect(times[7]! - times[0]!).toBeGreaterThan(400);
     expect(calls.filter(({ route }) => route.waitMs > 0).length).toBeGreaterThanOrEqual(5);
   });
 
-  it('is shed at once with retryAfterMs when the quota refills after its deadline', async () => {
+  it('is shed at once with retryAfterMs if the quota refills only after its deadline', async () => {
     const { balancer } = await rig.start({ a: answer() }, { each: { a: { rpm: 6, burstSeconds: 10 } } });
     await chatText(balancer, false);
     const from = performance.now();
@@ -220,7 +220,7 @@ describe('A call that finds no quota left', () => {
     expect(balancer.stats().calls.shed).toBe(1);
   });
 
-  it('fails at once when it exceeds the limit per minute, and does not block later calls', async () => {
+  it('fails at once if it exceeds the limit per minute, and does not block later calls', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: { a: { tpm: 2_000 } } });
     const large = { ...BODY, messages: [{ role: 'user' as const, content: PROMPT.repeat(600) }] };
     const failed = (await rejection(balancer.chat(large))) as Error;

@@ -49,7 +49,7 @@ function favorite(strategy: Strategy, candidates: readonly Candidate[], call = C
 
 describe('Built-in strategies', () => {
   it.each(['adaptive', 'weighted', 'round-robin', 'least-busy', 'lowest-latency', 'lowest-cost'] as const)(
-    '%s picks one of the candidates, and undefined when there are none',
+    '%s picks one of the candidates, or undefined if there are none',
     (name) => {
       const strategy = create(name);
       expect(strategy.name).toBe(name);
@@ -59,7 +59,7 @@ describe('Built-in strategies', () => {
     },
   );
 
-  it('round-robin picks the candidate that was picked longest ago, also when the set of candidates changes', () => {
+  it('round-robin picks the candidate that was picked longest ago, even if the set of candidates changes', () => {
     const strategy = create('round-robin');
     const [a, b, c] = [candidate('a'), candidate('b'), candidate('c')];
     const names = [
@@ -72,12 +72,12 @@ describe('Built-in strategies', () => {
     expect(names).toEqual(['a', 'b', 'c', 'a', 'c']);
   });
 
-  it('least-busy picks the fewest calls in flight per weight', () => {
+  it('least-busy picks the candidate with the fewest calls in flight relative to its weight', () => {
     const all = [candidate('a', { inFlight: 3 }), candidate('b', { inFlight: 7, weight: 4 })];
     expect(favorite(create('least-busy'), all)).toBe('b');
   });
 
-  it('lowest-cost picks the cheapest, then the fastest, and endpoints without a price last', () => {
+  it('lowest-cost picks the cheapest candidate, among equals the fastest, and endpoints without a price last', () => {
     const all = [
       candidate('unknown', { costUsd: undefined, expectedMs: 1 }),
       candidate('expensive', { costUsd: 0.02 }),
@@ -87,7 +87,7 @@ describe('Built-in strategies', () => {
     expect(create('lowest-cost').pick(CALL, all)?.name).toBe('fast');
   });
 
-  it('lowest-latency never picks the slowest and spreads over the others', () => {
+  it('lowest-latency never picks the slowest candidate and spreads calls over the others', () => {
     const all = [
       candidate('a', { peakMs: 1_000 }),
       candidate('b', { peakMs: 1_100 }),
@@ -134,7 +134,7 @@ describe('Adaptive strategy', () => {
     const strong = { strengths: ['code'] };
     const code = { ...CALL, context: { ...CALL.context, type: 'code' as const } };
 
-    it('decides between endpoints whose prices differ by less than a third of the dearer one', () => {
+    it('decides between endpoints whose prices differ by less than a third of the higher one', () => {
       const all = [candidate('strong', { ...strong, costUsd: 0.01 }), candidate('other', { costUsd: 0.008 })];
       expect(favorite(adaptive, all, code)).toBe('strong');
       expect(favorite(adaptive, all)).toBe('other');
@@ -151,7 +151,7 @@ describe('Adaptive strategy', () => {
       expect(favorite(adaptive, all, code)).toBe('other');
     });
 
-    it('is 0 for every candidate when no one lists the type', () => {
+    it('is 0 for every candidate if none lists the type as a strength', () => {
       const unknown = { ...CALL, context: { ...CALL.context, type: 'translation' as 'chat' } };
       const scores = adaptive.explain!(unknown, [candidate('a', strong), candidate('b')])!;
       expect(scores.map(({ terms }) => terms['type'])).toEqual([0, 0]);
@@ -169,7 +169,7 @@ describe('Adaptive strategy', () => {
     expect(a!.score > b!.score ? 'b' : 'a').toBe(favorite(adaptive, all));
   });
 
-  it('returns a finite score for calls without a deadline and past their deadline', () => {
+  it('returns a finite score for calls without a deadline and for calls past their deadline', () => {
     for (const remainingMs of [Infinity, 0, -5]) {
       for (const { score } of adaptive.explain!({ ...CALL, remainingMs }, [candidate('a')])!) {
         expect(Number.isFinite(score)).toBe(true);

@@ -6,14 +6,14 @@ import { seededRandom } from '../../lib/simulator/behavior';
 import { LABELLED_PROMPTS } from './fixtures/labelled-prompts';
 
 const TYPES = ['code', 'analysis', 'chat'] as const;
-/** Each prompt meets this many states of the fleet. */
+/** Number of random states of the fleet in which each prompt is routed. */
 const STATES = 40;
 
 function typeOf(prompt: string): string {
   return classify({ messages: [{ role: 'user', content: prompt }] });
 }
 
-/** Two endpoints for each type, equal but for what differs in daily operation: price, load and speed. */
+/** Two endpoints for each type. They differ only in price, load and speed, as in daily operation. */
 function fleet(random: () => number): Candidate[] {
   return [...TYPES, ...TYPES].map((type, index) => ({
     name: `${type}-${index}`,
@@ -36,7 +36,7 @@ function fleet(random: () => number): Candidate[] {
 }
 
 interface Outcome {
-  /** Share of calls at an endpoint that is strong at the labelled type. */
+  /** Share of calls that go to an endpoint with the labelled type among its strengths. */
   readonly matched: number;
   readonly usd: number;
   readonly expectedMs: number;
@@ -70,14 +70,14 @@ function route(weight: number, type: (prompt: string) => string = typeOf): Outco
   return { matched: matched / calls, usd: usd / calls, expectedMs: expectedMs / calls };
 }
 
-describe('The type of a request, on 60 labelled prompts', () => {
-  it('is guessed right for at least 80 % of them, and no question of a customer is taken for code or analysis', () => {
+describe('The guessed type of a request, for 60 labelled prompts,', () => {
+  it('is correct for at least 80 % of them, and never code or analysis for a customer question', () => {
     const wrong = LABELLED_PROMPTS.filter(([label, prompt]) => typeOf(prompt) !== label);
     expect(wrong.length / LABELLED_PROMPTS.length).toBeLessThanOrEqual(0.2);
     expect(wrong.filter(([label]) => label === 'chat')).toEqual([]);
   });
 
-  it('brings most calls to an endpoint that is strong at it, for at most 8 % more money and time', () => {
+  it('routes most calls to an endpoint with that strength, at a price and time of at most 8 % more', () => {
     const without = route(0);
     const standard = route(DEFAULTS.scoreWeights.type);
     expect(without.matched).toBeLessThan(0.4);
@@ -86,14 +86,14 @@ describe('The type of a request, on 60 labelled prompts', () => {
     expect(standard.expectedMs).toBeLessThan(1.08 * without.expectedMs);
   });
 
-  it('would cost twice as much per call gained with a weight three times as large', () => {
+  it('would cost almost twice as much per additional match with a weight three times as large', () => {
     const { type } = DEFAULTS.scoreWeights;
     const [without, standard, triple] = [route(0), route(type), route(3 * type)];
     const usdPerMatch = (from: Outcome, to: Outcome) => (to.usd - from.usd) / (to.matched - from.matched);
     expect(usdPerMatch(standard, triple)).toBeGreaterThan(1.8 * usdPerMatch(without, standard));
   });
 
-  it('costs nothing where the router does not know it', () => {
+  it('changes nothing if no endpoint lists it as a strength', () => {
     const unknown = route(DEFAULTS.scoreWeights.type, () => 'translation');
     const without = route(0);
     expect(unknown.usd / without.usd).toBeCloseTo(1, 1);

@@ -6,7 +6,7 @@ import { answer, chatText, Rig } from '../failover/upstream';
 const rig = new Rig();
 const PICKS = 10_000;
 
-/** The strategy reads names and weights only. */
+/** The strategy reads only names and weights. */
 const candidates = (weights: readonly number[]) =>
   weights.map((weight, n) => ({ name: `e${n}`, weight }) as Candidate);
 
@@ -52,13 +52,13 @@ describe('Weighted strategy', () => {
     expect(names).toEqual(['e0', 'e0', 'e1', 'e0', 'e2', 'e0']);
   });
 
-  it('picks undefined when there are no candidates', () => {
+  it('picks undefined if there are no candidates', () => {
     expect(new Weighted().pick(undefined, [])).toBeUndefined();
   });
 });
 
 describe('An endpoint with weight 0', () => {
-  it('gets no calls, whether the weight was configured or set at run time', async () => {
+  it('gets no calls, whether its weight was configured or set at run time', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer(), b: answer(), never: answer() },
       {

@@ -6,13 +6,15 @@ import { CONNECT_TIMEOUT } from '../http/connection/wire-errors';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import type { Reservation, Settlement } from '../quota/reservation';
 
-/** What an attempt shows about its endpoint: at most once 'silent', then once one of the others. */
+/**
+ * What an attempt shows about its endpoint. An attempt reports at most one 'silent', then exactly one of the others.
+ */
 export type AttemptOutcome =
-  /** Nothing has arrived for too long. The attempt is still running. */
+  /** No response has arrived for too long. The attempt is still running. */
   | { readonly kind: 'silent'; readonly call: Call; readonly counts: boolean }
   | { readonly kind: 'served'; readonly startedAt: number; readonly ms: number }
   | FailedAttempt
-  /** The caller left, the attempt lost a hedge, or it was never sent. */
+  /** The caller aborted, the attempt lost a hedge, or it was never sent. */
   | { readonly kind: 'aborted' };
 
 export interface FailedAttempt {
@@ -20,14 +22,14 @@ export interface FailedAttempt {
   readonly call: Call;
   readonly failure: UpstreamFailure;
   readonly rule: FailureRule;
-  /** Whether it is a fault of the endpoint. */
+  /** Whether the failure is a fault of the endpoint. */
   readonly isFailure: boolean;
-  /** Whether it counts against the endpoint: only the first failure of a call does. */
+  /** Whether the failure counts against the endpoint: only the first failure of a call does. */
   readonly counts: boolean;
   readonly reservation: Reservation;
 }
 
-/** Failure classes with which an upstream refuses a call before it takes anything from its quota. */
+/** Failure classes with which an upstream refuses a call before it charges anything to its quota. */
 const NOT_ADMITTED: ReadonlySet<FailureDetail['class']> = new Set<FailureDetail['class']>([
   'rate_limited',
   'too_large',
@@ -39,14 +41,19 @@ const NOT_ADMITTED: ReadonlySet<FailureDetail['class']> = new Set<FailureDetail[
   'context_window',
 ]);
 
-/** How the reservation of a served attempt is settled. Without usage, what was reserved counts as used. */
+/**
+ * Returns how to settle the reservation of a served attempt. Without reported usage, what was reserved counts as used.
+ */
 export function settlementOfUsage(reported: Usage | undefined): Settlement {
   if (!reported) return { kind: 'kept' };
   const usage = { input: reported.prompt_tokens, output: reported.completion_tokens };
   return { kind: 'used', usage, reported };
 }
 
-/** How the reservation of a failed attempt is settled. @param output Tokens that had arrived before it failed. */
+/**
+ * Returns how to settle the reservation of a failed attempt.
+ * @param output Output tokens that had arrived before it failed.
+ */
 export function settlementOf(failure: UpstreamFailure, input: number, output: number): Settlement {
   const { detail, isAnswered } = failure;
   if (NOT_ADMITTED.has(detail.class)) return { kind: 'returned' };

@@ -10,10 +10,10 @@ import type { AttemptOutcome } from './attempt-outcome';
 import type { EndpointHealth } from './endpoint-health';
 import type { EndpointSettings } from './endpoint-settings';
 
-/** The endpoint, as far as its slots use it. */
+/** The part of an endpoint that its slots use. */
 export interface SlotEndpoint {
   readonly settings: EndpointSettings;
-  /** Where attempts are sent. A reload changes it. */
+  /** Where attempts are sent. May change on reload. */
   readonly exchange: ExchangeParts;
   readonly health: EndpointHealth;
   readonly tokensCharged: TokensCharged;
@@ -24,14 +24,14 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   readonly endpoint: E;
   readonly call: Call;
   readonly reservation: Reservation;
-  /** The money reserved in budgets; undefined without any. */
+  /** The amount reserved in budgets; undefined if the endpoint has no budgets. */
   readonly spending: SpendReservation | undefined;
   readonly ticket: BreakerTicket;
-  /** What the provider had been asked for when this attempt was sent. */
+  /** Running totals of tokens sent to the provider when this attempt was sent. */
   readonly tokensSent: TokensSentSnapshot;
   /** Other calls in flight when this attempt was sent. */
   readonly inFlight: number;
-  /** What is called when headers have corrected the quotas; undefined where nobody wants to know. */
+  /** Returns the function to call when headers have corrected the quotas; undefined if nobody listens. */
   readonly quotaListener: () => OnQuotaCorrected | undefined;
   /** Applies the outcome to the endpoint. */
   readonly apply: (outcome: AttemptOutcome) => void;

@@ -20,13 +20,16 @@ import { settlementOf, settlementOfUsage } from './attempt-outcome';
 import type { AttemptSlotParts, SlotEndpoint } from './attempt-slot-parts';
 
 /**
- * An attempt counts as failed if for this long, and for this multiple of its expected time, the endpoint has answered
- * neither it nor any other.
+ * An attempt counts as failed if the endpoint has answered neither it nor any other attempt for MIN_SILENCE_MS
+ * milliseconds and for SILENCE_FACTOR times its expected time.
  */
 const MIN_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
 
-/** How long a slot waits for Redis to grant its reservation. Redis answers within milliseconds or is known to be away. */
+/**
+ * How long a slot waits for Redis to grant its reservation, in milliseconds. Redis answers within milliseconds or is
+ * known to be unreachable.
+ */
 const MAX_CONFIRM_MS = 2_000;
 /** `code` of an attempt that was not sent because another process is probing the endpoint. */
 const PROBED_ELSEWHERE = 'probed_elsewhere';
@@ -34,14 +37,14 @@ const ONCE = { once: true } as const;
 
 type State =
   | { readonly kind: 'waiting' }
-  /** Nothing has arrived for too long, which has counted against the endpoint. */
+  /** No response has arrived for too long, which has already been reported as a failure. */
   | { readonly kind: 'silent' }
   | { readonly kind: 'streaming'; readonly firstTokenAt: number; readonly wasSilent: boolean }
   | { readonly kind: 'ended' };
 
 /**
  * What one attempt holds at an endpoint: its quota reservation, its breaker ticket and its place among the concurrent
- * calls. Whoever has it must end it exactly once, by succeed(), fail() or abort(); later calls change nothing.
+ * calls. Its owner must end it exactly once with succeed(), fail() or abort(); later calls have no effect.
  */
 export class AttemptSlot<E extends SlotEndpoint> {
   readonly endpoint: E;
@@ -57,7 +60,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.startedAt = now;
     const { call, inFlight } = parts;
     const { latency } = parts.endpoint.health;
-    // A caller that sets max_tokens may get all of them.
+    // If the caller sets max_tokens, the answer may be that long.
     const size = { promptTokens: call.promptTokens, expectedOutputTokens: maxOutputOf(call) };
     const expectedMs = call.stream
       ? latency.firstTokenMs(size, inFlight, now)
@@ -67,14 +70,14 @@ export class AttemptSlot<E extends SlotEndpoint> {
     latency.recordSent(this, call, call.stream, now);
   }
 
-  /** Whether its reservations need no answer from Redis any more. */
+  /** False while a reservation still has to be granted by Redis. */
   get isConfirmed(): boolean {
     return this.#parts.reservation.isConfirmed && this.#parts.spending?.isConfirmed !== false;
   }
 
   /**
-   * Waits for Redis to grant the reservations, but not longer than the call itself may wait. False if it is refused: then
-   * the slot has ended and holds nothing.
+   * Waits for Redis to grant the reservations, but no longer than the call itself may wait. Resolves to false if they
+   * are refused: then the slot has ended and holds nothing.
    */
   async confirm(): Promise<boolean> {
     const { reservation, spending, call } = this.#parts;
@@ -89,17 +92,17 @@ export class AttemptSlot<E extends SlotEndpoint> {
     return isConfirmed && isPaid;
   }
 
-  /** Sends the attempt and reads the whole answer. Throws UpstreamFailure. */
+  /** Sends the attempt and reads the whole answer. Rejects with UpstreamFailure. */
   sendWhole(call: Call, options: ExchangeOptions): Promise<WholeAnswer> {
     return this.#sendWhenAllowed(options, (clipped) => exchangeWhole(this.endpoint.exchange, call, clipped));
   }
 
-  /** Sends the attempt and reads its stream up to the first content. Throws UpstreamFailure. */
+  /** Sends the attempt and reads its stream up to the first content. Rejects with UpstreamFailure. */
   sendStream(call: Call, options: ExchangeOptions): Promise<StreamedAnswer> {
     return this.#sendWhenAllowed(options, (clipped) => exchangeStream(this.endpoint.exchange, call, clipped));
   }
 
-  /** The first content of a stream has arrived. */
+  /** Records that the first content of a stream has arrived. */
   recordFirstToken(): void {
     if (this.#state.kind === 'ended' || this.#state.kind === 'streaming') return;
     const now = performance.now();
@@ -111,7 +114,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     endpoint.health.latency.recordFirstToken(this, call.promptTokens, now - this.startedAt, inFlight, now);
   }
 
-  /** Learns from the headers of the answer. */
+  /** Corrects the quotas from the rate limit headers of the response. */
   learnLimits(reading: LimitReading | undefined): void {
     if (reading === undefined) return;
     const { reservation, tokensSent } = this.#parts;
@@ -127,7 +130,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     if (after.requests !== before.requests || after.tokens !== before.tokens) listener(before, after);
   }
 
-  /** The answer is complete. Without usage, what was reserved counts as used. */
+  /** Ends the slot after a complete answer. Without reported usage, what was reserved counts as used. */
   succeed(usage: Usage | undefined): void {
     const now = performance.now();
     const state = this.#end();
@@ -141,9 +144,9 @@ export class AttemptSlot<E extends SlotEndpoint> {
   }
 
   /**
-   * The attempt has failed. Returns whether that counts against the endpoint.
-   * @param output Tokens that had arrived before.
-   * @param isKnown Whether the same request has counted against the endpoint before.
+   * Ends the slot after a failure. Returns whether the failure counts against the endpoint.
+   * @param output Output tokens that had arrived before.
+   * @param isKnown Whether the same request has already counted against the endpoint.
    */
   fail(failure: UpstreamFailure, output = 0, isKnown = false): boolean {
     const { detail } = failure;
@@ -160,7 +163,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const isCallersDeadline =
       detail.class === 'timeout' && now >= call.deadlineAt && !this.#hasUsedHalfTimeout(now);
     const isFailure = rule.countsAgainstEndpoint && !isCallersDeadline && !wasSilent;
-    // One call, retried, is one piece of evidence. A probe is judged by its own end.
+    // A call counts once, however often it is retried. A probe is always judged by its own outcome.
     const counts = isFailure && !isKnown && !this.endpoint.health.hasCounted(call);
     this.#settle(
       counts || (isFailure && this.#parts.ticket.isProbe) ? 'failure' : 'neutral',
@@ -172,7 +175,10 @@ export class AttemptSlot<E extends SlotEndpoint> {
     return counts;
   }
 
-  /** The caller left, or the attempt lost a hedge. @param output Tokens that had arrived before. */
+  /**
+   * Ends the slot because the caller aborted, the attempt lost a hedge, or it was not sent.
+   * @param output Output tokens that had arrived before.
+   */
   abort(isSent: boolean, output = 0): void {
     if (!this.#end()) return;
     const usage = { input: this.#parts.call.promptTokens, output };
@@ -182,9 +188,9 @@ export class AttemptSlot<E extends SlotEndpoint> {
   }
 
   /**
-   * A probe is sent only once it has the cluster's probe lock, within the attempt's own time limit. If another process has
-   * the lock, it fails as for a stale socket: nothing was sent, so that the failure says nothing about the endpoint and
-   * the call may go elsewhere at no cost.
+   * Sends the attempt; a probe only once it has the cluster's probe lock, within its own time limit. If another process
+   * has the lock, the probe fails like an attempt on a stale socket: nothing was sent, so the failure says nothing
+   * about the endpoint, and the call may go elsewhere at no cost.
    */
   #sendWhenAllowed<T>(
     options: ExchangeOptions,
@@ -221,7 +227,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     return send({ ...options, limitMs: Math.max(1, options.limitMs - (performance.now() - since)) });
   }
 
-  /** The state in which it ended; undefined if it had ended before. */
+  /** Ends the slot. Returns the state in which it ended; undefined if it had already ended. */
   #end(): State | undefined {
     const state = this.#state;
     if (state.kind === 'ended') return undefined;
@@ -240,8 +246,8 @@ export class AttemptSlot<E extends SlotEndpoint> {
   }
 
   /**
-   * A deadline of the caller's own that ends an attempt is not the endpoint's fault. The configured timeout for a whole
-   * answer is not the caller's own: an attempt that had at least half of it has failed.
+   * Whether the attempt had at least half of the configured timeout for a whole answer. Such an attempt has failed,
+   * whereas an attempt ended by a deadline of the caller's own is not the endpoint's fault.
    */
   #hasUsedHalfTimeout(now: number): boolean {
     const { call, endpoint } = this.#parts;
@@ -268,7 +274,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { endpoint, call, ticket } = this.#parts;
     const quietMs = endpoint.health.activity.quietMs(performance.now());
     if (quietMs < this.#silenceMs) {
-      // The endpoint answers others: it has a queue of its own, or few slots.
+      // The endpoint answers other attempts, so it has a queue of its own or few slots.
       this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs - quietMs);
       return;
     }

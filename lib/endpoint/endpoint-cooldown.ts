@@ -3,10 +3,13 @@ import { Cooldown, FIRST_COOLDOWN_MS, MAX_STATED_MS } from '../quota/cooldown';
 import type { Quota } from '../quota/quota';
 import type { FailedAttempt } from './attempt-outcome';
 
-/** This many different calls in a row that the endpoint does not serve at all are a misconfiguration. */
+/** Consecutive different calls with not_served after which a misconfiguration is assumed. */
 const MAX_NOT_SERVED = 10;
 
-/** The longest cooldown after a 5xx with Retry-After, in milliseconds: one answer can't take an endpoint away for longer. */
+/**
+ * Longest cooldown after a 5xx with Retry-After, in milliseconds, so that one response can't make an endpoint
+ * unavailable for longer.
+ */
 const MAX_SERVER_COOLDOWN_MS = 300_000;
 
 export interface StartedCooldown {
@@ -15,28 +18,32 @@ export interface StartedCooldown {
   readonly shouldWarn: boolean;
 }
 
-/** When an endpoint takes calls again: its own cooldown, and those of its quotas. */
+/** Determines when an endpoint takes calls again, from its own cooldown and those of its quotas. */
 export class EndpointCooldown {
   readonly #own = new Cooldown();
   /**
-   * The different calls in a row that ended with not_served, with none served between them: their digests, or their
-   * contexts. A request that is sent again and again may itself be what the endpoint does not serve.
+   * The different calls that ended with not_served since the last served call, as fingerprints or, if a call has none,
+   * as contexts. Repetitions of one request count once, since the endpoint may lack only what that request needs.
    */
   readonly #notServed = new Set<unknown>();
 
-  /** The end of the cooldown of this endpoint alone; 0 before the first. It may be in the past. */
+  /**
+   * End of the endpoint's own cooldown, on the clock of performance.now(); 0 before the first. It may be in the past.
+   */
   get ownUntil(): number {
     return this.#own.until;
   }
 
-  /** The end of the latest of its cooldowns, on the clock of performance.now(); 0 if there is none now. */
+  /**
+   * End of the latest cooldown of the endpoint and its quotas, on the clock of performance.now(); 0 if none is running.
+   */
   until(quotas: readonly Quota[], now: number): number {
     let until = this.#own.until;
     for (const quota of quotas) if (quota.cooldownUntil > until) until = quota.cooldownUntil;
     return until > now ? until : 0;
   }
 
-  /** Starts the cooldown that a failure means; undefined if it means none. */
+  /** Starts the cooldown that a failure calls for; returns undefined if it calls for none. */
   startAfter(attempt: FailedAttempt, quotas: readonly Quota[], now: number): StartedCooldown | undefined {
     const { failure, rule, reservation } = attempt;
     const { detail, reading } = failure;
@@ -44,7 +51,7 @@ export class EndpointCooldown {
       reservation.recordRefusal({ retryAfterMs: detail.retryAfterMs, reading }, now);
       return { scope: 'quota-group', cooldownMs: this.until(quotas, now) - now, shouldWarn: false };
     }
-    // A server that names a time is asked again only then.
+    // A server that states a time is not called again before it.
     if (detail.class === 'server' && detail.retryAfterMs !== undefined && detail.retryAfterMs > 0)
       return this.#startOwn(Math.min(MAX_SERVER_COOLDOWN_MS, detail.retryAfterMs), now, false);
     const isNotServed = detail.class === 'not_served' && this.#servesNone(attempt);
@@ -68,7 +75,10 @@ export class EndpointCooldown {
     for (const quota of quotas) quota.endCooldown();
   }
 
-  /** Whether enough different calls were not served. One that asks for what the endpoint lacks says nothing of the others. */
+  /**
+   * Whether enough different calls were not served to assume a misconfiguration. A call for a capability that the
+   * endpoint lacks says nothing about other calls.
+   */
   #servesNone({ call, failure }: FailedAttempt): boolean {
     if (failure.detail.lacksCapability) return false;
     if (this.#notServed.size < MAX_NOT_SERVED) this.#notServed.add(fingerprint(call) ?? call.context);

@@ -9,13 +9,16 @@ import { type RefusalCounts, RefusalShare } from '../health/refusal-share';
 import type { SiblingSlowness } from '../health/sibling-slowness';
 import type { LatencyProfile } from '../models/profile';
 
-/** A failure rate above this opens the breaker. */
+/** The breaker opens if the failure rate exceeds this. */
 const OPENING_FAILURE_RATE = 0.6;
 
-/** Failures that are taken back without an answer in between: an endpoint that stops serving counts its failures. */
+/**
+ * Maximum number of failures that are taken back without a served call in between, so that the failures of an endpoint
+ * that has stopped serving still count.
+ */
 const MAX_TAKE_BACKS = 3;
 
-/** How well one endpoint serves: its breaker, its latency and its failures. */
+/** The health of one endpoint: its breaker, its latency and its failures. */
 export class EndpointHealth {
   readonly breaker: Breaker;
   readonly latency: LatencyModel;
@@ -23,14 +26,17 @@ export class EndpointHealth {
   readonly failureRate = new FailureRate();
   readonly activity = new AnswerActivity();
   readonly refusals: RefusalShare;
-  /** The calls of which a failure has counted. Their contexts, since a continued stream is another call. */
+  /**
+   * Contexts of the calls of which a failure has counted. Contexts, because a continued stream is a different call
+   * object.
+   */
   readonly #countedCalls = new WeakSet<Call['context']>();
-  /** Failures that may be taken back: each answer served allows one more, up to a bound. */
+  /** Number of failures that may be taken back: each served call allows one more, up to a limit. */
   #takeBacks = 0;
   #failures = 0;
   #skippedEvents = 0;
 
-  /** @param shared What it has in common with other endpoints. */
+  /** @param shared State that is shared with other endpoints. */
   constructor(
     profile: LatencyProfile,
     breaker: BreakerParts,
@@ -41,20 +47,23 @@ export class EndpointHealth {
     this.breaker = new Breaker({
       ...breaker,
       onTransition: (transition) => {
-        // The time for which it was open was the answer to the failures: they must not keep the probe away as well.
+        // The failures have already caused the opening. They must not also make routing avoid the endpoint afterwards.
         if (transition.to !== 'open') this.failureRate.reset();
         breaker.onTransition?.(transition);
       },
     });
   }
 
-  /** Takes new options; what was learnt stays, unless the profile it started from has changed. */
+  /** Applies new options. Keeps what was learnt, unless the latency profile has changed. */
   configure(breaker: BreakerOptions, profile: LatencyProfile): void {
     this.breaker.configure(breaker);
     this.latency.configure(profile);
   }
 
-  /** The share of calls that it fails, for routing: its failures, or its refusals above those of the other endpoints. */
+  /**
+   * Share of calls that the endpoint fails, 0 to 1, for routing: its failure rate, or the excess of its refusals over
+   * those of the other endpoints if that is higher.
+   */
   failureShare(now: number): number {
     return Math.max(this.failureRate.value(now), this.refusals.excess(now));
   }
@@ -64,7 +73,7 @@ export class EndpointHealth {
     return this.#failures;
   }
 
-  /** Events of its streams that could not be read and were skipped. */
+  /** Number of unreadable stream events that were skipped. */
   get skippedEvents(): number {
     return this.#skippedEvents;
   }
@@ -81,28 +90,28 @@ export class EndpointHealth {
     this.refusals.recordAnswered(now);
   }
 
-  /** Whether a failure of this call has counted already. */
+  /** Whether a failure of this call has already counted against the endpoint. */
   hasCounted({ context }: Call): boolean {
     return this.#countedCalls.has(context);
   }
 
-  /** @param counts Whether the failure counts against the endpoint; its stats show it in any case. */
+  /** @param counts Whether the failure counts against the endpoint; stats report it in any case. */
   recordFailure({ context }: Call, counts: boolean, now: number): void {
     this.#failures++;
     if (!counts) return;
     this.#countedCalls.add(context);
     this.failureRate.add(true, now);
-    // Only while closed: a late failure from before an opening must not cut a probe short.
+    // Only while closed: a late failure of an attempt from before the opening must not cut a probe short.
     if (this.breaker.state === 'closed' && this.failureRate.value(now) > OPENING_FAILURE_RATE)
       this.breaker.open();
   }
 
-  /** Whether it has served calls of late, so that a failure may be the fault of a request. */
+  /** Whether the endpoint has recently served calls, so that a failure may be the fault of the request. */
   get canTakeBack(): boolean {
     return this.#takeBacks >= 1 && this.breaker.state === 'closed';
   }
 
-  /** Takes back a failure that was the fault of a request. Call it only if `canTakeBack`. */
+  /** Takes back a failure that was the fault of the request. Call it only if `canTakeBack` is true. */
   takeBackFailure(now: number): void {
     this.#takeBacks--;
     this.#failures = Math.max(0, this.#failures - 1);

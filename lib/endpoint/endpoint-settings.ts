@@ -3,12 +3,12 @@ import type { ModelProfile, Price } from '../models/profile';
 import type { EndpointConfig, Timeouts } from '../provider/endpoint-config';
 import type { QuotaLimits } from '../quota/options';
 
-/** An endpoint's configuration, with all defaults and the catalogue's figures filled in. */
+/** The configuration of an endpoint, with defaults and the figures of the catalogue filled in. */
 export interface EndpointSettings {
   readonly name: string;
   readonly model: string;
   readonly provider: string;
-  /** http or https, without a trailing slash. */
+  /** An http or https URL without a trailing slash. */
   readonly baseURL: string;
   readonly deployment: string | undefined; // terms-ok: Azure's word
   readonly apiVersion: string | undefined;
@@ -17,16 +17,16 @@ export interface EndpointSettings {
   readonly weight: number;
   readonly tier: number;
   readonly limits: QuotaLimits;
-  /** Its limits in US dollars. */
+  /** Limits in US dollars. */
   readonly spendLimits: SpendLimits;
   readonly maxConcurrent: number;
   readonly burstSeconds: number;
-  /** Undefined if it shares its quota with no other endpoint. */
+  /** Undefined if the endpoint shares its quota with no other one. */
   readonly quotaGroup: string | undefined;
   readonly tokensCharged: 'auto' | 'reserved' | 'actual';
   readonly price: Price | undefined;
   readonly contextWindow: number;
-  /** Undefined if it is not known. */
+  /** Largest output in tokens; undefined if unknown. */
   readonly maxOutputTokens: number | undefined;
   readonly capabilities: ReadonlySet<string>;
   readonly quality: number;
@@ -34,10 +34,10 @@ export interface EndpointSettings {
   readonly tags: ReadonlySet<string>;
   /** Whether streams ask for `stream_options.include_usage`. */
   readonly streamUsage: boolean;
-  /** Whether a last assistant message is continued. */
+  /** Whether the provider continues a last assistant message of a request. */
   readonly prefill: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: Timeouts;
-  /** The catalogue's profile of the model, with the app's overrides. */
+  /** The catalogue's profile of the model, with the application's overrides. */
   readonly profile: ModelProfile;
 }

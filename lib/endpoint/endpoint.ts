@@ -26,32 +26,32 @@ import type { EndpointSettings } from './endpoint-settings';
 import { HealthReporter } from './health-reporter';
 import { type EndpointState, UnavailableReason } from './unavailable-reason';
 
-/** Notified of what happens to an endpoint. */
+/** Callbacks for what happens to an endpoint. */
 export interface EndpointListeners {
   onState(endpoint: Endpoint, state: EndpointState): void;
-  /** @param shouldWarn Whether somebody has to look at it, for example because the key was rejected. */
+  /** @param shouldWarn Whether somebody has to fix the cause, for example because the key was rejected. */
   onCooldown(endpoint: Endpoint, detail: FailureDetail, cooldownMs: number, shouldWarn: boolean): void;
-  /** Returns what is called when headers have corrected the quotas; undefined where nobody wants to know. */
+  /** Returns the function to call when headers have corrected the quotas; undefined if nobody listens. */
   quotaListener?(endpoint: Endpoint): OnQuotaCorrected | undefined;
-  /** A request has left something out of a call that the provider can't do. */
+  /** Called when features of a call were left out of the request because the provider does not support them. */
   onDropped?(name: string, features: readonly string[]): void;
-  /** A waiting call may be able to start: a slot, quota or the breaker has become free. */
+  /** Called when a waiting call may be able to start: a slot, quota or the breaker has become available. */
   onCapacity(): void;
 }
 
 export interface EndpointParts extends ExchangeParts {
   readonly settings: EndpointSettings;
   readonly breaker: BreakerOptions;
-  /** Its own quota, then its group's if it has one. */
+  /** The endpoint's own quota, then that of its group if it has one. */
   readonly quotas: readonly Quota[];
-  /** Its budgets in US dollars; undefined without any. */
+  /** The endpoint's budgets in US dollars; undefined if it has none. */
   readonly budgets?: EndpointBudgets | undefined;
   readonly listeners: EndpointListeners;
-  /** The refusals of all endpoints together. Read once, by the constructor. */
+  /** Refusal counts of all endpoints together. Read only by the constructor. */
   readonly refusals: RefusalCounts;
-  /** How slow the endpoints of its model at its provider are. Read once, by the constructor. */
+  /** How slow the endpoints of its model at its provider are. Read only by the constructor. */
   readonly siblings: SiblingSlowness;
-  /** Health reports of the cluster, if there is one. Read once, by the constructor. */
+  /** Health reports of the cluster, if there is one. Read only by the constructor. */
   readonly healthReports?: HealthReports | undefined;
 }
 
@@ -60,14 +60,14 @@ export type EndpointSlot = AttemptSlot<Endpoint>;
 /** One provider, base URL, key and model that calls can be sent to. */
 export class Endpoint {
   readonly name: string;
-  /** Learns what the provider takes from the token quota. */
+  /** Learns what the provider charges against its token limit. */
   readonly tokensCharged: TokensCharged;
   readonly health: EndpointHealth;
   readonly #cooldown = new EndpointCooldown();
   readonly unavailable = new UnavailableReason(this);
-  /** For other code that uses the same key. */
+  /** Bottleneck limiters for other code that uses the same key. */
   readonly limiters = new LimiterSet(this, () => this.#parts.listeners.onCapacity());
-  /** With a cluster only. */
+  /** Undefined without a cluster. */
   readonly healthReporter: HealthReporter | undefined;
   #parts: EndpointParts;
   #weight: number;
@@ -101,7 +101,7 @@ export class Endpoint {
         breaker: this.breaker,
         cooldown: this.#cooldown,
         quotas: () => this.quotas,
-        // Without a warning: the peer has logged one.
+        // Without a warning, since the peer has already logged one.
         onCooldown: (failure, ms) => this.#cooldownStarted({ class: failure, message: '' }, ms, false),
       });
   }
@@ -134,7 +134,7 @@ export class Endpoint {
     return this.health.latency;
   }
 
-  /** 0 while it is disabled. */
+  /** The configured weight; 0 while the endpoint is disabled. */
   get weight(): number {
     return this.#isDisabled ? 0 : this.#weight;
   }
@@ -143,12 +143,14 @@ export class Endpoint {
     return this.#inFlight;
   }
 
-  /** The quota that calls compete for: the group's if there is one. */
+  /** The quota that calls compete for: that of the group, if the endpoint has one. */
   get quota(): Quota {
     return this.quotas[this.quotas.length - 1] as Quota;
   }
 
-  /** The end of its cooldown, or of a quota's, on the clock of performance.now(); 0 if there is none now. */
+  /**
+   * End of the latest cooldown of the endpoint and its quotas, on the clock of performance.now(); 0 if none is running.
+   */
   cooldownUntil(now: number): number {
     return this.#cooldown.until(this.quotas, now);
   }
@@ -159,7 +161,10 @@ export class Endpoint {
     return this.cooldownUntil(now) > 0 ? 'cooldown' : 'closed';
   }
 
-  /** Takes new settings. Breaker, cooldowns, latencies and failures stay; attempts in flight end as they began. */
+  /**
+   * Applies new settings. Keeps breaker, cooldowns, latencies and failures; attempts in flight continue on their
+   * connections.
+   */
   configure(parts: EndpointParts): void {
     const old = this.#parts;
     this.#parts = parts;
@@ -180,7 +185,7 @@ export class Endpoint {
     this.#parts.listeners.onState(this, 'disabled');
   }
 
-  /** Ends its cooldowns, closes the breaker and takes calls again. */
+  /** Ends the cooldowns of the endpoint and its quotas, closes the breaker and takes calls again. */
   enable(): void {
     this.#isDisabled = false;
     this.#cooldown.end(this.quotas);
@@ -190,7 +195,7 @@ export class Endpoint {
     this.#parts.listeners.onCapacity();
   }
 
-  /** It is no longer configured: attempts in flight finish, and no new ones start. */
+  /** Retires an endpoint that is no longer configured: attempts in flight finish, and no new ones start. */
   retire(): void {
     this.#isDisabled = true;
     this.#isRetired = true;
@@ -202,16 +207,16 @@ export class Endpoint {
     this.#parts.transport.close();
   }
 
-  /** What an attempt of a call takes from the quotas at admission. */
+  /** Returns what an attempt of a call takes from the quotas at admission. */
   costOf({ max, expected, maxShare, expectedShare, at }: CostEstimate): Cost {
     const { quotas } = this;
     const { mode, configured } = this.tokensCharged;
-    // A generous max_tokens must not make a call exceed a limit unless the provider is sure to charge it.
+    // A large max_tokens must not make a call exceed a limit unless the provider certainly charges it.
     const isMax = configured === 'reserved' || (mode !== 'actual' && !exceededBy(quotas, max));
     return isMax ? boundOutput(quotas, max, maxShare, at) : boundOutput(quotas, expected, expectedShare, at);
   }
 
-  /** The limit that a call exceeds by its certain size alone: it can never be served as it is. */
+  /** The limit that a call exceeds even with its minimum cost: it can never be served as it is. */
   exceededBy({ certain, certainReserved }: CostEstimate): ExceededLimit | undefined {
     return exceededBy(this.quotas, this.tokensCharged.configured === 'reserved' ? certainReserved : certain);
   }
@@ -220,12 +225,12 @@ export class Endpoint {
     return this.latency.predict(size, this.#inFlight, now);
   }
 
-  /** 0 to 1: the used share of the scarcest quota. */
+  /** Used share of the scarcest quota, 0 to 1. */
   usedShare(now: number): number {
     return greatestUsedShare(this.quotas, now);
   }
 
-  /** Takes quota, breaker and concurrency for one attempt. Call it only if all of them allow it. */
+  /** Acquires quota, a breaker ticket and a concurrent call for one attempt. Call it only if all of them allow it. */
   acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
     return new AttemptSlot<Endpoint>(
       {
@@ -243,7 +248,7 @@ export class Endpoint {
     );
   }
 
-  /** The request that continues an answer from its text so far; undefined if the endpoint can't continue it. */
+  /** Returns the request that continues an answer from its text so far; undefined if the endpoint can't continue it. */
   continuation(body: ChatBody, textSoFar: string): ChatBody | undefined {
     const { settings, dialect } = this.#parts;
     return settings.prefill ? dialect.continuation?.(body, textSoFar, settings.provider) : undefined;

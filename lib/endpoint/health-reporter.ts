@@ -6,13 +6,18 @@ import type { BreakerTransition } from '../health/breaker-types';
 import type { Quota } from '../quota/quota';
 import type { EndpointCooldown } from './endpoint-cooldown';
 
-/** A cooldown that ends at most this much later than the one already reported is not reported, in milliseconds. */
+/** A cooldown is not reported if it ends at most this much later than the one already reported, in milliseconds. */
 const MIN_PUBLISHED_EXTENSION_MS = 100;
-/** A reported cooldown must end this much later than the current one to extend it, in milliseconds. */
+/** A reported cooldown extends the current one only if it ends later by more than this, in milliseconds. */
 const MIN_EXTENSION_MS = 50;
-/** This many reported openings in a row are applied. Then a call of this process has to find out for itself. */
+/**
+ * Maximum number of consecutive reported openings that are applied. After that, this process tries the endpoint with a
+ * call of its own.
+ */
 const MAX_OPENINGS_IN_A_ROW = 2;
-/** After a call was served although a peer had reported a failing endpoint, such reports are ignored for this long. */
+/**
+ * How long reports of a failing endpoint are ignored after a call was served despite such a report, in milliseconds.
+ */
 const REFUTED_MS = 60_000;
 
 export interface HealthReporterParts {
@@ -21,21 +26,21 @@ export interface HealthReporterParts {
   readonly breaker: Breaker;
   readonly cooldown: EndpointCooldown;
   readonly quotas: () => readonly Quota[];
-  /** The endpoint, or one of its quotas, cools down because of a peer's report. */
+  /** Called when the endpoint or one of its quotas cools down because of a peer's report. */
   readonly onCooldown: (failure: FailureClass, cooldownMs: number) => void;
 }
 
 /**
- * What one endpoint reports to the peers of a cluster, and what it applies of their reports. It reports only what its own
- * attempts have shown and never passes on a peer's report, so nothing echoes.
+ * Reports the state of one endpoint to the peers of a cluster, and applies their reports. It reports only what its own
+ * attempts have shown and never passes on a peer's report, so that reports don't echo.
  */
 export class HealthReporter {
   readonly #parts: HealthReporterParts;
-  /** The time of the latest change of its breaker that is known, on Redis's clock. */
+  /** Time of the latest known change of the breaker, on Redis's clock. */
   #knownAt = -Infinity;
-  /** When the latest served call began, on the clock of performance.now(). */
+  /** When the most recently started of the served calls began, on the clock of performance.now(). */
   #lastServedAt = -Infinity;
-  /** Reports of a failing endpoint that were applied since the last call of this process ended. */
+  /** Reports of a failing endpoint that were applied since this process's last served call or counted failure. */
   #unconfirmedReports = 0;
   #refutedUntil = -Infinity;
   #resetAt = -Infinity;
@@ -62,14 +67,14 @@ export class HealthReporter {
     this.#refutedUntil = -Infinity;
   }
 
-  /** A call that began at `startedAt` was served. */
+  /** Records that a call that began at `startedAt` was served. */
   recordSuccess(startedAt: number): void {
     this.#lastServedAt = Math.max(this.#lastServedAt, startedAt);
     if (this.#unconfirmedReports > 0) this.#refutedUntil = performance.now() + REFUTED_MS;
     this.#unconfirmedReports = 0;
   }
 
-  /** A failure of our own cools the endpoint down. Other classes concern this process only. */
+  /** Reports a cooldown caused by a failure of this process's own. Other failure classes concern only this process. */
   reportCooldown(failure: FailureClass, cooldownMs: number): void {
     const reported = COOLDOWN_CLASSES.find((known) => known === failure);
     if (reported === undefined) return;
@@ -77,7 +82,10 @@ export class HealthReporter {
     reports.publish({ kind: 'cooldown', endpoint: name, class: reported, cooldownMs });
   }
 
-  /** A 429 of our own cools the quotas down. The answers of one burst are reported once, as far as possible. */
+  /**
+   * Reports a cooldown of the quotas caused by a 429 of this process's own. The 429s of one burst are reported once, as
+   * far as possible.
+   */
   reportQuotaCooldown(now: number): void {
     const { name, reports } = this.#parts;
     const quotas = this.#parts.quotas();
@@ -92,7 +100,7 @@ export class HealthReporter {
     });
   }
 
-  /** The app has enabled the endpoint: earlier reports no longer matter. */
+  /** Handles that the application has enabled the endpoint: earlier reports no longer matter. */
   reset(): void {
     this.#reportedQuotaCooldownUntil = 0;
     this.#unconfirmedReports = 0;
@@ -111,7 +119,7 @@ export class HealthReporter {
       this.#parts.reports.withdraw(this.#parts.name);
       return;
     }
-    // A process whose own network or key fails must not take a sound endpoint from its peers for long.
+    // A process whose own network or key fails must not make a healthy endpoint unavailable to its peers for long.
     if (performance.now() < this.#refutedUntil) return;
     if (
       report.kind === 'opened'
@@ -121,12 +129,15 @@ export class HealthReporter {
       this.#unconfirmedReports++;
   }
 
-  /** A peer's report of a 429 has cooled a quota of this endpoint down. */
+  /** Notifies the listener that a peer's report of a 429 has cooled down a quota of this endpoint. */
   notifyQuotaCooldown(cooldownMs: number): void {
     this.#parts.onCooldown('rate_limited', cooldownMs);
   }
 
-  /** Whether what this process knows is newer: a call was served, or the app has enabled the endpoint. */
+  /**
+   * Whether this process has newer information than the report: a call was served, or the application has enabled the
+   * endpoint.
+   */
   isStale({ localAt, report }: ReceivedReport): boolean {
     return localAt <= this.#resetAt || (report.kind !== 'closed' && localAt < this.#lastServedAt);
   }
@@ -152,13 +163,16 @@ export class HealthReporter {
   }
 }
 
-/** Where a health report finds what it is about. */
+/** Looks up the endpoint and quotas that a health report names. */
 interface ReportTargets {
   endpoint(name: string): { readonly healthReporter: HealthReporter | undefined } | undefined;
   quota(name: string): Quota | undefined;
 }
 
-/** Applies a peer's health report to the endpoint or quotas it names. Names that are not configured here are ignored. */
+/**
+ * Applies a peer's health report to the endpoint or quotas that it names. Names that are not configured here are
+ * ignored.
+ */
 export function applyHealthReport(received: ReceivedReport, targets: ReportTargets): void {
   const { report, leftMs } = received;
   const reporter = targets.endpoint(report.endpoint)?.healthReporter;

@@ -2,19 +2,22 @@ import type { FailureClass } from '../failure/classes';
 import type { FailureDetail } from '../failure/detail';
 import type { Breaker } from '../health/breaker';
 
-/** Whether an endpoint takes calls: the state of its breaker, or why it takes none although its breaker is closed. */
+/** State of an endpoint: that of its breaker, or why it takes no calls although its breaker is closed. */
 export type EndpointState = 'closed' | 'open' | 'half-open' | 'cooldown' | 'disabled';
 
-/** Of an upstream's message, this much is kept, in characters. */
+/** Maximum length of an upstream's message that is kept, in characters. */
 const MAX_MESSAGE_CHARS = 300;
 
-/** A failure as far as it explains why an endpoint takes no calls. */
+/** The part of a failure that explains why an endpoint takes no calls. */
 export interface FailureNote extends Pick<FailureDetail, 'class' | 'status' | 'code' | 'message'> {
   /** Unix time in milliseconds. */
   readonly at: number;
 }
 
-/** What an operator does about a failure that does not end by itself. */
+/**
+ * When an operator should enable the endpoint again, for failures that do not end by themselves. Completes "call
+ * endpoint(...).enable() ...".
+ */
 const REMEDIES: Partial<Record<FailureClass, string>> = {
   unauthorized: 'when the key is fixed',
   quota_exhausted: 'when the account has credit again',
@@ -22,7 +25,7 @@ const REMEDIES: Partial<Record<FailureClass, string>> = {
   not_served: 'when its baseURL (is /v1 missing?), model and permissions are right',
 };
 
-/** The endpoint, as far as its reason depends on its present state. */
+/** The part of an endpoint on whose present state the reason depends. */
 export interface ExplainedEndpoint {
   readonly name: string;
   readonly weight: number;
@@ -31,7 +34,7 @@ export interface ExplainedEndpoint {
   cooldownUntil(now: number): number;
 }
 
-/** Remembers why an endpoint takes no calls, and says it in words for an operator. Never shown to callers' customers. */
+/** Remembers why an endpoint takes no calls, and describes it for an operator. The text is never shown to end users. */
 export class UnavailableReason {
   /** Whether the endpoint has served a call since the start. */
   hasServed = false;
@@ -40,7 +43,7 @@ export class UnavailableReason {
   #cooldown: FailureNote | undefined;
   #openedAt = 0;
   #disabledAt = 0;
-  /** The latest text, and what it depends on. */
+  /** The latest text, and a key of what it depends on. */
   #cached: { readonly key: string; readonly text: string } | undefined;
 
   recordFailure(detail: FailureDetail): void {
@@ -67,7 +70,7 @@ export class UnavailableReason {
     this.#endpoint = endpoint;
   }
 
-  /** Why it takes no calls now, in words for an operator; undefined if it takes calls. */
+  /** Describes for an operator why the endpoint takes no calls now; undefined if it takes calls. */
   reason(now: number): string | undefined {
     const endpoint = this.#endpoint;
     const { name, weight } = endpoint;
@@ -75,7 +78,7 @@ export class UnavailableReason {
     if (state === 'closed' && weight > 0) return undefined;
     const today = Date.now();
     const waitMs = Math.max(0, endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
-    // stats() asks for all reasons again and again, and local times are slow to format.
+    // stats() reads all reasons often, and local times are slow to format.
     const end = waitMs === 0 ? '' : Math.round((today + waitMs) / 1_000);
     const key = `${state} ${end}`;
     if (this.#cached?.key !== key)
@@ -105,7 +108,7 @@ export class UnavailableReason {
 
   #cooldownText(enable: string, until: number, now: number): string {
     const note = this.#cooldown;
-    // A 429 at another endpoint of its quota group, or at a peer, cools it down too.
+    // No cooldown was recorded here: it was caused by a 429 at another endpoint of the quota group.
     if (!note) return `its quota group cools down until ${clock(until, now)}`;
     const remedy = REMEDIES[note.class];
     const what = `${note.class} since ${clock(note.at, now)}${inParentheses(note)}`;
@@ -123,7 +126,9 @@ function noteOf({ class: failure, status, code, message }: FailureDetail): Failu
   };
 }
 
-/** The fields of a failure, as in `connection ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1234`. */
+/**
+ * The fields of a failure that are described, as in `connection (ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1234)`.
+ */
 export interface DescribedFailure {
   readonly class?: FailureClass;
   readonly status?: number;
@@ -131,7 +136,7 @@ export interface DescribedFailure {
   readonly message?: string;
 }
 
-/** The class of a failure, its status or code, and the upstream's message. For operators only. */
+/** Describes a failure by its class, status, code and the upstream's message. For operators only. */
 export function describeFailure(failure: DescribedFailure): string {
   return `${failure.class ?? 'unknown'}${inParentheses(failure)}`;
 }
@@ -142,7 +147,7 @@ function inParentheses({ status, code, message }: DescribedFailure): string {
   return parts.length === 0 ? '' : ` (${parts.join(': ')})`;
 }
 
-/** The local time of day, with the date where it is another day. */
+/** The local time of day, with the date if it is not today. */
 function clock(at: number, now: number): string {
   const date = new Date(at);
   const two = (part: number): string => String(part).padStart(2, '0');

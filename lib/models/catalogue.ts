@@ -6,7 +6,7 @@ export const CATALOGUE: ReadonlyMap<string, ModelProfile> = new Map(
   Object.entries(KNOWN_MODELS).map(([name, profile]) => [name, freezeProfile(profile)]),
 );
 
-/** Names that some providers use for models of the catalogue. */
+/** Other names of models in the catalogue that some providers use. */
 const ALIASES: ReadonlyMap<string, string> = new Map([
   ['gpt-35-turbo', 'gpt-3.5-turbo'],
   ['claude-3.5-haiku', 'claude-3-5-haiku'],
@@ -19,12 +19,12 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['deepseek-r1', 'deepseek-reasoner'],
 ]);
 
-/** The profile of an unknown model: middle values, and no price, so that it passes no price ceiling. */
+/** The profile of an unknown model: average values, and no price, so that it passes no price ceiling. */
 const NEUTRAL: ModelProfile = freezeProfile({
   latency: { firstTokenMs: 600, msPerPromptToken: 0.06, msPerOutputToken: 15 },
   contextWindow: 128_000,
   quality: 0.75,
-  // All, because a missing capability would rule the model out.
+  // All capabilities, because a missing one would rule the model out.
   capabilities: ['chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'],
   strengths: [],
 });
@@ -37,12 +37,15 @@ const NEUTRAL_EMBEDDING: ModelProfile = freezeProfile({
   strengths: ['embedding'],
 });
 
-/** The app's corrections and additions by model name or base name. An exact name wins over a base name. */
+/**
+ * The application's corrections and additions, by model name or base name. An exact name takes precedence over a base
+ * name.
+ */
 export type ModelOverrides = Readonly<Record<string, Partial<ModelProfile>>>;
 
 /**
- * The profile of a model. `isKnown` is false when neither the catalogue nor the overrides contain it; then the profile is
- * neutral. Dates (`gpt-4o-2024-08-06`), `-latest` and provider prefixes (`openai/gpt-4o`) are ignored.
+ * Returns the profile of a model. `isKnown` is false if neither the catalogue nor the overrides contain it; the profile
+ * is then neutral. Dates (`gpt-4o-2024-08-06`), `-latest` and provider prefixes (`openai/gpt-4o`) are ignored.
  */
 export function profileOf(
   model: string,
@@ -59,7 +62,10 @@ export function profileOf(
   };
 }
 
-/** The catalogue name of a model: 'gpt-4o' for 'openai/gpt-4o-2024-08-06'. Unknown models lose their prefix and date too. */
+/**
+ * Returns the catalogue name of a model, such as 'gpt-4o' for 'openai/gpt-4o-2024-08-06'. Prefix and date are also
+ * removed from the names of unknown models.
+ */
 export function baseNameOf(model: string): string {
   const bare = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
   if (CATALOGUE.has(bare)) return bare;

@@ -3,19 +3,18 @@ import type { LatencyProfile, ModelProfile, Price } from './profile';
 /*
  * Prices are list prices in USD per million tokens. Prices, context windows and capabilities are from the public price
  * list of BerriAI/litellm (model_prices_and_context_window.json, MIT licence) as of 2026-07-24; the Mistral, Groq, xAI,
- * deepseek-reasoner, claude-3-5-haiku and embedding rows are as of 2025-09-05. claude-opus-5 is from Anthropic's pages of
- * 2026-07. Ambiguous rows: claude-sonnet-4 has the
- * context window of 200,000 tokens that every account has (1,000,000 needs a beta header); the context window of GPT-5 is
- * the sum of its input and output limits; deepseek-chat and llama-3.3-70b accept JSON objects but no JSON schema on the
- * APIs of DeepSeek and Groq.
+ * deepseek-reasoner, claude-3-5-haiku and embedding rows are as of 2025-09-05. claude-opus-5 is from Anthropic's pages
+ * of 2026-07. Ambiguous rows: claude-sonnet-4 has the context window of 200,000 tokens that every account has
+ * (1,000,000 needs a beta header); the context window of GPT-5 is the sum of its input and output limits; deepseek-chat
+ * and llama-3.3-70b accept JSON objects but no JSON schema on the APIs of DeepSeek and Groq.
  *
- * The largest outputs are those of the providers' model pages (OpenAI, Anthropic, Google, DeepSeek). Usage beyond them is
- * a mistake of the upstream. Mistral, xAI and the hosts of Llama state no limit but the context window, nor does DeepSeek
- * for deepseek-reasoner.
+ * The largest outputs are from the providers' model pages (OpenAI, Anthropic, Google, DeepSeek). Reported usage beyond
+ * them is an error of the upstream. Mistral, xAI and the hosts of Llama state no limit but the context window, and
+ * neither does DeepSeek for deepseek-reasoner.
  *
  * Latency and quality are typical starting values: the balancer learns the latency of each endpoint, and quality is an
- * opinion that can be corrected with `models`. The quality of embedding models only compares them with each other: a call
- * never moves from one to another.
+ * opinion that can be corrected with `models`. The quality of embedding models only compares them with each other: a
+ * call never moves from one to another.
  */
 const ALL = ['chat', 'tools', 'vision', 'json_schema', 'streaming'];
 const TEXT = ['chat', 'tools', 'json_schema', 'streaming'];
@@ -27,7 +26,7 @@ const CHAT_ANALYSIS = ['chat', 'analysis'];
 const EVERYTHING = ['chat', 'code', 'analysis'];
 const THINKING = ['code', 'analysis'];
 
-/** The models of the catalogue by base name: price, latency, context window, quality, and what else is special. */
+/** The models of the catalogue by base name: price, latency, context window, quality, and other properties. */
 export const KNOWN_MODELS: Readonly<Record<string, ModelProfile>> = {
   'gpt-4.1': chat(usd(2, 8, 0.5), ms(550, 0.06, 14), 1_047_576, 0.9, {
     maxOutputTokens: 32_768,

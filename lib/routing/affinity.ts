@@ -2,14 +2,14 @@ import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { BoundedMap } from '../util/bounded-map';
 
-/** Providers cache prompts of about this length or more. */
+/** Minimum length of a prompt that providers cache, in tokens. */
 const MIN_PROMPT_TOKENS = 1_024;
-/** The characters of the prompt that identify its prefix. */
+/** Number of leading characters that identify the prefix of a prompt. */
 const PREFIX_CHARS = 2_048;
-/** How long a provider keeps an unused prefix. */
+/** How long a provider keeps an unused prefix in its cache, in milliseconds. */
 const LIFETIME_MS = 5 * 60_000;
 const MAX_KEYS = 10_000;
-/** Assumed cached share after the first call, which fills the cache but cannot hit it. */
+/** Cached share assumed after the first call, which fills the cache but cannot hit it. */
 const FIRST_SHARE = 0.5;
 
 export interface Cached {
@@ -19,18 +19,18 @@ export interface Cached {
 }
 
 /**
- * Learns which endpoint has the prefix of which prompt cached, from the cached tokens reported in answers. Bounded; stores
- * a hash of the prompt, never the prompt.
+ * Learns which endpoint has the prefix of which prompt cached, from the cached tokens reported in answers. Bounded in
+ * size; stores a hash of the prompt, never the prompt.
  */
 export class Affinity {
   readonly #byKey = new BoundedMap<string, Map<string, Cached>>(MAX_KEYS);
 
-  /** What the endpoints have of this prefix, by name; undefined if nothing is known of it. */
+  /** What each endpoint has cached of this prefix, by endpoint name; undefined if nothing is known. */
   cachedAt(key: string | undefined): ReadonlyMap<string, Cached> | undefined {
     return key === undefined ? undefined : this.#byKey.get(key);
   }
 
-  /** @param cachedTokens Cached prompt tokens reported in the answer; undefined when it reports none. */
+  /** @param cachedTokens Cached prompt tokens reported in the answer; undefined if it reports none. */
   learn(
     key: string,
     endpoint: string,
@@ -54,7 +54,7 @@ export function cachedShare(cached: Cached | undefined, now: number): number {
   return cached === undefined || now - cached.at > LIFETIME_MS ? 0 : cached.share;
 }
 
-/** Equal for calls that can use the same cached prefix; undefined for short prompts. */
+/** Returns a key that is equal for calls that can use the same cached prefix; undefined for short prompts. */
 export function affinityKey(call: Call): string | undefined {
   if (call.operation !== 'chat') return undefined;
   const { session } = call.context;
@@ -63,7 +63,7 @@ export function affinityKey(call: Call): string | undefined {
   return `prefix ${hashPrefix(call.body as ChatBody)}`;
 }
 
-/** FNV-1a over the prefix of the prompt. A collision only costs a wrong guess. */
+/** FNV-1a hash of the prefix of the prompt. A collision only causes a wrong guess. */
 function hashPrefix({ messages }: ChatBody): string {
   let hash = 0x811c9dc5;
   let left = PREFIX_CHARS;

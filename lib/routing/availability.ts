@@ -5,13 +5,14 @@ import type { Quota } from '../quota/quota';
 import { longestWaitMs } from '../quota/quotas';
 import { type Option, optionsOf, type Plan } from './plan';
 
-/** The reason why an endpoint cannot start a call now, and for how long if that is known. */
+/** Why an endpoint cannot start a call now, and for how long if that is known. */
 export interface Obstacle {
   readonly removedBy: string;
   /**
    * 'quota', 'cooldown', 'breaker' and 'slow-start' end at a known time; 'concurrency' ends when another call ends,
-   * 'probe' when the breaker's probe does; 'held' is free, but reserved for denser calls in the queue; 'budget' is spent until a known time; 'slow' cannot
-   * answer before the deadline; 'down' is not worth waiting for.
+   * 'probe' when the breaker's probe ends; 'held': capacity is free, but reserved for denser calls in the queue;
+   * 'budget': the budget is spent, often until a known time; 'slow': the endpoint cannot answer before the deadline;
+   * 'down': the endpoint is not worth waiting for.
    */
   readonly kind:
     | 'quota'
@@ -24,7 +25,7 @@ export interface Obstacle {
     | 'budget'
     | 'slow'
     | 'down';
-  /** Milliseconds; Infinity when unknown. */
+  /** Milliseconds until the obstacle ends; Infinity if unknown. */
   readonly waitMs: number;
 }
 
@@ -32,14 +33,15 @@ export interface AvailabilityOptions {
   readonly now: number;
   /** Endpoints that this call must not use. */
   readonly excluded?: (endpoint: Endpoint) => boolean;
-  /** Quotas held for denser calls in the queue. */
+  /** Whether a quota is held for denser calls in the queue. */
   readonly isHeld?: (quota: Quota) => boolean;
   /**
-   * How a half-open endpoint is probed. Default 'by-call': the call itself may be the probe. 'beside': by a probe beside a
-   * call that another endpoint serves. 'is-probe': this is such a probe, and the breaker has been asked.
+   * How a half-open endpoint is probed. 'by-call' (default): the call itself may be the probe. 'beside': by a probe
+   * alongside a call that another endpoint serves. 'is-probe': this call is such a probe, and the breaker has already
+   * admitted it.
    */
   readonly probing?: 'by-call' | 'beside' | 'is-probe';
-  /** Whether the budgets are left out of account. */
+  /** Whether budgets are ignored. */
   readonly ignoresBudgets?: boolean;
 }
 
@@ -48,26 +50,26 @@ function obstacle(kind: Obstacle['kind'], removedBy: string, waitMs = Infinity):
 }
 
 const WEIGHT = obstacle('down', 'weight: the weight is 0');
-/** The call has failed there. */
+/** The call has already failed at this endpoint. */
 export const TRIED = obstacle('down', 'tried: it has failed this call');
 const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
-/** The router tries it after all where no other endpoint can start the call. */
+/** The router uses the endpoint after all if no other one can start the call. */
 export const PROBED_BESIDE = obstacle('probe', 'breaker: half-open, probed beside another call');
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
-/** The limit grows within milliseconds, so waiting calls try again soon. */
+/** The limit rises quickly, so waiting calls try again after 100 ms. */
 const SLOW_START = obstacle('slow-start', 'slow start: recovered recently', 100);
-/** The attempts in flight probably cost less than they have reserved. */
+/** Attempts in flight probably cost less than they have reserved. */
 const BUDGET_RESERVED = obstacle('concurrency', 'budget: calls in flight have reserved what is left');
 const HELD = obstacle('held', 'queue: held for calls of higher value density');
 
-/** The calls that may run at once just after a recovery, and how often their number doubles over `breaker.rampMs`. */
+/** Calls that may run concurrently just after a recovery, and how often this number doubles over `breaker.rampMs`. */
 const SLOW_START_CALLS = 4;
 const SLOW_START_DOUBLINGS = 8;
 
-/** The share of a predicted time that is certain enough to rule an endpoint out. */
+/** Share of a predicted time that is certain enough to rule an endpoint out. */
 const CERTAIN_SHARE = 0.7;
 
-/** The first obstacle for this call at the endpoint; undefined when the call can start now. */
+/** Returns the first obstacle for this call at the endpoint; undefined if the call can start now. */
 export function obstacleOf(
   plan: Plan,
   { endpoint, quotaCost }: Option,
@@ -90,14 +92,17 @@ export function obstacleOf(
   if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;
   const { inFlight } = endpoint;
   if (inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
-  // Below its least value the limit of a slow start needs no look at the breaker.
+  // Below the initial limit of a slow start, the breaker need not be asked.
   if (inFlight >= SLOW_START_CALLS && inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;
   const waitMs = longestWaitMs(endpoint.quotas, quotaCost, now);
   if (waitMs > 0) return obstacle('quota', 'quota: not enough left now', waitMs);
   return isHeld?.(endpoint.quota) ? HELD : undefined;
 }
 
-/** Milliseconds until the endpoint may take any call at all; 0 if it may now, Infinity if only an event can tell. */
+/**
+ * Milliseconds until the endpoint may take any call at all; 0 if it may now; Infinity if only an event can end the
+ * obstacle.
+ */
 export function closedMs(endpoint: Endpoint, now: number): number {
   if (endpoint.weight === 0) return Infinity;
   const { breaker, inFlight } = endpoint;
@@ -139,12 +144,15 @@ function isCheapest(plan: Plan, endpoint: Endpoint, options: AvailabilityOptions
   );
 }
 
-/** The most calls in flight during the slow start after a recovery; Infinity after it. */
+/** Maximum number of calls in flight during the slow start after a recovery; Infinity once it is over. */
 function slowStartLimit(ramp: number): number {
   return ramp === 0 ? Infinity : SLOW_START_CALLS * 2 ** (SLOW_START_DOUBLINGS * (1 - ramp));
 }
 
-/** Worth waiting for if the deadline leaves the call its expected time after the probe. */
+/**
+ * The obstacle of an open or half-open breaker. It is worth waiting for if the deadline leaves the call its expected
+ * time after the probe.
+ */
 function breakerObstacle({ call }: Plan, endpoint: Endpoint, now: number): Obstacle {
   const { breaker } = endpoint;
   const removedBy = `breaker: ${breaker.state}`;
@@ -158,19 +166,22 @@ function isTooSlow({ call }: Plan, endpoint: Endpoint, now: number): boolean {
   return call.deadlineAt !== Infinity && minServiceMs(call, endpoint, now) > call.deadlineAt - now;
 }
 
-/** A lower bound of the time an endpoint needs for a call, in milliseconds; 0 until it has been observed often enough. */
+/**
+ * Lower bound on the time that the endpoint needs for a call, in milliseconds; 0 until it has been observed often
+ * enough.
+ */
 export function minServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   return evidentServiceMs(call, endpoint, now) * CERTAIN_SHARE;
 }
 
 /**
- * The expected time of a call by what is observed of the endpoint; 0 until that is enough, because a profile alone rules
- * out no endpoint.
+ * Expected time of a call in milliseconds, if it is based on enough observations of the endpoint; else 0, because a
+ * profile alone rules out no endpoint.
  */
 function evidentServiceMs(call: Call, endpoint: Endpoint, now: number): number {
   const { latency, inFlight } = endpoint;
   if (!latency.hasEvidence) return 0;
-  // A long answer that is only learnt from other calls rules out no endpoint either.
+  // An expected output that is only learnt from other calls is capped, so that it rules out no endpoint either.
   const expectedOutputTokens = isOutputLearnt(call)
     ? Math.min(call.expectedOutputTokens, FIRST_GUESS)
     : call.expectedOutputTokens;

@@ -2,7 +2,7 @@ import { type Cached, cachedShare } from './affinity';
 import type { Option, Plan } from './plan';
 import type { Candidate, RoutedCall } from './strategy';
 
-/** An endpoint counts as busy above this multiple of the mean number of calls in flight (bounded load). */
+/** An endpoint counts as busy above this multiple of the mean number of calls in flight, plus one (bounded load). */
 const LOAD_BOUND = 1.25;
 /** Above this used share of the quota, a cached prefix no longer attracts calls. */
 const FULL_SHARE = 0.8;
@@ -23,14 +23,14 @@ export function routedCall({ call }: Plan, now: number, triedProviders = NO_PROV
 
 export interface CandidateParts {
   readonly plan: Plan;
-  /** What the endpoints have of the call's prefix, by name; undefined if nothing is known of it. */
+  /** What each endpoint has cached of the call's prefix, by endpoint name; undefined if nothing is known. */
   readonly cached: ReadonlyMap<string, Cached> | undefined;
-  /** The mean number of calls in flight at the endpoints of the stage. */
+  /** Mean number of calls in flight at the available endpoints of the stage. */
   readonly meanInFlight: number;
   readonly now: number;
 }
 
-/** @param waitMs Added to the expected times, for an endpoint that can start only then. */
+/** @param waitMs Added to the expected times, for an endpoint that can start the call only after this wait. */
 export function candidateOf({ endpoint, costUsd }: Option, parts: CandidateParts, waitMs = 0): Candidate {
   const { plan, cached, meanInFlight, now } = parts;
   const { settings, inFlight, latency, health } = endpoint;

@@ -1,6 +1,6 @@
 /*
- * The patterns that `classify` looks for. Every pattern runs in linear time: no nested quantifiers. Ambiguous words such
- * as "go", "swift" and "table" are left out, and "code" alone means a coupon as often as a program.
+ * The patterns that `classify` looks for. Every pattern runs in linear time, as it has no nested quantifiers. Ambiguous
+ * words such as "go", "swift" and "table" are left out; "code" alone is as likely to mean a coupon as a program.
  */
 
 export const CODE_FENCE = /```|~~~/;

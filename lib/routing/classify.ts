@@ -10,24 +10,28 @@ import {
   NON_PROGRAMMING_CODES,
 } from './classify-words';
 
-/** Characters read from the start and the end of the last user message: the request is at either end. */
+/** Characters read from the start and from the end of the last user message: the instruction is usually at one end. */
 const FRONT = 3000;
 const BACK = 1500;
-/** Characters read of the system message, which often states the purpose of the app. */
+/** Characters read of the system message, which often states the purpose of the application. */
 const SYSTEM = 500;
-/** The most tools examined. */
+/** Maximum number of tools that are examined. */
 const TOOLS = 64;
-/** Characters from which a message counts as a document. A CJK character carries as much as about three letters. */
+/**
+ * Length in characters from which a message counts as a document. A CJK character carries about as much as three
+ * letters.
+ */
 const LONG_DOCUMENT = 6000;
 const LONG_CJK_DOCUMENT = 2500;
-/** The most parts of a message, and messages from the end, that are examined. */
+/** Maximum number of parts of a message, and of messages from the end, that are examined. */
 const PARTS = 32;
 const MESSAGES = 50;
 
 /**
- * Guesses the type of a request from its structure and from words in English, Korean, Chinese and Japanese: embedding;
- * code (fences, code, coding tools, programming terms); analysis (long documents, "summarise", "compare" and the like);
- * otherwise chat. Reads a bounded part of the last user message, so it takes microseconds for any body.
+ * Guesses the type of a request from its structure and from words in English, Korean, Chinese and Japanese: embedding
+ * (an input instead of messages); code (fences, code, coding tools, programming terms); analysis (long documents,
+ * "summarise", "compare" and similar words); otherwise chat. Reads a bounded part of the last user message, so it takes
+ * microseconds for any body.
  */
 export function classify(body: ChatBody | EmbeddingBody): RequestType {
   if (!('messages' in body)) return 'embedding';

@@ -5,14 +5,14 @@ import { nativeRequest } from '../responses/native-route';
 import { callAppSync } from '../util/app-function';
 import type { CallNeeds } from './needs';
 
-/** Tells why a filter has removed an endpoint, for reports and errors. It holds no body. */
+/** Explains why a filter has removed an endpoint, for reports and errors. It holds no request body. */
 export interface RemovalReason {
   reason(needs: CallNeeds, endpoint: Endpoint, costUsd: number | undefined): string;
 }
 
-/** Removes endpoints that cannot serve a call. Independent of the current load and health. */
+/** Removes endpoints that cannot serve a call, independent of current load and health. */
 export interface Filter {
-  /** @param costUsd Estimated price of the call there; undefined when the endpoint has no price. */
+  /** @param costUsd Estimated price of the call at the endpoint; undefined if the endpoint has no price. */
   removes(needs: CallNeeds, endpoint: Endpoint, costUsd: number | undefined): boolean;
   readonly removal: RemovalReason;
 }
@@ -64,7 +64,7 @@ const bySize: Filter = {
   },
 };
 
-/** Applied after the others: when no window fits but the estimate may be wrong, the largest window is tried. */
+/** Applied after the other filters: if no window fits but the estimate may be too high, the largest window is tried. */
 export const WINDOW: RemovalReason = {
   reason: ({ contextTokens }, { settings }) =>
     `context window: ${settings.contextWindow} is below ${contextTokens}`,
@@ -82,7 +82,7 @@ export function filtersFor(call: Call, needs: CallNeeds): readonly Filter[] {
   return filters;
 }
 
-/** What one account keeps, no other knows. */
+/** Removes endpoints of other accounts if the request refers to something that one account stores. */
 function byKeptResponse(call: Call): Filter {
   return {
     removes: (_needs, endpoint) => nativeRequest(call, endpoint) === undefined,
@@ -95,11 +95,11 @@ function byDialect(call: Call): Filter {
   return { removes: (_needs, endpoint) => removal.of(call, endpoint) !== undefined, removal };
 }
 
-/** What dialects can't express depends on the call and the model alone: endpoints of one model are asked once. */
+/** What a dialect can't express depends only on the call and the model, so it is asked once per model. */
 class UnsupportedFeatures implements RemovalReason {
   readonly #byDialect = new Map<Dialect, Map<string, string | undefined>>();
 
-  /** The first feature of the call that the endpoint's dialect does not support. */
+  /** The first feature of the call that the endpoint's dialect does not support, if any. */
   of(call: Call, { dialect, settings }: Endpoint): string | undefined {
     if (dialect.unsupported === undefined && dialect.operations.includes(call.operation)) return undefined;
     let known = this.#byDialect.get(dialect);
@@ -129,7 +129,7 @@ function missingTag({ tags }: CallNeeds, { settings }: Endpoint): string | undef
   return tags.find((tag) => !settings.tags.has(tag));
 }
 
-/** USD per 1,000 tokens (prompt and expected output). */
+/** Estimated price in USD per 1,000 tokens of prompt and expected output. */
 function costPer1k({ promptTokens, expectedOutputTokens }: CallNeeds, costUsd: number | undefined): number {
   if (costUsd === undefined) return Infinity;
   return (costUsd / (promptTokens + expectedOutputTokens)) * 1_000;

@@ -3,25 +3,28 @@ import { type CostEstimate, estimateQuotaCost } from '../quota/cost';
 import { isObject } from '../util/is-object';
 import { affinityKey } from './affinity';
 
-/** What the filters compare a call with. It holds no body, so that a report which the app keeps holds none either. */
+/**
+ * What a call needs, for comparison with endpoints by the filters. It holds no request body, so neither does a report
+ * that the application keeps.
+ */
 export interface CallNeeds {
   /** The only endpoint that may serve the call. */
   readonly endpoint: string | undefined;
   readonly capabilities: readonly string[];
   readonly tags: readonly string[];
   readonly minQuality: number;
-  /** USD per 1,000 tokens. */
+  /** Price ceiling in USD per 1,000 tokens. */
   readonly maxCostPer1k: number;
   readonly promptTokens: number;
   readonly expectedOutputTokens: number;
-  /** The estimated tokens that must fit into the context window. */
+  /** Estimated tokens that must fit into the context window: prompt plus max_tokens. */
   readonly contextTokens: number;
   readonly quotaCost: CostEstimate;
-  /** Equal for calls that can use the same cached prefix; undefined where none can. */
+  /** Equal for calls that can use the same cached prefix; undefined if the call can use none. */
   readonly affinityKey: string | undefined;
 }
 
-/** Worked out once per call. */
+/** Determines what a call needs. Called once per call. */
 export function needsOf(call: Call): CallNeeds {
   const { promptTokens, expectedOutputTokens, maxOutputTokens, context } = call;
   return {

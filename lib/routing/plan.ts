@@ -4,11 +4,11 @@ import type { Cost } from '../quota/cost';
 import type { RemovalReason } from './filters';
 import type { CallNeeds } from './needs';
 
-/** An endpoint that may serve a call, before breaker, cooldown and quota are considered. */
+/** An endpoint that may serve a call. Breaker, cooldown and quota have not been considered yet. */
 export interface Option {
   readonly endpoint: Endpoint;
   readonly quotaCost: Cost;
-  /** Estimated price of the call in USD; undefined when the endpoint has no price. */
+  /** Estimated price of the call in USD; undefined if the endpoint has no price. */
   readonly costUsd: number | undefined;
 }
 
@@ -17,34 +17,34 @@ export interface RemovedOption extends Pick<Option, 'endpoint' | 'costUsd'> {
   readonly removal: RemovalReason;
 }
 
-/** A model or endpoint that serves a share of the calls. */
+/** Routing to a canary: a model or endpoint that serves a configured share of calls. */
 export interface CanaryRouting {
-  /** Whether a call goes to it first, or not at all; undefined for calls that take no part. */
+  /** Whether a call goes to the canary first ('canary') or never ('others'); undefined for calls that take no part. */
   sideOf(call: Call): 'canary' | 'others' | undefined;
   has(endpoint: { readonly name: string; readonly model: string }): boolean;
 }
 
-/** What is fixed about the routing of a call while it runs. */
+/** The routing decisions that stay fixed while a call runs. */
 export interface Plan {
   readonly call: Call;
   readonly needs: CallNeeds;
-  /** In order of preference: the tiers of the requested model, then those of each fallback model. */
+  /** Options in order of preference: the tiers of the requested model, then those of each fallback model. */
   readonly stages: readonly (readonly Option[])[];
-  /** The endpoints removed by a filter, without those of other models. */
+  /** Endpoints removed by a filter, without those of other models. */
   readonly removed: readonly RemovedOption[];
   /** All endpoints of the configuration. */
   readonly endpoints: readonly Endpoint[];
-  /** In a large fleet: some options of the first stage, which are considered before all the others. */
+  /** In a large fleet: a sample of options of one stage, which are considered before all others. */
   readonly sample: Sample | undefined;
 }
 
 export interface Sample {
   readonly options: readonly Option[];
-  /** The call goes to this endpoint of the sample: later samples consider it too. */
+  /** Records that the call goes to this endpoint, so that later samples include it. */
   recordPick(endpoint: Endpoint): void;
 }
 
-/** Calls with the same key may use the same endpoints. */
+/** Returns a key that is equal for calls that may use the same endpoints. */
 export function poolKey(plan: Plan): string {
   return plan.stages.map((stage) => stage.map(({ endpoint }) => endpoint.name).join()).join('|');
 }
@@ -53,22 +53,25 @@ export function optionsOf({ stages }: Plan): readonly Option[] {
   return stages.length === 1 ? (stages[0] as readonly Option[]) : stages.flat();
 }
 
-/** The options that are considered first: in a large fleet a sample, else all of them. */
+/** The options that are considered first: a sample in a large fleet, otherwise all of them. */
 export function shortlistOf(plan: Plan): readonly Option[] {
   return plan.sample?.options ?? optionsOf(plan);
 }
 
-/** The plan with the usable endpoints only. */
+/** Returns the plan restricted to usable endpoints. */
 export function restrictedPlan(plan: Plan, isUsable: (endpoint: Endpoint) => boolean): Plan {
   const { call, needs, removed, endpoints } = plan;
   const stages = plan.stages.map((stage) => stage.filter(({ endpoint }) => isUsable(endpoint)));
   return { call, needs, stages, removed, endpoints, sample: undefined };
 }
 
-/** A call is refused unsent only when this share of its estimate exceeds a window, because estimates err upwards. */
+/**
+ * A call is refused without an attempt only if this share of its estimated tokens exceeds every window, because
+ * estimates tend to be too high.
+ */
 export const WINDOW_CERTAINTY = 0.7;
 
-/** Estimated price of a call in USD; undefined when the endpoint has no price. */
+/** Returns the estimated price of a call in USD; undefined if the endpoint has no price. */
 export function estimateCost(
   { promptTokens, expectedOutputTokens }: CallNeeds,
   { settings }: Endpoint,

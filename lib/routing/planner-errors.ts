@@ -39,7 +39,7 @@ export function noEndpointError({ call, needs, removed }: Plan): AiBalancerError
   });
 }
 
-/** The model name comes from the caller: it is cut and cleaned so that it cannot break a log line. */
+/** Truncates and cleans a model name. It comes from the caller and must not break a log line. */
 function printable(name: string): string {
   return name.slice(0, 100).replace(/[^\x20-\x7e]/g, '?');
 }

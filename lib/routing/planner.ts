@@ -16,7 +16,7 @@ import {
 import { contextWindowError, modelNotServedError, noEndpointError } from './planner-errors';
 import { Sampler } from './sampler';
 
-/** In larger fleets a decision considers a sample first. */
+/** Number of endpoints above which a routing decision considers a sample first. */
 const MAX_UNSAMPLED = 64;
 
 interface Tier {
@@ -24,7 +24,7 @@ interface Tier {
   readonly sampler: Sampler;
 }
 
-/** The earliest first. */
+/** Tiers of one model in ascending order. */
 type Tiers = readonly Tier[];
 
 interface CanaryTiers {
@@ -41,12 +41,12 @@ export class Planner {
   readonly #all: Tiers;
   readonly #sampling: { readonly affinity: Affinity } | undefined;
   readonly #canary: CanaryTiers | undefined;
-  /** The fallbacks of the models that these tiers serve. */
+  /** Cached fallbacks of the models that these tiers serve. */
   readonly #fallbacksOfTiers = new WeakMap<Tiers, readonly string[]>();
-  /** Tiers without the canary's endpoints. */
+  /** Cached copies of tiers without the canary's endpoints. */
   readonly #others = new WeakMap<Tiers, Tiers>();
 
-  /** @param sampling Set for a strategy that may choose among a sample. */
+  /** @param sampling Set if the strategy may choose from a sample. */
   constructor(
     endpoints: readonly Endpoint[],
     fallbacks: ReadonlyMap<string, readonly string[]>,
@@ -69,7 +69,7 @@ export class Planner {
   }
 
   /**
-   * @param models Used instead of the model and fallbacks of the call.
+   * @param models Models to use instead of the model and fallbacks of the call.
    * @throws ERR_AI_NO_ENDPOINT that names the filters; ERR_AI_CONTEXT_WINDOW.
    */
   plan(call: Call, models?: readonly string[]): Plan {
@@ -78,7 +78,7 @@ export class Planner {
     return plan;
   }
 
-  /** The plan, with the error to throw when it has no endpoints. */
+  /** Returns the plan, with the error to throw if it has no endpoints. */
   tryPlan(call: Call, models?: readonly string[]): { plan: Plan; error?: AiBalancerError } {
     const modelTiers =
       models?.map((model) => this.#byModel.get(model) ?? []) ?? this.#withCanary(call, this.#tiersOf(call));
@@ -100,7 +100,10 @@ export class Planner {
     return { plan, error };
   }
 
-  /** A sample of the first stage; undefined if there is none, or only one whose window may be too small. */
+  /**
+   * Draws a sample from the first tier that has suitable endpoints; undefined if there is none. Endpoints whose window
+   * may be too small are left out.
+   */
   #sample(call: Call, needs: CallNeeds, modelTiers: readonly Tiers[]): Sample | undefined {
     const filters = filtersFor(call, needs);
     const optionAt = (endpoint: Endpoint): Option | undefined => {
@@ -121,7 +124,7 @@ export class Planner {
     return undefined;
   }
 
-  /** The models and aliases that a call may name. */
+  /** Names of the models and aliases that a call may request. */
   get models(): readonly string[] {
     return [...this.#byModel.keys()];
   }
@@ -139,7 +142,10 @@ export class Planner {
     return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
 
-  /** With the canary first, or without it: only calls that take no part may use its endpoints as any others. */
+  /**
+   * Puts the canary first or removes it, depending on the call. Only calls that take no part use its endpoints like any
+   * others.
+   */
   #withCanary(call: Call, modelTiers: readonly Tiers[]): readonly Tiers[] {
     const side = this.#canary?.routing.sideOf(call);
     if (!this.#canary || side === undefined) return modelTiers;
@@ -169,7 +175,10 @@ export class Planner {
   }
 }
 
-/** The plan of a call in a large fleet. Most calls start at an endpoint of the sample: only others need all options. */
+/**
+ * The plan of a call in a large fleet. Most calls start at an endpoint of the sample; all options are determined only
+ * if needed.
+ */
 class SampledPlan implements Plan {
   readonly call: Call;
   readonly needs: CallNeeds;
@@ -200,13 +209,13 @@ class SampledPlan implements Plan {
 interface AllOptions {
   readonly stages: readonly (readonly Option[])[];
   readonly removed: readonly RemovedOption[];
-  /** Set when no endpoint fits because of its window. */
+  /** Largest window of all options, set if the window of some option is too small. */
   readonly largestWindow: number | undefined;
 }
 
 function allOptions(call: Call, needs: CallNeeds, modelTiers: readonly Tiers[]): AllOptions {
   const filters = filtersFor(call, needs);
-  // An endpoint can serve two of the models only through an alias; with one model there are no duplicates.
+  // An endpoint can serve two of the models only through an alias; with one model there can be no duplicates.
   const seen = modelTiers.length > 1 ? new Set<Endpoint>() : undefined;
   const removed: RemovedOption[] = [];
   const stages: Option[][] = [];
@@ -227,7 +236,7 @@ function allOptions(call: Call, needs: CallNeeds, modelTiers: readonly Tiers[]):
   return fitWindow(needs.contextTokens, stages, removed);
 }
 
-/** The first filter that removes the endpoint, if any does. */
+/** Returns the first filter that removes the endpoint, if any. */
 function removingFilter(
   filters: readonly Filter[],
   needs: CallNeeds,
@@ -238,7 +247,10 @@ function removingFilter(
   return undefined;
 }
 
-/** Keeps the endpoints whose window fits, or the largest when none fits but the estimate may be wrong. */
+/**
+ * Keeps the endpoints whose window fits. If none fits but the estimate may be too high, keeps those with the largest
+ * window.
+ */
 function fitWindow(
   required: number,
   stages: readonly (readonly Option[])[],

@@ -8,18 +8,23 @@ import { type RouterPick, Trace } from './trace';
 
 export type { RouterPick } from './trace';
 
-/** A fallback model or a later tier is used only when no earlier endpoint can start within this time, in milliseconds. */
+/**
+ * A fallback model or a later tier is used only if no earlier endpoint can start the call within this time, in
+ * milliseconds.
+ */
 const FALLBACK_DELAY_MS = 250;
-/** Waiting for an endpoint beats using a free one when its score is better by more than this. */
+/** Waiting for an endpoint is preferred to using a free one if its score is lower by more than this. */
 const MIN_SCORE_GAIN = 0.8;
 
 export interface PickOptions extends AvailabilityOptions {
   readonly triedProviders?: ReadonlySet<string>;
-  /** Only report the choice, among all endpoints: the state of the strategy does not change. */
+  /** Only reports the choice, among all endpoints, without changing the state of the strategy. */
   readonly peek?: boolean;
 }
 
-/** Picks an endpoint for a planned call: among those with capacity now, by the strategy, stage by stage. */
+/**
+ * Picks an endpoint for a planned call, stage by stage, by applying the strategy to the endpoints with free capacity.
+ */
 export class Router {
   readonly strategy: Strategy;
   readonly affinity: Affinity;
@@ -45,7 +50,7 @@ export class Router {
     }
     const trace = new Trace(plan, this.strategy, options.now, false);
     const pick = this.#pickByStage(plan, plan.stages, options, trace);
-    // Where nothing else can start it, the call itself is the probe.
+    // If no other endpoint can start the call, the call itself is the probe.
     const hasProbe = pick.kind !== 'picked' && trace.hasProbedBeside;
     return hasProbe ? this.pick(plan, { ...options, probing: 'by-call' }) : pick;
   }
@@ -68,13 +73,14 @@ export class Router {
         const picked = this.#choose(plan, free, firstBlocked, options, trace);
         if (picked) return picked;
       }
-      // Neither a quota held for other calls nor a probe, which may fail, is a reason to skip a fallback.
+      // Only a short wait for a quota or cooldown is a reason not to use a fallback. A quota held for other calls or a
+      // probe, which may fail, is not.
       if (trace.quotaWaitMs <= FALLBACK_DELAY_MS) break;
     }
     return trace.noneAvailable();
   }
 
-  /** Where the call would go now, and why. Changes no state. */
+  /** Returns where the call would go now, and why. Changes no state. */
   explain(plan: Plan, options: Pick<PickOptions, 'now' | 'probing'>): Explanation {
     const pick = this.pick(plan, { ...options, peek: true });
     const verdicts = pick.why();
@@ -87,7 +93,7 @@ export class Router {
     };
   }
 
-  /** @param firstBlocked Where the endpoints of this stage begin among the blocked ones. */
+  /** @param firstBlocked Index at which the endpoints of this stage begin in `trace.blocked`. */
   #choose(
     plan: Plan,
     free: readonly Option[],
@@ -127,7 +133,10 @@ export class Router {
     return option && trace.picked(option);
   }
 
-  /** A custom strategy without scores is asked to pick. */
+  /**
+   * Returns the candidate with the lowest score, without changing state. A custom strategy without scores must be asked
+   * to pick.
+   */
   #peek(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
     const scores = this.strategy.explain?.(call, candidates);
     return scores ? leastScored(candidates, scores) : this.strategy.pick(call, candidates);

@@ -1,17 +1,20 @@
 import type { Endpoint } from '../endpoint/endpoint';
 import type { Option } from './plan';
 
-/** As many endpoints are drawn for one decision: of 500 the best of 48 random ones is nearly as good as the best of all. */
+/** Endpoints drawn for one decision: the best of 48 random ones out of 500 is nearly as good as the best of all. */
 const SAMPLE_SIZE = 48;
-/** The endpoints picked last are considered again: those that suit all calls best are soon among them. */
+/**
+ * Number of recently picked endpoints that are considered again: those that suit all calls best are soon among them.
+ */
 const REMEMBERED = 8;
 
 /**
  * Draws the endpoints that one decision in a large fleet considers: random ones, and those that earlier decisions have
- * picked ("power of d choices", with the memory of Mitzenmacher, Prabhakar and Shah, "Load Balancing with Memory", 2002).
+ * picked ("power of d choices", with the memory of Mitzenmacher, Prabhakar and Shah, "Load Balancing with Memory",
+ * 2002).
  */
 export class Sampler {
-  /** In random order: each draw shuffles the part that it reads. */
+  /** The endpoints in random order: each draw shuffles the part that it reads. */
   readonly #order: Endpoint[];
   readonly #remembered: Endpoint[] = [];
 
@@ -20,9 +23,9 @@ export class Sampler {
   }
 
   /**
-   * Draws until the sample is full or all endpoints were asked.
-   * @param optionAt Undefined where the endpoint can't serve the call.
-   * @param preferred Considered as well, where they are among the endpoints.
+   * Draws until the sample is full or all endpoints were examined.
+   * @param optionAt Returns undefined if the endpoint can't serve the call.
+   * @param preferred Endpoints that are also included, as far as they belong to this sampler.
    */
   draw(optionAt: (endpoint: Endpoint) => Option | undefined, preferred: readonly Endpoint[]): Option[] {
     const sample: Option[] = [];
@@ -46,7 +49,7 @@ export class Sampler {
     return sample;
   }
 
-  /** The endpoint was picked. */
+  /** Records that the endpoint was picked. */
   remember(endpoint: Endpoint): void {
     const remembered = this.#remembered;
     const known = remembered.indexOf(endpoint);

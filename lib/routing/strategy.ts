@@ -2,15 +2,15 @@ import type { RequestContext } from '../call/context';
 
 /** The call for which a strategy picks an endpoint. */
 export interface RoutedCall {
-  /** What is called. */
+  /** The operation that is called. */
   readonly operation: 'chat' | 'embeddings';
   /** Whether the answer is streamed. */
   readonly stream: boolean;
-  /** What the call requires. */
+  /** The context of the call: its type, priority and requirements. */
   readonly context: Readonly<RequestContext>;
   /** Estimated prompt tokens. */
   readonly promptTokens: number;
-  /** Output tokens that are expected. */
+  /** Expected output tokens. */
   readonly expectedOutputTokens: number;
   /** Milliseconds until the deadline of the call; Infinity without one. */
   readonly remainingMs: number;
@@ -22,9 +22,9 @@ export interface RoutedCall {
 export interface Candidate {
   /** Name of the endpoint. */
   readonly name: string;
-  /** Its model. */
+  /** Model of the endpoint. */
   readonly model: string;
-  /** Its provider. */
+  /** Provider of the endpoint. */
   readonly provider: string;
   /** The configured weight; greater than 0. */
   readonly weight: number;
@@ -38,19 +38,19 @@ export interface Candidate {
   readonly expectedMs: number;
   /** Predicted milliseconds until the first token of this call. */
   readonly expectedFirstTokenMs: number;
-  /** How many times slower than without load the endpoint answers now; above 1 it is slow. */
+  /** How many times slower than without load the endpoint answers now; 1 is normal. */
   readonly slowness: number;
   /** Recent latency in milliseconds, sensitive to peaks (Peak EWMA); 0 before the first answer. */
   readonly peakMs: number;
-  /** Estimated price of this call in USD; undefined when the endpoint has no price. */
+  /** Estimated price of this call in USD; undefined if the endpoint has no price. */
   readonly costUsd: number | undefined;
-  /** Used share of the scarcer quota, 0 to 1. */
+  /** Used share of the scarcest quota or budget, 0 to 1. */
   readonly usedShare: number;
-  /** Recent share of failures that count against the endpoint, 0 to 1. */
+  /** Recent share of calls that the endpoint has failed, 0 to 1. */
   readonly failureShare: number;
   /** Slow start: 1 just after a recovery, falling to 0 over `breaker.rampMs`. */
   readonly ramp: number;
-  /** Share of the prompt that the endpoint probably has cached, 0 to 1; 0 when it is busier than others. */
+  /** Share of the prompt that the endpoint probably has cached, 0 to 1; 0 if the endpoint is busier than others. */
   readonly cachedShare: number;
 }
 
@@ -63,28 +63,28 @@ export interface Score {
 }
 
 /**
- * Picks an endpoint among the candidates. Set a custom one as `strategy` in the configuration. A call fails with
+ * Picks an endpoint from the candidates. Set a custom one as `strategy` in the configuration. A call fails with
  * ERR_AI_CONFIG if `pick` throws, returns a promise, or returns anything but a candidate or undefined.
  */
 export interface Strategy {
-  /** For reports. */
+  /** Name of the strategy, for reports. */
   readonly name: string;
-  /** Return undefined to make the call wait. Must not keep the arguments. */
+  /** Returns the picked candidate, or undefined to make the call wait. Must not keep the arguments. */
   pick(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined;
-  /** Optional: scores the candidates for reports, without changing state; the lowest score wins. */
+  /** Optional: returns a score for each candidate, for reports. Must not change state; the lowest score wins. */
   explain?(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] | undefined;
 }
 
-/** A strategy with scores, for which waiting for a better endpoint can beat using a free one. */
+/** A strategy with scores, so that waiting for a better endpoint can be preferred to using a free one. */
 export interface ScoredStrategy extends Strategy {
-  /** The candidate with the lowest score. Uses no random numbers. */
+  /** Returns the candidate with the lowest score. Uses no random numbers. */
   best(
     call: RoutedCall,
     candidates: readonly Candidate[],
   ): { readonly candidate: Candidate; readonly score: number };
 }
 
-/** Whether the strategy compares candidates by scores, so that a sample of a large fleet serves it as well. */
+/** Whether the strategy compares candidates by scores, so that it may choose from a sample of a large fleet. */
 export function isScored(strategy: Strategy): strategy is ScoredStrategy {
   return 'best' in strategy;
 }
@@ -106,13 +106,13 @@ export interface ScoreWeights {
   readonly speed: number;
   /** Price as a share of the most expensive candidate. Default 0.3. */
   readonly cost: number;
-  /** Used share of the scarcer quota, rising exponentially. Default 1. */
+  /** Used share of the scarcest quota or budget, rising exponentially. Default 1. */
   readonly scarcity: number;
   /** Recent failure rate. Default 2. */
   readonly failure: number;
   /** Quality of the model; a bonus. Default 0.3. */
   readonly quality: number;
-  /** A provider that has already failed this call. Default 0.3. */
+  /** Penalty for a provider that has already failed this call. Default 0.3. */
   readonly triedProvider: number;
   /** Slow start after a recovery. Default 0.5. */
   readonly ramp: number;

@@ -7,12 +7,15 @@ import type { CallNeeds } from './needs';
 import type { Option, Plan, RemovedOption } from './plan';
 import type { Candidate, RoutedCall, Strategy } from './strategy';
 
-/** Computes the verdicts of a pick. It does not hold the call, so that a report which the app keeps holds no body. */
+/**
+ * Computes the verdicts of a pick. It does not hold the call, so that a report that the application keeps holds no
+ * request body.
+ */
 export type Verdicts = () => readonly Verdict[];
 
 export type RouterPick = { readonly why: Verdicts } & (
   | { readonly kind: 'picked'; readonly option: Option }
-  /** No capacity now, or waiting is better: for this quota (if known), for `waitMs`. */
+  /** There is no capacity now, or waiting is better: wait for this quota (if known), for `waitMs` milliseconds. */
   | {
       readonly kind: 'wait';
       readonly on: Quota | undefined;
@@ -30,21 +33,21 @@ export interface Blocked {
   readonly obstacle: Obstacle;
 }
 
-/** The kinds of obstacles that end at a known time and are worth waiting for. */
+/** Kinds of obstacles that end at a known time and are worth waiting for. */
 const TIMED: ReadonlySet<Obstacle['kind']> = new Set(['quota', 'cooldown', 'breaker', 'slow-start']);
 
-/** What one pick has found so far. The verdicts are derived from it if they are asked for. */
+/** What one pick has found so far. The verdicts are derived from it on demand. */
 export class Trace {
   readonly #facts: Facts;
   readonly #remainingMs: number;
   #retryAfterMs = Infinity;
   #canWait = false;
   #isFull = false;
-  /** Whether the call could start as a probe, at an endpoint that is otherwise probed beside a served call. */
+  /** Whether the call could start as a probe at an endpoint that is otherwise probed alongside a served call. */
   hasProbedBeside = false;
-  /** The obstacle that ends first, among those worth waiting for. */
+  /** Of the obstacles worth waiting for, the one that ends first. */
   #soonest: Blocked | undefined;
-  /** The shortest wait for a quota or the end of a cooldown; Infinity without one before the deadline. */
+  /** Shortest wait for a quota or the end of a cooldown, in milliseconds; Infinity if none ends before the deadline. */
   quotaWaitMs = Infinity;
 
   /** @param isSample Whether only the sample of the plan is considered. */
@@ -76,7 +79,7 @@ export class Trace {
     if (kind === 'quota' || kind === 'cooldown') this.quotaWaitMs = Math.min(this.quotaWaitMs, waitMs);
   }
 
-  /** Those of the stage that is considered now, and of the earlier ones. */
+  /** Blocked endpoints of the current stage and the earlier ones. */
   get blocked(): readonly Blocked[] {
     return this.#facts.blocked;
   }
@@ -118,12 +121,14 @@ export class Trace {
   }
 }
 
-/** The quota to hold against less dense calls. A call that waits for a recovery holds none: others may share it. */
+/**
+ * The quota to hold against less dense calls. A call that waits for a recovery holds none, so that others may use it.
+ */
 function quotaWaitedFor({ option, obstacle }: Blocked): Quota | undefined {
   return obstacle.kind === 'quota' ? option.endpoint.quota : undefined;
 }
 
-/** Everything that verdicts are made of. */
+/** The data from which verdicts are computed. */
 interface Facts {
   readonly strategy: Strategy;
   readonly needs: CallNeeds;
@@ -156,7 +161,7 @@ function verdictsOf(facts: Facts): Verdict[] {
   return verdicts;
 }
 
-/** Obstacles that an operator may want to end, and whose cause the endpoint remembers. */
+/** Obstacles that an operator may want to remove, and whose cause the endpoint remembers. */
 const EXPLAINED: ReadonlySet<Obstacle['kind']> = new Set(['cooldown', 'breaker', 'probe', 'down']);
 
 /** @param pickedAt When the obstacle was found, on the clock of performance.now(). */

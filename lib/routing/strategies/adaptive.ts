@@ -1,18 +1,24 @@
 import type { Candidate, RoutedCall, Score, ScoredStrategy, ScoreWeights } from '../strategy';
 
-/** Standard deviation of the prediction error, in log space: of an endpoint at its usual speed, and per e-fold that it is slower. */
+/**
+ * Standard deviation of the prediction error, in log space: at the endpoint's usual speed, and added per e-fold of
+ * slowness.
+ */
 const PREDICTION_SIGMA = 0.4;
 const SLOWNESS_SIGMA = 0.2;
-/** The time frame, in milliseconds, by which calls without a deadline are judged. */
+/** Time frame in milliseconds against which the expected time is judged, if the call has no earlier deadline. */
 const HORIZON_MS = 60_000;
-/** Random noise that breaks ties, so that many processes do not pick the same endpoint. */
+/**
+ * Maximum random noise that is added to a score to break ties, so that many processes do not pick the same endpoint.
+ */
 const NOISE = 0.02;
 const STEEPNESS = 3;
 const MAX_STEEPNESS = Math.exp(STEEPNESS) - 1;
 
 /**
- * The default strategy: picks the candidate with the lowest weighted sum of risks and costs, which is the cheapest one
- * that will answer in time. Terms and weights were found by measurement on real traces; docs/routing.md explains each.
+ * The default strategy: picks the candidate with the lowest weighted sum of risks and costs, that is, the cheapest one
+ * that is expected to answer in time. Terms and weights were found by measurements on real traces; docs/routing.md
+ * explains each.
  */
 export class Adaptive implements ScoredStrategy {
   readonly name = 'adaptive';
@@ -104,25 +110,25 @@ function maxCostOf(candidates: readonly Candidate[]): number {
   return maxCostUsd;
 }
 
-/** 0 to 1; an endpoint without a price counts as the most expensive. */
+/** Price as a share of the highest, 0 to 1. An endpoint without a price counts as the most expensive. */
 function costShare({ costUsd }: Candidate, maxCostUsd: number): number {
   if (maxCostUsd === 0) return 0;
   return (costUsd ?? maxCostUsd) / maxCostUsd;
 }
 
-/** 0 to 1: rises slowly while much quota is left and steeply towards the end. */
+/** Scarcity of the quota, 0 to 1: rises slowly while much is left and steeply towards the end. */
 function scarcity(used: number): number {
   return (Math.exp(STEEPNESS * used) - 1) / MAX_STEEPNESS;
 }
 
-/** The probability of missing the deadline, with a log-normal service time around the prediction. */
+/** Probability of missing the deadline, for a log-normal service time around the prediction. */
 function missProbability(lateness: number, slowness: number): number {
   const sigma =
     slowness > 1 ? Math.hypot(PREDICTION_SIGMA, SLOWNESS_SIGMA * Math.log(slowness)) : PREDICTION_SIGMA;
   return normalCdf(Math.log(lateness) / sigma);
 }
 
-/** The standard normal distribution function, to 1e-7 (Abramowitz and Stegun, 26.2.17). */
+/** The standard normal distribution function, accurate to 1e-7 (Abramowitz and Stegun, 26.2.17). */
 function normalCdf(x: number): number {
   const t = 1 / (1 + 0.2316419 * Math.abs(x));
   const poly =

@@ -3,9 +3,9 @@ import { isObject } from '../../util/is-object';
 import type { Candidate, RoutedCall, Score, Strategy } from '../strategy';
 
 /**
- * A strategy of the app. If its `pick` throws or returns anything but a candidate or undefined, the call fails with
- * ERR_AI_CONFIG: another choice in its place would hide the bug. Its `explain` only serves reports, so its failures are
- * ignored.
+ * A strategy of the application. If its `pick` throws or returns anything but a candidate or undefined, the call fails
+ * with ERR_AI_CONFIG: choosing another endpoint instead would hide the bug. Its `explain` only serves reports, so its
+ * failures are ignored.
  */
 export class CustomStrategy implements Strategy {
   readonly name: string;
@@ -25,7 +25,7 @@ export class CustomStrategy implements Strategy {
     }
     if (picked === undefined) return undefined;
     if (isPromise(picked)) {
-      // Its rejection has no other handler.
+      // Prevents an unhandled rejection, as nobody else handles the promise.
       picked.then(undefined, () => undefined);
       throw this.#error('returned a promise, but must be synchronous');
     }
@@ -35,7 +35,7 @@ export class CustomStrategy implements Strategy {
     return picked as Candidate;
   }
 
-  /** Undefined if the strategy does not explain itself with one valid score for each candidate. */
+  /** Undefined if the strategy does not return exactly one valid score for each candidate. */
   explain(call: RoutedCall, candidates: readonly Candidate[]): readonly Score[] | undefined {
     try {
       const scores: unknown = this.#strategy.explain?.(call, candidates);

@@ -2,7 +2,10 @@ import type { Candidate, Score, Strategy } from '../strategy';
 
 type Figure = (candidate: Candidate) => number;
 
-/** Picks the candidate with the lowest figure, then the lowest second figure; ties are broken at random. */
+/**
+ * Picks the candidate with the lowest figure; among equals, the one with the lowest second figure, and then one at
+ * random.
+ */
 class Least implements Strategy {
   constructor(
     readonly name: string,
@@ -38,7 +41,9 @@ export function leastBusy(): Strategy {
   return new Least('least-busy', 'busyness', ({ inFlight, weight }) => (inFlight + 1) / weight);
 }
 
-/** Picks the lowest estimated price, then the fastest. Endpoints without a price come last. */
+/**
+ * Picks the candidate with the lowest estimated price; among equals, the fastest. Endpoints without a price come last.
+ */
 export function lowestCost(): Strategy {
   // An unknown price is a large finite number, because the difference of two infinities is NaN.
   const cost: Figure = ({ costUsd }) => costUsd ?? Number.MAX_VALUE;
@@ -46,8 +51,8 @@ export function lowestCost(): Strategy {
 }
 
 /**
- * Picks two candidates at random and takes the one with the lower product of recent latency and calls in flight: Peak
- * EWMA with the power of two choices, which avoids the herd effect of always picking the lowest.
+ * Picks two candidates at random and uses the one with the lower product of recent latency and calls in flight: Peak
+ * EWMA with the power of two choices. Always picking the lowest of all would cause a herd effect.
  */
 export class LowestLatency extends Least {
   constructor() {
@@ -62,7 +67,10 @@ export class LowestLatency extends Least {
   }
 }
 
-/** Before the first answer of an endpoint, the latency predicted from its profile is used. */
+/**
+ * Recent latency times calls in flight, relative to the weight. Before the endpoint's first answer, the latency
+ * predicted from its profile is used.
+ */
 function load({ peakMs, expectedMs, inFlight, weight }: Candidate): number {
   return ((peakMs || expectedMs) * (inFlight + 1)) / weight;
 }

@@ -1,8 +1,9 @@
 import type { Candidate, Score, Strategy } from '../strategy';
 
 /**
- * Smooth weighted round robin, as in nginx: each pick raises every candidate by its weight and lowers the winner by the
- * sum of the weights. Shares are exact over a round, and the turns of a heavy endpoint are spread evenly.
+ * Smooth weighted round robin, as in nginx: each pick raises the counter of every candidate by its weight and lowers
+ * the winner's by the sum of the weights. The shares are exact over a full round, and the turns of a heavy endpoint are
+ * spread evenly.
  */
 export class Weighted implements Strategy {
   readonly name = 'weighted';
