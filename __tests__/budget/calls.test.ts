@@ -31,24 +31,27 @@ async function outcomes(calls: PromiseLike<unknown>[]): Promise<{ ok: number; co
   return { ok: results.length - failed.length, codes: [...new Set(codes)] };
 }
 
-describe('A budget over everything', () => {
+describe('A budget over all calls', () => {
   it.each([
     ['in memory', () => ({})],
     ['in a store', () => ({ store: new MemoryStore() })],
-  ])('is spent and not overspent by 1,000 calls at once, counted %s', async (_where, more) => {
-    const upstream = await provider();
-    const balancer = start([endpointAt(upstream, { price: PRICE })], {
-      budgets: { usdPerDay: 1, ...more() },
-    });
-    const { ok, codes } = await outcomes(many(1_000, () => balancer.chat(body())));
-    expect({ ok, codes }).toEqual({ ok: 100, codes: ['ERR_AI_BUDGET'] });
-    expect(spentUsd(upstream)).toBeCloseTo(1, 6);
-    const [stats] = balancer.stats().budgets;
-    expect(stats).toMatchObject({ scope: 'total', limit: 'usdPerDay', limitUsd: 1, reservedUsd: 0 });
-    expect(stats?.spentUsd).toBeCloseTo(1, 6);
-  });
+  ])(
+    'is used up, and not exceeded, by 1,000 concurrent calls when it is counted %s',
+    async (_where, more) => {
+      const upstream = await provider();
+      const balancer = start([endpointAt(upstream, { price: PRICE })], {
+        budgets: { usdPerDay: 1, ...more() },
+      });
+      const { ok, codes } = await outcomes(many(1_000, () => balancer.chat(body())));
+      expect({ ok, codes }).toEqual({ ok: 100, codes: ['ERR_AI_BUDGET'] });
+      expect(spentUsd(upstream)).toBeCloseTo(1, 6);
+      const [stats] = balancer.stats().budgets;
+      expect(stats).toMatchObject({ scope: 'total', limit: 'usdPerDay', limitUsd: 1, reservedUsd: 0 });
+      expect(stats?.spentUsd).toBeCloseTo(1, 6);
+    },
+  );
 
-  it('lets calls wait for what others have reserved and do not use', async () => {
+  it('lets calls wait for amounts that other calls have reserved but do not use', async () => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerDay: 1 } });
     // Each may cost 20 cents, and costs one: only five fit at a time.
@@ -88,7 +91,7 @@ describe('A budget over everything', () => {
     expect(balancer.stats().budgets).toMatchObject([{ spentUsd: 0, reservedUsd: 0 }]);
   });
 
-  it('refuses with 429, the time at which the budget starts again, and a message without names for customers', async () => {
+  it('refuses calls with 429, the time until it starts again, and a public message without names', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
@@ -109,7 +112,7 @@ describe('A budget over everything', () => {
     await balancer.chat(body());
   });
 
-  it('that is rolling names the time at which enough of it is free again', async () => {
+  it('with a rolling window refuses calls with the time until enough of it is available again', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
@@ -125,7 +128,7 @@ describe('A budget over everything', () => {
     expect((await refusal(balancer.chat(body()))).code).toBe('ERR_AI_BUDGET');
   });
 
-  it('never serves a call that may cost more than the whole budget, and spends nothing for it', async () => {
+  it('refuses, at no cost, a call that may cost more than the whole budget', async () => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerMonth: 0.5 } });
     const error = await refusal(balancer.chat(body(4, 1_000)));
@@ -136,7 +139,7 @@ describe('A budget over everything', () => {
     expect(upstream.stats().seen).toBe(1);
   });
 
-  it('with onExceeded cheapest goes on at the cheapest endpoint that can serve', async () => {
+  it('lets calls continue at the cheapest endpoint that can serve them if onExceeded is cheapest', async () => {
     const cheapPrice = { input: 10, output: 10 };
     const [dear, cheap, broken] = [await provider(), await provider(cheapPrice), await provider()];
     const balancer = start(
@@ -158,7 +161,7 @@ describe('A budget over everything', () => {
     expect(verdict?.removedBy).toContain('a cheaper endpoint can serve the call');
   });
 
-  it('leaves endpoints without a price alone: their calls are free', async () => {
+  it('counts calls to endpoints without a price as free', async () => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { model: 'own-llama' })], { budgets: { usdPerDay: 0.01 } });
     const { codes } = await outcomes(many(3, () => balancer.chat(body(4, 4, { model: 'own-llama' }))));
@@ -166,7 +169,7 @@ describe('A budget over everything', () => {
     expect(balancer.stats().budgets[0]?.spentUsd).toBe(0);
   });
 
-  it('carries over what is spent through a reload', async () => {
+  it('keeps what is spent after a reload', async () => {
     const upstream = await provider();
     const endpoints = [endpointAt(upstream, { price: PRICE })];
     const config = { endpoints, logger: false as const, hedge: false as const, estimateTokens: () => 6 };
@@ -183,7 +186,7 @@ describe('A budget over everything', () => {
 });
 
 describe('A budget of an endpoint', () => {
-  it('takes the endpoint out when it is spent, says why and until when, and others serve', async () => {
+  it('takes the endpoint out of rotation when it is spent, and explain() shows why and until when', async () => {
     fakeDate(NOW);
     const [one, two] = [await provider(), await provider()];
     const balancer = start(
@@ -200,7 +203,7 @@ describe('A budget of an endpoint', () => {
     expect(Math.abs((verdict?.until ?? 0) - NOW - HOUR_MS)).toBeLessThan(1_000);
   });
 
-  it('refuses with the soonest time at which one of the endpoints comes back', async () => {
+  it('refuses calls with the time until the first of the endpoints is available again', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start(
@@ -214,7 +217,7 @@ describe('A budget of an endpoint', () => {
     expect((await refusal(balancer.chat(body()))).retryAfterMs).toBe(HOUR_MS);
   });
 
-  it('steers calls away before it is spent', async () => {
+  it('makes the endpoint less preferred before it is spent', async () => {
     const upstream = await provider();
     const balancer = start(
       [
@@ -248,7 +251,7 @@ describe('A budget of a quota group', () => {
 });
 
 describe("The event 'budget'", () => {
-  it('comes once at 80 % and once when the budget is spent, and again in the next period', async () => {
+  it('is emitted once at 80 % and once when the budget is spent, and again in the next period', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { budgets: { usdPerHour: 0.1 } });
@@ -266,8 +269,8 @@ describe("The event 'budget'", () => {
   });
 });
 
-describe('Faults of budgets', () => {
-  it('are found at start-up, all at once', () => {
+describe('Faults in the configuration of budgets', () => {
+  it('are all reported at start-up', () => {
     const endpoints = [{ name: 'one', model: 'gpt-4o', apiKey: 'sk-test', usdPerDay: -1 }];
     const budgets = {
       usdPerHour: 0,

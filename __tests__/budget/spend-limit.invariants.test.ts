@@ -126,7 +126,7 @@ function spentIn(spenders: readonly Spender[], bucket: number): number {
 }
 
 describe('A budget of one process', () => {
-  it('never spends and reserves more than its limit, and keeps no reservation that has ended', async () => {
+  it('never has more than its limit spent and reserved, and frees every reservation that has ended', async () => {
     const steps = fc.array(fc.oneof(take, settle, pause), { maxLength: 80 });
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
@@ -141,7 +141,7 @@ describe('A budget of one process', () => {
     );
   });
 
-  it('says when what was spent counts no longer', () => {
+  it('reports when spent units no longer count', () => {
     const rolling = createWindow('hour', { timeZone: 'UTC', window: 'rolling' });
     const spendLimit = new MemorySpendLimit(rolling, 100);
     spendLimit.settle(spendLimit.take(60), 60);
@@ -156,7 +156,7 @@ describe('A budget of one process', () => {
     expect(spendLimit.room(101)).toEqual({ kind: 'spent', waitMs: Infinity });
   });
 
-  it('tells what is only reserved from what is spent', () => {
+  it('distinguishes reserved units from spent ones', () => {
     const spendLimit = new MemorySpendLimit(
       createWindow('day', { timeZone: 'UTC', window: 'calendar' }),
       100,
@@ -185,7 +185,7 @@ describe('A budget that three processes share in a store', () => {
     });
   }
 
-  it('is never overspent, while the store fails and loses its answers at random', async () => {
+  it('is never exceeded while the store fails and loses replies at random', async () => {
     const steps = fc.array(fc.oneof(take, take, settle, pause, mode), { maxLength: 80 });
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
@@ -202,7 +202,7 @@ describe('A budget that three processes share in a store', () => {
     );
   });
 
-  it('goes on with the leases of the processes while the store is down, and counts them afterwards', async () => {
+  it('continues with the leases while the store is down, and counts the spending afterwards', async () => {
     const store = new MemoryStore();
     const spenders = processes(store);
     await jest.advanceTimersByTimeAsync(3_000);
@@ -226,7 +226,7 @@ describe('A budget that three processes share in a store', () => {
     for (const { spendLimit } of spenders) expect(spendLimit.figures()).toEqual({ spent, reserved: 0 });
   });
 
-  it('can be spent to the end by one process, because the others give back what they do not use', async () => {
+  it('can be used up by one process, because the others return what they do not use', async () => {
     const spenders = processes(new MemoryStore());
     await jest.advanceTimersByTimeAsync(3_000);
     const [one] = spenders as [Spender];
@@ -238,7 +238,7 @@ describe('A budget that three processes share in a store', () => {
     expect(spentIn(spenders, 10 * HOUR_MS)).toBe(LIMIT);
   });
 
-  it('brings back what was spent when the store has lost it', async () => {
+  it('is restored by the processes when the store has lost it', async () => {
     const store = new MemoryStore();
     const spenders = processes(store);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -255,7 +255,7 @@ describe('A budget that three processes share in a store', () => {
     expectWithinLimit(spenders);
   });
 
-  it('gives the lease of a process that closes to the others', async () => {
+  it('makes the lease of a process that closes available to the others', async () => {
     const store = new MemoryStore();
     const spenders = processes(store);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -266,7 +266,7 @@ describe('A budget that three processes share in a store', () => {
     expect(one.committed(10 * HOUR_MS)).toBe(LIMIT);
   });
 
-  it('starts again with each period, during an outage with a share for each process', async () => {
+  it('starts again with a share for each process if a period begins during an outage', async () => {
     const store = new MemoryStore();
     const spenders = processes(store);
     await jest.advanceTimersByTimeAsync(2_000);

@@ -37,22 +37,25 @@ describe('A budget per tenant', () => {
   it.each([
     ['in memory', () => ({})],
     ['in a store', () => ({ store: new MemoryStore() })],
-  ])('is spent and not overspent by 1,000 calls at once, counted %s', async (_where, more) => {
-    const upstream = await provider();
-    const balancer = start([endpointAt(upstream, { price: PRICE })], {
-      perTenant: { usdPerDay: 0.5 },
-      ...more(),
-    });
-    const calls = (tenant: string) => many(500, () => balancer.chat(body(), { tenant }));
-    const [acme, beta] = await Promise.all([served(calls('acme')), served(calls('beta'))]);
-    expect({ acme, beta }).toEqual({ acme: 50, beta: 50 });
-    expect(upstream.stats().usd).toBeCloseTo(1, 6);
-    const [stats] = balancer.tenantBudgets('acme');
-    expect(stats).toMatchObject({ scope: 'tenant', name: 'acme', limit: 'usdPerDay', reservedUsd: 0 });
-    expect(stats?.spentUsd).toBeCloseTo(0.5, 6);
-  });
+  ])(
+    'is used up, and not exceeded, by 1,000 concurrent calls when it is counted %s',
+    async (_where, more) => {
+      const upstream = await provider();
+      const balancer = start([endpointAt(upstream, { price: PRICE })], {
+        perTenant: { usdPerDay: 0.5 },
+        ...more(),
+      });
+      const calls = (tenant: string) => many(500, () => balancer.chat(body(), { tenant }));
+      const [acme, beta] = await Promise.all([served(calls('acme')), served(calls('beta'))]);
+      expect({ acme, beta }).toEqual({ acme: 50, beta: 50 });
+      expect(upstream.stats().usd).toBeCloseTo(1, 6);
+      const [stats] = balancer.tenantBudgets('acme');
+      expect(stats).toMatchObject({ scope: 'tenant', name: 'acme', limit: 'usdPerDay', reservedUsd: 0 });
+      expect(stats?.spentUsd).toBeCloseTo(0.5, 6);
+    },
+  );
 
-  it('refuses its tenant with the time at which it starts again, and serves others and calls without a tenant', async () => {
+  it('refuses its tenant with the time until it starts again, and not other tenants or calls without one', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
@@ -71,7 +74,7 @@ describe('A budget per tenant', () => {
     await balancer.chat(body(), { tenant: 'acme' });
   });
 
-  it('waits for the longest of the budgets that are spent, its own and that over everything', async () => {
+  it('refuses a call with the longest wait of all spent budgets', async () => {
     fakeDate(NOW);
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
@@ -82,7 +85,7 @@ describe('A budget per tenant', () => {
     expect((await refusal(balancer.chat(body(), { tenant: 'acme' }))).retryAfterMs).toBe(12 * HOUR_MS);
   });
 
-  it('may differ by tenant, change between two calls, and be missing for some', async () => {
+  it('can differ by tenant, change between two calls, and be absent for some tenants', async () => {
     const upstream = await provider();
     const plans = new Map([
       ['free', 0],
@@ -112,7 +115,7 @@ describe('A budget per tenant', () => {
     ['returns a promise', () => Promise.resolve(1), 'must be synchronous'],
     ['returns text', () => '5', 'expected US dollars from 0'],
     ['returns NaN', () => Number.NaN, 'expected US dollars from 0'],
-  ])('ends the call, and only it, if the function %s', async (_what, limit, message) => {
+  ])('fails only that call if the limit function %s', async (_what, limit, message) => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
       perTenant: { usdPerDay: (tenant) => (tenant === 'bad' ? (limit() as number) : 1) },
@@ -122,7 +125,7 @@ describe('A budget per tenant', () => {
     expect(upstream.stats().seen).toBe(1);
   });
 
-  it('lets the calls of its tenant wait for what they have reserved, and those of others pass', async () => {
+  it('makes only the calls of its tenant wait for amounts that these have reserved', async () => {
     const upstream = await provider({ models: { 'gpt-4o': { price: PRICE, ttftMs: 30 } }, timeScale: 1 });
     const balancer = start([endpointAt(upstream, { price: PRICE })], { perTenant: { usdPerDay: 1 } });
     const finished: string[] = [];
@@ -140,7 +143,7 @@ describe('A budget per tenant', () => {
     expect(balancer.tenantBudgets('acme')[0]?.spentUsd).toBeCloseTo(0.08, 6);
   });
 
-  it('with onExceeded cheapest sends only its own tenant to the cheapest endpoint', async () => {
+  it('sends only its own tenant to the cheapest endpoint if onExceeded is cheapest', async () => {
     const cheapPrice = { input: 10, output: 10 };
     const [dear, cheap] = [await provider(), await provider()];
     const balancer = start(
@@ -156,7 +159,7 @@ describe('A budget per tenant', () => {
     expect((await routed('beta')).endpoint).toBe('dear');
   });
 
-  it('gives the event at 80 % and at the end, in neither stats nor metrics, so that no label names a tenant', async () => {
+  it('emits events at 80 % and when it is spent, but names no tenant in stats or metrics', async () => {
     const upstream = await provider();
     const lines: string[] = [];
     const log = (level: string) => (_fields: object, message: string) =>
@@ -185,7 +188,7 @@ describe('A budget per tenant', () => {
     expect(text).not.toContain('acme');
   });
 
-  it('carries over through a reload, also one that lowers it', async () => {
+  it('keeps what is spent after a reload that lowers it', async () => {
     const upstream = await provider();
     const endpoints = [endpointAt(upstream, { price: PRICE })];
     const balancer = start(endpoints, { perTenant: { usdPerDay: 0.03 } });
@@ -197,7 +200,7 @@ describe('A budget per tenant', () => {
     await balancer.chat(body(), { tenant: 'acme' });
   });
 
-  it('is explained without a call', async () => {
+  it('is taken into account by explain()', async () => {
     const upstream = await provider();
     const balancer = start([endpointAt(upstream, { price: PRICE })], { perTenant: { usdPerDay: 0.001 } });
     const [verdict] = balancer.explain(body(), { tenant: 'acme' }).verdicts;
@@ -208,7 +211,7 @@ describe('A budget per tenant', () => {
 });
 
 describe('The number of tenants', () => {
-  it('is bounded: those that have spent nothing are forgotten first, then the one that called longest ago, with a warning', async () => {
+  it('is bounded: those without spending are forgotten first, then, with a warning, the least recent', async () => {
     const upstream = await provider();
     const warnings: string[] = [];
     const logger = {
@@ -238,7 +241,7 @@ describe('The number of tenants', () => {
     expect(warnings.join()).toContain('more than 3 tenants call');
   });
 
-  it('loses nothing in a store, which is read again, and whose keys do not name the tenant', async () => {
+  it('does not limit what a store keeps, which is read again, and whose keys do not name the tenant', async () => {
     const upstream = await provider();
     const store = new MemoryStore();
     const balancer = start([endpointAt(upstream, { price: PRICE })], {
@@ -292,7 +295,7 @@ describe('A tenant that has not called for a minute', () => {
     return members.reduce((sum, { held }) => sum + held, 0);
   };
 
-  it('gives its lease back, stops reporting, and is known when it calls again', async () => {
+  it('has no lease and sends no reports, and its spending is known when it calls again', async () => {
     jest.useFakeTimers({ now: NOW });
     const store = new MemoryStore();
     const events: BudgetEvent[] = [];
@@ -312,7 +315,7 @@ describe('A tenant that has not called for a minute', () => {
     await budgets.close();
   });
 
-  it('has its budget again where a call that has waited since then is routed', async () => {
+  it('has its budget again when a call that has waited since then is routed', async () => {
     jest.useFakeTimers({ now: NOW });
     const budgets = tenantBudgets(new MemoryStore());
     budgets.enter('acme');
@@ -324,8 +327,8 @@ describe('A tenant that has not called for a minute', () => {
   });
 });
 
-describe('Faults of budgets per tenant', () => {
-  it('are found at start-up, all at once', () => {
+describe('Faults in the configuration of budgets per tenant', () => {
+  it('are all reported at start-up', () => {
     const perTenant = { usdPerHour: 0, usdPerDay: '5', onExceeded: 'stop', maxTenants: 0, usdPerWeek: 1 };
     const endpoints = [{ name: 'one', model: 'gpt-4o', apiKey: 'sk-test' }];
     expect(() => rig.balancer(endpoints, { budgets: { perTenant: perTenant as never } })).toThrow(

@@ -34,11 +34,11 @@ describe('A calendar budget', () => {
     ],
     // Clocks go forward at midnight, so the day begins at one o'clock.
     ['day', 'Africa/Cairo', '2026-04-24T12:00:00Z', '2026-04-23T22:00:00.000Z', '2026-04-24T21:00:00.000Z'],
-  ])('of a %s in %s counts at %s what was spent from %s to %s', (period, zone, at, start, end) => {
+  ])('per %s in %s, at %s, counts what was spent from %s to %s', (period, zone, at, start, end) => {
     expect(calendar(period, zone, at)).toEqual([start, end]);
   });
 
-  it('has periods without gaps or overlaps through a year with daylight saving', () => {
+  it('has periods without gaps or overlaps over a year with daylight saving time', () => {
     for (const period of ['day', 'month'] as const) {
       const window = createWindow(period, { timeZone: 'America/New_York', window: 'calendar' });
       const first = window.bucketAt(Date.parse('2026-01-01T12:00:00Z'));
@@ -49,7 +49,7 @@ describe('A calendar budget', () => {
     }
   });
 
-  it('finds the period of an earlier time after a later one', () => {
+  it('finds the right period for an earlier time after a later one', () => {
     const window = createWindow('hour', { timeZone: 'UTC', window: 'calendar' });
     window.bucketAt(10 * HOUR_MS);
     expect(window.bucketAt(9 * HOUR_MS + 5)).toBe(9 * HOUR_MS);
@@ -62,7 +62,7 @@ describe('A rolling budget', () => {
     ['hour', HOUR_MS],
     ['day', 24 * HOUR_MS],
     ['month', 30 * 24 * HOUR_MS],
-  ])('of a %s counts what was spent for at least that long', (period, length) => {
+  ])('per %s counts what was spent for at least that long', (period, length) => {
     const window = createWindow(period, { timeZone: 'UTC', window: 'rolling' });
     for (const at of [0, 1, 299_999, 300_000, 12_345_678_901]) {
       const bucket = window.bucketAt(at);

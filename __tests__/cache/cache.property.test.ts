@@ -64,8 +64,8 @@ const sorted = (value: unknown): string =>
       : part,
   );
 
-describe('The key of a cached answer (property)', () => {
-  it('is the same for two calls exactly if tenant, body and context are', () => {
+describe('The cache key', () => {
+  it('is equal for two calls if and only if their tenant, body and context are equal', () => {
     // Two calls that are drawn alone differ in nearly everything: most of a call is taken over from the other.
     const change = fc.constantFrom(
       'tenant',
@@ -87,7 +87,7 @@ describe('The key of a cached answer (property)', () => {
     );
   });
 
-  it('does not depend on the order of fields, nor on whether the answer is streamed', () => {
+  it('does not depend on the order of fields or on whether the answer is streamed', () => {
     fc.assert(
       fc.property(call, (one) => {
         const other = {
@@ -100,7 +100,7 @@ describe('The key of a cached answer (property)', () => {
     );
   });
 
-  it('of an embeddings input is never that of another input or tenant', () => {
+  it('of an embeddings input differs from that of any other input or tenant', () => {
     const input = fc.oneof(fc.string({ maxLength: 3 }), fc.array(fc.nat(3), { minLength: 1, maxLength: 3 }));
     fc.assert(
       fc.property(input, tenant, input, tenant, (a, tenantA, b, tenantB) => {

@@ -49,7 +49,7 @@ async function start(responder: Responder = counted, cache: CacheOptions = {}) {
 const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe('The response cache', () => {
-  it('answers an equal call without an endpoint and without cost', async () => {
+  it('answers an equal call without calling an endpoint and at no cost', async () => {
     const { ask, upstream, balancer } = await start();
     expect((await ask()).text).toBe('answer 1');
     const { text, route } = await ask();
@@ -59,7 +59,7 @@ describe('The response cache', () => {
     expect(balancer.stats().calls.ok).toBe(2);
   });
 
-  it('does not care for the order of the fields of a body', async () => {
+  it('ignores the order of the fields of a body', async () => {
     const { ask, upstream } = await start();
     await ask({ model: 'm', temperature: 0, messages: [{ role: 'user', content: 'x' }] });
     await ask({ messages: [{ content: 'x', role: 'user' }], temperature: 0, model: 'm' });
@@ -71,15 +71,15 @@ describe('The response cache', () => {
     ['another tenant', COLD, { tenant: 'b' }],
     ['another context', COLD, { minQuality: 0 }],
     ['another endpoint', COLD, { endpoint: 'a' }],
-    ['a field that no one knows', { ...COLD, unknown: 1 }, {}],
-  ])('asks an endpoint for %s', async (_what, body, options) => {
+    ['an unknown field', { ...COLD, unknown: 1 }, {}],
+  ])('sends a call with %s to an endpoint', async (_what, body, options) => {
     const { ask, upstream } = await start();
     await ask();
     await ask(body, options);
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it('is used for temperature 0, a seed and embeddings, or as the call asks', async () => {
+  it('is used for temperature 0, a seed and embeddings, unless the option of the call says otherwise', async () => {
     const { ask, upstream, balancer } = await start();
     const isCached = async (body: ChatBody, options = {}): Promise<boolean> => {
       await ask(body, options);
@@ -97,13 +97,13 @@ describe('The response cache', () => {
     expect(upstream.requests.filter(({ body }) => 'input' in body)).toHaveLength(1);
   });
 
-  it('is off without the option', async () => {
+  it('is off unless it is configured', async () => {
     const { balancer, upstream } = await rig.start({ a: counted });
     for (let n = 0; n < 2; n++) await balancer.chat(COLD, { cache: true });
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it('gives every caller a copy', async () => {
+  it('gives every caller its own copy of an answer', async () => {
     const { balancer } = await start();
     for (let n = 0; n < 3; n++) {
       const given = await balancer.chat(COLD);
@@ -115,11 +115,11 @@ describe('The response cache', () => {
   it.each([
     ['a refusal', { message: { role: 'assistant', content: null, refusal: 'no' }, finish_reason: 'stop' }],
     [
-      'an answer cut by its length',
+      'an answer cut off by the output limit',
       { message: { role: 'assistant', content: 'half' }, finish_reason: 'length' },
     ],
     ['a filtered answer', { message: { role: 'assistant', content: 'x' }, finish_reason: 'content_filter' }],
-  ])('does not keep %s', async (_what, choice) => {
+  ])('does not store %s', async (_what, choice) => {
     const { ask, upstream } = await start((arrival) =>
       json(arrival, 200, {
         id: 'x',
@@ -135,7 +135,7 @@ describe('The response cache', () => {
 });
 
 describe('A cached stream', () => {
-  it('is replayed to a stream, with its usage if that is asked for, and to a whole call', async () => {
+  it('is replayed to later streams, with usage if requested, and to calls that are not streamed', async () => {
     const { ask, read, upstream } = await start();
     expect(await read()).toMatchObject({ text: 'answer 1', hasUsage: false });
     await settled();
@@ -148,14 +148,14 @@ describe('A cached stream', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('can be the answer of a whole call', async () => {
+  it('can come from the answer to a call that was not streamed', async () => {
     const { ask, read, upstream } = await start();
     await ask();
     expect((await read()).text).toBe('answer 1');
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('is not kept if it broke off, or if its reader left', async () => {
+  it('is not stored if it broke off or its reader left early', async () => {
     const broken: Responder = (arrival) => {
       startStream(arrival, 'half');
       setTimeout(() => arrival.res.destroy(), 10);
@@ -177,14 +177,14 @@ describe('A cached stream', () => {
   });
 });
 
-describe('The age of a cached answer', () => {
+describe('A cached answer', () => {
   const advance = (ms: number): void => {
     const from = Date.now();
     jest.spyOn(Date, 'now').mockImplementation(() => from + ms);
   };
   afterEach(() => jest.restoreAllMocks());
 
-  it('is at most ttlMs', async () => {
+  it('is served for at most ttlMs', async () => {
     const { ask } = await start(counted, { ttlMs: 60_000 });
     await ask();
     advance(59_000);
@@ -193,7 +193,7 @@ describe('The age of a cached answer', () => {
     expect((await ask()).text).toBe('answer 2');
   });
 
-  it('may be longer in an outage, by staleIfErrorMs, and the route says so', async () => {
+  it('is served for staleIfErrorMs longer in an outage, which the route report shows', async () => {
     const { ask, read, upstream } = await start(counted, { ttlMs: 60_000, staleIfErrorMs: 60_000 });
     await ask();
     advance(90_000);
@@ -207,7 +207,7 @@ describe('The age of a cached answer', () => {
     expect(await rejection(ask(COLD, { timeoutMs: 500 }))).toBeInstanceOf(Error);
   }, 30_000);
 
-  it('does not hide the caller’s own fault', async () => {
+  it('is not served in place of an error that the caller caused', async () => {
     const { ask, upstream } = await start(counted, { ttlMs: 60_000, staleIfErrorMs: 60_000 });
     await ask();
     advance(90_000);
@@ -217,7 +217,7 @@ describe('The age of a cached answer', () => {
 });
 
 describe('Cached embeddings', () => {
-  it('are kept for each input: only new inputs are sent, and the order is that of the call', async () => {
+  it('are stored per input, so that only new inputs are sent, and are returned in the order of the call', async () => {
     const { balancer, upstream } = await start(vectors);
     await balancer.embeddings({ model: 'm', input: ['a', 'bbb'] });
     const { data, usage } = await balancer.embeddings({ model: 'm', input: ['bbb', 'cccc', 'a'] });
@@ -234,7 +234,7 @@ describe('Cached embeddings', () => {
     expect(upstream.requests).toHaveLength(2);
   });
 
-  it('of other dimensions are other embeddings', async () => {
+  it('are stored separately for each number of dimensions', async () => {
     const { balancer, upstream } = await start(vectors);
     await balancer.embeddings({ model: 'm', input: 'a' });
     await balancer.embeddings({ model: 'm', input: 'a', dimensions: 8 });
@@ -243,7 +243,7 @@ describe('Cached embeddings', () => {
 });
 
 describe('The size of the cache', () => {
-  it('is bounded by maxBytes: the least recently used answer goes first', async () => {
+  it('is bounded by maxBytes: the least recently used answer is evicted first', async () => {
     const { ask } = await start((arrival) => answer('x'.repeat(1_000))(arrival), { maxBytes: 9_500 });
     const body = (content: string): ChatBody => ({ ...COLD, messages: [{ role: 'user', content }] });
     const isCached = async (content: string): Promise<boolean> =>
@@ -256,8 +256,8 @@ describe('The size of the cache', () => {
   });
 });
 
-describe('A store of the app’s own', () => {
-  it('is given keys that hold no prompt, and values with their time to live', async () => {
+describe('A cache store of the application', () => {
+  it('gets keys that contain no prompt, and values with their time to live', async () => {
     const kept = new Map<string, string>();
     const ttls: number[] = [];
     const { ask, upstream } = await start(counted, {
@@ -285,8 +285,8 @@ describe('A store of the app’s own', () => {
     ],
     ['rejects', () => Promise.reject(new Error('down'))],
     ['hangs', () => new Promise<undefined>(() => undefined)],
-    ['has something else', () => '{"data":'],
-  ])('that %s costs no call its answer, and a warning says so once', async (_what, get) => {
+    ['returns malformed JSON', () => '{"data":'],
+  ])('that %s makes no call fail and causes a single warning', async (_what, get) => {
     const warn = jest.fn<undefined, [object, string]>();
     const none = jest.fn();
     const { balancer } = await rig.start(
@@ -299,8 +299,8 @@ describe('A store of the app’s own', () => {
   });
 });
 
-describe('The cache and hooks', () => {
-  it('keeps the answer of the endpoint, and hooks see it each time', async () => {
+describe('The response cache with hooks', () => {
+  it('stores the answer of the endpoint, and passes it to the hooks of each call', async () => {
     const after = jest.fn((_call: unknown, given: unknown) => {
       // In place, as a hook should not.
       (given as { choices: { message: { content: string } }[] }).choices[0]!.message.content += '!';
@@ -310,7 +310,7 @@ describe('The cache and hooks', () => {
     expect(after).toHaveBeenCalledTimes(3);
   });
 
-  it('does not keep an answer that a hook has refused or rejected', async () => {
+  it('does not store an answer that a hook has refused', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer() },
       { cache: {}, hooks: { after: () => ({ refuse: { message: 'no' } }) } },
@@ -331,7 +331,7 @@ describe('The configuration of the cache', () => {
     );
   });
 
-  it('keeps the answers over a reload', async () => {
+  it('can be reloaded without losing the stored answers', async () => {
     const { ask, balancer, endpoints, upstream } = await start();
     await ask();
     await balancer.reload({ endpoints, fallbacks: {}, logger: false, cache: {} });

@@ -12,7 +12,7 @@ requires('redis-server').describe('A cache in Redis', () => {
   });
   afterAll(() => server.close());
 
-  it('answers a call of one process with what another has stored; without Redis calls go to endpoints', async () => {
+  it('serves answers of other processes, and lets calls go to endpoints while Redis is down', async () => {
     const upstream = await new Upstream({ a: answer() }).listen();
     const start = async () => {
       const balancer = createBalancer({

@@ -40,7 +40,7 @@ function pause(ms: number): Promise<void> {
 }
 
 requires('redis-server').describe('A budget that four processes share through Redis', () => {
-  it('is spent and not overspent by 1,000 calls at once', async () => {
+  it('is used up, and not exceeded, by 1,000 concurrent calls', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const members = await rig.members(4, config);
@@ -50,7 +50,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect(codesOf(members)).toEqual(new Set([undefined, 'ERR_AI_BUDGET']));
   });
 
-  it('is not overspent when Redis is killed, while each process goes on with its share', async () => {
+  it('is not exceeded when Redis is killed and each process continues with its share', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const members = await rig.members(4, config);
@@ -65,7 +65,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect([...codesOf(members)]).toContain('ERR_AI_BUDGET');
   });
 
-  it('is not overspent when Redis is killed under 1,000 calls, and comes back empty', async () => {
+  it('is not exceeded when Redis is killed during 1,000 calls and restarts empty', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const members = await rig.members(4, config);
@@ -82,7 +82,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect(await spentUsd()).toBeGreaterThan(0.8);
   });
 
-  it('is known to a process that starts later, and to one that starts again', async () => {
+  it('keeps its spending for a process that starts later or restarts', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 0.5 });
     for (let n = 0; n < 3; n++) {
@@ -97,7 +97,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect((await late.stats()).budgets[0]?.spentUsd).toBeCloseTo(0.5, 6);
   });
 
-  it('keeps the lease of a process that is killed out of reach, and no more than that', async () => {
+  it('loses no more than the lease of a process that is killed', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const [killed, survivor] = (await rig.members(2, config)) as [Member, Member];
@@ -109,7 +109,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect(await spentUsd()).toBeLessThanOrEqual(1 + CALL_USD);
   });
 
-  it('keeps its keys no longer than the period and an hour', async () => {
+  it('keeps its keys in Redis no longer than its period plus an hour', async () => {
     const redis = await rig.redis();
     const { config } = await start(redis, { usdPerHour: 1, window: 'rolling' });
     const member = await rig.member({ config });
@@ -120,7 +120,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     for (const { ttlMs = Infinity } of keys) expect(ttlMs).toBeLessThanOrEqual(2 * 3_600_000 + 300_000);
   });
 
-  it('of each tenant is spent and not overspent by 1,000 calls at once, also when Redis is killed under them', async () => {
+  it('per tenant is used up, and not exceeded, by 1,000 concurrent calls, even when Redis is killed', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { perTenant: { usdPerDay: 0.5 } });
     const members = await rig.members(4, config);

@@ -52,7 +52,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
   const sumOf = (counted: readonly (readonly [number, number])[]): number =>
     counted.reduce((sum, [, units]) => sum + units, 0);
 
-  it('counts what all processes take and give back, and tells what is left and the totals by hour', async () => {
+  it('counts the units that processes take and return, and reports the rest and the totals by hour', async () => {
     const [one, two] = [connect('one'), connect('two')];
     expect(await one.take(15)).toBe(85);
     expect(await two.take(70)).toBe(15);
@@ -61,7 +61,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     expect(two.totals).toEqual([[hour, 75]]);
   });
 
-  it('undoes a command that was counted although its reply was lost, once, however often replies are lost', async () => {
+  it('undoes a command that was counted although its reply was lost, exactly once', async () => {
     const [one, two] = [connect('one'), connect('two')];
     await one.take(5);
     one.loseReplies(true);
@@ -74,7 +74,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     expect(await one.take(0)).toBe(94);
   });
 
-  it('forgets what is older than 24 hours, and never counts below zero', async () => {
+  it('forgets units after 24 hours, and never counts below zero', async () => {
     const one = connect();
     await client.hset(totals, `${hour - 25}`, 50, `${hour - 24}`, 20);
     await one.take(-50, hour - 24);
@@ -96,7 +96,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
     expect(sumOf(one.totals)).toBe(1.9e15);
   });
 
-  it('rejects if the key holds another type', async () => {
+  it('rejects if its key holds a value of another type', async () => {
     await client.set(totals, 'other');
     await expect(connect().take(1)).rejects.toThrow(/WRONGTYPE/);
   });
@@ -111,7 +111,7 @@ requires('redis-server').describe('Day counter in Redis:', () => {
         for (const member of ['one', 'two']) await client.set(`${totals}:${member}`, '1');
       },
     ],
-  ])('brings back the totals that processes knew when Redis %s', async (_, lose) => {
+  ])('restores the totals that the processes know when Redis %s', async (_, lose) => {
     const [one, two] = [connect('one'), connect('two')];
     for (const process of [one, two]) await process.take(1);
     await one.take(29);

@@ -44,7 +44,7 @@ const served = (outcomes: readonly Outcome[]): number =>
   outcomes.filter(({ code }) => code === undefined).length;
 
 requires('redis-server').describe('Day limit of several processes:', () => {
-  it('all share one limit, also in Redis Cluster, and a process that starts later knows what was used', async () => {
+  it('all share one limit in Redis Cluster, and a process that starts later knows what has been used', async () => {
     const [redis, provider] = await Promise.all([rig.redis({ clusterMode: true }), rig.provider()]);
     const config = configOf(provider, redis);
     const members = await rig.members(2, config);
@@ -69,7 +69,7 @@ requires('redis-server').describe('Day limit of several processes:', () => {
     }
   });
 
-  it('at most 110 % is used when Redis is killed and restarts empty, and calls are served meanwhile', async () => {
+  it('at most 110 % of it is used, and calls are served, when Redis is killed and restarts empty', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const members = await rig.members(3, configOf(provider, redis));
     const before = await runLoad(members, 500);

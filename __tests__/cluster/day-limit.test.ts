@@ -133,7 +133,7 @@ async function runSchedule(
 }
 
 describe('A limit per day of several processes:', () => {
-  it('the limit holds in any 24 hours, with random schedules and a slow Redis', async () => {
+  it('the limit is kept in any 24 hours under random schedules and with a slow Redis', async () => {
     const schedules = fc.array(step, { minLength: 30, maxLength: 120 });
     await fc.assert(
       fc.asyncProperty(schedules, fc.constantFrom(0.4, 8, 25), async (steps, latencyMs) => {
@@ -167,7 +167,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('units that were claimed ahead and not used go back, and an idle process sends nothing', async () => {
+  it('leased units that were not used are returned, and an idle process sends nothing', async () => {
     const cluster = new Cluster(2, 1_000);
     for (let n = 0; n < 500; n++) {
       void cluster.call(0, 1);
@@ -181,7 +181,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('units count in the hour in which they are used, even if they were claimed before it', async () => {
+  it('units count in the hour in which they are used, even if they were leased before it', async () => {
     const cluster = new Cluster(2, 100_000);
     const now = performance.now() + REDIS_CLOCK_MS;
     const next = Math.ceil(now / HOUR_MS) * HOUR_MS;
@@ -197,7 +197,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('a process that starts late knows what was used before it grants anything', async () => {
+  it('a process that starts later learns what has been used before it grants anything', async () => {
     const cluster = new Cluster(1, 10);
     for (let n = 0; n < 10; n++) void cluster.call(0, 1);
     await jest.advanceTimersByTimeAsync(10);
@@ -216,7 +216,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('at most 110 % is used over outages, in which each process has its share of what was left', async () => {
+  it('at most 110 % is used with outages of Redis, in which each process has its share of what was left', async () => {
     const times = fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 60, maxLength: 150 }), times, async (steps, outages) => {
@@ -239,7 +239,7 @@ describe('A limit per day of several processes:', () => {
     );
   });
 
-  it('usage in an outage is counted once afterwards, even if the reply before it was lost', async () => {
+  it('usage during an outage is counted once afterwards, even if the last reply before it was lost', async () => {
     const cluster = new Cluster(2, 100, () => 10);
     await jest.advanceTimersByTimeAsync(20);
     const calls = [cluster.call(0, 10), cluster.call(1, 10)];
@@ -256,7 +256,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('a Redis that has lost the counter gets it back from the processes', async () => {
+  it('the processes restore the counter if Redis has lost it', async () => {
     const cluster = new Cluster(3, 100);
     for (let n = 0; n < 60; n++) void cluster.call(n % 3, 1);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -270,7 +270,7 @@ describe('A limit per day of several processes:', () => {
     cluster.close();
   });
 
-  it('the whole limit is used, and not more, when Redis restarts empty', async () => {
+  it('the whole limit is used, and at most 110 % of it, when Redis restarts empty', async () => {
     const cluster = new Cluster(3, 240);
     for (let n = 0; n < 430; n++) {
       if (n === 95) {

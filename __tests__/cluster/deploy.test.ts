@@ -50,7 +50,7 @@ requires('redis-server').describe('Cluster: a deploy that changes a limit', () =
   });
 
   it.each(['raised, while both versions run', 'lowered, while both versions run'])(
-    'keeps to the lower limit: %s',
+    'keeps to the lower limit when it is %s',
     (name) => {
       const { from, to, admissions } = run.within(name);
       expect(worstExcess(admissions, LOWER)).toBeLessThanOrEqual(0);

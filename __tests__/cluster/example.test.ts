@@ -28,7 +28,7 @@ function numbersOf(name: string, out: string): number[] {
 }
 
 requires('redis-server').describe('Cluster example:', () => {
-  it('every customer is answered while Redis is killed, and no upstream answers 429', async () => {
+  it('no customer waits too long while Redis is killed, and no upstream answers 429', async () => {
     const { code, out, err } = await run(['--once', '--seconds', '10']);
     // Each of the four workers warns, and nothing else goes wrong.
     for (const line of err.trimEnd().split('\n')) expect(line).toContain('Redis is unavailable');
@@ -47,7 +47,7 @@ requires('redis-server').describe('Cluster example:', () => {
 });
 
 describe('Cluster example:', () => {
-  it('without Redis it says how to install or configure one', async () => {
+  it('it explains how to install or configure Redis if there is none', async () => {
     const { code, out, err } = await run(['--once'], { PATH: '/nonexistent' });
     expect(code).toBe(1);
     expect(out).toBe('');
@@ -55,7 +55,7 @@ describe('Cluster example:', () => {
     expect(err).toMatch(/REDIS_URL=redis:/);
   });
 
-  it('a wrong option is named with what was expected', async () => {
+  it('it names a wrong option and what it expects', async () => {
     const { code, err } = await run(['--seconds', '5']);
     expect(code).toBe(2);
     expect(err).toMatch(/--seconds: expected 10 to 120, got 5/);

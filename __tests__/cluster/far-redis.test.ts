@@ -26,7 +26,7 @@ function balancerOver(proxy: RedisProxy) {
 }
 
 redisTests.describe('Cluster: a Redis that answers too slowly', () => {
-  it('counts as unreachable above 250 ms, and no call waits for it', async () => {
+  it('counts as unreachable if it takes more than 250 ms, and no call waits for it', async () => {
     const proxy = await rig.proxy(await rig.redis(), { delayMs: 180 });
     const balancer = balancerOver(proxy);
     await balancer.ready();
@@ -35,7 +35,7 @@ redisTests.describe('Cluster: a Redis that answers too slowly', () => {
     await balancer.close();
   });
 
-  it('and does not answer at the start delays a call no longer than its deadline, or until its caller aborts', async () => {
+  it('delays a call at the start no longer than its deadline, or until its caller aborts', async () => {
     const proxy = await rig.proxy(await rig.redis());
     proxy.block();
     const balancer = balancerOver(proxy);
@@ -61,7 +61,7 @@ redisTests.describe('Cluster: a Redis that answers after 200 ms', () => {
   const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 10 };
   const RUN_MS = 8_000;
 
-  it('is shared by five processes that start one after another, within the limit', async () => {
+  it('lets five processes that start one after another share a limit without exceeding it', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const proxy = await rig.proxy(redis, { delayMs: 100 });
     const config = { endpoints: [provider.endpoint({ rpm: 600 })], cluster: { redis: proxy.url } };

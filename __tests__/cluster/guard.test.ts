@@ -161,7 +161,7 @@ withRedis.describe("Guard with the cluster's Redis:", () => {
     );
   });
 
-  it('is not used if the app gives the guard a Redis of its own', async () => {
+  it('the guard uses the Redis client of the application instead if it gets one', async () => {
     const [redis, own] = await Promise.all([rig.redis(), rig.redis()]);
     const client = new Redis(own.port, '127.0.0.1');
     closers.push(() => client.disconnect());
@@ -179,7 +179,7 @@ withRedis.describe("Guard with the cluster's Redis:", () => {
 });
 
 describe('Guard whose cluster has never reached Redis:', () => {
-  it('it counts in memory, and emits "store" once Redis is known to be unreachable', async () => {
+  it('the guard counts in memory, and emits "store" once Redis is known to be unreachable', async () => {
     const events: unknown[] = [];
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');

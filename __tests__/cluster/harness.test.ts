@@ -75,7 +75,7 @@ redisTests.describe('Test harness: RedisServer', () => {
 describe('Test harness: members', () => {
   const LIMIT: ObservedLimit = { unit: 'requests', perMinute: 600, burstSeconds: 1 };
 
-  it('are separate processes, and the outcome of every call is reported', async () => {
+  it('are separate processes that report the outcome of every call', async () => {
     const provider = await rig.provider();
     const endpoints = [provider.endpoint({ rpm: 600, burstSeconds: 1 })];
     const [steady, concurrent] = (await rig.members(2, { endpoints })) as [Member, Member];

@@ -97,7 +97,7 @@ describe('Health report messages:', () => {
 });
 
 describe('Health report messages: an invalid message is ignored', () => {
-  it('whatever it contains', async () => {
+  it('whatever its content is', async () => {
     const field = fc.oneof(
       fc.anything(),
       fc.constantFrom('opened', 'e', GROUP, [GROUP], -1, 1e308, null, true),
@@ -149,7 +149,7 @@ describe('Health report messages: an invalid message is ignored', () => {
     ['about a quota that is not configured here', { ...QUOTA, quotas: ['group h'] }],
     ['about too many quotas', { ...QUOTA, quotas: [GROUP, 'a', 'b', 'c', 'd'] }],
     ['that is too long', { endpoint: `e${' '.repeat(5_000)}` }],
-  ])('one %s', async (_what, fields) => {
+  ])('if it is one %s', async (_what, fields) => {
     await receive(message(fields));
     expect(snapshot()).toEqual(UNCHANGED);
   });
@@ -161,7 +161,7 @@ describe('Health report messages: a valid message', () => {
     ['a rejected key', { ...COOLDOWN, cooldownMs: 1e300 }, 'cooldown', 60_000],
     ['a 429', { ...QUOTA, cooldownMs: 1e300 }, 'cooldown', 60_000],
   ])(
-    'about %s keeps calls away for a bounded time, however long it says',
+    'about %s keeps calls away for a limited time, whatever cooldown it contains',
     async (_what, fields, state, mostMs) => {
       await receive(message(fields));
       expect(member.state).toBe(state);
@@ -172,7 +172,7 @@ describe('Health report messages: a valid message', () => {
     },
   );
 
-  it('changes nothing when it is repeated, or comes after a newer one', async () => {
+  it('changes nothing when it is repeated or arrives after a newer one', async () => {
     const opened = message({});
     await receive(opened, opened);
     const closed = message({ kind: 'closed', cooldownMs: undefined, stepMs: undefined });
@@ -182,7 +182,7 @@ describe('Health report messages: a valid message', () => {
     expect(member.events).toEqual(['open', 'closed']);
   });
 
-  it('is ignored if a call that began after it was served', async () => {
+  it('is ignored when a call that started after it has succeeded', async () => {
     const texts = [message({}), message(COOLDOWN), message(QUOTA)];
     await jest.advanceTimersByTimeAsync(10);
     const call = member.call();
@@ -196,7 +196,7 @@ describe('Health report messages: a valid message', () => {
     ['an opening', {}],
     ['a rejected key', COOLDOWN],
   ])(
-    'about %s is ignored for a minute after calls were served in spite of an earlier one',
+    'about %s is ignored for a minute after a call has succeeded despite an earlier one',
     async (_what, fields) => {
       const serve = async () => {
         const call = member.call();
@@ -215,7 +215,7 @@ describe('Health report messages: a valid message', () => {
     },
   );
 
-  it('is ignored if the app has enabled the endpoint since', async () => {
+  it('is ignored if the application has enabled the endpoint since it was sent', async () => {
     const texts = [message({}), message(COOLDOWN), message(QUOTA)];
     await receive(...texts);
     member.endpoint.enable();
@@ -231,7 +231,7 @@ describe('Health report messages: a valid message', () => {
     expect(member.events).toEqual([]);
   });
 
-  it('is not published while the time is unknown', () => {
+  it('is not published while the time of Redis is unknown', () => {
     redis.isUp = false;
     member.endpoint.breaker.open();
     expect(redis.published).toEqual([]);

@@ -96,8 +96,8 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('Health reports: whatever messages are lost, late or repeated,', () => {
-  it('no two processes probe at once while Redis is reachable, and all breakers close in the end', async () => {
+describe('Health reports, even if messages are lost, late or repeated:', () => {
+  it('only one process probes at a time while Redis is reachable, and all breakers close in the end', async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (given) => {
         const { states, probesInTrouble, timersLeft } = await run(given, true);
@@ -109,7 +109,7 @@ describe('Health reports: whatever messages are lost, late or repeated,', () => 
     );
   });
 
-  it('all breakers close in the end although Redis is unreachable at times', async () => {
+  it('all breakers close in the end even if Redis is unreachable at times', async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (given) => {
         const { states, timersLeft } = await run(given, false);

@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 describe('Health reports: an endpoint that is down', () => {
-  it('is avoided by all processes as soon as the breaker of one has opened', async () => {
+  it('is avoided by all processes as soon as the breaker in one of them has opened', async () => {
     const { joined } = cluster(3, () => DOWN);
     const [a, b, c] = joined as [Member, Member, Member];
     expect(await settled(a.calls(5))).toEqual(Array.from({ length: 5 }, () => 'failed'));
@@ -61,7 +61,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect(b.endpoint.health.failures).toBe(0);
   });
 
-  it('is reported once: processes do not repeat the reports of others', async () => {
+  it('is reported once, because processes do not repeat the reports of others', async () => {
     const { redis, joined } = cluster(4, () => DOWN);
     await pass(150);
     await settled(joined[0]!.calls(5));
@@ -75,7 +75,7 @@ describe('Health reports: an endpoint that is down', () => {
     });
   });
 
-  it('is avoided by a process that starts later: it asks once, and each process answers what it has found out itself', async () => {
+  it("is avoided by a process that starts later and asks once for its peers' own reports", async () => {
     const { redis, joined } = cluster(3, () => DOWN);
     await pass(150);
     await settled(joined[0]!.calls(5));
@@ -93,7 +93,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect(redis.published).toHaveLength(2);
   });
 
-  it('is not avoided by a process that starts after the outage is over or the app has enabled the endpoint', async () => {
+  it('is not avoided by a process that starts after the outage or after the endpoint was enabled', async () => {
     let answer = DOWN;
     const { redis, joined } = cluster(2, () => answer);
     const [a, b] = joined as [Member, Member];
@@ -110,7 +110,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect(started[0]!.state).toBe('closed');
   });
 
-  it('is probed by one process at a time, and a failed probe doubles the opening of all', async () => {
+  it('is probed by one process at a time, and a failed probe doubles the open time of all breakers', async () => {
     const { joined } = cluster(3, () => ({ status: 500, ms: 300 }));
     await settled(joined[0]!.calls(5));
     await pass(1_010);
@@ -129,7 +129,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect(joined.map(({ requestCount }, nth) => requestCount - before[nth]!).sort()).toEqual([0, 0, 1]);
   });
 
-  it('is used by all processes again as soon as the probe of one has succeeded', async () => {
+  it('is used by all processes again as soon as the probe of one of them has succeeded', async () => {
     let answer = DOWN;
     const { joined } = cluster(3, () => answer);
     await settled(joined[0]!.calls(5));
@@ -141,7 +141,7 @@ describe('Health reports: an endpoint that is down', () => {
     expect(joined[2]!.events).toEqual(['open', 'half-open', 'closed']);
   });
 
-  it('is probed by a process that has calls, although others have none', async () => {
+  it('is probed by a process that has calls even if the others have none', async () => {
     let answer = DOWN;
     const { joined } = cluster(5, () => answer);
     await settled(joined[0]!.calls(5));
@@ -163,7 +163,7 @@ describe('Health reports: the probe lock', () => {
     return { redis, a: joined[0]!, b: joined[1]! };
   }
 
-  it('is waited for while a process that has died holds it, and no longer', async () => {
+  it('is unavailable until it expires if the process that holds it has died', async () => {
     const { redis, a } = await halfOpen();
     redis.lockAsOther('probe e hash', 6_000);
     expect(await settled(a.call())).toBe('not-sent');
@@ -176,7 +176,7 @@ describe('Health reports: the probe lock', () => {
     expect(a.endpoint.health.failures).toBe(0);
   });
 
-  it('counts no failure when a peer holds it, even if the call reports one', async () => {
+  it('causes no counted failure when a peer holds it, even if the call reports one', async () => {
     const { redis, b } = await halfOpen();
     redis.lockAsOther('probe e hash', 60_000);
     expect(await settled(b.call(true))).toBe('not-sent');
@@ -184,7 +184,7 @@ describe('Health reports: the probe lock', () => {
     expect(b.endpoint.health.failureRate.value(performance.now())).toBeLessThan(0.01);
   });
 
-  it('takes its round trip from the time that the probe has', async () => {
+  it('counts its round trip towards the time limit of the probe', async () => {
     const { redis, a } = await halfOpen(undefined, () => ({ status: 200, ms: 60_000 }));
     redis.roundTripMs = 48;
     const since = performance.now();
@@ -192,7 +192,7 @@ describe('Health reports: the probe lock', () => {
     expect(performance.now() - since).toBeLessThan(5_020);
   });
 
-  it('is not needed while Redis is unreachable: each process probes', async () => {
+  it('is not needed while Redis is unreachable, when each process probes', async () => {
     const { redis, a, b } = await halfOpen();
     redis.isUp = false;
     expect(await settled(Promise.all([a.call(), b.call()]), 100)).toEqual(['served', 'served']);
@@ -218,7 +218,7 @@ describe('Health reports: the probe lock', () => {
     await pass(5_000);
   });
 
-  it('does not start a probe if a peer reports an opening while it is being acquired', async () => {
+  it('does not let a probe start if a peer reports an open breaker while the lock is being acquired', async () => {
     const { redis, a } = await halfOpen();
     redis.roundTripMs = 40;
     const outcome = a.call();
@@ -232,7 +232,7 @@ describe('Health reports: the probe lock', () => {
 });
 
 describe('Health reports: cooldowns', () => {
-  it('a rejected key cools the endpoint down for all processes, for a minute in those that did not see it', async () => {
+  it('a rejected key starts a cooldown in all processes, of only a minute in the peers', async () => {
     const { joined } = cluster(3, () => BAD_KEY);
     const [a, b] = joined as [Member, Member];
     await settled(a.call());
@@ -244,7 +244,7 @@ describe('Health reports: cooldowns', () => {
     expect(b.events).toEqual([expect.stringMatching(/^unauthorized (59\d{3}|60000)$/)]);
   });
 
-  it('a 429 cools the quota down in all processes, for what is left of the cooldown', async () => {
+  it('a 429 starts a cooldown of the quota in all processes, which ends at the same time', async () => {
     const redis = new SimulatedRedis();
     redis.delivery = () => [700];
     const { joined } = cluster(2, () => ({ status: 429, ms: 20, headers: { 'retry-after': '4' } }), redis);
@@ -266,13 +266,13 @@ describe('Health reports: cooldowns', () => {
     expect(b.cooldownMs).toBeGreaterThanOrEqual(1_990);
   });
 
-  it('the 429s of one burst are reported a few times at most', async () => {
+  it('a burst of 429s is reported a few times at most', async () => {
     const { redis, joined } = cluster(2, () => ({ status: 429, ms: 20, headers: { 'retry-after': '2' } }));
     await settled(Promise.all(Array.from({ length: 200 }, () => joined[0]!.call())));
     expect(redis.published.length).toBeLessThanOrEqual(4);
   });
 
-  it('a process with a new key keeps using the endpoint although its peers report a rejected one', async () => {
+  it('a process with a new key keeps using the endpoint even if its peers report a rejected key', async () => {
     const { joined } = cluster(2, (member) => (member === joined[0] ? BAD_KEY : SOUND));
     const [old, fresh] = joined as [Member, Member];
     await settled(old.call());
@@ -286,13 +286,13 @@ describe('Health reports: cooldowns', () => {
   });
 });
 
-describe('Health reports: a process that fails while the endpoint is sound', () => {
+describe('Health reports: a process whose calls fail at a healthy endpoint', () => {
   it.each([
     [2, '500s', DOWN, 20],
     [4, '500s', DOWN, 20],
     [3, '401s', BAD_KEY, 61],
   ])(
-    'does not keep it from its peers for long, of %i processes, if only it gets %s',
+    'does not keep its peers away for long if, of %i processes, only this one gets %s',
     async (size, _what, sick, mostS) => {
       const { joined } = cluster(size, (member) => (member === joined[0] ? sick : SOUND));
       let refused = 0;
@@ -312,7 +312,7 @@ describe('Health reports: a process that fails while the endpoint is sound', () 
 });
 
 describe('Health reports: an endpoint that is down for all processes', () => {
-  it('is still probed by each of them, whoever probes first', async () => {
+  it('is still probed by each of them, whichever probes first', async () => {
     const { joined } = cluster(2, () => DOWN);
     const [a, b] = joined as [Member, Member];
     await settled(a.calls(5));
@@ -328,7 +328,7 @@ describe('Health reports: an endpoint that is down for all processes', () => {
 });
 
 describe('Health reports: a process without a cluster', () => {
-  it('acquires no lock, publishes nothing and starts no timer beside the breaker`s own', async () => {
+  it("acquires no lock, publishes nothing and starts no timer except the breaker's own", async () => {
     const member = new Member(undefined, () => DOWN);
     members.push(member);
     await settled(member.calls(5));

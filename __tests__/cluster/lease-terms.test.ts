@@ -5,7 +5,7 @@ describe('Lease terms:', () => {
   const numberOfMembers = fc.integer({ min: 1, max: 500 });
   const depth = fc.integer({ min: 100, max: 60_000 });
 
-  it('all leases and the limiter together hold the depth, and no lease exceeds 250 ms of the limit or two round trips', () => {
+  it('leases and limiter together hold the bucket depth, and no lease exceeds 250 ms or two round trips', () => {
     fc.assert(
       fc.property(depth, numberOfMembers, fc.constantFrom(0, 50, 250), (depthMs, members, distanceMs) => {
         const terms = { limit: 600, depthMs, observedMs: 0, distanceMs, isDay: false };
@@ -18,12 +18,12 @@ describe('Lease terms:', () => {
     );
   });
 
-  it('a lease lasts two round trips to a distant Redis, at the fair rate of a process', () => {
+  it('a lease lasts at least two round trips to a distant Redis at the fair rate of a process', () => {
     const terms = { limit: 600, depthMs: 10_000, observedMs: 0, distanceMs: 200, isDay: false };
     expect([1, 2, 4].map((members) => leaseMs(terms, members) * members)).toEqual([400, 400, 500]);
   });
 
-  it('processes with different limits share the lowest, and the largest depth that a header has shown', () => {
+  it('processes share the lowest of their limits and the largest bucket depth that a header has shown', () => {
     const terms = (limit: number, depthMs: number, observedMs = 0) => ({
       limit,
       depthMs,

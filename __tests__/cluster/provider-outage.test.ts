@@ -8,8 +8,8 @@ requireExclusiveMachine();
 const rig = new ClusterRig();
 afterEach(() => rig.close());
 
-requires('redis-server').describe('Cluster: an outage of a provider that one process has seen', () => {
-  it('stops new calls of its peers within a second', async () => {
+requires('redis-server').describe('Cluster: an outage of a provider that one process has detected', () => {
+  it('stops new calls of the other processes within a second', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const config = {
       endpoints: [provider.endpoint()],

@@ -120,7 +120,7 @@ async function run<T>(work: Promise<T>, ms: number): Promise<T> {
 }
 
 describe('SharedQuota: several processes', () => {
-  it('stay within the limit in every window and use it, whatever the sizes of their calls', async () => {
+  it('use the whole limit without exceeding it in any window, whatever the sizes of their calls', async () => {
     const observer = new Observer();
     const { processes, setMode, limiter, close } = start(4, (units) =>
       observer.admit(performance.now(), units),
@@ -141,7 +141,7 @@ describe('SharedQuota: several processes', () => {
     expect(limiter.requestCount).toBeLessThan(4 * (40_000 / 100));
   });
 
-  it('cost few requests to Redis: a single process uses nearly the whole limit in leases', async () => {
+  it('need few requests to Redis: even a single process uses nearly the whole limit through leases', async () => {
     const { processes, setMode, limiter, close } = start(1);
     setMode('shared');
     const [alone] = processes;
@@ -162,7 +162,7 @@ describe('SharedQuota: several processes', () => {
     close();
   });
 
-  it('let a large call gather its units although peers send small ones', async () => {
+  it('let a large call gather its units even if peers send small ones', async () => {
     const { processes, setMode, close } = start(3);
     setMode('shared');
     const until = performance.now() + 60_000;
@@ -186,7 +186,7 @@ describe('SharedQuota: several processes', () => {
     close();
   });
 
-  it('report usage above the estimate, and corrections by headers, which never make a debt', async () => {
+  it('report usage above the estimate, and corrections by headers, which never make the level negative', async () => {
     const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     const [one, other] = processes;
@@ -206,7 +206,7 @@ describe('SharedQuota: several processes', () => {
 });
 
 describe('SharedQuota: while Redis is unreachable', () => {
-  it('each process goes on with its share at once, and reports its usage afterwards', async () => {
+  it('each process continues with its share at once, and reports its usage afterwards', async () => {
     const observer = new Observer();
     const { processes, setMode, limiter, close } = start(4, (units) =>
       observer.admit(performance.now(), units),
@@ -227,7 +227,7 @@ describe('SharedQuota: while Redis is unreachable', () => {
     expect(total).toBeGreaterThan(0.9 * (LIMIT / 60) * 50);
   });
 
-  it('its share follows the number of processes, rising and falling, and all usage is reported afterwards', async () => {
+  it("a process's share follows the number of processes, and all usage is reported afterwards", async () => {
     const { processes, setMode, limiter, close } = start(1);
     setMode('shared');
     const [alone] = processes;
@@ -257,7 +257,7 @@ describe('SharedQuota: while Redis is unreachable', () => {
     close();
   });
 
-  it('a call that waits for Redis goes on at once', async () => {
+  it('a call that was waiting for Redis starts at once', async () => {
     const { processes, setMode, limiter, close } = start(2);
     setMode('shared');
     await jest.advanceTimersByTimeAsync(100);
@@ -269,7 +269,7 @@ describe('SharedQuota: while Redis is unreachable', () => {
     close();
   });
 
-  it("with 'closed' no call starts, and with 'open' each process has the whole limit", async () => {
+  it("no call starts with 'closed', and each process has the whole limit with 'open'", async () => {
     const { processes, setMode, close } = start(2);
     setMode('closed');
     const [one, other] = processes;
@@ -286,7 +286,7 @@ describe('SharedQuota: while Redis is unreachable', () => {
   });
 });
 
-describe('SharedQuota: with random schedules', () => {
+describe('SharedQuota: under random schedules', () => {
   const steps = fc.array(
     fc.record({
       what: fc.constantFrom(
@@ -307,7 +307,7 @@ describe('SharedQuota: with random schedules', () => {
     { minLength: 10, maxLength: 60 },
   );
 
-  it('every request is decided, and no level exceeds the depth', async () => {
+  it('every request is decided, and no level exceeds the bucket depth', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 0, max: 60 }), async (schedule, latency) => {
         const { processes, setMode, limiter, close } = start(3, undefined, () => latency);

@@ -4,7 +4,7 @@ beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 describe('RedisClock:', () => {
-  it('the time is unknown before the first sample and then advances with the process`s own clock', () => {
+  it("the time is unknown before the first sample and then advances with the process's own clock", () => {
     const clock = new RedisClock();
     expect(clock.now()).toBeUndefined();
     const now = performance.now();
@@ -14,7 +14,7 @@ describe('RedisClock:', () => {
     expect(clock.now()).toBe(1_000_501);
   });
 
-  it('the sample with the shortest round trip counts, until it is old or has expired', () => {
+  it('the sample with the shortest round trip is used until it is old or has expired', () => {
     const clock = new RedisClock();
     const now = performance.now();
     clock.sample(1_000_000, now - 1, now);

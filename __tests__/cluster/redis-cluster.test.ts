@@ -25,7 +25,7 @@ requires('redis-server').describe('Cluster with Redis Cluster:', () => {
     [redis, provider] = await Promise.all([rig.redis({ clusterMode: true }), rig.provider()]);
   });
 
-  it('quotas are shared, and the keys of each are in one slot', async () => {
+  it('quotas are shared, and the keys of each quota are in one slot', async () => {
     const { perMinute: rpm, burstSeconds = 10 } = LIMIT;
     const config = {
       endpoints: [provider.endpoint({ rpm, tpm: 120_000, burstSeconds })],
@@ -43,7 +43,7 @@ requires('redis-server').describe('Cluster with Redis Cluster:', () => {
     for (const key of keys) expect(key).toMatch(/\{[^{}]+\}/);
   });
 
-  it("the app's own ioredis Cluster is duplicated and stays open", async () => {
+  it("the application's own ioredis Cluster is duplicated and stays open", async () => {
     const own = new Cluster([{ host: '127.0.0.1', port: redis.port }]);
     const config: BalancerConfig & { cluster: { redis: Cluster; prefix: string } } = {
       endpoints: [provider.endpoint({ rpm: 600 })],

@@ -20,7 +20,7 @@ describe('The password of a Redis URL', () => {
     },
   );
 
-  it('does not appear in the error for a URL in place of the cluster options', () => {
+  it('does not appear in the error for a URL instead of the cluster options', () => {
     let error: unknown;
     try {
       createBalancer({ endpoints: [ENDPOINT], cluster: `redis://:${PASSWORD}@host` as never });

@@ -36,7 +36,7 @@ function start(provider: ProviderProcess, redis: NonNullable<BalancerConfig['clu
 }
 
 redisTests.describe('Cluster over TLS:', () => {
-  it('rediss:// works with a certificate that is trusted, and one that is not says so', async () => {
+  it('rediss:// works with a trusted certificate, and Redis counts as unavailable with another', async () => {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
     const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
     const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
@@ -73,7 +73,7 @@ redisTests.describe('Cluster over TLS:', () => {
 });
 
 redisTests.describe('Cluster with Redis Sentinel:', () => {
-  it('moves to the new master when the old one is killed, and calls are served meanwhile', async () => {
+  it('the balancer moves to the new master when the old one is killed, and serves calls in the meantime', async () => {
     const [master, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const replica = await rig.redis({ args: ['--replicaof', '127.0.0.1', `${master.port}`] });
     const port = await freePort();
@@ -117,7 +117,7 @@ redisTests.describe('Cluster with Redis Sentinel:', () => {
 });
 
 redisTests.describe('Cluster with a restricted user:', () => {
-  it('needs only the commands, keys and channels that docs/cluster.md lists', async () => {
+  it('the balancer needs only the commands, keys and channels that docs/cluster.md lists', async () => {
     const document = readFileSync(join(__dirname, '../../docs/cluster.md'), 'utf8');
     const rules = /ACL SETUSER (\S+) ([^`]+?)\n```/.exec(document.replaceAll('\\\n', ' '))?.[2] ?? '';
     expect(rules).toContain('+evalsha');

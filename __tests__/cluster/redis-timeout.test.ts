@@ -15,7 +15,7 @@ describe('Redis timeout:', () => {
   it.each([
     ['an answer', after],
     ['an error', (ms: number) => after(ms).then(() => Promise.reject(new Error('ERR')))],
-  ])('%s within the limit is in time, a later one is not', async (_what, reply) => {
+  ])('%s within the limit is in time, and a later one is not', async (_what, reply) => {
     const results = Promise.all([
       answersInTime(reply(REDIS_TIMEOUT_MS - 5)),
       answersInTime(reply(REDIS_TIMEOUT_MS + 5)),
@@ -26,7 +26,7 @@ describe('Redis timeout:', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('a distant Redis may take two more round trips', async () => {
+  it('a distant Redis may take two round trips longer', async () => {
     const results = Promise.all([
       answersInTime(after(REDIS_TIMEOUT_MS + 390), 200),
       answersInTime(after(REDIS_TIMEOUT_MS + 410), 200),

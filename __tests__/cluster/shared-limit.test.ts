@@ -22,7 +22,7 @@ const DRAINED_MS = 2_000;
 requires('redis-server').describe(
   'Cluster: the quota of four processes, one of which has its clock a minute ahead,',
   () => {
-    it('is kept in every window and used when the load rises to ten times the limit', async () => {
+    it('is used up, and not exceeded in any window, when the load rises to ten times the limit', async () => {
       const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
       const limits = { rpm: REQUESTS.perMinute, tpm: TOKENS.perMinute, burstSeconds: BURST_SECONDS };
       const config = { endpoints: [provider.endpoint(limits)], cluster: { redis: redis.url } };

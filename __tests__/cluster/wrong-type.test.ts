@@ -11,7 +11,7 @@ const rig = new ClusterRig();
 afterAll(() => rig.close());
 
 requires('redis-server').describe('Cluster: a key that holds a value of another type', () => {
-  it('makes only its own limit local, with one warning', async () => {
+  it('stops only its own limit from being shared, with one warning', async () => {
     const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
     const warnings: object[] = [];
     const config = {

@@ -68,7 +68,7 @@ describe('The dialect of docs/adding-a-provider.md', () => {
   };
   const body = { model: 'm', messages: [{ role: 'user', content: 'Hi' }], stop: 'END', top_p: 0.5 };
 
-  it('is as short as the page says', () => {
+  it('has at most the 60 lines that the page promises', () => {
     const lines = code.slice(code.indexOf('export const cohere'), code.indexOf('export const balancer'));
     expect(lines.trim().split('\n').length).toBeLessThanOrEqual(60);
   });
@@ -102,7 +102,7 @@ describe('The dialect of docs/adding-a-provider.md', () => {
     expect(data.route.usage?.total_tokens).toBe(74);
   });
 
-  it('reads a stream the same wherever it is cut, and fails where it ends too soon', async () => {
+  it('reads the same answer from a stream wherever it is split, and fails if the stream ends early', async () => {
     const text = EVENTS.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
     const bytes = Buffer.from(text);
     const whole = comparable(await readStream(cohere, [bytes]));
@@ -115,7 +115,7 @@ describe('The dialect of docs/adding-a-provider.md', () => {
     }
   });
 
-  it('has the failure classes and refuses what it does not translate', async () => {
+  it('classifies failures and refuses features that it does not translate', async () => {
     const { balancer } = await start((arrival) => json(arrival, 401, { message: 'invalid api token' }));
     expect(await rejection(balancer.chat(body))).toMatchObject({ attempts: [{ class: 'unauthorized' }] });
     const refused = await rejection(balancer.chat({ ...body, n: 2 }));

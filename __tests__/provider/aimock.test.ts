@@ -107,7 +107,7 @@ const CASES = NAMES.flatMap((name) => [false, true].map((stream) => [name, strea
 
 describe('aimock as the upstream', () => {
   it.each(CASES)(
-    'reads the conversation as it was meant and answers: %s (streamed: %s)',
+    'understands the translated conversation and answers it: %s (streamed: %s)',
     async (name, stream) => {
       const balancer = balancerOf([name]);
       expect((await ask(balancer, CONVERSATION, stream)).content).toBe(TEXT);
@@ -129,7 +129,7 @@ describe('aimock as the upstream', () => {
     },
   );
 
-  it.each(CASES)('calls a tool, and its result goes back: %s (streamed: %s)', async (name, stream) => {
+  it.each(CASES)('calls a tool and gets its result back: %s (streamed: %s)', async (name, stream) => {
     const balancer = balancerOf([name]);
     const question = { role: 'user', content: 'Weather?' };
     const message = await ask(balancer, [question], stream);
@@ -145,7 +145,7 @@ describe('aimock as the upstream', () => {
   });
 
   it.each(CASES.filter(([name]) => name === 'anthropic' || name === 'gemini'))(
-    'shows its reasoning: %s (streamed: %s)',
+    'returns its reasoning: %s (streamed: %s)',
     async (name, stream) => {
       const more = { reasoning_effort: 'high', max_tokens: 4000 };
       const message = await ask(balancerOf([name]), [{ role: 'user', content: 'Think' }], stream, more);
@@ -153,7 +153,7 @@ describe('aimock as the upstream', () => {
     },
   );
 
-  it.each(['openai', 'azure'])('embeds: %s', async (name) => {
+  it.each(['openai', 'azure'])('returns embeddings: %s', async (name) => {
     const model = 'text-embedding-3-small';
     const { data } = await balancerOf([name], {}, () => ({ model })).embeddings({
       model,
@@ -165,7 +165,7 @@ describe('aimock as the upstream', () => {
     ]);
   });
 
-  describe.each([false, true])('that is broken (streamed: %s)', (stream) => {
+  describe.each([false, true])('with faults (streamed: %s)', (stream) => {
     /** What it does to every request that has its header, and the failure class of that. */
     const FAULTS: readonly (readonly [header: string, failure: string])[] = [
       ['x-aimock-chaos-drop', 'server'],
@@ -173,7 +173,7 @@ describe('aimock as the upstream', () => {
       ['x-aimock-chaos-disconnect', 'connection'],
     ];
 
-    it.each(NAMES)('in every way at the others is served by %s, wherever a call begins', async (sound) => {
+    it.each(NAMES)('lets %s serve every call if all other endpoints have faults', async (sound) => {
       const others = NAMES.filter((name) => name !== sound);
       for (const broken of permutations(others)) {
         const faults = new Map(broken.map((name, at) => [name, FAULTS[at] as (typeof FAULTS)[number]]));
@@ -198,7 +198,7 @@ describe('aimock as the upstream', () => {
       }
     });
 
-    it('everywhere is asked again until it has recovered', async () => {
+    it('is retried until it has recovered if all endpoints are faulty', async () => {
       mock.setChaos({ dropRate: 1 });
       const balancer = balancerOf(NAMES);
       const calls = Promise.all(Array.from({ length: 6 }, () => ask(balancer, CONVERSATION, stream)));
@@ -210,7 +210,7 @@ describe('aimock as the upstream', () => {
     });
   });
 
-  it('moves away from rate limits, whose Retry-After it obeys', async () => {
+  it('causes only rate_limited attempts and a retryable error while every request is rate-limited', async () => {
     const balancer = balancerOf(['anthropic', 'gemini']);
     mock.setChaos({ rateLimitRate: 1 });
     const failed = await balancer

@@ -84,7 +84,7 @@ const body = fc.record(
 );
 
 describe.each(DIALECTS)('The %s dialect', (provider, dialect, models) => {
-  it('translates any body that the balancer accepts into JSON, without throwing and without changing it', () => {
+  it('translates any body that the balancer accepts to JSON, without throwing or modifying the body', () => {
     fc.assert(
       fc.property(body, fc.constantFrom(...models), fc.boolean(), (fields, model, stream) => {
         const before = JSON.stringify(fields);
@@ -99,7 +99,7 @@ describe.each(DIALECTS)('The %s dialect', (provider, dialect, models) => {
     );
   });
 
-  it('reads any JSON as an answer or throws an Error', () => {
+  it('converts any JSON to an answer or throws an Error', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 4 }), (text) => {
         try {
@@ -113,7 +113,7 @@ describe.each(DIALECTS)('The %s dialect', (provider, dialect, models) => {
   });
 });
 
-describe('A conversation of any roles and tool calls', () => {
+describe('A conversation with any roles and tool calls', () => {
   const sane = fc.array(
     fc.record({
       role: fc.constantFrom('user', 'assistant', 'tool'),
@@ -126,7 +126,7 @@ describe('A conversation of any roles and tool calls', () => {
     { minLength: 1, maxLength: 8 },
   );
 
-  it('alternates between the sides and has no empty text at Anthropic and Gemini', () => {
+  it('alternates between user and assistant and has no empty text in requests to Anthropic and Gemini', () => {
     fc.assert(
       fc.property(sane, (messages) => {
         const claude = JSON.parse(
@@ -192,7 +192,7 @@ describe.each(DIALECTS.slice(2))('A stream of the %s dialect', (_provider, diale
     }),
   );
 
-  it('of any JSON events is never taken for a whole answer without an end, and fails with a StreamFailure', async () => {
+  it('fails with a StreamFailure, and is never taken for a whole answer, if its events have no end', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 6 }), async (events) => {
         const text = events.map((value) => `data: ${JSON.stringify(value)}\n\n`).join('');

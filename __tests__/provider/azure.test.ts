@@ -32,11 +32,11 @@ describe('A request of the Azure dialect', () => {
       { baseURL: `${RESOURCE}/openai/deployments/d`, apiVersion: '2024-10-21' },
       '/chat/completions?api-version=2024-10-21',
     ],
-  ])('goes to the path of %s', (_form, more, path) => {
+  ])('has the right path for %s', (_form, more, path) => {
     expect(request(more).path).toBe(path);
   });
 
-  it('names the deployment as the model, and the embeddings path', () => {
+  it('sends the name of the deployment as the model, and has a path for embeddings', () => {
     expect(request({ deployment: 'mine' }).body.model).toBe('mine');
     expect(request({}).body.model).toBe('gpt-4o');
     const call = { operation: 'embeddings', stream: false, body: { model: 'm', input: 'a' } } as const;
@@ -45,7 +45,7 @@ describe('A request of the Azure dialect', () => {
     );
   });
 
-  it('has a key in api-key, and a Microsoft Entra token as bearer', () => {
+  it('sends a key in api-key and a Microsoft Entra token as a bearer token', () => {
     expect(request({}).headers).toMatchObject({ 'api-key': '0123456789abcdef' });
     expect(request({}).headers).not.toHaveProperty('authorization');
     const token = 'eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2ln';
@@ -53,14 +53,14 @@ describe('A request of the Azure dialect', () => {
     expect(request({ headers: { 'Api-Key': 'own' } }).headers['api-key']).toBe('own');
   });
 
-  it('asks for the usage of a stream, as at OpenAI', () => {
+  it("requests the usage of a stream, as OpenAI's dialect does", () => {
     expect(request({}, ask({}, true)).body).toMatchObject({
       stream: true,
       stream_options: { include_usage: true },
     });
   });
 
-  it('leaves out what other providers have added to the conversation, which Azure refuses', () => {
+  it("leaves out other providers' fields in the conversation, which Azure refuses", () => {
     const messages = [{ role: 'assistant', content: 'Hi', reasoning_content: 'Hm.', thinking_blocks: [{}] }];
     expect(request({}, ask({ messages })).body.messages).toEqual([{ role: 'assistant', content: 'Hi' }]);
   });

@@ -42,13 +42,13 @@ async function ask(balancer: Balancer, body: object, stream: boolean): Promise<P
   return { content, calls, finish };
 }
 
-describe('The same conversation with tools, an image and a stream', () => {
+describe('A conversation with tools and an image', () => {
   const rig = new Rig();
 
   it.each(
     PROVIDERS.flatMap(([name, answers]) => [false, true].map((stream) => [name, stream, answers] as const)),
   )(
-    'goes through %s and comes back equal in OpenAI terms (streamed: %s)',
+    "reaches %s completely and gets the same answer in OpenAI's format as at any provider (streamed: %s)",
     async (provider, stream, answers) => {
       const each = { a: { provider } satisfies Partial<EndpointConfig> };
       const { balancer, upstream } = await rig.start({ a: answers('tools') }, { each });
@@ -85,7 +85,7 @@ describe('The same conversation with tools, an image and a stream', () => {
 describe('A Responses call', () => {
   const rig = new Rig();
 
-  it.each(PROVIDERS)('is served by %s as well, tools included', async (provider, answers) => {
+  it.each(PROVIDERS)('with tools is served by %s', async (provider, answers) => {
     const each = { a: { provider } satisfies Partial<EndpointConfig> };
     const { balancer } = await rig.start({ a: answers('tools') }, { each });
     const tool = { type: 'function', name: 'get_weather', parameters: { type: 'object' }, strict: false };
@@ -101,7 +101,7 @@ describe('A Responses call', () => {
   });
 });
 
-describe('A conversation that moves from OpenAI to Anthropic to Gemini and back, at each step because one fails', () => {
+describe('A conversation that fails over from OpenAI to Anthropic, then to Gemini and to Azure', () => {
   const rig = new Rig();
   const down = error(500);
   const results = (message: ChatCompletion['choices'][number]['message']) =>
@@ -111,7 +111,7 @@ describe('A conversation that moves from OpenAI to Anthropic to Gemini and back,
       content: called.name === 'get_time' ? '12:00' : '{"celsius":24}',
     }));
 
-  it('keeps the meaning of its tool calls', async () => {
+  it('keeps its tool calls, their results and their thought signatures', async () => {
     const { balancer, upstream } = await startFourProviders(rig);
     const messages: unknown[] = [{ role: 'user', content: 'Weather and time in Lyon?' }];
     const turn = async (): Promise<ChatCompletion['choices'][number]['message']> => {

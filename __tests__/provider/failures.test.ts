@@ -26,7 +26,7 @@ async function failover(rig: Rig, provider: string, responder: Responder): Promi
   return rig.start({ a: responder, b: answer('Served') }, { each: { a: { provider } } });
 }
 
-describe('A failure of a provider with a format of its own', () => {
+describe('A failure of a provider with its own format', () => {
   const rig = new Rig();
 
   it.each<[string, string, Responder, object]>([
@@ -37,7 +37,7 @@ describe('A failure of a provider with a format of its own', () => {
       { class: 'server', status: 529 },
     ],
     [
-      'a spent credit',
+      'a used-up credit balance',
       'anthropic',
       claudeError(
         400,
@@ -46,7 +46,12 @@ describe('A failure of a provider with a format of its own', () => {
       ),
       { class: 'quota_exhausted' },
     ],
-    ['a page in place of an answer', 'anthropic', raw(200, '<html>Hello</html>'), { class: 'bad_answer' }],
+    [
+      'an HTML page instead of an answer',
+      'anthropic',
+      raw(200, '<html>Hello</html>'),
+      { class: 'bad_answer' },
+    ],
     [
       'half an answer',
       'anthropic',
@@ -81,7 +86,7 @@ describe('A failure of a provider with a format of its own', () => {
       (arrival) => json(arrival, 200, MALFORMED),
       { class: 'bad_answer' },
     ],
-  ])('is answered by another endpoint: %s of %s', async (_what, provider, responder, attempt) => {
+  ])('lets another endpoint serve the call: %s of %s', async (_what, provider, responder, attempt) => {
     const { balancer } = await failover(rig, provider, responder);
     const { data, route } = await balancer.chat(body).withRoute();
     expect(data.choices[0]?.message.content).toBe('Served');
@@ -94,7 +99,7 @@ describe('A failure of a provider with a format of its own', () => {
     ['a malformed function call', 'gemini', stream(geminiSse([MALFORMED as never]))],
     ['a stream that ends at once', 'gemini', stream('')],
   ])(
-    'in a stream before its first content is answered by another endpoint: %s of %s',
+    'before the first content of a stream lets another endpoint serve the call: %s of %s',
     async (_what, provider, responder) => {
       const { balancer } = await failover(rig, provider, responder);
       let text = '';
@@ -113,7 +118,7 @@ describe('A failure of a provider with a format of its own', () => {
       geminiSse([{ ...TEXT_ANSWER, candidates: [{ content: { parts: [{ text: 'Half' }] }, index: 0 }] }]),
     ],
   ])(
-    'after the first content breaks the stream and is never a short answer: %s, %s',
+    'after the first content of a stream causes an error, never a short answer: %s, %s',
     async (provider, _how, text) => {
       const { balancer } = await failover(rig, provider, stream(text));
       const read = async (): Promise<void> => {
@@ -125,7 +130,7 @@ describe('A failure of a provider with a format of its own', () => {
   );
 
   it.each([false, true])(
-    'is the refusal of a prompt, which is an answer (streamed: %s)',
+    'does not include a blocked prompt, which ends the call without failover (streamed: %s)',
     async (isStream) => {
       const blocked: Responder = (arrival) =>
         isStream ? stream(geminiSse([BLOCKED_ANSWER]))(arrival) : json(arrival, 200, BLOCKED_ANSWER);
@@ -135,7 +140,7 @@ describe('A failure of a provider with a format of its own', () => {
     },
   );
 
-  it('is over when the provider recovers', async () => {
+  it('is retried at the same endpoint until the provider has recovered', async () => {
     const recovers = inSequence(claudeError(529, 'overloaded_error', 'Overloaded'), (arrival) =>
       json(arrival, 200, TEXT_MESSAGE),
     );

@@ -77,7 +77,7 @@ describe.each(DIALECTS)('The %s dialect', (name, dialect, support, model) => {
   const plain = dialect.request(ask(), endpoint).body;
   const dropped = (call: DialectCall) => dialect.request(call, endpoint).dropped ?? [];
 
-  it.each(Object.entries(support.chat))('says what it does with %s: it is %s', (feature, what) => {
+  it.each(Object.entries(support.chat))('treats the feature %s as documented: %s', (feature, what) => {
     const call = ask(CHATS[feature as ChatFeature]);
     expect(CHAT_FEATURES[feature as ChatFeature]({ ...call.body })).toBeDefined();
     const refused = dialect.unsupported?.(call, endpoint);
@@ -93,7 +93,7 @@ describe.each(DIALECTS)('The %s dialect', (name, dialect, support, model) => {
     else if (!('messages' in CHATS[feature as ChatFeature]) && !call.body.tools) expect(isSent).toBe(false);
   });
 
-  it('says what it does with embeddings', () => {
+  it('treats the features of embeddings as documented', () => {
     for (const [feature, body] of Object.entries(EMBEDDINGS)) {
       expect(EMBEDDING_FEATURES[feature as EmbeddingFeature]({ ...body })).toBeDefined();
       const call = { operation: 'embeddings', stream: false, body: { model: 'm', ...body } } as DialectCall;
@@ -103,7 +103,7 @@ describe.each(DIALECTS)('The %s dialect', (name, dialect, support, model) => {
   });
 });
 
-it('docs/providers.md has the table of the code, and refused features are sent to OpenAI', () => {
+it('docs/providers.md has the same table of features as the code, in which OpenAI supports all of them', () => {
   const page = readFileSync(join(__dirname, '../../docs/providers.md'), 'utf8');
   const rows = [...page.matchAll(/^\| ([^|]+) \| (sent) \| (\w+) \| (\w+) \|/gm)].map(
     ([, ...cells]) => cells,
@@ -125,11 +125,11 @@ it('docs/providers.md has the table of the code, and refused features are sent t
   expect(openaiDialect.unsupported).toBeUndefined();
 });
 
-describe('A call that an endpoint can not express', () => {
+describe('A call with a feature that an endpoint does not support', () => {
   const rig = new Rig();
   const hello = { messages: [{ role: 'user', content: 'Hi' }] };
 
-  it('goes to one that can, and is refused by name where there is none', async () => {
+  it('goes to an endpoint that supports it, or else is refused with the name of the feature', async () => {
     const { balancer, upstream } = await rig.start(
       { claude: answer(), gpt: answer('Served') },
       { each: { claude: { provider: 'anthropic' } } },
@@ -151,7 +151,7 @@ describe('A call that an endpoint can not express', () => {
     expect(upstream.count('claude')).toBe(0);
   });
 
-  it('never goes to a provider without embeddings', async () => {
+  it('never goes to a provider without embeddings if it asks for embeddings', async () => {
     const { balancer } = await rig.start(
       { claude: answer() },
       { each: { claude: { provider: 'anthropic' } } },
@@ -160,7 +160,7 @@ describe('A call that an endpoint can not express', () => {
     expect((refused as Error).message).toContain("dialect: anthropic does not support 'embeddings'");
   });
 
-  it('is sent without what is harmless, with a warning that names it, once', async () => {
+  it('is sent without a feature that is harmless to leave out, with a single warning that names it', async () => {
     const warnings: string[] = [];
     const none = (): void => undefined;
     const logger = {

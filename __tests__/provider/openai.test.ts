@@ -24,13 +24,13 @@ function sent(call: DialectCall, at = endpoint): Record<string, unknown> {
 describe('an OpenAI request', () => {
   const body = { model: 'auto', messages: [{ role: 'user', content: 'hi' }], seed: 7, x_custom: { a: [1] } };
 
-  it("carries the caller's body unchanged but for the endpoint's model", () => {
+  it("carries the caller's body unchanged except for the endpoint's model", () => {
     expect(sent(chat(body))).toEqual({ ...body, model: 'gpt-4o-2024-08-06' });
     expect(openaiDialect.request(chat(body), endpoint).path).toBe('/chat/completions');
     expect(sent(chat({ messages: body.messages }))).toHaveProperty('model', 'gpt-4o-2024-08-06');
   });
 
-  it("asks for the usage of a stream and keeps the caller's other stream options", () => {
+  it("requests the usage of a stream and keeps the caller's other stream options", () => {
     const call = chat({ ...body, stream: true, stream_options: { include_usage: false, x: 1 } }, true);
     expect(sent(call)).toMatchObject({ stream: true, stream_options: { include_usage: true, x: 1 } });
     expect(sent(chat({ ...body, stream: true, stream_options: null }, true)).stream_options).toEqual({
@@ -39,13 +39,13 @@ describe('an OpenAI request', () => {
     expect(sent(chat(body))).not.toHaveProperty('stream_options');
   });
 
-  it("leaves the caller's body untouched", () => {
+  it("does not modify the caller's body", () => {
     const frozen = Object.freeze({ ...body, stream: true, stream_options: Object.freeze({ x: 1 }) });
     openaiDialect.request(chat(frozen, true), endpoint);
     expect(frozen).toEqual({ ...body, stream: true, stream_options: { x: 1 } });
   });
 
-  it("for embeddings carries all the caller's fields", () => {
+  it("carries all of the caller's fields for embeddings", () => {
     const input: EmbeddingBody = {
       model: 'alias',
       input: ['a', 'b'],
@@ -104,7 +104,7 @@ describe('an OpenAI request of a conversation that other providers have begun', 
     return [call?.tool_calls?.[0]?.id, result?.tool_call_id];
   };
 
-  it('leaves their fields out, and shortens ids, for an API that refuses them', () => {
+  it("leaves out the other providers' fields, and shortens ids, for an API that refuses them", () => {
     const body = sent(chat({ messages, tools }));
     const [callId, resultId] = idsOf(body);
     expect(callId).toMatch(/^[0-9a-f]{32}$/);
@@ -132,7 +132,7 @@ describe('an OpenAI request of a conversation that other providers have begun', 
     expect(resultId).toBe(callId);
   });
 
-  it('is unchanged for any other server, which may be the one that added them', () => {
+  it('is sent unchanged to any other server, which may have added the fields itself', () => {
     const other = { ...endpoint, baseURL: 'https://generativelanguage.googleapis.com/v1beta/openai' };
     expect(sent(chat({ messages, tools }), other)).toMatchObject({ messages, tools });
   });
@@ -166,15 +166,15 @@ describe('an OpenAI answer', () => {
   it.each([
     ['HTML', '<html>secret prompt</html>'],
     ['an empty body', ''],
-    ['JSON that was cut', JSON.stringify({ choices: [choice] }).slice(0, -3)],
-  ])('that is %s throws an error that quotes nothing of the body', (_, body) => {
+    ['JSON that is cut short', JSON.stringify({ choices: [choice] }).slice(0, -3)],
+  ])('that is %s throws an error that does not quote the body', (_, body) => {
     expect(() => read(body)).toThrow(/^The answer /);
     expect(() => read(body)).not.toThrow(/secret/);
   });
 });
 
 describe('an OpenAI failure', () => {
-  it('has its class', () => {
+  it('is classified by its status, headers and body', () => {
     const body = JSON.stringify({
       error: { message: 'Rate limit reached', type: 'requests', code: 'rate_limit_exceeded' },
     });
@@ -185,7 +185,7 @@ describe('an OpenAI failure', () => {
     });
   });
 
-  it('reports the rate limits of its headers', () => {
+  it('reports the rate limits in its headers', () => {
     const reading = openaiDialect.limits({
       'x-ratelimit-limit-requests': '500',
       'x-ratelimit-remaining-requests': '499',

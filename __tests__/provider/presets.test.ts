@@ -150,7 +150,7 @@ describe('Preset', () => {
   });
 
   it.each([undefined, null, '', '  '])(
-    'reports a missing key and suggests that the environment variable is not set: %j',
+    'reports a missing key and asks whether the environment variable is set: %j',
     (key) => {
       const fault = faultOf(() => holysheep({ apiKey: key as never }));
       expect(fault).toMatch(/holysheep\(\)\.apiKey: expected .*got .*is the environment variable set\?/);
@@ -167,7 +167,7 @@ describe('Preset', () => {
     expect(faultOf(() => openai(undefined as never))).toContain('openai().apiKey');
   });
 
-  it('leaves invalid values of endpoint options to the validation of the configuration', () => {
+  it('leaves values of endpoint options to the validation of the configuration', () => {
     expect(faultOf(() => resolveConfig({ endpoints: groq({ apiKey, rpm: -1 }) }))).toContain(
       'endpoints[0].rpm',
     );

@@ -65,7 +65,7 @@ function figures(reading: LimitReading): number[] {
   return Object.values(reading).flatMap((window) => Object.values(window as Record<string, number>));
 }
 
-it('readRateLimits never throws, and every value is finite, not negative and within its window', () => {
+it('readRateLimits never throws, and returns only values that are finite, not negative and within their window', () => {
   fc.assert(
     fc.property(headers, (headers) => {
       const reading = readRateLimits(headers, NOW);
@@ -124,7 +124,7 @@ it('readRateLimits never reads a bucket that refills within a day as a minute', 
 });
 
 it.each(['9', '"', ',', ';', '1m', 'a=', '-', ' '])(
-  'readRateLimits handles a value of %p a million times in linear time',
+  'readRateLimits reads a value that repeats %p a million times in linear time',
   (piece) => {
     const value = piece.repeat(1_000_000);
     const started = process.cpuUsage();

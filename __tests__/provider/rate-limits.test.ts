@@ -27,13 +27,13 @@ describe('rate limits of OpenAI', () => {
   });
 
   // https://platform.openai.com/docs/guides/rate-limits shows a token reset of six minutes: no minute's window.
-  it('omit a window whose reset fits neither a minute nor a day, and keep the other', () => {
+  it('omit a window whose reset fits neither a minute nor a day, and keep other windows', () => {
     expect(read(openai('60 59 1s', '150000 149984 6m0s'))).toEqual({
       requests: { limit: 60, remaining: 59, resetMs: 1000 },
     });
   });
 
-  it('count requests per day on a small plan', () => {
+  it('are read as requests per day on a small plan', () => {
     expect(read(openai('200 199 7m12s', '40000 39000 1.5s'))).toEqual({
       requestsPerDay: { limit: 200, remaining: 199, resetMs: 432_000 },
       tokens: { limit: 40000, remaining: 39000, resetMs: 1500 },
@@ -51,17 +51,17 @@ describe('rate limits of OpenAI', () => {
     ['250µs', 0.25],
     ['0.75', 750],
     ['17', 17_000],
-  ])('a reset of %s is %p ms', (reset, ms) => {
+  ])('are read with a reset of %s as %p ms', (reset, ms) => {
     expect(read(openai(`100 0 ${reset}`, '-'))?.requests?.resetMs).toBe(ms);
   });
 
-  it('with a reset of 1h2m3.5s are a day that refills continuously', () => {
+  it('are read as a day that refills continuously with a reset of 1h2m3.5s', () => {
     expect(read(openai('1000 957 1h2m3.5s', '-'))).toEqual({
       requestsPerDay: { limit: 1000, remaining: 957, resetMs: 3_723_500 },
     });
   });
 
-  it('are read whatever the case of the header names', () => {
+  it('are read in any letter case of the header names', () => {
     expect(read({ 'X-RateLimit-Limit-Requests': '100', 'X-Ratelimit-Remaining-Requests': '40' })).toEqual({
       requests: { limit: 100, remaining: 40 },
     });
@@ -70,14 +70,14 @@ describe('rate limits of OpenAI', () => {
 
 describe('rate limits of Azure', () => {
   // https://learn.microsoft.com/azure/ai-services/openai/how-to/quota
-  it('have what remains of the minute, without a reset', () => {
+  it('are read without a reset, as what remains of the minute', () => {
     expect(read(openai('- 119 -', '- 117000 -'))).toEqual({
       requests: { remaining: 119 },
       tokens: { remaining: 117000 },
     });
   });
 
-  it('treat -1 as unknown', () => {
+  it('are unknown where a value is -1', () => {
     expect(read(openai('- -1 -', '- 117000 -'))).toEqual({ tokens: { remaining: 117000 } });
     expect(read(openai('-1 -1 -1', '-1 -1 -1'))).toBeUndefined();
     expect(read(openai('120 119 -1', '-'))).toEqual({ requests: { limit: 120, remaining: 119 } });
@@ -86,14 +86,14 @@ describe('rate limits of Azure', () => {
 
 describe('rate limits of Groq', () => {
   // https://console.groq.com/docs/rate-limits: requests are per day, tokens per minute.
-  it("count requests per day, as in the documentation's example", () => {
+  it("are read as requests per day in the documentation's example", () => {
     expect(read(openai('14400 14370 2m59.56s', '18000 17997 7.66s'))).toEqual({
       requestsPerDay: { limit: 14400, remaining: 14370, resetMs: 179_560 },
       tokens: { limit: 18000, remaining: 17997, resetMs: 7660 },
     });
   });
 
-  it('count requests per day even if the reset is short', () => {
+  it('are read as requests per day even if the reset is short', () => {
     expect(read(openai('14400 14399 6s', '6000 5841 1.59s'))).toEqual({
       requestsPerDay: { limit: 14400, remaining: 14399, resetMs: 6000 },
       tokens: { limit: 6000, remaining: 5841, resetMs: 1590 },
@@ -112,7 +112,7 @@ describe('rate limits of Anthropic', () => {
     [`anthropic-ratelimit-${unit}-reset`]: reset,
   });
 
-  it('are read with four windows and RFC 3339 resets', () => {
+  it('are read from four windows with RFC 3339 resets', () => {
     expect(
       read({
         ...limits('requests', '50', '49', '2026-01-01T00:00:02Z'),
@@ -128,7 +128,7 @@ describe('rate limits of Anthropic', () => {
     });
   });
 
-  it('are a minute although the reset is rounded to the second', () => {
+  it('are read as a minute even though the reset is rounded to the second', () => {
     expect(read(limits('requests', '4000', '3999', '2026-01-01T00:00:01Z'))).toEqual({
       requests: { limit: 4000, remaining: 3999, resetMs: 1000 },
     });
@@ -143,7 +143,7 @@ describe('rate limits of Anthropic', () => {
     expect(read({ ...headers, date: 'yesterday' })).not.toHaveProperty('requests');
   });
 
-  it('are dropped with a reset in the past or an unreadable one', () => {
+  it('are dropped if the reset is in the past or unreadable', () => {
     expect(read(limits('requests', '50', '25', '2025-12-31T23:00:00Z'))).toBeUndefined();
     expect(read(limits('requests', '50', '25', '2026-13-45T99:00:00Z'))).toBeUndefined();
     expect(read(limits('requests', '50', '25', 'soon'))).toBeUndefined();
@@ -173,7 +173,7 @@ describe('rate limits of the IETF draft', () => {
     });
   });
 
-  it('keep the tighter of two windows of one kind', () => {
+  it('are those of the tighter of two windows of one kind', () => {
     const policy = '"a";q=100;w=60,"b";q=10;w=60';
     expect(
       read({ ratelimit: '"a";r=50;t=30,"b";r=2;t=30', 'ratelimit-policy': policy })?.requests?.remaining,
@@ -190,7 +190,7 @@ describe('rate limits of the IETF draft', () => {
     });
   });
 
-  it('are read in the form of the seventh draft', () => {
+  it('are read in the format of draft 07', () => {
     expect(read({ ratelimit: 'limit=100, remaining=40, reset=30', 'ratelimit-policy': '100;w=60' })).toEqual({
       requests: { limit: 100, remaining: 40, resetMs: 30_000 },
     });
@@ -206,7 +206,7 @@ describe('rate limits of the IETF draft', () => {
     });
   });
 
-  it('are ignored where the policy is per hour', () => {
+  it('are ignored if the policy is per hour', () => {
     expect(
       read({
         'ratelimit-limit': '100',
@@ -220,7 +220,7 @@ describe('rate limits of the IETF draft', () => {
 
 describe('rate limits of other providers', () => {
   // https://openrouter.ai/docs/api/reference/limits
-  it('OpenRouter: the reset is an epoch in milliseconds', () => {
+  it('are read from OpenRouter, whose reset is an epoch in milliseconds', () => {
     expect(
       read({
         'X-RateLimit-Limit': '20',
@@ -241,7 +241,7 @@ describe('rate limits of other providers', () => {
     });
   });
 
-  it('the reset may be an epoch in seconds', () => {
+  it('are read with a reset that is an epoch in seconds', () => {
     expect(
       read({
         'x-ratelimit-limit': '20',
@@ -252,7 +252,7 @@ describe('rate limits of other providers', () => {
   });
 
   // https://github.com/mistralai/client-ts/issues/169
-  it('Mistral: the header names have the window', () => {
+  it('are read from Mistral, whose header names state the window', () => {
     expect(
       read({
         'x-ratelimit-limit-tokens-minute': '5000000',
@@ -267,7 +267,7 @@ describe('rate limits of other providers', () => {
   });
 
   // https://inference-docs.cerebras.ai/support/rate-limits
-  it('Cerebras: the header names have the window, resets are decimal seconds', () => {
+  it('are read from Cerebras, whose header names state the window and whose resets are decimal seconds', () => {
     expect(
       read({
         'x-ratelimit-limit-requests-day': '1000000000',
@@ -287,7 +287,7 @@ describe('rate limits of other providers', () => {
     });
   });
 
-  it('a proxy with a fixed window of a minute', () => {
+  it('are read from a proxy with a fixed window of a minute', () => {
     expect(read(openai('500 499 59', '150000 149000 59'))).toEqual({
       requests: { limit: 500, remaining: 499, resetMs: 59_000 },
       tokens: { limit: 150000, remaining: 149000, resetMs: 59_000 },
@@ -295,7 +295,7 @@ describe('rate limits of other providers', () => {
   });
 });
 
-describe('rate limits that are ignored', () => {
+describe('readRateLimits ignores', () => {
   it.each([
     '-1',
     '',
@@ -322,14 +322,17 @@ describe('rate limits that are ignored', () => {
   it.each([
     ['a remaining above its limit', openai('100 101 1s', '-')],
     ['a limit of 0', openai('0 0 1s', '-')],
-    ['a reset that is no time', openai('100 50 soon', '-')],
+    ['a reset that is not a time', openai('100 50 soon', '-')],
     ['a negative reset', openai('100 50 -30s', '-')],
     ['a window of a quarter of an hour', openai('100 50 900', '-')],
-    ['a window of an hour at its own refill', openai('1000 990 36s', '-')],
+    ['a window of an hour that refills continuously', openai('1000 990 36s', '-')],
     ['a reset in a year', openai('100 50 8760h', '-')],
     ['no value at all', { 'x-ratelimit-limit-requests': undefined }],
     ['an empty list', { 'x-ratelimit-limit-requests': [] }],
-    ['headers of no kind', { 'content-type': 'application/json', date: 'Thu, 01 Jan 2026 00:00:00 GMT' }],
+    [
+      'headers without rate limits',
+      { 'content-type': 'application/json', date: 'Thu, 01 Jan 2026 00:00:00 GMT' },
+    ],
     ['no headers', {}],
   ])('%s', (_what, headers) => {
     expect(read(headers)).toBeUndefined();

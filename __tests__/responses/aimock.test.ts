@@ -51,14 +51,14 @@ describe.each(DOORS)('A Responses call %s, with aimock as the upstream,', (door)
   }
   const paths = () => mock.getRequests().map(({ path }) => path);
 
-  it.each([false, true])('is answered by its Responses API (streamed: %s)', async (stream) => {
+  it.each([false, true])("is answered by aimock's Responses API (streamed: %s)", async (stream) => {
     const ask = await open([endpoint('a')]);
     const response = await ask({ model: 'gpt-4o', input: 'In Lyon?' }, stream);
     expect(response).toMatchObject({ status: 'completed', output_text: TEXT });
     expect(paths()).toEqual(['/v1/responses']);
   });
 
-  it.each([false, true])('calls a function, whose result goes back (streamed: %s)', async (stream) => {
+  it.each([false, true])('calls a function and sends back its result (streamed: %s)', async (stream) => {
     const ask = await open([endpoint('a')]);
     const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'Weather?' }];
     const first = await ask({ model: 'gpt-4o', input, tools: [TOOL] }, stream);
@@ -72,10 +72,10 @@ describe.each(DOORS)('A Responses call %s, with aimock as the upstream,', (door)
     expect((await ask({ model: 'gpt-4o', input, tools: [TOOL] }, stream)).output_text).toBe(TEXT);
   });
 
-  describe.each(['drop', 'malformed', 'disconnect'])('that has the fault %s,', (fault) => {
+  describe.each(['drop', 'malformed', 'disconnect'])('whose first endpoint has the fault %s,', (fault) => {
     const broken = () => endpoint('a', { headers: { [`x-aimock-chaos-${fault}`]: '1' } });
 
-    it.each([false, true])('is served by another endpoint, translated (streamed: %s)', async (stream) => {
+    it.each([false, true])('is translated and served by another endpoint (streamed: %s)', async (stream) => {
       const capabilities = NATIVE.filter((name) => name !== 'responses');
       const ask = await open([broken(), endpoint('b', { capabilities, tier: 1 })]);
       const response = await ask({ model: 'gpt-4o', input: 'In Lyon?' }, stream);
@@ -83,7 +83,7 @@ describe.each(DOORS)('A Responses call %s, with aimock as the upstream,', (door)
       expect(paths()).toEqual(['/v1/responses', '/v1/chat/completions']);
     });
 
-    it.each([false, true])('is an error where there is no other endpoint (streamed: %s)', async (stream) => {
+    it.each([false, true])('fails if there is no other endpoint (streamed: %s)', async (stream) => {
       const ask = await open([broken()]);
       const failed = ask({ model: 'gpt-4o', input: 'In Lyon?' }, stream);
       expect(await rejection(Promise.resolve(failed))).toBeInstanceOf(APIError);

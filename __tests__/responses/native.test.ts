@@ -24,7 +24,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     return { balancer, client: await doors.openai(door, balancer) };
   }
 
-  it('is sent and answered as it is', async () => {
+  it('is sent and answered untranslated', async () => {
     const a = new NativeServer('a');
     const { client, balancer } = await open([await endpointOf(a)]);
     const body = {
@@ -56,7 +56,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     expect(balancer.stats().calls.ok).toBe(2);
   });
 
-  it('continues a response at the account that keeps it', async () => {
+  it('continues a response at the account that stores it', async () => {
     const [a, b] = [new NativeServer('a'), new NativeServer('b')];
     const { client } = await open([await endpointOf(a), await endpointOf(b)]);
     const servers = { a, b };
@@ -75,7 +75,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     }
   });
 
-  it('that refers to what another account keeps is translated there, or refused if it can not be', async () => {
+  it('is translated if it refers to items that another account stores, and refused if that is impossible', async () => {
     const [a, b] = [new NativeServer('a'), new NativeServer('b')];
     const { client, balancer } = await open([await endpointOf(a), await endpointOf(b)]);
     const first = await client.responses.create(ASK);
@@ -99,7 +99,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     expect(other.calls).toHaveLength(1);
   });
 
-  it('fails over to an endpoint with chat completions only, and the other way round', async () => {
+  it('fails over to an endpoint that has only chat completions, and vice versa', async () => {
     const [a, b] = [new NativeServer('a'), new NativeServer('b')];
     a.answer = (_body, res) => void res.status(500).json({ error: { message: 'down' } });
     const { client } = await open([await endpointOf(a), await endpointOf(b, { ...CHAT_ONLY, tier: 1 })]);
@@ -114,7 +114,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     expect((await back.client.responses.stream(ASK).finalResponse()).output_text).toBe('native of c');
   });
 
-  it('goes only to such an endpoint where it can not be translated', async () => {
+  it('is sent only to such an endpoint if it can not be translated', async () => {
     const [a, b] = [new NativeServer('a'), new NativeServer('b')];
     const { client } = await open([await endpointOf(a, CHAT_ONLY), await endpointOf(b)]);
     for (let count = 0; count < 3; count++) {
@@ -131,7 +131,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
       (events: object[]) => [...events.slice(0, 8), { type: 'error', code: 'x', message: 'no' }],
     ],
     ['the end of the connection', (events: object[]) => events.slice(0, 8)],
-  ])('ends with an error after %s in mid-stream', async (_, cut) => {
+  ])('ends with an error after %s in the middle of the stream', async (_, cut) => {
     const a = new NativeServer('a');
     a.answer = (body, res) => void res.type('text/event-stream').end(sseOf(cut(a.events(body))));
     const { client, balancer } = await open([await endpointOf(a)]);
@@ -146,7 +146,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     expect(balancer.stats().calls.failed).toBe(1);
   });
 
-  it('moves to another endpoint where the stream fails before its first content', async () => {
+  it('moves to another endpoint if the stream fails before its first content', async () => {
     const [a, b] = [new NativeServer('a'), new NativeServer('b')];
     a.answer = (body, res) =>
       void res.type('text/event-stream').end(sseOf([...a.events(body).slice(0, 2), failed()]));
@@ -154,7 +154,7 @@ describe.each(DOORS)('a Responses call %s, at an endpoint with the Responses API
     expect((await client.responses.stream(ASK).finalResponse()).output_text).toBe('native of b');
   });
 
-  it('gets the fault of the caller as the upstream says it', async () => {
+  it("returns the upstream's own error for a fault of the caller", async () => {
     const a = new NativeServer('a');
     const error = { message: 'Previous response not found', code: 'previous_response_not_found', param: 'x' };
     a.answer = (_body, res) => void res.status(400).json({ error });

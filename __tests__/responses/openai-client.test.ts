@@ -70,7 +70,7 @@ describe.each(DOORS)(
       });
     });
 
-    it('streams: the events make up the response', async () => {
+    it('streams the events of a response', async () => {
       const { client } = await open();
       const types: string[] = [];
       let text = '';
@@ -176,7 +176,7 @@ describe.each(DOORS)(
       });
     });
 
-    it('gets an incomplete response where the output limit cuts the answer', async () => {
+    it('gets an incomplete response if the output limit cuts the answer off', async () => {
       const { client } = await open({});
       const body = { ...ASK, max_output_tokens: 3, metadata: { simulate_output_tokens: '50' } };
       expect(await client.responses.create(body)).toMatchObject({
@@ -186,7 +186,7 @@ describe.each(DOORS)(
       expect(await client.responses.stream(body).finalResponse()).toMatchObject({ status: 'incomplete' });
     });
 
-    it('gets an error where the stream is cut, never a short answer', async () => {
+    it('gets an error, never a short answer, if the stream is cut', async () => {
       const { client, provider } = await open({ timeScale: 0.1 });
       provider.fault({ kind: 'cut', fraction: 0.5 });
       const body = { ...ASK, metadata: { simulate_output_tokens: '200' }, stream: true as const };
@@ -203,7 +203,7 @@ describe.each(DOORS)(
       expect(await rejection(client.responses.stream(body).finalResponse())).toBeInstanceOf(APIError);
     });
 
-    it('gets the error classes it knows', async () => {
+    it('gets errors of its own classes', async () => {
       const { client, provider } = await open();
       const refused = async (body: object) => rejection(client.responses.create({ ...ASK, ...body }));
       expect(await refused({ input: [] })).toMatchObject({ status: 400, param: 'input' });

@@ -21,7 +21,7 @@ describe('req.ai.responses()', () => {
     return { provider, balancer, url: await site.listen(app) };
   }
 
-  it('answers with the context of the request', async () => {
+  it('uses the context of the request', async () => {
     const { url } = await open(() => TEXT);
     expect((await post(`${url}/ask?q=Where`)).json).toMatchObject({
       text: TEXT,
@@ -30,7 +30,7 @@ describe('req.ai.responses()', () => {
     });
   });
 
-  it('pipes its events, of which a whole response ends with response.completed', async () => {
+  it('pipes the events of a complete response, the last of which is response.completed', async () => {
     const { url } = await open(() => TEXT);
     const { text, headers } = await post(`${url}/stream`);
     expect(headers.get('content-type')).toContain('text/event-stream');
@@ -41,7 +41,7 @@ describe('req.ai.responses()', () => {
     expect(deltas.map(([, delta]) => JSON.parse(delta!) as string).join('')).toBe(TEXT);
   });
 
-  it('pipes an error after a stream that was cut, and no end', async () => {
+  it('pipes an error instead of response.completed if the stream is cut', async () => {
     const { url, provider } = await open(() => 'word '.repeat(200), 0.1);
     provider.fault({ kind: 'cut', fraction: 0.5 });
     const { text } = await post(`${url}/stream`);
@@ -51,7 +51,7 @@ describe('req.ai.responses()', () => {
     expect(text).not.toContain('response.completed');
   });
 
-  it('ends at the provider when the client leaves', async () => {
+  it('ends the call at the provider when the client disconnects', async () => {
     const { url, provider, balancer } = await open(() => 'word '.repeat(2_000), 1);
     const leaving = new AbortController();
     const left = fetch(`${url}/stream`, { method: 'POST', signal: leaving.signal });

@@ -28,7 +28,7 @@ const call = (index: number, part: object, id?: string) => ({
 });
 
 describe('the response made from a chat stream', () => {
-  it('shows reasoning as an item of its own before the message', () => {
+  it('contains reasoning as a separate item before the message', () => {
     const { events, response } = build([
       { role: 'assistant', content: '' },
       { reasoning_content: 'Let me' },
@@ -59,7 +59,7 @@ describe('the response made from a chat stream', () => {
     ]);
   });
 
-  it('keeps the pieces of parallel function calls apart, in whatever order they come', () => {
+  it('assembles parallel function calls whose pieces come in any order', () => {
     const { events, response } = build(
       [
         { content: 'Looking.' },
@@ -80,7 +80,7 @@ describe('the response made from a chat stream', () => {
     expect(done.map(({ output_index }) => output_index)).toEqual([0, 1, 2]);
   });
 
-  it('has a refusal as a part of the message', () => {
+  it('contains a refusal as a part of the message', () => {
     const { events, response } = build([{ refusal: 'I can' }, { refusal: 'not.' }]);
     expect(response.output).toMatchObject([{ content: [{ type: 'refusal', refusal: 'I cannot.' }] }]);
     expect(typesOf(events)).toContain('response.refusal.done');
@@ -95,7 +95,7 @@ describe('the response made from a chat stream', () => {
     expect(events.at(-1)?.type).toBe('response.incomplete');
   });
 
-  it('adds up to the same however the text is cut into deltas', () => {
+  it('is consistent with its events for any sequence of deltas', () => {
     const delta = fc.oneof(
       fc.record({ content: fc.string() }),
       fc.record({ reasoning: fc.string() }),
@@ -125,7 +125,7 @@ describe('the response made from a chat stream', () => {
     );
   });
 
-  it('of a whole answer is that of its stream', () => {
+  it('has the same kinds of items if it is made from a whole answer', () => {
     const message = {
       role: 'assistant',
       content: 'Hi',
@@ -151,7 +151,7 @@ describe('the response made from a chat stream', () => {
 });
 
 describe('the translation of a Responses request', () => {
-  it('maps reasoning effort, tool choice and the format of the text', () => {
+  it('maps reasoning effort, tool choice and text format', () => {
     const tools = ['a', 'b'].map((name) => ({
       type: 'function',
       name,
@@ -184,7 +184,7 @@ describe('the translation of a Responses request', () => {
     expect(forced.body.tool_choice).toEqual({ type: 'function', function: { name: 'a' } });
   });
 
-  it('joins parallel function calls, and the text before them, to one message', () => {
+  it('combines parallel function calls and the text before them in one message', () => {
     const { body } = chat({
       input: [
         { role: 'developer', content: 'Be kind.' },
@@ -208,11 +208,11 @@ describe('the translation of a Responses request', () => {
     ['a message of an unknown role', [{ role: 'king', content: 'x' }], 'input[0].role'],
     ['a message whose content is a number', [{ role: 'user', content: 7 }], 'input[0].content'],
     ['a function call without an id', [{ type: 'function_call', name: 'a' }], 'input[0].call_id'],
-  ])('refuses %s by its name', (_, input, param) => {
+  ])('refuses %s and names the field', (_, input, param) => {
     expect(() => chat({ input })).toThrow(expect.objectContaining({ status: 400, param }) as Error);
   });
 
-  it('never throws anything but a refusal', () => {
+  it('throws only ERR_AI_BAD_REQUEST, whatever the request contains', () => {
     const value = fc.jsonValue();
     const type = fc.constantFrom('message', 'function_call', 'function_call_output', 'reasoning', 'other');
     const item = fc.record(
@@ -243,13 +243,13 @@ describe('the stream of a Responses API', () => {
     return types;
   };
 
-  it('that is cut at any byte before its last event is an error, never a short answer', async () => {
+  it('causes an error, never a short answer, if it is cut at any byte before its last event', async () => {
     const lastEvent = bytes.lastIndexOf('event: response.completed');
     for (let end = 0; end < lastEvent; end++)
       await expect(read([bytes.subarray(0, end)])).rejects.toThrow(/ended|could not be read/);
   });
 
-  it('is the same in whatever pieces it comes', async () => {
+  it('yields the same events in whatever pieces its bytes arrive', async () => {
     const whole = await read([bytes]);
     expect(whole.at(-1)).toBe('response.completed');
     for (const size of [1, 2, 3, 5, 64]) {
@@ -268,6 +268,6 @@ it.each([
   ['azure', 'https://shop.openai.azure.com/openai/v1', true],
   ['groq', 'https://api.groq.com/openai/v1', false],
   ['openai', 'nonsense', false],
-])('the provider %s at %s has the Responses API: %s', (provider, baseURL, expected) => {
+])('hasResponsesApi() for the provider %s at %s returns %s', (provider, baseURL, expected) => {
   expect(hasResponsesApi(provider, baseURL)).toBe(expected);
 });

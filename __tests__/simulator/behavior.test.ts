@@ -77,7 +77,7 @@ describe('ProviderBehavior: limits', () => {
     );
   });
 
-  it('sends a Retry-After that is the first second at which the call is admitted', () => {
+  it('sends the number of seconds after which the call is admitted as Retry-After', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 600 }), fc.integer({ min: 1, max: 60 }), (rpm, bucketSeconds) => {
         const behavior = behaviorOf({ rpm, bucketSeconds, tokensCharged: 'actual' });
@@ -123,7 +123,7 @@ describe('ProviderBehavior: limits', () => {
     expect(behavior.admit(CALL, 0).plan).toMatchObject({ limits: { tokens: { remaining: 57_800 } } });
   });
 
-  it("a refused call takes one request from the limit with tokensCharged: 'reserved', and none with 'actual'", () => {
+  it("a refused call uses up one request with tokensCharged: 'reserved', and none with 'actual'", () => {
     const left = (tokensCharged: 'reserved' | 'actual') => {
       const behavior = behaviorOf({ rpm: 60, tpm: 2000, tokensCharged });
       const big = { ...CALL, promptTokens: 1500 };
@@ -145,7 +145,7 @@ describe('ProviderBehavior: limits', () => {
     expect(plan).not.toHaveProperty('retryAfterS');
   });
 
-  it('keeps separate limits per key and model', () => {
+  it('has separate limits for each key and model', () => {
     const behavior = new ProviderBehavior({
       models: { m: { rpm: 1 }, n: { rpm: 1 } },
       random: seededRandom(1),
@@ -157,7 +157,7 @@ describe('ProviderBehavior: limits', () => {
     expect(kinds).toEqual(['answer', 'answer', 'answer', 'error']);
   });
 
-  it('tolerates a clock that steps back', () => {
+  it('tolerates a clock that goes backwards', () => {
     const bucket = new TokenBucket(60, 60, 1000);
     bucket.take(60, 1000);
     expect(bucket.level(0)).toBe(0);
@@ -171,7 +171,7 @@ describe('rateLimitHeaders', () => {
     expect(written).toEqual(['0s', '6ms', '1s', '1.52s', '1m2s', '6m0s', '1h0m3.5s']);
   });
 
-  it('holds limit, remaining and reset of both buckets', () => {
+  it('contains limit, remaining and reset of both buckets', () => {
     const { plan } = behaviorOf({ rpm: 60, tpm: 60_000 }).admit(CALL, 0);
     expect(rateLimitHeaders('limits' in plan ? plan.limits : undefined)).toEqual({
       'x-ratelimit-limit-requests': '60',
@@ -183,7 +183,7 @@ describe('rateLimitHeaders', () => {
     });
   });
 
-  it('is empty if the provider sends no rate limit headers', () => {
+  it('has nothing to send if sendsRateLimitHeaders is false', () => {
     expect(behaviorOf({ rpm: 60, sendsRateLimitHeaders: false }).admit(CALL, 0).plan).not.toHaveProperty(
       'limits',
     );
@@ -269,14 +269,14 @@ describe('ProviderBehavior: faults', () => {
     expect(median(plans.map(({ totalMs, firstTokenMs }) => totalMs - firstTokenMs)) / 2000).toBeCloseTo(1, 1);
   });
 
-  it('without a fault, 0.3 % of the calls get a 500 by default', () => {
+  it('none: 0.3 % of the calls get a 500 by default', () => {
     const behavior = new ProviderBehavior({ models: { m: {} }, random: seededRandom(3) });
     const share = shareOf(kindsOf(behavior, 20_000), 500);
     expect(share).toBeGreaterThan(0.002);
     expect(share).toBeLessThan(0.004);
   });
 
-  it('a fault is limited by models, share, calls and forMs', () => {
+  it('a fault applies only within its models, share, calls and forMs', () => {
     const behavior = new ProviderBehavior({
       models: { m: {}, n: {} },
       random: seededRandom(1),

@@ -20,19 +20,19 @@ async function expectAnswer(stream: boolean): Promise<void> {
 }
 
 describe.each([[false], [true]])("under jest's fake timers (stream: %s), a simulated provider", (stream) => {
-  it('that was started before them answers', async () => {
+  it('answers if it was started before they were installed', async () => {
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     jest.useFakeTimers();
     await expectAnswer(stream);
   });
 
-  it('that is started while they are installed answers', async () => {
+  it('answers if it is started while they are installed', async () => {
     jest.useFakeTimers();
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     await expectAnswer(stream);
   });
 
-  it('whose module is loaded while they are installed, as with `enableGlobally`, answers', async () => {
+  it('answers if its module is loaded while they are installed, as with `enableGlobally`', async () => {
     jest.useFakeTimers();
     let simulator: typeof Simulator | undefined;
     jest.isolateModules(() => {
@@ -43,7 +43,7 @@ describe.each([[false], [true]])("under jest's fake timers (stream: %s), a simul
     await expectAnswer(stream);
   });
 
-  it('ends its faults at their time', async () => {
+  it('ends its faults after forMs', async () => {
     jest.useFakeTimers();
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     provider.fault({ kind: 'err5xx', forMs: 20 });

@@ -77,15 +77,18 @@ describe('SimulatedProvider: faults over real sockets', () => {
       400,
       'content_filter',
     ],
-  ] as [Fault, number, string | null][])('%j answers %i', async (fault, status, code) => {
-    provider.fault(fault);
-    const response = await send();
-    expect(response.status).toBe(status);
-    expect(await response.json()).toMatchObject({ error: { message: expect.any(String) as string, code } });
-    if (fault.kind === 'storm429')
-      expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
-    if (fault.kind === 'error') expect(response.headers.get('x-why')).toBe('test');
-  });
+  ] as [Fault, number, string | null][])(
+    'the fault %j answers with status %i',
+    async (fault, status, code) => {
+      provider.fault(fault);
+      const response = await send();
+      expect(response.status).toBe(status);
+      expect(await response.json()).toMatchObject({ error: { message: expect.any(String) as string, code } });
+      if (fault.kind === 'storm429')
+        expect(Number(response.headers.get('retry-after'))).toBeGreaterThanOrEqual(2);
+      if (fault.kind === 'error') expect(response.headers.get('x-why')).toBe('test');
+    },
+  );
 
   it('cut destroys the socket after the given number of tokens of a stream', async () => {
     provider.fault({ kind: 'cut', afterTokens: 10 });
@@ -113,7 +116,7 @@ describe('SimulatedProvider: faults over real sockets', () => {
     },
   );
 
-  it('bad_answer sends status 200 with a malformed answer of every form', async () => {
+  it('bad_answer sends status 200 with each form of malformed answer', async () => {
     const got: Record<string, string> = {};
     for (const form of ['html', 'truncated_json', 'empty_choices', 'error_object', 'no_finish'] as const) {
       for (const stream of [false, true]) {
@@ -163,7 +166,7 @@ describe('SimulatedProvider: faults over real sockets', () => {
     expect((await send()).status).toBe(200);
   });
 
-  it('end() of a handle ends only its own fault', async () => {
+  it('end() of a fault handle ends only its own fault', async () => {
     const storm = provider.fault({ kind: 'storm429', share: 1 });
     provider.fault({ kind: 'brownout' });
     await storm.end();
@@ -174,14 +177,14 @@ describe('SimulatedProvider: faults over real sockets', () => {
   });
 });
 
-describe('SimulatedProvider: control of faults over HTTP', () => {
+describe('SimulatedProvider: the control API over HTTP', () => {
   const control = (method: string, path: string, body?: unknown) =>
     fetch(`http://127.0.0.1:${provider.port}/_simulator/${path}`, {
       method,
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
 
-  it('switches faults on, lists them and switches them off', async () => {
+  it('activates faults, lists them and ends them', async () => {
     const created = await control('POST', 'faults', { kind: 'unauthorized' });
     expect(created.status).toBe(201);
     const { id } = (await created.json()) as { id: string };
@@ -208,14 +211,14 @@ describe('SimulatedProvider: control of faults over HTTP', () => {
     });
   });
 
-  it('can take the server down for a time', async () => {
+  it('can take the server down for a given time', async () => {
     expect((await control('POST', 'faults', { kind: 'refuse', forMs: 80 })).status).toBe(202);
     await until(() => provider.stats().faults.length === 1);
     await expect(send()).rejects.toThrow();
     await until(() => provider.stats().faults.length === 0);
   });
 
-  it('rejects an invalid fault with the name of the field', async () => {
+  it('rejects an invalid fault and names the field', async () => {
     const refused = await control('POST', 'faults', { kind: 'cut', fraction: 2 });
     expect(refused.status).toBe(400);
     expect(await refused.json()).toMatchObject({

@@ -69,7 +69,7 @@ describe('the openai package against a SimulatedProvider', () => {
     expect(answer.usage?.completion_tokens).toBe(50);
   });
 
-  it('can set the lengths in metadata', async () => {
+  it('can set the lengths of prompt and answer in metadata', async () => {
     const client = await start();
     const metadata = { simulate_output_tokens: '7', simulate_prompt_tokens: '900' };
     const answer = await client.chat.completions.create({ ...BODY, metadata });
@@ -131,7 +131,7 @@ describe('the openai package against a SimulatedProvider', () => {
     });
   });
 
-  it('gets JSON if it asks for JSON', async () => {
+  it('gets JSON that matches the requested schema', async () => {
     const client = await start();
     const schema = { type: 'object', properties: { ok: { type: 'boolean' } } };
     const response_format = { type: 'json_schema' as const, json_schema: { name: 'n', schema } };
@@ -145,7 +145,7 @@ describe('the openai package against a SimulatedProvider', () => {
     expect(answer.choices[0]?.message.content).toBe('You asked gpt-4o');
   });
 
-  it('reads embeddings, the same vector as floats and as base64', async () => {
+  it('reads embeddings, with the same vector as floats and as base64', async () => {
     const client = await start();
     const body = { model: 'gpt-4o', input: ['one', 'two'], dimensions: 64 };
     const packed = await client.embeddings.create(body);

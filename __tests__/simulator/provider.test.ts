@@ -8,7 +8,7 @@ function send(url: string, body: unknown = BODY, headers: Record<string, string>
 }
 
 describe('SimulatedProvider', () => {
-  it('keeps a bounded log of requests without secrets', async () => {
+  it('records a bounded number of requests, without secrets', async () => {
     const provider = await startProvider({ timeScale: 0, errorShare: 0, recordRequests: 3 });
     for (let sent = 0; sent < 8; sent += 1) {
       await send(provider.url, { ...BODY, user: `u${sent}` }, { authorization: 'Bearer sk-very-secret' });
@@ -25,14 +25,14 @@ describe('SimulatedProvider', () => {
     await provider.close();
   });
 
-  it('keeps request bodies if recordBodies is set', async () => {
+  it('records request bodies if recordBodies is set', async () => {
     const provider = await startProvider({ timeScale: 0, errorShare: 0, recordBodies: true });
     await send(provider.url);
     expect(provider.requests[0]?.body).toEqual(BODY);
     await provider.close();
   });
 
-  it('rejects invalid JSON, a body without messages, an unknown model and an unknown path', async () => {
+  it('rejects invalid JSON, a body without messages and an unknown path', async () => {
     const provider = await startProvider({ timeScale: 0 });
     const broken = await fetch(`${provider.url}/chat/completions`, { method: 'POST', body: '{' });
     expect(broken.status).toBe(400);
@@ -58,7 +58,7 @@ describe('SimulatedProvider', () => {
     await provider.close();
   });
 
-  it('sends hundreds of concurrent streams whole', async () => {
+  it('completes hundreds of concurrent streams', async () => {
     const model = { ttftMs: 50, msPerPromptToken: 0, msPerOutputToken: 4 };
     const provider = await startProvider({ errorShare: 0, models: { 'gpt-4o': model } });
     const texts = await Promise.all(
@@ -87,7 +87,7 @@ describe('SimulatedProvider', () => {
     await provider.close();
   });
 
-  it('rejects an invalid option with its name', async () => {
+  it('rejects an invalid option and names it', async () => {
     await expect(startProvider({ timeScale: -1 })).rejects.toThrow(
       'timeScale: expected a number of at least 0, got -1',
     );
@@ -121,7 +121,7 @@ describe('startFleet and startFleetProcess', () => {
     await taken.close();
   });
 
-  it('run the providers in a child process that takes faults and returns statistics', async () => {
+  it('run the providers in a child process that accepts faults and returns statistics', async () => {
     const fleet = await startFleetProcess(DESCRIPTION);
     const one = fleet.provider('one');
     expect(fleet.pid).not.toBe(process.pid);
@@ -141,7 +141,7 @@ describe('startFleet and startFleetProcess', () => {
     await expect(one.stats()).rejects.toThrow('has ended');
   });
 
-  it('reject with the reason why the child process could not start the providers', async () => {
+  it('reject with the reason if the providers cannot be started in the child process', async () => {
     await expect(startFleetProcess({ providers: [{ name: 'one', timeScale: -1 }] })).rejects.toThrow(
       'timeScale',
     );

@@ -36,7 +36,7 @@ function limitsAt(port: number, options = { rpm: 3, tpm: 100, usdPerDay: 1 }): T
 }
 
 redis.describe('Tenant limits in Redis:', () => {
-  it('all processes share them', async () => {
+  it('all processes share the counts', async () => {
     const { port } = await startRedis();
     const [one, two] = [limitsAt(port), limitsAt(port)];
     await one.countRequest(ACME);
@@ -62,7 +62,7 @@ redis.describe('Tenant limits in Redis:', () => {
     expect(await client?.ttl(keys[0] ?? '')).toBeGreaterThan(50);
   });
 
-  it('they are counted in memory while Redis is unreachable, and in Redis again afterwards', async () => {
+  it('requests are counted in memory while Redis is unreachable, and in Redis again afterwards', async () => {
     const server = await startRedis();
     const limits = limitsAt(server.port);
     await limits.countRequest(ACME);
@@ -85,14 +85,14 @@ redis.describe('Tenant limits in Redis:', () => {
 });
 
 describe('Tenant limits while Redis cannot be used:', () => {
-  it('a Redis that was never reachable refuses no request', async () => {
+  it('no request is refused if Redis was never reachable', async () => {
     const limits = limitsAt(await freePort());
     await untilStatus((status) => status === 'reconnecting');
     expect(exceededLimit(await limits.countRequest(ACME))).toBeUndefined();
     expect(outages).toEqual([true]);
   });
 
-  it('a Redis that accepts connections and never answers delays one request by half a second', async () => {
+  it('only one request is delayed, by half a second, if Redis accepts connections but never answers', async () => {
     const sockets: Socket[] = [];
     const silent: Server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');

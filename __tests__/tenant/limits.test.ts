@@ -45,7 +45,7 @@ describe('TenantLimits:', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('tpm admits while tokens are left, even if the last call overdraws them', async () => {
+  it('tpm admits requests while tokens are left, even if the last call uses more than that', async () => {
     const limits = limitsOf({ tpm: 1_000 });
     await limits.recordUsage(ACME, { tokens: 999, dollars: 0 });
     expect(await limits.countRequest(ACME)).toMatchObject([
@@ -58,7 +58,7 @@ describe('TenantLimits:', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('usdPerDay counts dollars over 24 hours, exactly to a billionth', async () => {
+  it('usdPerDay counts dollars over 24 hours, to a billionth of a dollar', async () => {
     const limits = limitsOf({ usdPerDay: 0.000_003 });
     for (let call = 0; call < 10; call++) {
       expect(await refusedBy(limits)).toBeUndefined();
@@ -69,7 +69,7 @@ describe('TenantLimits:', () => {
     expect(await refusedBy(limits)).toBeUndefined();
   });
 
-  it('of several exceeded limits the one that lasts longest is reported', async () => {
+  it('if several limits are exceeded, the one whose window ends last is reported', async () => {
     const limits = limitsOf({ rpm: 1, usdPerDay: 1 });
     await limits.countRequest(ACME);
     await limits.recordUsage(ACME, { tokens: 0, dollars: 1 });
@@ -89,7 +89,7 @@ describe('TenantLimits:', () => {
     expect(await refusedBy(limitsOf({ tpm: () => 0 }))).toMatchObject({ name: 'tokens' });
   });
 
-  it('a limit that is not a number is an error that names it', async () => {
+  it('a limit that is not a number of at least 0 causes an error that names it', async () => {
     await expect(limitsOf({ tpm: () => Number.NaN }).countRequest(ACME)).rejects.toThrow(
       'tpm(tenant): expected a finite number of at least 0 or undefined, got NaN',
     );
@@ -115,7 +115,7 @@ describe('TenantLimits:', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('exactly the limit is admitted in every window, with random schedules', async () => {
+  it('every window admits exactly the limit under random schedules', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 8 }),

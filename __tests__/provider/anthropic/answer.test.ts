@@ -19,7 +19,7 @@ const USAGE = {
 };
 
 describe('An answer of the Anthropic dialect', () => {
-  it('is a chat completion: text, usage with cached and reasoning tokens', () => {
+  it('is translated to a chat completion with text and usage, including cached and reasoning tokens', () => {
     expect(whole(TEXT_MESSAGE)).toEqual({
       id: 'msg_01XFDUDYJgAACzvnptvVoYEL',
       object: 'chat.completion',
@@ -37,7 +37,7 @@ describe('An answer of the Anthropic dialect', () => {
     });
   });
 
-  it('has tool calls, the text of the thinking, and the blocks to send back', () => {
+  it('contains tool calls, the text of the thinking, and the thinking blocks to send back', () => {
     const { choices } = whole(TOOL_MESSAGE) as { choices: object[] };
     expect(choices).toEqual([
       {
@@ -75,11 +75,11 @@ describe('An answer of the Anthropic dialect', () => {
     ['refusal', 'content_filter'],
     ['pause_turn', 'stop'],
     ['a_reason_to_come', 'stop'],
-  ])('that ended for %s has the finish_reason %s', (stop_reason, finish_reason) => {
+  ])('with the stop_reason %s has the finish_reason %s', (stop_reason, finish_reason) => {
     expect(whole({ ...TEXT_MESSAGE, stop_reason })).toMatchObject({ choices: [{ finish_reason }] });
   });
 
-  it('that is an error is left to the failure classes, and one that is not JSON throws', () => {
+  it('is returned unchanged if it is an error object, and throws if it is not JSON', () => {
     const error = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } };
     expect(whole(error)).toEqual(error);
     expect(() => anthropicDialect.answer({ status: 200, headers: {}, body: '<html>' }, ask())).toThrow();
@@ -94,14 +94,14 @@ describe.each([
   const bytes = Buffer.from(text);
   const expected = comparable(whole(message) as never);
 
-  it('is the same answer as the whole one, wherever it is cut in two', async () => {
+  it('yields the same answer as a whole response, wherever it is split in two', async () => {
     for (let at = 0; at <= bytes.length; at++) {
       const answer = comparable(await readStream(anthropicDialect, cutAt(bytes, at)));
       if (!isDeepStrictEqual(answer, expected)) expect([at, answer]).toEqual([at, expected]);
     }
   });
 
-  it('is the same answer with any number of cuts and with CRLF', async () => {
+  it('yields the same answer with CRLF and split into any number of pieces', async () => {
     const crlf = Buffer.from(text.replaceAll('\n', '\r\n'));
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(crlf.length), { maxLength: 20 }), async (cuts) => {
@@ -111,7 +111,7 @@ describe.each([
     );
   });
 
-  it('fails when it ends before its stop_reason, wherever that is', async () => {
+  it('fails if it ends anywhere before its stop_reason', async () => {
     const end = text.indexOf('event: message_delta');
     for (let at = 0; at < end; at++) {
       const error: unknown = await readStream(anthropicDialect, [bytes.subarray(0, at)]).catch(
@@ -121,7 +121,7 @@ describe.each([
     }
   });
 
-  it('fails when one of its events is cut short', async () => {
+  it('fails if one of its events is cut short', async () => {
     const pieces = events.map((event) => toSse([event]));
     for (const [at, event] of events.entries()) {
       if (event.type === 'message_stop') continue;
@@ -133,20 +133,20 @@ describe.each([
 });
 
 describe('A stream of the Anthropic dialect', () => {
-  it('that reports overload fails with the class server', async () => {
+  it('fails with the class server if it reports overload', async () => {
     const read = readStream(anthropicDialect, [toSse(TEXT_EVENTS.slice(0, 4)), OVERLOADED_EVENT]);
     await expect(read).rejects.toBeInstanceOf(UpstreamStreamError);
     await expect(read).rejects.toMatchObject({ detail: { class: 'server', status: 529 } });
   });
 
-  it('that ends without a message_delta is truncated', async () => {
+  it('fails as truncated if it ends without a message_delta', async () => {
     const read = readStream(anthropicDialect, [toSse(TEXT_EVENTS.slice(0, -2))]);
     await expect(read).rejects.toBeInstanceOf(TruncatedStreamError);
   });
 });
 
-describe('The limits of the Anthropic dialect', () => {
-  it('are those of the anthropic-ratelimit headers', () => {
+describe('The rate limits of the Anthropic dialect', () => {
+  it('are read from the anthropic-ratelimit headers', () => {
     const headers = {
       'anthropic-ratelimit-requests-limit': '50',
       'anthropic-ratelimit-requests-remaining': '49',

@@ -73,7 +73,7 @@ describe('A request of the Anthropic dialect', () => {
     } satisfies Sent);
   });
 
-  it('has the key in x-api-key, beside the version of the API', () => {
+  it('has the key in x-api-key and the API version in anthropic-version', () => {
     const endpoint = {
       ...SONNET,
       apiKey: 'sk-ant\n',
@@ -94,7 +94,7 @@ describe('A request of the Anthropic dialect', () => {
     );
   });
 
-  it("has the caller's limit as max_tokens, at most the model's largest output, which is the default", () => {
+  it("sets max_tokens to the caller's limit, at most the model's largest output, which is also the default", () => {
     expect(sent(ask()).max_tokens).toBe(64_000);
     expect(sent(ask({ max_tokens: 10 })).max_tokens).toBe(10);
     expect(sent(ask({ max_tokens: 10, max_completion_tokens: 20 })).max_tokens).toBe(20);
@@ -102,7 +102,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(sent(ask(), endpointOf('anthropic', 'claude-next')).max_tokens).toBe(8192);
   });
 
-  it('joins consecutive messages of one side, leaves out empty texts, and trims a last text of the assistant', () => {
+  it('joins consecutive messages of one side, leaves out empty texts, and trims a final assistant text', () => {
     const messages = [
       { role: 'developer', content: 'Be brief.' },
       { role: 'user', content: 'One' },
@@ -137,7 +137,7 @@ describe('A request of the Anthropic dialect', () => {
     ]);
   });
 
-  it('carries images by URL, PDFs and texts as documents, and results of tools that hold an image', () => {
+  it('carries images by URL, PDFs and texts as documents, and tool results that contain an image', () => {
     const pdf = 'data:application/pdf;base64,JVBERi0=';
     const messages = [
       {
@@ -186,7 +186,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(dropped(chat({ messages }))).toEqual(['image detail']);
   });
 
-  it('keeps cache_control where it stands: on system texts, messages, parts, tools and results', () => {
+  it('keeps cache_control on system texts, messages, tool results and tools', () => {
     const cache_control = { type: 'ephemeral', ttl: '1h' };
     const call = chat({
       messages: [
@@ -232,11 +232,11 @@ describe('A request of the Anthropic dialect', () => {
         tools: [{ name: 'get_time', input_schema: { type: 'object', properties: {} } }],
       },
     ],
-  ])('has the tool choice %j as %j', (fields, expected) => {
+  ])('translates %j to %j', (fields, expected) => {
     expect(sent(ask({ tools: [WEATHER_TOOL, CLOCK_TOOL], ...fields }))).toMatchObject(expected);
   });
 
-  it('describes the tools of past calls where the call names none, and lets none be called', () => {
+  it('defines the tools of past tool calls if the call has none, and forbids calling them', () => {
     const { tools, tool_choice } = sent(chat({ messages: CONVERSATION }));
     expect(tools).toEqual([
       { name: 'get_weather', input_schema: { type: 'object' } },
@@ -245,7 +245,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(tool_choice).toEqual({ type: 'none' });
   });
 
-  it('accepts ids of other providers: the call and its result get the same id', () => {
+  it('replaces a tool call id of another provider by the same valid id in the call and its result', () => {
     const id = 'functions.get_time:0';
     const messages = [
       {
@@ -263,7 +263,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(call.input).toEqual({ arguments: 'no JSON' });
   });
 
-  it('has the results of tools first in their turn, and no text of white space alone', () => {
+  it('puts tool results first in their turn, and leaves out texts that are only white space', () => {
     const messages = [
       {
         role: 'assistant',
@@ -287,7 +287,7 @@ describe('A request of the Anthropic dialect', () => {
     ]);
   });
 
-  it('sends thinking blocks back as they came, before the text', () => {
+  it('sends thinking blocks back unchanged, before the text', () => {
     const thinking_blocks = [
       { type: 'thinking', thinking: 'Hm.', signature: 'c2ln' },
       { type: 'redacted_thinking', data: 'ZGF0YQ==' },
@@ -296,7 +296,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(messages[0]?.content).toEqual([...thinking_blocks, { type: 'text', text: 'Hi' }]);
   });
 
-  it('has stop, temperature, top_p and user under their names here', () => {
+  it("translates stop, temperature, top_p and user to the API's own fields", () => {
     const call = ask({ stop: ['END', '\n'], temperature: 1.5, user: 'u1' });
     expect(sent(call)).toMatchObject({
       stop_sequences: ['END'],
@@ -307,7 +307,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(sent(ask({ stop: 'END', top_p: 0.5 }))).toMatchObject({ stop_sequences: ['END'], top_p: 0.5 });
   });
 
-  it('leaves out what a newer model refuses: sampling from Claude 4.7, both parameters from 4.1', () => {
+  it('leaves out top_p beside a temperature from Claude 4.1, and all sampling parameters from 4.7', () => {
     const call = ask({ temperature: 0.2, top_p: 0.9 });
     expect(sent(call, OLD)).toMatchObject({ temperature: 0.2, top_p: 0.9 });
     expect(sent(call)).not.toHaveProperty('top_p');
@@ -340,13 +340,16 @@ describe('A request of the Anthropic dialect', () => {
     ],
     ['claude-opus-5', 'none', {}, { thinking: { type: 'disabled' } }],
     ['claude-fable-5', 'none', {}, { output_config: { effort: 'low' } }],
-  ])('asks %s for the effort %s with %j as %j', (model, reasoning_effort, fields, expected) => {
-    expect(sent(ask({ reasoning_effort, ...fields }), endpointOf('anthropic', model))).toMatchObject(
-      expected,
-    );
-  });
+  ])(
+    'translates, for %s, the reasoning_effort %s with %j to %j',
+    (model, reasoning_effort, fields, expected) => {
+      expect(sent(ask({ reasoning_effort, ...fields }), endpointOf('anthropic', model))).toMatchObject(
+        expected,
+      );
+    },
+  );
 
-  it('leaves the effort out where the model or the conversation allows no thinking, with a warning', () => {
+  it('drops reasoning_effort and reports that, if the model, max_tokens or the conversation allow no thinking', () => {
     const effort = { reasoning_effort: 'high' };
     const loop = chat({ messages: CONVERSATION.slice(0, 5), ...effort, tools: TOOLS });
     for (const [call, endpoint] of [
@@ -363,7 +366,7 @@ describe('A request of the Anthropic dialect', () => {
     expect(sent(ask({ ...effort, temperature: 0.5 }))).not.toHaveProperty('temperature');
   });
 
-  it("sends Anthropic's own `thinking` and `top_k` as they are", () => {
+  it("sends Anthropic's own `thinking` and `top_k` unchanged", () => {
     const thinking = { type: 'enabled', budget_tokens: 2000 };
     expect(sent(ask({ thinking }))).toMatchObject({ thinking });
     expect(sent(ask({ top_k: 5 }))).toMatchObject({ top_k: 5 });
@@ -381,7 +384,7 @@ describe('JSON output of the Anthropic dialect', () => {
   const json_schema = { name: 'person', schema };
   const call = ask({ response_format: { type: 'json_schema', json_schema } });
 
-  it('is the structured output of models from Claude 4.5, in the subset that they accept', () => {
+  it('uses structured outputs from Claude 4.5, with the schema in the subset that they accept', () => {
     expect(sent(call).output_config).toEqual({
       format: {
         type: 'json_schema',
@@ -399,7 +402,7 @@ describe('JSON output of the Anthropic dialect', () => {
     expect(sent(call)).not.toHaveProperty('tools');
   });
 
-  it('is the input of a tool that must be called, for older models, open schemas and json_object', () => {
+  it('uses the input of a forced tool call for older models, open schemas and json_object', () => {
     const open = { type: 'object', additionalProperties: { type: 'number' } };
     for (const request of [
       sent(call, OLD),
@@ -415,7 +418,7 @@ describe('JSON output of the Anthropic dialect', () => {
     expect(sent(withTools).tools).toHaveLength(3);
   });
 
-  it('is read from the input of that tool, whole and as the text of the answer', () => {
+  it('is read from the input of that tool call and becomes the text of the answer', () => {
     const message = {
       id: 'msg_1',
       content: [{ type: 'tool_use', id: 't', name: 'respond_with_json', input: { age: 3 } }],
@@ -428,7 +431,7 @@ describe('JSON output of the Anthropic dialect', () => {
   });
 });
 
-describe('The Anthropic dialect refuses by name', () => {
+describe('The Anthropic dialect', () => {
   it.each<[string, object]>([
     ['n', { n: 2 }],
     ['logprobs', { logprobs: true }],
@@ -466,17 +469,17 @@ describe('The Anthropic dialect refuses by name', () => {
         ],
       },
     ],
-  ])('%s', (name, fields) => {
+  ])('refuses %s by name', (name, fields) => {
     expect(anthropicDialect.unsupported?.(ask(fields), SONNET)).toBe(name);
   });
 
-  it('nothing of a plain conversation with tools and an image', () => {
+  it('accepts a plain conversation with tools and an image', () => {
     expect(
       anthropicDialect.unsupported?.(chat({ messages: CONVERSATION, tools: TOOLS }), SONNET),
     ).toBeUndefined();
   });
 
-  it('json_object at a model that always thinks, because it needs a tool that must be called', () => {
+  it('refuses json_object for a model that always thinks, because it needs a forced tool call', () => {
     const call = ask({ response_format: { type: 'json_object' } });
     const fable = endpointOf('anthropic', 'claude-fable-5');
     expect(anthropicDialect.unsupported?.(call, fable)).toBe('response_format (json_object)');

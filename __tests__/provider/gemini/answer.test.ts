@@ -12,7 +12,7 @@ const whole = (answer: object) =>
   geminiDialect.answer({ status: 200, headers: {}, body: JSON.stringify(answer) }, ask()) as ChatCompletion;
 
 describe('An answer of the Gemini dialect', () => {
-  it('is a chat completion: text, thoughts, usage with cached and reasoning tokens', () => {
+  it('is translated to a chat completion with text, thoughts and usage, including cached and reasoning tokens', () => {
     expect(whole(TEXT_ANSWER)).toEqual({
       id: 'Xl1TaLPMOoGSmtkP0K2ZoQU',
       object: 'chat.completion',
@@ -42,7 +42,7 @@ describe('An answer of the Gemini dialect', () => {
     });
   });
 
-  it('has tool calls with their thought signature', () => {
+  it('contains tool calls with their thought signature', () => {
     expect(whole(TOOL_ANSWER).choices[0]).toMatchObject({
       finish_reason: 'tool_calls',
       message: {
@@ -60,7 +60,7 @@ describe('An answer of the Gemini dialect', () => {
     });
   });
 
-  it('gives an id to a call that has none, another for each', () => {
+  it('gives each tool call without an id an id of its own', () => {
     const parts = [{ functionCall: { name: 'f' } }, { functionCall: { name: 'f' } }];
     const { choices } = whole({ candidates: [{ content: { parts }, finishReason: 'STOP' }] });
     const ids = choices[0]?.message.tool_calls?.map(({ id }) => id) ?? [];
@@ -76,14 +76,14 @@ describe('An answer of the Gemini dialect', () => {
     ['PROHIBITED_CONTENT', 'content_filter'],
     ['MALFORMED_FUNCTION_CALL', 'error'],
     ['A_REASON_TO_COME', 'stop'],
-  ])('that ended for %s has the finish_reason %s', (finishReason, finish_reason) => {
+  ])('with the finishReason %s has the finish_reason %s', (finishReason, finish_reason) => {
     const [candidate] = TEXT_ANSWER.candidates;
     expect(whole({ ...TEXT_ANSWER, candidates: [{ ...candidate, finishReason }] })).toMatchObject({
       choices: [{ finish_reason }],
     });
   });
 
-  it('has a choice for each candidate, and images as data URLs', () => {
+  it('contains a choice for each candidate, and images as data URLs', () => {
     const image = { inlineData: { mimeType: 'image/png', data: 'AAAA' } };
     const answer = whole({
       candidates: [
@@ -97,7 +97,7 @@ describe('An answer of the Gemini dialect', () => {
     ]);
   });
 
-  it('that blocks the prompt is left to the failure classes', () => {
+  it('is returned unchanged if the prompt was blocked', () => {
     expect(whole(BLOCKED_ANSWER)).toEqual(BLOCKED_ANSWER);
   });
 });
@@ -110,14 +110,14 @@ describe.each([
   const bytes = Buffer.from(text);
   const expected = comparable(whole(answer));
 
-  it('is the same answer as the whole one, wherever it is cut in two', async () => {
+  it('yields the same answer as a whole response, wherever it is split in two', async () => {
     for (let at = 0; at <= bytes.length; at++) {
       const read = comparable(await readStream(geminiDialect, cutAt(bytes, at)));
       if (!isDeepStrictEqual(read, expected)) expect([at, read]).toEqual([at, expected]);
     }
   });
 
-  it('is the same answer with any number of cuts', async () => {
+  it('yields the same answer split into any number of pieces', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 20 }), async (cuts) => {
         expect(comparable(await readStream(geminiDialect, cutAt(bytes, ...cuts)))).toEqual(expected);
@@ -126,7 +126,7 @@ describe.each([
     );
   });
 
-  it('fails when it ends before its finishReason, wherever that is', async () => {
+  it('fails if it ends anywhere before its finishReason', async () => {
     const end = text.lastIndexOf('data: ');
     for (let at = 0; at < end + 40; at++) {
       const error: unknown = await readStream(geminiDialect, [bytes.subarray(0, at)]).catch(
@@ -136,7 +136,7 @@ describe.each([
     }
   });
 
-  it('fails when one of its events is cut short', async () => {
+  it('fails if one of its events is cut short', async () => {
     for (const at of events.keys()) {
       const pieces = events.map((event) => toSse([event]));
       const read = readStream(geminiDialect, pieces.toSpliced(at, 1, 'data: {"candida\n\n'));
@@ -146,20 +146,20 @@ describe.each([
 });
 
 describe('A stream of the Gemini dialect', () => {
-  it('that blocks the prompt fails with the class content_policy', async () => {
+  it('fails with the class content_policy if the prompt was blocked', async () => {
     await expect(readStream(geminiDialect, [toSse([BLOCKED_ANSWER])])).rejects.toMatchObject({
       detail: { class: 'content_policy', code: 'PROHIBITED_CONTENT' },
     });
   });
 
-  it('whose model wrote no valid call fails as a bad answer', async () => {
+  it('fails with the class bad_answer if the model wrote a malformed function call', async () => {
     const event = { candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' as never, index: 0 }] };
     await expect(readStream(geminiDialect, [toSse([event])])).rejects.toMatchObject({
       detail: { class: 'bad_answer' },
     });
   });
 
-  it('that is empty is truncated', async () => {
+  it('fails as truncated if it is empty', async () => {
     await expect(readStream(geminiDialect, [])).rejects.toBeInstanceOf(TruncatedStreamError);
   });
 });

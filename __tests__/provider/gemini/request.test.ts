@@ -83,7 +83,7 @@ describe('A request of the Gemini dialect', () => {
     } satisfies GenerateContentRequest);
   });
 
-  it('names model and method in the path and has the key in x-goog-api-key', () => {
+  it('has the model and the method in the path and the key in x-goog-api-key', () => {
     const { path, headers } = geminiDialect.request(ask(), { ...PRO3, apiKey: 'AIza\n' });
     expect(path).toBe('/models/gemini-3-pro-preview:generateContent');
     expect(headers).toEqual({
@@ -99,7 +99,7 @@ describe('A request of the Gemini dialect', () => {
     );
   });
 
-  it('keeps the thought signature of a tool call over turns', () => {
+  it('sends the thought signature of a tool call back', () => {
     const messages = [
       {
         role: 'assistant',
@@ -120,13 +120,13 @@ describe('A request of the Gemini dialect', () => {
     ]);
   });
 
-  it('keeps the thought signature of a text over turns', () => {
+  it('sends the thought signature of a text back', () => {
     const extra_content = { google: { thought_signature: 'c2ln' } };
     const { contents } = sent(chat({ messages: [{ role: 'assistant', content: 'Hi', extra_content }] }));
     expect(contents[0]?.parts).toEqual([{ text: 'Hi', thoughtSignature: 'c2ln' }]);
   });
 
-  it('marks the calls of another provider, which have no signature, for models that require one', () => {
+  it("gives another provider's tool calls a placeholder signature, for models that require one", () => {
     const call = chat({ messages: CONVERSATION });
     const [, withText] = sent(call).contents;
     expect(withText?.parts.map(({ thoughtSignature }) => thoughtSignature)).toEqual([
@@ -149,7 +149,7 @@ describe('A request of the Gemini dialect', () => {
     expect(sent(chat({ messages })).contents).toEqual([{ role: 'user', parts: [{ text: 'Hi' }] }]);
   });
 
-  it('carries images and files by URL, files, audio, and images in the result of a tool', () => {
+  it('carries images by URL, files, audio, and images in a tool result', () => {
     const messages = [
       {
         role: 'user',
@@ -181,7 +181,7 @@ describe('A request of the Gemini dialect', () => {
     ]);
   });
 
-  it('has the parameters of generation under their names here', () => {
+  it("translates the generation parameters to the API's own fields", () => {
     const call = ask({
       max_tokens: 10,
       max_completion_tokens: 100_000,
@@ -219,12 +219,12 @@ describe('A request of the Gemini dialect', () => {
       { mode: 'ANY', allowedFunctionNames: ['get_time'] },
     ],
     [undefined, undefined],
-  ])('has the tool choice %j as %j', (tool_choice, expected) => {
+  ])('translates the tool choice %j to %j', (tool_choice, expected) => {
     const { toolConfig } = sent(ask({ tools: [WEATHER_TOOL, CLOCK_TOOL], tool_choice }));
     expect(toolConfig?.functionCallingConfig).toEqual(expected);
   });
 
-  it('has JSON output with its schema as it is', () => {
+  it('requests JSON output with the unchanged schema', () => {
     const schema = {
       type: 'object',
       properties: { a: { $ref: '#/$defs/x' } },
@@ -248,18 +248,18 @@ describe('A request of the Gemini dialect', () => {
     ['gemini-2.5-flash', 'medium', { thinkingBudget: 8192, includeThoughts: true }],
     ['gemini-2.5-flash', 'none', { thinkingBudget: 0 }],
     ['gemini-2.5-pro', 'none', { thinkingBudget: 128 }],
-  ])('asks %s for the effort %s as %j', (model, reasoning_effort, expected) => {
+  ])('translates, for %s, the reasoning_effort %s to %j', (model, reasoning_effort, expected) => {
     const { generationConfig } = sent(ask({ reasoning_effort }), endpointOf('gemini', model));
     expect(generationConfig?.thinkingConfig).toEqual(expected);
   });
 
-  it('leaves the effort out where the model does not think, with a warning', () => {
+  it('drops reasoning_effort and reports that, if the model does not think', () => {
     const call = ask({ reasoning_effort: 'high' });
     expect(sent(call, FLASH20)).not.toHaveProperty('generationConfig');
     expect(dropped(call, FLASH20)).toEqual(['reasoning_effort']);
   });
 
-  it("takes Google's own fields where its OpenAI-compatible API has them", () => {
+  it("accepts Google's own fields in extra_body.google, as its OpenAI-compatible API does", () => {
     const google = {
       thinking_config: { thinking_budget: 5, include_thoughts: true },
       cached_content: 'cachedContents/1',
@@ -270,7 +270,7 @@ describe('A request of the Gemini dialect', () => {
     });
   });
 
-  it('leaves out what is harmless and names it', () => {
+  it('leaves out features that are harmless to drop and reports their names', () => {
     const call = ask({
       verbosity: 'low',
       x_unknown: 1,
@@ -280,7 +280,7 @@ describe('A request of the Gemini dialect', () => {
   });
 });
 
-describe('The Gemini dialect refuses by name', () => {
+describe('The Gemini dialect', () => {
   it.each<[string, object]>([
     ['logprobs', { logprobs: true }],
     ['logit_bias', { logit_bias: { 1: 100 } }],
@@ -290,24 +290,24 @@ describe('The Gemini dialect refuses by name', () => {
       'messages[0].content[0] (files (file_id))',
       { messages: [{ role: 'user', content: [{ type: 'file', file: { file_id: 'file-1' } }] }] },
     ],
-  ])('%s', (name, fields) => {
+  ])('refuses %s by name', (name, fields) => {
     expect(geminiDialect.unsupported?.(ask(fields), PRO3)).toBe(name);
   });
 
-  it('not parallel_tool_calls: false where tool_choice names the one function to call', () => {
+  it('accepts parallel_tool_calls: false if tool_choice forces one function', () => {
     const tool_choice = { type: 'function', function: { name: 'get_time' } };
     const call = ask({ tools: TOOLS, tool_choice, parallel_tool_calls: false });
     expect(geminiDialect.unsupported?.(call, PRO3)).toBeUndefined();
     expect(dropped(call)).toEqual([]);
   });
 
-  it('JSON output beside tools before Gemini 3', () => {
+  it('refuses JSON output combined with tools before Gemini 3', () => {
     const call = ask({ tools: TOOLS, response_format: { type: 'json_object' } });
     expect(geminiDialect.unsupported?.(call, FLASH25)).toBe('response_format (beside tools)');
     expect(geminiDialect.unsupported?.(call, PRO3)).toBeUndefined();
   });
 
-  it('nothing of a plain conversation with tools and an image', () => {
+  it('accepts a plain conversation with tools and an image', () => {
     expect(
       geminiDialect.unsupported?.(chat({ messages: CONVERSATION, tools: TOOLS }), FLASH25),
     ).toBeUndefined();
@@ -321,7 +321,7 @@ describe('Embeddings of the Gemini dialect', () => {
   const answer = (body: object, wire: object) =>
     geminiDialect.answer({ status: 200, headers: {}, body: JSON.stringify(wire) }, embeddings(body));
 
-  it('are one batchEmbedContents for all inputs', () => {
+  it('are requested with one batchEmbedContents for all inputs', () => {
     const { path, body } = geminiDialect.request(
       embeddings({ input: ['a', 'b'], dimensions: 256 }),
       endpoint,
@@ -336,7 +336,7 @@ describe('Embeddings of the Gemini dialect', () => {
     expect(geminiDialect.unsupported?.(embeddings({ input: [1, 2] }), endpoint)).toBe('input (token ids)');
   });
 
-  it('come back in the format that was asked for, shortened ones with length 1', () => {
+  it('are returned in the requested format, normalized to length 1 if they are shortened', () => {
     const wire = { embeddings: [{ values: [3, 4] }, { values: [0, 2] }] };
     expect(answer({ input: ['a', 'b'] }, wire)).toEqual({
       object: 'list',
