@@ -383,7 +383,7 @@ describe('A probe that a breaker admits alongside a call served by another endpo
     expect(seen).toEqual(['open 8750', 'half-open', 'closed']);
   });
 
-  it('is never concurrent with another probe, and another one can follow when it ends, in random sequences', () => {
+  it('is never concurrent with another probe and never blocks the next one, in random sequences of events', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 5_000 }) }),
       fc.record({

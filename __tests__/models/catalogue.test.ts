@@ -8,7 +8,7 @@ describe('Model catalogue', () => {
     ['claude-sonnet-4-20250514', 3, 15, 200_000, 0.92],
     ['deepseek-chat', 0.28, 0.42, 131_072, 0.82],
   ])(
-    'contains %s with price %d + %d USD per million tokens, context window %d and quality %d',
+    'contains %s at %d USD per million input and %d USD per million output tokens, context window %d, quality %d',
     (model, input, output, contextWindow, quality) => {
       const { profile, isKnown } = profileOf(model);
       expect(isKnown).toBe(true);
@@ -22,7 +22,7 @@ describe('Model catalogue', () => {
     ['claude-sonnet-4-20250514', 64_000],
     ['deepseek-chat', 8192],
     ['mistral-large', undefined],
-  ])('contains the largest output of %s (%s)', (model, largest) => {
+  ])('contains %s with a maxOutputTokens of %s', (model, largest) => {
     expect(profileOf(model).profile.maxOutputTokens).toBe(largest);
   });
 

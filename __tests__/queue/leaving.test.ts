@@ -66,7 +66,7 @@ test('WaitQueue: if the signal aborts during tryStart, a slot that was taken rea
   expect([queue.size, second.size]).toEqual([0, 0]);
 });
 
-test('WaitQueue: rejectAll rejects every waiting call with the given error and leaves no timer or listener', async () => {
+test('WaitQueue: rejectAll() rejects every waiting call with the given error and leaves no timer or listener', async () => {
   const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
   const { signal } = abortable();
   const ends = Array.from({ length: 10 }, (_, i) =>

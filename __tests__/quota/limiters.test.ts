@@ -18,7 +18,7 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   return promise;
 }
 
-describe('Bottleneck limiters of balancer.endpoint(name).limiters', () => {
+describe('The limiters of balancer.endpoint(name)', () => {
   useFakeClock();
 
   const start = (endpoint = {}, provider = {}) => {

@@ -141,7 +141,7 @@ describe('DayBucket', () => {
     expect(window.waitMs(11, now)).toBe(Infinity);
   });
 
-  it('keeps the limit when units are returned that were taken in an earlier hour', () => {
+  it('never exceeds its limit when units are returned that were taken in an earlier hour', () => {
     const MINUTE_MS = 60_000;
     const window = new DayBucket(200);
     const start = Math.ceil(performance.now() / HOUR_MS) * HOUR_MS;

@@ -177,6 +177,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
 
   /**
    * Ends the slot because the caller aborted, the attempt lost a hedge, or it was not sent.
+   * @param isSent Whether the request was sent, so that the prompt counts as used.
    * @param output Output tokens that had arrived before.
    */
   abort(isSent: boolean, output = 0): void {

@@ -47,7 +47,8 @@ export class EndpointHealth {
     this.breaker = new Breaker({
       ...breaker,
       onTransition: (transition) => {
-        // The failures have already caused the opening. They must not also make routing avoid the endpoint afterwards.
+        // The opening was the reaction to the failures. They must not also make routing avoid the endpoint once it may
+        // be probed.
         if (transition.to !== 'open') this.failureRate.reset();
         breaker.onTransition?.(transition);
       },

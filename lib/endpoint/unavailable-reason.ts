@@ -108,7 +108,8 @@ export class UnavailableReason {
 
   #cooldownText(enable: string, until: number, now: number): string {
     const note = this.#cooldown;
-    // No cooldown was recorded here: it was caused by a 429 at another endpoint of the quota group.
+    // No cooldown was recorded here: it was caused by a 429 at another endpoint of the quota group, in this process or
+    // a peer.
     if (!note) return `its quota group cools down until ${clock(until, now)}`;
     const remedy = REMEDIES[note.class];
     const what = `${note.class} since ${clock(note.at, now)}${inParentheses(note)}`;

@@ -16,7 +16,7 @@ export interface FailureRule {
    * too.
    */
   readonly otherEndpoint: 'at-once' | 'budgeted' | 'larger-window' | 'content-policy-list' | 'never';
-  /** Whether the breaker counts it. Failures that a caller can provoke at will are never counted. */
+  /** Whether the breaker counts the failure. Failures that a caller can provoke at will are never counted. */
   readonly countsAgainstEndpoint: boolean;
   /**
    * What gets no new calls during the cooldown: nothing, the endpoint, its whole quota group, or as the breaker

@@ -43,9 +43,9 @@ const CALLERS_RESOURCE_GONE =
   /\b(?:no such|unknown|invalid) (?:file|image|document|container|skill|assistant|thread|vector store|conversation|prompt|response)\b|\b(?:files?|images?|documents?|containers?|skills?|assistants?|threads?|vector stores?|cached ?contents?|conversations?|prompts?|previous responses?|tuned ?models?|(?:image|file|document) urls?)\b.{0,120}?\b(?:not found|not exist|no such|expired|cannot|can't|could not|not (?:be )?(?:fetched|accessed|downloaded)|denied|not allowed|may not)/;
 
 /**
- * How certain it is that the error reports a missing model. The caller did not choose this model name; it is in the
- * endpoint's configuration. 'code' or 'message' if the upstream itself states it, 'mention' if the message only
- * contains it somewhere.
+ * How certain it is that the error reports a missing model: 'code' or 'message' if the upstream itself states it,
+ * 'mention' if the message only contains it somewhere. The model name is that of the endpoint's configuration; the
+ * caller may have asked for another one.
  */
 export function findMissingModel(body: ErrorBody): 'code' | 'message' | 'mention' | undefined {
   for (const code of body.codes) if (CODE.test(code)) return 'code';

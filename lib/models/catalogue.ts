@@ -19,12 +19,14 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['deepseek-r1', 'deepseek-reasoner'],
 ]);
 
-/** The profile of an unknown model: average values, and no price, so that it passes no price ceiling. */
+/**
+ * The profile of an unknown model: average values, and no price, so that calls with a price ceiling are not sent to it.
+ */
 const NEUTRAL: ModelProfile = freezeProfile({
   latency: { firstTokenMs: 600, msPerPromptToken: 0.06, msPerOutputToken: 15 },
   contextWindow: 128_000,
   quality: 0.75,
-  // All capabilities, because a missing one would rule the model out.
+  // All capabilities but 'responses', which depends on the provider: a missing one would rule the model out.
   capabilities: ['chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings'],
   strengths: [],
 });

@@ -86,7 +86,7 @@ export class Drain<Slot> {
     this.#skipped.length = 0;
   }
 
-  /** Returns false when the lane is done for this drain. */
+  /** Tries to start the head of a lane. Returns false if the lane is finished for this drain. */
   #tryHead(lane: Lane<Slot>, now: number): boolean {
     const { pool } = lane;
     const entry = lane.fairness.next;

@@ -35,7 +35,7 @@ export class IndexedHeap<PositionField extends string, T extends HeapItem<Positi
     this.#siftUp(item, this.#items.length - 1);
   }
 
-  /** Returns false when the item was not in the heap. */
+  /** Removes an item. Returns false if it was not in the heap. */
   remove(item: T): boolean {
     const position: number = item[this.#positionField];
     if (position < 0) return false;

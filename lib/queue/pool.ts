@@ -15,7 +15,7 @@ export interface ContestedResource<Slot> {
 
 type EntryState =
   | { readonly kind: 'waiting' }
-  /** Inside `tryStart`. */
+  /** `tryStart` is running. */
   | { readonly kind: 'starting' }
   /** Fails with this error unless the running `tryStart` returns a slot. */
   | { readonly kind: 'interrupted'; readonly error: Error }

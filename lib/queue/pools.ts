@@ -34,10 +34,7 @@ export class Pools<Slot> {
     return pool;
   }
 
-  /**
-   * Removes empty pools. Called after a drain rather than per call, because under load an empty pool is soon used
-   * again.
-   */
+  /** Removes empty pools. Not done for every call that leaves, because under load an empty pool is soon used again. */
   sweep(): void {
     for (const pool of this.#pools.values()) {
       if (pool.size) continue;
@@ -54,7 +51,10 @@ export class Pools<Slot> {
     return false;
   }
 
-  /** Whether a waiting call for this resource comes before a new call of this rank. */
+  /**
+   * Whether a waiting call for this resource comes before a new call of this rank. With `fairness`, a waiting call of
+   * another tenant with the same priority does so too.
+   */
   comesBefore(rank: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);
     if (contested === undefined) return false;

@@ -42,8 +42,8 @@ export interface QueuedCall<Slot> {
   readonly resources: readonly Resource[];
   /**
    * Milliseconds until any call of the pool may start on the given resource; 0 if one may now, as far as the pool
-   * knows; Infinity if only `wake()` announces it. Calls of a pool whose resources are all closed or held are not
-   * tried. Default: never closed.
+   * knows; Infinity if the time is unknown and `wake()` will announce it. Calls of a pool whose resources are all
+   * closed or held are not tried. Default: never closed.
    */
   readonly closedMs?: (resource: Resource, now: number) => number;
   readonly priority: Priority;

@@ -6,8 +6,8 @@ const MAX_COOLDOWN_MS = 60_000;
 /** Longest cooldown accepted from a header, in milliseconds. After that, a call tests the endpoint again. */
 export const MAX_STATED_MS = 24 * 3_600_000;
 /**
- * Longest cooldown after a used-up day, in milliseconds. Then a call tests it, because the reset header may be wrong or
- * the limit may have been raised.
+ * Longest cooldown while a daily limit is used up, in milliseconds. Then a call tests the endpoint, because the reset
+ * header may be wrong or the limit may have been raised.
  */
 const DAY_PROBE_MS = 600_000;
 /**

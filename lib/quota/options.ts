@@ -2,7 +2,7 @@
 export interface QuotaGroupConfig {
   /** Requests per minute. Default: no limit. */
   rpm?: number;
-  /** Tokens per minute, together or input and output apart. Default: no limit. */
+  /** Tokens per minute, either in total or for input and output separately. Default: no limit. */
   tpm?:
     | number
     | {
@@ -22,7 +22,7 @@ export interface QuotaGroupConfig {
 /** Limits per minute and per day. Absent means no limit. */
 export interface QuotaLimits {
   readonly rpm?: number;
-  /** Input and output together. */
+  /** Total tokens per minute, input and output. */
   readonly tpm?: number;
   readonly inputTpm?: number;
   readonly outputTpm?: number;

@@ -17,9 +17,7 @@ export class QuotaFigures {
   readonly #canTell: boolean;
   readonly #figures = new Float64Array(10).fill(Infinity);
 
-  /**
-   * @param canTell False where processes share the limits: then only the limits themselves know whether a cost fits.
-   */
+  /** @param canTell False if processes share the limits: then only the limits themselves know whether a cost fits. */
   constructor(limits: readonly QuotaLimit[], canTell: boolean) {
     this.#limits = limits;
     this.#canTell = canTell;

@@ -20,9 +20,9 @@ export interface QuotaLimiters {
   readonly requests?: Bottleneck;
   /** Counts tokens. Absent without one `tpm` for input and output together. */
   readonly tokens?: Bottleneck;
-  /** Counts prompt tokens, where `tpm` counts them apart. */
+  /** Counts prompt tokens, if `tpm` limits them separately. */
   readonly input?: Bottleneck;
-  /** Counts output tokens, where `tpm` counts them apart. */
+  /** Counts output tokens, if `tpm` limits them separately. */
   readonly output?: Bottleneck;
 }
 

@@ -185,12 +185,14 @@ export class Quota {
     for (const limit of this.#perMinute) limit.recordRefusal(windows, now, attempt);
   }
 
-  /** Undefined without a limit; below zero while a debt is paid. */
+  /** Requests left; undefined without a limit, negative while a debt is being paid off. */
   requestsLeft(now: number): number | undefined {
     return this.#left(['requests'], now);
   }
 
-  /** Undefined without a limit; below zero while a debt is paid. */
+  /**
+   * Tokens left in the scarcest limit on tokens; undefined without a limit, negative while a debt is being paid off.
+   */
   tokensLeft(now: number): number | undefined {
     return this.#left(['tokens', 'input', 'output'], now);
   }

@@ -42,7 +42,7 @@ const byQuality: Filter = {
 };
 
 const byCost: Filter = {
-  // An endpoint without a price passes no price ceiling.
+  // An endpoint without a price counts as exceeding every price ceiling.
   removes: (needs, _endpoint, costUsd) => costPer1k(needs, costUsd) > needs.maxCostPer1k,
   removal: {
     reason: (needs, _endpoint, costUsd) =>
