@@ -96,7 +96,7 @@ describe('checkEmbeddingBody', () => {
     ['dimensions', { model, input: 'a', dimensions: -1 }],
     ['encoding_format', { model, input: 'a', encoding_format: 'hex' }],
     ['body', undefined],
-  ])('has its fault named: %s in %j', (field, body) => {
+  ])('names the invalid field: %s in %j', (field, body) => {
     expect(faultOf(() => checkEmbeddingBody(body))).toMatch(new RegExp(`^${field}: expected`));
   });
 });

@@ -8,7 +8,7 @@ describe('ExpectedOutput', () => {
     expect(output.expect('gpt-4o', 'anna', 120)).toBe(120);
   });
 
-  it("learns per model and tenant; a new tenant gets the model's estimate, in which every tenant counts alike", () => {
+  it("learns per model and tenant, and gives a new tenant the model's estimate, in which all tenants count equally", () => {
     const output = new ExpectedOutput();
     for (let call = 0; call < 50; call++) output.learn('gpt-4o', 'short', 20);
     for (let call = 0; call < 50; call++) output.learn('gpt-4o', 'long', 2000);
@@ -38,7 +38,7 @@ describe('ExpectedOutput', () => {
     expect(output.expect('m', 'kept')).toBe(7);
   });
 
-  it('stays between 1 and about the largest output it has seen, and is never NaN', () => {
+  it('expects between 1 and about the largest output that it has seen, and never NaN', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double(), { maxLength: 50 }),

@@ -18,7 +18,7 @@ test('LinkedAbort: calls that follow one signal share a listener, which is remov
   expect(listeners(signal)).toBe(1);
 });
 
-test('LinkedAbort: an abort reaches all that follow the signal, and none that was released', () => {
+test('LinkedAbort: an abort of the signal reaches every follower that was not released', () => {
   const controller = new AbortController();
   const calls = Array.from({ length: 3 }, () => new LinkedAbort(controller.signal));
   calls[1]?.release();
@@ -27,7 +27,7 @@ test('LinkedAbort: an abort reaches all that follow the signal, and none that wa
   expect(new LinkedAbort(controller.signal).aborted).toBe(true);
 });
 
-test('LinkedAbort: it follows two signals, or the same one twice', () => {
+test('LinkedAbort: a follower can follow two signals, or the same signal twice', () => {
   const [one, two] = [new AbortController(), new AbortController()];
   const call = new LinkedAbort(one.signal, two.signal);
   const twice = new LinkedAbort(two.signal, two.signal);
@@ -39,7 +39,7 @@ test('LinkedAbort: it follows two signals, or the same one twice', () => {
   expect(listeners(one.signal)).toBe(0);
 });
 
-test('LinkedAbort: an attempt aborts with its call, without the reason, and can be aborted alone', () => {
+test('LinkedAbort: an attempt aborts when its call does, without the reason, and can be aborted without its call', () => {
   const call = new LinkedAbort();
   const [attempt, other, released] = [new LinkedAbort(call), new LinkedAbort(call), new LinkedAbort(call)];
   other.abort();
@@ -52,7 +52,7 @@ test('LinkedAbort: an attempt aborts with its call, without the reason, and can 
   expect([attempt.aborted, attempt.reason, released.aborted]).toEqual([true, undefined, false]);
 });
 
-test('LinkedAbort: listeners are called once and in order, functions and objects, except one removed meanwhile', () => {
+test('LinkedAbort: functions and objects that listen are called once and in order, unless removed before their turn', () => {
   const call = new LinkedAbort();
   const order: string[] = [];
   const last = (): void => void order.push('last');

@@ -42,7 +42,7 @@ const TRUE_COUNTS: [string, string, number][] = [
 ];
 
 describe('estimatePromptTokens', () => {
-  it.each(TRUE_COUNTS)('overestimates %s slightly', (_, text, count) => {
+  it.each(TRUE_COUNTS)('slightly overestimates %s', (_, text, count) => {
     const estimate = ask(text) - EMPTY;
     expect(estimate).toBeGreaterThanOrEqual(count);
     expect(estimate).toBeLessThanOrEqual(count * 1.8);
@@ -134,7 +134,7 @@ describe('estimatePromptTokens', () => {
   });
 
   it.each(['a', '1', ' ', '\n', '.', 'A1', 'a,', '中', '가', 'ж', '😀', '👨‍👩‍👧‍👦', '\ud800'])(
-    'takes bounded time for 100,000 times and for a megabyte of %j',
+    'takes bounded time for 100,000 repetitions and for a megabyte of %j',
     (text) => {
       for (const times of [100_000, Math.ceil(1_000_000 / text.length)]) {
         const content = text.repeat(times);
@@ -160,7 +160,7 @@ describe('estimatePromptTokens', () => {
 describe('outputLimits', () => {
   const limits = (extra: object) => outputLimits({ messages: [], ...extra });
 
-  it('is the limit per choice times the choices', () => {
+  it('multiplies the limit per choice by the number of choices', () => {
     expect(limits({})).toEqual({});
     expect(limits({ max_tokens: 100 })).toEqual({ maxOutput: 100 });
     expect(limits({ max_tokens: 100, max_completion_tokens: 50 })).toEqual({ maxOutput: 50 });

@@ -25,7 +25,7 @@ describe.each(DOORS)('@openai/agents %s', (door) => {
   }
   const agent = new Agent({ name: 'Helper', instructions: 'Be brief.', model: 'gpt-4o' });
 
-  it('runs an agent, whole and streamed', async () => {
+  it('runs an agent with and without streaming', async () => {
     const { runner } = await open(() => TEXT);
     expect((await runner.run(agent, 'Where is it?')).finalOutput).toBe(TEXT);
     const stream = await runner.run(agent, 'Where is it?', { stream: true });
@@ -33,7 +33,7 @@ describe.each(DOORS)('@openai/agents %s', (door) => {
     expect(stream.finalOutput).toBe(TEXT);
   });
 
-  it('runs tools until the answer', async () => {
+  it('runs tools until the final answer', async () => {
     const { runner, provider } = await open();
     const withTools = agent.clone({ tools: [order], modelSettings: { toolChoice: 'required' } });
     const result = await runner.run(withTools, 'Where is order 7?');
@@ -48,7 +48,7 @@ describe.each(DOORS)('@openai/agents %s', (door) => {
     });
   });
 
-  it('gives structured output', async () => {
+  it('returns structured output', async () => {
     const { runner } = await open();
     const outputType = z.object({ city: z.string(), days: z.number() });
     const planner = new Agent({ name: 'Planner', model: 'gpt-4o', outputType });
@@ -56,7 +56,7 @@ describe.each(DOORS)('@openai/agents %s', (door) => {
     expect(outputType.safeParse(finalOutput).success).toBe(true);
   });
 
-  it('gets a rate limit as a RateLimitError, and an error where a stream is cut', async () => {
+  it('throws a RateLimitError for a rate limit, and an error when a stream is cut off', async () => {
     const { runner, provider } = await open(() => 'word '.repeat(300), 0.1);
     const cut = provider.fault({ kind: 'cut', fraction: 0.5 });
     const read = async () => {

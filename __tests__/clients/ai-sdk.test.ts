@@ -92,7 +92,7 @@ describe.each(DOORS)('the AI SDK %s', (door) => {
       expect(schema.safeParse(object).success).toBe(true);
     });
 
-    it('continues a conversation with the messages of an answer', async () => {
+    it('continues a conversation with the messages of an earlier answer', async () => {
       const { model, provider } = await open(() => TEXT);
       const first = await generateText({ model, prompt: 'Where is it?' });
       await generateText({
@@ -108,7 +108,7 @@ describe.each(DOORS)('the AI SDK %s', (door) => {
       });
     });
 
-    it('gets a rate limit as an APICallError with status 429', async () => {
+    it('throws an APICallError with status 429 for a rate limit', async () => {
       const { model, provider } = await open();
       provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '90' }, afterMs: 0 });
       const error = await rejection(generateText({ model, prompt: 'x', maxRetries: 0 }));
@@ -116,7 +116,7 @@ describe.each(DOORS)('the AI SDK %s', (door) => {
       expect(error).toMatchObject({ statusCode: 429 });
     });
 
-    it('gets an error where the stream is cut, never a short answer', async () => {
+    it('throws an error when the stream is cut off, and never returns a short answer', async () => {
       const { model, provider } = await open(() => 'word '.repeat(300), 0.1);
       provider.fault({ kind: 'cut', fraction: 0.5 });
       const errors: unknown[] = [];

@@ -51,14 +51,14 @@ describe.each(DOORS)('LangChain.js %s', (door) => {
       });
     });
 
-    it('gives structured output', async () => {
+    it('returns structured output', async () => {
       const { model } = await open();
       const schema = z.object({ city: z.string(), days: z.number() });
       const place = await model.withStructuredOutput(schema, { name: 'place' }).invoke('Plan a trip.');
       expect(schema.safeParse(place).success).toBe(true);
     });
 
-    it('gets a rate limit as a RateLimitError, and an error where a stream is cut', async () => {
+    it('throws a RateLimitError for a rate limit, and an error when a stream is cut off', async () => {
       const { model, provider } = await open(() => 'word '.repeat(300), {}, 0.1);
       const cut = provider.fault({ kind: 'cut', fraction: 0.5 });
       const read = async () => {

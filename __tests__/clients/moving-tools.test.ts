@@ -76,7 +76,7 @@ describe.each(DOORS)(
   'A loop of tool calls %s that moves from OpenAI to Anthropic to Gemini to Azure',
   (door) => {
     it.each([false, true])(
-      "keeps its meaning: runTools of OpenAI's client (streamed: %s)",
+      "keeps all tool calls and results: runTools of OpenAI's client (streamed: %s)",
       async (stream) => {
         const { balancer, upstream, run, runs } = await start();
         const client = await doors.openai(door, balancer);
@@ -100,7 +100,7 @@ describe.each(DOORS)(
       },
     );
 
-    it("keeps its meaning, and each provider's own fields: the stream helper of OpenAI's client", async () => {
+    it("keeps all tool calls and results, and each provider's own fields: the stream helper of OpenAI's client", async () => {
       const { balancer, upstream, run } = await start();
       const client = await doors.openai(door, balancer);
       const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: QUESTION }];
@@ -126,7 +126,7 @@ describe.each(DOORS)(
       ['chat', 'streamText'],
       ['responses', 'generateText'],
       ['responses', 'streamText'],
-    ] as const)('keeps its meaning: the AI SDK with its %s model and %s', async (api, how) => {
+    ] as const)('keeps all tool calls and results: the AI SDK with its %s model and %s', async (api, how) => {
       const { balancer, upstream, run, runs } = await start();
       const openaiSdk = createOpenAI({ apiKey: 'unused', ...(await doors.open(door, balancer)) });
       const model: LanguageModel = api === 'chat' ? openaiSdk.chat('m') : openaiSdk('m');

@@ -18,7 +18,7 @@ describe.each(DOORS)("OpenAI's client %s", (door) => {
     return { provider, client: await doors.openai(door, balancer) };
   }
 
-  it('chats, and streams with its helper', async () => {
+  it('chats, and streams with its stream helper', async () => {
     const { client } = await open(() => TEXT);
     const answer = await client.chat.completions.create(ASK);
     expect(answer.choices[0]?.message.content).toBe(TEXT);
@@ -27,7 +27,7 @@ describe.each(DOORS)("OpenAI's client %s", (door) => {
     expect((await stream.totalUsage()).completion_tokens).toBeGreaterThan(0);
   });
 
-  it('runs tools until the answer', async () => {
+  it('runs tools until the final answer', async () => {
     const { client, provider } = await open();
     const tool = {
       type: 'function' as const,
@@ -54,7 +54,7 @@ describe.each(DOORS)("OpenAI's client %s", (door) => {
     expect(Place.safeParse(choices[0]?.message.parsed).success).toBe(true);
   });
 
-  it('embeds in base64, its default, and lists models', async () => {
+  it('requests embeddings in base64, its default format, and lists models', async () => {
     const { client, provider } = await open();
     const { data } = await client.embeddings.create({ model: EMBEDDINGS, input: ['a', 'b'] });
     expect(data.map(({ embedding }) => typeof embedding[0])).toEqual(['number', 'number']);
@@ -65,7 +65,7 @@ describe.each(DOORS)("OpenAI's client %s", (door) => {
     expect(await client.models.retrieve('gpt-4o')).toMatchObject({ id: 'gpt-4o', object: 'model' });
   });
 
-  it('gets a rate limit as a RateLimitError, and an error where a stream is cut', async () => {
+  it('throws a RateLimitError for a rate limit, and an error when a stream is cut off', async () => {
     const { client, provider } = await open(() => 'word '.repeat(300), 0.1);
     const cut = provider.fault({ kind: 'cut', fraction: 0.5 });
     expect(await rejection(client.chat.completions.stream(ASK).finalContent())).toBeInstanceOf(APIError);

@@ -16,7 +16,7 @@ const rig = new Rig();
 const LIMITED = error(429, {}, { 'retry-after': '30' });
 
 describe('ERR_AI_ALL_FAILED', () => {
-  it('lists the attempts: endpoint, class, status and time', async () => {
+  it('lists the endpoint, class, status and time of each attempt', async () => {
     const { balancer } = await rig.start({ a: reset, b: error(401), c: LIMITED });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({
@@ -37,7 +37,7 @@ describe('ERR_AI_ALL_FAILED', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('has status 429 where all attempts were rate limited, and the soonest time to retry', async () => {
+  it('has status 429 and the soonest time to retry if all attempts were rate limited', async () => {
     const { balancer } = await rig.start({ a: LIMITED, b: error(429, {}, { 'retry-after': '25' }) });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
@@ -46,12 +46,12 @@ describe('ERR_AI_ALL_FAILED', () => {
     expect(failed.headers?.['Retry-After']).toMatch(/^2[5-8]$/);
   });
 
-  it('has status 502 where one attempt failed otherwise', async () => {
+  it('has status 502 if one attempt failed for another reason', async () => {
     const { balancer } = await rig.start({ a: LIMITED, b: reset });
     await expect(balancer.chat(BODY, { timeoutMs: 5_000 })).rejects.toMatchObject({ status: 502 });
   });
 
-  it('comes after maxAttempts attempts', async () => {
+  it('is thrown after maxAttempts failed attempts', async () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => [name, error(500)]));
     const { balancer, upstream } = await rig.start(plays, { retry: { maxAttempts: 3 } });
     await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
@@ -60,7 +60,7 @@ describe('ERR_AI_ALL_FAILED', () => {
 });
 
 describe('An endpoint that failed a call', () => {
-  it('is asked again after a backoff, and only when no other is left', async () => {
+  it('is tried again after a backoff, and only if no other endpoint is left', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(error(500), error(500), answer('at last')), b: error(401) },
       { retry: { baseDelayMs: 60, maxDelayMs: 1_000 } },
@@ -74,7 +74,7 @@ describe('An endpoint that failed a call', () => {
     expect(third! - again!).toBeGreaterThanOrEqual(58);
   });
 
-  it('is asked again after a backoff when the breakers of the others are open', async () => {
+  it('is tried again after a backoff if the breakers of the other endpoints are open', async () => {
     const { balancer, upstream } = await rig.start(
       { b: error(500), a: inSequence(answer(), answer(), error(500), answer('at last')) },
       { retry: { baseDelayMs: 100 }, breaker: { consecutiveFailures: 2, resetTimeoutMs: 10_000 } },
@@ -89,7 +89,7 @@ describe('An endpoint that failed a call', () => {
     expect(second!.at - first!.at).toBeGreaterThanOrEqual(48);
   });
 
-  it('is not asked again after a timeout, a bad answer or a broken connection', async () => {
+  it('is not tried again after a timeout, a bad answer or a broken connection', async () => {
     for (const play of [silence, reset, error(200, {})]) {
       const { balancer, upstream } = await rig.start({ a: play }, { timeouts: { totalMs: 800 } });
       await expect(balancer.chat(BODY, { timeoutMs: 8_000 })).rejects.toBeDefined();
@@ -97,14 +97,14 @@ describe('An endpoint that failed a call', () => {
     }
   });
 
-  it('is not asked again where it sent x-should-retry: false', async () => {
+  it('is not tried again if it sent x-should-retry: false', async () => {
     const no = error(500, {}, { 'x-should-retry': 'false' });
     const { balancer, upstream } = await rig.start({ a: no });
     await expect(balancer.chat(BODY)).rejects.toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('is asked again when its Retry-After is over where it is the only one', async () => {
+  it('is tried again after its Retry-After if it is the only endpoint', async () => {
     const { balancer, upstream } = await rig.start({
       a: inSequence(error(429, {}, { 'retry-after-ms': '150' }), answer('later')),
     });
@@ -115,8 +115,8 @@ describe('An endpoint that failed a call', () => {
   });
 });
 
-describe('The cooldown after a 429', () => {
-  it('lasts at least as long as Retry-After, and no call is sent before its end', async () => {
+describe('A refusal by an endpoint', () => {
+  it('with a 429 causes a cooldown of at least its Retry-After, in which no call is sent', async () => {
     const { balancer, upstream } = await rig.start({ a: LIMITED, b: answer() });
     const before = Date.now();
     await chatText(balancer, false);
@@ -128,7 +128,7 @@ describe('The cooldown after a 429', () => {
     expect(cooldownUntil).toBeLessThanOrEqual(Date.now() + 33_000 + 2);
   });
 
-  it('is shared by all endpoints of the quota group', async () => {
+  it('with a 429 cools down all endpoints of the quota group', async () => {
     const { balancer, upstream } = await rig.start(
       { a: LIMITED, b: answer(), c: answer() },
       { each: { a: { quotaGroup: 'account' }, b: { quotaGroup: 'account' } } },
@@ -139,14 +139,14 @@ describe('The cooldown after a 429', () => {
     expect(balancer.stats().endpoints.map(({ state }) => state)).toEqual(['cooldown', 'cooldown', 'closed']);
   });
 
-  it('does not grow with the number of calls refused in one burst', async () => {
+  it('with a 429 causes a cooldown that does not grow with the number of calls refused in one burst', async () => {
     const { balancer } = await rig.start({ a: error(429), b: answer() });
     await Promise.all(Array.from({ length: 8 }, () => chatText(balancer, false)));
     const { cooldownUntil } = statsOf(balancer, 'a');
     expect(cooldownUntil! - Date.now()).toBeLessThanOrEqual(1_100);
   });
 
-  it('empties the quota where no header says otherwise, and leaves no debt', async () => {
+  it('with a 429 empties the quota unless a header says otherwise, and leaves no debt', async () => {
     const { balancer } = await rig.start(
       { a: LIMITED, b: answer() },
       { each: { a: { rpm: 600, tpm: 60_000 } } },
@@ -158,20 +158,17 @@ describe('The cooldown after a 429', () => {
     expect(tokensLeft).toBeLessThan(1_000);
   });
 
-  it.each([400, 401, 402, 404])(
-    'does not follow a refusal with %i, after which the whole reservation is returned',
-    async (status) => {
-      const { balancer } = await rig.start({ a: error(status) }, { each: { a: { rpm: 600, tpm: 600_000 } } });
-      const before = statsOf(balancer, 'a');
-      await rejection(balancer.chat(BODY));
-      expect(statsOf(balancer, 'a')).toMatchObject({
-        requestsLeft: before.requestsLeft,
-        tokensLeft: before.tokensLeft,
-      });
-    },
-  );
+  it.each([400, 401, 402, 404])('with a %i returns the whole reservation', async (status) => {
+    const { balancer } = await rig.start({ a: error(status) }, { each: { a: { rpm: 600, tpm: 600_000 } } });
+    const before = statsOf(balancer, 'a');
+    await rejection(balancer.chat(BODY));
+    expect(statsOf(balancer, 'a')).toMatchObject({
+      requestsLeft: before.requestsLeft,
+      tokensLeft: before.tokensLeft,
+    });
+  });
 
-  it('after a bad key lasts minutes, is emitted as an event, and ends with enable()', async () => {
+  it('for a bad key causes a cooldown of minutes, which is emitted as an event and ends with enable()', async () => {
     const { balancer, upstream } = await rig.start({ a: inSequence(error(401), answer()), b: answer() });
     const cooldowns: unknown[] = [];
     balancer.on('cooldown', (cooldown) => cooldowns.push(cooldown));

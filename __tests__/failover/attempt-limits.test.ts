@@ -9,7 +9,7 @@ const after =
     setTimeout(() => answer('late')(arrival), ms);
 
 describe('The time limit of an attempt', () => {
-  it('is the configured timeout where no other endpoint could serve', async () => {
+  it('is the configured timeout if no other endpoint could serve the call', async () => {
     for (const stream of [false, true]) {
       const { balancer } = await rig.start(
         { a: after(150) },
@@ -19,7 +19,7 @@ describe('The time limit of an attempt', () => {
     }
   });
 
-  it('is three times the expected time of a whole answer where another endpoint could serve', async () => {
+  it('is three times the expected time of a whole answer if another endpoint could serve the call', async () => {
     const models = { m: { latency: { firstTokenMs: 60, msPerPromptToken: 0, msPerOutputToken: 0 } } };
     const { balancer } = await rig.start(
       { a: silence, b: answer('b') },
@@ -43,7 +43,7 @@ describe('The time limit of an attempt', () => {
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('ends with the deadline of the call: nothing is sent after it', async () => {
+  it('ends no later than the deadline of the call, after which nothing more is sent', async () => {
     // Too slow for another try to make sense before the deadline.
     const models = { m: { latency: { firstTokenMs: 400, msPerPromptToken: 0, msPerOutputToken: 0 } } };
     const { balancer, upstream } = await rig.start(
@@ -63,7 +63,7 @@ describe('The time limit of an attempt', () => {
   });
 });
 
-describe('The backoff before an endpoint is asked again', () => {
+describe('The backoff before an endpoint is tried again', () => {
   const retry = {
     maxAttempts: 5,
     budgetRatio: 0.2,
@@ -72,7 +72,7 @@ describe('The backoff before an endpoint is asked again', () => {
     maxDelayMs: 8_000,
   };
 
-  it('doubles up to maxDelayMs, with jitter over the upper half', () => {
+  it('doubles up to maxDelayMs, with jitter in the upper half', () => {
     const delays = (random: number) =>
       [0, 1, 2, 3, 4, 5, 6, 1_000].map((n) => backoffMs(n, retry, () => random));
     expect(delays(1)).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);

@@ -13,24 +13,27 @@ function recordUsage(): { routes: (RouteReport | undefined)[]; hooks: CallHooks 
 }
 
 describe('The usage reported for a call', () => {
-  it.each([false, true])('aborted during its attempt is its prompt (streamed: %s)', async (stream) => {
-    const { balancer, upstream } = await rig.start({ a: silence }, PRICE);
-    const { routes, hooks } = recordUsage();
-    const caller = new AbortController();
-    const left = rejection(
-      balancer[INTERNALS].call('chat', { ...BODY, stream }, { signal: caller.signal }, hooks),
-    );
-    await until(() => upstream.count('a') === 1);
-    caller.abort();
-    await left;
-    expect(routes).toHaveLength(1);
-    const { usage, costUsd } = routes[0]!;
-    expect(usage!.prompt_tokens).toBeGreaterThan(0);
-    expect(usage!.completion_tokens).toBe(0);
-    expect(costUsd).toBeCloseTo(usage!.prompt_tokens / 1e6, 9);
-  });
+  it.each([false, true])(
+    'that is aborted during its attempt is its prompt (streamed: %s)',
+    async (stream) => {
+      const { balancer, upstream } = await rig.start({ a: silence }, PRICE);
+      const { routes, hooks } = recordUsage();
+      const caller = new AbortController();
+      const left = rejection(
+        balancer[INTERNALS].call('chat', { ...BODY, stream }, { signal: caller.signal }, hooks),
+      );
+      await until(() => upstream.count('a') === 1);
+      caller.abort();
+      await left;
+      expect(routes).toHaveLength(1);
+      const { usage, costUsd } = routes[0]!;
+      expect(usage!.prompt_tokens).toBeGreaterThan(0);
+      expect(usage!.completion_tokens).toBe(0);
+      expect(costUsd).toBeCloseTo(usage!.prompt_tokens / 1e6, 9);
+    },
+  );
 
-  it('that failed has the attempts and the tokens they wasted', async () => {
+  it('that failed contains its attempts and the tokens that they wasted', async () => {
     const { balancer } = await rig.start({ a: error(500, {}, { 'x-should-retry': 'false' }) }, PRICE);
     const { routes, hooks } = recordUsage();
     await rejection(balancer[INTERNALS].call('chat', BODY, {}, hooks));
@@ -39,7 +42,7 @@ describe('The usage reported for a call', () => {
     expect(routes[0]!.usage).toBeUndefined();
   });
 
-  it('shared by several callers goes to one of them: to the last one if all leave', async () => {
+  it('that several callers share goes to one of them: to the last to leave if all leave', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (arrival.nth === 1 ? answer()(arrival) : undefined) },
       { ...PRICE, coalesce: true },

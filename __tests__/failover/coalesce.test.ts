@@ -35,7 +35,7 @@ const vectors: Responder = (arrival) =>
   });
 
 describe('coalesce: identical calls in flight at the same time', () => {
-  it('are sent once; each caller gets a copy, and only one of them the cost', async () => {
+  it('are sent once; each caller gets a copy of the answer, and only one is charged', async () => {
     const { play, release } = held();
     const { balancer, upstream } = await rig.start(
       { a: play },
@@ -60,20 +60,20 @@ describe('coalesce: identical calls in flight at the same time', () => {
     expect(balancer.stats().calls).toEqual({ ok: 3, failed: 0, shed: 0 });
   });
 
-  it('are sent again once the first is answered', async () => {
+  it('are sent again after the first one has been answered', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { coalesce: true });
     await balancer.chat(COLD);
     await balancer.chat(COLD);
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('are each sent where coalesce is off', async () => {
+  it('are each sent if coalesce is off', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() });
     await Promise.all([1, 2].map(() => balancer.chat(COLD)));
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('can be embeddings, whatever their temperature', async () => {
+  it('can be embeddings calls, which have no temperature', async () => {
     const { balancer, upstream } = await rig.start({ a: vectors }, { coalesce: true });
     const body = { model: 'm', input: 'text' };
     await Promise.all([1, 2, 3].map(() => balancer.embeddings(body)));
@@ -83,9 +83,9 @@ describe('coalesce: identical calls in flight at the same time', () => {
   it.each([
     ['two tenants', COLD, { tenant: 'x' }, COLD, { tenant: 'y' }],
     ['a tenant and none', COLD, { tenant: 'x' }, COLD, {}],
-    ['different terms', COLD, { priority: 5 as const }, COLD, { priority: 1 as const }],
+    ['different priorities', COLD, { priority: 5 as const }, COLD, { priority: 1 as const }],
     ['different bodies', COLD, {}, { ...COLD, seed: 1 }, {}],
-    ['warm ones', BODY, {}, BODY, {}],
+    ['calls without temperature 0', BODY, {}, BODY, {}],
     ['streams', { ...COLD, stream: true }, {}, { ...COLD, stream: true }, {}],
   ])('are sent separately: %s', async (_what, body, options, otherBody, otherOptions) => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { coalesce: true });
@@ -123,7 +123,7 @@ describe('coalesce: a caller that leaves', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('as the last one aborts the upstream call; a later call is sent again', async () => {
+  it('as the last one aborts the upstream call, and a later call is sent again', async () => {
     const { balancer, upstream } = await rig.start({ a: silence }, { coalesce: true });
     const callers = [1, 2].map(() => new AbortController());
     const left = callers.map(({ signal }) => rejection(balancer.chat(COLD, { signal })));
@@ -140,7 +140,7 @@ describe('coalesce: a caller that leaves', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
   });
 
-  it('at its deadline gets ERR_AI_DEADLINE; one that came later keeps its own deadline', async () => {
+  it('at its deadline gets ERR_AI_DEADLINE, while a later caller keeps its own deadline', async () => {
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (arrival.nth === 1 ? undefined : answer('late')(arrival)) },
       { coalesce: true },

@@ -477,7 +477,7 @@ const SCENARIOS: Scenario[] = [
  * Default settings, but for the two faults in mid-stream, a cut (S08 and S14) and a stall (S09): the caller has part of
  * the answer by then, so that recovery is the app's decision.
  */
-describe('With a sound spare model, a caller gets the whole answer in time', () => {
+describe('With a working spare model, a caller gets the complete answer in time', () => {
   const rows = SCENARIOS.flatMap((scenario) =>
     (scenario.forms ?? ['whole', 'streamed']).map((form) => ({ ...scenario, form })),
   );
@@ -518,7 +518,7 @@ describe('With a sound spare model, a caller gets the whole answer in time', () 
     ['S08', cut],
     ['S09', stalls],
   ])(
-    '%s: without recovery a broken stream ends with an error, not as if it were whole',
+    '%s: without recovery a broken stream ends with an error, not as if it were complete',
     async (_, primary) => {
       await runInVirtualTime(async () => {
         const { upstream, ask } = await start(primary);
@@ -530,7 +530,7 @@ describe('With a sound spare model, a caller gets the whole answer in time', () 
   );
 
   it.each([false, true])(
-    'S13 (streamed: %s): a rejection by the content filter is the answer, with the provider’s reason',
+    'S13 (streamed: %s): a rejection by the content filter is returned with the provider’s reason',
     async (isStreamed) => {
       await runInVirtualTime(async () => {
         const { upstream, ask } = await start(
@@ -553,7 +553,7 @@ describe('With a sound spare model, a caller gets the whole answer in time', () 
   );
 
   it.each([false, true])(
-    'S15 (streamed: %s): a primary that is down for 60 s is replaced meanwhile, and used again within 30 s',
+    'S15 (streamed: %s): a primary that is down for 60 s is replaced during the outage, and used again within 30 s of its end',
     async (isStreamed) => {
       await runInVirtualTime(async () => {
         const from = performance.now();

@@ -40,7 +40,7 @@ describe('With default settings and a deadline of 60 s', () => {
     ['', {}],
     [', with the retry budget spent', { retry: { budgetRatio: 0, budgetPerSecond: 0 } }],
   ])(
-    'a primary that asks for 4 s is waited for while the only other endpoint is down%s',
+    'a call waits for a primary with a Retry-After of 4 s while the only other endpoint is down%s',
     async (_what, config) => {
       await runInVirtualTime(async () => {
         const { balancer, upstream } = await start(
@@ -76,7 +76,7 @@ describe('With default settings and a deadline of 60 s', () => {
     });
   });
 
-  it('20 calls at a server with one slot and one answer per second are all served, and its breaker stays closed', async () => {
+  it('20 calls to a server that serves one call per second are all served, and its breaker stays closed', async () => {
     await runInVirtualTime(async () => {
       let last: Promise<void> = Promise.resolve();
       const { balancer, upstream } = await start({

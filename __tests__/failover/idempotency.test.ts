@@ -10,7 +10,7 @@ const KEY = { idempotencyKey: 'k1' };
 const OTHER = { ...BODY, messages: [{ role: 'user' as const, content: 'something else' }] };
 
 describe('idempotency: a call with a key', () => {
-  it('is answered once: a later call gets a copy of the answer', async () => {
+  it('is sent once: a later call gets a copy of the answer', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const first = await balancer.chat(BODY, KEY);
     const { data, route } = await balancer.chat(BODY, KEY).withRoute();
@@ -49,7 +49,7 @@ describe('idempotency: a call with a key', () => {
     expect((await waiting).object).toBe('chat.completion');
   });
 
-  it('is refused if the body differs, whether the first call runs or was answered', async () => {
+  it('is refused if the body differs, whether the first call is still running or has been answered', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const running = balancer.chat(BODY, KEY);
     const refused = { code: 'ERR_AI_BAD_REQUEST', status: 400, param: 'idempotencyKey' };
@@ -82,14 +82,14 @@ describe('idempotency: a call with a key', () => {
     expect(upstream.count('a')).toBe(3);
   });
 
-  it('is an ordinary call where idempotency is off', async () => {
+  it('is an ordinary call if idempotency is off', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() });
     await balancer.chat(BODY, KEY);
     await balancer.chat(OTHER, KEY);
     expect(upstream.count('a')).toBe(2);
   });
 
-  it("is answered where a custom dialect returns an answer that can't be cloned or stored", async () => {
+  it("is answered even if a custom dialect returns an answer that can't be cloned or stored", async () => {
     const own = {
       ...openaiDialect,
       answer: (http: never, call: never) => ({
@@ -117,7 +117,7 @@ describe('idempotency: a call with a key', () => {
 });
 
 describe('idempotency: the header Idempotency-Key', () => {
-  it('runs a request through the gateway once', async () => {
+  it('makes the gateway send a repeated request once', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const app = express().use(
       '/v1',
@@ -137,7 +137,7 @@ describe('idempotency: the header Idempotency-Key', () => {
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('applies to each call of a handler, in their order', async () => {
+  it('applies to each call of a handler, in order', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { idempotency: true });
     const app = express();
     app.use(aiBalancer(balancer));

@@ -105,7 +105,7 @@ describe('A caller that leaves', () => {
     expectSettled(balancer, { requests: 1, tokens: 100 });
   });
 
-  it('while its call waits for quota leaves the queue and has reserved nothing', async () => {
+  it('while its call waits for quota takes it out of the queue, and nothing stays reserved', async () => {
     const { balancer, upstream } = await rig.start(
       { a: silence },
       { each: { a: { ...LIMITS, maxConcurrent: 1 } } },
@@ -155,7 +155,7 @@ describe('A caller that leaves', () => {
     expect(upstream.count('a')).toBe(1);
   });
 
-  it('before the call starts has nothing sent', async () => {
+  it('before the call starts causes no request', async () => {
     const { balancer, upstream } = await rig.start({ a: answer() }, { each: EACH });
     await expect(balancer.chat(CALL, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ERR_AI_ABORTED',
@@ -164,7 +164,7 @@ describe('A caller that leaves', () => {
     expectSettled(balancer, { requests: 0, tokens: 0 });
   });
 
-  it('may share its signal among many calls: it gets at most one listener', async () => {
+  it('can share its signal among many calls, which add at most one listener to it', async () => {
     const { balancer } = await rig.start({ a: answer() });
     const { signal } = new AbortController();
     const added = jest.spyOn(signal, 'addEventListener');
@@ -198,7 +198,7 @@ describe("The caller's own deadline", () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0 });
   });
 
-  it('is not totalMs: an endpoint that exceeds that has failed', async () => {
+  it('differs from totalMs: an endpoint that exceeds totalMs has failed', async () => {
     const { balancer } = await rig.start(
       { a: silence },
       { timeouts: { totalMs: 60 }, breaker: { consecutiveFailures: 2 } },

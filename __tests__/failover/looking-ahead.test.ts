@@ -22,7 +22,7 @@ const named = (text: string, model = 'm') => ({
   messages: [{ role: 'user' as const, content: text }],
 });
 
-describe('A call whose primary is only limited', () => {
+describe('A call whose primary endpoint is only rate limited', () => {
   it.each([
     ['with retries left', {}],
     ['with the retry budget spent', { budgetRatio: 0, budgetPerSecond: 0 }],
@@ -45,13 +45,16 @@ describe('Attempts that do not count against an endpoint', () => {
     ['401', error(401, { code: 'invalid_api_key' })],
     ['402', error(402)],
     ['429', limited(60_000)],
-  ])('do not use up maxAttempts: the seventh key is reached past six that answer %s', async (_, refused) => {
-    const keys = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, refused]));
-    const { balancer } = await rig.start({ ...keys, g: answer('seventh') });
-    const { text, route } = await chatText(balancer, false);
-    expect(text).toBe('seventh');
-    expect(route.attempts).toHaveLength(7);
-  });
+  ])(
+    'do not use up maxAttempts: after six keys that answer %s, the seventh key is tried',
+    async (_, refused) => {
+      const keys = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, refused]));
+      const { balancer } = await rig.start({ ...keys, g: answer('seventh') });
+      const { text, route } = await chatText(balancer, false);
+      expect(text).toBe('seventh');
+      expect(route.attempts).toHaveLength(7);
+    },
+  );
 });
 
 describe('retryAfterMs', () => {
@@ -62,7 +65,7 @@ describe('retryAfterMs', () => {
     expect(failed.retryAfterMs).toBeLessThan(2_000);
   });
 
-  it('is the Retry-After of a 503 that is longer than the deadline', async () => {
+  it('is the Retry-After of a 503 if that is longer than the deadline', async () => {
     const { balancer, upstream } = await rig.start({ a: error(503, {}, { 'retry-after': '30' }) });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 502 });
@@ -73,7 +76,7 @@ describe('retryAfterMs', () => {
 });
 
 describe('A server that answers 503', () => {
-  it('is not asked again before its Retry-After, by no call', async () => {
+  it('gets no further call before its Retry-After is over', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(error(503, {}, { 'retry-after-ms': '400' }), answer('back')) },
       { retry: { baseDelayMs: 1 } },
@@ -86,7 +89,7 @@ describe('A server that answers 503', () => {
     for (const at of later) expect(at - refusedAt!).toBeGreaterThanOrEqual(400);
   });
 
-  it('while it loads its model is asked until it serves, within the deadline', async () => {
+  it('while it loads its model is retried until it serves the call, within the deadline', async () => {
     const startedAt = performance.now();
     const { balancer } = await rig.start(
       {
@@ -99,12 +102,12 @@ describe('A server that answers 503', () => {
   });
 });
 
-describe('A 429 with a used-up day', () => {
+describe('A 429 for a used-up daily quota', () => {
   it.each([
     ['hours away', '7200', 600_000, 660_000],
     ['five minutes away', '300', 300_000, 330_000],
   ])(
-    'cools the endpoint down until its reset, but is probed every ten minutes: reset %s',
+    'cools the endpoint down until the reset, but for about ten minutes at most: reset %s',
     async (_, reset, least, most) => {
       const { balancer, upstream } = await rig.start({
         a: error(
@@ -134,7 +137,7 @@ describe('A request that every upstream answers with an error', () => {
     ['a 500', error(500)],
     ['a 200 without choices', (arrival: Parameters<typeof json>[0]) => json(arrival, 200, { choices: [] })],
   ])(
-    'opens no breaker of endpoints that serve others: %s, the same body again and again',
+    'opens no breaker of endpoints that serve other requests: %s, repeated with the same body',
     async (_, failing) => {
       const play = (arrival: Parameters<typeof json>[0]) =>
         (JSON.stringify(arrival.body).includes('poison') ? failing : answer())(arrival);
@@ -158,7 +161,7 @@ describe('A request that every upstream answers with an error', () => {
     },
   );
 
-  it('opens no breaker of endpoints that serve others when each body is new', async () => {
+  it('opens no breaker of endpoints that serve other requests, even if each body is new', async () => {
     const play = (arrival: Parameters<typeof json>[0]) =>
       (JSON.stringify(arrival.body).includes('poison') ? error(500) : answer())(arrival);
     const { balancer } = await rig.start(
@@ -185,7 +188,7 @@ describe('A request that every upstream answers with an error', () => {
 });
 
 describe('A call in flight', () => {
-  it('past its hedge delay is served although a reload has dropped its model, and no slot is lost', async () => {
+  it('is served after its hedge delay although a reload has removed its model, and loses no slot', async () => {
     let respond: (() => void) | undefined;
     const { balancer, endpoints } = await rig.start(
       { a: (arrival) => (respond = () => answer('in flight')(arrival)) },
@@ -200,7 +203,7 @@ describe('A call in flight', () => {
     expect(balancer.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0]);
   });
 
-  it('goes on alone where a custom strategy throws while it picks the hedge', async () => {
+  it('goes on without a hedge if a custom strategy throws while picking one', async () => {
     let picks = 0;
     const strategy: Strategy = {
       name: 'throws',
@@ -237,7 +240,7 @@ describe('A fallback model that refuses the request as invalid', () => {
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['asked', 'fallback', 'asked']);
   });
 
-  it('is what the caller gets where the requested model does not recover in time', async () => {
+  it('determines the error if the requested model does not recover in time', async () => {
     const { balancer } = await rig.start(
       { asked: limited(60_000), fallback: error(400, { message: 'unknown field' }) },
       { each: { fallback: { model: 'other' } }, fallbacks: { m: ['other'] } },

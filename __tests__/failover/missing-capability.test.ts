@@ -44,7 +44,7 @@ const everything: Responder = (arrival) => {
 
 const ALL = { capabilities: ['chat', 'streaming', 'vision', 'embeddings'] };
 
-describe('A request for what an endpoint cannot do', () => {
+describe('A request for something that an endpoint does not support', () => {
   it.each([
     ['an image', IMAGE, 500],
     ['embeddings', INPUT, 501],
@@ -66,29 +66,35 @@ describe('A request for what an endpoint cannot do', () => {
   it.each([
     ['an image', IMAGE, 'image input is not supported'],
     ['embeddings', INPUT, 'does not support embeddings'],
-  ])('is the caller’s error at the only endpoint, after one attempt: %s', async (_what, body, message) => {
-    const { balancer, upstream } = await rig.start({ text: textModel }, { each: { text: ALL } });
-    const call = 'input' in body ? balancer.embeddings(body) : balancer.chat(body);
-    expect(await rejection(call)).toMatchObject({
-      code: 'ERR_AI_BAD_REQUEST',
-      status: 400,
-      retryable: false,
-      message: expect.stringContaining(message) as string,
-      attempts: [{ endpoint: 'text', class: 'not_served' }],
-    });
-    expect(upstream.requests).toHaveLength(1);
-  });
+  ])(
+    'is refused as the caller’s error after one attempt if there is no other endpoint: %s',
+    async (_what, body, message) => {
+      const { balancer, upstream } = await rig.start({ text: textModel }, { each: { text: ALL } });
+      const call = 'input' in body ? balancer.embeddings(body) : balancer.chat(body);
+      expect(await rejection(call)).toMatchObject({
+        code: 'ERR_AI_BAD_REQUEST',
+        status: 400,
+        retryable: false,
+        message: expect.stringContaining(message) as string,
+        attempts: [{ endpoint: 'text', class: 'not_served' }],
+      });
+      expect(upstream.requests).toHaveLength(1);
+    },
+  );
 
   it.each([
     ['the same request', (_n: number) => IMAGE],
     ['new requests', (n: number) => ({ ...IMAGE, max_tokens: 10 + n })],
-  ])('takes the endpoint away from nobody, however often it comes: %s', async (_what, bodyOf) => {
-    const { balancer } = await rig.start({ text: textModel }, { each: { text: ALL } });
-    for (let n = 0; n < 15; n++) {
-      await rejection(balancer.chat(bodyOf(n)));
-      expect(statsOf(balancer, 'text')).toMatchObject({ state: 'closed', failures: 0 });
-    }
-    expect((await chatText(balancer, false)).text).toBe('text');
-    expect((await balancer.chat(BODY).withRoute()).route.waitMs).toBe(0);
-  });
+  ])(
+    'leaves the endpoint available for other requests, however often it is sent: %s',
+    async (_what, bodyOf) => {
+      const { balancer } = await rig.start({ text: textModel }, { each: { text: ALL } });
+      for (let n = 0; n < 15; n++) {
+        await rejection(balancer.chat(bodyOf(n)));
+        expect(statsOf(balancer, 'text')).toMatchObject({ state: 'closed', failures: 0 });
+      }
+      expect((await chatText(balancer, false)).text).toBe('text');
+      expect((await balancer.chat(BODY).withRoute()).route.waitMs).toBe(0);
+    },
+  );
 });

@@ -111,22 +111,25 @@ describe.each([
     ['a 409', 409, 'Conflict of some kind'],
     ['a 413', 413, 'Entity too big for us'],
     ['a 422', 422, 'Not processable'],
-  ])("is refused at once with the upstream's status and message after %s", async (_what, status, message) => {
-    const play = error(status, { message, type: 'invalid_request_error', param: 'messages' });
-    const { balancer, upstream } = await rig.start({ a: play, b: answer() });
-    await expect(chatText(balancer, stream)).rejects.toMatchObject({
-      code: 'ERR_AI_BAD_REQUEST',
-      status,
-      message,
-      param: 'messages',
-      retryable: false,
-    });
-    expect(upstream.count('b')).toBe(0);
-    expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
-  });
+  ])(
+    "is replaced at once by an error with the upstream's status and message after %s",
+    async (_what, status, message) => {
+      const play = error(status, { message, type: 'invalid_request_error', param: 'messages' });
+      const { balancer, upstream } = await rig.start({ a: play, b: answer() });
+      await expect(chatText(balancer, stream)).rejects.toMatchObject({
+        code: 'ERR_AI_BAD_REQUEST',
+        status,
+        message,
+        param: 'messages',
+        retryable: false,
+      });
+      expect(upstream.count('b')).toBe(0);
+      expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
+    },
+  );
 });
 
-it('A call never follows a redirect, which would carry the key away', async () => {
+it('A call never follows a redirect, which would send the key elsewhere', async () => {
   const { balancer, upstream } = await rig.start({
     a: (arrival) =>
       arrival.res.writeHead(307, { location: upstream.url('thief') + '/chat/completions' }).end(),
@@ -137,7 +140,7 @@ it('A call never follows a redirect, which would carry the key away', async () =
   expect(upstream.count('thief')).toBe(0);
 });
 
-it('A call never passes on an answer whose end is missing', async () => {
+it('A call never returns a truncated answer as if it were complete', async () => {
   const { balancer } = await rig.start({
     a: (arrival) => {
       startStream(arrival, 'Half of');

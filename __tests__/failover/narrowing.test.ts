@@ -24,7 +24,7 @@ describe.each([
     expect(upstream.requests.map(({ name }) => name)).toEqual(['a', 'larger', 'largest']);
   });
 
-  it('is returned to the caller where no window is larger, and counts against no endpoint', async () => {
+  it('fails with ERR_AI_CONTEXT_WINDOW if no window is larger, and counts against no endpoint', async () => {
     const { balancer, upstream } = await rig.start({ a: TOO_LONG, b: answer() });
     await expect(chatText(balancer, stream)).rejects.toMatchObject({
       code: 'ERR_AI_CONTEXT_WINDOW',
@@ -51,7 +51,7 @@ describe.each([
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('moves the call to the models of contentPolicyFallbacks where the app has named some', async () => {
+  it('moves the call to the models of contentPolicyFallbacks if some are configured', async () => {
     const { balancer, upstream } = await rig.start(
       { a: REFUSED, b: answer(), lenient: answer('well then') },
       { each: { lenient: { model: 'lenient' } }, contentPolicyFallbacks: { m: ['lenient'] } },
@@ -61,7 +61,7 @@ describe.each([
     expect(upstream.count('b')).toBe(0);
   });
 
-  it('is returned unchanged where the filters leave none of those endpoints', async () => {
+  it('is returned unchanged if the filters leave no endpoint of those models', async () => {
     const { balancer } = await rig.start(
       { a: REFUSED, lenient: answer() },
       {
@@ -80,7 +80,7 @@ describe.each([
   ['whole', false],
   ['streamed', true],
 ])('A 429 that says the call alone exceeds the limit (%s)', (_, stream) => {
-  it('moves the call on and leaves the endpoint available for smaller calls', async () => {
+  it('moves the call to another endpoint and leaves this one available for smaller calls', async () => {
     const tooLarge = error(429, {
       message:
         'Request too large for gpt-4o: Limit 30000, Requested 40000. The input or output tokens must be reduced.',

@@ -134,7 +134,7 @@ describe('With default settings', () => {
     await balancer.close({ graceMs: 0 });
   });
 
-  it('failures too rare to open breakers cost at most 0.2 retries per call, 10 per second and the initial budget', async () => {
+  it('failures too rare to open breakers cost at most 0.2 retries per call, plus 10 per second, plus the initial budget', async () => {
     const random = seededRandom(3);
     const { balancer, attempts } = start(() => random() < 0.42, {
       endpoints: ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => endpoint(name)),

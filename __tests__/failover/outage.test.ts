@@ -81,7 +81,7 @@ describe('A server that dies abruptly', () => {
 });
 
 describe('A breaker', () => {
-  it('is opened by streams that break off and closed by the first token of one', async () => {
+  it('is opened by streams that break off and closed by the first token of a stream', async () => {
     let healthy = false;
     const { balancer, upstream } = await rig.start(
       {
@@ -131,7 +131,7 @@ describe('A breaker', () => {
     expect(statsOf(balancer, 'a').state).toBe('open');
   });
 
-  it('open at every endpoint is reported as one error with the time of the first probe, if the deadline is earlier', async () => {
+  it('that is open at every endpoint until after the deadline causes an error with the time of the first probe', async () => {
     const { balancer } = await rig.start(
       { a: error(500) },
       { breaker: { consecutiveFailures: 1, resetTimeoutMs: 5_000 }, retry: { maxAttempts: 1 } },
@@ -147,7 +147,7 @@ describe('A breaker', () => {
 });
 
 describe('An outage of every endpoint', () => {
-  it('costs at most 0.2 retries per call, 10 per second and the initial budget', async () => {
+  it('costs at most 0.2 retries per call, plus 10 per second, plus the initial budget', async () => {
     const plays = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, error(503)]));
     const { balancer, upstream } = await rig.start(plays, {
       retry: { budgetRatio: 0.2, budgetPerSecond: 10, baseDelayMs: 1, maxDelayMs: 2 },
@@ -200,7 +200,7 @@ describe('RetryBudget', () => {
     expect(drain(budget)).toBe(30);
   });
 
-  it('of zero allows no retry', () => {
+  it('with a ratio and a rate of 0 allows no retry', () => {
     const budget = new RetryBudget({ budgetRatio: 0, budgetPerSecond: 0 });
     for (let n = 0; n < 100; n++) budget.onCall();
     jest.advanceTimersByTime(60_000);

@@ -198,7 +198,7 @@ describe('An outage of 60 s', () => {
   it.each<[string, Partial<BalancerConfig>]>([
     ['hedge: false', { hedge: false }],
     ['a hedge budget of 0', { hedge: { budgetRatio: 0 } }],
-  ])('is probed by calls alone with %s', async (_what, config) => {
+  ])('is probed only by ordinary calls, not beside them, with %s', async (_what, config) => {
     const { balancer, behaviours, at } = start(config);
     behaviours['primary'] = { status: 503, ms: 5 };
     const from = performance.now();
@@ -214,7 +214,7 @@ describe.each([
   ['whole answers', false],
   ['streams', true],
 ])('A probe beside a served call (%s)', (_what, stream) => {
-  it('gives the call its answer if that comes first', async () => {
+  it('serves the call if its answer comes first', async () => {
     const setup = start();
     const { balancer, behaviours, at } = setup;
     await takeDown(setup, { status: 200, ms: 10 });
@@ -277,7 +277,7 @@ describe.each([
     expect(balancer.endpoint('primary').state).not.toBe('closed');
   });
 
-  it('that hangs is given up, and the next one follows', async () => {
+  it('that hangs is given up, and another one follows', async () => {
     const setup = start();
     const { balancer, at } = setup;
     await takeDown(setup, 'hangs');
@@ -305,7 +305,7 @@ describe.each([
     expect(at('primary').at(-1)!.aborted).toBe(true);
   });
 
-  it.each(['close', 'reload'] as const)('that goes on alone is ended by %s()', async (how) => {
+  it.each(['close', 'reload'] as const)('that outlives its call is ended by %s()', async (how) => {
     const setup = start();
     const { balancer, at } = setup;
     await takeDown(setup, 'hangs');
@@ -320,7 +320,7 @@ describe.each([
     expect(at('primary').at(-1)!.aborted).toBe(true);
   });
 
-  it('is not sent where the endpoint has no quota', async () => {
+  it('is not sent if the endpoint has no quota', async () => {
     const setup = start({
       endpoints: [
         { name: 'primary', model: 'm', baseURL: 'http://primary', rpm: 7, burstSeconds: 60 },

@@ -80,7 +80,7 @@ describe('readerStallMs: a stream', () => {
     await balancer.close({ graceMs: 0 });
   });
 
-  it('is left to a reader that reads slowly but within the limit, however long the upstream takes', async () => {
+  it('stays open for a reader that is slow but within the limit, however long the upstream takes', async () => {
     const { balancer, bodies, inFlight } = start();
     const stream = await balancer.chat({ ...BODY, stream: true });
     const reader = stream[Symbol.asyncIterator]();
@@ -104,7 +104,7 @@ describe('readerStallMs: a stream', () => {
 });
 
 describe('readerStallMs: a client that opens a piped stream and never reads', () => {
-  it('loses its connection, and its slot serves others', async () => {
+  it('loses its connection, and its slot serves other calls', async () => {
     const { balancer } = await rig.start(
       {
         a: (arrival) => {

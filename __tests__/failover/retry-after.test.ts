@@ -61,7 +61,7 @@ const CASES: Case[] = [
   },
   { what: 'the only endpoint answers without choices', endpoints: { a: noChoices }, least: 1, most: 1_000 },
   {
-    what: 'a 503 names its own time',
+    what: 'a 503 has a Retry-After',
     endpoints: { a: error(503, {}, { 'retry-after': '20' }) },
     least: 19_000,
     most: 20_000,
@@ -94,7 +94,7 @@ const CASES: Case[] = [
   },
 ];
 
-describe('ERR_AI_ALL_FAILED says when such a call could start', () => {
+describe('ERR_AI_ALL_FAILED says when a call of this kind could start', () => {
   it.each(CASES)('if $what', async ({ endpoints, config, least, most, status = 502, isStreamed = false }) => {
     const { balancer } = await rig.start(endpoints, {
       retry: { maxAttempts: 2, baseDelayMs: 5, maxDelayMs: 10 },
@@ -119,7 +119,7 @@ describe('ERR_AI_ALL_FAILED says when such a call could start', () => {
     expect(failed.retryAfterMs).toBeLessThanOrEqual(9_000);
   });
 
-  it('if another call has taken the only place at the endpoint that failed this one', async () => {
+  it('if another call occupies the only slot of the endpoint that failed this one', async () => {
     let fail: (() => void) | undefined;
     const { balancer } = await rig.start(
       { a: inSequence((arrival) => (fail = () => reset(arrival)), startAndHold) },
@@ -170,7 +170,7 @@ describe('Retry plan: a call that gives up', () => {
     { maxLength: 4 },
   );
 
-  it('knows when to come again, as soon as any endpoint can serve: never earlier, and not later', () => {
+  it('gets the soonest time at which any endpoint can serve such a call as its retry time', () => {
     let gaveUp = 0;
     fc.assert(
       fc.property(

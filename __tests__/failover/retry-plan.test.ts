@@ -50,7 +50,7 @@ describe('Retry plan: after its failures, a call', () => {
     expect(decision).toEqual({ kind: 'send', to: new Set(['b']) });
   });
 
-  it('waits for the end of a cooldown rather than spending its last attempt where it has just failed', () => {
+  it('waits for the end of a cooldown rather than spending its last attempt on an endpoint that has just failed it', () => {
     const options = [option('limited', { startAt: 4_000 }), option('down')];
     const fails = [0, 250, 750, 1_750].map((at) => [at, 'down', failure('server')] as const);
     const first = [0, 'limited', failure('rate_limited', { retryAfterMs: 4_000 })] as const;
@@ -65,7 +65,7 @@ describe('Retry plan: after its failures, a call', () => {
     });
   });
 
-  it('waits for a limited endpoint although the retry budget is spent for good', () => {
+  it('waits for a rate-limited endpoint although the retry budget is spent', () => {
     const options = [option('limited', { startAt: 4_000 }), option('down')];
     const fails = [
       [0, 'limited', failure('rate_limited', { retryAfterMs: 4_000 })],
@@ -77,18 +77,18 @@ describe('Retry plan: after its failures, a call', () => {
     });
   });
 
-  it('gives up where only endpoints that fail are left and the retry budget is spent', () => {
+  it('gives up if only failing endpoints are left and the retry budget is spent', () => {
     const decision = decide([option('a')], [[0, 'a', failure('server')]], { now: 300, isBudgetSpent: true });
     expect(decision).toMatchObject({ kind: 'give-up', reason: 'budget' });
   });
 
-  it('reaches the seventh endpoint past six with bad keys', () => {
+  it('is sent to the seventh endpoint after six with bad keys', () => {
     const options = Array.from({ length: 7 }, (_, i) => option(`k${i}`));
     const fails = options.slice(0, 6).map(({ name }, i) => [i, name, failure('unauthorized')] as const);
     expect(decide(options, fails, { now: 6 })).toEqual({ kind: 'send', to: new Set(['k6']) });
   });
 
-  it('spreads its attempts over more than 8 s where one endpoint answers 503 while it starts up', () => {
+  it('spreads its attempts over more than 8 s if the only endpoint answers 503 while it starts up', () => {
     let history: ReadonlyMap<string, EndpointHistory> = new Map();
     let now = 0;
     for (let attempt = 1; attempt < RETRY.maxAttempts; attempt++) {
@@ -130,7 +130,7 @@ describe('Retry plan: after its failures, a call', () => {
     expect((decision as { retryAt: number }).retryAt).toBeLessThan(1_000);
   });
 
-  it('gives up at once where the only endpoint recovers after the deadline', () => {
+  it('gives up at once if the only endpoint recovers after the deadline', () => {
     const decision = decide([option('a', { startAt: 30_000 })], [], { deadlineAt: 10_000 });
     expect(decision).toEqual({ kind: 'give-up', reason: 'deadline', retryAt: 30_000 });
   });
@@ -170,7 +170,7 @@ const endpoint = fc.record({
 });
 
 describe('Retry plan: over 10,000 random histories, a call', () => {
-  it('ends, keeps to Retry-After, attempts and budget, and gives up only when nothing can serve it', () => {
+  it('ends, respects Retry-After, maxAttempts and the budget, and gives up only if no endpoint can serve it', () => {
     fc.assert(
       fc.property(
         fc.array(endpoint, { minLength: 1, maxLength: 5 }),

@@ -82,7 +82,7 @@ it('No key or prompt is in the error when apiKey() throws', async () => {
   expectNothingOf(await rejection(balancer.chat(BODY)));
 });
 
-it('The text of a broken stream is on the error for the caller and not enumerable for logs', async () => {
+it('The partial text of a broken stream is on the error, but not enumerable, so that logs do not show it', async () => {
   const { balancer } = await rig.start({
     a: (arrival) => {
       startStream(arrival, 'the user’s own words');

@@ -4,8 +4,8 @@ import { answer, BODY, chatText, error, inSequence, Rig, rejection, statsOf, unt
 const rig = new Rig();
 const limited = (ms: number) => error(429, {}, { 'retry-after-ms': `${ms}` });
 
-describe('While the only other endpoint cools down for long', () => {
-  it('an endpoint that failed with a server error is asked again after the backoff', async () => {
+describe('While the only other endpoint is cooling down', () => {
+  it('an endpoint that failed with a server error is tried again after the backoff', async () => {
     const { balancer, upstream } = await rig.start(
       { a: inSequence(answer(), error(503), answer('again')), b: limited(20_000) },
       { retry: { baseDelayMs: 60 } },
@@ -24,7 +24,7 @@ describe('While the only other endpoint cools down for long', () => {
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
-  it('an endpoint whose Retry-After ends sooner is waited for', async () => {
+  it('a call waits for an endpoint whose Retry-After ends sooner', async () => {
     const { balancer } = await rig.start({
       a: inSequence(limited(150), answer('sooner')),
       b: limited(20_000),
@@ -34,7 +34,7 @@ describe('While the only other endpoint cools down for long', () => {
     expect(route.attempts.map(({ endpoint }) => endpoint)).toEqual(['a', 'b', 'a']);
   });
 
-  it('and is back before the backoff ends, it is waited for', async () => {
+  it('a call waits for it if its cooldown ends before the backoff', async () => {
     const { balancer } = await rig.start(
       { a: error(503), b: inSequence(limited(300), answer('b')) },
       { retry: { baseDelayMs: 8_000 }, each: { b: { tier: 0 }, a: { tier: 1 } } },
@@ -46,7 +46,7 @@ describe('While the only other endpoint cools down for long', () => {
   });
 });
 
-it('a call that only got 429s reports when the first endpoint may be asked again', async () => {
+it('a call that only got 429s reports when the first endpoint can be tried again', async () => {
   const { balancer } = await rig.start({ a: limited(20_000), b: limited(9_000) });
   const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
   expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
@@ -54,7 +54,7 @@ it('a call that only got 429s reports when the first endpoint may be asked again
   expect(failed.retryAfterMs).toBeLessThanOrEqual(9_900);
 });
 
-it('a call that ran out of attempts while another endpoint is available may be retried at once', async () => {
+it('a call that used up its attempts while another endpoint is available can be retried at once', async () => {
   const { balancer } = await rig.start({ a: error(500), b: answer() }, { retry: { maxAttempts: 1 } });
   const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
   expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', retryAfterMs: 1 });

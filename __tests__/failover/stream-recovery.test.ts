@@ -72,7 +72,7 @@ function expectIdle(balancer: Balancer, ...providers: SimulatedProvider[]): void
 }
 
 describe("a stream that breaks off, with recovery 'error'", () => {
-  it('ends with an error that carries the text so far, and asks no other endpoint', async () => {
+  it('ends with an error that carries the text so far, and no other endpoint is tried', async () => {
     const { main, spare, balancer } = await two(undefined);
     main.fault({ kind: 'cut', afterTokens: 6 });
     const seen = await read(await balancer.chat(STREAM));
@@ -85,7 +85,7 @@ describe("a stream that breaks off, with recovery 'error'", () => {
 
 describe("a stream that breaks off, with recovery 'restart'", () => {
   it.each(['cut', 'stall'] as const)(
-    'starts over elsewhere after a %s, and the reader is notified before its first chunk',
+    'starts over at another endpoint after a %s, and the reader is notified before its first chunk',
     async (kind) => {
       const { main, spare, balancer } = await two('restart', { more: { timeouts: { stallMs: 150 } } });
       main.fault({ kind, afterTokens: 6 });
@@ -129,7 +129,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expect(Math.max(full - first, full - second)).toBeGreaterThan(0);
   });
 
-  it('ends with the error where no other endpoint is left: the one that broke it off is not asked again', async () => {
+  it('ends with the error if no other endpoint is left: the one that broke it off is not tried again', async () => {
     const provider = await rig.provider({ reply: () => OLD });
     provider.fault({ kind: 'cut', afterTokens: 6, calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)], { stream: { recovery: 'restart' } });
@@ -140,7 +140,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expectIdle(balancer, provider);
   });
 
-  it('starts over as often as attempts are left, then ends with the text shown last', async () => {
+  it('starts over as long as attempts are left, then ends with an error that carries the last text', async () => {
     const providers = await Promise.all([1, 2, 3, 4].map(() => rig.provider({ reply: () => OLD })));
     for (const provider of providers) provider.fault({ kind: 'cut', afterTokens: 4 });
     const balancer = rig.balancer(
@@ -155,7 +155,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('does not announce a restart where the next endpoint fails before its first content', async () => {
+  it('does not announce a restart if the next endpoint fails before its first content', async () => {
     const { main, spare, balancer } = await two('restart', { more: { retry: { maxAttempts: 2 } } });
     main.fault({ kind: 'cut', afterTokens: 6 });
     spare.fault({ kind: 'err5xx' });
@@ -177,7 +177,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
   });
 
   it.each(['break', 'signal', 'abort'] as const)(
-    'ends when the reader leaves while another endpoint is asked: %s',
+    'ends when the reader leaves while another endpoint is tried: %s',
     async (how) => {
       const { main, spare, balancer } = await two('restart');
       main.fault({ kind: 'cut', afterTokens: 6 });
@@ -286,7 +286,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect((spare.requests[0]?.body as Body).messages.at(-1)?.content.length).toBeGreaterThan(1_500);
   });
 
-  it('continues as often as it breaks off', async () => {
+  it('is continued as often as it breaks off', async () => {
     const { spare: reply } = prefilling(OLD, true);
     const providers = await Promise.all([0, 1, 2].map(() => rig.provider({ reply })));
     providers[0]?.fault({ kind: 'cut', afterTokens: 9 });
@@ -312,7 +312,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(messages.at(-1)).toMatchObject({ role: 'assistant', prefix: true });
   });
 
-  it('is continued by an endpoint with prefill although another one comes first', async () => {
+  it('is continued by an endpoint with prefill although one without comes first', async () => {
     const [main, plain, continuing] = await Promise.all([
       rig.provider({ reply: () => OLD }),
       rig.provider({ reply: () => NEW }),
@@ -331,7 +331,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect([plain, continuing].map(({ requests }) => requests.length)).toEqual([0, 1]);
   });
 
-  it('starts over where no endpoint has prefill', async () => {
+  it('starts over if no endpoint has prefill', async () => {
     const { main, spare, balancer } = await two('continue');
     main.fault({ kind: 'cut', afterTokens: 12 });
     const seen = await read(await balancer.chat(STREAM));
@@ -339,7 +339,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(spare.requests.map(({ body }) => (body as Body).messages)).toEqual([HELLO.messages]);
   });
 
-  it('starts over where the endpoint refuses to continue', async () => {
+  it('starts over if the endpoint refuses to continue', async () => {
     const { main, spare, balancer } = await two('continue', { spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 12 });
     spare.fault({ kind: 'error', status: 400, message: 'the last message must be of the user', calls: 1 });
@@ -348,7 +348,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect((spare.requests.at(-1)?.body as Body).messages).toEqual(HELLO.messages);
   });
 
-  it('is a restart where the endpoint answers from the beginning instead', async () => {
+  it('is announced as a restart if the endpoint starts the answer over instead', async () => {
     const other = `${OLD.slice(0, 30)}yesterday.`;
     const { main, balancer } = await two('continue', { spare: () => other, spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 20 });
@@ -369,7 +369,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     ],
     ['JSON', { response_format: { type: 'json_object' } }],
     ['a prefill of its own', { messages: [...HELLO.messages, { role: 'assistant', content: 'Your' }] }],
-  ])('starts over where the call has %s', async (_, more) => {
+  ])('starts over if the call has %s', async (_, more) => {
     const { main, spare, balancer } = await two('continue', { spareIs: { prefill: true } });
     main.fault({ kind: 'cut', afterTokens: 12 });
     const body = { ...STREAM, ...more };
@@ -379,7 +379,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect((spare.requests[0]?.body as Body).messages).toEqual(body.messages);
   });
 
-  it('ends with the error where no endpoint is left', async () => {
+  it('ends with the error if no endpoint is left', async () => {
     const { main, spare, balancer } = await two('continue');
     main.fault({ kind: 'cut', afterTokens: 12 });
     spare.fault({ kind: 'unauthorized' });
@@ -400,7 +400,7 @@ async function piped(balancer: Balancer): Promise<string> {
   }
 }
 
-it('a broken stream without another endpoint ends a piped response with the error event alone', async () => {
+it('a broken stream without another endpoint ends a piped response with the error event and no [DONE]', async () => {
   const provider = await rig.provider({ reply: () => OLD });
   provider.fault({ kind: 'cut', afterTokens: 6 });
   const text = await piped(rig.balancer([endpointAt(provider)], { stream: { recovery: 'continue' } }));

@@ -69,7 +69,7 @@ describe('A call that has waited in the queue', () => {
     expect(contexts).toEqual(['first', 'second', 'third']);
   });
 
-  it('and is refused rejects in the async context of its caller', async () => {
+  it('and is aborted emits its event in the async context of its caller', async () => {
     const request = new AsyncLocalStorage<string>();
     const contexts: (string | undefined)[] = [];
     const balancer = onePlace(silent);
@@ -97,7 +97,7 @@ describe('A call that has waited in the queue', () => {
   });
 });
 
-test('a listener that sends calls while others are turned away disturbs no queue', async () => {
+test('calls that a listener sends while others are shed do not corrupt the queue', async () => {
   const balancer = onePlace(silent, { queue: { maxSize: 10 } });
   const leaving = new AbortController();
   const options = { signal: leaving.signal };

@@ -18,7 +18,7 @@ const sound = refusesEvery(Infinity);
 const SAME_TIER = { each: { wrong: { tier: 0 }, a: { tier: 0 }, b: { tier: 0 } } };
 describe('An endpoint that refuses requests which the others serve', () => {
   it.each([false, true])(
-    'is doubted after a few refusals: others are asked, and callers see no 400 (stream: %s)',
+    'is doubted after a few refusals: other endpoints are tried, and callers get no 400 (stream: %s)',
     async (stream) => {
       const { balancer, upstream } = await rig.start({ wrong: refusesEvery(4), a: sound, b: sound });
       const failed: number[] = [];
@@ -31,7 +31,7 @@ describe('An endpoint that refuses requests which the others serve', () => {
     },
   );
 
-  it('loses traffic: its refusals count for the score like failures', async () => {
+  it('gets fewer calls, because its refusals count like failures in the score', async () => {
     const { balancer, upstream } = await rig.start({ wrong: refusesEvery(3), a: sound, b: sound }, SAME_TIER);
     // The endpoint is drawn: a third of them must be enough for refusals to stand out.
     for (let n = 0; n < 120; n++) await balancer.chat(body(`number ${n}`)).catch(() => undefined);
@@ -43,20 +43,17 @@ describe('An endpoint that refuses requests which the others serve', () => {
   it.each([
     ['bad_request', refusal, 'ERR_AI_BAD_REQUEST'],
     ['content_policy', error(400, { code: 'content_filter' }), 'ERR_AI_CONTENT_POLICY'],
-  ])(
-    'is asked alone where there is no other endpoint, and its %s is the answer',
-    async (_, responder, code) => {
-      const { balancer, upstream } = await rig.start({ only: responder });
-      for (let n = 0; n < 10; n++) {
-        expect(await rejection(balancer.chat(body(`number ${n}`)))).toMatchObject({ code });
-      }
-      expect(upstream.count('only')).toBe(10);
-    },
-  );
+  ])('is tried once if there is no other endpoint, and its %s is returned', async (_, responder, code) => {
+    const { balancer, upstream } = await rig.start({ only: responder });
+    for (let n = 0; n < 10; n++) {
+      expect(await rejection(balancer.chat(body(`number ${n}`)))).toMatchObject({ code });
+    }
+    expect(upstream.count('only')).toBe(10);
+  });
 });
 
 describe('An invalid request', () => {
-  it('is refused with a 400 after at most two endpoints, however often it is sent, and no endpoint suffers', async () => {
+  it('is refused with a 400 by at most two endpoints, however often it is sent, and all endpoints stay healthy', async () => {
     const { balancer, upstream } = await rig.start({ first: sound, a: sound, b: sound });
     for (let n = 0; n < 30; n++) await balancer.chat(body('hello'));
     const before = upstream.requests.length;
@@ -69,7 +66,7 @@ describe('An invalid request', () => {
     expect(balancer.stats().healthy).toBe(3);
   });
 
-  it('that names its endpoint speaks against no endpoint', async () => {
+  it('that names its endpoint casts no doubt on that endpoint', async () => {
     const { balancer } = await rig.start({ named: sound, a: sound });
     for (let n = 0; n < 30; n++) await rejection(balancer.chat(body('invalid'), { endpoint: 'named' }));
     const failed = (await rejection(balancer.chat(body('invalid')))) as AiBalancerError;

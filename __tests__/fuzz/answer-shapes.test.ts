@@ -219,7 +219,7 @@ async function readStream(balancer: Balancer): Promise<void> {
 describe('whatever an upstream answers', () => {
   const rig = new Rig();
 
-  it('only whole answers are successes, and every figure is finite, not negative and bounded', async () => {
+  it('only complete answers count as successes, and every figure is finite, non-negative and bounded', async () => {
     let current: Response | undefined;
     const { balancer } = await rig.start(
       {

@@ -235,7 +235,7 @@ test('fuzz: whatever one upstream answers, no broken answer succeeds, all figure
   );
 });
 
-test('fuzz: after 1,000 random lies of one upstream, a sound endpoint of the same model serves every call of other tenants', async () => {
+test('fuzz: after 1,000 random false answers of one upstream, a working endpoint of the same model serves every call of other tenants', async () => {
   const seed = Date.now();
   const drawn = fc.sample(LIE, { numRuns: 1_500, seed });
   const balancer = createFleet();

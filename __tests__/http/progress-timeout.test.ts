@@ -27,7 +27,7 @@ describe('ProgressTimeout', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('does not fire once stopped, not even between its timer and the I/O poll', () => {
+  it('does not fire after it was stopped, not even between its timer and the I/O poll', () => {
     const onTimeout = jest.fn();
     const timer = new ProgressTimeout(onTimeout);
     timer.start(100);

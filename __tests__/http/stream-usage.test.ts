@@ -48,7 +48,7 @@ describe('stream_options.include_usage', () => {
     expect(balancer.stats().endpoints[0]).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
   });
 
-  it('is not left out after an error of the caller, which is returned', async () => {
+  it('is still sent after an error of the caller, which is returned', async () => {
     const refusal = error(400, { message: 'messages: too many images, not supported' });
     const { balancer, upstream } = await rig.start({
       a: (arrival) => (upstream.count('a') === 2 ? answer('Hello')(arrival) : refusal(arrival)),
@@ -61,7 +61,7 @@ describe('stream_options.include_usage', () => {
     expect(upstream.requests.at(-1)?.body).toHaveProperty('stream_options.include_usage', true);
   });
 
-  it('is not requested with streamUsage: false, and usage is estimated', async () => {
+  it('is not sent with streamUsage: false, and the usage is estimated', async () => {
     const { balancer, upstream } = await rig.start(
       { a: strict(400, { error: { message: 'bad request' } }) },
       { each: { a: { streamUsage: false } } },

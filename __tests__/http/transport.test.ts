@@ -69,7 +69,7 @@ function trustCertificate(): void {
 }
 
 describe('HTTP transport: TLS', () => {
-  it('refuses a self-signed certificate: a connection failure with the code of TLS', async () => {
+  it('refuses a self-signed certificate with a connection failure that has the TLS error code', async () => {
     const { port } = await use(httpsServer((_req, res) => res.end(ANSWER)));
     expect(await rejection(balancerFor(`https://127.0.0.1:${port}`).chat(BODY))).toMatchObject({
       attempts: [{ class: 'connection', code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }],
@@ -98,7 +98,7 @@ describe('HTTP transport: TLS', () => {
 });
 
 describe('HTTP transport: names and addresses', () => {
-  it('a host that does not exist is a connection failure with the code of the lookup', async () => {
+  it('a host that does not exist is a connection failure with the error code of the DNS lookup', async () => {
     expect(await rejection(balancerFor('http://nowhere.invalid').chat(BODY))).toMatchObject({
       attempts: [{ class: 'connection', code: expect.stringMatching(/^(?:ENOTFOUND|EAI_AGAIN)$/) as string }],
     });
@@ -134,7 +134,7 @@ describe('HTTP transport: HTTP/2', () => {
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['Hello']));
   });
 
-  it('opens another connection where the server takes no more streams', async () => {
+  it('opens another connection when the server takes no more streams', async () => {
     const waiting: (() => void)[] = [];
     const { port, sockets } = await use(
       http2Server(
@@ -175,7 +175,7 @@ describe('HTTP transport: HTTP/2', () => {
     expect(statsOf(balancer, 'a').failures).toBe(0);
   });
 
-  it('classifies a stream that the server resets as over HTTP/1', async () => {
+  it('classifies a stream that the server resets in the same way as over HTTP/1', async () => {
     const { port } = await use(
       http2Server((stream, body) => {
         if (body.includes('"stream":true')) {
@@ -195,7 +195,7 @@ describe('HTTP transport: HTTP/2', () => {
     });
   });
 
-  it('ends only the stream of a caller that leaves', async () => {
+  it('closes only the stream of a caller that leaves', async () => {
     let closed = 0;
     const { port, sockets } = await use(
       http2Server((stream) => {
@@ -211,7 +211,7 @@ describe('HTTP transport: HTTP/2', () => {
     expect(sockets.size).toBe(1);
   });
 
-  it('is used where the server offers HTTP/1 too', async () => {
+  it('is preferred if the server offers HTTP/1 too', async () => {
     const versions: string[] = [];
     const server = http2Server(
       (stream) => {
@@ -231,7 +231,7 @@ describe('HTTP transport: proxy', () => {
   const auth = { username: 'user', password: 'p@ss:word' };
   const basic = `Basic ${Buffer.from('user:p@ss:word').toString('base64')}`;
 
-  it('is a tunnel to an https: endpoint: it sees neither key nor prompt', async () => {
+  it('tunnels to an https: endpoint, and sees neither key nor prompt', async () => {
     trustCertificate();
     const requests: ProxyRequest[] = [];
     const upstream = await use(httpsServer((_req, res) => res.end(ANSWER)));
@@ -248,7 +248,7 @@ describe('HTTP transport: proxy', () => {
     for (const secret of [KEY, PROMPT]) expect(proxy.seen()).not.toContain(secret);
   });
 
-  it('is a tunnel to an endpoint with HTTP/2', async () => {
+  it('tunnels to an HTTP/2 endpoint', async () => {
     trustCertificate();
     const requests: ProxyRequest[] = [];
     const upstream = await use(
@@ -289,7 +289,7 @@ describe('HTTP transport: proxy', () => {
     expect(hosts).toEqual([`localhost:${upstream.port}`]);
   });
 
-  it('that refuses the tunnel is a connection failure that says so', async () => {
+  it('that refuses the tunnel causes a connection failure that says so', async () => {
     const proxy = await use(proxyServer([], 407));
     const balancer = balancerFor('https://127.0.0.1:9', { proxy: { host: '127.0.0.1', port: proxy.port } });
     expect(await rejection(balancer.chat(BODY))).toMatchObject({
@@ -299,7 +299,7 @@ describe('HTTP transport: proxy', () => {
     });
   });
 
-  it('that does not answer is a timeout after connectMs', async () => {
+  it('that does not answer causes a timeout after connectMs', async () => {
     const mute = await use(listen(createServer((socket) => socket.on('data', () => undefined))));
     const balancer = balancerFor(
       'https://127.0.0.1:9',
@@ -312,7 +312,7 @@ describe('HTTP transport: proxy', () => {
     await until(() => mute.sockets.size === 0);
   });
 
-  it('that closes the tunnel at once is a connection failure, and is not tried again and again', async () => {
+  it('that closes the tunnel at once causes a connection failure, and is not tried again and again', async () => {
     let tunnels = 0;
     const closing = await use(
       listen(createServer((socket) => socket.once('data', () => (tunnels++, socket.end())))),
@@ -365,7 +365,7 @@ describe('HTTP transport: proxy', () => {
         true,
       ],
       ['NO_PROXY of everything', { HTTP_PROXY: 'http://127.0.0.1:1', no_proxy: '*' }, false],
-    ])('%s', async (_what, variables, isProxied) => {
+    ])('obeys %s', async (_what, variables, isProxied) => {
       for (const [name, value] of Object.entries(variables)) {
         process.env[name] = value.replace('PORT', String(proxy.port));
       }
@@ -373,12 +373,12 @@ describe('HTTP transport: proxy', () => {
       expect(requests).toHaveLength(isProxied ? 1 : 0);
     });
 
-    it('is not read otherwise', async () => {
+    it('is ignored without this setting', async () => {
       process.env['HTTP_PROXY'] = 'http://127.0.0.1:1';
       expect(await textOf(balancerFor(`http://localhost:${upstream.port}`))).toBe('Hello');
     });
 
-    it('must hold URLs', () => {
+    it('is refused if it is not an HTTP URL', () => {
       process.env['HTTPS_PROXY'] = 'socks5://127.0.0.1:1080';
       expect(() => balancerFor('https://127.0.0.1:9', { proxy: 'env' })).toThrow(
         /http\.proxy: expected 'env' with http/,
@@ -395,7 +395,7 @@ describe('HTTP transport: compressed answers', () => {
     ['deflate without the header of zlib', 'deflate', deflateRawSync],
     ['br', 'br', brotliCompressSync],
     ['none', 'identity', (text) => Buffer.from(text)],
-  ])('%s', async (_what, encoding, compress) => {
+  ])('are read with the encoding %s', async (_what, encoding, compress) => {
     const { port, sockets } = await use(
       httpServer((req, res) => {
         expect(req.headers['accept-encoding']).toBe('gzip, deflate, br');
@@ -425,7 +425,7 @@ describe('HTTP transport: compressed answers', () => {
     await until(() => sockets.size === 0);
   });
 
-  it('that are broken are a bad answer', async () => {
+  it('that cannot be decompressed are classified as bad_answer', async () => {
     const { port } = await use(
       httpServer((_req, res) => {
         res.setHeader('content-encoding', 'gzip');
@@ -437,7 +437,7 @@ describe('HTTP transport: compressed answers', () => {
     });
   });
 
-  it('that are streamed arrive event by event, where a server compresses against the request', async () => {
+  it('that are streamed are read even if the server compresses them unasked', async () => {
     const { port } = await use(
       httpServer((req, res) => {
         expect(req.headers['accept-encoding']).toBe('identity');
@@ -450,7 +450,7 @@ describe('HTTP transport: compressed answers', () => {
 });
 
 describe('HTTP transport: a redirect', () => {
-  it('is not followed: it would carry the key away', async () => {
+  it('is not followed, because it would send the key elsewhere', async () => {
     let followed = 0;
     const { port } = await use(
       httpServer((req, res) => {
@@ -466,7 +466,7 @@ describe('HTTP transport: a redirect', () => {
 });
 
 describe("HTTP transport: the app's own axios instance", () => {
-  it('has its interceptors called, with a stream to read and the headers of its requests sent', async () => {
+  it('has its interceptors called with a readable stream, and its headers are sent', async () => {
     const seen: unknown[] = [];
     const { port } = await use(
       httpServer((req, res) => {
@@ -511,7 +511,7 @@ describe("HTTP transport: the app's own axios instance", () => {
     return streamedText(balancerFor(`http://127.0.0.1:${port}`, { axios: instance }));
   }
 
-  it('gets the errors of axios in its interceptors', async () => {
+  it('gets axios errors in its interceptors', async () => {
     const errors: AxiosError[] = [];
     const instance = axios.create();
     instance.interceptors.response.use(undefined, (error: AxiosError) => {
@@ -522,7 +522,7 @@ describe("HTTP transport: the app's own axios instance", () => {
     expect(errors).toMatchObject([{ isAxiosError: true, code: 'ECONNREFUSED', config: { method: 'post' } }]);
   });
 
-  it('has its adapter used, also one that is set later', async () => {
+  it('has its adapter used, even one that is set later', async () => {
     const instance = axios.create();
     const balancer = balancerFor('http://127.0.0.1:1', { axios: instance });
     const configs: Parameters<AxiosAdapter>[0][] = [];
@@ -535,7 +535,7 @@ describe("HTTP transport: the app's own axios instance", () => {
     expect(configs[0]?.signal?.aborted).toBe(false);
   });
 
-  it("can ask for axios's adapter over node:http", async () => {
+  it("can use axios's adapter for node:http", async () => {
     const agents: unknown[] = [];
     const { port } = await use(
       httpServer((req, res) => {
@@ -562,7 +562,7 @@ describe("HTTP transport: the app's own axios instance", () => {
 });
 
 describe('HTTP transport: a caller that leaves', () => {
-  it('closes the connection, and no other is opened for what it left', async () => {
+  it('closes the connection, and no other is opened for its request', async () => {
     let connections = 0;
     const { port, sockets } = await use(
       httpServer((_req, res) => {
@@ -578,7 +578,7 @@ describe('HTTP transport: a caller that leaves', () => {
     expect([connections, sockets.size]).toEqual([1, 0]);
   });
 
-  it('is not waited for while its connection opens', async () => {
+  it('while its connection opens gets ERR_AI_ABORTED, and the connection is closed', async () => {
     // Never answers the TLS handshake.
     const { port, sockets } = await use(listen(createServer((socket) => socket.resume())));
     const balancer = balancerFor(`https://127.0.0.1:${port}`);

@@ -3,7 +3,7 @@ import { WireResponse } from '../../lib/http/connection/wire-response';
 const CARRIER = { isReused: false, abort: () => undefined, pause: () => undefined, resume: () => undefined };
 
 describe('WireResponse', () => {
-  it('hands over what arrives after a part without bytes, as a parser delivers it when it goes on after a pause', async () => {
+  it('delivers what arrives after an empty chunk, which a parser may send when it resumes after a pause', async () => {
     const response = new WireResponse();
     response.onSent(CARRIER);
     response.onHeaders(200, {}, 'OK');

@@ -172,7 +172,7 @@ describe('HTTP transport: timeouts', () => {
     }
   });
 
-  it('a slow reader is not a stall of the upstream', async () => {
+  it('a slow reader does not count as a stall of the upstream', async () => {
     const { balancer } = await rig.start(
       {
         a: (arrival) => {
@@ -225,7 +225,7 @@ describe('HTTP transport: answers', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ state: 'closed', inFlight: 0 });
   });
 
-  it('with an endless error page are read only as far as a message can reach', async () => {
+  it('with an endless error page are read only up to a limit', async () => {
     const { balancer, upstream } = await rig.start({
       a: ({ res }) => {
         res.writeHead(500);
@@ -272,7 +272,7 @@ describe('HTTP transport: answers', () => {
     expect(await balancer.chat(BODY)).toEqual(body);
   });
 
-  it('that are whole where a stream was requested are not passed on', async () => {
+  it('without choices are not passed on, even if sent whole in place of a stream', async () => {
     const { balancer } = await rig.start({
       a: raw(200, '{"choices":[]}', { 'content-type': 'application/json' }),
       b: answer('streamed'),

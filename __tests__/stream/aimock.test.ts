@@ -44,18 +44,23 @@ const chunksOf = (bytes: Buffer): ChatCompletionChunk[] =>
     ([, json]) => JSON.parse(json!) as ChatCompletionChunk,
   );
 
-it.each(['text', 'tool'])('streams of aimock (%s) are read the same, cut at every byte', async (kind) => {
-  const bytes = await streamed(kind);
-  const whole = JSON.stringify(chunksOf(bytes));
-  for (let at = 0; at <= bytes.length; at++) {
-    const read = await readAll(new Source(cutAt(bytes, at)));
-    if (JSON.stringify(read.chunks) !== whole) throw new Error(`cut at ${at}`);
-    expect(read.error).toBeUndefined();
-  }
-  const read = await readAll(new Source([bytes]));
-  expect(kind === 'text' ? read.text : read.generated).toContain(kind === 'text' ? ANSWER : '"city":"Paris"');
-  expect(read.malformed).toBe(0);
-});
+it.each(['text', 'tool'])(
+  'streams of aimock (%s) are read the same wherever they are cut in two',
+  async (kind) => {
+    const bytes = await streamed(kind);
+    const whole = JSON.stringify(chunksOf(bytes));
+    for (let at = 0; at <= bytes.length; at++) {
+      const read = await readAll(new Source(cutAt(bytes, at)));
+      if (JSON.stringify(read.chunks) !== whole) throw new Error(`cut at ${at}`);
+      expect(read.error).toBeUndefined();
+    }
+    const read = await readAll(new Source([bytes]));
+    expect(kind === 'text' ? read.text : read.generated).toContain(
+      kind === 'text' ? ANSWER : '"city":"Paris"',
+    );
+    expect(read.malformed).toBe(0);
+  },
+);
 
 it('a stream of aimock that ends before its finish_reason fails, wherever it ends', async () => {
   const bytes = await streamed('text');

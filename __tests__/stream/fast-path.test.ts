@@ -228,7 +228,7 @@ it('SseDecoder splits bytes into the same events as eventsource-parser', () => {
   );
 });
 
-it('a stream is passed through byte for byte, whether its events were parsed or matched', async () => {
+it('a stream is passed through byte for byte, whether its events were parsed or read by the fast path', async () => {
   for (const { text } of WIRE_FORMATS) {
     const plain = text.replace(/^: .*\n\n?/gm, '').replaceAll('\n\ndata: [DONE]\n\n', '\n\n');
     const read = await readAll(

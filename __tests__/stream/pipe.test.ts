@@ -116,7 +116,7 @@ describe('pipeChatStream', () => {
     expect(foreign.body).not.toContain('SECRET');
   });
 
-  it('never sends [DONE] after an answer that was cut', async () => {
+  it('never sends [DONE] after an answer that was cut off', async () => {
     const { body } = await answer(Promise.resolve(streamOf(new Source([HELLO, BROKEN]))));
     expect(body).toBe(`${HELLO}data: ${JSON.stringify(BROKEN.toBody())}\n\n`);
   });
@@ -137,7 +137,7 @@ describe('pipeChatStream', () => {
     expect(body).toBe(`${HELLO}${FINISH}event: restart\ndata: {}\n\n${HELLO}${FINISH}${DONE}`);
   });
 
-  it('is read by the official OpenAI client: a whole stream as whole, a broken one as an error', async () => {
+  it('is read by the official OpenAI client: a complete stream as complete, a broken one as an error', async () => {
     const url = await serve((req, res) => {
       const broken = req.headers['x-broken'] === 'yes';
       const source = new Source(broken ? [HELLO, BROKEN] : [HELLO, FINISH, DONE]);
@@ -252,7 +252,7 @@ it.each([
   expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(100);
 });
 
-it('pipeChatStream closes every upstream after 1,000 concurrent streams, whole, cut or left', async () => {
+it('pipeChatStream closes every upstream after 1,000 concurrent streams that are complete, cut off or abandoned', async () => {
   const sources: Source[] = [];
   let piped = 0;
   const url = await serve((req, res) => {

@@ -84,7 +84,7 @@ describe('PrefixEcho: a continuation of a prefix', () => {
     expect(joined(prefix, continuation)).toBe(whole);
   });
 
-  it('is a restart when it begins as the prefix does and then differs', () => {
+  it('counts as a restart when it begins like the prefix and then differs', () => {
     const [answer = ''] = ANSWERS;
     const other = 'Thank you for writing to us! We have looked into it.';
     expect(resultOf(answer.slice(0, 60), other)).toEqual({ kind: 'restarted' });

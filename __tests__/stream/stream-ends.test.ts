@@ -56,7 +56,7 @@ describe('reading a stream with faults', () => {
       'data: [{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]\n\n',
       'server',
     ],
-  ])('throws the class of %s', async (_, event, expected) => {
+  ])('throws an error with the failure class of %s', async (_, event, expected) => {
     const source = new Source([HELLO, event, FINISH, DONE], 'hold');
     const { error, events } = await readAll(source);
     expect(error).toBeInstanceOf(UpstreamStreamError);
@@ -74,17 +74,20 @@ describe('reading a stream with faults', () => {
     ],
     ['the prompt is too long', "This model's maximum context length is 4096 tokens", 400, 'context_window'],
     ['the request is invalid', 'Invalid request', 400, 'bad_request'],
-  ])('believes that %s before the first content, and not after it', async (_, message, code, expected) => {
-    const event = `data: ${JSON.stringify({ error: { message, code } })}\n\n`;
-    const classOf = async (...events: string[]) => {
-      const { error } = await readAll(new Source(events, 'hold'));
-      return (error as UpstreamStreamError).detail.class;
-    };
-    expect(await classOf(event)).toBe(expected);
-    expect(await classOf(HELLO, event)).toBe('server');
-  });
+  ])(
+    'believes an error event that says that %s only before the first content',
+    async (_, message, code, expected) => {
+      const event = `data: ${JSON.stringify({ error: { message, code } })}\n\n`;
+      const classOf = async (...events: string[]) => {
+        const { error } = await readAll(new Source(events, 'hold'));
+        return (error as UpstreamStreamError).detail.class;
+      };
+      expect(await classOf(event)).toBe(expected);
+      expect(await classOf(HELLO, event)).toBe('server');
+    },
+  );
 
-  it('keeps what the upstream said out of logs', async () => {
+  it('keeps the error message of the upstream out of logs', async () => {
     const { error } = await readAll(new Source([ERROR]));
     const shown = JSON.stringify(error) + inspect(error, { showHidden: true, depth: 9 }) + String(error);
     expect(shown).not.toContain('SECRET');
@@ -172,13 +175,13 @@ describe('a stream whose connection stays open after the answer', () => {
     return endedAt;
   }
 
-  it('ends within a second of finish and usage', async () => {
+  it('ends within a second of its finish_reason and usage', async () => {
     const ms = await endAfter([HELLO, FINISH, USAGE_EVENT]);
     expect(ms).toBeGreaterThan(0);
     expect(ms).toBeLessThanOrEqual(1001);
   });
 
-  it('ends after the grace period if usage never comes, whether or not it was asked for', async () => {
+  it('ends after the grace period if usage never arrives, whether or not it was requested', async () => {
     expect(await endAfter([HELLO, FINISH], { expectUsage: true, graceMs: 300 })).toBeCloseTo(300, -1);
     expect(await endAfter([HELLO, FINISH], { expectUsage: false })).toBeCloseTo(250, -1);
   });
@@ -282,12 +285,12 @@ describe('a stream that a dialect translates', () => {
     ]);
   });
 
-  it('throws when an event is cut short: it may hold a part of the answer', async () => {
+  it('throws when an event is cut short, because it may hold a part of the answer', async () => {
     const source = new Source([wire(HELLO), 'data: {"a\n\n', wire(FINISH)]);
     expect((await readAll(source, { dialectChunks })).error).toBeInstanceOf(StreamFailure);
   });
 
-  it('throws when truncated or failing, and closes the source when left, like any other stream', async () => {
+  it('throws if it is truncated or fails, and closes the source when the reader leaves, like any other stream', async () => {
     expect((await readAll(new Source([wire(HELLO)]), { dialectChunks })).error).toBeInstanceOf(
       TruncatedStreamError,
     );

@@ -33,7 +33,7 @@ const whole =
   (arrival) =>
     json(arrival, 200, completion(choice, more));
 
-describe('a whole answer that is none', () => {
+describe('an invalid whole answer', () => {
   const rig = new Rig();
 
   it.each<[string, object, object?]>([
@@ -54,7 +54,7 @@ describe('a whole answer that is none', () => {
     ],
     ['an empty refusal', { message: { content: null, refusal: '' } }],
     ['no message', { message: undefined }],
-  ])('is served by another endpoint: %s', async (...[, choice, more]) => {
+  ])('is replaced by the answer of another endpoint: %s', async (...[, choice, more]) => {
     const { balancer } = await rig.start({ bad: whole(choice, more), sound: answer('Hello') });
     const { text: served, route } = await chatText(balancer, false);
     expect(served).toBe('Hello');
@@ -92,7 +92,7 @@ describe('a whole answer that is none', () => {
     expect(upstream.count('two')).toBe(0);
   });
 
-  it("is not assumed for no text before the caller's stop sequence", async () => {
+  it("is not assumed if there is no text before the caller's stop sequence", async () => {
     const { balancer, upstream } = await rig.start({
       one: whole({ message: { content: '' } }),
       two: answer(),
@@ -132,7 +132,7 @@ describe('embeddings that do not match the inputs', () => {
       'an error beside them',
       (arrival) => json(arrival, 200, { data: [vector(0), vector(1), vector(2)], error: { message: 'x' } }),
     ],
-  ])('are served by another endpoint: %s', async (_what, bad) => {
+  ])('are replaced by those of another endpoint: %s', async (_what, bad) => {
     const { balancer } = await rig.start({ bad, sound });
     const { data, route } = await balancer.embeddings({ model: 'm', input: ['a', 'b', 'c'] }).withRoute();
     expect(data.data).toHaveLength(3);
@@ -143,7 +143,7 @@ describe('embeddings that do not match the inputs', () => {
     ['a text', 'a', 1],
     ['a list of token ids', [1, 2, 3], 1],
     ['lists of token ids', [[1, 2], [3]], 2],
-  ])('are counted by the kind of input: %s', async (_what, input, count) => {
+  ])('are not assumed if their number fits the kind of input: %s', async (_what, input, count) => {
     const { balancer, upstream } = await rig.start({
       one: vectors(...Array.from({ length: count }, (_, index) => vector(index))),
       two: sound,
@@ -153,7 +153,7 @@ describe('embeddings that do not match the inputs', () => {
   });
 });
 
-describe('a stream with an event that can not be read', () => {
+describe('a stream with an unreadable event', () => {
   const rig = new Rig();
   const GARBLED = 'data: {"id":"x","choices":[{"index":0,"delta":{"content":"lo wor\n\n';
 
@@ -164,7 +164,7 @@ describe('a stream with an event that can not be read', () => {
     ['a garbled refusal', 'data: {"choices":[{"delta":{"refusal":"I can\n\n'],
     ['a key that was cut in the delta', 'data: {"choices":[{"index":0,"delta":{"con\n\n'],
     ['content that is not in choices', 'data: {"delta":{"content":"lo wor"}}\n\n'],
-  ])('is broken if it may have held content: %s', async (_what, garbled) => {
+  ])('is broken if the event may have held content: %s', async (_what, garbled) => {
     const { balancer } = await rig.start({ one: sse(text('hel'), garbled, text('ld'), FINISH, DONE) });
     expect(await rejection(chatText(balancer, true))).toMatchObject({
       code: 'ERR_AI_STREAM_BROKEN',
@@ -178,13 +178,13 @@ describe('a stream with an event that can not be read', () => {
     ['a delta without content', 'data: {"choices":[{"delta":{"role":"assistant","content":null},"fini\n\n'],
     ['a ping', 'data: ping\n\n'],
     ['an unknown event', 'data: {"type":"ping"}\n\n'],
-  ])('is whole if it can not have held content: %s', async (_what, skipped) => {
+  ])('is complete if the event cannot have held content: %s', async (_what, skipped) => {
     const { balancer } = await rig.start({ one: sse(text('hel'), skipped, text('lo'), FINISH, DONE) });
     expect((await chatText(balancer, true)).text).toBe('hello');
     expect(statsOf(balancer, 'one').skippedEvents).toBe(1);
   });
 
-  it('counts its skipped events in the statistics of its endpoint, over calls and a reload', async () => {
+  it('counts its skipped events in the statistics of its endpoint, across calls and a reload', async () => {
     const skipping = sse(text('hel'), 'data: ping\n\n', 'data: {"id":\n\n', text('lo'), FINISH, DONE);
     const { balancer, endpoints } = await rig.start({ one: skipping, two: answer() });
     for (let i = 0; i < 3; i++) await chatText(balancer, true, { endpoint: 'one' });
@@ -245,7 +245,7 @@ describe('a stream in an unusual form', () => {
         DONE,
       ),
     ],
-  ])('is read as what it is: %s', async (_what, one) => {
+  ])('is read correctly: %s', async (_what, one) => {
     const { balancer, upstream } = await rig.start({ one, two: answer('other') });
     const stream = await balancer.chat({ ...BODY, stream: true });
     const finishes: unknown[] = [];
@@ -284,14 +284,14 @@ describe('a stream in an unusual form', () => {
     ['an error as JSON', (arrival) => json(arrival, 200, { error: { message: 'x', code: 500 } })],
     ['an HTML page', raw(200, '<html>Sign in</html>', { 'content-type': 'text/html' })],
     ['nothing', raw(200, '', SSE)],
-  ])('is served by another endpoint if it has no content: %s', async (_what, empty) => {
+  ])('is replaced by the answer of another endpoint if it has no content: %s', async (_what, empty) => {
     const { balancer } = await rig.start({ empty, sound: answer('Hello') });
     const { text: served, route } = await chatText(balancer, true);
     expect(served).toBe('Hello');
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['bad_answer', undefined]);
   });
 
-  it('is whole for a call that did not ask for a stream', async () => {
+  it('is assembled into a whole answer for a call that did not ask for a stream', async () => {
     const tool = (delta: object): string =>
       event({
         choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...delta }] }, finish_reason: null }],
@@ -326,7 +326,7 @@ describe('a stream in an unusual form', () => {
     expect(route.usage).toEqual(USAGE);
   });
 
-  it('is broken for a call that did not ask for a stream if it was cut', async () => {
+  it('is a bad answer for a call that did not ask for a stream if it was cut off', async () => {
     const { balancer } = await rig.start({ one: sse(text('Hel')), two: answer('Hello') });
     const { text: served, route } = await chatText(balancer, false);
     expect([served, route.attempts[0]?.class]).toEqual(['Hello', 'bad_answer']);
@@ -377,13 +377,13 @@ describe('the usage of an answer', () => {
       ['an object', { prompt_tokens_details: { cached_tokens: {} } }, 0],
       ['negative', { prompt_tokens_details: { cached_tokens: -3 } }, 0],
       ['details that are a string', { prompt_tokens_details: 'none' }, 0],
-    ])('prices cached tokens: %s', async (_what, details, cached) => {
+    ])('is priced by its cached tokens: %s', async (_what, details, cached) => {
       const route = await usageOf({ ...USAGE, ...details }, stream);
       const expected = ((10 - cached) * PRICE.input + cached * PRICE.cachedInput + 5 * PRICE.output) / 1e6;
       expect(route.costUsd).toBeCloseTo(expected, 12);
     });
 
-    it('counts a total above prompt and completion as output: xAI and Gemini', async () => {
+    it('counts the excess of a total over prompt and completion as output, as xAI and Gemini report it', async () => {
       const route = await usageOf({ prompt_tokens: 10, completion_tokens: 5, total_tokens: 115 }, stream);
       expect(route.usage).toMatchObject({ prompt_tokens: 10, completion_tokens: 105, total_tokens: 115 });
       expect(route.costUsd).toBeCloseTo((10 * PRICE.input + 105 * PRICE.output) / 1e6, 12);
@@ -394,7 +394,7 @@ describe('the usage of an answer', () => {
       expect(route.usage).toEqual(USAGE);
     });
 
-    it('is clipped at what the call can have used', async () => {
+    it('is limited to what the call can have used', async () => {
       const lie = { prompt_tokens: 1e9, completion_tokens: 1e9, total_tokens: 2e9 };
       const route = await usageOf(lie, stream, LONG, { max_tokens: 600 });
       expect(route.usage?.completion_tokens).toBe(600);
@@ -405,7 +405,7 @@ describe('the usage of an answer', () => {
   });
 });
 
-describe('an answer of many bytes', () => {
+describe('a very large answer', () => {
   const rig = new Rig();
 
   it('without choices is parsed once and refused', async () => {
@@ -420,7 +420,7 @@ describe('an answer of many bytes', () => {
     }
   });
 
-  it('is refused by default at a size that no answer has', async () => {
+  it('is refused by default at a size that no valid answer has', async () => {
     const endless = (res: ServerResponse): void => {
       while (!res.destroyed && res.write('0,'.repeat(50_000)));
       if (!res.destroyed) res.once('drain', () => endless(res));
@@ -462,7 +462,7 @@ describe('an answer that is nested 100,000 levels deep', () => {
     ['as a whole', deep],
     ['as an error', `{"error":${deep}}`],
     ['and is not closed', '['.repeat(100_000)],
-  ])('is served by another endpoint: %s', async (_what, body) => {
+  ])('is replaced by the answer of another endpoint: %s', async (_what, body) => {
     const { balancer } = await rig.start({ bad: raw(200, body, JSON_TYPE), sound: answer('Hello') });
     for (const stream of [false, true]) {
       const { text: served, route } = await chatText(balancer, stream);
@@ -476,7 +476,7 @@ describe('an answer that is nested 100,000 levels deep', () => {
     ['tool calls', `{"choices":[{"index":0,"delta":{"tool_calls":${deep}}}]}`],
     ['no choices', `{"x":${deep}}`],
   ])(
-    'breaks a stream that has it in an event with %s, and is served by another before',
+    'breaks a stream after its first content, and is replaced by another endpoint before: in an event with %s',
     async (_what, data) => {
       const bad = sse(text('hel'), `data: ${data}\n\n`, FINISH, DONE);
       const early = sse(`data: ${data}\n\n`, FINISH, DONE);
@@ -507,7 +507,7 @@ describe('an answer that is nested 100,000 levels deep', () => {
   });
 });
 
-describe('a stream of which nothing can be read', () => {
+describe('a stream with too much unreadable data', () => {
   const rig = new Rig();
 
   it.each([
@@ -518,7 +518,7 @@ describe('a stream of which nothing can be read', () => {
     expect(await rejection(chatText(balancer, true))).toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
   });
 
-  it('stays whole if its answer had ended before', async () => {
+  it('is still complete if its answer has ended before it', async () => {
     const deep = `data: ${'['.repeat(1000)}${']'.repeat(1000)}\n\n`;
     const garbage = deep + 'data: {"a":1\n\n'.repeat(3000);
     const { balancer } = await rig.start({ one: sse(text('hello'), FINISH, garbage, DONE) });

@@ -23,7 +23,7 @@ describe('UsageMeter', () => {
     expect(counted.usage()).toEqual({ prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 });
   });
 
-  it('estimates a stream that was cut from its text, reasoning and tool arguments', async () => {
+  it('estimates the usage of a cut-off stream from its text, reasoning and tool arguments', async () => {
     const counted = await meter([
       chunkText({ reasoning_content: 'x'.repeat(40) }),
       chunkText({ content: 'x'.repeat(40) }),
@@ -33,7 +33,7 @@ describe('UsageMeter', () => {
     expect(counted.reported).toBeUndefined();
   });
 
-  it('estimates what came after a report in the middle of a stream that was cut', async () => {
+  it('estimates the usage of a cut-off stream after a report in its middle', async () => {
     const early = chunkText({ content: '' }).replace(
       '{"id"',
       '{"usage":{"prompt_tokens":7,"completion_tokens":1},"id"',

@@ -50,7 +50,7 @@ describe.each(WIRE_FORMATS)('a stream of $name', ({ text, answer }) => {
     );
   });
 
-  it('fails when it ends before its finish_reason, at whatever byte that is', async () => {
+  it('fails if it ends at any byte before its finish_reason', async () => {
     const finish = text.search(/"finish_reason":"/);
     // Once the JSON of its event is closed, the finish is known without a blank line; before, it is cut short.
     const lastByte = Buffer.byteLength(text.slice(0, text.indexOf('\n', finish)));

@@ -21,7 +21,7 @@ describe('isNestedDeeper()', () => {
     expect(isNestedDeeper(value, 512)).toBe(expected);
   });
 
-  it('ends for a cycle and for values that share their parts', () => {
+  it('terminates for a cycle and for values that share their parts', () => {
     const cycle: { self?: unknown } = {};
     cycle.self = cycle;
     expect(isNestedDeeper(cycle, 512)).toBe(true);
