@@ -82,7 +82,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     expect(await spentUsd()).toBeGreaterThan(0.8);
   });
 
-  it('keeps its spending for a process that starts later or restarts', async () => {
+  it('includes earlier spending in a process that starts later or restarts', async () => {
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 0.5 });
     for (let n = 0; n < 3; n++) {

@@ -157,7 +157,7 @@ describe('Health report messages: an invalid message is ignored', () => {
 
 describe('Health report messages: a valid message', () => {
   it.each([
-    ['an opening', { cooldownMs: 1e300, stepMs: 1e300 }, 'open', 1_000],
+    ['an open breaker', { cooldownMs: 1e300, stepMs: 1e300 }, 'open', 1_000],
     ['a rejected key', { ...COOLDOWN, cooldownMs: 1e300 }, 'cooldown', 60_000],
     ['a 429', { ...QUOTA, cooldownMs: 1e300 }, 'cooldown', 60_000],
   ])(
@@ -193,7 +193,7 @@ describe('Health report messages: a valid message', () => {
   });
 
   it.each([
-    ['an opening', {}],
+    ['an open breaker', {}],
     ['a rejected key', COOLDOWN],
   ])(
     'about %s is ignored for a minute after a call has succeeded despite an earlier one',

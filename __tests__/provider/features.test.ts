@@ -151,7 +151,7 @@ describe('A call with a feature that an endpoint does not support', () => {
     expect(upstream.count('claude')).toBe(0);
   });
 
-  it('never goes to a provider without embeddings if it asks for embeddings', async () => {
+  it('is not sent to a provider without embeddings if it is an embeddings call', async () => {
     const { balancer } = await rig.start(
       { claude: answer() },
       { each: { claude: { provider: 'anthropic' } } },

@@ -295,7 +295,7 @@ describe('rate limits of other providers', () => {
   });
 });
 
-describe('readRateLimits ignores', () => {
+describe('readRateLimits()', () => {
   it.each([
     '-1',
     '',
@@ -311,7 +311,7 @@ describe('readRateLimits ignores', () => {
     'many',
     '9'.repeat(40),
     '9999999999999',
-  ])('a remaining of %p', (value) => {
+  ])('ignores a remaining of %p', (value) => {
     expect(read(openai('100 - -', '-'))).toEqual({ requests: { limit: 100 } });
     expect(read({ 'x-ratelimit-limit-requests': '100', 'x-ratelimit-remaining-requests': value })).toEqual({
       requests: { limit: 100 },
@@ -334,11 +334,11 @@ describe('readRateLimits ignores', () => {
       { 'content-type': 'application/json', date: 'Thu, 01 Jan 2026 00:00:00 GMT' },
     ],
     ['no headers', {}],
-  ])('%s', (_what, headers) => {
+  ])('returns undefined for %s', (_what, headers) => {
     expect(read(headers)).toBeUndefined();
   });
 
-  it('the second copy of a header', () => {
+  it('ignores the second copy of a header', () => {
     expect(read({ 'x-ratelimit-remaining-requests': ['5', '900'] })).toEqual({ requests: { remaining: 5 } });
     expect(read({ 'x-ratelimit-remaining-requests': '5', 'X-RateLimit-Remaining-Requests': '900' })).toEqual({
       requests: { remaining: 5 },

@@ -269,7 +269,7 @@ describe('ProviderBehavior: faults', () => {
     expect(median(plans.map(({ totalMs, firstTokenMs }) => totalMs - firstTokenMs)) / 2000).toBeCloseTo(1, 1);
   });
 
-  it('none: 0.3 % of the calls get a 500 by default', () => {
+  it('no fault: 0.3 % of the calls get a 500 by default', () => {
     const behavior = new ProviderBehavior({ models: { m: {} }, random: seededRandom(3) });
     const share = shareOf(kindsOf(behavior, 20_000), 500);
     expect(share).toBeGreaterThan(0.002);

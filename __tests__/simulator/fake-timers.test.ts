@@ -20,19 +20,19 @@ async function expectAnswer(stream: boolean): Promise<void> {
 }
 
 describe.each([[false], [true]])("under jest's fake timers (stream: %s), a simulated provider", (stream) => {
-  it('answers if it was started before they were installed', async () => {
+  it('answers if it was started before the timers were installed', async () => {
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     jest.useFakeTimers();
     await expectAnswer(stream);
   });
 
-  it('answers if it is started while they are installed', async () => {
+  it('answers if it is started while the timers are installed', async () => {
     jest.useFakeTimers();
     provider = await startProvider({ timeScale: 0.01, errorShare: 0 });
     await expectAnswer(stream);
   });
 
-  it('answers if its module is loaded while they are installed, as with `enableGlobally`', async () => {
+  it('answers if its module is loaded while the timers are installed, as with `enableGlobally`', async () => {
     jest.useFakeTimers();
     let simulator: typeof Simulator | undefined;
     jest.isolateModules(() => {

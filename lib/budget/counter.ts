@@ -72,16 +72,16 @@ export const MEMBER_MS = 10_000;
 /** How long all processes return what they don't use after one has been short of units, in milliseconds. */
 export const SHORT_MS = 2_000;
 /**
- * Nothing is granted for QUIET_MS milliseconds after the store has lost the budget, until all processes have reported
- * the leases that they still hold. If fewer processes report than there were before, nothing is granted for
- * MAX_QUIET_MS.
+ * How long nothing is granted after the store has lost the budget, in milliseconds, so that all processes can first
+ * report the leases that they still hold: MAX_QUIET_MS if fewer processes have reported than there were before,
+ * otherwise QUIET_MS.
  */
 export const QUIET_MS = 3_000;
 export const MAX_QUIET_MS = 10_000;
 /** How often expired buckets and members are removed, in milliseconds. */
 export const PRUNE_MS = 5_000;
 /**
- * A process leases ahead until it holds at most this fraction (1 / AHEAD_DIVISOR) of what is left and what it already
- * holds, divided by the number of processes.
+ * A process leases ahead until it holds 1 / (AHEAD_DIVISOR * number of processes) of the sum of what is left and what
+ * it already holds.
  */
 export const AHEAD_DIVISOR = 2;

@@ -11,7 +11,7 @@ export interface RateLimitGuardOptions extends TenantLimitOptions {
    * undefined, null or an empty string: the tenant in the request's context, otherwise the client's address (`req.ip`;
    * the first 56 bits of an IPv6 address), which never becomes part of the context. If the function fails or takes
    * longer than the balancer's `timeouts.totalMs`, the request or the call ends with that error. The same holds for
-   * `priority` and `skip`.
+   * `priority`, `skip` and `handler`.
    */
   tenant?(req: Request): string | null | undefined | Promise<string | null | undefined>;
   /**

@@ -349,7 +349,7 @@ describe('A request of the Anthropic dialect', () => {
     },
   );
 
-  it('drops reasoning_effort and reports that, if the model, max_tokens or the conversation allow no thinking', () => {
+  it('leaves out reasoning_effort, and reports it as dropped, if the model or the call allows no thinking', () => {
     const effort = { reasoning_effort: 'high' };
     const loop = chat({ messages: CONVERSATION.slice(0, 5), ...effort, tools: TOOLS });
     for (const [call, endpoint] of [
@@ -418,7 +418,7 @@ describe('JSON output of the Anthropic dialect', () => {
     expect(sent(withTools).tools).toHaveLength(3);
   });
 
-  it('is read from the input of that tool call and becomes the text of the answer', () => {
+  it('is read from the input of the JSON tool and becomes the text of the answer', () => {
     const message = {
       id: 'msg_1',
       content: [{ type: 'tool_use', id: 't', name: 'respond_with_json', input: { age: 3 } }],

@@ -253,7 +253,7 @@ describe('A request of the Gemini dialect', () => {
     expect(generationConfig?.thinkingConfig).toEqual(expected);
   });
 
-  it('drops reasoning_effort and reports that, if the model does not think', () => {
+  it('leaves out reasoning_effort, and reports it as dropped, if the model does not think', () => {
     const call = ask({ reasoning_effort: 'high' });
     expect(sent(call, FLASH20)).not.toHaveProperty('generationConfig');
     expect(dropped(call, FLASH20)).toEqual(['reasoning_effort']);

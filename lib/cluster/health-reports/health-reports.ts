@@ -64,7 +64,7 @@ export class HealthReports {
     );
   }
 
-  /** Publishes a report. If it is lost, each peer finds out for itself. */
+  /** Publishes a report. If it is lost, each peer learns the same from its own calls. */
   publish(report: HealthReport): void {
     if (report.kind === 'closed') this.withdraw(report.endpoint);
     else {
