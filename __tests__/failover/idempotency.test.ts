@@ -107,7 +107,7 @@ describe('idempotency: a call with a key', () => {
     expect(balancer.stats().calls.ok).toBe(2);
   });
 
-  it('is refused if the key is not a non-empty string', async () => {
+  it('is refused if the key is empty', async () => {
     const { balancer } = await rig.start({ a: answer() });
     expect(await rejection(balancer.chat(BODY, { idempotencyKey: '' }))).toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',

@@ -57,7 +57,7 @@ const WHOLE_ONLY: typeof FAILURES = [
 
 const STREAM_ONLY: typeof FAILURES = [
   ['an empty stream', streamed(), 'bad_answer', true],
-  ['a stream that is done before its answer', streamed('data: [DONE]\n\n'), 'bad_answer', true],
+  ['a stream with [DONE] but no answer', streamed('data: [DONE]\n\n'), 'bad_answer', true],
   [
     'a stream of comments without a token',
     ({ res }) => res.writeHead(200).write(': ping\n\n'),

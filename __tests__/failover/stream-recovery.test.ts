@@ -312,7 +312,7 @@ describe("a stream that breaks off, with recovery 'continue'", () => {
     expect(messages.at(-1)).toMatchObject({ role: 'assistant', prefix: true });
   });
 
-  it('is continued by an endpoint with prefill although one without comes first', async () => {
+  it('is continued by an endpoint with prefill even if one without prefill has priority', async () => {
     const [main, plain, continuing] = await Promise.all([
       rig.provider({ reply: () => OLD }),
       rig.provider({ reply: () => NEW }),

@@ -48,7 +48,7 @@ describe('stream_options.include_usage', () => {
     expect(balancer.stats().endpoints[0]).toMatchObject({ state: 'closed', failures: 0, inFlight: 0 });
   });
 
-  it('is still sent after an error of the caller, which is returned', async () => {
+  it('is still sent after an error of the caller if the server has accepted it before', async () => {
     const refusal = error(400, { message: 'messages: too many images, not supported' });
     const { balancer, upstream } = await rig.start({
       a: (arrival) => (upstream.count('a') === 2 ? answer('Hello')(arrival) : refusal(arrival)),

@@ -312,7 +312,7 @@ describe('HTTP transport: proxy', () => {
     await until(() => mute.sockets.size === 0);
   });
 
-  it('that closes the tunnel at once causes a connection failure, and is not tried again and again', async () => {
+  it('that closes the tunnel at once causes a connection failure, without reconnecting', async () => {
     let tunnels = 0;
     const closing = await use(
       listen(createServer((socket) => socket.once('data', () => (tunnels++, socket.end())))),

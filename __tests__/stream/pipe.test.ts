@@ -72,7 +72,7 @@ const failLater = (ms: number, error: Error): Promise<never> =>
   new Promise((_, reject) => setTimeout(reject, ms, error));
 
 describe('pipeChatStream', () => {
-  it('writes the bytes of the events, hides the usage that was not asked for, and ends with [DONE]', async () => {
+  it('writes the bytes of the events, hides the usage that was not requested, and ends with [DONE]', async () => {
     const { response, body } = await answer(
       Promise.resolve(streamOf(new Source([HELLO, FINISH, USAGE_EVENT, DONE]))),
       { headers: () => ({ 'x-ai-endpoint': 'one' }) },

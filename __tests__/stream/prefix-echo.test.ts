@@ -32,7 +32,7 @@ const anyAnswer = fc.constantFrom(...ANSWERS, LONG);
 const anySizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
 
 describe('PrefixEcho: a continuation of a prefix', () => {
-  it('loses and repeats no character wherever the answer was cut, when the upstream echoes nothing', () => {
+  it('loses and repeats no character wherever the answer was cut off, when the upstream echoes nothing', () => {
     for (const answer of ANSWERS) {
       for (let cut = 24; cut < answer.length; cut++) {
         expect(joined(answer.slice(0, cut), answer.slice(cut))).toBe(answer);

@@ -229,7 +229,7 @@ describe('a stream whose connection stays open after the answer', () => {
 });
 
 describe('the reader of a stream', () => {
-  it('reads from the source only when it is asked', async () => {
+  it('reads from the source only when an event is requested', async () => {
     const source = new Source([HELLO, HELLO + HELLO, FINISH, DONE]);
     const events = readChatEvents(source, OPTIONS);
     expect(source.pulled).toBe(0);
@@ -256,7 +256,7 @@ describe('the reader of a stream', () => {
     expect((await pending).done).toBe(true);
   });
 
-  it('gets events in order when it asks for several at once', async () => {
+  it('returns events in order when several are requested at once', async () => {
     const events = readChatEvents(new Source([HELLO, chunkText({ content: '!' }), FINISH, DONE]), OPTIONS);
     const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
     expect(results.map(({ value, done }) => (done ? 'end' : value.text))).toEqual(['Hello', '!', '', 'end']);

@@ -23,7 +23,7 @@ describe('Redactor', () => {
     expect(redactor.redact(`key ${text} is wrong, ${text}!`)).toBe('key [redacted] is wrong, [redacted]!');
   });
 
-  it('replaces the part of a secret that a cut text ends with', () => {
+  it('replaces the part of a secret at the end of a truncated text', () => {
     expect(new Redactor([SECRET]).redact(`wrong key ${SECRET.slice(0, 9)}`)).toBe('wrong key [redacted]');
   });
 

@@ -31,7 +31,7 @@ export interface PipeOptions {
 const NOT_AWAITED =
   'This is a call, not its answer: await it first, as in res.json(await req.ai.chat(body)).';
 
-/** A running call: a promise of the answer that can also tell its route, or pipe itself to a response. */
+/** A running call: a promise of the answer that can also report its route, or write the answer to a response. */
 export interface AICall<T> extends Promise<T> {
   /** Resolves to the answer together with its route report. */
   withRoute(): Promise<AnswerWithRoute<T>>;

@@ -2,8 +2,8 @@
 export type AbortListener = (() => void) | { handleEvent(): void };
 
 /**
- * The part of AbortSignal that calls need; every AbortSignal is one. A call's own signal is not an AbortSignal, which
- * would take more memory than everything else of a waiting call.
+ * The part of AbortSignal that calls need. Every AbortSignal implements it. A call's own signal is not an AbortSignal,
+ * which would take more memory than everything else of a waiting call.
  */
 export interface CallSignal {
   readonly aborted: boolean;
@@ -32,7 +32,7 @@ export class AbortListeners {
     else this.#others?.delete(listener);
   }
 
-  /** Calls and removes every listener. One that is removed meanwhile is not called. */
+  /** Calls and removes every listener. One that is removed in the meantime is not called. */
   notify(): void {
     for (;;) {
       const next = this.#first ?? this.#others?.values().next().value;

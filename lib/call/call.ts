@@ -36,7 +36,7 @@ export interface Call {
 export interface ResponseRequest {
   /** Sent to an upstream that has the Responses API. */
   readonly body: ResponseBody;
-  /** The field that only an upstream with the Responses API understands; undefined if the translation says it all. */
+  /** The field that only an upstream with the Responses API understands; undefined if the translation is complete. */
   readonly nativeOnly: string | undefined;
   /**
    * The account at which the provider keeps what the request refers to; undefined if it refers to nothing or the

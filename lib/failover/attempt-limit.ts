@@ -21,7 +21,7 @@ const ALTERNATIVE_FACTOR = 1.5;
  * The time limit of an attempt, in milliseconds: for a stream until its first content, else until the whole answer. If
  * another endpoint could still serve the call, a silent attempt is ended early enough to try that one.
  *
- * @param alternativeMs The shortest predicted time of another endpoint; Infinity where there is none.
+ * @param alternativeMs The shortest predicted time of another endpoint; Infinity if there is none.
  */
 export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: number): number {
   const now = performance.now();

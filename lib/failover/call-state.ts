@@ -117,7 +117,7 @@ export function addFailure(
   if (own) failedAt.set(name, { ...own, provider: settings.provider, detail });
 }
 
-/** The call's plan, made again after a reload or when its restrictions have changed. */
+/** The call's plan, created again after a reload or when its restrictions have changed. */
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
   const { contextWindowAbove, accepts } = state;

@@ -10,7 +10,7 @@ import type { RetryOptions } from './options';
 export interface EndpointHistory {
   /** Attempts that failed for a reason that counts against the endpoint. */
   readonly failures: number;
-  /** Attempts that the endpoint refused without fault of its own, such as a 429. */
+  /** Attempts that the endpoint refused, such as with a 429, which doesn't count as its failure. */
   readonly refusals: number;
   /** The soonest time at which this call may be sent to it again; Infinity for never. */
   readonly againAt: number;
@@ -38,7 +38,7 @@ export interface RetryOption {
 
 export interface RetrySituation {
   readonly now: number;
-  /** When the call must have ended. */
+  /** The call's deadline; if it has none, the latest time at which an attempt may start. */
   readonly deadlineAt: number;
   readonly options: readonly RetryOption[];
   /** By endpoint name. */

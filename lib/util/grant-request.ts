@@ -1,6 +1,6 @@
 import { deferred } from './deferred';
 
-/** Units that an attempt has asked Redis for. */
+/** An attempt's request to Redis for units of a limit. */
 export class GrantRequest {
   state: 'waiting' | 'granted' | 'refused' = 'waiting';
   readonly #decision = deferred<boolean>();

@@ -16,8 +16,8 @@ const MAX_STREAMS = 128;
 /** Idle connections close after this time, in milliseconds. */
 const IDLE_MS = 55_000;
 /**
- * If nothing has arrived on a connection for this long when a request is given up, it takes no more requests. In
- * milliseconds.
+ * If nothing has arrived on a connection for this many milliseconds when a request is given up, the connection takes no
+ * more requests.
  */
 const SILENT_MS = 5_000;
 /** How many unread bytes of a response body the server may send. */
