@@ -20,12 +20,12 @@ function fail(reason: unknown): never {
   throw reason;
 }
 
-describe.each(FAILURES)('A function of the app that %s', (_how, failing) => {
+describe.each(FAILURES)('A function of the configuration that %s,', (_how, failing) => {
   it.each<[string, Partial<BalancerConfig>]>([
     ['estimateTokens', { estimateTokens: failing }],
     ['classify', { classify: failing }],
     ['a strategy', { strategy: { name: 'own', pick: failing } }],
-  ])('as %s rejects its own call with an Error and leaves no slot', async (_name, config) => {
+  ])('such as %s, makes its call reject with an Error and leaves no attempt slot', async (_name, config) => {
     const { balancer, upstream } = await rig.start({ a: answer() }, config);
     for (const stream of [false, true]) {
       expect(await rejection(chatText(balancer, stream, { timeoutMs: 2_000 }))).toBeInstanceOf(Error);
@@ -35,14 +35,14 @@ describe.each(FAILURES)('A function of the app that %s', (_how, failing) => {
     expect(balancer.stats()).toMatchObject({ calls: { ok: 0 }, queue: { size: 0 } });
   });
 
-  it('as apiKey moves the call to another endpoint', async () => {
+  it('such as apiKey, makes the call move to another endpoint', async () => {
     const { balancer } = await rig.start({ a: answer(), b: answer() }, { each: { a: { apiKey: failing } } });
     expect((await chatText(balancer, false)).route.endpoint).toBe('b');
     expect(statsOf(balancer, 'a').inFlight).toBe(0);
   });
 });
 
-it('apiKey() that never settles ends with the attempt, and another endpoint serves the call', async () => {
+it('A call to an endpoint whose apiKey function never settles fails at its deadline and leaves no attempt slot', async () => {
   const { balancer } = await rig.start(
     { a: answer(), b: answer() },
     { each: { a: { apiKey: () => new Promise<string>(() => undefined) } }, timeouts: { totalMs: 300 } },
@@ -53,7 +53,7 @@ it('apiKey() that never settles ends with the attempt, and another endpoint serv
 });
 
 describe.each([...FAILURES, ...ASYNC_FAILURES])('A listener or logger that %s', (_how, failing) => {
-  it('fails no call and causes no unhandled rejection; the failures are counted', async () => {
+  it('makes no call fail and causes no unhandled rejection, and its failures are counted', async () => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     const log = failing as Logger['warn'];
@@ -73,7 +73,7 @@ describe.each([...FAILURES, ...ASYNC_FAILURES])('A listener or logger that %s', 
   });
 });
 
-it('A route report that the app keeps does not hold the body of its call', async () => {
+it('A route report that the app keeps does not keep the body of its call in memory', async () => {
   const { balancer } = await rig.start({ a: error(500), b: answer() }, { each: { b: { tags: ['x'] } } });
   const bodies: WeakRef<object>[] = [];
   const routes = [];

@@ -92,7 +92,7 @@ function expectNothingHappened(): void {
 
 describe('Balancer: an invalid body', () => {
   it.each(BODIES)(
-    '%s is refused with the name of the field; nothing is sent or reserved',
+    'such as %s is rejected with the name of the field, and nothing is sent or reserved',
     async (_, call, param) => {
       expectBadRequest(await rejection(call()), param);
       expectNothingHappened();
@@ -102,14 +102,14 @@ describe('Balancer: an invalid body', () => {
   it.each([
     ['refers to itself', circular],
     ['holds a BigInt', { ...HELLO, seed: 1n }],
-  ])("that %s is the caller's fault and does not count against the endpoint", async (_, body) => {
+  ])("that %s is rejected as the caller's fault and does not count against the endpoint", async (_, body) => {
     const error = await rejection(chat(body));
     expect(error).toMatchObject({ code: 'ERR_AI_BAD_REQUEST', status: 400 });
     expect(String(error)).not.toContain('parcel');
     expectNothingHappened();
   });
 
-  it('whose getters throw rejects the call with that error and never throws', async () => {
+  it('whose getters throw makes the call reject with that error rather than throw', async () => {
     const thrower = new Proxy(HELLO, {
       get: () => {
         throw new Error('a getter of the app');
@@ -119,7 +119,7 @@ describe('Balancer: an invalid body', () => {
     expectNothingHappened();
   });
 
-  it('with several invalid fields is refused with the names of all', async () => {
+  it('with several invalid fields is rejected with the names of all of them', async () => {
     const error = await rejection(chat({ ...HELLO, n: 0, temperature: 'hot', tools: {} }));
     expectBadRequest(error, 'n');
     expect((error as Error).message).toMatch(/^n: .*; temperature: .*; tools: /);
@@ -134,7 +134,7 @@ describe('Balancer: an invalid body', () => {
 
 describe('Balancer: invalid call options', () => {
   it.each(OPTIONS)(
-    '%s: the error names the option, and nothing is sent or reserved',
+    'such as %s are rejected with the name of the option, and nothing is sent or reserved',
     async (_, options, param) => {
       expectBadRequest(await rejection(chat(HELLO, options)), param);
       expectBadRequest(await rejection(chat({ ...HELLO, stream: true }, options)), param);
@@ -143,7 +143,7 @@ describe('Balancer: invalid call options', () => {
     },
   );
 
-  it('are listed all at once, and the first is the param', async () => {
+  it('are all listed in one error, whose param is the first', async () => {
     const error = await rejection(chat(HELLO, { prority: 5, timeoutMs: -1, tags: 'eu', hedge: 'no' }));
     expectBadRequest(error, 'prority');
     expect((error as Error).message).toBe(
@@ -153,24 +153,24 @@ describe('Balancer: invalid call options', () => {
     expectNothingHappened();
   });
 
-  it('are listed up to twenty', async () => {
+  it('are listed in the error up to a maximum of twenty', async () => {
     const options = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`x${index}`, 1]));
     const { message } = (await rejection(chat(HELLO, options))) as Error;
     expect(message).toMatch(/; x19: unknown option; and 980 more$/);
   });
 
-  it('suggest the option that was probably meant', async () => {
+  it('are rejected with a suggestion of the option that was probably meant', async () => {
     expect(((await rejection(chat(HELLO, { prority: 5 }))) as Error).message).toContain("'priority'");
   });
 
-  it('may be undefined, which is the same as absent', async () => {
+  it('do not include options that are undefined, which count as absent', async () => {
     await chat(HELLO, { priority: undefined, tenant: undefined, signal: undefined });
     expect(provider.stats().answered).toBe(1);
   });
 });
 
-describe('Balancer: an endpoint whose port is closed', () => {
-  it('refuses the connection, and the call is served by another endpoint without the key being sent', async () => {
+describe('Balancer: a call to an endpoint whose port is closed', () => {
+  it('is served by another endpoint', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;

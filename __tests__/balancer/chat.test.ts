@@ -31,7 +31,7 @@ describe('Balancer.chat()', () => {
     expect(body).toEqual(before);
   });
 
-  it("lets the router choose if the model is 'auto' or absent", async () => {
+  it("lets the router choose the model if it is 'auto' or absent", async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     await balancer.chat({ messages: HELLO.messages });
@@ -39,14 +39,14 @@ describe('Balancer.chat()', () => {
     expect(provider.requests.map(({ model }) => model)).toEqual(['gpt-4o', 'gpt-4o']);
   });
 
-  it('serves an alias with the model it stands for', async () => {
+  it('serves a call for an alias with the model of the endpoint', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { aliases: ['helpdesk'] })]);
     await balancer.chat({ ...HELLO, model: 'helpdesk' });
     expect(provider.requests[0]?.model).toBe('gpt-4o');
   });
 
-  it('reports how the call was served', async () => {
+  it('resolves withRoute() to a report of how the call was served', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'err5xx' });
     const balancer = rig.balancer([
@@ -69,7 +69,7 @@ describe('Balancer.chat()', () => {
     expect(route.totalMs).toBeGreaterThanOrEqual(0);
   });
 
-  it('uses only the endpoint that the call names', async () => {
+  it('sends a call with the option endpoint only to that endpoint', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([endpointAt(a, { name: 'a', weight: 1000 }), endpointAt(b, { name: 'b' })]);
     for (let call = 0; call < 5; call += 1) await balancer.chat(HELLO, { endpoint: 'b' });
@@ -78,7 +78,7 @@ describe('Balancer.chat()', () => {
     expect(error).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404 });
   });
 
-  it('rejects with a 404 that names the model if no endpoint has it', async () => {
+  it('rejects with status 404 and the name of the model if no endpoint serves it', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const error = await rejection(balancer.chat({ ...HELLO, model: 'gpt-9' }));
     expect(error).toMatchObject({ code: 'ERR_AI_NO_ENDPOINT', status: 404, param: 'model' });
@@ -100,7 +100,7 @@ describe('Balancer.chat()', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it('aborts all calls that share a signal, and Node warns of no listener leak', async () => {
+  it('aborts all calls that share a signal, without a warning of Node.js about a listener leak', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
@@ -118,7 +118,7 @@ describe('Balancer.chat()', () => {
     warn.mockRestore();
   });
 
-  it('sends nothing if its signal is aborted already', async () => {
+  it('sends nothing if the signal is already aborted', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { rpm: 60 })]);
     const before = balancer.stats().endpoints[0]?.requestsLeft;
@@ -129,14 +129,14 @@ describe('Balancer.chat()', () => {
     expect(balancer.stats().endpoints[0]?.requestsLeft).toBe(before);
   });
 
-  it('rejects at its own deadline', async () => {
+  it('rejects at the deadline that timeoutMs sets', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
     const call = rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 60 });
     expect(await rejection(call)).toMatchObject({ code: 'ERR_AI_DEADLINE', status: 504 });
   });
 
-  it("returns the upstream's error for the caller's fault, without another attempt", async () => {
+  it("rejects with the upstream's error and makes no further attempt if the caller is at fault", async () => {
     const [first, second] = [await rig.provider(), await rig.provider()];
     const fault = { kind: 'error', status: 400, code: 'weird_param', message: 'top_k is odd' } as const;
     first.fault(fault);
@@ -149,7 +149,7 @@ describe('Balancer.chat()', () => {
     expect(balancer.stats().healthy).toBe(2);
   });
 
-  it('lists the attempts when every endpoint failed, without a key or a prompt', async () => {
+  it('rejects with an error that lists the attempts, without keys and prompt, when every endpoint has failed', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     a.fault({ kind: 'unauthorized' });
     b.fault({ kind: 'quota_exhausted' });
@@ -168,7 +168,7 @@ describe('Balancer.chat()', () => {
     expect(AiBalancerError.isInstance(error)).toBe(true);
   });
 
-  it('rejects with 429 and the retry time if every attempt was rate limited', async () => {
+  it('rejects with status 429 and retryAfterMs if every attempt was rate limited', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
     const error = await rejection(rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 2_000 }));
@@ -178,7 +178,7 @@ describe('Balancer.chat()', () => {
     expect(retryAfterMs).toBeLessThan(7_701);
   });
 
-  it('calls the apiKey function for every attempt, and tries another endpoint if it throws', async () => {
+  it('calls an apiKey function for every attempt, and tries another endpoint if it throws', async () => {
     const [a, b] = [await rig.provider(), await rig.provider({ keys: ['good'] })];
     let asked = 0;
     const balancer = rig.balancer([

@@ -3,8 +3,8 @@ import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 const rig = new Rig();
 const SLOW = { models: { 'gpt-4o': { ttftMs: 120, msPerOutputToken: 0 } }, timeScale: 1 };
 
-describe('Balancer.close()', () => {
-  it('lets running calls finish and then resolves; new calls get ERR_AI_CLOSED', async () => {
+describe('Balancer', () => {
+  it('close() waits for running calls, and new calls are rejected with ERR_AI_CLOSED', async () => {
     const provider = await rig.provider(SLOW);
     const balancer = rig.balancer([endpointAt(provider)]);
     const running = balancer.chat(HELLO);
@@ -24,7 +24,7 @@ describe('Balancer.close()', () => {
     expect(provider.stats().seen).toBe(1);
   });
 
-  it('lets a running stream finish', async () => {
+  it('close() waits for a running stream', async () => {
     const provider = await rig.provider({ ...SLOW, reply: () => 'one two three four five' });
     const balancer = rig.balancer([endpointAt(provider)]);
     const stream = await balancer.chat({ ...HELLO, stream: true });
@@ -35,7 +35,7 @@ describe('Balancer.close()', () => {
     await closing;
   });
 
-  it.each([0, 30])('aborts calls that still run after a grace of %d ms', async (graceMs) => {
+  it.each([0, 30])('close() aborts calls that are still running after a graceMs of %d', async (graceMs) => {
     const provider = await rig.provider();
     provider.fault({ kind: 'silence' });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -48,7 +48,7 @@ describe('Balancer.close()', () => {
     await until(() => provider.stats().inFlight === 0);
   });
 
-  it('aborts a stream that is not read to its end', async () => {
+  it('close() aborts a stream that is not read to its end', async () => {
     const provider = await rig.provider({ reply: () => 'one two three four five six' });
     provider.fault({ kind: 'stall', afterTokens: 2 });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -60,7 +60,7 @@ describe('Balancer.close()', () => {
     }).rejects.toMatchObject({ code: 'ERR_AI_CLOSED' });
   });
 
-  it('aborts a call that waits for quota', async () => {
+  it('close() aborts a call that is waiting for quota', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { rpm: 6, burstSeconds: 10 })]);
     await balancer.chat(HELLO);
@@ -71,7 +71,7 @@ describe('Balancer.close()', () => {
     expect(provider.stats().seen).toBe(1);
   });
 
-  it('waits for all calls with an infinite grace', async () => {
+  it('close() waits for all calls if graceMs is Infinity', async () => {
     const provider = await rig.provider(SLOW);
     const balancer = rig.balancer([endpointAt(provider)]);
     const running = balancer.chat(HELLO);
@@ -80,16 +80,19 @@ describe('Balancer.close()', () => {
     expect((await running).object).toBe('chat.completion');
   });
 
-  it.each([-1, Number.NaN, '5'])('rejects a grace of %p, and the balancer stays open', async (graceMs) => {
-    const balancer = rig.balancer([endpointAt(await rig.provider())]);
-    expect(await rejection(balancer.close({ graceMs: graceMs as number }))).toMatchObject({
-      code: 'ERR_AI_BAD_REQUEST',
-      param: 'graceMs',
-    });
-    expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
-  });
+  it.each([-1, Number.NaN, '5'])(
+    'close() rejects a graceMs of %p and leaves the balancer open',
+    async (graceMs) => {
+      const balancer = rig.balancer([endpointAt(await rig.provider())]);
+      expect(await rejection(balancer.close({ graceMs: graceMs as number }))).toMatchObject({
+        code: 'ERR_AI_BAD_REQUEST',
+        param: 'graceMs',
+      });
+      expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
+    },
+  );
 
-  it('can be called again, and closes an idle balancer at once', async () => {
+  it('close() can be called repeatedly, and resolves immediately if no call is running', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     await Promise.all([balancer.close(), balancer.close()]);
     await balancer.close();
@@ -97,7 +100,7 @@ describe('Balancer.close()', () => {
     expect(await rejection(balancer.reload({ endpoints: [] }))).toMatchObject({ code: 'ERR_AI_CLOSED' });
   });
 
-  it('comes after ready() has resolved', async () => {
+  it('ready() resolves for a balancer without a cluster', async () => {
     await expect(rig.balancer([endpointAt(await rig.provider())]).ready()).resolves.toBeUndefined();
   });
 });

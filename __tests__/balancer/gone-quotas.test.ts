@@ -25,8 +25,8 @@ const endpoint = (name: string, more: Partial<EndpointConfig> = {}): EndpointCon
   ...more,
 });
 
-describe('Balancer: the quota of a removed endpoint', () => {
-  it('keeps its level until the endpoint comes back: removing it refills no bucket', async () => {
+describe('Balancer.reload(): the quota of a removed endpoint', () => {
+  it('keeps its level until the endpoint is added again, so that removing an endpoint does not refill its quota', async () => {
     const balancer = createBalancer({ logger: false, endpoints: [endpoint('a'), endpoint('b')], http });
     for (let n = 0; n < 6; n++) await balancer.chat(BODY, { endpoint: 'a' });
     const left = balancer.stats().endpoints[0]!.requestsLeft!;
@@ -36,7 +36,7 @@ describe('Balancer: the quota of a removed endpoint', () => {
     await balancer.close();
   });
 
-  it('is dropped once it is full, its group too, so that changing names do not pile up', async () => {
+  it('is dropped if it is full, as is that of its group, so that changing names do not use up memory', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     const balancer = createBalancer({ logger: false, endpoints: [endpoint('start')], http });
     for (let n = 0; n < 20; n++) {
@@ -47,7 +47,7 @@ describe('Balancer: the quota of a removed endpoint', () => {
     closed.mockRestore();
   });
 
-  it('is kept until a thousand quotas of removed endpoints are kept: then the oldest is dropped', async () => {
+  it('is dropped if it is not full only when more than 1,000 such quotas are kept, the oldest first', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     // Used, and refills slowly.
     const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));

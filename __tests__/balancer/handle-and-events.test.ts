@@ -28,7 +28,7 @@ describe('Balancer.endpoint()', () => {
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
 
-  it('sets the weight, where 0 takes the endpoint out, and rejects an invalid one', async () => {
+  it('sets the weight, disables the endpoint with weight 0, and rejects an invalid weight', async () => {
     const [a, b] = [await rig.provider(), await rig.provider()];
     const balancer = rig.balancer([endpointAt(a, { name: 'a' }), endpointAt(b, { name: 'b' })]);
     balancer.endpoint('a').setWeight(0);
@@ -55,7 +55,7 @@ describe('Balancer events', () => {
     return received;
   };
 
-  it('report every attempt and every call, without a key or a prompt', async () => {
+  it('report every attempt and every call, without keys and prompts', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'unauthorized' });
     const balancer = rig.balancer([
@@ -74,7 +74,7 @@ describe('Balancer events', () => {
     expect(JSON.stringify(received)).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('report the changes of a breaker', async () => {
+  it('report the state changes of a breaker', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], {
       retry: { maxAttempts: 1 },
@@ -92,7 +92,7 @@ describe('Balancer events', () => {
     expect(received.filter(([name]) => name === 'call')[0]?.[1]).toMatchObject({ code: 'ERR_AI_ALL_FAILED' });
   });
 
-  it('do not fail a call if a listener throws, and never include error', async () => {
+  it("never include 'error', and a listener that throws does not make a call fail", async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     for (const name of ['call', 'attempt', 'breaker', 'cooldown'] satisfies (keyof BalancerEvents)[]) {
@@ -110,7 +110,7 @@ describe('Balancer events', () => {
 });
 
 describe('Balancer: the logger', () => {
-  it('gets a warning for a failure that somebody must fix, without the key', async () => {
+  it('gets a warning without the key for a failure that somebody must fix', async () => {
     const provider = await rig.provider();
     const said: unknown[] = [];
     const say = (...args: unknown[]) => void said.push(args);
@@ -122,7 +122,7 @@ describe('Balancer: the logger', () => {
     expect(JSON.stringify(said)).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('fails neither the start nor a call if it throws', async () => {
+  it('can throw without affecting the start or a call', async () => {
     const fail = () => {
       throw new Error('the disk is full');
     };

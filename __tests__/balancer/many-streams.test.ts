@@ -70,7 +70,7 @@ async function read(balancer: Balancer, nth: number): Promise<End> {
   return finished && (stream.route.usage?.completion_tokens ?? 0) >= TOKENS ? 'whole' : 'a lie';
 }
 
-it('Balancer: 1,000 concurrent streams end complete or with an error, and no slot or listener is left', async () => {
+it('Balancer: 1,000 concurrent streams all end complete or with an error, and leave no attempt slot or listener', async () => {
   const sockets = (): number =>
     process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length;
   const before = sockets();

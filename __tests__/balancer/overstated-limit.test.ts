@@ -2,7 +2,7 @@ import { endpointAt, HELLO, Rig } from '../helpers/provider';
 
 const rig = new Rig();
 
-it('Balancer: an endpoint whose limit is configured far too high stays in use when a header shows the true one', async () => {
+it('Balancer: an endpoint with far too high configured limits stays in use when headers show its real limits', async () => {
   const provider = await rig.provider({ models: { 'gpt-4o': { rpm: 1_000, tpm: 100_000 } } });
   const balancer = rig.balancer([endpointAt(provider, { rpm: 60_000, tpm: 6_000_000 })]);
   await Promise.all([1, 2, 3, 4, 5].map(() => balancer.chat(HELLO)));

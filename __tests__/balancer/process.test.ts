@@ -3,8 +3,8 @@ import { runFixture } from '../helpers/run-fixture';
 
 const fixture = (name: string) => runFixture(join(__dirname, 'fixtures', name));
 
-describe('Balancer in a process of its own', () => {
-  it('causes no unhandled rejection if only withRoute(), pipe() or the call itself is awaited', async () => {
+describe('A process with a balancer', () => {
+  it('has no unhandled rejection if only withRoute(), pipe() or the call itself is awaited', async () => {
     const { code, stdout, stderr } = await fixture('half-awaited.ts');
     expect(stderr).toBe('');
     expect(code).toBe(0);
@@ -20,7 +20,7 @@ describe('Balancer in a process of its own', () => {
     ]);
   });
 
-  it('lets the process exit after close(), whatever was in flight', async () => {
+  it('exits after close(), whatever was in flight', async () => {
     const { code, stdout, stderr, ms } = await fixture('close.ts');
     expect(stderr).toBe('');
     expect(stdout).toBe('ERR_AI_CLOSED closed');

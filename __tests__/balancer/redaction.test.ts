@@ -37,7 +37,7 @@ function splitByEscapes(key: string): string {
     .join('');
 }
 
-describe.each(KEYS)('A key %s', (_form, key) => {
+describe.each(KEYS)('Redaction of a key %s:', (_form, key) => {
   it.each([
     [
       'a 401',
@@ -54,35 +54,38 @@ describe.each(KEYS)('A key %s', (_form, key) => {
         'content-type': 'text/event-stream',
       }),
     ],
-  ])('that an upstream quotes in %s is in no error, event, log or report', async (_what, responder) => {
-    for (const stream of [false, true]) {
-      const seen: unknown[] = [];
-      const log = (fields: object, message: string): void => void seen.push(fields, message);
-      const { balancer } = await rig.start(
-        { a: responder },
-        {
-          each: { a: { apiKey: key } },
-          logger: { debug: log, info: log, warn: log, error: log },
-          retry: { maxAttempts: 1 },
-        },
-      );
-      for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const) {
-        balancer.on(name, (event: unknown) => seen.push(event));
+  ])(
+    'no error, event, log or report contains the key if an upstream quotes it in %s',
+    async (_what, responder) => {
+      for (const stream of [false, true]) {
+        const seen: unknown[] = [];
+        const log = (fields: object, message: string): void => void seen.push(fields, message);
+        const { balancer } = await rig.start(
+          { a: responder },
+          {
+            each: { a: { apiKey: key } },
+            logger: { debug: log, info: log, warn: log, error: log },
+            retry: { maxAttempts: 1 },
+          },
+        );
+        for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const) {
+          balancer.on(name, (event: unknown) => seen.push(event));
+        }
+        const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 200 }))) as AiBalancerError;
+        expect(seen.length).toBeGreaterThan(0);
+        expectHidden(key, failed, failed.route, failed.toBody(), balancer.stats(), ...seen);
       }
-      const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 200 }))) as AiBalancerError;
-      expect(seen.length).toBeGreaterThan(0);
-      expectHidden(key, failed, failed.route, failed.toBody(), balancer.stats(), ...seen);
-    }
-  });
+    },
+  );
 
-  it('that a function returns is replaced too', async () => {
+  it('a key that an apiKey function returns is redacted too', async () => {
     const responder = error(401, { message: `Incorrect API key provided: ${key}.` });
     const { balancer } = await rig.start({ a: responder }, { each: { a: { apiKey: () => key } } });
     const failed = (await rejection(balancer.chat(BODY))) as AiBalancerError;
     expectHidden(key, failed, failed.route, failed.toBody());
   });
 
-  it('is in no error about the configuration', async () => {
+  it('no error about the configuration contains the key', async () => {
     const faulty = [
       { endpoints: [{ name: key, model: 'm', apiKey: key, rpm: 0 }] },
       { endpoints: key },
@@ -106,7 +109,7 @@ describe.each(KEYS)('A key %s', (_form, key) => {
   });
 });
 
-it('A header value and the password of the proxy are replaced in what an upstream says', async () => {
+it('Redaction: the message of an upstream that quotes a configured header value is redacted', async () => {
   const responder = error(400, { message: 'tenant-token-77, proxy-user-1:proxy-pass-1' });
   const { balancer } = await rig.start(
     { a: responder },
@@ -115,7 +118,7 @@ it('A header value and the password of the proxy are replaced in what an upstrea
   expectHidden('tenant-token-77', await rejection(balancer.chat(BODY)));
 });
 
-it('An endpoint name that holds a key is a fault', () => {
+it('Redaction: an endpoint name that contains a key is rejected at start-up', () => {
   const apiKey = 'sk-0123456789-0123456789';
   expect(() => new Balancer({ endpoints: [{ name: `a ${apiKey}`, model: 'm', apiKey }] })).toThrow(
     'endpoints[0].name: expected a name without a key in it, got a name that holds one',
@@ -128,7 +131,7 @@ it.each([
   ['an empty string', ''],
   ['a string with a line break', 'a\nb'],
 ])(
-  'apiKey() that returns %s takes the endpoint out with a warning, and another endpoint serves the call',
+  'An apiKey function that returns %s puts its endpoint in cooldown with a warning, and another endpoint serves the call',
   async (_, key) => {
     const warn = jest.fn();
     const ignore = (): void => undefined;

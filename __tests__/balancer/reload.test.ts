@@ -14,7 +14,7 @@ describe('Balancer.reload()', () => {
     expect((await balancer.chat(HELLO)).object).toBe('chat.completion');
   });
 
-  it('carries quota levels, failures, latencies, cooldowns and breakers over by name', async () => {
+  it('preserves quota levels, failures, latencies, cooldowns and breakers by endpoint name', async () => {
     const [used, coolingDown, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [
       endpointAt(used, { name: 'used', rpm: 600, tpm: 90_000 }),
@@ -48,7 +48,7 @@ describe('Balancer.reload()', () => {
     expect(after.map(({ state }) => state)).toEqual(['closed', 'cooldown', 'open']);
   });
 
-  it('adds and removes endpoints; calls at removed ones finish', async () => {
+  it('adds and removes endpoints, and lets calls at removed ones finish', async () => {
     const [old, young] = [
       await rig.provider({ timeScale: 1, models: { 'gpt-4o': { ttftMs: 150, msPerOutputToken: 0 } } }),
       await rig.provider(),
@@ -62,7 +62,7 @@ describe('Balancer.reload()', () => {
     expect(balancer.stats().endpoints.map(({ name }) => name)).toEqual(['young']);
   });
 
-  it('sends new calls to a new base URL while those in flight finish on the old one', async () => {
+  it('sends new calls to a new base URL while those in flight finish at the old one', async () => {
     const slow = { timeScale: 1, models: { 'gpt-4o': { ttftMs: 150, msPerOutputToken: 0 } } };
     const [here, there] = [await rig.provider(slow), await rig.provider()];
     const balancer = rig.balancer([endpointAt(here)], { retry: { maxAttempts: 1 } });
@@ -78,7 +78,7 @@ describe('Balancer.reload()', () => {
     expect(balancer.stats().endpoints[0]).toMatchObject({ failures: 0, inFlight: 0 });
   });
 
-  it('applies a new key, weight and limit at once', async () => {
+  it('applies a new key, weight and limit immediately', async () => {
     const provider = await rig.provider({ keys: ['k2'] });
     const balancer = rig.balancer([endpointAt(provider, { apiKey: 'k1' })]);
     await balancer.reload({ endpoints: [endpointAt(provider, { apiKey: 'k2', weight: 5, rpm: 60 })] });

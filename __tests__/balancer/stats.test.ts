@@ -37,7 +37,7 @@ describe('Balancer.stats()', () => {
     expect(balancer.stats().calls.ok).toBe(1);
   });
 
-  it('can be serialized as JSON, and is a copy', async () => {
+  it('returns a copy that can be serialized as JSON', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider(), { rpm: 60 })]);
     const stats = balancer.stats();
     expect(JSON.parse(JSON.stringify(stats))).toMatchObject({ total: 1, endpoints: [{ name: 'main' }] });
@@ -46,7 +46,7 @@ describe('Balancer.stats()', () => {
     expect(balancer.stats()).toMatchObject({ calls: { ok: 0 }, queue: { byPriority: { 3: 0 } } });
   });
 
-  it('holds no key and no prompt', async () => {
+  it('contains no key and no prompt', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([
       endpointAt(provider, { apiKey: 'sk-secret', headers: { 'x-k': 'sk-secret' } }),
@@ -55,7 +55,7 @@ describe('Balancer.stats()', () => {
     expect(JSON.stringify(balancer.stats())).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('counts failures in a row until a success, and shows the end of a cooldown', async () => {
+  it('counts consecutive failures, and shows the end of a cooldown', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], { retry: { maxAttempts: 1 } });
     provider.fault({ kind: 'err5xx', calls: 2 });

@@ -54,13 +54,13 @@ describe('Balancer: the connection to a provider', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  it('is reused by a call that follows at once if the stream ended with [DONE]', async () => {
+  it('is reused by the next call if the stream ended with [DONE]', async () => {
     play = (res) => res.end(says('Hello') + FINISH + DONE);
     for (let i = 0; i < 5; i++) await textOf(await balancer.chat(STREAM));
     expect(sockets.length).toBeLessThanOrEqual(2);
   });
 
-  it('is closed within 100 ms when the reader leaves a stream', async () => {
+  it('is closed within 100 ms when the reader breaks out of a stream', async () => {
     play = (res) => res.write(says('Hello'));
     for await (const _ of await balancer.chat(STREAM)) break;
     const leftAt = performance.now();

@@ -23,7 +23,7 @@ describe('Balancer.chat() with stream: true', () => {
     expect(balancer.stats().calls).toEqual({ ok: 1, failed: 0, shed: 0 });
   });
 
-  it('knows the usage although the body does not ask for it, and yields the usage chunk only if it does', async () => {
+  it('reports the usage even if the body does not request it, and yields the usage chunk only if it does', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     const balancer = rig.balancer([endpointAt(provider)]);
     const quiet = await balancer.chat(STREAM);
@@ -36,7 +36,7 @@ describe('Balancer.chat() with stream: true', () => {
     expect(usages).toEqual([asked.route.usage]);
   });
 
-  it('has a route whose values are final once the iteration has ended', async () => {
+  it('has a route report whose values are final when the iteration has ended', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     const { data, route } = await rig
       .balancer([endpointAt(provider)])
@@ -75,7 +75,7 @@ describe('Balancer.chat() with stream: true', () => {
     expect(stream.route.attempts.map(({ endpoint }) => endpoint)).toEqual(['sick', 'well']);
   });
 
-  it('throws if it breaks after the first token, and never ends as if it were complete', async () => {
+  it('throws if the stream breaks off after the first token, so that it never seems complete', async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     provider.fault({ kind: 'cut', afterTokens: 3 });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -87,14 +87,14 @@ describe('Balancer.chat() with stream: true', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 1, shed: 0 });
   });
 
-  it('rejects with the attempts if no endpoint could start', async () => {
+  it('rejects with an error that lists the attempts if no endpoint can start the stream', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'unauthorized' });
     const error = await rejection(rig.balancer([endpointAt(provider)]).chat(STREAM));
     expect(error).toMatchObject({ code: 'ERR_AI_ALL_FAILED', attempts: [{ class: 'unauthorized' }] });
   });
 
-  it("is aborted by the call's signal while it streams", async () => {
+  it("aborts a running stream when the call's signal aborts", async () => {
     const provider = await rig.provider({ reply: () => TEXT });
     provider.fault({ kind: 'stall', afterTokens: 3 });
     const leaving = new AbortController();
@@ -142,7 +142,7 @@ describe('AICall.pipe()', () => {
     expect(text).toBe(TEXT);
   });
 
-  it("answers with the error's status and body if nothing has been sent yet", async () => {
+  it("responds with the error's status and body if the call fails before anything was sent", async () => {
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
     const balancer = rig.balancer([endpointAt(provider)]);
     // On a busy machine the first attempt may take longer than the default delay of the headers.
@@ -155,7 +155,7 @@ describe('AICall.pipe()', () => {
     });
   });
 
-  it('takes the keep-alive interval, the delay of the headers, headers of its own and a signal', async () => {
+  it('applies the options keepAliveMs, headerDelayMs, headers and signal', async () => {
     const balancer = rig.balancer([endpointAt(provider)]);
     provider.fault({ kind: 'silence' });
     const leaving = new AbortController();
@@ -184,7 +184,7 @@ describe('AICall.pipe()', () => {
     ['an unknown option', { keepAlive: 5 }, "keepAlive: unknown option, did you mean 'keepAliveMs'?"],
     ['a negative interval', { keepAliveMs: -1 }, 'keepAliveMs: expected'],
     ['a header that is not a string', { headers: { a: 1 } }, 'headers: expected'],
-  ])('rejects %s', async (_, options, message) => {
+  ])('rejects %s with ERR_AI_BAD_REQUEST', async (_, options, message) => {
     const balancer = rig.balancer([endpointAt(provider)]);
     const call = balancer.chat(STREAM);
     await expect(
@@ -217,7 +217,7 @@ describe('AICall.pipe()', () => {
     expect(balancer.stats().calls).toEqual({ ok: 0, failed: 0, shed: 0 });
   });
 
-  it('rejects for a whole answer, which still resolves', async () => {
+  it('rejects for a call without stream: true, while the call itself still resolves', async () => {
     const call = rig.balancer([endpointAt(provider)]).chat(HELLO);
     expect(await rejection(call.pipe(new ServerResponse(new IncomingMessage(new Socket()))))).toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
@@ -228,7 +228,7 @@ describe('AICall.pipe()', () => {
 });
 
 describe('Balancer: a stream without a deadline', () => {
-  it("is rejected at once if every endpoint's cooldown is longer than it would wait", async () => {
+  it('is rejected immediately if the cooldowns of all endpoints are longer than it can wait', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'unauthorized', calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)]);

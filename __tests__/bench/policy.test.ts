@@ -14,7 +14,7 @@ async function bench(...args: readonly string[]): Promise<Output> {
   return JSON.parse(out) as Output;
 }
 
-test('bench:policy: every policy gets the same calls, and the package draws no 429', async () => {
+test('bench:policy: all policies get the same calls, and this package causes hardly any 429', async () => {
   const { results, bounds } = await bench(
     '--policies',
     'adaptive,other:round-robin',
@@ -40,7 +40,7 @@ test('bench:policy: a run is reproducible', async () => {
   expect(results[1]!.figures).toEqual(results[0]!.figures);
 });
 
-test('bench:policy: an invalid option is rejected with its name', async () => {
+test('bench:policy: an invalid option is rejected with an error that names it', async () => {
   expect(await run(BENCH, '--seeds', '0')).toMatchObject({
     code: 2,
     err: expect.stringContaining('--seeds') as string,

@@ -8,20 +8,23 @@ import type { Fault } from '../../lib/simulator/behavior';
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
-test.each([...RULES.keys()])('bench:policy: rule %s answers a call when no endpoint fails', async (name) => {
-  const plan = planOf('steady', 1, true);
-  const providers = plan.providers.map(
-    (options, index) => new VirtualProvider({ ...options, errorShare: 0 }, index),
-  );
-  const policy = RULES.get(name)!(fleetOf('steady'), providers);
-  const ends = plan.calls.slice(0, 20).map((call) => policy.serve(call));
-  await jest.advanceTimersByTimeAsync(200_000);
-  const served = await Promise.all(ends);
-  expect(served.filter(({ ok }) => ok).length).toBeGreaterThan(17);
-});
+test.each([...RULES.keys()])(
+  'bench:policy: the rule %s serves calls when no endpoint fails',
+  async (name) => {
+    const plan = planOf('steady', 1, true);
+    const providers = plan.providers.map(
+      (options, index) => new VirtualProvider({ ...options, errorShare: 0 }, index),
+    );
+    const policy = RULES.get(name)!(fleetOf('steady'), providers);
+    const ends = plan.calls.slice(0, 20).map((call) => policy.serve(call));
+    await jest.advanceTimersByTimeAsync(200_000);
+    const served = await Promise.all(ends);
+    expect(served.filter(({ ok }) => ok).length).toBeGreaterThan(17);
+  },
+);
 
 test.each([...RULES.keys()])(
-  'bench:policy: rule %s fails a call by its deadline if no endpoint answers',
+  'bench:policy: the rule %s ends a call by its deadline if no endpoint answers',
   async (name) => {
     const plan = planOf('steady', 1, true);
     const providers = plan.providers.map((options, index) => new VirtualProvider(options, index));
@@ -38,7 +41,7 @@ test.each([...RULES.keys()])(
   },
 );
 
-test('planOf: plans with the same seed are equal, and calls arrive in order within the duration', () => {
+test('planOf: plans with the same seed are equal, and their calls are in the order of arrival', () => {
   for (const scenario of SCENARIOS) {
     const plan = planOf(scenario, 4, true);
     expect(planOf(scenario, 4, true)).toEqual(plan);
@@ -48,7 +51,7 @@ test('planOf: plans with the same seed are equal, and calls arrive in order with
   }
 });
 
-test('boundOf: the bound is 100 % if every call fits and falls if calls need more tokens than the limits admit', () => {
+test('boundOf: the bound is 100 % if all calls fit the limits, and lower if they need more tokens', () => {
   expect(boundOf(planOf('steady', 1, true), fleetOf('steady')).goodput).toBe(100);
   const plan = planOf('steady', 1, true);
   const overloaded = {
@@ -67,7 +70,7 @@ test('table: a metric is shown with its standard error', () => {
 });
 
 test.each([...RULES.keys()])(
-  'bench:policy: rule %s passes a malformed answer and a 400 on to its caller',
+  'bench:policy: the rule %s makes no second attempt after a malformed answer or a 400',
   async (name) => {
     const plan = planOf('steady', 1, true);
     const serve = async (fault: Fault) => {

@@ -18,7 +18,7 @@ const DIALECT_OF: Readonly<Record<string, string>> = {
   mistral: 'mistral',
 };
 
-test('simulate and bench:policy are the same machine: on the same fleet, calls and faults every figure is equal', async () => {
+test('simulate and bench:policy give equal figures for the same fleet, calls and faults', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'same-'));
   const config = join(folder, 'fleet.json');
   const { endpoints, ...fleet } = balancerConfig(fleetNamed('standard'), 'adaptive');

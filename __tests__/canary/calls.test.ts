@@ -40,7 +40,7 @@ async function visits(balancer: Balancer, count: number, from = 0): Promise<Map<
 }
 
 describe('A canary', () => {
-  it('gets its share of the calls, and all calls of a tenant go the same way', async () => {
+  it('gets its configured share of the calls, and all calls of a tenant go to the same side', async () => {
     const { balancer } = await start({ model: 'gpt-5', replaces: 'gpt-4o', share: 0.2 });
     const first = await visits(balancer, 300);
     const canaries = [...first.values()].filter((endpoint) => endpoint === 'next').length;
@@ -50,7 +50,7 @@ describe('A canary', () => {
     expect(balancer.stats().canary).toMatchObject({ name: 'gpt-5', state: 'testing', calls: 2 * canaries });
   });
 
-  it('that fails is rolled back by itself with an event and a reason, and no caller notices', async () => {
+  it('that fails is rolled back automatically with an event and a reason, and no call fails', async () => {
     const { balancer, next, events } = await start({ model: 'gpt-5', share: 0.3 });
     await visits(balancer, 60);
     next.fault({ kind: 'err5xx' });
@@ -68,13 +68,13 @@ describe('A canary', () => {
     expect(next.stats().seen).toBe(seen);
   });
 
-  it('that is as good as the others stays', async () => {
+  it('that is as good as the other endpoints is not rolled back', async () => {
     const { balancer, events } = await start({ model: 'gpt-5', share: 0.5 });
     await visits(balancer, 400);
     expect(events).toEqual([]);
   });
 
-  it('that the app scores worse is rolled back', async () => {
+  it('that gets lower scores from the app is rolled back', async () => {
     const { balancer, events } = await start({ model: 'gpt-5', share: 0.3 });
     for (let n = 0; n < 200 && events.length === 0; n++) {
       const { route } = await ask(balancer, `tenant-${n}`);
@@ -85,7 +85,7 @@ describe('A canary', () => {
     expect(() => balancer.score('any', 2)).toThrow('value: expected a number from 0 to 1, got 2');
   });
 
-  it('that costs more than is allowed is rolled back', async () => {
+  it('that costs more than the guard allows is rolled back', async () => {
     const [old, next] = [await rig.provider(MODELS), await rig.provider(MODELS)];
     const price = { input: 1, output: 1 };
     const dear = { input: 10, output: 10 };
@@ -102,7 +102,7 @@ describe('A canary', () => {
     expect(events).toMatchObject([{ reason: 'its calls cost more than is allowed beside the others' }]);
   });
 
-  it('that is one endpoint gets no other calls, and is promoted by the app', async () => {
+  it('that is an endpoint gets only its share of the calls, and can be promoted and rolled back by the app', async () => {
     const [old, next] = [await rig.provider(), await rig.provider()];
     const endpoints = [endpointAt(old, { name: 'old' }), endpointAt(next, { name: 'next' })];
     const balancer = rig.balancer(endpoints, { canary: { endpoint: 'next', share: 0.1 } });
@@ -120,7 +120,7 @@ describe('A canary', () => {
     ]);
   });
 
-  it('leaves calls alone that name its model or endpoint, or another model than it replaces', async () => {
+  it('does not affect calls that name its model or endpoint, even after a rollback', async () => {
     const { balancer } = await start({ model: 'gpt-5', replaces: 'gpt-4o', share: 0.5 });
     balancer.canary?.rollBack();
     expect((await ask(balancer, 'one', 'gpt-5')).route.endpoint).toBe('next');
@@ -130,7 +130,7 @@ describe('A canary', () => {
     expect(named.route.endpoint).toBe('next');
   });
 
-  it('keeps what it has learnt through a reload with the same options', async () => {
+  it('keeps its counts after a reload with the same options', async () => {
     const { balancer, old, next } = await start({ model: 'gpt-5', share: 0.3 });
     await visits(balancer, 40);
     const before = balancer.stats().canary;
@@ -141,7 +141,7 @@ describe('A canary', () => {
     expect(balancer.canary).toBeUndefined();
   });
 
-  it('has its faults found at start-up', () => {
+  it('is rejected at start-up if its options are invalid', () => {
     const endpoints = [{ name: 'one', model: 'gpt-4o', apiKey: 'k' }];
     const faultOf = (canary: object): string => {
       try {

@@ -31,37 +31,37 @@ function share(others: number, canary: number, calls: number): number {
   return seeds.filter((seed) => rejectedAt(seed, others, canary, calls) !== undefined).length / seeds.length;
 }
 
-describe('The sequential test', () => {
+describe('SequentialTest', () => {
   it.each([0.05, 0.1, 0.3])(
-    'finds three times the failures of %d within 200 calls in 95 % of 200 runs',
+    'rejects a canary with three times the failure rate of %d within 200 calls in at least 95 % of 200 runs',
     (failures) => {
       expect(share(failures, 3 * failures, 200)).toBeGreaterThanOrEqual(0.95);
     },
   );
 
   it.each([0, 0.05, 0.3])(
-    'rejects an equal canary with failures of %d in at most 5 % of 200 runs of 500 calls',
+    'rejects a canary with the same failure rate of %d in at most 5 % of 200 runs of 500 calls',
     (failures) => {
       expect(share(failures, failures, 500)).toBeLessThanOrEqual(0.05);
     },
   );
 
-  it('never rejects a canary that is better', () => {
+  it('never rejects a canary with a lower failure rate', () => {
     expect(share(0.2, 0.05, 200)).toBe(0);
   });
 
-  it('needs little evidence against a canary that always fails', () => {
+  it('rejects a canary that always fails within 10 calls', () => {
     const calls = seeds.map((seed) => rejectedAt(seed, 0.01, 1, 50) ?? Infinity);
     expect(Math.max(...calls)).toBeLessThanOrEqual(10);
   });
 
-  it('says nothing before it knows what is normal', () => {
+  it('gathers no evidence before it knows the failure rate of the other calls', () => {
     const test = new SequentialTest(0.05);
     for (let call = 0; call < 50; call++) test.add(1);
     expect(test.evidence).toBeCloseTo(1, 12);
   });
 
-  it('compares quantities between 0 and 1 as it compares failures', () => {
+  it('compares quantities between 0 and 1 just like failures', () => {
     const random = seededRandom(7);
     const [higher, equal] = [new SequentialTest(0.05), new SequentialTest(0.05)];
     for (let call = 0; call < 3_000; call++) {

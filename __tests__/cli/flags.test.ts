@@ -1,6 +1,6 @@
 import { parseFlags } from '../../lib/cli/simulate/flags';
 
-test('simulate: flags that are not given have their defaults', () => {
+test('simulate: flags that are not given have default values', () => {
   expect(parseFlags(['--config', 'ai.mjs'])).toEqual({
     config: 'ai.mjs',
     rps: 10,
@@ -53,8 +53,11 @@ test.each([
   [['--replay', 'x', '--target', '99'], '--target: not with --replay'],
   [['--tracee', 'x'], "'--tracee'"],
   [['stray'], 'stray'],
-])('simulate: an invalid flag is rejected with its name and what was expected: %j', (args, message) => {
-  const given = args.length === 0 ? args : ['--config', 'x', ...args];
-  expect(() => parseFlags(given)).toThrow(message);
-  expect(() => parseFlags(given)).toThrow(expect.objectContaining({ name: 'UsageError' }) as Error);
-});
+])(
+  'simulate: invalid flags are rejected with the name of the flag and what was expected: %j',
+  (args, message) => {
+    const given = args.length === 0 ? args : ['--config', 'x', ...args];
+    expect(() => parseFlags(given)).toThrow(message);
+    expect(() => parseFlags(given)).toThrow(expect.objectContaining({ name: 'UsageError' }) as Error);
+  },
+);

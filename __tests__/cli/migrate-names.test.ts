@@ -46,8 +46,8 @@ const source = fc.record({
   }),
 });
 
-describe('express-ai-balancer migrate, whatever names groups, models, ids, aliases and fallbacks of LiteLLM have in common', () => {
-  it('writes a configuration that the balancer accepts, in which every group can be asked for', () => {
+describe('express-ai-balancer migrate, for any overlap between the names of LiteLLM groups, models, ids, aliases and fallbacks,', () => {
+  it('writes a configuration that the balancer accepts and in which calls can request every group', () => {
     fc.assert(
       fc.property(source, (value) => {
         const migration = new Migration('config.yaml', [], litellmVariable);

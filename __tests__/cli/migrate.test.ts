@@ -66,7 +66,7 @@ describe('express-ai-balancer migrate', () => {
     shown[tool]!.config.endpoints.find((each) => each.name === name);
 
   describe('from a LiteLLM configuration', () => {
-    it('keeps addresses, keys, limits, prices, weights and orders of endpoints', () => {
+    it('keeps the base URLs, keys, limits, prices, weights and orders of endpoints', () => {
       expect(shown.litellm!.config.endpoints.map(({ name }) => name)).toEqual([
         'gpt-4o-1',
         'gpt-4o-2',
@@ -105,7 +105,7 @@ describe('express-ai-balancer migrate', () => {
       expect(endpoint('litellm', 'local')).toMatchObject({ baseURL: 'http://localhost:11434/v1' });
     });
 
-    it('keeps the strategy, retries, timeouts, fallbacks, Redis and the cache; the router comes first', () => {
+    it('keeps the strategy, retries, timeouts, fallbacks, Redis and the cache, with precedence for router_settings', () => {
       const { endpoints: _, ...options } = shown.litellm!.config;
       expect(options).toEqual({
         strategy: 'weighted',
@@ -119,7 +119,7 @@ describe('express-ai-balancer migrate', () => {
       });
     });
 
-    it('sends a call for a group, or for its alias, to the endpoints of the group with the lowest order', () => {
+    it('writes a configuration in which calls for a group or its alias go to its endpoints with the lowest order', () => {
       const { routes } = shown.litellm!;
       expect(routes['gpt-4o']).toEqual(['gpt-4o-1']);
       expect(routes['gpt-4']).toEqual(routes['gpt-4o']);
@@ -127,7 +127,7 @@ describe('express-ai-balancer migrate', () => {
       expect(routes.fast).toEqual(routes.cheap);
     });
 
-    it('says which variables are needed, what is different here and what was left out', () => {
+    it('prints which variables are needed, what differs in this package and what was left out', () => {
       const { notes, code } = written.litellm!;
       expect(code).toBe(0);
       for (const line of [
@@ -149,7 +149,7 @@ describe('express-ai-balancer migrate', () => {
         expect(notes).toMatch(line);
     });
 
-    it('writes no key, password or value of an option that it does not know, neither into the file nor into the notes', () => {
+    it('writes no key, password or value of an unknown option to the file or the notes', () => {
       const source = file('again.yaml', LITELLM);
       const again = runMigrate(source, '--serve');
       for (const secret of SECRETS) {
@@ -160,7 +160,7 @@ describe('express-ai-balancer migrate', () => {
     });
   });
 
-  describe('from a config of Portkey', () => {
+  describe('from a Portkey config', () => {
     it('keeps targets, weights, retries, timeouts and the cache, and turns fallback targets into fallbacks', () => {
       expect(shown.portkey!.config).toEqual({
         endpoints: [
@@ -195,7 +195,7 @@ describe('express-ai-balancer migrate', () => {
       expect(written.portkey!.notes).not.toContain('sk-proj');
     });
 
-    it('makes later targets of the same model a later tier, and asks for a model where there is none', () => {
+    it('puts later targets of the same model into a later tier, and requires --model if there is no model', () => {
       const two = {
         strategy: { mode: 'fallback' },
         targets: ['groq', 'together-ai'].map((provider) => ({ provider })),
@@ -210,8 +210,8 @@ describe('express-ai-balancer migrate', () => {
     });
   });
 
-  describe('from the config.json of Bifrost', () => {
-    it('makes an endpoint of every key and model, with weights, addresses and names with a prefix', () => {
+  describe("from Bifrost's config.json", () => {
+    it('writes an endpoint for every key and model, with weights, base URLs and prefixed aliases', () => {
       expect(shown.bifrost!.config.endpoints.map(({ name, model, weight }) => [name, model, weight])).toEqual(
         [
           ['key-1/gpt-4o', 'gpt-4o', 0.7],
@@ -238,7 +238,7 @@ describe('express-ai-balancer migrate', () => {
       });
     });
 
-    it('leaves out keys for every model without --model, and says what to add', () => {
+    it('leaves out keys that serve every model unless --model is given, and prints what to add', () => {
       const { out, notes } = runMigrate(file('bifrost.json', JSON.stringify(BIFROST)));
       expect(out).not.toContain('anthropic');
       expect(notes).toContain('add --model anthropic/NAME for each that calls ask for');
@@ -247,13 +247,13 @@ describe('express-ai-balancer migrate', () => {
     });
   });
 
-  describe('names that LiteLLM allows and this package does not', () => {
+  describe('with LiteLLM names that this package does not allow', () => {
     const group = (name: string, model: string, more = '') =>
       `  - { model_name: ${name}, litellm_params: { model: ${model}, api_key: os.environ/K${more} } }\n`;
     const migrateList = (...entries: readonly string[]) =>
       runMigrate(file('list.yaml', `model_list:\n${entries.join('')}`));
 
-    it('a group that has the name of one of its models gets the others as fallbacks', () => {
+    it('turns the other models of a group that has the name of one of its models into fallbacks', () => {
       const { out, notes } = migrateList(
         group('gpt-4o', 'openai/gpt-4o'),
         group('gpt-4o', 'openrouter/openai/gpt-4o'),
@@ -262,7 +262,7 @@ describe('express-ai-balancer migrate', () => {
       expect(notes).toContain("'gpt-4o' is a model's own name, so openai/gpt-4o can not share it");
     });
 
-    it('a group that has the name of the model of another group gets another name', () => {
+    it("renames a group that has the name of another group's model", () => {
       const { out, notes } = migrateList(
         group('gpt-4o', 'openai/gpt-4o-mini'),
         group('large', 'openai/gpt-4o'),
@@ -271,7 +271,7 @@ describe('express-ai-balancer migrate', () => {
       expect(notes).toContain("calls ask for 'gpt-4o-group' instead");
     });
 
-    it('a fallback to other keys of the same model becomes a later tier', () => {
+    it('turns a fallback to other keys of the same model into a later tier', () => {
       const { out, notes } = migrateList(
         group('gpt-4o', 'openai/gpt-4o'),
         group('gpt-4o-spare', 'openai/gpt-4o', '2'),
@@ -281,7 +281,7 @@ describe('express-ai-balancer migrate', () => {
       expect(notes).toContain("'gpt-4o-spare' is the same model: a later tier of 'gpt-4o'");
     });
 
-    it('another group of the same model, which is not a fallback, gets a later tier', () => {
+    it('puts another group with the same model into a later tier', () => {
       const { out, notes } = migrateList(
         group('gpt-4o', 'openai/gpt-4o'),
         group('eu', 'azure/gpt-4o', ", api_base: 'https://eu.example.com'"),
@@ -292,7 +292,7 @@ describe('express-ai-balancer migrate', () => {
       );
     });
 
-    it('a pattern becomes an endpoint for each --model that it matches', () => {
+    it('writes an endpoint for each --model that a pattern matches', () => {
       const source = file('any.yaml', `model_list:\n${group('anthropic/*', 'anthropic/*')}`);
       expect(() => runMigrate(source)).toThrow(
         'any.yaml: no endpoint can be written: model_list[0].litellm_params.model',
@@ -301,7 +301,7 @@ describe('express-ai-balancer migrate', () => {
       expect(out).toMatch(/model: 'claude-sonnet-4-5',\n +aliases: \['anthropic\/claude-sonnet-4-5'\]/);
     });
 
-    it('without weights, endpoints of one group are weighed by rpm', () => {
+    it('weights the endpoints of a group by rpm if they have no weights', () => {
       const { out } = migrateList(
         group('a', 'openai/gpt-4o', ', rpm: 900'),
         group('a', 'openai/gpt-4o', '2, rpm: 10'),
@@ -310,7 +310,7 @@ describe('express-ai-balancer migrate', () => {
     });
   });
 
-  it('gives a key that is written out a name that no other key has', () => {
+  it('gives each literal key its own environment variable', () => {
     const entry = (key: string, more = '') =>
       `  - { model_name: a, litellm_params: { model: openai/gpt-4o, api_key: ${key}${more} } }\n`;
     const keys = ['sk-one-secret', 'os.environ/OPENAI_API_KEY', 'sk-two-secret', 'sk-one-secret'];
@@ -343,17 +343,20 @@ describe('express-ai-balancer migrate', () => {
     ['num_retries: 3', 'the last group has as many attempts as there', 4],
     ['num_retries: 9', 'fewer endpoints than retries', 10],
     ['timeout: 5', 'no number of retries, and the default is enough', undefined],
-  ])('writes enough attempts for the longest chain of fallbacks with %s: %s', (setting, _name, expected) => {
-    const entry = (name: string, model: string, key: number) =>
-      `  - { model_name: ${name}, litellm_params: { model: ${model}, api_key: os.environ/K${String(key)} } }\n`;
-    const list = [1, 2, 3].map((key) => entry('gpt-4o', 'openai/gpt-4o', key)).join('');
-    const text = `model_list:\n${list}${entry('claude', 'anthropic/claude-sonnet-4-5', 4)}router_settings: { ${setting}, fallbacks: [{ gpt-4o: [claude] }] }\n`;
-    const { out } = runMigrate(file('attempts.yaml', text));
-    const written = /maxAttempts: (\d+)/.exec(out)?.[1];
-    expect(written === undefined ? undefined : Number(written)).toBe(expected);
-  });
+  ])(
+    "writes enough attempts for the longest chain of fallbacks with '%s': %s",
+    (setting, _name, expected) => {
+      const entry = (name: string, model: string, key: number) =>
+        `  - { model_name: ${name}, litellm_params: { model: ${model}, api_key: os.environ/K${String(key)} } }\n`;
+      const list = [1, 2, 3].map((key) => entry('gpt-4o', 'openai/gpt-4o', key)).join('');
+      const text = `model_list:\n${list}${entry('claude', 'anthropic/claude-sonnet-4-5', 4)}router_settings: { ${setting}, fallbacks: [{ gpt-4o: [claude] }] }\n`;
+      const { out } = runMigrate(file('attempts.yaml', text));
+      const written = /maxAttempts: (\d+)/.exec(out)?.[1];
+      expect(written === undefined ? undefined : Number(written)).toBe(expected);
+    },
+  );
 
-  it('points to documents of its version by their address, because they are not in the package', () => {
+  it('prints documents as URLs of its version, because they are not in the package', () => {
     const { notes } = runMigrate(file('again.yaml', LITELLM));
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const pages = `https://github.com/express-ai-balancer/express-ai-balancer/blob/v${version}/docs/`;
@@ -363,7 +366,7 @@ describe('express-ai-balancer migrate', () => {
       expect(help.replaceAll(pages, '')).not.toContain('docs/');
   });
 
-  describe('rejects with one line and exit code 2', () => {
+  describe('rejects with a one-line error:', () => {
     const one = (params: string) => `model_list: [{ model_name: a, litellm_params: ${params} }]`;
 
     it.each([
@@ -412,7 +415,7 @@ describe('express-ai-balancer migrate', () => {
       expect((error as Error).message).not.toMatch(/\n|sk-live/);
     });
 
-    it('a file that exists, unless --force is given, and a name of another kind', () => {
+    it('an output file that exists, unless --force is given, and one with another extension', () => {
       const source = file('ok.yaml', one('{ model: openai/gpt-4o, api_key: os.environ/K }'));
       const out = file('taken.ts', 'mine');
       expect(() => runMigrate(source, '--out', out)).toThrow(/taken\.ts exists: --force overwrites it$/);
@@ -426,7 +429,7 @@ describe('express-ai-balancer migrate', () => {
   });
 });
 
-test('express-ai-balancer --version prints the version, and an unknown command the nearest one', async () => {
+test('express-ai-balancer --version prints the version, and an unknown command prints the most similar one', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   const [printed, wrong] = await Promise.all([
     run('lib/cli/main.ts', '--version'),

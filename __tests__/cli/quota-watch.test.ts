@@ -11,7 +11,7 @@ function stats(
   return { queue: { size: queue }, endpoints } as unknown as BalancerStats;
 }
 
-test('QuotaWatch: quotas are listed in the order in which they were first exhausted, with the share of time', () => {
+test('QuotaWatch: exhausted quotas are listed in the order in which they first ran out, with their share of the run', () => {
   const watch = new QuotaWatch();
   watch.sample(stats(0, { a: [100, 1000], b: [100, 1000] }), 1);
   watch.sample(stats(0, { a: [3, 900], b: [100, 900] }), 2);
@@ -39,7 +39,7 @@ test('QuotaWatch: an endpoint without limits is never exhausted', () => {
   expect(watch.shortages()).toEqual([]);
 });
 
-test('QuotaWatch: a quota is one of the day if the attempts have used it up, or if its tokens never come back', () => {
+test('QuotaWatch: a quota counts as one per day if the attempts have used up rpd, or if its tokens never recover', () => {
   const watch = new QuotaWatch([
     { name: 'a', limits: { rpd: 50 } },
     { name: 'b', limits: { tpd: 1000 } },

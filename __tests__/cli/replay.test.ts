@@ -84,7 +84,7 @@ describe('simulate --replay', () => {
     expect(withAll!.usdTotal).toBeGreaterThan(figures.usdTotal);
   });
 
-  it('refuses an endpoint that the configuration does not have, and to leave out all', async () => {
+  it('rejects --without for an unknown endpoint or for all endpoints', async () => {
     const config = file('four.json', JSON.stringify(FOUR_KEYS));
     const log = file('one.log', line());
     const without = (...names: string[]) =>
@@ -99,7 +99,7 @@ describe('simulate --replay', () => {
   });
 });
 
-describe('The log of a replay', () => {
+describe('The route log of simulate --replay', () => {
   it.each([
     [
       '{"operation":"chat","star',
@@ -108,12 +108,12 @@ describe('The log of a replay', () => {
     ['7', 'line 3: expected a JSON object'],
     ['{"operation":"chat","ms":5}', "line 3: expected a number of at least 0 in 'startedAt'"],
     ['{"operation":"chat","ms":-5,"startedAt":1}', "line 3: expected a number of at least 0 in 'ms'"],
-  ])('with the line %s is refused by the number of that line', (bad, message) => {
+  ])('is rejected with the line number if it contains the line %s', (bad, message) => {
     const path = file('bad.log', `${line()}${line()}${bad}\n`);
     expect(() => readReplay(path, undefined)).toThrow(`--replay: ${path}, ${message}`);
   });
 
-  it('is refused if it is not there or has no chat', () => {
+  it('is rejected if the file does not exist or contains no chat', () => {
     const none = join(__dirname, 'none.log');
     expect(() => readReplay(none, undefined)).toThrow(`--replay: no such file: ${none}`);
     expect(() => readReplay(file('empty.log', '\n'), undefined)).toThrow('has no calls');
@@ -122,7 +122,7 @@ describe('The log of a replay', () => {
     );
   });
 
-  it('may have other messages of a logger, calls in any order and calls that are not chats', () => {
+  it('may contain other log messages, calls in any order and calls that are not chats', () => {
     const log = [
       '{"level":30,"msg":"listening"}\n',
       line({ startedAt: NINE + 500 }),
@@ -137,7 +137,7 @@ describe('The log of a replay', () => {
     ]);
   });
 
-  it('is written by the recipe of docs/simulate.md, without prompt and key', async () => {
+  it('is written by the code in docs/simulate.md, without prompts and keys', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { apiKey: 'sk-secret-key' })]);
     const [, recipe] = /^```ts\n[\s\S]*?(?=^const)([\s\S]*?)^```$/m.exec(section)!;

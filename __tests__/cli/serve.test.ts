@@ -50,7 +50,7 @@ const TEXT = 'It left our house this morning.';
 const ASK = { model: 'gpt-4o', messages: [{ role: 'user' as const, content: 'Where is it?' }] };
 
 describe('express-ai-balancer serve', () => {
-  it('serves the gateway, the page, metrics and health, and stops on SIGTERM after its calls', async () => {
+  it('serves the gateway, the dashboard, metrics and health, and stops on SIGTERM after running calls have finished', async () => {
     const provider = await rig.provider({ timeScale: 1, reply: () => 'word '.repeat(100) });
     const { url, client, stop } = await start(file('config.json', jsonConfig(provider.url)));
     expect((await client.chat.completions.create({ ...ASK, max_completion_tokens: 1 })).choices).toHaveLength(
@@ -76,7 +76,7 @@ describe('express-ai-balancer serve', () => {
     expect(await exited).toBe(0);
   });
 
-  it('reads a configuration in TypeScript', async () => {
+  it('reads a TypeScript configuration', async () => {
     const provider = await rig.provider({ reply: () => 'Hi' });
     const text = `
       const tokens: { token: string }[] = [{ token: process.env.SHOP_TOKEN as string }];
@@ -102,7 +102,7 @@ describe('express-ai-balancer serve', () => {
       'NOT_SET_HERE is not set',
     ],
     ['an invalid balancer', { serve: { tokens: false }, retry: 7 }, 'retry'],
-  ])('ends with exit code 2 and says why after %s', async (_, more, message) => {
+  ])('exits with code 2 and an explanation for %s', async (_, more, message) => {
     const endpoints = [{ name: 'main', model: 'gpt-4o', apiKey: 'k' }];
     const path = file('wrong.json', JSON.stringify({ endpoints, ...more }));
     const { code, err } = await run(CLI, 'serve', '--config', path);
@@ -112,7 +112,7 @@ describe('express-ai-balancer serve', () => {
 });
 
 function killsAWorker(more: () => Promise<object>): void {
-  it('answers every call, shows no short answer, and starts another worker', async () => {
+  it('answers all calls without silently truncated answers, and starts a new worker', async () => {
     const provider = await rig.provider({ timeScale: 0.1, reply: () => TEXT });
     const config = { ...(JSON.parse(jsonConfig(provider.url)) as object), ...(await more()) };
     const gateway = await start(file('workers.json', JSON.stringify(config)), '--workers', '2');
@@ -177,7 +177,7 @@ redis.describe(
   },
 );
 
-it('workers without Redis have an even share of every limit', () => {
+it('express-ai-balancer serve: workers without Redis have equal shares of every limit', () => {
   const endpoint = { name: 'a', model: 'm', rpm: 60, tpm: { input: 400, output: 200 }, maxConcurrent: 3 };
   const config = { endpoints: [endpoint], quotaGroups: { g: { rpm: 10 } } };
   expect(shareOf(config, 4)).toEqual({
@@ -188,7 +188,7 @@ it('workers without Redis have an even share of every limit', () => {
   expect(shareOf(shared, 4)).toBe(shared);
 });
 
-it('workers without Redis have an even share of every budget, those of tenants too', () => {
+it('express-ai-balancer serve: workers without Redis have equal shares of every budget, including those of tenants', () => {
   const perTenant = { usdPerDay: 4, usdPerMonth: (tenant: string) => (tenant === 'free' ? 2 : undefined) };
   const share = shareOf({ endpoints: [], budgets: { usdPerHour: 8, perTenant } }, 4);
   const { perTenant: ofTenant, ...budgets } = share.budgets ?? {};
@@ -198,7 +198,7 @@ it('workers without Redis have an even share of every budget, those of tenants t
   expect([monthly('free'), monthly('other')]).toEqual([0.5, undefined]);
 });
 
-it('the example for Docker is a configuration', async () => {
+it('express-ai-balancer serve: the configuration of examples/docker is valid', async () => {
   const env = { HOLYSHEEP_API_KEY: 'k', SHOP_TOKEN: 's', ADMIN_TOKEN: 'a', REDIS_URL: 'redis://127.0.0.1:1' };
   const before = { ...process.env };
   Object.assign(process.env, env);

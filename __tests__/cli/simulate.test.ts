@@ -28,7 +28,7 @@ const TWO_KEYS = JSON.stringify({
 });
 const SALE = ['--rps', '12', '--spike', '20x', '--seconds', '60'];
 
-test('simulate: with more traffic than quota, the report names the quota exhausted first and the effect of one more key', async () => {
+test('simulate: if traffic exceeds the quotas, the report names the first exhausted quota and the effect of one more key', async () => {
   const sale = await report('--config', file('two.json', TWO_KEYS), ...SALE);
   expect(sale.figures.calls).toBeGreaterThan(150);
   expect(sale.figures.goodput).toBeLessThan(95);
@@ -52,7 +52,7 @@ test('simulate: with more traffic than quota, the report names the quota exhaust
   }
 });
 
-test('simulate: runs with the same seed are identical, runs with another seed differ', async () => {
+test('simulate: runs with the same seed are identical, and runs with different seeds differ', async () => {
   const config = file('two.json', TWO_KEYS);
   const [one, again, other] = await Promise.all([
     report('--config', config, '--seconds', '20', '--rps', '4', '--seed', '7'),
@@ -87,7 +87,7 @@ test('simulate: --outage and --brownout affect only the endpoints they name', as
   expect(hit.figures.firstTokenP50Ms).toBeGreaterThan(2_000);
 });
 
-test('simulate: presets need no key in the environment, limits per day are kept, and unknown models are named', async () => {
+test('simulate: presets need no key in the environment, limits per day are applied, and unknown models are named', async () => {
   const config = file(
     'shop.ts',
     `import { openai } from '${resolve('lib/index.ts')}';
@@ -125,7 +125,7 @@ test('simulate: --target finds the smallest number of keys of the account that r
   expect(fewer.map(({ keys }) => keys.main ?? 0)).toContain(count - 2);
 });
 
-test('simulate: a config module may wait for a timer while it loads, no apiKey function is called and no key is printed', async () => {
+test('simulate: a config module may await a timer while it loads, no apiKey function is called and no key is printed', async () => {
   const config = file(
     'shop.mjs',
     `await new Promise((ready) => setTimeout(ready, 5000));
@@ -142,7 +142,7 @@ test('simulate: a config module may wait for a timer while it loads, no apiKey f
   expect(out).not.toContain('sk-not');
 });
 
-test('simulate: a config file for the serve command is taken as it is, and its variables need not be set', async () => {
+test('simulate: a config file for the serve command is accepted, and its environment variables need not be set', async () => {
   const endpoint = { name: 'a', model: 'gpt-4o', baseURL: '${UNSET_URL}/v1', apiKey: '${UNSET_KEY}' };
   const config = { endpoints: [endpoint], serve: { tokens: [{ token: '${UNSET_TOKEN}' }] }, cache: {} };
   const served = await report(
@@ -189,7 +189,7 @@ test.each([
   ['package.json', 'package.json: expected a BalancerConfig'],
   ['__tests__/cli/serve.test.ts', 'serve.test.ts: could not be loaded: '],
 ])(
-  'simulate: a config file that is missing or holds no BalancerConfig is rejected: %s',
+  'simulate: a config file that is missing or contains no BalancerConfig is rejected: %s',
   async (path, message) => {
     await expect(loadConfig(path)).rejects.toMatchObject({
       name: 'UsageError',
@@ -198,7 +198,7 @@ test.each([
   },
 );
 
-test('simulate: an invalid configuration is rejected with its faults, and an unknown endpoint with the known ones', async () => {
+test('simulate: an invalid configuration is rejected with its faults, and an unknown endpoint with the names of the known ones', async () => {
   const wrong = await simulate(
     '-c',
     file('wrong.json', '{"endpoints":[{"name":"a","model":"gpt-4o","rpm":-1}]}'),
@@ -217,7 +217,7 @@ test('simulate: an invalid configuration is rejected with its faults, and an unk
   }
 });
 
-test('the command line prints its help on --help and exits with 2 for an unknown command', async () => {
+test('express-ai-balancer: --help prints the help, and an unknown command exits with code 2', async () => {
   const help = await run(CLI, '--help');
   expect(help).toMatchObject({ code: 0, err: '' });
   expect(help.out).toContain('--outage NAME@60+120');

@@ -19,7 +19,7 @@ function run({ a = 0, b = 0 }: Readonly<Record<string, number>>): SimulationResu
 }
 
 describe('simulate --target', () => {
-  it('finds the smallest number of keys of every account that runs out, and runs nothing twice', async () => {
+  it('finds the smallest number of keys for every account that runs out, and repeats no run', async () => {
     const runs: string[] = [];
     const found = await findKeys(99, run({}), (keys) => {
       runs.push(JSON.stringify(keys));
@@ -32,14 +32,14 @@ describe('simulate --target', () => {
     );
   });
 
-  it('needs no further run if the keys of the configuration are enough', async () => {
+  it('makes no further run if the keys of the configuration suffice', async () => {
     const found = await findKeys(90, result(95, 'a'), () => Promise.reject(new Error('a run')));
     expect(formatTarget(found)[0]).toMatch(
       /^Your keys are enough: 95\.0 % goodput \(90 % asked for\), priority 5 100\.0 %/,
     );
   });
 
-  it('says why a run with more keys may have given less', async () => {
+  it('explains why a run with more keys may have a lower goodput', async () => {
     const goodputs = [50, 90, 80, 100];
     const found = await findKeys(99, result(50, 'a'), ({ a = 0 }) =>
       Promise.resolve(result(goodputs[Math.log2(a + 1)] ?? 100, 'a')),
@@ -49,7 +49,7 @@ describe('simulate --target', () => {
     );
   });
 
-  it('stops where no quota is exhausted, and after 64 keys, and says so', async () => {
+  it('stops, with the reason, if no quota is exhausted or 64 keys are reached', async () => {
     const none = await findKeys(99, result(50), () => Promise.resolve(result(50)));
     expect(none).toMatchObject({ isReached: false, tried: [expect.anything()] });
     expect(formatTarget(none)[0]).toMatch(
@@ -60,7 +60,7 @@ describe('simulate --target', () => {
   });
 });
 
-describe('the progress of a simulation', () => {
+describe('The progress of a simulation', () => {
   it('is shown on a terminal, and cleared before the report', () => {
     const write = jest.fn<boolean, [string]>(() => true);
     const progress = new Progress({ isTTY: true, write });
@@ -71,7 +71,7 @@ describe('the progress of a simulation', () => {
     expect(shown).toEqual(['run 1: 0 % simulated', 'run 1: 50 % simulated', 'run 2: 0 % simulated', '']);
   });
 
-  it('is not written to a file or a pipe, which get a line for each run only', () => {
+  it('is not written to a file or a pipe, which only gets one line per run', () => {
     const write = jest.fn<boolean, [string]>(() => true);
     const progress = new Progress({ isTTY: false, write });
     progress.start()(0.5);

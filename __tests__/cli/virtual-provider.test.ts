@@ -33,7 +33,7 @@ function listen(): AttemptEvents & { readonly events: string[] } {
   };
 }
 
-test('VirtualProvider: an answer arrives as a first token, a few chunks and an end, and all its tokens are billed', () => {
+test('VirtualProvider: an answer consists of a first token, a few chunks and an end, and all its tokens are billed', () => {
   const upstream = provider({ price: { input: 1, output: 10 } });
   const events = listen();
   upstream.startAttempt(CALL, events);
@@ -56,7 +56,7 @@ test('VirtualProvider: a slow answer has no gap of more than a few seconds betwe
   expect(Math.max(...gaps)).toBeLessThanOrEqual(4_001);
 });
 
-test('VirtualProvider: an aborted attempt calls back no more and is billed for the tokens generated so far', () => {
+test('VirtualProvider: an aborted attempt has no further callbacks and is billed for the tokens generated so far', () => {
   const upstream = provider({ price: { input: 0, output: 10 }, msPerOutputToken: 100 });
   const early = listen();
   upstream.startAttempt(CALL, early)();
@@ -102,7 +102,7 @@ test('VirtualProvider: during an outage half of the calls get no answer', () => 
   expect(upstream.ends.answered).toBe(1);
 });
 
-test('VirtualProvider: providers of one group share a limit, which counts tokens as they do', () => {
+test('VirtualProvider: providers of a group share its limit, which counts tokens in the same way as they do', () => {
   const limits = { tpm: 60_000, bucketSeconds: 1, tokensCharged: 'actual' as const };
   const group = new GroupLimit(limits, performance.now());
   const [one, other] = [provider({}, group), provider({}, group)];

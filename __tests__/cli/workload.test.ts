@@ -15,7 +15,7 @@ test('rateAt: a spike rises to its peak, holds, and decays with its time constan
   expect(rateAt(SHAPE, 175)).toBeCloseTo(1 + 19 / Math.E, 5);
 });
 
-test('poissonArrivals: arrivals are sorted and as many as the rate says', () => {
+test('poissonArrivals: arrivals are sorted, and their number matches the rate', () => {
   const arrivals = poissonArrivals(SHAPE, 300, 5);
   expect(arrivals).toEqual([...arrivals].sort((a, b) => a - b));
   expect(arrivals.filter((at) => at < 60_000).length).toBeGreaterThan(35);
@@ -25,7 +25,7 @@ test('poissonArrivals: arrivals are sorted and as many as the rate says', () => 
   expect(peak / 90).toBeLessThan(22);
 });
 
-test('traceArrivals: gaps keep their proportions at any rate, also where the trace starts over', () => {
+test('traceArrivals: gaps keep their proportions at any rate, even if the trace is repeated', () => {
   const rows = [0, 1000, 1100, 4000].map((atMs) => ({ atMs, promptTokens: 1, outputTokens: 1 }));
   const arrivals = traceArrivals(rows, 1, 2, 6);
   // The mean gap of 4000 / 3 ms becomes 500 ms.
@@ -81,7 +81,7 @@ describe('readTrace', () => {
     return path;
   };
 
-  test('reads plain and gzipped files, with columns in any order', () => {
+  test('reads plain and gzipped files with columns in any order', () => {
     const text = 'output_tokens,note,t_ms,prompt_tokens\r\n5,a,0,10\r\n6,b,7.5,20\r\n';
     const rows = [
       { atMs: 0, promptTokens: 10, outputTokens: 5 },
@@ -97,7 +97,7 @@ describe('readTrace', () => {
     ['t_ms,prompt_tokens,output_tokens\n0,1,1\n5,,1\n', ':3: expected three numbers'],
     ['t_ms,prompt_tokens,output_tokens\n5,1,1\n4,1,1\n', ':3: expected three numbers'],
     ['t_ms,prompt_tokens,output_tokens\n0,1,-1\n4,1,1\n', ':2: expected three numbers'],
-  ])('with a fault says where: %j', (text, message) => {
+  ])('rejects the invalid file %j with the place of the fault', (text, message) => {
     expect(() => readTrace(write(text))).toThrow(message);
   });
 });

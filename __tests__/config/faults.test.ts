@@ -2,8 +2,8 @@ import { configWith, endpointWith, faultsOf } from './endpoints-of';
 
 const POSITIVE = 'a finite number above 0';
 
-describe('An invalid configuration', () => {
-  it('lists every fault, one per line, with path, expected and got', () => {
+describe('resolveConfig() with an invalid configuration', () => {
+  it('reports every fault on its own line with path, expected and got', () => {
     expect(
       faultsOf({
         endpoints: [
@@ -31,7 +31,7 @@ describe('An invalid configuration', () => {
     ['no endpoints', {}, 'endpoints: expected an array of endpoints, got undefined'],
     ['an empty list', { endpoints: [] }, 'endpoints: expected at least one endpoint, got an empty array'],
     ['a number as endpoint', { endpoints: [7] }, 'endpoints[0]: expected an object, got 7'],
-  ])('names the fault of %s', (_, config, fault) => {
+  ])('reports the fault of %s', (_, config, fault) => {
     expect(faultsOf(config)).toEqual([fault]);
   });
 
@@ -104,13 +104,13 @@ describe('An invalid configuration', () => {
     ['http', { maxResponseBytes: 0 }],
     ['fallbacks', { 'gpt-4o': 'gpt-4o-mini' }],
     ['quotaGroups', { g: { rpm: 5 } }],
-  ])('rejects %s: %j', (option, value) => {
+  ])('rejects the option %s: %j', (option, value) => {
     const faults = faultsOf(configWith({ [option]: value }));
     expect(faults.length).toBeGreaterThan(0);
     for (const fault of faults) expect(fault).toMatch(new RegExp(`^${option}\\b.*: expected .+, got .+`));
   });
 
-  it('suggests the option that was probably meant', () => {
+  it('suggests the option that was probably meant by a misspelled one', () => {
     expect(faultsOf(configWith({ stratgy: 'weighted' }))).toEqual([
       "stratgy: expected a known option (did you mean 'strategy'?), got an unknown option (a string)",
     ]);
@@ -120,7 +120,7 @@ describe('An invalid configuration', () => {
     );
   });
 
-  it('has an error message of bounded length', () => {
+  it('throws an error with a message of bounded length', () => {
     const endpoints = Array.from({ length: 1000 }, (_, index) => ({
       name: `e${index}`,
       model: 'm',
@@ -142,14 +142,14 @@ describe('The option baseURL', () => {
     'https://host/v1?api_key=secret',
     'https://host/v1#part',
     '',
-  ])('is rejected when it is %j, and no password is shown', (baseURL) => {
+  ])('is rejected if it is %j, and no password is shown', (baseURL) => {
     const faults = faultsOf(endpointWith({ baseURL }));
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(/^endpoints\[0\]\.baseURL: expected an http or https URL/);
     expect(faults[0]).not.toContain('secret');
   });
 
-  it('is required if the provider has no default', () => {
+  it('is required if the provider has no default base URL', () => {
     const dialect = { name: 'd', operations: ['chat'], request() {}, answer() {}, failure() {}, limits() {} };
     const config = endpointWith({ provider: 'house' });
     expect(faultsOf({ ...config, dialects: { house: dialect } })).toEqual([
@@ -159,7 +159,7 @@ describe('The option baseURL', () => {
 });
 
 describe('The option cluster.redis', () => {
-  it('is rejected if its host is undefined, which ioredis would take for this machine', () => {
+  it('is rejected if its host is undefined, because ioredis would then connect to this machine', () => {
     const { host, ...others } = { host: undefined, port: 6379 };
     const faults = (redis: object) => faultsOf({ ...endpointWith({}), cluster: { redis } });
     expect(faults({ host, ...others })[0]).toMatch(/^cluster\.redis: .*is the environment variable set\?/);
@@ -174,7 +174,7 @@ describe('The option apiKey', () => {
     }
   });
 
-  it('is a fault if it is undefined and the provider requires a key', () => {
+  it('is rejected if it is undefined and the provider requires a key', () => {
     expect(faultsOf(endpointWith({ apiKey: undefined }))[0]).toMatch(/is the environment variable set\?/);
     expect(faultsOf(endpointWith({ apiKey: undefined, baseURL: 'http://127.0.0.1:8080/v1' }))).toEqual([]);
     expect(faultsOf(endpointWith({ apiKey: undefined, provider: 'ollama' }))).toEqual([]);
@@ -193,21 +193,21 @@ describe('The option apiKey', () => {
     { provider: 'sk-secret-12345678' },
     { baseURL: 'https://me:secret-1@h' },
     { apiKey: ['secret-1'] },
-  ])('is never shown in a fault: %j', (extra) => {
+  ])('is not shown in the fault of %j', (extra) => {
     const text = faultsOf(endpointWith(extra)).join('\n');
     expect(text).not.toBe('');
     expect(text).not.toContain('secret');
   });
 });
 
-describe('Options that depend on each other', () => {
+describe('Checks across options', () => {
   it('reject a provider without a dialect', () => {
     expect(faultsOf(endpointWith({ provider: 'opnai' }))).toEqual([
       `endpoints[0].provider: expected a provider that has a dialect (did you mean 'openai'?), got "opnai"`,
     ]);
   });
 
-  it("reject an alias that is another model's name, and allow two models to share one", () => {
+  it('reject an alias that is the name of another model, and allow two models to share an alias', () => {
     const shared = { apiKey: 'k', aliases: ['fast'] };
     expect(
       faultsOf({

@@ -47,7 +47,7 @@ describe('The defaults of the configuration', () => {
     });
   });
 
-  it("come from the catalogue for a model's values, over which the endpoint's have precedence", () => {
+  it('come from the catalogue for the values of a model, unless the endpoint sets them', () => {
     const [listed, own] = resolveConfig({
       endpoints: [
         { name: 'a', model: 'gpt-4o' },
@@ -77,13 +77,13 @@ describe('The defaults of the configuration', () => {
     expect(Object.isFrozen(config.endpoints[0]?.timeouts)).toBe(true);
   });
 
-  it('do not turn hedging on if it is false', () => {
+  it('do not replace hedge: false', () => {
     expect(resolveConfig({ endpoints: endpointsOf('gpt-4o'), hedge: false }).hedge).toBe(false);
   });
 });
 
-describe('The resolved configuration', () => {
-  it("is a copy: later changes of the caller's object have no effect, and that object is not changed", () => {
+describe('A resolved configuration', () => {
+  it("is a copy, so that the caller's object is not changed and later changes of it have no effect", () => {
     const given = {
       endpoints: [
         {
@@ -147,7 +147,7 @@ describe('The resolved configuration', () => {
     expect(endpoint?.apiKey).toBe('key');
   });
 
-  it("has a dialect for every OpenAI-compatible provider, and the app's own ones", () => {
+  it("has a dialect for every OpenAI-compatible provider, and the app's own dialects", () => {
     const own = { ...openaiDialect, name: 'house' };
     const { dialects } = resolveConfig({
       endpoints: endpointsOf('gpt-4o'),
@@ -169,7 +169,7 @@ describe('The resolved configuration', () => {
 });
 
 describe('The option fallbacks', () => {
-  it("has the catalogue's lists by default", () => {
+  it("defaults to the catalogue's lists", () => {
     const { fallbacks } = resolveConfig({ endpoints: endpointsOf(...FIVE) });
     expect(Object.fromEntries(fallbacks)).toEqual({
       'gpt-4.1': ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet-4-20250514'],
@@ -180,7 +180,7 @@ describe('The option fallbacks', () => {
     });
   });
 
-  it('takes from the catalogue only models that have endpoints, in any spelling', () => {
+  it('defaults to lists that contain only models with endpoints, in any spelling', () => {
     const { fallbacks } = resolveConfig({ endpoints: endpointsOf('gpt-4.1', 'openai/gpt-4o-mini') });
     expect(Object.fromEntries(fallbacks)).toEqual({ 'gpt-4.1': ['openai/gpt-4o-mini'] });
   });
@@ -189,7 +189,7 @@ describe('The option fallbacks', () => {
     expect(resolveConfig({ endpoints: endpointsOf(...FIVE), fallbacks: {} }).fallbacks.size).toBe(0);
   });
 
-  it("replaces the catalogue's lists, and '*' stands for any other model", () => {
+  it("replaces the catalogue's lists, and accepts '*' for any other model", () => {
     const { fallbacks } = resolveConfig({
       endpoints: endpointsOf(...FIVE),
       fallbacks: { 'gpt-4o': ['deepseek-chat'], '*': ['gpt-4o-mini'] },
@@ -197,7 +197,7 @@ describe('The option fallbacks', () => {
     expect(Object.fromEntries(fallbacks)).toEqual({ 'gpt-4o': ['deepseek-chat'], '*': ['gpt-4o-mini'] });
   });
 
-  it('accepts aliases, which stand for their models', () => {
+  it('accepts aliases, which are replaced by their models', () => {
     const { fallbacks } = resolveConfig({
       endpoints: [
         { name: 'a', model: 'gpt-4o', aliases: ['big'] },
@@ -213,7 +213,7 @@ describe('The option fallbacks', () => {
     });
   });
 
-  it('uses fallbacks that the option models overrides', () => {
+  it("defaults to the fallbacks in the option models if those override the catalogue's", () => {
     const { fallbacks } = resolveConfig({
       endpoints: endpointsOf('gpt-4o', 'deepseek-chat'),
       models: { 'gpt-4o': { fallbacks: ['deepseek-chat'] }, 'deepseek-chat': { fallbacks: [] } },
@@ -238,7 +238,7 @@ describe('The option quotaGroups', () => {
     ]);
   });
 
-  it('gives a group the limits of its entry, and the endpoints keep theirs', () => {
+  it('gives a group the limits of its entry, in addition to those of its endpoints', () => {
     const config = resolveConfig({
       endpoints: pair({ rpm: 500 }, { rpm: 300 }),
       quotaGroups: { account: { rpm: 600, tpm: { input: 10, output: 5 } } },

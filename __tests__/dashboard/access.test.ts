@@ -14,10 +14,10 @@ function rejected(reason: unknown): Promise<never> {
   return new Promise((_resolve, reject: (reason: unknown) => void) => reject(reason));
 }
 
-describe('aiDashboard() options', () => {
+describe('The options of aiDashboard()', () => {
   const balancer = () => rig.rig.balancer([endpointAt({ url: 'http://127.0.0.1:9/v1' })]);
 
-  it('authorize is required: a function, or false', () => {
+  it('require authorize, which is a function or false', () => {
     for (const options of [undefined, {}, { authorize: true }, { authorize: 'view' }, { authorize: null }]) {
       expect(() => aiDashboard(balancer(), options as unknown as AiDashboardOptions)).toThrow(
         /dashboard[\s\S]*expected/,
@@ -32,24 +32,24 @@ describe('aiDashboard() options', () => {
     ['extension.script', { extension: { script: 'https://elsewhere.example/x.mjs' } }],
     ['extension.script', { extension: { script: '//elsewhere.example/x.mjs' } }],
     ['extension.style', { extension: { script: '/x.mjs', style: '"><script>' } }],
-  ])('an invalid %s is named in ERR_AI_CONFIG', (name, options) => {
+  ])('are rejected with ERR_AI_CONFIG that names an invalid %s', (name, options) => {
     const create = () => aiDashboard(balancer(), { authorize: false, ...options });
     expect(create).toThrow(`dashboard.${name}: expected`);
   });
 
-  it('an unknown option gets a hint, and a first argument that is no balancer is named', () => {
+  it('are rejected with a hint for an unknown option, and if the first argument is not a balancer', () => {
     const options = { authorise: () => true } as unknown as AiDashboardOptions;
     expect(() => aiDashboard(balancer(), options)).toThrow(/authorize/);
     expect(() => aiDashboard({} as never, { authorize: false })).toThrow(/dashboard\.balancer/);
   });
 });
 
-describe.each(EXPRESS_VERSIONS)('authorize in Express %s', (_version, create) => {
+describe.each(EXPRESS_VERSIONS)('authorize of aiDashboard() in Express %s', (_version, create) => {
   const open = (authorize: AiDashboardOptions['authorize'], totalMs?: number) =>
     rig.open({ app: create(), dashboard: { authorize }, ...(totalMs === undefined ? {} : { totalMs }) });
 
   it.each<unknown>([false, undefined, null, '', 'admin', 1])(
-    '%p refuses every path with 403',
+    'refuses every path with 403 if it returns %p',
     async (access) => {
       const { url, balancer } = await open(() => access as boolean);
       for (const path of PATHS) {
@@ -62,7 +62,7 @@ describe.each(EXPRESS_VERSIONS)('authorize in Express %s', (_version, create) =>
     },
   );
 
-  it('true and "control" allow to look and to control', async () => {
+  it('allows viewing and control if it returns true or "control"', async () => {
     for (const access of [true, 'control'] as const) {
       const { url, balancer } = await open(() => Promise.resolve(access));
       for (const path of PATHS.slice(0, 3)) expect((await read(url + path)).status).toBe(200);
@@ -71,7 +71,7 @@ describe.each(EXPRESS_VERSIONS)('authorize in Express %s', (_version, create) =>
     }
   });
 
-  it('"view", and false instead of a function, allow to look but not to control', async () => {
+  it('allows viewing but not control if it returns "view", or if the option is false', async () => {
     for (const authorize of [() => 'view' as const, false] as const) {
       const { url, balancer } = await open(authorize);
       for (const path of PATHS.slice(0, 3)) expect((await read(url + path)).status).toBe(200);
@@ -82,7 +82,7 @@ describe.each(EXPRESS_VERSIONS)('authorize in Express %s', (_version, create) =>
     }
   });
 
-  it('a rejection without an Error refuses, an Error goes to the error handler of the app', async () => {
+  it("refuses a request if it rejects without an Error, while an Error is passed to the app's error handler", async () => {
     const seen: unknown[] = [];
     const onError: ErrorRequestHandler = (error, _req, res, _next) => {
       seen.push(error);
@@ -107,24 +107,24 @@ describe.each(EXPRESS_VERSIONS)('authorize in Express %s', (_version, create) =>
     }
   });
 
-  it('a promise that never settles ends with 504', async () => {
+  it('causes a 504 if its promise never settles', async () => {
     const { url } = await open(() => new Promise(() => undefined), 50);
     const { status, text } = await read(`${url}/stats.json`);
     expect(status).toBe(504);
     expect(text).toContain('took too long');
   });
 
-  it('is called with the request, and for every request', async () => {
+  it('is called for every request, with the request', async () => {
     const { url } = await open((req) => req.get('x-user') === 'ann' && 'view');
     expect((await read(`${url}/stats.json`, { 'x-user': 'ann' })).status).toBe(200);
     expect((await read(`${url}/stats.json`, { 'x-user': 'bob' })).status).toBe(403);
   });
 });
 
-describe.each(EXPRESS_VERSIONS)('control requests in Express %s', (_version, create) => {
+describe.each(EXPRESS_VERSIONS)('Control requests to aiDashboard() in Express %s', (_version, create) => {
   const open = (before?: Parameters<DashboardRig['open']>[0]) => rig.open({ app: create(), ...before });
 
-  it('disable, enable and reweigh an endpoint', async () => {
+  it('disable, enable and set the weight of an endpoint', async () => {
     const { url, balancer } = await open();
     expect(await control(url, DISABLE)).toEqual({
       status: 200,
@@ -136,7 +136,7 @@ describe.each(EXPRESS_VERSIONS)('control requests in Express %s', (_version, cre
     expect(balancer.stats().endpoints[0]?.weight).toBe(2.5);
   });
 
-  it('are read where the app has parsed the body already', async () => {
+  it('are accepted if the app has already parsed the body', async () => {
     const { url, balancer } = await open({ before: (app) => app.use(express.json()) });
     expect((await control(url, DISABLE)).status).toBe(200);
     expect(balancer.endpoint('main').state).toBe('disabled');
@@ -156,13 +156,13 @@ describe.each(EXPRESS_VERSIONS)('control requests in Express %s', (_version, cre
     ],
     ['an opaque origin', { 'content-type': 'application/json', 'x-ai-dashboard': '1', origin: 'null' }],
     ['a request without the header', { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }],
-  ])('%s is refused with 403', async (_name, headers) => {
+  ])('are refused with 403 if they come with %s', async (_name, headers) => {
     const { url, balancer } = await open();
     expect((await control(url, DISABLE, headers)).status).toBe(403);
     expect(balancer.endpoint('main').state).toBe('closed');
   });
 
-  it('of the own origin are accepted from a browser without Sec-Fetch-Site', async () => {
+  it('from the same origin are accepted from a browser without Sec-Fetch-Site', async () => {
     const { url } = await open();
     const headers = {
       'content-type': 'application/json',
@@ -185,7 +185,7 @@ describe.each(EXPRESS_VERSIONS)('control requests in Express %s', (_version, cre
     ['a list', 400, []],
   ];
   it.each(invalid.map(([name, status, body, headers = OWN_HEADERS]) => ({ name, status, body, headers })))(
-    '$name is answered with $status',
+    'with $name get status $status',
     async ({ status, body, headers }) => {
       const { url, balancer } = await open();
       const answer = await control(url, body, headers);

@@ -14,7 +14,7 @@ const WAIT_MS = 15_000;
 const real = requires('chromium');
 const rig = new DashboardRig();
 
-real.describe('the dashboard in a browser', () => {
+real.describe('The dashboard in a browser', () => {
   let browser: Browser;
   const trouble: string[] = [];
 
@@ -93,7 +93,7 @@ real.describe('the dashboard in a browser', () => {
     return { page, balancer };
   }
 
-  it("shows the demo's sale: states change, an endpoint is disabled by a click, and traffic moves", async () => {
+  it('shows the sale of the demo, and traffic moves to other endpoints when one is disabled with its button', async () => {
     const stage = await Stage.open({
       // Six calls per second at the peak: this test may share its machine.
       sale: {
@@ -147,7 +147,7 @@ real.describe('the dashboard in a browser', () => {
     }
   }, 120_000);
 
-  it('disables, enables and reweighs with the keyboard alone', async () => {
+  it('lets a user disable, enable and set the weight of endpoints with the keyboard alone', async () => {
     const { page, balancer } = await fleet(3);
     await page.getByRole('button', { name: 'Disable endpoint-0' }).focus();
     await page.keyboard.press('Enter');
@@ -163,7 +163,7 @@ real.describe('the dashboard in a browser', () => {
     await page.getByRole('log').filter({ hasText: 'endpoint-0: Healthy' }).waitFor({ state: 'attached' });
   }, 60_000);
 
-  it('says why an endpoint takes no calls, and why a call went where it went', async () => {
+  it('shows why an endpoint takes no calls, and why a call went to its endpoint', async () => {
     const { page } = await fleet(3);
     await page
       .locator('#attention')
@@ -178,7 +178,7 @@ real.describe('the dashboard in a browser', () => {
     await first.locator('.why li').first().waitFor();
   }, 60_000);
 
-  it('is usable with 500 endpoints: pages, search, filter and sort', async () => {
+  it('has pages, search, filter and sorting for 500 endpoints', async () => {
     const { page } = await fleet(500);
     await page.locator('#endpoints-count', { hasText: '500' }).waitFor();
     expect(await page.locator('tbody tr').count()).toBe(25);
@@ -201,7 +201,7 @@ real.describe('the dashboard in a browser', () => {
     ['light at 390 px', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
     ['dark at 390 px', { colorScheme: 'dark', viewport: { width: 390, height: 844 } }],
   ])(
-    'has no serious accessibility fault and no sideways scrolling in %s',
+    'has no serious accessibility fault and no horizontal scrolling in %s',
     async (_name, options) => {
       const { page } = await fleet(12, options);
       await page.locator('#routes summary').first().click();
@@ -221,7 +221,7 @@ real.describe('the dashboard in a browser', () => {
     60_000,
   );
 
-  it('says why it is not connected, and goes on when it may', async () => {
+  it('shows why access is refused, and reconnects when access is allowed again', async () => {
     const { page } = await fleet(2);
     for (const path of ['**/events', '**/stats.json']) {
       await page.route(path, (route) =>

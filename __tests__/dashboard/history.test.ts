@@ -58,11 +58,11 @@ function routeWith(more: Partial<RouteReport>): RouteReport {
 
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
-describe('the history of the dashboard', () => {
+describe('The history of the dashboard', () => {
   beforeEach(() => jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] }));
   afterEach(() => jest.useRealTimers());
 
-  it('counts answered, failed and shed calls for 15 minutes, and calls that the caller left not at all', async () => {
+  it('counts answered, failed and shed calls for 15 minutes, but not aborted ones', async () => {
     const { balancer, status } = await open();
     ended(balancer);
     ended(balancer, { code: 'ERR_AI_ALL_FAILED' });
@@ -85,17 +85,20 @@ describe('the history of the dashboard', () => {
     expect(after.history.ok.at(-1)).toBe(1);
   });
 
-  it.each([1, 37, 900, 12_345, 240_000])('has a p95 of %d ms to within 10 per cent', async (p95) => {
-    const { balancer, status } = await open();
-    for (let at = 1; at <= 100; at++)
-      ended(balancer, { ms: at <= 94 ? p95 / 50 : at === 95 ? p95 : p95 * 3 });
-    const { totals, history } = await status();
-    for (const shown of [totals.p95Ms, history.p95Ms.at(-1)]) {
-      expect(Math.abs((shown as number) - p95)).toBeLessThanOrEqual(Math.max(1, 0.1 * p95));
-    }
-  });
+  it.each([1, 37, 900, 12_345, 240_000])(
+    'shows a p95 of %d ms with an error of at most 10 per cent',
+    async (p95) => {
+      const { balancer, status } = await open();
+      for (let at = 1; at <= 100; at++)
+        ended(balancer, { ms: at <= 94 ? p95 / 50 : at === 95 ? p95 : p95 * 3 });
+      const { totals, history } = await status();
+      for (const shown of [totals.p95Ms, history.p95Ms.at(-1)]) {
+        expect(Math.abs((shown as number) - p95)).toBeLessThanOrEqual(Math.max(1, 0.1 * p95));
+      }
+    },
+  );
 
-  it('adds up dollars in total and for each endpoint', async () => {
+  it('sums up US dollars in total and for each endpoint', async () => {
     const { balancer, status } = await open();
     for (let call = 0; call < 4; call++) {
       ended(balancer, { route: routeWith({ costUsd: 0.25 }) });
@@ -115,7 +118,7 @@ describe('the history of the dashboard', () => {
     expect((await status()).endpoints).toMatchObject([{ share: 0, attemptsPerMinute: 0, usdPerMinute: 0 }]);
   });
 
-  it('keeps the last 20 calls of each outcome, however many there were', async () => {
+  it('keeps only the last 20 calls of each outcome', async () => {
     const { balancer, status } = await open();
     const failed = { endpoint: 'main', model: 'gpt-4o', class: 'server', ms: 5 } as const;
     for (let call = 0; call < 1_000; call++) {
@@ -131,7 +134,7 @@ describe('the history of the dashboard', () => {
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   });
 
-  it('shows a call whose strategy can no longer explain its choice', async () => {
+  it('shows a call even if its strategy fails to explain the choice', async () => {
     const { balancer, status } = await open();
     const route = Object.defineProperty(routeWith({}), 'why', {
       get: () => {

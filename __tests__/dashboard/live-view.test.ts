@@ -14,7 +14,7 @@ const BIG_FLEET = Array.from({ length: 500 }, (_, at) =>
 /** Time is in the test's hand; sockets and promises go on. */
 const CLOCK = { doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] as const };
 
-describe('the live view', () => {
+describe('The live view of the dashboard', () => {
   beforeEach(() => jest.useFakeTimers({ doNotFake: [...CLOCK.doNotFake] }));
   afterEach(() => jest.useRealTimers());
 
@@ -40,7 +40,7 @@ describe('the live view', () => {
     return view;
   }
 
-  it('begins with what the viewer may do and a whole snapshot, and then sends what changed', async () => {
+  it("begins with the viewer's permissions and a whole snapshot, and then sends only changes", async () => {
     const { url, balancer } = await rig.open({ dashboard: { authorize: () => 'view' } });
     const view = await watch(url);
     await pass(500);
@@ -85,7 +85,7 @@ describe('the live view', () => {
     for (const view of [...views, late]) view.close();
   });
 
-  it('reads the state once for all viewers, and not at all while nobody looks', async () => {
+  it('reads the state once for all viewers, and not at all without viewers', async () => {
     const { url, balancer } = await rig.open();
     const stats = jest.spyOn(balancer, 'stats');
     await pass(2_000);
@@ -102,7 +102,7 @@ describe('the live view', () => {
     expect(stats).not.toHaveBeenCalled();
   });
 
-  it('refuses a view above maxViewers with 503, until another one has closed', async () => {
+  it('refuses a viewer above maxViewers with 503 until another one has disconnected', async () => {
     const { url } = await rig.open({ dashboard: { maxViewers: 2 } });
     const [first, second] = await Promise.all([watch(url), watch(url)]);
     const third = await LiveView.open(url);
@@ -117,7 +117,7 @@ describe('the live view', () => {
     fourth.close();
   });
 
-  it('skips a viewer that does not read, and drops it in the end, while the others are kept up to date', async () => {
+  it('skips a viewer that does not read and later drops it, while the others stay up to date', async () => {
     const { url, balancer } = await rig.open({ endpoints: BIG_FLEET, dashboard: { maxViewers: 2 } });
     const [slow, quick] = await Promise.all([watch(url), watch(url)]);
     await pass(1_000);
@@ -136,7 +136,7 @@ describe('the live view', () => {
     for (const view of [slow, quick, third]) view.close();
   });
 
-  it('sends a viewer that was skipped all that it has missed', async () => {
+  it('sends a skipped viewer everything that it has missed', async () => {
     const { url, balancer } = await rig.open({ endpoints: BIG_FLEET });
     const view = await watch(url);
     await pass(1_000);
@@ -162,7 +162,7 @@ describe('the live view', () => {
     view.close();
   });
 
-  it('ends a connection after five minutes, so that authorize is asked again', async () => {
+  it('ends a connection after five minutes, so that authorize is called again', async () => {
     const { url } = await rig.open();
     const view = await watch(url);
     await pass(299_000, 500);
@@ -185,8 +185,8 @@ describe('the live view', () => {
   });
 });
 
-describe.each(EXPRESS_VERSIONS)('the live view in Express %s', (_version, create) => {
-  it('shows the calls with their routes, and /stats.json has the same', async () => {
+describe.each(EXPRESS_VERSIONS)('The live view of the dashboard in Express %s', (_version, create) => {
+  it('shows the calls with their routes, as does /stats.json', async () => {
     const [sick, well] = [await rig.rig.provider(), await rig.rig.provider()];
     sick.fault({ kind: 'unauthorized' });
     const { url, balancer } = await rig.open({
@@ -230,7 +230,7 @@ describe.each(EXPRESS_VERSIONS)('the live view in Express %s', (_version, create
     view.close();
   });
 
-  it('is refused to the pages of other sites, as is /stats.json', async () => {
+  it('is refused to pages of other sites, as is /stats.json', async () => {
     const { url } = await rig.open({ app: create() });
     for (const path of ['/events', '/stats.json']) {
       for (const site of ['cross-site', 'same-site']) {
@@ -242,8 +242,8 @@ describe.each(EXPRESS_VERSIONS)('the live view in Express %s', (_version, create
   });
 });
 
-describe('balancer.close()', () => {
-  it('ends the live views, so that they do not keep a server from shutting down, and refuses new ones', async () => {
+describe('Balancer.close()', () => {
+  it('ends the live views of the dashboard, so that they do not block a shutdown, and refuses new ones', async () => {
     const balancer = rig.rig.balancer([endpointAt({ url: 'http://127.0.0.1:9/v1' })]);
     const app = express().use('/ai', aiDashboard(balancer, { authorize: () => true }));
     const server = createServer(app).listen(0, '127.0.0.1');

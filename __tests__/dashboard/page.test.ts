@@ -3,8 +3,8 @@ import { DashboardRig, read } from './fixtures/dashboard';
 
 const rig = new DashboardRig();
 
-describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_version, create) => {
-  it('loads everything from its own origin, by relative links, with nothing inline', async () => {
+describe.each(EXPRESS_VERSIONS)('The page of aiDashboard() in Express %s', (_version, create) => {
+  it('loads everything from its own origin through relative links, without inline code', async () => {
     const { url } = await rig.open({ app: create() });
     const page = await read(`${url}/`);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -26,7 +26,7 @@ describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_ver
     expect(seen.size).toBeGreaterThan(10);
   });
 
-  it('has a strict content security policy and cannot be framed, on every answer', async () => {
+  it('has a strict content security policy that forbids framing on every response', async () => {
     const { url } = await rig.open({ app: create() });
     for (const path of ['/', '/assets/app.mjs', '/stats.json', '/assets/none.mjs']) {
       const { headers } = await read(url + path);
@@ -41,7 +41,7 @@ describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_ver
     }
   });
 
-  it('replaces a weaker policy that the app has set before', async () => {
+  it('replaces a weaker content security policy that the app has set', async () => {
     const { url } = await rig.open({
       app: create(),
       before: (app) =>
@@ -53,7 +53,7 @@ describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_ver
     expect((await read(`${url}/`)).headers.get('content-security-policy')).not.toContain('unsafe');
   });
 
-  it('is reached without the last slash, and leaves other paths to the app', async () => {
+  it('redirects a URL without a trailing slash, and leaves other paths to the app', async () => {
     const app = create();
     const { url } = await rig.open({ app });
     app.use('/ai/other', (_req, res) => {
@@ -66,7 +66,7 @@ describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_ver
       expect((await read(`${url}/assets/${name}`)).status).toBe(404);
   });
 
-  it('shows the title as text, and loads the script and the style sheet of an extension', async () => {
+  it('escapes its title, and loads the script and the style sheet of an extension', async () => {
     const { url } = await rig.open({
       app: create(),
       dashboard: {
@@ -81,7 +81,7 @@ describe.each(EXPRESS_VERSIONS)('the page of aiDashboard() in Express %s', (_ver
     expect(text).toContain('<link rel="stylesheet" href="/shop/panel.css">');
   });
 
-  it('answers an unchanged file with 304', async () => {
+  it('responds with 304 for an unchanged file', async () => {
     const { url } = await rig.open({ app: create() });
     const { headers } = await read(`${url}/assets/app.mjs`);
     expect(headers.get('cache-control')).toBe('private, no-cache');

@@ -8,7 +8,7 @@ const KEY = 'sk-proj-Ab12_cD34-eF56gH78';
 const HEADER = 'org-token/9f8e7d6c';
 const PROMPT = 'the customer Ann Lee of 12 Mill Lane';
 
-it('the dashboard never shows a key, a header of the app or a prompt, even where an upstream repeats them', async () => {
+it('The dashboard never shows a key, a configured header or a prompt, even if an upstream repeats them', async () => {
   let status = 401;
   const upstream = createServer((req, res) => {
     let body = '';

@@ -15,7 +15,7 @@ function rowsOf(document: string): Map<string, string[]> {
 }
 
 describe('The documentation pages', () => {
-  it('list the models of the catalogue with their values', () => {
+  it('list all models of the catalogue with their values', () => {
     const rows = rowsOf(read('docs/models.md').split('## Catalogue')[1]?.split('## Fallbacks')[0] ?? '');
     expect([...rows.keys()]).toEqual([...CATALOGUE.keys()]);
     for (const [model, profile] of CATALOGUE) {

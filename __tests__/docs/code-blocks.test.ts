@@ -43,7 +43,7 @@ const commandsOf = (code: string): string[] =>
     .map((line) => line.replace(/ +# .*/, ''))
     .flatMap((line) => line.split(/ && |; /));
 
-test.each(blocksIn('sh'))('the commands of %s exist', (_, { code }) => {
+test.each(blocksIn('sh'))('the commands in %s exist', (_, { code }) => {
   expect(commandsOf(code).map(faultOf).filter(Boolean)).toEqual([]);
 });
 
@@ -54,19 +54,19 @@ test.each(DOCUMENTS)('the commands in the text of %s exist', (document) => {
   expect(commands.map(faultOf).filter(Boolean)).toEqual([]);
 });
 
-test.each(blocksIn('json'))('%s is JSON', (_, { code }) => {
+test.each(blocksIn('json'))('%s is valid JSON', (_, { code }) => {
   expect(() => void JSON.parse(code)).not.toThrow();
 });
 
-test.each(blocksIn('yaml'))('%s is YAML', (_, { code }) => {
+test.each(blocksIn('yaml'))('%s is valid YAML', (_, { code }) => {
   expect(parseYaml(code)).toBeDefined();
 });
 
-test.each(blocksIn('js'))('%s is JavaScript', (_, { code }) => {
+test.each(blocksIn('js'))('%s is valid JavaScript', (_, { code }) => {
   expect(() => parseSync(code, { syntax: 'ecmascript', target: 'es2022' })).not.toThrow();
 });
 
-test('every block says its language, unless it is what a program prints or receives', () => {
+test('every code block of the documents has one of the known languages or none', () => {
   const known = ['ts', 'js', 'json', 'sh', 'ini', 'nginx', 'dockerfile', 'yaml', ''];
   const others = DOCUMENTS.flatMap(codeBlocks).filter(({ language }) => !known.includes(language));
   expect(others.map(({ document, language }) => [document, language])).toEqual([]);

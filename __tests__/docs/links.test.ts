@@ -18,14 +18,14 @@ function linksOf(document: string): { path: string; anchor: string | undefined }
   );
 }
 
-test.each(EVERY_DOCUMENT)('every file and folder of the repository that %s names exists', (document) => {
+test.each(EVERY_DOCUMENT)('%s names only files and folders of the repository that exist', (document) => {
   const names = [...read(document).matchAll(/`((?:lib|bench|examples|scripts|__tests__)\/[\w./-]*)`/g)];
   const missing = names.map(([, name]) => name!).filter((name) => !existsSync(join(ROOT, name)));
   expect(missing).toEqual([]);
 });
 
 test.each(EVERY_DOCUMENT)(
-  'every link of %s leads to a file, and to a heading if it names one',
+  'every link in %s leads to an existing file, and to an existing heading if it names one',
   (document) => {
     const broken = linksOf(document).filter(({ path, anchor }) => {
       if (!existsSync(join(ROOT, path))) return true;
@@ -44,12 +44,12 @@ test('docs/architecture.md lists every folder of lib', () => {
 });
 
 describe.each(['README.md', 'README.ko.md'])('%s', (readme) => {
-  it('links every page of docs', () => {
+  it('links to every page of docs', () => {
     const linked = linksOf(readme).map(({ path }) => path);
     expect(DOCUMENTS.filter((page) => page.startsWith('docs/') && !linked.includes(page))).toEqual([]);
   });
 
-  it('has no figure of a benchmark that docs/performance.md has not', () => {
+  it('contains only benchmark figures that are also in docs/performance.md', () => {
     const figures = prose(readme).match(/\$\d+\.\d{2}|\d+\.\d{2} ?%/g) ?? [];
     expect(figures.length).toBeGreaterThan(3);
     const known = read('docs/performance.md');
@@ -69,28 +69,28 @@ describe('README.ko.md', () => {
     rows: [...prose(document).matchAll(/^\|.*\|$/gm)].length,
   });
 
-  it('has the sections, the code, the links and the tables of README.md', () => {
+  it('has the same sections, code, links and tables as README.md', () => {
     expect(shapeOf('README.ko.md')).toEqual(shapeOf('README.md'));
   });
 
-  it('is linked at the top of README.md, and links it', () => {
+  it('links to README.md at its top, and is linked at the top of README.md', () => {
     expect(read('README.md').slice(0, 200)).toContain('](README.ko.md)');
     expect(read('README.ko.md').slice(0, 200)).toContain('](README.md)');
   });
 });
 
-describe('Every error code', () => {
+describe('The documentation of the error codes', () => {
   const source = readFileSync(join(ROOT, 'lib/errors.ts'), 'utf8');
   const codes = [...source.matchAll(/^ {2}\| '(ERR_AI_\w+)'/gm)].map(
     ([, code]) => code as AiBalancerErrorCode,
   );
   const { homepage } = JSON.parse(read('package.json')) as { homepage: string };
 
-  it('is found in the source', () => {
+  it('covers the more than ten codes in lib/errors.ts', () => {
     expect(codes.length).toBeGreaterThan(10);
   });
 
-  it.each(codes)('%s has a section of its own where its help link points', (code) => {
+  it.each(codes)("has a section for %s, to which the error's help link points", (code) => {
     const help = new URL(new AiBalancerError(code, 'x').help);
     const [repository, page] = help.href.split('#')[0]!.split('/blob/main/');
     expect(repository).toBe(homepage.split('#')[0]);
@@ -99,7 +99,7 @@ describe('Every error code', () => {
     expect(anchors(page!)).toContain(help.hash.slice(1));
   });
 
-  it('is listed in docs/errors.md, in order, with a link to its section', () => {
+  it('lists every error code in docs/errors.md, with a link to its section', () => {
     const listed = [
       ...read('docs/errors.md').matchAll(/^\| \[`(ERR_AI_\w+)`\]\(troubleshooting\.md#(\w+)\)/gm),
     ];

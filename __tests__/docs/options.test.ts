@@ -66,7 +66,7 @@ const namesOf = (rows: readonly Row[]): string[] => rows.map(({ name }) => name)
 const { shape } = configSchema;
 const dotted = (name: string, options: readonly string[]) => options.map((option) => `${name}.${option}`);
 
-describe('The tables of options name each option, and no option that does not exist, in', () => {
+describe("The options in the documentation's tables are exactly those that the code accepts, in", () => {
   it.each<[page: string, heading: string, title: string, options: string[]]>([
     ['docs/configuration.md', 'The balancer', 'option', Object.keys(shape)],
     ['docs/configuration.md', 'Endpoints', 'option', Object.keys(endpointSchema.shape)],
@@ -142,7 +142,7 @@ describe('The tables of options name each option, and no option that does not ex
   });
 });
 
-describe('The tables of options state the default of the code for', () => {
+describe("The defaults in the documentation's tables are those of the code, in", () => {
   const { timeouts, retry, breaker, hedge, queue, http, endpoint, cache, hooks, shadow, canary } = DEFAULTS;
   const { budgets, tenantBudgets, scoreWeights, coalesce, idempotency, strategy } = DEFAULTS;
   /** Limits that default to none are written in words. */

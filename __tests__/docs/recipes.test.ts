@@ -57,11 +57,11 @@ describe('The node:test test of docs/testing.md', () => {
   runModule(blockWith('docs/testing.md', 'node:test'), { ...own, 'node:test': { test: nodeTest } });
 });
 
-describe('The shutdown of docs/production.md', () => {
+describe('The shutdown code of docs/production.md', () => {
   const rig = new Rig();
   afterEach(() => rig.close());
 
-  it('finishes a running call, says that it stops, and refuses new connections', async () => {
+  it('lets a running call finish, makes /readyz fail, and then refuses connections', async () => {
     const provider = await rig.provider({
       models: { 'gpt-4o-mini': {} },
       timeScale: 1,
@@ -105,8 +105,8 @@ describe('The shutdown of docs/production.md', () => {
   }
 });
 
-describe('The app without a key of docs/getting-started.md', () => {
-  it('answers', async () => {
+describe('The app of docs/getting-started.md that runs without a key', () => {
+  it('answers a question', async () => {
     const { express, listening } = freePortExpress();
     const providers: simulator.SimulatedProvider[] = [];
     const startProvider = async (options: simulator.ProviderOptions) => {

@@ -20,8 +20,8 @@ const MODELS = {
 };
 const QUESTION = { question: 'Where is my parcel?' };
 
-describe('the basic example', () => {
-  it('answers whole and streamed, and uses its other model when one is down', async () => {
+describe('The basic example', () => {
+  it('answers whole and streamed, and uses another model when one is down', async () => {
     const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
     const app = createHelpdesk(
       holysheep({ apiKey: 'k', baseURL: provider.url, models: ['gpt-4o-mini', 'deepseek-chat'] }),
@@ -39,7 +39,7 @@ describe('the basic example', () => {
     await app.balancer.close();
   });
 
-  it('runs without a key, with a simulated provider', async () => {
+  it('runs without a key on a simulated provider', async () => {
     const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
     const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples/basic/helpdesk.ts')], {
       env,
@@ -66,7 +66,7 @@ describe('the basic example', () => {
   });
 });
 
-describe('README.md and docs/getting-started.md', () => {
+describe('The apps of README.md and docs/getting-started.md', () => {
   const apps = ['README.md', 'docs/getting-started.md'].flatMap((document) =>
     typescriptBlocks(document)
       // The app with a simulated provider is run in __tests__/docs/recipes.test.ts.
@@ -74,13 +74,13 @@ describe('README.md and docs/getting-started.md', () => {
       .map((code, index): [string, string] => [`${document}, app ${index + 1}`, code]),
   );
 
-  it('each contain an app', () => {
+  it('exist in both documents', () => {
     expect(apps.map(([name]) => name.split(',')[0])).toEqual(
       expect.arrayContaining(['README.md', 'docs/getting-started.md']),
     );
   });
 
-  it.each(apps)('%s runs as written', async (_, code) => {
+  it.each(apps)('include %s, which runs as written', async (_, code) => {
     const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
     const app = await runExample(code, provider.url);
     const { status, text } = await post(`${app.url}/helpdesk`, {}, QUESTION);
@@ -92,7 +92,7 @@ describe('README.md and docs/getting-started.md', () => {
     });
   });
 
-  it('name the two commands that package.json and .ci/run define', () => {
+  it('are accompanied by the two commands that package.json and .ci/run define', () => {
     const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
     const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
     for (const command of ['npm install && npm run demo', 'npm install && npm test']) {

@@ -1,7 +1,7 @@
 import { spendADay } from '../../examples/budgets/budgets';
 
-describe('the budgets example', () => {
-  it('spends its budget and no more, and reports when it is near and reached', async () => {
+describe('The budgets example', () => {
+  it('spends no more than its budget, and reports when it is nearly and when it is fully spent', async () => {
     const { answered, refused, spentUsd, events } = await spendADay(0.02, 200);
     expect(answered + refused).toBe(200);
     expect(refused).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import { tryNewModel } from '../../examples/canary/canary';
 
-describe('the canary example', () => {
-  it('takes back a model that fails, and customers see no failure', async () => {
+describe('The canary example', () => {
+  it('rolls back a model that fails, without a failure for customers', async () => {
     const { event, failed } = await tryNewModel(0.5, 1_000);
     expect(event).toMatchObject({ name: 'gpt-4.1', state: 'rolled-back' });
     expect(event?.calls).toBeLessThan(200);

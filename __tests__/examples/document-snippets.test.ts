@@ -103,7 +103,7 @@ chromium.describe('The browser code of docs/streaming.md', () => {
       expect(provider.requests).toHaveLength(1);
     });
 
-    it('fails once, and not as a whole answer, if the stream breaks off', async () => {
+    it('reports one failure, and no complete answer, if the stream breaks off', async () => {
       provider.fault({ kind: 'cut' });
       const shown = await run(code);
       expect(shown).toEqual({
@@ -115,14 +115,14 @@ chromium.describe('The browser code of docs/streaming.md', () => {
       expect(provider.requests).toHaveLength(1);
     });
 
-    it('starts over where another endpoint does', async () => {
+    it('clears the text if another endpoint restarts the answer', async () => {
       provider.fault({ kind: 'cut', calls: 1 });
       const shown = await run(code, { stream: { recovery: 'restart' }, retry: { maxAttempts: 3 } });
       expect(shown).toEqual({ text: expect.stringMatching(/\w+ \w+/) as string, cleared: 1, ...end });
     });
   });
 
-  it('with fetch fails with the message of a call that was refused, without naming the endpoint', async () => {
+  it('with fetch shows the message of a failed call, without the name of the endpoint', async () => {
     provider = await rig.provider();
     provider.fault({ kind: 'unauthorized' });
     const { failure } = await run(byFetch);
@@ -138,7 +138,7 @@ interface Shown {
 }
 
 describe.each(EXPRESS_VERSIONS)(
-  'The handler of docs/getting-started.md, on Express %s',
+  'The error handling of docs/getting-started.md on Express %s',
   (_version, framework) => {
     const code = snippets('docs/getting-started.md', 'Express 4 and 5', 'ts').find((each) =>
       each.includes('catchErrors'),
@@ -151,7 +151,7 @@ describe.each(EXPRESS_VERSIONS)(
       return `${await site.listen(app)}/helpdesk`;
     }
 
-    it('answers a call that fails with its status, and the next one too', async () => {
+    it('responds with the status of a failed call, and then serves the next one', async () => {
       const provider = await rig.provider();
       provider.fault({ kind: 'err5xx', calls: 1 });
       const endpoint = endpointAt(provider, { aliases: ['gpt-4o-mini'] });

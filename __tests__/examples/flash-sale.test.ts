@@ -23,7 +23,7 @@ function mean(values: number[]): number {
 }
 
 describe('flash-sale example: lengths', () => {
-  it('publishedLengths has the published percentiles of the trace', () => {
+  it('publishedLengths() draws lengths with the published percentiles of the trace', () => {
     const draw = publishedLengths(seededRandom(1));
     const drawn = Array.from({ length: 20_000 }, draw);
     for (const [side, published] of [
@@ -37,7 +37,7 @@ describe('flash-sale example: lengths', () => {
     }
   });
 
-  it('traceLengths reads the rows of a plain or gzipped trace in order, from an offset that depends on the seed', () => {
+  it('traceLengths() reads the rows of a plain or gzipped trace in order, from an offset that depends on the seed', () => {
     const folder = mkdtempSync(join(tmpdir(), 'trace-'));
     const csv = 't_ms,prompt_tokens,output_tokens\n0,10,1\n5,20,2\n9,30,3\n';
     const file = join(folder, 'trace.csv');
@@ -54,7 +54,7 @@ describe('flash-sale example: lengths', () => {
 });
 
 describe('flash-sale example: sale', () => {
-  it('rises from the usual rate to fifty times as much, holds, and decays', () => {
+  it('rises from the usual rate to fifty times as much, stays there, and decays', () => {
     expect(rateAt(SALE, 1)).toBe(SALE.usualRate);
     expect(rateAt(SALE, SALE.opensAt + SALE.risesFor)).toBeCloseTo(50 * SALE.usualRate);
     expect(rateAt(SALE, SALE.endsAt)).toBeLessThan(2 * SALE.usualRate);
@@ -65,12 +65,12 @@ describe('flash-sale example: sale', () => {
     expect(asked.filter((second) => second < SALE.opensAt).length).toBeLessThan(25);
   });
 
-  it('questions are equal for equal seeds and differ for different seeds', () => {
+  it('has equal questions for equal seeds and different ones for different seeds', () => {
     expect(questions(7)).toEqual(questions(7));
     expect(questions(7)).not.toEqual(questions(8));
   });
 
-  it('every customer has the documented deadline and max_tokens', () => {
+  it('has the documented deadline and max_tokens for every customer', () => {
     for (const { outputTokens, maxTokens, deadlineMs, expectedTokens } of questions(3)) {
       expect(deadlineMs).toBeGreaterThanOrEqual(3000 + 60 * outputTokens);
       expect(deadlineMs).toBeLessThanOrEqual(2 * (3000 + 60 * outputTokens));
@@ -80,7 +80,7 @@ describe('flash-sale example: sale', () => {
     }
   });
 
-  it('the peak fits the quotas of the fleet while one key is down, and is many times the quota of one key', () => {
+  it('has a peak that fits the quotas of the fleet while one key is down, but exceeds the quota of one key many times', () => {
     const charge = mean(questions(1).map(({ promptTokens, maxTokens }) => promptTokens + maxTokens));
     const wanted = 60 * SALE.usualRate * SALE.peakFactor * charge;
     const left = FLEET.filter(({ name }) => name !== SALE.down.provider);
@@ -89,7 +89,7 @@ describe('flash-sale example: sale', () => {
   });
 });
 
-it('flash-sale example: in a small sale at twice the speed, the balanced shop answers and the others do not', async () => {
+it('flash-sale example: in a small sale at double speed, the balanced shop answers and the others fail', async () => {
   const small = {
     ...ONE_KEY,
     description: { ...ONE_KEY.description, rpm: 60, tpm: 60_000, bucketSeconds: 10 },
@@ -128,7 +128,7 @@ it('flash-sale example: in a small sale at twice the speed, the balanced shop an
   }
 });
 
-it('flash-sale example: the table shows the results of the shops', () => {
+it('flash-sale example: the table shows the results of all shops', () => {
   const tally = new Tally();
   tally.asked = 4;
   tally.inTime = 2;

@@ -16,8 +16,8 @@ const echo: Responder = (arrival) => {
   answer(`You wrote: ${messages.at(-1)!.content}`)(arrival);
 };
 
-describe('the guardrails example', () => {
-  it('keeps e-mail addresses from the provider and puts them back, whole and streamed', async () => {
+describe('The guardrails example', () => {
+  it('hides e-mail addresses from the provider and restores them in the answer, whole and streamed', async () => {
     const { balancer, upstream } = await rig.start({ a: echo }, { hooks: emailRedactor() });
     const text = 'Write to ada@example.com, not to bob@example.org.';
     expect((await balancer.chat(ask(text))).choices[0]!.message.content).toBe(`You wrote: ${text}`);
@@ -30,7 +30,7 @@ describe('the guardrails example', () => {
     expect(sent).not.toContain('example.');
   });
 
-  it('refuses what another model takes for an injection, and goes on without that model', async () => {
+  it('refuses a question that another model classifies as an injection, and works without that model', async () => {
     const isInjection: Responder = (arrival) =>
       answer(JSON.stringify(arrival.body['messages']).includes('ignore all') ? 'YES' : 'NO')(arrival);
     const checked = await rig.start({ check: isInjection });
@@ -46,7 +46,7 @@ describe('the guardrails example', () => {
     expect((await chatText(unchecked.balancer, false)).text).toBe('fine');
   });
 
-  it('has an answer of the wrong form repaired once', async () => {
+  it('has an answer with an invalid format repaired once', async () => {
     const JSON_FORMAT = { response_format: { type: 'json_object' } };
     const good = '{"reply":"Sorry!","isComplaint":true}';
     const { balancer, upstream } = await rig.start(

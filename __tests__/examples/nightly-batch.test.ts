@@ -1,7 +1,7 @@
 import { runNight } from '../../examples/nightly-batch/main';
 
-describe('the nightly batch beside the shop', () => {
-  it('uses the same key by its own client, without a 429 at a strict provider and to at least 95 % of the limit', async () => {
+describe('The nightly-batch example', () => {
+  it("uses the shop's key through its own client, without a 429 and up to at least 95 % of the limit", async () => {
     const night = await runNight(13);
     expect(night.refused).toBe(0);
     expect(night.usedShare).toBeGreaterThan(0.95);

@@ -1,7 +1,7 @@
 import { compareModels } from '../../examples/shadow/shadow';
 
-describe('the shadow example', () => {
-  it('compares a new model with the old one, which serves every customer', async () => {
+describe('The shadow example', () => {
+  it('compares a new model with the old one, which still serves every customer', async () => {
     const { answered, compared, costUsd } = await compareModels(100);
     expect(answered).toBe(100);
     expect(compared).toBeGreaterThan(20);

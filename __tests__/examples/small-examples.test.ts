@@ -27,7 +27,7 @@ test('examples/README.md lists every example, and its links lead to files', () =
   for (const { file } of links) expect([file, existsSync(join(EXAMPLES, file))]).toEqual([file, true]);
 });
 
-test('examples import the package by its name, so that they run in any project', () => {
+test('the examples import the package by its name, so that they run in any project', () => {
   const files = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );
@@ -35,8 +35,8 @@ test('examples import the package by its name, so that they run in any project',
   expect(own).toEqual([]);
 });
 
-describe('the examples', () => {
-  it('gateway: the openai client gets whole and streamed answers with a key of the gateway, and no other', async () => {
+describe('The example', () => {
+  it('gateway: the openai client gets whole and streamed answers, but only with a key of the gateway', async () => {
     const { url } = await provider('gpt-4o-mini');
     const endpoint = { name: 'main', model: 'gpt-4o-mini', baseURL: url, apiKey: 'k' };
     const balancer = createBalancer({ endpoints: [endpoint] });
@@ -46,7 +46,7 @@ describe('the examples', () => {
     await balancer.close();
   });
 
-  it('multi-tenant: a free customer is limited, and a business customer goes on with more priority', async () => {
+  it('multi-tenant: a free customer is limited, while a business customer is served with a higher priority', async () => {
     const { url } = await provider('gpt-4o-mini');
     const app = createService([{ name: 'main', model: 'gpt-4o-mini', baseURL: url, apiKey: 'k' }]);
     const service = `${await site.listen(app)}/ask`;
@@ -59,7 +59,7 @@ describe('the examples', () => {
     await app.balancer.close();
   });
 
-  it('priorities: with too little quota, calls of priority 5 are answered first', async () => {
+  it('priorities: calls of priority 5 are answered first if there is too little quota', async () => {
     const served = await rush(60, 1_000);
     const answered = ([5, 3, 1] as const).map(
       (priority) => served.filter((call) => call.priority === priority && call.outcome === 'answered').length,
@@ -72,7 +72,7 @@ describe('the examples', () => {
     expect(await serveNightAndDay()).toEqual(['cheap', 'fast']);
   });
 
-  it('custom-dialect: a server with a format of its own answers, and its 401 is a bad key', async () => {
+  it('custom-dialect: a server with its own format is used, and its 401 counts as an invalid key', async () => {
     const server = await startServer();
     const body = { model: 'house-1', messages: [{ role: 'user', content: QUESTION }] };
     const balancer = createInHouseBalancer(server.url, 'secret');
@@ -87,7 +87,7 @@ describe('the examples', () => {
     server.close();
   });
 
-  it('holysheep: two keys are six endpoints; a simple question gets a cheap model and a hard one a good one', async () => {
+  it('holysheep: two keys become six endpoints, and a simple question gets a cheap model and a hard one a good model', async () => {
     const { url } = await provider('gpt-4o', 'gpt-4o-mini', 'deepseek-chat');
     const endpoints = endpointsOf(['k1', 'k2'], url);
     expect(endpoints).toHaveLength(6);
@@ -98,7 +98,7 @@ describe('the examples', () => {
     await balancer.close();
   });
 
-  it('ollama: the local model answers one call at a time, and the cloud the others', async () => {
+  it('ollama: the local model answers one call at a time, and the cloud answers the others', async () => {
     const [local, cloud] = [await provider('llama3.2'), await provider('gpt-4o-mini')];
     const balancer = localFirst({ localURL: local.url, cloudURL: cloud.url, apiKey: 'k' });
     expect(await askLocalFirst(balancer, 1)).toEqual(['llama3.2']);
@@ -107,7 +107,7 @@ describe('the examples', () => {
     await balancer.close();
   });
 
-  it('ai-sdk: generateText() and streamText() do not notice that an endpoint is down', async () => {
+  it('ai-sdk: generateText() and streamText() succeed while an endpoint is down', async () => {
     const [main, spare] = [await provider('gpt-4o-mini'), await provider('gpt-4o-mini')];
     const common = { model: 'gpt-4o-mini', apiKey: 'k' };
     const balancer = createBalancer({

@@ -16,7 +16,7 @@ const tenantOfKey = (req: { get(name: string): string | undefined }) =>
   ({ 'Bearer sk-acme': 'acme', 'Bearer sk-other': 'other' })[req.get('authorization') ?? ''];
 const withKey = (client: OpenAI, apiKey: string) => client.withOptions({ apiKey });
 
-describe('the options of aiGateway()', () => {
+describe('The options of aiGateway()', () => {
   it.each([
     [undefined, /gateway: expected an object/],
     [{}, /gateway\.authenticate: expected a function of the request, or false .*, got undefined/],
@@ -40,7 +40,7 @@ describe('the options of aiGateway()', () => {
   });
 });
 
-describe('authenticate() of the gateway', () => {
+describe('authenticate() of aiGateway()', () => {
   it.each<[GatewayIdentity, number]>([
     [true, 200],
     ['acme', 200],
@@ -50,7 +50,7 @@ describe('authenticate() of the gateway', () => {
     [undefined, 401],
     [null, 401],
     ['', 401],
-  ])('returning or resolving to %j answers %i', async (identity, status) => {
+  ])('that returns or resolves to %j gives status %i', async (identity, status) => {
     for (const authenticate of [() => identity, () => Promise.resolve(identity)]) {
       const { url, provider } = await rig.open({ gateway: { authenticate } });
       const answer = await sendChat(url);
@@ -64,7 +64,7 @@ describe('authenticate() of the gateway', () => {
     }
   });
 
-  it('protects every path, unknown ones included, before the body is read', async () => {
+  it('protects every path, including unknown ones, before the body is read', async () => {
     const { url } = await rig.open({ gateway: { authenticate: () => false } });
     for (const path of ['/models', '/models/gpt-4o', '/nothing', '/embeddings', '/chat/completions']) {
       expect((await send(url + path)).status).toBe(401);
@@ -72,12 +72,12 @@ describe('authenticate() of the gateway', () => {
     expect((await sendChat(url, '{')).status).toBe(401);
   });
 
-  it('set to false admits everyone', async () => {
+  it('admits everyone if it is set to false', async () => {
     const { url } = await rig.open({ gateway: { authenticate: false } });
     expect((await send(`${url}/models`, { key: '' })).status).toBe(200);
   });
 
-  it('rejecting with an error reaches the app’s error handler, except for an error with a 4xx status', async () => {
+  it('passes an Error that it rejects with to the app’s error handler, unless the Error has a 4xx status', async () => {
     const failing = async (error: Error) => {
       const authenticate = () => Promise.reject(error);
       return send(`${(await rig.open({ gateway: { authenticate } })).url}/models`);
@@ -106,14 +106,14 @@ describe('authenticate() of the gateway', () => {
     ['a symbol', Symbol('acme')],
     ['a function', () => true],
     ['a tenant that is too long', 'x'.repeat(513)],
-  ])('returning %s, which is no identity, answers 500, not 400', async (_, identity) => {
+  ])('causes status 500, not 400, if it returns %s, which is not a valid identity', async (_, identity) => {
     const { url, provider } = await rig.open({ gateway: { authenticate: () => identity as never } });
     expect((await sendChat(url)).status).toBe(500);
     expect(provider.requests).toHaveLength(0);
   });
 });
 
-describe('the tenant returned by authenticate()', () => {
+describe('The tenant that authenticate() of aiGateway() returns', () => {
   it.each([
     ['the gateway’s own guard', { guard: { rpm: 1 } }, undefined],
     [
@@ -141,7 +141,7 @@ describe('the tenant returned by authenticate()', () => {
     expect((await withKey(client, 'sk-acme').models.list()).data).toHaveLength(2);
   });
 
-  it('is limited by tokens and dollars, whole and streamed, and its client gets x-should-retry: false', async () => {
+  it('is limited by tokens and dollars, whole and streamed, with x-should-retry: false for its client', async () => {
     const { client } = await rig.open({
       gateway: { authenticate: tenantOfKey, guard: { tpm: 1_000_000, usdPerDay: 0.000_001 } },
     });
@@ -155,7 +155,7 @@ describe('the tenant returned by authenticate()', () => {
     ).toHaveLength(1);
   });
 
-  it('is unknown to a rateLimitGuard() in front, which uses its own tenant(req)', async () => {
+  it('is unknown to a rateLimitGuard() mounted in front, which uses its own tenant(req)', async () => {
     const { client } = await rig.open({
       gateway: { authenticate: tenantOfKey },
       before: (balancer) => [rateLimitGuard(balancer, { tenant: tenantOfKey, rpm: 1 })],
@@ -167,7 +167,7 @@ describe('the tenant returned by authenticate()', () => {
     }
   });
 
-  it('is queued with the priority that authenticate() returns, which a client’s header cannot raise', async () => {
+  it('is queued with the priority that authenticate() returns, which a client cannot raise with a header', async () => {
     const authenticate = (req: Parameters<typeof tenantOfKey>[0]) => ({
       tenant: tenantOfKey(req),
       priority: tenantOfKey(req) === 'acme' ? (5 as const) : (1 as const),

@@ -6,8 +6,8 @@ const rig = new GatewayRig();
 const SMALL = { gateway: { maxBodyBytes: 500 } };
 const LARGE = { ...BODY, user: 'x'.repeat(500) };
 
-describe('a request body at the gateway', () => {
-  it('is accepted up to maxBodyBytes, which is more than Express accepts by default', async () => {
+describe('A request body at the gateway', () => {
+  it("is accepted up to maxBodyBytes, even if it is larger than Express's default limit", async () => {
     const { url } = await rig.open();
     expect((await sendChat(url, { ...BODY, user: 'x'.repeat(200_000) })).status).toBe(200);
     const small = await rig.open(SMALL);
@@ -22,7 +22,7 @@ describe('a request body at the gateway', () => {
     expect(small.provider.requests).toHaveLength(1);
   });
 
-  it('is measured after decompression', async () => {
+  it('is limited by its size after decompression', async () => {
     const { url } = await rig.open(SMALL);
     const packed = (body: unknown) =>
       send(`${url}/chat/completions`, {
@@ -57,7 +57,7 @@ describe('a request body at the gateway', () => {
     ['express.json()', () => express.json()],
     ['express.text()', () => express.text({ type: '*/*' })],
     ['express.raw()', () => express.raw({ type: '*/*' })],
-  ])('already read by %s is used as it is', async (_, parser) => {
+  ])('that %s has already read is used as it is', async (_, parser) => {
     const { url, client } = await rig.open({ before: () => [parser()] });
     const { choices } = await client.chat.completions.create(BODY);
     expect(choices[0]?.message.content).toBe('It left our house this morning.');
@@ -68,7 +68,7 @@ describe('a request body at the gateway', () => {
     ['express.json()', () => express.json({ limit: '1mb' })],
     ['express.text()', () => express.text({ type: '*/*', limit: '1mb' })],
     ['express.raw()', () => express.raw({ type: '*/*', limit: '1mb' })],
-  ])('already read by %s is still limited to maxBodyBytes', async (_, parser) => {
+  ])('that %s has already read is still limited to maxBodyBytes', async (_, parser) => {
     const { url, provider } = await rig.open({ ...SMALL, before: () => [parser()] });
     expect((await sendChat(url, LARGE)).status).toBe(413);
     const packed = await send(`${url}/chat/completions`, {
@@ -81,7 +81,7 @@ describe('a request body at the gateway', () => {
     expect(provider.requests).toHaveLength(_ === 'express.json()' ? 1 : 0);
   });
 
-  it('already read as text that is not JSON is refused', async () => {
+  it('that was already read as text is refused if it is not JSON', async () => {
     const { url } = await rig.open({ before: () => [express.text({ type: '*/*' })] });
     expect((await sendChat(url, '{')).json?.error).toMatchObject({ message: 'body: not valid JSON' });
   });

@@ -50,7 +50,7 @@ function postTo(ownFetch: typeof fetch, path: string, body: unknown, init: Reque
   return ownFetch(`${BASE_URL}${path}`, { method: 'POST', body: text, ...init, headers });
 }
 
-describe('the fetch of createFetch()', () => {
+describe('The fetch of createFetch()', () => {
   it('serves the official client: chat, embeddings and models', async () => {
     const { client, provider } = await open();
     const { data, response } = await client.chat.completions.create(BODY).withResponse();
@@ -67,7 +67,7 @@ describe('the fetch of createFetch()', () => {
     expect((await client.models.retrieve('gpt-4o')).id).toBe('gpt-4o');
   });
 
-  it('takes a URL, a Request and any kind of body, and goes by the end of the path', async () => {
+  it('accepts a URL or a Request with any kind of body, and routes by the end of the path', async () => {
     const { ownFetch } = await open();
     const body = JSON.stringify(BODY);
     for (const url of ['https://api.openai.com/v1/chat/completions', 'http://x/chat/completions/']) {
@@ -86,7 +86,7 @@ describe('the fetch of createFetch()', () => {
     }
   });
 
-  it('streams, and ends with [DONE] only a whole answer', async () => {
+  it('streams, and sends [DONE] only after a complete answer', async () => {
     const { client, ownFetch, provider } = await open();
     let text = '';
     for await (const { choices } of await client.chat.completions.create({ ...BODY, stream: true }))
@@ -108,7 +108,7 @@ describe('the fetch of createFetch()', () => {
     expect(await rejection(read())).toBeInstanceOf(APIError);
   });
 
-  it('reads from the provider only as fast as the body is read', async () => {
+  it('reads from the provider only as fast as its caller reads the body', async () => {
     const event = `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'x'.repeat(60_000) } }] })}\n\n`;
     const total = 500;
     let sent = 0;
@@ -132,7 +132,7 @@ describe('the fetch of createFetch()', () => {
     expect(size).toBeGreaterThan((total - 1) * event.length);
   });
 
-  it('ends the call at the provider when its body is cancelled', async () => {
+  it('aborts the call at the provider when the response body is cancelled', async () => {
     const { ownFetch, provider, balancer } = await open({
       provider: { reply: () => undefined, timeScale: 1 },
     });
@@ -169,7 +169,7 @@ describe('the fetch of createFetch()', () => {
     expect(await rejection(called)).toBeInstanceOf(APIUserAbortError);
   });
 
-  it('breaks the body with the reason of the signal when a stream is aborted midway', async () => {
+  it('makes the body fail with the reason of the signal when a stream is aborted midway', async () => {
     const { ownFetch, provider } = await open({ provider: { reply: () => undefined, timeScale: 1 } });
     const leaving = new AbortController();
     const response = await postTo(ownFetch, '/chat/completions', LONG, { signal: leaving.signal });
@@ -183,7 +183,7 @@ describe('the fetch of createFetch()', () => {
     await until(() => provider.stats().aborted === 1);
   });
 
-  it('answers errors as over HTTP', async () => {
+  it('resolves to the same error responses as over HTTP', async () => {
     const { client, ownFetch } = await open();
     const { completions } = client.chat;
     const empty = await apiErrorOf(completions.create({ ...BODY, messages: [] }));
@@ -201,15 +201,18 @@ describe('the fetch of createFetch()', () => {
     expect(wrong.headers.get('allow')).toBe('POST');
   });
 
-  it.each([[false], [true]])('answers a rate limit with 429 and Retry-After (stream: %s)', async (stream) => {
-    const { client, provider } = await open();
-    provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '90' }, afterMs: 0 });
-    const limited = await apiErrorOf(client.chat.completions.create({ ...BODY, stream }));
-    expect(limited).toBeInstanceOf(RateLimitError);
-    expect(Number(limited.headers?.get('retry-after'))).toBeGreaterThanOrEqual(90);
-  });
+  it.each([[false], [true]])(
+    'responds to a rate limit with 429 and Retry-After (stream: %s)',
+    async (stream) => {
+      const { client, provider } = await open();
+      provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '90' }, afterMs: 0 });
+      const limited = await apiErrorOf(client.chat.completions.create({ ...BODY, stream }));
+      expect(limited).toBeInstanceOf(RateLimitError);
+      expect(Number(limited.headers?.get('retry-after'))).toBeGreaterThanOrEqual(90);
+    },
+  );
 
-  it('says x-should-retry: false where a retry would only add load', async () => {
+  it('sends x-should-retry: false if a retry would only add load', async () => {
     const { ownFetch, provider } = await open();
     provider.fault({ kind: 'err5xx' });
     const failed = await postTo(ownFetch, '/chat/completions', BODY);
@@ -217,7 +220,7 @@ describe('the fetch of createFetch()', () => {
     expect(failed.headers.get('x-should-retry')).toBe('false');
   });
 
-  it('gives each call the context of its options, and of the headers that are allowed', async () => {
+  it('gives each call the context from its options and from the allowed headers', async () => {
     const { ownFetch, ended } = await open({
       options: {
         context: { tenant: 'shop', priority: 2 },
@@ -240,7 +243,7 @@ describe('the fetch of createFetch()', () => {
     expect((await postTo(ownFetch, '/chat/completions', BODY, { headers: invalid })).status).toBe(400);
   });
 
-  it('asks context() for every call, and answers 500 if it fails', async () => {
+  it('calls context() for every call, and responds with 500 if it fails', async () => {
     let count = 0;
     const { ownFetch, ended } = await open({
       options: {
@@ -268,8 +271,8 @@ describe('the fetch of createFetch()', () => {
   });
 });
 
-describe('req.ai.fetch', () => {
-  it('has the context of the request and is ended by the client that leaves', async () => {
+describe('The fetch of req.ai', () => {
+  it('uses the context of the request, and is aborted when the client disconnects', async () => {
     const { balancer, provider, ended } = await open({
       provider: { reply: () => undefined, timeScale: 1 },
     });

@@ -11,7 +11,7 @@ import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, send, sendChat } from '.
 
 const rig = new GatewayRig();
 
-describe('an error at the gateway', () => {
+describe('An error of the gateway', () => {
   it('becomes the matching error class of the official OpenAI client', async () => {
     const { client, provider } = await rig.open();
     const intruder = client.withOptions({ apiKey: 'sk-guessed' });
@@ -45,7 +45,7 @@ describe('an error at the gateway', () => {
     expect(limited.type).toBe('rate_limit_error');
   });
 
-  it('of a stream before its first content has its own HTTP status', async () => {
+  it('that occurs before the first content of a stream has its own HTTP status', async () => {
     const { client, provider } = await rig.open();
     provider.fault({ kind: 'err5xx', calls: 1 });
     const failed = await apiErrorOf(client.chat.completions.create({ ...BODY, stream: true }));
@@ -64,7 +64,7 @@ describe('an error at the gateway', () => {
     expect(JSON.stringify(failed.error)).not.toContain('sk-');
   });
 
-  it('tells the OpenAI client not to retry where a retry would only add load', async () => {
+  it('tells the OpenAI client not to retry if a retry would only add load', async () => {
     const { url, provider } = await rig.open();
     const eager = new OpenAI({ baseURL: url, apiKey: 'sk-shop' });
     provider.fault({ kind: 'err5xx' });
@@ -73,7 +73,7 @@ describe('an error at the gateway', () => {
     expect(provider.requests).toHaveLength(1);
   });
 
-  it('of a full queue says to the millisecond when to retry, and the OpenAI client’s retry succeeds', async () => {
+  it('for a full queue tells to the millisecond when to retry, and the OpenAI client’s retry succeeds', async () => {
     // One call at once, then one every second.
     const endpoint = { rpm: 60, burstSeconds: 1 };
     const { url, client, balancer } = await rig.open({ endpoint, config: { queue: { maxSize: 1 } } });
@@ -91,7 +91,7 @@ describe('an error at the gateway', () => {
     expect((await eager.chat.completions.create(BODY)).choices).toHaveLength(1);
   });
 
-  it('of a closing balancer closes the connection, so that a retry can reach another process', async () => {
+  it('for a closing balancer closes the connection, so that a retry can reach another process', async () => {
     const { url, balancer } = await rig.open();
     await balancer.close();
     const { status, headers, json } = await sendChat(url);
@@ -100,7 +100,7 @@ describe('an error at the gateway', () => {
     expect(headers.get('x-should-retry')).toBeNull();
   });
 
-  it('answers 404 for an unknown path and 405 for a wrong method, naming both', async () => {
+  it('has status 404 for an unknown path and 405 for a wrong method, and names both', async () => {
     const { url } = await rig.open();
     const none = await send(`${url}/audio/speech?x=1`, { method: 'POST' });
     expect(none).toMatchObject({
@@ -114,7 +114,7 @@ describe('an error at the gateway', () => {
     expect((await send(`${url}/models/%zz`)).json?.error).toMatchObject({ type: 'invalid_request_error' });
   });
 
-  it('thrown by one of the app’s functions goes to the app’s error handler', async () => {
+  it('that a function of the app throws is passed to the app’s error handler', async () => {
     const classify = (): never => {
       throw new TypeError('no such table');
     };
@@ -134,7 +134,7 @@ describe('an error at the gateway', () => {
     expect(seen).toEqual([expect.any(TypeError), expect.any(TypeError)]);
   });
 
-  it('is not counted for a client that has disconnected', async () => {
+  it('is not counted if the client has disconnected', async () => {
     const { client, provider, balancer } = await rig.open();
     provider.fault({ kind: 'silence' });
     const leaving = new AbortController();

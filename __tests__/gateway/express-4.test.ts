@@ -6,8 +6,8 @@ jest.mock('express', () => jest.requireActual<object>('express4'));
 
 const rig = new GatewayRig();
 
-describe('the gateway with only Express 4 installed', () => {
-  it('answers whole and streamed, with bodies read by itself or by the app', async () => {
+describe('The gateway with only Express 4 installed', () => {
+  it('answers whole and streamed, whether it or the app reads the body', async () => {
     for (const before of [undefined, () => [json()]]) {
       const { client } = await rig.open({ before });
       const whole = await client.chat.completions.create(BODY);
@@ -18,7 +18,7 @@ describe('the gateway with only Express 4 installed', () => {
     }
   });
 
-  it('answers OpenAI-shaped errors, and 500 if authenticate() rejects with an error', async () => {
+  it('responds with OpenAI-shaped errors, and with 500 if authenticate() rejects with an Error', async () => {
     const { client, url } = await rig.open({ gateway: { maxBodyBytes: 200 } });
     expect((await apiErrorOf(client.chat.completions.create({ ...BODY, model: 'gpt-9' }))).status).toBe(404);
     expect((await sendChat(url, '{')).status).toBe(400);

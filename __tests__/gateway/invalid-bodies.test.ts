@@ -53,7 +53,7 @@ const INVALID: [what: string, body: string, param: string][] = [
   ['a model that is not a string', '{"model":5,"messages":[{"role":"user","content":"x"}]}', 'model'],
 ];
 
-describe.each(EXPRESS_VERSIONS)('on Express %s, an invalid body', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('On Express %s, an invalid body', (_, express) => {
   it.each(DEEP)('with %s gets a 400 from the gateway, whole and streamed', async (_, body) => {
     const { url, provider } = await rig.open({ express });
     for (const text of [body, body.replace('{', '{"stream":true,')]) {
@@ -71,27 +71,30 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, an invalid body', (_, express) =
     expect(provider.requests).toHaveLength(0);
   });
 
-  it.each(DEEP)('with %s rejects req.ai.chat() behind express.json() with status 400', async (_, body) => {
-    const { balancer, provider } = await rig.open({ express });
-    const app = express().set('env', 'test');
-    app.use(express.json({ limit: '10mb' }), aiBalancer(balancer));
-    app.post('/', (req, res) => {
-      req.ai.chat(req.body as never).then(
-        () => void res.end(),
-        (error: unknown) =>
-          void res.status((error as AiBalancerError).status).json((error as AiBalancerError).toBody()),
-      );
-    });
-    const answer = await send(await site.listen(app), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-    });
-    expect(answer).toMatchObject({ status: 400, json: { error: { code: 'ERR_AI_BAD_REQUEST' } } });
-    expect(provider.requests).toHaveLength(0);
-  });
+  it.each(DEEP)(
+    'with %s makes req.ai.chat() reject with status 400 if express.json() has parsed it',
+    async (_, body) => {
+      const { balancer, provider } = await rig.open({ express });
+      const app = express().set('env', 'test');
+      app.use(express.json({ limit: '10mb' }), aiBalancer(balancer));
+      app.post('/', (req, res) => {
+        req.ai.chat(req.body as never).then(
+          () => void res.end(),
+          (error: unknown) =>
+            void res.status((error as AiBalancerError).status).json((error as AiBalancerError).toBody()),
+        );
+      });
+      const answer = await send(await site.listen(app), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      expect(answer).toMatchObject({ status: 400, json: { error: { code: 'ERR_AI_BAD_REQUEST' } } });
+      expect(provider.requests).toHaveLength(0);
+    },
+  );
 
-  it.each(INVALID)('of %s gets an OpenAI-shaped 400', async (_, body, param) => {
+  it.each(INVALID)('such as %s gets an OpenAI-shaped 400', async (_, body, param) => {
     const { url, provider } = await rig.open({ express });
     expect(await sendChat(url, body)).toMatchObject({
       status: 400,
@@ -138,7 +141,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, an invalid body', (_, express) =
     expect(answer).toMatchObject({ status: 400, json: { error: { param: 'body' } } });
   });
 
-  it('nested 500 deep is still accepted', async () => {
+  it('does not include one that is nested 500 deep, which is accepted', async () => {
     const { url } = await rig.open({ express });
     expect((await sendChat(url, withField(`"x":${nested(500)}`))).status).toBe(200);
   });
@@ -150,7 +153,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, an invalid body', (_, express) =
     ['an empty input', '{"model":"text-embedding-3-small","input":[]}', 'input'],
     ['an input nested 5,000 deep', `{"model":"text-embedding-3-small","input":${nested(5_000)}}`, 'input'],
     ['no model', '{"input":"x"}', 'model'],
-  ])('of %s for embeddings gets an OpenAI-shaped 400', async (_, body, param) => {
+  ])('for embeddings, such as %s, gets an OpenAI-shaped 400', async (_, body, param) => {
     const { url } = await rig.open({ express });
     const answer = await send(`${url}/embeddings`, {
       method: 'POST',
@@ -161,7 +164,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, an invalid body', (_, express) =
   });
 });
 
-it('a body without JSON that the app has read is refused by the gateway', async () => {
+it('The gateway refuses a body that the app has read and that is not JSON', async () => {
   for (const [parser, type] of [
     [express5.text({ type: '*/*' }), 'application/json'],
     [express5.raw({ type: '*/*' }), 'application/json'],

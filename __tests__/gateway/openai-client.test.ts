@@ -4,7 +4,7 @@ import { apiErrorOf, BODY, EMBEDDING_MODEL, GatewayRig, TOOLS } from './fixtures
 
 const rig = new GatewayRig();
 
-describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('The official OpenAI client at the gateway on Express %s', (_, express) => {
   it('gets a whole answer with headers that say how it was served', async () => {
     const { client, provider } = await rig.open({ express });
     const metadata = { simulate_prompt_tokens: '100' };
@@ -23,7 +23,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     expect(provider.requests[0]?.body).toMatchObject({ verbosity: 'low', metadata });
   });
 
-  it('reads a stream to its end, with usage only if it asked for usage', async () => {
+  it('reads a stream to its end, with usage only if it requested usage', async () => {
     const { client } = await rig.open({ express, provider: { timeScale: 0.02 } });
     for (const include_usage of [false, true]) {
       const { data, response } = await client.chat.completions
@@ -56,7 +56,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     }
   });
 
-  it('gets embeddings, base64-encoded and as numbers', async () => {
+  it('gets embeddings as base64 and as numbers', async () => {
     const { client } = await rig.open({ express });
     const body = { model: EMBEDDING_MODEL, input: ['one', 'two'], dimensions: 16 };
     const { data: packed, response } = await client.embeddings.create(body).withResponse();
@@ -71,7 +71,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
     expect(response.headers.get('x-ai-cost-usd')).toBe('0.00000004');
   });
 
-  it('lists models and aliases, and retrieves a model by either', async () => {
+  it('lists models and aliases, and retrieves a model by its name or an alias', async () => {
     const endpoint = { aliases: ['best'], model: 'gpt-4o', name: 'a/b' };
     const { client } = await rig.open({ express, endpoint });
     const models = [];
@@ -89,7 +89,7 @@ describe.each(EXPRESS_VERSIONS)('the official client at the gateway, on Express 
   });
 });
 
-it('the gateway URL-encodes an endpoint name that a header cannot carry', async () => {
+it('The gateway URL-encodes an endpoint name that contains characters not allowed in a header', async () => {
   const { client } = await rig.open({ endpoint: { name: 'Zürich 1' } });
   const { response } = await client.chat.completions.create(BODY).withResponse();
   expect(response.headers.get('x-ai-endpoint')).toBe('Z%C3%BCrich%201');

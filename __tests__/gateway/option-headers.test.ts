@@ -87,7 +87,7 @@ const HARMLESS = {
   session: 's-1',
 };
 
-describe.each(DOORS)('A header that sets an option of a call through %s', (_door, open) => {
+describe.each(DOORS)('A header with a call option, sent to %s,', (_door, open) => {
   async function start(allowed: Allowed, config: RigConfig = {}, responders = {}) {
     const contexts: RequestContext[] = [];
     const { balancer, upstream } = await rig.start(
@@ -107,7 +107,7 @@ describe.each(DOORS)('A header that sets an option of a call through %s', (_door
     return { ask: await open(balancer, allowed), upstream, contexts };
   }
 
-  it('is read where it is harmless and allowHeaders is true; the other four are ignored', async () => {
+  it('is used with allowHeaders: true if it is harmless, while the other four headers are ignored', async () => {
     const { ask, contexts } = await start(true);
     const { status, headers } = await ask(ALL);
     expect(status).toBe(200);
@@ -117,7 +117,7 @@ describe.each(DOORS)('A header that sets an option of a call through %s', (_door
     expect(contexts[0]).not.toHaveProperty('tenant');
   });
 
-  it('is read where the app has named it, whichever it is', async () => {
+  it('is used if allowHeaders names it', async () => {
     const { ask, contexts } = await start(Object.keys(ALL) as ContextHeader[]);
     const { 'x-ai-endpoint': _endpoint, ...others } = ALL;
     expect((await ask(others)).headers.get('x-ai-endpoint')).toBe('a');
@@ -125,7 +125,7 @@ describe.each(DOORS)('A header that sets an option of a call through %s', (_door
     expect((await ask({ 'x-ai-endpoint': 'b' })).headers.get('x-ai-endpoint')).toBe('b');
   });
 
-  it('is ignored where it is not allowed, even if its value is invalid', async () => {
+  it('is ignored if it is not allowed, even if its value is invalid', async () => {
     for (const allowed of [false, ['x-ai-session']] as const) {
       const { ask, contexts } = await start(allowed);
       expect((await ask({ ...ALL, 'x-ai-priority': '7', 'x-ai-hedge': 'maybe' })).status).toBe(200);
@@ -148,26 +148,26 @@ describe.each(DOORS)('A header that sets an option of a call through %s', (_door
     ['x-ai-session', 'x'.repeat(513)],
     ['x-ai-tenant', 'x'.repeat(513)],
     ['x-ai-endpoint', ''],
-  ])('is answered with 400 if it is %s: %j, and nothing is sent', async (name, value) => {
+  ])('is rejected with 400 if it is %s: %j, and nothing is sent', async (name, value) => {
     const { ask, upstream } = await start([name]);
     expect((await ask({ [name]: value })).status).toBe(400);
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it('limits the tags of the endpoints that may serve it', async () => {
+  it('can require tags of the endpoint', async () => {
     const { ask } = await start(['x-ai-tags']);
     expect((await ask({ 'x-ai-tags': 'fast' })).text).toContain('from a');
     expect((await ask({ 'x-ai-tags': 'us' })).status).toBe(404);
   });
 
-  it('sets its deadline', async () => {
+  it('can set the deadline', async () => {
     const { ask } = await start(true, {}, { a: silence });
     const { status, text } = await ask({ 'x-ai-timeout-ms': '60' });
     expect(status).toBe(504);
     expect(text).toContain('ERR_AI_DEADLINE');
   });
 
-  it('names its fallbacks, or none', async () => {
+  it('can set the fallbacks or turn them off', async () => {
     const fail = ({ res }: { res: { writeHead(status: number): { end(): void } } }) =>
       res.writeHead(500).end();
     const config = { fallbacks: { m: ['n'] }, retry: { maxAttempts: 4, baseDelayMs: 1, maxDelayMs: 2 } };
@@ -177,7 +177,7 @@ describe.each(DOORS)('A header that sets an option of a call through %s', (_door
     expect((await ask({ 'x-ai-fallbacks': 'false' })).status).toBe(502);
   });
 
-  it('turns hedging off and on', async () => {
+  it('can turn hedging off and on', async () => {
     const config = { hedge: { delayMs: 20, budgetRatio: 1 }, each: { b: { tier: 0 } } };
     const { ask, upstream } = await start(true, config, { a: silence, b: silence });
     for (const [hedge, attempts] of [

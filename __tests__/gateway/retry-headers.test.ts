@@ -19,7 +19,7 @@ async function refused(endpoints: Record<string, Responder>, config: RigConfig =
   return { balancer, ask: () => post(`${url}/v1/chat/completions`, {}, BODY) };
 }
 
-describe('The gateway, where every endpoint tried has failed', () => {
+describe('The gateway, after every endpoint that was tried has failed,', () => {
   it.each([
     ['the only endpoint is limited for seconds', { a: limited(7_000) }, 429, 7_000, 7_700],
     [
@@ -30,7 +30,7 @@ describe('The gateway, where every endpoint tried has failed', () => {
       7_700,
     ],
     ['a 503 names a time', { a: error(503, {}, { 'retry-after': '20' }) }, 502, 19_000, 20_000],
-  ])('lets its client wait and retry if %s', async (_what, endpoints, status, least, most) => {
+  ])('tells the client when to retry if %s', async (_what, endpoints, status, least, most) => {
     const { ask } = await refused(endpoints);
     const { headers, ...response } = await ask();
     expect(response).toMatchObject({ status, json: { error: { code: 'ERR_AI_ALL_FAILED' } } });
@@ -41,7 +41,7 @@ describe('The gateway, where every endpoint tried has failed', () => {
     expect(Number(headers.get('retry-after'))).toBe(Math.ceil(ms / 1_000));
   });
 
-  it('lets its client retry after a limit of less than a second that outlasts the deadline', async () => {
+  it('tells the client to retry after a rate limit of less than a second that lasts beyond the deadline', async () => {
     const { ask } = await refused(
       { a: inSequence(limited(900), answer('later')) },
       { timeouts: { totalMs: 700 } },
@@ -58,7 +58,7 @@ describe('The gateway, where every endpoint tried has failed', () => {
     ['all of them are failing', { a: error(500), b: reset }],
     ['the only key is refused, for ten minutes', { a: error(401, { code: 'invalid_api_key' }) }],
     ['the only endpoint is limited for an hour', { a: error(429, {}, { 'retry-after': '3600' }) }],
-  ])('tells its client not to retry if %s', async (_what, endpoints) => {
+  ])('tells the client not to retry if %s', async (_what, endpoints) => {
     const { ask } = await refused(endpoints);
     const { headers } = await ask();
     expect(headers.get('x-should-retry')).toBe('false');

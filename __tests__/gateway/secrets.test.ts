@@ -92,7 +92,7 @@ function leaks(text: string, secret: string): boolean {
   return forms.some((form) => text.includes(form)) || text.includes(secret.slice(0, 6));
 }
 
-describe('an upstream that repeats our key in its errors', () => {
+describe("The gateway with an upstream that repeats the endpoint's key in its errors", () => {
   const site = new TestServer();
   let upstream: Server;
   let echo: Echo;
@@ -130,9 +130,9 @@ describe('an upstream that repeats our key in its errors', () => {
     return balancer;
   }
 
-  describe.each(KEYS)('that is %s', (_, key) => {
+  describe.each(KEYS)('if the key is %s', (_, key) => {
     it.each(ECHOES)(
-      'never shows it to a client or in errors, events and logs, for %s',
+      'never shows the key to a client or in errors, events and logs, for %s',
       async (_, respond) => {
         echo = respond;
         for (const stream of [false, true]) {

@@ -6,8 +6,8 @@ const rig = new GatewayRig();
 const LONG = { ...BODY, metadata: { simulate_output_tokens: '200' }, stream: true as const };
 const live = { reply: () => undefined, timeScale: 0.1 };
 
-describe('a stream through the gateway', () => {
-  it('that is cut off is an error for the client, never a short answer', async () => {
+describe('A stream through the gateway', () => {
+  it('that breaks off is an error for the client, never a truncated answer', async () => {
     const { client, provider, url } = await rig.open({ provider: live });
     provider.fault({ kind: 'cut', fraction: 0.5 });
     const stream = await client.chat.completions.create(LONG);
@@ -58,7 +58,7 @@ describe('a stream through the gateway', () => {
     expect(provider.stats().aborted).toBe(3);
   });
 
-  it('that is cut before its first content moves to another endpoint, and the client sees one stream', async () => {
+  it('that breaks off before its first content moves to another endpoint, and the client gets one stream', async () => {
     const spare = await rig.open({ provider: live });
     const config = { endpoints: [], retry: { maxAttempts: 2, budgetRatio: 1, budgetPerSecond: 10 } };
     const { client, provider, balancer } = await rig.open({ provider: live });
@@ -78,7 +78,7 @@ describe('a stream through the gateway', () => {
     expect(response.headers.get('x-ai-attempts')).toBe('2');
   });
 
-  it('with a short headerDelayMs gets its headers early, and later errors as events', async () => {
+  it('with a short headerDelayMs has its headers sent early and later errors sent as events', async () => {
     const { url, client, provider } = await rig.open({ gateway: { headerDelayMs: 0 } });
     provider.fault({ kind: 'err5xx' });
     const { status, headers, text } = await sendChat(url, LONG);
@@ -101,7 +101,7 @@ describe('a stream through the gateway', () => {
   });
 });
 
-describe('a stream that breaks at the first of two endpoints', () => {
+describe('A stream through the gateway that breaks off at the first of two endpoints', () => {
   const ANSWER = 'It left our house this morning, and the carrier brings it to you tomorrow before noon.';
   const continueReply = (body: unknown): string => {
     const { messages } = body as { messages: { role: string; content: string }[] };
@@ -123,7 +123,7 @@ describe('a stream that breaks at the first of two endpoints', () => {
     return { ...gateway, spare: spare.provider };
   }
 
-  it('is not restarted at the gateway, because the client would not notice', async () => {
+  it('is not restarted, because the client would not notice', async () => {
     const { url, spare } = await openWithCut('restart');
     const { text } = await sendChat(url, { ...BODY, stream: true });
     expect(text).toContain('ERR_AI_STREAM_BROKEN');
@@ -132,7 +132,7 @@ describe('a stream that breaks at the first of two endpoints', () => {
     expect(spare.requests).toHaveLength(0);
   });
 
-  it('is continued at the second with recovery: continue, and the client sees one answer', async () => {
+  it("is continued at the second with recovery 'continue', and the client gets one answer", async () => {
     const { client } = await openWithCut('continue');
     const whole = await client.chat.completions.stream({ ...BODY, stream: true }).finalChatCompletion();
     expect(whole.choices[0]?.message.content).toBe(ANSWER);

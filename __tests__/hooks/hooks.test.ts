@@ -28,7 +28,7 @@ const echo: Responder = (arrival: UpstreamRequest) => {
 };
 
 describe('hooks.before', () => {
-  it.each([false, true])('sends another body in place of the call’s (streamed: %s)', async (stream) => {
+  it.each([false, true])('can replace the body of a call (streamed: %s)', async (stream) => {
     const before: Hooks['before'] = ({ body }) => ({
       body: { ...body, messages: [{ role: 'user', content: 'redacted' }] } as ChatBody,
     });
@@ -37,7 +37,7 @@ describe('hooks.before', () => {
     expect(upstream.requests[0]!.body['messages']).toEqual([{ role: 'user', content: 'redacted' }]);
   });
 
-  it.each([false, true])('answers in place of an endpoint (streamed: %s)', async (stream) => {
+  it.each([false, true])('can answer a call in place of an endpoint (streamed: %s)', async (stream) => {
     const before: Hooks['before'] = () => ({
       answer: withText(
         { choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant' } }] },
@@ -52,7 +52,7 @@ describe('hooks.before', () => {
     expect(balancer.stats().calls.ok).toBe(1);
   });
 
-  it('refuses the call with its status and message, and nothing is sent', async () => {
+  it('can refuse a call with its own status and message, and nothing is sent', async () => {
     const { balancer, upstream } = await rig.start(
       { a: answer() },
       { hooks: { before: () => ({ refuse: { status: 422, message: 'No card numbers, please.' } }) } },
@@ -66,7 +66,7 @@ describe('hooks.before', () => {
     expect(statsOf(balancer, 'a').failures).toBe(0);
   });
 
-  it('runs several hooks in order, each on what the one before has returned', async () => {
+  it('runs for several hooks in order, each with the body that the one before has returned', async () => {
     const append =
       (word: string): Hooks['before'] =>
       async ({ body }) => {
@@ -87,7 +87,7 @@ describe('hooks.before', () => {
     expect(textOf(await balancer.chat(body))).toBe('zero one two');
   });
 
-  it('keeps the deadline and the id of the call when the body is replaced', async () => {
+  it('leaves the id of the call unchanged when it replaces the body', async () => {
     const seen: string[] = [];
     const { balancer } = await rig.start(
       { a: answer() },
@@ -106,7 +106,7 @@ describe('hooks.before', () => {
 });
 
 describe('hooks.after', () => {
-  it('replaces the answer', async () => {
+  it('can replace the answer', async () => {
     const after: Hooks['after'] = (_call, given) => ({
       answer: withText(given, textOf(given).toUpperCase()),
     });
@@ -114,7 +114,7 @@ describe('hooks.after', () => {
     expect((await chatText(balancer, false)).text).toBe('QUIET');
   });
 
-  it('knows which endpoint answered, and what was asked', async () => {
+  it('gets the endpoint that answered and the request', async () => {
     const calls: unknown[] = [];
     const after: Hooks['after'] = (call) => void calls.push(call);
     const { balancer } = await rig.start({ a: answer() }, { hooks: { after } });
@@ -124,7 +124,7 @@ describe('hooks.after', () => {
     ]);
   });
 
-  it('refuses the answer; what it has cost is in the route of the error', async () => {
+  it('can refuse the answer, whose cost is reported in the call event', async () => {
     const { balancer } = await rig.start(
       { a: answer() },
       {
@@ -141,7 +141,7 @@ describe('hooks.after', () => {
     expect(events).toMatchObject([{ failed: true, code: 'ERR_AI_CONTENT_POLICY', costUsd: 15e-6 }]);
   });
 
-  it('asks another endpoint; the rejected answer is wasted, and its endpoint has not failed', async () => {
+  it('can reject an answer, which sends the call to another endpoint and does not count as a failure', async () => {
     const after: Hooks['after'] = (_call, given) => (textOf(given) === 'bad' ? { retry: {} } : undefined);
     const { balancer } = await rig.start({ a: answer('bad'), b: answer('good') }, { hooks: { after } });
     const { text, route } = await chatText(balancer, false);
@@ -151,7 +151,7 @@ describe('hooks.after', () => {
     expect(statsOf(balancer, 'a').failures).toBe(0);
   });
 
-  it('asks once more with another body, at any endpoint', async () => {
+  it('can reject an answer and send another body to any endpoint', async () => {
     const after: Hooks['after'] = ({ rejected }) =>
       rejected === 0
         ? { retry: { body: { model: 'm', messages: [{ role: 'user', content: 'repair' }] } } }
@@ -161,7 +161,7 @@ describe('hooks.after', () => {
     expect(upstream.count('a')).toBe(2);
   });
 
-  it('fails the call if no other endpoint can answer, or after three more tries', async () => {
+  it('makes the call fail if it rejects every answer, when no endpoint is left or after three more tries', async () => {
     const after: Hooks['after'] = () => ({ retry: {} });
     const alone = await rig.start({ a: answer() }, { hooks: { name: 'judge', after } });
     expect(await rejection(alone.balancer.chat(BODY))).toMatchObject({
@@ -175,7 +175,7 @@ describe('hooks.after', () => {
   });
 });
 
-describe('A hook that throws, rejects, hangs or returns something else', () => {
+describe('A hook that fails', () => {
   const FAULTS: [string, () => unknown][] = [
     [
       'throws',
@@ -191,49 +191,43 @@ describe('A hook that throws, rejects, hangs or returns something else', () => {
     ['returns a refusal without a message', () => ({ refuse: {} })],
   ];
 
-  it.each(FAULTS)(
-    'ends its own call with an error, and no other that runs beside it: %s',
-    async (_what, fault) => {
-      for (const method of ['before', 'after', 'text'] as const) {
-        let runs = 0;
-        const hooks = { [method]: () => (runs++ === 0 ? fault() : undefined), timeoutMs: 50 } as Hooks;
-        const { balancer } = await rig.start({ a: answer() }, { hooks });
-        const isStream = method === 'text';
-        const calls = [1, 2, 3].map(() => chatText(balancer, isStream));
-        const results = await Promise.allSettled(calls);
-        const failed = results.filter((result) => result.status === 'rejected');
-        expect(failed.map(({ reason }) => reason as unknown)).toEqual([expect.any(Error)]);
-        for (const result of results)
-          if (result.status === 'fulfilled') expect(result.value.text).toBe('Hello');
-        expect(balancer.stats().calls).toMatchObject({ ok: 2, failed: 1 });
-        expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
-      }
-    },
-  );
+  it.each(FAULTS)('makes its own call fail but no concurrent one, if it %s', async (_what, fault) => {
+    for (const method of ['before', 'after', 'text'] as const) {
+      let runs = 0;
+      const hooks = { [method]: () => (runs++ === 0 ? fault() : undefined), timeoutMs: 50 } as Hooks;
+      const { balancer } = await rig.start({ a: answer() }, { hooks });
+      const isStream = method === 'text';
+      const calls = [1, 2, 3].map(() => chatText(balancer, isStream));
+      const results = await Promise.allSettled(calls);
+      const failed = results.filter((result) => result.status === 'rejected');
+      expect(failed.map(({ reason }) => reason as unknown)).toEqual([expect.any(Error)]);
+      for (const result of results)
+        if (result.status === 'fulfilled') expect(result.value.text).toBe('Hello');
+      expect(balancer.stats().calls).toMatchObject({ ok: 2, failed: 1 });
+      expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
+    }
+  });
 
-  it.each(FAULTS)(
-    'is passed over with onFailure open, and a warning says so once: %s',
-    async (_what, fault) => {
-      for (const method of ['before', 'after', 'text'] as const) {
-        const warn = jest.fn<undefined, [object, string]>();
-        const none = jest.fn();
-        const logger = { debug: none, info: none, warn, error: none };
-        const hooks = {
-          name: 'judge',
-          [method]: fault,
-          timeoutMs: 50,
-          onFailure: 'open',
-        } as unknown as Hooks;
-        const { balancer } = await rig.start({ a: answer() }, { hooks, logger });
-        for (let n = 0; n < 2; n++) expect((await chatText(balancer, method === 'text')).text).toBe('Hello');
-        const lines = warn.mock.calls.map(([, line]) => line).filter((line) => line.includes('judge'));
-        expect(lines).toHaveLength(1);
-        expect(lines[0]).toContain(`${method}() of judge failed, and calls go on without it`);
-      }
-    },
-  );
+  it.each(FAULTS)("is skipped with onFailure 'open' and one warning, if it %s", async (_what, fault) => {
+    for (const method of ['before', 'after', 'text'] as const) {
+      const warn = jest.fn<undefined, [object, string]>();
+      const none = jest.fn();
+      const logger = { debug: none, info: none, warn, error: none };
+      const hooks = {
+        name: 'judge',
+        [method]: fault,
+        timeoutMs: 50,
+        onFailure: 'open',
+      } as unknown as Hooks;
+      const { balancer } = await rig.start({ a: answer() }, { hooks, logger });
+      for (let n = 0; n < 2; n++) expect((await chatText(balancer, method === 'text')).text).toBe('Hello');
+      const lines = warn.mock.calls.map(([, line]) => line).filter((line) => line.includes('judge'));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toContain(`${method}() of judge failed, and calls go on without it`);
+    }
+  });
 
-  it('does not hide a refusal, whatever onFailure says', async () => {
+  it("does not include one that refuses, which ends the call even with onFailure 'open'", async () => {
     const { balancer } = await rig.start(
       { a: answer() },
       { hooks: { before: () => ({ refuse: { message: 'no' } }), onFailure: 'open' } },
@@ -242,8 +236,8 @@ describe('A hook that throws, rejects, hangs or returns something else', () => {
   });
 });
 
-describe('hooks and failing endpoints', () => {
-  it('see only the answer that the caller gets', async () => {
+describe('hooks.after, when the first endpoint fails,', () => {
+  it('gets only the answer that the caller gets', async () => {
     const after = jest.fn();
     const { balancer } = await rig.start({ a: error(500), b: answer() }, { hooks: { after } });
     await balancer.chat(BODY);

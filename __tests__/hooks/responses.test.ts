@@ -36,8 +36,8 @@ async function textOf(balancer: Balancer, stream: boolean, body: object = ASK): 
   return text;
 }
 
-describe.each([false, true])('A hook of a Responses call (streamed: %s)', (stream) => {
-  it('sees it as a chat request, and what it sends instead is answered', async () => {
+describe.each([false, true])('hooks.before of a Responses call (streamed: %s)', (stream) => {
+  it('gets the call as a chat request, which it can replace', async () => {
     const seen: unknown[] = [];
     const before: Hooks['before'] = ({ body, operation }) => {
       seen.push([operation, (body as ChatBody).messages]);
@@ -56,7 +56,7 @@ describe.each([false, true])('A hook of a Responses call (streamed: %s)', (strea
     expect(seen).toEqual([['chat', messages]]);
   });
 
-  it('answers it without an endpoint', async () => {
+  it('can answer the call without an endpoint', async () => {
     const { balancer, upstream } = await rig.start(
       { a: echo },
       { hooks: { before: () => ({ answer: withText('canned') }) } },
@@ -65,7 +65,7 @@ describe.each([false, true])('A hook of a Responses call (streamed: %s)', (strea
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it('refuses it with its own status, and nothing is sent', async () => {
+  it('can refuse the call with its own status, and nothing is sent', async () => {
     const { balancer, upstream } = await rig.start(
       { a: echo },
       { hooks: { before: () => ({ refuse: { status: 422, message: 'No cards.' } }) } },
@@ -78,7 +78,7 @@ describe.each([false, true])('A hook of a Responses call (streamed: %s)', (strea
     expect(upstream.requests).toHaveLength(0);
   });
 
-  it('changes it also where an endpoint has the Responses API: it is sent there as a chat request', async () => {
+  it('can change a call for an endpoint with the Responses API, to which it is then sent as a chat request', async () => {
     const native = new NativeServer('a');
     const before: Hooks['before'] = ({ body }) => ({
       body: { ...body, messages: [{ role: 'user', content: 'redacted' }] } as ChatBody,
@@ -95,7 +95,7 @@ describe.each([false, true])('A hook of a Responses call (streamed: %s)', (strea
     ]);
   });
 
-  it('can not change one that has no translation: the call is refused by the name of the field', async () => {
+  it("can't change a call that has no translation, which is refused with the name of the field", async () => {
     const native = new NativeServer('a');
     const before: Hooks['before'] = ({ body }) => ({
       body: { ...body, messages: [{ role: 'user', content: 'x' }] } as ChatBody,
@@ -116,7 +116,7 @@ describe.each([false, true])('A hook of a Responses call (streamed: %s)', (strea
 });
 
 describe('The answer to a Responses call', () => {
-  it('is replaced by hooks.after, which sees it as a chat completion', async () => {
+  it('can be replaced by hooks.after, which gets it as a chat completion', async () => {
     const after: Hooks['after'] = (_call, answered) => {
       const [choice] = (answered as ChatCompletion).choices;
       return { answer: withText(`${choice?.message.content} (checked)`) };
@@ -125,7 +125,7 @@ describe('The answer to a Responses call', () => {
     expect(await textOf(balancer, false)).toBe('My card is 4111. (checked)');
   });
 
-  it('is asked for at another endpoint if hooks.after rejects it', async () => {
+  it('is requested from another endpoint if hooks.after rejects it', async () => {
     const after: Hooks['after'] = (_call, answered) =>
       (answered as ChatCompletion).choices[0]?.message.content === 'bad' ? { retry: {} } : undefined;
     const { balancer } = await rig.start({ a: answer('bad'), b: answer('good') }, { hooks: { after } });
@@ -134,7 +134,7 @@ describe('The answer to a Responses call', () => {
     expect(route.endpoint).toBe('b');
   });
 
-  it('is the response itself in hooks.after if the request has no translation', async () => {
+  it('is passed to hooks.after as a native response if the request has no translation', async () => {
     const native = new NativeServer('a');
     const seen: unknown[] = [];
     const after: Hooks['after'] = (_call, answered) =>
@@ -150,7 +150,7 @@ describe('The answer to a Responses call', () => {
     expect(seen).toEqual(['response']);
   });
 
-  it('passes hooks.text window by window when it is streamed, and is refused in mid-stream as response.failed', async () => {
+  it('passes through hooks.text if it is streamed, and fails if that refuses it in mid-stream', async () => {
     const text: Hooks['text'] = (_call, { text: window }) =>
       window.includes('secret') ? { refuse: { message: 'Stopped.' } } : { text: window.toUpperCase() };
     const { balancer, upstream } = await rig.start(

@@ -28,7 +28,7 @@ const streamed =
   };
 
 describe('hooks.text', () => {
-  it('sees the text in windows of at least windowChars, the last one marked', async () => {
+  it('gets the text in windows of at least windowChars, of which the last one is marked', async () => {
     const windows: TextWindow[] = [];
     const text: Hooks['text'] = (_call, window) => void windows.push(window);
     const { balancer } = await rig.start(
@@ -42,7 +42,7 @@ describe('hooks.text', () => {
     ]);
   });
 
-  it('stops the stream before more is sent, and the endpoint has not failed', async () => {
+  it('can stop the stream before more is sent, which does not count as a failure of the endpoint', async () => {
     const text: Hooks['text'] = (_call, window) =>
       window.text.includes('secret') ? { refuse: { message: 'Stopped.' } } : undefined;
     const { balancer } = await rig.start(
@@ -64,7 +64,7 @@ describe('hooks.text', () => {
     expect(statsOf(balancer, 'a')).toMatchObject({ inFlight: 0, failures: 0 });
   });
 
-  it('replaces text, and holds back what may be the beginning of a word that goes on', async () => {
+  it('can replace text, and hold back text that may continue in the next window', async () => {
     const text: Hooks['text'] = (_call, { text: seen, isLast }) => {
       const replaced = seen.replaceAll('<NAME>', 'Ada');
       const open = isLast ? -1 : replaced.lastIndexOf('<');
@@ -77,7 +77,7 @@ describe('hooks.text', () => {
     expect((await chatText(balancer, true)).text).toBe('Dear Ada, hello Ada');
   });
 
-  it('sees the text again from the beginning after a restart, and not what was held back before', async () => {
+  it('gets the text from the beginning after a restart, without text that was held back before', async () => {
     const windows: string[] = [];
     const text: Hooks['text'] = (_call, window) => void windows.push(window.text);
     const cut: Responder = (arrival) => {
@@ -120,7 +120,7 @@ async function textsOf(events: AsyncIterable<ChatEvent>): Promise<Record<number,
   return texts;
 }
 
-describe('the windows of a text hook (property)', () => {
+describe('The windows of hooks.text (property)', () => {
   const piece = fc.record({ index: fc.nat(2), content: fc.string({ maxLength: 12 }) });
   const stream = fc.record({
     pieces: fc.array(piece, { maxLength: 30 }),
@@ -133,7 +133,7 @@ describe('the windows of a text hook (property)', () => {
   const wholeOf = (pieces: readonly { index: number; content: string }[], choice: number): string =>
     pieces.map(({ index, content }) => (index === choice ? content : '')).join('');
 
-  it('hold all text of each choice once, whatever is held back, and nothing else reaches the reader', async () => {
+  it('contain all text of each choice exactly once, however much is held back', async () => {
     await fc.assert(
       fc.asyncProperty(stream, fc.nat(8), async ({ pieces, windowChars }, hold) => {
         const text: AnyHooks['text'] = (_call, window) => ({ text: window.text, hold });
@@ -145,7 +145,7 @@ describe('the windows of a text hook (property)', () => {
     );
   });
 
-  it('are the only text that reaches the reader: a hook that empties every window leaves none', async () => {
+  it('are the only text that reaches the reader, which gets none if the hook empties every window', async () => {
     await fc.assert(
       fc.asyncProperty(stream, async ({ pieces, windowChars }) => {
         const sent = await textsOf(

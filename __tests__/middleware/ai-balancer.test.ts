@@ -17,7 +17,7 @@ const handled =
 
 const codeOf = (error: unknown): string => (error as { code: string }).code;
 
-describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('On Express %s,', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -119,7 +119,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     expect(provider.stats().seen).toBe(0);
   });
 
-  it('Express itself answers an error given to next() with its status and Retry-After', async () => {
+  it('Express responds to an error passed to next() with its status and Retry-After', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(
@@ -147,7 +147,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     expect(Number(coolingDown.headers.get('retry-after'))).toBeGreaterThanOrEqual(19);
   });
 
-  it('a request that makes no call is not touched', async () => {
+  it('a request that makes no call is not affected', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.get('/', (_req, res) => void res.send('hello'));
@@ -173,7 +173,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     });
   });
 
-  it('a client that disconnects aborts the upstream call and its reservation is settled', async () => {
+  it('a client that disconnects aborts the upstream call, whose reservation is settled', async () => {
     const limited = rig.balancer([
       endpointAt(provider, { rpm: 600, tpm: 60_000 }),
       endpointAt(provider, { name: 'vectors', model: EMBED }),
@@ -247,7 +247,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     expect(late).toEqual(['answered']);
   });
 
-  it('with two balancers mounted, req.ai is the later one', async () => {
+  it('req.ai belongs to the balancer that was mounted last', async () => {
     const other = rig.balancer([endpointAt(provider, { name: 'other' })]);
     const app = quiet(express());
     app.use(aiBalancer(balancer));
@@ -261,7 +261,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     expect((await post(`${url}/other`)).json).toBe('other');
   });
 
-  it('executor options are defaults that a call can override', async () => {
+  it("the executor's options are defaults that a call can override", async () => {
     const slow = await rig.provider();
     slow.fault({ kind: 'silence' });
     const own = rig.balancer([endpointAt(slow)]);
@@ -315,7 +315,7 @@ describe.each(EXPRESS_VERSIONS)('the middlewares on Express %s', (_, express) =>
     ]);
   });
 
-  it('invalid call options reject the call and send nothing', async () => {
+  it('a call with invalid options is rejected and not sent', async () => {
     const app = quiet(express());
     app.use(aiBalancer(balancer));
     app.post(

@@ -71,7 +71,7 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -114,30 +114,30 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
       ['skip()', { skip: fail }],
       ['rpm()', { rpm: fail }],
       ['tpm()', { tpm: fail }],
-    ])('ends the request with an error, as %s of rateLimitGuard()', async (_, options) => {
+    ])('ends the request with an error if it is %s of rateLimitGuard()', async (_, options) => {
       const { status, passed, errors } = await request(rateLimitGuard(balancer, options));
       expect({ status, passed }).toEqual({ status: fail === hangs ? 504 : 500, passed: false });
       expect(errors).toEqual([expect.any(Object)]);
       expect((errors[0] as Error).stack).toContain('Error');
     });
 
-    it('ends a refused request with an error, as handler() of rateLimitGuard()', async () => {
+    it('ends a refused request with an error if it is handler() of rateLimitGuard()', async () => {
       const refuseAll = rateLimitGuard(balancer, { rpm: () => 0, handler: fail });
       const { status, passed } = await request(refuseAll);
       expect({ status, passed }).toEqual({ status: fail === hangs ? 504 : 500, passed: false });
     });
 
-    it('ends the request with an error, as context() of smartRouter()', async () => {
+    it('ends the request with an error if it is context() of smartRouter()', async () => {
       const { status, passed } = await request(smartRouter(balancer, { context: fail }));
       expect({ status, passed }).toEqual({ status: fail === hangs ? 504 : 500, passed: false });
     });
 
-    it('ends the request with an error, as context() of aiBalancer()', async () => {
+    it('ends the request with an error if it is context() of aiBalancer()', async () => {
       const { status, passed } = await request(aiBalancer(balancer, { router: { context: fail } }));
       expect({ status, passed }).toEqual({ status: fail === hangs ? 504 : 500, passed: false });
     });
 
-    it('admits nobody, as authenticate() of aiGateway()', async () => {
+    it('admits nobody if it is authenticate() of aiGateway()', async () => {
       const gateway = aiGateway(balancer, { authenticate: fail as AiGatewayOptions['authenticate'] });
       const { status, passed } = await requestPath('/chat/completions', gateway);
       const isError = failure.endsWith('an Error');
@@ -153,7 +153,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
       ['priority()', { priority: fail }],
       ['skip()', { skip: fail }],
       ['rpm()', { rpm: fail }],
-    ])('rejects the call with an Error, as %s of the guard of aiBalancer()', async (_, guard) => {
+    ])('makes the call reject with an Error if it is %s of the guard of aiBalancer()', async (_, guard) => {
       const rejections: unknown[] = [];
       const { status } = await request(aiBalancer(balancer, { guard }), (req: Request, res: Response) => {
         req.ai.chat(HELLO).catch((error: unknown) => {
@@ -167,7 +167,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
       expect(balancer.stats().endpoints[0]).toMatchObject({ inFlight: 0, failures: 0 });
     });
 
-    it('is answered on the response by an un-awaited pipe(res), as tenant() of the guard', async () => {
+    it('makes an un-awaited pipe(res) send the error to the client if it is tenant() of the guard', async () => {
       const { status, text } = await request(
         aiBalancer(balancer, { guard: { tenant: fail } }),
         (req: Request, res: Response) =>
@@ -183,7 +183,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     it.each<[string, Partial<BalancerConfig>]>([
       ['classify()', { classify: fail }],
       ['estimateTokens()', { estimateTokens: fail }],
-    ])('never lets a gateway request through to the app, as %s', async (_, config) => {
+    ])('never lets a gateway request through to the app if it is %s', async (_, config) => {
       const own = createBalancer(config);
       const { passed, status } = await requestPath(
         '/chat/completions',
@@ -194,7 +194,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     });
   });
 
-  it('that hangs does not keep a call beyond its own deadline', async () => {
+  it('that never settles does not delay a call beyond its own deadline', async () => {
     const startedAt = performance.now();
     const { status } = await request(
       aiBalancer(createBalancer({ timeouts: {} }), { guard: { tenant: hangs } }),
@@ -208,7 +208,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 
-  it('that hangs does not keep the call of a client that disconnects', async () => {
+  it('that never settles does not keep the call of a disconnected client waiting', async () => {
     const codes: string[] = [];
     const app = express().set('env', 'test');
     app.use(aiBalancer(balancer, { guard: { tenant: hangs } }));
@@ -229,7 +229,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     ['null', null],
     ['an empty string', ''],
     ['undefined', undefined],
-  ])('that returns %s as the tenant names no tenant', async (_, tenant) => {
+  ])('that returns %s as the tenant sets no tenant', async (_, tenant) => {
     balancer = createBalancer({ timeouts: {} });
     const middlewares = [
       rateLimitGuard(balancer, { tenant: () => tenant, rpm: 100 }),
@@ -255,7 +255,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     expect(json).toMatchObject({ priority: 2 });
   });
 
-  it('that resolves to a priority or tenant sets it for calls made before', async () => {
+  it('that resolves to a priority or tenant sets it for calls that were already made', async () => {
     balancer = createBalancer({ timeouts: {} });
     const guard = { tenant: () => Promise.resolve('acme'), priority: () => Promise.resolve(5 as const) };
     let contexts: unknown[] = [];
@@ -268,7 +268,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     expect(contexts).toEqual([2, expect.objectContaining({ tenant: 'acme', priority: 5 })]);
   });
 
-  it('skip() exempts a request from the limits of the guard, and nothing but true does', async () => {
+  it("such as skip() exempts a request from the guard's limits only by returning true", async () => {
     const results: number[] = [];
     const skipped = [true, Promise.resolve(true), false, 'yes', 1, undefined];
     for (const skip of skipped) {
@@ -278,7 +278,7 @@ describe.each(EXPRESS_VERSIONS)('on Express %s, a function of the app', (_, expr
     expect(results).toEqual([200, 200, 429, 429, 429, 429]);
   });
 
-  it('handler() answers refused requests in its own way, and its next() never admits one', async () => {
+  it('such as handler() can respond to refused requests, and never admits one by calling next()', async () => {
     const refuse = (handler: RateLimitGuardOptions['handler']) =>
       request(rateLimitGuard(balancer, { rpm: () => 0, handler }));
     const own = await refuse((_req, res, _next, refusal) => res.status(420).send(refusal.code));

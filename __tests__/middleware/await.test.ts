@@ -58,7 +58,7 @@ const MISTAKES: [mistake: string, handler: (req: Request, res: Response) => unkn
   ],
 ];
 
-describe.each(EXPRESS_VERSIONS)('a missing or superfluous await, on Express %s', (_, express) => {
+describe.each(EXPRESS_VERSIONS)('A missing or superfluous await, on Express %s,', (_, express) => {
   let provider: SimulatedProvider;
   let balancer: Balancer;
 
@@ -67,7 +67,7 @@ describe.each(EXPRESS_VERSIONS)('a missing or superfluous await, on Express %s',
     balancer = rig.balancer([endpointAt(provider)]);
   });
 
-  it.each(MISTAKES)('is named in the error: %s', async (mistake, handler, message) => {
+  it.each(MISTAKES)('causes an error that names the mistake: %s', async (mistake, handler, message) => {
     const app = express().set('env', 'test');
     app.use(aiBalancer(balancer));
     app.post('/', (req, res, next) => {

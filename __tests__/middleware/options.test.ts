@@ -30,7 +30,7 @@ function faultsOf(create: Create, options: unknown, balancer: unknown = rig.bala
   }
 }
 
-describe('the options of a middleware', () => {
+describe('The options of a middleware', () => {
   it.each<[string, Create, unknown, string[]]>([
     [
       'an unknown option of aiBalancer()',
@@ -164,7 +164,7 @@ describe('the options of a middleware', () => {
         "gateway.guard.rmp: expected a known option (did you mean 'rpm'?), got an unknown option (1)",
       ],
     ],
-  ])('report %s in one ERR_AI_CONFIG', (_, create, options, faults) => {
+  ])('are checked so that one ERR_AI_CONFIG reports %s', (_, create, options, faults) => {
     expect(faultsOf(create, options)).toEqual(faults);
   });
 
@@ -173,7 +173,7 @@ describe('the options of a middleware', () => {
     ['router', smartRouter, {}],
     ['executor', failoverExecutor, {}],
     ['gateway', aiGateway, { authenticate: false } satisfies AiGatewayOptions],
-  ])('of %s are checked with its balancer', (name, create, options) => {
+  ])('of %s are checked together with its balancer', (name, create, options) => {
     for (const [balancer, got] of [
       [{}, 'an object'],
       [null, 'null'],
@@ -210,7 +210,7 @@ describe('the options of a middleware', () => {
     }
   });
 
-  it('never show the value of a string that may hold a secret', () => {
+  it('are never quoted in the error if they are strings that may contain a secret', () => {
     const secret = 'sk-live-0123456789abcdefghijklmnop';
     const faults = [
       ...faultsOf(aiBalancer, { apiKey: secret, guard: { redis: `redis://:${secret}@host`, token: secret } }),

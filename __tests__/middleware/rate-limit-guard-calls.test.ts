@@ -53,8 +53,8 @@ async function remaining(app: Express, name: string): Promise<number> {
   return Number(new RegExp(`"ai-${name}";r=(\\d+)`).exec(headers.ratelimit ?? '')?.[1]);
 }
 
-describe('the guard of aiBalancer()', () => {
-  it('never counts or refuses a page that calls no AI', async () => {
+describe('The guard of aiBalancer()', () => {
+  it('never counts or refuses a request that makes no AI call', async () => {
     const tenant = jest.fn(() => 'acme');
     const app = appOf(await start(), { rpm: 1, tenant });
     for (let n = 0; n < 5; n++) {
@@ -75,7 +75,7 @@ describe('the guard of aiBalancer()', () => {
     expect(refused.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
   });
 
-  it('sends nothing to the provider for a refused call', async () => {
+  it('prevents a refused call from being sent to the provider', async () => {
     const provider = await rig.provider();
     const app = appOf(rig.balancer([endpointAt(provider)]), { rpm: () => 0 });
     await request(app).get('/ask').expect(429);
@@ -111,7 +111,7 @@ describe('the guard of aiBalancer()', () => {
     await request(app).get('/twice').expect(429);
   });
 
-  it('counts the tokens and dollars of a stream, also of one that the handler leaves early', async () => {
+  it('counts the tokens and dollars of a stream, even if the handler stops reading it early', async () => {
     const balancer = await start({ timeScale: 0.02 });
     const app = express();
     app.use(aiBalancer(balancer, { guard: { tpm: 100_000, usdPerDay: 1_000 } }));
@@ -144,7 +144,7 @@ describe('the guard of aiBalancer()', () => {
     expect(await remaining(app, 'tokens')).toBe(500);
   });
 
-  it('calls tenant() and priority() at the first call, after a login middleware mounted behind it', async () => {
+  it('calls tenant() and priority() at the first call, so that a login middleware mounted later has run', async () => {
     const balancer = await start();
     const calls: unknown[] = [];
     const app = express();

@@ -13,7 +13,7 @@ function configErrorOf(options: object, balancer = rig.balancer([ENDPOINT])): un
   }
 }
 
-describe('the options of rateLimitGuard()', () => {
+describe('The options of rateLimitGuard()', () => {
   it.each<[string, object, string]>([
     [
       'a limit of 0',
@@ -48,7 +48,7 @@ describe('the options of rateLimitGuard()', () => {
       'guard.name: expected a string of 1 to 64 letters',
     ],
     ['a misspelt option', { rmp: 5 }, "guard.rmp: expected a known option (did you mean 'rpm'?)"],
-  ])('%s throws ERR_AI_CONFIG at start-up', (_what, options, message) => {
+  ])('throw ERR_AI_CONFIG at start-up for %s', (_what, options, message) => {
     const error = configErrorOf(options);
     expect(error).toMatchObject({
       code: 'ERR_AI_CONFIG',
@@ -57,7 +57,7 @@ describe('the options of rateLimitGuard()', () => {
     expect(String(error)).not.toContain('secret');
   });
 
-  it('are all reported in one error', () => {
+  it('are rejected with one error that lists all faults', () => {
     const { message } = configErrorOf({ rpm: -1, tpm: Number.NaN, usdPerDay: null }) as Error;
     for (const option of ['rpm', 'tpm', 'usdPerDay']) expect(message).toContain(`guard.${option}: expected`);
   });
@@ -67,7 +67,7 @@ describe('the options of rateLimitGuard()', () => {
     expect(() => aiBalancer(rig.balancer([ENDPOINT]), { guard })).toThrow('guard.rpm: expected');
   });
 
-  it('can use a name only once per balancer', () => {
+  it("can't use the name of another guard of the same balancer", () => {
     const balancer = rig.balancer([ENDPOINT]);
     const options: RateLimitGuardOptions = { name: 'shop', rpm: 5 };
     rateLimitGuard(balancer, options);
@@ -79,7 +79,7 @@ describe('the options of rateLimitGuard()', () => {
     expect(configErrorOf({}, balancer)).toBeUndefined();
   });
 
-  it('of aiBalancer() can be a guard, but only one made for the same balancer', () => {
+  it('can be replaced by a guard in aiBalancer(), but only one for the same balancer', () => {
     const [one, two] = [rig.balancer([ENDPOINT]), rig.balancer([ENDPOINT])];
     const guard = rateLimitGuard(one, { rpm: 5 });
     expect(() => aiBalancer(one, { guard })).not.toThrow();

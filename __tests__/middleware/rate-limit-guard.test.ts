@@ -31,7 +31,7 @@ const VERSIONS: [string, typeof express5][] = [
 ];
 
 describe.each(VERSIONS)('rateLimitGuard() as a middleware, on %s', (_version, express) => {
-  it('admits requests up to the limit and answers the others with an OpenAI-shaped 429', async () => {
+  it('admits requests up to the limit and responds to the others with an OpenAI-shaped 429', async () => {
     const app = express();
     const handled = jest.fn();
     app.use(rateLimitGuard(await createBalancer(), { rpm: 2 }));
@@ -85,7 +85,7 @@ describe.each(VERSIONS)('rateLimitGuard() as a middleware, on %s', (_version, ex
 });
 
 describe('rateLimitGuard() as a middleware', () => {
-  it('counts each tenant separately, and a client without a tenant by its address', async () => {
+  it('counts each tenant separately, and clients without a tenant by address', async () => {
     const app = express5();
     app.use(rateLimitGuard(await createBalancer(), { tenant: (req) => req.get('x-shop'), rpm: 1 }));
     app.get('/', (_req, res) => void res.end());
@@ -97,7 +97,7 @@ describe('rateLimitGuard() as a middleware', () => {
     await request(app).get('/').expect(429);
   });
 
-  it('asks a limit function per tenant, and sends no RateLimit headers for a tenant without limits', async () => {
+  it('calls a limit function for each tenant, and sends no RateLimit headers for a tenant without limits', async () => {
     const app = express5();
     const rpm = (tenant?: string) => (tenant === 'free' ? 1 : undefined);
     const tenant = (req: express5.Request) => Promise.resolve(req.get('x-plan'));
@@ -148,7 +148,7 @@ describe('rateLimitGuard() as a middleware', () => {
     expect(second.headers['x-should-retry']).toBe('false');
   });
 
-  it('counts a request once even if it passes the same guard twice', async () => {
+  it('counts a request only once even if it passes the same guard twice', async () => {
     const guard = rateLimitGuard(await createBalancer(), { rpm: 2 });
     const app = express5();
     app.use(guard);
@@ -168,7 +168,7 @@ describe('rateLimitGuard() as a middleware', () => {
     expect(answer.headers.ratelimit).toBe('"shop-requests";r=8;t=60, "ai-requests";r=4;t=60');
   });
 
-  it('sets tenant and priority in the context, which a smartRouter mounted later can override', async () => {
+  it('sets tenant and priority in the context, which a smartRouter() mounted later can override', async () => {
     const balancer = await createBalancer();
     const app = express5();
     app.use(rateLimitGuard(balancer, { tenant: () => 'acme', priority: () => 5 }));
@@ -222,7 +222,7 @@ describe('rateLimitGuard() in front of a busy balancer', () => {
       .expect(200);
   });
 
-  it('answers 503 when a call of that priority could not start before the default deadline, and admits a higher priority', async () => {
+  it('responds with 503 if a call of that priority could not start before the default deadline, and admits a higher priority', async () => {
     // Six calls wait ten seconds each: the seventh would start after 60 s.
     const app = guardedApp(await createBusyBalancer(6, { timeouts: { totalMs: 55_000 } }));
     const refused = await request(app).get('/').expect(503);
@@ -240,7 +240,7 @@ describe('rateLimitGuard() in front of a busy balancer', () => {
     expect(served.headers.ratelimit).toContain('r=99;');
   });
 
-  it('answers 503 when the queue is full, except to a request that would evict a waiting call', async () => {
+  it('responds with 503 if the queue is full, except to a request that would evict a waiting call', async () => {
     const app = guardedApp(await createBusyBalancer(3, { queue: { maxSize: 3 } }));
     const refused = await request(app).get('/').set('x-priority', '2').expect(503);
     expect(refused.headers['retry-after']).toMatch(/^\d+$/);
@@ -248,7 +248,7 @@ describe('rateLimitGuard() in front of a busy balancer', () => {
     await request(app).get('/').set('x-priority', '4').expect(200);
   });
 
-  it('evicts no waiting call by checking whether there is capacity', async () => {
+  it('does not evict a waiting call when it checks for capacity', async () => {
     const balancer = await createBusyBalancer(3, { queue: { maxSize: 3 } });
     const app = guardedApp(balancer);
     for (const priority of ['1', '3', '5']) await request(app).get('/').set('x-priority', priority);

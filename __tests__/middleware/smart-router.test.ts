@@ -24,7 +24,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     return site.listen(app);
   }
 
-  it('starts with a default context and takes over a client request id that is safe to log', async () => {
+  it("starts with a default context and uses the client's request id if it is safe to log", async () => {
     const url = await open({});
     expect((await post(url)).json).toEqual({
       requestId: expect.stringMatching(/^[\da-f-]{36}$/) as string,
@@ -37,7 +37,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     }
   });
 
-  it('overrides options by context(req), and both by allowed headers', async () => {
+  it('overrides its options with context(req), and both with allowed headers', async () => {
     const url = await open({
       priority: 1,
       minQuality: 0.5,
@@ -70,7 +70,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(`${url}/router`)).status).toBe(404);
   });
 
-  it('changes the context on one route only', async () => {
+  it('can change the context on a single route', async () => {
     const app = express().set('env', 'test');
     app.use(smartRouter(balancer, { priority: 2, tenant: 'shop' }));
     app.post('/code', smartRouter(balancer, { type: 'code', priority: 5 }), context);
@@ -80,7 +80,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     expect((await post(url)).json).toMatchObject({ type: 'chat', priority: 2, tenant: 'shop' });
   });
 
-  it('ignores headers that are not allowed', async () => {
+  it('ignores headers that are not in allowHeaders', async () => {
     const headers = {
       'x-ai-priority': '5',
       'x-ai-type': 'code',
@@ -107,7 +107,7 @@ describe.each(EXPRESS_VERSIONS)('smartRouter() on Express %s', (_, express) => {
     ['x-ai-max-latency-ms', '-5'],
     ['x-ai-max-latency-ms', '1e999'],
     ['x-ai-max-cost-per-1k', 'NaN'],
-  ])('answers 400 to the header %s: %s', async (name, value) => {
+  ])('responds with 400 to the header %s: %s', async (name, value) => {
     const { status } = await post(await open({ allowHeaders: true }), { [name]: value });
     expect(status).toBe(400);
     expect(provider.stats().seen).toBe(0);

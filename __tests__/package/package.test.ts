@@ -14,7 +14,7 @@ const packed = new PackedPackage();
 beforeAll(() => packed.build(), 120_000);
 afterAll(() => packed.remove());
 
-describe('the packed package', () => {
+describe('The packed package', () => {
   it('contains the expected files and no others', async () => {
     const files = await packed.files();
     expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'THIRD-PARTY.md']));
@@ -41,12 +41,12 @@ describe('the packed package', () => {
     expect(await packed.publint()).toContain('All good!');
   });
 
-  it('passes attw: its types resolve under every module system', async () => {
+  it('passes attw, so that its types resolve under every module system', async () => {
     const report = await packed.attw();
     expect(report).toContain('No problems found');
   });
 
-  it('has declarations without any and without optional peers, and types req.ai', async () => {
+  it('has declarations that contain no any, need no optional peers, and add req.ai', async () => {
     for (const file of ['dist/index.d.cts', 'dist/index.d.mts']) {
       const text = (await packed.read(file)).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
       expect(text.match(/.*\bany\b.*/g) ?? []).toEqual([]);
@@ -82,7 +82,7 @@ describe('the packed package', () => {
 });
 
 describe('package.json in the packed package', () => {
-  it('has nothing that npm runs or warns of when the tarball is installed', async () => {
+  it('has no install scripts and no other fields than published ones', async () => {
     const own = JSON.parse(packed.readSource('package.json')) as Record<string, unknown>;
     const { scripts, ...fields } = JSON.parse(await packed.read('package.json')) as {
       scripts: Record<string, string>;
@@ -102,14 +102,14 @@ describe.each(['README.md', 'README.ko.md'])('%s in the packed package', (readme
   const [, repository = ''] = /^git\+(https:\/\/github\.com\/.+)\.git$/.exec(manifest.repository.url) ?? [];
   const LINK = /(?:\]\(|(?:src|href)=")([^)"\s]+)/g;
 
-  it('has the repository that the homepage and the bug tracker are of', () => {
+  it('is in the repository to which the homepage and the bug tracker belong', () => {
     expect(manifest).toMatchObject({
       homepage: `${repository}#readme`,
       bugs: { url: `${repository}/issues` },
     });
   });
 
-  it('has absolute links to the pages and pictures of its version, each of which is in the repository', async () => {
+  it('has absolute links to pages and pictures of its version, all of which are in the repository', async () => {
     const links = [...(await packed.read(readme)).matchAll(LINK)].map(([, link]) => link!);
     expect(links.filter((link) => !/^(?:https?:|#)/.test(link))).toEqual([]);
     const pages = `${repository}/blob/v${manifest.version}/`;
@@ -128,7 +128,7 @@ describe.each(['README.md', 'README.ko.md'])('%s in the packed package', (readme
   });
 });
 
-describe('a project that has installed the package', () => {
+describe('A project that has installed the package', () => {
   it('can require it from CommonJS', async () => {
     const project = await packed.consumer('commonjs');
     expect(await project.run('cjs.cjs')).toBe('cjs works');
@@ -142,7 +142,7 @@ describe('a project that has installed the package', () => {
     expect(await project.run('runtime.mjs')).toBe('runtime works');
   });
 
-  describe.each(['Node.js 22', 'Node.js 24', 'Bun', 'Deno'] as const)('runs under %s:', (name) => {
+  describe.each(['Node.js 22', 'Node.js 24', 'Bun', 'Deno'] as const)('can run under %s', (name) => {
     const runtime = findRuntime(name);
     const test = runtime ? it : it.skip;
 
@@ -162,7 +162,7 @@ describe('a project that has installed the package', () => {
     ['the TypeScript of this repository', 'commonjs'],
     ['TypeScript 7', 'module'],
     ['TypeScript 7', 'commonjs'],
-  ] as const)('compiles with %s', (name, type) => {
+  ] as const)('can be compiled with %s', (name, type) => {
     const compiler = name === 'the TypeScript of this repository' ? OWN_COMPILER : findRuntime(name)?.file;
     const test = compiler === undefined ? it.skip : it;
 
@@ -173,21 +173,21 @@ describe('a project that has installed the package', () => {
     });
   });
 
-  it('compiles with the TypeScript of this repository to an ES module', async () => {
+  it('can be compiled with the TypeScript of this repository to an ES module', async () => {
     const project = await packed.consumer('module', ['@types/node', '@types/express']);
     expect(await project.compile('typed.ts', OWN_COMPILER, true)).toBe('');
     expect(await project.execute('typed.js')).toBe('typed works');
   });
 });
 
-describe('a bundle with the package and its simulator', () => {
+describe('A bundle with the package and its simulator', () => {
   it.each(BUNDLERS)('made by %s runs', async (_name, bundle) => {
     const project = await packed.consumer('commonjs');
     project.copy('bundled.mjs');
     expect(await project.execute(await bundle(project.folder, 'bundled.mjs'))).toBe('bundle works');
   });
 
-  it('says what to do where it can not start the process of a fleet: the package is not installed there', async () => {
+  it("has an error that says what to do if it can't start a fleet process because the package is not installed", async () => {
     const project = await packed.consumer('commonjs');
     project.copy('bundled.mjs');
     const [, esbuild] = BUNDLERS[1]!;
@@ -197,9 +197,9 @@ describe('a bundle with the package and its simulator', () => {
   });
 });
 
-describe('a bundle with the dashboard', () => {
+describe('A bundle with the dashboard', () => {
   it.each(BUNDLERS.filter(([name]) => name.startsWith('esbuild')))(
-    'made by %s says that the files of the page are missing, and what to do',
+    'made by %s has an error that says that the files of the page are missing, and what to do',
     async (_name, bundle) => {
       const project = await packed.consumer('commonjs');
       project.copy('dashboard.mjs');
@@ -210,8 +210,8 @@ describe('a bundle with the dashboard', () => {
   );
 });
 
-describe('the command of the package', () => {
-  it('migrates a configuration, which it then loads, without tsx', async () => {
+describe('The command of the package', () => {
+  it('writes a migrated configuration that it can load without tsx', async () => {
     const project = await packed.consumer('module');
     const list =
       'model_list: [{ model_name: fast, litellm_params: { model: groq/llama-3.3-70b-versatile, rpm: 30 } }]';
@@ -243,7 +243,7 @@ describe('the command of the package', () => {
     const runtime = findRuntime(name);
     const test = runtime ? it : it.skip;
 
-    test('serves a configuration in TypeScript', async () => {
+    test('serves a TypeScript configuration', async () => {
       const { url } = await rig.provider({ models: { 'gpt-4o-mini': {} }, reply: () => 'Hi' });
       const project = await packed.consumer('commonjs');
       const config = `
@@ -264,7 +264,7 @@ describe('the command of the package', () => {
     const instruction = (pattern: RegExp) =>
       JSON.parse(pattern.exec(example('Dockerfile'))?.[1] ?? '') as string[];
 
-    it('serves the gateway, the page and metrics by two workers with Redis, is healthy, and stops in time', async () => {
+    it('serves the gateway, the dashboard and metrics with two workers and Redis, is healthy, and stops', async () => {
       const { url } = await rig.provider({ models: { 'gpt-4o-mini': {} }, reply: () => 'Hi' });
       const redis = await RedisServer.start();
       try {
@@ -312,7 +312,7 @@ describe('the command of the package', () => {
       }
     });
 
-    it('gets every variable of its configuration from the compose file, and time to stop', () => {
+    it('gets all variables of its configuration and enough time to stop from the compose file', () => {
       const compose = example('compose.yaml');
       const names = [...example('gateway.json').matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name!);
       const given = [...compose.matchAll(/^ {6}([A-Z_]+): /gm)].map(([, name]) => name!);
@@ -325,7 +325,7 @@ describe('the command of the package', () => {
       expect(Number(seconds) * 1_000).toBeGreaterThan(serve.graceMs ?? 30_000);
     });
 
-    it('is started by the systemd unit of docs/serve.md in the same way, with time to stop', () => {
+    it('is started with the same command as in the systemd unit of docs/serve.md, which allows enough time to stop', () => {
       const unit = readFileSync(join(ROOT, 'docs/serve.md'), 'utf8');
       const [, command = ''] = /^ExecStart=\/usr\/bin\/(.*)$/m.exec(unit) ?? [];
       const cmd = instruction(/^CMD (\[.*\])$/m).filter(

@@ -10,7 +10,7 @@ function read(file: string): string {
   return readFileSync(join(ROOT, file), 'utf8');
 }
 
-test('CHANGELOG.md has the version of package.json, and a link for every version', () => {
+test('CHANGELOG.md contains the version of package.json and a link for every version', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string };
   const changelog = read('CHANGELOG.md');
   const headings = changelog.matchAll(/^## \[([^\]]+)\](?: - \d{4}-\d{2}-\d{2})?$/gm);
@@ -19,7 +19,7 @@ test('CHANGELOG.md has the version of package.json, and a link for every version
   for (const name of versions) expect(changelog).toContain(`\n[${name}]: https://`);
 });
 
-test('the workflow and the issue forms of .github are YAML, and the workflow runs .ci/run and the tests', () => {
+test('the workflow and the issue forms in .github are valid YAML, and the workflow runs .ci/run and the tests', () => {
   const forms = ['bug', 'feature', 'config'].map((name) => `ISSUE_TEMPLATE/${name}.yml`);
   for (const file of ['workflows/ci.yml', ...forms])
     expect(parseDocument(read(`.github/${file}`)).errors).toEqual([]);
@@ -32,7 +32,7 @@ test('the workflow and the issue forms of .github are YAML, and the workflow run
   expect(read('.github/ISSUE_TEMPLATE/bug.yml')).toContain('npx express-ai-balancer --version');
 });
 
-test('every dependency with an install script is denied or allowed by name, so that an install prints no warning', () => {
+test('every dependency with an install script is allowed or denied by name, so that npm install prints no warning', () => {
   const lock = JSON.parse(read('package-lock.json')) as {
     packages: Record<string, { hasInstallScript?: boolean }>;
   };
@@ -43,7 +43,7 @@ test('every dependency with an install script is denied or allowed by name, so t
   expect(Object.keys(allowScripts).sort()).toEqual([...new Set(withScripts)].sort());
 });
 
-test('npm pack reduces package.json, makes links of README absolute and restores them, even after an interrupted one', () => {
+test("npm pack reduces package.json, makes the README's links absolute and restores both, even after an interrupted run", () => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-files-'));
   try {
     const files = ['README.ko.md', 'README.md', 'package.json'];

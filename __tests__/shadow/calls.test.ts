@@ -65,7 +65,7 @@ async function start(
 const HANGS: ProviderOptions = { models: { 'gpt-4.1': { ttftMs: 60_000 } }, timeScale: 1 };
 
 describe('A shadow', () => {
-  it('gets a copy of each call of the share, and the app compares both answers', async () => {
+  it('gets a copy of each call of its share, and compare() gets both answers', async () => {
     const pairs: ShadowPair[] = [];
     const { balancer, copies, events } = await start({ compare: (pair) => void pairs.push(pair) });
     const { data, route } = await balancer.chat(CENT, { tenant: 'acme' }).withRoute();
@@ -96,7 +96,7 @@ describe('A shadow', () => {
     expect(JSON.stringify(events)).not.toContain('parcel');
   });
 
-  it('gets its share of the calls', async () => {
+  it('gets copies of its configured share of calls', async () => {
     const { balancer, live, copies } = await start({ share: 0.2, maxConcurrent: 1_000 });
     for (let n = 0; n < 20; n++) {
       const calls = Array.from({ length: 25 }, (_, at) =>
@@ -110,7 +110,7 @@ describe('A shadow', () => {
     expect(copies.stats().seen).toBeLessThan(140);
   });
 
-  it('gets a streamed call as a whole one, when its reader has got all of it', async () => {
+  it('gets a copy of a streamed call, without streaming, after its reader has received the whole answer', async () => {
     const pairs: ShadowPair[] = [];
     const { balancer, copies } = await start({ compare: (pair) => void pairs.push(pair) });
     const stream = await balancer.chat({
@@ -132,7 +132,7 @@ describe('A shadow', () => {
     expect(copies.stats().seen).toBe(2);
   });
 
-  it('counts in nothing of the live calls: calls, attempts, health, latency, breaker, budgets', async () => {
+  it('does not affect the figures of live calls: calls, attempts, health, latency, breaker, budgets', async () => {
     const { balancer, copies, events } = await start(
       {},
       { config: { budgets: { usdPerDay: 100, perTenant: { usdPerDay: 50 } }, quotaGroups: undefined } },
@@ -159,7 +159,7 @@ describe('A shadow', () => {
     expect(shadow).toMatchObject({ name: 'next', running: 0, answered: 1, failed: 1 });
   });
 
-  it('opens no breaker, however often it fails, and gets no copy for a while after a failure', async () => {
+  it('never opens the breaker when it fails, and gets no copies for a while after a failure', async () => {
     const { balancer, copies, events } = await start({}, { endpoint: { weight: 1, tier: 1 } });
     copies.fault({ kind: 'err5xx', share: 1 });
     await balancer.chat(CENT);
@@ -170,7 +170,7 @@ describe('A shadow', () => {
     expect(balancer.endpoint('next').state).toBe('closed');
   });
 
-  it('never delays the live call, runs at most maxConcurrent copies, and is cut off by close()', async () => {
+  it('never delays a live call, runs at most maxConcurrent copies, and is aborted by close()', async () => {
     const { balancer, copies, events } = await start({ maxConcurrent: 2 }, { upstream: HANGS });
     for (let n = 0; n < 10; n++) await balancer.chat(CENT);
     expect(balancer.stats().shadow).toMatchObject({ running: 2, skipped: { concurrency: 8 } });
@@ -179,7 +179,7 @@ describe('A shadow', () => {
     expect(events).toEqual([]);
   });
 
-  it('stops at its own budget, which does not count towards the others', async () => {
+  it('stops at its own budget, which is separate from the others', async () => {
     const { balancer, copies, events } = await start(
       { usdPerDay: 0.05 },
       { config: { budgets: { usdPerDay: 100 } } },
@@ -194,12 +194,12 @@ describe('A shadow', () => {
     expect(events).toHaveLength(5);
   });
 
-  it('spends at most a dollar per day without a budget of its own', async () => {
+  it('has a default budget of one dollar per day', async () => {
     const { balancer } = await start({ usdPerDay: undefined });
     expect(balancer.stats().budgets).toMatchObject([{ scope: 'shadow', limit: 'usdPerDay', limitUsd: 1 }]);
   });
 
-  it('leaves half of the quota that it shares to live calls', async () => {
+  it('leaves half of a shared quota to live calls', async () => {
     const { balancer, copies } = await start(
       { maxConcurrent: 100 },
       { endpoint: { rpm: 60, burstSeconds: 60 } },
@@ -210,7 +210,7 @@ describe('A shadow', () => {
     expect(copies.stats().seen).toBeLessThanOrEqual(33);
   });
 
-  it('uses no quota for which a live call waits', async () => {
+  it('uses no quota for which a live call is waiting', async () => {
     const estimateTokens = (sent: object) =>
       Number((sent as { metadata: Record<string, string> }).metadata.simulate_prompt_tokens);
     const { balancer, copies } = await start(
@@ -236,15 +236,15 @@ describe('A shadow', () => {
   });
 
   it.each([
-    ['throws', () => Promise.reject(new Error('no judge'))],
+    ['rejects', () => Promise.reject(new Error('no judge'))],
     [
-      'rejects',
+      'throws',
       () => {
         throw new Error('no judge');
       },
     ],
     ['hangs', () => new Promise(() => undefined)],
-  ])('logs a warning if compare %s, and live calls go on', async (_what, compare) => {
+  ])('logs a warning if compare() %s, and live calls continue', async (_what, compare) => {
     const warnings: string[] = [];
     const nothing = () => undefined;
     const warn = (_fields: object, message: string) => void warnings.push(message);
@@ -259,7 +259,7 @@ describe('A shadow', () => {
     await balancer.chat(CENT);
   });
 
-  it('gets no call that it has served itself, that no endpoint has served, or that must not leave its tags', async () => {
+  it('gets no copy of a call that it served itself, that no endpoint served, or whose tags it does not have', async () => {
     const { balancer, copies, live } = await start(
       { model: 'gpt-4.1', endpoint: undefined },
       {
@@ -293,7 +293,7 @@ describe('A shadow', () => {
     expect(balancer.stats().shadow).toMatchObject({ running: 0, answered: 1, skipped: { capacity: 1 } });
   });
 
-  it('gets the calls of one model alone with replaces', async () => {
+  it('gets only copies of calls of the model in replaces', async () => {
     const other = await rig.provider({ models: { 'gpt-4o-mini': {} } });
     const { live, copies } = await start();
     const balancer = rig.balancer(
@@ -311,8 +311,8 @@ describe('A shadow', () => {
   });
 });
 
-describe('Faults of a shadow', () => {
-  it('are found at start-up, all at once', () => {
+describe('Invalid options of a shadow', () => {
+  it('are all reported at start-up', () => {
     const shadow = { share: 2, endpoint: 'nxt', maxConcurrent: 0, compare: 'yes', usdPerDay: -1, hare: 1 };
     const endpoints = [{ name: 'next', model: 'gpt-4o', apiKey: 'sk-test' }];
     expect(() => rig.balancer(endpoints, { shadow: shadow as never })).toThrow(

@@ -77,7 +77,7 @@ function expectNothingSecret(...texts: string[]): void {
   for (const text of texts) expect(text).not.toMatch(/sk-|secret parcel|hunter2/);
 }
 
-describe('A mistake in the configuration is named at the start:', () => {
+describe('A mistake in the configuration is reported at start-up:', () => {
   it.each<[mistake: string, config: unknown, message: string]>([
     ['no endpoints', { endpoints: [] }, 'endpoints: expected at least one endpoint, got an empty array'],
     ['no configuration', undefined, 'config: expected an object, got undefined'],
@@ -399,7 +399,7 @@ const CALLS: Record<string, Mistake> = {
   },
 };
 
-describe('A mistake that shows with the first call is explained on the console and in the error:', () => {
+describe('A mistake that only the first call reveals is explained on the console and in the error:', () => {
   it.each(Object.entries(CALLS))('%s', async (_name, { config, handler = handle, ...expected }) => {
     const urls = { http: await upstream.http(), https: await upstream.https() };
     const app = express();
@@ -444,7 +444,7 @@ describe('A mistake that shows with the first call is explained on the console a
   });
 });
 
-describe('A mistake in mounting is explained:', () => {
+describe('A mistake in mounting the middleware is explained:', () => {
   it('aiBalancer mounted without being called', async () => {
     const app = express();
     app.use(aiBalancer as never);
@@ -458,7 +458,7 @@ describe('A mistake in mounting is explained:', () => {
   it.each<[mistake: string, mountIt: (app: Express, url: string) => unknown]>([
     ['aiBalancer not mounted', () => undefined],
     ['aiBalancer mounted after the route', (app, url) => app.use(mount(one({ baseURL: `${url}/v1` })))],
-  ])("%s leaves JavaScript's own error, which docs/troubleshooting.md lists", async (_mistake, mountIt) => {
+  ])("%s (with JavaScript's own error, which docs/troubleshooting.md lists)", async (_mistake, mountIt) => {
     const app = express();
     app.use(express.json());
     app.post('/', handle);
@@ -468,7 +468,7 @@ describe('A mistake in mounting is explained:', () => {
     expect(text).toContain("Cannot read properties of undefined (reading 'chat')");
   });
 
-  it('an async handler on Express 4 whose call fails', async () => {
+  it('an async handler on Express 4 that does not catch the error of a call', async () => {
     const { code, stderr } = await runFixture(join(__dirname, 'fixtures/uncaught-on-express-4.ts'));
     expect(code).toBe(1);
     expect(stderr).toMatch(
@@ -478,7 +478,7 @@ describe('A mistake in mounting is explained:', () => {
   });
 });
 
-describe('A mistake with Redis is said at once:', () => {
+describe('A mistake with Redis is reported immediately:', () => {
   it('ioredis is not installed', async () => {
     jest.doMock('ioredis', () => {
       throw new Error("Cannot find module 'ioredis'");

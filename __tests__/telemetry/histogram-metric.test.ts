@@ -11,8 +11,8 @@ const observation = fc.record({
   value: fc.oneof(fc.constantFrom(0, 0.05, 0.5, 30, 31), fc.double({ min: 0, max: 40, noNaN: true })),
 });
 
-describe('A histogram of the metrics', () => {
-  it('reads as the histogram of prom-client does after the same observations', async () => {
+describe('HistogramMetric', () => {
+  it("gives the same text as prom-client's histogram after the same observations", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(observation, { minLength: 1, maxLength: 50 }), async (observations) => {
         const theirs = new Registry();
@@ -29,7 +29,7 @@ describe('A histogram of the metrics', () => {
     );
   });
 
-  it('shows no series without an observation, and starts again at 0 after a reset', async () => {
+  it('shows no series without observations, and starts again at 0 after a reset', async () => {
     const registry = new Registry();
     const histogram = new HistogramMetric({ ...OPTIONS, labelNames: LABELS });
     registry.registerMetric(histogram as unknown as Histogram);

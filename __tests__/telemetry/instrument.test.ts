@@ -46,7 +46,7 @@ function telemetry(balancer: Balancer) {
 }
 
 describe('instrument()', () => {
-  it('makes one client span per call, child of the active span, with its attempts as children', async () => {
+  it('creates one client span per call, as a child of the active span, with the attempts as its children', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'unauthorized' });
     const balancer = rig.balancer([
@@ -93,7 +93,7 @@ describe('instrument()', () => {
     expect(JSON.stringify(spans().map(({ attributes }) => attributes))).not.toContain('parcel');
   });
 
-  it('ends the span of a stream with the stream, and that of a failed call with its code', async () => {
+  it('ends the span of a stream when the stream ends, and that of a failed call with its error code', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], { retry: { maxAttempts: 1 } });
     const { spans } = telemetry(balancer);
@@ -129,7 +129,7 @@ describe('instrument()', () => {
     expect(types).toEqual(['input', 'output']);
   });
 
-  it('makes no span of an attempt whose call is not sampled, and measures it all the same', async () => {
+  it('creates no attempt spans for a call that is not sampled, but measures it', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const names: string[] = [];
     const tracer = {
@@ -145,7 +145,7 @@ describe('instrument()', () => {
     expect(record).toHaveBeenCalledTimes(3);
   });
 
-  it('traces calls from the moment on at which the app registers its tracer provider', async () => {
+  it('traces calls as soon as the app has registered its tracer provider', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     instrument(balancer);
     await balancer.chat(HELLO);
@@ -163,7 +163,7 @@ describe('instrument()', () => {
     expect(names.filter((name) => name === 'chat gpt-4o')).toHaveLength(2);
   });
 
-  it('records nothing after its undo', async () => {
+  it('records nothing after it was stopped', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const { spans, stop } = telemetry(balancer);
     stop();
@@ -171,7 +171,7 @@ describe('instrument()', () => {
     expect(spans()).toEqual([]);
   });
 
-  it('fails no call if the tracer throws', async () => {
+  it('makes no call fail if the tracer throws', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const fail = (): never => {
       throw new Error('the exporter is broken');
@@ -185,7 +185,7 @@ describe('instrument()', () => {
     expect(balancer.stats().listenerFailures).toBeGreaterThan(0);
   });
 
-  it.each([[{ tracer: {} }], [{ meter: 1 }], [{ tracr: 1 }]])('refuses the options %j', async (options) => {
+  it.each([[{ tracer: {} }], [{ meter: 1 }], [{ tracr: 1 }]])('rejects the options %j', async (options) => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     expect(() => instrument(balancer, options as never)).toThrow(/instrument\./);
   });

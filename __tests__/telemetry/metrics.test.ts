@@ -51,7 +51,7 @@ function scrape(...args: Parameters<typeof aiMetrics>) {
 }
 
 describe('aiMetrics()', () => {
-  it('counts calls, attempts by class, tokens, cost and waste, and measures times', async () => {
+  it('counts calls, attempts by failure class, tokens, cost and waste, and measures durations', async () => {
     const [sick, well] = [await rig.provider(), await rig.provider()];
     sick.fault({ kind: 'err5xx' });
     const price = { input: 1, output: 2 };
@@ -81,7 +81,7 @@ describe('aiMetrics()', () => {
     );
   });
 
-  it('shows the state and the cooldown of an endpoint, and forgets one that a reload removes', async () => {
+  it('shows the state and the cooldown of an endpoint, until a reload removes the endpoint', async () => {
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)]);
     const read = scrape(balancer);
@@ -98,7 +98,7 @@ describe('aiMetrics()', () => {
     expect(named.map(({ labels }) => labels.endpoint)).toEqual(['other']);
   });
 
-  it('has no label for tenants unless the app maps them, and then keeps their number bounded', async () => {
+  it('has a label for tenants only if the app maps calls to it, with a bounded number of values', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const plain = scrape(balancer);
     const mapped = scrape(balancer, { tenant: ({ requestId }) => requestId });
@@ -110,7 +110,7 @@ describe('aiMetrics()', () => {
     expect(value('ai_balancer_calls_total', { tenant: 'other' })).toBe(5);
   });
 
-  it('uses a given registry, and refuses one that has the metrics of another balancer', async () => {
+  it('uses a given registry, and rejects one that has the metrics of another balancer', async () => {
     const registry = new Registry();
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     aiMetrics(balancer, { registry });
@@ -119,7 +119,7 @@ describe('aiMetrics()', () => {
   });
 
   it.each([[{ registry: {} }], [{ tenant: 'x' }], [{ registy: 1 }]])(
-    'refuses the options %j',
+    'rejects the options %j',
     async (options) => {
       const balancer = rig.balancer([endpointAt(await rig.provider())]);
       expect(() => aiMetrics(balancer, options as never)).toThrow(/metrics\./);

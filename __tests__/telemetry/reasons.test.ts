@@ -20,7 +20,7 @@ function collector(): {
 }
 
 describe('A failed attempt', () => {
-  it('carries the code of the socket and its message in the error, the event and the debug log', async () => {
+  it("has the code and the message of the socket error in the call's error, the event and the debug log", async () => {
     const { lines, logger } = collector();
     const balancer = rig.balancer([endpointAt(NOBODY)], { logger, retry: { maxAttempts: 1 } });
     const events: unknown[] = [];
@@ -42,7 +42,7 @@ describe('A failed attempt', () => {
     ]);
   });
 
-  it('shows a client neither the endpoint nor the message of the upstream', async () => {
+  it("reveals neither the endpoint nor the upstream's message to a client", async () => {
     const balancer = rig.balancer([endpointAt(NOBODY, { name: 'secret-name' })], {
       retry: { maxAttempts: 1 },
     });
@@ -50,7 +50,7 @@ describe('A failed attempt', () => {
     expect(JSON.stringify(error.toBody())).not.toMatch(/secret-name|ECONNREFUSED|127\.0\.0\.1/);
   });
 
-  it('of a stream with an error object in its middle is reported a second time, with the message of the error', async () => {
+  it('whose stream contains an error object is reported a second time, with the message of that error', async () => {
     const server = createServer((req, res) => {
       req.resume().on('end', () => {
         res.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -85,7 +85,7 @@ describe('A failed attempt', () => {
     }
   });
 
-  it('of a stream that broke off is reported a second time, with its class and message', async () => {
+  it('whose stream broke off is reported a second time, with its class and message', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'cut' });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -113,7 +113,7 @@ describe('The reason why an endpoint takes no calls', () => {
   const UNAUTHORIZED =
     /^unauthorized since \d\d:\d\d:\d\d \(401 invalid_api_key: .+\), cooldown until \d\d:\d\d:\d\d; call endpoint\('main'\)\.enable\(\) when the key is fixed$/;
 
-  it('is in stats(), explain(), the handle and ERR_AI_UNAVAILABLE, and gone once it is enabled', async () => {
+  it('is in stats(), explain(), the handle and ERR_AI_UNAVAILABLE, until the endpoint is enabled', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'unauthorized', calls: 1 });
     const balancer = rig.balancer([endpointAt(provider)]);
@@ -131,7 +131,7 @@ describe('The reason why an endpoint takes no calls', () => {
     expect(balancer.endpoint('main').reason).toBeUndefined();
   });
 
-  it('names the failure that opened the breaker, and the next probe', async () => {
+  it('names the failure that opened the breaker, and the time of the next probe', async () => {
     const balancer = rig.balancer([endpointAt(NOBODY)], {
       retry: { maxAttempts: 1 },
       breaker: { consecutiveFailures: 1, resetTimeoutMs: 20_000 },
@@ -142,7 +142,7 @@ describe('The reason why an endpoint takes no calls', () => {
     );
   });
 
-  it('says that the app disabled it, or that its weight is 0', async () => {
+  it('states that the app has disabled the endpoint, or that its weight is 0', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const handle = balancer.endpoint('main');
     handle.disable();
@@ -154,8 +154,8 @@ describe('The reason why an endpoint takes no calls', () => {
   });
 });
 
-describe('Warnings', () => {
-  it('about an endpoint that never answered say where, why and what to check, once per minute', async () => {
+describe('Warnings about an endpoint', () => {
+  it('that has never answered contain its origin, the failure and what to check', async () => {
     const { lines, logger } = collector();
     const balancer = rig.balancer([endpointAt(NOBODY)], { logger, retry: { maxAttempts: 1 } });
     for (let i = 0; i < 3; i++) await rejection(balancer.chat(HELLO));
@@ -166,7 +166,7 @@ describe('Warnings', () => {
     );
   });
 
-  it('are written at most once per minute for each endpoint', async () => {
+  it('are logged at most once per minute for each endpoint', async () => {
     fakeOnly('performance');
     try {
       const { lines, logger } = collector();
@@ -189,7 +189,7 @@ describe('Warnings', () => {
     }
   });
 
-  it('are not written about an endpoint that has answered before', async () => {
+  it('are not logged if it has answered before', async () => {
     const { lines, logger } = collector();
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider)], { logger, retry: { maxAttempts: 1 } });
@@ -199,7 +199,7 @@ describe('Warnings', () => {
     expect(lines.filter(([level]) => level === 'warn')).toEqual([]);
   });
 
-  it('go to console.warn without a logger, and nowhere with logger: false', async () => {
+  it('are written to console.warn without a logger, and nowhere with logger: false', async () => {
     const warn = jest.spyOn(console, 'warn').mockImplementation(() => undefined);
     try {
       const retry = { maxAttempts: 1 };
@@ -214,7 +214,7 @@ describe('Warnings', () => {
 });
 
 describe('The log', () => {
-  it('has one line per call at info and one per attempt at debug, without a prompt or a key', async () => {
+  it('has one line per call at info and one per attempt at debug, without prompts and keys', async () => {
     const { lines, logger } = collector();
     const provider = await rig.provider();
     const balancer = rig.balancer([endpointAt(provider, { apiKey: 'sk-secret' })], { logger });
@@ -234,7 +234,7 @@ describe('The log', () => {
     expect(JSON.stringify(lines)).not.toMatch(/sk-secret|parcel/);
   });
 
-  it('leaves out the lines of a level that the logger does not write', async () => {
+  it('has no lines of a level that the logger has disabled', async () => {
     const { lines, logger } = collector();
     const pino = { ...logger, isLevelEnabled: (level: string) => level !== 'debug' };
     const balancer = rig.balancer([endpointAt(await rig.provider())], { logger: pino });

@@ -39,13 +39,13 @@ const program = createProgram();
 
 describe('The public types', () => {
   it.each(FILES.map((file) => [file.slice(ROOT.length + 1), file]))(
-    '%s compiles, and what is wrong does not',
+    'are tested by %s, in which valid code compiles and invalid code does not',
     (_, file) => {
       expect(faultsOf(program, file)).toEqual([]);
     },
   );
 
-  it("contain no any in the package's own declarations", () => {
+  it("contain no any in this package's own declarations", () => {
     const entry = program.getSourceFile(join(ROOT, 'lib/index.ts'));
     const found: string[] = [];
     const seen = new Set<ts.Node>();
@@ -73,7 +73,7 @@ describe('The public types', () => {
   });
 });
 
-describe('The TypeScript of', () => {
+describe('The TypeScript code block of', () => {
   it.each(BLOCKS.map(({ document, line, file }) => [`${document}:${line}`, file]))(
     '%s compiles',
     (_, file) => {
