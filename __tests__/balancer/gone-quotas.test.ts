@@ -47,7 +47,7 @@ describe('Balancer.reload(): the quota of a removed endpoint', () => {
     closed.mockRestore();
   });
 
-  it('is dropped if it is not full only when more than 1,000 such quotas are kept, the oldest first', async () => {
+  it('is dropped before it is full once more than 1,000 such quotas are kept, the oldest first', async () => {
     const closed = jest.spyOn(Quota.prototype, 'close');
     // Used, and refills slowly.
     const many = Array.from({ length: 1_010 }, (_, n) => endpoint(`e${n}`, { rpd: 100 }));

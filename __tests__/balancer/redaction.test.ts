@@ -46,7 +46,7 @@ describe.each(KEYS)('Redaction of a key %s:', (_form, key) => {
     ['a 400', error(400, { message: `"Bearer ${key}" is not allowed`, param: key })],
     ['a 500 that is cut in the key', error(500, { message: `${'x'.repeat(990)} ${key}` })],
     ['a URL', error(404, { message: `no route for /v1/chat?key=${encodeURIComponent(key)}` })],
-    ['JSON that is no answer', raw(200, `{"error": "key ${splitByEscapes(key)} is unknown"}`)],
+    ['JSON that is not an answer', raw(200, `{"error": "key ${splitByEscapes(key)} is unknown"}`)],
     ['a page', raw(502, `<html><b>${key}</b></html>`, { 'content-type': 'text/html' })],
     [
       'a stream',

@@ -50,7 +50,7 @@ describe('SequentialTest', () => {
     expect(share(0.2, 0.05, 200)).toBe(0);
   });
 
-  it('rejects a canary that always fails within 10 calls', () => {
+  it('needs at most 10 calls to reject a canary that always fails', () => {
     const calls = seeds.map((seed) => rejectedAt(seed, 0.01, 1, 50) ?? Infinity);
     expect(Math.max(...calls)).toBeLessThanOrEqual(10);
   });

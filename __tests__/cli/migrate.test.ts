@@ -339,10 +339,10 @@ describe('express-ai-balancer migrate', () => {
   });
 
   it.each([
-    ['num_retries: 1', 'a fallback after three endpoints is reached', 4],
-    ['num_retries: 3', 'the last group has as many attempts as there', 4],
-    ['num_retries: 9', 'fewer endpoints than retries', 10],
-    ['timeout: 5', 'no number of retries, and the default is enough', undefined],
+    ['num_retries: 1', 'a fallback behind three endpoints is reached', 4],
+    ['num_retries: 3', 'the last group gets no more attempts than it has endpoints', 4],
+    ['num_retries: 9', 'there are fewer endpoints than retries', 10],
+    ['timeout: 5', 'without a number of retries, the default is enough', undefined],
   ])(
     "writes enough attempts for the longest chain of fallbacks with '%s': %s",
     (setting, _name, expected) => {
@@ -370,14 +370,14 @@ describe('express-ai-balancer migrate', () => {
     const one = (params: string) => `model_list: [{ model_name: a, litellm_params: ${params} }]`;
 
     it.each([
-      ['a file that is not there', undefined, /no such file$/],
+      ['a file that does not exist', undefined, /no such file$/],
       [
-        'text that is no YAML',
+        'text that is not YAML',
         'model_list: [\n  sk-live-secret: {',
         /not valid YAML or JSON at line \d+, column \d+: [a-z ]+$/,
       ],
       [
-        'a file of something else',
+        'a file of another kind',
         '{"name":"x"}',
         /expected the configuration of LiteLLM \(model_list\), Portkey/,
       ],
@@ -394,12 +394,12 @@ describe('express-ai-balancer migrate', () => {
         /rpm: expected a number, got a text/,
       ],
       [
-        'a limit that no balancer can keep',
+        'a limit that is invalid in this package',
         one('{ model: openai/x, rpm: -1 }'),
         /endpoints\[0\]\.rpm: expected .* \(from model_list\[0\]\)/,
       ],
       [
-        'an unknown provider alone',
+        'a file with only an unknown provider',
         one('{ model: bedrock/x }'),
         /no endpoint can be written: model_list\[0\]: 'bedrock\/x'/,
       ],

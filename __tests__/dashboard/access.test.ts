@@ -143,11 +143,11 @@ describe.each(EXPRESS_VERSIONS)('Control requests to aiDashboard() in Express %s
   });
 
   it.each<[string, Record<string, string>]>([
-    ['a request of another site', { ...OWN_HEADERS, 'sec-fetch-site': 'cross-site' }],
-    ['a request of a sibling site', { ...OWN_HEADERS, 'sec-fetch-site': 'same-site' }],
-    ['a navigation', { ...OWN_HEADERS, 'sec-fetch-site': 'none' }],
+    ['headers of another site', { ...OWN_HEADERS, 'sec-fetch-site': 'cross-site' }],
+    ['headers of a sibling site', { ...OWN_HEADERS, 'sec-fetch-site': 'same-site' }],
+    ['headers of a navigation', { ...OWN_HEADERS, 'sec-fetch-site': 'none' }],
     [
-      'another origin, by a browser without Sec-Fetch-Site',
+      'another origin from a browser without Sec-Fetch-Site',
       {
         'content-type': 'application/json',
         'x-ai-dashboard': '1',
@@ -155,7 +155,7 @@ describe.each(EXPRESS_VERSIONS)('Control requests to aiDashboard() in Express %s
       },
     ],
     ['an opaque origin', { 'content-type': 'application/json', 'x-ai-dashboard': '1', origin: 'null' }],
-    ['a request without the header', { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }],
+    ['no x-ai-dashboard header', { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }],
   ])('are refused with 403 if they come with %s', async (_name, headers) => {
     const { url, balancer } = await open();
     expect((await control(url, DISABLE, headers)).status).toBe(403);
@@ -180,7 +180,7 @@ describe.each(EXPRESS_VERSIONS)('Control requests to aiDashboard() in Express %s
     ['no endpoint', 400, { action: 'disable' }],
     ['an unknown endpoint', 404, { endpoint: 'mian', action: 'disable' }],
     ['an unknown action', 400, { endpoint: 'main', action: 'constructor' }],
-    ['a weight of text', 400, { endpoint: 'main', action: 'weight', weight: '2' }],
+    ['a weight that is a string', 400, { endpoint: 'main', action: 'weight', weight: '2' }],
     ['a negative weight', 400, { endpoint: 'main', action: 'weight', weight: -1 }],
     ['a list', 400, []],
   ];

@@ -150,9 +150,9 @@ real.describe('The streaming-chat example in a browser', () => {
   });
 
   it.each<[string, (res: Response) => unknown]>([
-    ['an error in its middle', (res) => res.end('data: {"error":{"message":"internal: shard 7"}}\n\n')],
-    ['an end in good order without [DONE]', (res) => res.end()],
-    ['a connection that is cut', (res) => res.destroy()],
+    ['an error event in the middle', (res) => res.end('data: {"error":{"message":"internal: shard 7"}}\n\n')],
+    ['a regular end without [DONE]', (res) => res.end()],
+    ['a broken connection', (res) => res.destroy()],
   ])('shows an answer with %s as broken off, and lets the user try again', async (_, end) => {
     let times = 0;
     let first: Response | undefined;

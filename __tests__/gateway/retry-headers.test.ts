@@ -21,15 +21,15 @@ async function refused(endpoints: Record<string, Responder>, config: RigConfig =
 
 describe('The gateway, after every endpoint that was tried has failed,', () => {
   it.each([
-    ['the only endpoint is limited for seconds', { a: limited(7_000) }, 429, 7_000, 7_700],
+    ['the only endpoint is rate limited for seconds', { a: limited(7_000) }, 429, 7_000, 7_700],
     [
-      'one is limited, another fails',
+      'one endpoint is rate limited and another fails',
       { a: limited(7_000), b: error(500, {}, { 'x-should-retry': 'false' }) },
       502,
       1,
       7_700,
     ],
-    ['a 503 names a time', { a: error(503, {}, { 'retry-after': '20' }) }, 502, 19_000, 20_000],
+    ['a 503 has a Retry-After', { a: error(503, {}, { 'retry-after': '20' }) }, 502, 19_000, 20_000],
   ])('tells the client when to retry if %s', async (_what, endpoints, status, least, most) => {
     const { ask } = await refused(endpoints);
     const { headers, ...response } = await ask();
@@ -55,9 +55,12 @@ describe('The gateway, after every endpoint that was tried has failed,', () => {
   });
 
   it.each([
-    ['all of them are failing', { a: error(500), b: reset }],
-    ['the only key is refused, for ten minutes', { a: error(401, { code: 'invalid_api_key' }) }],
-    ['the only endpoint is limited for an hour', { a: error(429, {}, { 'retry-after': '3600' }) }],
+    ['all endpoints are failing', { a: error(500), b: reset }],
+    [
+      'the only key is invalid and its cooldown is ten minutes',
+      { a: error(401, { code: 'invalid_api_key' }) },
+    ],
+    ['the only endpoint is rate limited for an hour', { a: error(429, {}, { 'retry-after': '3600' }) }],
   ])('tells the client not to retry if %s', async (_what, endpoints) => {
     const { ask } = await refused(endpoints);
     const { headers } = await ask();

@@ -36,7 +36,7 @@ const ECHOES: [how: string, echo: Echo][] = [
     },
   ]),
   [
-    'status 400 with a text',
+    'status 400 with a plain text',
     (req, res) => {
       res.writeHead(400, { 'content-type': 'text/plain' });
       res.end(`Authorization: Bearer ${keyOf(req)} is not accepted, x-org: ${String(req.headers['x-org'])}`);

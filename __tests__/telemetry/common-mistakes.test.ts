@@ -445,7 +445,7 @@ describe('A mistake that only the first call reveals is explained on the console
 });
 
 describe('A mistake in mounting the middleware is explained:', () => {
-  it('aiBalancer mounted without being called', async () => {
+  it('aiBalancer mounted without calling it', async () => {
     const app = express();
     app.use(aiBalancer as never);
     const { status, text } = await answerOf(app);

@@ -22,7 +22,10 @@ import { combinedRoute, rejectedError, withFailedAttempts } from './rejected-ans
 import type { RunningCall } from './running-call';
 
 type WholeAnswer = Extract<WholeResult, { kind: 'answer' }>;
-/** An answer that is cached or passed to hooks. Responses calls are not cached; with hooks they become chat calls. */
+/**
+ * An answer as the cache and hooks are typed for. Responses calls are not cached, but a hook gets a native response if
+ * the call has no translation.
+ */
 type KnownAnswer = ChatCompletion | EmbeddingResponse;
 
 export interface AnswerSourceParts {

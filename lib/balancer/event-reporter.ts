@@ -174,7 +174,7 @@ export class EventReporter {
   /** Logs the failure of an answer that was piped to a response, because the app's code doesn't see the error. */
   pipeFailed(error: unknown): void {
     const code = AiBalancerError.isInstance(error) ? error.code : 'unknown';
-    // Not logged: the client has disconnected, which is no fault of anybody.
+    // Not logged: a client that disconnects is no failure.
     if (code === 'ERR_AI_ABORTED') return;
     const why = AiBalancerError.isInstance(error)
       ? error.message.slice(0, 1_000)

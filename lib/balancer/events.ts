@@ -23,7 +23,7 @@ export interface CallEvent {
   readonly provider: string;
   /** Model of that endpoint; empty without one. */
   readonly model: string;
-  /** The model or alias that was asked for; absent if the router could choose. */
+  /** The requested model or alias; absent if the router could choose. */
   readonly requestedModel?: string;
   /** The tenant of the call; absent without one. */
   readonly tenant?: string;

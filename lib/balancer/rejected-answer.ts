@@ -22,7 +22,12 @@ export function withFailedAttempts(route: RouteReport, failed: RouteReport | und
   return { ...route, attempts, waitMs, wastedTokens, ...(wastedUsd === undefined ? {} : { wastedUsd }) };
 }
 
-/** @param cause The error of the next try; absent if the call may not be tried again. */
+/**
+ * Creates the error of a call whose answer was rejected.
+ *
+ * @param by Name of the hooks that rejected it.
+ * @param cause The error of the next try; absent if the call may not be tried again.
+ */
 export function rejectedError(by: string, route: RouteReport, cause?: unknown): AiBalancerError {
   const failure = AiBalancerError.isInstance(cause) ? cause : undefined;
   const why =

@@ -72,7 +72,7 @@ export interface BalancerStats {
   };
   /** The state of each endpoint, in the order of the configuration. */
   readonly endpoints: readonly EndpointStats[];
-  /** Every budget: first the overall ones, then those of quota groups and endpoints. */
+  /** All budgets except those of tenants, overall ones first. */
   readonly budgets: readonly BudgetStats[];
   /** State of the canary; absent without the option `canary`. */
   readonly canary?: CanaryStats;

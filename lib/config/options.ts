@@ -34,8 +34,8 @@ export interface Logger {
 /** How requests are sent. */
 export interface HttpOptions {
   /**
-   * An axios instance whose interceptors, adapter and agents are used. Where it has no adapter or agent of its own, its
-   * requests use the balancer's connections. Default: an instance of the balancer's own.
+   * An axios instance whose interceptors, adapter and agents are used. Without its own adapter or agent, its requests
+   * use the balancer's connections. Default: the balancer's own instance.
    */
   axios?: AxiosInstance;
   /**
@@ -81,8 +81,8 @@ export interface BalancerConfig {
   /** When a breaker opens and how long it stays open. Default: see {@link BreakerOptions}. */
   breaker?: Partial<BreakerOptions>;
   /**
-   * Second attempts for calls that take unusually long, and probes beside served calls; false turns both off. Default: see
-   * {@link HedgeOptions}.
+   * Second attempts for calls that take unusually long, and probes in parallel to served calls; false turns both off.
+   * Default: see {@link HedgeOptions}.
    */
   hedge?: false | Partial<HedgeOptions>;
   /** Bounds of the wait queue. Default: see {@link QueueOptions}. */

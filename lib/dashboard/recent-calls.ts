@@ -63,7 +63,7 @@ class KeptCalls {
   #tokens = KEPT;
   #refilledAt = -Infinity;
 
-  /** Whether another call may be recorded now. @param now Time of performance.now(). */
+  /** Returns whether another call may be recorded now, and counts it if so. @param now Time of performance.now(). */
   takes(now: number): boolean {
     const refill = ((now - this.#refilledAt) / 1_000) * RECORDED_PER_SECOND;
     if (this.#tokens + refill < 1) return false;

@@ -110,7 +110,7 @@ export interface Hooks {
   after?(call: HookCall, answer: ChatCompletion | EmbeddingResponse): HookReturn<AfterResult>;
   /** Runs on the text of every streamed answer, window by window. It does not get tool calls and reasoning. */
   text?(call: HookCall, window: TextWindow): HookReturn<TextResult>;
-  /** Number of characters that are buffered before `text` gets them as one window. Default 200. */
+  /** Minimum length of a window of `text`, in characters. Shorter text is buffered. Default 200. */
   windowChars?: number;
   /** How long each function may take, in milliseconds. Default 5,000. */
   timeoutMs?: number;

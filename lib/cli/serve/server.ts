@@ -86,7 +86,8 @@ function metricsOf(balancer: Balancer): RequestHandler | undefined {
 }
 
 /**
- * Admits requests with the token, as a bearer token or a basic password. Without a token, only those from this machine.
+ * Admits requests with the token, sent as a bearer token or as the password of basic authentication. If no token is
+ * configured, admits only requests from this machine.
  */
 function requireAdmin(token: string | undefined): RequestHandler {
   return (req, res, next) => {
