@@ -89,8 +89,8 @@ export interface RouteReport {
   /** Model of that endpoint; empty without one. */
   readonly model: string;
   /**
-   * Set if the call was not sent to an endpoint: its answer is that of an equal call in flight (`joined`) or of a call
-   * with the same Idempotency-Key (`replayed`), from the cache (`cached`, or `stale` in an outage), or from a hook
+   * Set if the answer does not come from an attempt of this call, but from an equal call in flight (`joined`), from a
+   * call with the same Idempotency-Key (`replayed`), from the cache (`cached`, or `stale` in an outage), or from a hook
    * (`hook`).
    */
   readonly shared?: 'joined' | 'replayed' | 'cached' | 'stale' | 'hook';

@@ -7,8 +7,7 @@ let isListening = false;
 
 /**
  * Logs how to prevent the crash when nobody catches the error of a call and Node.js ends the process. On Express 4 this
- * happens in every `async` handler without a `catch`. The listener is a monitor only: it does not change what Node.js
- * does.
+ * happens in every `async` handler without a `catch`. The listener only monitors: it does not change what Node.js does.
  */
 export function explainUncaught(error: unknown, log: EventLog): void {
   if (!AiBalancerError.isInstance(error)) return;

@@ -1,5 +1,6 @@
 /**
- * The alternatives that are tested together: the tested group's mean as a multiple of the others', and their weights.
+ * The alternatives that are tested together: the tested group's mean as a multiple of the others', and their weights,
+ * which add up to 1.
  */
 const ALTERNATIVES: readonly (readonly [ratio: number, weight: number])[] = [
   [1.5, 0.05],

@@ -12,8 +12,8 @@ export type DashboardAccess = boolean | 'view' | 'control' | null | undefined;
 /** A script and a style sheet of the app that the page loads as well. */
 export interface DashboardExtension {
   /**
-   * Path of a module script on the same origin, such as `/shop.mjs`. The page contains an empty `<section
-   * id="extension">` for it, and dispatches `ai-dashboard` events on the document with the state in their `detail`.
+   * Path of a module script on the same origin, such as `/shop.mjs`. For it, the page contains an empty
+   * `<section id="extension">`, and dispatches `ai-dashboard` events on the document with the state in their `detail`.
    */
   script: string;
   /** Path of a style sheet on the same origin. Default: none. */

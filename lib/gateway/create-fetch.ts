@@ -15,8 +15,8 @@ export interface CreateFetchOptions extends Pick<CallOptions, 'timeoutMs' | 'fal
   /** The context of every call, such as its tenant, or a function that returns one for each call. Default: none. */
   context?: Partial<RequestContext> | (() => Partial<RequestContext>);
   /**
-   * The headers with which a client may set options of its calls, as for `smartRouter()`. Clients have an option for
-   * default headers to send. They override `context`. Default false.
+   * The headers with which a client may set options of its calls, as for `smartRouter()`; they override `context`.
+   * Clients send them with their option for default headers. Default false.
    */
   allowHeaders?: boolean | readonly ContextHeader[];
 }

@@ -122,7 +122,8 @@ class MetricSet {
   }
 
   /**
-   * Sets what runs at each scrape: `setGauge`, which sets a gauge's values again, and `addCounts`, once per counter.
+   * Sets the functions that run at each scrape: `setGauge` for each gauge, to set its values again, and `addCounts` for
+   * each counter.
    */
   onCollect(setGauge: (name: MetricName) => void, addCounts: () => void): void {
     for (const counter of this.#counters.values())

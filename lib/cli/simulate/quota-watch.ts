@@ -99,7 +99,7 @@ export class QuotaWatch {
     seen.exhaustedSamples++;
     if (seen.firstAtS !== undefined) return;
     seen.firstAtS = second;
-    // Not all of the limit, because running attempts are not counted exactly.
+    // With a tolerance of 10 %, because the reservations of some sent attempts are returned.
     seen.isDayUsed = sent >= 0.9 * (this.#perDay.get(endpoint)?.rpd ?? Infinity);
   }
 }
