@@ -14,6 +14,7 @@ import {
 import { nativeRequest } from '../responses/native-route';
 import type { ChatEvent } from '../stream/chat-event';
 import { generatedText } from '../stream/chat-event';
+import type { ChatEvents } from '../stream/chat-event-reader';
 import { completeUsage } from '../stream/usage';
 import { assembleAnswer, looksLikeEventStream, toChatEvents } from '../stream/whole-answer';
 import { type ClippedAnswer, clipAnswer, clipEvent } from './clip-usage';
@@ -36,7 +37,7 @@ export interface StreamedAnswer {
   /** The events up to the first content. */
   readonly first: readonly ChatEvent[];
   /** The events after those. Throws UpstreamFailure; leaving it early closes the upstream's socket. */
-  readonly rest: AsyncGenerator<ChatEvent, void, undefined>;
+  readonly rest: ChatEvents;
   readonly reading: LimitReading | undefined;
   /** Closes the upstream's socket at once. */
   abort(): void;
@@ -197,6 +198,6 @@ function generatedIn(data: AnswerData): string {
   return isNativeResponse(data) ? generatedInResponse(data) : generatedText(data);
 }
 
-async function* eventsOf(events: readonly ChatEvent[]): AsyncGenerator<ChatEvent, void, undefined> {
+async function* eventsOf(events: readonly ChatEvent[]): AsyncGenerator<ChatEvent, undefined> {
   for (const event of events) yield await Promise.resolve(event);
 }

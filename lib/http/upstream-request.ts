@@ -11,7 +11,7 @@ import type { LimitReading } from '../provider/rate-limits/rate-limit-headers';
 import { readNativeEvents } from '../responses/native-event-reader';
 import { nativeRequest } from '../responses/native-route';
 import type { ChatEvent } from '../stream/chat-event';
-import { type ChatEvents, readChatEvents } from '../stream/chat-event-reader';
+import { type ChatEvents, type EventResult, readChatEvents } from '../stream/chat-event-reader';
 import { StreamFailure } from '../stream/stream-errors';
 import { isTextNestedDeeper, MAX_NESTING } from '../util/nesting';
 import { type ClipUsage, clipEvent } from './clip-usage';
@@ -19,20 +19,16 @@ import type { ClippedExchangeOptions, ExchangeParts, ExchangeSettings } from './
 import { ProgressTimeout } from './progress-timeout';
 import type { ResponseBody } from './response-body';
 import type { TransportAnswer } from './transport';
+import { type EventsRequest, UpstreamEvents } from './upstream-events';
 import { UpstreamFailure } from './upstream-failure';
 
-/**
- * The most events without content that are still read after `stallMs` is over: they may have been buffered while our
- * own event loop stalled.
- */
-const MAX_LATE_EVENTS = 256;
 /** Printable ASCII without white space. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 /** How much of an error body is read, in bytes: enough for any message. */
 export const MAX_ERROR_BYTES = 64 * 1024;
 
 /** One request with its timeouts. It always settles, and its socket is closed or returned to the pool. */
-export class UpstreamRequest {
+export class UpstreamRequest implements EventsRequest {
   readonly #parts: ExchangeParts;
   readonly #abort = new LinkedAbort();
   readonly #caller: CallSignal;
@@ -64,7 +60,7 @@ export class UpstreamRequest {
         return;
       }
       this.#timeoutMessage = this.#isStreaming
-        ? this.#stalled().message
+        ? this.stalled().message
         : `no answer within ${formatMs(limitMs)}`;
       this.#abort.abort();
     });
@@ -154,48 +150,29 @@ export class UpstreamRequest {
     });
   }
 
-  /** The events after the first content. The stall timeout runs only while waiting for the upstream. */
-  async *rest(call: Call, events: ChatEvents): AsyncGenerator<ChatEvent, void, undefined> {
-    const { stallMs } = this.#parts.settings.timeouts;
-    this.#isStreaming = true;
-    let isWhole = false;
-    // Only content and finish reasons reset it: a stream of empty deltas or pings has stalled too.
-    let leftMs = stallMs;
-    let lateEvents = 0;
-    try {
-      for (;;) {
-        let next = this.#abort.aborted ? undefined : events.take?.();
-        let waitedMs = 0;
-        if (!next) {
-          const since = performance.now();
-          this.#timer.start(Math.max(1, Math.min(leftMs, call.deadlineAt - since)));
-          next = await this.awaitStep(events.next());
-          this.#timer.pause();
-          waitedMs = performance.now() - since;
-        }
-        if (next.done) {
-          isWhole = true;
-          return;
-        }
-        if (next.value.hasContent || next.value.hasFinishReason) {
-          leftMs = stallMs;
-          lateEvents = 0;
-        } else {
-          leftMs -= waitedMs;
-          if (leftMs <= 0 && ++lateEvents > MAX_LATE_EVENTS) throw this.#stalled();
-        }
-        yield clipEvent(next.value, this.#clipUsage);
-      }
-    } catch (error) {
-      throw this.toFailure(error);
-    } finally {
-      // The socket of a complete stream was read to its end and serves the next call.
-      if (isWhole) this.release();
-      else this.end();
-    }
+  /** The events after the first content. */
+  rest({ deadlineAt }: Call, events: ChatEvents): ChatEvents {
+    return new UpstreamEvents(events, this, { stallMs: this.#parts.settings.timeouts.stallMs, deadlineAt });
   }
 
-  #stalled(): UpstreamFailure {
+  get isAborted(): boolean {
+    return this.#abort.aborted;
+  }
+
+  /** Waits for an event of a stream. Rejects after `ms`. */
+  async awaitEvent(step: Promise<EventResult>, ms: number): Promise<EventResult> {
+    this.#isStreaming = true;
+    this.#timer.start(Math.max(1, ms));
+    const result = await this.awaitStep(step);
+    this.#timer.pause();
+    return result;
+  }
+
+  clip(event: ChatEvent): ChatEvent {
+    return clipEvent(event, this.#clipUsage);
+  }
+
+  stalled(): UpstreamFailure {
     const { stallMs } = this.#parts.settings.timeouts;
     const message = `the stream stalled: no content for ${formatMs(stallMs)} (stallMs)`;
     return this.failure({ class: 'timeout', message });

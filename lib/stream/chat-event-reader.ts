@@ -62,18 +62,19 @@ export function readChatEvents(
   return new ChatEventReader(frames, progress, options);
 }
 
-type Result = IteratorResult<ChatEvent, undefined>;
+export type EventResult = IteratorResult<ChatEvent, undefined>;
 
 /** The events of an answer. */
 export interface ChatEvents extends AsyncIterableIterator<ChatEvent, undefined> {
   /** Returns the next event, or the end, if it has already arrived; else undefined. Throws as the iteration does. */
-  take?(): Result | undefined;
+  take?(): EventResult | undefined;
 }
-const END: Result = { done: true, value: undefined };
+
+const END: EventResult = { done: true, value: undefined };
 
 type ReaderState =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'reading'; readonly result: Promise<Result> }
+  | { readonly kind: 'reading'; readonly result: Promise<EventResult> }
   | { readonly kind: 'ended' };
 
 /** Not a generator, so that an event costs only one promise, and return() takes effect even while a read is pending. */
@@ -95,7 +96,7 @@ class ChatEventReader implements ChatEvents {
     return this;
   }
 
-  next(): Promise<Result> {
+  next(): Promise<EventResult> {
     if (this.#state.kind === 'ended') return Promise.resolve(END);
     if (this.#state.kind === 'reading') return this.#state.result.then(() => this.next());
     try {
@@ -109,7 +110,7 @@ class ChatEventReader implements ChatEvents {
     return result;
   }
 
-  take(): Result | undefined {
+  take(): EventResult | undefined {
     if (this.#state.kind !== 'idle') return undefined;
     try {
       return this.#take();
@@ -120,17 +121,17 @@ class ChatEventReader implements ChatEvents {
     }
   }
 
-  return(): Promise<Result> {
+  return(): Promise<EventResult> {
     this.#state = { kind: 'ended' };
     this.#frames.close();
     return Promise.resolve(END);
   }
 
-  throw(error: unknown): Promise<Result> {
+  throw(error: unknown): Promise<EventResult> {
     return this.#fail(error);
   }
 
-  async #read(): Promise<Result> {
+  async #read(): Promise<EventResult> {
     try {
       while (await this.#frames.fill()) {
         const ready = this.#take();
@@ -147,7 +148,7 @@ class ChatEventReader implements ChatEvents {
   }
 
   /** The next event in the bytes that have arrived, or the end; undefined if more bytes are needed. */
-  #take(): Result | undefined {
+  #take(): EventResult | undefined {
     while (this.#state.kind !== 'ended') {
       const frame = this.#frames.take();
       if (!frame) return undefined;
@@ -206,7 +207,7 @@ class ChatEventReader implements ChatEvents {
     return new ParsedChatEvent({ ...value, choices: [] } as unknown as ChatCompletionChunk, true);
   }
 
-  #fail(error: unknown): Promise<Result> {
+  #fail(error: unknown): Promise<EventResult> {
     this.#state = { kind: 'ended' };
     this.#frames.close();
     // What the source throws is passed on unchanged.

@@ -2,6 +2,7 @@ import type { ChatCompletionChunk } from '../call/answer';
 import { AiBalancerError } from '../errors';
 import type { RouteReport } from '../route-report';
 import type { ChatEvent } from './chat-event';
+import type { ChatEvents, EventResult } from './chat-event-reader';
 
 /**
  * A streamed chat answer, for one reader. Leaving `for await` early closes the connection to the provider. The
@@ -44,14 +45,14 @@ export const ON_STALLED_END = Symbol.for('express-ai-balancer.on-stalled-end');
 
 /** A stream whose events can be passed through as bytes. */
 export interface EventStream extends ChatStream {
-  [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined>;
+  [CHAT_EVENTS](): ChatEvents;
   [ON_STALLED_END]?(callback: () => void): void;
 }
 
 export interface ChatStreamParts {
   /** The events that were read before the stream was returned. */
   readonly first: readonly ChatEvent[];
-  readonly events: AsyncIterable<ChatEvent>;
+  readonly events: AsyncIterable<ChatEvent, undefined>;
   route(): RouteReport;
   /** Called once, when reading begins. */
   onOpen?(): void;
@@ -104,7 +105,7 @@ export class ChatEventStream implements EventStream {
     for (const callback of this.#stalledEndCallbacks) callback();
   }
 
-  [CHAT_EVENTS](): AsyncIterableIterator<ChatEvent, undefined> {
+  [CHAT_EVENTS](): ChatEvents {
     if (this.#isRead)
       throw new TypeError('This stream is being read or has been read already: it has one reader.');
     this.#isRead = true;
@@ -147,7 +148,6 @@ export class ChatEventStream implements EventStream {
   }
 }
 
-type ReadResult = IteratorResult<ChatEvent, undefined>;
 const END = { done: true, value: undefined } as const;
 
 type IteratorState =
@@ -155,9 +155,9 @@ type IteratorState =
   | { readonly kind: 'ended' }
   | { readonly kind: 'aborted'; readonly error: AiBalancerError };
 
-class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
+class EventIterator implements ChatEvents {
   readonly #parts: ChatStreamParts;
-  readonly #events: AsyncIterator<ChatEvent>;
+  readonly #events: AsyncIterator<ChatEvent, undefined> & Pick<ChatEvents, 'take'>;
   #next = 0;
   #state: IteratorState = { kind: 'reading' };
   /** Rejects the pending read, so that a silent upstream doesn't hold a reader that has left. */
@@ -172,7 +172,24 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     return this;
   }
 
-  next(): Promise<ReadResult> {
+  take(): EventResult | undefined {
+    if (this.#state.kind !== 'reading' || this.#interrupt) return undefined;
+    const first = this.#parts.first[this.#next];
+    if (first) {
+      this.#next++;
+      return { done: false, value: first };
+    }
+    try {
+      const result = this.#events.take?.();
+      if (result?.done) this.#end();
+      return result;
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  next(): Promise<EventResult> {
     if (this.#state.kind === 'ended') return Promise.resolve(END);
     if (this.#state.kind === 'aborted') return Promise.reject(this.#state.error);
     const first = this.#parts.first[this.#next];
@@ -180,7 +197,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
       this.#next++;
       return Promise.resolve({ done: false, value: first });
     }
-    return new Promise<ReadResult>((resolve, reject) => {
+    return new Promise<EventResult>((resolve, reject) => {
       this.#interrupt = reject;
       this.#events.next().then(
         (result) => {
@@ -199,7 +216,7 @@ class EventIterator implements AsyncIterableIterator<ChatEvent, undefined> {
     });
   }
 
-  return(): Promise<ReadResult> {
+  return(): Promise<EventResult> {
     if (this.#state.kind === 'reading') {
       this.#state = { kind: 'ended' };
       this.#close(new AiBalancerError('ERR_AI_ABORTED', 'The reader left the stream.', { status: 499 }));

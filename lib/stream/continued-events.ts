@@ -20,7 +20,7 @@ export interface ContinuedEventsOptions {
 export async function* continuedEvents(
   events: AsyncIterable<ChatEvent>,
   options: ContinuedEventsOptions,
-): AsyncGenerator<ChatEvent, void, undefined> {
+): AsyncGenerator<ChatEvent, undefined> {
   const echo = new PrefixEcho(options.text);
   let buffered: ChatEvent[] = [];
   let result: EchoResult | undefined;

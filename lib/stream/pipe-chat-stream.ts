@@ -117,11 +117,19 @@ export const CHAT_WIRE: StreamWire<ChatStream> = {
 async function writeEvents(out: EventSink, stream: ChatStream): Promise<void> {
   stream.onRestart(() => void out.write('event: restart\ndata: {}\n\n'));
   (stream as EventStream)[ON_STALLED_END]?.(() => out.destroy());
-  // Leaving the loop closes the connection to the provider.
-  for await (const event of (stream as EventStream)[CHAT_EVENTS]()) {
-    if (out.isClosed) return;
-    if (event.isHidden) continue;
-    await out.write(event.raw ?? `data: ${JSON.stringify(event.chunk)}\n\n`);
+  const events = (stream as EventStream)[CHAT_EVENTS]();
+  try {
+    for (;;) {
+      // Events that have arrived together need no promise for each.
+      const { done, value: event } = events.take?.() ?? (await events.next());
+      if (done || out.isClosed) return;
+      if (event.isHidden) continue;
+      const drained = out.write(event.raw ?? `data: ${JSON.stringify(event.chunk)}\n\n`);
+      if (drained) await drained;
+    }
+  } finally {
+    // Closes the connection to the provider where the stream has not ended.
+    await events.return?.();
   }
 }
 

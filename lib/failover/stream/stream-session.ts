@@ -6,12 +6,14 @@ import { AiBalancerError } from '../../errors';
 import { UpstreamFailure } from '../../http/upstream-failure';
 import type { AttemptReport } from '../../route-report';
 import type { ChatEvent } from '../../stream/chat-event';
+import type { ChatEvents, EventResult } from '../../stream/chat-event-reader';
 import { continuedEvents } from '../../stream/continued-events';
 import { addUsage } from '../../stream/usage';
 import type { UsageMeter } from '../../stream/usage-meter';
 import { abortedError, deadlineError, streamBrokenError } from '../call-errors';
 import type { StreamResult } from '../call-result';
 import { ReaderTimeout } from './reader-timeout';
+import { SequentialEvents } from './sequential-events';
 import type { StreamRecovery } from './stream-recovery';
 
 export interface StreamSessionParts {
@@ -30,7 +32,6 @@ export interface StreamSessionParts {
 /** The whole answer of one endpoint, or the part that one endpoint adds to the answer of another. */
 interface AnswerPart {
   readonly result: StreamResult;
-  readonly events: AsyncIterable<ChatEvent>;
   /** Measures what this endpoint has used. */
   readonly meter: UsageMeter;
   /** Measures what the reader has received of the answer: `meter` itself if the answer has one part. */
@@ -58,6 +59,8 @@ export class StreamSession {
   readonly #readerTimeout: ReaderTimeout;
   readonly #onAbort = (): void => this.abort();
   #part: AnswerPart;
+  /** The events of the part that are still to be read. */
+  #events: ChatEvents;
   #state: SessionState = { kind: 'reading' };
 
   constructor(call: Call, result: StreamResult, parts: StreamSessionParts) {
@@ -65,7 +68,8 @@ export class StreamSession {
     this.#parts = parts;
     const meter = parts.newMeter(call);
     for (const event of result.sent.first) meter.add(event);
-    this.#part = { result, meter, shown: meter, events: result.sent.rest, prior: undefined };
+    this.#part = { result, meter, shown: meter, prior: undefined };
+    this.#events = result.sent.rest;
     const { readerStallMs } = result.slot.endpoint.settings.timeouts;
     this.#readerTimeout = new ReaderTimeout(readerStallMs, (error) => {
       if (this.#state.kind !== 'ended') this.#parts.onReaderStall();
@@ -81,30 +85,53 @@ export class StreamSession {
     if (this.#state.kind !== 'ended') this.#readerTimeout.start();
   }
 
-  /** The events that follow the first ones. */
-  async *events(): AsyncGenerator<ChatEvent, void, undefined> {
+  /** The events that follow the first ones, for one reader. */
+  events(): ChatEvents {
+    return new SequentialEvents({
+      take: () => this.#take(),
+      next: () => this.#next(),
+      leave: () => this.#leave(),
+    });
+  }
+
+  #take(): EventResult | undefined {
+    if (this.#state.kind !== 'reading') return undefined;
+    const result = this.#events.take?.();
+    return result === undefined || result.done ? undefined : this.#accept(result);
+  }
+
+  async #next(): Promise<EventResult> {
     try {
       for (;;) {
         let failure: UpstreamFailure;
         try {
           this.#readerTimeout.pause();
-          for await (const event of this.#part.events) {
-            this.#part.shown.add(event);
-            this.#readerTimeout.start();
-            yield event;
-            this.#readerTimeout.pause();
-          }
-          if (this.#state.kind === 'ended') throw this.#abortError();
-          this.#finish();
-          return;
+          return this.#accept(await this.#events.next());
         } catch (error) {
           failure = this.#settleFailure(error);
         }
         await this.#recover(failure);
       }
-    } finally {
+    } catch (error) {
       this.abort();
+      throw error;
     }
+  }
+
+  #accept(result: EventResult): EventResult {
+    if (result.done) {
+      if (this.#state.kind === 'ended') throw this.#abortError();
+      this.#finish();
+      return result;
+    }
+    this.#part.shown.add(result.value);
+    this.#readerTimeout.start();
+    return result;
+  }
+
+  async #leave(): Promise<void> {
+    this.abort();
+    await this.#events.return?.();
   }
 
   /** Stops the upstream and settles the slot with the output so far. */
@@ -174,7 +201,8 @@ export class StreamSession {
     const used = this.#usage();
     const { endpoint } = this.#part.result.slot;
     const meter = this.#parts.newMeter(result.state.call);
-    this.#part = { result, meter, shown: meter, events: eventsOf(result), prior: undefined };
+    this.#part = { result, meter, shown: meter, prior: undefined };
+    this.#events = eventsOf(result);
     this.#notifyRestart(used, endpoint);
   }
 
@@ -183,7 +211,7 @@ export class StreamSession {
     const usage = this.#usage();
     const identity = prior?.identity ?? identityOf(this.#part.result);
     const meter = this.#parts.newMeter(result.state.call);
-    const events = continuedEvents(metered(result, meter), {
+    this.#events = continuedEvents(metered(result, meter), {
       text: shown.text,
       identity,
       priorUsage: usage,
@@ -193,7 +221,7 @@ export class StreamSession {
         this.#notifyRestart(usage, broken.slot.endpoint);
       },
     });
-    this.#part = { result, meter, shown, events, prior: { usage, identity } };
+    this.#part = { result, meter, shown, prior: { usage, identity } };
   }
 
   /** Records what the reader has received from this endpoint as wasted, and notifies the reader of the restart. */
@@ -246,12 +274,12 @@ class UnannouncedRestart extends UpstreamFailure {
   }
 }
 
-async function* eventsOf({ sent }: StreamResult): AsyncGenerator<ChatEvent, void, undefined> {
+async function* eventsOf({ sent }: StreamResult): AsyncGenerator<ChatEvent, undefined> {
   yield* sent.first;
   yield* sent.rest;
 }
 
-async function* metered(result: StreamResult, meter: UsageMeter): AsyncGenerator<ChatEvent, void, undefined> {
+async function* metered(result: StreamResult, meter: UsageMeter): AsyncGenerator<ChatEvent, undefined> {
   for await (const event of eventsOf(result)) {
     meter.add(event);
     yield event;
