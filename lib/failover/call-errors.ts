@@ -70,9 +70,10 @@ export function budgetError(
   });
 }
 
-export function deadlineError(recorder: RouteRecorder): AiBalancerError {
+/** @param partialText What a stream had sent before the deadline. */
+export function deadlineError(recorder: RouteRecorder, partialText?: string): AiBalancerError {
   const message = `deadline exceeded (${recorder.deadlineMs.toLocaleString('en')} ms)`;
-  return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true });
+  return errorWithRoute('ERR_AI_DEADLINE', message, recorder, { status: 504, retryable: true, partialText });
 }
 
 /** The error when a stream broke off after its first content and could not be recovered. */

@@ -121,7 +121,11 @@ export function addFailure(
 export function currentPlan(state: CallState, routes: Routes): Plan {
   if (state.plan && state.generation === routes.generation) return state.plan;
   const { contextWindowAbove, accepts } = state;
-  const plan = routes.planner.plan(state.call, state.models);
+  const { plan, error } = routes.planner.tryPlan(state.call, state.models);
+  if (error) {
+    state.recorder.why = routes.router.pick(plan, { now: performance.now(), peek: true }).why;
+    throw error;
+  }
   state.generation = routes.generation;
   state.plan = plan;
   const { excluded } = state.call;

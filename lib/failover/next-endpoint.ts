@@ -54,13 +54,17 @@ export class NextEndpoint {
     const triedProviders =
       failedAt.size === 0 ? NO_PROVIDERS : new Set([...failedAt.values()].map(({ provider }) => provider));
     const probing = this.#parts.hedge.mayProbe(state.call) ? 'beside' : 'by-call';
-    const pickAmong = (excluded: (endpoint: Endpoint) => boolean): RouterPick =>
-      routes.router.pick(plan, { now, triedProviders, excluded, isHeld, probing });
+    const pickAmong = (excluded: (endpoint: Endpoint) => boolean, triesSlow = false): RouterPick =>
+      routes.router.pick(plan, { now, triedProviders, excluded, isHeld, probing, triesSlow });
     // Most calls can start their first attempt at once and need no retry plan.
     if (failedAt.size === 0) {
       const pick = pickAmong(() => false);
       if (pick.kind === 'picked') return { kind: 'start', pick, isBudgeted: false };
       if (pick.kind === 'wait') return pick;
+      // Predicted latency alone refuses no call: an endpoint that seems too slow gets one at a time.
+      const trial = pick.kind === 'full' ? pickAmong(() => false, true) : pick;
+      if (trial.kind === 'picked') return { kind: 'start', pick: trial, isBudgeted: false };
+      state.recorder.why = pick.why;
     }
     const options = this.#retryOptions(plan, now);
     const decision = decideNext({
@@ -164,18 +168,20 @@ function giveUpError(
       optionsOf(plan).map(({ endpoint }) => endpoint),
     );
   const ms = Math.max(0, Math.round(latestStartAt(call) - now)).toLocaleString('en');
+  const isSlow = obstacles.every((obstacle) => obstacle?.kind !== 'quota');
+  const lack = isSlow ? 'is expected to answer this call' : 'has quota for this call';
   return new AiBalancerError(
     'ERR_AI_SATURATED',
-    `no endpoint has quota for this call within ${ms} ms, the time left before its deadline`,
+    `no endpoint ${lack} within ${ms} ms, the time left before its deadline`,
     { status: 503, retryable: true, retryAfterMs },
   );
 }
 
-const REASONS: Record<(RetryDecision & { kind: 'give-up' })['reason'], string | undefined> = {
+const REASONS: Record<(RetryDecision & { kind: 'give-up' })['reason'], string> = {
   attempts: 'no attempts are left (retry.maxAttempts)',
   budget: 'the retry budget is spent',
   deadline: 'no endpoint is available again before the deadline',
-  'no-endpoint': undefined,
+  'no-endpoint': 'no other endpoint is left to try',
 };
 
 function waitFor(plan: Plan, { for: name, until }: RetryDecision & { kind: 'wait' }, now: number): NextStep {

@@ -166,7 +166,9 @@ export class SlotAcquirer {
       const retryAfterMs = error.retryAfterMs ?? this.#next.soonestStartMs(state);
       if (state.refusal) return callerError(state.refusal.detail, state.recorder);
       if (state.failedAt.size > 0) return allFailedError(state.recorder, retryAfterMs, error.message);
-      const plan = currentPlan(state, this.#parts.routes());
+      const routes = this.#parts.routes();
+      const plan = currentPlan(state, routes);
+      state.recorder.why = routes.router.pick(plan, { now: performance.now(), peek: true }).why;
       const endpoints = optionsOf(plan).map(({ endpoint }) => endpoint);
       const isDown = endpoints.every(({ breaker, weight }) => !breaker.canEnter || weight === 0);
       return isDown ? unavailableError(state.recorder, this.#next.soonestStartMs(state), endpoints) : error;

@@ -12,8 +12,8 @@ const END: EventResult = { done: true, value: undefined };
 /** The request whose events are read. */
 export interface EventsRequest {
   readonly isAborted: boolean;
-  /** Waits for at most `ms`, then rejects. */
-  awaitEvent(step: Promise<EventResult>, ms: number): Promise<EventResult>;
+  /** Waits for the step. Rejects after `stallMs`, or earlier at the deadline, `deadlineMs` from now. */
+  awaitEvent(step: Promise<EventResult>, stallMs: number, deadlineMs: number): Promise<EventResult>;
   clip(event: ChatEvent): ChatEvent;
   stalled(): UpstreamFailure;
   toFailure(error: unknown): UpstreamFailure;
@@ -82,8 +82,8 @@ export class UpstreamEvents implements ChatEvents {
     }
     try {
       const since = performance.now();
-      const limitMs = Math.min(this.#leftMs, this.#limits.deadlineAt - since);
-      const result = await this.#request.awaitEvent(this.#events.next(), limitMs);
+      const deadlineMs = this.#limits.deadlineAt - since;
+      const result = await this.#request.awaitEvent(this.#events.next(), this.#leftMs, deadlineMs);
       return this.#accept(result, performance.now() - since);
     } catch (error) {
       this.#state = { kind: 'ended' };

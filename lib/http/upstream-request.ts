@@ -43,6 +43,8 @@ export class UpstreamRequest implements EventsRequest {
   #timeoutMessage: string | undefined;
   #isAnswered = false;
   #isStreaming = false;
+  /** Whether the timer of a stream runs until the call's deadline, which comes before the stall timeout. */
+  #isDeadlineNext = false;
   reading: LimitReading | undefined;
 
   constructor(parts: ExchangeParts, options: ClippedExchangeOptions, streamUsage = false) {
@@ -60,7 +62,7 @@ export class UpstreamRequest implements EventsRequest {
         return;
       }
       this.#timeoutMessage = this.#isStreaming
-        ? this.stalled().message
+        ? this.#streamTimeoutMessage()
         : `no answer within ${formatMs(limitMs)}`;
       this.#abort.abort();
     });
@@ -159,10 +161,11 @@ export class UpstreamRequest implements EventsRequest {
     return this.#abort.aborted;
   }
 
-  /** Waits for an event of a stream. Rejects after `ms`. */
-  async awaitEvent(step: Promise<EventResult>, ms: number): Promise<EventResult> {
+  /** Waits for an event of a stream. Rejects after `stallMs`, or earlier at the deadline, `deadlineMs` from now. */
+  async awaitEvent(step: Promise<EventResult>, stallMs: number, deadlineMs: number): Promise<EventResult> {
     this.#isStreaming = true;
-    this.#timer.start(Math.max(1, ms));
+    this.#isDeadlineNext = deadlineMs < stallMs;
+    this.#timer.start(Math.max(1, Math.min(stallMs, deadlineMs)));
     const result = await this.awaitStep(step);
     this.#timer.pause();
     return result;
@@ -173,9 +176,17 @@ export class UpstreamRequest implements EventsRequest {
   }
 
   stalled(): UpstreamFailure {
-    const { stallMs } = this.#parts.settings.timeouts;
-    const message = `the stream stalled: no content for ${formatMs(stallMs)} (stallMs)`;
-    return this.failure({ class: 'timeout', message });
+    return this.failure({ class: 'timeout', message: this.#stallMessage() });
+  }
+
+  #stallMessage(): string {
+    return `the stream stalled: no content for ${formatMs(this.#parts.settings.timeouts.stallMs)} (stallMs)`;
+  }
+
+  #streamTimeoutMessage(): string {
+    return this.#isDeadlineNext
+      ? "the call's deadline came before the end of the stream"
+      : this.#stallMessage();
   }
 
   stopTimer(): void {

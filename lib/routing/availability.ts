@@ -41,6 +41,11 @@ export interface AvailabilityOptions {
    * admitted it.
    */
   readonly probing?: 'by-call' | 'beside' | 'is-probe';
+  /**
+   * Whether an endpoint without calls in flight may be used although it seems too slow: the prediction may be out of date,
+   * and only a call can show that.
+   */
+  readonly triesSlow?: boolean;
   /** Whether budgets are ignored. */
   readonly ignoresBudgets?: boolean;
 }
@@ -89,8 +94,8 @@ export function obstacleOf(
   }
   const cooldownUntil = endpoint.cooldownUntil(now);
   if (cooldownUntil > 0) return obstacle('cooldown', 'cooldown: takes no calls yet', cooldownUntil - now);
-  if (isTooSlow(plan, endpoint, now)) return TOO_SLOW;
   const { inFlight } = endpoint;
+  if ((inFlight > 0 || options.triesSlow !== true) && isTooSlow(plan, endpoint, now)) return TOO_SLOW;
   if (inFlight >= endpoint.settings.maxConcurrent) return AT_CAPACITY;
   // Below the initial limit of a slow start, the breaker need not be asked.
   if (inFlight >= SLOW_START_CALLS && inFlight >= slowStartLimit(breaker.ramp(now))) return SLOW_START;

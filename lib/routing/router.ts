@@ -82,7 +82,10 @@ export class Router {
 
   /** Returns where the call would go now, and why. Changes no state. */
   explain(plan: Plan, options: Pick<PickOptions, 'now' | 'probing'>): Explanation {
-    const pick = this.pick(plan, { ...options, peek: true });
+    const peek = { ...options, peek: true };
+    const first = this.pick(plan, peek);
+    const trial = first.kind === 'full' ? this.pick(plan, { ...peek, triesSlow: true }) : first;
+    const pick = trial.kind === 'picked' ? trial : first;
     const verdicts = pick.why();
     if (pick.kind === 'picked') return { pick: pick.option.endpoint.name, waitMs: 0, verdicts };
     if (pick.kind !== 'wait') return { verdicts };

@@ -171,7 +171,7 @@ export class StreamSession {
   async #recover(failure: UpstreamFailure): Promise<void> {
     const { result, shown } = this.#part;
     if (failure.detail.class === 'timeout' && performance.now() >= this.#call.deadlineAt) {
-      throw this.#end(deadlineError(result.state.recorder));
+      throw this.#end(deadlineError(result.state.recorder, shown.text));
     }
     const { recovery } = this.#parts;
     if (recovery.isOff || failure instanceof UnannouncedRestart) throw this.#brokenError(failure);
