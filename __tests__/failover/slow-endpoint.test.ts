@@ -44,7 +44,10 @@ describe('An endpoint whose predicted latency exceeds the deadline of a call', (
     const ask = () =>
       balancer.chat(BODY, { timeoutMs: 2_000 }).then(
         () => 'served',
-        ({ code, message, route }: AiBalancerError) => ({ code, message, why: route?.why }),
+        (error: unknown) => {
+          const { code, message, route } = error as AiBalancerError;
+          return { code, message, why: route?.why };
+        },
       );
     const asked = Promise.all([ask(), ask()]);
     await jest.advanceTimersByTimeAsync(100);
@@ -52,7 +55,9 @@ describe('An endpoint whose predicted latency exceeds the deadline of a call', (
       'served',
       {
         code: 'ERR_AI_SATURATED',
-        message: expect.stringMatching(/^no endpoint is expected to answer this call within 2,000 ms/),
+        message: expect.stringMatching(
+          /^no endpoint is expected to answer this call within 2,000 ms/,
+        ) as string,
         why: [expect.objectContaining({ endpoint: 'only', removedBy: 'deadline: cannot answer in time' })],
       },
     ]);
@@ -81,7 +86,7 @@ describe('The route report of a call that no endpoint was asked for', () => {
     const error = await balancer.chat(BODY, options).catch((thrown: unknown) => thrown as AiBalancerError);
     expect(error).toMatchObject({
       code,
-      route: { why: [{ endpoint: 'only', removedBy: expect.stringContaining(removedBy) }] },
+      route: { why: [{ endpoint: 'only', removedBy: expect.stringContaining(removedBy) as string }] },
     });
     await balancer.close();
   });
