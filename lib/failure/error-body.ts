@@ -1,4 +1,4 @@
-import { isObject } from '../util/is-object';
+import { type Fields, isObject } from '../util/is-object';
 import { parseJson } from '../util/parse-json';
 import { parseDuration } from './duration';
 
@@ -28,8 +28,6 @@ export interface ErrorBody {
 const PARSE_LIMIT = 1_000_000;
 const TEXT_LIMIT = 4096;
 const MAX_DETAILS = 32;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Reads an error body, given as text or as a parsed value. Never throws; takes time linear in the length of the text.

@@ -1,8 +1,6 @@
 import type { ChatMessage } from '../call/body';
 import { badRequest } from '../errors';
-import { isObject } from '../util/is-object';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, isObject } from '../util/is-object';
 
 /**
  * Thrown if a Responses request can't be translated to a chat request. Names the field that only the Responses API

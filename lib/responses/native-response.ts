@@ -5,9 +5,7 @@ import type { FailureDetail } from '../failure/detail';
 import type { ChatEvent } from '../stream/chat-event';
 import type { SseFrame } from '../stream/sse/sse-frame';
 import { readUsage } from '../stream/usage';
-import { isObject } from '../util/is-object';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, isObject } from '../util/is-object';
 
 /** Whether an answer is a response of the Responses API rather than a chat completion. */
 export function isNativeResponse(answer: unknown): answer is AIResponse {

@@ -1,7 +1,7 @@
 import type { ChatCompletion, ChatCompletionChunk, Usage } from '../call/answer';
 import type { ResponseBody } from '../call/body';
 import type { AIResponse, ResponseStreamEvent, ResponseUsage } from '../call/response';
-import { isObject } from '../util/is-object';
+import { type Fields, isObject } from '../util/is-object';
 import { newId } from './ids';
 import {
   OpenFunctionCall,
@@ -10,8 +10,6 @@ import {
   OpenReasoning,
   type UnnumberedEvent,
 } from './output-items';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Builds a response from the chunks of a chat answer, together with the events that OpenAI would send for it, in their
@@ -34,11 +32,6 @@ export class ResponseBuilder {
   /** @param createdAt Unix time in seconds. Default: now. */
   constructor(request: ResponseBody, createdAt: number | undefined) {
     this.response = newResponse(request, createdAt);
-  }
-
-  /** Sequence number of the next event. */
-  get nextSequence(): number {
-    return this.#sequence;
   }
 
   /** Adds a chunk and returns its events. */

@@ -1,9 +1,7 @@
 import type { ChatBody, ChatMessage, ResponseBody } from '../call/body';
 import { omitUndefined } from '../util/defaults';
-import { isObject } from '../util/is-object';
+import { type Fields, isObject } from '../util/is-object';
 import { NativeOnly, toMessages } from './input-items';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A Responses request translated to a chat request. */
 export interface ChatTranslation {

@@ -159,6 +159,19 @@ describe('A stream of the Gemini dialect', () => {
     });
   });
 
+  it('reports the usage of all candidates, although the first one has finished before the others', async () => {
+    const candidate = (index: number, text: string) => [
+      {
+        candidates: [{ index, content: { role: 'model', parts: [{ text }] }, finishReason: 'STOP' as never }],
+        usageMetadata: { promptTokenCount: 10, candidatesTokenCount: 5 * (index + 1), totalTokenCount: 15 },
+      },
+    ];
+    const events = [...candidate(0, 'Yes.'), ...candidate(1, 'No.')];
+    const answer = await readStream(geminiDialect, [toSse(events)], 2);
+    expect(answer.choices.map(({ message }) => message.content)).toEqual(['Yes.', 'No.']);
+    expect(answer.usage).toMatchObject({ prompt_tokens: 10, completion_tokens: 10 });
+  });
+
   it('fails as truncated if it is empty', async () => {
     await expect(readStream(geminiDialect, [])).rejects.toBeInstanceOf(TruncatedStreamError);
   });

@@ -1,11 +1,9 @@
 import type { ChatCompletion, FinishReason } from '../../call/answer';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import { textOf } from '../translation/conversation';
 import { type AnswerToolCall, chatCompletion, usageOf } from '../translation/openai-answer';
 import { JSON_TOOL } from './tools';
 import type { StopReason, WireUsage } from './wire';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Converts an answer of the Messages API to an OpenAI chat completion. @throws if the answer is not an object */
 export function toChatCompletion(message: unknown): ChatCompletion {

@@ -1,5 +1,5 @@
 import type { ChatBody } from '../../call/body';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import type { DialectCall, DialectEndpoint } from '../dialect';
 import { readConversation } from '../translation/conversation';
 import { droppedFeatures } from '../translation/features';
@@ -20,8 +20,6 @@ export interface TranslatedRequest {
 }
 
 type ChatCall = Extract<DialectCall, { operation: 'chat' }>;
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Converts an OpenAI chat body to a request of the Messages API. */
 export function toMessagesRequest(call: ChatCall, endpoint: DialectEndpoint): TranslatedRequest {
   const { body, stream } = call;

@@ -1,11 +1,9 @@
 import type { ChatCompletionChunk } from '../../call/answer';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import type { JsonEvent } from '../dialect';
 import { textOf } from '../translation/conversation';
 import { ChunkWriter } from '../translation/openai-answer';
 import { isJsonAnswer, isThinking, toFinishReason, toUsage } from './answer';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A content block that is being streamed. */
 type Block =

@@ -1,5 +1,5 @@
 import type { ChatBody } from '../../call/body';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import { type Turn, textOf } from '../translation/conversation';
 import { allowedTools, functionName, toolMode } from '../translation/tool-choice';
 import type { CacheControl, Tool, ToolChoice } from './wire';
@@ -14,8 +14,6 @@ export interface Tools {
   readonly tools?: Tool[];
   readonly tool_choice?: ToolChoice;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** @param jsonSchema the input schema of {@link JSON_TOOL}; undefined if the answer is not given through it */
 export function toTools(

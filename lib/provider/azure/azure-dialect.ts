@@ -23,12 +23,9 @@ function request(call: DialectCall, endpoint: DialectEndpoint): HttpRequest {
 
 /** Even with a dated version, the path of the Responses API doesn't contain the deployment. */
 function responses(call: ResponseDialectCall, endpoint: DialectEndpoint): HttpRequest {
-  const { apiVersion, deployment } = endpoint;
-  const model = deployment ?? endpoint.model;
-  const path = azurePath('/responses', model, endpoint);
-  const isDated = apiVersion !== undefined && DATED.test(apiVersion);
+  const model = endpoint.deployment ?? endpoint.model;
   return {
-    path: isDated ? path.replace(/\/deployments\/[^/]+(?=\/responses)/, '') : path,
+    path: azurePath('/responses', undefined, endpoint),
     headers: headersFor(call, endpoint),
     body: JSON.stringify({ ...call.body, model }),
   };
@@ -47,11 +44,15 @@ function headersFor(call: Pick<DialectCall, 'stream'>, endpoint: DialectEndpoint
  * The path below the base URL. A dated version has the deployment in the path; the v1 API needs no version. Source:
  * https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
  */
-function azurePath(path: string, deployment: string, { baseURL, apiVersion }: DialectEndpoint): string {
+function azurePath(
+  path: string,
+  deployment: string | undefined,
+  { baseURL, apiVersion }: DialectEndpoint,
+): string {
   const query = apiVersion === undefined ? '' : `?api-version=${encodeURIComponent(apiVersion)}`;
   if (/\/openai\/(?:v1|deployments\/[^/]+)$/.test(baseURL)) return path + query;
   const root = baseURL.endsWith('/openai') ? '' : '/openai';
-  return apiVersion !== undefined && DATED.test(apiVersion)
-    ? `${root}/deployments/${encodeURIComponent(deployment)}${path}${query}`
-    : `${root}/v1${path}${query}`;
+  if (apiVersion === undefined || !DATED.test(apiVersion)) return `${root}/v1${path}${query}`;
+  const below = deployment === undefined ? '' : `/deployments/${encodeURIComponent(deployment)}`;
+  return root + below + path + query;
 }

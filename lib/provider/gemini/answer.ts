@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ChatCompletion, FinishReason } from '../../call/answer';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import { textOf } from '../translation/conversation';
 import {
   type AnswerChoice,
@@ -10,8 +10,6 @@ import {
   type ExtraContent,
   usageOf,
 } from '../translation/openai-answer';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Converts an answer of generateContent to an OpenAI chat completion. @throws if the answer is not an object */
 export function toChatCompletion(answer: unknown): ChatCompletion {

@@ -1,3 +1,4 @@
+import type { ChatBody } from '../../call/body';
 import { classifyAnswer } from '../../failure/classify-answer';
 import type { Dialect, DialectCall, DialectEndpoint, HttpRequest } from '../dialect';
 import { readRateLimits } from '../rate-limits/rate-limit-headers';
@@ -24,7 +25,7 @@ export const geminiDialect: Dialect = {
     call.operation === 'chat'
       ? toChatCompletion(JSON.parse(body))
       : toEmbeddingResponse(JSON.parse(body), call.body, call.body.model),
-  chunks: (events) => new GeminiStream().chunks(events),
+  chunks: (events, { body }) => new GeminiStream((body as ChatBody).n ?? 1).chunks(events),
   failure: (http) => classifyAnswer(http),
   limits: (headers) => readRateLimits(headers),
 };

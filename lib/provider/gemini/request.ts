@@ -1,4 +1,4 @@
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import type { DialectCall, DialectEndpoint } from '../dialect';
 import { readConversation, textOf } from '../translation/conversation';
 import { droppedFeatures } from '../translation/features';
@@ -20,8 +20,6 @@ export interface TranslatedRequest {
 }
 
 type ChatCall = Extract<DialectCall, { operation: 'chat' }>;
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Converts an OpenAI chat body to a request of generateContent. */
 export function toGenerateContent(
   call: ChatCall,

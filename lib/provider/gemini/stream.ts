@@ -1,11 +1,9 @@
-import type { ChatCompletionChunk } from '../../call/answer';
+import type { ChatCompletionChunk, Usage } from '../../call/answer';
 import { StreamFailure, UpstreamStreamError } from '../../stream/stream-errors';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import type { JsonEvent } from '../dialect';
 import { ChunkWriter } from '../translation/openai-answer';
 import { candidatesOf, headOf, indexOf, partsOf, readPart, toFinishReason, toUsage } from './answer';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Translates the events of streamGenerateContent into OpenAI's chunks. A function call comes whole, in one event. */
 export class GeminiStream {
@@ -13,10 +11,20 @@ export class GeminiStream {
   /** Number of function calls so far, by candidate index. */
   readonly #calls = new Map<number, number>();
   readonly #finished = new Set<number>();
+  readonly #candidates: number;
+  /** As of the last event. It is sent once, when every candidate has finished. */
+  #usage: Usage | undefined;
   #isUsageSent = false;
+
+  /** @param candidates How many answers were requested. */
+  constructor(candidates: number) {
+    this.#candidates = candidates;
+  }
 
   async *chunks(events: AsyncIterable<JsonEvent>): AsyncGenerator<ChatCompletionChunk, void> {
     for await (const { json } of events) if (isObject(json)) yield* this.#read(json);
+    // The upstream may have sent fewer candidates than it was asked for.
+    if (this.#finished.size > 0) yield* this.#sendUsage();
   }
 
   *#read(event: Fields): Generator<ChatCompletionChunk, void> {
@@ -26,11 +34,15 @@ export class GeminiStream {
     for (const [position, candidate] of candidates.entries()) {
       yield* this.#readCandidate(writer, candidate, indexOf(candidate, position));
     }
-    // Every event reports the usage so far. It is sent once, when a candidate has finished.
-    const usage = this.#finished.size > 0 && !this.#isUsageSent ? toUsage(event.usageMetadata) : undefined;
-    if (!usage) return;
+    if (this.#isUsageSent) return;
+    this.#usage = toUsage(event.usageMetadata) ?? this.#usage;
+    if (this.#finished.size >= this.#candidates) yield* this.#sendUsage();
+  }
+
+  *#sendUsage(): Generator<ChatCompletionChunk, void> {
+    if (!this.#usage || !this.#writer || this.#isUsageSent) return;
     this.#isUsageSent = true;
-    yield writer.usage(usage);
+    yield this.#writer.usage(this.#usage);
   }
 
   *#readCandidate(

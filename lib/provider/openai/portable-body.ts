@@ -1,9 +1,7 @@
 import type { ChatBody } from '../../call/body';
 import { BoundedMap } from '../../util/bounded-map';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import { portableId } from '../translation/tool-calls';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What an API that refuses unknown fields accepts as the id of a tool call. */
 export interface Strictness {

@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../../call/body';
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import { type Media, readMedia } from './media';
 import { parseArguments } from './tool-calls';
 
@@ -57,8 +57,6 @@ export interface Conversation {
   readonly system: TextPart[];
   readonly turns: Turn[];
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Reads OpenAI's messages. System and developer messages are collected in `system`, wherever they occur, because other

@@ -1,8 +1,6 @@
-import { isObject } from '../../util/is-object';
+import { type Fields, isObject } from '../../util/is-object';
 import type { DialectCall } from '../dialect';
 import { imageUrl, textOf } from './conversation';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Returns the path in a body to the first use of a feature; undefined if it is not used. */
 type Find = (body: Fields) => string | undefined;
