@@ -76,7 +76,7 @@ async function timeDrain(queue: WaitQueue<Bucket>): Promise<number> {
 
 async function run(pools: number, tenants: number) {
   const all = fleet();
-  const queue = new WaitQueue<Bucket>({ maxSize: WAITING });
+  const queue = new WaitQueue<Bucket>({ maxSize: WAITING, maxBytes: Infinity });
   const calls = Array.from({ length: WAITING }, () => {
     const pool = Math.floor(random() * pools);
     return makeCall(windowOf(all, pools, pool), `pool ${pool}`, `tenant ${Math.floor(random() * tenants)}`);

@@ -64,7 +64,7 @@ async function serve(seed: number) {
   const total = rows.reduce((sum, [, prompt, output]) => sum + prompt + output, 0);
   const scale = total / TOKENS_PER_MS / OVERLOAD / (rows.at(-1)![0] - rows[0]![0]);
   const bucket = new TestBucket(TOKENS_PER_MS, TOKENS_PER_MS * 10_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000, maxBytes: Infinity });
   const shares = new Shares();
   let tokensServed = 0;
   const startedAt = performance.now();

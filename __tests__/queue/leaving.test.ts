@@ -25,7 +25,7 @@ function abortable() {
 }
 
 test('WaitQueue: a call whose caller aborts leaves the queue at once and keeps no abort listener', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const { signal, abort } = abortable();
   const end = outcomeOf(queue.waitForSlot(queuedCall([new TestBucket(1, 10_000, 0)], { signal })));
   expect(abortListeners(signal)).toBe(1);
@@ -37,7 +37,7 @@ test('WaitQueue: a call whose caller aborts leaves the queue at once and keeps n
 });
 
 test('WaitQueue: a call that is already aborted or past its deadline is rejected without waiting', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const aborted = outcomeOf(queue.waitForSlot(queuedCall([bucket], { signal: AbortSignal.abort() })));
   const late = outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: performance.now() })));
@@ -47,7 +47,7 @@ test('WaitQueue: a call that is already aborted or past its deadline is rejected
 });
 
 test('WaitQueue: a started call keeps no abort listener and no timer', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const { signal } = abortable();
   await queue.waitForSlot(queuedCall([new TestBucket(1, 10_000, 10_000)], { signal }));
   expect(abortListeners(signal)).toBe(0);
@@ -55,19 +55,19 @@ test('WaitQueue: a started call keeps no abort listener and no timer', async () 
 });
 
 test('WaitQueue: if the signal aborts during tryStart, a slot that was taken reaches the caller; without a slot the call is rejected as aborted', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const { signal, abort } = abortable();
   await expect(queue.waitForSlot(queuedCall([bucket], { signal, onTry: abort }))).resolves.toBe(bucket);
   const blocked = abortable();
   const call = queuedCall([new TestBucket(1, 10_000, 0)], { signal: blocked.signal, onTry: blocked.abort });
-  const second = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const second = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   await expect(second.waitForSlot(call)).rejects.toMatchObject({ code: 'ERR_AI_ABORTED', status: 499 });
   expect([queue.size, second.size]).toEqual([0, 0]);
 });
 
 test('WaitQueue: rejectAll() rejects every waiting call with the given error and leaves no timer or listener', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100, maxBytes: Infinity });
   const { signal } = abortable();
   const ends = Array.from({ length: 10 }, (_, i) =>
     queue.waitForSlot(
@@ -87,7 +87,7 @@ test('WaitQueue: rejectAll() rejects every waiting call with the given error and
 });
 
 test('WaitQueue: a call that is hopeless, or whose tryStart throws, is rejected with that error and does not block others', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 10_000);
   const error = new Error('larger than any limit');
   const hopeless = queuedCall([bucket], { priority: 5, tryStart: () => ({ kind: 'hopeless', error }) });
@@ -109,7 +109,7 @@ test('WaitQueue: a call that is hopeless, or whose tryStart throws, is rejected 
 });
 
 test('WaitQueue: wake() drains the queue within the same tick, but at most every 20 ms', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const bucket = new TestBucket(1e-6, 10_000, 0);
   const tries: number[] = [];
   const start = performance.now();
@@ -128,7 +128,7 @@ test('WaitQueue: wake() drains the queue within the same tick, but at most every
 });
 
 test('WaitQueue: a waiting call starts when its quota has refilled, without wake() and with a single timer', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 0);
   const start = performance.now();
   const end = outcomeOf(queue.waitForSlot(queuedCall([bucket])));
@@ -153,7 +153,7 @@ test('WaitQueue: for random calls, aborts and wakes, every call ends once, none 
   });
   await fc.assert(
     fc.asyncProperty(fc.array(event, { maxLength: 60 }), async (events) => {
-      const queue = new WaitQueue<TestBucket>({ maxSize: 12 });
+      const queue = new WaitQueue<TestBucket>({ maxSize: 12, maxBytes: Infinity });
       const a = new TestBucket(4, 8000, 0);
       const b = new TestBucket(2, 4000, 0);
       const c = new TestBucket(1, 1000, 500);

@@ -8,7 +8,7 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 function queueOf(maxSize = 10_000) {
-  return new WaitQueue<TestBucket>({ maxSize });
+  return new WaitQueue<TestBucket>({ maxSize, maxBytes: Infinity });
 }
 
 /** Enqueues all calls at once and returns their names in the order in which they start. */

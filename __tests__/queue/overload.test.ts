@@ -57,7 +57,7 @@ async function simulate(seed: number, overload: number, seconds: number) {
   const lengths = lengthsOf(random);
   const tokensPerMs = 20;
   const bucket = new TestBucket(tokensPerMs, tokensPerMs * 10_000);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000, maxBytes: Infinity });
   const offset = Math.floor(random() * lengths.length);
   const sample = Array.from({ length: 2000 }, (_, i) => lengths[(offset + i) % lengths.length]!);
   const mean = sample.reduce((sum, [prompt, output]) => sum + prompt + 1.8 * output, 0) / sample.length;

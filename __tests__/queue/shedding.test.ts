@@ -6,7 +6,7 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 function filled(bucket: TestBucket, calls: number, overrides: CallOverrides = {}, maxSize = 10_000) {
-  const queue = new WaitQueue<TestBucket>({ maxSize });
+  const queue = new WaitQueue<TestBucket>({ maxSize, maxBytes: Infinity });
   for (let i = 0; i < calls; i++) queue.waitForSlot(queuedCall([bucket], overrides)).catch(() => undefined);
   return queue;
 }
@@ -65,7 +65,7 @@ test('WaitQueue: waiting calls of a higher priority count towards the estimated 
 test('WaitQueue: a backlog that can also use other quotas counts in proportion to the refill it gets from the shared quota', () => {
   const here = new TestBucket(1, 10_000, 0);
   const elsewhere = new TestBucket(9, 10_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100, maxBytes: Infinity });
   const wide = () => queuedCall([here, elsewhere], { poolKey: 'wide' });
   for (let i = 0; i < 20; i++) queue.waitForSlot(wide()).catch(() => undefined);
   const narrow = (overrides: CallOverrides = {}) => queuedCall([here], { poolKey: 'narrow', ...overrides });
@@ -100,7 +100,7 @@ test('WaitQueue: a call that was shed on entry succeeds when retried after retry
 
 test('WaitQueue: a waiting call is shed as soon as the time left before its deadline is less than its service time', async () => {
   const bucket = new TestBucket(1e-6, 10_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const start = performance.now();
   const call = queuedCall([bucket], {
     deadlineAt: start + 5000,
@@ -117,7 +117,7 @@ test('WaitQueue: a waiting call is shed as soon as the time left before its dead
 
 test('WaitQueue: a call whose own wait exceeds its deadline is shed at once, with that wait as retryAfterMs', async () => {
   const bucket = new TestBucket(1, 10_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10, maxBytes: Infinity });
   const start = performance.now();
   const end = await outcomeOf(queue.waitForSlot(queuedCall([bucket], { deadlineAt: start + 900 })));
   expect(end).toMatchObject({ at: start, code: 'ERR_AI_SATURATED', retryAfterMs: 1000 });
@@ -141,7 +141,7 @@ test('WaitQueue: a deadline that passes while the event loop is blocked is repor
 describe('WaitQueue at maxSize', () => {
   test('evicts the least dense call, whether it is new or already waiting', async () => {
     const bucket = new TestBucket(1, 10_000, 0);
-    const queue = new WaitQueue<TestBucket>({ maxSize: 2 });
+    const queue = new WaitQueue<TestBucket>({ maxSize: 2, maxBytes: Infinity });
     const normal = outcomeOf(queue.waitForSlot(queuedCall([bucket])));
     const low = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 1 })));
     const high = outcomeOf(queue.waitForSlot(queuedCall([bucket], { priority: 5 })));

@@ -16,7 +16,7 @@ test('WaitQueue: tenants with waiting calls of equal priority are served the sam
         { minLength: 2, maxLength: 5 },
       ),
       async (tenants) => {
-        const queue = new WaitQueue<TestBucket>({ maxSize: 1000 });
+        const queue = new WaitQueue<TestBucket>({ maxSize: 1000, maxBytes: Infinity });
         const bucket = new TestBucket(20, 20_000, 0);
         const left = tenants.map((calls) => calls.length);
         const served = tenants.map(() => 0);
@@ -47,7 +47,7 @@ test('WaitQueue: tenants with waiting calls of equal priority are served the sam
 });
 
 test('WaitQueue: a flood of small calls does not starve the large calls of another tenant', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 0);
   let large = 0;
   for (let i = 0; i < 10; i++) {
@@ -67,7 +67,7 @@ test('WaitQueue: a flood of small calls does not starve the large calls of anoth
 });
 
 test('WaitQueue: a tenant that joins later earns no credit for its idle time and gets an equal share from then on', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000, maxBytes: Infinity });
   const bucket = new TestBucket(10, 10_000, 0);
   const served = { steady: 0, late: 0 };
   const enter = (tenant: 'steady' | 'late', calls: number) => {
@@ -89,7 +89,7 @@ test('WaitQueue: a tenant that joins later earns no credit for its idle time and
 });
 
 test('WaitQueue: a tenant that sends one call at a time gets its fair share and no more', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 10_000, maxBytes: Infinity });
   const bucket = new TestBucket(10, 10_000, 0);
   const served: Record<string, number> = {};
   const count = (tenant: string) => (served[tenant] = (served[tenant] ?? 0) + 1);
@@ -118,7 +118,7 @@ test('WaitQueue: a tenant that sends one call at a time gets its fair share and 
 });
 
 test('WaitQueue: tenant fairness applies only within a priority, so calls of priority 5 start before other tenants get their turn', async () => {
-  const queue = new WaitQueue<TestBucket>({ maxSize: 100 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 100, maxBytes: Infinity });
   const bucket = new TestBucket(1, 10_000, 0);
   const order: string[] = [];
   const enter = (name: string, tenant: string, priority: 3 | 5) =>

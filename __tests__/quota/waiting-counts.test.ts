@@ -6,7 +6,7 @@ afterEach(() => void jest.useRealTimers());
 
 test('WaitQueue serves an older call although calls of higher value density keep arriving', async () => {
   const bucket = new TestBucket(1, 1_000, 0);
-  const queue = new WaitQueue<TestBucket>({ maxSize: 1_000 });
+  const queue = new WaitQueue<TestBucket>({ maxSize: 1_000, maxBytes: Infinity });
   const older = outcomeOf(queue.waitForSlot(queuedCall([bucket], { promptTokens: 700, outputTokens: 300 })));
   const others: Promise<unknown>[] = [];
   // The calls need more than the bucket can ever serve.

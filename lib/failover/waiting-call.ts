@@ -3,6 +3,7 @@ import { type Call, latestStartAt } from '../call/call';
 import type { CallSignal } from '../call/call-signal';
 import type { Priority } from '../call/context';
 import type { Endpoint, EndpointSlot } from '../endpoint/endpoint';
+import { estimateBodyBytes } from '../queue/body-size';
 import type { QueueCallbacks, QueuedCall, Resource, StartResult } from '../queue/queued-call';
 import type { Quota } from '../quota/quota';
 import { closedMs } from '../routing/availability';
@@ -72,6 +73,13 @@ export class WaitingCall extends AsyncResource implements QueuedCall<EndpointSlo
 
   get promptTokens(): number {
     return this.call.promptTokens;
+  }
+
+  get bodyBytes(): number {
+    const { body, responses } = this.call;
+    const bytes = estimateBodyBytes(body);
+    // The translation shares most of its strings with the Responses request.
+    return responses === undefined ? bytes : Math.max(bytes, estimateBodyBytes(responses.body));
   }
 
   get waitingSince(): number {

@@ -3,10 +3,13 @@ import { type HeapItem, IndexedHeap } from './heap';
 import type { Entry } from './pool';
 import { before, DENSITY_BUCKETS } from './value-density';
 
+/** Field in which an entry stores its position in a policy. An entry may be in several policies. */
+export type EvictionField = 'inEviction' | 'inLargeEviction';
+
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
   /** Least dense first; among equals, the newest first. */
-  readonly calls: IndexedHeap<'inEviction', Entry<Slot>>;
+  readonly calls: IndexedHeap<EvictionField, Entry<Slot>>;
 }
 
 /** The waiting calls of one priority, grouped by tenant. */
@@ -37,7 +40,12 @@ class PriorityLevel<Slot> {
  * small calls loses its own calls, not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
+  readonly #field: EvictionField;
   readonly #levels = [1, 2, 3, 4, 5].map(() => new PriorityLevel<Slot>());
+
+  constructor(field: EvictionField) {
+    this.#field = field;
+  }
 
   get size(): number {
     return this.#levels.reduce((sum, { size }) => sum + size, 0);
@@ -48,7 +56,7 @@ export class EvictionPolicy<Slot> {
   }
 
   has(entry: Entry<Slot>): boolean {
-    return entry.inEviction >= 0;
+    return entry[this.#field] >= 0;
   }
 
   add(entry: Entry<Slot>): void {
@@ -59,7 +67,7 @@ export class EvictionPolicy<Slot> {
       const newGroup = {
         tenant: entry.tenant,
         inLargest: -1,
-        calls: new IndexedHeap<'inEviction', Entry<Slot>>('inEviction', lessDense),
+        calls: new IndexedHeap<EvictionField, Entry<Slot>>(this.#field, lessDense),
       };
       newGroup.calls.add(entry);
       level.groups.set(entry.tenant, newGroup);

@@ -27,9 +27,12 @@ const STARTING: EntryState = { kind: 'starting' };
 const GONE: EntryState = { kind: 'gone' };
 
 /** One waiting call. It is its own abort listener, which saves a closure per call. */
-export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDeadlines'>, Ranked {
+export class Entry<Slot>
+  implements HeapItem<'inFairness' | 'inEviction' | 'inLargeEviction' | 'inDeadlines'>, Ranked
+{
   inFairness = -1;
   inEviction = -1;
+  inLargeEviction = -1;
   inDeadlines = -1;
   readonly call: QueuedCall<Slot>;
   readonly seq: number;
@@ -43,6 +46,7 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
   readonly #callbacks: QueueCallbacks<Slot>;
   readonly #onAbort: (entry: Entry<Slot>) => void;
   #state = WAITING;
+  #bodyBytes: number | undefined;
 
   /** @param onAbort Called when the caller aborts. */
   constructor(
@@ -64,6 +68,11 @@ export class Entry<Slot> implements HeapItem<'inFairness' | 'inEviction' | 'inDe
 
   get tenant(): string {
     return this.call.tenant;
+  }
+
+  /** Never changes, although the app may change the body. */
+  get bodyBytes(): number {
+    return (this.#bodyBytes ??= this.call.bodyBytes ?? 0);
   }
 
   /** Whether the entry is in the queue. */

@@ -51,6 +51,8 @@ export interface QueuedCall<Slot> {
   readonly promptTokens: number;
   /** `max_tokens`, or the expected output. */
   readonly outputTokens: number;
+  /** Estimated size of the body in bytes. Read once, and only if the call is to wait. Default 0. */
+  readonly bodyBytes?: number;
   /**
    * When the call began to wait, on the clock of performance.now(). Set for a call that returns to the queue. Default:
    * now.

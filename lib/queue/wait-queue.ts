@@ -3,13 +3,14 @@ import type { AiBalancerError } from '../errors';
 import { startTimer, type Timer } from '../util/timers';
 import { Drain } from './drain';
 import { queueAbortedError, queueDeadlineError, saturatedError } from './errors';
-import { EvictionPolicy } from './eviction';
 import { IndexedHeap } from './heap';
 import { Entry } from './pool';
 import { Pools } from './pools';
+import { QueueLimits, type QueueOptions } from './queue-limits';
 import type { QueueCallbacks, QueuedCall, Resource } from './queued-call';
 import { rank } from './value-density';
 
+export type { QueueOptions } from './queue-limits';
 export type { QueueCallbacks, QueuedCall, Resource, StartResult } from './queued-call';
 export { density } from './value-density';
 
@@ -21,14 +22,6 @@ const TOO_MANY_AHEAD = 'the calls ahead leave no quota before the deadline';
 const ONCE = { once: true } as const;
 /** For a call whose wait is only estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
-
-/** Limits of the wait queue. */
-export interface QueueOptions {
-  /** Maximum number of waiting calls; when it is exceeded, the least dense call is shed. Default 10,000. */
-  readonly maxSize: number;
-  /** Maximum total size of the waiting request bodies, in bytes of JSON text. Default 268,435,456 (256 MiB). */
-  readonly maxBytes: number;
-}
 
 /** A change of the queue that is reported to `onChange`. */
 export type QueueChange =
@@ -42,8 +35,7 @@ export type QueueChange =
       readonly retryAfterMs?: number;
     };
 
-export interface WaitQueueOptions extends Pick<QueueOptions, 'maxSize'> {
-  readonly maxBytes?: number;
+export interface WaitQueueOptions extends QueueOptions {
   onChange?(change: QueueChange): void;
 }
 
@@ -59,7 +51,7 @@ export class WaitQueue<Slot> {
   /** Next size that is reported as growth; reset to 1 when the queue is empty. */
   #nextGrowth = 1;
   readonly #pools = new Pools<Slot>();
-  readonly #evictionPolicy = new EvictionPolicy<Slot>();
+  readonly #limits: QueueLimits<Slot>;
   readonly #deadlines = new IndexedHeap<'inDeadlines', Entry<Slot>>(
     'inDeadlines',
     (a, b) => a.latestStartAt < b.latestStartAt,
@@ -73,6 +65,7 @@ export class WaitQueue<Slot> {
 
   constructor(options: WaitQueueOptions) {
     this.#options = options;
+    this.#limits = new QueueLimits(options);
     this.#drain = new Drain(this.#pools, {
       started: (entry, slot) => this.#start(entry, slot),
       failed: (entry, error) => this.#fail(entry, error),
@@ -81,11 +74,11 @@ export class WaitQueue<Slot> {
   }
 
   get size(): number {
-    return this.#evictionPolicy.size;
+    return this.#limits.size;
   }
 
   byPriority(): Record<Priority, number> {
-    const waiting = (priority: Priority) => this.#evictionPolicy.sizeOf(priority);
+    const waiting = (priority: Priority) => this.#limits.sizeOf(priority);
     return { 1: waiting(1), 2: waiting(2), 3: waiting(3), 4: waiting(4), 5: waiting(5) };
   }
 
@@ -104,13 +97,18 @@ export class WaitQueue<Slot> {
     }
     entry.pool = this.#pools.getOrCreate(call);
     if (entry.latestStartAt < Infinity && this.#isTooLate(entry, now)) {
-      this.#shed(entry, TOO_MANY_AHEAD);
-      if (!this.size) this.#pools.sweep();
+      this.#refuse(entry, TOO_MANY_AHEAD);
+      return;
+    }
+    // A reload may have lowered the limits.
+    this.#evictOverflow();
+    const reason = this.#limits.reasonToRefuse(entry);
+    if (reason !== undefined) {
+      this.#refuse(entry, reason);
       return;
     }
     this.#add(entry);
-    while (this.size > this.#options.maxSize && this.#evictionPolicy.victim)
-      this.#shed(this.#evictionPolicy.victim, this.#fullReason());
+    this.#evictOverflow();
     this.wake();
   }
 
@@ -143,11 +141,8 @@ export class WaitQueue<Slot> {
     const now = performance.now();
     if (this.#isTooLate(entry, now))
       return saturatedError(TOO_MANY_AHEAD, this.#estimateWaitMs(entry, now, true));
-    if (this.size < this.#options.maxSize) return undefined;
-    this.#evictionPolicy.add(entry);
-    const isVictim = this.#evictionPolicy.victim === entry;
-    this.#evictionPolicy.remove(entry);
-    return isVictim ? saturatedError(this.#fullReason(), this.#estimateWaitMs(entry, now, true)) : undefined;
+    const reason = this.#limits.reasonToRefuse(entry);
+    return reason === undefined ? undefined : saturatedError(reason, this.#estimateWaitMs(entry, now, true));
   }
 
   /** Call when capacity may have changed (completion, refill, breaker). Drains soon, at most every 20 ms. */
@@ -164,7 +159,7 @@ export class WaitQueue<Slot> {
   }
 
   rejectAll(error: Error): void {
-    for (let entry = this.#evictionPolicy.victim; entry !== undefined; entry = this.#evictionPolicy.victim)
+    for (let entry = this.#limits.victim; entry !== undefined; entry = this.#limits.victim)
       this.#fail(entry, error);
   }
 
@@ -174,22 +169,30 @@ export class WaitQueue<Slot> {
     return now + this.#estimateWaitMs(entry, now, false) > entry.latestStartAt;
   }
 
-  #fullReason(): string {
-    return `the wait queue is full (${this.#options.maxSize} calls)`;
+  /** Sheds a call that has not entered the queue. */
+  #refuse(entry: Entry<Slot>, reason: string): void {
+    this.#shed(entry, reason);
+    if (!this.size) this.#pools.sweep();
+  }
+
+  /** Sheds calls until the queue is within its limits. */
+  #evictOverflow(): void {
+    for (let next = this.#limits.overflow; next !== undefined; next = this.#limits.overflow)
+      this.#shed(next.entry, next.reason);
   }
 
   #add(entry: Entry<Slot>): void {
     entry.pool?.add(entry);
-    this.#evictionPolicy.add(entry);
+    this.#limits.add(entry);
     if (entry.latestStartAt < Infinity) this.#deadlines.add(entry);
     this.#reportGrowth();
     entry.call.signal?.addEventListener('abort', entry, ONCE);
   }
 
   #remove(entry: Entry<Slot>): void {
-    if (!this.#evictionPolicy.has(entry)) return;
+    if (!this.#limits.has(entry)) return;
     entry.pool?.remove(entry);
-    this.#evictionPolicy.remove(entry);
+    this.#limits.remove(entry);
     this.#deadlines.remove(entry);
     entry.call.signal?.removeEventListener('abort', entry);
     if (this.size) return;
@@ -212,7 +215,7 @@ export class WaitQueue<Slot> {
 
   #shed(entry: Entry<Slot>, reason: string, waitMs = 0): void {
     const now = performance.now();
-    const isWaiting = this.#evictionPolicy.has(entry);
+    const isWaiting = this.#limits.has(entry);
     const { opensAt = 0 } = entry.pool ?? {};
     const opensIn = opensAt < Infinity ? opensAt - now : 0;
     const leastMs = Math.max(waitMs, opensIn, this.#estimateWaitMs(entry, now, !isWaiting));
