@@ -1,5 +1,5 @@
 const BYTES_PER_VALUE = 8;
-/** Counting stops after this many values: no API takes a body with more, and counting them takes a few milliseconds. */
+/** Counting stops after this many values, more than any API takes. */
 const MAX_VALUES = 1_000_000;
 
 /**
@@ -8,27 +8,36 @@ const MAX_VALUES = 1_000_000;
  * because the caller determines the depth.
  */
 export function estimateBodyBytes(body: unknown): number {
-  let bytes = 0;
+  let bytes = ownBytes(body);
   let values = 0;
   const unread: object[] = [];
-  const count = (value: unknown): void => {
-    bytes += BYTES_PER_VALUE;
-    values += 1;
-    if (typeof value === 'string') bytes += value.length;
-    else if (typeof value === 'object' && value !== null) unread.push(value);
-  };
-  count(body);
+  if (isContainer(body)) unread.push(body);
   for (let next = unread.pop(); next !== undefined && values < MAX_VALUES; next = unread.pop()) {
     if (Array.isArray(next)) {
-      for (const item of next as unknown[]) count(item);
+      values += next.length;
+      for (const item of next as unknown[]) {
+        bytes += ownBytes(item);
+        if (isContainer(item)) unread.push(item);
+      }
     } else if (ArrayBuffer.isView(next)) {
       bytes += next.byteLength;
     } else {
       for (const key in next) {
-        bytes += key.length;
-        count((next as Record<string, unknown>)[key]);
+        const value = (next as Record<string, unknown>)[key];
+        values += 1;
+        bytes += key.length + ownBytes(value);
+        if (isContainer(value)) unread.push(value);
       }
     }
   }
   return bytes;
+}
+
+/** Without what an object holds. */
+function ownBytes(value: unknown): number {
+  return typeof value === 'string' ? BYTES_PER_VALUE + value.length : BYTES_PER_VALUE;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
