@@ -22,7 +22,7 @@ interface DecisionTimes {
 const CALLS = 64;
 const BATCHES = process.argv.includes('--quick') ? 41 : 401;
 /** Batches in which the code is compiled. */
-const WARM_UP = 40;
+const WARM_UP = 200;
 
 function decisionTimes(count: number): DecisionTimes {
   const config = balancerConfig(fleetNamed('standard'), 'adaptive');
@@ -36,11 +36,12 @@ function decisionTimes(count: number): DecisionTimes {
     onCooldown: nothing,
     onCapacity: nothing,
   });
-  const calls = Array.from({ length: CALLS }, (_, index) => sampleCall(index));
   const { planner, router } = fleet.routes;
   const plans: number[] = [];
   const picks: number[] = [];
   for (let batch = -WARM_UP; batch < BATCHES; batch++) {
+    // New ones for each batch, whose deadlines are not over.
+    const calls = Array.from({ length: CALLS }, (_, index) => sampleCall(index));
     let planning = 0n;
     const startedAt = process.hrtime.bigint();
     // As in the balancer, each plan is used for one pick right away.
