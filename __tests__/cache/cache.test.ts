@@ -97,6 +97,20 @@ describe('The response cache', () => {
     expect(upstream.requests.filter(({ body }) => 'input' in body)).toHaveLength(1);
   });
 
+  it("with calls: 'all' is used for every call, unless the option of the call is false", async () => {
+    const { ask, upstream, balancer } = await start(counted, { calls: 'all' });
+    expect((await ask(BODY)).text).toBe('answer 1');
+    expect((await ask(BODY)).route.shared).toBe('cached');
+    expect((await ask({ ...BODY, temperature: 1 })).text).toBe('answer 2');
+    expect((await ask({ ...BODY, temperature: 1 })).text).toBe('answer 2');
+    expect((await ask(BODY, { cache: false })).route.shared).toBeUndefined();
+    expect(upstream.requests).toHaveLength(3);
+    expect(() => createBalancer({ endpoints: [], cache: { calls: 'some' as 'all' } })).toThrow(
+      /cache\.calls: expected one of 'deterministic', 'all'/,
+    );
+    expect(balancer.stats().calls.ok).toBe(5);
+  });
+
   it('is off unless it is configured', async () => {
     const { balancer, upstream } = await rig.start({ a: counted });
     for (let n = 0; n < 2; n++) await balancer.chat(COLD, { cache: true });

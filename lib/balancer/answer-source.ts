@@ -1,4 +1,3 @@
-import { isCacheable } from '../cache/cache-key';
 import { lookUp } from '../cache/cache-lookup';
 import { createMemoryStore } from '../cache/memory-store';
 import type { CacheStore } from '../cache/options';
@@ -73,7 +72,7 @@ export class AnswerSource {
    */
   async send(running: RunningCall): Promise<void> {
     if (this.#guardrails.checksCalls && (await this.#isAnsweredByHook(running))) return;
-    if (this.#cache && isCacheable(running.call, running.options.cache)) {
+    if (this.#cache?.serves(running.call, running.options.cache)) {
       running.lookup = await lookUp(this.#cache, running.call);
       const { hit, rest } = running.lookup;
       if (hit) {

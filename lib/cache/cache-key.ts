@@ -2,20 +2,26 @@ import { createHash } from 'node:crypto';
 import type { ChatBody } from '../call/body';
 import type { Call } from '../call/call';
 import { isObject } from '../util/is-object';
+import type { ResolvedCacheOptions } from './options';
 
 /** Fields that change how an answer is delivered, but not the answer itself. */
 const DELIVERY_FIELDS = ['stream', 'stream_options'];
 
 /**
- * Whether the answer to this call may be stored and served to equal calls. By default: embeddings, and chat calls with
- * temperature 0 or a seed.
+ * Whether the answer to this call may be stored and served to equal calls.
  *
+ * @param calls the configuration's `cache.calls`
  * @param option the call's own `cache` option, which overrides that
  */
-export function isCacheable({ operation, body, responses }: Call, option: boolean | undefined): boolean {
+export function isCacheable(
+  { operation, body, responses }: Call,
+  calls: ResolvedCacheOptions['calls'],
+  option: boolean | undefined,
+): boolean {
   // Endpoints answer a Responses call in two formats.
   if (responses) return false;
   if (option !== undefined) return option;
+  if (calls === 'all') return true;
   const { temperature, seed } = body as ChatBody & { readonly seed?: unknown };
   return operation === 'embeddings' || temperature === 0 || typeof seed === 'number';
 }

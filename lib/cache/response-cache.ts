@@ -4,7 +4,7 @@ import type { Call } from '../call/call';
 import type { RouteReport } from '../route-report';
 import { callApp } from '../util/app-function';
 import { isObject } from '../util/is-object';
-import { cacheKey, inputKey } from './cache-key';
+import { cacheKey, inputKey, isCacheable } from './cache-key';
 import type { CacheStore, ResolvedCacheOptions } from './options';
 
 /** How long the store may take before the operation counts as failed, in milliseconds. */
@@ -65,6 +65,15 @@ export class ResponseCache {
     this.#store = store;
     this.#options = options;
     this.#onFailure = onFailure;
+  }
+
+  /**
+   * Whether the answer to a call may be stored and served to equal calls.
+   *
+   * @param option the call's own `cache` option
+   */
+  serves(call: Call, option: boolean | undefined): boolean {
+    return isCacheable(call, this.#options.calls, option);
   }
 
   /** Finds the stored answer to an equal call of the same tenant. */

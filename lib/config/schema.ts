@@ -108,6 +108,7 @@ const hooks = v.partial({
 
 const cache = v
   .partial({
+    calls: v.oneOf('deterministic', 'all'),
     ttlMs: v.duration,
     staleIfErrorMs: v.durationOrZero,
     maxBytes: v.count,
