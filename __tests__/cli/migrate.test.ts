@@ -114,7 +114,7 @@ describe('express-ai-balancer migrate', () => {
         timeouts: { totalMs: 30_000 },
         breaker: { consecutiveFailures: 4, resetTimeoutMs: 30_000, maxResetTimeoutMs: 30_000 },
         cluster: { redis: { port: 6379 } },
-        cache: { ttlMs: 600_000, redis: true },
+        cache: { calls: 'all', ttlMs: 600_000, redis: true },
         fallbacks: { 'gpt-4o': ['claude'], cheap: ['gpt-4o', 'claude'], '*': ['cheap'] },
       });
     });
@@ -135,6 +135,7 @@ describe('express-ai-balancer migrate', () => {
         /^ {2}OPENAI_API_KEY$/m,
         /^ {2}AZURE_API_KEY +the value that is written out at model_list\[1\]\.litellm_params\.api_key$/m,
         /Check these first:[^]*router_settings\.num_retries: retry\.maxAttempts: 5 counts .*'cheap' needs 5 to reach the end of its fallbacks \(gpt-4o, claude\)[^]*Different here:/,
+        /Check these first:[^]*litellm_settings\.cache: cache\.calls: 'all' answers every equal call[^]*Different here:/,
         'no limit on: claude, cheap-1, cheap-2, local, embed; ',
         'it stays open about 30 s each time',
         /^ {2}GATEWAY_TOKEN +the value that is written out at general_settings\.master_key$/m,
@@ -183,7 +184,7 @@ describe('express-ai-balancer migrate', () => {
           }),
         ],
         retry: { maxAttempts: 4 },
-        cache: { ttlMs: 3_600_000 },
+        cache: { calls: 'all', ttlMs: 3_600_000 },
         strategy: 'weighted',
         fallbacks: { 'gpt-4o': ['claude-sonnet-4-5'] },
       });
@@ -191,23 +192,42 @@ describe('express-ai-balancer migrate', () => {
       expect(written.portkey!.notes).toContain(
         "targets[1].provider: its key is in Portkey's vault: set ANTHROPIC_API_KEY",
       );
+      expect(written.portkey!.notes).toMatch(
+        /Check these first:[^]* {2}cache: cache\.calls: 'all' answers every/,
+      );
       expect(written.portkey!.notes).toContain("targets[2]: 'bedrock': its format is not spoken here");
       expect(written.portkey!.notes).not.toContain('sk-proj');
     });
 
-    it('puts later targets of the same model into a later tier, and requires --model if there is no model', () => {
+    it('puts later targets of the same model into a later tier, and requires --model if no target has a model', () => {
       const two = {
         strategy: { mode: 'fallback' },
         targets: ['groq', 'together-ai'].map((provider) => ({ provider })),
       };
       const source = file('two.json', JSON.stringify(two));
       expect(() => runMigrate(source)).toThrow(
-        /two\.json: targets\[0\]: expected a model in override_params, or --model NAME/,
+        /two\.json: no endpoint can be written: targets\[0\]: names no model: add override_params\.model, or --model NAME/,
       );
       const { out } = runMigrate(source, '--model', 'llama-3.3-70b');
       expect(out).toMatch(/name: 'together-ai-llama-3\.3-70b',[^}]* tier: 1,/);
       expect(out).toContain('fallbacks: {},');
     });
+  });
+
+  it('leaves out a target of Portkey without a model, and its key, if another target has one', () => {
+    const targets = [
+      { provider: 'groq', api_key: 'gsk-a-secret' },
+      { provider: 'openai', override_params: { model: 'gpt-4o' } },
+    ];
+    const { code, out, notes } = runMigrate(
+      file('one.json', JSON.stringify({ targets, strategy: { mode: 'loadbalance' } })),
+    );
+    expect(code).toBe(0);
+    expect(out).toContain("model: 'gpt-4o'");
+    expect(notes).toMatch(
+      /Left out:[^]*targets\[0\]: names no model: add override_params\.model, or --model/,
+    );
+    expect(out + notes).not.toMatch(/GROQ|gsk-/);
   });
 
   describe("from Bifrost's config.json", () => {
@@ -242,6 +262,8 @@ describe('express-ai-balancer migrate', () => {
       const { out, notes } = runMigrate(file('bifrost.json', JSON.stringify(BIFROST)));
       expect(out).not.toContain('anthropic');
       expect(notes).toContain('add --model anthropic/NAME for each that calls ask for');
+      expect(out + notes).not.toMatch(/ANTHROPIC|GATEWAY_TOKEN/);
+      expect(out).toContain('// Set in the environment: OPENAI_API_KEY');
       expect(notes).toContain("providers.bedrock: 'bedrock': its format is not spoken here");
       expect(out + notes).not.toMatch(/sk-live|sk-bf|bedrock-secret/);
     });
@@ -308,6 +330,28 @@ describe('express-ai-balancer migrate', () => {
       );
       expect(out).toMatch(/weight: 900,[^]*weight: 10,/);
     });
+  });
+
+  it.each([
+    ['hosted_vllm/llama', 'none'],
+    ['openai/llama', 'EMPTY'],
+    ['ollama/llama3.2', 'dummy'],
+    ['lm_studio/llama', 'sk-none'],
+  ])('writes no key for a server of the user, %s, whose api_key is %s', (model, key) => {
+    const entry = (name: string, apiKey: string) =>
+      `  - { model_name: ${name}, litellm_params: { model: ${model}, api_base: 'http://10.0.0.5:8000/v1', api_key: ${apiKey} } }\n`;
+    const text = `model_list:\n${entry('a', key)}${entry('b', 'none-of-your-business')}`;
+    const { out, notes } = runMigrate(file('local.yaml', text));
+    expect(out.match(/apiKey/g)).toHaveLength(1);
+    expect(notes).toContain(
+      'model_list[0].litellm_params.api_key: the word stands for no key, so none is sent',
+    );
+  });
+
+  it('writes a key for a provider that needs one, whatever its api_key says', () => {
+    const text =
+      'model_list:\n  - { model_name: a, litellm_params: { model: openai/gpt-4o, api_key: none } }\n';
+    expect(runMigrate(file('needed.yaml', text)).out).toContain('apiKey: process.env.OPENAI_API_KEY');
   });
 
   it('gives each literal key its own environment variable', () => {

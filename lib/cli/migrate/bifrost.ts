@@ -1,7 +1,7 @@
 import { isObject } from '../../util/is-object';
 import { writeAttempts } from './call-chains';
 import type { Migration } from './migration';
-import { baseUrlOf, headersOf, NO_DIALECT, type ProviderHere, providerHere } from './providers';
+import { apiKeyOf, baseUrlOf, headersOf, NO_DIALECT, type ProviderHere, providerHere } from './providers';
 import { Section } from './section';
 import type { Value } from './value';
 
@@ -56,7 +56,7 @@ function readProvider(name: string, section: Section, migration: Migration): voi
   const network = section.section('network_config');
   const here = providerHere(name, network?.has('base_url') === true);
   if (!here) {
-    migration.leftOut(section.path, `'${name}': ${NO_DIALECT}`);
+    migration.endpointLeftOut(section.path, `'${name}': ${NO_DIALECT}`);
     return;
   }
   const shared = network
@@ -109,10 +109,7 @@ function readKey(
   const excluded = key.texts('blacklisted_models');
   const models = modelsOf(provider, key, names).filter((model) => !excluded.includes(model));
   const wanted = key.text('name') ?? `${provider}-key`;
-  const value = key.text('value');
-  const path = key.at('value');
-  const apiKey =
-    value === undefined || value === '' ? undefined : migration.secret(value, path, here.keyVariable);
+  const apiKey = apiKeyOf(key, here, 'value');
   const weight = key.number('weight');
   const address = azure?.text('endpoint');
   const baseURL =
@@ -159,7 +156,7 @@ function modelsOf(
     model.startsWith(`${provider}/`) ? [model.slice(provider.length + 1)] : [],
   );
   if (asked.length === 0)
-    migration.leftOut(
+    migration.endpointLeftOut(
       key.path,
       `it serves every model, and an endpoint has one: add --model ${provider}/NAME for each that calls ask for`,
     );

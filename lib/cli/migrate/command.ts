@@ -13,6 +13,7 @@ import { readPortkey } from './portkey';
 import { type Language, printConfig } from './print-config';
 import { formatNotes } from './report';
 import { readSource } from './source';
+import { type Value, Variable } from './value';
 
 interface Tool {
   readonly name: string;
@@ -76,6 +77,7 @@ export function migrate(args: readonly string[]): number {
   const serve = flags.serve
     ? { tokens: [{ token: migration.token ?? migration.variable('GATEWAY_TOKEN'), tenant: 'app' }] }
     : undefined;
+  migration.keepVariables(variablesOf({ ...config, serve, token: migration.token }));
   const comments = [
     `From ${basename(file)}, a configuration of ${tool.name}.`,
     ...variableComments(migration),
@@ -107,6 +109,14 @@ function variablesIn(value: unknown, tool: Tool, found = new Set<string>()): Rea
     if (name !== undefined) found.add(name);
   } else if (typeof value === 'object' && value !== null)
     for (const each of Object.values(value)) variablesIn(each, tool, found);
+  return found;
+}
+
+/** The names of the variables in a written value. */
+function variablesOf(value: Value | undefined, found = new Set<string>()): ReadonlySet<string> {
+  if (value instanceof Variable) found.add(value.name);
+  else if (typeof value === 'object')
+    for (const each of Object.values(value) as Value[]) variablesOf(each, found);
   return found;
 }
 

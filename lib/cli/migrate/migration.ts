@@ -13,8 +13,14 @@ export interface Note {
 
 /** Minimum length of a secret that is redacted in texts. A shorter one may be part of another word by chance. */
 const MIN_REDACTED = 6;
-/** Matches placeholders that are commonly used as keys of servers that need none. */
-const NO_SECRET = /^(?:none|null|dummy|fake|anything|empty|ollama|not-?needed)$/i;
+/** Matches the words that are commonly given as the key of a server that needs none. */
+const NO_KEY =
+  /^(?:none|null|dummy|fake|anything|empty|ollama|lm-studio|no-key|not-?needed|sk-none|sk-no-key-required)$/i;
+
+/** Whether the text of a key stands for none. */
+export function isNoKey(text: string): boolean {
+  return NO_KEY.test(text.trim());
+}
 
 /** The result of converting a source: endpoints, options, variables and notes. It never shows the source's secrets. */
 export class Migration {
@@ -29,6 +35,7 @@ export class Migration {
   token: Variable | undefined;
   /** Environment variables, with the path at which the source contains the value itself, if it does. */
   readonly variables = new Map<string, string | undefined>();
+  readonly #endpointsLeftOut: string[] = [];
   readonly #secrets = new Map<string, string>();
   /** Variables for keys that the source only names, by the source's name. */
   readonly #elsewhere = new Map<string, string>();
@@ -58,6 +65,17 @@ export class Migration {
 
   leftOut(path: string, text: string): void {
     this.#note('left out', path, text);
+  }
+
+  /** Adds a note for an endpoint that is left out. */
+  endpointLeftOut(path: string, text: string): void {
+    this.leftOut(path, text);
+    this.#endpointsLeftOut.push(`${path}: ${withDocUrls(text)}`);
+  }
+
+  /** The first endpoint that was left out and the reason; undefined if none was. */
+  get firstEndpointLeftOut(): string | undefined {
+    return this.#endpointsLeftOut[0];
   }
 
   /** Records a number of retries. The largest one is used for all calls. */
@@ -108,6 +126,11 @@ export class Migration {
     return free;
   }
 
+  /** Forgets the variables of parts that are left out. @param used The names of those that the written file uses. */
+  keepVariables(used: ReadonlySet<string>): void {
+    for (const name of [...this.variables.keys()]) if (!used.has(name)) this.variables.delete(name);
+  }
+
   /** Returns an unused name for an endpoint. */
   endpointName(wanted: string, isAlone: boolean): string {
     let name = isAlone ? wanted : `${wanted}-1`;
@@ -120,7 +143,7 @@ export class Migration {
   redact(text: string): string {
     let safe = text;
     for (const secret of this.#secrets.keys()) {
-      if (secret.length < MIN_REDACTED || NO_SECRET.test(secret)) continue;
+      if (secret.length < MIN_REDACTED || isNoKey(secret)) continue;
       safe = safe.replaceAll(secret, '[secret]').replaceAll(JSON.stringify(secret).slice(1, -1), '[secret]');
     }
     return safe;

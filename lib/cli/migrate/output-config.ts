@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, Value | undefined>>;
 export function configOf(migration: Migration): Fields {
   const { endpoints, options, file } = migration;
   if (endpoints.length === 0)
-    throw new UsageError(`${file}: no endpoint can be written${reasonOf(migration)}`);
+    throw new UsageError(migration.redact(`${file}: no endpoint can be written${reasonOf(migration)}`));
   dropEqualWeights(endpoints);
   if (options.strategy === 'weighted' && endpoints.length === 1) options.strategy = undefined;
   const config = { endpoints: endpoints.map(fieldsOf), ...options };
@@ -26,9 +26,8 @@ export function configOf(migration: Migration): Fields {
   return config;
 }
 
-function reasonOf({ notes }: Migration): string {
-  const [first] = notes.filter(({ kind }) => kind === 'left out');
-  return first ? `: ${first.path}: ${first.text}` : '';
+function reasonOf({ firstEndpointLeftOut }: Migration): string {
+  return firstEndpointLeftOut === undefined ? '' : `: ${firstEndpointLeftOut}`;
 }
 
 /** Adds the path in the source to a fault of the written configuration. */

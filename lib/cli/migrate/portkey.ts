@@ -1,6 +1,7 @@
+import { writeCache } from './cache';
 import { writeAttempts } from './call-chains';
 import type { Migration } from './migration';
-import { baseUrlOf, NO_DIALECT, providerHere } from './providers';
+import { apiKeyOf, baseUrlOf, NO_DIALECT, providerHere } from './providers';
 import { Section } from './section';
 import type { DraftEndpoint, Value } from './value';
 
@@ -76,7 +77,6 @@ function readStatusCodes(section: Section | undefined, migration: Migration): vo
 
 /** Reads the options that here apply to the whole balancer, at any target of the tree. */
 function readOptions(section: Section, migration: Migration): void {
-  const { options } = migration;
   const retry = section.section('retry');
   const attempts = retry?.plainNumber('attempts');
   if (retry && attempts !== undefined) {
@@ -89,7 +89,7 @@ function readOptions(section: Section, migration: Migration): void {
   const mode = cache?.text('mode');
   const maxAge = cache?.plainNumber('max_age');
   if (cache && mode === 'simple') {
-    options.cache = { ttlMs: maxAge === undefined ? undefined : maxAge * 1000 };
+    writeCache(cache.path, { ttlMs: maxAge === undefined ? undefined : maxAge * 1000 }, migration);
     migration.changed(cache.path, 'one cache for all endpoints; equal calls of one tenant (docs/cache.md)');
   } else if (cache) migration.leftOut(cache.path, 'only equal calls are cached (docs/cache.md)');
   cache?.leaveOutRest();
@@ -101,25 +101,33 @@ function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migr
   const here = provider === undefined ? undefined : providerHere(provider, section.has('custom_host'));
   const path = section.path === '' ? 'the target' : section.path;
   if (provider === undefined || !here) {
-    migration.leftOut(
+    migration.endpointLeftOut(
       path,
       provider === undefined ? 'names no provider that is known here' : `'${provider}': ${NO_DIALECT}`,
     );
     return false;
   }
-  const key = section.text('api_key');
-  const apiKey =
-    key === undefined
-      ? migration.keyOf(vault === undefined ? provider : (section.text(vault) ?? ''), here.keyVariable)
-      : migration.secret(key, section.at('api_key'), here.keyVariable);
-  if (key === undefined && vault !== undefined)
-    migration.checkFirst(section.at(vault), `its key is in Portkey's vault: set ${apiKey.name}`);
   const override = section.section('override_params');
   const resource = section.text('resource_name');
   const named = section.text('deployment_id');
   const isAzure = here.provider === 'azure';
   const model = override?.text('model') ?? section.text('azure_model_name') ?? (isAzure ? named : undefined);
+  if (model === undefined && migration.models.length === 0) {
+    migration.endpointLeftOut(
+      path,
+      'names no model: add override_params.model, or --model NAME for each model that calls ask for',
+    );
+    return false;
+  }
   override?.leaveOutRest({}, 'set it in the body of a call, or in hooks.before (docs/hooks.md)');
+  const key = section.text('api_key');
+  const keyInVault =
+    key === undefined
+      ? migration.keyOf(vault === undefined ? provider : (section.text(vault) ?? ''), here.keyVariable)
+      : undefined;
+  if (keyInVault && vault !== undefined)
+    migration.checkFirst(section.at(vault), `its key is in Portkey's vault: set ${keyInVault.name}`);
+  const apiKey = keyInVault ?? apiKeyOf(section, here);
   const name = section.text('name');
   for (const each of model === undefined ? migration.models : [model]) {
     migration.endpoints.push({
@@ -142,12 +150,6 @@ function readEndpoint(section: Section, { tier, weight, timeoutMs }: Place, migr
       },
     });
   }
-  if (model === undefined && migration.models.length === 0)
-    throw migration.fault(
-      path,
-      'a model in override_params, or --model NAME for each model that calls ask for',
-      'neither',
-    );
   return true;
 }
 

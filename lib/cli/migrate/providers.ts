@@ -1,7 +1,7 @@
 import { defaultBaseURL } from '../../provider/dialects';
-import type { Migration } from './migration';
+import { isNoKey, type Migration } from './migration';
 import type { Section } from './section';
-import type { Value } from './value';
+import type { Value, Variable } from './value';
 
 /** This package's names of providers, by other tools' names without separators. */
 const SAME: Readonly<Record<string, string>> = {
@@ -58,6 +58,8 @@ export interface ProviderHere {
   readonly baseURL?: string;
   /** Name of the environment variable for a key that the source contains itself. */
   readonly keyVariable: string;
+  /** Whether the server may be one that users host themselves, and that needs no key. */
+  readonly mayNeedNoKey: boolean;
 }
 
 /** Returns how to configure a provider; undefined if there is no dialect for its format. */
@@ -65,10 +67,27 @@ export function providerHere(name: string, hasAddress: boolean): ProviderHere | 
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   const keyVariable = `${variableName(name)}_API_KEY`;
   const same = Object.hasOwn(SAME, plain) ? SAME[plain] : undefined;
-  if (same !== undefined) return same === 'openai' ? { keyVariable } : { provider: same, keyVariable };
+  if (same === 'openai') return { keyVariable, mayNeedNoKey: hasAddress };
+  if (same !== undefined) return { provider: same, keyVariable, mayNeedNoKey: same === 'ollama' };
   const baseURL = Object.hasOwn(COMPATIBLE, plain) ? COMPATIBLE[plain] : undefined;
-  if (baseURL !== undefined) return { baseURL, keyVariable };
-  return SELF_HOSTED.has(plain) && hasAddress ? { keyVariable } : undefined;
+  if (baseURL !== undefined) return { baseURL, keyVariable, mayNeedNoKey: false };
+  return SELF_HOSTED.has(plain) && hasAddress ? { keyVariable, mayNeedNoKey: true } : undefined;
+}
+
+/**
+ * Reads the key of an endpoint. Undefined for one without a key, which for a server of the user's own a word such as
+ * `none` says as well.
+ */
+export function apiKeyOf(
+  section: Section,
+  { keyVariable, mayNeedNoKey }: ProviderHere,
+  field = 'api_key',
+): Variable | undefined {
+  const key = section.text(field);
+  if (key === undefined || key === '') return undefined;
+  if (!mayNeedNoKey || !isNoKey(key)) return section.migration.secret(key, section.at(field), keyVariable);
+  section.migration.changed(section.at(field), 'the word stands for no key, so none is sent');
+  return undefined;
 }
 
 /** Converts a text to the style of environment variables. */

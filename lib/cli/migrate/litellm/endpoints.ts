@@ -1,8 +1,8 @@
 import { profileOf } from '../../../models/catalogue';
 import type { Migration } from '../migration';
-import { baseUrlOf, headersOf, NO_DIALECT, type ProviderHere, providerHere } from '../providers';
+import { apiKeyOf, baseUrlOf, headersOf, NO_DIALECT, providerHere } from '../providers';
 import type { Section } from '../section';
-import type { DraftEndpoint, Value, Variable } from '../value';
+import type { DraftEndpoint, Value } from '../value';
 
 /** The endpoints of each `model_name`, the name by which calls request them. */
 export type Groups = Map<string, GroupMember[]>;
@@ -66,7 +66,7 @@ function expandWildcard(group: string, params: Section, migration: Migration): (
       : [[asked, model.includes('*') ? model.replace('*', rest) : model] as const];
   });
   if (matches.length === 0)
-    migration.leftOut(
+    migration.endpointLeftOut(
       params.at('model'),
       `'${group}' matches any model, and an endpoint has one: add --model NAME for each that calls ask for`,
     );
@@ -93,7 +93,7 @@ function readEntry(
   const unserved =
     mode !== undefined && !SERVED_MODES.includes(mode) ? `mode '${mode}' is not served here` : undefined;
   if (unserved !== undefined || !here) {
-    migration.leftOut(entry.path, unserved ?? `'${fullModel}': ${NO_DIALECT}`);
+    migration.endpointLeftOut(entry.path, unserved ?? `'${fullModel}': ${NO_DIALECT}`);
     return undefined;
   }
   const isAzure = here.provider === 'azure';
@@ -107,7 +107,7 @@ function readEntry(
     ),
     deployment: isAzure && own !== model ? model : undefined,
     apiVersion: textOrVariable(params, 'api_version', migration),
-    apiKey: keyOf(params, here, migration),
+    apiKey: apiKeyOf(params, here),
     weight: params.number('weight'),
     ...limitsOf(params, entry),
     ...budgetOf(params),
@@ -153,13 +153,6 @@ function providerAndModel(params: Section, model: string): readonly [provider: s
 function azureModel(base: string | undefined, deployment: string, group: string): string {
   if (base !== undefined) return base;
   return [deployment, group].find((name) => profileOf(name).isKnown) ?? deployment;
-}
-
-function keyOf(params: Section, { keyVariable }: ProviderHere, migration: Migration): Variable | undefined {
-  const key = params.text('api_key');
-  return key === undefined || key === ''
-    ? undefined
-    : migration.secret(key, params.at('api_key'), keyVariable);
 }
 
 function textOrVariable(params: Section, name: string, migration: Migration): Value | undefined {

@@ -1,3 +1,4 @@
+import { writeCache } from '../cache';
 import type { Section } from '../section';
 import type { Value, Variable } from '../value';
 import { budgetOf } from './endpoints';
@@ -158,10 +159,14 @@ function writeRedisAndCache(router: Section | undefined, litellm: Section | unde
       `a cache of type '${type}': only equal calls are cached (docs/cache.md)`,
     );
   else if (cache === true && litellm) {
-    migration.options.cache = {
-      ttlMs: ttl === undefined ? undefined : Math.round(ttl * 1000),
-      redis: isRedis && redis !== undefined ? true : undefined,
-    };
+    writeCache(
+      litellm.at('cache'),
+      {
+        ttlMs: ttl === undefined ? undefined : Math.round(ttl * 1000),
+        redis: isRedis && redis !== undefined ? true : undefined,
+      },
+      migration,
+    );
     migration.changed(
       litellm.at('cache'),
       'answers are cached per tenant, and only for equal calls (docs/cache.md)',
