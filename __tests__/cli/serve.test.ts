@@ -93,13 +93,7 @@ describe('express-ai-balancer serve', () => {
     [
       'a token that is empty',
       { serve: { tokens: [{ token: 'a' }, { token: '' }] } },
-      'serve.tokens[1].token: expected a text that is not empty: is the environment variable set?',
-    ],
-    ['an unknown option', { serve: { tokens: false, prot: 1 } }, 'serve.prot: unknown option'],
-    [
-      'a variable that is not set',
-      { serve: { tokens: [{ token: '${NOT_SET_HERE}' }] } },
-      'NOT_SET_HERE is not set',
+      'serve.tokens[1].token: expected a text that is not empty (is the environment variable set?)',
     ],
     ['an invalid balancer', { serve: { tokens: false }, retry: 7 }, 'retry'],
   ])('exits with code 2 and an explanation for %s', async (_, more, message) => {
@@ -108,6 +102,33 @@ describe('express-ai-balancer serve', () => {
     const { code, err } = await run(CLI, 'serve', '--config', path);
     expect(err).toContain(message);
     expect(code).toBe(2);
+  });
+
+  it('lists every fault of a file: variables that are not set, and those of serve and of the endpoints', async () => {
+    const path = file(
+      'many.json',
+      JSON.stringify({
+        endpoints: [{ name: 'main', model: 'gpt-4o', apiKey: '${NOT_SET_A}', rpmm: 5 }],
+        serve: {
+          tokens: [{ token: '${NOT_SET_B}', tenent: 'shop' }],
+          prt: 80,
+          port: 70_000,
+          guard: { rmp: 1 },
+        },
+      }),
+    );
+    const error = (await rejection(readSettings(['--config', path]))) as Error;
+    expect(error.name).toBe('UsageError');
+    expect(error.message.split('\n')).toEqual([
+      `${path}: The configuration has 7 faults:`,
+      '  endpoints[0].apiKey: expected the environment variable NOT_SET_A, got nothing: it is not set',
+      '  serve.tokens[0].token: expected the environment variable NOT_SET_B, got nothing: it is not set',
+      expect.stringMatching(/^ {2}serve\.tokens\[0\]\.tenent: .*did you mean 'tenant'/) as string,
+      '  serve.port: expected a whole number from 0 to 65535, got 70000',
+      expect.stringMatching(/^ {2}serve\.prt: .*did you mean 'port'/) as string,
+      expect.stringMatching(/^ {2}serve\.guard\.rmp: .*did you mean 'rpm'/) as string,
+      expect.stringMatching(/^ {2}endpoints\[0\]\.rpmm: .*did you mean 'rpm'/) as string,
+    ]);
   });
 });
 

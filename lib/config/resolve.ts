@@ -10,7 +10,7 @@ import type { ResolvedShadow } from '../shadow/options';
 import type { StreamOptions } from '../stream/chat-stream';
 import { omitUndefined, withDefaults } from '../util/defaults';
 import { Redactor } from '../util/redactor';
-import { configError, schemaFaults } from './config-errors';
+import { configError, type Fault, schemaFaults } from './config-errors';
 import { crossCheckFaults } from './cross-checks';
 import { DEFAULTS } from './defaults';
 import { catalogueFallbacks, configuredFallbacks } from './fallbacks';
@@ -27,9 +27,18 @@ import { secretsOf } from './secrets';
  */
 export function resolveConfig(config: BalancerConfig): ResolvedConfig {
   const parsed = configSchema.safeParse(config);
-  const faults = [...schemaFaults(config, parsed), ...crossCheckFaults(config)];
+  const faults = faultsOf(config, parsed);
   if (!parsed.success || faults.length > 0) throw configError(faults, new Redactor(secretsOf(config)));
   return withAllDefaults(parsed.data);
+}
+
+/** Finds all faults of a configuration, which may be of any type. */
+export function configFaults(config: unknown): Fault[] {
+  return faultsOf(config, configSchema.safeParse(config));
+}
+
+function faultsOf(config: unknown, parsed: ReturnType<typeof configSchema.safeParse>): Fault[] {
+  return [...schemaFaults(config, parsed), ...crossCheckFaults(config)];
 }
 
 function withAllDefaults(config: CheckedConfig): ResolvedConfig {
@@ -80,7 +89,10 @@ function withAllDefaults(config: CheckedConfig): ResolvedConfig {
 
 function resolveCache({ get, set, ...options }: NonNullable<CheckedConfig['cache']>): ResolvedCacheOptions {
   const store = get && set && { get, set };
-  return Object.freeze({ ...withDefaults(DEFAULTS.cache, options), store });
+  return Object.freeze({
+    ...withDefaults<Omit<ResolvedCacheOptions, 'store'>>(DEFAULTS.cache, options),
+    store,
+  });
 }
 
 function resolveHooks(hooks: CheckedConfig['hooks'] = []): ResolvedHooks[] {

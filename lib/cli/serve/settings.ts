@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { BalancerConfig, RateLimitGuardOptions } from '../../index';
+import type { BalancerConfig, ContextHeader, RateLimitGuardOptions } from '../../index';
 import { loadConfig } from '../config-file';
 import { UsageError } from '../usage-error';
+import { checkFile } from './check-file';
 
 /** A client that may use the gateway. */
 export interface ClientToken {
@@ -12,7 +13,7 @@ export interface ClientToken {
 
 /** The option `serve` of the configuration file. */
 export interface ServeOptions {
-  readonly port?: number;
+  readonly port?: number | string;
   readonly host?: string;
   /** Tokens of the clients that may use the gateway; false admits everyone who can reach it. */
   readonly tokens: readonly ClientToken[] | false;
@@ -20,7 +21,7 @@ export interface ServeOptions {
   readonly adminToken?: string;
   /** Limits per tenant. */
   readonly guard?: RateLimitGuardOptions;
-  readonly allowHeaders?: boolean;
+  readonly allowHeaders?: boolean | readonly ContextHeader[];
   readonly graceMs?: number;
 }
 
@@ -38,13 +39,12 @@ export async function readSettings(args: readonly string[]): Promise<ServeSettin
   if (flags.help) return 'help';
   if (flags.config === undefined) throw new UsageError('--config FILE is missing (see --help)');
   const loaded = await loadConfig(flags.config);
-  const { serve, ...config } = expand(loaded, flags.config) as BalancerConfig & { serve?: ServeOptions };
-  const checked = checkServe(serve, flags.config);
+  const { serve, ...config } = checkFile(loaded, flags.config) as BalancerConfig & { serve: ServeOptions };
   return {
     config,
-    serve: checked,
-    port: whole('--port', flags.port ?? process.env.PORT, checked.port ?? 3_000, 0, 65_535),
-    host: flags.host ?? checked.host ?? '127.0.0.1',
+    serve,
+    port: whole('--port', flags.port ?? process.env.PORT, Number(serve.port ?? 3_000), 0, 65_535),
+    host: flags.host ?? serve.host ?? '127.0.0.1',
     workers: whole('--workers', flags.workers, 1, 1, 256),
   };
 }
@@ -78,47 +78,4 @@ function whole(
   const value = Number(given);
   if (given.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
   throw new UsageError(`${name}: expected a whole number from ${least} to ${most}, got '${given}'`);
-}
-
-/** Replaces `${NAME}` in all strings of plain objects and arrays. @throws UsageError that names the missing variable */
-function expand(value: unknown, file: string): unknown {
-  if (typeof value === 'string') {
-    return value.replace(/\$\{([A-Za-z_]\w*)\}/g, (_, name: string) => {
-      const found = process.env[name];
-      if (found === undefined || found === '')
-        throw new UsageError(`${file}: the environment variable ${name} is not set`);
-      return found;
-    });
-  }
-  if (Array.isArray(value)) return value.map((each) => expand(each, file));
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
-    return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, expand(each, file)]));
-}
-
-const FIELDS = ['port', 'host', 'tokens', 'adminToken', 'guard', 'allowHeaders', 'graceMs'];
-
-function checkServe(given: unknown, file: string): ServeOptions {
-  const serve = given as (Partial<ServeOptions> & Record<string, unknown>) | undefined;
-  const unknown = Object.keys(serve ?? {}).find((name) => !FIELDS.includes(name));
-  if (unknown !== undefined)
-    throw new UsageError(`${file}: serve.${unknown}: unknown option, expected one of ${FIELDS.join(', ')}`);
-  const { tokens } = serve ?? {};
-  if (tokens !== false && !(Array.isArray(tokens) && tokens.length > 0)) {
-    throw new UsageError(
-      `${file}: serve.tokens: expected an array of { token, tenant?, priority? }, or false for a gateway that is open to everyone`,
-    );
-  }
-  const invalid = tokens === false ? -1 : tokens.findIndex((entry: unknown) => !isToken(entry));
-  if (invalid >= 0) {
-    throw new UsageError(
-      `${file}: serve.tokens[${invalid}].token: expected a text that is not empty: is the environment variable set?`,
-    );
-  }
-  return serve as ServeOptions;
-}
-
-function isToken(entry: unknown): entry is ClientToken {
-  const { token } = (entry ?? {}) as Partial<ClientToken>;
-  return typeof token === 'string' && token !== '';
 }
