@@ -1,13 +1,15 @@
+import { alikeAccounts } from '../../lib/cli/simulate/more-keys';
 import { Progress } from '../../lib/cli/simulate/progress';
 import type { SimulationResult } from '../../lib/cli/simulate/simulation';
 import { findKeys, formatTarget } from '../../lib/cli/simulate/target';
 
 /** A run whose goodput is `goodput`, with `account` as the quota that runs out first. */
-function result(goodput: number, account?: string): SimulationResult {
+function result(goodput: number, account?: string, alike: string[][] = []): SimulationResult {
   const figures = { goodput, byPriority: { 5: 100 }, p95Ms: 1000, usd: 1, failures: { ERR_AI_SATURATED: 3 } };
   return {
     figures,
     accounts: 3,
+    alike,
     quotas: account === undefined ? [] : [{ account }],
   } as unknown as SimulationResult;
 }
@@ -30,6 +32,35 @@ describe('simulate --target', () => {
     expect(formatTarget(found).join('\n')).toMatch(
       /^Keys for 99 % goodput: 6 keys in place of 1 for a \(\+5\) and 3 keys in place of 1 for b \(\+2\); the others unchanged: goodput 100\.0 %, .*\nTried: the keys of the configuration 16\.7 %, /,
     );
+  });
+
+  it('counts the keys of accounts that are alike together', async () => {
+    const both = (keys: Readonly<Record<string, number>>) =>
+      Promise.resolve({ ...run(keys), alike: [['a', 'b']] });
+    const found = await findKeys(99, await both({}), both);
+    expect(found.keys).toEqual({ a: 6, b: 3 });
+    const [outcome, tried] = formatTarget(found);
+    expect(outcome).toContain(
+      '9 keys like a and b in place of 2 (+7); the others unchanged: goodput 100.0 %',
+    );
+    expect(tried).toMatch(/^Tried: the keys of the configuration 16\.7 %, 3 like a /);
+  });
+
+  it('takes accounts as alike that differ only in names and keys', () => {
+    const endpoint = { model: 'm', rpm: 60 };
+    const endpoints = [
+      { ...endpoint, name: 'first', apiKey: 'k1' },
+      { ...endpoint, name: 'second', apiKey: () => 'k2' },
+      { ...endpoint, name: 'larger', rpm: 90 },
+      { ...endpoint, name: 'g1', quotaGroup: 'one' },
+      { ...endpoint, name: 'g2', quotaGroup: 'two' },
+      { ...endpoint, name: 'g3', quotaGroup: 'three' },
+    ];
+    const quotaGroups = { one: { rpm: 10 }, two: { rpm: 10 }, three: { rpm: 20 } };
+    expect(alikeAccounts({ endpoints, quotaGroups })).toEqual([
+      ['first', 'second'],
+      ['g1', 'g2'],
+    ]);
   });
 
   it('makes no further run if the keys of the configuration suffice', async () => {

@@ -14,6 +14,22 @@ export function accountOf({ endpoints }: Pick<BalancerConfig, 'endpoints'>, name
   return endpoints.find(({ quotaGroup }) => quotaGroup === group)?.name ?? original;
 }
 
+/** Returns the groups of accounts that differ only in names and keys, each with at least two accounts. */
+export function alikeAccounts(config: Pick<BalancerConfig, 'endpoints' | 'quotaGroups'>): string[][] {
+  const members = new Map<string, unknown[]>();
+  for (const { name, apiKey: _key, quotaGroup, ...endpoint } of config.endpoints) {
+    const account = accountOf(config, name);
+    const limits = quotaGroup === undefined ? undefined : config.quotaGroups?.[quotaGroup];
+    members.set(account, [...(members.get(account) ?? []), [endpoint, limits]]);
+  }
+  const groups = new Map<string, string[]>();
+  for (const [account, endpoints] of members) {
+    const text = JSON.stringify(endpoints);
+    groups.set(text, [...(groups.get(text) ?? []), account]);
+  }
+  return [...groups.values()].filter(({ length }) => length > 1);
+}
+
 /** Adds keys. Each is an account of its own, with copies of all endpoints and quotas of the original account. */
 export function withExtraKeys(config: BalancerConfig, extra: ExtraKeys): BalancerConfig {
   const endpoints = [...config.endpoints];

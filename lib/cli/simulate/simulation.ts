@@ -16,7 +16,7 @@ import type { VirtualTime } from './engine/virtual-time';
 import type { WorkCall } from './engine/workload';
 import type { FaultFlag, SimulateFlags } from './flags';
 import { fillInKeys } from './missing-keys';
-import { accountOf, type ExtraKeys, withExtraKeys } from './more-keys';
+import { accountOf, alikeAccounts, type ExtraKeys, withExtraKeys } from './more-keys';
 import { type QuotaShortage, QuotaWatch } from './quota-watch';
 import { readReplay } from './replay';
 import { groupLimitsOf, upstreamOf } from './upstreams';
@@ -44,6 +44,8 @@ export interface SimulationResult {
   readonly unlimited: readonly string[];
   /** The number of accounts in the configuration. */
   readonly accounts: number;
+  /** The groups of accounts that differ only in names and keys. */
+  readonly alike: readonly (readonly string[])[];
 }
 
 const SAMPLE_INTERVAL_MS = 500;
@@ -99,7 +101,7 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
 function describe(
   { endpoints, quotaGroups }: ResolvedConfig,
   own: BalancerConfig,
-): Pick<SimulationResult, 'models' | 'unlimited' | 'accounts'> {
+): Pick<SimulationResult, 'models' | 'unlimited' | 'accounts' | 'alike'> {
   const isLimited = ({ rpm, tpm, inputTpm, outputTpm }: QuotaLimits): boolean =>
     (rpm ?? tpm ?? inputTpm ?? outputTpm) !== undefined;
   const chats = endpoints.filter(({ capabilities }) => capabilities.has('chat'));
@@ -109,6 +111,7 @@ function describe(
       .filter(({ limits, quotaGroup }) => !isLimited({ ...quotaGroups.get(quotaGroup ?? ''), ...limits }))
       .map(({ name }) => name),
     accounts: new Set(endpoints.map(({ name }) => accountOf(own, name))).size,
+    alike: alikeAccounts(own),
   };
 }
 

@@ -42,9 +42,9 @@ export async function findKeys(
   let result = first;
   const tried: Trial[] = [{ keys, goodput: first.figures.goodput }];
   const isReached = ({ figures }: SimulationResult): boolean => figures.goodput >= targetPercent;
-  const known = new Map([[describeKeys({}), first]]);
+  const known = new Map([[nameOf({}), first]]);
   const attempt = async (next: ExtraKeys): Promise<SimulationResult> => {
-    const name = describeKeys(totals(next));
+    const name = nameOf(next);
     const found = known.get(name);
     if (found) return found;
     const outcome = await run(next);
@@ -78,8 +78,13 @@ export async function findKeys(
 }
 
 /** Describes the result of a run with additional keys. */
-export function describeTrial(keys: ExtraKeys, { figures }: SimulationResult): string {
-  return `${describeKeys(totals(keys))}: goodput ${percent(figures.goodput)}`;
+export function describeTrial(keys: ExtraKeys, { figures, alike }: SimulationResult): string {
+  return `${describeKeys(totals(keys), alike)}: goodput ${percent(figures.goodput)}`;
+}
+
+/** A name for a run, to run none twice. */
+function nameOf(keys: ExtraKeys): string {
+  return JSON.stringify(Object.entries(keys).filter(([, extra]) => extra > 0));
 }
 
 function totals(keys: ExtraKeys): Record<string, number> {
@@ -95,13 +100,15 @@ export function formatTarget({
   tried,
   result,
 }: TargetReport): string[] {
-  const { figures } = result;
+  const { figures, alike } = result;
   const details = `priority 5 ${percent(figures.byPriority[5])}, p95 ${seconds(figures.p95Ms)}, $${figures.usd.toFixed(2)} per 1,000 good answers`;
   const outcome = `goodput ${percent(figures.goodput)}, ${details}`;
-  const added = Object.values(keys).filter((count) => count > 1).length;
+  const added = grouped(keys, alike).reduce((sum, { accounts }) => sum + accounts.length, 0);
   const others = added > 0 && result.accounts > added ? '; the others unchanged' : '';
-  const counts = `${describeKeys(keys)}${others}`;
-  const runs = tried.map((trial) => `${shortKeys(totals(trial.keys))} ${percent(trial.goodput)}`).join(', ');
+  const counts = `${describeKeys(keys, alike)}${others}`;
+  const runs = tried
+    .map((trial) => `${shortKeys(totals(trial.keys), alike)} ${percent(trial.goodput)}`)
+    .join(', ');
   const failures = Object.entries(figures.failures)
     .map(([reason, count]) => `${String(count)} ${reason}`)
     .join(', ');
@@ -114,19 +121,19 @@ export function formatTarget({
       ? `Keys for ${String(targetPercent)} % goodput: ${counts}: ${outcome}.`
       : `${String(targetPercent)} % goodput is not reached with ${counts}, because of ${stoppedBy ?? ''}: ${outcome}; failed: ${failures}.`,
     `Tried: ${runs}.`,
-    ...lessWithMore(tried),
+    ...lessWithMore(tried, alike),
   ];
 }
 
 /** Explains runs in which more keys gave a lower goodput, which happens because a run is random. */
-function lessWithMore(tried: readonly Trial[]): string[] {
+function lessWithMore(tried: readonly Trial[], alike: Alike): string[] {
   for (const fewer of tried) {
     const more = tried.find(
       (trial) => trial.goodput < fewer.goodput - NOISE_PERCENT && hasMore(trial.keys, fewer.keys),
     );
     if (more)
       return [
-        `${shortKeys(totals(more.keys))} gave less than ${shortKeys(totals(fewer.keys))}: calls arrive at the same times in each run, but which endpoint serves a call is partly drawn at random; compare with --seed 2.`,
+        `${shortKeys(totals(more.keys), alike)} gave less than ${shortKeys(totals(fewer.keys), alike)}: calls arrive at the same times in each run, but which endpoint serves a call is partly drawn at random; compare with --seed 2.`,
       ];
   }
   return [];
@@ -139,20 +146,49 @@ function hasMore(more: ExtraKeys, fewer: ExtraKeys): boolean {
 
 type Counts = Readonly<Record<string, number>>;
 
-function describeKeys(keys: Counts): string {
+type Alike = SimulationResult['alike'];
+
+/** Accounts that get more keys: a single one, or a group of alike ones, which is counted as a whole. */
+interface CountedKeys {
+  readonly accounts: readonly string[];
+  readonly count: number;
+}
+
+/** Counts alike accounts together, because it makes no difference which of them has the additional keys. */
+function grouped(keys: Counts, alike: Alike): CountedKeys[] {
+  const more = Object.keys(keys).filter((account) => (keys[account] ?? 1) > 1);
+  const groups = more.map((account) => alike.find((group) => group.includes(account)) ?? [account]);
+  return [...new Map(groups.map((group) => [group[0], group])).values()].map((accounts) => ({
+    accounts,
+    count: accounts.reduce((sum, account) => sum + (keys[account] ?? 1), 0),
+  }));
+}
+
+function describeKeys(keys: Counts, alike: Alike): string {
+  return joinKeys(keys, alike, ({ accounts, count }) => {
+    const before = accounts.length;
+    const added = `(+${String(count - before)})`;
+    return before === 1
+      ? `${String(count)} keys in place of 1 for ${accounts.join()} ${added}`
+      : `${String(count)} keys like ${listOf(accounts)} in place of ${String(before)} ${added}`;
+  });
+}
+
+function shortKeys(keys: Counts, alike: Alike): string {
   return joinKeys(
     keys,
-    (account, count) => `${String(count)} keys in place of 1 for ${account} (+${String(count - 1)})`,
+    alike,
+    ({ accounts, count }) => `${String(count)} ${accounts.length === 1 ? 'of' : 'like'} ${accounts[0] ?? ''}`,
   );
 }
 
-function shortKeys(keys: Counts): string {
-  return joinKeys(keys, (account, count) => `${String(count)} of ${account}`);
+function joinKeys(keys: Counts, alike: Alike, describe: (counted: CountedKeys) => string): string {
+  const counts = grouped(keys, alike);
+  return counts.length === 0 ? 'the keys of the configuration' : counts.map(describe).join(' and ');
 }
 
-function joinKeys(keys: Counts, describe: (account: string, count: number) => string): string {
-  const counts = Object.entries(keys).filter(([, count]) => count > 1);
-  return counts.length === 0
-    ? 'the keys of the configuration'
-    : counts.map(([account, count]) => describe(account, count)).join(' and ');
+/** Lists at most three names. */
+function listOf(names: readonly string[]): string {
+  if (names.length > 3) return `${names.slice(0, 2).join(', ')} and ${String(names.length - 2)} more`;
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
 }
