@@ -1,3 +1,4 @@
+import { homepage, version } from '../package.json';
 import type { AttemptReport, RouteReport } from './route-report';
 
 /** The codes of all errors that this package throws on purpose. See docs/errors.md. */
@@ -23,28 +24,28 @@ export type RouteSummary = RouteReport;
 /** The fields of an {@link AiBalancerError}. */
 export interface AiBalancerErrorOptions {
   /** HTTP status for the response. Default 500. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Whether the same call can succeed later. Default false. */
-  readonly retryable?: boolean;
+  readonly retryable?: boolean | undefined;
   /** The soonest time at which a retry can succeed, in milliseconds from now. Default: unknown. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** The attempts that were made. Default: none. */
-  readonly attempts?: readonly AttemptReport[];
+  readonly attempts?: readonly AttemptReport[] | undefined;
   /** How far the call got. */
-  readonly route?: RouteReport;
+  readonly route?: RouteReport | undefined;
   /** Name of the invalid field, for the OpenAI-shaped body. */
-  readonly param?: string;
+  readonly param?: string | undefined;
   /** The upstream's error `type`, for the OpenAI-shaped body. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** The upstream's error `code`, for the OpenAI-shaped body. */
-  readonly upstreamCode?: string;
+  readonly upstreamCode?: string | undefined;
   /**
    * Message that a client may read: it contains no endpoint name, and no upstream message unless the caller is at
    * fault. Default: a general sentence for codes whose messages contain either, otherwise the message.
    */
-  readonly publicMessage?: string;
+  readonly publicMessage?: string | undefined;
   /** The part of a streamed answer that had arrived, for ERR_AI_STREAM_BROKEN. */
-  readonly partialText?: string;
+  readonly partialText?: string | undefined;
 }
 
 /** Public messages of the errors whose own message names endpoints, quotes an upstream or describes the server. */
@@ -58,8 +59,10 @@ const PUBLIC_MESSAGES: Partial<Record<AiBalancerErrorCode, string>> = {
 };
 
 const BRAND = Symbol.for('express-ai-balancer.error');
+/** URL of this version's documents in the repository, because the package does not contain them. */
+export const PAGES = `${homepage.replace(/#.*$/, '')}/blob/v${version}/`;
 /** The page that has a section for each code. */
-const DOCS = 'https://github.com/express-ai-balancer/express-ai-balancer/blob/main/docs/troubleshooting.md';
+const TROUBLESHOOTING = `${PAGES}docs/troubleshooting.md`;
 
 /** The error body that OpenAI clients understand. */
 export interface OpenAIErrorBody {
@@ -124,7 +127,7 @@ export class AiBalancerError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
     if (options.attempts !== undefined) this.attempts = options.attempts;
     if (options.param !== undefined) this.param = options.param;
-    this.help = `${DOCS}#${code.toLowerCase()}`;
+    this.help = `${TROUBLESHOOTING}#${code.toLowerCase()}`;
     defineHidden(this, 'route', options.route);
     defineHidden(this, 'partialText', options.partialText);
     defineHidden(this, 'type', options.type);

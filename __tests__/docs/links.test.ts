@@ -84,7 +84,7 @@ describe('The documentation of the error codes', () => {
   const codes = [...source.matchAll(/^ {2}\| '(ERR_AI_\w+)'/gm)].map(
     ([, code]) => code as AiBalancerErrorCode,
   );
-  const { homepage } = JSON.parse(read('package.json')) as { homepage: string };
+  const { homepage, version } = JSON.parse(read('package.json')) as Record<'homepage' | 'version', string>;
 
   it('covers the more than ten codes in lib/errors.ts', () => {
     expect(codes.length).toBeGreaterThan(10);
@@ -92,7 +92,7 @@ describe('The documentation of the error codes', () => {
 
   it.each(codes)("has a section for %s, to which the error's help link points", (code) => {
     const help = new URL(new AiBalancerError(code, 'x').help);
-    const [repository, page] = help.href.split('#')[0]!.split('/blob/main/');
+    const [repository, page] = help.href.split('#')[0]!.split(`/blob/v${version}/`);
     expect(repository).toBe(homepage.split('#')[0]);
     expect(page).toBe('docs/troubleshooting.md');
     expect(prose(page!)).toMatch(new RegExp(`^### ${code}$`, 'm'));

@@ -1,9 +1,6 @@
-import { homepage, version } from '../../package.json';
+import { PAGES } from '../errors';
 
-/** URL of this version's documents in the repository, because the package does not contain them. */
-const PAGES = `${homepage.replace(/#.*$/, '')}/blob/v${version}/`;
-
-/** Replaces paths such as `docs/guard.md` with their URLs. */
+/** Replaces paths such as `docs/guard.md` with the URLs of this version's documents. */
 export function withDocUrls(text: string): string {
   return text.replace(/(?<![\w/])docs\/[a-z-]+\.md/g, (path) => PAGES + path);
 }
