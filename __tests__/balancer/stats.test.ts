@@ -37,6 +37,14 @@ describe('Balancer.stats()', () => {
     expect(balancer.stats().calls.ok).toBe(1);
   });
 
+  it('shows 0 as what is left while a debt is paid', async () => {
+    const provider = await rig.provider();
+    const balancer = rig.balancer([endpointAt(provider, { rpm: 60, tpm: 60 })]);
+    // More than a whole minute, so that it starts on a full bucket and leaves a debt.
+    await balancer.chat({ ...HELLO, max_tokens: 500 }, { estimatedTokens: 1_000 });
+    expect(balancer.stats().endpoints[0]).toMatchObject({ tokensLeft: 0 });
+  });
+
   it('returns a copy that can be serialized as JSON', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider(), { rpm: 60 })]);
     const stats = balancer.stats();

@@ -1,17 +1,14 @@
 import { until } from '../helpers/async';
 
-/** What may be negative: the debt of a quota. */
-const MAY_BE_NEGATIVE = new Set(['requestsLeft', 'tokensLeft']);
 /** No call of the tests can cause a larger figure; a Unix time in milliseconds is below it. */
 const LARGEST = 1e15;
 
-/** Throws unless every number in a report, error or statistics is finite, plausible and, but for debts, not negative. */
-export function expectPlausible(value: unknown, path: string, name = ''): void {
+/** Throws unless every number in a report, error or statistics is finite, plausible and not negative. */
+export function expectPlausible(value: unknown, path: string): void {
   if (typeof value === 'number') {
-    const least = MAY_BE_NEGATIVE.has(name) ? -LARGEST : 0;
-    if (!(value >= least && value <= LARGEST)) throw new Error(`${path} is ${value}`);
+    if (!(value >= 0 && value <= LARGEST)) throw new Error(`${path} is ${value}`);
   } else if (typeof value === 'object' && value !== null) {
-    for (const [key, inner] of Object.entries(value)) expectPlausible(inner, `${path}.${key}`, key);
+    for (const [key, inner] of Object.entries(value)) expectPlausible(inner, `${path}.${key}`);
   }
 }
 

@@ -87,7 +87,8 @@ describe('The fetch of createFetch()', () => {
   });
 
   it('streams, and sends [DONE] only after a complete answer', async () => {
-    const { client, ownFetch, provider } = await open();
+    const logger = { debug: jest.fn(), info: jest.fn(), warn: jest.fn(), error: jest.fn() };
+    const { client, ownFetch, provider } = await open({ config: { logger } });
     let text = '';
     for await (const { choices } of await client.chat.completions.create({ ...BODY, stream: true }))
       text += choices[0]?.delta.content ?? '';
@@ -101,6 +102,11 @@ describe('The fetch of createFetch()', () => {
     const cutText = await cut.text();
     expect(cutText).toContain('"code":"ERR_AI_STREAM_BROKEN"');
     expect(cutText).not.toContain('[DONE]');
+    expect(logger.warn.mock.calls.flat()).toContainEqual(
+      expect.stringMatching(
+        /^a stream that is read through fetch failed: ERR_AI_STREAM_BROKEN: .*the connection was aborted/,
+      ),
+    );
     const read = async () => {
       for await (const _ of await client.chat.completions.create({ ...BODY, stream: true }));
     };

@@ -186,6 +186,13 @@ describe('The options of a middleware', () => {
     expect(faultsOf(create, { ...options, nonsense: 1 }, {})).toHaveLength(2);
   });
 
+  it('say what to pass if they get the middleware in place of its balancer', () => {
+    const middleware = Object.assign(() => undefined, { balancer: rig.balancer([ENDPOINT]) });
+    expect(faultsOf(smartRouter, {}, middleware)).toEqual([
+      'router.balancer: expected a Balancer: pass its .balancer, got a function',
+    ]);
+  });
+
   it('are accepted if they are valid or absent', () => {
     const balancer = rig.balancer([ENDPOINT]);
     const valid = {

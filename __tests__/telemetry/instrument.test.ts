@@ -12,6 +12,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { type Balancer, instrument } from 'express-ai-balancer';
+import { version } from '../../package.json';
 import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
 const rig = new Rig();
@@ -159,8 +160,9 @@ describe('instrument()', () => {
     } finally {
       trace.disable();
     }
-    const names = exporter.getFinishedSpans().map(({ name }) => name);
-    expect(names.filter((name) => name === 'chat gpt-4o')).toHaveLength(2);
+    const spans = exporter.getFinishedSpans();
+    expect(spans.filter(({ name }) => name === 'chat gpt-4o')).toHaveLength(2);
+    expect(spans[0]?.instrumentationScope).toMatchObject({ name: 'express-ai-balancer', version });
   });
 
   it('records nothing after it was stopped', async () => {

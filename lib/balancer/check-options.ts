@@ -14,6 +14,12 @@ export function checkOptions(
 ): asserts balancer is Balancer {
   const all = Balancer.isInstance(balancer)
     ? faults
-    : [faultAt({ balancer }, ['balancer'], 'a Balancer'), ...faults];
+    : [faultAt({ balancer }, ['balancer'], expectedBalancer(balancer)), ...faults];
   if (all.length > 0) throw optionsError(name, all);
+}
+
+/** Says which property to pass if the value has a balancer, as what `aiBalancer()` returns does. */
+function expectedBalancer(given: unknown): string {
+  const inner = (given as { readonly balancer?: unknown } | null | undefined)?.balancer;
+  return Balancer.isInstance(inner) ? 'a Balancer: pass its .balancer' : 'a Balancer';
 }

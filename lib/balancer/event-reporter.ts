@@ -171,8 +171,11 @@ export class EventReporter {
     this.#log.warn(`${name} ${detail.class}`, { ...fields, reason }, cooldownWarning(endpoint, event));
   }
 
-  /** Logs the failure of an answer that was piped to a response, because the app's code doesn't see the error. */
-  pipeFailed(error: unknown): void {
+  /**
+   * Logs the failure of an answer that was piped to a response, or of a stream that a client in this process reads
+   * through fetch, because the app's code doesn't see the error.
+   */
+  pipeFailed(error: unknown, reader: 'response' | 'fetch' = 'response'): void {
     const code = AiBalancerError.isInstance(error) ? error.code : 'unknown';
     // Not logged: a client that disconnects is no failure.
     if (code === 'ERR_AI_ABORTED') return;
@@ -182,7 +185,7 @@ export class EventReporter {
     this.#log.warn(
       `pipe ${code}`,
       { code },
-      `an answer that was piped to a response failed: ${code}: ${why}`,
+      `${reader === 'fetch' ? 'a stream that is read through fetch' : 'an answer that was piped to a response'} failed: ${code}: ${why}`,
     );
   }
 

@@ -34,8 +34,8 @@ export interface BalancerInternals {
   admissionError(priority: Priority, tenant: string): AiBalancerError | undefined;
   /** Reports that a guard's Redis store became unavailable or available again. */
   reportStoreState(guard: string, isDown: boolean, error: unknown): void;
-  /** Reports the failure of an answer that was piped to a response. */
-  reportPipeFailure(error: unknown): void;
+  /** Reports the failure of an answer that was piped to a response, or of a stream that is read through fetch. */
+  reportPipeFailure(error: unknown, reader?: 'response' | 'fetch'): void;
   /** Adds an observer, which follows every call from start to end. Returns the function that removes it. */
   observe(observer: CallObserver): () => void;
   /** Returns the base URL of an endpoint; undefined if none has that name. */
@@ -67,7 +67,7 @@ export function balancerInternals(parts: InternalsParts): BalancerInternals {
       return admissionError(queue, registry, call);
     },
     reportStoreState: (guard, isDown, error) => events.storeStateChanged(guard, isDown, error),
-    reportPipeFailure: (error) => events.pipeFailed(error),
+    reportPipeFailure: (error, reader) => events.pipeFailed(error, reader),
     baseURLOf: (endpoint) => registry.baseURLOf(endpoint),
     observe: (observer) => {
       events.observers.add(observer);

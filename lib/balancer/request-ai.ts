@@ -159,7 +159,7 @@ export class RequestState {
   #createFetch(): typeof fetch {
     return createApiFetch({
       models: this.balancer,
-      onStreamFailure: (error) => this.balancer[INTERNALS].reportPipeFailure(error),
+      onStreamFailure: (error) => this.balancer[INTERNALS].reportPipeFailure(error, 'fetch'),
       calls: (_headers, signal) => ({
         requestId: this.#context.requestId,
         ...this.calls(signal && { signal }),

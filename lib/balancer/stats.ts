@@ -38,9 +38,9 @@ export interface EndpointStats {
   readonly skippedEvents: number;
   /** Moving average of the duration of whole answers, with weight 0.7 for the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
-  /** Requests left in the quota; undefined without a limit, negative while a debt is paid. */
+  /** Requests left in the quota; undefined without a limit, 0 also while a debt is paid. */
   readonly requestsLeft: number | undefined;
-  /** Tokens left in the quota; undefined without a limit, negative while a debt is paid. */
+  /** Tokens left in the quota; undefined without a limit, 0 also while a debt is paid. */
   readonly tokensLeft: number | undefined;
   /** Used share of its most used limit per minute, 0 to 1; 0 without such limits. */
   readonly usedShare: number;
@@ -132,8 +132,8 @@ function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
     failures: health.failures,
     skippedEvents: health.skippedEvents,
     averageLatencyMs: averageMs === undefined ? undefined : Math.round(averageMs),
-    requestsLeft: left.requests,
-    tokensLeft: left.tokens,
+    requestsLeft: withoutDebt(left.requests),
+    tokensLeft: withoutDebt(left.tokens),
     usedShare: Math.round(endpoint.usedShare(now) * 1000) / 1000,
   };
   if (isHealthy(stats)) return stats;
@@ -142,6 +142,10 @@ function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const cooldownEnd = endpoint.cooldownUntil(now);
   if (cooldownEnd > 0) stats.cooldownUntil = Math.round(Date.now() + cooldownEnd - now);
   return stats;
+}
+
+function withoutDebt(left: number | undefined): number | undefined {
+  return left === undefined ? undefined : Math.max(0, left);
 }
 
 function isHealthy({ state, weight }: EndpointStats): boolean {

@@ -30,11 +30,13 @@ function classifyThrown(error: unknown): FailureDetail {
     chain.findLast((link) => classOfCode(link.code)) ?? chain.find((link) => link.code !== '') ?? chain[0];
   const { name, code, message } = decisive ?? { name: '', code: '', message: '' };
   const failureClass = classOfCancellation(chain) ?? classOfThrown(name, code, message);
+  const isBareAbort = failureClass === 'bad_answer' && message === 'aborted';
   const isTooLarge = failureClass === 'bad_answer' && /^maxContentLength size of /.test(message);
   return {
     class: failureClass,
     code: isTooLarge ? RESPONSE_TOO_LARGE : safeLabel(code),
-    message: safeMessage(message) || safeLabel(code) || 'Unknown error',
+    message:
+      safeMessage(isBareAbort ? 'the connection was aborted' : message) || safeLabel(code) || 'Unknown error',
     staleSocket: failureClass === 'connection' && isReusedSocket(error, code) ? true : undefined,
   };
 }

@@ -1,4 +1,5 @@
 import type * as otel from '@opentelemetry/api';
+import { name as PACKAGE, version } from '../../package.json';
 import type { Balancer } from '../balancer/balancer';
 import type { CallObserver } from '../balancer/call-observer';
 import { checkOptions } from '../balancer/check-options';
@@ -26,10 +27,10 @@ export interface MeterLike {
 
 /** Options of {@link instrument}. */
 export interface InstrumentOptions {
-  /** The tracer that starts the spans. Default: the global tracer 'express-ai-balancer'. */
-  readonly tracer?: TracerLike;
-  /** The meter that creates the histograms. Default: the global meter 'express-ai-balancer'. */
-  readonly meter?: MeterLike;
+  /** The tracer that starts the spans. Default: the global tracer 'express-ai-balancer', with the package's version. */
+  readonly tracer?: TracerLike | undefined;
+  /** The meter that creates the histograms. Default: the global meter 'express-ai-balancer', with the package's version. */
+  readonly meter?: MeterLike | undefined;
 }
 
 type Api = typeof otel;
@@ -37,7 +38,6 @@ type Span = otel.Span;
 type Context = otel.Context;
 type Attributes = Record<string, string | number | boolean | string[]>;
 
-const NAME = 'express-ai-balancer';
 // Copies of the API's enum values, because its package is loaded only if it is installed.
 /* eslint-disable @typescript-eslint/no-unsafe-enum-assignment -- numbers are what the enums are */
 const SPAN_KIND = { internal: 0 as otel.SpanKind, client: 2 as otel.SpanKind };
@@ -60,8 +60,8 @@ export function instrument(balancer: Balancer, options: InstrumentOptions = {}):
   const isComplete = options.tracer !== undefined && options.meter !== undefined;
   const load = isComplete ? loadPeer('@opentelemetry/api') : requirePeer('@opentelemetry/api', 'instrument');
   const api = load as Api | undefined;
-  const tracer = (options.tracer ?? api?.trace.getTracer(NAME)) as otel.Tracer;
-  const meter = (options.meter ?? api?.metrics.getMeter(NAME)) as otel.Meter;
+  const tracer = (options.tracer ?? api?.trace.getTracer(PACKAGE, version)) as otel.Tracer;
+  const meter = (options.meter ?? api?.metrics.getMeter(PACKAGE, version)) as otel.Meter;
   const isTraced = options.tracer || !api ? () => true : hasTracerProvider(api);
   return balancer[INTERNALS].observe(new CallTracer(balancer, api, tracer, meter, isTraced));
 }
@@ -78,7 +78,7 @@ function hasTracerProvider({ trace }: Api): () => boolean {
     const provider = trace.getTracerProvider() as otel.TracerProvider & {
       getDelegateTracer?(name: string): unknown;
     };
-    found = !provider.getDelegateTracer || provider.getDelegateTracer(NAME) !== undefined;
+    found = !provider.getDelegateTracer || provider.getDelegateTracer(PACKAGE) !== undefined;
     return found;
   };
 }
