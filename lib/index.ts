@@ -165,3 +165,4 @@ export { routeLogLine } from './telemetry/route-log';
 export type { RateLimitGuardOptions } from './tenant/guard-options';
 export type { Limit, TenantLimitOptions } from './tenant/limits';
 export type { RedisClient } from './tenant/limits-redis';
+export type { Optional } from './util/optional';

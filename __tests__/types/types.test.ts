@@ -11,8 +11,14 @@ const FILES = readdirSync(__dirname)
 function options(): ts.CompilerOptions {
   const read = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile.bind(ts.sys));
   const { options } = ts.parseJsonConfigFileContent(read.config, ts.sys, ROOT);
-  // A piece of code in a document may declare what it only shows.
-  return { ...options, noUnusedLocals: false, noUnusedParameters: false };
+  return {
+    ...options,
+    // A piece of code in a document may declare what it only shows.
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    // Readers may use it, so that what is undefined must be as good as absent in the types too.
+    exactOptionalPropertyTypes: true,
+  };
 }
 
 const BLOCKS = typedBlocks();

@@ -121,7 +121,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   chat<
     B extends ChatBody & {
       /** Whether to stream the answer. Default false. */
-      stream?: false | null;
+      stream?: false | null | undefined;
     },
   >(body: B, options?: CallOptions): AICall<ChatCompletion>;
   chat<
@@ -147,7 +147,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
   responses<
     B extends ResponseBody & {
       /** Whether to stream the answer. Default false. */
-      stream?: false | null;
+      stream?: false | null | undefined;
     },
   >(body: B, options?: CallOptions): AICall<AIResponse>;
   responses<
@@ -276,7 +276,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
    * that keeps the process alive.
    * @throws ERR_AI_BAD_REQUEST if `graceMs` is not a number of at least 0; Infinity is allowed.
    */
-  close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {}): Promise<void> {
+  close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number | undefined } = {}): Promise<void> {
     if (typeof graceMs !== 'number' || !(graceMs >= 0)) {
       return Promise.reject(badRequest('graceMs', 'expected a number of at least 0'));
     }

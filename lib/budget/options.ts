@@ -1,23 +1,23 @@
 /** Limits in US dollars, which can be combined. Calls to an endpoint without a price are free and never refused. */
 export interface SpendLimits {
   /** US dollars per hour. Default: no limit. */
-  usdPerHour?: number;
+  usdPerHour?: number | undefined;
   /** US dollars per day. Default: no limit. */
-  usdPerDay?: number;
+  usdPerDay?: number | undefined;
   /** US dollars per month, or per 30 days with a rolling window. Default: no limit. */
-  usdPerMonth?: number;
+  usdPerMonth?: number | undefined;
 }
 
 /** How the periods of budgets are counted. */
 export interface BudgetWindowOptions {
   /** The IANA time zone of the hours, days and months. Default 'UTC'. */
-  timeZone?: string;
+  timeZone?: string | undefined;
   /**
    * 'calendar': a budget starts again with each hour, day and month of the time zone. 'rolling': a budget applies to
    * any hour, any 24 hours and any 30 days, and spent money becomes available again in steps of 5 minutes, an hour and
    * a day. Default 'calendar'.
    */
-  window?: 'calendar' | 'rolling';
+  window?: 'calendar' | 'rolling' | undefined;
 }
 
 /**
@@ -45,22 +45,22 @@ export type TenantSpendLimit = number | ((tenant: string) => number | undefined)
 /** Budgets of each tenant, by the `tenant` of the calls. Calls without a tenant are not limited by them. */
 export interface TenantBudgetOptions {
   /** US dollars per hour of each tenant. Default: no limit. */
-  usdPerHour?: TenantSpendLimit;
+  usdPerHour?: TenantSpendLimit | undefined;
   /** US dollars per day of each tenant. Default: no limit. */
-  usdPerDay?: TenantSpendLimit;
+  usdPerDay?: TenantSpendLimit | undefined;
   /** US dollars per month of each tenant, or per 30 days with a rolling window. Default: no limit. */
-  usdPerMonth?: TenantSpendLimit;
+  usdPerMonth?: TenantSpendLimit | undefined;
   /**
    * What happens when a tenant's budget is spent. 'refuse': the tenant's calls fail with ERR_AI_BUDGET. 'cheapest':
    * they continue, but only at the cheapest endpoint that can serve them. Default 'refuse'.
    */
-  onExceeded?: 'refuse' | 'cheapest';
+  onExceeded?: 'refuse' | 'cheapest' | undefined;
   /**
    * Maximum number of tenants whose spending is kept in memory. Beyond it the tenant that called longest ago is
    * forgotten, preferably one that has spent nothing. With Redis or a store nothing is lost: the spending is read
    * again. Default 10,000.
    */
-  maxTenants?: number;
+  maxTenants?: number | undefined;
 }
 
 /** Budgets over all calls, and how all budgets are kept. */
@@ -69,17 +69,17 @@ export interface BudgetOptions extends SpendLimits, BudgetWindowOptions {
    * What happens when a budget over all calls is spent. 'refuse': calls fail with ERR_AI_BUDGET. 'cheapest': they
    * continue, but only at the cheapest endpoint that can serve them. Default 'refuse'.
    */
-  onExceeded?: 'refuse' | 'cheapest';
+  onExceeded?: 'refuse' | 'cheapest' | undefined;
   /**
    * Budgets of each tenant, in addition to those over all calls: a call needs money in both. Default: none; see {@link
    * TenantBudgetOptions}.
    */
-  perTenant?: TenantBudgetOptions;
+  perTenant?: TenantBudgetOptions | undefined;
   /**
    * The store through which processes share the budgets. Default: the cluster's Redis if there is a cluster; otherwise
    * each process counts by itself, in memory.
    */
-  store?: BudgetStore;
+  store?: BudgetStore | undefined;
 }
 
 /** The budgets of a configuration with every default filled in. */

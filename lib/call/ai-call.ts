@@ -16,16 +16,16 @@ export interface PipeOptions {
    * A comment is sent after this long without an event, in milliseconds, so that proxies don't close the connection.
    * Default 15,000.
    */
-  readonly keepAliveMs?: number;
+  readonly keepAliveMs?: number | undefined;
   /**
    * How long the headers wait for the call, in milliseconds. An error in that time is answered with its own status, as
    * JSON; a later one can only be sent as an event. Default 20. `Infinity` waits for the first content.
    */
-  readonly headerDelayMs?: number;
+  readonly headerDelayMs?: number | undefined;
   /** Added to the headers of the event stream. Default: none. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Aborts the call. The client's own disconnect aborts it anyway. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const NOT_AWAITED =

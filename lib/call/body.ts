@@ -14,24 +14,27 @@ export interface ChatBody {
   /** At least one message. */
   readonly messages: readonly ChatMessage[];
   /** A model or an alias. 'auto' or none lets the router choose among all models. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** True for a streamed answer. Default false. */
-  readonly stream?: boolean | null;
+  readonly stream?: boolean | null | undefined;
   /** Options of a streamed answer. */
-  readonly stream_options?: {
-    /** Whether the stream ends with a chunk that holds the usage. */
-    readonly include_usage?: boolean;
-  } | null;
+  readonly stream_options?:
+    | {
+        /** Whether the stream ends with a chunk that holds the usage. */
+        readonly include_usage?: boolean | undefined;
+      }
+    | null
+    | undefined;
   /** Limit of output tokens per choice. Bounds what is reserved from the quota. */
-  readonly max_tokens?: number | null;
+  readonly max_tokens?: number | null | undefined;
   /** Like `max_tokens`, and takes precedence over it. */
-  readonly max_completion_tokens?: number | null;
+  readonly max_completion_tokens?: number | null | undefined;
   /** Number of choices. Default 1. */
-  readonly n?: number | null;
+  readonly n?: number | null | undefined;
   /** With 0, identical calls can be coalesced. */
-  readonly temperature?: number | null;
+  readonly temperature?: number | null | undefined;
   /** With tools, only endpoints with the capability `tools` can serve the call. */
-  readonly tools?: readonly unknown[];
+  readonly tools?: readonly unknown[] | undefined;
   /** Which tool the model must call. */
   readonly tool_choice?: unknown;
   /** With `json_schema`, only endpoints with that capability can serve the call. */
@@ -45,9 +48,9 @@ export interface EmbeddingBody {
   /** A model or an alias; 'auto' is refused, because vectors of two models can't be compared. */
   readonly model: string;
   /** Length of the vectors. Default: the model's. */
-  readonly dimensions?: number;
+  readonly dimensions?: number | undefined;
   /** Format of the vectors. Default 'float'. */
-  readonly encoding_format?: 'float' | 'base64';
+  readonly encoding_format?: 'float' | 'base64' | undefined;
 }
 
 /** The kind of a call. */
@@ -62,9 +65,9 @@ export type ApiOperation = Operation | 'responses';
  */
 export interface ResponseInputItem {
   /** 'message' if absent. */
-  readonly type?: string | null;
+  readonly type?: string | null | undefined;
   /** Role of a message: 'system', 'developer', 'user' or 'assistant'. */
-  readonly role?: string;
+  readonly role?: string | undefined;
   /** Content of a message: a string or an array of content parts. */
   readonly content?: unknown;
 }
@@ -75,17 +78,17 @@ export interface ResponseInputItem {
  */
 export interface ResponseBody {
   /** A text, or the items of the conversation so far. */
-  readonly input?: string | readonly ResponseInputItem[];
+  readonly input?: string | readonly ResponseInputItem[] | undefined;
   /** A model or an alias. 'auto' or none lets the router choose among all models. */
-  readonly model?: string;
+  readonly model?: string | undefined;
   /** The system prompt. */
-  readonly instructions?: string | null;
+  readonly instructions?: string | null | undefined;
   /** True for a streamed answer. Default false. */
-  readonly stream?: boolean | null;
+  readonly stream?: boolean | null | undefined;
   /** Limit of output tokens, reasoning included. Bounds what is reserved from the quota. */
-  readonly max_output_tokens?: number | null;
+  readonly max_output_tokens?: number | null | undefined;
   /** Functions, and tools that the provider runs. The latter need an endpoint with the capability `responses`. */
-  readonly tools?: readonly unknown[];
+  readonly tools?: readonly unknown[] | undefined;
   /** Which tool the model must call. */
   readonly tool_choice?: unknown;
   /** The format of the text, such as a JSON schema. */
@@ -96,7 +99,7 @@ export interface ResponseBody {
    * Whether the provider keeps the response for `previous_response_id`. True needs an endpoint with the capability
    * `responses`. Default: the provider's; a translated response is not kept.
    */
-  readonly store?: boolean | null;
+  readonly store?: boolean | null | undefined;
   /** Continues a response that the provider keeps, at the endpoints of the same account. */
-  readonly previous_response_id?: string | null;
+  readonly previous_response_id?: string | null | undefined;
 }

@@ -1,5 +1,6 @@
 import { badRequest } from '../errors';
 import { isObject } from '../util/is-object';
+import type { Optional } from '../util/optional';
 import type { PipeOptions } from './ai-call';
 import * as check from './checks';
 import type { CallOptions, RequestContext } from './context';
@@ -73,7 +74,7 @@ export function checkCallOptions(options: unknown): asserts options is CallOptio
  * Checks a whole or partial context that comes from a middleware option or a header. Throws as {@link checkCallOptions}
  * does.
  */
-export function checkContext(context: unknown): asserts context is Partial<RequestContext> {
+export function checkContext(context: unknown): asserts context is Optional<RequestContext> {
   check.checkOptions('context', context, CONTEXT_CHECKS);
 }
 
@@ -83,9 +84,9 @@ export function checkPipeOptions(options: unknown): asserts options is PipeOptio
 }
 
 /** Part of a request's context, as a function of the app returns it. */
-export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
+export type AppContext = Omit<Optional<RequestContext>, 'tenant'> & {
   /** The tenant of the request: a string of 1 to 512 characters. null and an empty string mean no tenant. */
-  tenant?: string | null;
+  tenant?: string | null | undefined;
 };
 
 /**
@@ -93,7 +94,7 @@ export type AppContext = Omit<Partial<RequestContext>, 'tenant'> & {
  *
  * @throws AiBalancerError ERR_AI_BAD_REQUEST (400) that lists every invalid field; its `param` is the first.
  */
-export function checkAppContext(returned: unknown): Partial<RequestContext> {
+export function checkAppContext(returned: unknown): Optional<RequestContext> {
   // An Error or a Map that a function returns by mistake has no fields either, and must not pass for an empty context.
   if (isObject(returned) && !isPlain(returned) && Object.keys(returned).length === 0) {
     throw badRequest('context', 'expected a plain object');

@@ -5,27 +5,27 @@
  */
 export interface CanaryGuard {
   /** Share of attempts that fail. Default 1: the canary may not fail more often. */
-  errors?: number | false;
+  errors?: number | false | undefined;
   /** 95th percentile of the duration of attempts; of streams, the time to their first content. Default 1.5. */
-  p95?: number | false;
+  p95?: number | false | undefined;
   /** US dollars per call. Default 2. */
-  cost?: number | false;
+  cost?: number | false | undefined;
   /** 1 minus the score that the app reports with `balancer.score()`. Default 1: the canary may not score worse. */
-  score?: number | false;
+  score?: number | false | undefined;
 }
 
 /** A model or endpoint that is tried on a share of the calls. Set either `model` or `endpoint`. */
 export interface CanaryOptions {
   /** The new model. A share of the chat calls that request another model goes to its endpoints. */
-  model?: string;
+  model?: string | undefined;
   /** The new endpoint. A share of the calls that it could serve goes to it; the other calls don't. */
-  endpoint?: string;
+  endpoint?: string | undefined;
   /** The model or alias whose calls take part. Default: all calls; with `model`, those that request another model. */
-  replaces?: string;
+  replaces?: string | undefined;
   /** Share of the calls, above 0 and at most 0.5. All calls of a session, or else of a tenant, go to the same side. */
   share: number;
   /** When it is rolled back. Default: see {@link CanaryGuard}. */
-  guard?: CanaryGuard;
+  guard?: CanaryGuard | undefined;
 }
 
 /** The options with all defaults filled in. */

@@ -12,34 +12,36 @@ export interface RedisConnection {
 /** The usual options of an ioredis client. All other ioredis options are passed on as well. */
 export interface RedisOptions {
   /** Default 'localhost'. */
-  host?: string;
+  host?: string | undefined;
   /** Default 6379. */
-  port?: number;
+  port?: number | undefined;
   /** Path of a Unix socket, instead of host and port. */
-  path?: string;
+  path?: string | undefined;
   /** User of Redis 6 ACLs. Default: the default user. */
-  username?: string;
+  username?: string | undefined;
   /** Default: none. */
-  password?: string;
+  password?: string | undefined;
   /** The number of the database. Default 0. */
-  db?: number;
+  db?: number | undefined;
   /** The IP version: 4, 6, or 0 for both. */
-  family?: number;
+  family?: number | undefined;
   /** Options of `tls.connect()`. Default: no TLS. */
-  tls?: object;
+  tls?: object | undefined;
   /** Sentinels to ask for the master, instead of host and port. */
-  sentinels?: {
-    /** Default 'localhost'. */
-    host?: string;
-    /** Default 26379. */
-    port?: number;
-  }[];
+  sentinels?:
+    | {
+        /** Default 'localhost'. */
+        host?: string | undefined;
+        /** Default 26379. */
+        port?: number | undefined;
+      }[]
+    | undefined;
   /** The name of the master, with `sentinels`. */
-  name?: string;
+  name?: string | undefined;
   /** Prefix that ioredis adds to every key. Prefer the option `prefix` of `cluster`. */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /** Name of the connection in CLIENT LIST. */
-  connectionName?: string;
+  connectionName?: string | undefined;
 }
 
 /** Options of `cluster`, with which several processes share one quota. */
@@ -47,12 +49,12 @@ export interface ClusterOptions {
   /** A URL, the options of an ioredis client, or a `Redis` or `Cluster` of the application, which is duplicated. */
   redis: string | RedisOptions | RedisConnection;
   /** The first part of all keys in Redis. Processes with the same prefix share their quotas. Default 'ai-balancer'. */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * What a process does while Redis is unreachable. 'local-share': it uses the limit divided by the number of processes
    * last seen. 'open': it uses the whole limit. 'closed': no call starts. Default 'local-share'.
    */
-  onOutage?: OutageMode;
+  onOutage?: OutageMode | undefined;
 }
 
 /**

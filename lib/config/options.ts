@@ -18,6 +18,7 @@ import type { QuotaGroupConfig, QuotaLimits } from '../quota/options';
 import type { ScoreWeights, Strategy, StrategyName } from '../routing/strategy';
 import type { ResolvedShadow, ShadowOptions } from '../shadow/options';
 import type { StreamOptions } from '../stream/chat-stream';
+import type { Optional } from '../util/optional';
 
 /** The methods of pino and console that the balancer uses. Messages never contain a key or a prompt. */
 export interface Logger {
@@ -37,14 +38,14 @@ export interface HttpOptions {
    * An axios instance whose interceptors, adapter and agents are used. Without its own adapter or agent, its requests
    * use the balancer's connections. Default: the balancer's own instance.
    */
-  axios?: AxiosInstance;
+  axios?: AxiosInstance | undefined;
   /**
    * An HTTP proxy; 'env' for the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, read at start-up; or false for
    * none. https: endpoints are reached through a tunnel (CONNECT), so that the proxy sees no key. Default false.
    */
-  proxy?: AxiosProxyConfig | 'env' | false;
+  proxy?: AxiosProxyConfig | 'env' | false | undefined;
   /** Largest accepted whole answer in bytes; a stream may have 8 times as many. Default 33,554,432 (32 MiB). */
-  maxResponseBytes?: number;
+  maxResponseBytes?: number | undefined;
 }
 
 /** The configuration of a balancer. Checked as a whole: an invalid or unknown option throws ERR_AI_CONFIG. */
@@ -55,67 +56,67 @@ export interface BalancerConfig {
    * Model to the models tried next, in order; '*' for any other model. Default: the catalogue's lists, limited to
    * models that have endpoints. `{}` turns fallbacks off.
    */
-  fallbacks?: Record<string, string[]>;
+  fallbacks?: Record<string, string[]> | undefined;
   /** Model to the models tried after a refusal by content policy. Default: none, a refusal is returned. */
-  contentPolicyFallbacks?: Record<string, string[]>;
+  contentPolicyFallbacks?: Record<string, string[]> | undefined;
   /** Limits that the endpoints of a `quotaGroup` share, by group name. Default: the lowest limits of its endpoints. */
-  quotaGroups?: Record<string, QuotaGroupConfig>;
+  quotaGroups?: Record<string, QuotaGroupConfig> | undefined;
   /** Overall limits in US dollars, and settings of all budgets. Default: no limit; see {@link BudgetOptions}. */
-  budgets?: BudgetOptions;
+  budgets?: BudgetOptions | undefined;
   /** A model or endpoint that is tried on a share of the calls, and rolled back if it is worse. Default: none. */
-  canary?: CanaryOptions;
+  canary?: CanaryOptions | undefined;
   /** Sends copies of a share of the calls to a model or endpoint, and discards its answers. Default: none. */
-  shadow?: ShadowOptions;
+  shadow?: ShadowOptions | undefined;
   /** How an endpoint is chosen among those that can serve a call. Default 'adaptive'. */
-  strategy?: StrategyName | Strategy;
+  strategy?: StrategyName | Strategy | undefined;
   /** Weights of the adaptive strategy's terms. Default: see {@link ScoreWeights}. */
-  scoreWeights?: Partial<ScoreWeights>;
+  scoreWeights?: Optional<ScoreWeights> | undefined;
   /** Returns the type of a request. Default: a classification by keywords and structure of the body. */
   classify?(body: ChatBody | EmbeddingBody, req?: unknown): RequestType;
   /** Adds models to the catalogue, or overrides values of its models. Default: the catalogue. */
-  models?: Record<string, Partial<ModelProfile>>;
+  models?: Record<string, Optional<ModelProfile>> | undefined;
   /** Timeouts of all endpoints. Default: see {@link Timeouts}. */
-  timeouts?: Partial<Timeouts>;
+  timeouts?: Optional<Timeouts> | undefined;
   /** Attempts, retry budget and backoff. Default: see {@link RetryOptions}. */
-  retry?: Partial<RetryOptions>;
+  retry?: Optional<RetryOptions> | undefined;
   /** When a breaker opens and how long it stays open. Default: see {@link BreakerOptions}. */
-  breaker?: Partial<BreakerOptions>;
+  breaker?: Optional<BreakerOptions> | undefined;
   /**
    * Second attempts for calls that take unusually long, and probes in parallel to served calls; false turns both off.
    * Default: see {@link HedgeOptions}.
    */
-  hedge?: false | Partial<HedgeOptions>;
+  hedge?: false | Optional<HedgeOptions> | undefined;
   /** Bounds of the wait queue. Default: see {@link QueueOptions}. */
-  queue?: Partial<QueueOptions>;
+  queue?: Optional<QueueOptions> | undefined;
   /**
    * Sends equal calls of one tenant that are in flight at the same time only once. Applies to embeddings, and to chat
    * calls with temperature 0 that are not streamed. Default false.
    */
-  coalesce?: boolean;
+  coalesce?: boolean | undefined;
   /**
    * A call with an `idempotencyKey`, or of a request with the header Idempotency-Key, joins the running call of its
    * tenant with the same key or gets that call's answer again. Whole answers only. Default false.
    */
-  idempotency?: boolean;
+  idempotency?: boolean | undefined;
   /** Answers repeated calls of a tenant from a cache. Default: no cache. See {@link CacheOptions}. */
-  cache?: CacheOptions;
+  cache?: CacheOptions | undefined;
   /** Functions that see every call and its answer, and may change, refuse or replace it. Default: none. See {@link Hooks}. */
-  hooks?: Hooks | Hooks[];
+  hooks?: Hooks | Hooks[] | undefined;
   /** What happens to broken streams. Default: see {@link StreamOptions}. */
-  stream?: Partial<StreamOptions>;
+  stream?: Optional<StreamOptions> | undefined;
   /** Shares quotas and health with other processes through Redis. Default: this process alone. */
-  cluster?: ClusterOptions;
+  cluster?: ClusterOptions | undefined;
   /** Dialects of further providers, by the name that an endpoint's `provider` uses. Default: the built-in ones. */
-  dialects?: Record<string, Dialect>;
+  dialects?: Record<string, Dialect> | undefined;
   /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
-  estimateTokens?(body: ChatBody | EmbeddingBody): number;
+  estimateTokens?: ((body: ChatBody | EmbeddingBody) => number) | undefined;
   /**
    * Receives a line at level warn when somebody has to act, one per call at info and one per attempt at debug. Default:
    * warnings and errors go to console.warn, everything else is dropped. `false`: nothing is logged.
    */
-  logger?: Logger | false;
+  logger?: Logger | false | undefined;
   /** How requests are sent. Default: see {@link HttpOptions}. */
-  http?: HttpOptions;
+  http?: HttpOptions | undefined;
 }
 
 /** A checked configuration with every default filled in. */

@@ -17,7 +17,7 @@ export interface DashboardExtension {
    */
   script: string;
   /** Path of a style sheet on the same origin. Default: none. */
-  style?: string;
+  style?: string | undefined;
 }
 
 /** Options of `aiDashboard()`. */
@@ -31,11 +31,11 @@ export interface AiDashboardOptions {
    */
   authorize: ((req: Request) => DashboardAccess | Promise<DashboardAccess>) | false;
   /** Title of the page. Default 'AI balancer'. */
-  title?: string;
+  title?: string | undefined;
   /** Maximum number of concurrent live views; further ones are refused with 503. Default 50. */
-  maxViewers?: number;
+  maxViewers?: number | undefined;
   /** A section that the app adds to the page. Default: none. */
-  extension?: DashboardExtension;
+  extension?: DashboardExtension | undefined;
 }
 
 /** The options with all defaults filled in. */

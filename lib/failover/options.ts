@@ -26,5 +26,5 @@ export interface HedgeOptions {
    * Delay before the second attempt, in milliseconds. Default: 4 times the expected time to first token of a stream, 2
    * times the expected time of a whole answer, at least 600.
    */
-  readonly delayMs?: number;
+  readonly delayMs?: number | undefined;
 }

@@ -9,16 +9,17 @@ import type { CallOptions, RequestContext } from '../call/context';
 import { type ContextHeader, fetchFaults } from '../config/middleware-options';
 import { callAppSync } from '../util/app-function';
 import { omitUndefined } from '../util/defaults';
+import type { Optional } from '../util/optional';
 
 /** Options of `createFetch()`. The call options are defaults, which allowed headers override. */
 export interface CreateFetchOptions extends Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'> {
   /** The context of every call, such as its tenant, or a function that returns one for each call. Default: none. */
-  context?: Partial<RequestContext> | (() => Partial<RequestContext>);
+  context?: Optional<RequestContext> | (() => Optional<RequestContext>) | undefined;
   /**
    * The headers with which a client may set options of its calls, as for `smartRouter()`; they override `context`.
    * Clients send them with their option for default headers. Default false.
    */
-  allowHeaders?: boolean | readonly ContextHeader[];
+  allowHeaders?: boolean | readonly ContextHeader[] | undefined;
 }
 
 /** Streams are not restarted, because OpenAI's clients would append the new answer to the old one. */
@@ -62,6 +63,6 @@ export function createFetch(balancer: Balancer, options: CreateFetchOptions = {}
       responses: (body) => internals.call('responses', body, callOptions, HOOKS) as never,
     };
   };
-  const onStreamFailure = (error: unknown): void => balancer[INTERNALS].reportPipeFailure(error);
+  const onStreamFailure = (error: unknown): void => balancer[INTERNALS].reportPipeFailure(error, 'fetch');
   return createApiFetch({ models: balancer, calls, onStreamFailure });
 }

@@ -26,20 +26,20 @@ export interface AiGatewayOptions {
    * Limits for the tenants that `authenticate` names, or the guard that `rateLimitGuard()` returned for this balancer.
    * Applied when a call is made, after `authenticate`. Default: no guard.
    */
-  guard?: RateLimitGuardOptions | RequestHandler;
+  guard?: RateLimitGuardOptions | RequestHandler | undefined;
   /**
    * The headers with which a client may set options of its calls, as for `smartRouter()`. The result of `authenticate`
    * overrides them. Default false.
    */
-  allowHeaders?: boolean | readonly ContextHeader[];
+  allowHeaders?: boolean | readonly ContextHeader[] | undefined;
   /** The largest body that the gateway reads, in bytes after decompression. Default 10,485,760 (10 MiB). */
-  maxBodyBytes?: number;
+  maxBodyBytes?: number | undefined;
   /**
    * How long the headers of a stream are delayed to wait for its first content, in milliseconds. A failure before the
    * headers are sent gets its own HTTP status; a later one is sent as an event. Default Infinity. Set it below the idle
    * timeout of a proxy in front of the app.
    */
-  headerDelayMs?: number;
+  headerDelayMs?: number | undefined;
 }
 
 const DEFAULTS = Object.freeze({ allowHeaders: false, maxBodyBytes: 10 * 2 ** 20, headerDelayMs: Infinity });

@@ -27,7 +27,7 @@ export interface HookRefusal {
   /** The error message that the caller gets. */
   readonly message: string;
   /** HTTP status, 400 to 599. Default 400. */
-  readonly status?: number;
+  readonly status?: number | undefined;
 }
 
 /** What `before` may return. If it returns nothing, the call goes on unchanged. */
@@ -64,7 +64,7 @@ export type AfterResult =
         /**
          * Sent in place of the body, to any endpoint. Default: the same body, to an endpoint without rejected answers.
          */
-        readonly body?: ChatBody | EmbeddingBody;
+        readonly body?: ChatBody | EmbeddingBody | undefined;
       };
     };
 
@@ -84,7 +84,7 @@ export type TextResult =
       /** Sent in place of the window's text. */
       readonly text: string;
       /** Number of characters at the end of `text` to hold back: the next window begins with them. Default 0. */
-      readonly hold?: number;
+      readonly hold?: number | undefined;
     }
   | {
       /** Ends the stream with an error before the window is sent. */
@@ -103,22 +103,24 @@ export type HookReturn<R> = R | undefined | void | Promise<R | undefined | void>
  */
 export interface Hooks {
   /** Name of the hooks in errors and logs. Default: their position, such as `hooks[0]`. */
-  name?: string;
+  name?: string | undefined;
   /** Runs before the call is routed. */
-  before?(call: HookCall): HookReturn<BeforeResult>;
+  before?: ((call: HookCall) => HookReturn<BeforeResult>) | undefined;
   /** Runs on every whole answer, including cached ones. */
-  after?(call: HookCall, answer: ChatCompletion | EmbeddingResponse): HookReturn<AfterResult>;
+  after?:
+    | ((call: HookCall, answer: ChatCompletion | EmbeddingResponse) => HookReturn<AfterResult>)
+    | undefined;
   /** Runs on the text of every streamed answer, window by window. It does not get tool calls and reasoning. */
-  text?(call: HookCall, window: TextWindow): HookReturn<TextResult>;
+  text?: ((call: HookCall, window: TextWindow) => HookReturn<TextResult>) | undefined;
   /** Minimum length of a window of `text`, in characters. Shorter text is buffered. Default 200. */
-  windowChars?: number;
+  windowChars?: number | undefined;
   /** How long each function may take, in milliseconds. Default 5,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /**
    * What happens if a function throws, rejects, returns an invalid result or takes too long: 'closed' ends the call
    * with an error, 'open' goes on without the function and logs a warning. Default 'closed'.
    */
-  onFailure?: 'closed' | 'open';
+  onFailure?: 'closed' | 'open' | undefined;
 }
 
 /** Hooks with all defaults filled in. */

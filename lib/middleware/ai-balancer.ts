@@ -13,11 +13,11 @@ import { type SmartRouterOptions, smartRouter } from './smart-router';
 /** Options of the three middlewares that `aiBalancer()` combines. */
 export interface AiBalancerOptions {
   /** Limits per tenant, or the guard that `rateLimitGuard()` returned for this balancer. Default: no guard. */
-  guard?: RateLimitGuardOptions | RequestHandler;
+  guard?: RateLimitGuardOptions | RequestHandler | undefined;
   /** The context of every request. Default: the defaults of `smartRouter()`. */
-  router?: SmartRouterOptions;
+  router?: SmartRouterOptions | undefined;
   /** Default options for the calls. Default: those of the balancer. */
-  executor?: FailoverExecutorOptions;
+  executor?: FailoverExecutorOptions | undefined;
 }
 
 /**

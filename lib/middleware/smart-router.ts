@@ -8,22 +8,25 @@ import { type AppContext, checkAppContext } from '../call/check-options';
 import type { RequestContext } from '../call/context';
 import { type ContextHeader, routerFaults } from '../config/middleware-options';
 import { callApp, toError } from '../util/app-function';
+import type { Optional } from '../util/optional';
 
 /** Fixed fields of the context, and the sources of the others. */
-export interface SmartRouterOptions extends Partial<RequestContext> {
+export interface SmartRouterOptions extends Optional<RequestContext> {
   /**
    * Returns fields of the context for a request, which override the fixed ones. A tenant of null or '' counts as none.
    * If the function fails or takes longer than the balancer's `timeouts.totalMs`, the request ends with that error.
    * Default: no function.
    */
-  context?: (req: Request) => AppContext | null | undefined | Promise<AppContext | null | undefined>;
+  context?:
+    | ((req: Request) => AppContext | null | undefined | Promise<AppContext | null | undefined>)
+    | undefined;
   /**
    * The headers that a client may set: an array of their names, or true for `x-ai-priority`, `x-ai-type`,
    * `x-ai-max-latency-ms`, `x-ai-max-cost-per-1k`, `x-ai-min-quality`, `x-ai-session`, `x-ai-timeout-ms` and
    * `x-ai-hedge`. Only by name: `x-ai-tenant`, `x-ai-tags`, `x-ai-fallbacks` and `x-ai-endpoint`. They override
    * `context(req)` and the executor's options. Default false, because a client could otherwise raise its own priority.
    */
-  allowHeaders?: boolean | readonly ContextHeader[];
+  allowHeaders?: boolean | readonly ContextHeader[] | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ export interface Price {
   /** USD per million output tokens. */
   readonly output: number;
   /** USD per million prompt tokens read from the provider's cache. Default: `input`. */
-  readonly cachedInput?: number;
+  readonly cachedInput?: number | undefined;
 }
 
 /** Typical latency of a model. The balancer starts from it and then learns the latency of each endpoint. */
@@ -29,7 +29,7 @@ export interface ModelProfile {
    */
   readonly strengths: readonly string[];
   /** List price. Undefined if unknown: a call with `maxCostPer1k` is never sent to a model without a price. */
-  readonly price?: Price;
+  readonly price?: Price | undefined;
   /** Typical latency, from which learning starts. */
   readonly latency: LatencyProfile;
   /**
@@ -37,7 +37,7 @@ export interface ModelProfile {
    */
   readonly contextWindow: number;
   /** Largest output in tokens. Default for unknown models: no limit but the context window. */
-  readonly maxOutputTokens?: number;
+  readonly maxOutputTokens?: number | undefined;
   /**
    * A subset of 'chat', 'tools', 'vision', 'json_schema', 'streaming', 'embeddings', 'responses'. Calls that need
    * another capability are not sent to the model. Default for unknown models: all but 'responses', which endpoints at
@@ -47,7 +47,7 @@ export interface ModelProfile {
   /** Quality on one scale for all models, 0 to 1; compared with `minQuality`. Default for unknown models: 0.75. */
   readonly quality: number;
   /** Whether the model thinks before it answers, so that the first token may take minutes. Default: false. */
-  readonly reasoning?: boolean;
+  readonly reasoning?: boolean | undefined;
   /** Models that are tried in this order if no endpoint of this model can serve a call. Default: none. */
-  readonly fallbacks?: readonly string[];
+  readonly fallbacks?: readonly string[] | undefined;
 }

@@ -20,7 +20,7 @@ export interface HttpRequest {
    * Features that the call uses and the provider lacks, left out because the answer is as good without them: `seed`,
    * for example. The balancer warns about each at most once per minute and endpoint.
    */
-  readonly dropped?: readonly string[];
+  readonly dropped?: readonly string[] | undefined;
 }
 
 /** The part of a chat or embeddings call that a dialect gets. The body is the caller's and must not be modified. */

@@ -1,4 +1,5 @@
 import type { Price } from '../models/profile';
+import type { Optional } from '../util/optional';
 
 /** Time limits in milliseconds, each with a timer of its own. */
 export interface Timeouts {
@@ -28,26 +29,26 @@ export interface EndpointConfig {
   /**
    * Selects the dialect. Failover prefers endpoints of a provider that has not failed the call yet. Default 'openai'.
    */
-  provider?: string;
+  provider?: string | undefined;
   /** http or https. Default: the provider's own. */
-  baseURL?: string;
+  baseURL?: string | undefined;
   /** Azure only: name of the deployment. Default: `model`. */
-  deployment?: string;
+  deployment?: string | undefined;
   /**
    * Azure only: `api-version`. With a dated one, such as '2024-10-21', the name of the deployment is in the path. Default:
    * the v1 API, which needs none.
    */
-  apiVersion?: string;
+  apiVersion?: string | undefined;
   /** The key, or a function that is called before each attempt, so that keys can rotate. */
-  apiKey?: string | (() => string | Promise<string>);
+  apiKey?: string | (() => string | Promise<string>) | undefined;
   /** Other names under which a call may ask for this model. */
-  aliases?: string[];
+  aliases?: string[] | undefined;
   /** Relative preference among otherwise equal endpoints; 0 takes the endpoint out of rotation. Default 1. */
-  weight?: number;
+  weight?: number | undefined;
   /** A later tier is used only when no earlier endpoint can start within 250 ms. Default 0. */
-  tier?: number;
+  tier?: number | undefined;
   /** Requests per minute. Default: no limit. */
-  rpm?: number;
+  rpm?: number | undefined;
   /** Tokens per minute, as one limit or separately for input and output. Default: no limit. */
   tpm?:
     | number
@@ -56,60 +57,61 @@ export interface EndpointConfig {
         input: number;
         /** Output tokens per minute. */
         output: number;
-      };
+      }
+    | undefined;
   /** Requests per day (any 24 hours). Default: no limit. */
-  rpd?: number;
+  rpd?: number | undefined;
   /** Tokens per day (any 24 hours). Default: no limit. */
-  tpd?: number;
+  tpd?: number | undefined;
   /** US dollars per hour. Default: no limit; the option `budgets` says how hours, days and months are counted. */
-  usdPerHour?: number;
+  usdPerHour?: number | undefined;
   /** US dollars per day. Default: no limit. */
-  usdPerDay?: number;
+  usdPerDay?: number | undefined;
   /** US dollars per month. Default: no limit. */
-  usdPerMonth?: number;
+  usdPerMonth?: number | undefined;
   /** Maximum number of calls in flight. Default: no limit. */
-  maxConcurrent?: number;
+  maxConcurrent?: number | undefined;
   /**
    * Bucket depth, as the number of seconds' worth of the limit. Raised to the largest `remaining` that a rate-limit
    * header has reported. Default 10.
    */
-  burstSeconds?: number;
+  burstSeconds?: number | undefined;
   /** Name of a quota group: its endpoints share one quota and its cooldowns. Default: a group of its own. */
-  quotaGroup?: string;
+  quotaGroup?: string | undefined;
   /**
    * What the provider takes from the token quota at admission: 'reserved' is prompt + max_tokens and is not given
    * back, 'actual' is what was used, 'auto' learns it from the headers. Default 'auto'.
    */
-  tokensCharged?: 'auto' | 'reserved' | 'actual';
+  tokensCharged?: 'auto' | 'reserved' | 'actual' | undefined;
   /** USD per million tokens. Default: the catalogue's. */
-  price?: Price;
+  price?: Price | undefined;
   /** Context window in tokens. Default: the catalogue's. */
-  contextWindow?: number;
+  contextWindow?: number | undefined;
   /** Largest output in tokens. Default: the catalogue's. */
-  maxOutputTokens?: number;
+  maxOutputTokens?: number | undefined;
   /**
    * What the endpoint can do. Default: the catalogue's, and `responses` at OpenAI's and Azure's own servers. With
    * `responses`, Responses calls are sent as they are; without it, they are translated to chat completions.
    */
-  capabilities?: string[];
+  capabilities?: string[] | undefined;
   /** Quality of the model, from 0 to 1. Default: the catalogue's. */
-  quality?: number;
+  quality?: number | undefined;
   /** Request types that the model is good at. Default: the catalogue's. */
-  strengths?: string[];
+  strengths?: string[] | undefined;
   /** Labels that calls can require with their option `tags`. Default: none. */
-  tags?: string[];
+  tags?: string[] | undefined;
   /**
    * Whether streams request `stream_options.include_usage`. If a server answers that with 400 or 422, the request is
    * sent once more without it, and later streams leave it out. Default true.
    */
-  streamUsage?: boolean;
+  streamUsage?: boolean | undefined;
   /**
    * Whether the endpoint continues a last assistant message instead of answering it: llama-server, vLLM, and the
    * `prefix` of Mistral and DeepSeek. Only such endpoints serve `stream.recovery: 'continue'`. Default false.
    */
-  prefill?: boolean;
+  prefill?: boolean | undefined;
   /** HTTP headers sent with every attempt. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string> | undefined;
   /** Overrides the timeouts of the configuration for this endpoint. */
-  timeouts?: Partial<Timeouts>;
+  timeouts?: Optional<Timeouts> | undefined;
 }

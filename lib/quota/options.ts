@@ -1,7 +1,7 @@
 /** Limits of one account, in addition to those of the endpoints that share its `quotaGroup`. */
 export interface QuotaGroupConfig {
   /** Requests per minute. Default: no limit. */
-  rpm?: number;
+  rpm?: number | undefined;
   /** Tokens per minute, either in total or for input and output separately. Default: no limit. */
   tpm?:
     | number
@@ -10,13 +10,14 @@ export interface QuotaGroupConfig {
         input: number;
         /** Output tokens per minute. */
         output: number;
-      };
+      }
+    | undefined;
   /** US dollars per hour. Default: no limit. */
-  usdPerHour?: number;
+  usdPerHour?: number | undefined;
   /** US dollars per day. Default: no limit. */
-  usdPerDay?: number;
+  usdPerDay?: number | undefined;
   /** US dollars per month. Default: no limit. */
-  usdPerMonth?: number;
+  usdPerMonth?: number | undefined;
 }
 
 /** Limits per minute and per day. Absent means no limit. */

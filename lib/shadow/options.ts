@@ -10,22 +10,22 @@ import type { FailureClass } from '../failure/classes';
  */
 export interface ShadowOptions extends SpendLimits {
   /** The model whose endpoints get the copies. */
-  model?: string;
+  model?: string | undefined;
   /** Name of the endpoint that gets the copies. With weight 0 it serves no calls of its own. */
-  endpoint?: string;
+  endpoint?: string | undefined;
   /** The model or alias whose calls are copied. Default: all chat calls that were not answered by the shadow itself. */
-  replaces?: string;
+  replaces?: string | undefined;
   /** Share of the calls that are copied, above 0 and at most 1. */
   share: number;
   /** Maximum number of concurrent copies, including their `compare`. Further copies are skipped. Default 4. */
-  maxConcurrent?: number;
+  maxConcurrent?: number | undefined;
   /** How long a copy, and then `compare`, may take, in milliseconds. Default 60,000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /**
    * Receives both answers, or the failure of the copy. May be asynchronous. If it fails, a warning is logged. Default:
    * none; durations and costs are also in the event 'shadow'.
    */
-  compare?(pair: ShadowPair): unknown;
+  compare?: ((pair: ShadowPair) => unknown) | undefined;
 }
 
 /** The options with all defaults filled in. */

@@ -25,12 +25,12 @@ export interface MetricsRegistry {
 /** Options of {@link aiMetrics}. */
 export interface AiMetricsOptions {
   /** The prom-client registry to register the metrics in. Default: a registry of this balancer's own. */
-  readonly registry?: MetricsRegistry;
+  readonly registry?: MetricsRegistry | undefined;
   /**
    * Maps a call to the label `tenant` of `ai_balancer_calls_total`. At most 100 values are kept; further ones become
    * 'other'. Default: no such label, because the number of tenants is unbounded.
    */
-  tenant?(event: CallEvent): string;
+  tenant?: ((event: CallEvent) => string) | undefined;
 }
 
 /** Maximum number of values of the label `tenant`. */

@@ -13,26 +13,30 @@ export interface RateLimitGuardOptions extends TenantLimitOptions {
    * longer than the balancer's `timeouts.totalMs`, the request or the call ends with that error. The same holds for
    * `priority`, `skip` and `handler`.
    */
-  tenant?(req: Request): string | null | undefined | Promise<string | null | undefined>;
+  tenant?: ((req: Request) => string | null | undefined | Promise<string | null | undefined>) | undefined;
   /**
    * Returns the priority of the request's calls, 1 to 5. `smartRouter` and a call's own options override it. Default 3.
    */
-  priority?(req: Request): Priority | null | undefined | Promise<Priority | null | undefined>;
+  priority?:
+    | ((req: Request) => Priority | null | undefined | Promise<Priority | null | undefined>)
+    | undefined;
   /** Returns true for a request that the guard neither counts nor refuses. Default: none. */
-  skip?(req: Request): boolean | Promise<boolean>;
+  skip?: ((req: Request) => boolean | Promise<boolean>) | undefined;
   /**
    * Answers a refused request, if `rateLimitGuard()` is mounted as a middleware. Default: the error's status, headers
    * and OpenAI-shaped body. `next` always passes on an error: its argument, or the refusal if it is called without one.
    */
-  handler?(req: Request, res: Response, next: NextFunction, refusal: AiBalancerError): unknown;
+  handler?:
+    | ((req: Request, res: Response, next: NextFunction, refusal: AiBalancerError) => unknown)
+    | undefined;
   /**
    * An ioredis client, for limits that all processes share. The guard never closes it. Default: the cluster's Redis if
    * the balancer has a cluster; otherwise each process counts by itself, in memory.
    */
-  redis?: RedisClient;
+  redis?: RedisClient | undefined;
   /**
    * Name of the guard in the RateLimit headers and in Redis: 1 to 64 letters, digits, `_`, `.` or `-`, unique per
    * balancer. Default `'ai'`, then `'ai-2'` and so on, in the order in which guards are created.
    */
-  name?: string;
+  name?: string | undefined;
 }

@@ -12,11 +12,11 @@ export type Limit =
 /** Limits that apply to each tenant separately. Default: none. */
 export interface TenantLimitOptions {
   /** Requests per minute, in fixed windows. */
-  rpm?: Limit;
+  rpm?: Limit | undefined;
   /** Prompt and output tokens per minute, in fixed windows. */
-  tpm?: Limit;
+  tpm?: Limit | undefined;
   /** US dollars per 24 hours, in fixed windows. Calls to an endpoint without a price count as free. */
-  usdPerDay?: Limit;
+  usdPerDay?: Limit | undefined;
 }
 
 export type LimitName = 'requests' | 'tokens' | 'dollars';

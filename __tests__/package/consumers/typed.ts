@@ -11,6 +11,15 @@ async function main(): Promise<void> {
     const call: AICall<ChatCompletion> = req.ai.chat({ messages: [{ role: 'user', content: 'hi' }] });
     res.json(await call);
   });
+  // An option that is undefined is as good as absent, also with exactOptionalPropertyTypes.
+  void (() =>
+    aiBalancer(
+      {
+        endpoints: [{ name: 'a', model: 'gpt-4o', apiKey: process.env.OPENAI_API_KEY }],
+        cluster: { redis: { host: process.env.REDIS_HOST } },
+      },
+      { router: { context: (req) => ({ tenant: req.get('x-tenant') }) } },
+    ));
   // @ts-expect-error an unknown option does not compile
   void (() => smartRouter(ai.balancer, { prority: 5 }));
   const answer = await ai.balancer.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'hi' }] });

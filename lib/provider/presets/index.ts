@@ -1,3 +1,4 @@
+import type { Optional } from '../../util/optional';
 import type { EndpointConfig } from '../endpoint-config';
 import { createPresetEndpoints, type PresetOptions } from './preset';
 
@@ -78,11 +79,11 @@ export function anthropic(options: PresetOptions): EndpointConfig[] {
 /** Options of {@link azureOpenAI}. */
 export interface AzureOptions extends Omit<PresetOptions, 'models'> {
   /** Name of the resource: `https://<resource>.openai.azure.com`. Required unless `baseURL` is given. */
-  resource?: string;
+  resource?: string | undefined;
   /** Names of deployments, by model; or a list of models whose deployments have the same names. Required. */
   deployments: Readonly<Record<string, string>> | readonly string[];
   /** A dated version of the API, such as '2024-10-21'. Default: the v1 API, which needs none. */
-  apiVersion?: string;
+  apiVersion?: string | undefined;
 }
 
 /**
@@ -170,6 +171,6 @@ export function openrouter(options: PresetOptions & { models: readonly string[] 
  * @throws AiBalancerError ERR_AI_CONFIG when `models` is missing or an option is unknown.
  * @example ollama({ models: ['llama3.3'], maxConcurrent: 4 })
  */
-export function ollama(options: Partial<PresetOptions> & { models: readonly string[] }): EndpointConfig[] {
+export function ollama(options: Optional<PresetOptions> & { models: readonly string[] }): EndpointConfig[] {
   return createPresetEndpoints({ provider: 'ollama', defaults: { price: { input: 0, output: 0 } } }, options);
 }

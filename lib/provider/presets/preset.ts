@@ -30,9 +30,9 @@ export interface PresetOptions extends Pick<EndpointConfig, (typeof ENDPOINT_OPT
   /** The API key, or a function that returns it and is called before each attempt. Required, except for `ollama`. */
   apiKey: NonNullable<EndpointConfig['apiKey']> | undefined;
   /** Model names as the provider writes them; one endpoint is created for each. Default: the models of the preset. */
-  models?: readonly string[];
+  models?: readonly string[] | undefined;
   /** Endpoints are named `<namePrefix>-<model>`, so each key needs its own prefix. Default: the name of the provider. */
-  namePrefix?: string;
+  namePrefix?: string | undefined;
 }
 
 /** The defaults of a preset. */
