@@ -39,10 +39,11 @@ describe('Balancer.stats()', () => {
 
   it('shows 0 as what is left while a debt is paid', async () => {
     const provider = await rig.provider();
-    const balancer = rig.balancer([endpointAt(provider, { rpm: 60, tpm: 60 })]);
-    // More than a whole minute, so that it starts on a full bucket and leaves a debt.
-    await balancer.chat({ ...HELLO, max_tokens: 500 }, { estimatedTokens: 1_000 });
-    expect(balancer.stats().endpoints[0]).toMatchObject({ tokensLeft: 0 });
+    const limits = { rpm: 6, tpm: 6_000, burstSeconds: 1, tokensCharged: 'reserved' as const };
+    const balancer = rig.balancer([endpointAt(provider, limits)]);
+    // More than a second's worth of quota, so that it starts on a full bucket and leaves a debt.
+    await balancer.chat({ ...HELLO, max_tokens: 5_000 });
+    expect(balancer.stats().endpoints[0]).toMatchObject({ requestsLeft: 0, tokensLeft: 0 });
   });
 
   it('returns a copy that can be serialized as JSON', async () => {
