@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unused-vars -- only compiled */
 // Compiled by types.test.ts with exactOptionalPropertyTypes: an option that is undefined is as good as absent.
 import type { Request } from 'express';
 import {
@@ -51,7 +50,7 @@ export const everyPart: BalancerConfig = {
   hedge: some ? { delayMs: number } : undefined,
   budgets: { usdPerDay: number, timeZone: text, perTenant: some ? { usdPerDay: number } : undefined },
   quotaGroups: { g: { rpm: number, tpm: number } },
-  cache: some ? { ttlMs: number, redis: some ? true : undefined } : undefined,
+  cache: some ? { ttlMs: number, redis: number === 1 ? true : undefined } : undefined,
   canary: { share: 0.1, model: text, guard: { errors: number } },
   shadow: { share: 0.1, endpoint: text, usdPerDay: number },
   hooks: { name: text, before: some ? () => ({ refuse: { message: 'no', status: number } }) : undefined },

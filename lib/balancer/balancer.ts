@@ -272,8 +272,7 @@ export class Balancer extends EventEmitter<BalancerEvents> {
 
   /**
    * Drains and closes: new calls get ERR_AI_CLOSED; running calls have `graceMs` milliseconds (default 30,000) to
-   * finish and are then aborted. The dashboard's live views end immediately. Afterwards the balancer holds nothing open
-   * that keeps the process alive.
+   * finish and are then aborted. The dashboard's live views end immediately. Afterwards nothing keeps the process alive.
    * @throws ERR_AI_BAD_REQUEST if `graceMs` is not a number of at least 0; Infinity is allowed.
    */
   close({ graceMs = DEFAULT_GRACE_MS }: { graceMs?: number | undefined } = {}): Promise<void> {
