@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { FLEET } from '../../examples/flash-sale/fleet';
 import { SALE, scaledTo } from '../../examples/flash-sale/sale';
@@ -104,6 +105,7 @@ real.describe('The dashboard in a browser', () => {
       },
       providers: FLEET.filter(({ name }) => /mini|gemini|groq/.test(name)),
       speed: 1,
+      folder: join(__dirname, '../../examples/flash-sale/public'),
     });
     try {
       const page = await open(stage.url);

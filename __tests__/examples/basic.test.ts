@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { holysheep } from 'express-ai-balancer';
 import { createEndpoints, createHelpdesk } from '../../examples/basic/helpdesk';
@@ -20,6 +21,20 @@ const MODELS = {
 };
 const QUESTION = { question: 'Where is my parcel?' };
 
+/** A folder whose package.json has that type, in which this package is found by its name. */
+function projectOf(type: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'example-'));
+  const write = (name: string, value: object) => writeFileSync(join(folder, name), JSON.stringify(value));
+  write('package.json', { type });
+  const paths = {
+    'express-ai-balancer': [join(ROOT, 'lib/index.ts')],
+    'express-ai-balancer/simulator': [join(ROOT, 'lib/simulator/index.ts')],
+  };
+  write('tsconfig.json', { compilerOptions: { module: 'preserve', paths } });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
 describe('The basic example', () => {
   it('answers whole and streamed, and uses another model when one is down', async () => {
     const provider = await rig.provider({ models: MODELS, reply: () => 'On its way.' });
@@ -39,11 +54,11 @@ describe('The basic example', () => {
     await app.balancer.close();
   });
 
-  it('runs without a key on a simulated provider', async () => {
+  it.each(['commonjs', 'module'])('runs in a project of type %s without a key, on a simulated provider', async (type) => {
+    const folder = projectOf(type);
+    copyFileSync(join(ROOT, 'examples/basic/helpdesk.ts'), join(folder, 'helpdesk.ts'));
     const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
-    const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples/basic/helpdesk.ts')], {
-      env,
-    });
+    const child = spawn(process.execPath, ['--import', 'tsx', 'helpdesk.ts'], { env, cwd: folder });
     try {
       const url = await new Promise<string>((resolve, reject) => {
         child.once('exit', () => reject(new Error('the example exited')));
@@ -54,6 +69,7 @@ describe('The basic example', () => {
       expect((json as { answer: string }).answer.length).toBeGreaterThan(0);
     } finally {
       child.kill('SIGKILL');
+      rmSync(folder, { recursive: true });
     }
   });
 

@@ -35,6 +35,18 @@ test('the examples import the package by its name, so that they run in any proje
   expect(own).toEqual([]);
 });
 
+test('the examples use nothing that only CommonJS or only ES modules have', () => {
+  const files = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  const own = files.filter((name) =>
+    /\b(?:__dirname|__filename|require[.(]|module\.|import\.meta\b)/.test(
+      readFileSync(join(EXAMPLES, name), 'utf8').replace(/^ *(?:\/\/|\/?\*).*$/gm, ''),
+    ),
+  );
+  expect(own).toEqual([]);
+});
+
 describe('The example', () => {
   it('gateway: the openai client gets whole and streamed answers, but only with a key of the gateway', async () => {
     const { url } = await provider('gpt-4o-mini');

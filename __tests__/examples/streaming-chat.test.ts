@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import express, { type RequestHandler, type Response } from 'express';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { helpdesk, page as helpdeskPage } from '../../examples/streaming-chat/server';
@@ -7,6 +8,7 @@ import { TestServer } from '../helpers/express';
 import { endpointAt, Rig, until } from '../helpers/provider';
 import { requires } from '../helpers/requires';
 
+const PUBLIC = join(__dirname, '../../examples/streaming-chat/public');
 const MODELS = { 'gpt-4o-mini': { ttftMs: 100, msPerOutputToken: 20 } };
 const WORDS = 'Your parcel left our house this morning. ';
 
@@ -42,14 +44,14 @@ real.describe('The streaming-chat example in a browser', () => {
       timeScale: 1,
       reply: () => WORDS.repeat(sentences),
     });
-    const app = helpdesk([endpointAt(provider, { model: 'gpt-4o-mini' })]);
+    const app = helpdesk([endpointAt(provider, { model: 'gpt-4o-mini' })], PUBLIC);
     return { provider, app, url: await site.listen(app) };
   }
 
   /** The page over events written by hand. */
   async function overHandler(handler: RequestHandler, options?: BrowserContextOptions): Promise<Page> {
     const app = express();
-    app.use(helpdeskPage(), express.json());
+    app.use(helpdeskPage(PUBLIC), express.json());
     app.post('/chat', handler);
     return open(await site.listen(app), options);
   }
@@ -136,10 +138,11 @@ real.describe('The streaming-chat example in a browser', () => {
       ),
     );
     main?.fault({ kind: 'cut', afterTokens: 12 });
-    const app = helpdesk([
+    const endpoints = [
       endpointAt(main!, { model: 'gpt-4o-mini' }),
       endpointAt(spare!, { name: 'spare', model: 'gpt-4o-mini', tier: 1 }),
-    ]);
+    ];
+    const app = helpdesk(endpoints, PUBLIC);
     const page = await open(await site.listen(app));
     await ask(page);
     await answers(page).filter({ hasText: 'Your parcel' }).waitFor();

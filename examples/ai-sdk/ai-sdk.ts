@@ -40,4 +40,5 @@ async function main(): Promise<void> {
   await Promise.all([main.close(), spare.close()]);
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/ai-sdk\.\w+$/.test(process.argv[1] ?? '')) void main();

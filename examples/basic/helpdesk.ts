@@ -55,4 +55,5 @@ async function main(): Promise<void> {
   });
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/helpdesk\.\w+$/.test(process.argv[1] ?? '')) void main();

@@ -54,4 +54,5 @@ async function main(): Promise<void> {
   for (const { change, limit } of events) console.log(`budget ${limit}: ${change}`);
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/budgets\.\w+$/.test(process.argv[1] ?? '')) void main();

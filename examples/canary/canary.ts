@@ -42,4 +42,5 @@ async function main(): Promise<void> {
   console.log(`${failures ?? 0} of its ${calls ?? 0} calls failed; customers saw ${failed} failures`);
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/canary\.\w+$/.test(process.argv[1] ?? '')) void main();

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { WorkerConfig, WorkerReport } from './shop';
 
 const NOTHING: WorkerReport = { answered: 0, failed: 0, waited: 0, rateLimited: 0, quotas: '' };
@@ -22,7 +22,8 @@ export class Workers {
 
   /** Resolves when all workers are listening. */
   static async start(count: number, config: WorkerConfig): Promise<Workers> {
-    cluster.setupPrimary({ exec: join(__dirname, 'worker.ts') });
+    // The program is main.ts, in the same folder.
+    cluster.setupPrimary({ exec: join(dirname(process.argv[1] ?? ''), 'worker.ts') });
     const workers = Array.from({ length: count }, () => cluster.fork({ SHOP: JSON.stringify(config) }));
     const ports = await Promise.all(workers.map(listening));
     return new Workers(workers, ports[0] ?? 0);

@@ -77,4 +77,5 @@ async function main(): Promise<void> {
   server.close();
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/dialect\.\w+$/.test(process.argv[1] ?? '')) void main();

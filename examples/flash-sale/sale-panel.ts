@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import express, { static as files, type Request, type Response, Router } from 'express';
 import { FAULT_KINDS, type FaultKind } from './faults';
 import type { Outcome, ShopName, Stage } from './stage';
@@ -9,11 +8,15 @@ const SHOPS: { name: ShopName; title: string; about: string }[] = [
   { name: 'oneKey', title: 'One key', about: 'The official client with one key' },
 ];
 
-/** The demo's part of the page: the three shops side by side, and buttons to break and heal providers. */
-export function salePanel(): { router: Router; show(stage: Stage): void } {
+/**
+ * The demo's part of the page: the three shops side by side, and buttons to break and heal providers.
+ *
+ * @param folder Its script and style.
+ */
+export function salePanel(folder: string): { router: Router; show(stage: Stage): void } {
   let stage: Stage | undefined;
   const router = Router();
-  router.use('/sale', files(join(__dirname, 'public')));
+  router.use('/sale', files(folder));
   router.get('/sale/status.json', async (_req, res) => {
     if (stage) res.set('cache-control', 'no-store').json(await statusOf(stage));
     else res.status(503).end();

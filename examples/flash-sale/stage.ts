@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { type FleetProcess, seededRandom, startFleetProcess } from 'express-ai-balancer/simulator';
 import { ask, Tally } from './customers';
 import { Day } from './day';
@@ -21,6 +22,8 @@ export interface StageOptions {
   seed?: number;
   /** Port of the page, if it is free. Default: any. */
   port?: number;
+  /** Folder of the page's script and style. Default: `public` beside the program. */
+  folder?: string;
 }
 
 export type ShopName = 'balanced' | 'roundRobin' | 'oneKey';
@@ -59,6 +62,7 @@ export class Stage {
 
   static async open(options: StageOptions): Promise<Stage> {
     const { providers = FLEET, oneKey = ONE_KEY, speed = 1, seed = 1, port } = options;
+    const folder = options.folder ?? join(dirname(process.argv[1] ?? ''), 'public');
     const opened: { close(): Promise<void> }[] = [];
     const track = <T extends { close(): Promise<void> }>(resource: T): T => {
       opened.unshift(resource);
@@ -70,7 +74,7 @@ export class Stage {
       const own = await startFleet(providers);
       const turns = await startFleet(providers);
       const single = await startFleet([oneKey]);
-      const panel = salePanel();
+      const panel = salePanel(folder);
       const endpoints = providers.map((each) => endpointOf(each, own.provider(each.name).url, speed));
       const keys = providers.map(({ name, model }) => ({ baseURL: turns.provider(name).url, model }));
       const shops = {

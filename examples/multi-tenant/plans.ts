@@ -59,4 +59,5 @@ async function main(): Promise<void> {
   await provider.close();
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/plans\.\w+$/.test(process.argv[1] ?? '')) void main();

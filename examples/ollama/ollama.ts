@@ -47,4 +47,5 @@ async function main(): Promise<void> {
   await Promise.all(simulated.map((provider) => provider.close()));
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/ollama\.\w+$/.test(process.argv[1] ?? '')) void main();

@@ -81,4 +81,5 @@ async function main(): Promise<void> {
   );
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/shadow\.\w+$/.test(process.argv[1] ?? '')) void main();

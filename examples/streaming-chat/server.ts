@@ -1,7 +1,7 @@
 // A helpdesk page that shows answers as they are written, and has a stop button. `npx tsx examples/streaming-chat/server.ts`
 // With HOLYSHEEP_API_KEY set the answers are real; without it two simulated providers give them.
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import express, { type Express } from 'express';
 import {
   aiBalancer,
@@ -23,21 +23,24 @@ const ROLES = ['user', 'assistant'];
 const MAX_MESSAGES = 20;
 const MAX_CHARACTERS = 4_000;
 
+/** Beside the program. `__dirname` exists only in CommonJS, `import.meta.dirname` only in ES modules. */
+const PUBLIC = join(dirname(process.argv[1] ?? ''), 'public');
+
 /** The page: plain HTML, CSS and JavaScript. */
-export function page(): Express {
+export function page(folder = PUBLIC): Express {
   const app = express();
   app.use((_req, res, next) => {
     res.set('content-security-policy', "default-src 'self'");
     next();
   });
-  return app.use(express.static(join(__dirname, 'public')));
+  return app.use(express.static(folder));
 }
 
-export function helpdesk(endpoints: EndpointConfig[]): Express & { balancer: Balancer } {
+export function helpdesk(endpoints: EndpointConfig[], folder = PUBLIC): Express & { balancer: Balancer } {
   const app = express();
   // A broken answer restarts at another endpoint; the page gets a restart event and clears its text.
   const ai = aiBalancer({ endpoints, stream: { recovery: 'restart' } });
-  app.use(page(), express.json(), ai);
+  app.use(page(folder), express.json(), ai);
 
   app.post('/chat', async (req, res) => {
     const messages = visitorsMessages(req.body);
@@ -97,4 +100,5 @@ async function main(): Promise<void> {
   });
 }
 
-if (require.main === module) void main();
+// Only when this file is the program, in CommonJS as in an ES module.
+if (/server\.\w+$/.test(process.argv[1] ?? '')) void main();
