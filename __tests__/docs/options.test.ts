@@ -124,6 +124,23 @@ describe("The options in the documentation's tables are exactly those that the c
       membersOf('lib/call/ai-call.ts', 'PipeOptions'),
     ],
     [
+      'docs/calls.md',
+      'Options',
+      'option',
+      [
+        ...membersOf('lib/call/context.ts', 'RequestContext'),
+        ...membersOf('lib/call/context.ts', 'CallOptions'),
+      ],
+    ],
+    ['docs/calls.md', 'The route report', 'field |', membersOf('lib/route-report.ts', 'RouteReport')],
+    [
+      'docs/calls.md',
+      'The route report',
+      'field of an attempt',
+      membersOf('lib/route-report.ts', 'AttemptReport'),
+    ],
+    ['docs/calls.md', 'The route report', 'field of a verdict', membersOf('lib/route-report.ts', 'Verdict')],
+    [
       'docs/getting-started.md',
       'What a request needs',
       'field',

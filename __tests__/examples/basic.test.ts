@@ -54,24 +54,29 @@ describe('The basic example', () => {
     await app.balancer.close();
   });
 
-  it.each(['commonjs', 'module'])('runs in a project of type %s without a key, on a simulated provider', async (type) => {
-    const folder = projectOf(type);
-    copyFileSync(join(ROOT, 'examples/basic/helpdesk.ts'), join(folder, 'helpdesk.ts'));
-    const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
-    const child = spawn(process.execPath, ['--import', 'tsx', 'helpdesk.ts'], { env, cwd: folder });
-    try {
-      const url = await new Promise<string>((resolve, reject) => {
-        child.once('exit', () => reject(new Error('the example exited')));
-        child.stdout.on('data', (data) => resolve(`http://${/localhost:\d+\/ask/.exec(String(data))?.[0]}`));
-      });
-      const { status, json } = await post(url, {}, QUESTION);
-      expect(status).toBe(200);
-      expect((json as { answer: string }).answer.length).toBeGreaterThan(0);
-    } finally {
-      child.kill('SIGKILL');
-      rmSync(folder, { recursive: true });
-    }
-  });
+  it.each(['commonjs', 'module'])(
+    'runs in a project of type %s without a key, on a simulated provider',
+    async (type) => {
+      const folder = projectOf(type);
+      copyFileSync(join(ROOT, 'examples/basic/helpdesk.ts'), join(folder, 'helpdesk.ts'));
+      const env = { ...process.env, HOLYSHEEP_API_KEY: '', PORT: '0' };
+      const child = spawn(process.execPath, ['--import', 'tsx', 'helpdesk.ts'], { env, cwd: folder });
+      try {
+        const url = await new Promise<string>((resolve, reject) => {
+          child.once('exit', () => reject(new Error('the example exited')));
+          child.stdout.on('data', (data) =>
+            resolve(`http://${/localhost:\d+\/ask/.exec(String(data))?.[0]}`),
+          );
+        });
+        const { status, json } = await post(url, {}, QUESTION);
+        expect(status).toBe(200);
+        expect((json as { answer: string }).answer.length).toBeGreaterThan(0);
+      } finally {
+        child.kill('SIGKILL');
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it('uses the preset when a key is set', async () => {
     const real = await createEndpoints('sk-real');
