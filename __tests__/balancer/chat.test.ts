@@ -171,7 +171,7 @@ describe('Balancer.chat()', () => {
   it('rejects with status 429 and retryAfterMs if every attempt was rate limited', async () => {
     const provider = await rig.provider();
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
-    const error = await rejection(rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 2_000 }));
+    const error = await rejection(rig.balancer([endpointAt(provider)]).chat(HELLO, { timeoutMs: 5_000 }));
     expect(error).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
     const { retryAfterMs } = error as AiBalancerError;
     expect(retryAfterMs).toBeGreaterThan(6_000);

@@ -1,7 +1,7 @@
 import { endpointAt, HELLO, Rig, rejection, until } from '../helpers/provider';
 
 const rig = new Rig();
-const SLOW = { models: { 'gpt-4o': { ttftMs: 120, msPerOutputToken: 0 } }, timeScale: 1 };
+const SLOW = { models: { 'gpt-4o': { ttftMs: 400, msPerOutputToken: 0 } }, timeScale: 1 };
 
 describe('Balancer', () => {
   it('close() waits for running calls, and new calls are rejected with ERR_AI_CLOSED', async () => {

@@ -38,7 +38,7 @@ function balancerOf(recovery: 'error' | 'restart' | 'continue'): Balancer {
     endpoints: NAMES.map((name) => ({ name, model: 'gpt-4o', baseURL: fleet.provider(name).url })),
     stream: { recovery },
     strategy: 'least-busy',
-    timeouts: { stallMs: 1_500 },
+    timeouts: { stallMs: 4_000 },
     breaker: { consecutiveFailures: 1_000, volumeThreshold: 10_000 },
   });
   balancers.push(balancer);

@@ -71,7 +71,7 @@ describe.each(KEYS)('Redaction of a key %s:', (_form, key) => {
         for (const name of ['call', 'attempt', 'breaker', 'cooldown'] as const) {
           balancer.on(name, (event: unknown) => seen.push(event));
         }
-        const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 200 }))) as AiBalancerError;
+        const failed = (await rejection(chatText(balancer, stream, { timeoutMs: 5_000 }))) as AiBalancerError;
         expect(seen.length).toBeGreaterThan(0);
         expectHidden(key, failed, failed.route, failed.toBody(), balancer.stats(), ...seen);
       }

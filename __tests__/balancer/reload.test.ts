@@ -17,7 +17,7 @@ describe('Balancer.reload()', () => {
   it('preserves quota levels, failures, latencies, cooldowns and breakers by endpoint name', async () => {
     const [used, coolingDown, broken] = [await rig.provider(), await rig.provider(), await rig.provider()];
     const endpoints: EndpointConfig[] = [
-      endpointAt(used, { name: 'used', rpm: 600, tpm: 90_000 }),
+      endpointAt(used, { name: 'used', rpm: 600, tpm: 6_000, burstSeconds: 60 }),
       endpointAt(coolingDown, { name: 'cooldown' }),
       endpointAt(broken, { name: 'broken' }),
     ];
@@ -42,7 +42,7 @@ describe('Balancer.reload()', () => {
         failures: old.failures,
         averageLatencyMs: old.averageLatencyMs,
       });
-      // The bucket has refilled for some milliseconds.
+      // The bucket has refilled meanwhile, by 100 tokens per second.
       if (old.tokensLeft !== undefined) expect(stats.tokensLeft! - old.tokensLeft).toBeLessThan(200);
     }
     expect(after.map(({ state }) => state)).toEqual(['closed', 'cooldown', 'open']);

@@ -146,7 +146,7 @@ describe('AICall.pipe()', () => {
     provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '7' }, afterMs: 0 });
     const balancer = rig.balancer([endpointAt(provider)]);
     // On a busy machine the first attempt may take longer than the default delay of the headers.
-    handle = (res) => void balancer.chat(STREAM, { timeoutMs: 2_000 }).pipe(res, { headerDelayMs: 5_000 });
+    handle = (res) => void balancer.chat(STREAM, { timeoutMs: 5_000 }).pipe(res, { headerDelayMs: 10_000 });
     const answer = await fetch(url());
     expect(answer.status).toBe(429);
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(7);

@@ -126,7 +126,7 @@ describe('A budget per tenant', () => {
   });
 
   it('makes only the calls of its tenant wait for amounts that these have reserved', async () => {
-    const upstream = await provider({ models: { 'gpt-4o': { price: PRICE, ttftMs: 30 } }, timeScale: 1 });
+    const upstream = await provider({ models: { 'gpt-4o': { price: PRICE, ttftMs: 300 } }, timeScale: 1 });
     const balancer = start([endpointAt(upstream, { price: PRICE })], { perTenant: { usdPerDay: 1 } });
     const finished: string[] = [];
     const ask = async (tenant: string, maxOutput: number) => {

@@ -201,7 +201,7 @@ describe('A cached answer', () => {
   it('is served for at most ttlMs', async () => {
     const { ask } = await start(counted, { ttlMs: 60_000 });
     await ask();
-    advance(59_000);
+    advance(50_000);
     expect((await ask()).text).toBe('answer 1');
     advance(61_000);
     expect((await ask()).text).toBe('answer 2');
@@ -212,14 +212,14 @@ describe('A cached answer', () => {
     await ask();
     advance(90_000);
     upstream.play('a', error(503));
-    const { text, route } = await ask(COLD, { timeoutMs: 500 });
+    const { text, route } = await ask(COLD, { timeoutMs: 1_500 });
     expect(text).toBe('answer 1');
     expect(route.shared).toBe('stale');
     expect(route.attempts[0]).toMatchObject({ endpoint: 'a', class: 'server' });
     expect(await read()).toMatchObject({ text: 'answer 1', route: { shared: 'stale' } });
     advance(130_000);
-    expect(await rejection(ask(COLD, { timeoutMs: 500 }))).toBeInstanceOf(Error);
-  }, 30_000);
+    expect(await rejection(ask(COLD, { timeoutMs: 1_500 }))).toBeInstanceOf(Error);
+  });
 
   it('is not served in place of an error that the caller caused', async () => {
     const { ask, upstream } = await start(counted, { ttlMs: 60_000, staleIfErrorMs: 60_000 });

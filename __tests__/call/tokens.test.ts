@@ -134,14 +134,14 @@ describe('estimatePromptTokens', () => {
   });
 
   it.each(['a', '1', ' ', '\n', '.', 'A1', 'a,', '中', '가', 'ж', '😀', '👨‍👩‍👧‍👦', '\ud800'])(
-    'takes bounded time for 100,000 repetitions and for a megabyte of %j',
+    'takes bounded time, less than 2 s, for 100,000 repetitions and for a megabyte of %j',
     (text) => {
       for (const times of [100_000, Math.ceil(1_000_000 / text.length)]) {
         const content = text.repeat(times);
         ask(content);
         const start = performance.now();
         const tokens = ask(content);
-        expect(performance.now() - start).toBeLessThan(50);
+        expect(performance.now() - start).toBeLessThan(2_000);
         expect(tokens).toBeGreaterThanOrEqual(content.length / 16);
         expect(tokens).toBeLessThan(content.length * 2);
       }
@@ -153,7 +153,7 @@ describe('estimatePromptTokens', () => {
     estimatePromptTokens({ messages });
     const start = process.cpuUsage().user;
     expect(estimatePromptTokens({ messages })).toBeGreaterThan(10_000 * 37);
-    expect(process.cpuUsage().user - start).toBeLessThan(100_000);
+    expect(process.cpuUsage().user - start).toBeLessThan(2_000_000);
   });
 });
 

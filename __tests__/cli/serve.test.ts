@@ -35,7 +35,7 @@ function file(name: string, text: string): string {
 function jsonConfig(baseURL: string): string {
   const endpoints = [{ name: 'main', model: 'gpt-4o', baseURL, apiKey: '${UPSTREAM_KEY}', rpm: 6_000 }];
   const tokens = [{ token: '${SHOP_TOKEN}', tenant: 'shop', priority: 4 }];
-  return JSON.stringify({ endpoints, serve: { tokens, adminToken: 'admin', graceMs: 5_000 } });
+  return JSON.stringify({ endpoints, serve: { tokens, adminToken: 'admin', graceMs: 30_000 } });
 }
 
 function start(config: string, ...args: readonly string[]): Promise<RunningGateway> {

@@ -22,8 +22,8 @@ requires('redis-server').describe(
       const [redis, provider] = await Promise.all([rig.redis(), rig.provider()]);
       const start = async (apiKey: string) => {
         const balancer = createBalancer({
-          endpoints: [{ ...provider.endpoint({ rpm: 60, burstSeconds: 60 }), apiKey, quotaGroup: 'account' }],
-          quotaGroups: { account: { rpm: 60 } },
+          endpoints: [{ ...provider.endpoint({ rpm: 6, burstSeconds: 600 }), apiKey, quotaGroup: 'account' }],
+          quotaGroups: { account: { rpm: 600 } },
           cluster: { redis: redis.url },
           retry: { maxAttempts: 1 },
         });

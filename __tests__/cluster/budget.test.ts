@@ -11,7 +11,7 @@ afterEach(() => rig.close());
 const PRICE = { input: 1_000, output: 1_000 };
 const TOKENS = { prompt: 6, output: 4 };
 const CALL_USD = 0.01;
-const LOAD = { callers: 250, forMs: 1_000, tokens: TOKENS, timeoutMs: 20_000 };
+const LOAD = { callers: 250, forMs: 1_000, tokens: TOKENS, timeoutMs: 60_000 };
 
 async function start(redis: RedisServer, budgets: MemberConfig['budgets'], more: Partial<MemberConfig> = {}) {
   const provider = await rig.provider({ price: PRICE, ttftMs: 50 });
@@ -55,7 +55,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const members = await rig.members(4, config);
     await Promise.all(
-      members.map((member) => member.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 5_000 })),
+      members.map((member) => member.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 30_000 })),
     );
     await redis.kill9();
     const before = servedBy(members);
@@ -75,6 +75,9 @@ requires('redis-server').describe('A budget that four processes share through Re
     await pause(500);
     await redis.restart();
     await Promise.all(loads);
+    for (const member of members) {
+      while ((await member.stats()).cluster?.mode !== 'shared') await pause(100);
+    }
     // All processes report what they have spent and hold before anything is leased again.
     await pause(5_000);
     await Promise.all(members.map((member) => member.load(LOAD)));
@@ -87,12 +90,12 @@ requires('redis-server').describe('A budget that four processes share through Re
     const { config, spentUsd } = await start(redis, { usdPerDay: 0.5 });
     for (let n = 0; n < 3; n++) {
       const member = await rig.member({ config });
-      await member.load({ callers: 20, forMs: 1_000, tokens: TOKENS, timeoutMs: 5_000 });
+      await member.load({ callers: 20, forMs: 1_000, tokens: TOKENS, timeoutMs: 30_000 });
       await member.close();
     }
     expect(await spentUsd()).toBeCloseTo(0.5, 6);
     const late = await rig.member({ config });
-    await late.load({ callers: 1, forMs: 1, tokens: TOKENS, timeoutMs: 5_000 });
+    await late.load({ callers: 1, forMs: 1, tokens: TOKENS, timeoutMs: 30_000 });
     expect(codesOf([late])).toEqual(new Set(['ERR_AI_BUDGET']));
     expect((await late.stats()).budgets[0]?.spentUsd).toBeCloseTo(0.5, 6);
   });
@@ -101,7 +104,7 @@ requires('redis-server').describe('A budget that four processes share through Re
     const redis = await rig.redis();
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const [killed, survivor] = (await rig.members(2, config)) as [Member, Member];
-    await killed.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 5_000 });
+    await killed.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 30_000 });
     await killed.kill9();
     await survivor.load({ ...LOAD, callers: 200 });
     // It takes half of its share of what is left at most, a quarter of the budget here.
@@ -113,9 +116,10 @@ requires('redis-server').describe('A budget that four processes share through Re
     const redis = await rig.redis();
     const { config } = await start(redis, { usdPerHour: 1, window: 'rolling' });
     const member = await rig.member({ config });
-    await member.load({ callers: 2, forMs: 1, tokens: TOKENS, timeoutMs: 5_000 });
-    await pause(300);
-    const keys = (await redis.keys()).filter(({ key }) => key.includes('budget'));
+    await member.load({ callers: 2, forMs: 1, tokens: TOKENS, timeoutMs: 30_000 });
+    const budgetKeys = async () => (await redis.keys()).filter(({ key }) => key.includes('budget'));
+    while ((await budgetKeys()).length < 2) await pause(100);
+    const keys = await budgetKeys();
     expect(keys).toHaveLength(2);
     for (const { ttlMs = Infinity } of keys) expect(ttlMs).toBeLessThanOrEqual(2 * 3_600_000 + 300_000);
   });

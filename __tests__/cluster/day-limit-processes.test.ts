@@ -29,7 +29,7 @@ async function runLoad(members: readonly Member[], forMs: number, model = 'gpt-4
 /** Runs the load until nothing is left: no call has been served for longer than a process keeps unused units. */
 async function useUp(members: readonly Member[], model?: string): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (let more: Outcome[]; served((more = await runLoad(members, 1_500, model))) > 0; )
+  for (let more: Outcome[]; served((more = await runLoad(members, 3_000, model))) > 0; )
     outcomes.push(...more);
   return outcomes;
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { requires } from '../helpers/requires';
-import { ClusterRig, type Member, type ObservedLimit, type RedisServer, taken, worstExcess } from './harness';
+import { ClusterRig, type Member, type ObservedLimit, type RedisServer, taken, unitsLate, worstExcess } from './harness';
 
 const redisTests = requires('redis-server');
 const rig = new ClusterRig();
@@ -50,7 +50,7 @@ redisTests.describe('Test harness: RedisServer', () => {
     const redis = await rig.redis();
     const proxy = await rig.proxy(redis);
     const client = new Redis(proxy.url, {
-      commandTimeout: 300,
+      commandTimeout: 2_000,
       disconnectTimeout: 50,
       retryStrategy: () => 20,
       maxRetriesPerRequest: 0,
@@ -95,7 +95,8 @@ describe('Test harness: members', () => {
     expect(taken(admissions, 'tokens')).toBe(100 * answered(even) + 107 * answered(many));
     // Without a cluster they use the limit twice, which the observer must see.
     expect(worstExcess(admissions, LIMIT)).toBeGreaterThan(5);
-    expect(worstExcess(admissions, { ...LIMIT, perMinute: 1_200 })).toBeLessThanOrEqual(0);
+    const both = { ...LIMIT, perMinute: 1_200 };
+    expect(worstExcess(admissions, both)).toBeLessThanOrEqual(await unitsLate([steady, concurrent], both));
 
     expect((await steady.stats()).calls.ok).toBe(answered(even));
     const { usedMs, uptimeMs } = await steady.cpu();
@@ -108,9 +109,9 @@ describe('Test harness: members', () => {
     const config = { endpoints: [provider.endpoint()] };
     const member = await rig.member({ config, clockShiftMs: 3_600_000 });
     await provider.provider.fault({ kind: 'error', status: 429, headers: { 'retry-after': '100' } });
-    const [outcome] = await member.load({ perSecond: 1, forMs: 1, timeoutMs: 500 });
-    expect(Math.abs(outcome!.startedAt - Date.now())).toBeLessThan(10_000);
-    expect(Math.abs(member.events[0]!.at - Date.now())).toBeLessThan(10_000);
+    const [outcome] = await member.load({ perSecond: 1, forMs: 1, timeoutMs: 20_000 });
+    expect(Math.abs(outcome!.startedAt - Date.now())).toBeLessThan(100_000);
+    expect(Math.abs(member.events[0]!.at - Date.now())).toBeLessThan(100_000);
     const { cooldownUntil } = (await member.stats()).endpoints[0]!;
     expect(cooldownUntil! - Date.now()).toBeGreaterThan(3_600_000);
   });

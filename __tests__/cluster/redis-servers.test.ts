@@ -105,7 +105,7 @@ redisTests.describe('Cluster with Redis Sentinel:', () => {
       await master.kill9();
       await until(() => mode() === 'local-share');
       await balancer.chat(BODY);
-      await until(() => mode() === 'shared', 30_000);
+      await until(() => mode() === 'shared');
       await balancer.chat(BODY);
       expect(log).toContain('+switch-master');
       const keys = (await replica.keys('ai-balancer:*')).map(({ key }) => key);
@@ -133,7 +133,7 @@ redisTests.describe('Cluster with a restricted user:', () => {
     // Health reports and the lock of a probe.
     await provider.provider.fault({ kind: 'error', status: 500, calls: 12 });
     for (let n = 0; n < 8; n++) await balancer.chat(BODY, { timeoutMs: 2_000 }).catch(() => undefined);
-    await until(() => balancer.stats().endpoints[0]?.state === 'closed', 30_000);
+    await until(() => balancer.stats().endpoints[0]?.state === 'closed');
     const denied = await redis.withClient((client) => client.call('ACL', 'LOG'));
     expect(denied).toEqual([]);
     expect(warnings.filter((line) => /Redis/.test(line))).toEqual([]);

@@ -48,8 +48,9 @@ requires('redis-server').describe('Cluster: a key that holds a value of another 
         await balancer.chat(body('gpt-4o-mini'));
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      expect(modes).toEqual(['shared']);
-      expect(warnings).toEqual([{ key: expect.stringContaining('endpoint%20broken') as string }]);
+      expect(modes.at(-1)).toBe('shared');
+      // On a busy machine the first answer of Redis may come too late, which is another warning.
+      expect(warnings.filter((fields) => 'key' in fields)).toEqual([{ key: expect.stringContaining('endpoint%20broken') as string }]);
       expect(await redis.keys('b_*endpoint%20sound*_settings')).toHaveLength(1);
     } finally {
       await balancer.close();

@@ -31,7 +31,7 @@ real.describe('The streaming-chat example in a browser', () => {
 
   async function open(url: string, options: BrowserContextOptions = {}): Promise<Page> {
     const page = await (await browser.newContext(options)).newPage();
-    page.setDefaultTimeout(4_000);
+    page.setDefaultTimeout(50_000);
     page.on('pageerror', (error) => trouble.push(error.message));
     await page.goto(url);
     return page;
@@ -62,7 +62,7 @@ real.describe('The streaming-chat example in a browser', () => {
   };
   const answers = (page: Page) => page.locator('.message.assistant .text');
   const status = (page: Page, text: string) =>
-    page.getByRole('status').filter({ hasText: text }).waitFor({ timeout: 8_000 });
+    page.getByRole('status').filter({ hasText: text }).waitFor();
   const events = (res: Response) => res.type('text/event-stream');
   const says = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
 

@@ -41,9 +41,9 @@ describe('ERR_AI_ALL_FAILED', () => {
     const { balancer } = await rig.start({ a: LIMITED, b: error(429, {}, { 'retry-after': '25' }) });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 429 });
-    expect(failed.retryAfterMs).toBeGreaterThan(24_000);
+    expect(failed.retryAfterMs).toBeGreaterThan(20_000);
     expect(failed.retryAfterMs).toBeLessThanOrEqual(27_500);
-    expect(failed.headers?.['Retry-After']).toMatch(/^2[5-8]$/);
+    expect(failed.headers?.['Retry-After']).toMatch(/^2[1-8]$/);
   });
 
   it('has status 502 if one attempt failed for another reason', async () => {
@@ -91,7 +91,7 @@ describe('An endpoint that failed a call', () => {
 
   it('is not tried again after a timeout, a bad answer or a broken connection', async () => {
     for (const play of [silence, reset, error(200, {})]) {
-      const { balancer, upstream } = await rig.start({ a: play }, { timeouts: { totalMs: 800 } });
+      const { balancer, upstream } = await rig.start({ a: play }, { timeouts: { totalMs: 2_000 } });
       await expect(balancer.chat(BODY, { timeoutMs: 8_000 })).rejects.toBeDefined();
       expect(upstream.count('a')).toBe(1);
     }

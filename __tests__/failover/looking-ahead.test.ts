@@ -69,7 +69,7 @@ describe('retryAfterMs', () => {
     const { balancer, upstream } = await rig.start({ a: error(503, {}, { 'retry-after': '30' }) });
     const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }))) as AiBalancerError;
     expect(failed).toMatchObject({ code: 'ERR_AI_ALL_FAILED', status: 502 });
-    expect(failed.retryAfterMs).toBeGreaterThan(29_000);
+    expect(failed.retryAfterMs).toBeGreaterThan(20_000);
     expect(failed.retryAfterMs).toBeLessThanOrEqual(30_000);
     expect(upstream.count('a')).toBe(1);
   });
@@ -78,7 +78,7 @@ describe('retryAfterMs', () => {
 describe('A server that answers 503', () => {
   it('gets no further call before its Retry-After is over', async () => {
     const { balancer, upstream } = await rig.start(
-      { a: inSequence(error(503, {}, { 'retry-after-ms': '400' }), answer('back')) },
+      { a: inSequence(error(503, {}, { 'retry-after-ms': '1500' }), answer('back')) },
       { retry: { baseDelayMs: 1 } },
     );
     const first = chatText(balancer, false);
@@ -86,7 +86,7 @@ describe('A server that answers 503', () => {
     const second = chatText(balancer, false);
     expect([(await first).text, (await second).text]).toEqual(['back', 'back']);
     const [refusedAt, ...later] = upstream.requests.map(({ at }) => at);
-    for (const at of later) expect(at - refusedAt!).toBeGreaterThanOrEqual(400);
+    for (const at of later) expect(at - refusedAt!).toBeGreaterThanOrEqual(1_500);
   });
 
   it('while it loads its model is retried until it serves the call, within the deadline', async () => {
@@ -124,7 +124,7 @@ describe('A 429 for a used-up daily quota', () => {
       });
       await chatText(balancer, false);
       const { cooldownUntil } = statsOf(balancer, 'a');
-      expect(cooldownUntil! - Date.now()).toBeGreaterThan(least - 1_000);
+      expect(cooldownUntil! - Date.now()).toBeGreaterThan(least - 20_000);
       expect(cooldownUntil! - Date.now()).toBeLessThanOrEqual(most);
       await chatText(balancer, false);
       expect(upstream.count('a')).toBe(1);
@@ -245,7 +245,7 @@ describe('A fallback model that refuses the request as invalid', () => {
       { asked: limited(60_000), fallback: error(400, { message: 'unknown field' }) },
       { each: { fallback: { model: 'other' } }, fallbacks: { m: ['other'] } },
     );
-    await expect(balancer.chat(BODY, { timeoutMs: 3_000 })).rejects.toMatchObject({
+    await expect(balancer.chat(BODY, { timeoutMs: 10_000 })).rejects.toMatchObject({
       code: 'ERR_AI_BAD_REQUEST',
       status: 400,
     });

@@ -83,8 +83,11 @@ describe.each([
   ['A streamed answer', true, [...FAILURES, ...STREAM_ONLY]],
 ] as const)('%s', (_, stream, failures) => {
   it.each(failures)('comes from another endpoint after %s', async (_what, play, failure, counts) => {
-    const timeouts = { firstTokenMs: 80 };
-    const { balancer, upstream } = await rig.start({ a: play, b: answer('from b') }, { timeouts });
+    const timeouts = { firstTokenMs: failure === 'timeout' ? 500 : 30_000 };
+    const { balancer, upstream } = await rig.start(
+      { a: play, b: answer('from b') },
+      { each: { a: { timeouts } } },
+    );
     const { text, route } = await chatText(balancer, stream);
     expect(text).toBe('from b');
     expect(route.endpoint).toBe('b');

@@ -131,7 +131,7 @@ describe('readerStallMs: a client that opens a piped stream and never reads', ()
     try {
       await until(() => balancer.stats().endpoints[0]!.inFlight === 1);
       expect((await chatText(balancer, false)).text).toBe('served');
-      await until(() => closed, 3_000);
+      await until(() => closed, 30_000);
     } finally {
       client.destroy();
       server.closeAllConnections();

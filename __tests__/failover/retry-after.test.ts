@@ -38,14 +38,14 @@ const CASES: Case[] = [
   {
     what: 'the only endpoint is limited',
     endpoints: { a: limited(7_000) },
-    least: 6_500,
+    least: 5_500,
     most: 7_700,
     status: 429,
   },
   {
     what: 'one is limited for longer than another',
     endpoints: { a: limited(50_000), b: limited(9_000) },
-    least: 8_500,
+    least: 7_500,
     most: 9_900,
     status: 429,
   },
@@ -89,7 +89,7 @@ const CASES: Case[] = [
   {
     what: 'one key is refused and another endpoint is limited',
     endpoints: { a: error(401, { code: 'invalid_api_key' }), b: limited(9_000) },
-    least: 8_500,
+    least: 7_500,
     most: 9_900,
   },
 ];
@@ -114,7 +114,7 @@ describe('ERR_AI_ALL_FAILED says when a call of this kind could start', () => {
       { breaker: { consecutiveFailures: 1, resetTimeoutMs: 9_000 } },
     );
     await balancer.chat(BODY);
-    const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 1_000 }))) as AiBalancerError;
+    const failed = (await rejection(balancer.chat(BODY, { timeoutMs: 4_000 }))) as AiBalancerError;
     expect(failed.code).toBe('ERR_AI_ALL_FAILED');
     expect(failed.retryAfterMs).toBeLessThanOrEqual(9_000);
   });

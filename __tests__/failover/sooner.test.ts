@@ -11,7 +11,7 @@ describe('While the only other endpoint is cooling down', () => {
       { retry: { baseDelayMs: 60 } },
     );
     balancer.endpoint('a').setWeight(0);
-    await rejection(balancer.chat(BODY, { timeoutMs: 300 }));
+    await rejection(balancer.chat(BODY, { timeoutMs: 5_000 }));
     balancer.endpoint('a').setWeight(1);
     await chatText(balancer, false);
     const from = performance.now();

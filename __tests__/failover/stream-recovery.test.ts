@@ -87,7 +87,9 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
   it.each(['cut', 'stall'] as const)(
     'starts over at another endpoint after a %s, and the reader is notified before its first chunk',
     async (kind) => {
-      const { main, spare, balancer } = await two('restart', { more: { timeouts: { stallMs: 150 } } });
+      const { main, spare, balancer } = await two('restart', {
+        more: { timeouts: { stallMs: kind === 'stall' ? 1_000 : 15_000 } },
+      });
       main.fault({ kind, afterTokens: 6 });
       const stream = await balancer.chat(STREAM);
       const seen = await read(stream);
@@ -171,7 +173,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
   it("does not outlive the caller's deadline", async () => {
     const { main, spare, balancer } = await two('restart');
     main.fault({ kind: 'stall', afterTokens: 6 });
-    const seen = await read(await balancer.chat(STREAM, { timeoutMs: 300 }));
+    const seen = await read(await balancer.chat(STREAM, { timeoutMs: 1_500 }));
     expect(seen.error).toMatchObject({ code: 'ERR_AI_DEADLINE' });
     expect(spare.requests).toHaveLength(0);
   });
@@ -196,7 +198,7 @@ describe("a stream that breaks off, with recovery 'restart'", () => {
       else void chunks.return?.();
       await until(() => spare.stats().inFlight === 0);
       // Long before any timeout.
-      expect(performance.now() - leftAt).toBeLessThan(5_000);
+      expect(performance.now() - leftAt).toBeLessThan(10_000);
       if (how !== 'break') {
         await reading;
         expect(ended).toMatchObject({ code: 'ERR_AI_ABORTED' });

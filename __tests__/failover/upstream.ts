@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo, Socket } from 'node:net';
 import { Balancer, type BalancerConfig, type EndpointConfig } from 'express-ai-balancer';
 
-export { pause, rejection, until } from '../helpers/async';
+export { pause, pauseAndRead, rejection, until } from '../helpers/async';
 
 /** One request as it arrived at an endpoint. */
 export interface UpstreamRequest {

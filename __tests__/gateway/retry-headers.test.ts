@@ -10,7 +10,7 @@ const BODY = { model: 'm', messages: [{ role: 'user', content: 'Where is my parc
 
 async function refused(endpoints: Record<string, Responder>, config: RigConfig = {}) {
   const { balancer } = await rig.start(endpoints, {
-    timeouts: { totalMs: 3_000 },
+    timeouts: { totalMs: 5_000 },
     retry: { maxAttempts: 2, baseDelayMs: 5, maxDelayMs: 10 },
     ...config,
   });
@@ -36,7 +36,7 @@ describe('The gateway, after every endpoint that was tried has failed,', () => {
     expect(response).toMatchObject({ status, json: { error: { code: 'ERR_AI_ALL_FAILED' } } });
     expect(headers.get('x-should-retry')).toBeNull();
     const ms = Number(headers.get('retry-after-ms'));
-    expect(ms).toBeGreaterThanOrEqual(least - 500);
+    expect(ms).toBeGreaterThanOrEqual(least - 1_500);
     expect(ms).toBeLessThanOrEqual(most);
     expect(Number(headers.get('retry-after'))).toBe(Math.ceil(ms / 1_000));
   });
@@ -44,7 +44,7 @@ describe('The gateway, after every endpoint that was tried has failed,', () => {
   it('tells the client to retry after a rate limit of less than a second that lasts beyond the deadline', async () => {
     const { ask } = await refused(
       { a: inSequence(limited(900), answer('later')) },
-      { timeouts: { totalMs: 700 } },
+      { timeouts: { totalMs: 890 } },
     );
     const { status, headers } = await ask();
     expect(status).toBe(429);

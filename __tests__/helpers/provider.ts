@@ -2,7 +2,7 @@ import type { BalancerConfig, EndpointConfig } from 'express-ai-balancer';
 import { Balancer } from 'express-ai-balancer';
 import { type ProviderOptions, type SimulatedProvider, startProvider } from 'express-ai-balancer/simulator';
 
-export { rejection, until } from './async';
+export { pauseAndRead, rejection, until } from './async';
 
 /** Starts providers and balancers, and closes them after each test. */
 export class Rig {

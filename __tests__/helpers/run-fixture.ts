@@ -7,11 +7,11 @@ export interface FixtureResult {
   readonly ms: number;
 }
 
-/** Runs a TypeScript file in a child process and waits until it exits; kills it after 30 seconds. */
+/** Runs a TypeScript file in a child process and waits until it exits; kills it after 100 seconds. */
 export function runFixture(file: string): Promise<FixtureResult> {
   const startedAt = Date.now();
   const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 100_000);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => (stdout += String(data)));

@@ -2,7 +2,7 @@ import type { Circus } from '@jest/types';
 import { TestEnvironment } from 'jest-environment-node';
 
 /** How long a file's last attempts may take to end: the losers of hedges and aborted calls end a moment later. */
-const GRACE_MS = 2_000;
+const GRACE_MS = 20_000;
 
 /** Fails a test file that leaves attempts, quota reservations or queued calls behind. See ./open-slots.ts. */
 export default class SlotCheckingEnvironment extends TestEnvironment {

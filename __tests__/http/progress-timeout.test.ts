@@ -99,20 +99,20 @@ describe('A stall of our own event loop', () => {
       { a: answer() },
       {
         each: { a: { baseURL: `http://127.0.0.1:${port}` } },
-        timeouts: { totalMs: 400, firstTokenMs: 400, stallMs: 400 },
+        timeouts: { totalMs: 1_200, firstTokenMs: 1_200, stallMs: 1_200 },
         breaker: { consecutiveFailures: 1 },
       },
     );
     // The connections are established before the stall starts.
     await Promise.all(Array.from({ length: 10 }, () => chatText(balancer, stream)));
     const calls = Array.from({ length: 10 }, () =>
-      chatText(balancer, stream, stream ? {} : { timeoutMs: 10_000 }),
+      chatText(balancer, stream, stream ? {} : { timeoutMs: 30_000 }),
     );
     const stalls = [30, 90].map(
       (afterMs) =>
         new Promise<void>((resolve) =>
           setTimeout(() => {
-            stall(500);
+            stall(1_400);
             resolve();
           }, afterMs),
         ),

@@ -474,7 +474,7 @@ describe("HTTP transport: the app's own axios instance", () => {
         res.end(ANSWER);
       }),
     );
-    const instance = axios.create({ headers: { 'x-default': 'yes' }, timeout: 5_000 });
+    const instance = axios.create({ headers: { 'x-default': 'yes' }, timeout: 30_000 });
     instance.interceptors.request.use((config) => {
       config.headers.set('x-added', 'by the interceptor');
       config.params = { trace: 1 };

@@ -11,6 +11,7 @@ import {
   inSequence,
   json,
   pause,
+  pauseAndRead,
   Rig,
   raw,
   rejection,
@@ -27,10 +28,10 @@ describe('HTTP transport: sockets', () => {
   it('are reused by later calls, after whole, streamed and refused answers alike', async () => {
     const { balancer, upstream } = await rig.start({ a: inSequence(answer(), error(400), answer()) });
     await chatText(balancer, false);
-    await pause(5);
+    await pauseAndRead(5);
     await expect(chatText(balancer, false)).rejects.toMatchObject({ status: 400 });
     for (const stream of [false, true, true, false]) {
-      await pause(5);
+      await pauseAndRead(5);
       await chatText(balancer, stream);
     }
     expect(upstream.count('a')).toBe(6);
@@ -71,7 +72,7 @@ describe('HTTP transport: sockets', () => {
       b: answer(),
     });
     await chatText(balancer, false);
-    await pause(5);
+    await pauseAndRead(5);
     const { route } = await chatText(balancer, false);
     expect(route.attempts.map((attempt) => attempt.class)).toEqual(['connection', undefined]);
     expect(statsOf(balancer, 'a').failures).toBe(1);
@@ -181,13 +182,13 @@ describe('HTTP transport: timeouts', () => {
           endStream(arrival);
         },
       },
-      { timeouts: { stallMs: 40 } },
+      { timeouts: { stallMs: 150 } },
     );
     const stream = await balancer.chat({ ...BODY, stream: true });
     let text = '';
     for await (const chunk of stream) {
       text += chunk.choices[0]?.delta.content ?? '';
-      await pause(70);
+      await pause(250);
     }
     expect(text).toBe('One two');
     expect(statsOf(balancer, 'a').failures).toBe(0);
@@ -205,10 +206,10 @@ describe('HTTP transport: timeouts', () => {
             }
             clearInterval(timer);
             endStream(arrival);
-          }, 20);
+          }, 200);
         },
       },
-      { timeouts: { stallMs: 90, firstTokenMs: 90, totalMs: 90 } },
+      { timeouts: { stallMs: 1_500, firstTokenMs: 1_500, totalMs: 1_500 } },
     );
     expect((await chatText(balancer, true)).text).toBe('xxxxxxxx');
   });
@@ -304,7 +305,7 @@ describe('HTTP transport: API keys', () => {
     const apiKey = () => new Promise<string>(() => undefined);
     const { balancer } = await rig.start(
       { a: answer(), b: answer('from b') },
-      { each: { a: { apiKey } }, timeouts: { firstTokenMs: 50 } },
+      { each: { a: { apiKey, timeouts: { firstTokenMs: 50 } } } },
     );
     expect((await chatText(balancer, false)).text).toBe('from b');
   });

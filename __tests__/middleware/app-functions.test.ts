@@ -18,7 +18,7 @@ import { endpointAt, HELLO, Rig, until } from '../helpers/provider';
 const rig = new Rig();
 const site = new TestServer();
 
-/** The deadline for functions of the app in these tests. */
+/** The deadline for functions of the app that never settle. */
 const TOTAL_MS = 150;
 
 type AppFunction = () => never;
@@ -81,7 +81,7 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
   });
 
   function createBalancer(config: Partial<BalancerConfig> = {}): Balancer {
-    return rig.balancer([endpointAt(provider)], { timeouts: { totalMs: TOTAL_MS }, ...config });
+    return rig.balancer([endpointAt(provider)], config);
   }
 
   /** Posts to an app that has the middlewares in front of a handler; `passed` says whether the handler has run. */
@@ -108,6 +108,10 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
   }
 
   describe.each(FAILURES)('that %s', (failure, fail) => {
+    beforeEach(() => {
+      if (fail === hangs) balancer = createBalancer({ timeouts: { totalMs: TOTAL_MS } });
+    });
+
     it.each<[string, RateLimitGuardOptions]>([
       ['tenant()', { tenant: fail }],
       ['priority()', { priority: fail }],
@@ -171,7 +175,7 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
       const { status, text } = await request(
         aiBalancer(balancer, { guard: { tenant: fail } }),
         (req: Request, res: Response) =>
-          void req.ai.chat({ ...HELLO, stream: true }, { timeoutMs: 100 }).pipe(res),
+          void req.ai.chat({ ...HELLO, stream: true }, { timeoutMs: fail === hangs ? 500 : 30_000 }).pipe(res),
       );
       // The headers do not wait for a function that hangs: the error is an event then.
       expect(status).toBe(fail === hangs ? 200 : 500);
@@ -205,14 +209,16 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
       },
     );
     expect(status).toBe(504);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 
   it('that never settles does not keep the call of a disconnected client waiting', async () => {
     const codes: string[] = [];
+    let isAsked = false;
     const app = express().set('env', 'test');
     app.use(aiBalancer(balancer, { guard: { tenant: hangs } }));
     app.use((req: Request) => {
+      isAsked = true;
       req.ai
         .chat(HELLO, { timeoutMs: 60_000 })
         .catch((error: unknown) => void codes.push((error as AiBalancerError).code));
@@ -220,7 +226,8 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
     const leaving = new AbortController();
     const answer = fetch(await site.listen(app), { method: 'POST', signal: leaving.signal });
     answer.catch(() => undefined);
-    setTimeout(() => leaving.abort(), 30);
+    await until(() => isAsked);
+    leaving.abort();
     await until(() => codes.length === 1);
     expect(codes).toEqual(['ERR_AI_ABORTED']);
   });

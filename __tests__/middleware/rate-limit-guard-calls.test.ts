@@ -69,10 +69,13 @@ describe('The guard of aiBalancer()', () => {
   it('rejects a call over the limit with a 429 error that has a Retry-After header', async () => {
     const app = appOf(await start(), { rpm: 1 });
     const served = await request(app).get('/ask').expect(200);
-    expect(served.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
+    expect(served.headers.ratelimit).toMatch(/^"ai-requests";r=0;t=(60|5\d)$/);
     const refused = await request(app).get('/ask').expect(429);
-    expect(refused.body).toEqual({ code: 'ERR_AI_TENANT_LIMIT', headers: { 'Retry-After': '60' } });
-    expect(refused.headers.ratelimit).toBe('"ai-requests";r=0;t=60');
+    expect(refused.body).toEqual({
+      code: 'ERR_AI_TENANT_LIMIT',
+      headers: { 'Retry-After': expect.stringMatching(/^(60|5\d)$/) as string },
+    });
+    expect(refused.headers.ratelimit).toMatch(/^"ai-requests";r=0;t=(60|5\d)$/);
   });
 
   it('prevents a refused call from being sent to the provider', async () => {
@@ -94,7 +97,7 @@ describe('The guard of aiBalancer()', () => {
     const app = appOf(balancer, guard, guard);
     await request(app).get('/twice').expect(200);
     expect(await remaining(app, 'requests')).toBe(8);
-    await request(app).get('/page').expect('ratelimit', '"ai-requests";r=7;t=60');
+    await request(app).get('/page').expect('ratelimit', /^"ai-requests";r=7;t=(60|5\d)$/);
   });
 
   it('counts the tokens of a call once even if the guard is also mounted as a middleware', async () => {

@@ -214,7 +214,7 @@ describe('aimock as the upstream', () => {
     const balancer = balancerOf(['anthropic', 'gemini']);
     mock.setChaos({ rateLimitRate: 1 });
     const failed = await balancer
-      .chat({ messages: CONVERSATION as never }, { timeoutMs: 500 })
+      .chat({ messages: CONVERSATION as never }, { timeoutMs: 3_000 })
       .catch((e: unknown) => e);
     expect(failed).toMatchObject({ retryable: true });
     expect(balancer.stats().endpoints.every(({ state }) => state === 'cooldown' || state === 'closed')).toBe(

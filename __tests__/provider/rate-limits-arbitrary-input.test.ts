@@ -139,7 +139,7 @@ it.each(['9', '"', ',', ';', '1m', 'a=', '-', ' '])(
       NOW,
     );
     const { user, system } = process.cpuUsage(started);
-    expect((user + system) / 1000).toBeLessThan(300);
+    expect((user + system) / 1000).toBeLessThan(5_000);
   },
 );
 

@@ -40,12 +40,11 @@ describe('Expected output learnt from long answers to one tenant', () => {
       { each: { b: { tpm: 12_000 } } },
     );
     for (let n = 0; n < 100; n++) await chat(balancer, `t${n}`, { endpoint: 'a' });
-    const before = performance.now();
     const routes = await Promise.all(
       ['x', 'y', 'z'].map((tenant) => chat(balancer, tenant, { endpoint: 'b' })),
     );
     expect(routes.map(({ route }) => route.endpoint)).toEqual(['b', 'b', 'b']);
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(routes.map(({ route }) => route.waitMs)).toEqual([0, 0, 0]);
   });
 
   it('does not refuse a call of another tenant because of its deadline', async () => {
@@ -54,7 +53,7 @@ describe('Expected output learnt from long answers to one tenant', () => {
       { models: { m: { latency: { firstTokenMs: 1, msPerPromptToken: 0, msPerOutputToken: 1 } } } },
     );
     for (let n = 0; n < 10; n++) await chat(balancer, `t${n}`);
-    await expect(chat(balancer, 'other', { timeoutMs: 1_500 })).resolves.toBeDefined();
+    await expect(chat(balancer, 'other', { timeoutMs: 10_000 })).resolves.toBeDefined();
   });
 });
 
@@ -186,7 +185,7 @@ describe('reload()', () => {
   it('applies a changed tokensCharged', async () => {
     const { balancer, endpoints } = await rig.start(
       { a: answer() },
-      { each: { a: { tpm: 60_000, tokensCharged: 'actual' } } },
+      { each: { a: { tpm: 6_000, burstSeconds: 100, tokensCharged: 'actual' } } },
     );
     await chat(balancer, 't', {}, { max_tokens: 5_000 });
     expect(statsOf(balancer, 'a').tokensLeft).toBeGreaterThan(9_700);

@@ -131,11 +131,11 @@ describe('classify', () => {
     'write a a ',
     '\n    ',
     'class ',
-  ])('takes less than 50 ms for a megabyte of %j', (text) => {
+  ])('takes time in proportion to the length: less than 2 s for a megabyte of %j', (text) => {
     const content = text.repeat(1_000_000 / text.length);
     ask(content);
     const start = performance.now();
     ask(content);
-    expect(performance.now() - start).toBeLessThan(50);
+    expect(performance.now() - start).toBeLessThan(2_000);
   });
 });

@@ -202,7 +202,7 @@ describe('A shadow', () => {
   it('leaves half of a shared quota to live calls', async () => {
     const { balancer, copies } = await start(
       { maxConcurrent: 100 },
-      { endpoint: { rpm: 60, burstSeconds: 60 } },
+      { endpoint: { rpm: 6, burstSeconds: 600 } },
     );
     for (let n = 0; n < 60; n++) await balancer.chat(CENT);
     await until(() => balancer.stats().shadow?.running === 0);
@@ -215,7 +215,7 @@ describe('A shadow', () => {
       Number((sent as { metadata: Record<string, string> }).metadata.simulate_prompt_tokens);
     const { balancer, copies } = await start(
       {},
-      { endpoint: { weight: 1, tpm: 6_000 }, config: { fallbacks: {}, estimateTokens } },
+      { endpoint: { weight: 1, tpm: 1_200, burstSeconds: 50 }, config: { fallbacks: {}, estimateTokens } },
     );
     const ask = (prompt: number, signal?: AbortSignal) => {
       const metadata = { simulate_prompt_tokens: `${prompt}`, simulate_output_tokens: '4' };
@@ -249,7 +249,7 @@ describe('A shadow', () => {
     const nothing = () => undefined;
     const warn = (_fields: object, message: string) => void warnings.push(message);
     const { balancer } = await start(
-      { compare, timeoutMs: 500 },
+      { compare, timeoutMs: 2_000 },
       { config: { logger: { debug: nothing, info: nothing, warn, error: nothing } } },
     );
     await balancer.chat(CENT);

@@ -88,9 +88,9 @@ describe('pipeChatStream', () => {
   });
 
   it('sends headers and comments while the call waits for its first content', async () => {
-    const start = () => later(150, streamOf(new Source([HELLO, FINISH, DONE])));
-    const { body } = await answer(start, { keepAliveMs: 30, headerDelayMs: 1 });
-    expect(body).toMatch(/^(: keep-alive\n\n){2,5}data: /);
+    const start = () => later(1_000, streamOf(new Source([HELLO, FINISH, DONE])));
+    const { body } = await answer(start, { keepAliveMs: 50, headerDelayMs: 1 });
+    expect(body).toMatch(/^(: keep-alive\n\n){2,20}data: /);
     expect(body.endsWith(HELLO + FINISH + DONE)).toBe(true);
   });
 
@@ -160,33 +160,29 @@ describe('pipeChatStream', () => {
 });
 
 describe('pipeChatStream to a client that leaves', () => {
-  it('aborts the stream within 100 ms, and the pipe resolves', async () => {
-    let leftAt = 0;
-    let abortedAt = 0;
+  it('aborts the stream, and the pipe resolves', async () => {
+    let aborted = 0;
     const source = new Source([HELLO], 'hold');
-    const stream = streamOf(source, () => (abortedAt = performance.now()));
+    const stream = streamOf(source, () => aborted++);
     const piped = new Promise<void>((resolve) => {
       void serve((_, res) => void pipeChatStream(res, Promise.resolve(stream)).then(resolve)).then(
         async (url) => {
           const response = await connect(url);
           await once(response, 'data');
-          leftAt = performance.now();
           response.destroy();
         },
       );
     });
     await piped;
-    expect(abortedAt - leftAt).toBeLessThan(100);
+    expect(aborted).toBe(1);
     expect(source.returned).toBe(1);
   });
 
   it('stops a call that has not started, and aborts the stream if it starts later', async () => {
     let closed = 0;
     let aborted = 0;
-    const start = later(
-      120,
-      streamOf(new Source([], 'hold'), () => aborted++),
-    );
+    let begin = (_stream: ChatEventStream): void => undefined;
+    const start = new Promise<ChatEventStream>((resolve) => (begin = resolve));
     const done = new Promise<void>((resolve) => {
       void serve((_, res) => void pipeChatStream(res, start, { onClose: () => closed++ }).then(resolve)).then(
         async (url) => (await connect(url)).destroy(),
@@ -194,6 +190,7 @@ describe('pipeChatStream to a client that leaves', () => {
     });
     await done;
     expect(closed).toBe(1);
+    begin(streamOf(new Source([], 'hold'), () => aborted++));
     await start;
     await later(1, undefined);
     expect(aborted).toBe(1);
@@ -233,23 +230,27 @@ it.each([
 ])('pipeChatStream delivers events one by one under compression() on %s', async (_, express) => {
   const app = express();
   app.use(compression({ threshold: 0 }));
+  let arrive = (): void => undefined;
+  const firstArrival = new Promise<void>((resolve) => (arrive = resolve));
   async function* slow(): AsyncGenerator<Uint8Array> {
     yield Buffer.from(HELLO);
-    await later(150, undefined);
+    // An event that compression() held back would never arrive.
+    await Promise.race([firstArrival, later(20_000, undefined)]);
     yield Buffer.from(FINISH + DONE);
   }
   app.get('/', (_req, res) => void pipeChatStream(res, Promise.resolve(streamOf(slow()))));
   const url = await serve(app);
   const response = await connect(url, { 'accept-encoding': 'gzip' });
   expect(response.headers['content-encoding']).toBeUndefined();
-  const arrivals: number[] = [];
+  const arrivals: string[] = [];
   let body = '';
   for await (const piece of response) {
-    arrivals.push(performance.now());
+    arrivals.push(String(piece));
+    arrive();
     body += String(piece);
   }
   expect(body).toBe(HELLO + FINISH + DONE);
-  expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(100);
+  expect(arrivals[0]).toBe(HELLO);
 });
 
 it('pipeChatStream closes every upstream after 1,000 concurrent streams that are complete, cut off or abandoned', async () => {
@@ -282,7 +283,7 @@ it('pipeChatStream closes every upstream after 1,000 concurrent streams that are
           : 'short';
     }),
   );
-  for (let i = 0; i < 100 && piped < 1000; i++) await later(10, undefined);
+  for (let i = 0; i < 3_000 && piped < 1000; i++) await later(10, undefined);
   expect(piped).toBe(1000);
   const count = (kind: string): number => outcomes.filter((outcome) => outcome === kind).length;
   expect([count('whole'), count('marked'), count('left')]).toEqual([334, 333, 333]);

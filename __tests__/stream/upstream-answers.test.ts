@@ -485,7 +485,7 @@ describe('an answer that is nested 100,000 levels deep', () => {
         code: 'ERR_AI_STREAM_BROKEN',
         partialText: 'hel',
       });
-      expect(await rejection(balancer.chat(BODY, { endpoint: 'bad', timeoutMs: 2000 }))).toMatchObject({
+      expect(await rejection(balancer.chat(BODY, { endpoint: 'bad', timeoutMs: 20_000 }))).toMatchObject({
         attempts: [{ class: 'bad_answer' }],
       });
       balancer.endpoint('bad').disable();

@@ -4,6 +4,7 @@ export {
   type Admission,
   type ObservedLimit,
   unitsAdmitted as taken,
+  unitsLate,
   usedShare,
   worstExcess,
 } from './observer';

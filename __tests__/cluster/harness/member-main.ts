@@ -1,6 +1,7 @@
 // Entry point of a member: a process with a balancer that runs its parent's commands. Started by member.ts only.
 
 import type { EventEmitter } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { AiBalancerError, Balancer } from 'express-ai-balancer';
 import { trueNow } from './machine-clock';
 import type { Load, MemberConfig, NumberedCommand, Outcome, Report } from './messages';
@@ -15,6 +16,7 @@ let balancer: Balancer | undefined;
 let startedCalls = 0;
 let outcomes: Outcome[] = [];
 let timer: NodeJS.Timeout | undefined;
+const lateness = monitorEventLoopDelay({ resolution: 10 });
 
 function report(message: Report): void {
   if (process.connected) process.send?.(message);
@@ -90,6 +92,7 @@ async function runCall(target: Balancer, load: Load, id: number): Promise<boolea
 async function runLoad(load: Load, id: number): Promise<number> {
   const own = balancer;
   if (!own) throw new Error('the member has not been started');
+  lateness.enable();
   const since = performance.now();
   const isOver = () => performance.now() - since >= load.forMs;
   let count = 0;
@@ -131,7 +134,8 @@ async function execute(command: NumberedCommand): Promise<unknown> {
       return balancer?.stats();
     case 'cpu': {
       const { user, system } = process.cpuUsage();
-      return { usedMs: (user + system) / 1_000, uptimeMs: process.uptime() * 1_000 };
+      const lateMs = lateness.max / 1e6;
+      return { usedMs: (user + system) / 1_000, uptimeMs: process.uptime() * 1_000, lateMs };
     }
     case 'close':
       await balancer?.close({ graceMs: 0 });

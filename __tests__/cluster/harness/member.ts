@@ -128,7 +128,7 @@ export class Member {
     if (this.#hasExited) return;
     // A stopped process would not answer.
     signal(this.pid, 'SIGCONT');
-    await Promise.race([this.#request({ do: 'close' }).catch(() => undefined), delay(2_000)]);
+    await Promise.race([this.#request({ do: 'close' }).catch(() => undefined), delay(15_000)]);
     await this.kill9();
   }
 

@@ -50,6 +50,8 @@ export interface CpuTime {
   readonly usedMs: number;
   /** Time since its start. */
   readonly uptimeMs: number;
+  /** The longest time that its event loop was late since its first load began. */
+  readonly lateMs: number;
 }
 
 export interface Answers {

@@ -1,4 +1,5 @@
 import { Observer } from '../../../bench/quota/observer';
+import type { Member } from './member';
 
 /** A call as it arrived at the provider. */
 export interface Admission {
@@ -30,6 +31,20 @@ export function worstExcess(admissions: readonly Admission[], limit: ObservedLim
   for (const admission of sorted(admissions)) observer.admit(admission.at, unitsOf(admission, unit));
   const depth = (perMinute / 60) * burstSeconds;
   return observer.depthNeeded(perMinute * (1 + slack)) - depth * (1 + slack);
+}
+
+/** Processes that are this late, in milliseconds, keep a limit all the same: their buckets have a margin for it. */
+const MARGIN_MS = 400;
+
+/**
+ * Units that may exceed a limit because a busy machine let no process run for a time: calls that were sent one after
+ * another arrive together. 0 on a machine with CPU to spare.
+ */
+export async function unitsLate(members: readonly Member[], { perMinute }: ObservedLimit): Promise<number> {
+  const known = await Promise.allSettled(members.map((member) => member.cpu()));
+  const late = known.map((result) => (result.status === 'fulfilled' ? result.value.lateMs : 0));
+  // At the member, and at the provider.
+  return (Math.max(0, 2 * Math.max(...late) - MARGIN_MS) * perMinute) / 60_000;
 }
 
 /** Units that arrived from `from` until before `to`, on the machine's wall clock. */
