@@ -6,8 +6,6 @@ import { fleetNamed } from '../../bench/policy/fleets';
 import type { SimulationReport } from '../../lib/cli/simulate/report';
 import { run } from '../cli/run';
 
-jest.setTimeout(120_000);
-
 const DIALECT_OF: Readonly<Record<string, string>> = {
   openai: 'openai',
   azure: 'openai',

@@ -8,8 +8,6 @@ import { endpointAt, Rig } from '../helpers/provider';
 import { run } from './run';
 import { temporaryFiles } from './temporary-files';
 
-jest.setTimeout(120_000);
-
 const rig = new Rig();
 const CLI = 'lib/cli/main.ts';
 const NINE = Date.UTC(2026, 10, 27, 9);

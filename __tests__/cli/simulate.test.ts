@@ -4,8 +4,6 @@ import { formatReport, type SimulationReport } from '../../lib/cli/simulate/repo
 import { type ProgramResult, run } from './run';
 import { temporaryFiles } from './temporary-files';
 
-jest.setTimeout(300_000);
-
 const CLI = 'lib/cli/main.ts';
 
 const file = temporaryFiles('simulate-');

@@ -55,7 +55,9 @@ requires('redis-server').describe('A budget that four processes share through Re
     const { config, spentUsd } = await start(redis, { usdPerDay: 1 });
     const members = await rig.members(4, config);
     await Promise.all(
-      members.map((member) => member.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 30_000 })),
+      members.map((member) =>
+        member.load({ perSecond: 10, forMs: 1_000, tokens: TOKENS, timeoutMs: 30_000 }),
+      ),
     );
     await redis.kill9();
     const before = servedBy(members);

@@ -41,8 +41,11 @@ requires('redis-server').describe('Cluster example:', () => {
     expect(admitted).toBeLessThanOrEqual(allowed!);
     const [asked, askedMeanwhile] = numbersOf('asked', out);
     expect(askedMeanwhile).toBeGreaterThan(10);
-    expect(answered! + failed!).toBe(asked! + askedMeanwhile!);
-    expect(numbersOf('too late', out)).toEqual([0, 0]);
+    // None on a machine with CPU to spare.
+    const [late, lateMeanwhile] = numbersOf('too late', out);
+    expect(late! + lateMeanwhile!).toBeLessThanOrEqual(0.1 * (asked! + askedMeanwhile!));
+    expect(answered! + failed!).toBeLessThanOrEqual(asked! + askedMeanwhile!);
+    expect(answered! + failed!).toBeGreaterThanOrEqual(asked! + askedMeanwhile! - late! - lateMeanwhile!);
   });
 });
 

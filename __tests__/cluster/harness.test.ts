@@ -2,7 +2,15 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { requires } from '../helpers/requires';
-import { ClusterRig, type Member, type ObservedLimit, type RedisServer, taken, unitsLate, worstExcess } from './harness';
+import {
+  ClusterRig,
+  type Member,
+  type ObservedLimit,
+  type RedisServer,
+  taken,
+  unitsLate,
+  worstExcess,
+} from './harness';
 
 const redisTests = requires('redis-server');
 const rig = new ClusterRig();

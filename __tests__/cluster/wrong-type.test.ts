@@ -50,7 +50,9 @@ requires('redis-server').describe('Cluster: a key that holds a value of another 
       }
       expect(modes.at(-1)).toBe('shared');
       // On a busy machine the first answer of Redis may come too late, which is another warning.
-      expect(warnings.filter((fields) => 'key' in fields)).toEqual([{ key: expect.stringContaining('endpoint%20broken') as string }]);
+      expect(warnings.filter((fields) => 'key' in fields)).toEqual([
+        { key: expect.stringContaining('endpoint%20broken') as string },
+      ]);
       expect(await redis.keys('b_*endpoint%20sound*_settings')).toHaveLength(1);
     } finally {
       await balancer.close();

@@ -83,7 +83,7 @@ chromium.describe('The browser code of docs/streaming.md', () => {
 
   /** Waits until the source is closed: it connects no more. */
   const untilClosed = `${byEventSource}
-    for (const end = Date.now() + 20000; source.readyState !== EventSource.CLOSED && Date.now() < end; )
+    for (const end = Date.now() + 60000; source.readyState !== EventSource.CLOSED && Date.now() < end; )
       await new Promise((resolve) => setTimeout(resolve, 20));
     shown.isClosed = source.readyState === EventSource.CLOSED;`;
 

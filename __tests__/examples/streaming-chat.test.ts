@@ -61,8 +61,7 @@ real.describe('The streaming-chat example in a browser', () => {
     await page.getByRole('button', { name: 'Send' }).click();
   };
   const answers = (page: Page) => page.locator('.message.assistant .text');
-  const status = (page: Page, text: string) =>
-    page.getByRole('status').filter({ hasText: text }).waitFor();
+  const status = (page: Page, text: string) => page.getByRole('status').filter({ hasText: text }).waitFor();
   const events = (res: Response) => res.type('text/event-stream');
   const says = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
 

@@ -66,7 +66,8 @@ describe('A server that dies abruptly', () => {
     const states: string[] = [];
     balancer.on('breaker', ({ endpoint, state }) => endpoint === 'dying' && states.push(state));
     const end = performance.now() + 700;
-    while (performance.now() < end) await Promise.all([1, 2, 3, 4].map(() => chatText(balancer, false)));
+    while (performance.now() < end || dying.stats().seen - before < 3)
+      await Promise.all([1, 2, 3, 4].map(() => chatText(balancer, false)));
     const probes = dying.stats().seen - before;
     expect(probes).toBeGreaterThanOrEqual(3);
     // One for each time it half-opened, however many calls there were.
@@ -91,7 +92,7 @@ describe('A breaker', () => {
         },
         b: answer(),
       },
-      { breaker: { consecutiveFailures: 3, resetTimeoutMs: 40 } },
+      { breaker: { consecutiveFailures: 3, resetTimeoutMs: 1_500 } },
     );
     for (let n = 0; n < 3; n++) {
       await expect(chatText(balancer, true)).rejects.toMatchObject({ code: 'ERR_AI_STREAM_BROKEN' });
@@ -115,7 +116,7 @@ describe('A breaker', () => {
     let healing = false;
     const { balancer, upstream } = await rig.start(
       { a: (arrival) => (healing ? play?.(arrival) : error(500)(arrival)), b: answer() },
-      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 1_000, maxResetTimeoutMs: 1_000 } },
+      { breaker: { consecutiveFailures: 1, resetTimeoutMs: 2_000, maxResetTimeoutMs: 2_000 } },
     );
     await chatText(balancer, false);
     healing = true;

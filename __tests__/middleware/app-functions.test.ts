@@ -175,7 +175,9 @@ describe.each(EXPRESS_VERSIONS)('On Express %s, a function of the app', (_, expr
       const { status, text } = await request(
         aiBalancer(balancer, { guard: { tenant: fail } }),
         (req: Request, res: Response) =>
-          void req.ai.chat({ ...HELLO, stream: true }, { timeoutMs: fail === hangs ? 500 : 30_000 }).pipe(res),
+          void req.ai
+            .chat({ ...HELLO, stream: true }, { timeoutMs: fail === hangs ? 500 : 30_000 })
+            .pipe(res),
       );
       // The headers do not wait for a function that hangs: the error is an event then.
       expect(status).toBe(fail === hangs ? 200 : 500);

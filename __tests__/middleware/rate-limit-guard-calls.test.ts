@@ -97,7 +97,9 @@ describe('The guard of aiBalancer()', () => {
     const app = appOf(balancer, guard, guard);
     await request(app).get('/twice').expect(200);
     expect(await remaining(app, 'requests')).toBe(8);
-    await request(app).get('/page').expect('ratelimit', /^"ai-requests";r=7;t=(60|5\d)$/);
+    await request(app)
+      .get('/page')
+      .expect('ratelimit', /^"ai-requests";r=7;t=(60|5\d)$/);
   });
 
   it('counts the tokens of a call once even if the guard is also mounted as a middleware', async () => {

@@ -11,7 +11,7 @@ import { BUNDLERS } from './bundles';
 import { manifest, OWN_COMPILER, PackedPackage, ROOT } from './packed';
 
 const packed = new PackedPackage();
-beforeAll(() => packed.build(), 120_000);
+beforeAll(() => packed.build(), 600_000);
 afterAll(() => packed.remove());
 
 describe('The packed package', () => {

@@ -126,7 +126,7 @@ export class Consumer {
   /** Runs a file; resolves with what it printed, on both streams, whether it succeeds or not. */
   async execute(file: string, runtime?: FoundRuntime): Promise<string> {
     const { file: program, args } = runtime ?? { file: process.execPath, args: [] };
-    const options = { cwd: this.folder, timeout: 30_000 };
+    const options = { cwd: this.folder, timeout: 200_000 };
     const printed = await run(program, [...args, file], options).catch((error: unknown) => error as Printed);
     return (printed.stdout + printed.stderr).trim();
   }
