@@ -292,13 +292,13 @@ const CALLS: Record<string, Mistake> = {
   },
   'an endpoint that never answers': {
     config: ({ http }) =>
-      one({ baseURL: `${http}/silent/v1` }, { timeouts: { connectMs: 900, totalMs: 1_000 } }),
+      one({ baseURL: `${http}/silent/v1` }, { timeouts: { connectMs: 800, totalMs: 900 } }),
     printed: [
       /endpoint 'main' at http:\/\/127\.0\.0\.1:\d+ has never answered: timeout \(no answer within \d+ ms\); check its baseURL, the network, and http\.proxy .*; a slow model needs longer timeouts/,
       /endpoint: 'main',\n.*\n +class: 'timeout',/,
     ],
     status: 504,
-    answer: /deadline exceeded \(1000 ms\)/,
+    answer: /deadline exceeded \(900 ms\)/,
   },
   'a temperature as a string': {
     handler: async (req, res) => res.json(await ask(req, { temperature: '0.7' })),
