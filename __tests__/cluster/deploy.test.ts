@@ -29,11 +29,12 @@ async function deploy() {
   };
   const [old, next] = await Promise.all([start(LOWER), start(HIGHER)]);
   await phase('raised, while both versions run', [old, next]);
+  const lateBefore = await unitsLate([old, next], HIGHER);
   await old.close();
   await phase('raised, when only the new version runs', [next]);
   const last = await start(LOWER);
   await phase('lowered, while both versions run', [next, last]);
-  const late = await unitsLate([next, last], HIGHER);
+  const late = Math.max(lateBefore, await unitsLate([next, last], HIGHER));
   const keysBefore = await redis.keys();
   await Promise.all([next.close(), last.close()]);
   const admissions = await provider.admissions();

@@ -34,7 +34,7 @@ export function worstExcess(admissions: readonly Admission[], limit: ObservedLim
 }
 
 /** Processes that are this late, in milliseconds, keep a limit all the same: their buckets have a margin for it. */
-const MARGIN_MS = 400;
+const MARGIN_MS = 300;
 
 /**
  * Units that may exceed a limit because a busy machine let no process run for a time: calls that were sent one after
@@ -43,8 +43,8 @@ const MARGIN_MS = 400;
 export async function unitsLate(members: readonly Member[], { perMinute }: ObservedLimit): Promise<number> {
   const known = await Promise.allSettled(members.map((member) => member.cpu()));
   const late = known.map((result) => (result.status === 'fulfilled' ? result.value.lateMs : 0));
-  // At the member, and at the provider.
-  return (Math.max(0, 2 * Math.max(...late) - MARGIN_MS) * perMinute) / 60_000;
+  // A call passes the event loops of the member and of the provider, each of them twice.
+  return (Math.max(0, 4 * Math.max(...late) - MARGIN_MS) * perMinute) / 60_000;
 }
 
 /** Units that arrived from `from` until before `to`, on the machine's wall clock. */
