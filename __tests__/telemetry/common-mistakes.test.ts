@@ -237,7 +237,7 @@ const CALLS: Record<string, Mistake> = {
   'a wrong key': {
     config: ({ http }) => one({ baseURL: `${http}/v1`, apiKey: 'sk-wrong-0123456789' }),
     printed: [
-      /endpoint 'main' takes no calls: unauthorized since \d\d:\d\d:\d\d \(401 invalid_api_key: Incorrect API key provided: .*\), cooldown until \d\d:\d\d:\d\d; call endpoint\('main'\)\.enable\(\) when the key is fixed/,
+      /endpoint 'main' takes no calls: unauthorized since \d\d:\d\d:\d\d \(401 invalid_api_key: Incorrect API key provided: .*\), cooldown until (?:[\d-]{10} )?\d\d:\d\d:\d\d; call endpoint\('main'\)\.enable\(\) when the key is fixed/,
     ],
     status: 502,
     answer: /main: unauthorized \(401 invalid_api_key: Incorrect API key provided/,

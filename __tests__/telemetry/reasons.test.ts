@@ -111,7 +111,7 @@ describe('A failed attempt', () => {
 
 describe('The reason why an endpoint takes no calls', () => {
   const UNAUTHORIZED =
-    /^unauthorized since \d\d:\d\d:\d\d \(401 invalid_api_key: .+\), cooldown until \d\d:\d\d:\d\d; call endpoint\('main'\)\.enable\(\) when the key is fixed$/;
+    /^unauthorized since \d\d:\d\d:\d\d \(401 invalid_api_key: .+\), cooldown until (?:[\d-]{10} )?\d\d:\d\d:\d\d; call endpoint\('main'\)\.enable\(\) when the key is fixed$/;
 
   it('is in stats(), explain(), the handle and ERR_AI_UNAVAILABLE, until the endpoint is enabled', async () => {
     const provider = await rig.provider();
