@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { AuthenticationError } from 'openai';
 import { shareOf } from '../../lib/cli/serve/quota-share';
 import { readSettings } from '../../lib/cli/serve/settings';
@@ -132,12 +134,26 @@ describe('express-ai-balancer serve', () => {
   });
 });
 
+/** Resolves once both workers serve: if the only one that listens is killed, connections are refused until the other does. */
+async function bothServe({ url, client }: RunningGateway): Promise<void> {
+  await client.chat.completions.create(ASK);
+  const options = { agent: false, headers: { authorization: 'Bearer admin' } } as const;
+  const hasServed = new Set<boolean>();
+  while (hasServed.size < 2) {
+    const metrics = await new Promise<string>((done, fail) => {
+      get(`${url}/metrics`, options, (answer) => void readText(answer).then(done, fail)).on('error', fail);
+    });
+    hasServed.add(/^ai_balancer_calls_total\{/m.test(metrics));
+  }
+}
+
 function killsAWorker(more: () => Promise<object>): void {
   it('answers all calls without silently truncated answers, and starts a new worker', async () => {
     const provider = await rig.provider({ timeScale: 0.1, reply: () => TEXT });
     const config = { ...(JSON.parse(jsonConfig(provider.url)) as object), ...(await more()) };
     const gateway = await start(file('workers.json', JSON.stringify(config)), '--workers', '2');
-    await until(() => gateway.workers().length === 2, 30_000);
+    await until(() => gateway.workers().length === 2);
+    await bothServe(gateway);
     // The client's own retry, which is its default, covers the calls that the killed process had.
     const retrying = gateway.client.withOptions({ maxRetries: 2 });
     let answered = 0;
