@@ -2,7 +2,9 @@ import axios from 'axios';
 import { headersOf, pathOf } from '../../lib/http/axios-adapter';
 import { proxyFor } from '../../lib/http/connection/proxy';
 import { toSocketError } from '../../lib/http/connection/wire-errors';
+import { decompressed } from '../../lib/http/decompress';
 import { oneChunk, ResponseBody } from '../../lib/http/response-body';
+import { SentHeaders } from '../../lib/http/sent-headers';
 
 describe('The headers of an axios config', () => {
   const added = headersOf({});
@@ -27,6 +29,15 @@ describe('The headers of an axios config', () => {
     expect(added['user-agent']).toBe(`axios/${axios.VERSION}`);
     expect(headersOf({ 'User-Agent': false })).not.toHaveProperty('user-agent');
   });
+});
+
+it('SentHeaders follows every change of the headers that a dialect returns', () => {
+  const sent = new SentHeaders({ accept: '*/*' }, { 'accept-encoding': 'identity' });
+  const always = { accept: '*/*', 'accept-encoding': 'identity' };
+  expect(sent.of({ 'X-A': '1' })).toEqual({ ...always, 'x-a': '1' });
+  expect(sent.of({ 'X-A': '1', 'X-B': '2' })).toEqual({ ...always, 'x-a': '1', 'x-b': '2' });
+  expect(sent.of({ 'X-A': '1', 'X-B': '3' })).toEqual({ ...always, 'x-a': '1', 'x-b': '3' });
+  expect(sent.of({ 'X-A': undefined, 'Content-Length': '2', 'Accept-Encoding': 'br' })).toEqual(always);
 });
 
 it.each<[object, string]>([
@@ -81,6 +92,11 @@ describe('toSocketError', () => {
     const error = Object.assign(new Error('broken'), code === undefined ? {} : { code });
     expect(toSocketError(error, hasHeaders)).toMatchObject(expected);
   });
+});
+
+it.each(['deflate', 'gzip', 'br'])('an empty body with the encoding %s stays empty', async (encoding) => {
+  const body = new ResponseBody(decompressed(oneChunk(''), { 'content-encoding': encoding }), 1000);
+  expect(await body.text(1000, new AbortController().signal)).toBe('');
 });
 
 describe('ResponseBody', () => {

@@ -52,6 +52,20 @@ describe('ProgressTimeout', () => {
     expect(onTimeout).not.toHaveBeenCalled();
   });
 
+  it('does not fire while it is paused, and sets no further timer', async () => {
+    const onTimeout = jest.fn();
+    const timer = new ProgressTimeout(onTimeout);
+    timer.start(100);
+    timer.pause();
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(jest.getTimerCount()).toBe(0);
+    timer.start(100);
+    await jest.advanceTimersByTimeAsync(50);
+    expect(onTimeout).not.toHaveBeenCalled();
+    await jest.advanceTimersByTimeAsync(52);
+    expect(onTimeout).toHaveBeenCalledTimes(1);
+  });
+
   it('sets no timer for an infinite limit', () => {
     const timer = new ProgressTimeout(() => undefined);
     timer.start(Infinity);

@@ -2,8 +2,10 @@ import { Agent as HttpsAgent } from 'node:https';
 import { createServer } from 'node:net';
 import tls from 'node:tls';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
-import axios, { type AxiosAdapter, type AxiosError } from 'axios';
+import axios, { type AxiosAdapter, type AxiosError, type InternalAxiosRequestConfig } from 'axios';
 import { Balancer, type BalancerConfig, type EndpointConfig } from 'express-ai-balancer';
+import { ConnectionPools } from '../../lib/http/connection/connection-pool';
+import { Transport } from '../../lib/http/transport';
 import { BODY, KEY, PROMPT, pause, rejection, statsOf, until } from '../failover/upstream';
 import { runFixture } from '../helpers/run-fixture';
 import { CERTIFICATE } from './certificate';
@@ -157,6 +159,57 @@ describe('HTTP transport: HTTP/2', () => {
     await Promise.all(calls);
   });
 
+  it('sends no headers that HTTP/2 does not have', async () => {
+    const { port } = await use(
+      http2Server((stream) => {
+        stream.respond({ ':status': 200 });
+        stream.end(ANSWER);
+      }),
+    );
+    // node:http2 refuses to send them.
+    const headers = { connection: 'keep-alive', 'keep-alive': 'timeout=5', upgrade: 'h2c' };
+    const instance = axios.create({ headers });
+    expect(await textOf(balancerFor(`https://127.0.0.1:${port}`, { axios: instance }))).toBe('Hello');
+  });
+
+  it("obeys the timeout of the app's axios instance", async () => {
+    const { port, sockets } = await use(http2Server(() => undefined));
+    const instance = axios.create({ timeout: 60 });
+    const balancer = balancerFor(`https://127.0.0.1:${port}`, { axios: instance });
+    expect(await rejection(balancer.chat(BODY))).toMatchObject({
+      attempts: [{ class: 'timeout', code: 'ETIMEDOUT' }],
+    });
+    expect(sockets.size).toBe(1);
+  });
+
+  it.each([
+    ['no error', 0],
+    ['that it is cancelled', 8],
+  ])('classifies a stream that the server closes early, saying %s, as a connection failure', async (_what, code) => {
+    const { port } = await use(http2Server((stream) => stream.close(code)));
+    expect(await rejection(balancerFor(`https://127.0.0.1:${port}`).chat(BODY))).toMatchObject({
+      attempts: [{ class: 'connection', code: 'ECONNRESET' }],
+    });
+  });
+
+  it('serves a call whose endpoint is moved elsewhere while its connection opens, and then closes', async () => {
+    const { port, sockets } = await use(
+      http2Server((stream) => {
+        stream.respond({ ':status': 200 });
+        stream.end(ANSWER);
+      }),
+    );
+    const baseURL = `https://127.0.0.1:${port}`;
+    const balancer = balancerFor(baseURL);
+    const call = textOf(balancer);
+    await until(() => sockets.size === 1);
+    await balancer.reload({
+      endpoints: [{ name: 'a', model: 'm', baseURL: 'https://elsewhere.invalid', apiKey: KEY }],
+    });
+    expect(await call).toBe('Hello');
+    await until(() => sockets.size === 0);
+  });
+
   it('lets streams end when the server announces that the connection takes no new requests', async () => {
     const { port } = await use(
       http2Server((stream) => {
@@ -299,6 +352,17 @@ describe('HTTP transport: proxy', () => {
     });
   });
 
+  it.each([
+    ['https://api.test/v1', 'api.test:443'],
+    ['https://[::1]/v1', '[::1]:443'],
+    ['https://[::1]:8443/v1', '[::1]:8443'],
+  ])('is asked to tunnel %s to %s', async (baseURL, address) => {
+    const requests: ProxyRequest[] = [];
+    const proxy = await use(proxyServer(requests, 403));
+    await rejection(balancerFor(baseURL, { proxy: { host: '127.0.0.1', port: proxy.port } }).chat(BODY));
+    expect(requests.map(({ url }) => url)).toEqual([address]);
+  });
+
   it('that does not answer causes a timeout after connectMs', async () => {
     const mute = await use(listen(createServer((socket) => socket.on('data', () => undefined))));
     const balancer = balancerFor(
@@ -371,6 +435,14 @@ describe('HTTP transport: proxy', () => {
       }
       expect(await textOf(balancerFor(`http://localhost:${upstream.port}`, { proxy: 'env' }))).toBe('Hello');
       expect(requests).toHaveLength(isProxied ? 1 : 0);
+    });
+
+    it("is used by the app's axios instance with axios's own adapter", async () => {
+      process.env['HTTP_PROXY'] = `http://127.0.0.1:${proxy.port}`;
+      const instance = axios.create({ adapter: 'http' });
+      const balancer = balancerFor(`http://localhost:${upstream.port}`, { axios: instance, proxy: 'env' });
+      expect(await textOf(balancer)).toBe('Hello');
+      expect(requests).toHaveLength(1);
     });
 
     it('is ignored without this setting', async () => {
@@ -496,6 +568,72 @@ describe("HTTP transport: the app's own axios instance", () => {
       `${baseURL}/chat/completions`,
     ]);
     expect(await streamedTextOf(instance)).toBe('One two');
+  });
+
+  it.each<[string, (config: InternalAxiosRequestConfig) => void]>([
+    ['converts the body to bytes', (config) => void (config.data = Buffer.from(config.data as string))],
+    ['allows redirects', (config) => void (config.maxRedirects = 1)],
+    ['removes the timeout', (config) => void delete config.timeout],
+    ['sets a signal of its own', (config) => void (config.signal = new AbortController().signal)],
+  ])('has its request sent when an interceptor %s', async (_what, change) => {
+    const bodies: unknown[] = [];
+    const { port } = await use(
+      httpServer((_req, res, body) => {
+        bodies.push(JSON.parse(body));
+        res.end(ANSWER);
+      }),
+    );
+    const instance = axios.create();
+    instance.interceptors.request.use((config) => {
+      change(config);
+      return config;
+    });
+    expect(await textOf(balancerFor(`http://127.0.0.1:${port}`, { axios: instance }))).toBe('Hello');
+    expect(bodies).toMatchObject([{ messages: BODY.messages }]);
+  });
+
+  it.each<[string, (text: string) => Buffer]>([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+  ])('reads answers compressed with %s, unless it is told not to', async (encoding, compress) => {
+    const { port } = await use(
+      httpServer((_req, res) => {
+        res.setHeader('content-encoding', encoding);
+        res.end(compress(ANSWER));
+      }),
+    );
+    const baseURL = `http://127.0.0.1:${port}`;
+    expect(await textOf(balancerFor(baseURL, { axios: axios.create() }))).toBe('Hello');
+    const instance = axios.create({ decompress: false });
+    expect(await rejection(balancerFor(baseURL, { axios: instance }).chat(BODY))).toMatchObject({
+      attempts: [{ class: 'bad_answer' }],
+    });
+  });
+
+  it("is not needed for axios's global defaults, which are used if the app has set an adapter there", async () => {
+    const { adapter } = axios.defaults;
+    axios.defaults.adapter = (config) =>
+      Promise.resolve({ status: 200, statusText: '', headers: {}, data: Buffer.from(ANSWER), config });
+    try {
+      expect(await textOf(balancerFor('http://127.0.0.1:1'))).toBe('Hello');
+    } finally {
+      axios.defaults.adapter = adapter;
+    }
+  });
+
+  it.each([undefined, axios.create()])('sends nothing for a caller that has left already (%#)', async (instance) => {
+    let requests = 0;
+    const { port } = await use(httpServer((_req, res) => (requests++, res.end(ANSWER))));
+    const transport = new Transport(
+      { baseURL: `http://127.0.0.1:${port}`, connectMs: 1_000, maxResponseBytes: 1_000, proxy: false, axios: instance },
+      new ConnectionPools(),
+    );
+    const request = { path: '/x', headers: {}, body: '{}' };
+    await expect(transport.send(request, false, AbortSignal.abort())).rejects.toMatchObject({
+      code: 'ERR_CANCELED',
+    });
+    transport.close();
+    expect(requests).toBe(0);
   });
 
   async function streamedTextOf(

@@ -17,6 +17,43 @@ describe('WireResponse', () => {
     expect(await response.next()).toEqual({ done: true, value: undefined });
   });
 
+  it('fails at once if its signal has aborted', async () => {
+    const response = new WireResponse(AbortSignal.abort());
+    await expect(response.opened).rejects.toMatchObject({ code: 'ERR_CANCELED' });
+    expect(response.isOver).toBe(true);
+  });
+
+  it('waits for the response itself after an interim one', async () => {
+    const response = new WireResponse();
+    response.onSent(CARRIER);
+    response.onHeaders(103, { link: '</x>' }, 'Early Hints');
+    response.onHeaders(200, { 'x-app': 'yes' }, 'OK');
+    expect(await response.opened).toMatchObject({ status: 200, headers: { 'x-app': 'yes' } });
+  });
+
+  it('stays complete, whatever the connection reports afterwards', async () => {
+    const response = new WireResponse();
+    response.onSent(CARRIER);
+    response.onHeaders(200, {}, 'OK');
+    response.onEnd();
+    response.onError(new Error('too late'));
+    response.onHeaders(500, {}, 'too late');
+    response.onEnd();
+    response.handleEvent();
+    expect(response.status).toBe(200);
+    expect((await response.next()).done).toBe(true);
+  });
+
+  it('fails a pending read when it is destroyed, even if data has just arrived', async () => {
+    const response = new WireResponse();
+    response.onSent(CARRIER);
+    response.onHeaders(200, {}, 'OK');
+    const next = response.next();
+    response.onData(Buffer.from('one'));
+    response.destroy();
+    await expect(next).rejects.toMatchObject({ code: 'ERR_CANCELED' });
+  });
+
   it('pauses its connection while more than 64 KiB are unread', async () => {
     const carrier = { ...CARRIER, pause: jest.fn(), resume: jest.fn() };
     const response = new WireResponse();

@@ -83,6 +83,15 @@ describe('ChatStream', () => {
     expect(aborts).toHaveLength(0);
   });
 
+  it('stays at its end when it is read or left again', async () => {
+    const { stream, aborts } = open(new Source([HELLO, FINISH, DONE]));
+    const reader = stream[Symbol.asyncIterator]();
+    for (let n = 0; n < 2; n++) expect((await reader.next()).done).toBe(false);
+    for (let n = 0; n < 2; n++) expect((await reader.next()).done).toBe(true);
+    expect((await reader.return?.())?.done).toBe(true);
+    expect(aborts).toHaveLength(0);
+  });
+
   it('passes errors on unchanged and reports its route', async () => {
     const reset = new Error('reset');
     const { stream } = open(new Source([HELLO, reset]));

@@ -100,6 +100,35 @@ describe('pipeChatStream', () => {
     expect(response.headers['retry-after']).toBe('1');
   });
 
+  it('writes the events after what the app has sent itself', async () => {
+    const url = await serve((_, res) => {
+      res.writeHead(202, { 'x-app': 'yes' }).write(': begins\n\n');
+      void pipeChatStream(res, Promise.resolve(streamOf(new Source([HELLO, FINISH, DONE]))));
+    });
+    const response = await connect(url);
+    expect([response.statusCode, response.headers['x-app']]).toEqual([202, 'yes']);
+    expect(await bodyOf(response)).toBe(`: begins\n\n${HELLO}${FINISH}${DONE}`);
+  });
+
+  it('leaves the stream when other code ends the response', async () => {
+    let hasLeft = false;
+    const url = await serve((_, res) => {
+      async function* source(): AsyncGenerator<Uint8Array> {
+        try {
+          yield await Promise.resolve(Buffer.from(HELLO));
+          res.end();
+          yield Buffer.from(HELLO);
+        } finally {
+          hasLeft = true;
+        }
+      }
+      void pipeChatStream(res, Promise.resolve(streamOf(source())));
+    });
+    expect(await bodyOf(await connect(url))).not.toContain('[DONE]');
+    for (let n = 0; n < 50 && !hasLeft; n++) await later(5, undefined);
+    expect(hasLeft).toBe(true);
+  });
+
   it('answers an early error with its own status', async () => {
     const error = new AiBalancerError('ERR_AI_SATURATED', 'no room', { status: 503, retryAfterMs: 1200 });
     const { response, body } = await answer(Promise.reject(error));

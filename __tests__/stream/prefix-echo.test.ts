@@ -1,5 +1,8 @@
 import fc from 'fast-check';
-import { type EchoResult, PrefixEcho } from '../../lib/stream/continued-events';
+import type { Usage } from '../../lib/call/answer';
+import { continuedEvents, type EchoResult, PrefixEcho } from '../../lib/stream/continued-events';
+import { readChatEvents } from '../../lib/stream/chat-event-reader';
+import { chunkText, OPTIONS, Source } from './fixtures/streams';
 
 const ANSWERS = [
   'Thank you for writing to us. Your parcel left our house yesterday evening and is with the carrier now; it should ' +
@@ -98,5 +101,73 @@ describe('PrefixEcho: a continuation of a prefix', () => {
     const [answer = ''] = ANSWERS;
     expect(new PrefixEcho(answer).add(' Is there')).toEqual({ kind: 'continued', echoed: 0 });
     expect(new PrefixEcho(answer).add('Thank')).toBeUndefined();
+  });
+});
+
+describe('The events of a continuation', () => {
+  const PRIOR: Usage = { prompt_tokens: 10, completion_tokens: 4, total_tokens: 14 };
+  const FINISH = chunkText({}, 'stop');
+
+  async function continued(text: string, pieces: string[]) {
+    const events = readChatEvents(new Source(pieces), { ...OPTIONS, mayBeEmpty: true });
+    const identity = { id: 'first', created: 1, model: 'm' };
+    const chunks = [];
+    for await (const { chunk } of continuedEvents(events, {
+      text,
+      identity,
+      priorUsage: PRIOR,
+      onRestart: () => undefined,
+    })) {
+      expect(chunk).toMatchObject(identity);
+      chunks.push(chunk);
+    }
+    return chunks;
+  }
+
+  it('have no second role, and no event that would be empty without it', async () => {
+    const role = chunkText({ role: 'assistant' });
+    const chunks = await continued('One ', [role, chunkText({ content: 'two' }), role, FINISH]);
+    expect(chunks.map(({ choices }) => choices[0]?.delta)).toEqual([{ content: 'two' }, {}]);
+  });
+
+  it('end if the upstream has nothing to add and only repeats a part of the text', async () => {
+    const chunks = await continued('One two', [chunkText({ content: 'One' }), FINISH]);
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content)).toEqual(['One', undefined]);
+  });
+
+  it('are all kept if the continuation stops before it is known whether it is an echo', async () => {
+    const events = readChatEvents(new Source([chunkText({ content: 'One' }), FINISH]), OPTIONS);
+    const first = await events.next();
+    const texts: string[] = [];
+    for await (const { text } of continuedEvents(onlyFirst(first.value!), {
+      text: 'One two',
+      identity: { id: 'first', created: 1, model: 'm' },
+      priorUsage: PRIOR,
+      onRestart: () => undefined,
+    }))
+      texts.push(text);
+    expect(texts).toEqual(['One']);
+  });
+
+  async function* onlyFirst<T>(event: T): AsyncGenerator<T> {
+    yield await Promise.resolve(event);
+  }
+
+  it.each<[string, object | undefined, Usage]>([
+    ['adds both parts', { prompt_tokens: 12, completion_tokens: 3 }, { prompt_tokens: 22, completion_tokens: 7, total_tokens: 29 }],
+    ['is that of the first part if the report of the second is nonsense', { prompt_tokens: -1 }, PRIOR],
+  ])('report a usage that %s', async (_what, usage, total) => {
+    const report = `data: ${JSON.stringify({ choices: [], usage })}\n\n`;
+    const chunks = await continued('One ', [chunkText({ content: 'two' }), FINISH, report]);
+    const reported = chunks.filter((chunk) => chunk.usage);
+    expect(reported.map((chunk) => chunk.usage)).toEqual([total]);
+  });
+
+  it('may have choices without a delta', async () => {
+    const chunks = await continued('One ', [
+      chunkText({ content: 'two' }),
+      'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\n',
+    ]);
+    expect(chunks.at(-1)?.choices).toEqual([{ index: 0, finish_reason: 'stop', delta: {} }]);
   });
 });

@@ -256,10 +256,48 @@ describe('the reader of a stream', () => {
     expect((await pending).done).toBe(true);
   });
 
+  it('delivers nothing that arrives after it has left', async () => {
+    let arrive: (result: IteratorResult<Uint8Array>) => void = () => undefined;
+    const next = () => new Promise<IteratorResult<Uint8Array>>((resolve) => (arrive = resolve));
+    const events = readChatEvents({ [Symbol.asyncIterator]: () => ({ next }) }, OPTIONS);
+    const pending = events.next();
+    await events.return?.();
+    arrive({ done: false, value: Buffer.from(HELLO) });
+    expect((await pending).done).toBe(true);
+  });
+
   it('returns events in order when several are requested at once', async () => {
     const events = readChatEvents(new Source([HELLO, chunkText({ content: '!' }), FINISH, DONE]), OPTIONS);
     const results = await Promise.all([events.next(), events.next(), events.next(), events.next()]);
     expect(results.map(({ value, done }) => (done ? 'end' : value.text))).toEqual(['Hello', '!', '', 'end']);
+  });
+});
+
+describe('reading a stream with unusual but valid parts', () => {
+  const DEEP = JSON.parse(`${'[{"a":'.repeat(12)}"text"${'}]'.repeat(12)}`) as unknown;
+
+  it.each<[string, string[], string]>([
+    ['a last [DONE] without a blank line', [HELLO, FINISH, 'data: [DONE]'], 'Hello'],
+    [
+      'events that nest deeply',
+      ['One ', 'two'].map((content) => chunkText({ content, extra: DEEP })).concat(FINISH, DONE),
+      'One two',
+    ],
+    [
+      'usage in an event that is not a chunk',
+      [HELLO, FINISH, 'data: {"usage":{"prompt_tokens":5,"completion_tokens":3}}\n\n', DONE],
+      'Hello',
+    ],
+  ])('reads %s', async (_what, pieces, text) => {
+    const { error, malformed, ...read } = await readAll(new Source(pieces.map((each) => new TextEncoder().encode(each))));
+    expect([error, malformed]).toEqual([undefined, 0]);
+    expect(read.text).toBe(text);
+    expect(read.usage?.total_tokens).toBe(pieces.some((each) => each.includes('usage')) ? 8 : undefined);
+  });
+
+  it('throws if the upstream is done after one empty choice of two', async () => {
+    const { error } = await readAll(new Source([FINISH, DONE]), { choices: 2 });
+    expect(error).toBeInstanceOf(TruncatedStreamError);
   });
 });
 
@@ -283,6 +321,13 @@ describe('a stream that a dialect translates', () => {
       [undefined, false],
       [undefined, true],
     ]);
+  });
+
+  it('ends at [DONE], and skips what the dialect yields that is not a chunk', async () => {
+    const source = new Source([wire(HELLO), wire('data: 7'), wire(FINISH), DONE, wire(HELLO)]);
+    const read = await readAll(source, { dialectChunks });
+    expect(read.error).toBeUndefined();
+    expect([read.text, read.chunks.length]).toEqual(['Hello', 2]);
   });
 
   it('throws when an event is cut short, because it may hold a part of the answer', async () => {

@@ -42,15 +42,13 @@ export interface AdapterOptions {
   readonly pool: ConnectionPool;
   /** For axios's own adapter. The pool applies the setting itself. */
   readonly proxy: ProxySetting;
-  /** Whether the response's body is a Readable, as with axios's own adapters. Needed if interceptors may see it. */
-  readonly asReadable: boolean;
 }
 
 /**
  * The axios adapter of endpoints: requests go over connections of undici and node:http2. A config with options that
  * only axios's adapter for node:http knows, such as an agent, is sent by that adapter.
  */
-export function createAdapter({ pool, proxy, asReadable }: AdapterOptions): AxiosAdapter {
+export function createAdapter({ pool, proxy }: AdapterOptions): AxiosAdapter {
   return async (config) => {
     if (needsNodeHttp(config)) {
       return axios.getAdapter('http', config)({ ...config, proxy: config.proxy || proxyForAxios(proxy) });
@@ -73,7 +71,8 @@ export function createAdapter({ pool, proxy, asReadable }: AdapterOptions): Axio
       status,
       statusText,
       headers: headers as RawAxiosResponseHeaders,
-      data: asReadable ? toReadable(data) : data,
+      // As with axios's own adapters, because interceptors may see it.
+      data: toReadable(data),
       config,
       request: undefined,
     };

@@ -187,7 +187,8 @@ function streamedWhole(call: Call, request: UpstreamRequest, data: AnswerData): 
     : toChatEvents(data as ChatCompletion, hideUsage);
   const [content, ...rest] = events as readonly ChatEvent[];
   return {
-    first: content ? [content] : [],
+    // There is always one.
+    first: [content as ChatEvent],
     rest: eventsOf(rest),
     reading: request.reading,
     abort: () => undefined,

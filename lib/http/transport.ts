@@ -145,7 +145,7 @@ function throughPool({ baseURL }: TransportOptions, pool: ConnectionPool): Send 
  */
 function throughInstance(instance: AxiosInstance, options: TransportOptions, pool: ConnectionPool): Send {
   const { baseURL, proxy } = options;
-  const adapter = createAdapter({ pool, proxy, asReadable: true });
+  const adapter = createAdapter({ pool, proxy });
   return (request, stream, signal) => {
     // An adapter of the app needs a real AbortSignal.
     const controller = new AbortController();

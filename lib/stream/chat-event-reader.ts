@@ -141,7 +141,7 @@ class ChatEventReader implements ChatEvents {
       }
       if (this.#state.kind !== 'ended' && !this.#progress.isComplete) throw new TruncatedStreamError();
     } catch (error) {
-      if (this.#state.kind !== 'ended') return await this.#fail(error);
+      return await this.#fail(error);
     }
     this.#state = { kind: 'ended' };
     return END;

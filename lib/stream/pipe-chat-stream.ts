@@ -62,7 +62,7 @@ export function pipeStream<S extends PipedStream>(
   wire: StreamWire<S>,
   res: ServerResponse,
   start: Promise<S>,
-  options: StreamPipeOptions<S> = {},
+  options: StreamPipeOptions<S>,
 ): Promise<void> {
   const out = new SseResponse(res, options.keepAliveMs ?? DEFAULTS.keepAliveMs);
   return writeStream(wire, out, start, options);
@@ -73,7 +73,7 @@ export async function writeStream<S extends PipedStream>(
   wire: StreamWire<S>,
   out: EventSink,
   start: Promise<S>,
-  options: Omit<StreamPipeOptions<S>, 'keepAliveMs'> = {},
+  options: Omit<StreamPipeOptions<S>, 'keepAliveMs'>,
 ): Promise<void> {
   let stream: S | undefined;
   const closed = new Promise<'closed'>((resolve) => out.onceClosed(() => resolve('closed')));

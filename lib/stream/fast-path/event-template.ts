@@ -1,5 +1,6 @@
+import type { ChatCompletionChunk } from '../../call/answer';
 import { TEXT_FIELDS } from '../../failure/check-answer';
-import { isChunk, ParsedChatEvent } from '../chat-event';
+import { ParsedChatEvent } from '../chat-event';
 import { jsonSpans } from './json-spans';
 
 const QUOTE = 34;
@@ -75,10 +76,9 @@ export class EventTemplate {
     segments.push(json.slice(from));
 
     // The fixed part must not hold anything that was generated, such as the name of a tool.
-    const emptied: unknown = JSON.parse(
+    const emptied = JSON.parse(
       segments.map((segment, i) => segment + (placeholders[i] === 'digits' ? '0' : '')).join(''),
-    );
-    if (!isChunk(emptied)) return undefined;
+    ) as ChatCompletionChunk;
     const { generated, hasContent } = new ParsedChatEvent(emptied, false);
     if (generated !== '') return undefined;
     return new EventTemplate(segments, placeholders, hasContent, event.seenChoices[0] === 0);

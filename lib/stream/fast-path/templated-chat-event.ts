@@ -46,8 +46,8 @@ export class TemplatedChatEvent implements ChatEvent {
   #textAt(placeholder: number): string {
     return decodeString(
       this.#frame,
-      this.#positions[2 * placeholder] ?? 0,
-      this.#positions[2 * placeholder + 1] ?? 0,
+      this.#positions[2 * placeholder] as number,
+      this.#positions[2 * placeholder + 1] as number,
     );
   }
 }

@@ -20,7 +20,7 @@ export interface EventSink {
    */
   write(data: Uint8Array | string): Promise<void> | undefined;
   /** Ends the response after `data`. */
-  end(data?: string): void;
+  end(data: string): void;
   /** Answers with JSON instead of events, if no headers have been sent. */
   sendJson(status: number, headers: Readonly<Record<string, string>>, body: unknown): void;
   /** Breaks off the response to a reader that takes nothing. */

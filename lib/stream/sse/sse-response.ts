@@ -126,7 +126,7 @@ export class SseResponse implements EventSink {
     this.#res.destroy();
   }
 
-  end(data = ''): void {
+  end(data: string): void {
     this.#stopKeepAliveTimer();
     if (this.isClosed) return;
     // end() uncorks the response too.
