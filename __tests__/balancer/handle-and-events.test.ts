@@ -1,4 +1,4 @@
-import { type Balancer, type BalancerEvents, createBalancer } from 'express-ai-balancer';
+import { type Balancer, type BalancerEvents, type CallOptions, createBalancer } from 'express-ai-balancer';
 import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
 const rig = new Rig();
@@ -72,6 +72,22 @@ describe('Balancer events', () => {
     ]);
     expect(received.at(-1)?.[1]).not.toHaveProperty('code');
     expect(JSON.stringify(received)).not.toMatch(/sk-secret|parcel/);
+  });
+
+  it.each<[CallOptions, object]>([
+    [
+      { tags: ['eu'], minQuality: 0.1, maxCostPer1k: 9 },
+      { tags: ['eu'], minQuality: 0.1, maxCostPer1k: 9 },
+    ],
+    [{ tags: [] }, {}],
+    [{}, {}],
+  ])('report what a call with the options %j requires', async (options, fields) => {
+    const balancer = rig.balancer([endpointAt(await rig.provider(), { tags: ['eu'] })]);
+    const received = listen(balancer);
+    await balancer.chat(HELLO, options);
+    const { tags, minQuality, maxCostPer1k } = received.at(-1)?.[1] as CallOptions;
+    const required = { tags, minQuality, maxCostPer1k };
+    expect(JSON.parse(JSON.stringify(required))).toEqual(fields);
   });
 
   it('report the state changes of a breaker', async () => {

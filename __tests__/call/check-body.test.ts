@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { checkCallOptions, checkChatBody, checkContext, checkEmbeddingBody } from '../../lib/call/check-body';
+import {
+  checkCallOptions,
+  checkChatBody,
+  checkContext,
+  checkEmbeddingBody,
+  checkResponseBody,
+} from '../../lib/call/check-body';
 import { AiBalancerError } from '../../lib/errors';
 
 const messages = [{ role: 'user', content: 'hi' }];
@@ -98,6 +104,31 @@ describe('checkEmbeddingBody', () => {
     ['body', undefined],
   ])('names the invalid field: %s in %j', (field, body) => {
     expect(faultOf(() => checkEmbeddingBody(body))).toMatch(new RegExp(`^${field}: expected`));
+  });
+});
+
+describe('checkResponseBody', () => {
+  it.each([
+    { input: 'hi' },
+    { input: [{ role: 'user', content: 'hi' }] },
+    { previous_response_id: 'resp_1' },
+    { prompt: { id: 'p' }, input: null },
+    { conversation: 'conv_1', input: 'hi' },
+  ])('accepts %j', (body) => {
+    expect(faultOf(() => checkResponseBody(body))).toBe('no fault');
+  });
+
+  it.each([
+    ['body', undefined],
+    ['body', 'hi'],
+    ['input', {}],
+    ['input', { input: null }],
+    ['input', { input: '' }],
+    ['input', { input: [] }],
+    ['input', { input: ['hi'] }],
+    ['input', { previous_response_id: 'resp_1', input: 7 }],
+  ])('names the invalid field: %s in %j', (field, body) => {
+    expect(faultOf(() => checkResponseBody(body))).toMatch(new RegExp(`^${field}: expected`));
   });
 });
 

@@ -97,6 +97,29 @@ describe('estimatePromptTokens', () => {
     expect(ask([{ type: 'file', file: { file_id: 'f1' } }]) - EMPTY).toBe(1500);
   });
 
+  it('counts audio of other formats as compressed speech, and files by their size', () => {
+    const part = (type: string, value: unknown) => ask([{ type, [type]: value }]) - EMPTY;
+    const tenSeconds = 'A'.repeat((4_000 * 10 * 4) / 3);
+    expect(part('input_audio', { format: 'mp3', data: tenSeconds })).toBe(100);
+    expect(part('input_audio', 'broken')).toBe(0);
+    expect(part('file', { file_data: 'A'.repeat(400_000) })).toBe(15_000);
+    expect(part('file', 'broken')).toBe(1500);
+  });
+
+  it('counts refusals in earlier messages', () => {
+    const text = 'I cannot help with that.';
+    expect(ask([{ type: 'refusal', refusal: text }])).toBe(ask([{ type: 'text', text }]));
+  });
+
+  it('counts one token per non-ASCII character of the texts after the first 32,768 characters', () => {
+    const long = Array.from({ length: 8 }, () => ({ role: 'user', content: 'x'.repeat(5000) }));
+    const withLast = (content: string) =>
+      estimatePromptTokens({ messages: [...long, { role: 'user', content }] });
+    const before = withLast('');
+    expect(withLast('가'.repeat(60)) - before).toBe(60);
+    expect(withLast('x'.repeat(60)) - before).toBe(20);
+  });
+
   it('counts every form of an embeddings input', () => {
     const model = 'text-embedding-3-small';
     const one = estimatePromptTokens({ model, input: 'a red jacket' });

@@ -69,6 +69,55 @@ describe('the detail of a failure', () => {
     expect(detail.message).toBe('😀'.repeat(500));
   });
 
+  it('has a message that is cut before a surrogate pair that would be split', () => {
+    const body = json({ error: { message: `x${'😀'.repeat(5000)}` } });
+    expect(classifyAnswer({ status: 400, headers: {}, body }).message).toBe(`x${'😀'.repeat(499)}`);
+  });
+
+  it.each<[string, number, unknown, string]>([
+    [
+      'a content policy',
+      404,
+      { error: { code: 'content_filter', message: 'The response was filtered' } },
+      'content_policy',
+    ],
+    ['a missing model, in plain text', 404, 'The model `x` does not exist', 'not_served'],
+    ['a missing model and nothing else, in plain text', 404, 'model: gpt-9', 'not_served'],
+    ['a missing model and nothing else', 404, { error: { message: 'model: gpt-9' } }, 'model_missing'],
+    [
+      'a request above the limit in thousands',
+      429,
+      { error: { message: 'Request too large for m: Limit: 30k, Requested: 45k' } },
+      'too_large',
+    ],
+    [
+      'a request below the limit in thousands',
+      429,
+      { error: { message: 'Limit: 30k tokens per minute, Used: 29k, Requested: 2k' } },
+      'rate_limited',
+    ],
+    [
+      'a quota without an id',
+      429,
+      { error: { details: [{ violations: [{ quotaId: 7 }, null] }], message: 'Quota exceeded' } },
+      'rate_limited',
+    ],
+  ])('names %s', (_what, status, body, expected) => {
+    const text = typeof body === 'string' ? body : json(body);
+    expect(classifyAnswer({ status, headers: {}, body: text }).class).toBe(expected);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['JSON', { error: { message: 'it is down', type: 'overloaded' } }, 'it is down'],
+    ['JSON without a code', { message: 'it is down' }, 'it is down'],
+    ['text', 'it is down', 'it is down'],
+    ['a long text', `it is down ${'x'.repeat(200_000)}`, 'it is down'],
+  ])('has the message of the provider behind a router, sent as %s', (_what, nested, message) => {
+    const raw = typeof nested === 'string' ? nested : json(nested);
+    const body = json({ error: { message: 'Provider returned error', code: 502, metadata: { raw } } });
+    expect(classifyAnswer({ status: 502, headers: {}, body }).message).toContain(message);
+  });
+
   it('has only the title of an HTML page as its message', () => {
     const body = '<html><head><title>502 Bad Gateway</title></head><body>secret prompt</body></html>';
     expect(classifyAnswer({ status: 502, headers: {}, body }).message).toBe('HTML page: 502 Bad Gateway');

@@ -74,8 +74,44 @@ describe('classifyError by code and message', () => {
     ['an error for each of all addresses', new AggregateError([thrown('ECONNREFUSED')], ''), 'connection'],
     ['a thrown string', 'socket hang up', 'connection'],
     ['undefined', undefined, 'connection'],
+    ['an unknown error that says it timed out', new Error('Request timed out'), 'timeout'],
+    ['an unknown error that says the body broke off', new Error('terminated'), 'bad_answer'],
   ])('classifies %s', (_what, error, expected) => {
     expect(classifyError(error).class).toBe(expected);
+  });
+
+  it.each<[string, object, object]>([
+    [
+      'text',
+      { status: 429, headers: { 'retry-after': '3' }, data: '{"error":{"message":"slow down"}}' },
+      { class: 'rate_limited', message: 'slow down', retryAfterMs: 3000 },
+    ],
+    [
+      'parsed JSON',
+      { status: 401, headers: {}, data: { error: { message: 'no such key', code: 'invalid_api_key' } } },
+      { class: 'unauthorized', message: 'no such key' },
+    ],
+    [
+      'a parsed list',
+      { status: 500, data: [{ error: { message: 'down' } }] },
+      { class: 'server', message: 'down' },
+    ],
+    ['a buffer', { status: 503, data: Buffer.from('secret') }, { class: 'server', message: 'HTTP 503' }],
+    ['null', { status: 500, data: null }, { class: 'server', message: 'HTTP 500' }],
+    ['a success', { status: 200, data: '{}' }, { class: 'connection', message: 'odd' }],
+  ])('classifies the attached response, whose data is %s', (_what, response, expected) => {
+    expect(classifyError(Object.assign(new Error('odd'), { response }))).toMatchObject(expected);
+  });
+
+  it.each<[string, object, true | undefined]>([
+    ['has carried a response before', { socket: { bytesRead: 10 } }, true],
+    ['has carried none', { socket: { bytesRead: 0 } }, undefined],
+    ['has carried one, as its cause says', { cause: { socket: { bytesRead: 10 } } }, true],
+    ['is reused', { request: { reusedSocket: true } }, true],
+    ['is reused after a redirect', { request: { _currentRequest: { reusedSocket: true } } }, true],
+  ])('marks a reset connection that %s: %j', (_what, fields, staleSocket) => {
+    const error = Object.assign(thrown('ECONNRESET', 'socket hang up'), fields);
+    expect(classifyError(error).staleSocket).toBe(staleSocket);
   });
 
   it('does not count an answer that exceeds maxResponseBytes against the endpoint', () => {

@@ -113,7 +113,12 @@ describe('ResponseBody', () => {
 
   it('reads past chunks of white space to tell whether it holds events', async () => {
     const chunks = [' ', '\n', 'data: x'].map((text) => Buffer.from(text));
-    const body = new ResponseBody((async function* () { yield* chunks; })(), 1000);
+    const body = new ResponseBody(
+      (async function* () {
+        yield* await Promise.resolve(chunks);
+      })(),
+      1000,
+    );
     expect(await body.holdsEvents()).toBe(true);
     const read: Uint8Array[] = [];
     for await (const chunk of body) read.push(chunk);

@@ -185,12 +185,15 @@ describe('HTTP transport: HTTP/2', () => {
   it.each([
     ['no error', 0],
     ['that it is cancelled', 8],
-  ])('classifies a stream that the server closes early, saying %s, as a connection failure', async (_what, code) => {
-    const { port } = await use(http2Server((stream) => stream.close(code)));
-    expect(await rejection(balancerFor(`https://127.0.0.1:${port}`).chat(BODY))).toMatchObject({
-      attempts: [{ class: 'connection', code: 'ECONNRESET' }],
-    });
-  });
+  ])(
+    'classifies a stream that the server closes early, saying %s, as a connection failure',
+    async (_what, code) => {
+      const { port } = await use(http2Server((stream) => stream.close(code)));
+      expect(await rejection(balancerFor(`https://127.0.0.1:${port}`).chat(BODY))).toMatchObject({
+        attempts: [{ class: 'connection', code: 'ECONNRESET' }],
+      });
+    },
+  );
 
   it('serves a call whose endpoint is moved elsewhere while its connection opens, and then closes', async () => {
     const { port, sockets } = await use(
@@ -573,7 +576,7 @@ describe("HTTP transport: the app's own axios instance", () => {
   it.each<[string, (config: InternalAxiosRequestConfig) => void]>([
     ['converts the body to bytes', (config) => void (config.data = Buffer.from(config.data as string))],
     ['allows redirects', (config) => void (config.maxRedirects = 1)],
-    ['removes the timeout', (config) => void delete config.timeout],
+    ['removes the timeout', (config) => void Reflect.deleteProperty(config, 'timeout')],
     ['sets a signal of its own', (config) => void (config.signal = new AbortController().signal)],
   ])('has its request sent when an interceptor %s', async (_what, change) => {
     const bodies: unknown[] = [];
@@ -595,7 +598,7 @@ describe("HTTP transport: the app's own axios instance", () => {
   it.each<[string, (text: string) => Buffer]>([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
-  ])('reads answers compressed with %s, unless it is told not to', async (encoding, compress) => {
+  ])('reads answers compressed with %s, unless decompress is false', async (encoding, compress) => {
     const { port } = await use(
       httpServer((_req, res) => {
         res.setHeader('content-encoding', encoding);
@@ -621,20 +624,29 @@ describe("HTTP transport: the app's own axios instance", () => {
     }
   });
 
-  it.each([undefined, axios.create()])('sends nothing for a caller that has left already (%#)', async (instance) => {
-    let requests = 0;
-    const { port } = await use(httpServer((_req, res) => (requests++, res.end(ANSWER))));
-    const transport = new Transport(
-      { baseURL: `http://127.0.0.1:${port}`, connectMs: 1_000, maxResponseBytes: 1_000, proxy: false, axios: instance },
-      new ConnectionPools(),
-    );
-    const request = { path: '/x', headers: {}, body: '{}' };
-    await expect(transport.send(request, false, AbortSignal.abort())).rejects.toMatchObject({
-      code: 'ERR_CANCELED',
-    });
-    transport.close();
-    expect(requests).toBe(0);
-  });
+  it.each([undefined, axios.create()])(
+    'sends nothing for a caller that has left already (%#)',
+    async (instance) => {
+      let requests = 0;
+      const { port } = await use(httpServer((_req, res) => (requests++, res.end(ANSWER))));
+      const transport = new Transport(
+        {
+          baseURL: `http://127.0.0.1:${port}`,
+          connectMs: 1_000,
+          maxResponseBytes: 1_000,
+          proxy: false,
+          axios: instance,
+        },
+        new ConnectionPools(),
+      );
+      const request = { path: '/x', headers: {}, body: '{}' };
+      await expect(transport.send(request, false, AbortSignal.abort())).rejects.toMatchObject({
+        code: 'ERR_CANCELED',
+      });
+      transport.close();
+      expect(requests).toBe(0);
+    },
+  );
 
   async function streamedTextOf(
     instance: typeof axios.create extends (...args: never[]) => infer I ? I : never,

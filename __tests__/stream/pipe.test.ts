@@ -111,7 +111,7 @@ describe('pipeChatStream', () => {
   });
 
   it('leaves the stream when other code ends the response', async () => {
-    let hasLeft = false;
+    const left = jest.fn();
     const url = await serve((_, res) => {
       async function* source(): AsyncGenerator<Uint8Array> {
         try {
@@ -119,14 +119,14 @@ describe('pipeChatStream', () => {
           res.end();
           yield Buffer.from(HELLO);
         } finally {
-          hasLeft = true;
+          left();
         }
       }
       void pipeChatStream(res, Promise.resolve(streamOf(source())));
     });
     expect(await bodyOf(await connect(url))).not.toContain('[DONE]');
-    for (let n = 0; n < 50 && !hasLeft; n++) await later(5, undefined);
-    expect(hasLeft).toBe(true);
+    for (let n = 0; n < 50 && left.mock.calls.length === 0; n++) await later(5, undefined);
+    expect(left).toHaveBeenCalledTimes(1);
   });
 
   it('answers an early error with its own status', async () => {

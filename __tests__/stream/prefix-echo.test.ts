@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Usage } from '../../lib/call/answer';
-import { continuedEvents, type EchoResult, PrefixEcho } from '../../lib/stream/continued-events';
 import { readChatEvents } from '../../lib/stream/chat-event-reader';
+import { continuedEvents, type EchoResult, PrefixEcho } from '../../lib/stream/continued-events';
 import { chunkText, OPTIONS, Source } from './fixtures/streams';
 
 const ANSWERS = [
@@ -154,7 +154,11 @@ describe('The events of a continuation', () => {
   }
 
   it.each<[string, object | undefined, Usage]>([
-    ['adds both parts', { prompt_tokens: 12, completion_tokens: 3 }, { prompt_tokens: 22, completion_tokens: 7, total_tokens: 29 }],
+    [
+      'adds both parts',
+      { prompt_tokens: 12, completion_tokens: 3 },
+      { prompt_tokens: 22, completion_tokens: 7, total_tokens: 29 },
+    ],
     ['is that of the first part if the report of the second is nonsense', { prompt_tokens: -1 }, PRIOR],
   ])('report a usage that %s', async (_what, usage, total) => {
     const report = `data: ${JSON.stringify({ choices: [], usage })}\n\n`;

@@ -289,7 +289,9 @@ describe('reading a stream with unusual but valid parts', () => {
       'Hello',
     ],
   ])('reads %s', async (_what, pieces, text) => {
-    const { error, malformed, ...read } = await readAll(new Source(pieces.map((each) => new TextEncoder().encode(each))));
+    const { error, malformed, ...read } = await readAll(
+      new Source(pieces.map((each) => new TextEncoder().encode(each))),
+    );
     expect([error, malformed]).toEqual([undefined, 0]);
     expect(read.text).toBe(text);
     expect(read.usage?.total_tokens).toBe(pieces.some((each) => each.includes('usage')) ? 8 : undefined);

@@ -100,7 +100,9 @@ describe('An answer assembled from the chunks of a stream', () => {
 
   it('places choices without an index by their position', async () => {
     const answer = await assembleAnswer(
-      events([{ choices: [{ delta: { content: 'a' } }, { delta: { content: 'b' }, finish_reason: 'stop' }] }]),
+      events([
+        { choices: [{ delta: { content: 'a' } }, { delta: { content: 'b' }, finish_reason: 'stop' }] },
+      ]),
     );
     expect(answer.choices).toMatchObject([
       { index: 0, message: { content: 'a' }, finish_reason: null },
@@ -116,12 +118,12 @@ describe('An answer assembled from the chunks of a stream', () => {
 
   it.each<[string, object[], object]>([
     ['joins texts', [{ reasoning: 'a' }, { reasoning: 'b' }], { reasoning: 'ab' }],
+    ['joins lists', [{ annotations: [1] }, { annotations: [2] }], { annotations: [1, 2] }],
     [
-      'joins lists',
-      [{ annotations: [1] }, { annotations: [2] }],
-      { annotations: [1, 2] },
+      'replaces other values, but not by null',
+      [{ audio: { id: 'a' } }, { audio: null }],
+      { audio: { id: 'a' } },
     ],
-    ['replaces other values, but not by null', [{ audio: { id: 'a' } }, { audio: null }], { audio: { id: 'a' } }],
     [
       'never sets the prototype',
       [JSON.parse('{"__proto__":{"admin":true},"content":"a"}') as object],

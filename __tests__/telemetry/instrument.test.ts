@@ -165,6 +165,25 @@ describe('instrument()', () => {
     expect(spans[0]?.instrumentationScope).toMatchObject({ name: 'express-ai-balancer', version });
   });
 
+  it('measures calls although no tracer provider is registered', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const record = jest.fn();
+    instrument(balancer, { meter: { createHistogram: () => ({ record }) } });
+    await balancer.chat(HELLO);
+    expect(record).toHaveBeenCalledTimes(3);
+  });
+
+  it('creates only the span of a call that is not sampled if no SDK for metrics is set up', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const startSpan = jest.fn(() =>
+      trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '1'.repeat(16), traceFlags: 0 }),
+    );
+    instrument(balancer, { tracer: { startSpan } });
+    await balancer.chat(HELLO);
+    expect(startSpan).toHaveBeenCalledTimes(1);
+    expect(balancer.stats().listenerFailures).toBe(0);
+  });
+
   it('records nothing after it was stopped', async () => {
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
     const { spans, stop } = telemetry(balancer);
@@ -187,8 +206,61 @@ describe('instrument()', () => {
     expect(balancer.stats().listenerFailures).toBeGreaterThan(0);
   });
 
-  it.each([[{ tracer: {} }], [{ meter: 1 }], [{ tracr: 1 }]])('rejects the options %j', async (options) => {
-    const balancer = rig.balancer([endpointAt(await rig.provider())]);
-    expect(() => instrument(balancer, options as never)).toThrow(/instrument\./);
+  it.each([
+    ['https://upstream.invalid/v1', 443],
+    ['http://upstream.invalid/v1', 80],
+    ['http://upstream.invalid:8080/v1', 8080],
+  ])('records the server of %s with its port %p', async (baseURL, port) => {
+    const balancer = rig.balancer([endpointAt({ url: baseURL })], { retry: { maxAttempts: 1 } });
+    const { spans } = telemetry(balancer);
+    await rejection(balancer.chat({ messages: HELLO.messages }));
+    const [attempt, call] = spans();
+    expect(attempt?.attributes).toMatchObject({ 'server.address': 'upstream.invalid', 'server.port': port });
+    expect(call?.name).toBe('chat auto');
+    expect(call?.attributes).not.toHaveProperty('gen_ai.request.model');
   });
+
+  it('records a failure of a function of the app without an error code', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())], {
+      hooks: {
+        before: () => {
+          throw new Error('the hook is broken');
+        },
+      },
+    });
+    const { spans, metrics } = telemetry(balancer);
+    await rejection(balancer.chat(HELLO));
+    const [call] = spans();
+    expect(call?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'error' });
+    expect(call?.attributes).toMatchObject({ 'error.type': '_OTHER' });
+    expect((await metrics())[0]?.dataPoints[0]?.attributes).toMatchObject({ 'error.type': '_OTHER' });
+  });
+
+  it('records where a stream broke off', async () => {
+    const provider = await rig.provider();
+    provider.fault({ kind: 'cut' });
+    const balancer = rig.balancer([endpointAt(provider)]);
+    const { spans } = telemetry(balancer);
+    const read = async () => {
+      for await (const _chunk of await balancer.chat({ ...HELLO, stream: true }));
+    };
+    await rejection(read());
+    const call = spans().find(({ name }) => name === 'chat gpt-4o');
+    expect(call?.events).toMatchObject([
+      {
+        name: 'stream broke off',
+        attributes: { 'ai_balancer.endpoint': 'main', 'error.type': expect.any(String) as string },
+      },
+    ]);
+  });
+
+  it.each([[7], [null], [{ tracer: {} }], [{ meter: 1 }], [{ tracr: 1 }]])(
+    'rejects the options %j',
+    async (options) => {
+      const balancer = rig.balancer([endpointAt(await rig.provider())]);
+      expect(() => instrument(balancer, options as never)).toThrow(
+        /instrument\.|options: expected an object/,
+      );
+    },
+  );
 });

@@ -4,6 +4,7 @@ import { aiMetrics } from 'express-ai-balancer';
 import { Registry } from 'prom-client';
 import request from 'supertest';
 import { METRICS } from '../../lib/telemetry/metric-names';
+import { requirePeer } from '../../lib/telemetry/optional-peer';
 import { endpointAt, HELLO, Rig, rejection } from '../helpers/provider';
 
 const rig = new Rig();
@@ -110,6 +111,45 @@ describe('aiMetrics()', () => {
     expect(value('ai_balancer_calls_total', { tenant: 'other' })).toBe(5);
   });
 
+  it('has an empty label for a call that the app maps to no tenant', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const read = scrape(balancer, {
+      tenant: ((event: { tenant?: string }) => event.tenant) as () => string,
+    });
+    await balancer.chat(HELLO, { tenant: 'shop' });
+    await balancer.chat(HELLO);
+    const { samples } = await read();
+    const calls = samples.filter(({ name }) => name === 'ai_balancer_calls_total');
+    expect(calls.map(({ labels }) => labels['tenant']).sort()).toEqual(['', 'shop']);
+  });
+
+  it('counts hedges by their result, restarts and shed calls', async () => {
+    const balancer = rig.balancer([endpointAt(await rig.provider())]);
+    const read = scrape(balancer);
+    for (const won of [true, false, true])
+      balancer.emit('hedge', { requestId: 'r', late: 'main', endpoint: 'other', won });
+    balancer.emit('restart', { requestId: 'r', endpoint: 'main' });
+    balancer.emit('queue', { change: 'growing', size: 10 });
+    balancer.emit('queue', {
+      change: 'shed',
+      requestId: 'r',
+      priority: 9,
+      size: 10,
+      retryAfterMs: 5,
+    } as never);
+    const { value } = await read();
+    expect(value('ai_balancer_hedges_total', { result: 'won' })).toBe(2);
+    expect(value('ai_balancer_hedges_total', { result: 'lost' })).toBe(1);
+    expect(value('ai_balancer_restarts_total')).toBe(1);
+    expect(value('ai_balancer_shed_total', { priority: '9' })).toBe(1);
+  });
+
+  it('names the package to install if an optional one is missing', () => {
+    expect(() => requirePeer('no-such-package', 'aiMetrics')).toThrow(
+      "aiMetrics: expected the package 'no-such-package' (npm install no-such-package), got none: it is not installed",
+    );
+  });
+
   it('uses a given registry, and rejects one that has the metrics of another balancer', async () => {
     const registry = new Registry();
     const balancer = rig.balancer([endpointAt(await rig.provider())]);
@@ -118,11 +158,11 @@ describe('aiMetrics()', () => {
     expect(() => aiMetrics(balancer, { registry })).toThrow(/a registry of its own for each balancer/);
   });
 
-  it.each([[{ registry: {} }], [{ tenant: 'x' }], [{ registy: 1 }]])(
+  it.each([[7], [{ registry: {} }], [{ tenant: 'x' }], [{ registy: 1 }]])(
     'rejects the options %j',
     async (options) => {
       const balancer = rig.balancer([endpointAt(await rig.provider())]);
-      expect(() => aiMetrics(balancer, options as never)).toThrow(/metrics\./);
+      expect(() => aiMetrics(balancer, options as never)).toThrow(/metrics\.|options: expected an object/);
     },
   );
 });

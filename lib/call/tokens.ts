@@ -29,7 +29,7 @@ const MIN_FILE_TOKENS = 1500;
 export function estimatePromptTokens(body: ChatBody | EmbeddingBody): number {
   const meter = new TextMeter();
   const tokens = 'messages' in body ? chatTokens(body, meter) : inputTokens(body.input, meter);
-  return Number.isFinite(tokens) ? Math.max(1, Math.ceil(tokens)) : 1;
+  return Math.max(1, Math.ceil(tokens));
 }
 
 /** The output tokens that a body allows over all its `n` choices; undefined without a limit, 0 for embeddings. */

@@ -102,11 +102,11 @@ export class CallHistory {
 
   #percentile(places: readonly number[]): number | null {
     const held = places.filter((place) => place >= 0);
-    const total = held.reduce((sum, place) => sum + (this.#counts.ok[place] ?? 0), 0);
+    const total = held.reduce((sum, place) => sum + (this.#counts.ok[place] as number), 0);
     if (total === 0) return null;
     let seen = 0;
     for (let bin = 0; bin < BINS; bin++) {
-      for (const place of held) seen += this.#durations[place * BINS + bin] ?? 0;
+      for (const place of held) seen += this.#durations[place * BINS + bin] as number;
       if (seen >= P95 * total) return Math.round(BIN_FACTOR ** (bin + 0.5));
     }
     return null;
@@ -123,5 +123,5 @@ function binOf(ms: number): number {
 
 /** Adds to one value of an array of counts. */
 export function addTo(values: Uint32Array | Float64Array, place: number, amount: number): void {
-  values[place] = (values[place] ?? 0) + amount;
+  values[place] = (values[place] as number) + amount;
 }

@@ -93,7 +93,7 @@ class Activity {
     const sum = (values: Uint32Array | Float64Array): number => {
       let total = 0;
       for (let place = 0; place < WINDOW_BUCKETS; place++) {
-        if ((this.#numbers[place] ?? -1) > oldest) total += values[place] ?? 0;
+        if ((this.#numbers[place] as number) > oldest) total += values[place] as number;
       }
       return total * PER_MINUTE;
     };

@@ -28,7 +28,8 @@ export function parseDuration(text: string): number | undefined {
 /** Total milliseconds of all pairs of amount and unit that a pattern has matched. */
 export function sumDurations(parts: Iterable<RegExpExecArray>): number {
   let total = 0;
-  for (const [, amount, unit] of parts) total += Number(amount) * (UNIT_MS[unit?.toLowerCase() ?? ''] ?? 0);
+  for (const [, amount, unit] of parts)
+    total += Number(amount) * (UNIT_MS[(unit as string).toLowerCase()] as number);
   return total;
 }
 

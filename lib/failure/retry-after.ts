@@ -20,8 +20,8 @@ import { type HttpHeaders, headerValue } from './http-answer';
  */
 export function readRetryAfter(
   headers: HttpHeaders,
-  bodyDelayMs?: number,
-  message = '',
+  bodyDelayMs: number | undefined,
+  message: string,
   now = Date.now(),
 ): number | undefined {
   const serverNow = parseHttpDate(headerValue(headers, 'date') ?? '') ?? now;

@@ -17,8 +17,8 @@ export class HistogramSeries {
   observe(value: number): void {
     const bounds = this.#bounds;
     let bucket = 0;
-    while (bucket < bounds.length && value > (bounds[bucket] ?? Infinity)) bucket++;
-    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
+    this.counts[bucket] = (this.counts[bucket] as number) + 1;
     this.sum += value;
   }
 
