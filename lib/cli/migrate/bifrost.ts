@@ -7,7 +7,6 @@ import type { Value } from './value';
 
 const TENANTS = 'virtual keys, budgets and limits are those of tenants here (docs/guard.md, docs/budgets.md)';
 const REASONS: Readonly<Record<string, string>> = {
-  $schema: '',
   client: 'limits of the program: your app, or docs/serve.md',
   server: 'limits of the program: your app, or docs/serve.md',
   governance: TENANTS,
@@ -168,9 +167,9 @@ function addPrefixedAliases({ endpoints }: Migration): void {
   const models = new Set(endpoints.map(({ model }) => model));
   for (const endpoint of endpoints) {
     const { provider } = endpoint.settings;
-    const name = `${typeof provider === 'string' ? provider : 'openai'}/${endpoint.model}`;
-    if (!models.has(name) && endpoint.path.startsWith(`providers.${name.split('/')[0] ?? ''}.`))
-      endpoint.aliases.add(name);
+    const prefix = typeof provider === 'string' ? provider : 'openai';
+    const name = `${prefix}/${endpoint.model}`;
+    if (!models.has(name) && endpoint.path.startsWith(`providers.${prefix}.`)) endpoint.aliases.add(name);
   }
 }
 

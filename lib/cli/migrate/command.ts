@@ -59,11 +59,7 @@ export function migrate(args: readonly string[]): number {
     return 0;
   }
   const { file, out, force } = flags;
-  const language = out === undefined ? 'typescript' : LANGUAGES[extname(out)];
-  if (!language)
-    throw new UsageError(
-      `--out: expected a file ending in ${Object.keys(LANGUAGES).join(', ')}, got '${out ?? ''}'`,
-    );
+  const language = out === undefined ? 'typescript' : languageOf(out);
   const source = readSource(file);
   const tool = isObject(source) ? TOOLS.find(({ isRecognized }) => isRecognized(source)) : undefined;
   if (!tool)
@@ -91,6 +87,12 @@ export function migrate(args: readonly string[]): number {
       `Written to ${out}. Try it: npx express-ai-balancer simulate --config ${out} --model ${shellWord(modelOf(migration))}\n`,
     );
   return 0;
+}
+
+function languageOf(out: string): Language {
+  const language = LANGUAGES[extname(out)];
+  if (language) return language;
+  throw new UsageError(`--out: expected a file ending in ${Object.keys(LANGUAGES).join(', ')}, got '${out}'`);
 }
 
 /** Returns the model for the simulate command that the output suggests. */

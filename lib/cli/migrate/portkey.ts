@@ -174,7 +174,8 @@ function providerOf(section: Section): { provider: string | undefined; vault?: s
 function fallbacksOf(endpoints: readonly DraftEndpoint[], migration: Migration): Value {
   const first = new Map<string, number>();
   for (const { model, tier } of endpoints) first.set(model, Math.min(first.get(model) ?? Infinity, tier));
-  for (const endpoint of endpoints) endpoint.tier -= first.get(endpoint.model) ?? 0;
+  for (const [model, tier] of first)
+    for (const endpoint of endpoints.filter((each) => each.model === model)) endpoint.tier -= tier;
   const later = (tier: number): string[] =>
     [...first]
       .filter(([, other]) => other > tier)

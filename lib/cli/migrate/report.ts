@@ -29,7 +29,7 @@ function variableLines(variables: Migration['variables']): string[] {
 }
 
 function noteLine({ path, text }: Note): string {
-  return text === '' ? `  ${path}` : `  ${path}: ${text}`;
+  return `  ${path}: ${text}`;
 }
 
 function count(number: number, name: string): string {

@@ -25,8 +25,7 @@ export class Section {
     return this.#fields[name] != null;
   }
 
-  at(name: string | number): string {
-    if (typeof name === 'number') return `${this.path}[${String(name)}]`;
+  at(name: string): string {
     return this.path === '' ? name : `${this.path}.${name}`;
   }
 

@@ -5,7 +5,7 @@ export type VariableUse = 'optional' | 'required' | 'number';
 export class Variable {
   constructor(
     readonly name: string,
-    readonly use: VariableUse = 'optional',
+    readonly use: VariableUse,
   ) {}
 
   /** The variable as a JavaScript expression. */

@@ -166,6 +166,11 @@ function limitsOf(params: Section, entry: Section): Record<string, Value | undef
   const output = params.number('otpm');
   const both = input !== undefined && output !== undefined ? { input, output } : undefined;
   const tpm = [params.number('tpm'), entry.number('tpm')].find((value) => value !== undefined);
+  if (!both && (input ?? output) !== undefined)
+    params.migration.leftOut(
+      params.at(input === undefined ? 'otpm' : 'itpm'),
+      'tpm limits input and output tokens only together: set tpm: { input, output }',
+    );
   return {
     rpm: [params.number('rpm'), entry.number('rpm')].find((value) => value !== undefined),
     tpm: both ?? tpm,

@@ -1,4 +1,5 @@
 import { profileOf } from '../../../models/catalogue';
+import { isObject } from '../../../util/is-object';
 import { writeAttempts } from '../call-chains';
 import type { Migration } from '../migration';
 import { Section } from '../section';
@@ -24,13 +25,14 @@ export function readLitellm(value: unknown, migration: Migration): void {
   for (const members of groups.values()) setTiers(members);
   const { names, extras } = assignNames(groups, migration);
   const aliases = settings.router?.section('model_group_alias');
-  for (const alias of aliases?.names ?? []) {
-    const entry = aliases?.raw(alias);
-    const group = typeof entry === 'string' ? entry : (entry as { model?: unknown } | undefined)?.model;
-    if (aliases && typeof group === 'string') addAliases(alias, group, aliases.at(alias), groups, migration);
-  }
-  if (settings.router ?? settings.litellm ?? settings.general) writeOptions(settings);
-  else migration.options.strategy = 'weighted';
+  if (aliases)
+    for (const alias of aliases.names) {
+      const entry = aliases.raw(alias);
+      const group = isObject(entry) ? entry.model : entry;
+      if (typeof group === 'string') addAliases(alias, group, aliases.at(alias), groups, migration);
+      else migration.leftOut(aliases.at(alias), 'names no model');
+    }
+  writeOptions(settings, migration);
   if (migration.options.strategy === 'weighted') for (const members of groups.values()) setWeights(members);
   setMaxConcurrent(settings, migration);
 

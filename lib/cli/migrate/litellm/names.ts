@@ -19,14 +19,15 @@ export function assignNames(groups: Groups, migration: Migration): { names: Call
   for (const [group, members] of groups) {
     const endpoints = members.map(({ endpoint }) => endpoint);
     const others = endpoints.filter(({ model }) => model !== group);
+    const [other] = others;
     if (!models.has(group)) for (const { aliases } of endpoints) aliases.add(group);
     names.set(group, group);
-    if (others.length === 0 || !models.has(group)) continue;
+    if (!other || !models.has(group)) continue;
     if (others.length < endpoints.length) {
       const next = [...new Set(others.map(({ model }) => model))];
       extras.set(group, next);
       migration.checkFirst(
-        others[0]?.path ?? '',
+        other.path,
         `'${group}' is a model's own name, so ${next.join(', ')} can not share it: they are its fallbacks, used when no endpoint of '${group}' can serve a call`,
       );
     } else {
@@ -34,7 +35,7 @@ export function assignNames(groups: Groups, migration: Migration): { names: Call
       for (const { aliases } of endpoints) aliases.add(name);
       names.set(group, name);
       migration.checkFirst(
-        others[0]?.path ?? '',
+        other.path,
         `'${group}' is the name of another model in this file: calls ask for '${name}' instead`,
       );
     }

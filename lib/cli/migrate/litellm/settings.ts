@@ -1,4 +1,5 @@
 import { writeCache } from '../cache';
+import type { Migration } from '../migration';
 import type { Section } from '../section';
 import type { Value, Variable } from '../value';
 import { budgetOf } from './endpoints';
@@ -67,8 +68,7 @@ export interface Settings {
 }
 
 /** Writes the options that don't belong to a single endpoint. */
-export function writeOptions({ router, litellm, general }: Settings): void {
-  const { migration } = (router ?? litellm ?? general) as Section;
+export function writeOptions({ router, litellm }: Settings, migration: Migration): void {
   const { options } = migration;
   const first = (...names: readonly string[]): [Section, string, number] | undefined => {
     let found: [Section, string, number] | undefined;
@@ -80,7 +80,7 @@ export function writeOptions({ router, litellm, general }: Settings): void {
     }
     return found;
   };
-  options.strategy = strategyOf(router);
+  options.strategy = router ? strategyOf(router) : 'weighted';
   const retries = first('num_retries');
   if (retries) {
     const [section, name, count] = retries;
@@ -96,7 +96,7 @@ export function writeOptions({ router, litellm, general }: Settings): void {
   options.breaker = breakerOf(first('allowed_fails'), first('cooldown_time'));
   const budget = litellm ? budgetOf(litellm) : {};
   if (Object.keys(budget).length > 0) options.budgets = budget;
-  writeRedisAndCache(router, litellm);
+  writeRedisAndCache(router, litellm, migration);
 }
 
 /** Adds notes for fields that have not been read. Must be called after all others have been. */
@@ -106,11 +106,11 @@ export function leaveOutRest({ router, litellm, general }: Settings): void {
   general?.leaveOutRest(GENERAL);
 }
 
-function strategyOf(router: Section | undefined): string {
-  const given = router?.text('routing_strategy') ?? 'simple-shuffle';
+function strategyOf(router: Section): string {
+  const given = router.text('routing_strategy') ?? 'simple-shuffle';
   const known = Object.hasOwn(STRATEGIES, given) ? STRATEGIES[given] : undefined;
   if (!known) {
-    router?.migration.leftOut(
+    router.migration.leftOut(
       router.at('routing_strategy'),
       `no strategy is like '${given}': 'adaptive' is used`,
     );
@@ -118,15 +118,16 @@ function strategyOf(router: Section | undefined): string {
   }
   const [strategy, difference] = known;
   if (difference !== undefined)
-    router?.migration.changed(router.at('routing_strategy'), `'${strategy}': ${difference}`);
+    router.migration.changed(router.at('routing_strategy'), `'${strategy}': ${difference}`);
   return strategy;
 }
 
 type Found = [Section, string, number] | undefined;
 
 function breakerOf(fails: Found, cooldown: Found): Value | undefined {
-  const [section, name] = fails ?? cooldown ?? [];
-  if (!section || name === undefined) return undefined;
+  const found = fails ?? cooldown;
+  if (!found) return undefined;
+  const [section, name] = found;
   const resetMs = cooldown === undefined ? undefined : Math.max(1, Math.round(cooldown[2] * 1000));
   const openFor = resetMs === undefined ? 'longer each time' : `about ${String(resetMs / 1000)} s each time`;
   section.migration.changed(
@@ -141,7 +142,11 @@ function breakerOf(fails: Found, cooldown: Found): Value | undefined {
   };
 }
 
-function writeRedisAndCache(router: Section | undefined, litellm: Section | undefined): void {
+function writeRedisAndCache(
+  router: Section | undefined,
+  litellm: Section | undefined,
+  migration: Migration,
+): void {
   const cache = litellm?.flag('cache');
   const params = litellm?.section('cache_params');
   const type = params?.text('type');
@@ -149,8 +154,6 @@ function writeRedisAndCache(router: Section | undefined, litellm: Section | unde
     cache === true && (type === 'redis' || (type === undefined && params?.has('host') === true));
   const redis =
     (router && redisOf(router, 'redis_')) ?? (isRedis && params ? redisOf(params, '') : undefined);
-  const { migration } = (router ?? litellm ?? { migration: undefined }) as Partial<Section>;
-  if (!migration) return;
   if (redis !== undefined) migration.options.cluster = { redis };
   const ttl = params?.plainNumber('ttl');
   if (cache === true && params && type !== undefined && !['redis', 'local', 'in-memory'].includes(type))
@@ -167,6 +170,11 @@ function writeRedisAndCache(router: Section | undefined, litellm: Section | unde
       },
       migration,
     );
+    if (isRedis && redis === undefined)
+      migration.checkFirst(
+        litellm.at('cache_params'),
+        'no Redis is named, so each process has its own cache: set cluster.redis and cache.redis to share it',
+      );
     migration.changed(
       litellm.at('cache'),
       'answers are cached per tenant, and only for equal calls (docs/cache.md)',
@@ -192,7 +200,7 @@ function redisOf(section: Section, prefix: string): Value | undefined {
       : migration.secret(text, section.at(prefix + name), `REDIS_${name.toUpperCase()}`);
   return {
     host: migration.textOrVariable(host),
-    port: port ?? undefined,
+    port,
     username: secret(username, 'username'),
     password: secret(password, 'password'),
     db,
