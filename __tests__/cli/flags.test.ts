@@ -31,6 +31,26 @@ test('simulate: --outage and --brownout can be repeated, and an endpoint name ma
   });
 });
 
+test('simulate: every flag with a number is read as written', () => {
+  expect(
+    parseFlags(
+      '-c x --rps 2.5 --spike 3X --seconds 60 --seed 7 --deadline-ms 900 --target 99.5% --without a --json'.split(
+        ' ',
+      ),
+    ),
+  ).toMatchObject({
+    rps: 2.5,
+    spike: 3,
+    seconds: 60,
+    seed: 7,
+    deadlineMs: 900,
+    target: 99.5,
+    without: ['a'],
+    json: true,
+  });
+  expect(parseFlags(['--help'])).toBe('help');
+});
+
 test.each([
   [[], '--config FILE is missing'],
   [
@@ -41,6 +61,8 @@ test.each([
   [['--rps', 'many'], "--rps: expected a number above 0, got 'many'"],
   [['--rps', 'Infinity'], '--rps: expected a number above 0'],
   [['--seconds', ''], '--seconds: expected a number above 0'],
+  [['--seed', '9'.repeat(20)], '--seed: expected an integer'],
+  [['--target', '101'], '--target: expected a goodput in percent above 0, at most 100'],
   [['--seed', '1.5'], '--seed: expected an integer'],
   [['--spike', '0.5x'], '--spike: expected a factor of at least 1'],
   [['--spike', 'x'], '--spike: expected a factor of at least 1'],

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { transformSync } from '@swc/core';
 import { type CallEvent, routeLogLine } from 'express-ai-balancer';
 import { readReplay } from '../../lib/cli/simulate/replay';
@@ -133,6 +134,90 @@ describe('The route log of simulate --replay', () => {
       { atMs: 0, promptTokens: 70, outputTokens: 30, maxTokens: 400, deadlineMs: 20_000 },
       { atMs: 500, promptTokens: 500, outputTokens: 150 },
     ]);
+  });
+
+  it('may be gzipped and may lack every field but the start and the duration', () => {
+    const text =
+      '{"operation":"chat","startedAt":5000,"ms":70}\n{"operation":"chat","startedAt":9000,"ms":30}\n';
+    const path = file('small.log', '');
+    writeFileSync(path, gzipSync(text));
+    const { calls, seconds, logged } = readReplay(path, undefined);
+    expect(calls[0]).toEqual({
+      index: 0,
+      atMs: 0,
+      promptTokens: 1,
+      outputTokens: 1,
+      maxTokens: 1,
+      expectedOutputTokens: 1,
+      priority: 3,
+      deadlineMs: 300_000,
+      minQuality: 0,
+      maxUsdPer1k: undefined,
+      logged: {
+        stream: false,
+        model: undefined,
+        tenant: undefined,
+        type: undefined,
+        tags: undefined,
+        hasMaxTokens: false,
+        hasDeadline: false,
+      },
+    });
+    expect({ seconds, logged }).toEqual({
+      seconds: 4,
+      logged: { calls: 2, answered: 100, usdTotal: 0, p50Ms: 30, p95Ms: 70, failures: {} },
+    });
+  });
+
+  it.each([
+    [
+      'the estimate of the tokens of a call that failed',
+      { tokens: undefined },
+      { promptTokens: 400, outputTokens: 200 },
+    ],
+    [
+      'no more output tokens than the call allows',
+      { maxTokens: 90 },
+      { maxTokens: 90, expectedOutputTokens: 90 },
+    ],
+    ['a priority within 1 to 5', { priority: 9 }, { priority: 5 }],
+    ['the texts among the tags', { tags: ['eu', 7] }, { logged: { tags: ['eu'] } }],
+    [
+      'the requirements of a call',
+      { minQuality: 0.9, maxCostPer1k: 0.01 },
+      { minQuality: 0.9, maxUsdPer1k: 0.01 },
+    ],
+  ])('is replayed with %s', (_name, change, expected) => {
+    const entry = { ...(JSON.parse(line()) as object), ...change };
+    expect(readReplay(file('entry.log', JSON.stringify(entry)), undefined).calls[0]).toMatchObject(expected);
+  });
+
+  it('is replayed with the deadline of --deadline-ms in place of its own', () => {
+    expect(readReplay(file('own.log', line()), 700).calls[0]).toMatchObject({
+      deadlineMs: 700,
+      logged: { hasDeadline: true },
+    });
+  });
+
+  it('counts failed calls by their code, and those without one as errors', () => {
+    const failures = ['ERR_AI_DEADLINE', 'ERR_AI_DEADLINE', undefined].map((code) => {
+      const {
+        code: _code,
+        costUsd: _cost,
+        ...entry
+      } = JSON.parse(line({ failed: true })) as Record<string, unknown>;
+      return JSON.stringify({ ...entry, ...(code === undefined ? {} : { code, wastedUsd: 0.5 }) });
+    });
+    const { logged } = readReplay(
+      file('failed.log', [line(), ...failures].join('\n').replace('\n\n', '\n')),
+      undefined,
+    );
+    expect(logged).toMatchObject({ answered: 25, failures: { ERR_AI_DEADLINE: 2, error: 1 } });
+    expect(logged.usdTotal).toBeCloseTo(1.002, 9);
+  });
+
+  it('is rejected if it can not be read', () => {
+    expect(() => readReplay('lib', undefined)).toThrow('--replay: lib: EISDIR');
   });
 
   it('is written by the code in docs/simulate.md, without prompts and keys', async () => {

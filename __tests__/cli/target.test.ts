@@ -86,6 +86,10 @@ describe('simulate --target', () => {
     expect(formatTarget(none)[0]).toMatch(
       /is not reached with the keys of the configuration, because of another reason than quotas.*failed: 3 ERR_AI_SATURATED/,
     );
+    let run = 0;
+    const accounts = await findKeys(99, result(50, 'a'), () => Promise.resolve(result(50, `key-${run++}`)));
+    expect(accounts).toMatchObject({ isReached: false, stoppedBy: 'the maximum of 24 runs' });
+    expect(accounts.tried).toHaveLength(24);
     const never = await findKeys(99, result(50, 'a'), () => Promise.resolve(result(50, 'a')));
     expect(never).toMatchObject({ keys: { a: 64 }, isReached: false, stoppedBy: 'the maximum of 64 keys' });
   });

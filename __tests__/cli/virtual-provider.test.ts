@@ -102,6 +102,50 @@ test('VirtualProvider: during an outage half of the calls get no answer', () => 
   expect(upstream.ends.answered).toBe(1);
 });
 
+test('VirtualProvider: a connection that is reset ends the attempt as an error', () => {
+  const upstream = provider();
+  upstream.addFault({ kind: 'reset', share: 1 }, 10_000);
+  const events = listen();
+  upstream.startAttempt(CALL, events);
+  jest.advanceTimersByTime(60_000);
+  expect(events.events).toEqual(['reset']);
+  expect(upstream.ends).toMatchObject({ error: 1, unfinished: 0 });
+});
+
+test('VirtualProvider: a caller may abort within the callback for a chunk, which is the last one then', () => {
+  const upstream = provider();
+  const events = listen();
+  const leave = upstream.startAttempt(CALL, {
+    ...events,
+    progress: (tokens, plan) => {
+      events.progress(tokens, plan);
+      if (events.events.length === 2) leave();
+    },
+  });
+  jest.advanceTimersByTime(60_000);
+  expect(events.events).toHaveLength(2);
+  expect(upstream.ends).toMatchObject({ left_midway: 1, answered: 0, unfinished: 0 });
+});
+
+test('GroupLimit: a refused call is told which limit it exceeds, and when to retry if it ever can', () => {
+  const reserving = { bucketSeconds: 1, tokensCharged: 'reserved' as const };
+  const requests = new GroupLimit({ ...reserving, rpm: 60 }, 0);
+  expect(requests.admit(CALL, 0)).toBeUndefined();
+  expect(requests.admit(CALL, 0)).toMatchObject({ status: 429, type: 'requests', retryAfterS: 1 });
+  // 500 prompt tokens, and 200 reserved for the answer.
+  const tokens = new GroupLimit({ ...reserving, tpm: 60_000 }, 0);
+  expect(tokens.admit(CALL, 0)).toBeUndefined();
+  tokens.recordOutput(300, 0);
+  expect(tokens.admit(CALL, 0)).toMatchObject({
+    type: 'tokens',
+    message: 'Rate limit reached for the account: Limit 60000, Requested 700.',
+    retryAfterS: expect.any(Number) as number,
+  });
+  const small = new GroupLimit({ ...reserving, tpm: 6_000 }, 0).admit(CALL, 0);
+  expect(small).toMatchObject({ status: 429, type: 'tokens' });
+  expect(small).not.toHaveProperty('retryAfterS');
+});
+
 test('VirtualProvider: providers of a group share its limit, which counts tokens in the same way as they do', () => {
   const limits = { tpm: 60_000, bucketSeconds: 1, tokensCharged: 'actual' as const };
   const group = new GroupLimit(limits, performance.now());

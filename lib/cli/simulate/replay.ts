@@ -60,14 +60,13 @@ export function readReplay(file: string, deadlineMs: number | undefined): Replay
   logged.sort((a, b) => a.startedAt - b.startedAt);
   // Simulated providers can only answer chats.
   const chats = logged.filter(({ line }) => line['operation'] === 'chat');
-  const [first] = chats;
-  if (!first) throw new UsageError(`--replay: ${file} has no chats, and only chats are simulated`);
+  const [first, last] = [chats.at(0), chats.at(-1)];
+  if (!first || !last) throw new UsageError(`--replay: ${file} has no chats, and only chats are simulated`);
   const startAtMs = first.startedAt;
-  const last = chats[chats.length - 1]?.startedAt ?? startAtMs;
   return {
     calls: chats.map((call, index) => workCall(call, index, startAtMs, deadlineMs)),
     startAtMs,
-    seconds: Math.max(1, (last - startAtMs) / 1000),
+    seconds: Math.max(1, (last.startedAt - startAtMs) / 1000),
     logged: figuresOf(chats),
     leftOut: logged.length - chats.length,
   };
@@ -118,7 +117,7 @@ function workCall(
   const outputTokens = Math.max(1, used.output ?? estimate.output ?? 1);
   const maxTokens = numberOf(line['maxTokens']);
   const deadline = deadlineMs ?? numberOf(line['deadlineMs']);
-  const expected = Math.max(1, estimate.output ?? outputTokens);
+  const expected = estimate.output ?? outputTokens;
   const priority = numberOf(line['priority']) ?? 3;
   return {
     index,
@@ -126,7 +125,7 @@ function workCall(
     promptTokens: Math.max(1, used.input ?? estimate.input ?? 1),
     outputTokens,
     maxTokens: maxTokens ?? outputTokens,
-    expectedOutputTokens: maxTokens === undefined ? expected : Math.min(expected, maxTokens),
+    expectedOutputTokens: Math.max(1, Math.min(expected, maxTokens ?? Infinity)),
     priority: Math.min(5, Math.max(1, Math.round(priority))) as Priority,
     deadlineMs: deadline ?? NO_DEADLINE_MS,
     minQuality: numberOf(line['minQuality']) ?? 0,
@@ -158,7 +157,7 @@ function figuresOf(calls: readonly LoggedCall[]): LoggedFigures {
   durations.sort((a, b) => a - b);
   return {
     calls: calls.length,
-    answered: calls.length === 0 ? 100 : (100 * durations.length) / calls.length,
+    answered: (100 * durations.length) / calls.length,
     usdTotal,
     p50Ms: percentile(durations, 0.5),
     p95Ms: percentile(durations, 0.95),

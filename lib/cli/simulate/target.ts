@@ -64,13 +64,13 @@ export async function findKeys(
       result = await attempt(keys);
     }
   }
-  for (const account of stoppedBy === null ? Object.keys(keys) : []) {
-    let low = -1;
-    while ((keys[account] ?? 0) - low > 1 && tried.length < MAX_RUNS) {
-      const middle = Math.floor((low + (keys[account] ?? 0)) / 2);
+  for (const [account, enough] of stoppedBy === null ? Object.entries(keys) : []) {
+    let [low, high] = [-1, enough];
+    while (high - low > 1 && tried.length < MAX_RUNS) {
+      const middle = Math.floor((low + high) / 2);
       const fewer = { ...keys, [account]: middle };
       const found = await attempt(fewer);
-      if (isReached(found)) [keys, result] = [fewer, found];
+      if (isReached(found)) [high, keys, result] = [middle, fewer, found];
       else low = middle;
     }
   }

@@ -169,12 +169,10 @@ class Attempt {
     this.#startedAt = startedAt;
   }
 
-  /** Runs `step` at `ms` milliseconds after the attempt's start, unless the attempt has ended by then. */
+  /** Runs `step` at `ms` milliseconds after the attempt's start, unless the attempt is abandoned by then. */
   schedule(ms: number, step: () => void): void {
     const left = this.#startedAt + ms - performance.now();
-    this.#timer = setTimeout(() => {
-      if (!this.#isFinished) step();
-    }, left);
+    this.#timer = setTimeout(step, left);
   }
 
   stream(plan: AnswerPlan, chunk: number, events: AttemptEvents): void {
