@@ -37,11 +37,21 @@ function headerSecrets(value: unknown): string[] {
 
 function proxySecrets(proxy: unknown): string[] {
   if (proxy === 'env') return proxiesOfEnvironment().flatMap(proxySecrets);
-  if (!isObject(proxy)) return urlCredentials(proxy);
-  const auth = isObject(proxy.auth) ? proxy.auth : {};
-  const credentials = [...texts(auth.username), ...texts(auth.password)];
-  const basic = Buffer.from(credentials.join(':')).toString('base64');
-  return credentials.length === 2 ? [...credentials, basic] : credentials;
+  if (!isObject(proxy)) {
+    const [name, decodedName, password, decodedPassword] = urlCredentials(proxy);
+    return [name, decodedName, password, decodedPassword, basic(decodedName, decodedPassword ?? '')].filter(
+      (secret) => secret !== undefined,
+    );
+  }
+  const { username, password } = isObject(proxy.auth) ? proxy.auth : ({} as Record<string, unknown>);
+  return [...texts(username), ...texts(password), ...texts(basic(username, password))];
+}
+
+/** Returns the credentials as the header `Proxy-Authorization` contains them, after its scheme. */
+function basic(username: unknown, password: unknown): string | undefined {
+  return typeof username === 'string' && typeof password === 'string'
+    ? Buffer.from(`${username}:${password}`).toString('base64')
+    : undefined;
 }
 
 function redisSecrets(redis: unknown): string[] {
