@@ -63,13 +63,13 @@ export class Guardrails {
       let next: Call | undefined;
       const run = async (): Promise<BeforeResult | undefined> => {
         const result = (await hooks.before?.(hookCall(current))) ?? undefined;
-        if (result && 'body' in result) next = withBody(current, result.body, prepare);
+        if (isObject(result) && 'body' in result) next = withBody(current, result.body, prepare);
         return result;
       };
       const kinds = ['body', 'answer', 'refuse'];
       const result = await runHook<BeforeResult>(hooks, 'before', run, kinds, this.#onFailure);
       if (result && 'answer' in result) return { call: current, answer: result.answer };
-      if (result) current = next ?? current;
+      if (result && next) current = next;
     }
     return { call: current, answer: undefined };
   }

@@ -1,6 +1,7 @@
 import type { ChatCompletionChunk } from '../call/answer';
 import type { Call } from '../call/call';
 import { type ChatEvent, ParsedChatEvent } from '../stream/chat-event';
+import { isObject } from '../util/is-object';
 import type { ResolvedHooks, TextResult, TextWindow } from './options';
 import { hookCall, type OnHookFailure, runHook } from './run-hook';
 
@@ -105,7 +106,7 @@ class TextStage {
   ): Promise<{ readonly text: string; readonly hold: number }> {
     const ask = async (): Promise<TextResult | undefined> => {
       const result = (await this.#hooks.text?.(hookCall(this.#call), window)) ?? undefined;
-      if (result && 'text' in result && !isTextResult(result))
+      if (isObject(result) && 'text' in result && !isTextResult(result))
         throw new TypeError(`text() of ${this.#hooks.name} must return { text: string, hold?: number }`);
       return result;
     };
