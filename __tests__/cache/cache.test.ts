@@ -1,4 +1,7 @@
-import { type CacheOptions, type ChatBody, createBalancer } from 'express-ai-balancer';
+import { type CacheOptions, type ChatBody, type ChatCompletion, createBalancer } from 'express-ai-balancer';
+import type { ResolvedCacheOptions } from '../../lib/cache/options';
+import { ResponseCache } from '../../lib/cache/response-cache';
+import type { Call } from '../../lib/call/call';
 import {
   answer,
   BODY,
@@ -270,7 +273,44 @@ describe('The size of the cache', () => {
   });
 });
 
+describe('The response cache stores', () => {
+  it('no answer that is longer than 4 MiB, and none to a body that is not JSON', async () => {
+    const set = jest.fn();
+    const failed = jest.fn();
+    const options = { ttlMs: 1_000, staleIfErrorMs: 0 } as ResolvedCacheOptions;
+    const cache = new ResponseCache({ get: () => undefined, set }, options, failed);
+    const callOf = (body: object) => ({ operation: 'chat', body, context: {} }) as unknown as Call;
+    const answerOf = (content: string) =>
+      ({ choices: [{ index: 0, finish_reason: 'stop', message: { content } }] }) as unknown as ChatCompletion;
+    const route = { endpoint: 'a', provider: 'openai', model: 'm' };
+    cache.store(callOf(COLD), answerOf('x'.repeat(4 * 2 ** 20)), route);
+    cache.store(callOf({ ...COLD, seed: 1n }), answerOf('x'), route);
+    expect(await cache.find(callOf({ ...COLD, seed: 1n }))).toBeUndefined();
+    expect(set).not.toHaveBeenCalled();
+    cache.store(callOf(COLD), answerOf('x'), route);
+    expect(set).toHaveBeenCalledTimes(1);
+    expect(failed).not.toHaveBeenCalled();
+  });
+
+  it('no answer to a Responses call, whatever its options say', async () => {
+    const { balancer, upstream } = await start();
+    for (let n = 1; n <= 2; n++)
+      expect((await balancer.responses({ model: 'm', input: 'Hi' }, { cache: true })).output_text).toBe(
+        `answer ${n}`,
+      );
+    expect(upstream.requests).toHaveLength(2);
+  });
+});
+
 describe('A cache store of the application', () => {
+  it.each([['7'], ['{"data":7,"route":{}}'], ['{"data":{},"route":7}'], ['{"data":{},"route":{}}']])(
+    'is not used for a value that is no stored answer: %s',
+    async (value) => {
+      const { ask } = await start(counted, { get: () => value, set: () => undefined });
+      expect((await ask()).text).toBe('answer 1');
+    },
+  );
+
   it('gets keys that contain no prompt, and values with their time to live', async () => {
     const kept = new Map<string, string>();
     const ttls: number[] = [];

@@ -210,6 +210,59 @@ describe('A shadow', () => {
     expect(copies.stats().seen).toBeLessThanOrEqual(33);
   });
 
+  it.each<[string, Partial<EndpointConfig>]>([
+    ['whose answers may be too short', { maxOutputTokens: 3 }],
+    ['whose context window may be too small', { contextWindow: 3 }],
+    ['that could serve no live call beside the copy', { maxConcurrent: 1 }],
+  ])('gets no copies at an endpoint %s', async (_name, endpoint) => {
+    const { balancer, copies } = await start({}, { endpoint });
+    await balancer.chat(CENT);
+    expect(balancer.stats().shadow).toMatchObject({ running: 0, skipped: { capacity: 1 } });
+    expect(copies.stats().seen).toBe(0);
+  });
+
+  it('gets no copies at an endpoint that is disabled', async () => {
+    const { balancer, copies } = await start();
+    balancer.endpoint('next').disable();
+    await balancer.chat(CENT);
+    expect(balancer.stats().shadow).toMatchObject({ running: 0, skipped: { capacity: 1 } });
+    expect(copies.stats().seen).toBe(0);
+  });
+
+  it('gets no copies of embeddings and Responses calls', async () => {
+    const { live, copies } = await start();
+    const embedder = await rig.provider({ models: { 'text-embedding-3-small': {} } });
+    const balancer = rig.balancer(
+      [
+        endpointAt(live, { name: 'live' }),
+        endpointAt(embedder, { name: 'vectors', model: 'text-embedding-3-small' }),
+        endpointAt(copies, { name: 'next', model: 'gpt-4.1', weight: 0 }),
+      ],
+      { shadow: { endpoint: 'next', share: 1 } },
+    );
+    await balancer.embeddings({ model: 'text-embedding-3-small', input: 'a' });
+    await balancer.responses({ model: 'gpt-4o', input: 'Hi' });
+    expect(balancer.stats().shadow).toMatchObject({ running: 0, skipped: { capacity: 0 } });
+    expect(copies.stats().seen).toBe(0);
+  });
+
+  it('has an event without costs if the prices of both models are unknown', async () => {
+    const upstream = await rig.provider({ models: { 'own-1': {}, 'own-2': {} } });
+    const balancer = rig.balancer(
+      [
+        endpointAt(upstream, { name: 'live', model: 'own-1' }),
+        endpointAt(upstream, { name: 'next', model: 'own-2', weight: 0 }),
+      ],
+      { shadow: { endpoint: 'next', share: 1 } },
+    );
+    const events: ShadowEvent[] = [];
+    balancer.on('shadow', (event) => events.push(event));
+    await balancer.chat({ ...CENT, model: 'own-1' });
+    await until(() => events.length === 1);
+    expect(events[0]).not.toHaveProperty('costUsd');
+    expect(events[0]).not.toHaveProperty('liveCostUsd');
+  });
+
   it('uses no quota for which a live call is waiting', async () => {
     const estimateTokens = (sent: object) =>
       Number((sent as { metadata: Record<string, string> }).metadata.simulate_prompt_tokens);
