@@ -60,6 +60,28 @@ describe('A request of the Azure dialect', () => {
     });
   });
 
+  it.each<[string, Partial<DialectEndpoint>, string, string]>([
+    ['the v1 API', {}, '/openai/v1/responses', 'gpt-4o'],
+    [
+      'a dated API, which has no deployment in this path',
+      { apiVersion: '2025-03-01-preview', deployment: 'mine' },
+      '/openai/responses?api-version=2025-03-01-preview',
+      'mine',
+    ],
+    [
+      'a preview of the v1 API',
+      { apiVersion: 'preview' },
+      '/openai/v1/responses?api-version=preview',
+      'gpt-4o',
+    ],
+  ])('has the path and the model of a Responses call for %s', (_form, more, path, model) => {
+    const endpoint = endpointOf('azure', 'gpt-4o', { baseURL: RESOURCE, ...more });
+    const call = { stream: false, body: { model: 'auto', input: 'Hi' } };
+    const sent = azureDialect.responses?.(call as never, endpoint);
+    expect(sent?.path).toBe(path);
+    expect(JSON.parse(sent?.body ?? '')).toEqual({ model, input: 'Hi' });
+  });
+
   it("leaves out other providers' fields in the conversation, which Azure refuses", () => {
     const messages = [{ role: 'assistant', content: 'Hi', reasoning_content: 'Hm.', thinking_blocks: [{}] }];
     expect(request({}, ask({ messages })).body.messages).toEqual([{ role: 'assistant', content: 'Hi' }]);

@@ -157,6 +157,22 @@ describe('Preset', () => {
     },
   );
 
+  it.each<[unknown, string]>([
+    [7, 'got a number'],
+    [{}, 'got an object'],
+  ])(
+    'reports a key that is neither a text nor a function, without a hint at the environment: %j',
+    (key, got) => {
+      const fault = faultOf(() => holysheep({ apiKey: key as never }));
+      expect(fault).toContain(`holysheep().apiKey: expected a key or a function that returns one, ${got}`);
+      expect(fault).not.toContain('environment');
+    },
+  );
+
+  it('reports the missing options of azureOpenAI() even if there are none at all', () => {
+    expect(faultOf(() => azureOpenAI(undefined as never))).toContain('azureOpenAI().resource: expected');
+  });
+
   it('reports all invalid options at once without printing the key', () => {
     const fault = faultOf(() => openai({ apikey: 'sk-secret', models: [], rmp: 5 } as never));
     expect(fault).toContain("openai().apikey: expected a known option (did you mean 'apiKey'?)");

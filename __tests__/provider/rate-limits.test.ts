@@ -190,6 +190,25 @@ describe('rate limits of the IETF draft', () => {
     });
   });
 
+  it('are those of input and output tokens if the name of the policy says so, but not per day', () => {
+    const policy = [
+      '"input-tokens";q=90;w=60',
+      '"output_tokens";q=80;w=60',
+      '"daily-input-tokens";q=70;w=86400',
+    ];
+    const ratelimit = '"input-tokens";r=9;t=1, "output_tokens";r=8;t=2, "daily-input-tokens";r=7;t=3';
+    expect(read({ ratelimit, 'ratelimit-policy': policy.join() })).toEqual({
+      inputTokens: { limit: 90, remaining: 9, resetMs: 1000 },
+      outputTokens: { limit: 80, remaining: 8, resetMs: 2000 },
+    });
+  });
+
+  it('are read as tokens per day', () => {
+    expect(read({ ratelimit: '"tokens";r=7;t=3600', 'ratelimit-policy': '"tokens";q=70;w=86400' })).toEqual({
+      tokensPerDay: { limit: 70, remaining: 7, resetMs: 3_600_000 },
+    });
+  });
+
   it('are read in the format of draft 07', () => {
     expect(read({ ratelimit: 'limit=100, remaining=40, reset=30', 'ratelimit-policy': '100;w=60' })).toEqual({
       requests: { limit: 100, remaining: 40, resetMs: 30_000 },

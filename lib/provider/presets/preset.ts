@@ -94,7 +94,7 @@ function keyFaults(provider: string, apiKey: unknown): string[] {
     ? String(apiKey)
     : typeof apiKey === 'string'
       ? 'an empty string'
-      : `a ${typeof apiKey}`;
+      : `${typeof apiKey === 'object' ? 'an' : 'a'} ${typeof apiKey}`;
   const hint = isMissing || typeof apiKey === 'string' ? ': is the environment variable set?' : '';
   return [`apiKey: expected a key or a function that returns one, got ${got}${hint}`];
 }

@@ -31,26 +31,28 @@ function normalMimeType(type: string): string {
   return lower === 'image/jpg' ? 'image/jpeg' : lower;
 }
 
-const BY_EXTENSION: Readonly<Record<string, string>> = {
-  jpg: 'image/jpeg',
-  jpeg: 'image/jpeg',
-  png: 'image/png',
-  gif: 'image/gif',
-  webp: 'image/webp',
-  heic: 'image/heic',
-  pdf: 'application/pdf',
-  txt: 'text/plain',
-  csv: 'text/csv',
-  html: 'text/html',
-  md: 'text/md',
-  mp3: 'audio/mp3',
-  wav: 'audio/wav',
-  mp4: 'video/mp4',
-};
+const BY_EXTENSION: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    jpg: 'image/jpeg',
+    jpeg: 'image/jpeg',
+    png: 'image/png',
+    gif: 'image/gif',
+    webp: 'image/webp',
+    heic: 'image/heic',
+    pdf: 'application/pdf',
+    txt: 'text/plain',
+    csv: 'text/csv',
+    html: 'text/html',
+    md: 'text/md',
+    mp3: 'audio/mp3',
+    wav: 'audio/wav',
+    mp4: 'video/mp4',
+  }),
+);
 
 /** The MIME type that the path of a URL suggests; `otherwise` if it has no known extension. */
 export function mimeTypeOfUrl(url: string, otherwise: string): string {
   const path = URL.canParse(url) ? new URL(url).pathname : '';
   const extension = /\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? '';
-  return Object.hasOwn(BY_EXTENSION, extension) ? (BY_EXTENSION[extension] ?? otherwise) : otherwise;
+  return BY_EXTENSION.get(extension) ?? otherwise;
 }
