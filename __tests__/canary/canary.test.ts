@@ -14,9 +14,7 @@ function callOf(more: object = {}): Call {
 
 function start(options: object = {}, served?: readonly string[]) {
   const events: CanaryEvent[] = [];
-  const canary = new Canary({ ...ALL, ...options } as ResolvedCanary, served && new Set(served), (event) =>
-    events.push(event),
-  );
+  const canary = new Canary({ ...ALL, ...options }, served && new Set(served), (event) => events.push(event));
   return { canary, events };
 }
 

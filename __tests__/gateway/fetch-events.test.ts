@@ -17,8 +17,8 @@ describe('The body of a streamed Response of createFetch()', () => {
     events.open({ 'x-ai-endpoint': 'other' });
     events.sendJson(500, {}, {});
     expect(events.headersSent).toBe(true);
-    events.write('data: 1\n\n');
-    events.write(Buffer.from('data: 2\n\n'));
+    void events.write('data: 1\n\n');
+    void events.write(Buffer.from('data: 2\n\n'));
     events.end('data: [DONE]\n\n');
     events.end('data: too late\n\n');
     expect(responses).toHaveLength(1);
@@ -33,7 +33,7 @@ describe('The body of a streamed Response of createFetch()', () => {
   it('may end without a last event', async () => {
     const { events, responses } = open();
     events.open({});
-    events.write('data: 1\n\n');
+    void events.write('data: 1\n\n');
     events.end();
     expect(await responses[0]?.text()).toBe('data: 1\n\n');
     expect(events.isClosed).toBe(true);

@@ -17,7 +17,7 @@ describe('A hook with an invalid result makes its call fail, and the error says 
     ],
     [
       'two results at once',
-      { before: ({ body }) => ({ body, refuse: { message: 'no' } }) as never },
+      { before: ({ body }) => ({ body, refuse: { message: 'no' } }) },
       false,
       'must return nothing or an object with one of: body, answer, refuse',
     ],
@@ -48,7 +48,7 @@ describe('A hook with an invalid result makes its call fail, and the error says 
     ],
     [
       'a streamed body for a call that is not streamed',
-      { before: ({ body }) => ({ body: { ...body, stream: true } }) as never },
+      { before: ({ body }) => ({ body: { ...body, stream: true } }) },
       false,
       'a hook must not change `stream` of the body',
     ],
@@ -112,7 +112,7 @@ describe('hooks.text', () => {
     const texts: string[] = ['', '', ''];
     for await (const { chunk } of guard.events(events(), () => undefined))
       for (const { index, delta } of chunk.choices as Partial<(typeof chunk.choices)[number]>[])
-        texts[index ?? 0] += delta?.content ?? '';
+        texts[index ?? 0] = `${texts[index ?? 0] ?? ''}${delta?.content ?? ''}`;
     expect(texts).toEqual(['A', 'b', '']);
   });
 });

@@ -77,7 +77,7 @@ describe('A request of the Azure dialect', () => {
   ])('has the path and the model of a Responses call for %s', (_form, more, path, model) => {
     const endpoint = endpointOf('azure', 'gpt-4o', { baseURL: RESOURCE, ...more });
     const call = { stream: false, body: { model: 'auto', input: 'Hi' } };
-    const sent = azureDialect.responses?.(call as never, endpoint);
+    const sent = azureDialect.responses?.(call, endpoint);
     expect(sent?.path).toBe(path);
     expect(JSON.parse(sent?.body ?? '')).toEqual({ model, input: 'Hi' });
   });

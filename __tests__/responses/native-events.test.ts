@@ -9,7 +9,12 @@ import {
 } from '../../lib/responses/native-response';
 import { ResponseBuilder } from '../../lib/responses/response-builder';
 
-const MESSAGE = { type: 'message', role: 'assistant', id: 'msg_1', content: [{ type: 'output_text', text: 'Hi' }] };
+const MESSAGE = {
+  type: 'message',
+  role: 'assistant',
+  id: 'msg_1',
+  content: [{ type: 'output_text', text: 'Hi' }],
+};
 const WHOLE = { id: 'resp_1', object: 'response', status: 'completed', output: [MESSAGE] };
 
 describe('A response of a Responses API', () => {
@@ -135,7 +140,7 @@ describe('The items that clients refer to by their id', () => {
   const keep = (items: KeptItems, output: readonly unknown[], account?: string) =>
     items.keep({ id: 'resp_1', output } as unknown as AIResponse, account, request());
   const prepared = (items: KeptItems, ...references: readonly string[]) =>
-    items.prepare({ input: references.map((id) => ({ type: 'item_reference', id })) } as never, undefined);
+    items.prepare({ input: references.map((id) => ({ type: 'item_reference', id })) }, undefined);
 
   afterEach(() => jest.useRealTimers());
 

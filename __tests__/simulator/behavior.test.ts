@@ -157,6 +157,37 @@ describe('ProviderBehavior: limits', () => {
     expect(kinds).toEqual(['answer', 'answer', 'answer', 'error']);
   });
 
+  it('counts each key separately, and forgets the one that came first after a thousand others', () => {
+    const behavior = behaviorOf({ rpm: 1 });
+    const kindOf = (key: string) => behavior.admit({ ...CALL, key }, 0).plan.kind;
+    expect([kindOf('first'), kindOf('first'), kindOf('other')]).toEqual(['answer', 'error', 'answer']);
+    for (let key = 0; key < 999; key++) kindOf(`key-${key}`);
+    expect([kindOf('other'), kindOf('first')]).toEqual(['error', 'answer']);
+  });
+
+  it('admits a call without a limit of its own whose prompt fits, even if answers are reserved', () => {
+    const behavior = behaviorOf({ contextWindow: 1_000, tpm: 60_000, tokensCharged: 'reserved' });
+    const { maxTokens: _, ...call } = CALL;
+    expect(behavior.admit(call, 0).plan.kind).toBe('answer');
+    expect(behavior.admit({ ...call, promptTokens: 1_001 }, 0).plan).toMatchObject({
+      code: 'context_length_exceeded',
+    });
+  });
+
+  it('has a bucket that is never empty without a limit, and never full enough for more than its depth', () => {
+    const bucket = new TokenBucket(60, 30, 0);
+    bucket.take(30, 0);
+    expect([bucket.msUntil(30, 0), bucket.msUntil(31, 0), bucket.msUntilFull(0)]).toEqual([
+      30_000,
+      Infinity,
+      30_000,
+    ]);
+    const unlimited = new TokenBucket(Infinity, Infinity, 0);
+    unlimited.take(1e9, 0);
+    unlimited.takeAvailable(1e9, 0);
+    expect([unlimited.msUntil(1e9, 0), unlimited.msUntilFull(0)]).toEqual([0, 0]);
+  });
+
   it('tolerates a clock that goes backwards', () => {
     const bucket = new TokenBucket(60, 60, 1000);
     bucket.take(60, 1000);

@@ -224,6 +224,46 @@ describe('SimulatedProvider: the control API over HTTP', () => {
     expect(await refused.json()).toMatchObject({
       error: { message: 'fault.fraction: expected a number from 0 to 1, got 2' },
     });
+    expect((await control('POST', 'faults', 'outage')).status).toBe(400);
+  });
+
+  it('has nothing at other paths', async () => {
+    for (const [method, path] of [
+      ['GET', ''],
+      ['PUT', 'faults'],
+      ['POST', 'stats'],
+    ] as const)
+      expect((await control(method, path)).status).toBe(404);
+  });
+
+  it('accepts connections again only when the last fault that refuses them has ended', async () => {
+    const ends = [provider.fault({ kind: 'refuse' }), provider.fault({ kind: 'refuse' })];
+    await expect(send()).rejects.toThrow();
+    await ends[0]!.end();
+    await expect(send()).rejects.toThrow();
+    await ends[1]!.end();
+    expect((await send()).status).toBe(200);
+  });
+
+  it.each([
+    [{ status: 418 }, { type: 'invalid_request_error', code: null, message: 'Simulated error 418.' }],
+    [{ status: 503 }, { type: 'server_error', message: 'Simulated error 503.' }],
+    [
+      { status: 400, type: 'own', code: 'c', message: 'Own.' },
+      { type: 'own', code: 'c', message: 'Own.' },
+    ],
+  ])('answers with an error of its own: %j', async (fault, error) => {
+    provider.fault({ kind: 'error', afterMs: 0, ...fault });
+    const answer = await send();
+    expect(answer.status).toBe(fault.status);
+    expect(await answer.json()).toMatchObject({ error });
+  });
+
+  it('cuts a whole answer before its first byte, after the headers', async () => {
+    provider.fault({ kind: 'cut', afterTokens: 0 });
+    const answer = await send();
+    expect(answer.status).toBe(200);
+    await expect(answer.text()).rejects.toThrow();
   });
 });
 

@@ -195,12 +195,28 @@ describe('An embeddings request to SimulatedProvider', () => {
   it('is refused like a chat while a fault is active', async () => {
     const fault = provider.fault({ kind: 'err5xx', status: 503 });
     expect((await embed({})).status).toBe(503);
-    fault.end();
+    await fault.end();
     expect((await embed({})).status).toBe(200);
   });
 });
 
 describe('SimulatedProvider', () => {
+  it('refuses a body of more than 32 MB', async () => {
+    const response = await fetch(`${provider.url}/embeddings`, {
+      method: 'POST',
+      body: Buffer.alloc(32 * 2 ** 20 + 1, ' '),
+    }).catch(() => undefined);
+    // The connection may be closed before the whole body is sent.
+    expect(response?.status ?? 413).toBe(413);
+  });
+
+  it('records no requests if recordRequests is 0', async () => {
+    const quiet = await startProvider({ timeScale: 0, errorShare: 0, recordRequests: 0 });
+    await fetch(`${quiet.url}/models`);
+    expect(quiet.requests).toEqual([]);
+    await quiet.close();
+  });
+
   it('lists its models, and each of them', async () => {
     const list = (await (await fetch(`${provider.url}/models`)).json()) as { data: { id: string }[] };
     expect(list.data.map(({ id }) => id)).toEqual(['gpt-4o', 'embedder']);

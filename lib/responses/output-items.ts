@@ -133,7 +133,6 @@ export class OpenFunctionCall implements OpenItem {
   }
 
   add(delta: string): void {
-    if (delta === '') return;
     this.item.arguments += delta;
     this.#emit({ type: 'response.function_call_arguments.delta', ...this.#place, delta });
   }

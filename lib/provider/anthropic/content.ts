@@ -30,13 +30,9 @@ export function toMessages({ turns }: Conversation): RequestMessage[] {
     .filter(({ content }) => content.length > 0);
   const last = messages.at(-1);
   const end = last?.content.at(-1);
-  // The API refuses a final assistant text that ends with white space.
-  if (last?.role === 'assistant' && end?.type === 'text') {
-    const text = end.text.trimEnd();
-    if (text === '') last.content.pop();
-    else last.content[last.content.length - 1] = { ...end, text };
-    if (last.content.length === 0) messages.pop();
-  }
+  // The API refuses a final assistant text that ends with white space. A blank one is left out already.
+  if (last?.role === 'assistant' && end?.type === 'text')
+    last.content[last.content.length - 1] = { ...end, text: end.text.trimEnd() };
   return messages;
 }
 

@@ -8,11 +8,10 @@ import type { Admission } from './rate-limit';
 export function rateLimited(
   call: ArrivingCall,
   wanted: number,
-  admission: Admission,
+  admission: Exclude<Admission, { readonly admitted: true }>,
   random: Random,
 ): ErrorPlan {
   const afterMs = between(random, 60, 120);
-  if (admission.admitted) throw new Error('An admitted call has no refusal');
   if (admission.reason === 'too_large') {
     return refusal(429, afterMs, 'tokens', 'rate_limit_exceeded', [
       `Request too large for ${call.model} in organization org-simulator on tokens per min (TPM):`,

@@ -70,6 +70,9 @@ interface ActiveCallState extends ActiveCall {
   isOpen: boolean;
 }
 
+/** A fault that damages an answer. */
+type DamagingFault = Extract<Fault, { kind: 'cut' | 'stall' | 'bad_answer' }>;
+
 const ERROR_SHARE = 0.003;
 const BROWNOUT_FACTOR = 10;
 const MAX_KEYS = 1000;
@@ -209,7 +212,7 @@ export class ProviderBehavior {
     const { profile } = state;
     let slow = slowdown(profile, state.inFlight);
     let error: number | undefined;
-    let damage: Fault | undefined;
+    let damage: DamagingFault | undefined;
     for (const fault of matched) {
       if (fault.kind === 'brownout') slow *= fault.factor ?? BROWNOUT_FACTOR;
       else if (fault.kind === 'err5xx') error = fault.status ?? 500;
@@ -273,17 +276,18 @@ export class ProviderBehavior {
 function limitOf(state: ModelState, key: string, now: number): RateLimit {
   let limit = state.limits.get(key);
   if (!limit) {
-    const [oldest] = state.limits.keys();
-    if (state.limits.size >= MAX_KEYS && oldest !== undefined) state.limits.delete(oldest);
+    for (const oldest of state.limits.keys()) {
+      if (state.limits.size < MAX_KEYS) break;
+      state.limits.delete(oldest);
+    }
     limit = new RateLimit(state.profile, now);
     state.limits.set(key, limit);
   }
   return limit;
 }
 
-function damageOf(fault: Fault, outputTokens: number): Damage | undefined {
+function damageOf(fault: DamagingFault, outputTokens: number): Damage {
   if (fault.kind === 'bad_answer') return { kind: 'bad_answer', form: fault.form ?? 'html' };
-  if (fault.kind !== 'cut' && fault.kind !== 'stall') return undefined;
   return { kind: fault.kind, afterTokens: breakPoint(fault, outputTokens) };
 }
 
