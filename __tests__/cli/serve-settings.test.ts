@@ -1,3 +1,4 @@
+import { configIn } from '../../lib/cli/config-file';
 import { shareOf } from '../../lib/cli/serve/quota-share';
 import { readSettings } from '../../lib/cli/serve/settings';
 import { temporaryFiles } from './temporary-files';
@@ -96,4 +97,18 @@ it('express-ai-balancer serve: a single worker has every limit whole, and severa
     endpoints: [{ name: 'a', model: 'm', rpm: 30, tpm: 450 }],
     budgets: { usdPerHour: 4 },
   });
+});
+
+const CONFIG = { endpoints: [ENDPOINT] };
+it.each<[string, Record<string, unknown>, unknown]>([
+  ['the default export', { default: CONFIG, other: 7 }, CONFIG],
+  ['the export named config', { default: 7, config: CONFIG }, CONFIG],
+  ['the default export of a CommonJS module', { default: { default: CONFIG } }, CONFIG],
+  ['the export named config of a CommonJS module', { default: { config: CONFIG } }, CONFIG],
+  ['the default export beside one named endpoints', { default: CONFIG, endpoints: [] }, CONFIG],
+  ['all exports together', CONFIG, CONFIG],
+  ['a default export without endpoints, which is reported', { default: { rpm: 7 } }, { rpm: 7 }],
+  ['no export, which is reported', { other: 7 }, { other: 7 }],
+])('express-ai-balancer: a configuration file gives its configuration as %s', (_name, exported, config) => {
+  expect(configIn(exported)).toEqual(config);
 });

@@ -112,6 +112,18 @@ test('VirtualProvider: a connection that is reset ends the attempt as an error',
   expect(upstream.ends).toMatchObject({ error: 1, unfinished: 0 });
 });
 
+test('VirtualProvider: a malformed answer arrives whole, and an aborted attempt that would fail is not counted as an error', () => {
+  const upstream = provider();
+  upstream.addFault({ kind: 'bad_answer', form: 'empty_choices' }, 10_000);
+  const events = listen();
+  upstream.startAttempt(CALL, events);
+  jest.advanceTimersByTime(60_000);
+  expect(events.events).toEqual(['ended']);
+  upstream.addFault({ kind: 'unauthorized' }, 10_000);
+  upstream.startAttempt(CALL, listen())();
+  expect(upstream.ends).toMatchObject({ bad_answer: 1, left_early: 1, error: 0, unfinished: 0 });
+});
+
 test('VirtualProvider: a caller may abort within the callback for a chunk, which is the last one then', () => {
   const upstream = provider();
   const events = listen();

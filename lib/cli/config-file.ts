@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BalancerConfig } from '../index';
+import { isObject } from '../util/is-object';
 import { UsageError } from './usage-error';
 
 const MODULES = ['.js', '.mjs', '.cjs'];
@@ -47,7 +48,7 @@ async function importModule(file: string, path: string): Promise<unknown> {
   } catch (error) {
     throw unreadableFileError(file, error);
   }
-  return findConfig(loaded) ?? loaded;
+  return configIn(loaded);
 }
 
 /**
@@ -62,17 +63,14 @@ async function importTypeScript(url: string): Promise<unknown> {
 }
 
 /**
- * Finds the configuration among the exports. A CommonJS module is imported as the default export; if it was compiled
- * from an ES module, its own default export is nested in that.
+ * Finds the configuration among the exports of a module; returns the exports themselves if there is none. A CommonJS
+ * module is imported as the default export; if it was compiled from an ES module, its own default export is nested in
+ * that.
  */
-function findConfig(loaded: Record<string, unknown>): unknown {
-  for (const value of [loaded.default, loaded.config]) {
-    if (typeof value !== 'object' || value === null) continue;
-    if ('endpoints' in value) return value;
-    const inner = value as Record<string, unknown>;
-    return findConfig(inner) ?? inner;
-  }
-  return undefined;
+export function configIn(exported: Record<string, unknown>): unknown {
+  const [inner] = [exported.default, exported.config].filter(isObject);
+  if (!inner) return exported;
+  return 'endpoints' in inner ? inner : configIn(inner);
 }
 
 function unreadableFileError(file: string, error: unknown): UsageError {

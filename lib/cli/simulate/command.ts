@@ -17,7 +17,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (flags.replay !== undefined) return replay(flags, flags.replay);
-  const progress = new Progress();
+  const progress = new Progress(process.stderr);
   const simulateWith = async (extraKeys: ExtraKeys): Promise<SimulationResult> => {
     const job = { flags, extraKeys } satisfies SimulationJob;
     const result = await runJob<SimulationResult>(job, undefined, progress.start()).finally(() =>
@@ -41,7 +41,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
 async function replay(flags: SimulateFlags, file: string): Promise<number> {
   const { calls: _calls, ...log } = readReplay(file, flags.deadlineMs);
   const { startAtMs } = log;
-  const progress = new Progress();
+  const progress = new Progress(process.stderr);
   const runWith = (job: SimulationJob): Promise<SimulationResult> =>
     runJob<SimulationResult>(job, undefined, progress.start()).finally(() => progress.end());
   const run = await runWith({ flags, startAtMs });

@@ -55,11 +55,8 @@ export function publishedLengths(count: number, seed: number): TraceRow[] {
 
 function draw(knots: Quantiles, random: Random): number {
   const part = random();
-  for (let index = 1; index < knots.length; index++) {
-    const [to, high] = knots[index] as readonly [number, number];
-    if (part >= to) continue;
-    const [from, low] = knots[index - 1] as readonly [number, number];
-    return Math.round(low + ((high - low) * (part - from)) / (to - from));
-  }
-  return knots[0]?.[1] ?? 1;
+  // Between the first knot, at 0, and the last one, at 1.
+  const upper = knots.findIndex(([to]) => part < to);
+  const [[from, low], [to, high]] = knots.slice(upper - 1, upper + 1) as [Quantiles[0], Quantiles[0]];
+  return Math.round(low + ((high - low) * (part - from)) / (to - from));
 }

@@ -5,7 +5,7 @@ export class Progress {
   readonly #stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'>;
   #runs = 0;
 
-  constructor(stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'> = process.stderr) {
+  constructor(stream: Pick<NodeJS.WriteStream, 'isTTY' | 'write'>) {
     this.#stream = stream;
   }
 

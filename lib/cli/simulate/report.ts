@@ -72,10 +72,10 @@ export function formatReport(report: SimulationReport): string {
 /** Describes the model that the calls request, since calls that name a model reach fewer endpoints than 'auto'. */
 function asked({ flags: { model = 'auto' }, models }: SimulationReport): string {
   if (model !== 'auto') return `model ${model}`;
-  const [first = ''] = models;
+  const names = models.join(', ');
   return models.length === 1
-    ? `model auto: ${first}`
-    : `model auto: any of ${models.join(', ')}; calls of your clients name one: --model ${first}`;
+    ? `model auto: ${names}`
+    : `model auto: any of ${names}; calls of your clients name one: --model ${models.slice(0, 1).join('')}`;
 }
 
 export function noLimits(unlimited: readonly string[]): string[] {

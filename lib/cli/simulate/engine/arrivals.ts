@@ -43,16 +43,15 @@ export function traceArrivals(
   rps: number,
   seconds: number,
 ): number[] {
-  const first = rows[0]?.atMs ?? 0;
-  const last = rows[rows.length - 1]?.atMs ?? 0;
-  const meanGap = (last - first) / (rows.length - 1);
+  const atMs = (index: number): number => (rows[index % rows.length] as TraceRow).atMs;
+  const meanGap = (atMs(rows.length - 1) - atMs(0)) / (rows.length - 1);
   const scale = 1000 / rps / meanGap;
   const arrivals: number[] = [];
   let at = 0;
   for (let step = 0; at < seconds * 1000; step++) {
     arrivals.push(at);
-    const here = rows[(offset + step) % rows.length]?.atMs ?? 0;
-    const next = rows[(offset + step + 1) % rows.length]?.atMs ?? 0;
+    const here = atMs(offset + step);
+    const next = atMs(offset + step + 1);
     // At the wrap-around from the last row to the first there is no gap to take, so the mean gap is used.
     at += (next >= here ? next - here : meanGap) * scale;
   }
