@@ -218,6 +218,39 @@ describe('The fetch of createFetch()', () => {
     },
   );
 
+  it('says in x-ai-cache whether the answer comes from the cache, and whether it is stale', async () => {
+    const cache = { ttlMs: 60_000, staleIfErrorMs: 60_000 };
+    const { ownFetch, provider } = await open({ config: { cache } });
+    const cacheOf = async () => {
+      const { status, headers } = await postTo(ownFetch, '/chat/completions', { ...BODY, temperature: 0 });
+      return [status, headers.get('x-ai-cache')];
+    };
+    expect(await cacheOf()).toEqual([200, null]);
+    expect(await cacheOf()).toEqual([200, 'hit']);
+    provider.fault({ kind: 'err5xx' });
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 61_000);
+    expect(await cacheOf()).toEqual([200, 'stale']);
+    clock.mockRestore();
+  });
+
+  it('lists a model of several endpoints once, and finds auto while any endpoint is there', async () => {
+    const { client, balancer, provider } = await open();
+    await balancer.reload({
+      endpoints: ['a', 'b'].map((name) => endpointAt(provider, { name, aliases: ['fast'] })),
+    });
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['gpt-4o', 'fast']);
+    expect(await client.models.retrieve('auto')).toMatchObject({ id: 'auto', owned_by: 'openai' });
+    for (const name of ['a', 'b']) balancer.endpoint(name).disable();
+    expect(await client.models.retrieve('auto')).toMatchObject({ id: 'auto', owned_by: 'system' });
+  });
+
+  it('accepts HEAD in place of GET only, and a signal that is null', async () => {
+    const { ownFetch } = await open();
+    expect((await ownFetch(`${BASE_URL}/models`, { method: 'HEAD', signal: null })).status).toBe(200);
+    const wrong = await ownFetch(`${BASE_URL}/chat/completions`, { method: 'HEAD' });
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
+  });
+
   it('sends x-should-retry: false if a retry would only add load', async () => {
     const { ownFetch, provider } = await open();
     provider.fault({ kind: 'err5xx' });

@@ -14,7 +14,7 @@ export function clientKey(req: Request): string {
 }
 
 function network56(address: string): string {
-  const [head = '', tail] = address.split('::');
+  const [head, tail] = address.split('::') as [string, string?];
   const groups = splitGroups(head);
   if (tail !== undefined) {
     const after = splitGroups(tail);
@@ -22,8 +22,10 @@ function network56(address: string): string {
     const length = after.length + (tail.includes('.') ? 1 : 0);
     groups.push(...new Array<string>(Math.max(0, 8 - groups.length - length)).fill('0'), ...after);
   }
-  const [a = 0, b = 0, c = 0, d = 0] = groups.slice(0, 4).map((group) => Number.parseInt(group, 16));
-  return `${[a, b, c, d & 0xff00].map((group) => group.toString(16)).join(':')}::/56`;
+  const network = groups
+    .slice(0, 4)
+    .map((group, index) => Number.parseInt(group, 16) & (index < 3 ? 0xffff : 0xff00));
+  return `${network.map((group) => group.toString(16)).join(':')}::/56`;
 }
 
 function splitGroups(text: string): string[] {
