@@ -24,7 +24,10 @@ export interface FailedAttempt {
   readonly rule: FailureRule;
   /** Whether the failure is a fault of the endpoint. */
   readonly isFailure: boolean;
-  /** Whether the failure counts against the endpoint: only the first failure of a call does. */
+  /**
+   * Whether the failure counts against the endpoint: of several failures of a call at this endpoint, only the first
+   * does.
+   */
   readonly counts: boolean;
   readonly reservation: Reservation;
 }

@@ -29,7 +29,7 @@ export interface AttemptSlotParts<E extends SlotEndpoint> {
   readonly ticket: BreakerTicket;
   /** Running totals of tokens sent to the provider when this attempt was sent. */
   readonly tokensSent: TokensSentSnapshot;
-  /** Other calls in flight when this attempt was sent. */
+  /** Other attempts in flight at the endpoint when this attempt was sent. */
   readonly inFlight: number;
   /** Returns the function to call when headers have corrected the quotas; undefined if nobody listens. */
   readonly quotaListener: () => OnQuotaCorrected | undefined;

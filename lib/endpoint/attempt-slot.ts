@@ -21,7 +21,7 @@ import type { AttemptSlotParts, SlotEndpoint } from './attempt-slot-parts';
 
 /**
  * An attempt counts as failed if the endpoint has answered neither it nor any other attempt for MIN_SILENCE_MS
- * milliseconds and for SILENCE_FACTOR times its expected time.
+ * milliseconds and for SILENCE_FACTOR times the attempt's expected time.
  */
 const MIN_SILENCE_MS = 3_000;
 const SILENCE_FACTOR = 8;
@@ -60,7 +60,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     this.startedAt = now;
     const { call, inFlight } = parts;
     const { latency } = parts.endpoint.health;
-    // If the caller sets max_tokens, the answer may be that long.
+    // Assumes the longest answer, max_tokens if the caller sets it, so that a long answer is not taken for silence.
     const size = { promptTokens: call.promptTokens, expectedOutputTokens: maxOutputOf(call) };
     const expectedMs = call.stream
       ? latency.firstTokenMs(size, inFlight, now)
@@ -146,7 +146,8 @@ export class AttemptSlot<E extends SlotEndpoint> {
   /**
    * Ends the slot after a failure. Returns whether the failure counts against the endpoint.
    * @param output Output tokens that had arrived before.
-   * @param isKnown Whether the same request has already counted against the endpoint.
+   * @param isKnown Whether a failure of the same request, sent by an earlier call, has already counted against the
+   *   endpoint.
    */
   fail(failure: UpstreamFailure, output = 0, isKnown = false): boolean {
     const { detail } = failure;
@@ -189,9 +190,9 @@ export class AttemptSlot<E extends SlotEndpoint> {
   }
 
   /**
-   * Sends the attempt; a probe only once it has the cluster's probe lock, within its own time limit. If another process
-   * has the lock, the probe fails like an attempt on a stale socket: nothing was sent, so the failure says nothing
-   * about the endpoint, and the call may go elsewhere at no cost.
+   * Sends the attempt. A probe is sent only once it has the cluster's probe lock; the wait for the lock counts towards
+   * its time limit. If another process has the lock, the probe fails like an attempt on a stale socket: nothing was
+   * sent, so the failure says nothing about the endpoint, and the call may go elsewhere at no cost.
    */
   #sendWhenAllowed<T>(
     options: ExchangeOptions,
@@ -247,8 +248,8 @@ export class AttemptSlot<E extends SlotEndpoint> {
   }
 
   /**
-   * Whether the attempt had at least half of the configured timeout for a whole answer. Such an attempt has failed,
-   * whereas an attempt ended by a deadline of the caller's own is not the endpoint's fault.
+   * Whether the attempt had at least half of the configured timeout for a whole answer. The timeout of such an attempt
+   * counts against the endpoint; a timeout caused by a shorter deadline of the caller does not.
    */
   #hasUsedHalfTimeout(now: number): boolean {
     const { call, endpoint } = this.#parts;
@@ -275,7 +276,7 @@ export class AttemptSlot<E extends SlotEndpoint> {
     const { endpoint, call, ticket } = this.#parts;
     const quietMs = endpoint.health.activity.quietMs(performance.now());
     if (quietMs < this.#silenceMs) {
-      // The endpoint answers other attempts, so it has a queue of its own or few slots.
+      // The endpoint answers other attempts, so this one may be waiting in the provider's queue: check again later.
       this.#silenceTimer = this.#startSilenceTimer(this.#silenceMs - quietMs);
       return;
     }

@@ -27,8 +27,8 @@ export class EndpointHealth {
   readonly activity = new AnswerActivity();
   readonly refusals: RefusalShare;
   /**
-   * Contexts of the calls of which a failure has counted. Contexts, because a continued stream is a different call
-   * object.
+   * Contexts of the calls with a failure that has counted against this endpoint. Contexts rather than calls, because a
+   * continued stream is a different call object with the same context.
    */
   readonly #countedCalls = new WeakSet<Call['context']>();
   /** Number of failures that may be taken back: each served call allows one more, up to a limit. */

@@ -34,7 +34,7 @@ export interface EndpointSettings {
   readonly tags: ReadonlySet<string>;
   /** Whether streams ask for `stream_options.include_usage`. */
   readonly streamUsage: boolean;
-  /** Whether the provider continues a last assistant message of a request. */
+  /** Whether the provider continues the text of an assistant message at the end of a request. */
   readonly prefill: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: Timeouts;

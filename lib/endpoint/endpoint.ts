@@ -230,7 +230,10 @@ export class Endpoint {
     return greatestUsedShare(this.quotas, now);
   }
 
-  /** Acquires quota, a breaker ticket and a concurrent call for one attempt. Call it only if all of them allow it. */
+  /**
+   * Takes quota, a breaker ticket and a place among the concurrent calls for one attempt. Call it only if all three are
+   * available.
+   */
   acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
     return new AttemptSlot<Endpoint>(
       {

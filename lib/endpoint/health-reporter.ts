@@ -38,7 +38,7 @@ export class HealthReporter {
   readonly #parts: HealthReporterParts;
   /** Time of the latest known change of the breaker, on Redis's clock. */
   #knownAt = -Infinity;
-  /** When the most recently started of the served calls began, on the clock of performance.now(). */
+  /** The latest start time of all served attempts, on the clock of performance.now(). */
   #lastServedAt = -Infinity;
   /** Reports of a failing endpoint that were applied since this process's last served call or counted failure. */
   #unconfirmedReports = 0;
@@ -67,14 +67,16 @@ export class HealthReporter {
     this.#refutedUntil = -Infinity;
   }
 
-  /** Records that a call that began at `startedAt` was served. */
+  /** Records that an attempt that began at `startedAt` was served. */
   recordSuccess(startedAt: number): void {
     this.#lastServedAt = Math.max(this.#lastServedAt, startedAt);
     if (this.#unconfirmedReports > 0) this.#refutedUntil = performance.now() + REFUTED_MS;
     this.#unconfirmedReports = 0;
   }
 
-  /** Reports a cooldown caused by a failure of this process's own. Other failure classes concern only this process. */
+  /**
+   * Reports a cooldown caused by an attempt of this process. Does nothing for failure classes that don't concern peers.
+   */
   reportCooldown(failure: FailureClass, cooldownMs: number): void {
     const reported = COOLDOWN_CLASSES.find((known) => known === failure);
     if (reported === undefined) return;
@@ -83,8 +85,8 @@ export class HealthReporter {
   }
 
   /**
-   * Reports a cooldown of the quotas caused by a 429 of this process's own. The 429s of one burst are reported once, as
-   * far as possible.
+   * Reports a cooldown of the quotas caused by a 429 of this process's own. A cooldown that ends hardly later than the
+   * one already reported is not reported again, so a burst of 429s usually causes one report.
    */
   reportQuotaCooldown(now: number): void {
     const { name, reports } = this.#parts;
@@ -119,7 +121,8 @@ export class HealthReporter {
       this.#parts.reports.withdraw(this.#parts.name);
       return;
     }
-    // A process whose own network or key fails must not make a healthy endpoint unavailable to its peers for long.
+    // Reports of failures are ignored for a while after a call was served despite one, so that a peer whose own network
+    // or key fails can't keep a healthy endpoint out of rotation here.
     if (performance.now() < this.#refutedUntil) return;
     if (
       report.kind === 'opened'

@@ -78,7 +78,7 @@ export class UnavailableReason {
     if (state === 'closed' && weight > 0) return undefined;
     const today = Date.now();
     const waitMs = Math.max(0, endpoint.cooldownUntil(now) - now, endpoint.breaker.msUntilProbe(now));
-    // stats() reads all reasons often, and local times are slow to format.
+    // The text is cached, because stats() reads all reasons often, and local times are slow to format.
     const end = waitMs === 0 ? '' : Math.round((today + waitMs) / 1_000);
     const key = `${state} ${end}`;
     if (this.#cached?.key !== key)

@@ -5,7 +5,10 @@ import { shortlistOf } from '../routing/plan';
 import { patientLimitMs } from './attempt-limit';
 import { type CallState, currentPlan, type Routes } from './call-state';
 
-/** How often a late attempt is checked again while no other endpoint could serve its call, in milliseconds. */
+/**
+ * How often an attempt that has exceeded its time limit is checked again while no other endpoint can serve its call, in
+ * milliseconds.
+ */
 const RECHECK_MS = 1_000;
 
 /** Predicts whether another endpoint could serve a call that has a running attempt at one endpoint. */

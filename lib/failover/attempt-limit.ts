@@ -36,7 +36,9 @@ export function attemptLimitMs(call: Call, endpoint: Endpoint, alternativeMs: nu
   return Math.min(remaining, ownLimitMs, switchLimitMs);
 }
 
-/** Time left for an attempt that has run for `elapsedMs` and that no other endpoint can take over, in milliseconds. */
+/**
+ * Time left, in milliseconds, for an attempt that has run for `elapsedMs` and whose call no other endpoint can serve.
+ */
 export function patientLimitMs(call: Call, endpoint: Endpoint, elapsedMs: number): number {
   const remaining = remainingMs(call, performance.now());
   const limitMs = call.stream

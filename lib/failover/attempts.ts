@@ -43,6 +43,8 @@ export class Attempts {
   }
 
   /**
+   * Makes attempts until one succeeds. Resolves to its answer and its slot, which the caller of this method must
+   * settle.
    * @throws AiBalancerError, or the error of one of the app's callbacks.
    * @param firstSlot The slot of the first attempt, if the call already has one.
    */
@@ -182,7 +184,7 @@ export class Attempts {
     slot.abort(true);
     this.#recordHedgeLoser(state, slot, isHedge);
     void result.then((lost) => {
-      // Its answer may have arrived before the abort took effect.
+      // The loser's stream may have started before the abort took effect.
       if (lost.ok) abortIfStream(lost.value);
     });
   }
@@ -228,8 +230,8 @@ export class Attempts {
   }
 
   /**
-   * Records a failed attempt and returns its fault, or nothing if the failure doesn't count. Throws if the call itself
-   * is over.
+   * Records a failed attempt and returns the endpoint's fault; an empty array after a stale socket, which doesn't
+   * count. Throws if the call itself is over.
    */
   #recordFailure(state: CallState, { error, slot, isHedge }: FailedResult): EndpointFault[] {
     const { call, recorder } = state;

@@ -13,8 +13,8 @@ export interface Caller {
 }
 
 /**
- * How a call ended, or the stream that it has started. A failed call has a route too, because what its attempts used
- * must be paid for.
+ * How a call ended, or the stream that it has started. A failed call may have a route too: what its attempts have used
+ * still counts as spent.
  */
 export type CallResult = WholeResult | { readonly kind: 'stream'; readonly stream: StreamResult };
 

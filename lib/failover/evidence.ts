@@ -5,7 +5,7 @@ import type { FailureClass } from '../failure/classes';
 import type { UpstreamFailure } from '../http/upstream-failure';
 import { BoundedMap } from '../util/bounded-map';
 
-/** Failure classes that a strange request can cause as well as a broken endpoint. */
+/** Failure classes that an unusual request can cause as well as a broken endpoint. */
 const AMBIGUOUS: ReadonlySet<FailureClass> = new Set<FailureClass>(['server', 'bad_answer']);
 /** The most failed requests that are remembered. */
 const MAX_REQUESTS = 10_000;
@@ -14,7 +14,7 @@ const MEMORY_MS = 60_000;
 
 /** A request that has failed with an ambiguous class and that no endpoint has served since. */
 interface FailedRequest {
-  /** Names of the endpoints against which its failures have counted. */
+  /** Names of the endpoints against which a failure of this request has already counted. */
   readonly endpoints: ReadonlySet<string>;
   readonly at: number;
 }
@@ -32,7 +32,8 @@ export function newCallEvidence(): CallEvidence {
 }
 
 /**
- * Decides which failures count against an endpoint, so that a strange request can't take endpoints away from others:
+ * Decides which failures count against an endpoint, so that one unusual request can't open the breakers that other
+ * calls depend on:
  * - failures of the same request count once against an endpoint that serves other requests, until an endpoint serves
  *   it;
  * - a call that fails the same way at two endpoints that serve other requests is itself to blame: both failures are

@@ -38,7 +38,7 @@ export class HedgePolicy {
     this.#options = options;
   }
 
-  /** Adds the share of a new call to the budget. */
+  /** Adds `budgetRatio` hedges to the budget for a new call. */
   onCall(): void {
     const options = this.#options();
     if (options) this.#budget = Math.min(MAX_BUDGET, this.#budget + options.budgetRatio);
@@ -55,7 +55,7 @@ export class HedgePolicy {
     const delay = Math.max(MIN_DELAY_MS, (call.stream ? STREAM_FACTOR : WHOLE_FACTOR) * expectedMs);
     const maxDelayMs = DEADLINE_SHARE * remainingMs(call, now);
     if (delay <= maxDelayMs) return delay;
-    // A hedge before the expected time would double every call.
+    // A hedge before the expected time would send nearly every call twice.
     return maxDelayMs > expectedMs ? maxDelayMs : undefined;
   }
 

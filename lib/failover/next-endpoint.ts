@@ -33,7 +33,9 @@ export type NextStep =
    * wait.
    */
   | { readonly kind: 'wait'; readonly on: Quota | undefined; readonly waitMs: number }
-  /** Wait for the call's own backoff, outside the queue, where it would hold up calls that could start. */
+  /**
+   * Wait for the call's own backoff, outside the queue: in the queue, the call would hold up others that could start.
+   */
   | { readonly kind: 'back-off'; readonly ms: number }
   | { readonly kind: 'give-up'; readonly error: AiBalancerError };
 
@@ -61,7 +63,7 @@ export class NextEndpoint {
       const pick = pickAmong(() => false);
       if (pick.kind === 'picked') return { kind: 'start', pick, isBudgeted: false };
       if (pick.kind === 'wait') return pick;
-      // Predicted latency alone refuses no call: an endpoint that seems too slow gets one at a time.
+      // Predicted latency alone refuses no call: an endpoint that seems too slow gets one call at a time.
       const trial = pick.kind === 'full' ? pickAmong(() => false, true) : pick;
       if (trial.kind === 'picked') return { kind: 'start', pick: trial, isBudgeted: false };
       state.recorder.why = pick.why;
@@ -96,7 +98,7 @@ export class NextEndpoint {
     return pick.kind === 'wait' ? pick : { kind: 'wait', on: undefined, waitMs: RECHECK_MS };
   }
 
-  /** The soonest time at which such a call could start, in milliseconds from now; undefined if it is not known. */
+  /** How soon a new call like this one could start, in milliseconds from now; undefined if that is not known. */
   soonestStartMs(state: CallState): number | undefined {
     const now = performance.now();
     const options = this.#retryOptions(currentPlan(state, this.#parts.routes()), now);

@@ -6,7 +6,9 @@ export interface RetryOptions {
   readonly budgetRatio: number;
   /** Retries per second that are allowed in addition to `budgetRatio`. Default 10. */
   readonly budgetPerSecond: number;
-  /** First backoff before the same endpoint again, in milliseconds. Default 250. */
+  /**
+   * First backoff before the same endpoint is tried again, in milliseconds; doubles with each further try. Default 250.
+   */
   readonly baseDelayMs: number;
   /** Longest backoff, in milliseconds. Default 8,000. */
   readonly maxDelayMs: number;

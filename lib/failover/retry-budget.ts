@@ -3,7 +3,10 @@ import type { RetryOptions } from './options';
 type BudgetOptions = Pick<RetryOptions, 'budgetRatio' | 'budgetPerSecond'>;
 
 const MAX_LEVEL = 200;
-/** The budget starts with `budgetPerSecond` for this period, in milliseconds. */
+/**
+ * If `budgetRatio` is 0, the budget starts with what `budgetPerSecond` yields in this time, in milliseconds. Otherwise
+ * it starts full.
+ */
 const MEMORY_MS = 10_000;
 
 /**
@@ -30,7 +33,7 @@ export class RetryBudget {
     this.#perMs = budgetPerSecond / 1_000;
   }
 
-  /** Adds the share of a new call to the budget. */
+  /** Adds `budgetRatio` retries to the budget for a new call. */
   onCall(): void {
     this.#refill();
     this.#level = Math.min(MAX_LEVEL, this.#level + this.#ratio);

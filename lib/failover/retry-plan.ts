@@ -12,27 +12,29 @@ export interface EndpointHistory {
   readonly failures: number;
   /** Attempts that the endpoint refused, such as with a 429, which doesn't count as its failure. */
   readonly refusals: number;
-  /** The soonest time at which this call may be sent to it again; Infinity for never. */
+  /** The soonest time at which this call may be sent to the endpoint again; Infinity for never. */
   readonly againAt: number;
-  /** The time from which on this call may make its last attempt there. */
+  /** The soonest time at which this call may make its last attempt, if it makes it at this endpoint. */
   readonly lastAttemptAt: number;
 }
 
 /** An endpoint that may serve the call. */
 export interface RetryOption {
   readonly name: string;
-  /** The soonest time at which it can start a call: quota, cooldown, breaker; Infinity for never or unknown. */
+  /**
+   * The soonest time at which quota, cooldown and breaker let the endpoint start a call; Infinity for never or unknown.
+   */
   readonly startAt: number;
   /**
-   * When it could start a new call of the same kind. Set if `startAt` doesn't say so, because the endpoint is busy or
-   * too slow for the time that this call has left.
+   * When the endpoint could start a new call of the same kind. Set if this differs from `startAt`, because the endpoint
+   * is busy or too slow for the time that this call has left.
    */
   readonly availableAt?: number;
-  /** Whether it can start a call as soon as another one ends, at an unknown time. */
+  /** Whether the endpoint can start a call as soon as another one ends, at an unknown time. */
   readonly isBusy: boolean;
-  /** A lower bound of the time that it needs for the call, in milliseconds. */
+  /** A lower bound of the time that the endpoint needs for the call, in milliseconds. */
   readonly serviceMs: number;
-  /** Whether it has failed other calls lately, so that a retry there takes from the retry budget. */
+  /** Whether the endpoint has failed other calls lately, so that a retry there takes from the retry budget. */
   readonly isFailing: boolean;
 }
 
@@ -57,7 +59,7 @@ export type RetryDecision =
   | {
       readonly kind: 'give-up';
       readonly reason: 'attempts' | 'budget' | 'deadline' | 'no-endpoint';
-      /** The soonest time at which such a call could start; Infinity if unknown. */
+      /** The soonest time at which a new call like this one could start; Infinity if unknown. */
       readonly retryAt: number;
     };
 
@@ -65,11 +67,11 @@ export type RetryDecision =
  * From this many failures on, a call waits `maxDelayMs` before its last attempt, to give an endpoint time to recover.
  */
 const PATIENT_AFTER = 3;
-/** The wait before the last attempt takes at most this share of the time left. */
+/** The wait before the last attempt takes at most this share of the time left before the deadline. */
 const LAST_ATTEMPT_SHARE = 0.5;
 /**
- * A caller is advised to retry at an endpoint that has failed its call after this time, in milliseconds, or earlier if
- * the call's own backoff ends earlier.
+ * For the Retry-After of a call that has failed: how soon a new call may be sent to an endpoint that has failed this
+ * one, in milliseconds; sooner if this call's backoff ends sooner.
  */
 const MIN_RETRY_MS = 250;
 
@@ -147,9 +149,10 @@ interface Candidate {
 }
 
 /**
- * Decides what a call does next. Endpoints that have not failed it come first, including those that have only limited
- * it. While one of these can still start in time, the last attempt is kept for it. An endpoint that has failed the call
- * is tried again after its backoff. A spent retry budget only stops attempts at failing endpoints.
+ * Decides what a call does next. Endpoints that have not failed the call come first, including those that have only
+ * refused it, such as with a 429. While one of these can still start the call in time, the last attempt is kept for it.
+ * An endpoint that has failed the call is tried again after its backoff. A spent retry budget only stops attempts at
+ * failing endpoints.
  */
 export function decideNext(situation: RetrySituation): RetryDecision {
   const { now, deadlineAt, history, maxAttempts, isBudgetSpent } = situation;

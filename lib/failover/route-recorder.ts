@@ -40,7 +40,10 @@ export class RouteRecorder {
     return attempt;
   }
 
-  /** Adds the tokens of a failed attempt, of a hedge that lost, or of an answer that was started over. */
+  /**
+   * Adds to the call's wasted tokens those of a failed attempt, of a hedge that lost, or of an answer that was started
+   * over.
+   */
   addWaste({ settings }: Endpoint, input: number, output = 0): void {
     this.#wastedTokens += input + output;
     if (settings.price)

@@ -14,7 +14,10 @@ import { NextEndpoint, type NextStep } from './next-endpoint';
 import { sleep } from './until-aborted';
 import { type AdmissionHandlers, NewCall, WaitingCall, type WaitOptions, WaitPools } from './waiting-call';
 
-/** The longest single sleep of a backoff, in milliseconds: another endpoint may become available in the meantime. */
+/**
+ * After this time at the latest, in milliseconds, a call in backoff checks whether another endpoint has become
+ * available.
+ */
 const MAX_BACKOFF_SLEEP_MS = 1_000;
 
 /** Acquires the attempt slot for a call's next attempt: now, or by waiting in the queue. */
@@ -88,7 +91,7 @@ export class SlotAcquirer {
       // A hedge is for speed: it doesn't wait for Redis.
       slot.abort(false);
     } catch {
-      // The running attempt goes on alone.
+      // Ignored on purpose: without a hedge, the running attempt goes on alone.
     }
     return undefined;
   }
@@ -118,7 +121,7 @@ export class SlotAcquirer {
         if (stage.some(({ endpoint }) => endpoint === first)) return undefined;
       }
     } catch {
-      // The call goes on without a probe.
+      // Ignored on purpose: the call goes on without a probe.
     }
     return undefined;
   }

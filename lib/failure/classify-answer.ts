@@ -69,8 +69,8 @@ export function classOf(status: number, body: ErrorBody): FailureClass {
     // Groq: the flex tier is full. The caller chose that tier, so other calls are not affected.
     case 498:
       return 'too_large';
-    // nginx: the client closed the connection. This client was a proxy, as an abort by our caller has a class of its
-    // own.
+    // nginx reports that its client closed the connection. That client was a proxy between us and nginx: when our own
+    // caller aborts, there is no response, and the class is 'aborted'.
     case 499:
       return 'server';
     default:
@@ -121,8 +121,8 @@ function classOfNotFound(body: ErrorBody): FailureClass {
 }
 
 /**
- * Returns the class for a missing model, if the error says so. Only the upstream's own statement starts a cooldown of
- * an hour, as a mere mention may be a quotation of the request.
+ * Returns 'model_missing', which starts a cooldown of an hour, if the upstream itself states that the model is missing;
+ * 'not_served' if the message only mentions it, as it may quote the request; undefined otherwise.
  */
 function classOfMissingModel(body: ErrorBody): 'model_missing' | 'not_served' | undefined {
   const evidence = findMissingModel(body);
@@ -152,7 +152,8 @@ export function toFailureDetail(
 }
 
 /**
- * Whether a delay in the message is trusted. With any other status the message is about the request and may quote it.
+ * Whether a retry delay in the error's message is used: only with a 429 or a 5xx. With any other status the message is
+ * about the request and may quote a delay from it.
  */
 function mayNameDelay(status: number | undefined): boolean {
   return status === 429 || (status !== undefined && status >= 500);

@@ -12,7 +12,7 @@ export function classifyError(error: unknown): FailureDetail {
   try {
     return classifyAttachedAnswer(error) ?? classifyThrown(error);
   } catch {
-    // A getter or a Proxy threw.
+    // Reading the error threw: it has a getter that throws, or it is a Proxy.
     return { class: 'connection', message: 'Unreadable error' };
   }
 }
@@ -90,8 +90,8 @@ function classOfCode(code: string): FailureClass | undefined {
 }
 
 /**
- * Returns how the request was ended from our side, if it was: by a timer (AbortSignal.timeout() also aborts, but with a
- * TimeoutError) or by the caller.
+ * Returns 'timeout' if a timer on our side ended the request (AbortSignal.timeout() aborts with a TimeoutError),
+ * 'aborted' if the caller aborted it, undefined otherwise.
  */
 function classOfCancellation(chain: readonly ErrorLink[]): 'timeout' | 'aborted' | undefined {
   if (chain.some((link) => link.name === 'TimeoutError')) return 'timeout';

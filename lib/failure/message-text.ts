@@ -3,8 +3,8 @@ import type { ErrorBody } from './error-body';
 /* Helpers for error messages of all providers. The test fixtures name the sources of the messages. */
 
 /**
- * Quoted text in a message. With a space in it, it is taken for a quotation of the request; an id in quotes is not, nor
- * is a message in JSON.
+ * Matches quoted text in a message, except string values in JSON. A match that contains white space is taken for a
+ * quotation of the request; one without, such as an id, is not.
  */
 const QUOTED =
   /(?<=^|[\s:(\[=])(?<!["']: ?)(?:"[^"]{0,1000}"|'[^']{0,1000}'|`[^`]{0,1000}`)(?=$|[\s.,:;)\]])/g;

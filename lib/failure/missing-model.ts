@@ -44,8 +44,8 @@ const CALLERS_RESOURCE_GONE =
 
 /**
  * How certain it is that the error reports a missing model: 'code' or 'message' if the upstream itself states it,
- * 'mention' if the message only contains it somewhere. The model name is that of the endpoint's configuration; the
- * caller may have asked for another one.
+ * 'mention' if the message only contains it somewhere. No model name is compared: the message names the model
+ * configured for the endpoint, and the caller may have asked for another one.
  */
 export function findMissingModel(body: ErrorBody): 'code' | 'message' | 'mention' | undefined {
   for (const code of body.codes) if (CODE.test(code)) return 'code';

@@ -11,7 +11,7 @@ const QUOTA_CODES = codeTable(`
   insufficient_quota billing_hard_limit_reached billing_not_active billing_error
   enforced_spend_limit_reached insufficient_balance
 `);
-/** `no_db_connection` is LiteLLM's: it doesn't recognise the key without its database. */
+/** `no_db_connection` comes from LiteLLM, which can't recognize the key without its database. */
 const KEY_CODES = codeTable(`
   invalid_api_key incorrect_api_key invalid_authentication authentication_error unauthenticated
   account_deactivated account_suspended access_terminated organization_restricted api_key_invalid

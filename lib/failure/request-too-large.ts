@@ -3,8 +3,8 @@ import { codeTable, hasCode, messagesOf } from './message-text';
 import { isQuotaExhausted } from './patterns';
 
 /**
- * Codes for a request that is too large, or whose service tier, chosen by the caller, is full. Other requests are
- * served.
+ * Codes for a request that is too large, or whose service tier, chosen by the caller, is full. The endpoint still
+ * serves other requests.
  */
 const CODES = codeTable(`
   request_too_large payload_too_large request_entity_too_large tokens_limit_exceeded_by_request

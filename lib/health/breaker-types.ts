@@ -44,8 +44,9 @@ export type BreakerTransition =
   | { readonly to: 'closed'; readonly cause: BreakerCause };
 
 /**
- * The phases of a breaker. The end of an attempt counts only during the closed phase in which it began, and that of a
- * probe only while it is the current probe. Otherwise it says nothing about the endpoint any more.
+ * The phases of a breaker. The end of an attempt counts only during the closed phase in which it began, and the end of
+ * a probe only while it is the current probe. Later ends are ignored: they say nothing about the endpoint's present
+ * state.
  */
 export type BreakerPhase =
   | ClosedPhase

@@ -105,7 +105,7 @@ export class Breaker {
       started: () => {
         if (isEnded || !this.#stateOf(probe)) return;
         this.#close('observed');
-        // From now on it counts like any other attempt.
+        // From now on this attempt counts like any other.
         began = this.#state;
       },
       end: (outcome) => {
@@ -131,9 +131,11 @@ export class Breaker {
   }
 
   /**
-   * Opens the breaker, or keeps it open for longer, because of a peer's report. The opening lasts at most as long as
-   * the next one of its own would: without evidence of its own it doesn't start with the maximum.
-   * @returns False if nothing changes, because its own probe has been sent or it is already open for as long.
+   * Opens the breaker, or keeps it open for longer, because of a peer's report. It stays open for at most as long as
+   * after the next failure that this process observes itself, so that a report alone can't open it for the maximum
+   * time.
+   * @returns False if nothing changes, because this process has already sent a probe or the breaker is already open for
+   *   as long.
    */
   openOnReport(openMs: number, stepMs: number): boolean {
     const state = this.#state;
@@ -254,7 +256,10 @@ export class Breaker {
     this.#probeLock?.release();
   }
 
-  /** Handles an opening of the circuit. While the state is closed, only its window can have caused it. */
+  /**
+   * Handles an opening of the circuit. If the state is still closed, the circuit's own window of outcomes has opened
+   * it.
+   */
   #onCircuitOpened(): void {
     const state = this.#state;
     if (state.kind === 'closed') this.#open(state.openMs, state.stepMs, 'observed');

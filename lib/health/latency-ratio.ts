@@ -2,7 +2,10 @@ import type { SiblingSlowness } from './sibling-slowness';
 
 /** Time constant with which samples lose weight, in milliseconds. */
 const MEMORY_MS = 10_000;
-/** Weight of the prior, in samples. Its ratio is that of the sibling endpoints, or 1 while nothing is known of them. */
+/**
+ * Weight of the prior, in samples. The prior is the ratio of the sibling endpoints, or 1 while nothing is known of
+ * them.
+ */
 const PRIOR_WEIGHT = 2;
 /** Added to the variance of the calls in flight, to damp the slope while their number has hardly varied. */
 const VARIANCE_PRIOR = 9;

@@ -3,12 +3,12 @@ const MEMORY_MS = 60_000;
 /** Recent refusals needed before an endpoint is compared with the others. */
 const MIN_REFUSALS = 3;
 /**
- * Minimum assumed for the others' share of refusals (MIN_SHARE), and answered calls added to theirs as a prior
- * (MIN_OTHERS).
+ * Minimum assumed for the other endpoints' share of refusals (MIN_SHARE), and number of answered calls added to their
+ * counts as a prior (MIN_OTHERS).
  */
 const MIN_SHARE = 0.01;
 const MIN_OTHERS = 10;
-/** An endpoint's refusals stand out above this multiple of the others' share. */
+/** An endpoint's share of refusals stands out above this multiple of the other endpoints' share. */
 const STANDS_OUT = 2;
 
 /** Decayed counts of recent calls that were refused as the caller's fault (bad_request, content_policy) or answered. */
@@ -65,7 +65,8 @@ export class RefusalShare {
   }
 
   /**
-   * By how much its share of refusals exceeds twice that of the other endpoints, 0 to 1; 0 if it does not stand out.
+   * By how much this endpoint's share of refusals exceeds twice that of the other endpoints, 0 to 1; 0 if it does not
+   * stand out.
    */
   excess(now: number): number {
     if (this.#own.refused < MIN_REFUSALS) return 0;

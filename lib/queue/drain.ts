@@ -4,7 +4,10 @@ import type { Pools } from './pools';
 import type { Resource, StartResult } from './queued-call';
 import { before } from './value-density';
 
-/** Unsuccessful tries allowed per drain and pool, beyond the first head of each lane, that hold no further resource. */
+/**
+ * How many unsuccessful tries one drain may make in a pool that don't hold a further resource. The first try of each
+ * lane doesn't count.
+ */
 const SPARE_TRIES = 4;
 /** Most calls that one drain starts or sheds, so that it never blocks the event loop for long. */
 const MAX_REMOVALS = 512;

@@ -1,6 +1,9 @@
 import { AiBalancerError } from '../errors';
 
-/** The error for a shed call, which no quota can serve in time. `waitMs` becomes Retry-After if it is finite. */
+/**
+ * The error of a call that the queue has shed, because it is full or no quota can serve the call in time. `waitMs`
+ * becomes Retry-After if it is finite.
+ */
 export function saturatedError(reason: string, waitMs: number): AiBalancerError {
   const isKnown = Number.isFinite(waitMs);
   const retryAfterMs = Math.max(1, Math.ceil(waitMs));

@@ -8,7 +8,7 @@ export type EvictionField = 'inEviction' | 'inLargeEviction';
 
 interface TenantGroup<Slot> extends HeapItem<'inLargest'> {
   readonly tenant: string;
-  /** Least dense first; among equals, the newest first. */
+  /** Lowest rank first; among equal ranks, the newest first. */
   readonly calls: IndexedHeap<EvictionField, Entry<Slot>>;
 }
 
@@ -35,9 +35,9 @@ class PriorityLevel<Slot> {
 }
 
 /**
- * Chooses the call that is evicted from a full queue: the least dense call determines the priority, and within that
- * priority the tenant with the most waiting calls loses its least dense one. So a tenant that floods the queue with
- * small calls loses its own calls, not the few calls of another tenant.
+ * Chooses the call that is evicted from a full queue: the priority of the least dense call is chosen, and within it the
+ * tenant with the most waiting calls loses its call of the lowest rank. So a tenant that floods the queue with small
+ * calls loses its own calls, not the few calls of another tenant.
  */
 export class EvictionPolicy<Slot> {
   readonly #field: EvictionField;

@@ -237,7 +237,7 @@ export class Pool<Slot> {
     return sum;
   }
 
-  /** Whether every resource is closed or held against calls of this rank. */
+  /** Whether no call of this rank can start: every resource is closed, or held by a call of at least this rank. */
   isAllHeld(rank: number): boolean {
     for (const contested of this.#open) if (contested.heldBy < rank) return false;
     return this.resources.length > 0;

@@ -21,7 +21,7 @@ export class Pools<Slot> {
     return this.#contested.get(resource);
   }
 
-  /** Returns the pool of a call. */
+  /** Returns the pool for the call's `poolKey`. Creates it if no call waits under this key. */
   getOrCreate(call: QueuedCall<Slot>): Pool<Slot> {
     const { poolKey, resources, closedMs } = call;
     const known = this.#pools.get(poolKey);
@@ -52,8 +52,8 @@ export class Pools<Slot> {
   }
 
   /**
-   * Whether a waiting call for this resource comes before a new call of this rank. With `fairness`, a waiting call of
-   * another tenant with the same priority does so too.
+   * Whether a waiting call for this resource comes before a new call of this rank. With `fairness`, any waiting call of
+   * another tenant with the same priority also comes first.
    */
   comesBefore(rank: number, resource: Resource, fairness?: { priority: Priority; tenant: string }): boolean {
     const contested = this.#contested.get(resource);

@@ -21,8 +21,9 @@ interface PoolRates<Slot> {
 }
 
 /**
- * Estimates how long the backlog delays a call: the work that comes before it, divided by the refill rate. Only the
- * share of a competing pool's work is counted that it draws from this pool's resources (a fluid model).
+ * Estimates how long the backlog delays a call: the work that comes before it, divided by the refill rate. A competing
+ * pool's work counts only in proportion to the share of its refill that comes from this pool's resources (a fluid
+ * model).
  */
 export class WaitEstimator<Slot> {
   #ratesByPool = new WeakMap<Pool<Slot>, PoolRates<Slot>>();

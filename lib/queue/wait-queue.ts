@@ -20,7 +20,7 @@ const DRAIN_GAP_MS = 20;
 const HEARTBEAT_MS = 1000;
 const TOO_MANY_AHEAD = 'the calls ahead leave no quota before the deadline';
 const ONCE = { once: true } as const;
-/** For a call whose wait is only estimated. */
+/** For an entry that never enters the queue: only its wait is estimated. */
 const NO_CALLBACKS: QueueCallbacks<unknown> = { started: () => undefined, failed: () => undefined };
 
 /** A change of the queue that is reported to `onChange`. */

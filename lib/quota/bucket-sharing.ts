@@ -1,4 +1,7 @@
-/** Units that peers may have taken unnoticed by this process, in milliseconds of the limit. */
+/**
+ * Allowance for units that peers have taken without this process knowing it yet, in milliseconds of refill at the
+ * limit.
+ */
 const PEER_UNCERTAINTY_MS = 500;
 /**
  * Time constant of the estimate of the peers' usage, in milliseconds. It is short because processes come and go within
@@ -8,7 +11,10 @@ const PEER_USAGE_MEMORY_MS = 2_000;
 /** Cap on the estimated usage by peers, as a share of the limit. */
 const MAX_PEER_SHARE = 0.9;
 
-/** How one bucket shares its limit with the other processes of a cluster. Without a cluster there are no members. */
+/**
+ * How one bucket shares its limit with the other processes of a cluster. Without a cluster the number of members is 0
+ * and the share is 1.
+ */
 export class BucketSharing {
   #members = 0;
   #share = 1;
@@ -36,7 +42,10 @@ export class BucketSharing {
     this.#observedAt = -Infinity;
   }
 
-  /** @param taken By how many units the level in Redis is below what this process expected; negative if it is above. */
+  /**
+   * Updates the estimate of the peers' usage.
+   * @param taken By how many units the level in Redis is below what this process expected; negative if it is above.
+   */
   observe(taken: number, now: number, limitRate: number): void {
     const gapMs = Math.max(1, now - this.#observedAt);
     this.#observedAt = now;
@@ -47,11 +56,15 @@ export class BucketSharing {
 
   /** Units per millisecond of `rate` that peers are expected to take. */
   peerRate(rate: number): number {
-    // Capped at the peers' fair share: a process that expected less for itself would ask for less and lose the rest.
+    // Capped at the peers' fair share: a process that left more than that to its peers would request less than its own
+    // share and lose the difference to them.
     return Math.min(this.#peerUsage, (1 - 1 / this.#members) * rate);
   }
 
-  /** The part of a deviation from the provider's count that peers can't explain. */
+  /**
+   * Reduces the difference between the provider's count and ours by what peers may have taken unnoticed; 0 if they
+   * explain it.
+   */
   withoutPeerUsage(deviation: number, limitRate: number): number {
     if (this.#members <= 1) return deviation;
     return Math.sign(deviation) * Math.max(0, Math.abs(deviation) - PEER_UNCERTAINTY_MS * limitRate);

@@ -8,8 +8,9 @@ import { Slowdown } from './slowdown';
  */
 const USABLE_SHARE = 0.98;
 /**
- * Reserve kept in the bucket, in milliseconds of the limit: after a stall of the event loop, calls go out late and
- * closer to the next ones. Together with the 2 % above it covers stalls of up to 600 ms.
+ * Units that are kept in the bucket as a reserve, in milliseconds of refill at the limit: after a stall of the event
+ * loop, late calls go out closer to the next ones. Together with the 2 % of the limit that are never handed out, the
+ * reserve covers stalls of up to 600 ms.
  */
 const STALL_MARGIN_MS = 400;
 
@@ -113,7 +114,10 @@ export class Bucket {
     return this.#headroom;
   }
 
-  /** Largest depth that headers have shown, in milliseconds of the limit; 0 if none has. */
+  /**
+   * The largest `remaining` in headers that exceeded our depth, in milliseconds of refill at the limit: the provider's
+   * bucket is at least this deep. 0 if there was none.
+   */
   get observedDepthMs(): number {
     return this.#observedDepthMs;
   }
@@ -218,7 +222,7 @@ export class Bucket {
     this.#level = Math.min(this.#depth, level);
   }
 
-  /** Follows a limit in the provider's headers if it is lower than the configured one. */
+  /** Applies a limit from the provider's headers if it is lower than the configured one, until it expires. */
   followLimit(reportedLimit: number): void {
     const now = performance.now();
     this.#refill(now);
@@ -239,7 +243,7 @@ export class Bucket {
     this.#updateRate();
   }
 
-  /** Drops what headers have shown once it has expired. */
+  /** Drops the reported limit and the rate of external usage once they have expired. */
   #forgetHeaders(now: number): void {
     const isLimitForgotten = this.#reported.forget(now);
     if (isLimitForgotten) this.#setDepth();
@@ -250,7 +254,9 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
-  /** Deepens the bucket if the provider shows more units left than our depth, so its bucket must be deeper. */
+  /**
+   * Deepens the bucket if headers show more units left than it can hold, because then the provider's bucket is deeper.
+   */
   #raiseDepth(remaining: number): void {
     if (remaining <= this.#depth / this.#sharing.share) return;
     this.#observedDepthMs = Math.min(remaining, this.limit) / this.#limitRate;
@@ -268,7 +274,7 @@ export class Bucket {
     if (gapMs < 0) return;
     this.#lastSnapshotAt = snapshot.at;
     if (gapMs === Infinity) {
-      // The time over which the first deviation came about is unknown.
+      // The time over which the first deviation built up is unknown, so no rate can be computed from it.
       this.#externalUsage.start(this.#limitRate, now);
     } else this.#externalUsage.observe(missing, gapMs, this.#limitRate, now);
     this.#updateRate();

@@ -1,6 +1,6 @@
 import type { LimitReading, WindowReading } from '../provider/rate-limits/rate-limit-headers';
 
-/** First cooldown after a failure that states no time, and the longest, in milliseconds. */
+/** Shortest and longest cooldown after a 429 that states no time, in milliseconds. */
 export const FIRST_COOLDOWN_MS = 1_000;
 const MAX_COOLDOWN_MS = 60_000;
 /** Longest cooldown accepted from a header, in milliseconds. After that, a call tests the endpoint again. */
@@ -24,7 +24,10 @@ export interface Refusal {
 /** Keeps calls away from an endpoint or a quota until a given time on the clock of performance.now(). */
 export class Cooldown {
   #until = 0;
-  /** Refusals since the last success, each after the previous cooldown had ended. Determines the doubling. */
+  /**
+   * Number of refusals since the last success; those during a cooldown are not counted. Each one doubles the next
+   * cooldown.
+   */
   #refusals = 0;
 
   /** The end of the latest cooldown; 0 before the first. It may be in the past. */
@@ -58,7 +61,7 @@ export class Cooldown {
     this.extendTo(until);
   }
 
-  /** Records a served call: the next cooldown is the shortest again. */
+  /** Records a served call: the next cooldown without a stated time is the shortest again. */
   recordSuccess(): void {
     this.#refusals = 0;
   }
@@ -73,7 +76,7 @@ export class Cooldown {
   }
 }
 
-/** Milliseconds until all used-up windows have reset; undefined if the headers state none. */
+/** Milliseconds until all used-up windows have reset; undefined if none is used up or none states its reset time. */
 function usedUpResetMs(windows: readonly (WindowReading | undefined)[]): number | undefined {
   const resets = windows.flatMap((window) => (window?.remaining === 0 ? [window.resetMs ?? 0] : []));
   const longest = Math.max(0, ...resets);

@@ -9,7 +9,7 @@ const EPSILON = 1e-6;
  * In a cluster this is one process's view of the counter in Redis.
  */
 export class DayBucket {
-  /** No reserve: the provider's limit is counted exactly. */
+  /** No units are kept as a reserve, because the provider counts a daily limit exactly. */
   readonly headroom = 0;
   readonly observedDepthMs = 0;
   readonly #clock: (() => number) | undefined;

@@ -1,6 +1,6 @@
 /**
- * Time constants, in milliseconds, of the rate and of the headroom. The headroom may last longer: once it is in the
- * bucket, it costs no throughput.
+ * Time constants, in milliseconds, with which the estimated rate and the headroom decay. The headroom may decay more
+ * slowly: once it is in the bucket, it costs no throughput.
  */
 const RATE_MEMORY_MS = 20_000;
 const HEADROOM_MEMORY_MS = 120_000;
@@ -8,7 +8,7 @@ const HEADROOM_MEMORY_MS = 120_000;
 const FORGET_MS = 60_000;
 /** The headroom is at least this multiple of the last deviation. */
 const HEADROOM_FACTOR = 2;
-/** Headroom before any deviation has been observed, and its maximum, in milliseconds of the limit. */
+/** Headroom before any deviation has been observed, and maximum headroom, in milliseconds of refill at the limit. */
 const FIRST_HEADROOM_MS = 2_000;
 const MAX_HEADROOM_MS = 6_000;
 
@@ -30,7 +30,7 @@ export class ExternalUsage {
     return this.#rate;
   }
 
-  /** Units to keep in the bucket. */
+  /** Units that stay in the bucket as a reserve for the next deviation. */
   get headroom(): number {
     return this.#headroom;
   }
@@ -50,7 +50,8 @@ export class ExternalUsage {
 
   /**
    * @param deviation Units left according to the provider minus ours: negative if others have used some.
-   * @param gapMs Time over which it built up: since the last count that was applied.
+   * @param gapMs Milliseconds over which the deviation built up: between the sending of this attempt and of the last
+   *   one whose headers were applied.
    * @param limitRate Units per millisecond that the limit allows.
    */
   observe(deviation: number, gapMs: number, limitRate: number, now: number): void {

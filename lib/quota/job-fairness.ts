@@ -1,7 +1,10 @@
 /** How long a claim is valid, in milliseconds. The wait queue renews it every second. */
 const CLAIM_MS = 2_000;
 
-/** The two kinds of takers of a limit: calls of the balancer, and Bottleneck jobs of other code. */
+/**
+ * Who takes units from a limit: calls of the balancer, or jobs that other code runs on the endpoint's Bottleneck
+ * limiters.
+ */
 export type Taker = 'calls' | 'jobs';
 
 interface Claim {

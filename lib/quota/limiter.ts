@@ -9,9 +9,12 @@ export interface SharedLimiter {
    * @param bucketWaitMs The wait according to the bucket.
    */
   waitMs(units: number, bucketWaitMs: number, now: number): number;
-  /** Fetches units ahead for the next queued call, as several processes may compete for them. */
+  /** Requests units from Redis ahead of time for the next queued call, as other processes may compete for them. */
   prefetch(units: number, now: number): void;
-  /** Takes units for an attempt. Returns a request if the attempt must wait until Redis has decided. */
+  /**
+   * Takes units for an attempt. Returns a request if the attempt must wait until Redis has decided, otherwise
+   * undefined.
+   */
   reserve(units: number): GrantRequest | undefined;
   /** Returns unused units that an attempt took at `takenAt`. */
   refund(units: number, takenAt: number): void;
@@ -20,8 +23,9 @@ export interface SharedLimiter {
   /** Applies a correction of the level from response headers, in units. */
   correct(units: number): void;
   /**
-   * Takes units for other code, whether they fit or not; negative units are returned. Resolves to what is left for all
-   * processes, once the bucket has it too. Resolves to undefined, with nothing taken, while Redis is unreachable.
+   * Takes units for code outside the balancer, whether they fit or not; a negative number gives units back. Updates the
+   * bucket as well, then resolves to the units left for all processes. While Redis is unreachable, takes nothing and
+   * resolves to undefined.
    */
   adjust(units: number): Promise<number | undefined>;
   close(): void;

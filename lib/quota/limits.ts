@@ -52,7 +52,10 @@ export abstract class QuotaLimit {
 
   /** Most output tokens that its bucket can hold; Infinity if the limit doesn't count output. */
   abstract outputDepth(now: number): number;
-  /** Used share of the bucket, 0 to 1; always 0 for a limit per day. */
+  /**
+   * Used share of the bucket: 0 if it is full, 1 if it is empty, more while a debt is being paid off. Always 0 for a
+   * limit per day.
+   */
   abstract usedShare(now: number): number;
 
   /**
@@ -95,7 +98,7 @@ export abstract class QuotaLimit {
     this.#fairness?.endClaim('jobs');
   }
 
-  /** Takes units. Returns a request if the caller must wait until Redis has decided. */
+  /** Takes units. Returns a request if the caller must wait until Redis has decided, otherwise undefined. */
   take(units: number, now: number, taker: Taker): GrantRequest | undefined {
     this.#bucket.take(units, now);
     this.onChange();
@@ -117,7 +120,7 @@ export abstract class QuotaLimit {
     this.#limiter?.overdraw(units);
   }
 
-  /** Takes units whether they fit or not; negative units are returned. Resolves to what is left. */
+  /** Takes units whether they fit or not; a negative number gives units back. Resolves to the units left. */
   async adjust(units: number): Promise<number> {
     const left = await this.#limiter?.adjust(units);
     const now = performance.now();
@@ -165,8 +168,8 @@ export class MinuteLimit extends QuotaLimit {
   }
 
   /**
-   * The configured limit, as one reported in headers may be wrong and expires. Infinity for requests: one request is
-   * never too large.
+   * The configured limit, even if headers report a lower one, which may be wrong and expires. Infinity for requests:
+   * one request is never too large.
    */
   get allowed(): number {
     return this.dimension === 'requests' ? Infinity : this.#bucket.configuredLimit;

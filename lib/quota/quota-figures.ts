@@ -17,7 +17,10 @@ export class QuotaFigures {
   readonly #canTell: boolean;
   readonly #figures = new Float64Array(10).fill(Infinity);
 
-  /** @param canTell False if processes share the limits: then only the limits themselves know whether a cost fits. */
+  /**
+   * @param canTell False if the limits are shared in a cluster: then `hasRoom` is always false, and the caller must ask
+   *   each limit.
+   */
   constructor(limits: readonly QuotaLimit[], canTell: boolean) {
     this.#limits = limits;
     this.#canTell = canTell;

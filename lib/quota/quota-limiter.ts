@@ -173,7 +173,7 @@ class QuotaLimiter extends Bottleneck {
       return;
     }
     const missing = weight - this.#granted;
-    // Bottleneck starts the job; or its weight is NaN, and it never starts.
+    // Enough units are granted, so Bottleneck starts the job. A job whose weight is NaN never starts.
     if (!(missing > 0)) return;
     const now = performance.now();
     const limits = this.#limits;

@@ -103,7 +103,7 @@ export class Quota {
   }
 
   /**
-   * The limits from which other code takes units of one dimension. Input and output also count towards a limit on all
+   * The limits that units of this dimension count towards. Input and output tokens also count towards a limit on all
    * tokens.
    */
   limitsOf(dimension: Dimension): readonly QuotaLimit[] {

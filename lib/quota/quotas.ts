@@ -40,7 +40,7 @@ export interface QuotaLeft {
   readonly tokens: number | undefined;
 }
 
-/** Called when response headers have changed what is left. */
+/** Called with what was left before and after response headers have changed it. */
 export type OnQuotaCorrected = (before: QuotaLeft, after: QuotaLeft) => void;
 
 export function leastLeft(quotas: readonly Quota[], now: number): QuotaLeft {

@@ -2,7 +2,7 @@ import type { Call } from '../call/call';
 
 /** Providers known to charge prompt + max_tokens at admission, if their headers show a token limit at all. */
 const RESERVING_PROVIDERS = new Set(['openai', 'azure']);
-/** Pairs of consecutive responses that must be compared before a mode is accepted. */
+/** Number of pairs of consecutive responses that must be compared before a mode is accepted. */
 const MIN_PAIRS = 10;
 /** Factor by which each new pair reduces the weight of older ones. */
 const KEEP = 0.95;
@@ -47,8 +47,8 @@ class Evidence {
 
 /**
  * Learns from headers what a provider charges against its token limit. Between two responses the remaining tokens fall
- * by what was charged and rise by the refill; the mode that explains the fall better is accepted. Usage by other
- * processes looks like a larger charge, so errors lean towards 'reserved', the safe side.
+ * by what was charged and rise by the refill; the mode ('reserved' or 'actual') that explains the fall better is
+ * accepted. Usage by other processes looks like a larger charge, so errors lean towards 'reserved', the safe side.
  */
 export class TokensCharged {
   #options: TokensChargedOptions;

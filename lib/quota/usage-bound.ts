@@ -45,7 +45,7 @@ export function clipUsage(usage: Usage, call: Call, limits: ModelLimits): Usage 
   };
 }
 
-/** Caps each part at the whole. Drops a `cached_tokens` that is not a number. */
+/** Caps each count in the details at `whole`. Drops negative counts and a `cached_tokens` that is not a number. */
 function clipDetails<D extends object>(details: D | undefined, whole: number): D | undefined {
   if (!isObject(details)) return details;
   const parts = Object.entries(details);
@@ -61,7 +61,7 @@ function clipDetails<D extends object>(details: D | undefined, whole: number): D
 }
 
 function maxPromptTokens(reported: number, call: Call, { contextWindow }: ModelLimits): number {
-  // The body lacks the part of the conversation that the provider stores.
+  // The provider adds the part of the conversation that it stores, which the estimate from the body doesn't include.
   if (call.responses?.nativeOnly !== undefined) return contextWindow;
   const bound = (estimate: number): number =>
     Math.min(contextWindow, PROMPT_FACTOR * estimate + PROMPT_MARGIN);

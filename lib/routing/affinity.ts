@@ -9,7 +9,9 @@ const PREFIX_CHARS = 2_048;
 /** How long a provider keeps an unused prefix in its cache, in milliseconds. */
 const LIFETIME_MS = 5 * 60_000;
 const MAX_KEYS = 10_000;
-/** Cached share assumed after the first call, which fills the cache but cannot hit it. */
+/**
+ * Minimum cached share assumed after an endpoint's first call with a prefix, which fills the cache but can't hit it.
+ */
 const FIRST_SHARE = 0.5;
 
 export interface Cached {
@@ -54,7 +56,10 @@ export function cachedShare(cached: Cached | undefined, now: number): number {
   return cached === undefined || now - cached.at > LIFETIME_MS ? 0 : cached.share;
 }
 
-/** Returns a key that is equal for calls that can use the same cached prefix; undefined for short prompts. */
+/**
+ * Returns the key of the prefix that a call may find cached: its session, else a hash of the start of its prompt.
+ * Undefined for embeddings, and for a prompt without a session that is too short to be cached.
+ */
 export function affinityKey(call: Call): string | undefined {
   if (call.operation !== 'chat') return undefined;
   const { session } = call.context;

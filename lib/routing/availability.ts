@@ -61,9 +61,9 @@ const TOO_SLOW = obstacle('slow', 'deadline: cannot answer in time');
 /** The router uses the endpoint after all if no other one can start the call. */
 export const PROBED_BESIDE = obstacle('probe', 'breaker: half-open, probed beside another call');
 const AT_CAPACITY = obstacle('concurrency', 'concurrency: maxConcurrent calls are in flight');
-/** The limit rises quickly, so waiting calls try again after 100 ms. */
+/** The limit of a slow start rises quickly, so waiting calls try again after 100 ms. */
 const SLOW_START = obstacle('slow-start', 'slow start: recovered recently', 100);
-/** Attempts in flight probably cost less than they have reserved. */
+/** The call waits for an attempt in flight to end, as it probably costs less than it has reserved. */
 const BUDGET_RESERVED = obstacle('concurrency', 'budget: calls in flight have reserved what is left');
 const HELD = obstacle('held', 'queue: held for calls of higher value density');
 
@@ -155,8 +155,8 @@ function slowStartLimit(ramp: number): number {
 }
 
 /**
- * The obstacle of an open or half-open breaker. It is worth waiting for if the deadline leaves the call its expected
- * time after the probe.
+ * The obstacle of an open or half-open breaker. The call waits for the breaker only if the deadline leaves the call its
+ * expected time after the probe.
  */
 function breakerObstacle({ call }: Plan, endpoint: Endpoint, now: number): Obstacle {
   const { breaker } = endpoint;

@@ -95,7 +95,9 @@ function byDialect(call: Call): Filter {
   return { removes: (_needs, endpoint) => removal.of(call, endpoint) !== undefined, removal };
 }
 
-/** What a dialect can't express depends only on the call and the model, so it is asked once per model. */
+/**
+ * What a dialect can't express depends only on the call and the model, so the dialect is asked once per call and model.
+ */
 class UnsupportedFeatures implements RemovalReason {
   readonly #byDialect = new Map<Dialect, Map<string, string | undefined>>();
 

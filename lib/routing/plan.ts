@@ -30,7 +30,7 @@ export interface Plan {
   readonly needs: CallNeeds;
   /** Options in order of preference: the tiers of the requested model, then those of each fallback model. */
   readonly stages: readonly (readonly Option[])[];
-  /** Endpoints removed by a filter, without those of other models. */
+  /** Endpoints of the requested model and its fallbacks that a filter has removed. */
   readonly removed: readonly RemovedOption[];
   /** All endpoints of the configuration. */
   readonly endpoints: readonly Endpoint[];

@@ -70,7 +70,8 @@ export class Planner {
 
   /**
    * @param models Models to use instead of the model and fallbacks of the call.
-   * @throws ERR_AI_NO_ENDPOINT that names the filters; ERR_AI_CONTEXT_WINDOW.
+   * @throws ERR_AI_NO_ENDPOINT, which names the filters that removed the endpoints; ERR_AI_CONTEXT_WINDOW if the call
+   *   fits into no context window.
    */
   plan(call: Call, models?: readonly string[]): Plan {
     const { plan, error } = this.tryPlan(call, models);
@@ -137,14 +138,14 @@ export class Planner {
       throw modelNotServedError(model, this.models);
     }
     const first = requested ?? this.#all;
-    // Embeddings of different models cannot be mixed.
+    // Embeddings of different models can't be mixed, so embeddings have no fallbacks.
     const next = call.operation === 'embeddings' ? [] : (call.fallbacks ?? this.#fallbacksOf(model, first));
     return next.length === 0 ? [first] : [first, ...next.map((name) => this.#byModel.get(name) ?? [])];
   }
 
   /**
-   * Puts the canary first or removes it, depending on the call. Only calls that take no part use its endpoints like any
-   * others.
+   * Puts the canary's endpoints first for its share of calls and removes them for the other calls. Calls that take no
+   * part in the canary use its endpoints like any others.
    */
   #withCanary(call: Call, modelTiers: readonly Tiers[]): readonly Tiers[] {
     const side = this.#canary?.routing.sideOf(call);

@@ -13,12 +13,18 @@ export type { RouterPick } from './trace';
  * milliseconds.
  */
 const FALLBACK_DELAY_MS = 250;
-/** Waiting for an endpoint is preferred to using a free one if its score is lower by more than this. */
+/**
+ * A call waits for a blocked endpoint if the endpoint's score, which includes the wait, is lower than that of the best
+ * free endpoint by more than this.
+ */
 const MIN_SCORE_GAIN = 0.8;
 
 export interface PickOptions extends AvailabilityOptions {
   readonly triedProviders?: ReadonlySet<string>;
-  /** Only reports the choice, among all endpoints, without changing the state of the strategy. */
+  /**
+   * Reports which endpoint would be picked, from all endpoints instead of a sample, without changing the state of the
+   * strategy.
+   */
   readonly peek?: boolean;
 }
 
@@ -137,8 +143,8 @@ export class Router {
   }
 
   /**
-   * Returns the candidate with the lowest score, without changing state. A custom strategy without scores must be asked
-   * to pick.
+   * Returns the candidate with the lowest score, without changing the strategy's state. If the strategy returns no
+   * scores, calls its `pick`, which may change its state.
    */
   #peek(call: RoutedCall, candidates: readonly Candidate[]): Candidate | undefined {
     const scores = this.strategy.explain?.(call, candidates);

@@ -102,7 +102,7 @@ export type StrategyName =
 export interface ScoreWeights {
   /** Probability of missing the deadline. Default 4. */
   readonly deadline: number;
-  /** Predicted time as a share of the remaining time. Default 0.5. */
+  /** Predicted time as a share of the time until the deadline, or of 60 s if the deadline is later. Default 0.5. */
   readonly speed: number;
   /** Price as a share of the most expensive candidate. Default 0.3. */
   readonly cost: number;

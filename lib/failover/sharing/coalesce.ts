@@ -23,7 +23,8 @@ export class Coalescer {
       const end = await run.join(call);
       if (end.kind === 'answer' || run.isLedBy(call)) return end;
       if (!isDeadlineError(end.error) || performance.now() >= call.deadlineAt) return end;
-      // The first caller's deadline has passed, but this caller came later and has time left.
+      // The first caller's deadline has ended the shared call, but this caller has time left: join or start another
+      // one.
     }
   }
 

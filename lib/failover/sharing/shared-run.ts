@@ -20,7 +20,7 @@ export class SharedRun {
   #callers = 0;
   #isBilled = false;
 
-  /** @param leader The first caller's call, whose deadline the upstream call has. */
+  /** @param leader The first caller's call. Its deadline is also that of the upstream call. */
   constructor(leader: Call, send: SendWhole) {
     this.#leader = leader;
     this.end = send({ ...leader, signal: this.#abort });

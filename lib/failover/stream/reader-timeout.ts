@@ -2,9 +2,8 @@ import { AiBalancerError } from '../../errors';
 import { startTimer, type Timer } from '../../util/timers';
 
 /**
- * Ends a stream whose reader takes no event for too long, because the stream holds an attempt slot. Before the reader
- * starts to read, the time runs from the beginning. One timer serves the whole stream, so that an event costs one clock
- * reading.
+ * Ends a stream whose reader takes no event for too long, because the stream holds an attempt slot. The time also runs
+ * before the reader starts to read. One timer serves the whole stream, so that an event costs one clock reading.
  */
 export class ReaderTimeout {
   readonly #limitMs: number;

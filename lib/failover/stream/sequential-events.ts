@@ -16,7 +16,7 @@ export interface EventSource {
 export class SequentialEvents implements ChatEvents {
   readonly #source: EventSource;
   #pending: Promise<EventResult> | undefined;
-  /** Whether the reader has left, or has had the end or the failure. */
+  /** Whether the reader has left, or has received the end or the failure. */
   #isOver = false;
 
   constructor(source: EventSource) {

@@ -18,7 +18,8 @@ const MIN_CONTINUED_TEXT = 24;
 /** Estimate: characters per token. */
 const CHARACTERS_PER_TOKEN = 4;
 /**
- * Failure classes of a refused request to continue. They don't show how the endpoint would answer the original call.
+ * Failure classes with which an endpoint refuses a request to continue an answer. The original call may still be sent
+ * to that endpoint to start the answer over.
  */
 const REFUSALS = new Set(['bad_request', 'context_window', 'content_policy']);
 

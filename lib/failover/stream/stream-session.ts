@@ -75,7 +75,7 @@ export class StreamSession {
       if (this.#state.kind !== 'ended') this.#parts.onReaderStall();
       this.abort(error);
     });
-    // Without this listener, a consumer that is not reading when the caller leaves would not notice.
+    // Without this listener, a stream whose consumer is not reading when the caller leaves would keep its slot.
     call.signal.addEventListener('abort', this.#onAbort, { once: true });
     if (call.signal.aborted) this.abort();
   }
@@ -156,7 +156,7 @@ export class StreamSession {
       this.abort();
       throw AiBalancerError.isInstance(error) ? error : this.#abortError();
     }
-    // Thrown by a restart listener of the app.
+    // Thrown by a restart listener of the app: it ends the stream.
     if (!(error instanceof UpstreamFailure)) throw error;
     const { result, meter } = this.#part;
     const output = meter.usage().completion_tokens;

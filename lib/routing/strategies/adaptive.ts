@@ -1,8 +1,8 @@
 import type { Candidate, RoutedCall, Score, ScoredStrategy, ScoreWeights } from '../strategy';
 
 /**
- * Standard deviation of the prediction error, in log space: at the endpoint's usual speed, and added per e-fold of
- * slowness.
+ * Standard deviation of the logarithm of actual / predicted time: PREDICTION_SIGMA at the endpoint's usual speed; per
+ * e-fold of slowness, SLOWNESS_SIGMA is added in quadrature.
  */
 const PREDICTION_SIGMA = 0.4;
 const SLOWNESS_SIGMA = 0.2;
