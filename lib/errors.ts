@@ -31,7 +31,7 @@ export interface AiBalancerErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** The attempts that were made. Default: none. */
   readonly attempts?: readonly AttemptReport[] | undefined;
-  /** How far the call got. */
+  /** Report of how far the call got. Default: none. */
   readonly route?: RouteReport | undefined;
   /** Name of the invalid field, for the OpenAI-shaped body. */
   readonly param?: string | undefined;
@@ -103,7 +103,7 @@ export class AiBalancerError extends Error {
   declare readonly param: string | undefined;
   /** URL of the documentation of this error. */
   readonly help: string;
-  /** How far the call got; undefined if it had not started. Not enumerable, to keep logs short. */
+  /** Report of how far the call got; undefined if it had not started. Not enumerable, to keep logs short. */
   declare readonly route: RouteReport | undefined;
   /**
    * The part of a broken stream that had arrived. Not enumerable, because it is user content that must not be logged.
@@ -173,8 +173,8 @@ export function retryAfterHeader(ms: number | undefined): Record<string, string>
 const LONGEST_CLIENT_WAIT_MS = 60_000;
 
 /**
- * Returns headers that tell OpenAI's clients when to retry, or not to (`x-should-retry: false`) if it would only add
- * load.
+ * Returns headers that say to OpenAI's clients when to retry, or not to retry (`x-should-retry: false`) if that would
+ * only add load.
  */
 export function retryHeaders(error: AiBalancerError): Record<string, string> {
   const { status, retryAfterMs } = error;
@@ -191,12 +191,15 @@ function isRetriedByClients(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** With a shorter `retryAfterMs`, endpoints that have failed a call are failing rather than recovering. */
+/**
+ * A call that all endpoints have failed isn't worth retrying if its `retryAfterMs` is below this, because its endpoints
+ * are then still failing rather than recovering.
+ */
 const SHORTEST_RECOVERY_MS = 1_000;
 
 /**
- * Whether a client's retry helps. The balancer has retried already, so it only does at a known time or in another
- * process.
+ * Whether a retry by the client can help. The balancer has retried already, so it can only help after a known wait or
+ * in another process.
  */
 function isWorthRetrying({
   code,

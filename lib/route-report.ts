@@ -58,7 +58,7 @@ export interface AttemptReport {
   readonly code?: string;
   /** The upstream's error message, at most 300 characters, with every configured secret replaced. */
   readonly message?: string;
-  /** Duration in milliseconds. */
+  /** Duration of the attempt in milliseconds. */
   readonly ms: number;
   /** True if the attempt was a hedge. */
   readonly hedge?: boolean;
@@ -68,11 +68,11 @@ export interface AttemptReport {
 export interface Verdict {
   /** Name of the endpoint. */
   readonly endpoint: string;
-  /** The filter that removed it; absent for a candidate. */
+  /** The filter that removed the endpoint; absent for a candidate. */
   readonly removedBy?: string;
   /** When the endpoint takes calls again, as a Unix time in milliseconds; absent for a candidate and if unknown. */
   readonly until?: number;
-  /** The strategy's score, of which the lowest wins; absent if the strategy has none. */
+  /** The endpoint's score; the strategy chooses the lowest. Absent if the strategy has no scores. */
   readonly score?: number;
   /** The terms that add up to the score. */
   readonly terms?: Record<string, number>;
@@ -96,19 +96,19 @@ export interface RouteReport {
   readonly shared?: 'joined' | 'replayed' | 'cached' | 'stale' | 'hook';
   /** Every attempt, in the order in which they ended. */
   readonly attempts: readonly AttemptReport[];
-  /** Milliseconds in the wait queue. */
+  /** Milliseconds that the call spent in the wait queue. */
   readonly waitMs: number;
   /** Milliseconds from the start of the call to the first content of a stream. */
   readonly firstTokenMs?: number;
   /** Milliseconds from the start of the call to its end, or until now while it runs. */
   readonly totalMs: number;
-  /** Tokens of the answer, as reported by the upstream or estimated. */
+  /** Prompt and output tokens of the attempt whose answer was returned, as reported by the upstream or estimated. */
   readonly usage?: Usage;
   /** Price of the answer in US dollars; absent if the endpoint has no price. */
   readonly costUsd?: number;
   /** Tokens used by attempts whose answer was not returned, as reported or estimated. */
   readonly wastedTokens: number;
-  /** Price of those tokens in US dollars, as far as their endpoints have prices; absent without any. */
+  /** Price of the wasted tokens in US dollars; absent if it is 0. Tokens of endpoints without a price count as 0. */
   readonly wastedUsd?: number;
   /** One verdict per endpoint, from the decision that led to the last attempt. */
   readonly why: readonly Verdict[];
@@ -118,7 +118,7 @@ export interface RouteReport {
 export interface Explanation {
   /** Name of the endpoint that would be chosen; absent if none can serve the call now or later. */
   readonly pick?: string;
-  /** Milliseconds until the pick could start. */
+  /** Milliseconds until the chosen endpoint could start the call. */
   readonly waitMs?: number;
   /** One verdict per endpoint. */
   readonly verdicts: readonly Verdict[];

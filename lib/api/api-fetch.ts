@@ -45,7 +45,7 @@ async function run(
   const onAbort = (): void => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const reply = new FetchReply(signal, (response) => {
-    // Some clients log the URL.
+    // A Response that is created here has no URL, but some clients log it.
     Object.defineProperty(response, 'url', { value: request.url });
     resolve(response);
   });

@@ -4,7 +4,7 @@ import type { AiBalancerError } from '../errors';
 import type { WaitQueue } from '../queue/wait-queue';
 import type { EndpointRegistry } from './endpoint-registry';
 
-/** The properties that a guard assumes of a call that the request has not made yet. */
+/** Properties that a guard assumes for the calls of a request before the request has made any. */
 export interface ExpectedCall {
   readonly priority: Priority;
   readonly tenant: string;
@@ -13,7 +13,10 @@ export interface ExpectedCall {
   readonly totalMs: number;
 }
 
-/** Returns the error with which the wait queue would refuse such a call now; undefined if the queue would accept it. */
+/**
+ * Returns the error with which the wait queue would refuse a call with these properties now; undefined if it would
+ * accept the call, or is empty.
+ */
 export function admissionError(
   queue: WaitQueue<EndpointSlot>,
   registry: EndpointRegistry,

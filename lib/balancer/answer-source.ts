@@ -22,8 +22,8 @@ import type { RunningCall } from './running-call';
 
 type WholeAnswer = Extract<WholeResult, { kind: 'answer' }>;
 /**
- * An answer as the cache and hooks are typed for. Responses calls are not cached, but a hook gets a native response if
- * the call has no translation.
+ * The type of answers in the signatures of the cache and the hooks. Responses calls are not cached, but a hook gets a
+ * native response, whatever this type says, if the call has no translation.
  */
 type KnownAnswer = ChatCompletion | EmbeddingResponse;
 
@@ -31,7 +31,11 @@ export interface AnswerSourceParts {
   readonly executor: Executor;
   readonly events: Pick<EventReporter, 'hookFailed' | 'cacheFailed'>;
   readonly sharedStore: SharedStore | undefined;
-  /** Prepares the call again with another body; request and deadline stay the same. @throws ERR_AI_BAD_REQUEST */
+  /**
+   * Returns the same call with another body, for the same request and with the same deadline.
+   *
+   * @throws ERR_AI_BAD_REQUEST
+   */
   prepareAgain(running: RunningCall, body: ChatBody | EmbeddingBody): Call;
 }
 

@@ -29,13 +29,13 @@ import { changedRequest, ResponseCalls } from './response-calls';
 import { RunningCall } from './running-call';
 import { TracedAnswer } from './traced-answer';
 
-/** The smallest weight of a new call in the running mean of the calls' tokens. */
+/** The weight of a new call in `meanTokens` never falls below this, so that the mean follows changes of the load. */
 const MIN_CALL_TOKENS_GAIN = 0.05;
 
 export interface CallRunnerParts extends ShadowSources {
   readonly executor: Executor;
   readonly events: EventReporter;
-  /** The store of a response cache in Redis. Undefined without a cluster. */
+  /** Access to the cluster's Redis, in which the response cache can store answers; undefined without a cluster. */
   readonly sharedStore: SharedStore | undefined;
 }
 
@@ -45,7 +45,10 @@ export interface CallRunnerParts extends ShadowSources {
  * is resolved or rejected.
  */
 export class CallRunner {
-  /** Number of ended calls by result; `shed` are those for which no quota was free in time. Aborts are not counted. */
+  /**
+   * Number of ended calls by result. `shed` counts those that failed because no quota was free in time. Aborted calls
+   * are not counted.
+   */
   readonly counts = { ok: 0, failed: 0, shed: 0 };
   readonly #parts: CallRunnerParts;
   readonly #source: AnswerSource;
@@ -260,7 +263,9 @@ export class CallRunner {
     running.outcome.reject(error);
   }
 
-  /** Called exactly once for every call that started. */
+  /**
+   * Counts the ended call, releases its resources and emits its event. Called exactly once for every call that started.
+   */
   #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, traced?: TracedAnswer): void {
     const { call, hooks, outcome } = running;
     if (error === undefined) {

@@ -10,8 +10,8 @@ export interface EndpointHandle {
   /** The endpoint's state now. */
   readonly state: EndpointState;
   /**
-   * Why it takes no calls, since when, until when and what to do; undefined while it takes calls. It may quote the
-   * upstream: show it to operators, not to customers.
+   * Why the endpoint takes no calls, since when, until when and what to do; undefined while it takes calls. The text
+   * may quote the upstream: show it to operators, not to customers.
    */
   readonly reason: string | undefined;
   /**

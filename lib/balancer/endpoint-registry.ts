@@ -28,7 +28,7 @@ import { Redactor } from '../util/redactor';
 
 /** Maximum number of quotas that are kept after a reload has removed their endpoint or quota group. */
 const MAX_RETIRED_QUOTAS = 1_000;
-/** Maximum number of provider and model pairs whose slowness is remembered. Only many reloads can reach it. */
+/** Maximum number of provider and model pairs in `#siblings`, which reloads only ever add to. */
 const MAX_SIBLINGS = 10_000;
 
 /**
@@ -39,7 +39,7 @@ export class EndpointRegistry {
   readonly #listeners: EndpointListeners;
   readonly #redactor: Redactor;
   readonly #refusals = new RefusalCounts();
-  /** By provider and model. */
+  /** The slowness that endpoints of the same provider and model share, by that pair. */
   readonly #siblings = new BoundedMap<string, SiblingSlowness>(MAX_SIBLINGS);
   readonly #limiterStore: LimiterStore;
   readonly #healthReports: HealthReports | undefined;
@@ -92,7 +92,7 @@ export class EndpointRegistry {
     return this.#endpoints.get(name)?.settings.baseURL;
   }
 
-  /** Records which endpoint has the prefix of this call's prompt in its cache. */
+  /** Records that this endpoint now has the beginning of the call's prompt in the provider's prompt cache. */
   learnCached(call: Call, { endpoint, usage }: RouteReport): void {
     const key = usage && affinityKey(call);
     if (!usage || key === undefined) return;
@@ -195,7 +195,10 @@ export class EndpointRegistry {
     return [own, this.#quota(groupName, groupLimits, DEFAULTS.endpoint.burstSeconds)];
   }
 
-  /** In a cluster, processes share quotas by name. The name contains the account, so that only its users share them. */
+  /**
+   * Adds the account to a quota's name in a cluster, where processes share quotas of the same name: two apps with
+   * different accounts must not share one.
+   */
   #quotaName(name: string, account: string): string {
     return this.#healthReports ? `${name} ${account}` : name;
   }
@@ -209,7 +212,8 @@ export class EndpointRegistry {
   }
 
   /**
-   * Drops unused quotas that are full. Others stay, so that removing and re-adding an endpoint does not refill them.
+   * Drops full quotas that no endpoint uses any more. A quota that is not full stays, so that removing and re-adding
+   * its endpoint does not refill it.
    */
   #dropRetiredQuotas(): void {
     const used = new Set(this.endpoints.flatMap(({ quotas }) => quotas));

@@ -95,7 +95,10 @@ export class EventReporter {
     this.#log.write('info', fields, callLine(event, error));
   }
 
-  /** @param brokeOff Whether a stream broke off that had begun, so that the attempt was reported as served before. */
+  /**
+   * @param brokeOff True if the attempt's stream broke off after its first content, with which the attempt had already
+   * been reported as served.
+   */
   attemptEnded(call: Call, endpoint: Endpoint, attempt: AttemptReport, brokeOff = false): void {
     if (attempt.class !== undefined && !brokeOff) this.#warnIfNeverServed(endpoint, attempt);
     const isLogged = this.#log.writes('debug');
@@ -150,7 +153,10 @@ export class EventReporter {
     this.#emit('queue', event);
   }
 
-  /** Returns undefined if the event has no listeners, so that the levels are not compared in vain. */
+  /**
+   * Returns the function that emits 'quota' events for an endpoint; undefined if nobody listens to them, so that the
+   * caller need not compare quota levels.
+   */
   quotaListener(endpoint: string): OnQuotaCorrected | undefined {
     if (!this.#hasListeners('quota')) return undefined;
     return (before, after) => this.#emit('quota', { endpoint, before: levels(before), after: levels(after) });

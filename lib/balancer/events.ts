@@ -29,7 +29,7 @@ export interface CallEvent {
   readonly tenant?: string;
   /** The request type of the call, such as 'chat' or 'code'. */
   readonly type: RequestType;
-  /** Its priority, 1 to 5. */
+  /** Priority of the call, 1 to 5. */
   readonly priority: Priority;
   /** When the call began, in Unix milliseconds. */
   readonly startedAt: number;
@@ -50,24 +50,28 @@ export interface CallEvent {
   readonly minQuality?: number;
   /** The highest accepted price in US dollars per 1,000 tokens; absent without one. */
   readonly maxCostPer1k?: number;
-  /** Tokens of the answer, as reported by the upstream or estimated; absent if nothing was used. */
+  /**
+   * Tokens of the attempt whose answer was returned, as reported by the upstream or estimated; absent if it used none.
+   */
   readonly tokens?: {
     /** Tokens of the prompt. */
     readonly input: number;
     /** Tokens of the output. */
     readonly output: number;
   };
-  /** Price of the answer in US dollars; absent if the endpoint has no price or nothing was used. */
+  /** Price of these tokens in US dollars; absent if the endpoint has no price or no tokens were used. */
   readonly costUsd?: number;
   /** Tokens used by attempts whose answer was not returned, as reported or estimated. */
   readonly wastedTokens: number;
-  /** Price of those tokens in US dollars, as far as their endpoints have prices. */
+  /** Price of the wasted tokens in US dollars; tokens of endpoints without a price count as 0. */
   readonly wastedUsd: number;
-  /** Milliseconds in the wait queue. */
+  /** Milliseconds that the call spent in the wait queue. */
   readonly waitMs: number;
-  /** Milliseconds from the call to the first content; streams only. */
+  /**
+   * Milliseconds from the start of the call to the first content of its stream; absent if the answer was not streamed.
+   */
   readonly firstTokenMs?: number;
-  /** Duration in milliseconds. */
+  /** Duration of the call in milliseconds. */
   readonly ms: number;
   /** Number of attempts. */
   readonly attempts: number;
@@ -88,7 +92,10 @@ export interface AttemptEvent extends AttemptReport {
   readonly requestId: string;
   /** Provider of the endpoint. */
   readonly provider: string;
-  /** True if a stream broke off that had begun, so that the attempt was reported as served before. */
+  /**
+   * True if the attempt's stream broke off after its first content, with which the attempt had already been reported as
+   * served.
+   */
   readonly brokeOff?: true;
 }
 
@@ -96,7 +103,7 @@ export interface AttemptEvent extends AttemptReport {
 export interface BreakerEvent {
   /** Name of the endpoint. */
   readonly endpoint: string;
-  /** Its new state. */
+  /** The new state of the endpoint. */
   readonly state: EndpointState;
   /** Why the endpoint takes no calls, in words for an operator; absent if it takes calls. */
   readonly reason?: string;
@@ -120,9 +127,9 @@ export interface CooldownEvent {
 
 /** What is left of an endpoint's quota. */
 export interface QuotaLevels {
-  /** Requests; absent without a limit, negative while a debt is paid. */
+  /** Requests left; absent without a limit, negative if more were used than the quota held. */
   readonly requests?: number;
-  /** Tokens; absent without a limit, negative while a debt is paid. */
+  /** Tokens left; absent without a limit, negative if more were used than the quota held. */
   readonly tokens?: number;
 }
 
@@ -154,7 +161,7 @@ export type QueueEvent =
       readonly size: number;
       /** Priority of the call. */
       readonly priority: Priority;
-      /** Its tenant; absent without one. */
+      /** Tenant of the call; absent without one. */
       readonly tenant?: string;
       /** When such a call could start, in milliseconds from now; absent if it is not known. */
       readonly retryAfterMs?: number;

@@ -43,7 +43,8 @@ export interface BalancerInternals {
   /** Aborts when the balancer begins to close. */
   readonly closing: AbortSignal;
   /**
-   * Timeout of the app's functions that run before there is a call, in milliseconds: the longest `timeouts.totalMs`.
+   * Time limit, in milliseconds, for functions of the app that run before a call is created: the longest
+   * `timeouts.totalMs` of all endpoints.
    */
   readonly appTimeoutMs: number;
   /** The cluster's Redis, in which a guard without its own Redis counts. Undefined without a cluster. */

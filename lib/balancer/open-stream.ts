@@ -108,7 +108,7 @@ async function* joined(
   yield* rest;
 }
 
-/** Longer answers are not copied, in characters. */
+/** Maximum length of an answer that is copied, in characters. */
 const MAX_COPY_CHARS = 1024 * 1024;
 
 /** Copies the events of a stream while it is read, to assemble the whole answer for the cache or the shadow. */

@@ -1,7 +1,10 @@
 import { AiBalancerError } from '../errors';
 import type { RouteReport } from '../route-report';
 
-/** Returns the route report of a call whose first answer a hook has rejected. The tokens of that answer are wasted. */
+/**
+ * Returns the route report of a call whose first answer a hook has rejected: the attempts of both tries, with the
+ * tokens of the rejected answer counted as wasted.
+ */
 export function combinedRoute(rejected: RouteReport, next: RouteReport | undefined): RouteReport {
   const { usage, costUsd = 0, wastedUsd = 0 } = rejected;
   if (!next) return rejected;

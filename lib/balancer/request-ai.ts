@@ -74,13 +74,19 @@ export class RequestState {
   #callCount = 0;
   readonly #guards: GuardedRequest[] = [];
   #context: RequestContext;
-  /** Whether the context's type was set, rather than a default; `#isPriorityGiven` likewise. */
+  /**
+   * Whether the type and the priority of the context were set by a middleware or a header, rather than being the
+   * defaults.
+   */
   #isTypeGiven = false;
   #isPriorityGiven = false;
   #defaults: CallOptions = {};
   #headerOptions: CallOptions = {};
   #fetch: typeof fetch | undefined;
-  /** Aborts when the response closes; undefined until the failover executor has made `req.ai` live. */
+  /**
+   * Aborts the calls when the response closes before it is finished; undefined until the failover executor has bound
+   * the request to its response, without which calls are refused.
+   */
   #responseAbort: LinkedAbort | undefined;
 
   constructor(request: Request, balancer: Balancer) {
@@ -128,7 +134,7 @@ export class RequestState {
     this.#guards.push(guard);
   }
 
-  /** Makes `req.ai` live and ties it to the response: if that closes before it is finished, the calls are aborted. */
+  /** Lets `req.ai` serve calls, and aborts them if the response closes before it is finished. */
   bindToResponse(res: Response): void {
     if (this.#responseAbort) return;
     const abort = new LinkedAbort();

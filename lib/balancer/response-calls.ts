@@ -18,7 +18,10 @@ export class ResponseCalls {
   readonly #kept = new KeptItems();
   readonly #registry: EndpointRegistry;
 
-  /** With hooks, every call that can be translated is, because hooks read and change chat requests. */
+  /**
+   * Whether the configuration has hooks. If it does, every call that can be translated to a chat call is translated,
+   * because hooks read and change chat requests.
+   */
   #hasHooks = false;
 
   constructor(registry: EndpointRegistry, config: Pick<ResolvedConfig, 'hooks'>) {
@@ -66,7 +69,7 @@ export class ResponseCalls {
     this.#kept.keep(response, isStored ? this.#accountOf(endpoint) : undefined, request);
   }
 
-  /** Returns undefined if a reload has removed the endpoint. */
+  /** Returns the account of an endpoint; undefined if a reload has removed the endpoint. */
   #accountOf(name: string): string | undefined {
     const endpoint = this.#registry.endpoints.find(({ settings }) => settings.name === name);
     return endpoint && accountOf(endpoint.settings);

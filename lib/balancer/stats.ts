@@ -12,17 +12,17 @@ import type { Writable } from '../util/writable';
 export interface EndpointStats {
   /** Name of the endpoint. */
   readonly name: string;
-  /** Its model. */
+  /** Model of the endpoint. */
   readonly model: string;
   /** Other names that calls can use for the model. */
   readonly aliases: readonly string[];
-  /** Its provider. */
+  /** Provider of the endpoint. */
   readonly provider: string;
-  /** Whether it takes calls: the state of its breaker, or cooling down, or disabled. */
+  /** Whether the endpoint takes calls: the state of its breaker, or cooling down, or disabled. */
   readonly state: EndpointState;
   /**
-   * Why it takes no calls, since when, until when and what to do; absent while it takes calls. It may quote the upstream:
-   * show it to operators, not to customers.
+   * Why the endpoint takes no calls, since when, until when and what to do; absent while it takes calls. The text may
+   * quote the upstream: show it to operators, not to customers.
    */
   readonly reason?: string;
   /** The current weight, as configured or as set through the endpoint's handle. */
@@ -38,11 +38,11 @@ export interface EndpointStats {
   readonly skippedEvents: number;
   /** Moving average of the duration of whole answers, with weight 0.7 for the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
-  /** Requests left in the quota; undefined without a limit, 0 also while a debt is paid. */
+  /** Requests left in the quota; undefined without a limit, negative if more were used than the quota held. */
   readonly requestsLeft: number | undefined;
-  /** Tokens left in the quota; undefined without a limit, 0 also while a debt is paid. */
+  /** Tokens left in the quota; undefined without a limit, negative if more were used than the quota held. */
   readonly tokensLeft: number | undefined;
-  /** Used share of its most used limit per minute, 0 to 1; 0 without such limits. */
+  /** Used share of the endpoint's most used limit per minute, 0 to 1; 0 without such limits. */
   readonly usedShare: number;
   /** End of the cooldown, as a Unix time in milliseconds; absent without one. */
   readonly cooldownUntil?: number;
@@ -76,7 +76,10 @@ export interface BalancerStats {
   readonly budgets: readonly BudgetStats[];
   /** State of the canary; absent without the option `canary`. */
   readonly canary?: CanaryStats;
-  /** Counts of the shadow copies, which no other figure except their budget includes; absent without `shadow`. */
+  /**
+   * Counts of the shadow copies; absent without the option `shadow`. Apart from the shadow's budget in `budgets`, no
+   * other figure includes the copies.
+   */
   readonly shadow?: ShadowStats;
   /** Number of times since the start that a listener or the logger threw or rejected. */
   readonly listenerFailures: number;
@@ -116,7 +119,10 @@ export function balancerStats(parts: StatsParts): BalancerStats {
   };
 }
 
-/** Adds optional fields after the literal: with conditional spreads, V8 builds the object several times slower. */
+/**
+ * Returns the statistics of one endpoint. Optional fields are added after the literal, because V8 builds an object with
+ * conditional spreads several times slower.
+ */
 function endpointStats(endpoint: Endpoint, now: number): EndpointStats {
   const { settings, health, quotas } = endpoint;
   const { averageMs } = health.recentLatency;

@@ -1,7 +1,7 @@
 import { AiBalancerError } from '../errors';
 import type { EventLog } from './event-log';
 
-/** The log to use for each error of a call: that of the call's balancer. */
+/** For each error of a call, the log of the balancer that ran the call. */
 const logs = new WeakMap<object, EventLog>();
 let isListening = false;
 

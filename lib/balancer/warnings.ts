@@ -20,7 +20,10 @@ const PLAIN_HTTP = /plain http request was sent to https/i;
 
 const USE_HTTPS = 'it expects TLS: write https:// rather than http:// in its baseURL';
 
-/** The probable mistake, by error code of the socket or TLS. The first pattern that matches is used. */
+/**
+ * The probable mistake in the configuration, by a pattern for the error code of the socket or TLS. The first matching
+ * pattern counts.
+ */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^ECONNREFUSED$/, 'nothing accepts connections there: is the server running, and is the port right?'],
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'the host name does not resolve: check its spelling and the DNS'],
@@ -102,7 +105,11 @@ function digitsOf(name: string): string {
   return name.replace(/\D/g, '');
 }
 
-/** @param reason The message of the connection's error, without credentials. */
+/**
+ * Returns the warning for an unreachable Redis.
+ *
+ * @param reason The message of the connection's error, without credentials.
+ */
 export function redisWarning(mode: string, reason = 'unknown reason'): string {
   const hint = reason.includes('npm install') ? '' : '; check that it runs and that cluster.redis names it';
   return `Redis is unavailable: quotas are enforced as onOutage says (${mode}): ${reason}${hint}`;

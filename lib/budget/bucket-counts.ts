@@ -1,6 +1,6 @@
 import type { Window } from './window';
 
-/** Numbers of units by bucket of a window. */
+/** Counts units by bucket, the interval of a {@link Window} in which they were spent. */
 export class BucketCounts {
   readonly #units = new Map<number, number>();
 
@@ -54,7 +54,9 @@ export class MinuteRate {
   }
 }
 
-/** Milliseconds until `missing` of the spent units no longer count; Infinity if fewer are spent. */
+/**
+ * Milliseconds until at least `missing` of the spent units have left the window; Infinity if fewer than that are spent.
+ */
 export function msUntilFreed(
   missing: number,
   spent: readonly (readonly [bucket: number, units: number])[],

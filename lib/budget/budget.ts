@@ -31,7 +31,7 @@ export interface BudgetEvent extends Omit<BudgetStats, 'reservedUsd'> {
   readonly change: 'near' | 'reached';
 }
 
-/** The spent share of a limit from which on it counts as near. */
+/** A limit counts as near when at least this share of it is spent. */
 const NEAR_SHARE = 0.8;
 
 export interface BudgetLimit {
@@ -39,7 +39,7 @@ export interface BudgetLimit {
   readonly spendLimit: SpendLimit;
 }
 
-/** Why a budget has no room. */
+/** The limit of a budget that refuses an amount. */
 export interface Shortage {
   readonly room: Exclude<Room, { readonly kind: 'free' }>;
   /** Description of the limit, such as `usdPerDay of $5 for group 'eu'`. */
@@ -69,7 +69,7 @@ export class Budget {
     this.#limits = limits;
   }
 
-  /** The limit that refuses an amount for the longest time; undefined if there is room in all of them. */
+  /** The limit that refuses this amount for the longest time; undefined if all limits have room for it. */
   shortage(units: number): Shortage | undefined {
     let worst: { readonly limit: BudgetLimit; readonly room: Shortage['room'] } | undefined;
     for (const limit of this.#limits) {
@@ -85,7 +85,7 @@ export class Budget {
     return this.#limits.map(({ spendLimit }) => [spendLimit, spendLimit.take(units, isForced)] as const);
   }
 
-  /** The used share of the scarcest limit, from 0 to 1. */
+  /** The spent and reserved share of the limit that has least left, from 0 to 1. */
   usedShare(): number {
     let used = 0;
     for (const { spendLimit } of this.#limits) {
@@ -95,7 +95,10 @@ export class Budget {
     return Math.min(1, used);
   }
 
-  /** Reports the limits that are newly near or reached. Called when the spending may have changed. */
+  /**
+   * Emits an event for each limit that has become near or reached since the last check. Called when the spending may
+   * have changed.
+   */
   check(): void {
     for (const limit of this.#limits) {
       const share = shareOf(limit.spendLimit);
@@ -148,8 +151,8 @@ export interface Payer {
 }
 
 /**
- * The wait for room in milliseconds. 0 if attempts in flight have reserved what is left: they end soon, at an unknown
- * time.
+ * Milliseconds until the limit has room; 0 if attempts in flight have reserved what is left, because they end soon, at
+ * an unknown time.
  */
 function waitOf(room: Shortage['room']): number {
   return room.kind === 'reserved' ? 0 : room.waitMs;

@@ -12,10 +12,7 @@ import type { SpendLimit } from './spend-limit';
 import { SpendLimitFactory, type SpendLimitFactoryParts } from './spend-limit-factory';
 import { TenantBudgets } from './tenant-budgets';
 
-/**
- * The limits of a configuration. The names of endpoints and groups also identify them among processes that share a
- * store.
- */
+/** The limits in US dollars of a configuration. */
 export interface BudgetedConfig {
   readonly budgets: ResolvedBudgets;
   readonly endpoints: readonly BudgetedPart[];
@@ -26,14 +23,17 @@ export interface BudgetedConfig {
 
 export interface BudgetedPart {
   readonly name: string;
-  /** The name among processes that share a store, which contains a hash of the account. */
+  /**
+   * The name by which processes that share a store identify the endpoint or group. It contains a hash of the account,
+   * so that equal names for different accounts don't clash.
+   */
   readonly sharedName: string;
   readonly limits: SpendLimits;
 }
 
 export interface BudgetsParts extends SpendLimitFactoryParts {
   readonly onEvent: (event: BudgetEvent) => void;
-  /** Called when a tenant that has spent money was forgotten, because there are more tenants than are kept. */
+  /** Called when the spending of a tenant was forgotten, because there are more tenants than are kept in memory. */
   readonly onForgotten: (maxTenants: number) => void;
   /** Called when a waiting call may be able to start. */
   readonly onCapacity: () => void;

@@ -57,8 +57,8 @@ export class EndpointBudgets {
   }
 
   /**
-   * The used share of the scarcest budget of the endpoint or its group, from 0 to 1. The other budgets are the same for
-   * all endpoints.
+   * The used share of the endpoint's or its group's budget, whichever has less left, from 0 to 1. The other budgets are
+   * left out, because they are the same for all endpoints.
    */
   usedShare(): number {
     let used = 0;
@@ -77,7 +77,10 @@ function shortageOf({ budget, allowsCheapest }: Payer, units: number): BudgetObs
   return shortage && { ...shortage, allowsCheapest: allowsCheapest && shortage.room.kind === 'spent' };
 }
 
-/** The obstacle that lasts longer. One that allows the cheapest endpoint counts less than any other. */
+/**
+ * Returns the worse of two obstacles: one that doesn't allow the cheapest endpoint, otherwise the one that lasts
+ * longer.
+ */
 function worse(a: BudgetObstacle | undefined, b: BudgetObstacle | undefined): BudgetObstacle | undefined {
   if (!a || !b) return a ?? b;
   if (a.allowsCheapest !== b.allowsCheapest) return a.allowsCheapest ? b : a;

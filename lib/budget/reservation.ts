@@ -38,7 +38,7 @@ export class SpendReservation {
     return isGranted;
   }
 
-  /** Settles in the same way as the quota's reservation. */
+  /** Settles the money as the quota reservation of the same attempt was settled. */
   settleAs(settlement: Settlement): void {
     if (settlement.kind !== 'used') this.settle(settlement.kind === 'kept' ? this.units : 0);
     else if (settlement.reported) this.settle(unitsOfUsage(settlement.reported, this.price));

@@ -18,8 +18,8 @@ const FLUSH_MS = 100;
 const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 250;
 /**
- * How long a call waits before it is tried again, in milliseconds, if the store is unreachable and this process's lease
- * is spent.
+ * How long a call waits, in milliseconds, before it asks the budget again if the store is unreachable and this
+ * process's lease is spent.
  */
 const OUTAGE_RETRY_MS = 5_000;
 /*
@@ -43,9 +43,9 @@ export interface SharedSpendLimitParts {
   readonly heartbeatMs?: number | undefined;
 }
 
-/** The state by the store's last reply. */
+/** What the store's last reply said. */
 interface Known {
-  /** What other processes have spent, by bucket, and the units that they hold as leases. */
+  /** What other processes have spent, by bucket; `othersHeld` are the units that they hold as leases. */
   readonly othersSpent: BucketCounts;
   readonly othersHeld: number;
   readonly totals: BucketEntries;
@@ -160,7 +160,10 @@ export class SharedSpendLimit implements SpendLimit {
     return Math.ceil(Math.max(least, AHEAD_MINUTES * this.#rate.perMinute, AHEAD_CALLS * this.#largest));
   }
 
-  /** Room while the store is unreachable: that of the lease alone, unless `onOutage` is 'open' or 'closed'. */
+  /**
+   * The room while the store is unreachable: with 'local-share' what is left of the lease; with 'open' always enough,
+   * with 'closed' none.
+   */
   #outageRoom(units: number): Room {
     const mode = this.#parts.onOutage();
     if (mode === 'open') return FREE;

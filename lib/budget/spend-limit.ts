@@ -21,7 +21,7 @@ export const RESERVED: Room = { kind: 'reserved' };
 /** What one attempt has reserved from one limit. */
 export interface Held {
   readonly units: number;
-  /** The bucket in which the units are counted, whenever the attempt ends. */
+  /** The bucket in which the units are counted, no matter when the attempt ends. */
   readonly bucket: number;
   /** The request that the store must grant first; undefined if the units are already reserved. */
   readonly request?: GrantRequest;
@@ -29,7 +29,7 @@ export interface Held {
 
 /** Spent and reserved units of one limit. Units are whole numbers. */
 export interface SpendLimit {
-  /** Units per period. May change: counted units stay. */
+  /** Units per period. A change doesn't affect the units already counted. */
   limit: number;
   room(units: number): Room;
   /**

@@ -32,7 +32,10 @@ interface MemberRecord {
 /** The record of one budget in the store, as JSON. */
 interface BudgetRecord {
   members: Record<string, MemberRecord>;
-  /** What processes that have left had spent, and what was carried over a loss, by bucket. */
+  /**
+   * Units by bucket: `gone` were spent by processes that have left, `carried` were restored after the store had lost
+   * the record.
+   */
   gone: Units;
   carried: Units;
   shortUntil: number;

@@ -27,7 +27,7 @@ export interface TenantBudgetsParts {
   readonly onEvent: (event: BudgetEvent) => void;
   /** Called when a waiting call may be able to start. */
   readonly onCapacity: () => void;
-  /** Called when a tenant that has spent money was forgotten, because there are more tenants than are kept. */
+  /** Called when the spending of a tenant was forgotten, because there are more tenants than are kept in memory. */
   readonly onForgotten: (maxTenants: number) => void;
 }
 
@@ -102,10 +102,10 @@ export class TenantBudgets {
     if (this.#tenants.size > options.maxTenants) this.#evict(options.maxTenants);
   }
 
-  /** The budget of a tenant whose call has begun. */
+  /** The budget of a tenant whose call has begun; opens its limits again if they were closed. */
   of(tenant: string): Payer | undefined {
     const known = this.#tenants.get(tenant);
-    // After a long wait of the call, its tenant's limits may be closed.
+    // If the call has waited for long, the limits of its tenant may have been closed as idle.
     if (!known?.isOpen) this.enter(tenant);
     const entry = known ?? this.#tenants.get(tenant);
     if (entry) entry.usedAt = performance.now();

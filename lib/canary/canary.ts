@@ -15,7 +15,10 @@ const WORSE: Record<Metric, string> = {
   score: 'its answers are scored worse than those of the others',
 };
 
-/** Failure classes that don't count, because they are the caller's fault or a limit was reached. */
+/**
+ * Failure classes that don't count as failures in the comparison, because the caller is at fault or a limit was
+ * reached.
+ */
 const NO_FAULT: ReadonlySet<FailureClass> = new Set<FailureClass>([
   'aborted',
   'bad_request',
@@ -82,7 +85,8 @@ export class Canary {
   }
 
   /**
-   * Counts an ended attempt. Only the first of each call is compared, since later ones may go to the same endpoints.
+   * Counts an ended attempt. Only the first attempt of each call is compared, because later attempts of both sides may
+   * go to the same endpoints.
    */
   attempted(call: Call, isCanary: boolean, failure: FailureClass | undefined, ms: number): void {
     const side = this.sideOf(call);
@@ -121,7 +125,10 @@ export class Canary {
     this.#check();
   }
 
-  /** Records the app's score of an answer, from 0 to 1, once per call. Returns false if the call is unknown. */
+  /**
+   * Records the app's score of an answer, from 0 to 1. Returns false if the call takes no part, has been scored before,
+   * or is no longer remembered.
+   */
   score(requestId: string, value: number): boolean {
     const side = this.#scored.get(requestId);
     if (side === undefined) return false;

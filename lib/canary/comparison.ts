@@ -6,15 +6,15 @@ import { SequentialTest } from './sequential-test';
  * are detected first.
  */
 const ALPHA = { errors: 0.04, p95: 0.005, cost: 0.0025, score: 0.0025 } as const;
-/** Number of the others' latest durations that their 95th percentile is computed from. */
+/** Number of latest durations of calls outside the canary from which their 95th percentile is computed. */
 const MAX_DURATIONS = 500;
-/** Number of the others' durations that must be known before the first comparison. */
+/** Number of durations of calls outside the canary that must be known before durations are compared. */
 const MIN_DURATIONS = 60;
-/** Number of new durations after which the percentile is computed again. */
+/** Number of new durations of calls outside the canary after which their percentile is computed again. */
 const DURATIONS_PER_STEP = 20;
-/** Cap on the cost of a call, as a multiple of the others' mean cost. */
+/** Cap on the cost of a call in the comparison, as a multiple of the mean cost of calls outside the canary. */
 const MAX_COST_RATIO = 5;
-/** Number of the others' costs that must be known before the first comparison. */
+/** Number of costs of calls outside the canary that must be known before costs are compared. */
 const MIN_COSTS = 20;
 
 export type Metric = keyof typeof ALPHA;
@@ -50,8 +50,8 @@ export class Comparison {
   }
 
   /**
-   * Counts whether a duration exceeds the others' 95th percentile. For the canary, the limit is that percentile times
-   * the factor that the guard allows.
+   * Counts whether a duration exceeds the 95th percentile of calls outside the canary. For a call of the canary, the
+   * limit is that percentile times the factor that the guard allows.
    */
   addDuration(isCanary: boolean, ms: number): void {
     const { p95: factor } = this.#guard;
@@ -80,7 +80,10 @@ export class Comparison {
     this.#add('score', isCanary, 1 - score);
   }
 
-  /** Adds an observation. Those of the canary are divided by the factor that the guard allows. */
+  /**
+   * Adds an observation to the test of a metric. An observation of the canary is divided by the factor that the guard
+   * allows.
+   */
   #add(metric: Metric, isCanary: boolean, value: number): void {
     const factor = this.#guard[metric];
     if (factor === false) return;

@@ -18,13 +18,13 @@ export interface CanaryGuard {
 export interface CanaryOptions {
   /** The new model. A share of the chat calls that request another model goes to its endpoints. */
   model?: string | undefined;
-  /** The new endpoint. A share of the calls that it could serve goes to it; the other calls don't. */
+  /** Name of the new endpoint. A share of the calls that it could serve goes to it; the rest go to other endpoints. */
   endpoint?: string | undefined;
   /** The model or alias whose calls take part. Default: all calls; with `model`, those that request another model. */
   replaces?: string | undefined;
   /** Share of the calls, above 0 and at most 0.5. All calls of a session, or else of a tenant, go to the same side. */
   share: number;
-  /** When it is rolled back. Default: see {@link CanaryGuard}. */
+  /** When the canary is rolled back. Default: see {@link CanaryGuard}. */
   guard?: CanaryGuard | undefined;
 }
 

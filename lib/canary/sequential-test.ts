@@ -1,6 +1,6 @@
 /**
- * The alternatives that are tested together: the tested group's mean as a multiple of the others', and their weights,
- * which add up to 1.
+ * The alternatives that are tested together: the mean of the tested group as a multiple of the comparison group's, and
+ * the weight of each alternative. The weights add up to 1.
  */
 const ALTERNATIVES: readonly (readonly [ratio: number, weight: number])[] = [
   [1.5, 0.05],
@@ -9,7 +9,7 @@ const ALTERNATIVES: readonly (readonly [ratio: number, weight: number])[] = [
   [5, 0.1],
   [10, 0.05],
 ];
-/** Number of the others' first observations that only serve to estimate their mean. */
+/** Number of first observations of the comparison group that serve only to estimate its mean. */
 const WARM_UP = 20;
 const MIN_MEAN = 1e-4;
 const MAX_MEAN = 0.95;
@@ -20,12 +20,12 @@ interface Sample {
 }
 
 /**
- * Tests after every observation whether the mean of one group is above that of another. The probability of ever
- * rejecting wrongly is at most `alpha`, however often the result is read. Observations are from 0 to 1: a failure is 0
- * or 1, a quantity is scaled. For each alternative there is an e-value, the likelihood of the alternative over that of
- * one common mean; each block of at least one observation of each group multiplies it. The evidence is the weighted
- * mean of the e-values. While the mean is not above, it stays below 1 / alpha with probability 1 - alpha (Ville's
- * inequality).
+ * Tests after every observation whether the mean of the tested group is above that of the comparison group ("the
+ * others"). The probability of ever rejecting wrongly is at most `alpha`, however often the result is read.
+ * Observations are from 0 to 1: a failure is 0 or 1, a quantity is scaled. For each alternative there is an e-value,
+ * the likelihood of the alternative over that of one common mean; each block of at least one observation of each group
+ * multiplies it. The evidence is the weighted mean of the e-values. While the mean is not above, it stays below 1 /
+ * alpha with probability 1 - alpha (Ville's inequality).
  *
  * Source: Turner, Ly and Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional
  * stopping", 2024 (arXiv:2106.02693). The bound for observations of 0 and 1 also holds for values in between, since the
@@ -35,7 +35,7 @@ interface Sample {
 export class SequentialTest {
   readonly #threshold: number;
   readonly #logs = ALTERNATIVES.map(() => 0);
-  /** The others' observations before the current block. */
+  /** Observations of the comparison group before the current block. */
   readonly #before: Sample = { count: 0, sum: 0 };
   #others: Sample = { count: 0, sum: 0 };
   #own: Sample = { count: 0, sum: 0 };
@@ -45,17 +45,20 @@ export class SequentialTest {
     this.#threshold = 1 / alpha;
   }
 
-  /** Whether the tested group's mean is significantly above the others'. */
+  /** Whether the mean of the tested group is significantly above that of the comparison group. */
   get isRejected(): boolean {
     return this.evidence >= this.#threshold;
   }
 
-  /** How much more likely the observations are if the tested group's mean is above the others'. Starts at 1. */
+  /**
+   * How much more likely the observations are if the mean of the tested group is above that of the comparison group.
+   * Starts at 1.
+   */
   get evidence(): number {
     return ALTERNATIVES.reduce((sum, [, weight], at) => sum + weight * Math.exp(this.#logs[at] ?? 0), 0);
   }
 
-  /** Adds an observation of the others. */
+  /** Adds an observation of the comparison group. */
   addOther(value: number): void {
     if (this.#before.count < WARM_UP) {
       this.#before.count++;
@@ -67,7 +70,9 @@ export class SequentialTest {
     if (this.#own.count > 0) this.#endBlock();
   }
 
-  /** Adds an observation of the tested group. Ignored until the others have had {@link WARM_UP} observations. */
+  /**
+   * Adds an observation of the tested group. Ignored until the comparison group has had {@link WARM_UP} observations.
+   */
   add(value: number): void {
     if (this.#before.count < WARM_UP) return;
     this.#own.count++;

@@ -15,7 +15,8 @@ export interface ClusterListeners {
   /** Called when the mode has changed. Must not throw. */
   onMode(mode: ClusterMode, members: number, reason?: string): void;
   /**
-   * Called once per limit when Redis refuses the commands for its key, so that this limit isn't shared. Must not throw.
+   * Called the first time that Redis refuses the commands for a limit's key. Processes don't share that limit until
+   * Redis accepts them. Must not throw.
    */
   onFault(key: string): void;
   /** Called when quota that a queued call may be waiting for has become available. */
@@ -40,8 +41,8 @@ export class Cluster {
   #mode: ClusterMode = 'starting';
   #members = 1;
   /**
-   * Redis has lost the list of processes. Until this time, when all have sent a heartbeat again, the numbers from
-   * before the loss are lower bounds.
+   * End of the time in which processes send heartbeats again after Redis has lost the list of processes, on
+   * performance.now(). Until then the known numbers of processes may grow but not shrink.
    */
   #incompleteUntil = -Infinity;
   #memberTerms: readonly Record<string, LeaseTerms>[] = [];
@@ -123,8 +124,9 @@ export class Cluster {
   }
 
   /**
-   * Resolves when Redis has answered or is known to be unreachable. @throws ERR_AI_CONFIG if the client can't be
-   * created.
+   * Resolves when Redis has answered or is known to be unreachable.
+   *
+   * @throws ERR_AI_CONFIG if the client can't be created.
    */
   async ready(): Promise<void> {
     await this.#link.opened;
@@ -146,7 +148,7 @@ export class Cluster {
     this.#listeners.onCapacity();
   }
 
-  /** Enforces the limit locally for a while. */
+  /** Enforces the limit in this process alone for some time, because Redis refuses the commands for its key. */
   #handleFault(id: string): void {
     if (this.#limits.get(id)?.recordFault(this.#onOutage)) this.#listeners.onFault(id);
   }
@@ -158,7 +160,8 @@ export class Cluster {
     if (states) this.#memberTerms = states.map(decodeTerms).filter((terms) => terms !== undefined);
     for (const quota of this.#limits.values()) {
       quota.setMode(this.#mode, this.#onOutage);
-      // So that a process that loses Redis knows what was recently left of a limit per day.
+      // Reads what is left of a limit per day at every heartbeat, so that the process knows it if Redis becomes
+      // unreachable.
       if (quota.terms.isDay) quota.refresh();
     }
     this.#publishTerms();
@@ -184,7 +187,7 @@ export class Cluster {
   }
 }
 
-/** Whether two configurations describe the same cluster. */
+/** Whether two values of the option `cluster` have the same `redis` and `prefix`; `onOutage` may differ. */
 export function isSameCluster(a: ClusterOptions | undefined, b: ClusterOptions | undefined): boolean {
   if (!a || !b) return a === b;
   return a.prefix === b.prefix && (a.redis === b.redis || isDeepStrictEqual(a.redis, b.redis));

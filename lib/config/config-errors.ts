@@ -19,13 +19,13 @@ const MAX_LINES = 200;
 const SHOWN_OPTION =
   /^(?:name|model|provider|baseURL|aliases|quotaGroup|tokensCharged|capabilities|strengths|tags|fallbacks|contentPolicyFallbacks|strategy|prefix|onOutage|recovery|tenant|priority|type|operations|allowHeaders)$/;
 const SECRET_OPTION = /^(?:apikeys?|headers?|auth|authorization|password|redis|cluster|proxy|token|secret)$/i;
-/** Matches a number, a boolean or the like that was written as a string. */
+/** Matches a string that contains a number, a boolean, null or undefined. */
 const SCALAR = /^\s*(?:[-+]?[\d.,_]{1,12}(?:e[-+]?\d+)?%?|true|false|on|off|yes|no|null|undefined|nan)\s*$/i;
 
 /**
  * Creates the error that lists the faults, one per line.
  *
- * @param redactor Replaces secrets of the configuration that appear anywhere else in the message.
+ * @param redactor Masks secrets of the configuration wherever they appear in the message.
  */
 export function configError(faults: readonly Fault[], redactor = new Redactor()): AiBalancerError {
   const lines = faults.slice(0, MAX_LINES).map((fault) => {

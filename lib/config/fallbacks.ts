@@ -23,7 +23,8 @@ export function catalogueFallbacks(endpoints: readonly EndpointSettings[]): Map<
 }
 
 /**
- * Returns the configured lists with aliases replaced by their models. A model's entry takes precedence over an alias's.
+ * Returns the configured lists with aliases replaced by their models. If both a model and its alias have a list, the
+ * model's list is used.
  */
 export function configuredFallbacks(
   given: ModelLists,

@@ -53,11 +53,14 @@ export interface BalancerConfig {
   /** Where calls can go. At least one. */
   endpoints: EndpointConfig[];
   /**
-   * Model to the models tried next, in order; '*' for any other model. Default: the catalogue's lists, limited to
-   * models that have endpoints. `{}` turns fallbacks off.
+   * For each model, the models to try after it, in order; '*' applies to models without an entry. The lists replace the
+   * default: the catalogue's lists, limited to models that have endpoints. `{}` turns fallbacks off.
    */
   fallbacks?: Record<string, string[]> | undefined;
-  /** Model to the models tried after a refusal by content policy. Default: none, a refusal is returned. */
+  /**
+   * For each model, the models to try after a provider has refused the content of a call. Default: none, so such a call
+   * fails with ERR_AI_CONTENT_POLICY.
+   */
   contentPolicyFallbacks?: Record<string, string[]> | undefined;
   /** Limits that the endpoints of a `quotaGroup` share, by group name. Default: the lowest limits of its endpoints. */
   quotaGroups?: Record<string, QuotaGroupConfig> | undefined;
@@ -73,7 +76,9 @@ export interface BalancerConfig {
   scoreWeights?: Optional<ScoreWeights> | undefined;
   /** Returns the type of a request. Default: a classification by keywords and structure of the body. */
   classify?(body: ChatBody | EmbeddingBody, req?: unknown): RequestType;
-  /** Adds models to the catalogue, or overrides values of its models. Default: the catalogue. */
+  /**
+   * Models to add to the catalogue; for a model that the catalogue has, values that override its own. Default: none.
+   */
   models?: Record<string, Optional<ModelProfile>> | undefined;
   /** Timeouts of all endpoints. Default: see {@link Timeouts}. */
   timeouts?: Optional<Timeouts> | undefined;
@@ -106,7 +111,10 @@ export interface BalancerConfig {
   stream?: Optional<StreamOptions> | undefined;
   /** Shares quotas and health with other processes through Redis. Default: this process alone. */
   cluster?: ClusterOptions | undefined;
-  /** Dialects of further providers, by the name that an endpoint's `provider` uses. Default: the built-in ones. */
+  /**
+   * Dialects of further providers, by the name that an endpoint's `provider` uses. They are added to the built-in ones;
+   * one with the name of a built-in dialect replaces it. Default: none.
+   */
   dialects?: Record<string, Dialect> | undefined;
   /** Returns the prompt tokens of a body. Default: an estimate that is slightly too high. */
   estimateTokens?: ((body: ChatBody | EmbeddingBody) => number) | undefined;
@@ -123,7 +131,7 @@ export interface BalancerConfig {
 export interface ResolvedConfig
   extends Readonly<Pick<BalancerConfig, 'classify' | 'estimateTokens' | 'logger'>> {
   readonly endpoints: readonly EndpointSettings[];
-  /** Model or '*' to its fallback models, all of which have endpoints. */
+  /** Fallback models by model or '*'. All of them have endpoints. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>;
   readonly contentPolicyFallbacks: ReadonlyMap<string, readonly string[]>;
   readonly quotaGroups: ReadonlyMap<string, QuotaLimits>;

@@ -21,9 +21,9 @@ const MAX_CONNECTION_MS = 300_000;
 interface Viewer {
   readonly res: ServerResponse;
   readonly openedAt: number;
-  /** Time since which its connection takes no data; undefined while it does. */
+  /** When the viewer's connection stopped taking data; undefined while it takes data. */
   stalledSince: number | undefined;
-  /** The last state that was sent to it; undefined before the first. */
+  /** The last state that was sent to the viewer; undefined before the first. */
   seen: Seen | undefined;
 }
 
@@ -71,8 +71,9 @@ export class LiveFeed {
   }
 
   /**
-   * Adds a viewer, which gets events on this response until it closes. @param hello The first event, for this viewer
-   * only.
+   * Adds a viewer, which gets events on this response until it closes.
+   *
+   * @param hello The first event, for this viewer only.
    */
   add(res: ServerResponse, hello: object): void {
     res.writeHead(200, {

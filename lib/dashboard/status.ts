@@ -14,9 +14,9 @@ const MAX_BUDGETS = 20;
 
 /** One endpoint on the page. */
 export interface EndpointRow extends Omit<EndpointStats, 'aliases' | 'reason'>, EndpointRates {
-  /** Its share of all attempts in the last 30 seconds, 0 to 1. */
+  /** The endpoint's share of all attempts in the last 30 seconds, 0 to 1. */
   readonly share: number;
-  /** Why it takes no calls; absent while it takes some. */
+  /** Why the endpoint takes no calls; absent while it takes calls. */
   readonly reason?: string;
 }
 

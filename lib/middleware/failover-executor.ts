@@ -10,8 +10,8 @@ import { omitUndefined } from '../util/defaults';
 export type FailoverExecutorOptions = Pick<CallOptions, 'timeoutMs' | 'fallbacks' | 'hedge'>;
 
 /**
- * Makes `req.ai` live and ties it to the response: when the client disconnects before the response has finished, the
- * calls of the request are aborted.
+ * Lets `req.ai` serve calls; without this middleware they are refused. When the client disconnects before the response
+ * has finished, the calls of the request are aborted.
  *
  * @example app.use(failoverExecutor(balancer, { timeoutMs: 20_000 }))
  *

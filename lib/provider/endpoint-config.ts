@@ -14,8 +14,8 @@ export interface Timeouts {
   /** Between two events of a stream. Default 15,000. */
   readonly stallMs: number;
   /**
-   * A client that accepts no data for this long ends its stream and frees the slot. Also applies to a stream that nobody
-   * starts to read. Default 60,000.
+   * How long a stream's reader may accept no data, or not begin to read, before the stream is ended and its attempt
+   * slot freed. Default 60,000.
    */
   readonly readerStallMs: number;
 }
@@ -45,7 +45,7 @@ export interface EndpointConfig {
   aliases?: string[] | undefined;
   /** Relative preference among otherwise equal endpoints; 0 takes the endpoint out of rotation. Default 1. */
   weight?: number | undefined;
-  /** A later tier is used only when no earlier endpoint can start within 250 ms. Default 0. */
+  /** Endpoints of a tier are used only when no endpoint of a lower tier can start the call within 250 ms. Default 0. */
   tier?: number | undefined;
   /** Requests per minute. Default: no limit. */
   rpm?: number | undefined;
@@ -63,11 +63,14 @@ export interface EndpointConfig {
   rpd?: number | undefined;
   /** Tokens per day (any 24 hours). Default: no limit. */
   tpd?: number | undefined;
-  /** US dollars per hour. Default: no limit; the option `budgets` says how hours, days and months are counted. */
+  /**
+   * Maximum spending at this endpoint in US dollars per hour. Default: no limit; the option `budgets` says how hours,
+   * days and months are counted.
+   */
   usdPerHour?: number | undefined;
-  /** US dollars per day. Default: no limit. */
+  /** Maximum spending at this endpoint in US dollars per day. Default: no limit. */
   usdPerDay?: number | undefined;
-  /** US dollars per month. Default: no limit. */
+  /** Maximum spending at this endpoint in US dollars per month. Default: no limit. */
   usdPerMonth?: number | undefined;
   /** Maximum number of calls in flight. Default: no limit. */
   maxConcurrent?: number | undefined;
@@ -76,7 +79,10 @@ export interface EndpointConfig {
    * header has reported. Default 10.
    */
   burstSeconds?: number | undefined;
-  /** Name of a quota group: its endpoints share one quota and its cooldowns. Default: a group of its own. */
+  /**
+   * Name of a quota group: the endpoints of a group share one quota and its cooldowns. Default: the endpoint shares
+   * neither.
+   */
   quotaGroup?: string | undefined;
   /**
    * What the provider takes from the token quota at admission: 'reserved' is prompt + max_tokens and is not given

@@ -5,8 +5,8 @@ const HOSTS: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Whether an endpoint has the Responses API by default: true for OpenAI's and Azure's own servers, because others
- * rarely have it.
+ * Whether an endpoint has the capability `responses` by default: true for OpenAI's and Azure's own servers, because
+ * other servers rarely have the Responses API.
  */
 export function hasResponsesApi(provider: string, baseURL: string): boolean {
   const hosts = Object.hasOwn(HOSTS, provider) ? HOSTS[provider] : undefined;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Part of every id that the balancer generates itself, and that no upstream knows. */
+/** Marks an id that the balancer has generated itself, and that therefore no upstream knows. */
 const MARK = 'aib';
 const OWN = new RegExp(`^[a-z]+_${MARK}[0-9a-f]{32}$`);
 

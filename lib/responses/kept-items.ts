@@ -6,9 +6,12 @@ import { isObject } from '../util/is-object';
 import { isOwnId } from './ids';
 import { inputItems, toChat } from './to-chat';
 
-/** What is known of a response, or of an item of one. */
+/** What is remembered of a response, or of one of its items. */
 interface Kept {
-  /** The account under which the provider stores it (see `accountOf`); undefined if only this process does. */
+  /**
+   * The account under which the provider stores the response (see `accountOf`); undefined if only this process keeps
+   * it.
+   */
   readonly account: string | undefined;
   /** The item as JSON; undefined for a response, and for an item that was too large. */
   readonly text: string | undefined;

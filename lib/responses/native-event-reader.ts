@@ -9,8 +9,8 @@ import { failureInEvent, NativeEvent } from './native-response';
 /** How long to wait for the end of the connection after the last event, in milliseconds. */
 const GRACE_MS = 250;
 /**
- * Failure classes that mean that the upstream refused the request. An upstream that has begun to answer has accepted
- * it, so they can't be right any more.
+ * Failure classes that mean that the upstream refused the request. If an event reports one after content has arrived,
+ * the upstream had accepted the request, so the failure counts as class 'server'.
  */
 const REFUSALS = new Set(['too_large', 'context_window', 'bad_request', 'not_served', 'model_missing']);
 

@@ -127,8 +127,9 @@ function toResponseFormat(text: unknown): unknown {
 }
 
 /**
- * The effort, and the output limit under the name that the model knows: reasoning models don't know `max_tokens`, and
- * servers of other models may know nothing else.
+ * Converts the reasoning effort and the output limit. With an effort the limit is called `max_completion_tokens`,
+ * because reasoning models don't know `max_tokens`; otherwise `max_tokens`, because servers of other models may know
+ * nothing else.
  */
 function toReasoning({ reasoning, max_output_tokens: limit }: ResponseBody): Fields {
   const effort = isObject(reasoning) ? orUndefined(reasoning.effort) : undefined;

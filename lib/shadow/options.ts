@@ -11,7 +11,7 @@ import type { FailureClass } from '../failure/classes';
 export interface ShadowOptions extends SpendLimits {
   /** The model whose endpoints get the copies. */
   model?: string | undefined;
-  /** Name of the endpoint that gets the copies. With weight 0 it serves no calls of its own. */
+  /** Name of the endpoint that gets the copies. An endpoint with weight 0 gets only copies and no live calls. */
   endpoint?: string | undefined;
   /** The model or alias whose calls are copied. Default: all chat calls that were not answered by the shadow itself. */
   replaces?: string | undefined;
@@ -40,7 +40,7 @@ export interface ResolvedShadow
 export interface ShadowAnswerer {
   /** Name of the endpoint. */
   readonly endpoint: string;
-  /** Its model. */
+  /** Model of the endpoint. */
   readonly model: string;
   /** Milliseconds until the whole answer. For the live call this includes its wait and its failed attempts. */
   readonly ms: number;
@@ -86,7 +86,7 @@ export interface ShadowEvent {
   readonly requestId: string;
   /** Name of the endpoint that got the copy. */
   readonly endpoint: string;
-  /** Its model. */
+  /** Model of the endpoint. */
   readonly model: string;
   /** Failure class of the copy; absent if it was answered. */
   readonly failure?: FailureClass;

@@ -26,7 +26,8 @@ export function spareEndpoint(
   isWaitedFor: (quota: Quota) => boolean,
   running: (endpoint: string) => number,
 ): SpareEndpoint | undefined {
-  // The caller's limits on price and quality don't apply to the copy. Its restrictions on where data may go do.
+  // The caller's limits on price and quality don't apply to the copy; the caller's restrictions on where data may go
+  // do.
   const needs = { ...needsOf(call), minQuality: 0, maxCostPer1k: Infinity };
   const estimate = estimateQuotaCost(call);
   const filters = filtersFor(call, needs);

@@ -4,7 +4,7 @@ import { type ProviderOptions, type SimulatedProvider, startProvider } from './s
 export interface FleetDescription {
   /** The options of each provider. Names must be unique. */
   providers: ({
-    /** Unique within the fleet. */
+    /** Name of the provider, unique within the fleet. */
     name: string;
   } & ProviderOptions)[];
 }

@@ -2,7 +2,10 @@ import type { AttemptEvent, CallEvent } from '../balancer/events';
 import type { HistogramSeries } from './histogram-metric';
 import type { HistogramName, MetricName } from './metric-names';
 
-/** Maximum number of label combinations that are held back until the next scrape. */
+/**
+ * Maximum number of label combinations whose totals are held back until the next scrape. A further combination writes
+ * all totals to the counters at once.
+ */
 const MAX_PENDING = 1_000;
 
 /** Totals of all calls with the same labels. */

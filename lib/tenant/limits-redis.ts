@@ -74,7 +74,8 @@ export function redisCounters({ access, prefix, onOutage }: RedisCountersOptions
       setDown(false);
       return result;
     } catch (error) {
-      // Otherwise `access.state` shows when Redis is back.
+      // Only if the state doesn't show the outage: the next command is then sent after a pause. Otherwise
+      // `access.state` shows when Redis is back.
       if (access.state === 'up') pausedUntil = performance.now() + RETRY_PAUSE_MS;
       if (access.state !== 'idle') setDown(true, error);
       return undefined;

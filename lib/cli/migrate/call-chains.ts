@@ -40,7 +40,10 @@ export function writeAttempts(migration: Migration): void {
   );
 }
 
-/** Counts one attempt for each endpoint before the last group, and for the last group as many as in the source. */
+/**
+ * Counts the attempts that a call needs: one for each endpoint of every model but the last, and for the last model the
+ * retries of the source plus one, at most one for each endpoint.
+ */
 function chainOf(
   names: readonly string[],
   endpoints: readonly DraftEndpoint[],

@@ -37,7 +37,7 @@ export class Migration {
   readonly variables = new Map<string, string | undefined>();
   readonly #endpointsLeftOut: string[] = [];
   readonly #secrets = new Map<string, string>();
-  /** Variables for keys that the source only names, by the source's name. */
+  /** Variables for keys that the source refers to by an id without containing them, by that id. */
   readonly #elsewhere = new Map<string, string>();
   readonly #endpointNames = new Set<string>();
 
@@ -112,7 +112,10 @@ export class Migration {
     return new Variable(free, use);
   }
 
-  /** Returns the variable for a key that the source only names. */
+  /**
+   * Returns the variable for a key that the source refers to by an id without containing it; the same variable for
+   * equal ids.
+   */
   keyOf(id: string, name: string): Variable {
     const known = this.#elsewhere.get(id) ?? this.#freeName(name);
     this.#elsewhere.set(id, known);

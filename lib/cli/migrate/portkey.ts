@@ -75,7 +75,7 @@ function readStatusCodes(section: Section | undefined, migration: Migration): vo
   );
 }
 
-/** Reads the options that here apply to the whole balancer, at any target of the tree. */
+/** Reads the options of a target, at any depth of the tree, that in this package apply to the whole balancer. */
 function readOptions(section: Section, migration: Migration): void {
   const retry = section.section('retry');
   const attempts = retry?.plainNumber('attempts');

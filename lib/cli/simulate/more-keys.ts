@@ -4,8 +4,8 @@ import type { BalancerConfig, EndpointConfig } from '../../index';
 export type ExtraKeys = Readonly<Record<string, number>>;
 
 /**
- * Returns the account of an endpoint: the first endpoint of its quota group, or itself. A copy has that of its
- * original.
+ * Returns the name that stands for an endpoint's account: that of the first endpoint of its quota group, or its own.
+ * For a copy that was added with an extra key, it is that of the original's account.
  */
 export function accountOf({ endpoints }: Pick<BalancerConfig, 'endpoints'>, name: string): string {
   const original = name.replace(/ \(key \d+\)$/, '');

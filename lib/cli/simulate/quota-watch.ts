@@ -25,7 +25,7 @@ interface QuotaSamples {
   isDayUsed: boolean;
 }
 
-/** The limits of an endpoint that matter here. */
+/** The part of an endpoint's settings that a QuotaWatch reads: the name and the limits per day. */
 interface Limited {
   readonly name: string;
   readonly limits: { readonly rpd?: number; readonly tpd?: number };
@@ -99,7 +99,7 @@ export class QuotaWatch {
     seen.exhaustedSamples++;
     if (seen.firstAtS !== undefined) return;
     seen.firstAtS = second;
-    // With a tolerance of 10 %, because the reservations of some sent attempts are returned.
+    // The limit per day counts as used from 90 % on, because some sent attempts give their reservation back.
     seen.isDayUsed = sent >= 0.9 * (this.#perDay.get(endpoint)?.rpd ?? Infinity);
   }
 }

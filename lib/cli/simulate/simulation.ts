@@ -97,7 +97,7 @@ export async function runSimulation(job: unknown, time: VirtualTime): Promise<Si
   return { figures, digest, quotas, ...describe(configured, own) };
 }
 
-/** Returns what the report says about the configuration. */
+/** Returns the models, accounts and unlimited endpoints of the configuration, for the report. */
 function describe(
   { endpoints, quotaGroups }: ResolvedConfig,
   own: BalancerConfig,

@@ -43,7 +43,7 @@ export class BottleneckReservoir implements Reservoir {
 
   async configure(terms: Terms): Promise<void> {
     this.#terms = terms;
-    // Runs one script in Redis, although its type says that there is nothing to wait for.
+    // The type of updateSettings() is wrong: it returns a promise, which settles when its script in Redis has run.
     const update = (bottleneck: Bottleneck) =>
       bottleneck.updateSettings(refillSettings(terms)) as unknown as Promise<void>;
     if (this.#limiter) await this.#run(update);

@@ -6,7 +6,10 @@ type Hours = readonly (readonly [hour: number, units: number])[];
 
 /** Lifetime of the keys in milliseconds. The units of an hour count for up to 25 hours. */
 const KEY_TTL_MS = 26 * 3_600_000;
-/** Maximum number of commands without a reply that are remembered. */
+/**
+ * Maximum number of commands without a reply that are remembered, to undo them. Beyond it the oldest are forgotten, and
+ * stay counted if Redis ran them.
+ */
 const MAX_UNANSWERED = 100;
 
 /**

@@ -55,7 +55,7 @@ export class Lease {
     else this.#unused += units;
   }
 
-  /** Records that the limiter has these units too many, or too few if negative. */
+  /** Records that the limiter's level is too high by `units`, or too low if negative. The next report corrects it. */
   exceed(units: number): void {
     if (this.#isSuspended) this.#owed += units;
     else this.#excess += units;
@@ -67,7 +67,10 @@ export class Lease {
     this.#owed -= unused;
   }
 
-  /** Suspends the lease. Unused units, which the limiter has already counted, are credited. */
+  /**
+   * Suspends the lease: from now on all units are used on credit. Unused units of the lease are deducted from what is
+   * owed, because the limiter has already counted them.
+   */
   suspend(): void {
     this.returnBeyond(0);
     this.#isSuspended = true;
@@ -78,9 +81,9 @@ export class Lease {
   }
 
   /**
-   * The units used on credit that the limiter still has to take. It has refilled in the meantime, so that is at most
-   * what is missing in this process's share.
-   * @param missing Units that are missing in this process's share.
+   * The used units by which the limiter's level must still be lowered. Units used on credit count at most up to
+   * `missing`, because the limiter, too, has refilled in the meantime.
+   * @param missing Units by which this process's share of the bucket is below full.
    */
   unreported(missing: number): number {
     return Math.min(this.#owed, missing) + this.#excess;
@@ -91,7 +94,7 @@ export class Lease {
     this.#owed = 0;
   }
 
-  /** The next report to the limiter. It stays due until it is settled. */
+  /** The next report to the limiter. Until `settle` is called with it, each call returns its units again. */
   report(): LeaseReport {
     return { owed: Math.trunc(this.#owed), excess: Math.trunc(this.#excess) };
   }

@@ -6,9 +6,12 @@ import { Lease } from './lease';
 import { FLUSH_MS, type LeaseTerms } from './lease-terms';
 import type { LeasedBucket, OwnTerms } from './ports';
 
-/** How many times a process reports its usage after an outage, a flush apart, before it leases quota again. */
+/** How often a process reports its usage after an outage, once per FLUSH_MS, before it leases quota again. */
 const REJOIN_STEPS = 4;
-/** Share of the depth of an unreachable limiter that the processes divide at most: peers may still reach it. */
+/**
+ * Largest share of the bucket depth that the processes divide among themselves when Redis becomes unreachable: peers
+ * that still reach Redis may use the rest.
+ */
 const MAX_DIVIDED_SHARE = 0.25;
 /** How long a limit whose key Redis refuses is not shared, in milliseconds, before Redis is tried again. */
 const FAULT_MS = 30_000;
@@ -26,12 +29,13 @@ type State =
   | { readonly kind: 'closed' };
 
 /**
- * A limit in Redis during an outage of Redis: each process continues with its share, and reports its usage afterwards.
+ * Base class of a limit that is kept in Redis: what happens to it while Redis is unreachable. Each process then uses
+ * its share of the limit, and reports its usage afterwards.
  */
 export abstract class SharedLimit {
   protected readonly bucket: LeasedBucket;
   protected readonly lease = new Lease();
-  /** Requests of calls that wait for Redis. */
+  /** Requests for units that wait for a reply of Redis. Refused units are put back into the bucket. */
   protected readonly requests = new GrantQueue((units) => this.bucket.put(units, performance.now()));
   /** The terms that all processes share. */
   terms: LeaseTerms;
@@ -71,8 +75,8 @@ export abstract class SharedLimit {
   }
 
   /**
-   * Records that Redis refuses the limit's key, so that the limit is not shared for a while. Returns whether that is
-   * the first time.
+   * Records that Redis refuses the commands for the limit's key. The limit is not shared for the next 30 s. Returns
+   * whether this was the first refusal.
    */
   recordFault(onOutage: OutageMode): boolean {
     const isFirst = this.#faultAt === -Infinity;
@@ -81,7 +85,11 @@ export abstract class SharedLimit {
     return isFirst;
   }
 
-  /** @param onOutage The mode of this limit while Redis refuses its key. */
+  /**
+   * Applies the cluster's mode to this limit.
+   *
+   * @param onOutage The mode to use instead of 'shared' while Redis refuses the limit's key.
+   */
   setMode(wanted: ClusterMode, onOutage: OutageMode = 'local-share'): void {
     const { kind } = this.#state;
     if (wanted === 'starting' || kind === 'closed') return;
@@ -110,7 +118,7 @@ export abstract class SharedLimit {
     for (const request of this.requests.drain()) request.decide(false);
   }
 
-  /** The level with which the limiter is created if it is not in Redis. */
+  /** The level with which the limiter is created if its keys are not in Redis. */
   initialLevel(): number {
     const now = performance.now();
     if (!this.isLocal) return Math.floor(this.limiterLevel(now));
@@ -122,7 +130,9 @@ export abstract class SharedLimit {
   /** Reports the usage to the limiter and reads its level. */
   abstract refresh(): void;
 
-  /** Whether the process keeps to its share. */
+  /**
+   * Whether this process counts the limit by itself: while Redis is unreachable, while rejoining, and after closing.
+   */
   protected get isLocal(): boolean {
     return this.#state.kind !== 'starting' && this.#state.kind !== 'shared';
   }
@@ -137,12 +147,15 @@ export abstract class SharedLimit {
     return this.#state.kind === 'local' && this.#state.mode === 'closed';
   }
 
-  /** The level of the limiter, as far as this process knows. */
+  /** The level of the limiter in Redis, as far as this process knows. */
   protected limiterLevel(now: number): number {
     return this.bucket.level(now) + this.requests.units - this.lease.unused;
   }
 
-  /** Continues with this process's share, which also decides the requests that were waiting for Redis. */
+  /**
+   * Switches to this process's share of the limit. Requests that were waiting for Redis are granted as far as the share
+   * covers them; the others are refused.
+   */
   #startOutage(): void {
     const now = performance.now();
     const limiterLevel = this.limiterLevel(now);
@@ -164,7 +177,8 @@ export abstract class SharedLimit {
   }
 
   #rejoin(steps: number): void {
-    // A limit per day has not refilled in the meantime, so all used units are reported.
+    // A limit per minute has refilled in the meantime, so only what is missing in this process's share is reported. A
+    // limit per day has not, so all used units are.
     const { depth } = this.bucket;
     if (!this.terms.isDay) this.lease.reportCredit(depth - this.bucket.level(performance.now()));
     if (steps > 0) {
@@ -190,7 +204,8 @@ export abstract class SharedLimit {
   }
 
   /**
-   * Applies a changed share to the limit, and to what is left in the bucket, unless the whole limit is shared again.
+   * Applies a changed share to the limit, and scales what is left in the bucket with it. The level is not scaled when
+   * Redis is in use again, because the next update reads it from there.
    */
   #divide(): void {
     const share = this.#ownShare;

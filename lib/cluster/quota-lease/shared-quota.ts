@@ -7,12 +7,18 @@ import { SharedLimit } from './shared-limit';
 
 /** How long a lease may be unused before it is returned, in milliseconds. */
 const IDLE_MS = 1_000;
-/** How long units are kept for a waiting call after its last request, in milliseconds. */
+/** How long prefetched units are kept for a waiting call after its last `prefetch`, in milliseconds. */
 const PREFETCH_MS = 2_000;
-/** Pause before a process asks a drained limiter again, in milliseconds: per process of the cluster, and at most. */
+/**
+ * Mean pause before a process asks a drained limiter again, in milliseconds: PAUSE_MS times the number of processes, at
+ * most MAX_PAUSE_MS.
+ */
 const PAUSE_MS = 80;
 const MAX_PAUSE_MS = 640;
-/** How old the known level may be while a call has a long wait, in milliseconds: peers may have returned units. */
+/**
+ * While a call has a long wait, the level is read from Redis again when it is older than this, in milliseconds, because
+ * peers may have returned units.
+ */
 const STALE_MS = 1_000;
 
 /**
@@ -32,11 +38,11 @@ export class SharedQuota extends SharedLimit {
   #hour = 0;
   #usedAt = -Infinity;
   /**
-   * Whether the lease has to be renewed, because it doesn't cover another call like the last one, or the calls until
-   * the next lease arrives.
+   * Whether the lease has to be renewed, because what is left of it does not cover both another call like the last one
+   * and the usage until the next lease arrives.
    */
   #isLow = false;
-  /** Units that the first queued call waits for, and the time until which they are kept for it. */
+  /** Units that the first queued call waits for; `#prefetchUntil` is the time until which they are kept for it. */
   #prefetchUnits = 0;
   #prefetchUntil = -Infinity;
   #pausedUntil = -Infinity;
@@ -70,7 +76,7 @@ export class SharedQuota extends SharedLimit {
   reserve(units: number): GrantRequest | undefined {
     const now = performance.now();
     this.#turnHour(now);
-    // A process with few calls would only return a lease that was renewed in advance.
+    // A process that calls rarely doesn't renew its lease in advance: it would return the new lease unused.
     const isBusy = now - this.#usedAt < IDLE_MS;
     this.#usedAt = now;
     if (this.requests.isEmpty && this.lease.tryUse(units)) {
@@ -106,7 +112,7 @@ export class SharedQuota extends SharedLimit {
     if (this.#pausedUntil <= now && !this.lease.covers(this.#prefetchUnits)) void this.#update();
   }
 
-  /** Returns units that were reserved at time `takenAt` and are not needed. */
+  /** Returns units that were reserved at time `takenAt` and not used. */
   refund(units: number, takenAt: number): void {
     this.#turnHour(performance.now());
     const hour = this.bucket.hourAt?.(takenAt) ?? 0;
@@ -125,7 +131,10 @@ export class SharedQuota extends SharedLimit {
     this.#scheduleFlush();
   }
 
-  /** Applies a correction of the bucket by the provider's headers, in units. */
+  /**
+   * Passes on to Redis that the provider's headers have raised the bucket's level by `units`, or lowered it if
+   * negative.
+   */
   correct(units: number): void {
     this.lease.exceed(-units);
     this.#scheduleFlush();

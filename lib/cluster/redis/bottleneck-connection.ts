@@ -25,8 +25,8 @@ export type InitialLevels = (id: string) => number | undefined;
 const REDIS_7_PREFIX = /^ERR (?=UNKNOWN_CLIENT|SETTINGS_KEY_NOT_FOUND)/;
 
 /**
- * Bottleneck's command takes units before it refills, so what is taken from a full reservoir comes back at once, and it
- * doesn't limit refunds.
+ * The line of Bottleneck's script that takes units, and its replacement. The original takes before it refills, so that
+ * what is taken from a full reservoir is refilled at once, and lets refunds exceed the maximum.
  */
 const TAKE = "redis.call('hincrby', settings_key, 'reservoir', incr)";
 const CORRECT_TAKE = `
@@ -57,7 +57,8 @@ export function bottleneckConnection(
       typeof lua === 'string' ? { ...definition, lua: lua.replace(TAKE, CORRECT_TAKE) } : definition,
     );
   };
-  // If it gets the class, Bottleneck doesn't require the package, which a bundled application may not have.
+  // Bottleneck is given the class of the client, because it would otherwise require 'ioredis', which a bundled
+  // application may not have.
   const connection = new Bottleneck.IORedisConnection({ client, Redis: client.constructor }) as Connection;
   const scriptFn = connection.__scriptFn__.bind(connection);
   connection.__scriptFn__ = (name) => {

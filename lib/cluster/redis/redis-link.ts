@@ -75,7 +75,7 @@ export class RedisLink {
 
   constructor(parts: RedisLinkParts) {
     this.#parts = parts;
-    // A Redis that answers too slowly is not up, either.
+    // Also marks a Redis as down that accepts the connection but answers too late.
     const giveUp = (): void => this.#markDown('no connection, or no answer in time');
     this.#startupTimer = startTimer(giveUp, STARTUP_TIMEOUT_MS).unref();
     this.opened = this.#open();
@@ -170,7 +170,8 @@ export class RedisLink {
       const reply = await heartbeat;
       this.#heartbeatSentAt = undefined;
       this.#parts.onHeartbeat(reply);
-      // A Redis that is too slow for calls would become unreachable again with the next command.
+      // A Redis that counts as down stays so while its round trips exceed the time limit: the next command would only
+      // mark it down again.
       if (this.#state === 'up' || this.clock.roundTripMs <= REDIS_TIMEOUT_MS) this.#setState('up');
     } catch (error) {
       this.#heartbeatSentAt = undefined;

@@ -8,7 +8,8 @@ import type { StopReason, WireUsage } from './wire';
 /** Converts an answer of the Messages API to an OpenAI chat completion. @throws if the answer is not an object */
 export function toChatCompletion(message: unknown): ChatCompletion {
   if (!isObject(message)) throw new Error('The answer is not an object.');
-  // No message, perhaps an error in a 200: returned as it is, for the balancer to classify.
+  // Not a message, perhaps an error with status 200: returned unchanged, so that the balancer classifies it as a
+  // failure.
   if (!Array.isArray(message.content)) return message as unknown as ChatCompletion;
   const blocks = message.content.filter(isObject);
   const texts = blocks.filter(({ type }) => type === 'text').map(({ text }) => textOf(text));

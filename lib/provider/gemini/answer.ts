@@ -15,7 +15,7 @@ import {
 export function toChatCompletion(answer: unknown): ChatCompletion {
   if (!isObject(answer)) throw new Error('The answer is not an object.');
   const candidates = candidatesOf(answer);
-  // An error or a refused prompt: returned as it is, for the balancer to classify.
+  // An error or a refused prompt: returned unchanged, so that the balancer classifies it as a failure.
   if (candidates.length === 0) return answer as unknown as ChatCompletion;
   const choices = candidates.map((candidate, position) => toChoice(candidate, position));
   return chatCompletion(headOf(answer), choices, toUsage(answer.usageMetadata));
@@ -122,7 +122,10 @@ const FAILED: ReadonlySet<unknown> = new Set([
   ],
 ]);
 
-/** 'error' is not a reason of OpenAI's API: the balancer classifies such an answer as `bad_answer`. */
+/**
+ * Converts a finish reason. Returns 'error', which OpenAI's API doesn't have, for an answer that the balancer must
+ * classify as `bad_answer`.
+ */
 export function toFinishReason(reason: unknown, hasCalls: boolean): FinishReason | 'error' {
   if (FILTERED.has(reason)) return 'content_filter';
   if (FAILED.has(reason)) return 'error';

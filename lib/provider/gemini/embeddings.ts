@@ -22,7 +22,7 @@ export function toEmbedRequests(
  */
 export function toEmbeddingResponse(answer: unknown, body: EmbeddingBody, model: string): EmbeddingResponse {
   if (!isObject(answer)) throw new Error('The answer is not an object.');
-  // An error: returned as it is, for the balancer to classify.
+  // An error: returned unchanged, so that the balancer classifies it as a failure.
   if (!Array.isArray(answer.embeddings)) return answer as unknown as EmbeddingResponse;
   const tokens = isObject(answer.usageMetadata) ? answer.usageMetadata.promptTokenCount : undefined;
   const prompt = typeof tokens === 'number' ? tokens : 0;

@@ -12,7 +12,7 @@ export class GeminiStream {
   readonly #calls = new Map<number, number>();
   readonly #finished = new Set<number>();
   readonly #candidates: number;
-  /** As of the last event. It is sent once, when every candidate has finished. */
+  /** The usage in the latest event. It is sent once, when every candidate has finished. */
   #usage: Usage | undefined;
   #isUsageSent = false;
 
@@ -23,7 +23,7 @@ export class GeminiStream {
 
   async *chunks(events: AsyncIterable<JsonEvent>): AsyncGenerator<ChatCompletionChunk, void> {
     for await (const { json } of events) if (isObject(json)) yield* this.#read(json);
-    // The upstream may have sent fewer candidates than it was asked for.
+    // Sends the usage also if the upstream has sent fewer candidates than were requested.
     if (this.#finished.size > 0) yield* this.#sendUsage();
   }
 

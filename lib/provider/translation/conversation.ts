@@ -141,7 +141,7 @@ function contentParts(message: Fields): (TextPart | MediaPart)[] {
   return parts;
 }
 
-/** Undefined for an empty text, and for a part of an unknown type. */
+/** Converts a content part; undefined for an empty text, and for a part of an unknown type. */
 function contentPart(part: Fields): TextPart | MediaPart | undefined {
   const cache = cacheOf(part);
   switch (part.type) {

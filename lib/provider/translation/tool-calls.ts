@@ -14,8 +14,8 @@ export function portableId(id: string, fits: RegExp, length: number): string {
 }
 
 /**
- * Parses the arguments of a tool call. If the model has written anything but an object, it becomes the only member of
- * one.
+ * Parses the arguments of a tool call. Anything but a JSON object is returned as the member `arguments` of a new
+ * object.
  */
 export function parseArguments(text: unknown): Record<string, unknown> {
   if (isObject(text)) return text;

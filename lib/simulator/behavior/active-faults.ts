@@ -3,13 +3,13 @@ import type { Random } from './random';
 
 /** A fault that is active. */
 export interface ActiveFault {
-  /** Unique within the provider, for example `fault-1`. */
+  /** Id of the active fault, unique within the provider, for example `fault-1`. */
   readonly id: string;
   /** The fault as it was given. */
   readonly fault: Fault;
-  /** Time at which it expires, on the provider's clock; Infinity if it does not. */
+  /** Time at which the fault ends by itself, on the clock of `now`; Infinity if it does not. */
   readonly untilMs: number;
-  /** Calls it still applies to; Infinity without a limit. */
+  /** Number of further calls that the fault applies to; Infinity without a limit. */
   callsLeft: number;
 }
 
@@ -44,7 +44,10 @@ export class ActiveFaults {
     return [...this.#active.values()];
   }
 
-  /** The faults that apply to one call to `model`, oldest first. Counts the call against each fault's `calls`. */
+  /**
+   * The faults that apply to one call to `model`, oldest first. Each of them then applies to one call less, if its
+   * `calls` limits it.
+   */
   matching(model: string, now: number, random: Random): readonly Fault[] {
     if (this.#active.size === 0) return NONE;
     const matched: Fault[] = [];

@@ -1,12 +1,12 @@
 /** Limits which calls a fault applies to, and for how long. */
 export interface FaultScope {
-  /** Only calls to these models. Default: all. */
+  /** The models whose calls the fault applies to. Default: all. */
   models?: string[];
-  /** Share of calls it applies to, 0 to 1. Default 1; 0.9 for storm429. */
+  /** Share of calls that the fault applies to, 0 to 1. Default 1; 0.9 for storm429. */
   share?: number;
-  /** Number of calls it applies to before it ends. Default: no limit. */
+  /** Number of calls that the fault applies to before it ends. Default: no limit. */
   calls?: number;
-  /** Milliseconds after which it ends. Default: it lasts until it is ended. */
+  /** Milliseconds after which the fault ends. Default: it lasts until it is ended. */
   forMs?: number;
 }
 
@@ -51,7 +51,7 @@ export interface SilenceFault {
   kind: 'silence';
 }
 
-/** Every call takes longer. */
+/** Every call that the fault applies to takes longer. */
 export interface BrownoutFault {
   /** Selects this fault. */
   kind: 'brownout';
@@ -63,7 +63,7 @@ export interface BrownoutFault {
 export interface ServerErrorFault {
   /** Selects this fault. */
   kind: 'err5xx';
-  /** Default 500. */
+  /** HTTP status of the answer. Default 500. */
   status?: number;
 }
 
@@ -89,7 +89,7 @@ export interface StallFault extends BreakPoint {
 export interface BadAnswerFault {
   /** Selects this fault. */
   kind: 'bad_answer';
-  /** Default 'html'. */
+  /** The form of the malformed answer. Default 'html'. */
   form?: BadAnswer;
 }
 

@@ -3,15 +3,15 @@ import type { LimitReading } from './rate-limit';
 
 /** A call as it arrives at a provider. */
 export interface ArrivingCall {
-  /** The model it asks for. */
+  /** The model that the call requests. */
   model: string;
-  /** The API key, or what stands for it. Limits are kept per key. Default: one shared key. */
+  /** The API key, or anything that identifies it. Each key has its own limits. Default: one shared key. */
   key?: string;
   /** Length of the prompt, in tokens. */
   promptTokens: number;
   /** The caller's max_tokens. Default: no bound. */
   maxTokens?: number;
-  /** Tokens the model would generate without a bound; the answer is cut off at `maxTokens`. */
+  /** Tokens that the model would generate without `maxTokens`, at which the answer is cut off. */
   outputTokens: number;
 }
 

@@ -42,7 +42,7 @@ export interface ProviderCounters {
   promptTokens: number;
   /** Output tokens generated, whether or not the client received them. */
   outputTokens: number;
-  /** Price of all these tokens in USD. */
+  /** Price of the prompt and output tokens in USD. */
   usd: number;
 }
 
@@ -112,7 +112,7 @@ export class ProviderBehavior {
     }
   }
 
-  /** Names of the models it serves. */
+  /** Names of the models that the provider serves. */
   get models(): string[] {
     return [...this.#models.keys()];
   }

@@ -30,9 +30,9 @@ export type Admission =
       admitted: false;
       /** The limit that was exceeded. */
       reason: 'requests' | 'tokens';
-      /** That limit per minute. */
+      /** The exceeded limit, per minute. */
       limit: number;
-      /** Requests or tokens that are missing from the bucket. */
+      /** Requests or tokens that have been used: what the bucket lacks to be full. */
       used: number;
       /** Whole seconds after which the call fits. */
       retryAfterS: number;

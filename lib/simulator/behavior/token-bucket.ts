@@ -24,7 +24,7 @@ export class TokenBucket {
     this.#refilledAt = now;
   }
 
-  /** Whether it has no limit. */
+  /** Whether the bucket has no limit. */
   get unlimited(): boolean {
     return this.perMinute === Infinity;
   }

@@ -10,9 +10,9 @@ import type { Command, Ports, Reply } from './messages';
 export interface RemoteProvider {
   /** The provider's name. */
   readonly name: string;
-  /** Its port on 127.0.0.1. */
+  /** The provider's port on 127.0.0.1. */
   readonly port: number;
-  /** Its base URL for clients; ends in `/v1`. */
+  /** The provider's base URL for clients; ends in `/v1`. */
   readonly url: string;
   /** Activates a fault. Rejects with the message of the TypeError if the fault is invalid. */
   fault(fault: Fault): Promise<RemoteFault>;
@@ -26,7 +26,7 @@ export interface RemoteProvider {
 
 /** An active fault of a provider in another process. */
 export interface RemoteFault {
-  /** Unique within the provider. */
+  /** Id of the active fault, unique within the provider. */
   readonly id: string;
   /** The fault as it was given. */
   readonly fault: Fault;

@@ -3,7 +3,7 @@ import { realTime } from './real-time';
 
 /** A fault that was activated. */
 export interface FaultHandle {
-  /** Unique within the provider. */
+  /** Id of the active fault, unique within the provider. */
   readonly id: string;
   /** The fault as it was given. */
   readonly fault: Fault;

@@ -20,9 +20,12 @@ export interface ProviderOptions {
   name?: string;
   /** Port on 127.0.0.1. Default 0: any free port. */
   port?: number;
-  /** The models it serves. Default: 'gpt-4o' without limits. */
+  /** The models that the provider serves, by name. Default: 'gpt-4o' without limits. */
   models?: Record<string, ModelDescription>;
-  /** Keys it accepts; others get 401. Limits are kept per key and model. Default: accepts any key, or none. */
+  /**
+   * Keys that the provider accepts; other keys get 401. Limits are kept per key and model. Default: any key, or none,
+   * is accepted.
+   */
   keys?: string[];
   /** Share of calls that fail with status 500 while no fault is active, 0 to 1. Default 0.003. */
   errorShare?: number;
@@ -30,7 +33,7 @@ export interface ProviderOptions {
   timeScale?: number;
   /** Seed of the random lengths, latencies and faults. Default 1. */
   seed?: number;
-  /** Number of requests that `requests` keeps. Default 1000. */
+  /** Number of the latest requests that the property `requests` returns. Default 1000. */
   recordRequests?: number;
   /** Whether request bodies are kept too. Default false. */
   recordBodies?: boolean;
@@ -47,7 +50,7 @@ export interface ProviderStats extends ProviderCounters {
   name: string;
   /** The active faults, oldest first. */
   faults: {
-    /** Unique within the provider. */
+    /** Id of the active fault, unique within the provider. */
     id: string;
     /** The fault as it was given. */
     fault: Fault;
@@ -104,17 +107,17 @@ export class SimulatedProvider {
     });
   }
 
-  /** Its port on 127.0.0.1. */
+  /** The provider's port on 127.0.0.1. */
   get port(): number {
     return this.#port;
   }
 
-  /** Its base URL for clients; ends in `/v1`. */
+  /** The provider's base URL for clients; ends in `/v1`. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}/v1`;
   }
 
-  /** Names of the models it serves. */
+  /** Names of the models that the provider serves. */
   get models(): string[] {
     return this.#behavior.models;
   }

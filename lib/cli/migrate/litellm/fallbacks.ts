@@ -31,7 +31,7 @@ export function readFallbacks(section: Section | undefined, name: string): reado
   });
 }
 
-/** Builds fallback lists with the names that calls use here. */
+/** Builds fallback lists with the names that calls use in the written configuration. */
 export class Fallbacks {
   readonly #groups: Groups;
   readonly #names: CallNames;
@@ -91,7 +91,10 @@ export class Fallbacks {
     return this.#membersOf(target).every(({ endpoint }) => models.has(endpoint.model));
   }
 
-  /** Puts the target's endpoints into a later tier. Endpoints of the same model can't be fallbacks here. */
+  /**
+   * Puts the target's endpoints into a later tier than the group's, because in this package a model can't be a fallback
+   * of itself.
+   */
   #useLater(group: string, target: string, path: string): void {
     const own = this.#membersOf(group).map(({ endpoint }) => endpoint);
     const tier = Math.max(...own.map((endpoint) => endpoint.tier)) + 1;

@@ -1,15 +1,18 @@
 import type { Migration } from '../migration';
 import type { Groups } from './endpoints';
 
-/** The name by which calls request a group: its `model_name`, unless that is the name of another model here. */
+/**
+ * The name by which calls request a group: its `model_name`, unless that is the name of another model in the written
+ * configuration.
+ */
 export type CallNames = Map<string, string>;
 
 /** The other models of a group whose name is itself a model. They become fallbacks of that model. */
 export type Extras = Map<string, string[]>;
 
 /**
- * Gives endpoints the names that calls use. Here calls request an endpoint by its model or an alias, and an alias can't
- * be the name of another model.
+ * Gives endpoints the names by which calls request them. In this package, that is the model or an alias, and an alias
+ * can't be the name of another model.
  */
 export function assignNames(groups: Groups, migration: Migration): { names: CallNames; extras: Extras } {
   const names: CallNames = new Map();

@@ -30,9 +30,9 @@ export interface Figures {
   readonly byPriority: Readonly<Record<Priority, number>>;
   /** Attempts per 1,000 calls. */
   readonly attempts: number;
-  /** Attempts without a good answer, per 1,000 calls. */
+  /** Attempts that did not lead to a good answer, per 1,000 calls. */
   readonly wasted: number;
-  /** Attempts refused because a limit was exceeded, per 1,000 calls. */
+  /** Attempts that a simulated provider refused with a 429 because they exceeded its limit, per 1,000 calls. */
   readonly violations: number;
   /** USD per 1,000 good answers. */
   readonly usd: number;
