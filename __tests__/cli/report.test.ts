@@ -37,7 +37,7 @@ function result(
   more: Partial<SimulationResult> = {},
 ): SimulationResult {
   const figures = figuresOf(CALLS, ends, providers());
-  return { figures, digest: 'd', quotas: [], models: ['m'], unlimited: [], accounts: 2, ...more };
+  return { figures, digest: 'd', quotas: [], models: ['m'], unlimited: [], accounts: 2, alike: [], ...more };
 }
 
 const QUOTA = {

@@ -38,9 +38,9 @@ export interface EndpointStats {
   readonly skippedEvents: number;
   /** Moving average of the duration of whole answers, with weight 0.7 for the old value; undefined before the first. */
   readonly averageLatencyMs: number | undefined;
-  /** Requests left in the quota; undefined without a limit, negative if more were used than the quota held. */
+  /** Requests left in the quota; undefined without a limit, 0 also while a debt is paid. */
   readonly requestsLeft: number | undefined;
-  /** Tokens left in the quota; undefined without a limit, negative if more were used than the quota held. */
+  /** Tokens left in the quota; undefined without a limit, 0 also while a debt is paid. */
   readonly tokensLeft: number | undefined;
   /** Used share of the endpoint's most used limit per minute, 0 to 1; 0 without such limits. */
   readonly usedShare: number;
