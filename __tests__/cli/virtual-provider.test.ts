@@ -139,7 +139,7 @@ test('VirtualProvider: a caller may abort within the callback for a chunk, which
   expect(upstream.ends).toMatchObject({ left_midway: 1, answered: 0, unfinished: 0 });
 });
 
-test('GroupLimit: a refused call is reported which limit it exceeds, and when to retry if it ever can', () => {
+test('GroupLimit: the error of a refused call names the limit that it exceeds, and when to retry if it ever can', () => {
   const reserving = { bucketSeconds: 1, tokensCharged: 'reserved' as const };
   const requests = new GroupLimit({ ...reserving, rpm: 60 }, 0);
   expect(requests.admit(CALL, 0)).toBeUndefined();

@@ -263,9 +263,7 @@ export class CallRunner {
     running.outcome.reject(error);
   }
 
-  /**
-   * Counts the ended call, releases its resources and emits its event. Called exactly once for every call that started.
-   */
+  /** Counts the ended call, releases its resources and emits its event: exactly once for every call that started. */
   #end(running: RunningCall, route: RouteReport | undefined, error?: unknown, traced?: TracedAnswer): void {
     const { call, hooks, outcome } = running;
     if (error === undefined) {

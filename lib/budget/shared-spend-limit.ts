@@ -7,20 +7,12 @@ import type { BucketEntries, BudgetCounter, BudgetReply, BudgetUpdate } from './
 import { FREE, type Held, RESERVED, type Room, type SpendLimit } from './spend-limit';
 import type { Window } from './window';
 
-/**
- * Maximum delay of a report of spending, and how often a process that is short of units asks for more, in milliseconds.
- */
+/** The longest delay of a report of spending, and the time between requests for more units, in milliseconds. */
 const FLUSH_MS = 100;
-/**
- * Intervals in milliseconds: of the reports that a process sends without calls, and of the retries while the store is
- * unreachable.
- */
+/** Intervals in milliseconds: of reports without calls, and of retries while the store is unreachable. */
 const HEARTBEAT_MS = 1_000;
 const RETRY_MS = 250;
-/**
- * How long a call waits, in milliseconds, before it asks the budget again if the store is unreachable and this
- * process's lease is spent.
- */
+/** How long a call waits before it asks again, in milliseconds, if the lease is spent and the store unreachable. */
 const OUTAGE_RETRY_MS = 5_000;
 /*
  * The size of the lease that a process keeps ahead, to answer at once and to continue during an outage: what it spends
@@ -160,10 +152,7 @@ export class SharedSpendLimit implements SpendLimit {
     return Math.ceil(Math.max(least, AHEAD_MINUTES * this.#rate.perMinute, AHEAD_CALLS * this.#largest));
   }
 
-  /**
-   * The room while the store is unreachable: with 'local-share' what is left of the lease; with 'open' always enough,
-   * with 'closed' none.
-   */
+  /** The room while the store is unreachable: what is left of the lease, always enough, or none (`onOutage`). */
   #outageRoom(units: number): Room {
     const mode = this.#parts.onOutage();
     if (mode === 'open') return FREE;

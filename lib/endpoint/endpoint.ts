@@ -148,9 +148,7 @@ export class Endpoint {
     return this.quotas[this.quotas.length - 1] as Quota;
   }
 
-  /**
-   * End of the latest cooldown of the endpoint and its quotas, on the clock of performance.now(); 0 if none is running.
-   */
+  /** End of the latest cooldown of the endpoint and its quotas, in performance.now() time; 0 if none is running. */
   cooldownUntil(now: number): number {
     return this.#cooldown.until(this.quotas, now);
   }
@@ -161,10 +159,7 @@ export class Endpoint {
     return this.cooldownUntil(now) > 0 ? 'cooldown' : 'closed';
   }
 
-  /**
-   * Applies new settings. Keeps breaker, cooldowns, latencies and failures; attempts in flight continue on their
-   * connections.
-   */
+  /** Applies new settings. Keeps breaker, cooldowns, latencies, failures and the connections of running attempts. */
   configure(parts: EndpointParts): void {
     const old = this.#parts;
     this.#parts = parts;
@@ -230,10 +225,7 @@ export class Endpoint {
     return greatestUsedShare(this.quotas, now);
   }
 
-  /**
-   * Takes quota, a breaker ticket and a place among the concurrent calls for one attempt. Call it only if all three are
-   * available.
-   */
+  /** Takes quota, a breaker ticket and one of `maxConcurrent` for an attempt. Call it only if all are available. */
   acquireSlot(call: Call, cost: Cost, now: number): EndpointSlot {
     return new AttemptSlot<Endpoint>(
       {

@@ -19,15 +19,9 @@ import { Probe } from './probe';
 import type { AttemptResult, FailedResult, GoodResult, RunningAttempt, Send, Sent } from './running-attempt';
 import type { SlotAcquirer } from './slot-acquirer';
 
-/**
- * The most retries of a call after a stale keep-alive socket that don't count as failures. Further resets count as
- * connection failures.
- */
+/** The most retries of a call after stale keep-alive sockets. Further resets count as connection failures. */
 const STALE_RETRIES = 2;
-/**
- * A reused socket that is reset later than this, in milliseconds after the attempt started, was not stale: the upstream
- * had received the request.
- */
+/** A reused socket that is reset later in an attempt, in milliseconds, had received the request: it was not stale. */
 const STALE_WITHIN_MS = 500;
 
 /** Runs the attempts of a call, in sequence or hedged, until one succeeds or nothing is left to try. */
@@ -148,9 +142,7 @@ export class Attempts {
     return results;
   }
 
-  /**
-   * Resolves to the results with the first good answer last and aborts the other attempts, or resolves to all failures.
-   */
+  /** Resolves to the results, the first good answer last, and aborts the others; or resolves to all failures. */
   async #race<T extends Sent>(
     state: CallState,
     running: readonly RunningAttempt<T>[],
@@ -264,10 +256,7 @@ export class Attempts {
   }
 }
 
-/**
- * The first content of a stream came too late for the answer to finish in time. It doesn't count against the endpoint,
- * which is slow but works.
- */
+/** A stream's first content came too late for the answer to end in time. The endpoint is slow, but hasn't failed. */
 export class TooSlowError extends UpstreamFailure {
   constructor() {
     super(
@@ -288,10 +277,7 @@ function abortIfStream(value: Sent): void {
   if ('sent' in value) value.sent.abort();
 }
 
-/**
- * Resolves to the result of the first attempt that ends, or to the probe's good answer if that comes first. A failed
- * probe is ignored.
- */
+/** Resolves to the first result of the attempts, or to the probe's good answer; a failed probe is ignored. */
 function firstResult<T extends Sent>(
   running: readonly RunningAttempt<T>[],
   probe: Probe<T> | undefined,

@@ -1,11 +1,10 @@
 import { BucketSharing } from './bucket-sharing';
+import type { BucketOptions, BucketSnapshot } from './bucket-snapshot';
 import { ExternalUsage } from './external-usage';
 import { ReportedLimit } from './reported-limit';
 import { Slowdown } from './slowdown';
 
-/**
- * Share of a limit that is handed out. The rest allows for differences between the provider's clock and count and ours.
- */
+/** Share of a limit that is handed out. The rest covers differences between the provider's clock and count and ours. */
 const USABLE_SHARE = 0.98;
 /**
  * Units that are kept in the bucket as a reserve, in milliseconds of refill at the limit: after a stall of the event
@@ -19,22 +18,6 @@ const STALL_MARGIN_MS = 400;
  * changes seldom.
  */
 const SHARED_STEPS = 20;
-
-export interface BucketOptions {
-  /** Units per minute. */
-  readonly limit: number;
-  readonly burstSeconds: number;
-}
-
-/** The state of a bucket when an attempt was sent, for comparison with the rate limit headers of its response. */
-export interface BucketSnapshot {
-  readonly at: number;
-  readonly level: number;
-  /** Sum of all corrections made before this snapshot. */
-  readonly corrections: number;
-  /** Units already taken that the provider may not have charged yet: output that is still to come. */
-  readonly pending: number;
-}
 
 /**
  * A token bucket with continuous refill on the monotonic clock, without timers.
@@ -80,10 +63,7 @@ export class Bucket {
     return Math.round(this.#limit / USABLE_SHARE);
   }
 
-  /**
-   * Units per minute that the provider allows, as far as known: the configured limit, or a lower one reported in
-   * headers.
-   */
+  /** Units per minute that the provider allows: the configured limit, or a lower one reported in headers. */
   get providerLimit(): number {
     return this.limit / USABLE_SHARE;
   }
@@ -254,9 +234,7 @@ export class Bucket {
     return this.limit / 60_000;
   }
 
-  /**
-   * Deepens the bucket if headers show more units left than it can hold, because then the provider's bucket is deeper.
-   */
+  /** Deepens the bucket if headers show more units left than it holds: the provider's bucket is deeper then. */
   #raiseDepth(remaining: number): void {
     if (remaining <= this.#depth / this.#sharing.share) return;
     this.#observedDepthMs = Math.min(remaining, this.limit) / this.#limitRate;

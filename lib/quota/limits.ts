@@ -1,5 +1,6 @@
 import type { GrantRequest } from '../util/grant-request';
-import { Bucket, type BucketOptions, type BucketSnapshot } from './bucket';
+import { Bucket } from './bucket';
+import type { BucketOptions, BucketSnapshot } from './bucket-snapshot';
 import { CERTAIN_SHARE, type Cost, type Dimension, unitsOf, type Windows } from './cost';
 import { DayBucket } from './day-bucket';
 import { JobFairness, type Taker } from './job-fairness';
