@@ -136,6 +136,7 @@ describe('express-ai-balancer migrate', () => {
         /^ {2}AZURE_API_KEY +the value that is written out at model_list\[1\]\.litellm_params\.api_key$/m,
         /Check these first:[^]*router_settings\.num_retries: retry\.maxAttempts: 5 counts .*'cheap' needs 5 to reach the end of its fallbacks \(gpt-4o, claude\)[^]*Different here:/,
         /Check these first:[^]*litellm_settings\.cache: cache\.calls: 'all' answers every equal call[^]*Different here:/,
+        /Check these first:[^]*context_window_fallbacks\[0\]\.cheap: joined with the other fallbacks[^]*Different here:/,
         'no limit on: claude, cheap-1, cheap-2, local, embed; ',
         'it stays open about 30 s each time',
         /^ {2}GATEWAY_TOKEN +the value that is written out at general_settings\.master_key$/m,

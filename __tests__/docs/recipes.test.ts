@@ -44,6 +44,42 @@ describe('The jest test of docs/testing.md', () => {
   runModule(blockWith('docs/testing.md', 'supertest'), { ...own, './app': app });
 });
 
+describe('The code that runs a migrated configuration locally, in docs/migrate.md', () => {
+  it('calls the simulator with the endpoints of every provider, without Redis', async () => {
+    const config: library.BalancerConfig = {
+      endpoints: [
+        { name: 'main', model: 'gpt-4o', apiKey: 'k', rpm: 500 },
+        {
+          name: 'azure',
+          model: 'gpt-4o',
+          provider: 'azure',
+          baseURL: 'https://shop.openai.azure.com',
+          apiKey: 'k',
+          deployment: 'shop', // terms-ok: Azure's word
+          apiVersion: '2024-10-21',
+        },
+        { name: 'claude', model: 'claude-sonnet-4-5', provider: 'anthropic', apiKey: 'k' },
+      ],
+      fallbacks: { 'gpt-4o': ['claude-sonnet-4-5'] },
+      cluster: { redis: 'redis://127.0.0.1:1' },
+      cache: { redis: true },
+    };
+    const lines: unknown[][] = [];
+    const log = jest.spyOn(console, 'log').mockImplementation((...line) => void lines.push(line));
+    const modules = { ...own, './ai.config.js': { config } };
+    await runModule(blockWith('docs/migrate.md', 'startProvider'), modules, { awaits: true }).result;
+    log.mockRestore();
+    expect(lines).toEqual([[expect.any(String), expect.stringMatching(/main|azure/), expect.any(Array)]]);
+  });
+});
+
+describe('The assertion of docs/testing.md on the key that was used', () => {
+  it('holds', async () => {
+    const code = blockWith('docs/testing.md', 'createHash');
+    await expect(runModule(code, own, { awaits: true }).result).resolves.toBeUndefined();
+  });
+});
+
 type NodeTest = (context: { after: (release: () => unknown) => void }) => Promise<void>;
 
 describe('The node:test test of docs/testing.md', () => {

@@ -45,9 +45,9 @@ export function readLitellm(value: unknown, migration: Migration): void {
   }
   for (const list of bothLists(settings, 'context_window_fallbacks')) {
     fallbacks.add(list);
-    migration.changed(
+    migration.checkFirst(
       list.path,
-      'joined with the other fallbacks: a call that is too long goes to larger windows only',
+      'joined with the other fallbacks: these models also serve when the quota is used up and in an outage, at their own prices; a call that is too long goes to larger windows only',
     );
   }
   migration.options.fallbacks = fallbacks.lists;
